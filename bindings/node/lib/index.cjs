@@ -1,0 +1,183 @@
+'use strict'
+
+const { decode, encode, errorFrom, integer, plainObject, text, unknown } = require('./codec.cjs')
+const { TenantryError } = require('./error.cjs')
+const { ERROR_CLASSES, OPERATIONS, Operations } = require('./generated.cjs')
+const native = require('./native.cjs')
+
+const SYSTEM = ''
+
+/** Opens the store in this folder, or a fresh one in memory for `':memory:'`. */
+async function open(path, options = {}) {
+  const place = text(path, '/path')
+  const { manualClockMs, ...others } = plainObject(options, '')
+  const wire = encode('OpenOptions', others)
+  if (manualClockMs !== undefined) wire.clock = { manual_ms: integer(manualClockMs, '/clock/manual_ms') }
+  return new Tenantry(await answered(native.open(place, JSON.stringify(wire))))
+}
+
+/** A store that is open. Its operations run as `system`: the host itself. */
+class Tenantry extends Operations {
+  #store
+  #closing
+
+  constructor(store) {
+    super((operation, request) => run(store, SYSTEM, operation, request))
+    this.#store = store
+    this.access = callable(this.access, (subject) => {
+      const { account, user, permission } = named(subject, 'account', 'user', 'permission')
+      return new Access(store.access(text(account, '/account'), text(user, '/user'), text(permission, '/permission')))
+    })
+  }
+
+  call(operation, request = {}) {
+    return send(this.#store, SYSTEM, operation, request)
+  }
+
+  acting(actor) {
+    const { account, user, ip } = encode('Actor', actor)
+    return new Acting(this.#store, { account: text(account, '/account'), user: text(user, '/user'), ip })
+  }
+
+  sender(subject) {
+    const { account, user } = named(subject, 'account', 'user')
+    return new Sender(this.#store.sender(text(account, '/account'), optionalText(user, '/user')))
+  }
+
+  allowed(question) {
+    const { account, user, permission } = named(question, 'account', 'user', 'permission')
+    return result(this.#store.allowed(text(account, '/account'), text(user, '/user'), text(permission, '/permission')))
+  }
+
+  admit(question) {
+    const { account, user, count = 1 } = named(question, 'account', 'user', 'count')
+    return result(this.#store.admit(text(account, '/account'), optionalText(user, '/user'), integer(count, '/count')))
+  }
+
+  decide(question) {
+    this.admit(question)
+    return this.#store.last()
+  }
+
+  close() {
+    return (this.#closing ??= answered(this.#store.close()))
+  }
+
+  async [Symbol.asyncDispose]() {
+    await this.close()
+  }
+}
+
+/** A user acting in an account: the same operations, each refused unless the user may do it. */
+class Acting extends Operations {
+  #store
+  #user
+  #actor
+
+  constructor(store, user) {
+    const actor = JSON.stringify({ kind: 'user', ...user })
+    super((operation, request) => run(store, actor, operation, request))
+    this.#store = store
+    this.#user = user
+    this.#actor = actor
+    this.access = callable(
+      this.access,
+      (permission) => new Access(store.access(user.account, user.user, text(permission, '/permission'))),
+    )
+  }
+
+  call(operation, request = {}) {
+    return send(this.#store, this.#actor, operation, request)
+  }
+
+  sender() {
+    return new Sender(this.#store.sender(this.#user.account, this.#user.user))
+  }
+}
+
+/** A prepared permission check. */
+class Access {
+  #access
+
+  constructor(prepared) {
+    this.#access = result(prepared)
+  }
+
+  allowed() {
+    return result(this.#access.allowed())
+  }
+}
+
+/** A prepared admission of e-mail. */
+class Sender {
+  #sender
+
+  constructor(prepared) {
+    this.#sender = result(prepared)
+  }
+
+  admit(count = 1) {
+    return result(this.#sender.admit(integer(count, '/count')))
+  }
+
+  decide(count = 1) {
+    this.admit(count)
+    return this.#sender.last()
+  }
+
+  last() {
+    return this.#sender.last() ?? undefined
+  }
+}
+
+/** What a synchronous native function answered: error JSON is the only text. */
+function result(answer) {
+  if (typeof answer === 'string') throw errorFrom(answer)
+  return answer
+}
+
+/** What a native promise answers; the exception is made here, where the stack has the caller's frames. */
+async function answered(promise) {
+  try {
+    return await promise
+  } catch (error) {
+    throw errorFrom(error.message)
+  }
+}
+
+/** One operation of the catalogue, in the names of JavaScript. */
+async function run(store, actor, operation, request = {}) {
+  const { request: type, answer } = OPERATIONS[operation]
+  const wire = JSON.stringify(encode(type, request))
+  return decode(answer, JSON.parse(await answered(store.call(actor, operation, wire))))
+}
+
+/** Any operation, in the form of the wire. */
+async function send(store, actor, operation, request) {
+  const wire = JSON.stringify(encode('json', request))
+  return JSON.parse(await answered(store.call(actor, text(operation, '/operation'), wire)))
+}
+
+/** The arguments of a synchronous question; a name that is none of them is a mistake, never ignored. */
+function named(question, first, second, third) {
+  for (const name in plainObject(question, '')) {
+    if (name !== first && name !== second && name !== third) unknown('', name)
+  }
+  return question
+}
+
+function optionalText(value, field) {
+  return value === undefined ? undefined : text(value, field)
+}
+
+/** The operations of a namespace, as a function that can be called as well. */
+function callable(namespace, call) {
+  for (const name of Object.getOwnPropertyNames(Object.getPrototypeOf(namespace))) {
+    if (name !== 'constructor') call[name] = namespace[name].bind(namespace)
+  }
+  return call
+}
+
+const errors = Object.fromEntries(Object.values(ERROR_CLASSES).map((each) => [each.name, each]))
+
+module.exports = { ...errors, TenantryError, open, version: native.version() }

@@ -1,0 +1,82 @@
+/// <reference lib="esnext.disposable" />
+import type { AccessOperations, Decision, Integer, Operations } from './generated.cjs'
+
+export * from './error.cjs'
+export * from './generated.cjs'
+
+/** The version of the package. */
+export const version: string
+
+/** Open the store in this folder, or a fresh one in memory for `':memory:'`. */
+export function open(path: string, options?: OpenOptions): Promise<Tenantry>
+
+export interface OpenOptions {
+  /** `full` (default) answers a write when it is on the disk; `relaxed` leaves that to the next sync. */
+  durability?: 'full' | 'relaxed' | undefined
+  /** How much memory the store may use as a cache. */
+  cacheMib?: Integer | undefined
+  /** Whether a store that is not there is made (default), or refused. */
+  create?: boolean | undefined
+  /** For tests: a clock that only `clock.set` moves, and where it begins. */
+  manualClockMs?: Integer | undefined
+  /** For tests, with a manual clock: makes generated ids repeat. */
+  seed?: Integer | undefined
+}
+
+/** Who acts. That it is them is the host's assertion. */
+export interface Actor {
+  user: string
+  /** The account that they act in. */
+  account: string
+  /** Where they come from. */
+  ip?: string | undefined
+}
+
+/** Operations, and how any of them is called by its name. */
+interface Caller extends Operations {
+  /** Run any operation by its name, with request and answer in the names of the catalogue (`display_name`). */
+  call(operation: string, request?: object): Promise<unknown>
+}
+
+/** A store that is open. Its operations run as `system`: the host itself. */
+export interface Tenantry extends Caller {
+  /** Operations on what users may do; called, it prepares a permission check. */
+  readonly access: AccessOperations & ((subject: { account: string; user: string; permission: string }) => Access)
+  /** The same operations, run as this user in this account. */
+  acting(actor: Actor): Acting
+  /** Prepare the admission of e-mail of an account, or of a user in it. Keep the result: that is what is fast. */
+  sender(subject: { account: string; user?: string | undefined }): Sender
+  /** Whether the user holds the permission in the account now. */
+  allowed(question: { account: string; user: string; permission: string }): boolean
+  /** Ask to send `count` messages (1) now: true when all of them are granted, and then they are charged. */
+  admit(question: { account: string; user?: string | undefined; count?: Integer | undefined }): boolean
+  /** The same as `admit`, answered with the whole decision. */
+  decide(question: { account: string; user?: string | undefined; count?: Integer | undefined }): Decision
+  /** Give back what was not spent and close; every later call throws `HandleUnusable`. Closing twice is fine. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** A user acting in an account: the same operations, each refused unless the user may do it. */
+export interface Acting extends Caller {
+  /** Operations on what users may do; called, it prepares a check of one of this user's permissions. */
+  readonly access: AccessOperations & ((permission: string) => Access)
+  /** Prepare the admission of this user's e-mail. Keep the result: that is what is fast. */
+  sender(): Sender
+}
+
+/** A prepared permission check: it sees every later change. */
+export interface Access {
+  /** Whether the user holds the permission now. */
+  allowed(): boolean
+}
+
+/** A prepared admission of e-mail: it sees every later change. */
+export interface Sender {
+  /** Ask to send `count` messages (1) now: true when all of them are granted, and then they are charged. */
+  admit(count?: Integer): boolean
+  /** The same as `admit`, answered with the whole decision. */
+  decide(count?: Integer): Decision
+  /** The decision of the latest `admit` or `decide` of this object. */
+  last(): Decision | undefined
+}

@@ -1,0 +1,282 @@
+//! The native half of the npm package `tenantry`: only `lib/index.cjs` calls it.
+//!
+//! A store is an object of plain functions, each a closure over what it works on: a call of one costs a sixth of a
+//! call of a `#[napi]` class method, which looks up its receiver behind a mutex. A panic ends in the core or, as a last
+//! resort, in napi's closures and in [`finished`]: one that left a task would abort Node.
+//!
+//! An error crosses as error JSON: a promise rejects with it as the message, every other function answers with the text
+//! in place of its result. `lib/codec.cjs` makes the exception, so that its stack is the caller's.
+
+use napi::ScopedTask;
+use napi::bindgen_prelude::{AsyncTask, Either, Env, Function, FunctionCallContext, Object, Task, ToNapiValue};
+use napi_derive::napi;
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use tenantry::{Code, Error, Tenantry};
+
+/// What a synchronous function answers: its result, or error JSON.
+type Answer<T> = Either<T, String>;
+
+/// The decision of the last admission of a sender.
+type Last = Rc<RefCell<Option<tenantry::Decision>>>;
+
+/// The hash of the catalogue that the library was built with.
+#[napi]
+pub fn catalogue_hash() -> &'static str {
+    tenantry::catalogue::hash()
+}
+
+/// The version of the library.
+#[napi]
+pub fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
+/// Opens the store at this path, with options as JSON text.
+#[napi]
+pub fn open(path: String, options: String) -> AsyncTask<Open> {
+    AsyncTask::new(Open { path, options })
+}
+
+/// A function that takes and answers what `admit` does and does nothing: what the benchmark compares with.
+#[napi]
+pub fn empty(env: &Env) -> napi::Result<Object<'_>> {
+    let mut object = Object::new(env)?;
+    method(env, &mut object, "admit", |call| Ok(Answer::<bool>::A(call.get::<f64>(0)? > 0.0)))?;
+    Ok(object)
+}
+
+/// The work of opening a store, off the JavaScript thread.
+pub struct Open {
+    path: String,
+    options: String,
+}
+
+impl<'env> ScopedTask<'env> for Open {
+    type Output = Tenantry;
+    type JsValue = Object<'env>;
+
+    fn compute(&mut self) -> napi::Result<Tenantry> {
+        finished(|| Tenantry::open_json(&self.path, self.options.as_bytes()))
+    }
+
+    fn resolve(&mut self, env: &'env Env, store: Tenantry) -> napi::Result<Object<'env>> {
+        store_object(env, &Arc::new(store))
+    }
+}
+
+/// The work of one operation, off the JavaScript thread.
+struct Call {
+    store: Arc<Tenantry>,
+    actor: String,
+    operation: String,
+    request: String,
+}
+
+impl Task for Call {
+    type Output = String;
+    type JsValue = String;
+
+    fn compute(&mut self) -> napi::Result<String> {
+        let Call { store, actor, operation, request } = self;
+        finished(|| store.call_json(actor.as_bytes(), operation.as_bytes(), request.as_bytes()))
+    }
+
+    fn resolve(&mut self, _: Env, answer: String) -> napi::Result<String> {
+        Ok(answer)
+    }
+}
+
+/// The work of closing a store, off the JavaScript thread.
+struct Close(Arc<Tenantry>);
+
+impl Task for Close {
+    type Output = ();
+    type JsValue = ();
+
+    fn compute(&mut self) -> napi::Result<()> {
+        finished(|| self.0.close())
+    }
+
+    fn resolve(&mut self, _: Env, (): ()) -> napi::Result<()> {
+        Ok(())
+    }
+}
+
+fn store_object<'env>(env: &Env, store: &Arc<Tenantry>) -> napi::Result<Object<'env>> {
+    let mut object = Object::new(env)?;
+    let own = || Arc::clone(store);
+
+    let store = own();
+    method(env, &mut object, "call", move |call| {
+        let (actor, operation, request) = (call.get(0)?, call.get(1)?, call.get(2)?);
+        Ok(AsyncTask::new(Call { store: Arc::clone(&store), actor, operation, request }))
+    })?;
+
+    let store = own();
+    method(env, &mut object, "close", move |_| Ok(AsyncTask::new(Close(Arc::clone(&store)))))?;
+
+    let store = own();
+    method(env, &mut object, "access", move |call| {
+        let (account, user, permission): (String, String, String) = (call.get(0)?, call.get(1)?, call.get(2)?);
+        or_error(store.access(&account, &user, &permission), |access| access_object(call.env, access))
+    })?;
+
+    let store = own();
+    method(env, &mut object, "sender", move |call| {
+        let (account, user): (String, Option<String>) = (call.get(0)?, call.get(1)?);
+        or_error(store.sender(&account, user.as_deref()), |sender| sender_object(call.env, sender))
+    })?;
+
+    let store = own();
+    method(env, &mut object, "allowed", move |call| {
+        let (account, user, permission): (String, String, String) = (call.get(0)?, call.get(1)?, call.get(2)?);
+        or_error(store.allowed(&account, &user, &permission), Ok)
+    })?;
+
+    let (store, last) = (own(), last_method(env, &mut object)?);
+    method(env, &mut object, "admit", move |call| {
+        let (account, user): (String, Option<String>) = (call.get(0)?, call.get(1)?);
+        admitted(&last, count(call.get(2)?).and_then(|count| store.admit(&account, user.as_deref(), count)))
+    })?;
+    Ok(object)
+}
+
+fn access_object<'env>(env: &Env, access: tenantry::Access) -> napi::Result<Object<'env>> {
+    let mut object = Object::new(env)?;
+    method(env, &mut object, "allowed", move |_| or_error(access.allowed(), Ok))?;
+    Ok(object)
+}
+
+fn sender_object<'env>(env: &Env, sender: tenantry::Sender) -> napi::Result<Object<'env>> {
+    let mut object = Object::new(env)?;
+    let last = last_method(env, &mut object)?;
+    method(env, &mut object, "admit", move |call| admitted(&last, count(call.get(0)?).and_then(|count| sender.admit(count))))?;
+    Ok(object)
+}
+
+/// Adds `last`: the decision of the latest `admit` of the object. Granting builds no object that nobody asked for.
+fn last_method(env: &Env, object: &mut Object<'_>) -> napi::Result<Last> {
+    let last = Last::default();
+    let own = Rc::clone(&last);
+    method(env, object, "last", move |_| Ok(own.borrow().as_ref().map(Decision::from)))?;
+    Ok(last)
+}
+
+fn method<F, T>(env: &Env, object: &mut Object<'_>, name: &str, function: F) -> napi::Result<()>
+where
+    F: Fn(FunctionCallContext<'_>) -> napi::Result<T> + 'static,
+    T: ToNapiValue,
+{
+    let function: Function<'_, (), T> = env.create_function_from_closure(name, function)?;
+    object.set(name, function)
+}
+
+fn admitted(last: &Last, decision: Result<tenantry::Decision, Error>) -> napi::Result<Answer<bool>> {
+    or_error(decision, |decision| {
+        let granted = decision.refusal.is_none();
+        *last.borrow_mut() = Some(decision);
+        Ok(granted)
+    })
+}
+
+/// A number of messages. JavaScript has one type of number, and napi's own integers would take -1, 1.5 and NaN.
+fn count(value: f64) -> Result<u64, Error> {
+    const MAX: f64 = 9_007_199_254_740_991.0;
+    if (0.0..=MAX).contains(&value) && value.fract() == 0.0 {
+        Ok(value as u64)
+    } else {
+        Err(Error::invalid("/count", format!("must be an integer from 0 to {MAX}, is {value}")))
+    }
+}
+
+fn or_error<A, T>(result: Result<A, Error>, answer: impl FnOnce(A) -> napi::Result<T>) -> napi::Result<Answer<T>> {
+    match result {
+        Ok(result) => answer(result).map(Either::A),
+        Err(error) => Ok(Either::B(error.to_json())),
+    }
+}
+
+/// The work of a task, done; its error becomes the rejection of the promise.
+fn finished<T>(work: impl FnOnce() -> Result<T, Error>) -> napi::Result<T> {
+    let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        // Dropping what was thrown could panic again.
+        std::mem::forget(panic);
+        Err(Error::new(Code::Internal, "a defect in tenantry stopped the call; open the store anew"))
+    });
+    result.map_err(|error| napi::Error::from_reason(error.to_json()))
+}
+
+/// [`tenantry::Decision`] as the object that JavaScript sees; absent fields are left out.
+#[napi(object, object_from_js = false)]
+pub struct Decision {
+    /// How many may go out now.
+    pub granted: f64,
+    /// Why not all of them.
+    pub refusal: Option<Refusal>,
+    /// How many more could go out now.
+    pub remaining: Option<f64>,
+}
+
+/// [`tenantry::Refusal`] as the object that JavaScript sees.
+#[napi(object, object_from_js = false)]
+pub struct Refusal {
+    /// The stable code.
+    pub code: &'static str,
+    /// The limit that refused.
+    pub limit: Option<BindingLimit>,
+    /// When to try again.
+    pub retry_at_ms: Option<f64>,
+}
+
+/// [`tenantry::BindingLimit`] as the object that JavaScript sees.
+#[napi(object, object_from_js = false)]
+pub struct BindingLimit {
+    /// The limit's name.
+    pub name: String,
+    /// Whose it is.
+    pub scope: String,
+    /// The account.
+    pub subject: String,
+    /// How much it allows.
+    pub value: f64,
+    /// How much of it is used.
+    pub used: f64,
+    /// Where its value comes from.
+    pub source: String,
+}
+
+impl From<&tenantry::Decision> for Decision {
+    fn from(decision: &tenantry::Decision) -> Decision {
+        Decision {
+            granted: decision.granted as f64,
+            refusal: decision.refusal.as_deref().map(Refusal::from),
+            remaining: decision.remaining.map(|remaining| remaining as f64),
+        }
+    }
+}
+
+impl From<&tenantry::Refusal> for Refusal {
+    fn from(refusal: &tenantry::Refusal) -> Refusal {
+        Refusal {
+            code: refusal.code.name(),
+            limit: refusal.limit.as_ref().map(BindingLimit::from),
+            retry_at_ms: refusal.retry_at_ms.map(|at| at as f64),
+        }
+    }
+}
+
+impl From<&tenantry::BindingLimit> for BindingLimit {
+    fn from(limit: &tenantry::BindingLimit) -> BindingLimit {
+        BindingLimit {
+            name: limit.name.clone(),
+            scope: limit.scope.clone(),
+            subject: limit.subject.clone(),
+            value: limit.value as f64,
+            used: limit.used as f64,
+            source: limit.source.clone(),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+"""The account logic of an e-mail platform, in your own process: who may do what, and how many messages may still go out.
+
+    import tenantry
+
+    with tenantry.open("accounts.db") as t:
+        me = t.acting(user="ann", account="acme", ip="203.0.113.7")
+        print(me.accounts.get(account="acme").name)
+        gate = me.sender()
+        if gate.admit():
+            ...  # send one message
+
+Whatever is refused with an error raises a subclass of `TenantryError`; a send that may not go out is no error but a
+`Decision`. Every object may be shared by threads. One process at a time has a store open. Open it after the last fork: in
+a forked child every call on the parent's handle raises `HandleUnusable`.
+"""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import Literal
+
+from . import _generated, _native, model
+from ._call import encode
+from ._errors import (
+    Conflict,
+    ErrorCode,
+    HandleUnusable,
+    InternalError,
+    InvalidArgument,
+    LimitReached,
+    NotFound,
+    Refused,
+    Retry,
+    StoreFailure,
+    TenantryError,
+    WrongState,
+    _invalid,
+)
+from ._native import Access, Sender
+from .model import Decision
+
+__version__ = _native.version()
+
+if _native.catalogue_hash() != _generated.CATALOGUE_HASH:
+    raise ImportError(
+        "the Python files of tenantry and its native library come from different versions: install the package anew "
+        "(in a checkout: `cargo xtask codegen`, then build the wheel again)"
+    )
+
+
+class Tenantry(_generated.Operations):
+    """A store that is open. Its operations run as `system`: the host itself. Close it, or use it in `with`."""
+
+    __slots__ = ()
+
+    def __init__(self, store: _native.Store) -> None:
+        super().__init__(store, "")
+
+    def __enter__(self) -> Tenantry:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back what was not spent and close; every later call raises `HandleUnusable`. Closing twice is fine."""
+        self._store.close()
+
+    def acting(self, *, user: str, account: str, ip: str | None = None) -> Acting:
+        """The same operations, run as this user in this account."""
+        return Acting(self._store, user, account, ip)
+
+    def sender(self, *, account: str, user: str | None = None) -> Sender:
+        """Prepare the admission of e-mail of an account, or of a user in it. Keep the result: that is what is fast."""
+        return self._store.sender(account, user)
+
+    @property
+    def access(self) -> SystemAccess:
+        """Operations on what users may do; called, it prepares a permission check."""
+        return SystemAccess(self)
+
+    def admit(self, *, account: str, user: str | None = None, count: int = 1) -> Decision:
+        """Ask to send `count` messages now: all are granted and charged, or none."""
+        return self._store.admit(account, user, count)
+
+    def allowed(self, *, account: str, user: str, permission: str) -> bool:
+        """Whether the user holds the permission in the account now."""
+        return self._store.allowed(account, user, permission)
+
+
+class SystemAccess(_generated.AccessOperations):
+    """The operations `access.*`, and prepared permission checks."""
+
+    __slots__ = ("_store",)
+
+    def __init__(self, owner: Tenantry) -> None:
+        super().__init__(owner)
+        self._store = owner._store
+
+    def __call__(self, *, account: str, user: str, permission: str) -> Access:
+        """Prepare a permission check. Keep the result: that is what is fast."""
+        return self._store.access(account, user, permission)
+
+
+class Acting(_generated.Operations):
+    """A user acting in an account: the same operations, each refused unless the user may do it."""
+
+    __slots__ = ("_account", "_user")
+
+    def __init__(self, store: _native.Store, user: str, account: str, ip: str | None) -> None:
+        actor = {"kind": "user", "user": user, "account": account}
+        super().__init__(store, encode(actor if ip is None else {**actor, "ip": ip}))
+        self._account = account
+        self._user = user
+
+    def sender(self) -> Sender:
+        """Prepare the admission of this user's e-mail. Keep the result: that is what is fast."""
+        return self._store.sender(self._account, self._user)
+
+    @property
+    def access(self) -> ActingAccess:
+        """Operations on what users may do; called, it prepares a check of one of this user's permissions."""
+        return ActingAccess(self)
+
+
+class ActingAccess(_generated.AccessOperations):
+    """The operations `access.*`, and prepared checks of the acting user's permissions."""
+
+    __slots__ = ("_owner",)
+
+    def __init__(self, owner: Acting) -> None:
+        super().__init__(owner)
+        self._owner = owner
+
+    def __call__(self, permission: str) -> Access:
+        """Prepare a check of one of this user's permissions. Keep the result: that is what is fast."""
+        owner = self._owner
+        return owner._store.access(owner._account, owner._user, permission)
+
+
+def open(
+    path: str | os.PathLike[str],
+    *,
+    durability: Literal["full", "relaxed"] | None = None,
+    cache_mib: int | None = None,
+    manual_clock_ms: int | None = None,
+    seed: int | None = None,
+    create: bool | None = None,
+) -> Tenantry:
+    """Open the store in this folder, or a fresh one in memory for `":memory:"`.
+
+    `durability`: `full` (default) answers a write when it is on the disk; `relaxed` leaves that to the next sync.
+    `cache_mib`: how much memory the store may use as a cache.
+    `create`: whether a store that is not there is made (default), or refused.
+    `manual_clock_ms`, `seed`: for tests: a clock that only `clock.set` moves, and ids that repeat.
+    """
+    options: dict[str, object] = {
+        "durability": durability,
+        "cache_mib": cache_mib,
+        "clock": None if manual_clock_ms is None else {"manual_ms": manual_clock_ms},
+        "seed": seed,
+        "create": create,
+    }
+    try:
+        place = os.fspath(path)
+    except TypeError as error:
+        raise _invalid(f"`path` must be a path: {error}", "/path") from None
+    given = {name: value for name, value in options.items() if value is not None}
+    return Tenantry(_native.open(place, encode(given)))
+
+
+__all__ = [
+    "Access",
+    "Acting",
+    "Conflict",
+    "Decision",
+    "ErrorCode",
+    "HandleUnusable",
+    "InternalError",
+    "InvalidArgument",
+    "LimitReached",
+    "NotFound",
+    "Refused",
+    "Retry",
+    "Sender",
+    "StoreFailure",
+    "Tenantry",
+    "TenantryError",
+    "WrongState",
+    "__version__",
+    "model",
+    "open",
+]

@@ -1,0 +1,53 @@
+"""How a request becomes JSON text and an answer a dict."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from . import _native
+from ._errors import _invalid
+
+_NOTHING: Mapping[str, object] = {}
+
+
+def encode(value: Mapping[str, object]) -> str:
+    """The value as JSON text, or `InvalidArgument`."""
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    except RecursionError:
+        raise _invalid("the request is nested too deeply") from None
+    except (TypeError, ValueError) as error:
+        raise _invalid(f"the request cannot be written as JSON: {error}") from None
+
+
+class Caller:
+    """A store together with the actor that its operations run as."""
+
+    __slots__ = ("_actor", "_store")
+
+    def __init__(self, store: _native.Store, actor: str) -> None:
+        self._store = store
+        self._actor = actor
+
+    def call(self, operation: str, /, **request: object) -> dict[str, Any]:
+        """Run any operation by its name in the catalogue: the untyped twin of the methods of the namespaces."""
+        return self._call(operation, request)
+
+    def _call(
+        self, operation: str, required: Mapping[str, object], optional: Mapping[str, object] = _NOTHING
+    ) -> dict[str, Any]:
+        present = {name: value for name, value in optional.items() if value is not None}
+        answer = self._store.call(self._actor, operation, encode({**required, **present}))
+        decoded: dict[str, Any] = json.loads(answer)
+        return decoded
+
+
+class Namespace:
+    """The operations of one domain."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, caller: Caller) -> None:
+        self._call = caller._call

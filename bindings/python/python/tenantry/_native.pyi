@@ -1,0 +1,41 @@
+from typing import final
+
+from .model import Decision
+
+__all__ = ["Access", "Sender", "Store", "catalogue_hash", "open", "version"]
+
+def catalogue_hash() -> str: ...
+def open(path: str, options: str | bytes, /) -> Store: ...
+def version() -> str: ...
+
+@final
+class Access:
+    """A prepared permission check: it sees every later change. Threads may share it."""
+
+    def allowed(self) -> bool:
+        """Whether the user holds the permission now."""
+
+@final
+class Sender:
+    """A prepared admission of e-mail: it sees every later change.
+
+    Threads may share it, but then `last` may be another's.
+    """
+
+    def admit(self, count: int = 1) -> bool:
+        """Ask to send `count` messages now: true when all of them are granted, and then they are charged."""
+
+    def decide(self, count: int = 1) -> Decision:
+        """The same as `admit`, answered with the whole decision."""
+
+    def last(self) -> Decision | None:
+        """The decision of the latest `admit` or `decide` of this handle."""
+
+@final
+class Store:
+    def access(self, account: str, user: str, permission: str, /) -> Access: ...
+    def admit(self, account: str, user: str | None, count: int, /) -> Decision: ...
+    def allowed(self, account: str, user: str, permission: str, /) -> bool: ...
+    def call(self, actor: str | bytes, operation: str | bytes, request: str | bytes, /) -> str: ...
+    def close(self) -> None: ...
+    def sender(self, account: str, user: str | None, /) -> Sender: ...

@@ -1,0 +1,259 @@
+//! The native half of the Python package `tenantry`.
+//!
+//! Operations pass as JSON text and release the GIL. The two questions of the hot path are typed: a prepared
+//! [`Sender`] or [`Access`] answers in one call from Python into Rust, and releases the GIL only where it must wait
+//! for the disk. The core holds no Python object and never asks for the GIL, so waiting for it while holding the GIL
+//! cannot deadlock. The core also catches panics: none reaches pyo3.
+
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyString};
+use pyo3::{intern, pymodule};
+use tenantry::{BindingLimit, Decision, Error, Refusal, Tenantry};
+
+/// A store that is open.
+#[pyclass(frozen, module = "tenantry._native")]
+struct Store(Tenantry);
+
+#[pymethods]
+impl Store {
+    /// Runs one operation as the actor (empty text is `system`).
+    #[pyo3(signature = (actor, operation, request, /))]
+    fn call(&self, py: Python<'_>, actor: &Bound<'_, PyAny>, operation: &Bound<'_, PyAny>, request: &Bound<'_, PyAny>) -> PyResult<String> {
+        let (actor, operation, request) = (json(actor, "actor")?, json(operation, "operation")?, json(request, "request")?);
+        py.detach(|| self.0.call_json(actor, operation, request)).map_err(|error| raised(py, &error))
+    }
+
+    /// A prepared permission check.
+    #[pyo3(signature = (account, user, permission, /))]
+    fn access(&self, py: Python<'_>, account: &Bound<'_, PyAny>, user: &Bound<'_, PyAny>, permission: &Bound<'_, PyAny>) -> PyResult<Access> {
+        let (account, user, permission) = (text(account, "account")?, text(user, "user")?, text(permission, "permission")?);
+        let access = py.detach(|| self.0.access(account, user, permission));
+        access.map(Access).map_err(|error| raised(py, &error))
+    }
+
+    /// A prepared admission of e-mail.
+    #[pyo3(signature = (account, user, /))]
+    fn sender(&self, py: Python<'_>, account: &Bound<'_, PyAny>, user: &Bound<'_, PyAny>) -> PyResult<Sender> {
+        let (account, user) = (text(account, "account")?, optional_text(user, "user")?);
+        let sender = py.detach(|| self.0.sender(account, user)).map_err(|error| raised(py, &error))?;
+        Ok(Sender { sender, last: Mutex::new(None) })
+    }
+
+    /// Whether the user holds the permission in the account.
+    #[pyo3(signature = (account, user, permission, /))]
+    fn allowed(&self, py: Python<'_>, account: &Bound<'_, PyAny>, user: &Bound<'_, PyAny>, permission: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let (account, user, permission) = (text(account, "account")?, text(user, "user")?, text(permission, "permission")?);
+        py.detach(|| self.0.allowed(account, user, permission)).map_err(|error| raised(py, &error))
+    }
+
+    /// Asks to send `count` messages now, and charges them when granted.
+    #[pyo3(signature = (account, user, count, /))]
+    fn admit<'py>(
+        &self,
+        py: Python<'py>,
+        account: &Bound<'_, PyAny>,
+        user: &Bound<'_, PyAny>,
+        count: &Bound<'_, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (account, user, count) = (text(account, "account")?, optional_text(user, "user")?, integer(count, "count")?);
+        let decision = py.detach(|| self.0.admit(account, user, count)).map_err(|error| raised(py, &error))?;
+        decision_object(py, &decision)
+    }
+
+    /// Gives back what was not spent and closes; every later call answers `closed`.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.0.close()).map_err(|error| raised(py, &error))
+    }
+}
+
+/// A prepared permission check: it sees every later change. Threads may share it.
+#[pyclass(frozen, module = "tenantry")]
+struct Access(tenantry::Access);
+
+#[pymethods]
+impl Access {
+    /// What a call costs that does nothing: for benches/python_calls.py.
+    fn _nothing(&self) -> bool {
+        true
+    }
+
+    /// Whether the user holds the permission now.
+    fn allowed(&self, py: Python<'_>) -> PyResult<bool> {
+        self.0.allowed().map_err(|error| raised(py, &error))
+    }
+}
+
+/// A prepared admission of e-mail: it sees every later change. Threads may share it, but then `last` may be another's.
+#[pyclass(frozen, module = "tenantry")]
+struct Sender {
+    sender: tenantry::Sender,
+    last: Mutex<Option<Decision>>,
+}
+
+#[pymethods]
+impl Sender {
+    /// What a call costs that does nothing: for benches/python_calls.py.
+    #[pyo3(signature = (count = Count(1)), text_signature = "($self, count=1)")]
+    fn _nothing(&self, count: Count) -> bool {
+        count.0 > 0
+    }
+
+    /// Ask to send `count` messages now: true when all of them are granted, and then they are charged.
+    #[pyo3(signature = (count = Count(1)), text_signature = "($self, count=1)")]
+    fn admit(&self, py: Python<'_>, count: Count) -> PyResult<bool> {
+        let decision = self.decision(py, count)?;
+        let granted = decision.refusal.is_none();
+        *self.last.lock() = Some(decision);
+        Ok(granted)
+    }
+
+    /// The same as `admit`, answered with the whole decision.
+    #[pyo3(signature = (count = Count(1)), text_signature = "($self, count=1)")]
+    fn decide<'py>(&self, py: Python<'py>, count: Count) -> PyResult<Bound<'py, PyAny>> {
+        let decision = self.decision(py, count)?;
+        let object = decision_object(py, &decision);
+        *self.last.lock() = Some(decision);
+        object
+    }
+
+    /// The decision of the latest `admit` or `decide` of this handle.
+    fn last<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let last = self.last.lock().clone();
+        last.map(|decision| decision_object(py, &decision)).transpose()
+    }
+}
+
+impl Sender {
+    /// One admission; only a block that must be drawn from the disk is waited for without the GIL.
+    fn decision(&self, py: Python<'_>, Count(count): Count) -> PyResult<Decision> {
+        let decision = match self.sender.try_admit(count) {
+            Ok(Some(decision)) => Ok(decision),
+            Ok(None) => py.detach(|| self.sender.admit(count)),
+            Err(error) => Err(error),
+        };
+        decision.map_err(|error| raised(py, &error))
+    }
+}
+
+/// A count of messages. A type of its own, so that `None` is refused and not taken as absent.
+struct Count(u64);
+
+impl<'py> FromPyObject<'_, 'py> for Count {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Count> {
+        integer(&value, "count").map(Count)
+    }
+}
+
+fn integer(value: &Bound<'_, PyAny>, name: &str) -> PyResult<u64> {
+    if !value.is_instance_of::<PyInt>() || value.is_instance_of::<PyBool>() {
+        return Err(wrong_type(value, name, "an integer"));
+    }
+    // The core holds the bound of 2^53-1; here only what no u64 can carry is refused.
+    value.extract().map_err(|_| invalid(value, name, "must be from 0 to 9007199254740991"))
+}
+
+fn text<'a>(value: &'a Bound<'_, PyAny>, name: &str) -> PyResult<&'a str> {
+    let Ok(string) = value.cast::<PyString>() else {
+        return Err(wrong_type(value, name, "text"));
+    };
+    string.to_str().map_err(|_| invalid(value, name, "must be valid Unicode, without lone surrogates"))
+}
+
+fn optional_text<'a>(value: &'a Bound<'_, PyAny>, name: &str) -> PyResult<Option<&'a str>> {
+    if value.is_none() { Ok(None) } else { text(value, name).map(Some) }
+}
+
+fn json<'a>(value: &'a Bound<'_, PyAny>, name: &str) -> PyResult<&'a [u8]> {
+    match value.cast::<PyBytes>() {
+        Ok(bytes) => Ok(bytes.as_bytes()),
+        Err(_) => text(value, name).map(str::as_bytes),
+    }
+}
+
+fn wrong_type(value: &Bound<'_, PyAny>, name: &str, expected: &str) -> PyErr {
+    match value.get_type().name() {
+        Ok(given) => invalid(value, name, &format!("must be {expected}, not `{given}`")),
+        Err(error) => error,
+    }
+}
+
+fn invalid(value: &Bound<'_, PyAny>, name: &str, message: &str) -> PyErr {
+    raised(value.py(), &Error::invalid(format!("/{name}"), format!("`{name}` {message}")))
+}
+
+/// The Python exception of this error: the generated `tenantry._errors` knows the classes.
+fn raised(py: Python<'_>, error: &Error) -> PyErr {
+    static FROM_JSON: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let exception = FROM_JSON.import(py, "tenantry._errors", "_from_json").and_then(|from_json| from_json.call1((error.to_json(),)));
+    exception.map_or_else(|error| error, PyErr::from_value)
+}
+
+/// The generated dataclass, the same that `sending.admit` answers with.
+fn decision_object<'py>(py: Python<'py>, decision: &Decision) -> PyResult<Bound<'py, PyAny>> {
+    static DECISION: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let answer = PyDict::new(py);
+    answer.set_item(intern!(py, "granted"), decision.granted)?;
+    if let Some(refusal) = &decision.refusal {
+        answer.set_item(intern!(py, "refusal"), refusal_dict(py, refusal)?)?;
+    }
+    if let Some(remaining) = decision.remaining {
+        answer.set_item(intern!(py, "remaining"), remaining)?;
+    }
+    DECISION.import(py, "tenantry.model", "Decision")?.call_method1(intern!(py, "_from"), (answer,))
+}
+
+fn refusal_dict<'py>(py: Python<'py>, refusal: &Refusal) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item(intern!(py, "code"), refusal.code.name())?;
+    if let Some(limit) = &refusal.limit {
+        dict.set_item(intern!(py, "limit"), limit_dict(py, limit)?)?;
+    }
+    if let Some(retry_at_ms) = refusal.retry_at_ms {
+        dict.set_item(intern!(py, "retry_at_ms"), retry_at_ms)?;
+    }
+    Ok(dict)
+}
+
+fn limit_dict<'py>(py: Python<'py>, limit: &BindingLimit) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item(intern!(py, "name"), &limit.name)?;
+    dict.set_item(intern!(py, "scope"), &limit.scope)?;
+    dict.set_item(intern!(py, "subject"), &limit.subject)?;
+    dict.set_item(intern!(py, "value"), limit.value)?;
+    dict.set_item(intern!(py, "used"), limit.used)?;
+    dict.set_item(intern!(py, "source"), &limit.source)?;
+    Ok(dict)
+}
+
+#[pymodule(gil_used = false)]
+mod _native {
+    use super::*;
+
+    #[pymodule_export]
+    use super::{Access, Sender, Store};
+
+    /// Opens the store at this path; the options are JSON text.
+    #[pyfunction]
+    #[pyo3(signature = (path, options, /))]
+    fn open(py: Python<'_>, path: &Bound<'_, PyAny>, options: &Bound<'_, PyAny>) -> PyResult<Store> {
+        let (path, options) = (text(path, "path")?, json(options, "options")?);
+        let store = py.detach(|| Tenantry::open_json(path, options));
+        store.map(Store).map_err(|error| raised(py, &error))
+    }
+
+    /// The hash of the catalogue that the library was built with.
+    #[pyfunction]
+    fn catalogue_hash() -> &'static str {
+        tenantry::catalogue::hash()
+    }
+
+    /// The version of the library.
+    #[pyfunction]
+    fn version() -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+}

@@ -1,0 +1,277 @@
+//! Joins the rules and the store: loads facts, asks the rules, commits one batch, keeps the read model, owns the clock.
+
+mod clock;
+pub(crate) mod keys;
+pub(crate) mod meters;
+#[cfg(test)]
+mod tests;
+mod tx;
+pub(crate) mod view;
+
+pub use tx::Tx;
+
+use crate::error::{Code, Error};
+use crate::model::{Actor, Id, PermissionTree};
+use crate::ops::{Access, Effect, Operation};
+use crate::options::{Durability, OpenOptions};
+use crate::store::{Backend, CommitError};
+use arc_swap::ArcSwap;
+use clock::{Clock, IdSource};
+use parking_lot::{Mutex, RecursiveRwLock};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use view::{AccountCell, Cells};
+
+/// How often an operation runs again when others changed what it read.
+const ROUNDS: usize = 16;
+
+/// One open store. Handles share it.
+pub(crate) struct Engine {
+    pub(crate) backend: Box<dyn Backend>,
+    pub(crate) clock: Clock,
+    ids: IdSource,
+    durability: Durability,
+    /// One operation writes at a time.
+    writer: Mutex<()>,
+    /// Held while a batch becomes visible, so that a reader sees all of it or nothing. Recursive: a reader that holds it
+    /// builds views, which take it too.
+    pub(crate) commits: RecursiveRwLock<()>,
+    pub(crate) tree: ArcSwap<PermissionTree>,
+    /// Raised by changes that any account may depend on: roles, packages, accounts with children.
+    pub(crate) epoch: AtomicU64,
+    pub(crate) cells: Cells,
+    shut: AtomicBool,
+    poisoned: AtomicBool,
+    fork_generation: u64,
+}
+
+/// What an operation runs with.
+pub struct Ctx<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) actor: &'a Actor,
+    pub(crate) now_ms: u64,
+    pub(crate) tx: Tx<'a>,
+}
+
+impl Ctx<'_> {
+    /// The id that the host gave, or a new one. An id that was ever used for the same kind of thing is `id_taken`.
+    pub(crate) fn new_id(&mut self, given: Option<Id>, letter: u8, key_of: impl Fn(&Id) -> Vec<u8>, kind: &str) -> Result<Id, Error> {
+        let id = match given {
+            Some(id) => id,
+            None => self.engine.ids.next(self.now_ms)?,
+        };
+        if self.tx.has(&key_of(&id))? || self.tx.has(&keys::tombstone(letter, &id))? {
+            return Err(Error::new(Code::IdTaken, format!("the id `{id}` is, or was, that of another {kind}")).at("/id"));
+        }
+        Ok(id)
+    }
+
+    pub(crate) fn tree(&self) -> Arc<PermissionTree> {
+        self.engine.tree.load_full()
+    }
+}
+
+impl Engine {
+    pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Engine, Error> {
+        let backend = if path.as_os_str() == ":memory:" {
+            crate::store::memory()?
+        } else {
+            let sled = crate::store::SledOptions { cache_bytes: options.cache_mib << 20, create: options.create };
+            crate::store::sled(path, &sled)?
+        };
+        let tree = view::permission_tree(&mut Tx::new(&*backend))?;
+        Ok(Engine {
+            backend,
+            clock: match options.manual_clock_ms() {
+                Some(now_ms) => Clock::Manual(AtomicU64::new(now_ms)),
+                None => Clock::System,
+            },
+            ids: match options.seed {
+                Some(seed) => IdSource::Seeded(AtomicU64::new(seed)),
+                None => IdSource::Random,
+            },
+            durability: options.durability,
+            writer: Mutex::new(()),
+            commits: RecursiveRwLock::new(()),
+            tree: ArcSwap::from_pointee(tree),
+            epoch: AtomicU64::new(0),
+            cells: Cells::default(),
+            shut: AtomicBool::new(false),
+            poisoned: AtomicBool::new(false),
+            fork_generation: tenantry_fork::generation(),
+        })
+    }
+
+    /// Runs an operation as an actor.
+    pub(crate) fn run<O: Operation>(&self, actor: &Actor, request: O) -> Result<O::Answer, Error> {
+        match O::EFFECT {
+            Effect::Read => {
+                let _whole = self.commits.read();
+                let mut ctx = self.ctx(actor);
+                self.authorise(actor, &request)?;
+                request.run(&mut ctx)
+            }
+            Effect::Send => {
+                self.authorise(actor, &request)?;
+                request.run(&mut self.ctx(actor))
+            }
+            Effect::Write => {
+                let (answer, version) = self.write(actor, request)?;
+                self.wait_until_durable(version)?;
+                Ok(answer)
+            }
+        }
+    }
+
+    fn ctx<'a>(&'a self, actor: &'a Actor) -> Ctx<'a> {
+        Ctx { engine: self, actor, now_ms: self.clock.now_ms(), tx: Tx::new(&*self.backend) }
+    }
+
+    /// Runs and commits; another that changed the same records first makes it run again.
+    fn write<O: Operation>(&self, actor: &Actor, request: O) -> Result<(O::Answer, u64), Error> {
+        let _alone = self.writer.lock();
+        for _ in 0..ROUNDS {
+            self.refuse_when_shut()?;
+            self.authorise(actor, &request)?;
+            let mut ctx = self.ctx(actor);
+            let answer = request.clone().run(&mut ctx)?;
+            let (batch, touched) = ctx.tx.finish();
+            let Some(batch) = batch else { return Ok((answer, 0)) };
+            let committed = {
+                let _visible_at_once = self.commits.write();
+                self.backend.commit(&batch)
+            };
+            match committed {
+                Ok(version) => {
+                    self.look_again_at(&touched)?;
+                    return Ok((answer, version));
+                }
+                Err(CommitError::Conflict) => {}
+                Err(CommitError::Store(error)) => return Err(self.store_failure(error.into())),
+            }
+        }
+        Err(Error::new(Code::Busy, "others keep changing the same records"))
+    }
+
+    fn look_again_at(&self, touched: &tx::Touched) -> Result<(), Error> {
+        if touched.permission_tree {
+            self.tree.store(Arc::new(view::permission_tree(&mut Tx::new(&*self.backend))?));
+        }
+        for account in &touched.accounts {
+            self.cells.touch(account);
+        }
+        if touched.everything {
+            self.epoch.fetch_add(1, Ordering::AcqRel);
+        }
+        for account in &touched.gone {
+            self.cells.remove(account);
+        }
+        Ok(())
+    }
+
+    /// Whether this actor may call this operation (the catalogue's `access`). What is not the actor's is `not_found`.
+    fn authorise<O: Operation>(&self, actor: &Actor, request: &O) -> Result<(), Error> {
+        let Actor::User { user, account: home, .. } = actor else { return Ok(()) };
+        let permission = match O::ACCESS {
+            Access::System => return Err(Error::new(Code::ActorNotAllowed, format!("`{}` is for `system` alone", O::NAME))),
+            Access::Account(permission) => permission,
+        };
+        let target = request.account().unwrap_or(home);
+        if target != home {
+            return Err(Error::not_found("account", target.as_str()));
+        }
+        let member = self.cell(home)?.member(self, user.as_str())?;
+        match member.refusal {
+            Some(Code::NotMember) => return Err(Error::not_found("account", home.as_str())),
+            Some(code) => {
+                return Err(Error::new(code, format!("`{user}` cannot act in `{home}`: {}", code.sentence())).with("account", home.as_str()));
+            }
+            None => {}
+        }
+        let held = self.tree.load().place(permission).is_some_and(|place| member.powers.at(place).is_some());
+        if !held {
+            return Err(Error::new(Code::PermissionDenied, format!("`{user}` does not hold `{permission}` in `{home}`")).with("missing", permission));
+        }
+        Ok(())
+    }
+
+    /// The account in memory.
+    pub(crate) fn cell(&self, id: &Id) -> Result<Arc<AccountCell>, Error> {
+        match self.cells.get(id.as_str()) {
+            Some(cell) => Ok(cell),
+            None if self.backend.get(&keys::account(id))?.is_some() => Ok(self.cells.get_or_insert(id)),
+            None => Err(Error::not_found("account", id.as_str())),
+        }
+    }
+
+    /// The account in memory, by a text that may not even be an id.
+    pub(crate) fn cell_by_text(&self, id: &str) -> Result<Arc<AccountCell>, Error> {
+        match self.cells.get(id) {
+            Some(cell) => Ok(cell),
+            None => self.cell(&Id::new(id).map_err(|error| Error::invalid("/account", format!("`account` {error}")))?),
+        }
+    }
+
+    /// With full durability, returns once the commit survives a power loss.
+    pub(crate) fn wait_until_durable(&self, version: u64) -> Result<(), Error> {
+        if version == 0 || self.durability == Durability::Relaxed {
+            return Ok(());
+        }
+        self.backend.sync(version).map_err(|error| self.store_failure(error.into()))
+    }
+
+    /// After a failure of the store nothing more is written through this engine.
+    pub(crate) fn store_failure(&self, error: Error) -> Error {
+        self.poison();
+        error
+    }
+
+    pub(crate) fn poison(&self) {
+        self.poisoned.store(true, Ordering::Release);
+    }
+
+    #[inline]
+    pub(crate) fn is_forked(&self) -> bool {
+        self.fork_generation != tenantry_fork::generation()
+    }
+
+    #[inline]
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_shut(&self) -> bool {
+        self.shut.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn has_manual_clock(&self) -> bool {
+        matches!(self.clock, Clock::Manual(_))
+    }
+
+    pub(crate) fn refuse_when_shut(&self) -> Result<(), Error> {
+        if self.is_shut() { Err(Error::new(Code::Closed, "the store was closed")) } else { Ok(()) }
+    }
+
+    /// Gives unspent blocks back and closes the store. A poisoned engine writes nothing more: its blocks count as spent.
+    pub(crate) fn shut_down(&self) -> Result<(), Error> {
+        if self.shut.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let _alone = self.writer.lock();
+        let given_back = if self.is_poisoned() { Ok(()) } else { self.give_blocks_back() };
+        let closed = self.backend.close().map_err(Error::from);
+        given_back.and(closed)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if self.is_forked() {
+            // The threads of sled do not exist here: dropping it would wait for them for ever.
+            self.backend.abandon();
+        } else {
+            self.cells.cut_circles();
+        }
+    }
+}

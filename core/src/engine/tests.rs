@@ -1,0 +1,165 @@
+//! What no request can bring about by itself: a store that fails, others that are always first, a defect, a level of
+//! hosts that is not there yet.
+
+use super::*;
+use crate::guard::Guard;
+use crate::handle;
+use crate::model::{Email, HoldReason, Name};
+use crate::ops::{accounts, users};
+use crate::store::{Batch, Order, Record, StoreError, Verification};
+
+/// A store in memory whose commits and syncs fail as they are told to.
+struct Troubled {
+    inner: Box<dyn Backend>,
+    trouble: Arc<Mutex<Trouble>>,
+}
+
+#[derive(Default)]
+struct Trouble {
+    commit: Option<CommitError>,
+    sync: Option<StoreError>,
+}
+
+impl Backend for Troubled {
+    fn get(&self, key: &[u8]) -> Result<Option<Record>, StoreError> {
+        self.inner.get(key)
+    }
+    fn range(&self, from: &[u8], until: &[u8], order: Order, limit: usize) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
+        self.inner.range(from, until, order, limit)
+    }
+    fn commit(&self, batch: &Batch) -> Result<u64, CommitError> {
+        match &self.trouble.lock().commit {
+            Some(error) => Err(error.clone()),
+            None => self.inner.commit(batch),
+        }
+    }
+    fn sync(&self, commit: u64) -> Result<(), StoreError> {
+        match &self.trouble.lock().sync {
+            Some(error) => Err(error.clone()),
+            None => self.inner.sync(commit),
+        }
+    }
+    fn last_commit(&self) -> u64 {
+        self.inner.last_commit()
+    }
+    fn store_id(&self) -> String {
+        self.inner.store_id()
+    }
+    fn verify(&self) -> Result<Verification, StoreError> {
+        self.inner.verify()
+    }
+    fn close(&self) -> Result<(), StoreError> {
+        self.inner.close()
+    }
+    fn abandon(&self) {
+        self.inner.abandon();
+    }
+}
+
+/// A handle on a store with the account `acme`, and the means to trouble it.
+fn troubled() -> (Guard, Arc<Mutex<Trouble>>) {
+    let trouble = Arc::new(Mutex::new(Trouble::default()));
+    let mut engine = Engine::open(Path::new(":memory:"), &OpenOptions::default()).unwrap();
+    engine.backend = Box::new(Troubled { inner: crate::store::memory().unwrap(), trouble: trouble.clone() });
+    let guard = Guard::new(Arc::new(engine));
+    let account = accounts::Create {
+        id: Some(Id::new("acme").unwrap()),
+        name: Name::new("Acme").unwrap(),
+        owner: accounts::OwnerInput { user: None, email: Some(Email::new("olga@acme.example").unwrap()), first_name: None, last_name: None },
+        parent: None,
+        time_zone: None,
+        package: None,
+        limits: Default::default(),
+        pending: false,
+    };
+    run(&guard, account).unwrap();
+    (guard, trouble)
+}
+
+fn run<O: Operation>(guard: &Guard, request: O) -> Result<O::Answer, Error> {
+    guard.enter(O::EFFECT, |engine| engine.run(&Actor::System, request))
+}
+
+fn write(guard: &Guard) -> Result<(), Code> {
+    let user = users::Create { id: Some(Id::new("ann").unwrap()), email: Email::new("ann@acme.example").unwrap(), first_name: None, last_name: None };
+    run(guard, user).map(drop).map_err(|error| error.code())
+}
+
+fn send(guard: &Guard) -> Result<u64, Code> {
+    let sent = guard.enter(Effect::Send, |engine| handle::admit(engine, &engine.cell_by_text("acme")?, None, 1));
+    sent.map(|decision| decision.granted).map_err(|error| error.code())
+}
+
+fn read(guard: &Guard) -> Result<bool, Code> {
+    let ann = run(guard, users::Get { user: Some(Id::new("ann").unwrap()), email: None });
+    match ann.map_err(|error| error.code()) {
+        Ok(_) => Ok(true),
+        Err(Code::NotFound) => Ok(false),
+        Err(code) => Err(code),
+    }
+}
+
+#[test]
+fn others_who_are_always_first_make_it_busy() {
+    let (guard, trouble) = troubled();
+    trouble.lock().commit = Some(CommitError::Conflict);
+    assert_eq!(write(&guard), Err(Code::Busy));
+    assert_eq!(send(&guard), Err(Code::Busy));
+    assert_eq!(read(&guard), Ok(false));
+    trouble.lock().commit = None;
+    assert_eq!(write(&guard), Ok(()));
+    assert_eq!(send(&guard), Ok(1));
+}
+
+#[test]
+fn a_store_that_fails_is_read_and_no_longer_written() {
+    let full = || StoreError::Full { what: "no room".to_owned() };
+    let failed = || StoreError::Failed { what: "input/output error".to_owned() };
+    let troubles: [(Trouble, Code, bool); 4] = [
+        (Trouble { commit: Some(full().into()), sync: None }, Code::StoreFull, false),
+        (Trouble { commit: Some(failed().into()), sync: None }, Code::StoreFailed, false),
+        (Trouble { commit: None, sync: Some(full()) }, Code::StoreFull, true),
+        (Trouble { commit: None, sync: Some(failed()) }, Code::StoreFailed, true),
+    ];
+    for (told, code, is_there) in troubles {
+        let (guard, trouble) = troubled();
+        *trouble.lock() = told;
+        assert_eq!(write(&guard), Err(code));
+        *trouble.lock() = Trouble::default();
+        assert_eq!(write(&guard), Err(Code::Poisoned));
+        assert_eq!(send(&guard), Err(Code::Poisoned));
+        assert_eq!(read(&guard), Ok(is_there));
+    }
+}
+
+#[test]
+fn a_send_that_cannot_be_stored_is_not_granted() {
+    let (guard, trouble) = troubled();
+    trouble.lock().sync = Some(StoreError::Failed { what: "input/output error".to_owned() });
+    assert_eq!(send(&guard), Err(Code::StoreFailed));
+    assert_eq!(send(&guard), Err(Code::Poisoned));
+}
+
+#[test]
+fn a_panic_is_internal_and_leaves_a_handle_that_only_reads() {
+    let (guard, _) = troubled();
+    let panicked = guard.enter(Effect::Write, |_| -> Result<(), Error> { std::panic::resume_unwind(Box::new("a defect")) });
+    assert_eq!(panicked.map_err(|error| error.code()), Err(Code::Internal));
+    assert_eq!(write(&guard), Err(Code::Poisoned));
+    assert_eq!(send(&guard), Err(Code::Poisoned));
+    assert_eq!(read(&guard), Ok(false));
+}
+
+/// R-ACC-2. Below the platform nobody can ask for it yet: an account on hold cannot be entered.
+#[test]
+fn a_hold_is_cleared_at_its_level_or_above() {
+    let (guard, _) = troubled();
+    let acme = Id::new("acme").unwrap();
+    let hold = |reason| accounts::Hold { account: acme.clone(), reason, note: None };
+    let release = |hold| accounts::Release { account: acme.clone(), hold: crate::model::Count::new(hold).unwrap() };
+    let user = Actor::User { user: Id::new("olga").unwrap(), account: acme.clone(), ip: None };
+    run(&guard, hold(HoldReason::Billing)).unwrap();
+    let by_user = guard.enter(Effect::Write, |engine| release(1).run(&mut engine.ctx(&user)));
+    assert_eq!(by_user.map_err(|error| error.code()), Err(Code::HoldAbove));
+    assert!(run(&guard, release(1)).unwrap().holds.is_empty());
+}

@@ -1,0 +1,116 @@
+//! One operation's view of the store: reads with what it wrote itself on top, and the batch that comes out.
+
+use crate::error::{Code, Error};
+use crate::model::Id;
+use crate::store::{Backend, Batch, Order};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The reads and writes of one operation.
+pub struct Tx<'a> {
+    backend: &'a dyn Backend,
+    writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    seen: BTreeMap<Vec<u8>, u64>,
+    touched: Touched,
+}
+
+/// What the read model has to look at again after the commit.
+#[derive(Default)]
+pub(crate) struct Touched {
+    pub(crate) accounts: BTreeSet<Id>,
+    pub(crate) gone: BTreeSet<Id>,
+    pub(crate) everything: bool,
+    pub(crate) permission_tree: bool,
+}
+
+impl<'a> Tx<'a> {
+    pub(crate) fn new(backend: &'a dyn Backend) -> Tx<'a> {
+        Tx { backend, writes: BTreeMap::new(), seen: BTreeMap::new(), touched: Touched::default() }
+    }
+
+    /// The record at a key.
+    pub(crate) fn get<T: DeserializeOwned>(&mut self, key: &[u8]) -> Result<Option<T>, Error> {
+        if let Some(written) = self.writes.get(key) {
+            return written.as_deref().map(|bytes| decode(key, bytes)).transpose();
+        }
+        let record = self.backend.get(key)?;
+        self.seen.entry(key.to_vec()).or_insert(record.as_ref().map_or(0, |record| record.version));
+        record.map(|record| decode(key, &record.value)).transpose()
+    }
+
+    /// Whether there is a record at a key.
+    pub(crate) fn has(&mut self, key: &[u8]) -> Result<bool, Error> {
+        Ok(self.get::<serde::de::IgnoredAny>(key)?.is_some())
+    }
+
+    pub(crate) fn put<T: Serialize>(&mut self, key: Vec<u8>, record: &T) -> Result<(), Error> {
+        let bytes = serde_json::to_vec(record).map_err(|error| Error::new(Code::Internal, format!("a record cannot be written: {error}")))?;
+        self.writes.insert(key, Some(bytes));
+        Ok(())
+    }
+
+    /// An index entry: its key says all.
+    pub(crate) fn mark(&mut self, key: Vec<u8>) {
+        self.writes.insert(key, Some(b"null".to_vec()));
+    }
+
+    pub(crate) fn delete(&mut self, key: Vec<u8>) {
+        self.writes.insert(key, None);
+    }
+
+    /// Up to `limit` records from a key until another, in order, what this operation wrote included.
+    pub(crate) fn range<T: DeserializeOwned>(&mut self, from: &[u8], until: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, T)>, Error> {
+        let overlay = || self.writes.range::<[u8], _>((std::ops::Bound::Included(from), std::ops::Bound::Excluded(until)));
+        let deleted = overlay().count();
+        let stored = self.backend.range(from, until, Order::Ascending, limit.saturating_add(deleted))?;
+        let mut merged: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+        for (key, record) in stored {
+            self.seen.entry(key.clone()).or_insert(record.version);
+            merged.insert(key, record.value);
+        }
+        for (key, written) in overlay() {
+            match written {
+                Some(bytes) => merged.insert(key.clone(), bytes.clone()),
+                None => merged.remove(key),
+            };
+        }
+        merged.into_iter().take(limit).map(|(key, bytes)| decode(&key, &bytes).map(|record| (key, record))).collect()
+    }
+
+    /// The read model of this account is out of date once this is committed.
+    pub(crate) fn touch(&mut self, account: &Id) {
+        self.touched.accounts.insert(account.clone());
+    }
+
+    /// The account is no more once this is committed.
+    pub(crate) fn touch_gone(&mut self, account: &Id) {
+        self.touched.gone.insert(account.clone());
+        self.touched.everything = true;
+    }
+
+    /// The read model of every account is out of date once this is committed.
+    pub(crate) fn touch_everything(&mut self) {
+        self.touched.everything = true;
+    }
+
+    /// The permission tree is out of date once this is committed.
+    pub(crate) fn touch_permission_tree(&mut self) {
+        self.touched.permission_tree = true;
+        self.touched.everything = true;
+    }
+
+    /// What to commit; none when nothing was written.
+    pub(crate) fn finish(self) -> (Option<Batch>, Touched) {
+        if self.writes.is_empty() {
+            return (None, self.touched);
+        }
+        let batch = Batch { writes: self.writes.into_iter().collect(), expected: self.seen.into_iter().collect() };
+        (Some(batch), self.touched)
+    }
+}
+
+fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| Error::new(Code::StoreCorrupt, format!("the record at {} cannot be read: {error}", key.escape_ascii())))
+}

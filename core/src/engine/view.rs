@@ -1,0 +1,261 @@
+//! The read model: what the hot path asks about an account, taken from the store once and again after each change.
+//!
+//! A cell is out of date as soon as the sum of the platform's epoch and its own has moved; both only ever grow.
+
+use super::meters::Meters;
+use super::{Engine, Tx, keys};
+use crate::error::{Code, Error};
+use crate::model::{Account, HostNode, Id, Limit, LimitName, Limits, Member, Package, PermissionTree, Role, User};
+use crate::rules::account::{Status, effective_status};
+use crate::rules::limit::{Source, candidates};
+use crate::rules::role::{Powers, powers};
+use arc_swap::ArcSwapOption;
+use jiff::tz::TimeZone;
+use parking_lot::{Mutex, RwLock};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Accounts from a child up to the top; deeper trees are refused when they are made.
+pub(crate) const MAX_DEPTH: usize = 8;
+/// Members of one account whose powers are kept at hand.
+const MAX_MEMBERS_CACHED: usize = 10_000;
+const SHARDS: usize = 16;
+
+/// An account in memory.
+pub(crate) struct AccountCell {
+    pub(crate) id: Id,
+    epoch: AtomicU64,
+    view: ArcSwapOption<View>,
+    members: RwLock<HashMap<Id, Arc<MemberView>>>,
+    pub(crate) meters: Mutex<Meters>,
+    /// Held by whoever draws from the store for this account.
+    pub(crate) drawing: Mutex<()>,
+}
+
+/// What counts for an account now.
+pub(crate) struct View {
+    stamp: u64,
+    pub(crate) status: Status,
+    pub(crate) limits: [Resolved; LimitName::ALL.len()],
+    pub(crate) zone: TimeZone,
+    /// The account itself and those above it, up to the top.
+    pub(crate) line: Vec<Arc<AccountCell>>,
+    ceiling: Option<Powers>,
+}
+
+/// The value of a limit and where it comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resolved {
+    pub(crate) limit: Limit,
+    pub(crate) source: Source,
+}
+
+/// What a member may do in an account now.
+pub(crate) struct MemberView {
+    stamp: u64,
+    /// Why the member may do nothing at all.
+    pub(crate) refusal: Option<Code>,
+    pub(crate) powers: Powers,
+}
+
+impl View {
+    /// The value of a limit of the account itself.
+    pub(crate) fn limit(&self, name: LimitName) -> Resolved {
+        let place = LimitName::ALL.iter().position(|one| *one == name);
+        place.and_then(|at| self.limits.get(at)).copied().unwrap_or(Resolved { limit: Limit::Unlimited, source: Source::PlatformDefault })
+    }
+}
+
+impl AccountCell {
+    fn new(id: Id) -> AccountCell {
+        AccountCell {
+            id,
+            epoch: AtomicU64::new(0),
+            view: ArcSwapOption::empty(),
+            members: RwLock::new(HashMap::new()),
+            meters: Mutex::new(Meters::default()),
+            drawing: Mutex::new(()),
+        }
+    }
+
+    /// Changes whenever something that this account depends on does.
+    #[inline]
+    pub(crate) fn stamp(&self, engine: &Engine) -> u64 {
+        engine.epoch.load(Ordering::Acquire) + self.epoch.load(Ordering::Acquire)
+    }
+
+    /// What counts now.
+    pub(crate) fn view(self: &Arc<AccountCell>, engine: &Engine) -> Result<Arc<View>, Error> {
+        let stamp = self.stamp(engine);
+        if let Some(view) = self.view.load_full().filter(|view| view.stamp == stamp) {
+            return Ok(view);
+        }
+        let _whole = engine.commits.read();
+        let mut tx = Tx::new(&*engine.backend);
+        let line = account_line(&mut tx, &self.id)?;
+        let mut packages = Vec::new();
+        for account in &line {
+            packages.push(account.package.as_ref().map(|id| tx.get::<Package>(&keys::package(id))).transpose()?.flatten());
+        }
+        let defaults: Limits = tx.get(&keys::defaults())?.unwrap_or_default();
+        let pairs: Vec<_> = line.iter().zip(packages.iter().map(Option::as_ref)).collect();
+        let limits = LimitName::ALL.map(|name| match candidates(name, &pairs, &defaults).first() {
+            Some(first) => Resolved { limit: first.limit, source: first.source },
+            None => Resolved { limit: Limit::Unlimited, source: Source::PlatformDefault },
+        });
+        let tree = engine.tree.load();
+        let mut ceiling: Option<Powers> = None;
+        for role in packages.iter().flatten().filter_map(|package| package.role.as_ref()) {
+            let most = powers(&tree, &role_with_includes(&mut tx, role)?);
+            ceiling = Some(match ceiling {
+                Some(lower) => lower.under(&most),
+                None => most,
+            });
+        }
+        let zone_name = line.first().map_or("UTC", |account| account.time_zone.as_str());
+        let mut cells = vec![self.clone()];
+        for account in line.iter().skip(1) {
+            cells.push(engine.cells.get_or_insert(&account.id));
+        }
+        let view = Arc::new(View {
+            stamp,
+            status: effective_status(&line),
+            limits,
+            zone: crate::rules::window::zone(zone_name).unwrap_or(TimeZone::UTC),
+            line: cells,
+            ceiling,
+        });
+        self.view.store(Some(view.clone()));
+        Ok(view)
+    }
+
+    /// What a member may do now; `not_member` as the refusal of those who are none.
+    pub(crate) fn member(self: &Arc<AccountCell>, engine: &Engine, user: &str) -> Result<Arc<MemberView>, Error> {
+        let stamp = self.stamp(engine);
+        if let Some(member) = self.members.read().get(user).filter(|member| member.stamp == stamp) {
+            return Ok(member.clone());
+        }
+        let view = self.view(engine)?;
+        let user = Id::new(user).map_err(|error| Error::invalid("/user", error))?;
+        let tree = engine.tree.load();
+        let _whole = engine.commits.read();
+        let mut tx = Tx::new(&*engine.backend);
+        let Some(member) = tx.get::<Member>(&keys::member(&self.id, &user))? else {
+            // Not kept: strangers are without number.
+            return Ok(Arc::new(MemberView { stamp, refusal: Some(Code::NotMember), powers: Powers::none(&tree) }));
+        };
+        let disabled = tx.get::<User>(&keys::user(&user))?.is_none_or(|user| user.disabled);
+        let refusal = match view.status.refusal() {
+            Some(code) => Some(code),
+            None if disabled => Some(Code::UserDisabled),
+            None if member.disabled => Some(Code::MemberDisabled),
+            None => None,
+        };
+        let held = match (&member.role, member.owner) {
+            (_, true) => Powers::all(&tree),
+            (Some(role), false) => powers(&tree, &role_with_includes(&mut tx, role)?),
+            (None, false) => Powers::none(&tree),
+        };
+        let powers = match &view.ceiling {
+            Some(ceiling) => held.under(ceiling),
+            None => held,
+        };
+        let member = Arc::new(MemberView { stamp, refusal, powers });
+        let mut members = self.members.write();
+        if members.len() >= MAX_MEMBERS_CACHED {
+            members.clear();
+        }
+        members.insert(user, member.clone());
+        Ok(member)
+    }
+}
+
+/// The accounts in memory, by id.
+#[derive(Default)]
+pub(crate) struct Cells {
+    shards: [RwLock<HashMap<Id, Arc<AccountCell>>>; SHARDS],
+    hasher: std::hash::RandomState,
+}
+
+impl Cells {
+    fn shard(&self, id: &str) -> &RwLock<HashMap<Id, Arc<AccountCell>>> {
+        use std::hash::BuildHasher;
+        let at = usize::try_from(self.hasher.hash_one(id) % SHARDS as u64).unwrap_or(0);
+        let [first, ..] = &self.shards;
+        self.shards.get(at).unwrap_or(first)
+    }
+
+    pub(crate) fn get(&self, id: &str) -> Option<Arc<AccountCell>> {
+        self.shard(id).read().get(id).cloned()
+    }
+
+    pub(crate) fn get_or_insert(&self, id: &Id) -> Arc<AccountCell> {
+        if let Some(cell) = self.get(id.as_str()) {
+            return cell;
+        }
+        self.shard(id.as_str()).write().entry(id.clone()).or_insert_with(|| Arc::new(AccountCell::new(id.clone()))).clone()
+    }
+
+    pub(crate) fn remove(&self, id: &Id) {
+        if let Some(cell) = self.shard(id.as_str()).write().remove(id) {
+            cell.view.store(None);
+        }
+    }
+
+    /// A view holds the accounts of its line, its own included: until the circle is cut neither is freed.
+    pub(crate) fn cut_circles(&self) {
+        self.all().iter().for_each(|cell| cell.view.store(None));
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<AccountCell>> {
+        self.shards.iter().flat_map(|shard| shard.read().values().cloned().collect::<Vec<_>>()).collect()
+    }
+
+    /// The account is to be looked at again.
+    pub(crate) fn touch(&self, id: &Id) {
+        if let Some(cell) = self.get(id.as_str()) {
+            cell.epoch.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+}
+
+/// The account and those above it, up to the top.
+pub(crate) fn account_line(tx: &mut Tx<'_>, id: &Id) -> Result<Vec<Account>, Error> {
+    let mut line: Vec<Account> = Vec::new();
+    let mut next = Some(id.clone());
+    while let Some(id) = next {
+        let account: Account = tx.get(&keys::account(&id))?.ok_or_else(|| Error::not_found("account", id.as_str()))?;
+        next = account.parent.clone();
+        line.push(account);
+        if line.len() > MAX_DEPTH {
+            return Err(Error::new(Code::StoreCorrupt, format!("the accounts above `{id}` form a circle")));
+        }
+    }
+    Ok(line)
+}
+
+/// The role itself first, then every role that it includes, directly or through others.
+pub(crate) fn role_with_includes(tx: &mut Tx<'_>, id: &Id) -> Result<Vec<Role>, Error> {
+    let mut seen = HashSet::new();
+    let mut open = vec![id.clone()];
+    let mut roles = Vec::new();
+    while let Some(id) = open.pop() {
+        if !seen.insert(id.clone()) {
+            continue;
+        }
+        // A role that is gone grants nothing: deny by default.
+        if let Some(role) = tx.get::<Role>(&keys::role(&id))? {
+            open.extend(role.includes.iter().cloned());
+            roles.push(role);
+        }
+    }
+    Ok(roles)
+}
+
+/// The permission tree with the host's nodes.
+pub(crate) fn permission_tree(tx: &mut Tx<'_>) -> Result<PermissionTree, Error> {
+    let (from, until) = keys::below(keys::TREE_NODE, &[]);
+    let nodes: Vec<HostNode> = tx.range(&from, &until, PermissionTree::MAX_NODES)?.into_iter().map(|(_, node)| node).collect();
+    Ok(PermissionTree::new(&nodes))
+}

@@ -1,0 +1,115 @@
+//! The one error type, and how the store's errors become it.
+
+mod table;
+
+pub use table::{Class, Code, Retry};
+
+use crate::store::StoreError;
+use serde_json::{Map, Value, json};
+
+/// A refusal: a stable code, a sentence a person can act on, and the fields that explain it (section 14 of the rules).
+///
+/// It never holds a password, a token, or a value that belongs to another account.
+#[derive(Clone, Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone, Debug)]
+struct Inner {
+    code: Code,
+    message: String,
+    field: Option<String>,
+    details: Map<String, Value>,
+}
+
+impl Error {
+    /// A refusal with this code and sentence.
+    pub fn new(code: Code, message: impl Into<String>) -> Error {
+        Error(Box::new(Inner { code, message: message.into(), field: None, details: Map::new() }))
+    }
+
+    /// `invalid_argument` for the field at this JSON pointer.
+    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Error {
+        Error::new(Code::InvalidArgument, message).at(field)
+    }
+
+    /// `not_found`: the same answer for "not there" and for "not yours".
+    pub fn not_found(kind: &str, id: &str) -> Error {
+        Error::new(Code::NotFound, format!("there is no {kind} `{id}` here")).with("kind", kind).with("id", id)
+    }
+
+    /// Names the field that is wrong, as a JSON pointer.
+    #[must_use]
+    pub fn at(mut self, field: impl Into<String>) -> Error {
+        self.0.field = Some(field.into());
+        self
+    }
+
+    /// Adds a detail.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Error {
+        self.0.details.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// The sentence: lower case, no full stop, what was given in back-ticks.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The JSON pointer of the field that is wrong.
+    pub fn field(&self) -> Option<&str> {
+        self.0.field.as_deref()
+    }
+
+    /// What explains the refusal: subject, limit, missing permissions ...
+    pub fn details(&self) -> &Map<String, Value> {
+        &self.0.details
+    }
+
+    /// The error as every language sees it.
+    pub fn to_json(&self) -> String {
+        let code = self.0.code;
+        json!({
+            "code": code.name(),
+            "number": code.number(),
+            "class": code.class().name(),
+            "retry": code.retry().name(),
+            "message": self.0.message,
+            "field": self.0.field,
+            "details": self.0.details,
+        })
+        .to_string()
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}: {}", self.0.code, self.0.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Error {
+        match error {
+            StoreError::Missing => Error::new(Code::StoreMissing, "there is no store at this path"),
+            StoreError::Locked { pid } => {
+                let error = Error::new(Code::StoreLocked, "another process has the store open");
+                match pid {
+                    Some(pid) => error.with("pid", pid),
+                    None => error,
+                }
+            }
+            StoreError::Corrupt { what } => Error::new(Code::StoreCorrupt, what),
+            StoreError::Full { what } => Error::new(Code::StoreFull, what),
+            StoreError::Failed { what } => Error::new(Code::StoreFailed, what),
+            StoreError::Invalid { what } => Error::invalid("/path", what),
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Every code that tenantry can answer with, in one table.
+//!
+//! Numbers are stable and only ever added to: a block of a hundred for each domain. A retired code keeps its
+//! number and its place.
+
+use serde::{Deserialize, Serialize};
+
+/// What kind of refusal a code is: each is one exception class in Python and in Node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// The request itself is wrong; the same request will never succeed.
+    Invalid,
+    /// What the request names does not exist, or is not the caller's.
+    NotFound,
+    /// It clashes with what is there: a taken address, a stale revision, a thing in use.
+    Conflict,
+    /// The actor may not do this.
+    Refused,
+    /// A limit is reached.
+    Limit,
+    /// An account, user or membership is in a state that does not allow it.
+    State,
+    /// The store is locked, full, damaged or failed.
+    Store,
+    /// The handle can no longer be used: closed, forked or poisoned.
+    Handle,
+    /// A defect in tenantry.
+    Internal,
+}
+
+impl Class {
+    /// All classes, in the order of their definition.
+    pub const ALL: [Class; 9] =
+        [Class::Invalid, Class::NotFound, Class::Conflict, Class::Refused, Class::Limit, Class::State, Class::Store, Class::Handle, Class::Internal];
+
+    /// The stable name, as it stands in error JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Class::Invalid => "invalid",
+            Class::NotFound => "not_found",
+            Class::Conflict => "conflict",
+            Class::Refused => "refused",
+            Class::Limit => "limit",
+            Class::State => "state",
+            Class::Store => "store",
+            Class::Handle => "handle",
+            Class::Internal => "internal",
+        }
+    }
+
+    /// One sentence on what the class means, for the bindings' documentation.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Class::Invalid => "The request itself is wrong; the same request will never succeed.",
+            Class::NotFound => "What the request names does not exist, or is not the caller's.",
+            Class::Conflict => "It clashes with what is there: a taken address, a stale revision, a thing in use.",
+            Class::Refused => "The actor may not do this.",
+            Class::Limit => "A limit is reached.",
+            Class::State => "An account, user or membership is in a state that does not allow it.",
+            Class::Store => "The store is locked, full, damaged or failed.",
+            Class::Handle => "The handle can no longer be used: closed, forked or poisoned.",
+            Class::Internal => "A defect in tenantry.",
+        }
+    }
+}
+
+/// Whether the same request can succeed later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Retry {
+    /// Not by waiting: something has to be changed first.
+    Never,
+    /// After the instant named in `retry_at_ms`.
+    Later,
+    /// At once, with what is now current read again.
+    Again,
+    /// After the store was opened anew.
+    Reopen,
+}
+
+impl Retry {
+    /// The stable name, as it stands in error JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Retry::Never => "never",
+            Retry::Later => "later",
+            Retry::Again => "again",
+            Retry::Reopen => "reopen",
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($variant:ident = $number:literal, $name:literal, $class:ident, $retry:ident, $sentence:literal;)*) => {
+        /// A stable error code (section 14 of the rules).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Code {
+            $(#[doc = $sentence] $variant = $number,)*
+        }
+
+        impl Code {
+            const TABLE: &'static [Code] = &[$(Code::$variant,)*];
+
+            /// The stable name, such as `rev_conflict`.
+            pub const fn name(self) -> &'static str {
+                match self { $(Code::$variant => $name,)* }
+            }
+
+            /// What kind of refusal it is.
+            pub const fn class(self) -> Class {
+                match self { $(Code::$variant => Class::$class,)* }
+            }
+
+            /// Whether the same request can succeed later.
+            pub const fn retry(self) -> Retry {
+                match self { $(Code::$variant => Retry::$retry,)* }
+            }
+
+            /// A sentence that says what it means in general; an [`Error`](super::Error) says what happened.
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Code::$variant => $sentence,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    // 1..99: any call
+    InvalidArgument = 1, "invalid_argument", Invalid, Never, "An argument is missing, unknown, of the wrong type or out of bounds; `field` says which.";
+    UnknownOperation = 2, "unknown_operation", Invalid, Never, "The catalogue has no operation of this name.";
+    NotFound = 3, "not_found", NotFound, Never, "What the request names does not exist, or belongs to an account that the actor cannot see.";
+    PermissionDenied = 4, "permission_denied", Refused, Never, "The actor does not hold the permission that this needs; `details.missing` names it.";
+    ActorNotAllowed = 5, "actor_not_allowed", Refused, Never, "An actor of this kind never does this.";
+    RevConflict = 6, "rev_conflict", Conflict, Again, "The record was changed since it was read; read it again and repeat.";
+    IdTaken = 7, "id_taken", Conflict, Never, "Something with this id exists, or existed and was deleted.";
+    Busy = 8, "busy", Conflict, Again, "Others keep changing the same records; try again.";
+
+    // 100..199: the handle and the store
+    Closed = 100, "closed", Handle, Reopen, "The handle was closed or freed.";
+    Forked = 101, "forked", Handle, Reopen, "The handle was opened before a fork and belongs to the parent; open the store after forking, not before.";
+    Poisoned = 102, "poisoned", Handle, Reopen, "The handle refuses writes after a panic or a failure of the store; open the store anew.";
+    Internal = 103, "internal", Internal, Reopen, "A defect in tenantry stopped the call; nothing was changed that was not acknowledged.";
+    StoreLocked = 110, "store_locked", Store, Again, "Another process has the store open; `details.pid` names it.";
+    StoreMissing = 111, "store_missing", Store, Never, "There is no store at this path, and `create` is off.";
+    StoreCorrupt = 112, "store_corrupt", Store, Never, "The store is damaged or incomplete and was not opened; restore a backup.";
+    StoreFull = 113, "store_full", Store, Reopen, "The disk is full; nothing that was acknowledged is lost.";
+    StoreFailed = 114, "store_failed", Store, Reopen, "Reading or writing the store failed; open the store anew.";
+    ClockNotManual = 120, "clock_not_manual", State, Never, "The clock can be set only where the store was opened with a manual clock.";
+
+    // 200..299: roles and permissions
+    RoleCycle = 200, "role_cycle", Conflict, Never, "The role would include itself; `details.path` shows how.";
+    RoleInUse = 201, "role_in_use", Conflict, Never, "Members, packages or other roles use the role; name a role in `replace_with`.";
+    PermissionUnknown = 202, "permission_unknown", Invalid, Never, "The permission tree has no such node.";
+    PermissionExists = 203, "permission_exists", Conflict, Never, "The permission tree has this node already.";
+    EscalationRefused = 204, "escalation_refused", Refused, Never, "Nobody grants more than they hold; `details.missing` lists what the actor lacks.";
+
+    // 300..399: packages and limits
+    PackageInUse = 300, "package_in_use", Conflict, Never, "Accounts use the package; name a package in `move_to`.";
+    PackageRetired = 301, "package_retired", State, Never, "The package is retired and takes no new accounts.";
+
+    // 400..499: accounts and users
+    EmailTaken = 400, "email_taken", Conflict, Never, "The e-mail address belongs to a user already.";
+    AccountPending = 401, "account_pending", State, Never, "The account waits for its owner.";
+    AccountSuspended = 402, "account_suspended", State, Never, "The account, or one above it, is suspended; `details.holds` says why where the actor may know.";
+    AccountClosed = 403, "account_closed", State, Never, "The account, or one above it, is closed.";
+    AccountNotClosed = 404, "account_not_closed", State, Never, "Only a closed account can be reopened.";
+    GraceOver = 405, "grace_over", State, Never, "The time in which the account could be reopened is over.";
+    HoldAbove = 406, "hold_above", Refused, Never, "The hold was placed by a higher level and is cleared there.";
+    DepthExceeded = 407, "depth_exceeded", Limit, Never, "The tree of accounts would be deeper than the platform allows.";
+    ChildrenLeft = 408, "children_left", Conflict, Never, "The account has children; say what becomes of them.";
+    UserDisabled = 409, "user_disabled", State, Never, "The user is disabled.";
+    MemberDisabled = 410, "member_disabled", State, Never, "The membership is disabled.";
+    AlreadyMember = 411, "already_member", Conflict, Never, "The user is a member of the account already.";
+    OwnerTransferRequired = 412, "owner_transfer_required", Conflict, Never, "An account always has an owner; make another user the owner first.";
+    NotMember = 413, "not_member", Refused, Never, "The user is not a member of the account.";
+
+    // 500..599: sending
+    QuotaExceeded = 500, "quota_exceeded", Limit, Later, "A limit is used up until its window resets.";
+    ExceedsLimit = 501, "exceeds_limit", Limit, Never, "More than the limit itself was asked for; waiting does not help.";
+}
+
+impl Code {
+    /// Every code, in the order of its number.
+    pub const fn all() -> &'static [Code] {
+        Code::TABLE
+    }
+
+    /// The stable number, as C sees it. Zero is success and no code.
+    pub const fn number(self) -> i32 {
+        self as i32
+    }
+
+    /// The code with this number.
+    pub fn from_number(number: i32) -> Option<Code> {
+        Code::TABLE.iter().copied().find(|code| code.number() == number)
+    }
+
+    /// The code with this name.
+    pub fn from_name(name: &str) -> Option<Code> {
+        Code::TABLE.iter().copied().find(|code| code.name() == name)
+    }
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Code, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Code::from_name(&name).ok_or_else(|| serde::de::Error::custom(format!("`{name}` is not an error code")))
+    }
+}
+
+impl schemars::JsonSchema for Code {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Code".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string"})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn numbers_and_names_are_unique_and_sorted() {
+        assert!(Code::all().windows(2).all(|pair| pair[0].number() < pair[1].number()));
+        let names: HashSet<_> = Code::all().iter().map(|code| code.name()).collect();
+        assert_eq!(names.len(), Code::all().len());
+    }
+
+    #[test]
+    fn a_code_is_found_by_number_and_by_name() {
+        for code in Code::all() {
+            assert_eq!(Code::from_number(code.number()), Some(*code));
+            assert_eq!(Code::from_name(code.name()), Some(*code));
+        }
+        assert_eq!(Code::from_number(0), None);
+    }
+}

@@ -1,0 +1,67 @@
+//! Where every call comes in: closed, forked and poisoned handles end here, and so do panics.
+
+use crate::engine::Engine;
+use crate::error::{Code, Error};
+use crate::ops::Effect;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What a handle and everything that was prepared from it share.
+pub(crate) struct Guard {
+    closed: AtomicBool,
+    pub(crate) engine: Arc<Engine>,
+}
+
+impl Guard {
+    pub(crate) fn new(engine: Arc<Engine>) -> Guard {
+        Guard { closed: AtomicBool::new(false), engine }
+    }
+
+    /// Marks the handle as closed; whether it was open until now.
+    pub(crate) fn close(&self) -> bool {
+        !self.closed.swap(true, Ordering::AcqRel)
+    }
+
+    /// Runs a call. A panic becomes `internal` and leaves the handle without the right to write.
+    #[inline]
+    pub(crate) fn enter<T>(&self, effect: Effect, call: impl FnOnce(&Engine) -> Result<T, Error>) -> Result<T, Error> {
+        if self.closed.load(Ordering::Acquire) || self.engine.is_forked() || self.engine.is_poisoned() {
+            self.refuse(effect)?;
+        }
+        contain(|| call(&self.engine), || self.engine.poison())
+    }
+
+    #[cold]
+    fn refuse(&self, effect: Effect) -> Result<(), Error> {
+        // Forked comes first: in a child even closing is the parent's business.
+        if self.engine.is_forked() {
+            return Err(Error::new(Code::Forked, "the store was opened before a fork; open it after forking, not before"));
+        }
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::new(Code::Closed, "the handle was closed"));
+        }
+        if self.engine.is_poisoned() && effect != Effect::Read {
+            return Err(Error::new(Code::Poisoned, "the handle refuses writes after a panic or a failure of the store; open the store anew"));
+        }
+        Ok(())
+    }
+}
+
+/// Runs a call that has no handle yet, or none any more. A panic becomes `internal`.
+pub(crate) fn contained<T>(call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    contain(call, || ())
+}
+
+#[inline]
+fn contain<T>(call: impl FnOnce() -> Result<T, Error>, when_it_panics: impl FnOnce()) -> Result<T, Error> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(answer) => answer,
+        Err(panic) => {
+            when_it_panics();
+            // The payload may hold anything, so the error does not repeat it; dropping it may itself panic.
+            std::mem::forget(panic);
+            Err(Error::new(Code::Internal, "a defect in tenantry stopped the call; open the store anew"))
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The handle that a host holds, and what it prepares for the hot path.
+
+use crate::engine::Engine;
+use crate::engine::meters::{Decision, check_count};
+use crate::engine::view::AccountCell;
+use crate::error::{Code, Error};
+use crate::guard::{Guard, contained};
+use crate::model::{Actor, Id};
+use crate::ops::{Effect, Operation, catalogue};
+use crate::options::OpenOptions;
+use crate::registry;
+use crate::{json, ops};
+use arc_swap::ArcSwapOption;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The permission that sending an e-mail needs.
+pub(crate) const SEND_PERMISSION: &str = "campaigns.send";
+
+/// An open store. Share it between threads by reference or in an `Arc`.
+///
+/// A second `open` of the same path in one process shares the store and is a handle of its own. Another process gets
+/// `store_locked`. Dropping the handle closes it.
+pub struct Tenantry {
+    guard: Arc<Guard>,
+}
+
+impl Tenantry {
+    /// Opens the store in the folder `path`, or one in memory for `:memory:`.
+    pub fn open(path: &str, options: OpenOptions) -> Result<Tenantry, Error> {
+        options.check()?;
+        if path.is_empty() || path.contains('\0') {
+            return Err(Error::invalid("/path", "`path` must not be empty or hold a zero byte"));
+        }
+        Ok(Tenantry { guard: Arc::new(Guard::new(contained(|| registry::open(path, &options))?)) })
+    }
+
+    /// Opens a store with options as JSON; no bytes are the defaults.
+    pub fn open_json(path: &str, options: &[u8]) -> Result<Tenantry, Error> {
+        Tenantry::open(path, json::read(options)?)
+    }
+
+    /// Runs an operation as an actor.
+    pub fn call<O: Operation>(&self, actor: &Actor, request: O) -> Result<O::Answer, Error> {
+        self.guard.enter(O::EFFECT, |engine| engine.run(actor, request))
+    }
+
+    /// Runs an operation by name, with the actor and the request as JSON; an empty actor is `system`.
+    pub fn call_json(&self, actor: &[u8], operation: &[u8], request: &[u8]) -> Result<String, Error> {
+        let entry = std::str::from_utf8(operation)
+            .ok()
+            .and_then(catalogue::find)
+            .ok_or_else(|| Error::new(Code::UnknownOperation, format!("there is no operation `{}`", shown(operation))));
+        // A handle that cannot be used says so whatever is asked of it.
+        let effect = entry.as_ref().map_or(Effect::Read, |entry| entry.effect);
+        self.guard.enter(effect, |engine| {
+            let actor = if actor.is_empty() { Actor::System } else { json::read(actor).map_err(|error| below("/actor", error))? };
+            (entry?.run_json)(engine, &actor, request)
+        })
+    }
+
+    /// Prepares a permission check of a user in an account. It sees every later change.
+    pub fn access(&self, account: &str, user: &str, permission: &str) -> Result<Access, Error> {
+        self.guard.enter(Effect::Read, |engine| {
+            let cell = engine.cell_by_text(account)?;
+            let user = Id::new(user).map_err(|error| Error::invalid("/user", format!("`user` {error}")))?;
+            if engine.tree.load().place(permission).is_none() {
+                return Err(ops::unknown_permission(permission, "/permission"));
+            }
+            Ok(Access { guard: self.guard.clone(), cell, user, permission: permission.to_owned(), known: AtomicU64::new(u64::MAX) })
+        })
+    }
+
+    /// Prepares sending of e-mail by an account, on behalf of a user of it or of the host itself.
+    pub fn sender(&self, account: &str, user: Option<&str>) -> Result<Sender, Error> {
+        self.guard.enter(Effect::Read, |engine| {
+            let cell = engine.cell_by_text(account)?;
+            let user = user.map(Id::new).transpose().map_err(|error| Error::invalid("/user", format!("`user` {error}")))?;
+            Ok(Sender { guard: self.guard.clone(), cell, user, prepared: ArcSwapOption::empty() })
+        })
+    }
+
+    /// Whether a user may do something in an account, by ids. What is not known is not allowed.
+    pub fn allowed(&self, account: &str, user: &str, permission: &str) -> Result<bool, Error> {
+        self.guard.enter(Effect::Read, |engine| {
+            let cell = engine.cell_by_text(account)?;
+            allowed(engine, &cell, user, permission)
+        })
+    }
+
+    /// Asks for `count` e-mails and charges them, all or none, by ids.
+    pub fn admit(&self, account: &str, user: Option<&str>, count: u64) -> Result<Decision, Error> {
+        self.guard.enter(Effect::Send, |engine| {
+            let cell = engine.cell_by_text(account)?;
+            admit(engine, &cell, user, count)
+        })
+    }
+
+    /// Closes the handle: what was drawn ahead and not used is given back when it is the last one of its store.
+    ///
+    /// Later calls answer `closed`; closing again does nothing.
+    pub fn close(&self) -> Result<(), Error> {
+        if self.guard.engine.is_forked() {
+            return self.guard.enter(Effect::Read, |_| Ok(()));
+        }
+        if self.guard.close() { contained(|| registry::close(&self.guard.engine)) } else { Ok(()) }
+    }
+}
+
+impl Drop for Tenantry {
+    fn drop(&mut self) {
+        // There is nobody to tell: who wants to know whether closing went well calls `close`.
+        let _ = self.close();
+    }
+}
+
+impl std::fmt::Debug for Tenantry {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Tenantry")
+    }
+}
+
+/// A prepared permission check.
+pub struct Access {
+    guard: Arc<Guard>,
+    cell: Arc<AccountCell>,
+    user: Id,
+    permission: String,
+    /// The stamp at which the answer was found, shifted left by one, and the answer.
+    known: AtomicU64,
+}
+
+impl Access {
+    /// Whether the user may do it now.
+    #[inline]
+    pub fn allowed(&self) -> Result<bool, Error> {
+        self.guard.enter(Effect::Read, |engine| {
+            let stamp = self.cell.stamp(engine);
+            let known = self.known.load(Ordering::Acquire);
+            if known >> 1 == stamp {
+                return Ok(known & 1 == 1);
+            }
+            let allowed = allowed(engine, &self.cell, self.user.as_str(), &self.permission)?;
+            self.known.store(stamp << 1 | u64::from(allowed), Ordering::Release);
+            Ok(allowed)
+        })
+    }
+}
+
+/// Prepared sending of e-mail.
+pub struct Sender {
+    guard: Arc<Guard>,
+    cell: Arc<AccountCell>,
+    user: Option<Id>,
+    prepared: ArcSwapOption<Prepared>,
+}
+
+pub(crate) struct Prepared {
+    stamp: u64,
+    pub(crate) refusal: Option<Code>,
+    pub(crate) line: Vec<Arc<AccountCell>>,
+}
+
+impl Sender {
+    /// Asks for `count` e-mails and charges them, all or none.
+    #[inline]
+    pub fn admit(&self, count: u64) -> Result<Decision, Error> {
+        match self.try_admit(count)? {
+            Some(decision) => Ok(decision),
+            None => self.guard.enter(Effect::Send, |engine| admit(engine, &self.cell, self.user.as_ref().map(Id::as_str), count)),
+        }
+    }
+
+    /// As [`admit`](Sender::admit), but answers none, having charged nothing, where it would have to wait for the disk.
+    #[inline]
+    pub fn try_admit(&self, count: u64) -> Result<Option<Decision>, Error> {
+        self.guard.enter(Effect::Send, |engine| {
+            let count = check_count(count)?;
+            let prepared = self.prepared.load();
+            match prepared.as_deref().filter(|prepared| prepared.stamp == self.cell.stamp(engine)) {
+                Some(prepared) => self.decide(engine, prepared, count),
+                None => {
+                    let fresh = Arc::new(prepare(engine, &self.cell, self.user.as_ref().map(Id::as_str))?);
+                    self.prepared.store(Some(fresh.clone()));
+                    self.decide(engine, &fresh, count)
+                }
+            }
+        })
+    }
+
+    #[inline]
+    fn decide(&self, engine: &Engine, prepared: &Prepared, count: u64) -> Result<Option<Decision>, Error> {
+        match prepared.refusal {
+            Some(code) => Ok(Some(Decision::refused_for(code))),
+            None => Ok(engine.charge_in_memory(&prepared.line, count)),
+        }
+    }
+}
+
+pub(crate) fn prepare(engine: &Engine, cell: &Arc<AccountCell>, user: Option<&str>) -> Result<Prepared, Error> {
+    let stamp = cell.stamp(engine);
+    let view = cell.view(engine)?;
+    let mut refusal = view.status.refusal();
+    if let (None, Some(user)) = (refusal, user) {
+        let member = cell.member(engine, user)?;
+        let place = engine.tree.load().place(SEND_PERMISSION);
+        refusal = match (member.refusal, place.and_then(|place| member.powers.at(place))) {
+            (Some(code), _) => Some(code),
+            (None, None) => Some(Code::PermissionDenied),
+            (None, Some(_)) => None,
+        };
+    }
+    Ok(Prepared { stamp, refusal, line: view.line.clone() })
+}
+
+// The operations `sending.admit` and `access.check` answer like the typed hot calls because they run this code.
+pub(crate) fn admit(engine: &Engine, cell: &Arc<AccountCell>, user: Option<&str>, count: u64) -> Result<Decision, Error> {
+    let count = check_count(count)?;
+    let prepared = prepare(engine, cell, user)?;
+    match prepared.refusal {
+        Some(code) => Ok(Decision::refused_for(code)),
+        None => engine.charge(&prepared.line, count),
+    }
+}
+
+pub(crate) fn allowed(engine: &Engine, cell: &Arc<AccountCell>, user: &str, permission: &str) -> Result<bool, Error> {
+    let place = engine.tree.load().place(permission).ok_or_else(|| ops::unknown_permission(permission, "/permission"))?;
+    let member = cell.member(engine, user)?;
+    Ok(member.refusal.is_none() && member.powers.at(place).is_some())
+}
+
+/// At most 64 characters of what was given, for an error.
+fn shown(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).chars().take(64).flat_map(char::escape_debug).collect()
+}
+
+fn below(prefix: &str, error: Error) -> Error {
+    let field = format!("{prefix}{}", error.field().unwrap_or_default());
+    error.at(field)
+}

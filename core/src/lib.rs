@@ -1,0 +1,51 @@
+//! tenantry: the account logic of an e-mail platform, embedded.
+//!
+//! A platform that sends mail for many clients asks it who may do what, and how many messages may still go out this
+//! hour, day and month. A send is decided and charged in one step, so that two at once never pass a limit together,
+//! and what was granted survives kill -9 and power loss.
+//!
+//! ```
+//! use tenantry::{Actor, OpenOptions, Tenantry, Id, Name, Email};
+//! use tenantry::ops::accounts;
+//!
+//! let t = Tenantry::open(":memory:", OpenOptions::default())?;
+//! let system = Actor::System;
+//! t.call_json(b"", b"packages.create", br#"{"id":"small","name":"Small","limits":{"email_per_day":2}}"#)?;
+//! t.call(&system, accounts::Create {
+//!     id: Some(Id::new("acme")?),
+//!     name: Name::new("Acme")?,
+//!     owner: accounts::OwnerInput { user: Some(Id::new("ann")?), email: Some(Email::new("ann@acme.example")?), first_name: None, last_name: None },
+//!     parent: None,
+//!     time_zone: None,
+//!     package: Some(Id::new("small")?),
+//!     limits: Default::default(),
+//!     pending: false,
+//! })?;
+//!
+//! let gate = t.sender("acme", Some("ann"))?;
+//! assert_eq!(gate.admit(2)?.granted, 2);
+//! let refusal = gate.admit(1)?.refusal.ok_or("refused")?;
+//! assert_eq!(refusal.code.name(), "quota_exceeded");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod engine;
+mod error;
+mod guard;
+mod handle;
+mod json;
+mod model;
+pub mod ops;
+mod options;
+mod registry;
+mod rules;
+mod store;
+
+pub use engine::meters::{BindingLimit, Decision, Refusal};
+pub use error::{Class, Code, Error, Retry};
+pub use handle::{Access, Sender, Tenantry};
+pub use model::{Actor, Count, Email, Grant, HoldLevel, HoldReason, Id, Limit, LimitName, Limits, Name, Note, Package, PermissionTree, Role, Scope};
+pub use ops::{Effect, Operation, catalogue};
+pub use options::{Durability, ManualClock, OpenOptions};
+pub use rules::account::Status;
+pub use rules::limit::Source;

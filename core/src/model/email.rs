@@ -1,0 +1,145 @@
+//! E-mail addresses as identities (R-USR-1).
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use unicode_normalization::UnicodeNormalization;
+
+/// An e-mail address: kept as it was typed, compared in normalised form.
+///
+/// The normal form is NFC, the domain as a lower-case A-label (UTS-46), ASCII letters of the local part in lower
+/// case, and nothing else folded: `mıke@` and `mike@` are two people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Email {
+    typed: String,
+    key: String,
+}
+
+impl Email {
+    /// Checks the address; the error says what is wrong with it.
+    pub fn new(typed: impl Into<String>) -> Result<Email, String> {
+        let typed = typed.into();
+        let (local, domain) = typed.rsplit_once('@').ok_or("an e-mail address has an `@`")?;
+        let local: String = local.nfc().collect::<String>().to_ascii_lowercase();
+        check_local(&local)?;
+        let domain = idna::domain_to_ascii_cow(domain.as_bytes(), idna::AsciiDenyList::STD3)
+            .map_err(|_| "the domain of the e-mail address is not a valid host name")?;
+        check_domain(&domain)?;
+        let key = format!("{local}@{domain}");
+        if key.len() > 254 {
+            return Err("an e-mail address has at most 254 bytes".to_owned());
+        }
+        Ok(Email { typed, key })
+    }
+
+    /// The address as it was typed; mail goes here.
+    pub fn as_typed(&self) -> &str {
+        &self.typed
+    }
+
+    /// The normal form, by which two addresses are the same or not.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+}
+
+fn check_local(local: &str) -> Result<(), String> {
+    if local.is_empty() || local.len() > 64 {
+        return Err(format!("the part before the `@` has 1 to 64 bytes, has {}", local.len()));
+    }
+    if local.starts_with('.') || local.ends_with('.') || local.contains("..") {
+        return Err("a dot before the `@` stands between two other characters".to_owned());
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+/=?^_`{|}~.-".contains(c) || (!c.is_ascii() && c.is_alphanumeric());
+    match local.chars().find(|c| !allowed(*c)) {
+        Some(c) => Err(format!("the part before the `@` must not hold {}", c.escape_unicode())),
+        None => Ok(()),
+    }
+}
+
+fn check_domain(domain: &str) -> Result<(), String> {
+    let labels_fit = domain.split('.').all(|label| (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-'));
+    let dotted = domain.contains('.') && !domain.ends_with('.');
+    let address = domain.rsplit('.').next().is_some_and(|last| last.chars().all(|c| c.is_ascii_digit()));
+    if !labels_fit || !dotted || address {
+        return Err("the domain of the e-mail address is not a valid host name".to_owned());
+    }
+    Ok(())
+}
+
+impl TryFrom<String> for Email {
+    type Error = String;
+    fn try_from(typed: String) -> Result<Email, String> {
+        Email::new(typed)
+    }
+}
+
+impl From<Email> for String {
+    fn from(email: Email) -> String {
+        email.typed
+    }
+}
+
+impl JsonSchema for Email {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Email".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "format": "email", "maxLength": 254})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(typed: &str) -> Result<String, String> {
+        Email::new(typed).map(|email| email.key().to_owned())
+    }
+
+    #[test]
+    fn the_normal_form_folds_ascii_and_the_domain_only() {
+        assert_eq!(key("Ann@Example.COM").unwrap(), "ann@example.com");
+        assert_eq!(key("ann@Straße.de").unwrap(), "ann@xn--strae-oqa.de");
+        assert_eq!(key("ann@bücher.example").unwrap(), key("ann@xn--bcher-kva.example").unwrap());
+        assert_ne!(key("m\u{131}ke@example.com").unwrap(), key("mike@example.com").unwrap());
+        assert_ne!(key("\u{212a}im@example.com").unwrap_or_default(), "kim@example.com.");
+        assert_eq!(key("e\u{301}va@example.com").unwrap(), key("\u{e9}va@example.com").unwrap());
+        assert_eq!(key("a+tag.b@example.com").unwrap(), "a+tag.b@example.com");
+    }
+
+    #[test]
+    fn what_is_not_an_address_is_refused() {
+        let long = format!("{}@example.com", "a".repeat(65));
+        for bad in [
+            "",
+            "ann",
+            "@example.com",
+            "ann@",
+            "ann@localhost",
+            "a b@example.com",
+            ".ann@example.com",
+            "a..n@example.com",
+            "ann@-a.com",
+            "ann@a_b.com",
+            "ann@127.0.0.1",
+            "ann@[127.0.0.1]",
+            "u@example.com\u{202e}",
+            "u\u{202e}@example.com",
+            "u\u{200b}@example.com",
+            "ann\r\n@example.com",
+            "a\u{0}@example.com",
+            "Ann <ann@example.com>",
+            "ann@１２７.0.0.1",
+            "\"a b\"@example.com",
+            "ann@example.com.",
+            &long,
+        ] {
+            assert!(key(bad).is_err(), "{bad:?} was accepted as {:?}", key(bad));
+        }
+    }
+}

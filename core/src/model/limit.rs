@@ -1,0 +1,154 @@
+//! Limits of an account and their names (R-PKG-1, R-PKG-2).
+
+use super::{Count, Window};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// A limit: unlimited, or a number (0 allows nothing). *Inherit* is the absence of a limit, never a value (R-PKG-2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Limit {
+    /// At most this many.
+    At(Count),
+    /// No limit.
+    Unlimited,
+}
+
+impl Limit {
+    /// The largest amount that the limit allows; `u64::MAX` for unlimited.
+    pub fn ceiling(self) -> u64 {
+        match self {
+            Limit::At(count) => count.get(),
+            Limit::Unlimited => u64::MAX,
+        }
+    }
+}
+
+impl Serialize for Limit {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Limit::At(count) => serializer.serialize_u64(count.get()),
+            Limit::Unlimited => serializer.serialize_str("unlimited"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Limit {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Limit, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Limit;
+            fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                out.write_str("`unlimited` or a whole number from 0 to 2^53 - 1")
+            }
+            fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Limit, E> {
+                Count::new(value).map(Limit::At).map_err(E::custom)
+            }
+            fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Limit, E> {
+                let value = u64::try_from(value).map_err(|_| E::invalid_value(serde::de::Unexpected::Signed(value), &self))?;
+                self.visit_u64(value)
+            }
+            fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Limit, E> {
+                match value {
+                    "unlimited" => Ok(Limit::Unlimited),
+                    other => Err(E::invalid_value(serde::de::Unexpected::Str(other), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl JsonSchema for Limit {
+    fn schema_name() -> Cow<'static, str> {
+        "Limit".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [{"const": "unlimited"}, {"type": "integer", "minimum": 0, "maximum": Count::MAX}]})
+    }
+}
+
+/// The limits that an account can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitName {
+    /// E-mails per hour.
+    EmailPerHour,
+    /// E-mails per day of the account's time zone.
+    EmailPerDay,
+    /// E-mails per month of the account's time zone.
+    EmailPerMonth,
+}
+
+impl LimitName {
+    /// All limits, in the order in which they are listed.
+    pub const ALL: [LimitName; 3] = [LimitName::EmailPerHour, LimitName::EmailPerDay, LimitName::EmailPerMonth];
+
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            LimitName::EmailPerHour => "email_per_hour",
+            LimitName::EmailPerDay => "email_per_day",
+            LimitName::EmailPerMonth => "email_per_month",
+        }
+    }
+
+    /// The window that the limit counts in.
+    pub const fn window(self) -> Window {
+        match self {
+            LimitName::EmailPerHour => Window::Hour,
+            LimitName::EmailPerDay => Window::Day,
+            LimitName::EmailPerMonth => Window::Month,
+        }
+    }
+}
+
+/// A value for each limit; an absent one is inherited (R-PKG-2).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// E-mails per hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email_per_hour: Option<Limit>,
+    /// E-mails per day of the account's time zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email_per_day: Option<Limit>,
+    /// E-mails per month of the account's time zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email_per_month: Option<Limit>,
+}
+
+impl Limits {
+    /// The value of one limit.
+    pub fn get(&self, name: LimitName) -> Option<Limit> {
+        match name {
+            LimitName::EmailPerHour => self.email_per_hour,
+            LimitName::EmailPerDay => self.email_per_day,
+            LimitName::EmailPerMonth => self.email_per_month,
+        }
+    }
+
+    /// Sets one limit, or makes it inherited with `None`.
+    pub fn set(&mut self, name: LimitName, value: Option<Limit>) {
+        match name {
+            LimitName::EmailPerHour => self.email_per_hour = value,
+            LimitName::EmailPerDay => self.email_per_day = value,
+            LimitName::EmailPerMonth => self.email_per_month = value,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_unlimited_or_a_count_and_nothing_else() {
+        let read = |text: &str| serde_json::from_str::<Limit>(text);
+        assert_eq!(read("\"unlimited\"").unwrap(), Limit::Unlimited);
+        assert_eq!(read("0").unwrap().ceiling(), 0);
+        for bad in ["-1", "1.5", "9007199254740992", "1e300", "null", "\"inherit\"", "true", "{}"] {
+            assert!(read(bad).is_err(), "{bad} was accepted");
+        }
+    }
+}

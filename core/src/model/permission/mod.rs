@@ -1,0 +1,33 @@
+//! The permission tree (R-ROL-1, R-ROL-2; section 15 of the rules).
+
+mod builtin;
+pub mod tree;
+
+use super::{Id, Name};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How far a permission on resources reaches: `any` implies `group` implies `own` (R-ROL-3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// What is mine.
+    Own,
+    /// And what is shared in my group.
+    Group,
+    /// Everything of the account.
+    Any,
+}
+
+/// A node that the host added to the tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostNode {
+    /// The dotted id.
+    pub id: Id,
+    /// Words for people, searched as well.
+    pub title: Name,
+    /// Whether grants carry a scope.
+    pub scoped: bool,
+    /// Whether it is granted by name only.
+    pub sensitive: bool,
+}

@@ -1,0 +1,172 @@
+//! The tree with its indexes: by id, by place, by words.
+
+use super::HostNode;
+use super::builtin::{BRANCHES, SENSITIVE};
+use std::collections::HashMap;
+
+/// A node of the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// The dotted id, such as `campaigns.send`.
+    pub id: String,
+    /// Words for people.
+    pub title: String,
+    /// Whether grants carry a scope (own, group, any).
+    pub scoped: bool,
+    /// Whether it is granted by its own name only, never through its parent.
+    pub sensitive: bool,
+    /// The place of the parent.
+    pub parent: Option<usize>,
+    /// The place of the node that holding this one implies: `edit`, `delete` and `send` imply `view`.
+    pub implies: Option<usize>,
+    /// The places of the nodes below.
+    pub children: Vec<usize>,
+}
+
+/// The permission tree: the built-in nodes and the host's own.
+#[derive(Clone, Debug)]
+pub struct PermissionTree {
+    nodes: Vec<Node>,
+    by_id: HashMap<String, usize>,
+}
+
+impl PermissionTree {
+    /// Most nodes that a platform can have.
+    pub const MAX_NODES: usize = 4096;
+
+    /// The tree with these nodes of the host, parents before children.
+    pub fn new(host_nodes: &[HostNode]) -> PermissionTree {
+        let mut tree = PermissionTree { nodes: Vec::new(), by_id: HashMap::new() };
+        for branch in BRANCHES {
+            tree.push(branch.id, branch.title, branch.scoped, false);
+            for (child, title) in branch.children {
+                let id = format!("{}.{child}", branch.id);
+                let sensitive = SENSITIVE.contains(&id.as_str());
+                tree.push(&id, title, branch.scoped, sensitive);
+            }
+        }
+        for node in host_nodes {
+            tree.push(node.id.as_str(), node.title.as_str(), node.scoped, node.sensitive);
+        }
+        tree
+    }
+
+    fn push(&mut self, id: &str, title: &str, scoped: bool, sensitive: bool) {
+        let place = self.nodes.len();
+        let parent = id.rsplit_once('.').and_then(|(above, _)| self.by_id.get(above).copied());
+        self.nodes.push(Node { id: id.to_owned(), title: title.to_owned(), scoped, sensitive, parent, implies: None, children: Vec::new() });
+        self.by_id.insert(id.to_owned(), place);
+        if let Some(above) = parent.and_then(|place| self.nodes.get_mut(place)) {
+            above.children.push(place);
+        }
+        self.link_implied(place);
+    }
+
+    /// `edit` and `delete` imply `view`; `send` implies `view`, not `edit`. A node may come before or after what it implies.
+    fn link_implied(&mut self, place: usize) {
+        let Some((above, last)) = self.nodes.get(place).and_then(|node| node.id.rsplit_once('.')).map(|(a, l)| (a.to_owned(), l.to_owned())) else {
+            return;
+        };
+        match last.as_str() {
+            "edit" | "delete" | "send" => {
+                let view = self.by_id.get(&format!("{above}.view")).copied();
+                if let Some(node) = self.nodes.get_mut(place) {
+                    node.implies = view;
+                }
+            }
+            "view" => {
+                for verb in ["edit", "delete", "send"] {
+                    let implying = self.by_id.get(&format!("{above}.{verb}")).copied();
+                    if let Some(node) = implying.and_then(|at| self.nodes.get_mut(at)) {
+                        node.implies = Some(place);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// All nodes by place.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The place of a node.
+    pub fn place(&self, id: &str) -> Option<usize> {
+        self.by_id.get(id).copied()
+    }
+
+    /// The node at a place.
+    pub fn node(&self, place: usize) -> Option<&Node> {
+        self.nodes.get(place)
+    }
+
+    /// The ids from the root to the node, itself included.
+    pub fn path(&self, place: usize) -> Vec<&str> {
+        let mut path = Vec::new();
+        let mut next = Some(place);
+        while let Some(node) = next.and_then(|at| self.nodes.get(at)) {
+            path.push(node.id.as_str());
+            next = node.parent;
+        }
+        path.reverse();
+        path
+    }
+
+    /// The nodes in whose id, title, or a parent's title every word occurs, upper and lower case alike (R-ROL-2).
+    pub fn search(&self, words: &str) -> Vec<usize> {
+        let words: Vec<String> = words.split_whitespace().map(str::to_lowercase).collect();
+        if words.is_empty() {
+            return Vec::new();
+        }
+        let text_of = |place: usize| {
+            let mut text = String::new();
+            let mut next = Some(place);
+            while let Some(node) = next.and_then(|at| self.nodes.get(at)) {
+                text.push_str(&node.id.to_lowercase());
+                text.push(' ');
+                text.push_str(&node.title.to_lowercase());
+                text.push(' ');
+                next = node.parent;
+            }
+            text
+        };
+        (0..self.nodes.len())
+            .filter(|place| {
+                let text = text_of(*place);
+                words.iter().all(|word| text.contains(word.as_str()))
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Id, Name};
+
+    #[test]
+    fn every_built_in_node_has_its_parent_and_the_sensitive_ones_exist() {
+        let tree = PermissionTree::new(&[]);
+        for node in tree.nodes() {
+            assert_eq!(node.id.contains('.'), node.parent.is_some(), "{}", node.id);
+        }
+        for id in SENSITIVE {
+            assert!(tree.place(id).is_some(), "{id}");
+        }
+        let send = tree.place("campaigns.send").unwrap();
+        assert_eq!(tree.node(send).unwrap().implies, tree.place("campaigns.view"));
+    }
+
+    #[test]
+    fn search_finds_by_words_and_shows_the_path() {
+        let host = HostNode { id: Id::new("crm.deals").unwrap(), title: Name::new("Deals").unwrap(), scoped: true, sensitive: false };
+        let tree = PermissionTree::new(&[host]);
+        let hits: Vec<_> = tree.search("send CAMPAIGNS").into_iter().map(|place| tree.path(place)).collect();
+        assert!(hits.contains(&vec!["campaigns", "campaigns.send"]));
+        assert!(!hits.contains(&vec!["sms", "sms.send"]));
+        assert_eq!(tree.search("deals").len(), 1);
+        assert!(tree.search("  ").is_empty());
+        assert!(tree.search("nothing-like-it").is_empty());
+    }
+}

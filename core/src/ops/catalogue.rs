@@ -1,0 +1,187 @@
+//! Every operation, in one sorted list. What is not in it does not exist in any language.
+
+use super::{Access, Effect, Operation};
+use crate::engine::Engine;
+use crate::error::{Code, Error};
+use crate::json;
+use crate::model::Actor;
+use once_cell::sync::Lazy;
+use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
+use sha2::{Digest, Sha256};
+
+/// An operation of the catalogue.
+pub struct Entry {
+    /// The name, such as `accounts.create`.
+    pub name: &'static str,
+    /// What it does to the store.
+    pub effect: Effect,
+    /// Who may call it.
+    pub access: Access,
+    pub(crate) run_json: fn(&Engine, &Actor, &[u8]) -> Result<String, Error>,
+    /// The JSON schema of the request.
+    pub request: fn() -> Schema,
+    /// The JSON schema of the answer.
+    pub answer: fn() -> Schema,
+}
+
+/// Is shown every operation with its types; see [`visit`].
+pub trait Visitor {
+    /// What visiting gives.
+    type Output;
+    /// Called with the operation.
+    fn operation<O: Operation>(self) -> Self::Output;
+}
+
+const fn entry<O: Operation>() -> Entry {
+    Entry { name: O::NAME, effect: O::EFFECT, access: O::ACCESS, run_json: run_json::<O>, request: schema::<O>, answer: schema::<O::Answer> }
+}
+
+macro_rules! catalogue {
+    ($($operation:ty,)*) => {
+        /// Every operation, sorted by name.
+        pub static CATALOGUE: &[Entry] = &[$(entry::<$operation>(),)*];
+
+        /// Shows a visitor the operation of this name; none when there is no such operation.
+        pub fn visit<V: Visitor>(name: &str, visitor: V) -> Option<V::Output> {
+            $(if name == <$operation as Operation>::NAME {
+                return Some(visitor.operation::<$operation>());
+            })*
+            None
+        }
+
+        const NAMES: &[&str] = &[$(<$operation as Operation>::NAME,)*];
+    };
+}
+
+catalogue! {
+    super::access::Check,
+    super::access::Explain,
+    super::accounts::Activate,
+    super::accounts::Close,
+    super::accounts::Create,
+    super::accounts::Delete,
+    super::accounts::Edit,
+    super::accounts::Get,
+    super::accounts::Hold,
+    super::accounts::List,
+    super::accounts::Release,
+    super::accounts::Reopen,
+    super::accounts::Validate,
+    super::clock::Get,
+    super::clock::Set,
+    super::limits::Explain,
+    super::limits::Inherit,
+    super::limits::Set,
+    super::limits::SetDefault,
+    super::members::Add,
+    super::members::Disable,
+    super::members::Enable,
+    super::members::Get,
+    super::members::List,
+    super::members::Remove,
+    super::members::SetRole,
+    super::packages::Create,
+    super::packages::Delete,
+    super::packages::Edit,
+    super::packages::Get,
+    super::packages::List,
+    super::packages::Retire,
+    super::permissions::Add,
+    super::permissions::List,
+    super::permissions::Search,
+    super::roles::Create,
+    super::roles::Delete,
+    super::roles::Edit,
+    super::roles::Get,
+    super::roles::List,
+    super::sending::Admit,
+    super::sending::Explain,
+    super::store::Info,
+    super::store::StateHash,
+    super::store::Verify,
+    super::usage::Get,
+    super::users::Create,
+    super::users::Disable,
+    super::users::Enable,
+    super::users::Get,
+}
+
+const _: () = assert!(is_sorted(NAMES), "the catalogue is sorted by name, each name once");
+
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time, where a wrong index does not build")]
+const fn is_sorted(names: &[&str]) -> bool {
+    let mut at = 1;
+    while at < names.len() {
+        if !is_before(names[at - 1].as_bytes(), names[at].as_bytes()) {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time, where a wrong index does not build")]
+const fn is_before(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() {
+        if one[at] != other[at] {
+            return one[at] < other[at];
+        }
+        at += 1;
+    }
+    one.len() < other.len()
+}
+
+fn run_json<O: Operation>(engine: &Engine, actor: &Actor, request: &[u8]) -> Result<String, Error> {
+    let request: O = json::read(request)?;
+    let answer = engine.run(actor, request)?;
+    serde_json::to_string(&answer).map_err(|error| Error::new(Code::Internal, format!("the answer cannot be written: {error}")))
+}
+
+fn schema<T: JsonSchema>() -> Schema {
+    SchemaGenerator::new(SchemaSettings::draft2020_12()).into_root_schema_for::<T>()
+}
+
+/// The operation of this name.
+pub fn find(name: &str) -> Option<&'static Entry> {
+    let at = CATALOGUE.binary_search_by(|entry| entry.name.cmp(name)).ok()?;
+    CATALOGUE.get(at)
+}
+
+/// What a binding compares when it is loaded: it changes with every name and type of the catalogue and every error code.
+pub fn hash() -> &'static str {
+    static HASH: Lazy<String> = Lazy::new(|| {
+        let mut hash = Sha256::new();
+        for entry in CATALOGUE {
+            hash.update(entry.name);
+            hash.update(serde_json::to_vec(&(entry.request)()).unwrap_or_default());
+            hash.update(serde_json::to_vec(&(entry.answer)()).unwrap_or_default());
+        }
+        for code in Code::all() {
+            hash.update(code.name());
+            hash.update(code.number().to_le_bytes());
+        }
+        hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    });
+    &HASH
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_found() {
+        for entry in CATALOGUE {
+            assert_eq!(find(entry.name).unwrap().name, entry.name);
+        }
+        assert!(find("accounts").is_none() && find("").is_none());
+    }
+
+    #[test]
+    fn order_is_checked_strictly() {
+        assert!(is_sorted(&["a.b", "a.c", "ab.a"]));
+        assert!(!is_sorted(&["a.b", "a.b"]));
+        assert!(!is_sorted(&["a.c", "a.b"]));
+    }
+}

@@ -1,0 +1,111 @@
+//! Sending: one decision over status, permission and every limit, charged in the same step (R-QTA-1, R-QTA-3).
+
+use super::usage::{UsageWindow, window_of};
+use super::{Access, Effect, Operation};
+use crate::engine::Ctx;
+use crate::engine::meters::{Decision, Refusal, check_count};
+use crate::error::{Code, Error};
+use crate::handle;
+use crate::model::{Actor, Count, Id};
+use crate::rules::send;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Asks for messages and charges every limit of the account and of those above, all or none (R-QTA-1).
+///
+/// The prepared and by-id calls of each language answer the same.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Admit {
+    /// The account that sends.
+    pub account: Id,
+    /// The user who sends, who needs `campaigns.send`; absent when the host itself sends for the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+    /// How many messages, at least 1.
+    pub count: Count,
+}
+
+/// Answers as `sending.admit` would, lists every limit that it looks at, and charges nothing (R-QTA-3).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Explain {
+    /// The account that would send.
+    pub account: Id,
+    /// The user who would send; absent when the host itself would.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+    /// How many messages, at least 1.
+    pub count: Count,
+}
+
+/// A send explained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SendExplanation {
+    /// Whether the messages would go out.
+    pub would_grant: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
+    /// Every limit that was looked at: the account's, then those of the accounts above.
+    pub limits: Vec<UsageWindow>,
+}
+
+/// A user acts for themselves: they cannot send as another.
+fn sender_of(ctx: &Ctx<'_>, named: Option<Id>) -> Result<Option<Id>, Error> {
+    match (ctx.actor, named) {
+        (Actor::System, named) => Ok(named),
+        (Actor::User { user, .. }, Some(named)) if named != *user => {
+            Err(Error::new(Code::PermissionDenied, format!("`{user}` cannot send as `{named}`")).at("/user"))
+        }
+        (Actor::User { user, .. }, _) => Ok(Some(user.clone())),
+    }
+}
+
+impl Operation for Admit {
+    const NAME: &'static str = "sending.admit";
+    const EFFECT: Effect = Effect::Send;
+    const ACCESS: Access = Access::Account(handle::SEND_PERMISSION);
+    type Answer = Decision;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Decision, Error> {
+        let user = sender_of(ctx, self.user)?;
+        let cell = ctx.engine.cell(&self.account)?;
+        handle::admit(ctx.engine, &cell, user.as_ref().map(Id::as_str), self.count.get())
+    }
+}
+
+impl Operation for Explain {
+    const NAME: &'static str = "sending.explain";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::Account("limits.explain");
+    type Answer = SendExplanation;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SendExplanation, Error> {
+        let count = check_count(self.count.get())?;
+        let user = sender_of(ctx, self.user)?;
+        let cell = ctx.engine.cell(&self.account)?;
+        let prepared = handle::prepare(ctx.engine, &cell, user.as_ref().map(Id::as_str))?;
+        let readings = ctx.engine.readings(&prepared.line)?;
+        let limits = readings.iter().map(|reading| window_of(&self.account, reading)).collect();
+        let refusal = match prepared.refusal {
+            Some(code) => Some(Refusal { code, limit: None, retry_at_ms: None }),
+            None => {
+                let plain: Vec<_> = readings.iter().map(|reading| reading.reading).collect();
+                match send::refusal(&plain, count) {
+                    Some(refused) => ctx.engine.explain_refusal(&prepared.line, &plain, refused)?.refusal.map(|refusal| *refusal),
+                    None => None,
+                }
+            }
+        };
+        Ok(SendExplanation { would_grant: refusal.is_none(), refusal, limits })
+    }
+}

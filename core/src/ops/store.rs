@@ -1,0 +1,122 @@
+//! The store itself: what it is, whether it is whole, and a fingerprint of all it holds.
+
+use super::{Access, Effect, Operation};
+use crate::engine::Ctx;
+use crate::error::Error;
+use crate::store::Order;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// What the store is.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Info {}
+
+/// Reads every record and checks it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Verify {}
+
+/// A fingerprint of every record: two stores that went through the same operations have the same.
+///
+/// Blocks drawn ahead are part of what is stored, so that equal sends give equal fingerprints only when they were asked
+/// for alike.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StateHash {}
+
+/// What the store is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StoreInfo {
+    /// The id that it got when it was made.
+    pub store_id: String,
+    /// The number of the last commit.
+    pub last_commit: u64,
+    /// The version of this library.
+    pub version: String,
+}
+
+/// What checking every record found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StoreVerification {
+    /// Whether every record is whole.
+    pub whole: bool,
+    /// How many records there are.
+    pub records: u64,
+    /// How many bytes they have.
+    pub bytes: u64,
+    /// The number of the last commit.
+    pub last_commit: u64,
+    /// Where records are damaged, at most 100.
+    pub damaged: Vec<String>,
+}
+
+/// The fingerprint of a store.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StoreStateHash {
+    /// SHA-256 over all keys and values in order, in hexadecimal.
+    pub state_hash: String,
+    /// How many records went into it.
+    pub records: u64,
+}
+
+impl Operation for Info {
+    const NAME: &'static str = "store.info";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::System;
+    type Answer = StoreInfo;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<StoreInfo, Error> {
+        let backend = &ctx.engine.backend;
+        Ok(StoreInfo { store_id: backend.store_id(), last_commit: backend.last_commit(), version: env!("CARGO_PKG_VERSION").to_owned() })
+    }
+}
+
+impl Operation for Verify {
+    const NAME: &'static str = "store.verify";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::System;
+    type Answer = StoreVerification;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<StoreVerification, Error> {
+        let found = ctx.engine.backend.verify()?;
+        Ok(StoreVerification {
+            whole: found.damaged.is_empty(),
+            records: found.records,
+            bytes: found.bytes,
+            last_commit: found.last_commit,
+            damaged: found.damaged,
+        })
+    }
+}
+
+impl Operation for StateHash {
+    const NAME: &'static str = "store.state_hash";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::System;
+    type Answer = StoreStateHash;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<StoreStateHash, Error> {
+        const STEP: usize = 1000;
+        let mut hash = Sha256::new();
+        let mut records = 0;
+        // Keys of records begin with a letter.
+        let (mut from, until) = (vec![b'A'], vec![0x7f]);
+        loop {
+            let rows = ctx.engine.backend.range(&from, &until, Order::Ascending, STEP)?;
+            for (key, record) in &rows {
+                for part in [key, &record.value] {
+                    hash.update((part.len() as u64).to_le_bytes());
+                    hash.update(part);
+                }
+                records += 1;
+            }
+            match rows.last() {
+                Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),
+                _ => break,
+            }
+        }
+        Ok(StoreStateHash { state_hash: hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(), records })
+    }
+}

@@ -1,0 +1,85 @@
+//! How much of each limit is used now.
+
+use super::{Access, Effect, Operation};
+use crate::engine::Ctx;
+use crate::engine::meters::{MeterReading, scope_name};
+use crate::error::Error;
+use crate::model::{Id, Limit, LimitName};
+use crate::rules::limit::Source;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How much of each of its limits an account has used in the current window.
+///
+/// After a crash what was drawn ahead counts as used: never less than what was granted.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Get {
+    /// The account.
+    pub account: Id,
+}
+
+/// What an account has used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Usage {
+    /// The account.
+    pub account: Id,
+    /// One entry for each of its own limits.
+    pub windows: Vec<UsageWindow>,
+}
+
+/// A limit and its current window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct UsageWindow {
+    /// Which limit.
+    pub limit: LimitName,
+    /// Whose: the `account` that was asked for, or an `ancestor`.
+    pub scope: String,
+    /// The id of that account.
+    pub subject: Id,
+    /// The value of the limit.
+    pub value: Limit,
+    /// Where the value comes from.
+    pub source: Source,
+    /// How much is used.
+    pub used: u64,
+    /// How much is left; absent where it is unlimited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remaining: Option<u64>,
+    /// When the window began, in unix milliseconds.
+    pub starts_at_ms: u64,
+    /// When it ends and the count begins anew, in unix milliseconds.
+    pub resets_at_ms: u64,
+}
+
+pub(crate) fn window_of(asked_for: &Id, reading: &MeterReading) -> UsageWindow {
+    let resolved = reading.view.limit(reading.name);
+    UsageWindow {
+        limit: reading.name,
+        scope: scope_name(usize::from(reading.cell.id != *asked_for)).to_owned(),
+        subject: reading.cell.id.clone(),
+        value: resolved.limit,
+        source: resolved.source,
+        used: reading.reading.used,
+        remaining: (resolved.limit != Limit::Unlimited).then(|| reading.reading.left()),
+        starts_at_ms: reading.starts_at_ms,
+        resets_at_ms: reading.reading.ends_at_ms,
+    }
+}
+
+impl Operation for Get {
+    const NAME: &'static str = "usage.get";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::Account("limits.view");
+    type Answer = Usage;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Usage, Error> {
+        let cell = ctx.engine.cell(&self.account)?;
+        let readings = ctx.engine.readings(&[cell])?;
+        Ok(Usage { windows: readings.iter().map(|reading| window_of(&self.account, reading)).collect(), account: self.account })
+    }
+}

@@ -1,0 +1,64 @@
+//! How a store is opened.
+
+use crate::error::Error;
+use crate::model::Count;
+use serde::{Deserialize, Serialize};
+
+/// Options for opening a store. The defaults are right for production.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OpenOptions {
+    /// When a write is acknowledged.
+    pub durability: Durability,
+    /// How much memory the store keeps for what it read, in MiB (1 to 65,536).
+    pub cache_mib: u64,
+    /// Make the store when there is none; otherwise that is `store_missing`.
+    pub create: bool,
+    /// The system's clock, or one that the caller sets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ManualClock>,
+    /// Makes generated ids the same in every run; only with a manual clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+}
+
+/// When a write is acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// Once it survives a power loss.
+    #[default]
+    Full,
+    /// Once it is in the store's memory: a crash can lose the last moments.
+    Relaxed,
+}
+
+/// A clock that stands still until `clock.set` moves it: for tests and replays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManualClock {
+    /// The time that it starts with, in unix milliseconds.
+    pub manual_ms: Count,
+}
+
+impl Default for OpenOptions {
+    fn default() -> OpenOptions {
+        OpenOptions { durability: Durability::Full, cache_mib: 64, create: true, clock: None, seed: None }
+    }
+}
+
+impl OpenOptions {
+    pub(crate) fn manual_clock_ms(&self) -> Option<u64> {
+        self.clock.map(|clock| clock.manual_ms.get())
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if !(1..=65_536).contains(&self.cache_mib) {
+            return Err(Error::invalid("/cache_mib", format!("`cache_mib` must be from 1 to 65536, is {}", self.cache_mib)));
+        }
+        if self.seed.is_some() && self.clock.is_none() {
+            return Err(Error::invalid("/seed", "`seed` is for tests and goes with a manual clock only"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! The stores that this process has open: a second handle shares what the first opened.
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::options::OpenOptions;
+use arc_swap::ArcSwap;
+use once_cell::sync::Lazy;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+
+struct Registry {
+    fork_generation: u64,
+    open: Mutex<HashMap<PathBuf, Shared>>,
+}
+
+struct Shared {
+    engine: Weak<Engine>,
+    handles: usize,
+}
+
+static REGISTRY: Lazy<ArcSwap<Registry>> = Lazy::new(|| ArcSwap::from_pointee(Registry::new()));
+
+impl Registry {
+    fn new() -> Registry {
+        Registry { fork_generation: tenantry_fork::generation(), open: Mutex::new(HashMap::new()) }
+    }
+
+    /// A forked child begins with a registry of its own: the parent's may have been locked at the fork.
+    fn current() -> Arc<Registry> {
+        let registry = REGISTRY.load_full();
+        if registry.fork_generation == tenantry_fork::generation() {
+            return registry;
+        }
+        let fresh = Arc::new(Registry::new());
+        std::mem::forget(REGISTRY.swap(fresh.clone()));
+        fresh
+    }
+}
+
+pub(crate) fn open(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
+    if path == ":memory:" {
+        return Ok(Arc::new(Engine::open(Path::new(path), options)?));
+    }
+    let key = absolute(path)?;
+    let registry = Registry::current();
+    let mut open = registry.open.lock();
+    if let Some(shared) = open.get_mut(&key)
+        && let Some(engine) = shared.engine.upgrade().filter(|engine| !engine.is_shut())
+    {
+        if engine.has_manual_clock() != options.clock.is_some() {
+            return Err(Error::invalid("/clock", "this process has the store open with another kind of clock"));
+        }
+        shared.handles += 1;
+        return Ok(engine);
+    }
+    let engine = Arc::new(Engine::open(Path::new(path), options)?);
+    open.insert(key, Shared { engine: Arc::downgrade(&engine), handles: 1 });
+    Ok(engine)
+}
+
+/// One handle less; the last one closes the store.
+pub(crate) fn close(engine: &Arc<Engine>) -> Result<(), Error> {
+    let registry = Registry::current();
+    let mut open = registry.open.lock();
+    let known = open.iter_mut().find(|(_, shared)| std::ptr::eq(shared.engine.as_ptr(), Arc::as_ptr(engine)));
+    if let Some((path, shared)) = known {
+        shared.handles -= 1;
+        if shared.handles > 0 {
+            return Ok(());
+        }
+        let path = path.clone();
+        open.remove(&path);
+    }
+    engine.shut_down()
+}
+
+/// The one name of a folder that may not exist yet.
+fn absolute(path: &str) -> Result<PathBuf, Error> {
+    let path = std::path::absolute(path).map_err(|error| Error::invalid("/path", format!("`path` cannot be used: {error}")))?;
+    if let Ok(real) = path.canonicalize() {
+        return Ok(real);
+    }
+    Ok(match (path.parent().and_then(|above| above.canonicalize().ok()), path.file_name()) {
+        (Some(above), Some(name)) => above.join(name),
+        _ => path,
+    })
+}

@@ -1,0 +1,79 @@
+//! What an account's life cycle and its holds, and those above it, mean today (R-ACC-2, R-ACC-3).
+
+use crate::error::Code;
+use crate::model::{Account, Actor, HoldLevel, Id, Lifecycle};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The effective status of an account: the worst along its ancestors, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// In use.
+    Active,
+    /// Waits for its owner.
+    Pending,
+    /// On hold: cannot be entered and sends nothing.
+    Suspended,
+    /// Ended; can be reopened within the grace period.
+    Closed,
+}
+
+impl Status {
+    /// The code that refuses work in an account of this status.
+    pub fn refusal(self) -> Option<Code> {
+        match self {
+            Status::Active => None,
+            Status::Pending => Some(Code::AccountPending),
+            Status::Suspended => Some(Code::AccountSuspended),
+            Status::Closed => Some(Code::AccountClosed),
+        }
+    }
+}
+
+/// The status of one account by itself.
+pub fn own_status(account: &Account) -> Status {
+    match account.lifecycle {
+        Lifecycle::Closed { .. } => Status::Closed,
+        _ if !account.holds.is_empty() => Status::Suspended,
+        Lifecycle::Pending => Status::Pending,
+        Lifecycle::Active => Status::Active,
+    }
+}
+
+/// The worst status from the account up to the top of its tree.
+pub fn effective_status<'a>(line: impl IntoIterator<Item = &'a Account>) -> Status {
+    line.into_iter().map(own_status).max().unwrap_or(Status::Closed)
+}
+
+/// The level at which an actor places and clears holds of `account`.
+pub fn hold_level(actor: &Actor, account: &Id) -> HoldLevel {
+    match actor {
+        Actor::System => HoldLevel::Platform,
+        Actor::User { account: home, .. } if home == account => HoldLevel::Account,
+        Actor::User { .. } => HoldLevel::Ancestor,
+    }
+}
+
+/// Whether an account that was closed at `closed_at_ms` can still be reopened.
+pub fn can_reopen(closed_at_ms: u64, now_ms: u64, grace_ms: u64) -> bool {
+    now_ms.saturating_sub(closed_at_ms) < grace_ms
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_status_wins() {
+        let order = [Status::Active, Status::Pending, Status::Suspended, Status::Closed];
+        assert!(order.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    #[test]
+    fn reopening_ends_with_the_grace_period() {
+        assert!(can_reopen(1_000, 1_000, 500));
+        assert!(can_reopen(1_000, 1_499, 500));
+        assert!(!can_reopen(1_000, 1_500, 500));
+    }
+}

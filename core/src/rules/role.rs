@@ -1,0 +1,180 @@
+//! What a role allows: grants, denials, includes, ceilings (R-ROL-1, R-ROL-3, R-ROL-5).
+
+use crate::model::{PermissionTree, Role, Scope};
+
+/// For each node of the tree, how far a holder's permission reaches; none where it is not held.
+///
+/// A permission without scope is held as `any`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Powers(Vec<Option<Scope>>);
+
+impl Powers {
+    /// No permission at all.
+    pub fn none(tree: &PermissionTree) -> Powers {
+        Powers(vec![None; tree.nodes().len()])
+    }
+
+    /// Every permission: the owner's, before the ceilings (R-ROL-5).
+    pub fn all(tree: &PermissionTree) -> Powers {
+        Powers(vec![Some(Scope::Any); tree.nodes().len()])
+    }
+
+    /// How far the permission at this place reaches.
+    pub fn at(&self, place: usize) -> Option<Scope> {
+        self.0.get(place).copied().flatten()
+    }
+
+    fn raise(&mut self, place: usize, scope: Scope) {
+        if let Some(slot) = self.0.get_mut(place) {
+            *slot = Some(slot.map_or(scope, |held| held.max(scope)));
+        }
+    }
+
+    fn clear(&mut self, place: usize) {
+        if let Some(slot) = self.0.get_mut(place) {
+            *slot = None;
+        }
+    }
+
+    /// Only what both hold, each to the narrower scope.
+    #[must_use]
+    pub fn under(mut self, ceiling: &Powers) -> Powers {
+        for (place, slot) in self.0.iter_mut().enumerate() {
+            *slot = match (*slot, ceiling.at(place)) {
+                (Some(held), Some(most)) => Some(held.min(most)),
+                _ => None,
+            };
+        }
+        self
+    }
+
+    /// The places at which `self` holds more than `other`.
+    pub fn beyond(&self, other: &Powers) -> Vec<usize> {
+        (0..self.0.len()).filter(|place| self.at(*place) > other.at(*place)).collect()
+    }
+}
+
+/// What a role allows, given every role that it includes, directly or through others, itself first.
+///
+/// A denial in any of them wins over every grant. Where several of them grant a permission, the narrower scope counts.
+pub fn powers(tree: &PermissionTree, roles: &[Role]) -> Powers {
+    let mut total: Vec<Option<Scope>> = vec![None; tree.nodes().len()];
+    for role in roles {
+        let granted = grants(tree, role);
+        for (place, slot) in total.iter_mut().enumerate() {
+            *slot = match (*slot, granted.at(place)) {
+                (Some(held), Some(more)) => Some(held.min(more)),
+                (held, more) => held.or(more),
+            };
+        }
+    }
+    let mut powers = Powers(total);
+    for denied in roles.iter().flat_map(|role| &role.deny) {
+        if let Some(place) = tree.place(denied.as_str()) {
+            each_below(tree, place, &mut |below| powers.clear(below));
+        }
+    }
+    powers
+}
+
+fn grants(tree: &PermissionTree, role: &Role) -> Powers {
+    let mut powers = Powers::none(tree);
+    for grant in &role.allow {
+        let Some(place) = tree.place(grant.permission.as_str()) else { continue };
+        let scope = grant.scope.unwrap_or(Scope::Any);
+        let mut reached = vec![place];
+        each_below(tree, place, &mut |below| {
+            if below != place && !is_sensitive(tree, below) {
+                reached.push(below);
+            }
+        });
+        for at in reached {
+            powers.raise(at, if is_scoped(tree, at) { scope } else { Scope::Any });
+            if let Some(implied) = tree.node(at).and_then(|node| node.implies) {
+                powers.raise(implied, if is_scoped(tree, implied) { scope } else { Scope::Any });
+            }
+        }
+    }
+    powers
+}
+
+fn is_sensitive(tree: &PermissionTree, place: usize) -> bool {
+    tree.node(place).is_some_and(|node| node.sensitive)
+}
+
+fn is_scoped(tree: &PermissionTree, place: usize) -> bool {
+    tree.node(place).is_some_and(|node| node.scoped)
+}
+
+/// Visits the node and all below it.
+fn each_below(tree: &PermissionTree, place: usize, visit: &mut dyn FnMut(usize)) {
+    let mut open = vec![place];
+    while let Some(next) = open.pop() {
+        visit(next);
+        if let Some(node) = tree.node(next) {
+            open.extend(&node.children);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Grant, Id, Name};
+
+    fn role(allow: &[(&str, Option<Scope>)], deny: &[&str]) -> Role {
+        Role {
+            id: Id::new("r").unwrap(),
+            name: Name::new("r").unwrap(),
+            allow: allow.iter().map(|(id, scope)| Grant { permission: Id::new(*id).unwrap(), scope: *scope }).collect(),
+            deny: deny.iter().map(|id| Id::new(*id).unwrap()).collect(),
+            includes: Vec::new(),
+            uses: 0,
+            rev: 1,
+            created_at_ms: 0,
+            updated_at_ms: 0,
+        }
+    }
+
+    /// One line, one rule: what the roles allow and deny, the node asked for, the scope expected (R-ROL-1, R-ROL-3).
+    #[test]
+    fn grants_denials_and_scopes() {
+        use Scope::{Any, Group, Own};
+        let tree = PermissionTree::new(&[]);
+        let cases: &[(&[Role], &str, Option<Scope>)] = &[
+            (&[], "campaigns.view", None),
+            (&[role(&[("campaigns", None)], &[])], "campaigns.send", Some(Any)),
+            (&[role(&[("campaigns", Some(Own))], &[])], "campaigns.send", Some(Own)),
+            (&[role(&[("campaigns.send", Some(Group))], &[])], "campaigns.view", Some(Group)),
+            (&[role(&[("campaigns.send", None)], &[])], "campaigns.edit", None),
+            (&[role(&[("campaigns.send", Some(Own)), ("campaigns.view", None)], &[])], "campaigns.view", Some(Any)),
+            (&[role(&[("campaigns.send", Some(Own)), ("campaigns.view", None)], &[])], "campaigns.send", Some(Own)),
+            (&[role(&[("campaigns", None)], &["campaigns.send"])], "campaigns.send", None),
+            (&[role(&[("campaigns", None)], &["campaigns.send"])], "campaigns.view", Some(Any)),
+            (&[role(&[("campaigns.send", None)], &["campaigns"])], "campaigns.send", None),
+            (&[role(&[("campaigns", None)], &[]), role(&[], &["campaigns.send"])], "campaigns.send", None),
+            (&[role(&[("campaigns", None)], &[]), role(&[("campaigns", Some(Own))], &[])], "campaigns.send", Some(Own)),
+            (&[role(&[("contacts", None)], &[])], "contacts.export", None),
+            (&[role(&[("contacts.export", Some(Group))], &[])], "contacts.export", Some(Group)),
+            (&[role(&[("users", Some(Own))], &[])], "users.invite", Some(Any)),
+            (&[role(&[("users", None)], &[])], "users.invitations.resend", Some(Any)),
+            (&[role(&[("no.such.node", None)], &[])], "campaigns.view", None),
+        ];
+        for (line, (roles, asked, expected)) in cases.iter().enumerate() {
+            let place = tree.place(asked).unwrap();
+            assert_eq!(powers(&tree, roles).at(place), *expected, "case {line}: {asked}");
+        }
+    }
+
+    #[test]
+    fn a_ceiling_narrows_and_never_widens() {
+        let tree = PermissionTree::new(&[]);
+        let wide = powers(&tree, &[role(&[("campaigns", None), ("lists", None)], &[])]);
+        let narrow = powers(&tree, &[role(&[("campaigns", Some(Scope::Group))], &[])]);
+        let both = wide.clone().under(&narrow);
+        assert_eq!(both.at(tree.place("campaigns.send").unwrap()), Some(Scope::Group));
+        assert_eq!(both.at(tree.place("lists.view").unwrap()), None);
+        assert!(both.beyond(&narrow).is_empty() && both.beyond(&wide).is_empty());
+        assert!(!wide.beyond(&narrow).is_empty());
+    }
+}

@@ -1,0 +1,108 @@
+//! Where the windows of limits begin and end (R-QTA-4).
+
+use crate::model::Window;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan, Zoned};
+
+/// The window that holds `now_ms`, as its first instant and the first after it; none for a time that no calendar has.
+pub fn bounds(window: Window, now_ms: u64, zone: &TimeZone) -> Option<(u64, u64)> {
+    match window {
+        Window::Hour => {
+            const HOUR_MS: u64 = 3_600_000;
+            let starts_at_ms = now_ms - now_ms % HOUR_MS;
+            Some((starts_at_ms, starts_at_ms.checked_add(HOUR_MS)?))
+        }
+        Window::Day => {
+            let day = local(now_ms, zone)?.date();
+            Some((midnight(day, zone)?, midnight(day.tomorrow().ok()?, zone)?))
+        }
+        Window::Month => {
+            let first = local(now_ms, zone)?.date().first_of_month();
+            Some((midnight(first, zone)?, midnight(first.checked_add(1.month()).ok()?, zone)?))
+        }
+    }
+}
+
+/// The window that holds `now_ms`, after one that ended at `last_ends_at_ms`.
+///
+/// Where the zone was changed since, it would begin inside that one, and the same hours could be used twice: it begins
+/// at the end of that one instead, and lasts until the next boundary but one.
+pub fn bounds_after(window: Window, last_ends_at_ms: u64, now_ms: u64, zone: &TimeZone) -> Option<(u64, u64)> {
+    let (starts_at_ms, ends_at_ms) = bounds(window, now_ms, zone)?;
+    if starts_at_ms >= last_ends_at_ms {
+        return Some((starts_at_ms, ends_at_ms));
+    }
+    Some((last_ends_at_ms, bounds(window, ends_at_ms, zone)?.1))
+}
+
+fn local(now_ms: u64, zone: &TimeZone) -> Option<Zoned> {
+    Some(Timestamp::from_millisecond(i64::try_from(now_ms).ok()?).ok()?.to_zoned(zone.clone()))
+}
+
+/// The first instant of a date: midnight, or the first instant after it where the clocks skip midnight.
+fn midnight(date: Date, zone: &TimeZone) -> Option<u64> {
+    let start = date.to_zoned(zone.clone()).ok()?.start_of_day().ok()?;
+    Some(u64::try_from(start.timestamp().as_millisecond()).unwrap_or(0))
+}
+
+/// The zone of this IANA name, from the tables built into the library.
+pub fn zone(name: &str) -> Option<TimeZone> {
+    jiff::tz::TimeZoneDatabase::bundled().get(name).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hours(window: Window, local: &str, zone_name: &str) -> (String, u64) {
+        let zone = zone(zone_name).unwrap();
+        let now: Zoned = format!("{local}[{zone_name}]").parse().unwrap();
+        let (start, end) = bounds(window, u64::try_from(now.timestamp().as_millisecond()).unwrap(), &zone).unwrap();
+        let start = Timestamp::from_millisecond(i64::try_from(start).unwrap()).unwrap().to_zoned(zone);
+        (start.datetime().to_string(), (end - u64::try_from(start.timestamp().as_millisecond()).unwrap()) / 3_600_000)
+    }
+
+    /// R-QTA-4: a day of 23 or 25 hours is a day; a midnight that does not exist is the first instant of the date.
+    #[test]
+    fn days_and_months_follow_the_zone() {
+        assert_eq!(hours(Window::Day, "2026-11-22T12:00", "Europe/Berlin"), ("2026-11-22T00:00:00".to_owned(), 24));
+        assert_eq!(hours(Window::Day, "2026-03-29T12:00", "Europe/Berlin"), ("2026-03-29T00:00:00".to_owned(), 23));
+        assert_eq!(hours(Window::Day, "2026-10-25T12:00", "Europe/Berlin"), ("2026-10-25T00:00:00".to_owned(), 25));
+        assert_eq!(hours(Window::Day, "2018-11-04T12:00", "America/Sao_Paulo"), ("2018-11-04T01:00:00".to_owned(), 23));
+        assert_eq!(hours(Window::Day, "2026-11-22T00:00", "Asia/Kathmandu"), ("2026-11-22T00:00:00".to_owned(), 24));
+        assert_eq!(hours(Window::Month, "2028-02-29T23:59:59", "UTC"), ("2028-02-01T00:00:00".to_owned(), 29 * 24));
+        assert_eq!(hours(Window::Month, "2026-03-31T12:00", "Europe/Berlin"), ("2026-03-01T00:00:00".to_owned(), 31 * 24 - 1));
+        assert_eq!(hours(Window::Hour, "2026-11-22T12:59:59", "UTC"), ("2026-11-22T12:00:00".to_owned(), 1));
+    }
+
+    #[test]
+    fn the_end_belongs_to_the_next_window() {
+        let zone = zone("Europe/Berlin").unwrap();
+        for window in [Window::Hour, Window::Day, Window::Month] {
+            let (start, end) = bounds(window, 1_795_000_000_000, &zone).unwrap();
+            assert_eq!(bounds(window, end - 1, &zone).unwrap(), (start, end));
+            assert_eq!(bounds(window, end, &zone).unwrap().0, end);
+        }
+    }
+
+    /// Without it an account that changes its zone every hour would have a new day every hour.
+    #[test]
+    fn a_change_of_zone_never_makes_a_window_shorter() {
+        let (utc, west) = (TimeZone::UTC, zone("Atlantic/Azores").unwrap());
+        let midnight = 1_795_305_600_000;
+        let hour = 3_600_000;
+        assert_eq!(bounds(Window::Day, midnight, &utc), Some((midnight, midnight + 24 * hour)));
+        assert_eq!(bounds_after(Window::Day, midnight, midnight, &utc), Some((midnight, midnight + 24 * hour)));
+        assert_eq!(bounds(Window::Day, midnight, &west), Some((midnight - 23 * hour, midnight + hour)));
+        assert_eq!(bounds_after(Window::Day, midnight, midnight, &west), Some((midnight, midnight + 25 * hour)));
+        assert_eq!(bounds_after(Window::Day, midnight, midnight + hour, &west), Some((midnight + hour, midnight + 25 * hour)));
+    }
+
+    #[test]
+    fn unknown_zones_and_impossible_times_have_no_window() {
+        assert!(zone("Mars/Olympus").is_none());
+        assert!(bounds(Window::Day, u64::MAX, &TimeZone::UTC).is_none());
+        assert!(bounds(Window::Hour, u64::MAX, &TimeZone::UTC).is_none());
+    }
+}

@@ -1,0 +1,207 @@
+//! One sync for all who wait: the first thread to ask does it, the others wait and are served by it or by the next.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::StoreError;
+use super::table::Failure;
+
+pub(super) struct Group<D> {
+    turn: Mutex<Turn<D>>,
+    changed: Condvar,
+    failure: Failure,
+}
+
+struct Turn<D> {
+    /// All commits up to this one are durable.
+    durable: u64,
+    /// What syncing needs; whoever syncs has taken it.
+    disk: Option<D>,
+    closed: bool,
+    /// How many threads are waiting or syncing now, and how many there were when the last sync began.
+    asking: usize,
+    served: usize,
+}
+
+/// How often a thread that could begin a sync lets others go first. Those that the last sync has served are about to
+/// come back; beginning without them makes every second sync serve one thread only.
+const PATIENCE: u32 = 64;
+
+impl<D> Group<D> {
+    pub(super) fn new(durable: u64, disk: D, failure: Failure) -> Self {
+        let turn = Turn { durable, disk: Some(disk), closed: false, asking: 0, served: 1 };
+        Group { turn: Mutex::new(turn), changed: Condvar::new(), failure }
+    }
+
+    /// Returns when `commit` is durable. `sync` makes everything durable that was committed before it began, which must
+    /// include `commit`, and returns the number of the last such commit.
+    pub(super) fn wait_for(&self, commit: u64, sync: impl Fn(&mut D) -> Result<u64, StoreError>) -> Result<(), StoreError> {
+        let mut turn = self.turn.lock();
+        if turn.closed {
+            return Err(StoreError::closed());
+        }
+        turn.asking += 1;
+        let outcome = self.wait(&mut turn, commit, sync);
+        turn.asking -= 1;
+        outcome
+    }
+
+    fn wait(&self, turn: &mut MutexGuard<'_, Turn<D>>, commit: u64, sync: impl Fn(&mut D) -> Result<u64, StoreError>) -> Result<(), StoreError> {
+        loop {
+            if turn.durable >= commit {
+                return Ok(());
+            }
+            if let Some(error) = self.failure.get() {
+                return Err(error.clone());
+            }
+            if turn.closed {
+                return Err(StoreError::closed());
+            }
+            let Some(mut disk) = turn.disk.take() else {
+                self.changed.wait(turn);
+                continue;
+            };
+            for _ in 0..PATIENCE {
+                if turn.asking >= turn.served {
+                    break;
+                }
+                MutexGuard::unlocked(turn, std::thread::yield_now);
+            }
+            turn.served = turn.asking;
+            let outcome = MutexGuard::unlocked(turn, || {
+                let outcome = catch_unwind(AssertUnwindSafe(|| sync(&mut disk)));
+                outcome.unwrap_or_else(|_| Err(StoreError::failed("a panic while syncing")))
+            });
+            turn.disk = Some(disk);
+            match outcome {
+                Ok(durable) => turn.durable = turn.durable.max(durable),
+                Err(error) => {
+                    self.failure.get_or_init(|| error);
+                }
+            }
+            self.changed.notify_all();
+        }
+    }
+
+    pub(super) fn durable(&self) -> u64 {
+        self.turn.lock().durable
+    }
+
+    #[cfg(test)]
+    pub(super) fn look<T>(&self, at: impl FnOnce(&D) -> T) -> T {
+        at(self.turn.lock().disk.as_ref().unwrap())
+    }
+
+    /// For closing: waits for a sync that is under way and takes what syncing needs. [`Group::close`] must follow.
+    pub(super) fn take(&self) -> Option<D> {
+        let mut turn = self.turn.lock();
+        loop {
+            if turn.closed {
+                return None;
+            }
+            match turn.disk.take() {
+                Some(disk) => return Some(disk),
+                None => self.changed.wait(&mut turn),
+            }
+        }
+    }
+
+    pub(super) fn close(&self, durable: Option<u64>) {
+        let mut turn = self.turn.lock();
+        turn.durable = turn.durable.max(durable.unwrap_or(0));
+        turn.closed = true;
+        self.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    #[test]
+    fn many_threads_share_syncs_and_none_returns_too_early() {
+        let group = Arc::new(Group::new(0, 0_u64, Failure::default()));
+        let committed = Arc::new(AtomicU64::new(0));
+        let durable = Arc::new(AtomicU64::new(0));
+        let threads: Vec<_> = (0..16)
+            .map(|_| {
+                let (group, committed, durable) = (group.clone(), committed.clone(), durable.clone());
+                std::thread::spawn(move || {
+                    for _ in 0..50 {
+                        let mine = committed.fetch_add(1, Ordering::SeqCst) + 1;
+                        group
+                            .wait_for(mine, |syncs| {
+                                *syncs += 1;
+                                let target = committed.load(Ordering::SeqCst);
+                                std::thread::sleep(Duration::from_micros(200));
+                                durable.store(target, Ordering::SeqCst);
+                                Ok(target)
+                            })
+                            .unwrap();
+                        assert!(durable.load(Ordering::SeqCst) >= mine);
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        let syncs = group.take().unwrap();
+        assert!((1..=400).contains(&syncs), "{syncs} syncs for 800 commits");
+    }
+
+    #[test]
+    fn an_error_and_a_panic_are_final_and_wake_everyone() {
+        for panics in [false, true] {
+            let group = Arc::new(Group::new(3, (), Failure::default()));
+            let threads: Vec<_> = (0..8)
+                .map(|_| {
+                    let group = group.clone();
+                    std::thread::spawn(move || {
+                        group.wait_for(4, |()| {
+                            std::thread::sleep(Duration::from_millis(20));
+                            if panics {
+                                panic!("while syncing");
+                            }
+                            Err(StoreError::failed("the disk"))
+                        })
+                    })
+                })
+                .collect();
+            for thread in threads {
+                assert!(matches!(thread.join().unwrap(), Err(StoreError::Failed { .. })));
+            }
+            assert!(group.wait_for(4, |()| Ok(9)).is_err(), "a failed sync is not tried again");
+            assert_eq!(group.wait_for(3, |()| Ok(9)), Ok(()), "what was durable stays so");
+        }
+    }
+
+    #[test]
+    fn closing_waits_for_the_sync_under_way() {
+        let group = Arc::new(Group::new(0, (), Failure::default()));
+        let done = Arc::new(AtomicU64::new(0));
+        let started = Arc::new(std::sync::Barrier::new(2));
+        let thread = std::thread::spawn({
+            let (group, done, started) = (group.clone(), done.clone(), started.clone());
+            move || {
+                group.wait_for(1, |()| {
+                    started.wait();
+                    std::thread::sleep(Duration::from_millis(30));
+                    done.store(1, Ordering::SeqCst);
+                    Ok(1)
+                })
+            }
+        });
+        started.wait();
+        assert!(group.take().is_some());
+        assert_eq!(done.load(Ordering::SeqCst), 1);
+        group.close(None);
+        assert_eq!(thread.join().unwrap(), Ok(()));
+        assert_eq!(group.wait_for(1, |()| Ok(1)), Err(StoreError::closed()));
+        assert!(group.take().is_none());
+    }
+}

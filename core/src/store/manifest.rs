@@ -1,0 +1,198 @@
+//! The manifest: which store this is, and the last commit that is known to be durable.
+//!
+//! The first line never changes and ends in a checksum. Two slots follow, each with a checksum of its own and written
+//! in turn, so that one that is torn by a power loss leaves the one before it. Later formats keep the first line's
+//! shape, so that an older library can say what it found.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::folder::private_file;
+use super::{StoreError, hex};
+
+const MAGIC: &str = "tenantry store, format ";
+const FORMAT: u32 = 1;
+const SLOT: u64 = 512;
+const SYNC_AFTER_MARKS: u32 = 256;
+const SYNC_AFTER: Duration = Duration::from_secs(1);
+
+/// What is known about the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// Durable up to here.
+    pub commit: u64,
+    /// The last commit when the store was opened.
+    pub opened: u64,
+    /// The snapshot that was there when sled had opened.
+    pub snapshot: Option<u64>,
+    /// Names and lengths of all files, when the store was closed; none while it is open.
+    pub files: Option<u32>,
+}
+
+pub(super) struct Manifest {
+    file: File,
+    id: String,
+    mark: Mark,
+    sequence: u64,
+    unsynced: u32,
+    synced: Instant,
+}
+
+impl Manifest {
+    /// Whether a file is a manifest at all, however damaged.
+    pub(super) fn recognises(path: &Path) -> bool {
+        let mut start = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut start));
+        read.is_ok() && start == MAGIC.as_bytes()
+    }
+
+    /// Writes a new manifest to `path`, durable but for its name.
+    pub(super) fn create(path: &Path, id: &[u8; 16], mark: Mark) -> Result<Manifest, StoreError> {
+        let file = private_file(path)?;
+        let id = hex(id);
+        let first = format!("{MAGIC}{FORMAT}, id {id}");
+        let first = format!("{first}, check {:08x}\n", crc32fast::hash(first.as_bytes()));
+        file.set_len(3 * SLOT).and_then(|()| file.write_all_at(first.as_bytes(), 0)).map_err(|error| write_error(&error))?;
+        let mut manifest = Manifest { file, id, mark, sequence: 0, unsynced: 0, synced: Instant::now() };
+        manifest.write(mark)?;
+        manifest.file.sync_all().map_err(|error| write_error(&error))?;
+        Ok(manifest)
+    }
+
+    pub(super) fn open(path: &Path) -> Result<Manifest, StoreError> {
+        let file = private_file(path)?;
+        let mut text = Vec::new();
+        (&file).take(4 * SLOT).read_to_end(&mut text).map_err(|error| StoreError::io("cannot read the manifest", &error))?;
+        let id = first_line(&text)?;
+        let slots = [1, 2].into_iter().filter_map(|number| slot(&text, number * SLOT as usize));
+        let (sequence, mark) = slots
+            .max_by_key(|(sequence, _)| *sequence)
+            .ok_or_else(|| StoreError::corrupt("the manifest is damaged: neither of its two marks can be read"))?;
+        Ok(Manifest { file, id, mark, sequence, unsynced: 0, synced: Instant::now() })
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        self.mark
+    }
+
+    /// After a sync: everything up to `commit` is durable.
+    pub(super) fn advance(&mut self, commit: u64) -> Result<(), StoreError> {
+        self.write(Mark { commit, ..self.mark })?;
+        if self.unsynced >= SYNC_AFTER_MARKS || self.synced.elapsed() >= SYNC_AFTER { self.sync() } else { Ok(()) }
+    }
+
+    pub(super) fn write_and_sync(&mut self, mark: Mark) -> Result<(), StoreError> {
+        self.write(mark)?;
+        self.sync()
+    }
+
+    fn write(&mut self, mark: Mark) -> Result<(), StoreError> {
+        self.sequence += 1;
+        let snapshot = mark.snapshot.map_or_else(|| "-".repeat(16), |lsn| format!("{lsn:016x}"));
+        let files = mark.files.map_or_else(|| "-".repeat(8), |files| format!("{files:08x}"));
+        let line = format!("mark {:020} commit {:020} opened {:020}", self.sequence, mark.commit, mark.opened);
+        let line = format!("{line} snapshot {snapshot} files {files}");
+        let line = format!("{line} check {:08x}\n", crc32fast::hash(line.as_bytes()));
+        let at = (1 + self.sequence % 2) * SLOT;
+        self.file.write_all_at(line.as_bytes(), at).map_err(|error| write_error(&error))?;
+        self.mark = mark;
+        self.unsynced += 1;
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), StoreError> {
+        self.file.sync_data().map_err(|error| write_error(&error))?;
+        self.unsynced = 0;
+        self.synced = Instant::now();
+        Ok(())
+    }
+}
+
+fn write_error(error: &std::io::Error) -> StoreError {
+    StoreError::io("cannot write the manifest", error)
+}
+
+fn line_at(text: &[u8], at: usize) -> Option<&str> {
+    let line = text.get(at..)?.split(|byte| *byte == b'\n').next()?;
+    std::str::from_utf8(line).ok()
+}
+
+/// The line without its checksum, if that is right.
+fn checked<'a>(line: &'a str, before_check: &str) -> Option<&'a str> {
+    let (line, check) = line.rsplit_once(before_check)?;
+    (check == format!("{:08x}", crc32fast::hash(line.as_bytes()))).then_some(line)
+}
+
+fn first_line(text: &[u8]) -> Result<String, StoreError> {
+    let line = line_at(text, 0).and_then(|line| checked(line, ", check "));
+    let parts = line.and_then(|line| line.strip_prefix(MAGIC)).and_then(|rest| rest.split_once(", id "));
+    let (format, id) = parts.ok_or_else(|| StoreError::corrupt("the manifest is damaged"))?;
+    if format != FORMAT.to_string() {
+        return Err(StoreError::corrupt(format!("the store has format {format}, and this version of the library only knows format {FORMAT}")));
+    }
+    Ok(id.to_owned())
+}
+
+fn slot(text: &[u8], at: usize) -> Option<(u64, Mark)> {
+    let line = checked(line_at(text, at)?, " check ")?;
+    let mut words = line.split(' ');
+    let mut value = |name: &str| if words.next() == Some(name) { words.next() } else { None };
+    let sequence = value("mark")?.parse().ok()?;
+    let commit = value("commit")?.parse().ok()?;
+    let opened = value("opened")?.parse().ok()?;
+    let snapshot = u64::from_str_radix(value("snapshot")?, 16).ok();
+    let files = u32::from_str_radix(value("files")?, 16).ok();
+    Some((sequence, Mark { commit, opened, snapshot, files }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::folder::tests::Scratch;
+
+    const MARK: Mark = Mark { commit: 5, opened: 4, snapshot: Some(0x1234), files: None };
+
+    #[test]
+    fn the_newest_mark_is_found_and_a_torn_one_leaves_the_one_before() {
+        let scratch = Scratch::new();
+        let path = scratch.path().join("manifest");
+        let mut manifest = Manifest::create(&path, &[0xAB; 16], MARK).unwrap();
+        assert_eq!(Manifest::open(&path).unwrap().mark(), MARK);
+        for commit in 6..20 {
+            manifest.advance(commit).unwrap();
+            let read = Manifest::open(&path).unwrap();
+            assert_eq!((read.mark().commit, read.id()), (commit, "abababababababababababababababab"));
+        }
+        manifest.write_and_sync(Mark { files: Some(7), ..manifest.mark() }).unwrap();
+        assert_eq!(Manifest::open(&path).unwrap().mark(), Mark { commit: 19, files: Some(7), ..MARK });
+
+        let newest = (1 + manifest.sequence % 2) * SLOT;
+        manifest.file.write_all_at(b"x", newest + 10).unwrap();
+        assert_eq!(Manifest::open(&path).unwrap().mark(), Mark { commit: 19, ..MARK });
+        let other = (1 + (manifest.sequence + 1) % 2) * SLOT;
+        manifest.file.write_all_at(b"x", other + 10).unwrap();
+        assert!(matches!(Manifest::open(&path), Err(StoreError::Corrupt { .. })));
+    }
+
+    #[test]
+    fn a_damaged_first_line_and_another_format_are_told_apart() {
+        let scratch = Scratch::new();
+        let path = scratch.path().join("manifest");
+        let manifest = Manifest::create(&path, &[1; 16], MARK).unwrap();
+        assert!(Manifest::recognises(&path));
+        manifest.file.write_all_at(b"9", MAGIC.len() as u64).unwrap();
+        assert_eq!(Manifest::open(&path).err(), Some(StoreError::corrupt("the manifest is damaged")));
+        let first = format!("{MAGIC}9, id {}", "01".repeat(16));
+        let first = format!("{first}, check {:08x}\n", crc32fast::hash(first.as_bytes()));
+        manifest.file.write_all_at(first.as_bytes(), 0).unwrap();
+        let Err(StoreError::Corrupt { what }) = Manifest::open(&path) else { panic!("format 9 was opened") };
+        assert!(what.contains("format 9"), "{what}");
+    }
+}

@@ -1,0 +1,226 @@
+//! How a value becomes bytes: the header, the checksum, and the splitting of large values.
+
+use super::StoreError;
+
+/// sled moves pages larger than 128 KiB into files that it never syncs. A page holds up to 16 entries, so an entry that
+/// stays below this limit (and a key below [`LONGEST_KEY`]) never gets there.
+const LARGEST: usize = 4095;
+const HEADER: usize = 13;
+const LARGEST_PAYLOAD: usize = LARGEST - HEADER;
+const LONGEST_KEY: usize = 1024;
+
+/// The first byte of the keys that are the store's own. They sort behind all others.
+pub(super) const OWN: u8 = 0xFF;
+pub(super) const HEAD_KEY: &[u8] = &[OWN, 0];
+pub(super) const CHUNKS_FROM: &[u8] = &[OWN, 1];
+pub(super) const CHUNKS_UNTIL: &[u8] = &[OWN, 2];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The payload is the value.
+    Whole = 1,
+    /// The payload says how many chunks there are and how long the value is.
+    Split = 2,
+    Chunk = 3,
+    Head = 4,
+}
+
+/// A stored record whose checksum was right.
+pub(super) struct Stored<'a> {
+    pub checksum: u32,
+    pub kind: Kind,
+    pub version: u64,
+    pub payload: &'a [u8],
+}
+
+/// A value as it is stored.
+pub(super) struct Encoded {
+    pub main: Vec<u8>,
+    pub chunks: Vec<Vec<u8>>,
+}
+
+impl Encoded {
+    pub(super) fn checksum(&self) -> u32 {
+        checksum_of(&self.main)
+    }
+}
+
+pub(super) fn check_key(key: &[u8]) -> Result<(), StoreError> {
+    match key.first() {
+        None => Err(StoreError::invalid("a key is empty")),
+        Some(&OWN) => Err(StoreError::invalid("a key begins with the byte 0xFF")),
+        Some(_) if key.len() > LONGEST_KEY => Err(StoreError::invalid("a key is longer than 1024 bytes")),
+        Some(_) => Ok(()),
+    }
+}
+
+pub(super) fn printable(key: &[u8]) -> String {
+    key.escape_ascii().to_string()
+}
+
+pub(super) fn damaged(key: &[u8], how: &str) -> StoreError {
+    StoreError::corrupt(format!("record {}: {how}", printable(key)))
+}
+
+fn checksum(key: &[u8], rest: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(key);
+    hasher.update(rest);
+    hasher.finalize()
+}
+
+/// checksum (4), kind (1), version (8), payload; numbers are little-endian.
+pub(super) fn seal(key: &[u8], kind: Kind, version: u64, payload: &[u8]) -> Vec<u8> {
+    let mut rest = Vec::with_capacity(HEADER + payload.len());
+    rest.push(kind as u8);
+    rest.extend_from_slice(&version.to_le_bytes());
+    rest.extend_from_slice(payload);
+    let checksum = checksum(key, &rest);
+    let mut bytes = Vec::with_capacity(HEADER + payload.len());
+    bytes.extend_from_slice(&checksum.to_le_bytes());
+    bytes.append(&mut rest);
+    bytes
+}
+
+pub(super) fn unseal<'a>(key: &[u8], bytes: &'a [u8]) -> Result<Stored<'a>, StoreError> {
+    let (_, rest) = bytes.split_first_chunk::<4>().ok_or_else(|| damaged(key, "too short"))?;
+    let stored = checksum_of(bytes);
+    if stored != checksum(key, rest) {
+        return Err(damaged(key, "the checksum is wrong"));
+    }
+    let (kind, rest) = rest.split_first().ok_or_else(|| damaged(key, "too short"))?;
+    let (version, payload) = rest.split_first_chunk::<8>().ok_or_else(|| damaged(key, "too short"))?;
+    let kind = match kind {
+        1 => Kind::Whole,
+        2 => Kind::Split,
+        3 => Kind::Chunk,
+        4 => Kind::Head,
+        other => return Err(damaged(key, &format!("kind {other} is not known to this version"))),
+    };
+    Ok(Stored { checksum: stored, kind, version: u64::from_le_bytes(*version), payload })
+}
+
+pub(super) fn encode(key: &[u8], version: u64, value: &[u8]) -> Encoded {
+    if value.len() <= LARGEST_PAYLOAD {
+        return Encoded { main: seal(key, Kind::Whole, version, value), chunks: Vec::new() };
+    }
+    let chunks: Vec<Vec<u8>> =
+        value.chunks(LARGEST_PAYLOAD).zip(0..).map(|(part, number)| seal(&chunk_key(key, number), Kind::Chunk, version, part)).collect();
+    let mut sizes = Vec::with_capacity(16);
+    sizes.extend_from_slice(&(chunks.len() as u64).to_le_bytes());
+    sizes.extend_from_slice(&(value.len() as u64).to_le_bytes());
+    Encoded { main: seal(key, Kind::Split, version, &sizes), chunks }
+}
+
+/// The stored checksum, right or wrong.
+pub(super) fn checksum_of(bytes: &[u8]) -> u32 {
+    bytes.first_chunk::<4>().map_or(0, |bytes| u32::from_le_bytes(*bytes))
+}
+
+/// How many chunks belong to the record, and how long its value is.
+pub(super) fn sizes(key: &[u8], stored: &Stored<'_>) -> Result<(u64, u64), StoreError> {
+    match stored.kind {
+        Kind::Whole => Ok((0, stored.payload.len() as u64)),
+        Kind::Split => {
+            let wrong = || damaged(key, "the sizes of a split value are missing");
+            let (chunks, rest) = stored.payload.split_first_chunk::<8>().ok_or_else(wrong)?;
+            let length = rest.first_chunk::<8>().ok_or_else(wrong)?;
+            Ok((u64::from_le_bytes(*chunks), u64::from_le_bytes(*length)))
+        }
+        Kind::Chunk | Kind::Head => Err(damaged(key, "not a value")),
+    }
+}
+
+/// Two chunks can only have the same key when record and number are the same: the number's length is fixed.
+pub(super) fn chunk_key(key: &[u8], number: u64) -> Vec<u8> {
+    [CHUNKS_FROM, key, &number.to_be_bytes()].concat()
+}
+
+/// The record that a chunk belongs to, and its number.
+pub(super) fn chunk_owner(key: &[u8]) -> Option<(&[u8], u64)> {
+    let (owner, number) = key.strip_prefix(CHUNKS_FROM)?.split_last_chunk::<8>()?;
+    Some((owner, u64::from_be_bytes(*number)))
+}
+
+/// What every commit writes about the whole store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub commit: u64,
+    pub records: u64,
+    /// The checksums of all records, added up (wrapping).
+    pub sum: u64,
+    pub id: [u8; 16],
+}
+
+impl Head {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let payload = [&self.records.to_le_bytes()[..], &self.sum.to_le_bytes()[..], &self.id[..]].concat();
+        seal(HEAD_KEY, Kind::Head, self.commit, &payload)
+    }
+
+    /// All heads that lie somewhere in `bytes`.
+    pub(super) fn find_all(bytes: &[u8]) -> impl Iterator<Item = Head> {
+        const LENGTH: usize = HEADER + 8 + 8 + 16;
+        // The kind first: a cheap question that almost every place answers with no.
+        bytes.windows(LENGTH).filter(|place| place.get(4) == Some(&(Kind::Head as u8))).filter_map(|place| Head::decode(place).ok())
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Head, StoreError> {
+        let stored = unseal(HEAD_KEY, bytes)?;
+        let wrong = || damaged(HEAD_KEY, "the head of the store is too short");
+        let (records, rest) = stored.payload.split_first_chunk::<8>().ok_or_else(wrong)?;
+        let (sum, rest) = rest.split_first_chunk::<8>().ok_or_else(wrong)?;
+        let id = rest.first_chunk::<16>().ok_or_else(wrong)?;
+        Ok(Head { commit: stored.version, records: u64::from_le_bytes(*records), sum: u64::from_le_bytes(*sum), id: *id })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sealed_comes_back_and_nothing_stored_is_large() {
+        for length in [0, 1, 4081, 4082, 4083, 4095, 4096, 100 * 1024] {
+            let value: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
+            let encoded = encode(b"a/key", 7, &value);
+            let main = unseal(b"a/key", &encoded.main).unwrap();
+            assert_eq!((main.version, sizes(b"a/key", &main).unwrap()), (7, (encoded.chunks.len() as u64, length as u64)));
+            assert_eq!(encoded.chunks.is_empty(), length <= 4082, "{length}");
+            let mut whole = if encoded.chunks.is_empty() { main.payload.to_vec() } else { Vec::new() };
+            for (number, chunk) in encoded.chunks.iter().enumerate() {
+                whole.extend_from_slice(unseal(&chunk_key(b"a/key", number as u64), chunk).unwrap().payload);
+            }
+            assert_eq!(whole, value);
+            assert!(encoded.chunks.iter().chain([&encoded.main]).all(|bytes| bytes.len() < 4096));
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_noticed() {
+        let bytes = seal(b"k", Kind::Whole, 1, b"value");
+        for position in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[position / 8] ^= 1 << (position % 8);
+            assert!(matches!(unseal(b"k", &flipped), Err(StoreError::Corrupt { .. })), "bit {position}");
+        }
+        for length in 0..bytes.len() {
+            assert!(matches!(unseal(b"k", &bytes[..length]), Err(StoreError::Corrupt { .. })), "{length} bytes");
+        }
+        assert!(unseal(b"other", &bytes).is_err(), "a record under another key");
+    }
+
+    #[test]
+    fn the_owner_of_a_chunk_is_found() {
+        assert_eq!(chunk_owner(&chunk_key(b"ab", 3)), Some((&b"ab"[..], 3)));
+        assert_eq!(chunk_owner(b"ab"), None);
+    }
+
+    #[test]
+    fn keys_that_are_not_allowed() {
+        assert!(check_key(b"a").is_ok() && check_key(&[b'k'; 1024]).is_ok());
+        for key in [&b""[..], &[0xFF], &[b'k'; 1025]] {
+            assert!(matches!(check_key(key), Err(StoreError::Invalid { .. })));
+        }
+    }
+}

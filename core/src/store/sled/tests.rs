@@ -1,0 +1,602 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Write as _};
+use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use super::*;
+use crate::store::folder::tests::Scratch;
+use crate::store::record;
+
+fn open(path: &Path) -> Result<SledStore, StoreError> {
+    SledStore::open(path, &SledOptions { cache_bytes: 16 << 20, create: true })
+}
+
+fn put(key: &str, value: &[u8]) -> Batch {
+    Batch { writes: vec![(key.as_bytes().to_vec(), Some(value.to_vec()))], expected: Vec::new() }
+}
+
+fn all(store: &SledStore) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
+    store.range(b"", &[0xFF], Order::Ascending, usize::MAX)
+}
+
+/// A store with `commits` commits, all durable, still open.
+fn filled(path: &Path, commits: usize) -> SledStore {
+    let store = open(path).unwrap();
+    for i in 0..commits {
+        store.commit(&put(&format!("key{:04}", i % 400), &vec![i as u8; i * 37 % 3000])).unwrap();
+    }
+    store.sync(store.last_commit()).unwrap();
+    store
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// All files below a folder and what is in them.
+fn content(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(path).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(content(&entry.path()));
+        } else if entry.file_type().unwrap().is_file() {
+            found.insert(entry.path(), fs::read(entry.path()).unwrap());
+        }
+    }
+    found
+}
+
+fn is_corrupt(outcome: Result<SledStore, StoreError>) -> String {
+    match outcome {
+        Err(StoreError::Corrupt { what }) => what,
+        Err(other) => panic!("refused, but as {other:?}"),
+        Ok(store) => panic!("opened with {} commits", store.last_commit()),
+    }
+}
+
+// --- other processes ---------------------------------------------------------------------------------------------
+
+/// Starts this test program again, to do what [`child`] says, through a shell that runs `first`.
+fn spawn(first: &str, role: &str, path: &Path) -> Child {
+    let (_, test) = concat!(module_path!(), "::child").split_once("::").unwrap();
+    Command::new("sh")
+        .args(["-c", &format!("{first}; exec \"$@\""), "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--ignored", "--nocapture", "--test-threads", "1"])
+        .envs([("TENANTRY_TEST_ROLE", role.as_ref()), ("TENANTRY_TEST_STORE", path.as_os_str())])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// The next line that the child printed for us.
+fn said(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> Option<String> {
+    lines.map(Result::unwrap).find_map(|line| line.split_once("child: ").map(|(_, said)| said.to_owned()))
+}
+
+fn lines(child: &mut Child) -> impl Iterator<Item = std::io::Result<String>> + use<> {
+    BufReader::new(child.stdout.take().unwrap()).lines()
+}
+
+fn say(what: impl std::fmt::Display) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "child: {what}").unwrap();
+    out.flush().unwrap();
+}
+
+#[test]
+#[ignore = "run by other tests, in a process of its own"]
+fn child() {
+    let path = PathBuf::from(std::env::var_os("TENANTRY_TEST_STORE").expect("only other tests run this one"));
+    match std::env::var("TENANTRY_TEST_ROLE").unwrap().as_str() {
+        "hold" => {
+            let store = filled(&path, 10);
+            say("ready");
+            std::io::stdin().read_line(&mut String::new()).unwrap();
+            store.close().unwrap();
+        }
+        // Until it is killed.
+        "write" => {
+            let store = open(&path).unwrap();
+            loop {
+                let number = store.last_commit() + 1;
+                let writes = (0..3).map(|i| (vec![b'k', i], Some(vec![number as u8; (number as usize * 977) % 9000]))).collect();
+                assert_eq!(store.commit(&Batch { writes, expected: Vec::new() }), Ok(number));
+                store.sync(number).unwrap();
+                say(number);
+            }
+        }
+        // Until the disk is full.
+        "fill" => {
+            let store = open(&path).unwrap();
+            let mut durable = store.last_commit();
+            let error = loop {
+                let written = store.commit(&put(&format!("key{:06}", durable + 1), &[7; 3000]));
+                match written.and_then(|number| Ok(store.sync(number).map(|()| number)?)) {
+                    Ok(number) => durable = number,
+                    Err(error) => break error,
+                }
+            };
+            assert!(matches!(&error, CommitError::Store(StoreError::Full { .. })), "{error:?}");
+            assert_eq!(store.commit(&put("other", b"")), Err(error.clone()), "refused from now on");
+            assert_eq!(store.sync(durable), Ok(()), "what was durable is");
+            let records = all(&store).unwrap();
+            assert!(records.len() as u64 >= durable, "reads go on");
+            assert_eq!(store.close().map_err(CommitError::Store), Err(error));
+            say(durable);
+        }
+        other => panic!("no role {other}"),
+    }
+}
+
+#[test]
+fn another_process_is_named_and_its_death_frees_the_store() {
+    let scratch = Scratch::new();
+    let mut child = spawn(":", "hold", &scratch.store());
+    assert_eq!(said(&mut lines(&mut child)).as_deref(), Some("ready"));
+    assert_eq!(open(&scratch.store()).err(), Some(StoreError::Locked { pid: Some(child.id()) }));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let store = open(&scratch.store()).unwrap();
+    assert_eq!((store.last_commit(), all(&store).unwrap().len()), (10, 10));
+    assert_eq!(open(&scratch.store()).err(), Some(StoreError::Locked { pid: Some(std::process::id()) }));
+    store.close().unwrap();
+    open(&scratch.store()).unwrap().close().unwrap();
+}
+
+#[test]
+fn what_was_acknowledged_survives_kill_9() {
+    let scratch = Scratch::new();
+    let mut acknowledged = 0;
+    for round in 1..=12 {
+        let mut child = spawn(":", "write", &scratch.store());
+        let mut lines = lines(&mut child);
+        for _ in 0..round * 7 {
+            acknowledged = said(&mut lines).unwrap().parse().unwrap();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        while let Some(number) = said(&mut lines) {
+            acknowledged = number.parse().unwrap();
+        }
+        let store = open(&scratch.store()).unwrap();
+        let last = store.last_commit();
+        assert!(last >= acknowledged, "{last} of {acknowledged}");
+        let records = all(&store).unwrap();
+        assert!(records.len() == 3 && records.iter().all(|(_, record)| record.version == last), "whole commits only");
+        assert_eq!(store.verify().unwrap().damaged, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_full_disk_loses_nothing_that_was_acknowledged() {
+    let scratch = Scratch::new();
+    open(&scratch.store()).unwrap().close().unwrap();
+    // A limit on the size of a file stands for a full disk: it needs neither root nor a disk of our own.
+    let mut child = spawn("trap '' XFSZ; ulimit -f 3000", "fill", &scratch.store());
+    let mut lines = lines(&mut child);
+    let durable: u64 = said(&mut lines).expect("the child failed").parse().unwrap();
+    assert!(child.wait().unwrap().success() && durable > 50, "{durable}");
+    let store = open(&scratch.store()).unwrap();
+    assert!(store.last_commit() >= durable);
+    assert_eq!(all(&store).unwrap().len() as u64, store.last_commit());
+    assert_eq!(store.verify().unwrap().damaged, Vec::<String>::new());
+    store.commit(&put("other", b"")).unwrap();
+}
+
+#[test]
+fn only_the_owner_may_read_whatever_the_umask() {
+    for umask in ["000", "077", "277"] {
+        let scratch = Scratch::new();
+        for _ in 0..2 {
+            let mut child = spawn(&format!("umask {umask}"), "hold", &scratch.store());
+            let mut lines = lines(&mut child);
+            assert_eq!(said(&mut lines).as_deref(), Some("ready"));
+            let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+            for folder in ["", "sled", "sled/blobs"] {
+                assert_eq!(mode(&scratch.store().join(folder)), 0o700, "{folder}");
+            }
+            let files = content(&scratch.store());
+            assert!(files.len() >= 4, "lock, manifest, db, conf");
+            for file in files.keys() {
+                assert_eq!(mode(file), 0o600, "{}", file.display());
+            }
+            child.stdin.take().unwrap().write_all(b"\n").unwrap();
+            assert!(child.wait().unwrap().success());
+        }
+    }
+}
+
+// --- the life of a store -----------------------------------------------------------------------------------------
+
+#[test]
+fn reopening_keeps_everything() {
+    let scratch = Scratch::new();
+    let store = filled(&scratch.store(), 900);
+    let (id, before, verified) = (store.store_id(), all(&store).unwrap(), store.verify().unwrap());
+    assert_eq!((verified.records, verified.last_commit, verified.damaged.len()), (400, 900, 0));
+    store.close().unwrap();
+    for _ in 0..3 {
+        let store = open(&scratch.store()).unwrap();
+        assert_eq!((store.last_commit(), store.store_id()), (900, id.clone()));
+        assert!(all(&store).unwrap() == before && store.verify().unwrap() == verified);
+        store.close().unwrap();
+    }
+}
+
+#[test]
+fn a_closed_store_refuses_everything_and_closes_again() {
+    let scratch = Scratch::new();
+    let store = filled(&scratch.store(), 3);
+    assert_eq!((store.close(), store.close()), (Ok(()), Ok(())));
+    assert_eq!(store.get(b"key0000"), Err(StoreError::closed()));
+    assert_eq!(all(&store), Err(StoreError::closed()));
+    assert_eq!(store.commit(&put("a", b"")), Err(CommitError::Store(StoreError::closed())));
+    assert_eq!(store.sync(3), Err(StoreError::closed()));
+    assert_eq!(store.verify(), Err(StoreError::closed()));
+    assert_eq!(store.last_commit(), 3);
+}
+
+#[test]
+fn an_abandoned_store_is_left_alone() {
+    let scratch = Scratch::new();
+    let store = filled(&scratch.store(), 3);
+    store.commit(&put("unsynced", b"")).unwrap();
+    let before = content(&scratch.store());
+    store.abandon();
+    assert!(store.get(b"key0000").is_err() && store.commit(&put("a", b"")).is_err() && store.sync(1).is_err());
+    assert!(store.verify().is_err() && store.close().is_err());
+    drop(store);
+    assert!(content(&scratch.store()) == before);
+    assert!(matches!(open(&scratch.store()).err(), Some(StoreError::Locked { .. })));
+}
+
+#[test]
+fn one_sync_serves_many_threads() {
+    let scratch = Scratch::new();
+    let store = open(&scratch.store()).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..16 {
+            let store = &store;
+            scope.spawn(move || {
+                for i in 0..40 {
+                    let number = store.commit(&put(&format!("{thread}-{i}"), b"value")).unwrap();
+                    store.sync(number).unwrap();
+                    store.sync(number).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!((store.last_commit(), all(&store).unwrap().len()), (640, 640));
+    let (syncs, mark) = store.shared.group.look(|disk| (disk.syncs, disk.manifest.mark()));
+    assert!(syncs > 0 && syncs < 400, "{syncs} syncs for 640 commits");
+    assert_eq!(mark.commit, 640);
+}
+
+#[test]
+fn a_commit_that_nobody_syncs_becomes_durable_soon() {
+    let scratch = Scratch::new();
+    let store = open(&scratch.store()).unwrap();
+    for number in 1..4 {
+        // Longer than the watcher is awake, so that it must be woken.
+        std::thread::sleep(3 * TICK);
+        assert_eq!(store.commit(&put("a", &[number as u8])), Ok(number));
+        let until = Instant::now() + 40 * TICK;
+        while store.shared.group.durable() < number {
+            assert!(Instant::now() < until, "commit {number} is not durable");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+#[test]
+fn a_large_batch_is_one_commit() {
+    let scratch = Scratch::new();
+    let store = open(&scratch.store()).unwrap();
+    let writes = (0..20_000_u32).map(|i| (i.to_be_bytes().to_vec(), Some(vec![i as u8; 200]))).collect();
+    assert_eq!(store.commit(&Batch { writes, expected: Vec::new() }), Ok(1));
+    store.sync(1).unwrap();
+    let crashed = scratch.path().join("crashed");
+    copy(&scratch.store(), &crashed);
+    let store = open(&crashed).unwrap();
+    let verified = store.verify().unwrap();
+    assert_eq!((verified.records, verified.damaged.len()), (20_000, 0));
+    assert_eq!(fs::read_dir(crashed.join("sled/blobs")).unwrap().count(), 0, "nothing went where sled never syncs");
+}
+
+#[test]
+fn a_damaged_record_is_named_and_not_written_over() {
+    let scratch = Scratch::new();
+    let store = filled(&scratch.store(), 5);
+    store.commit(&put("big", &[1; 50_000])).unwrap();
+    store.sync(6).unwrap();
+    let damage = |key: &[u8]| {
+        store.shared.table.look(|tree| {
+            let mut bytes = tree.0.db.get(key).unwrap().unwrap().to_vec();
+            bytes[20] ^= 4;
+            tree.0.db.insert(key, bytes).unwrap();
+        });
+    };
+    damage(b"key0003");
+    damage(&record::chunk_key(b"big", 2));
+    for key in ["key0003", "big"] {
+        let named = |error: &StoreError| matches!(error, StoreError::Corrupt { what } if what.contains(key));
+        assert!(named(&store.get(key.as_bytes()).unwrap_err()));
+        assert!(named(&store.range(key.as_bytes(), b"z", Order::Ascending, 1).unwrap_err()));
+    }
+    assert!(matches!(store.commit(&put("key0003", b"")), Err(CommitError::Store(StoreError::Corrupt { .. }))));
+    assert!(store.get(b"key0002").unwrap().is_some());
+    store.commit(&put("key0002", b"")).unwrap();
+    assert_eq!(store.verify().unwrap().damaged, ["big", "key0003"]);
+}
+
+// --- what may be opened, and what not ----------------------------------------------------------------------------
+
+#[test]
+fn nothing_is_created_unasked() {
+    let scratch = Scratch::new();
+    let options = SledOptions { cache_bytes: 0, create: false };
+    assert_eq!(SledStore::open(&scratch.store(), &options).err(), Some(StoreError::Missing));
+    assert!(!scratch.store().exists());
+    fs::create_dir(scratch.store()).unwrap();
+    assert_eq!(SledStore::open(&scratch.store(), &options).err(), Some(StoreError::Missing));
+    assert_eq!(fs::read_dir(scratch.store()).unwrap().count(), 0);
+    filled(&scratch.store(), 2).close().unwrap();
+    assert_eq!(SledStore::open(&scratch.store(), &options).unwrap().last_commit(), 2);
+}
+
+#[test]
+fn links_files_and_folders_of_others_are_not_touched() {
+    let scratch = Scratch::new();
+    filled(&scratch.path().join("real"), 1).close().unwrap();
+    symlink(scratch.path().join("real"), scratch.path().join("link")).unwrap();
+    symlink("nowhere", scratch.path().join("dangling")).unwrap();
+    fs::write(scratch.path().join("file"), "text").unwrap();
+    for (folder, file) in [("foreign", "notes.txt"), ("half", "creating"), ("app", "manifest")] {
+        fs::create_dir(scratch.path().join(folder)).unwrap();
+        fs::write(scratch.path().join(folder).join(file), "text").unwrap();
+    }
+    fs::write(scratch.path().join("half/notes.txt"), "text").unwrap();
+    let before = content(scratch.path());
+    for name in ["link", "link/", "link/.", "dangling", "file", "foreign", "half", "app"] {
+        let outcome = open(&scratch.path().join(name));
+        assert!(matches!(outcome, Err(StoreError::Invalid { .. })), "{name}: {:?}", outcome.err());
+    }
+    assert!(content(scratch.path()) == before);
+
+    for inner in ["sled", "sled/db", "manifest", "lock"] {
+        let (store, away) = (scratch.path().join("linked"), scratch.path().join("away"));
+        copy(&scratch.path().join("real"), &store);
+        fs::rename(store.join(inner), &away).unwrap();
+        symlink(&away, store.join(inner)).unwrap();
+        let outcome = open(&store);
+        assert!(matches!(outcome, Err(StoreError::Invalid { .. })), "{inner}: {:?}", outcome.err());
+        fs::remove_dir_all(&store).unwrap();
+        if away.is_dir() { fs::remove_dir_all(&away).unwrap() } else { fs::remove_file(&away).unwrap() }
+    }
+}
+
+#[test]
+fn a_store_behind_its_manifest_is_refused() {
+    let scratch = Scratch::new();
+    let store = filled(&scratch.store(), 5);
+    let crashed = scratch.path().join("crashed");
+    copy(&scratch.store(), &crashed);
+    let mut manifest = Manifest::open(&crashed.join("manifest")).unwrap();
+    manifest.write_and_sync(Mark { commit: 6, ..manifest.mark() }).unwrap();
+    for _ in 0..2 {
+        let what = is_corrupt(open(&crashed));
+        assert!(what.contains("commit 5") && what.contains("commit 6"), "{what}");
+    }
+    drop(store);
+}
+
+#[test]
+fn an_older_or_another_log_is_refused() {
+    let scratch = Scratch::new();
+    let older = scratch.path().join("older");
+    let store = filled(&scratch.store(), 5);
+    copy(&scratch.store().join("sled"), &older);
+    store.commit(&put("a", b"")).unwrap();
+    store.sync(6).unwrap();
+    let crashed = scratch.path().join("crashed");
+    copy(&scratch.store(), &crashed);
+    fs::remove_dir_all(crashed.join("sled")).unwrap();
+    copy(&older, &crashed.join("sled"));
+    let what = is_corrupt(open(&crashed));
+    assert!(what.contains("commit 5") && what.contains("commit 6"), "{what}");
+
+    // Only the id tells this one apart: nothing was written since the last opening.
+    store.close().unwrap();
+    let store = open(&scratch.store()).unwrap();
+    let other = scratch.path().join("other");
+    filled(&other, 50).close().unwrap();
+    let _running = open(&other).unwrap();
+    fs::remove_dir_all(&crashed).unwrap();
+    copy(&scratch.store(), &crashed);
+    fs::remove_dir_all(crashed.join("sled")).unwrap();
+    copy(&other.join("sled"), &crashed.join("sled"));
+    let what = is_corrupt(open(&crashed));
+    assert!(what.contains(&store.store_id()), "{what}");
+}
+
+#[test]
+fn a_store_without_one_of_its_parts_is_refused_and_not_touched() {
+    let scratch = Scratch::new();
+    filled(&scratch.store(), 20).close().unwrap();
+    let running = filled(&scratch.store(), 20);
+    let snapshot = running.shared.group.look(|disk| disk.manifest.mark().snapshot.unwrap());
+    let snapshot = format!("sled/snap.{snapshot:016X}");
+    let parts = ["sled", "sled/db", "sled/conf", &snapshot, "manifest"];
+    let crashed = scratch.path().join("crashed");
+    for part in parts {
+        for emptied in [false, true] {
+            copy(&scratch.store(), &crashed);
+            if crashed.join(part).is_dir() {
+                fs::remove_dir_all(crashed.join(part)).unwrap();
+                if emptied {
+                    fs::create_dir(crashed.join(part)).unwrap();
+                }
+            } else if emptied {
+                fs::write(crashed.join(part), "").unwrap();
+            } else {
+                fs::remove_file(crashed.join(part)).unwrap();
+            }
+            let left = |mut files: BTreeMap<PathBuf, Vec<u8>>| {
+                files.remove(&crashed.join("lock"));
+                // Says since then that the store is not closed.
+                files.remove(&crashed.join("manifest"));
+                files
+            };
+            let before = left(content(&crashed));
+            for _ in 0..2 {
+                is_corrupt(open(&crashed));
+            }
+            if (part, emptied) != (&snapshot, true) {
+                assert!(left(content(&crashed)) == before, "{part}");
+            }
+            fs::remove_dir_all(&crashed).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_cut_log_is_refused_and_not_touched() {
+    let scratch = Scratch::new();
+    filled(&scratch.store(), 300).close().unwrap();
+    let running = filled(&scratch.store(), 300);
+    let crashed = scratch.path().join("crashed");
+    let whole = fs::metadata(scratch.store().join("sled/db")).unwrap().len();
+    let refused = |closed: bool| {
+        let mut untouched = 0;
+        for length in (0..8).map(|part| whole / 8 * part).chain([whole - 4096, whole - 20]) {
+            copy(&scratch.store(), &crashed);
+            let log = fs::File::options().write(true).open(crashed.join("sled/db")).unwrap();
+            log.set_len(length).unwrap();
+            let before = content(&crashed.join("sled"));
+            let what = is_corrupt(open(&crashed));
+            // Without the newest part it must be seen at once; an older part may only be missed by sled.
+            if closed || length == 0 || what.contains("the log was cut") {
+                assert!(content(&crashed.join("sled")) == before, "{length} of {whole}");
+                untouched += 1;
+            }
+            is_corrupt(open(&crashed));
+            fs::remove_dir_all(&crashed).unwrap();
+        }
+        untouched
+    };
+    let untouched = refused(false);
+    assert!(untouched > 4, "{untouched} of 10");
+    running.close().unwrap();
+    refused(true);
+}
+
+#[test]
+fn a_creation_that_was_cut_short_is_started_anew() {
+    let scratch = Scratch::new();
+    let full = scratch.path().join("full");
+    let _open = filled(&full, 0);
+    fs::write(full.join("creating"), "").unwrap();
+    fs::copy(full.join("manifest"), full.join("manifest.new")).unwrap();
+    let steps: [&[&str]; 8] = [
+        &[],
+        &["creating"],
+        &["creating", "lock"],
+        &["creating", "lock", "sled/conf"],
+        &["creating", "lock", "sled/conf", "sled/db"],
+        &["creating", "lock", "sled/conf", "sled/db", "manifest.new"],
+        &["creating", "lock", "sled/conf", "sled/db", "manifest"],
+        &["lock", "sled/conf", "sled/db", "manifest"],
+    ];
+    for (step, files) in steps.into_iter().enumerate() {
+        let path = scratch.path().join(format!("step{step}"));
+        fs::create_dir(&path).unwrap();
+        for file in files {
+            fs::create_dir_all(path.join(file).parent().unwrap()).unwrap();
+            fs::copy(full.join(file), path.join(file)).unwrap();
+        }
+        let store = open(&path).unwrap_or_else(|error| panic!("step {step}: {error}"));
+        assert_eq!((store.last_commit(), all(&store).unwrap().len()), (0, 0));
+        store.commit(&put("a", b"")).unwrap();
+        store.close().unwrap();
+        assert!(!path.join("creating").exists() && !path.join("manifest.new").exists());
+        let store = open(&path).unwrap();
+        assert_eq!(store.last_commit(), 1, "step {step}");
+    }
+}
+
+#[test]
+fn a_left_over_mark_of_creation_never_empties_a_store() {
+    let scratch = Scratch::new();
+    filled(&scratch.store(), 4).close().unwrap();
+    fs::write(scratch.store().join("creating"), "").unwrap();
+    let store = open(&scratch.store()).unwrap();
+    assert_eq!(store.last_commit(), 4);
+    assert!(!scratch.store().join("creating").exists());
+    store.close().unwrap();
+    fs::write(scratch.store().join("creating"), "").unwrap();
+    fs::File::options().write(true).open(scratch.store().join("manifest")).unwrap().write_all_at(b"x", 40).unwrap();
+    is_corrupt(open(&scratch.store()));
+}
+
+#[test]
+fn a_half_written_snapshot_does_no_harm() {
+    let scratch = Scratch::new();
+    filled(&scratch.store(), 50).close().unwrap();
+    for content in ["", "half of a snapshot"] {
+        let stale = scratch.store().join("sled/snap.00000000FFFFFFFF.generating");
+        fs::write(&stale, content).unwrap();
+        let store = open(&scratch.store()).unwrap();
+        assert_eq!((store.last_commit(), all(&store).unwrap().len()), (50, 50));
+        store.close().unwrap();
+        assert!(!stale.exists());
+    }
+}
+
+#[test]
+fn flipped_bits_are_never_taken_for_data() {
+    let scratch = Scratch::new();
+    filled(&scratch.store(), 400).close().unwrap();
+    let running = filled(&scratch.store(), 100);
+    let expected = all(&running).unwrap();
+    let crashed = scratch.path().join("crashed");
+    let length = fs::metadata(scratch.store().join("sled/db")).unwrap().len();
+    let (mut random, mut harmless, mut noticed) = (0x1234_5678_9ABC_DEF1_u64, 0, 0);
+    for round in 0..60 {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        copy(&scratch.store(), &crashed);
+        let log = fs::File::options().read(true).write(true).open(crashed.join("sled/db")).unwrap();
+        let mut byte = [0];
+        log.read_exact_at(&mut byte, random % length).unwrap();
+        // The first round flips nothing, and must be harmless.
+        let flip = if round == 0 { 0 } else { 1 << (random >> 61) };
+        log.write_all_at(&[byte[0] ^ flip], random % length).unwrap();
+        match open(&crashed) {
+            Ok(store) => match (all(&store), store.verify()) {
+                (Ok(records), Ok(verified)) if verified.damaged.is_empty() => {
+                    assert!(records == expected, "byte {}: {} records", random % length, records.len());
+                    harmless += 1;
+                }
+                _ => noticed += 1,
+            },
+            Err(StoreError::Corrupt { .. }) if round > 0 => noticed += 1,
+            Err(other) => panic!("byte {}: {other:?}", random % length),
+        }
+        fs::remove_dir_all(&crashed).unwrap();
+    }
+    assert!(harmless > 0 && noticed > 0, "{harmless} harmless, {noticed} noticed");
+}

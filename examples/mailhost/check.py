@@ -1,0 +1,114 @@
+"""What the demo holds against what the client saw: used is never less than granted, and every reply is the right one."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import roster
+from client import Client, Outcome
+
+# tenantry draws at most this part of a limit ahead, and at most this much.
+BLOCK_PART, BLOCK_MAX = 50, 4096
+# tenantry reads a clock that runs a few milliseconds late.
+CLOCK_LAG_MS = 50
+# Every refusal that the roster brings about, and the SMTP reply that is right for it.
+REPLIES = {
+    "not_logged_in": 530,
+    "bad_password": 535,
+    "quota_exceeded": 452,
+    "exceeds_limit": 550,
+    "permission_denied": 550,
+    "member_disabled": 550,
+    "account_pending": 550,
+    "account_suspended": 550,
+    "account_closed": 550,
+}
+
+
+@dataclass(frozen=True)
+class Window:
+    """A limit of an account in its current window, as tenantry tells it."""
+
+    account: str
+    limit: str
+    used: int
+    value: int | None  # none: unlimited
+    starts_at_ms: int
+    resets_at_ms: int
+
+
+def check_usage(windows: Iterable[Window], client: Client, began_ms: int, crashed: bool) -> str:
+    """Fails when something granted is forgotten, when more is gone than a crash may cost, or more went out than allowed."""
+    parents = {row["id"]: row["parent"] for row in roster.rows("accounts")}
+    # A send counts for the account and for every one above it.
+    granted: defaultdict[str, list[Outcome]] = defaultdict(list)
+    refused: defaultdict[str, int] = defaultdict(int)
+    unanswered: defaultdict[str, int] = defaultdict(int)
+    for outcome in client.outcomes:
+        for account in _line(outcome.account, parents):
+            if outcome.granted:
+                granted[account].append(outcome)
+            elif outcome.reason == "quota_exceeded":
+                refused[account] = max(refused[account], outcome.recipients)
+    for account, recipients in client.unanswered:
+        for above in _line(account, parents):
+            unanswered[above] += recipients
+
+    wrong: list[str] = []
+    rolled: dict[str, int] = {}
+    compared = 0
+    largest = (0, "")
+    for window in windows:
+        compared += 1
+        name = f"{window.limit} of {window.account}"
+        # An answer that came around the end of a window may belong to either side: it is allowed, and not asked for.
+        starts, ends = window.starts_at_ms, window.resets_at_ms
+        surely = sum(o.recipients for o in granted[window.account] if starts + CLOCK_LAG_MS <= o.began_ms and o.ended_ms < ends)
+        maybe = sum(o.recipients for o in granted[window.account] if starts <= o.ended_ms and o.began_ms - CLOCK_LAG_MS < ends)
+        # A crash loses the answers on their way and what was drawn ahead: a block, or what a refused send had drawn.
+        lost = unanswered[window.account] + max(_block(window.value), refused[window.account]) if crashed else 0
+        if window.used < surely:
+            wrong.append(f"{name}: {surely} granted, only {window.used} used: something granted is forgotten")
+        if window.used > maybe + lost:
+            wrong.append(f"{name}: {maybe} granted, but {window.used} used: more than the {lost} more that a crash explains")
+        if window.value is not None:
+            if surely > window.value:
+                wrong.append(f"{name}: {surely} granted, more than the limit of {window.value}")
+            largest = max(largest, (window.used - maybe, f"of {window.value:,}, {name}"))
+        if starts > began_ms:
+            rolled[window.limit] = starts
+    if wrong:
+        raise SystemExit("\n".join(wrong))
+    text = f"nothing granted is forgotten, in {compared} windows"
+    text += f"; at most {largest[0]:,} count as used and were not sent ({largest[1]})" if largest[0] > 0 else ", and used is what was granted"
+    for limit, starts in rolled.items():
+        at = datetime.fromtimestamp(starts / 1000, timezone.utc)
+        text += f"\n  {limit} began anew at {at:%H:%M} UTC, during the run: only what came since is compared"
+    return text
+
+
+def check_replies(outcomes: list[Outcome], journal: Path) -> None:
+    """Fails when a reply is not the right one, when one never came, or when the host's journal misses a granted message."""
+    replies = {(outcome.reason, outcome.code) for outcome in outcomes if not outcome.granted}
+    if replies != set(REPLIES.items()):
+        raise SystemExit(
+            f"wrong replies: {sorted(replies - REPLIES.items())}, replies that never came: {sorted(REPLIES.items() - replies)}"
+        )
+    noted = {line.split()[0] for line in journal.read_text().splitlines()}
+    missing = [outcome for outcome in outcomes if outcome.granted and outcome.reason not in noted]
+    if missing:
+        raise SystemExit(f"the host's journal misses {len(missing)} messages that it accepted")
+
+
+def _block(limit: int | None) -> int:
+    """What is drawn ahead at most."""
+    return BLOCK_MAX if limit is None else min(BLOCK_MAX, max(1, limit // BLOCK_PART))
+
+
+def _line(account: str, parents: dict[str, str]) -> Iterator[str]:
+    """The account and all above it."""
+    while account:
+        yield account
+        account = parents[account]

@@ -1,0 +1,178 @@
+"""A mail host with tenantry inside: it asks, before it takes a message, whether the sender may send it.
+
+    python host.py FOLDER
+
+Accounts and journal live in FOLDER. The host listens on a free port of the loopback interface and says which.
+"""
+
+import asyncio
+import hmac
+import logging
+import shutil
+import signal
+import sys
+import uuid
+import warnings
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TextIO, cast
+
+import roster
+import tenantry
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session, syntax
+from tenantry.model import Refusal
+
+
+@dataclass(frozen=True)
+class Login:
+    """Who has logged in. Both handles are prepared once per log-in and see every later change."""
+
+    account: str
+    user: str
+    may_send: tenantry.Access
+    gate: tenantry.Sender
+
+
+class MailHost:
+    """The hooks that aiosmtpd calls."""
+
+    def __init__(self, accounts: tenantry.Tenantry, passwords: dict[str, str], journal: TextIO) -> None:
+        self.accounts = accounts
+        self.passwords = passwords
+        self.journal = journal
+        self.stopping = asyncio.Event()
+
+    def log_in(
+        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, credentials: LoginPassword
+    ) -> AuthResult:
+        """AUTH. The log-in is `user@account`; the password is the host's business, the membership tenantry's."""
+        refused = AuthResult(success=False, handled=False)  # aiosmtpd says 535
+        user, _, account = credentials.login.decode("utf-8", "replace").partition("@")
+        password = self.passwords.get(user, "")
+        if not password or not hmac.compare_digest(password.encode(), credentials.password):
+            return refused
+        try:
+            self.accounts.members.get(account=account, user=user)
+        except (tenantry.NotFound, tenantry.InvalidArgument):
+            return refused
+        login = Login(
+            account,
+            user,
+            self.accounts.access(account=account, user=user, permission="campaigns.send"),
+            self.accounts.sender(account=account, user=user),
+        )
+        return AuthResult(success=True, auth_data=login)
+
+    async def handle_MAIL(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """MAIL FROM: who may not send at all learns it here, before the message is transferred."""
+        login = cast(Login, session.auth_data)
+        if not login.may_send.allowed():
+            # Only a refusal needs words, so only now the slower question: why?
+            explain = self.accounts.sending.explain
+            why = await asyncio.to_thread(explain, account=login.account, user=login.user, count=1)
+            if why.refusal:
+                return reply(why.refusal)
+        envelope.mail_from = address
+        return "250 2.1.0 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        """The message is here: one decision for all recipients, charged in the same step, and only then the 250."""
+        login = cast(Login, session.auth_data)
+        count = len(envelope.rcpt_tos)
+        # Mostly decided in memory, within microseconds; but now and then a block is drawn from the store, and that waits
+        # for the disk. In a thread it holds up nobody else, and draws that come together share one sync of the disk.
+        decision = await asyncio.to_thread(login.gate.decide, count)
+        if decision.refusal:
+            return reply(decision.refusal)
+        message = uuid.uuid4().hex
+        self.journal.write(f"{message} {login.account} {login.user} {count}\n")
+        # A real host puts the message into its queue here.
+        return f"250 2.0.0 {message} queued"
+
+    async def handle_exception(self, error: Exception) -> str:
+        """What no hook expected. Nothing was accepted; the client keeps the message and tries again."""
+        logging.error("an SMTP command failed", exc_info=error)
+        if isinstance(error, tenantry.TenantryError) and error.retry == "reopen":
+            self.stopping.set()  # the supervisor starts the host again, which opens the store anew
+        return "451 4.3.0 local problem, try again later"
+
+
+class Connection(SMTP):
+    """One SMTP connection, with a command of our own: what have I used?"""
+
+    @syntax("XUSAGE")
+    async def smtp_XUSAGE(self, argument: str | None) -> None:
+        if await self.check_auth_needed("XUSAGE"):
+            return
+        host = cast(MailHost, self.event_handler)
+        login = cast(Login, cast(Session, self.session).auth_data)
+        me = host.accounts.acting(user=login.user, account=login.account)
+        try:
+            # Refused unless this user holds `limits.view`.
+            usage = await asyncio.to_thread(me.usage.get, account=login.account)
+        except (tenantry.Refused, tenantry.WrongState) as error:
+            await self.push(f"550 5.7.1 {error.code}")
+            return
+        for window in usage.windows:
+            await self.push(
+                f"250-{window.limit} {window.used} {window.value} {window.starts_at_ms} {window.resets_at_ms}"
+            )
+        await self.push("250 2.0.0 OK")
+
+
+def reply(refusal: Refusal) -> str:
+    """The refusal in SMTP: 452 when waiting helps, 550 when it does not."""
+    reason = refusal.code
+    if limit := refusal.limit:
+        # An account above is not named: its numbers are not for this sender.
+        reason += f": {limit.name} is {limit.value}" if limit.scope == "account" else f": {limit.name} of an account above"
+    if refusal.retry_at_ms is not None:
+        retry_at = datetime.fromtimestamp(refusal.retry_at_ms / 1000, timezone.utc)
+        return f"452 4.3.1 {reason}; try again at {retry_at:%Y-%m-%d %H:%M} UTC"
+    return f"550 {'5.2.2' if limit else '5.7.1'} {reason}"
+
+
+def open_accounts(folder: Path) -> tenantry.Tenantry:
+    """The store, filled from the roster at the first start."""
+    store = folder / "accounts"
+    if not store.exists():
+        # Filled under another name: a host that is killed meanwhile leaves no half-read roster behind.
+        draft = folder / "accounts.new"
+        shutil.rmtree(draft, ignore_errors=True)
+        with tenantry.open(draft, durability="relaxed") as accounts:
+            roster.load(accounts)
+        draft.rename(store)
+    return tenantry.open(store, create=False)
+
+
+async def serve(folder: Path) -> None:
+    with open_accounts(folder) as accounts, open(folder / "journal", "a", buffering=1) as journal:
+        host = MailHost(accounts, roster.passwords(), journal)
+
+        def connection() -> Connection:
+            # Loopback only, hence no TLS. A real host gives `tls_context` and leaves `auth_require_tls` on.
+            return Connection(
+                host,
+                hostname="mail.example",
+                authenticator=host.log_in,
+                auth_required=True,
+                auth_require_tls=False,
+            )
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, host.stopping.set)
+        server = await loop.create_server(connection, "127.0.0.1", 0)
+        print(f"listening on port {server.sockets[0].getsockname()[1]}", flush=True)
+        await host.stopping.wait()
+        server.close()
+
+
+if __name__ == "__main__":
+    # aiosmtpd warns of AUTH without TLS at each connection, and of itself at each log-in.
+    warnings.filterwarnings("ignore", message="Requiring AUTH while not requiring TLS")
+    logging.getLogger("mail.log").setLevel(logging.ERROR)
+    asyncio.run(serve(Path(sys.argv[1])))

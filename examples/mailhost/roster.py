@@ -1,0 +1,67 @@
+"""Reads the roster (the CSV files in `roster/`) into a store: one row, one typed call."""
+
+import csv
+from pathlib import Path
+
+import tenantry
+from tenantry.model import LimitName, LimitsInput
+
+ROSTER = Path(__file__).parent / "roster"
+LIMITS: tuple[LimitName, ...] = ("email_per_hour", "email_per_day", "email_per_month")
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    with open(ROSTER / f"{name}.csv", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def load(t: tenantry.Tenantry) -> None:
+    """Fills an empty store. The host itself does this, so every call runs as `system`."""
+    for row in rows("roles"):
+        t.roles.create(
+            id=row["id"],
+            name=row["name"],
+            allow=[{"permission": permission} for permission in row["allow"].split()],
+            deny=row["deny"].split(),
+            includes=row["includes"].split(),
+        )
+    for row in rows("packages"):
+        t.packages.create(id=row["id"], name=row["name"], limits=limits(row), role=row["role"] or None)
+    for row in rows("users"):
+        # The column `password` stays out: passwords are the host's, see `passwords`.
+        t.users.create(id=row["id"], email=row["email"], first_name=row["first_name"], last_name=row["last_name"])
+    for row in rows("accounts"):
+        t.accounts.create(
+            id=row["id"],
+            name=row["name"],
+            parent=row["parent"] or None,
+            package=row["package"] or None,
+            owner={"user": row["owner"]},
+            time_zone=row["time_zone"],
+            limits=limits(row),
+            pending=row["status"] == "pending",
+        )
+    for row in rows("members"):
+        t.members.add(account=row["account"], user=row["user"], role=row["role"])
+        if row["status"] == "disabled":
+            t.members.disable(account=row["account"], user=row["user"])
+    for row in rows("accounts"):
+        match row["status"]:
+            case "billing":
+                t.accounts.hold(account=row["id"], reason="billing", note="invoice not paid")
+            case "closed":
+                t.accounts.close(account=row["id"])
+
+
+def limits(row: dict[str, str]) -> LimitsInput:
+    """An empty cell is no limit of its own: it is left out, and inherited."""
+    given: LimitsInput = {}
+    for name in LIMITS:
+        if cell := row[name]:
+            given[name] = "unlimited" if cell == "unlimited" else int(cell)
+    return given
+
+
+def passwords() -> dict[str, str]:
+    """The demo passwords of the users: the host keeps and checks them, tenantry does not know them."""
+    return {row["id"]: row["password"] for row in rows("users")}

@@ -1,0 +1,117 @@
+//! May this user do X here?
+
+use crate::guard::{guarded, no_handle, no_room, status};
+use crate::handles::Table;
+use crate::memory::{is_place, no_place, text};
+use crate::store::{tenantry_store, with_store};
+use std::ffi::c_char;
+use tenantry_core::{Access, Error};
+
+static ACCESSES: Table<Access> = Table::new(2);
+
+/// A prepared permission check. A number, not an address: a copy is the same handle, and zero is no handle.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct tenantry_access {
+    /// The library's own; zero is no handle.
+    pub id: u64,
+}
+
+/// Prepares the question whether a user holds a permission in an account. Like a prepared statement, it is
+/// asked any number of times, from any thread, and sees every change that is made later.
+///
+/// `account`, `user`, `permission`: their ids.
+///
+/// `access`: receives the handle, or zero. It is yours: end it with `tenantry_access_free`.
+///
+/// Returns 0, or the number of the error.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tenantry_access_prepare(
+    store: tenantry_store,
+    account: *const c_char,
+    account_len: usize,
+    user: *const c_char,
+    user_len: usize,
+    permission: *const c_char,
+    permission_len: usize,
+    access: *mut tenantry_access,
+) -> i32 {
+    status(guarded(|| {
+        if !is_place(access) {
+            return Err(no_place("access"));
+        }
+        // SAFETY: a place by the test above; the caller's promise on the texts.
+        unsafe {
+            access.write(tenantry_access { id: 0 });
+            let account = text("account", account, account_len)?;
+            let user = text("user", user, user_len)?;
+            let permission = text("permission", permission, permission_len)?;
+            let prepared = with_store(store, |tenantry| tenantry.access(account, user, permission))?;
+            access.write(tenantry_access { id: ACCESSES.insert(prepared).ok_or_else(no_room)? });
+        }
+        Ok(())
+    }))
+}
+
+/// Asks a prepared permission check. It reads memory only.
+///
+/// `allowed`: receives the answer; `false` on every error.
+///
+/// Returns 0 when there is an answer, else the number of the error.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tenantry_access_allowed(access: tenantry_access, allowed: *mut bool) -> i32 {
+    // SAFETY: the caller's promise on `allowed`.
+    unsafe { check(allowed, || ACCESSES.with(access.id, Access::allowed).unwrap_or_else(no_handle)) }
+}
+
+/// Frees a prepared permission check. Zero and a freed handle are fine.
+#[unsafe(no_mangle)]
+pub extern "C" fn tenantry_access_free(access: tenantry_access) {
+    let _ = guarded(|| Ok(ACCESSES.remove(access.id)));
+}
+
+/// Asks whether a user holds a permission in an account, by their ids. The same answer as
+/// `tenantry_access_allowed` for those who ask once.
+///
+/// `allowed`: receives the answer; `false` on every error.
+///
+/// Returns 0 when there is an answer, else the number of the error.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tenantry_allowed(
+    store: tenantry_store,
+    account: *const c_char,
+    account_len: usize,
+    user: *const c_char,
+    user_len: usize,
+    permission: *const c_char,
+    permission_len: usize,
+    allowed: *mut bool,
+) -> i32 {
+    // SAFETY: the caller's promise on the texts and on `allowed`.
+    unsafe {
+        check(allowed, || {
+            let account = text("account", account, account_len)?;
+            let user = text("user", user, user_len)?;
+            let permission = text("permission", permission, permission_len)?;
+            with_store(store, |tenantry| tenantry.allowed(account, user, permission))
+        })
+    }
+}
+
+/// Writes the answer to a question where the caller wants it.
+///
+/// # Safety
+/// `allowed` is `NULL` or valid for writing.
+#[inline]
+unsafe fn check(allowed: *mut bool, ask: impl FnOnce() -> Result<bool, Error>) -> i32 {
+    if !is_place(allowed) {
+        return no_place("allowed").code().number();
+    }
+    let answer = guarded(ask);
+    // SAFETY: a place by the test above.
+    unsafe { allowed.write(*answer.as_ref().unwrap_or(&false)) };
+    status(answer.map(drop))
+}

@@ -1,0 +1,105 @@
+//! Every read and write of the caller's memory.
+
+use std::ffi::c_char;
+use tenantry_core::Error;
+
+/// The bytes that a caller passes as pointer and length. `NULL` with length 0 is empty.
+///
+/// # Safety
+/// A pointer that is not `NULL` is valid for reading `len` bytes until the caller gets its answer.
+#[inline]
+pub(crate) unsafe fn bytes<'a>(name: &str, data: *const c_char, len: usize) -> Result<&'a [u8], Error> {
+    if len == 0 {
+        return Ok(&[]);
+    }
+    // A range that no object can have is surely a mistake, and a slice of it would be undefined.
+    if data.is_null() || len > isize::MAX as usize || data.addr().checked_add(len).is_none() {
+        return Err(impossible(name, len));
+    }
+    // SAFETY: not null, not too long, and valid by the caller's promise.
+    Ok(unsafe { std::slice::from_raw_parts(data.cast(), len) })
+}
+
+#[cold]
+fn impossible(name: &str, len: usize) -> Error {
+    Error::invalid(format!("/{name}"), format!("`{name}` points at no text of {len} bytes"))
+}
+
+/// The UTF-8 text that a caller passes as pointer and length.
+///
+/// # Safety
+/// As [`bytes`].
+#[inline]
+pub(crate) unsafe fn text<'a>(name: &str, data: *const c_char, len: usize) -> Result<&'a str, Error> {
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { bytes(name, data, len) }?;
+    if bytes.is_ascii() {
+        // SAFETY: ASCII is UTF-8. Most ids are, and for short texts this test costs half as much.
+        return Ok(unsafe { std::str::from_utf8_unchecked(bytes) });
+    }
+    std::str::from_utf8(bytes).map_err(|_| Error::invalid(format!("/{name}"), format!("`{name}` is not UTF-8")))
+}
+
+/// As [`text`], but `NULL` with length 0 is *none*. An empty text that is not `NULL` stays an empty text, for the core
+/// to refuse: a host that lost a user's name must not be taken for one that names no user.
+///
+/// # Safety
+/// As [`bytes`].
+#[inline]
+pub(crate) unsafe fn optional_text<'a>(name: &str, data: *const c_char, len: usize) -> Result<Option<&'a str>, Error> {
+    if data.is_null() && len == 0 {
+        return Ok(None);
+    }
+    // SAFETY: the caller's promise.
+    unsafe { text(name, data, len) }.map(Some)
+}
+
+/// Whether a caller's pointer can be written through.
+#[inline]
+pub(crate) fn is_place<T>(out: *mut T) -> bool {
+    !out.is_null() && out.is_aligned()
+}
+
+#[cold]
+pub(crate) fn no_place(name: &str) -> Error {
+    Error::invalid(format!("/{name}"), format!("`{name}` is NULL or not aligned"))
+}
+
+/// A text that the library made. It belongs to the caller, who gives it back with `tenantry_text_free`.
+///
+/// The library always writes both fields and never reads or frees what stood there before.
+#[repr(C)]
+pub struct tenantry_text {
+    /// UTF-8, ended by a NUL that does not count in `len`; `NULL` when there is no text.
+    pub data: *mut c_char,
+    /// The number of bytes. Do not change it: it says how much `tenantry_text_free` gives back.
+    pub len: usize,
+}
+
+impl tenantry_text {
+    pub(crate) const NONE: tenantry_text = tenantry_text { data: std::ptr::null_mut(), len: 0 };
+
+    pub(crate) fn new(text: String) -> tenantry_text {
+        let len = text.len();
+        let mut bytes = text.into_bytes();
+        bytes.push(0);
+        tenantry_text { data: Box::into_raw(bytes.into_boxed_slice()).cast(), len }
+    }
+}
+
+/// Gives a text back and sets the struct to zero, so that freeing it again does nothing.
+///
+/// `text`: a text that this library filled, a struct of zeros, or `NULL`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tenantry_text_free(text: *mut tenantry_text) {
+    if !is_place(text) {
+        return;
+    }
+    // SAFETY: a place by the test above; what it holds came from `tenantry_text::new` by the caller's promise.
+    unsafe {
+        let tenantry_text { data, len } = text.replace(tenantry_text::NONE);
+        if !data.is_null() {
+            drop(Box::from_raw(std::ptr::slice_from_raw_parts_mut(data.cast::<u8>(), len + 1)));
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! May n messages go out now?
+
+use crate::guard::{OK, guarded, no_handle, no_room, status};
+use crate::handles::Table;
+use crate::memory::{is_place, no_place, optional_text, text};
+use crate::store::{tenantry_store, with_store};
+use std::ffi::c_char;
+use tenantry_core::{Code, Decision, Error, Sender};
+
+static SENDERS: Table<Sender> = Table::new(3);
+
+/// A prepared sender. A number, not an address: a copy is the same handle, and zero is no handle.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct tenantry_sender {
+    /// The library's own; zero is no handle.
+    pub id: u64,
+}
+
+/// What was decided about sending. Make it with `TENANTRY_DECISION_INIT`: `struct_size` tells the library
+/// which fields the program knows, so that later versions can add some.
+#[repr(C)]
+pub struct tenantry_decision {
+    /// `sizeof(tenantry_decision)`, set by the program before each call and never changed by the library.
+    pub struct_size: usize,
+    /// How many messages may go out now: all that were asked for, or 0.
+    pub granted: u64,
+    /// 0 when granted, else why not: an error number such as `TENANTRY_QUOTA_EXCEEDED`.
+    pub code: i32,
+    /// Always 0.
+    pub reserved: u32,
+    /// When asking again can help, in milliseconds since 1970; 0 when waiting alone never helps.
+    pub retry_at_ms: u64,
+    /// How many more could be granted now; `TENANTRY_UNLIMITED` when no limit applies, or none was looked at.
+    pub remaining: u64,
+    /// The value of the limit that refused.
+    pub limit_value: u64,
+    /// How much of that limit was used.
+    pub limit_used: u64,
+    /// The name of the limit that refused, such as "email_per_day"; empty when no limit did.
+    pub limit: [c_char; 32],
+    /// Whose limit it is: "account", or "ancestor" for an account above.
+    pub scope: [c_char; 16],
+    /// Where its value is from: "override", "package", "inherited" or "platform_default".
+    pub source: [c_char; 24],
+    /// The id of the account whose limit it is.
+    pub subject: [c_char; 72],
+}
+
+// Growing the struct must not move what is there, nor hide new fields in padding.
+const _: () = assert!(size_of::<tenantry_decision>() == std::mem::offset_of!(tenantry_decision, subject) + 72);
+
+/// Prepares the question whether messages may go out. Like a prepared statement, it is asked any number of
+/// times, from any thread, and sees every change that is made later. The channel is e-mail.
+///
+/// `account`: its id.
+///
+/// `user`: the id of the member who sends, whose permission to send is then a condition; `NULL` with length 0 when the
+/// account itself sends. An empty text that is not `NULL` is an error.
+///
+/// `sender`: receives the handle, or zero. It is yours: end it with `tenantry_sender_free`.
+///
+/// Returns 0, or the number of the error.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tenantry_sender_prepare(
+    store: tenantry_store,
+    account: *const c_char,
+    account_len: usize,
+    user: *const c_char,
+    user_len: usize,
+    sender: *mut tenantry_sender,
+) -> i32 {
+    status(guarded(|| {
+        if !is_place(sender) {
+            return Err(no_place("sender"));
+        }
+        // SAFETY: a place by the test above; the caller's promise on the texts.
+        unsafe {
+            sender.write(tenantry_sender { id: 0 });
+            let account = text("account", account, account_len)?;
+            let user = optional_text("user", user, user_len)?;
+            let prepared = with_store(store, |tenantry| tenantry.sender(account, user))?;
+            sender.write(tenantry_sender { id: SENDERS.insert(prepared).ok_or_else(no_room)? });
+        }
+        Ok(())
+    }))
+}
+
+/// Asks whether `count` messages may go out now, and charges every limit on their way, all or nothing.
+///
+/// `decision`: receives what was decided. A refusal is a decision, not an error; on an error nothing is granted and
+/// `code` is the error.
+///
+/// Returns 0 when it was decided, granted or refused, else the number of the error.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tenantry_sender_admit(sender: tenantry_sender, count: u64, decision: *mut tenantry_decision) -> i32 {
+    // SAFETY: the caller's promise on `decision`.
+    unsafe { decide(decision, || SENDERS.with(sender.id, |sender| sender.admit(count)).unwrap_or_else(no_handle)) }
+}
+
+/// Frees a prepared sender. Zero and a freed handle are fine.
+#[unsafe(no_mangle)]
+pub extern "C" fn tenantry_sender_free(sender: tenantry_sender) {
+    let _ = guarded(|| Ok(SENDERS.remove(sender.id)));
+}
+
+/// Asks whether `count` messages may go out now, by the ids of account and user. The same as
+/// `tenantry_sender_prepare` and `tenantry_sender_admit` for those who ask once.
+///
+/// Returns 0 when it was decided, granted or refused, else the number of the error.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tenantry_admit(
+    store: tenantry_store,
+    account: *const c_char,
+    account_len: usize,
+    user: *const c_char,
+    user_len: usize,
+    count: u64,
+    decision: *mut tenantry_decision,
+) -> i32 {
+    // SAFETY: the caller's promise on the texts and on `decision`.
+    unsafe {
+        decide(decision, || {
+            let account = text("account", account, account_len)?;
+            let user = optional_text("user", user, user_len)?;
+            with_store(store, |tenantry| tenantry.admit(account, user, count))
+        })
+    }
+}
+
+/// Writes a decision where the caller wants it.
+///
+/// # Safety
+/// `out` is `NULL` or points at a struct whose `struct_size` is set and true.
+#[inline]
+unsafe fn decide(out: *mut tenantry_decision, ask: impl FnOnce() -> Result<Decision, Error>) -> i32 {
+    // SAFETY: `struct_size` is read only through a place; the rest is written only when it is there.
+    unsafe {
+        if !is_place(out) || (&raw const (*out).struct_size).read() < size_of::<tenantry_decision>() {
+            return Code::InvalidArgument.number();
+        }
+        match guarded(ask) {
+            Ok(decision) => {
+                write(out, &decision);
+                OK
+            }
+            Err(error) => {
+                let code = error.code().number();
+                clear(out, 0, code, 0, 0);
+                code
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `out` is a place for the whole struct.
+#[inline]
+unsafe fn write(out: *mut tenantry_decision, decision: &Decision) {
+    let remaining = decision.remaining.unwrap_or(u64::MAX);
+    // SAFETY: the caller's promise.
+    unsafe {
+        let Some(refusal) = &decision.refusal else {
+            return clear(out, decision.granted, OK, 0, remaining);
+        };
+        clear(out, decision.granted, refusal.code.number(), refusal.retry_at_ms.unwrap_or(0), remaining);
+        if let Some(limit) = &refusal.limit {
+            (&raw mut (*out).limit_value).write(limit.value);
+            (&raw mut (*out).limit_used).write(limit.used);
+            copy(&raw mut (*out).limit, &limit.name);
+            copy(&raw mut (*out).scope, &limit.scope);
+            copy(&raw mut (*out).source, &limit.source);
+            copy(&raw mut (*out).subject, &limit.subject);
+        }
+    }
+}
+
+/// Writes the struct without a limit. The texts are ended at their first byte, not cleared: this runs for each message.
+///
+/// # Safety
+/// `out` is a place for the whole struct.
+#[inline]
+unsafe fn clear(out: *mut tenantry_decision, granted: u64, code: i32, retry_at_ms: u64, remaining: u64) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        (&raw mut (*out).granted).write(granted);
+        (&raw mut (*out).code).write(code);
+        (&raw mut (*out).reserved).write(0);
+        (&raw mut (*out).retry_at_ms).write(retry_at_ms);
+        (&raw mut (*out).remaining).write(remaining);
+        (&raw mut (*out).limit_value).write(0);
+        (&raw mut (*out).limit_used).write(0);
+        (&raw mut (*out).limit).cast::<c_char>().write(0);
+        (&raw mut (*out).scope).cast::<c_char>().write(0);
+        (&raw mut (*out).source).cast::<c_char>().write(0);
+        (&raw mut (*out).subject).cast::<c_char>().write(0);
+    }
+}
+
+/// Copies as much of a text as fits, whole characters only, and ends it with a NUL.
+///
+/// # Safety
+/// `out` is a place for the whole array.
+unsafe fn copy<const SIZE: usize>(out: *mut [c_char; SIZE], text: &str) {
+    let mut array = [0; SIZE];
+    let end = text.floor_char_boundary(SIZE - 1);
+    for (to, from) in array.iter_mut().zip(text.bytes().take(end)) {
+        *to = from as c_char;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { out.write(array) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn copied(text: &str) -> Vec<u8> {
+        let mut array: [c_char; 16] = [7; 16];
+        // SAFETY: an array of this function.
+        unsafe { copy(&mut array, text) };
+        array.map(|char| char as u8).to_vec()
+    }
+
+    #[test]
+    fn texts_are_cut_between_characters_and_always_ended() {
+        assert_eq!(copied(""), [0; 16]);
+        assert_eq!(copied("account"), b"account\0\0\0\0\0\0\0\0\0");
+        assert_eq!(copied("123456789012345"), b"123456789012345\0");
+        assert_eq!(copied("1234567890123456"), b"123456789012345\0");
+        assert_eq!(copied("12345678901234é"), b"12345678901234\0\0");
+    }
+}

@@ -1,0 +1,158 @@
+//! Opening, calling and closing a store.
+
+use crate::guard::{OK, guarded, no_handle, no_room, status};
+use crate::handles::Table;
+use crate::memory::{bytes, is_place, no_place, tenantry_text, text};
+use once_cell::race::OnceBox;
+use std::ffi::{CString, c_char};
+use tenantry_core::{Code, Error, Tenantry};
+
+static STORES: Table<Tenantry> = Table::new(1);
+
+/// An open store. A number, not an address: a copy is the same handle, and zero is no handle.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct tenantry_store {
+    /// The library's own; zero is no handle.
+    pub id: u64,
+}
+
+/// Works with an open store.
+pub(crate) fn with_store<R>(store: tenantry_store, work: impl FnOnce(&Tenantry) -> Result<R, Error>) -> Result<R, Error> {
+    STORES.with(store.id, work).unwrap_or_else(no_handle)
+}
+
+/// The version of the loaded library, such as "0.1.0". Compare with `TENANTRY_VERSION`.
+///
+/// Returns a text that is never freed.
+#[unsafe(no_mangle)]
+pub extern "C" fn tenantry_version() -> *const c_char {
+    concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
+}
+
+/// The hash of the catalogue of operations in the loaded library, in hexadecimal. It equals
+/// `TENANTRY_CATALOGUE_HASH` when the header and the library belong together.
+///
+/// Returns a text that is never freed.
+#[unsafe(no_mangle)]
+pub extern "C" fn tenantry_catalogue_hash() -> *const c_char {
+    static HASH: OnceBox<CString> = OnceBox::new();
+    let hash = guarded(|| Ok(HASH.get_or_init(|| Box::new(CString::new(tenantry_core::catalogue::hash()).unwrap_or_default()))));
+    hash.map_or(c"".as_ptr(), |hash| hash.as_ptr())
+}
+
+/// Opens a store, and makes it when there is none.
+///
+/// `path`: the folder of the store, or ":memory:" for one that lives until it is closed. Opening a folder
+/// again in the same process gives a second handle on the same store; from another process it is
+/// `TENANTRY_STORE_LOCKED`.
+///
+/// `options`: a JSON object, or empty for the defaults:
+/// `{"durability": "full" | "relaxed", "cache_mib": 64, "create": true, "clock": {"manual_ms": 0}, "seed": 7}`.
+///
+/// `store`: receives the handle, or zero. It is yours: end it with `tenantry_free`.
+///
+/// `error`: receives the error as JSON, which is yours to free; zeros on success.
+///
+/// Returns 0, or the number of the error.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tenantry_open(
+    path: *const c_char,
+    path_len: usize,
+    options: *const c_char,
+    options_len: usize,
+    store: *mut tenantry_store,
+    error: *mut tenantry_text,
+) -> i32 {
+    if !is_place(error) {
+        return Code::InvalidArgument.number();
+    }
+    let opened = guarded(|| {
+        if !is_place(store) {
+            return Err(no_place("store"));
+        }
+        // SAFETY: the caller's promise on `path` and `options`.
+        let (path, options) = unsafe { (text("path", path, path_len)?, bytes("options", options, options_len)?) };
+        let tenantry = Tenantry::open_json(path, options)?;
+        STORES.insert(tenantry).ok_or_else(no_room)
+    });
+    // SAFETY: both are places; `store` is tested again since its absence is one of the errors.
+    unsafe {
+        if is_place(store) {
+            store.write(tenantry_store { id: *opened.as_ref().unwrap_or(&0) });
+        }
+        answer(error, opened.map(|_| None))
+    }
+}
+
+/// Runs one operation of the catalogue (`tenantry.json` lists them all).
+///
+/// `store`: an open store.
+///
+/// `actor`: who asks, as a JSON object: `{"kind": "system"}`, or empty, for the host itself;
+/// `{"kind": "user", "user": "ann", "account": "acme", "ip": "203.0.113.7"}` for a user in an account (`ip` may be left out).
+///
+/// `operation`: its name, such as "members.add".
+///
+/// `request`: its request as a JSON object; empty is `{}`.
+///
+/// `answer`: always receives a JSON object, which is yours to free: the operation's answer, or the error
+/// `{"code", "number", "class", "retry", "message", "field", "details"}`.
+///
+/// Returns 0 when the operation was done, else the number of the error; then nothing was changed.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tenantry_call(
+    store: tenantry_store,
+    actor: *const c_char,
+    actor_len: usize,
+    operation: *const c_char,
+    operation_len: usize,
+    request: *const c_char,
+    request_len: usize,
+    answer: *mut tenantry_text,
+) -> i32 {
+    if !is_place(answer) {
+        return Code::InvalidArgument.number();
+    }
+    let answered = guarded(|| {
+        // SAFETY: the caller's promise on the three texts.
+        let (actor, operation, request) =
+            unsafe { (bytes("actor", actor, actor_len)?, bytes("operation", operation, operation_len)?, bytes("request", request, request_len)?) };
+        with_store(store, |tenantry| tenantry.call_json(actor, operation, request))
+    });
+    // SAFETY: a place by the test above.
+    unsafe { self::answer(answer, answered.map(Some)) }
+}
+
+/// Writes a text or an error's JSON where the caller wants it, and answers the status.
+///
+/// # Safety
+/// `out` is a place to write.
+unsafe fn answer(out: *mut tenantry_text, answered: Result<Option<String>, Error>) -> i32 {
+    let (status, text) = match answered {
+        Ok(text) => (OK, text),
+        Err(error) => (error.code().number(), Some(error.to_json())),
+    };
+    // SAFETY: the caller's promise.
+    unsafe { out.write(text.map_or(tenantry_text::NONE, tenantry_text::new)) };
+    status
+}
+
+/// Closes a store: what was drawn ahead is given back, and all is on the disk when it returns. Every handle that was
+/// prepared from it, and this one, answers `TENANTRY_CLOSED` from now on. The handle is still to be freed.
+///
+/// Returns 0, or the number of the error: after an error, what was acknowledged is safe, but units that
+/// were drawn ahead may count as spent.
+#[unsafe(no_mangle)]
+pub extern "C" fn tenantry_close(store: tenantry_store) -> i32 {
+    status(guarded(|| with_store(store, Tenantry::close)))
+}
+
+/// Frees a handle, and closes the store if that was not done. Zero and a freed handle are fine. In a forked child it
+/// frees the child's copy and leaves the parent's store alone.
+#[unsafe(no_mangle)]
+pub extern "C" fn tenantry_free(store: tenantry_store) {
+    let _ = guarded(|| Ok(STORES.remove(store.id)));
+}

@@ -1,0 +1,207 @@
+/* tenantry for C++17: tenantry.h with owners, std::string and exceptions. Header only. */
+#ifndef TENANTRY_HPP
+#define TENANTRY_HPP
+
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "tenantry.h"
+
+namespace tenantry {
+
+/// What a call throws: the number of the error, and all there is to know about it as JSON.
+class Error : public std::runtime_error {
+public:
+    Error(std::int32_t number, std::string json)
+        : std::runtime_error(json.empty() ? tenantry_error_sentence(number) : json),
+          number_(number),
+          json_(std::move(json)) {}
+
+    /// The number, such as TENANTRY_ACCOUNT_SUSPENDED.
+    std::int32_t number() const noexcept { return number_; }
+    /// The name, such as "account_suspended".
+    std::string_view name() const { return tenantry_error_name(number_); }
+    /// The class, such as "state".
+    std::string_view error_class() const { return tenantry_error_class(number_); }
+    /// The error as JSON; empty for errors of checks and admissions, which have only a number.
+    const std::string &json() const noexcept { return json_; }
+
+private:
+    std::int32_t number_;
+    std::string json_;
+};
+
+namespace detail {
+
+/// Takes the text over and frees the library's copy.
+inline std::string take(tenantry_text &text) {
+    struct Owner {
+        tenantry_text &text;
+        ~Owner() { tenantry_text_free(&text); }
+    } owner{text};
+    return text.data == nullptr ? std::string() : std::string(text.data, text.len);
+}
+
+inline void check(std::int32_t status) {
+    if (status != TENANTRY_OK) throw Error(status, std::string());
+}
+
+/// Owns one handle and frees it.
+template <typename Handle, void (*Free)(Handle)>
+class Owner {
+public:
+    explicit Owner(Handle handle) noexcept : handle_(handle) {}
+    Owner(Owner &&other) noexcept : handle_(std::exchange(other.handle_, Handle{0})) {}
+    Owner &operator=(Owner &&other) noexcept {
+        std::swap(handle_, other.handle_);
+        return *this;
+    }
+    Owner(const Owner &) = delete;
+    Owner &operator=(const Owner &) = delete;
+    ~Owner() { Free(handle_); }
+
+    Handle get() const noexcept { return handle_; }
+
+private:
+    Handle handle_;
+};
+
+}  // namespace detail
+
+/// What was decided about sending: tenantry_decision with C++ types.
+struct Decision {
+    tenantry_decision raw = TENANTRY_DECISION_INIT;
+
+    /// Whether the messages may go out.
+    explicit operator bool() const noexcept { return raw.code == TENANTRY_OK; }
+    std::uint64_t granted() const noexcept { return raw.granted; }
+    /// Why not, such as "quota_exceeded".
+    std::string_view reason() const { return tenantry_error_name(raw.code); }
+    /// The limit that refused, such as "email_per_day"; empty when no limit did.
+    std::string_view limit() const { return raw.limit; }
+    /// When asking again can help, in milliseconds since 1970.
+    std::optional<std::uint64_t> retry_at_ms() const {
+        return raw.retry_at_ms == 0 ? std::nullopt : std::make_optional(raw.retry_at_ms);
+    }
+    /// How many more could be granted now; none when nothing limits them.
+    std::optional<std::uint64_t> remaining() const {
+        return raw.remaining == TENANTRY_UNLIMITED ? std::nullopt : std::make_optional(raw.remaining);
+    }
+};
+
+/// A prepared permission check.
+class Access {
+public:
+    explicit Access(tenantry_access handle) noexcept : handle_(handle) {}
+
+    bool allowed() const {
+        bool allowed = false;
+        detail::check(tenantry_access_allowed(handle_.get(), &allowed));
+        return allowed;
+    }
+
+private:
+    detail::Owner<tenantry_access, tenantry_access_free> handle_;
+};
+
+/// A prepared sender.
+class Sender {
+public:
+    explicit Sender(tenantry_sender handle) noexcept : handle_(handle) {}
+
+    [[nodiscard]] Decision admit(std::uint64_t count = 1) const {
+        Decision decision;
+        detail::check(tenantry_sender_admit(handle_.get(), count, &decision.raw));
+        return decision;
+    }
+
+private:
+    detail::Owner<tenantry_sender, tenantry_sender_free> handle_;
+};
+
+/// An open store. It is closed when it goes out of scope; call close() to hear of errors.
+class Store {
+public:
+    /// `options` is a JSON object; empty means the defaults.
+    explicit Store(std::string_view path, std::string_view options = {}) : handle_(open(path, options)) {}
+
+    /// Runs an operation of the catalogue as the host itself, and answers its JSON.
+    std::string call(std::string_view operation, std::string_view request = {}) const {
+        return call_as({}, operation, request);
+    }
+
+    /// Runs an operation as an actor (JSON; empty is the host itself), and answers its JSON.
+    std::string call_as(std::string_view actor, std::string_view operation, std::string_view request) const {
+        tenantry_text answer = {nullptr, 0};
+        const std::int32_t status =
+            tenantry_call(handle_.get(), actor.data(), actor.size(), operation.data(), operation.size(),
+                          request.data(), request.size(), &answer);
+        std::string json = detail::take(answer);
+        if (status != TENANTRY_OK) throw Error(status, std::move(json));
+        return json;
+    }
+
+    Access access(std::string_view account, std::string_view user, std::string_view permission) const {
+        tenantry_access handle = {0};
+        detail::check(tenantry_access_prepare(handle_.get(), account.data(), account.size(), user.data(), user.size(),
+                                              permission.data(), permission.size(), &handle));
+        return Access(handle);
+    }
+
+    /// Without a user the account itself sends.
+    Sender sender(std::string_view account, std::optional<std::string_view> user = std::nullopt) const {
+        tenantry_sender handle = {0};
+        const std::string_view name = given(user);
+        detail::check(tenantry_sender_prepare(handle_.get(), account.data(), account.size(), name.data(), name.size(),
+                                              &handle));
+        return Sender(handle);
+    }
+
+    bool allowed(std::string_view account, std::string_view user, std::string_view permission) const {
+        bool allowed = false;
+        detail::check(tenantry_allowed(handle_.get(), account.data(), account.size(), user.data(), user.size(),
+                                       permission.data(), permission.size(), &allowed));
+        return allowed;
+    }
+
+    [[nodiscard]] Decision admit(std::string_view account, std::optional<std::string_view> user,
+                                 std::uint64_t count = 1) const {
+        Decision decision;
+        const std::string_view name = given(user);
+        detail::check(tenantry_admit(handle_.get(), account.data(), account.size(), name.data(), name.size(), count,
+                                     &decision.raw));
+        return decision;
+    }
+
+    void close() { detail::check(tenantry_close(handle_.get())); }
+
+    /// The C handle, which stays this object's.
+    tenantry_store get() const noexcept { return handle_.get(); }
+
+private:
+    static tenantry_store open(std::string_view path, std::string_view options) {
+        tenantry_store handle = {0};
+        tenantry_text error = {nullptr, 0};
+        const std::int32_t status =
+            tenantry_open(path.data(), path.size(), options.data(), options.size(), &handle, &error);
+        std::string json = detail::take(error);
+        if (status != TENANTRY_OK) throw Error(status, std::move(json));
+        return handle;
+    }
+
+    /// NULL says "no user" in C, so an empty name must not be NULL.
+    static std::string_view given(std::optional<std::string_view> user) {
+        if (!user) return {};
+        return user->data() == nullptr ? std::string_view("", 0) : *user;
+    }
+
+    detail::Owner<tenantry_store, tenantry_free> handle_;
+};
+
+}  // namespace tenantry
+
+#endif  // TENANTRY_HPP

@@ -1,0 +1,59 @@
+// The C++ header stands alone and may be included twice, and its owners move and free as they say.
+#include "tenantry.hpp"
+#include "tenantry.hpp"
+
+#include <cstdio>
+#include <type_traits>
+#include <utility>
+
+static_assert(!std::is_copy_constructible<tenantry::Store>::value, "one owner");
+static_assert(std::is_nothrow_move_constructible<tenantry::Store>::value, "owners move");
+static_assert(std::is_nothrow_move_assignable<tenantry::Sender>::value, "owners move");
+
+static int status_of(const tenantry::Store &store) {
+    try {
+        store.call("store.info");
+        return TENANTRY_OK;
+    } catch (const tenantry::Error &error) {
+        return error.number();
+    }
+}
+
+#define EXPECT(condition)                                             \
+    do {                                                              \
+        if (!(condition)) {                                           \
+            std::fprintf(stderr, "line %d: " #condition "\n", __LINE__); \
+            return 1;                                                 \
+        }                                                             \
+    } while (false)
+
+int main() {
+    tenantry::Store first(":memory:");
+    const tenantry_store handle = first.get();
+    tenantry::Store second(std::move(first));
+    EXPECT(first.get().id == 0 && second.get().id == handle.id);
+    EXPECT(status_of(first) == TENANTRY_CLOSED && status_of(second) == TENANTRY_OK);
+    first = std::move(second);
+    EXPECT(status_of(first) == TENANTRY_OK && status_of(second) == TENANTRY_CLOSED);
+    {
+        const tenantry::Store owner(std::move(first));
+    }
+    bool allowed = true;
+    EXPECT(tenantry_allowed(handle, "a", 1, "b", 1, "c", 1, &allowed) == TENANTRY_CLOSED && !allowed);
+
+    try {
+        const tenantry::Store store(":memory:", "{\"durabilty\": \"full\"}");
+        return 1;
+    } catch (const tenantry::Error &error) {
+        EXPECT(error.number() == TENANTRY_INVALID_ARGUMENT && error.name() == "invalid_argument");
+        EXPECT(error.error_class() == "invalid" && error.json().find("durabilty") != std::string::npos);
+    }
+    const tenantry::Store store(":memory:");
+    try {
+        const tenantry::Sender sender = store.sender("nobody");
+        return 1;
+    } catch (const tenantry::Error &error) {
+        EXPECT(error.number() == TENANTRY_NOT_FOUND && error.what() == std::string_view(tenantry_error_sentence(error.number())));
+    }
+    return 0;
+}

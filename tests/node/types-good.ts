@@ -1,0 +1,51 @@
+// Compiled as ESM and as CommonJS: all of this must be accepted.
+import {
+  open,
+  Conflict,
+  InvalidArgument,
+  TenantryError,
+  version,
+  type Access,
+  type Account,
+  type Acting,
+  type Decision,
+  type ErrorCode,
+  type LimitName,
+  type PackagesCreateRequest,
+  type Sender,
+  type Tenantry,
+} from 'tenantry'
+
+export async function main(): Promise<string> {
+  await using t: Tenantry = await open('accounts.db', { cacheMib: 64, durability: 'relaxed', seed: undefined })
+  await t.roles.create({ name: 'Sender', allow: [{ permission: 'campaigns.send', scope: 'own' }] })
+  const request: PackagesCreateRequest = { name: 'Small', limits: { email_per_day: 10n, email_per_hour: 'unlimited' } }
+  await t.packages.create(request)
+  const me: Acting = t.acting({ user: 'ann', account: 'acme', ip: '203.0.113.7' })
+  const account: Account = await me.accounts.get({ account: 'acme' })
+  const created: number = account.createdAtMs
+  const day: number | 'unlimited' | undefined = account.limits.email_per_day
+  const name: LimitName = 'email_per_month'
+  await t.limits.set({ account: 'acme', limit: name, value: created })
+  await t.packages.list()
+  await t.clock.get()
+
+  const gate: Sender = me.sender()
+  const decision: Decision = gate.admit(1n) ? gate.decide() : (gate.last() ?? t.decide({ account: 'acme' }))
+  const why: ErrorCode | string | undefined = decision.refusal?.code
+  const access: Access = me.access('campaigns.send')
+  const other: Access = t.access({ account: 'acme', user: 'ann', permission: 'campaigns.send' })
+  const { allowed } = await me.access.check({ account: 'acme', user: 'ann', permission: 'campaigns.send' })
+  const host: Sender = t.sender({ account: 'acme' })
+  const all: boolean[] = [allowed, access.allowed(), other.allowed(), host.admit(), t.admit({ account: 'acme', count: 2 })]
+
+  try {
+    const answer: unknown = await t.call('accounts.get', { account: 'acme' })
+    return `${version} ${String(answer)} ${day} ${why} ${all.length}`
+  } catch (error) {
+    if (error instanceof Conflict) return `${error.class satisfies 'conflict'} ${error.code}`
+    if (error instanceof InvalidArgument) return error.field ?? error.message
+    if (error instanceof TenantryError && error.retry === 'again') return JSON.stringify(error.details)
+    throw error
+  }
+}

@@ -1,0 +1,148 @@
+"""What a Python programmer meets: names, types, results, decisions."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tenantry
+from conftest import NOON_MS, ROOT, furnish
+
+DAY_END_MS = NOON_MS + 12 * 3_600_000
+
+
+def test_results_are_frozen_and_have_attributes(t: tenantry.Tenantry) -> None:
+    account = t.accounts.get(account="acme")
+    assert (account.name, account.package, account.status, account.parent) == ("Acme", "small", "active", None)
+    assert account.holds == ()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        account.name = "Other"  # type: ignore[misc]
+
+
+def test_what_is_absent_stays_as_it_is(t: tenantry.Tenantry) -> None:
+    before = t.accounts.get(account="acme")
+    after = t.accounts.edit(account="acme", name="Acme Ltd", package=None)
+    assert after.name == "Acme Ltd"
+    assert dataclasses.replace(after, name=before.name, rev=before.rev) == before
+
+
+def test_a_user_may_do_what_the_role_allows(t: tenantry.Tenantry) -> None:
+    ann = t.acting(user="ann", account="acme", ip="203.0.113.7")
+    assert ann.accounts.get(account="acme") == t.accounts.get(account="acme")
+    with pytest.raises(tenantry.Refused) as refused:
+        ann.accounts.close(account="acme")
+    assert refused.value.code in ("permission_denied", "actor_not_allowed")
+
+
+def test_the_gate_counts_and_explains(t: tenantry.Tenantry) -> None:
+    gate = t.acting(user="ann", account="acme").sender()
+    assert gate.last() is None
+    assert gate.admit() is True
+    assert gate.last() == tenantry.Decision(granted=1, remaining=4)
+    assert gate.decide(4) == tenantry.Decision(granted=4, remaining=0)
+    assert gate.admit(1) is False
+    last = gate.last()
+    assert last and last.refusal and last.refusal.limit
+    assert (last.granted, last.remaining) == (0, 0)
+    assert (last.refusal.code, last.refusal.retry_at_ms) == ("quota_exceeded", DAY_END_MS)
+    limit = last.refusal.limit
+    assert (limit.name, limit.scope, limit.subject, limit.value, limit.used) == ("email_per_day", "account", "acme", 5, 5)
+
+    t.clock.set(now_ms=DAY_END_MS)
+    assert gate.admit(5) is True
+
+
+def test_more_than_the_limit_is_never_granted(t: tenantry.Tenantry) -> None:
+    decision = t.sender(account="acme").decide(6)
+    assert decision.refusal and (decision.refusal.code, decision.refusal.retry_at_ms) == ("exceeds_limit", None)
+
+
+def test_a_prepared_handle_sees_every_later_change(t: tenantry.Tenantry) -> None:
+    bob = t.acting(user="bob", account="acme")
+    access, gate = bob.access("campaigns.send"), bob.sender()
+    assert (access.allowed(), gate.admit()) == (False, False)
+    t.members.set_role(account="acme", user="bob", role="sender")
+    assert (access.allowed(), gate.admit()) == (True, True)
+    hold = t.accounts.hold(account="acme", reason="billing").holds[0].hold
+    assert (access.allowed(), gate.admit()) == (False, False)
+    t.accounts.release(account="acme", hold=hold)
+    assert (access.allowed(), gate.admit()) == (True, True)
+
+
+def test_hot_calls_answer_as_their_json_twins(t: tenantry.Tenantry) -> None:
+    """Two stores go through the same admissions, one by the typed calls and one by the operation."""
+    with tenantry.open(":memory:", manual_clock_ms=NOON_MS, seed=7) as twin:
+        furnish(twin)
+        for user in (None, "ann", "bob", "olga", "nobody"):
+            gate = t.sender(account="acme", user=user)
+            for count in (1, 2, 6, 3, 0, 2**53):
+                expected = outcome(lambda: twin.sending.admit(account="acme", user=user, count=count))
+                typed = [
+                    lambda: t.admit(account="acme", user=user, count=count),
+                    lambda: gate.decide(count),
+                ][count % 2]
+                assert outcome(typed) == expected, (user, count)
+        assert t.usage.get(account="acme") == twin.usage.get(account="acme")
+
+    for user in ("ann", "bob", "olga", "nobody"):
+        for permission in ("campaigns.send", "campaigns", "accounts.view", "no.such"):
+            expected = outcome(lambda: t.access.check(account="acme", user=user, permission=permission).allowed)
+            assert outcome(lambda: t.allowed(account="acme", user=user, permission=permission)) == expected
+            assert outcome(lambda: t.access(account="acme", user=user, permission=permission).allowed()) == expected
+
+
+def outcome(run: object) -> object:
+    assert callable(run)
+    try:
+        return run()
+    except tenantry.TenantryError as error:
+        return (type(error), error.code, error.field)
+
+
+def test_the_untyped_call_answers_with_a_dict(t: tenantry.Tenantry) -> None:
+    assert t.call("access.check", account="acme", user="ann", permission="campaigns.send") == {"allowed": True}
+    assert t.acting(user="ann", account="acme").call("accounts.get", account="acme")["name"] == "Acme"
+
+
+def test_a_store_on_disk_keeps_what_it_acknowledged(tmp_path: Path) -> None:
+    for path in (tmp_path / "store", str(tmp_path / "store")):
+        with tenantry.open(path, cache_mib=16, durability="full") as t:
+            if isinstance(path, Path):
+                furnish(t)
+                assert t.sender(account="acme").admit(3)
+            else:
+                assert t.sender(account="acme").decide(1).remaining == 1
+                assert t.store.verify().whole
+    with pytest.raises(tenantry.StoreFailure) as missing:
+        tenantry.open(tmp_path / "other", create=False)
+    assert missing.value.code == "store_missing"
+
+
+def test_the_same_seed_gives_the_same_store() -> None:
+    hashes = set()
+    for _ in range(2):
+        with tenantry.open(":memory:", manual_clock_ms=NOON_MS, seed=7) as t:
+            t.users.create(email="eve@example.com")
+            hashes.add(t.store.state_hash())
+    assert len(hashes) == 1
+
+
+def test_the_quickstart_does_what_its_comments_say(tmp_path: Path) -> None:
+    script = ROOT / "examples/python/quickstart.py"
+    for arguments in ([], [str(tmp_path / "accounts.db")]):
+        done = subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True, timeout=120)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.splitlines() == [
+            "refused: permission_denied",
+            "may send: True",
+            "message 1: goes out",
+            "message 2: goes out",
+            "message 3: goes out",
+            "message 4: quota_exceeded, email_per_day is 3",
+            "email_per_hour: 3 of unlimited",
+            "email_per_day: 3 of 3",
+            "email_per_month: 3 of unlimited",
+        ]

@@ -1,0 +1,53 @@
+"""What `mypy --strict` must refuse: exactly the lines that say so; test_typing.py checks it."""
+
+from __future__ import annotations
+
+import tenantry
+
+t = tenantry.open("accounts.db")
+me = t.acting(user="ann", account="acme")
+gate = me.sender()
+account = t.accounts.get(account="acme")
+
+tenantry.open("accounts.db", 64)  # error
+tenantry.open("accounts.db", durability="fast")  # error
+tenantry.open("accounts.db", cache_mib="64")  # error
+t.acting(user="ann")  # error
+t.acting("ann", "acme")  # error
+t.sender()  # error
+me.sender(account="acme")  # error
+me.access()  # error
+t.access("campaigns.send")  # error
+t.frobnicate  # error
+t.accounts.frobnicate()  # error
+t.accounts.get("acme")  # error
+t.accounts.get()  # error
+t.accounts.get(account=5)  # error
+t.accounts.get(account=None)  # error
+t.accounts.get(acount="acme")  # error
+t.roles.create(name="X", allow="campaigns.send")  # error
+t.roles.create(name="X", allow=["campaigns.send"])  # error
+t.roles.create(name="X", allow=[{"permision": "campaigns.send"}])  # error
+t.roles.create(name="X", allow=[{"permission": "campaigns.send", "scope": "all"}])  # error
+t.limits.set(account="acme", limit="email_per_week", value=1)  # error
+t.limits.set(account="acme", limit="email_per_day", value="none")  # error
+t.limits.set(account="acme", limit="email_per_day", value=1.5)  # error
+t.accounts.create(name="X", owner={"mail": "o@acme.example"})  # error
+account.nmae  # error
+account.name = "Other"  # error
+account.parent.upper()  # error
+gate.admit("1")  # error
+gate.admit(1.5)  # error
+gate.admit(None)  # error
+gate.last().granted  # error
+number: int = gate.admit()  # fine: a bool is an int
+text: str = gate.admit()  # error
+t.accounts = None  # error
+
+
+class Own(tenantry.Sender):  # error
+    pass
+
+
+def check(error: tenantry.TenantryError) -> bool:
+    return error.code == "quota_exeeded"  # error

@@ -1,0 +1,56 @@
+"""What `mypy --strict` must accept; test_typing.py checks it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import tenantry
+from tenantry.model import Account, Limit, LimitsInput
+
+
+def remaining(decision: tenantry.Decision) -> int | None:
+    if decision.refusal is not None and decision.refusal.limit is not None:
+        name: str = decision.refusal.limit.name
+        print(name)
+    return decision.remaining
+
+
+def run() -> None:
+    limits: LimitsInput = {"email_per_day": 10, "email_per_month": "unlimited"}
+    with tenantry.open(Path("accounts.db"), cache_mib=64, durability="relaxed", create=True) as t:
+        t.roles.create(name="Sender", allow=[{"permission": "campaigns.send", "scope": "own"}], deny=("contacts.export",))
+        package = t.packages.create(name="Small", limits=limits)
+        account: Account = t.accounts.create(name="Acme", owner={"email": "o@acme.example"}, package=package.id)
+        name: str = account.name
+        parent: str | None = account.parent
+        own: Limit | None = account.limits.email_per_day
+        print(name, parent, own)
+        value: int | Literal["unlimited"] = 5
+        t.limits.set(account=account.id, limit="email_per_day", value=value)
+        for entry in t.accounts.list(limit=10).accounts:
+            print(entry.name)
+
+        me: tenantry.Acting = t.acting(user="ann", account="acme", ip="203.0.113.7")
+        me.members.list(account="acme", after=None)
+        gate: tenantry.Sender = me.sender()
+        sent: bool = gate.admit() and gate.admit(2) and gate.admit(count=3)
+        access: tenantry.Access = me.access("campaigns.send")
+        allowed: bool = access.allowed() and me.access.check(account="acme", user="ann", permission="lists").allowed
+        print(sent, allowed, remaining(gate.decide()), remaining(t.admit(account="acme", count=2)))
+        last = gate.last()
+        if last is not None:
+            print(remaining(last))
+        by_ids: bool = t.allowed(account="acme", user="ann", permission="campaigns.send")
+        system: tenantry.Sender = t.sender(account="acme")
+        print(by_ids, system.admit(), t.access(account="acme", user="ann", permission="lists").allowed())
+        answer = t.call("accounts.get", account="acme")
+        print(answer["name"])
+
+
+def explain(error: tenantry.TenantryError) -> str:
+    if error.code == "rev_conflict" and error.retry == "again":
+        return "read it again"
+    if isinstance(error, (tenantry.NotFound, tenantry.Refused)):
+        return f"{error.number}: {error} at {error.field or 'no field'} {error.details.get('missing')}"
+    return str(error)

@@ -1,0 +1,4 @@
+//! What the tests of this package share.
+
+pub mod crash;
+pub mod scenario;

@@ -1,0 +1,183 @@
+//! Stores that were cut, robbed of files, or altered by a bit: each opens with everything in it, or is refused as
+//! `store_corrupt`. None opens empty, or as it was some time ago.
+//!
+//! Every damage is looked at by a process of its own, because sled's threads may panic or hang on it.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use tenantry_tests::crash::{Dice, Scratch, copy, count, finish, host};
+
+const HOST: &str = env!("CARGO_BIN_EXE_crash_host");
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A whole store, how it was left, and what is in it.
+struct Base {
+    store: PathBuf,
+    looked_at: PathBuf,
+    end: &'static str,
+    hash: String,
+    tally: BTreeMap<String, u64>,
+    // Last, so that it is removed last.
+    _scratch: Scratch,
+}
+
+impl Base {
+    /// Some thousand commits in two runs, so that there is a snapshot and a log behind it.
+    fn new(dice: &mut Dice, end: &'static str) -> Base {
+        let scratch = Scratch::new(&format!("damaged-{end}"));
+        let store = scratch.at("store");
+        let effects = count("TENANTRY_DAMAGED_EFFECTS", 400);
+        let mut acknowledged = 0;
+        for run in 0..2 {
+            acknowledged += finish(&mut host(HOST, &store, dice.number(), run, Some((end, effects)))).acknowledgements;
+        }
+        assert!(acknowledged > 2000, "only {acknowledged} acknowledgements");
+        let mut base = Base { looked_at: scratch.at("looked-at"), store, end, hash: String::new(), tally: BTreeMap::new(), _scratch: scratch };
+        copy(&base.store, &base.looked_at);
+        let found = base.look();
+        assert_eq!(found["store.verify"]["whole"], true, "{found}");
+        base.hash = found["store.state_hash"]["state_hash"].as_str().unwrap().to_owned();
+        base
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.looked_at.join(name)
+    }
+
+    fn look(&self) -> Value {
+        let mut child = Command::new(HOST).arg("check").arg(&self.looked_at).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let until = Instant::now() + PATIENCE;
+        while child.try_wait().unwrap().is_none() {
+            if Instant::now() > until {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                return Value::from("hangs");
+            }
+            std::thread::sleep(Duration::from_micros(500));
+        }
+        let output = child.wait_with_output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| Value::from(format!("ends with {}", output.status)))
+    }
+
+    /// Damages a copy and opens it: twice, because a refused store must not open at the next attempt as something less.
+    fn damage(&mut self, what: &str, damage: impl FnOnce(&Base)) -> bool {
+        copy(&self.store, &self.looked_at);
+        damage(self);
+        let mut refused = false;
+        for attempt in ["first", "second"] {
+            let found = self.look();
+            let intact = found["store.state_hash"]["state_hash"] == self.hash.as_str() && found["store.verify"]["whole"] == true;
+            refused = found["refused"] == "store_corrupt";
+            assert!(intact || refused, "{} store, {what}, {attempt} attempt: {found}", self.end);
+            if attempt == "first" {
+                let place = found["at"].as_str().unwrap_or_default();
+                let outcome = if intact { "opens, whole".to_owned() } else { format!("refused by {place}") };
+                *self.tally.entry(outcome).or_default() += 1;
+            }
+        }
+        refused
+    }
+
+    fn refuses(&mut self, what: &str, damage: impl FnOnce(&Base)) {
+        assert!(self.damage(what, damage), "{} store, {what}: opened", self.end);
+    }
+
+    fn report(&self, what: &str) {
+        println!("{} store, {what}: {:?}", if self.end == "close" { "closed" } else { "killed" }, self.tally);
+    }
+}
+
+fn flip(file: &Path, dice: &mut Dice) -> String {
+    let bit = dice.roll(fs::metadata(file).unwrap().len() * 8);
+    let open = OpenOptions::new().read(true).write(true).open(file).unwrap();
+    let mut byte = [0];
+    open.read_exact_at(&mut byte, bit / 8).unwrap();
+    open.write_all_at(&[byte[0] ^ 1 << (bit % 8)], bit / 8).unwrap();
+    format!("bit {bit}")
+}
+
+fn snapshot(base: &Base) -> PathBuf {
+    let entries = fs::read_dir(base.at("sled")).unwrap().map(|entry| entry.unwrap());
+    let mut found: Vec<PathBuf> =
+        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("snap.")).map(|entry| entry.path()).collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0)
+}
+
+#[test]
+fn cut_and_removed_files_are_noticed() {
+    let mut dice = Dice::of_test("cut and removed files");
+    for end in ["close", "abort"] {
+        let mut base = Base::new(&mut dice, end);
+        for per_cent in [99, 90, 50, 10, 0] {
+            base.refuses(&format!("db cut to {per_cent} %"), |base| {
+                let db = OpenOptions::new().write(true).open(base.at("sled/db")).unwrap();
+                db.set_len(db.metadata().unwrap().len() * per_cent / 100).unwrap();
+            });
+        }
+        base.refuses("db removed", |base| fs::remove_file(base.at("sled/db")).unwrap());
+        base.refuses("snapshot removed", |base| fs::remove_file(snapshot(base)).unwrap());
+        base.refuses("snapshot emptied", |base| drop(fs::File::create(snapshot(base)).unwrap()));
+        base.refuses("conf removed", |base| fs::remove_file(base.at("sled/conf")).unwrap());
+        base.refuses("folder sled removed", |base| fs::remove_dir_all(base.at("sled")).unwrap());
+        base.refuses("folder sled emptied", |base| {
+            fs::remove_dir_all(base.at("sled")).unwrap();
+            fs::create_dir(base.at("sled")).unwrap();
+        });
+        base.refuses("manifest removed", |base| fs::remove_file(base.at("manifest")).unwrap());
+        base.refuses("manifest emptied", |base| drop(fs::File::create(base.at("manifest")).unwrap()));
+        base.refuses("manifest of another store", |base| {
+            let other = Scratch::new("other");
+            finish(&mut host(HOST, &other.at("store"), 1, 0, Some(("close", 0))));
+            fs::copy(other.at("store/manifest"), base.at("manifest")).unwrap();
+        });
+        base.report("cut and removed files");
+    }
+}
+
+/// The state of yesterday, or only a part of it, put back beside a manifest that knows better.
+#[test]
+fn an_older_copy_of_the_files_is_noticed() {
+    let mut dice = Dice::of_test("older files");
+    for end in ["close", "abort"] {
+        let mut base = Base::new(&mut dice, end);
+        let older = base._scratch.at("older");
+        copy(&base.store, &older);
+        finish(&mut host(HOST, &base.store, dice.number(), 2, Some((end, 100))));
+        copy(&base.store, &base.looked_at);
+        base.hash = base.look()["store.state_hash"]["state_hash"].as_str().unwrap().to_owned();
+        base.refuses("older folder sled", |base| copy(&older.join("sled"), &base.at("sled")));
+        base.refuses("older db", |base| assert!(fs::copy(older.join("sled/db"), base.at("sled/db")).unwrap() > 0));
+        base.report("older files");
+    }
+}
+
+#[test]
+fn single_flipped_bits_are_harmless_or_noticed() {
+    let mut dice = Dice::of_test("flipped bits");
+    let flips = count("TENANTRY_FLIPS", 200);
+    for end in ["close", "abort"] {
+        let mut base = Base::new(&mut dice, end);
+        for (file, flips) in [("db", flips / 2), ("snapshot", flips / 10), ("conf", flips / 20), ("manifest", flips / 10)] {
+            for _ in 0..flips {
+                let mut bit = String::new();
+                let seed = dice.number();
+                base.damage(&format!("a bit of {file}, dice {seed}"), |base| {
+                    let path = match file {
+                        "snapshot" => snapshot(base),
+                        "manifest" => base.at("manifest"),
+                        other => base.at("sled").join(other),
+                    };
+                    bit = flip(&path, &mut Dice::new(seed));
+                });
+            }
+            base.report(&format!("flipped bits of {file}"));
+            base.tally.clear();
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The examples in Rust and in C and C++ are programs that run; those of Python and Node run with their own tests.
+
+#[path = "../../examples/rust/quickstart.rs"]
+mod quickstart;
+
+#[test]
+fn the_rust_quickstart_runs() {
+    quickstart::main().unwrap();
+}

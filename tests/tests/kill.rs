@@ -1,0 +1,119 @@
+//! A host that is killed with SIGKILL, again and again, on one store: everything it acknowledged is there afterwards,
+//! nothing is there by halves, and nothing that was granted is forgotten.
+
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tenantry::Tenantry;
+use tenantry_tests::crash::{self, Dice, Ledger, Moment, Scratch, copy, count, host, kill, remove};
+
+const HOST: &str = env!("CARGO_BIN_EXE_crash_host");
+
+#[test]
+fn what_was_acknowledged_survives_kill_9() {
+    let mut dice = Dice::of_test("kill");
+    let kills = count("TENANTRY_KILLS", 200);
+    let scratch = Scratch::new("kill");
+    let (store, looked_at) = (scratch.at("store"), scratch.at("looked-at"));
+    let mut ledger = Ledger::default();
+    for run in 0..kills {
+        // Some are killed while they open, most at work.
+        let moment = match dice.roll(8) {
+            0 => Moment::AfterStart(dice.millis(0, 25)),
+            _ => Moment::AfterFirstAcknowledgement(dice.millis(5, 80)),
+        };
+        let seed = dice.number();
+        let said = kill(&mut host(HOST, &store, seed, run, None), moment);
+        let said = said.unwrap_or_else(|error| panic!("run {run}, {moment:?}: {error}"));
+        // Where only a copy is opened, the next crash comes upon what the last one left.
+        let opened = if dice.roll(2) == 0 && store.exists() { copied(&store, &looked_at) } else { store.as_path() };
+        ledger.check(said, opened).unwrap_or_else(|error| panic!("run {run}, {moment:?}: {error}"));
+    }
+    println!("{kills} kills, {} acknowledgements, none lost", ledger.acknowledgements);
+}
+
+#[test]
+fn a_store_that_was_being_created_opens() {
+    let mut dice = Dice::of_test("kill while creating");
+    let kills = count("TENANTRY_KILLS", 200) / 4;
+    let scratch = Scratch::new("create");
+    let (store, looked_at) = (scratch.at("store"), scratch.at("looked-at"));
+    let mut before_the_first = 0;
+    for run in 0..kills {
+        remove(&store);
+        let mut ledger = Ledger::default();
+        // A second kill upon the first, in half of them.
+        for attempt in 0..=dice.roll(2) {
+            let moment = Moment::AfterStart(dice.millis(0, 25));
+            let said = kill(&mut host(HOST, &store, dice.number(), attempt, None), moment);
+            let said = said.unwrap_or_else(|error| panic!("run {run}, {moment:?}: {error}"));
+            before_the_first += u64::from(said.acknowledgements == 0);
+            let opened = if dice.roll(2) == 0 && store.exists() { copied(&store, &looked_at) } else { store.as_path() };
+            ledger.check(said, opened).unwrap_or_else(|error| panic!("run {run}, {moment:?}: {error}"));
+        }
+    }
+    println!("{kills} stores, {before_the_first} kills before anything was acknowledged");
+}
+
+fn copied<'a>(store: &Path, to: &'a Path) -> &'a Path {
+    copy(store, to);
+    to
+}
+
+/// `tests/c/kill_host.c`, which says `granted <n>` for the account `acme` and `wrote <user>`.
+fn c_host() -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let temporary = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let target = temporary.parent().expect("tmp is in the target folder");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--release", "--package", "tenantry-ffi", "--target-dir"]).arg(target);
+    assert!(cargo.current_dir(tests).status().unwrap().success(), "the library does not build");
+    let program = temporary.join("kill_host");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-std=c11", "-O2", "-I"]).arg(tests.join("../include")).arg(tests.join("c/kill_host.c"));
+    compiler.arg(target.join("release/libtenantry.a")).args(["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl", "-o"]).arg(&program);
+    assert!(compiler.status().expect("a C compiler").success(), "the host does not compile");
+    program
+}
+
+#[test]
+fn the_same_through_the_c_abi() {
+    let mut dice = Dice::of_test("kill through C");
+    let kills = count("TENANTRY_KILLS", 200).div_ceil(10);
+    let scratch = Scratch::new("kill-c");
+    let (program, store) = (c_host(), scratch.at("store"));
+    let (mut granted, mut crashes, mut month) = (0, 0, None);
+    let mut users = Vec::new();
+    for run in 0..kills {
+        let moment = Moment::AfterFirstAcknowledgement(dice.millis(5, 80));
+        let mut host = Command::new(&program);
+        let lines = crash::kill_after(host.arg(&store).arg(format!("run{run}")), moment, |line| !line.starts_with("ready"));
+        let lines = lines.unwrap_or_else(|error| panic!("run {run}, {moment:?}: {error}"));
+        crashes += 1;
+        for line in &lines {
+            match line.split_once(' ') {
+                Some(("granted", number)) => granted += number.parse::<u64>().unwrap(),
+                Some(("wrote", user)) => users.push(user.to_owned()),
+                _ => assert_eq!(line, "ready"),
+            }
+        }
+        let store =
+            Tenantry::open_json(store.to_str().unwrap(), br#"{"create":false}"#).unwrap_or_else(|error| panic!("run {run}: {}", error.to_json()));
+        assert_eq!(crash::call(&store, "store.verify", &json!({})).unwrap()["whole"], true, "run {run}");
+        for user in &users {
+            crash::call(&store, "users.get", &json!({"user": user})).unwrap_or_else(|error| panic!("run {run}: {error}"));
+        }
+        let usage = crash::call(&store, "usage.get", &json!({"account": "acme"})).unwrap();
+        let window = usage["windows"].as_array().unwrap().iter().find(|window| window["limit"] == "email_per_month").unwrap();
+        if *month.get_or_insert(window["starts_at_ms"].clone()) != window["starts_at_ms"] {
+            println!("a new month has begun after {run} kills");
+            return;
+        }
+        let used = window["used"].as_u64().unwrap();
+        // A block, what was left of the one before, and what was granted but not told any more.
+        let most = granted + crashes * (4096 + 20 + 20);
+        assert!((granted..=most).contains(&used), "run {run}: {granted} granted in {crashes} runs, {window}");
+        store.close().unwrap();
+    }
+    println!("{kills} kills, {granted} messages and {} users, none lost", users.len());
+}

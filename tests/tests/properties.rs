@@ -1,0 +1,1170 @@
+//! What must hold whatever is asked, in which order and by whom: random operations against a naive model, threads
+//! that fight for the last unit, and users who ask for what is not theirs.
+//!
+//! Each test prints its seed; `TENANTRY_SEED` repeats it. `TENANTRY_RUNS` makes the random walks longer.
+
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use tenantry::catalogue::CATALOGUE;
+use tenantry::{Code, Decision, Sender, Tenantry};
+use tenantry_tests::crash::{Dice, Scratch, count};
+use tenantry_tests::scenario::unix_ms;
+
+const UNLIMITED: u64 = u64::MAX;
+const HOUR_MS: u64 = 3_600_000;
+const DAY_MS: u64 = 24 * HOUR_MS;
+const GRACE_MS: u64 = 30 * DAY_MS;
+const LIMITS: [&str; 3] = ["email_per_hour", "email_per_day", "email_per_month"];
+/// Zones without summer time, and how far they are ahead of UTC.
+const ZONES: [(&str, u64); 3] = [("UTC", 0), ("Asia/Kathmandu", 20_700_000), ("Asia/Tokyo", 32_400_000)];
+
+/// Walks that once failed, by the seed of the walk: they are walked again every time.
+const REGRESSIONS: &[u64] = &[];
+
+fn start_ms() -> u64 {
+    unix_ms("2026-06-15T12:00:00.000Z").unwrap()
+}
+
+fn call(store: &Tenantry, actor: &Who, operation: &str, request: &Value) -> Result<Value, Value> {
+    let actor = match actor {
+        Who::System => String::new(),
+        Who::User(user, account) => json!({"kind": "user", "user": user, "account": account}).to_string(),
+    };
+    match store.call_json(actor.as_bytes(), operation.as_bytes(), request.to_string().as_bytes()) {
+        Ok(answer) => Ok(serde_json::from_str(&answer).unwrap()),
+        Err(error) => Err(serde_json::from_str(&error.to_json()).unwrap()),
+    }
+}
+
+fn must(store: &Tenantry, operation: &str, request: Value) -> Value {
+    call(store, &Who::System, operation, &request).unwrap_or_else(|error| panic!("{operation} {request}: {error}"))
+}
+
+/// Who calls: the host, or a user in an account.
+#[derive(Clone, Debug, PartialEq)]
+enum Who {
+    System,
+    User(String, String),
+}
+
+// ---- The model. It keeps everything in plain maps, computes everything anew, and knows no cache and no block.
+
+/// Permissions as bits; the last one stands for all others.
+const PERMISSIONS: [&str; 11] = [
+    "campaigns.send",
+    "campaigns.view",
+    "users.view",
+    "users.edit_role",
+    "users.revoke_account",
+    "users.disable",
+    "accounts.view",
+    "accounts.edit",
+    "accounts.close",
+    "limits.view",
+    "limits.explain",
+];
+const OTHERS: u32 = 1 << PERMISSIONS.len();
+const EVERYTHING: u32 = OTHERS * 2 - 1;
+
+fn bit(permission: &str) -> u32 {
+    1 << PERMISSIONS.iter().position(|known| *known == permission).unwrap()
+}
+
+#[derive(Clone, Default)]
+struct Role {
+    allow: u32,
+    deny: u32,
+}
+
+impl Role {
+    fn powers(&self) -> u32 {
+        let mut powers = self.allow;
+        for (holds, implied) in [("campaigns.send", "campaigns.view"), ("accounts.edit", "accounts.view")] {
+            if powers & bit(holds) != 0 {
+                powers |= bit(implied);
+            }
+        }
+        powers & !self.deny
+    }
+}
+
+#[derive(Clone, Default)]
+struct Package {
+    limits: [Option<u64>; 3],
+    role: Option<String>,
+    retired: bool,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Meter {
+    ends_at_ms: u64,
+    used: u64,
+    /// The window of the last charge and its count: what a store that is opened again knows.
+    stored: Option<(u64, u64)>,
+}
+
+#[derive(Clone, Default)]
+struct Account {
+    parent: Option<String>,
+    owner: String,
+    package: Option<String>,
+    overrides: [Option<u64>; 3],
+    ahead_ms: u64,
+    pending: bool,
+    closed_at_ms: Option<u64>,
+    holds: Vec<u64>,
+    next_hold: u64,
+    /// For each member the role, none for the owner, and whether the membership is disabled.
+    members: BTreeMap<String, (Option<String>, bool)>,
+    meters: [Meter; 3],
+}
+
+#[derive(Clone, Default)]
+struct Model {
+    now_ms: u64,
+    accounts: BTreeMap<String, Account>,
+    users: BTreeMap<String, bool>,
+    gone: BTreeSet<String>,
+    roles: BTreeMap<String, Role>,
+    packages: BTreeMap<String, Package>,
+    defaults: [Option<u64>; 3],
+}
+
+/// What the model says: what to find in the answer, or the code of the error.
+type Said = Result<Value, &'static str>;
+
+impl Model {
+    fn line(&self, account: &str) -> Vec<String> {
+        let mut line = vec![account.to_owned()];
+        while let Some(parent) = &self.accounts[line.last().unwrap()].parent {
+            line.push(parent.clone());
+        }
+        line
+    }
+
+    fn status(&self, account: &str) -> Option<&'static str> {
+        let worst = self.line(account).into_iter().map(|id| {
+            let account = &self.accounts[&id];
+            match account {
+                _ if account.closed_at_ms.is_some() => 3,
+                _ if !account.holds.is_empty() => 2,
+                _ if account.pending => 1,
+                _ => 0,
+            }
+        });
+        [None, Some("account_pending"), Some("account_suspended"), Some("account_closed")][worst.max().unwrap()]
+    }
+
+    fn member_refusal(&self, account: &str, user: &str) -> Option<&'static str> {
+        let Some((_, disabled)) = self.accounts[account].members.get(user) else { return Some("not_member") };
+        match self.status(account) {
+            Some(code) => Some(code),
+            None if self.users[user] => Some("user_disabled"),
+            None if *disabled => Some("member_disabled"),
+            None => None,
+        }
+    }
+
+    fn powers(&self, account: &str, user: &str) -> u32 {
+        let Some((role, _)) = self.accounts[account].members.get(user) else { return 0 };
+        let mut powers = role.as_ref().map_or(0, |role| self.roles[role].powers());
+        if self.accounts[account].owner == user {
+            powers = EVERYTHING;
+        }
+        for above in self.line(account) {
+            let package = self.accounts[&above].package.as_ref().map(|id| &self.packages[id]);
+            if let Some(role) = package.and_then(|package| package.role.as_ref()) {
+                powers &= self.roles[role].powers();
+            }
+        }
+        powers
+    }
+
+    /// The limit of an account by itself, and where it comes from.
+    fn limit(&self, account: &str, at: usize) -> (u64, &'static str) {
+        for (level, id) in self.line(account).iter().enumerate() {
+            let account = &self.accounts[id];
+            if let Some(limit) = account.overrides[at] {
+                return (limit, if level == 0 { "override" } else { "inherited" });
+            }
+            if let Some(package) = &account.package {
+                if let Some(limit) = self.packages[package].limits[at] {
+                    return (limit, if level == 0 { "package" } else { "inherited" });
+                }
+                break;
+            }
+        }
+        (self.defaults[at].unwrap_or(UNLIMITED), "platform_default")
+    }
+
+    /// The window that an instant lies in, of the hour, the day or the month.
+    fn window(at: usize, now_ms: u64, ahead_ms: u64) -> (u64, u64) {
+        let local = now_ms + ahead_ms;
+        match at {
+            0 => (now_ms / HOUR_MS * HOUR_MS, (now_ms / HOUR_MS + 1) * HOUR_MS),
+            1 => (local / DAY_MS * DAY_MS - ahead_ms, (local / DAY_MS + 1) * DAY_MS - ahead_ms),
+            _ => {
+                let months: Vec<u64> = (1970..2100)
+                    .flat_map(|year| (1..=12).map(move |month| unix_ms(&format!("{year}-{month:02}-01T00:00:00.000Z")).unwrap()))
+                    .collect();
+                let next = months.iter().position(|first| *first > local).unwrap();
+                (months[next - 1] - ahead_ms, months[next] - ahead_ms)
+            }
+        }
+    }
+
+    /// Opens a new window where the last one has ended. No window begins inside one that was sent in.
+    fn roll(&mut self, account: &str) {
+        let now_ms = self.now_ms;
+        let account = self.accounts.get_mut(account).unwrap();
+        for (at, meter) in account.meters.iter_mut().enumerate().filter(|(_, meter)| now_ms >= meter.ends_at_ms) {
+            let (start, mut end) = Model::window(at, now_ms, account.ahead_ms);
+            if meter.stored.is_some_and(|(stored, _)| start < stored) {
+                end = Model::window(at, end, account.ahead_ms).1;
+            }
+            (meter.ends_at_ms, meter.used) = (end, 0);
+        }
+    }
+
+    fn admit(&mut self, account: &str, user: Option<&str>, count: u64) -> Value {
+        let refused = |code: &str| json!({"granted": 0, "refusal": {"code": code}});
+        if let Some(code) = self.status(account) {
+            return refused(code);
+        }
+        if let Some(user) = user {
+            if let Some(code) = self.member_refusal(account, user) {
+                return refused(code);
+            }
+            if self.powers(account, user) & bit("campaigns.send") == 0 {
+                return refused("permission_denied");
+            }
+        }
+        let line = self.line(account);
+        line.iter().for_each(|id| self.roll(id));
+        let counters: Vec<_> = line.iter().flat_map(|id| (0..3).map(move |at| (id.clone(), at))).collect();
+        let seen: Vec<_> = counters.iter().map(|(id, at)| (self.limit(id, *at).0, self.accounts[id].meters[*at])).collect();
+        let left = |&(limit, meter): &(u64, Meter)| limit.saturating_sub(meter.used);
+        let remaining = seen.iter().filter(|(limit, _)| *limit != UNLIMITED).map(left).min();
+        let never = seen.iter().enumerate().filter(|(_, (limit, _))| count > *limit).min_by_key(|(_, (limit, _))| *limit);
+        let later = seen.iter().enumerate().filter(|(_, counter)| count > left(counter)).rev().max_by_key(|(_, (_, meter))| meter.ends_at_ms);
+        let mut decision = match (never, later) {
+            (Some((index, (limit, meter))), _) => {
+                let (id, at) = &counters[index];
+                json!({"granted": 0, "refusal": {"code": "exceeds_limit", "limit": self.binding(account, id, *at, *limit, meter.used)}})
+            }
+            (None, Some((index, (limit, meter)))) => {
+                let (id, at) = &counters[index];
+                json!({"granted": 0, "refusal": {"code": "quota_exceeded", "limit": self.binding(account, id, *at, *limit, meter.used), "retry_at_ms": meter.ends_at_ms}})
+            }
+            (None, None) => {
+                for (id, at) in &counters {
+                    let limit = self.limit(id, *at).0;
+                    let meter = &mut self.accounts.get_mut(id).unwrap().meters[*at];
+                    meter.used += count;
+                    meter.stored = Some((meter.ends_at_ms, meter.used));
+                    assert!(meter.used <= limit, "the model itself grants too much");
+                }
+                json!({ "granted": count })
+            }
+        };
+        let charged = decision["granted"].as_u64().unwrap();
+        if let Some(remaining) = remaining {
+            decision["remaining"] = (remaining - charged).into();
+        }
+        decision
+    }
+
+    fn binding(&self, account: &str, id: &str, at: usize, limit: u64, used: u64) -> Value {
+        let scope = if id == account { "account" } else { "ancestor" };
+        json!({"name": LIMITS[at], "scope": scope, "subject": id, "value": limit, "used": used, "source": self.limit(id, at).1})
+    }
+
+    fn usage(&mut self, account: &str) -> Value {
+        self.roll(account);
+        let windows: Vec<Value> = (0..3)
+            .map(|at| {
+                let ((limit, source), meter) = (self.limit(account, at), self.accounts[account].meters[at]);
+                let mut window = json!({"limit": LIMITS[at], "subject": account, "source": source, "value": shown(limit), "used": meter.used, "resets_at_ms": meter.ends_at_ms});
+                if limit != UNLIMITED {
+                    window["remaining"] = limit.saturating_sub(meter.used).into();
+                }
+                window
+            })
+            .collect();
+        json!({ "windows": windows })
+    }
+
+    fn authorise(&self, who: &Who, permission: Option<&str>, target: &str) -> Result<(), &'static str> {
+        let Who::User(user, home) = who else { return Ok(()) };
+        let permission = permission.ok_or("actor_not_allowed")?;
+        if home != target || !self.accounts.contains_key(home) {
+            return Err("not_found");
+        }
+        match self.member_refusal(home, user) {
+            Some("not_member") => Err("not_found"),
+            Some(code) => Err(code),
+            None if self.powers(home, user) & bit(permission) == 0 => Err("permission_denied"),
+            None => Ok(()),
+        }
+    }
+
+    /// Nobody grants or touches more than they hold.
+    fn reach(&self, who: &Who, account: &str, powers: u32) -> Result<(), &'static str> {
+        match who {
+            Who::User(user, _) if powers & !self.powers(account, user) != 0 => Err("escalation_refused"),
+            _ => Ok(()),
+        }
+    }
+
+    fn account(&mut self, id: &str) -> Result<&mut Account, &'static str> {
+        self.accounts.get_mut(id).ok_or("not_found")
+    }
+
+    fn usable_package(&self, id: &str) -> Result<(), &'static str> {
+        match self.packages.get(id) {
+            None => Err("not_found"),
+            Some(package) if package.retired => Err("package_retired"),
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn drop_member(&mut self, account: &str, user: &str) -> bool {
+        self.accounts.get_mut(account).unwrap().members.remove(user);
+        let last = !self.accounts.values().any(|account| account.members.contains_key(user));
+        if last {
+            self.users.remove(user);
+            self.gone.insert(user.to_owned());
+        }
+        last
+    }
+
+    fn new_user(&mut self, user: &str) -> Result<(), &'static str> {
+        if self.users.contains_key(user) {
+            return Err("email_taken");
+        }
+        if self.gone.contains(user) {
+            return Err("id_taken");
+        }
+        self.users.insert(user.to_owned(), false);
+        Ok(())
+    }
+
+    fn run(&mut self, who: &Who, operation: &str, request: &Value) -> Said {
+        let before = self.clone();
+        let said = self.try_run(who, operation, request);
+        if said.is_err() {
+            *self = before;
+        }
+        said
+    }
+
+    fn try_run(&mut self, who: &Who, operation: &str, request: &Value) -> Said {
+        let text = |key: &str| request[key].as_str().unwrap_or_default().to_owned();
+        let (id, user) = (text("account"), text("user"));
+        let permission = match operation {
+            "accounts.get" => Some("accounts.view"),
+            "accounts.edit" | "accounts.hold" => Some("accounts.edit"),
+            "accounts.close" => Some("accounts.close"),
+            "members.get" | "access.check" => Some("users.view"),
+            "members.set_role" => Some("users.edit_role"),
+            "members.remove" => Some("users.revoke_account"),
+            "members.disable" | "members.enable" => Some("users.disable"),
+            "usage.get" => Some("limits.view"),
+            "sending.admit" => Some("campaigns.send"),
+            _ => None,
+        };
+        self.authorise(who, permission, &id)?;
+        let now_ms = self.now_ms;
+        match operation {
+            "accounts.create" => {
+                let id = text("id");
+                if self.accounts.contains_key(&id) || self.gone.contains(&id) {
+                    return Err("id_taken");
+                }
+                let parent = request["parent"].as_str().map(str::to_owned);
+                if parent.as_ref().is_some_and(|parent| !self.accounts.contains_key(parent)) {
+                    return Err("not_found");
+                }
+                let depth = parent.as_ref().map_or(0, |parent| self.line(parent).len());
+                if depth >= 8 {
+                    return Err("depth_exceeded");
+                }
+                let package = request["package"].as_str().map(str::to_owned);
+                if let Some(package) = &package {
+                    self.usable_package(package)?;
+                }
+                let owner = request["owner"]["user"].as_str().unwrap().to_owned();
+                if request["owner"].get("email").is_some() {
+                    self.new_user(&owner)?;
+                } else if !self.users.contains_key(&owner) {
+                    return Err("not_found");
+                }
+                let zone = ZONES.iter().find(|(name, _)| request["time_zone"] == *name).unwrap();
+                let account = Account {
+                    parent,
+                    owner: owner.clone(),
+                    package,
+                    overrides: limits_of(&request["limits"]),
+                    ahead_ms: zone.1,
+                    pending: request["pending"] == true,
+                    next_hold: 1,
+                    members: BTreeMap::from([(owner.clone(), (None, false))]),
+                    ..Account::default()
+                };
+                self.accounts.insert(id.clone(), account);
+                Ok(json!({"id": id, "owner": owner, "children": 0}))
+            }
+            "accounts.get" => {
+                self.account(&id)?;
+                let children = self.accounts.values().filter(|account| account.parent.as_ref() == Some(&id)).count();
+                let status = self.status(&id).map_or("active", |code| code.strip_prefix("account_").unwrap());
+                Ok(json!({"id": id, "owner": self.accounts[&id].owner, "status": status, "children": children}))
+            }
+            "accounts.delete" => {
+                self.account(&id)?;
+                let mut doomed = vec![id.clone()];
+                let children = |of: &str, model: &Model| -> Vec<String> {
+                    model.accounts.iter().filter(|(_, account)| account.parent.as_deref() == Some(of)).map(|(id, _)| id.clone()).collect()
+                };
+                let below = children(&id, self);
+                match request["children"].as_str() {
+                    None if !below.is_empty() => return Err("children_left"),
+                    Some("delete") => {
+                        let mut at = 0;
+                        while at < doomed.len() {
+                            doomed.extend(children(&doomed[at], self));
+                            at += 1;
+                        }
+                    }
+                    _ => below.iter().for_each(|child| self.accounts.get_mut(child).unwrap().parent = None),
+                }
+                let mut users = 0;
+                for id in &doomed {
+                    for user in self.accounts[id].members.clone().into_keys() {
+                        users += u64::from(self.drop_member(id, &user));
+                    }
+                    self.accounts.remove(id);
+                    self.gone.insert(id.clone());
+                }
+                Ok(json!({"accounts": doomed.len(), "users": users}))
+            }
+            "accounts.edit" => {
+                let old = self.account(&id)?.package.clone();
+                if *who != Who::System && (request.get("package").is_some() || request["without_package"] == true) {
+                    return Err("actor_not_allowed");
+                }
+                if let Some((_, ahead_ms)) = ZONES.iter().find(|(name, _)| request["time_zone"] == *name) {
+                    self.account(&id)?.ahead_ms = *ahead_ms;
+                }
+                let new = match request["package"].as_str() {
+                    Some(package) => Some(package.to_owned()),
+                    None if request["without_package"] == true => None,
+                    None => old.clone(),
+                };
+                if let (Some(package), true) = (&new, new != old) {
+                    self.usable_package(package)?;
+                }
+                self.account(&id)?.package = new;
+                Ok(json!({ "id": id }))
+            }
+            "accounts.hold" => {
+                let reason = text("reason");
+                if *who != Who::System && reason != "owner_request" {
+                    self.account(&id)?;
+                    return Err("permission_denied");
+                }
+                let account = self.account(&id)?;
+                account.holds.push(account.next_hold);
+                account.next_hold += 1;
+                Ok(json!({ "id": id }))
+            }
+            "accounts.release" => {
+                let hold = request["hold"].as_u64().unwrap();
+                let account = self.account(&id)?;
+                if !account.holds.contains(&hold) {
+                    return Err("not_found");
+                }
+                account.holds.retain(|other| *other != hold);
+                Ok(json!({ "id": id }))
+            }
+            "accounts.close" => {
+                self.account(&id)?.closed_at_ms.get_or_insert(now_ms);
+                Ok(json!({"id": id, "status": "closed"}))
+            }
+            "accounts.reopen" => {
+                let account = self.account(&id)?;
+                let closed_at_ms = account.closed_at_ms.ok_or("account_not_closed")?;
+                if now_ms.saturating_sub(closed_at_ms) >= GRACE_MS {
+                    return Err("grace_over");
+                }
+                (account.closed_at_ms, account.pending) = (None, false);
+                Ok(json!({ "id": id }))
+            }
+            "accounts.activate" => {
+                let account = self.account(&id)?;
+                if account.closed_at_ms.is_some() {
+                    return Err("account_closed");
+                }
+                account.pending = false;
+                Ok(json!({ "id": id }))
+            }
+            "limits.set" | "limits.inherit" => {
+                let at = LIMITS.iter().position(|name| request["limit"] == *name).unwrap();
+                self.account(&id)?.overrides[at] = request.get("value").map(limit_of);
+                let (limit, source) = self.limit(&id, at);
+                let smallest = self.line(&id).iter().map(|id| self.limit(id, at).0).min().unwrap();
+                let mut limits = vec![json!({}); 3];
+                limits[at] = json!({"limit": LIMITS[at], "value": shown(limit), "source": source, "smallest": shown(smallest)});
+                Ok(json!({ "limits": limits }))
+            }
+            "limits.set_default" => {
+                let at = LIMITS.iter().position(|name| request["limit"] == *name).unwrap();
+                self.defaults[at] = Some(limit_of(&request["value"]));
+                Ok(json!({}))
+            }
+            "packages.edit" => {
+                let role = request["role"].as_str().map(str::to_owned);
+                let package = self.packages.get_mut(&text("package")).ok_or("not_found")?;
+                package.limits = limits_of(&request["limits"]);
+                package.role = role;
+                Ok(json!({}))
+            }
+            "packages.retire" => {
+                self.packages.get_mut(&text("package")).ok_or("not_found")?.retired = true;
+                Ok(json!({"retired": true}))
+            }
+            "roles.edit" => {
+                let role = self.roles.get_mut(&text("role")).ok_or("not_found")?;
+                role.allow = request["allow"].as_array().unwrap().iter().map(|grant| bit(grant["permission"].as_str().unwrap())).sum();
+                role.deny = request["deny"].as_array().unwrap().iter().map(|denied| bit(denied.as_str().unwrap())).sum();
+                Ok(json!({}))
+            }
+            "members.add" => {
+                self.account(&id)?;
+                if request.get("email").is_some() {
+                    self.new_user(&user)?;
+                } else if !self.users.contains_key(&user) {
+                    return Err("not_found");
+                }
+                let account = self.account(&id)?;
+                if account.members.contains_key(&user) {
+                    return Err("already_member");
+                }
+                account.members.insert(user.clone(), (Some(text("role")), false));
+                Ok(json!({"user": user, "owner": false}))
+            }
+            "members.get" => {
+                let (role, disabled) = self.account(&id)?.members.get(&user).cloned().ok_or("not_found")?;
+                let mut member = json!({"user": user, "owner": self.accounts[&id].owner == user, "disabled": disabled || self.users[&user]});
+                if let Some(role) = role {
+                    member["role"] = role.into();
+                }
+                Ok(member)
+            }
+            "members.set_role" => {
+                let role = text("role");
+                if !self.account(&id)?.members.contains_key(&user) {
+                    return Err("not_found");
+                }
+                self.reach(who, &id, self.powers(&id, &user))?;
+                self.reach(who, &id, self.roles[&role].powers())?;
+                self.account(&id)?.members.get_mut(&user).unwrap().0 = Some(role.clone());
+                Ok(json!({ "role": role }))
+            }
+            "members.remove" => {
+                let account = self.account(&id)?;
+                if !account.members.contains_key(&user) {
+                    return Err("not_found");
+                }
+                if account.owner == user {
+                    return Err("owner_transfer_required");
+                }
+                self.reach(who, &id, self.powers(&id, &user))?;
+                let gone = self.drop_member(&id, &user);
+                Ok(json!({ "user_deleted": gone }))
+            }
+            "members.disable" | "members.enable" => {
+                if !self.account(&id)?.members.contains_key(&user) {
+                    return Err("not_found");
+                }
+                self.reach(who, &id, self.powers(&id, &user))?;
+                self.account(&id)?.members.get_mut(&user).unwrap().1 = operation == "members.disable";
+                Ok(json!({ "user": user }))
+            }
+            "users.disable" | "users.enable" => {
+                let disabled = operation == "users.disable";
+                *self.users.get_mut(&user).ok_or("not_found")? = disabled;
+                Ok(json!({"id": user, "disabled": disabled}))
+            }
+            "access.check" => {
+                self.account(&id)?;
+                let held = self.powers(&id, &user) & bit(request["permission"].as_str().unwrap()) != 0;
+                Ok(json!({"allowed": held && self.member_refusal(&id, &user).is_none()}))
+            }
+            "usage.get" => {
+                self.account(&id)?;
+                Ok(self.usage(&id))
+            }
+            "sending.admit" => {
+                self.account(&id)?;
+                let count = request["count"].as_u64().unwrap();
+                let named = request["user"].as_str();
+                match who {
+                    Who::User(user, _) if named.is_some_and(|named| named != user) => Err("permission_denied"),
+                    Who::User(user, _) => Ok(self.admit(&id, Some(user), count)),
+                    Who::System => Ok(self.admit(&id, named, count)),
+                }
+            }
+            "clock.set" => {
+                self.now_ms = request["now_ms"].as_u64().unwrap();
+                Ok(json!({"now_ms": self.now_ms}))
+            }
+            other => unreachable!("the model does not know {other}"),
+        }
+    }
+
+    /// What is known after the store was closed and opened again.
+    fn reopen(&mut self) {
+        for account in self.accounts.values_mut() {
+            for meter in &mut account.meters {
+                (meter.ends_at_ms, meter.used) = meter.stored.unwrap_or_default();
+            }
+        }
+    }
+}
+
+fn shown(limit: u64) -> Value {
+    if limit == UNLIMITED { "unlimited".into() } else { limit.into() }
+}
+
+fn limit_of(value: &Value) -> u64 {
+    value.as_u64().unwrap_or(UNLIMITED)
+}
+
+fn limits_of(limits: &Value) -> [Option<u64>; 3] {
+    LIMITS.map(|name| limits.get(name).map(limit_of))
+}
+
+// ---- Random requests.
+
+fn one_of<T: Clone>(dice: &mut Dice, list: &[T]) -> T {
+    list[dice.roll(list.len() as u64) as usize].clone()
+}
+
+fn id(dice: &mut Dice, letter: char, most: u64) -> String {
+    format!("{letter}{}", dice.roll(most))
+}
+
+fn known<T>(dice: &mut Dice, map: &BTreeMap<String, T>, letter: char) -> String {
+    if map.is_empty() || dice.roll(8) == 0 {
+        return id(dice, letter, 60);
+    }
+    map.keys().nth(dice.roll(map.len() as u64) as usize).unwrap().clone()
+}
+
+fn random_limit(dice: &mut Dice) -> Value {
+    match dice.roll(12) {
+        0 => 0.into(),
+        1..4 => "unlimited".into(),
+        4..7 => dice.roll(2000).into(),
+        _ => dice.roll(80).into(),
+    }
+}
+
+fn random_limits(dice: &mut Dice) -> Value {
+    let mut limits = json!({});
+    for name in LIMITS {
+        if dice.roll(2) == 0 {
+            limits[name] = random_limit(dice);
+        }
+    }
+    limits
+}
+
+fn random_permissions(dice: &mut Dice, one_in: u64) -> Vec<&'static str> {
+    PERMISSIONS.into_iter().filter(|_| dice.roll(one_in) == 0).collect()
+}
+
+/// A request that the model knows, more often for what exists than for what does not.
+fn random_request(dice: &mut Dice, model: &Model) -> (&'static str, Value) {
+    let account = known(dice, &model.accounts, 'a');
+    let user = match model.accounts.get(&account) {
+        Some(account) if dice.roll(4) > 0 => known(dice, &account.members, 'u'),
+        _ => known(dice, &model.users, 'u'),
+    };
+    let role = one_of(dice, &["r0", "r1", "r2", "r3"]);
+    let limit = one_of(dice, &LIMITS);
+    let there = json!({ "account": account });
+    let member = json!({"account": account, "user": user});
+    match dice.roll(100) {
+        0..6 => {
+            let mut owner = json!({"user": known(dice, &model.users, 'u')});
+            if dice.roll(2) == 0 {
+                let user = id(dice, 'u', 60);
+                owner = json!({"user": user, "email": format!("{user}@example.com")});
+            }
+            let mut request = json!({"id": id(dice, 'a', 60), "name": "An account", "owner": owner, "time_zone": one_of(dice, &ZONES).0});
+            if dice.roll(2) == 0 {
+                request["parent"] = account.into();
+            }
+            if dice.roll(3) > 0 {
+                request["package"] = id(dice, 'p', 4).into();
+            }
+            if dice.roll(3) == 0 {
+                request["limits"] = random_limits(dice);
+            }
+            request["pending"] = (dice.roll(8) == 0).into();
+            ("accounts.create", request)
+        }
+        6 => {
+            let mut request = there;
+            if dice.roll(3) > 0 {
+                request["children"] = one_of(dice, &["delete", "detach"]).into();
+            }
+            ("accounts.delete", request)
+        }
+        7..10 => {
+            let mut request = there;
+            match dice.roll(4) {
+                0 => request["without_package"] = true.into(),
+                1 => request["package"] = id(dice, 'p', 5).into(),
+                _ => request["time_zone"] = one_of(dice, &ZONES).0.into(),
+            }
+            ("accounts.edit", request)
+        }
+        10..13 => ("accounts.hold", json!({"account": account, "reason": one_of(dice, &["admin", "billing", "owner_request"])})),
+        13..20 => {
+            let holds = model.accounts.get(&account).map(|account| account.holds.clone()).unwrap_or_default();
+            let hold = if holds.is_empty() { dice.roll(4) } else { one_of(dice, &holds) };
+            ("accounts.release", json!({"account": account, "hold": hold}))
+        }
+        20 => ("accounts.close", there),
+        21..24 => ("accounts.reopen", there),
+        24..26 => ("accounts.activate", there),
+        26 => ("accounts.get", there),
+        27..30 => ("limits.set", json!({"account": account, "limit": limit, "value": random_limit(dice)})),
+        30..32 => ("limits.inherit", json!({"account": account, "limit": limit})),
+        32 => ("limits.set_default", json!({"limit": limit, "value": random_limit(dice)})),
+        33..35 => {
+            let mut request = json!({"package": id(dice, 'p', 5), "limits": random_limits(dice)});
+            if dice.roll(2) == 0 {
+                request["role"] = role.into();
+            } else {
+                request["without_role"] = true.into();
+            }
+            ("packages.edit", request)
+        }
+        35 if dice.roll(20) == 0 => ("packages.retire", json!({"package": id(dice, 'p', 5)})),
+        35..38 => {
+            let allow: Vec<Value> = random_permissions(dice, 2).into_iter().map(|permission| json!({ "permission": permission })).collect();
+            ("roles.edit", json!({"role": role, "allow": allow, "deny": random_permissions(dice, 8)}))
+        }
+        38..44 => {
+            let mut request = json!({"account": account, "user": known(dice, &model.users, 'u'), "role": role});
+            if dice.roll(2) == 0 {
+                let user = id(dice, 'u', 60);
+                request["email"] = format!("{user}@example.com").into();
+                request["user"] = user.into();
+            }
+            ("members.add", request)
+        }
+        44..46 => ("members.get", member),
+        46..52 => ("members.set_role", json!({"account": account, "user": user, "role": role})),
+        52..54 => ("members.remove", member),
+        54..57 => ("members.disable", member),
+        57..62 => ("members.enable", member),
+        62 => ("users.disable", json!({ "user": user })),
+        63..65 => ("users.enable", json!({ "user": user })),
+        65..70 => ("access.check", json!({"account": account, "user": user, "permission": one_of(dice, &PERMISSIONS)})),
+        70..74 => ("usage.get", there),
+        74..78 => {
+            let by = one_of(dice, &[1, 1000, HOUR_MS / 3, HOUR_MS, DAY_MS, 12 * DAY_MS]);
+            let now_ms = if dice.roll(5) == 0 { model.now_ms - dice.roll(2 * by + 1) } else { model.now_ms + dice.roll(2 * by + 1) };
+            ("clock.set", json!({ "now_ms": now_ms }))
+        }
+        _ => {
+            let most = one_of(dice, &[2, 2, 12, 60]);
+            let mut request = json!({"account": account, "count": 1 + dice.roll(most)});
+            if dice.roll(3) > 0 {
+                request["user"] = user.into();
+            }
+            ("sending.admit", request)
+        }
+    }
+}
+
+fn random_actor(dice: &mut Dice, model: &Model) -> Who {
+    if dice.roll(3) > 0 {
+        return Who::System;
+    }
+    let account = known(dice, &model.accounts, 'a');
+    match model.accounts.get(&account) {
+        Some(there) if dice.roll(4) > 0 => Who::User(known(dice, &there.members, 'u'), account),
+        _ => Who::User(known(dice, &model.users, 'u'), account),
+    }
+}
+
+/// Takes from an answer what the model spoke of, so that the two can be compared; a decision is compared whole.
+fn only_what_was_said(said: &Value, answer: &Value) -> Value {
+    match (said, answer) {
+        (Value::Object(said), Value::Object(answer)) => {
+            said.iter().filter_map(|(key, said)| Some((key.clone(), only_what_was_said(said, answer.get(key)?)))).collect()
+        }
+        (Value::Array(said), Value::Array(answer)) if said.len() == answer.len() => {
+            said.iter().zip(answer).map(|(said, answer)| only_what_was_said(said, answer)).collect()
+        }
+        _ => answer.clone(),
+    }
+}
+
+/// One random walk through store and model.
+struct Walk {
+    seed: u64,
+    dice: Dice,
+    store: Tenantry,
+    model: Model,
+    senders: HashMap<(String, Option<String>), Sender>,
+    last: VecDeque<String>,
+    /// How often each operation ended how.
+    ends: BTreeMap<(&'static str, String), u64>,
+}
+
+impl Walk {
+    fn new(seed: u64, path: &str) -> Walk {
+        let store = Tenantry::open_json(path, &options(start_ms())).unwrap();
+        let mut model = Model { now_ms: start_ms(), ..Model::default() };
+        for role in ["r0", "r1", "r2", "r3"] {
+            must(&store, "roles.create", json!({"id": role, "name": role, "allow": [{"permission": "campaigns.send"}]}));
+            model.roles.insert(role.to_owned(), Role { allow: bit("campaigns.send"), deny: 0 });
+        }
+        for package in ["p0", "p1", "p2", "p3"] {
+            must(&store, "packages.create", json!({"id": package, "name": package}));
+            model.packages.insert(package.to_owned(), Package::default());
+        }
+        Walk { seed, dice: Dice::new(seed), store, model, senders: HashMap::new(), last: VecDeque::new(), ends: BTreeMap::new() }
+    }
+
+    fn step(&mut self) {
+        let who = random_actor(&mut self.dice, &self.model);
+        let (operation, request) = random_request(&mut self.dice, &self.model);
+        self.last.push_back(format!("{who:?} {operation} {request}"));
+        if self.last.len() > 12 {
+            self.last.pop_front();
+        }
+        let said = self.model.run(&who, operation, &request);
+        let answered = match (operation, &who) {
+            ("sending.admit", Who::System) if self.dice.roll(2) == 0 => self.admit_prepared(&request),
+            _ => call(&self.store, &who, operation, &request).map_err(|error| error["code"].as_str().unwrap().to_owned()),
+        };
+        match (&said, &answered) {
+            (Ok(said), Ok(answer)) if operation == "sending.admit" => self.agree(said, answer),
+            (Ok(said), Ok(answer)) => self.agree(said, &only_what_was_said(said, answer)),
+            (Err(said), Err(code)) if said == code => {}
+            _ => self.fail(&format!("the model says {said:?}, the store {answered:?}")),
+        }
+        let end = match &said {
+            Ok(said) => said["refusal"]["code"].as_str().unwrap_or("ok"),
+            Err(code) => code,
+        };
+        *self.ends.entry((operation, end.to_owned())).or_default() += 1;
+    }
+
+    /// Through a handle that was prepared when the account and the user were first seen.
+    fn admit_prepared(&mut self, request: &Value) -> Result<Value, String> {
+        let key = (request["account"].as_str().unwrap().to_owned(), request["user"].as_str().map(str::to_owned));
+        let count = request["count"].as_u64().unwrap();
+        let decided = match self.senders.get(&key) {
+            Some(sender) => sender.admit(count),
+            None => self.store.sender(&key.0, key.1.as_deref()).and_then(|sender| self.senders.entry(key).or_insert(sender).admit(count)),
+        };
+        decided.map(|decision| serde_json::to_value(decision).unwrap()).map_err(|error| error.code().name().to_owned())
+    }
+
+    fn agree(&self, said: &Value, answer: &Value) {
+        if said != answer {
+            self.fail(&format!("the model says {said}\n  the store       {answer}"));
+        }
+    }
+
+    fn fail(&self, what: &str) -> ! {
+        let last: Vec<_> = self.last.iter().map(String::as_str).collect();
+        panic!("walk {}: {what}\n  after\n    {}", self.seed, last.join("\n    "));
+    }
+
+    /// Everything that must hold between any two steps.
+    fn check(&mut self) {
+        for id in self.model.accounts.clone().keys() {
+            let members = must(&self.store, "members.list", json!({"account": id, "limit": 500}))["members"].clone();
+            let members = members.as_array().unwrap();
+            let owners: Vec<_> = members.iter().filter(|member| member["owner"] == true).map(|member| member["user"].as_str().unwrap()).collect();
+            let account = &self.model.accounts[id];
+            if owners != [account.owner.as_str()] || members.len() != account.members.len() {
+                self.fail(&format!("`{id}` has the owners {owners:?} and {} members", members.len()));
+            }
+            let said = self.model.usage(id);
+            let answer = must(&self.store, "usage.get", json!({ "account": id }));
+            self.agree(&said, &only_what_was_said(&said, &answer));
+        }
+        let verified = must(&self.store, "store.verify", json!({}));
+        assert_eq!(verified["whole"], true, "walk {}: {verified}", self.seed);
+    }
+
+    fn reopen(&mut self, path: &str) {
+        self.senders.clear();
+        self.store.close().unwrap();
+        self.store = Tenantry::open_json(path, &options(self.model.now_ms)).unwrap();
+        self.model.reopen();
+        self.last.push_back("reopen".to_owned());
+    }
+}
+
+fn options(now_ms: u64) -> Vec<u8> {
+    json!({"clock": {"manual_ms": now_ms}, "seed": 1, "durability": "relaxed", "cache_mib": 8}).to_string().into_bytes()
+}
+
+/// R-TEA-2, R-PKG-3, R-QTA-1, R-ROL-5 to 7: what the model says is what the store answers, whoever asks; and with that
+/// each account has one owner, no grant passes a limit of the account or above, and what is used is the sum of the grants.
+#[test]
+fn random_operations_answer_as_the_model_says() {
+    let mut dice = Dice::of_test("random_operations_answer_as_the_model_says");
+    let mut ends: BTreeMap<(&str, String), u64> = BTreeMap::new();
+    let fresh: Vec<u64> = (0..count("TENANTRY_RUNS", 40)).map(|_| dice.number()).collect();
+    for seed in REGRESSIONS.iter().copied().chain(fresh) {
+        let mut walk = Walk::new(seed, ":memory:");
+        for _ in 0..15 {
+            (0..100).for_each(|_| walk.step());
+            walk.check();
+        }
+        for (end, times) in walk.ends {
+            *ends.entry(end).or_default() += times;
+        }
+    }
+    println!("{ends:?}");
+    let operations: BTreeSet<&str> = ends.keys().map(|(operation, _)| *operation).collect();
+    for operation in operations {
+        assert!(ends.contains_key(&(operation, "ok".to_owned())), "no walk saw `{operation}` succeed");
+    }
+    let sends = |end: &str| ends.get(&("sending.admit", end.to_owned())).copied().unwrap_or_default();
+    for end in ["ok", "quota_exceeded", "exceeds_limit", "permission_denied", "account_suspended"] {
+        assert!(sends(end) >= 100, "the walks are not worth their time: {} sends ended in `{end}`", sends(end));
+    }
+}
+
+/// The same on disk, closed and opened again in between: nothing is forgotten, and a clean close gives every block back.
+#[test]
+fn a_store_on_disk_that_is_opened_again_answers_as_the_model_says() {
+    let mut dice = Dice::of_test("a_store_on_disk_that_is_opened_again_answers_as_the_model_says");
+    for _ in 0..count("TENANTRY_RUNS", 3) {
+        let scratch = Scratch::new("properties");
+        let path = scratch.at("store").to_str().unwrap().to_owned();
+        let mut walk = Walk::new(dice.number(), &path);
+        for _ in 0..8 {
+            (0..120).for_each(|_| walk.step());
+            walk.reopen(&path);
+            walk.check();
+        }
+    }
+}
+
+// ---- Threads that fight for the last unit.
+
+/// Eight threads take what they can get from these senders; answers how much was granted.
+fn hammer(dice: &mut Dice, senders: &[Sender]) -> u64 {
+    let granted = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            let (granted, mut dice) = (&granted, Dice::new(dice.number()));
+            scope.spawn(move || {
+                let mut open: Vec<&Sender> = senders.iter().collect();
+                while !open.is_empty() {
+                    let at = dice.roll(open.len() as u64) as usize;
+                    let count = 1 + dice.roll(4);
+                    let decision = admit(open[at], count);
+                    granted.fetch_add(decision.granted, Ordering::Relaxed);
+                    if decision.granted == 0 && count == 1 {
+                        open.swap_remove(at);
+                    } else {
+                        assert!(decision.granted == count || decision.granted == 0, "{count} were asked for: {decision:?}");
+                    }
+                }
+            });
+        }
+    });
+    granted.into_inner()
+}
+
+fn admit(sender: &Sender, count: u64) -> Decision {
+    let decision = sender.admit(count).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(decision.granted == 0, decision.refusal.is_some());
+    if let Some(refusal) = &decision.refusal {
+        assert!(matches!(refusal.code, Code::QuotaExceeded | Code::ExceedsLimit), "{refusal:?}");
+    }
+    decision
+}
+
+fn used(store: &Tenantry, account: &str) -> u64 {
+    must(store, "usage.get", json!({ "account": account }))["windows"][1]["used"].as_u64().unwrap()
+}
+
+fn fight(dice: &mut Dice, path: &str) {
+    let options = json!({"clock": {"manual_ms": start_ms()}, "seed": 1}).to_string();
+    let store = Tenantry::open_json(path, options.as_bytes()).unwrap();
+    let owner = |user: &str| json!({"user": user, "email": format!("{user}@example.com")});
+    let limit = 1500 + dice.roll(1000);
+
+    must(&store, "accounts.create", json!({"id": "one", "name": "One", "owner": owner("ann"), "limits": {"email_per_day": limit}}));
+    let senders = [store.sender("one", None).unwrap(), store.sender("one", Some("ann")).unwrap()];
+    assert_eq!(hammer(dice, &senders), limit, "one account");
+    assert_eq!(used(&store, "one"), limit);
+
+    must(&store, "accounts.create", json!({"id": "top", "name": "Top", "owner": owner("tom"), "limits": {"email_per_day": limit}}));
+    let mut senders = vec![store.sender("top", None).unwrap()];
+    let children = ["kid0", "kid1", "kid2", "kid3"];
+    for (at, child) in children.iter().enumerate() {
+        let mut limits = json!({"email_per_day": "unlimited"});
+        if at > 1 {
+            limits["email_per_day"] = (limit / 5).into();
+        }
+        must(&store, "accounts.create", json!({"id": child, "name": child, "parent": "top", "owner": owner(child), "limits": limits}));
+        senders.push(store.sender(child, None).unwrap());
+    }
+    assert_eq!(hammer(dice, &senders), limit, "a tree");
+    assert_eq!(used(&store, "top"), limit);
+    let below: Vec<u64> = children.iter().map(|child| used(&store, child)).collect();
+    assert!(below.iter().sum::<u64>() <= limit && below[2] <= limit / 5 && below[3] <= limit / 5, "{below:?} of {limit}");
+
+    let before: Vec<u64> = ["one", "top"].iter().chain(&children).map(|account| used(&store, account)).collect();
+    store.close().unwrap();
+    if path != ":memory:" {
+        let store = Tenantry::open_json(path, options.as_bytes()).unwrap();
+        let after: Vec<u64> = ["one", "top"].iter().chain(&children).map(|account| used(&store, account)).collect();
+        assert_eq!(after, before, "after closing and opening again");
+        assert_eq!(store.admit("one", None, 1).unwrap().granted, 0);
+        assert_eq!(store.admit("kid0", None, 1).unwrap().granted, 0);
+    }
+}
+
+/// R-QTA-1: two calls at once never pass a limit together, and the last unit is sold, once.
+#[test]
+fn the_last_unit_is_sold_exactly_once_in_memory() {
+    let mut dice = Dice::of_test("the_last_unit_is_sold_exactly_once_in_memory");
+    for _ in 0..count("TENANTRY_RUNS", 20) {
+        fight(&mut dice, ":memory:");
+    }
+}
+
+#[test]
+fn the_last_unit_is_sold_exactly_once_on_disk() {
+    let mut dice = Dice::of_test("the_last_unit_is_sold_exactly_once_on_disk");
+    let scratch = Scratch::new("properties");
+    fight(&mut dice, scratch.at("store").to_str().unwrap());
+}
+
+// ---- Users who ask for what is not theirs.
+
+/// A platform with two teams; `ann` owns and `adam` administers the first, `ben` and `beth` are of the second.
+fn two_teams(store: &Tenantry) {
+    must(
+        store,
+        "roles.create",
+        json!({"id": "admin", "name": "Admin", "allow": [
+        {"permission": "users"}, {"permission": "accounts"}, {"permission": "campaigns"}, {"permission": "limits"}, {"permission": "roles"}]}),
+    );
+    must(store, "packages.create", json!({"id": "small", "name": "Small", "limits": {"email_per_day": 100}}));
+    for (account, parent, owner, member) in [
+        ("alpha", None, "ann", "adam"),
+        ("beta", None, "ben", "beth"),
+        ("alpha-kid", Some("alpha"), "aki", "ada"),
+        ("beta-kid", Some("beta"), "bo", "bea"),
+    ] {
+        let mut request =
+            json!({"id": account, "name": account, "package": "small", "owner": {"user": owner, "email": format!("{owner}@example.com")}});
+        if let Some(parent) = parent {
+            request["parent"] = parent.into();
+        }
+        must(store, "accounts.create", request);
+        must(store, "members.add", json!({"account": account, "user": member, "email": format!("{member}@example.com"), "role": "admin"}));
+    }
+    assert_eq!(store.admit("beta", None, 7).unwrap().granted, 7);
+}
+
+/// A request of this operation, of the right shape, about this account and this user.
+fn request_about(dice: &mut Dice, schema: &Value, account: &str, user: &str) -> Value {
+    let mut request = json!({});
+    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    for name in schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()) {
+        if name != "account" && name != "user" && !required.contains(&name) {
+            continue;
+        }
+        request[name] = match name {
+            "account" => account.into(),
+            "user" => user.into(),
+            "role" => "admin".into(),
+            "package" => "small".into(),
+            "permission" => "campaigns.send".into(),
+            "limit" => one_of(dice, &LIMITS).into(),
+            "value" | "count" | "hold" | "now_ms" => (1 + dice.roll(3)).into(),
+            "reason" => "owner_request".into(),
+            "words" | "name" | "title" => "campaigns".into(),
+            "email" => format!("{user}@example.com").into(),
+            "owner" => json!({ "user": user }),
+            other => unreachable!("a request has the new required field `{other}`: say here what to fill it with"),
+        };
+    }
+    request
+}
+
+/// Sections 2 and 6 of the rules: what belongs to another account answers as what is not there, and is not touched.
+#[test]
+fn nobody_reads_or_writes_in_the_account_of_another() {
+    let mut dice = Dice::of_test("nobody_reads_or_writes_in_the_account_of_another");
+    let store = Tenantry::open_json(":memory:", &options(start_ms())).unwrap();
+    two_teams(&store);
+    let before = must(&store, "store.state_hash", json!({}));
+    // An account and a user of the other team, of the own team but not of the own account, and names that nobody has.
+    let foreign = [("beta", "ben"), ("beta", "beth"), ("beta-kid", "bo"), ("beta-kid", "bea"), ("alpha-kid", "aki"), ("alpha-kid", "ada")];
+    let missing = ("account-of-nobody", "user-of-nobody");
+    let schemas: Vec<(&str, Value)> = CATALOGUE.iter().map(|entry| (entry.name, (entry.request)().to_value())).collect();
+    let mut codes: BTreeMap<String, u64> = BTreeMap::new();
+    let mut asked = 0;
+    while asked < 10_000 {
+        let (operation, schema) = &schemas[dice.roll(schemas.len() as u64) as usize];
+        let theirs = foreign[dice.roll(foreign.len() as u64) as usize];
+        let me = one_of(&mut dice, &["ann", "adam"]);
+        // Who I am, in which account; which account and which user I name.
+        let shape = dice.roll(4);
+        let seed = dice.number();
+        let ask = |(account, user): (&str, &str)| {
+            let (home, named_account, named_user) = match shape {
+                0 => ("alpha", account, user),
+                1 => ("alpha", account, me),
+                2 => ("alpha", "alpha", user),
+                _ => (account, account, user),
+            };
+            let request = request_about(&mut Dice::new(seed), schema, named_account, named_user);
+            if !request.as_object().unwrap().values().any(|value| value == account || value == user) {
+                return None;
+            }
+            let answer = call(&store, &Who::User(me.to_owned(), home.to_owned()), operation, &request);
+            // With the names taken out, the answers must be the same, letter by letter.
+            let text = format!("{answer:?}").replace(&format!("\"{account}\""), "ACCOUNT").replace(&format!("\"{user}\""), "USER");
+            Some((text.replace(&format!("`{account}`"), "ACCOUNT").replace(&format!("`{user}`"), "USER"), answer, request))
+        };
+        let (Some((of_theirs, answer, request)), Some((of_nobody, ..))) = (ask(theirs), ask(missing)) else { continue };
+        asked += 1;
+        assert_eq!(of_theirs, of_nobody, "{me} {operation} {request}");
+        match answer {
+            Err(error) => *codes.entry(error["code"].as_str().unwrap().to_owned()).or_default() += 1,
+            // Only what says "no" may be said.
+            Ok(answer) => {
+                let no = answer["allowed"] == false || answer["would_grant"] == false;
+                assert!(no, "{me} {operation} {request}: {answer}");
+                *codes.entry("(no)".to_owned()).or_default() += 1;
+            }
+        }
+    }
+    println!("{codes:?}");
+    assert_eq!(must(&store, "store.state_hash", json!({})), before, "something was written");
+    assert!(codes.keys().any(|code| code == "not_found") && codes.keys().any(|code| code == "actor_not_allowed"), "{codes:?}");
+}

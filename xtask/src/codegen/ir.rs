@@ -1,0 +1,271 @@
+//! The catalogue as the generators see it: operations, types and errors, read from the core's schemas.
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use tenantry::catalogue::CATALOGUE;
+use tenantry::{Class, Code, Effect, PermissionTree};
+
+/// All that a binding needs to know.
+pub struct Catalogue {
+    /// The version of the library.
+    pub version: String,
+    /// What a binding compares when it is loaded.
+    pub hash: String,
+    /// The operations, sorted by name.
+    pub ops: Vec<Op>,
+    /// The types that requests and answers use, sorted by name.
+    pub types: Vec<TypeDef>,
+    /// The error codes, sorted by number.
+    pub errors: Vec<ErrorDef>,
+    /// The classes of errors.
+    pub classes: Vec<ClassDef>,
+    /// The built-in permissions with their titles.
+    pub permissions: Vec<(String, String)>,
+}
+
+/// An operation.
+pub struct Op {
+    /// The whole name, such as `accounts.set_x`.
+    pub name: String,
+    /// What stands before the dot.
+    pub namespace: String,
+    /// What stands after the dot.
+    pub method: String,
+    /// Whether it changes anything.
+    pub write: bool,
+    /// Who may call it: `system`, or the permission that a user needs.
+    pub access: String,
+    /// What it does.
+    pub doc: String,
+    /// The fields of the request.
+    pub fields: Vec<Field>,
+    /// The struct that it answers with.
+    pub answer: String,
+}
+
+/// A field of a request or of a struct.
+pub struct Field {
+    /// The name.
+    pub name: String,
+    /// What it means.
+    pub doc: String,
+    /// Its type.
+    pub ty: TypeRef,
+    /// Whether it is always there.
+    pub required: bool,
+}
+
+/// The type of a field.
+pub enum TypeRef {
+    /// True or false.
+    Bool,
+    /// A whole number from 0 to 2^53 - 1.
+    Integer,
+    /// A text.
+    Text,
+    /// `unlimited` or a whole number.
+    Limit,
+    /// A list.
+    List(Box<TypeRef>),
+    /// One of the catalogue's types.
+    Named(String),
+}
+
+/// A type of the catalogue.
+pub enum TypeDef {
+    /// Fields by name.
+    Struct {
+        /// The name.
+        name: String,
+        /// What it is.
+        doc: String,
+        /// Its fields.
+        fields: Vec<Field>,
+        /// Whether requests use it.
+        input: bool,
+        /// Whether answers use it.
+        output: bool,
+    },
+    /// One of several texts.
+    Enum {
+        /// The name.
+        name: String,
+        /// What it is.
+        doc: String,
+        /// The texts, each with what it means.
+        values: Vec<(String, String)>,
+    },
+}
+
+/// An error code.
+pub struct ErrorDef {
+    /// The name.
+    pub name: String,
+    /// The number.
+    pub number: i32,
+    /// The name of its class.
+    pub class: String,
+    /// Whether a retry helps.
+    pub retry: String,
+    /// What it means.
+    pub doc: String,
+}
+
+/// A class of errors.
+pub struct ClassDef {
+    /// The name.
+    pub name: String,
+    /// What it means.
+    pub doc: String,
+}
+
+impl TypeDef {
+    /// The name of the type.
+    pub fn name(&self) -> &str {
+        match self {
+            TypeDef::Struct { name, .. } | TypeDef::Enum { name, .. } => name,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Side {
+    Input,
+    Output,
+}
+
+/// Reads the core's catalogue. What the generators would not understand is refused here.
+pub fn read() -> Result<Catalogue> {
+    let mut types = BTreeMap::new();
+    let mut ops = Vec::new();
+    for entry in CATALOGUE {
+        let mut read_op = || -> Result<Op> {
+            let request = (entry.request)().to_value();
+            let answer = (entry.answer)().to_value();
+            let (namespace, method) = entry.name.split_once('.').context("an operation is named `namespace.method`")?;
+            let fields = fields(&request, &request, Side::Input, &mut types)?;
+            let answer_name = text(&answer, "title")?;
+            add_type(&answer_name, &answer, &answer, Side::Output, &mut types)?;
+            Ok(Op {
+                name: entry.name.to_owned(),
+                namespace: namespace.to_owned(),
+                method: method.to_owned(),
+                write: entry.effect != Effect::Read,
+                access: match entry.access {
+                    tenantry::ops::Access::System => "system".to_owned(),
+                    tenantry::ops::Access::Account(permission) => permission.to_owned(),
+                },
+                doc: text(&request, "description")?,
+                fields,
+                answer: answer_name,
+            })
+        };
+        ops.push(read_op().with_context(|| format!("in operation `{}`", entry.name))?);
+    }
+    let errors = Code::all().iter().map(|code| ErrorDef {
+        name: code.name().to_owned(),
+        number: code.number(),
+        class: code.class().name().to_owned(),
+        retry: code.retry().name().to_owned(),
+        doc: code.sentence().to_owned(),
+    });
+    let classes = Class::ALL.iter().map(|class| ClassDef { name: class.name().to_owned(), doc: class.sentence().to_owned() });
+    let tree = PermissionTree::new(&[]);
+    Ok(Catalogue {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        hash: tenantry::catalogue::hash().to_owned(),
+        ops,
+        types: types.into_values().collect(),
+        errors: errors.collect(),
+        classes: classes.collect(),
+        permissions: tree.nodes().iter().map(|node| (node.id.clone(), node.title.clone())).collect(),
+    })
+}
+
+fn text(schema: &Value, key: &str) -> Result<String> {
+    let text = schema.get(key).and_then(Value::as_str).with_context(|| format!("a schema has no `{key}`: {schema}"))?;
+    Ok(text.split('\n').map(str::trim_end).collect::<Vec<_>>().join("\n"))
+}
+
+fn fields(schema: &Value, root: &Value, side: Side, types: &mut BTreeMap<String, TypeDef>) -> Result<Vec<Field>> {
+    let empty = Map::new();
+    let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
+    let required: Vec<&str> = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let mut fields = Vec::new();
+    for (name, property) in properties {
+        let mut field = || -> Result<Field> {
+            let ty = type_ref(property, root, side, types)?;
+            Ok(Field { name: name.clone(), doc: text(property, "description")?, ty, required: required.contains(&name.as_str()) })
+        };
+        fields.push(field().with_context(|| format!("in field `{name}`"))?);
+    }
+    Ok(fields)
+}
+
+fn type_ref(schema: &Value, root: &Value, side: Side, types: &mut BTreeMap<String, TypeDef>) -> Result<TypeRef> {
+    if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
+        let name = reference.strip_prefix("#/$defs/").with_context(|| format!("a reference to `{reference}`"))?;
+        if name == "Limit" {
+            return Ok(TypeRef::Limit);
+        }
+        let target = root.get("$defs").and_then(|all| all.get(name)).with_context(|| format!("no definition of `{name}`"))?;
+        add_type(name, target, root, side, types)?;
+        return Ok(TypeRef::Named(name.to_owned()));
+    }
+    if let Some(options) = schema.get("anyOf").and_then(Value::as_array) {
+        let real: Vec<_> = options.iter().filter(|option| **option != json!({"type": "null"})).collect();
+        let [only] = real.as_slice() else { bail!("a choice of several types: {schema}") };
+        return type_ref(only, root, side, types);
+    }
+    let kind = match schema.get("type") {
+        Some(Value::String(kind)) => kind.as_str(),
+        Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).find(|kind| *kind != "null").context("a type that is only null")?,
+        _ => bail!("a schema without type: {schema}"),
+    };
+    Ok(match kind {
+        "boolean" => TypeRef::Bool,
+        "integer" => TypeRef::Integer,
+        "string" => TypeRef::Text,
+        "array" => {
+            let items = schema.get("items").context("a list without items")?;
+            TypeRef::List(Box::new(type_ref(items, root, side, types)?))
+        }
+        other => bail!("the type `{other}`: {schema}"),
+    })
+}
+
+fn add_type(name: &str, schema: &Value, root: &Value, side: Side, types: &mut BTreeMap<String, TypeDef>) -> Result<()> {
+    let doc = text(schema, "description").with_context(|| format!("in type `{name}`"))?;
+    if let Some(options) = schema.get("oneOf").and_then(Value::as_array) {
+        let value = |option: &Value| Ok((text(option, "const")?, text(option, "description")?));
+        let values = options.iter().map(value).collect::<Result<_>>().with_context(|| format!("in type `{name}`"))?;
+        types.insert(name.to_owned(), TypeDef::Enum { name: name.to_owned(), doc, values });
+        return Ok(());
+    }
+    let known = match types.get(name) {
+        Some(TypeDef::Struct { input, output, .. }) => (*input, *output),
+        _ => (false, false),
+    };
+    let (input, output) = match side {
+        Side::Input => (true, known.1),
+        Side::Output => (known.0, true),
+    };
+    let fields = fields(schema, root, side, types).with_context(|| format!("in type `{name}`"))?;
+    types.insert(name.to_owned(), TypeDef::Struct { name: name.to_owned(), doc, fields, input, output });
+    Ok(())
+}
+
+impl TypeRef {
+    /// The type as `tenantry.json` writes it: `text`, `list<Hold>`.
+    pub fn label(&self) -> String {
+        match self {
+            TypeRef::Bool => "bool".to_owned(),
+            TypeRef::Integer => "integer".to_owned(),
+            TypeRef::Text => "text".to_owned(),
+            TypeRef::Limit => "limit".to_owned(),
+            TypeRef::List(item) => format!("list<{}>", item.label()),
+            TypeRef::Named(name) => name.clone(),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Writes `include/tenantry.json`: the catalogue for programs that generate or check something themselves.
+
+use super::ir::{Catalogue, Field, TypeDef};
+use anyhow::Result;
+use serde_json::{Value, json};
+
+/// The catalogue as one JSON document.
+pub fn files(catalogue: &Catalogue) -> Result<Vec<(String, String)>> {
+    let document = json!({
+        "generated": "by `cargo xtask codegen` from the catalogue: do not edit",
+        "version": catalogue.version,
+        "hash": catalogue.hash,
+        "operations": catalogue.ops.iter().map(|op| json!({
+            "name": op.name,
+            "write": op.write,
+            "access": op.access,
+            "doc": op.doc,
+            "request": fields(&op.fields),
+            "answer": op.answer,
+        })).collect::<Vec<_>>(),
+        "types": catalogue.types.iter().map(type_def).collect::<Vec<_>>(),
+        "errors": catalogue.errors.iter().map(|error| json!({
+            "name": error.name,
+            "number": error.number,
+            "class": error.class,
+            "retry": error.retry,
+            "doc": error.doc,
+        })).collect::<Vec<_>>(),
+        "permissions": catalogue.permissions.iter().map(|(id, title)| json!({"permission": id, "title": title})).collect::<Vec<_>>(),
+    });
+    Ok(vec![("include/tenantry.json".to_owned(), format!("{document:#}\n"))])
+}
+
+fn fields(fields: &[Field]) -> Vec<Value> {
+    fields.iter().map(|field| json!({"name": field.name, "type": field.ty.label(), "required": field.required, "doc": field.doc})).collect()
+}
+
+fn type_def(def: &TypeDef) -> Value {
+    match def {
+        TypeDef::Struct { name, doc, fields: all, input, output } => {
+            json!({"name": name, "doc": doc, "fields": fields(all), "input": input, "output": output})
+        }
+        TypeDef::Enum { name, doc, values } => {
+            json!({"name": name, "doc": doc, "values": values.iter().map(|(value, doc)| json!({"value": value, "doc": doc})).collect::<Vec<_>>()})
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The project's commands: `cargo xtask codegen | test | demo | bench | soak`.
+
+mod bench;
+mod codegen;
+mod demo;
+mod setup;
+mod test;
+
+use anyhow::{Result, bail};
+use std::path::Path;
+
+const USAGE: &str = "usage: cargo xtask COMMAND
+  test               set up what is needed and run all tests in all languages
+  demo [--short]     the mail host: thousands of messages, killed in the middle
+  codegen [--check]  write what follows from the catalogue, or compare
+  bench              the benchmarks, with their peers
+  soak               the long versions of the crash tests";
+
+fn main() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["codegen"] => codegen::run(&root, false),
+        ["codegen", "--check"] => codegen::run(&root, true),
+        ["test"] => test::run(&root),
+        ["demo"] => demo::run(&root, false),
+        ["demo", "--short"] => demo::run(&root, true),
+        ["bench"] => bench::run(&root),
+        ["soak"] => bench::soak(&root),
+        _ => bail!("{USAGE}"),
+    }
+}

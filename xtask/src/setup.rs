@@ -1,0 +1,102 @@
+//! Sets up what tests and demo need: the shared library, a virtual environment with the wheel, the Node package.
+//!
+//! Everything lands in `target/` or is ignored by git, and is made anew only where it changed.
+
+use anyhow::{Context, Result, bail};
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+/// Runs a command in a folder and shows what it prints. `what` is what fails when it does.
+pub fn run(what: &str, folder: &Path, command: &mut Command) -> Result<()> {
+    let began = Instant::now();
+    println!("\n== {what}");
+    let status = command.current_dir(folder).status().with_context(|| format!("{what}: {command:?} cannot be started"))?;
+    if !status.success() {
+        bail!("{what} failed: {command:?}, {status}");
+    }
+    println!("== {what}: {:.1} s", began.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// A cargo command with the cargo that runs this.
+pub fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments);
+    command
+}
+
+/// Builds libtenantry.so and libtenantry.a; answers their folder.
+pub fn library(root: &Path) -> Result<PathBuf> {
+    run("build the C library", root, &mut cargo(&["build", "--release", "-p", "tenantry-ffi"]))?;
+    Ok(root.join("target/release"))
+}
+
+/// A virtual environment with the tenantry wheel and the development tools; answers its Python.
+pub fn python(root: &Path) -> Result<PathBuf> {
+    let venv = root.join("target/venv");
+    let python = venv.join("bin/python");
+    if !python.exists() {
+        run("make the virtual environment", root, Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+    }
+    requirements(root, &python, Path::new("bindings/python/requirements-dev.txt"))?;
+    let wheels = root.join("target/wheels");
+    if wheels.exists() {
+        fs::remove_dir_all(&wheels)?;
+    }
+    let mut maturin = Command::new(venv.join("bin/maturin"));
+    maturin.args(["build", "--release", "--quiet", "--out"]).arg(&wheels);
+    run("build the Python wheel", &root.join("bindings/python"), &mut maturin)?;
+    let wheel = only_file(&wheels, "whl")?;
+    let mut pip = pip(&python);
+    pip.args(["install", "--force-reinstall", "--no-deps", "--no-index"]).arg(wheel);
+    run("install the Python wheel", root, &mut pip)?;
+    Ok(python)
+}
+
+/// Installs a file of pinned requirements, unless this very file was installed before.
+pub fn requirements(root: &Path, python: &Path, file: &Path) -> Result<()> {
+    let wanted = fs::read_to_string(root.join(file)).with_context(|| format!("reading {}", file.display()))?;
+    let name = file.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("-");
+    let stamp = root.join("target/venv").join(name);
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    run(&format!("install {}", file.display()), root, pip(python).args(["install", "-r"]).arg(file))?;
+    fs::write(stamp, wanted)?;
+    Ok(())
+}
+
+fn pip(python: &Path) -> Command {
+    let mut command = Command::new(python);
+    command.args(["-m", "pip", "--quiet", "--disable-pip-version-check"]);
+    command
+}
+
+/// Builds the Node package in place, with its development tools.
+pub fn node(root: &Path) -> Result<()> {
+    let folder = root.join("bindings/node");
+    let lock = fs::read_to_string(folder.join("package-lock.json"))?;
+    let stamp = folder.join("node_modules/.tenantry-lock");
+    if !fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
+        run("install the Node tools", &folder, Command::new("npm").args(["ci", "--no-audit", "--no-fund"]))?;
+        fs::write(stamp, lock)?;
+    }
+    run("build the Node package", &folder, Command::new("npm").args(["run", "--silent", "build"]))
+}
+
+fn only_file(folder: &Path, extension: &str) -> Result<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension() == Some(OsStr::new(extension)) {
+            found.push(path);
+        }
+    }
+    match found.as_slice() {
+        [only] => Ok(only.clone()),
+        _ => bail!("{} should hold one .{extension} file, holds {}", folder.display(), found.len()),
+    }
+}
