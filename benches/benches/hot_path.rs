@@ -37,7 +37,9 @@ fn hot_path(c: &mut Criterion) {
     check.bench_function("tenantry, prepared", |b| b.iter(|| access.allowed().expect("answered")));
     check.bench_function("tenantry, by ids", |b| b.iter(|| t.allowed(black_box("acme"), "ann", "campaigns.send").expect("answered")));
     check.bench_function("tenantry, JSON", |b| {
-        b.iter(|| t.call_json(b"", b"access.check", black_box(br#"{"account":"acme","user":"ann","permission":"campaigns.send"}"#)).expect("answered"))
+        b.iter(|| {
+            t.call_json(b"", b"access.check", black_box(br#"{"account":"acme","user":"ann","permission":"campaigns.send"}"#)).expect("answered")
+        })
     });
     check.finish();
 }

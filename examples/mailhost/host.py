@@ -82,9 +82,9 @@ class MailHost:
         """The message is here: one decision for all recipients, charged in the same step, and only then the 250."""
         login = cast(Login, session.auth_data)
         count = len(envelope.rcpt_tos)
-        # Mostly decided in memory, within microseconds; but now and then a block is drawn from the store, and that waits
-        # for the disk. In a thread it holds up nobody else, and draws that come together share one sync of the disk.
-        decision = await asyncio.to_thread(login.gate.decide, count)
+        # Mostly decided in memory, within microseconds. Now and then a block is drawn from the store, and that waits for
+        # the disk: in a thread it holds up nobody else, and draws that come together share one sync of the disk.
+        decision = login.gate.try_decide(count) or await asyncio.to_thread(login.gate.decide, count)
         if decision.refusal:
             return reply(decision.refusal)
         message = uuid.uuid4().hex

@@ -576,7 +576,7 @@ static void in_child(tenantry_store store, tenantry_access access, tenantry_send
     EXPECT_STATUS(TENANTRY_OK, tenantry_close(own));
     tenantry_free(own);
     tenantry_text error;
-    EXPECT_STATUS(TENANTRY_STORE_FAILED, tenantry_open(folder, strlen(folder), NULL, 0, &own, &error));
+    EXPECT_STATUS(TENANTRY_FORKED, tenantry_open(folder, strlen(folder), NULL, 0, &own, &error));
     tenantry_text_free(&error);
 }
 
@@ -637,7 +637,11 @@ static void test_fork(const char *folder)
     EXPECT(strcmp(before, after) == 0);
 
     /* And while other threads are in the middle of everything. */
+#ifdef __SANITIZE_ADDRESS__
+    enum { THREADS = 2, FORKS = 0 }; /* a lock of its allocator that another thread holds stays taken in the child */
+#else
     enum { THREADS = 2, FORKS = 20 };
+#endif
     pthread_t threads[THREADS];
     traffic busy = {store, 0};
     for (int i = 0; i < THREADS; i++) EXPECT(pthread_create(&threads[i], NULL, keep_busy, &busy) == 0);

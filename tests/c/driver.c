@@ -6,7 +6,7 @@
  *     check <account> <user> <permission>          {"ok":{"allowed":true}}
  *     close                                        {"ok":{}}
  *
- * The words of a line are parted by tabs. Prepared handles are kept from their first use until `close`, so a
+ * The words of a line are parted by tabs. Prepared handles are kept from their first use until the next `open`, so a
  * scenario also shows that they see every change. A check is asked both ways, which must agree; an
  * admission charges, so it goes through the handle and by ids in turn. */
 #define _POSIX_C_SOURCE 200809L
@@ -70,9 +70,24 @@ static prepared *handles_of(char *const words[4])
     return &handles[handle_count++];
 }
 
+/* Frees all handles: what is still open is closed. */
+static void end(void)
+{
+    for (size_t i = 0; i < handle_count; i++) {
+        tenantry_access_free(handles[i].access);
+        tenantry_sender_free(handles[i].sender);
+        free(handles[i].key);
+    }
+    free(handles);
+    handles = NULL;
+    handle_count = 0;
+    tenantry_free(store);
+    store.id = 0;
+}
+
 static void do_open(char *const words[])
 {
-    if (store.id != 0) fail("a store is open");
+    if (store.id != 0) end();
     tenantry_text error;
     int32_t status = tenantry_open(words[1], strlen(words[1]), words[2], strlen(words[2]), &store, &error);
     print_text(status, &error);
@@ -139,26 +154,9 @@ static void do_check(char *const words[])
         print("ok", by_ids ? "{\"allowed\":true}" : "{\"allowed\":false}");
 }
 
-/* Closes the store and frees all handles. */
-static int32_t end(void)
-{
-    int32_t status = tenantry_close(store);
-    for (size_t i = 0; i < handle_count; i++) {
-        tenantry_access_free(handles[i].access);
-        tenantry_sender_free(handles[i].sender);
-        free(handles[i].key);
-    }
-    free(handles);
-    handles = NULL;
-    handle_count = 0;
-    tenantry_free(store);
-    store.id = 0;
-    return status;
-}
-
 static void do_close(void)
 {
-    int32_t status = end();
+    int32_t status = tenantry_close(store);
     if (status != TENANTRY_OK)
         print_status(status);
     else
@@ -189,6 +187,6 @@ int main(void)
         if (fflush(stdout) != 0) fail("nobody reads the answers");
     }
     free(line);
-    if (store.id != 0 && end() != TENANTRY_OK) fail("the store could not be closed");
+    if (store.id != 0) end();
     return 0;
 }

@@ -146,3 +146,16 @@ def test_the_quickstart_does_what_its_comments_say(tmp_path: Path) -> None:
             "email_per_day: 3 of 3",
             "email_per_month: 3 of unlimited",
         ]
+
+
+def test_try_decide_never_waits_for_the_disk(t: tenantry.Tenantry) -> None:
+    gate = t.sender(account="acme")
+    # Nothing is drawn yet, so memory alone cannot tell; once it has drawn a block that is left over, it can.
+    assert gate.try_decide() is None
+    assert t.usage.get(account="acme").windows[1].used == 0
+    t.limits.set(account="acme", limit="email_per_day", value=1000)
+    decided = [gate.try_decide() or gate.decide() for _ in range(20)]
+    assert [decision.granted for decision in decided] == [1] * 20
+    remembered = gate.try_decide()
+    assert remembered is not None and remembered == gate.last()
+    assert t.usage.get(account="acme").windows[1].used == 21

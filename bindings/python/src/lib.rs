@@ -118,7 +118,16 @@ impl Sender {
         object
     }
 
-    /// The decision of the latest `admit` or `decide` of this handle.
+    /// The same as `decide` where memory alone can tell; `None`, with nothing charged, where it would wait for the disk.
+    #[pyo3(signature = (count = Count(1)), text_signature = "($self, count=1)")]
+    fn try_decide<'py>(&self, py: Python<'py>, count: Count) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Some(decision) = self.sender.try_admit(count.0).map_err(|error| raised(py, &error))? else { return Ok(None) };
+        let object = decision_object(py, &decision)?;
+        *self.last.lock() = Some(decision);
+        Ok(Some(object))
+    }
+
+    /// The decision of the latest `admit`, `decide` or `try_decide` of this handle.
     fn last<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let last = self.last.lock().clone();
         last.map(|decision| decision_object(py, &decision)).transpose()

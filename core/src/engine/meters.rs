@@ -1,8 +1,8 @@
 //! Meters: what may still go out, decided and charged in one step.
 //!
 //! The store is charged ahead for a block of each counter, and a send spends the block in memory. A clean close gives
-//! the rest back; after a crash the block counts as spent. So nothing is ever sent beyond a limit, and at most one
-//! block for each counter is lost.
+//! the rest back; after a crash what was drawn counts as spent. So nothing is ever sent beyond a limit, and what a crash
+//! can cost is one block for each counter, or the largest send that was asked for where that is more.
 
 use super::view::{AccountCell, MAX_DEPTH, View};
 use super::{Engine, keys};

@@ -109,6 +109,7 @@ impl From<StoreError> for Error {
             StoreError::Corrupt { what } => Error::new(Code::StoreCorrupt, what),
             StoreError::Full { what } => Error::new(Code::StoreFull, what),
             StoreError::Failed { what } => Error::new(Code::StoreFailed, what),
+            StoreError::Forked { what } => Error::new(Code::Forked, what),
             StoreError::Invalid { what } => Error::invalid("/path", what),
         }
     }

@@ -110,6 +110,8 @@ pub enum StoreError {
     Full { what: String },
     /// Something else failed while reading or writing.
     Failed { what: String },
+    /// An ancestor of this process opened a store before the fork.
+    Forked { what: String },
     /// The path or a key cannot be used at all.
     Invalid { what: String },
 }
@@ -177,6 +179,7 @@ impl fmt::Display for StoreError {
             StoreError::Corrupt { what } => write!(f, "the store is damaged: {what}"),
             StoreError::Full { what } => write!(f, "no room left: {what}"),
             StoreError::Failed { what } => write!(f, "the store failed: {what}"),
+            StoreError::Forked { what } => f.write_str(what),
             StoreError::Invalid { what } => write!(f, "not usable: {what}"),
         }
     }

@@ -109,9 +109,9 @@ fn refuse_after_fork() -> Result<(), StoreError> {
     static FIRST: AtomicU32 = AtomicU32::new(0);
     let own = std::process::id();
     match FIRST.compare_exchange(0, own, Ordering::AcqRel, Ordering::Acquire) {
-        Err(first) if first != own => Err(StoreError::failed(format!(
-            "process {own} was forked from process {first} after that had opened a store; open stores after forking only"
-        ))),
+        Err(first) if first != own => Err(StoreError::Forked {
+            what: format!("process {own} was forked from process {first} after that had opened a store; open stores after forking only"),
+        }),
         _ => Ok(()),
     }
 }

@@ -29,7 +29,13 @@ class Sender:
         """The same as `admit`, answered with the whole decision."""
 
     def last(self) -> Decision | None:
-        """The decision of the latest `admit` or `decide` of this handle."""
+        """The decision of the latest `admit`, `decide` or `try_decide` of this handle."""
+
+    def try_decide(self, count: int = 1) -> Decision | None:
+        """The same as `decide` where memory alone can tell; `None`, with nothing charged, where it would wait for the disk.
+
+        For an event loop: `gate.try_decide(n) or await asyncio.to_thread(gate.decide, n)`.
+        """
 
 @final
 class Store:
