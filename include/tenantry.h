@@ -47,7 +47,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "8c1af4bebe27c44eaefbee3594efdb86"
+#define TENANTRY_CATALOGUE_HASH "50c7ddf1a717a30fe85e9951aaa0163a"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))
@@ -121,7 +121,7 @@ enum tenantry_error {
     TENANTRY_EMAIL_TAKEN = 400,
     /// The account waits for its owner.
     TENANTRY_ACCOUNT_PENDING = 401,
-    /// The account, or one above it, is suspended; `details.holds` says why where the actor may know.
+    /// The account, or one above it, is suspended by a hold.
     TENANTRY_ACCOUNT_SUSPENDED = 402,
     /// The account, or one above it, is closed.
     TENANTRY_ACCOUNT_CLOSED = 403,

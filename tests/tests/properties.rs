@@ -167,12 +167,17 @@ impl Model {
         }
     }
 
-    fn powers(&self, account: &str, user: &str) -> u32 {
+    /// Before the ceilings.
+    fn powers_on_paper(&self, account: &str, user: &str) -> u32 {
         let Some((role, _)) = self.accounts[account].members.get(user) else { return 0 };
-        let mut powers = role.as_ref().map_or(0, |role| self.roles[role].powers());
         if self.accounts[account].owner == user {
-            powers = EVERYTHING;
+            return EVERYTHING;
         }
+        role.as_ref().map_or(0, |role| self.roles[role].powers())
+    }
+
+    fn powers(&self, account: &str, user: &str) -> u32 {
+        let mut powers = self.powers_on_paper(account, user);
         for above in self.line(account) {
             let package = self.accounts[&above].package.as_ref().map(|id| &self.packages[id]);
             if let Some(role) = package.and_then(|package| package.role.as_ref()) {
@@ -310,10 +315,10 @@ impl Model {
         }
     }
 
-    /// Nobody grants or touches more than they hold.
+    /// Nobody grants or touches more than they hold, on paper.
     fn reach(&self, who: &Who, account: &str, powers: u32) -> Result<(), &'static str> {
         match who {
-            Who::User(user, _) if powers & !self.powers(account, user) != 0 => Err("escalation_refused"),
+            Who::User(user, _) if powers & !self.powers_on_paper(account, user) != 0 => Err("escalation_refused"),
             _ => Ok(()),
         }
     }
@@ -499,7 +504,7 @@ impl Model {
                 if now_ms.saturating_sub(closed_at_ms) >= GRACE_MS {
                     return Err("grace_over");
                 }
-                (account.closed_at_ms, account.pending) = (None, false);
+                account.closed_at_ms = None;
                 Ok(json!({ "id": id }))
             }
             "accounts.activate" => {
@@ -568,7 +573,7 @@ impl Model {
                 if !self.account(&id)?.members.contains_key(&user) {
                     return Err("not_found");
                 }
-                self.reach(who, &id, self.powers(&id, &user))?;
+                self.reach(who, &id, self.powers_on_paper(&id, &user))?;
                 self.reach(who, &id, self.roles[&role].powers())?;
                 self.account(&id)?.members.get_mut(&user).unwrap().0 = Some(role.clone());
                 Ok(json!({ "role": role }))
@@ -581,7 +586,7 @@ impl Model {
                 if account.owner == user {
                     return Err("owner_transfer_required");
                 }
-                self.reach(who, &id, self.powers(&id, &user))?;
+                self.reach(who, &id, self.powers_on_paper(&id, &user))?;
                 let gone = self.drop_member(&id, &user);
                 Ok(json!({ "user_deleted": gone }))
             }
@@ -589,7 +594,7 @@ impl Model {
                 if !self.account(&id)?.members.contains_key(&user) {
                     return Err("not_found");
                 }
-                self.reach(who, &id, self.powers(&id, &user))?;
+                self.reach(who, &id, self.powers_on_paper(&id, &user))?;
                 self.account(&id)?.members.get_mut(&user).unwrap().1 = operation == "members.disable";
                 Ok(json!({ "user": user }))
             }

@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '8c1af4bebe27c44eaefbee3594efdb86'
+const CATALOGUE_HASH = '50c7ddf1a717a30fe85e9951aaa0163a'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},

@@ -142,7 +142,7 @@ export class LimitReached extends TenantryError {
  * - `clock_not_manual`: The clock can be set only where the store was opened with a manual clock.
  * - `package_retired`: The package is retired and takes no new accounts.
  * - `account_pending`: The account waits for its owner.
- * - `account_suspended`: The account, or one above it, is suspended; `details.holds` says why where the actor may know.
+ * - `account_suspended`: The account, or one above it, is suspended by a hold.
  * - `account_closed`: The account, or one above it, is closed.
  * - `account_not_closed`: Only a closed account can be reopened.
  * - `grace_over`: The time in which the account could be reopened is over.
@@ -1234,7 +1234,7 @@ export interface AccountsOperations {
   list(request?: AccountsListRequest): Promise<AccountList>
   /** Clears one hold; the others stay. Only the level that placed it, or one above, can (R-ACC-2). */
   release(request: AccountsReleaseRequest): Promise<Account>
-  /** Reopens a closed account within its grace period (R-ACC-3). */
+  /** Reopens a closed account within its grace period; one that was waiting for its owner waits again (R-ACC-3). */
   reopen(request: AccountsReopenRequest): Promise<Account>
   /** The first step of the creation by itself: says what is wrong with the details, and changes nothing (R-ACC-1). */
   validate(request?: AccountsValidateRequest): Promise<AccountValidation>

@@ -179,13 +179,17 @@ impl Engine {
     #[inline]
     pub(crate) fn charge_in_memory(&self, line: &[Arc<AccountCell>], count: u64) -> Option<Decision> {
         let now_ms = self.clock.now_ms();
-        let mut locked = lock(line);
+        self.charge_locked(&mut lock(line), line, count, now_ms)
+    }
+
+    #[inline]
+    fn charge_locked(&self, locked: &mut Locked<'_>, line: &[Arc<AccountCell>], count: u64, now_ms: u64) -> Option<Decision> {
         for (meters, cell) in locked.iter().flatten().zip(line) {
             if meters.stamp != cell.stamp(self) || !meters.counters.iter().all(|counter| counter.covers(count, now_ms)) {
                 return None;
             }
         }
-        Some(Decision { granted: count, refusal: None, remaining: charge(&mut locked, count) })
+        Some(Decision { granted: count, refusal: None, remaining: charge(locked, count) })
     }
 
     /// Charges `count` to every counter of the line, or none, drawing from the store where needed.
@@ -220,6 +224,10 @@ impl Engine {
                         counter.drawn += draw;
                         counter.rest += draw;
                         counter.version = version;
+                    }
+                    // Under the same lock: nobody else takes what was drawn for this send.
+                    if let Some(decision) = self.charge_locked(&mut locked, line, count, self.clock.now_ms()) {
+                        return Ok(decision);
                     }
                 }
                 Err(CommitError::Conflict) => lock(line).iter_mut().flatten().for_each(|meters| **meters = Meters::default()),

@@ -152,11 +152,7 @@ impl AccountCell {
             None if member.disabled => Some(Code::MemberDisabled),
             None => None,
         };
-        let held = match (&member.role, member.owner) {
-            (_, true) => Powers::all(&tree),
-            (Some(role), false) => powers(&tree, &role_with_includes(&mut tx, role)?),
-            (None, false) => Powers::none(&tree),
-        };
+        let held = powers_on_paper(&mut tx, &tree, &member)?;
         let powers = match &view.ceiling {
             Some(ceiling) => held.under(ceiling),
             None => held,
@@ -233,6 +229,15 @@ pub(crate) fn account_line(tx: &mut Tx<'_>, id: &Id) -> Result<Vec<Account>, Err
         }
     }
     Ok(line)
+}
+
+/// What a member's role allows, or the owner's everything, before any ceiling (R-ROL-5).
+pub(crate) fn powers_on_paper(tx: &mut Tx<'_>, tree: &PermissionTree, member: &Member) -> Result<Powers, Error> {
+    Ok(match (&member.role, member.owner) {
+        (_, true) => Powers::all(tree),
+        (Some(role), false) => powers(tree, &role_with_includes(tx, role)?),
+        (None, false) => Powers::none(tree),
+    })
 }
 
 /// The role itself first, then every role that it includes, directly or through others.

@@ -161,7 +161,7 @@ codes! {
     // 400..499: accounts and users
     EmailTaken = 400, "email_taken", Conflict, Never, "The e-mail address belongs to a user already.";
     AccountPending = 401, "account_pending", State, Never, "The account waits for its owner.";
-    AccountSuspended = 402, "account_suspended", State, Never, "The account, or one above it, is suspended; `details.holds` says why where the actor may know.";
+    AccountSuspended = 402, "account_suspended", State, Never, "The account, or one above it, is suspended by a hold.";
     AccountClosed = 403, "account_closed", State, Never, "The account, or one above it, is closed.";
     AccountNotClosed = 404, "account_not_closed", State, Never, "Only a closed account can be reopened.";
     GraceOver = 405, "grace_over", State, Never, "The time in which the account could be reopened is over.";

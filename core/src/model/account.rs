@@ -49,6 +49,8 @@ pub enum Lifecycle {
     Closed {
         /// When it was closed.
         at_ms: u64,
+        /// Whether it was still waiting for its owner; then it waits again when it is reopened.
+        was_pending: bool,
     },
 }
 

@@ -164,7 +164,7 @@ pub struct Close {
     pub account: Id,
 }
 
-/// Reopens a closed account within its grace period (R-ACC-3).
+/// Reopens a closed account within its grace period; one that was waiting for its owner waits again (R-ACC-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reopen {
@@ -300,7 +300,7 @@ fn shown(ctx: &mut Ctx<'_>, id: &Id) -> Result<Account, Error> {
         status,
         holds: account.holds,
         closed_at_ms: match account.lifecycle {
-            Lifecycle::Closed { at_ms } => Some(at_ms),
+            Lifecycle::Closed { at_ms, .. } => Some(at_ms),
             Lifecycle::Pending | Lifecycle::Active => None,
         },
         children: account.children,
@@ -570,7 +570,7 @@ impl Operation for Close {
         if let Lifecycle::Closed { .. } = account.lifecycle {
             return shown(ctx, &self.account);
         }
-        account.lifecycle = Lifecycle::Closed { at_ms: ctx.now_ms };
+        account.lifecycle = Lifecycle::Closed { at_ms: ctx.now_ms, was_pending: account.lifecycle == Lifecycle::Pending };
         save_and_show(ctx, account)
     }
 }
@@ -587,7 +587,7 @@ impl Operation for Reopen {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
         let mut account = load(ctx, &self.account, "/account")?;
-        let Lifecycle::Closed { at_ms } = account.lifecycle else {
+        let Lifecycle::Closed { at_ms, was_pending } = account.lifecycle else {
             return Err(Error::new(Code::AccountNotClosed, format!("`{}` is not closed", self.account)).at("/account"));
         };
         if !can_reopen(at_ms, ctx.now_ms, GRACE_MS) {
@@ -595,7 +595,7 @@ impl Operation for Reopen {
                 .at("/account")
                 .with("until_ms", at_ms + GRACE_MS));
         }
-        account.lifecycle = Lifecycle::Active;
+        account.lifecycle = if was_pending { Lifecycle::Pending } else { Lifecycle::Active };
         save_and_show(ctx, account)
     }
 }

@@ -1,11 +1,11 @@
 //! Memberships: users in an account, each with a role (R-INV-8, R-ACC-3, R-ROL-7).
 
 use super::{Access, Effect, Operation, accounts, check_rev, page, roles, users};
-use crate::engine::view::role_with_includes;
+use crate::engine::view::{powers_on_paper, role_with_includes};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{self, Actor, Count, Email, Id, Name};
-use crate::rules::role::powers;
+use crate::rules::role::{Powers, powers};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -219,30 +219,30 @@ fn shown(ctx: &mut Ctx<'_>, member: model::Member) -> Result<Member, Error> {
 
 /// Nobody grants what they do not hold (R-ROL-7).
 fn refuse_escalation(ctx: &mut Ctx<'_>, role: &Id) -> Result<(), Error> {
-    let Actor::User { user, account, .. } = ctx.actor else { return Ok(()) };
-    let tree = ctx.tree();
-    let granted = powers(&tree, &role_with_includes(&mut ctx.tx, role)?);
-    let held = ctx.engine.cell(account)?.member(ctx.engine, user.as_str())?;
-    let missing: Vec<String> = granted.beyond(&held.powers).into_iter().filter_map(|place| tree.node(place)).map(|node| node.id.clone()).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(Code::EscalationRefused, format!("`{user}` does not hold all that `{role}` allows")).at("/role").with("missing", missing))
+    let granted = powers(&ctx.tree(), &role_with_includes(&mut ctx.tx, role)?);
+    refuse_beyond_own(ctx, &granted, format!("the role `{role}` allows more than you hold"), "/role")
 }
 
 /// Nobody changes one who can do more (R-ROL-7).
 fn refuse_reaching_up(ctx: &mut Ctx<'_>, member: &model::Member) -> Result<(), Error> {
-    let Actor::User { user, account, .. } = ctx.actor else { return Ok(()) };
-    let cell = ctx.engine.cell(account)?;
-    let held = cell.member(ctx.engine, user.as_str())?;
-    let theirs = cell.member(ctx.engine, member.user.as_str())?;
     let tree = ctx.tree();
-    let missing: Vec<String> =
-        theirs.powers.beyond(&held.powers).into_iter().filter_map(|place| tree.node(place)).map(|node| node.id.clone()).collect();
+    let theirs = powers_on_paper(&mut ctx.tx, &tree, member)?;
+    refuse_beyond_own(ctx, &theirs, format!("`{}` can do more than you", member.user), "/user")
+}
+
+/// Compared before the ceilings: a package that grows later must not lift anyone above whoever gave them their role.
+fn refuse_beyond_own(ctx: &mut Ctx<'_>, wanted: &Powers, message: String, field: &str) -> Result<(), Error> {
+    let Actor::User { user, account, .. } = ctx.actor else { return Ok(()) };
+    let tree = ctx.tree();
+    let held = match ctx.tx.get::<model::Member>(&keys::member(account, user))? {
+        Some(own) => powers_on_paper(&mut ctx.tx, &tree, &own)?,
+        None => Powers::none(&tree),
+    };
+    let missing: Vec<String> = wanted.beyond(&held).into_iter().filter_map(|place| tree.node(place)).map(|node| node.id.clone()).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    Err(Error::new(Code::EscalationRefused, format!("`{}` can do more than `{user}`", member.user)).at("/user").with("missing", missing))
+    Err(Error::new(Code::EscalationRefused, message).at(field).with("missing", missing))
 }
 
 impl Operation for Add {

@@ -160,8 +160,7 @@ class WrongState(TenantryError):
     - `clock_not_manual`: The clock can be set only where the store was opened with a manual clock.
     - `package_retired`: The package is retired and takes no new accounts.
     - `account_pending`: The account waits for its owner.
-    - `account_suspended`: The account, or one above it, is suspended; `details.holds` says why where the actor may
-      know.
+    - `account_suspended`: The account, or one above it, is suspended by a hold.
     - `account_closed`: The account, or one above it, is closed.
     - `account_not_closed`: Only a closed account can be reopened.
     - `grace_over`: The time in which the account could be reopened is over.

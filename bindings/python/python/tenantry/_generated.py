@@ -44,7 +44,7 @@ from .model import (
     User,
 )
 
-CATALOGUE_HASH = "8c1af4bebe27c44eaefbee3594efdb86"
+CATALOGUE_HASH = "50c7ddf1a717a30fe85e9951aaa0163a"
 
 
 class AccessOperations(Namespace):
@@ -194,7 +194,7 @@ class AccountsOperations(Namespace):
         return Account._from(self._call("accounts.release", {"account": account, "hold": hold}))
 
     def reopen(self, *, account: str) -> Account:
-        """Reopens a closed account within its grace period (R-ACC-3).
+        """Reopens a closed account within its grace period; one that was waiting for its owner waits again (R-ACC-3).
 
         - `account`: The account.
         """
