@@ -115,10 +115,19 @@ fn cut_and_removed_files_are_noticed() {
     for end in ["close", "abort"] {
         let mut base = Base::new(&mut dice, end);
         for per_cent in [99, 90, 50, 10, 0] {
-            base.refuses(&format!("db cut to {per_cent} %"), |base| {
+            let what = format!("db cut to {per_cent} %");
+            let cut = |base: &Base| {
                 let db = OpenOptions::new().write(true).open(base.at("sled/db")).unwrap();
                 db.set_len(db.metadata().unwrap().len() * per_cent / 100).unwrap();
-            });
+            };
+            // sled uses segments again, so the end of the file is not the end of the log: after a crash a small cut can
+            // hit records that were superseded since. Then the store opens with all that it held, which `damage` checks;
+            // after a clean close the length itself is known.
+            if end == "abort" && per_cent >= 90 {
+                base.damage(&what, cut);
+            } else {
+                base.refuses(&what, cut);
+            }
         }
         base.refuses("db removed", |base| fs::remove_file(base.at("sled/db")).unwrap());
         base.refuses("snapshot removed", |base| fs::remove_file(snapshot(base)).unwrap());
