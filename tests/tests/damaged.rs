@@ -21,6 +21,8 @@ struct Base {
     looked_at: PathBuf,
     end: &'static str,
     hash: String,
+    /// Records, bytes and the last commit: what an intact store has too.
+    verified: Value,
     tally: BTreeMap<String, u64>,
     // Last, so that it is removed last.
     _scratch: Scratch,
@@ -37,10 +39,19 @@ impl Base {
             acknowledged += finish(&mut host(HOST, &store, dice.number(), run, Some((end, effects)))).acknowledgements;
         }
         assert!(acknowledged > 2000, "only {acknowledged} acknowledgements");
-        let mut base = Base { looked_at: scratch.at("looked-at"), store, end, hash: String::new(), tally: BTreeMap::new(), _scratch: scratch };
+        let mut base = Base {
+            looked_at: scratch.at("looked-at"),
+            store,
+            end,
+            hash: String::new(),
+            verified: Value::Null,
+            tally: BTreeMap::new(),
+            _scratch: scratch,
+        };
         copy(&base.store, &base.looked_at);
         let found = base.look();
         assert_eq!(found["store.verify"]["whole"], true, "{found}");
+        base.verified = found["store.verify"].clone();
         base.hash = found["store.state_hash"]["state_hash"].as_str().unwrap().to_owned();
         base
     }
@@ -71,7 +82,7 @@ impl Base {
         let mut refused = false;
         for attempt in ["first", "second"] {
             let found = self.look();
-            let intact = found["store.state_hash"]["state_hash"] == self.hash.as_str() && found["store.verify"]["whole"] == true;
+            let intact = found["store.state_hash"]["state_hash"] == self.hash.as_str() && found["store.verify"] == self.verified;
             refused = found["refused"] == "store_corrupt";
             assert!(intact || refused, "{} store, {what}, {attempt} attempt: {found}", self.end);
             if attempt == "first" {
@@ -99,6 +110,16 @@ fn flip(file: &Path, dice: &mut Dice) -> String {
     open.read_exact_at(&mut byte, bit / 8).unwrap();
     open.write_all_at(&[byte[0] ^ 1 << (bit % 8)], bit / 8).unwrap();
     format!("bit {bit}")
+}
+
+/// Where the segment begins that sled wrote last, by the log sequence numbers in the headers of the segments.
+fn newest_segment(db: &Path) -> u64 {
+    const SEGMENT: usize = 512 * 1024;
+    let log = fs::read(db).unwrap();
+    let written = |place: &usize| log[place * SEGMENT + 20..].iter().take(SEGMENT - 20).any(|byte| *byte != 0);
+    let sequence = |place: &usize| u64::from_le_bytes(log[place * SEGMENT + 4..][..8].try_into().unwrap()) ^ (u64::MAX >> 1);
+    let newest = (0..log.len() / SEGMENT).filter(written).max_by_key(sequence).expect("a segment with records");
+    (newest * SEGMENT) as u64
 }
 
 fn snapshot(base: &Base) -> PathBuf {
@@ -129,6 +150,11 @@ fn cut_and_removed_files_are_noticed() {
                 base.refuses(&what, cut);
             }
         }
+        base.refuses("db cut before what was written last", |base| {
+            let db = base.at("sled/db");
+            let newest = newest_segment(&db);
+            OpenOptions::new().write(true).open(db).unwrap().set_len(newest).unwrap();
+        });
         base.refuses("db removed", |base| fs::remove_file(base.at("sled/db")).unwrap());
         base.refuses("snapshot removed", |base| fs::remove_file(snapshot(base)).unwrap());
         base.refuses("snapshot emptied", |base| drop(fs::File::create(snapshot(base)).unwrap()));
