@@ -46,6 +46,6 @@ pub use error::{Class, Code, Error, Retry};
 pub use handle::{Access, Sender, Tenantry};
 pub use model::{Actor, Count, Email, Grant, HoldLevel, HoldReason, Id, Limit, LimitName, Limits, Name, Note, Package, PermissionTree, Role, Scope};
 pub use ops::{Effect, Operation, catalogue};
-pub use options::{Durability, ManualClock, OpenOptions};
+pub use options::{Durability, Edition, HexKey, ManualClock, OpenOptions};
 pub use rules::account::Status;
 pub use rules::limit::Source;

@@ -14,12 +14,66 @@ pub struct OpenOptions {
     pub cache_mib: u64,
     /// Make the store when there is none; otherwise that is `store_missing`.
     pub create: bool,
+    /// What the platform's licence includes (R-PLT-1).
+    pub edition: Edition,
+    /// The key that tokens are derived with, as 64 hexadecimal digits; absent, the store keeps one in a file beside its data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_key: Option<HexKey>,
     /// The system's clock, or one that the caller sets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock: Option<ManualClock>,
     /// Makes generated ids the same in every run; only with a manual clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+}
+
+/// What the platform's licence includes (R-PLT-1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Edition {
+    /// Everything but credits, overuse, and limits on bounces, suppressed domains and the contacts of one account.
+    #[default]
+    Standard,
+    /// Everything.
+    Commercial,
+}
+
+/// A key of 32 bytes, written as 64 hexadecimal digits. It never shows itself.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct HexKey([u8; 32]);
+
+impl HexKey {
+    pub(crate) fn bytes(&self) -> [u8; 32] {
+        self.0
+    }
+}
+
+impl std::fmt::Debug for HexKey {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("HexKey")
+    }
+}
+
+impl TryFrom<String> for HexKey {
+    type Error = &'static str;
+    fn try_from(text: String) -> Result<HexKey, &'static str> {
+        const FORM: &str = "a key is 64 hexadecimal digits";
+        let mut bytes = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(FORM);
+        }
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = text.get(at * 2..at * 2 + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok()).ok_or(FORM)?;
+        }
+        Ok(HexKey(bytes))
+    }
+}
+
+impl From<HexKey> for String {
+    fn from(key: HexKey) -> String {
+        key.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 /// When a write is acknowledged.
@@ -43,7 +97,7 @@ pub struct ManualClock {
 
 impl Default for OpenOptions {
     fn default() -> OpenOptions {
-        OpenOptions { durability: Durability::Full, cache_mib: 64, create: true, clock: None, seed: None }
+        OpenOptions { durability: Durability::Full, cache_mib: 64, create: true, edition: Edition::Standard, token_key: None, clock: None, seed: None }
     }
 }
 

@@ -52,6 +52,9 @@ pub(crate) fn open(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Err
         if engine.has_manual_clock() != options.clock.is_some() {
             return Err(Error::invalid("/clock", "this process has the store open with another kind of clock"));
         }
+        if engine.edition != options.edition {
+            return Err(Error::invalid("/edition", "this process has the store open with another edition"));
+        }
         shared.handles += 1;
         return Ok(engine);
     }

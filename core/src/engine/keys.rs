@@ -3,19 +3,46 @@
 use crate::model::{Id, LimitName};
 
 pub(crate) const ACCOUNT: u8 = b'a';
+pub(crate) const OPERATOR: u8 = b'b';
 pub(crate) const CHILD: u8 = b'c';
 pub(crate) const DEFAULTS: u8 = b'd';
 pub(crate) const EMAIL: u8 = b'e';
+pub(crate) const PERSON: u8 = b'f';
+pub(crate) const GROUP: u8 = b'g';
+pub(crate) const GROUP_MEMBER: u8 = b'h';
+pub(crate) const INVITATION: u8 = b'i';
+pub(crate) const ACCOUNT_INVITATION: u8 = b'j';
+pub(crate) const SEAT: u8 = b'k';
+pub(crate) const LEASE: u8 = b'l';
 pub(crate) const MEMBER: u8 = b'm';
 pub(crate) const MEMBERSHIP: u8 = b'n';
+pub(crate) const OUTBOX: u8 = b'o';
 pub(crate) const PACKAGE: u8 = b'p';
 pub(crate) const PACKAGE_ACCOUNT: u8 = b'q';
 pub(crate) const ROLE: u8 = b'r';
 pub(crate) const ROLE_USE: u8 = b's';
 pub(crate) const TREE_NODE: u8 = b't';
 pub(crate) const USER: u8 = b'u';
+pub(crate) const RESOURCE: u8 = b'v';
 pub(crate) const METER: u8 = b'w';
 pub(crate) const TOMBSTONE: u8 = b'x';
+pub(crate) const POLICY: u8 = b'y';
+pub(crate) const SUPPRESSION: u8 = b'z';
+pub(crate) const ACCOUNT_ORDER: u8 = b'A';
+pub(crate) const TALLY: u8 = b'C';
+pub(crate) const DUE: u8 = b'D';
+pub(crate) const OPEN_INVITATION: u8 = b'E';
+pub(crate) const INVITED: u8 = b'I';
+pub(crate) const LINK: u8 = b'L';
+pub(crate) const USER_LINK: u8 = b'M';
+pub(crate) const OUTBOX_NEXT: u8 = b'O';
+pub(crate) const RESOURCE_OF_OWNER: u8 = b'P';
+pub(crate) const RESOURCE_OF_GROUP: u8 = b'Q';
+pub(crate) const ACCOUNT_ROLE: u8 = b'R';
+pub(crate) const SHARE: u8 = b'S';
+pub(crate) const SHARED_WITH: u8 = b'T';
+pub(crate) const TOKEN_KEY: u8 = b'K';
+pub(crate) const TEAM_SUPPRESSION: u8 = b'Z';
 
 fn key(letter: u8, parts: &[&str]) -> Vec<u8> {
     let mut key = Vec::with_capacity(2 + parts.iter().map(|part| part.len() + 1).sum::<usize>());
@@ -107,6 +134,170 @@ pub(crate) fn user(id: &Id) -> Vec<u8> {
 /// What is drawn from a limit of an account.
 pub(crate) fn meter(account: &Id, limit: LimitName) -> Vec<u8> {
     key(METER, &[account.as_str(), limit.name()])
+}
+
+/// An operator.
+pub(crate) fn operator(user: &Id) -> Vec<u8> {
+    key(OPERATOR, &[user.as_str()])
+}
+
+/// Index: a user among those of an account and all accounts below it, or of the platform where `account` is empty.
+/// `order` is `email`, `name` (last name first) or `first`; `text` is what they are ordered by.
+pub(crate) fn person(account: &str, order: &str, text: &str, user: &Id) -> Vec<u8> {
+    key(PERSON, &[account, order, text, user.as_str()])
+}
+
+/// How many memberships a user has in an account and in all accounts below it.
+pub(crate) fn seat(account: &Id, user: &Id) -> Vec<u8> {
+    key(SEAT, &[account.as_str(), user.as_str()])
+}
+
+/// A group.
+pub(crate) fn group(account: &Id, group: &Id) -> Vec<u8> {
+    key(GROUP, &[account.as_str(), group.as_str()])
+}
+
+/// Index: the members of a group.
+pub(crate) fn group_member(account: &Id, group: &Id, user: &Id) -> Vec<u8> {
+    key(GROUP_MEMBER, &[account.as_str(), group.as_str(), user.as_str()])
+}
+
+/// A number that is counted on the side, so that counting changes no record: `members`, `users` or `groups` of an account.
+pub(crate) fn tally(account: &Id, what: &str) -> Vec<u8> {
+    key(TALLY, &[account.as_str(), what])
+}
+
+/// How many members a group has.
+pub(crate) fn group_tally(account: &Id, group: &Id) -> Vec<u8> {
+    key(TALLY, &[account.as_str(), "group", group.as_str()])
+}
+
+/// An invitation.
+pub(crate) fn invitation(id: &Id) -> Vec<u8> {
+    key(INVITATION, &[id.as_str()])
+}
+
+/// Index: the invitations to an account.
+pub(crate) fn account_invitation(account: &Id, invitation: &Id) -> Vec<u8> {
+    key(ACCOUNT_INVITATION, &[account.as_str(), invitation.as_str()])
+}
+
+/// Index: the open invitations to a team or account, by the instant at which they expire.
+pub(crate) fn open_invitation(account: &Id, expires_at_ms: u64, invitation: &Id) -> Vec<u8> {
+    key(OPEN_INVITATION, &[account.as_str(), &sortable(expires_at_ms), invitation.as_str()])
+}
+
+/// The first key of the open invitations that expire after an instant.
+pub(crate) fn open_invitations_after(account: &Id, now_ms: u64) -> Vec<u8> {
+    key(OPEN_INVITATION, &[account.as_str(), &sortable(now_ms.saturating_add(1))])
+}
+
+/// Index: the open invitation of an address to a team, by the address's normal form.
+pub(crate) fn invited(team: &Id, email: &str) -> Vec<u8> {
+    key(INVITED, &[team.as_str(), email])
+}
+
+/// A link that a user was sent.
+pub(crate) fn link(id: &Id) -> Vec<u8> {
+    key(LINK, &[id.as_str()])
+}
+
+/// Index: the link of a kind that a user was sent last.
+pub(crate) fn user_link(user: &Id, kind: &str) -> Vec<u8> {
+    key(USER_LINK, &[user.as_str(), kind])
+}
+
+/// A message of the outbox.
+pub(crate) fn outbox(number: u64) -> Vec<u8> {
+    key(OUTBOX, &[&sortable(number)])
+}
+
+/// The number of the next message of the outbox.
+pub(crate) fn outbox_next() -> Vec<u8> {
+    key(OUTBOX_NEXT, &[])
+}
+
+/// The fingerprint of the key that tokens are derived with.
+pub(crate) fn token_key() -> Vec<u8> {
+    key(TOKEN_KEY, &[])
+}
+
+/// The policies of an account, or of the platform.
+pub(crate) fn policy(account: Option<&Id>) -> Vec<u8> {
+    match account {
+        Some(id) => key(POLICY, &[id.as_str()]),
+        None => key(POLICY, &[]),
+    }
+}
+
+/// A resource.
+pub(crate) fn resource(account: &Id, kind: &Id, id: &Id) -> Vec<u8> {
+    key(RESOURCE, &[account.as_str(), kind.as_str(), id.as_str()])
+}
+
+/// Index: the resources of an owner.
+pub(crate) fn resource_of_owner(account: &Id, owner: &Id, kind: &Id, id: &Id) -> Vec<u8> {
+    key(RESOURCE_OF_OWNER, &[account.as_str(), owner.as_str(), kind.as_str(), id.as_str()])
+}
+
+/// Index: the resources that carry a group.
+pub(crate) fn resource_of_group(account: &Id, group: &Id, kind: &Id, id: &Id) -> Vec<u8> {
+    key(RESOURCE_OF_GROUP, &[account.as_str(), group.as_str(), kind.as_str(), id.as_str()])
+}
+
+/// Who edits a resource.
+pub(crate) fn lease(account: &Id, kind: &Id, id: &Id) -> Vec<u8> {
+    key(LEASE, &[account.as_str(), kind.as_str(), id.as_str()])
+}
+
+/// Index: the roles of an account's own.
+pub(crate) fn account_role(account: &Id, role: &Id) -> Vec<u8> {
+    key(ACCOUNT_ROLE, &[account.as_str(), role.as_str()])
+}
+
+/// How a resource is shared with the accounts below.
+pub(crate) fn share(account: &Id, kind: &Id, id: &Id) -> Vec<u8> {
+    key(SHARE, &[account.as_str(), kind.as_str(), id.as_str()])
+}
+
+/// Index: what an account above shares with one account by name.
+pub(crate) fn shared_with(below: &Id, above: &Id, kind: &Id, id: &Id) -> Vec<u8> {
+    key(SHARED_WITH, &[below.as_str(), above.as_str(), kind.as_str(), id.as_str()])
+}
+
+/// A suppression of an account.
+pub(crate) fn suppression(account: &Id, value: &str, class: &str) -> Vec<u8> {
+    key(SUPPRESSION, &[account.as_str(), value, class])
+}
+
+/// Index: the accounts of a team that suppress a value.
+pub(crate) fn team_suppression(team: &Id, value: &str, class: &str, account: &Id) -> Vec<u8> {
+    key(TEAM_SUPPRESSION, &[team.as_str(), value, class, account.as_str()])
+}
+
+/// Index: an account among all of the platform; `order` is `name` or `created`.
+pub(crate) fn account_order(order: &str, text: &str, id: &Id) -> Vec<u8> {
+    key(ACCOUNT_ORDER, &[order, text, id.as_str()])
+}
+
+/// Index: what becomes due for an account, and when.
+pub(crate) fn due(at_ms: u64, account: &Id) -> Vec<u8> {
+    key(DUE, &[&sortable(at_ms), account.as_str()])
+}
+
+/// A number as a text that sorts like it.
+pub(crate) fn sortable(number: u64) -> String {
+    format!("{number:016x}")
+}
+
+/// A text to order by: lower case, and short enough for a key.
+pub(crate) fn orderable(text: &str) -> String {
+    const LONGEST: usize = 128;
+    let mut text = text.to_lowercase();
+    while text.len() > LONGEST {
+        text.pop();
+    }
+    text
 }
 
 /// An id that was deleted and is never used again; `kind` is the letter of what it named.

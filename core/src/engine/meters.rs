@@ -28,7 +28,7 @@ const ROUNDS: usize = 16;
 pub(crate) struct Meters {
     /// The stamp of the view that the limits were taken from.
     stamp: u64,
-    counters: [Counter; LimitName::ALL.len()],
+    counters: [Counter; LimitName::SENDING.len()],
 }
 
 #[derive(Clone, Copy, Default)]
@@ -242,7 +242,7 @@ impl Engine {
         let stamp = cell.stamp(self);
         let view = cell.view(self)?;
         let mut meters = cell.meters.lock();
-        for ((counter, name), resolved) in meters.counters.iter_mut().zip(LimitName::ALL).zip(&view.limits) {
+        for ((counter, name), resolved) in meters.counters.iter_mut().zip(LimitName::SENDING).zip(&view.limits) {
             counter.limit = resolved.limit.ceiling();
             if now_ms < counter.ends_at_ms {
                 continue;
@@ -259,7 +259,7 @@ impl Engine {
                 Some(meter) if now_ms < meter.ends_at_ms => meter,
                 _ => {
                     let last_ends_at_ms = stored.map_or(0, |meter| meter.ends_at_ms);
-                    let (starts_at_ms, ends_at_ms) = window::bounds_after(name.window(), last_ends_at_ms, now_ms, &view.zone)
+                    let (starts_at_ms, ends_at_ms) = name.window().and_then(|kind| window::bounds_after(kind, last_ends_at_ms, now_ms, &view.zone))
                         .ok_or_else(|| Error::new(Code::Internal, format!("no calendar has the time {now_ms} ms")))?;
                     Meter { starts_at_ms, ends_at_ms, drawn: 0 }
                 }
@@ -276,9 +276,9 @@ impl Engine {
 
     pub(crate) fn explain_refusal(&self, line: &[Arc<AccountCell>], readings: &[send::Reading], refused: send::Refused) -> Result<Decision, Error> {
         let remaining = readings.iter().filter(|reading| reading.limit != u64::MAX).map(send::Reading::left).min();
-        let level = refused.index / LimitName::ALL.len();
-        let place = refused.index % LimitName::ALL.len();
-        let limit = match (line.get(level), LimitName::ALL.get(place), readings.get(refused.index)) {
+        let level = refused.index / LimitName::SENDING.len();
+        let place = refused.index % LimitName::SENDING.len();
+        let limit = match (line.get(level), LimitName::SENDING.get(place), readings.get(refused.index)) {
             (Some(cell), Some(name), Some(reading)) => Some(BindingLimit {
                 name: name.name().to_owned(),
                 scope: scope_name(level).to_owned(),
@@ -300,7 +300,7 @@ impl Engine {
         for cell in line {
             let view = self.bring_up_to_date(cell, now_ms)?;
             let meters = cell.meters.lock();
-            readings.extend(meters.counters.iter().zip(LimitName::ALL).map(|(counter, name)| MeterReading {
+            readings.extend(meters.counters.iter().zip(LimitName::SENDING).map(|(counter, name)| MeterReading {
                 cell: cell.clone(),
                 view: view.clone(),
                 name,
@@ -318,7 +318,7 @@ impl Engine {
             let mut batch = Batch::default();
             {
                 let mut meters = cell.meters.lock();
-                for (counter, name) in meters.counters.iter_mut().zip(LimitName::ALL).filter(|(counter, _)| counter.rest > 0) {
+                for (counter, name) in meters.counters.iter_mut().zip(LimitName::SENDING).filter(|(counter, _)| counter.rest > 0) {
                     counter.drawn -= counter.rest;
                     counter.rest = 0;
                     push_meter(&mut batch, &cell, name, counter, 0)?;
@@ -347,7 +347,7 @@ fn plan_draws(locked: &mut Locked<'_>, count: u64, now_ms: u64) -> Vec<u64> {
 
 fn draw_batch(line: &[Arc<AccountCell>], locked: &mut Locked<'_>, draws: &[u64]) -> Result<Batch, Error> {
     let mut batch = Batch::default();
-    let names = line.iter().flat_map(|cell| LimitName::ALL.map(|name| (cell, name)));
+    let names = line.iter().flat_map(|cell| LimitName::SENDING.map(|name| (cell, name)));
     for ((counter, (cell, name)), draw) in counters(locked).zip(names).zip(draws).filter(|(_, draw)| **draw > 0) {
         push_meter(&mut batch, cell, name, counter, *draw)?;
     }

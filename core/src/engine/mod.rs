@@ -1,22 +1,28 @@
 //! Joins the rules and the store: loads facts, asks the rules, commits one batch, keeps the read model, owns the clock.
 
+pub(crate) mod authority;
 mod clock;
 pub(crate) mod keys;
 pub(crate) mod meters;
+pub(crate) mod people;
 #[cfg(test)]
 mod tests;
+mod token;
 mod tx;
 pub(crate) mod view;
 
 pub use tx::Tx;
 
+pub(crate) use token::Token;
+
 use crate::error::{Code, Error};
-use crate::model::{Actor, Id, PermissionTree};
-use crate::ops::{Access, Effect, Operation};
-use crate::options::{Durability, OpenOptions};
+use crate::model::{Actor, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord};
+use crate::ops::{Effect, Operation};
+use crate::options::{Durability, Edition, OpenOptions};
 use crate::store::{Backend, CommitError};
 use arc_swap::ArcSwap;
 use clock::{Clock, IdSource};
+use token::TokenKey;
 use parking_lot::{Mutex, RecursiveRwLock};
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +38,8 @@ pub(crate) struct Engine {
     pub(crate) clock: Clock,
     ids: IdSource,
     durability: Durability,
+    pub(crate) edition: Edition,
+    pub(crate) tokens: TokenKey,
     /// One operation writes at a time.
     writer: Mutex<()>,
     /// Held while a batch becomes visible, so that a reader sees all of it or nothing. Recursive: a reader that holds it
@@ -67,6 +75,33 @@ impl Ctx<'_> {
         Ok(id)
     }
 
+    /// The policies that count for an account, or for the platform (R-PLT-3).
+    pub(crate) fn policies(&mut self, account: Option<&Id>) -> Result<EffectivePolicies, Error> {
+        let mut levels = Vec::new();
+        if let Some(id) = account {
+            for above in view::account_line(&mut self.tx, id)? {
+                levels.extend(self.tx.get::<PolicyRecord>(&keys::policy(Some(&above.id)))?);
+            }
+        }
+        levels.extend(self.tx.get::<PolicyRecord>(&keys::policy(None))?);
+        Ok(crate::rules::policy::effective(&levels))
+    }
+
+    /// What belongs to the commercial edition is refused under the standard one (R-PLT-1).
+    pub(crate) fn require_licence(&self, field: &str) -> Result<(), Error> {
+        match self.engine.edition {
+            Edition::Commercial => Ok(()),
+            Edition::Standard => Err(Error::new(Code::FeatureNotLicensed, "this needs the commercial edition").at(field)),
+        }
+    }
+
+    /// Puts a message into the outbox, in the same commit as its cause (R-OUT-1).
+    pub(crate) fn tell_host(&mut self, message: &OutboxMessage) -> Result<(), Error> {
+        let number: u64 = self.tx.get(&keys::outbox_next())?.unwrap_or(1);
+        self.tx.put(keys::outbox(number), message)?;
+        self.tx.put(keys::outbox_next(), &(number + 1))
+    }
+
     pub(crate) fn tree(&self) -> Arc<PermissionTree> {
         self.engine.tree.load_full()
     }
@@ -80,6 +115,7 @@ impl Engine {
             let sled = crate::store::SledOptions { cache_bytes: options.cache_mib << 20, create: options.create };
             crate::store::sled(path, &sled)?
         };
+        let tokens = token_key(path, options, &*backend)?;
         let tree = view::permission_tree(&mut Tx::new(&*backend))?;
         Ok(Engine {
             backend,
@@ -92,6 +128,8 @@ impl Engine {
                 None => IdSource::Random,
             },
             durability: options.durability,
+            edition: options.edition,
+            tokens,
             writer: Mutex::new(()),
             commits: RecursiveRwLock::new(()),
             tree: ArcSwap::from_pointee(tree),
@@ -109,12 +147,13 @@ impl Engine {
             Effect::Read => {
                 let _whole = self.commits.read();
                 let mut ctx = self.ctx(actor);
-                self.authorise(actor, &request)?;
+                self.authorise(&mut ctx, &request)?;
                 request.run(&mut ctx)
             }
             Effect::Send => {
-                self.authorise(actor, &request)?;
-                request.run(&mut self.ctx(actor))
+                let mut ctx = self.ctx(actor);
+                self.authorise(&mut ctx, &request)?;
+                request.run(&mut ctx)
             }
             Effect::Write => {
                 let (answer, version) = self.write(actor, request)?;
@@ -133,8 +172,8 @@ impl Engine {
         let _alone = self.writer.lock();
         for _ in 0..ROUNDS {
             self.refuse_when_shut()?;
-            self.authorise(actor, &request)?;
             let mut ctx = self.ctx(actor);
+            self.authorise(&mut ctx, &request)?;
             let answer = request.clone().run(&mut ctx)?;
             let (batch, touched) = ctx.tx.finish();
             let Some(batch) = batch else { return Ok((answer, 0)) };
@@ -166,32 +205,6 @@ impl Engine {
         }
         for account in &touched.gone {
             self.cells.remove(account);
-        }
-        Ok(())
-    }
-
-    /// Whether this actor may call this operation (the catalogue's `access`). What is not the actor's is `not_found`.
-    fn authorise<O: Operation>(&self, actor: &Actor, request: &O) -> Result<(), Error> {
-        let Actor::User { user, account: home, .. } = actor else { return Ok(()) };
-        let permission = match O::ACCESS {
-            Access::System => return Err(Error::new(Code::ActorNotAllowed, format!("`{}` is for `system` alone", O::NAME))),
-            Access::Account(permission) => permission,
-        };
-        let target = request.account().unwrap_or(home);
-        if target != home {
-            return Err(Error::not_found("account", target.as_str()));
-        }
-        let member = self.cell(home)?.member(self, user.as_str())?;
-        match member.refusal {
-            Some(Code::NotMember) => return Err(Error::not_found("account", home.as_str())),
-            Some(code) => {
-                return Err(Error::new(code, format!("`{user}` cannot act in `{home}`: {}", code.sentence())).with("account", home.as_str()));
-            }
-            None => {}
-        }
-        let held = self.tree.load().place(permission).is_some_and(|place| member.powers.at(place).is_some());
-        if !held {
-            return Err(Error::new(Code::PermissionDenied, format!("`{user}` does not hold `{permission}` in `{home}`")).with("missing", permission));
         }
         Ok(())
     }
@@ -263,6 +276,35 @@ impl Engine {
         let closed = self.backend.close().map_err(Error::from);
         given_back.and(closed)
     }
+}
+
+/// The key of the tokens. The store remembers its fingerprint: with another key every link that was sent would be dead.
+fn token_key(path: &Path, options: &OpenOptions, backend: &dyn Backend) -> Result<TokenKey, Error> {
+    let key = match (&options.token_key, options.seed) {
+        (Some(given), _) => TokenKey::new(given.bytes()),
+        (None, Some(seed)) => TokenKey::seeded(seed),
+        (None, None) if path.as_os_str() == ":memory:" => TokenKey::random()?,
+        (None, None) => TokenKey::new(crate::store::token_key(path)?),
+    };
+    let mut tx = Tx::new(backend);
+    match tx.get::<String>(&keys::token_key())? {
+        Some(known) if known == key.fingerprint() => {}
+        Some(_) if options.token_key.is_some() || options.seed.is_some() => {
+            return Err(Error::invalid("/token_key", "the store was made with another token key"));
+        }
+        Some(_) => return Err(Error::new(Code::StoreCorrupt, "the token key beside the store is not the one that it was made with")),
+        None => {
+            tx.put(keys::token_key(), &key.fingerprint())?;
+            if let (Some(batch), _) = tx.finish() {
+                let version = backend.commit(&batch).map_err(|error| match error {
+                    CommitError::Conflict => Error::new(Code::Busy, "another process opens the store"),
+                    CommitError::Store(error) => error.into(),
+                })?;
+                backend.sync(version).map_err(Error::from)?;
+            }
+        }
+    }
+    Ok(key)
 }
 
 impl Drop for Engine {

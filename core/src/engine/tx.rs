@@ -13,7 +13,12 @@ pub struct Tx<'a> {
     writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     seen: BTreeMap<Vec<u8>, u64>,
     touched: Touched,
+    /// What the keys held before, since the last [`mark_point`](Tx::mark_point).
+    journal: Option<Journal>,
 }
+
+/// Keys and what was written to them before; none where nothing was.
+pub(crate) type Journal = Vec<(Vec<u8>, Option<Option<Vec<u8>>>)>;
 
 /// What the read model has to look at again after the commit.
 #[derive(Default)]
@@ -26,7 +31,7 @@ pub(crate) struct Touched {
 
 impl<'a> Tx<'a> {
     pub(crate) fn new(backend: &'a dyn Backend) -> Tx<'a> {
-        Tx { backend, writes: BTreeMap::new(), seen: BTreeMap::new(), touched: Touched::default() }
+        Tx { backend, writes: BTreeMap::new(), seen: BTreeMap::new(), touched: Touched::default(), journal: None }
     }
 
     /// The record at a key.
@@ -46,17 +51,45 @@ impl<'a> Tx<'a> {
 
     pub(crate) fn put<T: Serialize>(&mut self, key: Vec<u8>, record: &T) -> Result<(), Error> {
         let bytes = serde_json::to_vec(record).map_err(|error| Error::new(Code::Internal, format!("a record cannot be written: {error}")))?;
-        self.writes.insert(key, Some(bytes));
+        self.write(key, Some(bytes));
         Ok(())
     }
 
     /// An index entry: its key says all.
     pub(crate) fn mark(&mut self, key: Vec<u8>) {
-        self.writes.insert(key, Some(b"null".to_vec()));
+        self.write(key, Some(b"null".to_vec()));
     }
 
     pub(crate) fn delete(&mut self, key: Vec<u8>) {
-        self.writes.insert(key, None);
+        self.write(key, None);
+    }
+
+    fn write(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        let before = self.writes.insert(key.clone(), value);
+        if let Some(journal) = &mut self.journal {
+            journal.push((key, before));
+        }
+    }
+
+    /// From here on what is written can be taken back; answers the journal that was kept until now.
+    pub(crate) fn mark_point(&mut self) -> Option<Journal> {
+        self.journal.replace(Vec::new())
+    }
+
+    /// Goes back to keeping the journal `outer`; takes back what was written since unless it is to be kept.
+    pub(crate) fn end_point(&mut self, mut outer: Option<Journal>, keep: bool) {
+        let written = std::mem::take(&mut self.journal).unwrap_or_default();
+        if !keep {
+            for (key, before) in written.into_iter().rev() {
+                match before {
+                    Some(value) => self.writes.insert(key, value),
+                    None => self.writes.remove(&key),
+                };
+            }
+        } else if let Some(outer) = &mut outer {
+            outer.extend(written);
+        }
+        self.journal = outer;
     }
 
     /// Up to `limit` records from a key until another, in order, what this operation wrote included.

@@ -5,7 +5,9 @@
 use super::meters::Meters;
 use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
-use crate::model::{Account, HostNode, Id, Limit, LimitName, Limits, Member, Package, PermissionTree, Role, User};
+use crate::model::{
+    Account, BuiltIn, HoldReason, HostNode, Id, Limit, LimitName, Limits, Member, Package, PermissionTree, PolicyRecord, Role, RoleScope, User,
+};
 use crate::rules::account::{Status, effective_status};
 use crate::rules::limit::{Source, candidates};
 use crate::rules::role::{Powers, powers};
@@ -37,11 +39,15 @@ pub(crate) struct AccountCell {
 pub(crate) struct View {
     stamp: u64,
     pub(crate) status: Status,
-    pub(crate) limits: [Resolved; LimitName::ALL.len()],
+    /// In the order of [`LimitName::ALL`].
+    pub(crate) limits: [Resolved; LimitName::COUNT],
     pub(crate) zone: TimeZone,
     /// The account itself and those above it, up to the top.
     pub(crate) line: Vec<Arc<AccountCell>>,
     ceiling: Option<Powers>,
+    role_scope: RoleScope,
+    /// Whether the owner may enter in spite of the status (R-ACC-3).
+    owner_may_enter: bool,
 }
 
 /// The value of a limit and where it comes from.
@@ -57,9 +63,43 @@ pub(crate) struct MemberView {
     /// Why the member may do nothing at all.
     pub(crate) refusal: Option<Code>,
     pub(crate) powers: Powers,
+    /// The membership; none for who reaches the account from above.
+    pub(crate) member: Option<Arc<Member>>,
 }
 
 impl View {
+    /// What a user holds here before the ceiling, and by which membership: of this account, or as one who manages the team
+    /// of an account above (R-SES-5, R-TEA-2).
+    fn held(&self, tx: &mut Tx<'_>, tree: &PermissionTree, user: &Id) -> Result<Option<(Powers, Member)>, Error> {
+        for (level, cell) in self.line.iter().enumerate() {
+            let Some(member) = tx.get::<Member>(&keys::member(&cell.id, user))? else { continue };
+            if level == 0 {
+                let by_package = self.role_scope == RoleScope::Package && !member.owner;
+                let held = if by_package { Powers::all(tree) } else { powers_on_paper(tx, tree, &member)? };
+                // Without a package there is no role to have.
+                let held = if by_package && self.ceiling.is_none() { Powers::none(tree) } else { held };
+                return Ok(Some((held, member)));
+            }
+            let held = powers_on_paper(tx, tree, &member)?;
+            if tree.place(super::authority::TEAM_PERMISSION).is_some_and(|place| held.at(place).is_some()) {
+                return Ok(Some((held, member)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn under_ceiling(&self, held: Powers) -> Powers {
+        match &self.ceiling {
+            Some(ceiling) => held.under(ceiling),
+            None => held,
+        }
+    }
+
+    /// What somebody may do here who manages the team from above; the status of the account does not keep them out.
+    pub(crate) fn member_from_above(&self, paper: Powers) -> MemberView {
+        MemberView { stamp: self.stamp, refusal: None, powers: self.under_ceiling(paper), member: None }
+    }
+
     /// The value of a limit of the account itself.
     pub(crate) fn limit(&self, name: LimitName) -> Resolved {
         let place = LimitName::ALL.iter().position(|one| *one == name);
@@ -100,10 +140,18 @@ impl AccountCell {
         }
         let defaults: Limits = tx.get(&keys::defaults())?.unwrap_or_default();
         let pairs: Vec<_> = line.iter().zip(packages.iter().map(Option::as_ref)).collect();
-        let limits = LimitName::ALL.map(|name| match candidates(name, &pairs, &defaults).first() {
-            Some(first) => Resolved { limit: first.limit, source: first.source },
-            None => Resolved { limit: Limit::Unlimited, source: Source::PlatformDefault },
-        });
+        let mut limits = [Resolved { limit: Limit::Unlimited, source: Source::PlatformDefault }; LimitName::COUNT];
+        for (slot, name) in limits.iter_mut().zip(LimitName::ALL) {
+            if let Some(first) = candidates(*name, &pairs, &defaults, engine.edition).first() {
+                *slot = Resolved { limit: first.limit, source: first.source };
+            }
+        }
+        let mut levels = Vec::new();
+        for account in &line {
+            levels.extend(tx.get::<PolicyRecord>(&keys::policy(Some(&account.id)))?);
+        }
+        levels.extend(tx.get::<PolicyRecord>(&keys::policy(None))?);
+        let policies = crate::rules::policy::effective(&levels);
         let tree = engine.tree.load();
         let mut ceiling: Option<Powers> = None;
         for role in packages.iter().flatten().filter_map(|package| package.role.as_ref()) {
@@ -125,6 +173,8 @@ impl AccountCell {
             zone: crate::rules::window::zone(zone_name).unwrap_or(TimeZone::UTC),
             line: cells,
             ceiling,
+            role_scope: policies.role_scope,
+            owner_may_enter: policies.billing_hold_owner_enters && held_for_billing_alone(&line),
         });
         self.view.store(Some(view.clone()));
         Ok(view)
@@ -141,23 +191,20 @@ impl AccountCell {
         let tree = engine.tree.load();
         let _whole = engine.commits.read();
         let mut tx = Tx::new(&*engine.backend);
-        let Some(member) = tx.get::<Member>(&keys::member(&self.id, &user))? else {
+        let Some((held, member)) = view.held(&mut tx, &tree, &user)? else {
             // Not kept: strangers are without number.
-            return Ok(Arc::new(MemberView { stamp, refusal: Some(Code::NotMember), powers: Powers::none(&tree) }));
+            return Ok(Arc::new(MemberView { stamp, refusal: Some(Code::NotMember), powers: Powers::none(&tree), member: None }));
         };
         let disabled = tx.get::<User>(&keys::user(&user))?.is_none_or(|user| user.disabled);
         let refusal = match view.status.refusal() {
-            Some(code) => Some(code),
-            None if disabled => Some(Code::UserDisabled),
-            None if member.disabled => Some(Code::MemberDisabled),
-            None => None,
+            Some(code) if !(member.owner && view.owner_may_enter) => Some(code),
+            _ if disabled => Some(Code::UserDisabled),
+            _ if member.disabled => Some(Code::MemberDisabled),
+            _ => None,
         };
-        let held = powers_on_paper(&mut tx, &tree, &member)?;
-        let powers = match &view.ceiling {
-            Some(ceiling) => held.under(ceiling),
-            None => held,
-        };
-        let member = Arc::new(MemberView { stamp, refusal, powers });
+        let powers = view.under_ceiling(held);
+        let member = (member.account == self.id).then(|| Arc::new(member));
+        let member = Arc::new(MemberView { stamp, refusal, powers, member });
         let mut members = self.members.write();
         if members.len() >= MAX_MEMBERS_CACHED {
             members.clear();
@@ -233,11 +280,26 @@ pub(crate) fn account_line(tx: &mut Tx<'_>, id: &Id) -> Result<Vec<Account>, Err
 
 /// What a member's role allows, or the owner's everything, before any ceiling (R-ROL-5).
 pub(crate) fn powers_on_paper(tx: &mut Tx<'_>, tree: &PermissionTree, member: &Member) -> Result<Powers, Error> {
-    Ok(match (&member.role, member.owner) {
-        (_, true) => Powers::all(tree),
-        (Some(role), false) => powers(tree, &role_with_includes(tx, role)?),
-        (None, false) => Powers::none(tree),
-    })
+    match (&member.role, member.owner) {
+        (_, true) => Ok(Powers::all(tree)),
+        (Some(role), false) => role_powers(tx, tree, role),
+        (None, false) => Ok(Powers::none(tree)),
+    }
+}
+
+/// What a role allows to a member of an account.
+pub(crate) fn role_powers(tx: &mut Tx<'_>, tree: &PermissionTree, role: &Id) -> Result<Powers, Error> {
+    let roles = role_with_includes(tx, role)?;
+    let held = powers(tree, &roles).within_accounts(tree);
+    Ok(if roles.first().is_some_and(|role| role.administrator) { held.everywhere() } else { held })
+}
+
+/// A role: built in, or stored.
+pub(crate) fn load_role(tx: &mut Tx<'_>, id: &Id) -> Result<Option<Role>, Error> {
+    match BuiltIn::find(id.as_str()) {
+        Some(role) => Ok(Some(role)),
+        None => tx.get(&keys::role(id)),
+    }
 }
 
 /// The role itself first, then every role that it includes, directly or through others.
@@ -250,12 +312,17 @@ pub(crate) fn role_with_includes(tx: &mut Tx<'_>, id: &Id) -> Result<Vec<Role>, 
             continue;
         }
         // A role that is gone grants nothing: deny by default.
-        if let Some(role) = tx.get::<Role>(&keys::role(&id))? {
+        if let Some(role) = load_role(tx, &id)? {
             open.extend(role.includes.iter().cloned());
             roles.push(role);
         }
     }
     Ok(roles)
+}
+
+/// Whether unpaid invoices are all that keeps the account from being active.
+fn held_for_billing_alone(line: &[Account]) -> bool {
+    effective_status(line) == Status::Suspended && line.iter().flat_map(|account| &account.holds).all(|hold| hold.reason == HoldReason::Billing)
 }
 
 /// The permission tree with the host's nodes.

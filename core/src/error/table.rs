@@ -134,6 +134,9 @@ codes! {
     RevConflict = 6, "rev_conflict", Conflict, Again, "The record was changed since it was read; read it again and repeat.";
     IdTaken = 7, "id_taken", Conflict, Never, "Something with this id exists, or existed and was deleted.";
     Busy = 8, "busy", Conflict, Again, "Others keep changing the same records; try again.";
+    FeatureNotLicensed = 9, "feature_not_licensed", Refused, Never, "The platform's licence does not include this; it needs the commercial edition.";
+    PolicyForbids = 10, "policy_forbids", Refused, Never, "A policy of the account or of the platform does not allow it; `details.policy` names it.";
+    SelfForbidden = 11, "self_forbidden", Refused, Never, "Nobody does this to themselves.";
 
     // 100..199: the handle and the store
     Closed = 100, "closed", Handle, Reopen, "The handle was closed or freed.";
@@ -153,10 +156,18 @@ codes! {
     PermissionUnknown = 202, "permission_unknown", Invalid, Never, "The permission tree has no such node.";
     PermissionExists = 203, "permission_exists", Conflict, Never, "The permission tree has this node already.";
     EscalationRefused = 204, "escalation_refused", Refused, Never, "Nobody grants more than they hold; `details.missing` lists what the actor lacks.";
+    RoleBuiltIn = 205, "role_built_in", Refused, Never, "A built-in role is not edited or deleted; copy it and change the copy.";
+    RoleByPackage = 206, "role_by_package", Refused, Never, "The role of a member is that of the account's package.";
+    RoleSpansAccounts = 207, "role_spans_accounts", Refused, Never, "The user has one role in all accounts of the team; only who administers all of them changes it.";
+    IsOperator = 208, "is_operator", Conflict, Never, "The user is an operator of the platform and cannot be a member of an account.";
+    IsMember = 209, "is_member", Conflict, Never, "The user is a member of an account and cannot be an operator.";
 
     // 300..399: packages and limits
     PackageInUse = 300, "package_in_use", Conflict, Never, "Accounts use the package; name a package in `move_to`.";
     PackageRetired = 301, "package_retired", State, Never, "The package is retired and takes no new accounts.";
+    AssetNotAssigned = 302, "asset_not_assigned", Refused, Never, "The domain, node or bounce address is not assigned to the account.";
+    GuaranteeExceeded = 303, "guarantee_exceeded", Conflict, Never, "The guaranteed parts of the accounts below would exceed the limit of the account above.";
+    LimitReached = 304, "limit_reached", Limit, Never, "The account has as many of them as its limit allows; `details.limit` names it.";
 
     // 400..499: accounts and users
     EmailTaken = 400, "email_taken", Conflict, Never, "The e-mail address belongs to a user already.";
@@ -173,10 +184,35 @@ codes! {
     AlreadyMember = 411, "already_member", Conflict, Never, "The user is a member of the account already.";
     OwnerTransferRequired = 412, "owner_transfer_required", Conflict, Never, "An account always has an owner; make another user the owner first.";
     NotMember = 413, "not_member", Refused, Never, "The user is not a member of the account.";
+    SeatsExhausted = 414, "seats_exhausted", Limit, Never, "The team has as many users and open invitations as it has seats.";
+    OwnerNotExclusive = 415, "owner_not_exclusive", Conflict, Never, "The owner of an account cannot be a member of another.";
+    AlreadyThere = 416, "already_there", Conflict, Never, "The user is in this account already.";
+    FieldNotEditable = 417, "field_not_editable", Refused, Never, "Whoever asks may not edit this field of the user; `details.edited_by` says who may.";
+    LinkInvalid = 418, "link_invalid", Refused, Never, "The link is not one of ours, was used, or was replaced by a newer one.";
+    LinkExpired = 419, "link_expired", State, Never, "The link can no longer be used; ask for a new one.";
+    CsvInvalid = 420, "csv_invalid", Invalid, Never, "The CSV text cannot be read; `details` names line and column.";
 
     // 500..599: sending
     QuotaExceeded = 500, "quota_exceeded", Limit, Later, "A limit is used up until its window resets.";
     ExceedsLimit = 501, "exceeds_limit", Limit, Never, "More than the limit itself was asked for; waiting does not help.";
+
+    // 600..699: invitations
+    InvitationExpired = 600, "invitation_expired", State, Never, "The invitation has expired; ask for a new one.";
+    InvitationDeleted = 601, "invitation_deleted", State, Never, "The invitation was deleted.";
+    InvitationSuperseded = 602, "invitation_superseded", State, Never, "A newer invitation, or a newer link, took its place.";
+    InvitationAlreadyAccepted = 603, "invitation_already_accepted", State, Never, "The invitation was accepted already.";
+    UserExists = 604, "user_exists", Conflict, Never, "The address belongs to a user of the account or of the team; edit the user instead.";
+    UserInOtherAccount = 605, "user_in_other_account", Conflict, Never, "The address belongs to another account of the team; only the parent can give access.";
+    AlreadyInvited = 606, "already_invited", Conflict, Never, "The address has an open invitation; edit it, resend it, or delete it first.";
+
+    // 700..799: groups and resources
+    AdminHasNoGroup = 700, "admin_has_no_group", Refused, Never, "Owner and administrators are in no group.";
+    LastGroup = 701, "last_group", Refused, Never, "The last group of an account cannot be deleted.";
+    NotShareable = 702, "not_shareable", Refused, Never, "Resources of this kind are never shared between accounts.";
+    ShareDirection = 703, "share_direction", Refused, Never, "Templates are shared from an account with those below it only.";
+    SharedReadOnly = 704, "shared_read_only", Refused, Never, "The template is shared by an account above: it can be used and previewed, not changed.";
+    LeaseHeld = 705, "lease_held", Conflict, Later, "Somebody else edits this; `details` says who and until when.";
+    LeaseLost = 706, "lease_lost", Conflict, Never, "The lease has ended, or somebody took it over.";
 }
 
 impl Code {

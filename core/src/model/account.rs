@@ -1,6 +1,6 @@
 //! Accounts and their life cycle (R-ACC-1 to R-ACC-3).
 
-use super::{Id, Limits, Name, Note};
+use super::{Assets, Id, LimitName, Limits, Name, Note};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,12 +13,26 @@ pub struct Account {
     pub name: Name,
     /// The account above.
     pub parent: Option<Id>,
-    /// The user who owns it; exactly one.
-    pub owner: Id,
+    /// The user who owns it; exactly one, and none only while the account waits for the confirmation of its first (R-TEA-2).
+    pub owner: Option<Id>,
     /// The package; without one the parent's values count.
     pub package: Option<Id>,
+    /// Another package from an instant on (R-PKG-6).
+    pub next_package: Option<NextPackage>,
     /// The limits that the account has of its own.
     pub overrides: Limits,
+    /// Those of them that are a guaranteed part of the parent's (R-TEA-9).
+    pub guaranteed: Vec<LimitName>,
+    /// The assets that the account has of its own, beside those of its package (R-PKG-5).
+    pub assets: Assets,
+    /// The role that a new member gets when none is named (R-TEA-9).
+    pub default_role: Option<Id>,
+    /// The group that new members come into (R-GRP-1).
+    pub default_group: Id,
+    /// Whether its suppressions count for the team, and the team's for it (R-TEA-8).
+    pub pooled: bool,
+    /// When it first shared a template with the accounts below (R-TEA-7).
+    pub shares_since_ms: Option<u64>,
     /// IANA name of the time zone of its days and months.
     pub time_zone: String,
     /// Where it is in its life.
@@ -35,6 +49,15 @@ pub struct Account {
     pub created_at_ms: u64,
     /// When it was last changed.
     pub updated_at_ms: u64,
+}
+
+/// A package that an account gets later (R-PKG-6).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NextPackage {
+    /// The package.
+    pub package: Id,
+    /// From when on, in unix milliseconds.
+    pub from_ms: u64,
 }
 
 /// The life of an account, apart from its holds.

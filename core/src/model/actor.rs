@@ -20,6 +20,13 @@ pub enum Actor {
         /// Where they come from, as the host saw it.
         ip: Option<IpAddr>,
     },
+    /// One of the platform's staff (R-PLT-2); that it is them is the host's assertion.
+    Operator {
+        /// The operator.
+        user: Id,
+        /// Where they come from, as the host saw it.
+        ip: Option<IpAddr>,
+    },
 }
 
 /// The actor as JSON. A tagged enum would let unknown fields of `system` pass.
@@ -40,6 +47,7 @@ struct Wire {
 enum Kind {
     System,
     User,
+    Operator,
 }
 
 impl TryFrom<Wire> for Actor {
@@ -50,6 +58,8 @@ impl TryFrom<Wire> for Actor {
             (Kind::System, ..) => Err("the actor `system` has no `user`, `account` or `ip`"),
             (Kind::User, Some(user), Some(account), ip) => Ok(Actor::User { user, account, ip }),
             (Kind::User, ..) => Err("an actor of kind `user` has a `user` and an `account`"),
+            (Kind::Operator, Some(user), None, ip) => Ok(Actor::Operator { user, ip }),
+            (Kind::Operator, ..) => Err("an actor of kind `operator` has a `user` and no `account`"),
         }
     }
 }
@@ -59,6 +69,7 @@ impl From<Actor> for Wire {
         match actor {
             Actor::System => Wire { kind: Kind::System, user: None, account: None, ip: None },
             Actor::User { user, account, ip } => Wire { kind: Kind::User, user: Some(user), account: Some(account), ip },
+            Actor::Operator { user, ip } => Wire { kind: Kind::Operator, user: Some(user), account: None, ip },
         }
     }
 }
@@ -66,9 +77,14 @@ impl From<Actor> for Wire {
 impl Actor {
     /// A name for records: `system`, or the user's id.
     pub fn label(&self) -> String {
+        self.user().map_or_else(|| "system".to_owned(), Id::to_string)
+    }
+
+    /// The person who acts; none for the host itself.
+    pub fn user(&self) -> Option<&Id> {
         match self {
-            Actor::System => "system".to_owned(),
-            Actor::User { user, .. } => user.to_string(),
+            Actor::System => None,
+            Actor::User { user, .. } | Actor::Operator { user, .. } => Some(user),
         }
     }
 }

@@ -68,72 +68,114 @@ impl JsonSchema for Limit {
     }
 }
 
-/// The limits that an account can have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum LimitName {
+macro_rules! limits {
+    ($($(#[doc = $doc:literal])* $variant:ident $name:ident $kind:expr,)*) => {
+        /// The limits that an account can have (R-PKG-1).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum LimitName {
+            $($(#[doc = $doc])* $variant,)*
+        }
+
+        impl LimitName {
+            /// All limits, in the order in which they are listed; those of [`SENDING`](LimitName::SENDING) come first.
+            pub const ALL: &'static [LimitName] = &[$(LimitName::$variant,)*];
+            /// How many there are.
+            pub const COUNT: usize = LimitName::ALL.len();
+
+            /// The stable name.
+            pub const fn name(self) -> &'static str {
+                match self { $(LimitName::$variant => stringify!($name),)* }
+            }
+
+            /// What the limit counts.
+            pub const fn kind(self) -> LimitKind {
+                match self { $(LimitName::$variant => $kind,)* }
+            }
+        }
+
+        /// A value for each limit; an absent one is inherited (R-PKG-2).
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct Limits {
+            $($(#[doc = $doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $name: Option<Limit>,)*
+        }
+
+        impl Limits {
+            /// The value of one limit.
+            pub fn get(&self, name: LimitName) -> Option<Limit> {
+                match name { $(LimitName::$variant => self.$name,)* }
+            }
+
+            /// Sets one limit, or makes it inherited with `None`.
+            pub fn set(&mut self, name: LimitName, value: Option<Limit>) {
+                match name { $(LimitName::$variant => self.$name = value,)* }
+            }
+        }
+    };
+}
+
+/// What a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LimitKind {
+    /// What happens within a window.
+    Window(Window),
+    /// What there is at a time.
+    Gauge,
+    /// The size of each single thing.
+    Each,
+}
+
+limits! {
     /// E-mails per hour.
-    EmailPerHour,
+    EmailPerHour email_per_hour LimitKind::Window(Window::Hour),
     /// E-mails per day of the account's time zone.
-    EmailPerDay,
+    EmailPerDay email_per_day LimitKind::Window(Window::Day),
     /// E-mails per month of the account's time zone.
-    EmailPerMonth,
+    EmailPerMonth email_per_month LimitKind::Window(Window::Month),
+    /// Text messages per hour.
+    SmsPerHour sms_per_hour LimitKind::Window(Window::Hour),
+    /// Text messages per day of the account's time zone.
+    SmsPerDay sms_per_day LimitKind::Window(Window::Day),
+    /// Text messages per month of the account's time zone.
+    SmsPerMonth sms_per_month LimitKind::Window(Window::Month),
+    /// Automation actions per month.
+    AutomationActionsPerMonth automation_actions_per_month LimitKind::Window(Window::Month),
+    /// Trigger actions per month.
+    TriggerActionsPerMonth trigger_actions_per_month LimitKind::Window(Window::Month),
+    /// Actions in one automation.
+    ActionsPerAutomation actions_per_automation LimitKind::Each,
+    /// Contacts.
+    Contacts contacts LimitKind::Gauge,
+    /// Contact lists.
+    Lists lists LimitKind::Gauge,
+    /// Segments.
+    Segments segments LimitKind::Gauge,
+    /// Sending domains.
+    SendingDomains sending_domains LimitKind::Gauge,
+    /// Triggers.
+    Triggers triggers LimitKind::Gauge,
+    /// Evergreen campaigns.
+    EvergreenCampaigns evergreen_campaigns LimitKind::Gauge,
+    /// Suppressed domains; with a commercial licence only.
+    SuppressedDomains suppressed_domains LimitKind::Gauge,
+    /// Users of the account and of all accounts below, each once, with open invitations (R-INV-9).
+    Seats seats LimitKind::Gauge,
+    /// Accounts below this one.
+    ChildAccounts child_accounts LimitKind::Gauge,
+    /// Jobs that run at the same time.
+    Threads threads LimitKind::Gauge,
 }
 
 impl LimitName {
-    /// All limits, in the order in which they are listed.
-    pub const ALL: [LimitName; 3] = [LimitName::EmailPerHour, LimitName::EmailPerDay, LimitName::EmailPerMonth];
+    /// The limits that every e-mail is charged to.
+    pub const SENDING: [LimitName; 3] = [LimitName::EmailPerHour, LimitName::EmailPerDay, LimitName::EmailPerMonth];
 
-    /// The stable name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            LimitName::EmailPerHour => "email_per_hour",
-            LimitName::EmailPerDay => "email_per_day",
-            LimitName::EmailPerMonth => "email_per_month",
-        }
-    }
-
-    /// The window that the limit counts in.
-    pub const fn window(self) -> Window {
-        match self {
-            LimitName::EmailPerHour => Window::Hour,
-            LimitName::EmailPerDay => Window::Day,
-            LimitName::EmailPerMonth => Window::Month,
-        }
-    }
-}
-
-/// A value for each limit; an absent one is inherited (R-PKG-2).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// E-mails per hour.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub email_per_hour: Option<Limit>,
-    /// E-mails per day of the account's time zone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub email_per_day: Option<Limit>,
-    /// E-mails per month of the account's time zone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub email_per_month: Option<Limit>,
-}
-
-impl Limits {
-    /// The value of one limit.
-    pub fn get(&self, name: LimitName) -> Option<Limit> {
-        match name {
-            LimitName::EmailPerHour => self.email_per_hour,
-            LimitName::EmailPerDay => self.email_per_day,
-            LimitName::EmailPerMonth => self.email_per_month,
-        }
-    }
-
-    /// Sets one limit, or makes it inherited with `None`.
-    pub fn set(&mut self, name: LimitName, value: Option<Limit>) {
-        match name {
-            LimitName::EmailPerHour => self.email_per_hour = value,
-            LimitName::EmailPerDay => self.email_per_day = value,
-            LimitName::EmailPerMonth => self.email_per_month = value,
+    /// The window that the limit counts in, where it counts in one.
+    pub const fn window(self) -> Option<Window> {
+        match self.kind() {
+            LimitKind::Window(window) => Some(window),
+            LimitKind::Gauge | LimitKind::Each => None,
         }
     }
 }

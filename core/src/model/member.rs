@@ -12,6 +12,12 @@ pub struct Member {
     pub user: Id,
     /// The role; the owner needs none.
     pub role: Option<Id>,
+    /// Whether the role is that of an administrator (R-ROL-4).
+    pub administrator: bool,
+    /// The group; owner and administrators are in none (R-GRP-2).
+    pub group: Option<Id>,
+    /// The kinds of resources that the member does not share with the group (R-GRP-3).
+    pub unshared: Vec<Id>,
     /// Whether the user owns the account.
     pub owner: bool,
     /// Whether the membership is disabled (R-ACC-3).

@@ -2,24 +2,42 @@
 
 mod account;
 mod actor;
+mod assets;
 mod email;
+mod group;
+mod invitation;
 mod limit;
 mod member;
 mod meter;
+mod operator;
+mod outbox;
 mod package;
 mod permission;
+mod policy;
+mod resource;
 mod role;
+mod suppression;
 mod text;
 mod user;
 
-pub use account::{Account, Hold, HoldLevel, HoldReason, Lifecycle};
+pub use account::{Account, Hold, HoldLevel, HoldReason, Lifecycle, NextPackage};
 pub use actor::Actor;
+pub use assets::{AssetKind, Assets};
 pub use email::Email;
-pub use limit::{Limit, LimitName, Limits};
+pub use group::{Avatar, Group, GroupCaps};
+pub use invitation::{AccountGrant, Delivery, DeliveryOutcome, Invitation, InvitationKind, InvitationState};
+pub use limit::{Limit, LimitKind, LimitName, Limits};
 pub use member::Member;
 pub use meter::{Meter, Window};
-pub use package::Package;
+pub use operator::Operator;
+pub use outbox::{OutboxKind, OutboxMessage};
+pub use package::{BounceRate, Package, Price};
 pub use permission::{HostNode, Scope, tree::PermissionTree};
-pub use role::{Grant, Role};
-pub use text::{Count, Id, Name, Note};
-pub use user::User;
+pub use policy::{
+    CapPeriod, ChildOwner, EffectivePolicies, Editor, GrantExisting, PendingStep, Policies, PolicyRecord, Preset, Resend, RoleScope,
+};
+pub use resource::{Lease, Resource};
+pub use role::{BuiltIn, Grant, Role};
+pub use suppression::{MessageClass, Suppression};
+pub use text::{Count, Cursor, Id, Name, Note};
+pub use user::{Link, LinkKind, Notifications, Profile, User};

@@ -1,6 +1,6 @@
 //! Packages: service tiers with limits and a role that is the ceiling of every member (R-PKG-1).
 
-use super::{Id, Limits, Name};
+use super::{Assets, Count, Id, Limits, Name};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,19 @@ pub struct Package {
     /// The role that no member of its accounts can exceed (R-ROL-5).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
+    /// The assets that its accounts can use (R-PKG-5).
+    #[serde(default, skip_serializing_if = "Assets::is_empty")]
+    pub assets: Assets,
+    /// Whether its accounts pay with credits for what exceeds their caps; with a commercial licence only (R-CRD-2).
+    pub credits: bool,
+    /// Whether its accounts may send beyond their caps; with a commercial licence only (R-CRD-2).
+    pub overuse: bool,
+    /// When a campaign is stopped; with a commercial licence only (R-QTA-11).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bounce_rate: Option<BounceRate>,
+    /// What a further account of the team costs each month (R-TEA-4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child_price: Option<Price>,
     /// Whether it takes no new accounts (R-PKG-4).
     pub retired: bool,
     /// How many accounts use it.
@@ -26,4 +39,24 @@ pub struct Package {
     pub created_at_ms: u64,
     /// When it was last changed, in unix milliseconds.
     pub updated_at_ms: u64,
+}
+
+/// The rate of bounces at which a campaign is stopped (R-QTA-11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BounceRate {
+    /// Bounces in a thousand outcomes, 1 to 1000.
+    pub per_mille: Count,
+    /// How many outcomes there must be before it counts.
+    pub sample: Count,
+}
+
+/// An amount of money.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// In the smallest unit of the currency: cents.
+    pub minor_units: Count,
+    /// The code of the currency: three capital letters, such as `EUR`.
+    pub currency: Name,
 }

@@ -17,8 +17,13 @@ pub struct Role {
     pub deny: Vec<Id>,
     /// The roles whose grants and denials it takes in.
     pub includes: Vec<Id>,
-    /// How many memberships, packages and roles use it.
-    pub uses: u64,
+    /// The account whose own it is; absent for those of the platform (R-ROL-4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+    /// Whether its holders are administrators: in no group, every scope `any`. Only the built-in one and its copies (R-ROL-4).
+    pub administrator: bool,
+    /// Whether it is one of the five that every platform has; those are copied, not edited (R-ROL-4).
+    pub built_in: bool,
     /// Raised by every change.
     pub rev: u64,
     /// When it was made, in unix milliseconds.
@@ -36,4 +41,192 @@ pub struct Grant {
     /// How far it reaches; `any` where it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
+}
+
+/// One of the five roles that every platform has (R-ROL-4). They are not stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BuiltIn {
+    /// Every permission of an account, but for what makes or ends accounts.
+    Administrator,
+    /// All of the work, without exports.
+    Full,
+    /// As `Full`, without sending.
+    Editor,
+    /// Content only.
+    Author,
+    /// Responses, and reports of their own.
+    ResponseOnly,
+}
+
+/// A branch or a node, and the scope of the grant.
+type Line = (&'static str, Option<Scope>);
+
+const ADMINISTRATOR: &[&str] = &[
+    "roles",
+    "roles.assign",
+    "accounts.view",
+    "accounts.edit",
+    "accounts.switch",
+    "accounts.price",
+    "users",
+    "groups",
+    "self",
+    "contacts",
+    "contacts.export",
+    "lists",
+    "segments",
+    "forms",
+    "pages",
+    "images",
+    "blacklists",
+    "campaigns",
+    "sms",
+    "automation",
+    "templates",
+    "suppressions",
+    "sending",
+    "responses",
+    "credits",
+    "limits",
+    "reports",
+    "audit",
+    "api_keys",
+    "api_keys.create",
+    "impersonation",
+    "impersonation.start",
+];
+
+const FULL: &[&str] = &[
+    "self",
+    "contacts",
+    "lists",
+    "segments",
+    "forms",
+    "pages",
+    "images",
+    "blacklists",
+    "campaigns",
+    "sms",
+    "automation",
+    "templates",
+    "suppressions",
+    "sending",
+    "responses",
+];
+
+const EDITOR: &[&str] = &[
+    "self",
+    "contacts",
+    "lists",
+    "segments",
+    "forms",
+    "pages",
+    "images",
+    "blacklists",
+    "campaigns.view",
+    "campaigns.create",
+    "campaigns.edit",
+    "campaigns.delete",
+    "campaigns.test",
+    "campaigns.pause",
+    "campaigns.report",
+    "sms.view",
+    "sms.create",
+    "automation.view",
+    "automation.create",
+    "automation.edit",
+    "templates",
+    "suppressions",
+    "sending",
+    "responses",
+];
+
+const AUTHOR: &[Line] = &[
+    ("self", None),
+    ("templates.view", None),
+    ("templates.create", None),
+    ("templates.edit", None),
+    ("templates.use_shared", None),
+    ("campaigns.view", Some(Scope::Own)),
+    ("campaigns.create", Some(Scope::Own)),
+    ("campaigns.edit", Some(Scope::Own)),
+    ("forms", None),
+    ("pages", None),
+    ("images", None),
+];
+
+const RESPONSE_ONLY: &[Line] = &[("self", None), ("responses", None), ("reports.view", Some(Scope::Own))];
+
+impl BuiltIn {
+    /// All of them.
+    pub const ALL: [BuiltIn; 5] = [BuiltIn::Administrator, BuiltIn::Full, BuiltIn::Editor, BuiltIn::Author, BuiltIn::ResponseOnly];
+
+    /// The id, which no other role can have.
+    pub const fn id(self) -> &'static str {
+        match self {
+            BuiltIn::Administrator => "administrator",
+            BuiltIn::Full => "full",
+            BuiltIn::Editor => "editor",
+            BuiltIn::Author => "author",
+            BuiltIn::ResponseOnly => "response_only",
+        }
+    }
+
+    const fn title(self) -> &'static str {
+        match self {
+            BuiltIn::Administrator => "Administrator",
+            BuiltIn::Full => "Full",
+            BuiltIn::Editor => "Editor",
+            BuiltIn::Author => "Author",
+            BuiltIn::ResponseOnly => "Response Only",
+        }
+    }
+
+    /// The role with this id, where it is a built-in one.
+    pub fn find(id: &str) -> Option<Role> {
+        BuiltIn::ALL.into_iter().find(|one| one.id() == id).and_then(BuiltIn::role)
+    }
+
+    /// The role.
+    pub fn role(self) -> Option<Role> {
+        let unscoped = |ids: &[&'static str]| ids.iter().map(|id| (*id, None)).collect::<Vec<Line>>();
+        let lines = match self {
+            BuiltIn::Administrator => unscoped(ADMINISTRATOR),
+            BuiltIn::Full => unscoped(FULL),
+            BuiltIn::Editor => unscoped(EDITOR),
+            BuiltIn::Author => AUTHOR.to_vec(),
+            BuiltIn::ResponseOnly => RESPONSE_ONLY.to_vec(),
+        };
+        let allow = lines.into_iter().filter_map(|(id, scope)| Some(Grant { permission: Id::new(id).ok()?, scope })).collect();
+        Some(Role {
+            id: Id::new(self.id()).ok()?,
+            name: Name::new(self.title()).ok()?,
+            allow,
+            deny: Vec::new(),
+            includes: Vec::new(),
+            account: None,
+            administrator: self == BuiltIn::Administrator,
+            built_in: true,
+            rev: 1,
+            created_at_ms: 0,
+            updated_at_ms: 0,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::PermissionTree;
+
+    #[test]
+    fn the_built_in_roles_name_nodes_that_exist_and_scopes_where_there_are_some() {
+        let tree = PermissionTree::new(&[]);
+        for built_in in BuiltIn::ALL {
+            for grant in built_in.role().unwrap().allow {
+                let place = tree.place(grant.permission.as_str()).unwrap_or_else(|| panic!("{} has no node {}", built_in.id(), grant.permission));
+                assert!(grant.scope.is_none() || tree.node(place).unwrap().scoped, "{} {}", built_in.id(), grant.permission);
+            }
+        }
+    }
 }

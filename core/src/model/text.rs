@@ -83,6 +83,18 @@ bounded_text! {
     Note, 0 ..= 2000 bytes, true
 }
 
+bounded_text! {
+    /// Where a list goes on: what the page before answered as `next`, unchanged.
+    Cursor, 1 ..= 1024 bytes, false
+}
+
+impl Name {
+    /// The time zone that counts where none is named.
+    pub fn utc() -> Name {
+        Name("UTC".to_owned())
+    }
+}
+
 /// A whole number from 0 to 2^53 - 1: exact in every language, JavaScript included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u64", into = "u64")]

@@ -99,7 +99,7 @@ pub enum AccessStepKind {
 impl Operation for Check {
     const NAME: &'static str = "access.check";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Account("users.view");
+    const ACCESS: Access = Access::account("users.view", "clients.view_all");
     type Answer = AccessCheck;
 
     fn account(&self) -> Option<&Id> {
@@ -115,7 +115,7 @@ impl Operation for Check {
 impl Operation for Explain {
     const NAME: &'static str = "access.explain";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Account("users.view");
+    const ACCESS: Access = Access::account("users.view", "clients.view_all");
     type Answer = AccessExplanation;
 
     fn account(&self) -> Option<&Id> {

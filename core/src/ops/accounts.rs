@@ -1,17 +1,15 @@
 //! Accounts: creation in two steps, holds, the end and the way back (R-ACC-1 to R-ACC-3).
 
-use super::{Access, Effect, Operation, check_rev, members, packages, page, users};
+use super::{Access, Effect, Operation, check_rev, groups, members, packages, page, users};
 use crate::engine::view::{MAX_DEPTH, account_line};
-use crate::engine::{Ctx, keys};
+use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
 use crate::model::{self, Actor, Count, Email, Hold as HoldEntry, HoldLevel, HoldReason, Id, Lifecycle, LimitName, Limits, Name, Note};
-use crate::rules::account::{Status, can_reopen, effective_status, hold_level};
+use crate::rules::account::{Status, effective_status, hold_level};
 use crate::rules::window;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How long a closed account can be reopened.
-const GRACE_MS: u64 = 30 * 24 * 3_600_000;
 /// Most holds of one account.
 const MOST_HOLDS: usize = 100;
 
@@ -203,8 +201,9 @@ pub struct Account {
     /// The account above.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<Id>,
-    /// The user who owns it.
-    pub owner: Id,
+    /// The user who owns it; absent only while the account waits for its first owner's confirmation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Id>,
     /// The package.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub package: Option<Id>,
@@ -335,8 +334,9 @@ impl Operation for Create {
         check_time_zone(&time_zone)?;
         if let Some(parent) = &self.parent {
             let line = account_line(&mut ctx.tx, parent).map_err(|error| error.at("/parent"))?;
-            if line.len() >= MAX_DEPTH {
-                return Err(Error::new(Code::DepthExceeded, format!("accounts can be {MAX_DEPTH} deep")).at("/parent").with("depth", MAX_DEPTH));
+            let depth = ctx.policies(Some(parent))?.depth.get();
+            if line.len() as u64 >= depth.min(MAX_DEPTH as u64) {
+                return Err(Error::new(Code::DepthExceeded, format!("accounts can be {depth} deep")).at("/parent").with("depth", depth));
             }
             let mut above = load(ctx, parent, "/parent")?;
             above.children += 1;
@@ -356,9 +356,16 @@ impl Operation for Create {
             id: id.clone(),
             name: self.name,
             parent: self.parent,
-            owner: owner.id.clone(),
+            owner: Some(owner.id.clone()),
             package: self.package,
+            next_package: None,
             overrides: self.limits,
+            guaranteed: Vec::new(),
+            assets: model::Assets::default(),
+            default_role: None,
+            default_group: groups::create_default(ctx, &id)?,
+            pooled: false,
+            shares_since_ms: None,
             time_zone,
             lifecycle: if self.pending { Lifecycle::Pending } else { Lifecycle::Active },
             holds: Vec::new(),
@@ -369,7 +376,7 @@ impl Operation for Create {
             updated_at_ms: ctx.now_ms,
         };
         ctx.tx.put(keys::account(&id), &account)?;
-        members::create(ctx, &id, &owner.id, None, true)?;
+        members::create(ctx, &id, &owner, members::Place { role: None, owner: true, group: None })?;
         shown(ctx, &id)
     }
 }
@@ -411,7 +418,7 @@ impl Operation for Validate {
 impl Operation for Get {
     const NAME: &'static str = "accounts.get";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Account("accounts.view");
+    const ACCESS: Access = Access::account("accounts.view", "clients.view_all");
     type Answer = Account;
 
     fn account(&self) -> Option<&Id> {
@@ -446,7 +453,7 @@ impl Operation for List {
 impl Operation for Edit {
     const NAME: &'static str = "accounts.edit";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Account("accounts.edit");
+    const ACCESS: Access = Access::account("accounts.edit", "clients.edit");
     type Answer = Account;
 
     fn account(&self) -> Option<&Id> {
@@ -500,7 +507,7 @@ impl Operation for Activate {
 impl Operation for Hold {
     const NAME: &'static str = "accounts.hold";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Account("accounts.edit");
+    const ACCESS: Access = Access::account("accounts.edit", "clients.edit");
     type Answer = Account;
 
     fn account(&self) -> Option<&Id> {
@@ -558,7 +565,7 @@ impl Operation for Release {
 impl Operation for Close {
     const NAME: &'static str = "accounts.close";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Account("accounts.close");
+    const ACCESS: Access = Access::account("accounts.close", "clients.status");
     type Answer = Account;
 
     fn account(&self) -> Option<&Id> {
@@ -590,10 +597,11 @@ impl Operation for Reopen {
         let Lifecycle::Closed { at_ms, was_pending } = account.lifecycle else {
             return Err(Error::new(Code::AccountNotClosed, format!("`{}` is not closed", self.account)).at("/account"));
         };
-        if !can_reopen(at_ms, ctx.now_ms, GRACE_MS) {
-            return Err(Error::new(Code::GraceOver, format!("`{}` could be reopened until {}", self.account, at_ms + GRACE_MS))
+        let until_ms = at_ms.saturating_add(ctx.policies(Some(&self.account))?.grace_ms.get());
+        if ctx.now_ms >= until_ms {
+            return Err(Error::new(Code::GraceOver, format!("`{}` could be reopened until {until_ms}", self.account))
                 .at("/account")
-                .with("until_ms", at_ms + GRACE_MS));
+                .with("until_ms", until_ms));
         }
         account.lifecycle = if was_pending { Lifecycle::Pending } else { Lifecycle::Active };
         save_and_show(ctx, account)
@@ -624,24 +632,44 @@ impl Operation for Delete {
             ctx.tx.put(keys::account(parent), &above)?;
         }
         let mut gone = AccountDeleted { accounts: 0, users: 0 };
-        let mut open = vec![account];
-        while let Some(account) = open.pop() {
-            for child in children_of(ctx, &account.id)? {
-                ctx.tx.delete(keys::child(&account.id, &child));
-                let mut below = load(ctx, &child, "/account")?;
+        let mut ends = vec![account];
+        let mut at = 0;
+        while let Some(above) = ends.get(at).map(|account| account.id.clone()) {
+            for child in children_of(ctx, &above)? {
+                let below = load(ctx, &child, "/account")?;
                 match self.children {
-                    Some(Children::Delete) => open.push(below),
-                    Some(Children::Detach) | None => {
-                        below.parent = None;
-                        save(ctx, below)?;
-                    }
+                    Some(Children::Delete) => ends.push(below),
+                    Some(Children::Detach) | None => detach(ctx, below)?,
                 }
             }
-            gone.users += erase(ctx, &account)?;
+            at += 1;
+        }
+        // From the bottom up: what lies below still finds the accounts above it.
+        for account in ends.iter().rev() {
+            gone.users += erase(ctx, account)?;
             gone.accounts += 1;
         }
         Ok(gone)
     }
+}
+
+/// Makes an account a top account: whoever counted for the accounts above counts for them no longer.
+fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
+    let Some(parent) = account.parent.take() else { return Ok(()) };
+    let above = account_line(&mut ctx.tx, &parent)?;
+    let mut subtree = vec![account.id.clone()];
+    let mut at = 0;
+    while let Some(id) = subtree.get(at).cloned() {
+        subtree.extend(children_of(ctx, &id)?);
+        let (from, until) = keys::below(keys::MEMBER, &[id.as_str()]);
+        for (_, member) in ctx.tx.range::<model::Member>(&from, &until, usize::MAX)? {
+            let user = users::load(ctx, &member.user, "/account")?;
+            people::leave_lists(ctx, &above, &user)?;
+        }
+        at += 1;
+    }
+    ctx.tx.delete(keys::child(&parent, &account.id));
+    save(ctx, account)
 }
 
 fn children_of(ctx: &mut Ctx<'_>, id: &Id) -> Result<Vec<Id>, Error> {
@@ -651,14 +679,19 @@ fn children_of(ctx: &mut Ctx<'_>, id: &Id) -> Result<Vec<Id>, Error> {
 
 /// Removes an account with its memberships and meters; answers how many users went with it.
 fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
+    if let Some(parent) = &account.parent {
+        ctx.tx.delete(keys::child(parent, &account.id));
+    }
     let (from, until) = keys::below(keys::MEMBER, &[account.id.as_str()]);
     let mut users = 0;
     for (_, member) in ctx.tx.range::<model::Member>(&from, &until, usize::MAX)? {
         users += u64::from(members::erase(ctx, &member)?);
     }
     packages::relink(ctx, &account.id, account.package.as_ref(), None)?;
+    groups::erase_all(ctx, &account.id)?;
+    ctx.tx.delete(keys::policy(Some(&account.id)));
     for limit in LimitName::ALL {
-        ctx.tx.delete(keys::meter(&account.id, limit));
+        ctx.tx.delete(keys::meter(&account.id, *limit));
     }
     ctx.tx.delete(keys::account(&account.id));
     ctx.tx.mark(keys::tombstone(keys::ACCOUNT, &account.id));

@@ -101,15 +101,27 @@ fn explain(ctx: &mut Ctx<'_>, id: &Id) -> Result<LimitExplanations, Error> {
     let defaults: Limits = ctx.tx.get(&keys::defaults())?.unwrap_or_default();
     let pairs: Vec<_> = line.iter().zip(line_packages.iter().map(Option::as_ref)).collect();
     let mut limits = Vec::new();
-    for limit in LimitName::ALL {
-        let found = candidates(limit, &pairs, &defaults);
-        let above = (0..pairs.len()).filter_map(|level| candidates(limit, pairs.get(level..)?, &defaults).first().map(|first| first.limit));
+    for limit in LimitName::ALL.iter().copied() {
+        let found = candidates(limit, &pairs, &defaults, ctx.engine.edition);
+        let above = (0..pairs.len()).filter_map(|level| candidates(limit, pairs.get(level..)?, &defaults, ctx.engine.edition).first().map(|first| first.limit));
         let smallest = above.min().unwrap_or(Limit::Unlimited);
         let (value, source) = found.first().map_or((Limit::Unlimited, Source::PlatformDefault), |first| (first.limit, first.source));
         let candidates = found.into_iter().map(|one| LimitCandidate { source: one.source, carrier: one.carrier, value: one.limit }).collect();
         limits.push(LimitExplanation { limit, value, source, smallest, candidates });
     }
     Ok(LimitExplanations { account: id.clone(), limits })
+}
+
+/// The account's own value of one limit (R-PKG-3).
+pub(crate) fn value_of(ctx: &mut Ctx<'_>, account: &Id, name: LimitName) -> Result<Limit, Error> {
+    let line = account_line(&mut ctx.tx, account)?;
+    let mut line_packages = Vec::new();
+    for account in &line {
+        line_packages.push(account.package.as_ref().map(|package| packages::load(ctx, package, "/account")).transpose()?);
+    }
+    let defaults: Limits = ctx.tx.get(&keys::defaults())?.unwrap_or_default();
+    let pairs: Vec<_> = line.iter().zip(line_packages.iter().map(Option::as_ref)).collect();
+    Ok(candidates(name, &pairs, &defaults, ctx.engine.edition).first().map_or(Limit::Unlimited, |first| first.limit))
 }
 
 fn set_override(ctx: &mut Ctx<'_>, id: &Id, limit: LimitName, value: Option<Limit>) -> Result<LimitExplanations, Error> {
@@ -167,7 +179,7 @@ impl Operation for SetDefault {
 impl Operation for Explain {
     const NAME: &'static str = "limits.explain";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Account("limits.explain");
+    const ACCESS: Access = Access::account("limits.explain", "clients.view_all");
     type Answer = LimitExplanations;
 
     fn account(&self) -> Option<&Id> {

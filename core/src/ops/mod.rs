@@ -4,6 +4,7 @@ pub mod access;
 pub mod accounts;
 pub mod catalogue;
 pub mod clock;
+pub mod groups;
 pub mod limits;
 pub mod members;
 pub mod packages;
@@ -16,7 +17,7 @@ pub mod users;
 
 use crate::engine::Ctx;
 use crate::error::{Code, Error};
-use crate::model::{Count, Id};
+use crate::model::{Count, Cursor, Id};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -54,13 +55,35 @@ pub enum Effect {
     Send,
 }
 
-/// Who may call an operation.
+/// Who may call an operation. The host itself may call every one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// The host alone.
     System,
-    /// The host, and users who hold this permission in the account that they act in.
-    Account(&'static str),
+    /// Operators who hold this permission (R-PLT-2).
+    Operator(&'static str),
+    /// Users who hold a permission in the account that the operation is about, acting there or managing its team from
+    /// an account above; and operators who hold one of theirs.
+    Account {
+        /// What a user needs in the account.
+        user: &'static str,
+        /// What an operator needs; absent where operators never do this.
+        operator: Option<&'static str>,
+    },
+    /// Everybody in good standing: the operation decides by this rule who else.
+    Rule(&'static str),
+}
+
+impl Access {
+    /// Users with `user`, and operators with `operator`.
+    pub const fn account(user: &'static str, operator: &'static str) -> Access {
+        Access::Account { user, operator: Some(operator) }
+    }
+
+    /// Users with `user`, and no operator.
+    pub const fn users(user: &'static str) -> Access {
+        Access::Account { user, operator: None }
+    }
 }
 
 /// A stale `expected_rev` is `rev_conflict`.
@@ -107,6 +130,72 @@ fn page<T: DeserializeOwned>(ctx: &mut Ctx<'_>, range: (Vec<u8>, Vec<u8>), after
     rows.truncate(size);
     let next = if more { rows.last().map(|(id, _)| id.clone()) } else { None };
     Ok((rows, next))
+}
+
+/// A range of keys to be listed: from the first until the second, both beginning with the same prefix.
+type Span = (Vec<u8>, Vec<u8>);
+
+/// Most index entries that one call looks at: a page may be shorter than asked for, and even empty, while there is a `next`.
+const SCAN_MAX: usize = 2000;
+/// How many index entries are read at once.
+const SCAN_STEP: usize = 128;
+
+/// One page over several spans of index entries, one after the other.
+///
+/// `keep` is shown each key and answers what to list, or none to leave it out. What is left out counts against
+/// [`SCAN_MAX`], so that no call reads without bound, however few fit. The cursor names the place behind the entry that was
+/// looked at last: a list stays stable while others change it.
+fn walk<T>(
+    ctx: &mut Ctx<'_>,
+    spans: &[Span],
+    after: Option<&Cursor>,
+    limit: Option<Count>,
+    mut keep: impl FnMut(&mut Ctx<'_>, &[u8]) -> Result<Option<T>, Error>,
+) -> Result<(Vec<T>, Option<Cursor>), Error> {
+    let size = page_size(limit)?;
+    let start = after.map(|cursor| read_cursor(cursor, spans)).transpose()?;
+    let (first, mut resume) = start.map_or((0, None), |(span, key)| (span, Some(key)));
+    let mut found = Vec::new();
+    let mut looked_at = 0;
+    for (number, (from, until)) in spans.iter().enumerate().skip(first) {
+        let mut next_from = resume.take().unwrap_or_else(|| from.clone());
+        loop {
+            let rows = ctx.tx.range::<serde::de::IgnoredAny>(&next_from, until, SCAN_STEP)?;
+            let whole = rows.len() < SCAN_STEP;
+            for (key, _) in rows {
+                if found.len() == size || looked_at == SCAN_MAX {
+                    return Ok((found, Some(write_cursor(number, from, &next_from)?)));
+                }
+                looked_at += 1;
+                found.extend(keep(ctx, &key)?);
+                next_from = key;
+                next_from.push(0);
+            }
+            if whole {
+                break;
+            }
+        }
+    }
+    Ok((found, None))
+}
+
+/// The number of the span, and what follows its prefix in the key at which to go on.
+fn write_cursor(span: usize, from: &[u8], key: &[u8]) -> Result<Cursor, Error> {
+    use base64::Engine;
+    let rest = key.get(from.len()..).unwrap_or_default();
+    let text = format!("{span}.{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(rest));
+    Cursor::new(text).map_err(|error| Error::new(Code::Internal, error))
+}
+
+fn read_cursor(cursor: &Cursor, spans: &[Span]) -> Result<(usize, Vec<u8>), Error> {
+    use base64::Engine;
+    let broken = || Error::invalid("/after", "`after` is what the page before answered as `next`, unchanged");
+    let (span, rest) = cursor.as_str().split_once('.').ok_or_else(broken)?;
+    let span: usize = span.parse().map_err(|_| broken())?;
+    let rest = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(rest).map_err(|_| broken())?;
+    let (from, until) = spans.get(span).ok_or_else(broken)?;
+    let key = [from.as_slice(), &rest].concat();
+    if key < *until { Ok((span, key)) } else { Err(broken()) }
 }
 
 pub(crate) fn unknown_permission(id: &str, field: &str) -> Error {

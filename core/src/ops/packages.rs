@@ -3,7 +3,7 @@
 use super::{Access, Effect, Operation, check_rev, page, roles};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{self, Count, Id, Limits, Name, Package};
+use crate::model::{self, Assets, Count, Id, Limits, Name, Package};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -138,11 +138,11 @@ fn relink_role(ctx: &mut Ctx<'_>, package: &Id, old: Option<&Id>, new: Option<&I
         return Ok(());
     }
     if let Some(role) = old {
-        roles::count_use(ctx, role, "package", &[package.as_str()], false)?;
+        roles::mark_use(ctx, role, "package", &[package.as_str()], false);
     }
     if let Some(role) = new {
         roles::load(ctx, role, "/role")?;
-        roles::count_use(ctx, role, "package", &[package.as_str()], true)?;
+        roles::mark_use(ctx, role, "package", &[package.as_str()], true);
     }
     Ok(())
 }
@@ -160,6 +160,11 @@ impl Operation for Create {
             id,
             name: self.name,
             limits: self.limits,
+            assets: Assets::default(),
+            credits: false,
+            overuse: false,
+            bounce_rate: None,
+            child_price: None,
             role: self.role,
             retired: false,
             accounts: 0,

@@ -107,7 +107,7 @@ impl Operation for Add {
 impl Operation for List {
     const NAME: &'static str = "permissions.list";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Account("roles.view");
+    const ACCESS: Access = Access::account("roles.view", "roles.view");
     type Answer = PermissionList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PermissionList, Error> {
@@ -119,7 +119,7 @@ impl Operation for List {
 impl Operation for Search {
     const NAME: &'static str = "permissions.search";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Account("roles.view");
+    const ACCESS: Access = Access::account("roles.view", "roles.view");
     type Answer = PermissionList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PermissionList, Error> {

@@ -1,7 +1,7 @@
 //! Roles (R-ROL-1, R-ROL-3, R-ROL-6, R-ROL-8).
 
 use super::{Access, Effect, Operation, check_rev, page, unknown_permission};
-use crate::engine::view::role_with_includes;
+use crate::engine::view::{account_line, load_role, role_with_includes};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{self, Count, Grant, Id, Name, Package, Role};
@@ -106,21 +106,27 @@ pub struct RoleDeleted {
 
 /// Reads a role inside an operation.
 pub(crate) fn load(ctx: &mut Ctx<'_>, id: &Id, field: &str) -> Result<Role, Error> {
-    ctx.tx.get(&keys::role(id))?.ok_or_else(|| Error::not_found("role", id.as_str()).at(field))
+    load_role(&mut ctx.tx, id)?.ok_or_else(|| Error::not_found("role", id.as_str()).at(field))
+}
+
+/// Reads a role that can be used in an account: one of the platform, or of the account's own, or of an account above it.
+pub(crate) fn load_for(ctx: &mut Ctx<'_>, id: &Id, account: &Id, field: &str) -> Result<Role, Error> {
+    let role = load(ctx, id, field)?;
+    let usable = match &role.account {
+        None => true,
+        Some(of) => account_line(&mut ctx.tx, account)?.iter().any(|above| above.id == *of),
+    };
+    if usable { Ok(role) } else { Err(Error::not_found("role", id.as_str()).at(field)) }
 }
 
 /// Notes that something uses a role, or no longer does.
-pub(crate) fn count_use(ctx: &mut Ctx<'_>, role: &Id, kind: &str, parts: &[&str], used: bool) -> Result<(), Error> {
-    let Some(mut record) = ctx.tx.get::<Role>(&keys::role(role))? else { return Ok(()) };
+pub(crate) fn mark_use(ctx: &mut Ctx<'_>, role: &Id, kind: &str, parts: &[&str], used: bool) {
     let key = keys::role_use(role, kind, parts);
     if used {
         ctx.tx.mark(key);
-        record.uses += 1;
     } else {
         ctx.tx.delete(key);
-        record.uses -= 1;
     }
-    ctx.tx.put(keys::role(role), &record)
 }
 
 fn check(ctx: &mut Ctx<'_>, role: &Role) -> Result<(), Error> {
@@ -153,14 +159,13 @@ fn check(ctx: &mut Ctx<'_>, role: &Role) -> Result<(), Error> {
     Ok(())
 }
 
-fn relink_includes(ctx: &mut Ctx<'_>, role: &Id, old: &[Id], new: &[Id]) -> Result<(), Error> {
+fn relink_includes(ctx: &mut Ctx<'_>, role: &Id, old: &[Id], new: &[Id]) {
     for gone in old.iter().filter(|id| !new.contains(id)) {
-        count_use(ctx, gone, "role", &[role.as_str()], false)?;
+        mark_use(ctx, gone, "role", &[role.as_str()], false);
     }
     for added in new.iter().filter(|id| !old.contains(id)) {
-        count_use(ctx, added, "role", &[role.as_str()], true)?;
+        mark_use(ctx, added, "role", &[role.as_str()], true);
     }
-    Ok(())
 }
 
 fn without_repeats(ids: Vec<Id>) -> Vec<Id> {
@@ -187,13 +192,15 @@ impl Operation for Create {
             allow: self.allow,
             deny: self.deny,
             includes: without_repeats(self.includes),
-            uses: 0,
+            account: None,
+            administrator: false,
+            built_in: false,
             rev: 1,
             created_at_ms: ctx.now_ms,
             updated_at_ms: ctx.now_ms,
         };
         check(ctx, &role)?;
-        relink_includes(ctx, &role.id, &[], &role.includes)?;
+        relink_includes(ctx, &role.id, &[], &role.includes);
         ctx.tx.put(keys::role(&role.id), &role)?;
         Ok(role)
     }
@@ -216,7 +223,7 @@ impl Operation for Edit {
         role.rev += 1;
         role.updated_at_ms = ctx.now_ms;
         check(ctx, &role)?;
-        relink_includes(ctx, &role.id, &before.includes, &role.includes)?;
+        relink_includes(ctx, &role.id, &before.includes, &role.includes);
         ctx.tx.put(keys::role(&role.id), &role)?;
         ctx.tx.touch_everything();
         Ok(role)
@@ -226,7 +233,7 @@ impl Operation for Edit {
 impl Operation for Get {
     const NAME: &'static str = "roles.get";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Account("roles.view");
+    const ACCESS: Access = Access::account("roles.view", "roles.view");
     type Answer = Role;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Role, Error> {
@@ -237,7 +244,7 @@ impl Operation for Get {
 impl Operation for List {
     const NAME: &'static str = "roles.list";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Account("roles.view");
+    const ACCESS: Access = Access::account("roles.view", "roles.view");
     type Answer = RoleList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<RoleList, Error> {
@@ -264,7 +271,7 @@ impl Operation for Delete {
         } else if !uses.is_empty() {
             let shown: Vec<String> = uses.iter().take(10).map(|key| used_by(key).join(" ")).collect();
             return Err(Error::new(Code::RoleInUse, format!("`{}` is used in {} places", role.id, uses.len()))
-                .with("uses", role.uses)
+                .with("uses", uses.len())
                 .with("used_by", shown));
         }
         for key in &uses {
@@ -274,7 +281,7 @@ impl Operation for Delete {
             replace(ctx, &parts, &role.id, other)?;
         }
         for included in &role.includes {
-            count_use(ctx, included, "role", &[role.id.as_str()], false)?;
+            mark_use(ctx, included, "role", &[role.id.as_str()], false);
         }
         ctx.tx.delete(keys::role(&role.id));
         ctx.tx.mark(keys::tombstone(keys::ROLE, &role.id));
@@ -300,8 +307,9 @@ fn replace(ctx: &mut Ctx<'_>, used_by: &[&str], old: &Id, new: &Id) -> Result<()
             member.rev += 1;
             member.updated_at_ms = ctx.now_ms;
             ctx.tx.put(key, &member)?;
-            count_use(ctx, old, "member", &[account, user], false)?;
-            count_use(ctx, new, "member", &[account, user], true)
+            mark_use(ctx, old, "member", &[account, user], false);
+            mark_use(ctx, new, "member", &[account, user], true);
+            Ok(())
         }
         ["package", package] => {
             let key = keys::package(&id(package)?);
@@ -310,8 +318,9 @@ fn replace(ctx: &mut Ctx<'_>, used_by: &[&str], old: &Id, new: &Id) -> Result<()
             package_record.rev += 1;
             package_record.updated_at_ms = ctx.now_ms;
             ctx.tx.put(key, &package_record)?;
-            count_use(ctx, old, "package", &[package], false)?;
-            count_use(ctx, new, "package", &[package], true)
+            mark_use(ctx, old, "package", &[package], false);
+            mark_use(ctx, new, "package", &[package], true);
+            Ok(())
         }
         ["role", role] => {
             let key = keys::role(&id(role)?);
@@ -321,7 +330,8 @@ fn replace(ctx: &mut Ctx<'_>, used_by: &[&str], old: &Id, new: &Id) -> Result<()
             including.rev += 1;
             including.updated_at_ms = ctx.now_ms;
             ctx.tx.put(key, &including)?;
-            relink_includes(ctx, &including.id, &before, &including.includes)
+            relink_includes(ctx, &including.id, &before, &including.includes);
+            Ok(())
         }
         _ => Err(Error::new(Code::StoreCorrupt, format!("an index of roles holds `{}`", used_by.join(" ")))),
     }

@@ -59,13 +59,15 @@ fn sender_of(ctx: &Ctx<'_>, named: Option<Id>) -> Result<Option<Id>, Error> {
             Err(Error::new(Code::PermissionDenied, format!("`{user}` cannot send as `{named}`")).at("/user"))
         }
         (Actor::User { user, .. }, _) => Ok(Some(user.clone())),
+        // No operator gets this far: the catalogue lets users alone send.
+        (Actor::Operator { .. }, _) => Err(Error::new(Code::ActorNotAllowed, "an operator sends nothing")),
     }
 }
 
 impl Operation for Admit {
     const NAME: &'static str = "sending.admit";
     const EFFECT: Effect = Effect::Send;
-    const ACCESS: Access = Access::Account(handle::SEND_PERMISSION);
+    const ACCESS: Access = Access::users(handle::SEND_PERMISSION);
     type Answer = Decision;
 
     fn account(&self) -> Option<&Id> {
@@ -82,7 +84,7 @@ impl Operation for Admit {
 impl Operation for Explain {
     const NAME: &'static str = "sending.explain";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Account("limits.explain");
+    const ACCESS: Access = Access::users("limits.explain");
     type Answer = SendExplanation;
 
     fn account(&self) -> Option<&Id> {

@@ -70,7 +70,7 @@ pub(crate) fn window_of(asked_for: &Id, reading: &MeterReading) -> UsageWindow {
 impl Operation for Get {
     const NAME: &'static str = "usage.get";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Account("limits.view");
+    const ACCESS: Access = Access::account("limits.view", "clients.view_all");
     type Answer = Usage;
 
     fn account(&self) -> Option<&Id> {

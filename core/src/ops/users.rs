@@ -1,9 +1,9 @@
 //! Users of the platform (R-USR-1, R-ACC-3).
 
 use super::{Access, Effect, Operation};
-use crate::engine::{Ctx, keys};
+use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
-use crate::model::{self, Email, Id, Name};
+use crate::model::{self, Email, Id, Name, Profile};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -59,12 +59,8 @@ pub struct User {
     pub id: Id,
     /// The e-mail address, as typed.
     pub email: String,
-    /// First name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub first_name: Option<Name>,
-    /// Last name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_name: Option<Name>,
+    /// What people see of the user.
+    pub profile: Profile,
     /// Whether the user as a whole is disabled.
     pub disabled: bool,
     /// The accounts that they are a member of, at most 500.
@@ -98,14 +94,26 @@ pub(crate) fn create(
         return Err(Error::new(Code::EmailTaken, format!("`{}` belongs to a user already", email.as_typed())).at(field));
     }
     let id = ctx.new_id(id, keys::USER, keys::user, "user")?;
-    let user = model::User { id, email, first_name, last_name, disabled: false, rev: 1, created_at_ms: ctx.now_ms, updated_at_ms: ctx.now_ms };
+    let user = model::User {
+        id,
+        email,
+        profile: Profile { first_name, last_name, ..Profile::default() },
+        disabled: false,
+        must_set_password: false,
+        first_login_at_ms: None,
+        rev: 1,
+        created_at_ms: ctx.now_ms,
+        updated_at_ms: ctx.now_ms,
+    };
     ctx.tx.put(keys::email(user.email.key()), &user.id)?;
     ctx.tx.put(keys::user(&user.id), &user)?;
+    people::list(ctx, people::PLATFORM, &user, true);
     Ok(user)
 }
 
 /// Removes a user for good: the address is free again, the id is never used again.
 pub(crate) fn erase(ctx: &mut Ctx<'_>, user: &model::User) {
+    people::list(ctx, people::PLATFORM, user, false);
     ctx.tx.delete(keys::email(user.email.key()));
     ctx.tx.delete(keys::user(&user.id));
     ctx.tx.mark(keys::tombstone(keys::USER, &user.id));
@@ -122,8 +130,7 @@ fn shown(ctx: &mut Ctx<'_>, user: model::User) -> Result<User, Error> {
         accounts: accounts_of(ctx, &user.id, ACCOUNTS_SHOWN)?,
         id: user.id,
         email: user.email.as_typed().to_owned(),
-        first_name: user.first_name,
-        last_name: user.last_name,
+        profile: user.profile,
         disabled: user.disabled,
         rev: user.rev,
         created_at_ms: user.created_at_ms,

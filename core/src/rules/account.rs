@@ -49,15 +49,10 @@ pub fn effective_status<'a>(line: impl IntoIterator<Item = &'a Account>) -> Stat
 /// The level at which an actor places and clears holds of `account`.
 pub fn hold_level(actor: &Actor, account: &Id) -> HoldLevel {
     match actor {
-        Actor::System => HoldLevel::Platform,
+        Actor::System | Actor::Operator { .. } => HoldLevel::Platform,
         Actor::User { account: home, .. } if home == account => HoldLevel::Account,
         Actor::User { .. } => HoldLevel::Ancestor,
     }
-}
-
-/// Whether an account that was closed at `closed_at_ms` can still be reopened.
-pub fn can_reopen(closed_at_ms: u64, now_ms: u64, grace_ms: u64) -> bool {
-    now_ms.saturating_sub(closed_at_ms) < grace_ms
 }
 
 #[cfg(test)]
@@ -68,12 +63,5 @@ mod tests {
     fn the_worst_status_wins() {
         let order = [Status::Active, Status::Pending, Status::Suspended, Status::Closed];
         assert!(order.windows(2).all(|pair| pair[0] < pair[1]));
-    }
-
-    #[test]
-    fn reopening_ends_with_the_grace_period() {
-        assert!(can_reopen(1_000, 1_000, 500));
-        assert!(can_reopen(1_000, 1_499, 500));
-        assert!(!can_reopen(1_000, 1_500, 500));
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod limit;
+pub(crate) mod policy;
 pub(crate) mod role;
 pub(crate) mod send;
 pub(crate) mod window;

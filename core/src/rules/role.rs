@@ -14,9 +14,27 @@ impl Powers {
         Powers(vec![None; tree.nodes().len()])
     }
 
-    /// Every permission: the owner's, before the ceilings (R-ROL-5).
+    /// Every permission of an account: the owner's, before the ceilings (R-ROL-5).
     pub fn all(tree: &PermissionTree) -> Powers {
-        Powers(vec![Some(Scope::Any); tree.nodes().len()])
+        Powers(vec![Some(Scope::Any); tree.nodes().len()]).within_accounts(tree)
+    }
+
+    /// Without what only operators of the platform can hold.
+    #[must_use]
+    pub fn within_accounts(mut self, tree: &PermissionTree) -> Powers {
+        for (slot, node) in self.0.iter_mut().zip(tree.nodes()) {
+            if node.operators {
+                *slot = None;
+            }
+        }
+        self
+    }
+
+    /// Every scope that is held at all as `any`: an administrator's (R-ROL-4).
+    #[must_use]
+    pub fn everywhere(mut self) -> Powers {
+        self.0.iter_mut().flatten().for_each(|scope| *scope = Scope::Any);
+        self
     }
 
     /// How far the permission at this place reaches.

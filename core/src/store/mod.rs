@@ -58,6 +58,7 @@
 
 mod folder;
 mod group;
+mod key;
 mod lock;
 mod manifest;
 mod memory;
@@ -163,6 +164,11 @@ pub struct SledOptions {
 /// Opens the store in the folder `path`.
 pub fn sled(path: &Path, options: &SledOptions) -> Result<Box<dyn Backend>, StoreError> {
     Ok(Box::new(sled::SledStore::open(path, options)?))
+}
+
+/// The key that tokens are derived with, beside the store in the folder `path`; made where there is none.
+pub fn token_key(path: &Path) -> Result<[u8; 32], StoreError> {
+    key::read_or_make(path)
 }
 
 /// An empty store that lives as long as the value.

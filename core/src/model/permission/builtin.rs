@@ -20,6 +20,7 @@ pub(super) const SENSITIVE: &[&str] = &[
     "clients.login_as",
     "clients.add_credits",
     "accounts.transfer_owner",
+    "accounts.team",
     "contacts.export",
     "roles.assign",
     "api_keys.create",
@@ -28,6 +29,9 @@ pub(super) const SENSITIVE: &[&str] = &[
     "clients.status",
     "clients.bulk",
 ];
+
+/// Branches that operators of the platform hold, and no user of an account.
+pub(super) const OPERATORS_ONLY: &[&str] = &["platform", "operators", "clients", "packages"];
 
 /// The tree, parents before children.
 pub(super) const BRANCHES: &[Branch] = &[
@@ -85,6 +89,7 @@ pub(super) const BRANCHES: &[Branch] = &[
             ("delete", "Delete the account"),
             ("transfer_owner", "Make another user the owner"),
             ("switch", "Switch account"),
+            ("team", "Manage all accounts of the team"),
         ],
     ),
     branch("accounts.price", "Prices of accounts", false, &[("view", "View the price of a further account")]),

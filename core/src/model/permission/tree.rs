@@ -1,7 +1,7 @@
 //! The tree with its indexes: by id, by place, by words.
 
 use super::HostNode;
-use super::builtin::{BRANCHES, SENSITIVE};
+use super::builtin::{BRANCHES, OPERATORS_ONLY, SENSITIVE};
 use std::collections::HashMap;
 
 /// A node of the tree.
@@ -15,6 +15,8 @@ pub struct Node {
     pub scoped: bool,
     /// Whether it is granted by its own name only, never through its parent.
     pub sensitive: bool,
+    /// Whether it is for operators of the platform, never for users of an account.
+    pub operators: bool,
     /// The place of the parent.
     pub parent: Option<usize>,
     /// The place of the node that holding this one implies: `edit`, `delete` and `send` imply `view`.
@@ -53,8 +55,9 @@ impl PermissionTree {
 
     fn push(&mut self, id: &str, title: &str, scoped: bool, sensitive: bool) {
         let place = self.nodes.len();
+        let operators = OPERATORS_ONLY.contains(&id.split('.').next().unwrap_or(id));
         let parent = id.rsplit_once('.').and_then(|(above, _)| self.by_id.get(above).copied());
-        self.nodes.push(Node { id: id.to_owned(), title: title.to_owned(), scoped, sensitive, parent, implies: None, children: Vec::new() });
+        self.nodes.push(Node { id: id.to_owned(), title: title.to_owned(), scoped, sensitive, operators, parent, implies: None, children: Vec::new() });
         self.by_id.insert(id.to_owned(), place);
         if let Some(above) = parent.and_then(|place| self.nodes.get_mut(place)) {
             above.children.push(place);

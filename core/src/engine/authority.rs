@@ -1,0 +1,167 @@
+//! Who may do what: the actor of every operation is checked here, not by the host (section 1 of the rules).
+
+use super::view::{MemberView, account_line, load_role, powers_on_paper};
+use super::{Ctx, Engine, Tx, keys};
+use crate::error::{Code, Error};
+use crate::model::{self, Actor, Id, Operator};
+use crate::ops::{Access, Operation};
+use crate::rules::role::{Powers, powers};
+use std::sync::Arc;
+
+/// The permission that lets a user reach every account below their own as they reach their own (R-TEA-3).
+pub(crate) const TEAM_PERMISSION: &str = "accounts.team";
+
+impl Engine {
+    /// Whether this actor may call this operation (the catalogue's `access`). What is not the actor's is `not_found`.
+    pub(super) fn authorise<O: Operation>(&self, ctx: &mut Ctx<'_>, request: &O) -> Result<(), Error> {
+        match (ctx.actor, O::ACCESS) {
+            (Actor::System, _) => Ok(()),
+            (_, Access::System) => Err(Error::new(Code::ActorNotAllowed, format!("`{}` is for `system` alone", O::NAME))),
+            (Actor::User { .. }, Access::Operator(_)) => Err(Error::new(Code::ActorNotAllowed, format!("`{}` is for operators", O::NAME))),
+            (Actor::Operator { .. }, Access::Account { operator: None, .. }) => {
+                Err(Error::new(Code::ActorNotAllowed, format!("`{}` is for users of an account", O::NAME)))
+            }
+            (Actor::Operator { .. }, Access::Operator(permission) | Access::Account { operator: Some(permission), .. }) => {
+                ctx.require_as_operator(permission)
+            }
+            (Actor::User { account: home, .. }, Access::Account { user: permission, .. }) => {
+                ctx.require_in(request.account().unwrap_or(home), permission)
+            }
+            (Actor::Operator { .. }, Access::Rule(_)) => ctx.operator_powers().map(drop),
+            (Actor::User { account: home, .. }, Access::Rule(_)) => ctx.standing(home).map(drop),
+        }
+    }
+}
+
+impl Ctx<'_> {
+    /// What the acting user can do in an account: where they act, or below it when they manage its team.
+    ///
+    /// Everything else is `not_found`, whether it is there or not.
+    pub(crate) fn standing(&mut self, account: &Id) -> Result<Arc<MemberView>, Error> {
+        let Actor::User { user, account: home, .. } = self.actor else {
+            return Err(Error::new(Code::ActorNotAllowed, "only a user acts in an account"));
+        };
+        let engine = self.engine;
+        let own = engine.cell(home)?.member(engine, user.as_str())?;
+        match own.refusal {
+            Some(Code::NotMember) => return Err(Error::not_found("account", home.as_str())),
+            Some(code) => {
+                return Err(Error::new(code, format!("`{user}` cannot act in `{home}`: {}", code.sentence())).with("account", home.as_str()));
+            }
+            None => {}
+        }
+        if account == home {
+            return Ok(own);
+        }
+        let cell = engine.cell(account)?;
+        let view = cell.view(engine)?;
+        let below = view.line.iter().skip(1).any(|above| above.id == *home);
+        if !below || !holds(engine, &own, TEAM_PERMISSION) {
+            return Err(Error::not_found("account", account.as_str()));
+        }
+        let paper = self.paper()?.unwrap_or_else(|| Powers::none(&engine.tree.load()));
+        Ok(Arc::new(view.member_from_above(paper)))
+    }
+
+    /// Refuses unless the actor holds a permission in an account. The host may do everything; an operator, nothing here.
+    pub(crate) fn require_in(&mut self, account: &Id, permission: &str) -> Result<(), Error> {
+        let Actor::User { user, .. } = self.actor else {
+            return match self.actor {
+                Actor::System => Ok(()),
+                _ => Err(Error::new(Code::ActorNotAllowed, "an operator has no permissions in an account")),
+            };
+        };
+        let standing = self.standing(account)?;
+        if holds(self.engine, &standing, permission) {
+            return Ok(());
+        }
+        Err(Error::new(Code::PermissionDenied, format!("`{user}` does not hold `{permission}` in `{account}`")).with("missing", permission))
+    }
+
+    /// As [`require_in`](Ctx::require_in) for a user, and for an operator that they hold `operator`.
+    pub(crate) fn require(&mut self, account: &Id, permission: &str, operator: &str) -> Result<(), Error> {
+        match self.actor {
+            Actor::Operator { .. } => self.require_as_operator(operator),
+            _ => self.require_in(account, permission),
+        }
+    }
+
+    /// Refuses unless the acting operator holds a permission of the platform.
+    pub(crate) fn require_as_operator(&mut self, permission: &str) -> Result<(), Error> {
+        let powers = self.operator_powers()?;
+        if self.tree().place(permission).is_some_and(|place| powers.at(place).is_some()) {
+            return Ok(());
+        }
+        let who = self.actor.label();
+        Err(Error::new(Code::PermissionDenied, format!("`{who}` does not hold `{permission}`")).with("missing", permission))
+    }
+
+    /// What the acting operator may do.
+    pub(crate) fn operator_powers(&mut self) -> Result<Powers, Error> {
+        let Some(user) = self.actor.user() else {
+            return Err(Error::new(Code::ActorNotAllowed, "only an operator does this"));
+        };
+        operator_powers(&mut self.tx, &self.engine.tree.load(), user)
+    }
+
+    /// What bounds the roles that the actor hands out: their own powers before any ceiling; none for host and operators,
+    /// who answer for accounts without having permissions in them (R-ROL-7).
+    pub(crate) fn paper(&mut self) -> Result<Option<Powers>, Error> {
+        let Actor::User { user, account: home, .. } = self.actor else { return Ok(None) };
+        let tree = self.tree();
+        paper_of(&mut self.tx, &tree, home, user).map(Some)
+    }
+
+    /// Whether the actor manages the team of an account: from above it, or as the host or an operator.
+    pub(crate) fn manages_team_of(&mut self, account: &Id) -> Result<bool, Error> {
+        let Actor::User { account: home, .. } = self.actor else { return Ok(true) };
+        let line = account_line(&mut self.tx, account)?;
+        if !line.iter().any(|above| above.id == *home) {
+            return Ok(false);
+        }
+        let standing = self.standing(home)?;
+        Ok(holds(self.engine, &standing, TEAM_PERMISSION))
+    }
+
+    /// Runs a part of an operation; where it is refused, what it wrote is taken back and the rest of the operation goes on.
+    pub(crate) fn attempt<T>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        let outer = self.tx.mark_point();
+        let answer = part(self);
+        self.tx.end_point(outer, answer.is_ok());
+        answer
+    }
+}
+
+/// Whether a member holds a permission, as far as it may reach.
+pub(crate) fn holds(engine: &Engine, member: &MemberView, permission: &str) -> bool {
+    engine.tree.load().place(permission).is_some_and(|place| member.powers.at(place).is_some())
+}
+
+/// What a user may do in an account before the ceilings: as a member, or as who manages its team from above.
+pub(crate) fn paper_of(tx: &mut Tx<'_>, tree: &model::PermissionTree, account: &Id, user: &Id) -> Result<Powers, Error> {
+    if let Some(member) = tx.get::<model::Member>(&keys::member(account, user))? {
+        return powers_on_paper(tx, tree, &member);
+    }
+    for above in account_line(tx, account)?.iter().skip(1) {
+        if let Some(member) = tx.get::<model::Member>(&keys::member(&above.id, user))? {
+            let held = powers_on_paper(tx, tree, &member)?;
+            if tree.place(TEAM_PERMISSION).is_some_and(|place| held.at(place).is_some()) {
+                return Ok(held);
+            }
+        }
+    }
+    Ok(Powers::none(tree))
+}
+
+/// What an operator may do; `not_found` for who is none.
+pub(crate) fn operator_powers(tx: &mut Tx<'_>, tree: &model::PermissionTree, user: &Id) -> Result<Powers, Error> {
+    let operator: Operator = tx.get(&keys::operator(user))?.ok_or_else(|| Error::not_found("operator", user.as_str()))?;
+    let disabled = operator.disabled || tx.get::<model::User>(&keys::user(user))?.is_none_or(|user| user.disabled);
+    if disabled {
+        return Err(Error::new(Code::UserDisabled, format!("`{user}` cannot act: {}", Code::UserDisabled.sentence())));
+    }
+    Ok(match load_role(tx, &operator.role)? {
+        Some(_) => powers(tree, &super::view::role_with_includes(tx, &operator.role)?),
+        None => Powers::none(tree),
+    })
+}

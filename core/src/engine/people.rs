@@ -1,0 +1,137 @@
+//! The lists of users: of an account with all accounts below it, and of the platform; by e-mail address and by name.
+//!
+//! Each list is an index, so that a page of it reads the same number of records however many users there are.
+
+use super::view::account_line;
+use super::{Ctx, keys};
+use crate::error::Error;
+use crate::model::{Account, Id, Profile, User};
+
+/// Stands for the platform where lists are named by account.
+pub(crate) const PLATFORM: &str = "";
+
+/// What a list is ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Email,
+    /// Last name first.
+    Name,
+    /// First name first.
+    First,
+}
+
+impl Order {
+    const ALL: [Order; 3] = [Order::Email, Order::Name, Order::First];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Order::Email => "email",
+            Order::Name => "name",
+            Order::First => "first",
+        }
+    }
+
+    fn text(self, user: &User) -> String {
+        let Profile { first_name, last_name, .. } = &user.profile;
+        let (first, last) = (first_name.as_ref().map_or("", |name| name.as_str()), last_name.as_ref().map_or("", |name| name.as_str()));
+        match self {
+            Order::Email => keys::orderable(user.email.key()),
+            Order::Name => keys::orderable(&format!("{last} {first}")),
+            Order::First => keys::orderable(&format!("{first} {last}")),
+        }
+    }
+}
+
+/// The span of a list; with a prefix, of those in it whose text begins with that.
+pub(crate) fn span(account: &str, order: Order, prefix: &str) -> (Vec<u8>, Vec<u8>) {
+    let (from, until) = keys::below(keys::PERSON, &[account, order.name()]);
+    let prefix = keys::orderable(prefix);
+    if prefix.is_empty() {
+        return (from, until);
+    }
+    let from = [from, prefix.into_bytes()].concat();
+    let mut until = from.clone();
+    // No UTF-8 text holds this byte.
+    until.push(0xff);
+    (from, until)
+}
+
+/// Puts a user into one list, or takes them out of it.
+pub(crate) fn list(ctx: &mut Ctx<'_>, account: &str, user: &User, listed: bool) {
+    for order in Order::ALL {
+        let key = keys::person(account, order.name(), &order.text(user), &user.id);
+        if listed {
+            ctx.tx.mark(key);
+        } else {
+            ctx.tx.delete(key);
+        }
+    }
+}
+
+/// A user has become a member of an account: they are in its list, and in those of all accounts above, once in each.
+pub(crate) fn join(ctx: &mut Ctx<'_>, account: &Id, user: &User) -> Result<(), Error> {
+    add(ctx, keys::tally(account, "members"), 1)?;
+    for above in account_line(&mut ctx.tx, account)? {
+        if add(ctx, keys::seat(&above.id, &user.id), 1)? == 1 {
+            list(ctx, above.id.as_str(), user, true);
+            add(ctx, keys::tally(&above.id, "users"), 1)?;
+        }
+    }
+    Ok(())
+}
+
+/// A user is no longer a member of an account.
+pub(crate) fn leave(ctx: &mut Ctx<'_>, account: &Id, user: &User) -> Result<(), Error> {
+    add(ctx, keys::tally(account, "members"), -1)?;
+    let line = account_line(&mut ctx.tx, account)?;
+    leave_lists(ctx, &line, user)
+}
+
+/// One membership of a user no longer counts for these accounts.
+pub(crate) fn leave_lists(ctx: &mut Ctx<'_>, line: &[Account], user: &User) -> Result<(), Error> {
+    for above in line {
+        if add(ctx, keys::seat(&above.id, &user.id), -1)? == 0 {
+            list(ctx, above.id.as_str(), user, false);
+            add(ctx, keys::tally(&above.id, "users"), -1)?;
+        }
+    }
+    Ok(())
+}
+
+/// The name or the address of a user has changed: every list shows them in their new place.
+pub(crate) fn rename(ctx: &mut Ctx<'_>, before: &User, after: &User, accounts: &[Id]) -> Result<(), Error> {
+    let mut lists = vec![PLATFORM.to_owned()];
+    for account in accounts {
+        for above in account_line(&mut ctx.tx, account)? {
+            if !lists.iter().any(|list| list == above.id.as_str()) {
+                lists.push(above.id.to_string());
+            }
+        }
+    }
+    for account in lists {
+        list(ctx, &account, before, false);
+        list(ctx, &account, after, true);
+    }
+    Ok(())
+}
+
+/// How many memberships a user has in an account and in all accounts below it.
+pub(crate) fn seats_of(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<u64, Error> {
+    count(ctx, &keys::seat(account, user))
+}
+
+/// A number that is counted on the side.
+pub(crate) fn count(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<u64, Error> {
+    Ok(ctx.tx.get::<u64>(key)?.unwrap_or(0))
+}
+
+/// Changes a number that is counted on the side; at zero its record goes. Answers the new one.
+pub(crate) fn add(ctx: &mut Ctx<'_>, key: Vec<u8>, by: i64) -> Result<u64, Error> {
+    let now = count(ctx, &key)?.saturating_add_signed(by);
+    if now == 0 {
+        ctx.tx.delete(key);
+    } else {
+        ctx.tx.put(key, &now)?;
+    }
+    Ok(now)
+}

@@ -1,0 +1,51 @@
+//! What mail goes out through: sending domains, nodes, bounce addresses (R-PKG-5).
+
+use super::Name;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The assets of a package or of an account, each named as the host names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Assets {
+    /// Sending domains.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub domains: Vec<Name>,
+    /// Sending nodes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<Name>,
+    /// Bounce addresses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bounce_addresses: Vec<Name>,
+}
+
+/// A kind of asset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AssetKind {
+    /// A sending domain.
+    Domain,
+    /// A sending node.
+    Node,
+    /// A bounce address.
+    BounceAddress,
+}
+
+impl Assets {
+    /// Most assets of one kind.
+    pub const MOST: usize = 200;
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        *self == Assets::default()
+    }
+
+    /// The assets of one kind.
+    pub fn of(&self, kind: AssetKind) -> &[Name] {
+        match kind {
+            AssetKind::Domain => &self.domains,
+            AssetKind::Node => &self.nodes,
+            AssetKind::BounceAddress => &self.bounce_addresses,
+        }
+    }
+}

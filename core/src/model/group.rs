@@ -1,0 +1,53 @@
+//! Groups of users: who shares resources with whom (R-GRP-1 to R-GRP-8).
+
+use super::{Id, Limit, Name, Note};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A group as it is stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// The id, unique within the account.
+    pub id: Id,
+    /// The account.
+    pub account: Id,
+    /// The name that people see.
+    pub name: Name,
+    /// What may be sent by its members together (R-GRP-5).
+    pub caps: GroupCaps,
+    /// Its picture.
+    pub avatar: Option<Avatar>,
+    /// Raised by every change.
+    pub rev: u64,
+    /// When it was made.
+    pub created_at_ms: u64,
+    /// When it was last changed.
+    pub updated_at_ms: u64,
+}
+
+/// What the members of a group may send together in a month, or a year by policy; owner and administrators are exempt (R-GRP-5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GroupCaps {
+    /// E-mails; no cap when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<Limit>,
+    /// Text messages; no cap when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sms: Option<Limit>,
+}
+
+/// The picture of a group (R-GRP-6): bytes with their media type, or an address. Exactly one of `data` and `url`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Avatar {
+    /// The media type of the bytes, such as `image/png`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<Name>,
+    /// The bytes in base64, at most 256 KiB of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+    /// An `https` address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<Note>,
+}

@@ -1,0 +1,21 @@
+//! Operators: the platform's staff (R-PLT-2).
+
+use super::Id;
+use serde::{Deserialize, Serialize};
+
+/// A user's membership of the platform itself, as it is stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Operator {
+    /// The user.
+    pub user: Id,
+    /// The role: what they may do with the platform's clients.
+    pub role: Id,
+    /// Whether they are disabled as an operator.
+    pub disabled: bool,
+    /// Raised by every change.
+    pub rev: u64,
+    /// When it was made.
+    pub created_at_ms: u64,
+    /// When it was last changed.
+    pub updated_at_ms: u64,
+}

@@ -1,0 +1,40 @@
+//! What the host has to carry out (R-OUT-1).
+
+use super::{Email, Id};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A message to the host as it is stored. A token is never in it: it is derived when the message is read (R-INV-2).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OutboxMessage {
+    /// What is to be done.
+    pub kind: OutboxKind,
+    /// The account that it is about.
+    pub account: Option<Id>,
+    /// The user that it is about.
+    pub user: Option<Id>,
+    /// Where a mail goes.
+    pub to: Option<Email>,
+    /// The accounts that are offered.
+    pub accounts: Vec<Id>,
+    /// The invitation or link that the token is for, and its generation.
+    pub token_of: Option<(Id, u64)>,
+    /// When its cause happened.
+    pub at_ms: u64,
+}
+
+/// What the host is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OutboxKind {
+    /// Send an invitation with the link that accepts it.
+    Invitation,
+    /// Send the owner of a new account the link that confirms it.
+    OwnerVerification,
+    /// Send the link that confirms a new e-mail address.
+    EmailChange,
+    /// Tell the old address that another was asked for.
+    EmailChangeNotice,
+    /// Send the link that sets a new password.
+    PasswordReset,
+}

@@ -1,0 +1,40 @@
+//! Resources: references to what the host keeps, and who has it open (R-RES-1, R-RES-3).
+
+use super::Id;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A reference to a resource, as it is stored and shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Resource {
+    /// The account.
+    pub account: Id,
+    /// The kind: `campaign`, `list`, `template` ... or a branch of the permission tree that the host added.
+    pub kind: Id,
+    /// The id, unique within account and kind.
+    pub id: Id,
+    /// Whose it is.
+    pub owner: Id,
+    /// The group that it is shared in; none when an owner or administrator made it (R-GRP-3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Id>,
+    /// Whether its owner lets the group see it (R-GRP-3).
+    pub shared: bool,
+    /// Raised by every change and every save.
+    pub rev: u64,
+    /// When it was registered, in unix milliseconds.
+    pub created_at_ms: u64,
+    /// When it was last changed, in unix milliseconds.
+    pub updated_at_ms: u64,
+}
+
+/// Who edits a resource now (R-RES-3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Lease {
+    /// The user.
+    pub user: Id,
+    /// Since when, in unix milliseconds.
+    pub since_ms: u64,
+    /// When it ends by itself, in unix milliseconds.
+    pub expires_at_ms: u64,
+}
