@@ -1,7 +1,7 @@
 //! The handle that a host holds, and what it prepares for the hot path.
 
 use crate::engine::Engine;
-use crate::engine::meters::{Decision, check_count};
+use crate::engine::meters::{Decision, Prepared, check_count};
 use crate::engine::view::AccountCell;
 use crate::error::{Code, Error};
 use crate::guard::{Guard, contained};
@@ -155,12 +155,6 @@ pub struct Sender {
     prepared: ArcSwapOption<Prepared>,
 }
 
-pub(crate) struct Prepared {
-    stamp: u64,
-    pub(crate) refusal: Option<Code>,
-    pub(crate) line: Vec<Arc<AccountCell>>,
-}
-
 impl Sender {
     /// Asks for `count` e-mails and charges them, all or none.
     #[inline]
@@ -177,49 +171,34 @@ impl Sender {
         self.guard.enter(Effect::Send, |engine| {
             let count = check_count(count)?;
             let prepared = self.prepared.load();
-            match prepared.as_deref().filter(|prepared| prepared.stamp == self.cell.stamp(engine)) {
-                Some(prepared) => self.decide(engine, prepared, count),
+            match prepared.as_ref().filter(|prepared| prepared.stamp == self.cell.stamp(engine)) {
+                Some(prepared) => Ok(decide(engine, prepared, count)),
                 None => {
-                    let fresh = Arc::new(prepare(engine, &self.cell, self.user.as_ref().map(Id::as_str))?);
+                    let fresh = self.cell.sending(engine, self.user.as_ref().map(Id::as_str))?;
                     self.prepared.store(Some(fresh.clone()));
-                    self.decide(engine, &fresh, count)
+                    Ok(decide(engine, &fresh, count))
                 }
             }
         })
     }
-
-    #[inline]
-    fn decide(&self, engine: &Engine, prepared: &Prepared, count: u64) -> Result<Option<Decision>, Error> {
-        match prepared.refusal {
-            Some(code) => Ok(Some(Decision::refused_for(code))),
-            None => Ok(engine.charge_in_memory(&prepared.line, count)),
-        }
-    }
 }
 
-pub(crate) fn prepare(engine: &Engine, cell: &Arc<AccountCell>, user: Option<&str>) -> Result<Prepared, Error> {
-    let stamp = cell.stamp(engine);
-    let view = cell.view(engine)?;
-    let mut refusal = view.status.refusal();
-    if let (None, Some(user)) = (refusal, user) {
-        let member = cell.member(engine, user)?;
-        let place = engine.tree.load().place(SEND_PERMISSION);
-        refusal = match (member.refusal, place.and_then(|place| member.powers.at(place))) {
-            (Some(code), _) => Some(code),
-            (None, None) => Some(Code::PermissionDenied),
-            (None, Some(_)) => None,
-        };
+/// The answer that memory alone can give.
+#[inline]
+fn decide(engine: &Engine, prepared: &Arc<Prepared>, count: u64) -> Option<Decision> {
+    match prepared.refusal {
+        Some(code) => Some(Decision::refused_for(code)),
+        None => engine.charge_in_memory(prepared, count),
     }
-    Ok(Prepared { stamp, refusal, line: view.line.clone() })
 }
 
 // The operations `sending.admit` and `access.check` answer like the typed hot calls because they run this code.
 pub(crate) fn admit(engine: &Engine, cell: &Arc<AccountCell>, user: Option<&str>, count: u64) -> Result<Decision, Error> {
     let count = check_count(count)?;
-    let prepared = prepare(engine, cell, user)?;
+    let prepared = cell.sending(engine, user)?;
     match prepared.refusal {
         Some(code) => Ok(Decision::refused_for(code)),
-        None => engine.charge(&prepared.line, count),
+        None => engine.charge(&prepared, count),
     }
 }
 

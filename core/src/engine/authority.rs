@@ -55,7 +55,7 @@ impl Ctx<'_> {
         }
         let cell = engine.cell(account)?;
         let view = cell.view(engine)?;
-        let below = view.line.iter().skip(1).any(|above| above.id == *home);
+        let below = view.above.iter().any(|above| above.id == *home);
         if !below || !holds(engine, &own, TEAM_PERMISSION) {
             return Err(Error::not_found("account", account.as_str()));
         }

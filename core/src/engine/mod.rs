@@ -2,6 +2,7 @@
 
 pub(crate) mod authority;
 mod clock;
+mod drawer;
 pub(crate) mod keys;
 pub(crate) mod meters;
 pub(crate) mod people;
@@ -22,10 +23,11 @@ use crate::options::{Durability, Edition, OpenOptions};
 use crate::store::{Backend, CommitError};
 use arc_swap::ArcSwap;
 use clock::{Clock, IdSource};
+use drawer::Drawer;
 use token::TokenKey;
 use parking_lot::{Mutex, RecursiveRwLock};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use view::{AccountCell, Cells};
 
@@ -49,6 +51,9 @@ pub(crate) struct Engine {
     /// Raised by changes that any account may depend on: roles, packages, accounts with children.
     pub(crate) epoch: AtomicU64,
     pub(crate) cells: Cells,
+    drawer: Drawer,
+    /// Itself, for the thread that draws in the background.
+    this: Weak<Engine>,
     shut: AtomicBool,
     poisoned: AtomicBool,
     fork_generation: u64,
@@ -108,16 +113,20 @@ impl Ctx<'_> {
 }
 
 impl Engine {
-    pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Engine, Error> {
+    pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
         let backend = if path.as_os_str() == ":memory:" {
             crate::store::memory()?
         } else {
             let sled = crate::store::SledOptions { cache_bytes: options.cache_mib << 20, create: options.create };
             crate::store::sled(path, &sled)?
         };
+        Engine::on(backend, path, options)
+    }
+
+    fn on(backend: Box<dyn Backend>, path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
         let tokens = token_key(path, options, &*backend)?;
         let tree = view::permission_tree(&mut Tx::new(&*backend))?;
-        Ok(Engine {
+        Ok(Arc::new_cyclic(|this| Engine {
             backend,
             clock: match options.manual_clock_ms() {
                 Some(now_ms) => Clock::Manual(AtomicU64::new(now_ms)),
@@ -134,11 +143,13 @@ impl Engine {
             commits: RecursiveRwLock::new(()),
             tree: ArcSwap::from_pointee(tree),
             epoch: AtomicU64::new(0),
-            cells: Cells::default(),
+            cells: Cells::new(options.cache_mib << 20),
+            drawer: Drawer::default(),
+            this: this.clone(),
             shut: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
             fork_generation: tenantry_fork::generation(),
-        })
+        }))
     }
 
     /// Runs an operation as an actor.
@@ -204,6 +215,10 @@ impl Engine {
             self.epoch.fetch_add(1, Ordering::AcqRel);
         }
         for account in &touched.gone {
+            // The accounts that were below it may go on in a tree of their own, which knows nothing of these blocks.
+            if let Some(view) = self.cells.get(account.as_str()).and_then(|cell| cell.last_view()) {
+                self.give_blocks_back(&view.team)?;
+            }
             self.cells.remove(account);
         }
         Ok(())
@@ -271,8 +286,9 @@ impl Engine {
         if self.shut.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        self.drawer.end();
         let _alone = self.writer.lock();
-        let given_back = if self.is_poisoned() { Ok(()) } else { self.give_blocks_back() };
+        let given_back = if self.is_poisoned() { Ok(()) } else { self.cells.teams().iter().try_for_each(|team| self.give_blocks_back(team)) };
         let closed = self.backend.close().map_err(Error::from);
         given_back.and(closed)
     }
@@ -313,7 +329,7 @@ impl Drop for Engine {
             // The threads of sled do not exist here: dropping it would wait for them for ever.
             self.backend.abandon();
         } else {
-            self.cells.cut_circles();
+            self.drawer.end();
         }
     }
 }

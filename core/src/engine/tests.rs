@@ -59,9 +59,8 @@ impl Backend for Troubled {
 /// A handle on a store with the account `acme`, and the means to trouble it.
 fn troubled() -> (Guard, Arc<Mutex<Trouble>>) {
     let trouble = Arc::new(Mutex::new(Trouble::default()));
-    let mut engine = Engine::open(Path::new(":memory:"), &OpenOptions::default()).unwrap();
-    engine.backend = Box::new(Troubled { inner: crate::store::memory().unwrap(), trouble: trouble.clone() });
-    let guard = Guard::new(Arc::new(engine));
+    let backend = Box::new(Troubled { inner: crate::store::memory().unwrap(), trouble: trouble.clone() });
+    let guard = Guard::new(Engine::on(backend, Path::new(":memory:"), &OpenOptions::default()).unwrap());
     let account = accounts::Create {
         id: Some(Id::new("acme").unwrap()),
         name: Name::new("Acme").unwrap(),

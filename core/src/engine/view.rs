@@ -2,7 +2,7 @@
 //!
 //! A cell is out of date as soon as the sum of the platform's epoch and its own has moved; both only ever grow.
 
-use super::meters::Meters;
+use super::meters::{Prepared, Team};
 use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
@@ -12,8 +12,10 @@ use crate::rules::account::{Status, effective_status};
 use crate::rules::limit::{Source, candidates};
 use crate::rules::role::{Powers, powers};
 use arc_swap::ArcSwapOption;
+use foldhash::fast::RandomState;
 use jiff::tz::TimeZone;
-use parking_lot::{Mutex, RwLock};
+use once_cell::sync::OnceCell;
+use parking_lot::RwLock;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,21 +31,25 @@ pub(crate) struct AccountCell {
     pub(crate) id: Id,
     epoch: AtomicU64,
     view: ArcSwapOption<View>,
-    members: RwLock<HashMap<Id, Arc<MemberView>>>,
-    pub(crate) meters: Mutex<Meters>,
-    /// Held by whoever draws from the store for this account.
-    pub(crate) drawing: Mutex<()>,
+    members: RwLock<HashMap<Id, Arc<MemberView>, RandomState>>,
+    /// Sending by the host itself, prepared.
+    prepared: ArcSwapOption<Prepared>,
+    /// The meters of the whole tree, where this is its top account.
+    team: OnceCell<Arc<Team>>,
 }
 
 /// What counts for an account now.
 pub(crate) struct View {
-    stamp: u64,
+    account: Id,
+    pub(crate) stamp: u64,
     pub(crate) status: Status,
     /// In the order of [`LimitName::ALL`].
     pub(crate) limits: [Resolved; LimitName::COUNT],
     pub(crate) zone: TimeZone,
-    /// The account itself and those above it, up to the top.
-    pub(crate) line: Vec<Arc<AccountCell>>,
+    /// The accounts above, up to the top.
+    pub(crate) above: Vec<Arc<AccountCell>>,
+    /// The meters of the tree.
+    pub(crate) team: Arc<Team>,
     ceiling: Option<Powers>,
     role_scope: RoleScope,
     /// Whether the owner may enter in spite of the status (R-ACC-3).
@@ -65,14 +71,16 @@ pub(crate) struct MemberView {
     pub(crate) powers: Powers,
     /// The membership; none for who reaches the account from above.
     pub(crate) member: Option<Arc<Member>>,
+    /// Sending by this member, prepared.
+    prepared: ArcSwapOption<Prepared>,
 }
 
 impl View {
     /// What a user holds here before the ceiling, and by which membership: of this account, or as one who manages the team
     /// of an account above (R-SES-5, R-TEA-2).
     fn held(&self, tx: &mut Tx<'_>, tree: &PermissionTree, user: &Id) -> Result<Option<(Powers, Member)>, Error> {
-        for (level, cell) in self.line.iter().enumerate() {
-            let Some(member) = tx.get::<Member>(&keys::member(&cell.id, user))? else { continue };
+        for (level, id) in std::iter::once(&self.account).chain(self.above.iter().map(|cell| &cell.id)).enumerate() {
+            let Some(member) = tx.get::<Member>(&keys::member(id, user))? else { continue };
             if level == 0 {
                 let by_package = self.role_scope == RoleScope::Package && !member.owner;
                 let held = if by_package { Powers::all(tree) } else { powers_on_paper(tx, tree, &member)? };
@@ -97,7 +105,7 @@ impl View {
 
     /// What somebody may do here who manages the team from above; the status of the account does not keep them out.
     pub(crate) fn member_from_above(&self, paper: Powers) -> MemberView {
-        MemberView { stamp: self.stamp, refusal: None, powers: self.under_ceiling(paper), member: None }
+        MemberView { stamp: self.stamp, refusal: None, powers: self.under_ceiling(paper), member: None, prepared: ArcSwapOption::empty() }
     }
 
     /// The value of a limit of the account itself.
@@ -108,14 +116,14 @@ impl View {
 }
 
 impl AccountCell {
-    fn new(id: Id) -> AccountCell {
+    fn new(id: Id, epoch: u64) -> AccountCell {
         AccountCell {
             id,
-            epoch: AtomicU64::new(0),
+            epoch: AtomicU64::new(epoch),
             view: ArcSwapOption::empty(),
-            members: RwLock::new(HashMap::new()),
-            meters: Mutex::new(Meters::default()),
-            drawing: Mutex::new(()),
+            members: RwLock::new(HashMap::default()),
+            prepared: ArcSwapOption::empty(),
+            team: OnceCell::new(),
         }
     }
 
@@ -162,22 +170,50 @@ impl AccountCell {
             });
         }
         let zone_name = line.first().map_or("UTC", |account| account.time_zone.as_str());
-        let mut cells = vec![self.clone()];
-        for account in line.iter().skip(1) {
-            cells.push(engine.cells.get_or_insert(&account.id));
-        }
+        let above: Vec<_> = line.iter().skip(1).map(|account| engine.cells.get_or_insert(&account.id)).collect();
         let view = Arc::new(View {
+            account: self.id.clone(),
             stamp,
             status: effective_status(&line),
             limits,
             zone: crate::rules::window::zone(zone_name).unwrap_or(TimeZone::UTC),
-            line: cells,
+            team: above.last().unwrap_or(self).team.get_or_init(Arc::default).clone(),
+            above,
             ceiling,
             role_scope: policies.role_scope,
             owner_may_enter: policies.billing_hold_owner_enters && held_for_billing_alone(&line),
         });
         self.view.store(Some(view.clone()));
         Ok(view)
+    }
+
+    /// The view as it was when it was last asked for.
+    pub(crate) fn last_view(&self) -> Option<Arc<View>> {
+        self.view.load_full()
+    }
+
+    /// Sending by the account, on behalf of a member where one is named, prepared once for all that ask by ids.
+    pub(crate) fn sending(self: &Arc<AccountCell>, engine: &Engine, user: Option<&str>) -> Result<Arc<Prepared>, Error> {
+        let member = user.map(|user| self.member(engine, user)).transpose()?;
+        let kept = member.as_ref().map_or(&self.prepared, |member| &member.prepared);
+        let stamp = self.stamp(engine);
+        if let Some(prepared) = kept.load_full().filter(|prepared| prepared.stamp == stamp) {
+            return Ok(prepared);
+        }
+        let prepared = Arc::new(engine.prepare(self, member.as_deref())?);
+        kept.store(Some(prepared.clone()));
+        Ok(prepared)
+    }
+
+    /// Whether somebody else holds the account in memory, or its meters hold something. What it keeps at hand is dropped.
+    fn is_in_use(self: &Arc<AccountCell>) -> bool {
+        if Arc::strong_count(self) > 1 {
+            return true;
+        }
+        self.view.store(None);
+        self.prepared.store(None);
+        self.members.write().clear();
+        self.team.get().is_some_and(|team| Arc::strong_count(team) > 1 || !team.is_idle())
     }
 
     /// What a member may do now; `not_member` as the refusal of those who are none.
@@ -193,7 +229,7 @@ impl AccountCell {
         let mut tx = Tx::new(&*engine.backend);
         let Some((held, member)) = view.held(&mut tx, &tree, &user)? else {
             // Not kept: strangers are without number.
-            return Ok(Arc::new(MemberView { stamp, refusal: Some(Code::NotMember), powers: Powers::none(&tree), member: None }));
+            return Ok(Arc::new(MemberView { stamp, refusal: Some(Code::NotMember), powers: Powers::none(&tree), member: None, prepared: ArcSwapOption::empty() }));
         };
         let disabled = tx.get::<User>(&keys::user(&user))?.is_none_or(|user| user.disabled);
         let refusal = match view.status.refusal() {
@@ -204,7 +240,7 @@ impl AccountCell {
         };
         let powers = view.under_ceiling(held);
         let member = (member.account == self.id).then(|| Arc::new(member));
-        let member = Arc::new(MemberView { stamp, refusal, powers, member });
+        let member = Arc::new(MemberView { stamp, refusal, powers, member, prepared: ArcSwapOption::empty() });
         let mut members = self.members.write();
         if members.len() >= MAX_MEMBERS_CACHED {
             members.clear();
@@ -214,15 +250,25 @@ impl AccountCell {
     }
 }
 
-/// The accounts in memory, by id.
-#[derive(Default)]
+/// The accounts in memory, by id; those that nobody uses go when there are too many.
 pub(crate) struct Cells {
-    shards: [RwLock<HashMap<Id, Arc<AccountCell>>>; SHARDS],
-    hasher: std::hash::RandomState,
+    shards: [RwLock<HashMap<Id, Arc<AccountCell>, RandomState>>; SHARDS],
+    hasher: RandomState,
+    most_in_shard: usize,
+    /// No epoch of an account that went was higher: one that comes back begins here, so that its stamps still only grow.
+    epoch_floor: AtomicU64,
 }
 
 impl Cells {
-    fn shard(&self, id: &str) -> &RwLock<HashMap<Id, Arc<AccountCell>>> {
+    /// Room for accounts in this much memory.
+    pub(crate) fn new(bytes: u64) -> Cells {
+        /// What an account in memory takes, with a view and a few members.
+        const CELL_BYTES: u64 = 4096;
+        let most = usize::try_from(bytes / CELL_BYTES).unwrap_or(usize::MAX);
+        Cells { shards: Default::default(), hasher: RandomState::default(), most_in_shard: (most / SHARDS).max(16), epoch_floor: AtomicU64::new(0) }
+    }
+
+    fn shard(&self, id: &str) -> &RwLock<HashMap<Id, Arc<AccountCell>, RandomState>> {
         use std::hash::BuildHasher;
         let at = usize::try_from(self.hasher.hash_one(id) % SHARDS as u64).unwrap_or(0);
         let [first, ..] = &self.shards;
@@ -237,22 +283,35 @@ impl Cells {
         if let Some(cell) = self.get(id.as_str()) {
             return cell;
         }
-        self.shard(id.as_str()).write().entry(id.clone()).or_insert_with(|| Arc::new(AccountCell::new(id.clone()))).clone()
+        let mut shard = self.shard(id.as_str()).write();
+        if shard.len() >= self.most_in_shard {
+            self.make_room(&mut shard);
+        }
+        shard.entry(id.clone()).or_insert_with(|| Arc::new(AccountCell::new(id.clone(), self.epoch_floor.load(Ordering::Acquire)))).clone()
+    }
+
+    /// Forgets the accounts of a shard that nobody uses now; half of them, so that this is seldom.
+    fn make_room(&self, shard: &mut HashMap<Id, Arc<AccountCell>, RandomState>) {
+        let mut going = shard.len() / 2;
+        shard.retain(|_, cell| {
+            if going == 0 || cell.is_in_use() {
+                return true;
+            }
+            going -= 1;
+            self.epoch_floor.fetch_max(cell.epoch.load(Ordering::Acquire), Ordering::AcqRel);
+            false
+        });
     }
 
     pub(crate) fn remove(&self, id: &Id) {
         if let Some(cell) = self.shard(id.as_str()).write().remove(id) {
-            cell.view.store(None);
+            self.epoch_floor.fetch_max(cell.epoch.load(Ordering::Acquire), Ordering::AcqRel);
         }
     }
 
-    /// A view holds the accounts of its line, its own included: until the circle is cut neither is freed.
-    pub(crate) fn cut_circles(&self) {
-        self.all().iter().for_each(|cell| cell.view.store(None));
-    }
-
-    pub(crate) fn all(&self) -> Vec<Arc<AccountCell>> {
-        self.shards.iter().flat_map(|shard| shard.read().values().cloned().collect::<Vec<_>>()).collect()
+    /// The meters of every tree of accounts.
+    pub(crate) fn teams(&self) -> Vec<Arc<Team>> {
+        self.shards.iter().flat_map(|shard| shard.read().values().filter_map(|cell| cell.team.get().cloned()).collect::<Vec<_>>()).collect()
     }
 
     /// The account is to be looked at again.

@@ -128,13 +128,13 @@ pub enum LimitKind {
 
 limits! {
     /// E-mails per hour.
-    EmailPerHour email_per_hour LimitKind::Window(Window::Hour),
+    EmailPerHour email_per_hour LimitKind::Window(Window::RollingHour),
     /// E-mails per day of the account's time zone.
     EmailPerDay email_per_day LimitKind::Window(Window::Day),
     /// E-mails per month of the account's time zone.
     EmailPerMonth email_per_month LimitKind::Window(Window::Month),
     /// Text messages per hour.
-    SmsPerHour sms_per_hour LimitKind::Window(Window::Hour),
+    SmsPerHour sms_per_hour LimitKind::Window(Window::RollingHour),
     /// Text messages per day of the account's time zone.
     SmsPerDay sms_per_day LimitKind::Window(Window::Day),
     /// Text messages per month of the account's time zone.

@@ -7,7 +7,6 @@ use crate::engine::meters::{Decision, Refusal, check_count};
 use crate::error::{Code, Error};
 use crate::handle;
 use crate::model::{Actor, Count, Id};
-use crate::rules::send;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -95,19 +94,13 @@ impl Operation for Explain {
         let count = check_count(self.count.get())?;
         let user = sender_of(ctx, self.user)?;
         let cell = ctx.engine.cell(&self.account)?;
-        let prepared = handle::prepare(ctx.engine, &cell, user.as_ref().map(Id::as_str))?;
-        let readings = ctx.engine.readings(&prepared.line)?;
-        let limits = readings.iter().map(|reading| window_of(&self.account, reading)).collect();
+        let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str))?;
+        let readings = ctx.engine.readings(&prepared)?;
         let refusal = match prepared.refusal {
             Some(code) => Some(Refusal { code, limit: None, retry_at_ms: None }),
-            None => {
-                let plain: Vec<_> = readings.iter().map(|reading| reading.reading).collect();
-                match send::refusal(&plain, count) {
-                    Some(refused) => ctx.engine.explain_refusal(&prepared.line, &plain, refused)?.refusal.map(|refusal| *refusal),
-                    None => None,
-                }
-            }
+            None => ctx.engine.refusal_of(&prepared, &readings, count)?,
         };
+        let limits = readings.into_iter().map(|reading| window_of(&self.account, reading)).collect();
         Ok(SendExplanation { would_grant: refusal.is_none(), refusal, limits })
     }
 }

@@ -52,18 +52,17 @@ pub struct UsageWindow {
     pub resets_at_ms: u64,
 }
 
-pub(crate) fn window_of(asked_for: &Id, reading: &MeterReading) -> UsageWindow {
-    let resolved = reading.view.limit(reading.name);
+pub(crate) fn window_of(asked_for: &Id, reading: MeterReading) -> UsageWindow {
     UsageWindow {
-        limit: reading.name,
-        scope: scope_name(usize::from(reading.cell.id != *asked_for)).to_owned(),
-        subject: reading.cell.id.clone(),
-        value: resolved.limit,
-        source: resolved.source,
+        limit: reading.id.limit,
+        scope: scope_name(asked_for, &reading.id).to_owned(),
+        subject: reading.id.account,
+        value: reading.resolved.limit,
+        source: reading.resolved.source,
         used: reading.reading.used,
-        remaining: (resolved.limit != Limit::Unlimited).then(|| reading.reading.left()),
+        remaining: (reading.resolved.limit != Limit::Unlimited).then(|| reading.reading.left()),
         starts_at_ms: reading.starts_at_ms,
-        resets_at_ms: reading.reading.ends_at_ms,
+        resets_at_ms: reading.ends_at_ms,
     }
 }
 
@@ -79,7 +78,9 @@ impl Operation for Get {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Usage, Error> {
         let cell = ctx.engine.cell(&self.account)?;
-        let readings = ctx.engine.readings(&[cell])?;
-        Ok(Usage { windows: readings.iter().map(|reading| window_of(&self.account, reading)).collect(), account: self.account })
+        let prepared = cell.sending(ctx.engine, None)?;
+        let mut windows: Vec<_> = ctx.engine.readings(&prepared)?.into_iter().map(|reading| window_of(&self.account, reading)).collect();
+        windows.retain(|window| window.subject == self.account);
+        Ok(Usage { windows, account: self.account })
     }
 }
