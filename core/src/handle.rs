@@ -5,7 +5,7 @@ use crate::engine::meters::{Decision, Prepared, check_count};
 use crate::engine::view::AccountCell;
 use crate::error::{Code, Error};
 use crate::guard::{Guard, contained};
-use crate::model::{Actor, Id};
+use crate::model::{Actor, Channel, Id};
 use crate::ops::{Effect, Operation, catalogue};
 use crate::options::OpenOptions;
 use crate::registry;
@@ -13,9 +13,6 @@ use crate::{json, ops};
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// The permission that sending an e-mail needs.
-pub(crate) const SEND_PERMISSION: &str = "campaigns.send";
 
 /// An open store. Share it between threads by reference or in an `Arc`.
 ///
@@ -71,12 +68,12 @@ impl Tenantry {
         })
     }
 
-    /// Prepares sending of e-mail by an account, on behalf of a user of it or of the host itself.
-    pub fn sender(&self, account: &str, user: Option<&str>) -> Result<Sender, Error> {
+    /// Prepares sending by an account through a channel, on behalf of a user of it or of the host itself.
+    pub fn sender(&self, account: &str, user: Option<&str>, channel: Channel) -> Result<Sender, Error> {
         self.guard.enter(Effect::Read, |engine| {
             let cell = engine.cell_by_text(account)?;
             let user = user.map(Id::new).transpose().map_err(|error| Error::invalid("/user", format!("`user` {error}")))?;
-            Ok(Sender { guard: self.guard.clone(), cell, user, prepared: ArcSwapOption::empty() })
+            Ok(Sender { guard: self.guard.clone(), cell, user, channel, prepared: ArcSwapOption::empty() })
         })
     }
 
@@ -88,11 +85,11 @@ impl Tenantry {
         })
     }
 
-    /// Asks for `count` e-mails and charges them, all or none, by ids.
-    pub fn admit(&self, account: &str, user: Option<&str>, count: u64) -> Result<Decision, Error> {
+    /// Asks for `count` messages and charges them, all or none, by ids.
+    pub fn admit(&self, account: &str, user: Option<&str>, channel: Channel, count: u64) -> Result<Decision, Error> {
         self.guard.enter(Effect::Send, |engine| {
             let cell = engine.cell_by_text(account)?;
-            admit(engine, &cell, user, count)
+            admit(engine, &cell, user, channel, count)
         })
     }
 
@@ -147,21 +144,22 @@ impl Access {
     }
 }
 
-/// Prepared sending of e-mail.
+/// Prepared sending.
 pub struct Sender {
     guard: Arc<Guard>,
     cell: Arc<AccountCell>,
     user: Option<Id>,
+    channel: Channel,
     prepared: ArcSwapOption<Prepared>,
 }
 
 impl Sender {
-    /// Asks for `count` e-mails and charges them, all or none.
+    /// Asks for `count` messages and charges them, all or none.
     #[inline]
     pub fn admit(&self, count: u64) -> Result<Decision, Error> {
         match self.try_admit(count)? {
             Some(decision) => Ok(decision),
-            None => self.guard.enter(Effect::Send, |engine| admit(engine, &self.cell, self.user.as_ref().map(Id::as_str), count)),
+            None => self.guard.enter(Effect::Send, |engine| admit(engine, &self.cell, self.user.as_ref().map(Id::as_str), self.channel, count)),
         }
     }
 
@@ -174,7 +172,7 @@ impl Sender {
             match prepared.as_ref().filter(|prepared| prepared.stamp == self.cell.stamp(engine)) {
                 Some(prepared) => Ok(decide(engine, prepared, count)),
                 None => {
-                    let fresh = self.cell.sending(engine, self.user.as_ref().map(Id::as_str))?;
+                    let fresh = self.cell.sending(engine, self.user.as_ref().map(Id::as_str), self.channel)?;
                     self.prepared.store(Some(fresh.clone()));
                     Ok(decide(engine, &fresh, count))
                 }
@@ -193,9 +191,9 @@ fn decide(engine: &Engine, prepared: &Arc<Prepared>, count: u64) -> Option<Decis
 }
 
 // The operations `sending.admit` and `access.check` answer like the typed hot calls because they run this code.
-pub(crate) fn admit(engine: &Engine, cell: &Arc<AccountCell>, user: Option<&str>, count: u64) -> Result<Decision, Error> {
+pub(crate) fn admit(engine: &Engine, cell: &Arc<AccountCell>, user: Option<&str>, channel: Channel, count: u64) -> Result<Decision, Error> {
     let count = check_count(count)?;
-    let prepared = cell.sending(engine, user)?;
+    let prepared = cell.sending(engine, user, channel)?;
     match prepared.refusal {
         Some(code) => Ok(Decision::refused_for(code)),
         None => engine.charge(&prepared, count),

@@ -131,9 +131,9 @@ pub(crate) fn user(id: &Id) -> Vec<u8> {
     key(USER, &[id.as_str()])
 }
 
-/// What is drawn from a limit of an account.
-pub(crate) fn meter(account: &Id, limit: LimitName) -> Vec<u8> {
-    key(METER, &[account.as_str(), limit.name()])
+/// What is drawn from a limit; `scope` and `subject` are empty for one of the account itself.
+pub(crate) fn meter(account: &Id, name: &str, scope: &str, subject: &str) -> Vec<u8> {
+    key(METER, &[account.as_str(), scope, subject, name])
 }
 
 /// An operator.

@@ -6,9 +6,9 @@
 //! counter, or the largest send that was asked for where that is more.
 
 use super::view::{AccountCell, MemberView, Resolved, View};
-use super::{Engine, keys};
+use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
-use crate::model::{Count, Id, LimitName, Meter, Window};
+use crate::model::{CapPeriod, Channel, Count, Group, Id, Limit, Member, Meter, Window};
 use crate::rules::limit::Source;
 use crate::rules::{send, window};
 use crate::store::{Batch, CommitError};
@@ -53,7 +53,44 @@ struct Meters {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct MeterId {
     pub(crate) account: Id,
-    pub(crate) limit: LimitName,
+    pub(crate) scope: MeterScope,
+    /// Such as `email_per_day`.
+    pub(crate) name: &'static str,
+}
+
+/// Whose counter it is, within its account.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum MeterScope {
+    /// The account's own.
+    Account,
+    /// A group's (R-GRP-5).
+    Group(Id),
+}
+
+impl MeterId {
+    /// Whose it is, seen from the account that sends.
+    pub(crate) fn scope_name(&self, sender: &Id) -> &'static str {
+        match self.scope {
+            MeterScope::Group(_) => "group",
+            MeterScope::Account if self.account == *sender => "account",
+            MeterScope::Account => "ancestor",
+        }
+    }
+
+    /// The account or the group.
+    pub(crate) fn subject(&self) -> &Id {
+        match &self.scope {
+            MeterScope::Account => &self.account,
+            MeterScope::Group(group) => group,
+        }
+    }
+
+    fn key(&self) -> Vec<u8> {
+        match &self.scope {
+            MeterScope::Account => keys::meter(&self.account, self.name, "", ""),
+            MeterScope::Group(group) => keys::meter(&self.account, self.name, "group", group.as_str()),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +107,7 @@ struct Hot {
 #[derive(Clone, Debug)]
 struct Cold {
     id: MeterId,
+    window: Window,
     source: Source,
     /// The stamp of the view that the limit was taken from; an older view changes nothing.
     stamp: u64,
@@ -100,8 +138,8 @@ impl Cold {
 
     fn reading(&self, hot: &Hot) -> send::Reading {
         let now_used = self.meter.drawn - hot.rest;
-        let frees = match self.id.limit.window() {
-            Some(Window::RollingHour) => {
+        let frees = match self.window {
+            Window::RollingHour => {
                 let current = (now_used > 0).then(|| (window::counts_until(self.meter.ends_at_ms), now_used));
                 self.meter.past.iter().copied().chain(current).collect()
             }
@@ -127,6 +165,7 @@ pub(crate) struct Prepared {
 /// A counter that is to be charged, with what bounds it.
 struct Wanted {
     id: MeterId,
+    window: Window,
     resolved: Resolved,
     stamp: u64,
     zone: TimeZone,
@@ -163,15 +202,15 @@ pub struct Refusal {
 pub struct BindingLimit {
     /// Its name, such as `email_per_day`.
     pub name: String,
-    /// Whose it is: the `account` that sends, or an `ancestor`.
+    /// Whose it is: the `account` that sends, an `ancestor`, or the `group` of the member who sends.
     pub scope: String,
-    /// The id of that account.
+    /// The id of that account or group.
     pub subject: String,
     /// The value of the limit.
     pub value: u64,
     /// How much of it is used.
     pub used: u64,
-    /// Where the value comes from: `override`, `package`, `inherited` or `platform_default`.
+    /// Where the value comes from: `override`, `package`, `inherited`, `platform_default` or `group`.
     pub source: String,
 }
 
@@ -248,12 +287,12 @@ fn lost_place() -> Error {
 
 impl Engine {
     /// Prepares sending by an account, on behalf of a member where one is named.
-    pub(crate) fn prepare(&self, cell: &Arc<AccountCell>, member: Option<&MemberView>) -> Result<Prepared, Error> {
+    pub(crate) fn prepare(&self, cell: &Arc<AccountCell>, member: Option<&MemberView>, channel: Channel) -> Result<Prepared, Error> {
         let stamp = cell.stamp(self);
         let view = cell.view(self)?;
         let mut refusal = view.status.refusal();
         if let (None, Some(member)) = (refusal, member) {
-            let place = self.tree.load().place(crate::handle::SEND_PERMISSION);
+            let place = self.tree.load().place(channel.permission());
             refusal = match (member.refusal, place.and_then(|place| member.powers.at(place))) {
                 (Some(code), _) => Some(code),
                 (None, None) => Some(Code::PermissionDenied),
@@ -263,9 +302,44 @@ impl Engine {
         let mut wanted = Vec::new();
         for above in std::iter::once(cell).chain(&view.above) {
             let view = above.view(self)?;
-            wanted.extend(wanted_of(above, &view));
+            wanted.extend(wanted_of(above, &view, channel));
         }
-        self.hold_places(Prepared { stamp, refusal, account: cell.id.clone(), team: view.team.clone(), wanted, places: Box::default(), asked: AtomicBool::new(false) })
+        if let Some(member) = member.and_then(|member| member.member.as_ref()) {
+            wanted.extend(self.wanted_of_group(&view, member, channel)?);
+        }
+        self.hold_places(Prepared {
+            stamp,
+            refusal,
+            account: cell.id.clone(),
+            team: view.team.clone(),
+            wanted,
+            places: Box::default(),
+            asked: AtomicBool::new(false),
+        })
+    }
+
+    /// The cap of a member's group, where it has one; owner and administrators are in none (R-GRP-5).
+    fn wanted_of_group(&self, view: &View, member: &Member, channel: Channel) -> Result<Option<Wanted>, Error> {
+        let Some(group) = &member.group else { return Ok(None) };
+        let mut tx = Tx::new(&*self.backend);
+        let Some(group) = tx.get::<Group>(&keys::group(&member.account, group))? else { return Ok(None) };
+        let cap = match channel {
+            Channel::Email => group.caps.email,
+            Channel::Sms => group.caps.sms,
+        };
+        let (name, window) = match (channel, view.group_cap_period) {
+            (Channel::Email, CapPeriod::Month) => ("email_per_month", Window::Month),
+            (Channel::Email, CapPeriod::Year) => ("email_per_year", Window::Year),
+            (Channel::Sms, CapPeriod::Month) => ("sms_per_month", Window::Month),
+            (Channel::Sms, CapPeriod::Year) => ("sms_per_year", Window::Year),
+        };
+        Ok(Some(Wanted {
+            id: MeterId { account: member.account.clone(), scope: MeterScope::Group(group.id), name },
+            window,
+            resolved: Resolved { limit: cap.unwrap_or(Limit::Unlimited), source: Source::Group },
+            stamp: view.stamp,
+            zone: view.zone.clone(),
+        }))
     }
 
     /// Finds or makes the counters, and gives them the limits of today.
@@ -282,6 +356,7 @@ impl Engine {
                     meters.hot.push(Hot { ends_at_ms: 0, rest: 0, used: 0, limit, low: 0 });
                     meters.cold.push(Cold {
                         id: wanted.id.clone(),
+                        window: wanted.window,
                         source: wanted.resolved.source,
                         stamp: wanted.stamp,
                         meter: Meter::default(),
@@ -429,12 +504,11 @@ impl Engine {
                     continue;
                 }
             }
-            let name = wanted.id.limit;
-            let record = self.backend.get(&keys::meter(&wanted.id.account, name))?;
+            let record = self.backend.get(&wanted.id.key())?;
             let version = record.as_ref().map_or(0, |record| record.version);
             let stored: Option<Meter> = match record {
                 Some(record) => Some(serde_json::from_slice(&record.value).map_err(|error| {
-                    Error::new(Code::StoreCorrupt, format!("the meter `{}` of `{}` cannot be read: {error}", name.name(), wanted.id.account))
+                    Error::new(Code::StoreCorrupt, format!("the meter `{}` of `{}` cannot be read: {error}", wanted.id.name, wanted.id.account))
                 })?),
                 None => None,
             };
@@ -442,8 +516,7 @@ impl Engine {
             let (hot, cold) = meters.pair_mut(*place)?;
             // What this process drew and did not use is known here better than in the store.
             let stored = stored.map(|meter| if version == cold.version { Meter { drawn: meter.drawn - hot.rest, ..meter } } else { meter });
-            let kind = name.window().ok_or_else(lost_place)?;
-            let meter = next_window(stored, kind, now_ms, &wanted.zone)?;
+            let meter = next_window(stored, wanted.window, now_ms, &wanted.zone)?;
             hot.ends_at_ms = meter.ends_at_ms;
             hot.used = meter.drawn + meter.past.iter().map(|(_, used)| used).sum::<u64>();
             hot.rest = 0;
@@ -514,12 +587,15 @@ impl Engine {
 }
 
 /// The counters of one account.
-fn wanted_of<'a>(cell: &'a AccountCell, view: &'a View) -> impl Iterator<Item = Wanted> + 'a {
-    LimitName::SENDING.into_iter().map(|limit| Wanted {
-        id: MeterId { account: cell.id.clone(), limit },
-        resolved: view.limit(limit),
-        stamp: view.stamp,
-        zone: view.zone.clone(),
+fn wanted_of<'a>(cell: &'a AccountCell, view: &'a View, channel: Channel) -> impl Iterator<Item = Wanted> + 'a {
+    channel.limits().into_iter().filter_map(|limit| {
+        Some(Wanted {
+            id: MeterId { account: cell.id.clone(), scope: MeterScope::Account, name: limit.name() },
+            window: limit.window()?,
+            resolved: view.limit(limit),
+            stamp: view.stamp,
+            zone: view.zone.clone(),
+        })
     })
 }
 
@@ -550,9 +626,9 @@ fn explain_refusal(prepared: &Prepared, meters: &Meters, readings: &[send::Readi
     let place = prepared.places.get(refused.index).ok_or_else(lost_place)?;
     let (hot, cold) = meters.pair(*place)?;
     let limit = BindingLimit {
-        name: cold.id.limit.name().to_owned(),
-        scope: scope_name(&prepared.account, &cold.id).to_owned(),
-        subject: cold.id.account.to_string(),
+        name: cold.id.name.to_owned(),
+        scope: cold.id.scope_name(&prepared.account).to_owned(),
+        subject: cold.id.subject().to_string(),
         value: hot.limit,
         used: hot.used,
         source: cold.source.name().to_owned(),
@@ -560,15 +636,10 @@ fn explain_refusal(prepared: &Prepared, meters: &Meters, readings: &[send::Readi
     Ok(Decision::refused(Refusal { code: refused.code, limit: Some(limit), retry_at_ms: refused.retry_at_ms }, remaining))
 }
 
-/// Whose limit it is, seen from the account that sends.
-pub(crate) fn scope_name(sender: &Id, meter: &MeterId) -> &'static str {
-    if meter.account == *sender { "account" } else { "ancestor" }
-}
-
 fn push_meter(batch: &mut Batch, cold: &Cold, drawn: u64) -> Result<(), Error> {
     let meter = Meter { drawn, ..cold.meter.clone() };
     let bytes = serde_json::to_vec(&meter).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
-    let key = keys::meter(&cold.id.account, cold.id.limit);
+    let key = cold.id.key();
     batch.expected.push((key.clone(), cold.version));
     batch.writes.push((key, Some(bytes)));
     Ok(())

@@ -24,11 +24,11 @@ use crate::store::{Backend, CommitError};
 use arc_swap::ArcSwap;
 use clock::{Clock, IdSource};
 use drawer::Drawer;
-use token::TokenKey;
 use parking_lot::{Mutex, RecursiveRwLock};
 use std::path::Path;
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use token::TokenKey;
 use view::{AccountCell, Cells};
 
 /// How often an operation runs again when others changed what it read.

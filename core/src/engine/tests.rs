@@ -4,7 +4,7 @@
 use super::*;
 use crate::guard::Guard;
 use crate::handle;
-use crate::model::{Email, HoldReason, Name};
+use crate::model::{Channel, Email, HoldReason, Name};
 use crate::ops::{accounts, users};
 use crate::store::{Batch, Order, Record, StoreError, Verification};
 
@@ -85,7 +85,7 @@ fn write(guard: &Guard) -> Result<(), Code> {
 }
 
 fn send(guard: &Guard) -> Result<u64, Code> {
-    let sent = guard.enter(Effect::Send, |engine| handle::admit(engine, &engine.cell_by_text("acme")?, None, 1));
+    let sent = guard.enter(Effect::Send, |engine| handle::admit(engine, &engine.cell_by_text("acme")?, None, Channel::Email, 1));
     sent.map(|decision| decision.granted).map_err(|error| error.code())
 }
 

@@ -6,7 +6,8 @@ use super::meters::{Prepared, Team};
 use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
-    Account, BuiltIn, HoldReason, HostNode, Id, Limit, LimitName, Limits, Member, Package, PermissionTree, PolicyRecord, Role, RoleScope, User,
+    Account, BuiltIn, CapPeriod, Channel, HoldReason, HostNode, Id, Limit, LimitName, Limits, Member, Package, PermissionTree, PolicyRecord, Role,
+    RoleScope, User,
 };
 use crate::rules::account::{Status, effective_status};
 use crate::rules::limit::{Source, candidates};
@@ -26,14 +27,35 @@ pub(crate) const MAX_DEPTH: usize = 8;
 const MAX_MEMBERS_CACHED: usize = 10_000;
 const SHARDS: usize = 16;
 
+/// Sending prepared by e-mail and by text message.
+#[derive(Default)]
+struct PerChannel {
+    email: ArcSwapOption<Prepared>,
+    sms: ArcSwapOption<Prepared>,
+}
+
+impl PerChannel {
+    fn of(&self, channel: Channel) -> &ArcSwapOption<Prepared> {
+        match channel {
+            Channel::Email => &self.email,
+            Channel::Sms => &self.sms,
+        }
+    }
+
+    fn clear(&self) {
+        self.email.store(None);
+        self.sms.store(None);
+    }
+}
+
 /// An account in memory.
 pub(crate) struct AccountCell {
     pub(crate) id: Id,
     epoch: AtomicU64,
     view: ArcSwapOption<View>,
     members: RwLock<HashMap<Id, Arc<MemberView>, RandomState>>,
-    /// Sending by the host itself, prepared.
-    prepared: ArcSwapOption<Prepared>,
+    /// Sending by the host itself, prepared, for each channel.
+    prepared: PerChannel,
     /// The meters of the whole tree, where this is its top account.
     team: OnceCell<Arc<Team>>,
 }
@@ -52,6 +74,7 @@ pub(crate) struct View {
     pub(crate) team: Arc<Team>,
     ceiling: Option<Powers>,
     role_scope: RoleScope,
+    pub(crate) group_cap_period: CapPeriod,
     /// Whether the owner may enter in spite of the status (R-ACC-3).
     owner_may_enter: bool,
 }
@@ -71,8 +94,8 @@ pub(crate) struct MemberView {
     pub(crate) powers: Powers,
     /// The membership; none for who reaches the account from above.
     pub(crate) member: Option<Arc<Member>>,
-    /// Sending by this member, prepared.
-    prepared: ArcSwapOption<Prepared>,
+    /// Sending by this member, prepared, for each channel.
+    prepared: PerChannel,
 }
 
 impl View {
@@ -105,7 +128,7 @@ impl View {
 
     /// What somebody may do here who manages the team from above; the status of the account does not keep them out.
     pub(crate) fn member_from_above(&self, paper: Powers) -> MemberView {
-        MemberView { stamp: self.stamp, refusal: None, powers: self.under_ceiling(paper), member: None, prepared: ArcSwapOption::empty() }
+        MemberView { stamp: self.stamp, refusal: None, powers: self.under_ceiling(paper), member: None, prepared: PerChannel::default() }
     }
 
     /// The value of a limit of the account itself.
@@ -122,7 +145,7 @@ impl AccountCell {
             epoch: AtomicU64::new(epoch),
             view: ArcSwapOption::empty(),
             members: RwLock::new(HashMap::default()),
-            prepared: ArcSwapOption::empty(),
+            prepared: PerChannel::default(),
             team: OnceCell::new(),
         }
     }
@@ -181,6 +204,7 @@ impl AccountCell {
             above,
             ceiling,
             role_scope: policies.role_scope,
+            group_cap_period: policies.group_cap_period,
             owner_may_enter: policies.billing_hold_owner_enters && held_for_billing_alone(&line),
         });
         self.view.store(Some(view.clone()));
@@ -193,14 +217,14 @@ impl AccountCell {
     }
 
     /// Sending by the account, on behalf of a member where one is named, prepared once for all that ask by ids.
-    pub(crate) fn sending(self: &Arc<AccountCell>, engine: &Engine, user: Option<&str>) -> Result<Arc<Prepared>, Error> {
+    pub(crate) fn sending(self: &Arc<AccountCell>, engine: &Engine, user: Option<&str>, channel: Channel) -> Result<Arc<Prepared>, Error> {
         let member = user.map(|user| self.member(engine, user)).transpose()?;
-        let kept = member.as_ref().map_or(&self.prepared, |member| &member.prepared);
+        let kept = member.as_ref().map_or(&self.prepared, |member| &member.prepared).of(channel);
         let stamp = self.stamp(engine);
         if let Some(prepared) = kept.load_full().filter(|prepared| prepared.stamp == stamp) {
             return Ok(prepared);
         }
-        let prepared = Arc::new(engine.prepare(self, member.as_deref())?);
+        let prepared = Arc::new(engine.prepare(self, member.as_deref(), channel)?);
         kept.store(Some(prepared.clone()));
         Ok(prepared)
     }
@@ -211,7 +235,7 @@ impl AccountCell {
             return true;
         }
         self.view.store(None);
-        self.prepared.store(None);
+        self.prepared.clear();
         self.members.write().clear();
         self.team.get().is_some_and(|team| Arc::strong_count(team) > 1 || !team.is_idle())
     }
@@ -229,7 +253,13 @@ impl AccountCell {
         let mut tx = Tx::new(&*engine.backend);
         let Some((held, member)) = view.held(&mut tx, &tree, &user)? else {
             // Not kept: strangers are without number.
-            return Ok(Arc::new(MemberView { stamp, refusal: Some(Code::NotMember), powers: Powers::none(&tree), member: None, prepared: ArcSwapOption::empty() }));
+            return Ok(Arc::new(MemberView {
+                stamp,
+                refusal: Some(Code::NotMember),
+                powers: Powers::none(&tree),
+                member: None,
+                prepared: PerChannel::default(),
+            }));
         };
         let disabled = tx.get::<User>(&keys::user(&user))?.is_none_or(|user| user.disabled);
         let refusal = match view.status.refusal() {
@@ -240,7 +270,7 @@ impl AccountCell {
         };
         let powers = view.under_ceiling(held);
         let member = (member.account == self.id).then(|| Arc::new(member));
-        let member = Arc::new(MemberView { stamp, refusal, powers, member, prepared: ArcSwapOption::empty() });
+        let member = Arc::new(MemberView { stamp, refusal, powers, member, prepared: PerChannel::default() });
         let mut members = self.members.write();
         if members.len() >= MAX_MEMBERS_CACHED {
             members.clear();

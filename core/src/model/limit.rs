@@ -78,7 +78,7 @@ macro_rules! limits {
         }
 
         impl LimitName {
-            /// All limits, in the order in which they are listed; those of [`SENDING`](LimitName::SENDING) come first.
+            /// All limits, in the order in which they are listed.
             pub const ALL: &'static [LimitName] = &[$(LimitName::$variant,)*];
             /// How many there are.
             pub const COUNT: usize = LimitName::ALL.len();
@@ -168,9 +168,6 @@ limits! {
 }
 
 impl LimitName {
-    /// The limits that every e-mail is charged to.
-    pub const SENDING: [LimitName; 3] = [LimitName::EmailPerHour, LimitName::EmailPerDay, LimitName::EmailPerMonth];
-
     /// The window that the limit counts in, where it counts in one.
     pub const fn window(self) -> Option<Window> {
         match self.kind() {

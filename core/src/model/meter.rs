@@ -1,6 +1,40 @@
 //! What has been drawn from a limit in its current window.
 
+use super::LimitName;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// How a message goes out; e-mails and text messages are counted apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// By e-mail.
+    #[default]
+    Email,
+    /// As a text message.
+    Sms,
+}
+
+impl Channel {
+    /// All channels.
+    pub const ALL: [Channel; 2] = [Channel::Email, Channel::Sms];
+
+    /// The limits of an account that every message of the channel is charged to.
+    pub const fn limits(self) -> [LimitName; 3] {
+        match self {
+            Channel::Email => [LimitName::EmailPerHour, LimitName::EmailPerDay, LimitName::EmailPerMonth],
+            Channel::Sms => [LimitName::SmsPerHour, LimitName::SmsPerDay, LimitName::SmsPerMonth],
+        }
+    }
+
+    /// The permission that sending needs.
+    pub const fn permission(self) -> &'static str {
+        match self {
+            Channel::Email => "campaigns.send",
+            Channel::Sms => "sms.send",
+        }
+    }
+}
 
 /// A kind of window (R-QTA-4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -4,7 +4,7 @@ use super::{Access, Effect, Operation, check_rev, groups, members, packages, pag
 use crate::engine::view::{MAX_DEPTH, account_line};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
-use crate::model::{self, Actor, Count, Email, Hold as HoldEntry, HoldLevel, HoldReason, Id, Lifecycle, LimitName, Limits, Name, Note};
+use crate::model::{self, Actor, Count, Email, Hold as HoldEntry, HoldLevel, HoldReason, Id, Lifecycle, Limits, Name, Note};
 use crate::rules::account::{Status, effective_status, hold_level};
 use crate::rules::window;
 use schemars::JsonSchema;
@@ -690,8 +690,9 @@ fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
     packages::relink(ctx, &account.id, account.package.as_ref(), None)?;
     groups::erase_all(ctx, &account.id)?;
     ctx.tx.delete(keys::policy(Some(&account.id)));
-    for limit in LimitName::ALL {
-        ctx.tx.delete(keys::meter(&account.id, *limit));
+    let (from, until) = keys::below(keys::METER, &[account.id.as_str()]);
+    for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)? {
+        ctx.tx.delete(key);
     }
     ctx.tx.delete(keys::account(&account.id));
     ctx.tx.mark(keys::tombstone(keys::ACCOUNT, &account.id));

@@ -6,7 +6,7 @@ use crate::engine::Ctx;
 use crate::engine::meters::{Decision, Refusal, check_count};
 use crate::error::{Code, Error};
 use crate::handle;
-use crate::model::{Actor, Count, Id};
+use crate::model::{Actor, Channel, Count, Id};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,9 @@ pub struct Admit {
     /// The user who sends, who needs `campaigns.send`; absent when the host itself sends for the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
+    /// By e-mail when absent.
+    #[serde(default)]
+    pub channel: Channel,
     /// How many messages, at least 1.
     pub count: Count,
 }
@@ -34,6 +37,9 @@ pub struct Explain {
     /// The user who would send; absent when the host itself would.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
+    /// By e-mail when absent.
+    #[serde(default)]
+    pub channel: Channel,
     /// How many messages, at least 1.
     pub count: Count,
 }
@@ -66,7 +72,7 @@ fn sender_of(ctx: &Ctx<'_>, named: Option<Id>) -> Result<Option<Id>, Error> {
 impl Operation for Admit {
     const NAME: &'static str = "sending.admit";
     const EFFECT: Effect = Effect::Send;
-    const ACCESS: Access = Access::users(handle::SEND_PERMISSION);
+    const ACCESS: Access = Access::Rule("R-QTA-1");
     type Answer = Decision;
 
     fn account(&self) -> Option<&Id> {
@@ -74,9 +80,10 @@ impl Operation for Admit {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Decision, Error> {
+        ctx.require_in(&self.account, self.channel.permission())?;
         let user = sender_of(ctx, self.user)?;
         let cell = ctx.engine.cell(&self.account)?;
-        handle::admit(ctx.engine, &cell, user.as_ref().map(Id::as_str), self.count.get())
+        handle::admit(ctx.engine, &cell, user.as_ref().map(Id::as_str), self.channel, self.count.get())
     }
 }
 
@@ -94,7 +101,7 @@ impl Operation for Explain {
         let count = check_count(self.count.get())?;
         let user = sender_of(ctx, self.user)?;
         let cell = ctx.engine.cell(&self.account)?;
-        let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str))?;
+        let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel)?;
         let readings = ctx.engine.readings(&prepared)?;
         let refusal = match prepared.refusal {
             Some(code) => Some(Refusal { code, limit: None, retry_at_ms: None }),

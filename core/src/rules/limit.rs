@@ -17,6 +17,8 @@ pub enum Source {
     Inherited,
     /// From the platform.
     PlatformDefault,
+    /// Set on the group (R-GRP-5).
+    Group,
 }
 
 impl Source {
@@ -27,6 +29,7 @@ impl Source {
             Source::Package => "package",
             Source::Inherited => "inherited",
             Source::PlatformDefault => "platform_default",
+            Source::Group => "group",
         }
     }
 }
