@@ -1,7 +1,7 @@
 //! The handle that a host holds, and what it prepares for the hot path.
 
 use crate::engine::Engine;
-use crate::engine::meters::{Decision, Prepared, check_count};
+use crate::engine::meters::{Ask, Decision, Prepared, check_count};
 use crate::engine::view::AccountCell;
 use crate::error::{Code, Error};
 use crate::guard::{Guard, contained};
@@ -196,7 +196,7 @@ pub(crate) fn admit(engine: &Engine, cell: &Arc<AccountCell>, user: Option<&str>
     let prepared = cell.sending(engine, user, channel)?;
     match prepared.refusal {
         Some(code) => Ok(Decision::refused_for(code)),
-        None => engine.charge(&prepared, count),
+        None => engine.charge(&prepared, Ask::exact(count)),
     }
 }
 

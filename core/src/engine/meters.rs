@@ -136,6 +136,24 @@ impl Cold {
         self.block.max(count - hot.rest).min(hot.limit.saturating_sub(hot.used.saturating_add(hot.rest)))
     }
 
+    /// Takes what was used at an instant out of the window that it counts in; answers how much of it was still there.
+    fn give_back(&mut self, hot: &mut Hot, count: u64, used_at_ms: u64) -> u64 {
+        if (self.meter.starts_at_ms..self.meter.ends_at_ms).contains(&used_at_ms) {
+            let back = count.min(self.meter.drawn - hot.rest);
+            hot.rest += back;
+            hot.used -= back;
+            return back;
+        }
+        // Each part of a rolling hour counts until an hour after its end.
+        let Some((_, used)) = self.meter.past.iter_mut().find(|(until, _)| window::counts_until(used_at_ms) < *until) else {
+            return 0;
+        };
+        let back = count.min(*used);
+        *used -= back;
+        hot.used -= back;
+        back
+    }
+
     fn reading(&self, hot: &Hot) -> send::Reading {
         let now_used = self.meter.drawn - hot.rest;
         let frees = match self.window {
@@ -169,6 +187,21 @@ struct Wanted {
     resolved: Resolved,
     stamp: u64,
     zone: TimeZone,
+}
+
+/// How many messages a send asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ask {
+    pub(crate) count: u64,
+    /// With fewer than this nothing is granted; all of them for an exact send (R-QTA-2).
+    pub(crate) min: u64,
+}
+
+impl Ask {
+    /// All or nothing.
+    pub(crate) fn exact(count: u64) -> Ask {
+        Ask { count, min: count }
+    }
 }
 
 /// The answer to a send (R-QTA-3).
@@ -454,9 +487,9 @@ impl Engine {
         }
     }
 
-    /// Charges `count` to every counter, or none, drawing from the store where needed.
-    pub(crate) fn charge(&self, prepared: &Arc<Prepared>, count: u64) -> Result<Decision, Error> {
-        if let Some(decision) = self.charge_in_memory(prepared, count) {
+    /// Charges what is asked for to every counter, or nothing, drawing from the store where needed.
+    pub(crate) fn charge(&self, prepared: &Arc<Prepared>, ask: Ask) -> Result<Decision, Error> {
+        if let Some(decision) = self.charge_in_memory(prepared, ask.count) {
             return Ok(decision);
         }
         let _drawing = prepared.team.drawing.lock();
@@ -470,6 +503,7 @@ impl Engine {
                 let (hot, cold) = meters.pair(*place)?;
                 readings.push(cold.reading(hot));
             }
+            let count = ask.count.min(readings.iter().map(send::Reading::left).min().unwrap_or(u64::MAX)).max(ask.min);
             if let Some(refused) = send::refusal(&readings, count) {
                 return explain_refusal(prepared, &meters, &readings, refused);
             }
@@ -493,6 +527,22 @@ impl Engine {
             }
         }
         Err(Error::new(Code::Busy, "others keep drawing from the same limits"))
+    }
+
+    /// Gives back what was granted at an instant and did not go out, into the windows of that instant that still count (R-QTA-6).
+    ///
+    /// Answers to how many of the counters something came back. In memory only: after a crash it counts as used.
+    pub(crate) fn refund(&self, prepared: &Prepared, count: u64, granted_at_ms: u64) -> Result<usize, Error> {
+        let _drawing = prepared.team.drawing.lock();
+        self.refuse_when_shut()?;
+        self.roll(prepared, self.clock.now_ms())?;
+        let mut meters = prepared.team.meters.lock();
+        let mut refunded = 0;
+        for place in &prepared.places {
+            let (hot, cold) = meters.pair_mut(*place)?;
+            refunded += usize::from(cold.give_back(hot, count, granted_at_ms) > 0);
+        }
+        Ok(refunded)
     }
 
     /// Begins the next window of the counters whose window has ended. The store's window counts where it is still open.
