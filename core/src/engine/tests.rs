@@ -162,3 +162,39 @@ fn a_hold_is_cleared_at_its_level_or_above() {
     assert_eq!(by_user.map_err(|error| error.code()), Err(Code::HoldAbove));
     assert!(run(&guard, release(1)).unwrap().holds.is_empty());
 }
+
+/// R-QTA-1. Threads on a tree of accounts, blocks drawn in the background: together they get the limit of the top, no message more
+/// and none less.
+#[test]
+fn threads_sell_the_last_unit_exactly_once() {
+    for seed in 0..20_u64 {
+        let handle = crate::handle::Tenantry::open(":memory:", OpenOptions::default()).unwrap();
+        let json = |operation: &str, request: String| handle.call_json(b"", operation.as_bytes(), request.as_bytes()).unwrap();
+        let limit = 5_000 + seed * 37;
+        json("accounts.create", format!(r#"{{"id":"top","name":"T","owner":{{"user":"tom","email":"tom@t.example"}},"limits":{{"email_per_month":{limit}}}}}"#));
+        for child in ["one", "two"] {
+            json("accounts.create", format!(r#"{{"id":"{child}","name":"C","parent":"top","owner":{{"user":"{child}-o","email":"{child}@t.example"}}}}"#));
+        }
+        let granted: u64 = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..6_u64)
+                .map(|thread| {
+                    let gate = handle.sender(["one", "two", "top"][(thread % 3) as usize], None, Channel::Email).unwrap();
+                    scope.spawn(move || {
+                        let (mut granted, mut refused) = (0, 0);
+                        while refused < 3 {
+                            let count = 1 + (thread + granted + seed) % 3;
+                            match gate.admit(count).unwrap().granted {
+                                0 if gate.admit(1).unwrap().granted == 0 => refused += 1,
+                                0 => granted += 1,
+                                some => granted += some,
+                            }
+                        }
+                        granted
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(granted, limit, "seed {seed}");
+    }
+}
