@@ -114,7 +114,7 @@ pub(crate) fn role(id: &Id) -> Vec<u8> {
     key(ROLE, &[id.as_str()])
 }
 
-/// Index: what uses a role; `kind` is `member`, `package` or `role`.
+/// Index: what uses a role; `kind` is `account` (its default role), `invitation`, `member`, `operator`, `package` or `role`.
 pub(crate) fn role_use(role: &Id, kind: &str, parts: &[&str]) -> Vec<u8> {
     let mut all = vec![role.as_str(), kind];
     all.extend_from_slice(parts);
@@ -253,6 +253,11 @@ pub(crate) fn lease(account: &Id, kind: &Id, id: &Id) -> Vec<u8> {
 /// Index: the roles of an account's own.
 pub(crate) fn account_role(account: &Id, role: &Id) -> Vec<u8> {
     key(ACCOUNT_ROLE, &[account.as_str(), role.as_str()])
+}
+
+/// Index: the roles of the platform, but for the built-in ones.
+pub(crate) fn platform_role(role: &Id) -> Vec<u8> {
+    key(ACCOUNT_ROLE, &["", role.as_str()])
 }
 
 /// How a resource is shared with the accounts below.

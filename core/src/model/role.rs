@@ -143,10 +143,7 @@ const EDITOR: &[&str] = &[
 
 const AUTHOR: &[Line] = &[
     ("self", None),
-    ("templates.view", None),
-    ("templates.create", None),
-    ("templates.edit", None),
-    ("templates.use_shared", None),
+    ("templates", None),
     ("campaigns.view", Some(Scope::Own)),
     ("campaigns.create", Some(Scope::Own)),
     ("campaigns.edit", Some(Scope::Own)),
