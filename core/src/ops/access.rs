@@ -443,3 +443,230 @@ fn ceilings(ctx: &mut Ctx<'_>, tree: &PermissionTree, place: usize, account: &Id
     }
     Ok(steps)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Engine, Tx};
+    use crate::model::{Policies, PolicyRecord, RoleScope};
+    use crate::ops::catalogue;
+    use crate::options::OpenOptions;
+    use serde_json::{Value, json};
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::path::Path;
+
+    const ACCOUNTS: [&str; 4] = ["top", "mid", "leaf", "other"];
+    const ROLES: [&str; 10] = ["r0", "r1", "r2", "r3", "r4", "of-top", "administrator", "editor", "author", "chief"];
+    const NODES: [&str; 12] = [
+        "campaigns",
+        "campaigns.send",
+        "campaigns.view",
+        "lists",
+        "lists.edit",
+        "users",
+        "users.invite",
+        "accounts.team",
+        "contacts.export",
+        "contacts",
+        "clients",
+        "reports.view",
+    ];
+
+    /// Numbers that look random and are the same in every run.
+    struct Dice(u64);
+
+    impl Dice {
+        fn roll(&mut self, sides: u64) -> u64 {
+            self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (self.0 >> 33) % sides
+        }
+        fn one_of<T: Copy>(&mut self, of: &[T]) -> T {
+            of[self.roll(of.len() as u64) as usize]
+        }
+        fn allow(&mut self, tree: &PermissionTree) -> Value {
+            let line = |dice: &mut Dice| {
+                let permission = dice.one_of(&NODES);
+                let scoped = tree.node(tree.place(permission).unwrap()).unwrap().scoped;
+                match (scoped, dice.roll(4)) {
+                    (true, 0) => json!({"permission": permission, "scope": "own"}),
+                    (true, 1) => json!({"permission": permission, "scope": "group"}),
+                    _ => json!({ "permission": permission }),
+                }
+            };
+            (0..self.roll(6)).map(|_| line(self)).collect()
+        }
+        fn deny(&mut self) -> Value {
+            (0..self.roll(4) / 2).map(|_| self.one_of(&NODES)).collect()
+        }
+    }
+
+    fn call(engine: &Engine, operation: &str, request: Value) -> Value {
+        try_call(engine, operation, &request).unwrap_or_else(|error| panic!("{operation} {request}: {error}"))
+    }
+
+    fn try_call(engine: &Engine, operation: &str, request: &Value) -> Result<Value, Error> {
+        let answer = (catalogue::find(operation).unwrap().run_json)(engine, &Actor::System, request.to_string().as_bytes())?;
+        Ok(serde_json::from_str(&answer).unwrap())
+    }
+
+    fn set_policies(engine: &Engine, account: Option<&Id>, set: Policies) {
+        let mut tx = Tx::new(&*engine.backend);
+        tx.put(keys::policy(account), &PolicyRecord { preset: None, set }).unwrap();
+        assert!(engine.backend.commit(&tx.finish().0.unwrap()).is_ok());
+        engine.epoch.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
+    }
+
+    /// A platform with a team three accounts deep and another account, and random roles, ceilings and members.
+    fn platform(dice: &mut Dice) -> (Engine, BTreeSet<String>) {
+        let engine = Engine::open(Path::new(":memory:"), &OpenOptions::default()).unwrap();
+        let tree = engine.tree.load_full();
+        let by_package = dice.roll(4) == 0;
+        let role_scope = by_package.then_some(RoleScope::Package);
+        let billing_hold_owner_enters = Some(dice.roll(2) == 0);
+        set_policies(&engine, None, Policies { depth: Count::new(3).ok(), role_scope, billing_hold_owner_enters, ..Policies::default() });
+        for (number, id) in ROLES[..5].iter().enumerate() {
+            let includes: Vec<&str> = ROLES[..number].iter().copied().filter(|_| dice.roll(4) == 0).collect();
+            call(&engine, "roles.create", json!({"id": id, "name": id, "allow": dice.allow(&tree), "deny": dice.deny(), "includes": includes}));
+        }
+        call(&engine, "roles.copy", json!({"role": "administrator", "id": "chief"}));
+        call(&engine, "roles.edit", json!({"role": "chief", "allow": dice.allow(&tree), "deny": dice.deny(), "includes": ["r0"]}));
+        for id in ["p0", "p1"] {
+            let mut package = json!({"id": id, "name": id});
+            if dice.roll(3) > 0 {
+                package["role"] = dice.one_of(&["r0", "r1", "r2", "r3", "r4", "full", "administrator", "chief"]).into();
+            }
+            call(&engine, "packages.create", package);
+        }
+        let mut users: BTreeSet<String> = ["nobody".to_owned()].into();
+        for (id, parent) in [("top", None), ("mid", Some("top")), ("leaf", Some("mid")), ("other", None)] {
+            let owner = format!("owner-of-{id}");
+            let mut account = json!({"id": id, "name": id, "owner": {"user": owner, "email": format!("{owner}@example.com")}});
+            if let Some(parent) = parent {
+                account["parent"] = parent.into();
+            }
+            if dice.roll(2) == 0 {
+                account["package"] = dice.one_of(&["p0", "p1"]).into();
+            }
+            call(&engine, "accounts.create", account);
+            users.insert(owner);
+        }
+        call(&engine, "roles.create", json!({"id": "of-top", "account": "top", "name": "Of top", "allow": dice.allow(&tree), "includes": ["r1"]}));
+        for number in 0..12 {
+            let user = format!("u{number}");
+            call(&engine, "users.create", json!({"id": user, "email": format!("{user}@example.com")}));
+            for account in ACCOUNTS {
+                if dice.roll(3) == 0 {
+                    // A role that cannot be used there is refused, and nobody joins.
+                    let _ = try_call(&engine, "members.add", &json!({"account": account, "user": user, "role": dice.one_of(&ROLES)}));
+                }
+            }
+            users.insert(user);
+        }
+        (engine, users)
+    }
+
+    fn change(engine: &Engine, dice: &mut Dice, users: &BTreeSet<String>) {
+        let tree = engine.tree.load_full();
+        let user = users.iter().nth(dice.roll(users.len() as u64) as usize).unwrap();
+        let account = dice.one_of(&ACCOUNTS);
+        let (operation, request) = match dice.roll(9) {
+            0 | 1 => ("roles.edit", json!({"role": dice.one_of(&ROLES[..6]), "allow": dice.allow(&tree), "deny": dice.deny()})),
+            2 | 3 => ("members.set_role", json!({"account": account, "user": user, "role": dice.one_of(&ROLES)})),
+            4 => ("packages.edit", json!({"package": "p0", "role": dice.one_of(&ROLES)})),
+            5 => ("members.disable", json!({"account": account, "user": user})),
+            6 => ("users.disable", json!({ "user": user })),
+            7 => ("accounts.hold", json!({"account": account, "reason": "billing"})),
+            _ => ("accounts.release", json!({"account": account, "hold": 1})),
+        };
+        let _ = try_call(engine, operation, &request);
+    }
+
+    /// Who may do something, by walking every page.
+    fn holders(engine: &Engine, account: &str, permission: &str) -> BTreeMap<String, Value> {
+        let mut all = BTreeMap::new();
+        let mut request = json!({"account": account, "permission": permission, "limit": 3});
+        loop {
+            let page = call(engine, "access.who_can", request.clone());
+            for holder in page["holders"].as_array().unwrap() {
+                let before = all.insert(holder["user"].as_str().unwrap().to_owned(), holder.clone());
+                assert!(before.is_none(), "{holder} is listed twice");
+            }
+            match page.get("next") {
+                Some(next) => request["after"] = next.clone(),
+                None => return all,
+            }
+        }
+    }
+
+    fn compare(engine: &Engine, dice: &mut Dice, users: &BTreeSet<String>, seed: u64) {
+        let tree = engine.tree.load_full();
+        for account in ACCOUNTS {
+            let cell = engine.cell_by_text(account).unwrap();
+            let mut can: BTreeMap<&str, (BTreeMap<String, Value>, Value)> = BTreeMap::new();
+            for user in users {
+                let answer = call(engine, "access.what_can", json!({"account": account, "user": user}));
+                let list = answer["permissions"].as_array().unwrap();
+                let held = list.iter().map(|power| (power["permission"].as_str().unwrap().to_owned(), power["scope"].clone())).collect();
+                can.insert(user, (held, answer));
+            }
+            for node in tree.nodes() {
+                for user in users {
+                    let allowed = handle::allowed(engine, &cell, user, &node.id).unwrap();
+                    assert_eq!(allowed, can[user.as_str()].0.contains_key(&node.id), "seed {seed}: what {user} can in {account}: {}", node.id);
+                }
+            }
+            for permission in
+                NODES.iter().copied().chain((0..6).map(|_| tree.node(dice.roll(tree.nodes().len() as u64) as usize).unwrap().id.as_str()))
+            {
+                let who = holders(engine, account, permission);
+                for user in users {
+                    let at = format!("seed {seed}: {user} in {account}: {permission}");
+                    let (held, whole) = &can[user.as_str()];
+                    let explained = call(engine, "access.explain", json!({"account": account, "user": user, "permission": permission}));
+                    assert_eq!(explained["allowed"], held.contains_key(permission), "{at}: {explained}");
+                    assert_eq!(explained.get("scope"), held.get(permission), "{at}: {explained}");
+                    let holder = who.get(user);
+                    assert_eq!(holder.map(|holder| &holder["scope"]), held.get(permission), "{at}: {holder:?}");
+                    assert!(holder.is_none_or(|holder| holder["held_as"] == whole["held_as"]), "{at}: {holder:?}");
+                    let checked = call(engine, "access.check", json!({"account": account, "user": user, "permission": permission}));
+                    assert_eq!(checked["allowed"], explained["allowed"], "{at}");
+                    let last = explained["steps"].as_array().unwrap().last().unwrap_or_else(|| panic!("{at}: no steps"));
+                    let grants = matches!(last["kind"].as_str().unwrap(), "owner" | "grant" | "administrator" | "ceiling");
+                    assert_eq!(grants, explained["allowed"] == true, "{at}: {explained}");
+                }
+                assert!(who.keys().all(|user| users.contains(user)), "seed {seed}: {who:?}");
+            }
+        }
+    }
+
+    /// R-ROL-9: check, explain, what can and who can give the same answers, also after changes.
+    #[test]
+    fn all_answers_about_access_agree() {
+        for seed in 0..12 {
+            let mut dice = Dice(seed);
+            let (engine, users) = platform(&mut dice);
+            compare(&engine, &mut dice, &users, seed);
+            for _ in 0..8 {
+                change(&engine, &mut dice, &users);
+            }
+            compare(&engine, &mut dice, &users, seed);
+        }
+    }
+
+    /// R-ROL-9: a page looks at a bounded number of members, and all pages together find whoever is there.
+    #[test]
+    fn a_page_of_holders_may_be_empty_while_there_are_more() {
+        let engine =
+            Engine::open(Path::new(":memory:"), &OpenOptions { durability: crate::options::Durability::Relaxed, ..OpenOptions::default() }).unwrap();
+        call(&engine, "accounts.create", json!({"id": "acme", "name": "Acme", "owner": {"user": "zoe", "email": "zoe@example.com"}}));
+        for number in 0..2100 {
+            let user = format!("m{number:05}");
+            call(&engine, "members.add", json!({"account": "acme", "user": user, "email": format!("{user}@example.com"), "role": "response_only"}));
+        }
+        let first = call(&engine, "access.who_can", json!({"account": "acme", "permission": "campaigns.send"}));
+        assert_eq!(first["holders"], json!([]));
+        let second = call(&engine, "access.who_can", json!({"account": "acme", "permission": "campaigns.send", "after": first["next"]}));
+        assert_eq!(second["holders"][0]["user"], "zoe");
+        assert!(second.get("next").is_none());
+    }
+}

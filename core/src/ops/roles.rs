@@ -361,6 +361,12 @@ impl Watch {
         Ok(Some(Watch { held, before }))
     }
 
+    /// A role that takes the place of another. What the actor held before counts: they may have had the other themselves.
+    fn refuse_giving(&self, ctx: &mut Ctx<'_>, role: &Id, field: &str) -> Result<(), Error> {
+        let wanted = counted(ctx, role)?;
+        refuse_beyond(&ctx.tree(), &wanted, &self.held, format!("the role `{role}` allows more than you hold"), field)
+    }
+
     /// After the change is written: what it gives, wherever, the actor must hold.
     fn end(self, ctx: &mut Ctx<'_>, field: &str) -> Result<(), Error> {
         let tree = ctx.tree();
@@ -560,7 +566,9 @@ impl Operation for Delete {
                 replaced = uses.len() as u64;
                 if replaced > 0 {
                     ctx.tx.touch_everything();
-                    refuse_beyond_own(ctx, other, "/replace_with")?;
+                }
+                if let Some(watch) = watch.as_ref().filter(|_| replaced > 0) {
+                    watch.refuse_giving(ctx, other, "/replace_with")?;
                 }
             }
             None => refuse_used(ctx, &role.id)?,
@@ -724,4 +732,111 @@ pub(crate) fn refuse_roles_from_above(ctx: &mut Ctx<'_>, above: &[model::Account
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Engine, Tx};
+    use crate::model::{Policies, PolicyRecord};
+    use crate::ops::catalogue;
+    use crate::options::OpenOptions;
+    use serde_json::{Value, json};
+    use std::path::Path;
+
+    fn call(engine: &Engine, operation: &str, request: Value) -> Result<Value, Error> {
+        let answer = (catalogue::find(operation).unwrap().run_json)(engine, &Actor::System, request.to_string().as_bytes())?;
+        Ok(serde_json::from_str(&answer).unwrap())
+    }
+
+    fn write(engine: &Engine, records: impl FnOnce(&mut Tx<'_>)) {
+        let mut tx = Tx::new(&*engine.backend);
+        records(&mut tx);
+        assert!(engine.backend.commit(&tx.finish().0.unwrap()).is_ok());
+        engine.epoch.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
+    }
+
+    fn store() -> Engine {
+        let engine = Engine::open(Path::new(":memory:"), &OpenOptions::default()).unwrap();
+        call(&engine, "accounts.create", json!({"id": "acme", "name": "Acme", "owner": {"user": "olga", "email": "olga@acme.example"}})).unwrap();
+        engine
+    }
+
+    fn id(text: &str) -> Id {
+        Id::new(text).unwrap()
+    }
+
+    /// R-ROL-4: without the policy an account keeps the roles it has, but makes, copies and changes none; it can delete them.
+    #[test]
+    fn an_account_has_roles_of_its_own_where_the_policy_says_so() {
+        let engine = store();
+        call(&engine, "roles.create", json!({"id": "own", "account": "acme", "name": "Own"})).unwrap();
+        let off = Policies { custom_roles: Some(false), ..Policies::default() };
+        write(&engine, |tx| tx.put(keys::policy(Some(&id("acme"))), &PolicyRecord { preset: None, set: off }).unwrap());
+        for (operation, request) in [
+            ("roles.create", json!({"id": "more", "account": "acme", "name": "More"})),
+            ("roles.copy", json!({"role": "editor", "account": "acme"})),
+            ("roles.edit", json!({"role": "own", "name": "Mine"})),
+        ] {
+            let error = call(&engine, operation, request).unwrap_err();
+            assert_eq!((error.code(), &error.details()["policy"]), (Code::PolicyForbids, &json!("custom_roles")), "{operation}");
+        }
+        call(&engine, "roles.create", json!({"id": "platform", "name": "Of the platform"})).unwrap();
+        call(&engine, "members.add", json!({"account": "acme", "user": "ann", "email": "ann@acme.example", "role": "own"})).unwrap();
+        call(&engine, "roles.delete", json!({"role": "own", "replace_with": "editor"})).unwrap();
+    }
+
+    /// R-ROL-8: the default role of an account, and what an invitation offers, are replaced too.
+    #[test]
+    fn defaults_and_invitations_use_roles() {
+        let engine = store();
+        call(&engine, "roles.create", json!({"id": "old", "name": "Old"})).unwrap();
+        let invitation = id("019a0000-0000-7000-8000-000000000001");
+        let record = json!({"id": invitation, "kind": "member", "team": "acme", "email": "new@acme.example", "first_name": null, "last_name": null,
+            "grants": [{"account": "acme", "role": "old"}, {"account": "acme", "role": "editor"}], "invited_by": "system", "generation": 1,
+            "sent_at_ms": 1, "life_ms": 1, "state": "open", "delivery": null, "rev": 1, "created_at_ms": 1, "updated_at_ms": 1});
+        let record: Invitation = serde_json::from_value(record).unwrap();
+        write(&engine, |tx| {
+            let mut account: model::Account = tx.get(&keys::account(&id("acme"))).unwrap().unwrap();
+            account.default_role = Some(id("old"));
+            tx.put(keys::account(&id("acme")), &account).unwrap();
+            tx.put(keys::invitation(&invitation), &record).unwrap();
+            tx.mark(keys::role_use(&id("old"), "account", &["acme"]));
+            tx.mark(keys::role_use(&id("old"), "invitation", &["acme", invitation.as_str()]));
+        });
+        let error = call(&engine, "roles.delete", json!({"role": "old"})).unwrap_err();
+        assert_eq!(error.code(), Code::RoleInUse);
+        assert_eq!(error.details()["used_by"], json!(["account acme", format!("invitation acme {invitation}")]));
+        call(&engine, "roles.create", json!({"id": "of-acme", "account": "acme", "name": "Of acme"})).unwrap();
+        assert_eq!(call(&engine, "roles.delete", json!({"role": "old", "replace_with": "of-acme"})).unwrap()["replaced"], 2);
+        let mut tx = Tx::new(&*engine.backend);
+        let account: model::Account = tx.get(&keys::account(&id("acme"))).unwrap().unwrap();
+        assert_eq!(account.default_role, Some(id("of-acme")));
+        let changed: Invitation = tx.get(&keys::invitation(&invitation)).unwrap().unwrap();
+        assert_eq!(changed.grants.iter().map(|grant| grant.role.clone()).collect::<Vec<_>>(), [Some(id("of-acme")), Some(id("editor"))]);
+        let error = call(&engine, "roles.delete", json!({"role": "of-acme"})).unwrap_err();
+        assert_eq!(error.details()["uses"], 2);
+    }
+
+    /// R-ROL-8: what uses a role in a way that is not known here is never left without one.
+    #[test]
+    fn an_unknown_use_keeps_the_role() {
+        let engine = store();
+        call(&engine, "roles.create", json!({"id": "old", "name": "Old"})).unwrap();
+        write(&engine, |tx| tx.mark(keys::role_use(&id("old"), "api_key", &["k1"])));
+        let error = call(&engine, "roles.delete", json!({"role": "old", "replace_with": "editor"})).unwrap_err();
+        assert_eq!((error.code(), &error.details()["used_by"]), (Code::RoleInUse, &json!(["api_key k1"])));
+        assert!(call(&engine, "roles.get", json!({"role": "old"})).is_ok());
+    }
+
+    /// R-ROL-8: a role that very many use is refused with the first of them and a count.
+    #[test]
+    fn uses_are_counted_as_far_as_that_is_quick() {
+        let engine = store();
+        call(&engine, "roles.create", json!({"id": "old", "name": "Old"})).unwrap();
+        write(&engine, |tx| (0..=USES_COUNTED).for_each(|number| tx.mark(keys::role_use(&id("old"), "member", &["acme", &format!("u{number}")]))));
+        let error = call(&engine, "roles.delete", json!({"role": "old"})).unwrap_err();
+        assert_eq!(error.details()["uses"], USES_COUNTED);
+        assert_eq!(error.details()["used_by"].as_array().unwrap().len(), USES_SHOWN);
+    }
 }
