@@ -5,7 +5,7 @@ use super::{Ctx, Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{self, Actor, Id, Operator};
 use crate::ops::{Access, Operation};
-use crate::rules::role::{Powers, powers};
+use crate::rules::role::{Powers, role_powers};
 use std::sync::Arc;
 
 /// The permission that lets a user reach every account below their own as they reach their own (R-TEA-3).
@@ -161,7 +161,7 @@ pub(crate) fn operator_powers(tx: &mut Tx<'_>, tree: &model::PermissionTree, use
         return Err(Error::new(Code::UserDisabled, format!("`{user}` cannot act: {}", Code::UserDisabled.sentence())));
     }
     Ok(match load_role(tx, &operator.role)? {
-        Some(_) => powers(tree, &super::view::role_with_includes(tx, &operator.role)?),
+        Some(_) => role_powers(tree, &super::view::role_with_includes(tx, &operator.role)?).within_platform(tree),
         None => Powers::none(tree),
     })
 }

@@ -11,7 +11,7 @@ use crate::model::{
 };
 use crate::rules::account::{Status, effective_status};
 use crate::rules::limit::{Source, candidates};
-use crate::rules::role::{Powers, powers};
+use crate::rules::role::Powers;
 use arc_swap::ArcSwapOption;
 use foldhash::fast::RandomState;
 use jiff::tz::TimeZone;
@@ -98,25 +98,54 @@ pub(crate) struct MemberView {
     prepared: PerChannel,
 }
 
+/// What a user may do in an account now, and why they may do anything there.
+pub(crate) struct Judged {
+    /// Why they may do nothing at all.
+    pub(crate) refusal: Option<Code>,
+    pub(crate) powers: Powers,
+    /// The membership that counts: of this account, or of the one above from which they reach it.
+    pub(crate) member: Member,
+}
+
 impl View {
     /// What a user holds here before the ceiling, and by which membership: of this account, or as one who manages the team
     /// of an account above (R-SES-5, R-TEA-2).
-    fn held(&self, tx: &mut Tx<'_>, tree: &PermissionTree, user: &Id) -> Result<Option<(Powers, Member)>, Error> {
+    fn held(&self, tx: &mut Tx<'_>, papers: &mut Papers<'_>, user: &Id) -> Result<Option<(Powers, Member)>, Error> {
         for (level, id) in std::iter::once(&self.account).chain(self.above.iter().map(|cell| &cell.id)).enumerate() {
             let Some(member) = tx.get::<Member>(&keys::member(id, user))? else { continue };
             if level == 0 {
-                let by_package = self.role_scope == RoleScope::Package && !member.owner;
-                let held = if by_package { Powers::all(tree) } else { powers_on_paper(tx, tree, &member)? };
-                // Without a package there is no role to have.
-                let held = if by_package && self.ceiling.is_none() { Powers::none(tree) } else { held };
+                let held = match (self.is_by_package(&member), &self.ceiling) {
+                    (false, _) => papers.of(tx, &member)?,
+                    (true, Some(_)) => Powers::all(papers.tree),
+                    // Without a package there is no role to have.
+                    (true, None) => Powers::none(papers.tree),
+                };
                 return Ok(Some((held, member)));
             }
-            let held = powers_on_paper(tx, tree, &member)?;
-            if tree.place(super::authority::TEAM_PERMISSION).is_some_and(|place| held.at(place).is_some()) {
+            let held = papers.of(tx, &member)?;
+            if papers.tree.place(super::authority::TEAM_PERMISSION).is_some_and(|place| held.at(place).is_some()) {
                 return Ok(Some((held, member)));
             }
         }
         Ok(None)
+    }
+
+    /// Whether a membership of this account has its powers from the package, by policy `role_scope` (R-INV-8).
+    pub(crate) fn is_by_package(&self, member: &Member) -> bool {
+        self.role_scope == RoleScope::Package && !member.owner
+    }
+
+    /// What a user may do here now, and by which membership; none for a stranger.
+    pub(crate) fn judge(&self, tx: &mut Tx<'_>, papers: &mut Papers<'_>, user: &Id) -> Result<Option<Judged>, Error> {
+        let Some((held, member)) = self.held(tx, papers, user)? else { return Ok(None) };
+        let disabled = tx.get::<User>(&keys::user(user))?.is_none_or(|user| user.disabled);
+        let refusal = match self.status.refusal() {
+            Some(code) if !(member.owner && self.owner_may_enter) => Some(code),
+            _ if disabled => Some(Code::UserDisabled),
+            _ if member.disabled => Some(Code::MemberDisabled),
+            _ => None,
+        };
+        Ok(Some(Judged { refusal, powers: self.under_ceiling(held), member }))
     }
 
     fn under_ceiling(&self, held: Powers) -> Powers {
@@ -186,7 +215,7 @@ impl AccountCell {
         let tree = engine.tree.load();
         let mut ceiling: Option<Powers> = None;
         for role in packages.iter().flatten().filter_map(|package| package.role.as_ref()) {
-            let most = powers(&tree, &role_with_includes(&mut tx, role)?);
+            let most = role_powers(&mut tx, &tree, role)?;
             ceiling = Some(match ceiling {
                 Some(lower) => lower.under(&most),
                 None => most,
@@ -251,7 +280,7 @@ impl AccountCell {
         let tree = engine.tree.load();
         let _whole = engine.commits.read();
         let mut tx = Tx::new(&*engine.backend);
-        let Some((held, member)) = view.held(&mut tx, &tree, &user)? else {
+        let Some(Judged { refusal, powers, member }) = view.judge(&mut tx, &mut Papers::new(&tree), &user)? else {
             // Not kept: strangers are without number.
             return Ok(Arc::new(MemberView {
                 stamp,
@@ -261,14 +290,6 @@ impl AccountCell {
                 prepared: PerChannel::default(),
             }));
         };
-        let disabled = tx.get::<User>(&keys::user(&user))?.is_none_or(|user| user.disabled);
-        let refusal = match view.status.refusal() {
-            Some(code) if !(member.owner && view.owner_may_enter) => Some(code),
-            _ if disabled => Some(Code::UserDisabled),
-            _ if member.disabled => Some(Code::MemberDisabled),
-            _ => None,
-        };
-        let powers = view.under_ceiling(held);
         let member = (member.account == self.id).then(|| Arc::new(member));
         let member = Arc::new(MemberView { stamp, refusal, powers, member, prepared: PerChannel::default() });
         let mut members = self.members.write();
@@ -376,11 +397,32 @@ pub(crate) fn powers_on_paper(tx: &mut Tx<'_>, tree: &PermissionTree, member: &M
     }
 }
 
+/// What roles allow on paper, each worked out once however many members of a list have it.
+pub(crate) struct Papers<'a> {
+    pub(crate) tree: &'a PermissionTree,
+    roles: HashMap<Id, Powers>,
+}
+
+impl<'a> Papers<'a> {
+    pub(crate) fn new(tree: &'a PermissionTree) -> Papers<'a> {
+        Papers { tree, roles: HashMap::new() }
+    }
+
+    /// As [`powers_on_paper`].
+    fn of(&mut self, tx: &mut Tx<'_>, member: &Member) -> Result<Powers, Error> {
+        let Some(role) = member.role.as_ref().filter(|_| !member.owner) else { return powers_on_paper(tx, self.tree, member) };
+        if let Some(known) = self.roles.get(role) {
+            return Ok(known.clone());
+        }
+        let held = powers_on_paper(tx, self.tree, member)?;
+        self.roles.insert(role.clone(), held.clone());
+        Ok(held)
+    }
+}
+
 /// What a role allows to a member of an account.
 pub(crate) fn role_powers(tx: &mut Tx<'_>, tree: &PermissionTree, role: &Id) -> Result<Powers, Error> {
-    let roles = role_with_includes(tx, role)?;
-    let held = powers(tree, &roles).within_accounts(tree);
-    Ok(if roles.first().is_some_and(|role| role.administrator) { held.everywhere() } else { held })
+    Ok(crate::rules::role::role_powers(tree, &role_with_includes(tx, role)?).within_accounts(tree))
 }
 
 /// A role: built in, or stored.

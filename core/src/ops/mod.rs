@@ -7,6 +7,7 @@ pub mod clock;
 pub mod groups;
 pub mod limits;
 pub mod members;
+pub mod operators;
 pub mod packages;
 pub mod permissions;
 pub mod roles;

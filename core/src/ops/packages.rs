@@ -141,7 +141,7 @@ fn relink_role(ctx: &mut Ctx<'_>, package: &Id, old: Option<&Id>, new: Option<&I
         roles::mark_use(ctx, role, "package", &[package.as_str()], false);
     }
     if let Some(role) = new {
-        roles::load(ctx, role, "/role")?;
+        roles::load_of_platform(ctx, role, "/role")?;
         roles::mark_use(ctx, role, "package", &[package.as_str()], true);
     }
     Ok(())
