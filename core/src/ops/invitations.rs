@@ -5,7 +5,7 @@
 
 mod records;
 
-pub(crate) use records::{erase_all_of, follow, invite_owner, replace_role, settle};
+pub(crate) use records::{erase_all_of, follow, invite_owner, settle};
 
 use super::{Access, Effect, Operation, accounts, check_rev, groups, members, roles, users, walk};
 use crate::engine::authority::TEAM_PERMISSION;

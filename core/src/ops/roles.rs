@@ -322,7 +322,6 @@ fn replace(ctx: &mut Ctx<'_>, used_by: &[&str], old: &Id, new: &Id) -> Result<()
             mark_use(ctx, new, "package", &[package], true);
             Ok(())
         }
-        ["invitation", invitation] => super::invitations::replace_role(ctx, &id(invitation)?, old, new),
         ["role", role] => {
             let key = keys::role(&id(role)?);
             let Some(mut including) = ctx.tx.get::<Role>(&key)? else { return Ok(()) };

@@ -266,27 +266,25 @@ pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error>
 }
 
 /// Accounts have left their team, with all below them: the invitations to them go along. One that also offers accounts
-/// that stayed offers those alone from now on.
+/// that stayed offers those alone from now on. A role of an account that is no longer above gives way to the default role.
 pub(crate) fn follow(ctx: &mut Ctx<'_>, accounts: &[Id]) -> Result<(), Error> {
     for account in accounts {
         for mut invitation in of_account(ctx, account)? {
             let (gone, stayed): (Vec<_>, Vec<_>) = invitation.grants.clone().into_iter().partition(|grant| accounts.contains(&grant.account));
-            offer(ctx, &mut invitation, if stayed.is_empty() { gone } else { stayed })?;
+            let mut grants = if stayed.is_empty() { gone } else { stayed };
+            for grant in &mut grants {
+                // A role of an account that is no longer above.
+                if let Some(role) = &grant.role
+                    && roles::load_for(ctx, role, &grant.account, "/account").is_err()
+                {
+                    grant.role = None;
+                }
+            }
+            offer(ctx, &mut invitation, grants)?;
             save(ctx, &mut invitation)?;
         }
     }
     Ok(())
-}
-
-/// Another role takes the place of one that is deleted (R-ROL-8).
-pub(crate) fn replace_role(ctx: &mut Ctx<'_>, id: &Id, old: &Id, new: &Id) -> Result<(), Error> {
-    let Some(mut invitation) = ctx.tx.get::<Invitation>(&keys::invitation(id))? else { return Ok(()) };
-    let mut grants = invitation.grants.clone();
-    for grant in grants.iter_mut().filter(|grant| grant.role.as_ref() == Some(old)) {
-        grant.role = Some(new.clone());
-    }
-    offer(ctx, &mut invitation, grants)?;
-    save(ctx, &mut invitation)
 }
 
 /// Makes whoever has the address the owner of an account that waits for one (R-TEA-4).
