@@ -424,13 +424,12 @@ fn shown(ctx: &mut Ctx<'_>, invitation: model::Invitation) -> Result<Invitation,
 
 /// Checks what is to be offered and fills in what was left open: the role that counts, in every account.
 ///
-/// `at` is where the request names each. Accounts in `kept` are offered already: there the permission to edit is enough.
-fn check_grants(ctx: &mut Ctx<'_>, wanted: Vec<(AccountGrant, String)>, kept: &[Id]) -> Result<Vec<AccountGrant>, Error> {
+/// `wanted` says where the request names each. Accounts in `kept` are offered already: there the permission to edit is enough.
+fn check_grants(ctx: &mut Ctx<'_>, team: &Id, wanted: Vec<(AccountGrant, String)>, kept: &[Id]) -> Result<Vec<AccountGrant>, Error> {
     if wanted.is_empty() || wanted.len() > MOST_ACCOUNTS {
         return Err(Error::invalid("/accounts", format!("an invitation offers 1 to {MOST_ACCOUNTS} accounts, not {}", wanted.len())));
     }
     let mut grants: Vec<AccountGrant> = Vec::with_capacity(wanted.len());
-    let mut team: Option<Id> = None;
     for (grant, at) in wanted {
         let AccountGrant { account, role, group } = grant;
         let (at_account, at_role, at_group) = (format!("{at}/account"), format!("{at}/role"), format!("{at}/group"));
@@ -442,9 +441,8 @@ fn check_grants(ctx: &mut Ctx<'_>, wanted: Vec<(AccountGrant, String)>, kept: &[
         if grants.iter().any(|earlier| earlier.account == account) {
             return Err(Error::invalid(at_account, format!("`{account}` is named twice")));
         }
-        let top = records::team_of(ctx, &account)?;
-        if *team.get_or_insert_with(|| top.clone()) != top {
-            return Err(Error::invalid(at_account, format!("`{account}` belongs to another team than the accounts before it")));
+        if records::team_of(ctx, &account)? != *team {
+            return Err(Error::invalid(at_account, format!("`{account}` belongs to another team")));
         }
         let role = if ctx.policies(Some(&account))?.role_scope == RoleScope::Package {
             match role {
@@ -608,7 +606,9 @@ impl Operation for Create {
             }
             None => vec![(AccountGrant { account: acted_for.clone(), role: self.role, group: self.group }, String::new())],
         };
-        let grants = check_grants(ctx, wanted, &[])?;
+        accounts::load(ctx, &acted_for, "/account")?;
+        let team = records::team_of(ctx, &acted_for)?;
+        let grants = check_grants(ctx, &team, wanted, &[])?;
         refuse_several_roles(ctx, &grants)?;
         let entries = addresses(&self.addresses).map_err(|error| Error::invalid("/addresses", error))?;
         if entries.len() > 1 && (self.first_name.is_some() || self.last_name.is_some()) {
@@ -619,7 +619,6 @@ impl Operation for Create {
         }
         let counted_in = records::lines_of(ctx, &grants)?;
         let life_ms = ctx.policies(Some(&acted_for))?.invitation_life_ms.get();
-        let team = records::team_of(ctx, &acted_for)?;
         let mut batch = Batch { team, grants, seats: Seats::left_in(ctx, &counted_in)? };
         let mut to_invite = Vec::new();
         let mut problems = Vec::new();
@@ -728,10 +727,8 @@ impl Operation for Edit {
             }
             let (old, others): (Vec<_>, Vec<_>) = invitation.grants.clone().into_iter().partition(|grant| mine.contains(&grant.account));
             let wanted = wanted(ctx, old, self.accounts, self.role, self.group)?;
-            let mut grants = check_grants(ctx, wanted, &mine)?;
-            if !others.is_empty() {
-                refuse_elsewhere(ctx, &grants, &others)?;
-            }
+            let mut grants = check_grants(ctx, &invitation.team, wanted, &mine)?;
+            refuse_elsewhere(ctx, &grants, &others)?;
             refuse_several_roles(ctx, &grants)?;
             grants.extend(others);
             if grants.len() > MOST_ACCOUNTS {
@@ -780,13 +777,10 @@ fn wanted(
     Ok(filled.collect())
 }
 
-/// Where the invitation also offers accounts that the actor does not reach: these stay in the same team, and where a user
-/// has one role in the team, that role stays (R-INV-8).
+/// Where the invitation also offers accounts that the actor does not reach, and a user has one role in the team, that role
+/// stays (R-INV-8).
 fn refuse_elsewhere(ctx: &mut Ctx<'_>, grants: &[AccountGrant], others: &[AccountGrant]) -> Result<(), Error> {
-    let (Some(first), Some(other)) = (grants.first(), others.first()) else { return Ok(()) };
-    if records::team_of(ctx, &first.account)? != records::team_of(ctx, &other.account)? {
-        return Err(Error::invalid("/accounts", "all accounts of an invitation belong to one team"));
-    }
+    let Some(other) = others.first() else { return Ok(()) };
     for grant in grants.iter().filter(|grant| grant.role != other.role) {
         if ctx.policies(Some(&grant.account))?.role_scope == RoleScope::User {
             let message = "who was invited has one role in all accounts of the team; only who administers all of them changes it";
