@@ -4,6 +4,8 @@
 //! sees, edits and deletes what is offered there, and nothing of the rest.
 
 mod records;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use records::{erase_all_of, follow, invite_owner, settle};
 
