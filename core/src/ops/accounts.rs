@@ -1,6 +1,6 @@
 //! Accounts: creation in two steps, holds, the end and the way back (R-ACC-1 to R-ACC-3).
 
-use super::{Access, Effect, Operation, check_rev, groups, members, packages, page, roles, users};
+use super::{Access, Effect, Operation, check_rev, groups, invitations, members, packages, page, roles, users};
 use crate::engine::view::{MAX_DEPTH, account_line};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
@@ -670,7 +670,8 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
     }
     roles::refuse_roles_from_above(ctx, &above, &subtree)?;
     ctx.tx.delete(keys::child(&parent, &account.id));
-    save(ctx, account)
+    save(ctx, account)?;
+    invitations::follow(ctx, &subtree)
 }
 
 pub(crate) fn children_of(ctx: &mut Ctx<'_>, id: &Id) -> Result<Vec<Id>, Error> {
@@ -690,6 +691,7 @@ fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
     }
     packages::relink(ctx, &account.id, account.package.as_ref(), None)?;
     groups::erase_all(ctx, &account.id)?;
+    invitations::erase_all_of(ctx, &account.id)?;
     roles::erase_all_of(ctx, account)?;
     ctx.tx.delete(keys::policy(Some(&account.id)));
     let (from, until) = keys::below(keys::METER, &[account.id.as_str()]);

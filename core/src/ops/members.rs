@@ -1,7 +1,7 @@
 //! Memberships: users in an account, each with a role (R-INV-4, R-INV-7, R-INV-8, R-INV-10, R-ACC-3, R-ROL-7).
 
-use super::{Access, Effect, Operation, accounts, check_rev, groups, limits, reach, roles, users, walk};
 use crate::engine::people::{Order, Search};
+use super::{Access, Effect, Operation, accounts, check_rev, groups, invitations, limits, reach, roles, users, walk};
 use crate::engine::view::{account_line, powers_on_paper, role_powers};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Class, Code, Error};
@@ -354,6 +354,7 @@ pub(crate) fn create(ctx: &mut Ctx<'_>, account: &Id, user: &model::User, place:
         return Err(Error::new(Code::IsOperator, format!("`{}` is an operator of the platform", user.id)).at("/user"));
     }
     refuse_shared_owner(ctx, account, &user.id, place.owner)?;
+    invitations::settle(ctx, account, user)?;
     check_seats(ctx, account, Some(&user.id))?;
     let role = if place.owner { None } else { fitting_role(ctx, account, &user.id, place.role)? };
     let administrator = match &role {
