@@ -590,8 +590,7 @@ fn move_member(ctx: &mut Ctx<'_>, mut member: model::Member, to: &Id) -> Result<
     ctx.tx.put(keys::member(&member.account, &member.user), &member)
 }
 
-/// Moves members into a group, all of them or none. `from` is the group that they have to be in; `without_transfer` are
-/// groups out of which the actor may take them without `groups.members.transfer`.
+/// Moves members into a group, all of them or none; `from` is the group that they have to be in.
 fn move_members(ctx: &mut Ctx<'_>, users: &[Id], from: Option<&Id>, to: model::Group, with: GroupResources) -> Result<GroupMove, Error> {
     let account = to.account;
     let mut moved = GroupMove { account: account.clone(), group: to.id, members: 0, resources: 0 };
