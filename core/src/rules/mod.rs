@@ -2,8 +2,10 @@
 
 pub(crate) mod account;
 pub(crate) mod invitation;
+pub(crate) mod group;
 pub(crate) mod limit;
 pub(crate) mod policy;
+pub(crate) mod resource;
 pub(crate) mod role;
 pub(crate) mod send;
 pub(crate) mod user;
