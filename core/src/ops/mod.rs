@@ -11,7 +11,10 @@ pub mod packages;
 pub mod permissions;
 pub mod roles;
 pub mod sending;
+pub mod sharing;
 pub mod store;
+pub mod suppressions;
+pub mod teams;
 pub mod usage;
 pub mod users;
 

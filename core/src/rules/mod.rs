@@ -5,4 +5,6 @@ pub(crate) mod limit;
 pub(crate) mod policy;
 pub(crate) mod role;
 pub(crate) mod send;
+pub(crate) mod sharing;
+pub(crate) mod suppression;
 pub(crate) mod window;
