@@ -1,6 +1,6 @@
 //! Accounts: creation in two steps, holds, the end and the way back (R-ACC-1 to R-ACC-3).
 
-use super::{Access, Effect, Operation, check_rev, groups, members, packages, page, sharing, suppressions, users};
+use super::{Access, Effect, Operation, check_rev, groups, members, packages, page, users};
 use crate::engine::view::{MAX_DEPTH, account_line};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
@@ -662,10 +662,10 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
     while let Some(id) = subtree.get(at).cloned() {
         subtree.extend(children_of(ctx, &id)?);
         if let Some(top) = above.last() {
-            suppressions::move_team(ctx, &id, &top.id, &account.id)?;
+            super::suppressions::move_team(ctx, &id, &top.id, &account.id)?;
         }
         for above in &above {
-            sharing::leave(ctx, &id, &above.id)?;
+            super::sharing::leave(ctx, &id, &above.id)?;
         }
         let (from, until) = keys::below(keys::MEMBER, &[id.as_str()]);
         for (_, member) in ctx.tx.range::<model::Member>(&from, &until, usize::MAX)? {
@@ -695,8 +695,8 @@ fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
     }
     packages::relink(ctx, &account.id, account.package.as_ref(), None)?;
     groups::erase_all(ctx, &account.id)?;
-    sharing::erase_all_of(ctx, &account.id)?;
-    suppressions::erase_all_of(ctx, &account.id)?;
+    super::sharing::erase_all_of(ctx, &account.id)?;
+    super::suppressions::erase_all_of(ctx, &account.id)?;
     ctx.tx.delete(keys::policy(Some(&account.id)));
     for limit in LimitName::ALL {
         ctx.tx.delete(keys::meter(&account.id, *limit));
