@@ -210,4 +210,3 @@ pub enum CapPeriod {
     /// A year of the account's time zone.
     Year,
 }
-

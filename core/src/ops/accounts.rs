@@ -1,6 +1,6 @@
 //! Accounts: creation in two steps, holds, the end and the way back (R-ACC-1 to R-ACC-3).
 
-use super::{Access, Effect, Operation, check_rev, groups, members, packages, page, users};
+use super::{Access, Effect, Operation, check_rev, groups, limits, members, packages, page, users};
 use crate::engine::view::{MAX_DEPTH, account_line};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
@@ -10,6 +10,8 @@ use crate::rules::window;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// The tally of all accounts below one.
+pub(crate) const BELOW: &str = "below";
 /// Most holds of one account.
 const MOST_HOLDS: usize = 100;
 
@@ -322,6 +324,121 @@ fn check_time_zone(name: &str) -> Result<(), Error> {
     }
 }
 
+/// What an account is made of.
+pub(crate) struct NewAccount<'a> {
+    /// The host's own id; made when absent.
+    pub(crate) id: Option<Id>,
+    /// The name that people see.
+    pub(crate) name: Name,
+    /// The account above.
+    pub(crate) parent: Option<Id>,
+    /// The package; without one the parent's values count.
+    pub(crate) package: Option<Id>,
+    /// Limits of its own, over those of the package.
+    pub(crate) limits: Limits,
+    /// IANA name of the time zone; that of the policy when absent.
+    pub(crate) time_zone: Option<Name>,
+    /// Where it begins its life.
+    pub(crate) lifecycle: Lifecycle,
+    /// Who owns it; none only for a pending account whose owner has to confirm first (R-TEA-4).
+    pub(crate) owner: Option<&'a model::User>,
+}
+
+/// Makes an account, whoever asks for it: depth, number of accounts below, package, licence, group, owner (R-ACC-1).
+///
+/// Errors name the fields of `accounts.create`.
+pub(crate) fn make(ctx: &mut Ctx<'_>, new: NewAccount<'_>) -> Result<model::Account, Error> {
+    let id = ctx.new_id(new.id, keys::ACCOUNT, keys::account, "account")?;
+    let above = match &new.parent {
+        Some(parent) => account_line(&mut ctx.tx, parent).map_err(|error| error.at("/parent"))?,
+        None => Vec::new(),
+    };
+    let policies = ctx.policies(new.parent.as_ref())?;
+    let time_zone = new.time_zone.unwrap_or(policies.time_zone);
+    check_time_zone(time_zone.as_str())?;
+    limits::check_own(ctx, &new.limits)?;
+    if let Some(parent) = above.first() {
+        let depth = policies.depth.get();
+        if above.len() as u64 >= depth.min(MAX_DEPTH as u64) {
+            return Err(Error::new(Code::DepthExceeded, format!("accounts can be {depth} deep")).at("/parent").with("depth", depth));
+        }
+        limits::check_children(ctx, &above)?;
+        let mut parent = parent.clone();
+        parent.children += 1;
+        ctx.tx.put(keys::account(&parent.id), &parent)?;
+        ctx.tx.mark(keys::child(&parent.id, &id));
+    }
+    packages::relink(ctx, &id, None, new.package.as_ref())?;
+    let account = model::Account {
+        id: id.clone(),
+        name: new.name,
+        parent: new.parent,
+        owner: new.owner.map(|owner| owner.id.clone()),
+        package: new.package,
+        next_package: None,
+        allocated: match ctx.actor {
+            Actor::User { .. } => LimitName::ALL.iter().copied().filter(|name| new.limits.get(*name).is_some()).collect(),
+            Actor::System | Actor::Operator { .. } => Vec::new(),
+        },
+        overrides: new.limits,
+        guaranteed: Vec::new(),
+        assets: model::Assets::default(),
+        default_role: None,
+        default_group: groups::create_default(ctx, &id)?,
+        pooled: false,
+        shares_since_ms: None,
+        time_zone: time_zone.into(),
+        lifecycle: new.lifecycle,
+        holds: Vec::new(),
+        next_hold: 1,
+        children: 0,
+        rev: 1,
+        created_at_ms: ctx.now_ms,
+        updated_at_ms: ctx.now_ms,
+    };
+    ctx.tx.put(keys::account(&id), &account)?;
+    for account_above in &above {
+        people::add(ctx, keys::tally(&account_above.id, BELOW), 1)?;
+    }
+    list(ctx, &account, &above, true);
+    if let Some(owner) = new.owner {
+        let place = members::Place { role: None, owner: true, group: None };
+        members::create(ctx, &id, owner, place).map_err(|error| if error.field() == Some("/user") { error.at("/owner") } else { error })?;
+    }
+    Ok(account)
+}
+
+/// The owner that a request names: an existing user, or a new one.
+fn owner_of(ctx: &mut Ctx<'_>, owner: OwnerInput) -> Result<model::User, Error> {
+    match (owner.email, owner.user) {
+        (Some(email), user) => users::create(ctx, user, email, owner.first_name, owner.last_name, "/owner/email"),
+        (None, Some(_)) if owner.first_name.is_some() || owner.last_name.is_some() => {
+            Err(Error::invalid("/owner/first_name", "names are given with the `email` of a new user only"))
+        }
+        (None, Some(user)) => users::load(ctx, &user, "/owner/user"),
+        (None, None) => Err(Error::invalid("/owner", "name an existing `user`, or the `email` of a new one")),
+    }
+}
+
+/// Puts an account into the lists of the platform and of the accounts above, or takes it out of them.
+fn list(ctx: &mut Ctx<'_>, account: &model::Account, above: &[model::Account], listed: bool) {
+    let name = keys::orderable(account.name.as_str());
+    let created = keys::sortable(account.created_at_ms);
+    let mut all = vec![keys::account_order("name", &name, &account.id), keys::account_order("created", &created, &account.id)];
+    for account_above in above {
+        all.push(keys::team_account(&account_above.id, "id", "", &account.id));
+        all.push(keys::team_account(&account_above.id, "name", &name, &account.id));
+        all.push(keys::team_account(&account_above.id, "created", &created, &account.id));
+    }
+    for key in all {
+        if listed {
+            ctx.tx.mark(key);
+        } else {
+            ctx.tx.delete(key);
+        }
+    }
+}
+
 impl Operation for Create {
     const NAME: &'static str = "accounts.create";
     const EFFECT: Effect = Effect::Write;
@@ -329,55 +446,21 @@ impl Operation for Create {
     type Answer = Account;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
-        let id = ctx.new_id(self.id, keys::ACCOUNT, keys::account, "account")?;
-        let time_zone = self.time_zone.map_or_else(|| "UTC".to_owned(), String::from);
-        check_time_zone(&time_zone)?;
-        if let Some(parent) = &self.parent {
-            let line = account_line(&mut ctx.tx, parent).map_err(|error| error.at("/parent"))?;
-            let depth = ctx.policies(Some(parent))?.depth.get();
-            if line.len() as u64 >= depth.min(MAX_DEPTH as u64) {
-                return Err(Error::new(Code::DepthExceeded, format!("accounts can be {depth} deep")).at("/parent").with("depth", depth));
-            }
-            let mut above = load(ctx, parent, "/parent")?;
-            above.children += 1;
-            ctx.tx.put(keys::account(parent), &above)?;
-            ctx.tx.mark(keys::child(parent, &id));
-        }
-        packages::relink(ctx, &id, None, self.package.as_ref())?;
-        let owner = match (self.owner.email, self.owner.user) {
-            (Some(email), user) => users::create(ctx, user, email, self.owner.first_name, self.owner.last_name, "/owner/email")?,
-            (None, Some(_)) if self.owner.first_name.is_some() || self.owner.last_name.is_some() => {
-                return Err(Error::invalid("/owner/first_name", "names are given with the `email` of a new user only"));
-            }
-            (None, Some(user)) => users::load(ctx, &user, "/owner/user")?,
-            (None, None) => return Err(Error::invalid("/owner", "name an existing `user`, or the `email` of a new one")),
-        };
-        let account = model::Account {
-            id: id.clone(),
-            name: self.name,
-            parent: self.parent,
-            owner: Some(owner.id.clone()),
-            package: self.package,
-            next_package: None,
-            overrides: self.limits,
-            guaranteed: Vec::new(),
-            assets: model::Assets::default(),
-            default_role: None,
-            default_group: groups::create_default(ctx, &id)?,
-            pooled: false,
-            shares_since_ms: None,
-            time_zone,
-            lifecycle: if self.pending { Lifecycle::Pending } else { Lifecycle::Active },
-            holds: Vec::new(),
-            next_hold: 1,
-            children: 0,
-            rev: 1,
-            created_at_ms: ctx.now_ms,
-            updated_at_ms: ctx.now_ms,
-        };
-        ctx.tx.put(keys::account(&id), &account)?;
-        members::create(ctx, &id, &owner, members::Place { role: None, owner: true, group: None })?;
-        shown(ctx, &id)
+        let owner = owner_of(ctx, self.owner)?;
+        let account = make(
+            ctx,
+            NewAccount {
+                id: self.id,
+                name: self.name,
+                parent: self.parent,
+                package: self.package,
+                limits: self.limits,
+                time_zone: self.time_zone,
+                lifecycle: if self.pending { Lifecycle::Pending } else { Lifecycle::Active },
+                owner: Some(&owner),
+            },
+        )?;
+        shown(ctx, &account.id)
     }
 }
 
@@ -528,6 +611,10 @@ impl Operation for Hold {
             reason: self.reason,
             level,
             placed_by: ctx.actor.label(),
+            placed_from: match ctx.actor {
+                Actor::User { account, .. } => Some(account.clone()),
+                Actor::System | Actor::Operator { .. } => None,
+            },
             placed_at_ms: ctx.now_ms,
             note: self.note,
         };

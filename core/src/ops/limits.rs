@@ -2,10 +2,10 @@
 
 use super::{Access, Effect, Operation, accounts, packages};
 use crate::engine::view::account_line;
-use crate::engine::{Ctx, keys};
-use crate::error::Error;
-use crate::model::{Id, Limit, LimitName, Limits};
-use crate::rules::limit::{Source, candidates};
+use crate::engine::{Ctx, keys, people};
+use crate::error::{Code, Error};
+use crate::model::{Account, Id, Limit, LimitName, Limits};
+use crate::rules::limit::{Carrier, Source, candidates, needs_licence};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -103,7 +103,8 @@ fn explain(ctx: &mut Ctx<'_>, id: &Id) -> Result<LimitExplanations, Error> {
     let mut limits = Vec::new();
     for limit in LimitName::ALL.iter().copied() {
         let found = candidates(limit, &pairs, &defaults, ctx.engine.edition);
-        let above = (0..pairs.len()).filter_map(|level| candidates(limit, pairs.get(level..)?, &defaults, ctx.engine.edition).first().map(|first| first.limit));
+        let above = (0..pairs.len())
+            .filter_map(|level| candidates(limit, pairs.get(level..)?, &defaults, ctx.engine.edition).first().map(|first| first.limit));
         let smallest = above.min().unwrap_or(Limit::Unlimited);
         let (value, source) = found.first().map_or((Limit::Unlimited, Source::PlatformDefault), |first| (first.limit, first.source));
         let candidates = found.into_iter().map(|one| LimitCandidate { source: one.source, carrier: one.carrier, value: one.limit }).collect();
@@ -122,6 +123,31 @@ pub(crate) fn value_of(ctx: &mut Ctx<'_>, account: &Id, name: LimitName) -> Resu
     let defaults: Limits = ctx.tx.get(&keys::defaults())?.unwrap_or_default();
     let pairs: Vec<_> = line.iter().zip(line_packages.iter().map(Option::as_ref)).collect();
     Ok(candidates(name, &pairs, &defaults, ctx.engine.edition).first().map_or(Limit::Unlimited, |first| first.limit))
+}
+
+/// What an account has of its own is checked against the licence (R-PLT-1).
+pub(crate) fn check_own(ctx: &Ctx<'_>, own: &Limits) -> Result<(), Error> {
+    for name in LimitName::ALL.iter().copied().filter(|name| own.get(*name).is_some() && needs_licence(*name, Carrier::Account)) {
+        ctx.require_licence(&format!("/limits/{}", name.name()))?;
+    }
+    Ok(())
+}
+
+/// Whether one more account fits below each of these (R-PKG-1, R-PKG-3).
+pub(crate) fn check_children(ctx: &mut Ctx<'_>, line: &[Account]) -> Result<(), Error> {
+    for above in line {
+        let most = value_of(ctx, &above.id, LimitName::ChildAccounts)?.ceiling();
+        let used = people::count(ctx, &keys::tally(&above.id, accounts::BELOW))?;
+        if used >= most {
+            return Err(Error::new(Code::LimitReached, format!("`{}` can have {most} accounts below it, and has {used}", above.id))
+                .at("/parent")
+                .with("limit", LimitName::ChildAccounts.name())
+                .with("account", above.id.as_str())
+                .with("value", most)
+                .with("used", used));
+        }
+    }
+    Ok(())
 }
 
 fn set_override(ctx: &mut Ctx<'_>, id: &Id, limit: LimitName, value: Option<Limit>) -> Result<LimitExplanations, Error> {
