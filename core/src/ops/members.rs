@@ -4,7 +4,7 @@ use super::{Access, Effect, Operation, accounts, check_rev, groups, limits, page
 use crate::engine::view::{account_line, powers_on_paper, role_powers};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
-use crate::model::{self, Count, Email, Id, Limit, LimitName, Name};
+use crate::model::{self, BuiltIn, ChildOwner, Count, Email, Id, Limit, LimitName, Name, RoleScope};
 use crate::rules::role::Powers;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -244,6 +244,88 @@ pub(crate) fn regroup(ctx: &mut Ctx<'_>, member: &mut model::Member, named: Opti
         },
     };
     groups::place(ctx, member, Some(group))
+}
+
+/// The role that a member gets when none is named and none has to be: that of the account, or `full`; none where the role
+/// is that of the package (R-TEA-9, R-INV-8).
+pub(crate) fn default_role(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<Option<Id>, Error> {
+    if ctx.policies(Some(&account.id))?.role_scope == RoleScope::Package {
+        return Ok(None);
+    }
+    match &account.default_role {
+        Some(role) => Ok(Some(role.clone())),
+        None => Id::new(BuiltIn::Full.id()).map(Some).map_err(|error| Error::new(Code::Internal, error)),
+    }
+}
+
+/// Makes a member the owner of an account; the owner until now becomes an ordinary member of it (R-TEA-5).
+///
+/// Where accounts below have their parent's owner (`child_owner`), those that the old owner owns follow. Nobody makes an
+/// owner who could not be one: an owner may do everything (R-ROL-7). For whom there is nothing to do, nothing is done.
+pub(crate) fn make_owner(ctx: &mut Ctx<'_>, account: &Id, to: &Id, old_owner_role: Option<Id>) -> Result<model::Account, Error> {
+    let record = accounts::load(ctx, account, "/account")?;
+    if record.owner.as_ref() == Some(to) {
+        return Ok(record);
+    }
+    let everything = Powers::all(&ctx.tree());
+    refuse_beyond_own(ctx, &everything, format!("the owner of `{account}` can do more than you"), "/account")?;
+    let next = load(ctx, account, to)?;
+    if next.disabled || users::load(ctx, to, "/user")?.disabled {
+        return Err(Error::new(Code::MemberDisabled, format!("`{to}` is disabled and cannot own `{account}`")).at("/user"));
+    }
+    if let Some(parent) = &record.parent
+        && ctx.policies(Some(account))?.child_owner == ChildOwner::Parents
+        && accounts::load(ctx, parent, "/account")?.owner.as_ref() != Some(to)
+    {
+        let error = Error::new(Code::PolicyForbids, format!("the owner of `{account}` is that of the account above it"));
+        return Err(error.at("/account").with("policy", "child_owner"));
+    }
+    let old = record.owner.clone();
+    let mut open = vec![record];
+    while let Some(account) = open.pop() {
+        for child in accounts::children_of(ctx, &account.id)? {
+            let child = accounts::load(ctx, &child, "/account")?;
+            if child.owner == old && ctx.policies(Some(&child.id))?.child_owner == ChildOwner::Parents {
+                open.push(child);
+            }
+        }
+        pass_ownership(ctx, account, to, old_owner_role.clone())?;
+    }
+    accounts::load(ctx, account, "/account")
+}
+
+/// One account gets another owner, who becomes a member of it where they are none.
+fn pass_ownership(ctx: &mut Ctx<'_>, mut account: model::Account, to: &Id, old_owner_role: Option<Id>) -> Result<(), Error> {
+    if let Some(old) = account.owner.replace(to.clone()) {
+        let role = match old_owner_role {
+            Some(role) => Some(role),
+            None => default_role(ctx, &account)?,
+        };
+        let mut leaving = load(ctx, &account.id, &old)?;
+        leaving.owner = false;
+        match role {
+            Some(role) => give_role(ctx, &mut leaving, role, None)?,
+            None => regroup(ctx, &mut leaving, None)?,
+        }
+        save(ctx, leaving)?;
+    }
+    match ctx.tx.get::<model::Member>(&keys::member(&account.id, to))? {
+        Some(mut next) => {
+            refuse_shared_owner(ctx, &account.id, to, true)?;
+            if let Some(role) = next.role.take() {
+                roles::mark_use(ctx, &role, "member", &[account.id.as_str(), to.as_str()], false);
+            }
+            next.owner = true;
+            next.administrator = false;
+            regroup(ctx, &mut next, None)?;
+            save(ctx, next)?;
+        }
+        None => {
+            let user = users::load(ctx, to, "/user")?;
+            create(ctx, &account.id, &user, Place { role: None, owner: true, group: None })?;
+        }
+    }
+    accounts::save(ctx, account)
 }
 
 /// By policy the owner of one account is not a member of another, in either order (R-TEA-2).
