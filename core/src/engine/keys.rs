@@ -179,9 +179,10 @@ pub(crate) fn invitation(id: &Id) -> Vec<u8> {
     key(INVITATION, &[id.as_str()])
 }
 
-/// Index: the invitations to an account.
-pub(crate) fn account_invitation(account: &Id, invitation: &Id) -> Vec<u8> {
-    key(ACCOUNT_INVITATION, &[account.as_str(), invitation.as_str()])
+/// Index: the invitations to an account in the order `newest` or `email`, by `text`; with all accounts below it in the order
+/// `below_newest` or `below_email`.
+pub(crate) fn account_invitation(account: &Id, order: &str, text: &str, invitation: &Id) -> Vec<u8> {
+    key(ACCOUNT_INVITATION, &[account.as_str(), order, text, invitation.as_str()])
 }
 
 /// Index: the open invitations to a team or account, by the instant at which they expire.
@@ -212,6 +213,12 @@ pub(crate) fn user_link(user: &Id, kind: &str) -> Vec<u8> {
 /// A message of the outbox.
 pub(crate) fn outbox(number: u64) -> Vec<u8> {
     key(OUTBOX, &[&sortable(number)])
+}
+
+/// The number of the message at a key of the outbox.
+pub(crate) fn outbox_number(key: &[u8]) -> Option<u64> {
+    let text = key.rsplit(|byte| *byte == 0).next()?;
+    u64::from_str_radix(std::str::from_utf8(text).ok()?, 16).ok()
 }
 
 /// The number of the next message of the outbox.

@@ -1,6 +1,6 @@
 //! Accounts: creation in two steps, holds, the end and the way back (R-ACC-1 to R-ACC-3).
 
-use super::{Access, Effect, Operation, check_rev, groups, limits, members, packages, page, users};
+use super::{Access, Effect, Operation, check_rev, groups, invitations, limits, members, packages, page, users};
 use crate::engine::view::{MAX_DEPTH, account_line};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
@@ -762,7 +762,8 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
         at += 1;
     }
     ctx.tx.delete(keys::child(&parent, &account.id));
-    save(ctx, account)
+    save(ctx, account)?;
+    invitations::follow(ctx, &subtree)
 }
 
 pub(crate) fn children_of(ctx: &mut Ctx<'_>, id: &Id) -> Result<Vec<Id>, Error> {
@@ -782,6 +783,7 @@ fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
     }
     packages::relink(ctx, &account.id, account.package.as_ref(), None)?;
     groups::erase_all(ctx, &account.id)?;
+    invitations::erase_all_of(ctx, &account.id)?;
     super::sharing::erase_all_of(ctx, &account.id)?;
     super::suppressions::erase_all_of(ctx, &account.id)?;
     ctx.tx.delete(keys::policy(Some(&account.id)));

@@ -1,6 +1,6 @@
 //! Memberships: users in an account, each with a role (R-INV-8, R-ACC-3, R-ROL-7).
 
-use super::{Access, Effect, Operation, accounts, check_rev, groups, limits, page, roles, users};
+use super::{Access, Effect, Operation, accounts, check_rev, groups, invitations, limits, page, roles, users};
 use crate::engine::view::{account_line, powers_on_paper, role_powers};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
@@ -180,6 +180,7 @@ pub(crate) fn create(ctx: &mut Ctx<'_>, account: &Id, user: &model::User, place:
         return Err(Error::new(Code::IsOperator, format!("`{}` is an operator of the platform", user.id)).at("/user"));
     }
     refuse_shared_owner(ctx, account, &user.id, place.owner)?;
+    invitations::settle(ctx, account, user)?;
     check_seats(ctx, account, Some(&user.id))?;
     let administrator = match &place.role {
         Some(role) => roles::load_for(ctx, role, account, "/role")?.administrator,
