@@ -2,12 +2,13 @@
 //!
 //! A shared template stays where it is: what lies below reads the same resource, so that an edit above is live for all.
 
+use super::resources::{self, Kind, Need};
 use super::{Access, Effect, Operation, accounts, walk};
 use crate::engine::authority::holds;
 use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{Account, Actor, Count, Cursor, Id, Resource, Scope, Share as ShareRecord};
+use crate::model::{Account, Actor, Count, Cursor, Id, Resource, Share as ShareRecord};
 use crate::rules::sharing::{Direction, TEMPLATE, direction, reaches};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -224,31 +225,25 @@ fn refuse_other_kinds(kind: &Id) -> Result<(), Error> {
     Err(Error::new(Code::NotShareable, format!("`{kind}` is never shared between accounts, only templates are")).at("/kind"))
 }
 
-/// A resource that the actor may share: within the scope of their permission.
+/// A resource that the actor may share: within the scope of their permission (R-ROL-3).
 fn shareable(ctx: &mut Ctx<'_>, account: &Id, kind: &Id, id: &Id, permission: &str) -> Result<Resource, Error> {
-    let missing = || Error::not_found("template", id.as_str()).at("/id");
-    let resource: Resource = ctx.tx.get(&keys::resource(account, kind, id))?.ok_or_else(missing)?;
-    if in_reach(ctx, account, permission, &resource)? {
-        return Ok(resource);
-    }
-    if !in_reach(ctx, account, "templates.view", &resource)? {
-        return Err(missing());
-    }
-    Err(Error::new(Code::PermissionDenied, format!("`{permission}` does not reach `{id}`")).at("/id").with("missing", permission))
+    let Actor::User { user, .. } = ctx.actor else {
+        let resource: Option<Resource> = ctx.tx.get(&keys::resource(account, kind, id))?;
+        return resource.ok_or_else(|| Error::not_found(kind.as_str(), id.as_str()).at("/id"));
+    };
+    let (found, resource) = resources::look(ctx, account, kind.clone(), id)?;
+    resources::require(ctx, user, &found, &resource, &[permission], Need::Any).map_err(|error| error.at("/id"))?;
+    Ok(resource)
 }
 
-/// Whether the scope of the actor's permission reaches a resource (R-ROL-3).
-fn in_reach(ctx: &mut Ctx<'_>, account: &Id, permission: &str, resource: &Resource) -> Result<bool, Error> {
+/// Whether the actor may share a resource.
+fn is_eligible(ctx: &mut Ctx<'_>, kind: &Kind, resource: &Resource) -> Result<bool, Error> {
     let Actor::User { user, .. } = ctx.actor else { return Ok(true) };
-    let standing = ctx.standing(account)?;
-    let scope = ctx.tree().place(permission).and_then(|place| standing.powers.at(place));
-    let group = standing.member.as_ref().and_then(|member| member.group.as_ref());
-    Ok(match scope {
-        None => false,
-        Some(Scope::Any) => true,
-        Some(Scope::Own) => resource.owner == *user,
-        Some(Scope::Group) => resource.owner == *user || (resource.shared && group.is_some() && resource.group.as_ref() == group),
-    })
+    match resources::require(ctx, user, kind, resource, &["share_down"], Need::Any) {
+        Ok(()) => Ok(true),
+        Err(error) if error.code() == Code::PermissionDenied => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn shown(resource: Resource, share: Option<ShareRecord>) -> ShareableTemplate {
@@ -293,7 +288,6 @@ pub(crate) fn seen_from_above(ctx: &mut Ctx<'_>, account: &Id, kind: &Id, id: &I
 }
 
 /// The resource is deleted: nobody below sees it any longer.
-#[expect(dead_code, reason = "for resources.delete, which another branch has")]
 pub(crate) fn end(ctx: &mut Ctx<'_>, account: &Id, kind: &Id, id: &Id) -> Result<(), Error> {
     let share: Option<ShareRecord> = ctx.tx.get(&keys::share(account, kind, id))?;
     replace(ctx, share.as_ref(), None)
@@ -315,7 +309,7 @@ pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error>
 pub(crate) fn leave(ctx: &mut Ctx<'_>, account: &Id, above: &Id) -> Result<(), Error> {
     let (from, until) = keys::below(keys::SHARED_WITH, &[account.as_str(), above.as_str()]);
     for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
-        let Some((kind, id)) = resource_of(&key) else { continue };
+        let Some((kind, id)) = keys::last_pair(&key) else { continue };
         let Some(old) = ctx.tx.get::<ShareRecord>(&keys::share(above, &kind, &id))? else { continue };
         let mut new = old.clone();
         new.accounts.retain(|below| below != account);
@@ -325,11 +319,15 @@ pub(crate) fn leave(ctx: &mut Ctx<'_>, account: &Id, above: &Id) -> Result<(), E
     Ok(())
 }
 
-/// The kind and the id at the end of a key.
-fn resource_of(key: &[u8]) -> Option<(Id, Id)> {
-    let id = keys::last_id(key)?;
-    let kind = keys::last_id(key.get(..key.len().checked_sub(id.as_str().len() + 1)?)?)?;
-    Some((kind, id))
+/// Why a user may not do something with what an account above shares; none where they may.
+pub(crate) fn refusal(ctx: &mut Ctx<'_>, account: &Id, user: &Id, action: SharedAction) -> Result<Option<Code>, Error> {
+    let member = ctx.engine.cell(account)?.member(ctx.engine, user.as_str())?;
+    let unless_held = |permission| (!holds(ctx.engine, &member, permission)).then_some(Code::PermissionDenied);
+    Ok(member.refusal.or_else(|| match action {
+        SharedAction::Preview => unless_held("templates.view"),
+        SharedAction::Use => unless_held("templates.use_shared"),
+        SharedAction::Edit | SharedAction::Rename | SharedAction::Delete | SharedAction::Share => Some(Code::SharedReadOnly),
+    }))
 }
 
 impl Operation for Share {
@@ -364,7 +362,7 @@ impl Operation for Share {
             }
         }
         sharing_line(ctx, &self.account)?;
-        let resource = shareable(ctx, &self.account, &self.kind, &self.id, "templates.share_down")?;
+        let resource = shareable(ctx, &self.account, &self.kind, &self.id, "share_down")?;
         let old: Option<ShareRecord> = ctx.tx.get(&keys::share(&self.account, &self.kind, &self.id))?;
         let mut accounts = self.accounts;
         accounts.sort();
@@ -398,7 +396,7 @@ impl Operation for Unshare {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ShareEnded, Error> {
         accounts::load(ctx, &self.account, "/account")?;
-        shareable(ctx, &self.account, &self.kind, &self.id, "templates.unshare")?;
+        shareable(ctx, &self.account, &self.kind, &self.id, "unshare")?;
         let share: Option<ShareRecord> = ctx.tx.get(&keys::share(&self.account, &self.kind, &self.id))?;
         let share = share.ok_or_else(|| Error::not_found("shared template", self.id.as_str()).at("/id"))?;
         replace(ctx, Some(&share), None)?;
@@ -420,12 +418,13 @@ impl Operation for List {
         sharing_line(ctx, &self.account)?;
         let letter = if self.shared == Some(true) { keys::SHARE } else { keys::RESOURCE };
         let span = keys::below(letter, &[self.account.as_str(), TEMPLATE]);
+        let template = Kind::find(ctx, template_kind()?)?;
         let (templates, next) = walk(ctx, &[span], self.after.as_ref(), self.limit, |ctx, key| {
-            let Some((kind, id)) = resource_of(key) else { return Ok(None) };
+            let Some((kind, id)) = keys::last_pair(key) else { return Ok(None) };
             let Some(resource) = ctx.tx.get::<Resource>(&keys::resource(&self.account, &kind, &id))? else { return Ok(None) };
             let share: Option<ShareRecord> = ctx.tx.get(&keys::share(&self.account, &kind, &id))?;
             let listed = self.shared.is_none_or(|shared| shared == share.is_some())
-                && in_reach(ctx, &self.account, "templates.share_down", &resource)?;
+                && is_eligible(ctx, &template, &resource)?;
             Ok(listed.then(|| shown(resource, share)))
         })?;
         Ok(ShareableList { templates, next })
@@ -498,13 +497,7 @@ impl Operation for Check {
         let missing = || Error::not_found("shared template", self.id.as_str()).at("/id");
         let source = seen_from_above(ctx, &self.account, &self.kind, &self.id)?.ok_or_else(missing)?;
         let resource: Resource = ctx.tx.get(&keys::resource(&source, &self.kind, &self.id))?.ok_or_else(missing)?;
-        let member = ctx.engine.cell(&self.account)?.member(ctx.engine, self.user.as_str())?;
-        let needed = |permission| (!holds(ctx.engine, &member, permission)).then_some(Code::PermissionDenied);
-        let refusal = member.refusal.or_else(|| match self.action {
-            SharedAction::Preview => needed("templates.view"),
-            SharedAction::Use => needed("templates.use_shared"),
-            SharedAction::Edit | SharedAction::Rename | SharedAction::Delete | SharedAction::Share => Some(Code::SharedReadOnly),
-        });
+        let refusal = refusal(ctx, &self.account, &self.user, self.action)?;
         Ok(SharingCheck { allowed: refusal.is_none(), refusal, account: source, rev: resource.rev })
     }
 }
