@@ -347,6 +347,17 @@ pub(crate) fn due(at_ms: u64, account: &Id) -> Vec<u8> {
     key(DUE, &[&sortable(at_ms), account.as_str()])
 }
 
+/// The first key of what becomes due after an instant.
+pub(crate) fn due_after(now_ms: u64) -> Vec<u8> {
+    key(DUE, &[&sortable(now_ms.saturating_add(1))])
+}
+
+/// When what lies at a key becomes due.
+pub(crate) fn due_at(key: &[u8]) -> Option<u64> {
+    let at = key.split(|byte| *byte == 0).nth(1)?;
+    u64::from_str_radix(std::str::from_utf8(at).ok()?, 16).ok()
+}
+
 /// A number as a text that sorts like it.
 pub(crate) fn sortable(number: u64) -> String {
     format!("{number:016x}")
