@@ -47,7 +47,9 @@ pub use handle::{Access, Sender, Tenantry};
 pub use model::{
     Actor, Channel, Count, Email, Grant, HoldLevel, HoldReason, Id, Limit, LimitName, Limits, Name, Note, Package, PermissionTree, Role, Scope,
 };
+pub use model::{AccountGrant, Delivery, DeliveryOutcome, InvitationKind, OutboxKind};
 pub use ops::{Effect, Operation, catalogue};
 pub use options::{Durability, Edition, HexKey, ManualClock, OpenOptions};
 pub use rules::account::Status;
+pub use rules::invitation::InvitationStatus;
 pub use rules::limit::Source;

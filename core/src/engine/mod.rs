@@ -3,6 +3,7 @@
 pub(crate) mod authority;
 mod clock;
 mod drawer;
+mod due;
 pub(crate) mod keys;
 pub(crate) mod meters;
 pub(crate) mod people;
@@ -54,6 +55,8 @@ pub(crate) struct Engine {
     drawer: Drawer,
     /// Itself, for the thread that draws in the background.
     this: Weak<Engine>,
+    /// When the first of what is scheduled becomes due; see [`due`].
+    next_due_ms: AtomicU64,
     shut: AtomicBool,
     poisoned: AtomicBool,
     fork_generation: u64,
@@ -126,6 +129,7 @@ impl Engine {
     fn on(backend: Box<dyn Backend>, path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
         let tokens = token_key(path, options, &*backend)?;
         let tree = view::permission_tree(&mut Tx::new(&*backend))?;
+        let next_due_ms = due::first(&mut Tx::new(&*backend))?;
         Ok(Arc::new_cyclic(|this| Engine {
             backend,
             clock: match options.manual_clock_ms() {
@@ -146,6 +150,7 @@ impl Engine {
             cells: Cells::new(options.cache_mib << 20),
             drawer: Drawer::default(),
             this: this.clone(),
+            next_due_ms: AtomicU64::new(next_due_ms),
             shut: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
             fork_generation: tenantry_fork::generation(),
@@ -178,14 +183,22 @@ impl Engine {
         Ctx { engine: self, actor, now_ms: self.clock.now_ms(), tx: Tx::new(&*self.backend) }
     }
 
-    /// Runs and commits; another that changed the same records first makes it run again.
+    /// Runs an operation that writes.
     fn write<O: Operation>(&self, actor: &Actor, request: O) -> Result<(O::Answer, u64), Error> {
         let _alone = self.writer.lock();
+        self.commit(actor, |ctx| {
+            self.authorise(ctx, &request)?;
+            request.clone().run(ctx)
+        })
+    }
+
+    /// Runs and commits, for whoever holds the lock of the writer; another that changed the same records first makes it run
+    /// again.
+    fn commit<T>(&self, actor: &Actor, run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>) -> Result<(T, u64), Error> {
         for _ in 0..ROUNDS {
             self.refuse_when_shut()?;
             let mut ctx = self.ctx(actor);
-            self.authorise(&mut ctx, &request)?;
-            let answer = request.clone().run(&mut ctx)?;
+            let answer = run(&mut ctx)?;
             let (batch, touched) = ctx.tx.finish();
             let Some(batch) = batch else { return Ok((answer, 0)) };
             let committed = {
@@ -220,6 +233,9 @@ impl Engine {
                 self.give_blocks_back(&view.team)?;
             }
             self.cells.remove(account);
+        }
+        if let Some(at_ms) = touched.due_ms {
+            self.next_due_ms.fetch_min(at_ms, Ordering::AcqRel);
         }
         Ok(())
     }

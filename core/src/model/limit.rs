@@ -168,6 +168,11 @@ limits! {
 }
 
 impl LimitName {
+    /// The limit of this name.
+    pub fn find(name: &str) -> Option<LimitName> {
+        LimitName::ALL.iter().copied().find(|limit| limit.name() == name)
+    }
+
     /// The window that the limit counts in, where it counts in one.
     pub const fn window(self) -> Option<Window> {
         match self.kind() {

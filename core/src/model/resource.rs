@@ -38,6 +38,8 @@ pub enum ResourceReason {
     Group,
     /// Their permission reaches everything of the account.
     Any,
+    /// An account above shares it with theirs (R-TEA-7).
+    SharedFromAbove,
 }
 
 /// Who gets the resources of a member who leaves (R-USR-4).

@@ -293,8 +293,15 @@ impl Operation for WhoCan {
         let tree = ctx.tree();
         let place = place_of(&tree, &self.permission)?;
         let view = ctx.engine.cell(&self.account)?.view(ctx.engine)?;
-        let levels = if sees_those_above(ctx, &self.account)? { view.line.len() } else { 1 };
-        let spans: Vec<_> = view.line.iter().take(levels).rev().map(|cell| keys::below(keys::MEMBER, &[cell.id.as_str()])).collect();
+        let levels = if sees_those_above(ctx, &self.account)? { 1 + view.above.len() } else { 1 };
+        let spans: Vec<_> = std::iter::once(&self.account)
+            .chain(view.above.iter().map(|cell| &cell.id))
+            .take(levels)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .map(|id| keys::below(keys::MEMBER, &[id.as_str()]))
+            .collect();
         let mut papers = Papers::new(&tree);
         let (holders, next) = walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
             let Some(user) = keys::last_id(key) else { return Ok(None) };

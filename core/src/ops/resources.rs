@@ -1,6 +1,7 @@
 //! Resources: references to what the host keeps, and who may do what with which (R-RES-1, R-RES-2, R-GRP-3).
 
 use super::{Access, Effect, Operation, accounts, check_rev, groups, leases, unknown_permission, walk};
+use super::sharing::SharedAction;
 use crate::engine::view::MemberView;
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
@@ -483,7 +484,7 @@ fn change(ctx: &mut Ctx<'_>, before: Resource, edit: impl FnOnce(&mut Resource))
 }
 
 fn erase(ctx: &mut Ctx<'_>, resource: &Resource) -> Result<(), Error> {
-    // LEAD: where the resource is a template that is shared with accounts below, the teams domain ends the sharing here.
+    super::sharing::end(ctx, &resource.account, &resource.kind, &resource.id)?;
     link(ctx, resource, -1)?;
     ctx.tx.delete(keys::lease(&resource.account, &resource.kind, &resource.id));
     ctx.tx.delete(keys::resource(&resource.account, &resource.kind, &resource.id));
@@ -812,9 +813,19 @@ impl Operation for Can {
         let user = asked_about(ctx, &self.account, self.user)?;
         let kind = Kind::find(ctx, self.kind)?;
         let place = kind.action(self.action.as_str()).ok_or_else(|| unknown_permission(self.action.as_str(), "/action"))?;
-        // LEAD: a template that an account above shares is not in this account. Where `find` has nothing, ask
-        // `sharing::seen_from_above(ctx, &self.account, &kind.id, &self.id)` before it is `not_found` (R-TEA-7).
-        let resource = find(ctx, &self.account, &kind.id, &self.id)?.ok_or_else(|| absent(&kind, &self.id))?;
+        let Some(resource) = find(ctx, &self.account, &kind.id, &self.id)? else {
+            // What an account above shares is not in this one, and is seen all the same (R-TEA-7).
+            super::sharing::seen_from_above(ctx, &self.account, &kind.id, &self.id)?.ok_or_else(|| absent(&kind, &self.id))?;
+            let action = match self.action.as_str() {
+                "view" => SharedAction::Preview,
+                "use_shared" => SharedAction::Use,
+                _ => SharedAction::Edit,
+            };
+            let refusal = super::sharing::refusal(ctx, &self.account, &user, action)?;
+            let scope = Viewer::of(ctx, &self.account, &user)?.scope(place);
+            let reason = refusal.is_none().then_some(ResourceReason::SharedFromAbove);
+            return Ok(ResourceDecision { allowed: refusal.is_none(), permission: kind.name_of(place), scope, reason, refusal });
+        };
         let viewer = Viewer::of(ctx, &self.account, &user)?;
         let reason = viewer.covers(ctx, place, &resource)?;
         let refusal = match reason {
