@@ -302,9 +302,7 @@ fn relink_role(ctx: &mut Ctx<'_>, package: &Id, old: Option<&Id>, new: Option<&I
         roles::mark_use(ctx, role, "package", &[package.as_str()], false);
     }
     if let Some(role) = new {
-        if roles::load(ctx, role, "/role")?.account.is_some() {
-            return Err(Error::invalid("/role", "the role of a package is one of the platform, not of an account"));
-        }
+        roles::load(ctx, role, "/role")?;
         roles::mark_use(ctx, role, "package", &[package.as_str()], true);
     }
     Ok(())
