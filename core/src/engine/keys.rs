@@ -43,6 +43,7 @@ pub(crate) const SHARE: u8 = b'S';
 pub(crate) const SHARED_WITH: u8 = b'T';
 pub(crate) const TOKEN_KEY: u8 = b'K';
 pub(crate) const TEAM_SUPPRESSION: u8 = b'Z';
+pub(crate) const AVATAR: u8 = b'V';
 
 fn key(letter: u8, parts: &[&str]) -> Vec<u8> {
     let mut key = Vec::with_capacity(2 + parts.iter().map(|part| part.len() + 1).sum::<usize>());
@@ -67,6 +68,13 @@ pub(crate) fn below(letter: u8, parts: &[&str]) -> (Vec<u8>, Vec<u8>) {
 pub(crate) fn last_id(key: &[u8]) -> Option<Id> {
     let text = key.rsplit(|byte| *byte == 0).next()?;
     Id::new(std::str::from_utf8(text).ok()?).ok()
+}
+
+/// The last two ids of a key.
+pub(crate) fn last_pair(key: &[u8]) -> Option<(Id, Id)> {
+    let id = last_id(key)?;
+    let above = key.get(..key.len().checked_sub(id.as_str().len() + 1)?)?;
+    Some((last_id(above)?, id))
 }
 
 /// An account.
@@ -172,6 +180,21 @@ pub(crate) fn group_tally(account: &Id, group: &Id) -> Vec<u8> {
     key(TALLY, &[account.as_str(), "group", group.as_str()])
 }
 
+/// The picture of a group, apart from the group: lists do not read it.
+pub(crate) fn avatar(account: &Id, group: &Id) -> Vec<u8> {
+    key(AVATAR, &[account.as_str(), group.as_str()])
+}
+
+/// The id of a group that was deleted; it is never used again in its account.
+pub(crate) fn group_tombstone(account: &Id, group: &Id) -> Vec<u8> {
+    key(TOMBSTONE, &["g", account.as_str(), group.as_str()])
+}
+
+/// The ids of the groups of an account that were deleted: from the first, until the second.
+pub(crate) fn group_tombstones(account: &Id) -> (Vec<u8>, Vec<u8>) {
+    below(TOMBSTONE, &["g", account.as_str()])
+}
+
 /// An invitation.
 pub(crate) fn invitation(id: &Id) -> Vec<u8> {
     key(INVITATION, &[id.as_str()])
@@ -243,6 +266,26 @@ pub(crate) fn resource_of_owner(account: &Id, owner: &Id, kind: &Id, id: &Id) ->
 /// Index: the resources that carry a group.
 pub(crate) fn resource_of_group(account: &Id, group: &Id, kind: &Id, id: &Id) -> Vec<u8> {
     key(RESOURCE_OF_GROUP, &[account.as_str(), group.as_str(), kind.as_str(), id.as_str()])
+}
+
+/// How many resources of a kind an owner has.
+pub(crate) fn owner_tally(account: &Id, owner: &Id, kind: &Id) -> Vec<u8> {
+    key(TALLY, &[account.as_str(), "owner", owner.as_str(), kind.as_str()])
+}
+
+/// How many resources of a kind an owner shares in a group; also the index of those who share any there.
+pub(crate) fn shared_tally(account: &Id, group: &Id, kind: &Id, owner: &Id) -> Vec<u8> {
+    key(TALLY, &[account.as_str(), "shared", group.as_str(), kind.as_str(), owner.as_str()])
+}
+
+/// The counts of what an owner has: from the first, until the second.
+pub(crate) fn owner_tallies(account: &Id, owner: &Id) -> (Vec<u8>, Vec<u8>) {
+    below(TALLY, &[account.as_str(), "owner", owner.as_str()])
+}
+
+/// The counts of those who share resources of a kind in a group: from the first, until the second.
+pub(crate) fn shared_tallies(account: &Id, group: &Id, kind: &Id) -> (Vec<u8>, Vec<u8>) {
+    below(TALLY, &[account.as_str(), "shared", group.as_str(), kind.as_str()])
 }
 
 /// Who edits a resource.

@@ -28,6 +28,18 @@ pub struct Resource {
     pub updated_at_ms: u64,
 }
 
+/// What somebody sees a resource by, the narrowest that does (R-GRP-3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourceReason {
+    /// It is theirs.
+    Owner,
+    /// It is shared in their group.
+    Group,
+    /// Their permission reaches everything of the account.
+    Any,
+}
+
 /// Who gets the resources of a member who leaves (R-USR-4).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -51,13 +63,15 @@ pub enum ResourcesToKind {
     Account,
 }
 
-/// Who edits a resource now (R-RES-3).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Who edits a resource, as it is stored (R-RES-3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// The user.
     pub user: Id,
-    /// Since when, in unix milliseconds.
+    /// Since when.
     pub since_ms: u64,
-    /// When it ends by itself, in unix milliseconds.
+    /// When it ends by itself.
     pub expires_at_ms: u64,
+    /// From whom it was taken over: they are told that theirs is lost, not only that somebody has one.
+    pub taken_from: Vec<Id>,
 }

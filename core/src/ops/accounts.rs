@@ -682,6 +682,7 @@ fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
     if let Some(parent) = &account.parent {
         ctx.tx.delete(keys::child(parent, &account.id));
     }
+    super::resources::erase_all_of(ctx, &account.id)?;
     let (from, until) = keys::below(keys::MEMBER, &[account.id.as_str()]);
     let mut users = 0;
     for (_, member) in ctx.tx.range::<model::Member>(&from, &until, usize::MAX)? {

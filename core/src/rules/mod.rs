@@ -1,8 +1,10 @@
 //! Pure functions: facts, a request and the time go in, a decision comes out. Nothing here reads a clock or the store.
 
 pub(crate) mod account;
+pub(crate) mod group;
 pub(crate) mod limit;
 pub(crate) mod policy;
+pub(crate) mod resource;
 pub(crate) mod role;
 pub(crate) mod send;
 pub(crate) mod user;
