@@ -1,7 +1,7 @@
 //! Memberships: users in an account, each with a role (R-INV-4, R-INV-7, R-INV-8, R-INV-10, R-ACC-3, R-ROL-7).
 
+use super::{Access, Effect, Operation, accounts, check_rev, groups, invitations, limits, reach, resources, roles, users, walk};
 use crate::engine::people::{Order, Search};
-use super::{Access, Effect, Operation, accounts, check_rev, groups, invitations, limits, reach, roles, users, walk};
 use crate::engine::view::{account_line, powers_on_paper, role_powers};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Class, Code, Error};
@@ -430,13 +430,8 @@ fn role_in_team(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<Option<Id>
 
 /// Ends a membership, and gives the resources of the member to somebody else (R-USR-4); answers whether the user went with it.
 pub(crate) fn leave(ctx: &mut Ctx<'_>, member: &model::Member, resources_to: Option<&ResourcesTo>) -> Result<bool, Error> {
-    settle_resources(ctx, member, resources_to)?;
+    resources::settle(ctx, &member.account, &member.user, resources_to)?;
     erase(ctx, member)
-}
-
-fn settle_resources(_ctx: &mut Ctx<'_>, _member: &model::Member, _resources_to: Option<&ResourcesTo>) -> Result<(), Error> {
-    // LEAD: super::resources::settle(ctx, &member.account, &member.user, resources_to)?; (of the groups helper)
-    Ok(())
 }
 
 /// Ends a membership; answers whether the user went with it.
