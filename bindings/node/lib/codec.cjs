@@ -11,10 +11,13 @@ const MAX_DEPTH = 100
 const TYPES = {
   ...CATALOGUE_TYPES,
   Actor: { user: ['user', 'text'], account: ['account', 'text'], ip: ['ip', 'text'] },
+  Operator: { user: ['user', 'text'], ip: ['ip', 'text'] },
   OpenOptions: {
     durability: ['durability', 'text'],
     cacheMib: ['cache_mib', 'integer'],
     create: ['create', 'bool'],
+    edition: ['edition', 'text'],
+    tokenKey: ['token_key', 'text'],
     seed: ['seed', 'integer'],
   },
 }

@@ -39,6 +39,11 @@ class Tenantry extends Operations {
     return new Acting(this.#store, { account: text(account, '/account'), user: text(user, '/user'), ip })
   }
 
+  operating(operator) {
+    const { user, ip } = encode('Operator', operator)
+    return new Operating(this.#store, { user: text(user, '/user'), ip })
+  }
+
   sender(subject) {
     const { account, user } = named(subject, 'account', 'user')
     return new Sender(this.#store.sender(text(account, '/account'), optionalText(user, '/user')))
@@ -92,6 +97,23 @@ class Acting extends Operations {
 
   sender() {
     return new Sender(this.#store.sender(this.#user.account, this.#user.user))
+  }
+}
+
+/** An operator of the platform: the same operations, each refused unless the operator may do it. */
+class Operating extends Operations {
+  #store
+  #actor
+
+  constructor(store, operator) {
+    const actor = JSON.stringify({ kind: 'operator', ...operator })
+    super((operation, request) => run(store, actor, operation, request))
+    this.#store = store
+    this.#actor = actor
+  }
+
+  call(operation, request = {}) {
+    return send(this.#store, this.#actor, operation, request)
   }
 }
 

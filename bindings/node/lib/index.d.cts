@@ -17,6 +17,13 @@ export interface OpenOptions {
   cacheMib?: Integer | undefined
   /** Whether a store that is not there is made (default), or refused. */
   create?: boolean | undefined
+  /** What the platform's licence includes: `standard` (default), or `commercial`, which is everything. */
+  edition?: 'standard' | 'commercial' | undefined
+  /**
+   * The key that tokens are derived with, as 64 hexadecimal digits; when absent, the store keeps one in a file beside
+   * its data. A store is always opened with the key that it was made with.
+   */
+  tokenKey?: string | undefined
   /** For tests: a clock that only `clock.set` moves, and where it begins. */
   manualClockMs?: Integer | undefined
   /** For tests, with a manual clock: makes generated ids repeat. */
@@ -28,6 +35,13 @@ export interface Actor {
   user: string
   /** The account that they act in. */
   account: string
+  /** Where they come from. */
+  ip?: string | undefined
+}
+
+/** Which operator acts. That it is them is the host's assertion. */
+export interface Operator {
+  user: string
   /** Where they come from. */
   ip?: string | undefined
 }
@@ -44,6 +58,8 @@ export interface Tenantry extends Caller {
   readonly access: AccessOperations & ((subject: { account: string; user: string; permission: string }) => Access)
   /** The same operations, run as this user in this account. */
   acting(actor: Actor): Acting
+  /** The same operations, run as this operator of the platform. */
+  operating(operator: Operator): Operating
   /** Prepare the admission of e-mail of an account, or of a user in it. Keep the result: that is what is fast. */
   sender(subject: { account: string; user?: string | undefined }): Sender
   /** Whether the user holds the permission in the account now. */
@@ -64,6 +80,9 @@ export interface Acting extends Caller {
   /** Prepare the admission of this user's e-mail. Keep the result: that is what is fast. */
   sender(): Sender
 }
+
+/** An operator of the platform: the same operations, each refused unless the operator may do it. */
+export interface Operating extends Caller {}
 
 /** A prepared permission check: it sees every later change. */
 export interface Access {

@@ -103,7 +103,9 @@ catalogue! {
     super::users::Create,
     super::users::Disable,
     super::users::Enable,
+    super::user_csv::ExportCsv,
     super::users::Get,
+    super::user_csv::ImportCsv,
 }
 
 const _: () = assert!(is_sorted(NAMES), "the catalogue is sorted by name, each name once");

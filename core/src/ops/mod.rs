@@ -13,6 +13,7 @@ pub mod roles;
 pub mod sending;
 pub mod store;
 pub mod usage;
+pub mod user_csv;
 pub mod users;
 
 use crate::engine::Ctx;

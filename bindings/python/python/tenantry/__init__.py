@@ -73,6 +73,10 @@ class Tenantry(_generated.Operations):
         """The same operations, run as this user in this account."""
         return Acting(self._store, user, account, ip)
 
+    def operating(self, *, user: str, ip: str | None = None) -> Operating:
+        """The same operations, run as this operator of the platform."""
+        return Operating(self._store, user, ip)
+
     def sender(self, *, account: str, user: str | None = None) -> Sender:
         """Prepare the admission of e-mail of an account, or of a user in it. Keep the result: that is what is fast."""
         return self._store.sender(account, user)
@@ -126,6 +130,16 @@ class Acting(_generated.Operations):
         return ActingAccess(self)
 
 
+class Operating(_generated.Operations):
+    """An operator of the platform: the same operations, each refused unless the operator may do it."""
+
+    __slots__ = ()
+
+    def __init__(self, store: _native.Store, user: str, ip: str | None) -> None:
+        actor = {"kind": "operator", "user": user}
+        super().__init__(store, encode(actor if ip is None else {**actor, "ip": ip}))
+
+
 class ActingAccess(_generated.AccessOperations):
     """The operations `access.*`, and prepared checks of the acting user's permissions."""
 
@@ -149,12 +163,17 @@ def open(
     manual_clock_ms: int | None = None,
     seed: int | None = None,
     create: bool | None = None,
+    edition: Literal["standard", "commercial"] | None = None,
+    token_key: str | None = None,
 ) -> Tenantry:
     """Open the store in this folder, or a fresh one in memory for `":memory:"`.
 
     `durability`: `full` (default) answers a write when it is on the disk; `relaxed` leaves that to the next sync.
     `cache_mib`: how much memory the store may use as a cache.
     `create`: whether a store that is not there is made (default), or refused.
+    `edition`: what the platform's licence includes: `standard` (default), or `commercial`, which is everything.
+    `token_key`: the key that tokens are derived with, as 64 hexadecimal digits; when absent, the store keeps one in a
+    file beside its data. A store is always opened with the key that it was made with.
     `manual_clock_ms`, `seed`: for tests: a clock that only `clock.set` moves, and ids that repeat.
     """
     options: dict[str, object] = {
@@ -163,6 +182,8 @@ def open(
         "clock": None if manual_clock_ms is None else {"manual_ms": manual_clock_ms},
         "seed": seed,
         "create": create,
+        "edition": edition,
+        "token_key": token_key,
     }
     try:
         place = os.fspath(path)
@@ -183,6 +204,7 @@ __all__ = [
     "InvalidArgument",
     "LimitReached",
     "NotFound",
+    "Operating",
     "Refused",
     "Retry",
     "Sender",
