@@ -133,7 +133,7 @@ pub unsafe extern "C" fn tenantry_call(
 ///
 /// # Safety
 /// `out` is a place to write.
-unsafe fn answer(out: *mut tenantry_text, answered: Result<Option<String>, Error>) -> i32 {
+pub(crate) unsafe fn answer(out: *mut tenantry_text, answered: Result<Option<String>, Error>) -> i32 {
     let (status, text) = match answered {
         Ok(text) => (OK, text),
         Err(error) => (error.code().number(), Some(error.to_json())),

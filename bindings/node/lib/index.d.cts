@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" />
-import type { AccessOperations, Decision, Integer, Operations } from './generated.cjs'
+import type { AccessOperations, Decision, Integer, Operations, UserImport, UsersOperations } from './generated.cjs'
 
 export * from './error.cjs'
 export * from './generated.cjs'
@@ -46,8 +46,44 @@ export interface Operator {
   ip?: string | undefined
 }
 
+/** How a file of users is imported. */
+export interface ImportOptions {
+  /** The account that rows go to which name none. */
+  account: string
+  /** The role for rows that name none; absent, the default role of the account. */
+  role?: string | undefined
+  /** Whether one bad row keeps all of them out: only for files of at most 1,000 rows and 900 KiB. */
+  atomic?: boolean | undefined
+  /**
+   * Called after each part. `false` stops the import, and so does an exception, which the promise rejects with: what
+   * was imported until then stays.
+   */
+  onProgress?: ((progress: ImportProgress) => boolean | void) | undefined
+}
+
+/** How far an import is. */
+export interface ImportProgress {
+  /** The rows that were read. */
+  rows: number
+  /** The bytes of the file that were read. */
+  bytes: number
+  /** All bytes of the file. */
+  bytesTotal: number
+}
+
+/** Imports whole files of users. */
+export interface UserImporter {
+  /**
+   * Import users from the content of a CSV file of any size, as bytes or as text: `importCsv`, part by part, each part
+   * of 500 rows with a commit of its own.
+   */
+  importFile(file: ArrayBufferView | string, options: ImportOptions): Promise<UserImport>
+}
+
 /** Operations, and how any of them is called by its name. */
 interface Caller extends Operations {
+  /** The operations `users.*`, and the import of whole files. */
+  readonly users: UsersOperations & UserImporter
   /** Run any operation by its name, with request and answer in the names of the catalogue (`display_name`). */
   call(operation: string, request?: object): Promise<unknown>
 }
