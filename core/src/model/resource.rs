@@ -28,6 +28,29 @@ pub struct Resource {
     pub updated_at_ms: u64,
 }
 
+/// Who gets the resources of a member who leaves (R-USR-4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResourcesTo {
+    /// Another member, a group, or the account.
+    pub kind: ResourcesToKind,
+    /// The member or the group; absent for the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+}
+
+/// What gets the resources of a member who leaves (R-USR-4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourcesToKind {
+    /// A member becomes their owner; they carry that member's group.
+    Member,
+    /// They are shared in a group; the owner of the account owns them.
+    Group,
+    /// The owner of the account owns them, and they carry no group.
+    Account,
+}
+
 /// Who edits a resource now (R-RES-3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Lease {

@@ -5,5 +5,6 @@ pub(crate) mod limit;
 pub(crate) mod policy;
 pub(crate) mod role;
 pub(crate) mod send;
+pub(crate) mod user;
 pub(crate) mod user_csv;
 pub(crate) mod window;
