@@ -25,7 +25,8 @@ impl Engine {
                 ctx.require_as_operator(permission)
             }
             (Actor::User { account: home, .. }, Access::Account { user: permission, .. }) => {
-                ctx.require_in(request.account().unwrap_or(home), permission)
+                let account = request.account().unwrap_or(home);
+                if O::ON_HOLD && account == home { ctx.require_on_hold(home, permission) } else { ctx.require_in(account, permission) }
             }
             (Actor::Operator { .. }, Access::Rule(_)) => ctx.operator_powers().map(drop),
             (Actor::User { account: home, .. }, Access::Rule(_)) => ctx.standing(home).map(drop),
@@ -76,6 +77,20 @@ impl Ctx<'_> {
             return Ok(());
         }
         Err(Error::new(Code::PermissionDenied, format!("`{user}` does not hold `{permission}` in `{account}`")).with("missing", permission))
+    }
+
+    /// As [`require_in`](Ctx::require_in), for a member of an account that may be on hold.
+    fn require_on_hold(&mut self, account: &Id, permission: &str) -> Result<(), Error> {
+        let engine = self.engine;
+        let Some(user) = self.actor.user() else { return self.require_in(account, permission) };
+        let own = engine.cell(account)?.member(engine, user.as_str())?;
+        // The status hides that a person is disabled.
+        let disabled = own.member.as_ref().is_none_or(|member| member.disabled);
+        let disabled = disabled || self.tx.get::<model::User>(&keys::user(user))?.is_none_or(|user| user.disabled);
+        if own.refusal == Some(Code::AccountSuspended) && !disabled && holds(engine, &own, permission) {
+            return Ok(());
+        }
+        self.require_in(account, permission)
     }
 
     /// As [`require_in`](Ctx::require_in) for a user, and for an operator that they hold `operator`.

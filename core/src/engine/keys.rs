@@ -29,12 +29,14 @@ pub(crate) const TOMBSTONE: u8 = b'x';
 pub(crate) const POLICY: u8 = b'y';
 pub(crate) const SUPPRESSION: u8 = b'z';
 pub(crate) const ACCOUNT_ORDER: u8 = b'A';
+pub(crate) const TEAM_ACCOUNT: u8 = b'B';
 pub(crate) const TALLY: u8 = b'C';
 pub(crate) const DUE: u8 = b'D';
 pub(crate) const OPEN_INVITATION: u8 = b'E';
 pub(crate) const INVITED: u8 = b'I';
 pub(crate) const LINK: u8 = b'L';
 pub(crate) const USER_LINK: u8 = b'M';
+pub(crate) const PACKAGE_NEXT: u8 = b'N';
 pub(crate) const OUTBOX_NEXT: u8 = b'O';
 pub(crate) const RESOURCE_OF_OWNER: u8 = b'P';
 pub(crate) const RESOURCE_OF_GROUP: u8 = b'Q';
@@ -280,9 +282,30 @@ pub(crate) fn account_order(order: &str, text: &str, id: &Id) -> Vec<u8> {
     key(ACCOUNT_ORDER, &[order, text, id.as_str()])
 }
 
+/// Index: an account among all below another; `order` is `id` (with an empty text), `name` or `created`.
+pub(crate) fn team_account(above: &Id, order: &str, text: &str, id: &Id) -> Vec<u8> {
+    key(TEAM_ACCOUNT, &[above.as_str(), order, text, id.as_str()])
+}
+
+/// Index: the accounts that get a package later.
+pub(crate) fn package_next(package: &Id, account: &Id) -> Vec<u8> {
+    key(PACKAGE_NEXT, &[package.as_str(), account.as_str()])
+}
+
 /// Index: what becomes due for an account, and when.
 pub(crate) fn due(at_ms: u64, account: &Id) -> Vec<u8> {
     key(DUE, &[&sortable(at_ms), account.as_str()])
+}
+
+/// The first key of what becomes due after an instant.
+pub(crate) fn due_after(now_ms: u64) -> Vec<u8> {
+    key(DUE, &[&sortable(now_ms.saturating_add(1))])
+}
+
+/// When what lies at a key becomes due.
+pub(crate) fn due_at(key: &[u8]) -> Option<u64> {
+    let at = key.split(|byte| *byte == 0).nth(1)?;
+    u64::from_str_radix(std::str::from_utf8(at).ok()?, 16).ok()
 }
 
 /// A number as a text that sorts like it.

@@ -2,6 +2,7 @@
 
 pub(crate) mod authority;
 mod clock;
+mod due;
 pub(crate) mod keys;
 pub(crate) mod meters;
 pub(crate) mod people;
@@ -22,11 +23,11 @@ use crate::options::{Durability, Edition, OpenOptions};
 use crate::store::{Backend, CommitError};
 use arc_swap::ArcSwap;
 use clock::{Clock, IdSource};
-use token::TokenKey;
 use parking_lot::{Mutex, RecursiveRwLock};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use token::TokenKey;
 use view::{AccountCell, Cells};
 
 /// How often an operation runs again when others changed what it read.
@@ -49,6 +50,8 @@ pub(crate) struct Engine {
     /// Raised by changes that any account may depend on: roles, packages, accounts with children.
     pub(crate) epoch: AtomicU64,
     pub(crate) cells: Cells,
+    /// When the first of what is scheduled becomes due; see [`due`].
+    next_due_ms: AtomicU64,
     shut: AtomicBool,
     poisoned: AtomicBool,
     fork_generation: u64,
@@ -117,6 +120,7 @@ impl Engine {
         };
         let tokens = token_key(path, options, &*backend)?;
         let tree = view::permission_tree(&mut Tx::new(&*backend))?;
+        let next_due_ms = due::first(&mut Tx::new(&*backend))?;
         Ok(Engine {
             backend,
             clock: match options.manual_clock_ms() {
@@ -135,6 +139,7 @@ impl Engine {
             tree: ArcSwap::from_pointee(tree),
             epoch: AtomicU64::new(0),
             cells: Cells::default(),
+            next_due_ms: AtomicU64::new(next_due_ms),
             shut: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
             fork_generation: tenantry_fork::generation(),
@@ -167,14 +172,22 @@ impl Engine {
         Ctx { engine: self, actor, now_ms: self.clock.now_ms(), tx: Tx::new(&*self.backend) }
     }
 
-    /// Runs and commits; another that changed the same records first makes it run again.
+    /// Runs an operation that writes.
     fn write<O: Operation>(&self, actor: &Actor, request: O) -> Result<(O::Answer, u64), Error> {
         let _alone = self.writer.lock();
+        self.commit(actor, |ctx| {
+            self.authorise(ctx, &request)?;
+            request.clone().run(ctx)
+        })
+    }
+
+    /// Runs and commits, for whoever holds the lock of the writer; another that changed the same records first makes it run
+    /// again.
+    fn commit<T>(&self, actor: &Actor, run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>) -> Result<(T, u64), Error> {
         for _ in 0..ROUNDS {
             self.refuse_when_shut()?;
             let mut ctx = self.ctx(actor);
-            self.authorise(&mut ctx, &request)?;
-            let answer = request.clone().run(&mut ctx)?;
+            let answer = run(&mut ctx)?;
             let (batch, touched) = ctx.tx.finish();
             let Some(batch) = batch else { return Ok((answer, 0)) };
             let committed = {
@@ -205,6 +218,9 @@ impl Engine {
         }
         for account in &touched.gone {
             self.cells.remove(account);
+        }
+        if let Some(at_ms) = touched.due_ms {
+            self.next_due_ms.fetch_min(at_ms, Ordering::AcqRel);
         }
         Ok(())
     }

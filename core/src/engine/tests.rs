@@ -155,8 +155,8 @@ fn a_panic_is_internal_and_leaves_a_handle_that_only_reads() {
 fn a_hold_is_cleared_at_its_level_or_above() {
     let (guard, _) = troubled();
     let acme = Id::new("acme").unwrap();
-    let hold = |reason| accounts::Hold { account: acme.clone(), reason, note: None };
-    let release = |hold| accounts::Release { account: acme.clone(), hold: crate::model::Count::new(hold).unwrap() };
+    let hold = |reason| accounts::Hold { account: acme.clone(), reason, note: None, expected_rev: None };
+    let release = |hold| accounts::Release { account: acme.clone(), hold: crate::model::Count::new(hold).unwrap(), expected_rev: None };
     let user = Actor::User { user: Id::new("olga").unwrap(), account: acme.clone(), ip: None };
     run(&guard, hold(HoldReason::Billing)).unwrap();
     let by_user = guard.enter(Effect::Write, |engine| release(1).run(&mut engine.ctx(&user)));

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod assets;
 pub mod catalogue;
 pub mod clock;
 pub mod groups;
@@ -11,6 +12,7 @@ pub mod members;
 pub mod packages;
 pub mod permissions;
 pub(crate) mod reach;
+pub mod policies;
 pub mod roles;
 pub mod sending;
 pub mod store;
@@ -35,6 +37,8 @@ pub trait Operation: Clone + Serialize + DeserializeOwned + JsonSchema + Send + 
     const EFFECT: Effect;
     /// Who may call it.
     const ACCESS: Access;
+    /// Whether users may call it in their own account while that is on hold (R-ACC-2).
+    const ON_HOLD: bool = false;
     /// What it answers.
     type Answer: Serialize + DeserializeOwned + JsonSchema + Send;
 
