@@ -35,7 +35,6 @@ pub use package::{BounceRate, Package, Price};
 pub use permission::{HostNode, Scope, tree::PermissionTree};
 pub use policy::{CapPeriod, ChildOwner, Editor, EffectivePolicies, GrantExisting, PendingStep, Policies, PolicyRecord, Preset, Resend, RoleScope};
 pub use resource::{Lease, Resource, ResourcesTo, ResourcesToKind};
-pub use resource::{Lease, Resource};
 pub use role::{BuiltIn, Grant, Role};
 pub use suppression::{MessageClass, Suppression};
 pub use text::{Count, Cursor, Id, Name, Note};

@@ -1,6 +1,6 @@
 //! Users as CSV: out of an account or a team, and in again (R-USR-5).
 
-use super::{Access, Effect, Operation, SCAN_MAX, members, read_cursor, roles, users, write_cursor};
+use super::{Access, Effect, Operation, SCAN_MAX, members, reach, read_cursor, roles, users, write_cursor};
 use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Class, Code, Error};
@@ -141,11 +141,11 @@ impl Operation for ExportCsv {
         if self.header.unwrap_or(self.after.is_none()) {
             writer.write_record(Column::ALL.map(Column::name)).map_err(broken)?;
         }
+        let hidden = reach::hidden_in(ctx, &self.account)?;
         let mut rows = 0;
         for (account, user) in found {
             let Some(member) = ctx.tx.get::<model::Member>(&keys::member(&account, &user))? else { continue };
-            // The account's parent is not shown to those below (R-INV-10).
-            if member.owner && !managed && line.iter().skip(1).any(|above| above.owner.as_ref() == Some(&user)) {
+            if hidden.contains(&user) {
                 continue;
             }
             let user = users::load(ctx, &user, "/account")?;
@@ -363,8 +363,10 @@ struct Known {
     top: Id,
     default_role: Option<Id>,
     role_scope: RoleScope,
-    grant_existing: GrantExisting,
-    managed: bool,
+    /// Whether the actor adds every user of the platform.
+    adds_anybody: bool,
+    /// Whether the actor gives users of the team access to the account.
+    grants: bool,
 }
 
 impl Importer<'_> {
@@ -389,12 +391,14 @@ impl Importer<'_> {
             ctx.require_in(account, "users.invite").map_err(|error| error.at("/account"))?;
         }
         let policies = ctx.policies(Some(account))?;
+        let grants = reach::holds_in(ctx, account, "users.grant_account")?
+            && (policies.grant_existing == GrantExisting::Holder || reach::parent(ctx)?.is_some());
         Ok(Known {
             top: top.id.clone(),
             default_role: own.default_role.clone(),
             role_scope: policies.role_scope,
-            grant_existing: policies.grant_existing,
-            managed: ctx.manages_team_of(account)?,
+            adds_anybody: reach::home(ctx).is_none(),
+            grants,
         })
     }
 
@@ -417,16 +421,16 @@ impl Importer<'_> {
             if ctx.tx.has(&keys::member(&account, user))? {
                 return Err(Error::new(Code::AlreadyMember, format!("`{}` is a member of `{account}` already", email.as_typed())).at("/email"));
             }
-            refuse_stranger(ctx, &account, &known, user, &email)?;
+            refuse_stranger(ctx, &known, user, &email)?;
         }
         if flag(field(Column::Owner), Column::Owner)? {
             return Err(Error::invalid("/owner", "an import makes no owners: import a member, and make them the owner then"));
         }
-        let role = self.role_for(ctx, &account, &known, there.as_ref(), role)?;
         let (user, new) = match there {
             Some(user) => (users::load(ctx, &user, "/email")?, false),
             None => (users::create(ctx, None, email, first_name, last_name, "/email")?, true),
         };
+        let role = self.role_for(ctx, &account, &known, &user.id, role)?;
         let mut member = members::create(ctx, &account, &user, members::Place { role, owner: false, group })?;
         if disabled {
             member.disabled = true;
@@ -436,25 +440,18 @@ impl Importer<'_> {
     }
 
     /// The role of a new member: that of the row, of the request, or the default of the account (R-INV-8, R-TEA-9).
-    fn role_for(&mut self, ctx: &mut Ctx<'_>, account: &Id, known: &Known, user: Option<&Id>, named: Option<Id>) -> Result<Option<Id>, Error> {
+    fn role_for(&mut self, ctx: &mut Ctx<'_>, account: &Id, known: &Known, user: &Id, named: Option<Id>) -> Result<Option<Id>, Error> {
         let named = named.or_else(|| self.role.cloned());
         let role = match known.role_scope {
-            RoleScope::Package if named.is_some() => {
-                return Err(Error::new(Code::RoleByPackage, format!("in `{account}` the role is that of the package")).at("/role"));
-            }
-            RoleScope::Package => return Ok(None),
             RoleScope::Membership => named,
-            RoleScope::User => match role_in_team(ctx, &known.top, user)? {
-                Some(theirs) if named.as_ref().is_some_and(|named| *named != theirs) => {
-                    let message = format!("the user has the role `{theirs}` in all accounts of the team");
-                    return Err(Error::new(Code::RoleSpansAccounts, message).at("/role"));
-                }
-                theirs => theirs.or(named),
-            },
+            RoleScope::User | RoleScope::Package => members::fitting_role(ctx, account, user, named)?,
         };
+        if role.is_none() && known.role_scope == RoleScope::Package {
+            return Ok(None);
+        }
         let role = role
             .or_else(|| known.default_role.clone())
-            .ok_or_else(|| Error::invalid("/role", format!("name a role: `{account}` has no default role")))?;
+            .ok_or_else(|| Error::invalid("/role", format!("`{account}` has no default role: name one")))?;
         if !self.roles.contains_key(&role) {
             let may = roles::load(ctx, &role, "/role").and_then(|_| members::refuse_escalation(ctx, &role));
             self.roles.insert(role.clone(), may);
@@ -464,40 +461,21 @@ impl Importer<'_> {
     }
 }
 
-/// Who may give an existing user access to an account (R-INV-7). Users of other teams are nobody's to add but the host's
-/// and the operators'.
-fn refuse_stranger(ctx: &mut Ctx<'_>, account: &Id, known: &Known, user: &Id, email: &Email) -> Result<(), Error> {
-    let Actor::User { account: home, .. } = ctx.actor else { return Ok(()) };
-    if people::seats_of(ctx, &known.top, user)? == 0 {
-        return Err(Error::new(Code::EmailTaken, format!("`{}` belongs to a user already; invite them", email.as_typed())).at("/email"));
-    }
-    let allowed = match known.grant_existing {
-        GrantExisting::Parent => known.managed && people::seats_of(ctx, home, user)? > 0,
-        GrantExisting::Holder => match ctx.require_in(account, "users.grant_account") {
-            Ok(()) => true,
-            Err(error) if error.code() == Code::PermissionDenied => false,
-            Err(error) => return Err(error),
-        },
-    };
-    if allowed {
+/// Users of other teams are nobody's to add but the host's and the operators'; those of this team, by policy the parent's
+/// or everybody's who may give access (R-INV-7).
+fn refuse_stranger(ctx: &mut Ctx<'_>, known: &Known, user: &Id, email: &Email) -> Result<(), Error> {
+    let email = email.as_typed();
+    if known.adds_anybody {
         return Ok(());
     }
-    let message = format!("`{}` belongs to another account of the team; only the parent can give access", email.as_typed());
-    Err(Error::new(Code::UserInOtherAccount, message).at("/email"))
-}
-
-/// The role that a user has in a team, where all of their memberships there have the same.
-fn role_in_team(ctx: &mut Ctx<'_>, top: &Id, user: Option<&Id>) -> Result<Option<Id>, Error> {
-    let Some(user) = user else { return Ok(None) };
-    for account in users::accounts_of(ctx, user, usize::MAX)? {
-        if account_line(&mut ctx.tx, &account)?.last().is_some_and(|last| last.id == *top)
-            && let Some(member) = ctx.tx.get::<model::Member>(&keys::member(&account, user))?
-            && member.role.is_some()
-        {
-            return Ok(member.role);
-        }
+    if people::seats_of(ctx, &known.top, user)? == 0 {
+        return Err(Error::new(Code::EmailTaken, format!("`{email}` belongs to a user already; invite them")).at("/email"));
     }
-    Ok(None)
+    if known.grants {
+        return Ok(());
+    }
+    let message = format!("`{email}` belongs to another account of the team; only the parent can give access");
+    Err(Error::new(Code::UserInOtherAccount, message).at("/email"))
 }
 
 fn bounded<T>(text: Option<&str>, column: Column, read: fn(String) -> Result<T, String>) -> Result<Option<T>, Error> {
