@@ -37,6 +37,11 @@ impl Tenantry {
         Tenantry::open(path, json::read(options)?)
     }
 
+    /// Says at once what every write would be refused with, such as `closed`.
+    pub(crate) fn usable(&self) -> Result<(), Error> {
+        self.guard.enter(Effect::Write, |_| Ok(()))
+    }
+
     /// Runs an operation as an actor.
     pub fn call<O: Operation>(&self, actor: &Actor, request: O) -> Result<O::Answer, Error> {
         self.guard.enter(O::EFFECT, |engine| engine.run(actor, request))
@@ -211,7 +216,7 @@ fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).chars().take(64).flat_map(char::escape_debug).collect()
 }
 
-fn below(prefix: &str, error: Error) -> Error {
+pub(crate) fn below(prefix: &str, error: Error) -> Error {
     let field = format!("{prefix}{}", error.field().unwrap_or_default());
     error.at(field)
 }

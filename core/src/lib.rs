@@ -33,6 +33,7 @@ mod engine;
 mod error;
 mod guard;
 mod handle;
+mod import;
 mod json;
 mod model;
 pub mod ops;
@@ -48,6 +49,8 @@ pub use model::{
     Actor, Channel, Count, Email, Grant, HoldLevel, HoldReason, Id, Limit, LimitName, Limits, Name, Note, Package, PermissionTree, Role, Scope,
 };
 pub use model::{AccountGrant, Delivery, DeliveryOutcome, InvitationKind, OutboxKind};
+pub use import::{ImportProgress, ImportUsers};
+pub use model::{Actor, Count, Email, Grant, HoldLevel, HoldReason, Id, Limit, LimitName, Limits, Name, Note, Package, PermissionTree, Role, Scope};
 pub use ops::{Effect, Operation, catalogue};
 pub use options::{Durability, Edition, HexKey, ManualClock, OpenOptions};
 pub use rules::account::Status;

@@ -38,6 +38,8 @@ pub use policy::{
     CapPeriod, ChildOwner, EffectivePolicies, Editor, GrantExisting, PendingStep, Policies, PolicyRecord, Preset, Resend, RoleScope,
 };
 pub use resource::{Lease, Resource, ResourceReason, ResourcesTo, ResourcesToKind};
+pub use policy::{CapPeriod, ChildOwner, Editor, EffectivePolicies, GrantExisting, PendingStep, Policies, PolicyRecord, Preset, Resend, RoleScope};
+pub use resource::{Lease, Resource, ResourcesTo, ResourcesToKind};
 pub use role::{BuiltIn, Grant, Role};
 pub use share::Share;
 pub use suppression::{MessageClass, Suppression};

@@ -15,9 +15,9 @@ pub mod operators;
 pub mod outbox;
 pub mod packages;
 pub mod permissions;
-pub mod policies;
 pub(crate) mod reach;
 pub mod resources;
+pub mod policies;
 pub mod roles;
 pub mod sending;
 pub mod sharing;
@@ -25,6 +25,7 @@ pub mod store;
 pub mod suppressions;
 pub mod teams;
 pub mod usage;
+pub mod user_csv;
 pub mod users;
 
 use crate::engine::Ctx;

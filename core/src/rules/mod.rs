@@ -11,4 +11,5 @@ pub(crate) mod send;
 pub(crate) mod sharing;
 pub(crate) mod suppression;
 pub(crate) mod user;
+pub(crate) mod user_csv;
 pub(crate) mod window;
