@@ -94,7 +94,7 @@ impl Tenantry {
     pub fn admit(&self, account: &str, user: Option<&str>, channel: Channel, count: u64) -> Result<Decision, Error> {
         self.guard.enter(Effect::Send, |engine| {
             let cell = engine.cell_by_text(account)?;
-            admit(engine, &cell, user, channel, count)
+            admit(engine, &cell, user, channel, Ask::exact(check_count(count)?))
         })
     }
 
@@ -164,7 +164,9 @@ impl Sender {
     pub fn admit(&self, count: u64) -> Result<Decision, Error> {
         match self.try_admit(count)? {
             Some(decision) => Ok(decision),
-            None => self.guard.enter(Effect::Send, |engine| admit(engine, &self.cell, self.user.as_ref().map(Id::as_str), self.channel, count)),
+            None => self
+                .guard
+                .enter(Effect::Send, |engine| admit(engine, &self.cell, self.user.as_ref().map(Id::as_str), self.channel, Ask::exact(count))),
         }
     }
 
@@ -196,12 +198,11 @@ fn decide(engine: &Engine, prepared: &Arc<Prepared>, count: u64) -> Option<Decis
 }
 
 // The operations `sending.admit` and `access.check` answer like the typed hot calls because they run this code.
-pub(crate) fn admit(engine: &Engine, cell: &Arc<AccountCell>, user: Option<&str>, channel: Channel, count: u64) -> Result<Decision, Error> {
-    let count = check_count(count)?;
+pub(crate) fn admit(engine: &Engine, cell: &Arc<AccountCell>, user: Option<&str>, channel: Channel, ask: Ask) -> Result<Decision, Error> {
     let prepared = cell.sending(engine, user, channel)?;
     match prepared.refusal {
         Some(code) => Ok(Decision::refused_for(code)),
-        None => engine.charge(&prepared, Ask::exact(count)),
+        None => engine.charge(&prepared, ask),
     }
 }
 

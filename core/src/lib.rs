@@ -45,12 +45,11 @@ mod store;
 pub use engine::meters::{BindingLimit, Decision, Refusal};
 pub use error::{Class, Code, Error, Retry};
 pub use handle::{Access, Sender, Tenantry};
+pub use import::{ImportProgress, ImportUsers};
+pub use model::{AccountGrant, Delivery, DeliveryOutcome, InvitationKind, OutboxKind};
 pub use model::{
     Actor, Channel, Count, Email, Grant, HoldLevel, HoldReason, Id, Limit, LimitName, Limits, Name, Note, Package, PermissionTree, Role, Scope,
 };
-pub use model::{AccountGrant, Delivery, DeliveryOutcome, InvitationKind, OutboxKind};
-pub use import::{ImportProgress, ImportUsers};
-pub use model::{Actor, Count, Email, Grant, HoldLevel, HoldReason, Id, Limit, LimitName, Limits, Name, Note, Package, PermissionTree, Role, Scope};
 pub use ops::{Effect, Operation, catalogue};
 pub use options::{Durability, Edition, HexKey, ManualClock, OpenOptions};
 pub use rules::account::Status;

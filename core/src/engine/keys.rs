@@ -1,6 +1,6 @@
 //! Where each record lies. A key is a letter, a zero byte, and ids with zero bytes between them: no id holds one.
 
-use crate::model::{Id, LimitName};
+use crate::model::Id;
 
 pub(crate) const ACCOUNT: u8 = b'a';
 pub(crate) const OPERATOR: u8 = b'b';

@@ -85,7 +85,9 @@ fn write(guard: &Guard) -> Result<(), Code> {
 }
 
 fn send(guard: &Guard) -> Result<u64, Code> {
-    let sent = guard.enter(Effect::Send, |engine| handle::admit(engine, &engine.cell_by_text("acme")?, None, Channel::Email, 1));
+    let sent = guard.enter(Effect::Send, |engine| {
+        handle::admit(engine, &engine.cell_by_text("acme")?, None, Channel::Email, crate::engine::meters::Ask::exact(1))
+    });
     sent.map(|decision| decision.granted).map_err(|error| error.code())
 }
 
@@ -171,9 +173,15 @@ fn threads_sell_the_last_unit_exactly_once() {
         let handle = crate::handle::Tenantry::open(":memory:", OpenOptions::default()).unwrap();
         let json = |operation: &str, request: String| handle.call_json(b"", operation.as_bytes(), request.as_bytes()).unwrap();
         let limit = 5_000 + seed * 37;
-        json("accounts.create", format!(r#"{{"id":"top","name":"T","owner":{{"user":"tom","email":"tom@t.example"}},"limits":{{"email_per_month":{limit}}}}}"#));
+        json(
+            "accounts.create",
+            format!(r#"{{"id":"top","name":"T","owner":{{"user":"tom","email":"tom@t.example"}},"limits":{{"email_per_month":{limit}}}}}"#),
+        );
         for child in ["one", "two"] {
-            json("accounts.create", format!(r#"{{"id":"{child}","name":"C","parent":"top","owner":{{"user":"{child}-o","email":"{child}@t.example"}}}}"#));
+            json(
+                "accounts.create",
+                format!(r#"{{"id":"{child}","name":"C","parent":"top","owner":{{"user":"{child}-o","email":"{child}@t.example"}}}}"#),
+            );
         }
         let granted: u64 = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..6_u64)

@@ -27,19 +27,15 @@ pub use assets::{AssetKind, Assets};
 pub use email::{Email, normal_domain};
 pub use group::{Avatar, Group, GroupCaps};
 pub use invitation::{AccountGrant, Delivery, DeliveryOutcome, Invitation, InvitationKind, InvitationState};
-pub use limit::{Limit, LimitKind, LimitName, Limits};
+pub use limit::{Limit, LimitName, Limits};
 pub use member::Member;
 pub use meter::{Channel, Meter, Window};
 pub use operator::Operator;
 pub use outbox::{OutboxKind, OutboxMessage};
 pub use package::{BounceRate, Package, Price};
 pub use permission::{HostNode, Scope, tree::PermissionTree};
-pub use policy::{
-    CapPeriod, ChildOwner, EffectivePolicies, Editor, GrantExisting, PendingStep, Policies, PolicyRecord, Preset, Resend, RoleScope,
-};
-pub use resource::{Lease, Resource, ResourceReason, ResourcesTo, ResourcesToKind};
 pub use policy::{CapPeriod, ChildOwner, Editor, EffectivePolicies, GrantExisting, PendingStep, Policies, PolicyRecord, Preset, Resend, RoleScope};
-pub use resource::{Lease, Resource, ResourcesTo, ResourcesToKind};
+pub use resource::{Lease, Resource, ResourceReason, ResourcesTo, ResourcesToKind};
 pub use role::{BuiltIn, Grant, Role};
 pub use share::Share;
 pub use suppression::{MessageClass, Suppression};

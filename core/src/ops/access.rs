@@ -524,7 +524,7 @@ mod tests {
     }
 
     /// A platform with a team three accounts deep and another account, and random roles, ceilings and members.
-    fn platform(dice: &mut Dice) -> (Engine, BTreeSet<String>) {
+    fn platform(dice: &mut Dice) -> (std::sync::Arc<Engine>, BTreeSet<String>) {
         let engine = Engine::open(Path::new(":memory:"), &OpenOptions::default()).unwrap();
         let tree = engine.tree.load_full();
         let by_package = dice.roll(4) == 0;

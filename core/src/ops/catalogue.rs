@@ -162,6 +162,7 @@ catalogue! {
     super::roles::List,
     super::sending::Admit,
     super::sending::Explain,
+    super::sending::Refund,
     super::sharing::Check,
     super::sharing::List,
     super::sharing::Received,

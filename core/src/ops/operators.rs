@@ -300,7 +300,7 @@ impl Operation for Remove {
         roles::mark_use(ctx, &operator.role, "operator", &[operator.user.as_str()], false);
         ctx.tx.delete(keys::operator(&operator.user));
         let user = users::load(ctx, &operator.user, "/user")?;
-        users::erase(ctx, &user);
+        users::erase(ctx, &user)?;
         Ok(OperatorRemoved { user: self.user })
     }
 }

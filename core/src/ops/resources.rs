@@ -1,7 +1,7 @@
 //! Resources: references to what the host keeps, and who may do what with which (R-RES-1, R-RES-2, R-GRP-3).
 
-use super::{Access, Effect, Operation, accounts, check_rev, groups, leases, unknown_permission, walk};
 use super::sharing::SharedAction;
+use super::{Access, Effect, Operation, accounts, check_rev, groups, leases, unknown_permission, walk};
 use crate::engine::view::MemberView;
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};

@@ -756,7 +756,7 @@ mod tests {
         engine.epoch.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
     }
 
-    fn store() -> Engine {
+    fn store() -> std::sync::Arc<Engine> {
         let engine = Engine::open(Path::new(":memory:"), &OpenOptions::default()).unwrap();
         call(&engine, "accounts.create", json!({"id": "acme", "name": "Acme", "owner": {"user": "olga", "email": "olga@acme.example"}})).unwrap();
         engine

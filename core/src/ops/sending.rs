@@ -3,7 +3,7 @@
 use super::usage::{UsageWindow, window_of};
 use super::{Access, Effect, Operation};
 use crate::engine::Ctx;
-use crate::engine::meters::{Decision, Refusal, check_count};
+use crate::engine::meters::{Ask, Decision, Refusal, check_count};
 use crate::error::{Code, Error};
 use crate::handle;
 use crate::model::{Actor, Channel, Count, Id};
@@ -26,6 +26,36 @@ pub struct Admit {
     pub channel: Channel,
     /// How many messages, at least 1.
     pub count: Count,
+    /// Grants as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<Count>,
+}
+
+/// Gives back what was granted and failed before it was handed over, into the windows of its own time that still count (R-QTA-6).
+///
+/// The host answers for it that so many were granted then: no more comes back than was used in each window.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Refund {
+    /// The account that was to send.
+    pub account: Id,
+    /// The user who was to send, as in `sending.admit`; their group's cap gets back what it gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+    /// By e-mail when absent.
+    #[serde(default)]
+    pub channel: Channel,
+    /// How many messages failed, at least 1.
+    pub count: Count,
+    /// When they were granted, in unix milliseconds.
+    pub granted_at_ms: Count,
+}
+
+/// What came back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SendRefund {
+    /// How many counters got something back; those whose window is over got nothing.
+    pub counters: u64,
 }
 
 /// Answers as `sending.admit` would, lists every limit that it looks at, and charges nothing (R-QTA-3).
@@ -80,10 +110,31 @@ impl Operation for Admit {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Decision, Error> {
+        let ask = Ask { count: check_count(self.count.get())?, min: self.min.map_or(self.count.get(), Count::get) };
+        if !(1..=ask.count).contains(&ask.min) {
+            return Err(Error::invalid("/min", format!("`min` must be from 1 to `count`, is {}", ask.min)));
+        }
         ctx.require_in(&self.account, self.channel.permission())?;
         let user = sender_of(ctx, self.user)?;
         let cell = ctx.engine.cell(&self.account)?;
-        handle::admit(ctx.engine, &cell, user.as_ref().map(Id::as_str), self.channel, self.count.get())
+        handle::admit(ctx.engine, &cell, user.as_ref().map(Id::as_str), self.channel, ask)
+    }
+}
+
+impl Operation for Refund {
+    const NAME: &'static str = "sending.refund";
+    const EFFECT: Effect = Effect::Send;
+    const ACCESS: Access = Access::System;
+    type Answer = SendRefund;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SendRefund, Error> {
+        let count = check_count(self.count.get())?;
+        let prepared = ctx.engine.cell(&self.account)?.sending(ctx.engine, self.user.as_ref().map(Id::as_str), self.channel)?;
+        Ok(SendRefund { counters: ctx.engine.refund(&prepared, count, self.granted_at_ms.get())? as u64 })
     }
 }
 

@@ -423,8 +423,7 @@ impl Operation for List {
             let Some((kind, id)) = keys::last_pair(key) else { return Ok(None) };
             let Some(resource) = ctx.tx.get::<Resource>(&keys::resource(&self.account, &kind, &id))? else { return Ok(None) };
             let share: Option<ShareRecord> = ctx.tx.get(&keys::share(&self.account, &kind, &id))?;
-            let listed = self.shared.is_none_or(|shared| shared == share.is_some())
-                && is_eligible(ctx, &template, &resource)?;
+            let listed = self.shared.is_none_or(|shared| shared == share.is_some()) && is_eligible(ctx, &template, &resource)?;
             Ok(listed.then(|| shown(resource, share)))
         })?;
         Ok(ShareableList { templates, next })
@@ -457,9 +456,9 @@ impl Operation for Received {
         let (templates, next) = walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
             let by_name = key.first() == Some(&keys::SHARED_WITH);
             let Some(id) = keys::last_id(key) else { return Ok(None) };
-            let source = sources.iter().find(|source| {
-                key == if by_name { keys::shared_with(&self.account, source, &kind, &id) } else { keys::share(source, &kind, &id) }
-            });
+            let source = sources
+                .iter()
+                .find(|source| key == if by_name { keys::shared_with(&self.account, source, &kind, &id) } else { keys::share(source, &kind, &id) });
             let Some(source) = source else { return Ok(None) };
             let Some(share) = ctx.tx.get::<ShareRecord>(&keys::share(source, &kind, &id))?.filter(|share| share.all != by_name) else {
                 return Ok(None);

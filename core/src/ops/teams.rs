@@ -361,9 +361,7 @@ impl CreateChild {
             return Err(error.at("/skip_verification").with("policy", "skip_verification"));
         }
         match known {
-            Some(user) if in_team && user.disabled => {
-                Err(Error::new(Code::UserDisabled, format!("`{}` is disabled", user.id)).at("/owner_email"))
-            }
+            Some(user) if in_team && user.disabled => Err(Error::new(Code::UserDisabled, format!("`{}` is disabled", user.id)).at("/owner_email")),
             Some(user) if in_team => {
                 self.refuse_owner_fields("the owner is a user already")?;
                 Ok(FirstOwner::Known(user))
@@ -383,9 +381,7 @@ impl CreateChild {
 /// Who an operation about switching is about, and the account that they are in where they act themselves.
 fn subject(ctx: &mut Ctx<'_>, named: Option<Id>) -> Result<(Id, Option<Id>), Error> {
     match (ctx.actor, named) {
-        (Actor::User { user, .. }, Some(named)) if named != *user => {
-            Err(Error::new(Code::ActorNotAllowed, "users ask about themselves").at("/user"))
-        }
+        (Actor::User { user, .. }, Some(named)) if named != *user => Err(Error::new(Code::ActorNotAllowed, "users ask about themselves").at("/user")),
         (Actor::User { user, account, .. }, _) => Ok((user.clone(), Some(account.clone()))),
         (actor, named) => {
             if matches!(actor, Actor::Operator { .. }) {

@@ -1057,7 +1057,9 @@ impl Delete {
         let mut gone = Vec::new();
         for (_, account) in owned {
             require_of_user(ctx, &account, "accounts.delete").map_err(|error| error.at("/delete_accounts"))?;
-            accounts::Delete { account: account.clone(), children: None, expected_rev: None }.run(ctx).map_err(|error| error.at("/delete_accounts"))?;
+            accounts::Delete { account: account.clone(), children: None, expected_rev: None }
+                .run(ctx)
+                .map_err(|error| error.at("/delete_accounts"))?;
             gone.push(account);
         }
         Ok(gone)

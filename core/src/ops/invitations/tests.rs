@@ -18,11 +18,12 @@ fn email(text: &str) -> Email {
 }
 
 /// A team: `acme` of olga, and below it `north`, which waits for its owner.
-fn engine() -> Engine {
+fn engine() -> std::sync::Arc<Engine> {
     let options: OpenOptions = serde_json::from_str(r#"{"clock":{"manual_ms":1000},"seed":1}"#).unwrap();
     let engine = Engine::open(Path::new(":memory:"), &options).unwrap();
     for (account, parent, owner) in [("acme", None, "olga"), ("north", Some("acme"), "nora")] {
-        let request = serde_json::json!({"id": account, "name": account, "parent": parent, "owner": {"user": owner, "email": format!("{owner}@acme.example")}});
+        let request =
+            serde_json::json!({"id": account, "name": account, "parent": parent, "owner": {"user": owner, "email": format!("{owner}@acme.example")}});
         engine.run(&Actor::System, serde_json::from_value::<accounts::Create>(request).unwrap()).unwrap();
     }
     write(&engine, |ctx| {
@@ -154,7 +155,7 @@ fn an_ended_invitation_leaves_nothing_open() {
     accept(&engine, link(0)).unwrap();
     run(&engine, Delete { invitation: batch.invited[1].invitation.clone() }).unwrap();
     let cid = link(2).unwrap();
-    run(&engine, accounts::Delete { account: id("north"), children: None }).unwrap();
+    run(&engine, accounts::Delete { account: id("north"), children: None, expected_rev: None }).unwrap();
     for letter in [keys::OPEN_INVITATION, keys::INVITED, keys::ROLE_USE, keys::ACCOUNT_INVITATION, keys::INVITATION] {
         let (from, until) = keys::below(letter, &[]);
         let left = write(&engine, |ctx| ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, 10));
