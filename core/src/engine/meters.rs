@@ -259,9 +259,7 @@ impl Engine {
                 Some(meter) if now_ms < meter.ends_at_ms => meter,
                 _ => {
                     let last_ends_at_ms = stored.map_or(0, |meter| meter.ends_at_ms);
-                    let (starts_at_ms, ends_at_ms) = name
-                        .window()
-                        .and_then(|kind| window::bounds_after(kind, last_ends_at_ms, now_ms, &view.zone))
+                    let (starts_at_ms, ends_at_ms) = name.window().and_then(|kind| window::bounds_after(kind, last_ends_at_ms, now_ms, &view.zone))
                         .ok_or_else(|| Error::new(Code::Internal, format!("no calendar has the time {now_ms} ms")))?;
                     Meter { starts_at_ms, ends_at_ms, drawn: 0 }
                 }

@@ -22,11 +22,11 @@ use crate::options::{Durability, Edition, OpenOptions};
 use crate::store::{Backend, CommitError};
 use arc_swap::ArcSwap;
 use clock::{Clock, IdSource};
+use token::TokenKey;
 use parking_lot::{Mutex, RecursiveRwLock};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use token::TokenKey;
 use view::{AccountCell, Cells};
 
 /// How often an operation runs again when others changed what it read.

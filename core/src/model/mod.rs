@@ -33,7 +33,9 @@ pub use operator::Operator;
 pub use outbox::{OutboxKind, OutboxMessage};
 pub use package::{BounceRate, Package, Price};
 pub use permission::{HostNode, Scope, tree::PermissionTree};
-pub use policy::{CapPeriod, ChildOwner, Editor, EffectivePolicies, GrantExisting, PendingStep, Policies, PolicyRecord, Preset, Resend, RoleScope};
+pub use policy::{
+    CapPeriod, ChildOwner, EffectivePolicies, Editor, GrantExisting, PendingStep, Policies, PolicyRecord, Preset, Resend, RoleScope,
+};
 pub use resource::{Lease, Resource};
 pub use role::{BuiltIn, Grant, Role};
 pub use suppression::{MessageClass, Suppression};

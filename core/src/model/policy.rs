@@ -210,3 +210,4 @@ pub enum CapPeriod {
     /// A year of the account's time zone.
     Year,
 }
+

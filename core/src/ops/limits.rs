@@ -103,8 +103,7 @@ fn explain(ctx: &mut Ctx<'_>, id: &Id) -> Result<LimitExplanations, Error> {
     let mut limits = Vec::new();
     for limit in LimitName::ALL.iter().copied() {
         let found = candidates(limit, &pairs, &defaults, ctx.engine.edition);
-        let above = (0..pairs.len())
-            .filter_map(|level| candidates(limit, pairs.get(level..)?, &defaults, ctx.engine.edition).first().map(|first| first.limit));
+        let above = (0..pairs.len()).filter_map(|level| candidates(limit, pairs.get(level..)?, &defaults, ctx.engine.edition).first().map(|first| first.limit));
         let smallest = above.min().unwrap_or(Limit::Unlimited);
         let (value, source) = found.first().map_or((Limit::Unlimited, Source::PlatformDefault), |first| (first.limit, first.source));
         let candidates = found.into_iter().map(|one| LimitCandidate { source: one.source, carrier: one.carrier, value: one.limit }).collect();

@@ -1,8 +1,6 @@
 //! The five presets and what counts where several levels set a policy (R-PLT-3, section 16 of the rules).
 
-use crate::model::{
-    ChildOwner, Count, Editor, EffectivePolicies, GrantExisting, Limit, PendingStep, Policies, PolicyRecord, Preset, Resend, RoleScope,
-};
+use crate::model::{ChildOwner, Count, EffectivePolicies, Editor, GrantExisting, Limit, PendingStep, Policies, PolicyRecord, Preset, Resend, RoleScope};
 
 const DAY_MS: u64 = 24 * 3_600_000;
 
