@@ -218,3 +218,4 @@ pub enum CapPeriod {
     /// A year of the account's time zone.
     Year,
 }
+

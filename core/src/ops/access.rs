@@ -605,7 +605,8 @@ mod tests {
         }
     }
 
-    fn compare(engine: &Engine, dice: &mut Dice, users: &BTreeSet<String>, seed: u64) {
+    /// Compares everything for everybody; notes what the explanations were made of.
+    fn compare(engine: &Engine, dice: &mut Dice, users: &BTreeSet<String>, seed: u64, kinds: &mut BTreeSet<String>) {
         let tree = engine.tree.load_full();
         for account in ACCOUNTS {
             let cell = engine.cell_by_text(account).unwrap();
@@ -637,6 +638,7 @@ mod tests {
                     assert!(holder.is_none_or(|holder| holder["held_as"] == whole["held_as"]), "{at}: {holder:?}");
                     let checked = call(engine, "access.check", json!({"account": account, "user": user, "permission": permission}));
                     assert_eq!(checked["allowed"], explained["allowed"], "{at}");
+                    kinds.extend(explained["steps"].as_array().unwrap().iter().map(|step| step["kind"].as_str().unwrap().to_owned()));
                     let last = explained["steps"].as_array().unwrap().last().unwrap_or_else(|| panic!("{at}: no steps"));
                     let grants = matches!(last["kind"].as_str().unwrap(), "owner" | "grant" | "administrator" | "ceiling");
                     assert_eq!(grants, explained["allowed"] == true, "{at}: {explained}");
@@ -649,15 +651,17 @@ mod tests {
     /// R-ROL-9: check, explain, what can and who can give the same answers, also after changes.
     #[test]
     fn all_answers_about_access_agree() {
+        let mut kinds = BTreeSet::new();
         for seed in 0..12 {
             let mut dice = Dice(seed);
             let (engine, users) = platform(&mut dice);
-            compare(&engine, &mut dice, &users, seed);
+            compare(&engine, &mut dice, &users, seed, &mut kinds);
             for _ in 0..8 {
                 change(&engine, &mut dice, &users);
             }
-            compare(&engine, &mut dice, &users, seed);
+            compare(&engine, &mut dice, &users, seed, &mut kinds);
         }
+        assert_eq!(kinds.len(), 11, "every kind of step came about: {kinds:?}");
     }
 
     /// R-ROL-9: a page looks at a bounded number of members, and all pages together find whoever is there.
