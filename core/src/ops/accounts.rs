@@ -507,7 +507,7 @@ impl Operation for Activate {
 impl Operation for Hold {
     const NAME: &'static str = "accounts.hold";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("accounts.edit", "clients.edit");
+    const ACCESS: Access = Access::account("accounts.edit", "clients.status");
     type Answer = Account;
 
     fn account(&self) -> Option<&Id> {

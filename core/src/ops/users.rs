@@ -1,6 +1,6 @@
 //! Users of the platform (R-USR-1, R-ACC-3).
 
-use super::{Access, Effect, Operation};
+use super::{Access, Effect, Operation, members};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
 use crate::model::{self, Email, Id, Name, Profile};
@@ -146,7 +146,7 @@ fn set_disabled(ctx: &mut Ctx<'_>, id: &Id, disabled: bool) -> Result<User, Erro
         user.updated_at_ms = ctx.now_ms;
         ctx.tx.put(keys::user(id), &user)?;
         for account in accounts_of(ctx, id, usize::MAX)? {
-            ctx.tx.touch(&account);
+            members::touch(ctx, &account)?;
         }
     }
     shown(ctx, user)
