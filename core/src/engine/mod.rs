@@ -2,6 +2,7 @@
 
 pub(crate) mod authority;
 mod clock;
+pub(crate) mod consistency;
 pub(crate) mod keys;
 pub(crate) mod meters;
 pub(crate) mod people;
