@@ -55,6 +55,9 @@ pub(crate) fn open(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Err
         if engine.edition != options.edition {
             return Err(Error::invalid("/edition", "this process has the store open with another edition"));
         }
+        if options.token_key.as_ref().is_some_and(|key| !engine.tokens.is(&key.bytes())) {
+            return Err(Error::invalid("/token_key", "this process has the store open with another token key"));
+        }
         shared.handles += 1;
         return Ok(engine);
     }

@@ -130,7 +130,11 @@ impl Ctx<'_> {
     /// Whether the actor manages the team of an account: from above it, or as the host or an operator.
     pub(crate) fn manages_team_of(&mut self, account: &Id) -> Result<bool, Error> {
         let Actor::User { account: home, .. } = self.actor else { return Ok(true) };
-        let line = account_line(&mut self.tx, account)?;
+        // What is not there answers like what is somebody else's.
+        let line = match account_line(&mut self.tx, account) {
+            Err(error) if error.code() == Code::NotFound => return Ok(false),
+            line => line?,
+        };
         if !line.iter().any(|above| above.id == *home) {
             return Ok(false);
         }

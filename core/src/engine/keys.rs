@@ -2,6 +2,8 @@
 
 use crate::model::Id;
 
+/// Not a letter: it tells about the store itself and is no record that an operation wrote.
+pub(crate) const TOKEN_KEY: u8 = b'0';
 pub(crate) const ACCOUNT: u8 = b'a';
 pub(crate) const OPERATOR: u8 = b'b';
 pub(crate) const CHILD: u8 = b'c';
@@ -43,7 +45,6 @@ pub(crate) const RESOURCE_OF_GROUP: u8 = b'Q';
 pub(crate) const ACCOUNT_ROLE: u8 = b'R';
 pub(crate) const SHARE: u8 = b'S';
 pub(crate) const SHARED_WITH: u8 = b'T';
-pub(crate) const TOKEN_KEY: u8 = b'K';
 pub(crate) const TEAM_SUPPRESSION: u8 = b'Z';
 pub(crate) const AVATAR: u8 = b'V';
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod authority;
 mod clock;
+pub(crate) mod consistency;
 mod drawer;
 mod due;
 pub(crate) mod keys;
@@ -312,14 +313,16 @@ impl Engine {
 
 /// The key of the tokens. The store remembers its fingerprint: with another key every link that was sent would be dead.
 fn token_key(path: &Path, options: &OpenOptions, backend: &dyn Backend) -> Result<TokenKey, Error> {
+    let mut tx = Tx::new(backend);
+    let known = tx.get::<String>(&keys::token_key())?;
     let key = match (&options.token_key, options.seed) {
         (Some(given), _) => TokenKey::new(given.bytes()),
-        (None, Some(seed)) => TokenKey::seeded(seed),
+        // Whatever the seed is: a store that is opened again needs new ids, and the tokens that it had.
+        (None, Some(_)) => TokenKey::of_tests(),
         (None, None) if path.as_os_str() == ":memory:" => TokenKey::random()?,
-        (None, None) => TokenKey::new(crate::store::token_key(path)?),
+        (None, None) => TokenKey::new(crate::store::token_key(path, known.is_none())?),
     };
-    let mut tx = Tx::new(backend);
-    match tx.get::<String>(&keys::token_key())? {
+    match known {
         Some(known) if known == key.fingerprint() => {}
         Some(_) if options.token_key.is_some() || options.seed.is_some() => {
             return Err(Error::invalid("/token_key", "the store was made with another token key"));

@@ -85,10 +85,14 @@ impl Search {
     }
 }
 
+/// The entries of a user in one list.
+pub(crate) fn entries(account: &str, user: &User) -> [Vec<u8>; 3] {
+    Order::ALL.map(|order| keys::person(account, order.name(), &order.text(user), &user.id))
+}
+
 /// Puts a user into one list, or takes them out of it.
 pub(crate) fn list(ctx: &mut Ctx<'_>, account: &str, user: &User, listed: bool) {
-    for order in Order::ALL {
-        let key = keys::person(account, order.name(), &order.text(user), &user.id);
+    for key in entries(account, user) {
         if listed {
             ctx.tx.mark(key);
         } else {

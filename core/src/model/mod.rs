@@ -36,10 +36,6 @@ pub use package::{BounceRate, Package, Price};
 pub use permission::{HostNode, Scope, tree::PermissionTree};
 pub use policy::{CapPeriod, ChildOwner, Editor, EffectivePolicies, GrantExisting, PendingStep, Policies, PolicyRecord, Preset, Resend, RoleScope};
 pub use resource::{Lease, Resource, ResourceReason, ResourcesTo, ResourcesToKind};
-pub use policy::{
-    CapPeriod, ChildOwner, EffectivePolicies, Editor, GrantExisting, PendingStep, Policies, PolicyRecord, Preset, Resend, RoleScope,
-};
-pub use resource::{Lease, Resource};
 pub use role::{BuiltIn, Grant, Role};
 pub use share::Share;
 pub use suppression::{MessageClass, Suppression};

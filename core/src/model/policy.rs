@@ -218,4 +218,3 @@ pub enum CapPeriod {
     /// A year of the account's time zone.
     Year,
 }
-

@@ -562,7 +562,9 @@ pub(crate) fn refuse_shared_owner(ctx: &mut Ctx<'_>, account: &Id, user: &Id, ow
     for other in others.iter().filter(|other| *other != account) {
         let owns = ctx.tx.get::<model::Member>(&keys::member(other, user))?.is_some_and(|member| member.owner);
         if owner || owns {
-            return Err(Error::new(Code::OwnerNotExclusive, format!("`{user}` would be the owner of one account and a member of another")).at("/user"));
+            return Err(
+                Error::new(Code::OwnerNotExclusive, format!("`{user}` would be the owner of one account and a member of another")).at("/user")
+            );
         }
     }
     Ok(())

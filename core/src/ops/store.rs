@@ -1,19 +1,22 @@
 //! The store itself: what it is, whether it is whole, and a fingerprint of all it holds.
 
 use super::{Access, Effect, Operation};
-use crate::engine::Ctx;
+use crate::engine::{Ctx, consistency};
 use crate::error::Error;
 use crate::store::Order;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+/// Most places that are told.
+const MOST_DAMAGED: usize = 100;
+
 /// What the store is.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Info {}
 
-/// Reads every record and checks it.
+/// Reads every record, checks it, and checks that all of them fit each other: indexes, counts, and what they name.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Verify {}
@@ -40,7 +43,7 @@ pub struct StoreInfo {
 /// What checking every record found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StoreVerification {
-    /// Whether every record is whole.
+    /// Whether every record is whole and fits the others.
     pub whole: bool,
     /// How many records there are.
     pub records: u64,
@@ -48,7 +51,7 @@ pub struct StoreVerification {
     pub bytes: u64,
     /// The number of the last commit.
     pub last_commit: u64,
-    /// Where records are damaged, at most 100.
+    /// Where records are damaged or do not fit, at most 100.
     pub damaged: Vec<String>,
 }
 
@@ -80,7 +83,11 @@ impl Operation for Verify {
     type Answer = StoreVerification;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<StoreVerification, Error> {
-        let found = ctx.engine.backend.verify()?;
+        let mut found = ctx.engine.backend.verify()?;
+        // What is damaged cannot be looked up; then that alone is told.
+        if found.damaged.is_empty() {
+            found.damaged = consistency::check(&*ctx.engine.backend, MOST_DAMAGED)?;
+        }
         Ok(StoreVerification {
             whole: found.damaged.is_empty(),
             records: found.records,

@@ -3,14 +3,15 @@
 use super::window;
 use crate::error::Error;
 use crate::model::{
-    ChildOwner, Count, Editor, EffectivePolicies, GrantExisting, Limit, PendingStep, Policies, PolicyRecord, Preset, Resend, RoleScope,
+    CapPeriod, ChildOwner, Count, Editor, EffectivePolicies, GrantExisting, Limit, PendingStep, Policies, PolicyRecord, Preset, Resend, RoleScope,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 const DAY_MS: u64 = 24 * 3_600_000;
 
-/// What a preset sets; the rest has its default.
+/// What a preset sets: every cell of its column in section 16 that is not empty, also where it names the default, so that
+/// it holds over another preset further up.
 pub fn preset(preset: Preset) -> Policies {
     let count = |value| Count::new(value).ok();
     let days = |days: u64| count(days * DAY_MS);
@@ -28,27 +29,36 @@ pub fn preset(preset: Preset) -> Policies {
         },
         Preset::Groups => Policies {
             depth: count(1),
+            role_scope: Some(RoleScope::Membership),
             custom_roles: Some(false),
             groups: Some(true),
             invitation_life_ms: days(14),
             pending_until: Some(vec![PendingStep::Accepted]),
+            operators_log_in_as: Some(false),
+            group_cap_period: Some(CapPeriod::Month),
             ..Policies::default()
         },
         Preset::Access => Policies {
             depth: count(3),
             child_owner: Some(ChildOwner::Parents),
+            owner_exclusive: Some(false),
+            role_scope: Some(RoleScope::Membership),
             custom_roles: Some(true),
             groups: Some(false),
             grant_existing: Some(GrantExisting::Holder),
             invitation_life_ms: days(14),
             resend: Some(Resend::Forbid),
             pending_until: Some(vec![PendingStep::Accepted, PendingStep::Profile, PendingStep::FirstLogin]),
+            email_edited_by: Some(vec![Editor::OneSelf]),
+            names_edited_by: Some(vec![Editor::OneSelf]),
+            operators_log_in_as: Some(false),
             ..Policies::default()
         },
         Preset::Teams => Policies {
             depth: count(2),
             child_owner: Some(ChildOwner::Own),
             owner_exclusive: Some(true),
+            role_scope: Some(RoleScope::Membership),
             custom_roles: Some(true),
             groups: Some(false),
             grant_existing: Some(GrantExisting::Parent),
@@ -57,11 +67,15 @@ pub fn preset(preset: Preset) -> Policies {
             skip_verification: Some(true),
             resend: Some(Resend::Rotate),
             pending_until: Some(vec![PendingStep::Accepted, PendingStep::Password]),
+            email_edited_by: Some(vec![Editor::OneSelf]),
+            names_edited_by: Some(vec![Editor::OneSelf]),
+            operators_log_in_as: Some(false),
             ..Policies::default()
         },
         Preset::Essentials => Policies {
             depth: count(2),
             child_owner: Some(ChildOwner::Parents),
+            owner_exclusive: Some(false),
             role_scope: Some(RoleScope::User),
             custom_roles: Some(false),
             groups: Some(false),
@@ -69,8 +83,10 @@ pub fn preset(preset: Preset) -> Policies {
             invitation_life_ms: days(15),
             resend: Some(Resend::Rotate),
             pending_until: Some(vec![PendingStep::Accepted]),
+            email_edited_by: Some(vec![Editor::OneSelf]),
             names_edited_by: Some(vec![Editor::OneSelf, Editor::Parent]),
             seats: count(10).map(Limit::At),
+            operators_log_in_as: Some(false),
             ..Policies::default()
         },
     }
@@ -198,5 +214,82 @@ mod tests {
         assert_eq!(field(Policies { grace_ms: count(0), ..Policies::default() }), None);
         let twice = Policies { names_edited_by: Some(vec![Editor::Parent, Editor::OneSelf, Editor::Parent]), ..Policies::default() };
         assert_eq!(field(twice).as_deref(), Some("/policies/names_edited_by/2"));
+    }
+}
+
+#[cfg(test)]
+mod table_tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    const PRESETS: [Preset; 5] = [Preset::Packages, Preset::Groups, Preset::Access, Preset::Teams, Preset::Essentials];
+
+    /// The table of section 16, a line for each policy: the default, then what each preset says; null for an empty cell.
+    fn table() -> Vec<(&'static str, Value, [Value; 5])> {
+        let empty = || Value::Null;
+        let days = |days: u64| json!(days * DAY_MS);
+        let (own, parents) = (|| json!("own"), || json!("parents"));
+        let (membership, themselves) = (|| json!("membership"), || json!(["self"]));
+        let accepted = || json!(["accepted"]);
+        vec![
+            ("depth", json!(2), [json!(1), json!(1), json!(3), json!(2), json!(2)]),
+            ("child_owner", own(), [empty(), empty(), parents(), own(), parents()]),
+            ("owner_exclusive", json!(false), [empty(), empty(), json!(false), json!(true), json!(false)]),
+            ("role_scope", membership(), [json!("package"), membership(), membership(), membership(), json!("user")]),
+            ("custom_roles", json!(true), [json!(true), json!(false), json!(true), json!(true), json!(false)]),
+            ("groups", json!(true), [json!(false), json!(true), json!(false), json!(false), json!(false)]),
+            ("grant_existing", json!("parent"), [empty(), empty(), json!("holder"), json!("parent"), json!("parent")]),
+            ("invitation_life_ms", days(14), [empty(), days(14), days(14), days(14), days(15)]),
+            ("verification_life_ms", days(3), [empty(), empty(), empty(), days(3), empty()]),
+            ("skip_verification", json!(true), [empty(), empty(), empty(), json!(true), empty()]),
+            ("resend", json!("rotate"), [empty(), empty(), json!("forbid"), json!("rotate"), json!("rotate")]),
+            (
+                "pending_until",
+                accepted(),
+                [empty(), accepted(), json!(["accepted", "profile", "first_login"]), json!(["accepted", "password"]), accepted()],
+            ),
+            ("email_edited_by", themselves(), [json!(["self", "operator"]), empty(), themselves(), themselves(), themselves()]),
+            ("names_edited_by", themselves(), [json!(["operator"]), empty(), themselves(), themselves(), json!(["self", "parent"])]),
+            // Not in the table: an operator edits every field of a client in the preset `packages` (R-USR-3).
+            ("profile_edited_by", themselves(), [json!(["self", "operator"]), empty(), empty(), empty(), empty()]),
+            ("seats", json!("unlimited"), [empty(), empty(), empty(), empty(), json!(10)]),
+            ("operators_log_in_as", json!(false), [json!(true), json!(false), json!(false), json!(false), json!(false)]),
+            ("group_cap_period", json!("month"), [empty(), json!("month"), empty(), empty(), empty()]),
+        ]
+    }
+
+    /// R-PLT-3 and section 16, cell by cell.
+    #[test]
+    fn the_presets_are_the_table_of_the_rules() {
+        let defaults = serde_json::to_value(effective([])).unwrap();
+        let presets = PRESETS.map(|named| serde_json::to_value(preset(named)).unwrap());
+        for (name, default, cells) in table() {
+            assert_eq!(defaults[name], default, "the default of {name}");
+            for ((preset, cell), named) in presets.iter().zip(cells).zip(PRESETS) {
+                assert_eq!(preset.get(name).cloned().unwrap_or_default(), cell, "{name} of {named:?}");
+            }
+        }
+        let in_table: Vec<_> = table().into_iter().map(|(name, ..)| name).collect();
+        for preset in presets {
+            let beyond: Vec<_> = preset.as_object().unwrap().keys().filter(|name| !in_table.contains(&name.as_str())).collect();
+            assert!(beyond.is_empty(), "a preset sets {beyond:?}, which the table does not have");
+        }
+    }
+
+    #[test]
+    fn what_is_set_comes_before_the_preset_and_a_level_before_those_above() {
+        let level = |named, depth: Option<u64>| PolicyRecord {
+            preset: named,
+            set: Policies { depth: depth.map(|depth| Count::new(depth).unwrap()), ..Policies::default() },
+        };
+        let depth = |levels: &[PolicyRecord]| effective(levels).depth.get();
+        assert_eq!(depth(&[]), 2);
+        assert_eq!(depth(&[level(Some(Preset::Access), None)]), 3);
+        assert_eq!(depth(&[level(Some(Preset::Access), Some(5))]), 5);
+        assert_eq!(depth(&[level(None, None), level(Some(Preset::Packages), None)]), 1);
+        assert_eq!(depth(&[level(Some(Preset::Access), None), level(Some(Preset::Packages), Some(7))]), 3);
+        assert_eq!(depth(&[level(None, None), level(Some(Preset::Packages), Some(7))]), 7);
+        let crossed = effective(&[level(Some(Preset::Groups), None), level(Some(Preset::Packages), None)]);
+        assert_eq!((crossed.role_scope, crossed.groups, crossed.operators_log_in_as), (RoleScope::Membership, true, false));
     }
 }

@@ -2,27 +2,73 @@
 
 use super::StoreError;
 use super::folder::{private_file, sync_folder};
-use std::io::{Read, Write};
+use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 /// The name of the file in the folder of the store.
 pub(super) const FILE: &str = "token.key";
 
-/// Reads the key; makes it where there is none.
+/// Reads the key of a store that has one. Where it is gone, none is made: the links that were sent would be dead.
+pub(super) fn read(folder: &Path) -> Result<[u8; 32], StoreError> {
+    find(folder)?.ok_or_else(|| StoreError::corrupt(format!("the file `{FILE}` is missing or empty")))
+}
+
+/// Reads the key; makes it where there is none yet.
 pub(super) fn read_or_make(folder: &Path) -> Result<[u8; 32], StoreError> {
-    let path = folder.join(FILE);
-    let mut file = private_file(&path)?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(|error| StoreError::io("cannot read the token key", &error))?;
-    if let Ok(key) = <[u8; 32]>::try_from(bytes.as_slice()) {
+    if let Some(key) = find(folder)? {
         return Ok(key);
-    }
-    if !bytes.is_empty() {
-        return Err(StoreError::corrupt(format!("`{FILE}` has {} bytes, not 32", bytes.len())));
     }
     let mut key = [0; 32];
     getrandom::fill(&mut key).map_err(|error| StoreError::failed(format!("no randomness for the token key: {error}")))?;
+    let mut file = private_file(&folder.join(FILE))?;
     file.write_all(&key).and_then(|()| file.sync_all()).map_err(|error| StoreError::io("cannot write the token key", &error))?;
     sync_folder(folder)?;
     Ok(key)
+}
+
+/// The key in the file; none where there is no file, or an empty one that a crash left.
+fn find(folder: &Path) -> Result<Option<[u8; 32]>, StoreError> {
+    let path = folder.join(FILE);
+    let bytes = match fs::symlink_metadata(&path) {
+        Ok(found) if found.is_file() => fs::read(&path),
+        Ok(_) => return Err(StoreError::invalid(format!("{} is not a file", path.display()))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => Err(error),
+    };
+    let bytes = bytes.map_err(|error| StoreError::io("cannot read the token key", &error))?;
+    match <[u8; 32]>::try_from(bytes.as_slice()) {
+        Ok(key) => Ok(Some(key)),
+        Err(_) if bytes.is_empty() => Ok(None),
+        Err(_) => Err(StoreError::corrupt(format!("the file `{FILE}` has {} bytes, not 32", bytes.len()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::folder::tests::Scratch;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_key_is_made_once_and_never_in_place_of_one_that_is_gone() {
+        let scratch = Scratch::new();
+        let (folder, file) = (scratch.path(), scratch.path().join(FILE));
+        assert!(matches!(read(folder), Err(StoreError::Corrupt { .. })));
+        assert!(!file.exists());
+        let key = read_or_make(folder).unwrap();
+        assert_eq!((read(folder).unwrap(), read_or_make(folder).unwrap()), (key, key));
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        for damaged in [&key[..31], &[key.as_slice(), &[0]].concat()] {
+            fs::write(&file, damaged).unwrap();
+            assert!(matches!(read(folder), Err(StoreError::Corrupt { .. })));
+            assert!(matches!(read_or_make(folder), Err(StoreError::Corrupt { .. })));
+            assert_eq!(fs::read(&file).unwrap(), damaged);
+        }
+        fs::write(&file, []).unwrap();
+        assert!(matches!(read(folder), Err(StoreError::Corrupt { .. })));
+        fs::remove_file(&file).unwrap();
+        std::os::unix::fs::symlink("/dev/null", &file).unwrap();
+        assert!(matches!(read_or_make(folder), Err(StoreError::Invalid { .. })));
+    }
 }

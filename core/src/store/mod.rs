@@ -18,6 +18,7 @@
 //! <path>/            0700, never a symlink
 //!   lock             locked (flock) while open; holds the pid of the holder
 //!   manifest         store id, format, and the last commit known to be durable
+//!   token.key        what tokens are derived with; its fingerprint is in the store
 //!   creating         only while the store is being created
 //!   sled/            what sled writes: db, conf, snap.*, blobs/
 //! ```
@@ -166,9 +167,9 @@ pub fn sled(path: &Path, options: &SledOptions) -> Result<Box<dyn Backend>, Stor
     Ok(Box::new(sled::SledStore::open(path, options)?))
 }
 
-/// The key that tokens are derived with, beside the store in the folder `path`; made where there is none.
-pub fn token_key(path: &Path) -> Result<[u8; 32], StoreError> {
-    key::read_or_make(path)
+/// The key that tokens are derived with, beside the store in the folder `path`. With `make` one is made where there is none.
+pub fn token_key(path: &Path, make: bool) -> Result<[u8; 32], StoreError> {
+    if make { key::read_or_make(path) } else { key::read(path) }
 }
 
 /// An empty store that lives as long as the value.

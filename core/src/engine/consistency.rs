@@ -1,0 +1,741 @@
+//! Whether the records fit each other: every index has what its records say and nothing else, every count is what is
+//! there, and nothing names what is not there.
+//!
+//! `store.verify` asks this after it has checked each record by itself. Every record is looked at once, in the order of
+//! the keys, and whatever belongs to it is looked up: so it takes no more memory for a larger store. What is written in
+//! two places is looked at from both.
+
+use super::Tx;
+use super::keys;
+use super::people;
+use super::view::{MAX_DEPTH, account_line, load_role};
+use crate::error::{Code, Error};
+use crate::model::{Account, Group, Id, Lifecycle, Member, Operator, Package, Resource, Role, User};
+use crate::store::{Backend, Order};
+use serde::de::DeserializeOwned;
+
+/// How many records are read at once.
+const STEP: usize = 500;
+/// Letters of keys of which the first id is an account: all of them go with it.
+const OF_AN_ACCOUNT: &[u8] = &[
+    keys::CHILD,
+    keys::GROUP,
+    keys::GROUP_MEMBER,
+    keys::ACCOUNT_INVITATION,
+    keys::SEAT,
+    keys::LEASE,
+    keys::MEMBER,
+    keys::RESOURCE,
+    keys::METER,
+    keys::POLICY,
+    keys::SUPPRESSION,
+    keys::TALLY,
+    keys::OPEN_INVITATION,
+    keys::INVITED,
+    keys::RESOURCE_OF_OWNER,
+    keys::RESOURCE_OF_GROUP,
+    keys::ACCOUNT_ROLE,
+    keys::SHARE,
+    keys::SHARED_WITH,
+    keys::TEAM_SUPPRESSION,
+];
+/// Letters of keys of which the first id is a user.
+const OF_A_USER: &[u8] = &[keys::MEMBERSHIP, keys::OPERATOR, keys::USER_LINK];
+
+/// What does not fit, at most `most` of it, each with the key at which it was noticed.
+pub(crate) fn check(backend: &dyn Backend, most: usize) -> Result<Vec<String>, Error> {
+    let mut found = Vec::new();
+    // Keys of records begin with a letter.
+    let mut from = vec![b'A'];
+    loop {
+        let rows = backend.range(&from, &[0x7f], Order::Ascending, STEP)?;
+        for (key, record) in &rows {
+            let mut look = Look { backend, tx: Tx::new(backend), value: &record.value, found: Vec::new() };
+            match look.at(key) {
+                Ok(()) => {}
+                Err(error) if matches!(error.code(), Code::StoreCorrupt | Code::NotFound) => look.found.push(error.message().to_owned()),
+                Err(error) => return Err(error),
+            }
+            found.extend(look.found.iter().map(|what| format!("{}: {what}", key.escape_ascii())));
+            if found.len() >= most {
+                found.truncate(most);
+                return Ok(found);
+            }
+        }
+        match rows.last() {
+            Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),
+            _ => return Ok(found),
+        }
+    }
+}
+
+/// One record that is looked at.
+struct Look<'a> {
+    backend: &'a dyn Backend,
+    tx: Tx<'a>,
+    value: &'a [u8],
+    found: Vec<String>,
+}
+
+fn broken(what: impl Into<String>) -> Error {
+    Error::new(Code::StoreCorrupt, what)
+}
+
+fn id(text: &str) -> Result<Id, Error> {
+    Id::new(text).map_err(|error| broken(format!("`{text}` is no id: {error}")))
+}
+
+impl Look<'_> {
+    fn at(&mut self, key: &[u8]) -> Result<(), Error> {
+        let mut parts = key.split(|byte| *byte == 0).map(|part| std::str::from_utf8(part).map_err(|_| broken("the key is no text")));
+        let letter = parts.next().transpose()?.and_then(|letter| letter.bytes().next()).unwrap_or(0);
+        let parts: Vec<&str> = parts.collect::<Result<_, _>>()?;
+        if let (true, Some(first)) = (OF_AN_ACCOUNT.contains(&letter), parts.first()) {
+            self.must_have(keys::account(&id(first)?), "its account is gone")?;
+        }
+        if let (true, Some(first)) = (OF_A_USER.contains(&letter), parts.first()) {
+            self.must_have(keys::user(&id(first)?), "its user is gone")?;
+        }
+        match (letter, parts.as_slice()) {
+            (keys::ACCOUNT, [account]) => self.account(&id(account)?),
+            (keys::CHILD, [parent, child]) => {
+                let below: Option<Account> = self.tx.get(&keys::account(&id(child)?))?;
+                self.must(
+                    below.is_some_and(|below| below.parent.is_some_and(|above| above.as_str() == *parent)),
+                    "the account is not below this one",
+                );
+                Ok(())
+            }
+            (keys::EMAIL, [address]) => {
+                let user: Id = self.record()?;
+                let user: Option<User> = self.tx.get(&keys::user(&user))?;
+                self.must(user.is_some_and(|user| user.email.key() == *address), "no user has this address");
+                Ok(())
+            }
+            (keys::USER, [user]) => self.user(&id(user)?),
+            (keys::PERSON, [list, _, _, user]) => self.person(key, list, &id(user)?),
+            (keys::SEAT, [account, user]) => self.seat(&id(account)?, &id(user)?),
+            (keys::MEMBER, [account, user]) => self.member(&id(account)?, &id(user)?),
+            (keys::MEMBERSHIP, [user, account]) => self.must_have(keys::member(&id(account)?, &id(user)?), "the user is no member of the account"),
+            (keys::GROUP, [account, group]) => {
+                let record: Group = self.record()?;
+                self.must(record.account.as_str() == *account && record.id.as_str() == *group, "the record is that of another group");
+                self.must_have(keys::tally(&record.account, "groups"), "it is not counted")
+            }
+            (keys::GROUP_MEMBER, [account, group, user]) => {
+                let member: Option<Member> = self.tx.get(&keys::member(&id(account)?, &id(user)?))?;
+                self.must(member.is_some_and(|member| member.group.is_some_and(|of| of.as_str() == *group)), "the member is not in the group");
+                self.must_have(keys::group_tally(&id(account)?, &id(group)?), "it is not counted")
+            }
+            (keys::TALLY, [account, "members"]) => self.tally(keys::MEMBER, &[account]),
+            (keys::TALLY, [account, "users"]) => self.tally(keys::SEAT, &[account]),
+            (keys::TALLY, [account, "groups"]) => self.tally(keys::GROUP, &[account]),
+            (keys::TALLY, [account, "group", group]) => self.tally(keys::GROUP_MEMBER, &[account, group]),
+            (keys::TALLY, _) => Err(broken("it counts what is not known")),
+            (keys::PACKAGE, [package]) => self.package(&id(package)?),
+            (keys::PACKAGE_ACCOUNT, [package, account]) => {
+                self.must_have(keys::package(&id(package)?), "the package is gone")?;
+                let account: Option<Account> = self.tx.get(&keys::account(&id(account)?))?;
+                self.must(account.is_some_and(|account| account.package.is_some_and(|of| of.as_str() == *package)), "the account does not use it");
+                Ok(())
+            }
+            (keys::ROLE, [role]) => self.role(&id(role)?),
+            (keys::ROLE_USE, [role, used_by @ ..]) => self.role_use(&id(role)?, used_by),
+            (keys::ACCOUNT_ROLE, [account, role]) => {
+                let role: Option<Role> = self.tx.get(&keys::role(&id(role)?))?;
+                self.must(role.is_some_and(|role| role.account.is_some_and(|of| of.as_str() == *account)), "the role is not the account's own");
+                Ok(())
+            }
+            (keys::OPERATOR, [user]) => {
+                let operator: Operator = self.record()?;
+                self.must(operator.user.as_str() == *user, "the record is that of another operator");
+                self.must_be_role(&operator.role)?;
+                let (from, until) = keys::below(keys::MEMBERSHIP, &[user]);
+                let is_member = !self.backend.range(&from, &until, Order::Ascending, 1)?.is_empty();
+                self.must(!is_member, "an operator is a member of no account");
+                Ok(())
+            }
+            (keys::RESOURCE, [account, kind, resource]) => self.resource(&id(account)?, &id(kind)?, &id(resource)?),
+            (keys::RESOURCE_OF_OWNER, [account, owner, kind, resource]) => {
+                let resource: Option<Resource> = self.tx.get(&keys::resource(&id(account)?, &id(kind)?, &id(resource)?))?;
+                self.must(resource.is_some_and(|resource| resource.owner.as_str() == *owner), "the resource is not theirs");
+                Ok(())
+            }
+            (keys::RESOURCE_OF_GROUP, [account, group, kind, resource]) => {
+                let resource: Option<Resource> = self.tx.get(&keys::resource(&id(account)?, &id(kind)?, &id(resource)?))?;
+                self.must(
+                    resource.is_some_and(|resource| resource.group.is_some_and(|of| of.as_str() == *group)),
+                    "the resource does not carry the group",
+                );
+                Ok(())
+            }
+            (keys::LEASE | keys::SHARE, [account, kind, resource]) => {
+                self.must_have(keys::resource(&id(account)?, &id(kind)?, &id(resource)?), "the resource is gone")
+            }
+            (keys::SHARED_WITH, [below, above, kind, resource]) => {
+                let line = account_line(&mut self.tx, &id(below)?)?;
+                self.must(line.iter().skip(1).any(|account| account.id.as_str() == *above), "the account that shares is not above");
+                self.must_have(keys::share(&id(above)?, &id(kind)?, &id(resource)?), "it is not shared")
+            }
+            (keys::TOMBSTONE, [kind, deleted]) => {
+                let living = [kind.as_bytes(), &[0], deleted.as_bytes()].concat();
+                let again = self.tx.has(&living)?;
+                self.must(!again, "an id that was deleted is in use again");
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn account(&mut self, key: &Id) -> Result<(), Error> {
+        let account: Account = self.record()?;
+        self.must(account.id == *key, "the record is that of another account");
+        if let Some(parent) = &account.parent {
+            self.must_have(keys::child(parent, key), "the account above does not know it")?;
+        }
+        let depth = account_line(&mut self.tx, key)?.len();
+        self.must(depth <= MAX_DEPTH, "it lies too deep");
+        match &account.owner {
+            Some(owner) => {
+                let member: Option<Member> = self.tx.get(&keys::member(key, owner))?;
+                self.must(member.is_some_and(|member| member.owner), "its owner is no member who owns it");
+            }
+            None => {
+                let waits = matches!(account.lifecycle, Lifecycle::Pending | Lifecycle::Closed { was_pending: true, .. });
+                self.must(waits, "it has no owner, and does not wait for one");
+            }
+        }
+        if let Some(package) = &account.package {
+            self.must_have(keys::package(package), "its package is gone")?;
+            self.must_have(keys::package_account(package, key), "its package does not know it")?;
+        }
+        if let Some(next) = &account.next_package {
+            self.must_have(keys::package(&next.package), "its next package is gone")?;
+        }
+        if let Some(role) = &account.default_role {
+            self.must_be_role(role)?;
+        }
+        self.must_have(keys::group(key, &account.default_group), "its default group is gone")?;
+        let children = self.count(keys::CHILD, &[key.as_str()])?;
+        self.must(account.children == children, &format!("it counts {} accounts below, there are {children}", account.children));
+        Ok(())
+    }
+
+    fn user(&mut self, key: &Id) -> Result<(), Error> {
+        let user: User = self.record()?;
+        self.must(user.id == *key, "the record is that of another user");
+        let has_address: Option<Id> = self.tx.get(&keys::email(user.email.key()))?;
+        self.must(has_address.as_ref() == Some(key), "the address leads to somebody else");
+        self.must_be_listed(people::PLATFORM, &user)
+    }
+
+    fn person(&mut self, key: &[u8], list: &str, user: &Id) -> Result<(), Error> {
+        let user: User = self.tx.get(&keys::user(user))?.ok_or_else(|| broken("its user is gone"))?;
+        self.must(people::entries(list, &user).iter().any(|entry| entry == key), "the user has another name or address");
+        if list != people::PLATFORM {
+            self.must_have(keys::seat(&id(list)?, &user.id), "the user is in no account of this list")?;
+        }
+        Ok(())
+    }
+
+    fn seat(&mut self, account: &Id, key: &Id) -> Result<(), Error> {
+        let user: User = self.tx.get(&keys::user(key))?.ok_or_else(|| broken("its user is gone"))?;
+        self.must_be_listed(account.as_str(), &user)?;
+        self.must_have(keys::tally(account, "users"), "it is not counted")?;
+        let counted: u64 = self.record()?;
+        let there = self.memberships_below(account, key)?;
+        self.must(counted == there && there > 0, &format!("it counts {counted} memberships, there are {there}"));
+        Ok(())
+    }
+
+    /// How many memberships a user has in an account and below it.
+    fn memberships_below(&mut self, account: &Id, user: &Id) -> Result<u64, Error> {
+        let (first, last) = keys::below(keys::CHILD, &[account.as_str()]);
+        if self.backend.range(&first, &last, Order::Ascending, 1)?.is_empty() {
+            return self.tx.has(&keys::member(account, user)).map(u64::from);
+        }
+        let (mut from, until) = keys::below(keys::MEMBERSHIP, &[user.as_str()]);
+        let mut found = 0;
+        loop {
+            let rows = self.backend.range(&from, &until, Order::Ascending, STEP)?;
+            for (key, _) in &rows {
+                let of = keys::last_id(key).ok_or_else(|| broken("a membership names no account"))?;
+                let line = account_line(&mut Tx::new(self.backend), &of)?;
+                found += u64::from(line.iter().any(|above| above.id == *account));
+            }
+            match rows.last() {
+                Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),
+                _ => return Ok(found),
+            }
+        }
+    }
+
+    fn member(&mut self, account: &Id, user: &Id) -> Result<(), Error> {
+        let member: Member = self.record()?;
+        self.must(member.account == *account && member.user == *user, "the record is that of another membership");
+        self.must_have(keys::user(user), "its user is gone")?;
+        self.must_have(keys::membership(user, account), "the user does not know it")?;
+        self.must_have(keys::tally(account, "members"), "it is not counted")?;
+        let line = account_line(&mut self.tx, account)?;
+        for above in &line {
+            self.must_have(keys::seat(&above.id, user), "it takes no seat")?;
+        }
+        let owner = line.first().and_then(|account| account.owner.as_ref());
+        self.must(member.owner == (owner == Some(user)), "the account has another owner");
+        let mut administrator = false;
+        if let Some(role) = &member.role {
+            self.must_have(keys::role_use(role, "member", &[account.as_str(), user.as_str()]), "the role does not know it")?;
+            let role = load_role(&mut self.tx, role)?.ok_or_else(|| broken("its role is gone"))?;
+            let usable = role.account.as_ref().is_none_or(|of| line.iter().any(|above| above.id == *of));
+            self.must(usable, "its role is that of another account");
+            administrator = role.administrator;
+        }
+        self.must(member.administrator == administrator, "it is half an administrator's");
+        match &member.group {
+            Some(group) => {
+                self.must(!member.owner && !administrator, "owner and administrators are in no group");
+                self.must_have(keys::group(account, group), "its group is gone")?;
+                self.must_have(keys::group_member(account, group, user), "the group does not know it")
+            }
+            None => {
+                self.must(member.owner || administrator, "a plain member is in a group");
+                Ok(())
+            }
+        }
+    }
+
+    fn package(&mut self, key: &Id) -> Result<(), Error> {
+        let package: Package = self.record()?;
+        self.must(package.id == *key, "the record is that of another package");
+        if let Some(role) = &package.role {
+            self.must_be_role(role)?;
+            self.must_have(keys::role_use(role, "package", &[key.as_str()]), "its role does not know it")?;
+        }
+        let accounts = self.count(keys::PACKAGE_ACCOUNT, &[key.as_str()])?;
+        self.must(package.accounts == accounts, &format!("it counts {} accounts, there are {accounts}", package.accounts));
+        Ok(())
+    }
+
+    fn role(&mut self, key: &Id) -> Result<(), Error> {
+        let role: Role = self.record()?;
+        self.must(role.id == *key && !role.built_in, "the record is that of another role");
+        for included in &role.includes {
+            self.must_be_role(included)?;
+            self.must_have(keys::role_use(included, "role", &[key.as_str()]), "a role that it includes does not know it")?;
+        }
+        if let Some(account) = &role.account {
+            self.must_have(keys::account(account), "its account is gone")?;
+            self.must_have(keys::account_role(account, key), "its account does not know it")?;
+        }
+        Ok(())
+    }
+
+    fn role_use(&mut self, role: &Id, used_by: &[&str]) -> Result<(), Error> {
+        self.must_be_role(role)?;
+        let used = match used_by {
+            ["member", account, user] => {
+                self.tx.get::<Member>(&keys::member(&id(account)?, &id(user)?))?.is_some_and(|member| member.role.as_ref() == Some(role))
+            }
+            ["package", package] => self.tx.get::<Package>(&keys::package(&id(package)?))?.is_some_and(|package| package.role.as_ref() == Some(role)),
+            ["role", other] => self.tx.get::<Role>(&keys::role(&id(other)?))?.is_some_and(|other| other.includes.contains(role)),
+            _ => false,
+        };
+        self.must(used, "nothing there uses the role");
+        Ok(())
+    }
+
+    fn resource(&mut self, account: &Id, kind: &Id, key: &Id) -> Result<(), Error> {
+        let resource: Resource = self.record()?;
+        self.must(resource.account == *account && resource.kind == *kind && resource.id == *key, "the record is that of another resource");
+        self.must_have(keys::member(account, &resource.owner), "its owner is no member")?;
+        self.must_have(keys::resource_of_owner(account, &resource.owner, kind, key), "its owner does not know it")?;
+        if let Some(group) = &resource.group {
+            self.must_have(keys::group(account, group), "its group is gone")?;
+            self.must_have(keys::resource_of_group(account, group, kind, key), "its group does not know it")?;
+        }
+        Ok(())
+    }
+
+    /// The record itself.
+    fn record<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_slice(self.value).map_err(|error| broken(format!("cannot be read: {error}")))
+    }
+
+    fn must(&mut self, fits: bool, what: &str) {
+        if !fits {
+            self.found.push(what.to_owned());
+        }
+    }
+
+    fn must_have(&mut self, key: Vec<u8>, what: &str) -> Result<(), Error> {
+        let there = self.tx.has(&key)?;
+        self.must(there, what);
+        Ok(())
+    }
+
+    fn must_be_role(&mut self, role: &Id) -> Result<(), Error> {
+        let there = load_role(&mut self.tx, role)?.is_some();
+        self.must(there, &format!("the role `{role}` is gone"));
+        Ok(())
+    }
+
+    fn must_be_listed(&mut self, list: &str, user: &User) -> Result<(), Error> {
+        for entry in people::entries(list, user) {
+            self.must_have(entry, "a list of users does not have it")?;
+        }
+        Ok(())
+    }
+
+    /// A count must be that of the records below these ids, and is not kept where there are none.
+    fn tally(&mut self, letter: u8, parts: &[&str]) -> Result<(), Error> {
+        let counted: u64 = self.record()?;
+        let there = self.count(letter, parts)?;
+        self.must(counted == there && there > 0, &format!("it counts {counted}, there are {there}"));
+        Ok(())
+    }
+
+    fn count(&mut self, letter: u8, parts: &[&str]) -> Result<u64, Error> {
+        let (mut from, until) = keys::below(letter, parts);
+        let mut counted = 0;
+        loop {
+            let rows = self.backend.range(&from, &until, Order::Ascending, STEP)?;
+            counted += rows.len() as u64;
+            match rows.last() {
+                Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),
+                _ => return Ok(counted),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Ctx, Engine};
+    use crate::model::{Actor, Count, Name, Policies, PolicyRecord, Profile};
+    use crate::ops::{Operation, accounts, members, packages, roles, users};
+    use crate::options::OpenOptions;
+    use crate::store::Batch;
+    use serde_json::{Value, json};
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::path::Path;
+
+    fn engine() -> std::sync::Arc<Engine> {
+        let engine = Engine::open(Path::new(":memory:"), &OpenOptions::default()).unwrap();
+        change(&engine, |ctx| {
+            let set = Policies { depth: Some(Count::new(5).unwrap()), ..Policies::default() };
+            ctx.tx.put(keys::policy(None), &PolicyRecord { preset: None, set })
+        });
+        engine
+    }
+
+    /// What no operation does yet.
+    fn change(engine: &Engine, change: impl FnOnce(&mut Ctx<'_>) -> Result<(), Error>) {
+        let mut ctx = engine.ctx(&Actor::System);
+        change(&mut ctx).unwrap();
+        let (batch, touched) = ctx.tx.finish();
+        engine.backend.commit(&batch.unwrap()).unwrap();
+        engine.look_again_at(&touched).unwrap();
+    }
+
+    fn run<O: Operation>(engine: &Engine, request: Value) -> Result<O::Answer, Code> {
+        engine.run(&Actor::System, serde_json::from_value::<O>(request).unwrap()).map_err(|error| error.code())
+    }
+
+    fn names(first: &str, last: &str) -> Profile {
+        let name = |text: &str| Name::new(text).ok();
+        Profile { first_name: name(first), last_name: name(last), ..Profile::default() }
+    }
+
+    fn rename(engine: &Engine, user: &str, first: &str, last: &str) {
+        change(engine, |ctx| {
+            let before = users::load(ctx, &Id::new(user).unwrap(), "/user")?;
+            let after = User { profile: names(first, last), ..before.clone() };
+            let accounts = users::accounts_of(ctx, &before.id, usize::MAX)?;
+            people::rename(ctx, &before, &after, &accounts)?;
+            ctx.tx.put(keys::user(&after.id), &after)
+        });
+    }
+
+    fn all(engine: &Engine) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let rows = engine.backend.range(b"A", &[0x7f], Order::Ascending, usize::MAX).unwrap();
+        rows.into_iter().map(|(key, record)| (key, record.value)).collect()
+    }
+
+    fn write(engine: &Engine, key: &[u8], value: Option<&[u8]>) {
+        let batch = Batch { writes: vec![(key.to_vec(), value.map(<[u8]>::to_vec))], expected: Vec::new() };
+        engine.backend.commit(&batch).unwrap();
+    }
+
+    fn breaks(engine: &Engine) -> Vec<String> {
+        check(&*engine.backend, 100).unwrap()
+    }
+
+    /// A store with something of everything.
+    fn filled() -> Engine {
+        let engine = engine();
+        run::<roles::Create>(&engine, json!({"id": "sender", "name": "Sender", "allow": [{"permission": "campaigns"}]})).unwrap();
+        run::<roles::Create>(&engine, json!({"id": "more", "name": "More", "includes": ["sender", "full"]})).unwrap();
+        run::<packages::Create>(&engine, json!({"id": "small", "name": "Small", "role": "more"})).unwrap();
+        let owner = |user: &str| json!({"user": user, "email": format!("{user}@example.com"), "first_name": "First", "last_name": user});
+        run::<accounts::Create>(&engine, json!({"id": "top", "name": "Top", "package": "small", "owner": owner("tom")})).unwrap();
+        run::<accounts::Create>(&engine, json!({"id": "kid", "name": "Kid", "parent": "top", "owner": owner("kim")})).unwrap();
+        run::<accounts::Create>(&engine, json!({"id": "kidkid", "name": "Kidkid", "parent": "kid", "owner": {"user": "tom"}})).unwrap();
+        for (account, user, role) in [("top", "ann", "sender"), ("kid", "ben", "administrator"), ("kidkid", "cat", "more")] {
+            run::<members::Add>(&engine, json!({"account": account, "user": user, "email": format!("{user}@example.com"), "role": role})).unwrap();
+        }
+        run::<members::Add>(&engine, json!({"account": "kidkid", "user": "ann", "role": "administrator"})).unwrap();
+        run::<accounts::Create>(&engine, json!({"id": "gone", "name": "Gone", "owner": owner("gus")})).unwrap();
+        run::<accounts::Delete>(&engine, json!({"account": "gone"})).unwrap();
+        change(&engine, |ctx| {
+            let operator = Operator {
+                user: Id::new("oda").unwrap(),
+                role: Id::new("full").unwrap(),
+                disabled: false,
+                rev: 1,
+                created_at_ms: 0,
+                updated_at_ms: 0,
+            };
+            users::create(ctx, Some(operator.user.clone()), crate::model::Email::new("oda@example.com").unwrap(), None, None, "/email")?;
+            ctx.tx.put(keys::operator(&operator.user), &operator)?;
+            let [account, kind, lists, owner, group] = ["top", "campaign", "one", "ann", "default"].map(|text| Id::new(text).unwrap());
+            let resource = Resource {
+                account: account.clone(),
+                kind: kind.clone(),
+                id: lists.clone(),
+                owner: owner.clone(),
+                group: Some(group.clone()),
+                shared: true,
+                rev: 1,
+                created_at_ms: 0,
+                updated_at_ms: 0,
+            };
+            ctx.tx.put(keys::resource(&account, &kind, &lists), &resource)?;
+            ctx.tx.mark(keys::resource_of_owner(&account, &owner, &kind, &lists));
+            ctx.tx.mark(keys::resource_of_group(&account, &group, &kind, &lists));
+            let own = Role { id: Id::new("own").unwrap(), account: Some(account.clone()), ..crate::model::BuiltIn::Author.role().unwrap() };
+            ctx.tx.put(keys::role(&own.id), &Role { built_in: false, ..own.clone() })?;
+            ctx.tx.mark(keys::account_role(&account, &own.id));
+            Ok(())
+        });
+        assert_eq!(breaks(&engine), [""; 0]);
+        engine
+    }
+
+    /// What stands alone: nothing else tells that it was there.
+    const ALONE: &[u8] = &[keys::METER, keys::POLICY, keys::TOMBSTONE, keys::OPERATOR];
+
+    #[test]
+    fn every_record_that_is_missing_is_noticed() {
+        let engine = filled();
+        for (key, value) in all(&engine) {
+            write(&engine, &key, None);
+            let noticed = !breaks(&engine).is_empty();
+            assert!(noticed || ALONE.contains(&key[0]), "{} can be taken away", key.escape_ascii());
+            write(&engine, &key, Some(&value));
+        }
+        assert_eq!(breaks(&engine), [""; 0]);
+    }
+
+    /// Each key again, with an id exchanged for another that exists: an index that says too much.
+    #[test]
+    fn every_entry_too_many_is_noticed() {
+        let engine = filled();
+        let before = all(&engine);
+        let there: BTreeSet<Vec<u8>> = before.iter().map(|(key, _)| key.clone()).collect();
+        let mut tried = BTreeMap::new();
+        for (key, value) in &before {
+            let parts: Vec<&[u8]> = key.split(|byte| *byte == 0).collect();
+            for place in 1..parts.len() {
+                for other in ["top", "kid", "tom", "ann", "cat", "small", "more", "default", "nobody"] {
+                    let mut parts = parts.clone();
+                    parts[place] = other.as_bytes();
+                    let another = parts.join(&0);
+                    if there.contains(&another) || ALONE.contains(&another[0]) {
+                        continue;
+                    }
+                    write(&engine, &another, Some(value));
+                    assert!(!breaks(&engine).is_empty(), "{} can be added", another.escape_ascii());
+                    write(&engine, &another, None);
+                    *tried.entry(another[0]).or_insert(0) += 1;
+                }
+            }
+        }
+        assert!(tried.len() >= 19, "{tried:?}");
+    }
+
+    #[test]
+    fn every_count_that_is_wrong_and_every_field_that_names_another_is_noticed() {
+        let engine = filled();
+        for (key, value) in all(&engine) {
+            let Ok(record) = serde_json::from_slice::<Value>(&value) else { unreachable!() };
+            let mut altered = Vec::new();
+            if let Some(count) = record.as_u64() {
+                altered.extend([json!(count - 1), json!(count + 1)]);
+            }
+            let fields = [
+                "id",
+                "account",
+                "user",
+                "owner",
+                "parent",
+                "package",
+                "role",
+                "group",
+                "default_group",
+                "default_role",
+                "next_package",
+                "email",
+                "kind",
+                "children",
+                "accounts",
+                "includes",
+                "administrator",
+                "built_in",
+            ];
+            let tells = |field: &str| record.get(field).is_some() && !ALONE.contains(&key[0]) && (key[0], field) != (keys::ROLE, "administrator");
+            for field in fields.into_iter().filter(|field| tells(field)) {
+                for other in [json!("nobody"), json!("kid"), json!("tom"), json!(7), json!(true), json!(["nobody"]), Value::Null] {
+                    let mut record = record.clone();
+                    if record[field] == other {
+                        continue;
+                    }
+                    record[field] = other;
+                    altered.push(record);
+                }
+            }
+            for other in altered {
+                write(&engine, &key, Some(other.to_string().as_bytes()));
+                // An account can have a group and a role for new members by default, or none.
+                let harmless = other.get("default_role") != record.get("default_role") && other["default_role"].is_null();
+                assert!(harmless || !breaks(&engine).is_empty(), "{} can be {other}", key.escape_ascii());
+            }
+            write(&engine, &key, Some(&value));
+        }
+        assert_eq!(breaks(&engine), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_told_is_bounded() {
+        let engine = filled();
+        for (key, _) in all(&engine).iter().filter(|(key, _)| key[0] == keys::PERSON) {
+            write(&engine, key, None);
+        }
+        assert_eq!(check(&*engine.backend, 3).unwrap().len(), 3);
+        assert!(check(&*engine.backend, 1000).unwrap().len() > 10);
+    }
+
+    /// What the lists, seats and counts of users have to be, computed from nothing but accounts, users and memberships.
+    fn naively(engine: &Engine) -> BTreeMap<Vec<u8>, u64> {
+        let rows = all(engine);
+        let of = |letter: u8| rows.iter().filter(move |(key, _)| key[0] == letter).map(|(_, value)| serde_json::from_slice::<Value>(value).unwrap());
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let accounts: BTreeMap<String, Value> = of(keys::ACCOUNT).map(|account| (text(&account["id"]), account)).collect();
+        let users: BTreeMap<String, Value> = of(keys::USER).map(|user| (text(&user["id"]), user)).collect();
+        let mut counts: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
+        let mut seats: BTreeMap<(String, String), u64> = BTreeMap::new();
+        for member in of(keys::MEMBER) {
+            let mut account = text(&member["account"]);
+            *counts.entry(format!("C\0{account}\0members").into_bytes()).or_default() += 1;
+            if let Some(group) = member["group"].as_str() {
+                *counts.entry(format!("C\0{account}\0group\0{group}").into_bytes()).or_default() += 1;
+            }
+            while !account.is_empty() {
+                *seats.entry((account.clone(), text(&member["user"]))).or_default() += 1;
+                account = text(&accounts[&account]["parent"]);
+            }
+        }
+        for account in accounts.keys() {
+            counts.insert(format!("C\0{account}\0groups").into_bytes(), 1);
+        }
+        let mut listed: Vec<(String, String)> = seats.keys().cloned().collect();
+        listed.extend(users.keys().map(|user| (String::new(), user.clone())));
+        for (list, user) in listed {
+            let profile = &users[&user]["profile"];
+            let (first, last) = (text(&profile["first_name"]), text(&profile["last_name"]));
+            let orders = [("email", text(&users[&user]["email"])), ("first", format!("{first} {last}")), ("name", format!("{last} {first}"))];
+            for (order, by) in orders {
+                let mut by = by.to_lowercase();
+                by.truncate((0..=128).rev().find(|at| by.is_char_boundary(*at)).unwrap());
+                counts.insert(format!("f\0{list}\0{order}\0{by}\0{user}").into_bytes(), 0);
+            }
+        }
+        for ((account, user), number) in seats {
+            *counts.entry(format!("C\0{account}\0users").into_bytes()).or_default() += 1;
+            counts.insert(format!("k\0{account}\0{user}").into_bytes(), number);
+        }
+        counts
+    }
+
+    /// R-ACC-6, R-INV-9: whoever comes, goes, changes their name, and whatever becomes of the accounts.
+    #[test]
+    fn lists_seats_and_counts_are_what_a_look_at_every_record_gives() {
+        let mut state = 7_u64;
+        let mut roll = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).unwrap() % below
+        };
+        let mut done: BTreeMap<&str, usize> = BTreeMap::new();
+        let long = "Ünä".repeat(40);
+        for _ in 0..6 {
+            let engine = engine();
+            for role in ["administrator", "plain"] {
+                // The first is there already.
+                let _ = run::<roles::Create>(&engine, json!({"id": role, "name": role}));
+            }
+            for step in 0..120 {
+                let rows = all(&engine);
+                let mut one_of = |letter: u8| {
+                    let ids: Vec<&[u8]> = rows.iter().map(|(key, _)| key.as_slice()).filter(|key| key[0] == letter).collect();
+                    if ids.is_empty() { "nobody".to_owned() } else { String::from_utf8_lossy(&ids[roll(ids.len())][2..]).into_owned() }
+                };
+                let (mut account, mut user, parent) = (one_of(keys::ACCOUNT), one_of(keys::USER), one_of(keys::ACCOUNT));
+                if let (Some((of, member)), 0..3) = (one_of(keys::MEMBER).split_once('\0'), roll(5)) {
+                    (account, user) = (of.to_owned(), member.to_owned());
+                }
+                let new = json!({"user": format!("u{step}x"), "email": format!("U{step}@Example.com"), "first_name": "Ann", "last_name": user});
+                let role = ["administrator", "plain", "full"][roll(3)];
+                let (what, ended) = match roll(20) {
+                    0..4 => {
+                        let mut request =
+                            json!({"id": format!("a{step}"), "name": "A", "owner": if roll(3) == 0 { new } else { json!({"user": user}) }});
+                        if roll(4) > 0 {
+                            request["parent"] = parent.into();
+                        }
+                        ("create", run::<accounts::Create>(&engine, request).map(drop))
+                    }
+                    4 if roll(2) == 0 => ("delete", run::<accounts::Delete>(&engine, json!({"account": account, "children": "delete"})).map(drop)),
+                    4 => ("detach", run::<accounts::Delete>(&engine, json!({"account": account, "children": "detach"})).map(drop)),
+                    5..7 => {
+                        let request = json!({"id": format!("u{step}"), "email": format!("u{step}@Example.com")});
+                        ("user", run::<users::Create>(&engine, request).map(drop))
+                    }
+                    7..14 => ("add", run::<members::Add>(&engine, json!({"account": account, "user": user, "role": role})).map(drop)),
+                    14..16 => ("role", run::<members::SetRole>(&engine, json!({"account": account, "user": user, "role": role})).map(drop)),
+                    16..18 => ("remove", run::<members::Remove>(&engine, json!({"account": account, "user": user})).map(drop)),
+                    _ => {
+                        let there = run::<users::Get>(&engine, json!({"user": user})).map(drop);
+                        if there.is_ok() {
+                            let name = [long.as_str(), "Zoë", "ann", "ANN", ""];
+                            rename(&engine, &user, name[roll(5)], name[roll(5)]);
+                        }
+                        ("rename", there)
+                    }
+                };
+                *done.entry(what).or_default() += usize::from(ended.is_ok());
+                let counted = |key: &[u8]| [keys::PERSON, keys::SEAT, keys::TALLY].contains(&key[0]);
+                let found: BTreeMap<Vec<u8>, u64> = all(&engine)
+                    .into_iter()
+                    .filter(|(key, _)| counted(key))
+                    .map(|(key, value)| (key, serde_json::from_slice(&value).unwrap_or(0)))
+                    .collect();
+                let expected = naively(&engine);
+                for key in expected.keys().chain(found.keys()) {
+                    assert_eq!(found.get(key), expected.get(key), "{} after {what} {account} {user}, step {step}", key.escape_ascii());
+                }
+                assert_eq!(breaks(&engine), [""; 0], "after {what} {account} {user}, step {step}");
+            }
+        }
+        assert!(done.len() == 8 && done.values().all(|times| *times >= 5), "{done:?}");
+    }
+}
