@@ -472,7 +472,7 @@ mod tests {
     }
 
     /// A store with something of everything.
-    fn filled() -> Engine {
+    fn filled() -> std::sync::Arc<Engine> {
         let engine = engine();
         run::<roles::Create>(&engine, json!({"id": "sender", "name": "Sender", "allow": [{"permission": "campaigns"}]})).unwrap();
         run::<roles::Create>(&engine, json!({"id": "more", "name": "More", "includes": ["sender", "full"]})).unwrap();

@@ -1,13 +1,13 @@
 //! Accounts in teams: further accounts with their price, ownership, the accounts of a team, switching between accounts
 //! (R-TEA-1 to R-TEA-5, R-SES-5).
 
-use super::{Access, Effect, Operation, SCAN_MAX, accounts, check_rev, invitations, members, page_size, users};
+use super::{Access, Effect, Operation, SCAN_MAX, accounts, check_rev, invitations, links, members, page_size, users};
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::view::{MAX_DEPTH, account_line, powers_on_paper};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
 use crate::model::{
-    self, Actor, ChildOwner, Count, Cursor, Email, Id, Lifecycle, Limits, Link, LinkKind, Member, Name, OutboxKind, OutboxMessage, Package, Price,
+    self, Actor, ChildOwner, Count, Cursor, Email, Id, Lifecycle, Limits, LinkKind, Member, Name, OutboxKind, OutboxMessage, Package, Price,
 };
 use crate::rules::account::{Status, effective_status};
 use schemars::JsonSchema;
@@ -281,17 +281,8 @@ fn renamed(error: Error, from: &str, to: &str) -> Error {
 
 /// Sends the owner of a new account the link that they set their first password with.
 fn send_first_password(ctx: &mut Ctx<'_>, account: &Id, user: &model::User) -> Result<(), Error> {
-    let life_ms = ctx.policies(Some(account))?.link_life_ms.get();
-    let link = Link {
-        id: ctx.new_id(None, keys::LINK, keys::link, "link")?,
-        kind: LinkKind::PasswordReset,
-        user: user.id.clone(),
-        email: user.email.clone(),
-        generation: 1,
-        expires_at_ms: Count::new(ctx.now_ms.saturating_add(life_ms).min(Count::MAX)).unwrap_or_default(),
-    };
-    ctx.tx.put(keys::link(&link.id), &link)?;
-    ctx.tx.put(keys::user_link(&user.id, "password_reset"), &link.id)?;
+    let life_ms = ctx.policies(Some(account))?.link_life_ms;
+    let link = links::create(ctx, LinkKind::PasswordReset, &user.id, user.email.clone(), life_ms)?;
     ctx.tell_host(&OutboxMessage {
         kind: OutboxKind::PasswordReset,
         account: Some(account.clone()),
