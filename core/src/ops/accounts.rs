@@ -670,7 +670,7 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
     }
     ctx.tx.delete(keys::child(&parent, &account.id));
     save(ctx, account)?;
-    invitations::follow(ctx, &subtree)
+    invitations::follow(ctx, &subtree, &parent)
 }
 
 fn children_of(ctx: &mut Ctx<'_>, id: &Id) -> Result<Vec<Id>, Error> {
