@@ -1152,7 +1152,7 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
     roles::refuse_roles_from_above(ctx, &above, &subtree)?;
     ctx.tx.delete(keys::child(&parent, &account.id));
     save(ctx, account)?;
-    invitations::follow(ctx, &subtree)
+    invitations::follow(ctx, &subtree, &parent)
 }
 
 /// The accounts directly below one.

@@ -265,22 +265,30 @@ pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error>
     Ok(())
 }
 
-/// Accounts have left their team, with all below them: the invitations to them go along. One that also offers accounts
-/// that stayed offers those alone from now on. A role of an account that is no longer above gives way to the default role.
-pub(crate) fn follow(ctx: &mut Ctx<'_>, accounts: &[Id]) -> Result<(), Error> {
-    for account in accounts {
+/// Accounts have left their team, since the account `above` them goes: the invitations to them go along.
+///
+/// One that also offers accounts outside of `above` offers those alone from now on; otherwise, the accounts that leave
+/// together. A role of an account that is no longer above gives way to the default role.
+pub(crate) fn follow(ctx: &mut Ctx<'_>, leaving: &[Id], above: &Id) -> Result<(), Error> {
+    for account in leaving {
         for mut invitation in of_account(ctx, account)? {
-            let (gone, stayed): (Vec<_>, Vec<_>) = invitation.grants.clone().into_iter().partition(|grant| accounts.contains(&grant.account));
-            let mut grants = if stayed.is_empty() { gone } else { stayed };
-            for grant in &mut grants {
-                // A role of an account that is no longer above.
+            let mut along = Vec::new();
+            let mut outside = Vec::new();
+            for mut grant in invitation.grants.clone() {
+                if !leaving.contains(&grant.account) {
+                    if account_line(&mut ctx.tx, &grant.account)?.iter().all(|other| other.id != *above) {
+                        outside.push(grant);
+                    }
+                    continue;
+                }
                 if let Some(role) = &grant.role
                     && roles::load_for(ctx, role, &grant.account, "/account").is_err()
                 {
                     grant.role = None;
                 }
+                along.push(grant);
             }
-            offer(ctx, &mut invitation, grants)?;
+            offer(ctx, &mut invitation, if outside.is_empty() { along } else { outside })?;
             save(ctx, &mut invitation)?;
         }
     }

@@ -165,3 +165,30 @@ fn an_ended_invitation_leaves_nothing_open() {
     let forged = format!("{}0", &cid[..cid.len() - 1]);
     assert!(forged == cid || run(&engine, LookUp { token: forged }) == Err(Code::LinkInvalid));
 }
+
+/// R-ACC-3: the accounts below one that is deleted become teams of their own.
+#[test]
+fn an_offer_follows_an_account_that_leaves_its_team() {
+    let engine = engine();
+    let south = serde_json::json!({"id": "south", "name": "South", "parent": "acme", "owner": {"email": "sam@acme.example"}});
+    run(&engine, serde_json::from_value::<accounts::Create>(south).unwrap()).unwrap();
+    let offer = |addresses: &str, offered: &[&str]| {
+        let offered: Vec<_> = offered.iter().map(|account| serde_json::json!({"account": account, "role": "full"})).collect();
+        let request = serde_json::json!({"addresses": addresses, "accounts": offered});
+        run(&engine, serde_json::from_value::<Create>(request).unwrap()).unwrap();
+        last_token(&engine)
+    };
+    let links = [offer("a@new.example", &["acme", "north"]), offer("b@new.example", &["acme"]), offer("c@new.example", &["north", "south"])];
+    let request = accounts::Delete { account: id("acme"), children: Some(accounts::Children::Detach) };
+    run(&engine, request).unwrap();
+    let left =
+        run(&engine, serde_json::from_value::<List>(serde_json::json!({"account": "north", "below": true, "order": "email"})).unwrap()).unwrap();
+    let left: Vec<&str> = left.invitations.iter().map(|invitation| invitation.email.as_str()).collect();
+    assert_eq!(left, ["a@new.example", "c@new.example"]);
+    let [a, b, c] = links;
+    assert_eq!(accept(&engine, a).unwrap().accounts, [id("north")]);
+    assert_eq!(accept(&engine, b), Err(Code::InvitationDeleted));
+    assert_eq!(accept(&engine, c).unwrap().accounts, [id("north")]);
+    let (from, until) = keys::below(keys::OPEN_INVITATION, &[]);
+    assert!(write(&engine, |ctx| ctx.tx.range::<()>(&from, &until, 10)).is_empty());
+}
