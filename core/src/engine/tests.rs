@@ -151,7 +151,42 @@ fn a_panic_is_internal_and_leaves_a_handle_that_only_reads() {
     assert_eq!(read(&guard), Ok(false));
 }
 
-/// R-ACC-2. Below the platform nobody can ask for it yet: an account on hold cannot be entered.
+/// R-PKG-6: what is due is carried out before anything is read, in batches however much it is; a store that is only read
+/// any more is read as it is.
+#[test]
+fn what_is_due_is_seen_by_the_first_who_asks() {
+    const ACCOUNTS: usize = 1201;
+    let options: OpenOptions = serde_json::from_str(r#"{"clock":{"manual_ms":1781524800000},"seed":1}"#).unwrap();
+    let guard = Guard::new(Arc::new(Engine::open(Path::new(":memory:"), &options).unwrap()));
+    let call = |operation: &str, request: String| {
+        let entry = crate::ops::catalogue::find(operation).unwrap();
+        guard.enter(entry.effect, |engine| (entry.run_json)(engine, &Actor::System, request.as_bytes()))
+    };
+    for package in ["small", "large"] {
+        call("packages.create", format!(r#"{{"id":"{package}","name":"P"}}"#)).unwrap();
+    }
+    call("users.create", r#"{"id":"olga","email":"olga@acme.example"}"#.to_owned()).unwrap();
+    for number in 0..ACCOUNTS {
+        call("accounts.create", format!(r#"{{"id":"a{number}","name":"A","package":"small","owner":{{"user":"olga"}}}}"#)).unwrap();
+        call("accounts.edit", format!(r#"{{"account":"a{number}","package":"large","at":"next_month"}}"#)).unwrap();
+    }
+    let accounts = |package: &str| {
+        let answer = call("packages.get", format!(r#"{{"package":"{package}"}}"#)).unwrap();
+        serde_json::from_str::<serde_json::Value>(&answer).unwrap()["accounts"].as_u64().unwrap()
+    };
+    let first_of_july = 1_782_864_000_000;
+    assert_eq!(guard.engine.next_due_ms.load(Ordering::Acquire), first_of_july);
+    guard.engine.clock.set(first_of_july - 1).unwrap();
+    assert_eq!((accounts("small"), accounts("large")), (ACCOUNTS as u64, 0));
+    guard.engine.clock.set(first_of_july).unwrap();
+    guard.engine.poison();
+    assert_eq!(accounts("large"), 0);
+    guard.engine.poisoned.store(false, Ordering::Release);
+    assert_eq!((accounts("large"), accounts("small")), (ACCOUNTS as u64, 0));
+    assert_eq!(guard.engine.next_due_ms.load(Ordering::Acquire), u64::MAX);
+}
+
+/// R-ACC-2, at the operation itself, which trusts nobody to have asked before.
 #[test]
 fn a_hold_is_cleared_at_its_level_or_above() {
     let (guard, _) = troubled();

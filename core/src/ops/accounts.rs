@@ -1180,9 +1180,6 @@ fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
     let mut leaving = account.clone();
     limits::give_back(ctx, &mut leaving)?;
     forget_next_package(ctx, &mut leaving);
-    if let Some(role) = &account.default_role {
-        roles::mark_use(ctx, role, "account", &[account.id.as_str()], false);
-    }
     packages::relink(ctx, &account.id, account.package.as_ref(), None)?;
     groups::erase_all(ctx, &account.id)?;
     invitations::erase_all_of(ctx, &account.id)?;
