@@ -26,7 +26,7 @@
  * opened anew.
  *
  * Threads. Every function may be called from any thread at any time, on the same handles too. Those that can
- * wait for the disk are `tenantry_open`, `tenantry_call`, `tenantry_close` and `tenantry_free`; the checks and
+ * wait for the disk are `tenantry_open`, `tenantry_call`, `tenantry_import_users`, `tenantry_close` and `tenantry_free`; the checks and
  * admissions read memory, except when an account is used for the first time or the next units have to be drawn.
  *
  * Fork. A store does not follow into a forked child: there every handle answers TENANTRY_FORKED and can only be freed,
@@ -47,7 +47,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "50c7ddf1a717a30fe85e9951aaa0163a"
+#define TENANTRY_CATALOGUE_HASH "237939805ea0105070319b95c0196711"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))
@@ -83,6 +83,12 @@ enum tenantry_error {
     TENANTRY_ID_TAKEN = 7,
     /// Others keep changing the same records; try again.
     TENANTRY_BUSY = 8,
+    /// The platform's licence does not include this; it needs the commercial edition.
+    TENANTRY_FEATURE_NOT_LICENSED = 9,
+    /// A policy of the account or of the platform does not allow it; `details.policy` names it.
+    TENANTRY_POLICY_FORBIDS = 10,
+    /// Nobody does this to themselves.
+    TENANTRY_SELF_FORBIDDEN = 11,
     /// The handle was closed or freed.
     TENANTRY_CLOSED = 100,
     /// The handle was opened before a fork and belongs to the parent; open the store after forking, not before.
@@ -113,10 +119,26 @@ enum tenantry_error {
     TENANTRY_PERMISSION_EXISTS = 203,
     /// Nobody grants more than they hold; `details.missing` lists what the actor lacks.
     TENANTRY_ESCALATION_REFUSED = 204,
+    /// A built-in role is not edited or deleted; copy it and change the copy.
+    TENANTRY_ROLE_BUILT_IN = 205,
+    /// The role of a member is that of the account's package.
+    TENANTRY_ROLE_BY_PACKAGE = 206,
+    /// The user has one role in all accounts of the team; only who administers all of them changes it.
+    TENANTRY_ROLE_SPANS_ACCOUNTS = 207,
+    /// The user is an operator of the platform and cannot be a member of an account.
+    TENANTRY_IS_OPERATOR = 208,
+    /// The user is a member of an account and cannot be an operator.
+    TENANTRY_IS_MEMBER = 209,
     /// Accounts use the package; name a package in `move_to`.
     TENANTRY_PACKAGE_IN_USE = 300,
     /// The package is retired and takes no new accounts.
     TENANTRY_PACKAGE_RETIRED = 301,
+    /// The domain, node or bounce address is not assigned to the account.
+    TENANTRY_ASSET_NOT_ASSIGNED = 302,
+    /// The guaranteed parts of the accounts below would exceed the limit of the account above.
+    TENANTRY_GUARANTEE_EXCEEDED = 303,
+    /// The account has as many of them as its limit allows; `details.limit` names it.
+    TENANTRY_LIMIT_REACHED = 304,
     /// The e-mail address belongs to a user already.
     TENANTRY_EMAIL_TAKEN = 400,
     /// The account waits for its owner.
@@ -145,10 +167,52 @@ enum tenantry_error {
     TENANTRY_OWNER_TRANSFER_REQUIRED = 412,
     /// The user is not a member of the account.
     TENANTRY_NOT_MEMBER = 413,
+    /// The team has as many users and open invitations as it has seats.
+    TENANTRY_SEATS_EXHAUSTED = 414,
+    /// The owner of an account cannot be a member of another.
+    TENANTRY_OWNER_NOT_EXCLUSIVE = 415,
+    /// The user is in this account already.
+    TENANTRY_ALREADY_THERE = 416,
+    /// Whoever asks may not edit this field of the user; `details.edited_by` says who may.
+    TENANTRY_FIELD_NOT_EDITABLE = 417,
+    /// The link is not one of ours, was used, or was replaced by a newer one.
+    TENANTRY_LINK_INVALID = 418,
+    /// The link can no longer be used; ask for a new one.
+    TENANTRY_LINK_EXPIRED = 419,
+    /// The CSV text cannot be read; `details` names line and column.
+    TENANTRY_CSV_INVALID = 420,
     /// A limit is used up until its window resets.
     TENANTRY_QUOTA_EXCEEDED = 500,
     /// More than the limit itself was asked for; waiting does not help.
-    TENANTRY_EXCEEDS_LIMIT = 501
+    TENANTRY_EXCEEDS_LIMIT = 501,
+    /// The invitation has expired; ask for a new one.
+    TENANTRY_INVITATION_EXPIRED = 600,
+    /// The invitation was deleted.
+    TENANTRY_INVITATION_DELETED = 601,
+    /// A newer invitation, or a newer link, took its place.
+    TENANTRY_INVITATION_SUPERSEDED = 602,
+    /// The invitation was accepted already.
+    TENANTRY_INVITATION_ALREADY_ACCEPTED = 603,
+    /// The address belongs to a user of the account or of the team; edit the user instead.
+    TENANTRY_USER_EXISTS = 604,
+    /// The address belongs to another account of the team; only the parent can give access.
+    TENANTRY_USER_IN_OTHER_ACCOUNT = 605,
+    /// The address has an open invitation; edit it, resend it, or delete it first.
+    TENANTRY_ALREADY_INVITED = 606,
+    /// Owner and administrators are in no group.
+    TENANTRY_ADMIN_HAS_NO_GROUP = 700,
+    /// The last group of an account cannot be deleted.
+    TENANTRY_LAST_GROUP = 701,
+    /// Resources of this kind are never shared between accounts.
+    TENANTRY_NOT_SHAREABLE = 702,
+    /// Templates are shared from an account with those below it only.
+    TENANTRY_SHARE_DIRECTION = 703,
+    /// The template is shared by an account above: it can be used and previewed, not changed.
+    TENANTRY_SHARED_READ_ONLY = 704,
+    /// Somebody else edits this; `details` says who and until when.
+    TENANTRY_LEASE_HELD = 705,
+    /// The lease has ended, or somebody took it over.
+    TENANTRY_LEASE_LOST = 706
 };
 
 
@@ -167,6 +231,16 @@ typedef struct tenantry_store {
     /// The library's own; zero is no handle.
     uint64_t id;
 } tenantry_store;
+
+/// A function of the caller that is told how far an import is. It may call the library, even to close the store, but it
+/// must return: a C++ exception or a `longjmp` must not leave it.
+///
+/// `context`: what the caller passed along; the library does not look at it.
+///
+/// `rows`: how many rows were read. `bytes` of `bytes_total`: how much of the file.
+///
+/// Returns whether to go on; `false` stops the import.
+typedef bool (*tenantry_import_progress)(void *context, uint64_t rows, uint64_t bytes, uint64_t bytes_total);
 
 /// A prepared permission check. A number, not an address: a copy is the same handle, and zero is no handle.
 typedef struct tenantry_access {
@@ -236,7 +310,9 @@ TENANTRY_API const char *tenantry_catalogue_hash(void);
 /// `TENANTRY_STORE_LOCKED`.
 ///
 /// `options`: a JSON object, or empty for the defaults:
-/// `{"durability": "full" | "relaxed", "cache_mib": 64, "create": true, "clock": {"manual_ms": 0}, "seed": 7}`.
+/// `{"durability": "full" | "relaxed", "cache_mib": 64, "create": true, "edition": "standard" | "commercial",
+/// "token_key": "64 hexadecimal digits", "clock": {"manual_ms": 0}, "seed": 7}`. Without a `token_key` the store keeps
+/// one in a file beside its data; it is always opened with the key that it was made with.
 ///
 /// `store`: receives the handle, or zero. It is yours: end it with `tenantry_free`.
 ///
@@ -257,7 +333,8 @@ int32_t tenantry_open(const char *path,
 /// `store`: an open store.
 ///
 /// `actor`: who asks, as a JSON object: `{"kind": "system"}`, or empty, for the host itself;
-/// `{"kind": "user", "user": "ann", "account": "acme", "ip": "203.0.113.7"}` for a user in an account (`ip` may be left out).
+/// `{"kind": "user", "user": "ann", "account": "acme", "ip": "203.0.113.7"}` for a user in an account;
+/// `{"kind": "operator", "user": "olga", "ip": "203.0.113.7"}` for an operator of the platform (`ip` may be left out).
 ///
 /// `operation`: its name, such as "members.add".
 ///
@@ -290,6 +367,41 @@ int32_t tenantry_close(struct tenantry_store store);
 /// frees the child's copy and leaves the parent's store alone.
 TENANTRY_API
 void tenantry_free(struct tenantry_store store);
+
+/// Imports a file of users: the operation `users.import_csv`, part by part, for a file of any size. Each part of at most
+/// 500 rows is a commit of its own.
+///
+/// `store`: an open store.
+///
+/// `actor`: who asks, as for `tenantry_call`; empty for the host itself.
+///
+/// `options`: a JSON object: `{"account": "acme", "role": "editor", "atomic": false}`. `account` gets the rows that name
+/// none. `role` (may be left out) is for rows that name none. With `atomic` one bad row keeps all of them out: only for a
+/// file of at most 1000 rows and 900 KiB.
+///
+/// `csv`: the content of the file. The first line names the columns: `email`, and any of `first_name`, `last_name`,
+/// `account`, `role`, `group`, `owner`, `disabled`. It is yours, and read until the call returns.
+///
+/// `progress`: called after each part, in the thread of the call, before it returns; `NULL` when nobody wants to know.
+///
+/// `context`: handed to `progress` as it is.
+///
+/// `answer`: always receives a JSON object, which is yours to free: what became of the rows (`UserImport` in
+/// tenantry.json), or the error as for `tenantry_call`; its `details.rows_done` says how many rows were read before it.
+///
+/// Returns 0, or the number of the error: parts that were imported before it stay. Bad rows are no error.
+TENANTRY_API
+TENANTRY_MUST_USE
+int32_t tenantry_import_users(struct tenantry_store store,
+                              const char *actor,
+                              size_t actor_len,
+                              const char *options,
+                              size_t options_len,
+                              const char *csv,
+                              size_t csv_len,
+                              tenantry_import_progress progress,
+                              void *context,
+                              struct tenantry_text *answer);
 
 /// Prepares the question whether a user holds a permission in an account. Like a prepared statement, it is
 /// asked any number of times, from any thread, and sees every change that is made later.

@@ -666,6 +666,98 @@ static void test_fork(const char *folder)
     tenantry_free(store);
 }
 
+/* What a progress function sees, and when it says stop. */
+typedef struct watch {
+    tenantry_store store;
+    int calls;
+    int stop_at;
+    bool frees;
+    uint64_t rows, bytes, bytes_total;
+} watch;
+
+static bool watching(void *context, uint64_t rows, uint64_t bytes, uint64_t bytes_total)
+{
+    watch *own = context;
+    own->calls++;
+    own->rows = rows;
+    own->bytes = bytes;
+    own->bytes_total = bytes_total;
+    must(own->store, "accounts.get", "{\"account\":\"acme\"}");
+    if (own->frees) tenantry_free(own->store);
+    return own->calls != own->stop_at;
+}
+
+static int32_t import(tenantry_store store, const char *actor, const char *options, const char *csv, size_t csv_len, watch *watch,
+                      tenantry_text *answer)
+{
+    return tenantry_import_users(store, actor, strlen(actor), options, strlen(options), csv, csv_len, watch == NULL ? NULL : watching,
+                                 watch, answer);
+}
+
+static void test_import(void)
+{
+    enum { ROWS = 700 };
+    const char *options = "{\"account\":\"acme\",\"role\":\"writer\"}";
+    buffer file = {NULL, 0};
+    append(&file, "email\n");
+    for (int row = 0; row < ROWS; row++) append(&file, "u%d@acme.example\n", row);
+
+    tenantry_store store = must_open(":memory:", "{\"edition\":\"commercial\"}");
+    set_up(store, "{}");
+    tenantry_text answer;
+    watch watch = {store, 0, 1, false, 0, 0, 0};
+    EXPECT_STATUS(TENANTRY_OK, import(store, "", options, file.data, file.len, &watch, &answer));
+    EXPECT(strstr(answer.data, "\"members\":500,") != NULL && strstr(answer.data, "\"stopped\":true") != NULL);
+    EXPECT(watch.calls == 1 && watch.rows == 500 && watch.bytes > 5 * 500 && watch.bytes_total == file.len);
+    tenantry_text_free(&answer);
+    watch.stop_at = 0;
+    EXPECT_STATUS(TENANTRY_OK, import(store, "", options, file.data, file.len, &watch, &answer));
+    EXPECT(strstr(answer.data, "\"members\":200,\"rejected\":500") != NULL && strstr(answer.data, "\"stopped\":false") != NULL);
+    EXPECT(watch.calls == 3 && watch.rows == ROWS && watch.bytes == file.len);
+    tenantry_text_free(&answer);
+    EXPECT_STATUS(TENANTRY_OK, import(store, "", options, "email\nann@acme.example\n", 23, NULL, &answer));
+    EXPECT(has_member(answer.data, "code", "already_member") && has_member(answer.data, "column", "email"));
+    tenantry_text_free(&answer);
+
+    char before[65], after[65];
+    state_hash(store, before);
+    const struct {
+        int32_t status;
+        const char *actor, *options, *csv;
+        size_t csv_len;
+    } bad[] = {
+        {TENANTRY_INVALID_ARGUMENT, "", "", "email\n", 6},
+        {TENANTRY_INVALID_ARGUMENT, "", "{\"account\":\"acme\",\"file\":\"x\"}", "email\n", 6},
+        {TENANTRY_INVALID_ARGUMENT, "{\"kind\":\"operator\"}", options, "email\n", 6},
+        {TENANTRY_INVALID_ARGUMENT, "", options, NULL, 6},
+        {TENANTRY_INVALID_ARGUMENT, "", options, "email\n", SIZE_MAX},
+        {TENANTRY_CSV_INVALID, "", options, NULL, 0},
+        {TENANTRY_CSV_INVALID, "", options, "email,colour\n", 13},
+        {TENANTRY_CSV_INVALID, "", options, "email\n\xff", 7},
+        {TENANTRY_NOT_FOUND, "", "{\"account\":\"nobody\"}", "email\n", 6},
+        {TENANTRY_NOT_FOUND, "{\"kind\":\"operator\",\"user\":\"ann\"}", options, "email\n", 6},
+        {TENANTRY_PERMISSION_DENIED, "{\"kind\":\"user\",\"user\":\"bob\",\"account\":\"acme\"}", options, "email\n", 6},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        EXPECT_STATUS(bad[i].status, import(store, bad[i].actor, bad[i].options, bad[i].csv, bad[i].csv_len, NULL, &answer));
+        EXPECT(has_member(answer.data, "code", tenantry_error_name(bad[i].status)));
+        tenantry_text_free(&answer);
+    }
+    EXPECT_STATUS(TENANTRY_INVALID_ARGUMENT, import(store, "", options, "email\n", 6, NULL, NULL));
+    state_hash(store, after);
+    EXPECT(strcmp(before, after) == 0);
+
+    /* The function may free the store: the import is the last that uses it. */
+    watch.frees = true;
+    watch.calls = 0;
+    watch.stop_at = 1;
+    EXPECT_STATUS(TENANTRY_OK, import(store, "", options, file.data, file.len, &watch, &answer));
+    tenantry_text_free(&answer);
+    EXPECT_STATUS(TENANTRY_CLOSED, import(store, "", options, file.data, file.len, NULL, &answer));
+    tenantry_text_free(&answer);
+    free(file.data);
+}
+
 /* A second handle on the same folder shares the store, and the last one that is closed closes it. */
 static void test_two_handles(const char *folder)
 {
@@ -699,6 +791,7 @@ int main(void)
     test_struct_size();
     test_twins();
     test_threads();
+    test_import();
     test_two_handles(path.data);
     test_fork(path.data);
     free(path.data);

@@ -2,7 +2,9 @@
 #include "tenantry.hpp"
 #include "tenantry.hpp"
 
+#include <cstdint>
 #include <cstdio>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -54,6 +56,27 @@ int main() {
         return 1;
     } catch (const tenantry::Error &error) {
         EXPECT(error.number() == TENANTRY_NOT_FOUND && error.what() == std::string_view(tenantry_error_sentence(error.number())));
+    }
+    store.call("accounts.create", R"({"id":"acme","name":"Acme","owner":{"user":"ann","email":"ann@acme.example"}})");
+    const std::string options = R"({"account":"acme","role":"editor"})";
+    std::string file = "email\n";
+    for (int row = 0; row < 600; row++) file += "u" + std::to_string(row) + "@acme.example\n";
+    try {
+        store.import_users(file, options, [](const tenantry::ImportProgress &at) -> bool { throw at.rows; });
+        return 1;
+    } catch (std::uint64_t rows) {
+        EXPECT(rows == 500);
+    }
+    std::uint64_t bytes = 0;
+    const auto progress = [&bytes](const tenantry::ImportProgress &at) { return (bytes = at.bytes) <= at.bytes_total; };
+    EXPECT(store.import_users(file, options, progress).find("\"members\":100,") != std::string::npos);
+    EXPECT(bytes == file.size());
+    EXPECT(store.import_users("email\n", options).find("\"rows\":0,") != std::string::npos);
+    try {
+        store.import_users(file, options, {}, R"({"kind":"user","user":"nobody","account":"acme"})");
+        return 1;
+    } catch (const tenantry::Error &error) {
+        EXPECT(error.number() == TENANTRY_NOT_FOUND);
     }
     return 0;
 }

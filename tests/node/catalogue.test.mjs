@@ -30,6 +30,7 @@ test('the methods are the operations of the catalogue, both ways', async () => {
   const expected = names.map((name) => name.split('.').map(camel).join('.')).sort()
   assert.deepEqual(methods(t), expected)
   assert.deepEqual(methods(t.acting({ user: 'ann', account: 'acme' })), expected)
+  assert.deepEqual(methods(t.operating({ user: 'ann' })), expected)
   await t.close()
 })
 

@@ -27,6 +27,26 @@ test('management answers in the names of JavaScript', async () => {
   await t.close()
 })
 
+test('operators are actors of their own', async () => {
+  const t = await platform()
+  const nobody = t.operating({ user: 'olga', ip: '203.0.113.7' })
+  await assert.rejects(nobody.accounts.get({ account: 'acme' }), { code: 'not_found', details: { kind: 'operator', id: 'olga' } })
+  await assert.rejects(nobody.call('accounts.get', { account: 'acme' }), { code: 'not_found' })
+  await t.close()
+})
+
+test('a store is opened with its edition and key', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tenantry-'))
+  const path = join(folder, 'accounts.db')
+  await (await open(path, { edition: 'commercial', tokenKey: '0f'.repeat(32) })).close()
+  await (await open(path, { edition: undefined, tokenKey: '0F'.repeat(32) })).close()
+  await assert.rejects(open(path, { tokenKey: 'f0'.repeat(32) }), { code: 'invalid_argument', field: '/token_key' })
+  await assert.rejects(open(':memory:', { edition: 'trial' }), { code: 'invalid_argument', field: '/edition' })
+  await assert.rejects(open(':memory:', { tokenKey: '0g'.repeat(32) }), { code: 'invalid_argument', field: '/token_key' })
+  await assert.rejects(open(':memory:', { tokenKey: 5 }), { code: 'invalid_argument', field: '/token_key' })
+  await rm(folder, { recursive: true })
+})
+
 test('a prepared sender grants, refuses and says why', async () => {
   const t = await platform()
   const gate = t.acting({ user: 'ann', account: 'acme' }).sender()

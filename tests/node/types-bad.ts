@@ -22,6 +22,12 @@ export async function main(): Promise<void> {
   const below: string = account.parent // error
   account.created_at_ms // error
   t.acting({ user: 'ann' }) // error
+  t.operating({ user: 'otto', account: 'acme' }) // error
+  t.operating({ user: 'otto' }).sender() // error
+  await open('accounts.db', { edition: 'trial' }) // error
+  await t.users.importFile('email\n') // error
+  await t.users.importFile(5, { account: 'acme' }) // error
+  await t.users.importFile('email\n', { account: 'acme', onProgress: (at: string) => true }) // error
   t.access('campaigns.send') // error
   t.acting({ user: 'ann', account: 'acme' }).access({ account: 'acme', user: 'ann', permission: 'x' }) // error
   const gate = t.acting({ user: 'ann', account: 'acme' }).sender()

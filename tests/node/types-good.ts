@@ -10,14 +10,17 @@ import {
   type Acting,
   type Decision,
   type ErrorCode,
+  type ImportProgress,
   type LimitName,
+  type Operating,
   type PackagesCreateRequest,
   type Sender,
   type Tenantry,
+  type UserImport,
 } from 'tenantry'
 
 export async function main(): Promise<string> {
-  await using t: Tenantry = await open('accounts.db', { cacheMib: 64, durability: 'relaxed', seed: undefined })
+  await using t: Tenantry = await open('accounts.db', { cacheMib: 64, durability: 'relaxed', edition: 'commercial', seed: undefined })
   await t.roles.create({ name: 'Sender', allow: [{ permission: 'campaigns.send', scope: 'own' }] })
   const request: PackagesCreateRequest = { name: 'Small', limits: { email_per_day: 10n, email_per_hour: 'unlimited' } }
   await t.packages.create(request)
@@ -29,6 +32,12 @@ export async function main(): Promise<string> {
   await t.limits.set({ account: 'acme', limit: name, value: created })
   await t.packages.list()
   await t.clock.get()
+
+  const operator: Operating = t.operating({ user: 'otto' })
+  await operator.accounts.get({ account: 'acme' })
+  const done: UserImport = await me.users.importFile('email\n', { account: 'acme', onProgress: (at: ImportProgress) => at.rows < 1000 })
+  await t.users.importFile(new Uint8Array(5), { account: 'acme', role: 'viewer', atomic: done.stopped, onProgress: ({ bytes }) => void bytes })
+  await t.users.exportCsv({ account: 'acme' })
 
   const gate: Sender = me.sender()
   const decision: Decision = gate.admit(1n) ? gate.decide() : (gate.last() ?? t.decide({ account: 'acme' }))

@@ -37,6 +37,28 @@ def test_a_user_may_do_what_the_role_allows(t: tenantry.Tenantry) -> None:
     assert refused.value.code in ("permission_denied", "actor_not_allowed")
 
 
+def test_operators_are_actors_of_their_own(t: tenantry.Tenantry) -> None:
+    with pytest.raises(tenantry.NotFound) as refused:
+        t.operating(user="olga", ip="203.0.113.7").accounts.get(account="acme")
+    assert refused.value.details["kind"] == "operator"
+    with pytest.raises(tenantry.InvalidArgument) as invalid:
+        t.operating(user="olga", ip="here").accounts.get(account="acme")
+    assert invalid.value.field == "/actor/ip"
+
+
+def test_a_store_is_opened_with_its_edition_and_key(tmp_path: Path) -> None:
+    for number, edition in enumerate(("commercial", "standard", None)):
+        tenantry.open(tmp_path / str(number), edition=edition, token_key="0f" * 32).close()  # type: ignore[arg-type]
+        tenantry.open(tmp_path / str(number), token_key="0F" * 32).close()
+        with pytest.raises(tenantry.InvalidArgument) as refused:
+            tenantry.open(tmp_path / str(number), token_key="f0" * 32)
+        assert refused.value.field == "/token_key"
+    for options in ({"edition": "trial"}, {"token_key": "0f"}, {"token_key": "0g" * 32}):
+        with pytest.raises(tenantry.InvalidArgument) as refused:
+            tenantry.open(":memory:", **options)  # type: ignore[arg-type]
+        assert refused.value.field == f"/{next(iter(options))}"
+
+
 def test_the_gate_counts_and_explains(t: tenantry.Tenantry) -> None:
     gate = t.acting(user="ann", account="acme").sender()
     assert gate.last() is None

@@ -12,7 +12,13 @@ account = t.accounts.get(account="acme")
 tenantry.open("accounts.db", 64)  # error
 tenantry.open("accounts.db", durability="fast")  # error
 tenantry.open("accounts.db", cache_mib="64")  # error
+tenantry.open("accounts.db", edition="trial")  # error
 t.acting(user="ann")  # error
+t.operating(user="otto", account="acme")  # error
+t.operating(user="otto").sender()  # error
+t.users.import_file("users.csv")  # error
+t.users.import_file("users.csv", account="acme", progress=print("x"))  # error
+t.users.import_file("users.csv", account="acme", progress=lambda rows, all: True)  # error
 t.acting("ann", "acme")  # error
 t.sender()  # error
 me.sender(account="acme")  # error

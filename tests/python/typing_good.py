@@ -16,9 +16,14 @@ def remaining(decision: tenantry.Decision) -> int | None:
     return decision.remaining
 
 
+def report(at: tenantry.ImportProgress) -> None:
+    rows: int = at.rows
+    print(rows, at.bytes / at.bytes_total)
+
+
 def run() -> None:
     limits: LimitsInput = {"email_per_day": 10, "email_per_month": "unlimited"}
-    with tenantry.open(Path("accounts.db"), cache_mib=64, durability="relaxed", create=True) as t:
+    with tenantry.open(Path("accounts.db"), cache_mib=64, durability="relaxed", create=True, edition="commercial") as t:
         t.roles.create(name="Sender", allow=[{"permission": "campaigns.send", "scope": "own"}], deny=("contacts.export",))
         package = t.packages.create(name="Small", limits=limits)
         account: Account = t.accounts.create(name="Acme", owner={"email": "o@acme.example"}, package=package.id)
@@ -33,6 +38,13 @@ def run() -> None:
 
         me: tenantry.Acting = t.acting(user="ann", account="acme", ip="203.0.113.7")
         me.members.list(account="acme", after=None)
+        operator: tenantry.Operating = t.operating(user="otto", ip=None)
+        operator.accounts.list(limit=10)
+        done: tenantry.UserImport = me.users.import_file(
+            Path("users.csv"), account="acme", progress=lambda at: at.rows < 1000
+        )
+        t.users.import_file(b"email\n", account="acme", role="viewer", atomic=True, progress=report)
+        print(done.members, [problem.line for problem in done.problems])
         gate: tenantry.Sender = me.sender()
         sent: bool = gate.admit() and gate.admit(2) and gate.admit(count=3)
         access: tenantry.Access = me.access("campaigns.send")

@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '50c7ddf1a717a30fe85e9951aaa0163a'
+const CATALOGUE_HASH = '237939805ea0105070319b95c0196711'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -26,6 +26,9 @@ const ERRORS = {
   rev_conflict: { number: 6, class: 'conflict', retry: 'again' },
   id_taken: { number: 7, class: 'conflict', retry: 'never' },
   busy: { number: 8, class: 'conflict', retry: 'again' },
+  feature_not_licensed: { number: 9, class: 'refused', retry: 'never' },
+  policy_forbids: { number: 10, class: 'refused', retry: 'never' },
+  self_forbidden: { number: 11, class: 'refused', retry: 'never' },
   closed: { number: 100, class: 'handle', retry: 'reopen' },
   forked: { number: 101, class: 'handle', retry: 'reopen' },
   poisoned: { number: 102, class: 'handle', retry: 'reopen' },
@@ -41,8 +44,16 @@ const ERRORS = {
   permission_unknown: { number: 202, class: 'invalid', retry: 'never' },
   permission_exists: { number: 203, class: 'conflict', retry: 'never' },
   escalation_refused: { number: 204, class: 'refused', retry: 'never' },
+  role_built_in: { number: 205, class: 'refused', retry: 'never' },
+  role_by_package: { number: 206, class: 'refused', retry: 'never' },
+  role_spans_accounts: { number: 207, class: 'refused', retry: 'never' },
+  is_operator: { number: 208, class: 'conflict', retry: 'never' },
+  is_member: { number: 209, class: 'conflict', retry: 'never' },
   package_in_use: { number: 300, class: 'conflict', retry: 'never' },
   package_retired: { number: 301, class: 'state', retry: 'never' },
+  asset_not_assigned: { number: 302, class: 'refused', retry: 'never' },
+  guarantee_exceeded: { number: 303, class: 'conflict', retry: 'never' },
+  limit_reached: { number: 304, class: 'limit', retry: 'never' },
   email_taken: { number: 400, class: 'conflict', retry: 'never' },
   account_pending: { number: 401, class: 'state', retry: 'never' },
   account_suspended: { number: 402, class: 'state', retry: 'never' },
@@ -57,8 +68,29 @@ const ERRORS = {
   already_member: { number: 411, class: 'conflict', retry: 'never' },
   owner_transfer_required: { number: 412, class: 'conflict', retry: 'never' },
   not_member: { number: 413, class: 'refused', retry: 'never' },
+  seats_exhausted: { number: 414, class: 'limit', retry: 'never' },
+  owner_not_exclusive: { number: 415, class: 'conflict', retry: 'never' },
+  already_there: { number: 416, class: 'conflict', retry: 'never' },
+  field_not_editable: { number: 417, class: 'refused', retry: 'never' },
+  link_invalid: { number: 418, class: 'refused', retry: 'never' },
+  link_expired: { number: 419, class: 'state', retry: 'never' },
+  csv_invalid: { number: 420, class: 'invalid', retry: 'never' },
   quota_exceeded: { number: 500, class: 'limit', retry: 'later' },
   exceeds_limit: { number: 501, class: 'limit', retry: 'never' },
+  invitation_expired: { number: 600, class: 'state', retry: 'never' },
+  invitation_deleted: { number: 601, class: 'state', retry: 'never' },
+  invitation_superseded: { number: 602, class: 'state', retry: 'never' },
+  invitation_already_accepted: { number: 603, class: 'state', retry: 'never' },
+  user_exists: { number: 604, class: 'conflict', retry: 'never' },
+  user_in_other_account: { number: 605, class: 'conflict', retry: 'never' },
+  already_invited: { number: 606, class: 'conflict', retry: 'never' },
+  admin_has_no_group: { number: 700, class: 'refused', retry: 'never' },
+  last_group: { number: 701, class: 'refused', retry: 'never' },
+  not_shareable: { number: 702, class: 'refused', retry: 'never' },
+  share_direction: { number: 703, class: 'refused', retry: 'never' },
+  shared_read_only: { number: 704, class: 'refused', retry: 'never' },
+  lease_held: { number: 705, class: 'conflict', retry: 'later' },
+  lease_lost: { number: 706, class: 'conflict', retry: 'never' },
 }
 
 const TYPES = {
@@ -81,10 +113,13 @@ const TYPES = {
     children: ['children', 'integer'],
     closedAtMs: ['closed_at_ms', 'integer'],
     createdAtMs: ['created_at_ms', 'integer'],
+    defaultRole: ['default_role', 'text'],
     holds: ['holds', ['Hold']],
     id: ['id', 'text'],
     limits: ['limits', 'Limits'],
+    members: ['members', 'integer'],
     name: ['name', 'text'],
+    nextPackage: ['next_package', 'NextPackage'],
     owner: ['owner', 'text'],
     package: ['package', 'text'],
     parent: ['parent', 'text'],
@@ -92,11 +127,30 @@ const TYPES = {
     status: ['status', 'text'],
     timeZone: ['time_zone', 'text'],
     updatedAtMs: ['updated_at_ms', 'integer'],
+    users: ['users', 'integer'],
+  },
+  AccountBulk: {
+    accounts: ['accounts', ['AccountBulkItem']],
+    done: ['done', 'integer'],
+    refused: ['refused', 'integer'],
+  },
+  AccountBulkItem: {
+    account: ['account', 'text'],
+    code: ['code', 'text'],
+    done: ['done', 'bool'],
+    message: ['message', 'text'],
   },
   AccountDeleted: { accounts: ['accounts', 'integer'], users: ['users', 'integer'] },
   AccountList: { accounts: ['accounts', ['Account']], next: ['next', 'text'] },
   AccountProblem: { code: ['code', 'text'], field: ['field', 'text'], message: ['message', 'text'] },
   AccountValidation: { problems: ['problems', ['AccountProblem']], valid: ['valid', 'bool'] },
+  Asset: { asset: ['asset', 'text'], carrier: ['carrier', 'text'], kind: ['kind', 'text'], source: ['source', 'text'] },
+  AssetList: { account: ['account', 'text'], assets: ['assets', ['Asset']] },
+  Assets: {
+    bounceAddresses: ['bounce_addresses', ['text']],
+    domains: ['domains', ['text']],
+    nodes: ['nodes', ['text']],
+  },
   BindingLimit: {
     name: ['name', 'text'],
     scope: ['scope', 'text'],
@@ -105,9 +159,42 @@ const TYPES = {
     used: ['used', 'integer'],
     value: ['value', 'integer'],
   },
+  BounceRate: { perMille: ['per_mille', 'integer'], sample: ['sample', 'integer'] },
   ClockReading: { manual: ['manual', 'bool'], nowMs: ['now_ms', 'integer'] },
   Decision: { granted: ['granted', 'integer'], refusal: ['refusal', 'Refusal'], remaining: ['remaining', 'integer'] },
   DefaultLimits: { limits: ['limits', 'Limits'] },
+  EffectivePolicies: {
+    billingDay: ['billing_day', 'integer'],
+    billingHoldOwnerEnters: ['billing_hold_owner_enters', 'bool'],
+    childOwner: ['child_owner', 'text'],
+    customRoles: ['custom_roles', 'bool'],
+    depth: ['depth', 'integer'],
+    emailEditedBy: ['email_edited_by', ['text']],
+    graceMs: ['grace_ms', 'integer'],
+    grantExisting: ['grant_existing', 'text'],
+    groupCapPeriod: ['group_cap_period', 'text'],
+    groups: ['groups', 'bool'],
+    invitationLifeMs: ['invitation_life_ms', 'integer'],
+    linkLifeMs: ['link_life_ms', 'integer'],
+    namesEditedBy: ['names_edited_by', ['text']],
+    operatorsLogInAs: ['operators_log_in_as', 'bool'],
+    ownerExclusive: ['owner_exclusive', 'bool'],
+    pendingUntil: ['pending_until', ['text']],
+    profileEditedBy: ['profile_edited_by', ['text']],
+    resend: ['resend', 'text'],
+    roleScope: ['role_scope', 'text'],
+    seats: ['seats', 'limit'],
+    skipVerification: ['skip_verification', 'bool'],
+    timeZone: ['time_zone', 'text'],
+    verificationLifeMs: ['verification_life_ms', 'integer'],
+  },
+  EmailChangeAsked: { email: ['email', 'text'], expiresAtMs: ['expires_at_ms', 'integer'] },
+  EmailChanged: {
+    changed: ['changed', 'bool'],
+    email: ['email', 'text'],
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    user: ['user', 'text'],
+  },
   Grant: { permission: ['permission', 'text'], scope: ['scope', 'text'] },
   Hold: {
     hold: ['hold', 'integer'],
@@ -115,37 +202,76 @@ const TYPES = {
     note: ['note', 'text'],
     placedAtMs: ['placed_at_ms', 'integer'],
     placedBy: ['placed_by', 'text'],
+    placedFrom: ['placed_from', 'text'],
     reason: ['reason', 'text'],
   },
-  LimitCandidate: { carrier: ['carrier', 'text'], source: ['source', 'text'], value: ['value', 'limit'] },
+  LimitCandidate: {
+    carrier: ['carrier', 'text'],
+    enforced: ['enforced', 'bool'],
+    source: ['source', 'text'],
+    value: ['value', 'limit'],
+  },
   LimitExplanation: {
     candidates: ['candidates', ['LimitCandidate']],
+    guaranteed: ['guaranteed', 'bool'],
     limit: ['limit', 'text'],
+    promised: ['promised', 'integer'],
     smallest: ['smallest', 'limit'],
     source: ['source', 'text'],
     value: ['value', 'limit'],
   },
-  LimitExplanations: { account: ['account', 'text'], limits: ['limits', ['LimitExplanation']] },
+  LimitExplanations: {
+    account: ['account', 'text'],
+    limits: ['limits', ['LimitExplanation']],
+    nowBestEffort: ['now_best_effort', ['text']],
+  },
   Limits: {
+    actions_per_automation: ['actions_per_automation', 'limit'],
+    automation_actions_per_month: ['automation_actions_per_month', 'limit'],
+    child_accounts: ['child_accounts', 'limit'],
+    contacts: ['contacts', 'limit'],
     email_per_day: ['email_per_day', 'limit'],
     email_per_hour: ['email_per_hour', 'limit'],
     email_per_month: ['email_per_month', 'limit'],
+    evergreen_campaigns: ['evergreen_campaigns', 'limit'],
+    lists: ['lists', 'limit'],
+    seats: ['seats', 'limit'],
+    segments: ['segments', 'limit'],
+    sending_domains: ['sending_domains', 'limit'],
+    sms_per_day: ['sms_per_day', 'limit'],
+    sms_per_hour: ['sms_per_hour', 'limit'],
+    sms_per_month: ['sms_per_month', 'limit'],
+    suppressed_domains: ['suppressed_domains', 'limit'],
+    threads: ['threads', 'limit'],
+    trigger_actions_per_month: ['trigger_actions_per_month', 'limit'],
+    triggers: ['triggers', 'limit'],
   },
   Member: {
     account: ['account', 'text'],
+    administrator: ['administrator', 'bool'],
     createdAtMs: ['created_at_ms', 'integer'],
     disabled: ['disabled', 'bool'],
     email: ['email', 'text'],
     firstName: ['first_name', 'text'],
+    group: ['group', 'text'],
     lastName: ['last_name', 'text'],
     owner: ['owner', 'bool'],
+    pending: ['pending', ['text']],
     rev: ['rev', 'integer'],
     role: ['role', 'text'],
+    status: ['status', 'text'],
     updatedAtMs: ['updated_at_ms', 'integer'],
     user: ['user', 'text'],
   },
+  MemberBulk: { done: ['done', 'integer'], results: ['results', ['MemberBulkResult']] },
+  MemberBulkResult: { problem: ['problem', 'MemberProblem'], user: ['user', 'text'] },
   MemberList: { members: ['members', ['Member']], next: ['next', 'text'] },
+  MemberProblem: { code: ['code', 'text'], message: ['message', 'text'] },
   MemberRemoved: { account: ['account', 'text'], user: ['user', 'text'], userDeleted: ['user_deleted', 'bool'] },
+  MembersGranted: { members: ['members', ['Member']], user: ['user', 'text'] },
+  NextPackage: { fromMs: ['from_ms', 'integer'], package: ['package', 'text'] },
+  Notifications: { badge: ['badge', 'bool'], desktop: ['desktop', 'bool'], sound: ['sound', 'bool'] },
+  OwnedResource: { account: ['account', 'text'], id: ['id', 'text'], kind: ['kind', 'text'] },
   OwnerInput: {
     email: ['email', 'text'],
     firstName: ['first_name', 'text'],
@@ -154,10 +280,16 @@ const TYPES = {
   },
   Package: {
     accounts: ['accounts', 'integer'],
+    assets: ['assets', 'Assets'],
+    bounceRate: ['bounce_rate', 'BounceRate'],
+    childPrice: ['child_price', 'Price'],
     createdAtMs: ['created_at_ms', 'integer'],
+    credits: ['credits', 'bool'],
     id: ['id', 'text'],
     limits: ['limits', 'Limits'],
     name: ['name', 'text'],
+    overuse: ['overuse', 'bool'],
+    readOnly: ['read_only', ['text']],
     retired: ['retired', 'bool'],
     rev: ['rev', 'integer'],
     role: ['role', 'text'],
@@ -165,6 +297,13 @@ const TYPES = {
   },
   PackageDeleted: { moved: ['moved', 'integer'], package: ['package', 'text'] },
   PackageList: { next: ['next', 'text'], packages: ['packages', ['Package']] },
+  PackagePreflight: {
+    account: ['account', 'text'],
+    exceeded: ['exceeded', ['PreflightExcess']],
+    guarantees: ['guarantees', ['PreflightGuarantee']],
+    package: ['package', 'text'],
+  },
+  PasswordResetRequested: { expiresAtMs: ['expires_at_ms', 'integer'], user: ['user', 'text'] },
   Permission: {
     path: ['path', ['text']],
     permission: ['permission', 'text'],
@@ -173,9 +312,58 @@ const TYPES = {
     title: ['title', 'text'],
   },
   PermissionList: { permissions: ['permissions', ['Permission']] },
+  Policies: {
+    billingDay: ['billing_day', 'integer'],
+    billingHoldOwnerEnters: ['billing_hold_owner_enters', 'bool'],
+    childOwner: ['child_owner', 'text'],
+    customRoles: ['custom_roles', 'bool'],
+    depth: ['depth', 'integer'],
+    emailEditedBy: ['email_edited_by', ['text']],
+    graceMs: ['grace_ms', 'integer'],
+    grantExisting: ['grant_existing', 'text'],
+    groupCapPeriod: ['group_cap_period', 'text'],
+    groups: ['groups', 'bool'],
+    invitationLifeMs: ['invitation_life_ms', 'integer'],
+    linkLifeMs: ['link_life_ms', 'integer'],
+    namesEditedBy: ['names_edited_by', ['text']],
+    operatorsLogInAs: ['operators_log_in_as', 'bool'],
+    ownerExclusive: ['owner_exclusive', 'bool'],
+    pendingUntil: ['pending_until', ['text']],
+    profileEditedBy: ['profile_edited_by', ['text']],
+    resend: ['resend', 'text'],
+    roleScope: ['role_scope', 'text'],
+    seats: ['seats', 'limit'],
+    skipVerification: ['skip_verification', 'bool'],
+    timeZone: ['time_zone', 'text'],
+    verificationLifeMs: ['verification_life_ms', 'integer'],
+  },
+  PolicyOrigin: { account: ['account', 'text'], policy: ['policy', 'text'], source: ['source', 'text'] },
+  PolicyReport: {
+    account: ['account', 'text'],
+    policies: ['policies', 'EffectivePolicies'],
+    preset: ['preset', 'text'],
+    set: ['set', 'Policies'],
+    sources: ['sources', ['PolicyOrigin']],
+  },
+  PreflightExcess: { limit: ['limit', 'text'], used: ['used', 'integer'], value: ['value', 'limit'] },
+  PreflightGuarantee: { limit: ['limit', 'text'], promised: ['promised', 'integer'], value: ['value', 'limit'] },
+  Price: { currency: ['currency', 'text'], minorUnits: ['minor_units', 'integer'] },
+  Profile: {
+    first_name: ['first_name', 'text'],
+    language: ['language', 'text'],
+    last_name: ['last_name', 'text'],
+    notifications: ['notifications', 'Notifications'],
+    phone: ['phone', 'text'],
+    sending_country: ['sending_country', 'text'],
+    time_zone: ['time_zone', 'text'],
+  },
   Refusal: { code: ['code', 'text'], limit: ['limit', 'BindingLimit'], retryAtMs: ['retry_at_ms', 'integer'] },
+  ResourcesTo: { id: ['id', 'text'], kind: ['kind', 'text'] },
   Role: {
+    account: ['account', 'text'],
+    administrator: ['administrator', 'bool'],
     allow: ['allow', ['Grant']],
+    builtIn: ['built_in', 'bool'],
     createdAtMs: ['created_at_ms', 'integer'],
     deny: ['deny', ['text']],
     id: ['id', 'text'],
@@ -183,7 +371,6 @@ const TYPES = {
     name: ['name', 'text'],
     rev: ['rev', 'integer'],
     updatedAtMs: ['updated_at_ms', 'integer'],
-    uses: ['uses', 'integer'],
   },
   RoleDeleted: { replaced: ['replaced', 'integer'], role: ['role', 'text'] },
   RoleList: { next: ['next', 'text'], roles: ['roles', ['Role']] },
@@ -201,6 +388,7 @@ const TYPES = {
     records: ['records', 'integer'],
     whole: ['whole', 'bool'],
   },
+  Successor: { account: ['account', 'text'], user: ['user', 'text'] },
   Usage: { account: ['account', 'text'], windows: ['windows', ['UsageWindow']] },
   UsageWindow: {
     limit: ['limit', 'text'],
@@ -218,16 +406,69 @@ const TYPES = {
     createdAtMs: ['created_at_ms', 'integer'],
     disabled: ['disabled', 'bool'],
     email: ['email', 'text'],
-    firstName: ['first_name', 'text'],
+    emailChange: ['email_change', 'EmailChangeAsked'],
+    firstLoginAtMs: ['first_login_at_ms', 'integer'],
     id: ['id', 'text'],
-    lastName: ['last_name', 'text'],
+    mustSetPassword: ['must_set_password', 'bool'],
+    profile: ['profile', 'Profile'],
     rev: ['rev', 'integer'],
     updatedAtMs: ['updated_at_ms', 'integer'],
   },
+  UserCsv: { csv: ['csv', 'text'], next: ['next', 'text'], rows: ['rows', 'integer'] },
+  UserData: {
+    exportedAtMs: ['exported_at_ms', 'integer'],
+    memberships: ['memberships', ['Member']],
+    moreResources: ['more_resources', 'bool'],
+    operatorRole: ['operator_role', 'text'],
+    resources: ['resources', ['OwnedResource']],
+    user: ['user', 'User'],
+  },
+  UserDeleted: { accountsDeleted: ['accounts_deleted', ['text']], left: ['left', ['text']], user: ['user', 'text'] },
+  UserEntry: {
+    createdAtMs: ['created_at_ms', 'integer'],
+    email: ['email', 'text'],
+    firstName: ['first_name', 'text'],
+    id: ['id', 'text'],
+    lastName: ['last_name', 'text'],
+    memberships: ['memberships', ['UserMembership']],
+    membershipsCount: ['memberships_count', 'integer'],
+    pending: ['pending', ['text']],
+    status: ['status', 'text'],
+  },
+  UserImport: {
+    added: ['added', 'integer'],
+    members: ['members', 'integer'],
+    problems: ['problems', ['UserImportProblem']],
+    rejected: ['rejected', 'integer'],
+    rows: ['rows', 'integer'],
+    stopped: ['stopped', 'bool'],
+  },
+  UserImportProblem: {
+    code: ['code', 'text'],
+    column: ['column', 'text'],
+    line: ['line', 'integer'],
+    message: ['message', 'text'],
+  },
+  UserList: { next: ['next', 'text'], users: ['users', ['UserEntry']] },
+  UserMembership: {
+    account: ['account', 'text'],
+    disabled: ['disabled', 'bool'],
+    owner: ['owner', 'bool'],
+    role: ['role', 'text'],
+  },
   AccessCheckRequest: { account: ['account', 'text'], permission: ['permission', 'text'], user: ['user', 'text'] },
   AccessExplainRequest: { account: ['account', 'text'], permission: ['permission', 'text'], user: ['user', 'text'] },
-  AccountsActivateRequest: { account: ['account', 'text'] },
-  AccountsCloseRequest: { account: ['account', 'text'] },
+  AccountsActivateRequest: { account: ['account', 'text'], expectedRev: ['expected_rev', 'integer'] },
+  AccountsBulkRequest: {
+    accounts: ['accounts', ['text']],
+    action: ['action', 'text'],
+    atomic: ['atomic', 'bool'],
+    children: ['children', 'text'],
+    note: ['note', 'text'],
+    package: ['package', 'text'],
+    reason: ['reason', 'text'],
+  },
+  AccountsCloseRequest: { account: ['account', 'text'], expectedRev: ['expected_rev', 'integer'] },
   AccountsCreateRequest: {
     id: ['id', 'text'],
     limits: ['limits', 'Limits'],
@@ -238,69 +479,165 @@ const TYPES = {
     pending: ['pending', 'bool'],
     timeZone: ['time_zone', 'text'],
   },
-  AccountsDeleteRequest: { account: ['account', 'text'], children: ['children', 'text'] },
+  AccountsDeleteRequest: {
+    account: ['account', 'text'],
+    children: ['children', 'text'],
+    expectedRev: ['expected_rev', 'integer'],
+  },
   AccountsEditRequest: {
     account: ['account', 'text'],
+    at: ['at', 'text'],
+    defaultRole: ['default_role', 'text'],
     expectedRev: ['expected_rev', 'integer'],
     name: ['name', 'text'],
     package: ['package', 'text'],
     timeZone: ['time_zone', 'text'],
+    withoutDefaultRole: ['without_default_role', 'bool'],
     withoutPackage: ['without_package', 'bool'],
   },
   AccountsGetRequest: { account: ['account', 'text'] },
-  AccountsHoldRequest: { account: ['account', 'text'], note: ['note', 'text'], reason: ['reason', 'text'] },
-  AccountsListRequest: { after: ['after', 'text'], limit: ['limit', 'integer'], parent: ['parent', 'text'] },
-  AccountsReleaseRequest: { account: ['account', 'text'], hold: ['hold', 'integer'] },
-  AccountsReopenRequest: { account: ['account', 'text'] },
+  AccountsHoldRequest: {
+    account: ['account', 'text'],
+    expectedRev: ['expected_rev', 'integer'],
+    note: ['note', 'text'],
+    reason: ['reason', 'text'],
+  },
+  AccountsListRequest: {
+    after: ['after', 'text'],
+    limit: ['limit', 'integer'],
+    order: ['order', 'text'],
+    package: ['package', 'text'],
+    parent: ['parent', 'text'],
+    search: ['search', 'text'],
+    status: ['status', 'text'],
+    team: ['team', 'text'],
+  },
+  AccountsReleaseRequest: {
+    account: ['account', 'text'],
+    expectedRev: ['expected_rev', 'integer'],
+    hold: ['hold', 'integer'],
+  },
+  AccountsReopenRequest: { account: ['account', 'text'], expectedRev: ['expected_rev', 'integer'] },
   AccountsValidateRequest: {
     id: ['id', 'text'],
     name: ['name', 'text'],
     ownerEmail: ['owner_email', 'text'],
     timeZone: ['time_zone', 'text'],
   },
+  AssetsAssignRequest: {
+    account: ['account', 'text'],
+    asset: ['asset', 'text'],
+    expectedRev: ['expected_rev', 'integer'],
+    kind: ['kind', 'text'],
+  },
+  AssetsCheckRequest: { account: ['account', 'text'], asset: ['asset', 'text'], kind: ['kind', 'text'] },
+  AssetsGetRequest: { account: ['account', 'text'], kind: ['kind', 'text'] },
+  AssetsUnassignRequest: {
+    account: ['account', 'text'],
+    asset: ['asset', 'text'],
+    expectedRev: ['expected_rev', 'integer'],
+    kind: ['kind', 'text'],
+  },
   ClockGetRequest: {},
   ClockSetRequest: { nowMs: ['now_ms', 'integer'] },
+  LimitsAllocateRequest: {
+    account: ['account', 'text'],
+    expectedRev: ['expected_rev', 'integer'],
+    guaranteed: ['guaranteed', 'bool'],
+    limit: ['limit', 'text'],
+    value: ['value', 'limit'],
+  },
   LimitsExplainRequest: { account: ['account', 'text'] },
-  LimitsInheritRequest: { account: ['account', 'text'], limit: ['limit', 'text'] },
-  LimitsSetRequest: { account: ['account', 'text'], limit: ['limit', 'text'], value: ['value', 'limit'] },
+  LimitsInheritRequest: {
+    account: ['account', 'text'],
+    expectedRev: ['expected_rev', 'integer'],
+    limit: ['limit', 'text'],
+  },
+  LimitsSetRequest: {
+    account: ['account', 'text'],
+    expectedRev: ['expected_rev', 'integer'],
+    limit: ['limit', 'text'],
+    value: ['value', 'limit'],
+  },
   LimitsSetDefaultRequest: { limit: ['limit', 'text'], value: ['value', 'limit'] },
   MembersAddRequest: {
     account: ['account', 'text'],
     email: ['email', 'text'],
     firstName: ['first_name', 'text'],
+    group: ['group', 'text'],
     lastName: ['last_name', 'text'],
     role: ['role', 'text'],
     user: ['user', 'text'],
   },
+  MembersBulkRequest: {
+    account: ['account', 'text'],
+    action: ['action', 'text'],
+    atomic: ['atomic', 'bool'],
+    resourcesTo: ['resources_to', 'ResourcesTo'],
+    role: ['role', 'text'],
+    users: ['users', ['text']],
+  },
   MembersDisableRequest: { account: ['account', 'text'], user: ['user', 'text'] },
   MembersEnableRequest: { account: ['account', 'text'], user: ['user', 'text'] },
   MembersGetRequest: { account: ['account', 'text'], user: ['user', 'text'] },
-  MembersListRequest: { account: ['account', 'text'], after: ['after', 'text'], limit: ['limit', 'integer'] },
-  MembersRemoveRequest: { account: ['account', 'text'], user: ['user', 'text'] },
+  MembersGrantRequest: { accounts: ['accounts', ['text']], role: ['role', 'text'], user: ['user', 'text'] },
+  MembersListRequest: {
+    account: ['account', 'text'],
+    after: ['after', 'text'],
+    group: ['group', 'text'],
+    limit: ['limit', 'integer'],
+    order: ['order', 'text'],
+    role: ['role', 'text'],
+    search: ['search', 'text'],
+    status: ['status', 'text'],
+  },
+  MembersRemoveRequest: {
+    account: ['account', 'text'],
+    resourcesTo: ['resources_to', 'ResourcesTo'],
+    user: ['user', 'text'],
+  },
   MembersSetRoleRequest: {
     account: ['account', 'text'],
     expectedRev: ['expected_rev', 'integer'],
+    group: ['group', 'text'],
     role: ['role', 'text'],
     user: ['user', 'text'],
   },
   PackagesCreateRequest: {
+    assets: ['assets', 'Assets'],
+    bounceRate: ['bounce_rate', 'BounceRate'],
+    childPrice: ['child_price', 'Price'],
+    credits: ['credits', 'bool'],
     id: ['id', 'text'],
     limits: ['limits', 'Limits'],
     name: ['name', 'text'],
+    overuse: ['overuse', 'bool'],
     role: ['role', 'text'],
   },
-  PackagesDeleteRequest: { moveTo: ['move_to', 'text'], package: ['package', 'text'] },
+  PackagesDeleteRequest: {
+    expectedRev: ['expected_rev', 'integer'],
+    moveTo: ['move_to', 'text'],
+    package: ['package', 'text'],
+  },
   PackagesEditRequest: {
+    assets: ['assets', 'Assets'],
+    bounceRate: ['bounce_rate', 'BounceRate'],
+    childPrice: ['child_price', 'Price'],
+    credits: ['credits', 'bool'],
     expectedRev: ['expected_rev', 'integer'],
     limits: ['limits', 'Limits'],
     name: ['name', 'text'],
+    overuse: ['overuse', 'bool'],
     package: ['package', 'text'],
     role: ['role', 'text'],
+    withoutBounceRate: ['without_bounce_rate', 'bool'],
+    withoutChildPrice: ['without_child_price', 'bool'],
     withoutRole: ['without_role', 'bool'],
   },
   PackagesGetRequest: { package: ['package', 'text'] },
   PackagesListRequest: { after: ['after', 'text'], limit: ['limit', 'integer'] },
-  PackagesRetireRequest: { package: ['package', 'text'] },
+  PackagesPreflightRequest: { account: ['account', 'text'], package: ['package', 'text'] },
+  PackagesRetireRequest: { expectedRev: ['expected_rev', 'integer'], package: ['package', 'text'] },
   PermissionsAddRequest: {
     permission: ['permission', 'text'],
     scoped: ['scoped', 'bool'],
@@ -309,6 +646,10 @@ const TYPES = {
   },
   PermissionsListRequest: {},
   PermissionsSearchRequest: { limit: ['limit', 'integer'], words: ['words', 'text'] },
+  PoliciesGetRequest: { account: ['account', 'text'] },
+  PoliciesPresetRequest: { account: ['account', 'text'], preset: ['preset', 'text'] },
+  PoliciesSetRequest: { account: ['account', 'text'], policies: ['policies', 'Policies'] },
+  PoliciesUnsetRequest: { account: ['account', 'text'], names: ['names', ['text']] },
   RolesCreateRequest: {
     allow: ['allow', ['Grant']],
     deny: ['deny', ['text']],
@@ -333,21 +674,76 @@ const TYPES = {
   StoreStateHashRequest: {},
   StoreVerifyRequest: {},
   UsageGetRequest: { account: ['account', 'text'] },
+  UsersChangeEmailRequest: {
+    account: ['account', 'text'],
+    email: ['email', 'text'],
+    expectedRev: ['expected_rev', 'integer'],
+    user: ['user', 'text'],
+  },
+  UsersConfirmEmailRequest: { token: ['token', 'text'] },
   UsersCreateRequest: {
     email: ['email', 'text'],
     firstName: ['first_name', 'text'],
     id: ['id', 'text'],
     lastName: ['last_name', 'text'],
   },
+  UsersDeleteRequest: {
+    deleteAccounts: ['delete_accounts', 'bool'],
+    resourcesTo: ['resources_to', 'ResourcesTo'],
+    successors: ['successors', ['Successor']],
+    user: ['user', 'text'],
+  },
   UsersDisableRequest: { user: ['user', 'text'] },
+  UsersEditRequest: {
+    account: ['account', 'text'],
+    clear: ['clear', ['text']],
+    expectedRev: ['expected_rev', 'integer'],
+    firstName: ['first_name', 'text'],
+    language: ['language', 'text'],
+    lastName: ['last_name', 'text'],
+    notifications: ['notifications', 'Notifications'],
+    phone: ['phone', 'text'],
+    sendingCountry: ['sending_country', 'text'],
+    timeZone: ['time_zone', 'text'],
+    user: ['user', 'text'],
+  },
   UsersEnableRequest: { user: ['user', 'text'] },
+  UsersExportCsvRequest: {
+    account: ['account', 'text'],
+    after: ['after', 'text'],
+    header: ['header', 'bool'],
+    limit: ['limit', 'integer'],
+  },
+  UsersExportDataRequest: { user: ['user', 'text'] },
   UsersGetRequest: { email: ['email', 'text'], user: ['user', 'text'] },
+  UsersImportCsvRequest: {
+    account: ['account', 'text'],
+    atomic: ['atomic', 'bool'],
+    columns: ['columns', ['text']],
+    csv: ['csv', 'text'],
+    firstLine: ['first_line', 'integer'],
+    role: ['role', 'text'],
+  },
+  UsersListRequest: {
+    account: ['account', 'text'],
+    after: ['after', 'text'],
+    limit: ['limit', 'integer'],
+    order: ['order', 'text'],
+    role: ['role', 'text'],
+    search: ['search', 'text'],
+    status: ['status', 'text'],
+    subAccount: ['sub_account', 'text'],
+  },
+  UsersLoggedInRequest: { user: ['user', 'text'] },
+  UsersPasswordWasSetRequest: { user: ['user', 'text'] },
+  UsersRequestPasswordResetRequest: { user: ['user', 'text'] },
 }
 
 const OPERATIONS = {
   'access.check': { request: 'AccessCheckRequest', answer: 'AccessCheck' },
   'access.explain': { request: 'AccessExplainRequest', answer: 'AccessExplanation' },
   'accounts.activate': { request: 'AccountsActivateRequest', answer: 'Account' },
+  'accounts.bulk': { request: 'AccountsBulkRequest', answer: 'AccountBulk' },
   'accounts.close': { request: 'AccountsCloseRequest', answer: 'Account' },
   'accounts.create': { request: 'AccountsCreateRequest', answer: 'Account' },
   'accounts.delete': { request: 'AccountsDeleteRequest', answer: 'AccountDeleted' },
@@ -358,16 +754,23 @@ const OPERATIONS = {
   'accounts.release': { request: 'AccountsReleaseRequest', answer: 'Account' },
   'accounts.reopen': { request: 'AccountsReopenRequest', answer: 'Account' },
   'accounts.validate': { request: 'AccountsValidateRequest', answer: 'AccountValidation' },
+  'assets.assign': { request: 'AssetsAssignRequest', answer: 'AssetList' },
+  'assets.check': { request: 'AssetsCheckRequest', answer: 'Asset' },
+  'assets.get': { request: 'AssetsGetRequest', answer: 'AssetList' },
+  'assets.unassign': { request: 'AssetsUnassignRequest', answer: 'AssetList' },
   'clock.get': { request: 'ClockGetRequest', answer: 'ClockReading' },
   'clock.set': { request: 'ClockSetRequest', answer: 'ClockReading' },
+  'limits.allocate': { request: 'LimitsAllocateRequest', answer: 'LimitExplanations' },
   'limits.explain': { request: 'LimitsExplainRequest', answer: 'LimitExplanations' },
   'limits.inherit': { request: 'LimitsInheritRequest', answer: 'LimitExplanations' },
   'limits.set': { request: 'LimitsSetRequest', answer: 'LimitExplanations' },
   'limits.set_default': { request: 'LimitsSetDefaultRequest', answer: 'DefaultLimits' },
   'members.add': { request: 'MembersAddRequest', answer: 'Member' },
+  'members.bulk': { request: 'MembersBulkRequest', answer: 'MemberBulk' },
   'members.disable': { request: 'MembersDisableRequest', answer: 'Member' },
   'members.enable': { request: 'MembersEnableRequest', answer: 'Member' },
   'members.get': { request: 'MembersGetRequest', answer: 'Member' },
+  'members.grant': { request: 'MembersGrantRequest', answer: 'MembersGranted' },
   'members.list': { request: 'MembersListRequest', answer: 'MemberList' },
   'members.remove': { request: 'MembersRemoveRequest', answer: 'MemberRemoved' },
   'members.set_role': { request: 'MembersSetRoleRequest', answer: 'Member' },
@@ -376,10 +779,15 @@ const OPERATIONS = {
   'packages.edit': { request: 'PackagesEditRequest', answer: 'Package' },
   'packages.get': { request: 'PackagesGetRequest', answer: 'Package' },
   'packages.list': { request: 'PackagesListRequest', answer: 'PackageList' },
+  'packages.preflight': { request: 'PackagesPreflightRequest', answer: 'PackagePreflight' },
   'packages.retire': { request: 'PackagesRetireRequest', answer: 'Package' },
   'permissions.add': { request: 'PermissionsAddRequest', answer: 'Permission' },
   'permissions.list': { request: 'PermissionsListRequest', answer: 'PermissionList' },
   'permissions.search': { request: 'PermissionsSearchRequest', answer: 'PermissionList' },
+  'policies.get': { request: 'PoliciesGetRequest', answer: 'PolicyReport' },
+  'policies.preset': { request: 'PoliciesPresetRequest', answer: 'PolicyReport' },
+  'policies.set': { request: 'PoliciesSetRequest', answer: 'PolicyReport' },
+  'policies.unset': { request: 'PoliciesUnsetRequest', answer: 'PolicyReport' },
   'roles.create': { request: 'RolesCreateRequest', answer: 'Role' },
   'roles.delete': { request: 'RolesDeleteRequest', answer: 'RoleDeleted' },
   'roles.edit': { request: 'RolesEditRequest', answer: 'Role' },
@@ -391,10 +799,21 @@ const OPERATIONS = {
   'store.state_hash': { request: 'StoreStateHashRequest', answer: 'StoreStateHash' },
   'store.verify': { request: 'StoreVerifyRequest', answer: 'StoreVerification' },
   'usage.get': { request: 'UsageGetRequest', answer: 'Usage' },
+  'users.change_email': { request: 'UsersChangeEmailRequest', answer: 'EmailChanged' },
+  'users.confirm_email': { request: 'UsersConfirmEmailRequest', answer: 'User' },
   'users.create': { request: 'UsersCreateRequest', answer: 'User' },
+  'users.delete': { request: 'UsersDeleteRequest', answer: 'UserDeleted' },
   'users.disable': { request: 'UsersDisableRequest', answer: 'User' },
+  'users.edit': { request: 'UsersEditRequest', answer: 'User' },
   'users.enable': { request: 'UsersEnableRequest', answer: 'User' },
+  'users.export_csv': { request: 'UsersExportCsvRequest', answer: 'UserCsv' },
+  'users.export_data': { request: 'UsersExportDataRequest', answer: 'UserData' },
   'users.get': { request: 'UsersGetRequest', answer: 'User' },
+  'users.import_csv': { request: 'UsersImportCsvRequest', answer: 'UserImport' },
+  'users.list': { request: 'UsersListRequest', answer: 'UserList' },
+  'users.logged_in': { request: 'UsersLoggedInRequest', answer: 'User' },
+  'users.password_was_set': { request: 'UsersPasswordWasSetRequest', answer: 'User' },
+  'users.request_password_reset': { request: 'UsersRequestPasswordResetRequest', answer: 'PasswordResetRequested' },
 }
 
 class AccessOperations {
@@ -417,6 +836,9 @@ class AccountsOperations {
   }
   activate(request) {
     return this.#run('accounts.activate', request)
+  }
+  bulk(request) {
+    return this.#run('accounts.bulk', request)
   }
   close(request) {
     return this.#run('accounts.close', request)
@@ -450,6 +872,25 @@ class AccountsOperations {
   }
 }
 
+class AssetsOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  assign(request) {
+    return this.#run('assets.assign', request)
+  }
+  check(request) {
+    return this.#run('assets.check', request)
+  }
+  get(request) {
+    return this.#run('assets.get', request)
+  }
+  unassign(request) {
+    return this.#run('assets.unassign', request)
+  }
+}
+
 class ClockOperations {
   #run
   constructor(run) {
@@ -467,6 +908,9 @@ class LimitsOperations {
   #run
   constructor(run) {
     this.#run = run
+  }
+  allocate(request) {
+    return this.#run('limits.allocate', request)
   }
   explain(request) {
     return this.#run('limits.explain', request)
@@ -490,6 +934,9 @@ class MembersOperations {
   add(request) {
     return this.#run('members.add', request)
   }
+  bulk(request) {
+    return this.#run('members.bulk', request)
+  }
   disable(request) {
     return this.#run('members.disable', request)
   }
@@ -498,6 +945,9 @@ class MembersOperations {
   }
   get(request) {
     return this.#run('members.get', request)
+  }
+  grant(request) {
+    return this.#run('members.grant', request)
   }
   list(request) {
     return this.#run('members.list', request)
@@ -530,6 +980,9 @@ class PackagesOperations {
   list(request) {
     return this.#run('packages.list', request)
   }
+  preflight(request) {
+    return this.#run('packages.preflight', request)
+  }
   retire(request) {
     return this.#run('packages.retire', request)
   }
@@ -548,6 +1001,25 @@ class PermissionsOperations {
   }
   search(request) {
     return this.#run('permissions.search', request)
+  }
+}
+
+class PoliciesOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  get(request) {
+    return this.#run('policies.get', request)
+  }
+  preset(request) {
+    return this.#run('policies.preset', request)
+  }
+  set(request) {
+    return this.#run('policies.set', request)
+  }
+  unset(request) {
+    return this.#run('policies.unset', request)
   }
 }
 
@@ -617,17 +1089,50 @@ class UsersOperations {
   constructor(run) {
     this.#run = run
   }
+  changeEmail(request) {
+    return this.#run('users.change_email', request)
+  }
+  confirmEmail(request) {
+    return this.#run('users.confirm_email', request)
+  }
   create(request) {
     return this.#run('users.create', request)
+  }
+  delete(request) {
+    return this.#run('users.delete', request)
   }
   disable(request) {
     return this.#run('users.disable', request)
   }
+  edit(request) {
+    return this.#run('users.edit', request)
+  }
   enable(request) {
     return this.#run('users.enable', request)
   }
+  exportCsv(request) {
+    return this.#run('users.export_csv', request)
+  }
+  exportData(request) {
+    return this.#run('users.export_data', request)
+  }
   get(request) {
     return this.#run('users.get', request)
+  }
+  importCsv(request) {
+    return this.#run('users.import_csv', request)
+  }
+  list(request) {
+    return this.#run('users.list', request)
+  }
+  loggedIn(request) {
+    return this.#run('users.logged_in', request)
+  }
+  passwordWasSet(request) {
+    return this.#run('users.password_was_set', request)
+  }
+  requestPasswordReset(request) {
+    return this.#run('users.request_password_reset', request)
   }
 }
 
@@ -635,11 +1140,13 @@ class Operations {
   constructor(run) {
     this.access = new AccessOperations(run)
     this.accounts = new AccountsOperations(run)
+    this.assets = new AssetsOperations(run)
     this.clock = new ClockOperations(run)
     this.limits = new LimitsOperations(run)
     this.members = new MembersOperations(run)
     this.packages = new PackagesOperations(run)
     this.permissions = new PermissionsOperations(run)
+    this.policies = new PoliciesOperations(run)
     this.roles = new RolesOperations(run)
     this.sending = new SendingOperations(run)
     this.store = new StoreOperations(run)

@@ -20,6 +20,9 @@ export type ErrorCode =
   | 'rev_conflict'
   | 'id_taken'
   | 'busy'
+  | 'feature_not_licensed'
+  | 'policy_forbids'
+  | 'self_forbidden'
   | 'closed'
   | 'forked'
   | 'poisoned'
@@ -35,8 +38,16 @@ export type ErrorCode =
   | 'permission_unknown'
   | 'permission_exists'
   | 'escalation_refused'
+  | 'role_built_in'
+  | 'role_by_package'
+  | 'role_spans_accounts'
+  | 'is_operator'
+  | 'is_member'
   | 'package_in_use'
   | 'package_retired'
+  | 'asset_not_assigned'
+  | 'guarantee_exceeded'
+  | 'limit_reached'
   | 'email_taken'
   | 'account_pending'
   | 'account_suspended'
@@ -51,8 +62,29 @@ export type ErrorCode =
   | 'already_member'
   | 'owner_transfer_required'
   | 'not_member'
+  | 'seats_exhausted'
+  | 'owner_not_exclusive'
+  | 'already_there'
+  | 'field_not_editable'
+  | 'link_invalid'
+  | 'link_expired'
+  | 'csv_invalid'
   | 'quota_exceeded'
   | 'exceeds_limit'
+  | 'invitation_expired'
+  | 'invitation_deleted'
+  | 'invitation_superseded'
+  | 'invitation_already_accepted'
+  | 'user_exists'
+  | 'user_in_other_account'
+  | 'already_invited'
+  | 'admin_has_no_group'
+  | 'last_group'
+  | 'not_shareable'
+  | 'share_direction'
+  | 'shared_read_only'
+  | 'lease_held'
+  | 'lease_lost'
 
 /** The kinds of errors. */
 export type ErrorClass =
@@ -79,6 +111,7 @@ export type Retry =
  * - `invalid_argument`: An argument is missing, unknown, of the wrong type or out of bounds; `field` says which.
  * - `unknown_operation`: The catalogue has no operation of this name.
  * - `permission_unknown`: The permission tree has no such node.
+ * - `csv_invalid`: The CSV text cannot be read; `details` names line and column.
  */
 export class InvalidArgument extends TenantryError {
   readonly class: 'invalid'
@@ -102,11 +135,21 @@ export class NotFound extends TenantryError {
  * - `role_cycle`: The role would include itself; `details.path` shows how.
  * - `role_in_use`: Members, packages or other roles use the role; name a role in `replace_with`.
  * - `permission_exists`: The permission tree has this node already.
+ * - `is_operator`: The user is an operator of the platform and cannot be a member of an account.
+ * - `is_member`: The user is a member of an account and cannot be an operator.
  * - `package_in_use`: Accounts use the package; name a package in `move_to`.
+ * - `guarantee_exceeded`: The guaranteed parts of the accounts below would exceed the limit of the account above.
  * - `email_taken`: The e-mail address belongs to a user already.
  * - `children_left`: The account has children; say what becomes of them.
  * - `already_member`: The user is a member of the account already.
  * - `owner_transfer_required`: An account always has an owner; make another user the owner first.
+ * - `owner_not_exclusive`: The owner of an account cannot be a member of another.
+ * - `already_there`: The user is in this account already.
+ * - `user_exists`: The address belongs to a user of the account or of the team; edit the user instead.
+ * - `user_in_other_account`: The address belongs to another account of the team; only the parent can give access.
+ * - `already_invited`: The address has an open invitation; edit it, resend it, or delete it first.
+ * - `lease_held`: Somebody else edits this; `details` says who and until when.
+ * - `lease_lost`: The lease has ended, or somebody took it over.
  */
 export class Conflict extends TenantryError {
   readonly class: 'conflict'
@@ -117,9 +160,24 @@ export class Conflict extends TenantryError {
  *
  * - `permission_denied`: The actor does not hold the permission that this needs; `details.missing` names it.
  * - `actor_not_allowed`: An actor of this kind never does this.
+ * - `feature_not_licensed`: The platform's licence does not include this; it needs the commercial edition.
+ * - `policy_forbids`: A policy of the account or of the platform does not allow it; `details.policy` names it.
+ * - `self_forbidden`: Nobody does this to themselves.
  * - `escalation_refused`: Nobody grants more than they hold; `details.missing` lists what the actor lacks.
+ * - `role_built_in`: A built-in role is not edited or deleted; copy it and change the copy.
+ * - `role_by_package`: The role of a member is that of the account's package.
+ * - `role_spans_accounts`: The user has one role in all accounts of the team; only who administers all of them changes
+ *   it.
+ * - `asset_not_assigned`: The domain, node or bounce address is not assigned to the account.
  * - `hold_above`: The hold was placed by a higher level and is cleared there.
  * - `not_member`: The user is not a member of the account.
+ * - `field_not_editable`: Whoever asks may not edit this field of the user; `details.edited_by` says who may.
+ * - `link_invalid`: The link is not one of ours, was used, or was replaced by a newer one.
+ * - `admin_has_no_group`: Owner and administrators are in no group.
+ * - `last_group`: The last group of an account cannot be deleted.
+ * - `not_shareable`: Resources of this kind are never shared between accounts.
+ * - `share_direction`: Templates are shared from an account with those below it only.
+ * - `shared_read_only`: The template is shared by an account above: it can be used and previewed, not changed.
  */
 export class Refused extends TenantryError {
   readonly class: 'refused'
@@ -128,7 +186,9 @@ export class Refused extends TenantryError {
 /**
  * A limit is reached.
  *
+ * - `limit_reached`: The account has as many of them as its limit allows; `details.limit` names it.
  * - `depth_exceeded`: The tree of accounts would be deeper than the platform allows.
+ * - `seats_exhausted`: The team has as many users and open invitations as it has seats.
  * - `quota_exceeded`: A limit is used up until its window resets.
  * - `exceeds_limit`: More than the limit itself was asked for; waiting does not help.
  */
@@ -148,6 +208,11 @@ export class LimitReached extends TenantryError {
  * - `grace_over`: The time in which the account could be reopened is over.
  * - `user_disabled`: The user is disabled.
  * - `member_disabled`: The membership is disabled.
+ * - `link_expired`: The link can no longer be used; ask for a new one.
+ * - `invitation_expired`: The invitation has expired; ask for a new one.
+ * - `invitation_deleted`: The invitation was deleted.
+ * - `invitation_superseded`: A newer invitation, or a newer link, took its place.
+ * - `invitation_already_accepted`: The invitation was accepted already.
  */
 export class WrongState extends TenantryError {
   readonly class: 'state'
@@ -248,16 +313,22 @@ export interface Account {
   closedAtMs?: number
   /** When it was made, in unix milliseconds. */
   createdAtMs: number
+  /** The role that a new member gets when none is named. */
+  defaultRole?: string
   /** What suspends this account itself. */
   holds: Array<Hold>
   /** The id. */
   id: string
   /** The limits that it has of its own; the others are inherited. */
   limits: Limits
+  /** How many members it has. */
+  members: number
   /** The name that people see. */
   name: string
-  /** The user who owns it. */
-  owner: string
+  /** The package that it gets later. */
+  nextPackage?: NextPackage
+  /** The user who owns it; absent only while the account waits for its first owner's confirmation. */
+  owner?: string
   /** The package. */
   package?: string
   /** The account above. */
@@ -270,6 +341,50 @@ export interface Account {
   timeZone: string
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
+  /** How many users it and all accounts below have, each once. */
+  users: number
+}
+
+/**
+ * What is done to many accounts.
+ *
+ * - `activate`: Makes pending accounts active, and clears the holds of the reason from suspended ones.
+ * - `suspend`: Places a hold, where there is none of this reason yet.
+ * - `close`: Closes them.
+ * - `reopen`: Reopens them.
+ * - `delete`: Deletes them.
+ * - `set_package`: Gives them a package.
+ */
+export type AccountAction =
+  | 'activate'
+  | 'suspend'
+  | 'close'
+  | 'reopen'
+  | 'delete'
+  | 'set_package'
+
+/** What was done to many accounts. */
+export interface AccountBulk {
+  /** One entry for each account, in the order of the request. */
+  accounts: Array<AccountBulkItem>
+  /** How many were done. */
+  done: number
+  /** How many were refused. */
+  refused: number
+}
+
+/** What was done to one account of many. */
+export interface AccountBulkItem {
+  /** The account. */
+  account: string
+  /**
+   * Why not; absent where it was done, and where it was not because another was refused and all or none were asked for.
+   */
+  code?: string
+  /** Whether it was done. */
+  done: boolean
+  /** A sentence a person can act on. */
+  message?: string
 }
 
 /** An account that was deleted. */
@@ -287,6 +402,18 @@ export interface AccountList {
   /** Where to go on; absent on the last page. */
   next?: string
 }
+
+/**
+ * What a list of accounts is ordered by.
+ *
+ * - `id`: The id.
+ * - `name`: The name, upper and lower case alike.
+ * - `created`: When it was made, the oldest first.
+ */
+export type AccountOrder =
+  | 'id'
+  | 'name'
+  | 'created'
 
 /** One thing that is wrong. */
 export interface AccountProblem {
@@ -306,6 +433,70 @@ export interface AccountValidation {
   valid: boolean
 }
 
+/** An asset that an account may use. */
+export interface Asset {
+  /** Its name. */
+  asset: string
+  /** The account or package that carries it. */
+  carrier: string
+  /** What it is. */
+  kind: AssetKind
+  /** Where the account has it from. */
+  source: AssetSource
+}
+
+/**
+ * A kind of asset.
+ *
+ * - `domain`: A sending domain.
+ * - `node`: A sending node.
+ * - `bounce_address`: A bounce address.
+ */
+export type AssetKind =
+  | 'domain'
+  | 'node'
+  | 'bounce_address'
+
+/** The assets that an account may use. */
+export interface AssetList {
+  /** The account. */
+  account: string
+  /** Domains, nodes, then bounce addresses; each once, what is the account's own first. */
+  assets: Array<Asset>
+}
+
+/**
+ * Where an account has an asset from.
+ *
+ * - `own`: It is its own.
+ * - `package`: From its package.
+ * - `inherited`: From the account above, or its package, since this one has no package.
+ */
+export type AssetSource =
+  | 'own'
+  | 'package'
+  | 'inherited'
+
+/** The assets of a package or of an account, each named as the host names it. */
+export interface AssetsInput {
+  /** Bounce addresses. */
+  bounceAddresses?: ReadonlyArray<string> | undefined
+  /** Sending domains. */
+  domains?: ReadonlyArray<string> | undefined
+  /** Sending nodes. */
+  nodes?: ReadonlyArray<string> | undefined
+}
+
+/** The assets of a package or of an account, each named as the host names it. */
+export interface Assets {
+  /** Bounce addresses. */
+  bounceAddresses?: Array<string>
+  /** Sending domains. */
+  domains?: Array<string>
+  /** Sending nodes. */
+  nodes?: Array<string>
+}
+
 /** The limit that refused a send. */
 export interface BindingLimit {
   /** Its name, such as `email_per_day`. */
@@ -321,6 +512,42 @@ export interface BindingLimit {
   /** The value of the limit. */
   value: number
 }
+
+/** The rate of bounces at which a campaign is stopped (R-QTA-11). */
+export interface BounceRateInput {
+  /** Bounces in a thousand outcomes, 1 to 1000. */
+  perMille: Integer
+  /** How many outcomes there must be before it counts. */
+  sample: Integer
+}
+
+/** The rate of bounces at which a campaign is stopped (R-QTA-11). */
+export interface BounceRate {
+  /** Bounces in a thousand outcomes, 1 to 1000. */
+  perMille: number
+  /** How many outcomes there must be before it counts. */
+  sample: number
+}
+
+/**
+ * The window of a group's cap.
+ *
+ * - `month`: A month of the account's time zone.
+ * - `year`: A year of the account's time zone.
+ */
+export type CapPeriod =
+  | 'month'
+  | 'year'
+
+/**
+ * Who owns an account below another.
+ *
+ * - `own`: An owner of its own.
+ * - `parents`: The owner of the account above.
+ */
+export type ChildOwner =
+  | 'own'
+  | 'parents'
 
 /**
  * What becomes of the accounts below one that is deleted.
@@ -356,6 +583,90 @@ export interface DefaultLimits {
   limits: Limits
 }
 
+/**
+ * Who edits a field of a user's profile.
+ *
+ * - `self`: The user themself.
+ * - `administrator`: Whoever holds `users.edit_profile` in an account of the user.
+ * - `parent`: Whoever manages the team that an account of the user is in.
+ * - `operator`: An operator with `clients.edit`.
+ */
+export type Editor =
+  | 'self'
+  | 'administrator'
+  | 'parent'
+  | 'operator'
+
+/** The value that counts for each policy. */
+export interface EffectivePolicies {
+  /** The day of the month on which an account's month begins where it is billed, 1 to 31. */
+  billingDay: number
+  /** Whether the owner of an account that is suspended for billing alone may enter it (R-ACC-3). */
+  billingHoldOwnerEnters: boolean
+  /** Who owns an account below another: an owner of its own, or the parent's. */
+  childOwner: ChildOwner
+  /** Whether accounts make roles of their own (R-ROL-4). */
+  customRoles: boolean
+  /** How many accounts deep a tree of accounts may be, 1 to 8. */
+  depth: number
+  /** Who edits the e-mail address of a user (R-USR-3). */
+  emailEditedBy: Array<Editor>
+  /** How long a closed account can be reopened, in milliseconds (R-ACC-3). */
+  graceMs: number
+  /** Who gives an existing user access to a further account (R-INV-7). */
+  grantExisting: GrantExisting
+  /** The window of the caps of groups (R-GRP-5). */
+  groupCapPeriod: CapPeriod
+  /** Whether accounts have groups of users. */
+  groups: boolean
+  /** How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3). */
+  invitationLifeMs: number
+  /** How long a link for a new password or a new e-mail address can be used, in milliseconds (R-SES-4). */
+  linkLifeMs: number
+  /** Who edits first and last name. */
+  namesEditedBy: Array<Editor>
+  /** Whether operators may act as a user (R-SES-6). */
+  operatorsLogInAs: boolean
+  /** Whether the owner of one account can be a member of no other (R-TEA-2). */
+  ownerExclusive: boolean
+  /** What has to be done before a member is no longer shown as pending (R-INV-4). */
+  pendingUntil: Array<PendingStep>
+  /** Who edits phone, sending country, language, time zone and notifications. */
+  profileEditedBy: Array<Editor>
+  /** What resending an invitation does to the link that went out before (R-INV-5). */
+  resend: Resend
+  /** What a role is held by: a membership, a user in the whole team, or the package (R-INV-8). */
+  roleScope: RoleScope
+  /** How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9). */
+  seats: Limit
+  /** Whether an account below another can be made without its owner confirming first (R-TEA-4). */
+  skipVerification: boolean
+  /** IANA name of the time zone that new accounts get. */
+  timeZone: string
+  /** How long the owner of a new account can confirm their address, in milliseconds (R-INV-3). */
+  verificationLifeMs: number
+}
+
+/** An address that waits for its confirmation. */
+export interface EmailChangeAsked {
+  /** The new address, as typed. */
+  email: string
+  /** How long it can be confirmed, in unix milliseconds. */
+  expiresAtMs: number
+}
+
+/** What became of a request for another address. */
+export interface EmailChanged {
+  /** Whether it is the user's now; if not, it waits for its confirmation. */
+  changed: boolean
+  /** The address that was asked for, as typed. */
+  email: string
+  /** How long it can be confirmed, in unix milliseconds. */
+  expiresAtMs?: number
+  /** The user. */
+  user: string
+}
+
 /** A permission that a role allows, and for resources how far it reaches. */
 export interface GrantInput {
   /** The node of the permission tree; everything below it is granted too. */
@@ -372,6 +683,16 @@ export interface Grant {
   scope?: Scope
 }
 
+/**
+ * Who gives an existing user access to a further account.
+ *
+ * - `parent`: Only the parent: who manages the team.
+ * - `holder`: Whoever holds `users.grant_account` in every account that is named.
+ */
+export type GrantExisting =
+  | 'parent'
+  | 'holder'
+
 /** One reason for which an account is suspended (R-ACC-2). */
 export interface Hold {
   /** The number of the hold within its account; `accounts.release` names it. */
@@ -384,6 +705,8 @@ export interface Hold {
   placedAtMs: number
   /** Who placed it: `system` or a user's id. */
   placedBy: string
+  /** The account that whoever placed it acted in; absent for the platform. */
+  placedFrom?: string
   /** Why. */
   reason: HoldReason
 }
@@ -420,6 +743,8 @@ export type HoldReason =
 export interface LimitCandidate {
   /** The account or package that carries it; absent for the platform's default. */
   carrier?: string
+  /** Whether the edition of the store includes it; otherwise it is kept and does not count (R-PLT-1). */
+  enforced: boolean
   /** Where it comes from. */
   source: Source
   /** The value. */
@@ -428,10 +753,18 @@ export interface LimitCandidate {
 
 /** One limit explained. */
 export interface LimitExplanation {
-  /** Every value that was looked at, the one that counts first. */
+  /** Every value that was looked at, the one that counts first, and last what the edition does not include. */
   candidates: Array<LimitCandidate>
+  /**
+   * Whether it is a guaranteed part of the limit of the account above; false where it was given as one and that limit
+   * was
+   * lowered since. Absent where it was not given as one (R-TEA-9).
+   */
+  guaranteed?: boolean
   /** Which limit. */
   limit: LimitName
+  /** How much of it is guaranteed to the accounts directly below; absent for none. */
+  promised?: number
   /** The smallest along the accounts above, this one included: nothing goes out beyond it. */
   smallest: Limit
   /** Where it comes from. */
@@ -446,44 +779,146 @@ export interface LimitExplanations {
   account: string
   /** One entry for each limit. */
   limits: Array<LimitExplanation>
+  /**
+   * The accounts directly below whose guaranteed part this change has turned into best effort, at most 500 (R-TEA-9).
+   */
+  nowBestEffort?: Array<string>
 }
 
 /**
- * The limits that an account can have.
+ * The limits that an account can have (R-PKG-1).
  *
  * - `email_per_hour`: E-mails per hour.
  * - `email_per_day`: E-mails per day of the account's time zone.
  * - `email_per_month`: E-mails per month of the account's time zone.
+ * - `sms_per_hour`: Text messages per hour.
+ * - `sms_per_day`: Text messages per day of the account's time zone.
+ * - `sms_per_month`: Text messages per month of the account's time zone.
+ * - `automation_actions_per_month`: Automation actions per month.
+ * - `trigger_actions_per_month`: Trigger actions per month.
+ * - `actions_per_automation`: Actions in one automation.
+ * - `contacts`: Contacts.
+ * - `lists`: Contact lists.
+ * - `segments`: Segments.
+ * - `sending_domains`: Sending domains.
+ * - `triggers`: Triggers.
+ * - `evergreen_campaigns`: Evergreen campaigns.
+ * - `suppressed_domains`: Suppressed domains; with a commercial licence only.
+ * - `seats`: Users of the account and of all accounts below, each once, with open invitations (R-INV-9).
+ * - `child_accounts`: Accounts below this one.
+ * - `threads`: Jobs that run at the same time.
  */
 export type LimitName =
   | 'email_per_hour'
   | 'email_per_day'
   | 'email_per_month'
+  | 'sms_per_hour'
+  | 'sms_per_day'
+  | 'sms_per_month'
+  | 'automation_actions_per_month'
+  | 'trigger_actions_per_month'
+  | 'actions_per_automation'
+  | 'contacts'
+  | 'lists'
+  | 'segments'
+  | 'sending_domains'
+  | 'triggers'
+  | 'evergreen_campaigns'
+  | 'suppressed_domains'
+  | 'seats'
+  | 'child_accounts'
+  | 'threads'
 
 /** A value for each limit; an absent one is inherited (R-PKG-2). */
 export interface LimitsInput {
+  /** Actions in one automation. */
+  actions_per_automation?: LimitInput | undefined
+  /** Automation actions per month. */
+  automation_actions_per_month?: LimitInput | undefined
+  /** Accounts below this one. */
+  child_accounts?: LimitInput | undefined
+  /** Contacts. */
+  contacts?: LimitInput | undefined
   /** E-mails per day of the account's time zone. */
   email_per_day?: LimitInput | undefined
   /** E-mails per hour. */
   email_per_hour?: LimitInput | undefined
   /** E-mails per month of the account's time zone. */
   email_per_month?: LimitInput | undefined
+  /** Evergreen campaigns. */
+  evergreen_campaigns?: LimitInput | undefined
+  /** Contact lists. */
+  lists?: LimitInput | undefined
+  /** Users of the account and of all accounts below, each once, with open invitations (R-INV-9). */
+  seats?: LimitInput | undefined
+  /** Segments. */
+  segments?: LimitInput | undefined
+  /** Sending domains. */
+  sending_domains?: LimitInput | undefined
+  /** Text messages per day of the account's time zone. */
+  sms_per_day?: LimitInput | undefined
+  /** Text messages per hour. */
+  sms_per_hour?: LimitInput | undefined
+  /** Text messages per month of the account's time zone. */
+  sms_per_month?: LimitInput | undefined
+  /** Suppressed domains; with a commercial licence only. */
+  suppressed_domains?: LimitInput | undefined
+  /** Jobs that run at the same time. */
+  threads?: LimitInput | undefined
+  /** Trigger actions per month. */
+  trigger_actions_per_month?: LimitInput | undefined
+  /** Triggers. */
+  triggers?: LimitInput | undefined
 }
 
 /** A value for each limit; an absent one is inherited (R-PKG-2). */
 export interface Limits {
+  /** Actions in one automation. */
+  actions_per_automation?: Limit
+  /** Automation actions per month. */
+  automation_actions_per_month?: Limit
+  /** Accounts below this one. */
+  child_accounts?: Limit
+  /** Contacts. */
+  contacts?: Limit
   /** E-mails per day of the account's time zone. */
   email_per_day?: Limit
   /** E-mails per hour. */
   email_per_hour?: Limit
   /** E-mails per month of the account's time zone. */
   email_per_month?: Limit
+  /** Evergreen campaigns. */
+  evergreen_campaigns?: Limit
+  /** Contact lists. */
+  lists?: Limit
+  /** Users of the account and of all accounts below, each once, with open invitations (R-INV-9). */
+  seats?: Limit
+  /** Segments. */
+  segments?: Limit
+  /** Sending domains. */
+  sending_domains?: Limit
+  /** Text messages per day of the account's time zone. */
+  sms_per_day?: Limit
+  /** Text messages per hour. */
+  sms_per_hour?: Limit
+  /** Text messages per month of the account's time zone. */
+  sms_per_month?: Limit
+  /** Suppressed domains; with a commercial licence only. */
+  suppressed_domains?: Limit
+  /** Jobs that run at the same time. */
+  threads?: Limit
+  /** Trigger actions per month. */
+  trigger_actions_per_month?: Limit
+  /** Triggers. */
+  triggers?: Limit
 }
 
 /** A member of an account. */
 export interface Member {
   /** The account. */
   account: string
+  /** Whether the role is that of an administrator. */
+  administrator: boolean
   /** When it was made, in unix milliseconds. */
   createdAtMs: number
   /** Whether the membership, or the user as a whole, is disabled. */
@@ -492,16 +927,52 @@ export interface Member {
   email: string
   /** First name. */
   firstName?: string
+  /** The group; owner and administrators are in none. */
+  group?: string
   /** Last name. */
   lastName?: string
   /** Whether they own the account. */
   owner: boolean
+  /** The steps that are still to be done. */
+  pending: Array<PendingStep>
   /** Raised by every change. */
   rev: number
   /** The role; the owner needs none. */
   role?: string
+  /** Where they are on the way into the account. */
+  status: MemberStatus
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
+  /** The user. */
+  user: string
+}
+
+/**
+ * What is done to many members.
+ *
+ * - `set_role`: As `members.set_role`.
+ * - `disable`: As `members.disable`.
+ * - `enable`: As `members.enable`.
+ * - `remove`: As `members.remove`.
+ */
+export type MemberAction =
+  | 'set_role'
+  | 'disable'
+  | 'enable'
+  | 'remove'
+
+/** What became of each of many members. */
+export interface MemberBulk {
+  /** How many it was done to. */
+  done: number
+  /** For each user, in the order of the request. */
+  results: Array<MemberBulkResult>
+}
+
+/** What became of one of many members. */
+export interface MemberBulkResult {
+  /** Why not; absent where it was done. */
+  problem?: MemberProblem
   /** The user. */
   user: string
 }
@@ -514,14 +985,95 @@ export interface MemberList {
   next?: string
 }
 
+/**
+ * What a list of members is ordered by.
+ *
+ * - `id`: The user's id.
+ * - `email`: The e-mail address.
+ * - `name`: The last name, then the first.
+ */
+export type MemberOrder =
+  | 'id'
+  | 'email'
+  | 'name'
+
+/** Why something was not done to a member. */
+export interface MemberProblem {
+  /** The code that the single operation is refused with. */
+  code: string
+  /** A sentence a person can act on. */
+  message: string
+}
+
 /** A membership that ended. */
 export interface MemberRemoved {
   /** The account. */
   account: string
   /** The user. */
   user: string
-  /** Whether it was their last one, so that the user is gone too. */
+  /**
+   * Whether it was the last one in which the caller could see them. To the host and to operators: whether the user is
+   * gone.
+   */
   userDeleted: boolean
+}
+
+/**
+ * Where a member is on the way into an account (R-INV-4).
+ *
+ * - `active`: All is done.
+ * - `pending`: A step is missing; which ones there are is a policy (`pending_until`).
+ * - `disabled`: The membership, or the user as a whole, is disabled.
+ */
+export type MemberStatus =
+  | 'active'
+  | 'pending'
+  | 'disabled'
+
+/** What a user was granted. */
+export interface MembersGranted {
+  /** The new memberships, in the order of the accounts. */
+  members: Array<Member>
+  /** The user. */
+  user: string
+}
+
+/** A package that an account gets later (R-PKG-6). */
+export interface NextPackage {
+  /** From when on, in unix milliseconds. */
+  fromMs: number
+  /** The package. */
+  package: string
+}
+
+/** How a user is told about new messages (R-USR-2). */
+export interface NotificationsInput {
+  /** By a badge in the browser. */
+  badge?: boolean | undefined
+  /** By a notification of the desktop. */
+  desktop?: boolean | undefined
+  /** By a sound. */
+  sound?: boolean | undefined
+}
+
+/** How a user is told about new messages (R-USR-2). */
+export interface Notifications {
+  /** By a badge in the browser. */
+  badge?: boolean
+  /** By a notification of the desktop. */
+  desktop?: boolean
+  /** By a sound. */
+  sound?: boolean
+}
+
+/** A resource that a person owns. */
+export interface OwnedResource {
+  /** The account. */
+  account: string
+  /** The id. */
+  id: string
+  /** The kind. */
+  kind: string
 }
 
 /** The owner of a new account: an existing user, or a new one by e-mail address. */
@@ -540,14 +1092,28 @@ export interface OwnerInput {
 export interface Package {
   /** How many accounts use it. */
   accounts: number
+  /** The assets that its accounts can use (R-PKG-5). */
+  assets?: Assets
+  /** When a campaign is stopped; with a commercial licence only (R-QTA-11). */
+  bounceRate?: BounceRate
+  /** What a further account of the team costs each month (R-TEA-4). */
+  childPrice?: Price
   /** When it was made, in unix milliseconds. */
   createdAtMs: number
+  /** Whether its accounts pay with credits for what exceeds their caps; with a commercial licence only (R-CRD-2). */
+  credits: boolean
   /** The id. */
   id: string
   /** Its limits; an absent one falls to the platform's default. */
   limits: Limits
   /** The name that people see. */
   name: string
+  /** Whether its accounts may send beyond their caps; with a commercial licence only (R-CRD-2). */
+  overuse: boolean
+  /**
+   * What is set and not included in the edition of the store: kept, shown, and not enforced (R-PLT-1). Never stored.
+   */
+  readOnly?: Array<string>
   /** Whether it takes no new accounts (R-PKG-4). */
   retired: boolean
   /** Raised by every change. */
@@ -557,6 +1123,16 @@ export interface Package {
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
 }
+
+/**
+ * When an account gets another package (R-PKG-6).
+ *
+ * - `now`: At once.
+ * - `next_month`: When the next month begins in the account's time zone.
+ */
+export type PackageChange =
+  | 'now'
+  | 'next_month'
 
 /** A package that was deleted. */
 export interface PackageDeleted {
@@ -573,6 +1149,42 @@ export interface PackageList {
   /** The packages. */
   packages: Array<Package>
 }
+
+/** What a change of package would mean today. */
+export interface PackagePreflight {
+  /** The account. */
+  account: string
+  /** The limits that the usage of today exceeds; none when it fits. */
+  exceeded: Array<PreflightExcess>
+  /**
+   * The limits of which the accounts below are guaranteed more than there would be: best effort from then on (R-TEA-9).
+   */
+  guarantees: Array<PreflightGuarantee>
+  /** The package that it would get. */
+  package: string
+}
+
+/** A link for a new password is on its way. */
+export interface PasswordResetRequested {
+  /** How long the link can be used, in unix milliseconds. */
+  expiresAtMs: number
+  /** The user. */
+  user: string
+}
+
+/**
+ * A step until which a member is shown as pending.
+ *
+ * - `accepted`: The invitation is accepted.
+ * - `profile`: First and last name are there.
+ * - `first_login`: The user has logged in once.
+ * - `password`: A password that has to be set is set.
+ */
+export type PendingStep =
+  | 'accepted'
+  | 'profile'
+  | 'first_login'
+  | 'password'
 
 /** A node of the permission tree. */
 export interface Permission {
@@ -594,6 +1206,234 @@ export interface PermissionList {
   permissions: Array<Permission>
 }
 
+/** Policies that are set; an absent one is taken from the account above, the platform, its preset, the default. */
+export interface PoliciesInput {
+  /** The day of the month on which an account's month begins where it is billed, 1 to 31. */
+  billingDay?: Integer | undefined
+  /** Whether the owner of an account that is suspended for billing alone may enter it (R-ACC-3). */
+  billingHoldOwnerEnters?: boolean | undefined
+  /** Who owns an account below another: an owner of its own, or the parent's. */
+  childOwner?: ChildOwner | undefined
+  /** Whether accounts make roles of their own (R-ROL-4). */
+  customRoles?: boolean | undefined
+  /** How many accounts deep a tree of accounts may be, 1 to 8. */
+  depth?: Integer | undefined
+  /** Who edits the e-mail address of a user (R-USR-3). */
+  emailEditedBy?: ReadonlyArray<Editor> | undefined
+  /** How long a closed account can be reopened, in milliseconds (R-ACC-3). */
+  graceMs?: Integer | undefined
+  /** Who gives an existing user access to a further account (R-INV-7). */
+  grantExisting?: GrantExisting | undefined
+  /** The window of the caps of groups (R-GRP-5). */
+  groupCapPeriod?: CapPeriod | undefined
+  /** Whether accounts have groups of users. */
+  groups?: boolean | undefined
+  /** How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3). */
+  invitationLifeMs?: Integer | undefined
+  /** How long a link for a new password or a new e-mail address can be used, in milliseconds (R-SES-4). */
+  linkLifeMs?: Integer | undefined
+  /** Who edits first and last name. */
+  namesEditedBy?: ReadonlyArray<Editor> | undefined
+  /** Whether operators may act as a user (R-SES-6). */
+  operatorsLogInAs?: boolean | undefined
+  /** Whether the owner of one account can be a member of no other (R-TEA-2). */
+  ownerExclusive?: boolean | undefined
+  /** What has to be done before a member is no longer shown as pending (R-INV-4). */
+  pendingUntil?: ReadonlyArray<PendingStep> | undefined
+  /** Who edits phone, sending country, language, time zone and notifications. */
+  profileEditedBy?: ReadonlyArray<Editor> | undefined
+  /** What resending an invitation does to the link that went out before (R-INV-5). */
+  resend?: Resend | undefined
+  /** What a role is held by: a membership, a user in the whole team, or the package (R-INV-8). */
+  roleScope?: RoleScope | undefined
+  /** How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9). */
+  seats?: LimitInput | undefined
+  /** Whether an account below another can be made without its owner confirming first (R-TEA-4). */
+  skipVerification?: boolean | undefined
+  /** IANA name of the time zone that new accounts get. */
+  timeZone?: string | undefined
+  /** How long the owner of a new account can confirm their address, in milliseconds (R-INV-3). */
+  verificationLifeMs?: Integer | undefined
+}
+
+/** Policies that are set; an absent one is taken from the account above, the platform, its preset, the default. */
+export interface Policies {
+  /** The day of the month on which an account's month begins where it is billed, 1 to 31. */
+  billingDay?: number
+  /** Whether the owner of an account that is suspended for billing alone may enter it (R-ACC-3). */
+  billingHoldOwnerEnters?: boolean
+  /** Who owns an account below another: an owner of its own, or the parent's. */
+  childOwner?: ChildOwner
+  /** Whether accounts make roles of their own (R-ROL-4). */
+  customRoles?: boolean
+  /** How many accounts deep a tree of accounts may be, 1 to 8. */
+  depth?: number
+  /** Who edits the e-mail address of a user (R-USR-3). */
+  emailEditedBy?: Array<Editor>
+  /** How long a closed account can be reopened, in milliseconds (R-ACC-3). */
+  graceMs?: number
+  /** Who gives an existing user access to a further account (R-INV-7). */
+  grantExisting?: GrantExisting
+  /** The window of the caps of groups (R-GRP-5). */
+  groupCapPeriod?: CapPeriod
+  /** Whether accounts have groups of users. */
+  groups?: boolean
+  /** How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3). */
+  invitationLifeMs?: number
+  /** How long a link for a new password or a new e-mail address can be used, in milliseconds (R-SES-4). */
+  linkLifeMs?: number
+  /** Who edits first and last name. */
+  namesEditedBy?: Array<Editor>
+  /** Whether operators may act as a user (R-SES-6). */
+  operatorsLogInAs?: boolean
+  /** Whether the owner of one account can be a member of no other (R-TEA-2). */
+  ownerExclusive?: boolean
+  /** What has to be done before a member is no longer shown as pending (R-INV-4). */
+  pendingUntil?: Array<PendingStep>
+  /** Who edits phone, sending country, language, time zone and notifications. */
+  profileEditedBy?: Array<Editor>
+  /** What resending an invitation does to the link that went out before (R-INV-5). */
+  resend?: Resend
+  /** What a role is held by: a membership, a user in the whole team, or the package (R-INV-8). */
+  roleScope?: RoleScope
+  /** How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9). */
+  seats?: Limit
+  /** Whether an account below another can be made without its owner confirming first (R-TEA-4). */
+  skipVerification?: boolean
+  /** IANA name of the time zone that new accounts get. */
+  timeZone?: string
+  /** How long the owner of a new account can confirm their address, in milliseconds (R-INV-3). */
+  verificationLifeMs?: number
+}
+
+/** Where the value of a policy comes from. */
+export interface PolicyOrigin {
+  /** The account whose setting or preset it is; absent for the platform and for the default. */
+  account?: string
+  /** The policy. */
+  policy: string
+  /** What kind of place. */
+  source: PolicySource
+}
+
+/** The policies that count, and where they come from. */
+export interface PolicyReport {
+  /** The account; absent for the platform. */
+  account?: string
+  /** What counts. */
+  policies: EffectivePolicies
+  /** The preset that this account, or the platform, has itself. */
+  preset?: Preset
+  /** What is set one by one on this account, or on the platform, itself. */
+  set: Policies
+  /** Where each of them comes from, by name. */
+  sources: Array<PolicyOrigin>
+}
+
+/**
+ * Where the value of a policy comes from.
+ *
+ * - `account`: Set by itself on the account, or on one above.
+ * - `platform`: Set by itself on the platform.
+ * - `preset`: From the preset of the account, of one above, or of the platform.
+ * - `default`: Nobody set it.
+ */
+export type PolicySource =
+  | 'account'
+  | 'platform'
+  | 'preset'
+  | 'default'
+
+/** A limit that the usage of today exceeds. */
+export interface PreflightExcess {
+  /** Which limit. */
+  limit: LimitName
+  /** How much is used now. */
+  used: number
+  /** Its value with the package. */
+  value: Limit
+}
+
+/** A limit of which more is guaranteed than there would be. */
+export interface PreflightGuarantee {
+  /** Which limit. */
+  limit: LimitName
+  /** How much is guaranteed to the accounts directly below. */
+  promised: number
+  /** Its value with the package, or above where that is less. */
+  value: Limit
+}
+
+/**
+ * A named set of policies: one of the five products that the rules come from (section 16 of the rules).
+ *
+ * - `packages`: Clients with packages, run by operators.
+ * - `groups`: One account whose users are in groups.
+ * - `access`: Invitations, and access account by account.
+ * - `teams`: Several accounts under one invoice.
+ * - `essentials`: A parent account, administrators and five fixed roles.
+ */
+export type Preset =
+  | 'packages'
+  | 'groups'
+  | 'access'
+  | 'teams'
+  | 'essentials'
+
+/** An amount of money. */
+export interface PriceInput {
+  /** The code of the currency: three capital letters, such as `EUR`. */
+  currency: string
+  /** In the smallest unit of the currency: cents. */
+  minorUnits: Integer
+}
+
+/** An amount of money. */
+export interface Price {
+  /** The code of the currency: three capital letters, such as `EUR`. */
+  currency: string
+  /** In the smallest unit of the currency: cents. */
+  minorUnits: number
+}
+
+/** What people see of a user (R-USR-2). */
+export interface Profile {
+  /** First name. */
+  first_name?: string
+  /** The language: a tag such as `de` or `pt-BR`. */
+  language?: string
+  /** Last name. */
+  last_name?: string
+  /** What the user is told about new messages. */
+  notifications?: Notifications
+  /** Phone number. */
+  phone?: string
+  /** The country that is sent to by default: two capital letters, as in ISO 3166. */
+  sending_country?: string
+  /** IANA name of the time zone. */
+  time_zone?: string
+}
+
+/**
+ * A field of a profile.
+ *
+ * - `first_name`: First name.
+ * - `last_name`: Last name.
+ * - `phone`: Phone number.
+ * - `sending_country`: The country that is sent to by default.
+ * - `language`: The language.
+ * - `time_zone`: The time zone.
+ * - `notifications`: What the user is told about new messages.
+ */
+export type ProfileField =
+  | 'first_name'
+  | 'last_name'
+  | 'phone'
+  | 'sending_country'
+  | 'language'
+  | 'time_zone'
+  | 'notifications'
+
 /** Why a send is refused. */
 export interface Refusal {
   /** The error code, such as `quota_exceeded`. */
@@ -604,10 +1444,51 @@ export interface Refusal {
   retryAtMs?: number
 }
 
+/**
+ * What resending an invitation does.
+ *
+ * - `rotate`: The old link dies.
+ * - `reuse`: The same link goes out again.
+ * - `forbid`: Nothing is resent: delete the invitation and invite again.
+ */
+export type Resend =
+  | 'rotate'
+  | 'reuse'
+  | 'forbid'
+
+/** Who gets the resources of a member who leaves (R-USR-4). */
+export interface ResourcesToInput {
+  /** The member or the group; absent for the account. */
+  id?: string | undefined
+  /** Another member, a group, or the account. */
+  kind: ResourcesToKind
+}
+
+/**
+ * What gets the resources of a member who leaves (R-USR-4).
+ *
+ * - `member`: A member becomes their owner; they carry that member's group.
+ * - `group`: They are shared in a group; the owner of the account owns them.
+ * - `account`: The owner of the account owns them, and they carry no group.
+ */
+export type ResourcesToKind =
+  | 'member'
+  | 'group'
+  | 'account'
+
 /** A role. */
 export interface Role {
+  /** The account whose own it is; absent for those of the platform (R-ROL-4). */
+  account?: string
+  /**
+   * Whether its holders are administrators: in no group, every scope `any`. Only the built-in one and its copies
+   * (R-ROL-4).
+   */
+  administrator: boolean
   /** The permissions that it allows. */
   allow: Array<Grant>
+  /** Whether it is one of the five that every platform has; those are copied, not edited (R-ROL-4). */
+  builtIn: boolean
   /** When it was made, in unix milliseconds. */
   createdAtMs: number
   /** The permissions that it denies; a denial wins over every grant. */
@@ -622,8 +1503,6 @@ export interface Role {
   rev: number
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
-  /** How many memberships, packages and roles use it. */
-  uses: number
 }
 
 /** A role that was deleted. */
@@ -641,6 +1520,18 @@ export interface RoleList {
   /** The roles. */
   roles: Array<Role>
 }
+
+/**
+ * What a role is held by.
+ *
+ * - `membership`: Each membership has a role of its own.
+ * - `user`: A user has one role in all accounts of the team.
+ * - `package`: The role is that of the account's package.
+ */
+export type RoleScope =
+  | 'membership'
+  | 'user'
+  | 'package'
 
 /**
  * How far a permission on resources reaches: `any` implies `group` implies `own` (R-ROL-3).
@@ -724,6 +1615,14 @@ export interface StoreVerification {
   whole: boolean
 }
 
+/** The next owner of an account. */
+export interface SuccessorInput {
+  /** The account. */
+  account: string
+  /** A member of it. */
+  user: string
+}
+
 /** What an account has used. */
 export interface Usage {
   /** The account. */
@@ -756,12 +1655,70 @@ export interface UsageWindow {
 
 /** A user. */
 export interface User {
-  /** The accounts that they are a member of, at most 500. */
+  /** The accounts that they are a member of and that the caller sees them in, at most 500. */
   accounts: Array<string>
   /** When it was made, in unix milliseconds. */
   createdAtMs: number
   /** Whether the user as a whole is disabled. */
   disabled: boolean
+  /** The e-mail address, as typed. */
+  email: string
+  /** The address that was asked for and is not confirmed yet; shown to the user themself, the host and operators. */
+  emailChange?: EmailChangeAsked
+  /** When they logged in first, in unix milliseconds. */
+  firstLoginAtMs?: number
+  /** The id. */
+  id: string
+  /** Whether a password has to be set before they are no longer shown as pending. */
+  mustSetPassword: boolean
+  /** What people see of the user. */
+  profile: Profile
+  /** Raised by every change. */
+  rev: number
+  /** When it was last changed, in unix milliseconds. */
+  updatedAtMs: number
+}
+
+/** Users as CSV. */
+export interface UserCsv {
+  /** The rows, each ended by CR and LF. */
+  csv: string
+  /** Where to go on; absent on the last page. */
+  next?: string
+  /** How many there are, without the names of the columns. */
+  rows: number
+}
+
+/** All that is known of a person. */
+export interface UserData {
+  /** When this was put together, in unix milliseconds. */
+  exportedAtMs: number
+  /** Their memberships, at most 500. */
+  memberships: Array<Member>
+  /** Whether they own more than these. */
+  moreResources: boolean
+  /** The role that they have as an operator of the platform. */
+  operatorRole?: string
+  /** The resources that they own, the first 1,000. */
+  resources: Array<OwnedResource>
+  /** The user. */
+  user: User
+}
+
+/** A user who was deleted. */
+export interface UserDeleted {
+  /** The accounts that went with their owner. */
+  accountsDeleted: Array<string>
+  /** The memberships that ended. */
+  left: Array<string>
+  /** The user. */
+  user: string
+}
+
+/** A user in a list. */
+export interface UserEntry {
+  /** When the user was made, in unix milliseconds. */
+  createdAtMs: number
   /** The e-mail address, as typed. */
   email: string
   /** First name. */
@@ -770,11 +1727,73 @@ export interface User {
   id: string
   /** Last name. */
   lastName?: string
-  /** Raised by every change. */
-  rev: number
-  /** When it was last changed, in unix milliseconds. */
-  updatedAtMs: number
+  /** Their memberships in the accounts that are listed, at most 50. */
+  memberships: Array<UserMembership>
+  /** How many there are. */
+  membershipsCount: number
+  /** The steps that are still to be done. */
+  pending: Array<PendingStep>
+  /** Disabled when the user is, or every one of the memberships; pending while a step is missing. */
+  status: MemberStatus
 }
+
+/** What became of the rows that were imported. */
+export interface UserImport {
+  /** How many users were made. */
+  added: number
+  /** How many memberships were made, those of new users included. */
+  members: number
+  /** What is wrong with them, in the order of the file. Of a whole file the first 10,000 are kept. */
+  problems: Array<UserImportProblem>
+  /** How many rows are bad. */
+  rejected: number
+  /** How many rows were read, without the names of the columns. */
+  rows: number
+  /** Whether a file was not read to its end, since its progress function said so; what was read until then is in. */
+  stopped: boolean
+}
+
+/** Why a row was not imported. */
+export interface UserImportProblem {
+  /** The code that the row is refused with. */
+  code: string
+  /** The column; absent where the row as a whole is wrong. */
+  column?: string
+  /** The line of the file that the row begins on. */
+  line: number
+  /** A sentence a person can act on. */
+  message: string
+}
+
+/** A page of users. */
+export interface UserList {
+  /** Where to go on; absent on the last page. */
+  next?: string
+  /** The users. */
+  users: Array<UserEntry>
+}
+
+/** A membership of a user. */
+export interface UserMembership {
+  /** The account. */
+  account: string
+  /** Whether the membership is disabled. */
+  disabled: boolean
+  /** Whether they own the account. */
+  owner: boolean
+  /** The role; the owner needs none. */
+  role?: string
+}
+
+/**
+ * What a list of users is ordered by.
+ *
+ * - `email`: The e-mail address.
+ * - `name`: The last name, then the first.
+ */
+export type UserOrder =
+  | 'email'
+  | 'name'
 
 /** What `access.check` is asked with. */
 export interface AccessCheckRequest {
@@ -800,12 +1819,34 @@ export interface AccessExplainRequest {
 export interface AccountsActivateRequest {
   /** The account. */
   account: string
+  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
+}
+
+/** What `accounts.bulk` is asked with. */
+export interface AccountsBulkRequest {
+  /** The accounts, 1 to 500, each once. */
+  accounts: ReadonlyArray<string>
+  /** What to do. */
+  action: AccountAction
+  /** All or none. */
+  atomic?: boolean | undefined
+  /** What becomes of the accounts below, for `delete`. */
+  children?: Children | undefined
+  /** A remark for people, for `suspend`. */
+  note?: string | undefined
+  /** The package, for `set_package`. */
+  package?: string | undefined
+  /** The reason of the holds that `suspend` places and `activate` clears; `admin` when absent. */
+  reason?: HoldReason | undefined
 }
 
 /** What `accounts.close` is asked with. */
 export interface AccountsCloseRequest {
   /** The account. */
   account: string
+  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
 }
 
 /** What `accounts.create` is asked with. */
@@ -824,7 +1865,7 @@ export interface AccountsCreateRequest {
   parent?: string | undefined
   /** Waits for its owner: nothing is sent until `accounts.activate`. */
   pending?: boolean | undefined
-  /** IANA name of the time zone of its days and months; `UTC` when absent. */
+  /** IANA name of the time zone of its days and months; that of the policy `time_zone` when absent. */
   timeZone?: string | undefined
 }
 
@@ -832,22 +1873,32 @@ export interface AccountsCreateRequest {
 export interface AccountsDeleteRequest {
   /** The account. */
   account: string
-  /** What becomes of the accounts below; needed when there are any. */
+  /**
+   * What becomes of the accounts below; needed when there are any. Users need to manage their team, and detach none.
+   */
   children?: Children | undefined
+  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
 }
 
 /** What `accounts.edit` is asked with. */
 export interface AccountsEditRequest {
   /** The account. */
   account: string
+  /** When the account gets the package; `now` when absent. */
+  at?: PackageChange | undefined
+  /** The role that a new member gets when none is named (R-TEA-9). */
+  defaultRole?: string | undefined
   /** The revision that the change was made from; a stale one is `rev_conflict`. */
   expectedRev?: Integer | undefined
   /** The name that people see. */
   name?: string | undefined
-  /** Another package. */
+  /** Another package; a change that was to come later is forgotten. */
   package?: string | undefined
   /** IANA name of the time zone. */
   timeZone?: string | undefined
+  /** Takes the default role away; not together with `default_role`. */
+  withoutDefaultRole?: boolean | undefined
   /** Takes the package away; not together with `package`. */
   withoutPackage?: boolean | undefined
 }
@@ -862,6 +1913,8 @@ export interface AccountsGetRequest {
 export interface AccountsHoldRequest {
   /** The account. */
   account: string
+  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
   /** A remark for people. */
   note?: string | undefined
   /** Why. */
@@ -870,18 +1923,30 @@ export interface AccountsHoldRequest {
 
 /** What `accounts.list` is asked with. */
 export interface AccountsListRequest {
-  /** Go on after this id: `next` of the page before. */
+  /** Go on here: `next` of the page before. */
   after?: string | undefined
   /** At most this many (1 to 500, 50 when absent). */
   limit?: Integer | undefined
+  /** The order; `id` when absent, `name` with `search`. */
+  order?: AccountOrder | undefined
+  /** Only those that have this package themselves. */
+  package?: string | undefined
   /** Only the accounts directly below this one. */
   parent?: string | undefined
+  /** Only those whose name begins with this, upper and lower case alike; they are ordered by name. */
+  search?: string | undefined
+  /** Only those of this effective status. */
+  status?: Status | undefined
+  /** Only the accounts below this one, at any depth; not together with `parent`. */
+  team?: string | undefined
 }
 
 /** What `accounts.release` is asked with. */
 export interface AccountsReleaseRequest {
   /** The account. */
   account: string
+  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
   /** The number of the hold. */
   hold: Integer
 }
@@ -890,6 +1955,8 @@ export interface AccountsReleaseRequest {
 export interface AccountsReopenRequest {
   /** The account. */
   account: string
+  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
 }
 
 /** What `accounts.validate` is asked with. */
@@ -904,10 +1971,66 @@ export interface AccountsValidateRequest {
   timeZone?: string | undefined
 }
 
+/** What `assets.assign` is asked with. */
+export interface AssetsAssignRequest {
+  /** The account. */
+  account: string
+  /** Its name, as the host names it. */
+  asset: string
+  /** The revision of the account that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
+  /** What it is. */
+  kind: AssetKind
+}
+
+/** What `assets.check` is asked with. */
+export interface AssetsCheckRequest {
+  /** The account. */
+  account: string
+  /** Its name. */
+  asset: string
+  /** What it is. */
+  kind: AssetKind
+}
+
+/** What `assets.get` is asked with. */
+export interface AssetsGetRequest {
+  /** The account. */
+  account: string
+  /** Only those of this kind. */
+  kind?: AssetKind | undefined
+}
+
+/** What `assets.unassign` is asked with. */
+export interface AssetsUnassignRequest {
+  /** The account. */
+  account: string
+  /** Its name. */
+  asset: string
+  /** The revision of the account that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
+  /** What it is. */
+  kind: AssetKind
+}
+
 /** What `clock.set` is asked with. */
 export interface ClockSetRequest {
   /** The new time, in unix milliseconds. */
   nowMs: Integer
+}
+
+/** What `limits.allocate` is asked with. */
+export interface LimitsAllocateRequest {
+  /** The account below that gets it. */
+  account: string
+  /** The revision of the account that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
+  /** Whether it is guaranteed; not for `unlimited`. */
+  guaranteed?: boolean | undefined
+  /** Which limit. */
+  limit: LimitName
+  /** `unlimited`, 0 for nothing, or a number; absent takes the part back, so that the account inherits again. */
+  value?: LimitInput | undefined
 }
 
 /** What `limits.explain` is asked with. */
@@ -920,6 +2043,8 @@ export interface LimitsExplainRequest {
 export interface LimitsInheritRequest {
   /** The account. */
   account: string
+  /** The revision of the account that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
   /** Which limit. */
   limit: LimitName
 }
@@ -928,6 +2053,8 @@ export interface LimitsInheritRequest {
 export interface LimitsSetRequest {
   /** The account. */
   account: string
+  /** The revision of the account that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
   /** Which limit. */
   limit: LimitName
   /** `unlimited`, 0 for nothing, or a number. */
@@ -950,12 +2077,34 @@ export interface MembersAddRequest {
   email?: string | undefined
   /** First name of a new user. */
   firstName?: string | undefined
+  /** The group; the default group when absent. */
+  group?: string | undefined
   /** Last name of a new user. */
   lastName?: string | undefined
-  /** The role. */
-  role: string
+  /**
+   * The role. When absent: the one that the user has in the team where a user has one role (`role_scope`), or the
+   * default
+   * role of the account. None where the role is that of the package.
+   */
+  role?: string | undefined
   /** The existing user, or the id that the new one gets. */
   user?: string | undefined
+}
+
+/** What `members.bulk` is asked with. */
+export interface MembersBulkRequest {
+  /** The account. */
+  account: string
+  /** What is done. */
+  action: MemberAction
+  /** Whether it is done to all of them or to none. */
+  atomic?: boolean | undefined
+  /** Who gets the resources of those who leave, for `remove`. */
+  resourcesTo?: ResourcesToInput | undefined
+  /** The new role, for `set_role`. */
+  role?: string | undefined
+  /** The users: 1 to 500. */
+  users: ReadonlyArray<string>
 }
 
 /** What `members.disable` is asked with. */
@@ -982,20 +2131,45 @@ export interface MembersGetRequest {
   user: string
 }
 
+/** What `members.grant` is asked with. */
+export interface MembersGrantRequest {
+  /** The accounts: 1 to 100. */
+  accounts: ReadonlyArray<string>
+  /** The role, as in `members.add`. */
+  role?: string | undefined
+  /** The user. */
+  user: string
+}
+
 /** What `members.list` is asked with. */
 export interface MembersListRequest {
   /** The account. */
   account: string
-  /** Go on after this user: `next` of the page before. */
+  /** Go on after the page before: its `next`. */
   after?: string | undefined
-  /** At most this many (1 to 500, 50 when absent). */
+  /** Only members of this group. */
+  group?: string | undefined
+  /** At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there is a `next`. */
   limit?: Integer | undefined
+  /**
+   * What it is ordered by; the id when absent, the e-mail address in a search. In a search, who is found by what it is
+   * ordered by comes first.
+   */
+  order?: MemberOrder | undefined
+  /** Only members with this role. */
+  role?: string | undefined
+  /** Only whose e-mail address, last name or first name begins with this, in capital or small letters. */
+  search?: string | undefined
+  /** Only members of this status. */
+  status?: MemberStatus | undefined
 }
 
 /** What `members.remove` is asked with. */
 export interface MembersRemoveRequest {
   /** The account. */
   account: string
+  /** Who gets the resources of the member; needed where they have some (R-USR-4). */
+  resourcesTo?: ResourcesToInput | undefined
   /** The user. */
   user: string
 }
@@ -1006,6 +2180,8 @@ export interface MembersSetRoleRequest {
   account: string
   /** The revision that the change was made from; a stale one is `rev_conflict`. */
   expectedRev?: Integer | undefined
+  /** The group, where the new role needs one; the one that the member is in, or the default group, when absent. */
+  group?: string | undefined
   /** The new role. */
   role: string
   /** The user. */
@@ -1014,19 +2190,31 @@ export interface MembersSetRoleRequest {
 
 /** What `packages.create` is asked with. */
 export interface PackagesCreateRequest {
+  /** The assets that its accounts can use, at most 200 of a kind (R-PKG-5). */
+  assets?: AssetsInput | undefined
+  /** The rate of bounces at which a campaign is stopped. */
+  bounceRate?: BounceRateInput | undefined
+  /** What a further account of the team costs each month (R-TEA-4). */
+  childPrice?: PriceInput | undefined
+  /** Whether its accounts pay with credits for what exceeds their caps. */
+  credits?: boolean | undefined
   /** The host's own id; made when absent. */
   id?: string | undefined
   /** Its limits; an absent one falls to the platform's default. */
   limits?: LimitsInput | undefined
   /** The name that people see. */
   name: string
+  /** Whether its accounts may send beyond their caps. */
+  overuse?: boolean | undefined
   /** The role that no member of its accounts can exceed (R-ROL-5). */
   role?: string | undefined
 }
 
 /** What `packages.delete` is asked with. */
 export interface PackagesDeleteRequest {
-  /** The package that its accounts get. */
+  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
+  /** The package that its accounts get, and those that were to get this one later. */
   moveTo?: string | undefined
   /** The package. */
   package: string
@@ -1034,16 +2222,30 @@ export interface PackagesDeleteRequest {
 
 /** What `packages.edit` is asked with. */
 export interface PackagesEditRequest {
+  /** The assets that its accounts can use, all of them. */
+  assets?: AssetsInput | undefined
+  /** The rate of bounces at which a campaign is stopped. */
+  bounceRate?: BounceRateInput | undefined
+  /** What a further account of the team costs each month. */
+  childPrice?: PriceInput | undefined
+  /** Whether its accounts pay with credits for what exceeds their caps. */
+  credits?: boolean | undefined
   /** The revision that the change was made from; a stale one is `rev_conflict`. */
   expectedRev?: Integer | undefined
   /** Its limits, all of them: one that is absent here falls to the platform's default. */
   limits?: LimitsInput | undefined
   /** The name that people see. */
   name?: string | undefined
+  /** Whether its accounts may send beyond their caps. */
+  overuse?: boolean | undefined
   /** The package. */
   package: string
   /** The role that no member of its accounts can exceed. */
   role?: string | undefined
+  /** Campaigns are no longer stopped for bounces; not together with `bounce_rate`. */
+  withoutBounceRate?: boolean | undefined
+  /** No price is shown any more; not together with `child_price`. */
+  withoutChildPrice?: boolean | undefined
   /** Takes the ceiling away; not together with `role`. */
   withoutRole?: boolean | undefined
 }
@@ -1062,8 +2264,18 @@ export interface PackagesListRequest {
   limit?: Integer | undefined
 }
 
+/** What `packages.preflight` is asked with. */
+export interface PackagesPreflightRequest {
+  /** The account. */
+  account: string
+  /** The package that it would get. */
+  package: string
+}
+
 /** What `packages.retire` is asked with. */
 export interface PackagesRetireRequest {
+  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
   /** The package. */
   package: string
 }
@@ -1089,6 +2301,36 @@ export interface PermissionsSearchRequest {
   limit?: Integer | undefined
   /** The words, in any order; upper and lower case are alike. */
   words: string
+}
+
+/** What `policies.get` is asked with. */
+export interface PoliciesGetRequest {
+  /** The account; absent for the platform. */
+  account?: string | undefined
+}
+
+/** What `policies.preset` is asked with. */
+export interface PoliciesPresetRequest {
+  /** The account; absent for the platform. */
+  account?: string | undefined
+  /** The preset; absent takes it away. */
+  preset?: Preset | undefined
+}
+
+/** What `policies.set` is asked with. */
+export interface PoliciesSetRequest {
+  /** The account; absent for the platform. */
+  account?: string | undefined
+  /** The policies to set. */
+  policies: PoliciesInput
+}
+
+/** What `policies.unset` is asked with. */
+export interface PoliciesUnsetRequest {
+  /** The account; absent for the platform. */
+  account?: string | undefined
+  /** The names of the policies, such as `seats`; at most 500. */
+  names: ReadonlyArray<string>
 }
 
 /** What `roles.create` is asked with. */
@@ -1169,6 +2411,24 @@ export interface UsageGetRequest {
   account: string
 }
 
+/** What `users.change_email` is asked with. */
+export interface UsersChangeEmailRequest {
+  /** The account in which an administrator asks for a member; where they act when absent. */
+  account?: string | undefined
+  /** The new address. */
+  email: string
+  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
+  /** The user. */
+  user: string
+}
+
+/** What `users.confirm_email` is asked with. */
+export interface UsersConfirmEmailRequest {
+  /** The token of the link. */
+  token: string
+}
+
 /** What `users.create` is asked with. */
 export interface UsersCreateRequest {
   /** The e-mail address; kept as typed, compared in normal form. */
@@ -1181,14 +2441,76 @@ export interface UsersCreateRequest {
   lastName?: string | undefined
 }
 
+/** What `users.delete` is asked with. */
+export interface UsersDeleteRequest {
+  /** Whether the accounts that have no successor are deleted; one that has accounts below is not. */
+  deleteAccounts?: boolean | undefined
+  /** Who gets the resources of the user, account by account; needed where they have some. */
+  resourcesTo?: ResourcesToInput | undefined
+  /** Who owns what the user owns: at most 500 accounts. */
+  successors?: ReadonlyArray<SuccessorInput> | undefined
+  /** The user. */
+  user: string
+}
+
 /** What `users.disable` is asked with. */
 export interface UsersDisableRequest {
   /** The user. */
   user: string
 }
 
+/** What `users.edit` is asked with. */
+export interface UsersEditRequest {
+  /** The account in which an administrator edits a member; where they act when absent. */
+  account?: string | undefined
+  /** The fields that are emptied. */
+  clear?: ReadonlyArray<ProfileField> | undefined
+  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
+  /** First name. */
+  firstName?: string | undefined
+  /** The language: a tag such as `de` or `pt-BR`. */
+  language?: string | undefined
+  /** Last name. */
+  lastName?: string | undefined
+  /** What the user is told about new messages. */
+  notifications?: NotificationsInput | undefined
+  /** Phone number, at most 40 bytes. */
+  phone?: string | undefined
+  /** The country that is sent to by default: two capital letters, as in ISO 3166. */
+  sendingCountry?: string | undefined
+  /** IANA name of the time zone. */
+  timeZone?: string | undefined
+  /** The user. */
+  user: string
+}
+
 /** What `users.enable` is asked with. */
 export interface UsersEnableRequest {
+  /** The user. */
+  user: string
+}
+
+/** What `users.export_csv` is asked with. */
+export interface UsersExportCsvRequest {
+  /**
+   * The account. A top account gives its whole team to those who manage that (`accounts.team`); in every other case it
+   * is the members of this one account.
+   */
+  account: string
+  /** Go on here: `next` of the page before. */
+  after?: string | undefined
+  /** Whether the text begins with the names of the columns; absent, the first page alone does. */
+  header?: boolean | undefined
+  /**
+   * At most this many rows (1 to 1,000, 1,000 when absent). A page may be shorter, and even empty, while there is a
+   * `next`.
+   */
+  limit?: Integer | undefined
+}
+
+/** What `users.export_data` is asked with. */
+export interface UsersExportDataRequest {
   /** The user. */
   user: string
 }
@@ -1201,6 +2523,64 @@ export interface UsersGetRequest {
   user?: string | undefined
 }
 
+/** What `users.import_csv` is asked with. */
+export interface UsersImportCsvRequest {
+  /** The account that rows go to which name none. A row may name this one or one below it. */
+  account: string
+  /** Whether one bad row keeps all of them out; the answer says what is wrong, and nothing was changed. */
+  atomic?: boolean | undefined
+  /** The columns, where the first line of `csv` does not name them: a later part of a file. */
+  columns?: ReadonlyArray<string> | undefined
+  /** The rows. */
+  csv: string
+  /** The number that the first line of `csv` has in its file; 1 when absent. */
+  firstLine?: Integer | undefined
+  /** The role for rows that name none; absent, the default role of the account. */
+  role?: string | undefined
+}
+
+/** What `users.list` is asked with. */
+export interface UsersListRequest {
+  /** Only users of this account and of all accounts below it; for a user, where they act when absent. */
+  account?: string | undefined
+  /** Go on after the page before: its `next`. */
+  after?: string | undefined
+  /** At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there is a `next`. */
+  limit?: Integer | undefined
+  /** What it is ordered by; the e-mail address when absent. */
+  order?: UserOrder | undefined
+  /** Only who has this role in one of the accounts that are listed. */
+  role?: string | undefined
+  /**
+   * Only whose e-mail address, last name or first name begins with this, in capital or small letters. Who is found by
+   * what
+   * the list is ordered by comes first.
+   */
+  search?: string | undefined
+  /** Only users of this status. */
+  status?: MemberStatus | undefined
+  /** Only members of this one account. */
+  subAccount?: string | undefined
+}
+
+/** What `users.logged_in` is asked with. */
+export interface UsersLoggedInRequest {
+  /** The user. */
+  user: string
+}
+
+/** What `users.password_was_set` is asked with. */
+export interface UsersPasswordWasSetRequest {
+  /** The user. */
+  user: string
+}
+
+/** What `users.request_password_reset` is asked with. */
+export interface UsersRequestPasswordResetRequest {
+  /** The user. */
+  user: string
+}
+
 /** The operations `access.*`. */
 export interface AccessOperations {
   /** Whether a user may do something in an account. The prepared and by-id calls of each language answer the same. */
@@ -1211,26 +2591,47 @@ export interface AccessOperations {
 
 /** The operations `accounts.*`. */
 export interface AccountsOperations {
-  /** Makes a pending account active. */
+  /** Makes a pending account active. One that has no owner yet waits on (R-TEA-2). */
   activate(request: AccountsActivateRequest): Promise<Account>
-  /** Closes an account: it sends nothing and cannot be entered; within 30 days it can be reopened (R-ACC-3). */
+  /**
+   * Does one thing to many accounts (R-ACC-5): each is done or says why not; with `atomic` all are done, or none.
+   *
+   * An operator needs the permission of the action too, as for one account.
+   */
+  bulk(request: AccountsBulkRequest): Promise<AccountBulk>
+  /**
+   * Closes an account: it sends nothing and cannot be entered; within the grace period it can be reopened (R-ACC-3).
+   */
   close(request: AccountsCloseRequest): Promise<Account>
-  /** Creates a client or an account below another: details, owner and package in one step (R-ACC-1). */
+  /**
+   * Creates a client or an account below another: details, owner and package in one step (R-ACC-1).
+   *
+   * An operator needs `packages.assign` too to name a package, and `packages.override_limits` to name limits.
+   */
   create(request: AccountsCreateRequest): Promise<Account>
   /**
    * Deletes an account for good; its id is never used again, and users without another account go with it (R-ACC-3).
    */
   delete(request: AccountsDeleteRequest): Promise<AccountDeleted>
   /**
-   * Changes an account. What is absent stays. A new time zone acts from the next window on. The package is for `system`
-   * alone.
+   * Changes an account. What is absent stays. A new time zone acts from the next window on.
+   *
+   * The package is chosen by the platform: the host, and operators with `packages.assign`. Users set the default role
+   * with
+   * `users.default_permissions`, and none that can do more than they can.
    */
   edit(request: AccountsEditRequest): Promise<Account>
   /** Reads an account. */
   get(request: AccountsGetRequest): Promise<Account>
   /** Suspends an account for a reason, beside any other reason (R-ACC-2). */
   hold(request: AccountsHoldRequest): Promise<Account>
-  /** Lists accounts by id, a page at a time. */
+  /**
+   * Lists accounts, a page at a time: of the platform, of a team, or directly below one account (R-ACC-6).
+   *
+   * Users list the accounts below their own, all of them when nothing is said. What is filtered out counts against a
+   * bound
+   * of each call: a page may be shorter than asked for, and even empty, while there is a `next`.
+   */
   list(request?: AccountsListRequest): Promise<AccountList>
   /** Clears one hold; the others stay. Only the level that placed it, or one above, can (R-ACC-2). */
   release(request: AccountsReleaseRequest): Promise<Account>
@@ -1238,6 +2639,22 @@ export interface AccountsOperations {
   reopen(request: AccountsReopenRequest): Promise<Account>
   /** The first step of the creation by itself: says what is wrong with the details, and changes nothing (R-ACC-1). */
   validate(request?: AccountsValidateRequest): Promise<AccountValidation>
+}
+
+/** The operations `assets.*`. */
+export interface AssetsOperations {
+  /** Gives an account an asset of its own, beside those of its package. At most 200 of a kind. */
+  assign(request: AssetsAssignRequest): Promise<AssetList>
+  /** Says where an account has an asset from; what it may not use is `asset_not_assigned` (R-PKG-5). */
+  check(request: AssetsCheckRequest): Promise<Asset>
+  /**
+   * Lists the assets that an account may use: its own and those of its package, and where it has no package those of
+   * the
+   * account above (R-PKG-5).
+   */
+  get(request: AssetsGetRequest): Promise<AssetList>
+  /** Takes an asset of its own away from an account. Those of its package stay. */
+  unassign(request: AssetsUnassignRequest): Promise<AssetList>
 }
 
 /** The operations `clock.*`. */
@@ -1250,6 +2667,14 @@ export interface ClockOperations {
 
 /** The operations `limits.*`. */
 export interface LimitsOperations {
+  /**
+   * Gives an account a part of the limit of the account above (R-TEA-9).
+   *
+   * A guaranteed part counts against what the account above can guarantee: together never more than its own limit
+   * (`guarantee_exceeded`). One that is not guaranteed is best effort: the limit of the account above counts for all
+   * together in any case. What the platform set stays the platform's.
+   */
+  allocate(request: LimitsAllocateRequest): Promise<LimitExplanations>
   /** Shows for every limit of an account which value counts, where it comes from and what it hides (R-PKG-3). */
   explain(request: LimitsExplainRequest): Promise<LimitExplanations>
   /** Takes an account's own limit away, so that it inherits again (R-PKG-2). */
@@ -1262,25 +2687,49 @@ export interface LimitsOperations {
 
 /** The operations `members.*`. */
 export interface MembersOperations {
-  /** Makes a user a member of an account: an existing one by id, or a new one by e-mail address. */
+  /**
+   * Makes a user a member of an account: an existing one by id, or a new one by e-mail address (R-INV-7).
+   *
+   * New users are made by the host, and by operators with `clients.edit`; everybody else invites them. Who gives an
+   * existing
+   * user of the team access is a policy (`grant_existing`): the parent, or whoever holds `users.grant_account` there.
+   */
   add(request: MembersAddRequest): Promise<Member>
+  /** Does one thing to many members of an account, and answers for each (R-ACC-5). */
+  bulk(request: MembersBulkRequest): Promise<MemberBulk>
   /** Disables a membership; the user's other accounts are not touched (R-ACC-3). */
   disable(request: MembersDisableRequest): Promise<Member>
   /** Enables a membership that was disabled (R-ACC-3). */
   enable(request: MembersEnableRequest): Promise<Member>
   /** Reads a membership. */
   get(request: MembersGetRequest): Promise<Member>
-  /** Lists the members of an account by user id, a page at a time. */
+  /** Gives an existing user access to further accounts with one role, to all of them or to none (R-INV-7). */
+  grant(request: MembersGrantRequest): Promise<MembersGranted>
+  /**
+   * Lists the members of an account, a page at a time. Who acts in an account below another and does not manage the
+   * team does
+   * not see the owners of the accounts above (R-INV-10).
+   */
   list(request: MembersListRequest): Promise<MemberList>
   /** Ends a membership; the user goes with the last one. The owner stays until another owns the account (R-TEA-5). */
   remove(request: MembersRemoveRequest): Promise<MemberRemoved>
-  /** Gives a member another role, up or down; nobody gives more than they hold (R-INV-8, R-ROL-7). */
+  /**
+   * Gives a member another role, up or down; nobody gives more than they hold (R-INV-8, R-ROL-7).
+   *
+   * By policy (`role_scope`) a user has one role in all accounts of the team: then it changes in all of them, by who
+   * may change
+   * roles in all of them. Where the role is that of the package, it is `role_by_package`.
+   */
   setRole(request: MembersSetRoleRequest): Promise<Member>
 }
 
 /** The operations `packages.*`. */
 export interface PackagesOperations {
-  /** Makes a package. */
+  /**
+   * Makes a package.
+   *
+   * Credits, overuse, the bounce rate and the limit on suppressed domains belong to the commercial edition (R-PLT-1).
+   */
   create(request: PackagesCreateRequest): Promise<Package>
   /** Deletes a package; one in use only when its accounts move to another (R-PKG-4). */
   delete(request: PackagesDeleteRequest): Promise<PackageDeleted>
@@ -1290,6 +2739,13 @@ export interface PackagesOperations {
   get(request: PackagesGetRequest): Promise<Package>
   /** Lists packages by id, a page at a time. */
   list(request?: PackagesListRequest): Promise<PackageList>
+  /**
+   * What an account would be over if it had another package: every limit that the usage of today exceeds (R-PKG-6).
+   *
+   * Nothing of it stands in the way of the change: nothing is deleted, and what is over the limit can shrink but not
+   * grow.
+   */
+  preflight(request: PackagesPreflightRequest): Promise<PackagePreflight>
   /** Retires a package: its accounts keep it, new ones cannot have it (R-PKG-4). */
   retire(request: PackagesRetireRequest): Promise<Package>
 }
@@ -1302,6 +2758,21 @@ export interface PermissionsOperations {
   list(): Promise<PermissionList>
   /** Finds the nodes in whose path or titles every word occurs (R-ROL-2). */
   search(request: PermissionsSearchRequest): Promise<PermissionList>
+}
+
+/** The operations `policies.*`. */
+export interface PoliciesOperations {
+  /** Shows which policies count for an account, or for the platform, and where each comes from (R-PLT-3). */
+  get(request?: PoliciesGetRequest): Promise<PolicyReport>
+  /**
+   * Gives an account, or the platform, a preset: a named set of policies. Single policies that are set beside it come
+   * before it.
+   */
+  preset(request?: PoliciesPresetRequest): Promise<PolicyReport>
+  /** Sets single policies of an account, or of the platform. What is absent stays as it is. */
+  set(request: PoliciesSetRequest): Promise<PolicyReport>
+  /** Takes single policies away, so that what lies above counts again. */
+  unset(request: PoliciesUnsetRequest): Promise<PolicyReport>
 }
 
 /** The operations `roles.*`. */
@@ -1358,14 +2829,86 @@ export interface UsageOperations {
 
 /** The operations `users.*`. */
 export interface UsersOperations {
+  /**
+   * Asks for another e-mail address (R-USR-3, R-SES-4).
+   *
+   * The host, and operators where the policy lets them, change it at once. For everybody else a link goes to the new
+   * address,
+   * and nothing changes until it is followed; a newer request takes the place of an older one. An address that belongs
+   * to
+   * somebody is answered alike: no link goes out. Asking for the address that they have ends what was asked for before.
+   */
+  changeEmail(request: UsersChangeEmailRequest): Promise<EmailChanged>
+  /** The link to the new address was followed: from now on it is the user's. A token is used once (R-SES-4). */
+  confirmEmail(request: UsersConfirmEmailRequest): Promise<User>
   /** Makes a user. An e-mail address is one user on the whole platform; a second use is `email_taken` (R-USR-1). */
   create(request: UsersCreateRequest): Promise<User>
+  /**
+   * Deletes a user (R-USR-4). For the host and for operators with `clients.delete` the user is gone everywhere. Who
+   * manages a
+   * team from its top account and holds `users.delete` there ends the memberships in that team; the user goes with the
+   * last
+   * one that they have anywhere.
+   *
+   * An account that the user owns gets a successor in the same call, or goes too (R-TEA-5).
+   */
+  delete(request: UsersDeleteRequest): Promise<UserDeleted>
   /** Disables a user as a whole: they can do nothing in any account (R-ACC-3). */
   disable(request: UsersDisableRequest): Promise<User>
+  /**
+   * Changes a profile: who may edit which field is a matrix (R-USR-3). What is absent stays; all of it is changed or
+   * nothing.
+   */
+  edit(request: UsersEditRequest): Promise<User>
   /** Enables a user that was disabled (R-ACC-3). */
   enable(request: UsersEnableRequest): Promise<User>
-  /** Reads a user, by id or by e-mail address. */
+  /**
+   * Writes users with their accounts as CSV, a page at a time: one row for each membership, with the columns `email`,
+   * `first_name`, `last_name`, `account`, `role`, `group`, `owner` and `disabled` (R-USR-5).
+   *
+   * The pages one after the other are the file. A field that a spreadsheet would take for a formula has an apostrophe
+   * before it; `users.import_csv` takes it away again.
+   */
+  exportCsv(request: UsersExportCsvRequest): Promise<UserCsv>
+  /**
+   * All that is known of a person, as one document (R-USR-4). For the host, for operators with `clients.view_all`, and
+   * for
+   * the person.
+   */
+  exportData(request: UsersExportDataRequest): Promise<UserData>
+  /** Reads a user, by id or by e-mail address. Users read themselves, and whom they see where they act. */
   get(request?: UsersGetRequest): Promise<User>
+  /**
+   * Makes users and memberships from CSV, in one commit: at most 900 KiB and 1,000 rows. Larger files go in part by
+   * part,
+   * which is what the function of each language does that imports a whole file.
+   *
+   * The first line names the columns, those of `users.export_csv` in any order; `email` alone is needed. A row makes a
+   * user and their membership; a user of the same team who is there already gets the membership alone, and keeps their
+   * name. A bad row is reported with its line and column, and the others go in (R-USR-5).
+   */
+  importCsv(request: UsersImportCsvRequest): Promise<UserImport>
+  /**
+   * Lists users, a page at a time: those of a team, owners included, for who manages it from its top account (R-TEA-3);
+   * those
+   * of the platform for the host and operators.
+   */
+  list(request?: UsersListRequest): Promise<UserList>
+  /** The host, whose log-in is its own, tells that a user has logged in; the first time counts (R-INV-4). */
+  loggedIn(request: UsersLoggedInRequest): Promise<User>
+  /**
+   * The host, whose log-in is its own, tells that a user has set a password: the step is done, and the link dead
+   * (R-TEA-4).
+   */
+  passwordWasSet(request: UsersPasswordWasSetRequest): Promise<User>
+  /**
+   * Sends a user the link that sets a new password; a newer link takes the place of an older one (R-INV-10, R-SES-4).
+   *
+   * Asked for by the host, by operators with `clients.edit`, by the parent and by whoever holds `users.reset_password`
+   * in an
+   * account of the user, and by the user themself. An invitation that nobody accepted is no user.
+   */
+  requestPasswordReset(request: UsersRequestPasswordResetRequest): Promise<PasswordResetRequested>
 }
 
 /** Every operation of the catalogue, by its namespace. */
@@ -1374,6 +2917,8 @@ export interface Operations {
   readonly access: AccessOperations
   /** The operations `accounts.*`. */
   readonly accounts: AccountsOperations
+  /** The operations `assets.*`. */
+  readonly assets: AssetsOperations
   /** The operations `clock.*`. */
   readonly clock: ClockOperations
   /** The operations `limits.*`. */
@@ -1384,6 +2929,8 @@ export interface Operations {
   readonly packages: PackagesOperations
   /** The operations `permissions.*`. */
   readonly permissions: PermissionsOperations
+  /** The operations `policies.*`. */
+  readonly policies: PoliciesOperations
   /** The operations `roles.*`. */
   readonly roles: RolesOperations
   /** The operations `sending.*`. */

@@ -37,7 +37,7 @@ fn page(namespace: &str, ops: &[&Op], catalogue: &Catalogue) -> Result<String> {
             Access::Operator(permission) => format!("`system`, and operators with `{permission}`"),
             Access::Account { user, operator: None } => format!("`system`, and users with `{user}`"),
             Access::Account { user, operator: Some(operator) } => format!("`system`, users with `{user}`, and operators with `{operator}`"),
-            Access::Rule(rule) => format!("`system`, and: {}", one_line(rule).trim_end_matches('.')),
+            Access::Rule(rule) => format!("`system`, and others by this rule: {}", one_line(rule).trim_end_matches('.')),
         };
         writeln!(page, "{}. Called by {who}. Answers `{}`.", if op.write { "Changes the store" } else { "Reads" }, op.answer)?;
         if !op.fields.is_empty() {

@@ -15,6 +15,9 @@ ErrorCode = Union[
     Literal["rev_conflict"],
     Literal["id_taken"],
     Literal["busy"],
+    Literal["feature_not_licensed"],
+    Literal["policy_forbids"],
+    Literal["self_forbidden"],
     Literal["closed"],
     Literal["forked"],
     Literal["poisoned"],
@@ -30,8 +33,16 @@ ErrorCode = Union[
     Literal["permission_unknown"],
     Literal["permission_exists"],
     Literal["escalation_refused"],
+    Literal["role_built_in"],
+    Literal["role_by_package"],
+    Literal["role_spans_accounts"],
+    Literal["is_operator"],
+    Literal["is_member"],
     Literal["package_in_use"],
     Literal["package_retired"],
+    Literal["asset_not_assigned"],
+    Literal["guarantee_exceeded"],
+    Literal["limit_reached"],
     Literal["email_taken"],
     Literal["account_pending"],
     Literal["account_suspended"],
@@ -46,8 +57,29 @@ ErrorCode = Union[
     Literal["already_member"],
     Literal["owner_transfer_required"],
     Literal["not_member"],
+    Literal["seats_exhausted"],
+    Literal["owner_not_exclusive"],
+    Literal["already_there"],
+    Literal["field_not_editable"],
+    Literal["link_invalid"],
+    Literal["link_expired"],
+    Literal["csv_invalid"],
     Literal["quota_exceeded"],
     Literal["exceeds_limit"],
+    Literal["invitation_expired"],
+    Literal["invitation_deleted"],
+    Literal["invitation_superseded"],
+    Literal["invitation_already_accepted"],
+    Literal["user_exists"],
+    Literal["user_in_other_account"],
+    Literal["already_invited"],
+    Literal["admin_has_no_group"],
+    Literal["last_group"],
+    Literal["not_shareable"],
+    Literal["share_direction"],
+    Literal["shared_read_only"],
+    Literal["lease_held"],
+    Literal["lease_lost"],
 ]
 """The stable codes of errors and refusals."""
 
@@ -97,6 +129,7 @@ class InvalidArgument(TenantryError):
     - `invalid_argument`: An argument is missing, unknown, of the wrong type or out of bounds; `field` says which.
     - `unknown_operation`: The catalogue has no operation of this name.
     - `permission_unknown`: The permission tree has no such node.
+    - `csv_invalid`: The CSV text cannot be read; `details` names line and column.
     """
 
     __module__ = "tenantry"
@@ -120,11 +153,21 @@ class Conflict(TenantryError):
     - `role_cycle`: The role would include itself; `details.path` shows how.
     - `role_in_use`: Members, packages or other roles use the role; name a role in `replace_with`.
     - `permission_exists`: The permission tree has this node already.
+    - `is_operator`: The user is an operator of the platform and cannot be a member of an account.
+    - `is_member`: The user is a member of an account and cannot be an operator.
     - `package_in_use`: Accounts use the package; name a package in `move_to`.
+    - `guarantee_exceeded`: The guaranteed parts of the accounts below would exceed the limit of the account above.
     - `email_taken`: The e-mail address belongs to a user already.
     - `children_left`: The account has children; say what becomes of them.
     - `already_member`: The user is a member of the account already.
     - `owner_transfer_required`: An account always has an owner; make another user the owner first.
+    - `owner_not_exclusive`: The owner of an account cannot be a member of another.
+    - `already_there`: The user is in this account already.
+    - `user_exists`: The address belongs to a user of the account or of the team; edit the user instead.
+    - `user_in_other_account`: The address belongs to another account of the team; only the parent can give access.
+    - `already_invited`: The address has an open invitation; edit it, resend it, or delete it first.
+    - `lease_held`: Somebody else edits this; `details` says who and until when.
+    - `lease_lost`: The lease has ended, or somebody took it over.
     """
 
     __module__ = "tenantry"
@@ -135,9 +178,24 @@ class Refused(TenantryError):
 
     - `permission_denied`: The actor does not hold the permission that this needs; `details.missing` names it.
     - `actor_not_allowed`: An actor of this kind never does this.
+    - `feature_not_licensed`: The platform's licence does not include this; it needs the commercial edition.
+    - `policy_forbids`: A policy of the account or of the platform does not allow it; `details.policy` names it.
+    - `self_forbidden`: Nobody does this to themselves.
     - `escalation_refused`: Nobody grants more than they hold; `details.missing` lists what the actor lacks.
+    - `role_built_in`: A built-in role is not edited or deleted; copy it and change the copy.
+    - `role_by_package`: The role of a member is that of the account's package.
+    - `role_spans_accounts`: The user has one role in all accounts of the team; only who administers all of them
+      changes it.
+    - `asset_not_assigned`: The domain, node or bounce address is not assigned to the account.
     - `hold_above`: The hold was placed by a higher level and is cleared there.
     - `not_member`: The user is not a member of the account.
+    - `field_not_editable`: Whoever asks may not edit this field of the user; `details.edited_by` says who may.
+    - `link_invalid`: The link is not one of ours, was used, or was replaced by a newer one.
+    - `admin_has_no_group`: Owner and administrators are in no group.
+    - `last_group`: The last group of an account cannot be deleted.
+    - `not_shareable`: Resources of this kind are never shared between accounts.
+    - `share_direction`: Templates are shared from an account with those below it only.
+    - `shared_read_only`: The template is shared by an account above: it can be used and previewed, not changed.
     """
 
     __module__ = "tenantry"
@@ -146,7 +204,9 @@ class Refused(TenantryError):
 class LimitReached(TenantryError):
     """A limit is reached.
 
+    - `limit_reached`: The account has as many of them as its limit allows; `details.limit` names it.
     - `depth_exceeded`: The tree of accounts would be deeper than the platform allows.
+    - `seats_exhausted`: The team has as many users and open invitations as it has seats.
     - `quota_exceeded`: A limit is used up until its window resets.
     - `exceeds_limit`: More than the limit itself was asked for; waiting does not help.
     """
@@ -166,6 +226,11 @@ class WrongState(TenantryError):
     - `grace_over`: The time in which the account could be reopened is over.
     - `user_disabled`: The user is disabled.
     - `member_disabled`: The membership is disabled.
+    - `link_expired`: The link can no longer be used; ask for a new one.
+    - `invitation_expired`: The invitation has expired; ask for a new one.
+    - `invitation_deleted`: The invitation was deleted.
+    - `invitation_superseded`: A newer invitation, or a newer link, took its place.
+    - `invitation_already_accepted`: The invitation was accepted already.
     """
 
     __module__ = "tenantry"

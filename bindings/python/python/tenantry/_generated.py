@@ -10,13 +10,22 @@ from .model import (
     AccessCheck,
     AccessExplanation,
     Account,
+    AccountAction,
+    AccountBulk,
     AccountDeleted,
     AccountList,
+    AccountOrder,
     AccountValidation,
+    Asset,
+    AssetKind,
+    AssetList,
+    AssetsInput,
+    BounceRateInput,
     Children,
     ClockReading,
     Decision,
     DefaultLimits,
+    EmailChanged,
     GrantInput,
     HoldReason,
     Limit,
@@ -25,26 +34,49 @@ from .model import (
     Limits,
     LimitsInput,
     Member,
+    MemberAction,
+    MemberBulk,
     MemberList,
+    MemberOrder,
     MemberRemoved,
+    MemberStatus,
+    MembersGranted,
+    NotificationsInput,
     OwnerInput,
     Package,
+    PackageChange,
     PackageDeleted,
     PackageList,
+    PackagePreflight,
+    PasswordResetRequested,
     Permission,
     PermissionList,
+    PoliciesInput,
+    PolicyReport,
+    Preset,
+    PriceInput,
+    ProfileField,
+    ResourcesToInput,
     Role,
     RoleDeleted,
     RoleList,
     SendExplanation,
+    Status,
     StoreInfo,
     StoreStateHash,
     StoreVerification,
+    SuccessorInput,
     Usage,
     User,
+    UserCsv,
+    UserData,
+    UserDeleted,
+    UserImport,
+    UserList,
+    UserOrder,
 )
 
-CATALOGUE_HASH = "50c7ddf1a717a30fe85e9951aaa0163a"
+CATALOGUE_HASH = "237939805ea0105070319b95c0196711"
 
 
 class AccessOperations(Namespace):
@@ -82,19 +114,51 @@ class AccountsOperations(Namespace):
 
     __slots__ = ()
 
-    def activate(self, *, account: str) -> Account:
-        """Makes a pending account active.
+    def activate(self, *, account: str, expected_rev: int | None = None) -> Account:
+        """Makes a pending account active. One that has no owner yet waits on (R-TEA-2).
 
         - `account`: The account.
+        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
         """
-        return Account._from(self._call("accounts.activate", {"account": account}))
+        return Account._from(self._call("accounts.activate", {"account": account}, {"expected_rev": expected_rev}))
 
-    def close(self, *, account: str) -> Account:
-        """Closes an account: it sends nothing and cannot be entered; within 30 days it can be reopened (R-ACC-3).
+    def bulk(
+        self,
+        *,
+        accounts: List[str] | tuple[str, ...],
+        action: AccountAction,
+        atomic: bool | None = None,
+        children: Children | None = None,
+        note: str | None = None,
+        package: str | None = None,
+        reason: HoldReason | None = None,
+    ) -> AccountBulk:
+        """Does one thing to many accounts (R-ACC-5): each is done or says why not; with `atomic` all are done, or none.
+
+        An operator needs the permission of the action too, as for one account.
+
+        - `accounts`: The accounts, 1 to 500, each once.
+        - `action`: What to do.
+        - `atomic`: All or none.
+        - `children`: What becomes of the accounts below, for `delete`.
+        - `note`: A remark for people, for `suspend`.
+        - `package`: The package, for `set_package`.
+        - `reason`: The reason of the holds that `suspend` places and `activate` clears; `admin` when absent.
+        """
+        return AccountBulk._from(self._call(
+            "accounts.bulk",
+            {"accounts": accounts, "action": action},
+            {"atomic": atomic, "children": children, "note": note, "package": package, "reason": reason},
+        ))
+
+    def close(self, *, account: str, expected_rev: int | None = None) -> Account:
+        """Closes an account: it sends nothing and cannot be entered; within the grace period it can be reopened
+        (R-ACC-3).
 
         - `account`: The account.
+        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
         """
-        return Account._from(self._call("accounts.close", {"account": account}))
+        return Account._from(self._call("accounts.close", {"account": account}, {"expected_rev": expected_rev}))
 
     def create(
         self,
@@ -110,6 +174,8 @@ class AccountsOperations(Namespace):
     ) -> Account:
         """Creates a client or an account below another: details, owner and package in one step (R-ACC-1).
 
+        An operator needs `packages.assign` too to name a package, and `packages.override_limits` to name limits.
+
         - `name`: The name that people see.
         - `owner`: Who owns it.
         - `id`: The host's own id; made when absent.
@@ -117,7 +183,7 @@ class AccountsOperations(Namespace):
         - `package`: The package; without one the parent's values count.
         - `parent`: The account above; without one it is a client of the platform.
         - `pending`: Waits for its owner: nothing is sent until `accounts.activate`.
-        - `time_zone`: IANA name of the time zone of its days and months; `UTC` when absent.
+        - `time_zone`: IANA name of the time zone of its days and months; that of the policy `time_zone` when absent.
         """
         return Account._from(self._call(
             "accounts.create",
@@ -125,39 +191,59 @@ class AccountsOperations(Namespace):
             {"id": id, "limits": limits, "package": package, "parent": parent, "pending": pending, "time_zone": time_zone},
         ))
 
-    def delete(self, *, account: str, children: Children | None = None) -> AccountDeleted:
+    def delete(
+        self,
+        *,
+        account: str,
+        children: Children | None = None,
+        expected_rev: int | None = None,
+    ) -> AccountDeleted:
         """Deletes an account for good; its id is never used again, and users without another account go with it
         (R-ACC-3).
 
         - `account`: The account.
-        - `children`: What becomes of the accounts below; needed when there are any.
+        - `children`: What becomes of the accounts below; needed when there are any. Users need to manage their team,
+          and detach none.
+        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
         """
-        return AccountDeleted._from(self._call("accounts.delete", {"account": account}, {"children": children}))
+        return AccountDeleted._from(self._call(
+            "accounts.delete",
+            {"account": account},
+            {"children": children, "expected_rev": expected_rev},
+        ))
 
     def edit(
         self,
         *,
         account: str,
+        at: PackageChange | None = None,
+        default_role: str | None = None,
         expected_rev: int | None = None,
         name: str | None = None,
         package: str | None = None,
         time_zone: str | None = None,
+        without_default_role: bool | None = None,
         without_package: bool | None = None,
     ) -> Account:
-        """Changes an account. What is absent stays. A new time zone acts from the next window on. The package is for
-        `system` alone.
+        """Changes an account. What is absent stays. A new time zone acts from the next window on.
+
+        The package is chosen by the platform: the host, and operators with `packages.assign`. Users set the default
+        role with `users.default_permissions`, and none that can do more than they can.
 
         - `account`: The account.
+        - `at`: When the account gets the package; `now` when absent.
+        - `default_role`: The role that a new member gets when none is named (R-TEA-9).
         - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
         - `name`: The name that people see.
-        - `package`: Another package.
+        - `package`: Another package; a change that was to come later is forgotten.
         - `time_zone`: IANA name of the time zone.
+        - `without_default_role`: Takes the default role away; not together with `default_role`.
         - `without_package`: Takes the package away; not together with `package`.
         """
         return Account._from(self._call(
             "accounts.edit",
             {"account": account},
-            {"expected_rev": expected_rev, "name": name, "package": package, "time_zone": time_zone, "without_package": without_package},
+            {"at": at, "default_role": default_role, "expected_rev": expected_rev, "name": name, "package": package, "time_zone": time_zone, "without_default_role": without_default_role, "without_package": without_package},
         ))
 
     def get(self, *, account: str) -> Account:
@@ -167,38 +253,79 @@ class AccountsOperations(Namespace):
         """
         return Account._from(self._call("accounts.get", {"account": account}))
 
-    def hold(self, *, account: str, reason: HoldReason, note: str | None = None) -> Account:
+    def hold(
+        self,
+        *,
+        account: str,
+        reason: HoldReason,
+        expected_rev: int | None = None,
+        note: str | None = None,
+    ) -> Account:
         """Suspends an account for a reason, beside any other reason (R-ACC-2).
 
         - `account`: The account.
         - `reason`: Why.
+        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
         - `note`: A remark for people.
         """
-        return Account._from(self._call("accounts.hold", {"account": account, "reason": reason}, {"note": note}))
+        return Account._from(self._call(
+            "accounts.hold",
+            {"account": account, "reason": reason},
+            {"expected_rev": expected_rev, "note": note},
+        ))
 
-    def list(self, *, after: str | None = None, limit: int | None = None, parent: str | None = None) -> AccountList:
-        """Lists accounts by id, a page at a time.
+    def list(
+        self,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        order: AccountOrder | None = None,
+        package: str | None = None,
+        parent: str | None = None,
+        search: str | None = None,
+        status: Status | None = None,
+        team: str | None = None,
+    ) -> AccountList:
+        """Lists accounts, a page at a time: of the platform, of a team, or directly below one account (R-ACC-6).
 
-        - `after`: Go on after this id: `next` of the page before.
+        Users list the accounts below their own, all of them when nothing is said. What is filtered out counts
+        against a bound of each call: a page may be shorter than asked for, and even empty, while there is a `next`.
+
+        - `after`: Go on here: `next` of the page before.
         - `limit`: At most this many (1 to 500, 50 when absent).
+        - `order`: The order; `id` when absent, `name` with `search`.
+        - `package`: Only those that have this package themselves.
         - `parent`: Only the accounts directly below this one.
+        - `search`: Only those whose name begins with this, upper and lower case alike; they are ordered by name.
+        - `status`: Only those of this effective status.
+        - `team`: Only the accounts below this one, at any depth; not together with `parent`.
         """
-        return AccountList._from(self._call("accounts.list", {}, {"after": after, "limit": limit, "parent": parent}))
+        return AccountList._from(self._call(
+            "accounts.list",
+            {},
+            {"after": after, "limit": limit, "order": order, "package": package, "parent": parent, "search": search, "status": status, "team": team},
+        ))
 
-    def release(self, *, account: str, hold: int) -> Account:
+    def release(self, *, account: str, hold: int, expected_rev: int | None = None) -> Account:
         """Clears one hold; the others stay. Only the level that placed it, or one above, can (R-ACC-2).
 
         - `account`: The account.
         - `hold`: The number of the hold.
+        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
         """
-        return Account._from(self._call("accounts.release", {"account": account, "hold": hold}))
+        return Account._from(self._call(
+            "accounts.release",
+            {"account": account, "hold": hold},
+            {"expected_rev": expected_rev},
+        ))
 
-    def reopen(self, *, account: str) -> Account:
+    def reopen(self, *, account: str, expected_rev: int | None = None) -> Account:
         """Reopens a closed account within its grace period; one that was waiting for its owner waits again (R-ACC-3).
 
         - `account`: The account.
+        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
         """
-        return Account._from(self._call("accounts.reopen", {"account": account}))
+        return Account._from(self._call("accounts.reopen", {"account": account}, {"expected_rev": expected_rev}))
 
     def validate(
         self,
@@ -219,6 +346,58 @@ class AccountsOperations(Namespace):
             "accounts.validate",
             {},
             {"id": id, "name": name, "owner_email": owner_email, "time_zone": time_zone},
+        ))
+
+
+class AssetsOperations(Namespace):
+    """The operations `assets.*`."""
+
+    __slots__ = ()
+
+    def assign(self, *, account: str, asset: str, kind: AssetKind, expected_rev: int | None = None) -> AssetList:
+        """Gives an account an asset of its own, beside those of its package. At most 200 of a kind.
+
+        - `account`: The account.
+        - `asset`: Its name, as the host names it.
+        - `kind`: What it is.
+        - `expected_rev`: The revision of the account that the change was made from; a stale one is `rev_conflict`.
+        """
+        return AssetList._from(self._call(
+            "assets.assign",
+            {"account": account, "asset": asset, "kind": kind},
+            {"expected_rev": expected_rev},
+        ))
+
+    def check(self, *, account: str, asset: str, kind: AssetKind) -> Asset:
+        """Says where an account has an asset from; what it may not use is `asset_not_assigned` (R-PKG-5).
+
+        - `account`: The account.
+        - `asset`: Its name.
+        - `kind`: What it is.
+        """
+        return Asset._from(self._call("assets.check", {"account": account, "asset": asset, "kind": kind}))
+
+    def get(self, *, account: str, kind: AssetKind | None = None) -> AssetList:
+        """Lists the assets that an account may use: its own and those of its package, and where it has no package those
+        of the account above (R-PKG-5).
+
+        - `account`: The account.
+        - `kind`: Only those of this kind.
+        """
+        return AssetList._from(self._call("assets.get", {"account": account}, {"kind": kind}))
+
+    def unassign(self, *, account: str, asset: str, kind: AssetKind, expected_rev: int | None = None) -> AssetList:
+        """Takes an asset of its own away from an account. Those of its package stay.
+
+        - `account`: The account.
+        - `asset`: Its name.
+        - `kind`: What it is.
+        - `expected_rev`: The revision of the account that the change was made from; a stale one is `rev_conflict`.
+        """
+        return AssetList._from(self._call(
+            "assets.unassign",
+            {"account": account, "asset": asset, "kind": kind},
+            {"expected_rev": expected_rev},
         ))
 
 
@@ -244,6 +423,34 @@ class LimitsOperations(Namespace):
 
     __slots__ = ()
 
+    def allocate(
+        self,
+        *,
+        account: str,
+        limit: LimitName,
+        expected_rev: int | None = None,
+        guaranteed: bool | None = None,
+        value: Limit | None = None,
+    ) -> LimitExplanations:
+        """Gives an account a part of the limit of the account above (R-TEA-9).
+
+        A guaranteed part counts against what the account above can guarantee: together never more than its own limit
+        (`guarantee_exceeded`). One that is not guaranteed is best effort: the limit of the account above counts for
+        all together in any case. What the platform set stays the platform's.
+
+        - `account`: The account below that gets it.
+        - `limit`: Which limit.
+        - `expected_rev`: The revision of the account that the change was made from; a stale one is `rev_conflict`.
+        - `guaranteed`: Whether it is guaranteed; not for `unlimited`.
+        - `value`: `unlimited`, 0 for nothing, or a number; absent takes the part back, so that the account inherits
+          again.
+        """
+        return LimitExplanations._from(self._call(
+            "limits.allocate",
+            {"account": account, "limit": limit},
+            {"expected_rev": expected_rev, "guaranteed": guaranteed, "value": value},
+        ))
+
     def explain(self, *, account: str) -> LimitExplanations:
         """Shows for every limit of an account which value counts, where it comes from and what it hides (R-PKG-3).
 
@@ -251,22 +458,39 @@ class LimitsOperations(Namespace):
         """
         return LimitExplanations._from(self._call("limits.explain", {"account": account}))
 
-    def inherit(self, *, account: str, limit: LimitName) -> LimitExplanations:
+    def inherit(self, *, account: str, limit: LimitName, expected_rev: int | None = None) -> LimitExplanations:
         """Takes an account's own limit away, so that it inherits again (R-PKG-2).
 
         - `account`: The account.
         - `limit`: Which limit.
+        - `expected_rev`: The revision of the account that the change was made from; a stale one is `rev_conflict`.
         """
-        return LimitExplanations._from(self._call("limits.inherit", {"account": account, "limit": limit}))
+        return LimitExplanations._from(self._call(
+            "limits.inherit",
+            {"account": account, "limit": limit},
+            {"expected_rev": expected_rev},
+        ))
 
-    def set(self, *, account: str, limit: LimitName, value: Limit) -> LimitExplanations:
+    def set(
+        self,
+        *,
+        account: str,
+        limit: LimitName,
+        value: Limit,
+        expected_rev: int | None = None,
+    ) -> LimitExplanations:
         """Gives an account a limit of its own, over that of its package (R-PKG-2).
 
         - `account`: The account.
         - `limit`: Which limit.
         - `value`: `unlimited`, 0 for nothing, or a number.
+        - `expected_rev`: The revision of the account that the change was made from; a stale one is `rev_conflict`.
         """
-        return LimitExplanations._from(self._call("limits.set", {"account": account, "limit": limit, "value": value}))
+        return LimitExplanations._from(self._call(
+            "limits.set",
+            {"account": account, "limit": limit, "value": value},
+            {"expected_rev": expected_rev},
+        ))
 
     def set_default(self, *, limit: LimitName, value: Limit) -> DefaultLimits:
         """Sets what counts where neither account nor package says anything; `unlimited` until then (R-PKG-3).
@@ -286,25 +510,57 @@ class MembersOperations(Namespace):
         self,
         *,
         account: str,
-        role: str,
         email: str | None = None,
         first_name: str | None = None,
+        group: str | None = None,
         last_name: str | None = None,
+        role: str | None = None,
         user: str | None = None,
     ) -> Member:
-        """Makes a user a member of an account: an existing one by id, or a new one by e-mail address.
+        """Makes a user a member of an account: an existing one by id, or a new one by e-mail address (R-INV-7).
+
+        New users are made by the host, and by operators with `clients.edit`; everybody else invites them. Who gives
+        an existing user of the team access is a policy (`grant_existing`): the parent, or whoever holds
+        `users.grant_account` there.
 
         - `account`: The account.
-        - `role`: The role.
         - `email`: The e-mail address of a new user.
         - `first_name`: First name of a new user.
+        - `group`: The group; the default group when absent.
         - `last_name`: Last name of a new user.
+        - `role`: The role. When absent: the one that the user has in the team where a user has one role
+          (`role_scope`), or the default role of the account. None where the role is that of the package.
         - `user`: The existing user, or the id that the new one gets.
         """
         return Member._from(self._call(
             "members.add",
-            {"account": account, "role": role},
-            {"email": email, "first_name": first_name, "last_name": last_name, "user": user},
+            {"account": account},
+            {"email": email, "first_name": first_name, "group": group, "last_name": last_name, "role": role, "user": user},
+        ))
+
+    def bulk(
+        self,
+        *,
+        account: str,
+        action: MemberAction,
+        users: List[str] | tuple[str, ...],
+        atomic: bool | None = None,
+        resources_to: ResourcesToInput | None = None,
+        role: str | None = None,
+    ) -> MemberBulk:
+        """Does one thing to many members of an account, and answers for each (R-ACC-5).
+
+        - `account`: The account.
+        - `action`: What is done.
+        - `users`: The users: 1 to 500.
+        - `atomic`: Whether it is done to all of them or to none.
+        - `resources_to`: Who gets the resources of those who leave, for `remove`.
+        - `role`: The new role, for `set_role`.
+        """
+        return MemberBulk._from(self._call(
+            "members.bulk",
+            {"account": account, "action": action, "users": users},
+            {"atomic": atomic, "resources_to": resources_to, "role": role},
         ))
 
     def disable(self, *, account: str, user: str) -> Member:
@@ -331,35 +587,85 @@ class MembersOperations(Namespace):
         """
         return Member._from(self._call("members.get", {"account": account, "user": user}))
 
-    def list(self, *, account: str, after: str | None = None, limit: int | None = None) -> MemberList:
-        """Lists the members of an account by user id, a page at a time.
+    def grant(self, *, accounts: List[str] | tuple[str, ...], user: str, role: str | None = None) -> MembersGranted:
+        """Gives an existing user access to further accounts with one role, to all of them or to none (R-INV-7).
+
+        - `accounts`: The accounts: 1 to 100.
+        - `user`: The user.
+        - `role`: The role, as in `members.add`.
+        """
+        return MembersGranted._from(self._call("members.grant", {"accounts": accounts, "user": user}, {"role": role}))
+
+    def list(
+        self,
+        *,
+        account: str,
+        after: str | None = None,
+        group: str | None = None,
+        limit: int | None = None,
+        order: MemberOrder | None = None,
+        role: str | None = None,
+        search: str | None = None,
+        status: MemberStatus | None = None,
+    ) -> MemberList:
+        """Lists the members of an account, a page at a time. Who acts in an account below another and does not manage
+        the team does not see the owners of the accounts above (R-INV-10).
 
         - `account`: The account.
-        - `after`: Go on after this user: `next` of the page before.
-        - `limit`: At most this many (1 to 500, 50 when absent).
+        - `after`: Go on after the page before: its `next`.
+        - `group`: Only members of this group.
+        - `limit`: At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there is a
+          `next`.
+        - `order`: What it is ordered by; the id when absent, the e-mail address in a search. In a search, who is
+          found by what it is ordered by comes first.
+        - `role`: Only members with this role.
+        - `search`: Only whose e-mail address, last name or first name begins with this, in capital or small letters.
+        - `status`: Only members of this status.
         """
-        return MemberList._from(self._call("members.list", {"account": account}, {"after": after, "limit": limit}))
+        return MemberList._from(self._call(
+            "members.list",
+            {"account": account},
+            {"after": after, "group": group, "limit": limit, "order": order, "role": role, "search": search, "status": status},
+        ))
 
-    def remove(self, *, account: str, user: str) -> MemberRemoved:
+    def remove(self, *, account: str, user: str, resources_to: ResourcesToInput | None = None) -> MemberRemoved:
         """Ends a membership; the user goes with the last one. The owner stays until another owns the account (R-TEA-5).
 
         - `account`: The account.
         - `user`: The user.
+        - `resources_to`: Who gets the resources of the member; needed where they have some (R-USR-4).
         """
-        return MemberRemoved._from(self._call("members.remove", {"account": account, "user": user}))
+        return MemberRemoved._from(self._call(
+            "members.remove",
+            {"account": account, "user": user},
+            {"resources_to": resources_to},
+        ))
 
-    def set_role(self, *, account: str, role: str, user: str, expected_rev: int | None = None) -> Member:
+    def set_role(
+        self,
+        *,
+        account: str,
+        role: str,
+        user: str,
+        expected_rev: int | None = None,
+        group: str | None = None,
+    ) -> Member:
         """Gives a member another role, up or down; nobody gives more than they hold (R-INV-8, R-ROL-7).
+
+        By policy (`role_scope`) a user has one role in all accounts of the team: then it changes in all of them, by
+        who may change roles in all of them. Where the role is that of the package, it is `role_by_package`.
 
         - `account`: The account.
         - `role`: The new role.
         - `user`: The user.
         - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        - `group`: The group, where the new role needs one; the one that the member is in, or the default group, when
+          absent.
         """
         return Member._from(self._call(
             "members.set_role",
             {"account": account, "role": role, "user": user},
-            {"expected_rev": expected_rev},
+            {"expected_rev": expected_rev, "group": group},
         ))
 
 
@@ -372,50 +678,86 @@ class PackagesOperations(Namespace):
         self,
         *,
         name: str,
+        assets: AssetsInput | None = None,
+        bounce_rate: BounceRateInput | None = None,
+        child_price: PriceInput | None = None,
+        credits: bool | None = None,
         id: str | None = None,
         limits: LimitsInput | None = None,
+        overuse: bool | None = None,
         role: str | None = None,
     ) -> Package:
         """Makes a package.
 
+        Credits, overuse, the bounce rate and the limit on suppressed domains belong to the commercial edition
+        (R-PLT-1).
+
         - `name`: The name that people see.
+        - `assets`: The assets that its accounts can use, at most 200 of a kind (R-PKG-5).
+        - `bounce_rate`: The rate of bounces at which a campaign is stopped.
+        - `child_price`: What a further account of the team costs each month (R-TEA-4).
+        - `credits`: Whether its accounts pay with credits for what exceeds their caps.
         - `id`: The host's own id; made when absent.
         - `limits`: Its limits; an absent one falls to the platform's default.
+        - `overuse`: Whether its accounts may send beyond their caps.
         - `role`: The role that no member of its accounts can exceed (R-ROL-5).
         """
-        return Package._from(self._call("packages.create", {"name": name}, {"id": id, "limits": limits, "role": role}))
+        return Package._from(self._call(
+            "packages.create",
+            {"name": name},
+            {"assets": assets, "bounce_rate": bounce_rate, "child_price": child_price, "credits": credits, "id": id, "limits": limits, "overuse": overuse, "role": role},
+        ))
 
-    def delete(self, *, package: str, move_to: str | None = None) -> PackageDeleted:
+    def delete(self, *, package: str, expected_rev: int | None = None, move_to: str | None = None) -> PackageDeleted:
         """Deletes a package; one in use only when its accounts move to another (R-PKG-4).
 
         - `package`: The package.
-        - `move_to`: The package that its accounts get.
+        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        - `move_to`: The package that its accounts get, and those that were to get this one later.
         """
-        return PackageDeleted._from(self._call("packages.delete", {"package": package}, {"move_to": move_to}))
+        return PackageDeleted._from(self._call(
+            "packages.delete",
+            {"package": package},
+            {"expected_rev": expected_rev, "move_to": move_to},
+        ))
 
     def edit(
         self,
         *,
         package: str,
+        assets: AssetsInput | None = None,
+        bounce_rate: BounceRateInput | None = None,
+        child_price: PriceInput | None = None,
+        credits: bool | None = None,
         expected_rev: int | None = None,
         limits: LimitsInput | None = None,
         name: str | None = None,
+        overuse: bool | None = None,
         role: str | None = None,
+        without_bounce_rate: bool | None = None,
+        without_child_price: bool | None = None,
         without_role: bool | None = None,
     ) -> Package:
         """Changes a package; acts at once on every account that inherits from it (R-PKG-4). What is absent stays.
 
         - `package`: The package.
+        - `assets`: The assets that its accounts can use, all of them.
+        - `bounce_rate`: The rate of bounces at which a campaign is stopped.
+        - `child_price`: What a further account of the team costs each month.
+        - `credits`: Whether its accounts pay with credits for what exceeds their caps.
         - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
         - `limits`: Its limits, all of them: one that is absent here falls to the platform's default.
         - `name`: The name that people see.
+        - `overuse`: Whether its accounts may send beyond their caps.
         - `role`: The role that no member of its accounts can exceed.
+        - `without_bounce_rate`: Campaigns are no longer stopped for bounces; not together with `bounce_rate`.
+        - `without_child_price`: No price is shown any more; not together with `child_price`.
         - `without_role`: Takes the ceiling away; not together with `role`.
         """
         return Package._from(self._call(
             "packages.edit",
             {"package": package},
-            {"expected_rev": expected_rev, "limits": limits, "name": name, "role": role, "without_role": without_role},
+            {"assets": assets, "bounce_rate": bounce_rate, "child_price": child_price, "credits": credits, "expected_rev": expected_rev, "limits": limits, "name": name, "overuse": overuse, "role": role, "without_bounce_rate": without_bounce_rate, "without_child_price": without_child_price, "without_role": without_role},
         ))
 
     def get(self, *, package: str) -> Package:
@@ -433,12 +775,25 @@ class PackagesOperations(Namespace):
         """
         return PackageList._from(self._call("packages.list", {}, {"after": after, "limit": limit}))
 
-    def retire(self, *, package: str) -> Package:
+    def preflight(self, *, account: str, package: str) -> PackagePreflight:
+        """What an account would be over if it had another package: every limit that the usage of today exceeds
+        (R-PKG-6).
+
+        Nothing of it stands in the way of the change: nothing is deleted, and what is over the limit can shrink but
+        not grow.
+
+        - `account`: The account.
+        - `package`: The package that it would get.
+        """
+        return PackagePreflight._from(self._call("packages.preflight", {"account": account, "package": package}))
+
+    def retire(self, *, package: str, expected_rev: int | None = None) -> Package:
         """Retires a package: its accounts keep it, new ones cannot have it (R-PKG-4).
 
         - `package`: The package.
+        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
         """
-        return Package._from(self._call("packages.retire", {"package": package}))
+        return Package._from(self._call("packages.retire", {"package": package}, {"expected_rev": expected_rev}))
 
 
 class PermissionsOperations(Namespace):
@@ -479,6 +834,44 @@ class PermissionsOperations(Namespace):
         - `limit`: At most this many hits (1 to 500, 50 when absent).
         """
         return PermissionList._from(self._call("permissions.search", {"words": words}, {"limit": limit}))
+
+
+class PoliciesOperations(Namespace):
+    """The operations `policies.*`."""
+
+    __slots__ = ()
+
+    def get(self, *, account: str | None = None) -> PolicyReport:
+        """Shows which policies count for an account, or for the platform, and where each comes from (R-PLT-3).
+
+        - `account`: The account; absent for the platform.
+        """
+        return PolicyReport._from(self._call("policies.get", {}, {"account": account}))
+
+    def preset(self, *, account: str | None = None, preset: Preset | None = None) -> PolicyReport:
+        """Gives an account, or the platform, a preset: a named set of policies. Single policies that are set beside it
+        come before it.
+
+        - `account`: The account; absent for the platform.
+        - `preset`: The preset; absent takes it away.
+        """
+        return PolicyReport._from(self._call("policies.preset", {}, {"account": account, "preset": preset}))
+
+    def set(self, *, policies: PoliciesInput, account: str | None = None) -> PolicyReport:
+        """Sets single policies of an account, or of the platform. What is absent stays as it is.
+
+        - `policies`: The policies to set.
+        - `account`: The account; absent for the platform.
+        """
+        return PolicyReport._from(self._call("policies.set", {"policies": policies}, {"account": account}))
+
+    def unset(self, *, names: List[str] | tuple[str, ...], account: str | None = None) -> PolicyReport:
+        """Takes single policies away, so that what lies above counts again.
+
+        - `names`: The names of the policies, such as `seats`; at most 500.
+        - `account`: The account; absent for the platform.
+        """
+        return PolicyReport._from(self._call("policies.unset", {"names": names}, {"account": account}))
 
 
 class RolesOperations(Namespace):
@@ -630,6 +1023,39 @@ class UsersOperations(Namespace):
 
     __slots__ = ()
 
+    def change_email(
+        self,
+        *,
+        email: str,
+        user: str,
+        account: str | None = None,
+        expected_rev: int | None = None,
+    ) -> EmailChanged:
+        """Asks for another e-mail address (R-USR-3, R-SES-4).
+
+        The host, and operators where the policy lets them, change it at once. For everybody else a link goes to the
+        new address, and nothing changes until it is followed; a newer request takes the place of an older one. An
+        address that belongs to somebody is answered alike: no link goes out. Asking for the address that they have
+        ends what was asked for before.
+
+        - `email`: The new address.
+        - `user`: The user.
+        - `account`: The account in which an administrator asks for a member; where they act when absent.
+        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        """
+        return EmailChanged._from(self._call(
+            "users.change_email",
+            {"email": email, "user": user},
+            {"account": account, "expected_rev": expected_rev},
+        ))
+
+    def confirm_email(self, *, token: str) -> User:
+        """The link to the new address was followed: from now on it is the user's. A token is used once (R-SES-4).
+
+        - `token`: The token of the link.
+        """
+        return User._from(self._call("users.confirm_email", {"token": token}))
+
     def create(
         self,
         *,
@@ -651,12 +1077,74 @@ class UsersOperations(Namespace):
             {"first_name": first_name, "id": id, "last_name": last_name},
         ))
 
+    def delete(
+        self,
+        *,
+        user: str,
+        delete_accounts: bool | None = None,
+        resources_to: ResourcesToInput | None = None,
+        successors: List[SuccessorInput] | tuple[SuccessorInput, ...] | None = None,
+    ) -> UserDeleted:
+        """Deletes a user (R-USR-4). For the host and for operators with `clients.delete` the user is gone everywhere.
+        Who manages a team from its top account and holds `users.delete` there ends the memberships in that team; the
+        user goes with the last one that they have anywhere.
+
+        An account that the user owns gets a successor in the same call, or goes too (R-TEA-5).
+
+        - `user`: The user.
+        - `delete_accounts`: Whether the accounts that have no successor are deleted; one that has accounts below is
+          not.
+        - `resources_to`: Who gets the resources of the user, account by account; needed where they have some.
+        - `successors`: Who owns what the user owns: at most 500 accounts.
+        """
+        return UserDeleted._from(self._call(
+            "users.delete",
+            {"user": user},
+            {"delete_accounts": delete_accounts, "resources_to": resources_to, "successors": successors},
+        ))
+
     def disable(self, *, user: str) -> User:
         """Disables a user as a whole: they can do nothing in any account (R-ACC-3).
 
         - `user`: The user.
         """
         return User._from(self._call("users.disable", {"user": user}))
+
+    def edit(
+        self,
+        *,
+        user: str,
+        account: str | None = None,
+        clear: List[ProfileField] | tuple[ProfileField, ...] | None = None,
+        expected_rev: int | None = None,
+        first_name: str | None = None,
+        language: str | None = None,
+        last_name: str | None = None,
+        notifications: NotificationsInput | None = None,
+        phone: str | None = None,
+        sending_country: str | None = None,
+        time_zone: str | None = None,
+    ) -> User:
+        """Changes a profile: who may edit which field is a matrix (R-USR-3). What is absent stays; all of it is changed
+        or nothing.
+
+        - `user`: The user.
+        - `account`: The account in which an administrator edits a member; where they act when absent.
+        - `clear`: The fields that are emptied.
+        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        - `first_name`: First name.
+        - `language`: The language: a tag such as `de` or `pt-BR`.
+        - `last_name`: Last name.
+        - `notifications`: What the user is told about new messages.
+        - `phone`: Phone number, at most 40 bytes.
+        - `sending_country`: The country that is sent to by default: two capital letters, as in ISO 3166.
+        - `time_zone`: IANA name of the time zone.
+        """
+        return User._from(self._call(
+            "users.edit",
+            {"user": user},
+            {"account": account, "clear": clear, "expected_rev": expected_rev, "first_name": first_name, "language": language, "last_name": last_name, "notifications": notifications, "phone": phone, "sending_country": sending_country, "time_zone": time_zone},
+        ))
 
     def enable(self, *, user: str) -> User:
         """Enables a user that was disabled (R-ACC-3).
@@ -665,13 +1153,138 @@ class UsersOperations(Namespace):
         """
         return User._from(self._call("users.enable", {"user": user}))
 
+    def export_csv(
+        self,
+        *,
+        account: str,
+        after: str | None = None,
+        header: bool | None = None,
+        limit: int | None = None,
+    ) -> UserCsv:
+        """Writes users with their accounts as CSV, a page at a time: one row for each membership, with the columns
+        `email`, `first_name`, `last_name`, `account`, `role`, `group`, `owner` and `disabled` (R-USR-5).
+
+        The pages one after the other are the file. A field that a spreadsheet would take for a formula has an
+        apostrophe before it; `users.import_csv` takes it away again.
+
+        - `account`: The account. A top account gives its whole team to those who manage that (`accounts.team`); in
+          every other case it is the members of this one account.
+        - `after`: Go on here: `next` of the page before.
+        - `header`: Whether the text begins with the names of the columns; absent, the first page alone does.
+        - `limit`: At most this many rows (1 to 1,000, 1,000 when absent). A page may be shorter, and even empty,
+          while there is a `next`.
+        """
+        return UserCsv._from(self._call(
+            "users.export_csv",
+            {"account": account},
+            {"after": after, "header": header, "limit": limit},
+        ))
+
+    def export_data(self, *, user: str) -> UserData:
+        """All that is known of a person, as one document (R-USR-4). For the host, for operators with
+        `clients.view_all`, and for the person.
+
+        - `user`: The user.
+        """
+        return UserData._from(self._call("users.export_data", {"user": user}))
+
     def get(self, *, email: str | None = None, user: str | None = None) -> User:
-        """Reads a user, by id or by e-mail address.
+        """Reads a user, by id or by e-mail address. Users read themselves, and whom they see where they act.
 
         - `email`: The e-mail address in any spelling of its normal form; this or `user`.
         - `user`: The user; this or `email`.
         """
         return User._from(self._call("users.get", {}, {"email": email, "user": user}))
+
+    def import_csv(
+        self,
+        *,
+        account: str,
+        csv: str,
+        atomic: bool | None = None,
+        columns: List[str] | tuple[str, ...] | None = None,
+        first_line: int | None = None,
+        role: str | None = None,
+    ) -> UserImport:
+        """Makes users and memberships from CSV, in one commit: at most 900 KiB and 1,000 rows. Larger files go in part
+        by part, which is what the function of each language does that imports a whole file.
+
+        The first line names the columns, those of `users.export_csv` in any order; `email` alone is needed. A row
+        makes a user and their membership; a user of the same team who is there already gets the membership alone,
+        and keeps their name. A bad row is reported with its line and column, and the others go in (R-USR-5).
+
+        - `account`: The account that rows go to which name none. A row may name this one or one below it.
+        - `csv`: The rows.
+        - `atomic`: Whether one bad row keeps all of them out; the answer says what is wrong, and nothing was
+          changed.
+        - `columns`: The columns, where the first line of `csv` does not name them: a later part of a file.
+        - `first_line`: The number that the first line of `csv` has in its file; 1 when absent.
+        - `role`: The role for rows that name none; absent, the default role of the account.
+        """
+        return UserImport._from(self._call(
+            "users.import_csv",
+            {"account": account, "csv": csv},
+            {"atomic": atomic, "columns": columns, "first_line": first_line, "role": role},
+        ))
+
+    def list(
+        self,
+        *,
+        account: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+        order: UserOrder | None = None,
+        role: str | None = None,
+        search: str | None = None,
+        status: MemberStatus | None = None,
+        sub_account: str | None = None,
+    ) -> UserList:
+        """Lists users, a page at a time: those of a team, owners included, for who manages it from its top account
+        (R-TEA-3); those of the platform for the host and operators.
+
+        - `account`: Only users of this account and of all accounts below it; for a user, where they act when absent.
+        - `after`: Go on after the page before: its `next`.
+        - `limit`: At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there is a
+          `next`.
+        - `order`: What it is ordered by; the e-mail address when absent.
+        - `role`: Only who has this role in one of the accounts that are listed.
+        - `search`: Only whose e-mail address, last name or first name begins with this, in capital or small letters.
+          Who is found by what the list is ordered by comes first.
+        - `status`: Only users of this status.
+        - `sub_account`: Only members of this one account.
+        """
+        return UserList._from(self._call(
+            "users.list",
+            {},
+            {"account": account, "after": after, "limit": limit, "order": order, "role": role, "search": search, "status": status, "sub_account": sub_account},
+        ))
+
+    def logged_in(self, *, user: str) -> User:
+        """The host, whose log-in is its own, tells that a user has logged in; the first time counts (R-INV-4).
+
+        - `user`: The user.
+        """
+        return User._from(self._call("users.logged_in", {"user": user}))
+
+    def password_was_set(self, *, user: str) -> User:
+        """The host, whose log-in is its own, tells that a user has set a password: the step is done, and the link dead
+        (R-TEA-4).
+
+        - `user`: The user.
+        """
+        return User._from(self._call("users.password_was_set", {"user": user}))
+
+    def request_password_reset(self, *, user: str) -> PasswordResetRequested:
+        """Sends a user the link that sets a new password; a newer link takes the place of an older one (R-INV-10,
+        R-SES-4).
+
+        Asked for by the host, by operators with `clients.edit`, by the parent and by whoever holds
+        `users.reset_password` in an account of the user, and by the user themself. An invitation that nobody
+        accepted is no user.
+
+        - `user`: The user.
+        """
+        return PasswordResetRequested._from(self._call("users.request_password_reset", {"user": user}))
 
 
 class Operations(Caller):
@@ -688,6 +1301,11 @@ class Operations(Caller):
     def accounts(self) -> AccountsOperations:
         """The operations `accounts.*`."""
         return AccountsOperations(self)
+
+    @property
+    def assets(self) -> AssetsOperations:
+        """The operations `assets.*`."""
+        return AssetsOperations(self)
 
     @property
     def clock(self) -> ClockOperations:
@@ -713,6 +1331,11 @@ class Operations(Caller):
     def permissions(self) -> PermissionsOperations:
         """The operations `permissions.*`."""
         return PermissionsOperations(self)
+
+    @property
+    def policies(self) -> PoliciesOperations:
+        """The operations `policies.*`."""
+        return PoliciesOperations(self)
 
     @property
     def roles(self) -> RolesOperations:

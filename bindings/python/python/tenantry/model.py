@@ -29,11 +29,83 @@ AccessStepKind = Union[
 - `status`: The status of account, user or membership forbids everything.
 """
 
+AccountAction = Union[
+    Literal["activate"],
+    Literal["suspend"],
+    Literal["close"],
+    Literal["reopen"],
+    Literal["delete"],
+    Literal["set_package"],
+]
+"""What is done to many accounts.
+
+- `activate`: Makes pending accounts active, and clears the holds of the reason from suspended ones.
+- `suspend`: Places a hold, where there is none of this reason yet.
+- `close`: Closes them.
+- `reopen`: Reopens them.
+- `delete`: Deletes them.
+- `set_package`: Gives them a package.
+"""
+
+AccountOrder = Union[Literal["id"], Literal["name"], Literal["created"]]
+"""What a list of accounts is ordered by.
+
+- `id`: The id.
+- `name`: The name, upper and lower case alike.
+- `created`: When it was made, the oldest first.
+"""
+
+AssetKind = Union[Literal["domain"], Literal["node"], Literal["bounce_address"]]
+"""A kind of asset.
+
+- `domain`: A sending domain.
+- `node`: A sending node.
+- `bounce_address`: A bounce address.
+"""
+
+AssetSource = Union[Literal["own"], Literal["package"], Literal["inherited"]]
+"""Where an account has an asset from.
+
+- `own`: It is its own.
+- `package`: From its package.
+- `inherited`: From the account above, or its package, since this one has no package.
+"""
+
+CapPeriod = Union[Literal["month"], Literal["year"]]
+"""The window of a group's cap.
+
+- `month`: A month of the account's time zone.
+- `year`: A year of the account's time zone.
+"""
+
+ChildOwner = Union[Literal["own"], Literal["parents"]]
+"""Who owns an account below another.
+
+- `own`: An owner of its own.
+- `parents`: The owner of the account above.
+"""
+
 Children = Union[Literal["delete"], Literal["detach"]]
 """What becomes of the accounts below one that is deleted.
 
 - `delete`: They are deleted too, and all below them.
 - `detach`: They become top accounts.
+"""
+
+Editor = Union[Literal["self"], Literal["administrator"], Literal["parent"], Literal["operator"]]
+"""Who edits a field of a user's profile.
+
+- `self`: The user themself.
+- `administrator`: Whoever holds `users.edit_profile` in an account of the user.
+- `parent`: Whoever manages the team that an account of the user is in.
+- `operator`: An operator with `clients.edit`.
+"""
+
+GrantExisting = Union[Literal["parent"], Literal["holder"]]
+"""Who gives an existing user access to a further account.
+
+- `parent`: Only the parent: who manages the team.
+- `holder`: Whoever holds `users.grant_account` in every account that is named.
 """
 
 HoldLevel = Union[Literal["account"], Literal["ancestor"], Literal["platform"]]
@@ -60,12 +132,152 @@ HoldReason = Union[
 - `owner_request`: The owner asked for it.
 """
 
-LimitName = Union[Literal["email_per_hour"], Literal["email_per_day"], Literal["email_per_month"]]
-"""The limits that an account can have.
+LimitName = Union[
+    Literal["email_per_hour"],
+    Literal["email_per_day"],
+    Literal["email_per_month"],
+    Literal["sms_per_hour"],
+    Literal["sms_per_day"],
+    Literal["sms_per_month"],
+    Literal["automation_actions_per_month"],
+    Literal["trigger_actions_per_month"],
+    Literal["actions_per_automation"],
+    Literal["contacts"],
+    Literal["lists"],
+    Literal["segments"],
+    Literal["sending_domains"],
+    Literal["triggers"],
+    Literal["evergreen_campaigns"],
+    Literal["suppressed_domains"],
+    Literal["seats"],
+    Literal["child_accounts"],
+    Literal["threads"],
+]
+"""The limits that an account can have (R-PKG-1).
 
 - `email_per_hour`: E-mails per hour.
 - `email_per_day`: E-mails per day of the account's time zone.
 - `email_per_month`: E-mails per month of the account's time zone.
+- `sms_per_hour`: Text messages per hour.
+- `sms_per_day`: Text messages per day of the account's time zone.
+- `sms_per_month`: Text messages per month of the account's time zone.
+- `automation_actions_per_month`: Automation actions per month.
+- `trigger_actions_per_month`: Trigger actions per month.
+- `actions_per_automation`: Actions in one automation.
+- `contacts`: Contacts.
+- `lists`: Contact lists.
+- `segments`: Segments.
+- `sending_domains`: Sending domains.
+- `triggers`: Triggers.
+- `evergreen_campaigns`: Evergreen campaigns.
+- `suppressed_domains`: Suppressed domains; with a commercial licence only.
+- `seats`: Users of the account and of all accounts below, each once, with open invitations (R-INV-9).
+- `child_accounts`: Accounts below this one.
+- `threads`: Jobs that run at the same time.
+"""
+
+MemberAction = Union[Literal["set_role"], Literal["disable"], Literal["enable"], Literal["remove"]]
+"""What is done to many members.
+
+- `set_role`: As `members.set_role`.
+- `disable`: As `members.disable`.
+- `enable`: As `members.enable`.
+- `remove`: As `members.remove`.
+"""
+
+MemberOrder = Union[Literal["id"], Literal["email"], Literal["name"]]
+"""What a list of members is ordered by.
+
+- `id`: The user's id.
+- `email`: The e-mail address.
+- `name`: The last name, then the first.
+"""
+
+MemberStatus = Union[Literal["active"], Literal["pending"], Literal["disabled"]]
+"""Where a member is on the way into an account (R-INV-4).
+
+- `active`: All is done.
+- `pending`: A step is missing; which ones there are is a policy (`pending_until`).
+- `disabled`: The membership, or the user as a whole, is disabled.
+"""
+
+PackageChange = Union[Literal["now"], Literal["next_month"]]
+"""When an account gets another package (R-PKG-6).
+
+- `now`: At once.
+- `next_month`: When the next month begins in the account's time zone.
+"""
+
+PendingStep = Union[Literal["accepted"], Literal["profile"], Literal["first_login"], Literal["password"]]
+"""A step until which a member is shown as pending.
+
+- `accepted`: The invitation is accepted.
+- `profile`: First and last name are there.
+- `first_login`: The user has logged in once.
+- `password`: A password that has to be set is set.
+"""
+
+PolicySource = Union[Literal["account"], Literal["platform"], Literal["preset"], Literal["default"]]
+"""Where the value of a policy comes from.
+
+- `account`: Set by itself on the account, or on one above.
+- `platform`: Set by itself on the platform.
+- `preset`: From the preset of the account, of one above, or of the platform.
+- `default`: Nobody set it.
+"""
+
+Preset = Union[Literal["packages"], Literal["groups"], Literal["access"], Literal["teams"], Literal["essentials"]]
+"""A named set of policies: one of the five products that the rules come from (section 16 of the rules).
+
+- `packages`: Clients with packages, run by operators.
+- `groups`: One account whose users are in groups.
+- `access`: Invitations, and access account by account.
+- `teams`: Several accounts under one invoice.
+- `essentials`: A parent account, administrators and five fixed roles.
+"""
+
+ProfileField = Union[
+    Literal["first_name"],
+    Literal["last_name"],
+    Literal["phone"],
+    Literal["sending_country"],
+    Literal["language"],
+    Literal["time_zone"],
+    Literal["notifications"],
+]
+"""A field of a profile.
+
+- `first_name`: First name.
+- `last_name`: Last name.
+- `phone`: Phone number.
+- `sending_country`: The country that is sent to by default.
+- `language`: The language.
+- `time_zone`: The time zone.
+- `notifications`: What the user is told about new messages.
+"""
+
+Resend = Union[Literal["rotate"], Literal["reuse"], Literal["forbid"]]
+"""What resending an invitation does.
+
+- `rotate`: The old link dies.
+- `reuse`: The same link goes out again.
+- `forbid`: Nothing is resent: delete the invitation and invite again.
+"""
+
+ResourcesToKind = Union[Literal["member"], Literal["group"], Literal["account"]]
+"""What gets the resources of a member who leaves (R-USR-4).
+
+- `member`: A member becomes their owner; they carry that member's group.
+- `group`: They are shared in a group; the owner of the account owns them.
+- `account`: The owner of the account owns them, and they carry no group.
+"""
+
+RoleScope = Union[Literal["membership"], Literal["user"], Literal["package"]]
+"""What a role is held by.
+
+- `membership`: Each membership has a role of its own.
+- `user`: A user has one role in all accounts of the team.
+- `package`: The role is that of the account's package.
 """
 
 Scope = Union[Literal["own"], Literal["group"], Literal["any"]]
@@ -94,6 +306,33 @@ Status = Union[Literal["active"], Literal["pending"], Literal["suspended"], Lite
 - `closed`: Ended; can be reopened within the grace period.
 """
 
+UserOrder = Union[Literal["email"], Literal["name"]]
+"""What a list of users is ordered by.
+
+- `email`: The e-mail address.
+- `name`: The last name, then the first.
+"""
+
+
+class AssetsInput(TypedDict, total=False):
+    """The assets of a package or of an account, each named as the host names it."""
+
+    bounce_addresses: List[str] | tuple[str, ...]
+    """Bounce addresses."""
+    domains: List[str] | tuple[str, ...]
+    """Sending domains."""
+    nodes: List[str] | tuple[str, ...]
+    """Sending nodes."""
+
+
+class BounceRateInput(TypedDict):
+    """The rate of bounces at which a campaign is stopped (R-QTA-11)."""
+
+    per_mille: int
+    """Bounces in a thousand outcomes, 1 to 1000."""
+    sample: int
+    """How many outcomes there must be before it counts."""
+
 
 class _GrantInputRequired(TypedDict):
     permission: str
@@ -110,12 +349,55 @@ class GrantInput(_GrantInputRequired, total=False):
 class LimitsInput(TypedDict, total=False):
     """A value for each limit; an absent one is inherited (R-PKG-2)."""
 
+    actions_per_automation: Limit
+    """Actions in one automation."""
+    automation_actions_per_month: Limit
+    """Automation actions per month."""
+    child_accounts: Limit
+    """Accounts below this one."""
+    contacts: Limit
+    """Contacts."""
     email_per_day: Limit
     """E-mails per day of the account's time zone."""
     email_per_hour: Limit
     """E-mails per hour."""
     email_per_month: Limit
     """E-mails per month of the account's time zone."""
+    evergreen_campaigns: Limit
+    """Evergreen campaigns."""
+    lists: Limit
+    """Contact lists."""
+    seats: Limit
+    """Users of the account and of all accounts below, each once, with open invitations (R-INV-9)."""
+    segments: Limit
+    """Segments."""
+    sending_domains: Limit
+    """Sending domains."""
+    sms_per_day: Limit
+    """Text messages per day of the account's time zone."""
+    sms_per_hour: Limit
+    """Text messages per hour."""
+    sms_per_month: Limit
+    """Text messages per month of the account's time zone."""
+    suppressed_domains: Limit
+    """Suppressed domains; with a commercial licence only."""
+    threads: Limit
+    """Jobs that run at the same time."""
+    trigger_actions_per_month: Limit
+    """Trigger actions per month."""
+    triggers: Limit
+    """Triggers."""
+
+
+class NotificationsInput(TypedDict, total=False):
+    """How a user is told about new messages (R-USR-2)."""
+
+    badge: bool
+    """By a badge in the browser."""
+    desktop: bool
+    """By a notification of the desktop."""
+    sound: bool
+    """By a sound."""
 
 
 class OwnerInput(TypedDict, total=False):
@@ -129,6 +411,87 @@ class OwnerInput(TypedDict, total=False):
     """Last name of a new user."""
     user: str
     """The existing user, or the id that the new one gets."""
+
+
+class PoliciesInput(TypedDict, total=False):
+    """Policies that are set; an absent one is taken from the account above, the platform, its preset, the default."""
+
+    billing_day: int
+    """The day of the month on which an account's month begins where it is billed, 1 to 31."""
+    billing_hold_owner_enters: bool
+    """Whether the owner of an account that is suspended for billing alone may enter it (R-ACC-3)."""
+    child_owner: ChildOwner
+    """Who owns an account below another: an owner of its own, or the parent's."""
+    custom_roles: bool
+    """Whether accounts make roles of their own (R-ROL-4)."""
+    depth: int
+    """How many accounts deep a tree of accounts may be, 1 to 8."""
+    email_edited_by: List[Editor] | tuple[Editor, ...]
+    """Who edits the e-mail address of a user (R-USR-3)."""
+    grace_ms: int
+    """How long a closed account can be reopened, in milliseconds (R-ACC-3)."""
+    grant_existing: GrantExisting
+    """Who gives an existing user access to a further account (R-INV-7)."""
+    group_cap_period: CapPeriod
+    """The window of the caps of groups (R-GRP-5)."""
+    groups: bool
+    """Whether accounts have groups of users."""
+    invitation_life_ms: int
+    """How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3)."""
+    link_life_ms: int
+    """How long a link for a new password or a new e-mail address can be used, in milliseconds (R-SES-4)."""
+    names_edited_by: List[Editor] | tuple[Editor, ...]
+    """Who edits first and last name."""
+    operators_log_in_as: bool
+    """Whether operators may act as a user (R-SES-6)."""
+    owner_exclusive: bool
+    """Whether the owner of one account can be a member of no other (R-TEA-2)."""
+    pending_until: List[PendingStep] | tuple[PendingStep, ...]
+    """What has to be done before a member is no longer shown as pending (R-INV-4)."""
+    profile_edited_by: List[Editor] | tuple[Editor, ...]
+    """Who edits phone, sending country, language, time zone and notifications."""
+    resend: Resend
+    """What resending an invitation does to the link that went out before (R-INV-5)."""
+    role_scope: RoleScope
+    """What a role is held by: a membership, a user in the whole team, or the package (R-INV-8)."""
+    seats: Limit
+    """How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9)."""
+    skip_verification: bool
+    """Whether an account below another can be made without its owner confirming first (R-TEA-4)."""
+    time_zone: str
+    """IANA name of the time zone that new accounts get."""
+    verification_life_ms: int
+    """How long the owner of a new account can confirm their address, in milliseconds (R-INV-3)."""
+
+
+class PriceInput(TypedDict):
+    """An amount of money."""
+
+    currency: str
+    """The code of the currency: three capital letters, such as `EUR`."""
+    minor_units: int
+    """In the smallest unit of the currency: cents."""
+
+
+class _ResourcesToInputRequired(TypedDict):
+    kind: ResourcesToKind
+    """Another member, a group, or the account."""
+
+
+class ResourcesToInput(_ResourcesToInputRequired, total=False):
+    """Who gets the resources of a member who leaves (R-USR-4)."""
+
+    id: str
+    """The member or the group; absent for the account."""
+
+
+class SuccessorInput(TypedDict):
+    """The next owner of an account."""
+
+    account: str
+    """The account."""
+    user: str
+    """A member of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,16 +570,22 @@ class Account:
     """When it was closed, in unix milliseconds."""
     created_at_ms: int
     """When it was made, in unix milliseconds."""
+    default_role: str | None = None
+    """The role that a new member gets when none is named."""
     holds: tuple[Hold, ...]
     """What suspends this account itself."""
     id: str
     """The id."""
     limits: Limits
     """The limits that it has of its own; the others are inherited."""
+    members: int
+    """How many members it has."""
     name: str
     """The name that people see."""
-    owner: str
-    """The user who owns it."""
+    next_package: NextPackage | None = None
+    """The package that it gets later."""
+    owner: str | None = None
+    """The user who owns it; absent only while the account waits for its first owner's confirmation."""
     package: str | None = None
     """The package."""
     parent: str | None = None
@@ -229,6 +598,8 @@ class Account:
     """IANA name of the time zone of its days and months."""
     updated_at_ms: int
     """When it was last changed, in unix milliseconds."""
+    users: int
+    """How many users it and all accounts below have, each once."""
 
     @classmethod
     def _from(cls, value: Any) -> Account:
@@ -236,17 +607,66 @@ class Account:
             children=value["children"],
             closed_at_ms=value.get("closed_at_ms"),
             created_at_ms=value["created_at_ms"],
+            default_role=value.get("default_role"),
             holds=tuple(Hold._from(item) for item in value["holds"]),
             id=value["id"],
             limits=Limits._from(value["limits"]),
+            members=value["members"],
             name=value["name"],
-            owner=value["owner"],
+            next_package=NextPackage._from(value["next_package"]) if "next_package" in value else None,
+            owner=value.get("owner"),
             package=value.get("package"),
             parent=value.get("parent"),
             rev=value["rev"],
             status=value["status"],
             time_zone=value["time_zone"],
             updated_at_ms=value["updated_at_ms"],
+            users=value["users"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountBulk:
+    """What was done to many accounts."""
+
+    accounts: tuple[AccountBulkItem, ...]
+    """One entry for each account, in the order of the request."""
+    done: int
+    """How many were done."""
+    refused: int
+    """How many were refused."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AccountBulk:
+        return cls(
+            accounts=tuple(AccountBulkItem._from(item) for item in value["accounts"]),
+            done=value["done"],
+            refused=value["refused"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountBulkItem:
+    """What was done to one account of many."""
+
+    account: str
+    """The account."""
+    code: str | None = None
+    """Why not; absent where it was done, and where it was not because another was refused and all or none were asked
+    for.
+    """
+    done: bool
+    """Whether it was done."""
+    message: str | None = None
+    """A sentence a person can act on."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AccountBulkItem:
+        return cls(
+            account=value["account"],
+            code=value.get("code"),
+            done=value["done"],
+            message=value.get("message"),
         )
 
 
@@ -322,6 +742,66 @@ class AccountValidation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """An asset that an account may use."""
+
+    asset: str
+    """Its name."""
+    carrier: str
+    """The account or package that carries it."""
+    kind: AssetKind
+    """What it is."""
+    source: AssetSource
+    """Where the account has it from."""
+
+    @classmethod
+    def _from(cls, value: Any) -> Asset:
+        return cls(
+            asset=value["asset"],
+            carrier=value["carrier"],
+            kind=value["kind"],
+            source=value["source"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetList:
+    """The assets that an account may use."""
+
+    account: str
+    """The account."""
+    assets: tuple[Asset, ...]
+    """Domains, nodes, then bounce addresses; each once, what is the account's own first."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AssetList:
+        return cls(
+            account=value["account"],
+            assets=tuple(Asset._from(item) for item in value["assets"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assets:
+    """The assets of a package or of an account, each named as the host names it."""
+
+    bounce_addresses: tuple[str, ...] | None = None
+    """Bounce addresses."""
+    domains: tuple[str, ...] | None = None
+    """Sending domains."""
+    nodes: tuple[str, ...] | None = None
+    """Sending nodes."""
+
+    @classmethod
+    def _from(cls, value: Any) -> Assets:
+        return cls(
+            bounce_addresses=tuple(value["bounce_addresses"]) if "bounce_addresses" in value else None,
+            domains=tuple(value["domains"]) if "domains" in value else None,
+            nodes=tuple(value["nodes"]) if "nodes" in value else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BindingLimit:
     """The limit that refused a send."""
 
@@ -347,6 +827,23 @@ class BindingLimit:
             subject=value["subject"],
             used=value["used"],
             value=value["value"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BounceRate:
+    """The rate of bounces at which a campaign is stopped (R-QTA-11)."""
+
+    per_mille: int
+    """Bounces in a thousand outcomes, 1 to 1000."""
+    sample: int
+    """How many outcomes there must be before it counts."""
+
+    @classmethod
+    def _from(cls, value: Any) -> BounceRate:
+        return cls(
+            per_mille=value["per_mille"],
+            sample=value["sample"],
         )
 
 
@@ -402,6 +899,126 @@ class DefaultLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EffectivePolicies:
+    """The value that counts for each policy."""
+
+    billing_day: int
+    """The day of the month on which an account's month begins where it is billed, 1 to 31."""
+    billing_hold_owner_enters: bool
+    """Whether the owner of an account that is suspended for billing alone may enter it (R-ACC-3)."""
+    child_owner: ChildOwner
+    """Who owns an account below another: an owner of its own, or the parent's."""
+    custom_roles: bool
+    """Whether accounts make roles of their own (R-ROL-4)."""
+    depth: int
+    """How many accounts deep a tree of accounts may be, 1 to 8."""
+    email_edited_by: tuple[Editor, ...]
+    """Who edits the e-mail address of a user (R-USR-3)."""
+    grace_ms: int
+    """How long a closed account can be reopened, in milliseconds (R-ACC-3)."""
+    grant_existing: GrantExisting
+    """Who gives an existing user access to a further account (R-INV-7)."""
+    group_cap_period: CapPeriod
+    """The window of the caps of groups (R-GRP-5)."""
+    groups: bool
+    """Whether accounts have groups of users."""
+    invitation_life_ms: int
+    """How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3)."""
+    link_life_ms: int
+    """How long a link for a new password or a new e-mail address can be used, in milliseconds (R-SES-4)."""
+    names_edited_by: tuple[Editor, ...]
+    """Who edits first and last name."""
+    operators_log_in_as: bool
+    """Whether operators may act as a user (R-SES-6)."""
+    owner_exclusive: bool
+    """Whether the owner of one account can be a member of no other (R-TEA-2)."""
+    pending_until: tuple[PendingStep, ...]
+    """What has to be done before a member is no longer shown as pending (R-INV-4)."""
+    profile_edited_by: tuple[Editor, ...]
+    """Who edits phone, sending country, language, time zone and notifications."""
+    resend: Resend
+    """What resending an invitation does to the link that went out before (R-INV-5)."""
+    role_scope: RoleScope
+    """What a role is held by: a membership, a user in the whole team, or the package (R-INV-8)."""
+    seats: Limit
+    """How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9)."""
+    skip_verification: bool
+    """Whether an account below another can be made without its owner confirming first (R-TEA-4)."""
+    time_zone: str
+    """IANA name of the time zone that new accounts get."""
+    verification_life_ms: int
+    """How long the owner of a new account can confirm their address, in milliseconds (R-INV-3)."""
+
+    @classmethod
+    def _from(cls, value: Any) -> EffectivePolicies:
+        return cls(
+            billing_day=value["billing_day"],
+            billing_hold_owner_enters=value["billing_hold_owner_enters"],
+            child_owner=value["child_owner"],
+            custom_roles=value["custom_roles"],
+            depth=value["depth"],
+            email_edited_by=tuple(value["email_edited_by"]),
+            grace_ms=value["grace_ms"],
+            grant_existing=value["grant_existing"],
+            group_cap_period=value["group_cap_period"],
+            groups=value["groups"],
+            invitation_life_ms=value["invitation_life_ms"],
+            link_life_ms=value["link_life_ms"],
+            names_edited_by=tuple(value["names_edited_by"]),
+            operators_log_in_as=value["operators_log_in_as"],
+            owner_exclusive=value["owner_exclusive"],
+            pending_until=tuple(value["pending_until"]),
+            profile_edited_by=tuple(value["profile_edited_by"]),
+            resend=value["resend"],
+            role_scope=value["role_scope"],
+            seats=value["seats"],
+            skip_verification=value["skip_verification"],
+            time_zone=value["time_zone"],
+            verification_life_ms=value["verification_life_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailChangeAsked:
+    """An address that waits for its confirmation."""
+
+    email: str
+    """The new address, as typed."""
+    expires_at_ms: int
+    """How long it can be confirmed, in unix milliseconds."""
+
+    @classmethod
+    def _from(cls, value: Any) -> EmailChangeAsked:
+        return cls(
+            email=value["email"],
+            expires_at_ms=value["expires_at_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailChanged:
+    """What became of a request for another address."""
+
+    changed: bool
+    """Whether it is the user's now; if not, it waits for its confirmation."""
+    email: str
+    """The address that was asked for, as typed."""
+    expires_at_ms: int | None = None
+    """How long it can be confirmed, in unix milliseconds."""
+    user: str
+    """The user."""
+
+    @classmethod
+    def _from(cls, value: Any) -> EmailChanged:
+        return cls(
+            changed=value["changed"],
+            email=value["email"],
+            expires_at_ms=value.get("expires_at_ms"),
+            user=value["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """A permission that a role allows, and for resources how far it reaches."""
 
@@ -432,6 +1049,8 @@ class Hold:
     """When, in unix milliseconds."""
     placed_by: str
     """Who placed it: `system` or a user's id."""
+    placed_from: str | None = None
+    """The account that whoever placed it acted in; absent for the platform."""
     reason: HoldReason
     """Why."""
 
@@ -443,6 +1062,7 @@ class Hold:
             note=value.get("note"),
             placed_at_ms=value["placed_at_ms"],
             placed_by=value["placed_by"],
+            placed_from=value.get("placed_from"),
             reason=value["reason"],
         )
 
@@ -453,6 +1073,8 @@ class LimitCandidate:
 
     carrier: str | None = None
     """The account or package that carries it; absent for the platform's default."""
+    enforced: bool
+    """Whether the edition of the store includes it; otherwise it is kept and does not count (R-PLT-1)."""
     source: Source
     """Where it comes from."""
     value: Limit
@@ -462,6 +1084,7 @@ class LimitCandidate:
     def _from(cls, value: Any) -> LimitCandidate:
         return cls(
             carrier=value.get("carrier"),
+            enforced=value["enforced"],
             source=value["source"],
             value=value["value"],
         )
@@ -472,9 +1095,15 @@ class LimitExplanation:
     """One limit explained."""
 
     candidates: tuple[LimitCandidate, ...]
-    """Every value that was looked at, the one that counts first."""
+    """Every value that was looked at, the one that counts first, and last what the edition does not include."""
+    guaranteed: bool | None = None
+    """Whether it is a guaranteed part of the limit of the account above; false where it was given as one and that limit
+    was lowered since. Absent where it was not given as one (R-TEA-9).
+    """
     limit: LimitName
     """Which limit."""
+    promised: int | None = None
+    """How much of it is guaranteed to the accounts directly below; absent for none."""
     smallest: Limit
     """The smallest along the accounts above, this one included: nothing goes out beyond it."""
     source: Source
@@ -486,7 +1115,9 @@ class LimitExplanation:
     def _from(cls, value: Any) -> LimitExplanation:
         return cls(
             candidates=tuple(LimitCandidate._from(item) for item in value["candidates"]),
+            guaranteed=value.get("guaranteed"),
             limit=value["limit"],
+            promised=value.get("promised"),
             smallest=value["smallest"],
             source=value["source"],
             value=value["value"],
@@ -501,12 +1132,15 @@ class LimitExplanations:
     """The account."""
     limits: tuple[LimitExplanation, ...]
     """One entry for each limit."""
+    now_best_effort: tuple[str, ...] | None = None
+    """The accounts directly below whose guaranteed part this change has turned into best effort, at most 500 (R-TEA-9)."""
 
     @classmethod
     def _from(cls, value: Any) -> LimitExplanations:
         return cls(
             account=value["account"],
             limits=tuple(LimitExplanation._from(item) for item in value["limits"]),
+            now_best_effort=tuple(value["now_best_effort"]) if "now_best_effort" in value else None,
         )
 
 
@@ -514,19 +1148,67 @@ class LimitExplanations:
 class Limits:
     """A value for each limit; an absent one is inherited (R-PKG-2)."""
 
+    actions_per_automation: Limit | None = None
+    """Actions in one automation."""
+    automation_actions_per_month: Limit | None = None
+    """Automation actions per month."""
+    child_accounts: Limit | None = None
+    """Accounts below this one."""
+    contacts: Limit | None = None
+    """Contacts."""
     email_per_day: Limit | None = None
     """E-mails per day of the account's time zone."""
     email_per_hour: Limit | None = None
     """E-mails per hour."""
     email_per_month: Limit | None = None
     """E-mails per month of the account's time zone."""
+    evergreen_campaigns: Limit | None = None
+    """Evergreen campaigns."""
+    lists: Limit | None = None
+    """Contact lists."""
+    seats: Limit | None = None
+    """Users of the account and of all accounts below, each once, with open invitations (R-INV-9)."""
+    segments: Limit | None = None
+    """Segments."""
+    sending_domains: Limit | None = None
+    """Sending domains."""
+    sms_per_day: Limit | None = None
+    """Text messages per day of the account's time zone."""
+    sms_per_hour: Limit | None = None
+    """Text messages per hour."""
+    sms_per_month: Limit | None = None
+    """Text messages per month of the account's time zone."""
+    suppressed_domains: Limit | None = None
+    """Suppressed domains; with a commercial licence only."""
+    threads: Limit | None = None
+    """Jobs that run at the same time."""
+    trigger_actions_per_month: Limit | None = None
+    """Trigger actions per month."""
+    triggers: Limit | None = None
+    """Triggers."""
 
     @classmethod
     def _from(cls, value: Any) -> Limits:
         return cls(
+            actions_per_automation=value.get("actions_per_automation"),
+            automation_actions_per_month=value.get("automation_actions_per_month"),
+            child_accounts=value.get("child_accounts"),
+            contacts=value.get("contacts"),
             email_per_day=value.get("email_per_day"),
             email_per_hour=value.get("email_per_hour"),
             email_per_month=value.get("email_per_month"),
+            evergreen_campaigns=value.get("evergreen_campaigns"),
+            lists=value.get("lists"),
+            seats=value.get("seats"),
+            segments=value.get("segments"),
+            sending_domains=value.get("sending_domains"),
+            sms_per_day=value.get("sms_per_day"),
+            sms_per_hour=value.get("sms_per_hour"),
+            sms_per_month=value.get("sms_per_month"),
+            suppressed_domains=value.get("suppressed_domains"),
+            threads=value.get("threads"),
+            trigger_actions_per_month=value.get("trigger_actions_per_month"),
+            triggers=value.get("triggers"),
         )
 
 
@@ -536,6 +1218,8 @@ class Member:
 
     account: str
     """The account."""
+    administrator: bool
+    """Whether the role is that of an administrator."""
     created_at_ms: int
     """When it was made, in unix milliseconds."""
     disabled: bool
@@ -544,14 +1228,20 @@ class Member:
     """Their e-mail address, as typed."""
     first_name: str | None = None
     """First name."""
+    group: str | None = None
+    """The group; owner and administrators are in none."""
     last_name: str | None = None
     """Last name."""
     owner: bool
     """Whether they own the account."""
+    pending: tuple[PendingStep, ...]
+    """The steps that are still to be done."""
     rev: int
     """Raised by every change."""
     role: str | None = None
     """The role; the owner needs none."""
+    status: MemberStatus
+    """Where they are on the way into the account."""
     updated_at_ms: int
     """When it was last changed, in unix milliseconds."""
     user: str
@@ -561,15 +1251,53 @@ class Member:
     def _from(cls, value: Any) -> Member:
         return cls(
             account=value["account"],
+            administrator=value["administrator"],
             created_at_ms=value["created_at_ms"],
             disabled=value["disabled"],
             email=value["email"],
             first_name=value.get("first_name"),
+            group=value.get("group"),
             last_name=value.get("last_name"),
             owner=value["owner"],
+            pending=tuple(value["pending"]),
             rev=value["rev"],
             role=value.get("role"),
+            status=value["status"],
             updated_at_ms=value["updated_at_ms"],
+            user=value["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberBulk:
+    """What became of each of many members."""
+
+    done: int
+    """How many it was done to."""
+    results: tuple[MemberBulkResult, ...]
+    """For each user, in the order of the request."""
+
+    @classmethod
+    def _from(cls, value: Any) -> MemberBulk:
+        return cls(
+            done=value["done"],
+            results=tuple(MemberBulkResult._from(item) for item in value["results"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberBulkResult:
+    """What became of one of many members."""
+
+    problem: MemberProblem | None = None
+    """Why not; absent where it was done."""
+    user: str
+    """The user."""
+
+    @classmethod
+    def _from(cls, value: Any) -> MemberBulkResult:
+        return cls(
+            problem=MemberProblem._from(value["problem"]) if "problem" in value else None,
             user=value["user"],
         )
 
@@ -592,6 +1320,23 @@ class MemberList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemberProblem:
+    """Why something was not done to a member."""
+
+    code: str
+    """The code that the single operation is refused with."""
+    message: str
+    """A sentence a person can act on."""
+
+    @classmethod
+    def _from(cls, value: Any) -> MemberProblem:
+        return cls(
+            code=value["code"],
+            message=value["message"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemberRemoved:
     """A membership that ended."""
 
@@ -600,7 +1345,9 @@ class MemberRemoved:
     user: str
     """The user."""
     user_deleted: bool
-    """Whether it was their last one, so that the user is gone too."""
+    """Whether it was the last one in which the caller could see them. To the host and to operators: whether the user is
+    gone.
+    """
 
     @classmethod
     def _from(cls, value: Any) -> MemberRemoved:
@@ -612,19 +1359,105 @@ class MemberRemoved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MembersGranted:
+    """What a user was granted."""
+
+    members: tuple[Member, ...]
+    """The new memberships, in the order of the accounts."""
+    user: str
+    """The user."""
+
+    @classmethod
+    def _from(cls, value: Any) -> MembersGranted:
+        return cls(
+            members=tuple(Member._from(item) for item in value["members"]),
+            user=value["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextPackage:
+    """A package that an account gets later (R-PKG-6)."""
+
+    from_ms: int
+    """From when on, in unix milliseconds."""
+    package: str
+    """The package."""
+
+    @classmethod
+    def _from(cls, value: Any) -> NextPackage:
+        return cls(
+            from_ms=value["from_ms"],
+            package=value["package"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notifications:
+    """How a user is told about new messages (R-USR-2)."""
+
+    badge: bool | None = None
+    """By a badge in the browser."""
+    desktop: bool | None = None
+    """By a notification of the desktop."""
+    sound: bool | None = None
+    """By a sound."""
+
+    @classmethod
+    def _from(cls, value: Any) -> Notifications:
+        return cls(
+            badge=value.get("badge"),
+            desktop=value.get("desktop"),
+            sound=value.get("sound"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnedResource:
+    """A resource that a person owns."""
+
+    account: str
+    """The account."""
+    id: str
+    """The id."""
+    kind: str
+    """The kind."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OwnedResource:
+        return cls(
+            account=value["account"],
+            id=value["id"],
+            kind=value["kind"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
     """A package."""
 
     accounts: int
     """How many accounts use it."""
+    assets: Assets | None = None
+    """The assets that its accounts can use (R-PKG-5)."""
+    bounce_rate: BounceRate | None = None
+    """When a campaign is stopped; with a commercial licence only (R-QTA-11)."""
+    child_price: Price | None = None
+    """What a further account of the team costs each month (R-TEA-4)."""
     created_at_ms: int
     """When it was made, in unix milliseconds."""
+    credits: bool
+    """Whether its accounts pay with credits for what exceeds their caps; with a commercial licence only (R-CRD-2)."""
     id: str
     """The id."""
     limits: Limits
     """Its limits; an absent one falls to the platform's default."""
     name: str
     """The name that people see."""
+    overuse: bool
+    """Whether its accounts may send beyond their caps; with a commercial licence only (R-CRD-2)."""
+    read_only: tuple[str, ...] | None = None
+    """What is set and not included in the edition of the store: kept, shown, and not enforced (R-PLT-1). Never stored."""
     retired: bool
     """Whether it takes no new accounts (R-PKG-4)."""
     rev: int
@@ -638,10 +1471,16 @@ class Package:
     def _from(cls, value: Any) -> Package:
         return cls(
             accounts=value["accounts"],
+            assets=Assets._from(value["assets"]) if "assets" in value else None,
+            bounce_rate=BounceRate._from(value["bounce_rate"]) if "bounce_rate" in value else None,
+            child_price=Price._from(value["child_price"]) if "child_price" in value else None,
             created_at_ms=value["created_at_ms"],
+            credits=value["credits"],
             id=value["id"],
             limits=Limits._from(value["limits"]),
             name=value["name"],
+            overuse=value["overuse"],
+            read_only=tuple(value["read_only"]) if "read_only" in value else None,
             retired=value["retired"],
             rev=value["rev"],
             role=value.get("role"),
@@ -680,6 +1519,48 @@ class PackageList:
         return cls(
             next=value.get("next"),
             packages=tuple(Package._from(item) for item in value["packages"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackagePreflight:
+    """What a change of package would mean today."""
+
+    account: str
+    """The account."""
+    exceeded: tuple[PreflightExcess, ...]
+    """The limits that the usage of today exceeds; none when it fits."""
+    guarantees: tuple[PreflightGuarantee, ...]
+    """The limits of which the accounts below are guaranteed more than there would be: best effort from then on
+    (R-TEA-9).
+    """
+    package: str
+    """The package that it would get."""
+
+    @classmethod
+    def _from(cls, value: Any) -> PackagePreflight:
+        return cls(
+            account=value["account"],
+            exceeded=tuple(PreflightExcess._from(item) for item in value["exceeded"]),
+            guarantees=tuple(PreflightGuarantee._from(item) for item in value["guarantees"]),
+            package=value["package"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordResetRequested:
+    """A link for a new password is on its way."""
+
+    expires_at_ms: int
+    """How long the link can be used, in unix milliseconds."""
+    user: str
+    """The user."""
+
+    @classmethod
+    def _from(cls, value: Any) -> PasswordResetRequested:
+        return cls(
+            expires_at_ms=value["expires_at_ms"],
+            user=value["user"],
         )
 
 
@@ -724,6 +1605,221 @@ class PermissionList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """Policies that are set; an absent one is taken from the account above, the platform, its preset, the default."""
+
+    billing_day: int | None = None
+    """The day of the month on which an account's month begins where it is billed, 1 to 31."""
+    billing_hold_owner_enters: bool | None = None
+    """Whether the owner of an account that is suspended for billing alone may enter it (R-ACC-3)."""
+    child_owner: ChildOwner | None = None
+    """Who owns an account below another: an owner of its own, or the parent's."""
+    custom_roles: bool | None = None
+    """Whether accounts make roles of their own (R-ROL-4)."""
+    depth: int | None = None
+    """How many accounts deep a tree of accounts may be, 1 to 8."""
+    email_edited_by: tuple[Editor, ...] | None = None
+    """Who edits the e-mail address of a user (R-USR-3)."""
+    grace_ms: int | None = None
+    """How long a closed account can be reopened, in milliseconds (R-ACC-3)."""
+    grant_existing: GrantExisting | None = None
+    """Who gives an existing user access to a further account (R-INV-7)."""
+    group_cap_period: CapPeriod | None = None
+    """The window of the caps of groups (R-GRP-5)."""
+    groups: bool | None = None
+    """Whether accounts have groups of users."""
+    invitation_life_ms: int | None = None
+    """How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3)."""
+    link_life_ms: int | None = None
+    """How long a link for a new password or a new e-mail address can be used, in milliseconds (R-SES-4)."""
+    names_edited_by: tuple[Editor, ...] | None = None
+    """Who edits first and last name."""
+    operators_log_in_as: bool | None = None
+    """Whether operators may act as a user (R-SES-6)."""
+    owner_exclusive: bool | None = None
+    """Whether the owner of one account can be a member of no other (R-TEA-2)."""
+    pending_until: tuple[PendingStep, ...] | None = None
+    """What has to be done before a member is no longer shown as pending (R-INV-4)."""
+    profile_edited_by: tuple[Editor, ...] | None = None
+    """Who edits phone, sending country, language, time zone and notifications."""
+    resend: Resend | None = None
+    """What resending an invitation does to the link that went out before (R-INV-5)."""
+    role_scope: RoleScope | None = None
+    """What a role is held by: a membership, a user in the whole team, or the package (R-INV-8)."""
+    seats: Limit | None = None
+    """How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9)."""
+    skip_verification: bool | None = None
+    """Whether an account below another can be made without its owner confirming first (R-TEA-4)."""
+    time_zone: str | None = None
+    """IANA name of the time zone that new accounts get."""
+    verification_life_ms: int | None = None
+    """How long the owner of a new account can confirm their address, in milliseconds (R-INV-3)."""
+
+    @classmethod
+    def _from(cls, value: Any) -> Policies:
+        return cls(
+            billing_day=value.get("billing_day"),
+            billing_hold_owner_enters=value.get("billing_hold_owner_enters"),
+            child_owner=value.get("child_owner"),
+            custom_roles=value.get("custom_roles"),
+            depth=value.get("depth"),
+            email_edited_by=tuple(value["email_edited_by"]) if "email_edited_by" in value else None,
+            grace_ms=value.get("grace_ms"),
+            grant_existing=value.get("grant_existing"),
+            group_cap_period=value.get("group_cap_period"),
+            groups=value.get("groups"),
+            invitation_life_ms=value.get("invitation_life_ms"),
+            link_life_ms=value.get("link_life_ms"),
+            names_edited_by=tuple(value["names_edited_by"]) if "names_edited_by" in value else None,
+            operators_log_in_as=value.get("operators_log_in_as"),
+            owner_exclusive=value.get("owner_exclusive"),
+            pending_until=tuple(value["pending_until"]) if "pending_until" in value else None,
+            profile_edited_by=tuple(value["profile_edited_by"]) if "profile_edited_by" in value else None,
+            resend=value.get("resend"),
+            role_scope=value.get("role_scope"),
+            seats=value.get("seats"),
+            skip_verification=value.get("skip_verification"),
+            time_zone=value.get("time_zone"),
+            verification_life_ms=value.get("verification_life_ms"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyOrigin:
+    """Where the value of a policy comes from."""
+
+    account: str | None = None
+    """The account whose setting or preset it is; absent for the platform and for the default."""
+    policy: str
+    """The policy."""
+    source: PolicySource
+    """What kind of place."""
+
+    @classmethod
+    def _from(cls, value: Any) -> PolicyOrigin:
+        return cls(
+            account=value.get("account"),
+            policy=value["policy"],
+            source=value["source"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyReport:
+    """The policies that count, and where they come from."""
+
+    account: str | None = None
+    """The account; absent for the platform."""
+    policies: EffectivePolicies
+    """What counts."""
+    preset: Preset | None = None
+    """The preset that this account, or the platform, has itself."""
+    set: Policies
+    """What is set one by one on this account, or on the platform, itself."""
+    sources: tuple[PolicyOrigin, ...]
+    """Where each of them comes from, by name."""
+
+    @classmethod
+    def _from(cls, value: Any) -> PolicyReport:
+        return cls(
+            account=value.get("account"),
+            policies=EffectivePolicies._from(value["policies"]),
+            preset=value.get("preset"),
+            set=Policies._from(value["set"]),
+            sources=tuple(PolicyOrigin._from(item) for item in value["sources"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreflightExcess:
+    """A limit that the usage of today exceeds."""
+
+    limit: LimitName
+    """Which limit."""
+    used: int
+    """How much is used now."""
+    value: Limit
+    """Its value with the package."""
+
+    @classmethod
+    def _from(cls, value: Any) -> PreflightExcess:
+        return cls(
+            limit=value["limit"],
+            used=value["used"],
+            value=value["value"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreflightGuarantee:
+    """A limit of which more is guaranteed than there would be."""
+
+    limit: LimitName
+    """Which limit."""
+    promised: int
+    """How much is guaranteed to the accounts directly below."""
+    value: Limit
+    """Its value with the package, or above where that is less."""
+
+    @classmethod
+    def _from(cls, value: Any) -> PreflightGuarantee:
+        return cls(
+            limit=value["limit"],
+            promised=value["promised"],
+            value=value["value"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """An amount of money."""
+
+    currency: str
+    """The code of the currency: three capital letters, such as `EUR`."""
+    minor_units: int
+    """In the smallest unit of the currency: cents."""
+
+    @classmethod
+    def _from(cls, value: Any) -> Price:
+        return cls(
+            currency=value["currency"],
+            minor_units=value["minor_units"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What people see of a user (R-USR-2)."""
+
+    first_name: str | None = None
+    """First name."""
+    language: str | None = None
+    """The language: a tag such as `de` or `pt-BR`."""
+    last_name: str | None = None
+    """Last name."""
+    notifications: Notifications | None = None
+    """What the user is told about new messages."""
+    phone: str | None = None
+    """Phone number."""
+    sending_country: str | None = None
+    """The country that is sent to by default: two capital letters, as in ISO 3166."""
+    time_zone: str | None = None
+    """IANA name of the time zone."""
+
+    @classmethod
+    def _from(cls, value: Any) -> Profile:
+        return cls(
+            first_name=value.get("first_name"),
+            language=value.get("language"),
+            last_name=value.get("last_name"),
+            notifications=Notifications._from(value["notifications"]) if "notifications" in value else None,
+            phone=value.get("phone"),
+            sending_country=value.get("sending_country"),
+            time_zone=value.get("time_zone"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """Why a send is refused."""
 
@@ -747,8 +1843,16 @@ class Refusal:
 class Role:
     """A role."""
 
+    account: str | None = None
+    """The account whose own it is; absent for those of the platform (R-ROL-4)."""
+    administrator: bool
+    """Whether its holders are administrators: in no group, every scope `any`. Only the built-in one and its copies
+    (R-ROL-4).
+    """
     allow: tuple[Grant, ...]
     """The permissions that it allows."""
+    built_in: bool
+    """Whether it is one of the five that every platform has; those are copied, not edited (R-ROL-4)."""
     created_at_ms: int
     """When it was made, in unix milliseconds."""
     deny: tuple[str, ...]
@@ -763,13 +1867,14 @@ class Role:
     """Raised by every change."""
     updated_at_ms: int
     """When it was last changed, in unix milliseconds."""
-    uses: int
-    """How many memberships, packages and roles use it."""
 
     @classmethod
     def _from(cls, value: Any) -> Role:
         return cls(
+            account=value.get("account"),
+            administrator=value["administrator"],
             allow=tuple(Grant._from(item) for item in value["allow"]),
+            built_in=value["built_in"],
             created_at_ms=value["created_at_ms"],
             deny=tuple(value["deny"]),
             id=value["id"],
@@ -777,7 +1882,6 @@ class Role:
             name=value["name"],
             rev=value["rev"],
             updated_at_ms=value["updated_at_ms"],
-            uses=value["uses"],
         )
 
 
@@ -958,19 +2062,23 @@ class User:
     """A user."""
 
     accounts: tuple[str, ...]
-    """The accounts that they are a member of, at most 500."""
+    """The accounts that they are a member of and that the caller sees them in, at most 500."""
     created_at_ms: int
     """When it was made, in unix milliseconds."""
     disabled: bool
     """Whether the user as a whole is disabled."""
     email: str
     """The e-mail address, as typed."""
-    first_name: str | None = None
-    """First name."""
+    email_change: EmailChangeAsked | None = None
+    """The address that was asked for and is not confirmed yet; shown to the user themself, the host and operators."""
+    first_login_at_ms: int | None = None
+    """When they logged in first, in unix milliseconds."""
     id: str
     """The id."""
-    last_name: str | None = None
-    """Last name."""
+    must_set_password: bool
+    """Whether a password has to be set before they are no longer shown as pending."""
+    profile: Profile
+    """What people see of the user."""
     rev: int
     """Raised by every change."""
     updated_at_ms: int
@@ -983,11 +2091,212 @@ class User:
             created_at_ms=value["created_at_ms"],
             disabled=value["disabled"],
             email=value["email"],
+            email_change=EmailChangeAsked._from(value["email_change"]) if "email_change" in value else None,
+            first_login_at_ms=value.get("first_login_at_ms"),
+            id=value["id"],
+            must_set_password=value["must_set_password"],
+            profile=Profile._from(value["profile"]),
+            rev=value["rev"],
+            updated_at_ms=value["updated_at_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserCsv:
+    """Users as CSV."""
+
+    csv: str
+    """The rows, each ended by CR and LF."""
+    next: str | None = None
+    """Where to go on; absent on the last page."""
+    rows: int
+    """How many there are, without the names of the columns."""
+
+    @classmethod
+    def _from(cls, value: Any) -> UserCsv:
+        return cls(
+            csv=value["csv"],
+            next=value.get("next"),
+            rows=value["rows"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserData:
+    """All that is known of a person."""
+
+    exported_at_ms: int
+    """When this was put together, in unix milliseconds."""
+    memberships: tuple[Member, ...]
+    """Their memberships, at most 500."""
+    more_resources: bool
+    """Whether they own more than these."""
+    operator_role: str | None = None
+    """The role that they have as an operator of the platform."""
+    resources: tuple[OwnedResource, ...]
+    """The resources that they own, the first 1,000."""
+    user: User
+    """The user."""
+
+    @classmethod
+    def _from(cls, value: Any) -> UserData:
+        return cls(
+            exported_at_ms=value["exported_at_ms"],
+            memberships=tuple(Member._from(item) for item in value["memberships"]),
+            more_resources=value["more_resources"],
+            operator_role=value.get("operator_role"),
+            resources=tuple(OwnedResource._from(item) for item in value["resources"]),
+            user=User._from(value["user"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserDeleted:
+    """A user who was deleted."""
+
+    accounts_deleted: tuple[str, ...]
+    """The accounts that went with their owner."""
+    left: tuple[str, ...]
+    """The memberships that ended."""
+    user: str
+    """The user."""
+
+    @classmethod
+    def _from(cls, value: Any) -> UserDeleted:
+        return cls(
+            accounts_deleted=tuple(value["accounts_deleted"]),
+            left=tuple(value["left"]),
+            user=value["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserEntry:
+    """A user in a list."""
+
+    created_at_ms: int
+    """When the user was made, in unix milliseconds."""
+    email: str
+    """The e-mail address, as typed."""
+    first_name: str | None = None
+    """First name."""
+    id: str
+    """The id."""
+    last_name: str | None = None
+    """Last name."""
+    memberships: tuple[UserMembership, ...]
+    """Their memberships in the accounts that are listed, at most 50."""
+    memberships_count: int
+    """How many there are."""
+    pending: tuple[PendingStep, ...]
+    """The steps that are still to be done."""
+    status: MemberStatus
+    """Disabled when the user is, or every one of the memberships; pending while a step is missing."""
+
+    @classmethod
+    def _from(cls, value: Any) -> UserEntry:
+        return cls(
+            created_at_ms=value["created_at_ms"],
+            email=value["email"],
             first_name=value.get("first_name"),
             id=value["id"],
             last_name=value.get("last_name"),
-            rev=value["rev"],
-            updated_at_ms=value["updated_at_ms"],
+            memberships=tuple(UserMembership._from(item) for item in value["memberships"]),
+            memberships_count=value["memberships_count"],
+            pending=tuple(value["pending"]),
+            status=value["status"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserImport:
+    """What became of the rows that were imported."""
+
+    added: int
+    """How many users were made."""
+    members: int
+    """How many memberships were made, those of new users included."""
+    problems: tuple[UserImportProblem, ...]
+    """What is wrong with them, in the order of the file. Of a whole file the first 10,000 are kept."""
+    rejected: int
+    """How many rows are bad."""
+    rows: int
+    """How many rows were read, without the names of the columns."""
+    stopped: bool
+    """Whether a file was not read to its end, since its progress function said so; what was read until then is in."""
+
+    @classmethod
+    def _from(cls, value: Any) -> UserImport:
+        return cls(
+            added=value["added"],
+            members=value["members"],
+            problems=tuple(UserImportProblem._from(item) for item in value["problems"]),
+            rejected=value["rejected"],
+            rows=value["rows"],
+            stopped=value["stopped"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserImportProblem:
+    """Why a row was not imported."""
+
+    code: str
+    """The code that the row is refused with."""
+    column: str | None = None
+    """The column; absent where the row as a whole is wrong."""
+    line: int
+    """The line of the file that the row begins on."""
+    message: str
+    """A sentence a person can act on."""
+
+    @classmethod
+    def _from(cls, value: Any) -> UserImportProblem:
+        return cls(
+            code=value["code"],
+            column=value.get("column"),
+            line=value["line"],
+            message=value["message"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserList:
+    """A page of users."""
+
+    next: str | None = None
+    """Where to go on; absent on the last page."""
+    users: tuple[UserEntry, ...]
+    """The users."""
+
+    @classmethod
+    def _from(cls, value: Any) -> UserList:
+        return cls(
+            next=value.get("next"),
+            users=tuple(UserEntry._from(item) for item in value["users"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserMembership:
+    """A membership of a user."""
+
+    account: str
+    """The account."""
+    disabled: bool
+    """Whether the membership is disabled."""
+    owner: bool
+    """Whether they own the account."""
+    role: str | None = None
+    """The role; the owner needs none."""
+
+    @classmethod
+    def _from(cls, value: Any) -> UserMembership:
+        return cls(
+            account=value["account"],
+            disabled=value["disabled"],
+            owner=value["owner"],
+            role=value.get("role"),
         )
 
 
@@ -997,16 +2306,35 @@ __all__ = [
     "AccessStep",
     "AccessStepKind",
     "Account",
+    "AccountAction",
+    "AccountBulk",
+    "AccountBulkItem",
     "AccountDeleted",
     "AccountList",
+    "AccountOrder",
     "AccountProblem",
     "AccountValidation",
+    "Asset",
+    "AssetKind",
+    "AssetList",
+    "AssetSource",
+    "Assets",
+    "AssetsInput",
     "BindingLimit",
+    "BounceRate",
+    "BounceRateInput",
+    "CapPeriod",
+    "ChildOwner",
     "Children",
     "ClockReading",
     "Decision",
     "DefaultLimits",
+    "Editor",
+    "EffectivePolicies",
+    "EmailChangeAsked",
+    "EmailChanged",
     "Grant",
+    "GrantExisting",
     "GrantInput",
     "Hold",
     "HoldLevel",
@@ -1019,18 +2347,49 @@ __all__ = [
     "Limits",
     "LimitsInput",
     "Member",
+    "MemberAction",
+    "MemberBulk",
+    "MemberBulkResult",
     "MemberList",
+    "MemberOrder",
+    "MemberProblem",
     "MemberRemoved",
+    "MemberStatus",
+    "MembersGranted",
+    "NextPackage",
+    "Notifications",
+    "NotificationsInput",
+    "OwnedResource",
     "OwnerInput",
     "Package",
+    "PackageChange",
     "PackageDeleted",
     "PackageList",
+    "PackagePreflight",
+    "PasswordResetRequested",
+    "PendingStep",
     "Permission",
     "PermissionList",
+    "Policies",
+    "PoliciesInput",
+    "PolicyOrigin",
+    "PolicyReport",
+    "PolicySource",
+    "PreflightExcess",
+    "PreflightGuarantee",
+    "Preset",
+    "Price",
+    "PriceInput",
+    "Profile",
+    "ProfileField",
     "Refusal",
+    "Resend",
+    "ResourcesToInput",
+    "ResourcesToKind",
     "Role",
     "RoleDeleted",
     "RoleList",
+    "RoleScope",
     "Scope",
     "SendExplanation",
     "Source",
@@ -1038,7 +2397,17 @@ __all__ = [
     "StoreInfo",
     "StoreStateHash",
     "StoreVerification",
+    "SuccessorInput",
     "Usage",
     "UsageWindow",
     "User",
+    "UserCsv",
+    "UserData",
+    "UserDeleted",
+    "UserEntry",
+    "UserImport",
+    "UserImportProblem",
+    "UserList",
+    "UserMembership",
+    "UserOrder",
 ]
