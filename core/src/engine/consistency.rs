@@ -5,10 +5,10 @@
 //! the keys, and whatever belongs to it is looked up: so it takes no more memory for a larger store. What is written in
 //! two places is looked at from both.
 
+use super::Tx;
 use super::keys;
 use super::people;
 use super::view::{MAX_DEPTH, account_line, load_role};
-use super::Tx;
 use crate::error::{Code, Error};
 use crate::model::{Account, Group, Id, Lifecycle, Member, Operator, Package, Resource, Role, User};
 use crate::store::{Backend, Order};
@@ -100,7 +100,10 @@ impl Look<'_> {
             (keys::ACCOUNT, [account]) => self.account(&id(account)?),
             (keys::CHILD, [parent, child]) => {
                 let below: Option<Account> = self.tx.get(&keys::account(&id(child)?))?;
-                self.must(below.is_some_and(|below| below.parent.is_some_and(|above| above.as_str() == *parent)), "the account is not below this one");
+                self.must(
+                    below.is_some_and(|below| below.parent.is_some_and(|above| above.as_str() == *parent)),
+                    "the account is not below this one",
+                );
                 Ok(())
             }
             (keys::EMAIL, [address]) => {
@@ -160,7 +163,10 @@ impl Look<'_> {
             }
             (keys::RESOURCE_OF_GROUP, [account, group, kind, resource]) => {
                 let resource: Option<Resource> = self.tx.get(&keys::resource(&id(account)?, &id(kind)?, &id(resource)?))?;
-                self.must(resource.is_some_and(|resource| resource.group.is_some_and(|of| of.as_str() == *group)), "the resource does not carry the group");
+                self.must(
+                    resource.is_some_and(|resource| resource.group.is_some_and(|of| of.as_str() == *group)),
+                    "the resource does not carry the group",
+                );
                 Ok(())
             }
             (keys::LEASE | keys::SHARE, [account, kind, resource]) => {
@@ -482,7 +488,14 @@ mod tests {
         run::<accounts::Create>(&engine, json!({"id": "gone", "name": "Gone", "owner": owner("gus")})).unwrap();
         run::<accounts::Delete>(&engine, json!({"account": "gone"})).unwrap();
         change(&engine, |ctx| {
-            let operator = Operator { user: Id::new("oda").unwrap(), role: Id::new("full").unwrap(), disabled: false, rev: 1, created_at_ms: 0, updated_at_ms: 0 };
+            let operator = Operator {
+                user: Id::new("oda").unwrap(),
+                role: Id::new("full").unwrap(),
+                disabled: false,
+                rev: 1,
+                created_at_ms: 0,
+                updated_at_ms: 0,
+            };
             users::create(ctx, Some(operator.user.clone()), crate::model::Email::new("oda@example.com").unwrap(), None, None, "/email")?;
             ctx.tx.put(keys::operator(&operator.user), &operator)?;
             let [account, kind, lists, owner, group] = ["top", "campaign", "one", "ann", "default"].map(|text| Id::new(text).unwrap());
@@ -560,7 +573,26 @@ mod tests {
             if let Some(count) = record.as_u64() {
                 altered.extend([json!(count - 1), json!(count + 1)]);
             }
-            let fields = ["id", "account", "user", "owner", "parent", "package", "role", "group", "default_group", "default_role", "next_package", "email", "kind", "children", "accounts", "includes", "administrator", "built_in"];
+            let fields = [
+                "id",
+                "account",
+                "user",
+                "owner",
+                "parent",
+                "package",
+                "role",
+                "group",
+                "default_group",
+                "default_role",
+                "next_package",
+                "email",
+                "kind",
+                "children",
+                "accounts",
+                "includes",
+                "administrator",
+                "built_in",
+            ];
             let tells = |field: &str| record.get(field).is_some() && !ALONE.contains(&key[0]) && (key[0], field) != (keys::ROLE, "administrator");
             for field in fields.into_iter().filter(|field| tells(field)) {
                 for other in [json!("nobody"), json!("kid"), json!("tom"), json!(7), json!(true), json!(["nobody"]), Value::Null] {
@@ -665,7 +697,8 @@ mod tests {
                 let role = ["administrator", "plain", "full"][roll(3)];
                 let (what, ended) = match roll(20) {
                     0..4 => {
-                        let mut request = json!({"id": format!("a{step}"), "name": "A", "owner": if roll(3) == 0 { new } else { json!({"user": user}) }});
+                        let mut request =
+                            json!({"id": format!("a{step}"), "name": "A", "owner": if roll(3) == 0 { new } else { json!({"user": user}) }});
                         if roll(4) > 0 {
                             request["parent"] = parent.into();
                         }
@@ -691,8 +724,11 @@ mod tests {
                 };
                 *done.entry(what).or_default() += usize::from(ended.is_ok());
                 let counted = |key: &[u8]| [keys::PERSON, keys::SEAT, keys::TALLY].contains(&key[0]);
-                let found: BTreeMap<Vec<u8>, u64> =
-                    all(&engine).into_iter().filter(|(key, _)| counted(key)).map(|(key, value)| (key, serde_json::from_slice(&value).unwrap_or(0))).collect();
+                let found: BTreeMap<Vec<u8>, u64> = all(&engine)
+                    .into_iter()
+                    .filter(|(key, _)| counted(key))
+                    .map(|(key, value)| (key, serde_json::from_slice(&value).unwrap_or(0)))
+                    .collect();
                 let expected = naively(&engine);
                 for key in expected.keys().chain(found.keys()) {
                     assert_eq!(found.get(key), expected.get(key), "{} after {what} {account} {user}, step {step}", key.escape_ascii());

@@ -163,3 +163,76 @@ fn a_hold_is_cleared_at_its_level_or_above() {
     assert_eq!(by_user.map_err(|error| error.code()), Err(Code::HoldAbove));
     assert!(run(&guard, release(1)).unwrap().holds.is_empty());
 }
+
+/// R-PLT-2: changing the status is never implied by editing. The operator is written by hand until the test begins.
+#[test]
+fn an_operator_who_edits_does_not_suspend() {
+    let (guard, _) = troubled();
+    let role = |id: &str, permission: &str| {
+        let grant = crate::model::Grant { permission: Id::new(permission).unwrap(), scope: None };
+        let role = crate::ops::roles::Create {
+            id: Some(Id::new(id).unwrap()),
+            name: Name::new(id).unwrap(),
+            allow: vec![grant],
+            deny: vec![],
+            includes: vec![],
+        };
+        run(&guard, role).unwrap();
+        Id::new(id).unwrap()
+    };
+    let operator = |user: &str, role: Id| {
+        let user = Id::new(user).unwrap();
+        let email = Email::new(format!("{user}@platform.example")).unwrap();
+        run(&guard, users::Create { id: Some(user.clone()), email, first_name: None, last_name: None }).unwrap();
+        let engine = &guard.engine;
+        let mut tx = Tx::new(&*engine.backend);
+        let operator = crate::model::Operator { user: user.clone(), role, disabled: false, rev: 1, created_at_ms: 0, updated_at_ms: 0 };
+        tx.put(keys::operator(&user), &operator).unwrap();
+        engine.backend.commit(&tx.finish().0.unwrap()).unwrap();
+        Actor::Operator { user, ip: None }
+    };
+    let editor = operator("eda", role("editing", "clients.edit"));
+    let warden = operator("wim", role("status", "clients.status"));
+    let acme = Id::new("acme").unwrap();
+    let hold = || accounts::Hold { account: acme.clone(), reason: HoldReason::Abuse, note: None };
+    let by = |actor: &Actor| guard.enter(Effect::Write, |engine| engine.run(actor, hold())).map(drop).map_err(|error| error.code());
+    assert_eq!(by(&editor), Err(Code::PermissionDenied));
+    assert_eq!(by(&warden), Ok(()));
+}
+
+/// What is not there, what is somebody else's and what lies above are alike to who asks whether they manage it.
+#[test]
+fn nobody_manages_what_is_not_below() {
+    let (guard, _) = troubled();
+    let create = |id: &str, parent: Option<&str>| {
+        let email = Email::new(format!("{id}@owners.example")).unwrap();
+        let owner = accounts::OwnerInput { user: Some(Id::new(id).unwrap()), email: Some(email), first_name: None, last_name: None };
+        let parent = parent.map(|parent| Id::new(parent).unwrap());
+        let id = Some(Id::new(id).unwrap());
+        let request = accounts::Create {
+            id,
+            name: Name::new("A").unwrap(),
+            owner,
+            parent,
+            time_zone: None,
+            package: None,
+            limits: Default::default(),
+            pending: false,
+        };
+        run(&guard, request).unwrap();
+    };
+    create("top", None);
+    create("kid", Some("top"));
+    create("sibling", Some("top"));
+    let manages = |user: &str, home: &str, account: &str| {
+        let actor = Actor::User { user: Id::new(user).unwrap(), account: Id::new(home).unwrap(), ip: None };
+        guard.engine.ctx(&actor).manages_team_of(&Id::new(account).unwrap()).unwrap()
+    };
+    for below in ["top", "kid", "sibling"] {
+        assert!(manages("top", "top", below), "{below}");
+    }
+    assert!(manages("top", "kid", "kid") && manages("kid", "kid", "kid"));
+    for other in ["top", "sibling", "acme", "nobody"] {
+        assert!(!manages("kid", "kid", other) && !manages("top", "kid", other), "{other}");
+    }
+}
