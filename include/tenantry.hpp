@@ -3,6 +3,8 @@
 #define TENANTRY_HPP
 
 #include <cstdint>
+#include <exception>
+#include <functional>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -123,6 +125,16 @@ private:
     detail::Owner<tenantry_sender, tenantry_sender_free> handle_;
 };
 
+/// How far an import is.
+struct ImportProgress {
+    /// The rows that were read.
+    std::uint64_t rows;
+    /// The bytes of the file that were read.
+    std::uint64_t bytes;
+    /// All bytes of the file.
+    std::uint64_t bytes_total;
+};
+
 /// An open store. It is closed when it goes out of scope; call close() to hear of errors.
 class Store {
 public:
@@ -141,6 +153,35 @@ public:
             tenantry_call(handle_.get(), actor.data(), actor.size(), operation.data(), operation.size(),
                           request.data(), request.size(), &answer);
         std::string json = detail::take(answer);
+        if (status != TENANTRY_OK) throw Error(status, std::move(json));
+        return json;
+    }
+
+    /// Imports a file of users and answers JSON; `options` are those of `tenantry_import_users`. `progress` is called after
+    /// each part: `false` stops the import, and so does an exception, which is thrown on. An empty actor is the host itself.
+    std::string import_users(std::string_view csv, std::string_view options,
+                             const std::function<bool(const ImportProgress &)> &progress = {},
+                             std::string_view actor = {}) const {
+        struct Context {
+            const std::function<bool(const ImportProgress &)> &progress;
+            std::exception_ptr thrown;
+        } context{progress, nullptr};
+        const tenantry_import_progress tell = [](void *pointer, std::uint64_t rows, std::uint64_t bytes,
+                                                 std::uint64_t bytes_total) -> bool {
+            Context &own = *static_cast<Context *>(pointer);
+            try {
+                return own.progress(ImportProgress{rows, bytes, bytes_total});
+            } catch (...) {
+                own.thrown = std::current_exception();
+                return false;
+            }
+        };
+        tenantry_text answer = {nullptr, 0};
+        const std::int32_t status = tenantry_import_users(handle_.get(), actor.data(), actor.size(), options.data(),
+                                                          options.size(), csv.data(), csv.size(),
+                                                          progress ? tell : nullptr, &context, &answer);
+        std::string json = detail::take(answer);
+        if (context.thrown) std::rethrow_exception(context.thrown);
         if (status != TENANTRY_OK) throw Error(status, std::move(json));
         return json;
     }

@@ -29,7 +29,11 @@ impl Guard {
         if self.closed.load(Ordering::Acquire) || self.engine.is_forked() || self.engine.is_poisoned() {
             self.refuse(effect)?;
         }
-        contain(|| call(&self.engine), || self.engine.poison())
+        let call = || {
+            self.engine.carry_out_due()?;
+            call(&self.engine)
+        };
+        contain(call, || self.engine.poison())
     }
 
     #[cold]

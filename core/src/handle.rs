@@ -1,11 +1,11 @@
 //! The handle that a host holds, and what it prepares for the hot path.
 
 use crate::engine::Engine;
-use crate::engine::meters::{Decision, check_count};
+use crate::engine::meters::{Ask, Decision, Prepared, check_count};
 use crate::engine::view::AccountCell;
 use crate::error::{Code, Error};
 use crate::guard::{Guard, contained};
-use crate::model::{Actor, Id};
+use crate::model::{Actor, Channel, Id};
 use crate::ops::{Effect, Operation, catalogue};
 use crate::options::OpenOptions;
 use crate::registry;
@@ -13,9 +13,6 @@ use crate::{json, ops};
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// The permission that sending an e-mail needs.
-pub(crate) const SEND_PERMISSION: &str = "campaigns.send";
 
 /// An open store. Share it between threads by reference or in an `Arc`.
 ///
@@ -38,6 +35,11 @@ impl Tenantry {
     /// Opens a store with options as JSON; no bytes are the defaults.
     pub fn open_json(path: &str, options: &[u8]) -> Result<Tenantry, Error> {
         Tenantry::open(path, json::read(options)?)
+    }
+
+    /// Says at once what every write would be refused with, such as `closed`.
+    pub(crate) fn usable(&self) -> Result<(), Error> {
+        self.guard.enter(Effect::Write, |_| Ok(()))
     }
 
     /// Runs an operation as an actor.
@@ -71,12 +73,12 @@ impl Tenantry {
         })
     }
 
-    /// Prepares sending of e-mail by an account, on behalf of a user of it or of the host itself.
-    pub fn sender(&self, account: &str, user: Option<&str>) -> Result<Sender, Error> {
+    /// Prepares sending by an account through a channel, on behalf of a user of it or of the host itself.
+    pub fn sender(&self, account: &str, user: Option<&str>, channel: Channel) -> Result<Sender, Error> {
         self.guard.enter(Effect::Read, |engine| {
             let cell = engine.cell_by_text(account)?;
             let user = user.map(Id::new).transpose().map_err(|error| Error::invalid("/user", format!("`user` {error}")))?;
-            Ok(Sender { guard: self.guard.clone(), cell, user, prepared: ArcSwapOption::empty() })
+            Ok(Sender { guard: self.guard.clone(), cell, user, channel, prepared: ArcSwapOption::empty() })
         })
     }
 
@@ -88,11 +90,11 @@ impl Tenantry {
         })
     }
 
-    /// Asks for `count` e-mails and charges them, all or none, by ids.
-    pub fn admit(&self, account: &str, user: Option<&str>, count: u64) -> Result<Decision, Error> {
+    /// Asks for `count` messages and charges them, all or none, by ids.
+    pub fn admit(&self, account: &str, user: Option<&str>, channel: Channel, count: u64) -> Result<Decision, Error> {
         self.guard.enter(Effect::Send, |engine| {
             let cell = engine.cell_by_text(account)?;
-            admit(engine, &cell, user, count)
+            admit(engine, &cell, user, channel, Ask::exact(check_count(count)?))
         })
     }
 
@@ -147,27 +149,24 @@ impl Access {
     }
 }
 
-/// Prepared sending of e-mail.
+/// Prepared sending.
 pub struct Sender {
     guard: Arc<Guard>,
     cell: Arc<AccountCell>,
     user: Option<Id>,
+    channel: Channel,
     prepared: ArcSwapOption<Prepared>,
 }
 
-pub(crate) struct Prepared {
-    stamp: u64,
-    pub(crate) refusal: Option<Code>,
-    pub(crate) line: Vec<Arc<AccountCell>>,
-}
-
 impl Sender {
-    /// Asks for `count` e-mails and charges them, all or none.
+    /// Asks for `count` messages and charges them, all or none.
     #[inline]
     pub fn admit(&self, count: u64) -> Result<Decision, Error> {
         match self.try_admit(count)? {
             Some(decision) => Ok(decision),
-            None => self.guard.enter(Effect::Send, |engine| admit(engine, &self.cell, self.user.as_ref().map(Id::as_str), count)),
+            None => self
+                .guard
+                .enter(Effect::Send, |engine| admit(engine, &self.cell, self.user.as_ref().map(Id::as_str), self.channel, Ask::exact(count))),
         }
     }
 
@@ -177,49 +176,33 @@ impl Sender {
         self.guard.enter(Effect::Send, |engine| {
             let count = check_count(count)?;
             let prepared = self.prepared.load();
-            match prepared.as_deref().filter(|prepared| prepared.stamp == self.cell.stamp(engine)) {
-                Some(prepared) => self.decide(engine, prepared, count),
+            match prepared.as_ref().filter(|prepared| prepared.stamp == self.cell.stamp(engine)) {
+                Some(prepared) => Ok(decide(engine, prepared, count)),
                 None => {
-                    let fresh = Arc::new(prepare(engine, &self.cell, self.user.as_ref().map(Id::as_str))?);
+                    let fresh = self.cell.sending(engine, self.user.as_ref().map(Id::as_str), self.channel)?;
                     self.prepared.store(Some(fresh.clone()));
-                    self.decide(engine, &fresh, count)
+                    Ok(decide(engine, &fresh, count))
                 }
             }
         })
     }
-
-    #[inline]
-    fn decide(&self, engine: &Engine, prepared: &Prepared, count: u64) -> Result<Option<Decision>, Error> {
-        match prepared.refusal {
-            Some(code) => Ok(Some(Decision::refused_for(code))),
-            None => Ok(engine.charge_in_memory(&prepared.line, count)),
-        }
-    }
 }
 
-pub(crate) fn prepare(engine: &Engine, cell: &Arc<AccountCell>, user: Option<&str>) -> Result<Prepared, Error> {
-    let stamp = cell.stamp(engine);
-    let view = cell.view(engine)?;
-    let mut refusal = view.status.refusal();
-    if let (None, Some(user)) = (refusal, user) {
-        let member = cell.member(engine, user)?;
-        let place = engine.tree.load().place(SEND_PERMISSION);
-        refusal = match (member.refusal, place.and_then(|place| member.powers.at(place))) {
-            (Some(code), _) => Some(code),
-            (None, None) => Some(Code::PermissionDenied),
-            (None, Some(_)) => None,
-        };
+/// The answer that memory alone can give.
+#[inline]
+fn decide(engine: &Engine, prepared: &Arc<Prepared>, count: u64) -> Option<Decision> {
+    match prepared.refusal {
+        Some(code) => Some(Decision::refused_for(code)),
+        None => engine.charge_in_memory(prepared, count),
     }
-    Ok(Prepared { stamp, refusal, line: view.line.clone() })
 }
 
 // The operations `sending.admit` and `access.check` answer like the typed hot calls because they run this code.
-pub(crate) fn admit(engine: &Engine, cell: &Arc<AccountCell>, user: Option<&str>, count: u64) -> Result<Decision, Error> {
-    let count = check_count(count)?;
-    let prepared = prepare(engine, cell, user)?;
+pub(crate) fn admit(engine: &Engine, cell: &Arc<AccountCell>, user: Option<&str>, channel: Channel, ask: Ask) -> Result<Decision, Error> {
+    let prepared = cell.sending(engine, user, channel)?;
     match prepared.refusal {
         Some(code) => Ok(Decision::refused_for(code)),
-        None => engine.charge(&prepared.line, count),
+        None => engine.charge(&prepared, ask),
     }
 }
 
@@ -234,7 +217,7 @@ fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).chars().take(64).flat_map(char::escape_debug).collect()
 }
 
-fn below(prefix: &str, error: Error) -> Error {
+pub(crate) fn below(prefix: &str, error: Error) -> Error {
     let field = format!("{prefix}{}", error.field().unwrap_or_default());
     error.at(field)
 }

@@ -5,7 +5,7 @@
 //! and what was granted survives kill -9 and power loss.
 //!
 //! ```
-//! use tenantry::{Actor, OpenOptions, Tenantry, Id, Name, Email};
+//! use tenantry::{Actor, Channel, OpenOptions, Tenantry, Id, Name, Email};
 //! use tenantry::ops::accounts;
 //!
 //! let t = Tenantry::open(":memory:", OpenOptions::default())?;
@@ -22,7 +22,7 @@
 //!     pending: false,
 //! })?;
 //!
-//! let gate = t.sender("acme", Some("ann"))?;
+//! let gate = t.sender("acme", Some("ann"), Channel::Email)?;
 //! assert_eq!(gate.admit(2)?.granted, 2);
 //! let refusal = gate.admit(1)?.refusal.ok_or("refused")?;
 //! assert_eq!(refusal.code.name(), "quota_exceeded");
@@ -33,6 +33,7 @@ mod engine;
 mod error;
 mod guard;
 mod handle;
+mod import;
 mod json;
 mod model;
 pub mod ops;
@@ -44,8 +45,13 @@ mod store;
 pub use engine::meters::{BindingLimit, Decision, Refusal};
 pub use error::{Class, Code, Error, Retry};
 pub use handle::{Access, Sender, Tenantry};
-pub use model::{Actor, Count, Email, Grant, HoldLevel, HoldReason, Id, Limit, LimitName, Limits, Name, Note, Package, PermissionTree, Role, Scope};
+pub use import::{ImportProgress, ImportUsers};
+pub use model::{AccountGrant, Delivery, DeliveryOutcome, InvitationKind, OutboxKind};
+pub use model::{
+    Actor, Channel, Count, Email, Grant, HoldLevel, HoldReason, Id, Limit, LimitName, Limits, Name, Note, Package, PermissionTree, Role, Scope,
+};
 pub use ops::{Effect, Operation, catalogue};
 pub use options::{Durability, Edition, HexKey, ManualClock, OpenOptions};
 pub use rules::account::Status;
+pub use rules::invitation::InvitationStatus;
 pub use rules::limit::Source;

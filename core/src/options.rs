@@ -97,7 +97,15 @@ pub struct ManualClock {
 
 impl Default for OpenOptions {
     fn default() -> OpenOptions {
-        OpenOptions { durability: Durability::Full, cache_mib: 64, create: true, edition: Edition::Standard, token_key: None, clock: None, seed: None }
+        OpenOptions {
+            durability: Durability::Full,
+            cache_mib: 64,
+            create: true,
+            edition: Edition::Standard,
+            token_key: None,
+            clock: None,
+            seed: None,
+        }
     }
 }
 

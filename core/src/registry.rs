@@ -41,7 +41,7 @@ impl Registry {
 
 pub(crate) fn open(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
     if path == ":memory:" {
-        return Ok(Arc::new(Engine::open(Path::new(path), options)?));
+        return Engine::open(Path::new(path), options);
     }
     let key = absolute(path)?;
     let registry = Registry::current();
@@ -61,7 +61,7 @@ pub(crate) fn open(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Err
         shared.handles += 1;
         return Ok(engine);
     }
-    let engine = Arc::new(Engine::open(Path::new(path), options)?);
+    let engine = Engine::open(Path::new(path), options)?;
     open.insert(key, Shared { engine: Arc::downgrade(&engine), handles: 1 });
     Ok(engine)
 }

@@ -13,7 +13,18 @@ pub fn main() -> Result<(), Box<dyn Error>> {
     let allow = vec![Grant { permission: Id::new("campaigns.send")?, scope: None }];
     t.call(&system, roles::Create { id: Some(Id::new("sender")?), name: Name::new("Sender")?, allow, deny: vec![], includes: vec![] })?;
     let limits = Limits { email_per_day: Some(Limit::At(Count::new(3)?)), ..Limits::default() };
-    t.call(&system, packages::Create { id: Some(Id::new("starter")?), name: Name::new("Starter")?, limits, role: None })?;
+    let starter = packages::Create {
+        id: Some(Id::new("starter")?),
+        name: Name::new("Starter")?,
+        limits,
+        role: None,
+        assets: Default::default(),
+        credits: false,
+        overuse: false,
+        bounce_rate: None,
+        child_price: None,
+    };
+    t.call(&system, starter)?;
     let owner =
         accounts::OwnerInput { user: Some(Id::new("olga")?), email: Some(Email::new("olga@acme.example")?), first_name: None, last_name: None };
     t.call(
@@ -41,7 +52,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
 
     // A user acts in an account: what they may not do is refused.
     let ann = Actor::User { user: Id::new("ann")?, account: Id::new("acme")?, ip: None };
-    if let Err(error) = t.call(&ann, accounts::Close { account: Id::new("acme")? }) {
+    if let Err(error) = t.call(&ann, accounts::Close { account: Id::new("acme")?, expected_rev: None }) {
         println!("refused: {}", error.code());
     }
 

@@ -8,7 +8,7 @@
 //! - `handles`: numbers that stand for stores and prepared questions
 //! - `memory`: every read and write of the caller's memory
 //! - `guard`: where panics end
-//! - `store`, `access`, `sender`, `errors`: the functions
+//! - `store`, `import`, `access`, `sender`, `errors`: the functions
 
 #![allow(unsafe_code)] // the C ABI itself
 #![allow(clippy::missing_safety_doc)] // the header's introduction says it once for all functions
@@ -18,6 +18,7 @@ pub mod access;
 pub mod errors;
 mod guard;
 mod handles;
+pub mod import;
 pub mod memory;
 pub mod sender;
 pub mod store;

@@ -48,7 +48,9 @@ pub extern "C" fn tenantry_catalogue_hash() -> *const c_char {
 /// `TENANTRY_STORE_LOCKED`.
 ///
 /// `options`: a JSON object, or empty for the defaults:
-/// `{"durability": "full" | "relaxed", "cache_mib": 64, "create": true, "clock": {"manual_ms": 0}, "seed": 7}`.
+/// `{"durability": "full" | "relaxed", "cache_mib": 64, "create": true, "edition": "standard" | "commercial",
+/// "token_key": "64 hexadecimal digits", "clock": {"manual_ms": 0}, "seed": 7}`. Without a `token_key` the store keeps
+/// one in a file beside its data; it is always opened with the key that it was made with.
 ///
 /// `store`: receives the handle, or zero. It is yours: end it with `tenantry_free`.
 ///
@@ -91,7 +93,8 @@ pub unsafe extern "C" fn tenantry_open(
 /// `store`: an open store.
 ///
 /// `actor`: who asks, as a JSON object: `{"kind": "system"}`, or empty, for the host itself;
-/// `{"kind": "user", "user": "ann", "account": "acme", "ip": "203.0.113.7"}` for a user in an account (`ip` may be left out).
+/// `{"kind": "user", "user": "ann", "account": "acme", "ip": "203.0.113.7"}` for a user in an account;
+/// `{"kind": "operator", "user": "olga", "ip": "203.0.113.7"}` for an operator of the platform (`ip` may be left out).
 ///
 /// `operation`: its name, such as "members.add".
 ///
@@ -130,7 +133,7 @@ pub unsafe extern "C" fn tenantry_call(
 ///
 /// # Safety
 /// `out` is a place to write.
-unsafe fn answer(out: *mut tenantry_text, answered: Result<Option<String>, Error>) -> i32 {
+pub(crate) unsafe fn answer(out: *mut tenantry_text, answered: Result<Option<String>, Error>) -> i32 {
     let (status, text) = match answered {
         Ok(text) => (OK, text),
         Err(error) => (error.code().number(), Some(error.to_json())),

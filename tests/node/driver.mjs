@@ -19,15 +19,15 @@ let admissions = 0
 
 const commands = {
   async open(path, options) {
-    const { cache_mib: cacheMib, clock, ...same } = JSON.parse(options || '{}')
-    store = await open(path, { ...same, cacheMib, manualClockMs: clock?.manual_ms })
+    const { cache_mib: cacheMib, token_key: tokenKey, clock, ...same } = JSON.parse(options || '{}')
+    store = await open(path, { ...same, cacheMib, tokenKey, manualClockMs: clock?.manual_ms })
     prepared = new Map()
     return {}
   },
 
   async call(actor, operation, request) {
     const { kind = 'system', ...who } = JSON.parse(actor || '{}')
-    const caller = kind === 'system' ? store : store.acting(who)
+    const caller = kind === 'system' ? store : kind === 'operator' ? store.operating(who) : store.acting(who)
     const wire = JSON.parse(request || '{}')
     const types = OPERATIONS[operation]
     if (types === undefined) return caller.call(operation, wire)

@@ -19,7 +19,7 @@ from tenantry._errors import _CLASSES
 
 Answer = dict[str, Any]
 
-OPTIONS = {"durability", "cache_mib", "clock", "seed", "create"}
+OPTIONS = {"durability", "cache_mib", "clock", "seed", "create", "edition", "token_key"}
 CLASS_NAMES = {exception: name for name, exception in _CLASSES.items()}
 
 
@@ -88,6 +88,8 @@ class Driver:
             return self.t
         if fits(given, {"kind", "user", "account", "ip"}) and {"user", "account"} <= set(given) and given["kind"] == "user":
             return self.t.acting(**{name: value for name, value in given.items() if name != "kind"})
+        if fits(given, {"kind", "user", "ip"}) and "user" in given and given["kind"] == "operator":
+            return self.t.operating(**{name: value for name, value in given.items() if name != "kind"})
         return Caller(self.t._store, actor.decode(errors="surrogateescape"))
 
     def call(self, actor: bytes, operation: bytes, request: bytes) -> Answer:

@@ -477,7 +477,6 @@ const BROUGHT_ABOUT_ELSEWHERE: &[(&str, &str, &str)] = &[
     ("store_corrupt", "tests/tests/damaged.rs", "fn cut_and_removed_files_are_noticed"),
     ("store_full", "core/src/engine/tests.rs", "fn a_store_that_fails_is_read_and_no_longer_written"),
     ("store_failed", "core/src/engine/tests.rs", "fn a_store_that_fails_is_read_and_no_longer_written"),
-    ("hold_above", "core/src/engine/tests.rs", "fn a_hold_is_cleared_at_its_level_or_above"),
 ];
 
 #[test]

@@ -11,10 +11,14 @@ const MAX_DEPTH = 100
 const TYPES = {
   ...CATALOGUE_TYPES,
   Actor: { user: ['user', 'text'], account: ['account', 'text'], ip: ['ip', 'text'] },
+  Operator: { user: ['user', 'text'], ip: ['ip', 'text'] },
+  ImportOptions: { account: ['account', 'text'], role: ['role', 'text'], atomic: ['atomic', 'bool'] },
   OpenOptions: {
     durability: ['durability', 'text'],
     cacheMib: ['cache_mib', 'integer'],
     create: ['create', 'bool'],
+    edition: ['edition', 'text'],
+    tokenKey: ['token_key', 'text'],
     seed: ['seed', 'integer'],
   },
 }
@@ -140,4 +144,4 @@ function decode(type, value) {
   return decoded
 }
 
-module.exports = { decode, encode, errorFrom, integer, plainObject, text, unknown }
+module.exports = { decode, encode, errorFrom, integer, plainObject, text, unknown, wrongType }

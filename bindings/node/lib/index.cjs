@@ -1,6 +1,6 @@
 'use strict'
 
-const { decode, encode, errorFrom, integer, plainObject, text, unknown } = require('./codec.cjs')
+const { decode, encode, errorFrom, integer, plainObject, text, unknown, wrongType } = require('./codec.cjs')
 const { TenantryError } = require('./error.cjs')
 const { ERROR_CLASSES, OPERATIONS, Operations } = require('./generated.cjs')
 const native = require('./native.cjs')
@@ -24,6 +24,7 @@ class Tenantry extends Operations {
   constructor(store) {
     super((operation, request) => run(store, SYSTEM, operation, request))
     this.#store = store
+    this.users.importFile = (file, options) => importFile(store, SYSTEM, file, options)
     this.access = callable(this.access, (subject) => {
       const { account, user, permission } = named(subject, 'account', 'user', 'permission')
       return new Access(store.access(text(account, '/account'), text(user, '/user'), text(permission, '/permission')))
@@ -37,6 +38,11 @@ class Tenantry extends Operations {
   acting(actor) {
     const { account, user, ip } = encode('Actor', actor)
     return new Acting(this.#store, { account: text(account, '/account'), user: text(user, '/user'), ip })
+  }
+
+  operating(operator) {
+    const { user, ip } = encode('Operator', operator)
+    return new Operating(this.#store, { user: text(user, '/user'), ip })
   }
 
   sender(subject) {
@@ -80,6 +86,7 @@ class Acting extends Operations {
     this.#store = store
     this.#user = user
     this.#actor = actor
+    this.users.importFile = (file, options) => importFile(store, actor, file, options)
     this.access = callable(
       this.access,
       (permission) => new Access(store.access(user.account, user.user, text(permission, '/permission'))),
@@ -92,6 +99,24 @@ class Acting extends Operations {
 
   sender() {
     return new Sender(this.#store.sender(this.#user.account, this.#user.user))
+  }
+}
+
+/** An operator of the platform: the same operations, each refused unless the operator may do it. */
+class Operating extends Operations {
+  #store
+  #actor
+
+  constructor(store, operator) {
+    const actor = JSON.stringify({ kind: 'operator', ...operator })
+    super((operation, request) => run(store, actor, operation, request))
+    this.#store = store
+    this.#actor = actor
+    this.users.importFile = (file, options) => importFile(store, actor, file, options)
+  }
+
+  call(operation, request = {}) {
+    return send(this.#store, this.#actor, operation, request)
   }
 }
 
@@ -156,6 +181,31 @@ async function run(store, actor, operation, request = {}) {
 async function send(store, actor, operation, request) {
   const wire = JSON.stringify(encode('json', request))
   return JSON.parse(await answered(store.call(actor, text(operation, '/operation'), wire)))
+}
+
+/** `users.importCsv` for a file of any size: its content as bytes or as text. */
+async function importFile(store, actor, file, options) {
+  const { onProgress, ...others } = plainObject(options, '')
+  const given = JSON.stringify(encode('ImportOptions', others))
+  if (!ArrayBuffer.isView(file) && typeof file !== 'string') throw wrongType('/csv', 'bytes or text', file)
+  const csv = typeof file === 'string' ? Buffer.from(text(file, '/csv')) : new Uint8Array(file.buffer, file.byteOffset, file.byteLength)
+  if (onProgress !== undefined && typeof onProgress !== 'function') throw wrongType('/onProgress', 'a function', onProgress)
+  let failed = false
+  let thrown
+  const tell = (rows, bytes, bytesTotal) => {
+    try {
+      return onProgress({ rows, bytes, bytesTotal }) !== false
+    } catch (error) {
+      failed = true
+      thrown = error
+      return false
+    }
+  }
+  const answer = await answered(store.importUsers(actor, given, csv, onProgress && tell)).catch((error) => {
+    if (!failed) throw error
+  })
+  if (failed) throw thrown
+  return decode('UserImport', JSON.parse(answer))
 }
 
 /** The arguments of a synchronous question; a name that is none of them is a mistake, never ignored. */

@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" />
-import type { AccessOperations, Decision, Integer, Operations } from './generated.cjs'
+import type { AccessOperations, Decision, Integer, Operations, UserImport, UsersOperations } from './generated.cjs'
 
 export * from './error.cjs'
 export * from './generated.cjs'
@@ -17,6 +17,13 @@ export interface OpenOptions {
   cacheMib?: Integer | undefined
   /** Whether a store that is not there is made (default), or refused. */
   create?: boolean | undefined
+  /** What the platform's licence includes: `standard` (default), or `commercial`, which is everything. */
+  edition?: 'standard' | 'commercial' | undefined
+  /**
+   * The key that tokens are derived with, as 64 hexadecimal digits; when absent, the store keeps one in a file beside
+   * its data. A store is always opened with the key that it was made with.
+   */
+  tokenKey?: string | undefined
   /** For tests: a clock that only `clock.set` moves, and where it begins. */
   manualClockMs?: Integer | undefined
   /** For tests, with a manual clock: makes generated ids repeat. */
@@ -32,8 +39,51 @@ export interface Actor {
   ip?: string | undefined
 }
 
+/** Which operator acts. That it is them is the host's assertion. */
+export interface Operator {
+  user: string
+  /** Where they come from. */
+  ip?: string | undefined
+}
+
+/** How a file of users is imported. */
+export interface ImportOptions {
+  /** The account that rows go to which name none. */
+  account: string
+  /** The role for rows that name none; absent, the default role of the account. */
+  role?: string | undefined
+  /** Whether one bad row keeps all of them out: only for files of at most 1,000 rows and 900 KiB. */
+  atomic?: boolean | undefined
+  /**
+   * Called after each part. `false` stops the import, and so does an exception, which the promise rejects with: what
+   * was imported until then stays.
+   */
+  onProgress?: ((progress: ImportProgress) => boolean | void) | undefined
+}
+
+/** How far an import is. */
+export interface ImportProgress {
+  /** The rows that were read. */
+  rows: number
+  /** The bytes of the file that were read. */
+  bytes: number
+  /** All bytes of the file. */
+  bytesTotal: number
+}
+
+/** Imports whole files of users. */
+export interface UserImporter {
+  /**
+   * Import users from the content of a CSV file of any size, as bytes or as text: `importCsv`, part by part, each part
+   * of 500 rows with a commit of its own.
+   */
+  importFile(file: ArrayBufferView | string, options: ImportOptions): Promise<UserImport>
+}
+
 /** Operations, and how any of them is called by its name. */
 interface Caller extends Operations {
+  /** The operations `users.*`, and the import of whole files. */
+  readonly users: UsersOperations & UserImporter
   /** Run any operation by its name, with request and answer in the names of the catalogue (`display_name`). */
   call(operation: string, request?: object): Promise<unknown>
 }
@@ -44,6 +94,8 @@ export interface Tenantry extends Caller {
   readonly access: AccessOperations & ((subject: { account: string; user: string; permission: string }) => Access)
   /** The same operations, run as this user in this account. */
   acting(actor: Actor): Acting
+  /** The same operations, run as this operator of the platform. */
+  operating(operator: Operator): Operating
   /** Prepare the admission of e-mail of an account, or of a user in it. Keep the result: that is what is fast. */
   sender(subject: { account: string; user?: string | undefined }): Sender
   /** Whether the user holds the permission in the account now. */
@@ -64,6 +116,9 @@ export interface Acting extends Caller {
   /** Prepare the admission of this user's e-mail. Keep the result: that is what is fast. */
   sender(): Sender
 }
+
+/** An operator of the platform: the same operations, each refused unless the operator may do it. */
+export interface Operating extends Caller {}
 
 /** A prepared permission check: it sees every later change. */
 export interface Access {

@@ -8,13 +8,16 @@
 //! in place of its result. `lib/codec.cjs` makes the exception, so that its stack is the caller's.
 
 use napi::ScopedTask;
-use napi::bindgen_prelude::{AsyncTask, Either, Env, Function, FunctionCallContext, Object, Task, ToNapiValue};
+use napi::bindgen_prelude::{AsyncTask, Either, Env, FnArgs, Function, FunctionCallContext, Object, Task, ToNapiValue, Uint8Array};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
-use tenantry::{Code, Error, Tenantry};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+use tenantry::{Code, Error, ImportProgress, Tenantry};
 
 /// What a synchronous function answers: its result, or error JSON.
 type Answer<T> = Either<T, String>;
@@ -89,6 +92,51 @@ impl Task for Call {
     }
 }
 
+/// What a progress function is called with: rows, bytes, all bytes.
+type Progress = FnArgs<(f64, f64, f64)>;
+
+/// The work of importing a file, off the JavaScript thread, which meanwhile is asked now and then whether to go on.
+struct Import {
+    store: Arc<Tenantry>,
+    actor: String,
+    options: String,
+    csv: Vec<u8>,
+    progress: Option<ThreadsafeFunction<Progress, bool, Progress, napi::Status, false>>,
+}
+
+impl Task for Import {
+    type Output = String;
+    type JsValue = String;
+
+    fn compute(&mut self) -> napi::Result<String> {
+        let Import { store, actor, options, csv, progress } = self;
+        let mut tell = |at: ImportProgress| progress.as_ref().is_none_or(|progress| goes_on(progress, at));
+        finished(|| store.import_users_json(actor.as_bytes(), options.as_bytes(), csv, &mut tell))
+    }
+
+    fn resolve(&mut self, _: Env, answer: String) -> napi::Result<String> {
+        Ok(answer)
+    }
+}
+
+/// Asks JavaScript whether to go on, and waits for what it says. Where its thread ends meanwhile, that is no.
+fn goes_on(progress: &ThreadsafeFunction<Progress, bool, Progress, napi::Status, false>, at: ImportProgress) -> bool {
+    let (answer, answered) = channel();
+    let arguments = (at.rows as f64, at.bytes as f64, at.bytes_total as f64).into();
+    progress.call_with_return_value(arguments, ThreadsafeFunctionCallMode::Blocking, move |goes_on: napi::Result<bool>, _| {
+        let _ = answer.send(goes_on.unwrap_or(false));
+        Ok(())
+    });
+    loop {
+        match answered.recv_timeout(Duration::from_millis(100)) {
+            Ok(goes_on) => return goes_on,
+            Err(RecvTimeoutError::Disconnected) => return false,
+            Err(RecvTimeoutError::Timeout) if progress.aborted() => return false,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+}
+
 /// The work of closing a store, off the JavaScript thread.
 struct Close(Arc<Tenantry>);
 
@@ -113,6 +161,15 @@ fn store_object<'env>(env: &Env, store: &Arc<Tenantry>) -> napi::Result<Object<'
     method(env, &mut object, "call", move |call| {
         let (actor, operation, request) = (call.get(0)?, call.get(1)?, call.get(2)?);
         Ok(AsyncTask::new(Call { store: Arc::clone(&store), actor, operation, request }))
+    })?;
+
+    let store = own();
+    method(env, &mut object, "importUsers", move |call| {
+        let (actor, options, csv): (String, String, Uint8Array) = (call.get(0)?, call.get(1)?, call.get(2)?);
+        let progress = call.get::<Option<Function<'_, Progress, bool>>>(3)?;
+        let progress = progress.map(|progress| progress.build_threadsafe_function::<Progress>().build()).transpose()?;
+        // A copy: JavaScript may write into its own while the import reads.
+        Ok(AsyncTask::new(Import { store: Arc::clone(&store), actor, options, csv: csv.to_vec(), progress }))
     })?;
 
     let store = own();

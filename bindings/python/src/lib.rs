@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyString};
 use pyo3::{intern, pymodule};
-use tenantry::{BindingLimit, Decision, Error, Refusal, Tenantry};
+use tenantry::{BindingLimit, Decision, Error, ImportProgress, Refusal, Tenantry};
 
 /// A store that is open.
 #[pyclass(frozen, module = "tenantry._native")]
@@ -60,6 +60,39 @@ impl Store {
         let (account, user, count) = (text(account, "account")?, optional_text(user, "user")?, integer(count, "count")?);
         let decision = py.detach(|| self.0.admit(account, user, count)).map_err(|error| raised(py, &error))?;
         decision_object(py, &decision)
+    }
+
+    /// Imports a file of users as the actor. Between the parts `progress` is called with rows, bytes and all bytes: what
+    /// it answers is whether to go on, and what it raises ends the import and is raised again.
+    #[pyo3(signature = (actor, options, csv, progress, /))]
+    fn import_users(
+        &self,
+        py: Python<'_>,
+        actor: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyAny>,
+        csv: &Bound<'_, PyAny>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<String> {
+        let (actor, options) = (json(actor, "actor")?, json(options, "options")?);
+        let csv = csv.cast::<PyBytes>().map_err(|_| wrong_type(csv, "csv", "bytes"))?.as_bytes();
+        let mut raised_by_progress = None;
+        let answer = py.detach(|| {
+            let mut tell = |at: ImportProgress| match &progress {
+                None => true,
+                Some(progress) => Python::attach(|py| {
+                    let goes_on = progress.call1(py, (at.rows, at.bytes, at.bytes_total)).and_then(|answer| answer.is_truthy(py));
+                    goes_on.unwrap_or_else(|error| {
+                        raised_by_progress = Some(error);
+                        false
+                    })
+                }),
+            };
+            self.0.import_users_json(actor, options, csv, &mut tell)
+        });
+        match raised_by_progress {
+            Some(error) => Err(error),
+            None => answer.map_err(|error| raised(py, &error)),
+        }
     }
 
     /// Gives back what was not spent and closes; every later call answers `closed`.

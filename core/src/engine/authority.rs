@@ -5,7 +5,7 @@ use super::{Ctx, Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{self, Actor, Id, Operator};
 use crate::ops::{Access, Operation};
-use crate::rules::role::{Powers, powers};
+use crate::rules::role::{Powers, role_powers};
 use std::sync::Arc;
 
 /// The permission that lets a user reach every account below their own as they reach their own (R-TEA-3).
@@ -25,7 +25,8 @@ impl Engine {
                 ctx.require_as_operator(permission)
             }
             (Actor::User { account: home, .. }, Access::Account { user: permission, .. }) => {
-                ctx.require_in(request.account().unwrap_or(home), permission)
+                let account = request.account().unwrap_or(home);
+                if O::ON_HOLD && account == home { ctx.require_on_hold(home, permission) } else { ctx.require_in(account, permission) }
             }
             (Actor::Operator { .. }, Access::Rule(_)) => ctx.operator_powers().map(drop),
             (Actor::User { account: home, .. }, Access::Rule(_)) => ctx.standing(home).map(drop),
@@ -55,7 +56,7 @@ impl Ctx<'_> {
         }
         let cell = engine.cell(account)?;
         let view = cell.view(engine)?;
-        let below = view.line.iter().skip(1).any(|above| above.id == *home);
+        let below = view.above.iter().any(|above| above.id == *home);
         if !below || !holds(engine, &own, TEAM_PERMISSION) {
             return Err(Error::not_found("account", account.as_str()));
         }
@@ -76,6 +77,20 @@ impl Ctx<'_> {
             return Ok(());
         }
         Err(Error::new(Code::PermissionDenied, format!("`{user}` does not hold `{permission}` in `{account}`")).with("missing", permission))
+    }
+
+    /// As [`require_in`](Ctx::require_in), for a member of an account that may be on hold.
+    fn require_on_hold(&mut self, account: &Id, permission: &str) -> Result<(), Error> {
+        let engine = self.engine;
+        let Some(user) = self.actor.user() else { return self.require_in(account, permission) };
+        let own = engine.cell(account)?.member(engine, user.as_str())?;
+        // The status hides that a person is disabled.
+        let disabled = own.member.as_ref().is_none_or(|member| member.disabled);
+        let disabled = disabled || self.tx.get::<model::User>(&keys::user(user))?.is_none_or(|user| user.disabled);
+        if own.refusal == Some(Code::AccountSuspended) && !disabled && holds(engine, &own, permission) {
+            return Ok(());
+        }
+        self.require_in(account, permission)
     }
 
     /// As [`require_in`](Ctx::require_in) for a user, and for an operator that they hold `operator`.
@@ -165,7 +180,7 @@ pub(crate) fn operator_powers(tx: &mut Tx<'_>, tree: &model::PermissionTree, use
         return Err(Error::new(Code::UserDisabled, format!("`{user}` cannot act: {}", Code::UserDisabled.sentence())));
     }
     Ok(match load_role(tx, &operator.role)? {
-        Some(_) => powers(tree, &super::view::role_with_includes(tx, &operator.role)?),
+        Some(_) => role_powers(tree, &super::view::role_with_includes(tx, &operator.role)?).within_platform(tree),
         None => Powers::none(tree),
     })
 }

@@ -420,7 +420,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
     use std::path::Path;
 
-    fn engine() -> Engine {
+    fn engine() -> std::sync::Arc<Engine> {
         let engine = Engine::open(Path::new(":memory:"), &OpenOptions::default()).unwrap();
         change(&engine, |ctx| {
             let set = Policies { depth: Some(Count::new(5).unwrap()), ..Policies::default() };
@@ -472,7 +472,7 @@ mod tests {
     }
 
     /// A store with something of everything.
-    fn filled() -> Engine {
+    fn filled() -> std::sync::Arc<Engine> {
         let engine = engine();
         run::<roles::Create>(&engine, json!({"id": "sender", "name": "Sender", "allow": [{"permission": "campaigns"}]})).unwrap();
         run::<roles::Create>(&engine, json!({"id": "more", "name": "More", "includes": ["sender", "full"]})).unwrap();

@@ -1,6 +1,6 @@
 //! Where each record lies. A key is a letter, a zero byte, and ids with zero bytes between them: no id holds one.
 
-use crate::model::{Id, LimitName};
+use crate::model::Id;
 
 /// Not a letter: it tells about the store itself and is no record that an operation wrote.
 pub(crate) const TOKEN_KEY: u8 = b'0';
@@ -31,12 +31,14 @@ pub(crate) const TOMBSTONE: u8 = b'x';
 pub(crate) const POLICY: u8 = b'y';
 pub(crate) const SUPPRESSION: u8 = b'z';
 pub(crate) const ACCOUNT_ORDER: u8 = b'A';
+pub(crate) const TEAM_ACCOUNT: u8 = b'B';
 pub(crate) const TALLY: u8 = b'C';
 pub(crate) const DUE: u8 = b'D';
 pub(crate) const OPEN_INVITATION: u8 = b'E';
 pub(crate) const INVITED: u8 = b'I';
 pub(crate) const LINK: u8 = b'L';
 pub(crate) const USER_LINK: u8 = b'M';
+pub(crate) const PACKAGE_NEXT: u8 = b'N';
 pub(crate) const OUTBOX_NEXT: u8 = b'O';
 pub(crate) const RESOURCE_OF_OWNER: u8 = b'P';
 pub(crate) const RESOURCE_OF_GROUP: u8 = b'Q';
@@ -44,6 +46,7 @@ pub(crate) const ACCOUNT_ROLE: u8 = b'R';
 pub(crate) const SHARE: u8 = b'S';
 pub(crate) const SHARED_WITH: u8 = b'T';
 pub(crate) const TEAM_SUPPRESSION: u8 = b'Z';
+pub(crate) const AVATAR: u8 = b'V';
 
 fn key(letter: u8, parts: &[&str]) -> Vec<u8> {
     let mut key = Vec::with_capacity(2 + parts.iter().map(|part| part.len() + 1).sum::<usize>());
@@ -68,6 +71,13 @@ pub(crate) fn below(letter: u8, parts: &[&str]) -> (Vec<u8>, Vec<u8>) {
 pub(crate) fn last_id(key: &[u8]) -> Option<Id> {
     let text = key.rsplit(|byte| *byte == 0).next()?;
     Id::new(std::str::from_utf8(text).ok()?).ok()
+}
+
+/// The last two ids of a key.
+pub(crate) fn last_pair(key: &[u8]) -> Option<(Id, Id)> {
+    let id = last_id(key)?;
+    let above = key.get(..key.len().checked_sub(id.as_str().len() + 1)?)?;
+    Some((last_id(above)?, id))
 }
 
 /// An account.
@@ -115,7 +125,7 @@ pub(crate) fn role(id: &Id) -> Vec<u8> {
     key(ROLE, &[id.as_str()])
 }
 
-/// Index: what uses a role; `kind` is `member`, `package` or `role`.
+/// Index: what uses a role; `kind` is `account` (its default role), `invitation`, `member`, `operator`, `package` or `role`.
 pub(crate) fn role_use(role: &Id, kind: &str, parts: &[&str]) -> Vec<u8> {
     let mut all = vec![role.as_str(), kind];
     all.extend_from_slice(parts);
@@ -132,9 +142,9 @@ pub(crate) fn user(id: &Id) -> Vec<u8> {
     key(USER, &[id.as_str()])
 }
 
-/// What is drawn from a limit of an account.
-pub(crate) fn meter(account: &Id, limit: LimitName) -> Vec<u8> {
-    key(METER, &[account.as_str(), limit.name()])
+/// What is drawn from a limit; `scope` and `subject` are empty for one of the account itself.
+pub(crate) fn meter(account: &Id, name: &str, scope: &str, subject: &str) -> Vec<u8> {
+    key(METER, &[account.as_str(), scope, subject, name])
 }
 
 /// An operator.
@@ -173,14 +183,30 @@ pub(crate) fn group_tally(account: &Id, group: &Id) -> Vec<u8> {
     key(TALLY, &[account.as_str(), "group", group.as_str()])
 }
 
+/// The picture of a group, apart from the group: lists do not read it.
+pub(crate) fn avatar(account: &Id, group: &Id) -> Vec<u8> {
+    key(AVATAR, &[account.as_str(), group.as_str()])
+}
+
+/// The id of a group that was deleted; it is never used again in its account.
+pub(crate) fn group_tombstone(account: &Id, group: &Id) -> Vec<u8> {
+    key(TOMBSTONE, &["g", account.as_str(), group.as_str()])
+}
+
+/// The ids of the groups of an account that were deleted: from the first, until the second.
+pub(crate) fn group_tombstones(account: &Id) -> (Vec<u8>, Vec<u8>) {
+    below(TOMBSTONE, &["g", account.as_str()])
+}
+
 /// An invitation.
 pub(crate) fn invitation(id: &Id) -> Vec<u8> {
     key(INVITATION, &[id.as_str()])
 }
 
-/// Index: the invitations to an account.
-pub(crate) fn account_invitation(account: &Id, invitation: &Id) -> Vec<u8> {
-    key(ACCOUNT_INVITATION, &[account.as_str(), invitation.as_str()])
+/// Index: the invitations to an account in the order `newest` or `email`, by `text`; with all accounts below it in the order
+/// `below_newest` or `below_email`.
+pub(crate) fn account_invitation(account: &Id, order: &str, text: &str, invitation: &Id) -> Vec<u8> {
+    key(ACCOUNT_INVITATION, &[account.as_str(), order, text, invitation.as_str()])
 }
 
 /// Index: the open invitations to a team or account, by the instant at which they expire.
@@ -211,6 +237,12 @@ pub(crate) fn user_link(user: &Id, kind: &str) -> Vec<u8> {
 /// A message of the outbox.
 pub(crate) fn outbox(number: u64) -> Vec<u8> {
     key(OUTBOX, &[&sortable(number)])
+}
+
+/// The number of the message at a key of the outbox.
+pub(crate) fn outbox_number(key: &[u8]) -> Option<u64> {
+    let text = key.rsplit(|byte| *byte == 0).next()?;
+    u64::from_str_radix(std::str::from_utf8(text).ok()?, 16).ok()
 }
 
 /// The number of the next message of the outbox.
@@ -246,6 +278,26 @@ pub(crate) fn resource_of_group(account: &Id, group: &Id, kind: &Id, id: &Id) ->
     key(RESOURCE_OF_GROUP, &[account.as_str(), group.as_str(), kind.as_str(), id.as_str()])
 }
 
+/// How many resources of a kind an owner has.
+pub(crate) fn owner_tally(account: &Id, owner: &Id, kind: &Id) -> Vec<u8> {
+    key(TALLY, &[account.as_str(), "owner", owner.as_str(), kind.as_str()])
+}
+
+/// How many resources of a kind an owner shares in a group; also the index of those who share any there.
+pub(crate) fn shared_tally(account: &Id, group: &Id, kind: &Id, owner: &Id) -> Vec<u8> {
+    key(TALLY, &[account.as_str(), "shared", group.as_str(), kind.as_str(), owner.as_str()])
+}
+
+/// The counts of what an owner has: from the first, until the second.
+pub(crate) fn owner_tallies(account: &Id, owner: &Id) -> (Vec<u8>, Vec<u8>) {
+    below(TALLY, &[account.as_str(), "owner", owner.as_str()])
+}
+
+/// The counts of those who share resources of a kind in a group: from the first, until the second.
+pub(crate) fn shared_tallies(account: &Id, group: &Id, kind: &Id) -> (Vec<u8>, Vec<u8>) {
+    below(TALLY, &[account.as_str(), "shared", group.as_str(), kind.as_str()])
+}
+
 /// Who edits a resource.
 pub(crate) fn lease(account: &Id, kind: &Id, id: &Id) -> Vec<u8> {
     key(LEASE, &[account.as_str(), kind.as_str(), id.as_str()])
@@ -254,6 +306,11 @@ pub(crate) fn lease(account: &Id, kind: &Id, id: &Id) -> Vec<u8> {
 /// Index: the roles of an account's own.
 pub(crate) fn account_role(account: &Id, role: &Id) -> Vec<u8> {
     key(ACCOUNT_ROLE, &[account.as_str(), role.as_str()])
+}
+
+/// Index: the roles of the platform, but for the built-in ones.
+pub(crate) fn platform_role(role: &Id) -> Vec<u8> {
+    key(ACCOUNT_ROLE, &["", role.as_str()])
 }
 
 /// How a resource is shared with the accounts below.
@@ -281,9 +338,30 @@ pub(crate) fn account_order(order: &str, text: &str, id: &Id) -> Vec<u8> {
     key(ACCOUNT_ORDER, &[order, text, id.as_str()])
 }
 
+/// Index: an account among all below another; `order` is `id` (with an empty text), `name` or `created`.
+pub(crate) fn team_account(above: &Id, order: &str, text: &str, id: &Id) -> Vec<u8> {
+    key(TEAM_ACCOUNT, &[above.as_str(), order, text, id.as_str()])
+}
+
+/// Index: the accounts that get a package later.
+pub(crate) fn package_next(package: &Id, account: &Id) -> Vec<u8> {
+    key(PACKAGE_NEXT, &[package.as_str(), account.as_str()])
+}
+
 /// Index: what becomes due for an account, and when.
 pub(crate) fn due(at_ms: u64, account: &Id) -> Vec<u8> {
     key(DUE, &[&sortable(at_ms), account.as_str()])
+}
+
+/// The first key of what becomes due after an instant.
+pub(crate) fn due_after(now_ms: u64) -> Vec<u8> {
+    key(DUE, &[&sortable(now_ms.saturating_add(1))])
+}
+
+/// When what lies at a key becomes due.
+pub(crate) fn due_at(key: &[u8]) -> Option<u64> {
+    let at = key.split(|byte| *byte == 0).nth(1)?;
+    u64::from_str_radix(std::str::from_utf8(at).ok()?, 16).ok()
 }
 
 /// A number as a text that sorts like it.

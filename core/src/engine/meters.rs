@@ -1,19 +1,24 @@
 //! Meters: what may still go out, decided and charged in one step.
 //!
-//! The store is charged ahead for a block of each counter, and a send spends the block in memory. A clean close gives
-//! the rest back; after a crash what was drawn counts as spent. So nothing is ever sent beyond a limit, and what a crash
-//! can cost is one block for each counter, or the largest send that was asked for where that is more.
+//! All counters that one send can touch belong to one team of accounts and lie under one lock. The store is charged ahead
+//! for a block of each counter, and a send spends the block in memory. A clean close gives the rest back; after a crash
+//! what was drawn counts as spent. So nothing is ever sent beyond a limit, and what a crash can cost is one block for each
+//! counter, or the largest send that was asked for where that is more.
 
-use super::view::{AccountCell, MAX_DEPTH, View};
-use super::{Engine, keys};
+use super::view::{AccountCell, MemberView, Resolved, View};
+use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
-use crate::model::{Count, LimitName, Meter};
+use crate::model::{CapPeriod, Channel, Count, Group, Id, Limit, Member, Meter, Window};
+use crate::rules::limit::Source;
 use crate::rules::{send, window};
 use crate::store::{Batch, CommitError};
-use parking_lot::MutexGuard;
+use jiff::tz::TimeZone;
+use parking_lot::{Mutex, MutexGuard};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A counter draws at most this much ahead of an unlimited window.
 const BLOCK_MAX: u64 = 4096;
@@ -21,58 +26,181 @@ const BLOCK_MAX: u64 = 4096;
 const BLOCK_PART: u64 = 50;
 /// A counter that drew less than this ago draws twice as much.
 const DRAW_AGAIN_MS: u64 = 1000;
+/// How many counters are given back in one commit.
+const GIVEN_BACK_AT_ONCE: usize = 256;
+/// Smaller blocks are not drawn ahead.
+const DRAWN_AHEAD_FROM: u64 = 8;
 /// How often a draw is tried against others that draw from the same records.
 const ROUNDS: usize = 16;
 
-/// The counters of one account.
-pub(crate) struct Meters {
-    /// The stamp of the view that the limits were taken from.
-    stamp: u64,
-    counters: [Counter; LimitName::SENDING.len()],
+/// The meters of a tree of accounts.
+#[derive(Default)]
+pub(crate) struct Team {
+    meters: Mutex<Meters>,
+    /// Held by whoever draws from the store for this team.
+    drawing: Mutex<()>,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Counter {
-    starts_at_ms: u64,
+#[derive(Default)]
+struct Meters {
+    /// What every send reads and writes, apart from the rest.
+    hot: Vec<Hot>,
+    cold: Vec<Cold>,
+    places: HashMap<MeterId, usize>,
+}
+
+/// What one counter counts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct MeterId {
+    pub(crate) account: Id,
+    pub(crate) scope: MeterScope,
+    /// Such as `email_per_day`.
+    pub(crate) name: &'static str,
+}
+
+/// Whose counter it is, within its account.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum MeterScope {
+    /// The account's own.
+    Account,
+    /// A group's (R-GRP-5).
+    Group(Id),
+}
+
+impl MeterId {
+    /// Whose it is, seen from the account that sends.
+    pub(crate) fn scope_name(&self, sender: &Id) -> &'static str {
+        match self.scope {
+            MeterScope::Group(_) => "group",
+            MeterScope::Account if self.account == *sender => "account",
+            MeterScope::Account => "ancestor",
+        }
+    }
+
+    /// The account or the group.
+    pub(crate) fn subject(&self) -> &Id {
+        match &self.scope {
+            MeterScope::Account => &self.account,
+            MeterScope::Group(group) => group,
+        }
+    }
+
+    fn key(&self) -> Vec<u8> {
+        match &self.scope {
+            MeterScope::Account => keys::meter(&self.account, self.name, "", ""),
+            MeterScope::Group(group) => keys::meter(&self.account, self.name, "group", group.as_str()),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Hot {
     ends_at_ms: u64,
-    limit: u64,
-    /// Charged in the store.
-    drawn: u64,
     /// Charged in the store and not yet used.
     rest: u64,
+    used: u64,
+    limit: u64,
+    /// With less than this at rest the next block is drawn ahead.
+    low: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Cold {
+    id: MeterId,
+    window: Window,
+    source: Source,
+    /// The stamp of the view that the limit was taken from; an older view changes nothing.
+    stamp: u64,
+    /// As it is in the store: `drawn` is what is used in the window, or in this part of a rolling one, and the rest.
+    meter: Meter,
     /// The version of the stored record.
     version: u64,
     block: u64,
     drawn_at_ms: u64,
 }
 
-impl Default for Meters {
-    fn default() -> Meters {
-        Meters { stamp: u64::MAX, counters: Default::default() }
+impl Hot {
+    #[inline]
+    fn covers(&self, count: u64, now_ms: u64) -> bool {
+        now_ms < self.ends_at_ms && count <= self.rest && count <= self.limit.saturating_sub(self.used)
     }
 }
 
-impl Counter {
-    fn used(&self) -> u64 {
-        self.drawn - self.rest
-    }
-
-    fn reading(&self) -> send::Reading {
-        send::Reading { limit: self.limit, used: self.used(), ends_at_ms: self.ends_at_ms }
-    }
-
-    #[inline]
-    fn covers(&self, count: u64, now_ms: u64) -> bool {
-        now_ms < self.ends_at_ms && count <= self.rest && count <= self.limit.saturating_sub(self.used())
-    }
-
+impl Cold {
     /// How much to draw so that `count` fit: more when draws come quickly, and never beyond the limit.
-    fn draw_size(&mut self, count: u64, now_ms: u64) -> u64 {
+    fn draw_size(&mut self, hot: &Hot, count: u64, now_ms: u64) -> u64 {
         let quick = now_ms.saturating_sub(self.drawn_at_ms) < DRAW_AGAIN_MS;
-        let most = (self.limit / BLOCK_PART).clamp(1, BLOCK_MAX);
+        let most = (hot.limit / BLOCK_PART).clamp(1, BLOCK_MAX);
         self.block = if quick { self.block.saturating_mul(2) } else { self.block / 2 }.clamp(1, most);
         self.drawn_at_ms = now_ms;
-        self.block.max(count - self.rest).min(self.limit - self.drawn.min(self.limit))
+        self.block.max(count.saturating_sub(hot.rest)).min(hot.limit.saturating_sub(hot.used.saturating_add(hot.rest)))
+    }
+
+    /// Takes what was used at an instant out of the window that it counts in; answers how much of it was still there.
+    fn give_back(&mut self, hot: &mut Hot, count: u64, used_at_ms: u64) -> u64 {
+        if (self.meter.starts_at_ms..self.meter.ends_at_ms).contains(&used_at_ms) {
+            let back = count.min(self.meter.drawn - hot.rest);
+            hot.rest += back;
+            hot.used -= back;
+            return back;
+        }
+        // Each part of a rolling hour counts until an hour after its end.
+        let Some((_, used)) = self.meter.past.iter_mut().find(|(until, _)| window::counts_until(used_at_ms) < *until) else {
+            return 0;
+        };
+        let back = count.min(*used);
+        *used -= back;
+        hot.used -= back;
+        back
+    }
+
+    fn reading(&self, hot: &Hot) -> send::Reading {
+        let now_used = self.meter.drawn - hot.rest;
+        let frees = match self.window {
+            Window::RollingHour => {
+                let current = (now_used > 0).then(|| (window::counts_until(self.meter.ends_at_ms), now_used));
+                self.meter.past.iter().copied().chain(current).collect()
+            }
+            _ => vec![(self.meter.ends_at_ms, hot.used)],
+        };
+        send::Reading { limit: hot.limit, used: hot.used, frees }
+    }
+}
+
+/// Sending prepared: whether it is refused, and the counters that it charges.
+pub(crate) struct Prepared {
+    pub(crate) stamp: u64,
+    pub(crate) refusal: Option<Code>,
+    account: Id,
+    team: Arc<Team>,
+    wanted: Vec<Wanted>,
+    /// The places of the counters in the team's meters.
+    places: Box<[usize]>,
+    /// Whether the next blocks are asked for.
+    asked: AtomicBool,
+}
+
+/// A counter that is to be charged, with what bounds it.
+struct Wanted {
+    id: MeterId,
+    window: Window,
+    resolved: Resolved,
+    stamp: u64,
+    zone: TimeZone,
+}
+
+/// How many messages a send asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ask {
+    pub(crate) count: u64,
+    /// With fewer than this nothing is granted; all of them for an exact send (R-QTA-2).
+    pub(crate) min: u64,
+}
+
+impl Ask {
+    /// All or nothing.
+    pub(crate) fn exact(count: u64) -> Ask {
+        Ask { count, min: count }
     }
 }
 
@@ -107,15 +235,15 @@ pub struct Refusal {
 pub struct BindingLimit {
     /// Its name, such as `email_per_day`.
     pub name: String,
-    /// Whose it is: the `account` that sends, or an `ancestor`.
+    /// Whose it is: the `account` that sends, an `ancestor`, or the `group` of the member who sends.
     pub scope: String,
-    /// The id of that account.
+    /// The id of that account or group.
     pub subject: String,
     /// The value of the limit.
     pub value: u64,
     /// How much of it is used.
     pub used: u64,
-    /// Where the value comes from: `override`, `package`, `inherited` or `platform_default`.
+    /// Where the value comes from: `override`, `package`, `inherited`, `platform_default` or `group`.
     pub source: String,
 }
 
@@ -132,10 +260,10 @@ impl Decision {
 
 /// How a counter stands, for people.
 pub(crate) struct MeterReading {
-    pub(crate) cell: Arc<AccountCell>,
-    pub(crate) view: Arc<View>,
-    pub(crate) name: LimitName,
+    pub(crate) id: MeterId,
+    pub(crate) resolved: Resolved,
     pub(crate) starts_at_ms: u64,
+    pub(crate) ends_at_ms: u64,
     pub(crate) reading: send::Reading,
 }
 
@@ -147,218 +275,422 @@ pub(crate) fn check_count(count: u64) -> Result<u64, Error> {
     }
 }
 
-type Locked<'a> = [Option<MutexGuard<'a, Meters>>; MAX_DEPTH];
-
-/// Locks the meters of a line. Everyone locks from a child up to its top, so nobody waits in a circle.
-#[inline]
-fn lock(line: &[Arc<AccountCell>]) -> Locked<'_> {
-    let mut locked: Locked<'_> = Default::default();
-    for (slot, cell) in locked.iter_mut().zip(line) {
-        *slot = Some(cell.meters.lock());
+impl Team {
+    /// Whether nothing is drawn that could still be used.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.meters.lock().hot.iter().all(|hot| hot.rest == 0)
     }
-    locked
 }
 
-fn counters<'l>(locked: &'l mut Locked<'_>) -> impl Iterator<Item = &'l mut Counter> {
-    locked.iter_mut().flatten().flat_map(|meters| meters.counters.iter_mut())
-}
-
-fn charge(locked: &mut Locked<'_>, count: u64) -> Option<u64> {
-    let mut left = u64::MAX;
-    for counter in counters(locked) {
-        counter.rest -= count;
-        if counter.limit != u64::MAX {
-            left = left.min(counter.limit.saturating_sub(counter.used()));
-        }
+impl Meters {
+    fn pair(&self, place: usize) -> Result<(&Hot, &Cold), Error> {
+        self.hot.get(place).zip(self.cold.get(place)).ok_or_else(lost_place)
     }
-    (left != u64::MAX).then_some(left)
-}
 
-impl Engine {
-    /// Charges `count` to every counter of the line, or none, when memory alone can tell; none when it cannot.
+    fn pair_mut(&mut self, place: usize) -> Result<(&mut Hot, &mut Cold), Error> {
+        self.hot.get_mut(place).zip(self.cold.get_mut(place)).ok_or_else(lost_place)
+    }
+
+    /// Charges `count` to every counter, or to none; none where one of them does not cover it. Also whether one runs low.
     #[inline]
-    pub(crate) fn charge_in_memory(&self, line: &[Arc<AccountCell>], count: u64) -> Option<Decision> {
-        let now_ms = self.clock.now_ms();
-        self.charge_locked(&mut lock(line), line, count, now_ms)
-    }
-
-    #[inline]
-    fn charge_locked(&self, locked: &mut Locked<'_>, line: &[Arc<AccountCell>], count: u64, now_ms: u64) -> Option<Decision> {
-        for (meters, cell) in locked.iter().flatten().zip(line) {
-            if meters.stamp != cell.stamp(self) || !meters.counters.iter().all(|counter| counter.covers(count, now_ms)) {
+    fn charge(&mut self, places: &[usize], count: u64, now_ms: u64) -> Option<(Decision, bool)> {
+        for place in places {
+            if !self.hot.get(*place)?.covers(count, now_ms) {
                 return None;
             }
         }
-        Some(Decision { granted: count, refusal: None, remaining: charge(locked, count) })
+        let mut left = u64::MAX;
+        let mut low = false;
+        for place in places {
+            let hot = self.hot.get_mut(*place)?;
+            hot.rest -= count;
+            hot.used += count;
+            low |= hot.rest < hot.low;
+            if hot.limit != u64::MAX {
+                left = left.min(hot.limit.saturating_sub(hot.used));
+            }
+        }
+        Some((Decision { granted: count, refusal: None, remaining: (left != u64::MAX).then_some(left) }, low))
+    }
+}
+
+fn lost_place() -> Error {
+    Error::new(Code::Internal, "a counter has no place")
+}
+
+impl Engine {
+    /// Prepares sending by an account, on behalf of a member where one is named.
+    pub(crate) fn prepare(&self, cell: &Arc<AccountCell>, member: Option<&MemberView>, channel: Channel) -> Result<Prepared, Error> {
+        let stamp = cell.stamp(self);
+        let view = cell.view(self)?;
+        let mut refusal = view.status.refusal();
+        if let (None, Some(member)) = (refusal, member) {
+            let place = self.tree.load().place(channel.permission());
+            refusal = match (member.refusal, place.and_then(|place| member.powers.at(place))) {
+                (Some(code), _) => Some(code),
+                (None, None) => Some(Code::PermissionDenied),
+                (None, Some(_)) => None,
+            };
+        }
+        let mut wanted = Vec::new();
+        for above in std::iter::once(cell).chain(&view.above) {
+            let view = above.view(self)?;
+            wanted.extend(wanted_of(above, &view, channel));
+        }
+        if let Some(member) = member.and_then(|member| member.member.as_ref()) {
+            wanted.extend(self.wanted_of_group(&view, member, channel)?);
+        }
+        self.hold_places(Prepared {
+            stamp,
+            refusal,
+            account: cell.id.clone(),
+            team: view.team.clone(),
+            wanted,
+            places: Box::default(),
+            asked: AtomicBool::new(false),
+        })
     }
 
-    /// Charges `count` to every counter of the line, or none, drawing from the store where needed.
-    pub(crate) fn charge(&self, line: &[Arc<AccountCell>], count: u64) -> Result<Decision, Error> {
-        if let Some(decision) = self.charge_in_memory(line, count) {
+    /// The cap of a member's group, where it has one; owner and administrators are in none (R-GRP-5).
+    fn wanted_of_group(&self, view: &View, member: &Member, channel: Channel) -> Result<Option<Wanted>, Error> {
+        let Some(group) = &member.group else { return Ok(None) };
+        let mut tx = Tx::new(&*self.backend);
+        let Some(group) = tx.get::<Group>(&keys::group(&member.account, group))? else { return Ok(None) };
+        let cap = match channel {
+            Channel::Email => group.caps.email,
+            Channel::Sms => group.caps.sms,
+        };
+        let (name, window) = match (channel, view.group_cap_period) {
+            (Channel::Email, CapPeriod::Month) => ("email_per_month", Window::Month),
+            (Channel::Email, CapPeriod::Year) => ("email_per_year", Window::Year),
+            (Channel::Sms, CapPeriod::Month) => ("sms_per_month", Window::Month),
+            (Channel::Sms, CapPeriod::Year) => ("sms_per_year", Window::Year),
+        };
+        Ok(Some(Wanted {
+            id: MeterId { account: member.account.clone(), scope: MeterScope::Group(group.id), name },
+            window,
+            resolved: Resolved { limit: cap.unwrap_or(Limit::Unlimited), source: Source::Group },
+            stamp: view.stamp,
+            zone: view.zone.clone(),
+        }))
+    }
+
+    /// Finds or makes the counters, and gives them the limits of today.
+    fn hold_places(&self, mut prepared: Prepared) -> Result<Prepared, Error> {
+        let mut meters = prepared.team.meters.lock();
+        let mut places = Vec::with_capacity(prepared.wanted.len());
+        for wanted in &prepared.wanted {
+            let limit = wanted.resolved.limit.ceiling();
+            let place = match meters.places.get(&wanted.id) {
+                Some(place) => *place,
+                None => {
+                    let place = meters.hot.len();
+                    // A window that has ended: the first charge looks into the store.
+                    meters.hot.push(Hot { ends_at_ms: 0, rest: 0, used: 0, limit, low: 0 });
+                    meters.cold.push(Cold {
+                        id: wanted.id.clone(),
+                        window: wanted.window,
+                        source: wanted.resolved.source,
+                        stamp: wanted.stamp,
+                        meter: Meter::default(),
+                        version: 0,
+                        block: 0,
+                        drawn_at_ms: 0,
+                    });
+                    meters.places.insert(wanted.id.clone(), place);
+                    place
+                }
+            };
+            let (hot, cold) = meters.pair_mut(place)?;
+            if wanted.stamp >= cold.stamp {
+                cold.stamp = wanted.stamp;
+                cold.source = wanted.resolved.source;
+                hot.limit = limit;
+            }
+            places.push(place);
+        }
+        drop(meters);
+        prepared.places = places.into_boxed_slice();
+        Ok(prepared)
+    }
+
+    /// Charges `count` to every counter, or none, when memory alone can tell; none when it cannot.
+    #[inline]
+    pub(crate) fn charge_in_memory(&self, prepared: &Arc<Prepared>, count: u64) -> Option<Decision> {
+        let now_ms = self.clock.now_ms();
+        let (decision, low) = prepared.team.meters.lock().charge(&prepared.places, count, now_ms)?;
+        if low && !prepared.asked.swap(true, Ordering::AcqRel) {
+            self.ask_for_blocks(prepared);
+        }
+        Some(decision)
+    }
+
+    #[cold]
+    fn ask_for_blocks(&self, prepared: &Arc<Prepared>) {
+        // With a clock that stands still everything is to be the same in every run.
+        if !self.has_manual_clock() {
+            self.drawer.ask(&self.this, prepared);
+        }
+    }
+
+    /// Draws the next blocks of the counters that run low.
+    pub(crate) fn draw_ahead(&self, prepared: &Prepared) -> Result<(), Error> {
+        let _drawing = prepared.team.drawing.lock();
+        prepared.asked.store(false, Ordering::Release);
+        self.refuse_when_shut()?;
+        let now_ms = self.clock.now_ms();
+        let mut draws = Vec::new();
+        let mut batch = Batch::default();
+        {
+            let mut meters = prepared.team.meters.lock();
+            for place in &prepared.places {
+                let (hot, cold) = meters.pair_mut(*place)?;
+                if hot.rest < hot.low && now_ms < hot.ends_at_ms {
+                    let size = cold.draw_size(hot, 0, now_ms);
+                    if size > 0 {
+                        push_meter(&mut batch, cold, cold.meter.drawn + size)?;
+                        draws.push((*place, size));
+                    }
+                }
+            }
+        }
+        self.draw(prepared, &batch, &draws).map(drop)
+    }
+
+    /// Commits draws and hands them out once they are durable, to whoever holds the lock that is answered.
+    fn draw<'p>(&self, prepared: &'p Prepared, batch: &Batch, draws: &[(usize, u64)]) -> Result<MutexGuard<'p, Meters>, Error> {
+        if draws.is_empty() {
+            return Ok(prepared.team.meters.lock());
+        }
+        match self.backend.commit(batch) {
+            Ok(version) => {
+                self.wait_until_durable(version)?;
+                let mut meters = prepared.team.meters.lock();
+                for (place, size) in draws {
+                    let (hot, cold) = meters.pair_mut(*place)?;
+                    cold.meter.drawn += size;
+                    cold.version = version;
+                    hot.rest += size;
+                    hot.low = if cold.block >= DRAWN_AHEAD_FROM { cold.block / 2 } else { 0 };
+                }
+                Ok(meters)
+            }
+            Err(CommitError::Conflict) => {
+                // Somebody else has written one of them: all are read anew.
+                let mut meters = prepared.team.meters.lock();
+                for place in &prepared.places {
+                    meters.pair_mut(*place)?.0.ends_at_ms = 0;
+                }
+                Ok(meters)
+            }
+            Err(CommitError::Store(error)) => Err(self.store_failure(error.into())),
+        }
+    }
+
+    /// Charges what is asked for to every counter, or nothing, drawing from the store where needed.
+    pub(crate) fn charge(&self, prepared: &Arc<Prepared>, ask: Ask) -> Result<Decision, Error> {
+        if let Some(decision) = self.charge_in_memory(prepared, ask.count) {
             return Ok(decision);
         }
-        let _drawing: Vec<_> = line.iter().map(|cell| cell.drawing.lock()).collect();
+        let _drawing = prepared.team.drawing.lock();
         for _ in 0..ROUNDS {
             self.refuse_when_shut()?;
             let now_ms = self.clock.now_ms();
-            for cell in line {
-                self.bring_up_to_date(cell, now_ms)?;
+            self.roll(prepared, now_ms)?;
+            let mut meters = prepared.team.meters.lock();
+            let mut readings = Vec::with_capacity(prepared.places.len());
+            for place in &prepared.places {
+                let (hot, cold) = meters.pair(*place)?;
+                readings.push(cold.reading(hot));
             }
-            let mut locked = lock(line);
-            let readings: Vec<_> = counters(&mut locked).map(|counter| counter.reading()).collect();
+            let count = ask.count.min(readings.iter().map(send::Reading::left).min().unwrap_or(u64::MAX)).max(ask.min);
             if let Some(refused) = send::refusal(&readings, count) {
-                drop(locked);
-                return self.explain_refusal(line, &readings, refused);
+                return explain_refusal(prepared, &meters, &readings, refused);
             }
-            let draws = plan_draws(&mut locked, count, now_ms);
-            if draws.iter().all(|draw| *draw == 0) {
-                return Ok(Decision { granted: count, refusal: None, remaining: charge(&mut locked, count) });
-            }
-            let batch = draw_batch(line, &mut locked, &draws)?;
-            drop(locked);
-            match self.backend.commit(&batch) {
-                Ok(version) => {
-                    self.wait_until_durable(version)?;
-                    let mut locked = lock(line);
-                    for (counter, draw) in counters(&mut locked).zip(&draws).filter(|(_, draw)| **draw > 0) {
-                        counter.drawn += draw;
-                        counter.rest += draw;
-                        counter.version = version;
-                    }
-                    // Under the same lock: nobody else takes what was drawn for this send.
-                    if let Some(decision) = self.charge_locked(&mut locked, line, count, self.clock.now_ms()) {
-                        return Ok(decision);
-                    }
+            let mut draws = Vec::new();
+            let mut batch = Batch::default();
+            for place in &prepared.places {
+                let (hot, cold) = meters.pair_mut(*place)?;
+                if hot.rest < count {
+                    let size = cold.draw_size(hot, count, now_ms);
+                    push_meter(&mut batch, cold, cold.meter.drawn + size)?;
+                    draws.push((*place, size));
                 }
-                Err(CommitError::Conflict) => lock(line).iter_mut().flatten().for_each(|meters| **meters = Meters::default()),
-                Err(CommitError::Store(error)) => return Err(self.store_failure(error.into())),
+            }
+            if !draws.is_empty() {
+                drop(meters);
+                meters = self.draw(prepared, &batch, &draws)?;
+            }
+            // Under the same lock: nobody else takes what was drawn for this send.
+            if let Some((decision, _)) = meters.charge(&prepared.places, count, self.clock.now_ms()) {
+                return Ok(decision);
             }
         }
         Err(Error::new(Code::Busy, "others keep drawing from the same limits"))
     }
 
-    /// Takes limits from the view and rolls windows that have ended. The store's window counts where it is still open.
-    fn bring_up_to_date(&self, cell: &Arc<AccountCell>, now_ms: u64) -> Result<Arc<View>, Error> {
-        let stamp = cell.stamp(self);
-        let view = cell.view(self)?;
-        let mut meters = cell.meters.lock();
-        for ((counter, name), resolved) in meters.counters.iter_mut().zip(LimitName::SENDING).zip(&view.limits) {
-            counter.limit = resolved.limit.ceiling();
-            if now_ms < counter.ends_at_ms {
-                continue;
+    /// Gives back what was granted at an instant and did not go out, into the windows of that instant that still count (R-QTA-6).
+    ///
+    /// Answers to how many of the counters something came back. In memory only: after a crash it counts as used.
+    pub(crate) fn refund(&self, prepared: &Prepared, count: u64, granted_at_ms: u64) -> Result<usize, Error> {
+        let _drawing = prepared.team.drawing.lock();
+        self.refuse_when_shut()?;
+        self.roll(prepared, self.clock.now_ms())?;
+        let mut meters = prepared.team.meters.lock();
+        let mut refunded = 0;
+        for place in &prepared.places {
+            let (hot, cold) = meters.pair_mut(*place)?;
+            refunded += usize::from(cold.give_back(hot, count, granted_at_ms) > 0);
+        }
+        Ok(refunded)
+    }
+
+    /// Begins the next window of the counters whose window has ended. The store's window counts where it is still open.
+    fn roll(&self, prepared: &Prepared, now_ms: u64) -> Result<(), Error> {
+        for (place, wanted) in prepared.places.iter().zip(&prepared.wanted) {
+            {
+                let meters = prepared.team.meters.lock();
+                if now_ms < meters.pair(*place)?.0.ends_at_ms {
+                    continue;
+                }
             }
-            let record = self.backend.get(&keys::meter(&cell.id, name))?;
+            let record = self.backend.get(&wanted.id.key())?;
             let version = record.as_ref().map_or(0, |record| record.version);
             let stored: Option<Meter> = match record {
                 Some(record) => Some(serde_json::from_slice(&record.value).map_err(|error| {
-                    Error::new(Code::StoreCorrupt, format!("the meter `{}` of `{}` cannot be read: {error}", name.name(), cell.id))
+                    Error::new(Code::StoreCorrupt, format!("the meter `{}` of `{}` cannot be read: {error}", wanted.id.name, wanted.id.account))
                 })?),
                 None => None,
             };
-            let current = match stored {
-                Some(meter) if now_ms < meter.ends_at_ms => meter,
-                _ => {
-                    let last_ends_at_ms = stored.map_or(0, |meter| meter.ends_at_ms);
-                    let (starts_at_ms, ends_at_ms) = name.window().and_then(|kind| window::bounds_after(kind, last_ends_at_ms, now_ms, &view.zone))
-                        .ok_or_else(|| Error::new(Code::Internal, format!("no calendar has the time {now_ms} ms")))?;
-                    Meter { starts_at_ms, ends_at_ms, drawn: 0 }
-                }
-            };
-            counter.starts_at_ms = current.starts_at_ms;
-            counter.ends_at_ms = current.ends_at_ms;
-            counter.drawn = current.drawn;
-            counter.rest = 0;
-            counter.version = version;
+            let mut meters = prepared.team.meters.lock();
+            let (hot, cold) = meters.pair_mut(*place)?;
+            // What this process drew and did not use is known here better than in the store.
+            let stored = stored.map(|meter| if version == cold.version { Meter { drawn: meter.drawn - hot.rest, ..meter } } else { meter });
+            let meter = next_window(stored, wanted.window, now_ms, &wanted.zone)?;
+            hot.ends_at_ms = meter.ends_at_ms;
+            hot.used = meter.drawn + meter.past.iter().map(|(_, used)| used).sum::<u64>();
+            hot.rest = 0;
+            cold.meter = meter;
+            cold.version = version;
         }
-        meters.stamp = stamp;
-        Ok(view)
+        Ok(())
     }
 
-    pub(crate) fn explain_refusal(&self, line: &[Arc<AccountCell>], readings: &[send::Reading], refused: send::Refused) -> Result<Decision, Error> {
-        let remaining = readings.iter().filter(|reading| reading.limit != u64::MAX).map(send::Reading::left).min();
-        let level = refused.index / LimitName::SENDING.len();
-        let place = refused.index % LimitName::SENDING.len();
-        let limit = match (line.get(level), LimitName::SENDING.get(place), readings.get(refused.index)) {
-            (Some(cell), Some(name), Some(reading)) => Some(BindingLimit {
-                name: name.name().to_owned(),
-                scope: scope_name(level).to_owned(),
-                subject: cell.id.to_string(),
-                value: reading.limit,
-                used: reading.used,
-                source: cell.view(self)?.limits.get(place).map_or("", |resolved| resolved.source.name()).to_owned(),
-            }),
-            _ => None,
-        };
-        Ok(Decision::refused(Refusal { code: refused.code, limit, retry_at_ms: refused.retry_at_ms }, remaining))
-    }
-
-    /// How every counter of the line stands now.
-    pub(crate) fn readings(&self, line: &[Arc<AccountCell>]) -> Result<Vec<MeterReading>, Error> {
+    /// How every counter stands now.
+    pub(crate) fn readings(&self, prepared: &Prepared) -> Result<Vec<MeterReading>, Error> {
         let now_ms = self.clock.now_ms();
-        let _drawing: Vec<_> = line.iter().map(|cell| cell.drawing.lock()).collect();
-        let mut readings = Vec::new();
-        for cell in line {
-            let view = self.bring_up_to_date(cell, now_ms)?;
-            let meters = cell.meters.lock();
-            readings.extend(meters.counters.iter().zip(LimitName::SENDING).map(|(counter, name)| MeterReading {
-                cell: cell.clone(),
-                view: view.clone(),
-                name,
-                starts_at_ms: counter.starts_at_ms,
-                reading: counter.reading(),
-            }));
+        let _drawing = prepared.team.drawing.lock();
+        self.roll(prepared, now_ms)?;
+        let meters = prepared.team.meters.lock();
+        let mut readings = Vec::with_capacity(prepared.places.len());
+        for (place, wanted) in prepared.places.iter().zip(&prepared.wanted) {
+            let (hot, cold) = meters.pair(*place)?;
+            readings.push(MeterReading {
+                id: cold.id.clone(),
+                resolved: wanted.resolved,
+                starts_at_ms: cold.meter.starts_at_ms,
+                ends_at_ms: cold.meter.ends_at_ms,
+                reading: cold.reading(hot),
+            });
         }
         Ok(readings)
     }
 
-    /// Gives back what was drawn and not used. From here on nothing is granted from memory.
-    pub(crate) fn give_blocks_back(&self) -> Result<(), Error> {
-        for cell in self.cells.all() {
-            let _drawing = cell.drawing.lock();
-            let mut batch = Batch::default();
-            {
-                let mut meters = cell.meters.lock();
-                for (counter, name) in meters.counters.iter_mut().zip(LimitName::SENDING).filter(|(counter, _)| counter.rest > 0) {
-                    counter.drawn -= counter.rest;
-                    counter.rest = 0;
-                    push_meter(&mut batch, &cell, name, counter, 0)?;
+    /// What stops `count`, with the readings that say so; charges nothing.
+    pub(crate) fn refusal_of(&self, prepared: &Prepared, readings: &[MeterReading], count: u64) -> Result<Option<Refusal>, Error> {
+        let plain: Vec<_> = readings.iter().map(|reading| reading.reading.clone()).collect();
+        let Some(refused) = send::refusal(&plain, count) else { return Ok(None) };
+        let meters = prepared.team.meters.lock();
+        Ok(explain_refusal(prepared, &meters, &plain, refused)?.refusal.map(|refusal| *refusal))
+    }
+
+    /// Gives back what was drawn for an account's team and not used. From here on nothing is granted from memory.
+    pub(crate) fn give_blocks_back(&self, team: &Team) -> Result<(), Error> {
+        let _drawing = team.drawing.lock();
+        let mut batches = vec![Batch::default()];
+        {
+            let mut meters = team.meters.lock();
+            let Meters { hot, cold, .. } = &mut *meters;
+            for (hot, cold) in hot.iter_mut().zip(cold) {
+                if batches.last().is_none_or(|batch| batch.writes.len() >= GIVEN_BACK_AT_ONCE) {
+                    batches.push(Batch::default());
                 }
-                *meters = Meters::default();
+                if hot.rest > 0
+                    && let Some(batch) = batches.last_mut()
+                {
+                    push_meter(batch, cold, cold.meter.drawn - hot.rest)?;
+                }
+                // Drawn anew, from the store, by whoever is still there.
+                *hot = Hot { ends_at_ms: 0, rest: 0, ..*hot };
+                cold.version = u64::MAX;
             }
-            if !batch.writes.is_empty() {
-                match self.backend.commit(&batch) {
-                    Ok(_) | Err(CommitError::Conflict) => {}
-                    Err(CommitError::Store(error)) => return Err(error.into()),
-                }
+        }
+        for batch in batches.iter().filter(|batch| !batch.writes.is_empty()) {
+            match self.backend.commit(batch) {
+                // Another has written one of the records since: what we had of all of them counts as spent.
+                Ok(_) | Err(CommitError::Conflict) => {}
+                Err(CommitError::Store(error)) => return Err(error.into()),
             }
         }
         Ok(())
     }
 }
 
-/// Whose limit it is, by the place in the line.
-pub(crate) fn scope_name(level: usize) -> &'static str {
-    if level == 0 { "account" } else { "ancestor" }
+/// The counters of one account.
+fn wanted_of<'a>(cell: &'a AccountCell, view: &'a View, channel: Channel) -> impl Iterator<Item = Wanted> + 'a {
+    channel.limits().into_iter().filter_map(|limit| {
+        Some(Wanted {
+            id: MeterId { account: cell.id.clone(), scope: MeterScope::Account, name: limit.name() },
+            window: limit.window()?,
+            resolved: view.limit(limit),
+            stamp: view.stamp,
+            zone: view.zone.clone(),
+        })
+    })
 }
 
-fn plan_draws(locked: &mut Locked<'_>, count: u64, now_ms: u64) -> Vec<u64> {
-    counters(locked).map(|counter| if counter.rest < count { counter.draw_size(count, now_ms) } else { 0 }).collect()
-}
-
-fn draw_batch(line: &[Arc<AccountCell>], locked: &mut Locked<'_>, draws: &[u64]) -> Result<Batch, Error> {
-    let mut batch = Batch::default();
-    let names = line.iter().flat_map(|cell| LimitName::SENDING.map(|name| (cell, name)));
-    for ((counter, (cell, name)), draw) in counters(locked).zip(names).zip(draws).filter(|(_, draw)| **draw > 0) {
-        push_meter(&mut batch, cell, name, counter, *draw)?;
+/// The window that is drawn from at `now_ms`, after the one in the store.
+fn next_window(stored: Option<Meter>, kind: Window, now_ms: u64, zone: &TimeZone) -> Result<Meter, Error> {
+    let mut last = stored.unwrap_or_default();
+    if kind == Window::RollingHour {
+        last.past.retain(|(until, _)| now_ms < *until);
     }
-    Ok(batch)
+    if now_ms < last.ends_at_ms {
+        return Ok(last);
+    }
+    let (starts_at_ms, ends_at_ms) = window::bounds_after(kind, last.ends_at_ms, now_ms, zone)
+        .ok_or_else(|| Error::new(Code::Internal, format!("no calendar has the time {now_ms} ms")))?;
+    let mut past = Vec::new();
+    if kind == Window::RollingHour {
+        past = last.past;
+        let until = window::counts_until(last.ends_at_ms);
+        if last.drawn > 0 && now_ms < until {
+            past.push((until, last.drawn));
+        }
+    }
+    Ok(Meter { starts_at_ms, ends_at_ms, drawn: 0, past })
 }
 
-fn push_meter(batch: &mut Batch, cell: &AccountCell, name: LimitName, counter: &Counter, draw: u64) -> Result<(), Error> {
-    let meter = Meter { starts_at_ms: counter.starts_at_ms, ends_at_ms: counter.ends_at_ms, drawn: counter.drawn + draw };
+fn explain_refusal(prepared: &Prepared, meters: &Meters, readings: &[send::Reading], refused: send::Refused) -> Result<Decision, Error> {
+    let remaining = readings.iter().filter(|reading| reading.limit != u64::MAX).map(send::Reading::left).min();
+    let place = prepared.places.get(refused.index).ok_or_else(lost_place)?;
+    let (hot, cold) = meters.pair(*place)?;
+    let limit = BindingLimit {
+        name: cold.id.name.to_owned(),
+        scope: cold.id.scope_name(&prepared.account).to_owned(),
+        subject: cold.id.subject().to_string(),
+        value: hot.limit,
+        used: hot.used,
+        source: cold.source.name().to_owned(),
+    };
+    Ok(Decision::refused(Refusal { code: refused.code, limit: Some(limit), retry_at_ms: refused.retry_at_ms }, remaining))
+}
+
+fn push_meter(batch: &mut Batch, cold: &Cold, drawn: u64) -> Result<(), Error> {
+    let meter = Meter { drawn, ..cold.meter.clone() };
     let bytes = serde_json::to_vec(&meter).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
-    let key = keys::meter(&cell.id, name);
-    batch.expected.push((key.clone(), counter.version));
+    let key = cold.id.key();
+    batch.expected.push((key.clone(), cold.version));
     batch.writes.push((key, Some(bytes)));
     Ok(())
 }

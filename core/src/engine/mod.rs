@@ -3,6 +3,8 @@
 pub(crate) mod authority;
 mod clock;
 pub(crate) mod consistency;
+mod drawer;
+mod due;
 pub(crate) mod keys;
 pub(crate) mod meters;
 pub(crate) mod people;
@@ -23,11 +25,12 @@ use crate::options::{Durability, Edition, OpenOptions};
 use crate::store::{Backend, CommitError};
 use arc_swap::ArcSwap;
 use clock::{Clock, IdSource};
-use token::TokenKey;
+use drawer::Drawer;
 use parking_lot::{Mutex, RecursiveRwLock};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use token::TokenKey;
 use view::{AccountCell, Cells};
 
 /// How often an operation runs again when others changed what it read.
@@ -50,6 +53,11 @@ pub(crate) struct Engine {
     /// Raised by changes that any account may depend on: roles, packages, accounts with children.
     pub(crate) epoch: AtomicU64,
     pub(crate) cells: Cells,
+    drawer: Drawer,
+    /// Itself, for the thread that draws in the background.
+    this: Weak<Engine>,
+    /// When the first of what is scheduled becomes due; see [`due`].
+    next_due_ms: AtomicU64,
     shut: AtomicBool,
     poisoned: AtomicBool,
     fork_generation: u64,
@@ -109,16 +117,21 @@ impl Ctx<'_> {
 }
 
 impl Engine {
-    pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Engine, Error> {
+    pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
         let backend = if path.as_os_str() == ":memory:" {
             crate::store::memory()?
         } else {
             let sled = crate::store::SledOptions { cache_bytes: options.cache_mib << 20, create: options.create };
             crate::store::sled(path, &sled)?
         };
+        Engine::on(backend, path, options)
+    }
+
+    fn on(backend: Box<dyn Backend>, path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
         let tokens = token_key(path, options, &*backend)?;
         let tree = view::permission_tree(&mut Tx::new(&*backend))?;
-        Ok(Engine {
+        let next_due_ms = due::first(&mut Tx::new(&*backend))?;
+        Ok(Arc::new_cyclic(|this| Engine {
             backend,
             clock: match options.manual_clock_ms() {
                 Some(now_ms) => Clock::Manual(AtomicU64::new(now_ms)),
@@ -135,11 +148,14 @@ impl Engine {
             commits: RecursiveRwLock::new(()),
             tree: ArcSwap::from_pointee(tree),
             epoch: AtomicU64::new(0),
-            cells: Cells::default(),
+            cells: Cells::new(options.cache_mib << 20),
+            drawer: Drawer::default(),
+            this: this.clone(),
+            next_due_ms: AtomicU64::new(next_due_ms),
             shut: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
             fork_generation: tenantry_fork::generation(),
-        })
+        }))
     }
 
     /// Runs an operation as an actor.
@@ -168,14 +184,22 @@ impl Engine {
         Ctx { engine: self, actor, now_ms: self.clock.now_ms(), tx: Tx::new(&*self.backend) }
     }
 
-    /// Runs and commits; another that changed the same records first makes it run again.
+    /// Runs an operation that writes.
     fn write<O: Operation>(&self, actor: &Actor, request: O) -> Result<(O::Answer, u64), Error> {
         let _alone = self.writer.lock();
+        self.commit(actor, |ctx| {
+            self.authorise(ctx, &request)?;
+            request.clone().run(ctx)
+        })
+    }
+
+    /// Runs and commits, for whoever holds the lock of the writer; another that changed the same records first makes it run
+    /// again.
+    fn commit<T>(&self, actor: &Actor, run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>) -> Result<(T, u64), Error> {
         for _ in 0..ROUNDS {
             self.refuse_when_shut()?;
             let mut ctx = self.ctx(actor);
-            self.authorise(&mut ctx, &request)?;
-            let answer = request.clone().run(&mut ctx)?;
+            let answer = run(&mut ctx)?;
             let (batch, touched) = ctx.tx.finish();
             let Some(batch) = batch else { return Ok((answer, 0)) };
             let committed = {
@@ -205,7 +229,14 @@ impl Engine {
             self.epoch.fetch_add(1, Ordering::AcqRel);
         }
         for account in &touched.gone {
+            // The accounts that were below it may go on in a tree of their own, which knows nothing of these blocks.
+            if let Some(view) = self.cells.get(account.as_str()).and_then(|cell| cell.last_view()) {
+                self.give_blocks_back(&view.team)?;
+            }
             self.cells.remove(account);
+        }
+        if let Some(at_ms) = touched.due_ms {
+            self.next_due_ms.fetch_min(at_ms, Ordering::AcqRel);
         }
         Ok(())
     }
@@ -272,8 +303,9 @@ impl Engine {
         if self.shut.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        self.drawer.end();
         let _alone = self.writer.lock();
-        let given_back = if self.is_poisoned() { Ok(()) } else { self.give_blocks_back() };
+        let given_back = if self.is_poisoned() { Ok(()) } else { self.cells.teams().iter().try_for_each(|team| self.give_blocks_back(team)) };
         let closed = self.backend.close().map_err(Error::from);
         given_back.and(closed)
     }
@@ -316,7 +348,7 @@ impl Drop for Engine {
             // The threads of sled do not exist here: dropping it would wait for them for ever.
             self.backend.abandon();
         } else {
-            self.cells.cut_circles();
+            self.drawer.end();
         }
     }
 }

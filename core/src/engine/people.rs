@@ -56,6 +56,35 @@ pub(crate) fn span(account: &str, order: Order, prefix: &str) -> (Vec<u8>, Vec<u
     (from, until)
 }
 
+/// What a list of people looks at, one index after the other: without a text to search for the one that it is ordered by,
+/// with one the parts of all of them that begin with it.
+pub(crate) struct Search {
+    orders: Vec<Order>,
+    prefix: String,
+}
+
+impl Search {
+    pub(crate) fn new(order: Order, text: Option<&str>) -> Search {
+        let mut orders = vec![order];
+        if text.is_some() {
+            orders.extend(Order::ALL.into_iter().filter(|other| *other != order));
+        }
+        Search { orders, prefix: text.map(keys::orderable).unwrap_or_default() }
+    }
+
+    /// The spans to walk over in the list of an account, or of the platform.
+    pub(crate) fn spans(&self, account: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.orders.iter().map(|order| span(account, *order, &self.prefix)).collect()
+    }
+
+    /// Whether an entry is the first at which a user is found: whoever is found in several ways is listed once.
+    pub(crate) fn is_first(&self, key: &[u8], user: &User) -> bool {
+        let found_by = key.split(|byte| *byte == 0).nth(2).unwrap_or_default();
+        let earlier = self.orders.iter().take_while(|order| order.name().as_bytes() != found_by);
+        earlier.into_iter().all(|order| !order.text(user).starts_with(&self.prefix))
+    }
+}
+
 /// The entries of a user in one list.
 pub(crate) fn entries(account: &str, user: &User) -> [Vec<u8>; 3] {
     Order::ALL.map(|order| keys::person(account, order.name(), &order.text(user), &user.id))

@@ -27,6 +27,8 @@ pub(crate) struct Touched {
     pub(crate) gone: BTreeSet<Id>,
     pub(crate) everything: bool,
     pub(crate) permission_tree: bool,
+    /// The first instant at which something becomes due.
+    pub(crate) due_ms: Option<u64>,
 }
 
 impl<'a> Tx<'a> {
@@ -131,6 +133,11 @@ impl<'a> Tx<'a> {
     pub(crate) fn touch_permission_tree(&mut self) {
         self.touched.permission_tree = true;
         self.touched.everything = true;
+    }
+
+    /// Something becomes due at this instant once this is committed.
+    pub(crate) fn touch_due(&mut self, at_ms: u64) {
+        self.touched.due_ms = Some(self.touched.due_ms.map_or(at_ms, |first| first.min(at_ms)));
     }
 
     /// What to commit; none when nothing was written.

@@ -2,18 +2,21 @@
 //!
 //! A cell is out of date as soon as the sum of the platform's epoch and its own has moved; both only ever grow.
 
-use super::meters::Meters;
+use super::meters::{Prepared, Team};
 use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
-    Account, BuiltIn, HoldReason, HostNode, Id, Limit, LimitName, Limits, Member, Package, PermissionTree, PolicyRecord, Role, RoleScope, User,
+    Account, BuiltIn, CapPeriod, Channel, HoldReason, HostNode, Id, Limit, LimitName, Limits, Member, Package, PermissionTree, PolicyRecord, Role,
+    RoleScope, User,
 };
 use crate::rules::account::{Status, effective_status};
 use crate::rules::limit::{Source, candidates};
-use crate::rules::role::{Powers, powers};
+use crate::rules::role::Powers;
 use arc_swap::ArcSwapOption;
+use foldhash::fast::RandomState;
 use jiff::tz::TimeZone;
-use parking_lot::{Mutex, RwLock};
+use once_cell::sync::OnceCell;
+use parking_lot::RwLock;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,28 +27,54 @@ pub(crate) const MAX_DEPTH: usize = 8;
 const MAX_MEMBERS_CACHED: usize = 10_000;
 const SHARDS: usize = 16;
 
+/// Sending prepared by e-mail and by text message.
+#[derive(Default)]
+struct PerChannel {
+    email: ArcSwapOption<Prepared>,
+    sms: ArcSwapOption<Prepared>,
+}
+
+impl PerChannel {
+    fn of(&self, channel: Channel) -> &ArcSwapOption<Prepared> {
+        match channel {
+            Channel::Email => &self.email,
+            Channel::Sms => &self.sms,
+        }
+    }
+
+    fn clear(&self) {
+        self.email.store(None);
+        self.sms.store(None);
+    }
+}
+
 /// An account in memory.
 pub(crate) struct AccountCell {
     pub(crate) id: Id,
     epoch: AtomicU64,
     view: ArcSwapOption<View>,
-    members: RwLock<HashMap<Id, Arc<MemberView>>>,
-    pub(crate) meters: Mutex<Meters>,
-    /// Held by whoever draws from the store for this account.
-    pub(crate) drawing: Mutex<()>,
+    members: RwLock<HashMap<Id, Arc<MemberView>, RandomState>>,
+    /// Sending by the host itself, prepared, for each channel.
+    prepared: PerChannel,
+    /// The meters of the whole tree, where this is its top account.
+    team: OnceCell<Arc<Team>>,
 }
 
 /// What counts for an account now.
 pub(crate) struct View {
-    stamp: u64,
+    account: Id,
+    pub(crate) stamp: u64,
     pub(crate) status: Status,
     /// In the order of [`LimitName::ALL`].
     pub(crate) limits: [Resolved; LimitName::COUNT],
     pub(crate) zone: TimeZone,
-    /// The account itself and those above it, up to the top.
-    pub(crate) line: Vec<Arc<AccountCell>>,
+    /// The accounts above, up to the top.
+    pub(crate) above: Vec<Arc<AccountCell>>,
+    /// The meters of the tree.
+    pub(crate) team: Arc<Team>,
     ceiling: Option<Powers>,
     role_scope: RoleScope,
+    pub(crate) group_cap_period: CapPeriod,
     /// Whether the owner may enter in spite of the status (R-ACC-3).
     owner_may_enter: bool,
 }
@@ -65,27 +94,58 @@ pub(crate) struct MemberView {
     pub(crate) powers: Powers,
     /// The membership; none for who reaches the account from above.
     pub(crate) member: Option<Arc<Member>>,
+    /// Sending by this member, prepared, for each channel.
+    prepared: PerChannel,
+}
+
+/// What a user may do in an account now, and why they may do anything there.
+pub(crate) struct Judged {
+    /// Why they may do nothing at all.
+    pub(crate) refusal: Option<Code>,
+    pub(crate) powers: Powers,
+    /// The membership that counts: of this account, or of the one above from which they reach it.
+    pub(crate) member: Member,
 }
 
 impl View {
     /// What a user holds here before the ceiling, and by which membership: of this account, or as one who manages the team
     /// of an account above (R-SES-5, R-TEA-2).
-    fn held(&self, tx: &mut Tx<'_>, tree: &PermissionTree, user: &Id) -> Result<Option<(Powers, Member)>, Error> {
-        for (level, cell) in self.line.iter().enumerate() {
-            let Some(member) = tx.get::<Member>(&keys::member(&cell.id, user))? else { continue };
+    fn held(&self, tx: &mut Tx<'_>, papers: &mut Papers<'_>, user: &Id) -> Result<Option<(Powers, Member)>, Error> {
+        for (level, id) in std::iter::once(&self.account).chain(self.above.iter().map(|cell| &cell.id)).enumerate() {
+            let Some(member) = tx.get::<Member>(&keys::member(id, user))? else { continue };
             if level == 0 {
-                let by_package = self.role_scope == RoleScope::Package && !member.owner;
-                let held = if by_package { Powers::all(tree) } else { powers_on_paper(tx, tree, &member)? };
-                // Without a package there is no role to have.
-                let held = if by_package && self.ceiling.is_none() { Powers::none(tree) } else { held };
+                let held = match (self.is_by_package(&member), &self.ceiling) {
+                    (false, _) => papers.of(tx, &member)?,
+                    (true, Some(_)) => Powers::all(papers.tree),
+                    // Without a package there is no role to have.
+                    (true, None) => Powers::none(papers.tree),
+                };
                 return Ok(Some((held, member)));
             }
-            let held = powers_on_paper(tx, tree, &member)?;
-            if tree.place(super::authority::TEAM_PERMISSION).is_some_and(|place| held.at(place).is_some()) {
+            let held = papers.of(tx, &member)?;
+            if papers.tree.place(super::authority::TEAM_PERMISSION).is_some_and(|place| held.at(place).is_some()) {
                 return Ok(Some((held, member)));
             }
         }
         Ok(None)
+    }
+
+    /// Whether a membership of this account has its powers from the package, by policy `role_scope` (R-INV-8).
+    pub(crate) fn is_by_package(&self, member: &Member) -> bool {
+        self.role_scope == RoleScope::Package && !member.owner
+    }
+
+    /// What a user may do here now, and by which membership; none for a stranger.
+    pub(crate) fn judge(&self, tx: &mut Tx<'_>, papers: &mut Papers<'_>, user: &Id) -> Result<Option<Judged>, Error> {
+        let Some((held, member)) = self.held(tx, papers, user)? else { return Ok(None) };
+        let disabled = tx.get::<User>(&keys::user(user))?.is_none_or(|user| user.disabled);
+        let refusal = match self.status.refusal() {
+            Some(code) if !(member.owner && self.owner_may_enter) => Some(code),
+            _ if disabled => Some(Code::UserDisabled),
+            _ if member.disabled => Some(Code::MemberDisabled),
+            _ => None,
+        };
+        Ok(Some(Judged { refusal, powers: self.under_ceiling(held), member }))
     }
 
     fn under_ceiling(&self, held: Powers) -> Powers {
@@ -97,7 +157,7 @@ impl View {
 
     /// What somebody may do here who manages the team from above; the status of the account does not keep them out.
     pub(crate) fn member_from_above(&self, paper: Powers) -> MemberView {
-        MemberView { stamp: self.stamp, refusal: None, powers: self.under_ceiling(paper), member: None }
+        MemberView { stamp: self.stamp, refusal: None, powers: self.under_ceiling(paper), member: None, prepared: PerChannel::default() }
     }
 
     /// The value of a limit of the account itself.
@@ -108,14 +168,14 @@ impl View {
 }
 
 impl AccountCell {
-    fn new(id: Id) -> AccountCell {
+    fn new(id: Id, epoch: u64) -> AccountCell {
         AccountCell {
             id,
-            epoch: AtomicU64::new(0),
+            epoch: AtomicU64::new(epoch),
             view: ArcSwapOption::empty(),
-            members: RwLock::new(HashMap::new()),
-            meters: Mutex::new(Meters::default()),
-            drawing: Mutex::new(()),
+            members: RwLock::new(HashMap::default()),
+            prepared: PerChannel::default(),
+            team: OnceCell::new(),
         }
     }
 
@@ -155,29 +215,58 @@ impl AccountCell {
         let tree = engine.tree.load();
         let mut ceiling: Option<Powers> = None;
         for role in packages.iter().flatten().filter_map(|package| package.role.as_ref()) {
-            let most = powers(&tree, &role_with_includes(&mut tx, role)?);
+            let most = role_powers(&mut tx, &tree, role)?;
             ceiling = Some(match ceiling {
                 Some(lower) => lower.under(&most),
                 None => most,
             });
         }
         let zone_name = line.first().map_or("UTC", |account| account.time_zone.as_str());
-        let mut cells = vec![self.clone()];
-        for account in line.iter().skip(1) {
-            cells.push(engine.cells.get_or_insert(&account.id));
-        }
+        let above: Vec<_> = line.iter().skip(1).map(|account| engine.cells.get_or_insert(&account.id)).collect();
         let view = Arc::new(View {
+            account: self.id.clone(),
             stamp,
             status: effective_status(&line),
             limits,
             zone: crate::rules::window::zone(zone_name).unwrap_or(TimeZone::UTC),
-            line: cells,
+            team: above.last().unwrap_or(self).team.get_or_init(Arc::default).clone(),
+            above,
             ceiling,
             role_scope: policies.role_scope,
+            group_cap_period: policies.group_cap_period,
             owner_may_enter: policies.billing_hold_owner_enters && held_for_billing_alone(&line),
         });
         self.view.store(Some(view.clone()));
         Ok(view)
+    }
+
+    /// The view as it was when it was last asked for.
+    pub(crate) fn last_view(&self) -> Option<Arc<View>> {
+        self.view.load_full()
+    }
+
+    /// Sending by the account, on behalf of a member where one is named, prepared once for all that ask by ids.
+    pub(crate) fn sending(self: &Arc<AccountCell>, engine: &Engine, user: Option<&str>, channel: Channel) -> Result<Arc<Prepared>, Error> {
+        let member = user.map(|user| self.member(engine, user)).transpose()?;
+        let kept = member.as_ref().map_or(&self.prepared, |member| &member.prepared).of(channel);
+        let stamp = self.stamp(engine);
+        if let Some(prepared) = kept.load_full().filter(|prepared| prepared.stamp == stamp) {
+            return Ok(prepared);
+        }
+        let prepared = Arc::new(engine.prepare(self, member.as_deref(), channel)?);
+        kept.store(Some(prepared.clone()));
+        Ok(prepared)
+    }
+
+    /// Whether somebody else holds the account in memory, or its meters hold something. What it keeps at hand is dropped.
+    fn is_in_use(self: &Arc<AccountCell>) -> bool {
+        if Arc::strong_count(self) > 1 {
+            return true;
+        }
+        self.view.store(None);
+        self.prepared.clear();
+        self.members.write().clear();
+        self.team.get().is_some_and(|team| Arc::strong_count(team) > 1 || !team.is_idle())
     }
 
     /// What a member may do now; `not_member` as the refusal of those who are none.
@@ -191,20 +280,18 @@ impl AccountCell {
         let tree = engine.tree.load();
         let _whole = engine.commits.read();
         let mut tx = Tx::new(&*engine.backend);
-        let Some((held, member)) = view.held(&mut tx, &tree, &user)? else {
+        let Some(Judged { refusal, powers, member }) = view.judge(&mut tx, &mut Papers::new(&tree), &user)? else {
             // Not kept: strangers are without number.
-            return Ok(Arc::new(MemberView { stamp, refusal: Some(Code::NotMember), powers: Powers::none(&tree), member: None }));
+            return Ok(Arc::new(MemberView {
+                stamp,
+                refusal: Some(Code::NotMember),
+                powers: Powers::none(&tree),
+                member: None,
+                prepared: PerChannel::default(),
+            }));
         };
-        let disabled = tx.get::<User>(&keys::user(&user))?.is_none_or(|user| user.disabled);
-        let refusal = match view.status.refusal() {
-            Some(code) if !(member.owner && view.owner_may_enter) => Some(code),
-            _ if disabled => Some(Code::UserDisabled),
-            _ if member.disabled => Some(Code::MemberDisabled),
-            _ => None,
-        };
-        let powers = view.under_ceiling(held);
         let member = (member.account == self.id).then(|| Arc::new(member));
-        let member = Arc::new(MemberView { stamp, refusal, powers, member });
+        let member = Arc::new(MemberView { stamp, refusal, powers, member, prepared: PerChannel::default() });
         let mut members = self.members.write();
         if members.len() >= MAX_MEMBERS_CACHED {
             members.clear();
@@ -214,15 +301,25 @@ impl AccountCell {
     }
 }
 
-/// The accounts in memory, by id.
-#[derive(Default)]
+/// The accounts in memory, by id; those that nobody uses go when there are too many.
 pub(crate) struct Cells {
-    shards: [RwLock<HashMap<Id, Arc<AccountCell>>>; SHARDS],
-    hasher: std::hash::RandomState,
+    shards: [RwLock<HashMap<Id, Arc<AccountCell>, RandomState>>; SHARDS],
+    hasher: RandomState,
+    most_in_shard: usize,
+    /// No epoch of an account that went was higher: one that comes back begins here, so that its stamps still only grow.
+    epoch_floor: AtomicU64,
 }
 
 impl Cells {
-    fn shard(&self, id: &str) -> &RwLock<HashMap<Id, Arc<AccountCell>>> {
+    /// Room for accounts in this much memory.
+    pub(crate) fn new(bytes: u64) -> Cells {
+        /// What an account in memory takes, with a view and a few members.
+        const CELL_BYTES: u64 = 4096;
+        let most = usize::try_from(bytes / CELL_BYTES).unwrap_or(usize::MAX);
+        Cells { shards: Default::default(), hasher: RandomState::default(), most_in_shard: (most / SHARDS).max(16), epoch_floor: AtomicU64::new(0) }
+    }
+
+    fn shard(&self, id: &str) -> &RwLock<HashMap<Id, Arc<AccountCell>, RandomState>> {
         use std::hash::BuildHasher;
         let at = usize::try_from(self.hasher.hash_one(id) % SHARDS as u64).unwrap_or(0);
         let [first, ..] = &self.shards;
@@ -237,22 +334,35 @@ impl Cells {
         if let Some(cell) = self.get(id.as_str()) {
             return cell;
         }
-        self.shard(id.as_str()).write().entry(id.clone()).or_insert_with(|| Arc::new(AccountCell::new(id.clone()))).clone()
+        let mut shard = self.shard(id.as_str()).write();
+        if shard.len() >= self.most_in_shard {
+            self.make_room(&mut shard);
+        }
+        shard.entry(id.clone()).or_insert_with(|| Arc::new(AccountCell::new(id.clone(), self.epoch_floor.load(Ordering::Acquire)))).clone()
+    }
+
+    /// Forgets the accounts of a shard that nobody uses now; half of them, so that this is seldom.
+    fn make_room(&self, shard: &mut HashMap<Id, Arc<AccountCell>, RandomState>) {
+        let mut going = shard.len() / 2;
+        shard.retain(|_, cell| {
+            if going == 0 || cell.is_in_use() {
+                return true;
+            }
+            going -= 1;
+            self.epoch_floor.fetch_max(cell.epoch.load(Ordering::Acquire), Ordering::AcqRel);
+            false
+        });
     }
 
     pub(crate) fn remove(&self, id: &Id) {
         if let Some(cell) = self.shard(id.as_str()).write().remove(id) {
-            cell.view.store(None);
+            self.epoch_floor.fetch_max(cell.epoch.load(Ordering::Acquire), Ordering::AcqRel);
         }
     }
 
-    /// A view holds the accounts of its line, its own included: until the circle is cut neither is freed.
-    pub(crate) fn cut_circles(&self) {
-        self.all().iter().for_each(|cell| cell.view.store(None));
-    }
-
-    pub(crate) fn all(&self) -> Vec<Arc<AccountCell>> {
-        self.shards.iter().flat_map(|shard| shard.read().values().cloned().collect::<Vec<_>>()).collect()
+    /// The meters of every tree of accounts.
+    pub(crate) fn teams(&self) -> Vec<Arc<Team>> {
+        self.shards.iter().flat_map(|shard| shard.read().values().filter_map(|cell| cell.team.get().cloned()).collect::<Vec<_>>()).collect()
     }
 
     /// The account is to be looked at again.
@@ -287,11 +397,32 @@ pub(crate) fn powers_on_paper(tx: &mut Tx<'_>, tree: &PermissionTree, member: &M
     }
 }
 
+/// What roles allow on paper, each worked out once however many members of a list have it.
+pub(crate) struct Papers<'a> {
+    pub(crate) tree: &'a PermissionTree,
+    roles: HashMap<Id, Powers>,
+}
+
+impl<'a> Papers<'a> {
+    pub(crate) fn new(tree: &'a PermissionTree) -> Papers<'a> {
+        Papers { tree, roles: HashMap::new() }
+    }
+
+    /// As [`powers_on_paper`].
+    fn of(&mut self, tx: &mut Tx<'_>, member: &Member) -> Result<Powers, Error> {
+        let Some(role) = member.role.as_ref().filter(|_| !member.owner) else { return powers_on_paper(tx, self.tree, member) };
+        if let Some(known) = self.roles.get(role) {
+            return Ok(known.clone());
+        }
+        let held = powers_on_paper(tx, self.tree, member)?;
+        self.roles.insert(role.clone(), held.clone());
+        Ok(held)
+    }
+}
+
 /// What a role allows to a member of an account.
 pub(crate) fn role_powers(tx: &mut Tx<'_>, tree: &PermissionTree, role: &Id) -> Result<Powers, Error> {
-    let roles = role_with_includes(tx, role)?;
-    let held = powers(tree, &roles).within_accounts(tree);
-    Ok(if roles.first().is_some_and(|role| role.administrator) { held.everywhere() } else { held })
+    Ok(crate::rules::role::role_powers(tree, &role_with_includes(tx, role)?).within_accounts(tree))
 }
 
 /// A role: built in, or stored.

@@ -56,6 +56,11 @@ impl Error {
         self.0.code
     }
 
+    /// Whether the request was refused. Otherwise something failed, and whoever does many things at once stops here too.
+    pub(crate) fn is_refusal(&self) -> bool {
+        !matches!(self.code().class(), Class::Store | Class::Handle | Class::Internal)
+    }
+
     /// The sentence: lower case, no full stop, what was given in back-ticks.
     pub fn message(&self) -> &str {
         &self.0.message

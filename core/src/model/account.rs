@@ -21,6 +21,9 @@ pub struct Account {
     pub next_package: Option<NextPackage>,
     /// The limits that the account has of its own.
     pub overrides: Limits,
+    /// Those of them that the account above gave, not the platform (R-TEA-9).
+    #[serde(default)]
+    pub allocated: Vec<LimitName>,
     /// Those of them that are a guaranteed part of the parent's (R-TEA-9).
     pub guaranteed: Vec<LimitName>,
     /// The assets that the account has of its own, beside those of its package (R-PKG-5).
@@ -88,6 +91,9 @@ pub struct Hold {
     pub level: HoldLevel,
     /// Who placed it: `system` or a user's id.
     pub placed_by: String,
+    /// The account that whoever placed it acted in; absent for the platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placed_from: Option<Id>,
     /// When, in unix milliseconds.
     pub placed_at_ms: u64,
     /// A remark for people.

@@ -48,4 +48,13 @@ impl Assets {
             AssetKind::BounceAddress => &self.bounce_addresses,
         }
     }
+
+    /// The assets of one kind, to be changed.
+    pub fn of_mut(&mut self, kind: AssetKind) -> &mut Vec<Name> {
+        match kind {
+            AssetKind::Domain => &mut self.domains,
+            AssetKind::Node => &mut self.nodes,
+            AssetKind::BounceAddress => &mut self.bounce_addresses,
+        }
+    }
 }

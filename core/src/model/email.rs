@@ -23,9 +23,7 @@ impl Email {
         let (local, domain) = typed.rsplit_once('@').ok_or("an e-mail address has an `@`")?;
         let local: String = local.nfc().collect::<String>().to_ascii_lowercase();
         check_local(&local)?;
-        let domain = idna::domain_to_ascii_cow(domain.as_bytes(), idna::AsciiDenyList::STD3)
-            .map_err(|_| "the domain of the e-mail address is not a valid host name")?;
-        check_domain(&domain)?;
+        let domain = normal_domain(domain).map_err(|_| "the domain of the e-mail address is not a valid host name")?;
         let key = format!("{local}@{domain}");
         if key.len() > 254 {
             return Err("an e-mail address has at most 254 bytes".to_owned());
@@ -42,6 +40,18 @@ impl Email {
     pub fn key(&self) -> &str {
         &self.key
     }
+
+    /// The domain in normal form.
+    pub fn domain(&self) -> &str {
+        self.key.rsplit_once('@').map_or("", |(_, domain)| domain)
+    }
+}
+
+/// The normal form of a domain: a lower-case A-label.
+pub fn normal_domain(typed: &str) -> Result<String, String> {
+    let wrong = || "not a valid host name".to_owned();
+    let domain = idna::domain_to_ascii_cow(typed.as_bytes(), idna::AsciiDenyList::STD3).map_err(|_| wrong())?;
+    if is_domain(&domain) { Ok(domain.into_owned()) } else { Err(wrong()) }
 }
 
 fn check_local(local: &str) -> Result<(), String> {
@@ -58,14 +68,11 @@ fn check_local(local: &str) -> Result<(), String> {
     }
 }
 
-fn check_domain(domain: &str) -> Result<(), String> {
+fn is_domain(domain: &str) -> bool {
     let labels_fit = domain.split('.').all(|label| (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-'));
     let dotted = domain.contains('.') && !domain.ends_with('.');
     let address = domain.rsplit('.').next().is_some_and(|last| last.chars().all(|c| c.is_ascii_digit()));
-    if !labels_fit || !dotted || address {
-        return Err("the domain of the e-mail address is not a valid host name".to_owned());
-    }
-    Ok(())
+    labels_fit && dotted && !address && domain.len() <= 253
 }
 
 impl TryFrom<String> for Email {

@@ -15,8 +15,8 @@ pub struct Group {
     pub name: Name,
     /// What may be sent by its members together (R-GRP-5).
     pub caps: GroupCaps,
-    /// Its picture.
-    pub avatar: Option<Avatar>,
+    /// Whether it has a picture; that is a record of its own.
+    pub has_avatar: bool,
     /// Raised by every change.
     pub rev: u64,
     /// When it was made.

@@ -21,6 +21,8 @@ pub struct Invitation {
     pub last_name: Option<Name>,
     /// What is offered.
     pub grants: Vec<AccountGrant>,
+    /// The accounts that are offered and all above them: it is listed there, and takes a seat there while it can be accepted.
+    pub counted_in: Vec<Id>,
     /// Who invited: `system` or a user's id.
     pub invited_by: String,
     /// Raised when a new link goes out; tokens of an older generation are dead (R-INV-5).

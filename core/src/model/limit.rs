@@ -78,7 +78,7 @@ macro_rules! limits {
         }
 
         impl LimitName {
-            /// All limits, in the order in which they are listed; those of [`SENDING`](LimitName::SENDING) come first.
+            /// All limits, in the order in which they are listed.
             pub const ALL: &'static [LimitName] = &[$(LimitName::$variant,)*];
             /// How many there are.
             pub const COUNT: usize = LimitName::ALL.len();
@@ -128,13 +128,13 @@ pub enum LimitKind {
 
 limits! {
     /// E-mails per hour.
-    EmailPerHour email_per_hour LimitKind::Window(Window::Hour),
+    EmailPerHour email_per_hour LimitKind::Window(Window::RollingHour),
     /// E-mails per day of the account's time zone.
     EmailPerDay email_per_day LimitKind::Window(Window::Day),
     /// E-mails per month of the account's time zone.
     EmailPerMonth email_per_month LimitKind::Window(Window::Month),
     /// Text messages per hour.
-    SmsPerHour sms_per_hour LimitKind::Window(Window::Hour),
+    SmsPerHour sms_per_hour LimitKind::Window(Window::RollingHour),
     /// Text messages per day of the account's time zone.
     SmsPerDay sms_per_day LimitKind::Window(Window::Day),
     /// Text messages per month of the account's time zone.
@@ -168,8 +168,10 @@ limits! {
 }
 
 impl LimitName {
-    /// The limits that every e-mail is charged to.
-    pub const SENDING: [LimitName; 3] = [LimitName::EmailPerHour, LimitName::EmailPerDay, LimitName::EmailPerMonth];
+    /// The limit of this name.
+    pub fn find(name: &str) -> Option<LimitName> {
+        LimitName::ALL.iter().copied().find(|limit| limit.name() == name)
+    }
 
     /// The window that the limit counts in, where it counts in one.
     pub const fn window(self) -> Option<Window> {

@@ -1,25 +1,64 @@
 //! What has been drawn from a limit in its current window.
 
+use super::LimitName;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A kind of window.
+/// How a message goes out; e-mails and text messages are counted apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// By e-mail.
+    #[default]
+    Email,
+    /// As a text message.
+    Sms,
+}
+
+impl Channel {
+    /// All channels.
+    pub const ALL: [Channel; 2] = [Channel::Email, Channel::Sms];
+
+    /// The limits of an account that every message of the channel is charged to.
+    pub const fn limits(self) -> [LimitName; 3] {
+        match self {
+            Channel::Email => [LimitName::EmailPerHour, LimitName::EmailPerDay, LimitName::EmailPerMonth],
+            Channel::Sms => [LimitName::SmsPerHour, LimitName::SmsPerDay, LimitName::SmsPerMonth],
+        }
+    }
+
+    /// The permission that sending needs.
+    pub const fn permission(self) -> &'static str {
+        match self {
+            Channel::Email => "campaigns.send",
+            Channel::Sms => "sms.send",
+        }
+    }
+}
+
+/// A kind of window (R-QTA-4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Window {
-    /// An hour of UTC.
-    Hour,
+    /// The last sixty minutes, minute by minute.
+    RollingHour,
     /// From midnight to midnight in the account's time zone; 23 or 25 hours are a day.
     Day,
     /// From the first to the first in the account's time zone.
     Month,
+    /// From the first of January to the first of January in the account's time zone.
+    Year,
 }
 
 /// A meter as it is stored: the window owns its boundaries, so that nobody splits a day differently.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meter {
-    /// When the window began.
+    /// When the window began, or the part of a rolling one that is drawn from now.
     pub starts_at_ms: u64,
-    /// When the window ends; from then on nothing is drawn from it.
+    /// When it ends; from then on nothing is drawn from it.
     pub ends_at_ms: u64,
-    /// How much of the limit is used, or handed to a process that may use it.
+    /// How much of the limit is used since then, or handed to a process that may use it.
     pub drawn: u64,
+    /// The earlier parts of a rolling window that still count: until when, and how much.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub past: Vec<(u64, u64)>,
 }

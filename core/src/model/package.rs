@@ -31,6 +31,9 @@ pub struct Package {
     pub child_price: Option<Price>,
     /// Whether it takes no new accounts (R-PKG-4).
     pub retired: bool,
+    /// What is set and not included in the edition of the store: kept, shown, and not enforced (R-PLT-1). Never stored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub read_only: Vec<String>,
     /// How many accounts use it.
     pub accounts: u64,
     /// Raised by every change.

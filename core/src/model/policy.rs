@@ -29,6 +29,14 @@ macro_rules! policies {
                 Policies { $($name: self.$name.or_else(|| other.$name.clone()),)* }
             }
 
+            /// Whether the policy of this name is set here.
+            pub fn has(&self, name: &str) -> bool {
+                match name {
+                    $(stringify!($name) => self.$name.is_some(),)*
+                    _ => false,
+                }
+            }
+
             /// Takes one policy away; whether there is one of this name.
             pub fn unset(&mut self, name: &str) -> bool {
                 match name {
@@ -210,4 +218,3 @@ pub enum CapPeriod {
     /// A year of the account's time zone.
     Year,
 }
-

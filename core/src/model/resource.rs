@@ -28,13 +28,52 @@ pub struct Resource {
     pub updated_at_ms: u64,
 }
 
-/// Who edits a resource now (R-RES-3).
+/// What somebody sees a resource by, the narrowest that does (R-GRP-3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourceReason {
+    /// It is theirs.
+    Owner,
+    /// It is shared in their group.
+    Group,
+    /// Their permission reaches everything of the account.
+    Any,
+    /// An account above shares it with theirs (R-TEA-7).
+    SharedFromAbove,
+}
+
+/// Who gets the resources of a member who leaves (R-USR-4).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResourcesTo {
+    /// Another member, a group, or the account.
+    pub kind: ResourcesToKind,
+    /// The member or the group; absent for the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+}
+
+/// What gets the resources of a member who leaves (R-USR-4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourcesToKind {
+    /// A member becomes their owner; they carry that member's group.
+    Member,
+    /// They are shared in a group; the owner of the account owns them.
+    Group,
+    /// The owner of the account owns them, and they carry no group.
+    Account,
+}
+
+/// Who edits a resource, as it is stored (R-RES-3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// The user.
     pub user: Id,
-    /// Since when, in unix milliseconds.
+    /// Since when.
     pub since_ms: u64,
-    /// When it ends by itself, in unix milliseconds.
+    /// When it ends by itself.
     pub expires_at_ms: u64,
+    /// From whom it was taken over: they are told that theirs is lost, not only that somebody has one.
+    pub taken_from: Vec<Id>,
 }

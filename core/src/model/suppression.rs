@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct Suppression {
     /// The e-mail address in normal form, or the domain.
     pub value: String,
-    /// The class of messages that it keeps from going out.
-    pub class: MessageClass,
+    /// The messages that it keeps from going out: `marketing`, those alone; `transactional`, these and marketing too.
+    pub message_class: MessageClass,
     /// The account whose entry it is.
     pub account: Id,
     /// Why.
@@ -31,4 +31,17 @@ pub enum MessageClass {
     Marketing,
     /// A receipt, a password reset: what the recipient waits for.
     Transactional,
+}
+
+impl MessageClass {
+    /// All of them.
+    pub const ALL: [MessageClass; 2] = [MessageClass::Marketing, MessageClass::Transactional];
+
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            MessageClass::Marketing => "marketing",
+            MessageClass::Transactional => "transactional",
+        }
+    }
 }

@@ -1,14 +1,17 @@
 //! May this user do this here? (R-ROL-9)
+//!
+//! Every answer comes from one place, [`View::judge`](crate::engine::view::View::judge), so that all of them agree.
 
-use super::{Access, Effect, Operation, unknown_permission};
-use crate::engine::view::{account_line, role_with_includes};
+use super::{Access, Effect, Operation, unknown_permission, walk};
+use crate::engine::view::{Judged, Papers, account_line, load_role, role_powers};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::handle;
-use crate::model::{Id, Member, PermissionTree, Role, Scope};
+use crate::model::{Actor, Count, Cursor, Id, Member, Package, PermissionTree, Role, Scope};
 use crate::rules::role::powers;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 /// Whether a user may do something in an account. The prepared and by-id calls of each language answer the same.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -34,11 +37,100 @@ pub struct Explain {
     pub permission: Id,
 }
 
+/// Everything that a user may do in an account now, and how far each permission reaches (R-ROL-9).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WhatCan {
+    /// The account.
+    pub account: Id,
+    /// The user.
+    pub user: Id,
+}
+
+/// Everybody who may do something in an account now, a page at a time (R-ROL-9).
+///
+/// First those who reach it from the accounts above, from the top down, then its own members; each by user id. One call looks
+/// at a bounded number of users: a page may be shorter than asked for, and even empty, while there is a `next`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WhoCan {
+    /// The account.
+    pub account: Id,
+    /// The permission.
+    pub permission: Id,
+    /// Go on here: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Cursor>,
+    /// At most this many (1 to 500, 50 when absent).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Count>,
+}
+
 /// The answer to a permission check.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AccessCheck {
     /// Whether the user may.
     pub allowed: bool,
+}
+
+/// What a user may do in an account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AccessPowers {
+    /// Why nothing at all, where a code says it: the status of the account, the user or the membership.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Code>,
+    /// By what they hold it; absent for who is no member.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_as: Option<AccessHeldAs>,
+    /// What they may do now, in the order of the permission tree; what is not here they may not.
+    pub permissions: Vec<AccessPower>,
+}
+
+/// A permission that somebody holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AccessPower {
+    /// The permission.
+    pub permission: String,
+    /// How far it reaches; `any` where it has no scope.
+    pub scope: Scope,
+}
+
+/// A page of those who may do something.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AccessHolderList {
+    /// Who may.
+    pub holders: Vec<AccessHolder>,
+    /// Where to go on; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Cursor>,
+}
+
+/// Somebody who may do something.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AccessHolder {
+    /// The user.
+    pub user: Id,
+    /// By what they hold it.
+    pub held_as: AccessHeldAs,
+    /// The account whose member they are: this one, or one above it.
+    pub account: Id,
+    /// Their role there; the owner needs none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Id>,
+    /// How far the permission reaches; `any` where it has no scope.
+    pub scope: Scope,
+}
+
+/// By what somebody holds what they hold in an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AccessHeldAs {
+    /// They own the account.
+    Owner,
+    /// They are a member of it.
+    Member,
+    /// They manage the team from an account above it.
+    Above,
 }
 
 /// A permission check explained.
@@ -65,6 +157,15 @@ pub struct AccessStep {
     pub kind: AccessStepKind,
     /// The role, account or user that it belongs to.
     pub subject: Id,
+    /// The roles that include the subject, from the member's own down; absent where it is the member's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub included_by: Vec<Id>,
+    /// The account that it comes from: that of the membership, or the one whose package sets a ceiling.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+    /// The package whose role is a ceiling.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<Id>,
     /// The node that was granted or denied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permission: Option<String>,
@@ -80,13 +181,21 @@ pub struct AccessStep {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AccessStepKind {
+    /// The permission is for operators of the platform, never for users of an account.
+    OperatorsOnly,
+    /// The user reaches the account from one above it, with what they hold there.
+    Above,
     /// The user is the owner: every permission, under the ceilings.
     Owner,
+    /// By policy members hold what the package's role allows, not what a role of their own does.
+    ByPackage,
     /// A role allows it.
     Grant,
+    /// The role is that of an administrator, whose every scope is `any`.
+    Administrator,
     /// A role denies it.
     Denial,
-    /// No role of the member allows it.
+    /// Nothing allows it: no role of the member, or no package with a role where the package decides.
     NoGrant,
     /// The role of a package leaves it, so far.
     Ceiling,
@@ -94,6 +203,35 @@ pub enum AccessStepKind {
     CeilingMissing,
     /// The status of account, user or membership forbids everything.
     Status,
+}
+
+/// What a user may do in an account, as far as the actor can see them: a user who does not manage the team does not see those
+/// who manage it from above (R-INV-10). None for strangers.
+fn judge(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<Option<Judged>, Error> {
+    let view = ctx.engine.cell(account)?.view(ctx.engine)?;
+    let tree = ctx.tree();
+    let judged = view.judge(&mut ctx.tx, &mut Papers::new(&tree), user)?;
+    let from_above = judged.as_ref().is_some_and(|judged| judged.member.account != *account);
+    Ok(if from_above && ctx.actor.user() != Some(user) && !sees_those_above(ctx, account)? { None } else { judged })
+}
+
+fn sees_those_above(ctx: &mut Ctx<'_>, account: &Id) -> Result<bool, Error> {
+    match ctx.actor {
+        Actor::User { .. } => ctx.manages_team_of(account),
+        Actor::System | Actor::Operator { .. } => Ok(true),
+    }
+}
+
+fn place_of(tree: &PermissionTree, permission: &Id) -> Result<usize, Error> {
+    tree.place(permission.as_str()).ok_or_else(|| unknown_permission(permission.as_str(), "/permission"))
+}
+
+fn held_as(member: &Member, account: &Id) -> AccessHeldAs {
+    match (member.account == *account, member.owner) {
+        (false, _) => AccessHeldAs::Above,
+        (true, true) => AccessHeldAs::Owner,
+        (true, false) => AccessHeldAs::Member,
+    }
 }
 
 impl Operation for Check {
@@ -108,7 +246,73 @@ impl Operation for Check {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AccessCheck, Error> {
         let cell = ctx.engine.cell(&self.account)?;
-        Ok(AccessCheck { allowed: handle::allowed(ctx.engine, &cell, self.user.as_str(), self.permission.as_str())? })
+        let allowed = handle::allowed(ctx.engine, &cell, self.user.as_str(), self.permission.as_str())?;
+        let seen = !matches!(ctx.actor, Actor::User { .. }) || judge(ctx, &self.account, &self.user)?.is_some();
+        Ok(AccessCheck { allowed: allowed && seen })
+    }
+}
+
+impl Operation for WhatCan {
+    const NAME: &'static str = "access.what_can";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::account("users.view", "clients.view_all");
+    type Answer = AccessPowers;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<AccessPowers, Error> {
+        let Some(judged) = judge(ctx, &self.account, &self.user)? else {
+            return Ok(AccessPowers { refusal: Some(Code::NotMember), held_as: None, permissions: Vec::new() });
+        };
+        let held_as = Some(held_as(&judged.member, &self.account));
+        if judged.refusal.is_some() {
+            return Ok(AccessPowers { refusal: judged.refusal, held_as, permissions: Vec::new() });
+        }
+        let tree = ctx.tree();
+        let mut permissions = Vec::new();
+        for (place, node) in tree.nodes().iter().enumerate() {
+            permissions.extend(judged.powers.at(place).map(|scope| AccessPower { permission: node.id.clone(), scope }));
+        }
+        Ok(AccessPowers { refusal: None, held_as, permissions })
+    }
+}
+
+impl Operation for WhoCan {
+    const NAME: &'static str = "access.who_can";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::account("users.view", "clients.view_all");
+    type Answer = AccessHolderList;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<AccessHolderList, Error> {
+        let tree = ctx.tree();
+        let place = place_of(&tree, &self.permission)?;
+        let view = ctx.engine.cell(&self.account)?.view(ctx.engine)?;
+        let levels = if sees_those_above(ctx, &self.account)? { 1 + view.above.len() } else { 1 };
+        let spans: Vec<_> = std::iter::once(&self.account)
+            .chain(view.above.iter().map(|cell| &cell.id))
+            .take(levels)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .map(|id| keys::below(keys::MEMBER, &[id.as_str()]))
+            .collect();
+        let mut papers = Papers::new(&tree);
+        let (holders, next) = walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
+            let Some(user) = keys::last_id(key) else { return Ok(None) };
+            let Some(judged) = view.judge(&mut ctx.tx, &mut papers, &user)? else { return Ok(None) };
+            // Of somebody's memberships in the line one counts; they are listed there.
+            let counts = keys::member(&judged.member.account, &user) == key;
+            let Some(scope) = judged.powers.at(place).filter(|_| counts && judged.refusal.is_none()) else { return Ok(None) };
+            let held_as = held_as(&judged.member, &self.account);
+            Ok(Some(AccessHolder { user, held_as, account: judged.member.account, role: judged.member.role, scope }))
+        })?;
+        Ok(AccessHolderList { holders, next })
     }
 }
 
@@ -124,77 +328,356 @@ impl Operation for Explain {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AccessExplanation, Error> {
         let tree = ctx.tree();
-        let place = tree.place(self.permission.as_str()).ok_or_else(|| unknown_permission(self.permission.as_str(), "/permission"))?;
-        let decided = ctx.engine.cell(&self.account)?.member(ctx.engine, self.user.as_str())?;
-        let scope = decided.powers.at(place).filter(|_| decided.refusal.is_none());
-        let steps = match decided.refusal {
-            Some(code) => {
-                let subject = match code {
-                    Code::UserDisabled | Code::MemberDisabled | Code::NotMember => self.user.clone(),
-                    _ => self.account.clone(),
-                };
-                vec![AccessStep { kind: AccessStepKind::Status, subject, permission: None, scope: None, code: Some(code) }]
+        let place = place_of(&tree, &self.permission)?;
+        let judged = judge(ctx, &self.account, &self.user)?;
+        let (refusal, scope, steps) = match &judged {
+            None => (Some(Code::NotMember), None, vec![AccessStep { code: Some(Code::NotMember), ..step(AccessStepKind::Status, &self.user) }]),
+            Some(Judged { refusal: Some(code), .. }) => {
+                let of_user = matches!(code, Code::UserDisabled | Code::MemberDisabled);
+                let subject = if of_user { &self.user } else { &self.account };
+                (Some(*code), None, vec![AccessStep { code: Some(*code), ..step(AccessStepKind::Status, subject) }])
             }
-            None => steps(ctx, &tree, place, &self.account, &self.user)?,
+            Some(Judged { powers, member, .. }) => {
+                let scope = powers.at(place);
+                let refusal = if scope.is_none() { Some(Code::PermissionDenied) } else { None };
+                (refusal, scope, steps(ctx, &tree, place, &self.account, member)?)
+            }
         };
-        let refusal = decided.refusal.or(if scope.is_none() { Some(Code::PermissionDenied) } else { None });
         Ok(AccessExplanation { allowed: scope.is_some(), scope, path: tree.path(place).into_iter().map(str::to_owned).collect(), refusal, steps })
     }
 }
 
-fn steps(ctx: &mut Ctx<'_>, tree: &PermissionTree, place: usize, account: &Id, user: &Id) -> Result<Vec<AccessStep>, Error> {
-    let Some(member) = ctx.tx.get::<Member>(&keys::member(account, user))? else { return Ok(Vec::new()) };
+/// A step that says no more than its kind and whom it is about.
+fn step(kind: AccessStepKind, subject: &Id) -> AccessStep {
+    let subject = subject.clone();
+    AccessStep { kind, subject, included_by: Vec::new(), account: None, package: None, permission: None, scope: None, code: None }
+}
+
+fn steps(ctx: &mut Ctx<'_>, tree: &PermissionTree, place: usize, account: &Id, member: &Member) -> Result<Vec<AccessStep>, Error> {
     let mut steps = Vec::new();
-    let step = |kind, subject: &Id, permission: Option<&Id>, scope| AccessStep {
-        kind,
-        subject: subject.clone(),
-        permission: permission.map(Id::to_string),
-        scope,
-        code: None,
-    };
-    if member.owner {
-        steps.push(step(AccessStepKind::Owner, user, None, Some(Scope::Any)));
-    } else {
-        let roles = match &member.role {
-            Some(role) => role_with_includes(&mut ctx.tx, role)?,
-            None => Vec::new(),
-        };
-        for role in &roles {
-            for grant in &role.allow {
-                if let Some(scope) = powers(tree, &[only(role, |alone| alone.allow = vec![grant.clone()])]).at(place) {
-                    steps.push(step(AccessStepKind::Grant, &role.id, Some(&grant.permission), Some(scope)));
-                }
-            }
-        }
-        let path = tree.path(place);
-        for role in &roles {
-            for denied in role.deny.iter().filter(|denied| path.contains(&denied.as_str())) {
-                steps.push(step(AccessStepKind::Denial, &role.id, Some(denied), None));
-            }
-        }
-        if steps.is_empty() {
-            steps.push(step(AccessStepKind::NoGrant, user, None, None));
-        }
-        if powers(tree, &roles).at(place).is_none() {
-            return Ok(steps);
-        }
+    if tree.node(place).is_some_and(|node| node.operators) {
+        return Ok(vec![step(AccessStepKind::OperatorsOnly, &member.user)]);
     }
-    for above in account_line(&mut ctx.tx, account)? {
-        let Some(package) = &above.package else { continue };
-        let Some(role) = ctx.tx.get::<crate::model::Package>(&keys::package(package))?.and_then(|package| package.role) else { continue };
-        let ceiling = powers(tree, &role_with_includes(&mut ctx.tx, &role)?).at(place);
-        let kind = if ceiling.is_some() { AccessStepKind::Ceiling } else { AccessStepKind::CeilingMissing };
-        steps.push(step(kind, &role, None, ceiling));
-        if ceiling.is_none() {
+    let above = member.account != *account;
+    if above {
+        steps.push(AccessStep { account: Some(member.account.clone()), ..step(AccessStepKind::Above, &member.user) });
+    }
+    let by_package = !above && ctx.engine.cell(account)?.view(ctx.engine)?.is_by_package(member);
+    let ceilings = ceilings(ctx, tree, place, account)?;
+    if member.owner {
+        steps.push(AccessStep { account: Some(member.account.clone()), scope: Some(Scope::Any), ..step(AccessStepKind::Owner, &member.user) });
+    } else if by_package {
+        steps.push(step(AccessStepKind::ByPackage, &member.user));
+        if ceilings.is_empty() {
+            steps.push(step(AccessStepKind::NoGrant, &member.user));
+        }
+    } else if !role_steps(ctx, tree, place, member, &mut steps)? {
+        return Ok(steps);
+    }
+    for ceiling in ceilings {
+        let missing = ceiling.scope.is_none();
+        steps.push(ceiling);
+        if missing {
             break;
         }
     }
     Ok(steps)
 }
 
-/// The role with nothing in it but what `keep` puts there.
-fn only(role: &Role, keep: impl FnOnce(&mut Role)) -> Role {
-    let mut alone = Role { allow: Vec::new(), deny: Vec::new(), includes: Vec::new(), ..role.clone() };
-    keep(&mut alone);
-    alone
+/// What the role of a member says, with all that it includes; answers whether it leaves the permission.
+fn role_steps(ctx: &mut Ctx<'_>, tree: &PermissionTree, place: usize, member: &Member, steps: &mut Vec<AccessStep>) -> Result<bool, Error> {
+    let included = match &member.role {
+        Some(role) => with_ways(ctx, role)?,
+        None => Vec::new(),
+    };
+    let found = steps.len();
+    for (role, way) in &included {
+        for grant in &role.allow {
+            let alone = Role { allow: vec![grant.clone()], deny: Vec::new(), ..role.clone() };
+            if let Some(scope) = powers(tree, &[alone]).at(place) {
+                let permission = Some(grant.permission.to_string());
+                steps.push(AccessStep { included_by: way.clone(), permission, scope: Some(scope), ..step(AccessStepKind::Grant, &role.id) });
+            }
+        }
+    }
+    let path = tree.path(place);
+    for (role, way) in &included {
+        for denied in role.deny.iter().filter(|denied| path.contains(&denied.as_str())) {
+            let permission = Some(denied.to_string());
+            steps.push(AccessStep { included_by: way.clone(), permission, ..step(AccessStepKind::Denial, &role.id) });
+        }
+    }
+    if steps.len() == found {
+        steps.push(step(AccessStepKind::NoGrant, &member.user));
+    }
+    let roles: Vec<Role> = included.into_iter().map(|(role, _)| role).collect();
+    let held = powers(tree, &roles).at(place);
+    if let (Some(scope), Some(role)) = (held, roles.first().filter(|role| role.administrator))
+        && scope < Scope::Any
+    {
+        steps.push(AccessStep { scope: Some(Scope::Any), ..step(AccessStepKind::Administrator, &role.id) });
+    }
+    Ok(held.is_some())
+}
+
+/// A role and every role that it includes, each with the roles that lead to it from the first.
+fn with_ways(ctx: &mut Ctx<'_>, role: &Id) -> Result<Vec<(Role, Vec<Id>)>, Error> {
+    let mut seen = HashSet::new();
+    let mut open = vec![(role.clone(), Vec::new())];
+    let mut roles = Vec::new();
+    while let Some((id, way)) = open.pop() {
+        if !seen.insert(id.clone()) {
+            continue;
+        }
+        if let Some(role) = load_role(&mut ctx.tx, &id)? {
+            let below = [way.as_slice(), &[id]].concat();
+            open.extend(role.includes.iter().map(|included| (included.clone(), below.clone())));
+            roles.push((role, way));
+        }
+    }
+    Ok(roles)
+}
+
+/// The ceilings of an account and of those above it, from the account up: what the role of each package leaves.
+fn ceilings(ctx: &mut Ctx<'_>, tree: &PermissionTree, place: usize, account: &Id) -> Result<Vec<AccessStep>, Error> {
+    let mut steps = Vec::new();
+    for above in account_line(&mut ctx.tx, account)? {
+        let Some(package) = above.package else { continue };
+        let Some(role) = ctx.tx.get::<Package>(&keys::package(&package))?.and_then(|package| package.role) else { continue };
+        let scope = role_powers(&mut ctx.tx, tree, &role)?.at(place);
+        let kind = if scope.is_some() { AccessStepKind::Ceiling } else { AccessStepKind::CeilingMissing };
+        steps.push(AccessStep { account: Some(above.id), package: Some(package), scope, ..step(kind, &role) });
+    }
+    Ok(steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Engine, Tx};
+    use crate::model::{Policies, PolicyRecord, RoleScope};
+    use crate::ops::catalogue;
+    use crate::options::OpenOptions;
+    use serde_json::{Value, json};
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::path::Path;
+
+    const ACCOUNTS: [&str; 4] = ["top", "mid", "leaf", "other"];
+    const ROLES: [&str; 10] = ["r0", "r1", "r2", "r3", "r4", "of-top", "administrator", "editor", "author", "chief"];
+    const NODES: [&str; 12] = [
+        "campaigns",
+        "campaigns.send",
+        "campaigns.view",
+        "lists",
+        "lists.edit",
+        "users",
+        "users.invite",
+        "accounts.team",
+        "contacts.export",
+        "contacts",
+        "clients",
+        "reports.view",
+    ];
+
+    /// Numbers that look random and are the same in every run.
+    struct Dice(u64);
+
+    impl Dice {
+        fn roll(&mut self, sides: u64) -> u64 {
+            self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (self.0 >> 33) % sides
+        }
+        fn one_of<T: Copy>(&mut self, of: &[T]) -> T {
+            of[self.roll(of.len() as u64) as usize]
+        }
+        fn allow(&mut self, tree: &PermissionTree) -> Value {
+            let line = |dice: &mut Dice| {
+                let permission = dice.one_of(&NODES);
+                let scoped = tree.node(tree.place(permission).unwrap()).unwrap().scoped;
+                match (scoped, dice.roll(4)) {
+                    (true, 0) => json!({"permission": permission, "scope": "own"}),
+                    (true, 1) => json!({"permission": permission, "scope": "group"}),
+                    _ => json!({ "permission": permission }),
+                }
+            };
+            (0..self.roll(6)).map(|_| line(self)).collect()
+        }
+        fn deny(&mut self) -> Value {
+            (0..self.roll(4) / 2).map(|_| self.one_of(&NODES)).collect()
+        }
+    }
+
+    fn call(engine: &Engine, operation: &str, request: Value) -> Value {
+        try_call(engine, operation, &request).unwrap_or_else(|error| panic!("{operation} {request}: {error}"))
+    }
+
+    fn try_call(engine: &Engine, operation: &str, request: &Value) -> Result<Value, Error> {
+        let answer = (catalogue::find(operation).unwrap().run_json)(engine, &Actor::System, request.to_string().as_bytes())?;
+        Ok(serde_json::from_str(&answer).unwrap())
+    }
+
+    fn set_policies(engine: &Engine, account: Option<&Id>, set: Policies) {
+        let mut tx = Tx::new(&*engine.backend);
+        tx.put(keys::policy(account), &PolicyRecord { preset: None, set }).unwrap();
+        assert!(engine.backend.commit(&tx.finish().0.unwrap()).is_ok());
+        engine.epoch.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
+    }
+
+    /// A platform with a team three accounts deep and another account, and random roles, ceilings and members.
+    fn platform(dice: &mut Dice) -> (std::sync::Arc<Engine>, BTreeSet<String>) {
+        let engine = Engine::open(Path::new(":memory:"), &OpenOptions::default()).unwrap();
+        let tree = engine.tree.load_full();
+        let by_package = dice.roll(4) == 0;
+        let role_scope = by_package.then_some(RoleScope::Package);
+        let billing_hold_owner_enters = Some(dice.roll(2) == 0);
+        set_policies(&engine, None, Policies { depth: Count::new(3).ok(), role_scope, billing_hold_owner_enters, ..Policies::default() });
+        for (number, id) in ROLES[..5].iter().enumerate() {
+            let includes: Vec<&str> = ROLES[..number].iter().copied().filter(|_| dice.roll(4) == 0).collect();
+            call(&engine, "roles.create", json!({"id": id, "name": id, "allow": dice.allow(&tree), "deny": dice.deny(), "includes": includes}));
+        }
+        call(&engine, "roles.copy", json!({"role": "administrator", "id": "chief"}));
+        call(&engine, "roles.edit", json!({"role": "chief", "allow": dice.allow(&tree), "deny": dice.deny(), "includes": ["r0"]}));
+        for id in ["p0", "p1"] {
+            let mut package = json!({"id": id, "name": id});
+            if dice.roll(3) > 0 {
+                package["role"] = dice.one_of(&["r0", "r1", "r2", "r3", "r4", "full", "administrator", "chief"]).into();
+            }
+            call(&engine, "packages.create", package);
+        }
+        let mut users: BTreeSet<String> = ["nobody".to_owned()].into();
+        for (id, parent) in [("top", None), ("mid", Some("top")), ("leaf", Some("mid")), ("other", None)] {
+            let owner = format!("owner-of-{id}");
+            let mut account = json!({"id": id, "name": id, "owner": {"user": owner, "email": format!("{owner}@example.com")}});
+            if let Some(parent) = parent {
+                account["parent"] = parent.into();
+            }
+            if dice.roll(2) == 0 {
+                account["package"] = dice.one_of(&["p0", "p1"]).into();
+            }
+            call(&engine, "accounts.create", account);
+            users.insert(owner);
+        }
+        call(&engine, "roles.create", json!({"id": "of-top", "account": "top", "name": "Of top", "allow": dice.allow(&tree), "includes": ["r1"]}));
+        for number in 0..12 {
+            let user = format!("u{number}");
+            call(&engine, "users.create", json!({"id": user, "email": format!("{user}@example.com")}));
+            for account in ACCOUNTS {
+                if dice.roll(3) == 0 {
+                    // A role that cannot be used there is refused, and nobody joins.
+                    let _ = try_call(&engine, "members.add", &json!({"account": account, "user": user, "role": dice.one_of(&ROLES)}));
+                }
+            }
+            users.insert(user);
+        }
+        (engine, users)
+    }
+
+    fn change(engine: &Engine, dice: &mut Dice, users: &BTreeSet<String>) {
+        let tree = engine.tree.load_full();
+        let user = users.iter().nth(dice.roll(users.len() as u64) as usize).unwrap();
+        let account = dice.one_of(&ACCOUNTS);
+        let (operation, request) = match dice.roll(9) {
+            0 | 1 => ("roles.edit", json!({"role": dice.one_of(&ROLES[..6]), "allow": dice.allow(&tree), "deny": dice.deny()})),
+            2 | 3 => ("members.set_role", json!({"account": account, "user": user, "role": dice.one_of(&ROLES)})),
+            4 => ("packages.edit", json!({"package": "p0", "role": dice.one_of(&ROLES)})),
+            5 => ("members.disable", json!({"account": account, "user": user})),
+            6 => ("users.disable", json!({ "user": user })),
+            7 => ("accounts.hold", json!({"account": account, "reason": "billing"})),
+            _ => ("accounts.release", json!({"account": account, "hold": 1})),
+        };
+        let _ = try_call(engine, operation, &request);
+    }
+
+    /// Who may do something, by walking every page.
+    fn holders(engine: &Engine, account: &str, permission: &str) -> BTreeMap<String, Value> {
+        let mut all = BTreeMap::new();
+        let mut request = json!({"account": account, "permission": permission, "limit": 3});
+        loop {
+            let page = call(engine, "access.who_can", request.clone());
+            for holder in page["holders"].as_array().unwrap() {
+                let before = all.insert(holder["user"].as_str().unwrap().to_owned(), holder.clone());
+                assert!(before.is_none(), "{holder} is listed twice");
+            }
+            match page.get("next") {
+                Some(next) => request["after"] = next.clone(),
+                None => return all,
+            }
+        }
+    }
+
+    /// Compares everything for everybody; notes what the explanations were made of.
+    fn compare(engine: &Engine, dice: &mut Dice, users: &BTreeSet<String>, seed: u64, kinds: &mut BTreeSet<String>) {
+        let tree = engine.tree.load_full();
+        for account in ACCOUNTS {
+            let cell = engine.cell_by_text(account).unwrap();
+            let mut can: BTreeMap<&str, (BTreeMap<String, Value>, Value)> = BTreeMap::new();
+            for user in users {
+                let answer = call(engine, "access.what_can", json!({"account": account, "user": user}));
+                let list = answer["permissions"].as_array().unwrap();
+                let held = list.iter().map(|power| (power["permission"].as_str().unwrap().to_owned(), power["scope"].clone())).collect();
+                can.insert(user, (held, answer));
+            }
+            for node in tree.nodes() {
+                for user in users {
+                    let allowed = handle::allowed(engine, &cell, user, &node.id).unwrap();
+                    assert_eq!(allowed, can[user.as_str()].0.contains_key(&node.id), "seed {seed}: what {user} can in {account}: {}", node.id);
+                }
+            }
+            for permission in
+                NODES.iter().copied().chain((0..6).map(|_| tree.node(dice.roll(tree.nodes().len() as u64) as usize).unwrap().id.as_str()))
+            {
+                let who = holders(engine, account, permission);
+                for user in users {
+                    let at = format!("seed {seed}: {user} in {account}: {permission}");
+                    let (held, whole) = &can[user.as_str()];
+                    let explained = call(engine, "access.explain", json!({"account": account, "user": user, "permission": permission}));
+                    assert_eq!(explained["allowed"], held.contains_key(permission), "{at}: {explained}");
+                    assert_eq!(explained.get("scope"), held.get(permission), "{at}: {explained}");
+                    let holder = who.get(user);
+                    assert_eq!(holder.map(|holder| &holder["scope"]), held.get(permission), "{at}: {holder:?}");
+                    assert!(holder.is_none_or(|holder| holder["held_as"] == whole["held_as"]), "{at}: {holder:?}");
+                    let checked = call(engine, "access.check", json!({"account": account, "user": user, "permission": permission}));
+                    assert_eq!(checked["allowed"], explained["allowed"], "{at}");
+                    kinds.extend(explained["steps"].as_array().unwrap().iter().map(|step| step["kind"].as_str().unwrap().to_owned()));
+                    let last = explained["steps"].as_array().unwrap().last().unwrap_or_else(|| panic!("{at}: no steps"));
+                    let grants = matches!(last["kind"].as_str().unwrap(), "owner" | "grant" | "administrator" | "ceiling");
+                    assert_eq!(grants, explained["allowed"] == true, "{at}: {explained}");
+                }
+                assert!(who.keys().all(|user| users.contains(user)), "seed {seed}: {who:?}");
+            }
+        }
+    }
+
+    /// R-ROL-9: check, explain, what can and who can give the same answers, also after changes.
+    #[test]
+    fn all_answers_about_access_agree() {
+        let mut kinds = BTreeSet::new();
+        for seed in 0..12 {
+            let mut dice = Dice(seed);
+            let (engine, users) = platform(&mut dice);
+            compare(&engine, &mut dice, &users, seed, &mut kinds);
+            for _ in 0..8 {
+                change(&engine, &mut dice, &users);
+            }
+            compare(&engine, &mut dice, &users, seed, &mut kinds);
+        }
+        assert_eq!(kinds.len(), 11, "every kind of step came about: {kinds:?}");
+    }
+
+    /// R-ROL-9: a page looks at a bounded number of members, and all pages together find whoever is there.
+    #[test]
+    fn a_page_of_holders_may_be_empty_while_there_are_more() {
+        let engine =
+            Engine::open(Path::new(":memory:"), &OpenOptions { durability: crate::options::Durability::Relaxed, ..OpenOptions::default() }).unwrap();
+        call(&engine, "accounts.create", json!({"id": "acme", "name": "Acme", "owner": {"user": "zoe", "email": "zoe@example.com"}}));
+        for number in 0..2100 {
+            let user = format!("m{number:05}");
+            call(&engine, "members.add", json!({"account": "acme", "user": user, "email": format!("{user}@example.com"), "role": "response_only"}));
+        }
+        let first = call(&engine, "access.who_can", json!({"account": "acme", "permission": "campaigns.send"}));
+        assert_eq!(first["holders"], json!([]));
+        let second = call(&engine, "access.who_can", json!({"account": "acme", "permission": "campaigns.send", "after": first["next"]}));
+        assert_eq!(second["holders"][0]["user"], "zoe");
+        assert!(second.get("next").is_none());
+    }
 }

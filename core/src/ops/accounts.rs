@@ -1,19 +1,27 @@
 //! Accounts: creation in two steps, holds, the end and the way back (R-ACC-1 to R-ACC-3).
 
-use super::{Access, Effect, Operation, check_rev, groups, members, packages, page, users};
+use super::{Access, Effect, Operation, check_rev, groups, invitations, limits, members, packages, roles, users, walk};
+use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::view::{MAX_DEPTH, account_line};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
-use crate::model::{self, Actor, Count, Email, Hold as HoldEntry, HoldLevel, HoldReason, Id, Lifecycle, LimitName, Limits, Name, Note};
+use crate::model::{
+    self, Actor, Count, Cursor, Email, Hold as HoldEntry, HoldLevel, HoldReason, Id, Lifecycle, LimitName, Limits, Name, NextPackage, Note, Window,
+};
 use crate::rules::account::{Status, effective_status, hold_level};
 use crate::rules::window;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
+/// The tally of all accounts below one.
+pub(crate) const BELOW: &str = "below";
 /// Most holds of one account.
 const MOST_HOLDS: usize = 100;
 
 /// Creates a client or an account below another: details, owner and package in one step (R-ACC-1).
+///
+/// An operator needs `packages.assign` too to name a package, and `packages.override_limits` to name limits.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
@@ -27,7 +35,7 @@ pub struct Create {
     /// The account above; without one it is a client of the platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Id>,
-    /// IANA name of the time zone of its days and months; `UTC` when absent.
+    /// IANA name of the time zone of its days and months; that of the policy `time_zone` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<Name>,
     /// The package; without one the parent's values count.
@@ -85,22 +93,55 @@ pub struct Get {
     pub account: Id,
 }
 
-/// Lists accounts by id, a page at a time.
+/// Lists accounts, a page at a time: of the platform, of a team, or directly below one account (R-ACC-6).
+///
+/// Users list the accounts below their own, all of them when nothing is said. What is filtered out counts against a bound
+/// of each call: a page may be shorter than asked for, and even empty, while there is a `next`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
     /// Only the accounts directly below this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Id>,
-    /// Go on after this id: `next` of the page before.
+    /// Only the accounts below this one, at any depth; not together with `parent`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<Id>,
+    pub team: Option<Id>,
+    /// Only those of this effective status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// Only those that have this package themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<Id>,
+    /// Only those whose name begins with this, upper and lower case alike; they are ordered by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Name>,
+    /// The order; `id` when absent, `name` with `search`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<AccountOrder>,
+    /// Go on here: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Cursor>,
     /// At most this many (1 to 500, 50 when absent).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
-/// Changes an account. What is absent stays. A new time zone acts from the next window on. The package is for `system` alone.
+/// What a list of accounts is ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountOrder {
+    /// The id.
+    Id,
+    /// The name, upper and lower case alike.
+    Name,
+    /// When it was made, the oldest first.
+    Created,
+}
+
+/// Changes an account. What is absent stays. A new time zone acts from the next window on.
+///
+/// The package is chosen by the platform: the host, and operators with `packages.assign`. Users set the default role with
+/// `users.default_permissions`, and none that can do more than they can.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
@@ -112,23 +153,45 @@ pub struct Edit {
     /// IANA name of the time zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<Name>,
-    /// Another package.
+    /// Another package; a change that was to come later is forgotten.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<Id>,
+    /// When the account gets the package; `now` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<PackageChange>,
     /// Takes the package away; not together with `package`.
     #[serde(default)]
     pub without_package: bool,
+    /// The role that a new member gets when none is named (R-TEA-9).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_role: Option<Id>,
+    /// Takes the default role away; not together with `default_role`.
+    #[serde(default)]
+    pub without_default_role: bool,
     /// The revision that the change was made from; a stale one is `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Makes a pending account active.
+/// When an account gets another package (R-PKG-6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PackageChange {
+    /// At once.
+    Now,
+    /// When the next month begins in the account's time zone.
+    NextMonth,
+}
+
+/// Makes a pending account active. One that has no owner yet waits on (R-TEA-2).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Activate {
     /// The account.
     pub account: Id,
+    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rev: Option<Count>,
 }
 
 /// Suspends an account for a reason, beside any other reason (R-ACC-2).
@@ -142,6 +205,9 @@ pub struct Hold {
     /// A remark for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
+    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rev: Option<Count>,
 }
 
 /// Clears one hold; the others stay. Only the level that placed it, or one above, can (R-ACC-2).
@@ -152,14 +218,20 @@ pub struct Release {
     pub account: Id,
     /// The number of the hold.
     pub hold: Count,
+    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rev: Option<Count>,
 }
 
-/// Closes an account: it sends nothing and cannot be entered; within 30 days it can be reopened (R-ACC-3).
+/// Closes an account: it sends nothing and cannot be entered; within the grace period it can be reopened (R-ACC-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Close {
     /// The account.
     pub account: Id,
+    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rev: Option<Count>,
 }
 
 /// Reopens a closed account within its grace period; one that was waiting for its owner waits again (R-ACC-3).
@@ -168,6 +240,9 @@ pub struct Close {
 pub struct Reopen {
     /// The account.
     pub account: Id,
+    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rev: Option<Count>,
 }
 
 /// Deletes an account for good; its id is never used again, and users without another account go with it (R-ACC-3).
@@ -176,9 +251,57 @@ pub struct Reopen {
 pub struct Delete {
     /// The account.
     pub account: Id,
-    /// What becomes of the accounts below; needed when there are any.
+    /// What becomes of the accounts below; needed when there are any. Users need to manage their team, and detach none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub children: Option<Children>,
+    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rev: Option<Count>,
+}
+
+/// Does one thing to many accounts (R-ACC-5): each is done or says why not; with `atomic` all are done, or none.
+///
+/// An operator needs the permission of the action too, as for one account.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bulk {
+    /// The accounts, 1 to 500, each once.
+    pub accounts: Vec<Id>,
+    /// What to do.
+    pub action: AccountAction,
+    /// The package, for `set_package`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<Id>,
+    /// The reason of the holds that `suspend` places and `activate` clears; `admin` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<HoldReason>,
+    /// A remark for people, for `suspend`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Note>,
+    /// What becomes of the accounts below, for `delete`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub children: Option<Children>,
+    /// All or none.
+    #[serde(default)]
+    pub atomic: bool,
+}
+
+/// What is done to many accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountAction {
+    /// Makes pending accounts active, and clears the holds of the reason from suspended ones.
+    Activate,
+    /// Places a hold, where there is none of this reason yet.
+    Suspend,
+    /// Closes them.
+    Close,
+    /// Reopens them.
+    Reopen,
+    /// Deletes them.
+    Delete,
+    /// Gives them a package.
+    SetPackage,
 }
 
 /// What becomes of the accounts below one that is deleted.
@@ -207,8 +330,14 @@ pub struct Account {
     /// The package.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub package: Option<Id>,
+    /// The package that it gets later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_package: Option<NextPackage>,
     /// The limits that it has of its own; the others are inherited.
     pub limits: Limits,
+    /// The role that a new member gets when none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_role: Option<Id>,
     /// IANA name of the time zone of its days and months.
     pub time_zone: String,
     /// The effective status: the worst along the accounts above.
@@ -220,6 +349,10 @@ pub struct Account {
     pub closed_at_ms: Option<u64>,
     /// How many accounts are directly below.
     pub children: u64,
+    /// How many members it has.
+    pub members: u64,
+    /// How many users it and all accounts below have, each once.
+    pub users: u64,
     /// Raised by every change.
     pub rev: u64,
     /// When it was made, in unix milliseconds.
@@ -235,7 +368,7 @@ pub struct AccountList {
     pub accounts: Vec<Account>,
     /// Where to go on; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<Id>,
+    pub next: Option<Cursor>,
 }
 
 /// What is wrong with the details of an account to be.
@@ -267,6 +400,32 @@ pub struct AccountDeleted {
     pub users: u64,
 }
 
+/// What was done to many accounts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AccountBulk {
+    /// How many were done.
+    pub done: u64,
+    /// How many were refused.
+    pub refused: u64,
+    /// One entry for each account, in the order of the request.
+    pub accounts: Vec<AccountBulkItem>,
+}
+
+/// What was done to one account of many.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AccountBulkItem {
+    /// The account.
+    pub account: Id,
+    /// Whether it was done.
+    pub done: bool,
+    /// Why not; absent where it was done, and where it was not because another was refused and all or none were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<Code>,
+    /// A sentence a person can act on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
 /// Reads an account inside an operation.
 pub(crate) fn load(ctx: &mut Ctx<'_>, id: &Id, field: &str) -> Result<model::Account, Error> {
     ctx.tx.get(&keys::account(id))?.ok_or_else(|| Error::not_found("account", id.as_str()).at(field))
@@ -284,17 +443,26 @@ pub(crate) fn save(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(),
     ctx.tx.put(keys::account(&account.id), &account)
 }
 
-fn shown(ctx: &mut Ctx<'_>, id: &Id) -> Result<Account, Error> {
+pub(crate) fn shown(ctx: &mut Ctx<'_>, id: &Id) -> Result<Account, Error> {
     let line = account_line(&mut ctx.tx, id)?;
+    shown_of(ctx, line)
+}
+
+/// The account at the start of a line.
+fn shown_of(ctx: &mut Ctx<'_>, line: Vec<model::Account>) -> Result<Account, Error> {
     let status = effective_status(&line);
-    let account = line.into_iter().next().ok_or_else(|| Error::not_found("account", id.as_str()))?;
+    let account = line.into_iter().next().ok_or_else(|| Error::new(Code::Internal, "a line of accounts without an account"))?;
     Ok(Account {
+        members: people::count(ctx, &keys::tally(&account.id, "members"))?,
+        users: people::count(ctx, &keys::tally(&account.id, "users"))?,
         id: account.id,
         name: account.name,
         parent: account.parent,
         owner: account.owner,
         package: account.package,
+        next_package: account.next_package,
         limits: account.overrides,
+        default_role: account.default_role,
         time_zone: account.time_zone,
         status,
         holds: account.holds,
@@ -307,6 +475,13 @@ fn shown(ctx: &mut Ctx<'_>, id: &Id) -> Result<Account, Error> {
         created_at_ms: account.created_at_ms,
         updated_at_ms: account.updated_at_ms,
     })
+}
+
+/// Reads an account that is to be changed.
+fn load_to_change(ctx: &mut Ctx<'_>, id: &Id, expected_rev: Option<Count>) -> Result<model::Account, Error> {
+    let account = load(ctx, id, "/account")?;
+    check_rev(expected_rev, account.rev)?;
+    Ok(account)
 }
 
 fn save_and_show(ctx: &mut Ctx<'_>, account: model::Account) -> Result<Account, Error> {
@@ -322,69 +497,172 @@ fn check_time_zone(name: &str) -> Result<(), Error> {
     }
 }
 
+/// What an account is made of.
+pub(crate) struct NewAccount<'a> {
+    /// The host's own id; made when absent.
+    pub(crate) id: Option<Id>,
+    /// The name that people see.
+    pub(crate) name: Name,
+    /// The account above.
+    pub(crate) parent: Option<Id>,
+    /// The package; without one the parent's values count.
+    pub(crate) package: Option<Id>,
+    /// Limits of its own, over those of the package.
+    pub(crate) limits: Limits,
+    /// IANA name of the time zone; that of the policy when absent.
+    pub(crate) time_zone: Option<Name>,
+    /// Where it begins its life.
+    pub(crate) lifecycle: Lifecycle,
+    /// Who owns it; none only for a pending account whose owner has to confirm first (R-TEA-4).
+    pub(crate) owner: Option<&'a model::User>,
+}
+
+/// Makes an account, whoever asks for it: depth, number of accounts below, package, licence, group, owner (R-ACC-1).
+///
+/// Errors name the fields of `accounts.create`.
+pub(crate) fn make(ctx: &mut Ctx<'_>, new: NewAccount<'_>) -> Result<model::Account, Error> {
+    let id = ctx.new_id(new.id, keys::ACCOUNT, keys::account, "account")?;
+    let above = match &new.parent {
+        Some(parent) => account_line(&mut ctx.tx, parent).map_err(|error| error.at("/parent"))?,
+        None => Vec::new(),
+    };
+    let policies = ctx.policies(new.parent.as_ref())?;
+    let time_zone = new.time_zone.unwrap_or(policies.time_zone);
+    check_time_zone(time_zone.as_str())?;
+    limits::check_own(ctx, &new.limits)?;
+    if let Some(parent) = above.first() {
+        let depth = policies.depth.get();
+        if above.len() as u64 >= depth.min(MAX_DEPTH as u64) {
+            return Err(Error::new(Code::DepthExceeded, format!("accounts can be {depth} deep")).at("/parent").with("depth", depth));
+        }
+        limits::check_children(ctx, &above)?;
+        let mut parent = parent.clone();
+        parent.children += 1;
+        ctx.tx.put(keys::account(&parent.id), &parent)?;
+        ctx.tx.mark(keys::child(&parent.id, &id));
+    }
+    packages::relink(ctx, &id, None, new.package.as_ref())?;
+    let account = model::Account {
+        id: id.clone(),
+        name: new.name,
+        parent: new.parent,
+        owner: new.owner.map(|owner| owner.id.clone()),
+        package: new.package,
+        next_package: None,
+        allocated: match ctx.actor {
+            Actor::User { .. } => LimitName::ALL.iter().copied().filter(|name| new.limits.get(*name).is_some()).collect(),
+            Actor::System | Actor::Operator { .. } => Vec::new(),
+        },
+        overrides: new.limits,
+        guaranteed: Vec::new(),
+        assets: model::Assets::default(),
+        default_role: None,
+        default_group: groups::create_default(ctx, &id)?,
+        pooled: false,
+        shares_since_ms: None,
+        time_zone: time_zone.into(),
+        lifecycle: new.lifecycle,
+        holds: Vec::new(),
+        next_hold: 1,
+        children: 0,
+        rev: 1,
+        created_at_ms: ctx.now_ms,
+        updated_at_ms: ctx.now_ms,
+    };
+    ctx.tx.put(keys::account(&id), &account)?;
+    for account_above in &above {
+        people::add(ctx, keys::tally(&account_above.id, BELOW), 1)?;
+    }
+    list(ctx, &account, &above, true);
+    if let Some(owner) = new.owner {
+        let place = members::Place { role: None, owner: true, group: None };
+        members::create(ctx, &id, owner, place).map_err(|error| if error.field() == Some("/user") { error.at("/owner") } else { error })?;
+    }
+    Ok(account)
+}
+
+/// The owner that a request names: an existing user, or a new one.
+fn owner_of(ctx: &mut Ctx<'_>, owner: OwnerInput) -> Result<model::User, Error> {
+    match (owner.email, owner.user) {
+        (Some(email), user) => users::create(ctx, user, email, owner.first_name, owner.last_name, "/owner/email"),
+        (None, Some(_)) if owner.first_name.is_some() || owner.last_name.is_some() => {
+            Err(Error::invalid("/owner/first_name", "names are given with the `email` of a new user only"))
+        }
+        (None, Some(user)) => users::load(ctx, &user, "/owner/user"),
+        (None, None) => Err(Error::invalid("/owner", "name an existing `user`, or the `email` of a new one")),
+    }
+}
+
+/// Puts an account into the lists of the platform and of the accounts above, or takes it out of them.
+fn list(ctx: &mut Ctx<'_>, account: &model::Account, above: &[model::Account], listed: bool) {
+    let name = keys::orderable(account.name.as_str());
+    let created = keys::sortable(account.created_at_ms);
+    for key in [keys::account_order("name", &name, &account.id), keys::account_order("created", &created, &account.id)] {
+        if listed {
+            ctx.tx.mark(key);
+        } else {
+            ctx.tx.delete(key);
+        }
+    }
+    list_below(ctx, account, above, listed);
+}
+
+/// Puts an account into the lists of accounts above, or takes it out of them.
+fn list_below(ctx: &mut Ctx<'_>, account: &model::Account, above: &[model::Account], listed: bool) {
+    let name = keys::orderable(account.name.as_str());
+    let created = keys::sortable(account.created_at_ms);
+    let mut all = Vec::new();
+    for account_above in above {
+        all.push(keys::team_account(&account_above.id, "id", "", &account.id));
+        all.push(keys::team_account(&account_above.id, "name", &name, &account.id));
+        all.push(keys::team_account(&account_above.id, "created", &created, &account.id));
+    }
+    for key in all {
+        if listed {
+            ctx.tx.mark(key);
+        } else {
+            ctx.tx.delete(key);
+        }
+    }
+}
+
 impl Operation for Create {
     const NAME: &'static str = "accounts.create";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
+    const ACCESS: Access = Access::Operator("clients.add");
     type Answer = Account;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
-        let id = ctx.new_id(self.id, keys::ACCOUNT, keys::account, "account")?;
-        let time_zone = self.time_zone.map_or_else(|| "UTC".to_owned(), String::from);
-        check_time_zone(&time_zone)?;
-        if let Some(parent) = &self.parent {
-            let line = account_line(&mut ctx.tx, parent).map_err(|error| error.at("/parent"))?;
-            let depth = ctx.policies(Some(parent))?.depth.get();
-            if line.len() as u64 >= depth.min(MAX_DEPTH as u64) {
-                return Err(Error::new(Code::DepthExceeded, format!("accounts can be {depth} deep")).at("/parent").with("depth", depth));
+        if let Actor::Operator { .. } = ctx.actor {
+            if self.package.is_some() {
+                ctx.require_as_operator("packages.assign").map_err(|error| error.at("/package"))?;
             }
-            let mut above = load(ctx, parent, "/parent")?;
-            above.children += 1;
-            ctx.tx.put(keys::account(parent), &above)?;
-            ctx.tx.mark(keys::child(parent, &id));
+            if self.limits != Limits::default() {
+                ctx.require_as_operator("packages.override_limits").map_err(|error| error.at("/limits"))?;
+            }
         }
-        packages::relink(ctx, &id, None, self.package.as_ref())?;
-        let owner = match (self.owner.email, self.owner.user) {
-            (Some(email), user) => users::create(ctx, user, email, self.owner.first_name, self.owner.last_name, "/owner/email")?,
-            (None, Some(_)) if self.owner.first_name.is_some() || self.owner.last_name.is_some() => {
-                return Err(Error::invalid("/owner/first_name", "names are given with the `email` of a new user only"));
-            }
-            (None, Some(user)) => users::load(ctx, &user, "/owner/user")?,
-            (None, None) => return Err(Error::invalid("/owner", "name an existing `user`, or the `email` of a new one")),
-        };
-        let account = model::Account {
-            id: id.clone(),
-            name: self.name,
-            parent: self.parent,
-            owner: Some(owner.id.clone()),
-            package: self.package,
-            next_package: None,
-            overrides: self.limits,
-            guaranteed: Vec::new(),
-            assets: model::Assets::default(),
-            default_role: None,
-            default_group: groups::create_default(ctx, &id)?,
-            pooled: false,
-            shares_since_ms: None,
-            time_zone,
-            lifecycle: if self.pending { Lifecycle::Pending } else { Lifecycle::Active },
-            holds: Vec::new(),
-            next_hold: 1,
-            children: 0,
-            rev: 1,
-            created_at_ms: ctx.now_ms,
-            updated_at_ms: ctx.now_ms,
-        };
-        ctx.tx.put(keys::account(&id), &account)?;
-        members::create(ctx, &id, &owner, members::Place { role: None, owner: true, group: None })?;
-        shown(ctx, &id)
+        let owner = owner_of(ctx, self.owner)?;
+        let account = make(
+            ctx,
+            NewAccount {
+                id: self.id,
+                name: self.name,
+                parent: self.parent,
+                package: self.package,
+                limits: self.limits,
+                time_zone: self.time_zone,
+                lifecycle: if self.pending { Lifecycle::Pending } else { Lifecycle::Active },
+                owner: Some(&owner),
+            },
+        )?;
+        shown(ctx, &account.id)
     }
 }
 
 impl Operation for Validate {
     const NAME: &'static str = "accounts.validate";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::System;
+    const ACCESS: Access = Access::Operator("clients.add");
     type Answer = AccountValidation;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AccountValidation, Error> {
@@ -433,21 +711,80 @@ impl Operation for Get {
 impl Operation for List {
     const NAME: &'static str = "accounts.list";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::System;
+    const ACCESS: Access = Access::Rule("users with `accounts.team`, of the accounts below their own; operators with `clients.view_all`");
     type Answer = AccountList;
 
+    fn account(&self) -> Option<&Id> {
+        self.team.as_ref().or(self.parent.as_ref())
+    }
+
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AccountList, Error> {
-        let range = match &self.parent {
-            Some(parent) => {
-                load(ctx, parent, "/parent")?;
-                keys::below(keys::CHILD, &[parent.as_str()])
+        let List { parent, mut team, status, package, search, order, after, limit } = self;
+        if parent.is_some() && team.is_some() {
+            return Err(Error::invalid("/team", "`parent` and `team` exclude each other"));
+        }
+        match ctx.actor {
+            Actor::System => {}
+            Actor::Operator { .. } => ctx.require_as_operator("clients.view_all")?,
+            Actor::User { account: home, .. } => {
+                ctx.require_in(home, TEAM_PERMISSION)?;
+                if parent.is_none() && team.is_none() {
+                    team = Some(home.clone());
+                }
             }
-            None => keys::below(keys::ACCOUNT, &[]),
+        }
+        for (field, named) in [("/parent", &parent), ("/team", &team)] {
+            if let Some(named) = named
+                && !ctx.manages_team_of(named).map_err(|error| error.at(field))?
+            {
+                return Err(Error::not_found("account", named.as_str()).at(field));
+            }
+            if let Some(named) = named {
+                load(ctx, named, field)?;
+            }
+        }
+        let order = match (order, &search) {
+            (None | Some(AccountOrder::Name), Some(_)) => AccountOrder::Name,
+            (Some(_), Some(_)) => return Err(Error::invalid("/order", "what is searched by name is ordered by name")),
+            (order, None) => order.unwrap_or(AccountOrder::Id),
         };
-        let (rows, next) = page::<serde::de::IgnoredAny>(ctx, range, self.after.as_ref(), self.limit)?;
-        let accounts = rows.iter().map(|(id, _)| shown(ctx, id)).collect::<Result<_, _>>()?;
+        let prefix = search.as_ref().map_or_else(String::new, |text| keys::orderable(text.as_str()));
+        let span = match (team.as_ref().or(parent.as_ref()), order) {
+            (None, AccountOrder::Id) => match &package {
+                Some(package) => keys::below(keys::PACKAGE_ACCOUNT, &[package.as_str()]),
+                None => keys::below(keys::ACCOUNT, &[]),
+            },
+            (None, AccountOrder::Name) => starting_with(keys::below(keys::ACCOUNT_ORDER, &["name"]), &prefix),
+            (None, AccountOrder::Created) => keys::below(keys::ACCOUNT_ORDER, &["created"]),
+            (Some(above), AccountOrder::Id) if parent.is_some() => keys::below(keys::CHILD, &[above.as_str()]),
+            (Some(above), AccountOrder::Id) => keys::below(keys::TEAM_ACCOUNT, &[above.as_str(), "id", ""]),
+            (Some(above), AccountOrder::Name) => starting_with(keys::below(keys::TEAM_ACCOUNT, &[above.as_str(), "name"]), &prefix),
+            (Some(above), AccountOrder::Created) => keys::below(keys::TEAM_ACCOUNT, &[above.as_str(), "created"]),
+        };
+        let (accounts, next) = walk(ctx, &[span], after.as_ref(), limit, |ctx, key| {
+            let id = keys::last_id(key).ok_or_else(|| Error::new(Code::StoreCorrupt, format!("the key {} ends in no id", key.escape_ascii())))?;
+            let line = account_line(&mut ctx.tx, &id)?;
+            let wanted = line.first().is_some_and(|account| {
+                (parent.is_none() || account.parent == parent)
+                    && (package.is_none() || account.package == package)
+                    && status.is_none_or(|status| effective_status(&line) == status)
+            });
+            if wanted { shown_of(ctx, line).map(Some) } else { Ok(None) }
+        })?;
         Ok(AccountList { accounts, next })
     }
+}
+
+/// The part of a span whose texts begin with a prefix.
+fn starting_with((from, until): (Vec<u8>, Vec<u8>), prefix: &str) -> (Vec<u8>, Vec<u8>) {
+    if prefix.is_empty() {
+        return (from, until);
+    }
+    let from = [from.as_slice(), prefix.as_bytes()].concat();
+    let mut until = from.clone();
+    // No UTF-8 text holds this byte.
+    until.push(0xff);
+    (from, until)
 }
 
 impl Operation for Edit {
@@ -461,30 +798,113 @@ impl Operation for Edit {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
-        let mut account = load(ctx, &self.account, "/account")?;
-        check_rev(self.expected_rev, account.rev)?;
-        if (self.package.is_some() || self.without_package) && *ctx.actor != Actor::System {
-            return Err(Error::new(Code::ActorNotAllowed, "the package is chosen by `system` alone").at("/package"));
-        }
-        if self.package.is_some() && self.without_package {
-            return Err(Error::invalid("/without_package", "`package` and `without_package` exclude each other"));
-        }
+        let mut account = load_to_change(ctx, &self.account, self.expected_rev)?;
         if let Some(zone) = self.time_zone {
             check_time_zone(zone.as_str())?;
             account.time_zone = zone.into();
         }
-        let package = if self.without_package { None } else { self.package.or_else(|| account.package.clone()) };
-        packages::relink(ctx, &account.id, account.package.as_ref(), package.as_ref())?;
-        account.package = package;
-        account.name = self.name.unwrap_or(account.name);
+        match (self.package, self.without_package) {
+            (Some(_), true) => return Err(Error::invalid("/without_package", "`package` and `without_package` exclude each other")),
+            (None, false) if self.at.is_some() => return Err(Error::invalid("/at", "`at` goes with `package`")),
+            (None, false) => {}
+            (package, _) => {
+                authorise_package(ctx)?;
+                set_package(ctx, &mut account, package, self.at.unwrap_or(PackageChange::Now))?;
+            }
+        }
+        if self.default_role.is_some() && self.without_default_role {
+            return Err(Error::invalid("/without_default_role", "`default_role` and `without_default_role` exclude each other"));
+        }
+        if self.default_role.is_some() || self.without_default_role {
+            set_default_role(ctx, &mut account, self.default_role)?;
+        }
+        if let Some(name) = self.name.filter(|name| *name != account.name) {
+            let above: Vec<_> = account_line(&mut ctx.tx, &account.id)?.into_iter().skip(1).collect();
+            list(ctx, &account, &above, false);
+            account.name = name;
+            list(ctx, &account, &above, true);
+        }
         save_and_show(ctx, account)
     }
+}
+
+/// The package is the platform's business: users would lift their own limits.
+fn authorise_package(ctx: &mut Ctx<'_>) -> Result<(), Error> {
+    match ctx.actor {
+        Actor::System => Ok(()),
+        Actor::Operator { .. } => ctx.require_as_operator("packages.assign").map_err(|error| error.at("/package")),
+        Actor::User { .. } => Err(Error::new(Code::ActorNotAllowed, "the package is chosen by the platform").at("/package")),
+    }
+}
+
+/// Gives an account another package, or none, now or at the next month (R-PKG-6). The account itself is not written.
+fn set_package(ctx: &mut Ctx<'_>, account: &mut model::Account, package: Option<Id>, at: PackageChange) -> Result<(), Error> {
+    forget_next_package(ctx, account);
+    match (package, at) {
+        (package, PackageChange::Now) => {
+            packages::relink(ctx, &account.id, account.package.as_ref(), package.as_ref())?;
+            account.package = package;
+        }
+        (None, PackageChange::NextMonth) => return Err(Error::invalid("/at", "a package is taken away at once")),
+        (Some(package), PackageChange::NextMonth) => {
+            let package = packages::load_open(ctx, &package, "/package")?.id;
+            let zone = window::zone(&account.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
+            let (_, from_ms) = window::bounds(Window::Month, ctx.now_ms, &zone)
+                .ok_or_else(|| Error::new(Code::Internal, format!("no calendar has the time {} ms", ctx.now_ms)))?;
+            ctx.tx.mark(keys::package_next(&package, &account.id));
+            ctx.tx.mark(keys::due(from_ms, &account.id));
+            ctx.tx.touch_due(from_ms);
+            account.next_package = Some(NextPackage { package, from_ms });
+        }
+    }
+    Ok(())
+}
+
+/// An account does not get another package later, after all. The account itself is not written.
+fn forget_next_package(ctx: &mut Ctx<'_>, account: &mut model::Account) {
+    if let Some(next) = account.next_package.take() {
+        ctx.tx.delete(keys::package_next(&next.package, &account.id));
+        ctx.tx.delete(keys::due(next.from_ms, &account.id));
+    }
+}
+
+/// Gives an account the package that it was to get from now on (R-PKG-6), even where that was retired since.
+pub(crate) fn take_next_package(ctx: &mut Ctx<'_>, id: &Id) -> Result<(), Error> {
+    let Some(mut account) = ctx.tx.get::<model::Account>(&keys::account(id))? else { return Ok(()) };
+    let Some(next) = account.next_package.clone().filter(|next| next.from_ms <= ctx.now_ms) else { return Ok(()) };
+    forget_next_package(ctx, &mut account);
+    // Deleting a package moves whoever waits for it: that it is gone would be a defect, and no reason to stop every call.
+    if ctx.tx.has(&keys::package(&next.package))? {
+        packages::link(ctx, id, account.package.as_ref(), Some(&next.package))?;
+        account.package = Some(next.package);
+    }
+    save(ctx, account)
+}
+
+/// Sets the role that a new member gets when none is named (R-TEA-9). The account itself is not written.
+fn set_default_role(ctx: &mut Ctx<'_>, account: &mut model::Account, role: Option<Id>) -> Result<(), Error> {
+    const FIELD: &str = "/default_role";
+    if let Actor::User { .. } = ctx.actor {
+        ctx.require_in(&account.id, "users.default_permissions").map_err(|error| error.at(FIELD))?;
+    }
+    if let Some(role) = &role {
+        roles::load_for(ctx, role, &account.id, FIELD)?;
+        members::refuse_escalation(ctx, role).map_err(|error| error.at(FIELD))?;
+    }
+    if let Some(old) = &account.default_role {
+        roles::mark_use(ctx, old, "account", &[account.id.as_str()], false);
+    }
+    if let Some(new) = &role {
+        roles::mark_use(ctx, new, "account", &[account.id.as_str()], true);
+    }
+    account.default_role = role;
+    Ok(())
 }
 
 impl Operation for Activate {
     const NAME: &'static str = "accounts.activate";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
+    const ACCESS: Access = Access::account("accounts.close", "clients.status");
     type Answer = Account;
 
     fn account(&self) -> Option<&Id> {
@@ -492,16 +912,24 @@ impl Operation for Activate {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
-        let mut account = load(ctx, &self.account, "/account")?;
-        match account.lifecycle {
-            Lifecycle::Active => return shown(ctx, &self.account),
-            Lifecycle::Pending => account.lifecycle = Lifecycle::Active,
-            Lifecycle::Closed { .. } => {
-                return Err(Error::new(Code::AccountClosed, format!("`{}` is closed; reopen it", self.account)).at("/account"));
-            }
-        }
-        save_and_show(ctx, account)
+        let account = load_to_change(ctx, &self.account, self.expected_rev)?;
+        activate(ctx, account)?;
+        shown(ctx, &self.account)
     }
+}
+
+fn activate(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
+    match account.lifecycle {
+        Lifecycle::Active => return Ok(()),
+        Lifecycle::Pending if account.owner.is_none() => {
+            return Err(Error::new(Code::AccountPending, format!("`{}` waits for the confirmation of its owner", account.id)).at("/account"));
+        }
+        Lifecycle::Pending => account.lifecycle = Lifecycle::Active,
+        Lifecycle::Closed { .. } => {
+            return Err(Error::new(Code::AccountClosed, format!("`{}` is closed; reopen it", account.id)).at("/account"));
+        }
+    }
+    save(ctx, account)
 }
 
 impl Operation for Hold {
@@ -515,32 +943,42 @@ impl Operation for Hold {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
-        let mut account = load(ctx, &self.account, "/account")?;
-        let level = hold_level(ctx.actor, &account.id);
-        if level == HoldLevel::Account && self.reason != HoldReason::OwnerRequest {
-            return Err(Error::new(Code::PermissionDenied, "an account puts itself on hold by `owner_request` only").at("/reason"));
-        }
-        if account.holds.len() >= MOST_HOLDS {
-            return Err(Error::invalid("/account", format!("an account has at most {MOST_HOLDS} holds")));
-        }
-        let hold = HoldEntry {
-            hold: account.next_hold,
-            reason: self.reason,
-            level,
-            placed_by: ctx.actor.label(),
-            placed_at_ms: ctx.now_ms,
-            note: self.note,
-        };
-        account.next_hold += 1;
-        account.holds.push(hold);
-        save_and_show(ctx, account)
+        let account = load_to_change(ctx, &self.account, self.expected_rev)?;
+        place_hold(ctx, account, self.reason, self.note)?;
+        shown(ctx, &self.account)
     }
+}
+
+fn place_hold(ctx: &mut Ctx<'_>, mut account: model::Account, reason: HoldReason, note: Option<Note>) -> Result<(), Error> {
+    let level = hold_level(ctx.actor, &account.id);
+    if level == HoldLevel::Account && reason != HoldReason::OwnerRequest {
+        return Err(Error::new(Code::PermissionDenied, "an account puts itself on hold by `owner_request` only").at("/reason"));
+    }
+    if account.holds.len() >= MOST_HOLDS {
+        return Err(Error::invalid("/account", format!("an account has at most {MOST_HOLDS} holds")));
+    }
+    account.holds.push(HoldEntry {
+        hold: account.next_hold,
+        reason,
+        level,
+        placed_by: ctx.actor.label(),
+        placed_from: match ctx.actor {
+            Actor::User { account, .. } => Some(account.clone()),
+            Actor::System | Actor::Operator { .. } => None,
+        },
+        placed_at_ms: ctx.now_ms,
+        note,
+    });
+    account.next_hold += 1;
+    save(ctx, account)
 }
 
 impl Operation for Release {
     const NAME: &'static str = "accounts.release";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
+    const ACCESS: Access = Access::account("accounts.edit", "clients.status");
+    // Who put their own account on hold can take that back, though they can do nothing else there.
+    const ON_HOLD: bool = true;
     type Answer = Account;
 
     fn account(&self) -> Option<&Id> {
@@ -548,18 +986,26 @@ impl Operation for Release {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
-        let mut account = load(ctx, &self.account, "/account")?;
-        let hold = account
-            .holds
-            .iter()
-            .find(|hold| hold.hold == self.hold.get())
-            .ok_or_else(|| Error::not_found("hold", &self.hold.get().to_string()).at("/hold"))?;
-        if hold.level > hold_level(ctx.actor, &account.id) {
+        let mut account = load_to_change(ctx, &self.account, self.expected_rev)?;
+        let hold = account.holds.iter().find(|hold| hold.hold == self.hold.get());
+        let hold = hold.ok_or_else(|| Error::not_found("hold", &self.hold.get().to_string()).at("/hold"))?;
+        if !clears(ctx, &account, hold)? {
             return Err(Error::new(Code::HoldAbove, "the hold was placed by a higher level and is cleared there").at("/hold"));
         }
         account.holds.retain(|hold| hold.hold != self.hold.get());
         save_and_show(ctx, account)
     }
+}
+
+/// Whether the actor is of the level that placed a hold, or of one above it (R-ACC-2).
+fn clears(ctx: &mut Ctx<'_>, account: &model::Account, hold: &HoldEntry) -> Result<bool, Error> {
+    let level = hold_level(ctx.actor, &account.id);
+    let (Actor::User { account: home, .. }, Some(from), HoldLevel::Ancestor) = (ctx.actor, &hold.placed_from, hold.level) else {
+        return Ok(hold.level <= level);
+    };
+    // Of two accounts above, the lower does not clear what the upper placed. One that is gone has nobody left to ask.
+    let gone = !ctx.tx.has(&keys::account(from))?;
+    Ok(level == HoldLevel::Ancestor && (gone || account_line(&mut ctx.tx, from)?.iter().any(|above| above.id == *home)))
 }
 
 impl Operation for Close {
@@ -573,19 +1019,24 @@ impl Operation for Close {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
-        let mut account = load(ctx, &self.account, "/account")?;
-        if let Lifecycle::Closed { .. } = account.lifecycle {
-            return shown(ctx, &self.account);
-        }
-        account.lifecycle = Lifecycle::Closed { at_ms: ctx.now_ms, was_pending: account.lifecycle == Lifecycle::Pending };
-        save_and_show(ctx, account)
+        let account = load_to_change(ctx, &self.account, self.expected_rev)?;
+        close(ctx, account)?;
+        shown(ctx, &self.account)
     }
+}
+
+fn close(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
+    if let Lifecycle::Closed { .. } = account.lifecycle {
+        return Ok(());
+    }
+    account.lifecycle = Lifecycle::Closed { at_ms: ctx.now_ms, was_pending: account.lifecycle == Lifecycle::Pending };
+    save(ctx, account)
 }
 
 impl Operation for Reopen {
     const NAME: &'static str = "accounts.reopen";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
+    const ACCESS: Access = Access::account("accounts.close", "clients.status");
     type Answer = Account;
 
     fn account(&self) -> Option<&Id> {
@@ -593,25 +1044,30 @@ impl Operation for Reopen {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
-        let mut account = load(ctx, &self.account, "/account")?;
-        let Lifecycle::Closed { at_ms, was_pending } = account.lifecycle else {
-            return Err(Error::new(Code::AccountNotClosed, format!("`{}` is not closed", self.account)).at("/account"));
-        };
-        let until_ms = at_ms.saturating_add(ctx.policies(Some(&self.account))?.grace_ms.get());
-        if ctx.now_ms >= until_ms {
-            return Err(Error::new(Code::GraceOver, format!("`{}` could be reopened until {until_ms}", self.account))
-                .at("/account")
-                .with("until_ms", until_ms));
-        }
-        account.lifecycle = if was_pending { Lifecycle::Pending } else { Lifecycle::Active };
-        save_and_show(ctx, account)
+        let account = load_to_change(ctx, &self.account, self.expected_rev)?;
+        reopen(ctx, account)?;
+        shown(ctx, &self.account)
     }
+}
+
+fn reopen(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
+    let Lifecycle::Closed { at_ms, was_pending } = account.lifecycle else {
+        return Err(Error::new(Code::AccountNotClosed, format!("`{}` is not closed", account.id)).at("/account"));
+    };
+    let until_ms = at_ms.saturating_add(ctx.policies(Some(&account.id))?.grace_ms.get());
+    if ctx.now_ms >= until_ms {
+        return Err(Error::new(Code::GraceOver, format!("`{}` could be reopened until {until_ms}", account.id))
+            .at("/account")
+            .with("until_ms", until_ms));
+    }
+    account.lifecycle = if was_pending { Lifecycle::Pending } else { Lifecycle::Active };
+    save(ctx, account)
 }
 
 impl Operation for Delete {
     const NAME: &'static str = "accounts.delete";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
+    const ACCESS: Access = Access::account("accounts.delete", "clients.delete");
     type Answer = AccountDeleted;
 
     fn account(&self) -> Option<&Id> {
@@ -619,60 +1075,88 @@ impl Operation for Delete {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AccountDeleted, Error> {
-        let account = load(ctx, &self.account, "/account")?;
-        if account.children > 0 && self.children.is_none() {
-            return Err(Error::new(Code::ChildrenLeft, format!("`{}` has {} accounts below", account.id, account.children))
-                .at("/children")
-                .with("children", account.children));
-        }
-        if let Some(parent) = &account.parent {
-            ctx.tx.delete(keys::child(parent, &account.id));
-            let mut above = load(ctx, parent, "/account")?;
-            above.children -= 1;
-            ctx.tx.put(keys::account(parent), &above)?;
-        }
-        let mut gone = AccountDeleted { accounts: 0, users: 0 };
-        let mut ends = vec![account];
-        let mut at = 0;
-        while let Some(above) = ends.get(at).map(|account| account.id.clone()) {
-            for child in children_of(ctx, &above)? {
-                let below = load(ctx, &child, "/account")?;
-                match self.children {
-                    Some(Children::Delete) => ends.push(below),
-                    Some(Children::Detach) | None => detach(ctx, below)?,
-                }
-            }
-            at += 1;
-        }
-        // From the bottom up: what lies below still finds the accounts above it.
-        for account in ends.iter().rev() {
-            gone.users += erase(ctx, account)?;
-            gone.accounts += 1;
-        }
-        Ok(gone)
+        let account = load_to_change(ctx, &self.account, self.expected_rev)?;
+        delete(ctx, account, self.children)
     }
 }
 
-/// Makes an account a top account: whoever counted for the accounts above counts for them no longer.
+fn delete(ctx: &mut Ctx<'_>, account: model::Account, children: Option<Children>) -> Result<AccountDeleted, Error> {
+    if account.children > 0 {
+        let Some(children) = children else {
+            return Err(Error::new(Code::ChildrenLeft, format!("`{}` has {} accounts below", account.id, account.children))
+                .at("/children")
+                .with("children", account.children));
+        };
+        if let Actor::User { account: home, .. } = ctx.actor {
+            ctx.require_in(home, TEAM_PERMISSION).map_err(|error| error.at("/children"))?;
+            if children == Children::Detach {
+                // Below nobody, and with no package, an account would be free of every limit.
+                return Err(Error::new(Code::ActorNotAllowed, "accounts are made top accounts by the platform").at("/children"));
+            }
+        }
+    }
+    if let Some(parent) = &account.parent {
+        ctx.tx.delete(keys::child(parent, &account.id));
+        let mut above = load(ctx, parent, "/account")?;
+        above.children = above.children.saturating_sub(1);
+        ctx.tx.put(keys::account(parent), &above)?;
+    }
+    let mut gone = AccountDeleted { accounts: 0, users: 0 };
+    let mut ends = vec![account];
+    let mut at = 0;
+    while let Some(above) = ends.get(at).map(|account| account.id.clone()) {
+        for child in children_of(ctx, &above)? {
+            let below = load(ctx, &child, "/account")?;
+            match children {
+                Some(Children::Delete) => ends.push(below),
+                Some(Children::Detach) | None => detach(ctx, below)?,
+            }
+        }
+        at += 1;
+    }
+    // From the bottom up: what lies below still finds the accounts above it.
+    for account in ends.iter().rev() {
+        gone.users += erase(ctx, account)?;
+        gone.accounts += 1;
+    }
+    Ok(gone)
+}
+
+/// Makes an account a top account: it and whoever is in it count for the accounts above no longer.
 fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
+    limits::give_back(ctx, &mut account)?;
     let Some(parent) = account.parent.take() else { return Ok(()) };
     let above = account_line(&mut ctx.tx, &parent)?;
     let mut subtree = vec![account.id.clone()];
     let mut at = 0;
     while let Some(id) = subtree.get(at).cloned() {
         subtree.extend(children_of(ctx, &id)?);
+        if let Some(top) = above.last() {
+            super::suppressions::move_team(ctx, &id, &top.id, &account.id)?;
+        }
+        for above in &above {
+            super::sharing::leave(ctx, &id, &above.id)?;
+        }
         let (from, until) = keys::below(keys::MEMBER, &[id.as_str()]);
         for (_, member) in ctx.tx.range::<model::Member>(&from, &until, usize::MAX)? {
             let user = users::load(ctx, &member.user, "/account")?;
             people::leave_lists(ctx, &above, &user)?;
         }
+        let below = load(ctx, &id, "/account")?;
+        list_below(ctx, &below, &above, false);
+        for account_above in &above {
+            people::add(ctx, keys::tally(&account_above.id, BELOW), -1)?;
+        }
         at += 1;
     }
+    roles::refuse_roles_from_above(ctx, &above, &subtree)?;
     ctx.tx.delete(keys::child(&parent, &account.id));
-    save(ctx, account)
+    save(ctx, account)?;
+    invitations::follow(ctx, &subtree)
 }
 
-fn children_of(ctx: &mut Ctx<'_>, id: &Id) -> Result<Vec<Id>, Error> {
+/// The accounts directly below one.
+pub(crate) fn children_of(ctx: &mut Ctx<'_>, id: &Id) -> Result<Vec<Id>, Error> {
     let (from, until) = keys::below(keys::CHILD, &[id.as_str()]);
     Ok(ctx.tx.range::<()>(&from, &until, usize::MAX)?.iter().filter_map(|(key, ())| keys::last_id(key)).collect())
 }
@@ -682,19 +1166,140 @@ fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
     if let Some(parent) = &account.parent {
         ctx.tx.delete(keys::child(parent, &account.id));
     }
+    super::resources::erase_all_of(ctx, &account.id)?;
+    let above: Vec<_> = account_line(&mut ctx.tx, &account.id)?.into_iter().skip(1).collect();
+    list(ctx, account, &above, false);
+    for account_above in &above {
+        people::add(ctx, keys::tally(&account_above.id, BELOW), -1)?;
+    }
     let (from, until) = keys::below(keys::MEMBER, &[account.id.as_str()]);
     let mut users = 0;
     for (_, member) in ctx.tx.range::<model::Member>(&from, &until, usize::MAX)? {
         users += u64::from(members::erase(ctx, &member)?);
     }
+    let mut leaving = account.clone();
+    limits::give_back(ctx, &mut leaving)?;
+    forget_next_package(ctx, &mut leaving);
+    if let Some(role) = &account.default_role {
+        roles::mark_use(ctx, role, "account", &[account.id.as_str()], false);
+    }
     packages::relink(ctx, &account.id, account.package.as_ref(), None)?;
     groups::erase_all(ctx, &account.id)?;
+    invitations::erase_all_of(ctx, &account.id)?;
+    roles::erase_all_of(ctx, account)?;
+    super::sharing::erase_all_of(ctx, &account.id)?;
+    super::suppressions::erase_all_of(ctx, &account.id)?;
     ctx.tx.delete(keys::policy(Some(&account.id)));
-    for limit in LimitName::ALL {
-        ctx.tx.delete(keys::meter(&account.id, *limit));
+    let (from, until) = keys::below(keys::METER, &[account.id.as_str()]);
+    for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)? {
+        ctx.tx.delete(key);
+    }
+    let (from, until) = keys::below(keys::TALLY, &[account.id.as_str()]);
+    for (key, _) in ctx.tx.range::<u64>(&from, &until, usize::MAX)? {
+        ctx.tx.delete(key);
     }
     ctx.tx.delete(keys::account(&account.id));
     ctx.tx.mark(keys::tombstone(keys::ACCOUNT, &account.id));
     ctx.tx.touch_gone(&account.id);
     Ok(users)
+}
+
+/// Most accounts of one request.
+const MOST_AT_ONCE: usize = 500;
+
+impl Operation for Bulk {
+    const NAME: &'static str = "accounts.bulk";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Operator("clients.bulk");
+    type Answer = AccountBulk;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<AccountBulk, Error> {
+        self.check()?;
+        if let Actor::Operator { .. } = ctx.actor {
+            for permission in self.action.permissions() {
+                ctx.require_as_operator(permission).map_err(|error| error.at("/action"))?;
+            }
+        }
+        let outer = ctx.tx.mark_point();
+        let mut items = Vec::with_capacity(self.accounts.len());
+        for id in &self.accounts {
+            let (code, message) = match ctx.attempt(|ctx| self.one(ctx, id)) {
+                Ok(()) => (None, None),
+                Err(error) if error.is_refusal() => (Some(error.code()), Some(error.message().to_owned())),
+                Err(error) => return Err(error),
+            };
+            items.push(AccountBulkItem { account: id.clone(), done: code.is_none(), code, message });
+        }
+        let refused = items.iter().filter(|item| !item.done).count();
+        let keep = refused == 0 || !self.atomic;
+        ctx.tx.end_point(outer, keep);
+        if !keep {
+            items.iter_mut().for_each(|item| item.done = false);
+        }
+        let done = items.iter().filter(|item| item.done).count();
+        Ok(AccountBulk { done: done as u64, refused: refused as u64, accounts: items })
+    }
+}
+
+impl AccountAction {
+    /// What an operator needs beside `clients.bulk`.
+    const fn permissions(self) -> &'static [&'static str] {
+        match self {
+            AccountAction::Activate | AccountAction::Suspend | AccountAction::Close | AccountAction::Reopen => &["clients.status"],
+            AccountAction::Delete => &["clients.delete"],
+            AccountAction::SetPackage => &["clients.edit", "packages.assign"],
+        }
+    }
+}
+
+impl Bulk {
+    fn check(&self) -> Result<(), Error> {
+        let Bulk { accounts, action, .. } = self;
+        if !(1..=MOST_AT_ONCE).contains(&accounts.len()) {
+            return Err(Error::invalid("/accounts", format!("1 to {MOST_AT_ONCE} accounts at once, there are {}", accounts.len())));
+        }
+        let mut seen = HashSet::new();
+        if let Some((at, twice)) = accounts.iter().enumerate().find(|(_, id)| !seen.insert(*id)) {
+            return Err(Error::invalid(format!("/accounts/{at}"), format!("`{twice}` is named twice")));
+        }
+        if self.package.is_some() != (*action == AccountAction::SetPackage) {
+            return Err(Error::invalid("/package", "`package` goes with `set_package`"));
+        }
+        if self.reason.is_some() && !matches!(action, AccountAction::Suspend | AccountAction::Activate) {
+            return Err(Error::invalid("/reason", "`reason` goes with `suspend` and `activate`"));
+        }
+        if self.note.is_some() && *action != AccountAction::Suspend {
+            return Err(Error::invalid("/note", "`note` goes with `suspend`"));
+        }
+        if self.children.is_some() && *action != AccountAction::Delete {
+            return Err(Error::invalid("/children", "`children` goes with `delete`"));
+        }
+        Ok(())
+    }
+
+    /// Does it to one account.
+    fn one(&self, ctx: &mut Ctx<'_>, id: &Id) -> Result<(), Error> {
+        let mut account = load(ctx, id, "/account")?;
+        let reason = self.reason.unwrap_or(HoldReason::Admin);
+        match self.action {
+            AccountAction::Activate => {
+                let before = account.holds.len();
+                account.holds.retain(|hold| hold.reason != reason);
+                if account.holds.len() < before {
+                    save(ctx, account)?;
+                }
+                let account = load(ctx, id, "/account")?;
+                activate(ctx, account)
+            }
+            AccountAction::Suspend if account.holds.iter().any(|hold| hold.reason == reason && hold.level == HoldLevel::Platform) => Ok(()),
+            AccountAction::Suspend => place_hold(ctx, account, reason, self.note.clone()),
+            AccountAction::Close => close(ctx, account),
+            AccountAction::Reopen => reopen(ctx, account),
+            AccountAction::Delete => delete(ctx, account, self.children).map(drop),
+            AccountAction::SetPackage => {
+                set_package(ctx, &mut account, self.package.clone(), PackageChange::Now)?;
+                save(ctx, account)
+            }
+        }
+    }
 }

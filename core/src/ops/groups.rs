@@ -1,16 +1,275 @@
 //! Groups of users (R-GRP-1 to R-GRP-8).
 
+use super::{Access, Effect, Operation, accounts, check_rev, page, resources};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
-use crate::model::{self, Group, GroupCaps, Id, Name};
+use crate::model::{self, Actor, Avatar, CapPeriod, Count, GroupCaps, Id, Name};
+use crate::rules::group::check_avatar;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// The id of the group that an account starts with (R-GRP-1).
 const DEFAULT: &str = "default";
 /// Its name until somebody renames it.
 const DEFAULT_NAME: &str = "Default";
+/// Most members that are named in one call.
+const MOST_NAMED: usize = 500;
+
+/// Makes a group (R-GRP-1).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Create {
+    /// The account.
+    pub account: Id,
+    /// The host's own id, unique within the account; made when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    /// The name that people see.
+    pub name: Name,
+    /// What its members may send together (R-GRP-5). Needs `groups.limit` too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caps: Option<GroupCaps>,
+}
+
+/// Reads a group, with its picture.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Get {
+    /// The account.
+    pub account: Id,
+    /// The group.
+    pub group: Id,
+}
+
+/// Lists the groups of an account by id, a page at a time, without their pictures.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// The account.
+    pub account: Id,
+    /// Go on after this group: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Id>,
+    /// At most this many (1 to 500, 50 when absent).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Count>,
+}
+
+/// Renames a group (R-GRP-6).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rename {
+    /// The account.
+    pub account: Id,
+    /// The group.
+    pub group: Id,
+    /// The name that people see.
+    pub name: Name,
+    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rev: Option<Count>,
+}
+
+/// Gives a group a picture (R-GRP-6).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetAvatar {
+    /// The account.
+    pub account: Id,
+    /// The group.
+    pub group: Id,
+    /// The picture: PNG, JPEG, GIF or WebP of up to 256 KiB, or an `https` address.
+    pub avatar: Avatar,
+    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rev: Option<Count>,
+}
+
+/// Takes the picture of a group away (R-GRP-6).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClearAvatar {
+    /// The account.
+    pub account: Id,
+    /// The group.
+    pub group: Id,
+    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rev: Option<Count>,
+}
+
+/// Says what the members of a group may send together, in a month or, by policy, a year (R-GRP-5).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetCaps {
+    /// The account.
+    pub account: Id,
+    /// The group.
+    pub group: Id,
+    /// Both caps; what is absent is not capped.
+    pub caps: GroupCaps,
+    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rev: Option<Count>,
+}
+
+/// Deletes a group. Its members and the resources that carry it go to another; the users keep everything else (R-GRP-7).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Delete {
+    /// The account.
+    pub account: Id,
+    /// The group.
+    pub group: Id,
+    /// Where its members and resources go; needed when there are any, and for the default group, which this one becomes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Id>,
+    /// The revision that the decision was made from; a stale one is `rev_conflict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rev: Option<Count>,
+}
+
+/// Makes a group the one that new members come into (R-GRP-1). Nobody is moved.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MakeDefault {
+    /// The account.
+    pub account: Id,
+    /// The group.
+    pub group: Id,
+}
+
+/// Puts members into a group (R-GRP-4). Who is in another than the default group is transferred, and that needs
+/// `groups.members.transfer` too.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddMembers {
+    /// The account.
+    pub account: Id,
+    /// The group.
+    pub group: Id,
+    /// The members, 1 to 500: all of them or none.
+    pub users: Vec<Id>,
+    /// What becomes of their resources; they follow when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<GroupResources>,
+}
+
+/// Takes members out of a group: into the default group, and out of that only where another one is named (R-GRP-4).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveMembers {
+    /// The account.
+    pub account: Id,
+    /// The group that they are in.
+    pub group: Id,
+    /// The members, 1 to 500: all of them or none.
+    pub users: Vec<Id>,
+    /// Another group than the default one. Out of a group that is not the default one this is a transfer, and needs
+    /// `groups.members.transfer` too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Id>,
+    /// What becomes of their resources; they follow when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<GroupResources>,
+}
+
+/// Moves members from one group to another (R-GRP-4).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TransferMembers {
+    /// The account.
+    pub account: Id,
+    /// The group that all of them have to be in; any when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Id>,
+    /// The group that they come into.
+    pub to: Id,
+    /// The members, 1 to 500: all of them or none.
+    pub users: Vec<Id>,
+    /// What becomes of their resources.
+    pub resources: GroupResources,
+}
+
+/// What becomes of the resources of members who change their group (R-GRP-4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupResources {
+    /// They take the new group, all of them.
+    Follow,
+    /// They carry the group that they carried before, and go on being seen there.
+    Stay,
+}
+
+/// A group of users.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Group {
+    /// The id, unique within the account.
+    pub id: Id,
+    /// The account.
+    pub account: Id,
+    /// The name that people see.
+    pub name: Name,
+    /// Whether new members come into it.
+    pub is_default: bool,
+    /// How many members it has.
+    pub members: u64,
+    /// What its members may send together; what is absent is not capped.
+    pub caps: GroupCaps,
+    /// The window of the caps.
+    pub cap_period: CapPeriod,
+    /// Whether it has a picture.
+    pub has_avatar: bool,
+    /// The picture; only `groups.get` answers it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<Avatar>,
+    /// Raised by every change.
+    pub rev: u64,
+    /// When it was made, in unix milliseconds.
+    pub created_at_ms: u64,
+    /// When it was last changed, in unix milliseconds.
+    pub updated_at_ms: u64,
+}
+
+/// A page of groups.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GroupList {
+    /// The groups.
+    pub groups: Vec<Group>,
+    /// Where to go on; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Id>,
+}
+
+/// Members that came into a group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GroupMove {
+    /// The account.
+    pub account: Id,
+    /// The group that they are in now.
+    pub group: Id,
+    /// How many members were in another one before.
+    pub members: u64,
+    /// How many resources took the group.
+    pub resources: u64,
+}
+
+/// A group that was deleted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GroupDeleted {
+    /// The account.
+    pub account: Id,
+    /// The group.
+    pub group: Id,
+    /// How many members went to the other group.
+    pub members: u64,
+    /// How many resources went there.
+    pub resources: u64,
+}
 
 /// Reads a group inside an operation.
-pub(crate) fn load(ctx: &mut Ctx<'_>, account: &Id, id: &Id, field: &str) -> Result<Group, Error> {
+pub(crate) fn load(ctx: &mut Ctx<'_>, account: &Id, id: &Id, field: &str) -> Result<model::Group, Error> {
     ctx.tx.get(&keys::group(account, id))?.ok_or_else(|| Error::not_found("group", id.as_str()).at(field))
 }
 
@@ -19,22 +278,14 @@ pub(crate) fn create_default(ctx: &mut Ctx<'_>, account: &Id) -> Result<Id, Erro
     let broken = |error| Error::new(Code::Internal, error);
     let id = Id::new(DEFAULT).map_err(broken)?;
     let name = Name::new(DEFAULT_NAME).map_err(broken)?;
-    create(ctx, account, id.clone(), name)?;
+    create(ctx, account, id.clone(), name, GroupCaps::default())?;
     Ok(id)
 }
 
 /// Writes a new group.
-fn create(ctx: &mut Ctx<'_>, account: &Id, id: Id, name: Name) -> Result<Group, Error> {
-    let group = Group {
-        id,
-        account: account.clone(),
-        name,
-        caps: GroupCaps::default(),
-        avatar: None,
-        rev: 1,
-        created_at_ms: ctx.now_ms,
-        updated_at_ms: ctx.now_ms,
-    };
+fn create(ctx: &mut Ctx<'_>, account: &Id, id: Id, name: Name, caps: GroupCaps) -> Result<model::Group, Error> {
+    let group =
+        model::Group { id, account: account.clone(), name, caps, has_avatar: false, rev: 1, created_at_ms: ctx.now_ms, updated_at_ms: ctx.now_ms };
     ctx.tx.put(keys::group(account, &group.id), &group)?;
     people::add(ctx, keys::tally(account, "groups"), 1)?;
     Ok(group)
@@ -60,10 +311,392 @@ pub(crate) fn place(ctx: &mut Ctx<'_>, member: &mut model::Member, group: Option
 /// Removes the groups of an account that is deleted.
 pub(crate) fn erase_all(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
     let (from, until) = keys::below(keys::GROUP, &[account.as_str()]);
-    for (key, group) in ctx.tx.range::<Group>(&from, &until, usize::MAX)? {
+    for (key, group) in ctx.tx.range::<model::Group>(&from, &until, usize::MAX)? {
         ctx.tx.delete(keys::group_tally(account, &group.id));
+        ctx.tx.delete(keys::avatar(account, &group.id));
+        ctx.tx.delete(key);
+    }
+    // The id of the account is never used again, and so neither are those of its groups.
+    let (from, until) = keys::group_tombstones(account);
+    for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
         ctx.tx.delete(key);
     }
     ctx.tx.delete(keys::tally(account, "groups"));
     Ok(())
+}
+
+/// Reads the account. Where it has no groups by policy, nothing is done with them; the host alone may look at what is there.
+fn enter(ctx: &mut Ctx<'_>, account: &Id, effect: Effect) -> Result<model::Account, Error> {
+    let account = accounts::load(ctx, account, "/account")?;
+    let host_looks = effect == Effect::Read && *ctx.actor == Actor::System;
+    if !host_looks && !ctx.policies(Some(&account.id))?.groups {
+        return Err(Error::new(Code::PolicyForbids, format!("by policy `{}` has no groups", account.id)).at("/account").with("policy", "groups"));
+    }
+    Ok(account)
+}
+
+/// Reads a group that is to be changed.
+fn open(ctx: &mut Ctx<'_>, account: &Id, group: &Id, expected_rev: Option<Count>) -> Result<(model::Account, model::Group), Error> {
+    let account = enter(ctx, account, Effect::Write)?;
+    let group = load(ctx, &account.id, group, "/group")?;
+    check_rev(expected_rev, group.rev)?;
+    Ok((account, group))
+}
+
+fn shown(ctx: &mut Ctx<'_>, account: &model::Account, group: model::Group, cap_period: CapPeriod) -> Result<Group, Error> {
+    Ok(Group {
+        is_default: group.id == account.default_group,
+        members: people::count(ctx, &keys::group_tally(&account.id, &group.id))?,
+        id: group.id,
+        account: group.account,
+        name: group.name,
+        caps: group.caps,
+        cap_period,
+        has_avatar: group.has_avatar,
+        avatar: None,
+        rev: group.rev,
+        created_at_ms: group.created_at_ms,
+        updated_at_ms: group.updated_at_ms,
+    })
+}
+
+fn show(ctx: &mut Ctx<'_>, account: &model::Account, group: model::Group) -> Result<Group, Error> {
+    let period = ctx.policies(Some(&account.id))?.group_cap_period;
+    shown(ctx, account, group, period)
+}
+
+fn save(ctx: &mut Ctx<'_>, account: &model::Account, mut group: model::Group) -> Result<Group, Error> {
+    group.rev += 1;
+    group.updated_at_ms = ctx.now_ms;
+    ctx.tx.put(keys::group(&account.id, &group.id), &group)?;
+    show(ctx, account, group)
+}
+
+impl Operation for Create {
+    const NAME: &'static str = "groups.create";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::account("groups.create", "clients.edit");
+    type Answer = Group;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
+        let account = enter(ctx, &self.account, Effect::Write)?;
+        if self.caps.is_some() {
+            ctx.require(&account.id, "groups.limit", "clients.edit")?;
+        }
+        let id = ctx.new_id(self.id, keys::GROUP, |id| keys::group(&self.account, id), "group")?;
+        if ctx.tx.has(&keys::group_tombstone(&account.id, &id))? {
+            return Err(Error::new(Code::IdTaken, format!("the id `{id}` was that of another group")).at("/id"));
+        }
+        let group = create(ctx, &account.id, id, self.name, self.caps.unwrap_or_default())?;
+        show(ctx, &account, group)
+    }
+}
+
+impl Operation for Get {
+    const NAME: &'static str = "groups.get";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::account("groups.view", "clients.view_all");
+    type Answer = Group;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
+        let account = enter(ctx, &self.account, Effect::Read)?;
+        let group = load(ctx, &account.id, &self.group, "/group")?;
+        let avatar = ctx.tx.get(&keys::avatar(&account.id, &group.id))?;
+        Ok(Group { avatar, ..show(ctx, &account, group)? })
+    }
+}
+
+impl Operation for List {
+    const NAME: &'static str = "groups.list";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::account("groups.view", "clients.view_all");
+    type Answer = GroupList;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupList, Error> {
+        let account = enter(ctx, &self.account, Effect::Read)?;
+        let period = ctx.policies(Some(&account.id))?.group_cap_period;
+        let (rows, next) = page::<model::Group>(ctx, keys::below(keys::GROUP, &[account.id.as_str()]), self.after.as_ref(), self.limit)?;
+        let groups = rows.into_iter().map(|(_, group)| shown(ctx, &account, group, period)).collect::<Result<_, _>>()?;
+        Ok(GroupList { groups, next })
+    }
+}
+
+impl Operation for Rename {
+    const NAME: &'static str = "groups.rename";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::account("groups.rename", "clients.edit");
+    type Answer = Group;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
+        let (account, mut group) = open(ctx, &self.account, &self.group, self.expected_rev)?;
+        group.name = self.name;
+        save(ctx, &account, group)
+    }
+}
+
+impl Operation for SetAvatar {
+    const NAME: &'static str = "groups.set_avatar";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::account("groups.avatar", "clients.edit");
+    type Answer = Group;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
+        let (account, mut group) = open(ctx, &self.account, &self.group, self.expected_rev)?;
+        check_avatar(&self.avatar)?;
+        ctx.tx.put(keys::avatar(&account.id, &group.id), &self.avatar)?;
+        group.has_avatar = true;
+        save(ctx, &account, group)
+    }
+}
+
+impl Operation for ClearAvatar {
+    const NAME: &'static str = "groups.clear_avatar";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::account("groups.avatar", "clients.edit");
+    type Answer = Group;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
+        let (account, mut group) = open(ctx, &self.account, &self.group, self.expected_rev)?;
+        if !group.has_avatar {
+            return show(ctx, &account, group);
+        }
+        ctx.tx.delete(keys::avatar(&account.id, &group.id));
+        group.has_avatar = false;
+        save(ctx, &account, group)
+    }
+}
+
+impl Operation for SetCaps {
+    const NAME: &'static str = "groups.set_caps";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::account("groups.limit", "clients.edit");
+    type Answer = Group;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
+        let (account, mut group) = open(ctx, &self.account, &self.group, self.expected_rev)?;
+        group.caps = self.caps;
+        save(ctx, &account, group)
+    }
+}
+
+impl Operation for MakeDefault {
+    const NAME: &'static str = "groups.make_default";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::account("groups.members.add", "clients.edit");
+    type Answer = Group;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
+        let (mut account, group) = open(ctx, &self.account, &self.group, None)?;
+        if account.default_group != group.id {
+            account.default_group = group.id.clone();
+            accounts::save(ctx, account.clone())?;
+        }
+        show(ctx, &account, group)
+    }
+}
+
+impl Operation for Delete {
+    const NAME: &'static str = "groups.delete";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::account("groups.delete", "clients.edit");
+    type Answer = GroupDeleted;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupDeleted, Error> {
+        let (mut account, group) = open(ctx, &self.account, &self.group, self.expected_rev)?;
+        if people::count(ctx, &keys::tally(&account.id, "groups"))? <= 1 {
+            return Err(Error::new(Code::LastGroup, format!("`{}` is the last group of `{}`", group.id, account.id)).at("/group"));
+        }
+        let mut gone = GroupDeleted { account: account.id.clone(), group: group.id.clone(), members: 0, resources: 0 };
+        match self.to {
+            Some(to) if to == group.id => return Err(Error::invalid("/to", "a group that is deleted takes nobody in")),
+            Some(to) => {
+                let to = load(ctx, &account.id, &to, "/to")?.id;
+                let (from, until) = keys::below(keys::GROUP_MEMBER, &[account.id.as_str(), group.id.as_str()]);
+                for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
+                    let user = keys::last_id(&key).ok_or_else(|| dangling(&key))?;
+                    let member = ctx.tx.get(&keys::member(&account.id, &user))?.ok_or_else(|| dangling(&key))?;
+                    move_member(ctx, member, &to)?;
+                    gone.members += 1;
+                }
+                gone.resources = resources::regroup(ctx, &account.id, &group.id, &to)?;
+                if account.default_group == group.id {
+                    account.default_group = to;
+                    accounts::save(ctx, account.clone())?;
+                }
+            }
+            None => {
+                let members = people::count(ctx, &keys::group_tally(&account.id, &group.id))?;
+                if account.default_group == group.id || members > 0 || resources::any_in(ctx, &account.id, &group.id)? {
+                    let error = Error::invalid("/to", "say which group gets its members and resources, and is the default group where this one is");
+                    return Err(error.with("members", members));
+                }
+            }
+        }
+        ctx.tx.delete(keys::avatar(&account.id, &group.id));
+        ctx.tx.delete(keys::group(&account.id, &group.id));
+        ctx.tx.mark(keys::group_tombstone(&account.id, &group.id));
+        people::add(ctx, keys::tally(&account.id, "groups"), -1)?;
+        ctx.tx.touch(&account.id);
+        Ok(gone)
+    }
+}
+
+fn dangling(key: &[u8]) -> Error {
+    Error::new(Code::StoreCorrupt, format!("the index entry {} names no member", key.escape_ascii()))
+}
+
+/// Writes a member who came into a group. Nothing but the group changes: role and what is not shared stay (R-GRP-7).
+fn move_member(ctx: &mut Ctx<'_>, mut member: model::Member, to: &Id) -> Result<(), Error> {
+    place(ctx, &mut member, Some(to.clone()))?;
+    member.rev += 1;
+    member.updated_at_ms = ctx.now_ms;
+    ctx.tx.touch(&member.account);
+    ctx.tx.put(keys::member(&member.account, &member.user), &member)
+}
+
+/// Moves members into a group, all of them or none; `from` is the group that they have to be in.
+fn move_members(ctx: &mut Ctx<'_>, users: &[Id], from: Option<&Id>, to: model::Group, with: GroupResources) -> Result<GroupMove, Error> {
+    let account = to.account;
+    let mut moved = GroupMove { account: account.clone(), group: to.id, members: 0, resources: 0 };
+    for member in named(ctx, &account, users, from)? {
+        let user = member.user.clone();
+        if member.group.as_ref() == Some(&moved.group) {
+            continue;
+        }
+        move_member(ctx, member, &moved.group)?;
+        moved.members += 1;
+        if with == GroupResources::Follow {
+            moved.resources += resources::follow(ctx, &account, &user, &moved.group)?;
+        }
+    }
+    Ok(moved)
+}
+
+/// The members of these names, each once; all of them plain members, and in `from` where it is given.
+fn named(ctx: &mut Ctx<'_>, account: &Id, users: &[Id], from: Option<&Id>) -> Result<Vec<model::Member>, Error> {
+    if !(1..=MOST_NAMED).contains(&users.len()) {
+        return Err(Error::invalid("/users", format!("name 1 to {MOST_NAMED} members, not {}", users.len())));
+    }
+    let mut seen = BTreeSet::new();
+    let mut members = Vec::new();
+    for (place, user) in users.iter().enumerate() {
+        if !seen.insert(user) {
+            continue;
+        }
+        let field = format!("/users/{place}");
+        let member: Option<model::Member> = ctx.tx.get(&keys::member(account, user))?;
+        let member = member.ok_or_else(|| Error::not_found("member", user.as_str()).at(field.clone()))?;
+        let Some(group) = &member.group else {
+            return Err(Error::new(Code::AdminHasNoGroup, format!("`{user}` is the owner or an administrator")).at(field));
+        };
+        if let Some(from) = from.filter(|from| *from != group) {
+            return Err(Error::invalid(field, format!("`{user}` is not in the group `{from}`")));
+        }
+        members.push(member);
+    }
+    Ok(members)
+}
+
+impl Operation for AddMembers {
+    const NAME: &'static str = "groups.add_members";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::account("groups.members.add", "clients.edit");
+    type Answer = GroupMove;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupMove, Error> {
+        let (account, group) = open(ctx, &self.account, &self.group, None)?;
+        let come_from_elsewhere = |member: &model::Member| {
+            let comes_from = |id: &Id| member.group.as_ref() != Some(id);
+            comes_from(&account.default_group) && comes_from(&group.id)
+        };
+        if named(ctx, &account.id, &self.users, None)?.iter().any(come_from_elsewhere) {
+            ctx.require(&account.id, "groups.members.transfer", "clients.edit")?;
+        }
+        move_members(ctx, &self.users, None, group, self.resources.unwrap_or(GroupResources::Follow))
+    }
+}
+
+impl Operation for RemoveMembers {
+    const NAME: &'static str = "groups.remove_members";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::account("groups.members.remove", "clients.edit");
+    type Answer = GroupMove;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupMove, Error> {
+        let (account, group) = open(ctx, &self.account, &self.group, None)?;
+        let to = load(ctx, &account.id, self.to.as_ref().unwrap_or(&account.default_group), "/to")?;
+        if to.id == group.id {
+            return Err(Error::invalid("/to", "a member is always in a group: say which other one"));
+        }
+        if to.id != account.default_group && group.id != account.default_group {
+            ctx.require(&account.id, "groups.members.transfer", "clients.edit")?;
+        }
+        move_members(ctx, &self.users, Some(&group.id), to, self.resources.unwrap_or(GroupResources::Follow))
+    }
+}
+
+impl Operation for TransferMembers {
+    const NAME: &'static str = "groups.transfer_members";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::account("groups.members.transfer", "clients.edit");
+    type Answer = GroupMove;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupMove, Error> {
+        let (account, to) = open(ctx, &self.account, &self.to, None).map_err(|error| match error.field() {
+            Some("/group") => error.at("/to"),
+            _ => error,
+        })?;
+        if let Some(from) = &self.from {
+            load(ctx, &account.id, from, "/from")?;
+        }
+        move_members(ctx, &self.users, self.from.as_ref(), to, self.resources)
+    }
 }

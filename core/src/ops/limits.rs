@@ -1,11 +1,12 @@
 //! Limits of accounts: overridden or inherited, one by one (R-PKG-2, R-PKG-3).
 
-use super::{Access, Effect, Operation, accounts, packages};
+use super::{Access, Effect, Operation, accounts, check_rev, packages};
 use crate::engine::view::account_line;
-use crate::engine::{Ctx, keys};
-use crate::error::Error;
-use crate::model::{Id, Limit, LimitName, Limits};
-use crate::rules::limit::{Source, candidates};
+use crate::engine::{Ctx, keys, people};
+use crate::error::{Code, Error};
+use crate::model::{Account, Actor, Count, Id, Limit, LimitName, Limits, Package};
+use crate::options::Edition;
+use crate::rules::limit::{Candidate, Carrier, Source, candidates, guarantees_hold, needs_licence};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,9 @@ pub struct Set {
     pub limit: LimitName,
     /// `unlimited`, 0 for nothing, or a number.
     pub value: Limit,
+    /// The revision of the account that the change was made from; a stale one is `rev_conflict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rev: Option<Count>,
 }
 
 /// Takes an account's own limit away, so that it inherits again (R-PKG-2).
@@ -29,6 +33,32 @@ pub struct Inherit {
     pub account: Id,
     /// Which limit.
     pub limit: LimitName,
+    /// The revision of the account that the change was made from; a stale one is `rev_conflict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rev: Option<Count>,
+}
+
+/// Gives an account a part of the limit of the account above (R-TEA-9).
+///
+/// A guaranteed part counts against what the account above can guarantee: together never more than its own limit
+/// (`guarantee_exceeded`). One that is not guaranteed is best effort: the limit of the account above counts for all
+/// together in any case. What the platform set stays the platform's.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Allocate {
+    /// The account below that gets it.
+    pub account: Id,
+    /// Which limit.
+    pub limit: LimitName,
+    /// `unlimited`, 0 for nothing, or a number; absent takes the part back, so that the account inherits again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Limit>,
+    /// Whether it is guaranteed; not for `unlimited`.
+    #[serde(default)]
+    pub guaranteed: bool,
+    /// The revision of the account that the change was made from; a stale one is `rev_conflict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rev: Option<Count>,
 }
 
 /// Sets what counts where neither account nor package says anything; `unlimited` until then (R-PKG-3).
@@ -56,6 +86,9 @@ pub struct LimitExplanations {
     pub account: Id,
     /// One entry for each limit.
     pub limits: Vec<LimitExplanation>,
+    /// The accounts directly below whose guaranteed part this change has turned into best effort, at most 500 (R-TEA-9).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub now_best_effort: Vec<Id>,
 }
 
 /// One limit explained.
@@ -69,7 +102,14 @@ pub struct LimitExplanation {
     pub source: Source,
     /// The smallest along the accounts above, this one included: nothing goes out beyond it.
     pub smallest: Limit,
-    /// Every value that was looked at, the one that counts first.
+    /// Whether it is a guaranteed part of the limit of the account above; false where it was given as one and that limit was
+    /// lowered since. Absent where it was not given as one (R-TEA-9).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guaranteed: Option<bool>,
+    /// How much of it is guaranteed to the accounts directly below; absent for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promised: Option<u64>,
+    /// Every value that was looked at, the one that counts first, and last what the edition does not include.
     pub candidates: Vec<LimitCandidate>,
 }
 
@@ -83,6 +123,8 @@ pub struct LimitCandidate {
     pub carrier: Option<Id>,
     /// The value.
     pub value: Limit,
+    /// Whether the edition of the store includes it; otherwise it is kept and does not count (R-PLT-1).
+    pub enforced: bool,
 }
 
 /// The platform's default limits.
@@ -92,49 +134,213 @@ pub struct DefaultLimits {
     pub limits: Limits,
 }
 
-fn explain(ctx: &mut Ctx<'_>, id: &Id) -> Result<LimitExplanations, Error> {
-    let line = account_line(&mut ctx.tx, id)?;
-    let mut line_packages = Vec::new();
-    for account in &line {
-        line_packages.push(account.package.as_ref().map(|package| packages::load(ctx, package, "/account")).transpose()?);
+/// An account and those above it, with all that their limits come from.
+pub(crate) struct Line {
+    pub(crate) accounts: Vec<Account>,
+    pub(crate) packages: Vec<Option<Package>>,
+    defaults: Limits,
+    edition: Edition,
+}
+
+impl Line {
+    pub(crate) fn load(ctx: &mut Ctx<'_>, account: &Id) -> Result<Line, Error> {
+        let accounts = account_line(&mut ctx.tx, account)?;
+        let mut packages = Vec::new();
+        for account in &accounts {
+            packages.push(account.package.as_ref().map(|package| packages::load(ctx, package, "/account")).transpose()?);
+        }
+        Ok(Line { accounts, packages, defaults: ctx.tx.get(&keys::defaults())?.unwrap_or_default(), edition: ctx.engine.edition })
     }
-    let defaults: Limits = ctx.tx.get(&keys::defaults())?.unwrap_or_default();
-    let pairs: Vec<_> = line.iter().zip(line_packages.iter().map(Option::as_ref)).collect();
+
+    /// The values of a limit for the account at this level, the one that counts first (R-PKG-3).
+    fn candidates(&self, level: usize, name: LimitName) -> Vec<Candidate> {
+        let pairs: Vec<_> = self.accounts.iter().zip(self.packages.iter().map(Option::as_ref)).skip(level).collect();
+        candidates(name, &pairs, &self.defaults, self.edition)
+    }
+
+    /// The own value of the account at this level.
+    pub(crate) fn value(&self, level: usize, name: LimitName) -> Limit {
+        self.candidates(level, name).first().map_or(Limit::Unlimited, |first| first.limit)
+    }
+
+    /// The smallest value from this level up to the top.
+    pub(crate) fn smallest(&self, level: usize, name: LimitName) -> Limit {
+        (level..self.accounts.len()).map(|level| self.value(level, name)).min().unwrap_or(Limit::Unlimited)
+    }
+}
+
+/// How much of a limit is guaranteed to the accounts directly below (R-TEA-9).
+pub(crate) fn promised(ctx: &mut Ctx<'_>, account: &Id, name: LimitName) -> Result<u64, Error> {
+    people::count(ctx, &promised_key(account, name))
+}
+
+fn promised_key(account: &Id, name: LimitName) -> Vec<u8> {
+    keys::tally(account, &format!("guaranteed {}", name.name()))
+}
+
+fn explain(ctx: &mut Ctx<'_>, id: &Id) -> Result<LimitExplanations, Error> {
+    let line = Line::load(ctx, id)?;
     let mut limits = Vec::new();
     for limit in LimitName::ALL.iter().copied() {
-        let found = candidates(limit, &pairs, &defaults, ctx.engine.edition);
-        let above = (0..pairs.len()).filter_map(|level| candidates(limit, pairs.get(level..)?, &defaults, ctx.engine.edition).first().map(|first| first.limit));
-        let smallest = above.min().unwrap_or(Limit::Unlimited);
+        let found = line.candidates(0, limit);
         let (value, source) = found.first().map_or((Limit::Unlimited, Source::PlatformDefault), |first| (first.limit, first.source));
-        let candidates = found.into_iter().map(|one| LimitCandidate { source: one.source, carrier: one.carrier, value: one.limit }).collect();
-        limits.push(LimitExplanation { limit, value, source, smallest, candidates });
+        let candidates =
+            found.into_iter().map(|one| LimitCandidate { source: one.source, carrier: one.carrier, value: one.limit, enforced: one.enforced });
+        let guaranteed = match line.accounts.as_slice() {
+            [account, parent, ..] if account.guaranteed.contains(&limit) => {
+                Some(guarantees_hold(promised(ctx, &parent.id, limit)?, line.smallest(1, limit)))
+            }
+            _ => None,
+        };
+        limits.push(LimitExplanation {
+            limit,
+            value,
+            source,
+            smallest: line.smallest(0, limit),
+            guaranteed,
+            promised: Some(promised(ctx, id, limit)?).filter(|sum| *sum > 0),
+            candidates: candidates.collect(),
+        });
     }
-    Ok(LimitExplanations { account: id.clone(), limits })
+    Ok(LimitExplanations { account: id.clone(), limits, now_best_effort: Vec::new() })
 }
 
 /// The account's own value of one limit (R-PKG-3).
 pub(crate) fn value_of(ctx: &mut Ctx<'_>, account: &Id, name: LimitName) -> Result<Limit, Error> {
-    let line = account_line(&mut ctx.tx, account)?;
-    let mut line_packages = Vec::new();
-    for account in &line {
-        line_packages.push(account.package.as_ref().map(|package| packages::load(ctx, package, "/account")).transpose()?);
-    }
-    let defaults: Limits = ctx.tx.get(&keys::defaults())?.unwrap_or_default();
-    let pairs: Vec<_> = line.iter().zip(line_packages.iter().map(Option::as_ref)).collect();
-    Ok(candidates(name, &pairs, &defaults, ctx.engine.edition).first().map_or(Limit::Unlimited, |first| first.limit))
+    Ok(Line::load(ctx, account)?.value(0, name))
 }
 
-fn set_override(ctx: &mut Ctx<'_>, id: &Id, limit: LimitName, value: Option<Limit>) -> Result<LimitExplanations, Error> {
+/// What an account has of its own is checked against the licence (R-PLT-1).
+pub(crate) fn check_own(ctx: &Ctx<'_>, own: &Limits) -> Result<(), Error> {
+    for name in LimitName::ALL.iter().copied().filter(|name| own.get(*name).is_some() && needs_licence(*name, Carrier::Account)) {
+        ctx.require_licence(&format!("/limits/{}", name.name()))?;
+    }
+    Ok(())
+}
+
+/// Whether one more account fits below each of these (R-PKG-1, R-PKG-3).
+pub(crate) fn check_children(ctx: &mut Ctx<'_>, line: &[Account]) -> Result<(), Error> {
+    for above in line {
+        let most = value_of(ctx, &above.id, LimitName::ChildAccounts)?.ceiling();
+        let used = people::count(ctx, &keys::tally(&above.id, accounts::BELOW))?;
+        if used >= most {
+            return Err(Error::new(Code::LimitReached, format!("`{}` can have {most} accounts below it, and has {used}", above.id))
+                .at("/parent")
+                .with("limit", LimitName::ChildAccounts.name())
+                .with("account", above.id.as_str())
+                .with("value", most)
+                .with("used", used));
+        }
+    }
+    Ok(())
+}
+
+/// Most accounts that the answer to a change names.
+const MOST_NAMED: usize = 500;
+
+/// A change of one limit of an account's own.
+struct Change {
+    limit: LimitName,
+    /// None to inherit again.
+    value: Option<Limit>,
+    /// Whether it is given by the account above, and not by the platform.
+    allocated: bool,
+    guaranteed: bool,
+    expected_rev: Option<Count>,
+}
+
+fn change(ctx: &mut Ctx<'_>, id: &Id, change: Change) -> Result<LimitExplanations, Error> {
+    let Change { limit, value, .. } = change;
     let mut account = accounts::load(ctx, id, "/account")?;
+    check_rev(change.expected_rev, account.rev)?;
+    if value != account.overrides.get(limit) && needs_licence(limit, Carrier::Account) {
+        ctx.require_licence("/limit")?;
+    }
+    let held_before = holds_below(ctx, id, limit)?;
+    promise(ctx, &account, limit, false)?;
     account.overrides.set(limit, value);
+    account.allocated.retain(|name| *name != limit);
+    account.guaranteed.retain(|name| *name != limit);
+    if change.allocated && value.is_some() {
+        account.allocated.push(limit);
+    }
+    if change.guaranteed {
+        account.guaranteed.push(limit);
+        promise(ctx, &account, limit, true)?;
+    }
     accounts::save(ctx, account)?;
-    explain(ctx, id)
+    let mut explained = explain(ctx, id)?;
+    if held_before && !holds_below(ctx, id, limit)? {
+        explained.now_best_effort = guaranteed_below(ctx, id, limit)?;
+    }
+    Ok(explained)
+}
+
+/// Adds an account's guaranteed part of a limit to what its parent has promised, or takes it off.
+fn promise(ctx: &mut Ctx<'_>, account: &Account, limit: LimitName, given: bool) -> Result<(), Error> {
+    let (Some(parent), Some(Limit::At(part)), true) = (&account.parent, account.overrides.get(limit), account.guaranteed.contains(&limit)) else {
+        return Ok(());
+    };
+    let key = promised_key(parent, limit);
+    let sum = people::count(ctx, &key)?;
+    let sum = if given { sum.saturating_add(part.get()) } else { sum.saturating_sub(part.get()) };
+    if given {
+        let value = Line::load(ctx, parent)?.smallest(0, limit);
+        // Never more than a number can be in every language, whatever is unlimited.
+        if !guarantees_hold(sum, value) || sum > Count::MAX {
+            return Err(Error::new(
+                Code::GuaranteeExceeded,
+                format!("`{parent}` would guarantee {sum} of `{}` in all, more than it has", limit.name()),
+            )
+            .at("/value")
+            .with("limit", limit.name())
+            .with("account", parent.as_str())
+            .with("sum", sum)
+            .with("value", value.ceiling().min(Count::MAX)));
+        }
+    }
+    if sum == 0 {
+        ctx.tx.delete(key);
+        Ok(())
+    } else {
+        ctx.tx.put(key, &sum)
+    }
+}
+
+/// An account that is no longer below its parent has no part of its limits any more.
+pub(crate) fn give_back(ctx: &mut Ctx<'_>, account: &mut Account) -> Result<(), Error> {
+    for limit in account.guaranteed.clone() {
+        promise(ctx, account, limit, false)?;
+    }
+    account.guaranteed.clear();
+    account.allocated.clear();
+    Ok(())
+}
+
+/// Whether the limit of an account still holds all that it guarantees to those below.
+fn holds_below(ctx: &mut Ctx<'_>, id: &Id, limit: LimitName) -> Result<bool, Error> {
+    let sum = promised(ctx, id, limit)?;
+    Ok(sum == 0 || guarantees_hold(sum, Line::load(ctx, id)?.smallest(0, limit)))
+}
+
+/// The accounts directly below that were guaranteed a part of a limit.
+fn guaranteed_below(ctx: &mut Ctx<'_>, id: &Id, limit: LimitName) -> Result<Vec<Id>, Error> {
+    let mut named = Vec::new();
+    for child in accounts::children_of(ctx, id)? {
+        if named.len() == MOST_NAMED {
+            break;
+        }
+        if accounts::load(ctx, &child, "/account")?.guaranteed.contains(&limit) {
+            named.push(child);
+        }
+    }
+    Ok(named)
 }
 
 impl Operation for Set {
     const NAME: &'static str = "limits.set";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
+    const ACCESS: Access = Access::Operator("packages.override_limits");
     type Answer = LimitExplanations;
 
     fn account(&self) -> Option<&Id> {
@@ -142,14 +348,15 @@ impl Operation for Set {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LimitExplanations, Error> {
-        set_override(ctx, &self.account, self.limit, Some(self.value))
+        let Set { account, limit, value, expected_rev } = self;
+        change(ctx, &account, Change { limit, value: Some(value), allocated: false, guaranteed: false, expected_rev })
     }
 }
 
 impl Operation for Inherit {
     const NAME: &'static str = "limits.inherit";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
+    const ACCESS: Access = Access::Operator("packages.override_limits");
     type Answer = LimitExplanations;
 
     fn account(&self) -> Option<&Id> {
@@ -157,18 +364,62 @@ impl Operation for Inherit {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LimitExplanations, Error> {
-        set_override(ctx, &self.account, self.limit, None)
+        let Inherit { account, limit, expected_rev } = self;
+        change(ctx, &account, Change { limit, value: None, allocated: false, guaranteed: false, expected_rev })
+    }
+}
+
+impl Operation for Allocate {
+    const NAME: &'static str = "limits.allocate";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access =
+        Access::Rule("users who manage the team from an account above (`accounts.team`); operators with `packages.override_limits`");
+    type Answer = LimitExplanations;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<LimitExplanations, Error> {
+        let Allocate { account: id, limit, value, guaranteed, expected_rev } = self;
+        match ctx.actor {
+            Actor::System => {}
+            Actor::Operator { .. } => ctx.require_as_operator("packages.override_limits")?,
+            Actor::User { account: home, .. } if *home == id => {
+                return Err(Error::new(Code::PermissionDenied, "an account's part of a limit is given from above").at("/account"));
+            }
+            Actor::User { .. } => {
+                if !ctx.manages_team_of(&id).map_err(|error| error.at("/account"))? {
+                    return Err(Error::not_found("account", id.as_str()).at("/account"));
+                }
+            }
+        }
+        let account = accounts::load(ctx, &id, "/account")?;
+        if account.parent.is_none() {
+            return Err(Error::invalid("/account", "there is no account above whose limit could be divided"));
+        }
+        if guaranteed && !matches!(value, Some(Limit::At(_))) {
+            return Err(Error::invalid("/guaranteed", "a number can be guaranteed, and nothing else"));
+        }
+        let by_platform = account.overrides.get(limit).is_some() && !account.allocated.contains(&limit);
+        if by_platform && matches!(ctx.actor, Actor::User { .. }) {
+            return Err(Error::new(Code::PermissionDenied, format!("the platform has set `{}` of `{id}`", limit.name())).at("/limit"));
+        }
+        change(ctx, &id, Change { limit, value, allocated: true, guaranteed, expected_rev })
     }
 }
 
 impl Operation for SetDefault {
     const NAME: &'static str = "limits.set_default";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
+    const ACCESS: Access = Access::Operator("platform.policies");
     type Answer = DefaultLimits;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<DefaultLimits, Error> {
         let mut limits: Limits = ctx.tx.get(&keys::defaults())?.unwrap_or_default();
+        if needs_licence(self.limit, Carrier::Package) && limits.get(self.limit) != Some(self.value) {
+            ctx.require_licence("/limit")?;
+        }
         limits.set(self.limit, Some(self.value));
         ctx.tx.put(keys::defaults(), &limits)?;
         ctx.tx.touch_everything();
@@ -187,6 +438,6 @@ impl Operation for Explain {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LimitExplanations, Error> {
-        explain(ctx, &self.account)
+        explain(ctx, &self.account).map_err(|error| error.at("/account"))
     }
 }

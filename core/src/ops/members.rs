@@ -1,15 +1,22 @@
-//! Memberships: users in an account, each with a role (R-INV-8, R-ACC-3, R-ROL-7).
+//! Memberships: users in an account, each with a role (R-INV-4, R-INV-7, R-INV-8, R-INV-10, R-ACC-3, R-ROL-7).
 
-use super::{Access, Effect, Operation, accounts, check_rev, groups, limits, page, roles, users};
+use super::{Access, Effect, Operation, accounts, check_rev, groups, invitations, limits, reach, resources, roles, users, walk};
+use crate::engine::people::{Order, Search};
 use crate::engine::view::{account_line, powers_on_paper, role_powers};
 use crate::engine::{Ctx, keys, people};
-use crate::error::{Code, Error};
-use crate::model::{self, Count, Email, Id, Limit, LimitName, Name};
+use crate::error::{Class, Code, Error};
+use crate::model::{
+    self, Actor, BuiltIn, ChildOwner, Count, Cursor, Email, GrantExisting, Id, Limit, LimitName, Name, PendingStep, ResourcesTo, RoleScope,
+};
 use crate::rules::role::Powers;
+use crate::rules::user::missing_steps;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Makes a user a member of an account: an existing one by id, or a new one by e-mail address.
+/// Makes a user a member of an account: an existing one by id, or a new one by e-mail address (R-INV-7).
+///
+/// New users are made by the host, and by operators with `clients.edit`; everybody else invites them. Who gives an existing
+/// user of the team access is a policy (`grant_existing`): the parent, or whoever holds `users.grant_account` there.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Add {
@@ -27,11 +34,26 @@ pub struct Add {
     /// Last name of a new user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
-    /// The role.
-    pub role: Id,
+    /// The role. When absent: the one that the user has in the team where a user has one role (`role_scope`), or the default
+    /// role of the account. None where the role is that of the package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Id>,
     /// The group; the default group when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
+}
+
+/// Gives an existing user access to further accounts with one role, to all of them or to none (R-INV-7).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// The user.
+    pub user: Id,
+    /// The accounts: 1 to 100.
+    pub accounts: Vec<Id>,
+    /// The role, as in `members.add`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Id>,
 }
 
 /// Reads a membership.
@@ -44,21 +66,75 @@ pub struct Get {
     pub user: Id,
 }
 
-/// Lists the members of an account by user id, a page at a time.
+/// Lists the members of an account, a page at a time. Who acts in an account below another and does not manage the team does
+/// not see the owners of the accounts above (R-INV-10).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
     /// The account.
     pub account: Id,
-    /// Go on after this user: `next` of the page before.
+    /// Only members with this role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<Id>,
-    /// At most this many (1 to 500, 50 when absent).
+    pub role: Option<Id>,
+    /// Only members of this group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Id>,
+    /// Only members of this status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<MemberStatus>,
+    /// Only whose e-mail address, last name or first name begins with this, in capital or small letters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Name>,
+    /// What it is ordered by; the id when absent, the e-mail address in a search. In a search, who is found by what it is
+    /// ordered by comes first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<MemberOrder>,
+    /// Go on after the page before: its `next`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Cursor>,
+    /// At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there is a `next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
+/// What a list of members is ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberOrder {
+    /// The user's id.
+    Id,
+    /// The e-mail address.
+    Email,
+    /// The last name, then the first.
+    Name,
+}
+
+/// Where a member is on the way into an account (R-INV-4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberStatus {
+    /// All is done.
+    Active,
+    /// A step is missing; which ones there are is a policy (`pending_until`).
+    Pending,
+    /// The membership, or the user as a whole, is disabled.
+    Disabled,
+}
+
+impl MemberStatus {
+    pub(crate) fn of(disabled: bool, pending: &[PendingStep]) -> MemberStatus {
+        match (disabled, pending.is_empty()) {
+            (true, _) => MemberStatus::Disabled,
+            (false, true) => MemberStatus::Active,
+            (false, false) => MemberStatus::Pending,
+        }
+    }
+}
+
 /// Gives a member another role, up or down; nobody gives more than they hold (R-INV-8, R-ROL-7).
+///
+/// By policy (`role_scope`) a user has one role in all accounts of the team: then it changes in all of them, by who may change
+/// roles in all of them. Where the role is that of the package, it is `role_by_package`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetRole {
@@ -68,6 +144,9 @@ pub struct SetRole {
     pub user: Id,
     /// The new role.
     pub role: Id,
+    /// The group, where the new role needs one; the one that the member is in, or the default group, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Id>,
     /// The revision that the change was made from; a stale one is `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
@@ -81,6 +160,9 @@ pub struct Remove {
     pub account: Id,
     /// The user.
     pub user: Id,
+    /// Who gets the resources of the member; needed where they have some (R-USR-4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources_to: Option<ResourcesTo>,
 }
 
 /// Disables a membership; the user's other accounts are not touched (R-ACC-3).
@@ -101,6 +183,41 @@ pub struct Enable {
     pub account: Id,
     /// The user.
     pub user: Id,
+}
+
+/// Does one thing to many members of an account, and answers for each (R-ACC-5).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bulk {
+    /// The account.
+    pub account: Id,
+    /// The users: 1 to 500.
+    pub users: Vec<Id>,
+    /// What is done.
+    pub action: MemberAction,
+    /// The new role, for `set_role`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Id>,
+    /// Who gets the resources of those who leave, for `remove`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources_to: Option<ResourcesTo>,
+    /// Whether it is done to all of them or to none.
+    #[serde(default)]
+    pub atomic: bool,
+}
+
+/// What is done to many members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberAction {
+    /// As `members.set_role`.
+    SetRole,
+    /// As `members.disable`.
+    Disable,
+    /// As `members.enable`.
+    Enable,
+    /// As `members.remove`.
+    Remove,
 }
 
 /// A member of an account.
@@ -130,6 +247,10 @@ pub struct Member {
     pub owner: bool,
     /// Whether the membership, or the user as a whole, is disabled.
     pub disabled: bool,
+    /// Where they are on the way into the account.
+    pub status: MemberStatus,
+    /// The steps that are still to be done.
+    pub pending: Vec<PendingStep>,
     /// Raised by every change.
     pub rev: u64,
     /// When it was made, in unix milliseconds.
@@ -145,7 +266,44 @@ pub struct MemberList {
     pub members: Vec<Member>,
     /// Where to go on; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<Id>,
+    pub next: Option<Cursor>,
+}
+
+/// What a user was granted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MembersGranted {
+    /// The user.
+    pub user: Id,
+    /// The new memberships, in the order of the accounts.
+    pub members: Vec<Member>,
+}
+
+/// What became of each of many members.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MemberBulk {
+    /// How many it was done to.
+    pub done: u64,
+    /// For each user, in the order of the request.
+    pub results: Vec<MemberBulkResult>,
+}
+
+/// What became of one of many members.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MemberBulkResult {
+    /// The user.
+    pub user: Id,
+    /// Why not; absent where it was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<MemberProblem>,
+}
+
+/// Why something was not done to a member.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MemberProblem {
+    /// The code that the single operation is refused with.
+    pub code: Code,
+    /// A sentence a person can act on.
+    pub message: String,
 }
 
 /// A membership that ended.
@@ -155,8 +313,24 @@ pub struct MemberRemoved {
     pub account: Id,
     /// The user.
     pub user: Id,
-    /// Whether it was their last one, so that the user is gone too.
+    /// Whether it was the last one in which the caller could see them. To the host and to operators: whether the user is gone.
     pub user_deleted: bool,
+}
+
+/// Most accounts that are granted at once.
+const MOST_GRANTS: usize = 100;
+/// Most members of one bulk action.
+const MOST_BULK: usize = 500;
+
+/// A membership, where the actor sees it (R-INV-10).
+pub(crate) fn find(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<Option<model::Member>, Error> {
+    let member = ctx.tx.get(&keys::member(account, user))?;
+    if member.is_none() || reach::hidden_in(ctx, account)?.contains(user) { Ok(None) } else { Ok(member) }
+}
+
+fn load_seen(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<model::Member, Error> {
+    accounts::load(ctx, account, "/account")?;
+    find(ctx, account, user)?.ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))
 }
 
 fn load(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<model::Member, Error> {
@@ -180,15 +354,17 @@ pub(crate) fn create(ctx: &mut Ctx<'_>, account: &Id, user: &model::User, place:
         return Err(Error::new(Code::IsOperator, format!("`{}` is an operator of the platform", user.id)).at("/user"));
     }
     refuse_shared_owner(ctx, account, &user.id, place.owner)?;
+    invitations::settle(ctx, account, user)?;
     check_seats(ctx, account, Some(&user.id))?;
-    let administrator = match &place.role {
+    let role = if place.owner { None } else { fitting_role(ctx, account, &user.id, place.role)? };
+    let administrator = match &role {
         Some(role) => roles::load_for(ctx, role, account, "/role")?.administrator,
         None => false,
     };
     let mut member = model::Member {
         account: account.clone(),
         user: user.id.clone(),
-        role: place.role,
+        role,
         administrator,
         group: None,
         unshared: Vec::new(),
@@ -209,6 +385,55 @@ pub(crate) fn create(ctx: &mut Ctx<'_>, account: &Id, user: &model::User, place:
     Ok(member)
 }
 
+/// The role that a user can have in an account: any, the one that they have in the team, or that of the package alone, by
+/// policy (R-INV-8). Where none is named it is the one that they have in the team, or none.
+pub(crate) fn fitting_role(ctx: &mut Ctx<'_>, account: &Id, user: &Id, role: Option<Id>) -> Result<Option<Id>, Error> {
+    match (ctx.policies(Some(account))?.role_scope, role) {
+        (RoleScope::Membership, role) => Ok(role),
+        (RoleScope::Package, None) => Ok(None),
+        (RoleScope::Package, Some(_)) => Err(by_package(account)),
+        (RoleScope::User, role) => match (role_in_team(ctx, account, user)?, role) {
+            (Some(held), Some(other)) if held != other => Err(spans_accounts(user)),
+            (held, role) => Ok(held.or(role)),
+        },
+    }
+}
+
+fn by_package(account: &Id) -> Error {
+    Error::new(Code::RoleByPackage, format!("in `{account}` the role is that of the package")).at("/role")
+}
+
+fn spans_accounts(user: &Id) -> Error {
+    let message = format!("`{user}` has one role in all accounts of the team; only who administers all of them changes it");
+    Error::new(Code::RoleSpansAccounts, message).at("/role")
+}
+
+/// The memberships of a user in the team of an account, without those as an owner.
+fn roles_in_team(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<Vec<model::Member>, Error> {
+    let top = reach::top_of(ctx, account)?;
+    let mut found = Vec::new();
+    if people::seats_of(ctx, &top, user)? == 0 {
+        return Ok(found);
+    }
+    for other in users::accounts_of(ctx, user, usize::MAX)? {
+        if reach::top_of(ctx, &other)? == top {
+            found.extend(ctx.tx.get::<model::Member>(&keys::member(&other, user))?.filter(|member| !member.owner));
+        }
+    }
+    Ok(found)
+}
+
+/// The role that a user has in the team of an account, where they have one in all of it.
+fn role_in_team(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<Option<Id>, Error> {
+    Ok(roles_in_team(ctx, account, user)?.into_iter().find_map(|member| member.role))
+}
+
+/// Ends a membership, and gives the resources of the member to somebody else (R-USR-4); answers whether the user went with it.
+pub(crate) fn leave(ctx: &mut Ctx<'_>, member: &model::Member, resources_to: Option<&ResourcesTo>) -> Result<bool, Error> {
+    resources::settle(ctx, &member.account, &member.user, resources_to)?;
+    erase(ctx, member)
+}
+
 /// Ends a membership; answers whether the user went with it.
 pub(crate) fn erase(ctx: &mut Ctx<'_>, member: &model::Member) -> Result<bool, Error> {
     let mut leaving = member.clone();
@@ -223,7 +448,7 @@ pub(crate) fn erase(ctx: &mut Ctx<'_>, member: &model::Member) -> Result<bool, E
     people::leave(ctx, &member.account, &user)?;
     let last = users::accounts_of(ctx, &member.user, 1)?.is_empty();
     if last {
-        users::erase(ctx, &user);
+        users::erase(ctx, &user)?;
     }
     Ok(last)
 }
@@ -246,6 +471,88 @@ pub(crate) fn regroup(ctx: &mut Ctx<'_>, member: &mut model::Member, named: Opti
     groups::place(ctx, member, Some(group))
 }
 
+/// The role that a member gets when none is named and none has to be: that of the account, or `full`; none where the role
+/// is that of the package (R-TEA-9, R-INV-8).
+pub(crate) fn default_role(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<Option<Id>, Error> {
+    if ctx.policies(Some(&account.id))?.role_scope == RoleScope::Package {
+        return Ok(None);
+    }
+    match &account.default_role {
+        Some(role) => Ok(Some(role.clone())),
+        None => Id::new(BuiltIn::Full.id()).map(Some).map_err(|error| Error::new(Code::Internal, error)),
+    }
+}
+
+/// Makes a member the owner of an account; the owner until now becomes an ordinary member of it (R-TEA-5).
+///
+/// Where accounts below have their parent's owner (`child_owner`), those that the old owner owns follow. Nobody makes an
+/// owner who could not be one: an owner may do everything (R-ROL-7). For whom there is nothing to do, nothing is done.
+pub(crate) fn make_owner(ctx: &mut Ctx<'_>, account: &Id, to: &Id, old_owner_role: Option<Id>) -> Result<model::Account, Error> {
+    let record = accounts::load(ctx, account, "/account")?;
+    if record.owner.as_ref() == Some(to) {
+        return Ok(record);
+    }
+    let everything = Powers::all(&ctx.tree());
+    refuse_beyond_own(ctx, &everything, format!("the owner of `{account}` can do more than you"), "/account")?;
+    let next = load(ctx, account, to)?;
+    if next.disabled || users::load(ctx, to, "/user")?.disabled {
+        return Err(Error::new(Code::MemberDisabled, format!("`{to}` is disabled and cannot own `{account}`")).at("/user"));
+    }
+    if let Some(parent) = &record.parent
+        && ctx.policies(Some(account))?.child_owner == ChildOwner::Parents
+        && accounts::load(ctx, parent, "/account")?.owner.as_ref() != Some(to)
+    {
+        let error = Error::new(Code::PolicyForbids, format!("the owner of `{account}` is that of the account above it"));
+        return Err(error.at("/account").with("policy", "child_owner"));
+    }
+    let old = record.owner.clone();
+    let mut open = vec![record];
+    while let Some(account) = open.pop() {
+        for child in accounts::children_of(ctx, &account.id)? {
+            let child = accounts::load(ctx, &child, "/account")?;
+            if child.owner == old && ctx.policies(Some(&child.id))?.child_owner == ChildOwner::Parents {
+                open.push(child);
+            }
+        }
+        pass_ownership(ctx, account, to, old_owner_role.clone())?;
+    }
+    accounts::load(ctx, account, "/account")
+}
+
+/// One account gets another owner, who becomes a member of it where they are none.
+fn pass_ownership(ctx: &mut Ctx<'_>, mut account: model::Account, to: &Id, old_owner_role: Option<Id>) -> Result<(), Error> {
+    if let Some(old) = account.owner.replace(to.clone()) {
+        let role = match old_owner_role {
+            Some(role) => Some(role),
+            None => default_role(ctx, &account)?,
+        };
+        let mut leaving = load(ctx, &account.id, &old)?;
+        leaving.owner = false;
+        match role {
+            Some(role) => give_role(ctx, &mut leaving, role, None)?,
+            None => regroup(ctx, &mut leaving, None)?,
+        }
+        save(ctx, leaving)?;
+    }
+    match ctx.tx.get::<model::Member>(&keys::member(&account.id, to))? {
+        Some(mut next) => {
+            refuse_shared_owner(ctx, &account.id, to, true)?;
+            if let Some(role) = next.role.take() {
+                roles::mark_use(ctx, &role, "member", &[account.id.as_str(), to.as_str()], false);
+            }
+            next.owner = true;
+            next.administrator = false;
+            regroup(ctx, &mut next, None)?;
+            save(ctx, next)?;
+        }
+        None => {
+            let user = users::load(ctx, to, "/user")?;
+            create(ctx, &account.id, &user, Place { role: None, owner: true, group: None })?;
+        }
+    }
+    accounts::save(ctx, account)
+}
+
 /// By policy the owner of one account is not a member of another, in either order (R-TEA-2).
 pub(crate) fn refuse_shared_owner(ctx: &mut Ctx<'_>, account: &Id, user: &Id, owner: bool) -> Result<(), Error> {
     let others = users::accounts_of(ctx, user, usize::MAX)?;
@@ -255,7 +562,9 @@ pub(crate) fn refuse_shared_owner(ctx: &mut Ctx<'_>, account: &Id, user: &Id, ow
     for other in others.iter().filter(|other| *other != account) {
         let owns = ctx.tx.get::<model::Member>(&keys::member(other, user))?.is_some_and(|member| member.owner);
         if owner || owns {
-            return Err(Error::new(Code::OwnerNotExclusive, format!("`{user}` would be the owner of one account and a member of another")).at("/user"));
+            return Err(
+                Error::new(Code::OwnerNotExclusive, format!("`{user}` would be the owner of one account and a member of another")).at("/user")
+            );
         }
     }
     Ok(())
@@ -314,9 +623,17 @@ fn save(ctx: &mut Ctx<'_>, mut member: model::Member) -> Result<Member, Error> {
     shown(ctx, member)
 }
 
-fn shown(ctx: &mut Ctx<'_>, member: model::Member) -> Result<Member, Error> {
+/// A membership as everybody sees it.
+pub(crate) fn shown(ctx: &mut Ctx<'_>, member: model::Member) -> Result<Member, Error> {
+    let steps = ctx.policies(Some(&member.account))?.pending_until;
     let user = users::load(ctx, &member.user, "/user")?;
-    Ok(Member {
+    Ok(shown_as(member, user, &steps))
+}
+
+fn shown_as(member: model::Member, user: model::User, steps: &[PendingStep]) -> Member {
+    let disabled = member.disabled || user.disabled;
+    let pending = missing_steps(steps, &user);
+    Member {
         account: member.account,
         user: member.user,
         email: user.email.as_typed().to_owned(),
@@ -326,28 +643,42 @@ fn shown(ctx: &mut Ctx<'_>, member: model::Member) -> Result<Member, Error> {
         administrator: member.administrator,
         group: member.group,
         owner: member.owner,
-        disabled: member.disabled || user.disabled,
+        disabled,
+        status: MemberStatus::of(disabled, &pending),
+        pending,
         rev: member.rev,
         created_at_ms: member.created_at_ms,
         updated_at_ms: member.updated_at_ms,
-    })
+    }
 }
 
 /// Nobody grants what they do not hold (R-ROL-7).
 pub(crate) fn refuse_escalation(ctx: &mut Ctx<'_>, role: &Id) -> Result<(), Error> {
+    let held = ctx.paper()?;
+    refuse_role_beyond(ctx, held, role)
+}
+
+fn refuse_role_beyond(ctx: &mut Ctx<'_>, held: Option<Powers>, role: &Id) -> Result<(), Error> {
     let granted = role_powers(&mut ctx.tx, &ctx.engine.tree.load(), role)?;
-    refuse_beyond_own(ctx, &granted, format!("the role `{role}` allows more than you hold"), "/role")
+    refuse_beyond(ctx, held, &granted, format!("the role `{role}` allows more than you hold"), "/role")
 }
 
 /// Nobody changes one who can do more (R-ROL-7).
 pub(crate) fn refuse_reaching_up(ctx: &mut Ctx<'_>, member: &model::Member) -> Result<(), Error> {
     let theirs = powers_on_paper(&mut ctx.tx, &ctx.engine.tree.load(), member)?;
-    refuse_beyond_own(ctx, &theirs, format!("`{}` can do more than you", member.user), "/user")
+    let held = reach::paper_in(ctx, &member.account)?;
+    refuse_beyond(ctx, held, &theirs, format!("`{}` can do more than you", member.user), "/user")
+}
+
+/// Refuses what the actor does not hold themself.
+pub(crate) fn refuse_beyond_own(ctx: &mut Ctx<'_>, wanted: &Powers, message: String, field: &str) -> Result<(), Error> {
+    let held = ctx.paper()?;
+    refuse_beyond(ctx, held, wanted, message, field)
 }
 
 /// Compared before the ceilings: a package that grows later must not lift anyone above whoever gave them their role.
-pub(crate) fn refuse_beyond_own(ctx: &mut Ctx<'_>, wanted: &Powers, message: String, field: &str) -> Result<(), Error> {
-    let Some(held) = ctx.paper()? else { return Ok(()) };
+fn refuse_beyond(ctx: &mut Ctx<'_>, held: Option<Powers>, wanted: &Powers, message: String, field: &str) -> Result<(), Error> {
+    let Some(held) = held else { return Ok(()) };
     let tree = ctx.tree();
     let missing: Vec<String> = wanted.beyond(&held).into_iter().filter_map(|place| tree.node(place)).map(|node| node.id.clone()).collect();
     if missing.is_empty() {
@@ -356,10 +687,63 @@ pub(crate) fn refuse_beyond_own(ctx: &mut Ctx<'_>, wanted: &Powers, message: Str
     Err(Error::new(Code::EscalationRefused, message).at(field).with("missing", missing))
 }
 
+/// Whether the actor may give existing users access to an account (R-INV-7); `field` is where the request names it.
+fn refuse_granting(ctx: &mut Ctx<'_>, account: &Id, field: &str) -> Result<(), Error> {
+    match ctx.actor {
+        Actor::System => return Ok(()),
+        Actor::Operator { .. } => return ctx.require_as_operator("clients.edit"),
+        Actor::User { .. } => {}
+    }
+    let by_holder = ctx.policies(Some(account)).map(|policies| policies.grant_existing == GrantExisting::Holder).unwrap_or(false);
+    if by_holder && reach::holds_in(ctx, account, "users.grant_account")? {
+        return Ok(());
+    }
+    ctx.require_in(account, "users.grant_account").map_err(|error| error.at(field))?;
+    match reach::parent(ctx)? {
+        Some(_) => Ok(()),
+        None => {
+            let error = Error::new(Code::PolicyForbids, "only the parent gives existing users access: in the top account, who manages the team");
+            Err(error.at(field).with("policy", "grant_existing"))
+        }
+    }
+}
+
+/// Reads a user who is to get access, where the actor sees them: where they act, or in an account in which both are.
+fn load_known(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::User, Error> {
+    let mut known = reach::sees(ctx, user)?;
+    if !known {
+        for account in users::accounts_of(ctx, user, usize::MAX)? {
+            let hidden = known || reach::hidden_in(ctx, &account)?.contains(user);
+            known = known || (!hidden && reach::holds_in(ctx, &account, "users.view")?);
+        }
+    }
+    if known { users::load(ctx, user, "/user") } else { Err(Error::not_found("user", user.as_str()).at("/user")) }
+}
+
+/// Makes a user who is there a member of one more account; whether the actor may was looked at. `at` is where the request
+/// names the account.
+fn grant(ctx: &mut Ctx<'_>, account: &Id, user: &model::User, role: Option<Id>, group: Option<Id>, at: &str) -> Result<model::Member, Error> {
+    let record = accounts::load(ctx, account, at)?;
+    if ctx.tx.has(&keys::member(account, &user.id))? {
+        return Err(Error::new(Code::AlreadyMember, format!("`{}` is a member of `{account}` already", user.id)).at(at));
+    }
+    let mut role = fitting_role(ctx, account, &user.id, role)?;
+    if role.is_none() && ctx.policies(Some(account))?.role_scope != RoleScope::Package {
+        let default = record.default_role.ok_or_else(|| Error::invalid("/role", format!("`{account}` has no default role: name one")))?;
+        role = Some(default);
+    }
+    if let Some(role) = &role {
+        roles::load_for(ctx, role, account, "/role")?;
+        let held = reach::paper_in(ctx, account)?;
+        refuse_role_beyond(ctx, held, role)?;
+    }
+    create(ctx, account, user, Place { role, owner: false, group })
+}
+
 impl Operation for Add {
     const NAME: &'static str = "members.add";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
+    const ACCESS: Access = Access::Rule("R-INV-7");
     type Answer = Member;
 
     fn account(&self) -> Option<&Id> {
@@ -367,21 +751,44 @@ impl Operation for Add {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
+        refuse_granting(ctx, &self.account, "/account")?;
         accounts::load(ctx, &self.account, "/account")?;
-        roles::load(ctx, &self.role, "/role")?;
         let user = match (self.email, self.user) {
+            (Some(_), _) if reach::home(ctx).is_some() => {
+                return Err(Error::new(Code::ActorNotAllowed, "users invite new users; only existing ones are added").at("/email"));
+            }
             (Some(email), id) => users::create(ctx, id, email, self.first_name, self.last_name, "/email")?,
             (None, Some(_)) if self.first_name.is_some() || self.last_name.is_some() => {
                 return Err(Error::invalid("/first_name", "names are given with the `email` of a new user only"));
             }
-            (None, Some(id)) => users::load(ctx, &id, "/user")?,
+            (None, Some(id)) => load_known(ctx, &id)?,
             (None, None) => return Err(Error::invalid("/user", "name an existing `user`, or the `email` of a new one")),
         };
-        if ctx.tx.has(&keys::member(&self.account, &user.id))? {
-            return Err(Error::new(Code::AlreadyMember, format!("`{}` is a member of `{}` already", user.id, self.account)).at("/user"));
-        }
-        let member = create(ctx, &self.account, &user, Place { role: Some(self.role), owner: false, group: self.group })?;
+        let member = grant(ctx, &self.account, &user, self.role, self.group, "/user")?;
         shown(ctx, member)
+    }
+}
+
+impl Operation for Grant {
+    const NAME: &'static str = "members.grant";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Rule("R-INV-7");
+    type Answer = MembersGranted;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<MembersGranted, Error> {
+        if !(1..=MOST_GRANTS).contains(&self.accounts.len()) {
+            return Err(Error::invalid("/accounts", format!("1 to {MOST_GRANTS} accounts, there are {}", self.accounts.len())));
+        }
+        for (at, account) in self.accounts.iter().enumerate() {
+            refuse_granting(ctx, account, &format!("/accounts/{at}"))?;
+        }
+        let user = load_known(ctx, &self.user)?;
+        let mut members = Vec::with_capacity(self.accounts.len());
+        for (at, account) in self.accounts.iter().enumerate() {
+            let member = grant(ctx, account, &user, self.role.clone(), None, &format!("/accounts/{at}"))?;
+            members.push(shown(ctx, member)?);
+        }
+        Ok(MembersGranted { user: user.id, members })
     }
 }
 
@@ -396,7 +803,7 @@ impl Operation for Get {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
-        let member = load(ctx, &self.account, &self.user)?;
+        let member = load_seen(ctx, &self.account, &self.user)?;
         shown(ctx, member)
     }
 }
@@ -412,9 +819,41 @@ impl Operation for List {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<MemberList, Error> {
-        accounts::load(ctx, &self.account, "/account")?;
-        let (rows, next) = page::<model::Member>(ctx, keys::below(keys::MEMBER, &[self.account.as_str()]), self.after.as_ref(), self.limit)?;
-        let members = rows.into_iter().map(|(_, member)| shown(ctx, member)).collect::<Result<_, _>>()?;
+        let account = accounts::load(ctx, &self.account, "/account")?.id;
+        if let Some(role) = &self.role {
+            roles::load_for(ctx, role, &account, "/role")?;
+        }
+        if let Some(group) = &self.group {
+            groups::load(ctx, &account, group, "/group")?;
+        }
+        let hidden = reach::hidden_in(ctx, &account)?;
+        let steps = ctx.policies(Some(&account))?.pending_until;
+        let search = match (self.order, &self.search) {
+            (Some(MemberOrder::Name), text) => Some(Search::new(Order::Name, text.as_ref().map(Name::as_str))),
+            (Some(MemberOrder::Email), text) => Some(Search::new(Order::Email, text.as_ref().map(Name::as_str))),
+            (_, Some(text)) => Some(Search::new(Order::Email, Some(text.as_str()))),
+            (Some(MemberOrder::Id) | None, None) => None,
+        };
+        // By id there are shorter lists of those who are in a group, or have a role.
+        let spans = match (&search, &self.group, &self.role) {
+            (Some(search), ..) => search.spans(account.as_str()),
+            (None, Some(group), _) => vec![keys::below(keys::GROUP_MEMBER, &[account.as_str(), group.as_str()])],
+            (None, None, Some(role)) => vec![keys::below(keys::ROLE_USE, &[role.as_str(), "member", account.as_str()])],
+            (None, None, None) => vec![keys::below(keys::MEMBER, &[account.as_str()])],
+        };
+        let (members, next) = walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
+            let Some(id) = keys::last_id(key).filter(|id| !hidden.contains(id)) else { return Ok(None) };
+            let Some(member) = ctx.tx.get::<model::Member>(&keys::member(&account, &id))? else { return Ok(None) };
+            if (self.role.is_some() && member.role != self.role) || (self.group.is_some() && member.group != self.group) {
+                return Ok(None);
+            }
+            let user = users::load(ctx, &id, "/after")?;
+            if search.as_ref().is_some_and(|search| !search.is_first(key, &user)) {
+                return Ok(None);
+            }
+            let member = shown_as(member, user, &steps);
+            Ok(self.status.is_none_or(|asked| asked == member.status).then_some(member))
+        })?;
         Ok(MemberList { members, next })
     }
 }
@@ -432,6 +871,39 @@ pub(crate) fn give_role(ctx: &mut Ctx<'_>, member: &mut model::Member, role: Id,
     regroup(ctx, member, group)
 }
 
+/// Gives a member another role; where a user has one role in the whole team, in all of it (R-INV-8).
+fn set_role(ctx: &mut Ctx<'_>, member: model::Member, role: &Id, group: Option<Id>) -> Result<Member, Error> {
+    if member.owner {
+        let error = Error::new(Code::OwnerTransferRequired, format!("`{}` owns `{}` and needs no role", member.user, member.account));
+        return Err(error.at("/user"));
+    }
+    let others = match ctx.policies(Some(&member.account))?.role_scope {
+        RoleScope::Membership => Vec::new(),
+        RoleScope::Package => return Err(by_package(&member.account)),
+        RoleScope::User => {
+            let all = roles_in_team(ctx, &member.account, &member.user)?;
+            all.into_iter().filter(|other| other.account != member.account).collect()
+        }
+    };
+    roles::load_for(ctx, role, &member.account, "/role")?;
+    for other in &others {
+        if !reach::holds_in(ctx, &other.account, "users.edit_role")? {
+            return Err(spans_accounts(&member.user));
+        }
+    }
+    let (account, user) = (member.account.clone(), member.user.clone());
+    let mut shown = None;
+    for mut member in std::iter::once(member).chain(others) {
+        let held = reach::paper_in(ctx, &member.account)?;
+        refuse_role_beyond(ctx, held, role)?;
+        let group = if member.account == account { group.clone() } else { None };
+        give_role(ctx, &mut member, role.clone(), group)?;
+        let saved = save(ctx, member)?;
+        shown.get_or_insert(saved);
+    }
+    shown.ok_or_else(|| Error::not_found("member", user.as_str()))
+}
+
 impl Operation for SetRole {
     const NAME: &'static str = "members.set_role";
     const EFFECT: Effect = Effect::Write;
@@ -443,12 +915,10 @@ impl Operation for SetRole {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
-        let mut member = load(ctx, &self.account, &self.user)?;
+        let member = load_seen(ctx, &self.account, &self.user)?;
         check_rev(self.expected_rev, member.rev)?;
         refuse_reaching_up(ctx, &member)?;
-        refuse_escalation(ctx, &self.role)?;
-        give_role(ctx, &mut member, self.role, None)?;
-        save(ctx, member)
+        set_role(ctx, member, &self.role, self.group)
     }
 }
 
@@ -463,18 +933,24 @@ impl Operation for Remove {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<MemberRemoved, Error> {
-        let member = load(ctx, &self.account, &self.user)?;
-        if member.owner {
-            return Err(Error::new(Code::OwnerTransferRequired, format!("`{}` owns `{}`", self.user, self.account)).at("/user"));
-        }
-        refuse_reaching_up(ctx, &member)?;
-        let user_deleted = erase(ctx, &member)?;
-        Ok(MemberRemoved { account: self.account, user: self.user, user_deleted })
+        let member = load_seen(ctx, &self.account, &self.user)?;
+        remove(ctx, &member, self.resources_to.as_ref())
     }
 }
 
-fn set_disabled(ctx: &mut Ctx<'_>, account: &Id, user: &Id, disabled: bool) -> Result<Member, Error> {
-    let mut member = load(ctx, account, user)?;
+fn remove(ctx: &mut Ctx<'_>, member: &model::Member, resources_to: Option<&ResourcesTo>) -> Result<MemberRemoved, Error> {
+    if member.owner {
+        return Err(Error::new(Code::OwnerTransferRequired, format!("`{}` owns `{}`", member.user, member.account)).at("/user"));
+    }
+    refuse_reaching_up(ctx, member)?;
+    let gone = leave(ctx, member, resources_to)?;
+    // Whether they are in accounts of others is nobody's business.
+    let user_deleted = gone || !reach::sees(ctx, &member.user)?;
+    Ok(MemberRemoved { account: member.account.clone(), user: member.user.clone(), user_deleted })
+}
+
+fn set_disabled(ctx: &mut Ctx<'_>, mut member: model::Member, disabled: bool) -> Result<Member, Error> {
+    reach::refuse_self(ctx, &member.user, "disables or enables")?;
     refuse_reaching_up(ctx, &member)?;
     if member.disabled == disabled {
         return shown(ctx, member);
@@ -494,7 +970,8 @@ impl Operation for Disable {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
-        set_disabled(ctx, &self.account, &self.user, true)
+        let member = load_seen(ctx, &self.account, &self.user)?;
+        set_disabled(ctx, member, true)
     }
 }
 
@@ -509,6 +986,70 @@ impl Operation for Enable {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
-        set_disabled(ctx, &self.account, &self.user, false)
+        let member = load_seen(ctx, &self.account, &self.user)?;
+        set_disabled(ctx, member, false)
+    }
+}
+
+impl Operation for Bulk {
+    const NAME: &'static str = "members.bulk";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Rule("R-ACC-5");
+    type Answer = MemberBulk;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<MemberBulk, Error> {
+        let permission = match self.action {
+            MemberAction::SetRole => "users.edit_role",
+            MemberAction::Disable | MemberAction::Enable => "users.disable",
+            MemberAction::Remove => "users.revoke_account",
+        };
+        ctx.require(&self.account, permission, "clients.edit")?;
+        if matches!(ctx.actor, Actor::Operator { .. }) {
+            ctx.require_as_operator("clients.bulk")?;
+        }
+        accounts::load(ctx, &self.account, "/account")?;
+        if !(1..=MOST_BULK).contains(&self.users.len()) {
+            return Err(Error::invalid("/users", format!("1 to {MOST_BULK} users, there are {}", self.users.len())));
+        }
+        if (self.action == MemberAction::SetRole) != self.role.is_some() {
+            return Err(Error::invalid("/role", "a `role` goes with the action `set_role`, and with no other"));
+        }
+        if self.action != MemberAction::Remove && self.resources_to.is_some() {
+            return Err(Error::invalid("/resources_to", "this goes with the action `remove` alone"));
+        }
+        let mut answer = MemberBulk { done: 0, results: Vec::with_capacity(self.users.len()) };
+        for (at, user) in self.users.iter().enumerate() {
+            let problem = match ctx.attempt(|ctx| self.one(ctx, user)) {
+                Ok(()) => {
+                    answer.done += 1;
+                    None
+                }
+                Err(error) if self.atomic => return Err(error.at(format!("/users/{at}")).with("user", user.as_str())),
+                Err(error) if matches!(error.code().class(), Class::Store | Class::Handle | Class::Internal) => return Err(error),
+                Err(error) => Some(MemberProblem { code: error.code(), message: error.message().to_owned() }),
+            };
+            answer.results.push(MemberBulkResult { user: user.clone(), problem });
+        }
+        Ok(answer)
+    }
+}
+
+impl Bulk {
+    fn one(&self, ctx: &mut Ctx<'_>, user: &Id) -> Result<(), Error> {
+        let member = load_seen(ctx, &self.account, user)?;
+        match (self.action, &self.role) {
+            (MemberAction::SetRole, Some(role)) => {
+                refuse_reaching_up(ctx, &member)?;
+                set_role(ctx, member, role, None).map(drop)
+            }
+            (MemberAction::SetRole, None) => Err(Error::invalid("/role", "name the role")),
+            (MemberAction::Disable, _) => set_disabled(ctx, member, true).map(drop),
+            (MemberAction::Enable, _) => set_disabled(ctx, member, false).map(drop),
+            (MemberAction::Remove, _) => remove(ctx, &member, self.resources_to.as_ref()).map(drop),
+        }
     }
 }

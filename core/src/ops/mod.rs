@@ -2,17 +2,30 @@
 
 pub mod access;
 pub mod accounts;
+pub mod assets;
 pub mod catalogue;
 pub mod clock;
 pub mod groups;
+pub mod invitations;
+pub mod leases;
 pub mod limits;
+pub(crate) mod links;
 pub mod members;
+pub mod operators;
+pub mod outbox;
 pub mod packages;
 pub mod permissions;
+pub mod policies;
+pub(crate) mod reach;
+pub mod resources;
 pub mod roles;
 pub mod sending;
+pub mod sharing;
 pub mod store;
+pub mod suppressions;
+pub mod teams;
 pub mod usage;
+pub mod user_csv;
 pub mod users;
 
 use crate::engine::Ctx;
@@ -32,6 +45,8 @@ pub trait Operation: Clone + Serialize + DeserializeOwned + JsonSchema + Send + 
     const EFFECT: Effect;
     /// Who may call it.
     const ACCESS: Access;
+    /// Whether users may call it in their own account while that is on hold (R-ACC-2).
+    const ON_HOLD: bool = false;
     /// What it answers.
     type Answer: Serialize + DeserializeOwned + JsonSchema + Send;
 

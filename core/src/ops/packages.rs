@@ -1,13 +1,17 @@
 //! Packages: service tiers with limits (R-PKG-1, R-PKG-4).
 
-use super::{Access, Effect, Operation, check_rev, page, roles};
-use crate::engine::{Ctx, keys};
+use super::{Access, Effect, Operation, accounts, assets, check_rev, limits, members, page, roles, usage};
+use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
-use crate::model::{self, Assets, Count, Id, Limits, Name, Package};
+use crate::model::{Assets, BounceRate, Count, Id, Limit, LimitName, Limits, Name, Package, Price};
+use crate::options::Edition;
+use crate::rules::limit::{Carrier, guarantees_hold, needs_licence};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Makes a package.
+///
+/// Credits, overuse, the bounce rate and the limit on suppressed domains belong to the commercial edition (R-PLT-1).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
@@ -22,6 +26,21 @@ pub struct Create {
     /// The role that no member of its accounts can exceed (R-ROL-5).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
+    /// The assets that its accounts can use, at most 200 of a kind (R-PKG-5).
+    #[serde(default)]
+    pub assets: Assets,
+    /// Whether its accounts pay with credits for what exceeds their caps.
+    #[serde(default)]
+    pub credits: bool,
+    /// Whether its accounts may send beyond their caps.
+    #[serde(default)]
+    pub overuse: bool,
+    /// The rate of bounces at which a campaign is stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bounce_rate: Option<BounceRate>,
+    /// What a further account of the team costs each month (R-TEA-4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child_price: Option<Price>,
 }
 
 /// Changes a package; acts at once on every account that inherits from it (R-PKG-4). What is absent stays.
@@ -42,6 +61,27 @@ pub struct Edit {
     /// Takes the ceiling away; not together with `role`.
     #[serde(default)]
     pub without_role: bool,
+    /// The assets that its accounts can use, all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assets: Option<Assets>,
+    /// Whether its accounts pay with credits for what exceeds their caps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credits: Option<bool>,
+    /// Whether its accounts may send beyond their caps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overuse: Option<bool>,
+    /// The rate of bounces at which a campaign is stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bounce_rate: Option<BounceRate>,
+    /// Campaigns are no longer stopped for bounces; not together with `bounce_rate`.
+    #[serde(default)]
+    pub without_bounce_rate: bool,
+    /// What a further account of the team costs each month.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child_price: Option<Price>,
+    /// No price is shown any more; not together with `child_price`.
+    #[serde(default)]
+    pub without_child_price: bool,
     /// The revision that the change was made from; a stale one is `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
@@ -73,6 +113,9 @@ pub struct List {
 pub struct Retire {
     /// The package.
     pub package: Id,
+    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rev: Option<Count>,
 }
 
 /// Deletes a package; one in use only when its accounts move to another (R-PKG-4).
@@ -81,9 +124,24 @@ pub struct Retire {
 pub struct Delete {
     /// The package.
     pub package: Id,
-    /// The package that its accounts get.
+    /// The package that its accounts get, and those that were to get this one later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub move_to: Option<Id>,
+    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rev: Option<Count>,
+}
+
+/// What an account would be over if it had another package: every limit that the usage of today exceeds (R-PKG-6).
+///
+/// Nothing of it stands in the way of the change: nothing is deleted, and what is over the limit can shrink but not grow.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Preflight {
+    /// The account.
+    pub account: Id,
+    /// The package that it would get.
+    pub package: Id,
 }
 
 /// A page of packages.
@@ -105,6 +163,41 @@ pub struct PackageDeleted {
     pub moved: u64,
 }
 
+/// What a change of package would mean today.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PackagePreflight {
+    /// The account.
+    pub account: Id,
+    /// The package that it would get.
+    pub package: Id,
+    /// The limits that the usage of today exceeds; none when it fits.
+    pub exceeded: Vec<PreflightExcess>,
+    /// The limits of which the accounts below are guaranteed more than there would be: best effort from then on (R-TEA-9).
+    pub guarantees: Vec<PreflightGuarantee>,
+}
+
+/// A limit that the usage of today exceeds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PreflightExcess {
+    /// Which limit.
+    pub limit: LimitName,
+    /// Its value with the package.
+    pub value: Limit,
+    /// How much is used now.
+    pub used: u64,
+}
+
+/// A limit of which more is guaranteed than there would be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PreflightGuarantee {
+    /// Which limit.
+    pub limit: LimitName,
+    /// Its value with the package, or above where that is less.
+    pub value: Limit,
+    /// How much is guaranteed to the accounts directly below.
+    pub promised: u64,
+}
+
 /// Reads a package inside an operation.
 pub(crate) fn load(ctx: &mut Ctx<'_>, id: &Id, field: &str) -> Result<Package, Error> {
     ctx.tx.get(&keys::package(id))?.ok_or_else(|| Error::not_found("package", id.as_str()).at(field))
@@ -112,25 +205,93 @@ pub(crate) fn load(ctx: &mut Ctx<'_>, id: &Id, field: &str) -> Result<Package, E
 
 /// Gives an account another package, or none, and keeps index and count. The account itself is not written.
 pub(crate) fn relink(ctx: &mut Ctx<'_>, account: &Id, old: Option<&Id>, new: Option<&Id>) -> Result<(), Error> {
+    if let Some(id) = new.filter(|_| old != new) {
+        load_open(ctx, id, "/package")?;
+    }
+    link(ctx, account, old, new)
+}
+
+/// As [`relink`], also to a package that was retired since the account was promised it.
+pub(crate) fn link(ctx: &mut Ctx<'_>, account: &Id, old: Option<&Id>, new: Option<&Id>) -> Result<(), Error> {
     if old == new {
         return Ok(());
     }
-    if let Some(id) = old {
+    for (id, joins) in old.map(|id| (id, false)).into_iter().chain(new.map(|id| (id, true))) {
         let mut package = load(ctx, id, "/package")?;
-        package.accounts -= 1;
-        ctx.tx.put(keys::package(id), &package)?;
-        ctx.tx.delete(keys::package_account(id, account));
-    }
-    if let Some(id) = new {
-        let mut package = load(ctx, id, "/package")?;
-        if package.retired {
-            return Err(Error::new(Code::PackageRetired, format!("`{id}` is retired and takes no new accounts")).at("/package"));
+        let key = keys::package_account(id, account);
+        if joins {
+            package.accounts += 1;
+            ctx.tx.mark(key);
+        } else {
+            package.accounts = package.accounts.saturating_sub(1);
+            ctx.tx.delete(key);
         }
-        package.accounts += 1;
         ctx.tx.put(keys::package(id), &package)?;
-        ctx.tx.mark(keys::package_account(id, account));
     }
     Ok(())
+}
+
+/// Reads a package that takes new accounts.
+pub(crate) fn load_open(ctx: &mut Ctx<'_>, id: &Id, field: &str) -> Result<Package, Error> {
+    let package = load(ctx, id, field)?;
+    if package.retired {
+        return Err(Error::new(Code::PackageRetired, format!("`{id}` is retired and takes no new accounts")).at(field));
+    }
+    Ok(package)
+}
+
+/// Refuses what means nothing.
+fn check(package: &Package) -> Result<(), Error> {
+    assets::check(&package.assets)?;
+    if let Some(rate) = &package.bounce_rate {
+        if !(1..=1000).contains(&rate.per_mille.get()) {
+            return Err(Error::invalid("/bounce_rate/per_mille", format!("bounces in a thousand are 1 to 1000, not {}", rate.per_mille.get())));
+        }
+        if rate.sample.get() == 0 {
+            return Err(Error::invalid("/bounce_rate/sample", "a rate needs at least one outcome"));
+        }
+    }
+    let is_code = |code: &str| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+    match &package.child_price {
+        Some(price) if !is_code(price.currency.as_str()) => {
+            Err(Error::invalid("/child_price/currency", "a currency is three capital letters, such as `EUR`"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the edition does not include is neither set nor changed: it stays as it was written (R-PLT-1).
+fn check_licence(ctx: &Ctx<'_>, before: Option<&Package>, after: &Package) -> Result<(), Error> {
+    let changed = [
+        ("/credits", before.is_some_and(|package| package.credits) != after.credits),
+        ("/overuse", before.is_some_and(|package| package.overuse) != after.overuse),
+        ("/bounce_rate", before.and_then(|package| package.bounce_rate) != after.bounce_rate),
+    ];
+    for (field, _) in changed.into_iter().filter(|(_, changed)| *changed) {
+        ctx.require_licence(field)?;
+    }
+    for name in licensed_limits() {
+        if before.and_then(|package| package.limits.get(name)) != after.limits.get(name) {
+            ctx.require_licence(&format!("/limits/{}", name.name()))?;
+        }
+    }
+    Ok(())
+}
+
+/// The limits that a package has under the commercial edition alone.
+fn licensed_limits() -> impl Iterator<Item = LimitName> {
+    LimitName::ALL.iter().copied().filter(|name| needs_licence(*name, Carrier::Package))
+}
+
+/// The package with a note of what counts for nothing in this edition.
+fn shown(ctx: &Ctx<'_>, mut package: Package) -> Package {
+    if ctx.engine.edition == Edition::Standard {
+        let set = [("credits", package.credits), ("overuse", package.overuse), ("bounce_rate", package.bounce_rate.is_some())];
+        package.read_only = set.into_iter().filter(|(_, set)| *set).map(|(field, _)| field.to_owned()).collect();
+        let limits = licensed_limits().filter(|name| package.limits.get(*name).is_some());
+        package.read_only.extend(limits.map(|name| format!("limits.{}", name.name())));
+    }
+    package
 }
 
 fn relink_role(ctx: &mut Ctx<'_>, package: &Id, old: Option<&Id>, new: Option<&Id>) -> Result<(), Error> {
@@ -141,7 +302,7 @@ fn relink_role(ctx: &mut Ctx<'_>, package: &Id, old: Option<&Id>, new: Option<&I
         roles::mark_use(ctx, role, "package", &[package.as_str()], false);
     }
     if let Some(role) = new {
-        roles::load(ctx, role, "/role")?;
+        roles::load_of_platform(ctx, role, "/role")?;
         roles::mark_use(ctx, role, "package", &[package.as_str()], true);
     }
     Ok(())
@@ -150,7 +311,7 @@ fn relink_role(ctx: &mut Ctx<'_>, package: &Id, old: Option<&Id>, new: Option<&I
 impl Operation for Create {
     const NAME: &'static str = "packages.create";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
+    const ACCESS: Access = Access::Operator("packages.create");
     type Answer = Package;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Package, Error> {
@@ -160,122 +321,206 @@ impl Operation for Create {
             id,
             name: self.name,
             limits: self.limits,
-            assets: Assets::default(),
-            credits: false,
-            overuse: false,
-            bounce_rate: None,
-            child_price: None,
+            assets: self.assets,
+            credits: self.credits,
+            overuse: self.overuse,
+            bounce_rate: self.bounce_rate,
+            child_price: self.child_price,
             role: self.role,
             retired: false,
+            read_only: Vec::new(),
             accounts: 0,
             rev: 1,
             created_at_ms: ctx.now_ms,
             updated_at_ms: ctx.now_ms,
         };
+        check(&package)?;
+        check_licence(ctx, None, &package)?;
         ctx.tx.put(keys::package(&package.id), &package)?;
         Ok(package)
+    }
+}
+
+/// What a field of an edit makes of one that can be taken away.
+fn edited<T>(old: Option<T>, new: Option<T>, without: bool, field: &str) -> Result<Option<T>, Error> {
+    match (new, without) {
+        (Some(_), true) => Err(Error::invalid(format!("/without_{field}"), format!("`{field}` and `without_{field}` exclude each other"))),
+        (_, true) => Ok(None),
+        (new, false) => Ok(new.or(old)),
     }
 }
 
 impl Operation for Edit {
     const NAME: &'static str = "packages.edit";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
+    const ACCESS: Access = Access::Operator("packages.edit");
     type Answer = Package;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Package, Error> {
-        let mut package = load(ctx, &self.package, "/package")?;
-        check_rev(self.expected_rev, package.rev)?;
-        if self.role.is_some() && self.without_role {
-            return Err(Error::invalid("/without_role", "`role` and `without_role` exclude each other"));
-        }
-        let role = if self.without_role { None } else { self.role.or_else(|| package.role.clone()) };
-        relink_role(ctx, &package.id, package.role.as_ref(), role.as_ref())?;
-        package.role = role;
+        let before = load(ctx, &self.package, "/package")?;
+        check_rev(self.expected_rev, before.rev)?;
+        let mut package = before.clone();
+        package.role = edited(package.role, self.role, self.without_role, "role")?;
+        package.bounce_rate = edited(package.bounce_rate, self.bounce_rate, self.without_bounce_rate, "bounce_rate")?;
+        package.child_price = edited(package.child_price, self.child_price, self.without_child_price, "child_price")?;
         package.name = self.name.unwrap_or(package.name);
-        package.limits = self.limits.unwrap_or(package.limits);
+        package.assets = self.assets.unwrap_or(package.assets);
+        package.credits = self.credits.unwrap_or(package.credits);
+        package.overuse = self.overuse.unwrap_or(package.overuse);
+        if let Some(mut limits) = self.limits {
+            if ctx.engine.edition == Edition::Standard {
+                // Whoever replaces the limits does not lose what this edition does not let them set again.
+                for name in licensed_limits().filter(|name| limits.get(*name).is_none()).collect::<Vec<_>>() {
+                    limits.set(name, before.limits.get(name));
+                }
+            }
+            package.limits = limits;
+        }
+        check(&package)?;
+        check_licence(ctx, Some(&before), &package)?;
+        relink_role(ctx, &package.id, before.role.as_ref(), package.role.as_ref())?;
         package.rev += 1;
         package.updated_at_ms = ctx.now_ms;
         ctx.tx.put(keys::package(&package.id), &package)?;
         ctx.tx.touch_everything();
-        Ok(package)
+        Ok(shown(ctx, package))
     }
 }
 
 impl Operation for Get {
     const NAME: &'static str = "packages.get";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::System;
+    const ACCESS: Access = Access::Operator("packages.view");
     type Answer = Package;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Package, Error> {
-        load(ctx, &self.package, "/package")
+        let package = load(ctx, &self.package, "/package")?;
+        Ok(shown(ctx, package))
     }
 }
 
 impl Operation for List {
     const NAME: &'static str = "packages.list";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::System;
+    const ACCESS: Access = Access::Operator("packages.view");
     type Answer = PackageList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PackageList, Error> {
         let (rows, next) = page::<Package>(ctx, keys::below(keys::PACKAGE, &[]), self.after.as_ref(), self.limit)?;
-        Ok(PackageList { packages: rows.into_iter().map(|(_, package)| package).collect(), next })
+        Ok(PackageList { packages: rows.into_iter().map(|(_, package)| shown(ctx, package)).collect(), next })
     }
 }
 
 impl Operation for Retire {
     const NAME: &'static str = "packages.retire";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
+    const ACCESS: Access = Access::Operator("packages.edit");
     type Answer = Package;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Package, Error> {
         let mut package = load(ctx, &self.package, "/package")?;
+        check_rev(self.expected_rev, package.rev)?;
         if !package.retired {
             package.retired = true;
             package.rev += 1;
             package.updated_at_ms = ctx.now_ms;
             ctx.tx.put(keys::package(&package.id), &package)?;
         }
-        Ok(package)
+        Ok(shown(ctx, package))
     }
+}
+
+/// Most accounts that a refusal names.
+const MOST_NAMED: usize = 10;
+
+fn ids_below(ctx: &mut Ctx<'_>, letter: u8, package: &Id, most: usize) -> Result<Vec<Id>, Error> {
+    let (from, until) = keys::below(letter, &[package.as_str()]);
+    Ok(ctx.tx.range::<()>(&from, &until, most)?.iter().filter_map(|(key, ())| keys::last_id(key)).collect())
 }
 
 impl Operation for Delete {
     const NAME: &'static str = "packages.delete";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
+    const ACCESS: Access = Access::Operator("packages.delete");
     type Answer = PackageDeleted;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PackageDeleted, Error> {
         let package = load(ctx, &self.package, "/package")?;
-        let (from, until) = keys::below(keys::PACKAGE_ACCOUNT, &[package.id.as_str()]);
-        let users: Vec<Id> = ctx.tx.range::<()>(&from, &until, usize::MAX)?.iter().filter_map(|(key, ())| keys::last_id(key)).collect();
-        if !users.is_empty() {
+        check_rev(self.expected_rev, package.rev)?;
+        let most = if self.move_to.is_some() { usize::MAX } else { MOST_NAMED };
+        let users = ids_below(ctx, keys::PACKAGE_ACCOUNT, &package.id, most)?;
+        let waiting = ids_below(ctx, keys::PACKAGE_NEXT, &package.id, most)?;
+        if !users.is_empty() || !waiting.is_empty() {
             let Some(target) = &self.move_to else {
-                let shown: Vec<String> = users.iter().take(10).map(Id::to_string).collect();
-                let error = Error::new(Code::PackageInUse, format!("{} accounts use `{}`", users.len(), package.id));
+                let shown: Vec<String> = users.iter().chain(&waiting).take(MOST_NAMED).map(Id::to_string).collect();
+                let error = Error::new(Code::PackageInUse, format!("{} accounts use `{}`, or get it later", package.accounts, package.id));
                 return Err(error.with("accounts", package.accounts).with("used_by", shown));
             };
             if *target == package.id {
                 return Err(Error::invalid("/move_to", "the accounts cannot move to the package that is to be deleted"));
             }
-            load(ctx, target, "/move_to")?;
+            let mut target = load_open(ctx, target, "/move_to")?;
             for id in &users {
-                let Some(mut account) = ctx.tx.get::<model::Account>(&keys::account(id))? else { continue };
-                relink(ctx, id, Some(&package.id), Some(target)).map_err(|error| error.at("/move_to"))?;
-                account.package = Some(target.clone());
-                account.rev += 1;
-                account.updated_at_ms = ctx.now_ms;
-                ctx.tx.put(keys::account(id), &account)?;
+                let mut account = accounts::load(ctx, id, "/package")?;
+                account.package = Some(target.id.clone());
+                ctx.tx.delete(keys::package_account(&package.id, id));
+                ctx.tx.mark(keys::package_account(&target.id, id));
+                accounts::save(ctx, account)?;
             }
+            for id in &waiting {
+                let mut account = accounts::load(ctx, id, "/package")?;
+                if let Some(next) = &mut account.next_package {
+                    next.package = target.id.clone();
+                }
+                ctx.tx.delete(keys::package_next(&package.id, id));
+                ctx.tx.mark(keys::package_next(&target.id, id));
+                accounts::save(ctx, account)?;
+            }
+            target.accounts += users.len() as u64;
+            ctx.tx.put(keys::package(&target.id), &target)?;
             ctx.tx.touch_everything();
         }
         relink_role(ctx, &package.id, package.role.as_ref(), None)?;
         ctx.tx.delete(keys::package(&package.id));
         ctx.tx.mark(keys::tombstone(keys::PACKAGE, &package.id));
         Ok(PackageDeleted { package: package.id, moved: users.len() as u64 })
+    }
+}
+
+impl Operation for Preflight {
+    const NAME: &'static str = "packages.preflight";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::Operator("packages.assign");
+    type Answer = PackagePreflight;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<PackagePreflight, Error> {
+        let Preflight { account, package } = self;
+        let mut line = limits::Line::load(ctx, &account).map_err(|error| error.at("/account"))?;
+        let with = load(ctx, &package, "/package")?;
+        if line.accounts.first().is_some_and(|account| account.package.as_ref() != Some(&with.id)) {
+            load_open(ctx, &package, "/package")?;
+        }
+        if let Some(own) = line.packages.first_mut() {
+            *own = Some(with);
+        }
+        let windows = usage::Get { account: account.clone() }.run(ctx)?.windows;
+        let mut used: Vec<(LimitName, u64)> = windows.into_iter().filter_map(|window| Some((LimitName::find(&window.limit)?, window.used))).collect();
+        let users = people::count(ctx, &keys::tally(&account, "users"))?;
+        used.push((LimitName::Seats, users.saturating_add(members::open_invitations(ctx, &account, u64::MAX)?)));
+        used.push((LimitName::ChildAccounts, people::count(ctx, &keys::tally(&account, accounts::BELOW))?));
+        let excess = used.into_iter().map(|(limit, used)| PreflightExcess { limit, value: line.value(0, limit), used });
+        let exceeded = excess.filter(|excess| excess.used > excess.value.ceiling()).collect();
+        let mut guarantees = Vec::new();
+        for limit in LimitName::ALL.iter().copied() {
+            let (promised, value) = (limits::promised(ctx, &account, limit)?, line.smallest(0, limit));
+            if !guarantees_hold(promised, value) {
+                guarantees.push(PreflightGuarantee { limit, value, promised });
+            }
+        }
+        Ok(PackagePreflight { account, package, exceeded, guarantees })
     }
 }

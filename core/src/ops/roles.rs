@@ -1,37 +1,67 @@
-//! Roles (R-ROL-1, R-ROL-3, R-ROL-6, R-ROL-8).
+//! Roles: of the platform, and of accounts' own (R-ROL-1, R-ROL-3, R-ROL-4, R-ROL-6 to R-ROL-8).
 
-use super::{Access, Effect, Operation, check_rev, page, unknown_permission};
+use super::{Access, Effect, Operation, accounts, check_rev, members, page_size, unknown_permission};
 use crate::engine::view::{account_line, load_role, role_with_includes};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{self, Count, Grant, Id, Name, Package, Role};
+use crate::model::{self, Actor, BuiltIn, Count, Grant, Id, Invitation, Name, Operator, Package, PermissionTree, Role};
+use crate::rules::role::{Powers, role_powers};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 /// Most grants, denials or includes of one role.
 const MOST_ENTRIES: usize = 1000;
+/// How many users of a role a refusal names.
+const USES_SHOWN: usize = 10;
+/// How many it counts.
+const USES_COUNTED: usize = 10_000;
 
-/// Makes a role.
+/// Makes a role: of an account's own, or of the platform, which host and operators alone make (R-ROL-4).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
     /// The host's own id; made when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
+    /// The account whose own it is, to be used there and below. When absent: for a user the account that they act in,
+    /// for host and operators the platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
     /// The name that people see.
     pub name: Name,
-    /// The permissions that it allows.
+    /// The permissions that it allows, at most 1000 lines.
     #[serde(default)]
     pub allow: Vec<Grant>,
-    /// The permissions that it denies; a denial wins over every grant.
+    /// The permissions that it denies, at most 1000; a denial wins over every grant.
     #[serde(default)]
     pub deny: Vec<Id>,
-    /// The roles whose grants and denials it takes in.
+    /// The roles whose grants and denials it takes in, at most 1000; each must be usable where this one is.
     #[serde(default)]
     pub includes: Vec<Id>,
 }
 
-/// Changes a role; acts at once for everyone who has it (R-ROL-6). What is absent stays.
+/// Makes a role like another: built in, of the platform, or of an account (R-ROL-4). The copy of one of administrators is one
+/// of administrators.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Copy {
+    /// The role to copy.
+    pub role: Id,
+    /// The host's own id for the copy; made when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    /// The account whose own the copy is. When absent: for a user the account that they act in, for host and operators
+    /// the platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+    /// The name that people see; that of the original when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+}
+
+/// Changes a role; acts at once for everyone who has it (R-ROL-6). What is absent stays. The built-in ones are copied
+/// instead (R-ROL-4), and nobody changes a role that allows more than they hold (R-ROL-7).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
@@ -54,7 +84,7 @@ pub struct Edit {
     pub expected_rev: Option<Count>,
 }
 
-/// Reads a role.
+/// Reads a role. One of an account that the actor cannot see is `not_found`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Get {
@@ -62,10 +92,15 @@ pub struct Get {
     pub role: Id,
 }
 
-/// Lists roles by id, a page at a time.
+/// Lists the roles that can be used in an account, by id, a page at a time: the built-in ones, those of the platform, and
+/// those of the account and of the accounts above it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
+    /// The account. When absent: for a user the one that they act in; for host and operators only the built-in roles and
+    /// those of the platform are listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
     /// Go on after this id: `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Id>,
@@ -80,7 +115,7 @@ pub struct List {
 pub struct Delete {
     /// The role.
     pub role: Id,
-    /// The role that takes its place everywhere.
+    /// The role that takes its place everywhere; it must be usable wherever the other is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replace_with: Option<Id>,
 }
@@ -104,9 +139,19 @@ pub struct RoleDeleted {
     pub replaced: u64,
 }
 
+fn no_role(id: &Id, field: &str) -> Error {
+    Error::not_found("role", id.as_str()).at(field)
+}
+
 /// Reads a role inside an operation.
 pub(crate) fn load(ctx: &mut Ctx<'_>, id: &Id, field: &str) -> Result<Role, Error> {
-    load_role(&mut ctx.tx, id)?.ok_or_else(|| Error::not_found("role", id.as_str()).at(field))
+    load_role(&mut ctx.tx, id)?.ok_or_else(|| no_role(id, field))
+}
+
+/// Reads a role of the platform, for what belongs to no account: packages and operators.
+pub(crate) fn load_of_platform(ctx: &mut Ctx<'_>, id: &Id, field: &str) -> Result<Role, Error> {
+    let role = load(ctx, id, field)?;
+    if role.account.is_none() { Ok(role) } else { Err(no_role(id, field)) }
 }
 
 /// Reads a role that can be used in an account: one of the platform, or of the account's own, or of an account above it.
@@ -116,7 +161,58 @@ pub(crate) fn load_for(ctx: &mut Ctx<'_>, id: &Id, account: &Id, field: &str) ->
         None => true,
         Some(of) => account_line(&mut ctx.tx, account)?.iter().any(|above| above.id == *of),
     };
-    if usable { Ok(role) } else { Err(Error::not_found("role", id.as_str()).at(field)) }
+    if usable { Ok(role) } else { Err(no_role(id, field)) }
+}
+
+/// Reads a role that the actor can see: for a user those usable where they act, and those of accounts below that they manage
+/// and hold the permission in. Any other is `not_found`, as if it were not there.
+fn load_seen(ctx: &mut Ctx<'_>, id: &Id, permission: &str, field: &str) -> Result<Role, Error> {
+    let role = load(ctx, id, field)?;
+    let (Actor::User { account: home, .. }, Some(of)) = (ctx.actor, &role.account) else { return Ok(role) };
+    if account_line(&mut ctx.tx, home)?.iter().any(|above| above.id == *of) {
+        return Ok(role);
+    }
+    ctx.require_in(of, permission).map_err(|error| if error.code() == Code::NotFound { no_role(id, field) } else { error })?;
+    Ok(role)
+}
+
+/// Refuses unless the actor may change a role that they see: the built-in ones nobody, those of the platform host and
+/// operators, those of an account whoever holds the permission there.
+fn require_change(ctx: &mut Ctx<'_>, role: &Role, permission: &str) -> Result<(), Error> {
+    if role.built_in {
+        return Err(Error::new(Code::RoleBuiltIn, format!("`{}` is built in; copy it and change the copy", role.id)).at("/role"));
+    }
+    let Actor::User { .. } = ctx.actor else { return Ok(()) };
+    let Some(of) = &role.account else {
+        return Err(Error::new(Code::ActorNotAllowed, format!("`{}` is a role of the platform", role.id)).at("/role"));
+    };
+    ctx.require_in(of, permission).map_err(|error| match error.code() {
+        Code::NotFound => {
+            let error = Error::new(Code::PermissionDenied, format!("`{}` belongs to the account above", role.id));
+            error.at("/role").with("missing", permission)
+        }
+        _ => error,
+    })
+}
+
+/// Accounts have roles of their own where policy `custom_roles` says so (R-ROL-4).
+fn require_custom_roles(ctx: &mut Ctx<'_>, account: Option<&Id>) -> Result<(), Error> {
+    let Some(account) = account else { return Ok(()) };
+    accounts::load(ctx, account, "/account")?;
+    if ctx.policies(Some(account))?.custom_roles {
+        return Ok(());
+    }
+    Err(Error::new(Code::PolicyForbids, format!("`{account}` has no roles of its own")).with("policy", "custom_roles"))
+}
+
+/// Whose own a new role is: the account named, or the one that a user acts in, or the platform's.
+fn owning_account(ctx: &mut Ctx<'_>, named: Option<Id>) -> Result<Option<Id>, Error> {
+    let account = match (ctx.actor, named) {
+        (Actor::User { account: home, .. }, None) => Some(home.clone()),
+        (_, named) => named,
+    };
+    require_custom_roles(ctx, account.as_ref())?;
+    Ok(account)
 }
 
 /// Notes that something uses a role, or no longer does.
@@ -126,6 +222,20 @@ pub(crate) fn mark_use(ctx: &mut Ctx<'_>, role: &Id, kind: &str, parts: &[&str],
         ctx.tx.mark(key);
     } else {
         ctx.tx.delete(key);
+    }
+}
+
+/// Whether something of a kind uses a role: of these accounts, operators, whatever follows the kind.
+fn is_used_by(ctx: &mut Ctx<'_>, role: &Id, parts: &[&str]) -> Result<bool, Error> {
+    let (from, until) = keys::below(keys::ROLE_USE, &[&[role.as_str()], parts].concat());
+    Ok(!ctx.tx.range::<()>(&from, &until, 1)?.is_empty())
+}
+
+/// The index entry that lists a role with those of its account, or of the platform.
+fn listed_at(role: &Role) -> Vec<u8> {
+    match &role.account {
+        Some(account) => keys::account_role(account, &role.id),
+        None => keys::platform_role(&role.id),
     }
 }
 
@@ -147,16 +257,24 @@ fn check(ctx: &mut Ctx<'_>, role: &Role) -> Result<(), Error> {
         tree.place(denied.as_str()).ok_or_else(|| unknown_permission(denied.as_str(), &format!("/deny/{at}")))?;
     }
     for (at, included) in role.includes.iter().enumerate() {
-        load(ctx, included, &format!("/includes/{at}"))?;
+        let field = format!("/includes/{at}");
+        load_beside(ctx, included, role.account.as_ref(), &field)?;
         let below = role_with_includes(&mut ctx.tx, included)?;
         if *included == role.id || below.iter().any(|other| other.id == role.id) {
             let path = [role.id.as_str(), included.as_str(), role.id.as_str()].map(str::to_owned).to_vec();
-            return Err(Error::new(Code::RoleCycle, format!("`{}` would include itself through `{included}`", role.id))
-                .at(format!("/includes/{at}"))
-                .with("path", path));
+            let error = Error::new(Code::RoleCycle, format!("`{}` would include itself through `{included}`", role.id));
+            return Err(error.at(field).with("path", path));
         }
     }
     Ok(())
+}
+
+/// Reads a role that is usable wherever a role of this account, or of the platform, is.
+fn load_beside(ctx: &mut Ctx<'_>, id: &Id, account: Option<&Id>, field: &str) -> Result<Role, Error> {
+    match account {
+        Some(account) => load_for(ctx, id, account, field),
+        None => load_of_platform(ctx, id, field),
+    }
 }
 
 fn relink_includes(ctx: &mut Ctx<'_>, role: &Id, old: &[Id], new: &[Id]) {
@@ -169,30 +287,130 @@ fn relink_includes(ctx: &mut Ctx<'_>, role: &Id, old: &[Id], new: &[Id]) {
 }
 
 fn without_repeats(ids: Vec<Id>) -> Vec<Id> {
-    let mut kept: Vec<Id> = Vec::with_capacity(ids.len());
-    for id in ids {
-        if !kept.contains(&id) {
-            kept.push(id);
+    let mut seen = HashSet::new();
+    ids.into_iter().filter(|id| seen.insert(id.clone())).collect()
+}
+
+/// A role and every role that includes it, directly or through others.
+fn including(ctx: &mut Ctx<'_>, role: &Id) -> Result<Vec<Id>, Error> {
+    let mut seen = HashSet::from([role.clone()]);
+    let mut all = vec![role.clone()];
+    let mut at = 0;
+    while let Some(id) = all.get(at).cloned() {
+        let (from, until) = keys::below(keys::ROLE_USE, &[id.as_str(), "role"]);
+        for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
+            all.extend(keys::last_id(&key).filter(|above| seen.insert(above.clone())));
         }
+        at += 1;
     }
-    kept
+    Ok(all)
+}
+
+/// What bounds the roles that the actor writes; none for the host (R-ROL-7).
+fn bound(ctx: &mut Ctx<'_>) -> Result<Option<Powers>, Error> {
+    match ctx.actor {
+        Actor::System => Ok(None),
+        Actor::User { .. } => ctx.paper(),
+        Actor::Operator { .. } => ctx.operator_powers().map(Some),
+    }
+}
+
+/// What of a role the actor has to hold: a user everything. Operators write roles for accounts, in which they hold nothing;
+/// they answer for what only operators can hold, and where an operator has the role, for all that it gives them.
+fn counted(ctx: &mut Ctx<'_>, role: &Id) -> Result<Powers, Error> {
+    let tree = ctx.tree();
+    let all = role_powers(&tree, &role_with_includes(&mut ctx.tx, role)?);
+    let Actor::Operator { .. } = ctx.actor else { return Ok(all) };
+    let given = is_used_by(ctx, role, &["operator"])?;
+    Ok(if given { all.within_platform(&tree) } else { all.of_operators_alone(&tree) })
+}
+
+/// Nobody writes into a role what they do not hold (R-ROL-7).
+fn refuse_beyond_own(ctx: &mut Ctx<'_>, role: &Id, field: &str) -> Result<(), Error> {
+    let Some(held) = bound(ctx)? else { return Ok(()) };
+    let wanted = counted(ctx, role)?;
+    refuse_beyond(&ctx.tree(), &wanted, &held, format!("the role `{role}` allows more than you hold"), field)
+}
+
+/// `escalation_refused` with what is missing, where more is wanted than held.
+pub(crate) fn refuse_beyond(tree: &PermissionTree, wanted: &Powers, held: &Powers, message: String, field: &str) -> Result<(), Error> {
+    let missing: Vec<String> = wanted.beyond(held).into_iter().filter_map(|place| tree.node(place)).map(|node| node.id.clone()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(Code::EscalationRefused, message).at(field).with("missing", missing))
+}
+
+/// Looks at a role, and at every role that includes it, before and after a change: a denial taken away below can give much
+/// above, also to whoever makes the change.
+struct Watch {
+    held: Powers,
+    before: Vec<(Id, Powers)>,
+}
+
+impl Watch {
+    /// None for the host, whom nothing bounds. Nobody changes a role that allows more than they hold.
+    fn begin(ctx: &mut Ctx<'_>, role: &Id) -> Result<Option<Watch>, Error> {
+        refuse_beyond_own(ctx, role, "/role")?;
+        let Some(held) = bound(ctx)? else { return Ok(None) };
+        let mut before = Vec::new();
+        for id in including(ctx, role)? {
+            let powers = counted(ctx, &id)?;
+            before.push((id, powers));
+        }
+        Ok(Some(Watch { held, before }))
+    }
+
+    /// A role that takes the place of another. What the actor held before counts: they may have had the other themselves.
+    fn refuse_giving(&self, ctx: &mut Ctx<'_>, role: &Id, field: &str) -> Result<(), Error> {
+        let wanted = counted(ctx, role)?;
+        refuse_beyond(&ctx.tree(), &wanted, &self.held, format!("the role `{role}` allows more than you hold"), field)
+    }
+
+    /// After the change is written: what it gives, wherever, the actor must hold.
+    fn end(self, ctx: &mut Ctx<'_>, field: &str) -> Result<(), Error> {
+        let tree = ctx.tree();
+        for (id, before) in &self.before {
+            let gained = counted(ctx, id)?.gained_since(before);
+            refuse_beyond(&tree, &gained, &self.held, format!("the role `{id}` would allow more than you hold"), field)?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes a new role.
+fn insert(ctx: &mut Ctx<'_>, role: &Role) -> Result<(), Error> {
+    relink_includes(ctx, &role.id, &[], &role.includes);
+    ctx.tx.mark(listed_at(role));
+    ctx.tx.put(keys::role(&role.id), role)
+}
+
+fn new_id(ctx: &mut Ctx<'_>, given: Option<Id>) -> Result<Id, Error> {
+    if let Some(id) = given.as_ref().filter(|id| BuiltIn::find(id.as_str()).is_some()) {
+        return Err(Error::new(Code::IdTaken, format!("the id `{id}` is that of a built-in role")).at("/id"));
+    }
+    ctx.new_id(given, keys::ROLE, keys::role, "role")
 }
 
 impl Operation for Create {
     const NAME: &'static str = "roles.create";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
+    const ACCESS: Access = Access::account("roles.create", "roles.create");
     type Answer = Role;
 
+    fn account(&self) -> Option<&Id> {
+        self.account.as_ref()
+    }
+
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Role, Error> {
-        let id = ctx.new_id(self.id, keys::ROLE, keys::role, "role")?;
+        let account = owning_account(ctx, self.account)?;
         let role = Role {
-            id,
+            id: new_id(ctx, self.id)?,
             name: self.name,
             allow: self.allow,
             deny: self.deny,
             includes: without_repeats(self.includes),
-            account: None,
+            account,
             administrator: false,
             built_in: false,
             rev: 1,
@@ -200,8 +418,39 @@ impl Operation for Create {
             updated_at_ms: ctx.now_ms,
         };
         check(ctx, &role)?;
-        relink_includes(ctx, &role.id, &[], &role.includes);
-        ctx.tx.put(keys::role(&role.id), &role)?;
+        insert(ctx, &role)?;
+        refuse_beyond_own(ctx, &role.id, if role.allow.is_empty() { "/includes" } else { "/allow" })?;
+        Ok(role)
+    }
+}
+
+impl Operation for Copy {
+    const NAME: &'static str = "roles.copy";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::account("roles.create", "roles.create");
+    type Answer = Role;
+
+    fn account(&self) -> Option<&Id> {
+        self.account.as_ref()
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Role, Error> {
+        let original = load_seen(ctx, &self.role, "roles.create", "/role")?;
+        let account = owning_account(ctx, self.account)?;
+        let role = Role {
+            id: new_id(ctx, self.id)?,
+            name: self.name.unwrap_or(original.name),
+            account,
+            built_in: false,
+            rev: 1,
+            created_at_ms: ctx.now_ms,
+            updated_at_ms: ctx.now_ms,
+            ..original
+        };
+        // What the original includes may not be usable where the copy is.
+        check(ctx, &role).map_err(|error| error.at("/role"))?;
+        insert(ctx, &role)?;
+        refuse_beyond_own(ctx, &role.id, "/role")?;
         Ok(role)
     }
 }
@@ -209,12 +458,20 @@ impl Operation for Create {
 impl Operation for Edit {
     const NAME: &'static str = "roles.edit";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
+    const ACCESS: Access = Access::account("roles.edit", "roles.edit");
     type Answer = Role;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Role, Error> {
-        let before = load(ctx, &self.role, "/role")?;
+        let before = load_seen(ctx, &self.role, "roles.edit", "/role")?;
+        require_change(ctx, &before, "roles.edit")?;
+        require_custom_roles(ctx, before.account.as_ref())?;
         check_rev(self.expected_rev, before.rev)?;
+        let watch = Watch::begin(ctx, &before.id)?;
+        let field = match (&self.allow, &self.deny) {
+            (Some(_), _) => "/allow",
+            (None, Some(_)) => "/deny",
+            (None, None) => "/includes",
+        };
         let mut role = before.clone();
         role.name = self.name.unwrap_or(role.name);
         role.allow = self.allow.unwrap_or(role.allow);
@@ -226,6 +483,9 @@ impl Operation for Edit {
         relink_includes(ctx, &role.id, &before.includes, &role.includes);
         ctx.tx.put(keys::role(&role.id), &role)?;
         ctx.tx.touch_everything();
+        if let Some(watch) = watch {
+            watch.end(ctx, field)?;
+        }
         Ok(role)
     }
 }
@@ -237,7 +497,7 @@ impl Operation for Get {
     type Answer = Role;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Role, Error> {
-        load(ctx, &self.role, "/role")
+        load_seen(ctx, &self.role, "roles.view", "/role")
     }
 }
 
@@ -247,92 +507,336 @@ impl Operation for List {
     const ACCESS: Access = Access::account("roles.view", "roles.view");
     type Answer = RoleList;
 
+    fn account(&self) -> Option<&Id> {
+        self.account.as_ref()
+    }
+
     fn run(self, ctx: &mut Ctx<'_>) -> Result<RoleList, Error> {
-        let (rows, next) = page::<Role>(ctx, keys::below(keys::ROLE, &[]), self.after.as_ref(), self.limit)?;
-        Ok(RoleList { roles: rows.into_iter().map(|(_, role)| role).collect(), next })
+        let size = page_size(self.limit)?;
+        let account = match (ctx.actor, &self.account) {
+            (Actor::User { account: home, .. }, None) => Some(home),
+            (_, named) => named.as_ref(),
+        };
+        let line = match account {
+            Some(account) => account_line(&mut ctx.tx, account).map_err(|error| error.at("/account"))?,
+            None => Vec::new(),
+        };
+        let is_after = |id: &Id| self.after.as_ref().is_none_or(|after| id > after);
+        let mut ids: Vec<Id> = BuiltIn::ALL.iter().filter_map(|one| one.role()).map(|role| role.id).filter(is_after).collect();
+        // A few lists, each sorted by id: what follows `after` in each, one more than a page holds, and the first of all those.
+        for of in std::iter::once("").chain(line.iter().map(|above| above.id.as_str())) {
+            let (mut from, until) = keys::below(keys::ACCOUNT_ROLE, &[of]);
+            if let Some(after) = &self.after {
+                from.extend_from_slice(after.as_str().as_bytes());
+                from.push(0);
+            }
+            ids.extend(ctx.tx.range::<()>(&from, &until, size + 1)?.iter().filter_map(|(key, ())| keys::last_id(key)));
+        }
+        ids.sort();
+        let more = ids.len() > size;
+        ids.truncate(size);
+        let next = ids.last().filter(|_| more).cloned();
+        let roles = ids.iter().map(|id| load(ctx, id, "/after")).collect::<Result<_, _>>()?;
+        Ok(RoleList { roles, next })
     }
 }
 
 impl Operation for Delete {
     const NAME: &'static str = "roles.delete";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
+    const ACCESS: Access = Access::account("roles.delete", "roles.delete");
     type Answer = RoleDeleted;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<RoleDeleted, Error> {
-        let role = load(ctx, &self.role, "/role")?;
-        let (from, until) = keys::below(keys::ROLE_USE, &[role.id.as_str()]);
-        let uses: Vec<Vec<u8>> = ctx.tx.range::<()>(&from, &until, usize::MAX)?.into_iter().map(|(key, ())| key).collect();
-        if let Some(other) = &self.replace_with {
-            load(ctx, other, "/replace_with")?;
-            if role_with_includes(&mut ctx.tx, other)?.iter().any(|below| below.id == role.id) {
-                return Err(Error::invalid("/replace_with", format!("`{other}` is, or includes, the role that is to be deleted")));
+        let role = load_seen(ctx, &self.role, "roles.delete", "/role")?;
+        require_change(ctx, &role, "roles.delete")?;
+        let watch = Watch::begin(ctx, &role.id)?;
+        let mut replaced = 0;
+        match &self.replace_with {
+            Some(other) => {
+                load_seen(ctx, other, "roles.delete", "/replace_with")?;
+                if role_with_includes(&mut ctx.tx, other)?.iter().any(|below| below.id == role.id) {
+                    return Err(Error::invalid("/replace_with", format!("`{other}` is, or includes, the role that is to be deleted")));
+                }
+                let uses = uses_of(ctx, &role.id, usize::MAX)?;
+                for used_by in &uses {
+                    let parts: Vec<&str> = used_by.iter().map(String::as_str).collect();
+                    replace(ctx, &parts, &role.id, other)?;
+                }
+                replaced = uses.len() as u64;
+                if replaced > 0 {
+                    ctx.tx.touch_everything();
+                }
+                if let Some(watch) = watch.as_ref().filter(|_| replaced > 0) {
+                    watch.refuse_giving(ctx, other, "/replace_with")?;
+                }
             }
-        } else if !uses.is_empty() {
-            let shown: Vec<String> = uses.iter().take(10).map(|key| used_by(key).join(" ")).collect();
-            return Err(Error::new(Code::RoleInUse, format!("`{}` is used in {} places", role.id, uses.len()))
-                .with("uses", uses.len())
-                .with("used_by", shown));
+            None => refuse_used(ctx, &role.id)?,
         }
-        for key in &uses {
-            let parts = used_by(key);
-            let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-            let Some(other) = &self.replace_with else { continue };
-            replace(ctx, &parts, &role.id, other)?;
+        remove(ctx, &role);
+        if let Some(watch) = watch {
+            watch.end(ctx, "/replace_with")?;
         }
-        for included in &role.includes {
-            mark_use(ctx, included, "role", &[role.id.as_str()], false);
-        }
-        ctx.tx.delete(keys::role(&role.id));
-        ctx.tx.mark(keys::tombstone(keys::ROLE, &role.id));
-        if !uses.is_empty() {
-            ctx.tx.touch_everything();
-        }
-        Ok(RoleDeleted { role: role.id, replaced: uses.len() as u64 })
+        Ok(RoleDeleted { role: role.id, replaced })
     }
 }
 
-/// What a key of the index of uses says: the kind, then ids.
-fn used_by(key: &[u8]) -> Vec<String> {
-    key.split(|byte| *byte == 0).skip(2).map(|part| String::from_utf8_lossy(part).into_owned()).collect()
+/// Removes a role that nothing uses any more; its id is never used again.
+fn remove(ctx: &mut Ctx<'_>, role: &Role) {
+    relink_includes(ctx, &role.id, &role.includes, &[]);
+    ctx.tx.delete(listed_at(role));
+    ctx.tx.delete(keys::role(&role.id));
+    ctx.tx.mark(keys::tombstone(keys::ROLE, &role.id));
 }
 
+/// What uses a role: for each the kind, then ids.
+fn uses_of(ctx: &mut Ctx<'_>, role: &Id, most: usize) -> Result<Vec<Vec<String>>, Error> {
+    let (from, until) = keys::below(keys::ROLE_USE, &[role.as_str()]);
+    let parts = |key: &[u8]| key.split(|byte| *byte == 0).skip(2).map(|part| String::from_utf8_lossy(part).into_owned()).collect();
+    Ok(ctx.tx.range::<()>(&from, &until, most)?.iter().map(|(key, ())| parts(key)).collect())
+}
+
+/// A role in use is not deleted (R-ROL-8). Who uses it is named as far as the actor can see it, and counted as far as counting
+/// does not take long.
+fn refuse_used(ctx: &mut Ctx<'_>, role: &Id) -> Result<(), Error> {
+    let uses = uses_of(ctx, role, USES_COUNTED)?;
+    if uses.is_empty() {
+        return Ok(());
+    }
+    let mut shown = Vec::new();
+    for used_by in uses.iter().take(USES_SHOWN) {
+        if sees_use(ctx, used_by)? {
+            shown.push(used_by.join(" "));
+        }
+    }
+    let error = Error::new(Code::RoleInUse, format!("`{role}` is used in {} places", uses.len())).at("/role");
+    Err(error.with("uses", uses.len()).with("used_by", shown))
+}
+
+/// Host and operators see every use, a user those of the accounts that they reach.
+fn sees_use(ctx: &mut Ctx<'_>, used_by: &[String]) -> Result<bool, Error> {
+    let Actor::User { account: home, .. } = ctx.actor else { return Ok(true) };
+    let account = match used_by {
+        [kind, role] if kind == "role" => load_role(&mut ctx.tx, &stored_id(role)?)?.and_then(|role| role.account),
+        [kind, account, ..] if kind == "member" || kind == "account" => Some(stored_id(account)?),
+        _ => None,
+    };
+    Ok(account.is_some_and(|account| account == *home || ctx.standing(&account).is_ok()))
+}
+
+fn stored_id(text: &str) -> Result<Id, Error> {
+    Id::new(text).map_err(|error| Error::new(Code::StoreCorrupt, format!("an index of roles holds `{text}`: {error}")))
+}
+
+/// Puts another role in the place of one that is to be deleted, in one of the places that use it.
 fn replace(ctx: &mut Ctx<'_>, used_by: &[&str], old: &Id, new: &Id) -> Result<(), Error> {
-    let id = |text: &str| Id::new(text).map_err(|error| Error::new(Code::StoreCorrupt, format!("an index of roles holds `{text}`: {error}")));
+    const FIELD: &str = "/replace_with";
     match used_by {
+        ["account", account] => {
+            let id = stored_id(account)?;
+            load_for(ctx, new, &id, FIELD)?;
+            let mut record = accounts::load(ctx, &id, FIELD)?;
+            record.default_role = Some(new.clone());
+            accounts::save(ctx, record)?;
+        }
+        // Promotion and demotion change groups too. The old use goes and the new one comes with the role.
         ["member", account, user] => {
-            let key = keys::member(&id(account)?, &id(user)?);
+            let key = keys::member(&stored_id(account)?, &stored_id(user)?);
             let Some(mut member) = ctx.tx.get::<model::Member>(&key)? else { return Ok(()) };
-            member.role = Some(new.clone());
+            members::give_role(ctx, &mut member, new.clone(), None).map_err(|error| error.at(FIELD))?;
             member.rev += 1;
             member.updated_at_ms = ctx.now_ms;
-            ctx.tx.put(key, &member)?;
-            mark_use(ctx, old, "member", &[account, user], false);
-            mark_use(ctx, new, "member", &[account, user], true);
-            Ok(())
+            return ctx.tx.put(key, &member);
+        }
+        ["operator", user] => {
+            load_of_platform(ctx, new, FIELD)?;
+            let key = keys::operator(&stored_id(user)?);
+            let Some(mut operator) = ctx.tx.get::<Operator>(&key)? else { return Ok(()) };
+            operator.role = new.clone();
+            operator.rev += 1;
+            operator.updated_at_ms = ctx.now_ms;
+            ctx.tx.put(key, &operator)?;
         }
         ["package", package] => {
-            let key = keys::package(&id(package)?);
-            let Some(mut package_record) = ctx.tx.get::<Package>(&key)? else { return Ok(()) };
-            package_record.role = Some(new.clone());
-            package_record.rev += 1;
-            package_record.updated_at_ms = ctx.now_ms;
-            ctx.tx.put(key, &package_record)?;
-            mark_use(ctx, old, "package", &[package], false);
-            mark_use(ctx, new, "package", &[package], true);
-            Ok(())
+            load_of_platform(ctx, new, FIELD)?;
+            let key = keys::package(&stored_id(package)?);
+            let Some(mut package) = ctx.tx.get::<Package>(&key)? else { return Ok(()) };
+            package.role = Some(new.clone());
+            package.rev += 1;
+            package.updated_at_ms = ctx.now_ms;
+            ctx.tx.put(key, &package)?;
         }
         ["role", role] => {
-            let key = keys::role(&id(role)?);
+            let key = keys::role(&stored_id(role)?);
             let Some(mut including) = ctx.tx.get::<Role>(&key)? else { return Ok(()) };
-            let before = including.includes.clone();
-            including.includes = without_repeats(before.iter().map(|entry| if entry == old { new.clone() } else { entry.clone() }).collect());
+            load_beside(ctx, new, including.account.as_ref(), FIELD)?;
+            let replaced = including.includes.iter().map(|entry| if entry == old { new.clone() } else { entry.clone() });
+            including.includes = without_repeats(replaced.collect());
             including.rev += 1;
             including.updated_at_ms = ctx.now_ms;
             ctx.tx.put(key, &including)?;
-            relink_includes(ctx, &including.id, &before, &including.includes);
-            Ok(())
         }
-        _ => Err(Error::new(Code::StoreCorrupt, format!("an index of roles holds `{}`", used_by.join(" ")))),
+        // The invitation is named last.
+        ["invitation", .., invitation] => {
+            let key = keys::invitation(&stored_id(invitation)?);
+            let Some(mut record) = ctx.tx.get::<Invitation>(&key)? else { return Ok(()) };
+            for grant in record.grants.iter_mut().filter(|grant| grant.role.as_ref() == Some(old)) {
+                load_for(ctx, new, &grant.account, FIELD)?;
+                grant.role = Some(new.clone());
+            }
+            record.rev += 1;
+            record.updated_at_ms = ctx.now_ms;
+            ctx.tx.put(key, &record)?;
+        }
+        // Better refused than left without a role.
+        _ => return refuse_used(ctx, old),
+    }
+    let [kind, parts @ ..] = used_by else { return Ok(()) };
+    mark_use(ctx, old, kind, parts, false);
+    mark_use(ctx, new, kind, parts, true);
+    Ok(())
+}
+
+/// The roles of an account's own.
+fn own_roles(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<Role>, Error> {
+    let (from, until) = keys::below(keys::ACCOUNT_ROLE, &[account.as_str()]);
+    let ids: Vec<Id> = ctx.tx.range::<()>(&from, &until, usize::MAX)?.iter().filter_map(|(key, ())| keys::last_id(key)).collect();
+    ids.iter().map(|id| load(ctx, id, "/account")).collect()
+}
+
+/// Removes the roles of an account that is deleted, once its members, its packages and the accounts below are gone.
+pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<(), Error> {
+    if let Some(role) = &account.default_role {
+        mark_use(ctx, role, "account", &[account.id.as_str()], false);
+    }
+    for role in own_roles(ctx, &account.id)? {
+        remove(ctx, &role);
+    }
+    Ok(())
+}
+
+/// Accounts that part from those above them use no role of theirs any more; while one does it is `role_in_use`.
+pub(crate) fn refuse_roles_from_above(ctx: &mut Ctx<'_>, above: &[model::Account], parting: &[Id]) -> Result<(), Error> {
+    for account in above {
+        for role in own_roles(ctx, &account.id)? {
+            let mut used = false;
+            for id in parting {
+                used |= is_used_by(ctx, &role.id, &["member", id.as_str()])?;
+                used |= ctx.tx.has(&keys::role_use(&role.id, "account", &[id.as_str()]))?;
+                used |= own_roles(ctx, id)?.iter().any(|own| own.includes.contains(&role.id));
+            }
+            if used {
+                let error = Error::new(Code::RoleInUse, format!("`{}` is a role of `{}` and used below it", role.id, account.id));
+                return Err(error.at("/children").with("role", role.id.as_str()));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Engine, Tx};
+    use crate::model::{Policies, PolicyRecord};
+    use crate::ops::catalogue;
+    use crate::options::OpenOptions;
+    use serde_json::{Value, json};
+    use std::path::Path;
+
+    fn call(engine: &Engine, operation: &str, request: Value) -> Result<Value, Error> {
+        let answer = (catalogue::find(operation).unwrap().run_json)(engine, &Actor::System, request.to_string().as_bytes())?;
+        Ok(serde_json::from_str(&answer).unwrap())
+    }
+
+    fn write(engine: &Engine, records: impl FnOnce(&mut Tx<'_>)) {
+        let mut tx = Tx::new(&*engine.backend);
+        records(&mut tx);
+        assert!(engine.backend.commit(&tx.finish().0.unwrap()).is_ok());
+        engine.epoch.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
+    }
+
+    fn store() -> std::sync::Arc<Engine> {
+        let engine = Engine::open(Path::new(":memory:"), &OpenOptions::default()).unwrap();
+        call(&engine, "accounts.create", json!({"id": "acme", "name": "Acme", "owner": {"user": "olga", "email": "olga@acme.example"}})).unwrap();
+        engine
+    }
+
+    fn id(text: &str) -> Id {
+        Id::new(text).unwrap()
+    }
+
+    /// R-ROL-4: without the policy an account keeps the roles it has, but makes, copies and changes none; it can delete them.
+    #[test]
+    fn an_account_has_roles_of_its_own_where_the_policy_says_so() {
+        let engine = store();
+        call(&engine, "roles.create", json!({"id": "own", "account": "acme", "name": "Own"})).unwrap();
+        let off = Policies { custom_roles: Some(false), ..Policies::default() };
+        write(&engine, |tx| tx.put(keys::policy(Some(&id("acme"))), &PolicyRecord { preset: None, set: off }).unwrap());
+        for (operation, request) in [
+            ("roles.create", json!({"id": "more", "account": "acme", "name": "More"})),
+            ("roles.copy", json!({"role": "editor", "account": "acme"})),
+            ("roles.edit", json!({"role": "own", "name": "Mine"})),
+        ] {
+            let error = call(&engine, operation, request).unwrap_err();
+            assert_eq!((error.code(), &error.details()["policy"]), (Code::PolicyForbids, &json!("custom_roles")), "{operation}");
+        }
+        call(&engine, "roles.create", json!({"id": "platform", "name": "Of the platform"})).unwrap();
+        call(&engine, "members.add", json!({"account": "acme", "user": "ann", "email": "ann@acme.example", "role": "own"})).unwrap();
+        call(&engine, "roles.delete", json!({"role": "own", "replace_with": "editor"})).unwrap();
+    }
+
+    /// R-ROL-8: the default role of an account, and what an invitation offers, are replaced too.
+    #[test]
+    fn defaults_and_invitations_use_roles() {
+        let engine = store();
+        call(&engine, "roles.create", json!({"id": "old", "name": "Old"})).unwrap();
+        let invitation = id("019a0000-0000-7000-8000-000000000001");
+        let record = json!({"id": invitation, "kind": "member", "team": "acme", "email": "new@acme.example", "first_name": null, "last_name": null,
+            "grants": [{"account": "acme", "role": "old"}, {"account": "acme", "role": "editor"}], "invited_by": "system", "generation": 1,
+            "sent_at_ms": 1, "life_ms": 1, "state": "open", "delivery": null, "rev": 1, "created_at_ms": 1, "updated_at_ms": 1});
+        let record: Invitation = serde_json::from_value(record).unwrap();
+        write(&engine, |tx| {
+            let mut account: model::Account = tx.get(&keys::account(&id("acme"))).unwrap().unwrap();
+            account.default_role = Some(id("old"));
+            tx.put(keys::account(&id("acme")), &account).unwrap();
+            tx.put(keys::invitation(&invitation), &record).unwrap();
+            tx.mark(keys::role_use(&id("old"), "account", &["acme"]));
+            tx.mark(keys::role_use(&id("old"), "invitation", &["acme", invitation.as_str()]));
+        });
+        let error = call(&engine, "roles.delete", json!({"role": "old"})).unwrap_err();
+        assert_eq!(error.code(), Code::RoleInUse);
+        assert_eq!(error.details()["used_by"], json!(["account acme", format!("invitation acme {invitation}")]));
+        call(&engine, "roles.create", json!({"id": "of-acme", "account": "acme", "name": "Of acme"})).unwrap();
+        assert_eq!(call(&engine, "roles.delete", json!({"role": "old", "replace_with": "of-acme"})).unwrap()["replaced"], 2);
+        let mut tx = Tx::new(&*engine.backend);
+        let account: model::Account = tx.get(&keys::account(&id("acme"))).unwrap().unwrap();
+        assert_eq!(account.default_role, Some(id("of-acme")));
+        let changed: Invitation = tx.get(&keys::invitation(&invitation)).unwrap().unwrap();
+        assert_eq!(changed.grants.iter().map(|grant| grant.role.clone()).collect::<Vec<_>>(), [Some(id("of-acme")), Some(id("editor"))]);
+        let error = call(&engine, "roles.delete", json!({"role": "of-acme"})).unwrap_err();
+        assert_eq!(error.details()["uses"], 2);
+    }
+
+    /// R-ROL-8: what uses a role in a way that is not known here is never left without one.
+    #[test]
+    fn an_unknown_use_keeps_the_role() {
+        let engine = store();
+        call(&engine, "roles.create", json!({"id": "old", "name": "Old"})).unwrap();
+        write(&engine, |tx| tx.mark(keys::role_use(&id("old"), "api_key", &["k1"])));
+        let error = call(&engine, "roles.delete", json!({"role": "old", "replace_with": "editor"})).unwrap_err();
+        assert_eq!((error.code(), &error.details()["used_by"]), (Code::RoleInUse, &json!(["api_key k1"])));
+        assert!(call(&engine, "roles.get", json!({"role": "old"})).is_ok());
+    }
+
+    /// R-ROL-8: a role that very many use is refused with the first of them and a count.
+    #[test]
+    fn uses_are_counted_as_far_as_that_is_quick() {
+        let engine = store();
+        call(&engine, "roles.create", json!({"id": "old", "name": "Old"})).unwrap();
+        write(&engine, |tx| (0..=USES_COUNTED).for_each(|number| tx.mark(keys::role_use(&id("old"), "member", &["acme", &format!("u{number}")]))));
+        let error = call(&engine, "roles.delete", json!({"role": "old"})).unwrap_err();
+        assert_eq!(error.details()["uses"], USES_COUNTED);
+        assert_eq!(error.details()["used_by"].as_array().unwrap().len(), USES_SHOWN);
     }
 }

@@ -3,11 +3,10 @@
 use super::usage::{UsageWindow, window_of};
 use super::{Access, Effect, Operation};
 use crate::engine::Ctx;
-use crate::engine::meters::{Decision, Refusal, check_count};
+use crate::engine::meters::{Ask, Decision, Refusal, check_count};
 use crate::error::{Code, Error};
 use crate::handle;
-use crate::model::{Actor, Count, Id};
-use crate::rules::send;
+use crate::model::{Actor, Channel, Count, Id};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +21,41 @@ pub struct Admit {
     /// The user who sends, who needs `campaigns.send`; absent when the host itself sends for the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
+    /// By e-mail when absent.
+    #[serde(default)]
+    pub channel: Channel,
     /// How many messages, at least 1.
     pub count: Count,
+    /// Grants as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<Count>,
+}
+
+/// Gives back what was granted and failed before it was handed over, into the windows of its own time that still count (R-QTA-6).
+///
+/// The host answers for it that so many were granted then: no more comes back than was used in each window.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Refund {
+    /// The account that was to send.
+    pub account: Id,
+    /// The user who was to send, as in `sending.admit`; their group's cap gets back what it gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+    /// By e-mail when absent.
+    #[serde(default)]
+    pub channel: Channel,
+    /// How many messages failed, at least 1.
+    pub count: Count,
+    /// When they were granted, in unix milliseconds.
+    pub granted_at_ms: Count,
+}
+
+/// What came back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SendRefund {
+    /// How many counters got something back; those whose window is over got nothing.
+    pub counters: u64,
 }
 
 /// Answers as `sending.admit` would, lists every limit that it looks at, and charges nothing (R-QTA-3).
@@ -35,6 +67,9 @@ pub struct Explain {
     /// The user who would send; absent when the host itself would.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
+    /// By e-mail when absent.
+    #[serde(default)]
+    pub channel: Channel,
     /// How many messages, at least 1.
     pub count: Count,
 }
@@ -67,7 +102,7 @@ fn sender_of(ctx: &Ctx<'_>, named: Option<Id>) -> Result<Option<Id>, Error> {
 impl Operation for Admit {
     const NAME: &'static str = "sending.admit";
     const EFFECT: Effect = Effect::Send;
-    const ACCESS: Access = Access::users(handle::SEND_PERMISSION);
+    const ACCESS: Access = Access::Rule("R-QTA-1");
     type Answer = Decision;
 
     fn account(&self) -> Option<&Id> {
@@ -75,9 +110,31 @@ impl Operation for Admit {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Decision, Error> {
+        let ask = Ask { count: check_count(self.count.get())?, min: self.min.map_or(self.count.get(), Count::get) };
+        if !(1..=ask.count).contains(&ask.min) {
+            return Err(Error::invalid("/min", format!("`min` must be from 1 to `count`, is {}", ask.min)));
+        }
+        ctx.require_in(&self.account, self.channel.permission())?;
         let user = sender_of(ctx, self.user)?;
         let cell = ctx.engine.cell(&self.account)?;
-        handle::admit(ctx.engine, &cell, user.as_ref().map(Id::as_str), self.count.get())
+        handle::admit(ctx.engine, &cell, user.as_ref().map(Id::as_str), self.channel, ask)
+    }
+}
+
+impl Operation for Refund {
+    const NAME: &'static str = "sending.refund";
+    const EFFECT: Effect = Effect::Send;
+    const ACCESS: Access = Access::System;
+    type Answer = SendRefund;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SendRefund, Error> {
+        let count = check_count(self.count.get())?;
+        let prepared = ctx.engine.cell(&self.account)?.sending(ctx.engine, self.user.as_ref().map(Id::as_str), self.channel)?;
+        Ok(SendRefund { counters: ctx.engine.refund(&prepared, count, self.granted_at_ms.get())? as u64 })
     }
 }
 
@@ -95,19 +152,13 @@ impl Operation for Explain {
         let count = check_count(self.count.get())?;
         let user = sender_of(ctx, self.user)?;
         let cell = ctx.engine.cell(&self.account)?;
-        let prepared = handle::prepare(ctx.engine, &cell, user.as_ref().map(Id::as_str))?;
-        let readings = ctx.engine.readings(&prepared.line)?;
-        let limits = readings.iter().map(|reading| window_of(&self.account, reading)).collect();
+        let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel)?;
+        let readings = ctx.engine.readings(&prepared)?;
         let refusal = match prepared.refusal {
             Some(code) => Some(Refusal { code, limit: None, retry_at_ms: None }),
-            None => {
-                let plain: Vec<_> = readings.iter().map(|reading| reading.reading).collect();
-                match send::refusal(&plain, count) {
-                    Some(refused) => ctx.engine.explain_refusal(&prepared.line, &plain, refused)?.refusal.map(|refusal| *refusal),
-                    None => None,
-                }
-            }
+            None => ctx.engine.refusal_of(&prepared, &readings, count)?,
         };
+        let limits = readings.into_iter().map(|reading| window_of(&self.account, reading)).collect();
         Ok(SendExplanation { would_grant: refusal.is_none(), refusal, limits })
     }
 }

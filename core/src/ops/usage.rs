@@ -2,9 +2,9 @@
 
 use super::{Access, Effect, Operation};
 use crate::engine::Ctx;
-use crate::engine::meters::{MeterReading, scope_name};
+use crate::engine::meters::MeterReading;
 use crate::error::Error;
-use crate::model::{Id, Limit, LimitName};
+use crate::model::{Channel, Id, Limit};
 use crate::rules::limit::Source;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,11 +31,11 @@ pub struct Usage {
 /// A limit and its current window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UsageWindow {
-    /// Which limit.
-    pub limit: LimitName,
-    /// Whose: the `account` that was asked for, or an `ancestor`.
+    /// The name of the limit, such as `email_per_day`.
+    pub limit: String,
+    /// Whose: the `account` that was asked for, an `ancestor`, or a `group`.
     pub scope: String,
-    /// The id of that account.
+    /// The id of that account or group.
     pub subject: Id,
     /// The value of the limit.
     pub value: Limit,
@@ -52,18 +52,17 @@ pub struct UsageWindow {
     pub resets_at_ms: u64,
 }
 
-pub(crate) fn window_of(asked_for: &Id, reading: &MeterReading) -> UsageWindow {
-    let resolved = reading.view.limit(reading.name);
+pub(crate) fn window_of(asked_for: &Id, reading: MeterReading) -> UsageWindow {
     UsageWindow {
-        limit: reading.name,
-        scope: scope_name(usize::from(reading.cell.id != *asked_for)).to_owned(),
-        subject: reading.cell.id.clone(),
-        value: resolved.limit,
-        source: resolved.source,
+        limit: reading.id.name.to_owned(),
+        scope: reading.id.scope_name(asked_for).to_owned(),
+        subject: reading.id.subject().clone(),
+        value: reading.resolved.limit,
+        source: reading.resolved.source,
         used: reading.reading.used,
-        remaining: (resolved.limit != Limit::Unlimited).then(|| reading.reading.left()),
+        remaining: (reading.resolved.limit != Limit::Unlimited).then(|| reading.reading.left()),
         starts_at_ms: reading.starts_at_ms,
-        resets_at_ms: reading.reading.ends_at_ms,
+        resets_at_ms: reading.ends_at_ms,
     }
 }
 
@@ -79,7 +78,12 @@ impl Operation for Get {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Usage, Error> {
         let cell = ctx.engine.cell(&self.account)?;
-        let readings = ctx.engine.readings(&[cell])?;
-        Ok(Usage { windows: readings.iter().map(|reading| window_of(&self.account, reading)).collect(), account: self.account })
+        let mut windows = Vec::new();
+        for channel in Channel::ALL {
+            let prepared = cell.sending(ctx.engine, None, channel)?;
+            windows.extend(ctx.engine.readings(&prepared)?.into_iter().map(|reading| window_of(&self.account, reading)));
+        }
+        windows.retain(|window| window.subject == self.account);
+        Ok(Usage { windows, account: self.account })
     }
 }

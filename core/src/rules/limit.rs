@@ -17,6 +17,8 @@ pub enum Source {
     Inherited,
     /// From the platform.
     PlatformDefault,
+    /// Set on the group (R-GRP-5).
+    Group,
 }
 
 impl Source {
@@ -27,6 +29,7 @@ impl Source {
             Source::Package => "package",
             Source::Inherited => "inherited",
             Source::PlatformDefault => "platform_default",
+            Source::Group => "group",
         }
     }
 }
@@ -58,30 +61,95 @@ pub struct Candidate {
     pub carrier: Option<Id>,
     /// The value.
     pub limit: Limit,
+    /// Whether the edition includes it; otherwise it is kept, shown, and does not count (R-PLT-1).
+    pub enforced: bool,
 }
 
-/// The values of one limit for the account at the start of `line`, the most specific first.
+/// The values of one limit for the account at the start of `line`: those that count, the most specific first, and behind
+/// them those that the edition does not include.
 ///
 /// `line` runs from the account up to the top of its tree, each with its package. An account without a package takes
 /// the parent's values; one with a package does not look further up.
-/// What the edition does not include is kept and does not count (R-PLT-1).
 pub fn candidates(name: LimitName, line: &[(&Account, Option<&Package>)], defaults: &Limits, edition: Edition) -> Vec<Candidate> {
+    let included = |carrier| edition == Edition::Commercial || !needs_licence(name, carrier);
     let mut found = Vec::new();
-    let override_counts = edition == Edition::Commercial || !needs_licence(name, Carrier::Account);
-    let package_counts = edition == Edition::Commercial || !needs_licence(name, Carrier::Package);
     for (depth, (account, package)) in line.iter().enumerate() {
         let source = |own| if depth == 0 { own } else { Source::Inherited };
-        if let Some(limit) = account.overrides.get(name).filter(|_| override_counts) {
-            found.push(Candidate { source: source(Source::Override), carrier: Some(account.id.clone()), limit });
+        if let Some(limit) = account.overrides.get(name) {
+            let (carrier, enforced) = (Some(account.id.clone()), included(Carrier::Account));
+            found.push(Candidate { source: source(Source::Override), carrier, limit, enforced });
         }
         if let Some(package) = package {
-            if let Some(limit) = package.limits.get(name).filter(|_| package_counts) {
-                found.push(Candidate { source: source(Source::Package), carrier: Some(package.id.clone()), limit });
+            if let Some(limit) = package.limits.get(name) {
+                let (carrier, enforced) = (Some(package.id.clone()), included(Carrier::Package));
+                found.push(Candidate { source: source(Source::Package), carrier, limit, enforced });
             }
             break;
         }
     }
-    let limit = defaults.get(name).unwrap_or(Limit::Unlimited);
-    found.push(Candidate { source: Source::PlatformDefault, carrier: None, limit });
+    let default = defaults.get(name).unwrap_or(Limit::Unlimited);
+    let enforced = default == Limit::Unlimited || included(Carrier::Package);
+    found.push(Candidate { source: Source::PlatformDefault, carrier: None, limit: default, enforced });
+    if !enforced {
+        found.push(Candidate { source: Source::PlatformDefault, carrier: None, limit: Limit::Unlimited, enforced: true });
+    }
+    // Stable: within both parts the most specific stays first.
+    found.sort_by_key(|candidate| !candidate.enforced);
     found
+}
+
+/// Whether the guaranteed parts of the accounts below still fit into the limit that they are parts of (R-TEA-9).
+pub fn guarantees_hold(sum: u64, value: Limit) -> bool {
+    sum <= value.ceiling()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Count, Lifecycle, Name};
+
+    fn account(overrides: Limits) -> Account {
+        let id = Id::new("acme").unwrap();
+        Account {
+            id: id.clone(),
+            name: Name::new("Acme").unwrap(),
+            parent: None,
+            owner: None,
+            package: None,
+            next_package: None,
+            overrides,
+            allocated: Vec::new(),
+            guaranteed: Vec::new(),
+            assets: Default::default(),
+            default_role: None,
+            default_group: id,
+            pooled: false,
+            shares_since_ms: None,
+            time_zone: "UTC".to_owned(),
+            lifecycle: Lifecycle::Active,
+            holds: Vec::new(),
+            next_hold: 1,
+            children: 0,
+            rev: 1,
+            created_at_ms: 0,
+            updated_at_ms: 0,
+        }
+    }
+
+    /// R-PLT-1: what the edition does not include stays visible and does not count, wherever it is set.
+    #[test]
+    fn what_is_not_licensed_comes_last_and_does_not_count() {
+        let five = Limit::At(Count::new(5).unwrap());
+        let contacts = account(Limits { contacts: Some(five), ..Limits::default() });
+        let first = |name, account: &Account, defaults: &Limits, edition| {
+            let found = candidates(name, &[(account, None)], defaults, edition);
+            (found[0].limit, found[0].enforced, found.len())
+        };
+        let none = Limits::default();
+        assert_eq!(first(LimitName::Contacts, &contacts, &none, Edition::Commercial), (five, true, 2));
+        assert_eq!(first(LimitName::Contacts, &contacts, &none, Edition::Standard), (Limit::Unlimited, true, 2));
+        let suppressed = Limits { suppressed_domains: Some(five), ..Limits::default() };
+        assert_eq!(first(LimitName::SuppressedDomains, &account(none.clone()), &suppressed, Edition::Commercial), (five, true, 1));
+        assert_eq!(first(LimitName::SuppressedDomains, &account(none), &suppressed, Edition::Standard), (Limit::Unlimited, true, 2));
+    }
 }

@@ -1,6 +1,12 @@
 //! The five presets and what counts where several levels set a policy (R-PLT-3, section 16 of the rules).
 
-use crate::model::{CapPeriod, ChildOwner, Count, EffectivePolicies, Editor, GrantExisting, Limit, PendingStep, Policies, PolicyRecord, Preset, Resend, RoleScope};
+use super::window;
+use crate::error::Error;
+use crate::model::{
+    CapPeriod, ChildOwner, Count, Editor, EffectivePolicies, GrantExisting, Limit, PendingStep, Policies, PolicyRecord, Preset, Resend, RoleScope,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 const DAY_MS: u64 = 24 * 3_600_000;
 
@@ -100,8 +106,119 @@ pub fn effective<'a>(levels: impl IntoIterator<Item = &'a PolicyRecord>) -> Effe
     total.or_default()
 }
 
+/// Where the value of a policy comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicySource {
+    /// Set by itself on the account, or on one above.
+    Account,
+    /// Set by itself on the platform.
+    Platform,
+    /// From the preset of the account, of one above, or of the platform.
+    Preset,
+    /// Nobody set it.
+    Default,
+}
+
+/// Which level the value of a policy comes from, and whether it was set by itself there (`true`) or by its preset; none
+/// for the default.
+pub fn origin(name: &str, levels: &[&PolicyRecord]) -> Option<(usize, bool)> {
+    levels.iter().enumerate().find_map(|(at, level)| {
+        let by_preset = || level.preset.is_some_and(|named| preset(named).has(name));
+        if level.set.has(name) { Some((at, true)) } else { by_preset().then_some((at, false)) }
+    })
+}
+
+/// The deepest tree of accounts that a policy can allow.
+const DEPTH_MAX: u64 = 8;
+/// The longest life of an invitation or a link, and the longest grace period: ten years.
+const LONGEST_MS: u64 = 3653 * DAY_MS;
+
+/// Refuses values that mean nothing; the error names the field below `policies`.
+pub fn check(policies: &Policies) -> Result<(), Error> {
+    let Policies { depth, invitation_life_ms, verification_life_ms, link_life_ms, grace_ms, billing_day, time_zone, .. } = policies;
+    between("depth", *depth, 1, DEPTH_MAX)?;
+    between("billing_day", *billing_day, 1, 31)?;
+    between("invitation_life_ms", *invitation_life_ms, 1, LONGEST_MS)?;
+    between("verification_life_ms", *verification_life_ms, 1, LONGEST_MS)?;
+    between("link_life_ms", *link_life_ms, 1, LONGEST_MS)?;
+    between("grace_ms", *grace_ms, 0, LONGEST_MS)?;
+    if let Some(zone) = time_zone
+        && window::zone(zone.as_str()).is_none()
+    {
+        return Err(Error::invalid(
+            "/policies/time_zone",
+            format!("`{}` is not an IANA time zone", zone.as_str().chars().take(64).collect::<String>()),
+        ));
+    }
+    without_repeats("pending_until", policies.pending_until.as_deref())?;
+    without_repeats("email_edited_by", policies.email_edited_by.as_deref())?;
+    without_repeats("names_edited_by", policies.names_edited_by.as_deref())?;
+    without_repeats("profile_edited_by", policies.profile_edited_by.as_deref())
+}
+
+fn between(name: &str, value: Option<Count>, least: u64, most: u64) -> Result<(), Error> {
+    match value.map(Count::get) {
+        Some(value) if !(least..=most).contains(&value) => {
+            Err(Error::invalid(format!("/policies/{name}"), format!("`{name}` is from {least} to {most}, not {value}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn without_repeats<T: PartialEq>(name: &str, list: Option<&[T]>) -> Result<(), Error> {
+    let list = list.unwrap_or_default();
+    match list.iter().enumerate().find(|(at, one)| list.iter().take(*at).any(|before| before == *one)) {
+        Some((at, _)) => Err(Error::invalid(format!("/policies/{name}/{at}"), format!("`{name}` names it twice"))),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_comes_before_those_above_and_a_single_policy_before_its_preset() {
+        let own = PolicyRecord { preset: None, set: Policies { groups: Some(true), ..Policies::default() } };
+        let top = PolicyRecord { preset: Some(Preset::Access), set: Policies { depth: Count::new(5).ok(), ..Policies::default() } };
+        let levels = [&own, &top];
+        assert_eq!(origin("groups", &levels), Some((0, true)));
+        assert_eq!(origin("depth", &levels), Some((1, true)));
+        assert_eq!(origin("resend", &levels), Some((1, false)));
+        assert_eq!(origin("time_zone", &levels), None);
+        let total = effective(levels);
+        assert_eq!((total.groups, total.depth.get(), total.resend), (true, 5, Resend::Forbid));
+    }
+
+    #[test]
+    fn every_preset_passes_its_own_checks() {
+        for named in [Preset::Packages, Preset::Groups, Preset::Access, Preset::Teams, Preset::Essentials] {
+            check(&preset(named)).unwrap();
+        }
+    }
+
+    #[test]
+    fn both_sides_of_each_boundary() {
+        let count = |value| Count::new(value).ok();
+        let field = |policies: Policies| check(&policies).err().and_then(|error| error.field().map(str::to_owned));
+        for (value, refused) in [(0, true), (1, false), (8, false), (9, true)] {
+            assert_eq!(field(Policies { depth: count(value), ..Policies::default() }).is_some(), refused, "depth {value}");
+        }
+        for (value, refused) in [(0, true), (1, false), (31, false), (32, true)] {
+            assert_eq!(field(Policies { billing_day: count(value), ..Policies::default() }).is_some(), refused, "billing_day {value}");
+        }
+        for (value, refused) in [(0, true), (1, false), (LONGEST_MS, false), (LONGEST_MS + 1, true)] {
+            assert_eq!(field(Policies { link_life_ms: count(value), ..Policies::default() }).is_some(), refused, "link_life_ms {value}");
+        }
+        assert_eq!(field(Policies { grace_ms: count(0), ..Policies::default() }), None);
+        let twice = Policies { names_edited_by: Some(vec![Editor::Parent, Editor::OneSelf, Editor::Parent]), ..Policies::default() };
+        assert_eq!(field(twice).as_deref(), Some("/policies/names_edited_by/2"));
+    }
+}
+
+#[cfg(test)]
+mod table_tests {
     use super::*;
     use serde_json::{Value, json};
 

@@ -30,6 +30,39 @@ impl Powers {
         self
     }
 
+    /// Only what counts for an operator: what no member of an account can hold, and the work on roles (R-PLT-2).
+    #[must_use]
+    pub fn within_platform(mut self, tree: &PermissionTree) -> Powers {
+        for (slot, node) in self.0.iter_mut().zip(tree.nodes()) {
+            if !node.operators && !is_of_roles(&node.id) {
+                *slot = None;
+            }
+        }
+        self
+    }
+
+    /// Only what nobody but an operator can hold.
+    #[must_use]
+    pub fn of_operators_alone(mut self, tree: &PermissionTree) -> Powers {
+        for (slot, node) in self.0.iter_mut().zip(tree.nodes()) {
+            if !node.operators {
+                *slot = None;
+            }
+        }
+        self
+    }
+
+    /// Only what is held further than there: what a change gives.
+    #[must_use]
+    pub fn gained_since(mut self, before: &Powers) -> Powers {
+        for (place, slot) in self.0.iter_mut().enumerate() {
+            if *slot <= before.at(place) {
+                *slot = None;
+            }
+        }
+        self
+    }
+
     /// Every scope that is held at all as `any`: an administrator's (R-ROL-4).
     #[must_use]
     pub fn everywhere(mut self) -> Powers {
@@ -93,6 +126,17 @@ pub fn powers(tree: &PermissionTree, roles: &[Role]) -> Powers {
         }
     }
     powers
+}
+
+/// As [`powers`], and where the first of the roles is that of an administrator every scope is `any` (R-ROL-4). The flag of
+/// a role that is only included does not count.
+pub fn role_powers(tree: &PermissionTree, roles: &[Role]) -> Powers {
+    let held = powers(tree, roles);
+    if roles.first().is_some_and(|role| role.administrator) { held.everywhere() } else { held }
+}
+
+fn is_of_roles(id: &str) -> bool {
+    id.split('.').next() == Some("roles")
 }
 
 fn grants(tree: &PermissionTree, role: &Role) -> Powers {
@@ -184,6 +228,29 @@ mod tests {
             let place = tree.place(asked).unwrap();
             assert_eq!(powers(&tree, roles).at(place), *expected, "case {line}: {asked}");
         }
+    }
+
+    #[test]
+    fn an_administrator_reaches_everything_that_is_granted_and_includes_do_not_make_one() {
+        let tree = PermissionTree::new(&[]);
+        let send = tree.place("campaigns.send").unwrap();
+        let plain = role(&[("campaigns", Some(Scope::Own))], &[]);
+        let chief = Role { administrator: true, ..plain.clone() };
+        assert_eq!(role_powers(&tree, &[plain.clone(), chief.clone()]).at(send), Some(Scope::Own));
+        assert_eq!(role_powers(&tree, &[chief, plain]).at(send), Some(Scope::Any));
+    }
+
+    #[test]
+    fn operators_and_accounts_share_nothing_but_the_work_on_roles() {
+        let tree = PermissionTree::new(&[]);
+        let all = Powers(vec![Some(Scope::Any); tree.nodes().len()]);
+        let both = all.clone().within_platform(&tree).under(&all.clone().within_accounts(&tree));
+        for (place, node) in tree.nodes().iter().enumerate() {
+            assert_eq!(both.at(place).is_some(), node.id == "roles" || node.id.starts_with("roles."), "{}", node.id);
+        }
+        assert!(all.clone().of_operators_alone(&tree).under(&Powers::all(&tree)).beyond(&Powers::none(&tree)).is_empty());
+        assert_eq!(all.clone().gained_since(&Powers::all(&tree)), all.clone().of_operators_alone(&tree));
+        assert_eq!(all.clone().gained_since(&all), Powers::none(&tree));
     }
 
     #[test]

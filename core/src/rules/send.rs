@@ -3,20 +3,29 @@
 use crate::error::Code;
 
 /// A counter that a send would charge, as it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
     /// The largest amount of the window; `u64::MAX` for unlimited.
     pub limit: u64,
     /// How much of it is used.
     pub used: u64,
-    /// When the window ends.
-    pub ends_at_ms: u64,
+    /// When what is used counts no longer: instants in order, and how much each frees. A calendar window frees all at its end.
+    pub frees: Vec<(u64, u64)>,
 }
 
 impl Reading {
     /// What is left.
     pub fn left(&self) -> u64 {
         self.limit.saturating_sub(self.used)
+    }
+
+    /// The first instant at which, with no event but the clock, `count` fit; none where they never do.
+    pub fn fits_at_ms(&self, count: u64) -> Option<u64> {
+        let mut left = i128::from(self.limit) - i128::from(self.used);
+        self.frees.iter().find_map(|(at_ms, freed)| {
+            left += i128::from(*freed);
+            (left >= i128::from(count)).then_some(*at_ms)
+        })
     }
 }
 
@@ -33,14 +42,14 @@ pub struct Refused {
 
 /// Whether `count` fit under every reading, and if not which of them binds.
 ///
-/// More than a limit itself is "never" and binds before all else. Otherwise the one whose window ends last binds.
+/// More than a limit itself is "never" and binds before all else. Otherwise the one that lets the send through last binds.
 pub fn refusal(readings: &[Reading], count: u64) -> Option<Refused> {
     let short = || readings.iter().enumerate().filter(|(_, reading)| count > reading.left());
     if let Some((index, _)) = short().filter(|(_, reading)| count > reading.limit).min_by_key(|(_, reading)| reading.limit) {
         return Some(Refused { index, code: Code::ExceedsLimit, retry_at_ms: None });
     }
-    let (index, reading) = short().max_by_key(|(index, reading)| (reading.ends_at_ms, std::cmp::Reverse(*index)))?;
-    Some(Refused { index, code: Code::QuotaExceeded, retry_at_ms: Some(reading.ends_at_ms) })
+    let (retry_at_ms, std::cmp::Reverse(index)) = short().map(|(index, reading)| (reading.fits_at_ms(count), std::cmp::Reverse(index))).max()?;
+    Some(Refused { index, code: Code::QuotaExceeded, retry_at_ms })
 }
 
 #[cfg(test)]
@@ -49,18 +58,33 @@ mod tests {
 
     #[test]
     fn both_sides_of_each_boundary() {
-        let hour = Reading { limit: 10, used: 7, ends_at_ms: 100 };
-        let day = Reading { limit: 20, used: 18, ends_at_ms: 900 };
-        let open = Reading { limit: u64::MAX, used: 5, ends_at_ms: 5_000 };
-        let code = |count, readings: &[Reading]| refusal(readings, count).map(|refused| (refused.index, refused.code, refused.retry_at_ms));
-        assert_eq!(code(2, &[hour, day, open]), None);
-        assert_eq!(code(3, &[hour, day, open]), Some((1, Code::QuotaExceeded, Some(900))));
-        assert_eq!(code(3, &[hour]), None);
-        assert_eq!(code(4, &[hour, open]), Some((0, Code::QuotaExceeded, Some(100))));
-        assert_eq!(code(4, &[hour, day]), Some((1, Code::QuotaExceeded, Some(900))));
-        assert_eq!(code(10, &[hour, open]), Some((0, Code::QuotaExceeded, Some(100))));
-        assert_eq!(code(11, &[hour, day]), Some((0, Code::ExceedsLimit, None)));
-        assert_eq!(code(1, &[Reading { limit: 0, used: 0, ends_at_ms: 100 }]), Some((0, Code::ExceedsLimit, None)));
-        assert_eq!(code(5, &[Reading { limit: 10, used: 30, ends_at_ms: 100 }]), Some((0, Code::QuotaExceeded, Some(100))));
+        let window = |limit, used, ends_at_ms| Reading { limit, used, frees: vec![(ends_at_ms, used)] };
+        let (hour, day, open) = (window(10, 7, 100), window(20, 18, 900), window(u64::MAX, 5, 5_000));
+        let code = |count, readings: &[&Reading]| {
+            let readings: Vec<_> = readings.iter().map(|one| (*one).clone()).collect();
+            refusal(&readings, count).map(|refused| (refused.index, refused.code, refused.retry_at_ms))
+        };
+        assert_eq!(code(2, &[&hour, &day, &open]), None);
+        assert_eq!(code(3, &[&hour, &day, &open]), Some((1, Code::QuotaExceeded, Some(900))));
+        assert_eq!(code(3, &[&hour]), None);
+        assert_eq!(code(4, &[&hour, &open]), Some((0, Code::QuotaExceeded, Some(100))));
+        assert_eq!(code(4, &[&hour, &day]), Some((1, Code::QuotaExceeded, Some(900))));
+        assert_eq!(code(10, &[&hour, &open]), Some((0, Code::QuotaExceeded, Some(100))));
+        assert_eq!(code(11, &[&hour, &day]), Some((0, Code::ExceedsLimit, None)));
+        assert_eq!(code(1, &[&window(0, 0, 100)]), Some((0, Code::ExceedsLimit, None)));
+        assert_eq!(code(5, &[&window(10, 30, 100)]), Some((0, Code::QuotaExceeded, Some(100))));
+    }
+
+    /// R-QTA-4: what was used minute by minute comes back minute by minute.
+    #[test]
+    fn a_rolling_window_frees_in_steps() {
+        let hour = Reading { limit: 10, used: 9, frees: vec![(100, 4), (160, 2), (220, 3)] };
+        let retry = |count| refusal(std::slice::from_ref(&hour), count).and_then(|refused| refused.retry_at_ms);
+        assert_eq!(retry(1), None);
+        assert_eq!(retry(2), Some(100));
+        assert_eq!(retry(5), Some(100));
+        assert_eq!(retry(6), Some(160));
+        assert_eq!(retry(8), Some(220));
+        assert_eq!(retry(10), Some(220));
     }
 }

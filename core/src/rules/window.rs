@@ -5,13 +5,20 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
 
-/// The window that holds `now_ms`, as its first instant and the first after it; none for a time that no calendar has.
+const MINUTE_MS: u64 = 60_000;
+const HOUR_MS: u64 = 60 * MINUTE_MS;
+
+/// How long what was used in a part of a rolling hour that ended at `ends_at_ms` still counts: an hour after its last instant.
+pub fn counts_until(ends_at_ms: u64) -> u64 {
+    ends_at_ms.saturating_add(HOUR_MS)
+}
+
+/// The window that holds `now_ms`, or the minute of it that is drawn from where it rolls, as its first instant and the first after it; none for a time that no calendar has.
 pub fn bounds(window: Window, now_ms: u64, zone: &TimeZone) -> Option<(u64, u64)> {
     match window {
-        Window::Hour => {
-            const HOUR_MS: u64 = 3_600_000;
-            let starts_at_ms = now_ms - now_ms % HOUR_MS;
-            Some((starts_at_ms, starts_at_ms.checked_add(HOUR_MS)?))
+        Window::RollingHour => {
+            let starts_at_ms = now_ms - now_ms % MINUTE_MS;
+            Some((starts_at_ms, starts_at_ms.checked_add(MINUTE_MS)?))
         }
         Window::Day => {
             let day = local(now_ms, zone)?.date();
@@ -20,6 +27,10 @@ pub fn bounds(window: Window, now_ms: u64, zone: &TimeZone) -> Option<(u64, u64)
         Window::Month => {
             let first = local(now_ms, zone)?.date().first_of_month();
             Some((midnight(first, zone)?, midnight(first.checked_add(1.month()).ok()?, zone)?))
+        }
+        Window::Year => {
+            let first = local(now_ms, zone)?.date().first_of_year();
+            Some((midnight(first, zone)?, midnight(first.checked_add(1.year()).ok()?, zone)?))
         }
     }
 }
@@ -73,13 +84,13 @@ mod tests {
         assert_eq!(hours(Window::Day, "2026-11-22T00:00", "Asia/Kathmandu"), ("2026-11-22T00:00:00".to_owned(), 24));
         assert_eq!(hours(Window::Month, "2028-02-29T23:59:59", "UTC"), ("2028-02-01T00:00:00".to_owned(), 29 * 24));
         assert_eq!(hours(Window::Month, "2026-03-31T12:00", "Europe/Berlin"), ("2026-03-01T00:00:00".to_owned(), 31 * 24 - 1));
-        assert_eq!(hours(Window::Hour, "2026-11-22T12:59:59", "UTC"), ("2026-11-22T12:00:00".to_owned(), 1));
+        assert_eq!(hours(Window::Year, "2028-06-15T12:00", "Europe/Berlin"), ("2028-01-01T00:00:00".to_owned(), 366 * 24));
     }
 
     #[test]
     fn the_end_belongs_to_the_next_window() {
         let zone = zone("Europe/Berlin").unwrap();
-        for window in [Window::Hour, Window::Day, Window::Month] {
+        for window in [Window::RollingHour, Window::Day, Window::Month, Window::Year] {
             let (start, end) = bounds(window, 1_795_000_000_000, &zone).unwrap();
             assert_eq!(bounds(window, end - 1, &zone).unwrap(), (start, end));
             assert_eq!(bounds(window, end, &zone).unwrap().0, end);
@@ -103,6 +114,6 @@ mod tests {
     fn unknown_zones_and_impossible_times_have_no_window() {
         assert!(zone("Mars/Olympus").is_none());
         assert!(bounds(Window::Day, u64::MAX, &TimeZone::UTC).is_none());
-        assert!(bounds(Window::Hour, u64::MAX, &TimeZone::UTC).is_none());
+        assert!(bounds(Window::RollingHour, u64::MAX, &TimeZone::UTC).is_none());
     }
 }

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// The files of `ffi/src` that hold types and functions of the ABI, in the order of the header.
-const SOURCES: [&str; 5] = ["memory.rs", "store.rs", "access.rs", "sender.rs", "errors.rs"];
+const SOURCES: [&str; 6] = ["memory.rs", "store.rs", "import.rs", "access.rs", "sender.rs", "errors.rs"];
 
 /// Writes the C header.
 pub fn files(catalogue: &Catalogue) -> Result<Vec<(String, String)>> {
@@ -27,7 +27,7 @@ pub fn files(catalogue: &Catalogue) -> Result<Vec<(String, String)>> {
         after_includes: Some(definitions(catalogue)?),
         ..Config::default()
     };
-    config.export.item_types = vec![ItemType::Structs, ItemType::Functions];
+    config.export.item_types = vec![ItemType::Structs, ItemType::Typedefs, ItemType::Functions];
     config.function.prefix = Some("TENANTRY_API".into());
     config.function.must_use = Some("TENANTRY_MUST_USE".into());
 
@@ -108,7 +108,7 @@ const HEADER: &str = r#"
  * opened anew.
  *
  * Threads. Every function may be called from any thread at any time, on the same handles too. Those that can
- * wait for the disk are `tenantry_open`, `tenantry_call`, `tenantry_close` and `tenantry_free`; the checks and
+ * wait for the disk are `tenantry_open`, `tenantry_call`, `tenantry_import_users`, `tenantry_close` and `tenantry_free`; the checks and
  * admissions read memory, except when an account is used for the first time or the next units have to be drawn.
  *
  * Fork. A store does not follow into a forked child: there every handle answers TENANTRY_FORKED and can only be freed,

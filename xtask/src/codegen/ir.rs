@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use tenantry::catalogue::CATALOGUE;
+use tenantry::ops::Access;
 use tenantry::{Class, Code, Effect, PermissionTree};
 
 /// All that a binding needs to know.
@@ -34,8 +35,8 @@ pub struct Op {
     pub method: String,
     /// Whether it changes anything.
     pub write: bool,
-    /// Who may call it: `system`, or the permission that a user needs.
-    pub access: String,
+    /// Who may call it.
+    pub access: Access,
     /// What it does.
     pub doc: String,
     /// The fields of the request.
@@ -127,6 +128,19 @@ impl TypeDef {
             TypeDef::Struct { name, .. } | TypeDef::Enum { name, .. } => name,
         }
     }
+
+    fn is_the_same_as(&self, other: &TypeDef) -> bool {
+        let label = |field: &Field| (field.name.clone(), field.ty.label(), field.required, field.doc.clone());
+        match (self, other) {
+            (TypeDef::Struct { doc, fields, .. }, TypeDef::Struct { doc: other_doc, fields: other_fields, .. }) => {
+                doc == other_doc && fields.iter().map(label).eq(other_fields.iter().map(label))
+            }
+            (TypeDef::Enum { doc, values, .. }, TypeDef::Enum { doc: other_doc, values: other_values, .. }) => {
+                doc == other_doc && values == other_values
+            }
+            _ => false,
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -152,10 +166,7 @@ pub fn read() -> Result<Catalogue> {
                 namespace: namespace.to_owned(),
                 method: method.to_owned(),
                 write: entry.effect != Effect::Read,
-                access: match entry.access {
-                    tenantry::ops::Access::System => "system".to_owned(),
-                    tenantry::ops::Access::Account(permission) => permission.to_owned(),
-                },
+                access: entry.access,
                 doc: text(&request, "description")?,
                 fields,
                 answer: answer_name,
@@ -240,8 +251,11 @@ fn add_type(name: &str, schema: &Value, root: &Value, side: Side, types: &mut BT
     if let Some(options) = schema.get("oneOf").and_then(Value::as_array) {
         let value = |option: &Value| Ok((text(option, "const")?, text(option, "description")?));
         let values = options.iter().map(value).collect::<Result<_>>().with_context(|| format!("in type `{name}`"))?;
-        types.insert(name.to_owned(), TypeDef::Enum { name: name.to_owned(), doc, values });
-        return Ok(());
+        let def = TypeDef::Enum { name: name.to_owned(), doc, values };
+        return keep(def, types);
+    }
+    if schema.get("type").and_then(Value::as_str) != Some("object") {
+        bail!("the type `{name}` is neither a struct nor an enum whose every variant is documented: {schema}");
     }
     let known = match types.get(name) {
         Some(TypeDef::Struct { input, output, .. }) => (*input, *output),
@@ -252,7 +266,17 @@ fn add_type(name: &str, schema: &Value, root: &Value, side: Side, types: &mut BT
         Side::Output => (known.0, true),
     };
     let fields = fields(schema, root, side, types).with_context(|| format!("in type `{name}`"))?;
-    types.insert(name.to_owned(), TypeDef::Struct { name: name.to_owned(), doc, fields, input, output });
+    keep(TypeDef::Struct { name: name.to_owned(), doc, fields, input, output }, types)
+}
+
+/// Two types of one name would overwrite each other in every language.
+fn keep(def: TypeDef, types: &mut BTreeMap<String, TypeDef>) -> Result<()> {
+    if let Some(known) = types.get(def.name())
+        && !known.is_the_same_as(&def)
+    {
+        bail!("two types are called `{}`: give one of them another name", def.name());
+    }
+    types.insert(def.name().to_owned(), def);
     Ok(())
 }
 

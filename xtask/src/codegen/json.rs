@@ -3,6 +3,7 @@
 use super::ir::{Catalogue, Field, TypeDef};
 use anyhow::Result;
 use serde_json::{Value, json};
+use tenantry::ops::Access;
 
 /// The catalogue as one JSON document.
 pub fn files(catalogue: &Catalogue) -> Result<Vec<(String, String)>> {
@@ -13,7 +14,7 @@ pub fn files(catalogue: &Catalogue) -> Result<Vec<(String, String)>> {
         "operations": catalogue.ops.iter().map(|op| json!({
             "name": op.name,
             "write": op.write,
-            "access": op.access,
+            "access": access(op.access),
             "doc": op.doc,
             "request": fields(&op.fields),
             "answer": op.answer,
@@ -29,6 +30,17 @@ pub fn files(catalogue: &Catalogue) -> Result<Vec<(String, String)>> {
         "permissions": catalogue.permissions.iter().map(|(id, title)| json!({"permission": id, "title": title})).collect::<Vec<_>>(),
     });
     Ok(vec![("include/tenantry.json".to_owned(), format!("{document:#}\n"))])
+}
+
+/// What others than the host need: permissions, or a rule in words. Nothing where the host alone may call it.
+fn access(access: Access) -> Value {
+    match access {
+        Access::System => json!({}),
+        Access::Operator(permission) => json!({"operators": permission}),
+        Access::Account { user, operator: None } => json!({"users": user}),
+        Access::Account { user, operator: Some(operator) } => json!({"users": user, "operators": operator}),
+        Access::Rule(rule) => json!({"rule": rule}),
+    }
 }
 
 fn fields(fields: &[Field]) -> Vec<Value> {

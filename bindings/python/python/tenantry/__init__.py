@@ -16,12 +16,15 @@ a forked child every call on the parent's handle raises `HandleUnusable`.
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from . import _generated, _native, model
-from ._call import encode
+from ._call import Caller, encode
 from ._errors import (
     Conflict,
     ErrorCode,
@@ -38,7 +41,7 @@ from ._errors import (
     _invalid,
 )
 from ._native import Access, Sender
-from .model import Decision
+from .model import Decision, UserImport
 
 __version__ = _native.version()
 
@@ -49,7 +52,66 @@ if _native.catalogue_hash() != _generated.CATALOGUE_HASH:
     )
 
 
-class Tenantry(_generated.Operations):
+class ImportProgress(NamedTuple):
+    """How far an import is."""
+
+    rows: int
+    """The rows that were read."""
+    bytes: int
+    """The bytes of the file that were read."""
+    bytes_total: int
+    """All bytes of the file."""
+
+
+class Users(_generated.UsersOperations):
+    """The operations `users.*`, and the import of whole files."""
+
+    __slots__ = ("_caller",)
+
+    def __init__(self, caller: Caller) -> None:
+        super().__init__(caller)
+        self._caller = caller
+
+    def import_file(
+        self,
+        file: str | os.PathLike[str] | bytes,
+        *,
+        account: str,
+        role: str | None = None,
+        atomic: bool | None = None,
+        progress: Callable[[ImportProgress], bool | None] | None = None,
+    ) -> UserImport:
+        """Import users from a CSV file of any size: `import_csv`, part by part, each part of 500 rows with a commit of
+        its own.
+
+        - `file`: The path of the file, or its content as `bytes`.
+        - `account`: The account that rows go to which name none.
+        - `role`: The role for rows that name none; absent, the default role of the account.
+        - `atomic`: Whether one bad row keeps all of them out: only for files of at most 1,000 rows and 900 KiB.
+        - `progress`: Called after each part. `False` stops the import (`None` does not), and so does an exception, which
+          is raised again: what was imported until then stays.
+        """
+        if not isinstance(file, bytes):
+            file = Path(_path(file)).read_bytes()
+        options = {"account": account, "role": role, "atomic": atomic}
+        tell = None if progress is None else lambda *at: progress(ImportProgress(*at)) is not False
+        given = encode({name: value for name, value in options.items() if value is not None})
+        caller = self._caller
+        return UserImport._from(json.loads(caller._store.import_users(caller._actor, given, file, tell)))
+
+
+class _Actor(_generated.Operations):
+    """Every operation of the catalogue as one actor, with what is added to them by hand."""
+
+    __slots__ = ()
+
+    @property
+    def users(self) -> Users:
+        """The operations `users.*`, and the import of whole files."""
+        return Users(self)
+
+
+class Tenantry(_Actor):
     """A store that is open. Its operations run as `system`: the host itself. Close it, or use it in `with`."""
 
     __slots__ = ()
@@ -72,6 +134,10 @@ class Tenantry(_generated.Operations):
     def acting(self, *, user: str, account: str, ip: str | None = None) -> Acting:
         """The same operations, run as this user in this account."""
         return Acting(self._store, user, account, ip)
+
+    def operating(self, *, user: str, ip: str | None = None) -> Operating:
+        """The same operations, run as this operator of the platform."""
+        return Operating(self._store, user, ip)
 
     def sender(self, *, account: str, user: str | None = None) -> Sender:
         """Prepare the admission of e-mail of an account, or of a user in it. Keep the result: that is what is fast."""
@@ -105,7 +171,7 @@ class SystemAccess(_generated.AccessOperations):
         return self._store.access(account, user, permission)
 
 
-class Acting(_generated.Operations):
+class Acting(_Actor):
     """A user acting in an account: the same operations, each refused unless the user may do it."""
 
     __slots__ = ("_account", "_user")
@@ -124,6 +190,16 @@ class Acting(_generated.Operations):
     def access(self) -> ActingAccess:
         """Operations on what users may do; called, it prepares a check of one of this user's permissions."""
         return ActingAccess(self)
+
+
+class Operating(_Actor):
+    """An operator of the platform: the same operations, each refused unless the operator may do it."""
+
+    __slots__ = ()
+
+    def __init__(self, store: _native.Store, user: str, ip: str | None) -> None:
+        actor = {"kind": "operator", "user": user}
+        super().__init__(store, encode(actor if ip is None else {**actor, "ip": ip}))
 
 
 class ActingAccess(_generated.AccessOperations):
@@ -149,12 +225,17 @@ def open(
     manual_clock_ms: int | None = None,
     seed: int | None = None,
     create: bool | None = None,
+    edition: Literal["standard", "commercial"] | None = None,
+    token_key: str | None = None,
 ) -> Tenantry:
     """Open the store in this folder, or a fresh one in memory for `":memory:"`.
 
     `durability`: `full` (default) answers a write when it is on the disk; `relaxed` leaves that to the next sync.
     `cache_mib`: how much memory the store may use as a cache.
     `create`: whether a store that is not there is made (default), or refused.
+    `edition`: what the platform's licence includes: `standard` (default), or `commercial`, which is everything.
+    `token_key`: the key that tokens are derived with, as 64 hexadecimal digits; when absent, the store keeps one in a
+    file beside its data. A store is always opened with the key that it was made with.
     `manual_clock_ms`, `seed`: for tests: a clock that only `clock.set` moves, and ids that repeat.
     """
     options: dict[str, object] = {
@@ -163,13 +244,18 @@ def open(
         "clock": None if manual_clock_ms is None else {"manual_ms": manual_clock_ms},
         "seed": seed,
         "create": create,
+        "edition": edition,
+        "token_key": token_key,
     }
+    given = {name: value for name, value in options.items() if value is not None}
+    return Tenantry(_native.open(_path(path), encode(given)))
+
+
+def _path(path: str | os.PathLike[str]) -> str:
     try:
-        place = os.fspath(path)
+        return os.fspath(path)
     except TypeError as error:
         raise _invalid(f"`path` must be a path: {error}", "/path") from None
-    given = {name: value for name, value in options.items() if value is not None}
-    return Tenantry(_native.open(place, encode(given)))
 
 
 __all__ = [
@@ -179,16 +265,20 @@ __all__ = [
     "Decision",
     "ErrorCode",
     "HandleUnusable",
+    "ImportProgress",
     "InternalError",
     "InvalidArgument",
     "LimitReached",
     "NotFound",
+    "Operating",
     "Refused",
     "Retry",
     "Sender",
     "StoreFailure",
     "Tenantry",
     "TenantryError",
+    "UserImport",
+    "Users",
     "WrongState",
     "__version__",
     "model",

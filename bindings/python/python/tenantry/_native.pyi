@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import final
 
 from .model import Decision
@@ -44,4 +45,12 @@ class Store:
     def allowed(self, account: str, user: str, permission: str, /) -> bool: ...
     def call(self, actor: str | bytes, operation: str | bytes, request: str | bytes, /) -> str: ...
     def close(self) -> None: ...
+    def import_users(
+        self,
+        actor: str | bytes,
+        options: str | bytes,
+        csv: bytes,
+        progress: Callable[[int, int, int], bool] | None,
+        /,
+    ) -> str: ...
     def sender(self, account: str, user: str | None, /) -> Sender: ...

@@ -57,7 +57,16 @@ impl PermissionTree {
         let place = self.nodes.len();
         let operators = OPERATORS_ONLY.contains(&id.split('.').next().unwrap_or(id));
         let parent = id.rsplit_once('.').and_then(|(above, _)| self.by_id.get(above).copied());
-        self.nodes.push(Node { id: id.to_owned(), title: title.to_owned(), scoped, sensitive, operators, parent, implies: None, children: Vec::new() });
+        self.nodes.push(Node {
+            id: id.to_owned(),
+            title: title.to_owned(),
+            scoped,
+            sensitive,
+            operators,
+            parent,
+            implies: None,
+            children: Vec::new(),
+        });
         self.by_id.insert(id.to_owned(), place);
         if let Some(above) = parent.and_then(|place| self.nodes.get_mut(place)) {
             above.children.push(place);

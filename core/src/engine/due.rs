@@ -1,0 +1,58 @@
+//! What becomes due by itself: an account that gets another package from an instant on (R-PKG-6).
+//!
+//! No thread waits for it. Every call looks at the clock first, where anything is scheduled at all, and carries out what is
+//! due before it does anything else: nobody sees the state before. Until somebody calls, nobody can tell the difference.
+
+use super::{Ctx, Engine, Tx, keys};
+use crate::error::Error;
+use crate::model::Actor;
+use std::sync::atomic::Ordering;
+
+/// Nothing is scheduled.
+const NEVER: u64 = u64::MAX;
+/// How many accounts are carried out in one commit.
+const BATCH: usize = 500;
+
+/// The instant at which the first of what is scheduled becomes due.
+pub(super) fn first(tx: &mut Tx<'_>) -> Result<u64, Error> {
+    let (from, until) = keys::below(keys::DUE, &[]);
+    let rows = tx.range::<serde::de::IgnoredAny>(&from, &until, 1)?;
+    Ok(rows.first().and_then(|(key, _)| keys::due_at(key)).unwrap_or(NEVER))
+}
+
+impl Engine {
+    /// Carries out what is due by now. One load where nothing is scheduled.
+    #[inline]
+    pub(crate) fn carry_out_due(&self) -> Result<(), Error> {
+        let next_ms = self.next_due_ms.load(Ordering::Acquire);
+        if next_ms == NEVER || self.clock.now_ms() < next_ms { Ok(()) } else { self.carry_out() }
+    }
+
+    #[cold]
+    fn carry_out(&self) -> Result<(), Error> {
+        // What can only be read is read as it is.
+        if self.is_poisoned() || self.is_shut() {
+            return Ok(());
+        }
+        let _alone = self.writer.lock();
+        // Not synced by itself: what a power loss takes back is due again at the next opening.
+        while self.commit(&Actor::System, carry_out_some)?.0 {}
+        self.next_due_ms.store(first(&mut Tx::new(&*self.backend))?, Ordering::Release);
+        Ok(())
+    }
+}
+
+/// Carries out a part of what is due; whether there may be more.
+fn carry_out_some(ctx: &mut Ctx<'_>) -> Result<bool, Error> {
+    let (from, _) = keys::below(keys::DUE, &[]);
+    let until = keys::due_after(ctx.now_ms);
+    let rows = ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, BATCH)?;
+    let more = rows.len() == BATCH;
+    for (key, _) in rows {
+        if let Some(account) = keys::last_id(&key) {
+            crate::ops::accounts::take_next_package(ctx, &account)?;
+        }
+        ctx.tx.delete(key);
+    }
+    Ok(more)
+}

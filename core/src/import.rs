@@ -1,0 +1,278 @@
+//! Importing a whole file of users: part by part, with progress (R-USR-5).
+
+use crate::error::{Code, Error};
+use crate::handle::{Tenantry, below};
+use crate::json;
+use crate::model::{Actor, Count, Id};
+use crate::ops::user_csv::{ImportCsv, MOST_BYTES, MOST_ROWS, UserImport, UserImportProblem};
+use crate::rules::user_csv::{Columns, Row, Rows, broken};
+use serde::{Deserialize, Serialize};
+
+/// Rows of one commit: many enough for speed, few enough that others wait for a moment only.
+const ROWS_AT_ONCE: u64 = 500;
+/// Most problems that the answer about a file lists.
+const MOST_PROBLEMS: usize = 10_000;
+
+/// How a file of users is imported; the fields are those of [`ImportCsv`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportUsers {
+    /// The account that rows go to which name none. A row may name this one or one below it.
+    pub account: Id,
+    /// The role for rows that name none; absent, the default role of the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Id>,
+    /// Whether one bad row keeps all of them out: only for files of at most 1,000 rows and 900 KiB, which go in by one commit.
+    #[serde(default)]
+    pub atomic: bool,
+}
+
+/// How far an import is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImportProgress {
+    /// The rows that were read.
+    pub rows: u64,
+    /// The bytes of the file that were read.
+    pub bytes: u64,
+    /// All bytes of the file.
+    pub bytes_total: u64,
+}
+
+impl Tenantry {
+    /// Imports a file of users, as [`users.import_csv`](ImportCsv) does, in parts of at most 500 rows.
+    ///
+    /// Each part is a commit of its own. After each, `progress` is told how far it is, and may call this library; when it
+    /// answers `false` before the end, the import stops, and the answer says so. After an error, `details.rows_done` says
+    /// how many rows were read before it: what those brought stays.
+    pub fn import_users(
+        &self,
+        actor: &Actor,
+        request: ImportUsers,
+        csv: &[u8],
+        progress: &mut dyn FnMut(ImportProgress) -> bool,
+    ) -> Result<UserImport, Error> {
+        self.usable()?;
+        let whole = text(csv)?;
+        let body = whole.strip_prefix('\u{feff}').unwrap_or(whole);
+        let mut rows = Rows::new(body, 1);
+        let header = rows.next()?;
+        let columns: Vec<String> = rows.fields().iter().map(str::to_owned).collect();
+        // Refused before anything is imported, however large the file is.
+        Columns::read(columns.iter().map(String::as_str), header.map_or(1, |row| row.line)).map_err(|error| error.at("/csv"))?;
+
+        let rows_at_once = if request.atomic { MOST_ROWS } else { ROWS_AT_ONCE };
+        let mut file = File { store: self, actor, request, columns, body, answer: UserImport::default() };
+        let mut part: Option<Part> = None;
+        while let Some(row) = rows.next()? {
+            if row.end - row.start > MOST_BYTES {
+                file.refuse_parts()?;
+                if let Some(full) = part.take() {
+                    file.import(&full)?;
+                }
+                file.leave_out(&rows, row);
+                continue;
+            }
+            match &mut part {
+                Some(part) if part.rows < rows_at_once && row.end - part.start <= MOST_BYTES => {
+                    part.rows += 1;
+                    part.end = row.end;
+                }
+                _ => {
+                    let next = Part { line: row.line, start: row.start, end: row.end, rows: 1 };
+                    let Some(full) = part.replace(next) else { continue };
+                    file.refuse_parts()?;
+                    file.import(&full)?;
+                    let bytes = (whole.len() - body.len() + full.end) as u64;
+                    if !progress(ImportProgress { rows: file.answer.rows, bytes, bytes_total: csv.len() as u64 }) {
+                        file.answer.stopped = true;
+                        return Ok(file.answer);
+                    }
+                }
+            }
+        }
+        // Also where there is no row at all: whether the actor may import is asked in every case.
+        file.import(&part.unwrap_or(Part { line: 1, start: body.len(), end: body.len(), rows: 0 }))?;
+        progress(ImportProgress { rows: file.answer.rows, bytes: csv.len() as u64, bytes_total: csv.len() as u64 });
+        Ok(file.answer)
+    }
+
+    /// As [`import_users`](Tenantry::import_users), with the actor, the request and the answer as JSON.
+    pub fn import_users_json(
+        &self,
+        actor: &[u8],
+        request: &[u8],
+        csv: &[u8],
+        progress: &mut dyn FnMut(ImportProgress) -> bool,
+    ) -> Result<String, Error> {
+        let actor = if actor.is_empty() { Actor::System } else { json::read(actor).map_err(|error| below("/actor", error))? };
+        let answer = self.import_users(&actor, json::read(request)?, csv, progress)?;
+        serde_json::to_string(&answer).map_err(|error| Error::new(Code::Internal, format!("the answer cannot be written: {error}")))
+    }
+}
+
+/// A file that is being imported.
+struct File<'a> {
+    store: &'a Tenantry,
+    actor: &'a Actor,
+    request: ImportUsers,
+    columns: Vec<String>,
+    body: &'a str,
+    answer: UserImport,
+}
+
+/// Rows that go in together.
+struct Part {
+    line: u64,
+    start: usize,
+    end: usize,
+    rows: u64,
+}
+
+impl File<'_> {
+    fn import(&mut self, part: &Part) -> Result<(), Error> {
+        let request = ImportCsv {
+            account: self.request.account.clone(),
+            csv: self.body.get(part.start..part.end).unwrap_or_default().to_owned(),
+            columns: Some(self.columns.clone()),
+            first_line: Some(Count::new(part.line).map_err(|error| Error::invalid("/csv", error))?),
+            role: self.request.role.clone(),
+            atomic: self.request.atomic,
+        };
+        let done = self.store.call(self.actor, request).map_err(|error| error.with("rows_done", self.answer.rows))?;
+        self.answer.rows += done.rows;
+        self.answer.added += done.added;
+        self.answer.members += done.members;
+        self.answer.rejected += done.rejected;
+        let room = MOST_PROBLEMS.saturating_sub(self.answer.problems.len());
+        self.answer.problems.extend(done.problems.into_iter().take(room));
+        Ok(())
+    }
+
+    /// What takes more than one commit cannot be all or nothing.
+    fn refuse_parts(&self) -> Result<(), Error> {
+        let most = || format!("a file of more than {MOST_ROWS} rows or {MOST_BYTES} bytes cannot go in as a whole or not at all");
+        if self.request.atomic { Err(Error::invalid("/atomic", most())) } else { Ok(()) }
+    }
+
+    /// A row that no call could take.
+    fn leave_out(&mut self, rows: &Rows<'_>, row: Row) {
+        let why = if rows.is_unclosed(row) {
+            "a quote is opened and never closed: the rest of the text is one field".to_owned()
+        } else {
+            format!("a row has at most {MOST_BYTES} bytes, this one has {}", row.end - row.start)
+        };
+        self.answer.rows += 1;
+        self.answer.rejected += 1;
+        if self.answer.problems.len() < MOST_PROBLEMS {
+            self.answer.problems.push(UserImportProblem::new(row.line, &broken(row.line, why)));
+        }
+    }
+}
+
+fn text(csv: &[u8]) -> Result<&str, Error> {
+    std::str::from_utf8(csv).map_err(|error| {
+        let good = String::from_utf8_lossy(csv.get(..error.valid_up_to()).unwrap_or_default());
+        let line = 1 + good.bytes().filter(|byte| *byte == b'\n').count() as u64;
+        broken(line, "the file is not UTF-8: save it as `CSV UTF-8`").at("/csv")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::OpenOptions;
+
+    /// A store with the account `acme`, whose owner is in it.
+    fn store() -> Tenantry {
+        let store = Tenantry::open(":memory:", OpenOptions::default()).unwrap();
+        let account = br#"{"id":"acme","name":"Acme","owner":{"user":"olga","email":"olga@acme.example"}}"#;
+        store.call_json(b"", b"accounts.create", account).unwrap();
+        store
+    }
+
+    fn request(atomic: bool) -> ImportUsers {
+        ImportUsers { account: Id::new("acme").unwrap(), role: Some(Id::new("editor").unwrap()), atomic }
+    }
+
+    fn import(store: &Tenantry, csv: &str) -> UserImport {
+        store.import_users(&Actor::System, request(false), csv.as_bytes(), &mut |_| true).unwrap()
+    }
+
+    fn addresses(rows: std::ops::Range<u64>) -> String {
+        rows.map(|row| format!("u{row}@acme.example\r\n")).collect()
+    }
+
+    #[test]
+    fn a_file_goes_in_part_by_part_and_lines_are_those_of_the_file() {
+        let store = store();
+        let file = format!("\u{feff}email\r\n\r\n{}u0@acme.example\r\nnobody\r\n", addresses(0..1200));
+        let mut seen = Vec::new();
+        let mut progress = |at: ImportProgress| {
+            // The callback may use the store.
+            assert!(store.call_json(b"", b"accounts.get", br#"{"account":"acme"}"#).is_ok());
+            seen.push(at);
+            true
+        };
+        let answer = store.import_users(&Actor::System, request(false), file.as_bytes(), &mut progress).unwrap();
+        assert_eq!((answer.rows, answer.added, answer.members, answer.rejected, answer.stopped), (1202, 1200, 1200, 2, false));
+        let problems: Vec<_> = answer.problems.iter().map(|one| (one.line, one.column.as_deref(), one.code)).collect();
+        assert_eq!(problems, [(1203, Some("email"), Code::AlreadyMember), (1204, Some("email"), Code::InvalidArgument)]);
+        assert_eq!(seen.iter().map(|at| at.rows).collect::<Vec<_>>(), [500, 1000, 1202]);
+        let total = file.len() as u64;
+        assert!(seen.iter().all(|at| at.bytes_total == total) && seen[0].bytes < seen[1].bytes && seen[2].bytes == total);
+    }
+
+    #[test]
+    fn progress_can_stop_and_nothing_else_is_undone() {
+        let store = store();
+        let file = format!("email\n{}", addresses(0..600));
+        let answer = store.import_users(&Actor::System, request(false), file.as_bytes(), &mut |_| false).unwrap();
+        assert_eq!((answer.rows, answer.members, answer.stopped), (500, 500, true));
+        let again = import(&store, &file);
+        assert_eq!((again.members, again.rejected, again.stopped), (100, 500, false));
+    }
+
+    #[test]
+    fn all_or_nothing_is_one_call_or_none() {
+        let store = store();
+        let atomic = |file: String| store.import_users(&Actor::System, request(true), file.as_bytes(), &mut |_| true);
+        let error = atomic(format!("email\n{}", addresses(0..1001))).unwrap_err();
+        assert_eq!((error.code(), error.field()), (Code::InvalidArgument, Some("/atomic")));
+        let bad = atomic(format!("email\n{}nobody\n", addresses(0..999))).unwrap();
+        assert_eq!((bad.rows, bad.added, bad.members, bad.rejected), (1000, 0, 0, 1));
+        assert_eq!(atomic(format!("email\n{}", addresses(0..1000))).unwrap().members, 1000);
+    }
+
+    #[test]
+    fn what_is_no_table_is_refused_before_anything_is_imported() {
+        let store = store();
+        let refused = |file: &[u8]| store.import_users(&Actor::System, request(false), file, &mut |_| true).unwrap_err();
+        for (file, line) in [(&b""[..], 1), (b"email,colour\na@b.example,red\n", 1), (b"\n\nname\n", 3), (b"email\na@b.example\n\xff\n", 3)] {
+            let error = refused(file);
+            assert_eq!((error.code(), &error.details()["line"]), (Code::CsvInvalid, &line.into()), "{}", file.escape_ascii());
+        }
+        assert_eq!(import(&store, "email\n").rows, 0);
+        store.close().unwrap();
+        assert_eq!(refused(b"").code(), Code::Closed);
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_costs_the_rows_behind_it_and_says_so() {
+        let store = store();
+        for rest in [String::new(), addresses(2..60_000)] {
+            let answer = import(&store, &format!("email,first_name\na@acme.example,Ann\nb@acme.example,\"Bob\n{rest}"));
+            assert_eq!((answer.rows, answer.rejected), (2, if rest.is_empty() { 1 } else { 2 }));
+            let last = answer.problems.last().unwrap();
+            assert!(last.line == 3 && last.code == Code::CsvInvalid && last.message.contains("never closed"), "{last:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_says_how_far_it_came() {
+        let store = store();
+        let file = format!("email\n{}", addresses(0..600));
+        let mut closing = |_| store.close().is_ok();
+        let error = store.import_users(&Actor::System, request(false), file.as_bytes(), &mut closing).unwrap_err();
+        assert_eq!((error.code(), &error.details()["rows_done"]), (Code::Closed, &500.into()));
+    }
+}

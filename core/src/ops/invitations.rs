@@ -1,0 +1,994 @@
+//! Invitations: access that is offered to an address, and accepted through a link (R-INV-1 to R-INV-10).
+//!
+//! An invitation is about one address and any number of accounts of one team. Who reaches only some of these accounts
+//! sees, edits and deletes what is offered there, and nothing of the rest.
+
+mod records;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use records::{erase_all_of, follow, invite_owner, settle};
+
+use super::{Access, Effect, Operation, accounts, check_rev, groups, members, roles, users, walk};
+use crate::engine::authority::TEAM_PERMISSION;
+use crate::engine::{Ctx, Token, keys, people};
+use crate::error::{Code, Error};
+use crate::model::{
+    self, AccountGrant, Actor, Count, Cursor, Delivery, DeliveryOutcome, Email, Id, InvitationKind, InvitationState, Name, Note,
+    Resend as ResendPolicy, RoleScope,
+};
+use crate::rules::invitation::{Entry, InvitationStatus, addresses, expires_at_ms, status};
+use records::{Offer, Seats};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Most accounts of one invitation.
+const MOST_ACCOUNTS: usize = 100;
+/// Most offers that one call makes: addresses times accounts.
+const MOST_OFFERS: usize = 10_000;
+/// How many older links of an invitation are still told from what was never a link.
+const OLDER_LINKS: u64 = 100;
+
+const VIEW: &str = "users.view";
+const INVITE: &str = "users.invite";
+const EDIT: &str = "users.invitations.edit";
+const RESEND: &str = "users.invitations.resend";
+const DELETE: &str = "users.invitations.delete";
+
+/// Invites people to accounts, many at once (R-INV-1). The messages with the links go into the outbox.
+///
+/// Whoever invites holds `users.invite` in every account named, and all that the role allows. The role is part of the
+/// offer from now on: another default role later does not change it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Create {
+    /// The account that it is done for, and that is offered where `accounts` is absent; for a user the one they act in when
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+    /// The addresses, separated by comma, semicolon or white space: at most 500, in at most 64 KiB; repetitions count once.
+    /// Addresses times accounts are at most 10,000.
+    pub addresses: String,
+    /// The role, in every account for which none is named; the account's default role when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Id>,
+    /// The group, in every account for which none is named; the default group when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Id>,
+    /// The accounts to offer, all of one team, at most 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounts: Option<Vec<AccountGrant>>,
+    /// First name; with a single address only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<Name>,
+    /// Last name; with a single address only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<Name>,
+    /// Invites all or none: with a single problem nobody is invited.
+    #[serde(default)]
+    pub atomic: bool,
+}
+
+/// Reads an invitation.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Get {
+    /// The invitation.
+    pub invitation: Id,
+}
+
+/// Lists the invitations to an account, a page at a time; a page can be shorter than asked for while there is a `next`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// The account.
+    pub account: Id,
+    /// Those to all accounts below it as well; for who manages the team.
+    #[serde(default)]
+    pub below: bool,
+    /// Only those of this status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<InvitationStatus>,
+    /// Only those with this in the address or in the name, in lower or upper case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Name>,
+    /// The order; the newest first when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<InvitationOrder>,
+    /// Go on here: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Cursor>,
+    /// At most this many (1 to 500, 50 when absent).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Count>,
+}
+
+/// The order of a list of invitations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum InvitationOrder {
+    /// The newest first.
+    Newest,
+    /// By e-mail address.
+    Email,
+}
+
+/// Changes what a pending invitation offers (R-INV-5). What is absent stays. Nothing is sent: the link that went out offers
+/// the new.
+///
+/// Nobody changes an invitation to more than they hold, into one to more than they hold, or in accounts that they do not reach.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Edit {
+    /// The invitation.
+    pub invitation: Id,
+    /// The role, in every account for which none is named in `accounts`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Id>,
+    /// The group, in every account for which none is named in `accounts`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Id>,
+    /// The accounts to offer, of all that one reaches: at least one and at most 100. An account that is new needs `users.invite`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounts: Option<Vec<AccountGrant>>,
+    /// First name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<Name>,
+    /// Last name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<Name>,
+    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rev: Option<Count>,
+}
+
+/// Sends a pending or expired invitation again; its life begins anew (R-INV-3, R-INV-5).
+///
+/// By the policy `resend` the old link dies, or the same goes out again, or it is `policy_forbids`: then delete the
+/// invitation and invite again. The verification of an owner is always sent again with a new link.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Resend {
+    /// The invitation.
+    pub invitation: Id,
+}
+
+/// Deletes a pending or expired invitation (R-INV-5): its link says `invitation_deleted`.
+///
+/// Who reaches only some of its accounts takes back the offer of these; the rest stands. The verification of an owner goes
+/// with its account alone.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Delete {
+    /// The invitation.
+    pub invitation: Id,
+}
+
+/// What the page behind a link shows before the invitation is accepted; a dead link is refused as by `invitations.accept`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LookUp {
+    /// The token of the link.
+    pub token: String,
+}
+
+/// Accepts an invitation: whoever has the address becomes a member of all its accounts, in one step (R-INV-2, R-INV-6).
+///
+/// The user is made, unless there is one with the address. Of many who use a link at once one succeeds.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Accept {
+    /// The token of the link.
+    pub token: String,
+    /// The id that a new user gets; made when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+    /// First name of a new user; that of the invitation when absent. An existing user keeps theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<Name>,
+    /// Last name of a new user; that of the invitation when absent. An existing user keeps theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<Name>,
+}
+
+/// Reports how the delivery of an invitation went; it is shown with the invitation until it is sent again (R-INV-2).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReportDelivery {
+    /// The invitation.
+    pub invitation: Id,
+    /// How it went.
+    pub outcome: DeliveryOutcome,
+    /// What the mail server said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Note>,
+}
+
+/// An invitation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Invitation {
+    /// The id.
+    pub id: Id,
+    /// Member of accounts, or owner of one.
+    pub kind: InvitationKind,
+    /// The address, as typed.
+    pub email: String,
+    /// First name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<Name>,
+    /// Last name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<Name>,
+    /// What is offered, in the accounts that the actor reaches.
+    pub accounts: Vec<AccountGrant>,
+    /// Who invited: `system` or a user; absent where the actor does not see them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invited_by: Option<String>,
+    /// What it is worth now.
+    pub status: InvitationStatus,
+    /// What the host reported of its last sending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Delivery>,
+    /// When it was last sent, in unix milliseconds.
+    pub sent_at_ms: u64,
+    /// From when on it cannot be accepted, in unix milliseconds.
+    pub expires_at_ms: u64,
+    /// Raised by every change.
+    pub rev: u64,
+    /// When it was made, in unix milliseconds.
+    pub created_at_ms: u64,
+    /// When it was last changed, in unix milliseconds.
+    pub updated_at_ms: u64,
+}
+
+/// A page of invitations.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InvitationList {
+    /// The invitations.
+    pub invitations: Vec<Invitation>,
+    /// Where to go on; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Cursor>,
+}
+
+/// Who was invited, and who was not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InvitationBatch {
+    /// Who was invited, in the order of the text.
+    pub invited: Vec<InvitedAddress>,
+    /// Who was not, in the order of the text.
+    pub problems: Vec<InvitationProblem>,
+}
+
+/// An address that was invited.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InvitedAddress {
+    /// The invitation.
+    pub invitation: Id,
+    /// The address, as typed.
+    pub email: String,
+    /// From when on it cannot be accepted, in unix milliseconds.
+    pub expires_at_ms: u64,
+}
+
+/// Why an address was not invited.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InvitationProblem {
+    /// Which address of the text it is, from 1 on.
+    pub position: u64,
+    /// Where it begins in the text, in bytes of UTF-8 from 0 on.
+    pub offset: u64,
+    /// The address as typed, its first 254 bytes.
+    pub address: String,
+    /// The code.
+    pub code: Code,
+    /// A sentence a person can act on.
+    pub message: String,
+    /// The user who has the address, where the actor sees them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+    /// The open invitation of the address, where the actor sees it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<Id>,
+}
+
+/// An invitation of which an offer was taken back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InvitationDeleted {
+    /// The invitation.
+    pub invitation: Id,
+    /// Whether it is deleted as a whole; otherwise accounts that the actor does not reach are still offered.
+    pub deleted: bool,
+}
+
+/// What the page behind a link shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InvitationOffer {
+    /// The invitation.
+    pub invitation: Id,
+    /// Member of accounts, or owner of one.
+    pub kind: InvitationKind,
+    /// The address to log in with.
+    pub email: String,
+    /// First name, as the inviter typed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<Name>,
+    /// Last name, as the inviter typed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<Name>,
+    /// The accounts.
+    pub accounts: Vec<OfferedAccount>,
+    /// Who invited: `system` or a user.
+    pub invited_by: String,
+    /// First name of that user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inviter_first_name: Option<Name>,
+    /// Last name of that user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inviter_last_name: Option<Name>,
+    /// The user who has the address already; absent where accepting makes one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+    /// From when on it cannot be accepted, in unix milliseconds.
+    pub expires_at_ms: u64,
+}
+
+/// An account that is offered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OfferedAccount {
+    /// The account.
+    pub account: Id,
+    /// The name that people see.
+    pub name: Name,
+    /// The role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Id>,
+}
+
+/// An invitation that was accepted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InvitationAccepted {
+    /// The invitation.
+    pub invitation: Id,
+    /// The user.
+    pub user: Id,
+    /// Whether the user is new.
+    pub created: bool,
+    /// The accounts that they are a member of now.
+    pub accounts: Vec<Id>,
+}
+
+fn is_user(ctx: &Ctx<'_>) -> bool {
+    matches!(ctx.actor, Actor::User { .. })
+}
+
+/// The accounts of an invitation in which the actor holds a permission: all of them for host and operators.
+fn reached(ctx: &mut Ctx<'_>, invitation: &model::Invitation, permission: &str) -> Result<Vec<Id>, Error> {
+    let mut found = Vec::new();
+    for grant in &invitation.grants {
+        if !is_user(ctx) {
+            found.push(grant.account.clone());
+            continue;
+        }
+        match ctx.require_in(&grant.account, permission) {
+            Ok(()) => found.push(grant.account.clone()),
+            Err(error) if matches!(error.code(), Code::NotFound | Code::PermissionDenied) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+/// An invitation and the accounts of it in which the actor holds a permission; `not_found` where there is none.
+fn load_reached(ctx: &mut Ctx<'_>, id: &Id, permission: &str) -> Result<(model::Invitation, Vec<Id>), Error> {
+    let invitation = records::load(ctx, id)?;
+    let accounts = reached(ctx, &invitation, permission)?;
+    if accounts.is_empty() {
+        return Err(Error::not_found("invitation", id.as_str()).at("/invitation"));
+    }
+    Ok((invitation, accounts))
+}
+
+/// Whether the actor sees who invited: themself, whoever is a member of an account that they see, all of a team that they manage.
+fn sees_inviter(ctx: &mut Ctx<'_>, invitation: &model::Invitation, seen: &[Id]) -> Result<bool, Error> {
+    if !is_user(ctx) || ctx.actor.label() == invitation.invited_by || ctx.manages_team_of(&invitation.team)? {
+        return Ok(true);
+    }
+    let Ok(inviter) = Id::new(invitation.invited_by.as_str()) else { return Ok(false) };
+    for account in seen {
+        if ctx.tx.has(&keys::member(account, &inviter))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn shown(ctx: &mut Ctx<'_>, invitation: model::Invitation) -> Result<Invitation, Error> {
+    let seen = reached(ctx, &invitation, VIEW)?;
+    let invited_by = sees_inviter(ctx, &invitation, &seen)?.then(|| invitation.invited_by.clone());
+    Ok(Invitation {
+        status: status(&invitation, ctx.now_ms),
+        expires_at_ms: expires_at_ms(&invitation),
+        id: invitation.id,
+        kind: invitation.kind,
+        email: invitation.email.into(),
+        first_name: invitation.first_name,
+        last_name: invitation.last_name,
+        accounts: invitation.grants.into_iter().filter(|grant| seen.contains(&grant.account)).collect(),
+        invited_by,
+        delivery: invitation.delivery,
+        sent_at_ms: invitation.sent_at_ms,
+        rev: invitation.rev,
+        created_at_ms: invitation.created_at_ms,
+        updated_at_ms: invitation.updated_at_ms,
+    })
+}
+
+/// Checks what is to be offered and fills in what was left open: the role that counts, in every account.
+///
+/// `wanted` says where the request names each. Accounts in `kept` are offered already: there the permission to edit is enough.
+fn check_grants(ctx: &mut Ctx<'_>, team: &Id, wanted: Vec<(AccountGrant, String)>, kept: &[Id]) -> Result<Vec<AccountGrant>, Error> {
+    if wanted.is_empty() || wanted.len() > MOST_ACCOUNTS {
+        return Err(Error::invalid("/accounts", format!("an invitation offers 1 to {MOST_ACCOUNTS} accounts, not {}", wanted.len())));
+    }
+    let mut grants: Vec<AccountGrant> = Vec::with_capacity(wanted.len());
+    for (grant, at) in wanted {
+        let AccountGrant { account, role, group } = grant;
+        let (at_account, at_role, at_group) = (format!("{at}/account"), format!("{at}/role"), format!("{at}/group"));
+        let record = accounts::load(ctx, &account, &at_account)?;
+        if is_user(ctx) {
+            let permission = if kept.contains(&account) { EDIT } else { INVITE };
+            ctx.require_in(&account, permission).map_err(|error| error.at(at_account.as_str()))?;
+        }
+        if grants.iter().any(|earlier| earlier.account == account) {
+            return Err(Error::invalid(at_account, format!("`{account}` is named twice")));
+        }
+        if records::team_of(ctx, &account)? != *team {
+            return Err(Error::invalid(at_account, format!("`{account}` belongs to another team")));
+        }
+        let role = if ctx.policies(Some(&account))?.role_scope == RoleScope::Package {
+            match role {
+                Some(_) => return Err(Error::new(Code::RoleByPackage, format!("in `{account}` the role is that of the package")).at(at_role)),
+                None => None,
+            }
+        } else {
+            let role =
+                role.or(record.default_role).ok_or_else(|| Error::invalid(at_role.as_str(), format!("`{account}` has no default role; name one")))?;
+            let administrator = roles::load_for(ctx, &role, &account, &at_role)?.administrator;
+            if !grants.iter().any(|earlier| earlier.role.as_ref() == Some(&role)) {
+                members::refuse_escalation(ctx, &role).map_err(|error| error.at(at_role))?;
+            }
+            if administrator && group.is_some() {
+                return Err(Error::new(Code::AdminHasNoGroup, "owner and administrators are in no group").at(at_group));
+            }
+            Some(role)
+        };
+        if let Some(group) = &group {
+            groups::load(ctx, &account, group, &at_group)?;
+        }
+        grants.push(AccountGrant { account, role, group });
+    }
+    Ok(grants)
+}
+
+/// Where a user has one role in the whole team, all offers of an invitation name the same (R-INV-8).
+fn refuse_several_roles(ctx: &mut Ctx<'_>, grants: &[AccountGrant]) -> Result<(), Error> {
+    let Some(first) = grants.first() else { return Ok(()) };
+    for grant in grants.iter().filter(|grant| grant.role != first.role) {
+        if ctx.policies(Some(&grant.account))?.role_scope == RoleScope::User {
+            return Err(Error::invalid("/accounts", "a user has one role in all accounts of the team"));
+        }
+    }
+    Ok(())
+}
+
+/// Nobody touches an invitation to more than they hold themself (R-ROL-7).
+fn refuse_offer_above(ctx: &mut Ctx<'_>, invitation: &model::Invitation, accounts: &[Id]) -> Result<(), Error> {
+    for grant in invitation.grants.iter().filter(|grant| accounts.contains(&grant.account)) {
+        if let Some(role) = &grant.role {
+            members::refuse_escalation(ctx, role).map_err(|error| error.at("/invitation"))?;
+        }
+    }
+    Ok(())
+}
+
+/// What was accepted, deleted or superseded is not changed any more; what expired is, where `also_expired`.
+fn refuse_ended(ctx: &Ctx<'_>, invitation: &model::Invitation, also_expired: bool) -> Result<(), Error> {
+    if also_expired && invitation.state == InvitationState::Open {
+        return Ok(());
+    }
+    records::refuse_dead(ctx, invitation, "/invitation")
+}
+
+/// Everything of a batch that is the same for each of its addresses.
+struct Batch {
+    team: Id,
+    grants: Vec<AccountGrant>,
+    seats: Seats,
+}
+
+/// Why an address is not invited.
+struct Objection {
+    error: Error,
+    user: Option<Id>,
+    invitation: Option<Id>,
+}
+
+impl From<Error> for Objection {
+    fn from(error: Error) -> Objection {
+        Objection { error, user: None, invitation: None }
+    }
+}
+
+/// Whether an address can be invited; takes its seats where it can. The outer error ends the batch.
+///
+/// That an address belongs to another team, or to an operator, makes no difference here: nothing is revealed (R-INV-6).
+fn judge(ctx: &mut Ctx<'_>, batch: &mut Batch, email: &Email) -> Result<Result<(), Objection>, Error> {
+    let elsewhere = || {
+        let message = format!("`{}` is in use in another account of the team; only the parent can give access", email.as_typed());
+        Error::new(Code::UserInOtherAccount, message)
+    };
+    if let Some(user) = ctx.tx.get::<Id>(&keys::email(email.key()))?
+        && people::seats_of(ctx, &batch.team, &user)? > 0
+    {
+        let seen = sees_user(ctx, &batch.grants, &user)?;
+        return Ok(Err(if seen {
+            let message = format!("`{}` is a user already; edit the user instead", email.as_typed());
+            Objection { error: Error::new(Code::UserExists, message), user: Some(user), invitation: None }
+        } else {
+            elsewhere().into()
+        }));
+    }
+    if let Some(earlier) = records::of_address(ctx, &batch.team, email)?
+        && status(&earlier, ctx.now_ms) == InvitationStatus::Pending
+    {
+        let seen = !reached(ctx, &earlier, VIEW)?.is_empty();
+        return Ok(Err(if seen {
+            let message = format!("`{}` has an open invitation; edit it, resend it, or delete it first", email.as_typed());
+            Objection { error: Error::new(Code::AlreadyInvited, message), user: None, invitation: Some(earlier.id) }
+        } else {
+            elsewhere().into()
+        }));
+    }
+    Ok(batch.seats.take().map_err(Objection::from))
+}
+
+/// Whether the actor sees a user of the team: as a member of an account that is offered, or of any that they manage.
+fn sees_user(ctx: &mut Ctx<'_>, grants: &[AccountGrant], user: &Id) -> Result<bool, Error> {
+    for grant in grants {
+        if ctx.tx.has(&keys::member(&grant.account, user))? {
+            return Ok(true);
+        }
+    }
+    let Actor::User { account: home, .. } = ctx.actor else { return Ok(true) };
+    Ok(ctx.manages_team_of(home)? && people::seats_of(ctx, home, user)? > 0)
+}
+
+fn problem(entry: &Entry<'_>, objection: Objection) -> InvitationProblem {
+    let mut address = entry.text.to_owned();
+    while address.len() > 254 {
+        address.pop();
+    }
+    InvitationProblem {
+        position: entry.number as u64,
+        offset: entry.offset as u64,
+        address,
+        code: objection.error.code(),
+        message: objection.error.message().to_owned(),
+        user: objection.user,
+        invitation: objection.invitation,
+    }
+}
+
+impl Operation for Create {
+    const NAME: &'static str = "invitations.create";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::account(INVITE, "clients.edit");
+    type Answer = InvitationBatch;
+
+    fn account(&self) -> Option<&Id> {
+        self.account.as_ref()
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationBatch, Error> {
+        let first_named = self.accounts.iter().flatten().map(|grant| &grant.account).next();
+        let acted_for = match (&self.account, ctx.actor) {
+            (Some(account), _) => account.clone(),
+            (None, Actor::User { account, .. }) => account.clone(),
+            (None, _) => first_named.ok_or_else(|| Error::invalid("/account", "name the account"))?.clone(),
+        };
+        let wanted = match self.accounts {
+            Some(named) => {
+                let filled = |(at, grant): (usize, AccountGrant)| {
+                    let grant =
+                        AccountGrant { role: grant.role.or_else(|| self.role.clone()), group: grant.group.or_else(|| self.group.clone()), ..grant };
+                    (grant, format!("/accounts/{at}"))
+                };
+                named.into_iter().enumerate().map(filled).collect()
+            }
+            None => vec![(AccountGrant { account: acted_for.clone(), role: self.role, group: self.group }, String::new())],
+        };
+        accounts::load(ctx, &acted_for, "/account")?;
+        let team = records::team_of(ctx, &acted_for)?;
+        let grants = check_grants(ctx, &team, wanted, &[])?;
+        refuse_several_roles(ctx, &grants)?;
+        let entries = addresses(&self.addresses).map_err(|error| Error::invalid("/addresses", error))?;
+        if entries.len() > 1 && (self.first_name.is_some() || self.last_name.is_some()) {
+            return Err(Error::invalid("/first_name", "names are given with a single address only"));
+        }
+        if entries.len() * grants.len() > MOST_OFFERS {
+            return Err(Error::invalid("/addresses", format!("addresses times accounts are at most {MOST_OFFERS}")));
+        }
+        let counted_in = records::lines_of(ctx, &grants)?;
+        let life_ms = ctx.policies(Some(&acted_for))?.invitation_life_ms.get();
+        let mut batch = Batch { team, grants, seats: Seats::left_in(ctx, &counted_in)? };
+        let mut to_invite = Vec::new();
+        let mut problems = Vec::new();
+        for entry in &entries {
+            let judged = match &entry.email {
+                Ok(email) => judge(ctx, &mut batch, email)?.map(|()| email),
+                Err(wrong) => Err(Error::invalid("/addresses", wrong.as_str()).into()),
+            };
+            match judged {
+                Ok(email) => to_invite.push(email.clone()),
+                Err(objection) => problems.push(problem(entry, objection)),
+            }
+        }
+        if self.atomic && !problems.is_empty() {
+            return Ok(InvitationBatch { invited: Vec::new(), problems });
+        }
+        let mut invited = Vec::with_capacity(to_invite.len());
+        for email in to_invite {
+            if let Some(mut expired) = records::of_address(ctx, &batch.team, &email)? {
+                records::end(ctx, &mut expired, InvitationState::Superseded)?;
+            }
+            let offer = Offer {
+                kind: InvitationKind::Member,
+                team: batch.team.clone(),
+                email,
+                first_name: self.first_name.clone(),
+                last_name: self.last_name.clone(),
+                grants: batch.grants.clone(),
+                counted_in: counted_in.clone(),
+                life_ms,
+            };
+            let made = records::open(ctx, offer)?;
+            invited.push(InvitedAddress { expires_at_ms: expires_at_ms(&made), invitation: made.id, email: made.email.into() });
+        }
+        Ok(InvitationBatch { invited, problems })
+    }
+}
+
+impl Operation for Get {
+    const NAME: &'static str = "invitations.get";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::account(VIEW, "clients.view_all");
+    type Answer = Invitation;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Invitation, Error> {
+        let (invitation, _) = load_reached(ctx, &self.invitation, VIEW)?;
+        shown(ctx, invitation)
+    }
+}
+
+impl Operation for List {
+    const NAME: &'static str = "invitations.list";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::account(VIEW, "clients.view_all");
+    type Answer = InvitationList;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationList, Error> {
+        accounts::load(ctx, &self.account, "/account")?;
+        if self.below && is_user(ctx) {
+            ctx.require_in(&self.account, TEAM_PERMISSION).map_err(|error| error.at("/below"))?;
+        }
+        let order = match (self.order.unwrap_or(InvitationOrder::Newest), self.below) {
+            (InvitationOrder::Newest, false) => "newest",
+            (InvitationOrder::Newest, true) => "below_newest",
+            (InvitationOrder::Email, false) => "email",
+            (InvitationOrder::Email, true) => "below_email",
+        };
+        let span = keys::below(keys::ACCOUNT_INVITATION, &[self.account.as_str(), order]);
+        let (asked, words) = (self.status, self.search.map(|search| search.as_str().to_lowercase()));
+        let (invitations, next) = walk(ctx, &[span], self.after.as_ref(), self.limit, |ctx, key| {
+            let Some(id) = keys::last_id(key) else { return Ok(None) };
+            let invitation = records::load(ctx, &id)?;
+            let fits =
+                asked.is_none_or(|asked| asked == status(&invitation, ctx.now_ms)) && words.as_ref().is_none_or(|words| is_named(&invitation, words));
+            if fits { shown(ctx, invitation).map(Some) } else { Ok(None) }
+        })?;
+        Ok(InvitationList { invitations, next })
+    }
+}
+
+/// Whether the address or the name of who was invited holds a text in lower case.
+fn is_named(invitation: &model::Invitation, words: &str) -> bool {
+    let (first, last) = (invitation.first_name.as_ref().map_or("", Name::as_str), invitation.last_name.as_ref().map_or("", Name::as_str));
+    let name = format!("{first} {last}");
+    [invitation.email.as_typed(), invitation.email.key(), &name].iter().any(|text| text.to_lowercase().contains(words))
+}
+
+impl Operation for Edit {
+    const NAME: &'static str = "invitations.edit";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::account(EDIT, "clients.edit");
+    type Answer = Invitation;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Invitation, Error> {
+        let (mut invitation, mine) = load_reached(ctx, &self.invitation, EDIT)?;
+        check_rev(self.expected_rev, invitation.rev)?;
+        refuse_ended(ctx, &invitation, false)?;
+        refuse_offer_above(ctx, &invitation, &mine)?;
+        if self.role.is_some() || self.group.is_some() || self.accounts.is_some() {
+            if invitation.kind == InvitationKind::Owner {
+                return Err(Error::invalid("/invitation", "whoever owns an account has no role and no group; nothing else is offered"));
+            }
+            let (old, others): (Vec<_>, Vec<_>) = invitation.grants.clone().into_iter().partition(|grant| mine.contains(&grant.account));
+            let wanted = wanted(ctx, old, self.accounts, self.role, self.group)?;
+            let mut grants = check_grants(ctx, &invitation.team, wanted, &mine)?;
+            refuse_elsewhere(ctx, &grants, &others)?;
+            refuse_several_roles(ctx, &grants)?;
+            grants.extend(others);
+            if grants.len() > MOST_ACCOUNTS {
+                return Err(Error::invalid("/accounts", format!("an invitation offers at most {MOST_ACCOUNTS} accounts")));
+            }
+            let counted_in = records::lines_of(ctx, &grants)?;
+            let new: Vec<Id> = counted_in.into_iter().filter(|account| !invitation.counted_in.contains(account)).collect();
+            Seats::left_in(ctx, &new)?.take()?;
+            records::offer(ctx, &mut invitation, grants)?;
+        }
+        invitation.first_name = self.first_name.or(invitation.first_name);
+        invitation.last_name = self.last_name.or(invitation.last_name);
+        records::save(ctx, &mut invitation)?;
+        shown(ctx, invitation)
+    }
+}
+
+/// What an edited invitation is to offer, and where the request says so.
+fn wanted(
+    ctx: &mut Ctx<'_>,
+    old: Vec<AccountGrant>,
+    accounts: Option<Vec<AccountGrant>>,
+    role: Option<Id>,
+    group: Option<Id>,
+) -> Result<Vec<(AccountGrant, String)>, Error> {
+    let Some(named) = accounts else {
+        let mut wanted = Vec::with_capacity(old.len());
+        for mut grant in old {
+            if let Some(role) = &role {
+                // Promotion clears the group, as it does for a member (R-GRP-2).
+                if roles::load_for(ctx, role, &grant.account, "/role")?.administrator {
+                    grant.group = None;
+                }
+                grant.role = Some(role.clone());
+            }
+            grant.group = group.clone().or(grant.group);
+            wanted.push((grant, String::new()));
+        }
+        return Ok(wanted);
+    };
+    let filled = named.into_iter().enumerate().map(|(at, grant)| {
+        let before = old.iter().find(|before| before.account == grant.account);
+        let role = grant.role.or_else(|| role.clone()).or_else(|| before.and_then(|before| before.role.clone()));
+        (AccountGrant { account: grant.account, role, group: grant.group.or_else(|| group.clone()) }, format!("/accounts/{at}"))
+    });
+    Ok(filled.collect())
+}
+
+/// Where the invitation also offers accounts that the actor does not reach, and a user has one role in the team, that role
+/// stays (R-INV-8).
+fn refuse_elsewhere(ctx: &mut Ctx<'_>, grants: &[AccountGrant], others: &[AccountGrant]) -> Result<(), Error> {
+    let Some(other) = others.first() else { return Ok(()) };
+    for grant in grants.iter().filter(|grant| grant.role != other.role) {
+        if ctx.policies(Some(&grant.account))?.role_scope == RoleScope::User {
+            let message = "who was invited has one role in all accounts of the team; only who administers all of them changes it";
+            return Err(Error::new(Code::RoleSpansAccounts, message).at("/role"));
+        }
+    }
+    Ok(())
+}
+
+impl Operation for Resend {
+    const NAME: &'static str = "invitations.resend";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::account(RESEND, "clients.edit");
+    type Answer = Invitation;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Invitation, Error> {
+        let (mut invitation, mine) = load_reached(ctx, &self.invitation, RESEND)?;
+        refuse_ended(ctx, &invitation, true)?;
+        refuse_offer_above(ctx, &invitation, &mine)?;
+        let account = invitation.grants.first().map(|grant| grant.account.clone());
+        let policies = ctx.policies(account.as_ref())?;
+        let (resend, life) = match invitation.kind {
+            InvitationKind::Member => (policies.resend, policies.invitation_life_ms),
+            InvitationKind::Owner => (ResendPolicy::Rotate, policies.verification_life_ms),
+        };
+        if resend == ResendPolicy::Forbid {
+            let message = "invitations are not sent again: delete this one and invite again";
+            return Err(Error::new(Code::PolicyForbids, message).at("/invitation").with("policy", "resend"));
+        }
+        records::hold(ctx, &invitation, false)?;
+        if status(&invitation, ctx.now_ms) == InvitationStatus::Expired {
+            Seats::left_in(ctx, &invitation.counted_in)?.take()?;
+        }
+        if resend == ResendPolicy::Rotate {
+            invitation.generation += 1;
+        }
+        invitation.sent_at_ms = ctx.now_ms;
+        invitation.life_ms = life.get();
+        invitation.delivery = None;
+        records::hold(ctx, &invitation, true)?;
+        records::save(ctx, &mut invitation)?;
+        records::send(ctx, &invitation)?;
+        shown(ctx, invitation)
+    }
+}
+
+impl Operation for Delete {
+    const NAME: &'static str = "invitations.delete";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::account(DELETE, "clients.edit");
+    type Answer = InvitationDeleted;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationDeleted, Error> {
+        let (mut invitation, mine) = load_reached(ctx, &self.invitation, DELETE)?;
+        refuse_ended(ctx, &invitation, true)?;
+        refuse_offer_above(ctx, &invitation, &mine)?;
+        if invitation.kind == InvitationKind::Owner {
+            let message = "an account waits for this owner: delete the account, or name another owner";
+            return Err(Error::new(Code::OwnerTransferRequired, message).at("/invitation"));
+        }
+        let left: Vec<AccountGrant> = invitation.grants.iter().filter(|grant| !mine.contains(&grant.account)).cloned().collect();
+        let deleted = left.is_empty();
+        if deleted {
+            records::end(ctx, &mut invitation, InvitationState::Deleted)?;
+        } else {
+            records::offer(ctx, &mut invitation, left)?;
+            records::save(ctx, &mut invitation)?;
+        }
+        Ok(InvitationDeleted { invitation: self.invitation, deleted })
+    }
+}
+
+/// The invitation behind a link that still works. That the token is ours is seen before anything is said of the invitation.
+fn by_token(ctx: &mut Ctx<'_>, text: &str) -> Result<model::Invitation, Error> {
+    let invalid = || Error::new(Code::LinkInvalid, "this is not the link of an invitation").at("/token");
+    let token = Token::parse(text).ok_or_else(invalid)?;
+    let engine = ctx.engine;
+    let Some(invitation) = ctx.tx.get::<model::Invitation>(&keys::invitation(&token.id))? else {
+        // Its accounts were deleted, and it with them.
+        return match ctx.tx.get::<u64>(&keys::tombstone(keys::INVITATION, &token.id))? {
+            Some(generation) if engine.tokens.fits(&token, generation)? => {
+                Err(Error::new(Code::InvitationDeleted, "the account of the invitation was deleted").at("/token"))
+            }
+            _ => Err(invalid()),
+        };
+    };
+    if !engine.tokens.fits(&token, invitation.generation)? {
+        for older in (1..invitation.generation).rev().take(usize::try_from(OLDER_LINKS).unwrap_or(usize::MAX)) {
+            if engine.tokens.fits(&token, older)? {
+                return Err(Error::new(Code::InvitationSuperseded, "a newer link took the place of this one").at("/token"));
+            }
+        }
+        return Err(invalid());
+    }
+    records::refuse_dead(ctx, &invitation, "/token")?;
+    Ok(invitation)
+}
+
+/// The user who has the address of an invitation.
+fn holder(ctx: &mut Ctx<'_>, invitation: &model::Invitation) -> Result<Option<model::User>, Error> {
+    match ctx.tx.get::<Id>(&keys::email(invitation.email.key()))? {
+        Some(id) => users::load(ctx, &id, "/token").map(Some),
+        None => Ok(None),
+    }
+}
+
+impl Operation for LookUp {
+    const NAME: &'static str = "invitations.look_up";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::System;
+    type Answer = InvitationOffer;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationOffer, Error> {
+        let invitation = by_token(ctx, &self.token)?;
+        let mut offered = Vec::with_capacity(invitation.grants.len());
+        for grant in &invitation.grants {
+            let account = accounts::load(ctx, &grant.account, "/token")?;
+            offered.push(OfferedAccount { account: account.id, name: account.name, role: grant.role.clone() });
+        }
+        let inviter = match Id::new(invitation.invited_by.as_str()) {
+            Ok(id) => ctx.tx.get::<model::User>(&keys::user(&id))?.map(|user| user.profile).unwrap_or_default(),
+            Err(_) => model::Profile::default(),
+        };
+        Ok(InvitationOffer {
+            user: holder(ctx, &invitation)?.map(|user| user.id),
+            expires_at_ms: expires_at_ms(&invitation),
+            invitation: invitation.id,
+            kind: invitation.kind,
+            email: invitation.email.into(),
+            first_name: invitation.first_name,
+            last_name: invitation.last_name,
+            accounts: offered,
+            invited_by: invitation.invited_by,
+            inviter_first_name: inviter.first_name,
+            inviter_last_name: inviter.last_name,
+        })
+    }
+}
+
+impl Operation for Accept {
+    const NAME: &'static str = "invitations.accept";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::System;
+    type Answer = InvitationAccepted;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationAccepted, Error> {
+        let mut invitation = by_token(ctx, &self.token)?;
+        let existing = holder(ctx, &invitation)?;
+        let created = existing.is_none();
+        let user = match existing {
+            Some(user) if user.disabled => {
+                return Err(Error::new(Code::UserDisabled, format!("`{}` is disabled", user.id)).at("/token"));
+            }
+            Some(user) if invitation.kind == InvitationKind::Member && people::seats_of(ctx, &invitation.team, &user.id)? > 0 => {
+                // They changed their address to this one meanwhile.
+                let message = format!("`{}` is a user of the team already; edit the user instead", user.id);
+                return Err(Error::new(Code::UserExists, message).at("/token"));
+            }
+            Some(user) => user,
+            None => {
+                let first_name = self.first_name.or_else(|| invitation.first_name.clone());
+                let last_name = self.last_name.or_else(|| invitation.last_name.clone());
+                users::create(ctx, self.user, invitation.email.clone(), first_name, last_name, "/token")?
+            }
+        };
+        // First, so that it takes no seat beside the member it becomes.
+        records::end(ctx, &mut invitation, InvitationState::Accepted)?;
+        let mut joined = Vec::with_capacity(invitation.grants.len());
+        for grant in invitation.grants {
+            match invitation.kind {
+                InvitationKind::Owner => records::make_owner(ctx, &grant.account, &user)?,
+                InvitationKind::Member => join(ctx, &grant, &user)?,
+            }
+            joined.push(grant.account);
+        }
+        Ok(InvitationAccepted { invitation: invitation.id, user: user.id, created, accounts: joined })
+    }
+}
+
+/// Makes the member that was invited. What the offer leaves open, or names in vain by now, is as for any new member.
+fn join(ctx: &mut Ctx<'_>, grant: &AccountGrant, user: &model::User) -> Result<(), Error> {
+    let role = match ctx.policies(Some(&grant.account))?.role_scope {
+        RoleScope::Package => None,
+        RoleScope::Membership | RoleScope::User => match &grant.role {
+            Some(role) => Some(role.clone()),
+            None => accounts::load(ctx, &grant.account, "/token")?.default_role,
+        },
+    };
+    let group = match &grant.group {
+        Some(group) if ctx.tx.has(&keys::group(&grant.account, group))? => Some(group.clone()),
+        _ => None,
+    };
+    members::create(ctx, &grant.account, user, members::Place { role, owner: false, group }).map_err(|error| error.at("/token"))?;
+    Ok(())
+}
+
+impl Operation for ReportDelivery {
+    const NAME: &'static str = "invitations.report_delivery";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::System;
+    type Answer = Invitation;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Invitation, Error> {
+        let mut invitation = records::load(ctx, &self.invitation)?;
+        invitation.delivery = Some(Delivery { outcome: self.outcome, note: self.note });
+        records::save(ctx, &mut invitation)?;
+        shown(ctx, invitation)
+    }
+}

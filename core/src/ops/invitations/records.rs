@@ -1,0 +1,335 @@
+//! The records of invitations: how they are kept, listed and ended, whoever asks for it.
+
+use crate::engine::view::account_line;
+use crate::engine::{Ctx, keys, people};
+use crate::error::{Code, Error};
+use crate::model::{AccountGrant, Email, Id, Invitation, InvitationKind, InvitationState, Name, OutboxKind, OutboxMessage, User};
+use crate::ops::{accounts, members, roles};
+use crate::rules::invitation::{InvitationStatus, expires_at_ms, status};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Reads an invitation inside an operation.
+pub(super) fn load(ctx: &mut Ctx<'_>, id: &Id) -> Result<Invitation, Error> {
+    ctx.tx.get(&keys::invitation(id))?.ok_or_else(|| Error::not_found("invitation", id.as_str()).at("/invitation"))
+}
+
+/// Writes an invitation that was changed.
+pub(super) fn save(ctx: &mut Ctx<'_>, invitation: &mut Invitation) -> Result<(), Error> {
+    invitation.rev += 1;
+    invitation.updated_at_ms = ctx.now_ms;
+    ctx.tx.put(keys::invitation(&invitation.id), invitation)
+}
+
+/// The accounts that are offered and all above them, each once.
+pub(super) fn lines_of(ctx: &mut Ctx<'_>, grants: &[AccountGrant]) -> Result<Vec<Id>, Error> {
+    let mut all = BTreeSet::new();
+    for grant in grants {
+        all.extend(account_line(&mut ctx.tx, &grant.account)?.into_iter().map(|account| account.id));
+    }
+    Ok(all.into_iter().collect())
+}
+
+/// The top of the tree that an account is in.
+pub(super) fn team_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<Id, Error> {
+    Ok(account_line(&mut ctx.tx, account)?.pop().map_or_else(|| account.clone(), |top| top.id))
+}
+
+/// Puts an invitation into the lists of its accounts, or takes it out of them.
+pub(super) fn list(ctx: &mut Ctx<'_>, invitation: &Invitation, listed: bool) {
+    let newest = keys::sortable(u64::MAX - invitation.created_at_ms);
+    let email = keys::orderable(invitation.email.key());
+    let own = invitation.grants.iter().map(|grant| (&grant.account, ["newest", "email"]));
+    let below = invitation.counted_in.iter().map(|account| (account, ["below_newest", "below_email"]));
+    for (account, [by_time, by_email]) in own.chain(below) {
+        for key in
+            [keys::account_invitation(account, by_time, &newest, &invitation.id), keys::account_invitation(account, by_email, &email, &invitation.id)]
+        {
+            if listed {
+                ctx.tx.mark(key);
+            } else {
+                ctx.tx.delete(key);
+            }
+        }
+    }
+}
+
+/// An open invitation takes a seat, uses its roles, and is the one of its address in the team; it does so until it is ended,
+/// also after it expired, but that the seat is free from then on.
+pub(super) fn hold(ctx: &mut Ctx<'_>, invitation: &Invitation, held: bool) -> Result<(), Error> {
+    for account in &invitation.counted_in {
+        let key = keys::open_invitation(account, expires_at_ms(invitation), &invitation.id);
+        if held {
+            ctx.tx.mark(key);
+        } else {
+            ctx.tx.delete(key);
+        }
+    }
+    for role in invitation.grants.iter().filter_map(|grant| grant.role.as_ref()) {
+        roles::mark_use(ctx, role, "invitation", &[invitation.id.as_str()], held);
+    }
+    // The owner of an account to be may be invited to other accounts of the team as well.
+    if invitation.kind == InvitationKind::Member {
+        let key = keys::invited(&invitation.team, invitation.email.key());
+        if held {
+            ctx.tx.put(key, &invitation.id)?;
+        } else {
+            ctx.tx.delete(key);
+        }
+    }
+    Ok(())
+}
+
+/// What a new invitation says.
+pub(super) struct Offer {
+    pub(super) kind: InvitationKind,
+    pub(super) team: Id,
+    pub(super) email: Email,
+    pub(super) first_name: Option<Name>,
+    pub(super) last_name: Option<Name>,
+    pub(super) grants: Vec<AccountGrant>,
+    pub(super) counted_in: Vec<Id>,
+    pub(super) life_ms: u64,
+}
+
+/// Makes an invitation and tells the host to send it. That there is a seat for it was seen before.
+pub(super) fn open(ctx: &mut Ctx<'_>, offer: Offer) -> Result<Invitation, Error> {
+    let invitation = Invitation {
+        id: ctx.new_id(None, keys::INVITATION, keys::invitation, "invitation")?,
+        kind: offer.kind,
+        team: offer.team,
+        email: offer.email,
+        first_name: offer.first_name,
+        last_name: offer.last_name,
+        grants: offer.grants,
+        counted_in: offer.counted_in,
+        invited_by: ctx.actor.label(),
+        generation: 1,
+        sent_at_ms: ctx.now_ms,
+        life_ms: offer.life_ms,
+        state: InvitationState::Open,
+        delivery: None,
+        rev: 1,
+        created_at_ms: ctx.now_ms,
+        updated_at_ms: ctx.now_ms,
+    };
+    ctx.tx.put(keys::invitation(&invitation.id), &invitation)?;
+    list(ctx, &invitation, true);
+    hold(ctx, &invitation, true)?;
+    send(ctx, &invitation)?;
+    Ok(invitation)
+}
+
+/// Asks the host to send the link of an invitation (R-INV-2).
+pub(super) fn send(ctx: &mut Ctx<'_>, invitation: &Invitation) -> Result<(), Error> {
+    let message = OutboxMessage {
+        kind: match invitation.kind {
+            InvitationKind::Member => OutboxKind::Invitation,
+            InvitationKind::Owner => OutboxKind::OwnerVerification,
+        },
+        account: match invitation.kind {
+            InvitationKind::Member => None,
+            InvitationKind::Owner => invitation.grants.first().map(|grant| grant.account.clone()),
+        },
+        user: None,
+        to: Some(invitation.email.clone()),
+        accounts: invitation.grants.iter().map(|grant| grant.account.clone()).collect(),
+        token_of: Some((invitation.id.clone(), invitation.generation)),
+        at_ms: ctx.now_ms,
+    };
+    ctx.tell_host(&message)
+}
+
+/// Ends an open invitation.
+pub(super) fn end(ctx: &mut Ctx<'_>, invitation: &mut Invitation, state: InvitationState) -> Result<(), Error> {
+    hold(ctx, invitation, false)?;
+    invitation.state = state;
+    save(ctx, invitation)
+}
+
+/// The open invitation of an address to a team, expired or not.
+pub(super) fn of_address(ctx: &mut Ctx<'_>, team: &Id, email: &Email) -> Result<Option<Invitation>, Error> {
+    let Some(id) = ctx.tx.get::<Id>(&keys::invited(team, email.key()))? else { return Ok(None) };
+    ctx.tx.get(&keys::invitation(&id))
+}
+
+/// The seats that are left in some accounts, counted once for many invitations (R-INV-9).
+pub(super) struct Seats(BTreeMap<Id, u64>);
+
+impl Seats {
+    pub(super) fn left_in(ctx: &mut Ctx<'_>, accounts: &[Id]) -> Result<Seats, Error> {
+        let mut left = BTreeMap::new();
+        for account in accounts {
+            let seats = members::seats(ctx, account)?.ceiling();
+            if seats < u64::MAX {
+                let users = people::count(ctx, &keys::tally(account, "users"))?;
+                let taken = users.saturating_add(members::open_invitations(ctx, account, seats)?);
+                left.insert(account.clone(), seats.saturating_sub(taken));
+            }
+        }
+        Ok(Seats(left))
+    }
+
+    /// Takes one in each account, or none where there is an account without.
+    pub(super) fn take(&mut self) -> Result<(), Error> {
+        if let Some((account, _)) = self.0.iter().find(|(_, left)| **left == 0) {
+            return Err(Error::new(Code::SeatsExhausted, format!("all seats of `{account}` are taken")).with("account", account.as_str()));
+        }
+        self.0.values_mut().for_each(|left| *left -= 1);
+        Ok(())
+    }
+}
+
+/// Invites the owner of an account that waits for one; an earlier verification of the account is superseded (R-TEA-4).
+///
+/// The caller makes the account: pending, without an owner. Answers the invitation.
+pub(crate) fn invite_owner(ctx: &mut Ctx<'_>, account: &Id, email: Email) -> Result<Id, Error> {
+    for mut earlier in of_account(ctx, account)? {
+        if earlier.kind == InvitationKind::Owner && earlier.state == InvitationState::Open {
+            end(ctx, &mut earlier, InvitationState::Superseded)?;
+        }
+    }
+    let user = ctx.tx.get::<Id>(&keys::email(email.key()))?;
+    members::check_seats(ctx, account, user.as_ref())?;
+    let grants = vec![AccountGrant { account: account.clone(), role: None, group: None }];
+    let offer = Offer {
+        kind: InvitationKind::Owner,
+        team: team_of(ctx, account)?,
+        email,
+        first_name: None,
+        last_name: None,
+        counted_in: lines_of(ctx, &grants)?,
+        grants,
+        life_ms: ctx.policies(Some(account))?.verification_life_ms.get(),
+    };
+    Ok(open(ctx, offer)?.id)
+}
+
+/// A user has become a member of an account: what their address was offered in that team is settled.
+pub(crate) fn settle(ctx: &mut Ctx<'_>, account: &Id, user: &User) -> Result<(), Error> {
+    let team = team_of(ctx, account)?;
+    match of_address(ctx, &team, &user.email)? {
+        Some(mut invitation) => end(ctx, &mut invitation, InvitationState::Superseded),
+        None => Ok(()),
+    }
+}
+
+/// All invitations to an account.
+fn of_account(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<Invitation>, Error> {
+    let (from, until) = keys::below(keys::ACCOUNT_INVITATION, &[account.as_str(), "newest"]);
+    let mut found = Vec::new();
+    for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
+        if let Some(id) = keys::last_id(&key) {
+            found.extend(ctx.tx.get::<Invitation>(&keys::invitation(&id))?);
+        }
+    }
+    Ok(found)
+}
+
+/// Offers other accounts, or the same ones otherwise; nothing else of the invitation changes. Not saved here.
+pub(super) fn offer(ctx: &mut Ctx<'_>, invitation: &mut Invitation, grants: Vec<AccountGrant>) -> Result<(), Error> {
+    let is_open = invitation.state == InvitationState::Open;
+    list(ctx, invitation, false);
+    if is_open {
+        hold(ctx, invitation, false)?;
+    }
+    invitation.grants = grants;
+    if let Some(first) = invitation.grants.first() {
+        invitation.team = team_of(ctx, &first.account.clone())?;
+    }
+    invitation.counted_in = lines_of(ctx, &invitation.grants)?;
+    list(ctx, invitation, true);
+    if is_open {
+        hold(ctx, invitation, true)?;
+    }
+    Ok(())
+}
+
+/// An account is deleted: it is offered no longer, and an invitation to nothing else goes with it (R-ACC-3).
+///
+/// What remains of such an invitation is that its link says `invitation_deleted`.
+pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
+    for mut invitation in of_account(ctx, account)? {
+        let left: Vec<AccountGrant> = invitation.grants.iter().filter(|grant| grant.account != *account).cloned().collect();
+        if !left.is_empty() {
+            offer(ctx, &mut invitation, left)?;
+            save(ctx, &mut invitation)?;
+            continue;
+        }
+        list(ctx, &invitation, false);
+        if invitation.state == InvitationState::Open {
+            hold(ctx, &invitation, false)?;
+        }
+        ctx.tx.delete(keys::invitation(&invitation.id));
+        ctx.tx.put(keys::tombstone(keys::INVITATION, &invitation.id), &invitation.generation)?;
+    }
+    Ok(())
+}
+
+/// Accounts have left their team, with all below them: the invitations to them go along. One that also offers accounts
+/// that stayed offers those alone from now on. A role of an account that is no longer above gives way to the default role.
+pub(crate) fn follow(ctx: &mut Ctx<'_>, accounts: &[Id]) -> Result<(), Error> {
+    for account in accounts {
+        for mut invitation in of_account(ctx, account)? {
+            let (gone, stayed): (Vec<_>, Vec<_>) = invitation.grants.clone().into_iter().partition(|grant| accounts.contains(&grant.account));
+            let mut grants = if stayed.is_empty() { gone } else { stayed };
+            for grant in &mut grants {
+                // A role of an account that is no longer above.
+                if let Some(role) = &grant.role
+                    && roles::load_for(ctx, role, &grant.account, "/account").is_err()
+                {
+                    grant.role = None;
+                }
+            }
+            offer(ctx, &mut invitation, grants)?;
+            save(ctx, &mut invitation)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes whoever has the address the owner of an account that waits for one (R-TEA-4).
+pub(super) fn make_owner(ctx: &mut Ctx<'_>, account: &Id, user: &User) -> Result<(), Error> {
+    match ctx.tx.get::<crate::model::Member>(&keys::member(account, &user.id))? {
+        None => {
+            members::create(ctx, account, user, members::Place { role: None, owner: true, group: None })?;
+        }
+        Some(mut member) => {
+            members::refuse_shared_owner(ctx, account, &user.id, true)?;
+            if let Some(role) = member.role.take() {
+                roles::mark_use(ctx, &role, "member", &[account.as_str(), user.id.as_str()], false);
+            }
+            member.owner = true;
+            member.administrator = false;
+            members::regroup(ctx, &mut member, None)?;
+            member.rev += 1;
+            member.updated_at_ms = ctx.now_ms;
+            ctx.tx.put(keys::member(account, &user.id), &member)?;
+            members::touch(ctx, account)?;
+        }
+    }
+    let mut record = accounts::load(ctx, account, "/token")?;
+    record.owner = Some(user.id.clone());
+    record.lifecycle = match record.lifecycle {
+        crate::model::Lifecycle::Closed { at_ms, .. } => crate::model::Lifecycle::Closed { at_ms, was_pending: false },
+        _ => crate::model::Lifecycle::Active,
+    };
+    accounts::save(ctx, record)
+}
+
+/// The refusal of a link whose invitation is worth nothing any more (R-INV-6).
+pub(super) fn refuse_dead(ctx: &Ctx<'_>, invitation: &Invitation, field: &str) -> Result<(), Error> {
+    match status(invitation, ctx.now_ms).refusal() {
+        None => Ok(()),
+        Some(code) => Err(Error::new(code, sentence(status(invitation, ctx.now_ms))).at(field)),
+    }
+}
+
+fn sentence(status: InvitationStatus) -> &'static str {
+    match status {
+        InvitationStatus::Pending => "the invitation can be accepted",
+        InvitationStatus::Expired => "the invitation has expired; ask for a new one",
+        InvitationStatus::Accepted => "the invitation was accepted already",
+        InvitationStatus::Deleted => "the invitation was deleted; ask for a new one",
+        InvitationStatus::Superseded => "a newer invitation took the place of this one",
+    }
+}

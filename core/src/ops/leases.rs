@@ -1,0 +1,302 @@
+//! Edit leases: one person at a time edits a resource (R-RES-3).
+
+use super::resources::{EDIT, Kind, Need, acting, look, require};
+use super::{Access, Effect, Operation};
+use crate::engine::{Ctx, keys};
+use crate::error::{Code, Error};
+use crate::model::{self, Actor, Count, Id, Resource};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+const SHORTEST_MS: u64 = 5_000;
+const LONGEST_MS: u64 = 3_600_000;
+/// From how many people a lease remembers to have been taken over.
+const MOST_TAKEN_FROM: usize = 16;
+
+/// Begins to edit a resource. Somebody else who does so already is named in `lease_held` (R-RES-3).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Acquire {
+    /// The account.
+    pub account: Id,
+    /// The kind of the resource.
+    pub kind: Id,
+    /// The resource.
+    pub id: Id,
+    /// How long the lease lives unless it is renewed, in milliseconds (5,000 to 3,600,000).
+    pub life_ms: Count,
+    /// Who edits; the acting user when absent. The host names somebody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+}
+
+/// Goes on editing. After the lease has ended, or was taken over, it is `lease_lost` (R-RES-3).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Renew {
+    /// The account.
+    pub account: Id,
+    /// The kind of the resource.
+    pub kind: Id,
+    /// The resource.
+    pub id: Id,
+    /// How long the lease lives from now on, in milliseconds (5,000 to 3,600,000).
+    pub life_ms: Count,
+    /// Who edits; the acting user when absent. The host names somebody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+}
+
+/// Stops editing (R-RES-3).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    /// The account.
+    pub account: Id,
+    /// The kind of the resource.
+    pub kind: Id,
+    /// The resource.
+    pub id: Id,
+    /// Who edited; the acting user when absent. When the host names nobody, whoever it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+}
+
+/// Takes the lease from whoever has it: owner and administrators, and who may edit everything of the kind (R-RES-3).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TakeOver {
+    /// The account.
+    pub account: Id,
+    /// The kind of the resource.
+    pub kind: Id,
+    /// The resource.
+    pub id: Id,
+    /// How long the lease lives unless it is renewed, in milliseconds (5,000 to 3,600,000).
+    pub life_ms: Count,
+    /// Who edits from now on; the acting user when absent. The host names somebody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+}
+
+/// Says who edits a resource now (R-RES-3).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Get {
+    /// The account.
+    pub account: Id,
+    /// The kind of the resource.
+    pub kind: Id,
+    /// The resource.
+    pub id: Id,
+}
+
+/// Who edits a resource now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LeaseState {
+    /// The account.
+    pub account: Id,
+    /// The kind of the resource.
+    pub kind: Id,
+    /// The resource.
+    pub id: Id,
+    /// The lease; absent when nobody edits it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease: Option<EditLease>,
+}
+
+/// A lease: one person edits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EditLease {
+    /// Who.
+    pub user: Id,
+    /// Since when, in unix milliseconds.
+    pub since_ms: u64,
+    /// When it ends unless it is renewed, in unix milliseconds.
+    pub expires_at_ms: u64,
+}
+
+/// The lease that counts now: none where it has run out, or its holder may edit the resource no longer.
+fn current(ctx: &mut Ctx<'_>, kind: &Kind, resource: &Resource) -> Result<Option<model::Lease>, Error> {
+    let key = keys::lease(&resource.account, &resource.kind, &resource.id);
+    let Some(lease) = ctx.tx.get::<model::Lease>(&key)?.filter(|lease| ctx.now_ms < lease.expires_at_ms) else { return Ok(None) };
+    match require(ctx, &lease.user, kind, resource, EDIT, Need::Any) {
+        Ok(()) => Ok(Some(lease)),
+        Err(error) if error.code() == Code::PermissionDenied => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Refuses while another than `user` edits the resource.
+pub(crate) fn refuse_beside(ctx: &mut Ctx<'_>, kind: &Kind, resource: &Resource, user: Option<&Id>) -> Result<(), Error> {
+    match current(ctx, kind, resource)? {
+        Some(lease) if Some(&lease.user) != user => Err(refusal(&lease, user)),
+        _ => Ok(()),
+    }
+}
+
+/// What somebody is told while another has the lease: they lost it to them, or never had it.
+fn refusal(lease: &model::Lease, user: Option<&Id>) -> Error {
+    let lost = user.is_some_and(|user| lease.taken_from.contains(user));
+    let error = if lost {
+        Error::new(Code::LeaseLost, format!("`{}` took the lease over", lease.user))
+    } else {
+        Error::new(Code::LeaseHeld, format!("`{}` edits this", lease.user)).with("retry_at_ms", lease.expires_at_ms)
+    };
+    error.with("user", lease.user.as_str()).with("expires_at_ms", lease.expires_at_ms)
+}
+
+fn check_life(life_ms: Count) -> Result<u64, Error> {
+    if (SHORTEST_MS..=LONGEST_MS).contains(&life_ms.get()) {
+        return Ok(life_ms.get());
+    }
+    Err(Error::invalid("/life_ms", format!("a lease lives {SHORTEST_MS} to {LONGEST_MS} milliseconds")))
+}
+
+fn state(resource: &Resource, lease: Option<model::Lease>) -> LeaseState {
+    LeaseState {
+        account: resource.account.clone(),
+        kind: resource.kind.clone(),
+        id: resource.id.clone(),
+        lease: lease.map(|lease| EditLease { user: lease.user, since_ms: lease.since_ms, expires_at_ms: lease.expires_at_ms }),
+    }
+}
+
+fn grant(ctx: &mut Ctx<'_>, resource: &Resource, lease: model::Lease) -> Result<LeaseState, Error> {
+    ctx.tx.put(keys::lease(&resource.account, &resource.kind, &resource.id), &lease)?;
+    Ok(state(resource, Some(lease)))
+}
+
+/// A resource, and who edits it: somebody who may.
+fn open(ctx: &mut Ctx<'_>, account: &Id, kind: Id, id: &Id, user: Option<Id>) -> Result<(Kind, Resource, Id), Error> {
+    let (kind, resource) = look(ctx, account, kind, id)?;
+    let user = acting(ctx, user)?.ok_or_else(|| Error::invalid("/user", "say which `user` edits"))?;
+    require(ctx, &user, &kind, &resource, EDIT, Need::Any)?;
+    Ok((kind, resource, user))
+}
+
+impl Operation for Acquire {
+    const NAME: &'static str = "leases.acquire";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Rule("users who may edit the resource");
+    type Answer = LeaseState;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<LeaseState, Error> {
+        let life_ms = check_life(self.life_ms)?;
+        let (kind, resource, user) = open(ctx, &self.account, self.kind, &self.id, self.user)?;
+        let (since_ms, taken_from) = match current(ctx, &kind, &resource)? {
+            Some(lease) if lease.user != user => return Err(refusal(&lease, None)),
+            Some(lease) => (lease.since_ms, lease.taken_from),
+            None => (ctx.now_ms, Vec::new()),
+        };
+        let expires_at_ms = ctx.now_ms.saturating_add(life_ms);
+        grant(ctx, &resource, model::Lease { user, since_ms, expires_at_ms, taken_from })
+    }
+}
+
+/// The lease of this user, who may have lost it.
+fn own(ctx: &mut Ctx<'_>, kind: &Kind, resource: &Resource, user: &Id) -> Result<model::Lease, Error> {
+    match current(ctx, kind, resource)? {
+        Some(lease) if lease.user == *user => Ok(lease),
+        Some(lease) => Err(Error::new(Code::LeaseLost, format!("`{}` has the lease now", lease.user))
+            .with("user", lease.user.as_str())
+            .with("expires_at_ms", lease.expires_at_ms)),
+        None => Err(Error::new(Code::LeaseLost, "the lease has ended")),
+    }
+}
+
+impl Operation for Renew {
+    const NAME: &'static str = "leases.renew";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Rule("the user who has the lease");
+    type Answer = LeaseState;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<LeaseState, Error> {
+        let life_ms = check_life(self.life_ms)?;
+        let (kind, resource, user) = open(ctx, &self.account, self.kind, &self.id, self.user)?;
+        let lease = own(ctx, &kind, &resource, &user)?;
+        let expires_at_ms = ctx.now_ms.saturating_add(life_ms);
+        grant(ctx, &resource, model::Lease { expires_at_ms, ..lease })
+    }
+}
+
+impl Operation for Release {
+    const NAME: &'static str = "leases.release";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Rule("the user who has the lease");
+    type Answer = LeaseState;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<LeaseState, Error> {
+        let (kind, resource) = look(ctx, &self.account, self.kind, &self.id)?;
+        if let Some(user) = acting(ctx, self.user)? {
+            own(ctx, &kind, &resource, &user)?;
+        }
+        ctx.tx.delete(keys::lease(&resource.account, &resource.kind, &resource.id));
+        Ok(state(&resource, None))
+    }
+}
+
+impl Operation for TakeOver {
+    const NAME: &'static str = "leases.take_over";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Rule("owner and administrators, and users who may edit all resources of the kind");
+    type Answer = LeaseState;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<LeaseState, Error> {
+        let life_ms = check_life(self.life_ms)?;
+        let (kind, resource, user) = open(ctx, &self.account, self.kind, &self.id, self.user)?;
+        if let Actor::User { .. } = ctx.actor {
+            let member = ctx.tx.get::<model::Member>(&keys::member(&self.account, &user))?;
+            if !member.is_some_and(|member| member.owner || member.administrator) {
+                require(ctx, &user, &kind, &resource, EDIT, Need::All)?;
+            }
+        }
+        let expires_at_ms = ctx.now_ms.saturating_add(life_ms);
+        let mut lease = model::Lease { user, since_ms: ctx.now_ms, expires_at_ms, taken_from: Vec::new() };
+        if let Some(before) = current(ctx, &kind, &resource)? {
+            lease.taken_from = before.taken_from;
+            if before.user == lease.user {
+                lease.since_ms = before.since_ms;
+            } else {
+                lease.taken_from.push(before.user);
+            }
+            lease.taken_from.retain(|other| *other != lease.user);
+            let forgotten = lease.taken_from.len().saturating_sub(MOST_TAKEN_FROM);
+            lease.taken_from.drain(..forgotten);
+        }
+        grant(ctx, &resource, lease)
+    }
+}
+
+impl Operation for Get {
+    const NAME: &'static str = "leases.get";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::Rule("users who see the resource, and operators with clients.view_all");
+    type Answer = LeaseState;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<LeaseState, Error> {
+        let (kind, resource) = look(ctx, &self.account, self.kind, &self.id)?;
+        let lease = current(ctx, &kind, &resource)?;
+        Ok(state(&resource, lease))
+    }
+}

@@ -1,0 +1,64 @@
+//! Links that users are sent: to confirm a new address, or to set a new password. Each is used once, within its time, and a
+//! newer one of its kind takes its place (R-SES-4).
+
+use crate::engine::{Ctx, Token, keys};
+use crate::error::{Code, Error};
+use crate::model::{Count, Email, Id, Link, LinkKind, Name};
+
+const fn name(kind: LinkKind) -> &'static str {
+    match kind {
+        LinkKind::EmailChange => "email_change",
+        LinkKind::PasswordReset => "password_reset",
+    }
+}
+
+/// Writes a new link for a user; the one of this kind that they had is dead from now on.
+pub(crate) fn create(ctx: &mut Ctx<'_>, kind: LinkKind, user: &Id, email: Email, life_ms: Count) -> Result<Link, Error> {
+    end(ctx, user, kind)?;
+    let id = ctx.new_id(None, keys::LINK, keys::link, "link")?;
+    let expires_at_ms = Count::new(ctx.now_ms.saturating_add(life_ms.get()).min(Count::MAX)).unwrap_or_default();
+    let link = Link { id, kind, user: user.clone(), email, generation: 1, expires_at_ms };
+    ctx.tx.put(keys::link(&link.id), &link)?;
+    ctx.tx.put(keys::user_link(user, name(kind)), &link.id)?;
+    Ok(link)
+}
+
+/// The link of a kind that a user was sent last, while it can be used.
+pub(crate) fn open(ctx: &mut Ctx<'_>, user: &Id, kind: LinkKind) -> Result<Option<Link>, Error> {
+    let Some(id) = ctx.tx.get::<Id>(&keys::user_link(user, name(kind)))? else { return Ok(None) };
+    let link = ctx.tx.get::<Link>(&keys::link(&id))?;
+    Ok(link.filter(|link| ctx.now_ms < link.expires_at_ms.get()))
+}
+
+/// The link of a kind that a user has is dead from now on.
+pub(crate) fn end(ctx: &mut Ctx<'_>, user: &Id, kind: LinkKind) -> Result<(), Error> {
+    let key = keys::user_link(user, name(kind));
+    if let Some(id) = ctx.tx.get::<Id>(&key)? {
+        ctx.tx.delete(keys::link(&id));
+        ctx.tx.delete(key);
+    }
+    Ok(())
+}
+
+/// Every link of a user is dead from now on.
+pub(crate) fn end_all(ctx: &mut Ctx<'_>, user: &Id) -> Result<(), Error> {
+    end(ctx, user, LinkKind::EmailChange)?;
+    end(ctx, user, LinkKind::PasswordReset)
+}
+
+/// Uses a link up. Unknown, wrong, used and replaced ones are answered alike: nobody learns which there were.
+pub(crate) fn take(ctx: &mut Ctx<'_>, token: &Name, kind: LinkKind) -> Result<Link, Error> {
+    let invalid = || Error::new(Code::LinkInvalid, "the link is not valid, was used, or was replaced by a newer one").at("/token");
+    let token = Token::parse(token.as_str()).ok_or_else(invalid)?;
+    let link = ctx.tx.get::<Link>(&keys::link(&token.id))?.filter(|link| link.kind == kind).ok_or_else(invalid)?;
+    if !ctx.engine.tokens.fits(&token, link.generation)? {
+        return Err(invalid());
+    }
+    if ctx.now_ms >= link.expires_at_ms.get() {
+        return Err(Error::new(Code::LinkExpired, format!("the link could be used until {}", link.expires_at_ms.get()))
+            .at("/token")
+            .with("expired_at_ms", link.expires_at_ms.get()));
+    }
+    end(ctx, &link.user, kind)?;
+    Ok(link)
+}

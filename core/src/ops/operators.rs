@@ -1,0 +1,306 @@
+//! Operators: the platform's staff, users with a role on the platform itself and in no account (R-PLT-2).
+
+use super::{Access, Effect, Operation, check_rev, page, roles, users};
+use crate::engine::view::role_with_includes;
+use crate::engine::{Ctx, keys};
+use crate::error::{Code, Error};
+use crate::model::{self, Actor, Count, Email, Id, Name};
+use crate::rules::role::{Powers, role_powers};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What an operator needs to manage the others.
+const MANAGE: &str = "operators.manage";
+
+/// Makes an operator: of an existing user who is in no account, by id, or of a new one by e-mail address (R-PLT-2).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Add {
+    /// The existing user, or the id that the new one gets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+    /// The e-mail address of a new user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<Email>,
+    /// First name of a new user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<Name>,
+    /// Last name of a new user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<Name>,
+    /// The role: one of the platform, allowing no more to operators than whoever gives it holds (R-ROL-7).
+    pub role: Id,
+}
+
+/// Reads an operator.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Get {
+    /// The user.
+    pub user: Id,
+}
+
+/// Lists the operators by user id, a page at a time.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// Go on after this user: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Id>,
+    /// At most this many (1 to 500, 50 when absent).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Count>,
+}
+
+/// Gives an operator another role; nobody gives more than they hold, changes one who can do more, or themselves (R-ROL-7).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetRole {
+    /// The user.
+    pub user: Id,
+    /// The new role.
+    pub role: Id,
+    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rev: Option<Count>,
+}
+
+/// Disables an operator: they can do nothing any more. Nobody disables themselves.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Disable {
+    /// The user.
+    pub user: Id,
+}
+
+/// Enables an operator who was disabled.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Enable {
+    /// The user.
+    pub user: Id,
+}
+
+/// Removes an operator, and with that the user. Nobody removes themselves.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Remove {
+    /// The user.
+    pub user: Id,
+}
+
+/// An operator of the platform.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Operator {
+    /// The user.
+    pub user: Id,
+    /// Their e-mail address, as typed.
+    pub email: String,
+    /// First name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<Name>,
+    /// Last name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<Name>,
+    /// The role.
+    pub role: Id,
+    /// Whether they, or the user as a whole, are disabled.
+    pub disabled: bool,
+    /// Raised by every change.
+    pub rev: u64,
+    /// When it was made, in unix milliseconds.
+    pub created_at_ms: u64,
+    /// When it was last changed, in unix milliseconds.
+    pub updated_at_ms: u64,
+}
+
+/// A page of operators.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OperatorList {
+    /// The operators.
+    pub operators: Vec<Operator>,
+    /// Where to go on; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Id>,
+}
+
+/// An operator who was removed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OperatorRemoved {
+    /// The user, who is gone.
+    pub user: Id,
+}
+
+fn load(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::Operator, Error> {
+    ctx.tx.get(&keys::operator(user))?.ok_or_else(|| Error::not_found("operator", user.as_str()).at("/user"))
+}
+
+fn save(ctx: &mut Ctx<'_>, mut operator: model::Operator) -> Result<Operator, Error> {
+    operator.rev += 1;
+    operator.updated_at_ms = ctx.now_ms;
+    ctx.tx.put(keys::operator(&operator.user), &operator)?;
+    shown(ctx, operator)
+}
+
+fn shown(ctx: &mut Ctx<'_>, operator: model::Operator) -> Result<Operator, Error> {
+    let user = users::load(ctx, &operator.user, "/user")?;
+    Ok(Operator {
+        user: operator.user,
+        email: user.email.as_typed().to_owned(),
+        first_name: user.profile.first_name,
+        last_name: user.profile.last_name,
+        role: operator.role,
+        disabled: operator.disabled || user.disabled,
+        rev: operator.rev,
+        created_at_ms: operator.created_at_ms,
+        updated_at_ms: operator.updated_at_ms,
+    })
+}
+
+/// What a role lets an operator do.
+fn powers_of(ctx: &mut Ctx<'_>, role: &Id) -> Result<Powers, Error> {
+    let tree = ctx.tree();
+    Ok(role_powers(&tree, &role_with_includes(&mut ctx.tx, role)?).within_platform(&tree))
+}
+
+/// No operator gives a role that lets others do more than they can, or changes who has such a role (R-ROL-7).
+fn refuse_beyond_own(ctx: &mut Ctx<'_>, role: &Id, message: String, field: &str) -> Result<(), Error> {
+    let Actor::Operator { .. } = ctx.actor else { return Ok(()) };
+    let held = ctx.operator_powers()?;
+    let wanted = powers_of(ctx, role)?;
+    roles::refuse_beyond(&ctx.tree(), &wanted, &held, message, field)
+}
+
+fn refuse_giving(ctx: &mut Ctx<'_>, role: &Id) -> Result<(), Error> {
+    roles::load_of_platform(ctx, role, "/role")?;
+    refuse_beyond_own(ctx, role, format!("the role `{role}` allows more than you hold"), "/role")
+}
+
+/// Reads an operator whom the actor may change: somebody else, who can do no more than they can.
+fn load_to_change(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::Operator, Error> {
+    let operator = load(ctx, user)?;
+    if ctx.actor.user() == Some(user) {
+        return Err(Error::new(Code::SelfForbidden, "another operator does this to you").at("/user"));
+    }
+    refuse_beyond_own(ctx, &operator.role, format!("`{user}` can do more than you"), "/user")?;
+    Ok(operator)
+}
+
+fn set_disabled(ctx: &mut Ctx<'_>, user: &Id, disabled: bool) -> Result<Operator, Error> {
+    let mut operator = load_to_change(ctx, user)?;
+    if operator.disabled == disabled {
+        return shown(ctx, operator);
+    }
+    operator.disabled = disabled;
+    save(ctx, operator)
+}
+
+impl Operation for Add {
+    const NAME: &'static str = "operators.add";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Operator(MANAGE);
+    type Answer = Operator;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Operator, Error> {
+        refuse_giving(ctx, &self.role)?;
+        let user = match (self.email, self.user) {
+            (Some(email), id) => users::create(ctx, id, email, self.first_name, self.last_name, "/email")?,
+            (None, Some(_)) if self.first_name.is_some() || self.last_name.is_some() => {
+                return Err(Error::invalid("/first_name", "names are given with the `email` of a new user only"));
+            }
+            (None, Some(id)) => users::load(ctx, &id, "/user")?,
+            (None, None) => return Err(Error::invalid("/user", "name an existing `user`, or the `email` of a new one")),
+        };
+        if ctx.tx.has(&keys::operator(&user.id))? {
+            return Err(Error::new(Code::IsOperator, format!("`{}` is an operator already", user.id)).at("/user"));
+        }
+        if !users::accounts_of(ctx, &user.id, 1)?.is_empty() {
+            return Err(Error::new(Code::IsMember, format!("`{}` is a member of an account", user.id)).at("/user"));
+        }
+        let operator =
+            model::Operator { user: user.id, role: self.role, disabled: false, rev: 1, created_at_ms: ctx.now_ms, updated_at_ms: ctx.now_ms };
+        roles::mark_use(ctx, &operator.role, "operator", &[operator.user.as_str()], true);
+        ctx.tx.put(keys::operator(&operator.user), &operator)?;
+        shown(ctx, operator)
+    }
+}
+
+impl Operation for Get {
+    const NAME: &'static str = "operators.get";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::Operator(MANAGE);
+    type Answer = Operator;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Operator, Error> {
+        let operator = load(ctx, &self.user)?;
+        shown(ctx, operator)
+    }
+}
+
+impl Operation for List {
+    const NAME: &'static str = "operators.list";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::Operator(MANAGE);
+    type Answer = OperatorList;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<OperatorList, Error> {
+        let (rows, next) = page::<model::Operator>(ctx, keys::below(keys::OPERATOR, &[]), self.after.as_ref(), self.limit)?;
+        let operators = rows.into_iter().map(|(_, operator)| shown(ctx, operator)).collect::<Result<_, _>>()?;
+        Ok(OperatorList { operators, next })
+    }
+}
+
+impl Operation for SetRole {
+    const NAME: &'static str = "operators.set_role";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Operator(MANAGE);
+    type Answer = Operator;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Operator, Error> {
+        let mut operator = load_to_change(ctx, &self.user)?;
+        check_rev(self.expected_rev, operator.rev)?;
+        refuse_giving(ctx, &self.role)?;
+        roles::mark_use(ctx, &operator.role, "operator", &[operator.user.as_str()], false);
+        roles::mark_use(ctx, &self.role, "operator", &[operator.user.as_str()], true);
+        operator.role = self.role;
+        save(ctx, operator)
+    }
+}
+
+impl Operation for Disable {
+    const NAME: &'static str = "operators.disable";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Operator(MANAGE);
+    type Answer = Operator;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Operator, Error> {
+        set_disabled(ctx, &self.user, true)
+    }
+}
+
+impl Operation for Enable {
+    const NAME: &'static str = "operators.enable";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Operator(MANAGE);
+    type Answer = Operator;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Operator, Error> {
+        set_disabled(ctx, &self.user, false)
+    }
+}
+
+impl Operation for Remove {
+    const NAME: &'static str = "operators.remove";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Operator(MANAGE);
+    type Answer = OperatorRemoved;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<OperatorRemoved, Error> {
+        let operator = load_to_change(ctx, &self.user)?;
+        roles::mark_use(ctx, &operator.role, "operator", &[operator.user.as_str()], false);
+        ctx.tx.delete(keys::operator(&operator.user));
+        let user = users::load(ctx, &operator.user, "/user")?;
+        users::erase(ctx, &user)?;
+        Ok(OperatorRemoved { user: self.user })
+    }
+}

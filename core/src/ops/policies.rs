@@ -1,0 +1,233 @@
+//! Policies: where platforms differ, for the platform and account by account (R-PLT-3).
+
+use super::{Access, Effect, Operation, accounts, members};
+use crate::engine::view::account_line;
+use crate::engine::{Ctx, keys};
+use crate::error::{Code, Error};
+use crate::model::{Actor, EffectivePolicies, Id, Name, Policies, PolicyRecord, Preset as NamedPreset};
+use crate::rules::policy::{PolicySource, check, effective, origin};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Shows which policies count for an account, or for the platform, and where each comes from (R-PLT-3).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Get {
+    /// The account; absent for the platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+}
+
+/// Sets single policies of an account, or of the platform. What is absent stays as it is.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Set {
+    /// The account; absent for the platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+    /// The policies to set.
+    pub policies: Policies,
+}
+
+/// Takes single policies away, so that what lies above counts again.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unset {
+    /// The account; absent for the platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+    /// The names of the policies, such as `seats`; at most 500.
+    pub names: Vec<Name>,
+}
+
+/// Gives an account, or the platform, a preset: a named set of policies. Single policies that are set beside it come before it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Preset {
+    /// The account; absent for the platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+    /// The preset; absent takes it away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<NamedPreset>,
+}
+
+/// The policies that count, and where they come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PolicyReport {
+    /// The account; absent for the platform.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+    /// The preset that this account, or the platform, has itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<NamedPreset>,
+    /// What is set one by one on this account, or on the platform, itself.
+    pub set: Policies,
+    /// What counts.
+    pub policies: EffectivePolicies,
+    /// Where each of them comes from, by name.
+    pub sources: Vec<PolicyOrigin>,
+}
+
+/// Where the value of a policy comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PolicyOrigin {
+    /// The policy.
+    pub policy: String,
+    /// What kind of place.
+    pub source: PolicySource,
+    /// The account whose setting or preset it is; absent for the platform and for the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+}
+
+/// Most names in one request.
+const MOST_NAMES: usize = 500;
+
+fn report(ctx: &mut Ctx<'_>, account: Option<Id>) -> Result<PolicyReport, Error> {
+    let mut carriers = Vec::new();
+    if let Some(id) = &account {
+        let line = account_line(&mut ctx.tx, id).map_err(|error| error.at("/account"))?;
+        carriers.extend(line.into_iter().map(|above| Some(above.id)));
+    }
+    carriers.push(None);
+    let mut records: Vec<PolicyRecord> = Vec::new();
+    for carrier in &carriers {
+        records.push(ctx.tx.get(&keys::policy(carrier.as_ref()))?.unwrap_or_default());
+    }
+    let levels: Vec<&PolicyRecord> = records.iter().collect();
+    let sources = Policies::NAMES.iter().map(|name| {
+        let found = origin(name, &levels).and_then(|(level, by_itself)| Some((carriers.get(level)?.clone(), by_itself)));
+        let (source, account) = match found {
+            None => (PolicySource::Default, None),
+            Some((carrier, false)) => (PolicySource::Preset, carrier),
+            Some((Some(carrier), true)) => (PolicySource::Account, Some(carrier)),
+            Some((None, true)) => (PolicySource::Platform, None),
+        };
+        PolicyOrigin { policy: (*name).to_owned(), source, account }
+    });
+    let sources = sources.collect();
+    let policies = effective(levels.iter().copied());
+    let own = records.into_iter().next().unwrap_or_default();
+    Ok(PolicyReport { account, preset: own.preset, set: own.set, policies, sources })
+}
+
+/// Users never: policies hold limits that they would lift, such as the seats.
+const CHANGE: Access = Access::Rule("operators: with `platform.policies` for the platform, with `clients.edit` for an account; users never");
+
+/// Changes what is set on one level; everyone below sees it at once.
+fn change(ctx: &mut Ctx<'_>, account: Option<Id>, how: impl FnOnce(&mut PolicyRecord) -> Result<(), Error>) -> Result<PolicyReport, Error> {
+    match ctx.actor {
+        Actor::System => {}
+        Actor::Operator { .. } => ctx.require_as_operator(if account.is_some() { "clients.edit" } else { "platform.policies" })?,
+        Actor::User { .. } => return Err(Error::new(Code::ActorNotAllowed, "policies are set by the platform")),
+    }
+    if let Some(id) = &account {
+        accounts::load(ctx, id, "/account")?;
+    }
+    let key = keys::policy(account.as_ref());
+    let mut record: PolicyRecord = ctx.tx.get(&key)?.unwrap_or_default();
+    how(&mut record)?;
+    if record == PolicyRecord::default() {
+        ctx.tx.delete(key);
+    } else {
+        ctx.tx.put(key, &record)?;
+    }
+    match &account {
+        Some(id) => members::touch(ctx, id)?,
+        None => ctx.tx.touch_everything(),
+    }
+    report(ctx, account)
+}
+
+impl Operation for Get {
+    const NAME: &'static str = "policies.get";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::Rule(
+        "of an account: users with `accounts.view` there, operators with `clients.view_all`; of the platform: operators with `platform.policies`",
+    );
+    type Answer = PolicyReport;
+
+    fn account(&self) -> Option<&Id> {
+        self.account.as_ref()
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<PolicyReport, Error> {
+        match (ctx.actor, &self.account) {
+            (Actor::System, _) => {}
+            (Actor::User { .. }, None) => return Err(Error::new(Code::ActorNotAllowed, "a user reads the policies of an account").at("/account")),
+            (Actor::Operator { .. }, None) => ctx.require_as_operator("platform.policies")?,
+            (_, Some(account)) => ctx.require(account, "accounts.view", "clients.view_all").map_err(at_account)?,
+        }
+        report(ctx, self.account)
+    }
+}
+
+fn at_account(error: Error) -> Error {
+    if error.code() == Code::NotFound { error.at("/account") } else { error }
+}
+
+impl Operation for Set {
+    const NAME: &'static str = "policies.set";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = CHANGE;
+    type Answer = PolicyReport;
+
+    fn account(&self) -> Option<&Id> {
+        self.account.as_ref()
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<PolicyReport, Error> {
+        let Set { account, policies } = self;
+        change(ctx, account, |record| {
+            check(&policies)?;
+            record.set = policies.or(&record.set);
+            Ok(())
+        })
+    }
+}
+
+impl Operation for Unset {
+    const NAME: &'static str = "policies.unset";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = CHANGE;
+    type Answer = PolicyReport;
+
+    fn account(&self) -> Option<&Id> {
+        self.account.as_ref()
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<PolicyReport, Error> {
+        let Unset { account, names } = self;
+        change(ctx, account, |record| {
+            if names.len() > MOST_NAMES {
+                return Err(Error::invalid("/names", format!("at most {MOST_NAMES} names, there are {}", names.len())));
+            }
+            for (at, name) in names.iter().enumerate() {
+                if !record.set.unset(name.as_str()) {
+                    return Err(Error::invalid(format!("/names/{at}"), format!("there is no policy `{name}`")));
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Operation for Preset {
+    const NAME: &'static str = "policies.preset";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = CHANGE;
+    type Answer = PolicyReport;
+
+    fn account(&self) -> Option<&Id> {
+        self.account.as_ref()
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<PolicyReport, Error> {
+        let Preset { account, preset } = self;
+        change(ctx, account, |record| {
+            record.preset = preset;
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,149 @@
+//! Whom the actor sees and whom they manage (R-TEA-3, R-INV-7, R-INV-10).
+
+use super::{accounts, users};
+use crate::engine::authority::{TEAM_PERMISSION, holds, paper_of};
+use crate::engine::view::account_line;
+use crate::engine::{Ctx, keys, people};
+use crate::error::{Code, Error};
+use crate::model::{self, Actor, Id};
+use crate::rules::role::Powers;
+
+/// The account that a user acts in; none for the host and operators.
+pub(crate) fn home(ctx: &Ctx<'_>) -> Option<Id> {
+    match ctx.actor {
+        Actor::User { account, .. } => Some(account.clone()),
+        Actor::System | Actor::Operator { .. } => None,
+    }
+}
+
+/// Whether the actor is this user.
+pub(crate) fn is_self(ctx: &Ctx<'_>, user: &Id) -> bool {
+    ctx.actor.user() == Some(user)
+}
+
+/// The account whose team the acting user manages: where they act, if they hold `accounts.team` there.
+pub(crate) fn managed(ctx: &mut Ctx<'_>) -> Result<Option<Id>, Error> {
+    let Some(home) = home(ctx) else { return Ok(None) };
+    let standing = ctx.standing(&home)?;
+    Ok(holds(ctx.engine, &standing, TEAM_PERMISSION).then_some(home))
+}
+
+/// The top account that a user acts in who manages its whole team: only there the users of a team are managed (R-TEA-3).
+pub(crate) fn parent(ctx: &mut Ctx<'_>) -> Result<Option<Id>, Error> {
+    let Some(managed) = managed(ctx)? else { return Ok(None) };
+    Ok(accounts::load(ctx, &managed, "/account")?.parent.is_none().then_some(managed))
+}
+
+/// As [`parent`], refused for who is none: in an account below nobody manages the team, whatever they hold there.
+pub(crate) fn require_parent(ctx: &mut Ctx<'_>) -> Result<Id, Error> {
+    match parent(ctx)? {
+        Some(top) => Ok(top),
+        None => Err(Error::new(Code::PermissionDenied, "the users of a team are managed in its top account, by who holds `accounts.team` there")
+            .with("missing", TEAM_PERMISSION)),
+    }
+}
+
+/// The top account of the team that an account is in.
+pub(crate) fn top_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<Id, Error> {
+    Ok(account_line(&mut ctx.tx, account)?.pop().map_or_else(|| account.clone(), |top| top.id))
+}
+
+/// Whether an account is another one, or lies below it.
+pub(crate) fn is_within(ctx: &mut Ctx<'_>, account: &Id, above: &Id) -> Result<bool, Error> {
+    Ok(account_line(&mut ctx.tx, account)?.iter().any(|one| one.id == *above))
+}
+
+/// The owners of the accounts above one that the actor does not see in it: an administrator manages an account without its
+/// parent (R-INV-10). Who manages the team from above is the parent.
+pub(crate) fn hidden_in(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<Id>, Error> {
+    let Actor::User { user, account: home, .. } = ctx.actor else { return Ok(Vec::new()) };
+    if home != account || ctx.standing(account)?.member.is_none() {
+        return Ok(Vec::new());
+    }
+    let above = account_line(&mut ctx.tx, account)?;
+    Ok(above.into_iter().skip(1).filter_map(|account| account.owner).filter(|owner| owner != user).collect())
+}
+
+/// Those accounts of a user in which the actor sees them: all to the host, to operators and to the user themself; to others
+/// the account that they act in, and those below it when they manage its team.
+pub(crate) fn accounts_seen(ctx: &mut Ctx<'_>, user: &Id, most: usize) -> Result<Vec<Id>, Error> {
+    let Some(home) = home(ctx).filter(|_| !is_self(ctx, user)) else { return users::accounts_of(ctx, user, most) };
+    if managed(ctx)?.is_none() {
+        let member = ctx.tx.has(&keys::member(&home, user))? && !hidden_in(ctx, &home)?.contains(user);
+        return Ok(if member { vec![home] } else { Vec::new() });
+    }
+    let mut seen = Vec::new();
+    for account in users::accounts_of(ctx, user, usize::MAX)? {
+        if seen.len() < most && is_within(ctx, &account, &home)? {
+            seen.push(account);
+        }
+    }
+    Ok(seen)
+}
+
+/// Whether the actor sees a user anywhere.
+pub(crate) fn sees(ctx: &mut Ctx<'_>, user: &Id) -> Result<bool, Error> {
+    if home(ctx).is_none() || is_self(ctx, user) {
+        return Ok(true);
+    }
+    Ok(!accounts_seen(ctx, user, 1)?.is_empty())
+}
+
+/// Reads a user whom the actor sees; to everybody else they are not there.
+pub(crate) fn load_seen(ctx: &mut Ctx<'_>, user: &Id, field: &str) -> Result<model::User, Error> {
+    if let Some(home) = home(ctx).filter(|_| !is_self(ctx, user)) {
+        ctx.require_in(&home, "users.view")?;
+    }
+    if sees(ctx, user)? { users::load(ctx, user, field) } else { Err(Error::not_found("user", user.as_str()).at(field)) }
+}
+
+/// Whether the actor holds a permission in an account, from where they act or by a membership of their own there.
+///
+/// The host holds every one, and so does an operator: what operators need of their own is asked for elsewhere.
+pub(crate) fn holds_in(ctx: &mut Ctx<'_>, account: &Id, permission: &str) -> Result<bool, Error> {
+    let Actor::User { user, .. } = ctx.actor else { return Ok(true) };
+    match ctx.standing(account) {
+        Ok(standing) => return Ok(holds(ctx.engine, &standing, permission)),
+        Err(error) if error.code() == Code::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    if !ctx.tx.has(&keys::member(account, user))? {
+        return Ok(false);
+    }
+    let own = ctx.engine.cell(account)?.member(ctx.engine, user.as_str())?;
+    Ok(own.refusal.is_none() && own.member.is_some() && holds(ctx.engine, &own, permission))
+}
+
+/// What bounds the roles that the actor hands out in an account: as `Ctx::paper`, and by a membership of their own where
+/// they do not reach the account from where they act.
+pub(crate) fn paper_in(ctx: &mut Ctx<'_>, account: &Id) -> Result<Option<Powers>, Error> {
+    let Actor::User { user, .. } = ctx.actor else { return Ok(None) };
+    if ctx.standing(account).is_ok() {
+        return ctx.paper();
+    }
+    let tree = ctx.tree();
+    paper_of(&mut ctx.tx, &tree, account, user).map(Some)
+}
+
+/// Whether the user is in no other team than that of this account.
+pub(crate) fn in_this_team_alone(ctx: &mut Ctx<'_>, user: &Id, account: &Id) -> Result<bool, Error> {
+    let top = top_of(ctx, account)?;
+    let here = people::seats_of(ctx, &top, user)?;
+    Ok(users::accounts_of(ctx, user, usize::MAX)?.len() as u64 == here)
+}
+
+/// One who may do what the platform's staff do is changed by whoever manages the staff alone.
+pub(crate) fn refuse_operator(ctx: &mut Ctx<'_>, user: &Id) -> Result<(), Error> {
+    if matches!(ctx.actor, Actor::Operator { .. }) && !is_self(ctx, user) && ctx.tx.has(&keys::operator(user))? {
+        return ctx.require_as_operator("operators.manage");
+    }
+    Ok(())
+}
+
+/// What nobody does to themselves.
+pub(crate) fn refuse_self(ctx: &Ctx<'_>, user: &Id, what: &str) -> Result<(), Error> {
+    if is_self(ctx, user) {
+        return Err(Error::new(Code::SelfForbidden, format!("nobody {what} themself")).at("/user"));
+    }
+    Ok(())
+}

@@ -1,0 +1,927 @@
+//! Resources: references to what the host keeps, and who may do what with which (R-RES-1, R-RES-2, R-GRP-3).
+
+use super::sharing::SharedAction;
+use super::{Access, Effect, Operation, accounts, check_rev, groups, leases, unknown_permission, walk};
+use crate::engine::view::MemberView;
+use crate::engine::{Ctx, keys, people};
+use crate::error::{Code, Error};
+use crate::model::{self, Actor, Count, Cursor, Id, PermissionTree, Resource, ResourceReason, ResourcesTo, ResourcesToKind, Scope};
+use crate::rules::resource::{branch, seen_by};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Registers a resource; a user, one that is their own. It carries the group of its owner (R-RES-1, R-GRP-3).
+///
+/// The kind is `campaign`, `list`, `template`, `form`, `page`, `image`, `blacklist`, `segment`, `program`, `report`,
+/// `from_address`, or a branch with scopes that the host added to the permission tree.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Register {
+    /// The account.
+    pub account: Id,
+    /// The kind.
+    pub kind: Id,
+    /// The host's own id, unique within account and kind.
+    pub id: Id,
+    /// The member whose it is. When absent: the acting user; the owner of the account for who is not a member of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Id>,
+}
+
+/// Shares a resource with the group or no longer; gives it to another member, whose group it then carries (R-GRP-3).
+///
+/// Its owner shares it, and so does who reaches everything; only the latter gives it away.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Edit {
+    /// The account.
+    pub account: Id,
+    /// The kind.
+    pub kind: Id,
+    /// The resource.
+    pub id: Id,
+    /// Another member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Id>,
+    /// Whether the group sees it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<bool>,
+    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rev: Option<Count>,
+}
+
+/// The content was saved: raises the revision. A stale one is `rev_conflict`, so that nobody overwrites another's work (R-RES-3).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Save {
+    /// The account.
+    pub account: Id,
+    /// The kind.
+    pub kind: Id,
+    /// The resource.
+    pub id: Id,
+    /// The revision that the work began from.
+    pub expected_rev: Count,
+    /// Who saves; the acting user when absent. Another is named by the host alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+}
+
+/// Removes the reference to a resource that the host has deleted.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Remove {
+    /// The account.
+    pub account: Id,
+    /// The kind.
+    pub kind: Id,
+    /// The resource.
+    pub id: Id,
+    /// The revision that the decision was made from; a stale one is `rev_conflict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rev: Option<Count>,
+}
+
+/// Reads a resource.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Get {
+    /// The account.
+    pub account: Id,
+    /// The kind.
+    pub kind: Id,
+    /// The resource.
+    pub id: Id,
+}
+
+/// From now on the group does not see a member's resources of a kind, those to come included (R-GRP-3).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnshareKind {
+    /// The account.
+    pub account: Id,
+    /// The kind.
+    pub kind: Id,
+    /// Whose resources; the acting user's when absent. Another is named by the host alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+}
+
+/// The group sees a member's resources of a kind again, but for those that are not shared one by one (R-GRP-3).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShareKind {
+    /// The account.
+    pub account: Id,
+    /// The kind.
+    pub kind: Id,
+    /// Whose resources; the acting user's when absent. Another is named by the host alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+}
+
+/// Whether a user may do something with a resource, and by what (R-RES-2).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Can {
+    /// The account.
+    pub account: Id,
+    /// The user; the acting one when absent. Others are asked about with `users.view`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+    /// The last part of a permission of the kind: `view`, `edit`, `send` ...
+    pub action: Id,
+    /// The kind.
+    pub kind: Id,
+    /// The resource.
+    pub id: Id,
+}
+
+/// Lists the resources of a kind that a user sees: their own, those shared in their group, or all (R-RES-2).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Visible {
+    /// The account.
+    pub account: Id,
+    /// The user; the acting one when absent. Others are asked about with `users.view`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+    /// The kind.
+    pub kind: Id,
+    /// Go on where the page before ended: its `next`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Cursor>,
+    /// At most this many (1 to 500, 50 when absent).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Count>,
+}
+
+/// Lists the owners whose resources of a kind a user sees, for a query of the host's own (R-GRP-3).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListVisibleOwners {
+    /// The account.
+    pub account: Id,
+    /// The user; the acting one when absent. Others are asked about with `users.view`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+    /// The kind: each has a permission, and so a reach, of its own.
+    pub kind: Id,
+    /// Go on where the page before ended: its `next`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Cursor>,
+    /// At most this many (1 to 500, 50 when absent).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Count>,
+}
+
+/// A resource that was removed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ResourceRemoved {
+    /// The account.
+    pub account: Id,
+    /// The kind.
+    pub kind: Id,
+    /// The resource.
+    pub id: Id,
+}
+
+/// The kinds of resources that a member keeps from their group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct UnsharedKinds {
+    /// The account.
+    pub account: Id,
+    /// The member.
+    pub user: Id,
+    /// The kinds, in order.
+    pub unshared: Vec<Id>,
+}
+
+/// Whether a user may do something with a resource.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ResourceDecision {
+    /// Whether they may.
+    pub allowed: bool,
+    /// The permission that was asked for.
+    pub permission: String,
+    /// How far the user's permission reaches; absent where they do not hold it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    /// By what they may, the narrowest that suffices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ResourceReason>,
+    /// Why not: the status of account, user or membership, or `permission_denied`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Code>,
+}
+
+/// A page of resources.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ResourceList {
+    /// The resources; a page can be shorter than asked for, and even empty, while there is a `next`.
+    pub resources: Vec<Resource>,
+    /// Where to go on; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Cursor>,
+}
+
+/// Whose resources of a kind a user sees.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct VisibleOwners {
+    /// Everybody's, so that no owners are listed.
+    pub everything: bool,
+    /// Those of whom the user sees something, the user first; a page can be shorter than asked for while there is a `next`.
+    pub owners: Vec<VisibleOwner>,
+    /// Where to go on; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Cursor>,
+}
+
+/// An owner of whom a user sees resources.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct VisibleOwner {
+    /// The owner.
+    pub user: Id,
+    /// Whether every resource of the kind that is theirs is seen. Where not, `resources.visible` says which are: some are
+    /// not shared, or stayed with another group.
+    pub all: bool,
+}
+
+/// A kind of resource, and the branch of the permission tree that decides about it.
+pub(crate) struct Kind {
+    pub(crate) id: Id,
+    tree: Arc<PermissionTree>,
+    branch: usize,
+}
+
+/// What creating needs: the first of these that the branch has. What has neither is registered by the host alone.
+const CREATE: &[&str] = &["create", "add"];
+/// What changing needs. Where nothing can be edited, who may make it may change it.
+pub(crate) const EDIT: &[&str] = &["edit", "create", "add"];
+const DELETE: &[&str] = &["delete", "edit"];
+const SHARE: &[&str] = &["share", "edit", "create", "add"];
+const VIEW: &[&str] = &["view"];
+
+impl Kind {
+    /// The kind of this name (R-RES-1).
+    pub(crate) fn find(ctx: &mut Ctx<'_>, id: Id) -> Result<Kind, Error> {
+        let tree = ctx.tree();
+        let place = match branch(id.as_str()) {
+            Some(branch) => tree.place(branch),
+            None if ctx.tx.has(&keys::tree_node(&id))? => tree
+                .place(id.as_str())
+                .filter(|place| tree.node(*place).is_some_and(|node| node.scoped && !node.operators && !node.children.is_empty())),
+            None => None,
+        };
+        let branch = place.ok_or_else(|| Error::invalid("/kind", format!("there is no kind of resources `{id}`")))?;
+        Ok(Kind { id, tree, branch })
+    }
+
+    /// The permission with this last part.
+    fn action(&self, last: &str) -> Option<usize> {
+        let above = self.tree.node(self.branch)?;
+        self.tree.place(&format!("{}.{last}", above.id)).filter(|place| above.children.contains(place))
+    }
+
+    /// The first of these permissions that the branch has.
+    fn permission(&self, choice: &[&str]) -> Result<usize, Error> {
+        let found = choice.iter().find_map(|last| self.action(last));
+        found.ok_or_else(|| {
+            let branch = self.tree.node(self.branch).map_or("", |node| node.id.as_str());
+            unknown_permission(&format!("{branch}.{}", choice.first().copied().unwrap_or_default()), "/kind")
+        })
+    }
+
+    fn name_of(&self, place: usize) -> String {
+        self.tree.node(place).map(|node| node.id.clone()).unwrap_or_default()
+    }
+}
+
+/// A user as far as resources are concerned.
+struct Viewer {
+    user: Id,
+    standing: Arc<MemberView>,
+}
+
+impl Viewer {
+    /// What they may do, whether they are asked about or act themselves.
+    fn of(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<Viewer, Error> {
+        let acts = matches!(ctx.actor, Actor::User { user: acting, .. } if acting == user);
+        let standing = if acts { ctx.standing(account)? } else { ctx.engine.cell(account)?.member(ctx.engine, user.as_str())? };
+        Ok(Viewer { user: user.clone(), standing })
+    }
+
+    fn group(&self) -> Option<&Id> {
+        self.standing.member.as_ref().and_then(|member| member.group.as_ref())
+    }
+
+    /// How far a permission reaches.
+    fn scope(&self, place: usize) -> Option<Scope> {
+        self.standing.powers.at(place).filter(|_| self.standing.refusal.is_none())
+    }
+
+    /// By what the permission at this place covers a resource.
+    fn covers(&self, ctx: &mut Ctx<'_>, place: usize, resource: &Resource) -> Result<Option<ResourceReason>, Error> {
+        let Some(scope) = self.scope(place) else { return Ok(None) };
+        let shared = resource.group.is_some() && shares_kind(ctx, resource)?;
+        Ok(seen_by(scope, &self.user, self.group(), resource, shared))
+    }
+}
+
+/// Whether the owner of a resource shares resources of its kind.
+fn shares_kind(ctx: &mut Ctx<'_>, resource: &Resource) -> Result<bool, Error> {
+    let owner = ctx.tx.get::<model::Member>(&keys::member(&resource.account, &resource.owner))?;
+    Ok(owner.is_none_or(|owner| !owner.unshared.contains(&resource.kind)))
+}
+
+/// Refuses those to whom an account is none of their business.
+fn enter(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
+    match ctx.actor {
+        Actor::User { .. } => ctx.standing(account).map(drop),
+        Actor::Operator { .. } => {
+            ctx.require_as_operator("clients.view_all")?;
+            accounts::load(ctx, account, "/account").map(drop)
+        }
+        Actor::System => accounts::load(ctx, account, "/account").map(drop),
+    }
+}
+
+fn find(ctx: &mut Ctx<'_>, account: &Id, kind: &Id, id: &Id) -> Result<Option<Resource>, Error> {
+    ctx.tx.get(&keys::resource(account, kind, id))
+}
+
+fn absent(kind: &Kind, id: &Id) -> Error {
+    Error::not_found(kind.id.as_str(), id.as_str()).at("/id")
+}
+
+/// A resource that the actor may look at. Who may not see it is answered as if it were not there.
+pub(crate) fn look(ctx: &mut Ctx<'_>, account: &Id, kind: Id, id: &Id) -> Result<(Kind, Resource), Error> {
+    enter(ctx, account)?;
+    let kind = Kind::find(ctx, kind)?;
+    let resource = find(ctx, account, &kind.id, id)?.ok_or_else(|| absent(&kind, id))?;
+    if let Actor::User { user, .. } = ctx.actor {
+        let viewer = Viewer::of(ctx, account, user)?;
+        let view = kind.permission(VIEW)?;
+        if viewer.covers(ctx, view, &resource)?.is_none() {
+            return Err(absent(&kind, id));
+        }
+    }
+    Ok((kind, resource))
+}
+
+/// Refuses unless a user may do one of `choice` with a resource; `everything` where only a permission for all of them will do.
+pub(crate) fn require(ctx: &mut Ctx<'_>, user: &Id, kind: &Kind, resource: &Resource, choice: &[&str], need: Need) -> Result<(), Error> {
+    let viewer = Viewer::of(ctx, &resource.account, user)?;
+    let place = kind.permission(choice)?;
+    let reason = viewer.covers(ctx, place, resource)?;
+    let reaches_all = viewer.scope(place) == Some(Scope::Any);
+    let enough = match need {
+        Need::Any => reason.is_some(),
+        Need::OwnerOrAll => reason == Some(ResourceReason::Owner) || reaches_all,
+        Need::All => reaches_all,
+    };
+    if enough {
+        return Ok(());
+    }
+    let missing = kind.name_of(place);
+    let error = Error::new(Code::PermissionDenied, format!("`{missing}` of `{user}` does not reach the {} `{}`", kind.id, resource.id));
+    Err(error.with("missing", missing))
+}
+
+/// How a permission has to cover a resource.
+#[derive(Clone, Copy)]
+pub(crate) enum Need {
+    /// In whatever way.
+    Any,
+    /// As its owner's, or by reaching everything.
+    OwnerOrAll,
+    /// By reaching everything.
+    All,
+}
+
+/// The same for whoever acts: the host may do everything, an operator nothing here.
+fn require_of_actor(ctx: &mut Ctx<'_>, kind: &Kind, resource: &Resource, choice: &[&str], need: Need) -> Result<(), Error> {
+    match ctx.actor {
+        Actor::System => Ok(()),
+        Actor::Operator { .. } => Err(no_operator()),
+        Actor::User { user, .. } => require(ctx, user, kind, resource, choice, need),
+    }
+}
+
+fn no_operator() -> Error {
+    Error::new(Code::ActorNotAllowed, "an operator has no permissions in an account")
+}
+
+/// The acting user; whom the host names.
+pub(crate) fn acting(ctx: &Ctx<'_>, named: Option<Id>) -> Result<Option<Id>, Error> {
+    match (ctx.actor, named) {
+        (Actor::System, named) => Ok(named),
+        (Actor::User { user, .. }, None) => Ok(Some(user.clone())),
+        (Actor::User { user, .. }, Some(named)) if named == *user => Ok(Some(named)),
+        (Actor::User { .. }, Some(_)) => Err(Error::new(Code::PermissionDenied, "only the host names another user here").at("/user")),
+        (Actor::Operator { .. }, _) => Err(no_operator()),
+    }
+}
+
+/// Whom a decision is about: the acting user, or another for who may view users.
+fn asked_about(ctx: &mut Ctx<'_>, account: &Id, named: Option<Id>) -> Result<Id, Error> {
+    enter(ctx, account)?;
+    match (ctx.actor, named) {
+        (Actor::User { user, .. }, None) => Ok(user.clone()),
+        (Actor::User { user, .. }, Some(named)) if named == *user => Ok(named),
+        (Actor::User { .. }, Some(named)) => {
+            ctx.require_in(account, "users.view")?;
+            Ok(named)
+        }
+        (_, Some(named)) => Ok(named),
+        (_, None) => Err(Error::invalid("/user", "say which `user`")),
+    }
+}
+
+/// The group that a member's resources carry: none for owner and administrators.
+fn group_of(ctx: &mut Ctx<'_>, account: &Id, owner: &Id, field: &str) -> Result<Option<Id>, Error> {
+    let member = ctx.tx.get::<model::Member>(&keys::member(account, owner))?;
+    Ok(member.ok_or_else(|| Error::not_found("member", owner.as_str()).at(field))?.group)
+}
+
+/// Who owns an account, and with it what is nobody else's.
+fn owner_of(ctx: &mut Ctx<'_>, account: &Id, field: &str) -> Result<Id, Error> {
+    let owner = accounts::load(ctx, account, "/account")?.owner;
+    owner.ok_or_else(|| Error::invalid(field, format!("`{account}` still waits for its owner: name a member")))
+}
+
+/// Keeps the indexes and counts of a resource: with 1 it is there, with -1 no longer.
+fn link(ctx: &mut Ctx<'_>, resource: &Resource, by: i64) -> Result<(), Error> {
+    let Resource { account, kind, id, owner, group, shared, .. } = resource;
+    let keep = |ctx: &mut Ctx<'_>, key| if by > 0 { ctx.tx.mark(key) } else { ctx.tx.delete(key) };
+    keep(ctx, keys::resource_of_owner(account, owner, kind, id));
+    people::add(ctx, keys::owner_tally(account, owner, kind), by)?;
+    if let Some(group) = group {
+        keep(ctx, keys::resource_of_group(account, group, kind, id));
+        if *shared {
+            people::add(ctx, keys::shared_tally(account, group, kind, owner), by)?;
+        }
+    }
+    Ok(())
+}
+
+/// Changes a resource; its revision stays where nothing changes.
+fn change(ctx: &mut Ctx<'_>, before: Resource, edit: impl FnOnce(&mut Resource)) -> Result<Resource, Error> {
+    let mut after = before.clone();
+    edit(&mut after);
+    if after == before {
+        return Ok(before);
+    }
+    link(ctx, &before, -1)?;
+    link(ctx, &after, 1)?;
+    after.rev += 1;
+    after.updated_at_ms = ctx.now_ms;
+    ctx.tx.put(keys::resource(&after.account, &after.kind, &after.id), &after)?;
+    Ok(after)
+}
+
+fn erase(ctx: &mut Ctx<'_>, resource: &Resource) -> Result<(), Error> {
+    super::sharing::end(ctx, &resource.account, &resource.kind, &resource.id)?;
+    link(ctx, resource, -1)?;
+    ctx.tx.delete(keys::lease(&resource.account, &resource.kind, &resource.id));
+    ctx.tx.delete(keys::resource(&resource.account, &resource.kind, &resource.id));
+    Ok(())
+}
+
+/// The resources that an index names, all of them.
+fn indexed(ctx: &mut Ctx<'_>, account: &Id, (from, until): (Vec<u8>, Vec<u8>)) -> Result<Vec<Resource>, Error> {
+    let mut found = Vec::new();
+    for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
+        let resource = match keys::last_pair(&key) {
+            Some((kind, id)) => find(ctx, account, &kind, &id)?,
+            None => None,
+        };
+        found.push(resource.ok_or_else(|| dangling(&key))?);
+    }
+    Ok(found)
+}
+
+fn dangling(key: &[u8]) -> Error {
+    Error::new(Code::StoreCorrupt, format!("the index entry {} names no resource", key.escape_ascii()))
+}
+
+/// How many resources a member owns.
+pub(crate) fn count_of(ctx: &mut Ctx<'_>, account: &Id, owner: &Id) -> Result<u64, Error> {
+    let (from, until) = keys::owner_tallies(account, owner);
+    Ok(ctx.tx.range::<u64>(&from, &until, usize::MAX)?.into_iter().map(|(_, count)| count).sum())
+}
+
+/// What becomes of the resources of a member who leaves (R-USR-4): where there are some, it has to be said who gets them.
+/// Answers how many there were. Before the membership ends.
+pub(crate) fn settle(ctx: &mut Ctx<'_>, account: &Id, user: &Id, to: Option<&ResourcesTo>) -> Result<u64, Error> {
+    if let Some(to) = to {
+        return hand_over(ctx, account, user, to);
+    }
+    match count_of(ctx, account, user)? {
+        0 => Ok(0),
+        left => {
+            Err(Error::invalid("/resources_to", format!("`{user}` owns {left} resources in `{account}`: say who gets them")).with("resources", left))
+        }
+    }
+}
+
+/// Gives all resources of a member to another member, to a group, or to the account (R-USR-4). Answers how many.
+pub(crate) fn hand_over(ctx: &mut Ctx<'_>, account: &Id, from: &Id, to: &ResourcesTo) -> Result<u64, Error> {
+    let field = "/resources_to/id";
+    let (owner, group) = match (to.kind, &to.id) {
+        (ResourcesToKind::Member, Some(member)) => (member.clone(), group_of(ctx, account, member, field)?),
+        (ResourcesToKind::Group, Some(group)) => {
+            let group = groups::load(ctx, account, group, field)?.id;
+            (owner_of(ctx, account, "/resources_to")?, Some(group))
+        }
+        (ResourcesToKind::Account, None) => (owner_of(ctx, account, "/resources_to")?, None),
+        (ResourcesToKind::Account, Some(_)) => return Err(Error::invalid(field, "the account needs no `id`")),
+        (ResourcesToKind::Member | ResourcesToKind::Group, None) => return Err(Error::invalid(field, "say which member or group")),
+    };
+    if owner == *from {
+        return Err(Error::invalid("/resources_to", format!("`{from}` would get their own resources")));
+    }
+    let theirs = indexed(ctx, account, keys::below(keys::RESOURCE_OF_OWNER, &[account.as_str(), from.as_str()]))?;
+    let count = theirs.len() as u64;
+    for resource in theirs {
+        change(ctx, resource, |resource| {
+            resource.owner = owner.clone();
+            resource.group = group.clone();
+            // A group that gets them is to see them.
+            resource.shared |= to.kind == ResourcesToKind::Group;
+        })?;
+    }
+    Ok(count)
+}
+
+/// The resources of a member take the group that the member came into (R-GRP-4). Answers how many changed.
+pub(crate) fn follow(ctx: &mut Ctx<'_>, account: &Id, owner: &Id, group: &Id) -> Result<u64, Error> {
+    let theirs = indexed(ctx, account, keys::below(keys::RESOURCE_OF_OWNER, &[account.as_str(), owner.as_str()]))?;
+    into_group(ctx, theirs, group)
+}
+
+/// All resources that carry a group take another one (R-GRP-7). Answers how many.
+pub(crate) fn regroup(ctx: &mut Ctx<'_>, account: &Id, from: &Id, to: &Id) -> Result<u64, Error> {
+    let carrying = indexed(ctx, account, keys::below(keys::RESOURCE_OF_GROUP, &[account.as_str(), from.as_str()]))?;
+    into_group(ctx, carrying, to)
+}
+
+fn into_group(ctx: &mut Ctx<'_>, resources: Vec<Resource>, group: &Id) -> Result<u64, Error> {
+    let mut changed = 0;
+    for resource in resources {
+        if resource.group.as_ref() != Some(group) {
+            change(ctx, resource, |resource| resource.group = Some(group.clone()))?;
+            changed += 1;
+        }
+    }
+    Ok(changed)
+}
+
+/// Whether any resource carries a group.
+pub(crate) fn any_in(ctx: &mut Ctx<'_>, account: &Id, group: &Id) -> Result<bool, Error> {
+    let (from, until) = keys::below(keys::RESOURCE_OF_GROUP, &[account.as_str(), group.as_str()]);
+    Ok(!ctx.tx.range::<()>(&from, &until, 1)?.is_empty())
+}
+
+/// Removes the resources of an account that is deleted.
+pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
+    let (from, until) = keys::below(keys::RESOURCE, &[account.as_str()]);
+    for (_, resource) in ctx.tx.range::<Resource>(&from, &until, usize::MAX)? {
+        erase(ctx, &resource)?;
+    }
+    Ok(())
+}
+
+impl Operation for Register {
+    const NAME: &'static str = "resources.register";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Rule("users who may create resources of the kind, each for themself");
+    type Answer = Resource;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Resource, Error> {
+        enter(ctx, &self.account)?;
+        let kind = Kind::find(ctx, self.kind)?;
+        let mut owner = self.owner;
+        match ctx.actor {
+            Actor::System => {}
+            Actor::Operator { .. } => return Err(no_operator()),
+            Actor::User { user, .. } => {
+                let create = kind.permission(CREATE)?;
+                ctx.require_in(&self.account, &kind.name_of(create))?;
+                if owner.as_ref().is_some_and(|owner| owner != user) {
+                    return Err(Error::new(Code::PermissionDenied, "users register what is their own").at("/owner"));
+                }
+                if owner.is_none() && ctx.tx.has(&keys::member(&self.account, user))? {
+                    owner = Some(user.clone());
+                }
+            }
+        }
+        let owner = match owner {
+            Some(owner) => owner,
+            None => owner_of(ctx, &self.account, "/owner")?,
+        };
+        if find(ctx, &self.account, &kind.id, &self.id)?.is_some() {
+            return Err(Error::new(Code::IdTaken, format!("there is a {} `{}` already", kind.id, self.id)).at("/id"));
+        }
+        let resource = Resource {
+            group: group_of(ctx, &self.account, &owner, "/owner")?,
+            account: self.account,
+            kind: kind.id,
+            id: self.id,
+            owner,
+            shared: true,
+            rev: 1,
+            created_at_ms: ctx.now_ms,
+            updated_at_ms: ctx.now_ms,
+        };
+        link(ctx, &resource, 1)?;
+        ctx.tx.put(keys::resource(&resource.account, &resource.kind, &resource.id), &resource)?;
+        Ok(resource)
+    }
+}
+
+impl Operation for Edit {
+    const NAME: &'static str = "resources.edit";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Rule("the owner of the resource and who may change all of the kind");
+    type Answer = Resource;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Resource, Error> {
+        let (kind, resource) = look(ctx, &self.account, self.kind, &self.id)?;
+        if self.shared.is_some() {
+            require_of_actor(ctx, &kind, &resource, SHARE, Need::OwnerOrAll)?;
+        }
+        if self.owner.is_some() || self.shared.is_none() {
+            require_of_actor(ctx, &kind, &resource, EDIT, Need::All)?;
+        }
+        check_rev(self.expected_rev, resource.rev)?;
+        let owner = match self.owner {
+            Some(owner) if owner != resource.owner => Some((group_of(ctx, &self.account, &owner, "/owner")?, owner)),
+            _ => None,
+        };
+        change(ctx, resource, |resource| {
+            if let Some((group, owner)) = owner {
+                resource.owner = owner;
+                resource.group = group;
+            }
+            resource.shared = self.shared.unwrap_or(resource.shared);
+        })
+    }
+}
+
+impl Operation for Save {
+    const NAME: &'static str = "resources.save";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Rule("users who may edit the resource, while nobody else has the lease");
+    type Answer = Resource;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Resource, Error> {
+        let (kind, mut resource) = look(ctx, &self.account, self.kind, &self.id)?;
+        let user = acting(ctx, self.user)?;
+        if let Some(user) = &user {
+            require(ctx, user, &kind, &resource, EDIT, Need::Any)?;
+        }
+        leases::refuse_beside(ctx, &kind, &resource, user.as_ref())?;
+        check_rev(Some(self.expected_rev), resource.rev)?;
+        resource.rev += 1;
+        resource.updated_at_ms = ctx.now_ms;
+        ctx.tx.put(keys::resource(&resource.account, &resource.kind, &resource.id), &resource)?;
+        Ok(resource)
+    }
+}
+
+impl Operation for Remove {
+    const NAME: &'static str = "resources.remove";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Rule("users who may delete the resource");
+    type Answer = ResourceRemoved;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<ResourceRemoved, Error> {
+        let (kind, resource) = look(ctx, &self.account, self.kind, &self.id)?;
+        require_of_actor(ctx, &kind, &resource, DELETE, Need::Any)?;
+        if let Actor::User { user, .. } = ctx.actor {
+            leases::refuse_beside(ctx, &kind, &resource, Some(user))?;
+        }
+        check_rev(self.expected_rev, resource.rev)?;
+        erase(ctx, &resource)?;
+        Ok(ResourceRemoved { account: resource.account, kind: resource.kind, id: resource.id })
+    }
+}
+
+impl Operation for Get {
+    const NAME: &'static str = "resources.get";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::Rule("users who see the resource, and operators with clients.view_all");
+    type Answer = Resource;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Resource, Error> {
+        Ok(look(ctx, &self.account, self.kind, &self.id)?.1)
+    }
+}
+
+/// Whether a member shares a kind; owner and administrators have no group to keep anything from.
+fn set_kind_shared(ctx: &mut Ctx<'_>, account: &Id, kind: Id, user: Option<Id>, shared: bool) -> Result<UnsharedKinds, Error> {
+    enter(ctx, account)?;
+    let kind = Kind::find(ctx, kind)?;
+    let user = acting(ctx, user)?.ok_or_else(|| Error::invalid("/user", "say which `user`"))?;
+    let key = keys::member(account, &user);
+    let mut member = ctx.tx.get::<model::Member>(&key)?.ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))?;
+    if let Actor::User { .. } = ctx.actor {
+        let share = kind.permission(SHARE)?;
+        ctx.require_in(account, &kind.name_of(share))?;
+    }
+    if !shared && member.group.is_none() {
+        return Err(Error::new(Code::AdminHasNoGroup, format!("`{user}` is in no group to keep anything from")).at("/user"));
+    }
+    let at = member.unshared.binary_search(&kind.id);
+    match (at, shared) {
+        (Ok(at), true) => drop(member.unshared.remove(at)),
+        (Err(at), false) => member.unshared.insert(at, kind.id),
+        (Ok(_), false) | (Err(_), true) => return Ok(UnsharedKinds { account: account.clone(), user, unshared: member.unshared }),
+    }
+    member.rev += 1;
+    member.updated_at_ms = ctx.now_ms;
+    ctx.tx.put(key, &member)?;
+    ctx.tx.touch(account);
+    Ok(UnsharedKinds { account: account.clone(), user, unshared: member.unshared })
+}
+
+impl Operation for UnshareKind {
+    const NAME: &'static str = "resources.unshare_kind";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Rule("users who may share resources of the kind, each for themself");
+    type Answer = UnsharedKinds;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<UnsharedKinds, Error> {
+        set_kind_shared(ctx, &self.account, self.kind, self.user, false)
+    }
+}
+
+impl Operation for ShareKind {
+    const NAME: &'static str = "resources.share_kind";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Rule("users who may share resources of the kind, each for themself");
+    type Answer = UnsharedKinds;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<UnsharedKinds, Error> {
+        set_kind_shared(ctx, &self.account, self.kind, self.user, true)
+    }
+}
+
+impl Operation for Can {
+    const NAME: &'static str = "resources.can";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::Rule("every user about themself; who holds users.view, and operators with clients.view_all, about others");
+    type Answer = ResourceDecision;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<ResourceDecision, Error> {
+        let user = asked_about(ctx, &self.account, self.user)?;
+        let kind = Kind::find(ctx, self.kind)?;
+        let place = kind.action(self.action.as_str()).ok_or_else(|| unknown_permission(self.action.as_str(), "/action"))?;
+        let Some(resource) = find(ctx, &self.account, &kind.id, &self.id)? else {
+            // What an account above shares is not in this one, and is seen all the same (R-TEA-7).
+            super::sharing::seen_from_above(ctx, &self.account, &kind.id, &self.id)?.ok_or_else(|| absent(&kind, &self.id))?;
+            let action = match self.action.as_str() {
+                "view" => SharedAction::Preview,
+                "use_shared" => SharedAction::Use,
+                _ => SharedAction::Edit,
+            };
+            let refusal = super::sharing::refusal(ctx, &self.account, &user, action)?;
+            let scope = Viewer::of(ctx, &self.account, &user)?.scope(place);
+            let reason = refusal.is_none().then_some(ResourceReason::SharedFromAbove);
+            return Ok(ResourceDecision { allowed: refusal.is_none(), permission: kind.name_of(place), scope, reason, refusal });
+        };
+        let viewer = Viewer::of(ctx, &self.account, &user)?;
+        let reason = viewer.covers(ctx, place, &resource)?;
+        let refusal = match reason {
+            Some(_) => None,
+            None => Some(viewer.standing.refusal.unwrap_or(Code::PermissionDenied)),
+        };
+        Ok(ResourceDecision { allowed: reason.is_some(), permission: kind.name_of(place), scope: viewer.scope(place), reason, refusal })
+    }
+}
+
+impl Operation for Visible {
+    const NAME: &'static str = "resources.visible";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::Rule("every user about themself; who holds users.view, and operators with clients.view_all, about others");
+    type Answer = ResourceList;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<ResourceList, Error> {
+        let user = asked_about(ctx, &self.account, self.user)?;
+        let kind = Kind::find(ctx, self.kind)?;
+        let viewer = Viewer::of(ctx, &self.account, &user)?;
+        let (account, kind_id) = (&self.account, &kind.id);
+        let own = || keys::below(keys::RESOURCE_OF_OWNER, &[account.as_str(), user.as_str(), kind_id.as_str()]);
+        let scope = viewer.scope(kind.permission(VIEW)?);
+        let spans = match (scope, viewer.group()) {
+            (None, _) => Vec::new(),
+            (Some(Scope::Any), _) => vec![keys::below(keys::RESOURCE, &[account.as_str(), kind_id.as_str()])],
+            (Some(Scope::Group), Some(group)) => {
+                vec![own(), keys::below(keys::RESOURCE_OF_GROUP, &[account.as_str(), group.as_str(), kind_id.as_str()])]
+            }
+            (Some(Scope::Group), None) | (Some(Scope::Own), _) => vec![own()],
+        };
+        // Many resources have few owners: each owner is asked once.
+        let mut sharing: HashMap<Id, bool> = HashMap::new();
+        let (resources, next) = walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
+            let id = keys::last_id(key).ok_or_else(|| dangling(key))?;
+            let resource = find(ctx, account, kind_id, &id)?.ok_or_else(|| dangling(key))?;
+            if key.first() != Some(&keys::RESOURCE_OF_GROUP) {
+                return Ok(Some(resource));
+            }
+            let shared = match sharing.get(&resource.owner) {
+                Some(known) => *known,
+                None => {
+                    let shared = shares_kind(ctx, &resource)?;
+                    sharing.insert(resource.owner.clone(), shared);
+                    shared
+                }
+            };
+            // What is their own was listed before.
+            let by_group = seen_by(Scope::Group, &user, viewer.group(), &resource, shared) == Some(ResourceReason::Group);
+            Ok(by_group.then_some(resource))
+        })?;
+        Ok(ResourceList { resources, next })
+    }
+}
+
+impl Operation for ListVisibleOwners {
+    const NAME: &'static str = "resources.visible_owners";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::Rule("every user about themself; who holds users.view, and operators with clients.view_all, about others");
+    type Answer = VisibleOwners;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<VisibleOwners, Error> {
+        let user = asked_about(ctx, &self.account, self.user)?;
+        let kind = Kind::find(ctx, self.kind)?;
+        let viewer = Viewer::of(ctx, &self.account, &user)?;
+        let (account, kind_id) = (&self.account, &kind.id);
+        let scope = viewer.scope(kind.permission(VIEW)?);
+        let mut spans = Vec::new();
+        if matches!(scope, Some(Scope::Own | Scope::Group)) {
+            let themself = keys::member(account, &user);
+            let until = [themself.as_slice(), &[1]].concat();
+            spans.push((themself, until));
+        }
+        if let (Some(Scope::Group), Some(group)) = (scope, viewer.group()) {
+            spans.push(keys::shared_tallies(account, group, kind_id));
+        }
+        let (owners, next) = walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
+            let owner = keys::last_id(key).ok_or_else(|| dangling(key))?;
+            if key.first() == Some(&keys::MEMBER) {
+                return Ok(Some(VisibleOwner { user: owner, all: true }));
+            }
+            let unshared = |member: model::Member| member.unshared.contains(kind_id);
+            if owner == user || ctx.tx.get::<model::Member>(&keys::member(account, &owner))?.is_some_and(unshared) {
+                return Ok(None);
+            }
+            let all = people::count(ctx, key)? == people::count(ctx, &keys::owner_tally(account, &owner, kind_id))?;
+            Ok(Some(VisibleOwner { user: owner, all }))
+        })?;
+        Ok(VisibleOwners { everything: scope == Some(Scope::Any), owners, next })
+    }
+}

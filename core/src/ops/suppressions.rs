@@ -1,0 +1,562 @@
+//! Suppressions: who is not written to, per account or pooled for the team (R-TEA-8).
+//!
+//! An account's entries are its own records, and beside each lies an index entry of its team, whether the account is in the
+//! pool or not. Joining and leaving the pool is therefore one flag: the union is seen at once, and nothing is copied that
+//! leaving would have to take back.
+
+use super::{Access, Effect, Operation, Span, accounts, walk};
+use crate::engine::view::account_line;
+use crate::engine::{Ctx, keys};
+use crate::error::{Code, Error};
+use crate::model::{self, Count, Cursor, Email, Id, MessageClass, Name, Note, Suppression, normal_domain};
+use crate::rules::suppression::{blocks, values};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// Most entries that one call adds or removes.
+const MOST_ENTRIES: usize = 500;
+/// Most entries that one call imports.
+const MOST_IMPORTED: usize = 5000;
+/// Most recipients that one call filters.
+const MOST_RECIPIENTS: usize = 1000;
+
+/// Suppresses addresses and domains in an account. All of them go in, or none. What is suppressed already gets the new reason
+/// and end. Domains need `suppressions.domains.add`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Add {
+    /// The account.
+    pub account: Id,
+    /// The addresses and domains, at most 500.
+    pub entries: Vec<SuppressionInput>,
+}
+
+/// Ends suppressions of an account. All of them end, or none; those of other accounts in the pool stay. Domains need
+/// `suppressions.domains.remove`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Remove {
+    /// The account.
+    pub account: Id,
+    /// The addresses and domains, at most 500; one that the account does not suppress is `not_found`.
+    pub entries: Vec<SuppressionName>,
+}
+
+/// Suppresses many addresses and domains: what is wrong is reported and the rest go in. Domains need `suppressions.domains.add`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Import {
+    /// The account.
+    pub account: Id,
+    /// The addresses and domains, at most 5000.
+    pub entries: Vec<SuppressionInput>,
+    /// Whether none goes in where one is wrong.
+    #[serde(default)]
+    pub atomic: bool,
+}
+
+/// Lists suppressions by address and domain, a page at a time. Those that have expired are listed until they are removed.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// The account.
+    pub account: Id,
+    /// Whether to list what the pool of the team holds, where the account is in it; its own entries otherwise.
+    #[serde(default)]
+    pub pooled: bool,
+    /// Only addresses and domains that begin with this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Name>,
+    /// Only entries of this class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_class: Option<MessageClass>,
+    /// Go on here: `next` of the page before. A page may be shorter than `limit` and still have a `next`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Cursor>,
+    /// At most this many (1 to 500, 50 when absent).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Count>,
+}
+
+/// Filters recipients: says which of them must not be written to, and why.
+///
+/// A recipient is suppressed by their address, by its domain, and by every domain that this one lies in.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// The account that wants to send.
+    pub account: Id,
+    /// What kind of message it is.
+    pub message_class: MessageClass,
+    /// The addresses, at most 1000.
+    pub recipients: Vec<String>,
+}
+
+/// Puts an account into the pool of its team, or takes it out: in the pool its suppressions count for all in it, and theirs
+/// for it; out of it just its own, as they are.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pool {
+    /// The account.
+    pub account: Id,
+    /// Whether it is in the pool.
+    pub pooled: bool,
+}
+
+/// An address or a domain that is to be suppressed.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SuppressionInput {
+    /// The e-mail address, or the domain: it stands for all addresses in it and in the domains that lie in it.
+    pub value: String,
+    /// `marketing` keeps marketing from going out; `transactional` keeps both from it.
+    pub message_class: MessageClass,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Note>,
+    /// When it ends by itself, in unix milliseconds; never when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at_ms: Option<Count>,
+}
+
+/// A suppression of an account.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SuppressionName {
+    /// The e-mail address, or the domain.
+    pub value: String,
+    /// The class of the entry; when absent, both are meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_class: Option<MessageClass>,
+}
+
+/// What was added.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SuppressionsAdded {
+    /// The entries as they are now, in the order of the request.
+    pub suppressions: Vec<Suppression>,
+}
+
+/// What was removed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SuppressionsRemoved {
+    /// How many entries are gone.
+    pub removed: u64,
+}
+
+/// What an import did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SuppressionsImported {
+    /// How many entries are new.
+    pub added: u64,
+    /// How many were there and have a new reason and end.
+    pub changed: u64,
+    /// What did not go in.
+    pub problems: Vec<SuppressionProblem>,
+}
+
+/// An entry that did not go in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SuppressionProblem {
+    /// The place of the entry in the request, from 0.
+    pub entry: u64,
+    /// The code that adding it alone is refused with.
+    pub code: Code,
+    /// A sentence a person can act on.
+    pub message: String,
+}
+
+/// A page of suppressions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SuppressionList {
+    /// The entries; `account` says whose each one is.
+    pub suppressions: Vec<Suppression>,
+    /// Where to go on; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Cursor>,
+}
+
+/// What a filter found; who is in neither list may be written to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SuppressionCheck {
+    /// Who must not be written to.
+    pub suppressed: Vec<SuppressedRecipient>,
+    /// What is no e-mail address.
+    pub invalid: Vec<InvalidRecipient>,
+}
+
+/// A recipient who must not be written to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SuppressedRecipient {
+    /// The place of the recipient in the request, from 0.
+    pub recipient: u64,
+    /// The address, as it was given.
+    pub address: String,
+    /// The entry that suppresses them: their address before their domain, the account's own before another's.
+    pub by: Suppression,
+}
+
+/// A recipient whose address is none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InvalidRecipient {
+    /// The place of the recipient in the request, from 0.
+    pub recipient: u64,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+/// Whether an account is in the pool of its team.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SuppressionPool {
+    /// The account.
+    pub account: Id,
+    /// The top account of the team.
+    pub team: Id,
+    /// Whether it is in the pool.
+    pub pooled: bool,
+}
+
+/// The top account of the team that an account is in.
+fn team_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<Id, Error> {
+    let line = account_line(&mut ctx.tx, account).map_err(|error| error.at("/account"))?;
+    Ok(line.into_iter().next_back().map_or_else(|| account.clone(), |top| top.id))
+}
+
+/// The normal form of an address or a domain, and whether it is a domain.
+fn normal_form(value: &str, field: &str) -> Result<(String, bool), Error> {
+    if value.contains('@') {
+        let email = Email::new(value).map_err(|error| Error::invalid(field, error))?;
+        return Ok((email.key().to_owned(), false));
+    }
+    let domain = normal_domain(value).map_err(|error| Error::invalid(field, format!("neither an e-mail address nor a domain: {error}")))?;
+    Ok((domain, true))
+}
+
+fn refuse_too_many(field: &str, given: usize, most: usize) -> Result<(), Error> {
+    if given <= most { Ok(()) } else { Err(Error::invalid(field, format!("at most {most} at once, there are {given}"))) }
+}
+
+/// Writes an entry and its place in the index of the team; answers whether it is new.
+fn write(ctx: &mut Ctx<'_>, account: &Id, team: &Id, at: usize, input: SuppressionInput) -> Result<(Suppression, bool), Error> {
+    let (value, is_domain) = normal_form(&input.value, &format!("/entries/{at}/value"))?;
+    if is_domain {
+        ctx.require(account, "suppressions.domains.add", "clients.edit")?;
+    }
+    if input.expires_at_ms.is_some_and(|end| end.get() <= ctx.now_ms) {
+        return Err(Error::invalid(format!("/entries/{at}/expires_at_ms"), "an end lies in the future"));
+    }
+    let key = keys::suppression(account, &value, input.message_class.name());
+    let before: Option<Suppression> = ctx.tx.get(&key)?;
+    let entry = Suppression {
+        value,
+        message_class: input.message_class,
+        account: account.clone(),
+        reason: input.reason,
+        expires_at_ms: input.expires_at_ms.map(Count::get),
+        created_at_ms: before.as_ref().map_or(ctx.now_ms, |before| before.created_at_ms),
+    };
+    ctx.tx.put(key, &entry)?;
+    ctx.tx.mark(keys::team_suppression(team, &entry.value, entry.message_class.name(), account));
+    Ok((entry, before.is_none()))
+}
+
+/// The class and the account at the end of a key of the team's index.
+fn source_of(key: &[u8]) -> Option<(MessageClass, Id)> {
+    let mut parts = key.rsplit(|byte| *byte == 0);
+    let account = parts.next().and_then(|part| Id::new(std::str::from_utf8(part).ok()?).ok())?;
+    let name = parts.next()?;
+    let class = MessageClass::ALL.into_iter().find(|class| class.name().as_bytes() == name)?;
+    Some((class, account))
+}
+
+/// The part of a span whose texts begin with a prefix.
+fn narrowed((from, until): Span, prefix: &str) -> Span {
+    if prefix.is_empty() {
+        return (from, until);
+    }
+    let from = [from.as_slice(), prefix.as_bytes()].concat();
+    // No UTF-8 text holds this byte.
+    let until = [from.as_slice(), &[0xff]].concat();
+    (from, until)
+}
+
+/// What one call knows of the pool: which accounts are in it, and what blocks each value that was looked up.
+struct Filter {
+    account: Id,
+    team: Id,
+    pooled: bool,
+    class: MessageClass,
+    in_pool: HashMap<Id, bool>,
+    known: HashMap<String, Option<Suppression>>,
+}
+
+impl Filter {
+    fn new(ctx: &mut Ctx<'_>, account: Id, class: MessageClass) -> Result<Filter, Error> {
+        let team = team_of(ctx, &account)?;
+        let pooled = accounts::load(ctx, &account, "/account")?.pooled;
+        Ok(Filter { account, team, pooled, class, in_pool: HashMap::new(), known: HashMap::new() })
+    }
+
+    /// The entry that keeps a message from going out to a value.
+    fn blocking(&mut self, ctx: &mut Ctx<'_>, value: &str) -> Result<Option<Suppression>, Error> {
+        if let Some(known) = self.known.get(value) {
+            return Ok(known.clone());
+        }
+        let found = self.look_up(ctx, value)?;
+        self.known.insert(value.to_owned(), found.clone());
+        Ok(found)
+    }
+
+    fn look_up(&mut self, ctx: &mut Ctx<'_>, value: &str) -> Result<Option<Suppression>, Error> {
+        let mut found = None;
+        for class in MessageClass::ALL {
+            found = found.or(self.entry(ctx, &self.account, value, class)?);
+        }
+        if found.is_some() || !self.pooled {
+            return Ok(found);
+        }
+        let (from, until) = keys::below(keys::TEAM_SUPPRESSION, &[self.team.as_str(), value]);
+        for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
+            let Some((class, source)) = source_of(&key) else { continue };
+            if is_pooled(ctx, &mut self.in_pool, &source)?
+                && let Some(entry) = self.entry(ctx, &source, value, class)?
+            {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+
+    fn entry(&self, ctx: &mut Ctx<'_>, account: &Id, value: &str, class: MessageClass) -> Result<Option<Suppression>, Error> {
+        let entry: Option<Suppression> = ctx.tx.get(&keys::suppression(account, value, class.name()))?;
+        Ok(entry.filter(|entry| blocks(entry, self.class, ctx.now_ms)))
+    }
+}
+
+/// Whether an account is in the pool of its team; `known` spares reading it again.
+fn is_pooled(ctx: &mut Ctx<'_>, known: &mut HashMap<Id, bool>, account: &Id) -> Result<bool, Error> {
+    if let Some(pooled) = known.get(account) {
+        return Ok(*pooled);
+    }
+    let pooled = ctx.tx.get::<model::Account>(&keys::account(account))?.is_some_and(|account| account.pooled);
+    known.insert(account.clone(), pooled);
+    Ok(pooled)
+}
+
+/// An account is in another team now: its entries are found there, and no longer in the old one.
+pub(crate) fn move_team(ctx: &mut Ctx<'_>, account: &Id, old_top: &Id, new_top: &Id) -> Result<(), Error> {
+    let (from, until) = keys::below(keys::SUPPRESSION, &[account.as_str()]);
+    for (_, entry) in ctx.tx.range::<Suppression>(&from, &until, usize::MAX)? {
+        let class = entry.message_class.name();
+        ctx.tx.delete(keys::team_suppression(old_top, &entry.value, class, account));
+        ctx.tx.mark(keys::team_suppression(new_top, &entry.value, class, account));
+    }
+    Ok(())
+}
+
+/// Removes the entries of an account that is deleted.
+pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
+    let team = team_of(ctx, account)?;
+    let (from, until) = keys::below(keys::SUPPRESSION, &[account.as_str()]);
+    for (key, entry) in ctx.tx.range::<Suppression>(&from, &until, usize::MAX)? {
+        ctx.tx.delete(keys::team_suppression(&team, &entry.value, entry.message_class.name(), account));
+        ctx.tx.delete(key);
+    }
+    Ok(())
+}
+
+impl Operation for Add {
+    const NAME: &'static str = "suppressions.add";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access =
+        Access::Rule("users with `suppressions.add` for addresses, `suppressions.domains.add` for domains; operators with `clients.edit`");
+    type Answer = SuppressionsAdded;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionsAdded, Error> {
+        if self.entries.iter().any(|entry| entry.value.contains('@')) || self.entries.is_empty() {
+            ctx.require(&self.account, "suppressions.add", "clients.edit")?;
+        } else {
+            ctx.require(&self.account, "suppressions.domains.add", "clients.edit")?;
+        }
+        refuse_too_many("/entries", self.entries.len(), MOST_ENTRIES)?;
+        let team = team_of(ctx, &self.account)?;
+        let mut suppressions = Vec::new();
+        for (at, entry) in self.entries.into_iter().enumerate() {
+            suppressions.push(write(ctx, &self.account, &team, at, entry)?.0);
+        }
+        Ok(SuppressionsAdded { suppressions })
+    }
+}
+
+impl Operation for Remove {
+    const NAME: &'static str = "suppressions.remove";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access =
+        Access::Rule("users with `suppressions.remove` for addresses, `suppressions.domains.remove` for domains; operators with `clients.edit`");
+    type Answer = SuppressionsRemoved;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionsRemoved, Error> {
+        let any_address = self.entries.iter().any(|entry| entry.value.contains('@'));
+        let any_domain = self.entries.iter().any(|entry| !entry.value.contains('@'));
+        if any_address || !any_domain {
+            ctx.require(&self.account, "suppressions.remove", "clients.edit")?;
+        }
+        if any_domain {
+            ctx.require(&self.account, "suppressions.domains.remove", "clients.edit")?;
+        }
+        refuse_too_many("/entries", self.entries.len(), MOST_ENTRIES)?;
+        let team = team_of(ctx, &self.account)?;
+        let mut removed = 0;
+        for (at, name) in self.entries.into_iter().enumerate() {
+            let (value, _) = normal_form(&name.value, &format!("/entries/{at}/value"))?;
+            let before = removed;
+            for class in MessageClass::ALL.into_iter().filter(|class| name.message_class.is_none_or(|only| only == *class)) {
+                let key = keys::suppression(&self.account, &value, class.name());
+                if ctx.tx.has(&key)? {
+                    ctx.tx.delete(key);
+                    ctx.tx.delete(keys::team_suppression(&team, &value, class.name(), &self.account));
+                    removed += 1;
+                }
+            }
+            if removed == before {
+                return Err(Error::not_found("suppression", &value).at(format!("/entries/{at}")));
+            }
+        }
+        Ok(SuppressionsRemoved { removed })
+    }
+}
+
+impl Operation for Import {
+    const NAME: &'static str = "suppressions.import";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::account("suppressions.import", "clients.edit");
+    type Answer = SuppressionsImported;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionsImported, Error> {
+        refuse_too_many("/entries", self.entries.len(), MOST_IMPORTED)?;
+        let team = team_of(ctx, &self.account)?;
+        let mut imported = SuppressionsImported { added: 0, changed: 0, problems: Vec::new() };
+        for (at, entry) in self.entries.into_iter().enumerate() {
+            match ctx.attempt(|ctx| write(ctx, &self.account, &team, at, entry)) {
+                Ok((_, true)) => imported.added += 1,
+                Ok((_, false)) => imported.changed += 1,
+                Err(error) if self.atomic => return Err(error),
+                Err(error) => {
+                    let problem = SuppressionProblem { entry: at as u64, code: error.code(), message: error.message().to_owned() };
+                    imported.problems.push(problem);
+                }
+            }
+        }
+        Ok(imported)
+    }
+}
+
+impl Operation for List {
+    const NAME: &'static str = "suppressions.list";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::account("suppressions.view", "clients.view_all");
+    type Answer = SuppressionList;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionList, Error> {
+        let account = accounts::load(ctx, &self.account, "/account")?;
+        let search = self.search.map_or_else(String::new, |text| text.as_str().to_ascii_lowercase());
+        let wanted = self.message_class;
+        let fits = move |entry: &Suppression| wanted.is_none_or(|class| class == entry.message_class);
+        let (suppressions, next) = if self.pooled && account.pooled {
+            let team = team_of(ctx, &self.account)?;
+            let span = narrowed(keys::below(keys::TEAM_SUPPRESSION, &[team.as_str()]), &search);
+            let prefix = span_prefix(&team);
+            let mut in_pool = HashMap::new();
+            walk(ctx, &[span], self.after.as_ref(), self.limit, |ctx, key| {
+                let Some((class, source)) = source_of(key) else { return Ok(None) };
+                let Some(value) = key.get(prefix..).and_then(|rest| rest.split(|byte| *byte == 0).next()) else { return Ok(None) };
+                let Ok(value) = std::str::from_utf8(value) else { return Ok(None) };
+                if !is_pooled(ctx, &mut in_pool, &source)? {
+                    return Ok(None);
+                }
+                let entry: Option<Suppression> = ctx.tx.get(&keys::suppression(&source, value, class.name()))?;
+                Ok(entry.filter(&fits))
+            })?
+        } else {
+            let span = narrowed(keys::below(keys::SUPPRESSION, &[self.account.as_str()]), &search);
+            walk(ctx, &[span], self.after.as_ref(), self.limit, |ctx, key| Ok(ctx.tx.get::<Suppression>(key)?.filter(&fits)))?
+        };
+        Ok(SuppressionList { suppressions, next })
+    }
+}
+
+/// How long the keys of a team's index are before the value begins.
+fn span_prefix(team: &Id) -> usize {
+    keys::below(keys::TEAM_SUPPRESSION, &[team.as_str()]).0.len()
+}
+
+impl Operation for Check {
+    const NAME: &'static str = "suppressions.check";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::account("suppressions.view", "clients.view_all");
+    type Answer = SuppressionCheck;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionCheck, Error> {
+        refuse_too_many("/recipients", self.recipients.len(), MOST_RECIPIENTS)?;
+        let mut filter = Filter::new(ctx, self.account, self.message_class)?;
+        let mut answer = SuppressionCheck { suppressed: Vec::new(), invalid: Vec::new() };
+        for (recipient, address) in (0..).zip(self.recipients) {
+            let email = match Email::new(address.as_str()) {
+                Ok(email) => email,
+                Err(message) => {
+                    answer.invalid.push(InvalidRecipient { recipient, message });
+                    continue;
+                }
+            };
+            for value in values(&email) {
+                if let Some(by) = filter.blocking(ctx, value)? {
+                    answer.suppressed.push(SuppressedRecipient { recipient, address, by });
+                    break;
+                }
+            }
+        }
+        Ok(answer)
+    }
+}
+
+impl Operation for Pool {
+    const NAME: &'static str = "suppressions.pool";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::account("suppressions.share", "clients.edit");
+    type Answer = SuppressionPool;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionPool, Error> {
+        let mut account = accounts::load(ctx, &self.account, "/account")?;
+        if account.pooled != self.pooled {
+            account.pooled = self.pooled;
+            accounts::save(ctx, account)?;
+        }
+        let team = team_of(ctx, &self.account)?;
+        Ok(SuppressionPool { account: self.account, team, pooled: self.pooled })
+    }
+}

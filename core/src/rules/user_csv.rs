@@ -1,0 +1,244 @@
+//! Users as CSV: the columns, the rows and where they begin, and fields that a spreadsheet would take for formulas (R-USR-5).
+
+use crate::error::{Code, Error};
+use csv::{ReaderBuilder, StringRecord};
+use std::borrow::Cow;
+
+/// A column of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Column {
+    Email,
+    FirstName,
+    LastName,
+    Account,
+    Role,
+    Group,
+    Owner,
+    Disabled,
+}
+
+impl Column {
+    /// In the order of an export.
+    pub(crate) const ALL: [Column; 8] =
+        [Column::Email, Column::FirstName, Column::LastName, Column::Account, Column::Role, Column::Group, Column::Owner, Column::Disabled];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Column::Email => "email",
+            Column::FirstName => "first_name",
+            Column::LastName => "last_name",
+            Column::Account => "account",
+            Column::Role => "role",
+            Column::Group => "group",
+            Column::Owner => "owner",
+            Column::Disabled => "disabled",
+        }
+    }
+
+    /// The column that a refusal is about, by the field that it names.
+    pub(crate) fn of_field(field: &str) -> Option<Column> {
+        match field.strip_prefix('/')? {
+            "user" => Some(Column::Email),
+            name => Column::ALL.into_iter().find(|column| column.name() == name),
+        }
+    }
+}
+
+/// The columns of a file, in its order.
+#[derive(Debug)]
+pub(crate) struct Columns(Vec<Column>);
+
+impl Columns {
+    /// Reads a header. `line` is where it stands.
+    pub(crate) fn read<'a>(names: impl Iterator<Item = &'a str>, line: u64) -> Result<Columns, Error> {
+        let mut columns = Vec::new();
+        for name in names {
+            let Some(column) = Column::ALL.into_iter().find(|column| column.name() == name) else {
+                let known: Vec<_> = Column::ALL.into_iter().map(Column::name).collect();
+                let shown = shown(name);
+                return Err(broken(line, format!("there is no column `{shown}`; the columns are {}", known.join(", "))).with("column", shown));
+            };
+            if columns.contains(&column) {
+                return Err(broken(line, format!("the column `{name}` is there twice")).with("column", name));
+            }
+            columns.push(column);
+        }
+        if !columns.contains(&Column::Email) {
+            return Err(broken(line, "the first line names the columns, and `email` is one of them").with("column", Column::Email.name()));
+        }
+        Ok(Columns(columns))
+    }
+
+    /// Why a row does not fit these columns.
+    pub(crate) fn check(&self, row: &StringRecord) -> Result<(), Error> {
+        let (has, wants) = (row.len(), self.0.len());
+        if has == wants { Ok(()) } else { Err(Error::new(Code::CsvInvalid, format!("the row has {has} fields, the header has {wants}"))) }
+    }
+
+    /// What a row says in a column; none where the column is not there, or the field is empty.
+    pub(crate) fn field<'a>(&self, row: &'a StringRecord, column: Column) -> Option<&'a str> {
+        let at = self.0.iter().position(|one| *one == column)?;
+        row.get(at).map(restored).filter(|text| !text.is_empty())
+    }
+}
+
+/// `csv_invalid`, with the line.
+pub(crate) fn broken(line: u64, message: impl Into<String>) -> Error {
+    Error::new(Code::CsvInvalid, message).with("line", line)
+}
+
+/// At most 64 characters of what was given, for an error.
+fn shown(text: &str) -> String {
+    text.chars().take(64).flat_map(char::escape_debug).collect()
+}
+
+/// The rows of a CSV text one after the other, the header included; empty lines are none.
+pub(crate) struct Rows<'a> {
+    text: &'a str,
+    reader: csv::Reader<&'a [u8]>,
+    fields: StringRecord,
+    line: u64,
+    counted: usize,
+}
+
+/// Where a row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    /// The line that it begins on.
+    pub(crate) line: u64,
+    /// The byte that it begins at.
+    pub(crate) start: usize,
+    /// The byte after its last one.
+    pub(crate) end: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// `line` is the number of the text's first line.
+    pub(crate) fn new(text: &'a str, line: u64) -> Rows<'a> {
+        // Whether a row has as many fields as the header is for `Columns::check` to say: here it would end the reading.
+        let reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+        Rows { text, reader, fields: StringRecord::new(), line, counted: 0 }
+    }
+
+    /// Goes to the next row; none after the last one.
+    pub(crate) fn next(&mut self) -> Result<Option<Row>, Error> {
+        let before = self.place();
+        let there = self.reader.read_record(&mut self.fields).map_err(|error| broken(self.line, error.to_string()))?;
+        if !there {
+            return Ok(None);
+        }
+        let rest = self.text.get(before..).unwrap_or_default();
+        let start = before + (rest.len() - rest.trim_start_matches(['\r', '\n']).len());
+        self.line += line_breaks(self.text.get(self.counted..start).unwrap_or_default());
+        self.counted = start;
+        Ok(Some(Row { line: self.line, start, end: self.place() }))
+    }
+
+    /// The fields of the row.
+    pub(crate) fn fields(&self) -> &StringRecord {
+        &self.fields
+    }
+
+    /// A quote that is never closed takes everything behind it into one field; whether that happened to this row.
+    pub(crate) fn is_unclosed(&self, row: Row) -> bool {
+        if row.end < self.text.len() {
+            return false;
+        }
+        let probe = format!("{}\nanother row", self.text.get(row.start..).unwrap_or_default());
+        let mut rows = Rows::new(&probe, 1);
+        matches!(rows.next(), Ok(Some(_))) && matches!(rows.next(), Ok(None))
+    }
+
+    fn place(&self) -> usize {
+        usize::try_from(self.reader.position().byte()).unwrap_or(usize::MAX).min(self.text.len())
+    }
+}
+
+/// How many lines end in a text: by `\n`, by `\r`, or by both.
+fn line_breaks(text: &str) -> u64 {
+    let mut breaks = 0;
+    let mut before = 0;
+    for byte in text.bytes() {
+        breaks += u64::from(byte == b'\r' || (byte == b'\n' && before != b'\r'));
+        before = byte;
+    }
+    breaks
+}
+
+/// The field as it can stand in a file: a spreadsheet takes it for a text, whatever it begins with.
+pub(crate) fn neutralised(field: &str) -> Cow<'_, str> {
+    if looks_like_formula(field) { Cow::Owned(format!("'{field}")) } else { Cow::Borrowed(field) }
+}
+
+/// The field as it was before [`neutralised`].
+pub(crate) fn restored(field: &str) -> &str {
+    field.strip_prefix('\'').filter(|rest| looks_like_formula(rest)).unwrap_or(field)
+}
+
+/// Whether a spreadsheet would calculate it. Apostrophes before that count as well, or restoring would take one too many.
+fn looks_like_formula(field: &str) -> bool {
+    // The wide forms are taken for the narrow ones by spreadsheets in East Asian languages.
+    field.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_formula_becomes_a_text_and_is_itself_again() {
+        for (field, written) in [
+            ("=1+1", "'=1+1"),
+            ("+49", "'+49"),
+            ("-", "'-"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\tx", "'\tx"),
+            ("\rx", "'\rx"),
+            ("＝1", "'＝1"),
+            ("'=1", "''=1"),
+            ("''=1", "'''=1"),
+            ("'n Sync", "'n Sync"),
+            ("'", "'"),
+            ("a=1", "a=1"),
+            ("", ""),
+        ] {
+            assert_eq!(neutralised(field), written);
+            assert_eq!(restored(written), field);
+        }
+        assert_eq!(restored("=1+1"), "=1+1", "a file that nobody neutralised is taken as it is");
+    }
+
+    #[test]
+    fn rows_know_their_lines_whatever_ends_them() {
+        let text = "email\r\n\r\na@b.example\r\"c\r\nd\"\n\n\ne\nf";
+        let mut rows = Rows::new(text, 10);
+        let mut seen = Vec::new();
+        while let Some(row) = rows.next().unwrap() {
+            assert!(text[row.start..row.end].contains(rows.fields().get(0).unwrap()), "{row:?}");
+            assert!(!rows.is_unclosed(row));
+            seen.push((row.line, rows.fields().get(0).unwrap().to_owned()));
+        }
+        let expected = [(10, "email"), (12, "a@b.example"), (13, "c\r\nd"), (17, "e"), (18, "f")];
+        assert_eq!(seen, expected.map(|(line, field)| (line, field.to_owned())));
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_is_noticed() {
+        for (text, unclosed) in [("a\n\"b\nc\nd", true), ("a\n\"b\nc\"", false), ("a\n\"b", true), ("a\n\"b\"\n", false), ("a\nb\"", false)] {
+            let mut rows = Rows::new(text, 1);
+            rows.next().unwrap();
+            let row = rows.next().unwrap().unwrap();
+            assert_eq!(rows.is_unclosed(row), unclosed, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_names_known_columns_once_and_the_address() {
+        let read = |header: &str| Columns::read(header.split(','), 1).map(|columns| columns.0);
+        assert_eq!(read("role,email").unwrap(), [Column::Role, Column::Email]);
+        for (header, column) in [("email,=x", "=x"), ("Email", "Email"), ("role", "email"), ("email,role,role", "role"), ("", "")] {
+            let error = read(header).unwrap_err();
+            assert_eq!((error.code(), &error.details()["line"], &error.details()["column"]), (Code::CsvInvalid, &1.into(), &column.into()));
+        }
+    }
+}
