@@ -93,3 +93,24 @@ fn absolute(path: &str) -> Result<PathBuf, Error> {
         _ => path,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{OpenOptions, Tenantry};
+
+    #[test]
+    fn a_second_handle_with_another_token_key_is_refused() {
+        let folder = std::env::temp_dir().join(format!("tenantry-registry-{}", std::process::id()));
+        let path = folder.to_str().unwrap();
+        let with = |digit: &str| OpenOptions { token_key: Some(digit.repeat(64).try_into().unwrap()), ..OpenOptions::default() };
+        let first = Tenantry::open(path, with("1")).unwrap();
+        let field = |options| Tenantry::open(path, options).map(drop).map_err(|error| error.field().unwrap_or_default().to_owned());
+        assert_eq!(field(with("2")), Err("/token_key".to_owned()));
+        assert_eq!(field(with("1")), Ok(()));
+        first.close().unwrap();
+        assert_eq!(field(with("2")), Err("/token_key".to_owned()));
+        assert_eq!(field(with("1")), Ok(()));
+        assert!(!folder.join("token.key").exists());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

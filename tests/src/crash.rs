@@ -235,14 +235,13 @@ struct Account {
 struct Role {
     name: String,
     rev: u64,
-    uses: u64,
 }
 
 impl State {
     fn apply(&mut self, effect: &Effect) {
         match effect.clone() {
             Effect::Role { role } => {
-                self.roles.insert(role.clone(), Role { name: role, rev: 1, uses: 0 });
+                self.roles.insert(role.clone(), Role { name: role, rev: 1 });
             }
             Effect::Rename { role, name } => {
                 let role = self.role(&role);
@@ -260,19 +259,17 @@ impl State {
             Effect::Hold { account, hold } => self.change(&account).holds.push(hold),
             Effect::Release { account, hold } => self.change(&account).holds.retain(|other| *other != hold),
             Effect::Add { account, user, role } => {
-                self.role(&role).uses += 1;
+                self.role(&role);
                 self.account(&account).members.insert(user, (Some(role), 1));
             }
             Effect::SetRole { account, user, role } => {
                 let member = self.account(&account).members.get_mut(&user).expect("a member");
                 member.1 += 1;
-                let old = member.0.replace(role.clone()).expect("a member with a role");
-                self.role(&old).uses -= 1;
-                self.role(&role).uses += 1;
+                member.0.replace(role.clone()).expect("a member with a role");
+                self.role(&role);
             }
             Effect::Remove { account, user } => {
-                let (role, _) = self.account(&account).members.remove(&user).expect("a member");
-                self.role(&role.expect("a member with a role")).uses -= 1;
+                self.account(&account).members.remove(&user).expect("a member");
                 self.gone.insert(user);
             }
             Effect::Delete { account } => {
@@ -280,12 +277,7 @@ impl State {
                 if let Some(parent) = &account.parent {
                     self.account(parent).children -= 1;
                 }
-                for (user, (role, _)) in account.members {
-                    if let Some(role) = role {
-                        self.role(&role).uses -= 1;
-                    }
-                    self.gone.insert(user);
-                }
+                self.gone.extend(account.members.into_keys());
             }
         }
     }
@@ -306,18 +298,16 @@ impl State {
 
     fn has_same(&self, other: &State, effect: &Effect) -> bool {
         let subject = effect.subject();
-        // How often a role is used depends on other threads too.
-        let role = |state: &State| state.roles.get(subject).map(|role| (role.name.clone(), role.rev));
+        let role = |state: &State| state.roles.get(subject).cloned();
         let account = |state: &State| state.accounts.get(subject).map(|account| Account { children: 0, ..account.clone() });
         role(self) == role(other) && account(self) == account(other)
     }
 
-    /// Reads all of it, and every index from both of its ends.
+    /// Reads all of it, and indexes from both of their ends; `store.verify` has looked at all of them.
     pub fn read(store: &Tenantry, gone: &BTreeSet<String>) -> Result<State, String> {
         let mut state = State { gone: gone.clone(), ..State::default() };
         for role in pages(store, "roles.list", "roles", json!({}))? {
-            let uses = role["uses"].as_u64().unwrap_or(u64::MAX);
-            state.roles.insert(text(&role["id"]), Role { name: text(&role["name"]), rev: number(&role["rev"]), uses });
+            state.roles.insert(text(&role["id"]), Role { name: text(&role["name"]), rev: number(&role["rev"]) });
         }
         let mut children: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for account in pages(store, "accounts.list", "accounts", json!({}))? {

@@ -334,6 +334,16 @@ fn ask_all(runs: &mut [Run<'_>], action: &Action) -> Result<Value, String> {
     first.map(|(_, answer)| answer).ok_or_else(|| "there are no drivers".to_owned())
 }
 
+/// Every index and every count must be what the records say, whatever a step has done; a closed store is not asked.
+fn whole(driver: &mut dyn Driver) -> Result<(), String> {
+    let verified = driver.call(None, "store.verify", &json!({}));
+    match (&verified["ok"]["damaged"], &verified["error"]["code"]) {
+        (Value::Array(damaged), _) if damaged.is_empty() => Ok(()),
+        (_, Value::String(code)) if code == "closed" => Ok(()),
+        _ => Err(format!("the records do not fit each other: {verified}")),
+    }
+}
+
 fn play(scenario: &Scenario, runs: &mut [Run<'_>]) -> Result<(), String> {
     let mut saved = Saved::default();
     if !scenario.open.is_null() {
@@ -347,6 +357,10 @@ fn play(scenario: &Scenario, runs: &mut [Run<'_>]) -> Result<(), String> {
         let action = step.action(&saved).map_err(|error| format!("{}: {error}", line()))?;
         let answer = ask_all(runs, &action).map_err(|error| format!("{}: {error}", line()))?;
         step.judge(&answer, &mut saved).map_err(|error| format!("{}: {error}\n  answered: {answer}", line()))?;
+        whole(&mut *runs[0].driver).map_err(|error| format!("{}: afterwards {error}", line()))?;
+    }
+    for run in &mut *runs {
+        whole(&mut *run.driver).map_err(|error| format!("{}: {error}", run.driver.name()))?;
     }
     let hash = Action::Call { actor: None, operation: "store.state_hash".to_owned(), request: json!({}) };
     let answer = ask_all(runs, &hash)?;

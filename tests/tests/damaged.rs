@@ -164,12 +164,21 @@ fn cut_and_removed_files_are_noticed() {
             fs::remove_dir_all(base.at("sled")).unwrap();
             fs::create_dir(base.at("sled")).unwrap();
         });
+        base.refuses("token.key removed", |base| fs::remove_file(base.at("token.key")).unwrap());
+        base.refuses("token.key emptied", |base| drop(fs::File::create(base.at("token.key")).unwrap()));
+        base.refuses("token.key cut", |base| OpenOptions::new().write(true).open(base.at("token.key")).unwrap().set_len(31).unwrap());
+        base.refuses("token.key longer", |base| OpenOptions::new().write(true).open(base.at("token.key")).unwrap().set_len(33).unwrap());
         base.refuses("manifest removed", |base| fs::remove_file(base.at("manifest")).unwrap());
         base.refuses("manifest emptied", |base| drop(fs::File::create(base.at("manifest")).unwrap()));
         base.refuses("manifest of another store", |base| {
             let other = Scratch::new("other");
             finish(&mut host(HOST, &other.at("store"), 1, 0, Some(("close", 0))));
             fs::copy(other.at("store/manifest"), base.at("manifest")).unwrap();
+        });
+        base.refuses("token.key of another store", |base| {
+            let other = Scratch::new("other");
+            finish(&mut host(HOST, &other.at("store"), 1, 0, Some(("close", 0))));
+            fs::copy(other.at("store/token.key"), base.at("token.key")).unwrap();
         });
         base.report("cut and removed files");
     }
@@ -198,18 +207,20 @@ fn single_flipped_bits_are_harmless_or_noticed() {
     let flips = count("TENANTRY_FLIPS", 200);
     for end in ["close", "abort"] {
         let mut base = Base::new(&mut dice, end);
-        for (file, flips) in [("db", flips / 2), ("snapshot", flips / 10), ("conf", flips / 20), ("manifest", flips / 10)] {
+        for (file, flips) in [("db", flips / 2), ("snapshot", flips / 10), ("conf", flips / 20), ("manifest", flips / 10), ("token.key", flips / 20)]
+        {
             for _ in 0..flips {
                 let mut bit = String::new();
                 let seed = dice.number();
-                base.damage(&format!("a bit of {file}, dice {seed}"), |base| {
+                let refused = base.damage(&format!("a bit of {file}, dice {seed}"), |base| {
                     let path = match file {
                         "snapshot" => snapshot(base),
-                        "manifest" => base.at("manifest"),
+                        "manifest" | "token.key" => base.at(file),
                         other => base.at("sled").join(other),
                     };
                     bit = flip(&path, &mut Dice::new(seed));
                 });
+                assert!(refused || file != "token.key", "{} store, {bit} of token.key: opened", base.end);
             }
             base.report(&format!("flipped bits of {file}"));
             base.tally.clear();

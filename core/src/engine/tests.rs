@@ -200,6 +200,47 @@ fn a_hold_is_cleared_at_its_level_or_above() {
     assert!(run(&guard, release(1)).unwrap().holds.is_empty());
 }
 
+/// R-PLT-2: changing the status is never implied by editing.
+#[test]
+fn an_operator_who_edits_does_not_suspend() {
+    let handle = crate::handle::Tenantry::open(":memory:", OpenOptions::default()).unwrap();
+    let call = |actor: &str, operation: &str, request: &str| handle.call_json(actor.as_bytes(), operation.as_bytes(), request.as_bytes());
+    call("", "accounts.create", r#"{"id":"acme","name":"Acme","owner":{"email":"olga@acme.example"}}"#).unwrap();
+    let may = |permission: &str| {
+        let role = format!(r#"{{"id":"{permission}","name":"R","allow":[{{"permission":"{permission}"}}]}}"#);
+        call("", "roles.create", &role).unwrap();
+        call("", "operators.add", &format!(r#"{{"user":"{permission}","email":"{permission}@staff.example","role":"{permission}"}}"#)).unwrap();
+        let actor = format!(r#"{{"kind":"operator","user":"{permission}"}}"#);
+        call(&actor, "accounts.hold", r#"{"account":"acme","reason":"abuse"}"#).map(drop).map_err(|error| error.code())
+    };
+    assert_eq!(may("clients.edit"), Err(Code::PermissionDenied));
+    assert_eq!(may("clients.status"), Ok(()));
+}
+
+/// What is not there, what is somebody else's and what lies above are alike to who asks whether they manage it.
+#[test]
+fn nobody_manages_what_is_not_below() {
+    let (guard, _) = troubled();
+    for (id, parent) in [("top", None), ("kid", Some("top")), ("sibling", Some("top"))] {
+        let mut request = serde_json::json!({"id": id, "name": "A", "owner": {"user": id, "email": format!("{id}@owners.example")}});
+        if let Some(parent) = parent {
+            request["parent"] = parent.into();
+        }
+        run::<accounts::Create>(&guard, serde_json::from_value(request).unwrap()).unwrap();
+    }
+    let manages = |user: &str, home: &str, account: &str| {
+        let actor = Actor::User { user: Id::new(user).unwrap(), account: Id::new(home).unwrap(), ip: None };
+        guard.engine.ctx(&actor).manages_team_of(&Id::new(account).unwrap()).unwrap()
+    };
+    for below in ["top", "kid", "sibling"] {
+        assert!(manages("top", "top", below), "{below}");
+    }
+    assert!(manages("top", "kid", "kid") && manages("kid", "kid", "kid"));
+    for other in ["top", "sibling", "acme", "nobody"] {
+        assert!(!manages("kid", "kid", other) && !manages("top", "kid", other), "{other}");
+    }
+}
+
 /// R-QTA-1. Threads on a tree of accounts, blocks drawn in the background: together they get the limit of the top, no message more
 /// and none less.
 #[test]
