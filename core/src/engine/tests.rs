@@ -157,7 +157,7 @@ fn a_panic_is_internal_and_leaves_a_handle_that_only_reads() {
 fn what_is_due_is_seen_by_the_first_who_asks() {
     const ACCOUNTS: usize = 1201;
     let options: OpenOptions = serde_json::from_str(r#"{"clock":{"manual_ms":1781524800000},"seed":1}"#).unwrap();
-    let guard = Guard::new(Arc::new(Engine::open(Path::new(":memory:"), &options).unwrap()));
+    let guard = Guard::new(Engine::open(Path::new(":memory:"), &options).unwrap());
     let call = |operation: &str, request: String| {
         let entry = crate::ops::catalogue::find(operation).unwrap();
         guard.enter(entry.effect, |engine| (entry.run_json)(engine, &Actor::System, request.as_bytes()))

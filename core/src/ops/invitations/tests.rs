@@ -179,7 +179,7 @@ fn an_offer_follows_an_account_that_leaves_its_team() {
         last_token(&engine)
     };
     let links = [offer("a@new.example", &["acme", "north"]), offer("b@new.example", &["acme"]), offer("c@new.example", &["north", "south"])];
-    let request = accounts::Delete { account: id("acme"), children: Some(accounts::Children::Detach) };
+    let request = accounts::Delete { account: id("acme"), children: Some(accounts::Children::Detach), expected_rev: None };
     run(&engine, request).unwrap();
     let left =
         run(&engine, serde_json::from_value::<List>(serde_json::json!({"account": "north", "below": true, "order": "email"})).unwrap()).unwrap();
