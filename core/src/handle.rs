@@ -73,8 +73,17 @@ impl Tenantry {
         })
     }
 
-    /// Prepares sending by an account through a channel, on behalf of a user of it or of the host itself.
-    pub fn sender(&self, account: &str, user: Option<&str>, channel: Channel) -> Result<Sender, Error> {
+    /// Prepares sending of e-mail by an account, on behalf of a user of it or of the host itself.
+    pub fn sender(&self, account: &str, user: Option<&str>) -> Result<Sender, Error> {
+        self.sender_of(account, user, Channel::Email)
+    }
+
+    /// Prepares sending of text messages by an account, on behalf of a user of it or of the host itself.
+    pub fn sms_sender(&self, account: &str, user: Option<&str>) -> Result<Sender, Error> {
+        self.sender_of(account, user, Channel::Sms)
+    }
+
+    fn sender_of(&self, account: &str, user: Option<&str>, channel: Channel) -> Result<Sender, Error> {
         self.guard.enter(Effect::Read, |engine| {
             let cell = engine.cell_by_text(account)?;
             let user = user.map(Id::new).transpose().map_err(|error| Error::invalid("/user", format!("`user` {error}")))?;
@@ -90,11 +99,11 @@ impl Tenantry {
         })
     }
 
-    /// Asks for `count` messages and charges them, all or none, by ids.
-    pub fn admit(&self, account: &str, user: Option<&str>, channel: Channel, count: u64) -> Result<Decision, Error> {
+    /// Asks for `count` e-mails and charges them, all or none, by ids.
+    pub fn admit(&self, account: &str, user: Option<&str>, count: u64) -> Result<Decision, Error> {
         self.guard.enter(Effect::Send, |engine| {
             let cell = engine.cell_by_text(account)?;
-            admit(engine, &cell, user, channel, Ask::exact(check_count(count)?))
+            admit(engine, &cell, user, Channel::Email, Ask::exact(check_count(count)?))
         })
     }
 

@@ -5,7 +5,7 @@
 //! and what was granted survives kill -9 and power loss.
 //!
 //! ```
-//! use tenantry::{Actor, Channel, OpenOptions, Tenantry, Id, Name, Email};
+//! use tenantry::{Actor, OpenOptions, Tenantry, Id, Name, Email};
 //! use tenantry::ops::accounts;
 //!
 //! let t = Tenantry::open(":memory:", OpenOptions::default())?;
@@ -22,7 +22,7 @@
 //!     pending: false,
 //! })?;
 //!
-//! let gate = t.sender("acme", Some("ann"), Channel::Email)?;
+//! let gate = t.sender("acme", Some("ann"))?;
 //! assert_eq!(gate.admit(2)?.granted, 2);
 //! let refusal = gate.admit(1)?.refusal.ok_or("refused")?;
 //! assert_eq!(refusal.code.name(), "quota_exceeded");

@@ -11,7 +11,10 @@ pub fn main() -> Result<(), Box<dyn Error>> {
     // The host itself sets the platform up.
     let system = Actor::System;
     let allow = vec![Grant { permission: Id::new("campaigns.send")?, scope: None }];
-    t.call(&system, roles::Create { id: Some(Id::new("sender")?), name: Name::new("Sender")?, allow, deny: vec![], includes: vec![] })?;
+    t.call(
+        &system,
+        roles::Create { id: Some(Id::new("sender")?), name: Name::new("Sender")?, allow, deny: vec![], includes: vec![], account: None },
+    )?;
     let limits = Limits { email_per_day: Some(Limit::At(Count::new(3)?)), ..Limits::default() };
     let starter = packages::Create {
         id: Some(Id::new("starter")?),
@@ -46,7 +49,8 @@ pub fn main() -> Result<(), Box<dyn Error>> {
         email: Some(Email::new("ann@acme.example")?),
         first_name: None,
         last_name: None,
-        role: Id::new("sender")?,
+        role: Some(Id::new("sender")?),
+        group: None,
     };
     t.call(&system, ann)?;
 

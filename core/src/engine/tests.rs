@@ -262,7 +262,7 @@ fn threads_sell_the_last_unit_exactly_once() {
         let granted: u64 = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..6_u64)
                 .map(|thread| {
-                    let gate = handle.sender(["one", "two", "top"][(thread % 3) as usize], None, Channel::Email).unwrap();
+                    let gate = handle.sender(["one", "two", "top"][(thread % 3) as usize], None).unwrap();
                     scope.spawn(move || {
                         let (mut granted, mut refused) = (0, 0);
                         while refused < 3 {

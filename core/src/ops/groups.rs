@@ -183,7 +183,7 @@ pub struct TransferMembers {
     pub account: Id,
     /// The group that all of them have to be in; any when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<Id>,
+    pub from_group: Option<Id>,
     /// The group that they come into.
     pub to: Id,
     /// The members, 1 to 500: all of them or none.
@@ -694,9 +694,9 @@ impl Operation for TransferMembers {
             Some("/group") => error.at("/to"),
             _ => error,
         })?;
-        if let Some(from) = &self.from {
-            load(ctx, &account.id, from, "/from")?;
+        if let Some(from) = &self.from_group {
+            load(ctx, &account.id, from, "/from_group")?;
         }
-        move_members(ctx, &self.users, self.from.as_ref(), to, self.resources)
+        move_members(ctx, &self.users, self.from_group.as_ref(), to, self.resources)
     }
 }

@@ -794,7 +794,7 @@ mod tests {
         let invitation = id("019a0000-0000-7000-8000-000000000001");
         let record = json!({"id": invitation, "kind": "member", "team": "acme", "email": "new@acme.example", "first_name": null, "last_name": null,
             "grants": [{"account": "acme", "role": "old"}, {"account": "acme", "role": "editor"}], "invited_by": "system", "generation": 1,
-            "sent_at_ms": 1, "life_ms": 1, "state": "open", "delivery": null, "rev": 1, "created_at_ms": 1, "updated_at_ms": 1});
+            "sent_at_ms": 1, "life_ms": 1, "state": "open", "delivery": null, "counted_in": [], "rev": 1, "created_at_ms": 1, "updated_at_ms": 1});
         let record: Invitation = serde_json::from_value(record).unwrap();
         write(&engine, |tx| {
             let mut account: model::Account = tx.get(&keys::account(&id("acme"))).unwrap().unwrap();

@@ -436,7 +436,7 @@ impl Operation for Remove {
 }
 
 impl Operation for Import {
-    const NAME: &'static str = "suppressions.import";
+    const NAME: &'static str = "suppressions.import_many";
     const EFFECT: Effect = Effect::Write;
     const ACCESS: Access = Access::account("suppressions.import", "clients.edit");
     type Answer = SuppressionsImported;

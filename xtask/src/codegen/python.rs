@@ -1,7 +1,7 @@
 //! Writes the parts of the Python package that follow from the catalogue: `_errors.py`, `model.py`, `_generated.py`.
 
 use super::ir::{Catalogue, Field, Op, TypeDef, TypeRef};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -149,10 +149,10 @@ fn types(catalogue: &Catalogue) -> Result<String> {
             }
             TypeDef::Struct { name, doc, fields, input, output } => {
                 if *input {
-                    inputs.push_str(&python.typed_dict(&input_name(name), doc, fields)?);
+                    inputs.push_str(&python.typed_dict(&input_name(name), doc, fields).with_context(|| format!("in type `{name}`"))?);
                 }
                 if *output {
-                    outputs.push_str(&python.dataclass(name, doc, fields)?);
+                    outputs.push_str(&python.dataclass(name, doc, fields).with_context(|| format!("in type `{name}`"))?);
                 }
             }
         }
@@ -186,7 +186,7 @@ fn operations(catalogue: &Catalogue) -> Result<String> {
         let doc = format!("\"\"\"The operations `{namespace}.*`.\"\"\"");
         write!(classes, "\n\nclass {class}(Namespace):\n    {doc}\n\n    __slots__ = ()\n")?;
         for op in ops {
-            classes.push_str(&python.method(op)?);
+            classes.push_str(&python.method(op).with_context(|| format!("in operation `{}`", op.name))?);
         }
         write!(properties, "\n    @property\n    def {property}(self) -> {class}:\n        {doc}\n        return {class}(self)\n",)?;
     }
