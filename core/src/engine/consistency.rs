@@ -10,9 +10,15 @@ use super::keys;
 use super::people;
 use super::view::{MAX_DEPTH, account_line, load_role};
 use crate::error::{Code, Error};
-use crate::model::{Account, Group, Id, Lifecycle, Member, Operator, Package, Resource, Role, User};
+use crate::model::{
+    Account, Group, Id, Invitation, InvitationKind, InvitationState, Lifecycle, Link, Member, Operator, OutboxMessage, Package, Resource, Role, Share,
+    Suppression, User,
+};
+use crate::ops::{accounts, invitations, links};
+use crate::rules::invitation::expires_at_ms;
 use crate::store::{Backend, Order};
 use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
 
 /// How many records are read at once.
 const STEP: usize = 500;
@@ -22,6 +28,7 @@ const OF_AN_ACCOUNT: &[u8] = &[
     keys::GROUP,
     keys::GROUP_MEMBER,
     keys::ACCOUNT_INVITATION,
+    keys::AVATAR,
     keys::SEAT,
     keys::LEASE,
     keys::MEMBER,
@@ -34,7 +41,7 @@ const OF_AN_ACCOUNT: &[u8] = &[
     keys::INVITED,
     keys::RESOURCE_OF_OWNER,
     keys::RESOURCE_OF_GROUP,
-    keys::ACCOUNT_ROLE,
+    keys::TEAM_ACCOUNT,
     keys::SHARE,
     keys::SHARED_WITH,
     keys::TEAM_SUPPRESSION,
@@ -85,6 +92,12 @@ fn id(text: &str) -> Result<Id, Error> {
     Id::new(text).map_err(|error| broken(format!("`{text}` is no id: {error}")))
 }
 
+/// Where an open invitation takes a seat.
+fn seats_of(invitation: &Invitation) -> Vec<Vec<u8>> {
+    let expires_at_ms = expires_at_ms(invitation);
+    invitation.counted_in.iter().map(|account| keys::open_invitation(account, expires_at_ms, &invitation.id)).collect()
+}
+
 impl Look<'_> {
     fn at(&mut self, key: &[u8]) -> Result<(), Error> {
         let mut parts = key.split(|byte| *byte == 0).map(|part| std::str::from_utf8(part).map_err(|_| broken("the key is no text")));
@@ -130,7 +143,10 @@ impl Look<'_> {
             (keys::TALLY, [account, "members"]) => self.tally(keys::MEMBER, &[account]),
             (keys::TALLY, [account, "users"]) => self.tally(keys::SEAT, &[account]),
             (keys::TALLY, [account, "groups"]) => self.tally(keys::GROUP, &[account]),
+            (keys::TALLY, [account, accounts::BELOW]) => self.tally(keys::TEAM_ACCOUNT, &[account, "id"]),
             (keys::TALLY, [account, "group", group]) => self.tally(keys::GROUP_MEMBER, &[account, group]),
+            (keys::TALLY, [account, "owner", owner, kind]) => self.tally(keys::RESOURCE_OF_OWNER, &[account, owner, kind]),
+            (keys::TALLY, [account, "shared", group, kind, owner]) => self.shared(&id(account)?, group, kind, owner),
             (keys::TALLY, _) => Err(broken("it counts what is not known")),
             (keys::PACKAGE, [package]) => self.package(&id(package)?),
             (keys::PACKAGE_ACCOUNT, [package, account]) => {
@@ -143,13 +159,89 @@ impl Look<'_> {
             (keys::ROLE_USE, [role, used_by @ ..]) => self.role_use(&id(role)?, used_by),
             (keys::ACCOUNT_ROLE, [account, role]) => {
                 let role: Option<Role> = self.tx.get(&keys::role(&id(role)?))?;
-                self.must(role.is_some_and(|role| role.account.is_some_and(|of| of.as_str() == *account)), "the role is not the account's own");
+                // Those of the platform are listed under no account.
+                let of = role.map(|role| role.account.map_or_else(String::new, String::from));
+                self.must(of.as_deref() == Some(*account), "the role is not the account's own");
                 Ok(())
+            }
+            (keys::ACCOUNT_ORDER, [_, _, account]) => {
+                let account: Option<Account> = self.tx.get(&keys::account(&id(account)?))?;
+                self.must(account.is_some_and(|account| accounts::orders(&account).contains(&key.to_vec())), "the account is gone or has another name");
+                Ok(())
+            }
+            (keys::TEAM_ACCOUNT, [above, _, _, account]) => {
+                let line = account_line(&mut self.tx, &id(account)?)?;
+                let above = line.iter().skip(1).find(|one| one.id.as_str() == *above);
+                let listed = line.first().zip(above).is_some_and(|(account, above)| accounts::orders_below(account, &above.id).contains(&key.to_vec()));
+                self.must(listed, "the account is not below, or has another name");
+                Ok(())
+            }
+            (keys::PACKAGE_NEXT, [package, account]) => {
+                let next = self.tx.get::<Account>(&keys::account(&id(account)?))?.and_then(|account| account.next_package);
+                self.must(next.is_some_and(|next| next.package.as_str() == *package), "the account does not wait for it");
+                Ok(())
+            }
+            (keys::DUE, [_, account]) => {
+                let next = self.tx.get::<Account>(&keys::account(&id(account)?))?.and_then(|account| account.next_package);
+                self.must(next.is_some_and(|next| keys::due_at(key) == Some(next.from_ms)), "nothing becomes due then");
+                Ok(())
+            }
+            (keys::AVATAR, [account, group]) => self.must_have(keys::group(&id(account)?, &id(group)?), "its group is gone"),
+            (keys::INVITATION, [invitation]) => self.invitation(&id(invitation)?),
+            (keys::ACCOUNT_INVITATION, [_, _, _, invitation]) => {
+                let invitation: Option<Invitation> = self.tx.get(&keys::invitation(&id(invitation)?))?;
+                self.must(invitation.is_some_and(|one| invitations::listed_at(&one).contains(&key.to_vec())), "the invitation is gone or offers others");
+                Ok(())
+            }
+            (keys::OPEN_INVITATION, [_, _, invitation]) => {
+                let invitation: Option<Invitation> = self.tx.get(&keys::invitation(&id(invitation)?))?;
+                let open = invitation.filter(|one| one.state == InvitationState::Open);
+                self.must(open.is_some_and(|one| seats_of(&one).contains(&key.to_vec())), "the invitation takes no seat there");
+                Ok(())
+            }
+            (keys::INVITED, [team, address]) => {
+                let invitation: Option<Invitation> = self.tx.get(&keys::invitation(&self.record()?))?;
+                let open = invitation.filter(|one| one.state == InvitationState::Open && one.kind == InvitationKind::Member);
+                let theirs = open.is_some_and(|one| one.team.as_str() == *team && one.email.key() == *address);
+                self.must(theirs, "the address has no open invitation to the team");
+                Ok(())
+            }
+            (keys::LINK, [link]) => {
+                let link_record: Link = self.record()?;
+                self.must(link_record.id.as_str() == *link, "the record is that of another link");
+                let last: Option<Id> = self.tx.get(&keys::user_link(&link_record.user, links::name(link_record.kind)))?;
+                self.must(last.as_ref() == Some(&link_record.id), "the user does not know it");
+                Ok(())
+            }
+            (keys::USER_LINK, [user, kind]) => {
+                let link: Option<Link> = self.tx.get(&keys::link(&self.record()?))?;
+                self.must(link.is_some_and(|link| link.user.as_str() == *user && links::name(link.kind) == *kind), "the link is gone, or another's");
+                Ok(())
+            }
+            (keys::OUTBOX, [_]) => {
+                let _: OutboxMessage = self.record()?;
+                let next = self.tx.get::<u64>(&keys::outbox_next())?;
+                self.must(next > keys::outbox_number(key), "the next message would get its number");
+                Ok(())
+            }
+            (keys::SUPPRESSION, [account, value, class]) => {
+                let entry: Suppression = self.record()?;
+                let same = entry.account.as_str() == *account && entry.value == *value && entry.message_class.name() == *class;
+                self.must(same, "the record is that of another entry");
+                let team = self.team(&entry.account)?;
+                self.must_have(keys::team_suppression(&team, value, class, &entry.account), "the team does not know it")
+            }
+            (keys::TEAM_SUPPRESSION, [team, value, class, account]) => {
+                let account = id(account)?;
+                let top = self.team(&account)?;
+                self.must(top.as_str() == *team, "the account is in another team");
+                self.must_have(keys::suppression(&account, value, class), "the account has no such entry")
             }
             (keys::OPERATOR, [user]) => {
                 let operator: Operator = self.record()?;
                 self.must(operator.user.as_str() == *user, "the record is that of another operator");
                 self.must_be_role(&operator.role)?;
+                self.must_have(keys::role_use(&operator.role, "operator", &[user]), "the role does not know it")?;
                 let (from, until) = keys::below(keys::MEMBERSHIP, &[user]);
                 let is_member = !self.backend.range(&from, &until, Order::Ascending, 1)?.is_empty();
                 self.must(!is_member, "an operator is a member of no account");
@@ -169,13 +261,32 @@ impl Look<'_> {
                 );
                 Ok(())
             }
-            (keys::LEASE | keys::SHARE, [account, kind, resource]) => {
+            (keys::LEASE, [account, kind, resource]) => {
                 self.must_have(keys::resource(&id(account)?, &id(kind)?, &id(resource)?), "the resource is gone")
+            }
+            (keys::SHARE, [account, kind, resource]) => {
+                let share: Share = self.record()?;
+                let same = share.account.as_str() == *account && share.kind.as_str() == *kind && share.id.as_str() == *resource;
+                self.must(same, "the record is that of another share");
+                self.must_have(keys::resource(&share.account, &share.kind, &share.id), "the resource is gone")?;
+                self.must(share.all == share.accounts.is_empty(), "it is shared with all, or with some by name");
+                for below in &share.accounts {
+                    self.must_have(keys::shared_with(below, &share.account, &share.kind, &share.id), "an account does not know it")?;
+                }
+                Ok(())
             }
             (keys::SHARED_WITH, [below, above, kind, resource]) => {
                 let line = account_line(&mut self.tx, &id(below)?)?;
                 self.must(line.iter().skip(1).any(|account| account.id.as_str() == *above), "the account that shares is not above");
-                self.must_have(keys::share(&id(above)?, &id(kind)?, &id(resource)?), "it is not shared")
+                let share: Option<Share> = self.tx.get(&keys::share(&id(above)?, &id(kind)?, &id(resource)?))?;
+                self.must(share.is_some_and(|share| share.accounts.iter().any(|with| with.as_str() == *below)), "it is not shared with the account");
+                Ok(())
+            }
+            (keys::TOMBSTONE, ["g", account, group]) => {
+                self.must_have(keys::account(&id(account)?), "its account is gone")?;
+                let again = self.tx.has(&keys::group(&id(account)?, &id(group)?))?;
+                self.must(!again, "an id that was deleted is in use again");
+                Ok(())
             }
             (keys::TOMBSTONE, [kind, deleted]) => {
                 let living = [kind.as_bytes(), &[0], deleted.as_bytes()].concat();
@@ -193,8 +304,16 @@ impl Look<'_> {
         if let Some(parent) = &account.parent {
             self.must_have(keys::child(parent, key), "the account above does not know it")?;
         }
-        let depth = account_line(&mut self.tx, key)?.len();
-        self.must(depth <= MAX_DEPTH, "it lies too deep");
+        let line = account_line(&mut self.tx, key)?;
+        self.must(line.len() <= MAX_DEPTH, "it lies too deep");
+        let mut lists = accounts::orders(&account).to_vec();
+        for above in line.iter().skip(1) {
+            lists.extend(accounts::orders_below(&account, &above.id));
+            self.must_have(keys::tally(&above.id, accounts::BELOW), "an account above does not count it")?;
+        }
+        for entry in lists {
+            self.must_have(entry, "a list of accounts does not have it")?;
+        }
         match &account.owner {
             Some(owner) => {
                 let member: Option<Member> = self.tx.get(&keys::member(key, owner))?;
@@ -211,9 +330,12 @@ impl Look<'_> {
         }
         if let Some(next) = &account.next_package {
             self.must_have(keys::package(&next.package), "its next package is gone")?;
+            self.must_have(keys::package_next(&next.package, key), "its next package does not know it")?;
+            self.must_have(keys::due(next.from_ms, key), "its next package never becomes due")?;
         }
         if let Some(role) = &account.default_role {
             self.must_be_role(role)?;
+            self.must_have(keys::role_use(role, "account", &[key.as_str()]), "its default role does not know it")?;
         }
         self.must_have(keys::group(key, &account.default_group), "its default group is gone")?;
         let children = self.count(keys::CHILD, &[key.as_str()])?;
@@ -323,11 +445,13 @@ impl Look<'_> {
             self.must_be_role(included)?;
             self.must_have(keys::role_use(included, "role", &[key.as_str()]), "a role that it includes does not know it")?;
         }
-        if let Some(account) = &role.account {
-            self.must_have(keys::account(account), "its account is gone")?;
-            self.must_have(keys::account_role(account, key), "its account does not know it")?;
+        match &role.account {
+            Some(account) => {
+                self.must_have(keys::account(account), "its account is gone")?;
+                self.must_have(keys::account_role(account, key), "its account does not know it")
+            }
+            None => self.must_have(keys::platform_role(key), "the platform does not know it"),
         }
-        Ok(())
     }
 
     fn role_use(&mut self, role: &Id, used_by: &[&str]) -> Result<(), Error> {
@@ -338,6 +462,15 @@ impl Look<'_> {
             }
             ["package", package] => self.tx.get::<Package>(&keys::package(&id(package)?))?.is_some_and(|package| package.role.as_ref() == Some(role)),
             ["role", other] => self.tx.get::<Role>(&keys::role(&id(other)?))?.is_some_and(|other| other.includes.contains(role)),
+            ["operator", user] => self.tx.get::<Operator>(&keys::operator(&id(user)?))?.is_some_and(|operator| operator.role == *role),
+            ["account", account] => {
+                self.tx.get::<Account>(&keys::account(&id(account)?))?.is_some_and(|account| account.default_role.as_ref() == Some(role))
+            }
+            ["invitation", invitation] => {
+                let invitation: Option<Invitation> = self.tx.get(&keys::invitation(&id(invitation)?))?;
+                let open = invitation.filter(|one| one.state == InvitationState::Open);
+                open.is_some_and(|one| one.grants.iter().any(|grant| grant.role.as_ref() == Some(role)))
+            }
             _ => false,
         };
         self.must(used, "nothing there uses the role");
@@ -349,11 +482,81 @@ impl Look<'_> {
         self.must(resource.account == *account && resource.kind == *kind && resource.id == *key, "the record is that of another resource");
         self.must_have(keys::member(account, &resource.owner), "its owner is no member")?;
         self.must_have(keys::resource_of_owner(account, &resource.owner, kind, key), "its owner does not know it")?;
+        self.must_have(keys::owner_tally(account, &resource.owner, kind), "it is not counted")?;
         if let Some(group) = &resource.group {
             self.must_have(keys::group(account, group), "its group is gone")?;
             self.must_have(keys::resource_of_group(account, group, kind, key), "its group does not know it")?;
+            if resource.shared {
+                self.must_have(keys::shared_tally(account, group, kind, &resource.owner), "it is not counted as shared")?;
+            }
+        }
+        // R-GRP-3: the group of its owner, and none where the owner is in none.
+        let owner: Option<Member> = self.tx.get(&keys::member(account, &resource.owner))?;
+        self.must(owner.is_none_or(|owner| owner.group.is_some() || resource.group.is_none()), "its owner is in no group, and it carries one");
+        Ok(())
+    }
+
+    /// The count of what an owner shares in a group.
+    fn shared(&mut self, account: &Id, group: &str, kind: &str, owner: &str) -> Result<(), Error> {
+        self.must_have(keys::group(account, &id(group)?), "its group is gone")?;
+        let counted: u64 = self.record()?;
+        let mut there = 0;
+        let (mut from, until) = keys::below(keys::RESOURCE_OF_OWNER, &[account.as_str(), owner, kind]);
+        loop {
+            let rows = self.backend.range(&from, &until, Order::Ascending, STEP)?;
+            for (key, _) in &rows {
+                let of = keys::last_id(key).ok_or_else(|| broken("a resource of an owner has no id"))?;
+                let resource: Option<Resource> = Tx::new(self.backend).get(&keys::resource(account, &id(kind)?, &of))?;
+                there += u64::from(resource.is_some_and(|one| one.shared && one.group.is_some_and(|of| of.as_str() == group)));
+            }
+            match rows.last() {
+                Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),
+                _ => break,
+            }
+        }
+        self.must(counted == there && there > 0, &format!("it counts {counted}, there are {there}"));
+        Ok(())
+    }
+
+    fn invitation(&mut self, key: &Id) -> Result<(), Error> {
+        let invitation: Invitation = self.record()?;
+        self.must(invitation.id == *key && !invitation.grants.is_empty(), "the record is that of another invitation, or offers nothing");
+        for entry in invitations::listed_at(&invitation) {
+            self.must_have(entry, "an account does not list it")?;
+        }
+        let mut above = BTreeSet::new();
+        for grant in &invitation.grants {
+            let line = account_line(&mut self.tx, &grant.account)?;
+            self.must(line.last().is_some_and(|top| top.id == invitation.team), "it offers an account of another team");
+            above.extend(line.into_iter().map(|account| account.id));
+        }
+        self.must(above.iter().eq(invitation.counted_in.iter()), "it is counted in other accounts than those above what it offers");
+        if invitation.state != InvitationState::Open {
+            return Ok(());
+        }
+        for entry in seats_of(&invitation) {
+            self.must_have(entry, "it takes no seat")?;
+        }
+        for grant in &invitation.grants {
+            if let Some(role) = &grant.role {
+                self.must_be_role(role)?;
+                self.must_have(keys::role_use(role, "invitation", &[key.as_str()]), "the role does not know it")?;
+            }
+            if let Some(group) = &grant.group {
+                self.must_have(keys::group(&grant.account, group), "a group that it offers is gone")?;
+            }
+        }
+        if invitation.kind == InvitationKind::Member {
+            let of_address: Option<Id> = self.tx.get(&keys::invited(&invitation.team, invitation.email.key()))?;
+            self.must(of_address.as_ref() == Some(key), "it is not the one of its address");
         }
         Ok(())
+    }
+
+    /// The top of the tree that an account is in.
+    fn team(&mut self, account: &Id) -> Result<Id, Error> {
+        let line = account_line(&mut self.tx, account)?;
+        line.into_iter().last().map(|top| top.id).ok_or_else(|| broken("an account has no line"))
     }
 
     /// The record itself.

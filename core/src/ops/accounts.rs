@@ -593,11 +593,27 @@ fn owner_of(ctx: &mut Ctx<'_>, owner: OwnerInput) -> Result<model::User, Error> 
     }
 }
 
-/// Puts an account into the lists of the platform and of the accounts above, or takes it out of them.
-fn list(ctx: &mut Ctx<'_>, account: &model::Account, above: &[model::Account], listed: bool) {
+/// Where an account is listed among all of the platform.
+pub(crate) fn orders(account: &model::Account) -> [Vec<u8>; 2] {
     let name = keys::orderable(account.name.as_str());
     let created = keys::sortable(account.created_at_ms);
-    for key in [keys::account_order("name", &name, &account.id), keys::account_order("created", &created, &account.id)] {
+    [keys::account_order("name", &name, &account.id), keys::account_order("created", &created, &account.id)]
+}
+
+/// Where an account is listed among those below another.
+pub(crate) fn orders_below(account: &model::Account, above: &Id) -> [Vec<u8>; 3] {
+    let name = keys::orderable(account.name.as_str());
+    let created = keys::sortable(account.created_at_ms);
+    [
+        keys::team_account(above, "id", "", &account.id),
+        keys::team_account(above, "name", &name, &account.id),
+        keys::team_account(above, "created", &created, &account.id),
+    ]
+}
+
+/// Puts an account into the lists of the platform and of the accounts above, or takes it out of them.
+fn list(ctx: &mut Ctx<'_>, account: &model::Account, above: &[model::Account], listed: bool) {
+    for key in orders(account) {
         if listed {
             ctx.tx.mark(key);
         } else {
@@ -609,15 +625,7 @@ fn list(ctx: &mut Ctx<'_>, account: &model::Account, above: &[model::Account], l
 
 /// Puts an account into the lists of accounts above, or takes it out of them.
 fn list_below(ctx: &mut Ctx<'_>, account: &model::Account, above: &[model::Account], listed: bool) {
-    let name = keys::orderable(account.name.as_str());
-    let created = keys::sortable(account.created_at_ms);
-    let mut all = Vec::new();
-    for account_above in above {
-        all.push(keys::team_account(&account_above.id, "id", "", &account.id));
-        all.push(keys::team_account(&account_above.id, "name", &name, &account.id));
-        all.push(keys::team_account(&account_above.id, "created", &created, &account.id));
-    }
-    for key in all {
+    for key in above.iter().flat_map(|above| orders_below(account, &above.id)) {
         if listed {
             ctx.tx.mark(key);
         } else {

@@ -7,7 +7,7 @@ mod records;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use records::{erase_all_of, follow, invite_owner, settle};
+pub(crate) use records::{erase_all_of, follow, invite_owner, listed_at, settle};
 
 use super::{Access, Effect, Operation, accounts, check_rev, groups, members, roles, users, walk};
 use crate::engine::authority::TEAM_PERMISSION;

@@ -5,7 +5,7 @@ use crate::engine::{Ctx, Token, keys};
 use crate::error::{Code, Error};
 use crate::model::{Count, Email, Id, Link, LinkKind, Name};
 
-const fn name(kind: LinkKind) -> &'static str {
+pub(crate) const fn name(kind: LinkKind) -> &'static str {
     match kind {
         LinkKind::EmailChange => "email_change",
         LinkKind::PasswordReset => "password_reset",

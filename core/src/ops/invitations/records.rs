@@ -34,21 +34,25 @@ pub(super) fn team_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<Id, Error> {
     Ok(account_line(&mut ctx.tx, account)?.pop().map_or_else(|| account.clone(), |top| top.id))
 }
 
-/// Puts an invitation into the lists of its accounts, or takes it out of them.
-pub(super) fn list(ctx: &mut Ctx<'_>, invitation: &Invitation, listed: bool) {
+/// Where an invitation is listed.
+pub(crate) fn listed_at(invitation: &Invitation) -> Vec<Vec<u8>> {
     let newest = keys::sortable(u64::MAX - invitation.created_at_ms);
     let email = keys::orderable(invitation.email.key());
     let own = invitation.grants.iter().map(|grant| (&grant.account, ["newest", "email"]));
     let below = invitation.counted_in.iter().map(|account| (account, ["below_newest", "below_email"]));
-    for (account, [by_time, by_email]) in own.chain(below) {
-        for key in
-            [keys::account_invitation(account, by_time, &newest, &invitation.id), keys::account_invitation(account, by_email, &email, &invitation.id)]
-        {
-            if listed {
-                ctx.tx.mark(key);
-            } else {
-                ctx.tx.delete(key);
-            }
+    let both = |(account, [by_time, by_email]): (&Id, [&str; 2])| {
+        [keys::account_invitation(account, by_time, &newest, &invitation.id), keys::account_invitation(account, by_email, &email, &invitation.id)]
+    };
+    own.chain(below).flat_map(both).collect()
+}
+
+/// Puts an invitation into the lists of its accounts, or takes it out of them.
+pub(super) fn list(ctx: &mut Ctx<'_>, invitation: &Invitation, listed: bool) {
+    for key in listed_at(invitation) {
+        if listed {
+            ctx.tx.mark(key);
+        } else {
+            ctx.tx.delete(key);
         }
     }
 }
