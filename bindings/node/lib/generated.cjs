@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '237939805ea0105070319b95c0196711'
+const CATALOGUE_HASH = 'ec671469cbbc2d130cb384e27e35b5a4'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -102,9 +102,26 @@ const TYPES = {
     scope: ['scope', 'text'],
     steps: ['steps', ['AccessStep']],
   },
+  AccessHolder: {
+    account: ['account', 'text'],
+    heldAs: ['held_as', 'text'],
+    role: ['role', 'text'],
+    scope: ['scope', 'text'],
+    user: ['user', 'text'],
+  },
+  AccessHolderList: { holders: ['holders', ['AccessHolder']], next: ['next', 'text'] },
+  AccessPower: { permission: ['permission', 'text'], scope: ['scope', 'text'] },
+  AccessPowers: {
+    heldAs: ['held_as', 'text'],
+    permissions: ['permissions', ['AccessPower']],
+    refusal: ['refusal', 'text'],
+  },
   AccessStep: {
+    account: ['account', 'text'],
     code: ['code', 'text'],
+    includedBy: ['included_by', ['text']],
     kind: ['kind', 'text'],
+    package: ['package', 'text'],
     permission: ['permission', 'text'],
     scope: ['scope', 'text'],
     subject: ['subject', 'text'],
@@ -141,8 +158,17 @@ const TYPES = {
     message: ['message', 'text'],
   },
   AccountDeleted: { accounts: ['accounts', 'integer'], users: ['users', 'integer'] },
+  AccountGrant: { account: ['account', 'text'], group: ['group', 'text'], role: ['role', 'text'] },
   AccountList: { accounts: ['accounts', ['Account']], next: ['next', 'text'] },
   AccountProblem: { code: ['code', 'text'], field: ['field', 'text'], message: ['message', 'text'] },
+  AccountQuote: { parent: ['parent', 'text'], price: ['price', 'Price'], team: ['team', 'text'] },
+  AccountSwitch: {
+    account: ['account', 'text'],
+    how: ['how', 'text'],
+    name: ['name', 'text'],
+    role: ['role', 'text'],
+    user: ['user', 'text'],
+  },
   AccountValidation: { problems: ['problems', ['AccountProblem']], valid: ['valid', 'bool'] },
   Asset: { asset: ['asset', 'text'], carrier: ['carrier', 'text'], kind: ['kind', 'text'], source: ['source', 'text'] },
   AssetList: { account: ['account', 'text'], assets: ['assets', ['Asset']] },
@@ -151,6 +177,7 @@ const TYPES = {
     domains: ['domains', ['text']],
     nodes: ['nodes', ['text']],
   },
+  Avatar: { data: ['data', 'text'], mediaType: ['media_type', 'text'], url: ['url', 'text'] },
   BindingLimit: {
     name: ['name', 'text'],
     scope: ['scope', 'text'],
@@ -160,9 +187,20 @@ const TYPES = {
     value: ['value', 'integer'],
   },
   BounceRate: { perMille: ['per_mille', 'integer'], sample: ['sample', 'integer'] },
+  ChildCreated: {
+    account: ['account', 'text'],
+    invitation: ['invitation', 'text'],
+    mustSetPassword: ['must_set_password', 'bool'],
+    owner: ['owner', 'text'],
+    parent: ['parent', 'text'],
+    price: ['price', 'Price'],
+    status: ['status', 'text'],
+  },
   ClockReading: { manual: ['manual', 'bool'], nowMs: ['now_ms', 'integer'] },
   Decision: { granted: ['granted', 'integer'], refusal: ['refusal', 'Refusal'], remaining: ['remaining', 'integer'] },
   DefaultLimits: { limits: ['limits', 'Limits'] },
+  Delivery: { note: ['note', 'text'], outcome: ['outcome', 'text'] },
+  EditLease: { expiresAtMs: ['expires_at_ms', 'integer'], sinceMs: ['since_ms', 'integer'], user: ['user', 'text'] },
   EffectivePolicies: {
     billingDay: ['billing_day', 'integer'],
     billingHoldOwnerEnters: ['billing_hold_owner_enters', 'bool'],
@@ -196,6 +234,34 @@ const TYPES = {
     user: ['user', 'text'],
   },
   Grant: { permission: ['permission', 'text'], scope: ['scope', 'text'] },
+  Group: {
+    account: ['account', 'text'],
+    avatar: ['avatar', 'Avatar'],
+    capPeriod: ['cap_period', 'text'],
+    caps: ['caps', 'GroupCaps'],
+    createdAtMs: ['created_at_ms', 'integer'],
+    hasAvatar: ['has_avatar', 'bool'],
+    id: ['id', 'text'],
+    isDefault: ['is_default', 'bool'],
+    members: ['members', 'integer'],
+    name: ['name', 'text'],
+    rev: ['rev', 'integer'],
+    updatedAtMs: ['updated_at_ms', 'integer'],
+  },
+  GroupCaps: { email: ['email', 'limit'], sms: ['sms', 'limit'] },
+  GroupDeleted: {
+    account: ['account', 'text'],
+    group: ['group', 'text'],
+    members: ['members', 'integer'],
+    resources: ['resources', 'integer'],
+  },
+  GroupList: { groups: ['groups', ['Group']], next: ['next', 'text'] },
+  GroupMove: {
+    account: ['account', 'text'],
+    group: ['group', 'text'],
+    members: ['members', 'integer'],
+    resources: ['resources', 'integer'],
+  },
   Hold: {
     hold: ['hold', 'integer'],
     level: ['level', 'text'],
@@ -204,6 +270,65 @@ const TYPES = {
     placedBy: ['placed_by', 'text'],
     placedFrom: ['placed_from', 'text'],
     reason: ['reason', 'text'],
+  },
+  InvalidRecipient: { message: ['message', 'text'], recipient: ['recipient', 'integer'] },
+  Invitation: {
+    accounts: ['accounts', ['AccountGrant']],
+    createdAtMs: ['created_at_ms', 'integer'],
+    delivery: ['delivery', 'Delivery'],
+    email: ['email', 'text'],
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    firstName: ['first_name', 'text'],
+    id: ['id', 'text'],
+    invitedBy: ['invited_by', 'text'],
+    kind: ['kind', 'text'],
+    lastName: ['last_name', 'text'],
+    rev: ['rev', 'integer'],
+    sentAtMs: ['sent_at_ms', 'integer'],
+    status: ['status', 'text'],
+    updatedAtMs: ['updated_at_ms', 'integer'],
+  },
+  InvitationAccepted: {
+    accounts: ['accounts', ['text']],
+    created: ['created', 'bool'],
+    invitation: ['invitation', 'text'],
+    user: ['user', 'text'],
+  },
+  InvitationBatch: { invited: ['invited', ['InvitedAddress']], problems: ['problems', ['InvitationProblem']] },
+  InvitationDeleted: { deleted: ['deleted', 'bool'], invitation: ['invitation', 'text'] },
+  InvitationList: { invitations: ['invitations', ['Invitation']], next: ['next', 'text'] },
+  InvitationOffer: {
+    accounts: ['accounts', ['OfferedAccount']],
+    email: ['email', 'text'],
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    firstName: ['first_name', 'text'],
+    invitation: ['invitation', 'text'],
+    invitedBy: ['invited_by', 'text'],
+    inviterFirstName: ['inviter_first_name', 'text'],
+    inviterLastName: ['inviter_last_name', 'text'],
+    kind: ['kind', 'text'],
+    lastName: ['last_name', 'text'],
+    user: ['user', 'text'],
+  },
+  InvitationProblem: {
+    address: ['address', 'text'],
+    code: ['code', 'text'],
+    invitation: ['invitation', 'text'],
+    message: ['message', 'text'],
+    offset: ['offset', 'integer'],
+    position: ['position', 'integer'],
+    user: ['user', 'text'],
+  },
+  InvitedAddress: {
+    email: ['email', 'text'],
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    invitation: ['invitation', 'text'],
+  },
+  LeaseState: {
+    account: ['account', 'text'],
+    id: ['id', 'text'],
+    kind: ['kind', 'text'],
+    lease: ['lease', 'EditLease'],
   },
   LimitCandidate: {
     carrier: ['carrier', 'text'],
@@ -271,12 +396,47 @@ const TYPES = {
   MembersGranted: { members: ['members', ['Member']], user: ['user', 'text'] },
   NextPackage: { fromMs: ['from_ms', 'integer'], package: ['package', 'text'] },
   Notifications: { badge: ['badge', 'bool'], desktop: ['desktop', 'bool'], sound: ['sound', 'bool'] },
+  OfferedAccount: { account: ['account', 'text'], name: ['name', 'text'], role: ['role', 'text'] },
+  Operator: {
+    createdAtMs: ['created_at_ms', 'integer'],
+    disabled: ['disabled', 'bool'],
+    email: ['email', 'text'],
+    firstName: ['first_name', 'text'],
+    lastName: ['last_name', 'text'],
+    rev: ['rev', 'integer'],
+    role: ['role', 'text'],
+    updatedAtMs: ['updated_at_ms', 'integer'],
+    user: ['user', 'text'],
+  },
+  OperatorList: { next: ['next', 'text'], operators: ['operators', ['Operator']] },
+  OperatorRemoved: { user: ['user', 'text'] },
+  OutboxAccount: { account: ['account', 'text'], name: ['name', 'text'] },
+  OutboxItem: {
+    account: ['account', 'text'],
+    accounts: ['accounts', ['OutboxAccount']],
+    atMs: ['at_ms', 'integer'],
+    invitation: ['invitation', 'text'],
+    kind: ['kind', 'text'],
+    number: ['number', 'integer'],
+    to: ['to', 'text'],
+    token: ['token', 'text'],
+    tokenExpiresAtMs: ['token_expires_at_ms', 'integer'],
+    user: ['user', 'text'],
+  },
+  OutboxPage: { messages: ['messages', ['OutboxItem']], next: ['next', 'integer'] },
   OwnedResource: { account: ['account', 'text'], id: ['id', 'text'], kind: ['kind', 'text'] },
   OwnerInput: {
     email: ['email', 'text'],
     firstName: ['first_name', 'text'],
     lastName: ['last_name', 'text'],
     user: ['user', 'text'],
+  },
+  OwnerTransferred: {
+    account: ['account', 'text'],
+    oldOwner: ['old_owner', 'text'],
+    oldOwnerRole: ['old_owner_role', 'text'],
+    owner: ['owner', 'text'],
+    rev: ['rev', 'integer'],
   },
   Package: {
     accounts: ['accounts', 'integer'],
@@ -357,7 +517,36 @@ const TYPES = {
     sending_country: ['sending_country', 'text'],
     time_zone: ['time_zone', 'text'],
   },
+  ReceivedList: { folder: ['folder', 'bool'], next: ['next', 'text'], templates: ['templates', ['ReceivedTemplate']] },
+  ReceivedTemplate: {
+    account: ['account', 'text'],
+    id: ['id', 'text'],
+    kind: ['kind', 'text'],
+    rev: ['rev', 'integer'],
+    sharedAtMs: ['shared_at_ms', 'integer'],
+    updatedAtMs: ['updated_at_ms', 'integer'],
+  },
   Refusal: { code: ['code', 'text'], limit: ['limit', 'BindingLimit'], retryAtMs: ['retry_at_ms', 'integer'] },
+  Resource: {
+    account: ['account', 'text'],
+    createdAtMs: ['created_at_ms', 'integer'],
+    group: ['group', 'text'],
+    id: ['id', 'text'],
+    kind: ['kind', 'text'],
+    owner: ['owner', 'text'],
+    rev: ['rev', 'integer'],
+    shared: ['shared', 'bool'],
+    updatedAtMs: ['updated_at_ms', 'integer'],
+  },
+  ResourceDecision: {
+    allowed: ['allowed', 'bool'],
+    permission: ['permission', 'text'],
+    reason: ['reason', 'text'],
+    refusal: ['refusal', 'text'],
+    scope: ['scope', 'text'],
+  },
+  ResourceList: { next: ['next', 'text'], resources: ['resources', ['Resource']] },
+  ResourceRemoved: { account: ['account', 'text'], id: ['id', 'text'], kind: ['kind', 'text'] },
   ResourcesTo: { id: ['id', 'text'], kind: ['kind', 'text'] },
   Role: {
     account: ['account', 'text'],
@@ -379,6 +568,26 @@ const TYPES = {
     refusal: ['refusal', 'Refusal'],
     wouldGrant: ['would_grant', 'bool'],
   },
+  SendRefund: { counters: ['counters', 'integer'] },
+  ShareEnded: { account: ['account', 'text'], id: ['id', 'text'], kind: ['kind', 'text'] },
+  ShareableList: { next: ['next', 'text'], templates: ['templates', ['ShareableTemplate']] },
+  ShareableTemplate: {
+    account: ['account', 'text'],
+    accounts: ['accounts', ['text']],
+    all: ['all', 'bool'],
+    id: ['id', 'text'],
+    kind: ['kind', 'text'],
+    owner: ['owner', 'text'],
+    rev: ['rev', 'integer'],
+    shared: ['shared', 'bool'],
+    sharedAtMs: ['shared_at_ms', 'integer'],
+  },
+  SharingCheck: {
+    account: ['account', 'text'],
+    allowed: ['allowed', 'bool'],
+    refusal: ['refusal', 'text'],
+    rev: ['rev', 'integer'],
+  },
   StoreInfo: { lastCommit: ['last_commit', 'integer'], storeId: ['store_id', 'text'], version: ['version', 'text'] },
   StoreStateHash: { records: ['records', 'integer'], stateHash: ['state_hash', 'text'] },
   StoreVerification: {
@@ -389,6 +598,56 @@ const TYPES = {
     whole: ['whole', 'bool'],
   },
   Successor: { account: ['account', 'text'], user: ['user', 'text'] },
+  SuppressedRecipient: { address: ['address', 'text'], by: ['by', 'Suppression'], recipient: ['recipient', 'integer'] },
+  Suppression: {
+    account: ['account', 'text'],
+    createdAtMs: ['created_at_ms', 'integer'],
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    messageClass: ['message_class', 'text'],
+    reason: ['reason', 'text'],
+    value: ['value', 'text'],
+  },
+  SuppressionCheck: { invalid: ['invalid', ['InvalidRecipient']], suppressed: ['suppressed', ['SuppressedRecipient']] },
+  SuppressionInput: {
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    messageClass: ['message_class', 'text'],
+    reason: ['reason', 'text'],
+    value: ['value', 'text'],
+  },
+  SuppressionList: { next: ['next', 'text'], suppressions: ['suppressions', ['Suppression']] },
+  SuppressionName: { messageClass: ['message_class', 'text'], value: ['value', 'text'] },
+  SuppressionPool: { account: ['account', 'text'], pooled: ['pooled', 'bool'], team: ['team', 'text'] },
+  SuppressionProblem: { code: ['code', 'text'], entry: ['entry', 'integer'], message: ['message', 'text'] },
+  SuppressionsAdded: { suppressions: ['suppressions', ['Suppression']] },
+  SuppressionsImported: {
+    added: ['added', 'integer'],
+    changed: ['changed', 'integer'],
+    problems: ['problems', ['SuppressionProblem']],
+  },
+  SuppressionsRemoved: { removed: ['removed', 'integer'] },
+  SwitchableAccount: {
+    account: ['account', 'text'],
+    how: ['how', 'text'],
+    name: ['name', 'text'],
+    offered: ['offered', 'bool'],
+    refusal: ['refusal', 'text'],
+    role: ['role', 'text'],
+    status: ['status', 'text'],
+  },
+  SwitchableList: { accounts: ['accounts', ['SwitchableAccount']], next: ['next', 'text'] },
+  TeamAccount: {
+    account: ['account', 'text'],
+    children: ['children', 'integer'],
+    depth: ['depth', 'integer'],
+    name: ['name', 'text'],
+    owner: ['owner', 'text'],
+    ownerEmail: ['owner_email', 'text'],
+    parent: ['parent', 'text'],
+    status: ['status', 'text'],
+    users: ['users', 'integer'],
+  },
+  TeamList: { accounts: ['accounts', ['TeamAccount']], next: ['next', 'text'] },
+  UnsharedKinds: { account: ['account', 'text'], unshared: ['unshared', ['text']], user: ['user', 'text'] },
   Usage: { account: ['account', 'text'], windows: ['windows', ['UsageWindow']] },
   UsageWindow: {
     limit: ['limit', 'text'],
@@ -456,8 +715,17 @@ const TYPES = {
     owner: ['owner', 'bool'],
     role: ['role', 'text'],
   },
+  VisibleOwner: { all: ['all', 'bool'], user: ['user', 'text'] },
+  VisibleOwners: { everything: ['everything', 'bool'], next: ['next', 'text'], owners: ['owners', ['VisibleOwner']] },
   AccessCheckRequest: { account: ['account', 'text'], permission: ['permission', 'text'], user: ['user', 'text'] },
   AccessExplainRequest: { account: ['account', 'text'], permission: ['permission', 'text'], user: ['user', 'text'] },
+  AccessWhatCanRequest: { account: ['account', 'text'], user: ['user', 'text'] },
+  AccessWhoCanRequest: {
+    account: ['account', 'text'],
+    after: ['after', 'text'],
+    limit: ['limit', 'integer'],
+    permission: ['permission', 'text'],
+  },
   AccountsActivateRequest: { account: ['account', 'text'], expectedRev: ['expected_rev', 'integer'] },
   AccountsBulkRequest: {
     accounts: ['accounts', ['text']],
@@ -477,6 +745,18 @@ const TYPES = {
     package: ['package', 'text'],
     parent: ['parent', 'text'],
     pending: ['pending', 'bool'],
+    timeZone: ['time_zone', 'text'],
+  },
+  AccountsCreateChildRequest: {
+    id: ['id', 'text'],
+    name: ['name', 'text'],
+    ownerEmail: ['owner_email', 'text'],
+    ownerFirstName: ['owner_first_name', 'text'],
+    ownerLastName: ['owner_last_name', 'text'],
+    ownerUser: ['owner_user', 'text'],
+    package: ['package', 'text'],
+    parent: ['parent', 'text'],
+    skipVerification: ['skip_verification', 'bool'],
     timeZone: ['time_zone', 'text'],
   },
   AccountsDeleteRequest: {
@@ -512,12 +792,22 @@ const TYPES = {
     status: ['status', 'text'],
     team: ['team', 'text'],
   },
+  AccountsQuoteRequest: { parent: ['parent', 'text'] },
   AccountsReleaseRequest: {
     account: ['account', 'text'],
     expectedRev: ['expected_rev', 'integer'],
     hold: ['hold', 'integer'],
   },
   AccountsReopenRequest: { account: ['account', 'text'], expectedRev: ['expected_rev', 'integer'] },
+  AccountsSwitchRequest: { account: ['account', 'text'], user: ['user', 'text'] },
+  AccountsSwitchableRequest: { after: ['after', 'text'], limit: ['limit', 'integer'], user: ['user', 'text'] },
+  AccountsTeamRequest: { account: ['account', 'text'], after: ['after', 'text'], limit: ['limit', 'integer'] },
+  AccountsTransferOwnerRequest: {
+    account: ['account', 'text'],
+    expectedRev: ['expected_rev', 'integer'],
+    oldOwnerRole: ['old_owner_role', 'text'],
+    to: ['to', 'text'],
+  },
   AccountsValidateRequest: {
     id: ['id', 'text'],
     name: ['name', 'text'],
@@ -540,6 +830,135 @@ const TYPES = {
   },
   ClockGetRequest: {},
   ClockSetRequest: { nowMs: ['now_ms', 'integer'] },
+  GroupsAddMembersRequest: {
+    account: ['account', 'text'],
+    group: ['group', 'text'],
+    resources: ['resources', 'text'],
+    users: ['users', ['text']],
+  },
+  GroupsClearAvatarRequest: {
+    account: ['account', 'text'],
+    expectedRev: ['expected_rev', 'integer'],
+    group: ['group', 'text'],
+  },
+  GroupsCreateRequest: {
+    account: ['account', 'text'],
+    caps: ['caps', 'GroupCaps'],
+    id: ['id', 'text'],
+    name: ['name', 'text'],
+  },
+  GroupsDeleteRequest: {
+    account: ['account', 'text'],
+    expectedRev: ['expected_rev', 'integer'],
+    group: ['group', 'text'],
+    to: ['to', 'text'],
+  },
+  GroupsGetRequest: { account: ['account', 'text'], group: ['group', 'text'] },
+  GroupsListRequest: { account: ['account', 'text'], after: ['after', 'text'], limit: ['limit', 'integer'] },
+  GroupsMakeDefaultRequest: { account: ['account', 'text'], group: ['group', 'text'] },
+  GroupsRemoveMembersRequest: {
+    account: ['account', 'text'],
+    group: ['group', 'text'],
+    resources: ['resources', 'text'],
+    to: ['to', 'text'],
+    users: ['users', ['text']],
+  },
+  GroupsRenameRequest: {
+    account: ['account', 'text'],
+    expectedRev: ['expected_rev', 'integer'],
+    group: ['group', 'text'],
+    name: ['name', 'text'],
+  },
+  GroupsSetAvatarRequest: {
+    account: ['account', 'text'],
+    avatar: ['avatar', 'Avatar'],
+    expectedRev: ['expected_rev', 'integer'],
+    group: ['group', 'text'],
+  },
+  GroupsSetCapsRequest: {
+    account: ['account', 'text'],
+    caps: ['caps', 'GroupCaps'],
+    expectedRev: ['expected_rev', 'integer'],
+    group: ['group', 'text'],
+  },
+  GroupsTransferMembersRequest: {
+    account: ['account', 'text'],
+    fromGroup: ['from_group', 'text'],
+    resources: ['resources', 'text'],
+    to: ['to', 'text'],
+    users: ['users', ['text']],
+  },
+  InvitationsAcceptRequest: {
+    firstName: ['first_name', 'text'],
+    lastName: ['last_name', 'text'],
+    token: ['token', 'text'],
+    user: ['user', 'text'],
+  },
+  InvitationsCreateRequest: {
+    account: ['account', 'text'],
+    accounts: ['accounts', ['AccountGrant']],
+    addresses: ['addresses', 'text'],
+    atomic: ['atomic', 'bool'],
+    firstName: ['first_name', 'text'],
+    group: ['group', 'text'],
+    lastName: ['last_name', 'text'],
+    role: ['role', 'text'],
+  },
+  InvitationsDeleteRequest: { invitation: ['invitation', 'text'] },
+  InvitationsEditRequest: {
+    accounts: ['accounts', ['AccountGrant']],
+    expectedRev: ['expected_rev', 'integer'],
+    firstName: ['first_name', 'text'],
+    group: ['group', 'text'],
+    invitation: ['invitation', 'text'],
+    lastName: ['last_name', 'text'],
+    role: ['role', 'text'],
+  },
+  InvitationsGetRequest: { invitation: ['invitation', 'text'] },
+  InvitationsListRequest: {
+    account: ['account', 'text'],
+    after: ['after', 'text'],
+    below: ['below', 'bool'],
+    limit: ['limit', 'integer'],
+    order: ['order', 'text'],
+    search: ['search', 'text'],
+    status: ['status', 'text'],
+  },
+  InvitationsLookUpRequest: { token: ['token', 'text'] },
+  InvitationsReportDeliveryRequest: {
+    invitation: ['invitation', 'text'],
+    note: ['note', 'text'],
+    outcome: ['outcome', 'text'],
+  },
+  InvitationsResendRequest: { invitation: ['invitation', 'text'] },
+  LeasesAcquireRequest: {
+    account: ['account', 'text'],
+    id: ['id', 'text'],
+    kind: ['kind', 'text'],
+    lifeMs: ['life_ms', 'integer'],
+    user: ['user', 'text'],
+  },
+  LeasesGetRequest: { account: ['account', 'text'], id: ['id', 'text'], kind: ['kind', 'text'] },
+  LeasesReleaseRequest: {
+    account: ['account', 'text'],
+    id: ['id', 'text'],
+    kind: ['kind', 'text'],
+    user: ['user', 'text'],
+  },
+  LeasesRenewRequest: {
+    account: ['account', 'text'],
+    id: ['id', 'text'],
+    kind: ['kind', 'text'],
+    lifeMs: ['life_ms', 'integer'],
+    user: ['user', 'text'],
+  },
+  LeasesTakeOverRequest: {
+    account: ['account', 'text'],
+    id: ['id', 'text'],
+    kind: ['kind', 'text'],
+    lifeMs: ['life_ms', 'integer'],
+    user: ['user', 'text'],
+  },
   LimitsAllocateRequest: {
     account: ['account', 'text'],
     expectedRev: ['expected_rev', 'integer'],
@@ -603,6 +1022,20 @@ const TYPES = {
     role: ['role', 'text'],
     user: ['user', 'text'],
   },
+  OperatorsAddRequest: {
+    email: ['email', 'text'],
+    firstName: ['first_name', 'text'],
+    lastName: ['last_name', 'text'],
+    role: ['role', 'text'],
+    user: ['user', 'text'],
+  },
+  OperatorsDisableRequest: { user: ['user', 'text'] },
+  OperatorsEnableRequest: { user: ['user', 'text'] },
+  OperatorsGetRequest: { user: ['user', 'text'] },
+  OperatorsListRequest: { after: ['after', 'text'], limit: ['limit', 'integer'] },
+  OperatorsRemoveRequest: { user: ['user', 'text'] },
+  OperatorsSetRoleRequest: { expectedRev: ['expected_rev', 'integer'], role: ['role', 'text'], user: ['user', 'text'] },
+  OutboxReadRequest: { after: ['after', 'integer'], limit: ['limit', 'integer'] },
   PackagesCreateRequest: {
     assets: ['assets', 'Assets'],
     bounceRate: ['bounce_rate', 'BounceRate'],
@@ -650,7 +1083,65 @@ const TYPES = {
   PoliciesPresetRequest: { account: ['account', 'text'], preset: ['preset', 'text'] },
   PoliciesSetRequest: { account: ['account', 'text'], policies: ['policies', 'Policies'] },
   PoliciesUnsetRequest: { account: ['account', 'text'], names: ['names', ['text']] },
+  ResourcesCanRequest: {
+    account: ['account', 'text'],
+    action: ['action', 'text'],
+    id: ['id', 'text'],
+    kind: ['kind', 'text'],
+    user: ['user', 'text'],
+  },
+  ResourcesEditRequest: {
+    account: ['account', 'text'],
+    expectedRev: ['expected_rev', 'integer'],
+    id: ['id', 'text'],
+    kind: ['kind', 'text'],
+    owner: ['owner', 'text'],
+    shared: ['shared', 'bool'],
+  },
+  ResourcesGetRequest: { account: ['account', 'text'], id: ['id', 'text'], kind: ['kind', 'text'] },
+  ResourcesRegisterRequest: {
+    account: ['account', 'text'],
+    id: ['id', 'text'],
+    kind: ['kind', 'text'],
+    owner: ['owner', 'text'],
+  },
+  ResourcesRemoveRequest: {
+    account: ['account', 'text'],
+    expectedRev: ['expected_rev', 'integer'],
+    id: ['id', 'text'],
+    kind: ['kind', 'text'],
+  },
+  ResourcesSaveRequest: {
+    account: ['account', 'text'],
+    expectedRev: ['expected_rev', 'integer'],
+    id: ['id', 'text'],
+    kind: ['kind', 'text'],
+    user: ['user', 'text'],
+  },
+  ResourcesShareKindRequest: { account: ['account', 'text'], kind: ['kind', 'text'], user: ['user', 'text'] },
+  ResourcesUnshareKindRequest: { account: ['account', 'text'], kind: ['kind', 'text'], user: ['user', 'text'] },
+  ResourcesVisibleRequest: {
+    account: ['account', 'text'],
+    after: ['after', 'text'],
+    kind: ['kind', 'text'],
+    limit: ['limit', 'integer'],
+    user: ['user', 'text'],
+  },
+  ResourcesVisibleOwnersRequest: {
+    account: ['account', 'text'],
+    after: ['after', 'text'],
+    kind: ['kind', 'text'],
+    limit: ['limit', 'integer'],
+    user: ['user', 'text'],
+  },
+  RolesCopyRequest: {
+    account: ['account', 'text'],
+    id: ['id', 'text'],
+    name: ['name', 'text'],
+    role: ['role', 'text'],
+  },
   RolesCreateRequest: {
+    account: ['account', 'text'],
     allow: ['allow', ['Grant']],
     deny: ['deny', ['text']],
     id: ['id', 'text'],
@@ -667,12 +1158,73 @@ const TYPES = {
     role: ['role', 'text'],
   },
   RolesGetRequest: { role: ['role', 'text'] },
-  RolesListRequest: { after: ['after', 'text'], limit: ['limit', 'integer'] },
-  SendingAdmitRequest: { account: ['account', 'text'], count: ['count', 'integer'], user: ['user', 'text'] },
-  SendingExplainRequest: { account: ['account', 'text'], count: ['count', 'integer'], user: ['user', 'text'] },
+  RolesListRequest: { account: ['account', 'text'], after: ['after', 'text'], limit: ['limit', 'integer'] },
+  SendingAdmitRequest: {
+    account: ['account', 'text'],
+    channel: ['channel', 'text'],
+    count: ['count', 'integer'],
+    min: ['min', 'integer'],
+    user: ['user', 'text'],
+  },
+  SendingExplainRequest: {
+    account: ['account', 'text'],
+    channel: ['channel', 'text'],
+    count: ['count', 'integer'],
+    user: ['user', 'text'],
+  },
+  SendingRefundRequest: {
+    account: ['account', 'text'],
+    channel: ['channel', 'text'],
+    count: ['count', 'integer'],
+    grantedAtMs: ['granted_at_ms', 'integer'],
+    user: ['user', 'text'],
+  },
+  SharingCheckRequest: {
+    account: ['account', 'text'],
+    action: ['action', 'text'],
+    id: ['id', 'text'],
+    kind: ['kind', 'text'],
+    user: ['user', 'text'],
+  },
+  SharingListRequest: {
+    account: ['account', 'text'],
+    after: ['after', 'text'],
+    limit: ['limit', 'integer'],
+    shared: ['shared', 'bool'],
+  },
+  SharingReceivedRequest: { account: ['account', 'text'], after: ['after', 'text'], limit: ['limit', 'integer'] },
+  SharingShareRequest: {
+    account: ['account', 'text'],
+    accounts: ['accounts', ['text']],
+    all: ['all', 'bool'],
+    id: ['id', 'text'],
+    kind: ['kind', 'text'],
+  },
+  SharingUnshareRequest: { account: ['account', 'text'], id: ['id', 'text'], kind: ['kind', 'text'] },
   StoreInfoRequest: {},
   StoreStateHashRequest: {},
   StoreVerifyRequest: {},
+  SuppressionsAddRequest: { account: ['account', 'text'], entries: ['entries', ['SuppressionInput']] },
+  SuppressionsCheckRequest: {
+    account: ['account', 'text'],
+    messageClass: ['message_class', 'text'],
+    recipients: ['recipients', ['text']],
+  },
+  SuppressionsImportManyRequest: {
+    account: ['account', 'text'],
+    atomic: ['atomic', 'bool'],
+    entries: ['entries', ['SuppressionInput']],
+  },
+  SuppressionsListRequest: {
+    account: ['account', 'text'],
+    after: ['after', 'text'],
+    limit: ['limit', 'integer'],
+    messageClass: ['message_class', 'text'],
+    pooled: ['pooled', 'bool'],
+    search: ['search', 'text'],
+  },
+  SuppressionsPoolRequest: { account: ['account', 'text'], pooled: ['pooled', 'bool'] },
+  SuppressionsRemoveRequest: { account: ['account', 'text'], entries: ['entries', ['SuppressionName']] },
   UsageGetRequest: { account: ['account', 'text'] },
   UsersChangeEmailRequest: {
     account: ['account', 'text'],
@@ -742,17 +1294,25 @@ const TYPES = {
 const OPERATIONS = {
   'access.check': { request: 'AccessCheckRequest', answer: 'AccessCheck' },
   'access.explain': { request: 'AccessExplainRequest', answer: 'AccessExplanation' },
+  'access.what_can': { request: 'AccessWhatCanRequest', answer: 'AccessPowers' },
+  'access.who_can': { request: 'AccessWhoCanRequest', answer: 'AccessHolderList' },
   'accounts.activate': { request: 'AccountsActivateRequest', answer: 'Account' },
   'accounts.bulk': { request: 'AccountsBulkRequest', answer: 'AccountBulk' },
   'accounts.close': { request: 'AccountsCloseRequest', answer: 'Account' },
   'accounts.create': { request: 'AccountsCreateRequest', answer: 'Account' },
+  'accounts.create_child': { request: 'AccountsCreateChildRequest', answer: 'ChildCreated' },
   'accounts.delete': { request: 'AccountsDeleteRequest', answer: 'AccountDeleted' },
   'accounts.edit': { request: 'AccountsEditRequest', answer: 'Account' },
   'accounts.get': { request: 'AccountsGetRequest', answer: 'Account' },
   'accounts.hold': { request: 'AccountsHoldRequest', answer: 'Account' },
   'accounts.list': { request: 'AccountsListRequest', answer: 'AccountList' },
+  'accounts.quote': { request: 'AccountsQuoteRequest', answer: 'AccountQuote' },
   'accounts.release': { request: 'AccountsReleaseRequest', answer: 'Account' },
   'accounts.reopen': { request: 'AccountsReopenRequest', answer: 'Account' },
+  'accounts.switch': { request: 'AccountsSwitchRequest', answer: 'AccountSwitch' },
+  'accounts.switchable': { request: 'AccountsSwitchableRequest', answer: 'SwitchableList' },
+  'accounts.team': { request: 'AccountsTeamRequest', answer: 'TeamList' },
+  'accounts.transfer_owner': { request: 'AccountsTransferOwnerRequest', answer: 'OwnerTransferred' },
   'accounts.validate': { request: 'AccountsValidateRequest', answer: 'AccountValidation' },
   'assets.assign': { request: 'AssetsAssignRequest', answer: 'AssetList' },
   'assets.check': { request: 'AssetsCheckRequest', answer: 'Asset' },
@@ -760,6 +1320,32 @@ const OPERATIONS = {
   'assets.unassign': { request: 'AssetsUnassignRequest', answer: 'AssetList' },
   'clock.get': { request: 'ClockGetRequest', answer: 'ClockReading' },
   'clock.set': { request: 'ClockSetRequest', answer: 'ClockReading' },
+  'groups.add_members': { request: 'GroupsAddMembersRequest', answer: 'GroupMove' },
+  'groups.clear_avatar': { request: 'GroupsClearAvatarRequest', answer: 'Group' },
+  'groups.create': { request: 'GroupsCreateRequest', answer: 'Group' },
+  'groups.delete': { request: 'GroupsDeleteRequest', answer: 'GroupDeleted' },
+  'groups.get': { request: 'GroupsGetRequest', answer: 'Group' },
+  'groups.list': { request: 'GroupsListRequest', answer: 'GroupList' },
+  'groups.make_default': { request: 'GroupsMakeDefaultRequest', answer: 'Group' },
+  'groups.remove_members': { request: 'GroupsRemoveMembersRequest', answer: 'GroupMove' },
+  'groups.rename': { request: 'GroupsRenameRequest', answer: 'Group' },
+  'groups.set_avatar': { request: 'GroupsSetAvatarRequest', answer: 'Group' },
+  'groups.set_caps': { request: 'GroupsSetCapsRequest', answer: 'Group' },
+  'groups.transfer_members': { request: 'GroupsTransferMembersRequest', answer: 'GroupMove' },
+  'invitations.accept': { request: 'InvitationsAcceptRequest', answer: 'InvitationAccepted' },
+  'invitations.create': { request: 'InvitationsCreateRequest', answer: 'InvitationBatch' },
+  'invitations.delete': { request: 'InvitationsDeleteRequest', answer: 'InvitationDeleted' },
+  'invitations.edit': { request: 'InvitationsEditRequest', answer: 'Invitation' },
+  'invitations.get': { request: 'InvitationsGetRequest', answer: 'Invitation' },
+  'invitations.list': { request: 'InvitationsListRequest', answer: 'InvitationList' },
+  'invitations.look_up': { request: 'InvitationsLookUpRequest', answer: 'InvitationOffer' },
+  'invitations.report_delivery': { request: 'InvitationsReportDeliveryRequest', answer: 'Invitation' },
+  'invitations.resend': { request: 'InvitationsResendRequest', answer: 'Invitation' },
+  'leases.acquire': { request: 'LeasesAcquireRequest', answer: 'LeaseState' },
+  'leases.get': { request: 'LeasesGetRequest', answer: 'LeaseState' },
+  'leases.release': { request: 'LeasesReleaseRequest', answer: 'LeaseState' },
+  'leases.renew': { request: 'LeasesRenewRequest', answer: 'LeaseState' },
+  'leases.take_over': { request: 'LeasesTakeOverRequest', answer: 'LeaseState' },
   'limits.allocate': { request: 'LimitsAllocateRequest', answer: 'LimitExplanations' },
   'limits.explain': { request: 'LimitsExplainRequest', answer: 'LimitExplanations' },
   'limits.inherit': { request: 'LimitsInheritRequest', answer: 'LimitExplanations' },
@@ -774,6 +1360,14 @@ const OPERATIONS = {
   'members.list': { request: 'MembersListRequest', answer: 'MemberList' },
   'members.remove': { request: 'MembersRemoveRequest', answer: 'MemberRemoved' },
   'members.set_role': { request: 'MembersSetRoleRequest', answer: 'Member' },
+  'operators.add': { request: 'OperatorsAddRequest', answer: 'Operator' },
+  'operators.disable': { request: 'OperatorsDisableRequest', answer: 'Operator' },
+  'operators.enable': { request: 'OperatorsEnableRequest', answer: 'Operator' },
+  'operators.get': { request: 'OperatorsGetRequest', answer: 'Operator' },
+  'operators.list': { request: 'OperatorsListRequest', answer: 'OperatorList' },
+  'operators.remove': { request: 'OperatorsRemoveRequest', answer: 'OperatorRemoved' },
+  'operators.set_role': { request: 'OperatorsSetRoleRequest', answer: 'Operator' },
+  'outbox.read': { request: 'OutboxReadRequest', answer: 'OutboxPage' },
   'packages.create': { request: 'PackagesCreateRequest', answer: 'Package' },
   'packages.delete': { request: 'PackagesDeleteRequest', answer: 'PackageDeleted' },
   'packages.edit': { request: 'PackagesEditRequest', answer: 'Package' },
@@ -788,6 +1382,17 @@ const OPERATIONS = {
   'policies.preset': { request: 'PoliciesPresetRequest', answer: 'PolicyReport' },
   'policies.set': { request: 'PoliciesSetRequest', answer: 'PolicyReport' },
   'policies.unset': { request: 'PoliciesUnsetRequest', answer: 'PolicyReport' },
+  'resources.can': { request: 'ResourcesCanRequest', answer: 'ResourceDecision' },
+  'resources.edit': { request: 'ResourcesEditRequest', answer: 'Resource' },
+  'resources.get': { request: 'ResourcesGetRequest', answer: 'Resource' },
+  'resources.register': { request: 'ResourcesRegisterRequest', answer: 'Resource' },
+  'resources.remove': { request: 'ResourcesRemoveRequest', answer: 'ResourceRemoved' },
+  'resources.save': { request: 'ResourcesSaveRequest', answer: 'Resource' },
+  'resources.share_kind': { request: 'ResourcesShareKindRequest', answer: 'UnsharedKinds' },
+  'resources.unshare_kind': { request: 'ResourcesUnshareKindRequest', answer: 'UnsharedKinds' },
+  'resources.visible': { request: 'ResourcesVisibleRequest', answer: 'ResourceList' },
+  'resources.visible_owners': { request: 'ResourcesVisibleOwnersRequest', answer: 'VisibleOwners' },
+  'roles.copy': { request: 'RolesCopyRequest', answer: 'Role' },
   'roles.create': { request: 'RolesCreateRequest', answer: 'Role' },
   'roles.delete': { request: 'RolesDeleteRequest', answer: 'RoleDeleted' },
   'roles.edit': { request: 'RolesEditRequest', answer: 'Role' },
@@ -795,9 +1400,21 @@ const OPERATIONS = {
   'roles.list': { request: 'RolesListRequest', answer: 'RoleList' },
   'sending.admit': { request: 'SendingAdmitRequest', answer: 'Decision' },
   'sending.explain': { request: 'SendingExplainRequest', answer: 'SendExplanation' },
+  'sending.refund': { request: 'SendingRefundRequest', answer: 'SendRefund' },
+  'sharing.check': { request: 'SharingCheckRequest', answer: 'SharingCheck' },
+  'sharing.list': { request: 'SharingListRequest', answer: 'ShareableList' },
+  'sharing.received': { request: 'SharingReceivedRequest', answer: 'ReceivedList' },
+  'sharing.share': { request: 'SharingShareRequest', answer: 'ShareableTemplate' },
+  'sharing.unshare': { request: 'SharingUnshareRequest', answer: 'ShareEnded' },
   'store.info': { request: 'StoreInfoRequest', answer: 'StoreInfo' },
   'store.state_hash': { request: 'StoreStateHashRequest', answer: 'StoreStateHash' },
   'store.verify': { request: 'StoreVerifyRequest', answer: 'StoreVerification' },
+  'suppressions.add': { request: 'SuppressionsAddRequest', answer: 'SuppressionsAdded' },
+  'suppressions.check': { request: 'SuppressionsCheckRequest', answer: 'SuppressionCheck' },
+  'suppressions.import_many': { request: 'SuppressionsImportManyRequest', answer: 'SuppressionsImported' },
+  'suppressions.list': { request: 'SuppressionsListRequest', answer: 'SuppressionList' },
+  'suppressions.pool': { request: 'SuppressionsPoolRequest', answer: 'SuppressionPool' },
+  'suppressions.remove': { request: 'SuppressionsRemoveRequest', answer: 'SuppressionsRemoved' },
   'usage.get': { request: 'UsageGetRequest', answer: 'Usage' },
   'users.change_email': { request: 'UsersChangeEmailRequest', answer: 'EmailChanged' },
   'users.confirm_email': { request: 'UsersConfirmEmailRequest', answer: 'User' },
@@ -827,6 +1444,12 @@ class AccessOperations {
   explain(request) {
     return this.#run('access.explain', request)
   }
+  whatCan(request) {
+    return this.#run('access.what_can', request)
+  }
+  whoCan(request) {
+    return this.#run('access.who_can', request)
+  }
 }
 
 class AccountsOperations {
@@ -846,6 +1469,9 @@ class AccountsOperations {
   create(request) {
     return this.#run('accounts.create', request)
   }
+  createChild(request) {
+    return this.#run('accounts.create_child', request)
+  }
   delete(request) {
     return this.#run('accounts.delete', request)
   }
@@ -861,11 +1487,26 @@ class AccountsOperations {
   list(request) {
     return this.#run('accounts.list', request)
   }
+  quote(request) {
+    return this.#run('accounts.quote', request)
+  }
   release(request) {
     return this.#run('accounts.release', request)
   }
   reopen(request) {
     return this.#run('accounts.reopen', request)
+  }
+  switch(request) {
+    return this.#run('accounts.switch', request)
+  }
+  switchable(request) {
+    return this.#run('accounts.switchable', request)
+  }
+  team(request) {
+    return this.#run('accounts.team', request)
+  }
+  transferOwner(request) {
+    return this.#run('accounts.transfer_owner', request)
   }
   validate(request) {
     return this.#run('accounts.validate', request)
@@ -901,6 +1542,105 @@ class ClockOperations {
   }
   set(request) {
     return this.#run('clock.set', request)
+  }
+}
+
+class GroupsOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  addMembers(request) {
+    return this.#run('groups.add_members', request)
+  }
+  clearAvatar(request) {
+    return this.#run('groups.clear_avatar', request)
+  }
+  create(request) {
+    return this.#run('groups.create', request)
+  }
+  delete(request) {
+    return this.#run('groups.delete', request)
+  }
+  get(request) {
+    return this.#run('groups.get', request)
+  }
+  list(request) {
+    return this.#run('groups.list', request)
+  }
+  makeDefault(request) {
+    return this.#run('groups.make_default', request)
+  }
+  removeMembers(request) {
+    return this.#run('groups.remove_members', request)
+  }
+  rename(request) {
+    return this.#run('groups.rename', request)
+  }
+  setAvatar(request) {
+    return this.#run('groups.set_avatar', request)
+  }
+  setCaps(request) {
+    return this.#run('groups.set_caps', request)
+  }
+  transferMembers(request) {
+    return this.#run('groups.transfer_members', request)
+  }
+}
+
+class InvitationsOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  accept(request) {
+    return this.#run('invitations.accept', request)
+  }
+  create(request) {
+    return this.#run('invitations.create', request)
+  }
+  delete(request) {
+    return this.#run('invitations.delete', request)
+  }
+  edit(request) {
+    return this.#run('invitations.edit', request)
+  }
+  get(request) {
+    return this.#run('invitations.get', request)
+  }
+  list(request) {
+    return this.#run('invitations.list', request)
+  }
+  lookUp(request) {
+    return this.#run('invitations.look_up', request)
+  }
+  reportDelivery(request) {
+    return this.#run('invitations.report_delivery', request)
+  }
+  resend(request) {
+    return this.#run('invitations.resend', request)
+  }
+}
+
+class LeasesOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  acquire(request) {
+    return this.#run('leases.acquire', request)
+  }
+  get(request) {
+    return this.#run('leases.get', request)
+  }
+  release(request) {
+    return this.#run('leases.release', request)
+  }
+  renew(request) {
+    return this.#run('leases.renew', request)
+  }
+  takeOver(request) {
+    return this.#run('leases.take_over', request)
   }
 }
 
@@ -957,6 +1697,44 @@ class MembersOperations {
   }
   setRole(request) {
     return this.#run('members.set_role', request)
+  }
+}
+
+class OperatorsOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  add(request) {
+    return this.#run('operators.add', request)
+  }
+  disable(request) {
+    return this.#run('operators.disable', request)
+  }
+  enable(request) {
+    return this.#run('operators.enable', request)
+  }
+  get(request) {
+    return this.#run('operators.get', request)
+  }
+  list(request) {
+    return this.#run('operators.list', request)
+  }
+  remove(request) {
+    return this.#run('operators.remove', request)
+  }
+  setRole(request) {
+    return this.#run('operators.set_role', request)
+  }
+}
+
+class OutboxOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  read(request) {
+    return this.#run('outbox.read', request)
   }
 }
 
@@ -1023,10 +1801,50 @@ class PoliciesOperations {
   }
 }
 
+class ResourcesOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  can(request) {
+    return this.#run('resources.can', request)
+  }
+  edit(request) {
+    return this.#run('resources.edit', request)
+  }
+  get(request) {
+    return this.#run('resources.get', request)
+  }
+  register(request) {
+    return this.#run('resources.register', request)
+  }
+  remove(request) {
+    return this.#run('resources.remove', request)
+  }
+  save(request) {
+    return this.#run('resources.save', request)
+  }
+  shareKind(request) {
+    return this.#run('resources.share_kind', request)
+  }
+  unshareKind(request) {
+    return this.#run('resources.unshare_kind', request)
+  }
+  visible(request) {
+    return this.#run('resources.visible', request)
+  }
+  visibleOwners(request) {
+    return this.#run('resources.visible_owners', request)
+  }
+}
+
 class RolesOperations {
   #run
   constructor(run) {
     this.#run = run
+  }
+  copy(request) {
+    return this.#run('roles.copy', request)
   }
   create(request) {
     return this.#run('roles.create', request)
@@ -1056,6 +1874,31 @@ class SendingOperations {
   explain(request) {
     return this.#run('sending.explain', request)
   }
+  refund(request) {
+    return this.#run('sending.refund', request)
+  }
+}
+
+class SharingOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  check(request) {
+    return this.#run('sharing.check', request)
+  }
+  list(request) {
+    return this.#run('sharing.list', request)
+  }
+  received(request) {
+    return this.#run('sharing.received', request)
+  }
+  share(request) {
+    return this.#run('sharing.share', request)
+  }
+  unshare(request) {
+    return this.#run('sharing.unshare', request)
+  }
 }
 
 class StoreOperations {
@@ -1071,6 +1914,31 @@ class StoreOperations {
   }
   verify(request) {
     return this.#run('store.verify', request)
+  }
+}
+
+class SuppressionsOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  add(request) {
+    return this.#run('suppressions.add', request)
+  }
+  check(request) {
+    return this.#run('suppressions.check', request)
+  }
+  importMany(request) {
+    return this.#run('suppressions.import_many', request)
+  }
+  list(request) {
+    return this.#run('suppressions.list', request)
+  }
+  pool(request) {
+    return this.#run('suppressions.pool', request)
+  }
+  remove(request) {
+    return this.#run('suppressions.remove', request)
   }
 }
 
@@ -1142,14 +2010,22 @@ class Operations {
     this.accounts = new AccountsOperations(run)
     this.assets = new AssetsOperations(run)
     this.clock = new ClockOperations(run)
+    this.groups = new GroupsOperations(run)
+    this.invitations = new InvitationsOperations(run)
+    this.leases = new LeasesOperations(run)
     this.limits = new LimitsOperations(run)
     this.members = new MembersOperations(run)
+    this.operators = new OperatorsOperations(run)
+    this.outbox = new OutboxOperations(run)
     this.packages = new PackagesOperations(run)
     this.permissions = new PermissionsOperations(run)
     this.policies = new PoliciesOperations(run)
+    this.resources = new ResourcesOperations(run)
     this.roles = new RolesOperations(run)
     this.sending = new SendingOperations(run)
+    this.sharing = new SharingOperations(run)
     this.store = new StoreOperations(run)
+    this.suppressions = new SuppressionsOperations(run)
     this.usage = new UsageOperations(run)
     this.users = new UsersOperations(run)
   }

@@ -271,12 +271,70 @@ export interface AccessExplanation {
   steps: Array<AccessStep>
 }
 
+/**
+ * By what somebody holds what they hold in an account.
+ *
+ * - `owner`: They own the account.
+ * - `member`: They are a member of it.
+ * - `above`: They manage the team from an account above it.
+ */
+export type AccessHeldAs =
+  | 'owner'
+  | 'member'
+  | 'above'
+
+/** Somebody who may do something. */
+export interface AccessHolder {
+  /** The account whose member they are: this one, or one above it. */
+  account: string
+  /** By what they hold it. */
+  heldAs: AccessHeldAs
+  /** Their role there; the owner needs none. */
+  role?: string
+  /** How far the permission reaches; `any` where it has no scope. */
+  scope: Scope
+  /** The user. */
+  user: string
+}
+
+/** A page of those who may do something. */
+export interface AccessHolderList {
+  /** Who may. */
+  holders: Array<AccessHolder>
+  /** Where to go on; absent on the last page. */
+  next?: string
+}
+
+/** A permission that somebody holds. */
+export interface AccessPower {
+  /** The permission. */
+  permission: string
+  /** How far it reaches; `any` where it has no scope. */
+  scope: Scope
+}
+
+/** What a user may do in an account. */
+export interface AccessPowers {
+  /** By what they hold it; absent for who is no member. */
+  heldAs?: AccessHeldAs
+  /** What they may do now, in the order of the permission tree; what is not here they may not. */
+  permissions: Array<AccessPower>
+  /** Why nothing at all, where a code says it: the status of the account, the user or the membership. */
+  refusal?: string
+}
+
 /** One thing that a permission check looked at. */
 export interface AccessStep {
+  /** The account that it comes from: that of the membership, or the one whose package sets a ceiling. */
+  account?: string
   /** The status that forbids. */
   code?: string
+  /** The roles that include the subject, from the member's own down; absent where it is the member's own. */
+  includedBy?: Array<string>
   /** What kind of thing. */
   kind: AccessStepKind
+  /** The package whose role is a ceiling. */
+  package?: string
   /** The node that was granted or denied. */
   permission?: string
   /** How far it reaches. */
@@ -288,17 +346,25 @@ export interface AccessStep {
 /**
  * What kind of thing a permission check looked at.
  *
+ * - `operators_only`: The permission is for operators of the platform, never for users of an account.
+ * - `above`: The user reaches the account from one above it, with what they hold there.
  * - `owner`: The user is the owner: every permission, under the ceilings.
+ * - `by_package`: By policy members hold what the package's role allows, not what a role of their own does.
  * - `grant`: A role allows it.
+ * - `administrator`: The role is that of an administrator, whose every scope is `any`.
  * - `denial`: A role denies it.
- * - `no_grant`: No role of the member allows it.
+ * - `no_grant`: Nothing allows it: no role of the member, or no package with a role where the package decides.
  * - `ceiling`: The role of a package leaves it, so far.
  * - `ceiling_missing`: The role of a package does not leave it.
  * - `status`: The status of account, user or membership forbids everything.
  */
 export type AccessStepKind =
+  | 'operators_only'
+  | 'above'
   | 'owner'
+  | 'by_package'
   | 'grant'
+  | 'administrator'
   | 'denial'
   | 'no_grant'
   | 'ceiling'
@@ -395,6 +461,26 @@ export interface AccountDeleted {
   users: number
 }
 
+/** Access to one account (R-INV-7): the role and the group there. */
+export interface AccountGrantInput {
+  /** The account. */
+  account: string
+  /** The group; the default group when absent. */
+  group?: string | undefined
+  /** The role; the default role of the account when absent. */
+  role?: string | undefined
+}
+
+/** Access to one account (R-INV-7): the role and the group there. */
+export interface AccountGrant {
+  /** The account. */
+  account: string
+  /** The group; the default group when absent. */
+  group?: string
+  /** The role; the default role of the account when absent. */
+  role?: string
+}
+
 /** A page of accounts. */
 export interface AccountList {
   /** The accounts. */
@@ -423,6 +509,30 @@ export interface AccountProblem {
   field: string
   /** A sentence a person can act on. */
   message: string
+}
+
+/** What a further account costs. */
+export interface AccountQuote {
+  /** The account that it would lie below. */
+  parent: string
+  /** The price of each month, from the package of the team; absent where that names none. */
+  price?: Price
+  /** The top account of the team, which pays for it. */
+  team: string
+}
+
+/** An account that a user enters. */
+export interface AccountSwitch {
+  /** The account. */
+  account: string
+  /** How they enter it. */
+  how: EnterAs
+  /** Its name. */
+  name: string
+  /** The role that they enter with; an owner needs none. */
+  role?: string
+  /** The user. */
+  user: string
 }
 
 /** What is wrong with the details of an account to be. */
@@ -497,15 +607,35 @@ export interface Assets {
   nodes?: Array<string>
 }
 
+/** The picture of a group (R-GRP-6): bytes with their media type, or an address. Exactly one of `data` and `url`. */
+export interface AvatarInput {
+  /** The bytes in base64, at most 256 KiB of them. */
+  data?: string | undefined
+  /** The media type of the bytes, such as `image/png`. */
+  mediaType?: string | undefined
+  /** An `https` address. */
+  url?: string | undefined
+}
+
+/** The picture of a group (R-GRP-6): bytes with their media type, or an address. Exactly one of `data` and `url`. */
+export interface Avatar {
+  /** The bytes in base64, at most 256 KiB of them. */
+  data?: string
+  /** The media type of the bytes, such as `image/png`. */
+  mediaType?: string
+  /** An `https` address. */
+  url?: string
+}
+
 /** The limit that refused a send. */
 export interface BindingLimit {
   /** Its name, such as `email_per_day`. */
   name: string
-  /** Whose it is: the `account` that sends, or an `ancestor`. */
+  /** Whose it is: the `account` that sends, an `ancestor`, or the `group` of the member who sends. */
   scope: string
-  /** Where the value comes from: `override`, `package`, `inherited` or `platform_default`. */
+  /** Where the value comes from: `override`, `package`, `inherited`, `platform_default` or `group`. */
   source: string
-  /** The id of that account. */
+  /** The id of that account or group. */
   subject: string
   /** How much of it is used. */
   used: number
@@ -538,6 +668,34 @@ export interface BounceRate {
 export type CapPeriod =
   | 'month'
   | 'year'
+
+/**
+ * How a message goes out; e-mails and text messages are counted apart.
+ *
+ * - `email`: By e-mail.
+ * - `sms`: As a text message.
+ */
+export type Channel =
+  | 'email'
+  | 'sms'
+
+/** An account that was made below another. */
+export interface ChildCreated {
+  /** The account. */
+  account: string
+  /** The invitation that the owner confirms their address with. */
+  invitation?: string
+  /** Whether the owner has to set a password before they enter. */
+  mustSetPassword: boolean
+  /** The owner; absent until they have confirmed their address. */
+  owner?: string
+  /** The account above. */
+  parent: string
+  /** What it costs each month. */
+  price?: Price
+  /** Its status: pending until the owner has confirmed their address. */
+  status: Status
+}
 
 /**
  * Who owns an account below another.
@@ -581,6 +739,36 @@ export interface Decision {
 export interface DefaultLimits {
   /** The values that were set; an absent one is unlimited. */
   limits: Limits
+}
+
+/** What the host reports of the delivery of an invitation (R-INV-2). */
+export interface Delivery {
+  /** What the mail server said. */
+  note?: string
+  /** How it went. */
+  outcome: DeliveryOutcome
+}
+
+/**
+ * How the delivery of a message went.
+ *
+ * - `delivered`: It was taken.
+ * - `blocked`: It was refused by the recipient's protection.
+ * - `bounced`: The address does not work.
+ */
+export type DeliveryOutcome =
+  | 'delivered'
+  | 'blocked'
+  | 'bounced'
+
+/** A lease: one person edits. */
+export interface EditLease {
+  /** When it ends unless it is renewed, in unix milliseconds. */
+  expiresAtMs: number
+  /** Since when, in unix milliseconds. */
+  sinceMs: number
+  /** Who. */
+  user: string
 }
 
 /**
@@ -667,6 +855,18 @@ export interface EmailChanged {
   user: string
 }
 
+/**
+ * How a user enters an account.
+ *
+ * - `owner`: As its owner.
+ * - `member`: As a member, with the role that they have there.
+ * - `above`: From an account above whose team they manage, with what they may do there.
+ */
+export type EnterAs =
+  | 'owner'
+  | 'member'
+  | 'above'
+
 /** A permission that a role allows, and for resources how far it reaches. */
 export interface GrantInput {
   /** The node of the permission tree; everything below it is granted too. */
@@ -692,6 +892,98 @@ export interface Grant {
 export type GrantExisting =
   | 'parent'
   | 'holder'
+
+/** A group of users. */
+export interface Group {
+  /** The account. */
+  account: string
+  /** The picture; only `groups.get` answers it. */
+  avatar?: Avatar
+  /** The window of the caps. */
+  capPeriod: CapPeriod
+  /** What its members may send together; what is absent is not capped. */
+  caps: GroupCaps
+  /** When it was made, in unix milliseconds. */
+  createdAtMs: number
+  /** Whether it has a picture. */
+  hasAvatar: boolean
+  /** The id, unique within the account. */
+  id: string
+  /** Whether new members come into it. */
+  isDefault: boolean
+  /** How many members it has. */
+  members: number
+  /** The name that people see. */
+  name: string
+  /** Raised by every change. */
+  rev: number
+  /** When it was last changed, in unix milliseconds. */
+  updatedAtMs: number
+}
+
+/**
+ * What the members of a group may send together in a month, or a year by policy; owner and administrators are exempt
+ * (R-GRP-5).
+ */
+export interface GroupCapsInput {
+  /** E-mails; no cap when absent. */
+  email?: LimitInput | undefined
+  /** Text messages; no cap when absent. */
+  sms?: LimitInput | undefined
+}
+
+/**
+ * What the members of a group may send together in a month, or a year by policy; owner and administrators are exempt
+ * (R-GRP-5).
+ */
+export interface GroupCaps {
+  /** E-mails; no cap when absent. */
+  email?: Limit
+  /** Text messages; no cap when absent. */
+  sms?: Limit
+}
+
+/** A group that was deleted. */
+export interface GroupDeleted {
+  /** The account. */
+  account: string
+  /** The group. */
+  group: string
+  /** How many members went to the other group. */
+  members: number
+  /** How many resources went there. */
+  resources: number
+}
+
+/** A page of groups. */
+export interface GroupList {
+  /** The groups. */
+  groups: Array<Group>
+  /** Where to go on; absent on the last page. */
+  next?: string
+}
+
+/** Members that came into a group. */
+export interface GroupMove {
+  /** The account. */
+  account: string
+  /** The group that they are in now. */
+  group: string
+  /** How many members were in another one before. */
+  members: number
+  /** How many resources took the group. */
+  resources: number
+}
+
+/**
+ * What becomes of the resources of members who change their group (R-GRP-4).
+ *
+ * - `follow`: They take the new group, all of them.
+ * - `stay`: They carry the group that they carried before, and go on being seen there.
+ */
+export type GroupResources =
+  | 'follow'
+  | 'stay'
 
 /** One reason for which an account is suspended (R-ACC-2). */
 export interface Hold {
@@ -738,6 +1030,184 @@ export type HoldReason =
   | 'billing'
   | 'reputation'
   | 'owner_request'
+
+/** A recipient whose address is none. */
+export interface InvalidRecipient {
+  /** What is wrong with it. */
+  message: string
+  /** The place of the recipient in the request, from 0. */
+  recipient: number
+}
+
+/** An invitation. */
+export interface Invitation {
+  /** What is offered, in the accounts that the actor reaches. */
+  accounts: Array<AccountGrant>
+  /** When it was made, in unix milliseconds. */
+  createdAtMs: number
+  /** What the host reported of its last sending. */
+  delivery?: Delivery
+  /** The address, as typed. */
+  email: string
+  /** From when on it cannot be accepted, in unix milliseconds. */
+  expiresAtMs: number
+  /** First name. */
+  firstName?: string
+  /** The id. */
+  id: string
+  /** Who invited: `system` or a user; absent where the actor does not see them. */
+  invitedBy?: string
+  /** Member of accounts, or owner of one. */
+  kind: InvitationKind
+  /** Last name. */
+  lastName?: string
+  /** Raised by every change. */
+  rev: number
+  /** When it was last sent, in unix milliseconds. */
+  sentAtMs: number
+  /** What it is worth now. */
+  status: InvitationStatus
+  /** When it was last changed, in unix milliseconds. */
+  updatedAtMs: number
+}
+
+/** An invitation that was accepted. */
+export interface InvitationAccepted {
+  /** The accounts that they are a member of now. */
+  accounts: Array<string>
+  /** Whether the user is new. */
+  created: boolean
+  /** The invitation. */
+  invitation: string
+  /** The user. */
+  user: string
+}
+
+/** Who was invited, and who was not. */
+export interface InvitationBatch {
+  /** Who was invited, in the order of the text. */
+  invited: Array<InvitedAddress>
+  /** Who was not, in the order of the text. */
+  problems: Array<InvitationProblem>
+}
+
+/** An invitation of which an offer was taken back. */
+export interface InvitationDeleted {
+  /** Whether it is deleted as a whole; otherwise accounts that the actor does not reach are still offered. */
+  deleted: boolean
+  /** The invitation. */
+  invitation: string
+}
+
+/**
+ * What an invitation makes of whoever accepts it.
+ *
+ * - `member`: A member.
+ * - `owner`: The owner of an account that waits for its owner (R-TEA-4).
+ */
+export type InvitationKind =
+  | 'member'
+  | 'owner'
+
+/** A page of invitations. */
+export interface InvitationList {
+  /** The invitations. */
+  invitations: Array<Invitation>
+  /** Where to go on; absent on the last page. */
+  next?: string
+}
+
+/** What the page behind a link shows. */
+export interface InvitationOffer {
+  /** The accounts. */
+  accounts: Array<OfferedAccount>
+  /** The address to log in with. */
+  email: string
+  /** From when on it cannot be accepted, in unix milliseconds. */
+  expiresAtMs: number
+  /** First name, as the inviter typed it. */
+  firstName?: string
+  /** The invitation. */
+  invitation: string
+  /** Who invited: `system` or a user. */
+  invitedBy: string
+  /** First name of that user. */
+  inviterFirstName?: string
+  /** Last name of that user. */
+  inviterLastName?: string
+  /** Member of accounts, or owner of one. */
+  kind: InvitationKind
+  /** Last name, as the inviter typed it. */
+  lastName?: string
+  /** The user who has the address already; absent where accepting makes one. */
+  user?: string
+}
+
+/**
+ * The order of a list of invitations.
+ *
+ * - `newest`: The newest first.
+ * - `email`: By e-mail address.
+ */
+export type InvitationOrder =
+  | 'newest'
+  | 'email'
+
+/** Why an address was not invited. */
+export interface InvitationProblem {
+  /** The address as typed, its first 254 bytes. */
+  address: string
+  /** The code. */
+  code: string
+  /** The open invitation of the address, where the actor sees it. */
+  invitation?: string
+  /** A sentence a person can act on. */
+  message: string
+  /** Where it begins in the text, in bytes of UTF-8 from 0 on. */
+  offset: number
+  /** Which address of the text it is, from 1 on. */
+  position: number
+  /** The user who has the address, where the actor sees them. */
+  user?: string
+}
+
+/**
+ * What an invitation is worth now. That it expired is computed, never stored (R-INV-3).
+ *
+ * - `pending`: It can be accepted.
+ * - `expired`: Its time is over.
+ * - `accepted`: Somebody accepted it.
+ * - `deleted`: It was deleted.
+ * - `superseded`: A newer invitation, or a membership, took its place.
+ */
+export type InvitationStatus =
+  | 'pending'
+  | 'expired'
+  | 'accepted'
+  | 'deleted'
+  | 'superseded'
+
+/** An address that was invited. */
+export interface InvitedAddress {
+  /** The address, as typed. */
+  email: string
+  /** From when on it cannot be accepted, in unix milliseconds. */
+  expiresAtMs: number
+  /** The invitation. */
+  invitation: string
+}
+
+/** Who edits a resource now. */
+export interface LeaseState {
+  /** The account. */
+  account: string
+  /** The resource. */
+  id: string
+  /** The kind of the resource. */
+  kind: string
+  /** The lease; absent when nobody edits it. */
+  lease?: EditLease
+}
 
 /** A value that a limit could have. */
 export interface LimitCandidate {
@@ -1038,6 +1508,16 @@ export interface MembersGranted {
   user: string
 }
 
+/**
+ * What kind of message it is (R-QTA-14).
+ *
+ * - `marketing`: A newsletter, an offer.
+ * - `transactional`: A receipt, a password reset: what the recipient waits for.
+ */
+export type MessageClass =
+  | 'marketing'
+  | 'transactional'
+
 /** A package that an account gets later (R-PKG-6). */
 export interface NextPackage {
   /** From when on, in unix milliseconds. */
@@ -1066,6 +1546,108 @@ export interface Notifications {
   sound?: boolean
 }
 
+/** An account that is offered. */
+export interface OfferedAccount {
+  /** The account. */
+  account: string
+  /** The name that people see. */
+  name: string
+  /** The role. */
+  role?: string
+}
+
+/** An operator of the platform. */
+export interface Operator {
+  /** When it was made, in unix milliseconds. */
+  createdAtMs: number
+  /** Whether they, or the user as a whole, are disabled. */
+  disabled: boolean
+  /** Their e-mail address, as typed. */
+  email: string
+  /** First name. */
+  firstName?: string
+  /** Last name. */
+  lastName?: string
+  /** Raised by every change. */
+  rev: number
+  /** The role. */
+  role: string
+  /** When it was last changed, in unix milliseconds. */
+  updatedAtMs: number
+  /** The user. */
+  user: string
+}
+
+/** A page of operators. */
+export interface OperatorList {
+  /** Where to go on; absent on the last page. */
+  next?: string
+  /** The operators. */
+  operators: Array<Operator>
+}
+
+/** An operator who was removed. */
+export interface OperatorRemoved {
+  /** The user, who is gone. */
+  user: string
+}
+
+/** An account that a message names. */
+export interface OutboxAccount {
+  /** The account. */
+  account: string
+  /** The name that people see. */
+  name: string
+}
+
+/** A message of the outbox. */
+export interface OutboxItem {
+  /** The account that it is about. */
+  account?: string
+  /** The accounts that are offered, those that were deleted since left out. */
+  accounts: Array<OutboxAccount>
+  /** When its cause happened, in unix milliseconds. */
+  atMs: number
+  /** The invitation that it is about. */
+  invitation?: string
+  /** What is to be done. */
+  kind: OutboxKind
+  /** Its number: from 1 on, in the order in which their causes were committed. */
+  number: number
+  /** Where the mail goes, which is also the address to log in with. */
+  to?: string
+  /** The token for the link; absent where there is none, or where it is dead by now. */
+  token?: string
+  /** From when on the token is dead, in unix milliseconds. */
+  tokenExpiresAtMs?: number
+  /** The user that it is about. */
+  user?: string
+}
+
+/**
+ * What the host is to do.
+ *
+ * - `invitation`: Send an invitation with the link that accepts it.
+ * - `owner_verification`: Send the owner of a new account the link that confirms it.
+ * - `email_change`: Send the link that confirms a new e-mail address.
+ * - `email_change_notice`: Tell the old address that another was asked for.
+ * - `password_reset`: Send the link that sets a new password.
+ */
+export type OutboxKind =
+  | 'invitation'
+  | 'owner_verification'
+  | 'email_change'
+  | 'email_change_notice'
+  | 'password_reset'
+
+/** A page of the outbox. */
+export interface OutboxPage {
+  /** The messages. */
+  messages: Array<OutboxItem>
+  /** The number to go on after; absent on the last page. */
+  next?: number
+}
+
 /** A resource that a person owns. */
 export interface OwnedResource {
   /** The account. */
@@ -1086,6 +1668,20 @@ export interface OwnerInput {
   lastName?: string | undefined
   /** The existing user, or the id that the new one gets. */
   user?: string | undefined
+}
+
+/** An account that has another owner. */
+export interface OwnerTransferred {
+  /** The account. */
+  account: string
+  /** Who owned it until now. */
+  oldOwner: string
+  /** The role that they have now. */
+  oldOwnerRole?: string
+  /** The owner. */
+  owner: string
+  /** The revision of the account. */
+  rev: number
 }
 
 /** A package. */
@@ -1434,6 +2030,32 @@ export type ProfileField =
   | 'time_zone'
   | 'notifications'
 
+/** A page of the folder "Shared templates". */
+export interface ReceivedList {
+  /** Whether the account has the folder: since an account above first shared a template, even while it is empty. */
+  folder: boolean
+  /** Where to go on; absent on the last page. */
+  next?: string
+  /** The templates. */
+  templates: Array<ReceivedTemplate>
+}
+
+/** A template that an account above shares. */
+export interface ReceivedTemplate {
+  /** The account above that shares it. */
+  account: string
+  /** The resource. */
+  id: string
+  /** The kind of the resource. */
+  kind: string
+  /** The revision of the resource as it is now; an edit above raises it. */
+  rev: number
+  /** When it was shared first, in unix milliseconds. */
+  sharedAtMs: number
+  /** When the resource was last changed, in unix milliseconds. */
+  updatedAtMs: number
+}
+
 /** Why a send is refused. */
 export interface Refusal {
   /** The error code, such as `quota_exceeded`. */
@@ -1455,6 +2077,74 @@ export type Resend =
   | 'rotate'
   | 'reuse'
   | 'forbid'
+
+/** A reference to a resource, as it is stored and shown. */
+export interface Resource {
+  /** The account. */
+  account: string
+  /** When it was registered, in unix milliseconds. */
+  createdAtMs: number
+  /** The group that it is shared in; none when an owner or administrator made it (R-GRP-3). */
+  group?: string
+  /** The id, unique within account and kind. */
+  id: string
+  /** The kind: `campaign`, `list`, `template` ... or a branch of the permission tree that the host added. */
+  kind: string
+  /** Whose it is. */
+  owner: string
+  /** Raised by every change and every save. */
+  rev: number
+  /** Whether its owner lets the group see it (R-GRP-3). */
+  shared: boolean
+  /** When it was last changed, in unix milliseconds. */
+  updatedAtMs: number
+}
+
+/** Whether a user may do something with a resource. */
+export interface ResourceDecision {
+  /** Whether they may. */
+  allowed: boolean
+  /** The permission that was asked for. */
+  permission: string
+  /** By what they may, the narrowest that suffices. */
+  reason?: ResourceReason
+  /** Why not: the status of account, user or membership, or `permission_denied`. */
+  refusal?: string
+  /** How far the user's permission reaches; absent where they do not hold it. */
+  scope?: Scope
+}
+
+/** A page of resources. */
+export interface ResourceList {
+  /** Where to go on; absent on the last page. */
+  next?: string
+  /** The resources; a page can be shorter than asked for, and even empty, while there is a `next`. */
+  resources: Array<Resource>
+}
+
+/**
+ * What somebody sees a resource by, the narrowest that does (R-GRP-3).
+ *
+ * - `owner`: It is theirs.
+ * - `group`: It is shared in their group.
+ * - `any`: Their permission reaches everything of the account.
+ * - `shared_from_above`: An account above shares it with theirs (R-TEA-7).
+ */
+export type ResourceReason =
+  | 'owner'
+  | 'group'
+  | 'any'
+  | 'shared_from_above'
+
+/** A resource that was removed. */
+export interface ResourceRemoved {
+  /** The account. */
+  account: string
+  /** The resource. */
+  id: string
+  /** The kind. */
+  kind: string
+}
 
 /** Who gets the resources of a member who leaves (R-USR-4). */
 export interface ResourcesToInput {
@@ -1555,6 +2245,82 @@ export interface SendExplanation {
   wouldGrant: boolean
 }
 
+/** What came back. */
+export interface SendRefund {
+  /** How many counters got something back; those whose window is over got nothing. */
+  counters: number
+}
+
+/** A template whose sharing ended. */
+export interface ShareEnded {
+  /** The account. */
+  account: string
+  /** The resource. */
+  id: string
+  /** The kind of the resource. */
+  kind: string
+}
+
+/** A page of templates. */
+export interface ShareableList {
+  /** Where to go on; absent on the last page. */
+  next?: string
+  /** The templates. */
+  templates: Array<ShareableTemplate>
+}
+
+/** A template that is, or can be, shared. */
+export interface ShareableTemplate {
+  /** The account. */
+  account: string
+  /** The accounts below that see it, where not all do. */
+  accounts: Array<string>
+  /** Whether every account below sees it. */
+  all: boolean
+  /** The resource. */
+  id: string
+  /** The kind of the resource. */
+  kind: string
+  /** Whose it is. */
+  owner: string
+  /** The revision of the resource. */
+  rev: number
+  /** Whether it is shared. */
+  shared: boolean
+  /** When it was shared first, in unix milliseconds. */
+  sharedAtMs?: number
+}
+
+/**
+ * What somebody wants to do with a shared template.
+ *
+ * - `preview`: Look at it; needs `templates.view`.
+ * - `use`: Make a campaign from it; needs `templates.use_shared`.
+ * - `edit`: Change it; only where it comes from.
+ * - `rename`: Give it another name; only where it comes from.
+ * - `delete`: Delete it; only where it comes from.
+ * - `share`: Share it further; only where it comes from.
+ */
+export type SharedAction =
+  | 'preview'
+  | 'use'
+  | 'edit'
+  | 'rename'
+  | 'delete'
+  | 'share'
+
+/** Whether somebody may do something with a shared template. */
+export interface SharingCheck {
+  /** The account above that shares it. */
+  account: string
+  /** Whether they may. */
+  allowed: boolean
+  /** Why not. */
+  refusal?: string
+  /** The revision of the resource as it is now. */
+  rev: number
+}
+
 /**
  * Where the value of a limit comes from.
  *
@@ -1562,12 +2328,14 @@ export interface SendExplanation {
  * - `package`: From the account's package.
  * - `inherited`: From the account above, since this one has no package.
  * - `platform_default`: From the platform.
+ * - `group`: Set on the group (R-GRP-5).
  */
 export type Source =
   | 'override'
   | 'package'
   | 'inherited'
   | 'platform_default'
+  | 'group'
 
 /**
  * The effective status of an account: the worst along its ancestors, in this order.
@@ -1605,13 +2373,13 @@ export interface StoreStateHash {
 export interface StoreVerification {
   /** How many bytes they have. */
   bytes: number
-  /** Where records are damaged, at most 100. */
+  /** Where records are damaged or do not fit, at most 100. */
   damaged: Array<string>
   /** The number of the last commit. */
   lastCommit: number
   /** How many records there are. */
   records: number
-  /** Whether every record is whole. */
+  /** Whether every record is whole and fits the others. */
   whole: boolean
 }
 
@@ -1620,6 +2388,176 @@ export interface SuccessorInput {
   /** The account. */
   account: string
   /** A member of it. */
+  user: string
+}
+
+/** A recipient who must not be written to. */
+export interface SuppressedRecipient {
+  /** The address, as it was given. */
+  address: string
+  /** The entry that suppresses them: their address before their domain, the account's own before another's. */
+  by: Suppression
+  /** The place of the recipient in the request, from 0. */
+  recipient: number
+}
+
+/** An address or a domain that is not written to, as it is stored and shown. */
+export interface Suppression {
+  /** The account whose entry it is. */
+  account: string
+  /** When it was made, in unix milliseconds. */
+  createdAtMs: number
+  /** When it ends by itself, in unix milliseconds. */
+  expiresAtMs?: number
+  /** The messages that it keeps from going out: `marketing`, those alone; `transactional`, these and marketing too. */
+  messageClass: MessageClass
+  /** Why. */
+  reason?: string
+  /** The e-mail address in normal form, or the domain. */
+  value: string
+}
+
+/** What a filter found; who is in neither list may be written to. */
+export interface SuppressionCheck {
+  /** What is no e-mail address. */
+  invalid: Array<InvalidRecipient>
+  /** Who must not be written to. */
+  suppressed: Array<SuppressedRecipient>
+}
+
+/** An address or a domain that is to be suppressed. */
+export interface SuppressionInput {
+  /** When it ends by itself, in unix milliseconds; never when absent. */
+  expiresAtMs?: Integer | undefined
+  /** `marketing` keeps marketing from going out; `transactional` keeps both from it. */
+  messageClass: MessageClass
+  /** Why. */
+  reason?: string | undefined
+  /** The e-mail address, or the domain: it stands for all addresses in it and in the domains that lie in it. */
+  value: string
+}
+
+/** A page of suppressions. */
+export interface SuppressionList {
+  /** Where to go on; absent on the last page. */
+  next?: string
+  /** The entries; `account` says whose each one is. */
+  suppressions: Array<Suppression>
+}
+
+/** A suppression of an account. */
+export interface SuppressionNameInput {
+  /** The class of the entry; when absent, both are meant. */
+  messageClass?: MessageClass | undefined
+  /** The e-mail address, or the domain. */
+  value: string
+}
+
+/** Whether an account is in the pool of its team. */
+export interface SuppressionPool {
+  /** The account. */
+  account: string
+  /** Whether it is in the pool. */
+  pooled: boolean
+  /** The top account of the team. */
+  team: string
+}
+
+/** An entry that did not go in. */
+export interface SuppressionProblem {
+  /** The code that adding it alone is refused with. */
+  code: string
+  /** The place of the entry in the request, from 0. */
+  entry: number
+  /** A sentence a person can act on. */
+  message: string
+}
+
+/** What was added. */
+export interface SuppressionsAdded {
+  /** The entries as they are now, in the order of the request. */
+  suppressions: Array<Suppression>
+}
+
+/** What an import did. */
+export interface SuppressionsImported {
+  /** How many entries are new. */
+  added: number
+  /** How many were there and have a new reason and end. */
+  changed: number
+  /** What did not go in. */
+  problems: Array<SuppressionProblem>
+}
+
+/** What was removed. */
+export interface SuppressionsRemoved {
+  /** How many entries are gone. */
+  removed: number
+}
+
+/** An account that a user has access to. */
+export interface SwitchableAccount {
+  /** The account. */
+  account: string
+  /** How they enter it. */
+  how: EnterAs
+  /** Its name. */
+  name: string
+  /** Whether they can enter it now. */
+  offered: boolean
+  /** The code that entering it is refused with. */
+  refusal?: string
+  /** The role that they enter with; an owner needs none. */
+  role?: string
+  /** Its effective status. */
+  status: Status
+}
+
+/** A page of accounts that a user has access to. */
+export interface SwitchableList {
+  /** The accounts. */
+  accounts: Array<SwitchableAccount>
+  /** Where to go on; absent on the last page. */
+  next?: string
+}
+
+/** An account of a team. */
+export interface TeamAccount {
+  /** The account. */
+  account: string
+  /** How many accounts lie directly below it. */
+  children: number
+  /** How deep it lies: 1 for the top account. */
+  depth: number
+  /** Its name. */
+  name: string
+  /** Its owner; absent until they have confirmed their address. */
+  owner?: string
+  /** The owner's e-mail address, as typed. */
+  ownerEmail?: string
+  /** The account above. */
+  parent?: string
+  /** Its effective status. */
+  status: Status
+  /** How many users it has, the owner included; `members.list` lists them. */
+  users: number
+}
+
+/** A page of the accounts of a team. */
+export interface TeamList {
+  /** The accounts. */
+  accounts: Array<TeamAccount>
+  /** Where to go on; absent on the last page. */
+  next?: string
+}
+
+/** The kinds of resources that a member keeps from their group. */
+export interface UnsharedKinds {
+  /** The account. */
+  account: string
+  /** The kinds, in order. */
+  unshared: Array<string>
+  /** The member. */
   user: string
 }
 
@@ -1633,19 +2571,19 @@ export interface Usage {
 
 /** A limit and its current window. */
 export interface UsageWindow {
-  /** Which limit. */
-  limit: LimitName
+  /** The name of the limit, such as `email_per_day`. */
+  limit: string
   /** How much is left; absent where it is unlimited. */
   remaining?: number
   /** When it ends and the count begins anew, in unix milliseconds. */
   resetsAtMs: number
-  /** Whose: the `account` that was asked for, or an `ancestor`. */
+  /** Whose: the `account` that was asked for, an `ancestor`, or a `group`. */
   scope: string
   /** Where the value comes from. */
   source: Source
   /** When the window began, in unix milliseconds. */
   startsAtMs: number
-  /** The id of that account. */
+  /** The id of that account or group. */
   subject: string
   /** How much is used. */
   used: number
@@ -1795,6 +2733,30 @@ export type UserOrder =
   | 'email'
   | 'name'
 
+/** An owner of whom a user sees resources. */
+export interface VisibleOwner {
+  /**
+   * Whether every resource of the kind that is theirs is seen. Where not, `resources.visible` says which are: some are
+   * not shared, or stayed with another group.
+   */
+  all: boolean
+  /** The owner. */
+  user: string
+}
+
+/** Whose resources of a kind a user sees. */
+export interface VisibleOwners {
+  /** Everybody's, so that no owners are listed. */
+  everything: boolean
+  /** Where to go on; absent on the last page. */
+  next?: string
+  /**
+   * Those of whom the user sees something, the user first; a page can be shorter than asked for while there is a
+   * `next`.
+   */
+  owners: Array<VisibleOwner>
+}
+
 /** What `access.check` is asked with. */
 export interface AccessCheckRequest {
   /** The account. */
@@ -1813,6 +2775,26 @@ export interface AccessExplainRequest {
   permission: string
   /** The user. */
   user: string
+}
+
+/** What `access.what_can` is asked with. */
+export interface AccessWhatCanRequest {
+  /** The account. */
+  account: string
+  /** The user. */
+  user: string
+}
+
+/** What `access.who_can` is asked with. */
+export interface AccessWhoCanRequest {
+  /** The account. */
+  account: string
+  /** Go on here: `next` of the page before. */
+  after?: string | undefined
+  /** At most this many (1 to 500, 50 when absent). */
+  limit?: Integer | undefined
+  /** The permission. */
+  permission: string
 }
 
 /** What `accounts.activate` is asked with. */
@@ -1866,6 +2848,30 @@ export interface AccountsCreateRequest {
   /** Waits for its owner: nothing is sent until `accounts.activate`. */
   pending?: boolean | undefined
   /** IANA name of the time zone of its days and months; that of the policy `time_zone` when absent. */
+  timeZone?: string | undefined
+}
+
+/** What `accounts.create_child` is asked with. */
+export interface AccountsCreateChildRequest {
+  /** The host's own id; made when absent. */
+  id?: string | undefined
+  /** The name that people see. */
+  name: string
+  /** The e-mail address of the owner; absent where the parent's owner owns it. */
+  ownerEmail?: string | undefined
+  /** First name of a new owner; with `skip_verification` only. */
+  ownerFirstName?: string | undefined
+  /** Last name of a new owner; with `skip_verification` only. */
+  ownerLastName?: string | undefined
+  /** The id that a new owner gets; with `skip_verification` only. */
+  ownerUser?: string | undefined
+  /** The package; without one the parent's values count. Not for users: the platform chooses it. */
+  package?: string | undefined
+  /** The account above. */
+  parent: string
+  /** Whether the account can be used before its owner has confirmed their address. */
+  skipVerification?: boolean | undefined
+  /** IANA name of the time zone of its days and months; that of the policy when absent. */
   timeZone?: string | undefined
 }
 
@@ -1941,6 +2947,12 @@ export interface AccountsListRequest {
   team?: string | undefined
 }
 
+/** What `accounts.quote` is asked with. */
+export interface AccountsQuoteRequest {
+  /** The account that it would lie below. */
+  parent: string
+}
+
 /** What `accounts.release` is asked with. */
 export interface AccountsReleaseRequest {
   /** The account. */
@@ -1957,6 +2969,46 @@ export interface AccountsReopenRequest {
   account: string
   /** The revision that the change was made from; a stale one is `rev_conflict`. */
   expectedRev?: Integer | undefined
+}
+
+/** What `accounts.switch` is asked with. */
+export interface AccountsSwitchRequest {
+  /** The account. */
+  account: string
+  /** The user, where the host or an operator asks; users ask about themselves. */
+  user?: string | undefined
+}
+
+/** What `accounts.switchable` is asked with. */
+export interface AccountsSwitchableRequest {
+  /** Go on here: `next` of the page before. A page may be shorter than `limit` and still have a `next`. */
+  after?: string | undefined
+  /** At most this many (1 to 500, 50 when absent). */
+  limit?: Integer | undefined
+  /** The user, where the host or an operator asks; users ask about themselves. */
+  user?: string | undefined
+}
+
+/** What `accounts.team` is asked with. */
+export interface AccountsTeamRequest {
+  /** The top account of the team; any other is `not_found`. */
+  account: string
+  /** Go on here: `next` of the page before. */
+  after?: string | undefined
+  /** At most this many (1 to 500, 50 when absent). */
+  limit?: Integer | undefined
+}
+
+/** What `accounts.transfer_owner` is asked with. */
+export interface AccountsTransferOwnerRequest {
+  /** The account. */
+  account: string
+  /** The revision of the account that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
+  /** The role that the owner until now gets; the default role of the account when absent. */
+  oldOwnerRole?: string | undefined
+  /** The member who becomes the owner. */
+  to: string
 }
 
 /** What `accounts.validate` is asked with. */
@@ -2017,6 +3069,324 @@ export interface AssetsUnassignRequest {
 export interface ClockSetRequest {
   /** The new time, in unix milliseconds. */
   nowMs: Integer
+}
+
+/** What `groups.add_members` is asked with. */
+export interface GroupsAddMembersRequest {
+  /** The account. */
+  account: string
+  /** The group. */
+  group: string
+  /** What becomes of their resources; they follow when absent. */
+  resources?: GroupResources | undefined
+  /** The members, 1 to 500: all of them or none. */
+  users: ReadonlyArray<string>
+}
+
+/** What `groups.clear_avatar` is asked with. */
+export interface GroupsClearAvatarRequest {
+  /** The account. */
+  account: string
+  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
+  /** The group. */
+  group: string
+}
+
+/** What `groups.create` is asked with. */
+export interface GroupsCreateRequest {
+  /** The account. */
+  account: string
+  /** What its members may send together (R-GRP-5). Needs `groups.limit` too. */
+  caps?: GroupCapsInput | undefined
+  /** The host's own id, unique within the account; made when absent. */
+  id?: string | undefined
+  /** The name that people see. */
+  name: string
+}
+
+/** What `groups.delete` is asked with. */
+export interface GroupsDeleteRequest {
+  /** The account. */
+  account: string
+  /** The revision that the decision was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
+  /** The group. */
+  group: string
+  /**
+   * Where its members and resources go; needed when there are any, and for the default group, which this one becomes.
+   */
+  to?: string | undefined
+}
+
+/** What `groups.get` is asked with. */
+export interface GroupsGetRequest {
+  /** The account. */
+  account: string
+  /** The group. */
+  group: string
+}
+
+/** What `groups.list` is asked with. */
+export interface GroupsListRequest {
+  /** The account. */
+  account: string
+  /** Go on after this group: `next` of the page before. */
+  after?: string | undefined
+  /** At most this many (1 to 500, 50 when absent). */
+  limit?: Integer | undefined
+}
+
+/** What `groups.make_default` is asked with. */
+export interface GroupsMakeDefaultRequest {
+  /** The account. */
+  account: string
+  /** The group. */
+  group: string
+}
+
+/** What `groups.remove_members` is asked with. */
+export interface GroupsRemoveMembersRequest {
+  /** The account. */
+  account: string
+  /** The group that they are in. */
+  group: string
+  /** What becomes of their resources; they follow when absent. */
+  resources?: GroupResources | undefined
+  /**
+   * Another group than the default one. Out of a group that is not the default one this is a transfer, and needs
+   * `groups.members.transfer` too.
+   */
+  to?: string | undefined
+  /** The members, 1 to 500: all of them or none. */
+  users: ReadonlyArray<string>
+}
+
+/** What `groups.rename` is asked with. */
+export interface GroupsRenameRequest {
+  /** The account. */
+  account: string
+  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
+  /** The group. */
+  group: string
+  /** The name that people see. */
+  name: string
+}
+
+/** What `groups.set_avatar` is asked with. */
+export interface GroupsSetAvatarRequest {
+  /** The account. */
+  account: string
+  /** The picture: PNG, JPEG, GIF or WebP of up to 256 KiB, or an `https` address. */
+  avatar: AvatarInput
+  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
+  /** The group. */
+  group: string
+}
+
+/** What `groups.set_caps` is asked with. */
+export interface GroupsSetCapsRequest {
+  /** The account. */
+  account: string
+  /** Both caps; what is absent is not capped. */
+  caps: GroupCapsInput
+  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
+  /** The group. */
+  group: string
+}
+
+/** What `groups.transfer_members` is asked with. */
+export interface GroupsTransferMembersRequest {
+  /** The account. */
+  account: string
+  /** The group that all of them have to be in; any when absent. */
+  fromGroup?: string | undefined
+  /** What becomes of their resources. */
+  resources: GroupResources
+  /** The group that they come into. */
+  to: string
+  /** The members, 1 to 500: all of them or none. */
+  users: ReadonlyArray<string>
+}
+
+/** What `invitations.accept` is asked with. */
+export interface InvitationsAcceptRequest {
+  /** First name of a new user; that of the invitation when absent. An existing user keeps theirs. */
+  firstName?: string | undefined
+  /** Last name of a new user; that of the invitation when absent. An existing user keeps theirs. */
+  lastName?: string | undefined
+  /** The token of the link. */
+  token: string
+  /** The id that a new user gets; made when absent. */
+  user?: string | undefined
+}
+
+/** What `invitations.create` is asked with. */
+export interface InvitationsCreateRequest {
+  /**
+   * The account that it is done for, and that is offered where `accounts` is absent; for a user the one they act in
+   * when
+   * absent.
+   */
+  account?: string | undefined
+  /** The accounts to offer, all of one team, at most 100. */
+  accounts?: ReadonlyArray<AccountGrantInput> | undefined
+  /**
+   * The addresses, separated by comma, semicolon or white space: at most 500, in at most 64 KiB; repetitions count
+   * once.
+   * Addresses times accounts are at most 10,000.
+   */
+  addresses: string
+  /** Invites all or none: with a single problem nobody is invited. */
+  atomic?: boolean | undefined
+  /** First name; with a single address only. */
+  firstName?: string | undefined
+  /** The group, in every account for which none is named; the default group when absent. */
+  group?: string | undefined
+  /** Last name; with a single address only. */
+  lastName?: string | undefined
+  /** The role, in every account for which none is named; the account's default role when absent. */
+  role?: string | undefined
+}
+
+/** What `invitations.delete` is asked with. */
+export interface InvitationsDeleteRequest {
+  /** The invitation. */
+  invitation: string
+}
+
+/** What `invitations.edit` is asked with. */
+export interface InvitationsEditRequest {
+  /**
+   * The accounts to offer, of all that one reaches: at least one and at most 100. An account that is new needs
+   * `users.invite`.
+   */
+  accounts?: ReadonlyArray<AccountGrantInput> | undefined
+  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
+  /** First name. */
+  firstName?: string | undefined
+  /** The group, in every account for which none is named in `accounts`. */
+  group?: string | undefined
+  /** The invitation. */
+  invitation: string
+  /** Last name. */
+  lastName?: string | undefined
+  /** The role, in every account for which none is named in `accounts`. */
+  role?: string | undefined
+}
+
+/** What `invitations.get` is asked with. */
+export interface InvitationsGetRequest {
+  /** The invitation. */
+  invitation: string
+}
+
+/** What `invitations.list` is asked with. */
+export interface InvitationsListRequest {
+  /** The account. */
+  account: string
+  /** Go on here: `next` of the page before. */
+  after?: string | undefined
+  /** Those to all accounts below it as well; for who manages the team. */
+  below?: boolean | undefined
+  /** At most this many (1 to 500, 50 when absent). */
+  limit?: Integer | undefined
+  /** The order; the newest first when absent. */
+  order?: InvitationOrder | undefined
+  /** Only those with this in the address or in the name, in lower or upper case. */
+  search?: string | undefined
+  /** Only those of this status. */
+  status?: InvitationStatus | undefined
+}
+
+/** What `invitations.look_up` is asked with. */
+export interface InvitationsLookUpRequest {
+  /** The token of the link. */
+  token: string
+}
+
+/** What `invitations.report_delivery` is asked with. */
+export interface InvitationsReportDeliveryRequest {
+  /** The invitation. */
+  invitation: string
+  /** What the mail server said. */
+  note?: string | undefined
+  /** How it went. */
+  outcome: DeliveryOutcome
+}
+
+/** What `invitations.resend` is asked with. */
+export interface InvitationsResendRequest {
+  /** The invitation. */
+  invitation: string
+}
+
+/** What `leases.acquire` is asked with. */
+export interface LeasesAcquireRequest {
+  /** The account. */
+  account: string
+  /** The resource. */
+  id: string
+  /** The kind of the resource. */
+  kind: string
+  /** How long the lease lives unless it is renewed, in milliseconds (5,000 to 3,600,000). */
+  lifeMs: Integer
+  /** Who edits; the acting user when absent. The host names somebody. */
+  user?: string | undefined
+}
+
+/** What `leases.get` is asked with. */
+export interface LeasesGetRequest {
+  /** The account. */
+  account: string
+  /** The resource. */
+  id: string
+  /** The kind of the resource. */
+  kind: string
+}
+
+/** What `leases.release` is asked with. */
+export interface LeasesReleaseRequest {
+  /** The account. */
+  account: string
+  /** The resource. */
+  id: string
+  /** The kind of the resource. */
+  kind: string
+  /** Who edited; the acting user when absent. When the host names nobody, whoever it is. */
+  user?: string | undefined
+}
+
+/** What `leases.renew` is asked with. */
+export interface LeasesRenewRequest {
+  /** The account. */
+  account: string
+  /** The resource. */
+  id: string
+  /** The kind of the resource. */
+  kind: string
+  /** How long the lease lives from now on, in milliseconds (5,000 to 3,600,000). */
+  lifeMs: Integer
+  /** Who edits; the acting user when absent. The host names somebody. */
+  user?: string | undefined
+}
+
+/** What `leases.take_over` is asked with. */
+export interface LeasesTakeOverRequest {
+  /** The account. */
+  account: string
+  /** The resource. */
+  id: string
+  /** The kind of the resource. */
+  kind: string
+  /** How long the lease lives unless it is renewed, in milliseconds (5,000 to 3,600,000). */
+  lifeMs: Integer
+  /** Who edits from now on; the acting user when absent. The host names somebody. */
+  user?: string | undefined
 }
 
 /** What `limits.allocate` is asked with. */
@@ -2188,6 +3558,70 @@ export interface MembersSetRoleRequest {
   user: string
 }
 
+/** What `operators.add` is asked with. */
+export interface OperatorsAddRequest {
+  /** The e-mail address of a new user. */
+  email?: string | undefined
+  /** First name of a new user. */
+  firstName?: string | undefined
+  /** Last name of a new user. */
+  lastName?: string | undefined
+  /** The role: one of the platform, allowing no more to operators than whoever gives it holds (R-ROL-7). */
+  role: string
+  /** The existing user, or the id that the new one gets. */
+  user?: string | undefined
+}
+
+/** What `operators.disable` is asked with. */
+export interface OperatorsDisableRequest {
+  /** The user. */
+  user: string
+}
+
+/** What `operators.enable` is asked with. */
+export interface OperatorsEnableRequest {
+  /** The user. */
+  user: string
+}
+
+/** What `operators.get` is asked with. */
+export interface OperatorsGetRequest {
+  /** The user. */
+  user: string
+}
+
+/** What `operators.list` is asked with. */
+export interface OperatorsListRequest {
+  /** Go on after this user: `next` of the page before. */
+  after?: string | undefined
+  /** At most this many (1 to 500, 50 when absent). */
+  limit?: Integer | undefined
+}
+
+/** What `operators.remove` is asked with. */
+export interface OperatorsRemoveRequest {
+  /** The user. */
+  user: string
+}
+
+/** What `operators.set_role` is asked with. */
+export interface OperatorsSetRoleRequest {
+  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
+  /** The new role. */
+  role: string
+  /** The user. */
+  user: string
+}
+
+/** What `outbox.read` is asked with. */
+export interface OutboxReadRequest {
+  /** Go on after the message of this number: `next` of the page before, or the last one that was carried out. */
+  after?: Integer | undefined
+  /** At most this many (1 to 500, 50 when absent). */
+  limit?: Integer | undefined
+}
+
 /** What `packages.create` is asked with. */
 export interface PackagesCreateRequest {
   /** The assets that its accounts can use, at most 200 of a kind (R-PKG-5). */
@@ -2333,15 +3767,161 @@ export interface PoliciesUnsetRequest {
   names: ReadonlyArray<string>
 }
 
+/** What `resources.can` is asked with. */
+export interface ResourcesCanRequest {
+  /** The account. */
+  account: string
+  /** The last part of a permission of the kind: `view`, `edit`, `send` ... */
+  action: string
+  /** The resource. */
+  id: string
+  /** The kind. */
+  kind: string
+  /** The user; the acting one when absent. Others are asked about with `users.view`. */
+  user?: string | undefined
+}
+
+/** What `resources.edit` is asked with. */
+export interface ResourcesEditRequest {
+  /** The account. */
+  account: string
+  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
+  /** The resource. */
+  id: string
+  /** The kind. */
+  kind: string
+  /** Another member. */
+  owner?: string | undefined
+  /** Whether the group sees it. */
+  shared?: boolean | undefined
+}
+
+/** What `resources.get` is asked with. */
+export interface ResourcesGetRequest {
+  /** The account. */
+  account: string
+  /** The resource. */
+  id: string
+  /** The kind. */
+  kind: string
+}
+
+/** What `resources.register` is asked with. */
+export interface ResourcesRegisterRequest {
+  /** The account. */
+  account: string
+  /** The host's own id, unique within account and kind. */
+  id: string
+  /** The kind. */
+  kind: string
+  /** The member whose it is. When absent: the acting user; the owner of the account for who is not a member of it. */
+  owner?: string | undefined
+}
+
+/** What `resources.remove` is asked with. */
+export interface ResourcesRemoveRequest {
+  /** The account. */
+  account: string
+  /** The revision that the decision was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
+  /** The resource. */
+  id: string
+  /** The kind. */
+  kind: string
+}
+
+/** What `resources.save` is asked with. */
+export interface ResourcesSaveRequest {
+  /** The account. */
+  account: string
+  /** The revision that the work began from. */
+  expectedRev: Integer
+  /** The resource. */
+  id: string
+  /** The kind. */
+  kind: string
+  /** Who saves; the acting user when absent. Another is named by the host alone. */
+  user?: string | undefined
+}
+
+/** What `resources.share_kind` is asked with. */
+export interface ResourcesShareKindRequest {
+  /** The account. */
+  account: string
+  /** The kind. */
+  kind: string
+  /** Whose resources; the acting user's when absent. Another is named by the host alone. */
+  user?: string | undefined
+}
+
+/** What `resources.unshare_kind` is asked with. */
+export interface ResourcesUnshareKindRequest {
+  /** The account. */
+  account: string
+  /** The kind. */
+  kind: string
+  /** Whose resources; the acting user's when absent. Another is named by the host alone. */
+  user?: string | undefined
+}
+
+/** What `resources.visible` is asked with. */
+export interface ResourcesVisibleRequest {
+  /** The account. */
+  account: string
+  /** Go on where the page before ended: its `next`. */
+  after?: string | undefined
+  /** The kind. */
+  kind: string
+  /** At most this many (1 to 500, 50 when absent). */
+  limit?: Integer | undefined
+  /** The user; the acting one when absent. Others are asked about with `users.view`. */
+  user?: string | undefined
+}
+
+/** What `resources.visible_owners` is asked with. */
+export interface ResourcesVisibleOwnersRequest {
+  /** The account. */
+  account: string
+  /** Go on where the page before ended: its `next`. */
+  after?: string | undefined
+  /** The kind: each has a permission, and so a reach, of its own. */
+  kind: string
+  /** At most this many (1 to 500, 50 when absent). */
+  limit?: Integer | undefined
+  /** The user; the acting one when absent. Others are asked about with `users.view`. */
+  user?: string | undefined
+}
+
+/** What `roles.copy` is asked with. */
+export interface RolesCopyRequest {
+  /**
+   * The account whose own the copy is. When absent: for a user the account that they act in, for host and operators
+   * the platform.
+   */
+  account?: string | undefined
+  /** The host's own id for the copy; made when absent. */
+  id?: string | undefined
+  /** The name that people see; that of the original when absent. */
+  name?: string | undefined
+  /** The role to copy. */
+  role: string
+}
+
 /** What `roles.create` is asked with. */
 export interface RolesCreateRequest {
-  /** The permissions that it allows. */
+  /**
+   * The account whose own it is, to be used there and below. When absent: for a user the account that they act in,
+   * for host and operators the platform.
+   */
+  account?: string | undefined
+  /** The permissions that it allows, at most 1000 lines. */
   allow?: ReadonlyArray<GrantInput> | undefined
-  /** The permissions that it denies; a denial wins over every grant. */
+  /** The permissions that it denies, at most 1000; a denial wins over every grant. */
   deny?: ReadonlyArray<string> | undefined
   /** The host's own id; made when absent. */
   id?: string | undefined
-  /** The roles whose grants and denials it takes in. */
+  /** The roles whose grants and denials it takes in, at most 1000; each must be usable where this one is. */
   includes?: ReadonlyArray<string> | undefined
   /** The name that people see. */
   name: string
@@ -2349,7 +3929,7 @@ export interface RolesCreateRequest {
 
 /** What `roles.delete` is asked with. */
 export interface RolesDeleteRequest {
-  /** The role that takes its place everywhere. */
+  /** The role that takes its place everywhere; it must be usable wherever the other is used. */
   replaceWith?: string | undefined
   /** The role. */
   role: string
@@ -2379,6 +3959,11 @@ export interface RolesGetRequest {
 
 /** What `roles.list` is asked with. */
 export interface RolesListRequest {
+  /**
+   * The account. When absent: for a user the one that they act in; for host and operators only the built-in roles and
+   * those of the platform are listed.
+   */
+  account?: string | undefined
   /** Go on after this id: `next` of the page before. */
   after?: string | undefined
   /** At most this many (1 to 500, 50 when absent). */
@@ -2389,8 +3974,12 @@ export interface RolesListRequest {
 export interface SendingAdmitRequest {
   /** The account that sends. */
   account: string
+  /** By e-mail when absent. */
+  channel?: Channel | undefined
   /** How many messages, at least 1. */
   count: Integer
+  /** Grants as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2). */
+  min?: Integer | undefined
   /** The user who sends, who needs `campaigns.send`; absent when the host itself sends for the account. */
   user?: string | undefined
 }
@@ -2399,10 +3988,146 @@ export interface SendingAdmitRequest {
 export interface SendingExplainRequest {
   /** The account that would send. */
   account: string
+  /** By e-mail when absent. */
+  channel?: Channel | undefined
   /** How many messages, at least 1. */
   count: Integer
   /** The user who would send; absent when the host itself would. */
   user?: string | undefined
+}
+
+/** What `sending.refund` is asked with. */
+export interface SendingRefundRequest {
+  /** The account that was to send. */
+  account: string
+  /** By e-mail when absent. */
+  channel?: Channel | undefined
+  /** How many messages failed, at least 1. */
+  count: Integer
+  /** When they were granted, in unix milliseconds. */
+  grantedAtMs: Integer
+  /** The user who was to send, as in `sending.admit`; their group's cap gets back what it gave. */
+  user?: string | undefined
+}
+
+/** What `sharing.check` is asked with. */
+export interface SharingCheckRequest {
+  /** The account that it is shared with. */
+  account: string
+  /** What they want to do. */
+  action: SharedAction
+  /** The resource. */
+  id: string
+  /** The kind of the resource: `template`. */
+  kind: string
+  /** The user there. */
+  user: string
+}
+
+/** What `sharing.list` is asked with. */
+export interface SharingListRequest {
+  /** The account. */
+  account: string
+  /** Go on here: `next` of the page before. A page may be shorter than `limit` and still have a `next`. */
+  after?: string | undefined
+  /** At most this many (1 to 500, 50 when absent). */
+  limit?: Integer | undefined
+  /** Only those that are shared, or only those that are eligible and not shared; both when absent. */
+  shared?: boolean | undefined
+}
+
+/** What `sharing.received` is asked with. */
+export interface SharingReceivedRequest {
+  /** The account. */
+  account: string
+  /** Go on here: `next` of the page before. A page may be shorter than `limit` and still have a `next`. */
+  after?: string | undefined
+  /** At most this many (1 to 500, 50 when absent). */
+  limit?: Integer | undefined
+}
+
+/** What `sharing.share` is asked with. */
+export interface SharingShareRequest {
+  /** The account that shares. */
+  account: string
+  /** With these accounts below, at most 500; this or `all`. */
+  accounts?: ReadonlyArray<string> | undefined
+  /** With every account below, those that are made later too; this or `accounts`. */
+  all?: boolean | undefined
+  /** The resource. */
+  id: string
+  /** The kind of the resource: `template`. */
+  kind: string
+}
+
+/** What `sharing.unshare` is asked with. */
+export interface SharingUnshareRequest {
+  /** The account that shares it. */
+  account: string
+  /** The resource. */
+  id: string
+  /** The kind of the resource: `template`. */
+  kind: string
+}
+
+/** What `suppressions.add` is asked with. */
+export interface SuppressionsAddRequest {
+  /** The account. */
+  account: string
+  /** The addresses and domains, at most 500. */
+  entries: ReadonlyArray<SuppressionInput>
+}
+
+/** What `suppressions.check` is asked with. */
+export interface SuppressionsCheckRequest {
+  /** The account that wants to send. */
+  account: string
+  /** What kind of message it is. */
+  messageClass: MessageClass
+  /** The addresses, at most 1000. */
+  recipients: ReadonlyArray<string>
+}
+
+/** What `suppressions.import_many` is asked with. */
+export interface SuppressionsImportManyRequest {
+  /** The account. */
+  account: string
+  /** Whether none goes in where one is wrong. */
+  atomic?: boolean | undefined
+  /** The addresses and domains, at most 5000. */
+  entries: ReadonlyArray<SuppressionInput>
+}
+
+/** What `suppressions.list` is asked with. */
+export interface SuppressionsListRequest {
+  /** The account. */
+  account: string
+  /** Go on here: `next` of the page before. A page may be shorter than `limit` and still have a `next`. */
+  after?: string | undefined
+  /** At most this many (1 to 500, 50 when absent). */
+  limit?: Integer | undefined
+  /** Only entries of this class. */
+  messageClass?: MessageClass | undefined
+  /** Whether to list what the pool of the team holds, where the account is in it; its own entries otherwise. */
+  pooled?: boolean | undefined
+  /** Only addresses and domains that begin with this. */
+  search?: string | undefined
+}
+
+/** What `suppressions.pool` is asked with. */
+export interface SuppressionsPoolRequest {
+  /** The account. */
+  account: string
+  /** Whether it is in the pool. */
+  pooled: boolean
+}
+
+/** What `suppressions.remove` is asked with. */
+export interface SuppressionsRemoveRequest {
+  /** The account. */
+  account: string
+  /** The addresses and domains, at most 500; one that the account does not suppress is `not_found`. */
+  entries: ReadonlyArray<SuppressionNameInput>
 }
 
 /** What `usage.get` is asked with. */
@@ -2587,6 +4312,16 @@ export interface AccessOperations {
   check(request: AccessCheckRequest): Promise<AccessCheck>
   /** Why a user may or may not do something: which grant, ceiling or denial decided (R-ROL-9). */
   explain(request: AccessExplainRequest): Promise<AccessExplanation>
+  /** Everything that a user may do in an account now, and how far each permission reaches (R-ROL-9). */
+  whatCan(request: AccessWhatCanRequest): Promise<AccessPowers>
+  /**
+   * Everybody who may do something in an account now, a page at a time (R-ROL-9).
+   *
+   * First those who reach it from the accounts above, from the top down, then its own members; each by user id. One
+   * call looks
+   * at a bounded number of users: a page may be shorter than asked for, and even empty, while there is a `next`.
+   */
+  whoCan(request: AccessWhoCanRequest): Promise<AccessHolderList>
 }
 
 /** The operations `accounts.*`. */
@@ -2609,6 +4344,15 @@ export interface AccountsOperations {
    * An operator needs `packages.assign` too to name a package, and `packages.override_limits` to name limits.
    */
   create(request: AccountsCreateRequest): Promise<Account>
+  /**
+   * Makes an account below another, with an owner of its own or, by policy `child_owner`, the owner of the account
+   * above.
+   *
+   * Its own owner confirms their address first: the account is pending until then. With `skip_verification` it can be
+   * used at
+   * once; an owner who is new then gets a link to set a password (R-TEA-4).
+   */
+  createChild(request: AccountsCreateChildRequest): Promise<ChildCreated>
   /**
    * Deletes an account for good; its id is never used again, and users without another account go with it (R-ACC-3).
    */
@@ -2633,10 +4377,30 @@ export interface AccountsOperations {
    * of each call: a page may be shorter than asked for, and even empty, while there is a `next`.
    */
   list(request?: AccountsListRequest): Promise<AccountList>
+  /** Says what a further account below another costs each month, before it is made (R-TEA-4). */
+  quote(request: AccountsQuoteRequest): Promise<AccountQuote>
   /** Clears one hold; the others stay. Only the level that placed it, or one above, can (R-ACC-2). */
   release(request: AccountsReleaseRequest): Promise<Account>
   /** Reopens a closed account within its grace period; one that was waiting for its owner waits again (R-ACC-3). */
   reopen(request: AccountsReopenRequest): Promise<Account>
+  /** Decides whether a user enters another account (R-SES-5). An account that they have no access to is `not_found`. */
+  switch(request: AccountsSwitchRequest): Promise<AccountSwitch>
+  /**
+   * Lists the accounts that a user has access to, each with whether they can enter it now: those that they are a member
+   * of,
+   * and those below an account whose team they manage (R-SES-5).
+   *
+   * A user whose own account cannot be entered asks through the host, which names them in `user`.
+   */
+  switchable(request?: AccountsSwitchableRequest): Promise<SwitchableList>
+  /** Lists all accounts of a team, each before those below it, a page at a time (R-TEA-3). */
+  team(request: AccountsTeamRequest): Promise<TeamList>
+  /**
+   * Makes a member of an account its owner; the owner until now becomes an ordinary member (R-TEA-5). Where accounts
+   * below
+   * have their parent's owner, they get the new one too.
+   */
+  transferOwner(request: AccountsTransferOwnerRequest): Promise<OwnerTransferred>
   /** The first step of the creation by itself: says what is wrong with the details, and changes nothing (R-ACC-1). */
   validate(request?: AccountsValidateRequest): Promise<AccountValidation>
 }
@@ -2663,6 +4427,116 @@ export interface ClockOperations {
   get(): Promise<ClockReading>
   /** Moves a manual clock, forwards or backwards; with the system's clock it is `clock_not_manual` (R-QTA-13). */
   set(request: ClockSetRequest): Promise<ClockReading>
+}
+
+/** The operations `groups.*`. */
+export interface GroupsOperations {
+  /**
+   * Puts members into a group (R-GRP-4). Who is in another than the default group is transferred, and that needs
+   * `groups.members.transfer` too.
+   */
+  addMembers(request: GroupsAddMembersRequest): Promise<GroupMove>
+  /** Takes the picture of a group away (R-GRP-6). */
+  clearAvatar(request: GroupsClearAvatarRequest): Promise<Group>
+  /** Makes a group (R-GRP-1). */
+  create(request: GroupsCreateRequest): Promise<Group>
+  /**
+   * Deletes a group. Its members and the resources that carry it go to another; the users keep everything else
+   * (R-GRP-7).
+   */
+  delete(request: GroupsDeleteRequest): Promise<GroupDeleted>
+  /** Reads a group, with its picture. */
+  get(request: GroupsGetRequest): Promise<Group>
+  /** Lists the groups of an account by id, a page at a time, without their pictures. */
+  list(request: GroupsListRequest): Promise<GroupList>
+  /** Makes a group the one that new members come into (R-GRP-1). Nobody is moved. */
+  makeDefault(request: GroupsMakeDefaultRequest): Promise<Group>
+  /**
+   * Takes members out of a group: into the default group, and out of that only where another one is named (R-GRP-4).
+   */
+  removeMembers(request: GroupsRemoveMembersRequest): Promise<GroupMove>
+  /** Renames a group (R-GRP-6). */
+  rename(request: GroupsRenameRequest): Promise<Group>
+  /** Gives a group a picture (R-GRP-6). */
+  setAvatar(request: GroupsSetAvatarRequest): Promise<Group>
+  /** Says what the members of a group may send together, in a month or, by policy, a year (R-GRP-5). */
+  setCaps(request: GroupsSetCapsRequest): Promise<Group>
+  /** Moves members from one group to another (R-GRP-4). */
+  transferMembers(request: GroupsTransferMembersRequest): Promise<GroupMove>
+}
+
+/** The operations `invitations.*`. */
+export interface InvitationsOperations {
+  /**
+   * Accepts an invitation: whoever has the address becomes a member of all its accounts, in one step (R-INV-2,
+   * R-INV-6).
+   *
+   * The user is made, unless there is one with the address. Of many who use a link at once one succeeds.
+   */
+  accept(request: InvitationsAcceptRequest): Promise<InvitationAccepted>
+  /**
+   * Invites people to accounts, many at once (R-INV-1). The messages with the links go into the outbox.
+   *
+   * Whoever invites holds `users.invite` in every account named, and all that the role allows. The role is part of the
+   * offer from now on: another default role later does not change it.
+   */
+  create(request: InvitationsCreateRequest): Promise<InvitationBatch>
+  /**
+   * Deletes a pending or expired invitation (R-INV-5): its link says `invitation_deleted`.
+   *
+   * Who reaches only some of its accounts takes back the offer of these; the rest stands. The verification of an owner
+   * goes
+   * with its account alone.
+   */
+  delete(request: InvitationsDeleteRequest): Promise<InvitationDeleted>
+  /**
+   * Changes what a pending invitation offers (R-INV-5). What is absent stays. Nothing is sent: the link that went out
+   * offers
+   * the new.
+   *
+   * Nobody changes an invitation to more than they hold, into one to more than they hold, or in accounts that they do
+   * not reach.
+   */
+  edit(request: InvitationsEditRequest): Promise<Invitation>
+  /** Reads an invitation. */
+  get(request: InvitationsGetRequest): Promise<Invitation>
+  /**
+   * Lists the invitations to an account, a page at a time; a page can be shorter than asked for while there is a
+   * `next`.
+   */
+  list(request: InvitationsListRequest): Promise<InvitationList>
+  /**
+   * What the page behind a link shows before the invitation is accepted; a dead link is refused as by
+   * `invitations.accept`.
+   */
+  lookUp(request: InvitationsLookUpRequest): Promise<InvitationOffer>
+  /**
+   * Reports how the delivery of an invitation went; it is shown with the invitation until it is sent again (R-INV-2).
+   */
+  reportDelivery(request: InvitationsReportDeliveryRequest): Promise<Invitation>
+  /**
+   * Sends a pending or expired invitation again; its life begins anew (R-INV-3, R-INV-5).
+   *
+   * By the policy `resend` the old link dies, or the same goes out again, or it is `policy_forbids`: then delete the
+   * invitation and invite again. The verification of an owner is always sent again with a new link.
+   */
+  resend(request: InvitationsResendRequest): Promise<Invitation>
+}
+
+/** The operations `leases.*`. */
+export interface LeasesOperations {
+  /** Begins to edit a resource. Somebody else who does so already is named in `lease_held` (R-RES-3). */
+  acquire(request: LeasesAcquireRequest): Promise<LeaseState>
+  /** Says who edits a resource now (R-RES-3). */
+  get(request: LeasesGetRequest): Promise<LeaseState>
+  /** Stops editing (R-RES-3). */
+  release(request: LeasesReleaseRequest): Promise<LeaseState>
+  /** Goes on editing. After the lease has ended, or was taken over, it is `lease_lost` (R-RES-3). */
+  renew(request: LeasesRenewRequest): Promise<LeaseState>
+  /**
+   * Takes the lease from whoever has it: owner and administrators, and who may edit everything of the kind (R-RES-3).
+   */
+  takeOver(request: LeasesTakeOverRequest): Promise<LeaseState>
 }
 
 /** The operations `limits.*`. */
@@ -2723,6 +4597,41 @@ export interface MembersOperations {
   setRole(request: MembersSetRoleRequest): Promise<Member>
 }
 
+/** The operations `operators.*`. */
+export interface OperatorsOperations {
+  /**
+   * Makes an operator: of an existing user who is in no account, by id, or of a new one by e-mail address (R-PLT-2).
+   */
+  add(request: OperatorsAddRequest): Promise<Operator>
+  /** Disables an operator: they can do nothing any more. Nobody disables themselves. */
+  disable(request: OperatorsDisableRequest): Promise<Operator>
+  /** Enables an operator who was disabled. */
+  enable(request: OperatorsEnableRequest): Promise<Operator>
+  /** Reads an operator. */
+  get(request: OperatorsGetRequest): Promise<Operator>
+  /** Lists the operators by user id, a page at a time. */
+  list(request?: OperatorsListRequest): Promise<OperatorList>
+  /** Removes an operator, and with that the user. Nobody removes themselves. */
+  remove(request: OperatorsRemoveRequest): Promise<OperatorRemoved>
+  /**
+   * Gives an operator another role; nobody gives more than they hold, changes one who can do more, or themselves
+   * (R-ROL-7).
+   */
+  setRole(request: OperatorsSetRoleRequest): Promise<Operator>
+}
+
+/** The operations `outbox.*`. */
+export interface OutboxOperations {
+  /**
+   * Reads messages of the outbox in their order, a page at a time.
+   *
+   * Tokens are made as they are read, never kept. A message whose link is dead by now, because it expired, was used, or
+   * was
+   * replaced, comes without one: nothing is to be sent.
+   */
+  read(request?: OutboxReadRequest): Promise<OutboxPage>
+}
+
 /** The operations `packages.*`. */
 export interface PackagesOperations {
   /**
@@ -2775,17 +4684,66 @@ export interface PoliciesOperations {
   unset(request: PoliciesUnsetRequest): Promise<PolicyReport>
 }
 
+/** The operations `resources.*`. */
+export interface ResourcesOperations {
+  /** Whether a user may do something with a resource, and by what (R-RES-2). */
+  can(request: ResourcesCanRequest): Promise<ResourceDecision>
+  /**
+   * Shares a resource with the group or no longer; gives it to another member, whose group it then carries (R-GRP-3).
+   *
+   * Its owner shares it, and so does who reaches everything; only the latter gives it away.
+   */
+  edit(request: ResourcesEditRequest): Promise<Resource>
+  /** Reads a resource. */
+  get(request: ResourcesGetRequest): Promise<Resource>
+  /**
+   * Registers a resource; a user, one that is their own. It carries the group of its owner (R-RES-1, R-GRP-3).
+   *
+   * The kind is `campaign`, `list`, `template`, `form`, `page`, `image`, `blacklist`, `segment`, `program`, `report`,
+   * `from_address`, or a branch with scopes that the host added to the permission tree.
+   */
+  register(request: ResourcesRegisterRequest): Promise<Resource>
+  /** Removes the reference to a resource that the host has deleted. */
+  remove(request: ResourcesRemoveRequest): Promise<ResourceRemoved>
+  /**
+   * The content was saved: raises the revision. A stale one is `rev_conflict`, so that nobody overwrites another's work
+   * (R-RES-3).
+   */
+  save(request: ResourcesSaveRequest): Promise<Resource>
+  /** The group sees a member's resources of a kind again, but for those that are not shared one by one (R-GRP-3). */
+  shareKind(request: ResourcesShareKindRequest): Promise<UnsharedKinds>
+  /** From now on the group does not see a member's resources of a kind, those to come included (R-GRP-3). */
+  unshareKind(request: ResourcesUnshareKindRequest): Promise<UnsharedKinds>
+  /** Lists the resources of a kind that a user sees: their own, those shared in their group, or all (R-RES-2). */
+  visible(request: ResourcesVisibleRequest): Promise<ResourceList>
+  /** Lists the owners whose resources of a kind a user sees, for a query of the host's own (R-GRP-3). */
+  visibleOwners(request: ResourcesVisibleOwnersRequest): Promise<VisibleOwners>
+}
+
 /** The operations `roles.*`. */
 export interface RolesOperations {
-  /** Makes a role. */
+  /**
+   * Makes a role like another: built in, of the platform, or of an account (R-ROL-4). The copy of one of administrators
+   * is one
+   * of administrators.
+   */
+  copy(request: RolesCopyRequest): Promise<Role>
+  /** Makes a role: of an account's own, or of the platform, which host and operators alone make (R-ROL-4). */
   create(request: RolesCreateRequest): Promise<Role>
   /** Deletes a role; one in use only when another takes its place (R-ROL-8). */
   delete(request: RolesDeleteRequest): Promise<RoleDeleted>
-  /** Changes a role; acts at once for everyone who has it (R-ROL-6). What is absent stays. */
+  /**
+   * Changes a role; acts at once for everyone who has it (R-ROL-6). What is absent stays. The built-in ones are copied
+   * instead (R-ROL-4), and nobody changes a role that allows more than they hold (R-ROL-7).
+   */
   edit(request: RolesEditRequest): Promise<Role>
-  /** Reads a role. */
+  /** Reads a role. One of an account that the actor cannot see is `not_found`. */
   get(request: RolesGetRequest): Promise<Role>
-  /** Lists roles by id, a page at a time. */
+  /**
+   * Lists the roles that can be used in an account, by id, a page at a time: the built-in ones, those of the platform,
+   * and
+   * those of the account and of the accounts above it.
+   */
   list(request?: RolesListRequest): Promise<RoleList>
 }
 
@@ -2799,6 +4757,37 @@ export interface SendingOperations {
   admit(request: SendingAdmitRequest): Promise<Decision>
   /** Answers as `sending.admit` would, lists every limit that it looks at, and charges nothing (R-QTA-3). */
   explain(request: SendingExplainRequest): Promise<SendExplanation>
+  /**
+   * Gives back what was granted and failed before it was handed over, into the windows of its own time that still count
+   * (R-QTA-6).
+   *
+   * The host answers for it that so many were granted then: no more comes back than was used in each window.
+   */
+  refund(request: SendingRefundRequest): Promise<SendRefund>
+}
+
+/** The operations `sharing.*`. */
+export interface SharingOperations {
+  /**
+   * Says whether a user may do something with what an account above shares with theirs. What is not shared is
+   * `not_found`.
+   */
+  check(request: SharingCheckRequest): Promise<SharingCheck>
+  /**
+   * Lists the templates of an account that can be shared, the shared ones with whom they are shared with, a page at a
+   * time.
+   */
+  list(request: SharingListRequest): Promise<ShareableList>
+  /** Lists what the accounts above share with an account: its folder "Shared templates", a page at a time. */
+  received(request: SharingReceivedRequest): Promise<ReceivedList>
+  /**
+   * Shares a template with accounts below: with all of them, or with those named. Sharing it again replaces whom it is
+   * shared
+   * with. Only templates are ever shared, and only downwards.
+   */
+  share(request: SharingShareRequest): Promise<ShareableTemplate>
+  /** Ends the sharing of a template, for all accounts at once. */
+  unshare(request: SharingUnshareRequest): Promise<ShareEnded>
 }
 
 /** The operations `store.*`. */
@@ -2813,8 +4802,45 @@ export interface StoreOperations {
    * for alike.
    */
   stateHash(): Promise<StoreStateHash>
-  /** Reads every record and checks it. */
+  /** Reads every record, checks it, and checks that all of them fit each other: indexes, counts, and what they name. */
   verify(): Promise<StoreVerification>
+}
+
+/** The operations `suppressions.*`. */
+export interface SuppressionsOperations {
+  /**
+   * Suppresses addresses and domains in an account. All of them go in, or none. What is suppressed already gets the new
+   * reason
+   * and end. Domains need `suppressions.domains.add`.
+   */
+  add(request: SuppressionsAddRequest): Promise<SuppressionsAdded>
+  /**
+   * Filters recipients: says which of them must not be written to, and why.
+   *
+   * A recipient is suppressed by their address, by its domain, and by every domain that this one lies in.
+   */
+  check(request: SuppressionsCheckRequest): Promise<SuppressionCheck>
+  /**
+   * Suppresses many addresses and domains: what is wrong is reported and the rest go in. Domains need
+   * `suppressions.domains.add`.
+   */
+  importMany(request: SuppressionsImportManyRequest): Promise<SuppressionsImported>
+  /**
+   * Lists suppressions by address and domain, a page at a time. Those that have expired are listed until they are
+   * removed.
+   */
+  list(request: SuppressionsListRequest): Promise<SuppressionList>
+  /**
+   * Puts an account into the pool of its team, or takes it out: in the pool its suppressions count for all in it, and
+   * theirs
+   * for it; out of it just its own, as they are.
+   */
+  pool(request: SuppressionsPoolRequest): Promise<SuppressionPool>
+  /**
+   * Ends suppressions of an account. All of them end, or none; those of other accounts in the pool stay. Domains need
+   * `suppressions.domains.remove`.
+   */
+  remove(request: SuppressionsRemoveRequest): Promise<SuppressionsRemoved>
 }
 
 /** The operations `usage.*`. */
@@ -2921,22 +4947,38 @@ export interface Operations {
   readonly assets: AssetsOperations
   /** The operations `clock.*`. */
   readonly clock: ClockOperations
+  /** The operations `groups.*`. */
+  readonly groups: GroupsOperations
+  /** The operations `invitations.*`. */
+  readonly invitations: InvitationsOperations
+  /** The operations `leases.*`. */
+  readonly leases: LeasesOperations
   /** The operations `limits.*`. */
   readonly limits: LimitsOperations
   /** The operations `members.*`. */
   readonly members: MembersOperations
+  /** The operations `operators.*`. */
+  readonly operators: OperatorsOperations
+  /** The operations `outbox.*`. */
+  readonly outbox: OutboxOperations
   /** The operations `packages.*`. */
   readonly packages: PackagesOperations
   /** The operations `permissions.*`. */
   readonly permissions: PermissionsOperations
   /** The operations `policies.*`. */
   readonly policies: PoliciesOperations
+  /** The operations `resources.*`. */
+  readonly resources: ResourcesOperations
   /** The operations `roles.*`. */
   readonly roles: RolesOperations
   /** The operations `sending.*`. */
   readonly sending: SendingOperations
+  /** The operations `sharing.*`. */
+  readonly sharing: SharingOperations
   /** The operations `store.*`. */
   readonly store: StoreOperations
+  /** The operations `suppressions.*`. */
+  readonly suppressions: SuppressionsOperations
   /** The operations `usage.*`. */
   readonly usage: UsageOperations
   /** The operations `users.*`. */

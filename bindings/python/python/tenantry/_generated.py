@@ -9,25 +9,49 @@ from ._call import Caller, Namespace
 from .model import (
     AccessCheck,
     AccessExplanation,
+    AccessHolderList,
+    AccessPowers,
     Account,
     AccountAction,
     AccountBulk,
     AccountDeleted,
+    AccountGrantInput,
     AccountList,
     AccountOrder,
+    AccountQuote,
+    AccountSwitch,
     AccountValidation,
     Asset,
     AssetKind,
     AssetList,
     AssetsInput,
+    AvatarInput,
     BounceRateInput,
+    Channel,
+    ChildCreated,
     Children,
     ClockReading,
     Decision,
     DefaultLimits,
+    DeliveryOutcome,
     EmailChanged,
     GrantInput,
+    Group,
+    GroupCapsInput,
+    GroupDeleted,
+    GroupList,
+    GroupMove,
+    GroupResources,
     HoldReason,
+    Invitation,
+    InvitationAccepted,
+    InvitationBatch,
+    InvitationDeleted,
+    InvitationList,
+    InvitationOffer,
+    InvitationOrder,
+    InvitationStatus,
+    LeaseState,
     Limit,
     LimitExplanations,
     LimitName,
@@ -41,8 +65,14 @@ from .model import (
     MemberRemoved,
     MemberStatus,
     MembersGranted,
+    MessageClass,
     NotificationsInput,
+    Operator,
+    OperatorList,
+    OperatorRemoved,
+    OutboxPage,
     OwnerInput,
+    OwnerTransferred,
     Package,
     PackageChange,
     PackageDeleted,
@@ -56,16 +86,38 @@ from .model import (
     Preset,
     PriceInput,
     ProfileField,
+    ReceivedList,
+    Resource,
+    ResourceDecision,
+    ResourceList,
+    ResourceRemoved,
     ResourcesToInput,
     Role,
     RoleDeleted,
     RoleList,
     SendExplanation,
+    SendRefund,
+    ShareEnded,
+    ShareableList,
+    ShareableTemplate,
+    SharedAction,
+    SharingCheck,
     Status,
     StoreInfo,
     StoreStateHash,
     StoreVerification,
     SuccessorInput,
+    SuppressionCheck,
+    SuppressionInput,
+    SuppressionList,
+    SuppressionNameInput,
+    SuppressionPool,
+    SuppressionsAdded,
+    SuppressionsImported,
+    SuppressionsRemoved,
+    SwitchableList,
+    TeamList,
+    UnsharedKinds,
     Usage,
     User,
     UserCsv,
@@ -74,9 +126,10 @@ from .model import (
     UserImport,
     UserList,
     UserOrder,
+    VisibleOwners,
 )
 
-CATALOGUE_HASH = "237939805ea0105070319b95c0196711"
+CATALOGUE_HASH = "ec671469cbbc2d130cb384e27e35b5a4"
 
 
 class AccessOperations(Namespace):
@@ -106,6 +159,39 @@ class AccessOperations(Namespace):
         return AccessExplanation._from(self._call(
             "access.explain",
             {"account": account, "permission": permission, "user": user},
+        ))
+
+    def what_can(self, *, account: str, user: str) -> AccessPowers:
+        """Everything that a user may do in an account now, and how far each permission reaches (R-ROL-9).
+
+        - `account`: The account.
+        - `user`: The user.
+        """
+        return AccessPowers._from(self._call("access.what_can", {"account": account, "user": user}))
+
+    def who_can(
+        self,
+        *,
+        account: str,
+        permission: str,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> AccessHolderList:
+        """Everybody who may do something in an account now, a page at a time (R-ROL-9).
+
+        First those who reach it from the accounts above, from the top down, then its own members; each by user id.
+        One call looks at a bounded number of users: a page may be shorter than asked for, and even empty, while
+        there is a `next`.
+
+        - `account`: The account.
+        - `permission`: The permission.
+        - `after`: Go on here: `next` of the page before.
+        - `limit`: At most this many (1 to 500, 50 when absent).
+        """
+        return AccessHolderList._from(self._call(
+            "access.who_can",
+            {"account": account, "permission": permission},
+            {"after": after, "limit": limit},
         ))
 
 
@@ -189,6 +275,43 @@ class AccountsOperations(Namespace):
             "accounts.create",
             {"name": name, "owner": owner},
             {"id": id, "limits": limits, "package": package, "parent": parent, "pending": pending, "time_zone": time_zone},
+        ))
+
+    def create_child(
+        self,
+        *,
+        name: str,
+        parent: str,
+        id: str | None = None,
+        owner_email: str | None = None,
+        owner_first_name: str | None = None,
+        owner_last_name: str | None = None,
+        owner_user: str | None = None,
+        package: str | None = None,
+        skip_verification: bool | None = None,
+        time_zone: str | None = None,
+    ) -> ChildCreated:
+        """Makes an account below another, with an owner of its own or, by policy `child_owner`, the owner of the
+        account above.
+
+        Its own owner confirms their address first: the account is pending until then. With `skip_verification` it
+        can be used at once; an owner who is new then gets a link to set a password (R-TEA-4).
+
+        - `name`: The name that people see.
+        - `parent`: The account above.
+        - `id`: The host's own id; made when absent.
+        - `owner_email`: The e-mail address of the owner; absent where the parent's owner owns it.
+        - `owner_first_name`: First name of a new owner; with `skip_verification` only.
+        - `owner_last_name`: Last name of a new owner; with `skip_verification` only.
+        - `owner_user`: The id that a new owner gets; with `skip_verification` only.
+        - `package`: The package; without one the parent's values count. Not for users: the platform chooses it.
+        - `skip_verification`: Whether the account can be used before its owner has confirmed their address.
+        - `time_zone`: IANA name of the time zone of its days and months; that of the policy when absent.
+        """
+        return ChildCreated._from(self._call(
+            "accounts.create_child",
+            {"name": name, "parent": parent},
+            {"id": id, "owner_email": owner_email, "owner_first_name": owner_first_name, "owner_last_name": owner_last_name, "owner_user": owner_user, "package": package, "skip_verification": skip_verification, "time_zone": time_zone},
         ))
 
     def delete(
@@ -306,6 +429,13 @@ class AccountsOperations(Namespace):
             {"after": after, "limit": limit, "order": order, "package": package, "parent": parent, "search": search, "status": status, "team": team},
         ))
 
+    def quote(self, *, parent: str) -> AccountQuote:
+        """Says what a further account below another costs each month, before it is made (R-TEA-4).
+
+        - `parent`: The account that it would lie below.
+        """
+        return AccountQuote._from(self._call("accounts.quote", {"parent": parent}))
+
     def release(self, *, account: str, hold: int, expected_rev: int | None = None) -> Account:
         """Clears one hold; the others stay. Only the level that placed it, or one above, can (R-ACC-2).
 
@@ -326,6 +456,68 @@ class AccountsOperations(Namespace):
         - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
         """
         return Account._from(self._call("accounts.reopen", {"account": account}, {"expected_rev": expected_rev}))
+
+    def switch(self, *, account: str, user: str | None = None) -> AccountSwitch:
+        """Decides whether a user enters another account (R-SES-5). An account that they have no access to is
+        `not_found`.
+
+        - `account`: The account.
+        - `user`: The user, where the host or an operator asks; users ask about themselves.
+        """
+        return AccountSwitch._from(self._call("accounts.switch", {"account": account}, {"user": user}))
+
+    def switchable(
+        self,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        user: str | None = None,
+    ) -> SwitchableList:
+        """Lists the accounts that a user has access to, each with whether they can enter it now: those that they are a
+        member of, and those below an account whose team they manage (R-SES-5).
+
+        A user whose own account cannot be entered asks through the host, which names them in `user`.
+
+        - `after`: Go on here: `next` of the page before. A page may be shorter than `limit` and still have a `next`.
+        - `limit`: At most this many (1 to 500, 50 when absent).
+        - `user`: The user, where the host or an operator asks; users ask about themselves.
+        """
+        return SwitchableList._from(self._call(
+            "accounts.switchable",
+            {},
+            {"after": after, "limit": limit, "user": user},
+        ))
+
+    def team(self, *, account: str, after: str | None = None, limit: int | None = None) -> TeamList:
+        """Lists all accounts of a team, each before those below it, a page at a time (R-TEA-3).
+
+        - `account`: The top account of the team; any other is `not_found`.
+        - `after`: Go on here: `next` of the page before.
+        - `limit`: At most this many (1 to 500, 50 when absent).
+        """
+        return TeamList._from(self._call("accounts.team", {"account": account}, {"after": after, "limit": limit}))
+
+    def transfer_owner(
+        self,
+        *,
+        account: str,
+        to: str,
+        expected_rev: int | None = None,
+        old_owner_role: str | None = None,
+    ) -> OwnerTransferred:
+        """Makes a member of an account its owner; the owner until now becomes an ordinary member (R-TEA-5). Where
+        accounts below have their parent's owner, they get the new one too.
+
+        - `account`: The account.
+        - `to`: The member who becomes the owner.
+        - `expected_rev`: The revision of the account that the change was made from; a stale one is `rev_conflict`.
+        - `old_owner_role`: The role that the owner until now gets; the default role of the account when absent.
+        """
+        return OwnerTransferred._from(self._call(
+            "accounts.transfer_owner",
+            {"account": account, "to": to},
+            {"expected_rev": expected_rev, "old_owner_role": old_owner_role},
+        ))
 
     def validate(
         self,
@@ -416,6 +608,443 @@ class ClockOperations(Namespace):
         - `now_ms`: The new time, in unix milliseconds.
         """
         return ClockReading._from(self._call("clock.set", {"now_ms": now_ms}))
+
+
+class GroupsOperations(Namespace):
+    """The operations `groups.*`."""
+
+    __slots__ = ()
+
+    def add_members(
+        self,
+        *,
+        account: str,
+        group: str,
+        users: List[str] | tuple[str, ...],
+        resources: GroupResources | None = None,
+    ) -> GroupMove:
+        """Puts members into a group (R-GRP-4). Who is in another than the default group is transferred, and that needs
+        `groups.members.transfer` too.
+
+        - `account`: The account.
+        - `group`: The group.
+        - `users`: The members, 1 to 500: all of them or none.
+        - `resources`: What becomes of their resources; they follow when absent.
+        """
+        return GroupMove._from(self._call(
+            "groups.add_members",
+            {"account": account, "group": group, "users": users},
+            {"resources": resources},
+        ))
+
+    def clear_avatar(self, *, account: str, group: str, expected_rev: int | None = None) -> Group:
+        """Takes the picture of a group away (R-GRP-6).
+
+        - `account`: The account.
+        - `group`: The group.
+        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        """
+        return Group._from(self._call(
+            "groups.clear_avatar",
+            {"account": account, "group": group},
+            {"expected_rev": expected_rev},
+        ))
+
+    def create(self, *, account: str, name: str, caps: GroupCapsInput | None = None, id: str | None = None) -> Group:
+        """Makes a group (R-GRP-1).
+
+        - `account`: The account.
+        - `name`: The name that people see.
+        - `caps`: What its members may send together (R-GRP-5). Needs `groups.limit` too.
+        - `id`: The host's own id, unique within the account; made when absent.
+        """
+        return Group._from(self._call("groups.create", {"account": account, "name": name}, {"caps": caps, "id": id}))
+
+    def delete(
+        self,
+        *,
+        account: str,
+        group: str,
+        expected_rev: int | None = None,
+        to: str | None = None,
+    ) -> GroupDeleted:
+        """Deletes a group. Its members and the resources that carry it go to another; the users keep everything else
+        (R-GRP-7).
+
+        - `account`: The account.
+        - `group`: The group.
+        - `expected_rev`: The revision that the decision was made from; a stale one is `rev_conflict`.
+        - `to`: Where its members and resources go; needed when there are any, and for the default group, which this
+          one becomes.
+        """
+        return GroupDeleted._from(self._call(
+            "groups.delete",
+            {"account": account, "group": group},
+            {"expected_rev": expected_rev, "to": to},
+        ))
+
+    def get(self, *, account: str, group: str) -> Group:
+        """Reads a group, with its picture.
+
+        - `account`: The account.
+        - `group`: The group.
+        """
+        return Group._from(self._call("groups.get", {"account": account, "group": group}))
+
+    def list(self, *, account: str, after: str | None = None, limit: int | None = None) -> GroupList:
+        """Lists the groups of an account by id, a page at a time, without their pictures.
+
+        - `account`: The account.
+        - `after`: Go on after this group: `next` of the page before.
+        - `limit`: At most this many (1 to 500, 50 when absent).
+        """
+        return GroupList._from(self._call("groups.list", {"account": account}, {"after": after, "limit": limit}))
+
+    def make_default(self, *, account: str, group: str) -> Group:
+        """Makes a group the one that new members come into (R-GRP-1). Nobody is moved.
+
+        - `account`: The account.
+        - `group`: The group.
+        """
+        return Group._from(self._call("groups.make_default", {"account": account, "group": group}))
+
+    def remove_members(
+        self,
+        *,
+        account: str,
+        group: str,
+        users: List[str] | tuple[str, ...],
+        resources: GroupResources | None = None,
+        to: str | None = None,
+    ) -> GroupMove:
+        """Takes members out of a group: into the default group, and out of that only where another one is named
+        (R-GRP-4).
+
+        - `account`: The account.
+        - `group`: The group that they are in.
+        - `users`: The members, 1 to 500: all of them or none.
+        - `resources`: What becomes of their resources; they follow when absent.
+        - `to`: Another group than the default one. Out of a group that is not the default one this is a transfer,
+          and needs `groups.members.transfer` too.
+        """
+        return GroupMove._from(self._call(
+            "groups.remove_members",
+            {"account": account, "group": group, "users": users},
+            {"resources": resources, "to": to},
+        ))
+
+    def rename(self, *, account: str, group: str, name: str, expected_rev: int | None = None) -> Group:
+        """Renames a group (R-GRP-6).
+
+        - `account`: The account.
+        - `group`: The group.
+        - `name`: The name that people see.
+        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        """
+        return Group._from(self._call(
+            "groups.rename",
+            {"account": account, "group": group, "name": name},
+            {"expected_rev": expected_rev},
+        ))
+
+    def set_avatar(self, *, account: str, avatar: AvatarInput, group: str, expected_rev: int | None = None) -> Group:
+        """Gives a group a picture (R-GRP-6).
+
+        - `account`: The account.
+        - `avatar`: The picture: PNG, JPEG, GIF or WebP of up to 256 KiB, or an `https` address.
+        - `group`: The group.
+        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        """
+        return Group._from(self._call(
+            "groups.set_avatar",
+            {"account": account, "avatar": avatar, "group": group},
+            {"expected_rev": expected_rev},
+        ))
+
+    def set_caps(self, *, account: str, caps: GroupCapsInput, group: str, expected_rev: int | None = None) -> Group:
+        """Says what the members of a group may send together, in a month or, by policy, a year (R-GRP-5).
+
+        - `account`: The account.
+        - `caps`: Both caps; what is absent is not capped.
+        - `group`: The group.
+        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        """
+        return Group._from(self._call(
+            "groups.set_caps",
+            {"account": account, "caps": caps, "group": group},
+            {"expected_rev": expected_rev},
+        ))
+
+    def transfer_members(
+        self,
+        *,
+        account: str,
+        resources: GroupResources,
+        to: str,
+        users: List[str] | tuple[str, ...],
+        from_group: str | None = None,
+    ) -> GroupMove:
+        """Moves members from one group to another (R-GRP-4).
+
+        - `account`: The account.
+        - `resources`: What becomes of their resources.
+        - `to`: The group that they come into.
+        - `users`: The members, 1 to 500: all of them or none.
+        - `from_group`: The group that all of them have to be in; any when absent.
+        """
+        return GroupMove._from(self._call(
+            "groups.transfer_members",
+            {"account": account, "resources": resources, "to": to, "users": users},
+            {"from_group": from_group},
+        ))
+
+
+class InvitationsOperations(Namespace):
+    """The operations `invitations.*`."""
+
+    __slots__ = ()
+
+    def accept(
+        self,
+        *,
+        token: str,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        user: str | None = None,
+    ) -> InvitationAccepted:
+        """Accepts an invitation: whoever has the address becomes a member of all its accounts, in one step (R-INV-2,
+        R-INV-6).
+
+        The user is made, unless there is one with the address. Of many who use a link at once one succeeds.
+
+        - `token`: The token of the link.
+        - `first_name`: First name of a new user; that of the invitation when absent. An existing user keeps theirs.
+        - `last_name`: Last name of a new user; that of the invitation when absent. An existing user keeps theirs.
+        - `user`: The id that a new user gets; made when absent.
+        """
+        return InvitationAccepted._from(self._call(
+            "invitations.accept",
+            {"token": token},
+            {"first_name": first_name, "last_name": last_name, "user": user},
+        ))
+
+    def create(
+        self,
+        *,
+        addresses: str,
+        account: str | None = None,
+        accounts: List[AccountGrantInput] | tuple[AccountGrantInput, ...] | None = None,
+        atomic: bool | None = None,
+        first_name: str | None = None,
+        group: str | None = None,
+        last_name: str | None = None,
+        role: str | None = None,
+    ) -> InvitationBatch:
+        """Invites people to accounts, many at once (R-INV-1). The messages with the links go into the outbox.
+
+        Whoever invites holds `users.invite` in every account named, and all that the role allows. The role is part
+        of the offer from now on: another default role later does not change it.
+
+        - `addresses`: The addresses, separated by comma, semicolon or white space: at most 500, in at most 64 KiB;
+          repetitions count once. Addresses times accounts are at most 10,000.
+        - `account`: The account that it is done for, and that is offered where `accounts` is absent; for a user the
+          one they act in when absent.
+        - `accounts`: The accounts to offer, all of one team, at most 100.
+        - `atomic`: Invites all or none: with a single problem nobody is invited.
+        - `first_name`: First name; with a single address only.
+        - `group`: The group, in every account for which none is named; the default group when absent.
+        - `last_name`: Last name; with a single address only.
+        - `role`: The role, in every account for which none is named; the account's default role when absent.
+        """
+        return InvitationBatch._from(self._call(
+            "invitations.create",
+            {"addresses": addresses},
+            {"account": account, "accounts": accounts, "atomic": atomic, "first_name": first_name, "group": group, "last_name": last_name, "role": role},
+        ))
+
+    def delete(self, *, invitation: str) -> InvitationDeleted:
+        """Deletes a pending or expired invitation (R-INV-5): its link says `invitation_deleted`.
+
+        Who reaches only some of its accounts takes back the offer of these; the rest stands. The verification of an
+        owner goes with its account alone.
+
+        - `invitation`: The invitation.
+        """
+        return InvitationDeleted._from(self._call("invitations.delete", {"invitation": invitation}))
+
+    def edit(
+        self,
+        *,
+        invitation: str,
+        accounts: List[AccountGrantInput] | tuple[AccountGrantInput, ...] | None = None,
+        expected_rev: int | None = None,
+        first_name: str | None = None,
+        group: str | None = None,
+        last_name: str | None = None,
+        role: str | None = None,
+    ) -> Invitation:
+        """Changes what a pending invitation offers (R-INV-5). What is absent stays. Nothing is sent: the link that went
+        out offers the new.
+
+        Nobody changes an invitation to more than they hold, into one to more than they hold, or in accounts that
+        they do not reach.
+
+        - `invitation`: The invitation.
+        - `accounts`: The accounts to offer, of all that one reaches: at least one and at most 100. An account that
+          is new needs `users.invite`.
+        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        - `first_name`: First name.
+        - `group`: The group, in every account for which none is named in `accounts`.
+        - `last_name`: Last name.
+        - `role`: The role, in every account for which none is named in `accounts`.
+        """
+        return Invitation._from(self._call(
+            "invitations.edit",
+            {"invitation": invitation},
+            {"accounts": accounts, "expected_rev": expected_rev, "first_name": first_name, "group": group, "last_name": last_name, "role": role},
+        ))
+
+    def get(self, *, invitation: str) -> Invitation:
+        """Reads an invitation.
+
+        - `invitation`: The invitation.
+        """
+        return Invitation._from(self._call("invitations.get", {"invitation": invitation}))
+
+    def list(
+        self,
+        *,
+        account: str,
+        after: str | None = None,
+        below: bool | None = None,
+        limit: int | None = None,
+        order: InvitationOrder | None = None,
+        search: str | None = None,
+        status: InvitationStatus | None = None,
+    ) -> InvitationList:
+        """Lists the invitations to an account, a page at a time; a page can be shorter than asked for while there is a
+        `next`.
+
+        - `account`: The account.
+        - `after`: Go on here: `next` of the page before.
+        - `below`: Those to all accounts below it as well; for who manages the team.
+        - `limit`: At most this many (1 to 500, 50 when absent).
+        - `order`: The order; the newest first when absent.
+        - `search`: Only those with this in the address or in the name, in lower or upper case.
+        - `status`: Only those of this status.
+        """
+        return InvitationList._from(self._call(
+            "invitations.list",
+            {"account": account},
+            {"after": after, "below": below, "limit": limit, "order": order, "search": search, "status": status},
+        ))
+
+    def look_up(self, *, token: str) -> InvitationOffer:
+        """What the page behind a link shows before the invitation is accepted; a dead link is refused as by
+        `invitations.accept`.
+
+        - `token`: The token of the link.
+        """
+        return InvitationOffer._from(self._call("invitations.look_up", {"token": token}))
+
+    def report_delivery(self, *, invitation: str, outcome: DeliveryOutcome, note: str | None = None) -> Invitation:
+        """Reports how the delivery of an invitation went; it is shown with the invitation until it is sent again
+        (R-INV-2).
+
+        - `invitation`: The invitation.
+        - `outcome`: How it went.
+        - `note`: What the mail server said.
+        """
+        return Invitation._from(self._call(
+            "invitations.report_delivery",
+            {"invitation": invitation, "outcome": outcome},
+            {"note": note},
+        ))
+
+    def resend(self, *, invitation: str) -> Invitation:
+        """Sends a pending or expired invitation again; its life begins anew (R-INV-3, R-INV-5).
+
+        By the policy `resend` the old link dies, or the same goes out again, or it is `policy_forbids`: then delete
+        the invitation and invite again. The verification of an owner is always sent again with a new link.
+
+        - `invitation`: The invitation.
+        """
+        return Invitation._from(self._call("invitations.resend", {"invitation": invitation}))
+
+
+class LeasesOperations(Namespace):
+    """The operations `leases.*`."""
+
+    __slots__ = ()
+
+    def acquire(self, *, account: str, id: str, kind: str, life_ms: int, user: str | None = None) -> LeaseState:
+        """Begins to edit a resource. Somebody else who does so already is named in `lease_held` (R-RES-3).
+
+        - `account`: The account.
+        - `id`: The resource.
+        - `kind`: The kind of the resource.
+        - `life_ms`: How long the lease lives unless it is renewed, in milliseconds (5,000 to 3,600,000).
+        - `user`: Who edits; the acting user when absent. The host names somebody.
+        """
+        return LeaseState._from(self._call(
+            "leases.acquire",
+            {"account": account, "id": id, "kind": kind, "life_ms": life_ms},
+            {"user": user},
+        ))
+
+    def get(self, *, account: str, id: str, kind: str) -> LeaseState:
+        """Says who edits a resource now (R-RES-3).
+
+        - `account`: The account.
+        - `id`: The resource.
+        - `kind`: The kind of the resource.
+        """
+        return LeaseState._from(self._call("leases.get", {"account": account, "id": id, "kind": kind}))
+
+    def release(self, *, account: str, id: str, kind: str, user: str | None = None) -> LeaseState:
+        """Stops editing (R-RES-3).
+
+        - `account`: The account.
+        - `id`: The resource.
+        - `kind`: The kind of the resource.
+        - `user`: Who edited; the acting user when absent. When the host names nobody, whoever it is.
+        """
+        return LeaseState._from(self._call(
+            "leases.release",
+            {"account": account, "id": id, "kind": kind},
+            {"user": user},
+        ))
+
+    def renew(self, *, account: str, id: str, kind: str, life_ms: int, user: str | None = None) -> LeaseState:
+        """Goes on editing. After the lease has ended, or was taken over, it is `lease_lost` (R-RES-3).
+
+        - `account`: The account.
+        - `id`: The resource.
+        - `kind`: The kind of the resource.
+        - `life_ms`: How long the lease lives from now on, in milliseconds (5,000 to 3,600,000).
+        - `user`: Who edits; the acting user when absent. The host names somebody.
+        """
+        return LeaseState._from(self._call(
+            "leases.renew",
+            {"account": account, "id": id, "kind": kind, "life_ms": life_ms},
+            {"user": user},
+        ))
+
+    def take_over(self, *, account: str, id: str, kind: str, life_ms: int, user: str | None = None) -> LeaseState:
+        """Takes the lease from whoever has it: owner and administrators, and who may edit everything of the kind
+        (R-RES-3).
+
+        - `account`: The account.
+        - `id`: The resource.
+        - `kind`: The kind of the resource.
+        - `life_ms`: How long the lease lives unless it is renewed, in milliseconds (5,000 to 3,600,000).
+        - `user`: Who edits from now on; the acting user when absent. The host names somebody.
+        """
+        return LeaseState._from(self._call(
+            "leases.take_over",
+            {"account": account, "id": id, "kind": kind, "life_ms": life_ms},
+            {"user": user},
+        ))
 
 
 class LimitsOperations(Namespace):
@@ -669,6 +1298,104 @@ class MembersOperations(Namespace):
         ))
 
 
+class OperatorsOperations(Namespace):
+    """The operations `operators.*`."""
+
+    __slots__ = ()
+
+    def add(
+        self,
+        *,
+        role: str,
+        email: str | None = None,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        user: str | None = None,
+    ) -> Operator:
+        """Makes an operator: of an existing user who is in no account, by id, or of a new one by e-mail address
+        (R-PLT-2).
+
+        - `role`: The role: one of the platform, allowing no more to operators than whoever gives it holds (R-ROL-7).
+        - `email`: The e-mail address of a new user.
+        - `first_name`: First name of a new user.
+        - `last_name`: Last name of a new user.
+        - `user`: The existing user, or the id that the new one gets.
+        """
+        return Operator._from(self._call(
+            "operators.add",
+            {"role": role},
+            {"email": email, "first_name": first_name, "last_name": last_name, "user": user},
+        ))
+
+    def disable(self, *, user: str) -> Operator:
+        """Disables an operator: they can do nothing any more. Nobody disables themselves.
+
+        - `user`: The user.
+        """
+        return Operator._from(self._call("operators.disable", {"user": user}))
+
+    def enable(self, *, user: str) -> Operator:
+        """Enables an operator who was disabled.
+
+        - `user`: The user.
+        """
+        return Operator._from(self._call("operators.enable", {"user": user}))
+
+    def get(self, *, user: str) -> Operator:
+        """Reads an operator.
+
+        - `user`: The user.
+        """
+        return Operator._from(self._call("operators.get", {"user": user}))
+
+    def list(self, *, after: str | None = None, limit: int | None = None) -> OperatorList:
+        """Lists the operators by user id, a page at a time.
+
+        - `after`: Go on after this user: `next` of the page before.
+        - `limit`: At most this many (1 to 500, 50 when absent).
+        """
+        return OperatorList._from(self._call("operators.list", {}, {"after": after, "limit": limit}))
+
+    def remove(self, *, user: str) -> OperatorRemoved:
+        """Removes an operator, and with that the user. Nobody removes themselves.
+
+        - `user`: The user.
+        """
+        return OperatorRemoved._from(self._call("operators.remove", {"user": user}))
+
+    def set_role(self, *, role: str, user: str, expected_rev: int | None = None) -> Operator:
+        """Gives an operator another role; nobody gives more than they hold, changes one who can do more, or themselves
+        (R-ROL-7).
+
+        - `role`: The new role.
+        - `user`: The user.
+        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        """
+        return Operator._from(self._call(
+            "operators.set_role",
+            {"role": role, "user": user},
+            {"expected_rev": expected_rev},
+        ))
+
+
+class OutboxOperations(Namespace):
+    """The operations `outbox.*`."""
+
+    __slots__ = ()
+
+    def read(self, *, after: int | None = None, limit: int | None = None) -> OutboxPage:
+        """Reads messages of the outbox in their order, a page at a time.
+
+        Tokens are made as they are read, never kept. A message whose link is dead by now, because it expired, was
+        used, or was replaced, comes without one: nothing is to be sent.
+
+        - `after`: Go on after the message of this number: `next` of the page before, or the last one that was
+          carried out.
+        - `limit`: At most this many (1 to 500, 50 when absent).
+        """
+        return OutboxPage._from(self._call("outbox.read", {}, {"after": after, "limit": limit}))
+
+
 class PackagesOperations(Namespace):
     """The operations `packages.*`."""
 
@@ -874,39 +1601,233 @@ class PoliciesOperations(Namespace):
         return PolicyReport._from(self._call("policies.unset", {"names": names}, {"account": account}))
 
 
+class ResourcesOperations(Namespace):
+    """The operations `resources.*`."""
+
+    __slots__ = ()
+
+    def can(self, *, account: str, action: str, id: str, kind: str, user: str | None = None) -> ResourceDecision:
+        """Whether a user may do something with a resource, and by what (R-RES-2).
+
+        - `account`: The account.
+        - `action`: The last part of a permission of the kind: `view`, `edit`, `send` ...
+        - `id`: The resource.
+        - `kind`: The kind.
+        - `user`: The user; the acting one when absent. Others are asked about with `users.view`.
+        """
+        return ResourceDecision._from(self._call(
+            "resources.can",
+            {"account": account, "action": action, "id": id, "kind": kind},
+            {"user": user},
+        ))
+
+    def edit(
+        self,
+        *,
+        account: str,
+        id: str,
+        kind: str,
+        expected_rev: int | None = None,
+        owner: str | None = None,
+        shared: bool | None = None,
+    ) -> Resource:
+        """Shares a resource with the group or no longer; gives it to another member, whose group it then carries
+        (R-GRP-3).
+
+        Its owner shares it, and so does who reaches everything; only the latter gives it away.
+
+        - `account`: The account.
+        - `id`: The resource.
+        - `kind`: The kind.
+        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        - `owner`: Another member.
+        - `shared`: Whether the group sees it.
+        """
+        return Resource._from(self._call(
+            "resources.edit",
+            {"account": account, "id": id, "kind": kind},
+            {"expected_rev": expected_rev, "owner": owner, "shared": shared},
+        ))
+
+    def get(self, *, account: str, id: str, kind: str) -> Resource:
+        """Reads a resource.
+
+        - `account`: The account.
+        - `id`: The resource.
+        - `kind`: The kind.
+        """
+        return Resource._from(self._call("resources.get", {"account": account, "id": id, "kind": kind}))
+
+    def register(self, *, account: str, id: str, kind: str, owner: str | None = None) -> Resource:
+        """Registers a resource; a user, one that is their own. It carries the group of its owner (R-RES-1, R-GRP-3).
+
+        The kind is `campaign`, `list`, `template`, `form`, `page`, `image`, `blacklist`, `segment`, `program`,
+        `report`, `from_address`, or a branch with scopes that the host added to the permission tree.
+
+        - `account`: The account.
+        - `id`: The host's own id, unique within account and kind.
+        - `kind`: The kind.
+        - `owner`: The member whose it is. When absent: the acting user; the owner of the account for who is not a
+          member of it.
+        """
+        return Resource._from(self._call(
+            "resources.register",
+            {"account": account, "id": id, "kind": kind},
+            {"owner": owner},
+        ))
+
+    def remove(self, *, account: str, id: str, kind: str, expected_rev: int | None = None) -> ResourceRemoved:
+        """Removes the reference to a resource that the host has deleted.
+
+        - `account`: The account.
+        - `id`: The resource.
+        - `kind`: The kind.
+        - `expected_rev`: The revision that the decision was made from; a stale one is `rev_conflict`.
+        """
+        return ResourceRemoved._from(self._call(
+            "resources.remove",
+            {"account": account, "id": id, "kind": kind},
+            {"expected_rev": expected_rev},
+        ))
+
+    def save(self, *, account: str, expected_rev: int, id: str, kind: str, user: str | None = None) -> Resource:
+        """The content was saved: raises the revision. A stale one is `rev_conflict`, so that nobody overwrites
+        another's work (R-RES-3).
+
+        - `account`: The account.
+        - `expected_rev`: The revision that the work began from.
+        - `id`: The resource.
+        - `kind`: The kind.
+        - `user`: Who saves; the acting user when absent. Another is named by the host alone.
+        """
+        return Resource._from(self._call(
+            "resources.save",
+            {"account": account, "expected_rev": expected_rev, "id": id, "kind": kind},
+            {"user": user},
+        ))
+
+    def share_kind(self, *, account: str, kind: str, user: str | None = None) -> UnsharedKinds:
+        """The group sees a member's resources of a kind again, but for those that are not shared one by one (R-GRP-3).
+
+        - `account`: The account.
+        - `kind`: The kind.
+        - `user`: Whose resources; the acting user's when absent. Another is named by the host alone.
+        """
+        return UnsharedKinds._from(self._call(
+            "resources.share_kind",
+            {"account": account, "kind": kind},
+            {"user": user},
+        ))
+
+    def unshare_kind(self, *, account: str, kind: str, user: str | None = None) -> UnsharedKinds:
+        """From now on the group does not see a member's resources of a kind, those to come included (R-GRP-3).
+
+        - `account`: The account.
+        - `kind`: The kind.
+        - `user`: Whose resources; the acting user's when absent. Another is named by the host alone.
+        """
+        return UnsharedKinds._from(self._call(
+            "resources.unshare_kind",
+            {"account": account, "kind": kind},
+            {"user": user},
+        ))
+
+    def visible(
+        self,
+        *,
+        account: str,
+        kind: str,
+        after: str | None = None,
+        limit: int | None = None,
+        user: str | None = None,
+    ) -> ResourceList:
+        """Lists the resources of a kind that a user sees: their own, those shared in their group, or all (R-RES-2).
+
+        - `account`: The account.
+        - `kind`: The kind.
+        - `after`: Go on where the page before ended: its `next`.
+        - `limit`: At most this many (1 to 500, 50 when absent).
+        - `user`: The user; the acting one when absent. Others are asked about with `users.view`.
+        """
+        return ResourceList._from(self._call(
+            "resources.visible",
+            {"account": account, "kind": kind},
+            {"after": after, "limit": limit, "user": user},
+        ))
+
+    def visible_owners(
+        self,
+        *,
+        account: str,
+        kind: str,
+        after: str | None = None,
+        limit: int | None = None,
+        user: str | None = None,
+    ) -> VisibleOwners:
+        """Lists the owners whose resources of a kind a user sees, for a query of the host's own (R-GRP-3).
+
+        - `account`: The account.
+        - `kind`: The kind: each has a permission, and so a reach, of its own.
+        - `after`: Go on where the page before ended: its `next`.
+        - `limit`: At most this many (1 to 500, 50 when absent).
+        - `user`: The user; the acting one when absent. Others are asked about with `users.view`.
+        """
+        return VisibleOwners._from(self._call(
+            "resources.visible_owners",
+            {"account": account, "kind": kind},
+            {"after": after, "limit": limit, "user": user},
+        ))
+
+
 class RolesOperations(Namespace):
     """The operations `roles.*`."""
 
     __slots__ = ()
 
+    def copy(self, *, role: str, account: str | None = None, id: str | None = None, name: str | None = None) -> Role:
+        """Makes a role like another: built in, of the platform, or of an account (R-ROL-4). The copy of one of
+        administrators is one of administrators.
+
+        - `role`: The role to copy.
+        - `account`: The account whose own the copy is. When absent: for a user the account that they act in, for
+          host and operators the platform.
+        - `id`: The host's own id for the copy; made when absent.
+        - `name`: The name that people see; that of the original when absent.
+        """
+        return Role._from(self._call("roles.copy", {"role": role}, {"account": account, "id": id, "name": name}))
+
     def create(
         self,
         *,
         name: str,
+        account: str | None = None,
         allow: List[GrantInput] | tuple[GrantInput, ...] | None = None,
         deny: List[str] | tuple[str, ...] | None = None,
         id: str | None = None,
         includes: List[str] | tuple[str, ...] | None = None,
     ) -> Role:
-        """Makes a role.
+        """Makes a role: of an account's own, or of the platform, which host and operators alone make (R-ROL-4).
 
         - `name`: The name that people see.
-        - `allow`: The permissions that it allows.
-        - `deny`: The permissions that it denies; a denial wins over every grant.
+        - `account`: The account whose own it is, to be used there and below. When absent: for a user the account
+          that they act in, for host and operators the platform.
+        - `allow`: The permissions that it allows, at most 1000 lines.
+        - `deny`: The permissions that it denies, at most 1000; a denial wins over every grant.
         - `id`: The host's own id; made when absent.
-        - `includes`: The roles whose grants and denials it takes in.
+        - `includes`: The roles whose grants and denials it takes in, at most 1000; each must be usable where this
+          one is.
         """
         return Role._from(self._call(
             "roles.create",
             {"name": name},
-            {"allow": allow, "deny": deny, "id": id, "includes": includes},
+            {"account": account, "allow": allow, "deny": deny, "id": id, "includes": includes},
         ))
 
     def delete(self, *, role: str, replace_with: str | None = None) -> RoleDeleted:
         """Deletes a role; one in use only when another takes its place (R-ROL-8).
 
         - `role`: The role.
-        - `replace_with`: The role that takes its place everywhere.
+        - `replace_with`: The role that takes its place everywhere; it must be usable wherever the other is used.
         """
         return RoleDeleted._from(self._call("roles.delete", {"role": role}, {"replace_with": replace_with}))
 
@@ -920,7 +1841,8 @@ class RolesOperations(Namespace):
         includes: List[str] | tuple[str, ...] | None = None,
         name: str | None = None,
     ) -> Role:
-        """Changes a role; acts at once for everyone who has it (R-ROL-6). What is absent stays.
+        """Changes a role; acts at once for everyone who has it (R-ROL-6). What is absent stays. The built-in ones are
+        copied instead (R-ROL-4), and nobody changes a role that allows more than they hold (R-ROL-7).
 
         - `role`: The role.
         - `allow`: The permissions that it allows, all of them.
@@ -936,19 +1858,22 @@ class RolesOperations(Namespace):
         ))
 
     def get(self, *, role: str) -> Role:
-        """Reads a role.
+        """Reads a role. One of an account that the actor cannot see is `not_found`.
 
         - `role`: The role.
         """
         return Role._from(self._call("roles.get", {"role": role}))
 
-    def list(self, *, after: str | None = None, limit: int | None = None) -> RoleList:
-        """Lists roles by id, a page at a time.
+    def list(self, *, account: str | None = None, after: str | None = None, limit: int | None = None) -> RoleList:
+        """Lists the roles that can be used in an account, by id, a page at a time: the built-in ones, those of the
+        platform, and those of the account and of the accounts above it.
 
+        - `account`: The account. When absent: for a user the one that they act in; for host and operators only the
+          built-in roles and those of the platform are listed.
         - `after`: Go on after this id: `next` of the page before.
         - `limit`: At most this many (1 to 500, 50 when absent).
         """
-        return RoleList._from(self._call("roles.list", {}, {"after": after, "limit": limit}))
+        return RoleList._from(self._call("roles.list", {}, {"account": account, "after": after, "limit": limit}))
 
 
 class SendingOperations(Namespace):
@@ -956,29 +1881,166 @@ class SendingOperations(Namespace):
 
     __slots__ = ()
 
-    def admit(self, *, account: str, count: int, user: str | None = None) -> Decision:
+    def admit(
+        self,
+        *,
+        account: str,
+        count: int,
+        channel: Channel | None = None,
+        min: int | None = None,
+        user: str | None = None,
+    ) -> Decision:
         """Asks for messages and charges every limit of the account and of those above, all or none (R-QTA-1).
 
         The prepared and by-id calls of each language answer the same.
 
         - `account`: The account that sends.
         - `count`: How many messages, at least 1.
+        - `channel`: By e-mail when absent.
+        - `min`: Grants as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2).
         - `user`: The user who sends, who needs `campaigns.send`; absent when the host itself sends for the account.
         """
-        return Decision._from(self._call("sending.admit", {"account": account, "count": count}, {"user": user}))
+        return Decision._from(self._call(
+            "sending.admit",
+            {"account": account, "count": count},
+            {"channel": channel, "min": min, "user": user},
+        ))
 
-    def explain(self, *, account: str, count: int, user: str | None = None) -> SendExplanation:
+    def explain(
+        self,
+        *,
+        account: str,
+        count: int,
+        channel: Channel | None = None,
+        user: str | None = None,
+    ) -> SendExplanation:
         """Answers as `sending.admit` would, lists every limit that it looks at, and charges nothing (R-QTA-3).
 
         - `account`: The account that would send.
         - `count`: How many messages, at least 1.
+        - `channel`: By e-mail when absent.
         - `user`: The user who would send; absent when the host itself would.
         """
         return SendExplanation._from(self._call(
             "sending.explain",
             {"account": account, "count": count},
-            {"user": user},
+            {"channel": channel, "user": user},
         ))
+
+    def refund(
+        self,
+        *,
+        account: str,
+        count: int,
+        granted_at_ms: int,
+        channel: Channel | None = None,
+        user: str | None = None,
+    ) -> SendRefund:
+        """Gives back what was granted and failed before it was handed over, into the windows of its own time that still
+        count (R-QTA-6).
+
+        The host answers for it that so many were granted then: no more comes back than was used in each window.
+
+        - `account`: The account that was to send.
+        - `count`: How many messages failed, at least 1.
+        - `granted_at_ms`: When they were granted, in unix milliseconds.
+        - `channel`: By e-mail when absent.
+        - `user`: The user who was to send, as in `sending.admit`; their group's cap gets back what it gave.
+        """
+        return SendRefund._from(self._call(
+            "sending.refund",
+            {"account": account, "count": count, "granted_at_ms": granted_at_ms},
+            {"channel": channel, "user": user},
+        ))
+
+
+class SharingOperations(Namespace):
+    """The operations `sharing.*`."""
+
+    __slots__ = ()
+
+    def check(self, *, account: str, action: SharedAction, id: str, kind: str, user: str) -> SharingCheck:
+        """Says whether a user may do something with what an account above shares with theirs. What is not shared is
+        `not_found`.
+
+        - `account`: The account that it is shared with.
+        - `action`: What they want to do.
+        - `id`: The resource.
+        - `kind`: The kind of the resource: `template`.
+        - `user`: The user there.
+        """
+        return SharingCheck._from(self._call(
+            "sharing.check",
+            {"account": account, "action": action, "id": id, "kind": kind, "user": user},
+        ))
+
+    def list(
+        self,
+        *,
+        account: str,
+        after: str | None = None,
+        limit: int | None = None,
+        shared: bool | None = None,
+    ) -> ShareableList:
+        """Lists the templates of an account that can be shared, the shared ones with whom they are shared with, a page
+        at a time.
+
+        - `account`: The account.
+        - `after`: Go on here: `next` of the page before. A page may be shorter than `limit` and still have a `next`.
+        - `limit`: At most this many (1 to 500, 50 when absent).
+        - `shared`: Only those that are shared, or only those that are eligible and not shared; both when absent.
+        """
+        return ShareableList._from(self._call(
+            "sharing.list",
+            {"account": account},
+            {"after": after, "limit": limit, "shared": shared},
+        ))
+
+    def received(self, *, account: str, after: str | None = None, limit: int | None = None) -> ReceivedList:
+        """Lists what the accounts above share with an account: its folder "Shared templates", a page at a time.
+
+        - `account`: The account.
+        - `after`: Go on here: `next` of the page before. A page may be shorter than `limit` and still have a `next`.
+        - `limit`: At most this many (1 to 500, 50 when absent).
+        """
+        return ReceivedList._from(self._call(
+            "sharing.received",
+            {"account": account},
+            {"after": after, "limit": limit},
+        ))
+
+    def share(
+        self,
+        *,
+        account: str,
+        id: str,
+        kind: str,
+        accounts: List[str] | tuple[str, ...] | None = None,
+        all: bool | None = None,
+    ) -> ShareableTemplate:
+        """Shares a template with accounts below: with all of them, or with those named. Sharing it again replaces whom
+        it is shared with. Only templates are ever shared, and only downwards.
+
+        - `account`: The account that shares.
+        - `id`: The resource.
+        - `kind`: The kind of the resource: `template`.
+        - `accounts`: With these accounts below, at most 500; this or `all`.
+        - `all`: With every account below, those that are made later too; this or `accounts`.
+        """
+        return ShareableTemplate._from(self._call(
+            "sharing.share",
+            {"account": account, "id": id, "kind": kind},
+            {"accounts": accounts, "all": all},
+        ))
+
+    def unshare(self, *, account: str, id: str, kind: str) -> ShareEnded:
+        """Ends the sharing of a template, for all accounts at once.
+
+        - `account`: The account that shares it.
+        - `id`: The resource.
+        - `kind`: The kind of the resource: `template`.
+        """
+        return ShareEnded._from(self._call("sharing.unshare", {"account": account, "id": id, "kind": kind}))
 
 
 class StoreOperations(Namespace):
@@ -999,8 +2061,115 @@ class StoreOperations(Namespace):
         return StoreStateHash._from(self._call("store.state_hash", {}))
 
     def verify(self) -> StoreVerification:
-        """Reads every record and checks it."""
+        """Reads every record, checks it, and checks that all of them fit each other: indexes, counts, and what they
+        name.
+        """
         return StoreVerification._from(self._call("store.verify", {}))
+
+
+class SuppressionsOperations(Namespace):
+    """The operations `suppressions.*`."""
+
+    __slots__ = ()
+
+    def add(self, *, account: str, entries: List[SuppressionInput] | tuple[SuppressionInput, ...]) -> SuppressionsAdded:
+        """Suppresses addresses and domains in an account. All of them go in, or none. What is suppressed already gets
+        the new reason and end. Domains need `suppressions.domains.add`.
+
+        - `account`: The account.
+        - `entries`: The addresses and domains, at most 500.
+        """
+        return SuppressionsAdded._from(self._call("suppressions.add", {"account": account, "entries": entries}))
+
+    def check(
+        self,
+        *,
+        account: str,
+        message_class: MessageClass,
+        recipients: List[str] | tuple[str, ...],
+    ) -> SuppressionCheck:
+        """Filters recipients: says which of them must not be written to, and why.
+
+        A recipient is suppressed by their address, by its domain, and by every domain that this one lies in.
+
+        - `account`: The account that wants to send.
+        - `message_class`: What kind of message it is.
+        - `recipients`: The addresses, at most 1000.
+        """
+        return SuppressionCheck._from(self._call(
+            "suppressions.check",
+            {"account": account, "message_class": message_class, "recipients": recipients},
+        ))
+
+    def import_many(
+        self,
+        *,
+        account: str,
+        entries: List[SuppressionInput] | tuple[SuppressionInput, ...],
+        atomic: bool | None = None,
+    ) -> SuppressionsImported:
+        """Suppresses many addresses and domains: what is wrong is reported and the rest go in. Domains need
+        `suppressions.domains.add`.
+
+        - `account`: The account.
+        - `entries`: The addresses and domains, at most 5000.
+        - `atomic`: Whether none goes in where one is wrong.
+        """
+        return SuppressionsImported._from(self._call(
+            "suppressions.import_many",
+            {"account": account, "entries": entries},
+            {"atomic": atomic},
+        ))
+
+    def list(
+        self,
+        *,
+        account: str,
+        after: str | None = None,
+        limit: int | None = None,
+        message_class: MessageClass | None = None,
+        pooled: bool | None = None,
+        search: str | None = None,
+    ) -> SuppressionList:
+        """Lists suppressions by address and domain, a page at a time. Those that have expired are listed until they are
+        removed.
+
+        - `account`: The account.
+        - `after`: Go on here: `next` of the page before. A page may be shorter than `limit` and still have a `next`.
+        - `limit`: At most this many (1 to 500, 50 when absent).
+        - `message_class`: Only entries of this class.
+        - `pooled`: Whether to list what the pool of the team holds, where the account is in it; its own entries
+          otherwise.
+        - `search`: Only addresses and domains that begin with this.
+        """
+        return SuppressionList._from(self._call(
+            "suppressions.list",
+            {"account": account},
+            {"after": after, "limit": limit, "message_class": message_class, "pooled": pooled, "search": search},
+        ))
+
+    def pool(self, *, account: str, pooled: bool) -> SuppressionPool:
+        """Puts an account into the pool of its team, or takes it out: in the pool its suppressions count for all in it,
+        and theirs for it; out of it just its own, as they are.
+
+        - `account`: The account.
+        - `pooled`: Whether it is in the pool.
+        """
+        return SuppressionPool._from(self._call("suppressions.pool", {"account": account, "pooled": pooled}))
+
+    def remove(
+        self,
+        *,
+        account: str,
+        entries: List[SuppressionNameInput] | tuple[SuppressionNameInput, ...],
+    ) -> SuppressionsRemoved:
+        """Ends suppressions of an account. All of them end, or none; those of other accounts in the pool stay. Domains
+        need `suppressions.domains.remove`.
+
+        - `account`: The account.
+        - `entries`: The addresses and domains, at most 500; one that the account does not suppress is `not_found`.
+        """
+        return SuppressionsRemoved._from(self._call("suppressions.remove", {"account": account, "entries": entries}))
 
 
 class UsageOperations(Namespace):
@@ -1313,6 +2482,21 @@ class Operations(Caller):
         return ClockOperations(self)
 
     @property
+    def groups(self) -> GroupsOperations:
+        """The operations `groups.*`."""
+        return GroupsOperations(self)
+
+    @property
+    def invitations(self) -> InvitationsOperations:
+        """The operations `invitations.*`."""
+        return InvitationsOperations(self)
+
+    @property
+    def leases(self) -> LeasesOperations:
+        """The operations `leases.*`."""
+        return LeasesOperations(self)
+
+    @property
     def limits(self) -> LimitsOperations:
         """The operations `limits.*`."""
         return LimitsOperations(self)
@@ -1321,6 +2505,16 @@ class Operations(Caller):
     def members(self) -> MembersOperations:
         """The operations `members.*`."""
         return MembersOperations(self)
+
+    @property
+    def operators(self) -> OperatorsOperations:
+        """The operations `operators.*`."""
+        return OperatorsOperations(self)
+
+    @property
+    def outbox(self) -> OutboxOperations:
+        """The operations `outbox.*`."""
+        return OutboxOperations(self)
 
     @property
     def packages(self) -> PackagesOperations:
@@ -1338,6 +2532,11 @@ class Operations(Caller):
         return PoliciesOperations(self)
 
     @property
+    def resources(self) -> ResourcesOperations:
+        """The operations `resources.*`."""
+        return ResourcesOperations(self)
+
+    @property
     def roles(self) -> RolesOperations:
         """The operations `roles.*`."""
         return RolesOperations(self)
@@ -1348,9 +2547,19 @@ class Operations(Caller):
         return SendingOperations(self)
 
     @property
+    def sharing(self) -> SharingOperations:
+        """The operations `sharing.*`."""
+        return SharingOperations(self)
+
+    @property
     def store(self) -> StoreOperations:
         """The operations `store.*`."""
         return StoreOperations(self)
+
+    @property
+    def suppressions(self) -> SuppressionsOperations:
+        """The operations `suppressions.*`."""
+        return SuppressionsOperations(self)
 
     @property
     def usage(self) -> UsageOperations:

@@ -9,9 +9,21 @@ from typing import Any, List, Literal, TypedDict, Union
 Limit = Union[int, Literal["unlimited"]]
 """A limit: a number, where 0 allows nothing, or none."""
 
+AccessHeldAs = Union[Literal["owner"], Literal["member"], Literal["above"]]
+"""By what somebody holds what they hold in an account.
+
+- `owner`: They own the account.
+- `member`: They are a member of it.
+- `above`: They manage the team from an account above it.
+"""
+
 AccessStepKind = Union[
+    Literal["operators_only"],
+    Literal["above"],
     Literal["owner"],
+    Literal["by_package"],
     Literal["grant"],
+    Literal["administrator"],
     Literal["denial"],
     Literal["no_grant"],
     Literal["ceiling"],
@@ -20,10 +32,14 @@ AccessStepKind = Union[
 ]
 """What kind of thing a permission check looked at.
 
+- `operators_only`: The permission is for operators of the platform, never for users of an account.
+- `above`: The user reaches the account from one above it, with what they hold there.
 - `owner`: The user is the owner: every permission, under the ceilings.
+- `by_package`: By policy members hold what the package's role allows, not what a role of their own does.
 - `grant`: A role allows it.
+- `administrator`: The role is that of an administrator, whose every scope is `any`.
 - `denial`: A role denies it.
-- `no_grant`: No role of the member allows it.
+- `no_grant`: Nothing allows it: no role of the member, or no package with a role where the package decides.
 - `ceiling`: The role of a package leaves it, so far.
 - `ceiling_missing`: The role of a package does not leave it.
 - `status`: The status of account, user or membership forbids everything.
@@ -78,6 +94,13 @@ CapPeriod = Union[Literal["month"], Literal["year"]]
 - `year`: A year of the account's time zone.
 """
 
+Channel = Union[Literal["email"], Literal["sms"]]
+"""How a message goes out; e-mails and text messages are counted apart.
+
+- `email`: By e-mail.
+- `sms`: As a text message.
+"""
+
 ChildOwner = Union[Literal["own"], Literal["parents"]]
 """Who owns an account below another.
 
@@ -92,6 +115,14 @@ Children = Union[Literal["delete"], Literal["detach"]]
 - `detach`: They become top accounts.
 """
 
+DeliveryOutcome = Union[Literal["delivered"], Literal["blocked"], Literal["bounced"]]
+"""How the delivery of a message went.
+
+- `delivered`: It was taken.
+- `blocked`: It was refused by the recipient's protection.
+- `bounced`: The address does not work.
+"""
+
 Editor = Union[Literal["self"], Literal["administrator"], Literal["parent"], Literal["operator"]]
 """Who edits a field of a user's profile.
 
@@ -101,11 +132,26 @@ Editor = Union[Literal["self"], Literal["administrator"], Literal["parent"], Lit
 - `operator`: An operator with `clients.edit`.
 """
 
+EnterAs = Union[Literal["owner"], Literal["member"], Literal["above"]]
+"""How a user enters an account.
+
+- `owner`: As its owner.
+- `member`: As a member, with the role that they have there.
+- `above`: From an account above whose team they manage, with what they may do there.
+"""
+
 GrantExisting = Union[Literal["parent"], Literal["holder"]]
 """Who gives an existing user access to a further account.
 
 - `parent`: Only the parent: who manages the team.
 - `holder`: Whoever holds `users.grant_account` in every account that is named.
+"""
+
+GroupResources = Union[Literal["follow"], Literal["stay"]]
+"""What becomes of the resources of members who change their group (R-GRP-4).
+
+- `follow`: They take the new group, all of them.
+- `stay`: They carry the group that they carried before, and go on being seen there.
 """
 
 HoldLevel = Union[Literal["account"], Literal["ancestor"], Literal["platform"]]
@@ -130,6 +176,36 @@ HoldReason = Union[
 - `billing`: An unpaid invoice.
 - `reputation`: A damaged sending reputation.
 - `owner_request`: The owner asked for it.
+"""
+
+InvitationKind = Union[Literal["member"], Literal["owner"]]
+"""What an invitation makes of whoever accepts it.
+
+- `member`: A member.
+- `owner`: The owner of an account that waits for its owner (R-TEA-4).
+"""
+
+InvitationOrder = Union[Literal["newest"], Literal["email"]]
+"""The order of a list of invitations.
+
+- `newest`: The newest first.
+- `email`: By e-mail address.
+"""
+
+InvitationStatus = Union[
+    Literal["pending"],
+    Literal["expired"],
+    Literal["accepted"],
+    Literal["deleted"],
+    Literal["superseded"],
+]
+"""What an invitation is worth now. That it expired is computed, never stored (R-INV-3).
+
+- `pending`: It can be accepted.
+- `expired`: Its time is over.
+- `accepted`: Somebody accepted it.
+- `deleted`: It was deleted.
+- `superseded`: A newer invitation, or a membership, took its place.
 """
 
 LimitName = Union[
@@ -201,6 +277,29 @@ MemberStatus = Union[Literal["active"], Literal["pending"], Literal["disabled"]]
 - `disabled`: The membership, or the user as a whole, is disabled.
 """
 
+MessageClass = Union[Literal["marketing"], Literal["transactional"]]
+"""What kind of message it is (R-QTA-14).
+
+- `marketing`: A newsletter, an offer.
+- `transactional`: A receipt, a password reset: what the recipient waits for.
+"""
+
+OutboxKind = Union[
+    Literal["invitation"],
+    Literal["owner_verification"],
+    Literal["email_change"],
+    Literal["email_change_notice"],
+    Literal["password_reset"],
+]
+"""What the host is to do.
+
+- `invitation`: Send an invitation with the link that accepts it.
+- `owner_verification`: Send the owner of a new account the link that confirms it.
+- `email_change`: Send the link that confirms a new e-mail address.
+- `email_change_notice`: Tell the old address that another was asked for.
+- `password_reset`: Send the link that sets a new password.
+"""
+
 PackageChange = Union[Literal["now"], Literal["next_month"]]
 """When an account gets another package (R-PKG-6).
 
@@ -264,6 +363,15 @@ Resend = Union[Literal["rotate"], Literal["reuse"], Literal["forbid"]]
 - `forbid`: Nothing is resent: delete the invitation and invite again.
 """
 
+ResourceReason = Union[Literal["owner"], Literal["group"], Literal["any"], Literal["shared_from_above"]]
+"""What somebody sees a resource by, the narrowest that does (R-GRP-3).
+
+- `owner`: It is theirs.
+- `group`: It is shared in their group.
+- `any`: Their permission reaches everything of the account.
+- `shared_from_above`: An account above shares it with theirs (R-TEA-7).
+"""
+
 ResourcesToKind = Union[Literal["member"], Literal["group"], Literal["account"]]
 """What gets the resources of a member who leaves (R-USR-4).
 
@@ -288,13 +396,38 @@ Scope = Union[Literal["own"], Literal["group"], Literal["any"]]
 - `any`: Everything of the account.
 """
 
-Source = Union[Literal["override"], Literal["package"], Literal["inherited"], Literal["platform_default"]]
+SharedAction = Union[
+    Literal["preview"],
+    Literal["use"],
+    Literal["edit"],
+    Literal["rename"],
+    Literal["delete"],
+    Literal["share"],
+]
+"""What somebody wants to do with a shared template.
+
+- `preview`: Look at it; needs `templates.view`.
+- `use`: Make a campaign from it; needs `templates.use_shared`.
+- `edit`: Change it; only where it comes from.
+- `rename`: Give it another name; only where it comes from.
+- `delete`: Delete it; only where it comes from.
+- `share`: Share it further; only where it comes from.
+"""
+
+Source = Union[
+    Literal["override"],
+    Literal["package"],
+    Literal["inherited"],
+    Literal["platform_default"],
+    Literal["group"],
+]
 """Where the value of a limit comes from.
 
 - `override`: Set on the account itself.
 - `package`: From the account's package.
 - `inherited`: From the account above, since this one has no package.
 - `platform_default`: From the platform.
+- `group`: Set on the group (R-GRP-5).
 """
 
 Status = Union[Literal["active"], Literal["pending"], Literal["suspended"], Literal["closed"]]
@@ -314,6 +447,20 @@ UserOrder = Union[Literal["email"], Literal["name"]]
 """
 
 
+class _AccountGrantInputRequired(TypedDict):
+    account: str
+    """The account."""
+
+
+class AccountGrantInput(_AccountGrantInputRequired, total=False):
+    """Access to one account (R-INV-7): the role and the group there."""
+
+    group: str
+    """The group; the default group when absent."""
+    role: str
+    """The role; the default role of the account when absent."""
+
+
 class AssetsInput(TypedDict, total=False):
     """The assets of a package or of an account, each named as the host names it."""
 
@@ -323,6 +470,17 @@ class AssetsInput(TypedDict, total=False):
     """Sending domains."""
     nodes: List[str] | tuple[str, ...]
     """Sending nodes."""
+
+
+class AvatarInput(TypedDict, total=False):
+    """The picture of a group (R-GRP-6): bytes with their media type, or an address. Exactly one of `data` and `url`."""
+
+    data: str
+    """The bytes in base64, at most 256 KiB of them."""
+    media_type: str
+    """The media type of the bytes, such as `image/png`."""
+    url: str
+    """An `https` address."""
 
 
 class BounceRateInput(TypedDict):
@@ -344,6 +502,17 @@ class GrantInput(_GrantInputRequired, total=False):
 
     scope: Scope
     """How far it reaches; `any` where it is absent."""
+
+
+class GroupCapsInput(TypedDict, total=False):
+    """What the members of a group may send together in a month, or a year by policy; owner and administrators are
+    exempt (R-GRP-5).
+    """
+
+    email: Limit
+    """E-mails; no cap when absent."""
+    sms: Limit
+    """Text messages; no cap when absent."""
 
 
 class LimitsInput(TypedDict, total=False):
@@ -494,6 +663,34 @@ class SuccessorInput(TypedDict):
     """A member of it."""
 
 
+class _SuppressionInputRequired(TypedDict):
+    message_class: MessageClass
+    """`marketing` keeps marketing from going out; `transactional` keeps both from it."""
+    value: str
+    """The e-mail address, or the domain: it stands for all addresses in it and in the domains that lie in it."""
+
+
+class SuppressionInput(_SuppressionInputRequired, total=False):
+    """An address or a domain that is to be suppressed."""
+
+    expires_at_ms: int
+    """When it ends by itself, in unix milliseconds; never when absent."""
+    reason: str
+    """Why."""
+
+
+class _SuppressionNameInputRequired(TypedDict):
+    value: str
+    """The e-mail address, or the domain."""
+
+
+class SuppressionNameInput(_SuppressionNameInputRequired, total=False):
+    """A suppression of an account."""
+
+    message_class: MessageClass
+    """The class of the entry; when absent, both are meant."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessCheck:
     """The answer to a permission check."""
@@ -535,13 +732,99 @@ class AccessExplanation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccessHolder:
+    """Somebody who may do something."""
+
+    account: str
+    """The account whose member they are: this one, or one above it."""
+    held_as: AccessHeldAs
+    """By what they hold it."""
+    role: str | None = None
+    """Their role there; the owner needs none."""
+    scope: Scope
+    """How far the permission reaches; `any` where it has no scope."""
+    user: str
+    """The user."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AccessHolder:
+        return cls(
+            account=value["account"],
+            held_as=value["held_as"],
+            role=value.get("role"),
+            scope=value["scope"],
+            user=value["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessHolderList:
+    """A page of those who may do something."""
+
+    holders: tuple[AccessHolder, ...]
+    """Who may."""
+    next: str | None = None
+    """Where to go on; absent on the last page."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AccessHolderList:
+        return cls(
+            holders=tuple(AccessHolder._from(item) for item in value["holders"]),
+            next=value.get("next"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessPower:
+    """A permission that somebody holds."""
+
+    permission: str
+    """The permission."""
+    scope: Scope
+    """How far it reaches; `any` where it has no scope."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AccessPower:
+        return cls(
+            permission=value["permission"],
+            scope=value["scope"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessPowers:
+    """What a user may do in an account."""
+
+    held_as: AccessHeldAs | None = None
+    """By what they hold it; absent for who is no member."""
+    permissions: tuple[AccessPower, ...]
+    """What they may do now, in the order of the permission tree; what is not here they may not."""
+    refusal: str | None = None
+    """Why nothing at all, where a code says it: the status of the account, the user or the membership."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AccessPowers:
+        return cls(
+            held_as=value.get("held_as"),
+            permissions=tuple(AccessPower._from(item) for item in value["permissions"]),
+            refusal=value.get("refusal"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccessStep:
     """One thing that a permission check looked at."""
 
+    account: str | None = None
+    """The account that it comes from: that of the membership, or the one whose package sets a ceiling."""
     code: str | None = None
     """The status that forbids."""
+    included_by: tuple[str, ...] | None = None
+    """The roles that include the subject, from the member's own down; absent where it is the member's own."""
     kind: AccessStepKind
     """What kind of thing."""
+    package: str | None = None
+    """The package whose role is a ceiling."""
     permission: str | None = None
     """The node that was granted or denied."""
     scope: Scope | None = None
@@ -552,8 +835,11 @@ class AccessStep:
     @classmethod
     def _from(cls, value: Any) -> AccessStep:
         return cls(
+            account=value.get("account"),
             code=value.get("code"),
+            included_by=tuple(value["included_by"]) if "included_by" in value else None,
             kind=value["kind"],
+            package=value.get("package"),
             permission=value.get("permission"),
             scope=value.get("scope"),
             subject=value["subject"],
@@ -688,6 +974,26 @@ class AccountDeleted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountGrant:
+    """Access to one account (R-INV-7): the role and the group there."""
+
+    account: str
+    """The account."""
+    group: str | None = None
+    """The group; the default group when absent."""
+    role: str | None = None
+    """The role; the default role of the account when absent."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AccountGrant:
+        return cls(
+            account=value["account"],
+            group=value.get("group"),
+            role=value.get("role"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountList:
     """A page of accounts."""
 
@@ -721,6 +1027,52 @@ class AccountProblem:
             code=value["code"],
             field=value["field"],
             message=value["message"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountQuote:
+    """What a further account costs."""
+
+    parent: str
+    """The account that it would lie below."""
+    price: Price | None = None
+    """The price of each month, from the package of the team; absent where that names none."""
+    team: str
+    """The top account of the team, which pays for it."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AccountQuote:
+        return cls(
+            parent=value["parent"],
+            price=Price._from(value["price"]) if "price" in value else None,
+            team=value["team"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSwitch:
+    """An account that a user enters."""
+
+    account: str
+    """The account."""
+    how: EnterAs
+    """How they enter it."""
+    name: str
+    """Its name."""
+    role: str | None = None
+    """The role that they enter with; an owner needs none."""
+    user: str
+    """The user."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AccountSwitch:
+        return cls(
+            account=value["account"],
+            how=value["how"],
+            name=value["name"],
+            role=value.get("role"),
+            user=value["user"],
         )
 
 
@@ -802,17 +1154,37 @@ class Assets:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Avatar:
+    """The picture of a group (R-GRP-6): bytes with their media type, or an address. Exactly one of `data` and `url`."""
+
+    data: str | None = None
+    """The bytes in base64, at most 256 KiB of them."""
+    media_type: str | None = None
+    """The media type of the bytes, such as `image/png`."""
+    url: str | None = None
+    """An `https` address."""
+
+    @classmethod
+    def _from(cls, value: Any) -> Avatar:
+        return cls(
+            data=value.get("data"),
+            media_type=value.get("media_type"),
+            url=value.get("url"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BindingLimit:
     """The limit that refused a send."""
 
     name: str
     """Its name, such as `email_per_day`."""
     scope: str
-    """Whose it is: the `account` that sends, or an `ancestor`."""
+    """Whose it is: the `account` that sends, an `ancestor`, or the `group` of the member who sends."""
     source: str
-    """Where the value comes from: `override`, `package`, `inherited` or `platform_default`."""
+    """Where the value comes from: `override`, `package`, `inherited`, `platform_default` or `group`."""
     subject: str
-    """The id of that account."""
+    """The id of that account or group."""
     used: int
     """How much of it is used."""
     value: int
@@ -844,6 +1216,38 @@ class BounceRate:
         return cls(
             per_mille=value["per_mille"],
             sample=value["sample"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildCreated:
+    """An account that was made below another."""
+
+    account: str
+    """The account."""
+    invitation: str | None = None
+    """The invitation that the owner confirms their address with."""
+    must_set_password: bool
+    """Whether the owner has to set a password before they enter."""
+    owner: str | None = None
+    """The owner; absent until they have confirmed their address."""
+    parent: str
+    """The account above."""
+    price: Price | None = None
+    """What it costs each month."""
+    status: Status
+    """Its status: pending until the owner has confirmed their address."""
+
+    @classmethod
+    def _from(cls, value: Any) -> ChildCreated:
+        return cls(
+            account=value["account"],
+            invitation=value.get("invitation"),
+            must_set_password=value["must_set_password"],
+            owner=value.get("owner"),
+            parent=value["parent"],
+            price=Price._from(value["price"]) if "price" in value else None,
+            status=value["status"],
         )
 
 
@@ -895,6 +1299,43 @@ class DefaultLimits:
     def _from(cls, value: Any) -> DefaultLimits:
         return cls(
             limits=Limits._from(value["limits"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What the host reports of the delivery of an invitation (R-INV-2)."""
+
+    note: str | None = None
+    """What the mail server said."""
+    outcome: DeliveryOutcome
+    """How it went."""
+
+    @classmethod
+    def _from(cls, value: Any) -> Delivery:
+        return cls(
+            note=value.get("note"),
+            outcome=value["outcome"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditLease:
+    """A lease: one person edits."""
+
+    expires_at_ms: int
+    """When it ends unless it is renewed, in unix milliseconds."""
+    since_ms: int
+    """Since when, in unix milliseconds."""
+    user: str
+    """Who."""
+
+    @classmethod
+    def _from(cls, value: Any) -> EditLease:
+        return cls(
+            expires_at_ms=value["expires_at_ms"],
+            since_ms=value["since_ms"],
+            user=value["user"],
         )
 
 
@@ -1036,6 +1477,135 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A group of users."""
+
+    account: str
+    """The account."""
+    avatar: Avatar | None = None
+    """The picture; only `groups.get` answers it."""
+    cap_period: CapPeriod
+    """The window of the caps."""
+    caps: GroupCaps
+    """What its members may send together; what is absent is not capped."""
+    created_at_ms: int
+    """When it was made, in unix milliseconds."""
+    has_avatar: bool
+    """Whether it has a picture."""
+    id: str
+    """The id, unique within the account."""
+    is_default: bool
+    """Whether new members come into it."""
+    members: int
+    """How many members it has."""
+    name: str
+    """The name that people see."""
+    rev: int
+    """Raised by every change."""
+    updated_at_ms: int
+    """When it was last changed, in unix milliseconds."""
+
+    @classmethod
+    def _from(cls, value: Any) -> Group:
+        return cls(
+            account=value["account"],
+            avatar=Avatar._from(value["avatar"]) if "avatar" in value else None,
+            cap_period=value["cap_period"],
+            caps=GroupCaps._from(value["caps"]),
+            created_at_ms=value["created_at_ms"],
+            has_avatar=value["has_avatar"],
+            id=value["id"],
+            is_default=value["is_default"],
+            members=value["members"],
+            name=value["name"],
+            rev=value["rev"],
+            updated_at_ms=value["updated_at_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupCaps:
+    """What the members of a group may send together in a month, or a year by policy; owner and administrators are
+    exempt (R-GRP-5).
+    """
+
+    email: Limit | None = None
+    """E-mails; no cap when absent."""
+    sms: Limit | None = None
+    """Text messages; no cap when absent."""
+
+    @classmethod
+    def _from(cls, value: Any) -> GroupCaps:
+        return cls(
+            email=value.get("email"),
+            sms=value.get("sms"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupDeleted:
+    """A group that was deleted."""
+
+    account: str
+    """The account."""
+    group: str
+    """The group."""
+    members: int
+    """How many members went to the other group."""
+    resources: int
+    """How many resources went there."""
+
+    @classmethod
+    def _from(cls, value: Any) -> GroupDeleted:
+        return cls(
+            account=value["account"],
+            group=value["group"],
+            members=value["members"],
+            resources=value["resources"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupList:
+    """A page of groups."""
+
+    groups: tuple[Group, ...]
+    """The groups."""
+    next: str | None = None
+    """Where to go on; absent on the last page."""
+
+    @classmethod
+    def _from(cls, value: Any) -> GroupList:
+        return cls(
+            groups=tuple(Group._from(item) for item in value["groups"]),
+            next=value.get("next"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupMove:
+    """Members that came into a group."""
+
+    account: str
+    """The account."""
+    group: str
+    """The group that they are in now."""
+    members: int
+    """How many members were in another one before."""
+    resources: int
+    """How many resources took the group."""
+
+    @classmethod
+    def _from(cls, value: Any) -> GroupMove:
+        return cls(
+            account=value["account"],
+            group=value["group"],
+            members=value["members"],
+            resources=value["resources"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """One reason for which an account is suspended (R-ACC-2)."""
 
@@ -1064,6 +1634,269 @@ class Hold:
             placed_by=value["placed_by"],
             placed_from=value.get("placed_from"),
             reason=value["reason"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvalidRecipient:
+    """A recipient whose address is none."""
+
+    message: str
+    """What is wrong with it."""
+    recipient: int
+    """The place of the recipient in the request, from 0."""
+
+    @classmethod
+    def _from(cls, value: Any) -> InvalidRecipient:
+        return cls(
+            message=value["message"],
+            recipient=value["recipient"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """An invitation."""
+
+    accounts: tuple[AccountGrant, ...]
+    """What is offered, in the accounts that the actor reaches."""
+    created_at_ms: int
+    """When it was made, in unix milliseconds."""
+    delivery: Delivery | None = None
+    """What the host reported of its last sending."""
+    email: str
+    """The address, as typed."""
+    expires_at_ms: int
+    """From when on it cannot be accepted, in unix milliseconds."""
+    first_name: str | None = None
+    """First name."""
+    id: str
+    """The id."""
+    invited_by: str | None = None
+    """Who invited: `system` or a user; absent where the actor does not see them."""
+    kind: InvitationKind
+    """Member of accounts, or owner of one."""
+    last_name: str | None = None
+    """Last name."""
+    rev: int
+    """Raised by every change."""
+    sent_at_ms: int
+    """When it was last sent, in unix milliseconds."""
+    status: InvitationStatus
+    """What it is worth now."""
+    updated_at_ms: int
+    """When it was last changed, in unix milliseconds."""
+
+    @classmethod
+    def _from(cls, value: Any) -> Invitation:
+        return cls(
+            accounts=tuple(AccountGrant._from(item) for item in value["accounts"]),
+            created_at_ms=value["created_at_ms"],
+            delivery=Delivery._from(value["delivery"]) if "delivery" in value else None,
+            email=value["email"],
+            expires_at_ms=value["expires_at_ms"],
+            first_name=value.get("first_name"),
+            id=value["id"],
+            invited_by=value.get("invited_by"),
+            kind=value["kind"],
+            last_name=value.get("last_name"),
+            rev=value["rev"],
+            sent_at_ms=value["sent_at_ms"],
+            status=value["status"],
+            updated_at_ms=value["updated_at_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationAccepted:
+    """An invitation that was accepted."""
+
+    accounts: tuple[str, ...]
+    """The accounts that they are a member of now."""
+    created: bool
+    """Whether the user is new."""
+    invitation: str
+    """The invitation."""
+    user: str
+    """The user."""
+
+    @classmethod
+    def _from(cls, value: Any) -> InvitationAccepted:
+        return cls(
+            accounts=tuple(value["accounts"]),
+            created=value["created"],
+            invitation=value["invitation"],
+            user=value["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationBatch:
+    """Who was invited, and who was not."""
+
+    invited: tuple[InvitedAddress, ...]
+    """Who was invited, in the order of the text."""
+    problems: tuple[InvitationProblem, ...]
+    """Who was not, in the order of the text."""
+
+    @classmethod
+    def _from(cls, value: Any) -> InvitationBatch:
+        return cls(
+            invited=tuple(InvitedAddress._from(item) for item in value["invited"]),
+            problems=tuple(InvitationProblem._from(item) for item in value["problems"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationDeleted:
+    """An invitation of which an offer was taken back."""
+
+    deleted: bool
+    """Whether it is deleted as a whole; otherwise accounts that the actor does not reach are still offered."""
+    invitation: str
+    """The invitation."""
+
+    @classmethod
+    def _from(cls, value: Any) -> InvitationDeleted:
+        return cls(
+            deleted=value["deleted"],
+            invitation=value["invitation"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationList:
+    """A page of invitations."""
+
+    invitations: tuple[Invitation, ...]
+    """The invitations."""
+    next: str | None = None
+    """Where to go on; absent on the last page."""
+
+    @classmethod
+    def _from(cls, value: Any) -> InvitationList:
+        return cls(
+            invitations=tuple(Invitation._from(item) for item in value["invitations"]),
+            next=value.get("next"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationOffer:
+    """What the page behind a link shows."""
+
+    accounts: tuple[OfferedAccount, ...]
+    """The accounts."""
+    email: str
+    """The address to log in with."""
+    expires_at_ms: int
+    """From when on it cannot be accepted, in unix milliseconds."""
+    first_name: str | None = None
+    """First name, as the inviter typed it."""
+    invitation: str
+    """The invitation."""
+    invited_by: str
+    """Who invited: `system` or a user."""
+    inviter_first_name: str | None = None
+    """First name of that user."""
+    inviter_last_name: str | None = None
+    """Last name of that user."""
+    kind: InvitationKind
+    """Member of accounts, or owner of one."""
+    last_name: str | None = None
+    """Last name, as the inviter typed it."""
+    user: str | None = None
+    """The user who has the address already; absent where accepting makes one."""
+
+    @classmethod
+    def _from(cls, value: Any) -> InvitationOffer:
+        return cls(
+            accounts=tuple(OfferedAccount._from(item) for item in value["accounts"]),
+            email=value["email"],
+            expires_at_ms=value["expires_at_ms"],
+            first_name=value.get("first_name"),
+            invitation=value["invitation"],
+            invited_by=value["invited_by"],
+            inviter_first_name=value.get("inviter_first_name"),
+            inviter_last_name=value.get("inviter_last_name"),
+            kind=value["kind"],
+            last_name=value.get("last_name"),
+            user=value.get("user"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationProblem:
+    """Why an address was not invited."""
+
+    address: str
+    """The address as typed, its first 254 bytes."""
+    code: str
+    """The code."""
+    invitation: str | None = None
+    """The open invitation of the address, where the actor sees it."""
+    message: str
+    """A sentence a person can act on."""
+    offset: int
+    """Where it begins in the text, in bytes of UTF-8 from 0 on."""
+    position: int
+    """Which address of the text it is, from 1 on."""
+    user: str | None = None
+    """The user who has the address, where the actor sees them."""
+
+    @classmethod
+    def _from(cls, value: Any) -> InvitationProblem:
+        return cls(
+            address=value["address"],
+            code=value["code"],
+            invitation=value.get("invitation"),
+            message=value["message"],
+            offset=value["offset"],
+            position=value["position"],
+            user=value.get("user"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitedAddress:
+    """An address that was invited."""
+
+    email: str
+    """The address, as typed."""
+    expires_at_ms: int
+    """From when on it cannot be accepted, in unix milliseconds."""
+    invitation: str
+    """The invitation."""
+
+    @classmethod
+    def _from(cls, value: Any) -> InvitedAddress:
+        return cls(
+            email=value["email"],
+            expires_at_ms=value["expires_at_ms"],
+            invitation=value["invitation"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseState:
+    """Who edits a resource now."""
+
+    account: str
+    """The account."""
+    id: str
+    """The resource."""
+    kind: str
+    """The kind of the resource."""
+    lease: EditLease | None = None
+    """The lease; absent when nobody edits it."""
+
+    @classmethod
+    def _from(cls, value: Any) -> LeaseState:
+        return cls(
+            account=value["account"],
+            id=value["id"],
+            kind=value["kind"],
+            lease=EditLease._from(value["lease"]) if "lease" in value else None,
         )
 
 
@@ -1413,6 +2246,170 @@ class Notifications:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedAccount:
+    """An account that is offered."""
+
+    account: str
+    """The account."""
+    name: str
+    """The name that people see."""
+    role: str | None = None
+    """The role."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OfferedAccount:
+        return cls(
+            account=value["account"],
+            name=value["name"],
+            role=value.get("role"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """An operator of the platform."""
+
+    created_at_ms: int
+    """When it was made, in unix milliseconds."""
+    disabled: bool
+    """Whether they, or the user as a whole, are disabled."""
+    email: str
+    """Their e-mail address, as typed."""
+    first_name: str | None = None
+    """First name."""
+    last_name: str | None = None
+    """Last name."""
+    rev: int
+    """Raised by every change."""
+    role: str
+    """The role."""
+    updated_at_ms: int
+    """When it was last changed, in unix milliseconds."""
+    user: str
+    """The user."""
+
+    @classmethod
+    def _from(cls, value: Any) -> Operator:
+        return cls(
+            created_at_ms=value["created_at_ms"],
+            disabled=value["disabled"],
+            email=value["email"],
+            first_name=value.get("first_name"),
+            last_name=value.get("last_name"),
+            rev=value["rev"],
+            role=value["role"],
+            updated_at_ms=value["updated_at_ms"],
+            user=value["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorList:
+    """A page of operators."""
+
+    next: str | None = None
+    """Where to go on; absent on the last page."""
+    operators: tuple[Operator, ...]
+    """The operators."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OperatorList:
+        return cls(
+            next=value.get("next"),
+            operators=tuple(Operator._from(item) for item in value["operators"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorRemoved:
+    """An operator who was removed."""
+
+    user: str
+    """The user, who is gone."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OperatorRemoved:
+        return cls(
+            user=value["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxAccount:
+    """An account that a message names."""
+
+    account: str
+    """The account."""
+    name: str
+    """The name that people see."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OutboxAccount:
+        return cls(
+            account=value["account"],
+            name=value["name"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxItem:
+    """A message of the outbox."""
+
+    account: str | None = None
+    """The account that it is about."""
+    accounts: tuple[OutboxAccount, ...]
+    """The accounts that are offered, those that were deleted since left out."""
+    at_ms: int
+    """When its cause happened, in unix milliseconds."""
+    invitation: str | None = None
+    """The invitation that it is about."""
+    kind: OutboxKind
+    """What is to be done."""
+    number: int
+    """Its number: from 1 on, in the order in which their causes were committed."""
+    to: str | None = None
+    """Where the mail goes, which is also the address to log in with."""
+    token: str | None = None
+    """The token for the link; absent where there is none, or where it is dead by now."""
+    token_expires_at_ms: int | None = None
+    """From when on the token is dead, in unix milliseconds."""
+    user: str | None = None
+    """The user that it is about."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OutboxItem:
+        return cls(
+            account=value.get("account"),
+            accounts=tuple(OutboxAccount._from(item) for item in value["accounts"]),
+            at_ms=value["at_ms"],
+            invitation=value.get("invitation"),
+            kind=value["kind"],
+            number=value["number"],
+            to=value.get("to"),
+            token=value.get("token"),
+            token_expires_at_ms=value.get("token_expires_at_ms"),
+            user=value.get("user"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxPage:
+    """A page of the outbox."""
+
+    messages: tuple[OutboxItem, ...]
+    """The messages."""
+    next: int | None = None
+    """The number to go on after; absent on the last page."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OutboxPage:
+        return cls(
+            messages=tuple(OutboxItem._from(item) for item in value["messages"]),
+            next=value.get("next"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OwnedResource:
     """A resource that a person owns."""
 
@@ -1429,6 +2426,32 @@ class OwnedResource:
             account=value["account"],
             id=value["id"],
             kind=value["kind"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerTransferred:
+    """An account that has another owner."""
+
+    account: str
+    """The account."""
+    old_owner: str
+    """Who owned it until now."""
+    old_owner_role: str | None = None
+    """The role that they have now."""
+    owner: str
+    """The owner."""
+    rev: int
+    """The revision of the account."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OwnerTransferred:
+        return cls(
+            account=value["account"],
+            old_owner=value["old_owner"],
+            old_owner_role=value.get("old_owner_role"),
+            owner=value["owner"],
+            rev=value["rev"],
         )
 
 
@@ -1820,6 +2843,55 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedList:
+    """A page of the folder "Shared templates"."""
+
+    folder: bool
+    """Whether the account has the folder: since an account above first shared a template, even while it is empty."""
+    next: str | None = None
+    """Where to go on; absent on the last page."""
+    templates: tuple[ReceivedTemplate, ...]
+    """The templates."""
+
+    @classmethod
+    def _from(cls, value: Any) -> ReceivedList:
+        return cls(
+            folder=value["folder"],
+            next=value.get("next"),
+            templates=tuple(ReceivedTemplate._from(item) for item in value["templates"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedTemplate:
+    """A template that an account above shares."""
+
+    account: str
+    """The account above that shares it."""
+    id: str
+    """The resource."""
+    kind: str
+    """The kind of the resource."""
+    rev: int
+    """The revision of the resource as it is now; an edit above raises it."""
+    shared_at_ms: int
+    """When it was shared first, in unix milliseconds."""
+    updated_at_ms: int
+    """When the resource was last changed, in unix milliseconds."""
+
+    @classmethod
+    def _from(cls, value: Any) -> ReceivedTemplate:
+        return cls(
+            account=value["account"],
+            id=value["id"],
+            kind=value["kind"],
+            rev=value["rev"],
+            shared_at_ms=value["shared_at_ms"],
+            updated_at_ms=value["updated_at_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """Why a send is refused."""
 
@@ -1836,6 +2908,107 @@ class Refusal:
             code=value["code"],
             limit=BindingLimit._from(value["limit"]) if "limit" in value else None,
             retry_at_ms=value.get("retry_at_ms"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """A reference to a resource, as it is stored and shown."""
+
+    account: str
+    """The account."""
+    created_at_ms: int
+    """When it was registered, in unix milliseconds."""
+    group: str | None = None
+    """The group that it is shared in; none when an owner or administrator made it (R-GRP-3)."""
+    id: str
+    """The id, unique within account and kind."""
+    kind: str
+    """The kind: `campaign`, `list`, `template` ... or a branch of the permission tree that the host added."""
+    owner: str
+    """Whose it is."""
+    rev: int
+    """Raised by every change and every save."""
+    shared: bool
+    """Whether its owner lets the group see it (R-GRP-3)."""
+    updated_at_ms: int
+    """When it was last changed, in unix milliseconds."""
+
+    @classmethod
+    def _from(cls, value: Any) -> Resource:
+        return cls(
+            account=value["account"],
+            created_at_ms=value["created_at_ms"],
+            group=value.get("group"),
+            id=value["id"],
+            kind=value["kind"],
+            owner=value["owner"],
+            rev=value["rev"],
+            shared=value["shared"],
+            updated_at_ms=value["updated_at_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceDecision:
+    """Whether a user may do something with a resource."""
+
+    allowed: bool
+    """Whether they may."""
+    permission: str
+    """The permission that was asked for."""
+    reason: ResourceReason | None = None
+    """By what they may, the narrowest that suffices."""
+    refusal: str | None = None
+    """Why not: the status of account, user or membership, or `permission_denied`."""
+    scope: Scope | None = None
+    """How far the user's permission reaches; absent where they do not hold it."""
+
+    @classmethod
+    def _from(cls, value: Any) -> ResourceDecision:
+        return cls(
+            allowed=value["allowed"],
+            permission=value["permission"],
+            reason=value.get("reason"),
+            refusal=value.get("refusal"),
+            scope=value.get("scope"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceList:
+    """A page of resources."""
+
+    next: str | None = None
+    """Where to go on; absent on the last page."""
+    resources: tuple[Resource, ...]
+    """The resources; a page can be shorter than asked for, and even empty, while there is a `next`."""
+
+    @classmethod
+    def _from(cls, value: Any) -> ResourceList:
+        return cls(
+            next=value.get("next"),
+            resources=tuple(Resource._from(item) for item in value["resources"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceRemoved:
+    """A resource that was removed."""
+
+    account: str
+    """The account."""
+    id: str
+    """The resource."""
+    kind: str
+    """The kind."""
+
+    @classmethod
+    def _from(cls, value: Any) -> ResourceRemoved:
+        return cls(
+            account=value["account"],
+            id=value["id"],
+            kind=value["kind"],
         )
 
 
@@ -1940,6 +3113,118 @@ class SendExplanation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SendRefund:
+    """What came back."""
+
+    counters: int
+    """How many counters got something back; those whose window is over got nothing."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SendRefund:
+        return cls(
+            counters=value["counters"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareEnded:
+    """A template whose sharing ended."""
+
+    account: str
+    """The account."""
+    id: str
+    """The resource."""
+    kind: str
+    """The kind of the resource."""
+
+    @classmethod
+    def _from(cls, value: Any) -> ShareEnded:
+        return cls(
+            account=value["account"],
+            id=value["id"],
+            kind=value["kind"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareableList:
+    """A page of templates."""
+
+    next: str | None = None
+    """Where to go on; absent on the last page."""
+    templates: tuple[ShareableTemplate, ...]
+    """The templates."""
+
+    @classmethod
+    def _from(cls, value: Any) -> ShareableList:
+        return cls(
+            next=value.get("next"),
+            templates=tuple(ShareableTemplate._from(item) for item in value["templates"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareableTemplate:
+    """A template that is, or can be, shared."""
+
+    account: str
+    """The account."""
+    accounts: tuple[str, ...]
+    """The accounts below that see it, where not all do."""
+    all: bool
+    """Whether every account below sees it."""
+    id: str
+    """The resource."""
+    kind: str
+    """The kind of the resource."""
+    owner: str
+    """Whose it is."""
+    rev: int
+    """The revision of the resource."""
+    shared: bool
+    """Whether it is shared."""
+    shared_at_ms: int | None = None
+    """When it was shared first, in unix milliseconds."""
+
+    @classmethod
+    def _from(cls, value: Any) -> ShareableTemplate:
+        return cls(
+            account=value["account"],
+            accounts=tuple(value["accounts"]),
+            all=value["all"],
+            id=value["id"],
+            kind=value["kind"],
+            owner=value["owner"],
+            rev=value["rev"],
+            shared=value["shared"],
+            shared_at_ms=value.get("shared_at_ms"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharingCheck:
+    """Whether somebody may do something with a shared template."""
+
+    account: str
+    """The account above that shares it."""
+    allowed: bool
+    """Whether they may."""
+    refusal: str | None = None
+    """Why not."""
+    rev: int
+    """The revision of the resource as it is now."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SharingCheck:
+        return cls(
+            account=value["account"],
+            allowed=value["allowed"],
+            refusal=value.get("refusal"),
+            rev=value["rev"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreInfo:
     """What the store is."""
 
@@ -1983,13 +3268,13 @@ class StoreVerification:
     bytes: int
     """How many bytes they have."""
     damaged: tuple[str, ...]
-    """Where records are damaged, at most 100."""
+    """Where records are damaged or do not fit, at most 100."""
     last_commit: int
     """The number of the last commit."""
     records: int
     """How many records there are."""
     whole: bool
-    """Whether every record is whole."""
+    """Whether every record is whole and fits the others."""
 
     @classmethod
     def _from(cls, value: Any) -> StoreVerification:
@@ -1999,6 +3284,301 @@ class StoreVerification:
             last_commit=value["last_commit"],
             records=value["records"],
             whole=value["whole"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressedRecipient:
+    """A recipient who must not be written to."""
+
+    address: str
+    """The address, as it was given."""
+    by: Suppression
+    """The entry that suppresses them: their address before their domain, the account's own before another's."""
+    recipient: int
+    """The place of the recipient in the request, from 0."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SuppressedRecipient:
+        return cls(
+            address=value["address"],
+            by=Suppression._from(value["by"]),
+            recipient=value["recipient"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression:
+    """An address or a domain that is not written to, as it is stored and shown."""
+
+    account: str
+    """The account whose entry it is."""
+    created_at_ms: int
+    """When it was made, in unix milliseconds."""
+    expires_at_ms: int | None = None
+    """When it ends by itself, in unix milliseconds."""
+    message_class: MessageClass
+    """The messages that it keeps from going out: `marketing`, those alone; `transactional`, these and marketing too."""
+    reason: str | None = None
+    """Why."""
+    value: str
+    """The e-mail address in normal form, or the domain."""
+
+    @classmethod
+    def _from(cls, value: Any) -> Suppression:
+        return cls(
+            account=value["account"],
+            created_at_ms=value["created_at_ms"],
+            expires_at_ms=value.get("expires_at_ms"),
+            message_class=value["message_class"],
+            reason=value.get("reason"),
+            value=value["value"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressionCheck:
+    """What a filter found; who is in neither list may be written to."""
+
+    invalid: tuple[InvalidRecipient, ...]
+    """What is no e-mail address."""
+    suppressed: tuple[SuppressedRecipient, ...]
+    """Who must not be written to."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SuppressionCheck:
+        return cls(
+            invalid=tuple(InvalidRecipient._from(item) for item in value["invalid"]),
+            suppressed=tuple(SuppressedRecipient._from(item) for item in value["suppressed"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressionList:
+    """A page of suppressions."""
+
+    next: str | None = None
+    """Where to go on; absent on the last page."""
+    suppressions: tuple[Suppression, ...]
+    """The entries; `account` says whose each one is."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SuppressionList:
+        return cls(
+            next=value.get("next"),
+            suppressions=tuple(Suppression._from(item) for item in value["suppressions"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressionPool:
+    """Whether an account is in the pool of its team."""
+
+    account: str
+    """The account."""
+    pooled: bool
+    """Whether it is in the pool."""
+    team: str
+    """The top account of the team."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SuppressionPool:
+        return cls(
+            account=value["account"],
+            pooled=value["pooled"],
+            team=value["team"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressionProblem:
+    """An entry that did not go in."""
+
+    code: str
+    """The code that adding it alone is refused with."""
+    entry: int
+    """The place of the entry in the request, from 0."""
+    message: str
+    """A sentence a person can act on."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SuppressionProblem:
+        return cls(
+            code=value["code"],
+            entry=value["entry"],
+            message=value["message"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressionsAdded:
+    """What was added."""
+
+    suppressions: tuple[Suppression, ...]
+    """The entries as they are now, in the order of the request."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SuppressionsAdded:
+        return cls(
+            suppressions=tuple(Suppression._from(item) for item in value["suppressions"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressionsImported:
+    """What an import did."""
+
+    added: int
+    """How many entries are new."""
+    changed: int
+    """How many were there and have a new reason and end."""
+    problems: tuple[SuppressionProblem, ...]
+    """What did not go in."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SuppressionsImported:
+        return cls(
+            added=value["added"],
+            changed=value["changed"],
+            problems=tuple(SuppressionProblem._from(item) for item in value["problems"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressionsRemoved:
+    """What was removed."""
+
+    removed: int
+    """How many entries are gone."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SuppressionsRemoved:
+        return cls(
+            removed=value["removed"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchableAccount:
+    """An account that a user has access to."""
+
+    account: str
+    """The account."""
+    how: EnterAs
+    """How they enter it."""
+    name: str
+    """Its name."""
+    offered: bool
+    """Whether they can enter it now."""
+    refusal: str | None = None
+    """The code that entering it is refused with."""
+    role: str | None = None
+    """The role that they enter with; an owner needs none."""
+    status: Status
+    """Its effective status."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SwitchableAccount:
+        return cls(
+            account=value["account"],
+            how=value["how"],
+            name=value["name"],
+            offered=value["offered"],
+            refusal=value.get("refusal"),
+            role=value.get("role"),
+            status=value["status"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchableList:
+    """A page of accounts that a user has access to."""
+
+    accounts: tuple[SwitchableAccount, ...]
+    """The accounts."""
+    next: str | None = None
+    """Where to go on; absent on the last page."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SwitchableList:
+        return cls(
+            accounts=tuple(SwitchableAccount._from(item) for item in value["accounts"]),
+            next=value.get("next"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeamAccount:
+    """An account of a team."""
+
+    account: str
+    """The account."""
+    children: int
+    """How many accounts lie directly below it."""
+    depth: int
+    """How deep it lies: 1 for the top account."""
+    name: str
+    """Its name."""
+    owner: str | None = None
+    """Its owner; absent until they have confirmed their address."""
+    owner_email: str | None = None
+    """The owner's e-mail address, as typed."""
+    parent: str | None = None
+    """The account above."""
+    status: Status
+    """Its effective status."""
+    users: int
+    """How many users it has, the owner included; `members.list` lists them."""
+
+    @classmethod
+    def _from(cls, value: Any) -> TeamAccount:
+        return cls(
+            account=value["account"],
+            children=value["children"],
+            depth=value["depth"],
+            name=value["name"],
+            owner=value.get("owner"),
+            owner_email=value.get("owner_email"),
+            parent=value.get("parent"),
+            status=value["status"],
+            users=value["users"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeamList:
+    """A page of the accounts of a team."""
+
+    accounts: tuple[TeamAccount, ...]
+    """The accounts."""
+    next: str | None = None
+    """Where to go on; absent on the last page."""
+
+    @classmethod
+    def _from(cls, value: Any) -> TeamList:
+        return cls(
+            accounts=tuple(TeamAccount._from(item) for item in value["accounts"]),
+            next=value.get("next"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnsharedKinds:
+    """The kinds of resources that a member keeps from their group."""
+
+    account: str
+    """The account."""
+    unshared: tuple[str, ...]
+    """The kinds, in order."""
+    user: str
+    """The member."""
+
+    @classmethod
+    def _from(cls, value: Any) -> UnsharedKinds:
+        return cls(
+            account=value["account"],
+            unshared=tuple(value["unshared"]),
+            user=value["user"],
         )
 
 
@@ -2023,20 +3603,20 @@ class Usage:
 class UsageWindow:
     """A limit and its current window."""
 
-    limit: LimitName
-    """Which limit."""
+    limit: str
+    """The name of the limit, such as `email_per_day`."""
     remaining: int | None = None
     """How much is left; absent where it is unlimited."""
     resets_at_ms: int
     """When it ends and the count begins anew, in unix milliseconds."""
     scope: str
-    """Whose: the `account` that was asked for, or an `ancestor`."""
+    """Whose: the `account` that was asked for, an `ancestor`, or a `group`."""
     source: Source
     """Where the value comes from."""
     starts_at_ms: int
     """When the window began, in unix milliseconds."""
     subject: str
-    """The id of that account."""
+    """The id of that account or group."""
     used: int
     """How much is used."""
     value: Limit
@@ -2300,9 +3880,55 @@ class UserMembership:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisibleOwner:
+    """An owner of whom a user sees resources."""
+
+    all: bool
+    """Whether every resource of the kind that is theirs is seen. Where not, `resources.visible` says which are: some
+    are not shared, or stayed with another group.
+    """
+    user: str
+    """The owner."""
+
+    @classmethod
+    def _from(cls, value: Any) -> VisibleOwner:
+        return cls(
+            all=value["all"],
+            user=value["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisibleOwners:
+    """Whose resources of a kind a user sees."""
+
+    everything: bool
+    """Everybody's, so that no owners are listed."""
+    next: str | None = None
+    """Where to go on; absent on the last page."""
+    owners: tuple[VisibleOwner, ...]
+    """Those of whom the user sees something, the user first; a page can be shorter than asked for while there is a
+    `next`.
+    """
+
+    @classmethod
+    def _from(cls, value: Any) -> VisibleOwners:
+        return cls(
+            everything=value["everything"],
+            next=value.get("next"),
+            owners=tuple(VisibleOwner._from(item) for item in value["owners"]),
+        )
+
+
 __all__ = [
     "AccessCheck",
     "AccessExplanation",
+    "AccessHeldAs",
+    "AccessHolder",
+    "AccessHolderList",
+    "AccessPower",
+    "AccessPowers",
     "AccessStep",
     "AccessStepKind",
     "Account",
@@ -2310,9 +3936,13 @@ __all__ = [
     "AccountBulk",
     "AccountBulkItem",
     "AccountDeleted",
+    "AccountGrant",
+    "AccountGrantInput",
     "AccountList",
     "AccountOrder",
     "AccountProblem",
+    "AccountQuote",
+    "AccountSwitch",
     "AccountValidation",
     "Asset",
     "AssetKind",
@@ -2320,25 +3950,53 @@ __all__ = [
     "AssetSource",
     "Assets",
     "AssetsInput",
+    "Avatar",
+    "AvatarInput",
     "BindingLimit",
     "BounceRate",
     "BounceRateInput",
     "CapPeriod",
+    "Channel",
+    "ChildCreated",
     "ChildOwner",
     "Children",
     "ClockReading",
     "Decision",
     "DefaultLimits",
+    "Delivery",
+    "DeliveryOutcome",
+    "EditLease",
     "Editor",
     "EffectivePolicies",
     "EmailChangeAsked",
     "EmailChanged",
+    "EnterAs",
     "Grant",
     "GrantExisting",
     "GrantInput",
+    "Group",
+    "GroupCaps",
+    "GroupCapsInput",
+    "GroupDeleted",
+    "GroupList",
+    "GroupMove",
+    "GroupResources",
     "Hold",
     "HoldLevel",
     "HoldReason",
+    "InvalidRecipient",
+    "Invitation",
+    "InvitationAccepted",
+    "InvitationBatch",
+    "InvitationDeleted",
+    "InvitationKind",
+    "InvitationList",
+    "InvitationOffer",
+    "InvitationOrder",
+    "InvitationProblem",
+    "InvitationStatus",
+    "InvitedAddress",
+    "LeaseState",
     "Limit",
     "LimitCandidate",
     "LimitExplanation",
@@ -2356,11 +4014,21 @@ __all__ = [
     "MemberRemoved",
     "MemberStatus",
     "MembersGranted",
+    "MessageClass",
     "NextPackage",
     "Notifications",
     "NotificationsInput",
+    "OfferedAccount",
+    "Operator",
+    "OperatorList",
+    "OperatorRemoved",
+    "OutboxAccount",
+    "OutboxItem",
+    "OutboxKind",
+    "OutboxPage",
     "OwnedResource",
     "OwnerInput",
+    "OwnerTransferred",
     "Package",
     "PackageChange",
     "PackageDeleted",
@@ -2382,8 +4050,15 @@ __all__ = [
     "PriceInput",
     "Profile",
     "ProfileField",
+    "ReceivedList",
+    "ReceivedTemplate",
     "Refusal",
     "Resend",
+    "Resource",
+    "ResourceDecision",
+    "ResourceList",
+    "ResourceReason",
+    "ResourceRemoved",
     "ResourcesToInput",
     "ResourcesToKind",
     "Role",
@@ -2392,12 +4067,34 @@ __all__ = [
     "RoleScope",
     "Scope",
     "SendExplanation",
+    "SendRefund",
+    "ShareEnded",
+    "ShareableList",
+    "ShareableTemplate",
+    "SharedAction",
+    "SharingCheck",
     "Source",
     "Status",
     "StoreInfo",
     "StoreStateHash",
     "StoreVerification",
     "SuccessorInput",
+    "SuppressedRecipient",
+    "Suppression",
+    "SuppressionCheck",
+    "SuppressionInput",
+    "SuppressionList",
+    "SuppressionNameInput",
+    "SuppressionPool",
+    "SuppressionProblem",
+    "SuppressionsAdded",
+    "SuppressionsImported",
+    "SuppressionsRemoved",
+    "SwitchableAccount",
+    "SwitchableList",
+    "TeamAccount",
+    "TeamList",
+    "UnsharedKinds",
     "Usage",
     "UsageWindow",
     "User",
@@ -2410,4 +4107,6 @@ __all__ = [
     "UserList",
     "UserMembership",
     "UserOrder",
+    "VisibleOwner",
+    "VisibleOwners",
 ]
