@@ -46,12 +46,12 @@ pub use engine::meters::{BindingLimit, Decision, Refusal};
 pub use error::{Class, Code, Error, Retry};
 pub use handle::{Access, Sender, Tenantry};
 pub use import::{ImportProgress, ImportUsers};
-pub use model::{AccountGrant, Delivery, DeliveryOutcome, InvitationKind, OutboxKind};
+pub use model::{AccountGrant, Delivery, DeliveryOutcome, Edition, InvitationKind, OutboxKind};
 pub use model::{
     Actor, Channel, Count, Email, Grant, HoldLevel, HoldReason, Id, Limit, LimitName, Limits, Name, Note, Package, PermissionTree, Role, Scope,
 };
 pub use ops::{Effect, Operation, catalogue};
-pub use options::{Durability, Edition, HexKey, ManualClock, OpenOptions};
+pub use options::{Durability, HexKey, ManualClock, OpenOptions};
 pub use rules::account::Status;
 pub use rules::invitation::InvitationStatus;
 pub use rules::limit::Source;

@@ -1,7 +1,7 @@
 //! How a store is opened.
 
 use crate::error::Error;
-use crate::model::Count;
+use crate::model::{Count, Edition};
 use serde::{Deserialize, Serialize};
 
 /// Options for opening a store. The defaults are right for production.
@@ -25,17 +25,6 @@ pub struct OpenOptions {
     /// Makes generated ids the same in every run; only with a manual clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
-}
-
-/// What the platform's licence includes (R-PLT-1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Edition {
-    /// Everything but credits, overuse, and limits on bounces, suppressed domains and the contacts of one account.
-    #[default]
-    Standard,
-    /// Everything.
-    Commercial,
 }
 
 /// A key of 32 bytes, written as 64 hexadecimal digits. It never shows itself.

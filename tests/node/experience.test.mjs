@@ -111,7 +111,7 @@ test('a store in a folder is there again, and closing twice is fine', async () =
   await t.close()
   await t.close()
 
-  const again = await open(path, { cacheMib: 8, manualClockMs: START_MS })
+  const again = await open(path, { cacheMib: 8, manualClockMs: START_MS, seed: 7 })
   const usage = await again.usage.get({ account: 'acme' })
   assert.equal(usage.windows.find((window) => window.limit === 'email_per_day').used, 4)
   await again[Symbol.asyncDispose]()

@@ -91,7 +91,7 @@ test('every actor imports what they may', async () => {
   const olga = t.acting({ user: 'olga', account: 'acme' })
   assert.equal((await olga.users.importFile(rows(1), options)).members, 1)
   await assert.rejects(t.acting({ user: 'ann', account: 'acme' }).users.importFile(rows(1), options), Refused)
-  await assert.rejects(t.operating({ user: 'ann' }).users.importFile(rows(1), options), { code: 'not_found', details: { kind: 'operator', id: 'ann' } })
+  await assert.rejects(t.operating({ user: 'ann' }).users.importFile(rows(1), options), { code: 'not_found', details: { kind: 'operator', id: 'ann', rows_done: 0 } })
   await t.close()
 })
 
@@ -107,15 +107,27 @@ test('what comes out goes in again', async () => {
   await other.close()
 })
 
-test('a process that ends in the middle of an import ends', async () => {
+test('a process that ends in the middle of an import ends, and so does a worker', async () => {
   const { execFile } = await import('node:child_process')
   const { promisify } = await import('node:util')
-  const code = `
+  const { Worker } = await import('node:worker_threads')
+  const code = (leave) => `
     import { open } from 'tenantry'
     const t = await open(':memory:')
     await t.accounts.create({ id: 'acme', name: 'Acme', owner: { user: 'olga', email: 'o@acme.example' } })
     const rows = 'email\\n' + Array.from({ length: 2000 }, (_, row) => 'u' + row + '@acme.example').join('\\n')
-    t.users.importFile(rows, { account: 'acme', role: 'editor', onProgress: () => process.exit(0) })`
-  const { stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code], { cwd: new URL('.', import.meta.url), timeout: 60_000 })
-  assert.equal(stderr, '')
+    t.users.importFile(rows, { account: 'acme', role: 'editor', onProgress: () => { ${leave} } })
+    setTimeout(() => process.exit(0), 200)`
+  for (const leave of ['process.exit(0)', 'setImmediate(process.exit)', 'while (true);']) {
+    if (leave.startsWith('while')) {
+      const module = code(leave).replace("'tenantry'", `'${import.meta.resolve('tenantry')}'`)
+      const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(module)}`))
+      await new Promise((resolve) => setTimeout(resolve, 1000))
+      await worker.terminate()
+      continue
+    }
+    const arguments_ = ['--input-type=module', '-e', code(leave)]
+    const { stderr } = await promisify(execFile)(process.execPath, arguments_, { cwd: new URL('.', import.meta.url), timeout: 60_000 })
+    assert.equal(stderr, '')
+  }
 })

@@ -17,7 +17,7 @@ t.acting(user="ann")  # error
 t.operating(user="otto", account="acme")  # error
 t.operating(user="otto").sender()  # error
 t.users.import_file("users.csv")  # error
-t.users.import_file("users.csv", account="acme", progress=print("x"))  # error
+t.users.import_file("users.csv", account="acme", progress="x")  # error
 t.users.import_file("users.csv", account="acme", progress=lambda rows, all: True)  # error
 t.acting("ann", "acme")  # error
 t.sender()  # error

@@ -183,6 +183,10 @@ async function send(store, actor, operation, request) {
   return JSON.parse(await answered(store.call(actor, text(operation, '/operation'), wire)))
 }
 
+/** The stores that files are imported into now, one entry an import. Who leaves must not wait for an answer of theirs. */
+const importing = new Set()
+process.on('exit', () => importing.forEach(({ store }) => store.leave()))
+
 /** `users.importCsv` for a file of any size: its content as bytes or as text. */
 async function importFile(store, actor, file, options) {
   const { onProgress, ...others } = plainObject(options, '')
@@ -201,9 +205,13 @@ async function importFile(store, actor, file, options) {
       return false
     }
   }
-  const answer = await answered(store.importUsers(actor, given, csv, onProgress && tell)).catch((error) => {
-    if (!failed) throw error
-  })
+  const under = { store }
+  importing.add(under)
+  const answer = await answered(store.importUsers(actor, given, csv, onProgress && tell))
+    .catch((error) => {
+      if (!failed) throw error
+    })
+    .finally(() => importing.delete(under))
   if (failed) throw thrown
   return decode('UserImport', JSON.parse(answer))
 }

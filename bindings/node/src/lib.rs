@@ -15,6 +15,7 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 use tenantry::{Code, Error, ImportProgress, Tenantry};
@@ -101,6 +102,8 @@ struct Import {
     actor: String,
     options: String,
     csv: Vec<u8>,
+    /// Raised when the environment ends: from then on nobody answers.
+    leaving: Arc<AtomicBool>,
     progress: Option<ThreadsafeFunction<Progress, bool, Progress, napi::Status, false>>,
 }
 
@@ -109,8 +112,11 @@ impl Task for Import {
     type JsValue = String;
 
     fn compute(&mut self) -> napi::Result<String> {
-        let Import { store, actor, options, csv, progress } = self;
-        let mut tell = |at: ImportProgress| progress.as_ref().is_none_or(|progress| goes_on(progress, at));
+        let Import { store, actor, options, csv, leaving, progress } = self;
+        let mut tell = |at: ImportProgress| match progress {
+            Some(progress) => goes_on(progress, leaving, at),
+            None => !leaving.load(Ordering::Acquire),
+        };
         finished(|| store.import_users_json(actor.as_bytes(), options.as_bytes(), csv, &mut tell))
     }
 
@@ -119,8 +125,9 @@ impl Task for Import {
     }
 }
 
-/// Asks JavaScript whether to go on, and waits for what it says. Where its thread ends meanwhile, that is no.
-fn goes_on(progress: &ThreadsafeFunction<Progress, bool, Progress, napi::Status, false>, at: ImportProgress) -> bool {
+/// Asks JavaScript whether to go on, and waits for what it says. Where that ends meanwhile, it is no: a process that leaves
+/// waits for this thread, so that waiting on would be for ever.
+fn goes_on(progress: &ThreadsafeFunction<Progress, bool, Progress, napi::Status, false>, leaving: &AtomicBool, at: ImportProgress) -> bool {
     let (answer, answered) = channel();
     let arguments = (at.rows as f64, at.bytes as f64, at.bytes_total as f64).into();
     progress.call_with_return_value(arguments, ThreadsafeFunctionCallMode::Blocking, move |goes_on: napi::Result<bool>, _| {
@@ -131,7 +138,7 @@ fn goes_on(progress: &ThreadsafeFunction<Progress, bool, Progress, napi::Status,
         match answered.recv_timeout(Duration::from_millis(100)) {
             Ok(goes_on) => return goes_on,
             Err(RecvTimeoutError::Disconnected) => return false,
-            Err(RecvTimeoutError::Timeout) if progress.aborted() => return false,
+            Err(RecvTimeoutError::Timeout) if progress.aborted() || leaving.load(Ordering::Acquire) => return false,
             Err(RecvTimeoutError::Timeout) => {}
         }
     }
@@ -163,13 +170,20 @@ fn store_object<'env>(env: &Env, store: &Arc<Tenantry>) -> napi::Result<Object<'
         Ok(AsyncTask::new(Call { store: Arc::clone(&store), actor, operation, request }))
     })?;
 
+    let leaving = Arc::new(AtomicBool::new(false));
+    let left = Arc::clone(&leaving);
+    method(env, &mut object, "leave", move |_| {
+        left.store(true, Ordering::Release);
+        Ok(())
+    })?;
+
     let store = own();
     method(env, &mut object, "importUsers", move |call| {
         let (actor, options, csv): (String, String, Uint8Array) = (call.get(0)?, call.get(1)?, call.get(2)?);
         let progress = call.get::<Option<Function<'_, Progress, bool>>>(3)?;
         let progress = progress.map(|progress| progress.build_threadsafe_function::<Progress>().build()).transpose()?;
         // A copy: JavaScript may write into its own while the import reads.
-        Ok(AsyncTask::new(Import { store: Arc::clone(&store), actor, options, csv: csv.to_vec(), progress }))
+        Ok(AsyncTask::new(Import { store: Arc::clone(&store), actor, options, csv: csv.to_vec(), leaving: Arc::clone(&leaving), progress }))
     })?;
 
     let store = own();

@@ -547,9 +547,6 @@ impl Look<'_> {
                 self.must_be_role(role)?;
                 self.must_have(keys::role_use(role, "invitation", &[key.as_str()]), "the role does not know it")?;
             }
-            if let Some(group) = &grant.group {
-                self.must_have(keys::group(&grant.account, group), "a group that it offers is gone")?;
-            }
         }
         if invitation.kind == InvitationKind::Member {
             let of_address: Option<Id> = self.tx.get(&keys::invited(&invitation.team, invitation.email.key()))?;

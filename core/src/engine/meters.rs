@@ -564,8 +564,9 @@ impl Engine {
             };
             let mut meters = prepared.team.meters.lock();
             let (hot, cold) = meters.pair_mut(*place)?;
-            // What this process drew and did not use is known here better than in the store.
-            let stored = stored.map(|meter| if version == cold.version { Meter { drawn: meter.drawn - hot.rest, ..meter } } else { meter });
+            // Where nobody else has written it, it is known here better: with what was drawn and not used, and with windows
+            // that came and went without a charge.
+            let stored = if version == cold.version { Some(Meter { drawn: cold.meter.drawn - hot.rest, ..cold.meter.clone() }) } else { stored };
             let meter = next_window(stored, wanted.window, now_ms, &wanted.zone)?;
             hot.ends_at_ms = meter.ends_at_ms;
             hot.used = meter.drawn + meter.past.iter().map(|(_, used)| used).sum::<u64>();

@@ -19,9 +19,9 @@ pub use tx::Tx;
 pub(crate) use token::Token;
 
 use crate::error::{Code, Error};
-use crate::model::{Actor, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord};
+use crate::model::{Actor, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord};
 use crate::ops::{Effect, Operation};
-use crate::options::{Durability, Edition, OpenOptions};
+use crate::options::{Durability, OpenOptions};
 use crate::store::{Backend, CommitError};
 use arc_swap::ArcSwap;
 use clock::{Clock, IdSource};

@@ -3,6 +3,7 @@
 mod account;
 mod actor;
 mod assets;
+mod edition;
 mod email;
 mod group;
 mod invitation;
@@ -24,6 +25,7 @@ mod user;
 pub use account::{Account, Hold, HoldLevel, HoldReason, Lifecycle, NextPackage};
 pub use actor::Actor;
 pub use assets::{AssetKind, Assets};
+pub use edition::Edition;
 pub use email::{Email, normal_domain};
 pub use group::{Avatar, Group, GroupCaps};
 pub use invitation::{AccountGrant, Delivery, DeliveryOutcome, Invitation, InvitationKind, InvitationState};

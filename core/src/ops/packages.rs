@@ -3,8 +3,8 @@
 use super::{Access, Effect, Operation, accounts, assets, check_rev, limits, members, page, roles, usage};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
+use crate::model::Edition;
 use crate::model::{Assets, BounceRate, Count, Id, Limit, LimitName, Limits, Name, Package, Price};
-use crate::options::Edition;
 use crate::rules::limit::{Carrier, guarantees_hold, needs_licence};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -183,8 +183,11 @@ enum List<'a> {
     Team(&'a Id),
 }
 
-/// One page of memberships, as account and user. The cursor names the last one that was looked at.
-fn memberships(ctx: &mut Ctx<'_>, list: &List<'_>, after: Option<&Cursor>, limit: u64) -> Result<(Vec<(Id, Id)>, Option<Cursor>), Error> {
+/// The rows of a page, as account and user, and where to go on.
+type Memberships = (Vec<(Id, Id)>, Option<Cursor>);
+
+/// One page of memberships. The cursor names the last one that was looked at.
+fn memberships(ctx: &mut Ctx<'_>, list: &List<'_>, after: Option<&Cursor>, limit: u64) -> Result<Memberships, Error> {
     let span = match list {
         List::Members(account) => keys::below(keys::MEMBER, &[account.as_str()]),
         List::Team(top) => people::span(top.as_str(), people::Order::Email, ""),

@@ -1,7 +1,7 @@
 //! Which value of a limit counts, and where it comes from (R-PKG-2, R-PKG-3).
 
+use crate::model::Edition;
 use crate::model::{Account, Id, Limit, LimitName, Limits, Package};
-use crate::options::Edition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

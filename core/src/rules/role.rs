@@ -182,7 +182,7 @@ fn each_below(tree: &PermissionTree, place: usize, visit: &mut dyn FnMut(usize))
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Grant, Id, Name};
+    use crate::model::{BuiltIn, Grant, Id, Name};
 
     fn role(allow: &[(&str, Option<Scope>)], deny: &[&str]) -> Role {
         Role {
@@ -263,5 +263,58 @@ mod tests {
         assert_eq!(both.at(tree.place("lists.view").unwrap()), None);
         assert!(both.beyond(&narrow).is_empty() && both.beyond(&wide).is_empty());
         assert!(!wide.beyond(&narrow).is_empty());
+    }
+
+    /// R-ROL-4: an administrator has all of an account but for what makes, ends and passes on accounts, and the team.
+    #[test]
+    fn administrator_lacks_these_nodes_alone() {
+        let tree = PermissionTree::new(&[]);
+        let held = powers(&tree, &[BuiltIn::Administrator.role().unwrap()]);
+        let lacking: Vec<&str> = tree
+            .nodes()
+            .iter()
+            .enumerate()
+            .filter(|(place, node)| !node.operators && held.at(*place).is_none())
+            .map(|(_, node)| node.id.as_str())
+            .collect();
+        let except = ["accounts", "accounts.create_child", "accounts.close", "accounts.delete", "accounts.transfer_owner", "accounts.team"];
+        assert_eq!(lacking, except);
+    }
+
+    /// R-ROL-4, section 15 of the rules: what the other four may, and no more.
+    #[test]
+    fn the_other_four_hold_what_the_rules_say() {
+        let tree = PermissionTree::new(&[]);
+        let held = |one: BuiltIn| powers(&tree, &[one.role().unwrap()]);
+        let scope = |one: BuiltIn, id: &str| held(one).at(tree.place(id).unwrap());
+        for branch in ["contacts", "lists", "campaigns", "sms", "automation", "templates", "suppressions", "sending.domains", "responses"] {
+            assert_eq!(scope(BuiltIn::Full, branch), Some(Scope::Any), "{branch}");
+        }
+        for id in ["contacts.export", "reports.export", "users.view", "credits.view", "roles.view", "accounts.view"] {
+            assert_eq!(scope(BuiltIn::Full, id), None, "{id}");
+        }
+        let lost = held(BuiltIn::Full).beyond(&held(BuiltIn::Editor));
+        let lost: Vec<&str> = lost.iter().map(|place| tree.node(*place).unwrap().id.as_str()).collect();
+        let sending = [
+            "campaigns",
+            "campaigns.send",
+            "campaigns.schedule",
+            "campaigns.resume",
+            "sms",
+            "sms.send",
+            "automation",
+            "automation.activate",
+            "automation.triggers",
+            "automation.evergreen",
+        ];
+        assert_eq!(lost, sending);
+        assert_eq!(scope(BuiltIn::Author, "campaigns.edit"), Some(Scope::Own));
+        assert_eq!(scope(BuiltIn::Author, "templates.edit"), Some(Scope::Any));
+        for id in ["campaigns.send", "campaigns.delete", "lists.view", "contacts.view", "responses.view"] {
+            assert_eq!(scope(BuiltIn::Author, id), None, "{id}");
+        }
+        assert_eq!(scope(BuiltIn::ResponseOnly, "responses.reply"), Some(Scope::Any));
+        assert_eq!(scope(BuiltIn::ResponseOnly, "reports.view"), Some(Scope::Own));
+        assert_eq!(scope(BuiltIn::ResponseOnly, "campaigns.view"), None);
     }
 }

@@ -103,7 +103,8 @@ mod tests {
     #[test]
     fn the_matrix() {
         use Editor::{Administrator, OneSelf, Operator, Parent};
-        let cases: &[(&[Editor], &[Editor], (bool, bool))] = &[
+        type Case = (&'static [Editor], &'static [Editor], (bool, bool));
+        let cases: &[Case] = &[
             (&[OneSelf], &[OneSelf], (true, false)),
             (&[OneSelf], &[Operator], (false, false)),
             (&[OneSelf, Parent], &[OneSelf, Parent], (true, true)),
