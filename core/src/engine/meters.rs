@@ -144,8 +144,7 @@ impl Cold {
             hot.used -= back;
             return back;
         }
-        // Each part of a rolling hour counts until an hour after its end.
-        let Some((_, used)) = self.meter.past.iter_mut().find(|(until, _)| window::counts_until(used_at_ms) < *until) else {
+        let Some((_, used)) = self.meter.past.iter_mut().find(|(until, _)| window::is_of_part(used_at_ms, *until)) else {
             return 0;
         };
         let back = count.min(*used);

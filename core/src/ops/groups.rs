@@ -369,6 +369,8 @@ fn save(ctx: &mut Ctx<'_>, account: &model::Account, mut group: model::Group) ->
     group.rev += 1;
     group.updated_at_ms = ctx.now_ms;
     ctx.tx.put(keys::group(&account.id, &group.id), &group)?;
+    // Its cap is part of what its members' sending is prepared with.
+    ctx.tx.touch(&account.id);
     show(ctx, account, group)
 }
 

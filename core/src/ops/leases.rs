@@ -263,8 +263,11 @@ impl Operation for TakeOver {
         let (kind, resource, user) = open(ctx, &self.account, self.kind, &self.id, self.user)?;
         if let Actor::User { .. } = ctx.actor {
             let member = ctx.tx.get::<model::Member>(&keys::member(&self.account, &user))?;
-            if !member.is_some_and(|member| member.owner || member.administrator) {
-                require(ctx, &user, &kind, &resource, EDIT, Need::All)?;
+            match member {
+                Some(member) if member.owner || member.administrator => {}
+                Some(_) => return Err(Error::new(Code::PermissionDenied, "only the owner and administrators take over what another edits")),
+                // Who manages the team from above.
+                None => require(ctx, &user, &kind, &resource, EDIT, Need::All)?,
             }
         }
         let expires_at_ms = ctx.now_ms.saturating_add(life_ms);

@@ -962,7 +962,7 @@ fn set_disabled(ctx: &mut Ctx<'_>, mut member: model::Member, disabled: bool) ->
 impl Operation for Disable {
     const NAME: &'static str = "members.disable";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("users.disable", "clients.edit");
+    const ACCESS: Access = Access::account("users.disable", "clients.status");
     type Answer = Member;
 
     fn account(&self) -> Option<&Id> {
@@ -978,7 +978,7 @@ impl Operation for Disable {
 impl Operation for Enable {
     const NAME: &'static str = "members.enable";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("users.disable", "clients.edit");
+    const ACCESS: Access = Access::account("users.disable", "clients.status");
     type Answer = Member;
 
     fn account(&self) -> Option<&Id> {

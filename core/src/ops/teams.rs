@@ -590,6 +590,10 @@ impl Operation for TransferOwner {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OwnerTransferred, Error> {
         let before = accounts::load(ctx, &self.account, "/account")?;
         check_rev(self.expected_rev, before.rev)?;
+        if matches!(ctx.actor, Actor::User { account: home, .. } if *home == self.account) && before.parent.is_some() {
+            let error = Error::new(Code::PermissionDenied, "the owner of an account below another is chosen from above it (R-TEA-3)");
+            return Err(error.at("/account").with("missing", TEAM_PERMISSION));
+        }
         // Whoever was asked to confirm their address would come as a second owner.
         let old_owner = before.owner.ok_or_else(|| {
             Error::new(Code::AccountPending, format!("`{}` waits for its first owner to confirm their address", self.account)).at("/account")

@@ -540,8 +540,8 @@ impl Editing {
         let is_self = reach::is_self(ctx, &user.id);
         let mut hats: Vec<Editor> = is_self.then_some(Editor::OneSelf).into_iter().collect();
         let Actor::User { account: home, .. } = ctx.actor else {
-            if let Some(account) = account {
-                accounts::load(ctx, &account, "/account")?;
+            if let Some(account) = &account {
+                accounts::load(ctx, account, "/account")?;
             }
             let host = *ctx.actor == Actor::System;
             if !host {
@@ -552,7 +552,7 @@ impl Editing {
                 }
                 reach::refuse_operator(ctx, &user.id)?;
             }
-            return Ok(Editing { policies: ctx.policies(None)?, hats, account: None, host });
+            return Ok(Editing { policies: ctx.policies(account.as_ref())?, hats, account: None, host });
         };
         let account = account.unwrap_or_else(|| home.clone());
         ctx.standing(&account).map_err(|error| error.at("/account"))?;

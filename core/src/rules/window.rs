@@ -13,6 +13,12 @@ pub fn counts_until(ends_at_ms: u64) -> u64 {
     ends_at_ms.saturating_add(HOUR_MS)
 }
 
+/// Whether an instant lies in the part of a rolling hour that counts until `until_ms`.
+pub fn is_of_part(at_ms: u64, until_ms: u64) -> bool {
+    let counts_until_ms = counts_until(at_ms);
+    counts_until_ms < until_ms && until_ms <= counts_until_ms.saturating_add(MINUTE_MS)
+}
+
 /// The window that holds `now_ms`, or the minute of it that is drawn from where it rolls, as its first instant and the first after it; none for a time that no calendar has.
 pub fn bounds(window: Window, now_ms: u64, zone: &TimeZone) -> Option<(u64, u64)> {
     match window {
