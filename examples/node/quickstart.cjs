@@ -16,7 +16,8 @@ async function main() {
   }
   console.log(`25 messages: ${t.admit({ account: 'acme', user: 'ann', count: 25 })}`)
   const { windows } = await t.usage.get({ account: 'acme' })
-  for (const { limit, used, value } of windows) console.log(`${limit}: ${used} of ${value}`)
+  const ofMail = windows.filter(({ limit }) => limit.startsWith('email'))
+  for (const { limit, used, value } of ofMail) console.log(`${limit}: ${used} of ${value}`)
   await t.close()
 }
 

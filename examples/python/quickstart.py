@@ -33,4 +33,6 @@ with tenantry.open(path) as t:
             print(f"message {number}: {decision.refusal.code}, {decision.refusal.limit.name} is {decision.refusal.limit.value}")
 
     for window in t.usage.get(account="acme").windows:
+        if not window.limit.startswith("email"):
+            continue
         print(f"{window.limit}: {window.used} of {window.value}")

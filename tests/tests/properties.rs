@@ -107,15 +107,18 @@ struct Package {
     retired: bool,
 }
 
+/// The parts of a rolling hour that still count: until when, and how much.
+type Parts = Vec<(u64, u64)>;
+
 #[derive(Clone, Default)]
 struct Meter {
     ends_at_ms: u64,
     /// In the window, or in the minute of a rolling hour.
     used: u64,
     /// The minutes of a rolling hour that still count: until when, and how much.
-    past: Vec<(u64, u64)>,
+    past: Parts,
     /// The window of the last charge and its counts: what a store that is opened again knows.
-    stored: Option<(u64, u64, Vec<(u64, u64)>)>,
+    stored: Option<(u64, u64, Parts)>,
 }
 
 impl Meter {

@@ -665,8 +665,13 @@ fn refuse_role_beyond(ctx: &mut Ctx<'_>, held: Option<Powers>, role: &Id) -> Res
 
 /// Nobody changes one who can do more (R-ROL-7).
 pub(crate) fn refuse_reaching_up(ctx: &mut Ctx<'_>, member: &model::Member) -> Result<(), Error> {
+    refuse_reaching_up_from(ctx, &member.account, member)
+}
+
+/// As [`refuse_reaching_up`], by what the actor holds in another account than that of the membership.
+pub(crate) fn refuse_reaching_up_from(ctx: &mut Ctx<'_>, account: &Id, member: &model::Member) -> Result<(), Error> {
     let theirs = powers_on_paper(&mut ctx.tx, &ctx.engine.tree.load(), member)?;
-    let held = reach::paper_in(ctx, &member.account)?;
+    let held = reach::paper_in(ctx, account)?;
     refuse_beyond(ctx, held, &theirs, format!("`{}` can do more than you", member.user), "/user")
 }
 
@@ -694,8 +699,9 @@ fn refuse_granting(ctx: &mut Ctx<'_>, account: &Id, field: &str) -> Result<(), E
         Actor::Operator { .. } => return ctx.require_as_operator("clients.edit"),
         Actor::User { .. } => {}
     }
-    let by_holder = ctx.policies(Some(account)).map(|policies| policies.grant_existing == GrantExisting::Holder).unwrap_or(false);
-    if by_holder && reach::holds_in(ctx, account, "users.grant_account")? {
+    // Who holds nothing there learns nothing: neither that it is there, nor its policy.
+    let holds = ctx.tx.has(&keys::account(account))? && reach::holds_in(ctx, account, "users.grant_account")?;
+    if holds && ctx.policies(Some(account))?.grant_existing == GrantExisting::Holder {
         return Ok(());
     }
     ctx.require_in(account, "users.grant_account").map_err(|error| error.at(field))?;
@@ -1002,12 +1008,13 @@ impl Operation for Bulk {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<MemberBulk, Error> {
-        let permission = match self.action {
-            MemberAction::SetRole => "users.edit_role",
-            MemberAction::Disable | MemberAction::Enable => "users.disable",
-            MemberAction::Remove => "users.revoke_account",
+        // What the single operations need: a status is never changed by who may merely edit.
+        let (permission, of_operators) = match self.action {
+            MemberAction::SetRole => ("users.edit_role", "clients.edit"),
+            MemberAction::Disable | MemberAction::Enable => ("users.disable", "clients.status"),
+            MemberAction::Remove => ("users.revoke_account", "clients.edit"),
         };
-        ctx.require(&self.account, permission, "clients.edit")?;
+        ctx.require(&self.account, permission, of_operators)?;
         if matches!(ctx.actor, Actor::Operator { .. }) {
             ctx.require_as_operator("clients.bulk")?;
         }

@@ -56,9 +56,11 @@ pub(crate) fn is_within(ctx: &mut Ctx<'_>, account: &Id, above: &Id) -> Result<b
 /// The owners of the accounts above one that the actor does not see in it: an administrator manages an account without its
 /// parent (R-INV-10). Who manages the team from above is the parent.
 pub(crate) fn hidden_in(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<Id>, Error> {
-    let Actor::User { user, account: home, .. } = ctx.actor else { return Ok(Vec::new()) };
-    if home != account || ctx.standing(account)?.member.is_none() {
-        return Ok(Vec::new());
+    let Actor::User { user, .. } = ctx.actor else { return Ok(Vec::new()) };
+    match ctx.standing(account) {
+        Ok(standing) if standing.member.is_none() => return Ok(Vec::new()),
+        Err(error) if error.code() != Code::NotFound => return Err(error),
+        Ok(_) | Err(_) => {}
     }
     let above = account_line(&mut ctx.tx, account)?;
     Ok(above.into_iter().skip(1).filter_map(|account| account.owner).filter(|owner| owner != user).collect())

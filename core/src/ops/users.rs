@@ -602,16 +602,20 @@ impl Editing {
     /// Whether somebody above the user reaches far enough for this field: a person who is in another team too is not theirs
     /// to edit. And with the address one gets the password, and with that all of the accounts.
     fn reaches(&self, ctx: &mut Ctx<'_>, user: &model::User, group: FieldGroup) -> Result<bool, Error> {
-        let Some(account) = &self.account else { return Ok(true) };
-        if !reach::in_this_team_alone(ctx, &user.id, account)? {
+        let Some(acting_in) = &self.account else { return Ok(true) };
+        if !reach::in_this_team_alone(ctx, &user.id, acting_in)? {
             return Ok(false);
         }
+        let seen = reach::accounts_seen(ctx, &user.id, usize::MAX)?;
         for account in accounts_of(ctx, &user.id, usize::MAX)? {
-            if let Some(member) = ctx.tx.get(&keys::member(&account, &user.id))? {
-                members::refuse_reaching_up(ctx, &member)?;
-            }
             if group == FieldGroup::Email && !reach::holds_in(ctx, &account, "users.edit_profile")? {
                 return Ok(false);
+            }
+            let Some(member) = ctx.tx.get(&keys::member(&account, &user.id))? else { continue };
+            match members::refuse_reaching_up_from(ctx, acting_in, &member) {
+                // What they may do in accounts that the actor does not see is not told.
+                Err(error) if error.code() == Code::EscalationRefused && !seen.contains(&account) => return Ok(false),
+                judged => judged?,
             }
         }
         Ok(true)
