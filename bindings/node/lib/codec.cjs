@@ -11,7 +11,7 @@ const MAX_DEPTH = 100
 const TYPES = {
   ...CATALOGUE_TYPES,
   Actor: { user: ['user', 'text'], account: ['account', 'text'], ip: ['ip', 'text'] },
-  Operator: { user: ['user', 'text'], ip: ['ip', 'text'] },
+  ActingOperator: { user: ['user', 'text'], ip: ['ip', 'text'] },
   ImportOptions: { account: ['account', 'text'], role: ['role', 'text'], atomic: ['atomic', 'bool'] },
   OpenOptions: {
     durability: ['durability', 'text'],

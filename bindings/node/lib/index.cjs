@@ -41,7 +41,7 @@ class Tenantry extends Operations {
   }
 
   operating(operator) {
-    const { user, ip } = encode('Operator', operator)
+    const { user, ip } = encode('ActingOperator', operator)
     return new Operating(this.#store, { user: text(user, '/user'), ip })
   }
 

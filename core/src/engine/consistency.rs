@@ -703,6 +703,7 @@ mod tests {
             };
             users::create(ctx, Some(operator.user.clone()), crate::model::Email::new("oda@example.com").unwrap(), None, None, "/email")?;
             ctx.tx.put(keys::operator(&operator.user), &operator)?;
+            ctx.tx.mark(keys::role_use(&operator.role, "operator", &[operator.user.as_str()]));
             let [account, kind, lists, owner, group] = ["top", "campaign", "one", "ann", "default"].map(|text| Id::new(text).unwrap());
             let resource = Resource {
                 account: account.clone(),
@@ -718,6 +719,8 @@ mod tests {
             ctx.tx.put(keys::resource(&account, &kind, &lists), &resource)?;
             ctx.tx.mark(keys::resource_of_owner(&account, &owner, &kind, &lists));
             ctx.tx.mark(keys::resource_of_group(&account, &group, &kind, &lists));
+            people::add(ctx, keys::owner_tally(&account, &owner, &kind), 1)?;
+            people::add(ctx, keys::shared_tally(&account, &group, &kind, &owner), 1)?;
             let own = Role { id: Id::new("own").unwrap(), account: Some(account.clone()), ..crate::model::BuiltIn::Author.role().unwrap() };
             ctx.tx.put(keys::role(&own.id), &Role { built_in: false, ..own.clone() })?;
             ctx.tx.mark(keys::account_role(&account, &own.id));
@@ -852,6 +855,11 @@ mod tests {
         }
         for account in accounts.keys() {
             counts.insert(format!("C\0{account}\0groups").into_bytes(), 1);
+            let mut above = text(&accounts[account]["parent"]);
+            while !above.is_empty() {
+                *counts.entry(format!("C\0{above}\0below").into_bytes()).or_default() += 1;
+                above = text(&accounts[&above]["parent"]);
+            }
         }
         let mut listed: Vec<(String, String)> = seats.keys().cloned().collect();
         listed.extend(users.keys().map(|user| (String::new(), user.clone())));

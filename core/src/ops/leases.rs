@@ -265,9 +265,13 @@ impl Operation for TakeOver {
             let member = ctx.tx.get::<model::Member>(&keys::member(&self.account, &user))?;
             match member {
                 Some(member) if member.owner || member.administrator => {}
-                Some(_) => return Err(Error::new(Code::PermissionDenied, "only the owner and administrators take over what another edits")),
-                // Who manages the team from above.
-                None => require(ctx, &user, &kind, &resource, EDIT, Need::All)?,
+                // Who manages the team from above is no member here.
+                member => {
+                    require(ctx, &user, &kind, &resource, EDIT, Need::All)?;
+                    if member.is_some() {
+                        return Err(Error::new(Code::PermissionDenied, "only the owner and administrators take over what another edits"));
+                    }
+                }
             }
         }
         let expires_at_ms = ctx.now_ms.saturating_add(life_ms);

@@ -20,7 +20,7 @@ const MANIFEST: &str = "manifest";
 const NEW_MANIFEST: &str = "manifest.new";
 const CREATING: &str = "creating";
 const SLED: &str = "sled";
-const OURS: [&str; 5] = [LOCK, MANIFEST, NEW_MANIFEST, CREATING, SLED];
+const OURS: [&str; 6] = [LOCK, MANIFEST, NEW_MANIFEST, CREATING, SLED, super::key::FILE];
 
 pub(super) struct Folder {
     path: PathBuf,
