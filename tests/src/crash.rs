@@ -306,7 +306,7 @@ impl State {
     /// Reads all of it, and indexes from both of their ends; `store.verify` has looked at all of them.
     pub fn read(store: &Tenantry, gone: &BTreeSet<String>) -> Result<State, String> {
         let mut state = State { gone: gone.clone(), ..State::default() };
-        for role in pages(store, "roles.list", "roles", json!({}))? {
+        for role in pages(store, "roles.list", "roles", json!({}))?.into_iter().filter(|role| role["built_in"] == false) {
             state.roles.insert(text(&role["id"]), Role { name: text(&role["name"]), rev: number(&role["rev"]) });
         }
         let mut children: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

@@ -133,7 +133,7 @@ impl Cold {
         let most = (hot.limit / BLOCK_PART).clamp(1, BLOCK_MAX);
         self.block = if quick { self.block.saturating_mul(2) } else { self.block / 2 }.clamp(1, most);
         self.drawn_at_ms = now_ms;
-        self.block.max(count.saturating_sub(hot.rest)).min(hot.limit.saturating_sub(hot.used.saturating_add(hot.rest)))
+        self.block.max(count).saturating_sub(hot.rest).min(hot.limit.saturating_sub(hot.used.saturating_add(hot.rest)))
     }
 
     /// Takes what was used at an instant out of the window that it counts in; answers how much of it was still there.
