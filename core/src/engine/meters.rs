@@ -111,8 +111,12 @@ struct Cold {
     source: Source,
     /// The stamp of the view that the limit was taken from; an older view changes nothing.
     stamp: u64,
-    /// As it is in the store: `drawn` is what is used in the window, or in this part of a rolling one, and the rest.
+    /// The window that is drawn from: `drawn` is what is used in it, or in this part of a rolling one, and the rest.
     meter: Meter,
+    /// The last window that was charged, without its rest. One that nobody charged moves none after it (ADR 6).
+    charged: Meter,
+    /// Whether the store still counts a rest of it as used.
+    rest_is_stored: bool,
     /// The version of the stored record.
     version: u64,
     block: u64,
@@ -136,19 +140,26 @@ impl Cold {
         self.block.max(count).saturating_sub(hot.rest).min(hot.limit.saturating_sub(hot.used.saturating_add(hot.rest)))
     }
 
+    /// The last window that was charged, as it is used.
+    fn without_rest(&self, hot: &Hot) -> Meter {
+        match self.meter.drawn {
+            0 => self.charged.clone(),
+            drawn => Meter { drawn: drawn - hot.rest, ..self.meter.clone() },
+        }
+    }
+
     /// Takes what was used at an instant out of the window that it counts in; answers how much of it was still there.
     fn give_back(&mut self, hot: &mut Hot, count: u64, used_at_ms: u64) -> u64 {
-        if (self.meter.starts_at_ms..self.meter.ends_at_ms).contains(&used_at_ms) {
-            let back = count.min(self.meter.drawn - hot.rest);
-            hot.rest += back;
-            hot.used -= back;
-            return back;
+        if self.meter.drawn == 0 {
+            self.charged.take_out(count, used_at_ms, 0);
         }
-        let Some((_, used)) = self.meter.past.iter_mut().find(|(until, _)| window::is_of_part(used_at_ms, *until)) else {
-            return 0;
-        };
-        let back = count.min(*used);
-        *used -= back;
+        let from_past = !self.meter.holds(used_at_ms);
+        let back = self.meter.take_out(count, used_at_ms, hot.rest);
+        if !from_past {
+            // It can be used again without a draw.
+            self.meter.drawn += back;
+            hot.rest += back;
+        }
         hot.used -= back;
         back
     }
@@ -317,6 +328,27 @@ fn lost_place() -> Error {
     Error::new(Code::Internal, "a counter has no place")
 }
 
+impl Meter {
+    fn holds(&self, at_ms: u64) -> bool {
+        (self.starts_at_ms..self.ends_at_ms).contains(&at_ms)
+    }
+
+    /// Takes out what was used at an instant, but nothing of the rest; answers how much of it was there.
+    fn take_out(&mut self, count: u64, used_at_ms: u64, rest: u64) -> u64 {
+        let (used, rest) = if self.holds(used_at_ms) {
+            (&mut self.drawn, rest)
+        } else {
+            match self.past.iter_mut().find(|(until, _)| window::is_of_part(used_at_ms, *until)) {
+                Some((_, used)) => (used, 0),
+                None => return 0,
+            }
+        };
+        let back = count.min(*used - rest);
+        *used -= back;
+        back
+    }
+}
+
 impl Engine {
     /// Prepares sending by an account, on behalf of a member where one is named.
     pub(crate) fn prepare(&self, cell: &Arc<AccountCell>, member: Option<&MemberView>, channel: Channel) -> Result<Prepared, Error> {
@@ -392,6 +424,8 @@ impl Engine {
                         source: wanted.resolved.source,
                         stamp: wanted.stamp,
                         meter: Meter::default(),
+                        charged: Meter::default(),
+                        rest_is_stored: false,
                         version: 0,
                         block: 0,
                         drawn_at_ms: 0,
@@ -447,7 +481,7 @@ impl Engine {
                 if hot.rest < hot.low && now_ms < hot.ends_at_ms {
                     let size = cold.draw_size(hot, 0, now_ms);
                     if size > 0 {
-                        push_meter(&mut batch, cold, cold.meter.drawn + size)?;
+                        push_meter(&mut batch, cold, &Meter { drawn: cold.meter.drawn + size, ..cold.meter.clone() })?;
                         draws.push((*place, size));
                     }
                 }
@@ -468,6 +502,7 @@ impl Engine {
                 for (place, size) in draws {
                     let (hot, cold) = meters.pair_mut(*place)?;
                     cold.meter.drawn += size;
+                    cold.rest_is_stored = false;
                     cold.version = version;
                     hot.rest += size;
                     hot.low = if cold.block >= DRAWN_AHEAD_FROM { cold.block / 2 } else { 0 };
@@ -512,7 +547,7 @@ impl Engine {
                 let (hot, cold) = meters.pair_mut(*place)?;
                 if hot.rest < count {
                     let size = cold.draw_size(hot, count, now_ms);
-                    push_meter(&mut batch, cold, cold.meter.drawn + size)?;
+                    push_meter(&mut batch, cold, &Meter { drawn: cold.meter.drawn + size, ..cold.meter.clone() })?;
                     draws.push((*place, size));
                 }
             }
@@ -549,7 +584,8 @@ impl Engine {
         for (place, wanted) in prepared.places.iter().zip(&prepared.wanted) {
             {
                 let meters = prepared.team.meters.lock();
-                if now_ms < meters.pair(*place)?.0.ends_at_ms {
+                let (hot, cold) = meters.pair(*place)?;
+                if now_ms < hot.ends_at_ms && cold.meter.drawn > 0 {
                     continue;
                 }
             }
@@ -563,10 +599,15 @@ impl Engine {
             };
             let mut meters = prepared.team.meters.lock();
             let (hot, cold) = meters.pair_mut(*place)?;
-            // Where nobody else has written it, it is known here better: with what was drawn and not used, and with windows
-            // that came and went without a charge.
-            let stored = if version == cold.version { Some(Meter { drawn: cold.meter.drawn - hot.rest, ..cold.meter.clone() }) } else { stored };
-            let meter = next_window(stored, wanted.window, now_ms, &wanted.zone)?;
+            if version != cold.version {
+                cold.charged = stored.unwrap_or_default();
+                cold.rest_is_stored = false;
+            } else {
+                // Nobody else has written it: what was drawn and not used is known here only.
+                cold.charged = cold.without_rest(hot);
+                cold.rest_is_stored |= hot.rest > 0;
+            }
+            let meter = next_window(cold.charged.clone(), wanted.window, now_ms, &wanted.zone)?;
             hot.ends_at_ms = meter.ends_at_ms;
             hot.used = meter.drawn + meter.past.iter().map(|(_, used)| used).sum::<u64>();
             hot.rest = 0;
@@ -615,24 +656,32 @@ impl Engine {
                 if batches.last().is_none_or(|batch| batch.writes.len() >= GIVEN_BACK_AT_ONCE) {
                     batches.push(Batch::default());
                 }
-                if hot.rest > 0
-                    && let Some(batch) = batches.last_mut()
-                {
-                    push_meter(batch, cold, cold.meter.drawn - hot.rest)?;
+                let Some(batch) = batches.last_mut() else { continue };
+                if hot.rest > 0 || cold.rest_is_stored {
+                    push_meter(batch, cold, &cold.without_rest(hot))?;
                 }
                 // Drawn anew, from the store, by whoever is still there.
                 *hot = Hot { ends_at_ms: 0, rest: 0, ..*hot };
                 cold.version = u64::MAX;
             }
         }
-        for batch in batches.iter().filter(|batch| !batch.writes.is_empty()) {
-            match self.backend.commit(batch) {
-                // Another has written one of the records since: what we had of all of them counts as spent.
-                Ok(_) | Err(CommitError::Conflict) => {}
-                Err(CommitError::Store(error)) => return Err(error.into()),
+        for batch in batches.into_iter().filter(|batch| !batch.writes.is_empty()) {
+            if !self.is_given_back(&batch)? {
+                for (write, expected) in batch.writes.into_iter().zip(batch.expected) {
+                    self.is_given_back(&Batch { writes: vec![write], expected: vec![expected] })?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// Not where another has written one of the records since, as when its account was deleted: then it counts as spent.
+    fn is_given_back(&self, batch: &Batch) -> Result<bool, Error> {
+        match self.backend.commit(batch) {
+            Ok(_) => Ok(true),
+            Err(CommitError::Conflict) => Ok(false),
+            Err(CommitError::Store(error)) => Err(error.into()),
+        }
     }
 }
 
@@ -649,9 +698,8 @@ fn wanted_of<'a>(cell: &'a AccountCell, view: &'a View, channel: Channel) -> imp
     })
 }
 
-/// The window that is drawn from at `now_ms`, after the one in the store.
-fn next_window(stored: Option<Meter>, kind: Window, now_ms: u64, zone: &TimeZone) -> Result<Meter, Error> {
-    let mut last = stored.unwrap_or_default();
+/// The window that is drawn from at `now_ms`, after the last one that was charged.
+fn next_window(mut last: Meter, kind: Window, now_ms: u64, zone: &TimeZone) -> Result<Meter, Error> {
     if kind == Window::RollingHour {
         last.past.retain(|(until, _)| now_ms < *until);
     }
@@ -686,9 +734,8 @@ fn explain_refusal(prepared: &Prepared, meters: &Meters, readings: &[send::Readi
     Ok(Decision::refused(Refusal { code: refused.code, limit: Some(limit), retry_at_ms: refused.retry_at_ms }, remaining))
 }
 
-fn push_meter(batch: &mut Batch, cold: &Cold, drawn: u64) -> Result<(), Error> {
-    let meter = Meter { drawn, ..cold.meter.clone() };
-    let bytes = serde_json::to_vec(&meter).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+fn push_meter(batch: &mut Batch, cold: &Cold, meter: &Meter) -> Result<(), Error> {
+    let bytes = serde_json::to_vec(meter).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
     let key = cold.id.key();
     batch.expected.push((key.clone(), cold.version));
     batch.writes.push((key, Some(bytes)));

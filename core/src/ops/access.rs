@@ -2,7 +2,7 @@
 //!
 //! Every answer comes from one place, [`View::judge`](crate::engine::view::View::judge), so that all of them agree.
 
-use super::{Access, Effect, Operation, unknown_permission, walk};
+use super::{Access, Effect, Operation, reach, unknown_permission, walk};
 use crate::engine::view::{Judged, Papers, account_line, load_role, role_powers};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
@@ -212,7 +212,8 @@ fn judge(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<Option<Judged>, E
     let tree = ctx.tree();
     let judged = view.judge(&mut ctx.tx, &mut Papers::new(&tree), user)?;
     let from_above = judged.as_ref().is_some_and(|judged| judged.member.account != *account);
-    Ok(if from_above && ctx.actor.user() != Some(user) && !sees_those_above(ctx, account)? { None } else { judged })
+    let unseen = from_above && ctx.actor.user() != Some(user) && !sees_those_above(ctx, account)?;
+    Ok(if unseen || reach::hidden_in(ctx, account)?.contains(user) { None } else { judged })
 }
 
 fn sees_those_above(ctx: &mut Ctx<'_>, account: &Id) -> Result<bool, Error> {
@@ -302,9 +303,10 @@ impl Operation for WhoCan {
             .rev()
             .map(|id| keys::below(keys::MEMBER, &[id.as_str()]))
             .collect();
+        let hidden = reach::hidden_in(ctx, &self.account)?;
         let mut papers = Papers::new(&tree);
         let (holders, next) = walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
-            let Some(user) = keys::last_id(key) else { return Ok(None) };
+            let Some(user) = keys::last_id(key).filter(|user| !hidden.contains(user)) else { return Ok(None) };
             let Some(judged) = view.judge(&mut ctx.tx, &mut papers, &user)? else { return Ok(None) };
             // Of somebody's memberships in the line one counts; they are listed there.
             let counts = keys::member(&judged.member.account, &user) == key;

@@ -883,6 +883,7 @@ fn set_role(ctx: &mut Ctx<'_>, member: model::Member, role: &Id, group: Option<I
         let error = Error::new(Code::OwnerTransferRequired, format!("`{}` owns `{}` and needs no role", member.user, member.account));
         return Err(error.at("/user"));
     }
+    refuse_reaching_up(ctx, &member)?;
     let others = match ctx.policies(Some(&member.account))?.role_scope {
         RoleScope::Membership => Vec::new(),
         RoleScope::Package => return Err(by_package(&member.account)),
@@ -923,7 +924,6 @@ impl Operation for SetRole {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
         let member = load_seen(ctx, &self.account, &self.user)?;
         check_rev(self.expected_rev, member.rev)?;
-        refuse_reaching_up(ctx, &member)?;
         set_role(ctx, member, &self.role, self.group)
     }
 }
@@ -1049,10 +1049,7 @@ impl Bulk {
     fn one(&self, ctx: &mut Ctx<'_>, user: &Id) -> Result<(), Error> {
         let member = load_seen(ctx, &self.account, user)?;
         match (self.action, &self.role) {
-            (MemberAction::SetRole, Some(role)) => {
-                refuse_reaching_up(ctx, &member)?;
-                set_role(ctx, member, role, None).map(drop)
-            }
+            (MemberAction::SetRole, Some(role)) => set_role(ctx, member, role, None).map(drop),
             (MemberAction::SetRole, None) => Err(Error::invalid("/role", "name the role")),
             (MemberAction::Disable, _) => set_disabled(ctx, member, true).map(drop),
             (MemberAction::Enable, _) => set_disabled(ctx, member, false).map(drop),
