@@ -643,6 +643,9 @@ impl Model {
                 if account.closed_at_ms.is_some() {
                     return Err("account_closed");
                 }
+                if !account.pending && !account.holds.is_empty() {
+                    return Err("account_suspended");
+                }
                 account.pending = false;
                 Ok(json!({ "id": id }))
             }

@@ -217,7 +217,7 @@ impl Ask {
 /// The answer to a send (R-QTA-3).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Decision {
-    /// How many may go out: all that were asked for, or none.
+    /// How many may go out: all that were asked for, or, where a `min` was named, at least so many, or none.
     pub granted: u64,
     /// Why nothing was granted.
     #[serde(skip_serializing_if = "Option::is_none")]

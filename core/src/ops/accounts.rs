@@ -584,7 +584,9 @@ pub(crate) fn make(ctx: &mut Ctx<'_>, new: NewAccount<'_>) -> Result<model::Acco
 /// The owner that a request names: an existing user, or a new one.
 fn owner_of(ctx: &mut Ctx<'_>, owner: OwnerInput) -> Result<model::User, Error> {
     match (owner.email, owner.user) {
-        (Some(email), user) => users::create(ctx, user, email, owner.first_name, owner.last_name, "/owner/email"),
+        (Some(email), user) => {
+            users::create(ctx, user, email, owner.first_name, owner.last_name, &users::NamedAt { id: "/owner/user", email: "/owner/email" })
+        }
         (None, Some(_)) if owner.first_name.is_some() || owner.last_name.is_some() => {
             Err(Error::invalid("/owner/first_name", "names are given with the `email` of a new user only"))
         }
@@ -928,6 +930,9 @@ impl Operation for Activate {
 
 fn activate(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
     match account.lifecycle {
+        Lifecycle::Active if !account.holds.is_empty() => {
+            return Err(Error::new(Code::AccountSuspended, format!("`{}` is held; release its holds", account.id)).at("/account"));
+        }
         Lifecycle::Active => return Ok(()),
         Lifecycle::Pending if account.owner.is_none() => {
             return Err(Error::new(Code::AccountPending, format!("`{}` waits for the confirmation of its owner", account.id)).at("/account"));

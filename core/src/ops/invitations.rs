@@ -7,9 +7,9 @@ mod records;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use records::{erase_all_of, follow, invite_owner, listed_at, settle};
+pub(crate) use records::{erase_all_of, follow, forget, invite_owner, listed_at, settle};
 
-use super::{Access, Effect, Operation, accounts, check_rev, groups, members, roles, users, walk};
+use super::{Access, Effect, Operation, accounts, check_rev, groups, members, reach, roles, users, walk};
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::{Ctx, Token, keys, people};
 use crate::error::{Code, Error};
@@ -396,7 +396,7 @@ fn sees_inviter(ctx: &mut Ctx<'_>, invitation: &model::Invitation, seen: &[Id]) 
     }
     let Ok(inviter) = Id::new(invitation.invited_by.as_str()) else { return Ok(false) };
     for account in seen {
-        if ctx.tx.has(&keys::member(account, &inviter))? {
+        if ctx.tx.has(&keys::member(account, &inviter))? && !reach::hidden_in(ctx, account)?.contains(&inviter) {
             return Ok(true);
         }
     }
@@ -556,7 +556,7 @@ fn judge(ctx: &mut Ctx<'_>, batch: &mut Batch, email: &Email) -> Result<Result<(
 /// Whether the actor sees a user of the team: as a member of an account that is offered, or of any that they manage.
 fn sees_user(ctx: &mut Ctx<'_>, grants: &[AccountGrant], user: &Id) -> Result<bool, Error> {
     for grant in grants {
-        if ctx.tx.has(&keys::member(&grant.account, user))? {
+        if ctx.tx.has(&keys::member(&grant.account, user))? && !reach::hidden_in(ctx, &grant.account)?.contains(user) {
             return Ok(true);
         }
     }
@@ -945,7 +945,7 @@ impl Operation for Accept {
             None => {
                 let first_name = self.first_name.or_else(|| invitation.first_name.clone());
                 let last_name = self.last_name.or_else(|| invitation.last_name.clone());
-                users::create(ctx, self.user, invitation.email.clone(), first_name, last_name, "/token")?
+                users::create(ctx, self.user, invitation.email.clone(), first_name, last_name, &users::NamedAt { id: "/user", email: "/token" })?
             }
         };
         // First, so that it takes no seat beside the member it becomes.

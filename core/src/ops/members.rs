@@ -448,6 +448,7 @@ pub(crate) fn erase(ctx: &mut Ctx<'_>, member: &model::Member) -> Result<bool, E
     people::leave(ctx, &member.account, &user)?;
     let last = users::accounts_of(ctx, &member.user, 1)?.is_empty();
     if last {
+        invitations::forget(ctx, &member.account, &user.email)?;
         users::erase(ctx, &user)?;
     }
     Ok(last)
@@ -553,15 +554,16 @@ fn pass_ownership(ctx: &mut Ctx<'_>, mut account: model::Account, to: &Id, old_o
     accounts::save(ctx, account)
 }
 
-/// By policy the owner of one account is not a member of another, in either order (R-TEA-2).
+/// By policy of either account the owner of one is not a member of the other, in either order (R-TEA-2).
 pub(crate) fn refuse_shared_owner(ctx: &mut Ctx<'_>, account: &Id, user: &Id, owner: bool) -> Result<(), Error> {
     let others = users::accounts_of(ctx, user, usize::MAX)?;
-    if others.iter().all(|other| other == account) || !ctx.policies(Some(account))?.owner_exclusive {
+    if others.iter().all(|other| other == account) {
         return Ok(());
     }
+    let here = ctx.policies(Some(account))?.owner_exclusive;
     for other in others.iter().filter(|other| *other != account) {
         let owns = ctx.tx.get::<model::Member>(&keys::member(other, user))?.is_some_and(|member| member.owner);
-        if owner || owns {
+        if (owner || owns) && (here || ctx.policies(Some(other))?.owner_exclusive) {
             return Err(
                 Error::new(Code::OwnerNotExclusive, format!("`{user}` would be the owner of one account and a member of another")).at("/user")
             );
@@ -763,7 +765,7 @@ impl Operation for Add {
             (Some(_), _) if reach::home(ctx).is_some() => {
                 return Err(Error::new(Code::ActorNotAllowed, "users invite new users; only existing ones are added").at("/email"));
             }
-            (Some(email), id) => users::create(ctx, id, email, self.first_name, self.last_name, "/email")?,
+            (Some(email), id) => users::create(ctx, id, email, self.first_name, self.last_name, &users::NamedAt { id: "/user", email: "/email" })?,
             (None, Some(_)) if self.first_name.is_some() || self.last_name.is_some() => {
                 return Err(Error::invalid("/first_name", "names are given with the `email` of a new user only"));
             }

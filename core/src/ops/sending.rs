@@ -133,7 +133,8 @@ impl Operation for Refund {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SendRefund, Error> {
         let count = check_count(self.count.get())?;
-        let prepared = ctx.engine.cell(&self.account)?.sending(ctx.engine, self.user.as_ref().map(Id::as_str), self.channel)?;
+        let cell = ctx.engine.cell(&self.account).map_err(|error| error.at("/account"))?;
+        let prepared = cell.sending(ctx.engine, self.user.as_ref().map(Id::as_str), self.channel)?;
         Ok(SendRefund { counters: ctx.engine.refund(&prepared, count, self.granted_at_ms.get())? as u64 })
     }
 }

@@ -359,8 +359,14 @@ impl CreateChild {
             }
             _ => {
                 let names = (self.owner_first_name.clone(), self.owner_last_name.clone());
-                let mut user = users::create(ctx, self.owner_user.clone(), email, names.0, names.1, "/owner_email")
-                    .map_err(|error| renamed(error, "/id", "/owner_user"))?;
+                let mut user = users::create(
+                    ctx,
+                    self.owner_user.clone(),
+                    email,
+                    names.0,
+                    names.1,
+                    &users::NamedAt { id: "/owner_user", email: "/owner_email" },
+                )?;
                 user.must_set_password = true;
                 ctx.tx.put(keys::user(&user.id), &user)?;
                 Ok(FirstOwner::New(user))

@@ -48,7 +48,7 @@ pub struct UsageWindow {
     pub remaining: Option<u64>,
     /// When the window began, in unix milliseconds.
     pub starts_at_ms: u64,
-    /// When it ends and the count begins anew, in unix milliseconds.
+    /// When the window ends, in unix milliseconds; of a rolling hour, the minute that is counted now.
     pub resets_at_ms: u64,
 }
 
