@@ -38,6 +38,11 @@ class Window:
     starts_at_ms: int
     resets_at_ms: int
 
+    @property
+    def counts_from_ms(self) -> int:
+        """Since when what was granted counts: the hour rolls, minute by minute, and the last of its minutes is the window."""
+        return self.resets_at_ms - 61 * 60_000 if self.limit == "email_per_hour" else self.starts_at_ms
+
 
 def check_usage(windows: Iterable[Window], client: Client, began_ms: int, crashed: bool) -> str:
     """Fails when something granted is forgotten, when more is gone than a crash may cost, or more went out than allowed."""
@@ -64,7 +69,7 @@ def check_usage(windows: Iterable[Window], client: Client, began_ms: int, crashe
         compared += 1
         name = f"{window.limit} of {window.account}"
         # An answer that came around the end of a window may belong to either side: it is allowed, and not asked for.
-        starts, ends = window.starts_at_ms, window.resets_at_ms
+        starts, ends = window.counts_from_ms, window.resets_at_ms
         surely = sum(o.recipients for o in granted[window.account] if starts + CLOCK_LAG_MS <= o.began_ms and o.ended_ms < ends)
         maybe = sum(o.recipients for o in granted[window.account] if starts <= o.ended_ms and o.began_ms - CLOCK_LAG_MS < ends)
         # A crash loses the answers on their way and what was drawn ahead: a block, or what a refused send had drawn.

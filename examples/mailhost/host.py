@@ -116,7 +116,7 @@ class Connection(SMTP):
         except (tenantry.Refused, tenantry.WrongState) as error:
             await self.push(f"550 5.7.1 {error.code}")
             return
-        for window in usage.windows:
+        for window in (window for window in usage.windows if window.limit.startswith("email")):
             await self.push(
                 f"250-{window.limit} {window.used} {window.value} {window.starts_at_ms} {window.resets_at_ms}"
             )

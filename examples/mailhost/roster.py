@@ -17,6 +17,7 @@ def rows(name: str) -> list[dict[str, str]]:
 
 def load(t: tenantry.Tenantry) -> None:
     """Fills an empty store. The host itself does this, so every call runs as `system`."""
+    t.policies.set(policies={"depth": 3})  # an enterprise has regions, and these have shops
     for row in rows("roles"):
         t.roles.create(
             id=row["id"],

@@ -42,7 +42,7 @@ def _left(windows: list[UsageWindow], account: Account) -> str:
     resets = datetime.fromtimestamp(least.resets_at_ms / 1000, ZoneInfo(account.time_zone))
     match least.limit:
         case "email_per_hour":
-            return f"{left}{star} till {resets:%H:%M}"
+            return f"{left}{star}"  # comes back minute by minute
         case "email_per_day":
             return f"{left}{star} till {resets:%a %H:%M}"
         case "email_per_month":
