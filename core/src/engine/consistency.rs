@@ -34,6 +34,8 @@ const OF_AN_ACCOUNT: &[u8] = &[
     keys::MEMBER,
     keys::RESOURCE,
     keys::METER,
+    keys::METER_HISTORY,
+    keys::CAP,
     keys::POLICY,
     keys::SUPPRESSION,
     keys::TALLY,

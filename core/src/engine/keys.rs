@@ -47,6 +47,8 @@ pub(crate) const SHARE: u8 = b'S';
 pub(crate) const SHARED_WITH: u8 = b'T';
 pub(crate) const TEAM_SUPPRESSION: u8 = b'Z';
 pub(crate) const AVATAR: u8 = b'V';
+pub(crate) const METER_HISTORY: u8 = b'U';
+pub(crate) const CAP: u8 = b'W';
 
 fn key(letter: u8, parts: &[&str]) -> Vec<u8> {
     let mut key = Vec::with_capacity(2 + parts.iter().map(|part| part.len() + 1).sum::<usize>());
@@ -145,6 +147,21 @@ pub(crate) fn user(id: &Id) -> Vec<u8> {
 /// What is drawn from a limit; `scope` and `subject` are empty for one of the account itself.
 pub(crate) fn meter(account: &Id, name: &str, scope: &str, subject: &str) -> Vec<u8> {
     key(METER, &[account.as_str(), scope, subject, name])
+}
+
+/// The scope of the meters of a cap; that of a group is `group`, that of an account itself is empty.
+pub(crate) fn of_cap(cap: &Id) -> String {
+    format!("cap {cap}")
+}
+
+/// A window of a meter that is over.
+pub(crate) fn meter_history(account: &Id, name: &str, scope: &str, subject: &str, starts_at_ms: u64) -> Vec<u8> {
+    key(METER_HISTORY, &[account.as_str(), scope, subject, name, &sortable(starts_at_ms)])
+}
+
+/// A cap.
+pub(crate) fn cap(account: &Id, cap: &Id) -> Vec<u8> {
+    key(CAP, &[account.as_str(), cap.as_str()])
 }
 
 /// An operator.

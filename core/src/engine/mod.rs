@@ -106,9 +106,7 @@ impl Ctx<'_> {
 
     /// Puts a message into the outbox, in the same commit as its cause (R-OUT-1).
     pub(crate) fn tell_host(&mut self, message: &OutboxMessage) -> Result<(), Error> {
-        let number: u64 = self.tx.get(&keys::outbox_next())?.unwrap_or(1);
-        self.tx.put(keys::outbox(number), message)?;
-        self.tx.put(keys::outbox_next(), &(number + 1))
+        self.tx.tell_host(message)
     }
 
     pub(crate) fn tree(&self) -> Arc<PermissionTree> {

@@ -1,7 +1,8 @@
 //! One operation's view of the store: reads with what it wrote itself on top, and the batch that comes out.
 
+use super::keys;
 use crate::error::{Code, Error};
-use crate::model::Id;
+use crate::model::{Id, OutboxMessage};
 use crate::store::{Backend, Batch, Order};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -55,6 +56,13 @@ impl<'a> Tx<'a> {
         let bytes = serde_json::to_vec(record).map_err(|error| Error::new(Code::Internal, format!("a record cannot be written: {error}")))?;
         self.write(key, Some(bytes));
         Ok(())
+    }
+
+    /// Puts a message into the outbox (R-OUT-1).
+    pub(crate) fn tell_host(&mut self, message: &OutboxMessage) -> Result<(), Error> {
+        let number: u64 = self.get(&keys::outbox_next())?.unwrap_or(1);
+        self.put(keys::outbox(number), message)?;
+        self.put(keys::outbox_next(), &(number + 1))
     }
 
     /// An index entry: its key says all.

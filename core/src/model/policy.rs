@@ -99,6 +99,8 @@ policies! {
     operators_log_in_as: bool = false,
     /// The window of the caps of groups (R-GRP-5).
     group_cap_period: CapPeriod = CapPeriod::Month,
+    /// The thresholds of a limit at which the host is told, in percent, each once in a window (R-QTA-8).
+    alert_at_percent: Vec<Count> = vec![count(80), count(100)],
     /// IANA name of the time zone that new accounts get.
     time_zone: Name = super::Name::utc(),
     /// The day of the month on which an account's month begins where it is billed, 1 to 31.

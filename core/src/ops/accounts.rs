@@ -859,7 +859,7 @@ fn set_package(ctx: &mut Ctx<'_>, account: &mut model::Account, package: Option<
         (Some(package), PackageChange::NextMonth) => {
             let package = packages::load_open(ctx, &package, "/package")?.id;
             let zone = window::zone(&account.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
-            let (_, from_ms) = window::bounds(Window::Month, ctx.now_ms, &zone)
+            let (_, from_ms) = window::bounds(Window::Month, ctx.now_ms, &window::Calendar { zone, billing_day: 1 })
                 .ok_or_else(|| Error::new(Code::Internal, format!("no calendar has the time {} ms", ctx.now_ms)))?;
             ctx.tx.mark(keys::package_next(&package, &account.id));
             ctx.tx.mark(keys::due(from_ms, &account.id));
@@ -923,6 +923,9 @@ impl Operation for Activate {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
         let account = load_to_change(ctx, &self.account, self.expected_rev)?;
+        if account.lifecycle == Lifecycle::Active && !account.holds.is_empty() {
+            return Err(Error::new(Code::AccountSuspended, format!("`{}` is held; release its holds", account.id)).at("/account"));
+        }
         activate(ctx, account)?;
         shown(ctx, &self.account)
     }
@@ -930,9 +933,6 @@ impl Operation for Activate {
 
 fn activate(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
     match account.lifecycle {
-        Lifecycle::Active if !account.holds.is_empty() => {
-            return Err(Error::new(Code::AccountSuspended, format!("`{}` is held; release its holds", account.id)).at("/account"));
-        }
         Lifecycle::Active => return Ok(()),
         Lifecycle::Pending if account.owner.is_none() => {
             return Err(Error::new(Code::AccountPending, format!("`{}` waits for the confirmation of its owner", account.id)).at("/account"));
@@ -1200,13 +1200,11 @@ fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
     super::sharing::erase_all_of(ctx, &account.id)?;
     super::suppressions::erase_all_of(ctx, &account.id)?;
     ctx.tx.delete(keys::policy(Some(&account.id)));
-    let (from, until) = keys::below(keys::METER, &[account.id.as_str()]);
-    for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)? {
-        ctx.tx.delete(key);
-    }
-    let (from, until) = keys::below(keys::TALLY, &[account.id.as_str()]);
-    for (key, _) in ctx.tx.range::<u64>(&from, &until, usize::MAX)? {
-        ctx.tx.delete(key);
+    for letter in [keys::METER, keys::METER_HISTORY, keys::CAP, keys::TALLY] {
+        let (from, until) = keys::below(letter, &[account.id.as_str()]);
+        for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)? {
+            ctx.tx.delete(key);
+        }
     }
     ctx.tx.delete(keys::account(&account.id));
     ctx.tx.mark(keys::tombstone(keys::ACCOUNT, &account.id));

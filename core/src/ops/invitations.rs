@@ -14,7 +14,7 @@ use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::{Ctx, Token, keys, people};
 use crate::error::{Code, Error};
 use crate::model::{
-    self, AccountGrant, Actor, Count, Cursor, Delivery, DeliveryOutcome, Email, Id, InvitationKind, InvitationState, Name, Note,
+    self, AccountGrant, Actor, Count, Cursor, Delivery, DeliveryOutcome, Email, GrantExisting, Id, InvitationKind, InvitationState, Name, Note,
     Resend as ResendPolicy, RoleScope,
 };
 use crate::rules::invitation::{Entry, InvitationStatus, addresses, expires_at_ms, status};
@@ -438,7 +438,11 @@ fn check_grants(ctx: &mut Ctx<'_>, team: &Id, wanted: Vec<(AccountGrant, String)
         let record = accounts::load(ctx, &account, &at_account)?;
         if is_user(ctx) {
             let permission = if kept.contains(&account) { EDIT } else { INVITE };
-            ctx.require_in(&account, permission).map_err(|error| error.at(at_account.as_str()))?;
+            // Who may grant access by a membership of their own there may invite by it, too (R-INV-1, R-INV-7).
+            let by_own = ctx.policies(Some(&account))?.grant_existing == GrantExisting::Holder && reach::holds_in(ctx, &account, permission)?;
+            if !by_own {
+                ctx.require_in(&account, permission).map_err(|error| error.at(at_account.as_str()))?;
+            }
         }
         if grants.iter().any(|earlier| earlier.account == account) {
             return Err(Error::invalid(at_account, format!("`{account}` is named twice")));
@@ -455,9 +459,8 @@ fn check_grants(ctx: &mut Ctx<'_>, team: &Id, wanted: Vec<(AccountGrant, String)
             let role =
                 role.or(record.default_role).ok_or_else(|| Error::invalid(at_role.as_str(), format!("`{account}` has no default role; name one")))?;
             let administrator = roles::load_for(ctx, &role, &account, &at_role)?.administrator;
-            if !grants.iter().any(|earlier| earlier.role.as_ref() == Some(&role)) {
-                members::refuse_escalation(ctx, &role).map_err(|error| error.at(at_role))?;
-            }
+            let held = reach::paper_in(ctx, &account)?;
+            members::refuse_role_beyond(ctx, held, &role).map_err(|error| error.at(at_role))?;
             if administrator && group.is_some() {
                 return Err(Error::new(Code::AdminHasNoGroup, "owner and administrators are in no group").at(at_group));
             }

@@ -660,7 +660,7 @@ pub(crate) fn refuse_escalation(ctx: &mut Ctx<'_>, role: &Id) -> Result<(), Erro
     refuse_role_beyond(ctx, held, role)
 }
 
-fn refuse_role_beyond(ctx: &mut Ctx<'_>, held: Option<Powers>, role: &Id) -> Result<(), Error> {
+pub(crate) fn refuse_role_beyond(ctx: &mut Ctx<'_>, held: Option<Powers>, role: &Id) -> Result<(), Error> {
     let granted = role_powers(&mut ctx.tx, &ctx.engine.tree.load(), role)?;
     refuse_beyond(ctx, held, &granted, format!("the role `{role}` allows more than you hold"), "/role")
 }

@@ -6,7 +6,7 @@ use crate::engine::Ctx;
 use crate::engine::meters::{Ask, Decision, Refusal, check_count};
 use crate::error::{Code, Error};
 use crate::handle;
-use crate::model::{Actor, Channel, Count, Id};
+use crate::model::{Actor, Channel, Count, Id, MessageInput, Name, normal_domain};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,9 @@ pub struct Admit {
     /// By e-mail when absent.
     #[serde(default)]
     pub channel: Channel,
+    /// What the message is; caps for members, campaigns and domains look at it (R-QTA-14).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageInput>,
     /// How many messages, at least 1.
     pub count: Count,
     /// Grants as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2).
@@ -45,6 +48,9 @@ pub struct Refund {
     /// By e-mail when absent.
     #[serde(default)]
     pub channel: Channel,
+    /// What the message was, as in `sending.admit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageInput>,
     /// How many messages failed, at least 1.
     pub count: Count,
     /// When they were granted, in unix milliseconds.
@@ -70,6 +76,9 @@ pub struct Explain {
     /// By e-mail when absent.
     #[serde(default)]
     pub channel: Channel,
+    /// What the message is; caps for members, campaigns and domains look at it (R-QTA-14).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageInput>,
     /// How many messages, at least 1.
     pub count: Count,
 }
@@ -82,8 +91,25 @@ pub struct SendExplanation {
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,
-    /// Every limit that was looked at: the account's, then those of the accounts above.
+    /// Every limit and cap that was looked at: the account's, then those of the accounts above, then the group's.
     pub limits: Vec<UsageWindow>,
+}
+
+/// The message in normal form: domains as A-labels in lower case.
+pub(crate) fn message_of(message: Option<MessageInput>) -> Result<MessageInput, Error> {
+    let mut message = message.unwrap_or_default();
+    for (field, domain) in [("sending_domain", &mut message.sending_domain), ("recipient_domain", &mut message.recipient_domain)] {
+        if let Some(domain) = domain {
+            *domain = domain_of(domain.as_str()).map_err(|error| error.at(format!("/message/{field}")))?;
+        }
+    }
+    Ok(message)
+}
+
+/// A domain in normal form.
+pub(crate) fn domain_of(text: &str) -> Result<Name, Error> {
+    let normal = normal_domain(text).map_err(|error| Error::invalid("/domain", format!("not a domain: {error}")))?;
+    Name::new(&normal).map_err(|error| Error::invalid("/domain", error))
 }
 
 /// A user acts for themselves: they cannot send as another.
@@ -116,8 +142,9 @@ impl Operation for Admit {
         }
         ctx.require_in(&self.account, self.channel.permission())?;
         let user = sender_of(ctx, self.user)?;
+        let message = message_of(self.message)?;
         let cell = ctx.engine.cell(&self.account)?;
-        handle::admit(ctx.engine, &cell, user.as_ref().map(Id::as_str), self.channel, ask)
+        handle::admit(ctx.engine, &cell, user.as_ref().map(Id::as_str), self.channel, &message, ask)
     }
 }
 
@@ -134,7 +161,8 @@ impl Operation for Refund {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SendRefund, Error> {
         let count = check_count(self.count.get())?;
         let cell = ctx.engine.cell(&self.account).map_err(|error| error.at("/account"))?;
-        let prepared = cell.sending(ctx.engine, self.user.as_ref().map(Id::as_str), self.channel)?;
+        let message = message_of(self.message)?;
+        let prepared = cell.sending(ctx.engine, self.user.as_ref().map(Id::as_str), self.channel, &message)?;
         Ok(SendRefund { counters: ctx.engine.refund(&prepared, count, self.granted_at_ms.get())? as u64 })
     }
 }
@@ -153,10 +181,11 @@ impl Operation for Explain {
         let count = check_count(self.count.get())?;
         let user = sender_of(ctx, self.user)?;
         let cell = ctx.engine.cell(&self.account)?;
-        let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel)?;
-        let readings = ctx.engine.readings(&prepared)?;
+        let message = message_of(self.message)?;
+        let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
+        let readings = ctx.engine.readings(&prepared, count)?;
         let refusal = match prepared.refusal {
-            Some(code) => Some(Refusal { code, limit: None, retry_at_ms: None }),
+            Some(code) => Some(Refusal::of(code)),
             None => ctx.engine.refusal_of(&prepared, &readings, count)?,
         };
         let limits = readings.into_iter().map(|reading| window_of(&self.account, reading)).collect();

@@ -284,13 +284,11 @@ fn send_first_password(ctx: &mut Ctx<'_>, account: &Id, user: &model::User) -> R
     let life_ms = ctx.policies(Some(account))?.link_life_ms;
     let link = links::create(ctx, LinkKind::PasswordReset, &user.id, user.email.clone(), life_ms)?;
     ctx.tell_host(&OutboxMessage {
-        kind: OutboxKind::PasswordReset,
-        account: Some(account.clone()),
         user: Some(user.id.clone()),
         to: Some(user.email.clone()),
         accounts: vec![account.clone()],
         token_of: Some((link.id, link.generation)),
-        at_ms: ctx.now_ms,
+        ..OutboxMessage::about(OutboxKind::PasswordReset, Some(account.clone()), ctx.now_ms)
     })
 }
 

@@ -4,7 +4,7 @@ use super::{Access, Effect, Operation};
 use crate::engine::Ctx;
 use crate::engine::meters::MeterReading;
 use crate::error::Error;
-use crate::model::{Channel, Id, Limit};
+use crate::model::{Channel, Id, Limit, MessageInput, Window};
 use crate::rules::limit::Source;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,18 +31,23 @@ pub struct Usage {
 /// A limit and its current window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UsageWindow {
-    /// The name of the limit, such as `email_per_day`.
+    /// The name of the limit, such as `email_per_day`, or the id of the cap.
     pub limit: String,
-    /// Whose: the `account` that was asked for, an `ancestor`, or a `group`.
+    /// The window that it counts in.
+    pub window: Window,
+    /// Whose: the `account` that was asked for, an `ancestor`, a `group`, or for a cap also a `member`, `campaign`,
+    /// `sending_domain` or `recipient_domain`.
     pub scope: String,
-    /// The id of that account or group.
-    pub subject: Id,
+    /// The id of that account or group, member or campaign, or the domain.
+    pub subject: String,
     /// The value of the limit.
     pub value: Limit,
     /// Where the value comes from.
     pub source: Source,
-    /// How much is used.
+    /// How much is used; of a cap that spreads, how many of its burst wait for their turn.
     pub used: u64,
+    /// How much of it is beyond the limit, where that is let through (R-QTA-7).
+    pub overuse: u64,
     /// How much is left; absent where it is unlimited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remaining: Option<u64>,
@@ -53,14 +58,17 @@ pub struct UsageWindow {
 }
 
 pub(crate) fn window_of(asked_for: &Id, reading: MeterReading) -> UsageWindow {
+    let limit = reading.limit.ceiling();
     UsageWindow {
-        limit: reading.id.name.to_owned(),
+        limit: reading.id.name().to_owned(),
+        window: reading.window,
         scope: reading.id.scope_name(asked_for).to_owned(),
-        subject: reading.id.subject().clone(),
-        value: reading.resolved.limit,
-        source: reading.resolved.source,
+        subject: reading.id.subject().to_owned(),
+        value: reading.limit,
+        source: reading.source,
         used: reading.reading.used,
-        remaining: (reading.resolved.limit != Limit::Unlimited).then(|| reading.reading.left()),
+        overuse: if reading.reading.over.refuses() { 0 } else { reading.reading.used.saturating_sub(limit) },
+        remaining: (reading.limit != Limit::Unlimited).then(|| reading.reading.left().min(limit.saturating_sub(reading.reading.used))),
         starts_at_ms: reading.starts_at_ms,
         resets_at_ms: reading.ends_at_ms,
     }
@@ -80,10 +88,10 @@ impl Operation for Get {
         let cell = ctx.engine.cell(&self.account)?;
         let mut windows = Vec::new();
         for channel in Channel::ALL {
-            let prepared = cell.sending(ctx.engine, None, channel)?;
-            windows.extend(ctx.engine.readings(&prepared)?.into_iter().map(|reading| window_of(&self.account, reading)));
+            let prepared = cell.sending(ctx.engine, None, channel, &MessageInput::default())?;
+            windows.extend(ctx.engine.readings(&prepared, 1)?.into_iter().map(|reading| window_of(&self.account, reading)));
         }
-        windows.retain(|window| window.subject == self.account);
+        windows.retain(|window| window.subject == self.account.as_str());
         Ok(Usage { windows, account: self.account })
     }
 }

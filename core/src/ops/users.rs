@@ -668,13 +668,10 @@ fn memberships_in(ctx: &mut Ctx<'_>, user: &Id, scope: Option<&Id>) -> Result<Ve
 /// The message to a user, or about them; what is to be sent is made of the link when it is read.
 fn tell(ctx: &mut Ctx<'_>, kind: OutboxKind, user: &Id, to: &Email, link: Option<&Link>) -> Result<(), Error> {
     let message = OutboxMessage {
-        kind,
-        account: reach::home(ctx),
         user: Some(user.clone()),
         to: Some(to.clone()),
-        accounts: Vec::new(),
         token_of: link.map(|link| (link.id.clone(), link.generation)),
-        at_ms: ctx.now_ms,
+        ..OutboxMessage::about(kind, reach::home(ctx), ctx.now_ms)
     };
     ctx.tell_host(&message)
 }

@@ -19,6 +19,8 @@ pub enum Source {
     PlatformDefault,
     /// Set on the group (R-GRP-5).
     Group,
+    /// A cap (R-QTA-14).
+    Cap,
 }
 
 impl Source {
@@ -30,6 +32,7 @@ impl Source {
             Source::Inherited => "inherited",
             Source::PlatformDefault => "platform_default",
             Source::Group => "group",
+            Source::Cap => "cap",
         }
     }
 }

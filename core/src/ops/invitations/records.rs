@@ -125,20 +125,15 @@ pub(super) fn open(ctx: &mut Ctx<'_>, offer: Offer) -> Result<Invitation, Error>
 
 /// Asks the host to send the link of an invitation (R-INV-2).
 pub(super) fn send(ctx: &mut Ctx<'_>, invitation: &Invitation) -> Result<(), Error> {
+    let (kind, account) = match invitation.kind {
+        InvitationKind::Member => (OutboxKind::Invitation, None),
+        InvitationKind::Owner => (OutboxKind::OwnerVerification, invitation.grants.first().map(|grant| grant.account.clone())),
+    };
     let message = OutboxMessage {
-        kind: match invitation.kind {
-            InvitationKind::Member => OutboxKind::Invitation,
-            InvitationKind::Owner => OutboxKind::OwnerVerification,
-        },
-        account: match invitation.kind {
-            InvitationKind::Member => None,
-            InvitationKind::Owner => invitation.grants.first().map(|grant| grant.account.clone()),
-        },
-        user: None,
         to: Some(invitation.email.clone()),
         accounts: invitation.grants.iter().map(|grant| grant.account.clone()).collect(),
         token_of: Some((invitation.id.clone(), invitation.generation)),
-        at_ms: ctx.now_ms,
+        ..OutboxMessage::about(kind, account, ctx.now_ms)
     };
     ctx.tell_host(&message)
 }
@@ -208,19 +203,14 @@ pub(crate) fn invite_owner(ctx: &mut Ctx<'_>, account: &Id, email: Email) -> Res
     Ok(open(ctx, offer)?.id)
 }
 
-/// A user has become a member of an account: it is offered to their address no longer.
+/// A user has become a member of an account: what their address was offered in that team is settled. Who is in the team is
+/// given access to further accounts, not invited (R-INV-7).
 pub(crate) fn settle(ctx: &mut Ctx<'_>, account: &Id, user: &User) -> Result<(), Error> {
     let team = team_of(ctx, account)?;
-    let Some(mut invitation) = of_address(ctx, &team, &user.email)? else { return Ok(()) };
-    let left: Vec<AccountGrant> = invitation.grants.iter().filter(|grant| grant.account != *account).cloned().collect();
-    if left.is_empty() {
-        return end(ctx, &mut invitation, InvitationState::Superseded);
+    match of_address(ctx, &team, &user.email)? {
+        Some(mut invitation) => end(ctx, &mut invitation, InvitationState::Superseded),
+        None => Ok(()),
     }
-    if left.len() < invitation.grants.len() {
-        offer(ctx, &mut invitation, left)?;
-        save(ctx, &mut invitation)?;
-    }
-    Ok(())
 }
 
 /// A person is erased: with them go the invitations of their address to an account (R-USR-4).
