@@ -219,11 +219,7 @@ pub(crate) fn admit(
     message: &MessageInput,
     ask: Ask,
 ) -> Result<Decision, Error> {
-    let prepared = cell.sending(engine, user, channel, message)?;
-    match prepared.refusal {
-        Some(code) => Ok(Decision::refused_for(code)),
-        None => engine.charge(&prepared, ask),
-    }
+    engine.decide(&cell.sending(engine, user, channel, message)?, ask)
 }
 
 pub(crate) fn allowed(engine: &Engine, cell: &Arc<AccountCell>, user: &str, permission: &str) -> Result<bool, Error> {

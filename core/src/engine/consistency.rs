@@ -11,8 +11,8 @@ use super::people;
 use super::view::{MAX_DEPTH, account_line, load_role};
 use crate::error::{Code, Error};
 use crate::model::{
-    Account, Group, Id, Invitation, InvitationKind, InvitationState, Lifecycle, Link, Member, Operator, OutboxMessage, Package, Resource, Role,
-    Share, Suppression, User,
+    Account, Group, Id, Invitation, InvitationKind, InvitationState, Lifecycle, Link, Member, Operator, OutboxMessage, Package, Reservation,
+    Resource, Role, Share, Suppression, User,
 };
 use crate::ops::{accounts, invitations, links};
 use crate::rules::invitation::expires_at_ms;
@@ -36,6 +36,8 @@ const OF_AN_ACCOUNT: &[u8] = &[
     keys::METER,
     keys::METER_HISTORY,
     keys::CAP,
+    keys::RESERVATION,
+    keys::ANSWERED,
     keys::POLICY,
     keys::SUPPRESSION,
     keys::TALLY,
@@ -192,6 +194,16 @@ impl Look<'_> {
                 let next = self.tx.get::<Account>(&keys::account(&id(account)?))?.and_then(|account| account.next_package);
                 self.must(next.is_some_and(|next| keys::due_at(key) == Some(next.from_ms)), "nothing becomes due then");
                 Ok(())
+            }
+            (keys::DUE, [_, account, reservation]) => {
+                let known: Option<Reservation> = self.tx.get(&keys::reservation(&id(account)?, &id(reservation)?))?;
+                self.must(known.is_some_and(|known| keys::due_at(key) == Some(known.due_at_ms())), "nothing happens to the reservation then");
+                Ok(())
+            }
+            (keys::DUE, [_, account, actor, name]) => self.must_have(keys::answered(&id(account)?, actor, &id(name)?), "the answer is gone"),
+            (keys::RESERVATION, [account, reservation]) => {
+                let known: Reservation = self.record()?;
+                self.must_have(keys::due_reservation(known.due_at_ms(), &id(account)?, &id(reservation)?), "nothing ever happens to it")
             }
             (keys::AVATAR, [account, group]) => self.must_have(keys::group(&id(account)?, &id(group)?), "its group is gone"),
             (keys::INVITATION, [invitation]) => self.invitation(&id(invitation)?),

@@ -49,6 +49,8 @@ pub(crate) const TEAM_SUPPRESSION: u8 = b'Z';
 pub(crate) const AVATAR: u8 = b'V';
 pub(crate) const METER_HISTORY: u8 = b'U';
 pub(crate) const CAP: u8 = b'W';
+pub(crate) const RESERVATION: u8 = b'Y';
+pub(crate) const ANSWERED: u8 = b'X';
 
 fn key(letter: u8, parts: &[&str]) -> Vec<u8> {
     let mut key = Vec::with_capacity(2 + parts.iter().map(|part| part.len() + 1).sum::<usize>());
@@ -157,6 +159,16 @@ pub(crate) fn of_cap(cap: &Id) -> String {
 /// A window of a meter that is over.
 pub(crate) fn meter_history(account: &Id, name: &str, scope: &str, subject: &str, starts_at_ms: u64) -> Vec<u8> {
     key(METER_HISTORY, &[account.as_str(), scope, subject, name, &sortable(starts_at_ms)])
+}
+
+/// A reservation.
+pub(crate) fn reservation(account: &Id, reservation: &Id) -> Vec<u8> {
+    key(RESERVATION, &[account.as_str(), reservation.as_str()])
+}
+
+/// What was answered to a request with a key.
+pub(crate) fn answered(account: &Id, actor: &str, name: &Id) -> Vec<u8> {
+    key(ANSWERED, &[account.as_str(), actor, name.as_str()])
 }
 
 /// A cap.
@@ -368,6 +380,21 @@ pub(crate) fn package_next(package: &Id, account: &Id) -> Vec<u8> {
 /// Index: what becomes due for an account, and when.
 pub(crate) fn due(at_ms: u64, account: &Id) -> Vec<u8> {
     key(DUE, &[&sortable(at_ms), account.as_str()])
+}
+
+/// Index: when something happens to a reservation by itself.
+pub(crate) fn due_reservation(at_ms: u64, account: &Id, reservation: &Id) -> Vec<u8> {
+    key(DUE, &[&sortable(at_ms), account.as_str(), reservation.as_str()])
+}
+
+/// Index: when an answer is forgotten.
+pub(crate) fn due_answered(at_ms: u64, account: &Id, actor: &str, name: &Id) -> Vec<u8> {
+    key(DUE, &[&sortable(at_ms), account.as_str(), actor, name.as_str()])
+}
+
+/// A part of a key, from 0 for its letter.
+pub(crate) fn part(key: &[u8], number: usize) -> Option<&str> {
+    std::str::from_utf8(key.split(|byte| *byte == 0).nth(number)?).ok()
 }
 
 /// The first key of what becomes due after an instant.

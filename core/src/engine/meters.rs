@@ -10,12 +10,12 @@ use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
     Cap, CapPeriod, CapScope, Channel, Count, Group, Id, Limit, LimitAlert, Member, MessageClass, MessageInput, Meter, OutboxKind, OutboxMessage,
-    OverLimit, Window,
+    OverLimit, Reservation, Window,
 };
 use crate::rules::limit::Source;
 use crate::rules::pace::Pace;
 use crate::rules::window::Calendar;
-use crate::rules::{send, threshold, window};
+use crate::rules::{forecast, send, threshold, window};
 use crate::store::{Batch, CommitError};
 use parking_lot::{Mutex, MutexGuard};
 use schemars::JsonSchema;
@@ -111,6 +111,12 @@ impl MeterId {
             MeterScope::Group(group) => ("group".to_owned(), group.as_str()),
             MeterScope::Cap(cap, _, subject) => (keys::of_cap(cap), subject),
         }
+    }
+
+    /// One text for all of it.
+    fn text(&self) -> String {
+        let (scope, subject) = self.parts();
+        [self.account.as_str(), self.limit, &scope, subject].join("/")
     }
 
     fn key(&self) -> Vec<u8> {
@@ -250,6 +256,7 @@ pub(crate) struct Prepared {
 }
 
 /// A counter that is to be charged, with what bounds it.
+#[derive(Clone)]
 struct Wanted {
     id: MeterId,
     window: Window,
@@ -288,6 +295,15 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
+    /// As many as fit, but at least `min`; all or nothing where none is named.
+    pub(crate) fn of(count: Count, min: Option<Count>) -> Result<Ask, Error> {
+        let ask = Ask { count: check_count(count.get())?, min: min.map_or(count.get(), Count::get) };
+        if (1..=ask.count).contains(&ask.min) {
+            return Ok(ask);
+        }
+        Err(Error::invalid("/min", format!("`min` must be from 1 to `count`, is {}", ask.min)))
+    }
+
     /// All or nothing.
     pub(crate) fn exact(count: u64) -> Ask {
         Ask { count, min: count }
@@ -383,6 +399,29 @@ impl Team {
     /// Whether nothing is drawn that could still be used.
     pub(crate) fn is_idle(&self) -> bool {
         self.meters.lock().hot.iter().all(|hot| hot.rest == 0)
+    }
+}
+
+impl Prepared {
+    /// What would be charged.
+    pub(crate) fn counters(&self) -> Vec<String> {
+        self.wanted.iter().map(|wanted| wanted.id.text()).collect()
+    }
+
+    /// Only those of the counters that are wanted.
+    fn only(&self, keep: impl Fn(&str) -> bool) -> Prepared {
+        let kept = || self.wanted.iter().zip(&self.places).filter(|(wanted, _)| keep(&wanted.id.text()));
+        Prepared {
+            stamp: self.stamp,
+            refusal: self.refusal,
+            account: self.account.clone(),
+            team: self.team.clone(),
+            wanted: kept().map(|(wanted, _)| wanted.clone()).collect(),
+            places: kept().map(|(_, place)| *place).collect(),
+            paced: Vec::new(),
+            pace_places: Box::default(),
+            asked: AtomicBool::new(true),
+        }
     }
 }
 
@@ -666,6 +705,28 @@ impl Engine {
         }
     }
 
+    /// Refuses, or charges what is asked for.
+    pub(crate) fn decide(&self, prepared: &Arc<Prepared>, ask: Ask) -> Result<Decision, Error> {
+        match prepared.refusal {
+            Some(code) => Ok(Decision::refused_for(code)),
+            None => self.charge(prepared, ask),
+        }
+    }
+
+    /// Gives back so many of a reservation, to the counters that it was charged to.
+    pub(crate) fn return_reserved(&self, reservation: &Reservation, count: u64) -> Result<(), Error> {
+        let cell = match self.cell(&reservation.account) {
+            // With the account its counters have gone.
+            Err(error) if error.code() == Code::NotFound => return Ok(()),
+            cell => cell?,
+        };
+        let user = reservation.user.as_ref().map(Id::as_str);
+        let prepared = cell.sending(self, user, reservation.channel, &reservation.message)?;
+        // Who is in another group by now gives nothing back to that one.
+        let prepared = prepared.only(|counter| reservation.counters.iter().any(|charged| charged == counter));
+        self.refund(&prepared, count, reservation.reserved_at_ms).map(drop)
+    }
+
     /// Charges what is asked for to every counter, or nothing, drawing from the store where needed.
     pub(crate) fn charge(&self, prepared: &Arc<Prepared>, ask: Ask) -> Result<Decision, Error> {
         if let Some(decision) = self.charge_in_memory(prepared, ask.count) {
@@ -814,6 +875,24 @@ impl Engine {
             });
         }
         Ok(readings)
+    }
+
+    /// When so many will have gone out; see [`crate::rules::forecast`].
+    pub(crate) fn forecast(&self, prepared: &Prepared, count: u64) -> Result<Option<u64>, Error> {
+        let readings = self.readings(prepared, count)?;
+        let counters = readings.into_iter().zip(&prepared.wanted).filter(|(reading, _)| reading.reading.limit != u64::MAX);
+        let counters = counters.map(|(reading, wanted)| forecast::Counter {
+            limit: reading.reading.limit,
+            used: reading.reading.used,
+            frees: reading.reading.frees.into(),
+            window: wanted.window,
+            calendar: &wanted.calendar,
+        });
+        let paces = {
+            let meters = prepared.team.meters.lock();
+            prepared.pace_places.iter().filter_map(|place| meters.paces.get(*place).copied()).collect()
+        };
+        Ok(forecast::forecast(counters.collect(), paces, count, self.clock.now_ms()))
     }
 
     /// What stops `count`, with the readings that say so; charges nothing.

@@ -216,6 +216,16 @@ impl Engine {
         Err(Error::new(Code::Busy, "others keep changing the same records"))
     }
 
+    /// Commits something beside an operation that charges meters.
+    pub(crate) fn commit_beside<T>(&self, actor: &Actor, run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        let (answer, version) = {
+            let _alone = self.writer.lock();
+            self.commit(actor, run)?
+        };
+        self.wait_until_durable(version)?;
+        Ok(answer)
+    }
+
     fn look_again_at(&self, touched: &tx::Touched) -> Result<(), Error> {
         if touched.permission_tree {
             self.tree.store(Arc::new(view::permission_tree(&mut Tx::new(&*self.backend))?));
@@ -235,6 +245,9 @@ impl Engine {
         }
         if let Some(at_ms) = touched.due_ms {
             self.next_due_ms.fetch_min(at_ms, Ordering::AcqRel);
+        }
+        for (reservation, count) in &touched.returned {
+            self.return_reserved(reservation, *count)?;
         }
         Ok(())
     }

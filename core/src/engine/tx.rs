@@ -2,7 +2,7 @@
 
 use super::keys;
 use crate::error::{Code, Error};
-use crate::model::{Id, OutboxMessage};
+use crate::model::{Id, OutboxMessage, Reservation};
 use crate::store::{Backend, Batch, Order};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,8 +18,14 @@ pub struct Tx<'a> {
     journal: Option<Journal>,
 }
 
-/// Keys and what was written to them before; none where nothing was.
-pub(crate) type Journal = Vec<(Vec<u8>, Option<Option<Vec<u8>>>)>;
+/// What is taken back when a part of an operation is refused.
+#[derive(Default)]
+pub(crate) struct Journal {
+    /// Keys and what was written to them before; none where nothing was.
+    written: Vec<(Vec<u8>, Option<Option<Vec<u8>>>)>,
+    /// How many reservations had come back before.
+    returned: usize,
+}
 
 /// What the read model has to look at again after the commit.
 #[derive(Default)]
@@ -30,6 +36,8 @@ pub(crate) struct Touched {
     pub(crate) permission_tree: bool,
     /// The first instant at which something becomes due.
     pub(crate) due_ms: Option<u64>,
+    /// Reservations of which so many come back.
+    pub(crate) returned: Vec<(Reservation, u64)>,
 }
 
 impl<'a> Tx<'a> {
@@ -77,19 +85,20 @@ impl<'a> Tx<'a> {
     fn write(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
         let before = self.writes.insert(key.clone(), value);
         if let Some(journal) = &mut self.journal {
-            journal.push((key, before));
+            journal.written.push((key, before));
         }
     }
 
     /// From here on what is written can be taken back; answers the journal that was kept until now.
     pub(crate) fn mark_point(&mut self) -> Option<Journal> {
-        self.journal.replace(Vec::new())
+        self.journal.replace(Journal { written: Vec::new(), returned: self.touched.returned.len() })
     }
 
     /// Goes back to keeping the journal `outer`; takes back what was written since unless it is to be kept.
     pub(crate) fn end_point(&mut self, mut outer: Option<Journal>, keep: bool) {
-        let written = std::mem::take(&mut self.journal).unwrap_or_default();
+        let Journal { written, returned } = std::mem::take(&mut self.journal).unwrap_or_default();
         if !keep {
+            self.touched.returned.truncate(returned);
             for (key, before) in written.into_iter().rev() {
                 match before {
                     Some(value) => self.writes.insert(key, value),
@@ -97,7 +106,7 @@ impl<'a> Tx<'a> {
                 };
             }
         } else if let Some(outer) = &mut outer {
-            outer.extend(written);
+            outer.written.extend(written);
         }
         self.journal = outer;
     }
@@ -141,6 +150,11 @@ impl<'a> Tx<'a> {
     pub(crate) fn touch_permission_tree(&mut self) {
         self.touched.permission_tree = true;
         self.touched.everything = true;
+    }
+
+    /// So many of a reservation come back once this is committed.
+    pub(crate) fn give_back(&mut self, reservation: Reservation, count: u64) {
+        self.touched.returned.push((reservation, count));
     }
 
     /// Something becomes due at this instant once this is committed.

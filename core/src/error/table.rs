@@ -196,6 +196,10 @@ codes! {
     QuotaExceeded = 500, "quota_exceeded", Limit, Later, "A limit is used up until its window resets.";
     ExceedsLimit = 501, "exceeds_limit", Limit, Never, "More than the limit itself was asked for; waiting does not help.";
 
+    IdempotencyMismatch = 503, "idempotency_mismatch", Conflict, Never, "The key was used with another request; use a new key for each request.";
+    ReservationOver = 504, "reservation_over", State, Never, "The reservation was committed or released, or has expired.";
+    ReservationVoid = 505, "reservation_void", State, Never, "The account was suspended or closed, and the reservation came back.";
+
     // 600..699: invitations
     InvitationExpired = 600, "invitation_expired", State, Never, "The invitation has expired; ask for a new one.";
     InvitationDeleted = 601, "invitation_deleted", State, Never, "The invitation was deleted.";

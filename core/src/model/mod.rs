@@ -16,6 +16,7 @@ mod outbox;
 mod package;
 mod permission;
 mod policy;
+mod reservation;
 mod resource;
 mod role;
 mod share;
@@ -38,7 +39,11 @@ pub use operator::Operator;
 pub use outbox::{LimitAlert, OutboxKind, OutboxMessage};
 pub use package::{BounceRate, Package, Price};
 pub use permission::{HostNode, Scope, tree::PermissionTree};
-pub use policy::{CapPeriod, ChildOwner, Editor, EffectivePolicies, GrantExisting, PendingStep, Policies, PolicyRecord, Preset, Resend, RoleScope};
+pub use policy::{
+    CapPeriod, ChildOwner, Editor, EffectivePolicies, GrantExisting, PendingStep, Policies, PolicyRecord, Preset, Resend, ReservationsOnHold,
+    RoleScope,
+};
+pub use reservation::{Reservation, ReservationState};
 pub use resource::{Lease, Resource, ResourceReason, ResourcesTo, ResourcesToKind};
 pub use role::{BuiltIn, Grant, Role};
 pub use share::Share;

@@ -1,12 +1,13 @@
 //! Accounts: creation in two steps, holds, the end and the way back (R-ACC-1 to R-ACC-3).
 
-use super::{Access, Effect, Operation, check_rev, groups, invitations, limits, members, packages, roles, users, walk};
+use super::{Access, Effect, Operation, check_rev, groups, invitations, limits, members, once, packages, reservations, roles, users, walk};
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::view::{MAX_DEPTH, account_line};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
 use crate::model::{
-    self, Actor, Count, Cursor, Email, Hold as HoldEntry, HoldLevel, HoldReason, Id, Lifecycle, LimitName, Limits, Name, NextPackage, Note, Window,
+    self, Actor, Count, Cursor, Email, Hold as HoldEntry, HoldLevel, HoldReason, Id, Lifecycle, LimitName, Limits, Name, NextPackage, Note,
+    ReservationsOnHold, Window,
 };
 use crate::rules::account::{Status, effective_status, hold_level};
 use crate::rules::window;
@@ -983,7 +984,22 @@ fn place_hold(ctx: &mut Ctx<'_>, mut account: model::Account, reason: HoldReason
         note,
     });
     account.next_hold += 1;
-    save(ctx, account)
+    let id = account.id.clone();
+    save(ctx, account)?;
+    void_reservations(ctx, &id)
+}
+
+/// What is reserved in an account that can send no more, and below it, comes back; or stays, by policy (R-ACC-4).
+fn void_reservations(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
+    if ctx.policies(Some(account))?.reservations_on_hold == ReservationsOnHold::Drain {
+        return Ok(());
+    }
+    let (from, until) = keys::below(keys::TEAM_ACCOUNT, &[account.as_str(), "id"]);
+    let below = ctx.tx.range::<()>(&from, &until, usize::MAX)?;
+    for id in below.iter().filter_map(|(key, ())| keys::last_id(key)).chain([account.clone()]) {
+        reservations::void_all_of(ctx, &id)?;
+    }
+    Ok(())
 }
 
 impl Operation for Release {
@@ -1043,7 +1059,9 @@ fn close(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
         return Ok(());
     }
     account.lifecycle = Lifecycle::Closed { at_ms: ctx.now_ms, was_pending: account.lifecycle == Lifecycle::Pending };
-    save(ctx, account)
+    let id = account.id.clone();
+    save(ctx, account)?;
+    void_reservations(ctx, &id)
 }
 
 impl Operation for Reopen {
@@ -1197,6 +1215,8 @@ fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
     groups::erase_all(ctx, &account.id)?;
     invitations::erase_all_of(ctx, &account.id)?;
     roles::erase_all_of(ctx, account)?;
+    reservations::erase_all_of(ctx, &account.id)?;
+    once::erase_all_of(ctx, &account.id)?;
     super::sharing::erase_all_of(ctx, &account.id)?;
     super::suppressions::erase_all_of(ctx, &account.id)?;
     ctx.tx.delete(keys::policy(Some(&account.id)));

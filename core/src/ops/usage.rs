@@ -1,10 +1,10 @@
 //! How much of each limit is used now.
 
-use super::{Access, Effect, Operation};
-use crate::engine::Ctx;
+use super::{Access, Effect, Operation, accounts, walk};
 use crate::engine::meters::MeterReading;
+use crate::engine::{Ctx, keys};
 use crate::error::Error;
-use crate::model::{Channel, Id, Limit, MessageInput, Window};
+use crate::model::{Cap, CapScope, Channel, Count, Cursor, Id, Limit, LimitName, MessageInput, Meter, Name, Window};
 use crate::rules::limit::Source;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,52 @@ pub struct UsageWindow {
     pub resets_at_ms: u64,
 }
 
+/// The windows of a limit or a cap that are over and that something went out in, the oldest first. A rolling hour has none.
+///
+/// A window appears with the first send of a later one. After a crash what was drawn ahead counts as used.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct History {
+    /// The account.
+    pub account: Id,
+    /// The limit; absent for a cap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<LimitName>,
+    /// The cap; absent for a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<Id>,
+    /// Whose count of the cap, where it counts for each: a member, campaign or domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Name>,
+    /// Go on after the page that answered this `next`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Cursor>,
+    /// At most this many (1 to 500, 50 when absent).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<Count>,
+}
+
+/// Windows that are over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct UsageHistory {
+    /// The windows.
+    pub windows: Vec<UsedWindow>,
+    /// Where to go on; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Cursor>,
+}
+
+/// A window that is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct UsedWindow {
+    /// When it began, in unix milliseconds.
+    pub starts_at_ms: u64,
+    /// When it ended, in unix milliseconds.
+    pub ends_at_ms: u64,
+    /// How much of the limit was used in it.
+    pub used: u64,
+}
+
 pub(crate) fn window_of(asked_for: &Id, reading: MeterReading) -> UsageWindow {
     let limit = reading.limit.ceiling();
     UsageWindow {
@@ -93,5 +139,40 @@ impl Operation for Get {
         }
         windows.retain(|window| window.subject == self.account.as_str());
         Ok(Usage { windows, account: self.account })
+    }
+}
+
+impl Operation for History {
+    const NAME: &'static str = "usage.history";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::account("limits.view", "clients.view_all");
+    type Answer = UsageHistory;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<UsageHistory, Error> {
+        accounts::load(ctx, &self.account, "/account")?;
+        let (scope, subject, name) = match (&self.limit, &self.cap) {
+            (Some(limit), None) => (String::new(), String::new(), limit.name()),
+            (None, Some(cap)) => {
+                let known: Cap = ctx.tx.get(&keys::cap(&self.account, cap))?.ok_or_else(|| Error::not_found("cap", cap.as_str()).at("/cap"))?;
+                let subject = self.subject.as_ref().or(known.subject.as_ref()).map(|subject| subject.as_str().to_owned());
+                let subject = match (known.scope, subject) {
+                    (CapScope::Account, _) => self.account.to_string(),
+                    (_, Some(subject)) => subject,
+                    (_, None) => return Err(Error::invalid("/subject", "say whose count of the cap")),
+                };
+                (keys::of_cap(cap), subject, "cap")
+            }
+            _ => return Err(Error::invalid("/limit", "name a limit or a cap")),
+        };
+        let span = keys::below(keys::METER_HISTORY, &[self.account.as_str(), &scope, &subject, name]);
+        let (windows, next) = walk(ctx, &[span], self.after.as_ref(), self.page, |ctx, key| {
+            let meter: Option<Meter> = ctx.tx.get(key)?;
+            Ok(meter.map(|meter| UsedWindow { starts_at_ms: meter.starts_at_ms, ends_at_ms: meter.ends_at_ms, used: meter.drawn }))
+        })?;
+        Ok(UsageHistory { windows, next })
     }
 }
