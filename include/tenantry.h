@@ -47,7 +47,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "ec671469cbbc2d130cb384e27e35b5a4"
+#define TENANTRY_CATALOGUE_HASH "fd81b2e8795a15f52de539dc656f7a1e"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))
@@ -185,6 +185,12 @@ enum tenantry_error {
     TENANTRY_QUOTA_EXCEEDED = 500,
     /// More than the limit itself was asked for; waiting does not help.
     TENANTRY_EXCEEDS_LIMIT = 501,
+    /// The key was used with another request; use a new key for each request.
+    TENANTRY_IDEMPOTENCY_MISMATCH = 503,
+    /// The reservation was committed or released, or has expired.
+    TENANTRY_RESERVATION_OVER = 504,
+    /// The account was suspended or closed, and the reservation came back.
+    TENANTRY_RESERVATION_VOID = 505,
     /// The invitation has expired; ask for a new one.
     TENANTRY_INVITATION_EXPIRED = 600,
     /// The invitation was deleted.

@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = 'ec671469cbbc2d130cb384e27e35b5a4'
+const CATALOGUE_HASH = 'fd81b2e8795a15f52de539dc656f7a1e'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -77,6 +77,9 @@ const ERRORS = {
   csv_invalid: { number: 420, class: 'invalid', retry: 'never' },
   quota_exceeded: { number: 500, class: 'limit', retry: 'later' },
   exceeds_limit: { number: 501, class: 'limit', retry: 'never' },
+  idempotency_mismatch: { number: 503, class: 'conflict', retry: 'never' },
+  reservation_over: { number: 504, class: 'state', retry: 'never' },
+  reservation_void: { number: 505, class: 'state', retry: 'never' },
   invitation_expired: { number: 600, class: 'state', retry: 'never' },
   invitation_deleted: { number: 601, class: 'state', retry: 'never' },
   invitation_superseded: { number: 602, class: 'state', retry: 'never' },
@@ -178,6 +181,14 @@ const TYPES = {
     nodes: ['nodes', ['text']],
   },
   Avatar: { data: ['data', 'text'], mediaType: ['media_type', 'text'], url: ['url', 'text'] },
+  BatchedSend: {
+    account: ['account', 'text'],
+    channel: ['channel', 'text'],
+    count: ['count', 'integer'],
+    message: ['message', 'MessageInput'],
+    min: ['min', 'integer'],
+    user: ['user', 'text'],
+  },
   BindingLimit: {
     name: ['name', 'text'],
     scope: ['scope', 'text'],
@@ -187,6 +198,25 @@ const TYPES = {
     value: ['value', 'integer'],
   },
   BounceRate: { perMille: ['per_mille', 'integer'], sample: ['sample', 'integer'] },
+  Cap: {
+    account: ['account', 'text'],
+    burst: ['burst', 'integer'],
+    byPlatform: ['by_platform', 'bool'],
+    channel: ['channel', 'text'],
+    createdAtMs: ['created_at_ms', 'integer'],
+    growsDailyBy: ['grows_daily_by', 'integer'],
+    id: ['id', 'text'],
+    limit: ['limit', 'integer'],
+    messageClass: ['message_class', 'text'],
+    over: ['over', 'text'],
+    rev: ['rev', 'integer'],
+    scope: ['scope', 'text'],
+    subject: ['subject', 'text'],
+    updatedAtMs: ['updated_at_ms', 'integer'],
+    window: ['window', 'text'],
+  },
+  CapList: { caps: ['caps', ['Cap']] },
+  CapRemoved: { id: ['id', 'text'] },
   ChildCreated: {
     account: ['account', 'text'],
     invitation: ['invitation', 'text'],
@@ -202,6 +232,7 @@ const TYPES = {
   Delivery: { note: ['note', 'text'], outcome: ['outcome', 'text'] },
   EditLease: { expiresAtMs: ['expires_at_ms', 'integer'], sinceMs: ['since_ms', 'integer'], user: ['user', 'text'] },
   EffectivePolicies: {
+    alertAtPercent: ['alert_at_percent', ['integer']],
     billingDay: ['billing_day', 'integer'],
     billingHoldOwnerEnters: ['billing_hold_owner_enters', 'bool'],
     childOwner: ['child_owner', 'text'],
@@ -220,6 +251,7 @@ const TYPES = {
     pendingUntil: ['pending_until', ['text']],
     profileEditedBy: ['profile_edited_by', ['text']],
     resend: ['resend', 'text'],
+    reservationsOnHold: ['reservations_on_hold', 'text'],
     roleScope: ['role_scope', 'text'],
     seats: ['seats', 'limit'],
     skipVerification: ['skip_verification', 'bool'],
@@ -330,6 +362,14 @@ const TYPES = {
     kind: ['kind', 'text'],
     lease: ['lease', 'EditLease'],
   },
+  LimitAlert: {
+    limit: ['limit', 'text'],
+    percent: ['percent', 'integer'],
+    resetsAtMs: ['resets_at_ms', 'integer'],
+    subject: ['subject', 'text'],
+    used: ['used', 'integer'],
+    value: ['value', 'integer'],
+  },
   LimitCandidate: {
     carrier: ['carrier', 'text'],
     enforced: ['enforced', 'bool'],
@@ -394,6 +434,12 @@ const TYPES = {
   MemberProblem: { code: ['code', 'text'], message: ['message', 'text'] },
   MemberRemoved: { account: ['account', 'text'], user: ['user', 'text'], userDeleted: ['user_deleted', 'bool'] },
   MembersGranted: { members: ['members', ['Member']], user: ['user', 'text'] },
+  MessageInput: {
+    campaign: ['campaign', 'text'],
+    messageClass: ['message_class', 'text'],
+    recipientDomain: ['recipient_domain', 'text'],
+    sendingDomain: ['sending_domain', 'text'],
+  },
   NextPackage: { fromMs: ['from_ms', 'integer'], package: ['package', 'text'] },
   Notifications: { badge: ['badge', 'bool'], desktop: ['desktop', 'bool'], sound: ['sound', 'bool'] },
   OfferedAccount: { account: ['account', 'text'], name: ['name', 'text'], role: ['role', 'text'] },
@@ -414,6 +460,7 @@ const TYPES = {
   OutboxItem: {
     account: ['account', 'text'],
     accounts: ['accounts', ['OutboxAccount']],
+    alert: ['alert', 'LimitAlert'],
     atMs: ['at_ms', 'integer'],
     invitation: ['invitation', 'text'],
     kind: ['kind', 'text'],
@@ -473,6 +520,7 @@ const TYPES = {
   },
   PermissionList: { permissions: ['permissions', ['Permission']] },
   Policies: {
+    alertAtPercent: ['alert_at_percent', ['integer']],
     billingDay: ['billing_day', 'integer'],
     billingHoldOwnerEnters: ['billing_hold_owner_enters', 'bool'],
     childOwner: ['child_owner', 'text'],
@@ -491,6 +539,7 @@ const TYPES = {
     pendingUntil: ['pending_until', ['text']],
     profileEditedBy: ['profile_edited_by', ['text']],
     resend: ['resend', 'text'],
+    reservationsOnHold: ['reservations_on_hold', 'text'],
     roleScope: ['role_scope', 'text'],
     seats: ['seats', 'limit'],
     skipVerification: ['skip_verification', 'bool'],
@@ -526,7 +575,29 @@ const TYPES = {
     sharedAtMs: ['shared_at_ms', 'integer'],
     updatedAtMs: ['updated_at_ms', 'integer'],
   },
-  Refusal: { code: ['code', 'text'], limit: ['limit', 'BindingLimit'], retryAtMs: ['retry_at_ms', 'integer'] },
+  Refusal: {
+    code: ['code', 'text'],
+    limit: ['limit', 'BindingLimit'],
+    over: ['over', 'text'],
+    retryAtMs: ['retry_at_ms', 'integer'],
+  },
+  Reservation: {
+    account: ['account', 'text'],
+    channel: ['channel', 'text'],
+    committed: ['committed', 'integer'],
+    count: ['count', 'integer'],
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    id: ['id', 'text'],
+    reservedAtMs: ['reserved_at_ms', 'integer'],
+    state: ['state', 'text'],
+    user: ['user', 'text'],
+  },
+  ReservationDecision: {
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    granted: ['granted', 'integer'],
+    refusal: ['refusal', 'Refusal'],
+    reservation: ['reservation', 'text'],
+  },
   Resource: {
     account: ['account', 'text'],
     createdAtMs: ['created_at_ms', 'integer'],
@@ -563,11 +634,13 @@ const TYPES = {
   },
   RoleDeleted: { replaced: ['replaced', 'integer'], role: ['role', 'text'] },
   RoleList: { next: ['next', 'text'], roles: ['roles', ['Role']] },
+  SendDecisions: { decisions: ['decisions', ['Decision']] },
   SendExplanation: {
     limits: ['limits', ['UsageWindow']],
     refusal: ['refusal', 'Refusal'],
     wouldGrant: ['would_grant', 'bool'],
   },
+  SendForecast: { doneAtMs: ['done_at_ms', 'integer'], refusal: ['refusal', 'text'] },
   SendRefund: { counters: ['counters', 'integer'] },
   ShareEnded: { account: ['account', 'text'], id: ['id', 'text'], kind: ['kind', 'text'] },
   ShareableList: { next: ['next', 'text'], templates: ['templates', ['ShareableTemplate']] },
@@ -649,8 +722,10 @@ const TYPES = {
   TeamList: { accounts: ['accounts', ['TeamAccount']], next: ['next', 'text'] },
   UnsharedKinds: { account: ['account', 'text'], unshared: ['unshared', ['text']], user: ['user', 'text'] },
   Usage: { account: ['account', 'text'], windows: ['windows', ['UsageWindow']] },
+  UsageHistory: { next: ['next', 'text'], windows: ['windows', ['UsedWindow']] },
   UsageWindow: {
     limit: ['limit', 'text'],
+    overuse: ['overuse', 'integer'],
     remaining: ['remaining', 'integer'],
     resetsAtMs: ['resets_at_ms', 'integer'],
     scope: ['scope', 'text'],
@@ -659,6 +734,12 @@ const TYPES = {
     subject: ['subject', 'text'],
     used: ['used', 'integer'],
     value: ['value', 'limit'],
+    window: ['window', 'text'],
+  },
+  UsedWindow: {
+    endsAtMs: ['ends_at_ms', 'integer'],
+    startsAtMs: ['starts_at_ms', 'integer'],
+    used: ['used', 'integer'],
   },
   User: {
     accounts: ['accounts', ['text']],
@@ -827,6 +908,22 @@ const TYPES = {
     asset: ['asset', 'text'],
     expectedRev: ['expected_rev', 'integer'],
     kind: ['kind', 'text'],
+  },
+  CapsListRequest: { account: ['account', 'text'] },
+  CapsRemoveRequest: { account: ['account', 'text'], cap: ['cap', 'text'], expectedRev: ['expected_rev', 'integer'] },
+  CapsSetRequest: {
+    account: ['account', 'text'],
+    burst: ['burst', 'integer'],
+    channel: ['channel', 'text'],
+    expectedRev: ['expected_rev', 'integer'],
+    growsDailyBy: ['grows_daily_by', 'integer'],
+    id: ['id', 'text'],
+    limit: ['limit', 'integer'],
+    messageClass: ['message_class', 'text'],
+    over: ['over', 'text'],
+    scope: ['scope', 'text'],
+    subject: ['subject', 'text'],
+    window: ['window', 'text'],
   },
   ClockGetRequest: {},
   ClockSetRequest: { nowMs: ['now_ms', 'integer'] },
@@ -1083,6 +1180,23 @@ const TYPES = {
   PoliciesPresetRequest: { account: ['account', 'text'], preset: ['preset', 'text'] },
   PoliciesSetRequest: { account: ['account', 'text'], policies: ['policies', 'Policies'] },
   PoliciesUnsetRequest: { account: ['account', 'text'], names: ['names', ['text']] },
+  ReservationsCommitRequest: {
+    account: ['account', 'text'],
+    count: ['count', 'integer'],
+    reservation: ['reservation', 'text'],
+  },
+  ReservationsCreateRequest: {
+    account: ['account', 'text'],
+    channel: ['channel', 'text'],
+    count: ['count', 'integer'],
+    key: ['key', 'text'],
+    lifeMs: ['life_ms', 'integer'],
+    message: ['message', 'MessageInput'],
+    min: ['min', 'integer'],
+    user: ['user', 'text'],
+  },
+  ReservationsGetRequest: { account: ['account', 'text'], reservation: ['reservation', 'text'] },
+  ReservationsReleaseRequest: { account: ['account', 'text'], reservation: ['reservation', 'text'] },
   ResourcesCanRequest: {
     account: ['account', 'text'],
     action: ['action', 'text'],
@@ -1163,13 +1277,24 @@ const TYPES = {
     account: ['account', 'text'],
     channel: ['channel', 'text'],
     count: ['count', 'integer'],
+    key: ['key', 'text'],
+    message: ['message', 'MessageInput'],
     min: ['min', 'integer'],
     user: ['user', 'text'],
   },
+  SendingAdmitBatchRequest: { sends: ['sends', ['BatchedSend']] },
   SendingExplainRequest: {
     account: ['account', 'text'],
     channel: ['channel', 'text'],
     count: ['count', 'integer'],
+    message: ['message', 'MessageInput'],
+    user: ['user', 'text'],
+  },
+  SendingForecastRequest: {
+    account: ['account', 'text'],
+    channel: ['channel', 'text'],
+    count: ['count', 'integer'],
+    message: ['message', 'MessageInput'],
     user: ['user', 'text'],
   },
   SendingRefundRequest: {
@@ -1177,6 +1302,7 @@ const TYPES = {
     channel: ['channel', 'text'],
     count: ['count', 'integer'],
     grantedAtMs: ['granted_at_ms', 'integer'],
+    message: ['message', 'MessageInput'],
     user: ['user', 'text'],
   },
   SharingCheckRequest: {
@@ -1226,6 +1352,14 @@ const TYPES = {
   SuppressionsPoolRequest: { account: ['account', 'text'], pooled: ['pooled', 'bool'] },
   SuppressionsRemoveRequest: { account: ['account', 'text'], entries: ['entries', ['SuppressionName']] },
   UsageGetRequest: { account: ['account', 'text'] },
+  UsageHistoryRequest: {
+    account: ['account', 'text'],
+    after: ['after', 'text'],
+    cap: ['cap', 'text'],
+    limit: ['limit', 'text'],
+    page: ['page', 'integer'],
+    subject: ['subject', 'text'],
+  },
   UsersChangeEmailRequest: {
     account: ['account', 'text'],
     email: ['email', 'text'],
@@ -1318,6 +1452,9 @@ const OPERATIONS = {
   'assets.check': { request: 'AssetsCheckRequest', answer: 'Asset' },
   'assets.get': { request: 'AssetsGetRequest', answer: 'AssetList' },
   'assets.unassign': { request: 'AssetsUnassignRequest', answer: 'AssetList' },
+  'caps.list': { request: 'CapsListRequest', answer: 'CapList' },
+  'caps.remove': { request: 'CapsRemoveRequest', answer: 'CapRemoved' },
+  'caps.set': { request: 'CapsSetRequest', answer: 'Cap' },
   'clock.get': { request: 'ClockGetRequest', answer: 'ClockReading' },
   'clock.set': { request: 'ClockSetRequest', answer: 'ClockReading' },
   'groups.add_members': { request: 'GroupsAddMembersRequest', answer: 'GroupMove' },
@@ -1382,6 +1519,10 @@ const OPERATIONS = {
   'policies.preset': { request: 'PoliciesPresetRequest', answer: 'PolicyReport' },
   'policies.set': { request: 'PoliciesSetRequest', answer: 'PolicyReport' },
   'policies.unset': { request: 'PoliciesUnsetRequest', answer: 'PolicyReport' },
+  'reservations.commit': { request: 'ReservationsCommitRequest', answer: 'Reservation' },
+  'reservations.create': { request: 'ReservationsCreateRequest', answer: 'ReservationDecision' },
+  'reservations.get': { request: 'ReservationsGetRequest', answer: 'Reservation' },
+  'reservations.release': { request: 'ReservationsReleaseRequest', answer: 'Reservation' },
   'resources.can': { request: 'ResourcesCanRequest', answer: 'ResourceDecision' },
   'resources.edit': { request: 'ResourcesEditRequest', answer: 'Resource' },
   'resources.get': { request: 'ResourcesGetRequest', answer: 'Resource' },
@@ -1399,7 +1540,9 @@ const OPERATIONS = {
   'roles.get': { request: 'RolesGetRequest', answer: 'Role' },
   'roles.list': { request: 'RolesListRequest', answer: 'RoleList' },
   'sending.admit': { request: 'SendingAdmitRequest', answer: 'Decision' },
+  'sending.admit_batch': { request: 'SendingAdmitBatchRequest', answer: 'SendDecisions' },
   'sending.explain': { request: 'SendingExplainRequest', answer: 'SendExplanation' },
+  'sending.forecast': { request: 'SendingForecastRequest', answer: 'SendForecast' },
   'sending.refund': { request: 'SendingRefundRequest', answer: 'SendRefund' },
   'sharing.check': { request: 'SharingCheckRequest', answer: 'SharingCheck' },
   'sharing.list': { request: 'SharingListRequest', answer: 'ShareableList' },
@@ -1416,6 +1559,7 @@ const OPERATIONS = {
   'suppressions.pool': { request: 'SuppressionsPoolRequest', answer: 'SuppressionPool' },
   'suppressions.remove': { request: 'SuppressionsRemoveRequest', answer: 'SuppressionsRemoved' },
   'usage.get': { request: 'UsageGetRequest', answer: 'Usage' },
+  'usage.history': { request: 'UsageHistoryRequest', answer: 'UsageHistory' },
   'users.change_email': { request: 'UsersChangeEmailRequest', answer: 'EmailChanged' },
   'users.confirm_email': { request: 'UsersConfirmEmailRequest', answer: 'User' },
   'users.create': { request: 'UsersCreateRequest', answer: 'User' },
@@ -1529,6 +1673,22 @@ class AssetsOperations {
   }
   unassign(request) {
     return this.#run('assets.unassign', request)
+  }
+}
+
+class CapsOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  list(request) {
+    return this.#run('caps.list', request)
+  }
+  remove(request) {
+    return this.#run('caps.remove', request)
+  }
+  set(request) {
+    return this.#run('caps.set', request)
   }
 }
 
@@ -1801,6 +1961,25 @@ class PoliciesOperations {
   }
 }
 
+class ReservationsOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  commit(request) {
+    return this.#run('reservations.commit', request)
+  }
+  create(request) {
+    return this.#run('reservations.create', request)
+  }
+  get(request) {
+    return this.#run('reservations.get', request)
+  }
+  release(request) {
+    return this.#run('reservations.release', request)
+  }
+}
+
 class ResourcesOperations {
   #run
   constructor(run) {
@@ -1871,8 +2050,14 @@ class SendingOperations {
   admit(request) {
     return this.#run('sending.admit', request)
   }
+  admitBatch(request) {
+    return this.#run('sending.admit_batch', request)
+  }
   explain(request) {
     return this.#run('sending.explain', request)
+  }
+  forecast(request) {
+    return this.#run('sending.forecast', request)
   }
   refund(request) {
     return this.#run('sending.refund', request)
@@ -1950,6 +2135,9 @@ class UsageOperations {
   get(request) {
     return this.#run('usage.get', request)
   }
+  history(request) {
+    return this.#run('usage.history', request)
+  }
 }
 
 class UsersOperations {
@@ -2009,6 +2197,7 @@ class Operations {
     this.access = new AccessOperations(run)
     this.accounts = new AccountsOperations(run)
     this.assets = new AssetsOperations(run)
+    this.caps = new CapsOperations(run)
     this.clock = new ClockOperations(run)
     this.groups = new GroupsOperations(run)
     this.invitations = new InvitationsOperations(run)
@@ -2020,6 +2209,7 @@ class Operations {
     this.packages = new PackagesOperations(run)
     this.permissions = new PermissionsOperations(run)
     this.policies = new PoliciesOperations(run)
+    this.reservations = new ReservationsOperations(run)
     this.resources = new ResourcesOperations(run)
     this.roles = new RolesOperations(run)
     this.sending = new SendingOperations(run)

@@ -71,6 +71,9 @@ export type ErrorCode =
   | 'csv_invalid'
   | 'quota_exceeded'
   | 'exceeds_limit'
+  | 'idempotency_mismatch'
+  | 'reservation_over'
+  | 'reservation_void'
   | 'invitation_expired'
   | 'invitation_deleted'
   | 'invitation_superseded'
@@ -145,6 +148,7 @@ export class NotFound extends TenantryError {
  * - `owner_transfer_required`: An account always has an owner; make another user the owner first.
  * - `owner_not_exclusive`: The owner of an account cannot be a member of another.
  * - `already_there`: The user is in this account already.
+ * - `idempotency_mismatch`: The key was used with another request; use a new key for each request.
  * - `user_exists`: The address belongs to a user of the account or of the team; edit the user instead.
  * - `user_in_other_account`: The address belongs to another account of the team; only the parent can give access.
  * - `already_invited`: The address has an open invitation; edit it, resend it, or delete it first.
@@ -209,6 +213,8 @@ export class LimitReached extends TenantryError {
  * - `user_disabled`: The user is disabled.
  * - `member_disabled`: The membership is disabled.
  * - `link_expired`: The link can no longer be used; ask for a new one.
+ * - `reservation_over`: The reservation was committed or released, or has expired.
+ * - `reservation_void`: The account was suspended or closed, and the reservation came back.
  * - `invitation_expired`: The invitation has expired; ask for a new one.
  * - `invitation_deleted`: The invitation was deleted.
  * - `invitation_superseded`: A newer invitation, or a newer link, took its place.
@@ -627,15 +633,34 @@ export interface Avatar {
   url?: string
 }
 
+/** One send of many. */
+export interface BatchedSendInput {
+  /** The account that sends. */
+  account: string
+  /** By e-mail when absent. */
+  channel?: Channel | undefined
+  /** How many messages, at least 1. */
+  count: Integer
+  /** What the messages are. */
+  message?: MessageInput | undefined
+  /** Grants as many as fit, and nothing where fewer than these do; all or none when absent. */
+  min?: Integer | undefined
+  /** The user who sends; absent when the host itself sends for the account. */
+  user?: string | undefined
+}
+
 /** The limit that refused a send. */
 export interface BindingLimit {
-  /** Its name, such as `email_per_day`. */
+  /** Its name, such as `email_per_day`, or the id of the cap. */
   name: string
-  /** Whose it is: the `account` that sends, an `ancestor`, or the `group` of the member who sends. */
+  /**
+   * Whose it is: the `account` that sends, an `ancestor`, the `group` of the member who sends, or for a cap also a
+   * `member`, `campaign`, `sending_domain` or `recipient_domain`.
+   */
   scope: string
-  /** Where the value comes from: `override`, `package`, `inherited`, `platform_default` or `group`. */
+  /** Where the value comes from: `override`, `package`, `inherited`, `platform_default`, `group` or `cap`. */
   source: string
-  /** The id of that account or group. */
+  /** The id of that account or group, member or campaign, or the domain. */
   subject: string
   /** How much of it is used. */
   used: number
@@ -659,6 +684,46 @@ export interface BounceRate {
   sample: number
 }
 
+/** A cap of an account. */
+export interface Cap {
+  /** The account. */
+  account: string
+  /** How many may go out at once where it spreads. */
+  burst: number
+  /** Whether the platform has set it. */
+  byPlatform: boolean
+  /** What it counts. */
+  channel: Channel
+  /** When it was made, in unix milliseconds. */
+  createdAtMs: number
+  /** How many more each day since then. */
+  growsDailyBy?: number
+  /** The cap. */
+  id: string
+  /** How many in a window, on the day on which it was made. */
+  limit: number
+  /** Only messages of this class. */
+  messageClass?: MessageClass
+  /** What happens beyond it. */
+  over: OverLimit
+  /** Goes up with every change. */
+  rev: number
+  /** What it counts by. */
+  scope: CapScope
+  /** The one member, campaign or domain that it is for. */
+  subject?: string
+  /** When it was last changed, in unix milliseconds. */
+  updatedAtMs: number
+  /** The window that it counts in. */
+  window: Window
+}
+
+/** The caps of an account. */
+export interface CapList {
+  /** The caps, by id. */
+  caps: Array<Cap>
+}
+
 /**
  * The window of a group's cap.
  *
@@ -668,6 +733,28 @@ export interface BounceRate {
 export type CapPeriod =
   | 'month'
   | 'year'
+
+/** A cap that is gone. */
+export interface CapRemoved {
+  /** The cap. */
+  id: string
+}
+
+/**
+ * What a cap counts by.
+ *
+ * - `account`: Everything together.
+ * - `member`: Each member who sends.
+ * - `campaign`: Each campaign, by the host's name of it.
+ * - `sending_domain`: Each domain that is sent from.
+ * - `recipient_domain`: Each domain that is sent to.
+ */
+export type CapScope =
+  | 'account'
+  | 'member'
+  | 'campaign'
+  | 'sending_domain'
+  | 'recipient_domain'
 
 /**
  * How a message goes out; e-mails and text messages are counted apart.
@@ -727,7 +814,7 @@ export interface ClockReading {
 
 /** The answer to a send (R-QTA-3). */
 export interface Decision {
-  /** How many may go out: all that were asked for, or none. */
+  /** How many may go out: all that were asked for, or, where a `min` was named, at least so many, or none. */
   granted: number
   /** Why nothing was granted. */
   refusal?: Refusal
@@ -787,6 +874,8 @@ export type Editor =
 
 /** The value that counts for each policy. */
 export interface EffectivePolicies {
+  /** The thresholds of a limit at which the host is told, in percent, each once in a window (R-QTA-8). */
+  alertAtPercent: Array<number>
   /** The day of the month on which an account's month begins where it is billed, 1 to 31. */
   billingDay: number
   /** Whether the owner of an account that is suspended for billing alone may enter it (R-ACC-3). */
@@ -823,6 +912,8 @@ export interface EffectivePolicies {
   profileEditedBy: Array<Editor>
   /** What resending an invitation does to the link that went out before (R-INV-5). */
   resend: Resend
+  /** What becomes of open reservations when an account is suspended or closed (R-ACC-4). */
+  reservationsOnHold: ReservationsOnHold
   /** What a role is held by: a membership, a user in the whole team, or the package (R-INV-8). */
   roleScope: RoleScope
   /** How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9). */
@@ -1209,6 +1300,22 @@ export interface LeaseState {
   lease?: EditLease
 }
 
+/** How much of a limit is used (R-QTA-8). */
+export interface LimitAlert {
+  /** The name of the limit, or the id of the cap. */
+  limit: string
+  /** The threshold that was reached, in percent. */
+  percent: number
+  /** When the window ends, in unix milliseconds; of a rolling hour, the minute that is counted now. */
+  resetsAtMs: number
+  /** The account, group, member, campaign or domain whose it is. */
+  subject: string
+  /** How much of it is used. */
+  used: number
+  /** The value of the limit. */
+  value: number
+}
+
 /** A value that a limit could have. */
 export interface LimitCandidate {
   /** The account or package that carries it; absent for the platform's default. */
@@ -1518,6 +1625,18 @@ export type MessageClass =
   | 'marketing'
   | 'transactional'
 
+/** What a message is, where a host says so: caps and bounce stops look at it. */
+export interface MessageInput {
+  /** The campaign, by the host's name of it. */
+  campaign?: string | undefined
+  /** Marketing when absent (R-QTA-14). */
+  messageClass?: MessageClass | undefined
+  /** The domain of its recipients. */
+  recipientDomain?: string | undefined
+  /** The domain that it is sent from; where the account has sending domains assigned, one of them. */
+  sendingDomain?: string | undefined
+}
+
 /** A package that an account gets later (R-PKG-6). */
 export interface NextPackage {
   /** From when on, in unix milliseconds. */
@@ -1606,6 +1725,8 @@ export interface OutboxItem {
   account?: string
   /** The accounts that are offered, those that were deleted since left out. */
   accounts: Array<OutboxAccount>
+  /** The limit that it is about (R-QTA-8). */
+  alert?: LimitAlert
   /** When its cause happened, in unix milliseconds. */
   atMs: number
   /** The invitation that it is about. */
@@ -1632,6 +1753,7 @@ export interface OutboxItem {
  * - `email_change`: Send the link that confirms a new e-mail address.
  * - `email_change_notice`: Tell the old address that another was asked for.
  * - `password_reset`: Send the link that sets a new password.
+ * - `limit_alert`: Tell the account that a threshold of a limit is reached.
  */
 export type OutboxKind =
   | 'invitation'
@@ -1639,6 +1761,7 @@ export type OutboxKind =
   | 'email_change'
   | 'email_change_notice'
   | 'password_reset'
+  | 'limit_alert'
 
 /** A page of the outbox. */
 export interface OutboxPage {
@@ -1647,6 +1770,22 @@ export interface OutboxPage {
   /** The number to go on after; absent on the last page. */
   next?: number
 }
+
+/**
+ * What happens to a send beyond a limit, the strictest first (R-QTA-7).
+ *
+ * - `reject`: It is refused.
+ * - `hold`: It is refused, and the host keeps it until `retry_at_ms`.
+ * - `spread`: Sends are spread evenly over the window: one every so often, at most `burst` at once.
+ * - `soft`: It goes out, counts as overuse, and the host is told.
+ * - `shadow`: It goes out, and counts as overuse: to see what a new limit would do (R-QTA-15).
+ */
+export type OverLimit =
+  | 'reject'
+  | 'hold'
+  | 'spread'
+  | 'soft'
+  | 'shadow'
 
 /** A resource that a person owns. */
 export interface OwnedResource {
@@ -1804,6 +1943,8 @@ export interface PermissionList {
 
 /** Policies that are set; an absent one is taken from the account above, the platform, its preset, the default. */
 export interface PoliciesInput {
+  /** The thresholds of a limit at which the host is told, in percent, each once in a window (R-QTA-8). */
+  alertAtPercent?: ReadonlyArray<Integer> | undefined
   /** The day of the month on which an account's month begins where it is billed, 1 to 31. */
   billingDay?: Integer | undefined
   /** Whether the owner of an account that is suspended for billing alone may enter it (R-ACC-3). */
@@ -1840,6 +1981,8 @@ export interface PoliciesInput {
   profileEditedBy?: ReadonlyArray<Editor> | undefined
   /** What resending an invitation does to the link that went out before (R-INV-5). */
   resend?: Resend | undefined
+  /** What becomes of open reservations when an account is suspended or closed (R-ACC-4). */
+  reservationsOnHold?: ReservationsOnHold | undefined
   /** What a role is held by: a membership, a user in the whole team, or the package (R-INV-8). */
   roleScope?: RoleScope | undefined
   /** How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9). */
@@ -1854,6 +1997,8 @@ export interface PoliciesInput {
 
 /** Policies that are set; an absent one is taken from the account above, the platform, its preset, the default. */
 export interface Policies {
+  /** The thresholds of a limit at which the host is told, in percent, each once in a window (R-QTA-8). */
+  alertAtPercent?: Array<number>
   /** The day of the month on which an account's month begins where it is billed, 1 to 31. */
   billingDay?: number
   /** Whether the owner of an account that is suspended for billing alone may enter it (R-ACC-3). */
@@ -1890,6 +2035,8 @@ export interface Policies {
   profileEditedBy?: Array<Editor>
   /** What resending an invitation does to the link that went out before (R-INV-5). */
   resend?: Resend
+  /** What becomes of open reservations when an account is suspended or closed (R-ACC-4). */
+  reservationsOnHold?: ReservationsOnHold
   /** What a role is held by: a membership, a user in the whole team, or the package (R-INV-8). */
   roleScope?: RoleScope
   /** How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9). */
@@ -2062,6 +2209,10 @@ export interface Refusal {
   code: string
   /** The limit that binds, where one does. */
   limit?: BindingLimit
+  /**
+   * What is to become of the messages, where it is not just a refusal: the strictest of the limits that bind (R-QTA-7).
+   */
+  over?: OverLimit
   /** The first instant at which, with no event but the clock, the same send is let through; absent for never. */
   retryAtMs?: number
 }
@@ -2077,6 +2228,66 @@ export type Resend =
   | 'rotate'
   | 'reuse'
   | 'forbid'
+
+/** A reservation. */
+export interface Reservation {
+  /** The account. */
+  account: string
+  /** What was charged. */
+  channel: Channel
+  /** How many went out. */
+  committed: number
+  /** How many were charged. */
+  count: number
+  /** When what is left comes back by itself, in unix milliseconds. */
+  expiresAtMs: number
+  /** The reservation. */
+  id: string
+  /** When it was charged, in unix milliseconds. */
+  reservedAtMs: number
+  /** What became of it. */
+  state: ReservationState
+  /** The user who sends. */
+  user?: string
+}
+
+/** The answer to a reservation. */
+export interface ReservationDecision {
+  /** When what is left of it comes back by itself, in unix milliseconds. */
+  expiresAtMs?: number
+  /** How many are reserved. */
+  granted: number
+  /** Why nothing was granted. */
+  refusal?: Refusal
+  /** The reservation; absent where nothing was granted. */
+  reservation?: string
+}
+
+/**
+ * What became of a reservation.
+ *
+ * - `open`: It can be committed or released.
+ * - `committed`: Messages of it went out; the rest came back.
+ * - `released`: All of it came back.
+ * - `expired`: Its time was over, and all of it came back.
+ * - `void`: The account was suspended or closed, and all of it came back (R-ACC-4).
+ */
+export type ReservationState =
+  | 'open'
+  | 'committed'
+  | 'released'
+  | 'expired'
+  | 'void'
+
+/**
+ * What becomes of the reservations of an account that can send no more.
+ *
+ * - `void`: They come back, and a later commit is `reservation_void`.
+ * - `drain`: They stay, and can be committed until they expire.
+ */
+export type ReservationsOnHold =
+  | 'void'
+  | 'drain'
 
 /** A reference to a resource, as it is stored and shown. */
 export interface Resource {
@@ -2235,14 +2446,31 @@ export type Scope =
   | 'group'
   | 'any'
 
+/** The answers to many sends. */
+export interface SendDecisions {
+  /** One for each send, in their order. */
+  decisions: Array<Decision>
+}
+
 /** A send explained. */
 export interface SendExplanation {
-  /** Every limit that was looked at: the account's, then those of the accounts above. */
+  /** Every limit and cap that was looked at: the account's, then those of the accounts above, then the group's. */
   limits: Array<UsageWindow>
   /** Why not. */
   refusal?: Refusal
   /** Whether the messages would go out. */
   wouldGrant: boolean
+}
+
+/** When messages will have gone out. */
+export interface SendForecast {
+  /**
+   * When the last of them goes out, in unix milliseconds; absent where it never does, or in a future too far to be
+   * told.
+   */
+  doneAtMs?: number
+  /** Why nothing may go out at all, whatever the limits are. */
+  refusal?: string
 }
 
 /** What came back. */
@@ -2329,6 +2557,7 @@ export interface SharingCheck {
  * - `inherited`: From the account above, since this one has no package.
  * - `platform_default`: From the platform.
  * - `group`: Set on the group (R-GRP-5).
+ * - `cap`: A cap (R-QTA-14).
  */
 export type Source =
   | 'override'
@@ -2336,6 +2565,7 @@ export type Source =
   | 'inherited'
   | 'platform_default'
   | 'group'
+  | 'cap'
 
 /**
  * The effective status of an account: the worst along its ancestors, in this order.
@@ -2569,26 +2799,51 @@ export interface Usage {
   windows: Array<UsageWindow>
 }
 
+/** Windows that are over. */
+export interface UsageHistory {
+  /** Where to go on; absent on the last page. */
+  next?: string
+  /** The windows. */
+  windows: Array<UsedWindow>
+}
+
 /** A limit and its current window. */
 export interface UsageWindow {
-  /** The name of the limit, such as `email_per_day`. */
+  /** The name of the limit, such as `email_per_day`, or the id of the cap. */
   limit: string
+  /** How much of it is beyond the limit, where that is let through (R-QTA-7). */
+  overuse: number
   /** How much is left; absent where it is unlimited. */
   remaining?: number
-  /** When it ends and the count begins anew, in unix milliseconds. */
+  /** When the window ends, in unix milliseconds; of a rolling hour, the minute that is counted now. */
   resetsAtMs: number
-  /** Whose: the `account` that was asked for, an `ancestor`, or a `group`. */
+  /**
+   * Whose: the `account` that was asked for, an `ancestor`, a `group`, or for a cap also a `member`, `campaign`,
+   * `sending_domain` or `recipient_domain`.
+   */
   scope: string
   /** Where the value comes from. */
   source: Source
   /** When the window began, in unix milliseconds. */
   startsAtMs: number
-  /** The id of that account or group. */
+  /** The id of that account or group, member or campaign, or the domain. */
   subject: string
-  /** How much is used. */
+  /** How much is used; of a cap that spreads, how many of its burst wait for their turn. */
   used: number
   /** The value of the limit. */
   value: Limit
+  /** The window that it counts in. */
+  window: Window
+}
+
+/** A window that is over. */
+export interface UsedWindow {
+  /** When it ended, in unix milliseconds. */
+  endsAtMs: number
+  /** When it began, in unix milliseconds. */
+  startsAtMs: number
+  /** How much of the limit was used in it. */
+  used: number
 }
 
 /** A user. */
@@ -2756,6 +3011,27 @@ export interface VisibleOwners {
    */
   owners: Array<VisibleOwner>
 }
+
+/**
+ * A kind of window (R-QTA-4).
+ *
+ * - `rolling_hour`: The last sixty minutes, minute by minute.
+ * - `hour`: From one full hour to the next in the account's time zone.
+ * - `day`: From midnight to midnight in the account's time zone; 23 or 25 hours are a day.
+ * - `week`: From Monday to Monday in the account's time zone.
+ * - `month`: From the first to the first in the account's time zone.
+ * - `billing_month`: From billing day to billing day in the account's time zone (policy `billing_day`); the last day of
+ *   a shorter month.
+ * - `year`: From the first of January to the first of January in the account's time zone.
+ */
+export type Window =
+  | 'rolling_hour'
+  | 'hour'
+  | 'day'
+  | 'week'
+  | 'month'
+  | 'billing_month'
+  | 'year'
 
 /** What `access.check` is asked with. */
 export interface AccessCheckRequest {
@@ -3063,6 +3339,50 @@ export interface AssetsUnassignRequest {
   expectedRev?: Integer | undefined
   /** What it is. */
   kind: AssetKind
+}
+
+/** What `caps.list` is asked with. */
+export interface CapsListRequest {
+  /** The account. */
+  account: string
+}
+
+/** What `caps.remove` is asked with. */
+export interface CapsRemoveRequest {
+  /** The account. */
+  account: string
+  /** The cap. */
+  cap: string
+  /** The revision that the decision was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
+}
+
+/** What `caps.set` is asked with. */
+export interface CapsSetRequest {
+  /** The account. */
+  account: string
+  /** How many may go out at once where it spreads, at least 1; 1 when absent. */
+  burst?: Integer | undefined
+  /** E-mails when absent. */
+  channel?: Channel | undefined
+  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
+  /** How many more each day since it was made, for a warm-up. */
+  growsDailyBy?: Integer | undefined
+  /** The id of the cap, unique within the account. */
+  id: string
+  /** How many in a window; at least 1 where it spreads. */
+  limit: Integer
+  /** Only messages of this class; all when absent. */
+  messageClass?: MessageClass | undefined
+  /** What happens beyond it; refused when absent (R-QTA-7). */
+  over?: OverLimit | undefined
+  /** What it counts by. */
+  scope: CapScope
+  /** The one member, campaign or domain that it is for; each has a count of its own when absent. */
+  subject?: string | undefined
+  /** The window that it counts in. */
+  window: Window
 }
 
 /** What `clock.set` is asked with. */
@@ -3767,6 +4087,52 @@ export interface PoliciesUnsetRequest {
   names: ReadonlyArray<string>
 }
 
+/** What `reservations.commit` is asked with. */
+export interface ReservationsCommitRequest {
+  /** The account. */
+  account: string
+  /** How many go out, at most what was reserved. */
+  count: Integer
+  /** The reservation. */
+  reservation: string
+}
+
+/** What `reservations.create` is asked with. */
+export interface ReservationsCreateRequest {
+  /** The account that sends. */
+  account: string
+  /** By e-mail when absent. */
+  channel?: Channel | undefined
+  /** How many messages, at least 1. */
+  count: Integer
+  /** A name of the host's for this request: asked again within a day it gets the same answer, and charges nothing. */
+  key?: string | undefined
+  /** How long it lives, in milliseconds (1,000 to 31 days). */
+  lifeMs: Integer
+  /** What the messages are; caps for members, campaigns and domains look at it (R-QTA-14). */
+  message?: MessageInput | undefined
+  /** Reserves as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2). */
+  min?: Integer | undefined
+  /** The user who sends, who needs the permission to; absent when the host itself sends for the account. */
+  user?: string | undefined
+}
+
+/** What `reservations.get` is asked with. */
+export interface ReservationsGetRequest {
+  /** The account. */
+  account: string
+  /** The reservation. */
+  reservation: string
+}
+
+/** What `reservations.release` is asked with. */
+export interface ReservationsReleaseRequest {
+  /** The account. */
+  account: string
+  /** The reservation. */
+  reservation: string
+}
+
 /** What `resources.can` is asked with. */
 export interface ResourcesCanRequest {
   /** The account. */
@@ -3978,10 +4344,24 @@ export interface SendingAdmitRequest {
   channel?: Channel | undefined
   /** How many messages, at least 1. */
   count: Integer
+  /**
+   * A name of the host's for this request: asked again within a day it gets the same answer, and charges nothing
+   * (R-QTA-5).
+   * It costs a commit; without it a send is decided in memory.
+   */
+  key?: string | undefined
+  /** What the message is; caps for members, campaigns and domains look at it (R-QTA-14). */
+  message?: MessageInput | undefined
   /** Grants as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2). */
   min?: Integer | undefined
   /** The user who sends, who needs `campaigns.send`; absent when the host itself sends for the account. */
   user?: string | undefined
+}
+
+/** What `sending.admit_batch` is asked with. */
+export interface SendingAdmitBatchRequest {
+  /** The sends, 1 to 1,000. */
+  sends: ReadonlyArray<BatchedSendInput>
 }
 
 /** What `sending.explain` is asked with. */
@@ -3992,6 +4372,22 @@ export interface SendingExplainRequest {
   channel?: Channel | undefined
   /** How many messages, at least 1. */
   count: Integer
+  /** What the message is; caps for members, campaigns and domains look at it (R-QTA-14). */
+  message?: MessageInput | undefined
+  /** The user who would send; absent when the host itself would. */
+  user?: string | undefined
+}
+
+/** What `sending.forecast` is asked with. */
+export interface SendingForecastRequest {
+  /** The account that would send. */
+  account: string
+  /** By e-mail when absent. */
+  channel?: Channel | undefined
+  /** How many messages, at least 1. */
+  count: Integer
+  /** What the messages are. */
+  message?: MessageInput | undefined
   /** The user who would send; absent when the host itself would. */
   user?: string | undefined
 }
@@ -4006,6 +4402,8 @@ export interface SendingRefundRequest {
   count: Integer
   /** When they were granted, in unix milliseconds. */
   grantedAtMs: Integer
+  /** What the message was, as in `sending.admit`. */
+  message?: MessageInput | undefined
   /** The user who was to send, as in `sending.admit`; their group's cap gets back what it gave. */
   user?: string | undefined
 }
@@ -4134,6 +4532,22 @@ export interface SuppressionsRemoveRequest {
 export interface UsageGetRequest {
   /** The account. */
   account: string
+}
+
+/** What `usage.history` is asked with. */
+export interface UsageHistoryRequest {
+  /** The account. */
+  account: string
+  /** Go on after the page that answered this `next`. */
+  after?: string | undefined
+  /** The cap; absent for a limit. */
+  cap?: string | undefined
+  /** The limit; absent for a cap. */
+  limit?: LimitName | undefined
+  /** At most this many (1 to 500, 50 when absent). */
+  page?: Integer | undefined
+  /** Whose count of the cap, where it counts for each: a member, campaign or domain. */
+  subject?: string | undefined
 }
 
 /** What `users.change_email` is asked with. */
@@ -4421,6 +4835,21 @@ export interface AssetsOperations {
   unassign(request: AssetsUnassignRequest): Promise<AssetList>
 }
 
+/** The operations `caps.*`. */
+export interface CapsOperations {
+  /** Lists the caps of an account, at most 50 by id. */
+  list(request: CapsListRequest): Promise<CapList>
+  /** Removes a cap, and what it has counted. */
+  remove(request: CapsRemoveRequest): Promise<CapRemoved>
+  /**
+   * Makes a cap of an account, or gives one another value. It counts what the account and all below it send from now
+   * on.
+   *
+   * A user can change or remove what users of the account have set; what the platform has set, the platform changes.
+   */
+  set(request: CapsSetRequest): Promise<Cap>
+}
+
 /** The operations `clock.*`. */
 export interface ClockOperations {
   /** The time that decisions are made by. */
@@ -4684,6 +5113,26 @@ export interface PoliciesOperations {
   unset(request: PoliciesUnsetRequest): Promise<PolicyReport>
 }
 
+/** The operations `reservations.*`. */
+export interface ReservationsOperations {
+  /**
+   * Says how many of a reservation go out; the rest comes back, into the windows that it was charged to (R-QTA-5).
+   *
+   * Hosts commit before they hand over, and refund what failed. The same commit again gets the same answer.
+   */
+  commit(request: ReservationsCommitRequest): Promise<Reservation>
+  /**
+   * Charges messages that go out later. Until it is committed, released or expires, all of it counts as used.
+   *
+   * Answers like `sending.admit`: where it is refused, nothing is reserved.
+   */
+  create(request: ReservationsCreateRequest): Promise<ReservationDecision>
+  /** Reads a reservation, for a day after it ended. */
+  get(request: ReservationsGetRequest): Promise<Reservation>
+  /** Gives all of a reservation back (R-QTA-5). */
+  release(request: ReservationsReleaseRequest): Promise<Reservation>
+}
+
 /** The operations `resources.*`. */
 export interface ResourcesOperations {
   /** Whether a user may do something with a resource, and by what (R-RES-2). */
@@ -4755,8 +5204,18 @@ export interface SendingOperations {
    * The prepared and by-id calls of each language answer the same.
    */
   admit(request: SendingAdmitRequest): Promise<Decision>
+  /**
+   * Decides many sends in one call, one after the other, each by itself: what one is refused does not touch the others.
+   */
+  admitBatch(request: SendingAdmitBatchRequest): Promise<SendDecisions>
   /** Answers as `sending.admit` would, lists every limit that it looks at, and charges nothing (R-QTA-3). */
   explain(request: SendingExplainRequest): Promise<SendExplanation>
+  /**
+   * When so many messages will have gone out, if they go as soon as every limit lets them and nothing else goes out
+   * meanwhile
+   * (R-QTA-12). Charges nothing.
+   */
+  forecast(request: SendingForecastRequest): Promise<SendForecast>
   /**
    * Gives back what was granted and failed before it was handed over, into the windows of its own time that still count
    * (R-QTA-6).
@@ -4851,6 +5310,13 @@ export interface UsageOperations {
    * After a crash what was drawn ahead counts as used: never less than what was granted.
    */
   get(request: UsageGetRequest): Promise<Usage>
+  /**
+   * The windows of a limit or a cap that are over and that something went out in, the oldest first. A rolling hour has
+   * none.
+   *
+   * A window appears with the first send of a later one. After a crash what was drawn ahead counts as used.
+   */
+  history(request: UsageHistoryRequest): Promise<UsageHistory>
 }
 
 /** The operations `users.*`. */
@@ -4945,6 +5411,8 @@ export interface Operations {
   readonly accounts: AccountsOperations
   /** The operations `assets.*`. */
   readonly assets: AssetsOperations
+  /** The operations `caps.*`. */
+  readonly caps: CapsOperations
   /** The operations `clock.*`. */
   readonly clock: ClockOperations
   /** The operations `groups.*`. */
@@ -4967,6 +5435,8 @@ export interface Operations {
   readonly permissions: PermissionsOperations
   /** The operations `policies.*`. */
   readonly policies: PoliciesOperations
+  /** The operations `reservations.*`. */
+  readonly reservations: ReservationsOperations
   /** The operations `resources.*`. */
   readonly resources: ResourcesOperations
   /** The operations `roles.*`. */

@@ -970,7 +970,7 @@ fn wanted_of<'a>(cell: &'a AccountCell, view: &'a View, channel: Channel) -> imp
 /// The counter of a cap, where it counts this send.
 fn wanted_of_cap(view: &View, cap: &Cap, sending: &Sending<'_>) -> Option<Wanted> {
     let message = sending.message;
-    let class = message.class.unwrap_or(MessageClass::Marketing);
+    let class = message.message_class.unwrap_or(MessageClass::Marketing);
     if cap.channel != sending.channel || cap.message_class.is_some_and(|only| only != class) {
         return None;
     }

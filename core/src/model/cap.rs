@@ -107,5 +107,5 @@ pub struct MessageInput {
     pub recipient_domain: Option<Name>,
     /// Marketing when absent (R-QTA-14).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub class: Option<MessageClass>,
+    pub message_class: Option<MessageClass>,
 }

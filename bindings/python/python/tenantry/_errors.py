@@ -66,6 +66,9 @@ ErrorCode = Union[
     Literal["csv_invalid"],
     Literal["quota_exceeded"],
     Literal["exceeds_limit"],
+    Literal["idempotency_mismatch"],
+    Literal["reservation_over"],
+    Literal["reservation_void"],
     Literal["invitation_expired"],
     Literal["invitation_deleted"],
     Literal["invitation_superseded"],
@@ -163,6 +166,7 @@ class Conflict(TenantryError):
     - `owner_transfer_required`: An account always has an owner; make another user the owner first.
     - `owner_not_exclusive`: The owner of an account cannot be a member of another.
     - `already_there`: The user is in this account already.
+    - `idempotency_mismatch`: The key was used with another request; use a new key for each request.
     - `user_exists`: The address belongs to a user of the account or of the team; edit the user instead.
     - `user_in_other_account`: The address belongs to another account of the team; only the parent can give access.
     - `already_invited`: The address has an open invitation; edit it, resend it, or delete it first.
@@ -227,6 +231,8 @@ class WrongState(TenantryError):
     - `user_disabled`: The user is disabled.
     - `member_disabled`: The membership is disabled.
     - `link_expired`: The link can no longer be used; ask for a new one.
+    - `reservation_over`: The reservation was committed or released, or has expired.
+    - `reservation_void`: The account was suspended or closed, and the reservation came back.
     - `invitation_expired`: The invitation has expired; ask for a new one.
     - `invitation_deleted`: The invitation was deleted.
     - `invitation_superseded`: A newer invitation, or a newer link, took its place.

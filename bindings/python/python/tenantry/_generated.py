@@ -26,7 +26,12 @@ from .model import (
     AssetList,
     AssetsInput,
     AvatarInput,
+    BatchedSendInput,
     BounceRateInput,
+    Cap,
+    CapList,
+    CapRemoved,
+    CapScope,
     Channel,
     ChildCreated,
     Children,
@@ -66,11 +71,13 @@ from .model import (
     MemberStatus,
     MembersGranted,
     MessageClass,
+    MessageInput,
     NotificationsInput,
     Operator,
     OperatorList,
     OperatorRemoved,
     OutboxPage,
+    OverLimit,
     OwnerInput,
     OwnerTransferred,
     Package,
@@ -87,6 +94,8 @@ from .model import (
     PriceInput,
     ProfileField,
     ReceivedList,
+    Reservation,
+    ReservationDecision,
     Resource,
     ResourceDecision,
     ResourceList,
@@ -95,7 +104,9 @@ from .model import (
     Role,
     RoleDeleted,
     RoleList,
+    SendDecisions,
     SendExplanation,
+    SendForecast,
     SendRefund,
     ShareEnded,
     ShareableList,
@@ -119,6 +130,7 @@ from .model import (
     TeamList,
     UnsharedKinds,
     Usage,
+    UsageHistory,
     User,
     UserCsv,
     UserData,
@@ -127,9 +139,10 @@ from .model import (
     UserList,
     UserOrder,
     VisibleOwners,
+    Window,
 )
 
-CATALOGUE_HASH = "ec671469cbbc2d130cb384e27e35b5a4"
+CATALOGUE_HASH = "fd81b2e8795a15f52de539dc656f7a1e"
 
 
 class AccessOperations(Namespace):
@@ -590,6 +603,73 @@ class AssetsOperations(Namespace):
             "assets.unassign",
             {"account": account, "asset": asset, "kind": kind},
             {"expected_rev": expected_rev},
+        ))
+
+
+class CapsOperations(Namespace):
+    """The operations `caps.*`."""
+
+    __slots__ = ()
+
+    def list(self, *, account: str) -> CapList:
+        """Lists the caps of an account, at most 50 by id.
+
+        - `account`: The account.
+        """
+        return CapList._from(self._call("caps.list", {"account": account}))
+
+    def remove(self, *, account: str, cap: str, expected_rev: int | None = None) -> CapRemoved:
+        """Removes a cap, and what it has counted.
+
+        - `account`: The account.
+        - `cap`: The cap.
+        - `expected_rev`: The revision that the decision was made from; a stale one is `rev_conflict`.
+        """
+        return CapRemoved._from(self._call(
+            "caps.remove",
+            {"account": account, "cap": cap},
+            {"expected_rev": expected_rev},
+        ))
+
+    def set(
+        self,
+        *,
+        account: str,
+        id: str,
+        limit: int,
+        scope: CapScope,
+        window: Window,
+        burst: int | None = None,
+        channel: Channel | None = None,
+        expected_rev: int | None = None,
+        grows_daily_by: int | None = None,
+        message_class: MessageClass | None = None,
+        over: OverLimit | None = None,
+        subject: str | None = None,
+    ) -> Cap:
+        """Makes a cap of an account, or gives one another value. It counts what the account and all below it send from
+        now on.
+
+        A user can change or remove what users of the account have set; what the platform has set, the platform
+        changes.
+
+        - `account`: The account.
+        - `id`: The id of the cap, unique within the account.
+        - `limit`: How many in a window; at least 1 where it spreads.
+        - `scope`: What it counts by.
+        - `window`: The window that it counts in.
+        - `burst`: How many may go out at once where it spreads, at least 1; 1 when absent.
+        - `channel`: E-mails when absent.
+        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        - `grows_daily_by`: How many more each day since it was made, for a warm-up.
+        - `message_class`: Only messages of this class; all when absent.
+        - `over`: What happens beyond it; refused when absent (R-QTA-7).
+        - `subject`: The one member, campaign or domain that it is for; each has a count of its own when absent.
+        """
+        return Cap._from(self._call(
+            "caps.set",
+            {"account": account, "id": id, "limit": limit, "scope": scope, "window": window},
+            {"burst": burst, "channel": channel, "expected_rev": expected_rev, "grows_daily_by": grows_daily_by, "message_class": message_class, "over": over, "subject": subject},
         ))
 
 
@@ -1601,6 +1681,75 @@ class PoliciesOperations(Namespace):
         return PolicyReport._from(self._call("policies.unset", {"names": names}, {"account": account}))
 
 
+class ReservationsOperations(Namespace):
+    """The operations `reservations.*`."""
+
+    __slots__ = ()
+
+    def commit(self, *, account: str, count: int, reservation: str) -> Reservation:
+        """Says how many of a reservation go out; the rest comes back, into the windows that it was charged to
+        (R-QTA-5).
+
+        Hosts commit before they hand over, and refund what failed. The same commit again gets the same answer.
+
+        - `account`: The account.
+        - `count`: How many go out, at most what was reserved.
+        - `reservation`: The reservation.
+        """
+        return Reservation._from(self._call(
+            "reservations.commit",
+            {"account": account, "count": count, "reservation": reservation},
+        ))
+
+    def create(
+        self,
+        *,
+        account: str,
+        count: int,
+        life_ms: int,
+        channel: Channel | None = None,
+        key: str | None = None,
+        message: MessageInput | None = None,
+        min: int | None = None,
+        user: str | None = None,
+    ) -> ReservationDecision:
+        """Charges messages that go out later. Until it is committed, released or expires, all of it counts as used.
+
+        Answers like `sending.admit`: where it is refused, nothing is reserved.
+
+        - `account`: The account that sends.
+        - `count`: How many messages, at least 1.
+        - `life_ms`: How long it lives, in milliseconds (1,000 to 31 days).
+        - `channel`: By e-mail when absent.
+        - `key`: A name of the host's for this request: asked again within a day it gets the same answer, and charges
+          nothing.
+        - `message`: What the messages are; caps for members, campaigns and domains look at it (R-QTA-14).
+        - `min`: Reserves as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2).
+        - `user`: The user who sends, who needs the permission to; absent when the host itself sends for the account.
+        """
+        return ReservationDecision._from(self._call(
+            "reservations.create",
+            {"account": account, "count": count, "life_ms": life_ms},
+            {"channel": channel, "key": key, "message": message, "min": min, "user": user},
+        ))
+
+    def get(self, *, account: str, reservation: str) -> Reservation:
+        """Reads a reservation, for a day after it ended.
+
+        - `account`: The account.
+        - `reservation`: The reservation.
+        """
+        return Reservation._from(self._call("reservations.get", {"account": account, "reservation": reservation}))
+
+    def release(self, *, account: str, reservation: str) -> Reservation:
+        """Gives all of a reservation back (R-QTA-5).
+
+        - `account`: The account.
+        - `reservation`: The reservation.
+        """
+        return Reservation._from(self._call("reservations.release", {"account": account, "reservation": reservation}))
+
+
 class ResourcesOperations(Namespace):
     """The operations `resources.*`."""
 
@@ -1887,6 +2036,8 @@ class SendingOperations(Namespace):
         account: str,
         count: int,
         channel: Channel | None = None,
+        key: str | None = None,
+        message: MessageInput | None = None,
         min: int | None = None,
         user: str | None = None,
     ) -> Decision:
@@ -1897,14 +2048,25 @@ class SendingOperations(Namespace):
         - `account`: The account that sends.
         - `count`: How many messages, at least 1.
         - `channel`: By e-mail when absent.
+        - `key`: A name of the host's for this request: asked again within a day it gets the same answer, and charges
+          nothing (R-QTA-5). It costs a commit; without it a send is decided in memory.
+        - `message`: What the message is; caps for members, campaigns and domains look at it (R-QTA-14).
         - `min`: Grants as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2).
         - `user`: The user who sends, who needs `campaigns.send`; absent when the host itself sends for the account.
         """
         return Decision._from(self._call(
             "sending.admit",
             {"account": account, "count": count},
-            {"channel": channel, "min": min, "user": user},
+            {"channel": channel, "key": key, "message": message, "min": min, "user": user},
         ))
+
+    def admit_batch(self, *, sends: List[BatchedSendInput] | tuple[BatchedSendInput, ...]) -> SendDecisions:
+        """Decides many sends in one call, one after the other, each by itself: what one is refused does not touch the
+        others.
+
+        - `sends`: The sends, 1 to 1,000.
+        """
+        return SendDecisions._from(self._call("sending.admit_batch", {"sends": sends}))
 
     def explain(
         self,
@@ -1912,6 +2074,7 @@ class SendingOperations(Namespace):
         account: str,
         count: int,
         channel: Channel | None = None,
+        message: MessageInput | None = None,
         user: str | None = None,
     ) -> SendExplanation:
         """Answers as `sending.admit` would, lists every limit that it looks at, and charges nothing (R-QTA-3).
@@ -1919,12 +2082,37 @@ class SendingOperations(Namespace):
         - `account`: The account that would send.
         - `count`: How many messages, at least 1.
         - `channel`: By e-mail when absent.
+        - `message`: What the message is; caps for members, campaigns and domains look at it (R-QTA-14).
         - `user`: The user who would send; absent when the host itself would.
         """
         return SendExplanation._from(self._call(
             "sending.explain",
             {"account": account, "count": count},
-            {"channel": channel, "user": user},
+            {"channel": channel, "message": message, "user": user},
+        ))
+
+    def forecast(
+        self,
+        *,
+        account: str,
+        count: int,
+        channel: Channel | None = None,
+        message: MessageInput | None = None,
+        user: str | None = None,
+    ) -> SendForecast:
+        """When so many messages will have gone out, if they go as soon as every limit lets them and nothing else goes
+        out meanwhile (R-QTA-12). Charges nothing.
+
+        - `account`: The account that would send.
+        - `count`: How many messages, at least 1.
+        - `channel`: By e-mail when absent.
+        - `message`: What the messages are.
+        - `user`: The user who would send; absent when the host itself would.
+        """
+        return SendForecast._from(self._call(
+            "sending.forecast",
+            {"account": account, "count": count},
+            {"channel": channel, "message": message, "user": user},
         ))
 
     def refund(
@@ -1934,6 +2122,7 @@ class SendingOperations(Namespace):
         count: int,
         granted_at_ms: int,
         channel: Channel | None = None,
+        message: MessageInput | None = None,
         user: str | None = None,
     ) -> SendRefund:
         """Gives back what was granted and failed before it was handed over, into the windows of its own time that still
@@ -1945,12 +2134,13 @@ class SendingOperations(Namespace):
         - `count`: How many messages failed, at least 1.
         - `granted_at_ms`: When they were granted, in unix milliseconds.
         - `channel`: By e-mail when absent.
+        - `message`: What the message was, as in `sending.admit`.
         - `user`: The user who was to send, as in `sending.admit`; their group's cap gets back what it gave.
         """
         return SendRefund._from(self._call(
             "sending.refund",
             {"account": account, "count": count, "granted_at_ms": granted_at_ms},
-            {"channel": channel, "user": user},
+            {"channel": channel, "message": message, "user": user},
         ))
 
 
@@ -2185,6 +2375,34 @@ class UsageOperations(Namespace):
         - `account`: The account.
         """
         return Usage._from(self._call("usage.get", {"account": account}))
+
+    def history(
+        self,
+        *,
+        account: str,
+        after: str | None = None,
+        cap: str | None = None,
+        limit: LimitName | None = None,
+        page: int | None = None,
+        subject: str | None = None,
+    ) -> UsageHistory:
+        """The windows of a limit or a cap that are over and that something went out in, the oldest first. A rolling
+        hour has none.
+
+        A window appears with the first send of a later one. After a crash what was drawn ahead counts as used.
+
+        - `account`: The account.
+        - `after`: Go on after the page that answered this `next`.
+        - `cap`: The cap; absent for a limit.
+        - `limit`: The limit; absent for a cap.
+        - `page`: At most this many (1 to 500, 50 when absent).
+        - `subject`: Whose count of the cap, where it counts for each: a member, campaign or domain.
+        """
+        return UsageHistory._from(self._call(
+            "usage.history",
+            {"account": account},
+            {"after": after, "cap": cap, "limit": limit, "page": page, "subject": subject},
+        ))
 
 
 class UsersOperations(Namespace):
@@ -2477,6 +2695,11 @@ class Operations(Caller):
         return AssetsOperations(self)
 
     @property
+    def caps(self) -> CapsOperations:
+        """The operations `caps.*`."""
+        return CapsOperations(self)
+
+    @property
     def clock(self) -> ClockOperations:
         """The operations `clock.*`."""
         return ClockOperations(self)
@@ -2530,6 +2753,11 @@ class Operations(Caller):
     def policies(self) -> PoliciesOperations:
         """The operations `policies.*`."""
         return PoliciesOperations(self)
+
+    @property
+    def reservations(self) -> ReservationsOperations:
+        """The operations `reservations.*`."""
+        return ReservationsOperations(self)
 
     @property
     def resources(self) -> ResourcesOperations:

@@ -94,6 +94,22 @@ CapPeriod = Union[Literal["month"], Literal["year"]]
 - `year`: A year of the account's time zone.
 """
 
+CapScope = Union[
+    Literal["account"],
+    Literal["member"],
+    Literal["campaign"],
+    Literal["sending_domain"],
+    Literal["recipient_domain"],
+]
+"""What a cap counts by.
+
+- `account`: Everything together.
+- `member`: Each member who sends.
+- `campaign`: Each campaign, by the host's name of it.
+- `sending_domain`: Each domain that is sent from.
+- `recipient_domain`: Each domain that is sent to.
+"""
+
 Channel = Union[Literal["email"], Literal["sms"]]
 """How a message goes out; e-mails and text messages are counted apart.
 
@@ -290,6 +306,7 @@ OutboxKind = Union[
     Literal["email_change"],
     Literal["email_change_notice"],
     Literal["password_reset"],
+    Literal["limit_alert"],
 ]
 """What the host is to do.
 
@@ -298,6 +315,17 @@ OutboxKind = Union[
 - `email_change`: Send the link that confirms a new e-mail address.
 - `email_change_notice`: Tell the old address that another was asked for.
 - `password_reset`: Send the link that sets a new password.
+- `limit_alert`: Tell the account that a threshold of a limit is reached.
+"""
+
+OverLimit = Union[Literal["reject"], Literal["hold"], Literal["spread"], Literal["soft"], Literal["shadow"]]
+"""What happens to a send beyond a limit, the strictest first (R-QTA-7).
+
+- `reject`: It is refused.
+- `hold`: It is refused, and the host keeps it until `retry_at_ms`.
+- `spread`: Sends are spread evenly over the window: one every so often, at most `burst` at once.
+- `soft`: It goes out, counts as overuse, and the host is told.
+- `shadow`: It goes out, and counts as overuse: to see what a new limit would do (R-QTA-15).
 """
 
 PackageChange = Union[Literal["now"], Literal["next_month"]]
@@ -363,6 +391,29 @@ Resend = Union[Literal["rotate"], Literal["reuse"], Literal["forbid"]]
 - `forbid`: Nothing is resent: delete the invitation and invite again.
 """
 
+ReservationState = Union[
+    Literal["open"],
+    Literal["committed"],
+    Literal["released"],
+    Literal["expired"],
+    Literal["void"],
+]
+"""What became of a reservation.
+
+- `open`: It can be committed or released.
+- `committed`: Messages of it went out; the rest came back.
+- `released`: All of it came back.
+- `expired`: Its time was over, and all of it came back.
+- `void`: The account was suspended or closed, and all of it came back (R-ACC-4).
+"""
+
+ReservationsOnHold = Union[Literal["void"], Literal["drain"]]
+"""What becomes of the reservations of an account that can send no more.
+
+- `void`: They come back, and a later commit is `reservation_void`.
+- `drain`: They stay, and can be committed until they expire.
+"""
+
 ResourceReason = Union[Literal["owner"], Literal["group"], Literal["any"], Literal["shared_from_above"]]
 """What somebody sees a resource by, the narrowest that does (R-GRP-3).
 
@@ -420,6 +471,7 @@ Source = Union[
     Literal["inherited"],
     Literal["platform_default"],
     Literal["group"],
+    Literal["cap"],
 ]
 """Where the value of a limit comes from.
 
@@ -428,6 +480,7 @@ Source = Union[
 - `inherited`: From the account above, since this one has no package.
 - `platform_default`: From the platform.
 - `group`: Set on the group (R-GRP-5).
+- `cap`: A cap (R-QTA-14).
 """
 
 Status = Union[Literal["active"], Literal["pending"], Literal["suspended"], Literal["closed"]]
@@ -444,6 +497,27 @@ UserOrder = Union[Literal["email"], Literal["name"]]
 
 - `email`: The e-mail address.
 - `name`: The last name, then the first.
+"""
+
+Window = Union[
+    Literal["rolling_hour"],
+    Literal["hour"],
+    Literal["day"],
+    Literal["week"],
+    Literal["month"],
+    Literal["billing_month"],
+    Literal["year"],
+]
+"""A kind of window (R-QTA-4).
+
+- `rolling_hour`: The last sixty minutes, minute by minute.
+- `hour`: From one full hour to the next in the account's time zone.
+- `day`: From midnight to midnight in the account's time zone; 23 or 25 hours are a day.
+- `week`: From Monday to Monday in the account's time zone.
+- `month`: From the first to the first in the account's time zone.
+- `billing_month`: From billing day to billing day in the account's time zone (policy `billing_day`); the last day of
+  a shorter month.
+- `year`: From the first of January to the first of January in the account's time zone.
 """
 
 
@@ -481,6 +555,26 @@ class AvatarInput(TypedDict, total=False):
     """The media type of the bytes, such as `image/png`."""
     url: str
     """An `https` address."""
+
+
+class _BatchedSendInputRequired(TypedDict):
+    account: str
+    """The account that sends."""
+    count: int
+    """How many messages, at least 1."""
+
+
+class BatchedSendInput(_BatchedSendInputRequired, total=False):
+    """One send of many."""
+
+    channel: Channel
+    """By e-mail when absent."""
+    message: MessageInput
+    """What the messages are."""
+    min: int
+    """Grants as many as fit, and nothing where fewer than these do; all or none when absent."""
+    user: str
+    """The user who sends; absent when the host itself sends for the account."""
 
 
 class BounceRateInput(TypedDict):
@@ -558,6 +652,19 @@ class LimitsInput(TypedDict, total=False):
     """Triggers."""
 
 
+class MessageInput(TypedDict, total=False):
+    """What a message is, where a host says so: caps and bounce stops look at it."""
+
+    campaign: str
+    """The campaign, by the host's name of it."""
+    message_class: MessageClass
+    """Marketing when absent (R-QTA-14)."""
+    recipient_domain: str
+    """The domain of its recipients."""
+    sending_domain: str
+    """The domain that it is sent from; where the account has sending domains assigned, one of them."""
+
+
 class NotificationsInput(TypedDict, total=False):
     """How a user is told about new messages (R-USR-2)."""
 
@@ -585,6 +692,8 @@ class OwnerInput(TypedDict, total=False):
 class PoliciesInput(TypedDict, total=False):
     """Policies that are set; an absent one is taken from the account above, the platform, its preset, the default."""
 
+    alert_at_percent: List[int] | tuple[int, ...]
+    """The thresholds of a limit at which the host is told, in percent, each once in a window (R-QTA-8)."""
     billing_day: int
     """The day of the month on which an account's month begins where it is billed, 1 to 31."""
     billing_hold_owner_enters: bool
@@ -621,6 +730,8 @@ class PoliciesInput(TypedDict, total=False):
     """Who edits phone, sending country, language, time zone and notifications."""
     resend: Resend
     """What resending an invitation does to the link that went out before (R-INV-5)."""
+    reservations_on_hold: ReservationsOnHold
+    """What becomes of open reservations when an account is suspended or closed (R-ACC-4)."""
     role_scope: RoleScope
     """What a role is held by: a membership, a user in the whole team, or the package (R-INV-8)."""
     seats: Limit
@@ -1178,13 +1289,15 @@ class BindingLimit:
     """The limit that refused a send."""
 
     name: str
-    """Its name, such as `email_per_day`."""
+    """Its name, such as `email_per_day`, or the id of the cap."""
     scope: str
-    """Whose it is: the `account` that sends, an `ancestor`, or the `group` of the member who sends."""
+    """Whose it is: the `account` that sends, an `ancestor`, the `group` of the member who sends, or for a cap also a
+    `member`, `campaign`, `sending_domain` or `recipient_domain`.
+    """
     source: str
-    """Where the value comes from: `override`, `package`, `inherited`, `platform_default` or `group`."""
+    """Where the value comes from: `override`, `package`, `inherited`, `platform_default`, `group` or `cap`."""
     subject: str
-    """The id of that account or group."""
+    """The id of that account or group, member or campaign, or the domain."""
     used: int
     """How much of it is used."""
     value: int
@@ -1216,6 +1329,90 @@ class BounceRate:
         return cls(
             per_mille=value["per_mille"],
             sample=value["sample"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cap:
+    """A cap of an account."""
+
+    account: str
+    """The account."""
+    burst: int
+    """How many may go out at once where it spreads."""
+    by_platform: bool
+    """Whether the platform has set it."""
+    channel: Channel
+    """What it counts."""
+    created_at_ms: int
+    """When it was made, in unix milliseconds."""
+    grows_daily_by: int | None = None
+    """How many more each day since then."""
+    id: str
+    """The cap."""
+    limit: int
+    """How many in a window, on the day on which it was made."""
+    message_class: MessageClass | None = None
+    """Only messages of this class."""
+    over: OverLimit
+    """What happens beyond it."""
+    rev: int
+    """Goes up with every change."""
+    scope: CapScope
+    """What it counts by."""
+    subject: str | None = None
+    """The one member, campaign or domain that it is for."""
+    updated_at_ms: int
+    """When it was last changed, in unix milliseconds."""
+    window: Window
+    """The window that it counts in."""
+
+    @classmethod
+    def _from(cls, value: Any) -> Cap:
+        return cls(
+            account=value["account"],
+            burst=value["burst"],
+            by_platform=value["by_platform"],
+            channel=value["channel"],
+            created_at_ms=value["created_at_ms"],
+            grows_daily_by=value.get("grows_daily_by"),
+            id=value["id"],
+            limit=value["limit"],
+            message_class=value.get("message_class"),
+            over=value["over"],
+            rev=value["rev"],
+            scope=value["scope"],
+            subject=value.get("subject"),
+            updated_at_ms=value["updated_at_ms"],
+            window=value["window"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapList:
+    """The caps of an account."""
+
+    caps: tuple[Cap, ...]
+    """The caps, by id."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CapList:
+        return cls(
+            caps=tuple(Cap._from(item) for item in value["caps"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapRemoved:
+    """A cap that is gone."""
+
+    id: str
+    """The cap."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CapRemoved:
+        return cls(
+            id=value["id"],
         )
 
 
@@ -1273,7 +1470,7 @@ class Decision:
     """The answer to a send (R-QTA-3)."""
 
     granted: int
-    """How many may go out: all that were asked for, or none."""
+    """How many may go out: all that were asked for, or, where a `min` was named, at least so many, or none."""
     refusal: Refusal | None = None
     """Why nothing was granted."""
     remaining: int | None = None
@@ -1343,6 +1540,8 @@ class EditLease:
 class EffectivePolicies:
     """The value that counts for each policy."""
 
+    alert_at_percent: tuple[int, ...]
+    """The thresholds of a limit at which the host is told, in percent, each once in a window (R-QTA-8)."""
     billing_day: int
     """The day of the month on which an account's month begins where it is billed, 1 to 31."""
     billing_hold_owner_enters: bool
@@ -1379,6 +1578,8 @@ class EffectivePolicies:
     """Who edits phone, sending country, language, time zone and notifications."""
     resend: Resend
     """What resending an invitation does to the link that went out before (R-INV-5)."""
+    reservations_on_hold: ReservationsOnHold
+    """What becomes of open reservations when an account is suspended or closed (R-ACC-4)."""
     role_scope: RoleScope
     """What a role is held by: a membership, a user in the whole team, or the package (R-INV-8)."""
     seats: Limit
@@ -1393,6 +1594,7 @@ class EffectivePolicies:
     @classmethod
     def _from(cls, value: Any) -> EffectivePolicies:
         return cls(
+            alert_at_percent=tuple(value["alert_at_percent"]),
             billing_day=value["billing_day"],
             billing_hold_owner_enters=value["billing_hold_owner_enters"],
             child_owner=value["child_owner"],
@@ -1411,6 +1613,7 @@ class EffectivePolicies:
             pending_until=tuple(value["pending_until"]),
             profile_edited_by=tuple(value["profile_edited_by"]),
             resend=value["resend"],
+            reservations_on_hold=value["reservations_on_hold"],
             role_scope=value["role_scope"],
             seats=value["seats"],
             skip_verification=value["skip_verification"],
@@ -1901,6 +2104,35 @@ class LeaseState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitAlert:
+    """How much of a limit is used (R-QTA-8)."""
+
+    limit: str
+    """The name of the limit, or the id of the cap."""
+    percent: int
+    """The threshold that was reached, in percent."""
+    resets_at_ms: int
+    """When the window ends, in unix milliseconds; of a rolling hour, the minute that is counted now."""
+    subject: str
+    """The account, group, member, campaign or domain whose it is."""
+    used: int
+    """How much of it is used."""
+    value: int
+    """The value of the limit."""
+
+    @classmethod
+    def _from(cls, value: Any) -> LimitAlert:
+        return cls(
+            limit=value["limit"],
+            percent=value["percent"],
+            resets_at_ms=value["resets_at_ms"],
+            subject=value["subject"],
+            used=value["used"],
+            value=value["value"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitCandidate:
     """A value that a limit could have."""
 
@@ -2359,6 +2591,8 @@ class OutboxItem:
     """The account that it is about."""
     accounts: tuple[OutboxAccount, ...]
     """The accounts that are offered, those that were deleted since left out."""
+    alert: LimitAlert | None = None
+    """The limit that it is about (R-QTA-8)."""
     at_ms: int
     """When its cause happened, in unix milliseconds."""
     invitation: str | None = None
@@ -2381,6 +2615,7 @@ class OutboxItem:
         return cls(
             account=value.get("account"),
             accounts=tuple(OutboxAccount._from(item) for item in value["accounts"]),
+            alert=LimitAlert._from(value["alert"]) if "alert" in value else None,
             at_ms=value["at_ms"],
             invitation=value.get("invitation"),
             kind=value["kind"],
@@ -2631,6 +2866,8 @@ class PermissionList:
 class Policies:
     """Policies that are set; an absent one is taken from the account above, the platform, its preset, the default."""
 
+    alert_at_percent: tuple[int, ...] | None = None
+    """The thresholds of a limit at which the host is told, in percent, each once in a window (R-QTA-8)."""
     billing_day: int | None = None
     """The day of the month on which an account's month begins where it is billed, 1 to 31."""
     billing_hold_owner_enters: bool | None = None
@@ -2667,6 +2904,8 @@ class Policies:
     """Who edits phone, sending country, language, time zone and notifications."""
     resend: Resend | None = None
     """What resending an invitation does to the link that went out before (R-INV-5)."""
+    reservations_on_hold: ReservationsOnHold | None = None
+    """What becomes of open reservations when an account is suspended or closed (R-ACC-4)."""
     role_scope: RoleScope | None = None
     """What a role is held by: a membership, a user in the whole team, or the package (R-INV-8)."""
     seats: Limit | None = None
@@ -2681,6 +2920,7 @@ class Policies:
     @classmethod
     def _from(cls, value: Any) -> Policies:
         return cls(
+            alert_at_percent=tuple(value["alert_at_percent"]) if "alert_at_percent" in value else None,
             billing_day=value.get("billing_day"),
             billing_hold_owner_enters=value.get("billing_hold_owner_enters"),
             child_owner=value.get("child_owner"),
@@ -2699,6 +2939,7 @@ class Policies:
             pending_until=tuple(value["pending_until"]) if "pending_until" in value else None,
             profile_edited_by=tuple(value["profile_edited_by"]) if "profile_edited_by" in value else None,
             resend=value.get("resend"),
+            reservations_on_hold=value.get("reservations_on_hold"),
             role_scope=value.get("role_scope"),
             seats=value.get("seats"),
             skip_verification=value.get("skip_verification"),
@@ -2899,6 +3140,10 @@ class Refusal:
     """The error code, such as `quota_exceeded`."""
     limit: BindingLimit | None = None
     """The limit that binds, where one does."""
+    over: OverLimit | None = None
+    """What is to become of the messages, where it is not just a refusal: the strictest of the limits that bind
+    (R-QTA-7).
+    """
     retry_at_ms: int | None = None
     """The first instant at which, with no event but the clock, the same send is let through; absent for never."""
 
@@ -2907,7 +3152,69 @@ class Refusal:
         return cls(
             code=value["code"],
             limit=BindingLimit._from(value["limit"]) if "limit" in value else None,
+            over=value.get("over"),
             retry_at_ms=value.get("retry_at_ms"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """A reservation."""
+
+    account: str
+    """The account."""
+    channel: Channel
+    """What was charged."""
+    committed: int
+    """How many went out."""
+    count: int
+    """How many were charged."""
+    expires_at_ms: int
+    """When what is left comes back by itself, in unix milliseconds."""
+    id: str
+    """The reservation."""
+    reserved_at_ms: int
+    """When it was charged, in unix milliseconds."""
+    state: ReservationState
+    """What became of it."""
+    user: str | None = None
+    """The user who sends."""
+
+    @classmethod
+    def _from(cls, value: Any) -> Reservation:
+        return cls(
+            account=value["account"],
+            channel=value["channel"],
+            committed=value["committed"],
+            count=value["count"],
+            expires_at_ms=value["expires_at_ms"],
+            id=value["id"],
+            reserved_at_ms=value["reserved_at_ms"],
+            state=value["state"],
+            user=value.get("user"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationDecision:
+    """The answer to a reservation."""
+
+    expires_at_ms: int | None = None
+    """When what is left of it comes back by itself, in unix milliseconds."""
+    granted: int
+    """How many are reserved."""
+    refusal: Refusal | None = None
+    """Why nothing was granted."""
+    reservation: str | None = None
+    """The reservation; absent where nothing was granted."""
+
+    @classmethod
+    def _from(cls, value: Any) -> ReservationDecision:
+        return cls(
+            expires_at_ms=value.get("expires_at_ms"),
+            granted=value["granted"],
+            refusal=Refusal._from(value["refusal"]) if "refusal" in value else None,
+            reservation=value.get("reservation"),
         )
 
 
@@ -3093,11 +3400,25 @@ class RoleList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SendDecisions:
+    """The answers to many sends."""
+
+    decisions: tuple[Decision, ...]
+    """One for each send, in their order."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SendDecisions:
+        return cls(
+            decisions=tuple(Decision._from(item) for item in value["decisions"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SendExplanation:
     """A send explained."""
 
     limits: tuple[UsageWindow, ...]
-    """Every limit that was looked at: the account's, then those of the accounts above."""
+    """Every limit and cap that was looked at: the account's, then those of the accounts above, then the group's."""
     refusal: Refusal | None = None
     """Why not."""
     would_grant: bool
@@ -3109,6 +3430,25 @@ class SendExplanation:
             limits=tuple(UsageWindow._from(item) for item in value["limits"]),
             refusal=Refusal._from(value["refusal"]) if "refusal" in value else None,
             would_grant=value["would_grant"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendForecast:
+    """When messages will have gone out."""
+
+    done_at_ms: int | None = None
+    """When the last of them goes out, in unix milliseconds; absent where it never does, or in a future too far to be
+    told.
+    """
+    refusal: str | None = None
+    """Why nothing may go out at all, whatever the limits are."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SendForecast:
+        return cls(
+            done_at_ms=value.get("done_at_ms"),
+            refusal=value.get("refusal"),
         )
 
 
@@ -3600,32 +3940,56 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UsageHistory:
+    """Windows that are over."""
+
+    next: str | None = None
+    """Where to go on; absent on the last page."""
+    windows: tuple[UsedWindow, ...]
+    """The windows."""
+
+    @classmethod
+    def _from(cls, value: Any) -> UsageHistory:
+        return cls(
+            next=value.get("next"),
+            windows=tuple(UsedWindow._from(item) for item in value["windows"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UsageWindow:
     """A limit and its current window."""
 
     limit: str
-    """The name of the limit, such as `email_per_day`."""
+    """The name of the limit, such as `email_per_day`, or the id of the cap."""
+    overuse: int
+    """How much of it is beyond the limit, where that is let through (R-QTA-7)."""
     remaining: int | None = None
     """How much is left; absent where it is unlimited."""
     resets_at_ms: int
-    """When it ends and the count begins anew, in unix milliseconds."""
+    """When the window ends, in unix milliseconds; of a rolling hour, the minute that is counted now."""
     scope: str
-    """Whose: the `account` that was asked for, an `ancestor`, or a `group`."""
+    """Whose: the `account` that was asked for, an `ancestor`, a `group`, or for a cap also a `member`, `campaign`,
+    `sending_domain` or `recipient_domain`.
+    """
     source: Source
     """Where the value comes from."""
     starts_at_ms: int
     """When the window began, in unix milliseconds."""
     subject: str
-    """The id of that account or group."""
+    """The id of that account or group, member or campaign, or the domain."""
     used: int
-    """How much is used."""
+    """How much is used; of a cap that spreads, how many of its burst wait for their turn."""
     value: Limit
     """The value of the limit."""
+    window: Window
+    """The window that it counts in."""
 
     @classmethod
     def _from(cls, value: Any) -> UsageWindow:
         return cls(
             limit=value["limit"],
+            overuse=value["overuse"],
             remaining=value.get("remaining"),
             resets_at_ms=value["resets_at_ms"],
             scope=value["scope"],
@@ -3634,6 +3998,27 @@ class UsageWindow:
             subject=value["subject"],
             used=value["used"],
             value=value["value"],
+            window=value["window"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsedWindow:
+    """A window that is over."""
+
+    ends_at_ms: int
+    """When it ended, in unix milliseconds."""
+    starts_at_ms: int
+    """When it began, in unix milliseconds."""
+    used: int
+    """How much of the limit was used in it."""
+
+    @classmethod
+    def _from(cls, value: Any) -> UsedWindow:
+        return cls(
+            ends_at_ms=value["ends_at_ms"],
+            starts_at_ms=value["starts_at_ms"],
+            used=value["used"],
         )
 
 
@@ -3952,10 +4337,15 @@ __all__ = [
     "AssetsInput",
     "Avatar",
     "AvatarInput",
+    "BatchedSendInput",
     "BindingLimit",
     "BounceRate",
     "BounceRateInput",
+    "Cap",
+    "CapList",
     "CapPeriod",
+    "CapRemoved",
+    "CapScope",
     "Channel",
     "ChildCreated",
     "ChildOwner",
@@ -3998,6 +4388,7 @@ __all__ = [
     "InvitedAddress",
     "LeaseState",
     "Limit",
+    "LimitAlert",
     "LimitCandidate",
     "LimitExplanation",
     "LimitExplanations",
@@ -4015,6 +4406,7 @@ __all__ = [
     "MemberStatus",
     "MembersGranted",
     "MessageClass",
+    "MessageInput",
     "NextPackage",
     "Notifications",
     "NotificationsInput",
@@ -4026,6 +4418,7 @@ __all__ = [
     "OutboxItem",
     "OutboxKind",
     "OutboxPage",
+    "OverLimit",
     "OwnedResource",
     "OwnerInput",
     "OwnerTransferred",
@@ -4054,6 +4447,10 @@ __all__ = [
     "ReceivedTemplate",
     "Refusal",
     "Resend",
+    "Reservation",
+    "ReservationDecision",
+    "ReservationState",
+    "ReservationsOnHold",
     "Resource",
     "ResourceDecision",
     "ResourceList",
@@ -4066,7 +4463,9 @@ __all__ = [
     "RoleList",
     "RoleScope",
     "Scope",
+    "SendDecisions",
     "SendExplanation",
+    "SendForecast",
     "SendRefund",
     "ShareEnded",
     "ShareableList",
@@ -4096,7 +4495,9 @@ __all__ = [
     "TeamList",
     "UnsharedKinds",
     "Usage",
+    "UsageHistory",
     "UsageWindow",
+    "UsedWindow",
     "User",
     "UserCsv",
     "UserData",
@@ -4109,4 +4510,5 @@ __all__ = [
     "UserOrder",
     "VisibleOwner",
     "VisibleOwners",
+    "Window",
 ]
