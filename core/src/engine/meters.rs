@@ -752,7 +752,9 @@ impl Engine {
             let mut told = Tx::new(&*self.backend);
             for place in &prepared.places {
                 let (hot, cold) = meters.pair_mut(*place)?;
-                let alert = threshold::crossed(&cold.alert_at, cold.limit, hot.used.saturating_add(granted), cold.meter.alerted);
+                // Nothing is written of a window that nobody charged.
+                let alert = threshold::crossed(&cold.alert_at, cold.limit, hot.used.saturating_add(granted), cold.meter.alerted)
+                    .filter(|_| granted > 0 || cold.meter.drawn > 0);
                 if hot.rest < granted || alert.is_some() {
                     let size = if hot.rest < granted { cold.draw_size(hot, granted, now_ms) } else { 0 };
                     draws.push(Draw { place: *place, size, alerted: alert.unwrap_or(cold.meter.alerted) });
