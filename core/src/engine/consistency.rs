@@ -11,11 +11,12 @@ use super::people;
 use super::view::{MAX_DEPTH, account_line, load_role};
 use crate::error::{Code, Error};
 use crate::model::{
-    Account, Group, Id, Invitation, InvitationKind, InvitationState, Lifecycle, Link, Member, Operator, OutboxMessage, Package, Resource, Role,
-    Share, Suppression, User,
+    Account, Campaign, Group, Id, Invitation, InvitationKind, InvitationState, Lifecycle, LimitName, Link, Member, Operator, OutboxMessage, Package,
+    Resource, Role, Share, Slot, Suppression, User,
 };
 use crate::ops::{accounts, invitations, links};
 use crate::rules::invitation::expires_at_ms;
+use crate::rules::limit::{CountedBy, counted_by};
 use crate::store::{Backend, Order};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
@@ -35,6 +36,10 @@ const OF_AN_ACCOUNT: &[u8] = &[
     keys::RESOURCE,
     keys::METER,
     keys::POLICY,
+    keys::SLOT,
+    keys::SLOT_END,
+    keys::CAMPAIGN,
+    keys::STOPPED_CAMPAIGN,
     keys::SUPPRESSION,
     keys::TALLY,
     keys::OPEN_INVITATION,
@@ -147,6 +152,8 @@ impl Look<'_> {
             (keys::TALLY, [account, "group", group]) => self.tally(keys::GROUP_MEMBER, &[account, group]),
             (keys::TALLY, [account, "owner", owner, kind]) => self.tally(keys::RESOURCE_OF_OWNER, &[account, owner, kind]),
             (keys::TALLY, [account, "shared", group, kind, owner]) => self.shared(&id(account)?, group, kind, owner),
+            (keys::TALLY, [account, "gauge", limit]) => self.gauge(&id(account)?, limit),
+            (keys::TALLY, [account, "total", limit]) => self.gauge_total(&id(account)?, limit),
             (keys::TALLY, [_, what]) if what.starts_with("guaranteed ") => self.record::<u64>().map(drop),
             (keys::TALLY, _) => Err(broken("it counts what is not known")),
             (keys::PACKAGE, [package]) => self.package(&id(package)?),
@@ -237,7 +244,39 @@ impl Look<'_> {
                 let same = entry.account.as_str() == *account && entry.value == *value && entry.message_class.name() == *class;
                 self.must(same, "the record is that of another entry");
                 let team = self.team(&entry.account)?;
+                if !value.contains('@') {
+                    self.must_have(keys::gauge(&entry.account, LimitName::SuppressedDomains.name()), "it is not counted")?;
+                }
                 self.must_have(keys::team_suppression(&team, value, class, &entry.account), "the team does not know it")
+            }
+            (keys::SLOT, [account, slot]) => {
+                let record: Slot = self.record()?;
+                self.must(record.account.as_str() == *account && record.id.as_str() == *slot, "the record is that of another slot");
+                self.must_have(keys::gauge(&record.account, LimitName::Threads.name()), "it is not counted")?;
+                for above in account_line(&mut self.tx, &record.account)? {
+                    self.must_have(keys::slot_end(&above.id, record.expires_at_ms, &record.account, &record.id), "nobody knows when it ends")?;
+                }
+                Ok(())
+            }
+            (keys::SLOT_END, [above, _, account, slot]) => {
+                let (account, slot) = (id(account)?, id(slot)?);
+                let line = account_line(&mut self.tx, &account)?;
+                self.must(line.iter().any(|one| one.id.as_str() == *above), "the account of the slot is not below");
+                let slot: Option<Slot> = self.tx.get(&keys::slot(&account, &slot))?;
+                self.must(slot.is_some_and(|slot| keys::slot_end_at(key) == Some(slot.expires_at_ms)), "no slot ends then");
+                Ok(())
+            }
+            (keys::CAMPAIGN, [account, campaign]) => {
+                let record: Campaign = self.record()?;
+                self.must(record.account.as_str() == *account && record.id.as_str() == *campaign, "the record is that of another campaign");
+                let listed = self.tx.has(&keys::stopped_campaign(&record.account, &record.id))?;
+                self.must(listed == record.stop.is_some(), "the list of those that are stopped says otherwise");
+                Ok(())
+            }
+            (keys::STOPPED_CAMPAIGN, [account, campaign]) => {
+                let campaign: Option<Campaign> = self.tx.get(&keys::campaign(&id(account)?, &id(campaign)?))?;
+                self.must(campaign.is_some_and(|campaign| campaign.stop.is_some()), "the campaign is not stopped");
+                Ok(())
             }
             (keys::TEAM_SUPPRESSION, [team, value, class, account]) => {
                 let account = id(account)?;
@@ -521,6 +560,67 @@ impl Look<'_> {
         }
         self.must(counted == there && there > 0, &format!("it counts {counted}, there are {there}"));
         Ok(())
+    }
+
+    /// What an account itself has of what a limit counts: that of which there are records must be what they are.
+    fn gauge(&mut self, account: &Id, limit: &str) -> Result<(), Error> {
+        let counted: u64 = self.record()?;
+        self.must(counted > 0, "it counts nothing");
+        self.must_have(keys::gauge_total(account, limit), "the total does not count it")?;
+        match LimitName::find(limit) {
+            Some(LimitName::Threads) => self.tally(keys::SLOT, &[account.as_str()]),
+            Some(LimitName::SuppressedDomains) => {
+                let there = self.suppressed_domains(account)?;
+                self.must(counted == there, &format!("it counts {counted}, there are {there}"));
+                Ok(())
+            }
+            Some(limit) if counted_by(limit) == CountedBy::Host => Ok(()),
+            _ => Err(broken("it counts what is not known")),
+        }
+    }
+
+    /// What an account has with all below it: its own, and what each account directly below has with all below that.
+    fn gauge_total(&mut self, account: &Id, limit: &str) -> Result<(), Error> {
+        let counted: u64 = self.record()?;
+        let mut there = self.tx.get::<u64>(&keys::gauge(account, limit))?.unwrap_or(0);
+        let (mut from, until) = keys::below(keys::CHILD, &[account.as_str()]);
+        loop {
+            let rows = self.backend.range(&from, &until, Order::Ascending, STEP)?;
+            for (key, _) in &rows {
+                let child = keys::last_id(key).ok_or_else(|| broken("an account below has no id"))?;
+                there += Tx::new(self.backend).get::<u64>(&keys::gauge_total(&child, limit))?.unwrap_or(0);
+            }
+            match rows.last() {
+                Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),
+                _ => break,
+            }
+        }
+        self.must(counted == there && there > 0, &format!("it counts {counted}, there are {there}"));
+        let parent = self.tx.get::<Account>(&keys::account(account))?.and_then(|account| account.parent);
+        match parent {
+            Some(parent) => self.must_have(keys::gauge_total(&parent, limit), "the account above does not count it"),
+            None => Ok(()),
+        }
+    }
+
+    /// How many domains an account suppresses, each once, of whatever class.
+    fn suppressed_domains(&mut self, account: &Id) -> Result<u64, Error> {
+        let (mut from, until) = keys::below(keys::SUPPRESSION, &[account.as_str()]);
+        let (mut counted, mut before) = (0, None);
+        loop {
+            let rows = self.backend.range(&from, &until, Order::Ascending, STEP)?;
+            for (key, _) in &rows {
+                // The entries of one value lie beside each other.
+                let value = key.split(|byte| *byte == 0).nth(2).map(<[u8]>::to_vec);
+                let is_domain = value.as_ref().is_some_and(|value| !value.contains(&b'@'));
+                counted += u64::from(is_domain && value != before);
+                before = value;
+            }
+            match rows.last() {
+                Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),
+                _ => return Ok(counted),
+            }
+        }
     }
 
     fn invitation(&mut self, key: &Id) -> Result<(), Error> {

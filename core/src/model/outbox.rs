@@ -19,6 +19,9 @@ pub struct OutboxMessage {
     pub accounts: Vec<Id>,
     /// The invitation or link that the token is for, and its generation.
     pub token_of: Option<(Id, u64)>,
+    /// The campaign that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<Id>,
     /// When its cause happened.
     pub at_ms: u64,
 }
@@ -37,4 +40,6 @@ pub enum OutboxKind {
     EmailChangeNotice,
     /// Send the link that sets a new password.
     PasswordReset,
+    /// Stop a campaign: nothing more of it goes out (R-QTA-11).
+    StopCampaign,
 }

@@ -3,8 +3,10 @@
 pub mod access;
 pub mod accounts;
 pub mod assets;
+pub mod campaigns;
 pub mod catalogue;
 pub mod clock;
+pub mod gauges;
 pub mod groups;
 pub mod invitations;
 pub mod leases;
@@ -24,6 +26,7 @@ pub mod sharing;
 pub mod store;
 pub mod suppressions;
 pub mod teams;
+pub mod threads;
 pub mod usage;
 pub mod user_csv;
 pub mod users;

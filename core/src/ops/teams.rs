@@ -290,6 +290,7 @@ fn send_first_password(ctx: &mut Ctx<'_>, account: &Id, user: &model::User) -> R
         to: Some(user.email.clone()),
         accounts: vec![account.clone()],
         token_of: Some((link.id, link.generation)),
+        campaign: None,
         at_ms: ctx.now_ms,
     })
 }

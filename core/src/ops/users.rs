@@ -674,6 +674,7 @@ fn tell(ctx: &mut Ctx<'_>, kind: OutboxKind, user: &Id, to: &Email, link: Option
         to: Some(to.clone()),
         accounts: Vec::new(),
         token_of: link.map(|link| (link.id.clone(), link.generation)),
+        campaign: None,
         at_ms: ctx.now_ms,
     };
     ctx.tell_host(&message)

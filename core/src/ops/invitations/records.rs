@@ -138,6 +138,7 @@ pub(super) fn send(ctx: &mut Ctx<'_>, invitation: &Invitation) -> Result<(), Err
         to: Some(invitation.email.clone()),
         accounts: invitation.grants.iter().map(|grant| grant.account.clone()).collect(),
         token_of: Some((invitation.id.clone(), invitation.generation)),
+        campaign: None,
         at_ms: ctx.now_ms,
     };
     ctx.tell_host(&message)
