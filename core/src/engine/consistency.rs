@@ -236,7 +236,8 @@ impl Look<'_> {
             (keys::OUTBOX, [_]) => {
                 let _: OutboxMessage = self.record()?;
                 let next = self.tx.get::<u64>(&keys::outbox_next())?;
-                self.must(next > keys::outbox_number(key), "the next message would get its number");
+                let number = keys::outbox_number(key);
+                self.must(number.is_some() && next > number, "the next message would get its number");
                 Ok(())
             }
             (keys::SUPPRESSION, [account, value, class]) => {
@@ -718,7 +719,7 @@ mod tests {
     use super::*;
     use crate::engine::{Ctx, Engine};
     use crate::model::{Actor, Count, Name, Policies, PolicyRecord, Profile};
-    use crate::ops::{Operation, accounts, members, packages, roles, users};
+    use crate::ops::{Operation, accounts, campaigns, gauges, members, packages, roles, suppressions, threads, users};
     use crate::options::OpenOptions;
     use crate::store::Batch;
     use serde_json::{Value, json};
@@ -792,7 +793,18 @@ mod tests {
         run::<members::Add>(&engine, json!({"account": "kidkid", "user": "ann", "role": "administrator"})).unwrap();
         run::<accounts::Create>(&engine, json!({"id": "gone", "name": "Gone", "owner": owner("gus")})).unwrap();
         run::<accounts::Delete>(&engine, json!({"account": "gone"})).unwrap();
+        for (account, limit, count) in [("top", "contacts", 3), ("kid", "contacts", 4), ("kidkid", "lists", 5)] {
+            run::<gauges::Claim>(&engine, json!({"account": account, "limit": limit, "count": count})).unwrap();
+        }
+        let entry = |value: &str, class: &str| json!({"value": value, "message_class": class});
+        let entries = [entry("a.example", "marketing"), entry("a.example", "transactional"), entry("bob@a.example", "marketing")];
+        run::<suppressions::Add>(&engine, json!({"account": "kid", "entries": entries})).unwrap();
+        run::<threads::Acquire>(&engine, json!({"account": "kid", "holder": "ann", "ttl_ms": 5000})).unwrap();
+        run::<campaigns::Stop>(&engine, json!({"account": "kid", "campaign": "cat"})).unwrap();
         change(&engine, |ctx| {
+            // What the host was told stands alone.
+            ctx.tx.delete(keys::outbox(1));
+            ctx.tx.delete(keys::outbox_next());
             let operator = Operator {
                 user: Id::new("oda").unwrap(),
                 role: Id::new("full").unwrap(),
@@ -801,7 +813,8 @@ mod tests {
                 created_at_ms: 0,
                 updated_at_ms: 0,
             };
-            users::create(ctx, Some(operator.user.clone()), crate::model::Email::new("oda@example.com").unwrap(), None, None, "/email")?;
+            let named_at = users::NamedAt { id: "/id", email: "/email" };
+            users::create(ctx, Some(operator.user.clone()), crate::model::Email::new("oda@example.com").unwrap(), None, None, &named_at)?;
             ctx.tx.put(keys::operator(&operator.user), &operator)?;
             ctx.tx.mark(keys::role_use(&operator.role, "operator", &[operator.user.as_str()]));
             let [account, kind, lists, owner, group] = ["top", "campaign", "one", "ann", "default"].map(|text| Id::new(text).unwrap());
@@ -900,6 +913,8 @@ mod tests {
                 "includes",
                 "administrator",
                 "built_in",
+                "expires_at_ms",
+                "stop",
             ];
             let tells = |field: &str| record.get(field).is_some() && !ALONE.contains(&key[0]) && (key[0], field) != (keys::ROLE, "administrator");
             for field in fields.into_iter().filter(|field| tells(field)) {
