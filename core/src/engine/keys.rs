@@ -35,7 +35,11 @@ pub(crate) const TEAM_ACCOUNT: u8 = b'B';
 pub(crate) const TALLY: u8 = b'C';
 pub(crate) const DUE: u8 = b'D';
 pub(crate) const OPEN_INVITATION: u8 = b'E';
+pub(crate) const SLOT_END: u8 = b'G';
+pub(crate) const SLOT: u8 = b'H';
 pub(crate) const INVITED: u8 = b'I';
+pub(crate) const STOPPED_CAMPAIGN: u8 = b'J';
+pub(crate) const CAMPAIGN: u8 = b'K';
 pub(crate) const LINK: u8 = b'L';
 pub(crate) const USER_LINK: u8 = b'M';
 pub(crate) const PACKAGE_NEXT: u8 = b'N';
@@ -210,6 +214,47 @@ pub(crate) fn tally(account: &Id, what: &str) -> Vec<u8> {
 /// How many members a group has.
 pub(crate) fn group_tally(account: &Id, group: &Id) -> Vec<u8> {
     key(TALLY, &[account.as_str(), "group", group.as_str()])
+}
+
+/// How many of what a limit counts an account has itself.
+pub(crate) fn gauge(account: &Id, limit: &str) -> Vec<u8> {
+    key(TALLY, &[account.as_str(), "gauge", limit])
+}
+
+/// How many of what a limit counts an account has with all accounts below it.
+pub(crate) fn gauge_total(account: &Id, limit: &str) -> Vec<u8> {
+    key(TALLY, &[account.as_str(), "total", limit])
+}
+
+/// A slot that a worker has.
+pub(crate) fn slot(account: &Id, slot: &Id) -> Vec<u8> {
+    key(SLOT, &[account.as_str(), slot.as_str()])
+}
+
+/// Index: the slots of an account and of all below it, by the instant at which they are free again.
+pub(crate) fn slot_end(above: &Id, expires_at_ms: u64, account: &Id, slot: &Id) -> Vec<u8> {
+    key(SLOT_END, &[above.as_str(), &sortable(expires_at_ms), account.as_str(), slot.as_str()])
+}
+
+/// The first key of the slots of an account that are not free at an instant.
+pub(crate) fn slot_ends_after(above: &Id, now_ms: u64) -> Vec<u8> {
+    key(SLOT_END, &[above.as_str(), &sortable(now_ms.saturating_add(1))])
+}
+
+/// When the slot at a key of this index is free again.
+pub(crate) fn slot_end_at(key: &[u8]) -> Option<u64> {
+    let at = key.split(|byte| *byte == 0).nth(2)?;
+    u64::from_str_radix(std::str::from_utf8(at).ok()?, 16).ok()
+}
+
+/// A campaign, by the host's id for it.
+pub(crate) fn campaign(account: &Id, campaign: &Id) -> Vec<u8> {
+    key(CAMPAIGN, &[account.as_str(), campaign.as_str()])
+}
+
+/// Index: the campaigns of an account that are stopped.
+pub(crate) fn stopped_campaign(account: &Id, campaign: &Id) -> Vec<u8> {
+    key(STOPPED_CAMPAIGN, &[account.as_str(), campaign.as_str()])
 }
 
 /// The picture of a group, apart from the group: lists do not read it.

@@ -12,6 +12,7 @@ use crate::model::{
     Cap, CapPeriod, CapScope, Channel, Count, Group, Id, Limit, LimitAlert, Member, MessageClass, MessageInput, Meter, OutboxKind, OutboxMessage,
     OverLimit, Reservation, Window,
 };
+use crate::ops::campaigns;
 use crate::rules::limit::Source;
 use crate::rules::pace::Pace;
 use crate::rules::window::Calendar;
@@ -562,6 +563,11 @@ impl Engine {
         let assigned = |domain: &str| view.sending_domains.is_empty() || view.sending_domains.iter().any(|one| one.as_str() == domain);
         if sending.message.sending_domain.as_ref().is_some_and(|domain| !assigned(domain.as_str())) {
             return Ok(Some(Code::AssetNotAssigned));
+        }
+        if let Some(campaign) = &sending.message.campaign
+            && campaigns::is_stopped(&mut Tx::new(&*self.backend), &view.account, campaign)?
+        {
+            return Ok(Some(Code::BounceStop));
         }
         Ok(None)
     }

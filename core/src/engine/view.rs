@@ -63,7 +63,7 @@ pub(crate) struct AccountCell {
 
 /// What counts for an account now.
 pub(crate) struct View {
-    account: Id,
+    pub(crate) account: Id,
     pub(crate) stamp: u64,
     pub(crate) status: Status,
     /// In the order of [`LimitName::ALL`].

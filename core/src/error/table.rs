@@ -168,6 +168,7 @@ codes! {
     AssetNotAssigned = 302, "asset_not_assigned", Refused, Never, "The domain, node or bounce address is not assigned to the account.";
     GuaranteeExceeded = 303, "guarantee_exceeded", Conflict, Never, "The guaranteed parts of the accounts below would exceed the limit of the account above.";
     LimitReached = 304, "limit_reached", Limit, Never, "The account has as many of them as its limit allows; `details.limit` names it.";
+    MoreThanClaimed = 305, "more_than_claimed", Conflict, Never, "More would be given back than the account has claimed; `details.own` says how many it has.";
 
     // 400..499: accounts and users
     EmailTaken = 400, "email_taken", Conflict, Never, "The e-mail address belongs to a user already.";
@@ -195,6 +196,7 @@ codes! {
     // 500..599: sending
     QuotaExceeded = 500, "quota_exceeded", Limit, Later, "A limit is used up until its window resets.";
     ExceedsLimit = 501, "exceeds_limit", Limit, Never, "More than the limit itself was asked for; waiting does not help.";
+    BounceStop = 502, "bounce_stop", State, Never, "The campaign was stopped, for its bounces or by hand; resume it first.";
 
     IdempotencyMismatch = 503, "idempotency_mismatch", Conflict, Never, "The key was used with another request; use a new key for each request.";
     ReservationOver = 504, "reservation_over", State, Never, "The reservation was committed or released, or has expired.";

@@ -19,6 +19,9 @@ pub struct OutboxMessage {
     pub accounts: Vec<Id>,
     /// The invitation or link that the token is for, and its generation.
     pub token_of: Option<(Id, u64)>,
+    /// The campaign that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<Id>,
     /// When its cause happened.
     pub at_ms: u64,
     /// The limit that it is about.
@@ -29,7 +32,7 @@ pub struct OutboxMessage {
 impl OutboxMessage {
     /// A message about an account.
     pub fn about(kind: OutboxKind, account: Option<Id>, at_ms: u64) -> OutboxMessage {
-        OutboxMessage { kind, account, user: None, to: None, accounts: Vec::new(), token_of: None, at_ms, alert: None }
+        OutboxMessage { kind, account, user: None, to: None, accounts: Vec::new(), token_of: None, campaign: None, at_ms, alert: None }
     }
 }
 
@@ -66,4 +69,6 @@ pub enum OutboxKind {
     PasswordReset,
     /// Tell the account that a threshold of a limit is reached.
     LimitAlert,
+    /// Stop a campaign: nothing more of it goes out (R-QTA-11).
+    StopCampaign,
 }

@@ -1168,6 +1168,7 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
         for above in &above {
             super::sharing::leave(ctx, &id, &above.id)?;
         }
+        super::threads::leave(ctx, &id, &above)?;
         let (from, until) = keys::below(keys::MEMBER, &[id.as_str()]);
         for (_, member) in ctx.tx.range::<model::Member>(&from, &until, usize::MAX)? {
             let user = users::load(ctx, &member.user, "/account")?;
@@ -1180,6 +1181,7 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
         }
         at += 1;
     }
+    super::gauges::leave(ctx, &account.id, &above)?;
     roles::refuse_roles_from_above(ctx, &above, &subtree)?;
     ctx.tx.delete(keys::child(&parent, &account.id));
     save(ctx, account)?;
@@ -1219,6 +1221,9 @@ fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
     once::erase_all_of(ctx, &account.id)?;
     super::sharing::erase_all_of(ctx, &account.id)?;
     super::suppressions::erase_all_of(ctx, &account.id)?;
+    super::campaigns::erase_all_of(ctx, &account.id)?;
+    super::threads::erase_all_of(ctx, &account.id, &above)?;
+    super::gauges::leave(ctx, &account.id, &above)?;
     ctx.tx.delete(keys::policy(Some(&account.id)));
     for letter in [keys::METER, keys::METER_HISTORY, keys::CAP, keys::TALLY] {
         let (from, until) = keys::below(letter, &[account.id.as_str()]);

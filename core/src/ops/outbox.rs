@@ -54,6 +54,9 @@ pub struct OutboxItem {
     /// The invitation that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invitation: Option<Id>,
+    /// The campaign that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<Id>,
     /// The token for the link; absent where there is none, or where it is dead by now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
@@ -112,6 +115,7 @@ fn shown(ctx: &mut Ctx<'_>, number: u64, message: model::OutboxMessage) -> Resul
         to: message.to.map(String::from),
         accounts,
         invitation,
+        campaign: message.campaign,
         token,
         token_expires_at_ms,
         alert: message.alert,
