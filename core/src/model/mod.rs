@@ -3,6 +3,7 @@
 mod account;
 mod actor;
 mod assets;
+mod credit;
 mod edition;
 mod email;
 mod group;
@@ -25,6 +26,7 @@ mod user;
 pub use account::{Account, Hold, HoldLevel, HoldReason, Lifecycle, NextPackage};
 pub use actor::Actor;
 pub use assets::{AssetKind, Assets};
+pub use credit::{CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket};
 pub use edition::Edition;
 pub use email::{Email, normal_domain};
 pub use group::{Avatar, Group, GroupCaps};

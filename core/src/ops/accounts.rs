@@ -1199,6 +1199,7 @@ fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
     roles::erase_all_of(ctx, account)?;
     super::sharing::erase_all_of(ctx, &account.id)?;
     super::suppressions::erase_all_of(ctx, &account.id)?;
+    super::credits::erase_all_of(ctx, account)?;
     ctx.tx.delete(keys::policy(Some(&account.id)));
     let (from, until) = keys::below(keys::METER, &[account.id.as_str()]);
     for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)? {

@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod assets;
 pub mod catalogue;
 pub mod clock;
+pub mod credits;
 pub mod groups;
 pub mod invitations;
 pub mod leases;

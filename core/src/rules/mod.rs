@@ -1,6 +1,7 @@
 //! Pure functions: facts, a request and the time go in, a decision comes out. Nothing here reads a clock or the store.
 
 pub(crate) mod account;
+pub(crate) mod credit;
 pub(crate) mod group;
 pub(crate) mod invitation;
 pub(crate) mod limit;
