@@ -5,6 +5,8 @@
 //! the keys, and whatever belongs to it is looked up: so it takes no more memory for a larger store. What is written in
 //! two places is looked at from both.
 
+mod credits;
+
 use super::Tx;
 use super::keys;
 use super::people;
@@ -26,6 +28,7 @@ const STEP: usize = 500;
 /// Letters of keys of which the first id is an account: all of them go with it.
 const OF_AN_ACCOUNT: &[u8] = &[
     keys::CHILD,
+    keys::CREDIT,
     keys::GROUP,
     keys::GROUP_MEMBER,
     keys::ACCOUNT_INVITATION,
@@ -344,6 +347,7 @@ impl Look<'_> {
                 self.must(share.is_some_and(|share| share.accounts.iter().any(|with| with.as_str() == *below)), "it is not shared with the account");
                 Ok(())
             }
+            (keys::CREDIT, [account, parts @ ..]) => self.credits(key, account, parts),
             (keys::TOMBSTONE, ["g", account, group]) => {
                 self.must_have(keys::account(&id(account)?), "its account is gone")?;
                 let again = self.tx.has(&keys::group(&id(account)?, &id(group)?))?;
@@ -733,7 +737,7 @@ mod tests {
     use super::*;
     use crate::engine::{Ctx, Engine};
     use crate::model::{Actor, Count, Name, Policies, PolicyRecord, Profile};
-    use crate::ops::{Operation, accounts, campaigns, gauges, members, packages, roles, suppressions, threads, users};
+    use crate::ops::{Operation, accounts, campaigns, credits, gauges, members, packages, roles, suppressions, threads, users};
     use crate::options::OpenOptions;
     use crate::store::Batch;
     use serde_json::{Value, json};
@@ -741,7 +745,8 @@ mod tests {
     use std::path::Path;
 
     fn engine() -> std::sync::Arc<Engine> {
-        let engine = Engine::open(Path::new(":memory:"), &OpenOptions::default()).unwrap();
+        let commercial = serde_json::from_str(r#"{"edition": "commercial"}"#).unwrap();
+        let engine = Engine::open(Path::new(":memory:"), &commercial).unwrap();
         change(&engine, |ctx| {
             let set = Policies { depth: Some(Count::new(5).unwrap()), ..Policies::default() };
             ctx.tx.put(keys::policy(None), &PolicyRecord { preset: None, set })
@@ -805,6 +810,18 @@ mod tests {
             run::<members::Add>(&engine, json!({"account": account, "user": user, "email": format!("{user}@example.com"), "role": role})).unwrap();
         }
         run::<members::Add>(&engine, json!({"account": "kidkid", "user": "ann", "role": "administrator"})).unwrap();
+        let far = Count::MAX;
+        for request in [
+            json!({"account": "top", "channel": "email", "amount": 100, "reason": "bought", "expires_at_ms": far, "key": "one"}),
+            json!({"account": "top", "channel": "email", "amount": 100, "reason": "bought"}),
+            json!({"account": "kid", "channel": "sms", "amount": 9, "reason": "gift", "priority": 0}),
+        ] {
+            run::<credits::Grant>(&engine, request).unwrap();
+        }
+        run::<credits::Reserve>(&engine, json!({"account": "top", "group": "default", "channel": "email", "amount": 120})).unwrap();
+        run::<credits::Allocate>(&engine, json!({"account": "kid", "channel": "email", "amount": 30})).unwrap();
+        run::<credits::Spend>(&engine, json!({"account": "top", "channel": "email", "amount": 7, "group": "default", "key": "two"})).unwrap();
+        run::<credits::Refund>(&engine, json!({"account": "top", "channel": "email", "spend": 5, "amount": 2})).unwrap();
         run::<accounts::Create>(&engine, json!({"id": "gone", "name": "Gone", "owner": owner("gus")})).unwrap();
         run::<accounts::Delete>(&engine, json!({"account": "gone"})).unwrap();
         for (account, limit, count) in [("top", "contacts", 3), ("kid", "contacts", 4), ("kidkid", "lists", 5)] {
@@ -929,6 +946,15 @@ mod tests {
                 "built_in",
                 "expires_at_ms",
                 "stop",
+                "entry",
+                "entries",
+                "amount",
+                "balance",
+                "channel",
+                "spent",
+                "left",
+                "from_grant",
+                "key",
             ];
             let tells = |field: &str| record.get(field).is_some() && !ALONE.contains(&key[0]) && (key[0], field) != (keys::ROLE, "administrator");
             for field in fields.into_iter().filter(|field| tells(field)) {

@@ -27,6 +27,14 @@ impl Channel {
         }
     }
 
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Channel::Email => "email",
+            Channel::Sms => "sms",
+        }
+    }
+
     /// The permission that sending needs.
     pub const fn permission(self) -> &'static str {
         match self {

@@ -1224,6 +1224,7 @@ fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
     super::campaigns::erase_all_of(ctx, &account.id)?;
     super::threads::erase_all_of(ctx, &account.id, &above)?;
     super::gauges::leave(ctx, &account.id, &above)?;
+    super::credits::erase_all_of(ctx, account)?;
     ctx.tx.delete(keys::policy(Some(&account.id)));
     for letter in [keys::METER, keys::METER_HISTORY, keys::CAP, keys::TALLY] {
         let (from, until) = keys::below(letter, &[account.id.as_str()]);

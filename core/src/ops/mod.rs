@@ -7,6 +7,7 @@ pub mod campaigns;
 pub mod caps;
 pub mod catalogue;
 pub mod clock;
+pub mod credits;
 pub mod gauges;
 pub mod groups;
 pub mod invitations;

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod campaign;
+pub(crate) mod credit;
 pub(crate) mod forecast;
 pub(crate) mod group;
 pub(crate) mod invitation;
