@@ -219,7 +219,7 @@ pub(crate) fn admit(
     message: &MessageInput,
     ask: Ask,
 ) -> Result<Decision, Error> {
-    engine.decide(&cell.sending(engine, user, channel, message)?, ask)
+    engine.decide(&Actor::System, &cell.sending(engine, user, channel, message)?, ask)
 }
 
 pub(crate) fn allowed(engine: &Engine, cell: &Arc<AccountCell>, user: &str, permission: &str) -> Result<bool, Error> {

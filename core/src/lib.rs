@@ -42,7 +42,7 @@ mod registry;
 mod rules;
 mod store;
 
-pub use engine::meters::{BindingLimit, Decision, Refusal};
+pub use engine::meters::{BindingLimit, Decision, PaidWithCredits, Refusal};
 pub use error::{Class, Code, Error, Retry};
 pub use handle::{Access, Sender, Tenantry};
 pub use import::{ImportProgress, ImportUsers};

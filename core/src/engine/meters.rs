@@ -9,10 +9,10 @@ use super::view::{AccountCell, MemberView, Resolved, View};
 use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
-    Cap, CapPeriod, CapScope, Channel, Count, Group, Id, Limit, LimitAlert, Member, MessageClass, MessageInput, Meter, OutboxKind, OutboxMessage,
-    OverLimit, Reservation, Window,
+    Actor, Cap, CapPeriod, CapScope, Channel, Count, Group, Id, Limit, LimitAlert, Member, MessageClass, MessageInput, Meter, OutboxKind,
+    OutboxMessage, OverLimit, Reservation, Window,
 };
-use crate::ops::campaigns;
+use crate::ops::{campaigns, credits};
 use crate::rules::limit::Source;
 use crate::rules::pace::Pace;
 use crate::rules::window::Calendar;
@@ -247,8 +247,15 @@ pub(crate) struct Prepared {
     account: Id,
     team: Arc<Team>,
     wanted: Vec<Wanted>,
-    /// The places of the counters in the team's meters.
+    /// The places of the counters in the team's meters, those of the account's own limits first.
     places: Box<[usize]>,
+    /// How many of them are of the account's own limits.
+    own: usize,
+    channel: Channel,
+    /// The group of the member who sends.
+    group: Option<Id>,
+    /// Whether credits pay for what exceeds the account's own limits.
+    pays: bool,
     /// What spreads the sends.
     paced: Vec<Wanted>,
     pace_places: Box<[usize]>,
@@ -322,6 +329,18 @@ pub struct Decision {
     /// How many could still be granted after this, under every limit; absent when nothing limits it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remaining: Option<u64>,
+    /// What credits paid for, beyond the account's own limits (R-CRD-2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credits: Option<PaidWithCredits>,
+}
+
+/// What credits paid for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PaidWithCredits {
+    /// How many of the messages.
+    pub amount: u64,
+    /// The entry of the ledger: what fails is given back with `credits.refund`.
+    pub entry: u64,
 }
 
 /// Why a send is refused.
@@ -367,7 +386,7 @@ impl Refusal {
 
 impl Decision {
     fn refused(refusal: Refusal, remaining: Option<u64>) -> Decision {
-        Decision { granted: 0, refusal: Some(Box::new(refusal)), remaining }
+        Decision { granted: 0, refusal: Some(Box::new(refusal)), remaining, credits: None }
     }
 
     /// A refusal that no limit brings about.
@@ -404,6 +423,11 @@ impl Team {
 }
 
 impl Prepared {
+    /// Whether a counter is of a limit of the account itself.
+    fn is_own(&self, id: &MeterId) -> bool {
+        id.account == self.account && id.scope == MeterScope::Account
+    }
+
     /// What would be charged.
     pub(crate) fn counters(&self) -> Vec<String> {
         self.wanted.iter().map(|wanted| wanted.id.text()).collect()
@@ -417,8 +441,12 @@ impl Prepared {
             refusal: self.refusal,
             account: self.account.clone(),
             team: self.team.clone(),
+            own: kept().filter(|(wanted, _)| self.is_own(&wanted.id)).count(),
             wanted: kept().map(|(wanted, _)| wanted.clone()).collect(),
             places: kept().map(|(_, place)| *place).collect(),
+            channel: self.channel,
+            group: self.group.clone(),
+            pays: false,
             paced: Vec::new(),
             pace_places: Box::default(),
             asked: AtomicBool::new(true),
@@ -465,10 +493,14 @@ impl Meters {
 
     /// Charges `count` to every counter, or to none; none where one of them does not cover it. Also whether one runs low.
     #[inline]
-    fn charge(&mut self, prepared: &Prepared, count: u64, now_ms: u64) -> Option<(Decision, bool)> {
-        for place in &prepared.places {
-            if !self.hot.get(*place)?.covers(count, now_ms) {
-                return None;
+    fn charge(&mut self, prepared: &Prepared, count: u64, paid: u64, now_ms: u64) -> Option<(Decision, bool)> {
+        let (own, others) = prepared.places.split_at_checked(prepared.own)?;
+        let unpaid = count - paid;
+        for (places, count) in [(own, unpaid), (others, count)] {
+            for place in places {
+                if !self.hot.get(*place)?.covers(count, now_ms) {
+                    return None;
+                }
             }
         }
         for place in &prepared.pace_places {
@@ -481,16 +513,18 @@ impl Meters {
         }
         let mut left = u64::MAX;
         let mut low = false;
-        for place in &prepared.places {
-            let hot = self.hot.get_mut(*place)?;
-            hot.rest -= count;
-            hot.used += count;
-            low |= hot.rest < hot.low;
-            if hot.limit != u64::MAX {
-                left = left.min(hot.limit.saturating_sub(hot.used));
+        for (places, count) in [(own, unpaid), (others, count)] {
+            for place in places {
+                let hot = self.hot.get_mut(*place)?;
+                hot.rest -= count;
+                hot.used += count;
+                low |= hot.rest < hot.low;
+                if hot.limit != u64::MAX {
+                    left = left.min(hot.limit.saturating_sub(hot.used));
+                }
             }
         }
-        Some((Decision { granted: count, refusal: None, remaining: (left != u64::MAX).then_some(left) }, low))
+        Some((Decision { granted: count, refusal: None, remaining: (left != u64::MAX).then_some(left), credits: None }, low))
     }
 }
 
@@ -533,8 +567,12 @@ impl Engine {
         if let Some(member) = sending.member.and_then(|member| member.member.as_ref()) {
             wanted.extend(self.wanted_of_group(&view, member, sending.channel)?);
         }
-        let (paced, wanted) = wanted.into_iter().partition(|wanted| wanted.over == OverLimit::Spread);
+        let (paced, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|wanted| wanted.over == OverLimit::Spread);
         self.hold_places(Prepared {
+            own: wanted.iter().take_while(|wanted| wanted.id.account == cell.id && wanted.id.scope == MeterScope::Account).count(),
+            channel: sending.channel,
+            group: sending.member.and_then(|member| member.member.as_ref()).and_then(|member| member.group.clone()),
+            pays: view.pays,
             stamp,
             refusal: self.refusal_before_limits(&view, sending)?,
             account: cell.id.clone(),
@@ -639,7 +677,7 @@ impl Engine {
     #[inline]
     pub(crate) fn charge_in_memory(&self, prepared: &Arc<Prepared>, count: u64) -> Option<Decision> {
         let now_ms = self.clock.now_ms();
-        let (decision, low) = prepared.team.meters.lock().charge(prepared, count, now_ms)?;
+        let (decision, low) = prepared.team.meters.lock().charge(prepared, count, 0, now_ms)?;
         if low && !prepared.asked.swap(true, Ordering::AcqRel) {
             self.ask_for_blocks(prepared);
         }
@@ -711,8 +749,17 @@ impl Engine {
         }
     }
 
-    /// Refuses, or charges what is asked for.
-    pub(crate) fn decide(&self, prepared: &Arc<Prepared>, ask: Ask) -> Result<Decision, Error> {
+    /// Refuses, or charges what is asked for, with credits where the account pays with them.
+    pub(crate) fn decide(&self, actor: &Actor, prepared: &Arc<Prepared>, ask: Ask) -> Result<Decision, Error> {
+        match prepared.refusal {
+            Some(code) => Ok(Decision::refused_for(code)),
+            None if prepared.pays => self.charge_or_pay(actor, prepared, ask),
+            None => self.charge(prepared, ask),
+        }
+    }
+
+    /// As [`decide`](Engine::decide), without credits.
+    pub(crate) fn decide_unpaid(&self, prepared: &Arc<Prepared>, ask: Ask) -> Result<Decision, Error> {
         match prepared.refusal {
             Some(code) => Ok(Decision::refused_for(code)),
             None => self.charge(prepared, ask),
@@ -735,9 +782,51 @@ impl Engine {
 
     /// Charges what is asked for to every counter, or nothing, drawing from the store where needed.
     pub(crate) fn charge(&self, prepared: &Arc<Prepared>, ask: Ask) -> Result<Decision, Error> {
-        if let Some(decision) = self.charge_in_memory(prepared, ask.count) {
-            return Ok(decision);
+        match self.charge_in_memory(prepared, ask.count) {
+            Some(decision) => Ok(decision),
+            None => self.charge_but(prepared, ask, 0),
         }
+    }
+
+    /// As [`charge`](Engine::charge); where the account's own limits leave too little, credits pay for the rest (R-CRD-2).
+    fn charge_or_pay(&self, actor: &Actor, prepared: &Arc<Prepared>, ask: Ask) -> Result<Decision, Error> {
+        for _ in 0..ROUNDS {
+            let decision = self.charge(prepared, Ask { min: ask.count, ..ask })?;
+            let excess = if decision.granted == 0 { self.excess(prepared, ask.count)? } else { 0 };
+            if excess == 0 {
+                return if decision.granted == 0 && ask.min < ask.count { self.charge(prepared, ask) } else { Ok(decision) };
+            }
+            let (account, group) = (&prepared.account, prepared.group.as_ref());
+            let paid = self.commit_beside(actor, |ctx| credits::spend(ctx, account, prepared.channel, group, excess, None));
+            let entry = match paid {
+                Err(error) if error.code() == Code::CreditsExhausted => {
+                    return if ask.min < ask.count { self.charge(prepared, ask) } else { Ok(decision) };
+                }
+                paid => paid?.entry,
+            };
+            let decision = self.charge_but(prepared, Ask::exact(ask.count), excess);
+            if let Ok(Decision { granted: 1.., .. }) = &decision {
+                return decision.map(|decision| Decision { credits: Some(PaidWithCredits { amount: excess, entry }), ..decision });
+            }
+            // Others used what was left meanwhile: what was paid comes back.
+            self.commit_beside(actor, |ctx| credits::refund(ctx, account, prepared.channel, entry, excess))?;
+            decision?;
+        }
+        Err(Error::new(Code::Busy, "others keep drawing from the same limits"))
+    }
+
+    /// How many of `count` the account's own limits do not leave, where they alone stand in the way.
+    fn excess(&self, prepared: &Prepared, count: u64) -> Result<u64, Error> {
+        let (own, others): (Vec<_>, Vec<_>) = self.readings(prepared, count)?.into_iter().partition(|reading| prepared.is_own(&reading.id));
+        let others: Vec<_> = others.into_iter().map(|reading| reading.reading).collect();
+        if send::refusal(&others, count).is_some() {
+            return Ok(0);
+        }
+        Ok(own.iter().map(|reading| count.saturating_sub(reading.reading.left())).max().unwrap_or(0))
+    }
+
+    /// Charges what is asked for, but so many less to the account's own limits, since they are paid for otherwise.
+    fn charge_but(&self, prepared: &Arc<Prepared>, ask: Ask, paid: u64) -> Result<Decision, Error> {
         let _drawing = prepared.team.drawing.lock();
         for _ in 0..ROUNDS {
             self.refuse_when_shut()?;
@@ -747,7 +836,9 @@ impl Engine {
             let mut readings = Vec::with_capacity(prepared.places.len());
             for place in &prepared.places {
                 let (hot, cold) = meters.pair(*place)?;
-                readings.push(cold.reading(hot));
+                let reading = cold.reading(hot);
+                let paid = if prepared.is_own(&cold.id) { paid } else { 0 };
+                readings.push(send::Reading { limit: reading.limit.saturating_add(paid), ..reading });
             }
             readings.extend(meters.pace_readings(prepared, ask.count, now_ms)?);
             let count = ask.count.min(readings.iter().map(send::Reading::left).min().unwrap_or(u64::MAX)).max(ask.min);
@@ -758,6 +849,7 @@ impl Engine {
             let mut told = Tx::new(&*self.backend);
             for place in &prepared.places {
                 let (hot, cold) = meters.pair_mut(*place)?;
+                let granted = granted.saturating_sub(if prepared.is_own(&cold.id) { paid } else { 0 });
                 // Nothing is written of a window that nobody charged.
                 let alert = threshold::crossed(&cold.alert_at, cold.limit, hot.used.saturating_add(granted), cold.meter.alerted)
                     .filter(|_| granted > 0 || cold.meter.drawn > 0);
@@ -782,7 +874,7 @@ impl Engine {
                 return explain_refusal(prepared, &meters, &readings, refused);
             }
             // Under the same lock: nobody else takes what was drawn for this send.
-            if let Some((decision, _)) = meters.charge(prepared, count, self.clock.now_ms()) {
+            if let Some((decision, _)) = meters.charge(prepared, count, paid, self.clock.now_ms()) {
                 return Ok(decision);
             }
         }

@@ -6,7 +6,7 @@ use super::meters::{Prepared, Sending, Team};
 use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
-    Account, BuiltIn, Cap, CapPeriod, Channel, HoldReason, HostNode, Id, Limit, LimitName, Limits, Member, MessageInput, Name, Package,
+    Account, BuiltIn, Cap, CapPeriod, Channel, Edition, HoldReason, HostNode, Id, Limit, LimitName, Limits, Member, MessageInput, Name, Package,
     PermissionTree, PolicyRecord, Role, RoleScope, User,
 };
 use crate::rules::account::{Status, effective_status};
@@ -71,6 +71,8 @@ pub(crate) struct View {
     pub(crate) calendar: Arc<Calendar>,
     /// At how much of a limit the host is told, in percent.
     pub(crate) alert_at: Arc<[u64]>,
+    /// Whether credits pay for what exceeds the account's own limits (R-CRD-2).
+    pub(crate) pays: bool,
     /// The account's own caps.
     pub(crate) caps: Vec<Cap>,
     /// Those that it may send from; all where none is assigned (R-PKG-5).
@@ -240,6 +242,7 @@ impl AccountCell {
                 billing_day: i8::try_from(policies.billing_day.get()).unwrap_or(1),
             }),
             alert_at: policies.alert_at_percent.iter().map(|percent| percent.get()).collect(),
+            pays: engine.edition == Edition::Commercial && packages.iter().flatten().next().is_some_and(|package| package.credits && package.overuse),
             caps: caps_of(&mut tx, &self.id)?,
             sending_domains: sending_domains(&pairs),
             team: above.last().unwrap_or(self).team.get_or_init(Arc::default).clone(),

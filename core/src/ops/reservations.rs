@@ -14,7 +14,7 @@ const LONGEST_MS: u64 = 31 * 24 * 3_600_000;
 
 /// Charges messages that go out later. Until it is committed, released or expires, all of it counts as used.
 ///
-/// Answers like `sending.admit`: where it is refused, nothing is reserved.
+/// Answers like `sending.admit`: where it is refused, nothing is reserved. Credits pay for no reservation.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
@@ -220,7 +220,7 @@ impl Operation for Create {
         let key = self.key.clone();
         let account = self.account.clone();
         let charge = |ctx: &mut Ctx<'_>| {
-            let decision = ctx.engine.decide(&prepared, ask)?;
+            let decision = ctx.engine.decide_unpaid(&prepared, ask)?;
             let reservation = match decision.granted {
                 0 => None,
                 granted => Some(model::Reservation {

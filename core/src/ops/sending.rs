@@ -37,7 +37,7 @@ pub struct Admit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<Count>,
     /// A name of the host's for this request: asked again within a day it gets the same answer, and charges nothing (R-QTA-5).
-    /// It costs a commit; without it a send is decided in memory.
+    /// It costs a commit; without it a send is decided in memory. Credits pay for nothing then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
@@ -219,10 +219,10 @@ impl Operation for Admit {
         let cell = ctx.engine.cell(&self.account)?;
         let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
         if self.key.is_none() {
-            return ctx.engine.decide(&prepared, ask);
+            return ctx.engine.decide(ctx.actor, &prepared, ask);
         }
         let charge = |ctx: &mut Ctx<'_>| {
-            let decision = ctx.engine.decide(&prepared, ask)?;
+            let decision = ctx.engine.decide_unpaid(&prepared, ask)?;
             let charged = (decision.granted > 0).then(|| Charged { prepared: prepared.clone(), count: decision.granted, at_ms: ctx.now_ms });
             Ok((decision, charged))
         };
@@ -257,7 +257,7 @@ impl Operation for AdmitBatch {
         for (at, send) in self.sends.into_iter().enumerate() {
             prepared.push(send.prepared(ctx).map_err(|error| handle::below(&format!("/sends/{at}"), error))?);
         }
-        let decisions = prepared.iter().map(|(prepared, ask)| ctx.engine.decide(prepared, *ask)).collect::<Result<_, _>>()?;
+        let decisions = prepared.iter().map(|(prepared, ask)| ctx.engine.decide(ctx.actor, prepared, *ask)).collect::<Result<_, _>>()?;
         Ok(SendDecisions { decisions })
     }
 }

@@ -1041,7 +1041,7 @@ impl Delete {
             if account.owner.as_ref() != Some(&self.user) {
                 return Err(Error::invalid(field, format!("`{}` does not own `{}`", self.user, next.account)));
             }
-            if self.successors[..at].iter().any(|before| before.account == next.account) {
+            if self.successors.iter().take(at).any(|before| before.account == next.account) {
                 return Err(Error::invalid(field, format!("`{}` is named twice", next.account)));
             }
             if next.user == self.user {
