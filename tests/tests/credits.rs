@@ -179,6 +179,7 @@ impl World {
         match self.dice.roll(100) {
             0..20 => {
                 let account = self.pick();
+                let amount = amount * 3;
                 let priority = [0, 50, 50, 100][self.dice.roll(4) as usize];
                 let ends = if self.dice.roll(3) == 0 { NEVER } else { self.now_ms + 1 + self.dice.roll(40) };
                 let mut request = json!({"account": account, "channel": name, "amount": amount, "reason": "r", "priority": priority});
@@ -255,7 +256,8 @@ impl World {
                 let account = self.pick();
                 let group = self.pick_group(&account);
                 let (from, to, operation) =
-                    if self.dice.roll(3) > 0 { (FREE, group.as_str(), "credits.reserve") } else { (group.as_str(), FREE, "credits.unreserve") };
+                    if self.dice.roll(2) > 0 { (FREE, group.as_str(), "credits.reserve") } else { (group.as_str(), FREE, "credits.unreserve") };
+                let amount = if to.is_empty() { amount.div_ceil(8) } else { amount };
                 let refusal = (self.book(&account, channel).in_pocket(from) < amount).then_some("credits_exhausted");
                 let request = json!({"account": account, "group": group, "channel": name, "amount": amount});
                 if self.ask(operation, request, refusal).is_none() {
@@ -496,6 +498,8 @@ fn world(dice: Dice) -> World {
     let store = open();
     must(&store, "policies.set", json!({"policies": {"depth": 4}}));
     must(&store, "users.create", json!({"id": "olga", "email": "olga@acme.example"}));
+    // Not of the walk: its owner stays, whatever is deleted.
+    must(&store, "accounts.create", json!({"id": "anchor", "name": "A", "owner": {"user": "olga"}}));
     let mut world = World {
         store,
         dice,
