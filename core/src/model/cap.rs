@@ -86,6 +86,17 @@ pub enum OverLimit {
 }
 
 impl OverLimit {
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            OverLimit::Reject => "reject",
+            OverLimit::Hold => "hold",
+            OverLimit::Spread => "spread",
+            OverLimit::Soft => "soft",
+            OverLimit::Shadow => "shadow",
+        }
+    }
+
     /// Whether anything is ever refused.
     pub const fn refuses(self) -> bool {
         matches!(self, OverLimit::Reject | OverLimit::Hold | OverLimit::Spread)

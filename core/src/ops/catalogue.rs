@@ -210,6 +210,7 @@ catalogue! {
     super::threads::Renew,
     super::usage::Get,
     super::usage::History,
+    super::usage::Invoice,
     super::users::ChangeEmail,
     super::users::ConfirmEmail,
     super::users::Create,

@@ -264,7 +264,7 @@ pub struct TeamList {
 }
 
 /// The top account of the team that an account is in, and what a further account costs there.
-fn quote(ctx: &mut Ctx<'_>, parent: &Id) -> Result<AccountQuote, Error> {
+pub(crate) fn quote(ctx: &mut Ctx<'_>, parent: &Id) -> Result<AccountQuote, Error> {
     let top = account_line(&mut ctx.tx, parent).map_err(|error| error.at("/parent"))?.pop();
     let (team, package) = top.map_or_else(|| (parent.clone(), None), |top| (top.id, top.package));
     let price = match package {

@@ -1,10 +1,10 @@
 //! How much of each limit is used now.
 
-use super::{Access, Effect, Operation, accounts, walk};
+use super::{Access, Effect, Operation, accounts, teams, walk};
 use crate::engine::meters::MeterReading;
-use crate::engine::{Ctx, keys};
+use crate::engine::{Ctx, keys, people};
 use crate::error::Error;
-use crate::model::{Cap, CapScope, Channel, Count, Cursor, Id, Limit, LimitName, MessageInput, Meter, Name, Window};
+use crate::model::{Cap, CapScope, Channel, Count, Cursor, Id, Limit, LimitName, MessageInput, Meter, Name, Price, Window};
 use crate::rules::limit::Source;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -103,6 +103,58 @@ pub struct UsedWindow {
     pub used: u64,
 }
 
+/// What an invoice needs to know of an account and of those below it, for a period (R-ACC-7).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Invoice {
+    /// The account: its own line comes first, then those below it where the actor manages its team.
+    pub account: Id,
+    /// The days that begin from this instant on, in unix milliseconds.
+    pub from_ms: Count,
+    /// The days that begin before this instant, in unix milliseconds.
+    pub until_ms: Count,
+    /// Go on after the page that answered this `next`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Cursor>,
+    /// At most this many accounts (1 to 500, 50 when absent).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<Count>,
+}
+
+/// Lines of an invoice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InvoiceLines {
+    /// One for each account.
+    pub lines: Vec<InvoiceLine>,
+    /// Where to go on; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Cursor>,
+}
+
+/// What an account has used in a period.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InvoiceLine {
+    /// The account.
+    pub account: Id,
+    /// The name that people see.
+    pub name: Name,
+    /// The account above it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Id>,
+    /// Its package.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<Id>,
+    /// What it costs each month as a further account of its team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+    /// How many e-mails it and all accounts below it were granted in those days.
+    pub email_sent: u64,
+    /// The same for text messages.
+    pub sms_sent: u64,
+    /// How many users it and all accounts below it have now, each once.
+    pub users: u64,
+}
+
 pub(crate) fn window_of(asked_for: &Id, reading: MeterReading) -> UsageWindow {
     let limit = reading.limit.ceiling();
     UsageWindow {
@@ -174,5 +226,70 @@ impl Operation for History {
             Ok(meter.map(|meter| UsedWindow { starts_at_ms: meter.starts_at_ms, ends_at_ms: meter.ends_at_ms, used: meter.drawn }))
         })?;
         Ok(UsageHistory { windows, next })
+    }
+}
+
+impl Operation for Invoice {
+    const NAME: &'static str = "usage.invoice";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::account("accounts.price.view", "clients.view_all");
+    type Answer = InvoiceLines;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<InvoiceLines, Error> {
+        accounts::load(ctx, &self.account, "/account")?;
+        if self.from_ms.get() >= self.until_ms.get() {
+            return Err(Error::invalid("/until_ms", "a period ends after it begins"));
+        }
+        let own = keys::account(&self.account);
+        let next = [own.as_slice(), &[0]].concat();
+        // Who does not manage the team from above sees their own account.
+        let below = if ctx.manages_team_of(&self.account)? { Some(keys::below(keys::TEAM_ACCOUNT, &[self.account.as_str(), "id"])) } else { None };
+        let spans: Vec<_> = [(own, next)].into_iter().chain(below).collect();
+        let (lines, next) = walk(ctx, &spans, self.after.as_ref(), self.page, |ctx, key| {
+            let Some(id) = keys::last_id(key) else { return Ok(None) };
+            self.line(ctx, &id).map(Some)
+        })?;
+        Ok(InvoiceLines { lines, next })
+    }
+}
+
+impl Invoice {
+    fn line(&self, ctx: &mut Ctx<'_>, id: &Id) -> Result<InvoiceLine, Error> {
+        let account = accounts::load(ctx, id, "/account")?;
+        let price = match &account.parent {
+            Some(parent) => teams::quote(ctx, parent)?.price,
+            None => None,
+        };
+        Ok(InvoiceLine {
+            email_sent: self.sent(ctx, id, Channel::Email, LimitName::EmailPerDay)?,
+            sms_sent: self.sent(ctx, id, Channel::Sms, LimitName::SmsPerDay)?,
+            users: people::count(ctx, &keys::tally(id, "users"))?,
+            account: account.id,
+            name: account.name,
+            parent: account.parent,
+            package: account.package,
+            price,
+        })
+    }
+
+    /// What was sent in the days that begin in the period, by the account and all below it.
+    fn sent(&self, ctx: &mut Ctx<'_>, id: &Id, channel: Channel, per_day: LimitName) -> Result<u64, Error> {
+        let period = self.from_ms.get()..self.until_ms.get();
+        let at = |ms| keys::meter_history(id, per_day.name(), "", "", ms);
+        let over = ctx.tx.range::<Meter>(&at(period.start), &at(period.end), usize::MAX)?;
+        let prepared = ctx.engine.cell(id)?.sending(ctx.engine, None, channel, &MessageInput::default())?;
+        let now = ctx.engine.readings(&prepared, 1)?;
+        let today = now.iter().find(|reading| reading.id.account == *id && reading.id.name() == per_day.name());
+        let today = today.filter(|reading| period.contains(&reading.starts_at_ms)).map_or(0, |reading| reading.reading.used);
+        // A day is kept with the first send of a later one.
+        let last: Option<Meter> = ctx.tx.get(&keys::meter(id, per_day.name(), "", ""))?;
+        let is_kept = |meter: &Meter| over.iter().any(|(_, kept)| kept.starts_at_ms == meter.starts_at_ms);
+        let is_now = |meter: &Meter| now.iter().any(|reading| reading.id.account == *id && reading.starts_at_ms == meter.starts_at_ms);
+        let last = last.filter(|meter| period.contains(&meter.starts_at_ms) && !is_kept(meter) && !is_now(meter)).map_or(0, |meter| meter.drawn);
+        Ok(over.iter().map(|(_, meter)| meter.drawn).sum::<u64>() + today + last)
     }
 }

@@ -87,6 +87,13 @@ AssetSource = Union[Literal["own"], Literal["package"], Literal["inherited"]]
 - `inherited`: From the account above, or its package, since this one has no package.
 """
 
+CampaignStopReason = Union[Literal["bounces"], Literal["request"]]
+"""What stops a campaign.
+
+- `bounces`: Too many of its messages bounced.
+- `request`: Somebody did.
+"""
+
 CapPeriod = Union[Literal["month"], Literal["year"]]
 """The window of a group's cap.
 
@@ -129,6 +136,39 @@ Children = Union[Literal["delete"], Literal["detach"]]
 
 - `delete`: They are deleted too, and all below them.
 - `detach`: They become top accounts.
+"""
+
+CreditKind = Union[
+    Literal["granted"],
+    Literal["spent"],
+    Literal["refunded"],
+    Literal["expired"],
+    Literal["reserved"],
+    Literal["unreserved"],
+    Literal["allocated"],
+    Literal["received"],
+    Literal["returned"],
+    Literal["taken_back"],
+]
+"""What an entry in a ledger of credits tells.
+
+- `granted`: The platform added credits.
+- `spent`: Messages were paid.
+- `refunded`: What was paid for messages that did not go out came back.
+- `expired`: A grant ended: what was left of it is gone.
+- `reserved`: Free credits went into the reserve of a group; the balance is the same.
+- `unreserved`: Credits of a group's reserve are free again; the balance is the same.
+- `allocated`: Credits went to an account directly below.
+- `received`: Credits came from the account above.
+- `returned`: Credits that had come from the account above went back to it.
+- `taken_back`: Credits that had gone to an account below came back.
+"""
+
+CreditOrder = Union[Literal["newest"], Literal["oldest"]]
+"""In which order a ledger is read.
+
+- `newest`: The last entry first.
+- `oldest`: The first entry first.
 """
 
 DeliveryOutcome = Union[Literal["delivered"], Literal["blocked"], Literal["bounced"]]
@@ -307,6 +347,7 @@ OutboxKind = Union[
     Literal["email_change_notice"],
     Literal["password_reset"],
     Literal["limit_alert"],
+    Literal["stop_campaign"],
 ]
 """What the host is to do.
 
@@ -316,6 +357,7 @@ OutboxKind = Union[
 - `email_change_notice`: Tell the old address that another was asked for.
 - `password_reset`: Send the link that sets a new password.
 - `limit_alert`: Tell the account that a threshold of a limit is reached.
+- `stop_campaign`: Stop a campaign: nothing more of it goes out (R-QTA-11).
 """
 
 OverLimit = Union[Literal["reject"], Literal["hold"], Literal["spread"], Literal["soft"], Literal["shadow"]]
@@ -1333,6 +1375,101 @@ class BounceRate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """What became of a campaign, as it is stored and shown."""
+
+    account: str
+    """The account that sends it."""
+    created_at_ms: int
+    """When it was first heard of, in unix milliseconds."""
+    id: str
+    """The host's own id, unique within the account."""
+    sample: CampaignOutcomes
+    """What was reported since the sample began: this decides whether the campaign is stopped."""
+    sample_since_ms: int
+    """When the sample began, in unix milliseconds: with the first report, and anew whenever the campaign is resumed."""
+    stop: CampaignStop | None = None
+    """Why it is stopped; absent while it is not."""
+    total: CampaignOutcomes
+    """What was reported in all."""
+    updated_at_ms: int
+    """When it was last changed, in unix milliseconds."""
+
+    @classmethod
+    def _from(cls, value: Any) -> Campaign:
+        return cls(
+            account=value["account"],
+            created_at_ms=value["created_at_ms"],
+            id=value["id"],
+            sample=CampaignOutcomes._from(value["sample"]),
+            sample_since_ms=value["sample_since_ms"],
+            stop=CampaignStop._from(value["stop"]) if "stop" in value else None,
+            total=CampaignOutcomes._from(value["total"]),
+            updated_at_ms=value["updated_at_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignList:
+    """A page of campaigns."""
+
+    campaigns: tuple[Campaign, ...]
+    """The campaigns; a page can be shorter than asked for, and even empty, while there is a `next`."""
+    next: str | None = None
+    """Where to go on; absent on the last page."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CampaignList:
+        return cls(
+            campaigns=tuple(Campaign._from(item) for item in value["campaigns"]),
+            next=value.get("next"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignOutcomes:
+    """How many messages of a campaign ended how."""
+
+    complaints: int
+    """Delivered, and complained about."""
+    delivered: int
+    """Delivered."""
+    hard: int
+    """Bounced for good."""
+    soft: int
+    """Bounced for now."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CampaignOutcomes:
+        return cls(
+            complaints=value["complaints"],
+            delivered=value["delivered"],
+            hard=value["hard"],
+            soft=value["soft"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignStop:
+    """Why a campaign is stopped."""
+
+    at_ms: int
+    """When, in unix milliseconds."""
+    per_mille: int | None = None
+    """The rate that was reached, in bounces of a thousand outcomes; absent where somebody stopped it."""
+    reason: CampaignStopReason
+    """What stopped it."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CampaignStop:
+        return cls(
+            at_ms=value["at_ms"],
+            per_mille=value.get("per_mille"),
+            reason=value["reason"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cap:
     """A cap of an account."""
 
@@ -1466,9 +1603,273 @@ class ClockReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CreditBalance:
+    """The credits of an account."""
+
+    account: str
+    """The account."""
+    channels: tuple[CreditChannel, ...]
+    """One entry for each channel."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CreditBalance:
+        return cls(
+            account=value["account"],
+            channels=tuple(CreditChannel._from(item) for item in value["channels"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditChannel:
+    """The credits of an account for one channel."""
+
+    channel: Channel
+    """What they pay."""
+    complete: bool
+    """Whether all groups and grants are listed."""
+    free: int
+    """Those that any group may spend."""
+    grants: tuple[CreditLeft, ...]
+    """What is left of grants, in the order in which they pay: the free balance, then the reserve of each group; at most
+    500.
+    """
+    groups: tuple[CreditGroup, ...]
+    """What groups have in reserve and have spent, at most 500."""
+    total: int
+    """All of them: the free ones and those in reserves."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CreditChannel:
+        return cls(
+            channel=value["channel"],
+            complete=value["complete"],
+            free=value["free"],
+            grants=tuple(CreditLeft._from(item) for item in value["grants"]),
+            groups=tuple(CreditGroup._from(item) for item in value["groups"]),
+            total=value["total"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditEntry:
+    """An entry in the ledger of an account's credits, as it is stored and shown. It is never changed (R-CRD-1)."""
+
+    account: str
+    """The account."""
+    amount: int
+    """How many credits."""
+    at_ms: int
+    """When, in unix milliseconds."""
+    balance: int
+    """How many the account has after it, reserves of groups included."""
+    by: str
+    """Who brought it about: `system` or a user's id."""
+    channel: Channel
+    """What the credits pay."""
+    entry: int
+    """The number of the entry in its ledger, from 1 on. That of what brought credits in is also the number of the
+    grant.
+    """
+    expires_at_ms: int | None = None
+    """Of a grant: when what is left of it is gone, in unix milliseconds."""
+    from_grant: int | None = None
+    """Of a grant that came from the account above: which grant of that account it is a part of."""
+    granted_at_ms: int | None = None
+    """Of a grant: how old it is, in unix milliseconds; what comes from the account above is as old as it was there."""
+    group: str | None = None
+    """The group that spent, or whose reserve it is about."""
+    key: str | None = None
+    """The key that it was asked for with; the same request is not carried out twice."""
+    kind: CreditKind
+    """What it tells."""
+    other: str | None = None
+    """The account above or below that credits came from or went to."""
+    parts: tuple[CreditPart, ...] | None = None
+    """The grants that paid, got something back, or changed their place; none where the entry is a grant itself."""
+    priority: int | None = None
+    """Of a grant: those with a lower number pay first."""
+    reason: str | None = None
+    """Why."""
+    reference: str | None = None
+    """What was paid, in the host's words: a campaign, a reservation."""
+    spend: int | None = None
+    """The entry that is refunded."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CreditEntry:
+        return cls(
+            account=value["account"],
+            amount=value["amount"],
+            at_ms=value["at_ms"],
+            balance=value["balance"],
+            by=value["by"],
+            channel=value["channel"],
+            entry=value["entry"],
+            expires_at_ms=value.get("expires_at_ms"),
+            from_grant=value.get("from_grant"),
+            granted_at_ms=value.get("granted_at_ms"),
+            group=value.get("group"),
+            key=value.get("key"),
+            kind=value["kind"],
+            other=value.get("other"),
+            parts=tuple(CreditPart._from(item) for item in value["parts"]) if "parts" in value else None,
+            priority=value.get("priority"),
+            reason=value.get("reason"),
+            reference=value.get("reference"),
+            spend=value.get("spend"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditGroup:
+    """The credits of a group."""
+
+    group: str
+    """The group."""
+    reserve: int
+    """What is kept for it."""
+    spent: int
+    """What it has spent in all, from its reserve and from the free balance, without what was refunded."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CreditGroup:
+        return cls(
+            group=value["group"],
+            reserve=value["reserve"],
+            spent=value["spent"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditLedger:
+    """A page of a ledger."""
+
+    entries: tuple[CreditEntry, ...]
+    """The entries."""
+    next: int | None = None
+    """Where to go on; absent on the last page."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CreditLedger:
+        return cls(
+            entries=tuple(CreditEntry._from(item) for item in value["entries"]),
+            next=value.get("next"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditLeft:
+    """What is left of a grant in one place."""
+
+    expires_at_ms: int | None = None
+    """When what is left is gone, in unix milliseconds."""
+    grant: int
+    """The number of the grant in the ledger."""
+    granted_at_ms: int
+    """How old the grant is, in unix milliseconds."""
+    group: str | None = None
+    """The group in whose reserve it lies; absent for the free balance."""
+    left: int
+    """How many credits."""
+    priority: int
+    """Grants with a lower number pay first."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CreditLeft:
+        return cls(
+            expires_at_ms=value.get("expires_at_ms"),
+            grant=value["grant"],
+            granted_at_ms=value["granted_at_ms"],
+            group=value.get("group"),
+            left=value["left"],
+            priority=value["priority"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditMove:
+    """Credits that went to an account below, or came back from it."""
+
+    account: str
+    """The account below."""
+    amount: int
+    """How many went."""
+    balance: int
+    """What the account below has now, reserves of groups included."""
+    channel: Channel
+    """What they pay."""
+    free_above: int
+    """What is free in the account above now."""
+    parent: str
+    """The account above."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CreditMove:
+        return cls(
+            account=value["account"],
+            amount=value["amount"],
+            balance=value["balance"],
+            channel=value["channel"],
+            free_above=value["free_above"],
+            parent=value["parent"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditPart:
+    """A part of an entry: so much of one grant."""
+
+    amount: int
+    """How many credits."""
+    grant: int
+    """The number of the grant in the ledger."""
+    group: str | None = None
+    """The group out of whose reserve, or into which; absent for the free balance."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CreditPart:
+        return cls(
+            amount=value["amount"],
+            grant=value["grant"],
+            group=value.get("group"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditReserve:
+    """Credits that went into a group's reserve, or out of it."""
+
+    account: str
+    """The account."""
+    amount: int
+    """How many went there."""
+    channel: Channel
+    """What they pay."""
+    free: int
+    """What is free now."""
+    group: str
+    """The group."""
+    reserve: int
+    """What the group has in reserve now."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CreditReserve:
+        return cls(
+            account=value["account"],
+            amount=value["amount"],
+            channel=value["channel"],
+            free=value["free"],
+            group=value["group"],
+            reserve=value["reserve"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """The answer to a send (R-QTA-3)."""
 
+    credits: PaidWithCredits | None = None
+    """What credits paid for, beyond the account's own limits (R-CRD-2)."""
     granted: int
     """How many may go out: all that were asked for, or, where a `min` was named, at least so many, or none."""
     refusal: Refusal | None = None
@@ -1479,6 +1880,7 @@ class Decision:
     @classmethod
     def _from(cls, value: Any) -> Decision:
         return cls(
+            credits=PaidWithCredits._from(value["credits"]) if "credits" in value else None,
             granted=value["granted"],
             refusal=Refusal._from(value["refusal"]) if "refusal" in value else None,
             remaining=value.get("remaining"),
@@ -1659,6 +2061,52 @@ class EmailChanged:
             email=value["email"],
             expires_at_ms=value.get("expires_at_ms"),
             user=value["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gauge:
+    """How much of a limit is used now."""
+
+    left: int | None = None
+    """How many more the value allows; absent where it is unlimited."""
+    limit: LimitName
+    """Which limit."""
+    own: int | None = None
+    """How many of them the account itself has; absent where they are not counted by account."""
+    source: Source | None = None
+    """Where the value comes from; absent where it is the policy `seats` (R-INV-9)."""
+    used: int
+    """How many there are in the account and in all accounts below it."""
+    value: Limit
+    """The account's own value of it; those of the accounts above hold as well."""
+
+    @classmethod
+    def _from(cls, value: Any) -> Gauge:
+        return cls(
+            left=value.get("left"),
+            limit=value["limit"],
+            own=value.get("own"),
+            source=value.get("source"),
+            used=value["used"],
+            value=value["value"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GaugeList:
+    """The gauges of an account."""
+
+    account: str
+    """The account."""
+    gauges: tuple[Gauge, ...]
+    """One entry for each limit that counts what there is at a time."""
+
+    @classmethod
+    def _from(cls, value: Any) -> GaugeList:
+        return cls(
+            account=value["account"],
+            gauges=tuple(Gauge._from(item) for item in value["gauges"]),
         )
 
 
@@ -2077,6 +2525,58 @@ class InvitedAddress:
             email=value["email"],
             expires_at_ms=value["expires_at_ms"],
             invitation=value["invitation"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceLine:
+    """What an account has used in a period."""
+
+    account: str
+    """The account."""
+    email_sent: int
+    """How many e-mails it and all accounts below it were granted in those days."""
+    name: str
+    """The name that people see."""
+    package: str | None = None
+    """Its package."""
+    parent: str | None = None
+    """The account above it."""
+    price: Price | None = None
+    """What it costs each month as a further account of its team."""
+    sms_sent: int
+    """The same for text messages."""
+    users: int
+    """How many users it and all accounts below it have now, each once."""
+
+    @classmethod
+    def _from(cls, value: Any) -> InvoiceLine:
+        return cls(
+            account=value["account"],
+            email_sent=value["email_sent"],
+            name=value["name"],
+            package=value.get("package"),
+            parent=value.get("parent"),
+            price=Price._from(value["price"]) if "price" in value else None,
+            sms_sent=value["sms_sent"],
+            users=value["users"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceLines:
+    """Lines of an invoice."""
+
+    lines: tuple[InvoiceLine, ...]
+    """One for each account."""
+    next: str | None = None
+    """Where to go on; absent on the last page."""
+
+    @classmethod
+    def _from(cls, value: Any) -> InvoiceLines:
+        return cls(
+            lines=tuple(InvoiceLine._from(item) for item in value["lines"]),
+            next=value.get("next"),
         )
 
 
@@ -2595,6 +3095,8 @@ class OutboxItem:
     """The limit that it is about (R-QTA-8)."""
     at_ms: int
     """When its cause happened, in unix milliseconds."""
+    campaign: str | None = None
+    """The campaign that it is about."""
     invitation: str | None = None
     """The invitation that it is about."""
     kind: OutboxKind
@@ -2617,6 +3119,7 @@ class OutboxItem:
             accounts=tuple(OutboxAccount._from(item) for item in value["accounts"]),
             alert=LimitAlert._from(value["alert"]) if "alert" in value else None,
             at_ms=value["at_ms"],
+            campaign=value.get("campaign"),
             invitation=value.get("invitation"),
             kind=value["kind"],
             number=value["number"],
@@ -2802,6 +3305,23 @@ class PackagePreflight:
             exceeded=tuple(PreflightExcess._from(item) for item in value["exceeded"]),
             guarantees=tuple(PreflightGuarantee._from(item) for item in value["guarantees"]),
             package=value["package"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaidWithCredits:
+    """What credits paid for."""
+
+    amount: int
+    """How many of the messages."""
+    entry: int
+    """The entry of the ledger: what fails is given back with `credits.refund`."""
+
+    @classmethod
+    def _from(cls, value: Any) -> PaidWithCredits:
+        return cls(
+            amount=value["amount"],
+            entry=value["entry"],
         )
 
 
@@ -3561,6 +4081,52 @@ class SharingCheck:
             allowed=value["allowed"],
             refusal=value.get("refusal"),
             rev=value["rev"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """A slot that a worker has, as it is stored and shown. It is free again once its lease has run out."""
+
+    account: str
+    """The account that the worker works for."""
+    acquired_at_ms: int
+    """Since when, in unix milliseconds."""
+    campaign: str | None = None
+    """The campaign that it works on."""
+    expires_at_ms: int
+    """When it is free again unless it is renewed, in unix milliseconds."""
+    holder: str
+    """The worker, as the host names it."""
+    id: str
+    """The id, which renews it and gives it back."""
+
+    @classmethod
+    def _from(cls, value: Any) -> Slot:
+        return cls(
+            account=value["account"],
+            acquired_at_ms=value["acquired_at_ms"],
+            campaign=value.get("campaign"),
+            expires_at_ms=value["expires_at_ms"],
+            holder=value["holder"],
+            id=value["id"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotList:
+    """A page of slots."""
+
+    next: str | None = None
+    """Where to go on; absent on the last page."""
+    slots: tuple[Slot, ...]
+    """The slots; a page can be shorter than asked for, and even empty, while there is a `next`."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SlotList:
+        return cls(
+            next=value.get("next"),
+            slots=tuple(Slot._from(item) for item in value["slots"]),
         )
 
 
@@ -4341,6 +4907,11 @@ __all__ = [
     "BindingLimit",
     "BounceRate",
     "BounceRateInput",
+    "Campaign",
+    "CampaignList",
+    "CampaignOutcomes",
+    "CampaignStop",
+    "CampaignStopReason",
     "Cap",
     "CapList",
     "CapPeriod",
@@ -4351,6 +4922,17 @@ __all__ = [
     "ChildOwner",
     "Children",
     "ClockReading",
+    "CreditBalance",
+    "CreditChannel",
+    "CreditEntry",
+    "CreditGroup",
+    "CreditKind",
+    "CreditLedger",
+    "CreditLeft",
+    "CreditMove",
+    "CreditOrder",
+    "CreditPart",
+    "CreditReserve",
     "Decision",
     "DefaultLimits",
     "Delivery",
@@ -4361,6 +4943,8 @@ __all__ = [
     "EmailChangeAsked",
     "EmailChanged",
     "EnterAs",
+    "Gauge",
+    "GaugeList",
     "Grant",
     "GrantExisting",
     "GrantInput",
@@ -4386,6 +4970,8 @@ __all__ = [
     "InvitationProblem",
     "InvitationStatus",
     "InvitedAddress",
+    "InvoiceLine",
+    "InvoiceLines",
     "LeaseState",
     "Limit",
     "LimitAlert",
@@ -4427,6 +5013,7 @@ __all__ = [
     "PackageDeleted",
     "PackageList",
     "PackagePreflight",
+    "PaidWithCredits",
     "PasswordResetRequested",
     "PendingStep",
     "Permission",
@@ -4472,6 +5059,8 @@ __all__ = [
     "ShareableTemplate",
     "SharedAction",
     "SharingCheck",
+    "Slot",
+    "SlotList",
     "Source",
     "Status",
     "StoreInfo",
