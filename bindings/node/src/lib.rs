@@ -349,7 +349,7 @@ impl From<&tenantry::Refusal> for Refusal {
             code: refusal.code.name(),
             limit: refusal.limit.as_ref().map(BindingLimit::from),
             retry_at_ms: refusal.retry_at_ms.map(|at| at as f64),
-            over: refusal.over.map(tenantry::model::OverLimit::name),
+            over: refusal.over.map(|over| over.name()),
         }
     }
 }
