@@ -738,7 +738,6 @@ mod tests {
     use crate::engine::{Ctx, Engine};
     use crate::model::{Actor, Count, Name, Policies, PolicyRecord, Profile};
     use crate::ops::{Operation, accounts, campaigns, credits, gauges, members, packages, roles, suppressions, threads, users};
-    use crate::options::OpenOptions;
     use crate::store::Batch;
     use serde_json::{Value, json};
     use std::collections::{BTreeMap, BTreeSet};

@@ -18,11 +18,13 @@ pub struct Tx<'a> {
     journal: Option<Journal>,
 }
 
+/// A key and what was written to it before; none where nothing was, and none within where it was deleted.
+type Written = (Vec<u8>, Option<Option<Vec<u8>>>);
+
 /// What is taken back when a part of an operation is refused.
 #[derive(Default)]
 pub(crate) struct Journal {
-    /// Keys and what was written to them before; none where nothing was.
-    written: Vec<(Vec<u8>, Option<Option<Vec<u8>>>)>,
+    written: Vec<Written>,
     /// How many reservations had come back before.
     returned: usize,
 }

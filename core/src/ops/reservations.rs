@@ -246,7 +246,7 @@ impl Operation for Create {
             };
             Ok((answer, reservation))
         };
-        once::charged(ctx, &account, key.as_ref(), &self, charge, |ctx, reservation| save(ctx, reservation))
+        once::charged(ctx, &account, key.as_ref(), &self, charge, save)
     }
 }
 

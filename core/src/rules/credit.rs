@@ -105,8 +105,7 @@ mod tests {
 
     #[test]
     fn priority_goes_before_expiry_and_expiry_before_age() {
-        let mut turns =
-            vec![turn(1, 5, 5, 1), turn(0, u64::MAX, 9, 2), turn(1, u64::MAX, 1, 3), turn(1, 5, 4, 4), turn(0, 7, 9, 5), turn(1, 5, 4, 6)];
+        let mut turns = [turn(1, 5, 5, 1), turn(0, u64::MAX, 9, 2), turn(1, u64::MAX, 1, 3), turn(1, 5, 4, 4), turn(0, 7, 9, 5), turn(1, 5, 4, 6)];
         turns.sort();
         assert_eq!(turns.iter().map(Turn::grant).collect::<Vec<_>>(), [5, 2, 4, 6, 1, 3]);
         assert_eq!((turns[0].expires_at_ms(), turns[1].expires_at_ms()), (Some(7), None));
