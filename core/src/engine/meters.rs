@@ -37,7 +37,6 @@ const GIVEN_BACK_AT_ONCE: usize = 256;
 const DRAWN_AHEAD_FROM: u64 = 8;
 /// How often a draw is tried against others that draw from the same records.
 const ROUNDS: usize = 16;
-const DAY_MS: u64 = 24 * 3_600_000;
 
 /// The meters of a tree of accounts.
 #[derive(Default)]
@@ -281,8 +280,7 @@ struct Wanted {
 impl Wanted {
     /// The limit of a window that began at an instant.
     fn limit_at(&self, starts_at_ms: u64) -> u64 {
-        let days = |from_ms: u64| starts_at_ms.saturating_sub(from_ms) / DAY_MS;
-        let grown = self.growth.map_or(0, |(by, from_ms)| by.saturating_mul(days(from_ms)));
+        let grown = self.growth.map_or(0, |(by, from_ms)| by.saturating_mul(window::days_since(from_ms, starts_at_ms, &self.calendar)));
         self.resolved.limit.ceiling().saturating_add(grown)
     }
 }
@@ -524,6 +522,9 @@ impl Meters {
                 }
             }
         }
+        for place in &prepared.pace_places {
+            left = left.min(self.paces.get(*place)?.reading(1, now_ms).left());
+        }
         Some((Decision { granted: count, refusal: None, remaining: (left != u64::MAX).then_some(left), credits: None }, low))
     }
 }
@@ -640,9 +641,14 @@ impl Engine {
             };
             let (hot, cold) = meters.pair_mut(place)?;
             if wanted.stamp >= cold.stamp {
-                cold.stamp = wanted.stamp;
                 cold.source = wanted.resolved.source;
                 cold.over = wanted.over;
+                if wanted.stamp > cold.stamp && matches!(wanted.id.scope, MeterScope::Cap(..)) {
+                    // It may be another cap under the same id: the store says what it has counted.
+                    hot.ends_at_ms = 0;
+                    cold.window = wanted.window;
+                }
+                cold.stamp = wanted.stamp;
                 cold.alert_at = wanted.alert_at.clone();
                 cold.limit = wanted.limit_at(cold.meter.starts_at_ms);
                 hot.limit = if wanted.over.refuses() { cold.limit } else { u64::MAX };
@@ -840,7 +846,7 @@ impl Engine {
                 let paid = if prepared.is_own(&cold.id) { paid } else { 0 };
                 readings.push(send::Reading { limit: reading.limit.saturating_add(paid), ..reading });
             }
-            readings.extend(meters.pace_readings(prepared, ask.count, now_ms)?);
+            readings.extend(meters.pace_readings(prepared, ask.min, now_ms)?);
             let count = ask.count.min(readings.iter().map(send::Reading::left).min().unwrap_or(u64::MAX)).max(ask.min);
             let refused = send::refusal(&readings, count);
             let granted = if refused.is_some() { 0 } else { count };
@@ -970,7 +976,7 @@ impl Engine {
                 source: wanted.resolved.source,
                 limit: Limit::At(Count::new(wanted.limit_at(now_ms)).unwrap_or_default()),
                 starts_at_ms: now_ms,
-                ends_at_ms: reading.fits_at_ms(count).unwrap_or(now_ms),
+                ends_at_ms: reading.fits_at_ms(count).map_or(now_ms, |at_ms| at_ms.max(now_ms)),
                 reading,
             });
         }

@@ -1,6 +1,6 @@
 //! How much of each limit is used now.
 
-use super::{Access, Effect, Operation, accounts, teams, walk};
+use super::{Access, Effect, Operation, accounts, sending, teams, walk};
 use crate::engine::meters::MeterReading;
 use crate::engine::{Ctx, keys, people};
 use crate::error::Error;
@@ -194,6 +194,11 @@ impl Operation for Get {
     }
 }
 
+/// Elsewhere the size of a page is called `limit`.
+fn page_is_meant(error: Error) -> Error {
+    if error.field() == Some("/limit") { error.at("/page") } else { error }
+}
+
 impl Operation for History {
     const NAME: &'static str = "usage.history";
     const EFFECT: Effect = Effect::Read;
@@ -213,6 +218,9 @@ impl Operation for History {
                 let subject = self.subject.as_ref().or(known.subject.as_ref()).map(|subject| subject.as_str().to_owned());
                 let subject = match (known.scope, subject) {
                     (CapScope::Account, _) => self.account.to_string(),
+                    (CapScope::SendingDomain | CapScope::RecipientDomain, Some(domain)) => {
+                        sending::domain_of(&domain).map_err(|error| error.at("/subject"))?.as_str().to_owned()
+                    }
                     (_, Some(subject)) => subject,
                     (_, None) => return Err(Error::invalid("/subject", "say whose count of the cap")),
                 };
@@ -224,7 +232,8 @@ impl Operation for History {
         let (windows, next) = walk(ctx, &[span], self.after.as_ref(), self.page, |ctx, key| {
             let meter: Option<Meter> = ctx.tx.get(key)?;
             Ok(meter.map(|meter| UsedWindow { starts_at_ms: meter.starts_at_ms, ends_at_ms: meter.ends_at_ms, used: meter.drawn }))
-        })?;
+        })
+        .map_err(page_is_meant)?;
         Ok(UsageHistory { windows, next })
     }
 }
@@ -252,7 +261,8 @@ impl Operation for Invoice {
         let (lines, next) = walk(ctx, &spans, self.after.as_ref(), self.page, |ctx, key| {
             let Some(id) = keys::last_id(key) else { return Ok(None) };
             self.line(ctx, &id).map(Some)
-        })?;
+        })
+        .map_err(page_is_meant)?;
         Ok(InvoiceLines { lines, next })
     }
 }

@@ -84,6 +84,13 @@ pub fn bounds_after(window: Window, last_ends_at_ms: u64, now_ms: u64, calendar:
     Some((last_ends_at_ms, bounds(window, ends_at_ms, calendar)?.1))
 }
 
+/// How many midnights of the zone lie between two instants; none where the later one comes first.
+pub fn days_since(from_ms: u64, until_ms: u64, calendar: &Calendar) -> u64 {
+    let date = |at_ms| Some(local(at_ms, &calendar.zone)?.date());
+    let days = date(from_ms).zip(date(until_ms)).and_then(|(from, until)| from.until(until).ok()).map_or(0, |span| span.get_days());
+    u64::try_from(days).unwrap_or(0)
+}
+
 fn local(now_ms: u64, zone: &TimeZone) -> Option<Zoned> {
     Some(Timestamp::from_millisecond(i64::try_from(now_ms).ok()?).ok()?.to_zoned(zone.clone()))
 }
@@ -125,6 +132,19 @@ mod tests {
         assert_eq!(hours(Window::Hour, "2026-11-22T12:59:59.999", "Asia/Kathmandu"), ("2026-11-22T12:00:00".to_owned(), 1));
         assert_eq!(hours(Window::Week, "2026-03-29T23:00", "Europe/Berlin"), ("2026-03-23T00:00:00".to_owned(), 7 * 24 - 1));
         assert_eq!(hours(Window::Year, "2028-06-15T12:00", "Europe/Berlin"), ("2028-01-01T00:00:00".to_owned(), 366 * 24));
+    }
+
+    #[test]
+    fn days_are_counted_by_midnights() {
+        let berlin = Calendar { zone: zone("Europe/Berlin").unwrap(), billing_day: 1 };
+        let at = |local: &str| u64::try_from(format!("{local}[Europe/Berlin]").parse::<Zoned>().unwrap().timestamp().as_millisecond()).unwrap();
+        let days = |from: &str, until: &str| days_since(at(from), at(until), &berlin);
+        assert_eq!(days("2026-11-22T23:59", "2026-11-23T00:00"), 1);
+        assert_eq!(days("2026-11-22T00:00", "2026-11-22T23:59"), 0);
+        assert_eq!(days("2026-03-29T00:00", "2026-03-30T00:00"), 1);
+        assert_eq!(days("2026-01-01T12:00", "2027-03-01T00:00"), 424);
+        assert_eq!(days("2026-11-22T12:00", "2026-11-22T00:00"), 0);
+        assert_eq!(days("2026-11-22T12:00", "2026-11-20T00:00"), 0);
     }
 
     /// R-QTA-4: 31 -> 30 -> 28 -> 31, no drift.
