@@ -83,7 +83,8 @@ impl Platform {
         let backend = Box::new(Counting { inner: crate::store::memory().unwrap(), counts: counts.clone() });
         let options = OpenOptions { durability: Durability::Relaxed, ..OpenOptions::default() };
         let platform = Platform { engine: Engine::on(backend, Path::new(":memory:"), &options).unwrap(), counts };
-        platform.call("roles.create", json!({"id": "sender", "name": "Sender", "allow": [{"permission": "campaigns"}, {"permission": "users.view"}]}));
+        platform
+            .call("roles.create", json!({"id": "sender", "name": "Sender", "allow": [{"permission": "campaigns"}, {"permission": "users.view"}]}));
         platform.call("packages.create", json!({"id": "tier", "name": "Tier", "limits": {"email_per_day": 1000}}));
         for (id, owner) in [("top", "tom"), ("big", "bea")] {
             let owner = json!({"user": owner, "email": format!("{owner}@owners.example"), "first_name": owner});
