@@ -787,7 +787,7 @@ mod tests {
     }
 
     fn write(engine: &Engine, key: &[u8], value: Option<&[u8]>) {
-        let batch = Batch { writes: vec![(key.to_vec(), value.map(<[u8]>::to_vec))], expected: Vec::new() };
+        let batch = Batch { writes: vec![(key.to_vec(), value.map(<[u8]>::to_vec))], expected: Vec::new(), ..Batch::default() };
         engine.backend.commit(&batch).unwrap();
     }
 

@@ -1032,7 +1032,7 @@ impl Engine {
         for batch in batches.into_iter().filter(|batch| !batch.writes.is_empty()) {
             if !self.is_given_back(&batch)? {
                 for (write, expected) in batch.writes.into_iter().zip(batch.expected) {
-                    self.is_given_back(&Batch { writes: vec![write], expected: vec![expected] })?;
+                    self.is_given_back(&Batch { writes: vec![write], expected: vec![expected], ..Batch::default() })?;
                 }
             }
         }

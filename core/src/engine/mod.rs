@@ -9,6 +9,8 @@ pub(crate) mod keys;
 pub(crate) mod meters;
 pub(crate) mod people;
 #[cfg(test)]
+mod scale_tests;
+#[cfg(test)]
 mod tests;
 mod token;
 mod tx;

@@ -11,11 +11,21 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The reads and writes of one operation.
 pub struct Tx<'a> {
     backend: &'a dyn Backend,
+    /// The last commit before the first read.
+    began_at: u64,
     writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    seen: BTreeMap<Vec<u8>, u64>,
+    seen: BTreeMap<Vec<u8>, Seen>,
     touched: Touched,
     /// What the keys held before, since the last [`mark_point`](Tx::mark_point).
     journal: Option<Journal>,
+}
+
+/// What was found at a key first.
+struct Seen {
+    /// 0 where there was no record.
+    version: u64,
+    /// What was read at this key alone: a range keeps no values. Operations ask for the same few records over and over.
+    value: Option<Option<Vec<u8>>>,
 }
 
 /// A key and what was written to it before; none where nothing was, and none within where it was deleted.
@@ -44,7 +54,7 @@ pub(crate) struct Touched {
 
 impl<'a> Tx<'a> {
     pub(crate) fn new(backend: &'a dyn Backend) -> Tx<'a> {
-        Tx { backend, writes: BTreeMap::new(), seen: BTreeMap::new(), touched: Touched::default(), journal: None }
+        Tx { backend, began_at: backend.last_commit(), writes: BTreeMap::new(), seen: BTreeMap::new(), touched: Touched::default(), journal: None }
     }
 
     /// The record at a key.
@@ -52,9 +62,14 @@ impl<'a> Tx<'a> {
         if let Some(written) = self.writes.get(key) {
             return written.as_deref().map(|bytes| decode(key, bytes)).transpose();
         }
+        if let Some(Seen { value: Some(value), .. }) = self.seen.get(key) {
+            return value.as_deref().map(|bytes| decode(key, bytes)).transpose();
+        }
         let record = self.backend.get(key)?;
-        self.seen.entry(key.to_vec()).or_insert(record.as_ref().map_or(0, |record| record.version));
-        record.map(|record| decode(key, &record.value)).transpose()
+        let decoded = record.as_ref().map(|record| decode(key, &record.value)).transpose();
+        let version = record.as_ref().map_or(0, |record| record.version);
+        self.seen.entry(key.to_vec()).or_insert(Seen { version, value: None }).value = Some(record.map(|record| record.value));
+        decoded
     }
 
     /// Whether there is a record at a key.
@@ -120,7 +135,7 @@ impl<'a> Tx<'a> {
         let stored = self.backend.range(from, until, Order::Ascending, limit.saturating_add(deleted))?;
         let mut merged: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
         for (key, record) in stored {
-            self.seen.entry(key.clone()).or_insert(record.version);
+            self.seen.entry(key.clone()).or_insert(Seen { version: record.version, value: None });
             merged.insert(key, record.value);
         }
         for (key, written) in overlay() {
@@ -169,8 +184,8 @@ impl<'a> Tx<'a> {
         if self.writes.is_empty() {
             return (None, self.touched);
         }
-        let batch = Batch { writes: self.writes.into_iter().collect(), expected: self.seen.into_iter().collect() };
-        (Some(batch), self.touched)
+        let expected = self.seen.into_iter().map(|(key, seen)| (key, seen.version)).collect();
+        (Some(Batch { writes: self.writes.into_iter().collect(), expected, read_since: Some(self.began_at) }), self.touched)
     }
 }
 

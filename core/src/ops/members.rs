@@ -358,7 +358,7 @@ pub(crate) fn create(ctx: &mut Ctx<'_>, account: &Id, user: &model::User, place:
     check_seats(ctx, account, Some(&user.id))?;
     let role = if place.owner { None } else { fitting_role(ctx, account, &user.id, place.role)? };
     let administrator = match &role {
-        Some(role) => roles::load_for(ctx, role, account, "/role")?.administrator,
+        Some(role) => roles::is_administrator(ctx, role, account, "/role")?,
         None => false,
     };
     let mut member = model::Member {
@@ -868,7 +868,7 @@ impl Operation for List {
 
 /// Gives a member another role; promotion clears the group, demotion puts them into one (R-GRP-2). Not written here.
 pub(crate) fn give_role(ctx: &mut Ctx<'_>, member: &mut model::Member, role: Id, group: Option<Id>) -> Result<(), Error> {
-    let administrator = roles::load_for(ctx, &role, &member.account, "/role")?.administrator;
+    let administrator = roles::is_administrator(ctx, &role, &member.account, "/role")?;
     let parts = [member.account.as_str(), member.user.as_str()];
     if let Some(old) = &member.role {
         roles::mark_use(ctx, old, "member", &parts, false);
