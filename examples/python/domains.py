@@ -281,12 +281,19 @@ def sharing(t: tenantry.Tenantry) -> None:
 
 
 def store(t: tenantry.Tenantry) -> None:
-    # How far the store is, and whether all of it is whole.
-    info = t.store.info()
-    assert info.last_commit == 7
+    # Reads all that is stored, and says whether it is whole.
     verified = t.store.verify()
     assert verified.damaged == ()
     assert verified.whole
+
+    # That is for the host alone.
+    olga = t.acting(user="olga", account="acme")
+    try:
+        olga.store.verify()
+    except tenantry.TenantryError as error:
+        assert error.code == "actor_not_allowed"
+    else:
+        raise AssertionError("it is refused")
 
 
 def suppressions(t: tenantry.Tenantry) -> None:

@@ -528,12 +528,15 @@ fn sharing(t: &Tenantry) -> Result {
 }
 
 fn store(t: &Tenantry) -> Result {
-    // How far the store is, and whether all of it is whole.
-    let info = t.call(&Actor::System, store::Info {})?;
-    assert_eq!(info.last_commit, 7);
+    // Reads all that is stored, and says whether it is whole.
     let verified = t.call(&Actor::System, store::Verify {})?;
     assert!(verified.damaged.is_empty());
     assert!(verified.whole);
+
+    // That is for the host alone.
+    let olga = Actor::User { user: Id::new("olga")?, account: Id::new("acme")?, ip: None };
+    let refused = t.call(&olga, store::Verify {});
+    assert_eq!(refused.err().map(|error| error.code()), Some(Code::ActorNotAllowed));
     Ok(())
 }
 

@@ -28,7 +28,7 @@ pub fn files(catalogue: &Catalogue, examples: &Examples) -> Result<Vec<(String, 
     index.push_str("| [errors](errors.md) | every error code |\n| [permission tree](permission_tree.md) | the built-in permission tree |\n");
     write!(
         index,
-        "\n## The platform of the examples\n\nEach page has an example in four languages. All of them run as tests, each on a platform of its own:\n{}",
+        "\n## The platform of the examples\n\nThe page of each namespace begins with an example in four languages. The tests run them all, each on such a platform, fresh, in\nmemory, with a clock that stands still. {}",
         examples.platform
     )?;
     files.push((format!("{FOLDER}/README.md"), index));

@@ -37,6 +37,8 @@ pub struct Examples {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
+    /// What the platform is, in words.
+    about: String,
     platform: Vec<Step>,
     domains: BTreeMap<String, Vec<Step>>,
 }
@@ -145,6 +147,7 @@ pub fn read(root: &Path, catalogue: &Catalogue) -> Result<Examples> {
     if let Some(unknown) = given.difference(&known).next() {
         bail!("{SOURCE} has an example of `{unknown}`, of which the catalogue has no operations");
     }
+    ensure!(document.platform.iter().all(|step| step.actor.is_none()), "the host itself sets the platform of the examples up");
     let requests: Vec<(String, Map<String, Value>)> = document.platform.iter().map(|step| (step.call.clone(), step.with.clone())).collect();
     let platform = Run::new(catalogue)?.calls(document.platform).context("in the platform of the examples")?;
     let mut domains = Domains::new();
@@ -157,64 +160,50 @@ pub fn read(root: &Path, catalogue: &Catalogue) -> Result<Examples> {
         ensure!(calls.iter().any(|call| call.op.namespace == namespace), "the example of `{namespace}` calls none of its operations");
         domains.insert(namespace, calls);
     }
-    write(root, catalogue, &platform, &domains)
+    write(root, catalogue, &document.about, &platform, &domains)
 }
 
-fn write(root: &Path, catalogue: &Catalogue, platform: &[Call], domains: &Domains) -> Result<Examples> {
-    let languages = [
-        Language {
-            name: "Rust",
-            fence: "rust",
-            path: "examples/rust/domains.rs",
-            setup: &["fn platform"],
-            text: rust::file(root, platform, domains)?,
-        },
-        Language { name: "C", fence: "c", path: "examples/c/domains.c", setup: &c::SETUP, text: c::file(platform, domains)? },
-        Language {
-            name: "Python",
-            fence: "python",
-            path: "examples/python/domains.py",
-            setup: &["def platform"],
-            text: python::file(platform, domains)?,
-        },
-        Language {
-            name: "Node",
-            fence: "js",
-            path: "examples/node/domains.mjs",
-            setup: &["async function platform"],
-            text: node::file(catalogue, platform, domains)?,
-        },
+fn write(root: &Path, catalogue: &Catalogue, about: &str, platform: &[Call], domains: &Domains) -> Result<Examples> {
+    let programs = [
+        rust::program(root, platform, domains)?,
+        c::program(platform, domains)?,
+        python::program(platform, domains)?,
+        node::program(catalogue, platform, domains)?,
     ];
     let mut sections = BTreeMap::new();
     for namespace in domains.keys() {
         let mut section = String::new();
-        for language in &languages {
-            section.push_str(&language.fenced(&language.body(namespace)?));
+        for program in &programs {
+            section.push_str(&program.fenced(&program.body(namespace)?));
         }
         sections.insert(namespace.clone(), section);
     }
-    let mut setup = String::new();
-    for language in &languages {
-        let functions = language.setup.iter().map(|head| language.function(head)).collect::<Result<Vec<_>>>()?;
-        setup.push_str(&language.fenced(&functions.join("\n")));
+    let mut setup = format!("{about}\n");
+    for program in &programs {
+        let functions = program.setup.iter().map(|head| program.function(head)).collect::<Result<Vec<_>>>()?;
+        setup.push_str(&program.fenced(&functions.join("\n")));
     }
-    let files = languages.into_iter().map(|language| (language.path.to_owned(), language.text)).collect();
+    let files = programs.into_iter().map(|program| (program.path.to_owned(), program.text)).collect();
     Ok(Examples { files, platform: setup, domains: sections })
 }
 
 /// A program in one language, and how to quote from it.
-struct Language {
-    name: &'static str,
+struct Program {
+    language: &'static str,
     fence: &'static str,
     path: &'static str,
     /// How the functions begin that set the platform up.
     setup: &'static [&'static str],
+    /// How the function of a domain begins, up to its namespace.
+    domain: &'static str,
+    /// What stands before every line of a function.
+    margin: &'static str,
     text: String,
 }
 
-impl Language {
+impl Program {
     fn fenced(&self, code: &str) -> String {
-        format!("\n[{}](../../{}):\n\n```{}\n{}\n```\n", self.name, self.path, self.fence, code.trim_end())
+        format!("\n[{}](../../{}):\n\n```{}\n{}\n```\n", self.language, self.path, self.fence, code.trim_end())
     }
 
     /// A whole function, by how its first line begins.
@@ -237,15 +226,8 @@ impl Language {
 
     /// What stands in the function of a domain.
     fn body(&self, namespace: &str) -> Result<String> {
-        let head = match self.name {
-            "Rust" => "fn ",
-            "C" => "static void show_",
-            "Python" => "def ",
-            _ => "async function ",
-        };
-        let margin = if self.name == "Node" { "  " } else { "    " };
-        let function = self.function(&format!("{head}{namespace}"))?;
-        let lines = function.lines().skip(1).filter_map(|line| if line.is_empty() { Some("") } else { line.strip_prefix(margin) });
+        let function = self.function(&format!("{}{namespace}", self.domain))?;
+        let lines = function.lines().skip(1).filter_map(|line| if line.is_empty() { Some("") } else { line.strip_prefix(self.margin) });
         let body: Vec<&str> = lines.filter(|line| *line != "Ok(())").collect();
         Ok(body.join("\n"))
     }

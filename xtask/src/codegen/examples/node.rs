@@ -2,12 +2,12 @@
 
 use super::super::ir::{Catalogue, Field, TypeDef, TypeRef};
 use super::super::node::{Node, braced, identifier, quoted};
-use super::{Actor, Argument, Call, Domains, Hop, Place, SEED, START_MS, body, indented};
+use super::{Actor, Argument, Call, Domains, Hop, Place, Program, SEED, START_MS, body, indented};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::fmt::Write;
 
-pub(super) fn file(catalogue: &Catalogue, platform: &[Call], domains: &Domains) -> Result<String> {
+pub(super) fn program(catalogue: &Catalogue, platform: &[Call], domains: &Domains) -> Result<Program> {
     let node = Node::new(catalogue)?;
     let write_call = |call: &Call| node.call(call);
     let mut code = format!(
@@ -29,7 +29,15 @@ async function platform() {{
         writeln!(names, "  {namespace},")?;
     }
     write!(code, "\nfor (const domain of [\n{names}]) {{\n  const t = await platform()\n  await domain(t)\n  await t.close()\n}}\n")?;
-    Ok(code)
+    Ok(Program {
+        language: "Node",
+        fence: "js",
+        path: "examples/node/domains.mjs",
+        setup: &["async function platform"],
+        domain: "async function ",
+        margin: "  ",
+        text: code,
+    })
 }
 
 impl Node<'_> {
@@ -52,15 +60,18 @@ impl Node<'_> {
             };
             fields.push(format!("{}: {value}", self.name(field, &call.op.fields)?));
         }
-        let calls = |before: &str, after: &str| match fields.as_slice() {
-            [] => format!("{before}{head}){after}\n"),
-            fields => braced(&format!("{before}{head}"), fields, &format!("){after}"), 0),
+        let run = |before: &str, indent| match fields.as_slice() {
+            [] => format!("{before}{head})\n"),
+            fields => braced(&format!("{before}{head}"), fields, ")", indent),
         };
-        code.push_str(&match (&call.step.refused, &call.step.name) {
-            (Some(refused), _) => calls("await assert.rejects(", &format!(", {{ code: {} }})", quoted(refused))),
-            (None, Some(answer)) => calls(&format!("const {answer} = await "), ""),
-            (None, None) => calls("await ", ""),
-        });
+        match (&call.step.refused, &call.step.name) {
+            (Some(refused), _) => {
+                let (run, code_is) = (run("  ", 2), format!("{{ code: {} }}", quoted(refused)));
+                write!(code, "await assert.rejects(\n{},\n  {code_is},\n)\n", run.trim_end())?;
+            }
+            (None, Some(answer)) => code.push_str(&run(&format!("const {answer} = await "), 0)),
+            (None, None) => code.push_str(&run("await ", 0)),
+        }
         for shown in &call.shows {
             let place = self.reached(&shown.place)?;
             match &shown.value {

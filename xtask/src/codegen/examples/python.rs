@@ -1,13 +1,13 @@
 //! `examples/python/domains.py`.
 
-use super::{Actor, Argument, Call, Domains, Hop, Place, SEED, START_MS, body, indented};
+use super::{Actor, Argument, Call, Domains, Hop, Place, Program, SEED, START_MS, body, indented};
 use anyhow::Result;
 use serde_json::Value;
 use std::fmt::Write;
 
 const WIDTH: usize = 116;
 
-pub(super) fn file(platform: &[Call], domains: &Domains) -> Result<String> {
+pub(super) fn program(platform: &[Call], domains: &Domains) -> Result<Program> {
     let mut code = format!(
         r#""""One example for each domain of tenantry, in Python.
 
@@ -32,7 +32,15 @@ def platform() -> tenantry.Tenantry:
         writeln!(names, "    {namespace},")?;
     }
     write!(code, "\n\nfor domain in (\n{names}):\n    with platform() as t:\n        domain(t)\n")?;
-    Ok(code)
+    Ok(Program {
+        language: "Python",
+        fence: "python",
+        path: "examples/python/domains.py",
+        setup: &["def platform"],
+        domain: "def ",
+        margin: "    ",
+        text: code,
+    })
 }
 
 fn call(call: &Call) -> Result<String> {
