@@ -186,8 +186,8 @@ impl<'de> Deserializer<'de> for Player<'_> {
             (None, None) => "Default::default()".to_owned(),
             (None, Some(value)) => format!("from_value(json!({value}))?"),
             (Some(name), Some(_)) => {
-                // The one struct that is long and has a default.
-                let rest = if name == "Limits" { format!("..{name}::default()") } else { String::new() };
+                // Long, and with a default.
+                let rest = if ["Limits", "Policies"].contains(&name.as_str()) { format!("..{name}::default()") } else { String::new() };
                 let fields = fields.iter().filter(|field| rest.is_empty() || given(field));
                 let mut codes: Vec<String> = fields.map(|field| format!("{field}: {}", self.written(&format!("{prefix}{field}")))).collect();
                 codes.extend((!rest.is_empty()).then_some(rest));
