@@ -143,6 +143,43 @@ static void show_assets(tenantry_store t)
         JSON({"account": "shop", "kind": "domain", "asset": "other.example"}), TENANTRY_ASSET_NOT_ASSIGNED);
 }
 
+static void show_campaigns(tenantry_store t)
+{
+    // What became of the messages of a campaign.
+    tenantry_text reported = call(t, NULL, "campaigns.report",
+        JSON({"account": "acme", "campaign": "spring", "delivered": 95, "hard": 5}));
+    shows(reported, JSON("delivered":95));
+    shows(reported, JSON("hard":5));
+    tenantry_text_free(&reported);
+
+    // Stopped, by hand or for its bounces, it sends nothing more until somebody resumes it.
+    const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
+    run(t, olga, "campaigns.stop", JSON({"account": "acme", "campaign": "spring"}));
+    tenantry_text decision = call(t, NULL, "sending.admit",
+        JSON({"account": "acme", "message": {"campaign": "spring"}, "count": 1}));
+    shows(decision, JSON("granted":0));
+    shows(decision, JSON("code":"bounce_stop"));
+    tenantry_text_free(&decision);
+}
+
+static void show_caps(tenantry_store t)
+{
+    // No campaign of Acme sends more than 40 e-mails a day.
+    const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
+    run(t, olga, "caps.set",
+        JSON({"account": "acme", "id": "per-campaign", "scope": "campaign", "window": "day", "limit": 40}));
+    tenantry_text spring = call(t, NULL, "sending.admit",
+        JSON({"account": "acme", "message": {"campaign": "spring"}, "count": 40}));
+    shows(spring, JSON("granted":40));
+    shows(spring, JSON("remaining":0));
+    tenantry_text_free(&spring);
+    tenantry_text summer = call(t, NULL, "sending.admit",
+        JSON({"account": "acme", "message": {"campaign": "summer"}, "count": 1}));
+    shows(summer, JSON("granted":1));
+    shows(summer, JSON("remaining":39));
+    tenantry_text_free(&summer);
+}
+
 static void show_clock(tenantry_store t)
 {
     // A manual clock stands still until it is set: noon, and an hour later.
@@ -153,6 +190,28 @@ static void show_clock(tenantry_store t)
     tenantry_text later = call(t, NULL, "clock.set", JSON({"now_ms": 1781528400000}));
     shows(later, JSON("now_ms":1781528400000));
     tenantry_text_free(&later);
+}
+
+static void show_credits(tenantry_store t)
+{
+    // What Acme has of credits; the commercial edition grants and spends them.
+    const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
+    tenantry_text credits = call(t, olga, "credits.balance", JSON({"account": "acme", "channel": "email"}));
+    shows(credits, JSON("free":0));
+    shows(credits, JSON("total":0));
+    tenantry_text_free(&credits);
+}
+
+static void show_gauges(tenantry_store t)
+{
+    // Acme may have 500 contact lists, together with the accounts below it.
+    run(t, NULL, "limits.set", JSON({"account": "acme", "limit": "lists", "value": 500}));
+    run(t, NULL, "gauges.claim", JSON({"account": "shop", "limit": "lists", "count": 480}));
+    tenantry_text gauges = call(t, NULL, "gauges.get", JSON({"account": "acme"}));
+    shows(gauges, JSON("left":20));
+    shows(gauges, JSON("limit":"lists"));
+    shows(gauges, JSON("used":480));
+    tenantry_text_free(&gauges);
 }
 
 static void show_groups(tenantry_store t)
@@ -329,6 +388,25 @@ static void show_policies(tenantry_store t)
     tenantry_text_free(&report);
 }
 
+static void show_reservations(tenantry_store t)
+{
+    // A campaign takes its e-mails now, and sends them within the hour.
+    const char *ann = JSON({"account": "acme", "kind": "user", "user": "ann"});
+    tenantry_text reserved = call(t, ann, "reservations.create",
+        JSON({"account": "acme", "count": 60, "life_ms": 3600000, "key": "spring-1"}));
+    shows(reserved, JSON("granted":60));
+    tenantry_text_free(&reserved);
+
+    // Asked again with the same key, nothing more is taken.
+    tenantry_text again = call(t, ann, "reservations.create",
+        JSON({"account": "acme", "count": 60, "life_ms": 3600000, "key": "spring-1"}));
+    shows(again, JSON("granted":60));
+    tenantry_text_free(&again);
+    tenantry_text usage = call(t, NULL, "usage.get", JSON({"account": "acme"}));
+    shows(usage, JSON("used":60));
+    tenantry_text_free(&usage);
+}
+
 static void show_resources(tenantry_store t)
 {
     // Ann's campaign is seen by her group, and not by Sue of another account.
@@ -437,6 +515,18 @@ static void show_suppressions(tenantry_store t)
     tenantry_text_free(&check);
 }
 
+static void show_threads(tenantry_store t)
+{
+    // One job of Acme runs at a time; the slot of a worker that died is free when its lease ends.
+    run(t, NULL, "limits.set", JSON({"account": "acme", "limit": "threads", "value": 1}));
+    tenantry_text slot = call(t, NULL, "threads.acquire",
+        JSON({"account": "acme", "holder": "worker-1", "ttl_ms": 60000}));
+    shows(slot, JSON("holder":"worker-1"));
+    tenantry_text_free(&slot);
+    refused(t, NULL, "threads.acquire",
+        JSON({"account": "acme", "holder": "worker-2", "ttl_ms": 60000}), TENANTRY_LIMIT_REACHED);
+}
+
 static void show_usage(tenantry_store t)
 {
     // What Shop sends counts for Acme too.
@@ -479,7 +569,11 @@ int main(void)
         show_access,
         show_accounts,
         show_assets,
+        show_campaigns,
+        show_caps,
         show_clock,
+        show_credits,
+        show_gauges,
         show_groups,
         show_invitations,
         show_leases,
@@ -490,12 +584,14 @@ int main(void)
         show_packages,
         show_permissions,
         show_policies,
+        show_reservations,
         show_resources,
         show_roles,
         show_sending,
         show_sharing,
         show_store,
         show_suppressions,
+        show_threads,
         show_usage,
         show_users,
     };

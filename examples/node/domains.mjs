@@ -77,6 +77,32 @@ async function assets(t) {
   )
 }
 
+async function campaigns(t) {
+  // What became of the messages of a campaign.
+  const reported = await t.campaigns.report({ account: 'acme', campaign: 'spring', delivered: 95, hard: 5 })
+  assert.equal(reported.sample.delivered, 95)
+  assert.equal(reported.sample.hard, 5)
+
+  // Stopped, by hand or for its bounces, it sends nothing more until somebody resumes it.
+  const olga = t.acting({ user: 'olga', account: 'acme' })
+  await olga.campaigns.stop({ account: 'acme', campaign: 'spring' })
+  const decision = await t.sending.admit({ account: 'acme', message: { campaign: 'spring' }, count: 1 })
+  assert.equal(decision.granted, 0)
+  assert.equal(decision.refusal.code, 'bounce_stop')
+}
+
+async function caps(t) {
+  // No campaign of Acme sends more than 40 e-mails a day.
+  const olga = t.acting({ user: 'olga', account: 'acme' })
+  await olga.caps.set({ account: 'acme', id: 'per-campaign', scope: 'campaign', window: 'day', limit: 40 })
+  const spring = await t.sending.admit({ account: 'acme', message: { campaign: 'spring' }, count: 40 })
+  assert.equal(spring.granted, 40)
+  assert.equal(spring.remaining, 0)
+  const summer = await t.sending.admit({ account: 'acme', message: { campaign: 'summer' }, count: 1 })
+  assert.equal(summer.granted, 1)
+  assert.equal(summer.remaining, 39)
+}
+
 async function clock(t) {
   // A manual clock stands still until it is set: noon, and an hour later.
   const noon = await t.clock.get()
@@ -84,6 +110,24 @@ async function clock(t) {
   assert.equal(noon.nowMs, 1781524800000)
   const later = await t.clock.set({ nowMs: 1781528400000 })
   assert.equal(later.nowMs, 1781528400000)
+}
+
+async function credits(t) {
+  // What Acme has of credits; the commercial edition grants and spends them.
+  const olga = t.acting({ user: 'olga', account: 'acme' })
+  const credits = await olga.credits.balance({ account: 'acme', channel: 'email' })
+  assert.equal(credits.channels[0].free, 0)
+  assert.equal(credits.channels[0].total, 0)
+}
+
+async function gauges(t) {
+  // Acme may have 500 contact lists, together with the accounts below it.
+  await t.limits.set({ account: 'acme', limit: 'lists', value: 500 })
+  await t.gauges.claim({ account: 'shop', limit: 'lists', count: 480 })
+  const gauges = await t.gauges.get({ account: 'acme' })
+  assert.equal(gauges.gauges[1].left, 20)
+  assert.equal(gauges.gauges[1].limit, 'lists')
+  assert.equal(gauges.gauges[1].used, 480)
 }
 
 async function groups(t) {
@@ -219,6 +263,19 @@ async function policies(t) {
   assert.equal(report.policies.groups, true)
 }
 
+async function reservations(t) {
+  // A campaign takes its e-mails now, and sends them within the hour.
+  const ann = t.acting({ user: 'ann', account: 'acme' })
+  const reserved = await ann.reservations.create({ account: 'acme', count: 60, lifeMs: 3600000, key: 'spring-1' })
+  assert.equal(reserved.granted, 60)
+
+  // Asked again with the same key, nothing more is taken.
+  const again = await ann.reservations.create({ account: 'acme', count: 60, lifeMs: 3600000, key: 'spring-1' })
+  assert.equal(again.granted, 60)
+  const usage = await t.usage.get({ account: 'acme' })
+  assert.equal(usage.windows[1].used, 60)
+}
+
 async function resources(t) {
   // Ann's campaign is seen by her group, and not by Sue of another account.
   const ann = t.acting({ user: 'ann', account: 'acme' })
@@ -312,6 +369,17 @@ async function suppressions(t) {
   assert.equal(check.suppressed[1].recipient, 2)
 }
 
+async function threads(t) {
+  // One job of Acme runs at a time; the slot of a worker that died is free when its lease ends.
+  await t.limits.set({ account: 'acme', limit: 'threads', value: 1 })
+  const slot = await t.threads.acquire({ account: 'acme', holder: 'worker-1', ttlMs: 60000 })
+  assert.equal(slot.holder, 'worker-1')
+  await assert.rejects(
+    t.threads.acquire({ account: 'acme', holder: 'worker-2', ttlMs: 60000 }),
+    { code: 'limit_reached' },
+  )
+}
+
 async function usage(t) {
   // What Shop sends counts for Acme too.
   await t.sending.admit({ account: 'shop', count: 30 })
@@ -341,7 +409,11 @@ for (const domain of [
   access,
   accounts,
   assets,
+  campaigns,
+  caps,
   clock,
+  credits,
+  gauges,
   groups,
   invitations,
   leases,
@@ -352,12 +424,14 @@ for (const domain of [
   packages,
   permissions,
   policies,
+  reservations,
   resources,
   roles,
   sending,
   sharing,
   store,
   suppressions,
+  threads,
   usage,
   users,
 ]) {

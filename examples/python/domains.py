@@ -70,6 +70,32 @@ def assets(t: tenantry.Tenantry) -> None:
         raise AssertionError("it is refused")
 
 
+def campaigns(t: tenantry.Tenantry) -> None:
+    # What became of the messages of a campaign.
+    reported = t.campaigns.report(account="acme", campaign="spring", delivered=95, hard=5)
+    assert reported.sample.delivered == 95
+    assert reported.sample.hard == 5
+
+    # Stopped, by hand or for its bounces, it sends nothing more until somebody resumes it.
+    olga = t.acting(user="olga", account="acme")
+    olga.campaigns.stop(account="acme", campaign="spring")
+    decision = t.sending.admit(account="acme", message={"campaign": "spring"}, count=1)
+    assert decision.granted == 0
+    assert decision.refusal and decision.refusal.code == "bounce_stop"
+
+
+def caps(t: tenantry.Tenantry) -> None:
+    # No campaign of Acme sends more than 40 e-mails a day.
+    olga = t.acting(user="olga", account="acme")
+    olga.caps.set(account="acme", id="per-campaign", scope="campaign", window="day", limit=40)
+    spring = t.sending.admit(account="acme", message={"campaign": "spring"}, count=40)
+    assert spring.granted == 40
+    assert spring.remaining == 0
+    summer = t.sending.admit(account="acme", message={"campaign": "summer"}, count=1)
+    assert summer.granted == 1
+    assert summer.remaining == 39
+
+
 def clock(t: tenantry.Tenantry) -> None:
     # A manual clock stands still until it is set: noon, and an hour later.
     noon = t.clock.get()
@@ -77,6 +103,24 @@ def clock(t: tenantry.Tenantry) -> None:
     assert noon.now_ms == 1781524800000
     later = t.clock.set(now_ms=1781528400000)
     assert later.now_ms == 1781528400000
+
+
+def credits(t: tenantry.Tenantry) -> None:
+    # What Acme has of credits; the commercial edition grants and spends them.
+    olga = t.acting(user="olga", account="acme")
+    credits = olga.credits.balance(account="acme", channel="email")
+    assert credits.channels[0].free == 0
+    assert credits.channels[0].total == 0
+
+
+def gauges(t: tenantry.Tenantry) -> None:
+    # Acme may have 500 contact lists, together with the accounts below it.
+    t.limits.set(account="acme", limit="lists", value=500)
+    t.gauges.claim(account="shop", limit="lists", count=480)
+    gauges = t.gauges.get(account="acme")
+    assert gauges.gauges[1].left == 20
+    assert gauges.gauges[1].limit == "lists"
+    assert gauges.gauges[1].used == 480
 
 
 def groups(t: tenantry.Tenantry) -> None:
@@ -218,6 +262,19 @@ def policies(t: tenantry.Tenantry) -> None:
     assert report.policies.groups
 
 
+def reservations(t: tenantry.Tenantry) -> None:
+    # A campaign takes its e-mails now, and sends them within the hour.
+    ann = t.acting(user="ann", account="acme")
+    reserved = ann.reservations.create(account="acme", count=60, life_ms=3600000, key="spring-1")
+    assert reserved.granted == 60
+
+    # Asked again with the same key, nothing more is taken.
+    again = ann.reservations.create(account="acme", count=60, life_ms=3600000, key="spring-1")
+    assert again.granted == 60
+    usage = t.usage.get(account="acme")
+    assert usage.windows[1].used == 60
+
+
 def resources(t: tenantry.Tenantry) -> None:
     # Ann's campaign is seen by her group, and not by Sue of another account.
     ann = t.acting(user="ann", account="acme")
@@ -315,6 +372,19 @@ def suppressions(t: tenantry.Tenantry) -> None:
     assert check.suppressed[1].recipient == 2
 
 
+def threads(t: tenantry.Tenantry) -> None:
+    # One job of Acme runs at a time; the slot of a worker that died is free when its lease ends.
+    t.limits.set(account="acme", limit="threads", value=1)
+    slot = t.threads.acquire(account="acme", holder="worker-1", ttl_ms=60000)
+    assert slot.holder == "worker-1"
+    try:
+        t.threads.acquire(account="acme", holder="worker-2", ttl_ms=60000)
+    except tenantry.TenantryError as error:
+        assert error.code == "limit_reached"
+    else:
+        raise AssertionError("it is refused")
+
+
 def usage(t: tenantry.Tenantry) -> None:
     # What Shop sends counts for Acme too.
     t.sending.admit(account="shop", count=30)
@@ -344,7 +414,11 @@ for domain in (
     access,
     accounts,
     assets,
+    campaigns,
+    caps,
     clock,
+    credits,
+    gauges,
     groups,
     invitations,
     leases,
@@ -355,12 +429,14 @@ for domain in (
     packages,
     permissions,
     policies,
+    reservations,
     resources,
     roles,
     sending,
     sharing,
     store,
     suppressions,
+    threads,
     usage,
     users,
 ):

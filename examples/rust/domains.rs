@@ -3,8 +3,8 @@
 use serde_json::{from_value, json};
 use std::error::Error;
 use tenantry::ops::{
-    access, accounts, assets, clock, groups, invitations, leases, limits, members, operators, outbox, packages, permissions, policies, resources,
-    roles, sending, sharing, store, suppressions, teams, usage, users,
+    access, accounts, assets, campaigns, caps, clock, credits, gauges, groups, invitations, leases, limits, members, operators, outbox, packages,
+    permissions, policies, reservations, resources, roles, sending, sharing, store, suppressions, teams, threads, usage, users,
 };
 use tenantry::{
     Actor, Channel, Code, Count, Email, Grant, HoldReason, Id, Limit, LimitName, Limits, ManualClock, Name, Note, OpenOptions, OutboxKind, Scope,
@@ -172,6 +172,93 @@ fn assets(t: &Tenantry) -> Result {
     Ok(())
 }
 
+fn campaigns(t: &Tenantry) -> Result {
+    // What became of the messages of a campaign.
+    let reported = t.call(
+        &Actor::System,
+        campaigns::Report {
+            account: Id::new("acme")?,
+            campaign: Id::new("spring")?,
+            delivered: Some(Count::new(95)?),
+            hard: Some(Count::new(5)?),
+            soft: None,
+            complaints: None,
+        },
+    )?;
+    assert_eq!(reported.sample.delivered, 95);
+    assert_eq!(reported.sample.hard, 5);
+
+    // Stopped, by hand or for its bounces, it sends nothing more until somebody resumes it.
+    let olga = Actor::User { user: Id::new("olga")?, account: Id::new("acme")?, ip: None };
+    t.call(&olga, campaigns::Stop { account: Id::new("acme")?, campaign: Id::new("spring")? })?;
+    let decision = t.call(
+        &Actor::System,
+        sending::Admit {
+            account: Id::new("acme")?,
+            user: None,
+            channel: Channel::default(),
+            message: Some(from_value(json!({"campaign":"spring"}))?),
+            count: Count::new(1)?,
+            min: None,
+            key: None,
+        },
+    )?;
+    assert_eq!(decision.granted, 0);
+    assert_eq!(decision.refusal.as_ref().ok_or("absent")?.code, Code::BounceStop);
+    Ok(())
+}
+
+fn caps(t: &Tenantry) -> Result {
+    // No campaign of Acme sends more than 40 e-mails a day.
+    let olga = Actor::User { user: Id::new("olga")?, account: Id::new("acme")?, ip: None };
+    t.call(
+        &olga,
+        caps::Set {
+            account: Id::new("acme")?,
+            id: Id::new("per-campaign")?,
+            scope: from_value(json!("campaign"))?,
+            subject: None,
+            channel: Channel::default(),
+            message_class: None,
+            window: from_value(json!("day"))?,
+            limit: Count::new(40)?,
+            grows_daily_by: None,
+            over: Default::default(),
+            burst: None,
+            expected_rev: None,
+        },
+    )?;
+    let spring = t.call(
+        &Actor::System,
+        sending::Admit {
+            account: Id::new("acme")?,
+            user: None,
+            channel: Channel::default(),
+            message: Some(from_value(json!({"campaign":"spring"}))?),
+            count: Count::new(40)?,
+            min: None,
+            key: None,
+        },
+    )?;
+    assert_eq!(spring.granted, 40);
+    assert_eq!(spring.remaining, Some(0));
+    let summer = t.call(
+        &Actor::System,
+        sending::Admit {
+            account: Id::new("acme")?,
+            user: None,
+            channel: Channel::default(),
+            message: Some(from_value(json!({"campaign":"summer"}))?),
+            count: Count::new(1)?,
+            min: None,
+            key: None,
+        },
+    )?;
+    assert_eq!(summer.granted, 1);
+    assert_eq!(summer.remaining, Some(39));
+    Ok(())
+}
+
 fn clock(t: &Tenantry) -> Result {
     // A manual clock stands still until it is set: noon, and an hour later.
     let noon = t.call(&Actor::System, clock::Get {})?;
@@ -179,6 +266,29 @@ fn clock(t: &Tenantry) -> Result {
     assert_eq!(noon.now_ms, 1781524800000);
     let later = t.call(&Actor::System, clock::Set { now_ms: Count::new(1781528400000)? })?;
     assert_eq!(later.now_ms, 1781528400000);
+    Ok(())
+}
+
+fn credits(t: &Tenantry) -> Result {
+    // What Acme has of credits; the commercial edition grants and spends them.
+    let olga = Actor::User { user: Id::new("olga")?, account: Id::new("acme")?, ip: None };
+    let credits = t.call(&olga, credits::Balance { account: Id::new("acme")?, channel: Some(Channel::Email), group: None })?;
+    assert_eq!(credits.channels[0].free, 0);
+    assert_eq!(credits.channels[0].total, 0);
+    Ok(())
+}
+
+fn gauges(t: &Tenantry) -> Result {
+    // Acme may have 500 contact lists, together with the accounts below it.
+    t.call(
+        &Actor::System,
+        limits::Set { account: Id::new("acme")?, limit: LimitName::Lists, value: Limit::At(Count::new(500)?), expected_rev: None },
+    )?;
+    t.call(&Actor::System, gauges::Claim { account: Id::new("shop")?, limit: LimitName::Lists, count: Count::new(480)? })?;
+    let gauges = t.call(&Actor::System, gauges::Get { account: Id::new("acme")? })?;
+    assert_eq!(gauges.gauges[1].left, Some(20));
+    assert_eq!(gauges.gauges[1].limit, LimitName::Lists);
+    assert_eq!(gauges.gauges[1].used, 480);
     Ok(())
 }
 
@@ -424,6 +534,44 @@ fn policies(t: &Tenantry) -> Result {
     Ok(())
 }
 
+fn reservations(t: &Tenantry) -> Result {
+    // A campaign takes its e-mails now, and sends them within the hour.
+    let ann = Actor::User { user: Id::new("ann")?, account: Id::new("acme")?, ip: None };
+    let reserved = t.call(
+        &ann,
+        reservations::Create {
+            account: Id::new("acme")?,
+            user: None,
+            channel: Channel::default(),
+            message: None,
+            count: Count::new(60)?,
+            min: None,
+            life_ms: Count::new(3600000)?,
+            key: Some(Id::new("spring-1")?),
+        },
+    )?;
+    assert_eq!(reserved.granted, 60);
+
+    // Asked again with the same key, nothing more is taken.
+    let again = t.call(
+        &ann,
+        reservations::Create {
+            account: Id::new("acme")?,
+            user: None,
+            channel: Channel::default(),
+            message: None,
+            count: Count::new(60)?,
+            min: None,
+            life_ms: Count::new(3600000)?,
+            key: Some(Id::new("spring-1")?),
+        },
+    )?;
+    assert_eq!(again.granted, 60);
+    let usage = t.call(&Actor::System, usage::Get { account: Id::new("acme")? })?;
+    assert_eq!(usage.windows[1].used, 60);
+    Ok(())
+}
+
 fn resources(t: &Tenantry) -> Result {
     // Ann's campaign is seen by her group, and not by Sue of another account.
     let ann = Actor::User { user: Id::new("ann")?, account: Id::new("acme")?, ip: None };
@@ -477,13 +625,29 @@ fn sending(t: &Tenantry) -> Result {
     // Ann sends 80 of the 100 of the day; 30 more are too many.
     let first = t.call(
         &Actor::System,
-        sending::Admit { account: Id::new("acme")?, user: Some(Id::new("ann")?), channel: Channel::default(), count: Count::new(80)?, min: None },
+        sending::Admit {
+            account: Id::new("acme")?,
+            user: Some(Id::new("ann")?),
+            channel: Channel::default(),
+            message: None,
+            count: Count::new(80)?,
+            min: None,
+            key: None,
+        },
     )?;
     assert_eq!(first.granted, 80);
     assert_eq!(first.remaining, Some(20));
     let second = t.call(
         &Actor::System,
-        sending::Admit { account: Id::new("acme")?, user: Some(Id::new("ann")?), channel: Channel::default(), count: Count::new(30)?, min: None },
+        sending::Admit {
+            account: Id::new("acme")?,
+            user: Some(Id::new("ann")?),
+            channel: Channel::default(),
+            message: None,
+            count: Count::new(30)?,
+            min: None,
+            key: None,
+        },
     )?;
     assert_eq!(second.granted, 0);
     assert_eq!(second.refusal.as_ref().ok_or("absent")?.code, Code::QuotaExceeded);
@@ -497,8 +661,10 @@ fn sending(t: &Tenantry) -> Result {
             account: Id::new("acme")?,
             user: Some(Id::new("ann")?),
             channel: Channel::default(),
+            message: None,
             count: Count::new(30)?,
             min: Some(Count::new(10)?),
+            key: None,
         },
     )?;
     assert_eq!(third.granted, 20);
@@ -579,9 +745,39 @@ fn suppressions(t: &Tenantry) -> Result {
     Ok(())
 }
 
+fn threads(t: &Tenantry) -> Result {
+    // One job of Acme runs at a time; the slot of a worker that died is free when its lease ends.
+    t.call(
+        &Actor::System,
+        limits::Set { account: Id::new("acme")?, limit: LimitName::Threads, value: Limit::At(Count::new(1)?), expected_rev: None },
+    )?;
+    let slot = t.call(
+        &Actor::System,
+        threads::Acquire { account: Id::new("acme")?, holder: Id::new("worker-1")?, ttl_ms: Count::new(60000)?, campaign: None },
+    )?;
+    assert_eq!(slot.holder, Id::new("worker-1")?);
+    let refused = t.call(
+        &Actor::System,
+        threads::Acquire { account: Id::new("acme")?, holder: Id::new("worker-2")?, ttl_ms: Count::new(60000)?, campaign: None },
+    );
+    assert_eq!(refused.err().map(|error| error.code()), Some(Code::LimitReached));
+    Ok(())
+}
+
 fn usage(t: &Tenantry) -> Result {
     // What Shop sends counts for Acme too.
-    t.call(&Actor::System, sending::Admit { account: Id::new("shop")?, user: None, channel: Channel::default(), count: Count::new(30)?, min: None })?;
+    t.call(
+        &Actor::System,
+        sending::Admit {
+            account: Id::new("shop")?,
+            user: None,
+            channel: Channel::default(),
+            message: None,
+            count: Count::new(30)?,
+            min: None,
+            key: None,
+        },
+    )?;
     let usage = t.call(&Actor::System, usage::Get { account: Id::new("acme")? })?;
     assert_eq!(usage.windows[1].limit, "email_per_day");
     assert_eq!(usage.windows[1].remaining, Some(70));
@@ -628,7 +824,11 @@ pub fn main() -> Result {
         access as fn(&Tenantry) -> Result,
         accounts,
         assets,
+        campaigns,
+        caps,
         clock,
+        credits,
+        gauges,
         groups,
         invitations,
         leases,
@@ -639,12 +839,14 @@ pub fn main() -> Result {
         packages,
         permissions,
         policies,
+        reservations,
         resources,
         roles,
         sending,
         sharing,
         store,
         suppressions,
+        threads,
         usage,
         users,
     ] {
