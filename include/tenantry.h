@@ -47,7 +47,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "ec671469cbbc2d130cb384e27e35b5a4"
+#define TENANTRY_CATALOGUE_HASH "0924dc5e1c61d5f0cb02a068d6428df4"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))
@@ -89,6 +89,8 @@ enum tenantry_error {
     TENANTRY_POLICY_FORBIDS = 10,
     /// Nobody does this to themselves.
     TENANTRY_SELF_FORBIDDEN = 11,
+    /// The key was used for another request; the same key goes with the same request only.
+    TENANTRY_IDEMPOTENCY_MISMATCH = 12,
     /// The handle was closed or freed.
     TENANTRY_CLOSED = 100,
     /// The handle was opened before a fork and belongs to the parent; open the store after forking, not before.
@@ -139,6 +141,8 @@ enum tenantry_error {
     TENANTRY_GUARANTEE_EXCEEDED = 303,
     /// The account has as many of them as its limit allows; `details.limit` names it.
     TENANTRY_LIMIT_REACHED = 304,
+    /// More would be given back than the account has claimed; `details.own` says how many it has.
+    TENANTRY_MORE_THAN_CLAIMED = 305,
     /// The e-mail address belongs to a user already.
     TENANTRY_EMAIL_TAKEN = 400,
     /// The account waits for its owner.
@@ -185,6 +189,12 @@ enum tenantry_error {
     TENANTRY_QUOTA_EXCEEDED = 500,
     /// More than the limit itself was asked for; waiting does not help.
     TENANTRY_EXCEEDS_LIMIT = 501,
+    /// The campaign was stopped, for its bounces or by hand; resume it first.
+    TENANTRY_BOUNCE_STOP = 502,
+    /// The reservation was committed or released, or has expired.
+    TENANTRY_RESERVATION_OVER = 503,
+    /// The account was suspended or closed, and the reservation came back.
+    TENANTRY_RESERVATION_VOID = 504,
     /// The invitation has expired; ask for a new one.
     TENANTRY_INVITATION_EXPIRED = 600,
     /// The invitation was deleted.
@@ -212,7 +222,11 @@ enum tenantry_error {
     /// Somebody else edits this; `details` says who and until when.
     TENANTRY_LEASE_HELD = 705,
     /// The lease has ended, or somebody took it over.
-    TENANTRY_LEASE_LOST = 706
+    TENANTRY_LEASE_LOST = 706,
+    /// There are not as many credits as this needs; `details.left` says how many there are.
+    TENANTRY_CREDITS_EXHAUSTED = 800,
+    /// No more is refunded than was spent and not refunded yet; `details.left` says how much that is.
+    TENANTRY_REFUND_EXCEEDED = 801
 };
 
 
@@ -273,14 +287,15 @@ typedef struct tenantry_decision {
     uint64_t limit_value;
     /// How much of that limit was used.
     uint64_t limit_used;
-    /// The name of the limit that refused, such as "email_per_day"; empty when no limit did.
-    char limit[32];
-    /// Whose limit it is: "account", or "ancestor" for an account above.
-    char scope[16];
-    /// Where its value is from: "override", "package", "inherited" or "platform_default".
+    /// The name of the limit that refused, such as "email_per_day", or the id of the cap; empty when no limit did.
+    char limit[72];
+    /// Whose limit it is: "account", "ancestor" for an account above, "group", or for a cap also "member", "campaign",
+    /// "sending_domain" or "recipient_domain".
+    char scope[24];
+    /// Where its value is from: "override", "package", "inherited", "platform_default", "group" or "cap".
     char source[24];
-    /// The id of the account whose limit it is.
-    char subject[72];
+    /// The id of the account, group, member or campaign whose limit it is, or the domain.
+    char subject[256];
 } tenantry_decision;
 
 #ifdef __cplusplus

@@ -5,7 +5,7 @@ use crate::engine::meters::{Ask, Decision, Prepared, check_count};
 use crate::engine::view::AccountCell;
 use crate::error::{Code, Error};
 use crate::guard::{Guard, contained};
-use crate::model::{Actor, Channel, Id};
+use crate::model::{Actor, Channel, Id, MessageInput};
 use crate::ops::{Effect, Operation, catalogue};
 use crate::options::OpenOptions;
 use crate::registry;
@@ -75,19 +75,21 @@ impl Tenantry {
 
     /// Prepares sending of e-mail by an account, on behalf of a user of it or of the host itself.
     pub fn sender(&self, account: &str, user: Option<&str>) -> Result<Sender, Error> {
-        self.sender_of(account, user, Channel::Email)
+        self.sender_for(account, user, Channel::Email, MessageInput::default())
     }
 
     /// Prepares sending of text messages by an account, on behalf of a user of it or of the host itself.
     pub fn sms_sender(&self, account: &str, user: Option<&str>) -> Result<Sender, Error> {
-        self.sender_of(account, user, Channel::Sms)
+        self.sender_for(account, user, Channel::Sms, MessageInput::default())
     }
 
-    fn sender_of(&self, account: &str, user: Option<&str>, channel: Channel) -> Result<Sender, Error> {
+    /// Prepares sending of what a message says of itself, such as its campaign: one sender for each (R-QTA-14).
+    pub fn sender_for(&self, account: &str, user: Option<&str>, channel: Channel, message: MessageInput) -> Result<Sender, Error> {
+        let message = ops::sending::message_of(Some(message))?;
         self.guard.enter(Effect::Read, |engine| {
             let cell = engine.cell_by_text(account)?;
             let user = user.map(Id::new).transpose().map_err(|error| Error::invalid("/user", format!("`user` {error}")))?;
-            Ok(Sender { guard: self.guard.clone(), cell, user, channel, prepared: ArcSwapOption::empty() })
+            Ok(Sender { guard: self.guard.clone(), cell, user, channel, message, prepared: ArcSwapOption::empty() })
         })
     }
 
@@ -103,7 +105,7 @@ impl Tenantry {
     pub fn admit(&self, account: &str, user: Option<&str>, count: u64) -> Result<Decision, Error> {
         self.guard.enter(Effect::Send, |engine| {
             let cell = engine.cell_by_text(account)?;
-            admit(engine, &cell, user, Channel::Email, Ask::exact(check_count(count)?))
+            admit(engine, &cell, user, Channel::Email, &MessageInput::default(), Ask::exact(check_count(count)?))
         })
     }
 
@@ -164,6 +166,7 @@ pub struct Sender {
     cell: Arc<AccountCell>,
     user: Option<Id>,
     channel: Channel,
+    message: MessageInput,
     prepared: ArcSwapOption<Prepared>,
 }
 
@@ -173,9 +176,10 @@ impl Sender {
     pub fn admit(&self, count: u64) -> Result<Decision, Error> {
         match self.try_admit(count)? {
             Some(decision) => Ok(decision),
-            None => self
-                .guard
-                .enter(Effect::Send, |engine| admit(engine, &self.cell, self.user.as_ref().map(Id::as_str), self.channel, Ask::exact(count))),
+            None => self.guard.enter(Effect::Send, |engine| {
+                let user = self.user.as_ref().map(Id::as_str);
+                admit(engine, &self.cell, user, self.channel, &self.message, Ask::exact(count))
+            }),
         }
     }
 
@@ -188,7 +192,7 @@ impl Sender {
             match prepared.as_ref().filter(|prepared| prepared.stamp == self.cell.stamp(engine)) {
                 Some(prepared) => Ok(decide(engine, prepared, count)),
                 None => {
-                    let fresh = self.cell.sending(engine, self.user.as_ref().map(Id::as_str), self.channel)?;
+                    let fresh = self.cell.sending(engine, self.user.as_ref().map(Id::as_str), self.channel, &self.message)?;
                     self.prepared.store(Some(fresh.clone()));
                     Ok(decide(engine, &fresh, count))
                 }
@@ -207,12 +211,15 @@ fn decide(engine: &Engine, prepared: &Arc<Prepared>, count: u64) -> Option<Decis
 }
 
 // The operations `sending.admit` and `access.check` answer like the typed hot calls because they run this code.
-pub(crate) fn admit(engine: &Engine, cell: &Arc<AccountCell>, user: Option<&str>, channel: Channel, ask: Ask) -> Result<Decision, Error> {
-    let prepared = cell.sending(engine, user, channel)?;
-    match prepared.refusal {
-        Some(code) => Ok(Decision::refused_for(code)),
-        None => engine.charge(&prepared, ask),
-    }
+pub(crate) fn admit(
+    engine: &Engine,
+    cell: &Arc<AccountCell>,
+    user: Option<&str>,
+    channel: Channel,
+    message: &MessageInput,
+    ask: Ask,
+) -> Result<Decision, Error> {
+    engine.decide(&Actor::System, &cell.sending(engine, user, channel, message)?, ask)
 }
 
 pub(crate) fn allowed(engine: &Engine, cell: &Arc<AccountCell>, user: &str, permission: &str) -> Result<bool, Error> {

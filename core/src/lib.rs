@@ -42,11 +42,11 @@ mod registry;
 mod rules;
 mod store;
 
-pub use engine::meters::{BindingLimit, Decision, Refusal};
+pub use engine::meters::{BindingLimit, Decision, PaidWithCredits, Refusal};
 pub use error::{Class, Code, Error, Retry};
 pub use handle::{Access, Sender, Tenantry};
 pub use import::{ImportProgress, ImportUsers};
-pub use model::{AccountGrant, Delivery, DeliveryOutcome, Edition, InvitationKind, OutboxKind};
+pub use model::{AccountGrant, CreditEntry, CreditKind, CreditPart, Delivery, DeliveryOutcome, Edition, InvitationKind, OutboxKind};
 pub use model::{
     Actor, Channel, Count, Email, Grant, HoldLevel, HoldReason, Id, Limit, LimitName, Limits, Name, Note, Package, PermissionTree, Role, Scope,
 };

@@ -37,18 +37,19 @@ pub struct tenantry_decision {
     pub limit_value: u64,
     /// How much of that limit was used.
     pub limit_used: u64,
-    /// The name of the limit that refused, such as "email_per_day"; empty when no limit did.
-    pub limit: [c_char; 32],
-    /// Whose limit it is: "account", or "ancestor" for an account above.
-    pub scope: [c_char; 16],
-    /// Where its value is from: "override", "package", "inherited" or "platform_default".
+    /// The name of the limit that refused, such as "email_per_day", or the id of the cap; empty when no limit did.
+    pub limit: [c_char; 72],
+    /// Whose limit it is: "account", "ancestor" for an account above, "group", or for a cap also "member", "campaign",
+    /// "sending_domain" or "recipient_domain".
+    pub scope: [c_char; 24],
+    /// Where its value is from: "override", "package", "inherited", "platform_default", "group" or "cap".
     pub source: [c_char; 24],
-    /// The id of the account whose limit it is.
-    pub subject: [c_char; 72],
+    /// The id of the account, group, member or campaign whose limit it is, or the domain.
+    pub subject: [c_char; 256],
 }
 
 // Growing the struct must not move what is there, nor hide new fields in padding.
-const _: () = assert!(size_of::<tenantry_decision>() == std::mem::offset_of!(tenantry_decision, subject) + 72);
+const _: () = assert!(size_of::<tenantry_decision>() == std::mem::offset_of!(tenantry_decision, subject) + 256);
 
 /// Prepares the question whether messages may go out. Like a prepared statement, it is asked any number of
 /// times, from any thread, and sees every change that is made later. The channel is e-mail.

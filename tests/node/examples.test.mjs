@@ -20,6 +20,10 @@ test('quickstart.mjs', async () => {
   assert.match(lines[5], /^message 4 waits: quota_exceeded \(email_per_day is 3\) until \d{4}-\d\d-\d\dT\d\d:\d\d:00\.000Z$/)
 })
 
+test('domains.mjs', async () => {
+  assert.deepEqual(await example('domains.mjs'), { stdout: '', stderr: '' })
+})
+
 test('quickstart.cjs', async () => {
   const { stdout } = await example('quickstart.cjs')
   assert.deepEqual(stdout.trimEnd().split('\n').slice(0, 4), [

@@ -152,6 +152,11 @@ def test_the_same_seed_gives_the_same_store() -> None:
     assert len(hashes) == 1
 
 
+def test_the_example_of_each_domain_runs() -> None:
+    done = subprocess.run([sys.executable, ROOT / "examples/python/domains.py"], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_the_quickstart_does_what_its_comments_say(tmp_path: Path) -> None:
     script = ROOT / "examples/python/quickstart.py"
     for arguments in ([], [str(tmp_path / "accounts.db")]):

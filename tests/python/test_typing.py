@@ -20,7 +20,7 @@ def mypy(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_good_programs_are_accepted(version: str, tmp_path: Path) -> None:
-    for what in ([HERE / "typing_good.py"], ["-p", "tenantry"]):
+    for what in ([HERE / "typing_good.py"], [HERE.parent.parent / "examples/python/domains.py"], ["-p", "tenantry"]):
         done = mypy("mypy", "--strict", "--python-version", version, *what, cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, ""), done.stdout
 

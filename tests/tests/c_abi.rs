@@ -197,7 +197,14 @@ fn the_shared_library_has_its_soname_and_stays_loaded() {
 #[test]
 fn the_programs_run_with_either_library() {
     let folder = workshop("run");
-    for program in ["tests/c/header.c", "tests/c/header.cpp", "tests/c/abi_test.c", "examples/c/quickstart.c", "examples/cpp/quickstart.cpp"] {
+    for program in [
+        "tests/c/header.c",
+        "tests/c/header.cpp",
+        "tests/c/abi_test.c",
+        "examples/c/quickstart.c",
+        "examples/c/domains.c",
+        "examples/cpp/quickstart.cpp",
+    ] {
         for (link, name) in [(Link::Shared, "shared"), (Link::Static, "static")] {
             let folder = folder.join(name);
             fs::create_dir_all(&folder).unwrap();
@@ -210,7 +217,7 @@ fn the_programs_run_with_either_library() {
 #[test]
 fn valgrind_finds_nothing() {
     let folder = workshop("valgrind");
-    for program in ["tests/c/header.cpp", "tests/c/abi_test.c", "examples/c/quickstart.c", "examples/cpp/quickstart.cpp"] {
+    for program in ["tests/c/header.cpp", "tests/c/abi_test.c", "examples/c/quickstart.c", "examples/c/domains.c", "examples/cpp/quickstart.cpp"] {
         let built = build(program, Link::Shared, &[], &folder);
         let mut valgrind = Command::new("valgrind");
         valgrind.args(["--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect"]);
@@ -228,7 +235,7 @@ fn valgrind_finds_nothing() {
 fn the_sanitizers_find_nothing() {
     let folder = workshop("sanitizers");
     let flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
-    for program in ["tests/c/abi_test.c", "examples/c/quickstart.c", "examples/cpp/quickstart.cpp"] {
+    for program in ["tests/c/abi_test.c", "examples/c/quickstart.c", "examples/c/domains.c", "examples/cpp/quickstart.cpp"] {
         let built = build(program, Link::Shared, &flags, &folder);
         let mut program = Command::new(&built);
         program.current_dir(&folder).env("ASAN_OPTIONS", "detect_leaks=1").env("RUST_BACKTRACE", "0");

@@ -643,6 +643,9 @@ impl Model {
                 if account.closed_at_ms.is_some() {
                     return Err("account_closed");
                 }
+                if !account.pending && !account.holds.is_empty() {
+                    return Err("account_suspended");
+                }
                 account.pending = false;
                 Ok(json!({ "id": id }))
             }
@@ -1003,7 +1006,7 @@ impl Walk {
     fn new(seed: u64, path: &str) -> Walk {
         let store = Tenantry::open_json(path, &options(start_ms())).unwrap();
         let mut model = Model { now_ms: start_ms(), depth: 2, ..Model::default() };
-        model.depth = 5;
+        model.depth = 3;
         must(&store, "policies.set", json!({"policies": {"depth": model.depth}}));
         for role in &ROLES[..4] {
             must(&store, "roles.create", json!({"id": role, "name": role, "allow": [{"permission": "campaigns.send"}]}));

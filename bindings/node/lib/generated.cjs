@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = 'ec671469cbbc2d130cb384e27e35b5a4'
+const CATALOGUE_HASH = '0924dc5e1c61d5f0cb02a068d6428df4'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -29,6 +29,7 @@ const ERRORS = {
   feature_not_licensed: { number: 9, class: 'refused', retry: 'never' },
   policy_forbids: { number: 10, class: 'refused', retry: 'never' },
   self_forbidden: { number: 11, class: 'refused', retry: 'never' },
+  idempotency_mismatch: { number: 12, class: 'conflict', retry: 'never' },
   closed: { number: 100, class: 'handle', retry: 'reopen' },
   forked: { number: 101, class: 'handle', retry: 'reopen' },
   poisoned: { number: 102, class: 'handle', retry: 'reopen' },
@@ -54,6 +55,7 @@ const ERRORS = {
   asset_not_assigned: { number: 302, class: 'refused', retry: 'never' },
   guarantee_exceeded: { number: 303, class: 'conflict', retry: 'never' },
   limit_reached: { number: 304, class: 'limit', retry: 'never' },
+  more_than_claimed: { number: 305, class: 'conflict', retry: 'never' },
   email_taken: { number: 400, class: 'conflict', retry: 'never' },
   account_pending: { number: 401, class: 'state', retry: 'never' },
   account_suspended: { number: 402, class: 'state', retry: 'never' },
@@ -77,6 +79,9 @@ const ERRORS = {
   csv_invalid: { number: 420, class: 'invalid', retry: 'never' },
   quota_exceeded: { number: 500, class: 'limit', retry: 'later' },
   exceeds_limit: { number: 501, class: 'limit', retry: 'never' },
+  bounce_stop: { number: 502, class: 'state', retry: 'never' },
+  reservation_over: { number: 503, class: 'state', retry: 'never' },
+  reservation_void: { number: 504, class: 'state', retry: 'never' },
   invitation_expired: { number: 600, class: 'state', retry: 'never' },
   invitation_deleted: { number: 601, class: 'state', retry: 'never' },
   invitation_superseded: { number: 602, class: 'state', retry: 'never' },
@@ -91,6 +96,8 @@ const ERRORS = {
   shared_read_only: { number: 704, class: 'refused', retry: 'never' },
   lease_held: { number: 705, class: 'conflict', retry: 'later' },
   lease_lost: { number: 706, class: 'conflict', retry: 'never' },
+  credits_exhausted: { number: 800, class: 'limit', retry: 'never' },
+  refund_exceeded: { number: 801, class: 'conflict', retry: 'never' },
 }
 
 const TYPES = {
@@ -178,6 +185,14 @@ const TYPES = {
     nodes: ['nodes', ['text']],
   },
   Avatar: { data: ['data', 'text'], mediaType: ['media_type', 'text'], url: ['url', 'text'] },
+  BatchedSend: {
+    account: ['account', 'text'],
+    channel: ['channel', 'text'],
+    count: ['count', 'integer'],
+    message: ['message', 'MessageInput'],
+    min: ['min', 'integer'],
+    user: ['user', 'text'],
+  },
   BindingLimit: {
     name: ['name', 'text'],
     scope: ['scope', 'text'],
@@ -187,6 +202,43 @@ const TYPES = {
     value: ['value', 'integer'],
   },
   BounceRate: { perMille: ['per_mille', 'integer'], sample: ['sample', 'integer'] },
+  Campaign: {
+    account: ['account', 'text'],
+    createdAtMs: ['created_at_ms', 'integer'],
+    id: ['id', 'text'],
+    sample: ['sample', 'CampaignOutcomes'],
+    sampleSinceMs: ['sample_since_ms', 'integer'],
+    stop: ['stop', 'CampaignStop'],
+    total: ['total', 'CampaignOutcomes'],
+    updatedAtMs: ['updated_at_ms', 'integer'],
+  },
+  CampaignList: { campaigns: ['campaigns', ['Campaign']], next: ['next', 'text'] },
+  CampaignOutcomes: {
+    complaints: ['complaints', 'integer'],
+    delivered: ['delivered', 'integer'],
+    hard: ['hard', 'integer'],
+    soft: ['soft', 'integer'],
+  },
+  CampaignStop: { atMs: ['at_ms', 'integer'], perMille: ['per_mille', 'integer'], reason: ['reason', 'text'] },
+  Cap: {
+    account: ['account', 'text'],
+    burst: ['burst', 'integer'],
+    byPlatform: ['by_platform', 'bool'],
+    channel: ['channel', 'text'],
+    createdAtMs: ['created_at_ms', 'integer'],
+    growsDailyBy: ['grows_daily_by', 'integer'],
+    id: ['id', 'text'],
+    limit: ['limit', 'integer'],
+    messageClass: ['message_class', 'text'],
+    over: ['over', 'text'],
+    rev: ['rev', 'integer'],
+    scope: ['scope', 'text'],
+    subject: ['subject', 'text'],
+    updatedAtMs: ['updated_at_ms', 'integer'],
+    window: ['window', 'text'],
+  },
+  CapList: { caps: ['caps', ['Cap']] },
+  CapRemoved: { id: ['id', 'text'] },
   ChildCreated: {
     account: ['account', 'text'],
     invitation: ['invitation', 'text'],
@@ -197,11 +249,74 @@ const TYPES = {
     status: ['status', 'text'],
   },
   ClockReading: { manual: ['manual', 'bool'], nowMs: ['now_ms', 'integer'] },
-  Decision: { granted: ['granted', 'integer'], refusal: ['refusal', 'Refusal'], remaining: ['remaining', 'integer'] },
+  CreditBalance: { account: ['account', 'text'], channels: ['channels', ['CreditChannel']] },
+  CreditChannel: {
+    channel: ['channel', 'text'],
+    complete: ['complete', 'bool'],
+    free: ['free', 'integer'],
+    grants: ['grants', ['CreditLeft']],
+    groups: ['groups', ['CreditGroup']],
+    total: ['total', 'integer'],
+  },
+  CreditEntry: {
+    account: ['account', 'text'],
+    amount: ['amount', 'integer'],
+    atMs: ['at_ms', 'integer'],
+    balance: ['balance', 'integer'],
+    by: ['by', 'text'],
+    channel: ['channel', 'text'],
+    entry: ['entry', 'integer'],
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    fromGrant: ['from_grant', 'integer'],
+    grantedAtMs: ['granted_at_ms', 'integer'],
+    group: ['group', 'text'],
+    key: ['key', 'text'],
+    kind: ['kind', 'text'],
+    other: ['other', 'text'],
+    parts: ['parts', ['CreditPart']],
+    priority: ['priority', 'integer'],
+    reason: ['reason', 'text'],
+    reference: ['reference', 'text'],
+    spend: ['spend', 'integer'],
+  },
+  CreditGroup: { group: ['group', 'text'], reserve: ['reserve', 'integer'], spent: ['spent', 'integer'] },
+  CreditLedger: { entries: ['entries', ['CreditEntry']], next: ['next', 'integer'] },
+  CreditLeft: {
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    grant: ['grant', 'integer'],
+    grantedAtMs: ['granted_at_ms', 'integer'],
+    group: ['group', 'text'],
+    left: ['left', 'integer'],
+    priority: ['priority', 'integer'],
+  },
+  CreditMove: {
+    account: ['account', 'text'],
+    amount: ['amount', 'integer'],
+    balance: ['balance', 'integer'],
+    channel: ['channel', 'text'],
+    freeAbove: ['free_above', 'integer'],
+    parent: ['parent', 'text'],
+  },
+  CreditPart: { amount: ['amount', 'integer'], grant: ['grant', 'integer'], group: ['group', 'text'] },
+  CreditReserve: {
+    account: ['account', 'text'],
+    amount: ['amount', 'integer'],
+    channel: ['channel', 'text'],
+    free: ['free', 'integer'],
+    group: ['group', 'text'],
+    reserve: ['reserve', 'integer'],
+  },
+  Decision: {
+    credits: ['credits', 'PaidWithCredits'],
+    granted: ['granted', 'integer'],
+    refusal: ['refusal', 'Refusal'],
+    remaining: ['remaining', 'integer'],
+  },
   DefaultLimits: { limits: ['limits', 'Limits'] },
   Delivery: { note: ['note', 'text'], outcome: ['outcome', 'text'] },
   EditLease: { expiresAtMs: ['expires_at_ms', 'integer'], sinceMs: ['since_ms', 'integer'], user: ['user', 'text'] },
   EffectivePolicies: {
+    alertAtPercent: ['alert_at_percent', ['integer']],
     billingDay: ['billing_day', 'integer'],
     billingHoldOwnerEnters: ['billing_hold_owner_enters', 'bool'],
     childOwner: ['child_owner', 'text'],
@@ -220,6 +335,7 @@ const TYPES = {
     pendingUntil: ['pending_until', ['text']],
     profileEditedBy: ['profile_edited_by', ['text']],
     resend: ['resend', 'text'],
+    reservationsOnHold: ['reservations_on_hold', 'text'],
     roleScope: ['role_scope', 'text'],
     seats: ['seats', 'limit'],
     skipVerification: ['skip_verification', 'bool'],
@@ -233,6 +349,15 @@ const TYPES = {
     expiresAtMs: ['expires_at_ms', 'integer'],
     user: ['user', 'text'],
   },
+  Gauge: {
+    left: ['left', 'integer'],
+    limit: ['limit', 'text'],
+    own: ['own', 'integer'],
+    source: ['source', 'text'],
+    used: ['used', 'integer'],
+    value: ['value', 'limit'],
+  },
+  GaugeList: { account: ['account', 'text'], gauges: ['gauges', ['Gauge']] },
   Grant: { permission: ['permission', 'text'], scope: ['scope', 'text'] },
   Group: {
     account: ['account', 'text'],
@@ -324,11 +449,30 @@ const TYPES = {
     expiresAtMs: ['expires_at_ms', 'integer'],
     invitation: ['invitation', 'text'],
   },
+  InvoiceLine: {
+    account: ['account', 'text'],
+    emailSent: ['email_sent', 'integer'],
+    name: ['name', 'text'],
+    package: ['package', 'text'],
+    parent: ['parent', 'text'],
+    price: ['price', 'Price'],
+    smsSent: ['sms_sent', 'integer'],
+    users: ['users', 'integer'],
+  },
+  InvoiceLines: { lines: ['lines', ['InvoiceLine']], next: ['next', 'text'] },
   LeaseState: {
     account: ['account', 'text'],
     id: ['id', 'text'],
     kind: ['kind', 'text'],
     lease: ['lease', 'EditLease'],
+  },
+  LimitAlert: {
+    limit: ['limit', 'text'],
+    percent: ['percent', 'integer'],
+    resetsAtMs: ['resets_at_ms', 'integer'],
+    subject: ['subject', 'text'],
+    used: ['used', 'integer'],
+    value: ['value', 'integer'],
   },
   LimitCandidate: {
     carrier: ['carrier', 'text'],
@@ -394,6 +538,12 @@ const TYPES = {
   MemberProblem: { code: ['code', 'text'], message: ['message', 'text'] },
   MemberRemoved: { account: ['account', 'text'], user: ['user', 'text'], userDeleted: ['user_deleted', 'bool'] },
   MembersGranted: { members: ['members', ['Member']], user: ['user', 'text'] },
+  MessageInput: {
+    campaign: ['campaign', 'text'],
+    messageClass: ['message_class', 'text'],
+    recipientDomain: ['recipient_domain', 'text'],
+    sendingDomain: ['sending_domain', 'text'],
+  },
   NextPackage: { fromMs: ['from_ms', 'integer'], package: ['package', 'text'] },
   Notifications: { badge: ['badge', 'bool'], desktop: ['desktop', 'bool'], sound: ['sound', 'bool'] },
   OfferedAccount: { account: ['account', 'text'], name: ['name', 'text'], role: ['role', 'text'] },
@@ -414,7 +564,9 @@ const TYPES = {
   OutboxItem: {
     account: ['account', 'text'],
     accounts: ['accounts', ['OutboxAccount']],
+    alert: ['alert', 'LimitAlert'],
     atMs: ['at_ms', 'integer'],
+    campaign: ['campaign', 'text'],
     invitation: ['invitation', 'text'],
     kind: ['kind', 'text'],
     number: ['number', 'integer'],
@@ -463,6 +615,7 @@ const TYPES = {
     guarantees: ['guarantees', ['PreflightGuarantee']],
     package: ['package', 'text'],
   },
+  PaidWithCredits: { amount: ['amount', 'integer'], entry: ['entry', 'integer'] },
   PasswordResetRequested: { expiresAtMs: ['expires_at_ms', 'integer'], user: ['user', 'text'] },
   Permission: {
     path: ['path', ['text']],
@@ -473,6 +626,7 @@ const TYPES = {
   },
   PermissionList: { permissions: ['permissions', ['Permission']] },
   Policies: {
+    alertAtPercent: ['alert_at_percent', ['integer']],
     billingDay: ['billing_day', 'integer'],
     billingHoldOwnerEnters: ['billing_hold_owner_enters', 'bool'],
     childOwner: ['child_owner', 'text'],
@@ -491,6 +645,7 @@ const TYPES = {
     pendingUntil: ['pending_until', ['text']],
     profileEditedBy: ['profile_edited_by', ['text']],
     resend: ['resend', 'text'],
+    reservationsOnHold: ['reservations_on_hold', 'text'],
     roleScope: ['role_scope', 'text'],
     seats: ['seats', 'limit'],
     skipVerification: ['skip_verification', 'bool'],
@@ -526,7 +681,29 @@ const TYPES = {
     sharedAtMs: ['shared_at_ms', 'integer'],
     updatedAtMs: ['updated_at_ms', 'integer'],
   },
-  Refusal: { code: ['code', 'text'], limit: ['limit', 'BindingLimit'], retryAtMs: ['retry_at_ms', 'integer'] },
+  Refusal: {
+    code: ['code', 'text'],
+    limit: ['limit', 'BindingLimit'],
+    over: ['over', 'text'],
+    retryAtMs: ['retry_at_ms', 'integer'],
+  },
+  Reservation: {
+    account: ['account', 'text'],
+    channel: ['channel', 'text'],
+    committed: ['committed', 'integer'],
+    count: ['count', 'integer'],
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    id: ['id', 'text'],
+    reservedAtMs: ['reserved_at_ms', 'integer'],
+    state: ['state', 'text'],
+    user: ['user', 'text'],
+  },
+  ReservationDecision: {
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    granted: ['granted', 'integer'],
+    refusal: ['refusal', 'Refusal'],
+    reservation: ['reservation', 'text'],
+  },
   Resource: {
     account: ['account', 'text'],
     createdAtMs: ['created_at_ms', 'integer'],
@@ -563,11 +740,13 @@ const TYPES = {
   },
   RoleDeleted: { replaced: ['replaced', 'integer'], role: ['role', 'text'] },
   RoleList: { next: ['next', 'text'], roles: ['roles', ['Role']] },
+  SendDecisions: { decisions: ['decisions', ['Decision']] },
   SendExplanation: {
     limits: ['limits', ['UsageWindow']],
     refusal: ['refusal', 'Refusal'],
     wouldGrant: ['would_grant', 'bool'],
   },
+  SendForecast: { doneAtMs: ['done_at_ms', 'integer'], refusal: ['refusal', 'text'] },
   SendRefund: { counters: ['counters', 'integer'] },
   ShareEnded: { account: ['account', 'text'], id: ['id', 'text'], kind: ['kind', 'text'] },
   ShareableList: { next: ['next', 'text'], templates: ['templates', ['ShareableTemplate']] },
@@ -588,6 +767,15 @@ const TYPES = {
     refusal: ['refusal', 'text'],
     rev: ['rev', 'integer'],
   },
+  Slot: {
+    account: ['account', 'text'],
+    acquiredAtMs: ['acquired_at_ms', 'integer'],
+    campaign: ['campaign', 'text'],
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    holder: ['holder', 'text'],
+    id: ['id', 'text'],
+  },
+  SlotList: { next: ['next', 'text'], slots: ['slots', ['Slot']] },
   StoreInfo: { lastCommit: ['last_commit', 'integer'], storeId: ['store_id', 'text'], version: ['version', 'text'] },
   StoreStateHash: { records: ['records', 'integer'], stateHash: ['state_hash', 'text'] },
   StoreVerification: {
@@ -649,8 +837,10 @@ const TYPES = {
   TeamList: { accounts: ['accounts', ['TeamAccount']], next: ['next', 'text'] },
   UnsharedKinds: { account: ['account', 'text'], unshared: ['unshared', ['text']], user: ['user', 'text'] },
   Usage: { account: ['account', 'text'], windows: ['windows', ['UsageWindow']] },
+  UsageHistory: { next: ['next', 'text'], windows: ['windows', ['UsedWindow']] },
   UsageWindow: {
     limit: ['limit', 'text'],
+    overuse: ['overuse', 'integer'],
     remaining: ['remaining', 'integer'],
     resetsAtMs: ['resets_at_ms', 'integer'],
     scope: ['scope', 'text'],
@@ -659,6 +849,12 @@ const TYPES = {
     subject: ['subject', 'text'],
     used: ['used', 'integer'],
     value: ['value', 'limit'],
+    window: ['window', 'text'],
+  },
+  UsedWindow: {
+    endsAtMs: ['ends_at_ms', 'integer'],
+    startsAtMs: ['starts_at_ms', 'integer'],
+    used: ['used', 'integer'],
   },
   User: {
     accounts: ['accounts', ['text']],
@@ -828,8 +1024,86 @@ const TYPES = {
     expectedRev: ['expected_rev', 'integer'],
     kind: ['kind', 'text'],
   },
+  CampaignsGetRequest: { account: ['account', 'text'], campaign: ['campaign', 'text'] },
+  CampaignsListRequest: { account: ['account', 'text'], after: ['after', 'text'], limit: ['limit', 'integer'] },
+  CampaignsReportRequest: {
+    account: ['account', 'text'],
+    campaign: ['campaign', 'text'],
+    complaints: ['complaints', 'integer'],
+    delivered: ['delivered', 'integer'],
+    hard: ['hard', 'integer'],
+    soft: ['soft', 'integer'],
+  },
+  CampaignsResumeRequest: { account: ['account', 'text'], campaign: ['campaign', 'text'] },
+  CampaignsStopRequest: { account: ['account', 'text'], campaign: ['campaign', 'text'] },
+  CapsListRequest: { account: ['account', 'text'] },
+  CapsRemoveRequest: { account: ['account', 'text'], cap: ['cap', 'text'], expectedRev: ['expected_rev', 'integer'] },
+  CapsSetRequest: {
+    account: ['account', 'text'],
+    burst: ['burst', 'integer'],
+    channel: ['channel', 'text'],
+    expectedRev: ['expected_rev', 'integer'],
+    growsDailyBy: ['grows_daily_by', 'integer'],
+    id: ['id', 'text'],
+    limit: ['limit', 'integer'],
+    messageClass: ['message_class', 'text'],
+    over: ['over', 'text'],
+    scope: ['scope', 'text'],
+    subject: ['subject', 'text'],
+    window: ['window', 'text'],
+  },
   ClockGetRequest: {},
   ClockSetRequest: { nowMs: ['now_ms', 'integer'] },
+  CreditsAllocateRequest: { account: ['account', 'text'], amount: ['amount', 'integer'], channel: ['channel', 'text'] },
+  CreditsBalanceRequest: { account: ['account', 'text'], channel: ['channel', 'text'], group: ['group', 'text'] },
+  CreditsGrantRequest: {
+    account: ['account', 'text'],
+    amount: ['amount', 'integer'],
+    channel: ['channel', 'text'],
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    key: ['key', 'text'],
+    priority: ['priority', 'integer'],
+    reason: ['reason', 'text'],
+  },
+  CreditsLedgerRequest: {
+    account: ['account', 'text'],
+    after: ['after', 'integer'],
+    channel: ['channel', 'text'],
+    limit: ['limit', 'integer'],
+    order: ['order', 'text'],
+  },
+  CreditsRefundRequest: {
+    account: ['account', 'text'],
+    amount: ['amount', 'integer'],
+    channel: ['channel', 'text'],
+    key: ['key', 'text'],
+    spend: ['spend', 'integer'],
+  },
+  CreditsReserveRequest: {
+    account: ['account', 'text'],
+    amount: ['amount', 'integer'],
+    channel: ['channel', 'text'],
+    group: ['group', 'text'],
+  },
+  CreditsSpendRequest: {
+    account: ['account', 'text'],
+    amount: ['amount', 'integer'],
+    channel: ['channel', 'text'],
+    group: ['group', 'text'],
+    key: ['key', 'text'],
+    reference: ['reference', 'text'],
+  },
+  CreditsTakeBackRequest: { account: ['account', 'text'], amount: ['amount', 'integer'], channel: ['channel', 'text'] },
+  CreditsUnreserveRequest: {
+    account: ['account', 'text'],
+    amount: ['amount', 'integer'],
+    channel: ['channel', 'text'],
+    group: ['group', 'text'],
+  },
+  GaugesClaimRequest: { account: ['account', 'text'], count: ['count', 'integer'], limit: ['limit', 'text'] },
+  GaugesGetRequest: { account: ['account', 'text'] },
+  GaugesReconcileRequest: { account: ['account', 'text'], limit: ['limit', 'text'], value: ['value', 'integer'] },
+  GaugesReleaseRequest: { account: ['account', 'text'], count: ['count', 'integer'], limit: ['limit', 'text'] },
   GroupsAddMembersRequest: {
     account: ['account', 'text'],
     group: ['group', 'text'],
@@ -1083,6 +1357,23 @@ const TYPES = {
   PoliciesPresetRequest: { account: ['account', 'text'], preset: ['preset', 'text'] },
   PoliciesSetRequest: { account: ['account', 'text'], policies: ['policies', 'Policies'] },
   PoliciesUnsetRequest: { account: ['account', 'text'], names: ['names', ['text']] },
+  ReservationsCommitRequest: {
+    account: ['account', 'text'],
+    count: ['count', 'integer'],
+    reservation: ['reservation', 'text'],
+  },
+  ReservationsCreateRequest: {
+    account: ['account', 'text'],
+    channel: ['channel', 'text'],
+    count: ['count', 'integer'],
+    key: ['key', 'text'],
+    lifeMs: ['life_ms', 'integer'],
+    message: ['message', 'MessageInput'],
+    min: ['min', 'integer'],
+    user: ['user', 'text'],
+  },
+  ReservationsGetRequest: { account: ['account', 'text'], reservation: ['reservation', 'text'] },
+  ReservationsReleaseRequest: { account: ['account', 'text'], reservation: ['reservation', 'text'] },
   ResourcesCanRequest: {
     account: ['account', 'text'],
     action: ['action', 'text'],
@@ -1163,13 +1454,24 @@ const TYPES = {
     account: ['account', 'text'],
     channel: ['channel', 'text'],
     count: ['count', 'integer'],
+    key: ['key', 'text'],
+    message: ['message', 'MessageInput'],
     min: ['min', 'integer'],
     user: ['user', 'text'],
   },
+  SendingAdmitBatchRequest: { sends: ['sends', ['BatchedSend']] },
   SendingExplainRequest: {
     account: ['account', 'text'],
     channel: ['channel', 'text'],
     count: ['count', 'integer'],
+    message: ['message', 'MessageInput'],
+    user: ['user', 'text'],
+  },
+  SendingForecastRequest: {
+    account: ['account', 'text'],
+    channel: ['channel', 'text'],
+    count: ['count', 'integer'],
+    message: ['message', 'MessageInput'],
     user: ['user', 'text'],
   },
   SendingRefundRequest: {
@@ -1177,6 +1479,7 @@ const TYPES = {
     channel: ['channel', 'text'],
     count: ['count', 'integer'],
     grantedAtMs: ['granted_at_ms', 'integer'],
+    message: ['message', 'MessageInput'],
     user: ['user', 'text'],
   },
   SharingCheckRequest: {
@@ -1225,7 +1528,31 @@ const TYPES = {
   },
   SuppressionsPoolRequest: { account: ['account', 'text'], pooled: ['pooled', 'bool'] },
   SuppressionsRemoveRequest: { account: ['account', 'text'], entries: ['entries', ['SuppressionName']] },
+  ThreadsAcquireRequest: {
+    account: ['account', 'text'],
+    campaign: ['campaign', 'text'],
+    holder: ['holder', 'text'],
+    ttlMs: ['ttl_ms', 'integer'],
+  },
+  ThreadsListRequest: { account: ['account', 'text'], after: ['after', 'text'], limit: ['limit', 'integer'] },
+  ThreadsReleaseRequest: { account: ['account', 'text'], slot: ['slot', 'text'] },
+  ThreadsRenewRequest: { account: ['account', 'text'], slot: ['slot', 'text'], ttlMs: ['ttl_ms', 'integer'] },
   UsageGetRequest: { account: ['account', 'text'] },
+  UsageHistoryRequest: {
+    account: ['account', 'text'],
+    after: ['after', 'text'],
+    cap: ['cap', 'text'],
+    limit: ['limit', 'text'],
+    page: ['page', 'integer'],
+    subject: ['subject', 'text'],
+  },
+  UsageInvoiceRequest: {
+    account: ['account', 'text'],
+    after: ['after', 'text'],
+    fromMs: ['from_ms', 'integer'],
+    page: ['page', 'integer'],
+    untilMs: ['until_ms', 'integer'],
+  },
   UsersChangeEmailRequest: {
     account: ['account', 'text'],
     email: ['email', 'text'],
@@ -1318,8 +1645,29 @@ const OPERATIONS = {
   'assets.check': { request: 'AssetsCheckRequest', answer: 'Asset' },
   'assets.get': { request: 'AssetsGetRequest', answer: 'AssetList' },
   'assets.unassign': { request: 'AssetsUnassignRequest', answer: 'AssetList' },
+  'campaigns.get': { request: 'CampaignsGetRequest', answer: 'Campaign' },
+  'campaigns.list': { request: 'CampaignsListRequest', answer: 'CampaignList' },
+  'campaigns.report': { request: 'CampaignsReportRequest', answer: 'Campaign' },
+  'campaigns.resume': { request: 'CampaignsResumeRequest', answer: 'Campaign' },
+  'campaigns.stop': { request: 'CampaignsStopRequest', answer: 'Campaign' },
+  'caps.list': { request: 'CapsListRequest', answer: 'CapList' },
+  'caps.remove': { request: 'CapsRemoveRequest', answer: 'CapRemoved' },
+  'caps.set': { request: 'CapsSetRequest', answer: 'Cap' },
   'clock.get': { request: 'ClockGetRequest', answer: 'ClockReading' },
   'clock.set': { request: 'ClockSetRequest', answer: 'ClockReading' },
+  'credits.allocate': { request: 'CreditsAllocateRequest', answer: 'CreditMove' },
+  'credits.balance': { request: 'CreditsBalanceRequest', answer: 'CreditBalance' },
+  'credits.grant': { request: 'CreditsGrantRequest', answer: 'CreditEntry' },
+  'credits.ledger': { request: 'CreditsLedgerRequest', answer: 'CreditLedger' },
+  'credits.refund': { request: 'CreditsRefundRequest', answer: 'CreditEntry' },
+  'credits.reserve': { request: 'CreditsReserveRequest', answer: 'CreditReserve' },
+  'credits.spend': { request: 'CreditsSpendRequest', answer: 'CreditEntry' },
+  'credits.take_back': { request: 'CreditsTakeBackRequest', answer: 'CreditMove' },
+  'credits.unreserve': { request: 'CreditsUnreserveRequest', answer: 'CreditReserve' },
+  'gauges.claim': { request: 'GaugesClaimRequest', answer: 'Gauge' },
+  'gauges.get': { request: 'GaugesGetRequest', answer: 'GaugeList' },
+  'gauges.reconcile': { request: 'GaugesReconcileRequest', answer: 'Gauge' },
+  'gauges.release': { request: 'GaugesReleaseRequest', answer: 'Gauge' },
   'groups.add_members': { request: 'GroupsAddMembersRequest', answer: 'GroupMove' },
   'groups.clear_avatar': { request: 'GroupsClearAvatarRequest', answer: 'Group' },
   'groups.create': { request: 'GroupsCreateRequest', answer: 'Group' },
@@ -1382,6 +1730,10 @@ const OPERATIONS = {
   'policies.preset': { request: 'PoliciesPresetRequest', answer: 'PolicyReport' },
   'policies.set': { request: 'PoliciesSetRequest', answer: 'PolicyReport' },
   'policies.unset': { request: 'PoliciesUnsetRequest', answer: 'PolicyReport' },
+  'reservations.commit': { request: 'ReservationsCommitRequest', answer: 'Reservation' },
+  'reservations.create': { request: 'ReservationsCreateRequest', answer: 'ReservationDecision' },
+  'reservations.get': { request: 'ReservationsGetRequest', answer: 'Reservation' },
+  'reservations.release': { request: 'ReservationsReleaseRequest', answer: 'Reservation' },
   'resources.can': { request: 'ResourcesCanRequest', answer: 'ResourceDecision' },
   'resources.edit': { request: 'ResourcesEditRequest', answer: 'Resource' },
   'resources.get': { request: 'ResourcesGetRequest', answer: 'Resource' },
@@ -1399,7 +1751,9 @@ const OPERATIONS = {
   'roles.get': { request: 'RolesGetRequest', answer: 'Role' },
   'roles.list': { request: 'RolesListRequest', answer: 'RoleList' },
   'sending.admit': { request: 'SendingAdmitRequest', answer: 'Decision' },
+  'sending.admit_batch': { request: 'SendingAdmitBatchRequest', answer: 'SendDecisions' },
   'sending.explain': { request: 'SendingExplainRequest', answer: 'SendExplanation' },
+  'sending.forecast': { request: 'SendingForecastRequest', answer: 'SendForecast' },
   'sending.refund': { request: 'SendingRefundRequest', answer: 'SendRefund' },
   'sharing.check': { request: 'SharingCheckRequest', answer: 'SharingCheck' },
   'sharing.list': { request: 'SharingListRequest', answer: 'ShareableList' },
@@ -1415,7 +1769,13 @@ const OPERATIONS = {
   'suppressions.list': { request: 'SuppressionsListRequest', answer: 'SuppressionList' },
   'suppressions.pool': { request: 'SuppressionsPoolRequest', answer: 'SuppressionPool' },
   'suppressions.remove': { request: 'SuppressionsRemoveRequest', answer: 'SuppressionsRemoved' },
+  'threads.acquire': { request: 'ThreadsAcquireRequest', answer: 'Slot' },
+  'threads.list': { request: 'ThreadsListRequest', answer: 'SlotList' },
+  'threads.release': { request: 'ThreadsReleaseRequest', answer: 'Slot' },
+  'threads.renew': { request: 'ThreadsRenewRequest', answer: 'Slot' },
   'usage.get': { request: 'UsageGetRequest', answer: 'Usage' },
+  'usage.history': { request: 'UsageHistoryRequest', answer: 'UsageHistory' },
+  'usage.invoice': { request: 'UsageInvoiceRequest', answer: 'InvoiceLines' },
   'users.change_email': { request: 'UsersChangeEmailRequest', answer: 'EmailChanged' },
   'users.confirm_email': { request: 'UsersConfirmEmailRequest', answer: 'User' },
   'users.create': { request: 'UsersCreateRequest', answer: 'User' },
@@ -1532,6 +1892,44 @@ class AssetsOperations {
   }
 }
 
+class CampaignsOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  get(request) {
+    return this.#run('campaigns.get', request)
+  }
+  list(request) {
+    return this.#run('campaigns.list', request)
+  }
+  report(request) {
+    return this.#run('campaigns.report', request)
+  }
+  resume(request) {
+    return this.#run('campaigns.resume', request)
+  }
+  stop(request) {
+    return this.#run('campaigns.stop', request)
+  }
+}
+
+class CapsOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  list(request) {
+    return this.#run('caps.list', request)
+  }
+  remove(request) {
+    return this.#run('caps.remove', request)
+  }
+  set(request) {
+    return this.#run('caps.set', request)
+  }
+}
+
 class ClockOperations {
   #run
   constructor(run) {
@@ -1542,6 +1940,59 @@ class ClockOperations {
   }
   set(request) {
     return this.#run('clock.set', request)
+  }
+}
+
+class CreditsOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  allocate(request) {
+    return this.#run('credits.allocate', request)
+  }
+  balance(request) {
+    return this.#run('credits.balance', request)
+  }
+  grant(request) {
+    return this.#run('credits.grant', request)
+  }
+  ledger(request) {
+    return this.#run('credits.ledger', request)
+  }
+  refund(request) {
+    return this.#run('credits.refund', request)
+  }
+  reserve(request) {
+    return this.#run('credits.reserve', request)
+  }
+  spend(request) {
+    return this.#run('credits.spend', request)
+  }
+  takeBack(request) {
+    return this.#run('credits.take_back', request)
+  }
+  unreserve(request) {
+    return this.#run('credits.unreserve', request)
+  }
+}
+
+class GaugesOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  claim(request) {
+    return this.#run('gauges.claim', request)
+  }
+  get(request) {
+    return this.#run('gauges.get', request)
+  }
+  reconcile(request) {
+    return this.#run('gauges.reconcile', request)
+  }
+  release(request) {
+    return this.#run('gauges.release', request)
   }
 }
 
@@ -1801,6 +2252,25 @@ class PoliciesOperations {
   }
 }
 
+class ReservationsOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  commit(request) {
+    return this.#run('reservations.commit', request)
+  }
+  create(request) {
+    return this.#run('reservations.create', request)
+  }
+  get(request) {
+    return this.#run('reservations.get', request)
+  }
+  release(request) {
+    return this.#run('reservations.release', request)
+  }
+}
+
 class ResourcesOperations {
   #run
   constructor(run) {
@@ -1871,8 +2341,14 @@ class SendingOperations {
   admit(request) {
     return this.#run('sending.admit', request)
   }
+  admitBatch(request) {
+    return this.#run('sending.admit_batch', request)
+  }
   explain(request) {
     return this.#run('sending.explain', request)
+  }
+  forecast(request) {
+    return this.#run('sending.forecast', request)
   }
   refund(request) {
     return this.#run('sending.refund', request)
@@ -1942,6 +2418,25 @@ class SuppressionsOperations {
   }
 }
 
+class ThreadsOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  acquire(request) {
+    return this.#run('threads.acquire', request)
+  }
+  list(request) {
+    return this.#run('threads.list', request)
+  }
+  release(request) {
+    return this.#run('threads.release', request)
+  }
+  renew(request) {
+    return this.#run('threads.renew', request)
+  }
+}
+
 class UsageOperations {
   #run
   constructor(run) {
@@ -1949,6 +2444,12 @@ class UsageOperations {
   }
   get(request) {
     return this.#run('usage.get', request)
+  }
+  history(request) {
+    return this.#run('usage.history', request)
+  }
+  invoice(request) {
+    return this.#run('usage.invoice', request)
   }
 }
 
@@ -2009,7 +2510,11 @@ class Operations {
     this.access = new AccessOperations(run)
     this.accounts = new AccountsOperations(run)
     this.assets = new AssetsOperations(run)
+    this.campaigns = new CampaignsOperations(run)
+    this.caps = new CapsOperations(run)
     this.clock = new ClockOperations(run)
+    this.credits = new CreditsOperations(run)
+    this.gauges = new GaugesOperations(run)
     this.groups = new GroupsOperations(run)
     this.invitations = new InvitationsOperations(run)
     this.leases = new LeasesOperations(run)
@@ -2020,12 +2525,14 @@ class Operations {
     this.packages = new PackagesOperations(run)
     this.permissions = new PermissionsOperations(run)
     this.policies = new PoliciesOperations(run)
+    this.reservations = new ReservationsOperations(run)
     this.resources = new ResourcesOperations(run)
     this.roles = new RolesOperations(run)
     this.sending = new SendingOperations(run)
     this.sharing = new SharingOperations(run)
     this.store = new StoreOperations(run)
     this.suppressions = new SuppressionsOperations(run)
+    this.threads = new ThreadsOperations(run)
     this.usage = new UsageOperations(run)
     this.users = new UsersOperations(run)
   }

@@ -23,6 +23,7 @@ export type ErrorCode =
   | 'feature_not_licensed'
   | 'policy_forbids'
   | 'self_forbidden'
+  | 'idempotency_mismatch'
   | 'closed'
   | 'forked'
   | 'poisoned'
@@ -48,6 +49,7 @@ export type ErrorCode =
   | 'asset_not_assigned'
   | 'guarantee_exceeded'
   | 'limit_reached'
+  | 'more_than_claimed'
   | 'email_taken'
   | 'account_pending'
   | 'account_suspended'
@@ -71,6 +73,9 @@ export type ErrorCode =
   | 'csv_invalid'
   | 'quota_exceeded'
   | 'exceeds_limit'
+  | 'bounce_stop'
+  | 'reservation_over'
+  | 'reservation_void'
   | 'invitation_expired'
   | 'invitation_deleted'
   | 'invitation_superseded'
@@ -85,6 +90,8 @@ export type ErrorCode =
   | 'shared_read_only'
   | 'lease_held'
   | 'lease_lost'
+  | 'credits_exhausted'
+  | 'refund_exceeded'
 
 /** The kinds of errors. */
 export type ErrorClass =
@@ -132,6 +139,7 @@ export class NotFound extends TenantryError {
  * - `rev_conflict`: The record was changed since it was read; read it again and repeat.
  * - `id_taken`: Something with this id exists, or existed and was deleted.
  * - `busy`: Others keep changing the same records; try again.
+ * - `idempotency_mismatch`: The key was used for another request; the same key goes with the same request only.
  * - `role_cycle`: The role would include itself; `details.path` shows how.
  * - `role_in_use`: Members, packages or other roles use the role; name a role in `replace_with`.
  * - `permission_exists`: The permission tree has this node already.
@@ -139,6 +147,7 @@ export class NotFound extends TenantryError {
  * - `is_member`: The user is a member of an account and cannot be an operator.
  * - `package_in_use`: Accounts use the package; name a package in `move_to`.
  * - `guarantee_exceeded`: The guaranteed parts of the accounts below would exceed the limit of the account above.
+ * - `more_than_claimed`: More would be given back than the account has claimed; `details.own` says how many it has.
  * - `email_taken`: The e-mail address belongs to a user already.
  * - `children_left`: The account has children; say what becomes of them.
  * - `already_member`: The user is a member of the account already.
@@ -150,6 +159,7 @@ export class NotFound extends TenantryError {
  * - `already_invited`: The address has an open invitation; edit it, resend it, or delete it first.
  * - `lease_held`: Somebody else edits this; `details` says who and until when.
  * - `lease_lost`: The lease has ended, or somebody took it over.
+ * - `refund_exceeded`: No more is refunded than was spent and not refunded yet; `details.left` says how much that is.
  */
 export class Conflict extends TenantryError {
   readonly class: 'conflict'
@@ -191,6 +201,7 @@ export class Refused extends TenantryError {
  * - `seats_exhausted`: The team has as many users and open invitations as it has seats.
  * - `quota_exceeded`: A limit is used up until its window resets.
  * - `exceeds_limit`: More than the limit itself was asked for; waiting does not help.
+ * - `credits_exhausted`: There are not as many credits as this needs; `details.left` says how many there are.
  */
 export class LimitReached extends TenantryError {
   readonly class: 'limit'
@@ -209,6 +220,9 @@ export class LimitReached extends TenantryError {
  * - `user_disabled`: The user is disabled.
  * - `member_disabled`: The membership is disabled.
  * - `link_expired`: The link can no longer be used; ask for a new one.
+ * - `bounce_stop`: The campaign was stopped, for its bounces or by hand; resume it first.
+ * - `reservation_over`: The reservation was committed or released, or has expired.
+ * - `reservation_void`: The account was suspended or closed, and the reservation came back.
  * - `invitation_expired`: The invitation has expired; ask for a new one.
  * - `invitation_deleted`: The invitation was deleted.
  * - `invitation_superseded`: A newer invitation, or a newer link, took its place.
@@ -627,15 +641,34 @@ export interface Avatar {
   url?: string
 }
 
+/** One send of many. */
+export interface BatchedSendInput {
+  /** The account that sends. */
+  account: string
+  /** By e-mail when absent. */
+  channel?: Channel | undefined
+  /** How many messages, at least 1. */
+  count: Integer
+  /** What the messages are. */
+  message?: MessageInput | undefined
+  /** Grants as many as fit, and nothing where fewer than these do; all or none when absent. */
+  min?: Integer | undefined
+  /** The user who sends; absent when the host itself sends for the account. */
+  user?: string | undefined
+}
+
 /** The limit that refused a send. */
 export interface BindingLimit {
-  /** Its name, such as `email_per_day`. */
+  /** Its name, such as `email_per_day`, or the id of the cap. */
   name: string
-  /** Whose it is: the `account` that sends, an `ancestor`, or the `group` of the member who sends. */
+  /**
+   * Whose it is: the `account` that sends, an `ancestor`, the `group` of the member who sends, or for a cap also a
+   * `member`, `campaign`, `sending_domain` or `recipient_domain`.
+   */
   scope: string
-  /** Where the value comes from: `override`, `package`, `inherited`, `platform_default` or `group`. */
+  /** Where the value comes from: `override`, `package`, `inherited`, `platform_default`, `group` or `cap`. */
   source: string
-  /** The id of that account or group. */
+  /** The id of that account or group, member or campaign, or the domain. */
   subject: string
   /** How much of it is used. */
   used: number
@@ -659,6 +692,106 @@ export interface BounceRate {
   sample: number
 }
 
+/** What became of a campaign, as it is stored and shown. */
+export interface Campaign {
+  /** The account that sends it. */
+  account: string
+  /** When it was first heard of, in unix milliseconds. */
+  createdAtMs: number
+  /** The host's own id, unique within the account. */
+  id: string
+  /** What was reported since the sample began: this decides whether the campaign is stopped. */
+  sample: CampaignOutcomes
+  /** When the sample began, in unix milliseconds: with the first report, and anew whenever the campaign is resumed. */
+  sampleSinceMs: number
+  /** Why it is stopped; absent while it is not. */
+  stop?: CampaignStop
+  /** What was reported in all. */
+  total: CampaignOutcomes
+  /** When it was last changed, in unix milliseconds. */
+  updatedAtMs: number
+}
+
+/** A page of campaigns. */
+export interface CampaignList {
+  /** The campaigns; a page can be shorter than asked for, and even empty, while there is a `next`. */
+  campaigns: Array<Campaign>
+  /** Where to go on; absent on the last page. */
+  next?: string
+}
+
+/** How many messages of a campaign ended how. */
+export interface CampaignOutcomes {
+  /** Delivered, and complained about. */
+  complaints: number
+  /** Delivered. */
+  delivered: number
+  /** Bounced for good. */
+  hard: number
+  /** Bounced for now. */
+  soft: number
+}
+
+/** Why a campaign is stopped. */
+export interface CampaignStop {
+  /** When, in unix milliseconds. */
+  atMs: number
+  /** The rate that was reached, in bounces of a thousand outcomes; absent where somebody stopped it. */
+  perMille?: number
+  /** What stopped it. */
+  reason: CampaignStopReason
+}
+
+/**
+ * What stops a campaign.
+ *
+ * - `bounces`: Too many of its messages bounced.
+ * - `request`: Somebody did.
+ */
+export type CampaignStopReason =
+  | 'bounces'
+  | 'request'
+
+/** A cap of an account. */
+export interface Cap {
+  /** The account. */
+  account: string
+  /** How many may go out at once where it spreads. */
+  burst: number
+  /** Whether the platform has set it. */
+  byPlatform: boolean
+  /** What it counts. */
+  channel: Channel
+  /** When it was made, in unix milliseconds. */
+  createdAtMs: number
+  /** How many more each day since then. */
+  growsDailyBy?: number
+  /** The cap. */
+  id: string
+  /** How many in a window, on the day on which it was made. */
+  limit: number
+  /** Only messages of this class. */
+  messageClass?: MessageClass
+  /** What happens beyond it. */
+  over: OverLimit
+  /** Goes up with every change. */
+  rev: number
+  /** What it counts by. */
+  scope: CapScope
+  /** The one member, campaign or domain that it is for. */
+  subject?: string
+  /** When it was last changed, in unix milliseconds. */
+  updatedAtMs: number
+  /** The window that it counts in. */
+  window: Window
+}
+
+/** The caps of an account. */
+export interface CapList {
+  /** The caps, by id. */
+  caps: Array<Cap>
+}
+
 /**
  * The window of a group's cap.
  *
@@ -668,6 +801,28 @@ export interface BounceRate {
 export type CapPeriod =
   | 'month'
   | 'year'
+
+/** A cap that is gone. */
+export interface CapRemoved {
+  /** The cap. */
+  id: string
+}
+
+/**
+ * What a cap counts by.
+ *
+ * - `account`: Everything together.
+ * - `member`: Each member who sends.
+ * - `campaign`: Each campaign, by the host's name of it.
+ * - `sending_domain`: Each domain that is sent from.
+ * - `recipient_domain`: Each domain that is sent to.
+ */
+export type CapScope =
+  | 'account'
+  | 'member'
+  | 'campaign'
+  | 'sending_domain'
+  | 'recipient_domain'
 
 /**
  * How a message goes out; e-mails and text messages are counted apart.
@@ -725,9 +880,194 @@ export interface ClockReading {
   nowMs: number
 }
 
+/** The credits of an account. */
+export interface CreditBalance {
+  /** The account. */
+  account: string
+  /** One entry for each channel. */
+  channels: Array<CreditChannel>
+}
+
+/** The credits of an account for one channel. */
+export interface CreditChannel {
+  /** What they pay. */
+  channel: Channel
+  /** Whether all groups and grants are listed. */
+  complete: boolean
+  /** Those that any group may spend. */
+  free: number
+  /**
+   * What is left of grants, in the order in which they pay: the free balance, then the reserve of each group; at most
+   * 500.
+   */
+  grants: Array<CreditLeft>
+  /** What groups have in reserve and have spent, at most 500. */
+  groups: Array<CreditGroup>
+  /** All of them: the free ones and those in reserves. */
+  total: number
+}
+
+/** An entry in the ledger of an account's credits, as it is stored and shown. It is never changed (R-CRD-1). */
+export interface CreditEntry {
+  /** The account. */
+  account: string
+  /** How many credits. */
+  amount: number
+  /** When, in unix milliseconds. */
+  atMs: number
+  /** How many the account has after it, reserves of groups included. */
+  balance: number
+  /** Who brought it about: `system` or a user's id. */
+  by: string
+  /** What the credits pay. */
+  channel: Channel
+  /**
+   * The number of the entry in its ledger, from 1 on. That of what brought credits in is also the number of the grant.
+   */
+  entry: number
+  /** Of a grant: when what is left of it is gone, in unix milliseconds. */
+  expiresAtMs?: number
+  /** Of a grant that came from the account above: which grant of that account it is a part of. */
+  fromGrant?: number
+  /** Of a grant: how old it is, in unix milliseconds; what comes from the account above is as old as it was there. */
+  grantedAtMs?: number
+  /** The group that spent, or whose reserve it is about. */
+  group?: string
+  /** The key that it was asked for with; the same request is not carried out twice. */
+  key?: string
+  /** What it tells. */
+  kind: CreditKind
+  /** The account above or below that credits came from or went to. */
+  other?: string
+  /** The grants that paid, got something back, or changed their place; none where the entry is a grant itself. */
+  parts?: Array<CreditPart>
+  /** Of a grant: those with a lower number pay first. */
+  priority?: number
+  /** Why. */
+  reason?: string
+  /** What was paid, in the host's words: a campaign, a reservation. */
+  reference?: string
+  /** The entry that is refunded. */
+  spend?: number
+}
+
+/** The credits of a group. */
+export interface CreditGroup {
+  /** The group. */
+  group: string
+  /** What is kept for it. */
+  reserve: number
+  /** What it has spent in all, from its reserve and from the free balance, without what was refunded. */
+  spent: number
+}
+
+/**
+ * What an entry in a ledger of credits tells.
+ *
+ * - `granted`: The platform added credits.
+ * - `spent`: Messages were paid.
+ * - `refunded`: What was paid for messages that did not go out came back.
+ * - `expired`: A grant ended: what was left of it is gone.
+ * - `reserved`: Free credits went into the reserve of a group; the balance is the same.
+ * - `unreserved`: Credits of a group's reserve are free again; the balance is the same.
+ * - `allocated`: Credits went to an account directly below.
+ * - `received`: Credits came from the account above.
+ * - `returned`: Credits that had come from the account above went back to it.
+ * - `taken_back`: Credits that had gone to an account below came back.
+ */
+export type CreditKind =
+  | 'granted'
+  | 'spent'
+  | 'refunded'
+  | 'expired'
+  | 'reserved'
+  | 'unreserved'
+  | 'allocated'
+  | 'received'
+  | 'returned'
+  | 'taken_back'
+
+/** A page of a ledger. */
+export interface CreditLedger {
+  /** The entries. */
+  entries: Array<CreditEntry>
+  /** Where to go on; absent on the last page. */
+  next?: number
+}
+
+/** What is left of a grant in one place. */
+export interface CreditLeft {
+  /** When what is left is gone, in unix milliseconds. */
+  expiresAtMs?: number
+  /** The number of the grant in the ledger. */
+  grant: number
+  /** How old the grant is, in unix milliseconds. */
+  grantedAtMs: number
+  /** The group in whose reserve it lies; absent for the free balance. */
+  group?: string
+  /** How many credits. */
+  left: number
+  /** Grants with a lower number pay first. */
+  priority: number
+}
+
+/** Credits that went to an account below, or came back from it. */
+export interface CreditMove {
+  /** The account below. */
+  account: string
+  /** How many went. */
+  amount: number
+  /** What the account below has now, reserves of groups included. */
+  balance: number
+  /** What they pay. */
+  channel: Channel
+  /** What is free in the account above now. */
+  freeAbove: number
+  /** The account above. */
+  parent: string
+}
+
+/**
+ * In which order a ledger is read.
+ *
+ * - `newest`: The last entry first.
+ * - `oldest`: The first entry first.
+ */
+export type CreditOrder =
+  | 'newest'
+  | 'oldest'
+
+/** A part of an entry: so much of one grant. */
+export interface CreditPart {
+  /** How many credits. */
+  amount: number
+  /** The number of the grant in the ledger. */
+  grant: number
+  /** The group out of whose reserve, or into which; absent for the free balance. */
+  group?: string
+}
+
+/** Credits that went into a group's reserve, or out of it. */
+export interface CreditReserve {
+  /** The account. */
+  account: string
+  /** How many went there. */
+  amount: number
+  /** What they pay. */
+  channel: Channel
+  /** What is free now. */
+  free: number
+  /** The group. */
+  group: string
+  /** What the group has in reserve now. */
+  reserve: number
+}
+
 /** The answer to a send (R-QTA-3). */
 export interface Decision {
-  /** How many may go out: all that were asked for, or none. */
+  /** What credits paid for, beyond the account's own limits (R-CRD-2). */
+  credits?: PaidWithCredits
+  /** How many may go out: all that were asked for, or, where a `min` was named, at least so many, or none. */
   granted: number
   /** Why nothing was granted. */
   refusal?: Refusal
@@ -787,6 +1127,8 @@ export type Editor =
 
 /** The value that counts for each policy. */
 export interface EffectivePolicies {
+  /** The thresholds of a limit at which the host is told, in percent, each once in a window (R-QTA-8). */
+  alertAtPercent: Array<number>
   /** The day of the month on which an account's month begins where it is billed, 1 to 31. */
   billingDay: number
   /** Whether the owner of an account that is suspended for billing alone may enter it (R-ACC-3). */
@@ -823,6 +1165,8 @@ export interface EffectivePolicies {
   profileEditedBy: Array<Editor>
   /** What resending an invitation does to the link that went out before (R-INV-5). */
   resend: Resend
+  /** What becomes of open reservations when an account is suspended or closed (R-ACC-4). */
+  reservationsOnHold: ReservationsOnHold
   /** What a role is held by: a membership, a user in the whole team, or the package (R-INV-8). */
   roleScope: RoleScope
   /** How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9). */
@@ -866,6 +1210,30 @@ export type EnterAs =
   | 'owner'
   | 'member'
   | 'above'
+
+/** How much of a limit is used now. */
+export interface Gauge {
+  /** How many more the value allows; absent where it is unlimited. */
+  left?: number
+  /** Which limit. */
+  limit: LimitName
+  /** How many of them the account itself has; absent where they are not counted by account. */
+  own?: number
+  /** Where the value comes from; absent where it is the policy `seats` (R-INV-9). */
+  source?: Source
+  /** How many there are in the account and in all accounts below it. */
+  used: number
+  /** The account's own value of it; those of the accounts above hold as well. */
+  value: Limit
+}
+
+/** The gauges of an account. */
+export interface GaugeList {
+  /** The account. */
+  account: string
+  /** One entry for each limit that counts what there is at a time. */
+  gauges: Array<Gauge>
+}
 
 /** A permission that a role allows, and for resources how far it reaches. */
 export interface GrantInput {
@@ -1197,6 +1565,34 @@ export interface InvitedAddress {
   invitation: string
 }
 
+/** What an account has used in a period. */
+export interface InvoiceLine {
+  /** The account. */
+  account: string
+  /** How many e-mails it and all accounts below it were granted in those days. */
+  emailSent: number
+  /** The name that people see. */
+  name: string
+  /** Its package. */
+  package?: string
+  /** The account above it. */
+  parent?: string
+  /** What it costs each month as a further account of its team. */
+  price?: Price
+  /** The same for text messages. */
+  smsSent: number
+  /** How many users it and all accounts below it have now, each once. */
+  users: number
+}
+
+/** Lines of an invoice. */
+export interface InvoiceLines {
+  /** One for each account. */
+  lines: Array<InvoiceLine>
+  /** Where to go on; absent on the last page. */
+  next?: string
+}
+
 /** Who edits a resource now. */
 export interface LeaseState {
   /** The account. */
@@ -1207,6 +1603,22 @@ export interface LeaseState {
   kind: string
   /** The lease; absent when nobody edits it. */
   lease?: EditLease
+}
+
+/** How much of a limit is used (R-QTA-8). */
+export interface LimitAlert {
+  /** The name of the limit, or the id of the cap. */
+  limit: string
+  /** The threshold that was reached, in percent. */
+  percent: number
+  /** When the window ends, in unix milliseconds; of a rolling hour, the minute that is counted now. */
+  resetsAtMs: number
+  /** The account, group, member, campaign or domain whose it is. */
+  subject: string
+  /** How much of it is used. */
+  used: number
+  /** The value of the limit. */
+  value: number
 }
 
 /** A value that a limit could have. */
@@ -1518,6 +1930,18 @@ export type MessageClass =
   | 'marketing'
   | 'transactional'
 
+/** What a message is, where a host says so: caps and bounce stops look at it. */
+export interface MessageInput {
+  /** The campaign, by the host's name of it. */
+  campaign?: string | undefined
+  /** Marketing when absent (R-QTA-14). */
+  messageClass?: MessageClass | undefined
+  /** The domain of its recipients. */
+  recipientDomain?: string | undefined
+  /** The domain that it is sent from; where the account has sending domains assigned, one of them. */
+  sendingDomain?: string | undefined
+}
+
 /** A package that an account gets later (R-PKG-6). */
 export interface NextPackage {
   /** From when on, in unix milliseconds. */
@@ -1606,8 +2030,12 @@ export interface OutboxItem {
   account?: string
   /** The accounts that are offered, those that were deleted since left out. */
   accounts: Array<OutboxAccount>
+  /** The limit that it is about (R-QTA-8). */
+  alert?: LimitAlert
   /** When its cause happened, in unix milliseconds. */
   atMs: number
+  /** The campaign that it is about. */
+  campaign?: string
   /** The invitation that it is about. */
   invitation?: string
   /** What is to be done. */
@@ -1632,6 +2060,8 @@ export interface OutboxItem {
  * - `email_change`: Send the link that confirms a new e-mail address.
  * - `email_change_notice`: Tell the old address that another was asked for.
  * - `password_reset`: Send the link that sets a new password.
+ * - `limit_alert`: Tell the account that a threshold of a limit is reached.
+ * - `stop_campaign`: Stop a campaign: nothing more of it goes out (R-QTA-11).
  */
 export type OutboxKind =
   | 'invitation'
@@ -1639,6 +2069,8 @@ export type OutboxKind =
   | 'email_change'
   | 'email_change_notice'
   | 'password_reset'
+  | 'limit_alert'
+  | 'stop_campaign'
 
 /** A page of the outbox. */
 export interface OutboxPage {
@@ -1647,6 +2079,22 @@ export interface OutboxPage {
   /** The number to go on after; absent on the last page. */
   next?: number
 }
+
+/**
+ * What happens to a send beyond a limit, the strictest first (R-QTA-7).
+ *
+ * - `reject`: It is refused.
+ * - `hold`: It is refused, and the host keeps it until `retry_at_ms`.
+ * - `spread`: Sends are spread evenly over the window: one every so often, at most `burst` at once.
+ * - `soft`: It goes out, counts as overuse, and the host is told.
+ * - `shadow`: It goes out, and counts as overuse: to see what a new limit would do (R-QTA-15).
+ */
+export type OverLimit =
+  | 'reject'
+  | 'hold'
+  | 'spread'
+  | 'soft'
+  | 'shadow'
 
 /** A resource that a person owns. */
 export interface OwnedResource {
@@ -1760,6 +2208,14 @@ export interface PackagePreflight {
   package: string
 }
 
+/** What credits paid for. */
+export interface PaidWithCredits {
+  /** How many of the messages. */
+  amount: number
+  /** The entry of the ledger: what fails is given back with `credits.refund`. */
+  entry: number
+}
+
 /** A link for a new password is on its way. */
 export interface PasswordResetRequested {
   /** How long the link can be used, in unix milliseconds. */
@@ -1804,6 +2260,8 @@ export interface PermissionList {
 
 /** Policies that are set; an absent one is taken from the account above, the platform, its preset, the default. */
 export interface PoliciesInput {
+  /** The thresholds of a limit at which the host is told, in percent, each once in a window (R-QTA-8). */
+  alertAtPercent?: ReadonlyArray<Integer> | undefined
   /** The day of the month on which an account's month begins where it is billed, 1 to 31. */
   billingDay?: Integer | undefined
   /** Whether the owner of an account that is suspended for billing alone may enter it (R-ACC-3). */
@@ -1840,6 +2298,8 @@ export interface PoliciesInput {
   profileEditedBy?: ReadonlyArray<Editor> | undefined
   /** What resending an invitation does to the link that went out before (R-INV-5). */
   resend?: Resend | undefined
+  /** What becomes of open reservations when an account is suspended or closed (R-ACC-4). */
+  reservationsOnHold?: ReservationsOnHold | undefined
   /** What a role is held by: a membership, a user in the whole team, or the package (R-INV-8). */
   roleScope?: RoleScope | undefined
   /** How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9). */
@@ -1854,6 +2314,8 @@ export interface PoliciesInput {
 
 /** Policies that are set; an absent one is taken from the account above, the platform, its preset, the default. */
 export interface Policies {
+  /** The thresholds of a limit at which the host is told, in percent, each once in a window (R-QTA-8). */
+  alertAtPercent?: Array<number>
   /** The day of the month on which an account's month begins where it is billed, 1 to 31. */
   billingDay?: number
   /** Whether the owner of an account that is suspended for billing alone may enter it (R-ACC-3). */
@@ -1890,6 +2352,8 @@ export interface Policies {
   profileEditedBy?: Array<Editor>
   /** What resending an invitation does to the link that went out before (R-INV-5). */
   resend?: Resend
+  /** What becomes of open reservations when an account is suspended or closed (R-ACC-4). */
+  reservationsOnHold?: ReservationsOnHold
   /** What a role is held by: a membership, a user in the whole team, or the package (R-INV-8). */
   roleScope?: RoleScope
   /** How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9). */
@@ -2062,6 +2526,10 @@ export interface Refusal {
   code: string
   /** The limit that binds, where one does. */
   limit?: BindingLimit
+  /**
+   * What is to become of the messages, where it is not just a refusal: the strictest of the limits that bind (R-QTA-7).
+   */
+  over?: OverLimit
   /** The first instant at which, with no event but the clock, the same send is let through; absent for never. */
   retryAtMs?: number
 }
@@ -2077,6 +2545,66 @@ export type Resend =
   | 'rotate'
   | 'reuse'
   | 'forbid'
+
+/** A reservation. */
+export interface Reservation {
+  /** The account. */
+  account: string
+  /** What was charged. */
+  channel: Channel
+  /** How many went out. */
+  committed: number
+  /** How many were charged. */
+  count: number
+  /** When what is left comes back by itself, in unix milliseconds. */
+  expiresAtMs: number
+  /** The reservation. */
+  id: string
+  /** When it was charged, in unix milliseconds. */
+  reservedAtMs: number
+  /** What became of it. */
+  state: ReservationState
+  /** The user who sends. */
+  user?: string
+}
+
+/** The answer to a reservation. */
+export interface ReservationDecision {
+  /** When what is left of it comes back by itself, in unix milliseconds. */
+  expiresAtMs?: number
+  /** How many are reserved. */
+  granted: number
+  /** Why nothing was granted. */
+  refusal?: Refusal
+  /** The reservation; absent where nothing was granted. */
+  reservation?: string
+}
+
+/**
+ * What became of a reservation.
+ *
+ * - `open`: It can be committed or released.
+ * - `committed`: Messages of it went out; the rest came back.
+ * - `released`: All of it came back.
+ * - `expired`: Its time was over, and all of it came back.
+ * - `void`: The account was suspended or closed, and all of it came back (R-ACC-4).
+ */
+export type ReservationState =
+  | 'open'
+  | 'committed'
+  | 'released'
+  | 'expired'
+  | 'void'
+
+/**
+ * What becomes of the reservations of an account that can send no more.
+ *
+ * - `void`: They come back, and a later commit is `reservation_void`.
+ * - `drain`: They stay, and can be committed until they expire.
+ */
+export type ReservationsOnHold =
+  | 'void'
+  | 'drain'
 
 /** A reference to a resource, as it is stored and shown. */
 export interface Resource {
@@ -2235,14 +2763,31 @@ export type Scope =
   | 'group'
   | 'any'
 
+/** The answers to many sends. */
+export interface SendDecisions {
+  /** One for each send, in their order. */
+  decisions: Array<Decision>
+}
+
 /** A send explained. */
 export interface SendExplanation {
-  /** Every limit that was looked at: the account's, then those of the accounts above. */
+  /** Every limit and cap that was looked at: the account's, then those of the accounts above, then the group's. */
   limits: Array<UsageWindow>
   /** Why not. */
   refusal?: Refusal
   /** Whether the messages would go out. */
   wouldGrant: boolean
+}
+
+/** When messages will have gone out. */
+export interface SendForecast {
+  /**
+   * When the last of them goes out, in unix milliseconds; absent where it never does, or in a future too far to be
+   * told.
+   */
+  doneAtMs?: number
+  /** Why nothing may go out at all, whatever the limits are. */
+  refusal?: string
 }
 
 /** What came back. */
@@ -2321,6 +2866,30 @@ export interface SharingCheck {
   rev: number
 }
 
+/** A slot that a worker has, as it is stored and shown. It is free again once its lease has run out. */
+export interface Slot {
+  /** The account that the worker works for. */
+  account: string
+  /** Since when, in unix milliseconds. */
+  acquiredAtMs: number
+  /** The campaign that it works on. */
+  campaign?: string
+  /** When it is free again unless it is renewed, in unix milliseconds. */
+  expiresAtMs: number
+  /** The worker, as the host names it. */
+  holder: string
+  /** The id, which renews it and gives it back. */
+  id: string
+}
+
+/** A page of slots. */
+export interface SlotList {
+  /** Where to go on; absent on the last page. */
+  next?: string
+  /** The slots; a page can be shorter than asked for, and even empty, while there is a `next`. */
+  slots: Array<Slot>
+}
+
 /**
  * Where the value of a limit comes from.
  *
@@ -2329,6 +2898,7 @@ export interface SharingCheck {
  * - `inherited`: From the account above, since this one has no package.
  * - `platform_default`: From the platform.
  * - `group`: Set on the group (R-GRP-5).
+ * - `cap`: A cap (R-QTA-14).
  */
 export type Source =
   | 'override'
@@ -2336,6 +2906,7 @@ export type Source =
   | 'inherited'
   | 'platform_default'
   | 'group'
+  | 'cap'
 
 /**
  * The effective status of an account: the worst along its ancestors, in this order.
@@ -2569,26 +3140,51 @@ export interface Usage {
   windows: Array<UsageWindow>
 }
 
+/** Windows that are over. */
+export interface UsageHistory {
+  /** Where to go on; absent on the last page. */
+  next?: string
+  /** The windows. */
+  windows: Array<UsedWindow>
+}
+
 /** A limit and its current window. */
 export interface UsageWindow {
-  /** The name of the limit, such as `email_per_day`. */
+  /** The name of the limit, such as `email_per_day`, or the id of the cap. */
   limit: string
+  /** How much of it is beyond the limit, where that is let through (R-QTA-7). */
+  overuse: number
   /** How much is left; absent where it is unlimited. */
   remaining?: number
-  /** When it ends and the count begins anew, in unix milliseconds. */
+  /** When the window ends, in unix milliseconds; of a rolling hour, the minute that is counted now. */
   resetsAtMs: number
-  /** Whose: the `account` that was asked for, an `ancestor`, or a `group`. */
+  /**
+   * Whose: the `account` that was asked for, an `ancestor`, a `group`, or for a cap also a `member`, `campaign`,
+   * `sending_domain` or `recipient_domain`.
+   */
   scope: string
   /** Where the value comes from. */
   source: Source
   /** When the window began, in unix milliseconds. */
   startsAtMs: number
-  /** The id of that account or group. */
+  /** The id of that account or group, member or campaign, or the domain. */
   subject: string
-  /** How much is used. */
+  /** How much is used; of a cap that spreads, how many of its burst wait for their turn. */
   used: number
   /** The value of the limit. */
   value: Limit
+  /** The window that it counts in. */
+  window: Window
+}
+
+/** A window that is over. */
+export interface UsedWindow {
+  /** When it ended, in unix milliseconds. */
+  endsAtMs: number
+  /** When it began, in unix milliseconds. */
+  startsAtMs: number
+  /** How much of the limit was used in it. */
+  used: number
 }
 
 /** A user. */
@@ -2756,6 +3352,27 @@ export interface VisibleOwners {
    */
   owners: Array<VisibleOwner>
 }
+
+/**
+ * A kind of window (R-QTA-4).
+ *
+ * - `rolling_hour`: The last sixty minutes, minute by minute.
+ * - `hour`: From one full hour to the next in the account's time zone.
+ * - `day`: From midnight to midnight in the account's time zone; 23 or 25 hours are a day.
+ * - `week`: From Monday to Monday in the account's time zone.
+ * - `month`: From the first to the first in the account's time zone.
+ * - `billing_month`: From billing day to billing day in the account's time zone (policy `billing_day`); the last day of
+ *   a shorter month.
+ * - `year`: From the first of January to the first of January in the account's time zone.
+ */
+export type Window =
+  | 'rolling_hour'
+  | 'hour'
+  | 'day'
+  | 'week'
+  | 'month'
+  | 'billing_month'
+  | 'year'
 
 /** What `access.check` is asked with. */
 export interface AccessCheckRequest {
@@ -3065,10 +3682,262 @@ export interface AssetsUnassignRequest {
   kind: AssetKind
 }
 
+/** What `campaigns.get` is asked with. */
+export interface CampaignsGetRequest {
+  /** The account. */
+  account: string
+  /** The campaign. */
+  campaign: string
+}
+
+/** What `campaigns.list` is asked with. */
+export interface CampaignsListRequest {
+  /** The account. */
+  account: string
+  /** Go on after this: `next` of the page before. */
+  after?: string | undefined
+  /** At most this many (1 to 500, 50 when absent). */
+  limit?: Integer | undefined
+}
+
+/** What `campaigns.report` is asked with. */
+export interface CampaignsReportRequest {
+  /** The account that sends it. */
+  account: string
+  /** The campaign. */
+  campaign: string
+  /** How many more of those delivered were complained about; none when absent. */
+  complaints?: Integer | undefined
+  /** How many more were delivered; none when absent. */
+  delivered?: Integer | undefined
+  /** How many more bounced for good; none when absent. */
+  hard?: Integer | undefined
+  /** How many more bounced for now; none when absent. */
+  soft?: Integer | undefined
+}
+
+/** What `campaigns.resume` is asked with. */
+export interface CampaignsResumeRequest {
+  /** The account. */
+  account: string
+  /** The campaign. */
+  campaign: string
+}
+
+/** What `campaigns.stop` is asked with. */
+export interface CampaignsStopRequest {
+  /** The account. */
+  account: string
+  /** The campaign. */
+  campaign: string
+}
+
+/** What `caps.list` is asked with. */
+export interface CapsListRequest {
+  /** The account. */
+  account: string
+}
+
+/** What `caps.remove` is asked with. */
+export interface CapsRemoveRequest {
+  /** The account. */
+  account: string
+  /** The cap. */
+  cap: string
+  /** The revision that the decision was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
+}
+
+/** What `caps.set` is asked with. */
+export interface CapsSetRequest {
+  /** The account. */
+  account: string
+  /** How many may go out at once where it spreads, at least 1; 1 when absent. */
+  burst?: Integer | undefined
+  /** E-mails when absent. */
+  channel?: Channel | undefined
+  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
+  /** How many more each day since it was made, for a warm-up. */
+  growsDailyBy?: Integer | undefined
+  /** The id of the cap, unique within the account. */
+  id: string
+  /** How many in a window; at least 1 where it spreads. */
+  limit: Integer
+  /** Only messages of this class; all when absent. */
+  messageClass?: MessageClass | undefined
+  /** What happens beyond it; refused when absent (R-QTA-7). */
+  over?: OverLimit | undefined
+  /** What it counts by. */
+  scope: CapScope
+  /** The one member, campaign or domain that it is for; each has a count of its own when absent. */
+  subject?: string | undefined
+  /** The window that it counts in. */
+  window: Window
+}
+
 /** What `clock.set` is asked with. */
 export interface ClockSetRequest {
   /** The new time, in unix milliseconds. */
   nowMs: Integer
+}
+
+/** What `credits.allocate` is asked with. */
+export interface CreditsAllocateRequest {
+  /** The account below that gets them. */
+  account: string
+  /** How many, at least 1. */
+  amount: Integer
+  /** What they pay. */
+  channel: Channel
+}
+
+/** What `credits.balance` is asked with. */
+export interface CreditsBalanceRequest {
+  /** The account. */
+  account: string
+  /** Only those for this channel. */
+  channel?: Channel | undefined
+  /** Only the reserve of this group and the grants that it lies in, beside the sums. */
+  group?: string | undefined
+}
+
+/** What `credits.grant` is asked with. */
+export interface CreditsGrantRequest {
+  /** The account. */
+  account: string
+  /** How many, at least 1. */
+  amount: Integer
+  /** What they pay. */
+  channel: Channel
+  /** When what is left of them is gone, in unix milliseconds; never when absent. */
+  expiresAtMs?: Integer | undefined
+  /**
+   * The same request with the same key is carried out once, and answered alike; another one is `idempotency_mismatch`.
+   */
+  key?: string | undefined
+  /** Grants with a lower number pay first, 0 to 100; 50 when absent. */
+  priority?: Integer | undefined
+  /** Why. */
+  reason: string
+}
+
+/** What `credits.ledger` is asked with. */
+export interface CreditsLedgerRequest {
+  /** The account. */
+  account: string
+  /** Go on after this entry: `next` of the page before. */
+  after?: Integer | undefined
+  /** Which of its ledgers. */
+  channel: Channel
+  /** At most this many (1 to 500, 50 when absent). */
+  limit?: Integer | undefined
+  /** The newest entry first when absent. */
+  order?: CreditOrder | undefined
+}
+
+/** What `credits.refund` is asked with. */
+export interface CreditsRefundRequest {
+  /** The account. */
+  account: string
+  /** How many credits, at least 1. */
+  amount: Integer
+  /** Which of its ledgers. */
+  channel: Channel
+  /**
+   * The same request with the same key is carried out once, and answered alike; another one is `idempotency_mismatch`.
+   */
+  key?: string | undefined
+  /** The number of the entry that is refunded. */
+  spend: Integer
+}
+
+/** What `credits.reserve` is asked with. */
+export interface CreditsReserveRequest {
+  /** The account. */
+  account: string
+  /** How many, at least 1. */
+  amount: Integer
+  /** What they pay. */
+  channel: Channel
+  /** The group. */
+  group: string
+}
+
+/** What `credits.spend` is asked with. */
+export interface CreditsSpendRequest {
+  /** The account. */
+  account: string
+  /** How many credits, at least 1. */
+  amount: Integer
+  /** What is paid. */
+  channel: Channel
+  /** The group that spends; without one the free balance alone pays. */
+  group?: string | undefined
+  /**
+   * The same request with the same key is carried out once, and answered alike; another one is `idempotency_mismatch`.
+   */
+  key?: string | undefined
+  /** What is paid, in the host's words: a campaign, a reservation. */
+  reference?: string | undefined
+}
+
+/** What `credits.take_back` is asked with. */
+export interface CreditsTakeBackRequest {
+  /** The account below that gives them back. */
+  account: string
+  /** How many, at least 1; all of them when absent. */
+  amount?: Integer | undefined
+  /** What they pay. */
+  channel: Channel
+}
+
+/** What `credits.unreserve` is asked with. */
+export interface CreditsUnreserveRequest {
+  /** The account. */
+  account: string
+  /** How many, at least 1; all of them when absent. */
+  amount?: Integer | undefined
+  /** What they pay. */
+  channel: Channel
+  /** The group. */
+  group: string
+}
+
+/** What `gauges.claim` is asked with. */
+export interface GaugesClaimRequest {
+  /** The account. */
+  account: string
+  /** How many, at least 1. */
+  count: Integer
+  /** Which limit: `contacts`, `lists`, `segments`, `sending_domains`, `triggers` or `evergreen_campaigns`. */
+  limit: LimitName
+}
+
+/** What `gauges.get` is asked with. */
+export interface GaugesGetRequest {
+  /** The account. */
+  account: string
+}
+
+/** What `gauges.reconcile` is asked with. */
+export interface GaugesReconcileRequest {
+  /** The account. */
+  account: string
+  /** Which limit, as in `gauges.claim`. */
+  limit: LimitName
+  /** How many the account itself has, those of the accounts below not counted. */
+  value: Integer
+}
+
+/** What `gauges.release` is asked with. */
+export interface GaugesReleaseRequest {
+  /** The account. */
+  account: string
+  /** How many, at least 1; no more than the account itself has (`more_than_claimed`). */
+  count: Integer
+  /** Which limit, as in `gauges.claim`. */
+  limit: LimitName
 }
 
 /** What `groups.add_members` is asked with. */
@@ -3767,6 +4636,52 @@ export interface PoliciesUnsetRequest {
   names: ReadonlyArray<string>
 }
 
+/** What `reservations.commit` is asked with. */
+export interface ReservationsCommitRequest {
+  /** The account. */
+  account: string
+  /** How many go out, at most what was reserved. */
+  count: Integer
+  /** The reservation. */
+  reservation: string
+}
+
+/** What `reservations.create` is asked with. */
+export interface ReservationsCreateRequest {
+  /** The account that sends. */
+  account: string
+  /** By e-mail when absent. */
+  channel?: Channel | undefined
+  /** How many messages, at least 1. */
+  count: Integer
+  /** A name of the host's for this request: asked again within a day it gets the same answer, and charges nothing. */
+  key?: string | undefined
+  /** How long it lives, in milliseconds (1,000 to 31 days). */
+  lifeMs: Integer
+  /** What the messages are; caps for members, campaigns and domains look at it (R-QTA-14). */
+  message?: MessageInput | undefined
+  /** Reserves as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2). */
+  min?: Integer | undefined
+  /** The user who sends, who needs the permission to; absent when the host itself sends for the account. */
+  user?: string | undefined
+}
+
+/** What `reservations.get` is asked with. */
+export interface ReservationsGetRequest {
+  /** The account. */
+  account: string
+  /** The reservation. */
+  reservation: string
+}
+
+/** What `reservations.release` is asked with. */
+export interface ReservationsReleaseRequest {
+  /** The account. */
+  account: string
+  /** The reservation. */
+  reservation: string
+}
+
 /** What `resources.can` is asked with. */
 export interface ResourcesCanRequest {
   /** The account. */
@@ -3978,10 +4893,24 @@ export interface SendingAdmitRequest {
   channel?: Channel | undefined
   /** How many messages, at least 1. */
   count: Integer
+  /**
+   * A name of the host's for this request: asked again within a day it gets the same answer, and charges nothing
+   * (R-QTA-5).
+   * It costs a commit; without it a send is decided in memory. Credits pay for nothing then.
+   */
+  key?: string | undefined
+  /** What the message is; caps for members, campaigns and domains look at it (R-QTA-14). */
+  message?: MessageInput | undefined
   /** Grants as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2). */
   min?: Integer | undefined
   /** The user who sends, who needs `campaigns.send`; absent when the host itself sends for the account. */
   user?: string | undefined
+}
+
+/** What `sending.admit_batch` is asked with. */
+export interface SendingAdmitBatchRequest {
+  /** The sends, 1 to 1,000. */
+  sends: ReadonlyArray<BatchedSendInput>
 }
 
 /** What `sending.explain` is asked with. */
@@ -3992,6 +4921,22 @@ export interface SendingExplainRequest {
   channel?: Channel | undefined
   /** How many messages, at least 1. */
   count: Integer
+  /** What the message is; caps for members, campaigns and domains look at it (R-QTA-14). */
+  message?: MessageInput | undefined
+  /** The user who would send; absent when the host itself would. */
+  user?: string | undefined
+}
+
+/** What `sending.forecast` is asked with. */
+export interface SendingForecastRequest {
+  /** The account that would send. */
+  account: string
+  /** By e-mail when absent. */
+  channel?: Channel | undefined
+  /** How many messages, at least 1. */
+  count: Integer
+  /** What the messages are. */
+  message?: MessageInput | undefined
   /** The user who would send; absent when the host itself would. */
   user?: string | undefined
 }
@@ -4006,6 +4951,8 @@ export interface SendingRefundRequest {
   count: Integer
   /** When they were granted, in unix milliseconds. */
   grantedAtMs: Integer
+  /** What the message was, as in `sending.admit`. */
+  message?: MessageInput | undefined
   /** The user who was to send, as in `sending.admit`; their group's cap gets back what it gave. */
   user?: string | undefined
 }
@@ -4130,10 +5077,80 @@ export interface SuppressionsRemoveRequest {
   entries: ReadonlyArray<SuppressionNameInput>
 }
 
+/** What `threads.acquire` is asked with. */
+export interface ThreadsAcquireRequest {
+  /** The account that the worker works for. */
+  account: string
+  /** The campaign that it works on. */
+  campaign?: string | undefined
+  /** The worker, as the host names it. One that needs several slots takes them one by one. */
+  holder: string
+  /** How long the lease lives unless it is renewed, in milliseconds (1,000 to 86,400,000). */
+  ttlMs: Integer
+}
+
+/** What `threads.list` is asked with. */
+export interface ThreadsListRequest {
+  /** The account. */
+  account: string
+  /** Go on after this: `next` of the page before. */
+  after?: string | undefined
+  /** At most this many (1 to 500, 50 when absent). */
+  limit?: Integer | undefined
+}
+
+/** What `threads.release` is asked with. */
+export interface ThreadsReleaseRequest {
+  /** The account. */
+  account: string
+  /** The slot. */
+  slot: string
+}
+
+/** What `threads.renew` is asked with. */
+export interface ThreadsRenewRequest {
+  /** The account. */
+  account: string
+  /** The slot. */
+  slot: string
+  /** How long the lease lives from now on, in milliseconds (1,000 to 86,400,000). */
+  ttlMs: Integer
+}
+
 /** What `usage.get` is asked with. */
 export interface UsageGetRequest {
   /** The account. */
   account: string
+}
+
+/** What `usage.history` is asked with. */
+export interface UsageHistoryRequest {
+  /** The account. */
+  account: string
+  /** Go on after the page that answered this `next`. */
+  after?: string | undefined
+  /** The cap; absent for a limit. */
+  cap?: string | undefined
+  /** The limit; absent for a cap. */
+  limit?: LimitName | undefined
+  /** At most this many (1 to 500, 50 when absent). */
+  page?: Integer | undefined
+  /** Whose count of the cap, where it counts for each: a member, campaign or domain. */
+  subject?: string | undefined
+}
+
+/** What `usage.invoice` is asked with. */
+export interface UsageInvoiceRequest {
+  /** The account: its own line comes first, then those below it where the actor manages its team. */
+  account: string
+  /** Go on after the page that answered this `next`. */
+  after?: string | undefined
+  /** The days that begin from this instant on, in unix milliseconds. */
+  fromMs: Integer
+  /** At most this many accounts (1 to 500, 50 when absent). */
+  page?: Integer | undefined
+  /** The days that begin before this instant, in unix milliseconds. */
+  untilMs: Integer
 }
 
 /** What `users.change_email` is asked with. */
@@ -4421,12 +5438,100 @@ export interface AssetsOperations {
   unassign(request: AssetsUnassignRequest): Promise<AssetList>
 }
 
+/** The operations `campaigns.*`. */
+export interface CampaignsOperations {
+  /** Shows what became of the messages of a campaign, and whether it is stopped (R-QTA-11). */
+  get(request: CampaignsGetRequest): Promise<Campaign>
+  /** Lists the campaigns of an account that are stopped, by id, a page at a time (R-QTA-11). */
+  list(request: CampaignsListRequest): Promise<CampaignList>
+  /**
+   * Adds to what became of the messages of a campaign. Where its bounces reach the rate of the account's package, or of
+   * that
+   * of an account above, it is stopped in the same step, and the outbox tells the host (R-QTA-11).
+   */
+  report(request: CampaignsReportRequest): Promise<Campaign>
+  /** Lets a campaign that is stopped go on, with a new sample (R-QTA-11). One that is not stopped stays as it is. */
+  resume(request: CampaignsResumeRequest): Promise<Campaign>
+  /**
+   * Stops a campaign by hand, also one that nothing was reported of yet; the outbox tells the host (R-QTA-11). One that
+   * is
+   * stopped stays as it is.
+   */
+  stop(request: CampaignsStopRequest): Promise<Campaign>
+}
+
+/** The operations `caps.*`. */
+export interface CapsOperations {
+  /** Lists the caps of an account, at most 50 by id. */
+  list(request: CapsListRequest): Promise<CapList>
+  /** Removes a cap, and what it has counted. */
+  remove(request: CapsRemoveRequest): Promise<CapRemoved>
+  /**
+   * Makes a cap of an account, or gives one another value. It counts what the account and all below it send from now
+   * on.
+   *
+   * A user can change or remove what users of the account have set; what the platform has set, the platform changes.
+   */
+  set(request: CapsSetRequest): Promise<Cap>
+}
+
 /** The operations `clock.*`. */
 export interface ClockOperations {
   /** The time that decisions are made by. */
   get(): Promise<ClockReading>
   /** Moves a manual clock, forwards or backwards; with the system's clock it is `clock_not_manual` (R-QTA-13). */
   set(request: ClockSetRequest): Promise<ClockReading>
+}
+
+/** The operations `credits.*`. */
+export interface CreditsOperations {
+  /** Gives free credits of an account to one directly below; they pay there as they would have here (R-CRD-3). */
+  allocate(request: CreditsAllocateRequest): Promise<CreditMove>
+  /** Says how many credits an account has, how many of them are free, and what is left of each grant. */
+  balance(request: CreditsBalanceRequest): Promise<CreditBalance>
+  /** Adds credits to an account (R-CRD-1). Needs the commercial edition. */
+  grant(request: CreditsGrantRequest): Promise<CreditEntry>
+  /** Reads a ledger of credits, a page at a time. */
+  ledger(request: CreditsLedgerRequest): Promise<CreditLedger>
+  /**
+   * Gives back what was spent on messages that did not go out, to the grants that paid and where they paid from; no
+   * more than was
+   * spent (R-CRD-2). What goes back to a grant that has expired is gone again with the next entry.
+   */
+  refund(request: CreditsRefundRequest): Promise<CreditEntry>
+  /** Keeps free credits for a group: no other spends them (R-CRD-3). Those whose turn to pay is first go first. */
+  reserve(request: CreditsReserveRequest): Promise<CreditReserve>
+  /** Pays with credits, all or nothing: a group with its own reserve first, then with the free balance (R-CRD-2). */
+  spend(request: CreditsSpendRequest): Promise<CreditEntry>
+  /**
+   * Takes back what is left, and free, of the credits that an account got from the one above (R-CRD-3). What the
+   * platform gave it
+   * stays.
+   */
+  takeBack(request: CreditsTakeBackRequest): Promise<CreditMove>
+  /** Makes credits of a group's reserve free again (R-CRD-3). Those whose turn to pay is first go first. */
+  unreserve(request: CreditsUnreserveRequest): Promise<CreditReserve>
+}
+
+/** The operations `gauges.*`. */
+export interface GaugesOperations {
+  /**
+   * Claims some more of what a limit counts, for the account and for every account above it: all of them or none
+   * (R-QTA-10).
+   *
+   * `limit_reached` names the account whose limit is in the way.
+   */
+  claim(request: GaugesClaimRequest): Promise<Gauge>
+  /** Shows for every limit that counts what there is at a time how much of it is used (R-QTA-10). */
+  get(request: GaugesGetRequest): Promise<GaugeList>
+  /**
+   * Sets how many the account really has. That may be more than its limit allows: then nothing more can be claimed
+   * until
+   * there are fewer again (R-QTA-10).
+   */
+  reconcile(request: GaugesReconcileRequest): Promise<Gauge>
+  /** Gives back what was claimed (R-QTA-10). */
+  release(request: GaugesReleaseRequest): Promise<Gauge>
 }
 
 /** The operations `groups.*`. */
@@ -4684,6 +5789,26 @@ export interface PoliciesOperations {
   unset(request: PoliciesUnsetRequest): Promise<PolicyReport>
 }
 
+/** The operations `reservations.*`. */
+export interface ReservationsOperations {
+  /**
+   * Says how many of a reservation go out; the rest comes back, into the windows that it was charged to (R-QTA-5).
+   *
+   * Hosts commit before they hand over, and refund what failed. The same commit again gets the same answer.
+   */
+  commit(request: ReservationsCommitRequest): Promise<Reservation>
+  /**
+   * Charges messages that go out later. Until it is committed, released or expires, all of it counts as used.
+   *
+   * Answers like `sending.admit`: where it is refused, nothing is reserved. Credits pay for no reservation.
+   */
+  create(request: ReservationsCreateRequest): Promise<ReservationDecision>
+  /** Reads a reservation, for a day after it ended. */
+  get(request: ReservationsGetRequest): Promise<Reservation>
+  /** Gives all of a reservation back (R-QTA-5). */
+  release(request: ReservationsReleaseRequest): Promise<Reservation>
+}
+
 /** The operations `resources.*`. */
 export interface ResourcesOperations {
   /** Whether a user may do something with a resource, and by what (R-RES-2). */
@@ -4755,8 +5880,18 @@ export interface SendingOperations {
    * The prepared and by-id calls of each language answer the same.
    */
   admit(request: SendingAdmitRequest): Promise<Decision>
+  /**
+   * Decides many sends in one call, one after the other, each by itself: what one is refused does not touch the others.
+   */
+  admitBatch(request: SendingAdmitBatchRequest): Promise<SendDecisions>
   /** Answers as `sending.admit` would, lists every limit that it looks at, and charges nothing (R-QTA-3). */
   explain(request: SendingExplainRequest): Promise<SendExplanation>
+  /**
+   * When so many messages will have gone out, if they go as soon as every limit lets them and nothing else goes out
+   * meanwhile
+   * (R-QTA-12). Charges nothing.
+   */
+  forecast(request: SendingForecastRequest): Promise<SendForecast>
   /**
    * Gives back what was granted and failed before it was handed over, into the windows of its own time that still count
    * (R-QTA-6).
@@ -4843,6 +5978,27 @@ export interface SuppressionsOperations {
   remove(request: SuppressionsRemoveRequest): Promise<SuppressionsRemoved>
 }
 
+/** The operations `threads.*`. */
+export interface ThreadsOperations {
+  /**
+   * Takes a slot for a worker, within the limit `threads` of the account and of every account above it (R-QTA-10).
+   *
+   * When all are taken it is `limit_reached`, with `details.retry_at_ms`: when enough leases have run out, unless they
+   * are
+   * renewed. A campaign that is stopped gets none (`bounce_stop`).
+   */
+  acquire(request: ThreadsAcquireRequest): Promise<Slot>
+  /**
+   * Lists the slots that are taken in an account and in all accounts below it, the one that ends first at the top. One
+   * that is renewed meanwhile can come again on a later page.
+   */
+  list(request: ThreadsListRequest): Promise<SlotList>
+  /** Gives a slot back. After the lease has run out it is `lease_lost` (R-QTA-10). */
+  release(request: ThreadsReleaseRequest): Promise<Slot>
+  /** Keeps a slot for longer. After the lease has run out it is `lease_lost` (R-QTA-10). */
+  renew(request: ThreadsRenewRequest): Promise<Slot>
+}
+
 /** The operations `usage.*`. */
 export interface UsageOperations {
   /**
@@ -4851,6 +6007,15 @@ export interface UsageOperations {
    * After a crash what was drawn ahead counts as used: never less than what was granted.
    */
   get(request: UsageGetRequest): Promise<Usage>
+  /**
+   * The windows of a limit or a cap that are over and that something went out in, the oldest first. A rolling hour has
+   * none.
+   *
+   * A window appears with the first send of a later one. After a crash what was drawn ahead counts as used.
+   */
+  history(request: UsageHistoryRequest): Promise<UsageHistory>
+  /** What an invoice needs to know of an account and of those below it, for a period (R-ACC-7). */
+  invoice(request: UsageInvoiceRequest): Promise<InvoiceLines>
 }
 
 /** The operations `users.*`. */
@@ -4945,8 +6110,16 @@ export interface Operations {
   readonly accounts: AccountsOperations
   /** The operations `assets.*`. */
   readonly assets: AssetsOperations
+  /** The operations `campaigns.*`. */
+  readonly campaigns: CampaignsOperations
+  /** The operations `caps.*`. */
+  readonly caps: CapsOperations
   /** The operations `clock.*`. */
   readonly clock: ClockOperations
+  /** The operations `credits.*`. */
+  readonly credits: CreditsOperations
+  /** The operations `gauges.*`. */
+  readonly gauges: GaugesOperations
   /** The operations `groups.*`. */
   readonly groups: GroupsOperations
   /** The operations `invitations.*`. */
@@ -4967,6 +6140,8 @@ export interface Operations {
   readonly permissions: PermissionsOperations
   /** The operations `policies.*`. */
   readonly policies: PoliciesOperations
+  /** The operations `reservations.*`. */
+  readonly reservations: ReservationsOperations
   /** The operations `resources.*`. */
   readonly resources: ResourcesOperations
   /** The operations `roles.*`. */
@@ -4979,6 +6154,8 @@ export interface Operations {
   readonly store: StoreOperations
   /** The operations `suppressions.*`. */
   readonly suppressions: SuppressionsOperations
+  /** The operations `threads.*`. */
+  readonly threads: ThreadsOperations
   /** The operations `usage.*`. */
   readonly usage: UsageOperations
   /** The operations `users.*`. */

@@ -289,6 +289,17 @@ pub struct Decision {
     pub refusal: Option<Refusal>,
     /// How many more could go out now.
     pub remaining: Option<f64>,
+    /// What credits paid for.
+    pub credits: Option<PaidWithCredits>,
+}
+
+/// [`tenantry::PaidWithCredits`] as the object that JavaScript sees.
+#[napi(object, object_from_js = false)]
+pub struct PaidWithCredits {
+    /// How many of the messages.
+    pub amount: f64,
+    /// The entry of the ledger.
+    pub entry: f64,
 }
 
 /// [`tenantry::Refusal`] as the object that JavaScript sees.
@@ -300,6 +311,8 @@ pub struct Refusal {
     pub limit: Option<BindingLimit>,
     /// When to try again.
     pub retry_at_ms: Option<f64>,
+    /// What is to become of the messages, where it is not just a refusal.
+    pub over: Option<&'static str>,
 }
 
 /// [`tenantry::BindingLimit`] as the object that JavaScript sees.
@@ -325,6 +338,7 @@ impl From<&tenantry::Decision> for Decision {
             granted: decision.granted as f64,
             refusal: decision.refusal.as_deref().map(Refusal::from),
             remaining: decision.remaining.map(|remaining| remaining as f64),
+            credits: decision.credits.map(|paid| PaidWithCredits { amount: paid.amount as f64, entry: paid.entry as f64 }),
         }
     }
 }
@@ -335,6 +349,7 @@ impl From<&tenantry::Refusal> for Refusal {
             code: refusal.code.name(),
             limit: refusal.limit.as_ref().map(BindingLimit::from),
             retry_at_ms: refusal.retry_at_ms.map(|at| at as f64),
+            over: refusal.over.map(|over| over.name()),
         }
     }
 }

@@ -5,17 +5,20 @@
 //! the keys, and whatever belongs to it is looked up: so it takes no more memory for a larger store. What is written in
 //! two places is looked at from both.
 
+mod credits;
+
 use super::Tx;
 use super::keys;
 use super::people;
 use super::view::{MAX_DEPTH, account_line, load_role};
 use crate::error::{Code, Error};
 use crate::model::{
-    Account, Group, Id, Invitation, InvitationKind, InvitationState, Lifecycle, Link, Member, Operator, OutboxMessage, Package, Resource, Role,
-    Share, Suppression, User,
+    Account, Campaign, Group, Id, Invitation, InvitationKind, InvitationState, Lifecycle, LimitName, Link, Member, Operator, OutboxMessage, Package,
+    Reservation, Resource, Role, Share, Slot, Suppression, User,
 };
 use crate::ops::{accounts, invitations, links};
 use crate::rules::invitation::expires_at_ms;
+use crate::rules::limit::{CountedBy, counted_by};
 use crate::store::{Backend, Order};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
@@ -25,6 +28,7 @@ const STEP: usize = 500;
 /// Letters of keys of which the first id is an account: all of them go with it.
 const OF_AN_ACCOUNT: &[u8] = &[
     keys::CHILD,
+    keys::CREDIT,
     keys::GROUP,
     keys::GROUP_MEMBER,
     keys::ACCOUNT_INVITATION,
@@ -34,7 +38,15 @@ const OF_AN_ACCOUNT: &[u8] = &[
     keys::MEMBER,
     keys::RESOURCE,
     keys::METER,
+    keys::METER_HISTORY,
+    keys::CAP,
+    keys::RESERVATION,
+    keys::ANSWERED,
     keys::POLICY,
+    keys::SLOT,
+    keys::SLOT_END,
+    keys::CAMPAIGN,
+    keys::STOPPED_CAMPAIGN,
     keys::SUPPRESSION,
     keys::TALLY,
     keys::OPEN_INVITATION,
@@ -147,6 +159,8 @@ impl Look<'_> {
             (keys::TALLY, [account, "group", group]) => self.tally(keys::GROUP_MEMBER, &[account, group]),
             (keys::TALLY, [account, "owner", owner, kind]) => self.tally(keys::RESOURCE_OF_OWNER, &[account, owner, kind]),
             (keys::TALLY, [account, "shared", group, kind, owner]) => self.shared(&id(account)?, group, kind, owner),
+            (keys::TALLY, [account, "gauge", limit]) => self.gauge(&id(account)?, limit),
+            (keys::TALLY, [account, "total", limit]) => self.gauge_total(&id(account)?, limit),
             (keys::TALLY, [_, what]) if what.starts_with("guaranteed ") => self.record::<u64>().map(drop),
             (keys::TALLY, _) => Err(broken("it counts what is not known")),
             (keys::PACKAGE, [package]) => self.package(&id(package)?),
@@ -191,6 +205,16 @@ impl Look<'_> {
                 self.must(next.is_some_and(|next| keys::due_at(key) == Some(next.from_ms)), "nothing becomes due then");
                 Ok(())
             }
+            (keys::DUE, [_, account, reservation]) => {
+                let known: Option<Reservation> = self.tx.get(&keys::reservation(&id(account)?, &id(reservation)?))?;
+                self.must(known.is_some_and(|known| keys::due_at(key) == Some(known.due_at_ms())), "nothing happens to the reservation then");
+                Ok(())
+            }
+            (keys::DUE, [_, account, actor, name]) => self.must_have(keys::answered(&id(account)?, actor, &id(name)?), "the answer is gone"),
+            (keys::RESERVATION, [account, reservation]) => {
+                let known: Reservation = self.record()?;
+                self.must_have(keys::due_reservation(known.due_at_ms(), &id(account)?, &id(reservation)?), "nothing ever happens to it")
+            }
             (keys::AVATAR, [account, group]) => self.must_have(keys::group(&id(account)?, &id(group)?), "its group is gone"),
             (keys::INVITATION, [invitation]) => self.invitation(&id(invitation)?),
             (keys::ACCOUNT_INVITATION, [_, _, _, invitation]) => {
@@ -229,7 +253,8 @@ impl Look<'_> {
             (keys::OUTBOX, [_]) => {
                 let _: OutboxMessage = self.record()?;
                 let next = self.tx.get::<u64>(&keys::outbox_next())?;
-                self.must(next > keys::outbox_number(key), "the next message would get its number");
+                let number = keys::outbox_number(key);
+                self.must(number.is_some() && next > number, "the next message would get its number");
                 Ok(())
             }
             (keys::SUPPRESSION, [account, value, class]) => {
@@ -237,7 +262,39 @@ impl Look<'_> {
                 let same = entry.account.as_str() == *account && entry.value == *value && entry.message_class.name() == *class;
                 self.must(same, "the record is that of another entry");
                 let team = self.team(&entry.account)?;
+                if !value.contains('@') {
+                    self.must_have(keys::gauge(&entry.account, LimitName::SuppressedDomains.name()), "it is not counted")?;
+                }
                 self.must_have(keys::team_suppression(&team, value, class, &entry.account), "the team does not know it")
+            }
+            (keys::SLOT, [account, slot]) => {
+                let record: Slot = self.record()?;
+                self.must(record.account.as_str() == *account && record.id.as_str() == *slot, "the record is that of another slot");
+                self.must_have(keys::gauge(&record.account, LimitName::Threads.name()), "it is not counted")?;
+                for above in account_line(&mut self.tx, &record.account)? {
+                    self.must_have(keys::slot_end(&above.id, record.expires_at_ms, &record.account, &record.id), "nobody knows when it ends")?;
+                }
+                Ok(())
+            }
+            (keys::SLOT_END, [above, _, account, slot]) => {
+                let (account, slot) = (id(account)?, id(slot)?);
+                let line = account_line(&mut self.tx, &account)?;
+                self.must(line.iter().any(|one| one.id.as_str() == *above), "the account of the slot is not below");
+                let slot: Option<Slot> = self.tx.get(&keys::slot(&account, &slot))?;
+                self.must(slot.is_some_and(|slot| keys::slot_end_at(key) == Some(slot.expires_at_ms)), "no slot ends then");
+                Ok(())
+            }
+            (keys::CAMPAIGN, [account, campaign]) => {
+                let record: Campaign = self.record()?;
+                self.must(record.account.as_str() == *account && record.id.as_str() == *campaign, "the record is that of another campaign");
+                let listed = self.tx.has(&keys::stopped_campaign(&record.account, &record.id))?;
+                self.must(listed == record.stop.is_some(), "the list of those that are stopped says otherwise");
+                Ok(())
+            }
+            (keys::STOPPED_CAMPAIGN, [account, campaign]) => {
+                let campaign: Option<Campaign> = self.tx.get(&keys::campaign(&id(account)?, &id(campaign)?))?;
+                self.must(campaign.is_some_and(|campaign| campaign.stop.is_some()), "the campaign is not stopped");
+                Ok(())
             }
             (keys::TEAM_SUPPRESSION, [team, value, class, account]) => {
                 let account = id(account)?;
@@ -290,6 +347,7 @@ impl Look<'_> {
                 self.must(share.is_some_and(|share| share.accounts.iter().any(|with| with.as_str() == *below)), "it is not shared with the account");
                 Ok(())
             }
+            (keys::CREDIT, [account, parts @ ..]) => self.credits(key, account, parts),
             (keys::TOMBSTONE, ["g", account, group]) => {
                 self.must_have(keys::account(&id(account)?), "its account is gone")?;
                 let again = self.tx.has(&keys::group(&id(account)?, &id(group)?))?;
@@ -523,6 +581,67 @@ impl Look<'_> {
         Ok(())
     }
 
+    /// What an account itself has of what a limit counts: that of which there are records must be what they are.
+    fn gauge(&mut self, account: &Id, limit: &str) -> Result<(), Error> {
+        let counted: u64 = self.record()?;
+        self.must(counted > 0, "it counts nothing");
+        self.must_have(keys::gauge_total(account, limit), "the total does not count it")?;
+        match LimitName::find(limit) {
+            Some(LimitName::Threads) => self.tally(keys::SLOT, &[account.as_str()]),
+            Some(LimitName::SuppressedDomains) => {
+                let there = self.suppressed_domains(account)?;
+                self.must(counted == there, &format!("it counts {counted}, there are {there}"));
+                Ok(())
+            }
+            Some(limit) if counted_by(limit) == CountedBy::Host => Ok(()),
+            _ => Err(broken("it counts what is not known")),
+        }
+    }
+
+    /// What an account has with all below it: its own, and what each account directly below has with all below that.
+    fn gauge_total(&mut self, account: &Id, limit: &str) -> Result<(), Error> {
+        let counted: u64 = self.record()?;
+        let mut there = self.tx.get::<u64>(&keys::gauge(account, limit))?.unwrap_or(0);
+        let (mut from, until) = keys::below(keys::CHILD, &[account.as_str()]);
+        loop {
+            let rows = self.backend.range(&from, &until, Order::Ascending, STEP)?;
+            for (key, _) in &rows {
+                let child = keys::last_id(key).ok_or_else(|| broken("an account below has no id"))?;
+                there += Tx::new(self.backend).get::<u64>(&keys::gauge_total(&child, limit))?.unwrap_or(0);
+            }
+            match rows.last() {
+                Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),
+                _ => break,
+            }
+        }
+        self.must(counted == there && there > 0, &format!("it counts {counted}, there are {there}"));
+        let parent = self.tx.get::<Account>(&keys::account(account))?.and_then(|account| account.parent);
+        match parent {
+            Some(parent) => self.must_have(keys::gauge_total(&parent, limit), "the account above does not count it"),
+            None => Ok(()),
+        }
+    }
+
+    /// How many domains an account suppresses, each once, of whatever class.
+    fn suppressed_domains(&mut self, account: &Id) -> Result<u64, Error> {
+        let (mut from, until) = keys::below(keys::SUPPRESSION, &[account.as_str()]);
+        let (mut counted, mut before) = (0, None);
+        loop {
+            let rows = self.backend.range(&from, &until, Order::Ascending, STEP)?;
+            for (key, _) in &rows {
+                // The entries of one value lie beside each other.
+                let value = key.split(|byte| *byte == 0).nth(2).map(<[u8]>::to_vec);
+                let is_domain = value.as_ref().is_some_and(|value| !value.contains(&b'@'));
+                counted += u64::from(is_domain && value != before);
+                before = value;
+            }
+            match rows.last() {
+                Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),
+                _ => return Ok(counted),
+            }
+        }
+    }
+
     fn invitation(&mut self, key: &Id) -> Result<(), Error> {
         let invitation: Invitation = self.record()?;
         self.must(invitation.id == *key && !invitation.grants.is_empty(), "the record is that of another invitation, or offers nothing");
@@ -618,15 +737,15 @@ mod tests {
     use super::*;
     use crate::engine::{Ctx, Engine};
     use crate::model::{Actor, Count, Name, Policies, PolicyRecord, Profile};
-    use crate::ops::{Operation, accounts, members, packages, roles, users};
-    use crate::options::OpenOptions;
+    use crate::ops::{Operation, accounts, campaigns, credits, gauges, members, packages, roles, suppressions, threads, users};
     use crate::store::Batch;
     use serde_json::{Value, json};
     use std::collections::{BTreeMap, BTreeSet};
     use std::path::Path;
 
     fn engine() -> std::sync::Arc<Engine> {
-        let engine = Engine::open(Path::new(":memory:"), &OpenOptions::default()).unwrap();
+        let commercial = serde_json::from_str(r#"{"edition": "commercial"}"#).unwrap();
+        let engine = Engine::open(Path::new(":memory:"), &commercial).unwrap();
         change(&engine, |ctx| {
             let set = Policies { depth: Some(Count::new(5).unwrap()), ..Policies::default() };
             ctx.tx.put(keys::policy(None), &PolicyRecord { preset: None, set })
@@ -668,7 +787,7 @@ mod tests {
     }
 
     fn write(engine: &Engine, key: &[u8], value: Option<&[u8]>) {
-        let batch = Batch { writes: vec![(key.to_vec(), value.map(<[u8]>::to_vec))], expected: Vec::new() };
+        let batch = Batch { writes: vec![(key.to_vec(), value.map(<[u8]>::to_vec))], expected: Vec::new(), ..Batch::default() };
         engine.backend.commit(&batch).unwrap();
     }
 
@@ -690,9 +809,32 @@ mod tests {
             run::<members::Add>(&engine, json!({"account": account, "user": user, "email": format!("{user}@example.com"), "role": role})).unwrap();
         }
         run::<members::Add>(&engine, json!({"account": "kidkid", "user": "ann", "role": "administrator"})).unwrap();
+        let far = Count::MAX;
+        for request in [
+            json!({"account": "top", "channel": "email", "amount": 100, "reason": "bought", "expires_at_ms": far, "key": "one"}),
+            json!({"account": "top", "channel": "email", "amount": 100, "reason": "bought"}),
+            json!({"account": "kid", "channel": "sms", "amount": 9, "reason": "gift", "priority": 0}),
+        ] {
+            run::<credits::Grant>(&engine, request).unwrap();
+        }
+        run::<credits::Reserve>(&engine, json!({"account": "top", "group": "default", "channel": "email", "amount": 120})).unwrap();
+        run::<credits::Allocate>(&engine, json!({"account": "kid", "channel": "email", "amount": 30})).unwrap();
+        run::<credits::Spend>(&engine, json!({"account": "top", "channel": "email", "amount": 7, "group": "default", "key": "two"})).unwrap();
+        run::<credits::Refund>(&engine, json!({"account": "top", "channel": "email", "spend": 5, "amount": 2})).unwrap();
         run::<accounts::Create>(&engine, json!({"id": "gone", "name": "Gone", "owner": owner("gus")})).unwrap();
         run::<accounts::Delete>(&engine, json!({"account": "gone"})).unwrap();
+        for (account, limit, count) in [("top", "contacts", 3), ("kid", "contacts", 4), ("kidkid", "lists", 5)] {
+            run::<gauges::Claim>(&engine, json!({"account": account, "limit": limit, "count": count})).unwrap();
+        }
+        let entry = |value: &str, class: &str| json!({"value": value, "message_class": class});
+        let entries = [entry("a.example", "marketing"), entry("a.example", "transactional"), entry("bob@a.example", "marketing")];
+        run::<suppressions::Add>(&engine, json!({"account": "kid", "entries": entries})).unwrap();
+        run::<threads::Acquire>(&engine, json!({"account": "kid", "holder": "ann", "ttl_ms": 5000})).unwrap();
+        run::<campaigns::Stop>(&engine, json!({"account": "kid", "campaign": "cat"})).unwrap();
         change(&engine, |ctx| {
+            // What the host was told stands alone.
+            ctx.tx.delete(keys::outbox(1));
+            ctx.tx.delete(keys::outbox_next());
             let operator = Operator {
                 user: Id::new("oda").unwrap(),
                 role: Id::new("full").unwrap(),
@@ -701,7 +843,8 @@ mod tests {
                 created_at_ms: 0,
                 updated_at_ms: 0,
             };
-            users::create(ctx, Some(operator.user.clone()), crate::model::Email::new("oda@example.com").unwrap(), None, None, "/email")?;
+            let named_at = users::NamedAt { id: "/id", email: "/email" };
+            users::create(ctx, Some(operator.user.clone()), crate::model::Email::new("oda@example.com").unwrap(), None, None, &named_at)?;
             ctx.tx.put(keys::operator(&operator.user), &operator)?;
             ctx.tx.mark(keys::role_use(&operator.role, "operator", &[operator.user.as_str()]));
             let [account, kind, lists, owner, group] = ["top", "campaign", "one", "ann", "default"].map(|text| Id::new(text).unwrap());
@@ -800,6 +943,17 @@ mod tests {
                 "includes",
                 "administrator",
                 "built_in",
+                "expires_at_ms",
+                "stop",
+                "entry",
+                "entries",
+                "amount",
+                "balance",
+                "channel",
+                "spent",
+                "left",
+                "from_grant",
+                "key",
             ];
             let tells = |field: &str| record.get(field).is_some() && !ALONE.contains(&key[0]) && (key[0], field) != (keys::ROLE, "administrator");
             for field in fields.into_iter().filter(|field| tells(field)) {

@@ -1,11 +1,13 @@
-//! What becomes due by itself: an account that gets another package from an instant on (R-PKG-6).
+//! What becomes due by itself: an account gets another package (R-PKG-6), a reservation expires (R-QTA-5), and what is
+//! remembered for a time is forgotten.
 //!
 //! No thread waits for it. Every call looks at the clock first, where anything is scheduled at all, and carries out what is
 //! due before it does anything else: nobody sees the state before. Until somebody calls, nobody can tell the difference.
 
 use super::{Ctx, Engine, Tx, keys};
 use crate::error::Error;
-use crate::model::Actor;
+use crate::model::{Actor, Id};
+use crate::ops;
 use std::sync::atomic::Ordering;
 
 /// Nothing is scheduled.
@@ -49,10 +51,14 @@ fn carry_out_some(ctx: &mut Ctx<'_>) -> Result<bool, Error> {
     let rows = ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, BATCH)?;
     let more = rows.len() == BATCH;
     for (key, _) in rows {
-        if let Some(account) = keys::last_id(&key) {
-            crate::ops::accounts::take_next_package(ctx, &account)?;
+        ctx.tx.delete(key.clone());
+        let Some(account) = keys::part(&key, 2).and_then(|id| Id::new(id).ok()) else { continue };
+        match (keys::part(&key, 3), keys::part(&key, 4), keys::last_id(&key)) {
+            (None, ..) => ops::accounts::take_next_package(ctx, &account)?,
+            (Some(_), None, Some(reservation)) => ops::reservations::take_its_turn(ctx, &account, &reservation)?,
+            (Some(actor), Some(_), Some(name)) => ops::once::forget(ctx, &account, actor, &name),
+            _ => {}
         }
-        ctx.tx.delete(key);
     }
     Ok(more)
 }

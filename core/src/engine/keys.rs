@@ -1,6 +1,7 @@
 //! Where each record lies. A key is a letter, a zero byte, and ids with zero bytes between them: no id holds one.
 
-use crate::model::Id;
+use crate::model::{Channel, Id};
+use crate::rules::credit::Turn;
 
 /// Not a letter: it tells about the store itself and is no record that an operation wrote.
 pub(crate) const TOKEN_KEY: u8 = b'0';
@@ -35,7 +36,12 @@ pub(crate) const TEAM_ACCOUNT: u8 = b'B';
 pub(crate) const TALLY: u8 = b'C';
 pub(crate) const DUE: u8 = b'D';
 pub(crate) const OPEN_INVITATION: u8 = b'E';
+pub(crate) const SLOT_END: u8 = b'G';
+pub(crate) const SLOT: u8 = b'H';
 pub(crate) const INVITED: u8 = b'I';
+pub(crate) const STOPPED_CAMPAIGN: u8 = b'J';
+pub(crate) const CAMPAIGN: u8 = b'K';
+pub(crate) const CREDIT: u8 = b'F';
 pub(crate) const LINK: u8 = b'L';
 pub(crate) const USER_LINK: u8 = b'M';
 pub(crate) const PACKAGE_NEXT: u8 = b'N';
@@ -47,6 +53,10 @@ pub(crate) const SHARE: u8 = b'S';
 pub(crate) const SHARED_WITH: u8 = b'T';
 pub(crate) const TEAM_SUPPRESSION: u8 = b'Z';
 pub(crate) const AVATAR: u8 = b'V';
+pub(crate) const METER_HISTORY: u8 = b'U';
+pub(crate) const CAP: u8 = b'W';
+pub(crate) const RESERVATION: u8 = b'Y';
+pub(crate) const ANSWERED: u8 = b'X';
 
 fn key(letter: u8, parts: &[&str]) -> Vec<u8> {
     let mut key = Vec::with_capacity(2 + parts.iter().map(|part| part.len() + 1).sum::<usize>());
@@ -147,6 +157,31 @@ pub(crate) fn meter(account: &Id, name: &str, scope: &str, subject: &str) -> Vec
     key(METER, &[account.as_str(), scope, subject, name])
 }
 
+/// The scope of the meters of a cap; that of a group is `group`, that of an account itself is empty.
+pub(crate) fn of_cap(cap: &Id) -> String {
+    format!("cap {cap}")
+}
+
+/// A window of a meter that is over.
+pub(crate) fn meter_history(account: &Id, name: &str, scope: &str, subject: &str, starts_at_ms: u64) -> Vec<u8> {
+    key(METER_HISTORY, &[account.as_str(), scope, subject, name, &sortable(starts_at_ms)])
+}
+
+/// A reservation.
+pub(crate) fn reservation(account: &Id, reservation: &Id) -> Vec<u8> {
+    key(RESERVATION, &[account.as_str(), reservation.as_str()])
+}
+
+/// What was answered to a request with a key.
+pub(crate) fn answered(account: &Id, actor: &str, name: &Id) -> Vec<u8> {
+    key(ANSWERED, &[account.as_str(), actor, name.as_str()])
+}
+
+/// A cap.
+pub(crate) fn cap(account: &Id, cap: &Id) -> Vec<u8> {
+    key(CAP, &[account.as_str(), cap.as_str()])
+}
+
 /// An operator.
 pub(crate) fn operator(user: &Id) -> Vec<u8> {
     key(OPERATOR, &[user.as_str()])
@@ -181,6 +216,47 @@ pub(crate) fn tally(account: &Id, what: &str) -> Vec<u8> {
 /// How many members a group has.
 pub(crate) fn group_tally(account: &Id, group: &Id) -> Vec<u8> {
     key(TALLY, &[account.as_str(), "group", group.as_str()])
+}
+
+/// How many of what a limit counts an account has itself.
+pub(crate) fn gauge(account: &Id, limit: &str) -> Vec<u8> {
+    key(TALLY, &[account.as_str(), "gauge", limit])
+}
+
+/// How many of what a limit counts an account has with all accounts below it.
+pub(crate) fn gauge_total(account: &Id, limit: &str) -> Vec<u8> {
+    key(TALLY, &[account.as_str(), "total", limit])
+}
+
+/// A slot that a worker has.
+pub(crate) fn slot(account: &Id, slot: &Id) -> Vec<u8> {
+    key(SLOT, &[account.as_str(), slot.as_str()])
+}
+
+/// Index: the slots of an account and of all below it, by the instant at which they are free again.
+pub(crate) fn slot_end(above: &Id, expires_at_ms: u64, account: &Id, slot: &Id) -> Vec<u8> {
+    key(SLOT_END, &[above.as_str(), &sortable(expires_at_ms), account.as_str(), slot.as_str()])
+}
+
+/// The first key of the slots of an account that are not free at an instant.
+pub(crate) fn slot_ends_after(above: &Id, now_ms: u64) -> Vec<u8> {
+    key(SLOT_END, &[above.as_str(), &sortable(now_ms.saturating_add(1))])
+}
+
+/// When the slot at a key of this index is free again.
+pub(crate) fn slot_end_at(key: &[u8]) -> Option<u64> {
+    let at = key.split(|byte| *byte == 0).nth(2)?;
+    u64::from_str_radix(std::str::from_utf8(at).ok()?, 16).ok()
+}
+
+/// A campaign, by the host's id for it.
+pub(crate) fn campaign(account: &Id, campaign: &Id) -> Vec<u8> {
+    key(CAMPAIGN, &[account.as_str(), campaign.as_str()])
+}
+
+/// Index: the campaigns of an account that are stopped.
+pub(crate) fn stopped_campaign(account: &Id, campaign: &Id) -> Vec<u8> {
+    key(STOPPED_CAMPAIGN, &[account.as_str(), campaign.as_str()])
 }
 
 /// The picture of a group, apart from the group: lists do not read it.
@@ -353,6 +429,21 @@ pub(crate) fn due(at_ms: u64, account: &Id) -> Vec<u8> {
     key(DUE, &[&sortable(at_ms), account.as_str()])
 }
 
+/// Index: when something happens to a reservation by itself.
+pub(crate) fn due_reservation(at_ms: u64, account: &Id, reservation: &Id) -> Vec<u8> {
+    key(DUE, &[&sortable(at_ms), account.as_str(), reservation.as_str()])
+}
+
+/// Index: when an answer is forgotten.
+pub(crate) fn due_answered(at_ms: u64, account: &Id, actor: &str, name: &Id) -> Vec<u8> {
+    key(DUE, &[&sortable(at_ms), account.as_str(), actor, name.as_str()])
+}
+
+/// A part of a key, from 0 for its letter.
+pub(crate) fn part(key: &[u8], number: usize) -> Option<&str> {
+    std::str::from_utf8(key.split(|byte| *byte == 0).nth(number)?).ok()
+}
+
 /// The first key of what becomes due after an instant.
 pub(crate) fn due_after(now_ms: u64) -> Vec<u8> {
     key(DUE, &[&sortable(now_ms.saturating_add(1))])
@@ -362,6 +453,102 @@ pub(crate) fn due_after(now_ms: u64) -> Vec<u8> {
 pub(crate) fn due_at(key: &[u8]) -> Option<u64> {
     let at = key.split(|byte| *byte == 0).nth(1)?;
     u64::from_str_radix(std::str::from_utf8(at).ok()?, 16).ok()
+}
+
+/// What an account has of credits begins with this, for a channel or for all.
+fn credit(account: &Id, channel: Channel, parts: &[&str]) -> Vec<u8> {
+    let mut all = vec![account.as_str(), channel.name()];
+    all.extend_from_slice(parts);
+    key(CREDIT, &all)
+}
+
+/// Everything that an account has of credits: from the first key, until the second.
+pub(crate) fn credits(account: &Id) -> (Vec<u8>, Vec<u8>) {
+    below(CREDIT, &[account.as_str()])
+}
+
+/// Where a ledger of credits stands.
+pub(crate) fn credit_head(account: &Id, channel: Channel) -> Vec<u8> {
+    credit(account, channel, &["head"])
+}
+
+/// An entry of a ledger of credits.
+pub(crate) fn credit_entry(account: &Id, channel: Channel, entry: u64) -> Vec<u8> {
+    credit(account, channel, &["entry", &sortable(entry)])
+}
+
+/// The free credits of an account, or the reserve of a group.
+pub(crate) fn credit_pocket(account: &Id, channel: Channel, group: Option<&Id>) -> Vec<u8> {
+    credit(account, channel, &["pocket", group.map_or("", Id::as_str)])
+}
+
+/// The reserves of the groups of an account: from the first key, until the second.
+pub(crate) fn credit_reserves(account: &Id, channel: Channel) -> (Vec<u8>, Vec<u8>) {
+    let (from, until) = below(CREDIT, &[account.as_str(), channel.name(), "pocket"]);
+    // The free credits lie before them.
+    ([from.as_slice(), &[0x01]].concat(), until)
+}
+
+/// What is left of a grant in the free credits, or in the reserve of a group; the key sorts by whose turn it is to pay.
+pub(crate) fn credit_part(account: &Id, channel: Channel, group: Option<&Id>, turn: &Turn) -> Vec<u8> {
+    let [priority, expires, granted, grant] = turn.numbers().map(sortable);
+    credit(account, channel, &["part", group.map_or("", Id::as_str), &priority, &expires, &granted, &grant])
+}
+
+/// What is left of grants in the free credits, or in the reserve of a group, in the order in which they pay.
+pub(crate) fn credit_parts(account: &Id, channel: Channel, group: Option<&Id>) -> (Vec<u8>, Vec<u8>) {
+    below(CREDIT, &[account.as_str(), channel.name(), "part", group.map_or("", Id::as_str)])
+}
+
+/// What is left of grants anywhere in an account: the free credits, then the reserve of each group.
+pub(crate) fn all_credit_parts(account: &Id, channel: Channel) -> (Vec<u8>, Vec<u8>) {
+    below(CREDIT, &[account.as_str(), channel.name(), "part"])
+}
+
+/// The group and the turn at the end of a key of what is left of a grant.
+pub(crate) fn credit_part_at(key: &[u8]) -> Option<(Option<Id>, Turn)> {
+    let mut parts = key.rsplit(|byte| *byte == 0);
+    let mut number = || u64::from_str_radix(std::str::from_utf8(parts.next()?).ok()?, 16).ok();
+    let (grant, granted, expires, priority) = (number()?, number()?, number()?, number()?);
+    Some((group_at(parts.next()?)?, Turn::from_numbers([priority, expires, granted, grant])))
+}
+
+/// The group that a part of a key names; the outer none where it is no id, the inner one where it is empty.
+fn group_at(part: &[u8]) -> Option<Option<Id>> {
+    match std::str::from_utf8(part).ok()? {
+        "" => Some(None),
+        group => Id::new(group).ok().map(Some),
+    }
+}
+
+/// Index: what is left of a grant, by the instant at which it is gone.
+pub(crate) fn credit_expiry(account: &Id, channel: Channel, expires_at_ms: u64, grant: u64, group: Option<&Id>) -> Vec<u8> {
+    credit(account, channel, &["expiry", &sortable(expires_at_ms), &sortable(grant), group.map_or("", Id::as_str)])
+}
+
+/// What has expired by an instant: from the first key, until the second.
+pub(crate) fn credits_expired(account: &Id, channel: Channel, now_ms: u64) -> (Vec<u8>, Vec<u8>) {
+    let (from, _) = below(CREDIT, &[account.as_str(), channel.name(), "expiry"]);
+    (from, credit(account, channel, &["expiry", &sortable(now_ms.saturating_add(1))]))
+}
+
+/// When what lies at a key of the index expires, of which grant it is, and in which group's reserve.
+pub(crate) fn credit_expiry_at(key: &[u8]) -> Option<(u64, u64, Option<Id>)> {
+    let mut parts = key.rsplit(|byte| *byte == 0);
+    let group = group_at(parts.next()?)?;
+    let mut number = || u64::from_str_radix(std::str::from_utf8(parts.next()?).ok()?, 16).ok();
+    let (grant, expires_at_ms) = (number()?, number()?);
+    Some((expires_at_ms, grant, group))
+}
+
+/// How much of a spend was refunded.
+pub(crate) fn credit_refunded(account: &Id, channel: Channel, spend: u64) -> Vec<u8> {
+    credit(account, channel, &["refunded", &sortable(spend)])
+}
+
+/// What somebody asked for with a key; both ledgers of the account share the keys.
+pub(crate) fn credit_key(account: &Id, by: &str, asked_with: &Id) -> Vec<u8> {
+    key(CREDIT, &[account.as_str(), "key", by, asked_with.as_str()])
 }
 
 /// A number as a text that sorts like it.

@@ -8,11 +8,16 @@
 use super::view::{AccountCell, MemberView, Resolved, View};
 use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
-use crate::model::{CapPeriod, Channel, Count, Group, Id, Limit, Member, Meter, Window};
+use crate::model::{
+    Actor, Cap, CapPeriod, CapScope, Channel, Count, Group, Id, Limit, LimitAlert, Member, MessageClass, MessageInput, Meter, OutboxKind,
+    OutboxMessage, OverLimit, Reservation, Window,
+};
+use crate::ops::{campaigns, credits};
 use crate::rules::limit::Source;
-use crate::rules::{send, window};
+use crate::rules::pace::Pace;
+use crate::rules::window::Calendar;
+use crate::rules::{forecast, send, threshold, window};
 use crate::store::{Batch, CommitError};
-use jiff::tz::TimeZone;
 use parking_lot::{Mutex, MutexGuard};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -47,6 +52,8 @@ struct Meters {
     hot: Vec<Hot>,
     cold: Vec<Cold>,
     places: HashMap<MeterId, usize>,
+    paces: Vec<Pace>,
+    pace_places: HashMap<MeterId, usize>,
 }
 
 /// What one counter counts.
@@ -54,8 +61,8 @@ struct Meters {
 pub(crate) struct MeterId {
     pub(crate) account: Id,
     pub(crate) scope: MeterScope,
-    /// Such as `email_per_day`.
-    pub(crate) name: &'static str,
+    /// Such as `email_per_day`; of a cap, `cap`.
+    limit: &'static str,
 }
 
 /// Whose counter it is, within its account.
@@ -65,31 +72,62 @@ pub(crate) enum MeterScope {
     Account,
     /// A group's (R-GRP-5).
     Group(Id),
+    /// A cap's, of one member, campaign or domain (R-QTA-14).
+    Cap(Id, CapScope, String),
 }
 
 impl MeterId {
+    /// The name of the limit, or the id of the cap.
+    pub(crate) fn name(&self) -> &str {
+        match &self.scope {
+            MeterScope::Cap(cap, ..) => cap.as_str(),
+            MeterScope::Account | MeterScope::Group(_) => self.limit,
+        }
+    }
+
     /// Whose it is, seen from the account that sends.
     pub(crate) fn scope_name(&self, sender: &Id) -> &'static str {
         match self.scope {
             MeterScope::Group(_) => "group",
-            MeterScope::Account if self.account == *sender => "account",
-            MeterScope::Account => "ancestor",
+            MeterScope::Account | MeterScope::Cap(_, CapScope::Account, _) if self.account == *sender => "account",
+            MeterScope::Account | MeterScope::Cap(_, CapScope::Account, _) => "ancestor",
+            MeterScope::Cap(_, scope, _) => scope.name(),
         }
     }
 
-    /// The account or the group.
-    pub(crate) fn subject(&self) -> &Id {
+    /// The account, group, member, campaign or domain.
+    pub(crate) fn subject(&self) -> &str {
         match &self.scope {
-            MeterScope::Account => &self.account,
-            MeterScope::Group(group) => group,
+            MeterScope::Account => self.account.as_str(),
+            MeterScope::Group(group) => group.as_str(),
+            MeterScope::Cap(_, _, subject) => subject,
         }
+    }
+
+    /// The scope and the subject in the keys of its records.
+    fn parts(&self) -> (String, &str) {
+        match &self.scope {
+            MeterScope::Account => (String::new(), ""),
+            MeterScope::Group(group) => ("group".to_owned(), group.as_str()),
+            MeterScope::Cap(cap, _, subject) => (keys::of_cap(cap), subject),
+        }
+    }
+
+    /// One text for all of it.
+    fn text(&self) -> String {
+        let (scope, subject) = self.parts();
+        [self.account.as_str(), self.limit, &scope, subject].join("/")
     }
 
     fn key(&self) -> Vec<u8> {
-        match &self.scope {
-            MeterScope::Account => keys::meter(&self.account, self.name, "", ""),
-            MeterScope::Group(group) => keys::meter(&self.account, self.name, "group", group.as_str()),
-        }
+        let (scope, subject) = self.parts();
+        keys::meter(&self.account, self.limit, &scope, subject)
+    }
+
+    /// Where a window that is over is kept.
+    fn history_key(&self, starts_at_ms: u64) -> Vec<u8> {
+        let (scope, subject) = self.parts();
+        keys::meter_history(&self.account, self.limit, &scope, subject, starts_at_ms)
     }
 }
 
@@ -100,6 +138,8 @@ struct Hot {
     rest: u64,
     used: u64,
     limit: u64,
+    /// Beyond this more is to be looked at than these numbers: the limit, or the next threshold that the host is told of.
+    stop: u64,
     /// With less than this at rest the next block is drawn ahead.
     low: u64,
 }
@@ -109,6 +149,11 @@ struct Cold {
     id: MeterId,
     window: Window,
     source: Source,
+    over: OverLimit,
+    /// The limit as it is meant, also where nothing is refused beyond it.
+    limit: u64,
+    /// Percentages of it at which the host is told.
+    alert_at: Arc<[u64]>,
     /// The stamp of the view that the limit was taken from; an older view changes nothing.
     stamp: u64,
     /// The window that is drawn from: `drawn` is what is used in it, or in this part of a rolling one, and the rest.
@@ -126,7 +171,7 @@ struct Cold {
 impl Hot {
     #[inline]
     fn covers(&self, count: u64, now_ms: u64) -> bool {
-        now_ms < self.ends_at_ms && count <= self.rest && count <= self.limit.saturating_sub(self.used)
+        now_ms < self.ends_at_ms && count <= self.rest && count <= self.stop.saturating_sub(self.used)
     }
 }
 
@@ -140,12 +185,29 @@ impl Cold {
         self.block.max(count).saturating_sub(hot.rest).min(hot.limit.saturating_sub(hot.used.saturating_add(hot.rest)))
     }
 
+    /// Sets where the next threshold lies.
+    fn set_stop(&self, hot: &mut Hot) {
+        hot.stop = threshold::next(&self.alert_at, self.limit, self.meter.alerted).map_or(u64::MAX, |amount| amount - 1).min(hot.limit);
+    }
+
     /// The last window that was charged, as it is used.
     fn without_rest(&self, hot: &Hot) -> Meter {
         match self.meter.drawn {
             0 => self.charged.clone(),
             drawn => Meter { drawn: drawn - hot.rest, ..self.meter.clone() },
         }
+    }
+
+    fn alert(&self, percent: u64, used: u64, now_ms: u64) -> OutboxMessage {
+        let alert = LimitAlert {
+            limit: self.id.name().to_owned(),
+            subject: self.id.subject().to_owned(),
+            percent,
+            value: self.limit,
+            used,
+            resets_at_ms: self.meter.ends_at_ms,
+        };
+        OutboxMessage { alert: Some(alert), ..OutboxMessage::about(OutboxKind::LimitAlert, Some(self.id.account.clone()), now_ms) }
     }
 
     /// Takes what was used at an instant out of the window that it counts in; answers how much of it was still there.
@@ -173,7 +235,7 @@ impl Cold {
             }
             _ => vec![(self.meter.ends_at_ms, hot.used)],
         };
-        send::Reading { limit: hot.limit, used: hot.used, frees }
+        send::Reading { limit: hot.limit, used: hot.used, over: self.over, frees }
     }
 }
 
@@ -184,19 +246,50 @@ pub(crate) struct Prepared {
     account: Id,
     team: Arc<Team>,
     wanted: Vec<Wanted>,
-    /// The places of the counters in the team's meters.
+    /// The places of the counters in the team's meters, those of the account's own limits first.
     places: Box<[usize]>,
+    /// How many of them are of the account's own limits.
+    own: usize,
+    channel: Channel,
+    /// The group of the member who sends.
+    group: Option<Id>,
+    /// Whether credits pay for what exceeds the account's own limits.
+    pays: bool,
+    /// What spreads the sends.
+    paced: Vec<Wanted>,
+    pace_places: Box<[usize]>,
     /// Whether the next blocks are asked for.
     asked: AtomicBool,
 }
 
 /// A counter that is to be charged, with what bounds it.
+#[derive(Clone)]
 struct Wanted {
     id: MeterId,
     window: Window,
     resolved: Resolved,
+    over: OverLimit,
+    /// How much it grows each day since an instant.
+    growth: Option<(u64, u64)>,
+    burst: u64,
     stamp: u64,
-    zone: TimeZone,
+    calendar: Arc<Calendar>,
+    alert_at: Arc<[u64]>,
+}
+
+impl Wanted {
+    /// The limit of a window that began at an instant.
+    fn limit_at(&self, starts_at_ms: u64) -> u64 {
+        let grown = self.growth.map_or(0, |(by, from_ms)| by.saturating_mul(window::days_since(from_ms, starts_at_ms, &self.calendar)));
+        self.resolved.limit.ceiling().saturating_add(grown)
+    }
+}
+
+/// For whom and for what sending is prepared.
+pub(crate) struct Sending<'a> {
+    pub(crate) member: Option<&'a MemberView>,
+    pub(crate) channel: Channel,
+    pub(crate) message: &'a MessageInput,
 }
 
 /// How many messages a send asks for.
@@ -208,6 +301,15 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
+    /// As many as fit, but at least `min`; all or nothing where none is named.
+    pub(crate) fn of(count: Count, min: Option<Count>) -> Result<Ask, Error> {
+        let ask = Ask { count: check_count(count.get())?, min: min.map_or(count.get(), Count::get) };
+        if (1..=ask.count).contains(&ask.min) {
+            return Ok(ask);
+        }
+        Err(Error::invalid("/min", format!("`min` must be from 1 to `count`, is {}", ask.min)))
+    }
+
     /// All or nothing.
     pub(crate) fn exact(count: u64) -> Ask {
         Ask { count, min: count }
@@ -217,7 +319,7 @@ impl Ask {
 /// The answer to a send (R-QTA-3).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Decision {
-    /// How many may go out: all that were asked for, or none.
+    /// How many may go out: all that were asked for, or, where a `min` was named, at least so many, or none.
     pub granted: u64,
     /// Why nothing was granted.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -225,6 +327,18 @@ pub struct Decision {
     /// How many could still be granted after this, under every limit; absent when nothing limits it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remaining: Option<u64>,
+    /// What credits paid for, beyond the account's own limits (R-CRD-2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credits: Option<PaidWithCredits>,
+}
+
+/// What credits paid for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PaidWithCredits {
+    /// How many of the messages.
+    pub amount: u64,
+    /// The entry of the ledger: what fails is given back with `credits.refund`.
+    pub entry: u64,
 }
 
 /// Why a send is refused.
@@ -238,40 +352,54 @@ pub struct Refusal {
     /// The first instant at which, with no event but the clock, the same send is let through; absent for never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_at_ms: Option<u64>,
+    /// What is to become of the messages, where it is not just a refusal: the strictest of the limits that bind (R-QTA-7).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub over: Option<OverLimit>,
 }
 
 /// The limit that refused a send.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BindingLimit {
-    /// Its name, such as `email_per_day`.
+    /// Its name, such as `email_per_day`, or the id of the cap.
     pub name: String,
-    /// Whose it is: the `account` that sends, an `ancestor`, or the `group` of the member who sends.
+    /// Whose it is: the `account` that sends, an `ancestor`, the `group` of the member who sends, or for a cap also a
+    /// `member`, `campaign`, `sending_domain` or `recipient_domain`.
     pub scope: String,
-    /// The id of that account or group.
+    /// The id of that account or group, member or campaign, or the domain.
     pub subject: String,
     /// The value of the limit.
     pub value: u64,
     /// How much of it is used.
     pub used: u64,
-    /// Where the value comes from: `override`, `package`, `inherited`, `platform_default` or `group`.
+    /// Where the value comes from: `override`, `package`, `inherited`, `platform_default`, `group` or `cap`.
     pub source: String,
+}
+
+impl Refusal {
+    /// A refusal that no limit brings about.
+    pub(crate) fn of(code: Code) -> Refusal {
+        Refusal { code, limit: None, retry_at_ms: None, over: None }
+    }
 }
 
 impl Decision {
     fn refused(refusal: Refusal, remaining: Option<u64>) -> Decision {
-        Decision { granted: 0, refusal: Some(Box::new(refusal)), remaining }
+        Decision { granted: 0, refusal: Some(Box::new(refusal)), remaining, credits: None }
     }
 
     /// A refusal that no limit brings about.
     pub(crate) fn refused_for(code: Code) -> Decision {
-        Decision::refused(Refusal { code, limit: None, retry_at_ms: None }, None)
+        Decision::refused(Refusal::of(code), None)
     }
 }
 
 /// How a counter stands, for people.
 pub(crate) struct MeterReading {
     pub(crate) id: MeterId,
-    pub(crate) resolved: Resolved,
+    pub(crate) window: Window,
+    pub(crate) source: Source,
+    /// As it is meant, also where nothing is refused beyond it.
+    pub(crate) limit: Limit,
     pub(crate) starts_at_ms: u64,
     pub(crate) ends_at_ms: u64,
     pub(crate) reading: send::Reading,
@@ -292,7 +420,67 @@ impl Team {
     }
 }
 
+impl Prepared {
+    /// Whether a counter is of a limit of the account itself.
+    fn is_own(&self, id: &MeterId) -> bool {
+        id.account == self.account && id.scope == MeterScope::Account
+    }
+
+    /// What would be charged.
+    pub(crate) fn counters(&self) -> Vec<String> {
+        self.wanted.iter().map(|wanted| wanted.id.text()).collect()
+    }
+
+    /// Only those of the counters that are wanted.
+    fn only(&self, keep: impl Fn(&str) -> bool) -> Prepared {
+        let kept = || self.wanted.iter().zip(&self.places).filter(|(wanted, _)| keep(&wanted.id.text()));
+        Prepared {
+            stamp: self.stamp,
+            refusal: self.refusal,
+            account: self.account.clone(),
+            team: self.team.clone(),
+            own: kept().filter(|(wanted, _)| self.is_own(&wanted.id)).count(),
+            wanted: kept().map(|(wanted, _)| wanted.clone()).collect(),
+            places: kept().map(|(_, place)| *place).collect(),
+            channel: self.channel,
+            group: self.group.clone(),
+            pays: false,
+            paced: Vec::new(),
+            pace_places: Box::default(),
+            asked: AtomicBool::new(true),
+        }
+    }
+}
+
 impl Meters {
+    /// Makes a counter. Its window has ended: the first charge looks into the store.
+    fn add(&mut self, wanted: &Wanted) -> usize {
+        let place = self.hot.len();
+        self.hot.push(Hot { ends_at_ms: 0, rest: 0, used: 0, limit: 0, stop: 0, low: 0 });
+        self.cold.push(Cold {
+            id: wanted.id.clone(),
+            window: wanted.window,
+            source: wanted.resolved.source,
+            over: wanted.over,
+            limit: 0,
+            alert_at: wanted.alert_at.clone(),
+            stamp: wanted.stamp,
+            meter: Meter::default(),
+            charged: Meter::default(),
+            rest_is_stored: false,
+            version: 0,
+            block: 0,
+            drawn_at_ms: 0,
+        });
+        self.places.insert(wanted.id.clone(), place);
+        place
+    }
+
+    fn pace_readings(&self, prepared: &Prepared, count: u64, now_ms: u64) -> Result<Vec<send::Reading>, Error> {
+        let paces = prepared.pace_places.iter().map(|place| self.paces.get(*place).ok_or_else(lost_place));
+        paces.map(|pace| Ok(pace?.reading(count, now_ms))).collect()
+    }
+
     fn pair(&self, place: usize) -> Result<(&Hot, &Cold), Error> {
         self.hot.get(place).zip(self.cold.get(place)).ok_or_else(lost_place)
     }
@@ -303,24 +491,41 @@ impl Meters {
 
     /// Charges `count` to every counter, or to none; none where one of them does not cover it. Also whether one runs low.
     #[inline]
-    fn charge(&mut self, places: &[usize], count: u64, now_ms: u64) -> Option<(Decision, bool)> {
-        for place in places {
-            if !self.hot.get(*place)?.covers(count, now_ms) {
+    fn charge(&mut self, prepared: &Prepared, count: u64, paid: u64, now_ms: u64) -> Option<(Decision, bool)> {
+        let (own, others) = prepared.places.split_at_checked(prepared.own)?;
+        let unpaid = count - paid;
+        for (places, count) in [(own, unpaid), (others, count)] {
+            for place in places {
+                if !self.hot.get(*place)?.covers(count, now_ms) {
+                    return None;
+                }
+            }
+        }
+        for place in &prepared.pace_places {
+            if !self.paces.get(*place)?.lets_through(count, now_ms) {
                 return None;
             }
         }
+        for place in &prepared.pace_places {
+            self.paces.get_mut(*place)?.take(count, now_ms);
+        }
         let mut left = u64::MAX;
         let mut low = false;
-        for place in places {
-            let hot = self.hot.get_mut(*place)?;
-            hot.rest -= count;
-            hot.used += count;
-            low |= hot.rest < hot.low;
-            if hot.limit != u64::MAX {
-                left = left.min(hot.limit.saturating_sub(hot.used));
+        for (places, count) in [(own, unpaid), (others, count)] {
+            for place in places {
+                let hot = self.hot.get_mut(*place)?;
+                hot.rest -= count;
+                hot.used += count;
+                low |= hot.rest < hot.low;
+                if hot.limit != u64::MAX {
+                    left = left.min(hot.limit.saturating_sub(hot.used));
+                }
             }
         }
-        Some((Decision { granted: count, refusal: None, remaining: (left != u64::MAX).then_some(left) }, low))
+        for place in &prepared.pace_places {
+            left = left.min(self.paces.get(*place)?.reading(1, now_ms).left());
+        }
+        Some((Decision { granted: count, refusal: None, remaining: (left != u64::MAX).then_some(left), credits: None }, low))
     }
 }
 
@@ -351,35 +556,59 @@ impl Meter {
 
 impl Engine {
     /// Prepares sending by an account, on behalf of a member where one is named.
-    pub(crate) fn prepare(&self, cell: &Arc<AccountCell>, member: Option<&MemberView>, channel: Channel) -> Result<Prepared, Error> {
+    pub(crate) fn prepare(&self, cell: &Arc<AccountCell>, sending: &Sending<'_>) -> Result<Prepared, Error> {
         let stamp = cell.stamp(self);
         let view = cell.view(self)?;
-        let mut refusal = view.status.refusal();
-        if let (None, Some(member)) = (refusal, member) {
-            let place = self.tree.load().place(channel.permission());
-            refusal = match (member.refusal, place.and_then(|place| member.powers.at(place))) {
-                (Some(code), _) => Some(code),
-                (None, None) => Some(Code::PermissionDenied),
-                (None, Some(_)) => None,
-            };
-        }
         let mut wanted = Vec::new();
         for above in std::iter::once(cell).chain(&view.above) {
-            let view = above.view(self)?;
-            wanted.extend(wanted_of(above, &view, channel));
+            let of_account = above.view(self)?;
+            wanted.extend(wanted_of(above, &of_account, sending.channel));
+            wanted.extend(of_account.caps.iter().filter_map(|cap| wanted_of_cap(&of_account, cap, sending)));
         }
-        if let Some(member) = member.and_then(|member| member.member.as_ref()) {
-            wanted.extend(self.wanted_of_group(&view, member, channel)?);
+        if let Some(member) = sending.member.and_then(|member| member.member.as_ref()) {
+            wanted.extend(self.wanted_of_group(&view, member, sending.channel)?);
         }
+        let (paced, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|wanted| wanted.over == OverLimit::Spread);
         self.hold_places(Prepared {
+            own: wanted.iter().take_while(|wanted| wanted.id.account == cell.id && wanted.id.scope == MeterScope::Account).count(),
+            channel: sending.channel,
+            group: sending.member.and_then(|member| member.member.as_ref()).and_then(|member| member.group.clone()),
+            pays: view.pays,
             stamp,
-            refusal,
+            refusal: self.refusal_before_limits(&view, sending)?,
             account: cell.id.clone(),
             team: view.team.clone(),
             wanted,
             places: Box::default(),
+            paced,
+            pace_places: Box::default(),
             asked: AtomicBool::new(false),
         })
+    }
+
+    /// Why nothing at all may go out: who may not send learns of no limit (R-QTA-1).
+    fn refusal_before_limits(&self, view: &View, sending: &Sending<'_>) -> Result<Option<Code>, Error> {
+        if let Some(code) = view.status.refusal() {
+            return Ok(Some(code));
+        }
+        if let Some(member) = sending.member {
+            let place = self.tree.load().place(sending.channel.permission());
+            match (member.refusal, place.and_then(|place| member.powers.at(place))) {
+                (Some(code), _) => return Ok(Some(code)),
+                (None, None) => return Ok(Some(Code::PermissionDenied)),
+                (None, Some(_)) => {}
+            }
+        }
+        let assigned = |domain: &str| view.sending_domains.is_empty() || view.sending_domains.iter().any(|one| one.as_str() == domain);
+        if sending.message.sending_domain.as_ref().is_some_and(|domain| !assigned(domain.as_str())) {
+            return Ok(Some(Code::AssetNotAssigned));
+        }
+        if let Some(campaign) = &sending.message.campaign
+            && campaigns::is_stopped(&mut Tx::new(&*self.backend), &view.account, campaign)?
+        {
+            return Ok(Some(Code::BounceStop));
+        }
+        Ok(None)
     }
 
     /// The cap of a member's group, where it has one; owner and administrators are in none (R-GRP-5).
@@ -391,19 +620,14 @@ impl Engine {
             Channel::Email => group.caps.email,
             Channel::Sms => group.caps.sms,
         };
-        let (name, window) = match (channel, view.group_cap_period) {
+        let (limit, window) = match (channel, view.group_cap_period) {
             (Channel::Email, CapPeriod::Month) => ("email_per_month", Window::Month),
             (Channel::Email, CapPeriod::Year) => ("email_per_year", Window::Year),
             (Channel::Sms, CapPeriod::Month) => ("sms_per_month", Window::Month),
             (Channel::Sms, CapPeriod::Year) => ("sms_per_year", Window::Year),
         };
-        Ok(Some(Wanted {
-            id: MeterId { account: member.account.clone(), scope: MeterScope::Group(group.id), name },
-            window,
-            resolved: Resolved { limit: cap.unwrap_or(Limit::Unlimited), source: Source::Group },
-            stamp: view.stamp,
-            zone: view.zone.clone(),
-        }))
+        let id = MeterId { account: member.account.clone(), scope: MeterScope::Group(group.id), limit };
+        Ok(Some(view.wanted(id, window, Resolved { limit: cap.unwrap_or(Limit::Unlimited), source: Source::Group })))
     }
 
     /// Finds or makes the counters, and gives them the limits of today.
@@ -411,39 +635,47 @@ impl Engine {
         let mut meters = prepared.team.meters.lock();
         let mut places = Vec::with_capacity(prepared.wanted.len());
         for wanted in &prepared.wanted {
-            let limit = wanted.resolved.limit.ceiling();
             let place = match meters.places.get(&wanted.id) {
                 Some(place) => *place,
-                None => {
-                    let place = meters.hot.len();
-                    // A window that has ended: the first charge looks into the store.
-                    meters.hot.push(Hot { ends_at_ms: 0, rest: 0, used: 0, limit, low: 0 });
-                    meters.cold.push(Cold {
-                        id: wanted.id.clone(),
-                        window: wanted.window,
-                        source: wanted.resolved.source,
-                        stamp: wanted.stamp,
-                        meter: Meter::default(),
-                        charged: Meter::default(),
-                        rest_is_stored: false,
-                        version: 0,
-                        block: 0,
-                        drawn_at_ms: 0,
-                    });
-                    meters.places.insert(wanted.id.clone(), place);
-                    place
-                }
+                None => meters.add(wanted),
             };
             let (hot, cold) = meters.pair_mut(place)?;
             if wanted.stamp >= cold.stamp {
-                cold.stamp = wanted.stamp;
                 cold.source = wanted.resolved.source;
-                hot.limit = limit;
+                cold.over = wanted.over;
+                if wanted.stamp > cold.stamp && matches!(wanted.id.scope, MeterScope::Cap(..)) {
+                    // It may be another cap under the same id: the store says what it has counted.
+                    hot.ends_at_ms = 0;
+                    cold.window = wanted.window;
+                }
+                cold.stamp = wanted.stamp;
+                cold.alert_at = wanted.alert_at.clone();
+                cold.limit = wanted.limit_at(cold.meter.starts_at_ms);
+                hot.limit = if wanted.over.refuses() { cold.limit } else { u64::MAX };
+                cold.set_stop(hot);
             }
             places.push(place);
         }
+        let mut pace_places = Vec::with_capacity(prepared.paced.len());
+        for wanted in &prepared.paced {
+            let pace = Pace::new(wanted.window, wanted.limit_at(self.clock.now_ms()), wanted.burst);
+            let place = match meters.pace_places.get(&wanted.id) {
+                Some(place) => *place,
+                None => {
+                    let place = meters.paces.len();
+                    meters.paces.push(pace);
+                    meters.pace_places.insert(wanted.id.clone(), place);
+                    place
+                }
+            };
+            if let Some(known) = meters.paces.get_mut(place) {
+                known.go_on_as(pace);
+            }
+            pace_places.push(place);
+        }
         drop(meters);
         prepared.places = places.into_boxed_slice();
+        prepared.pace_places = pace_places.into_boxed_slice();
         Ok(prepared)
     }
 
@@ -451,7 +683,7 @@ impl Engine {
     #[inline]
     pub(crate) fn charge_in_memory(&self, prepared: &Arc<Prepared>, count: u64) -> Option<Decision> {
         let now_ms = self.clock.now_ms();
-        let (decision, low) = prepared.team.meters.lock().charge(&prepared.places, count, now_ms)?;
+        let (decision, low) = prepared.team.meters.lock().charge(prepared, count, 0, now_ms)?;
         if low && !prepared.asked.swap(true, Ordering::AcqRel) {
             self.ask_for_blocks(prepared);
         }
@@ -481,8 +713,8 @@ impl Engine {
                 if hot.rest < hot.low && now_ms < hot.ends_at_ms {
                     let size = cold.draw_size(hot, 0, now_ms);
                     if size > 0 {
-                        push_meter(&mut batch, cold, &Meter { drawn: cold.meter.drawn + size, ..cold.meter.clone() })?;
-                        draws.push((*place, size));
+                        draws.push(Draw { place: *place, size, alerted: cold.meter.alerted });
+                        push_draw(&mut batch, cold, &draws)?;
                     }
                 }
             }
@@ -491,7 +723,7 @@ impl Engine {
     }
 
     /// Commits draws and hands them out once they are durable, to whoever holds the lock that is answered.
-    fn draw<'p>(&self, prepared: &'p Prepared, batch: &Batch, draws: &[(usize, u64)]) -> Result<MutexGuard<'p, Meters>, Error> {
+    fn draw<'p>(&self, prepared: &'p Prepared, batch: &Batch, draws: &[Draw]) -> Result<MutexGuard<'p, Meters>, Error> {
         if draws.is_empty() {
             return Ok(prepared.team.meters.lock());
         }
@@ -499,12 +731,14 @@ impl Engine {
             Ok(version) => {
                 self.wait_until_durable(version)?;
                 let mut meters = prepared.team.meters.lock();
-                for (place, size) in draws {
-                    let (hot, cold) = meters.pair_mut(*place)?;
-                    cold.meter.drawn += size;
+                for draw in draws {
+                    let (hot, cold) = meters.pair_mut(draw.place)?;
+                    cold.meter.drawn += draw.size;
+                    cold.meter.alerted = draw.alerted;
                     cold.rest_is_stored = false;
                     cold.version = version;
-                    hot.rest += size;
+                    cold.set_stop(hot);
+                    hot.rest += draw.size;
                     hot.low = if cold.block >= DRAWN_AHEAD_FROM { cold.block / 2 } else { 0 };
                 }
                 Ok(meters)
@@ -521,11 +755,84 @@ impl Engine {
         }
     }
 
+    /// Refuses, or charges what is asked for, with credits where the account pays with them.
+    pub(crate) fn decide(&self, actor: &Actor, prepared: &Arc<Prepared>, ask: Ask) -> Result<Decision, Error> {
+        match prepared.refusal {
+            Some(code) => Ok(Decision::refused_for(code)),
+            None if prepared.pays => self.charge_or_pay(actor, prepared, ask),
+            None => self.charge(prepared, ask),
+        }
+    }
+
+    /// As [`decide`](Engine::decide), without credits.
+    pub(crate) fn decide_unpaid(&self, prepared: &Arc<Prepared>, ask: Ask) -> Result<Decision, Error> {
+        match prepared.refusal {
+            Some(code) => Ok(Decision::refused_for(code)),
+            None => self.charge(prepared, ask),
+        }
+    }
+
+    /// Gives back so many of a reservation, to the counters that it was charged to.
+    pub(crate) fn return_reserved(&self, reservation: &Reservation, count: u64) -> Result<(), Error> {
+        let cell = match self.cell(&reservation.account) {
+            // With the account its counters have gone.
+            Err(error) if error.code() == Code::NotFound => return Ok(()),
+            cell => cell?,
+        };
+        let user = reservation.user.as_ref().map(Id::as_str);
+        let prepared = cell.sending(self, user, reservation.channel, &reservation.message)?;
+        // Who is in another group by now gives nothing back to that one.
+        let prepared = prepared.only(|counter| reservation.counters.iter().any(|charged| charged == counter));
+        self.refund(&prepared, count, reservation.reserved_at_ms).map(drop)
+    }
+
     /// Charges what is asked for to every counter, or nothing, drawing from the store where needed.
     pub(crate) fn charge(&self, prepared: &Arc<Prepared>, ask: Ask) -> Result<Decision, Error> {
-        if let Some(decision) = self.charge_in_memory(prepared, ask.count) {
-            return Ok(decision);
+        match self.charge_in_memory(prepared, ask.count) {
+            Some(decision) => Ok(decision),
+            None => self.charge_but(prepared, ask, 0),
         }
+    }
+
+    /// As [`charge`](Engine::charge); where the account's own limits leave too little, credits pay for the rest (R-CRD-2).
+    fn charge_or_pay(&self, actor: &Actor, prepared: &Arc<Prepared>, ask: Ask) -> Result<Decision, Error> {
+        for _ in 0..ROUNDS {
+            let decision = self.charge(prepared, Ask { min: ask.count, ..ask })?;
+            let excess = if decision.granted == 0 { self.excess(prepared, ask.count)? } else { 0 };
+            if excess == 0 {
+                return if decision.granted == 0 && ask.min < ask.count { self.charge(prepared, ask) } else { Ok(decision) };
+            }
+            let (account, group) = (&prepared.account, prepared.group.as_ref());
+            let paid = self.commit_beside(actor, |ctx| credits::spend(ctx, account, prepared.channel, group, excess, None));
+            let entry = match paid {
+                Err(error) if error.code() == Code::CreditsExhausted => {
+                    return if ask.min < ask.count { self.charge(prepared, ask) } else { Ok(decision) };
+                }
+                paid => paid?.entry,
+            };
+            let decision = self.charge_but(prepared, Ask::exact(ask.count), excess);
+            if let Ok(Decision { granted: 1.., .. }) = &decision {
+                return decision.map(|decision| Decision { credits: Some(PaidWithCredits { amount: excess, entry }), ..decision });
+            }
+            // Others used what was left meanwhile: what was paid comes back.
+            self.commit_beside(actor, |ctx| credits::refund(ctx, account, prepared.channel, entry, excess))?;
+            decision?;
+        }
+        Err(Error::new(Code::Busy, "others keep drawing from the same limits"))
+    }
+
+    /// How many of `count` the account's own limits do not leave, where they alone stand in the way.
+    fn excess(&self, prepared: &Prepared, count: u64) -> Result<u64, Error> {
+        let (own, others): (Vec<_>, Vec<_>) = self.readings(prepared, count)?.into_iter().partition(|reading| prepared.is_own(&reading.id));
+        let others: Vec<_> = others.into_iter().map(|reading| reading.reading).collect();
+        if send::refusal(&others, count).is_some() {
+            return Ok(0);
+        }
+        Ok(own.iter().map(|reading| count.saturating_sub(reading.reading.left())).max().unwrap_or(0))
+    }
+
+    /// Charges what is asked for, but so many less to the account's own limits, since they are paid for otherwise.
+    fn charge_but(&self, prepared: &Arc<Prepared>, ask: Ask, paid: u64) -> Result<Decision, Error> {
         let _drawing = prepared.team.drawing.lock();
         for _ in 0..ROUNDS {
             self.refuse_when_shut()?;
@@ -535,28 +842,45 @@ impl Engine {
             let mut readings = Vec::with_capacity(prepared.places.len());
             for place in &prepared.places {
                 let (hot, cold) = meters.pair(*place)?;
-                readings.push(cold.reading(hot));
+                let reading = cold.reading(hot);
+                let paid = if prepared.is_own(&cold.id) { paid } else { 0 };
+                readings.push(send::Reading { limit: reading.limit.saturating_add(paid), ..reading });
             }
+            readings.extend(meters.pace_readings(prepared, ask.min, now_ms)?);
             let count = ask.count.min(readings.iter().map(send::Reading::left).min().unwrap_or(u64::MAX)).max(ask.min);
-            if let Some(refused) = send::refusal(&readings, count) {
-                return explain_refusal(prepared, &meters, &readings, refused);
-            }
+            let refused = send::refusal(&readings, count);
+            let granted = if refused.is_some() { 0 } else { count };
             let mut draws = Vec::new();
             let mut batch = Batch::default();
+            let mut told = Tx::new(&*self.backend);
             for place in &prepared.places {
                 let (hot, cold) = meters.pair_mut(*place)?;
-                if hot.rest < count {
-                    let size = cold.draw_size(hot, count, now_ms);
-                    push_meter(&mut batch, cold, &Meter { drawn: cold.meter.drawn + size, ..cold.meter.clone() })?;
-                    draws.push((*place, size));
+                let granted = granted.saturating_sub(if prepared.is_own(&cold.id) { paid } else { 0 });
+                // Nothing is written of a window that nobody charged.
+                let alert = threshold::crossed(&cold.alert_at, cold.limit, hot.used.saturating_add(granted), cold.meter.alerted)
+                    .filter(|_| granted > 0 || cold.meter.drawn > 0);
+                if hot.rest < granted || alert.is_some() {
+                    let size = if hot.rest < granted { cold.draw_size(hot, granted, now_ms) } else { 0 };
+                    draws.push(Draw { place: *place, size, alerted: alert.unwrap_or(cold.meter.alerted) });
+                    push_draw(&mut batch, cold, &draws)?;
                 }
+                if let Some(percent) = alert.filter(|_| cold.over != OverLimit::Shadow) {
+                    told.tell_host(&cold.alert(percent, hot.used.saturating_add(granted), now_ms))?;
+                }
+            }
+            if let Some(messages) = told.finish().0 {
+                batch.writes.extend(messages.writes);
+                batch.expected.extend(messages.expected);
             }
             if !draws.is_empty() {
                 drop(meters);
                 meters = self.draw(prepared, &batch, &draws)?;
             }
+            if let Some(refused) = refused {
+                return explain_refusal(prepared, &meters, &readings, refused);
+            }
             // Under the same lock: nobody else takes what was drawn for this send.
-            if let Some((decision, _)) = meters.charge(&prepared.places, count, self.clock.now_ms()) {
+            if let Some((decision, _)) = meters.charge(prepared, count, paid, self.clock.now_ms()) {
                 return Ok(decision);
             }
         }
@@ -593,7 +917,7 @@ impl Engine {
             let version = record.as_ref().map_or(0, |record| record.version);
             let stored: Option<Meter> = match record {
                 Some(record) => Some(serde_json::from_slice(&record.value).map_err(|error| {
-                    Error::new(Code::StoreCorrupt, format!("the meter `{}` of `{}` cannot be read: {error}", wanted.id.name, wanted.id.account))
+                    Error::new(Code::StoreCorrupt, format!("the meter `{}` of `{}` cannot be read: {error}", wanted.id.name(), wanted.id.account))
                 })?),
                 None => None,
             };
@@ -607,18 +931,23 @@ impl Engine {
                 cold.charged = cold.without_rest(hot);
                 cold.rest_is_stored |= hot.rest > 0;
             }
-            let meter = next_window(cold.charged.clone(), wanted.window, now_ms, &wanted.zone)?;
+            let meter = next_window(cold.charged.clone(), wanted.window, now_ms, &wanted.calendar)?;
             hot.ends_at_ms = meter.ends_at_ms;
             hot.used = meter.drawn + meter.past.iter().map(|(_, used)| used).sum::<u64>();
             hot.rest = 0;
             cold.meter = meter;
             cold.version = version;
+            if wanted.growth.is_some() && wanted.stamp >= cold.stamp {
+                cold.limit = wanted.limit_at(cold.meter.starts_at_ms);
+                hot.limit = if wanted.over.refuses() { cold.limit } else { u64::MAX };
+            }
+            cold.set_stop(hot);
         }
         Ok(())
     }
 
-    /// How every counter stands now.
-    pub(crate) fn readings(&self, prepared: &Prepared) -> Result<Vec<MeterReading>, Error> {
+    /// How every counter stands now, for a send of `count`.
+    pub(crate) fn readings(&self, prepared: &Prepared, count: u64) -> Result<Vec<MeterReading>, Error> {
         let now_ms = self.clock.now_ms();
         let _drawing = prepared.team.drawing.lock();
         self.roll(prepared, now_ms)?;
@@ -628,13 +957,48 @@ impl Engine {
             let (hot, cold) = meters.pair(*place)?;
             readings.push(MeterReading {
                 id: cold.id.clone(),
-                resolved: wanted.resolved,
+                window: cold.window,
+                source: cold.source,
+                limit: if wanted.resolved.limit == Limit::Unlimited {
+                    Limit::Unlimited
+                } else {
+                    Limit::At(Count::new(cold.limit).unwrap_or_default())
+                },
                 starts_at_ms: cold.meter.starts_at_ms,
                 ends_at_ms: cold.meter.ends_at_ms,
                 reading: cold.reading(hot),
             });
         }
+        for (reading, wanted) in meters.pace_readings(prepared, count, now_ms)?.into_iter().zip(&prepared.paced) {
+            readings.push(MeterReading {
+                id: wanted.id.clone(),
+                window: wanted.window,
+                source: wanted.resolved.source,
+                limit: Limit::At(Count::new(wanted.limit_at(now_ms)).unwrap_or_default()),
+                starts_at_ms: now_ms,
+                ends_at_ms: reading.fits_at_ms(count).map_or(now_ms, |at_ms| at_ms.max(now_ms)),
+                reading,
+            });
+        }
         Ok(readings)
+    }
+
+    /// When so many will have gone out; see [`crate::rules::forecast`].
+    pub(crate) fn forecast(&self, prepared: &Prepared, count: u64) -> Result<Option<u64>, Error> {
+        let readings = self.readings(prepared, count)?;
+        let counters = readings.into_iter().zip(&prepared.wanted).filter(|(reading, _)| reading.reading.limit != u64::MAX);
+        let counters = counters.map(|(reading, wanted)| forecast::Counter {
+            limit: reading.reading.limit,
+            used: reading.reading.used,
+            frees: reading.reading.frees.into(),
+            window: wanted.window,
+            calendar: &wanted.calendar,
+        });
+        let paces = {
+            let meters = prepared.team.meters.lock();
+            prepared.pace_places.iter().filter_map(|place| meters.paces.get(*place).copied()).collect()
+        };
+        Ok(forecast::forecast(counters.collect(), paces, count, self.clock.now_ms()))
     }
 
     /// What stops `count`, with the readings that say so; charges nothing.
@@ -668,7 +1032,7 @@ impl Engine {
         for batch in batches.into_iter().filter(|batch| !batch.writes.is_empty()) {
             if !self.is_given_back(&batch)? {
                 for (write, expected) in batch.writes.into_iter().zip(batch.expected) {
-                    self.is_given_back(&Batch { writes: vec![write], expected: vec![expected] })?;
+                    self.is_given_back(&Batch { writes: vec![write], expected: vec![expected], ..Batch::default() })?;
                 }
             }
         }
@@ -685,59 +1049,128 @@ impl Engine {
     }
 }
 
-/// The counters of one account.
+impl View {
+    fn wanted(&self, id: MeterId, window: Window, resolved: Resolved) -> Wanted {
+        Wanted {
+            id,
+            window,
+            resolved,
+            over: OverLimit::Reject,
+            growth: None,
+            burst: 0,
+            stamp: self.stamp,
+            calendar: self.calendar.clone(),
+            alert_at: self.alert_at.clone(),
+        }
+    }
+}
+
+/// The counters of the limits of one account.
 fn wanted_of<'a>(cell: &'a AccountCell, view: &'a View, channel: Channel) -> impl Iterator<Item = Wanted> + 'a {
     channel.limits().into_iter().filter_map(|limit| {
-        Some(Wanted {
-            id: MeterId { account: cell.id.clone(), scope: MeterScope::Account, name: limit.name() },
-            window: limit.window()?,
-            resolved: view.limit(limit),
-            stamp: view.stamp,
-            zone: view.zone.clone(),
-        })
+        let id = MeterId { account: cell.id.clone(), scope: MeterScope::Account, limit: limit.name() };
+        Some(view.wanted(id, limit.window()?, view.limit(limit)))
+    })
+}
+
+/// The counter of a cap, where it counts this send.
+fn wanted_of_cap(view: &View, cap: &Cap, sending: &Sending<'_>) -> Option<Wanted> {
+    let message = sending.message;
+    let class = message.message_class.unwrap_or(MessageClass::Marketing);
+    if cap.channel != sending.channel || cap.message_class.is_some_and(|only| only != class) {
+        return None;
+    }
+    let subject = match cap.scope {
+        CapScope::Account => Some(cap.account.as_str()),
+        CapScope::Member => sending.member.and_then(|member| member.member.as_ref()).map(|member| member.user.as_str()),
+        CapScope::Campaign => message.campaign.as_ref().map(Id::as_str),
+        CapScope::SendingDomain => message.sending_domain.as_ref().map(|domain| domain.as_str()),
+        CapScope::RecipientDomain => message.recipient_domain.as_ref().map(|domain| domain.as_str()),
+    }?;
+    if cap.subject.as_ref().is_some_and(|only| only.as_str() != subject) {
+        return None;
+    }
+    let id = MeterId { account: cap.account.clone(), scope: MeterScope::Cap(cap.id.clone(), cap.scope, subject.to_owned()), limit: "cap" };
+    let resolved = Resolved { limit: Limit::At(cap.limit), source: Source::Cap };
+    Some(Wanted {
+        over: cap.over,
+        growth: cap.grows_daily_by.map(|by| (by.get(), cap.created_at_ms)),
+        burst: cap.burst.get(),
+        ..view.wanted(id, cap.window, resolved)
     })
 }
 
 /// The window that is drawn from at `now_ms`, after the last one that was charged.
-fn next_window(mut last: Meter, kind: Window, now_ms: u64, zone: &TimeZone) -> Result<Meter, Error> {
+fn next_window(mut last: Meter, kind: Window, now_ms: u64, calendar: &Calendar) -> Result<Meter, Error> {
     if kind == Window::RollingHour {
         last.past.retain(|(until, _)| now_ms < *until);
     }
     if now_ms < last.ends_at_ms {
         return Ok(last);
     }
-    let (starts_at_ms, ends_at_ms) = window::bounds_after(kind, last.ends_at_ms, now_ms, zone)
+    let (starts_at_ms, ends_at_ms) = window::bounds_after(kind, last.ends_at_ms, now_ms, calendar)
         .ok_or_else(|| Error::new(Code::Internal, format!("no calendar has the time {now_ms} ms")))?;
-    let mut past = Vec::new();
+    let (mut past, mut alerted) = (Vec::new(), 0);
     if kind == Window::RollingHour {
         past = last.past;
         let until = window::counts_until(last.ends_at_ms);
         if last.drawn > 0 && now_ms < until {
             past.push((until, last.drawn));
         }
+        // It is the same window as long as anything of it counts.
+        alerted = if past.is_empty() { 0 } else { last.alerted };
     }
-    Ok(Meter { starts_at_ms, ends_at_ms, drawn: 0, past })
+    Ok(Meter { starts_at_ms, ends_at_ms, drawn: 0, past, alerted })
 }
 
 fn explain_refusal(prepared: &Prepared, meters: &Meters, readings: &[send::Reading], refused: send::Refused) -> Result<Decision, Error> {
     let remaining = readings.iter().filter(|reading| reading.limit != u64::MAX).map(send::Reading::left).min();
-    let place = prepared.places.get(refused.index).ok_or_else(lost_place)?;
-    let (hot, cold) = meters.pair(*place)?;
-    let limit = BindingLimit {
-        name: cold.id.name.to_owned(),
-        scope: cold.id.scope_name(&prepared.account).to_owned(),
-        subject: cold.id.subject().to_string(),
-        value: hot.limit,
-        used: hot.used,
-        source: cold.source.name().to_owned(),
+    let reading = readings.get(refused.index).ok_or_else(lost_place)?;
+    let (id, source) = match prepared.places.get(refused.index) {
+        Some(place) => meters.pair(*place).map(|(_, cold)| (&cold.id, cold.source))?,
+        None => {
+            let paced = prepared.paced.get(refused.index - prepared.places.len()).ok_or_else(lost_place)?;
+            (&paced.id, paced.resolved.source)
+        }
     };
-    Ok(Decision::refused(Refusal { code: refused.code, limit: Some(limit), retry_at_ms: refused.retry_at_ms }, remaining))
+    let limit = BindingLimit {
+        name: id.name().to_owned(),
+        scope: id.scope_name(&prepared.account).to_owned(),
+        subject: id.subject().to_owned(),
+        value: reading.limit,
+        used: reading.used,
+        source: source.name().to_owned(),
+    };
+    let over = Some(refused.over).filter(|over| *over != OverLimit::Reject);
+    Ok(Decision::refused(Refusal { code: refused.code, limit: Some(limit), retry_at_ms: refused.retry_at_ms, over }, remaining))
+}
+
+/// A part of a limit that is taken from the store.
+struct Draw {
+    place: usize,
+    size: u64,
+    /// The highest threshold that the host is told of with it.
+    alerted: u64,
+}
+
+/// Writes the last of the draws; with the first one in a window, what was used in the window before is kept (R-QTA-2).
+fn push_draw(batch: &mut Batch, cold: &Cold, draws: &[Draw]) -> Result<(), Error> {
+    let Some(draw) = draws.last() else { return Ok(()) };
+    push_meter(batch, cold, &Meter { drawn: cold.meter.drawn + draw.size, alerted: draw.alerted, ..cold.meter.clone() })?;
+    let is_over = cold.meter.drawn == 0 && cold.charged.drawn > 0 && cold.charged.ends_at_ms <= cold.meter.starts_at_ms;
+    if is_over && cold.window != Window::RollingHour {
+        batch.writes.push((cold.id.history_key(cold.charged.starts_at_ms), Some(bytes_of(&cold.charged)?)));
+    }
+    Ok(())
+}
+
+fn bytes_of(meter: &Meter) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(meter).map_err(|error| Error::new(Code::Internal, error.to_string()))
 }
 
 fn push_meter(batch: &mut Batch, cold: &Cold, meter: &Meter) -> Result<(), Error> {
-    let bytes = serde_json::to_vec(meter).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
     let key = cold.id.key();
     batch.expected.push((key.clone(), cold.version));
-    batch.writes.push((key, Some(bytes)));
+    batch.writes.push((key, Some(bytes_of(meter)?)));
     Ok(())
 }

@@ -9,6 +9,8 @@ pub(crate) mod keys;
 pub(crate) mod meters;
 pub(crate) mod people;
 #[cfg(test)]
+mod scale_tests;
+#[cfg(test)]
 mod tests;
 mod token;
 mod tx;
@@ -106,9 +108,7 @@ impl Ctx<'_> {
 
     /// Puts a message into the outbox, in the same commit as its cause (R-OUT-1).
     pub(crate) fn tell_host(&mut self, message: &OutboxMessage) -> Result<(), Error> {
-        let number: u64 = self.tx.get(&keys::outbox_next())?.unwrap_or(1);
-        self.tx.put(keys::outbox(number), message)?;
-        self.tx.put(keys::outbox_next(), &(number + 1))
+        self.tx.tell_host(message)
     }
 
     pub(crate) fn tree(&self) -> Arc<PermissionTree> {
@@ -218,6 +218,16 @@ impl Engine {
         Err(Error::new(Code::Busy, "others keep changing the same records"))
     }
 
+    /// Commits something beside an operation that charges meters.
+    pub(crate) fn commit_beside<T>(&self, actor: &Actor, run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        let (answer, version) = {
+            let _alone = self.writer.lock();
+            self.commit(actor, run)?
+        };
+        self.wait_until_durable(version)?;
+        Ok(answer)
+    }
+
     fn look_again_at(&self, touched: &tx::Touched) -> Result<(), Error> {
         if touched.permission_tree {
             self.tree.store(Arc::new(view::permission_tree(&mut Tx::new(&*self.backend))?));
@@ -237,6 +247,9 @@ impl Engine {
         }
         if let Some(at_ms) = touched.due_ms {
             self.next_due_ms.fetch_min(at_ms, Ordering::AcqRel);
+        }
+        for (reservation, count) in &touched.returned {
+            self.return_reserved(reservation, *count)?;
         }
         Ok(())
     }

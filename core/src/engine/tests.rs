@@ -86,7 +86,7 @@ fn write(guard: &Guard) -> Result<(), Code> {
 
 fn send(guard: &Guard) -> Result<u64, Code> {
     let sent = guard.enter(Effect::Send, |engine| {
-        handle::admit(engine, &engine.cell_by_text("acme")?, None, Channel::Email, crate::engine::meters::Ask::exact(1))
+        handle::admit(engine, &engine.cell_by_text("acme")?, None, Channel::Email, &Default::default(), crate::engine::meters::Ask::exact(1))
     });
     sent.map(|decision| decision.granted).map_err(|error| error.code())
 }

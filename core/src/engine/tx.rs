@@ -1,7 +1,8 @@
 //! One operation's view of the store: reads with what it wrote itself on top, and the batch that comes out.
 
+use super::keys;
 use crate::error::{Code, Error};
-use crate::model::Id;
+use crate::model::{Id, OutboxMessage, Reservation};
 use crate::store::{Backend, Batch, Order};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,15 +11,33 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The reads and writes of one operation.
 pub struct Tx<'a> {
     backend: &'a dyn Backend,
+    /// The last commit before the first read.
+    began_at: u64,
     writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    seen: BTreeMap<Vec<u8>, u64>,
+    seen: BTreeMap<Vec<u8>, Seen>,
     touched: Touched,
     /// What the keys held before, since the last [`mark_point`](Tx::mark_point).
     journal: Option<Journal>,
 }
 
-/// Keys and what was written to them before; none where nothing was.
-pub(crate) type Journal = Vec<(Vec<u8>, Option<Option<Vec<u8>>>)>;
+/// What was found at a key first.
+struct Seen {
+    /// 0 where there was no record.
+    version: u64,
+    /// What was read at this key alone: a range keeps no values. Operations ask for the same few records over and over.
+    value: Option<Option<Vec<u8>>>,
+}
+
+/// A key and what was written to it before; none where nothing was, and none within where it was deleted.
+type Written = (Vec<u8>, Option<Option<Vec<u8>>>);
+
+/// What is taken back when a part of an operation is refused.
+#[derive(Default)]
+pub(crate) struct Journal {
+    written: Vec<Written>,
+    /// How many reservations had come back before.
+    returned: usize,
+}
 
 /// What the read model has to look at again after the commit.
 #[derive(Default)]
@@ -29,11 +48,13 @@ pub(crate) struct Touched {
     pub(crate) permission_tree: bool,
     /// The first instant at which something becomes due.
     pub(crate) due_ms: Option<u64>,
+    /// Reservations of which so many come back.
+    pub(crate) returned: Vec<(Reservation, u64)>,
 }
 
 impl<'a> Tx<'a> {
     pub(crate) fn new(backend: &'a dyn Backend) -> Tx<'a> {
-        Tx { backend, writes: BTreeMap::new(), seen: BTreeMap::new(), touched: Touched::default(), journal: None }
+        Tx { backend, began_at: backend.last_commit(), writes: BTreeMap::new(), seen: BTreeMap::new(), touched: Touched::default(), journal: None }
     }
 
     /// The record at a key.
@@ -41,9 +62,14 @@ impl<'a> Tx<'a> {
         if let Some(written) = self.writes.get(key) {
             return written.as_deref().map(|bytes| decode(key, bytes)).transpose();
         }
+        if let Some(Seen { value: Some(value), .. }) = self.seen.get(key) {
+            return value.as_deref().map(|bytes| decode(key, bytes)).transpose();
+        }
         let record = self.backend.get(key)?;
-        self.seen.entry(key.to_vec()).or_insert(record.as_ref().map_or(0, |record| record.version));
-        record.map(|record| decode(key, &record.value)).transpose()
+        let decoded = record.as_ref().map(|record| decode(key, &record.value)).transpose();
+        let version = record.as_ref().map_or(0, |record| record.version);
+        self.seen.entry(key.to_vec()).or_insert(Seen { version, value: None }).value = Some(record.map(|record| record.value));
+        decoded
     }
 
     /// Whether there is a record at a key.
@@ -55,6 +81,13 @@ impl<'a> Tx<'a> {
         let bytes = serde_json::to_vec(record).map_err(|error| Error::new(Code::Internal, format!("a record cannot be written: {error}")))?;
         self.write(key, Some(bytes));
         Ok(())
+    }
+
+    /// Puts a message into the outbox (R-OUT-1).
+    pub(crate) fn tell_host(&mut self, message: &OutboxMessage) -> Result<(), Error> {
+        let number: u64 = self.get(&keys::outbox_next())?.unwrap_or(1);
+        self.put(keys::outbox(number), message)?;
+        self.put(keys::outbox_next(), &(number + 1))
     }
 
     /// An index entry: its key says all.
@@ -69,19 +102,20 @@ impl<'a> Tx<'a> {
     fn write(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
         let before = self.writes.insert(key.clone(), value);
         if let Some(journal) = &mut self.journal {
-            journal.push((key, before));
+            journal.written.push((key, before));
         }
     }
 
     /// From here on what is written can be taken back; answers the journal that was kept until now.
     pub(crate) fn mark_point(&mut self) -> Option<Journal> {
-        self.journal.replace(Vec::new())
+        self.journal.replace(Journal { written: Vec::new(), returned: self.touched.returned.len() })
     }
 
     /// Goes back to keeping the journal `outer`; takes back what was written since unless it is to be kept.
     pub(crate) fn end_point(&mut self, mut outer: Option<Journal>, keep: bool) {
-        let written = std::mem::take(&mut self.journal).unwrap_or_default();
+        let Journal { written, returned } = std::mem::take(&mut self.journal).unwrap_or_default();
         if !keep {
+            self.touched.returned.truncate(returned);
             for (key, before) in written.into_iter().rev() {
                 match before {
                     Some(value) => self.writes.insert(key, value),
@@ -89,7 +123,7 @@ impl<'a> Tx<'a> {
                 };
             }
         } else if let Some(outer) = &mut outer {
-            outer.extend(written);
+            outer.written.extend(written);
         }
         self.journal = outer;
     }
@@ -101,7 +135,7 @@ impl<'a> Tx<'a> {
         let stored = self.backend.range(from, until, Order::Ascending, limit.saturating_add(deleted))?;
         let mut merged: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
         for (key, record) in stored {
-            self.seen.entry(key.clone()).or_insert(record.version);
+            self.seen.entry(key.clone()).or_insert(Seen { version: record.version, value: None });
             merged.insert(key, record.value);
         }
         for (key, written) in overlay() {
@@ -135,6 +169,11 @@ impl<'a> Tx<'a> {
         self.touched.everything = true;
     }
 
+    /// So many of a reservation come back once this is committed.
+    pub(crate) fn give_back(&mut self, reservation: Reservation, count: u64) {
+        self.touched.returned.push((reservation, count));
+    }
+
     /// Something becomes due at this instant once this is committed.
     pub(crate) fn touch_due(&mut self, at_ms: u64) {
         self.touched.due_ms = Some(self.touched.due_ms.map_or(at_ms, |first| first.min(at_ms)));
@@ -145,8 +184,8 @@ impl<'a> Tx<'a> {
         if self.writes.is_empty() {
             return (None, self.touched);
         }
-        let batch = Batch { writes: self.writes.into_iter().collect(), expected: self.seen.into_iter().collect() };
-        (Some(batch), self.touched)
+        let expected = self.seen.into_iter().map(|(key, seen)| (key, seen.version)).collect();
+        (Some(Batch { writes: self.writes.into_iter().collect(), expected, read_since: Some(self.began_at) }), self.touched)
     }
 }
 

@@ -2,16 +2,17 @@
 //!
 //! A cell is out of date as soon as the sum of the platform's epoch and its own has moved; both only ever grow.
 
-use super::meters::{Prepared, Team};
+use super::meters::{Prepared, Sending, Team};
 use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
-    Account, BuiltIn, CapPeriod, Channel, HoldReason, HostNode, Id, Limit, LimitName, Limits, Member, Package, PermissionTree, PolicyRecord, Role,
-    RoleScope, User,
+    Account, BuiltIn, Cap, CapPeriod, Channel, Edition, HoldReason, HostNode, Id, Limit, LimitName, Limits, Member, MessageInput, Name, Package,
+    PermissionTree, PolicyRecord, Role, RoleScope, User,
 };
 use crate::rules::account::{Status, effective_status};
 use crate::rules::limit::{Source, candidates};
 use crate::rules::role::Powers;
+use crate::rules::window::Calendar;
 use arc_swap::ArcSwapOption;
 use foldhash::fast::RandomState;
 use jiff::tz::TimeZone;
@@ -62,12 +63,20 @@ pub(crate) struct AccountCell {
 
 /// What counts for an account now.
 pub(crate) struct View {
-    account: Id,
+    pub(crate) account: Id,
     pub(crate) stamp: u64,
     pub(crate) status: Status,
     /// In the order of [`LimitName::ALL`].
     pub(crate) limits: [Resolved; LimitName::COUNT],
-    pub(crate) zone: TimeZone,
+    pub(crate) calendar: Arc<Calendar>,
+    /// At how much of a limit the host is told, in percent.
+    pub(crate) alert_at: Arc<[u64]>,
+    /// Whether credits pay for what exceeds the account's own limits (R-CRD-2).
+    pub(crate) pays: bool,
+    /// The account's own caps.
+    pub(crate) caps: Vec<Cap>,
+    /// Those that it may send from; all where none is assigned (R-PKG-5).
+    pub(crate) sending_domains: Vec<Name>,
     /// The accounts above, up to the top.
     pub(crate) above: Vec<Arc<AccountCell>>,
     /// The meters of the tree.
@@ -228,7 +237,14 @@ impl AccountCell {
             stamp,
             status: effective_status(&line),
             limits,
-            zone: crate::rules::window::zone(zone_name).unwrap_or(TimeZone::UTC),
+            calendar: Arc::new(Calendar {
+                zone: crate::rules::window::zone(zone_name).unwrap_or(TimeZone::UTC),
+                billing_day: i8::try_from(policies.billing_day.get()).unwrap_or(1),
+            }),
+            alert_at: policies.alert_at_percent.iter().map(|percent| percent.get()).collect(),
+            pays: engine.edition == Edition::Commercial && packages.iter().flatten().next().is_some_and(|package| package.credits && package.overuse),
+            caps: caps_of(&mut tx, &self.id)?,
+            sending_domains: sending_domains(&pairs),
             team: above.last().unwrap_or(self).team.get_or_init(Arc::default).clone(),
             above,
             ceiling,
@@ -245,15 +261,26 @@ impl AccountCell {
         self.view.load_full()
     }
 
-    /// Sending by the account, on behalf of a member where one is named, prepared once for all that ask by ids.
-    pub(crate) fn sending(self: &Arc<AccountCell>, engine: &Engine, user: Option<&str>, channel: Channel) -> Result<Arc<Prepared>, Error> {
+    /// Sending by the account, on behalf of a member where one is named; prepared once for all that ask by ids, where nothing
+    /// is said of the message.
+    pub(crate) fn sending(
+        self: &Arc<AccountCell>,
+        engine: &Engine,
+        user: Option<&str>,
+        channel: Channel,
+        message: &MessageInput,
+    ) -> Result<Arc<Prepared>, Error> {
         let member = user.map(|user| self.member(engine, user)).transpose()?;
+        let sending = Sending { member: member.as_deref(), channel, message };
+        if *message != MessageInput::default() {
+            return Ok(Arc::new(engine.prepare(self, &sending)?));
+        }
         let kept = member.as_ref().map_or(&self.prepared, |member| &member.prepared).of(channel);
         let stamp = self.stamp(engine);
         if let Some(prepared) = kept.load_full().filter(|prepared| prepared.stamp == stamp) {
             return Ok(prepared);
         }
-        let prepared = Arc::new(engine.prepare(self, member.as_deref(), channel)?);
+        let prepared = Arc::new(engine.prepare(self, &sending)?);
         kept.store(Some(prepared.clone()));
         Ok(prepared)
     }
@@ -371,6 +398,25 @@ impl Cells {
             cell.epoch.fetch_add(1, Ordering::AcqRel);
         }
     }
+}
+
+/// The caps that an account carries.
+pub(crate) fn caps_of(tx: &mut Tx<'_>, account: &Id) -> Result<Vec<Cap>, Error> {
+    let (from, until) = keys::below(keys::CAP, &[account.as_str()]);
+    Ok(tx.range::<Cap>(&from, &until, usize::MAX)?.into_iter().map(|(_, cap)| cap).collect())
+}
+
+/// The domains that are assigned, along the line up to the first package.
+fn sending_domains(line: &[(&Account, Option<&Package>)]) -> Vec<Name> {
+    let mut domains = Vec::new();
+    for (account, package) in line {
+        domains.extend(account.assets.domains.iter().cloned());
+        if let Some(package) = package {
+            domains.extend(package.assets.domains.iter().cloned());
+            break;
+        }
+    }
+    domains
 }
 
 /// The account and those above it, up to the top.

@@ -137,6 +137,7 @@ codes! {
     FeatureNotLicensed = 9, "feature_not_licensed", Refused, Never, "The platform's licence does not include this; it needs the commercial edition.";
     PolicyForbids = 10, "policy_forbids", Refused, Never, "A policy of the account or of the platform does not allow it; `details.policy` names it.";
     SelfForbidden = 11, "self_forbidden", Refused, Never, "Nobody does this to themselves.";
+    IdempotencyMismatch = 12, "idempotency_mismatch", Conflict, Never, "The key was used for another request; the same key goes with the same request only.";
 
     // 100..199: the handle and the store
     Closed = 100, "closed", Handle, Reopen, "The handle was closed or freed.";
@@ -168,6 +169,7 @@ codes! {
     AssetNotAssigned = 302, "asset_not_assigned", Refused, Never, "The domain, node or bounce address is not assigned to the account.";
     GuaranteeExceeded = 303, "guarantee_exceeded", Conflict, Never, "The guaranteed parts of the accounts below would exceed the limit of the account above.";
     LimitReached = 304, "limit_reached", Limit, Never, "The account has as many of them as its limit allows; `details.limit` names it.";
+    MoreThanClaimed = 305, "more_than_claimed", Conflict, Never, "More would be given back than the account has claimed; `details.own` says how many it has.";
 
     // 400..499: accounts and users
     EmailTaken = 400, "email_taken", Conflict, Never, "The e-mail address belongs to a user already.";
@@ -195,6 +197,10 @@ codes! {
     // 500..599: sending
     QuotaExceeded = 500, "quota_exceeded", Limit, Later, "A limit is used up until its window resets.";
     ExceedsLimit = 501, "exceeds_limit", Limit, Never, "More than the limit itself was asked for; waiting does not help.";
+    BounceStop = 502, "bounce_stop", State, Never, "The campaign was stopped, for its bounces or by hand; resume it first.";
+
+    ReservationOver = 503, "reservation_over", State, Never, "The reservation was committed or released, or has expired.";
+    ReservationVoid = 504, "reservation_void", State, Never, "The account was suspended or closed, and the reservation came back.";
 
     // 600..699: invitations
     InvitationExpired = 600, "invitation_expired", State, Never, "The invitation has expired; ask for a new one.";
@@ -213,6 +219,10 @@ codes! {
     SharedReadOnly = 704, "shared_read_only", Refused, Never, "The template is shared by an account above: it can be used and previewed, not changed.";
     LeaseHeld = 705, "lease_held", Conflict, Later, "Somebody else edits this; `details` says who and until when.";
     LeaseLost = 706, "lease_lost", Conflict, Never, "The lease has ended, or somebody took it over.";
+
+    // 800..899: credits
+    CreditsExhausted = 800, "credits_exhausted", Limit, Never, "There are not as many credits as this needs; `details.left` says how many there are.";
+    RefundExceeded = 801, "refund_exceeded", Conflict, Never, "No more is refunded than was spent and not refunded yet; `details.left` says how much that is.";
 }
 
 impl Code {

@@ -27,6 +27,14 @@ impl Channel {
         }
     }
 
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Channel::Email => "email",
+            Channel::Sms => "sms",
+        }
+    }
+
     /// The permission that sending needs.
     pub const fn permission(self) -> &'static str {
         match self {
@@ -37,16 +45,37 @@ impl Channel {
 }
 
 /// A kind of window (R-QTA-4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Window {
     /// The last sixty minutes, minute by minute.
     RollingHour,
+    /// From one full hour to the next in the account's time zone.
+    Hour,
     /// From midnight to midnight in the account's time zone; 23 or 25 hours are a day.
     Day,
+    /// From Monday to Monday in the account's time zone.
+    Week,
     /// From the first to the first in the account's time zone.
     Month,
+    /// From billing day to billing day in the account's time zone (policy `billing_day`); the last day of a shorter month.
+    BillingMonth,
     /// From the first of January to the first of January in the account's time zone.
     Year,
+}
+
+impl Window {
+    /// How long it is on most days, in milliseconds.
+    pub const fn usual_ms(self) -> u64 {
+        const HOUR_MS: u64 = 3_600_000;
+        match self {
+            Window::RollingHour | Window::Hour => HOUR_MS,
+            Window::Day => 24 * HOUR_MS,
+            Window::Week => 7 * 24 * HOUR_MS,
+            Window::Month | Window::BillingMonth => 30 * 24 * HOUR_MS,
+            Window::Year => 365 * 24 * HOUR_MS,
+        }
+    }
 }
 
 /// A meter as it is stored: the window owns its boundaries, so that nobody splits a day differently.
@@ -61,4 +90,11 @@ pub struct Meter {
     /// The earlier parts of a rolling window that still count: until when, and how much.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub past: Vec<(u64, u64)>,
+    /// The highest threshold that the host was told of in this window, in percent (R-QTA-8).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub alerted: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

@@ -19,8 +19,38 @@ pub struct OutboxMessage {
     pub accounts: Vec<Id>,
     /// The invitation or link that the token is for, and its generation.
     pub token_of: Option<(Id, u64)>,
+    /// The campaign that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<Id>,
     /// When its cause happened.
     pub at_ms: u64,
+    /// The limit that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<LimitAlert>,
+}
+
+impl OutboxMessage {
+    /// A message about an account.
+    pub fn about(kind: OutboxKind, account: Option<Id>, at_ms: u64) -> OutboxMessage {
+        OutboxMessage { kind, account, user: None, to: None, accounts: Vec::new(), token_of: None, campaign: None, at_ms, alert: None }
+    }
+}
+
+/// How much of a limit is used (R-QTA-8).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LimitAlert {
+    /// The name of the limit, or the id of the cap.
+    pub limit: String,
+    /// The account, group, member, campaign or domain whose it is.
+    pub subject: String,
+    /// The threshold that was reached, in percent.
+    pub percent: u64,
+    /// The value of the limit.
+    pub value: u64,
+    /// How much of it is used.
+    pub used: u64,
+    /// When the window ends, in unix milliseconds; of a rolling hour, the minute that is counted now.
+    pub resets_at_ms: u64,
 }
 
 /// What the host is to do.
@@ -37,4 +67,8 @@ pub enum OutboxKind {
     EmailChangeNotice,
     /// Send the link that sets a new password.
     PasswordReset,
+    /// Tell the account that a threshold of a limit is reached.
+    LimitAlert,
+    /// Stop a campaign: nothing more of it goes out (R-QTA-11).
+    StopCampaign,
 }

@@ -99,6 +99,10 @@ policies! {
     operators_log_in_as: bool = false,
     /// The window of the caps of groups (R-GRP-5).
     group_cap_period: CapPeriod = CapPeriod::Month,
+    /// What becomes of open reservations when an account is suspended or closed (R-ACC-4).
+    reservations_on_hold: ReservationsOnHold = ReservationsOnHold::Void,
+    /// The thresholds of a limit at which the host is told, in percent, each once in a window (R-QTA-8).
+    alert_at_percent: Vec<Count> = vec![count(80), count(100)],
     /// IANA name of the time zone that new accounts get.
     time_zone: Name = super::Name::utc(),
     /// The day of the month on which an account's month begins where it is billed, 1 to 31.
@@ -116,6 +120,16 @@ pub struct PolicyRecord {
     pub preset: Option<Preset>,
     /// Set one by one.
     pub set: Policies,
+}
+
+/// What becomes of the reservations of an account that can send no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReservationsOnHold {
+    /// They come back, and a later commit is `reservation_void`.
+    Void,
+    /// They stay, and can be committed until they expire.
+    Drain,
 }
 
 /// A named set of policies: one of the five products that the rules come from (section 16 of the rules).

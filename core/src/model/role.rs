@@ -181,7 +181,17 @@ impl BuiltIn {
 
     /// The role with this id, where it is a built-in one.
     pub fn find(id: &str) -> Option<Role> {
-        BuiltIn::ALL.into_iter().find(|one| one.id() == id).and_then(BuiltIn::role)
+        BuiltIn::named(id).and_then(BuiltIn::role)
+    }
+
+    /// As [`find`](BuiltIn::find), without writing out what the role allows.
+    pub fn named(id: &str) -> Option<BuiltIn> {
+        BuiltIn::ALL.into_iter().find(|one| one.id() == id)
+    }
+
+    /// Whether the role is that of administrators.
+    pub fn is_administrator(self) -> bool {
+        self == BuiltIn::Administrator
     }
 
     /// The role.
@@ -202,7 +212,7 @@ impl BuiltIn {
             deny: Vec::new(),
             includes: Vec::new(),
             account: None,
-            administrator: self == BuiltIn::Administrator,
+            administrator: self.is_administrator(),
             built_in: true,
             rev: 1,
             created_at_ms: 0,

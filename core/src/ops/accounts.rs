@@ -1,12 +1,13 @@
 //! Accounts: creation in two steps, holds, the end and the way back (R-ACC-1 to R-ACC-3).
 
-use super::{Access, Effect, Operation, check_rev, groups, invitations, limits, members, packages, roles, users, walk};
+use super::{Access, Effect, Operation, check_rev, groups, invitations, limits, members, once, packages, reservations, roles, users, walk};
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::view::{MAX_DEPTH, account_line};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
 use crate::model::{
-    self, Actor, Count, Cursor, Email, Hold as HoldEntry, HoldLevel, HoldReason, Id, Lifecycle, LimitName, Limits, Name, NextPackage, Note, Window,
+    self, Actor, Count, Cursor, Email, Hold as HoldEntry, HoldLevel, HoldReason, Id, Lifecycle, LimitName, Limits, Name, NextPackage, Note,
+    ReservationsOnHold, Window,
 };
 use crate::rules::account::{Status, effective_status, hold_level};
 use crate::rules::window;
@@ -584,7 +585,9 @@ pub(crate) fn make(ctx: &mut Ctx<'_>, new: NewAccount<'_>) -> Result<model::Acco
 /// The owner that a request names: an existing user, or a new one.
 fn owner_of(ctx: &mut Ctx<'_>, owner: OwnerInput) -> Result<model::User, Error> {
     match (owner.email, owner.user) {
-        (Some(email), user) => users::create(ctx, user, email, owner.first_name, owner.last_name, "/owner/email"),
+        (Some(email), user) => {
+            users::create(ctx, user, email, owner.first_name, owner.last_name, &users::NamedAt { id: "/owner/user", email: "/owner/email" })
+        }
         (None, Some(_)) if owner.first_name.is_some() || owner.last_name.is_some() => {
             Err(Error::invalid("/owner/first_name", "names are given with the `email` of a new user only"))
         }
@@ -857,7 +860,7 @@ fn set_package(ctx: &mut Ctx<'_>, account: &mut model::Account, package: Option<
         (Some(package), PackageChange::NextMonth) => {
             let package = packages::load_open(ctx, &package, "/package")?.id;
             let zone = window::zone(&account.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
-            let (_, from_ms) = window::bounds(Window::Month, ctx.now_ms, &zone)
+            let (_, from_ms) = window::bounds(Window::Month, ctx.now_ms, &window::Calendar { zone, billing_day: 1 })
                 .ok_or_else(|| Error::new(Code::Internal, format!("no calendar has the time {} ms", ctx.now_ms)))?;
             ctx.tx.mark(keys::package_next(&package, &account.id));
             ctx.tx.mark(keys::due(from_ms, &account.id));
@@ -921,6 +924,9 @@ impl Operation for Activate {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
         let account = load_to_change(ctx, &self.account, self.expected_rev)?;
+        if account.lifecycle == Lifecycle::Active && !account.holds.is_empty() {
+            return Err(Error::new(Code::AccountSuspended, format!("`{}` is held; release its holds", account.id)).at("/account"));
+        }
         activate(ctx, account)?;
         shown(ctx, &self.account)
     }
@@ -978,7 +984,22 @@ fn place_hold(ctx: &mut Ctx<'_>, mut account: model::Account, reason: HoldReason
         note,
     });
     account.next_hold += 1;
-    save(ctx, account)
+    let id = account.id.clone();
+    save(ctx, account)?;
+    void_reservations(ctx, &id)
+}
+
+/// What is reserved in an account that can send no more, and below it, comes back; or stays, by policy (R-ACC-4).
+fn void_reservations(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
+    if ctx.policies(Some(account))?.reservations_on_hold == ReservationsOnHold::Drain {
+        return Ok(());
+    }
+    let (from, until) = keys::below(keys::TEAM_ACCOUNT, &[account.as_str(), "id"]);
+    let below = ctx.tx.range::<()>(&from, &until, usize::MAX)?;
+    for id in below.iter().filter_map(|(key, ())| keys::last_id(key)).chain([account.clone()]) {
+        reservations::void_all_of(ctx, &id)?;
+    }
+    Ok(())
 }
 
 impl Operation for Release {
@@ -1038,7 +1059,9 @@ fn close(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
         return Ok(());
     }
     account.lifecycle = Lifecycle::Closed { at_ms: ctx.now_ms, was_pending: account.lifecycle == Lifecycle::Pending };
-    save(ctx, account)
+    let id = account.id.clone();
+    save(ctx, account)?;
+    void_reservations(ctx, &id)
 }
 
 impl Operation for Reopen {
@@ -1145,6 +1168,7 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
         for above in &above {
             super::sharing::leave(ctx, &id, &above.id)?;
         }
+        super::threads::leave(ctx, &id, &above)?;
         let (from, until) = keys::below(keys::MEMBER, &[id.as_str()]);
         for (_, member) in ctx.tx.range::<model::Member>(&from, &until, usize::MAX)? {
             let user = users::load(ctx, &member.user, "/account")?;
@@ -1157,6 +1181,7 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
         }
         at += 1;
     }
+    super::gauges::leave(ctx, &account.id, &above)?;
     roles::refuse_roles_from_above(ctx, &above, &subtree)?;
     ctx.tx.delete(keys::child(&parent, &account.id));
     save(ctx, account)?;
@@ -1192,16 +1217,20 @@ fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
     groups::erase_all(ctx, &account.id)?;
     invitations::erase_all_of(ctx, &account.id)?;
     roles::erase_all_of(ctx, account)?;
+    reservations::erase_all_of(ctx, &account.id)?;
+    once::erase_all_of(ctx, &account.id)?;
     super::sharing::erase_all_of(ctx, &account.id)?;
     super::suppressions::erase_all_of(ctx, &account.id)?;
+    super::campaigns::erase_all_of(ctx, &account.id)?;
+    super::threads::erase_all_of(ctx, &account.id, &above)?;
+    super::gauges::leave(ctx, &account.id, &above)?;
+    super::credits::erase_all_of(ctx, account)?;
     ctx.tx.delete(keys::policy(Some(&account.id)));
-    let (from, until) = keys::below(keys::METER, &[account.id.as_str()]);
-    for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)? {
-        ctx.tx.delete(key);
-    }
-    let (from, until) = keys::below(keys::TALLY, &[account.id.as_str()]);
-    for (key, _) in ctx.tx.range::<u64>(&from, &until, usize::MAX)? {
-        ctx.tx.delete(key);
+    for letter in [keys::METER, keys::METER_HISTORY, keys::CAP, keys::TALLY] {
+        let (from, until) = keys::below(letter, &[account.id.as_str()]);
+        for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)? {
+            ctx.tx.delete(key);
+        }
     }
     ctx.tx.delete(keys::account(&account.id));
     ctx.tx.mark(keys::tombstone(keys::ACCOUNT, &account.id));

@@ -1,6 +1,6 @@
 //! Groups of users (R-GRP-1 to R-GRP-8).
 
-use super::{Access, Effect, Operation, accounts, check_rev, page, resources};
+use super::{Access, Effect, Operation, accounts, check_rev, credits, page, resources};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
 use crate::model::{self, Actor, Avatar, CapPeriod, Count, GroupCaps, Id, Name};
@@ -326,7 +326,7 @@ pub(crate) fn erase_all(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
 }
 
 /// Reads the account. Where it has no groups by policy, nothing is done with them; the host alone may look at what is there.
-fn enter(ctx: &mut Ctx<'_>, account: &Id, effect: Effect) -> Result<model::Account, Error> {
+pub(crate) fn enter(ctx: &mut Ctx<'_>, account: &Id, effect: Effect) -> Result<model::Account, Error> {
     let account = accounts::load(ctx, account, "/account")?;
     let host_looks = effect == Effect::Read && *ctx.actor == Actor::System;
     if !host_looks && !ctx.policies(Some(&account.id))?.groups {
@@ -570,6 +570,7 @@ impl Operation for Delete {
                 }
             }
         }
+        credits::release_group(ctx, &account.id, &group.id)?;
         ctx.tx.delete(keys::avatar(&account.id, &group.id));
         ctx.tx.delete(keys::group(&account.id, &group.id));
         ctx.tx.mark(keys::group_tombstone(&account.id, &group.id));

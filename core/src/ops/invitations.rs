@@ -7,14 +7,14 @@ mod records;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use records::{erase_all_of, follow, invite_owner, listed_at, settle};
+pub(crate) use records::{erase_all_of, follow, forget, invite_owner, listed_at, settle};
 
-use super::{Access, Effect, Operation, accounts, check_rev, groups, members, roles, users, walk};
+use super::{Access, Effect, Operation, accounts, check_rev, groups, members, reach, roles, users, walk};
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::{Ctx, Token, keys, people};
 use crate::error::{Code, Error};
 use crate::model::{
-    self, AccountGrant, Actor, Count, Cursor, Delivery, DeliveryOutcome, Email, Id, InvitationKind, InvitationState, Name, Note,
+    self, AccountGrant, Actor, Count, Cursor, Delivery, DeliveryOutcome, Email, GrantExisting, Id, InvitationKind, InvitationState, Name, Note,
     Resend as ResendPolicy, RoleScope,
 };
 use crate::rules::invitation::{Entry, InvitationStatus, addresses, expires_at_ms, status};
@@ -396,7 +396,7 @@ fn sees_inviter(ctx: &mut Ctx<'_>, invitation: &model::Invitation, seen: &[Id]) 
     }
     let Ok(inviter) = Id::new(invitation.invited_by.as_str()) else { return Ok(false) };
     for account in seen {
-        if ctx.tx.has(&keys::member(account, &inviter))? {
+        if ctx.tx.has(&keys::member(account, &inviter))? && !reach::hidden_in(ctx, account)?.contains(&inviter) {
             return Ok(true);
         }
     }
@@ -438,7 +438,11 @@ fn check_grants(ctx: &mut Ctx<'_>, team: &Id, wanted: Vec<(AccountGrant, String)
         let record = accounts::load(ctx, &account, &at_account)?;
         if is_user(ctx) {
             let permission = if kept.contains(&account) { EDIT } else { INVITE };
-            ctx.require_in(&account, permission).map_err(|error| error.at(at_account.as_str()))?;
+            // Who may grant access by a membership of their own there may invite by it, too (R-INV-1, R-INV-7).
+            let by_own = ctx.policies(Some(&account))?.grant_existing == GrantExisting::Holder && reach::holds_in(ctx, &account, permission)?;
+            if !by_own {
+                ctx.require_in(&account, permission).map_err(|error| error.at(at_account.as_str()))?;
+            }
         }
         if grants.iter().any(|earlier| earlier.account == account) {
             return Err(Error::invalid(at_account, format!("`{account}` is named twice")));
@@ -455,9 +459,8 @@ fn check_grants(ctx: &mut Ctx<'_>, team: &Id, wanted: Vec<(AccountGrant, String)
             let role =
                 role.or(record.default_role).ok_or_else(|| Error::invalid(at_role.as_str(), format!("`{account}` has no default role; name one")))?;
             let administrator = roles::load_for(ctx, &role, &account, &at_role)?.administrator;
-            if !grants.iter().any(|earlier| earlier.role.as_ref() == Some(&role)) {
-                members::refuse_escalation(ctx, &role).map_err(|error| error.at(at_role))?;
-            }
+            let held = reach::paper_in(ctx, &account)?;
+            members::refuse_role_beyond(ctx, held, &role).map_err(|error| error.at(at_role))?;
             if administrator && group.is_some() {
                 return Err(Error::new(Code::AdminHasNoGroup, "owner and administrators are in no group").at(at_group));
             }
@@ -556,7 +559,7 @@ fn judge(ctx: &mut Ctx<'_>, batch: &mut Batch, email: &Email) -> Result<Result<(
 /// Whether the actor sees a user of the team: as a member of an account that is offered, or of any that they manage.
 fn sees_user(ctx: &mut Ctx<'_>, grants: &[AccountGrant], user: &Id) -> Result<bool, Error> {
     for grant in grants {
-        if ctx.tx.has(&keys::member(&grant.account, user))? {
+        if ctx.tx.has(&keys::member(&grant.account, user))? && !reach::hidden_in(ctx, &grant.account)?.contains(user) {
             return Ok(true);
         }
     }
@@ -945,7 +948,7 @@ impl Operation for Accept {
             None => {
                 let first_name = self.first_name.or_else(|| invitation.first_name.clone());
                 let last_name = self.last_name.or_else(|| invitation.last_name.clone());
-                users::create(ctx, self.user, invitation.email.clone(), first_name, last_name, "/token")?
+                users::create(ctx, self.user, invitation.email.clone(), first_name, last_name, &users::NamedAt { id: "/user", email: "/token" })?
             }
         };
         // First, so that it takes no seat beside the member it becomes.

@@ -153,7 +153,7 @@ impl Line {
     }
 
     /// The values of a limit for the account at this level, the one that counts first (R-PKG-3).
-    fn candidates(&self, level: usize, name: LimitName) -> Vec<Candidate> {
+    pub(crate) fn candidates(&self, level: usize, name: LimitName) -> Vec<Candidate> {
         let pairs: Vec<_> = self.accounts.iter().zip(self.packages.iter().map(Option::as_ref)).skip(level).collect();
         candidates(name, &pairs, &self.defaults, self.edition)
     }
@@ -218,18 +218,24 @@ pub(crate) fn check_own(ctx: &Ctx<'_>, own: &Limits) -> Result<(), Error> {
     Ok(())
 }
 
+/// What who wants more than a limit allows is told: whose limit it is, and how much of it is used.
+pub(crate) fn reached(limit: LimitName, subject: &Id, value: u64, used: u64) -> Error {
+    let what = limit.name();
+    Error::new(Code::LimitReached, format!("`{subject}` can have {value} of `{what}` with all below it, and has {used}"))
+        .with("limit", what)
+        .with("subject", subject.as_str())
+        .with("value", value)
+        .with("used", used)
+}
+
 /// Whether one more account fits below each of these (R-PKG-1, R-PKG-3).
 pub(crate) fn check_children(ctx: &mut Ctx<'_>, line: &[Account]) -> Result<(), Error> {
     for above in line {
         let most = value_of(ctx, &above.id, LimitName::ChildAccounts)?.ceiling();
         let used = people::count(ctx, &keys::tally(&above.id, accounts::BELOW))?;
         if used >= most {
-            return Err(Error::new(Code::LimitReached, format!("`{}` can have {most} accounts below it, and has {used}", above.id))
-                .at("/parent")
-                .with("limit", LimitName::ChildAccounts.name())
-                .with("account", above.id.as_str())
-                .with("value", most)
-                .with("used", used));
+            let error = reached(LimitName::ChildAccounts, &above.id, most, used);
+            return Err(error.at("/parent").with("account", above.id.as_str()));
         }
     }
     Ok(())

@@ -358,7 +358,7 @@ pub(crate) fn create(ctx: &mut Ctx<'_>, account: &Id, user: &model::User, place:
     check_seats(ctx, account, Some(&user.id))?;
     let role = if place.owner { None } else { fitting_role(ctx, account, &user.id, place.role)? };
     let administrator = match &role {
-        Some(role) => roles::load_for(ctx, role, account, "/role")?.administrator,
+        Some(role) => roles::is_administrator(ctx, role, account, "/role")?,
         None => false,
     };
     let mut member = model::Member {
@@ -448,6 +448,7 @@ pub(crate) fn erase(ctx: &mut Ctx<'_>, member: &model::Member) -> Result<bool, E
     people::leave(ctx, &member.account, &user)?;
     let last = users::accounts_of(ctx, &member.user, 1)?.is_empty();
     if last {
+        invitations::forget(ctx, &member.account, &user.email)?;
         users::erase(ctx, &user)?;
     }
     Ok(last)
@@ -553,15 +554,16 @@ fn pass_ownership(ctx: &mut Ctx<'_>, mut account: model::Account, to: &Id, old_o
     accounts::save(ctx, account)
 }
 
-/// By policy the owner of one account is not a member of another, in either order (R-TEA-2).
+/// By policy of either account the owner of one is not a member of the other, in either order (R-TEA-2).
 pub(crate) fn refuse_shared_owner(ctx: &mut Ctx<'_>, account: &Id, user: &Id, owner: bool) -> Result<(), Error> {
     let others = users::accounts_of(ctx, user, usize::MAX)?;
-    if others.iter().all(|other| other == account) || !ctx.policies(Some(account))?.owner_exclusive {
+    if others.iter().all(|other| other == account) {
         return Ok(());
     }
+    let here = ctx.policies(Some(account))?.owner_exclusive;
     for other in others.iter().filter(|other| *other != account) {
         let owns = ctx.tx.get::<model::Member>(&keys::member(other, user))?.is_some_and(|member| member.owner);
-        if owner || owns {
+        if (owner || owns) && (here || ctx.policies(Some(other))?.owner_exclusive) {
             return Err(
                 Error::new(Code::OwnerNotExclusive, format!("`{user}` would be the owner of one account and a member of another")).at("/user")
             );
@@ -658,7 +660,7 @@ pub(crate) fn refuse_escalation(ctx: &mut Ctx<'_>, role: &Id) -> Result<(), Erro
     refuse_role_beyond(ctx, held, role)
 }
 
-fn refuse_role_beyond(ctx: &mut Ctx<'_>, held: Option<Powers>, role: &Id) -> Result<(), Error> {
+pub(crate) fn refuse_role_beyond(ctx: &mut Ctx<'_>, held: Option<Powers>, role: &Id) -> Result<(), Error> {
     let granted = role_powers(&mut ctx.tx, &ctx.engine.tree.load(), role)?;
     refuse_beyond(ctx, held, &granted, format!("the role `{role}` allows more than you hold"), "/role")
 }
@@ -763,7 +765,7 @@ impl Operation for Add {
             (Some(_), _) if reach::home(ctx).is_some() => {
                 return Err(Error::new(Code::ActorNotAllowed, "users invite new users; only existing ones are added").at("/email"));
             }
-            (Some(email), id) => users::create(ctx, id, email, self.first_name, self.last_name, "/email")?,
+            (Some(email), id) => users::create(ctx, id, email, self.first_name, self.last_name, &users::NamedAt { id: "/user", email: "/email" })?,
             (None, Some(_)) if self.first_name.is_some() || self.last_name.is_some() => {
                 return Err(Error::invalid("/first_name", "names are given with the `email` of a new user only"));
             }
@@ -866,7 +868,7 @@ impl Operation for List {
 
 /// Gives a member another role; promotion clears the group, demotion puts them into one (R-GRP-2). Not written here.
 pub(crate) fn give_role(ctx: &mut Ctx<'_>, member: &mut model::Member, role: Id, group: Option<Id>) -> Result<(), Error> {
-    let administrator = roles::load_for(ctx, &role, &member.account, "/role")?.administrator;
+    let administrator = roles::is_administrator(ctx, &role, &member.account, "/role")?;
     let parts = [member.account.as_str(), member.user.as_str()];
     if let Some(old) = &member.role {
         roles::mark_use(ctx, old, "member", &parts, false);

@@ -204,7 +204,7 @@ impl Operation for Add {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Operator, Error> {
         refuse_giving(ctx, &self.role)?;
         let user = match (self.email, self.user) {
-            (Some(email), id) => users::create(ctx, id, email, self.first_name, self.last_name, "/email")?,
+            (Some(email), id) => users::create(ctx, id, email, self.first_name, self.last_name, &users::NamedAt { id: "/user", email: "/email" })?,
             (None, Some(_)) if self.first_name.is_some() || self.last_name.is_some() => {
                 return Err(Error::invalid("/first_name", "names are given with the `email` of a new user only"));
             }

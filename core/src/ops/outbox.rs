@@ -3,7 +3,7 @@
 use super::{Access, Effect, Operation, page_size};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{self, Count, Id, Link, Name, OutboxKind};
+use crate::model::{self, Count, Id, LimitAlert, Link, Name, OutboxKind};
 use crate::rules::invitation::{InvitationStatus, expires_at_ms, status};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -54,12 +54,18 @@ pub struct OutboxItem {
     /// The invitation that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invitation: Option<Id>,
+    /// The campaign that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<Id>,
     /// The token for the link; absent where there is none, or where it is dead by now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
     /// From when on the token is dead, in unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_expires_at_ms: Option<u64>,
+    /// The limit that it is about (R-QTA-8).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alert: Option<LimitAlert>,
     /// When its cause happened, in unix milliseconds.
     pub at_ms: u64,
 }
@@ -109,8 +115,10 @@ fn shown(ctx: &mut Ctx<'_>, number: u64, message: model::OutboxMessage) -> Resul
         to: message.to.map(String::from),
         accounts,
         invitation,
+        campaign: message.campaign,
         token,
         token_expires_at_ms,
+        alert: message.alert,
         at_ms: message.at_ms,
     })
 }

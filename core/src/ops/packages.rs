@@ -1,11 +1,11 @@
 //! Packages: service tiers with limits (R-PKG-1, R-PKG-4).
 
-use super::{Access, Effect, Operation, accounts, assets, check_rev, limits, members, page, roles, usage};
-use crate::engine::{Ctx, keys, people};
+use super::{Access, Effect, Operation, accounts, assets, check_rev, gauges, limits, page, roles, usage};
+use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::Edition;
 use crate::model::{Assets, BounceRate, Count, Id, Limit, LimitName, Limits, Name, Package, Price};
-use crate::rules::limit::{Carrier, guarantees_hold, needs_licence};
+use crate::rules::limit::{Carrier, CountedBy, counted_by, guarantees_hold, needs_licence};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -509,9 +509,9 @@ impl Operation for Preflight {
         }
         let windows = usage::Get { account: account.clone() }.run(ctx)?.windows;
         let mut used: Vec<(LimitName, u64)> = windows.into_iter().filter_map(|window| Some((LimitName::find(&window.limit)?, window.used))).collect();
-        let users = people::count(ctx, &keys::tally(&account, "users"))?;
-        used.push((LimitName::Seats, users.saturating_add(members::open_invitations(ctx, &account, u64::MAX)?)));
-        used.push((LimitName::ChildAccounts, people::count(ctx, &keys::tally(&account, accounts::BELOW))?));
+        for limit in LimitName::ALL.iter().copied().filter(|limit| counted_by(*limit) != CountedBy::Nobody) {
+            used.push((limit, gauges::used(ctx, &account, limit)?));
+        }
         let excess = used.into_iter().map(|(limit, used)| PreflightExcess { limit, value: line.value(0, limit), used });
         let exceeded = excess.filter(|excess| excess.used > excess.value.ceiling()).collect();
         let mut guarantees = Vec::new();

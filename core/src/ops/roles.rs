@@ -164,6 +164,14 @@ pub(crate) fn load_for(ctx: &mut Ctx<'_>, id: &Id, account: &Id, field: &str) ->
     if usable { Ok(role) } else { Err(no_role(id, field)) }
 }
 
+/// Whether a role is that of administrators; as [`load_for`], without writing out what a built-in role allows.
+pub(crate) fn is_administrator(ctx: &mut Ctx<'_>, id: &Id, account: &Id, field: &str) -> Result<bool, Error> {
+    match BuiltIn::named(id.as_str()) {
+        Some(role) => Ok(role.is_administrator()),
+        None => Ok(load_for(ctx, id, account, field)?.administrator),
+    }
+}
+
 /// Reads a role that the actor can see: for a user those usable where they act, and those of accounts below that they manage
 /// and hold the permission in. Any other is `not_found`, as if it were not there.
 fn load_seen(ctx: &mut Ctx<'_>, id: &Id, permission: &str, field: &str) -> Result<Role, Error> {

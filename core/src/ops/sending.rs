@@ -1,14 +1,18 @@
 //! Sending: one decision over status, permission and every limit, charged in the same step (R-QTA-1, R-QTA-3).
 
 use super::usage::{UsageWindow, window_of};
-use super::{Access, Effect, Operation};
+use super::{Access, Effect, Operation, once};
 use crate::engine::Ctx;
-use crate::engine::meters::{Ask, Decision, Refusal, check_count};
+use crate::engine::meters::{Ask, Decision, Prepared, Refusal, check_count};
 use crate::error::{Code, Error};
 use crate::handle;
-use crate::model::{Actor, Channel, Count, Id};
+use crate::model::{Actor, Channel, Count, Id, MessageInput, Name, normal_domain};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// The most sends of one call.
+const MOST_SENDS: usize = 1000;
 
 /// Asks for messages and charges every limit of the account and of those above, all or none (R-QTA-1).
 ///
@@ -24,11 +28,86 @@ pub struct Admit {
     /// By e-mail when absent.
     #[serde(default)]
     pub channel: Channel,
+    /// What the message is; caps for members, campaigns and domains look at it (R-QTA-14).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageInput>,
     /// How many messages, at least 1.
     pub count: Count,
     /// Grants as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<Count>,
+    /// A name of the host's for this request: asked again within a day it gets the same answer, and charges nothing (R-QTA-5).
+    /// It costs a commit; without it a send is decided in memory. Credits pay for nothing then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Id>,
+}
+
+/// Decides many sends in one call, one after the other, each by itself: what one is refused does not touch the others.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdmitBatch {
+    /// The sends, 1 to 1,000.
+    pub sends: Vec<BatchedSend>,
+}
+
+/// One send of many.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BatchedSend {
+    /// The account that sends.
+    pub account: Id,
+    /// The user who sends; absent when the host itself sends for the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+    /// By e-mail when absent.
+    #[serde(default)]
+    pub channel: Channel,
+    /// What the messages are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageInput>,
+    /// How many messages, at least 1.
+    pub count: Count,
+    /// Grants as many as fit, and nothing where fewer than these do; all or none when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<Count>,
+}
+
+/// The answers to many sends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SendDecisions {
+    /// One for each send, in their order.
+    pub decisions: Vec<Decision>,
+}
+
+/// When so many messages will have gone out, if they go as soon as every limit lets them and nothing else goes out meanwhile
+/// (R-QTA-12). Charges nothing.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Forecast {
+    /// The account that would send.
+    pub account: Id,
+    /// The user who would send; absent when the host itself would.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+    /// By e-mail when absent.
+    #[serde(default)]
+    pub channel: Channel,
+    /// What the messages are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageInput>,
+    /// How many messages, at least 1.
+    pub count: Count,
+}
+
+/// When messages will have gone out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SendForecast {
+    /// When the last of them goes out, in unix milliseconds; absent where it never does, or in a future too far to be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub done_at_ms: Option<u64>,
+    /// Why nothing may go out at all, whatever the limits are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Code>,
 }
 
 /// Gives back what was granted and failed before it was handed over, into the windows of its own time that still count (R-QTA-6).
@@ -45,6 +124,9 @@ pub struct Refund {
     /// By e-mail when absent.
     #[serde(default)]
     pub channel: Channel,
+    /// What the message was, as in `sending.admit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageInput>,
     /// How many messages failed, at least 1.
     pub count: Count,
     /// When they were granted, in unix milliseconds.
@@ -70,6 +152,9 @@ pub struct Explain {
     /// By e-mail when absent.
     #[serde(default)]
     pub channel: Channel,
+    /// What the message is; caps for members, campaigns and domains look at it (R-QTA-14).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageInput>,
     /// How many messages, at least 1.
     pub count: Count,
 }
@@ -82,12 +167,29 @@ pub struct SendExplanation {
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,
-    /// Every limit that was looked at: the account's, then those of the accounts above.
+    /// Every limit and cap that was looked at: the account's, then those of the accounts above, then the group's.
     pub limits: Vec<UsageWindow>,
 }
 
+/// The message in normal form: domains as A-labels in lower case.
+pub(crate) fn message_of(message: Option<MessageInput>) -> Result<MessageInput, Error> {
+    let mut message = message.unwrap_or_default();
+    for (field, domain) in [("sending_domain", &mut message.sending_domain), ("recipient_domain", &mut message.recipient_domain)] {
+        if let Some(domain) = domain {
+            *domain = domain_of(domain.as_str()).map_err(|error| error.at(format!("/message/{field}")))?;
+        }
+    }
+    Ok(message)
+}
+
+/// A domain in normal form.
+pub(crate) fn domain_of(text: &str) -> Result<Name, Error> {
+    let normal = normal_domain(text).map_err(|error| Error::invalid("/domain", format!("not a domain: {error}")))?;
+    Name::new(&normal).map_err(|error| Error::invalid("/domain", error))
+}
+
 /// A user acts for themselves: they cannot send as another.
-fn sender_of(ctx: &Ctx<'_>, named: Option<Id>) -> Result<Option<Id>, Error> {
+pub(crate) fn sender_of(ctx: &Ctx<'_>, named: Option<Id>) -> Result<Option<Id>, Error> {
     match (ctx.actor, named) {
         (Actor::System, named) => Ok(named),
         (Actor::User { user, .. }, Some(named)) if named != *user => {
@@ -110,14 +212,85 @@ impl Operation for Admit {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Decision, Error> {
-        let ask = Ask { count: check_count(self.count.get())?, min: self.min.map_or(self.count.get(), Count::get) };
-        if !(1..=ask.count).contains(&ask.min) {
-            return Err(Error::invalid("/min", format!("`min` must be from 1 to `count`, is {}", ask.min)));
-        }
+        let ask = Ask::of(self.count, self.min)?;
         ctx.require_in(&self.account, self.channel.permission())?;
-        let user = sender_of(ctx, self.user)?;
+        let user = sender_of(ctx, self.user.clone())?;
+        let message = message_of(self.message.clone())?;
         let cell = ctx.engine.cell(&self.account)?;
-        handle::admit(ctx.engine, &cell, user.as_ref().map(Id::as_str), self.channel, ask)
+        let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
+        if self.key.is_none() {
+            return ctx.engine.decide(ctx.actor, &prepared, ask);
+        }
+        let charge = |ctx: &mut Ctx<'_>| {
+            let decision = ctx.engine.decide_unpaid(&prepared, ask)?;
+            let charged = (decision.granted > 0).then(|| Charged { prepared: prepared.clone(), count: decision.granted, at_ms: ctx.now_ms });
+            Ok((decision, charged))
+        };
+        once::charged(ctx, &self.account, self.key.as_ref(), &self, charge, |_, _| Ok(()))
+    }
+}
+
+/// Messages that were charged.
+struct Charged {
+    prepared: Arc<Prepared>,
+    count: u64,
+    at_ms: u64,
+}
+
+impl once::GivesBack for Charged {
+    fn give_back(self, ctx: &Ctx<'_>) -> Result<(), Error> {
+        ctx.engine.refund(&self.prepared, self.count, self.at_ms).map(drop)
+    }
+}
+
+impl Operation for AdmitBatch {
+    const NAME: &'static str = "sending.admit_batch";
+    const EFFECT: Effect = Effect::Send;
+    const ACCESS: Access = Access::System;
+    type Answer = SendDecisions;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SendDecisions, Error> {
+        if !(1..=MOST_SENDS).contains(&self.sends.len()) {
+            return Err(Error::invalid("/sends", format!("1 to {MOST_SENDS} sends at once, not {}", self.sends.len())));
+        }
+        let mut prepared = Vec::with_capacity(self.sends.len());
+        for (at, send) in self.sends.into_iter().enumerate() {
+            prepared.push(send.prepared(ctx).map_err(|error| handle::below(&format!("/sends/{at}"), error))?);
+        }
+        let decisions = prepared.iter().map(|(prepared, ask)| ctx.engine.decide(ctx.actor, prepared, *ask)).collect::<Result<_, _>>()?;
+        Ok(SendDecisions { decisions })
+    }
+}
+
+impl BatchedSend {
+    fn prepared(self, ctx: &Ctx<'_>) -> Result<(Arc<Prepared>, Ask), Error> {
+        let ask = Ask::of(self.count, self.min)?;
+        let message = message_of(self.message)?;
+        let cell = ctx.engine.cell(&self.account).map_err(|error| error.at("/account"))?;
+        Ok((cell.sending(ctx.engine, self.user.as_ref().map(Id::as_str), self.channel, &message)?, ask))
+    }
+}
+
+impl Operation for Forecast {
+    const NAME: &'static str = "sending.forecast";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::users("limits.explain");
+    type Answer = SendForecast;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SendForecast, Error> {
+        let count = check_count(self.count.get())?;
+        let user = sender_of(ctx, self.user)?;
+        let message = message_of(self.message)?;
+        let cell = ctx.engine.cell(&self.account)?;
+        let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
+        match prepared.refusal {
+            Some(code) => Ok(SendForecast { done_at_ms: None, refusal: Some(code) }),
+            None => Ok(SendForecast { done_at_ms: ctx.engine.forecast(&prepared, count)?, refusal: None }),
+        }
     }
 }
 
@@ -133,7 +306,9 @@ impl Operation for Refund {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SendRefund, Error> {
         let count = check_count(self.count.get())?;
-        let prepared = ctx.engine.cell(&self.account)?.sending(ctx.engine, self.user.as_ref().map(Id::as_str), self.channel)?;
+        let cell = ctx.engine.cell(&self.account).map_err(|error| error.at("/account"))?;
+        let message = message_of(self.message)?;
+        let prepared = cell.sending(ctx.engine, self.user.as_ref().map(Id::as_str), self.channel, &message)?;
         Ok(SendRefund { counters: ctx.engine.refund(&prepared, count, self.granted_at_ms.get())? as u64 })
     }
 }
@@ -152,10 +327,11 @@ impl Operation for Explain {
         let count = check_count(self.count.get())?;
         let user = sender_of(ctx, self.user)?;
         let cell = ctx.engine.cell(&self.account)?;
-        let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel)?;
-        let readings = ctx.engine.readings(&prepared)?;
+        let message = message_of(self.message)?;
+        let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
+        let readings = ctx.engine.readings(&prepared, count)?;
         let refusal = match prepared.refusal {
-            Some(code) => Some(Refusal { code, limit: None, retry_at_ms: None }),
+            Some(code) => Some(Refusal::of(code)),
             None => ctx.engine.refusal_of(&prepared, &readings, count)?,
         };
         let limits = readings.into_iter().map(|reading| window_of(&self.account, reading)).collect();

@@ -4,11 +4,12 @@
 //! pool or not. Joining and leaving the pool is therefore one flag: the union is seen at once, and nothing is copied that
 //! leaving would have to take back.
 
-use super::{Access, Effect, Operation, Span, accounts, walk};
+use super::limits::Line;
+use super::{Access, Effect, Operation, Span, accounts, gauges, walk};
 use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{self, Count, Cursor, Email, Id, MessageClass, Name, Note, Suppression, normal_domain};
+use crate::model::{self, Count, Cursor, Email, Id, LimitName, MessageClass, Name, Note, Suppression, normal_domain};
 use crate::rules::suppression::{blocks, values};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -237,8 +238,35 @@ fn refuse_too_many(field: &str, given: usize, most: usize) -> Result<(), Error> 
     if given <= most { Ok(()) } else { Err(Error::invalid(field, format!("at most {most} at once, there are {given}"))) }
 }
 
-/// Writes an entry and its place in the index of the team; answers whether it is new.
-fn write(ctx: &mut Ctx<'_>, account: &Id, team: &Id, at: usize, input: SuppressionInput) -> Result<(Suppression, bool), Error> {
+/// Whether an account has an entry of this value, of whatever class.
+fn is_suppressed(ctx: &mut Ctx<'_>, account: &Id, value: &str) -> Result<bool, Error> {
+    for class in MessageClass::ALL {
+        if ctx.tx.has(&keys::suppression(account, value, class.name()))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Where entries are written: the account, what limits it, and its team.
+struct Place {
+    account: Id,
+    team: Id,
+    line: Line,
+}
+
+impl Place {
+    fn of(ctx: &mut Ctx<'_>, account: &Id) -> Result<Place, Error> {
+        let line = Line::load(ctx, account).map_err(|error| error.at("/account"))?;
+        let team = line.accounts.last().map_or_else(|| account.clone(), |top| top.id.clone());
+        Ok(Place { account: account.clone(), team, line })
+    }
+}
+
+/// Writes an entry and its place in the index of the team; answers whether it is new. A domain counts once, of whatever
+/// class, until its last entry is removed; the limit of suppressed domains holds for the account and for those above (R-PKG-1).
+fn write(ctx: &mut Ctx<'_>, place: &Place, at: usize, input: SuppressionInput) -> Result<(Suppression, bool), Error> {
+    let Place { account, team, line } = place;
     let (value, is_domain) = normal_form(&input.value, &format!("/entries/{at}/value"))?;
     if is_domain {
         ctx.require(account, "suppressions.domains.add", "clients.edit")?;
@@ -248,6 +276,9 @@ fn write(ctx: &mut Ctx<'_>, account: &Id, team: &Id, at: usize, input: Suppressi
     }
     let key = keys::suppression(account, &value, input.message_class.name());
     let before: Option<Suppression> = ctx.tx.get(&key)?;
+    if is_domain && !is_suppressed(ctx, account, &value)? {
+        gauges::claim(ctx, line, LimitName::SuppressedDomains, 1).map_err(|error| error.at(format!("/entries/{at}/value")))?;
+    }
     let entry = Suppression {
         value,
         message_class: input.message_class,
@@ -384,10 +415,10 @@ impl Operation for Add {
             ctx.require(&self.account, "suppressions.domains.add", "clients.edit")?;
         }
         refuse_too_many("/entries", self.entries.len(), MOST_ENTRIES)?;
-        let team = team_of(ctx, &self.account)?;
+        let place = Place::of(ctx, &self.account)?;
         let mut suppressions = Vec::new();
         for (at, entry) in self.entries.into_iter().enumerate() {
-            suppressions.push(write(ctx, &self.account, &team, at, entry)?.0);
+            suppressions.push(write(ctx, &place, at, entry)?.0);
         }
         Ok(SuppressionsAdded { suppressions })
     }
@@ -414,10 +445,10 @@ impl Operation for Remove {
             ctx.require(&self.account, "suppressions.domains.remove", "clients.edit")?;
         }
         refuse_too_many("/entries", self.entries.len(), MOST_ENTRIES)?;
-        let team = team_of(ctx, &self.account)?;
+        let Place { team, line, .. } = Place::of(ctx, &self.account)?;
         let mut removed = 0;
         for (at, name) in self.entries.into_iter().enumerate() {
-            let (value, _) = normal_form(&name.value, &format!("/entries/{at}/value"))?;
+            let (value, is_domain) = normal_form(&name.value, &format!("/entries/{at}/value"))?;
             let before = removed;
             for class in MessageClass::ALL.into_iter().filter(|class| name.message_class.is_none_or(|only| only == *class)) {
                 let key = keys::suppression(&self.account, &value, class.name());
@@ -429,6 +460,9 @@ impl Operation for Remove {
             }
             if removed == before {
                 return Err(Error::not_found("suppression", &value).at(format!("/entries/{at}")));
+            }
+            if is_domain && !is_suppressed(ctx, &self.account, &value)? {
+                gauges::change(ctx, &line.accounts, LimitName::SuppressedDomains, -1)?;
             }
         }
         Ok(SuppressionsRemoved { removed })
@@ -447,10 +481,10 @@ impl Operation for Import {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionsImported, Error> {
         refuse_too_many("/entries", self.entries.len(), MOST_IMPORTED)?;
-        let team = team_of(ctx, &self.account)?;
+        let place = Place::of(ctx, &self.account)?;
         let mut imported = SuppressionsImported { added: 0, changed: 0, problems: Vec::new() };
         for (at, entry) in self.entries.into_iter().enumerate() {
-            match ctx.attempt(|ctx| write(ctx, &self.account, &team, at, entry)) {
+            match ctx.attempt(|ctx| write(ctx, &place, at, entry)) {
                 Ok((_, true)) => imported.added += 1,
                 Ok((_, false)) => imported.changed += 1,
                 Err(error) if self.atomic => return Err(error),

@@ -264,7 +264,7 @@ pub struct TeamList {
 }
 
 /// The top account of the team that an account is in, and what a further account costs there.
-fn quote(ctx: &mut Ctx<'_>, parent: &Id) -> Result<AccountQuote, Error> {
+pub(crate) fn quote(ctx: &mut Ctx<'_>, parent: &Id) -> Result<AccountQuote, Error> {
     let top = account_line(&mut ctx.tx, parent).map_err(|error| error.at("/parent"))?.pop();
     let (team, package) = top.map_or_else(|| (parent.clone(), None), |top| (top.id, top.package));
     let price = match package {
@@ -284,13 +284,11 @@ fn send_first_password(ctx: &mut Ctx<'_>, account: &Id, user: &model::User) -> R
     let life_ms = ctx.policies(Some(account))?.link_life_ms;
     let link = links::create(ctx, LinkKind::PasswordReset, &user.id, user.email.clone(), life_ms)?;
     ctx.tell_host(&OutboxMessage {
-        kind: OutboxKind::PasswordReset,
-        account: Some(account.clone()),
         user: Some(user.id.clone()),
         to: Some(user.email.clone()),
         accounts: vec![account.clone()],
         token_of: Some((link.id, link.generation)),
-        at_ms: ctx.now_ms,
+        ..OutboxMessage::about(OutboxKind::PasswordReset, Some(account.clone()), ctx.now_ms)
     })
 }
 
@@ -359,8 +357,14 @@ impl CreateChild {
             }
             _ => {
                 let names = (self.owner_first_name.clone(), self.owner_last_name.clone());
-                let mut user = users::create(ctx, self.owner_user.clone(), email, names.0, names.1, "/owner_email")
-                    .map_err(|error| renamed(error, "/id", "/owner_user"))?;
+                let mut user = users::create(
+                    ctx,
+                    self.owner_user.clone(),
+                    email,
+                    names.0,
+                    names.1,
+                    &users::NamedAt { id: "/owner_user", email: "/owner_email" },
+                )?;
                 user.must_set_password = true;
                 ctx.tx.put(keys::user(&user.id), &user)?;
                 Ok(FirstOwner::New(user))

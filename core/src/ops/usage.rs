@@ -1,10 +1,10 @@
 //! How much of each limit is used now.
 
-use super::{Access, Effect, Operation};
-use crate::engine::Ctx;
+use super::{Access, Effect, Operation, accounts, sending, teams, walk};
 use crate::engine::meters::MeterReading;
+use crate::engine::{Ctx, keys, people};
 use crate::error::Error;
-use crate::model::{Channel, Id, Limit};
+use crate::model::{Cap, CapScope, Channel, Count, Cursor, Id, Limit, LimitName, MessageInput, Meter, Name, Price, Window};
 use crate::rules::limit::Source;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,36 +31,142 @@ pub struct Usage {
 /// A limit and its current window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UsageWindow {
-    /// The name of the limit, such as `email_per_day`.
+    /// The name of the limit, such as `email_per_day`, or the id of the cap.
     pub limit: String,
-    /// Whose: the `account` that was asked for, an `ancestor`, or a `group`.
+    /// The window that it counts in.
+    pub window: Window,
+    /// Whose: the `account` that was asked for, an `ancestor`, a `group`, or for a cap also a `member`, `campaign`,
+    /// `sending_domain` or `recipient_domain`.
     pub scope: String,
-    /// The id of that account or group.
-    pub subject: Id,
+    /// The id of that account or group, member or campaign, or the domain.
+    pub subject: String,
     /// The value of the limit.
     pub value: Limit,
     /// Where the value comes from.
     pub source: Source,
-    /// How much is used.
+    /// How much is used; of a cap that spreads, how many of its burst wait for their turn.
     pub used: u64,
+    /// How much of it is beyond the limit, where that is let through (R-QTA-7).
+    pub overuse: u64,
     /// How much is left; absent where it is unlimited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remaining: Option<u64>,
     /// When the window began, in unix milliseconds.
     pub starts_at_ms: u64,
-    /// When it ends and the count begins anew, in unix milliseconds.
+    /// When the window ends, in unix milliseconds; of a rolling hour, the minute that is counted now.
     pub resets_at_ms: u64,
 }
 
+/// The windows of a limit or a cap that are over and that something went out in, the oldest first. A rolling hour has none.
+///
+/// A window appears with the first send of a later one. After a crash what was drawn ahead counts as used.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct History {
+    /// The account.
+    pub account: Id,
+    /// The limit; absent for a cap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<LimitName>,
+    /// The cap; absent for a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<Id>,
+    /// Whose count of the cap, where it counts for each: a member, campaign or domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Name>,
+    /// Go on after the page that answered this `next`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Cursor>,
+    /// At most this many (1 to 500, 50 when absent).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<Count>,
+}
+
+/// Windows that are over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct UsageHistory {
+    /// The windows.
+    pub windows: Vec<UsedWindow>,
+    /// Where to go on; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Cursor>,
+}
+
+/// A window that is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct UsedWindow {
+    /// When it began, in unix milliseconds.
+    pub starts_at_ms: u64,
+    /// When it ended, in unix milliseconds.
+    pub ends_at_ms: u64,
+    /// How much of the limit was used in it.
+    pub used: u64,
+}
+
+/// What an invoice needs to know of an account and of those below it, for a period (R-ACC-7).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Invoice {
+    /// The account: its own line comes first, then those below it where the actor manages its team.
+    pub account: Id,
+    /// The days that begin from this instant on, in unix milliseconds.
+    pub from_ms: Count,
+    /// The days that begin before this instant, in unix milliseconds.
+    pub until_ms: Count,
+    /// Go on after the page that answered this `next`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Cursor>,
+    /// At most this many accounts (1 to 500, 50 when absent).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<Count>,
+}
+
+/// Lines of an invoice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InvoiceLines {
+    /// One for each account.
+    pub lines: Vec<InvoiceLine>,
+    /// Where to go on; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Cursor>,
+}
+
+/// What an account has used in a period.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InvoiceLine {
+    /// The account.
+    pub account: Id,
+    /// The name that people see.
+    pub name: Name,
+    /// The account above it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Id>,
+    /// Its package.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<Id>,
+    /// What it costs each month as a further account of its team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+    /// How many e-mails it and all accounts below it were granted in those days.
+    pub email_sent: u64,
+    /// The same for text messages.
+    pub sms_sent: u64,
+    /// How many users it and all accounts below it have now, each once.
+    pub users: u64,
+}
+
 pub(crate) fn window_of(asked_for: &Id, reading: MeterReading) -> UsageWindow {
+    let limit = reading.limit.ceiling();
     UsageWindow {
-        limit: reading.id.name.to_owned(),
+        limit: reading.id.name().to_owned(),
+        window: reading.window,
         scope: reading.id.scope_name(asked_for).to_owned(),
-        subject: reading.id.subject().clone(),
-        value: reading.resolved.limit,
-        source: reading.resolved.source,
+        subject: reading.id.subject().to_owned(),
+        value: reading.limit,
+        source: reading.source,
         used: reading.reading.used,
-        remaining: (reading.resolved.limit != Limit::Unlimited).then(|| reading.reading.left()),
+        overuse: if reading.reading.over.refuses() { 0 } else { reading.reading.used.saturating_sub(limit) },
+        remaining: (reading.limit != Limit::Unlimited).then(|| reading.reading.left().min(limit.saturating_sub(reading.reading.used))),
         starts_at_ms: reading.starts_at_ms,
         resets_at_ms: reading.ends_at_ms,
     }
@@ -80,10 +186,120 @@ impl Operation for Get {
         let cell = ctx.engine.cell(&self.account)?;
         let mut windows = Vec::new();
         for channel in Channel::ALL {
-            let prepared = cell.sending(ctx.engine, None, channel)?;
-            windows.extend(ctx.engine.readings(&prepared)?.into_iter().map(|reading| window_of(&self.account, reading)));
+            let prepared = cell.sending(ctx.engine, None, channel, &MessageInput::default())?;
+            windows.extend(ctx.engine.readings(&prepared, 1)?.into_iter().map(|reading| window_of(&self.account, reading)));
         }
-        windows.retain(|window| window.subject == self.account);
+        windows.retain(|window| window.subject == self.account.as_str());
         Ok(Usage { windows, account: self.account })
+    }
+}
+
+/// Elsewhere the size of a page is called `limit`.
+fn page_is_meant(error: Error) -> Error {
+    if error.field() == Some("/limit") { error.at("/page") } else { error }
+}
+
+impl Operation for History {
+    const NAME: &'static str = "usage.history";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::account("limits.view", "clients.view_all");
+    type Answer = UsageHistory;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<UsageHistory, Error> {
+        accounts::load(ctx, &self.account, "/account")?;
+        let (scope, subject, name) = match (&self.limit, &self.cap) {
+            (Some(limit), None) => (String::new(), String::new(), limit.name()),
+            (None, Some(cap)) => {
+                let known: Cap = ctx.tx.get(&keys::cap(&self.account, cap))?.ok_or_else(|| Error::not_found("cap", cap.as_str()).at("/cap"))?;
+                let subject = self.subject.as_ref().or(known.subject.as_ref()).map(|subject| subject.as_str().to_owned());
+                let subject = match (known.scope, subject) {
+                    (CapScope::Account, _) => self.account.to_string(),
+                    (CapScope::SendingDomain | CapScope::RecipientDomain, Some(domain)) => {
+                        sending::domain_of(&domain).map_err(|error| error.at("/subject"))?.as_str().to_owned()
+                    }
+                    (_, Some(subject)) => subject,
+                    (_, None) => return Err(Error::invalid("/subject", "say whose count of the cap")),
+                };
+                (keys::of_cap(cap), subject, "cap")
+            }
+            _ => return Err(Error::invalid("/limit", "name a limit or a cap")),
+        };
+        let span = keys::below(keys::METER_HISTORY, &[self.account.as_str(), &scope, &subject, name]);
+        let (windows, next) = walk(ctx, &[span], self.after.as_ref(), self.page, |ctx, key| {
+            let meter: Option<Meter> = ctx.tx.get(key)?;
+            Ok(meter.map(|meter| UsedWindow { starts_at_ms: meter.starts_at_ms, ends_at_ms: meter.ends_at_ms, used: meter.drawn }))
+        })
+        .map_err(page_is_meant)?;
+        Ok(UsageHistory { windows, next })
+    }
+}
+
+impl Operation for Invoice {
+    const NAME: &'static str = "usage.invoice";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::account("accounts.price.view", "clients.view_all");
+    type Answer = InvoiceLines;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<InvoiceLines, Error> {
+        accounts::load(ctx, &self.account, "/account")?;
+        if self.from_ms.get() >= self.until_ms.get() {
+            return Err(Error::invalid("/until_ms", "a period ends after it begins"));
+        }
+        let own = keys::account(&self.account);
+        let next = [own.as_slice(), &[0]].concat();
+        // Who does not manage the team from above sees their own account.
+        let below = if ctx.manages_team_of(&self.account)? { Some(keys::below(keys::TEAM_ACCOUNT, &[self.account.as_str(), "id"])) } else { None };
+        let spans: Vec<_> = [(own, next)].into_iter().chain(below).collect();
+        let (lines, next) = walk(ctx, &spans, self.after.as_ref(), self.page, |ctx, key| {
+            let Some(id) = keys::last_id(key) else { return Ok(None) };
+            self.line(ctx, &id).map(Some)
+        })
+        .map_err(page_is_meant)?;
+        Ok(InvoiceLines { lines, next })
+    }
+}
+
+impl Invoice {
+    fn line(&self, ctx: &mut Ctx<'_>, id: &Id) -> Result<InvoiceLine, Error> {
+        let account = accounts::load(ctx, id, "/account")?;
+        let price = match &account.parent {
+            Some(parent) => teams::quote(ctx, parent)?.price,
+            None => None,
+        };
+        Ok(InvoiceLine {
+            email_sent: self.sent(ctx, id, Channel::Email, LimitName::EmailPerDay)?,
+            sms_sent: self.sent(ctx, id, Channel::Sms, LimitName::SmsPerDay)?,
+            users: people::count(ctx, &keys::tally(id, "users"))?,
+            account: account.id,
+            name: account.name,
+            parent: account.parent,
+            package: account.package,
+            price,
+        })
+    }
+
+    /// What was sent in the days that begin in the period, by the account and all below it.
+    fn sent(&self, ctx: &mut Ctx<'_>, id: &Id, channel: Channel, per_day: LimitName) -> Result<u64, Error> {
+        let period = self.from_ms.get()..self.until_ms.get();
+        let at = |ms| keys::meter_history(id, per_day.name(), "", "", ms);
+        let over = ctx.tx.range::<Meter>(&at(period.start), &at(period.end), usize::MAX)?;
+        let prepared = ctx.engine.cell(id)?.sending(ctx.engine, None, channel, &MessageInput::default())?;
+        let now = ctx.engine.readings(&prepared, 1)?;
+        let today = now.iter().find(|reading| reading.id.account == *id && reading.id.name() == per_day.name());
+        let today = today.filter(|reading| period.contains(&reading.starts_at_ms)).map_or(0, |reading| reading.reading.used);
+        // A day is kept with the first send of a later one.
+        let last: Option<Meter> = ctx.tx.get(&keys::meter(id, per_day.name(), "", ""))?;
+        let is_kept = |meter: &Meter| over.iter().any(|(_, kept)| kept.starts_at_ms == meter.starts_at_ms);
+        let is_now = |meter: &Meter| now.iter().any(|reading| reading.id.account == *id && reading.starts_at_ms == meter.starts_at_ms);
+        let last = last.filter(|meter| period.contains(&meter.starts_at_ms) && !is_kept(meter) && !is_now(meter)).map_or(0, |meter| meter.drawn);
+        Ok(over.iter().map(|(_, meter)| meter.drawn).sum::<u64>() + today + last)
     }
 }

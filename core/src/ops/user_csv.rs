@@ -431,7 +431,7 @@ impl Importer<'_> {
         }
         let (user, new) = match there {
             Some(user) => (users::load(ctx, &user, "/email")?, false),
-            None => (users::create(ctx, None, email, first_name, last_name, "/email")?, true),
+            None => (users::create(ctx, None, email, first_name, last_name, &users::NamedAt { id: "/email", email: "/email" })?, true),
         };
         let role = self.role_for(ctx, &account, &known, &user.id, role)?;
         let mut member = members::create(ctx, &account, &user, members::Place { role, owner: false, group })?;

@@ -1,7 +1,7 @@
 //! Users of the platform: their profile, their address, their end (R-USR-1 to R-USR-4, R-ACC-3, R-TEA-3).
 
 use super::members::{self, MemberStatus};
-use super::{Access, Effect, Operation, accounts, check_rev, links, reach, walk};
+use super::{Access, Effect, Operation, accounts, check_rev, invitations, links, reach, walk};
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::people::{Order, Search};
 use crate::engine::{Ctx, keys, people};
@@ -419,19 +419,25 @@ pub(crate) fn load(ctx: &mut Ctx<'_>, id: &Id, field: &str) -> Result<model::Use
     ctx.tx.get(&keys::user(id))?.ok_or_else(|| Error::not_found("user", id.as_str()).at(field))
 }
 
-/// Writes a new user and its e-mail address; `field` is where the request names the address.
+/// Where a request names a new user.
+pub(crate) struct NamedAt<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) email: &'a str,
+}
+
+/// Writes a new user and its e-mail address.
 pub(crate) fn create(
     ctx: &mut Ctx<'_>,
     id: Option<Id>,
     email: Email,
     first_name: Option<Name>,
     last_name: Option<Name>,
-    field: &str,
+    named_at: &NamedAt<'_>,
 ) -> Result<model::User, Error> {
     if ctx.tx.has(&keys::email(email.key()))? {
-        return Err(Error::new(Code::EmailTaken, format!("`{}` belongs to a user already", email.as_typed())).at(field));
+        return Err(Error::new(Code::EmailTaken, format!("`{}` belongs to a user already", email.as_typed())).at(named_at.email));
     }
-    let id = ctx.new_id(id, keys::USER, keys::user, "user")?;
+    let id = ctx.new_id(id, keys::USER, keys::user, "user").map_err(|error| error.at(named_at.id))?;
     let user = model::User {
         id,
         email,
@@ -506,7 +512,11 @@ fn set_email(ctx: &mut Ctx<'_>, user: &model::User, email: Email, field: &str) -
         ctx.tx.put(keys::email(email.key()), &user.id)?;
     }
     links::end_all(ctx, &user.id)?;
-    save(ctx, user, model::User { email, ..user.clone() })
+    let user = save(ctx, user, model::User { email, ..user.clone() })?;
+    for account in accounts_of(ctx, &user.id, usize::MAX)? {
+        invitations::settle(ctx, &account, &user)?;
+    }
+    Ok(user)
 }
 
 fn set_disabled(ctx: &mut Ctx<'_>, id: &Id, disabled: bool) -> Result<User, Error> {
@@ -658,13 +668,10 @@ fn memberships_in(ctx: &mut Ctx<'_>, user: &Id, scope: Option<&Id>) -> Result<Ve
 /// The message to a user, or about them; what is to be sent is made of the link when it is read.
 fn tell(ctx: &mut Ctx<'_>, kind: OutboxKind, user: &Id, to: &Email, link: Option<&Link>) -> Result<(), Error> {
     let message = OutboxMessage {
-        kind,
-        account: reach::home(ctx),
         user: Some(user.clone()),
         to: Some(to.clone()),
-        accounts: Vec::new(),
         token_of: link.map(|link| (link.id.clone(), link.generation)),
-        at_ms: ctx.now_ms,
+        ..OutboxMessage::about(kind, reach::home(ctx), ctx.now_ms)
     };
     ctx.tell_host(&message)
 }
@@ -687,7 +694,7 @@ impl Operation for Create {
     type Answer = User;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<User, Error> {
-        let user = create(ctx, self.id, self.email, self.first_name, self.last_name, "/email")?;
+        let user = create(ctx, self.id, self.email, self.first_name, self.last_name, &NamedAt { id: "/id", email: "/email" })?;
         shown(ctx, user)
     }
 }
@@ -1003,6 +1010,11 @@ impl Operation for Delete {
         for member in memberships_in(ctx, &user.id, scope.as_ref())? {
             members::refuse_reaching_up(ctx, &member)?;
         }
+        if scope.is_none() {
+            for account in accounts_of(ctx, &user.id, usize::MAX)? {
+                invitations::forget(ctx, &account, &user.email)?;
+            }
+        }
         self.pass_on(ctx)?;
         let accounts_deleted = self.end_owned(ctx, scope.as_ref())?;
         let mut left = Vec::new();
@@ -1028,6 +1040,9 @@ impl Delete {
             let account = accounts::load(ctx, &next.account, &field)?;
             if account.owner.as_ref() != Some(&self.user) {
                 return Err(Error::invalid(field, format!("`{}` does not own `{}`", self.user, next.account)));
+            }
+            if self.successors.iter().take(at).any(|before| before.account == next.account) {
+                return Err(Error::invalid(field, format!("`{}` is named twice", next.account)));
             }
             if next.user == self.user {
                 return Err(Error::invalid(format!("/successors/{at}/user"), "the successor is somebody else"));

@@ -1,7 +1,7 @@
 //! Which value of a limit counts, and where it comes from (R-PKG-2, R-PKG-3).
 
 use crate::model::Edition;
-use crate::model::{Account, Id, Limit, LimitName, Limits, Package};
+use crate::model::{Account, Id, Limit, LimitKind, LimitName, Limits, Package};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,8 @@ pub enum Source {
     PlatformDefault,
     /// Set on the group (R-GRP-5).
     Group,
+    /// A cap (R-QTA-14).
+    Cap,
 }
 
 impl Source {
@@ -30,6 +32,7 @@ impl Source {
             Source::Inherited => "inherited",
             Source::PlatformDefault => "platform_default",
             Source::Group => "group",
+            Source::Cap => "cap",
         }
     }
 }
@@ -49,6 +52,26 @@ pub fn needs_licence(name: LimitName, carrier: Carrier) -> bool {
         LimitName::SuppressedDomains => true,
         LimitName::Contacts => carrier == Carrier::Account,
         _ => false,
+    }
+}
+
+/// Who counts what a limit is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CountedBy {
+    /// The host, which claims and releases (R-QTA-10).
+    Host,
+    /// Tenantry, which has the records.
+    Tenantry,
+    /// Nobody: it is no count of what there is at a time.
+    Nobody,
+}
+
+/// Who counts what there is at a time of this limit.
+pub fn counted_by(name: LimitName) -> CountedBy {
+    match (name, name.kind()) {
+        (LimitName::Seats | LimitName::ChildAccounts | LimitName::SuppressedDomains | LimitName::Threads, _) => CountedBy::Tenantry,
+        (_, LimitKind::Gauge) => CountedBy::Host,
+        (_, LimitKind::Window(_) | LimitKind::Each) => CountedBy::Nobody,
     }
 }
 

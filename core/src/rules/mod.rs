@@ -1,15 +1,20 @@
 //! Pure functions: facts, a request and the time go in, a decision comes out. Nothing here reads a clock or the store.
 
 pub(crate) mod account;
+pub(crate) mod campaign;
+pub(crate) mod credit;
+pub(crate) mod forecast;
 pub(crate) mod group;
 pub(crate) mod invitation;
 pub(crate) mod limit;
+pub(crate) mod pace;
 pub(crate) mod policy;
 pub(crate) mod resource;
 pub(crate) mod role;
 pub(crate) mod send;
 pub(crate) mod sharing;
 pub(crate) mod suppression;
+pub(crate) mod threshold;
 pub(crate) mod user;
 pub(crate) mod user_csv;
 pub(crate) mod window;

@@ -134,6 +134,9 @@ const DEPTH_MAX: u64 = 8;
 /// The longest life of an invitation or a link, and the longest grace period: ten years.
 const LONGEST_MS: u64 = 3653 * DAY_MS;
 
+/// The most thresholds of a limit.
+const MOST_THRESHOLDS: usize = 10;
+
 /// Refuses values that mean nothing; the error names the field below `policies`.
 pub fn check(policies: &Policies) -> Result<(), Error> {
     let Policies { depth, invitation_life_ms, verification_life_ms, link_life_ms, grace_ms, billing_day, time_zone, .. } = policies;
@@ -151,6 +154,13 @@ pub fn check(policies: &Policies) -> Result<(), Error> {
             format!("`{}` is not an IANA time zone", zone.as_str().chars().take(64).collect::<String>()),
         ));
     }
+    for percent in policies.alert_at_percent.iter().flatten() {
+        between("alert_at_percent", Some(*percent), 1, 100)?;
+    }
+    if policies.alert_at_percent.as_ref().is_some_and(|percents| percents.len() > MOST_THRESHOLDS) {
+        return Err(Error::invalid("/policies/alert_at_percent", format!("at most {MOST_THRESHOLDS} thresholds")));
+    }
+    without_repeats("alert_at_percent", policies.alert_at_percent.as_deref())?;
     without_repeats("pending_until", policies.pending_until.as_deref())?;
     without_repeats("email_edited_by", policies.email_edited_by.as_deref())?;
     without_repeats("names_edited_by", policies.names_edited_by.as_deref())?;

@@ -1,6 +1,7 @@
 //! Which limit stops a send, and until when (R-QTA-3).
 
 use crate::error::Code;
+use crate::model::OverLimit;
 
 /// A counter that a send would charge, as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +10,8 @@ pub struct Reading {
     pub limit: u64,
     /// How much of it is used.
     pub used: u64,
+    /// What happens beyond it.
+    pub over: OverLimit,
     /// When what is used counts no longer: instants in order, and how much each frees. A calendar window frees all at its end.
     pub frees: Vec<(u64, u64)>,
 }
@@ -38,6 +41,8 @@ pub struct Refused {
     pub code: Code,
     /// The first instant at which, with no event but the clock, the send is let through.
     pub retry_at_ms: Option<u64>,
+    /// The strictest of what happens beyond the limits that bind (R-QTA-7).
+    pub over: OverLimit,
 }
 
 /// Whether `count` fit under every reading, and if not which of them binds.
@@ -45,11 +50,12 @@ pub struct Refused {
 /// More than a limit itself is "never" and binds before all else. Otherwise the one that lets the send through last binds.
 pub fn refusal(readings: &[Reading], count: u64) -> Option<Refused> {
     let short = || readings.iter().enumerate().filter(|(_, reading)| count > reading.left());
+    let over = short().map(|(_, reading)| reading.over).min()?;
     if let Some((index, _)) = short().filter(|(_, reading)| count > reading.limit).min_by_key(|(_, reading)| reading.limit) {
-        return Some(Refused { index, code: Code::ExceedsLimit, retry_at_ms: None });
+        return Some(Refused { index, code: Code::ExceedsLimit, retry_at_ms: None, over });
     }
     let (retry_at_ms, std::cmp::Reverse(index)) = short().map(|(index, reading)| (reading.fits_at_ms(count), std::cmp::Reverse(index))).max()?;
-    Some(Refused { index, code: Code::QuotaExceeded, retry_at_ms })
+    Some(Refused { index, code: Code::QuotaExceeded, retry_at_ms, over })
 }
 
 #[cfg(test)]
@@ -58,7 +64,7 @@ mod tests {
 
     #[test]
     fn both_sides_of_each_boundary() {
-        let window = |limit, used, ends_at_ms| Reading { limit, used, frees: vec![(ends_at_ms, used)] };
+        let window = |limit, used, ends_at_ms| Reading { limit, used, over: OverLimit::Reject, frees: vec![(ends_at_ms, used)] };
         let (hour, day, open) = (window(10, 7, 100), window(20, 18, 900), window(u64::MAX, 5, 5_000));
         let code = |count, readings: &[&Reading]| {
             let readings: Vec<_> = readings.iter().map(|one| (*one).clone()).collect();
@@ -78,7 +84,7 @@ mod tests {
     /// R-QTA-4: what was used minute by minute comes back minute by minute.
     #[test]
     fn a_rolling_window_frees_in_steps() {
-        let hour = Reading { limit: 10, used: 9, frees: vec![(100, 4), (160, 2), (220, 3)] };
+        let hour = Reading { limit: 10, used: 9, over: OverLimit::Reject, frees: vec![(100, 4), (160, 2), (220, 3)] };
         let retry = |count| refusal(std::slice::from_ref(&hour), count).and_then(|refused| refused.retry_at_ms);
         assert_eq!(retry(1), None);
         assert_eq!(retry(2), Some(100));

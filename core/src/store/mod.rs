@@ -84,6 +84,8 @@ pub struct Batch {
     pub writes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     /// The version that was seen, 0 for an absent key.
     pub expected: Vec<(Vec<u8>, u64)>,
+    /// The last commit before the first of these was seen: while it is the last one, all of them still are as they were.
+    pub read_since: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -71,14 +71,14 @@ fn checksum(key: &[u8], rest: &[u8]) -> u32 {
 
 /// checksum (4), kind (1), version (8), payload; numbers are little-endian.
 pub(super) fn seal(key: &[u8], kind: Kind, version: u64, payload: &[u8]) -> Vec<u8> {
-    let mut rest = Vec::with_capacity(HEADER + payload.len());
-    rest.push(kind as u8);
-    rest.extend_from_slice(&version.to_le_bytes());
-    rest.extend_from_slice(payload);
-    let checksum = checksum(key, &rest);
     let mut bytes = Vec::with_capacity(HEADER + payload.len());
-    bytes.extend_from_slice(&checksum.to_le_bytes());
-    bytes.append(&mut rest);
+    bytes.extend_from_slice(&[0; 4]);
+    bytes.push(kind as u8);
+    bytes.extend_from_slice(&version.to_le_bytes());
+    bytes.extend_from_slice(payload);
+    if let Some((place, rest)) = bytes.split_first_chunk_mut::<4>() {
+        *place = checksum(key, rest).to_le_bytes();
+    }
     bytes
 }
 

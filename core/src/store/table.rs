@@ -68,10 +68,10 @@ struct Progress {
 
 /// A commit that is ready to be made.
 #[derive(Default)]
-struct Plan {
+struct Plan<'a> {
     writes: Vec<(Vec<u8>, Written)>,
     /// Key, checksum before, checksum after.
-    changes: Vec<(Vec<u8>, Option<u32>, Option<u32>)>,
+    changes: Vec<(&'a [u8], Option<u32>, Option<u32>)>,
 }
 
 /// Bytes from the backend or from a layer.
@@ -226,9 +226,11 @@ impl<R: Raw> Table<R> {
         let mut state = self.state.write();
         state.open()?;
         self.usable()?;
-        for (key, seen) in &batch.expected {
-            if state.version(key)? != *seen {
-                return Err(CommitError::Conflict);
+        if batch.read_since != Some(state.head.commit) {
+            for (key, seen) in &batch.expected {
+                if state.version(key)? != *seen {
+                    return Err(CommitError::Conflict);
+                }
             }
         }
         if writes.is_empty() {
@@ -246,7 +248,7 @@ impl<R: Raw> Table<R> {
         for (key, old, new) in &plan.changes {
             count(&mut head.records, &mut head.sum, *old, *new);
             if let Some(progress) = state.progress.get_mut()
-                && *key <= progress.through
+                && *key <= progress.through.as_slice()
             {
                 count(&mut progress.records, &mut progress.sum, *old, *new);
             }
@@ -360,7 +362,7 @@ impl<R: Raw> State<R> {
         Ok(Record { version: stored.version, value })
     }
 
-    fn plan(&self, plan: &mut Plan, commit: u64, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
+    fn plan<'a>(&self, plan: &mut Plan<'a>, commit: u64, key: &'a [u8], value: Option<&[u8]>) -> Result<(), StoreError> {
         let (old_checksum, old_chunks) = match self.bytes(key)? {
             Some(bytes) => {
                 let stored = record::unseal(key, bytes.as_ref())?;
@@ -387,7 +389,7 @@ impl<R: Raw> State<R> {
         for number in new_chunks..old_chunks {
             plan.writes.push((record::chunk_key(key, number), None));
         }
-        plan.changes.push((key.to_vec(), old_checksum, new_checksum));
+        plan.changes.push((key, old_checksum, new_checksum));
         Ok(())
     }
 
@@ -528,7 +530,7 @@ mod tests {
     }
 
     fn write(key: &[u8], value: Option<Vec<u8>>) -> Batch {
-        Batch { writes: vec![(key.to_vec(), value)], expected: Vec::new() }
+        Batch { writes: vec![(key.to_vec(), value)], expected: Vec::new(), ..Batch::default() }
     }
 
     fn text(length: usize, seed: usize) -> Vec<u8> {
@@ -574,15 +576,15 @@ mod tests {
                 vec![(b"a".to_vec(), 1), (b"b".to_vec(), 1)],
             ] {
                 let writes = vec![(b"a".to_vec(), None), (b"c".to_vec(), Some(text(9000, 3)))];
-                assert_eq!(store.commit(&Batch { writes, expected: expected.clone() }), Err(CommitError::Conflict));
-                assert_eq!(store.commit(&Batch { writes: Vec::new(), expected }), Err(CommitError::Conflict));
+                assert_eq!(store.commit(&Batch { writes, expected: expected.clone(), ..Batch::default() }), Err(CommitError::Conflict));
+                assert_eq!(store.commit(&Batch { writes: Vec::new(), expected, ..Batch::default() }), Err(CommitError::Conflict));
             }
             assert_eq!(store.last_commit(), 2);
             assert_eq!(store.range(b"", b"z", Order::Ascending, 10).unwrap().len(), 2);
             let expected = vec![(b"a".to_vec(), 1), (b"b".to_vec(), 2), (b"c".to_vec(), 0)];
-            assert_eq!(store.commit(&Batch { writes: vec![(b"a".to_vec(), None)], expected }), Ok(3));
+            assert_eq!(store.commit(&Batch { writes: vec![(b"a".to_vec(), None)], expected, ..Batch::default() }), Ok(3));
             assert_eq!(store.get(b"a").unwrap(), None);
-            assert_eq!(store.commit(&Batch { writes: Vec::new(), expected: vec![(b"a".to_vec(), 0)] }), Ok(3));
+            assert_eq!(store.commit(&Batch { writes: Vec::new(), expected: vec![(b"a".to_vec(), 0)], ..Batch::default() }), Ok(3));
         });
     }
 
@@ -590,7 +592,7 @@ mod tests {
     fn ranges_are_ordered_bounded_and_never_show_chunks() {
         each(|store| {
             let writes = (0..40_u8).rev().map(|i| (vec![b'k', i], Some(text(usize::from(i) * 500, 1)))).collect();
-            store.commit(&Batch { writes, expected: Vec::new() }).unwrap();
+            store.commit(&Batch { writes, expected: Vec::new(), ..Batch::default() }).unwrap();
             let keys = |from: &[u8], until: &[u8], order, limit| -> Vec<u8> {
                 let found = store.range(from, until, order, limit).unwrap();
                 found.iter().for_each(|(key, record)| assert_eq!(record.value, text(usize::from(key[1]) * 500, 1)));
@@ -609,7 +611,7 @@ mod tests {
         each(|store| {
             let twice = vec![(b"b".to_vec(), None), (b"a".to_vec(), None), (b"b".to_vec(), Some(Vec::new()))];
             for writes in [twice, vec![(vec![0xFF, 1], Some(Vec::new()))], vec![(Vec::new(), None)]] {
-                let refused = store.commit(&Batch { writes, expected: Vec::new() });
+                let refused = store.commit(&Batch { writes, expected: Vec::new(), ..Batch::default() });
                 assert!(matches!(refused, Err(CommitError::Store(StoreError::Invalid { .. }))), "{refused:?}");
             }
             assert!(matches!(store.sync(1), Err(StoreError::Invalid { .. })));
@@ -629,7 +631,7 @@ mod tests {
                                 let seen = store.get(b"n").unwrap().unwrap();
                                 let value = u64::from_le_bytes(seen.value.try_into().unwrap()) + 1;
                                 let writes = vec![(b"n".to_vec(), Some(value.to_le_bytes().to_vec()))];
-                                match store.commit(&Batch { writes, expected: vec![(b"n".to_vec(), seen.version)] }) {
+                                match store.commit(&Batch { writes, expected: vec![(b"n".to_vec(), seen.version)], ..Batch::default() }) {
                                     Ok(_) => break,
                                     Err(error) => assert_eq!(error, CommitError::Conflict),
                                 }
@@ -654,6 +656,7 @@ mod tests {
                     .chain((0..300).map(|i| (format!("p{i:03}").into_bytes(), (i + number).is_multiple_of(2).then(|| text(20, i)))))
                     .collect(),
                 expected: Vec::new(),
+                ..Batch::default()
             };
             store.commit(&set(0)).unwrap();
             let done = std::sync::atomic::AtomicBool::new(false);
@@ -785,7 +788,7 @@ mod tests {
             let table = breaking();
             let sizes = [("a", 10_000), ("b", 5), ("c", 9_000), ("e", 7)];
             let writes = sizes.iter().map(|(key, size)| (key.as_bytes().to_vec(), Some(text(*size, 1)))).collect();
-            table.commit(&Batch { writes, expected: Vec::new() }).unwrap();
+            table.commit(&Batch { writes, expected: Vec::new(), ..Batch::default() }).unwrap();
             assert_eq!(table.hand_over(), Ok(1));
             let writes = vec![
                 (b"a".to_vec(), Some(text(5_000, 2))),
@@ -793,7 +796,7 @@ mod tests {
                 (b"c".to_vec(), None),
                 (b"d".to_vec(), Some(text(3, 2))),
             ];
-            table.commit(&Batch { writes, expected: Vec::new() }).unwrap();
+            table.commit(&Batch { writes, expected: Vec::new(), ..Batch::default() }).unwrap();
             let all = |order, limit| table.range(b"a", b"z", order, limit).unwrap();
             let (before, last_two) = (all(Order::Ascending, 9), all(Order::Descending, 2));
             assert_eq!(before.len(), 4);

@@ -2,6 +2,7 @@
 
 mod c;
 mod docs;
+mod examples;
 mod ir;
 mod json;
 mod node;
@@ -14,12 +15,14 @@ use std::path::Path;
 /// Writes the generated files below `root`; with `check`, compares instead.
 pub fn run(root: &Path, check: bool) -> Result<()> {
     let catalogue = ir::read()?;
+    let examples = examples::read(root, &catalogue)?;
     let mut files = Vec::new();
     files.extend(json::files(&catalogue)?);
     files.extend(c::files(&catalogue)?);
     files.extend(python::files(&catalogue)?);
     files.extend(node::files(&catalogue)?);
-    files.extend(docs::files(&catalogue)?);
+    files.extend(docs::files(&catalogue, &examples)?);
+    files.extend(examples.files);
     let mut stale = Vec::new();
     for (path, content) in &files {
         let full = root.join(path);

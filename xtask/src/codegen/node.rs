@@ -42,14 +42,14 @@ enum Way {
     Out,
 }
 
-struct Node<'a> {
+pub(super) struct Node<'a> {
     catalogue: &'a Catalogue,
     types: BTreeMap<&'a str, &'a TypeDef>,
     namespaces: BTreeMap<&'a str, Vec<&'a Op>>,
 }
 
 impl<'a> Node<'a> {
-    fn new(catalogue: &'a Catalogue) -> Result<Node<'a>> {
+    pub(super) fn new(catalogue: &'a Catalogue) -> Result<Node<'a>> {
         let mut types = BTreeMap::new();
         for def in &catalogue.types {
             types.insert(def.name(), def);
@@ -122,7 +122,7 @@ impl<'a> Node<'a> {
 
     /// The names of the fields in JavaScript. Where they are the values of an enum, such as the names of limits, they
     /// are data and stay: the same text stands in both places.
-    fn names(&self, fields: &[Field]) -> Result<Vec<String>> {
+    pub(super) fn names(&self, fields: &[Field]) -> Result<Vec<String>> {
         let own: BTreeSet<_> = fields.iter().map(|field| field.name.as_str()).collect();
         let data = self.catalogue.types.iter().any(|def| match def {
             TypeDef::Enum { values, .. } => values.iter().map(|(value, _)| value.as_str()).collect::<BTreeSet<_>>() == own,
@@ -253,7 +253,7 @@ impl<'a> Node<'a> {
         })
     }
 
-    fn named(&self, name: &str) -> Result<&TypeDef> {
+    pub(super) fn named(&self, name: &str) -> Result<&TypeDef> {
         match self.types.get(name) {
             Some(def) => Ok(def),
             None => bail!("the catalogue names a type `{name}` that it does not define"),
@@ -284,7 +284,7 @@ fn pascal(name: &str) -> String {
 }
 
 /// The name in camel case: a name that another language could not have is refused, so that all have the same.
-fn identifier(name: &str) -> Result<String> {
+pub(super) fn identifier(name: &str) -> Result<String> {
     let plain = name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     if !plain || name == "constructor" {
         bail!("`{name}` cannot be a name in Node: choose another one in the catalogue");
@@ -300,7 +300,7 @@ fn union<'a>(name: &str, doc: &str, values: impl Iterator<Item = &'a str>) -> St
 }
 
 /// `head { a, b }tail` on one line, or one item a line where that is too long.
-fn braced(head: &str, items: &[String], tail: &str, indent: usize) -> String {
+pub(super) fn braced(head: &str, items: &[String], tail: &str, indent: usize) -> String {
     if items.is_empty() {
         return format!("{head}{{}}{tail}\n");
     }
@@ -313,7 +313,7 @@ fn braced(head: &str, items: &[String], tail: &str, indent: usize) -> String {
     format!("{head}{{\n{lines}{margin}}}{tail}\n")
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.escape_default())
 }
 

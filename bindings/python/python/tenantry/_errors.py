@@ -18,6 +18,7 @@ ErrorCode = Union[
     Literal["feature_not_licensed"],
     Literal["policy_forbids"],
     Literal["self_forbidden"],
+    Literal["idempotency_mismatch"],
     Literal["closed"],
     Literal["forked"],
     Literal["poisoned"],
@@ -43,6 +44,7 @@ ErrorCode = Union[
     Literal["asset_not_assigned"],
     Literal["guarantee_exceeded"],
     Literal["limit_reached"],
+    Literal["more_than_claimed"],
     Literal["email_taken"],
     Literal["account_pending"],
     Literal["account_suspended"],
@@ -66,6 +68,9 @@ ErrorCode = Union[
     Literal["csv_invalid"],
     Literal["quota_exceeded"],
     Literal["exceeds_limit"],
+    Literal["bounce_stop"],
+    Literal["reservation_over"],
+    Literal["reservation_void"],
     Literal["invitation_expired"],
     Literal["invitation_deleted"],
     Literal["invitation_superseded"],
@@ -80,6 +85,8 @@ ErrorCode = Union[
     Literal["shared_read_only"],
     Literal["lease_held"],
     Literal["lease_lost"],
+    Literal["credits_exhausted"],
+    Literal["refund_exceeded"],
 ]
 """The stable codes of errors and refusals."""
 
@@ -150,6 +157,7 @@ class Conflict(TenantryError):
     - `rev_conflict`: The record was changed since it was read; read it again and repeat.
     - `id_taken`: Something with this id exists, or existed and was deleted.
     - `busy`: Others keep changing the same records; try again.
+    - `idempotency_mismatch`: The key was used for another request; the same key goes with the same request only.
     - `role_cycle`: The role would include itself; `details.path` shows how.
     - `role_in_use`: Members, packages or other roles use the role; name a role in `replace_with`.
     - `permission_exists`: The permission tree has this node already.
@@ -157,6 +165,7 @@ class Conflict(TenantryError):
     - `is_member`: The user is a member of an account and cannot be an operator.
     - `package_in_use`: Accounts use the package; name a package in `move_to`.
     - `guarantee_exceeded`: The guaranteed parts of the accounts below would exceed the limit of the account above.
+    - `more_than_claimed`: More would be given back than the account has claimed; `details.own` says how many it has.
     - `email_taken`: The e-mail address belongs to a user already.
     - `children_left`: The account has children; say what becomes of them.
     - `already_member`: The user is a member of the account already.
@@ -168,6 +177,8 @@ class Conflict(TenantryError):
     - `already_invited`: The address has an open invitation; edit it, resend it, or delete it first.
     - `lease_held`: Somebody else edits this; `details` says who and until when.
     - `lease_lost`: The lease has ended, or somebody took it over.
+    - `refund_exceeded`: No more is refunded than was spent and not refunded yet; `details.left` says how much that
+      is.
     """
 
     __module__ = "tenantry"
@@ -209,6 +220,7 @@ class LimitReached(TenantryError):
     - `seats_exhausted`: The team has as many users and open invitations as it has seats.
     - `quota_exceeded`: A limit is used up until its window resets.
     - `exceeds_limit`: More than the limit itself was asked for; waiting does not help.
+    - `credits_exhausted`: There are not as many credits as this needs; `details.left` says how many there are.
     """
 
     __module__ = "tenantry"
@@ -227,6 +239,9 @@ class WrongState(TenantryError):
     - `user_disabled`: The user is disabled.
     - `member_disabled`: The membership is disabled.
     - `link_expired`: The link can no longer be used; ask for a new one.
+    - `bounce_stop`: The campaign was stopped, for its bounces or by hand; resume it first.
+    - `reservation_over`: The reservation was committed or released, or has expired.
+    - `reservation_void`: The account was suspended or closed, and the reservation came back.
     - `invitation_expired`: The invitation has expired; ask for a new one.
     - `invitation_deleted`: The invitation was deleted.
     - `invitation_superseded`: A newer invitation, or a newer link, took its place.

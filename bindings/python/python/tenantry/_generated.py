@@ -26,15 +26,30 @@ from .model import (
     AssetList,
     AssetsInput,
     AvatarInput,
+    BatchedSendInput,
     BounceRateInput,
+    Campaign,
+    CampaignList,
+    Cap,
+    CapList,
+    CapRemoved,
+    CapScope,
     Channel,
     ChildCreated,
     Children,
     ClockReading,
+    CreditBalance,
+    CreditEntry,
+    CreditLedger,
+    CreditMove,
+    CreditOrder,
+    CreditReserve,
     Decision,
     DefaultLimits,
     DeliveryOutcome,
     EmailChanged,
+    Gauge,
+    GaugeList,
     GrantInput,
     Group,
     GroupCapsInput,
@@ -51,6 +66,7 @@ from .model import (
     InvitationOffer,
     InvitationOrder,
     InvitationStatus,
+    InvoiceLines,
     LeaseState,
     Limit,
     LimitExplanations,
@@ -66,11 +82,13 @@ from .model import (
     MemberStatus,
     MembersGranted,
     MessageClass,
+    MessageInput,
     NotificationsInput,
     Operator,
     OperatorList,
     OperatorRemoved,
     OutboxPage,
+    OverLimit,
     OwnerInput,
     OwnerTransferred,
     Package,
@@ -87,6 +105,8 @@ from .model import (
     PriceInput,
     ProfileField,
     ReceivedList,
+    Reservation,
+    ReservationDecision,
     Resource,
     ResourceDecision,
     ResourceList,
@@ -95,13 +115,17 @@ from .model import (
     Role,
     RoleDeleted,
     RoleList,
+    SendDecisions,
     SendExplanation,
+    SendForecast,
     SendRefund,
     ShareEnded,
     ShareableList,
     ShareableTemplate,
     SharedAction,
     SharingCheck,
+    Slot,
+    SlotList,
     Status,
     StoreInfo,
     StoreStateHash,
@@ -119,6 +143,7 @@ from .model import (
     TeamList,
     UnsharedKinds,
     Usage,
+    UsageHistory,
     User,
     UserCsv,
     UserData,
@@ -127,9 +152,10 @@ from .model import (
     UserList,
     UserOrder,
     VisibleOwners,
+    Window,
 )
 
-CATALOGUE_HASH = "ec671469cbbc2d130cb384e27e35b5a4"
+CATALOGUE_HASH = "0924dc5e1c61d5f0cb02a068d6428df4"
 
 
 class AccessOperations(Namespace):
@@ -593,6 +619,139 @@ class AssetsOperations(Namespace):
         ))
 
 
+class CampaignsOperations(Namespace):
+    """The operations `campaigns.*`."""
+
+    __slots__ = ()
+
+    def get(self, *, account: str, campaign: str) -> Campaign:
+        """Shows what became of the messages of a campaign, and whether it is stopped (R-QTA-11).
+
+        - `account`: The account.
+        - `campaign`: The campaign.
+        """
+        return Campaign._from(self._call("campaigns.get", {"account": account, "campaign": campaign}))
+
+    def list(self, *, account: str, after: str | None = None, limit: int | None = None) -> CampaignList:
+        """Lists the campaigns of an account that are stopped, by id, a page at a time (R-QTA-11).
+
+        - `account`: The account.
+        - `after`: Go on after this: `next` of the page before.
+        - `limit`: At most this many (1 to 500, 50 when absent).
+        """
+        return CampaignList._from(self._call("campaigns.list", {"account": account}, {"after": after, "limit": limit}))
+
+    def report(
+        self,
+        *,
+        account: str,
+        campaign: str,
+        complaints: int | None = None,
+        delivered: int | None = None,
+        hard: int | None = None,
+        soft: int | None = None,
+    ) -> Campaign:
+        """Adds to what became of the messages of a campaign. Where its bounces reach the rate of the account's package,
+        or of that of an account above, it is stopped in the same step, and the outbox tells the host (R-QTA-11).
+
+        - `account`: The account that sends it.
+        - `campaign`: The campaign.
+        - `complaints`: How many more of those delivered were complained about; none when absent.
+        - `delivered`: How many more were delivered; none when absent.
+        - `hard`: How many more bounced for good; none when absent.
+        - `soft`: How many more bounced for now; none when absent.
+        """
+        return Campaign._from(self._call(
+            "campaigns.report",
+            {"account": account, "campaign": campaign},
+            {"complaints": complaints, "delivered": delivered, "hard": hard, "soft": soft},
+        ))
+
+    def resume(self, *, account: str, campaign: str) -> Campaign:
+        """Lets a campaign that is stopped go on, with a new sample (R-QTA-11). One that is not stopped stays as it is.
+
+        - `account`: The account.
+        - `campaign`: The campaign.
+        """
+        return Campaign._from(self._call("campaigns.resume", {"account": account, "campaign": campaign}))
+
+    def stop(self, *, account: str, campaign: str) -> Campaign:
+        """Stops a campaign by hand, also one that nothing was reported of yet; the outbox tells the host (R-QTA-11).
+        One that is stopped stays as it is.
+
+        - `account`: The account.
+        - `campaign`: The campaign.
+        """
+        return Campaign._from(self._call("campaigns.stop", {"account": account, "campaign": campaign}))
+
+
+class CapsOperations(Namespace):
+    """The operations `caps.*`."""
+
+    __slots__ = ()
+
+    def list(self, *, account: str) -> CapList:
+        """Lists the caps of an account, at most 50 by id.
+
+        - `account`: The account.
+        """
+        return CapList._from(self._call("caps.list", {"account": account}))
+
+    def remove(self, *, account: str, cap: str, expected_rev: int | None = None) -> CapRemoved:
+        """Removes a cap, and what it has counted.
+
+        - `account`: The account.
+        - `cap`: The cap.
+        - `expected_rev`: The revision that the decision was made from; a stale one is `rev_conflict`.
+        """
+        return CapRemoved._from(self._call(
+            "caps.remove",
+            {"account": account, "cap": cap},
+            {"expected_rev": expected_rev},
+        ))
+
+    def set(
+        self,
+        *,
+        account: str,
+        id: str,
+        limit: int,
+        scope: CapScope,
+        window: Window,
+        burst: int | None = None,
+        channel: Channel | None = None,
+        expected_rev: int | None = None,
+        grows_daily_by: int | None = None,
+        message_class: MessageClass | None = None,
+        over: OverLimit | None = None,
+        subject: str | None = None,
+    ) -> Cap:
+        """Makes a cap of an account, or gives one another value. It counts what the account and all below it send from
+        now on.
+
+        A user can change or remove what users of the account have set; what the platform has set, the platform
+        changes.
+
+        - `account`: The account.
+        - `id`: The id of the cap, unique within the account.
+        - `limit`: How many in a window; at least 1 where it spreads.
+        - `scope`: What it counts by.
+        - `window`: The window that it counts in.
+        - `burst`: How many may go out at once where it spreads, at least 1; 1 when absent.
+        - `channel`: E-mails when absent.
+        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        - `grows_daily_by`: How many more each day since it was made, for a warm-up.
+        - `message_class`: Only messages of this class; all when absent.
+        - `over`: What happens beyond it; refused when absent (R-QTA-7).
+        - `subject`: The one member, campaign or domain that it is for; each has a count of its own when absent.
+        """
+        return Cap._from(self._call(
+            "caps.set",
+            {"account": account, "id": id, "limit": limit, "scope": scope, "window": window},
+            {"burst": burst, "channel": channel, "expected_rev": expected_rev, "grows_daily_by": grows_daily_by, "message_class": message_class, "over": over, "subject": subject},
+        ))
+
+
 class ClockOperations(Namespace):
     """The operations `clock.*`."""
 
@@ -608,6 +767,218 @@ class ClockOperations(Namespace):
         - `now_ms`: The new time, in unix milliseconds.
         """
         return ClockReading._from(self._call("clock.set", {"now_ms": now_ms}))
+
+
+class CreditsOperations(Namespace):
+    """The operations `credits.*`."""
+
+    __slots__ = ()
+
+    def allocate(self, *, account: str, amount: int, channel: Channel) -> CreditMove:
+        """Gives free credits of an account to one directly below; they pay there as they would have here (R-CRD-3).
+
+        - `account`: The account below that gets them.
+        - `amount`: How many, at least 1.
+        - `channel`: What they pay.
+        """
+        return CreditMove._from(self._call(
+            "credits.allocate",
+            {"account": account, "amount": amount, "channel": channel},
+        ))
+
+    def balance(self, *, account: str, channel: Channel | None = None, group: str | None = None) -> CreditBalance:
+        """Says how many credits an account has, how many of them are free, and what is left of each grant.
+
+        - `account`: The account.
+        - `channel`: Only those for this channel.
+        - `group`: Only the reserve of this group and the grants that it lies in, beside the sums.
+        """
+        return CreditBalance._from(self._call(
+            "credits.balance",
+            {"account": account},
+            {"channel": channel, "group": group},
+        ))
+
+    def grant(
+        self,
+        *,
+        account: str,
+        amount: int,
+        channel: Channel,
+        reason: str,
+        expires_at_ms: int | None = None,
+        key: str | None = None,
+        priority: int | None = None,
+    ) -> CreditEntry:
+        """Adds credits to an account (R-CRD-1). Needs the commercial edition.
+
+        - `account`: The account.
+        - `amount`: How many, at least 1.
+        - `channel`: What they pay.
+        - `reason`: Why.
+        - `expires_at_ms`: When what is left of them is gone, in unix milliseconds; never when absent.
+        - `key`: The same request with the same key is carried out once, and answered alike; another one is
+          `idempotency_mismatch`.
+        - `priority`: Grants with a lower number pay first, 0 to 100; 50 when absent.
+        """
+        return CreditEntry._from(self._call(
+            "credits.grant",
+            {"account": account, "amount": amount, "channel": channel, "reason": reason},
+            {"expires_at_ms": expires_at_ms, "key": key, "priority": priority},
+        ))
+
+    def ledger(
+        self,
+        *,
+        account: str,
+        channel: Channel,
+        after: int | None = None,
+        limit: int | None = None,
+        order: CreditOrder | None = None,
+    ) -> CreditLedger:
+        """Reads a ledger of credits, a page at a time.
+
+        - `account`: The account.
+        - `channel`: Which of its ledgers.
+        - `after`: Go on after this entry: `next` of the page before.
+        - `limit`: At most this many (1 to 500, 50 when absent).
+        - `order`: The newest entry first when absent.
+        """
+        return CreditLedger._from(self._call(
+            "credits.ledger",
+            {"account": account, "channel": channel},
+            {"after": after, "limit": limit, "order": order},
+        ))
+
+    def refund(self, *, account: str, amount: int, channel: Channel, spend: int, key: str | None = None) -> CreditEntry:
+        """Gives back what was spent on messages that did not go out, to the grants that paid and where they paid from;
+        no more than was spent (R-CRD-2). What goes back to a grant that has expired is gone again with the next
+        entry.
+
+        - `account`: The account.
+        - `amount`: How many credits, at least 1.
+        - `channel`: Which of its ledgers.
+        - `spend`: The number of the entry that is refunded.
+        - `key`: The same request with the same key is carried out once, and answered alike; another one is
+          `idempotency_mismatch`.
+        """
+        return CreditEntry._from(self._call(
+            "credits.refund",
+            {"account": account, "amount": amount, "channel": channel, "spend": spend},
+            {"key": key},
+        ))
+
+    def reserve(self, *, account: str, amount: int, channel: Channel, group: str) -> CreditReserve:
+        """Keeps free credits for a group: no other spends them (R-CRD-3). Those whose turn to pay is first go first.
+
+        - `account`: The account.
+        - `amount`: How many, at least 1.
+        - `channel`: What they pay.
+        - `group`: The group.
+        """
+        return CreditReserve._from(self._call(
+            "credits.reserve",
+            {"account": account, "amount": amount, "channel": channel, "group": group},
+        ))
+
+    def spend(
+        self,
+        *,
+        account: str,
+        amount: int,
+        channel: Channel,
+        group: str | None = None,
+        key: str | None = None,
+        reference: str | None = None,
+    ) -> CreditEntry:
+        """Pays with credits, all or nothing: a group with its own reserve first, then with the free balance (R-CRD-2).
+
+        - `account`: The account.
+        - `amount`: How many credits, at least 1.
+        - `channel`: What is paid.
+        - `group`: The group that spends; without one the free balance alone pays.
+        - `key`: The same request with the same key is carried out once, and answered alike; another one is
+          `idempotency_mismatch`.
+        - `reference`: What is paid, in the host's words: a campaign, a reservation.
+        """
+        return CreditEntry._from(self._call(
+            "credits.spend",
+            {"account": account, "amount": amount, "channel": channel},
+            {"group": group, "key": key, "reference": reference},
+        ))
+
+    def take_back(self, *, account: str, channel: Channel, amount: int | None = None) -> CreditMove:
+        """Takes back what is left, and free, of the credits that an account got from the one above (R-CRD-3). What the
+        platform gave it stays.
+
+        - `account`: The account below that gives them back.
+        - `channel`: What they pay.
+        - `amount`: How many, at least 1; all of them when absent.
+        """
+        return CreditMove._from(self._call(
+            "credits.take_back",
+            {"account": account, "channel": channel},
+            {"amount": amount},
+        ))
+
+    def unreserve(self, *, account: str, channel: Channel, group: str, amount: int | None = None) -> CreditReserve:
+        """Makes credits of a group's reserve free again (R-CRD-3). Those whose turn to pay is first go first.
+
+        - `account`: The account.
+        - `channel`: What they pay.
+        - `group`: The group.
+        - `amount`: How many, at least 1; all of them when absent.
+        """
+        return CreditReserve._from(self._call(
+            "credits.unreserve",
+            {"account": account, "channel": channel, "group": group},
+            {"amount": amount},
+        ))
+
+
+class GaugesOperations(Namespace):
+    """The operations `gauges.*`."""
+
+    __slots__ = ()
+
+    def claim(self, *, account: str, count: int, limit: LimitName) -> Gauge:
+        """Claims some more of what a limit counts, for the account and for every account above it: all of them or none
+        (R-QTA-10).
+
+        `limit_reached` names the account whose limit is in the way.
+
+        - `account`: The account.
+        - `count`: How many, at least 1.
+        - `limit`: Which limit: `contacts`, `lists`, `segments`, `sending_domains`, `triggers` or
+          `evergreen_campaigns`.
+        """
+        return Gauge._from(self._call("gauges.claim", {"account": account, "count": count, "limit": limit}))
+
+    def get(self, *, account: str) -> GaugeList:
+        """Shows for every limit that counts what there is at a time how much of it is used (R-QTA-10).
+
+        - `account`: The account.
+        """
+        return GaugeList._from(self._call("gauges.get", {"account": account}))
+
+    def reconcile(self, *, account: str, limit: LimitName, value: int) -> Gauge:
+        """Sets how many the account really has. That may be more than its limit allows: then nothing more can be
+        claimed until there are fewer again (R-QTA-10).
+
+        - `account`: The account.
+        - `limit`: Which limit, as in `gauges.claim`.
+        - `value`: How many the account itself has, those of the accounts below not counted.
+        """
+        return Gauge._from(self._call("gauges.reconcile", {"account": account, "limit": limit, "value": value}))
+
+    def release(self, *, account: str, count: int, limit: LimitName) -> Gauge:
+        """Gives back what was claimed (R-QTA-10).
+
+        - `account`: The account.
+        - `count`: How many, at least 1; no more than the account itself has (`more_than_claimed`).
+        - `limit`: Which limit, as in `gauges.claim`.
+        """
+        return Gauge._from(self._call("gauges.release", {"account": account, "count": count, "limit": limit}))
 
 
 class GroupsOperations(Namespace):
@@ -1601,6 +1972,75 @@ class PoliciesOperations(Namespace):
         return PolicyReport._from(self._call("policies.unset", {"names": names}, {"account": account}))
 
 
+class ReservationsOperations(Namespace):
+    """The operations `reservations.*`."""
+
+    __slots__ = ()
+
+    def commit(self, *, account: str, count: int, reservation: str) -> Reservation:
+        """Says how many of a reservation go out; the rest comes back, into the windows that it was charged to
+        (R-QTA-5).
+
+        Hosts commit before they hand over, and refund what failed. The same commit again gets the same answer.
+
+        - `account`: The account.
+        - `count`: How many go out, at most what was reserved.
+        - `reservation`: The reservation.
+        """
+        return Reservation._from(self._call(
+            "reservations.commit",
+            {"account": account, "count": count, "reservation": reservation},
+        ))
+
+    def create(
+        self,
+        *,
+        account: str,
+        count: int,
+        life_ms: int,
+        channel: Channel | None = None,
+        key: str | None = None,
+        message: MessageInput | None = None,
+        min: int | None = None,
+        user: str | None = None,
+    ) -> ReservationDecision:
+        """Charges messages that go out later. Until it is committed, released or expires, all of it counts as used.
+
+        Answers like `sending.admit`: where it is refused, nothing is reserved. Credits pay for no reservation.
+
+        - `account`: The account that sends.
+        - `count`: How many messages, at least 1.
+        - `life_ms`: How long it lives, in milliseconds (1,000 to 31 days).
+        - `channel`: By e-mail when absent.
+        - `key`: A name of the host's for this request: asked again within a day it gets the same answer, and charges
+          nothing.
+        - `message`: What the messages are; caps for members, campaigns and domains look at it (R-QTA-14).
+        - `min`: Reserves as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2).
+        - `user`: The user who sends, who needs the permission to; absent when the host itself sends for the account.
+        """
+        return ReservationDecision._from(self._call(
+            "reservations.create",
+            {"account": account, "count": count, "life_ms": life_ms},
+            {"channel": channel, "key": key, "message": message, "min": min, "user": user},
+        ))
+
+    def get(self, *, account: str, reservation: str) -> Reservation:
+        """Reads a reservation, for a day after it ended.
+
+        - `account`: The account.
+        - `reservation`: The reservation.
+        """
+        return Reservation._from(self._call("reservations.get", {"account": account, "reservation": reservation}))
+
+    def release(self, *, account: str, reservation: str) -> Reservation:
+        """Gives all of a reservation back (R-QTA-5).
+
+        - `account`: The account.
+        - `reservation`: The reservation.
+        """
+        return Reservation._from(self._call("reservations.release", {"account": account, "reservation": reservation}))
+
+
 class ResourcesOperations(Namespace):
     """The operations `resources.*`."""
 
@@ -1887,6 +2327,8 @@ class SendingOperations(Namespace):
         account: str,
         count: int,
         channel: Channel | None = None,
+        key: str | None = None,
+        message: MessageInput | None = None,
         min: int | None = None,
         user: str | None = None,
     ) -> Decision:
@@ -1897,14 +2339,25 @@ class SendingOperations(Namespace):
         - `account`: The account that sends.
         - `count`: How many messages, at least 1.
         - `channel`: By e-mail when absent.
+        - `key`: A name of the host's for this request: asked again within a day it gets the same answer, and charges
+          nothing (R-QTA-5). It costs a commit; without it a send is decided in memory. Credits pay for nothing then.
+        - `message`: What the message is; caps for members, campaigns and domains look at it (R-QTA-14).
         - `min`: Grants as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2).
         - `user`: The user who sends, who needs `campaigns.send`; absent when the host itself sends for the account.
         """
         return Decision._from(self._call(
             "sending.admit",
             {"account": account, "count": count},
-            {"channel": channel, "min": min, "user": user},
+            {"channel": channel, "key": key, "message": message, "min": min, "user": user},
         ))
+
+    def admit_batch(self, *, sends: List[BatchedSendInput] | tuple[BatchedSendInput, ...]) -> SendDecisions:
+        """Decides many sends in one call, one after the other, each by itself: what one is refused does not touch the
+        others.
+
+        - `sends`: The sends, 1 to 1,000.
+        """
+        return SendDecisions._from(self._call("sending.admit_batch", {"sends": sends}))
 
     def explain(
         self,
@@ -1912,6 +2365,7 @@ class SendingOperations(Namespace):
         account: str,
         count: int,
         channel: Channel | None = None,
+        message: MessageInput | None = None,
         user: str | None = None,
     ) -> SendExplanation:
         """Answers as `sending.admit` would, lists every limit that it looks at, and charges nothing (R-QTA-3).
@@ -1919,12 +2373,37 @@ class SendingOperations(Namespace):
         - `account`: The account that would send.
         - `count`: How many messages, at least 1.
         - `channel`: By e-mail when absent.
+        - `message`: What the message is; caps for members, campaigns and domains look at it (R-QTA-14).
         - `user`: The user who would send; absent when the host itself would.
         """
         return SendExplanation._from(self._call(
             "sending.explain",
             {"account": account, "count": count},
-            {"channel": channel, "user": user},
+            {"channel": channel, "message": message, "user": user},
+        ))
+
+    def forecast(
+        self,
+        *,
+        account: str,
+        count: int,
+        channel: Channel | None = None,
+        message: MessageInput | None = None,
+        user: str | None = None,
+    ) -> SendForecast:
+        """When so many messages will have gone out, if they go as soon as every limit lets them and nothing else goes
+        out meanwhile (R-QTA-12). Charges nothing.
+
+        - `account`: The account that would send.
+        - `count`: How many messages, at least 1.
+        - `channel`: By e-mail when absent.
+        - `message`: What the messages are.
+        - `user`: The user who would send; absent when the host itself would.
+        """
+        return SendForecast._from(self._call(
+            "sending.forecast",
+            {"account": account, "count": count},
+            {"channel": channel, "message": message, "user": user},
         ))
 
     def refund(
@@ -1934,6 +2413,7 @@ class SendingOperations(Namespace):
         count: int,
         granted_at_ms: int,
         channel: Channel | None = None,
+        message: MessageInput | None = None,
         user: str | None = None,
     ) -> SendRefund:
         """Gives back what was granted and failed before it was handed over, into the windows of its own time that still
@@ -1945,12 +2425,13 @@ class SendingOperations(Namespace):
         - `count`: How many messages failed, at least 1.
         - `granted_at_ms`: When they were granted, in unix milliseconds.
         - `channel`: By e-mail when absent.
+        - `message`: What the message was, as in `sending.admit`.
         - `user`: The user who was to send, as in `sending.admit`; their group's cap gets back what it gave.
         """
         return SendRefund._from(self._call(
             "sending.refund",
             {"account": account, "count": count, "granted_at_ms": granted_at_ms},
-            {"channel": channel, "user": user},
+            {"channel": channel, "message": message, "user": user},
         ))
 
 
@@ -2172,6 +2653,57 @@ class SuppressionsOperations(Namespace):
         return SuppressionsRemoved._from(self._call("suppressions.remove", {"account": account, "entries": entries}))
 
 
+class ThreadsOperations(Namespace):
+    """The operations `threads.*`."""
+
+    __slots__ = ()
+
+    def acquire(self, *, account: str, holder: str, ttl_ms: int, campaign: str | None = None) -> Slot:
+        """Takes a slot for a worker, within the limit `threads` of the account and of every account above it
+        (R-QTA-10).
+
+        When all are taken it is `limit_reached`, with `details.retry_at_ms`: when enough leases have run out, unless
+        they are renewed. A campaign that is stopped gets none (`bounce_stop`).
+
+        - `account`: The account that the worker works for.
+        - `holder`: The worker, as the host names it. One that needs several slots takes them one by one.
+        - `ttl_ms`: How long the lease lives unless it is renewed, in milliseconds (1,000 to 86,400,000).
+        - `campaign`: The campaign that it works on.
+        """
+        return Slot._from(self._call(
+            "threads.acquire",
+            {"account": account, "holder": holder, "ttl_ms": ttl_ms},
+            {"campaign": campaign},
+        ))
+
+    def list(self, *, account: str, after: str | None = None, limit: int | None = None) -> SlotList:
+        """Lists the slots that are taken in an account and in all accounts below it, the one that ends first at the
+        top. One that is renewed meanwhile can come again on a later page.
+
+        - `account`: The account.
+        - `after`: Go on after this: `next` of the page before.
+        - `limit`: At most this many (1 to 500, 50 when absent).
+        """
+        return SlotList._from(self._call("threads.list", {"account": account}, {"after": after, "limit": limit}))
+
+    def release(self, *, account: str, slot: str) -> Slot:
+        """Gives a slot back. After the lease has run out it is `lease_lost` (R-QTA-10).
+
+        - `account`: The account.
+        - `slot`: The slot.
+        """
+        return Slot._from(self._call("threads.release", {"account": account, "slot": slot}))
+
+    def renew(self, *, account: str, slot: str, ttl_ms: int) -> Slot:
+        """Keeps a slot for longer. After the lease has run out it is `lease_lost` (R-QTA-10).
+
+        - `account`: The account.
+        - `slot`: The slot.
+        - `ttl_ms`: How long the lease lives from now on, in milliseconds (1,000 to 86,400,000).
+        """
+        return Slot._from(self._call("threads.renew", {"account": account, "slot": slot, "ttl_ms": ttl_ms}))
+
+
 class UsageOperations(Namespace):
     """The operations `usage.*`."""
 
@@ -2185,6 +2717,57 @@ class UsageOperations(Namespace):
         - `account`: The account.
         """
         return Usage._from(self._call("usage.get", {"account": account}))
+
+    def history(
+        self,
+        *,
+        account: str,
+        after: str | None = None,
+        cap: str | None = None,
+        limit: LimitName | None = None,
+        page: int | None = None,
+        subject: str | None = None,
+    ) -> UsageHistory:
+        """The windows of a limit or a cap that are over and that something went out in, the oldest first. A rolling
+        hour has none.
+
+        A window appears with the first send of a later one. After a crash what was drawn ahead counts as used.
+
+        - `account`: The account.
+        - `after`: Go on after the page that answered this `next`.
+        - `cap`: The cap; absent for a limit.
+        - `limit`: The limit; absent for a cap.
+        - `page`: At most this many (1 to 500, 50 when absent).
+        - `subject`: Whose count of the cap, where it counts for each: a member, campaign or domain.
+        """
+        return UsageHistory._from(self._call(
+            "usage.history",
+            {"account": account},
+            {"after": after, "cap": cap, "limit": limit, "page": page, "subject": subject},
+        ))
+
+    def invoice(
+        self,
+        *,
+        account: str,
+        from_ms: int,
+        until_ms: int,
+        after: str | None = None,
+        page: int | None = None,
+    ) -> InvoiceLines:
+        """What an invoice needs to know of an account and of those below it, for a period (R-ACC-7).
+
+        - `account`: The account: its own line comes first, then those below it where the actor manages its team.
+        - `from_ms`: The days that begin from this instant on, in unix milliseconds.
+        - `until_ms`: The days that begin before this instant, in unix milliseconds.
+        - `after`: Go on after the page that answered this `next`.
+        - `page`: At most this many accounts (1 to 500, 50 when absent).
+        """
+        return InvoiceLines._from(self._call(
+            "usage.invoice",
+            {"account": account, "from_ms": from_ms, "until_ms": until_ms},
+            {"after": after, "page": page},
+        ))
 
 
 class UsersOperations(Namespace):
@@ -2477,9 +3060,29 @@ class Operations(Caller):
         return AssetsOperations(self)
 
     @property
+    def campaigns(self) -> CampaignsOperations:
+        """The operations `campaigns.*`."""
+        return CampaignsOperations(self)
+
+    @property
+    def caps(self) -> CapsOperations:
+        """The operations `caps.*`."""
+        return CapsOperations(self)
+
+    @property
     def clock(self) -> ClockOperations:
         """The operations `clock.*`."""
         return ClockOperations(self)
+
+    @property
+    def credits(self) -> CreditsOperations:
+        """The operations `credits.*`."""
+        return CreditsOperations(self)
+
+    @property
+    def gauges(self) -> GaugesOperations:
+        """The operations `gauges.*`."""
+        return GaugesOperations(self)
 
     @property
     def groups(self) -> GroupsOperations:
@@ -2532,6 +3135,11 @@ class Operations(Caller):
         return PoliciesOperations(self)
 
     @property
+    def reservations(self) -> ReservationsOperations:
+        """The operations `reservations.*`."""
+        return ReservationsOperations(self)
+
+    @property
     def resources(self) -> ResourcesOperations:
         """The operations `resources.*`."""
         return ResourcesOperations(self)
@@ -2560,6 +3168,11 @@ class Operations(Caller):
     def suppressions(self) -> SuppressionsOperations:
         """The operations `suppressions.*`."""
         return SuppressionsOperations(self)
+
+    @property
+    def threads(self) -> ThreadsOperations:
+        """The operations `threads.*`."""
+        return ThreadsOperations(self)
 
     @property
     def usage(self) -> UsageOperations:

@@ -87,11 +87,34 @@ AssetSource = Union[Literal["own"], Literal["package"], Literal["inherited"]]
 - `inherited`: From the account above, or its package, since this one has no package.
 """
 
+CampaignStopReason = Union[Literal["bounces"], Literal["request"]]
+"""What stops a campaign.
+
+- `bounces`: Too many of its messages bounced.
+- `request`: Somebody did.
+"""
+
 CapPeriod = Union[Literal["month"], Literal["year"]]
 """The window of a group's cap.
 
 - `month`: A month of the account's time zone.
 - `year`: A year of the account's time zone.
+"""
+
+CapScope = Union[
+    Literal["account"],
+    Literal["member"],
+    Literal["campaign"],
+    Literal["sending_domain"],
+    Literal["recipient_domain"],
+]
+"""What a cap counts by.
+
+- `account`: Everything together.
+- `member`: Each member who sends.
+- `campaign`: Each campaign, by the host's name of it.
+- `sending_domain`: Each domain that is sent from.
+- `recipient_domain`: Each domain that is sent to.
 """
 
 Channel = Union[Literal["email"], Literal["sms"]]
@@ -113,6 +136,39 @@ Children = Union[Literal["delete"], Literal["detach"]]
 
 - `delete`: They are deleted too, and all below them.
 - `detach`: They become top accounts.
+"""
+
+CreditKind = Union[
+    Literal["granted"],
+    Literal["spent"],
+    Literal["refunded"],
+    Literal["expired"],
+    Literal["reserved"],
+    Literal["unreserved"],
+    Literal["allocated"],
+    Literal["received"],
+    Literal["returned"],
+    Literal["taken_back"],
+]
+"""What an entry in a ledger of credits tells.
+
+- `granted`: The platform added credits.
+- `spent`: Messages were paid.
+- `refunded`: What was paid for messages that did not go out came back.
+- `expired`: A grant ended: what was left of it is gone.
+- `reserved`: Free credits went into the reserve of a group; the balance is the same.
+- `unreserved`: Credits of a group's reserve are free again; the balance is the same.
+- `allocated`: Credits went to an account directly below.
+- `received`: Credits came from the account above.
+- `returned`: Credits that had come from the account above went back to it.
+- `taken_back`: Credits that had gone to an account below came back.
+"""
+
+CreditOrder = Union[Literal["newest"], Literal["oldest"]]
+"""In which order a ledger is read.
+
+- `newest`: The last entry first.
+- `oldest`: The first entry first.
 """
 
 DeliveryOutcome = Union[Literal["delivered"], Literal["blocked"], Literal["bounced"]]
@@ -290,6 +346,8 @@ OutboxKind = Union[
     Literal["email_change"],
     Literal["email_change_notice"],
     Literal["password_reset"],
+    Literal["limit_alert"],
+    Literal["stop_campaign"],
 ]
 """What the host is to do.
 
@@ -298,6 +356,18 @@ OutboxKind = Union[
 - `email_change`: Send the link that confirms a new e-mail address.
 - `email_change_notice`: Tell the old address that another was asked for.
 - `password_reset`: Send the link that sets a new password.
+- `limit_alert`: Tell the account that a threshold of a limit is reached.
+- `stop_campaign`: Stop a campaign: nothing more of it goes out (R-QTA-11).
+"""
+
+OverLimit = Union[Literal["reject"], Literal["hold"], Literal["spread"], Literal["soft"], Literal["shadow"]]
+"""What happens to a send beyond a limit, the strictest first (R-QTA-7).
+
+- `reject`: It is refused.
+- `hold`: It is refused, and the host keeps it until `retry_at_ms`.
+- `spread`: Sends are spread evenly over the window: one every so often, at most `burst` at once.
+- `soft`: It goes out, counts as overuse, and the host is told.
+- `shadow`: It goes out, and counts as overuse: to see what a new limit would do (R-QTA-15).
 """
 
 PackageChange = Union[Literal["now"], Literal["next_month"]]
@@ -363,6 +433,29 @@ Resend = Union[Literal["rotate"], Literal["reuse"], Literal["forbid"]]
 - `forbid`: Nothing is resent: delete the invitation and invite again.
 """
 
+ReservationState = Union[
+    Literal["open"],
+    Literal["committed"],
+    Literal["released"],
+    Literal["expired"],
+    Literal["void"],
+]
+"""What became of a reservation.
+
+- `open`: It can be committed or released.
+- `committed`: Messages of it went out; the rest came back.
+- `released`: All of it came back.
+- `expired`: Its time was over, and all of it came back.
+- `void`: The account was suspended or closed, and all of it came back (R-ACC-4).
+"""
+
+ReservationsOnHold = Union[Literal["void"], Literal["drain"]]
+"""What becomes of the reservations of an account that can send no more.
+
+- `void`: They come back, and a later commit is `reservation_void`.
+- `drain`: They stay, and can be committed until they expire.
+"""
+
 ResourceReason = Union[Literal["owner"], Literal["group"], Literal["any"], Literal["shared_from_above"]]
 """What somebody sees a resource by, the narrowest that does (R-GRP-3).
 
@@ -420,6 +513,7 @@ Source = Union[
     Literal["inherited"],
     Literal["platform_default"],
     Literal["group"],
+    Literal["cap"],
 ]
 """Where the value of a limit comes from.
 
@@ -428,6 +522,7 @@ Source = Union[
 - `inherited`: From the account above, since this one has no package.
 - `platform_default`: From the platform.
 - `group`: Set on the group (R-GRP-5).
+- `cap`: A cap (R-QTA-14).
 """
 
 Status = Union[Literal["active"], Literal["pending"], Literal["suspended"], Literal["closed"]]
@@ -444,6 +539,27 @@ UserOrder = Union[Literal["email"], Literal["name"]]
 
 - `email`: The e-mail address.
 - `name`: The last name, then the first.
+"""
+
+Window = Union[
+    Literal["rolling_hour"],
+    Literal["hour"],
+    Literal["day"],
+    Literal["week"],
+    Literal["month"],
+    Literal["billing_month"],
+    Literal["year"],
+]
+"""A kind of window (R-QTA-4).
+
+- `rolling_hour`: The last sixty minutes, minute by minute.
+- `hour`: From one full hour to the next in the account's time zone.
+- `day`: From midnight to midnight in the account's time zone; 23 or 25 hours are a day.
+- `week`: From Monday to Monday in the account's time zone.
+- `month`: From the first to the first in the account's time zone.
+- `billing_month`: From billing day to billing day in the account's time zone (policy `billing_day`); the last day of
+  a shorter month.
+- `year`: From the first of January to the first of January in the account's time zone.
 """
 
 
@@ -481,6 +597,26 @@ class AvatarInput(TypedDict, total=False):
     """The media type of the bytes, such as `image/png`."""
     url: str
     """An `https` address."""
+
+
+class _BatchedSendInputRequired(TypedDict):
+    account: str
+    """The account that sends."""
+    count: int
+    """How many messages, at least 1."""
+
+
+class BatchedSendInput(_BatchedSendInputRequired, total=False):
+    """One send of many."""
+
+    channel: Channel
+    """By e-mail when absent."""
+    message: MessageInput
+    """What the messages are."""
+    min: int
+    """Grants as many as fit, and nothing where fewer than these do; all or none when absent."""
+    user: str
+    """The user who sends; absent when the host itself sends for the account."""
 
 
 class BounceRateInput(TypedDict):
@@ -558,6 +694,19 @@ class LimitsInput(TypedDict, total=False):
     """Triggers."""
 
 
+class MessageInput(TypedDict, total=False):
+    """What a message is, where a host says so: caps and bounce stops look at it."""
+
+    campaign: str
+    """The campaign, by the host's name of it."""
+    message_class: MessageClass
+    """Marketing when absent (R-QTA-14)."""
+    recipient_domain: str
+    """The domain of its recipients."""
+    sending_domain: str
+    """The domain that it is sent from; where the account has sending domains assigned, one of them."""
+
+
 class NotificationsInput(TypedDict, total=False):
     """How a user is told about new messages (R-USR-2)."""
 
@@ -585,6 +734,8 @@ class OwnerInput(TypedDict, total=False):
 class PoliciesInput(TypedDict, total=False):
     """Policies that are set; an absent one is taken from the account above, the platform, its preset, the default."""
 
+    alert_at_percent: List[int] | tuple[int, ...]
+    """The thresholds of a limit at which the host is told, in percent, each once in a window (R-QTA-8)."""
     billing_day: int
     """The day of the month on which an account's month begins where it is billed, 1 to 31."""
     billing_hold_owner_enters: bool
@@ -621,6 +772,8 @@ class PoliciesInput(TypedDict, total=False):
     """Who edits phone, sending country, language, time zone and notifications."""
     resend: Resend
     """What resending an invitation does to the link that went out before (R-INV-5)."""
+    reservations_on_hold: ReservationsOnHold
+    """What becomes of open reservations when an account is suspended or closed (R-ACC-4)."""
     role_scope: RoleScope
     """What a role is held by: a membership, a user in the whole team, or the package (R-INV-8)."""
     seats: Limit
@@ -1178,13 +1331,15 @@ class BindingLimit:
     """The limit that refused a send."""
 
     name: str
-    """Its name, such as `email_per_day`."""
+    """Its name, such as `email_per_day`, or the id of the cap."""
     scope: str
-    """Whose it is: the `account` that sends, an `ancestor`, or the `group` of the member who sends."""
+    """Whose it is: the `account` that sends, an `ancestor`, the `group` of the member who sends, or for a cap also a
+    `member`, `campaign`, `sending_domain` or `recipient_domain`.
+    """
     source: str
-    """Where the value comes from: `override`, `package`, `inherited`, `platform_default` or `group`."""
+    """Where the value comes from: `override`, `package`, `inherited`, `platform_default`, `group` or `cap`."""
     subject: str
-    """The id of that account or group."""
+    """The id of that account or group, member or campaign, or the domain."""
     used: int
     """How much of it is used."""
     value: int
@@ -1216,6 +1371,185 @@ class BounceRate:
         return cls(
             per_mille=value["per_mille"],
             sample=value["sample"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """What became of a campaign, as it is stored and shown."""
+
+    account: str
+    """The account that sends it."""
+    created_at_ms: int
+    """When it was first heard of, in unix milliseconds."""
+    id: str
+    """The host's own id, unique within the account."""
+    sample: CampaignOutcomes
+    """What was reported since the sample began: this decides whether the campaign is stopped."""
+    sample_since_ms: int
+    """When the sample began, in unix milliseconds: with the first report, and anew whenever the campaign is resumed."""
+    stop: CampaignStop | None = None
+    """Why it is stopped; absent while it is not."""
+    total: CampaignOutcomes
+    """What was reported in all."""
+    updated_at_ms: int
+    """When it was last changed, in unix milliseconds."""
+
+    @classmethod
+    def _from(cls, value: Any) -> Campaign:
+        return cls(
+            account=value["account"],
+            created_at_ms=value["created_at_ms"],
+            id=value["id"],
+            sample=CampaignOutcomes._from(value["sample"]),
+            sample_since_ms=value["sample_since_ms"],
+            stop=CampaignStop._from(value["stop"]) if "stop" in value else None,
+            total=CampaignOutcomes._from(value["total"]),
+            updated_at_ms=value["updated_at_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignList:
+    """A page of campaigns."""
+
+    campaigns: tuple[Campaign, ...]
+    """The campaigns; a page can be shorter than asked for, and even empty, while there is a `next`."""
+    next: str | None = None
+    """Where to go on; absent on the last page."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CampaignList:
+        return cls(
+            campaigns=tuple(Campaign._from(item) for item in value["campaigns"]),
+            next=value.get("next"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignOutcomes:
+    """How many messages of a campaign ended how."""
+
+    complaints: int
+    """Delivered, and complained about."""
+    delivered: int
+    """Delivered."""
+    hard: int
+    """Bounced for good."""
+    soft: int
+    """Bounced for now."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CampaignOutcomes:
+        return cls(
+            complaints=value["complaints"],
+            delivered=value["delivered"],
+            hard=value["hard"],
+            soft=value["soft"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignStop:
+    """Why a campaign is stopped."""
+
+    at_ms: int
+    """When, in unix milliseconds."""
+    per_mille: int | None = None
+    """The rate that was reached, in bounces of a thousand outcomes; absent where somebody stopped it."""
+    reason: CampaignStopReason
+    """What stopped it."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CampaignStop:
+        return cls(
+            at_ms=value["at_ms"],
+            per_mille=value.get("per_mille"),
+            reason=value["reason"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cap:
+    """A cap of an account."""
+
+    account: str
+    """The account."""
+    burst: int
+    """How many may go out at once where it spreads."""
+    by_platform: bool
+    """Whether the platform has set it."""
+    channel: Channel
+    """What it counts."""
+    created_at_ms: int
+    """When it was made, in unix milliseconds."""
+    grows_daily_by: int | None = None
+    """How many more each day since then."""
+    id: str
+    """The cap."""
+    limit: int
+    """How many in a window, on the day on which it was made."""
+    message_class: MessageClass | None = None
+    """Only messages of this class."""
+    over: OverLimit
+    """What happens beyond it."""
+    rev: int
+    """Goes up with every change."""
+    scope: CapScope
+    """What it counts by."""
+    subject: str | None = None
+    """The one member, campaign or domain that it is for."""
+    updated_at_ms: int
+    """When it was last changed, in unix milliseconds."""
+    window: Window
+    """The window that it counts in."""
+
+    @classmethod
+    def _from(cls, value: Any) -> Cap:
+        return cls(
+            account=value["account"],
+            burst=value["burst"],
+            by_platform=value["by_platform"],
+            channel=value["channel"],
+            created_at_ms=value["created_at_ms"],
+            grows_daily_by=value.get("grows_daily_by"),
+            id=value["id"],
+            limit=value["limit"],
+            message_class=value.get("message_class"),
+            over=value["over"],
+            rev=value["rev"],
+            scope=value["scope"],
+            subject=value.get("subject"),
+            updated_at_ms=value["updated_at_ms"],
+            window=value["window"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapList:
+    """The caps of an account."""
+
+    caps: tuple[Cap, ...]
+    """The caps, by id."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CapList:
+        return cls(
+            caps=tuple(Cap._from(item) for item in value["caps"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapRemoved:
+    """A cap that is gone."""
+
+    id: str
+    """The cap."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CapRemoved:
+        return cls(
+            id=value["id"],
         )
 
 
@@ -1269,11 +1603,275 @@ class ClockReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CreditBalance:
+    """The credits of an account."""
+
+    account: str
+    """The account."""
+    channels: tuple[CreditChannel, ...]
+    """One entry for each channel."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CreditBalance:
+        return cls(
+            account=value["account"],
+            channels=tuple(CreditChannel._from(item) for item in value["channels"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditChannel:
+    """The credits of an account for one channel."""
+
+    channel: Channel
+    """What they pay."""
+    complete: bool
+    """Whether all groups and grants are listed."""
+    free: int
+    """Those that any group may spend."""
+    grants: tuple[CreditLeft, ...]
+    """What is left of grants, in the order in which they pay: the free balance, then the reserve of each group; at most
+    500.
+    """
+    groups: tuple[CreditGroup, ...]
+    """What groups have in reserve and have spent, at most 500."""
+    total: int
+    """All of them: the free ones and those in reserves."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CreditChannel:
+        return cls(
+            channel=value["channel"],
+            complete=value["complete"],
+            free=value["free"],
+            grants=tuple(CreditLeft._from(item) for item in value["grants"]),
+            groups=tuple(CreditGroup._from(item) for item in value["groups"]),
+            total=value["total"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditEntry:
+    """An entry in the ledger of an account's credits, as it is stored and shown. It is never changed (R-CRD-1)."""
+
+    account: str
+    """The account."""
+    amount: int
+    """How many credits."""
+    at_ms: int
+    """When, in unix milliseconds."""
+    balance: int
+    """How many the account has after it, reserves of groups included."""
+    by: str
+    """Who brought it about: `system` or a user's id."""
+    channel: Channel
+    """What the credits pay."""
+    entry: int
+    """The number of the entry in its ledger, from 1 on. That of what brought credits in is also the number of the
+    grant.
+    """
+    expires_at_ms: int | None = None
+    """Of a grant: when what is left of it is gone, in unix milliseconds."""
+    from_grant: int | None = None
+    """Of a grant that came from the account above: which grant of that account it is a part of."""
+    granted_at_ms: int | None = None
+    """Of a grant: how old it is, in unix milliseconds; what comes from the account above is as old as it was there."""
+    group: str | None = None
+    """The group that spent, or whose reserve it is about."""
+    key: str | None = None
+    """The key that it was asked for with; the same request is not carried out twice."""
+    kind: CreditKind
+    """What it tells."""
+    other: str | None = None
+    """The account above or below that credits came from or went to."""
+    parts: tuple[CreditPart, ...] | None = None
+    """The grants that paid, got something back, or changed their place; none where the entry is a grant itself."""
+    priority: int | None = None
+    """Of a grant: those with a lower number pay first."""
+    reason: str | None = None
+    """Why."""
+    reference: str | None = None
+    """What was paid, in the host's words: a campaign, a reservation."""
+    spend: int | None = None
+    """The entry that is refunded."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CreditEntry:
+        return cls(
+            account=value["account"],
+            amount=value["amount"],
+            at_ms=value["at_ms"],
+            balance=value["balance"],
+            by=value["by"],
+            channel=value["channel"],
+            entry=value["entry"],
+            expires_at_ms=value.get("expires_at_ms"),
+            from_grant=value.get("from_grant"),
+            granted_at_ms=value.get("granted_at_ms"),
+            group=value.get("group"),
+            key=value.get("key"),
+            kind=value["kind"],
+            other=value.get("other"),
+            parts=tuple(CreditPart._from(item) for item in value["parts"]) if "parts" in value else None,
+            priority=value.get("priority"),
+            reason=value.get("reason"),
+            reference=value.get("reference"),
+            spend=value.get("spend"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditGroup:
+    """The credits of a group."""
+
+    group: str
+    """The group."""
+    reserve: int
+    """What is kept for it."""
+    spent: int
+    """What it has spent in all, from its reserve and from the free balance, without what was refunded."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CreditGroup:
+        return cls(
+            group=value["group"],
+            reserve=value["reserve"],
+            spent=value["spent"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditLedger:
+    """A page of a ledger."""
+
+    entries: tuple[CreditEntry, ...]
+    """The entries."""
+    next: int | None = None
+    """Where to go on; absent on the last page."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CreditLedger:
+        return cls(
+            entries=tuple(CreditEntry._from(item) for item in value["entries"]),
+            next=value.get("next"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditLeft:
+    """What is left of a grant in one place."""
+
+    expires_at_ms: int | None = None
+    """When what is left is gone, in unix milliseconds."""
+    grant: int
+    """The number of the grant in the ledger."""
+    granted_at_ms: int
+    """How old the grant is, in unix milliseconds."""
+    group: str | None = None
+    """The group in whose reserve it lies; absent for the free balance."""
+    left: int
+    """How many credits."""
+    priority: int
+    """Grants with a lower number pay first."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CreditLeft:
+        return cls(
+            expires_at_ms=value.get("expires_at_ms"),
+            grant=value["grant"],
+            granted_at_ms=value["granted_at_ms"],
+            group=value.get("group"),
+            left=value["left"],
+            priority=value["priority"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditMove:
+    """Credits that went to an account below, or came back from it."""
+
+    account: str
+    """The account below."""
+    amount: int
+    """How many went."""
+    balance: int
+    """What the account below has now, reserves of groups included."""
+    channel: Channel
+    """What they pay."""
+    free_above: int
+    """What is free in the account above now."""
+    parent: str
+    """The account above."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CreditMove:
+        return cls(
+            account=value["account"],
+            amount=value["amount"],
+            balance=value["balance"],
+            channel=value["channel"],
+            free_above=value["free_above"],
+            parent=value["parent"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditPart:
+    """A part of an entry: so much of one grant."""
+
+    amount: int
+    """How many credits."""
+    grant: int
+    """The number of the grant in the ledger."""
+    group: str | None = None
+    """The group out of whose reserve, or into which; absent for the free balance."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CreditPart:
+        return cls(
+            amount=value["amount"],
+            grant=value["grant"],
+            group=value.get("group"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditReserve:
+    """Credits that went into a group's reserve, or out of it."""
+
+    account: str
+    """The account."""
+    amount: int
+    """How many went there."""
+    channel: Channel
+    """What they pay."""
+    free: int
+    """What is free now."""
+    group: str
+    """The group."""
+    reserve: int
+    """What the group has in reserve now."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CreditReserve:
+        return cls(
+            account=value["account"],
+            amount=value["amount"],
+            channel=value["channel"],
+            free=value["free"],
+            group=value["group"],
+            reserve=value["reserve"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """The answer to a send (R-QTA-3)."""
 
+    credits: PaidWithCredits | None = None
+    """What credits paid for, beyond the account's own limits (R-CRD-2)."""
     granted: int
-    """How many may go out: all that were asked for, or none."""
+    """How many may go out: all that were asked for, or, where a `min` was named, at least so many, or none."""
     refusal: Refusal | None = None
     """Why nothing was granted."""
     remaining: int | None = None
@@ -1282,6 +1880,7 @@ class Decision:
     @classmethod
     def _from(cls, value: Any) -> Decision:
         return cls(
+            credits=PaidWithCredits._from(value["credits"]) if "credits" in value else None,
             granted=value["granted"],
             refusal=Refusal._from(value["refusal"]) if "refusal" in value else None,
             remaining=value.get("remaining"),
@@ -1343,6 +1942,8 @@ class EditLease:
 class EffectivePolicies:
     """The value that counts for each policy."""
 
+    alert_at_percent: tuple[int, ...]
+    """The thresholds of a limit at which the host is told, in percent, each once in a window (R-QTA-8)."""
     billing_day: int
     """The day of the month on which an account's month begins where it is billed, 1 to 31."""
     billing_hold_owner_enters: bool
@@ -1379,6 +1980,8 @@ class EffectivePolicies:
     """Who edits phone, sending country, language, time zone and notifications."""
     resend: Resend
     """What resending an invitation does to the link that went out before (R-INV-5)."""
+    reservations_on_hold: ReservationsOnHold
+    """What becomes of open reservations when an account is suspended or closed (R-ACC-4)."""
     role_scope: RoleScope
     """What a role is held by: a membership, a user in the whole team, or the package (R-INV-8)."""
     seats: Limit
@@ -1393,6 +1996,7 @@ class EffectivePolicies:
     @classmethod
     def _from(cls, value: Any) -> EffectivePolicies:
         return cls(
+            alert_at_percent=tuple(value["alert_at_percent"]),
             billing_day=value["billing_day"],
             billing_hold_owner_enters=value["billing_hold_owner_enters"],
             child_owner=value["child_owner"],
@@ -1411,6 +2015,7 @@ class EffectivePolicies:
             pending_until=tuple(value["pending_until"]),
             profile_edited_by=tuple(value["profile_edited_by"]),
             resend=value["resend"],
+            reservations_on_hold=value["reservations_on_hold"],
             role_scope=value["role_scope"],
             seats=value["seats"],
             skip_verification=value["skip_verification"],
@@ -1456,6 +2061,52 @@ class EmailChanged:
             email=value["email"],
             expires_at_ms=value.get("expires_at_ms"),
             user=value["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gauge:
+    """How much of a limit is used now."""
+
+    left: int | None = None
+    """How many more the value allows; absent where it is unlimited."""
+    limit: LimitName
+    """Which limit."""
+    own: int | None = None
+    """How many of them the account itself has; absent where they are not counted by account."""
+    source: Source | None = None
+    """Where the value comes from; absent where it is the policy `seats` (R-INV-9)."""
+    used: int
+    """How many there are in the account and in all accounts below it."""
+    value: Limit
+    """The account's own value of it; those of the accounts above hold as well."""
+
+    @classmethod
+    def _from(cls, value: Any) -> Gauge:
+        return cls(
+            left=value.get("left"),
+            limit=value["limit"],
+            own=value.get("own"),
+            source=value.get("source"),
+            used=value["used"],
+            value=value["value"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GaugeList:
+    """The gauges of an account."""
+
+    account: str
+    """The account."""
+    gauges: tuple[Gauge, ...]
+    """One entry for each limit that counts what there is at a time."""
+
+    @classmethod
+    def _from(cls, value: Any) -> GaugeList:
+        return cls(
+            account=value["account"],
+            gauges=tuple(Gauge._from(item) for item in value["gauges"]),
         )
 
 
@@ -1878,6 +2529,58 @@ class InvitedAddress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceLine:
+    """What an account has used in a period."""
+
+    account: str
+    """The account."""
+    email_sent: int
+    """How many e-mails it and all accounts below it were granted in those days."""
+    name: str
+    """The name that people see."""
+    package: str | None = None
+    """Its package."""
+    parent: str | None = None
+    """The account above it."""
+    price: Price | None = None
+    """What it costs each month as a further account of its team."""
+    sms_sent: int
+    """The same for text messages."""
+    users: int
+    """How many users it and all accounts below it have now, each once."""
+
+    @classmethod
+    def _from(cls, value: Any) -> InvoiceLine:
+        return cls(
+            account=value["account"],
+            email_sent=value["email_sent"],
+            name=value["name"],
+            package=value.get("package"),
+            parent=value.get("parent"),
+            price=Price._from(value["price"]) if "price" in value else None,
+            sms_sent=value["sms_sent"],
+            users=value["users"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceLines:
+    """Lines of an invoice."""
+
+    lines: tuple[InvoiceLine, ...]
+    """One for each account."""
+    next: str | None = None
+    """Where to go on; absent on the last page."""
+
+    @classmethod
+    def _from(cls, value: Any) -> InvoiceLines:
+        return cls(
+            lines=tuple(InvoiceLine._from(item) for item in value["lines"]),
+            next=value.get("next"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseState:
     """Who edits a resource now."""
 
@@ -1897,6 +2600,35 @@ class LeaseState:
             id=value["id"],
             kind=value["kind"],
             lease=EditLease._from(value["lease"]) if "lease" in value else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitAlert:
+    """How much of a limit is used (R-QTA-8)."""
+
+    limit: str
+    """The name of the limit, or the id of the cap."""
+    percent: int
+    """The threshold that was reached, in percent."""
+    resets_at_ms: int
+    """When the window ends, in unix milliseconds; of a rolling hour, the minute that is counted now."""
+    subject: str
+    """The account, group, member, campaign or domain whose it is."""
+    used: int
+    """How much of it is used."""
+    value: int
+    """The value of the limit."""
+
+    @classmethod
+    def _from(cls, value: Any) -> LimitAlert:
+        return cls(
+            limit=value["limit"],
+            percent=value["percent"],
+            resets_at_ms=value["resets_at_ms"],
+            subject=value["subject"],
+            used=value["used"],
+            value=value["value"],
         )
 
 
@@ -2359,8 +3091,12 @@ class OutboxItem:
     """The account that it is about."""
     accounts: tuple[OutboxAccount, ...]
     """The accounts that are offered, those that were deleted since left out."""
+    alert: LimitAlert | None = None
+    """The limit that it is about (R-QTA-8)."""
     at_ms: int
     """When its cause happened, in unix milliseconds."""
+    campaign: str | None = None
+    """The campaign that it is about."""
     invitation: str | None = None
     """The invitation that it is about."""
     kind: OutboxKind
@@ -2381,7 +3117,9 @@ class OutboxItem:
         return cls(
             account=value.get("account"),
             accounts=tuple(OutboxAccount._from(item) for item in value["accounts"]),
+            alert=LimitAlert._from(value["alert"]) if "alert" in value else None,
             at_ms=value["at_ms"],
+            campaign=value.get("campaign"),
             invitation=value.get("invitation"),
             kind=value["kind"],
             number=value["number"],
@@ -2571,6 +3309,23 @@ class PackagePreflight:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PaidWithCredits:
+    """What credits paid for."""
+
+    amount: int
+    """How many of the messages."""
+    entry: int
+    """The entry of the ledger: what fails is given back with `credits.refund`."""
+
+    @classmethod
+    def _from(cls, value: Any) -> PaidWithCredits:
+        return cls(
+            amount=value["amount"],
+            entry=value["entry"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordResetRequested:
     """A link for a new password is on its way."""
 
@@ -2631,6 +3386,8 @@ class PermissionList:
 class Policies:
     """Policies that are set; an absent one is taken from the account above, the platform, its preset, the default."""
 
+    alert_at_percent: tuple[int, ...] | None = None
+    """The thresholds of a limit at which the host is told, in percent, each once in a window (R-QTA-8)."""
     billing_day: int | None = None
     """The day of the month on which an account's month begins where it is billed, 1 to 31."""
     billing_hold_owner_enters: bool | None = None
@@ -2667,6 +3424,8 @@ class Policies:
     """Who edits phone, sending country, language, time zone and notifications."""
     resend: Resend | None = None
     """What resending an invitation does to the link that went out before (R-INV-5)."""
+    reservations_on_hold: ReservationsOnHold | None = None
+    """What becomes of open reservations when an account is suspended or closed (R-ACC-4)."""
     role_scope: RoleScope | None = None
     """What a role is held by: a membership, a user in the whole team, or the package (R-INV-8)."""
     seats: Limit | None = None
@@ -2681,6 +3440,7 @@ class Policies:
     @classmethod
     def _from(cls, value: Any) -> Policies:
         return cls(
+            alert_at_percent=tuple(value["alert_at_percent"]) if "alert_at_percent" in value else None,
             billing_day=value.get("billing_day"),
             billing_hold_owner_enters=value.get("billing_hold_owner_enters"),
             child_owner=value.get("child_owner"),
@@ -2699,6 +3459,7 @@ class Policies:
             pending_until=tuple(value["pending_until"]) if "pending_until" in value else None,
             profile_edited_by=tuple(value["profile_edited_by"]) if "profile_edited_by" in value else None,
             resend=value.get("resend"),
+            reservations_on_hold=value.get("reservations_on_hold"),
             role_scope=value.get("role_scope"),
             seats=value.get("seats"),
             skip_verification=value.get("skip_verification"),
@@ -2899,6 +3660,10 @@ class Refusal:
     """The error code, such as `quota_exceeded`."""
     limit: BindingLimit | None = None
     """The limit that binds, where one does."""
+    over: OverLimit | None = None
+    """What is to become of the messages, where it is not just a refusal: the strictest of the limits that bind
+    (R-QTA-7).
+    """
     retry_at_ms: int | None = None
     """The first instant at which, with no event but the clock, the same send is let through; absent for never."""
 
@@ -2907,7 +3672,69 @@ class Refusal:
         return cls(
             code=value["code"],
             limit=BindingLimit._from(value["limit"]) if "limit" in value else None,
+            over=value.get("over"),
             retry_at_ms=value.get("retry_at_ms"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """A reservation."""
+
+    account: str
+    """The account."""
+    channel: Channel
+    """What was charged."""
+    committed: int
+    """How many went out."""
+    count: int
+    """How many were charged."""
+    expires_at_ms: int
+    """When what is left comes back by itself, in unix milliseconds."""
+    id: str
+    """The reservation."""
+    reserved_at_ms: int
+    """When it was charged, in unix milliseconds."""
+    state: ReservationState
+    """What became of it."""
+    user: str | None = None
+    """The user who sends."""
+
+    @classmethod
+    def _from(cls, value: Any) -> Reservation:
+        return cls(
+            account=value["account"],
+            channel=value["channel"],
+            committed=value["committed"],
+            count=value["count"],
+            expires_at_ms=value["expires_at_ms"],
+            id=value["id"],
+            reserved_at_ms=value["reserved_at_ms"],
+            state=value["state"],
+            user=value.get("user"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationDecision:
+    """The answer to a reservation."""
+
+    expires_at_ms: int | None = None
+    """When what is left of it comes back by itself, in unix milliseconds."""
+    granted: int
+    """How many are reserved."""
+    refusal: Refusal | None = None
+    """Why nothing was granted."""
+    reservation: str | None = None
+    """The reservation; absent where nothing was granted."""
+
+    @classmethod
+    def _from(cls, value: Any) -> ReservationDecision:
+        return cls(
+            expires_at_ms=value.get("expires_at_ms"),
+            granted=value["granted"],
+            refusal=Refusal._from(value["refusal"]) if "refusal" in value else None,
+            reservation=value.get("reservation"),
         )
 
 
@@ -3093,11 +3920,25 @@ class RoleList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SendDecisions:
+    """The answers to many sends."""
+
+    decisions: tuple[Decision, ...]
+    """One for each send, in their order."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SendDecisions:
+        return cls(
+            decisions=tuple(Decision._from(item) for item in value["decisions"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SendExplanation:
     """A send explained."""
 
     limits: tuple[UsageWindow, ...]
-    """Every limit that was looked at: the account's, then those of the accounts above."""
+    """Every limit and cap that was looked at: the account's, then those of the accounts above, then the group's."""
     refusal: Refusal | None = None
     """Why not."""
     would_grant: bool
@@ -3109,6 +3950,25 @@ class SendExplanation:
             limits=tuple(UsageWindow._from(item) for item in value["limits"]),
             refusal=Refusal._from(value["refusal"]) if "refusal" in value else None,
             would_grant=value["would_grant"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendForecast:
+    """When messages will have gone out."""
+
+    done_at_ms: int | None = None
+    """When the last of them goes out, in unix milliseconds; absent where it never does, or in a future too far to be
+    told.
+    """
+    refusal: str | None = None
+    """Why nothing may go out at all, whatever the limits are."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SendForecast:
+        return cls(
+            done_at_ms=value.get("done_at_ms"),
+            refusal=value.get("refusal"),
         )
 
 
@@ -3221,6 +4081,52 @@ class SharingCheck:
             allowed=value["allowed"],
             refusal=value.get("refusal"),
             rev=value["rev"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """A slot that a worker has, as it is stored and shown. It is free again once its lease has run out."""
+
+    account: str
+    """The account that the worker works for."""
+    acquired_at_ms: int
+    """Since when, in unix milliseconds."""
+    campaign: str | None = None
+    """The campaign that it works on."""
+    expires_at_ms: int
+    """When it is free again unless it is renewed, in unix milliseconds."""
+    holder: str
+    """The worker, as the host names it."""
+    id: str
+    """The id, which renews it and gives it back."""
+
+    @classmethod
+    def _from(cls, value: Any) -> Slot:
+        return cls(
+            account=value["account"],
+            acquired_at_ms=value["acquired_at_ms"],
+            campaign=value.get("campaign"),
+            expires_at_ms=value["expires_at_ms"],
+            holder=value["holder"],
+            id=value["id"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotList:
+    """A page of slots."""
+
+    next: str | None = None
+    """Where to go on; absent on the last page."""
+    slots: tuple[Slot, ...]
+    """The slots; a page can be shorter than asked for, and even empty, while there is a `next`."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SlotList:
+        return cls(
+            next=value.get("next"),
+            slots=tuple(Slot._from(item) for item in value["slots"]),
         )
 
 
@@ -3600,32 +4506,56 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UsageHistory:
+    """Windows that are over."""
+
+    next: str | None = None
+    """Where to go on; absent on the last page."""
+    windows: tuple[UsedWindow, ...]
+    """The windows."""
+
+    @classmethod
+    def _from(cls, value: Any) -> UsageHistory:
+        return cls(
+            next=value.get("next"),
+            windows=tuple(UsedWindow._from(item) for item in value["windows"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UsageWindow:
     """A limit and its current window."""
 
     limit: str
-    """The name of the limit, such as `email_per_day`."""
+    """The name of the limit, such as `email_per_day`, or the id of the cap."""
+    overuse: int
+    """How much of it is beyond the limit, where that is let through (R-QTA-7)."""
     remaining: int | None = None
     """How much is left; absent where it is unlimited."""
     resets_at_ms: int
-    """When it ends and the count begins anew, in unix milliseconds."""
+    """When the window ends, in unix milliseconds; of a rolling hour, the minute that is counted now."""
     scope: str
-    """Whose: the `account` that was asked for, an `ancestor`, or a `group`."""
+    """Whose: the `account` that was asked for, an `ancestor`, a `group`, or for a cap also a `member`, `campaign`,
+    `sending_domain` or `recipient_domain`.
+    """
     source: Source
     """Where the value comes from."""
     starts_at_ms: int
     """When the window began, in unix milliseconds."""
     subject: str
-    """The id of that account or group."""
+    """The id of that account or group, member or campaign, or the domain."""
     used: int
-    """How much is used."""
+    """How much is used; of a cap that spreads, how many of its burst wait for their turn."""
     value: Limit
     """The value of the limit."""
+    window: Window
+    """The window that it counts in."""
 
     @classmethod
     def _from(cls, value: Any) -> UsageWindow:
         return cls(
             limit=value["limit"],
+            overuse=value["overuse"],
             remaining=value.get("remaining"),
             resets_at_ms=value["resets_at_ms"],
             scope=value["scope"],
@@ -3634,6 +4564,27 @@ class UsageWindow:
             subject=value["subject"],
             used=value["used"],
             value=value["value"],
+            window=value["window"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsedWindow:
+    """A window that is over."""
+
+    ends_at_ms: int
+    """When it ended, in unix milliseconds."""
+    starts_at_ms: int
+    """When it began, in unix milliseconds."""
+    used: int
+    """How much of the limit was used in it."""
+
+    @classmethod
+    def _from(cls, value: Any) -> UsedWindow:
+        return cls(
+            ends_at_ms=value["ends_at_ms"],
+            starts_at_ms=value["starts_at_ms"],
+            used=value["used"],
         )
 
 
@@ -3952,15 +4903,36 @@ __all__ = [
     "AssetsInput",
     "Avatar",
     "AvatarInput",
+    "BatchedSendInput",
     "BindingLimit",
     "BounceRate",
     "BounceRateInput",
+    "Campaign",
+    "CampaignList",
+    "CampaignOutcomes",
+    "CampaignStop",
+    "CampaignStopReason",
+    "Cap",
+    "CapList",
     "CapPeriod",
+    "CapRemoved",
+    "CapScope",
     "Channel",
     "ChildCreated",
     "ChildOwner",
     "Children",
     "ClockReading",
+    "CreditBalance",
+    "CreditChannel",
+    "CreditEntry",
+    "CreditGroup",
+    "CreditKind",
+    "CreditLedger",
+    "CreditLeft",
+    "CreditMove",
+    "CreditOrder",
+    "CreditPart",
+    "CreditReserve",
     "Decision",
     "DefaultLimits",
     "Delivery",
@@ -3971,6 +4943,8 @@ __all__ = [
     "EmailChangeAsked",
     "EmailChanged",
     "EnterAs",
+    "Gauge",
+    "GaugeList",
     "Grant",
     "GrantExisting",
     "GrantInput",
@@ -3996,8 +4970,11 @@ __all__ = [
     "InvitationProblem",
     "InvitationStatus",
     "InvitedAddress",
+    "InvoiceLine",
+    "InvoiceLines",
     "LeaseState",
     "Limit",
+    "LimitAlert",
     "LimitCandidate",
     "LimitExplanation",
     "LimitExplanations",
@@ -4015,6 +4992,7 @@ __all__ = [
     "MemberStatus",
     "MembersGranted",
     "MessageClass",
+    "MessageInput",
     "NextPackage",
     "Notifications",
     "NotificationsInput",
@@ -4026,6 +5004,7 @@ __all__ = [
     "OutboxItem",
     "OutboxKind",
     "OutboxPage",
+    "OverLimit",
     "OwnedResource",
     "OwnerInput",
     "OwnerTransferred",
@@ -4034,6 +5013,7 @@ __all__ = [
     "PackageDeleted",
     "PackageList",
     "PackagePreflight",
+    "PaidWithCredits",
     "PasswordResetRequested",
     "PendingStep",
     "Permission",
@@ -4054,6 +5034,10 @@ __all__ = [
     "ReceivedTemplate",
     "Refusal",
     "Resend",
+    "Reservation",
+    "ReservationDecision",
+    "ReservationState",
+    "ReservationsOnHold",
     "Resource",
     "ResourceDecision",
     "ResourceList",
@@ -4066,13 +5050,17 @@ __all__ = [
     "RoleList",
     "RoleScope",
     "Scope",
+    "SendDecisions",
     "SendExplanation",
+    "SendForecast",
     "SendRefund",
     "ShareEnded",
     "ShareableList",
     "ShareableTemplate",
     "SharedAction",
     "SharingCheck",
+    "Slot",
+    "SlotList",
     "Source",
     "Status",
     "StoreInfo",
@@ -4096,7 +5084,9 @@ __all__ = [
     "TeamList",
     "UnsharedKinds",
     "Usage",
+    "UsageHistory",
     "UsageWindow",
+    "UsedWindow",
     "User",
     "UserCsv",
     "UserData",
@@ -4109,4 +5099,5 @@ __all__ = [
     "UserOrder",
     "VisibleOwner",
     "VisibleOwners",
+    "Window",
 ]

@@ -125,20 +125,15 @@ pub(super) fn open(ctx: &mut Ctx<'_>, offer: Offer) -> Result<Invitation, Error>
 
 /// Asks the host to send the link of an invitation (R-INV-2).
 pub(super) fn send(ctx: &mut Ctx<'_>, invitation: &Invitation) -> Result<(), Error> {
+    let (kind, account) = match invitation.kind {
+        InvitationKind::Member => (OutboxKind::Invitation, None),
+        InvitationKind::Owner => (OutboxKind::OwnerVerification, invitation.grants.first().map(|grant| grant.account.clone())),
+    };
     let message = OutboxMessage {
-        kind: match invitation.kind {
-            InvitationKind::Member => OutboxKind::Invitation,
-            InvitationKind::Owner => OutboxKind::OwnerVerification,
-        },
-        account: match invitation.kind {
-            InvitationKind::Member => None,
-            InvitationKind::Owner => invitation.grants.first().map(|grant| grant.account.clone()),
-        },
-        user: None,
         to: Some(invitation.email.clone()),
         accounts: invitation.grants.iter().map(|grant| grant.account.clone()).collect(),
         token_of: Some((invitation.id.clone(), invitation.generation)),
-        at_ms: ctx.now_ms,
+        ..OutboxMessage::about(kind, account, ctx.now_ms)
     };
     ctx.tell_host(&message)
 }
@@ -208,13 +203,37 @@ pub(crate) fn invite_owner(ctx: &mut Ctx<'_>, account: &Id, email: Email) -> Res
     Ok(open(ctx, offer)?.id)
 }
 
-/// A user has become a member of an account: what their address was offered in that team is settled.
+/// A user has become a member of an account: what their address was offered in that team is settled. Who is in the team is
+/// given access to further accounts, not invited (R-INV-7).
 pub(crate) fn settle(ctx: &mut Ctx<'_>, account: &Id, user: &User) -> Result<(), Error> {
     let team = team_of(ctx, account)?;
     match of_address(ctx, &team, &user.email)? {
         Some(mut invitation) => end(ctx, &mut invitation, InvitationState::Superseded),
         None => Ok(()),
     }
+}
+
+/// A person is erased: with them go the invitations of their address to an account (R-USR-4).
+pub(crate) fn forget(ctx: &mut Ctx<'_>, account: &Id, email: &Email) -> Result<(), Error> {
+    let (from, until) = keys::below(keys::ACCOUNT_INVITATION, &[account.as_str(), "email", &keys::orderable(email.key())]);
+    for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
+        let Some(id) = keys::last_id(&key) else { continue };
+        // Others may share the part of a long address by which it is listed.
+        if let Some(invitation) = ctx.tx.get::<Invitation>(&keys::invitation(&id))?.filter(|one| one.email.key() == email.key()) {
+            erase(ctx, &invitation)?;
+        }
+    }
+    Ok(())
+}
+
+/// What remains of an erased invitation is that its link says `invitation_deleted`.
+fn erase(ctx: &mut Ctx<'_>, invitation: &Invitation) -> Result<(), Error> {
+    list(ctx, invitation, false);
+    if invitation.state == InvitationState::Open {
+        hold(ctx, invitation, false)?;
+    }
+    ctx.tx.delete(keys::invitation(&invitation.id));
+    ctx.tx.put(keys::tombstone(keys::INVITATION, &invitation.id), &invitation.generation)
 }
 
 /// All invitations to an account.
@@ -249,8 +268,6 @@ pub(super) fn offer(ctx: &mut Ctx<'_>, invitation: &mut Invitation, grants: Vec<
 }
 
 /// An account is deleted: it is offered no longer, and an invitation to nothing else goes with it (R-ACC-3).
-///
-/// What remains of such an invitation is that its link says `invitation_deleted`.
 pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
     for mut invitation in of_account(ctx, account)? {
         let left: Vec<AccountGrant> = invitation.grants.iter().filter(|grant| grant.account != *account).cloned().collect();
@@ -259,12 +276,7 @@ pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error>
             save(ctx, &mut invitation)?;
             continue;
         }
-        list(ctx, &invitation, false);
-        if invitation.state == InvitationState::Open {
-            hold(ctx, &invitation, false)?;
-        }
-        ctx.tx.delete(keys::invitation(&invitation.id));
-        ctx.tx.put(keys::tombstone(keys::INVITATION, &invitation.id), &invitation.generation)?;
+        erase(ctx, &invitation)?;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ fn open(path: &Path) -> Result<SledStore, StoreError> {
 }
 
 fn put(key: &str, value: &[u8]) -> Batch {
-    Batch { writes: vec![(key.as_bytes().to_vec(), Some(value.to_vec()))], expected: Vec::new() }
+    Batch { writes: vec![(key.as_bytes().to_vec(), Some(value.to_vec()))], expected: Vec::new(), ..Batch::default() }
 }
 
 fn all(store: &SledStore) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
@@ -113,7 +113,7 @@ fn child() {
             loop {
                 let number = store.last_commit() + 1;
                 let writes = (0..3).map(|i| (vec![b'k', i], Some(vec![number as u8; (number as usize * 977) % 9000]))).collect();
-                assert_eq!(store.commit(&Batch { writes, expected: Vec::new() }), Ok(number));
+                assert_eq!(store.commit(&Batch { writes, expected: Vec::new(), ..Batch::default() }), Ok(number));
                 store.sync(number).unwrap();
                 say(number);
             }
@@ -306,7 +306,7 @@ fn a_large_batch_is_one_commit() {
     let scratch = Scratch::new();
     let store = open(&scratch.store()).unwrap();
     let writes = (0..20_000_u32).map(|i| (i.to_be_bytes().to_vec(), Some(vec![i as u8; 200]))).collect();
-    assert_eq!(store.commit(&Batch { writes, expected: Vec::new() }), Ok(1));
+    assert_eq!(store.commit(&Batch { writes, expected: Vec::new(), ..Batch::default() }), Ok(1));
     store.sync(1).unwrap();
     let crashed = scratch.path().join("crashed");
     copy(&scratch.store(), &crashed);

@@ -1,0 +1,60 @@
+//! Reservations: messages that are charged before they go out (R-QTA-5).
+
+use super::{Channel, Id, MessageInput};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How long a reservation that has ended is remembered, so that asking again gets the same answer.
+pub const REMEMBERED_MS: u64 = 24 * 3_600_000;
+
+/// Messages that were charged and not sent yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reservation {
+    /// The account that sends.
+    pub account: Id,
+    /// Its id.
+    pub id: Id,
+    /// The user who sends.
+    pub user: Option<Id>,
+    /// What was charged.
+    pub channel: Channel,
+    /// What the messages are.
+    pub message: MessageInput,
+    /// How many were charged.
+    pub count: u64,
+    /// Whether they can still go out.
+    pub state: ReservationState,
+    /// How many of them went out.
+    pub committed: u64,
+    /// When they were charged: what comes back goes into the windows of that instant.
+    pub reserved_at_ms: u64,
+    /// When what is left comes back by itself.
+    pub expires_at_ms: u64,
+    /// When it ended.
+    pub ended_at_ms: Option<u64>,
+    /// The counters that were charged: nothing comes back to others.
+    pub counters: Vec<String>,
+}
+
+/// What became of a reservation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReservationState {
+    /// It can be committed or released.
+    Open,
+    /// Messages of it went out; the rest came back.
+    Committed,
+    /// All of it came back.
+    Released,
+    /// Its time was over, and all of it came back.
+    Expired,
+    /// The account was suspended or closed, and all of it came back (R-ACC-4).
+    Void,
+}
+
+impl Reservation {
+    /// When something happens to it by itself: it expires, or is forgotten.
+    pub fn due_at_ms(&self) -> u64 {
+        self.ended_at_ms.map_or(self.expires_at_ms, |ended| ended.saturating_add(REMEMBERED_MS))
+    }
+}

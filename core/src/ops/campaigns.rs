@@ -1,0 +1,287 @@
+//! Campaigns: what became of their messages, and when they are stopped for their bounces (R-QTA-11).
+//!
+//! A campaign is the host's id for it; its record begins with the first report. Whether it is a resource too is another
+//! matter (R-RES-1): where it is, users reach it as far as their permission reaches that.
+
+use super::limits::Line;
+use super::resources::{self, Kind, Need};
+use super::{Access, Effect, Operation, accounts, walk};
+use crate::engine::{Ctx, Tx, keys};
+use crate::error::{Code, Error};
+use crate::model::{
+    Actor, BounceRate, Campaign, CampaignOutcomes, CampaignStop, CampaignStopReason, Count, Cursor, Edition, Id, OutboxKind, OutboxMessage,
+};
+use crate::rules::campaign::{rate_reached, sum};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Adds to what became of the messages of a campaign. Where its bounces reach the rate of the account's package, or of that
+/// of an account above, it is stopped in the same step, and the outbox tells the host (R-QTA-11).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// The account that sends it.
+    pub account: Id,
+    /// The campaign.
+    pub campaign: Id,
+    /// How many more were delivered; none when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivered: Option<Count>,
+    /// How many more bounced for good; none when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hard: Option<Count>,
+    /// How many more bounced for now; none when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soft: Option<Count>,
+    /// How many more of those delivered were complained about; none when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complaints: Option<Count>,
+}
+
+/// Shows what became of the messages of a campaign, and whether it is stopped (R-QTA-11).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Get {
+    /// The account.
+    pub account: Id,
+    /// The campaign.
+    pub campaign: Id,
+}
+
+/// Lets a campaign that is stopped go on, with a new sample (R-QTA-11). One that is not stopped stays as it is.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Resume {
+    /// The account.
+    pub account: Id,
+    /// The campaign.
+    pub campaign: Id,
+}
+
+/// Stops a campaign by hand, also one that nothing was reported of yet; the outbox tells the host (R-QTA-11). One that is
+/// stopped stays as it is.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stop {
+    /// The account.
+    pub account: Id,
+    /// The campaign.
+    pub campaign: Id,
+}
+
+/// Lists the campaigns of an account that are stopped, by id, a page at a time (R-QTA-11).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// The account.
+    pub account: Id,
+    /// Go on after this: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Cursor>,
+    /// At most this many (1 to 500, 50 when absent).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Count>,
+}
+
+/// A page of campaigns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CampaignList {
+    /// The campaigns; a page can be shorter than asked for, and even empty, while there is a `next`.
+    pub campaigns: Vec<Campaign>,
+    /// Where to go on; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Cursor>,
+}
+
+/// Whether a campaign is stopped: nothing of it goes out.
+pub(crate) fn is_stopped(tx: &mut Tx<'_>, account: &Id, campaign: &Id) -> Result<bool, Error> {
+    tx.has(&keys::stopped_campaign(account, campaign))
+}
+
+/// What who wants to go on with a campaign that is stopped is told.
+pub(crate) fn bounce_stop(campaign: &Id) -> Error {
+    Error::new(Code::BounceStop, format!("the campaign `{campaign}` is stopped")).with("campaign", campaign.as_str())
+}
+
+/// Removes the campaigns of an account that is deleted.
+pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
+    for letter in [keys::CAMPAIGN, keys::STOPPED_CAMPAIGN] {
+        let (from, until) = keys::below(letter, &[account.as_str()]);
+        for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)? {
+            ctx.tx.delete(key);
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a user whose permission does not reach the campaign, where it is a resource of the account.
+fn reach(ctx: &mut Ctx<'_>, account: &Id, campaign: &Id, choice: &[&str]) -> Result<(), Error> {
+    const KIND: &str = "campaign";
+    let Actor::User { user, .. } = ctx.actor else { return accounts::load(ctx, account, "/account").map(drop) };
+    let kind = Id::new(KIND).map_err(|error| Error::new(Code::Internal, error))?;
+    if !ctx.tx.has(&keys::resource(account, &kind, campaign))? {
+        return Ok(());
+    }
+    let (kind, resource): (Kind, _) = resources::look(ctx, account, kind, campaign).map_err(|error| error.at("/campaign"))?;
+    resources::require(ctx, user, &kind, &resource, choice, Need::Any)
+}
+
+fn find(ctx: &mut Ctx<'_>, account: &Id, campaign: &Id) -> Result<Option<Campaign>, Error> {
+    ctx.tx.get(&keys::campaign(account, campaign))
+}
+
+fn load(ctx: &mut Ctx<'_>, account: &Id, campaign: &Id) -> Result<Campaign, Error> {
+    find(ctx, account, campaign)?.ok_or_else(|| Error::not_found("campaign", campaign.as_str()).at("/campaign"))
+}
+
+fn new(ctx: &Ctx<'_>, account: Id, id: Id) -> Campaign {
+    let none = CampaignOutcomes::default();
+    let now_ms = ctx.now_ms;
+    Campaign { account, id, sample: none, sample_since_ms: now_ms, total: none, stop: None, created_at_ms: now_ms, updated_at_ms: now_ms }
+}
+
+fn save(ctx: &mut Ctx<'_>, mut campaign: Campaign) -> Result<Campaign, Error> {
+    campaign.updated_at_ms = ctx.now_ms;
+    ctx.tx.put(keys::campaign(&campaign.account, &campaign.id), &campaign)?;
+    Ok(campaign)
+}
+
+/// Stops a campaign and asks the host to; who sends looks again.
+fn stop(ctx: &mut Ctx<'_>, campaign: &mut Campaign, reason: CampaignStopReason, per_mille: Option<Count>) -> Result<(), Error> {
+    campaign.stop = Some(CampaignStop { reason, per_mille, at_ms: ctx.now_ms });
+    ctx.tx.mark(keys::stopped_campaign(&campaign.account, &campaign.id));
+    ctx.tx.touch(&campaign.account);
+    ctx.tell_host(&OutboxMessage {
+        campaign: Some(campaign.id.clone()),
+        ..OutboxMessage::about(OutboxKind::StopCampaign, Some(campaign.account.clone()), ctx.now_ms)
+    })
+}
+
+/// The rates that hold for an account: of its package and of those of the accounts above (R-PKG-3). One without a package
+/// has the rate of the account above in any case.
+fn rates(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<BounceRate>, Error> {
+    let line = Line::load(ctx, account).map_err(|error| error.at("/account"))?;
+    // Under another edition a rate is kept and does not count (R-PLT-1).
+    let counts = ctx.engine.edition == Edition::Commercial;
+    Ok(line.packages.into_iter().flatten().filter_map(|package| package.bounce_rate).filter(|_| counts).collect())
+}
+
+impl Operation for Report {
+    const NAME: &'static str = "campaigns.report";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::System;
+    type Answer = Campaign;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
+        let rates = rates(ctx, &self.account)?;
+        let more = |count: Option<Count>| count.map_or(0, Count::get);
+        let outcomes =
+            CampaignOutcomes { delivered: more(self.delivered), hard: more(self.hard), soft: more(self.soft), complaints: more(self.complaints) };
+        let mut campaign = match find(ctx, &self.account, &self.campaign)? {
+            Some(campaign) => campaign,
+            None => new(ctx, self.account, self.campaign),
+        };
+        let too_many = |name| Error::invalid(format!("/{name}"), format!("no more than {} can be counted", Count::MAX));
+        campaign.total = sum(&campaign.total, &outcomes).map_err(too_many)?;
+        campaign.sample = sum(&campaign.sample, &outcomes).map_err(too_many)?;
+        if campaign.stop.is_none()
+            && let Some(rate) = rate_reached(&campaign.sample, rates)
+        {
+            stop(ctx, &mut campaign, CampaignStopReason::Bounces, Some(rate.per_mille))?;
+        }
+        save(ctx, campaign)
+    }
+}
+
+impl Operation for Get {
+    const NAME: &'static str = "campaigns.get";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::account("campaigns.view", "clients.view_all");
+    type Answer = Campaign;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
+        reach(ctx, &self.account, &self.campaign, &["view"])?;
+        load(ctx, &self.account, &self.campaign)
+    }
+}
+
+impl Operation for Resume {
+    const NAME: &'static str = "campaigns.resume";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::account("campaigns.resume", "clients.edit");
+    type Answer = Campaign;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
+        reach(ctx, &self.account, &self.campaign, &["resume"])?;
+        let mut campaign = load(ctx, &self.account, &self.campaign)?;
+        // A new sample for one that goes on anyway would be a way around the rate.
+        if campaign.stop.take().is_none() {
+            return Ok(campaign);
+        }
+        campaign.sample = CampaignOutcomes::default();
+        campaign.sample_since_ms = ctx.now_ms;
+        ctx.tx.delete(keys::stopped_campaign(&campaign.account, &campaign.id));
+        ctx.tx.touch(&campaign.account);
+        save(ctx, campaign)
+    }
+}
+
+impl Operation for Stop {
+    const NAME: &'static str = "campaigns.stop";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::account("campaigns.pause", "clients.edit");
+    type Answer = Campaign;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
+        reach(ctx, &self.account, &self.campaign, &["pause"])?;
+        let mut campaign = match find(ctx, &self.account, &self.campaign)? {
+            Some(campaign) if campaign.stop.is_some() => return Ok(campaign),
+            Some(campaign) => campaign,
+            None => new(ctx, self.account, self.campaign),
+        };
+        stop(ctx, &mut campaign, CampaignStopReason::Request, None)?;
+        save(ctx, campaign)
+    }
+}
+
+impl Operation for List {
+    const NAME: &'static str = "campaigns.list";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::account("campaigns.view", "clients.view_all");
+    type Answer = CampaignList;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<CampaignList, Error> {
+        accounts::load(ctx, &self.account, "/account")?;
+        let account = self.account;
+        let span = keys::below(keys::STOPPED_CAMPAIGN, &[account.as_str()]);
+        let (campaigns, next) = walk(ctx, &[span], self.after.as_ref(), self.limit, |ctx, key| {
+            let Some(id) = keys::last_id(key) else { return Ok(None) };
+            match reach(ctx, &account, &id, &["view"]) {
+                Ok(()) => find(ctx, &account, &id),
+                Err(error) if matches!(error.code(), Code::NotFound | Code::PermissionDenied) => Ok(None),
+                Err(error) => Err(error),
+            }
+        })?;
+        Ok(CampaignList { campaigns, next })
+    }
+}

@@ -1,0 +1,289 @@
+//! Caps: limits of an account beside those of its package, for members, campaigns and domains (R-QTA-4, R-QTA-14).
+
+use super::{Access, Effect, Operation, accounts, check_rev, sending};
+use crate::engine::view::caps_of;
+use crate::engine::{Ctx, keys};
+use crate::error::{Code, Error};
+use crate::model::{self, Actor, CapScope, Channel, Count, Id, MessageClass, Name, OverLimit, Window};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The most caps of one account: each is looked at with every send.
+const MOST_CAPS: usize = 50;
+
+/// Makes a cap of an account, or gives one another value. It counts what the account and all below it send from now on.
+///
+/// A user can change or remove what users of the account have set; what the platform has set, the platform changes.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Set {
+    /// The account.
+    pub account: Id,
+    /// The id of the cap, unique within the account.
+    pub id: Id,
+    /// What it counts by.
+    pub scope: CapScope,
+    /// The one member, campaign or domain that it is for; each has a count of its own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Name>,
+    /// E-mails when absent.
+    #[serde(default)]
+    pub channel: Channel,
+    /// Only messages of this class; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_class: Option<MessageClass>,
+    /// The window that it counts in.
+    pub window: Window,
+    /// How many in a window; at least 1 where it spreads.
+    pub limit: Count,
+    /// How many more each day since it was made, for a warm-up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grows_daily_by: Option<Count>,
+    /// What happens beyond it; refused when absent (R-QTA-7).
+    #[serde(default)]
+    pub over: OverLimit,
+    /// How many may go out at once where it spreads, at least 1; 1 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<Count>,
+    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rev: Option<Count>,
+}
+
+/// Removes a cap, and what it has counted.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Remove {
+    /// The account.
+    pub account: Id,
+    /// The cap.
+    pub cap: Id,
+    /// The revision that the decision was made from; a stale one is `rev_conflict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rev: Option<Count>,
+}
+
+/// Lists the caps of an account, at most 50 by id.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// The account.
+    pub account: Id,
+}
+
+/// A cap of an account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Cap {
+    /// The account.
+    pub account: Id,
+    /// The cap.
+    pub id: Id,
+    /// What it counts by.
+    pub scope: CapScope,
+    /// The one member, campaign or domain that it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Name>,
+    /// What it counts.
+    pub channel: Channel,
+    /// Only messages of this class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_class: Option<MessageClass>,
+    /// The window that it counts in.
+    pub window: Window,
+    /// How many in a window, on the day on which it was made.
+    pub limit: u64,
+    /// How many more each day since then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grows_daily_by: Option<u64>,
+    /// What happens beyond it.
+    pub over: OverLimit,
+    /// How many may go out at once where it spreads.
+    pub burst: u64,
+    /// Whether the platform has set it.
+    pub by_platform: bool,
+    /// Goes up with every change.
+    pub rev: u64,
+    /// When it was made, in unix milliseconds.
+    pub created_at_ms: u64,
+    /// When it was last changed, in unix milliseconds.
+    pub updated_at_ms: u64,
+}
+
+/// A cap that is gone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CapRemoved {
+    /// The cap.
+    pub id: Id,
+}
+
+/// The caps of an account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CapList {
+    /// The caps, by id.
+    pub caps: Vec<Cap>,
+}
+
+fn shown(cap: model::Cap) -> Cap {
+    Cap {
+        account: cap.account,
+        id: cap.id,
+        scope: cap.scope,
+        subject: cap.subject,
+        channel: cap.channel,
+        message_class: cap.message_class,
+        window: cap.window,
+        limit: cap.limit.get(),
+        grows_daily_by: cap.grows_daily_by.map(Count::get),
+        over: cap.over,
+        burst: cap.burst.get(),
+        by_platform: cap.by_platform,
+        rev: cap.rev,
+        created_at_ms: cap.created_at_ms,
+        updated_at_ms: cap.updated_at_ms,
+    }
+}
+
+/// A user leaves alone what the platform has set.
+fn refuse_platforms(ctx: &Ctx<'_>, cap: &model::Cap) -> Result<(), Error> {
+    if cap.by_platform && matches!(ctx.actor, Actor::User { .. }) {
+        return Err(Error::new(Code::PermissionDenied, format!("the platform has set the cap `{}`", cap.id)).at("/id"));
+    }
+    Ok(())
+}
+
+/// Removes what the counters of a cap have counted.
+fn forget_counts(ctx: &mut Ctx<'_>, account: &Id, cap: &Id) -> Result<(), Error> {
+    for letter in [keys::METER, keys::METER_HISTORY] {
+        let (from, until) = keys::below(letter, &[account.as_str(), &keys::of_cap(cap)]);
+        for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)? {
+            ctx.tx.delete(key);
+        }
+    }
+    Ok(())
+}
+
+impl Set {
+    fn check(&self) -> Result<(), Error> {
+        let spreads = self.over == OverLimit::Spread;
+        if spreads && self.limit.get() == 0 {
+            return Err(Error::invalid("/limit", "a cap that spreads lets at least 1 through in a window"));
+        }
+        if !spreads && self.burst.is_some() {
+            return Err(Error::invalid("/burst", "only a cap that spreads has a burst"));
+        }
+        if self.burst.is_some_and(|burst| burst.get() == 0) {
+            return Err(Error::invalid("/burst", "at least 1 goes out at once"));
+        }
+        if self.scope == CapScope::Account && self.subject.is_some() {
+            return Err(Error::invalid("/subject", "a cap for everything together has no subject"));
+        }
+        Ok(())
+    }
+
+    /// The subject in normal form.
+    fn subject(&self) -> Result<Option<Name>, Error> {
+        match (self.scope, &self.subject) {
+            (CapScope::SendingDomain | CapScope::RecipientDomain, Some(domain)) => {
+                sending::domain_of(domain.as_str()).map(Some).map_err(|error| error.at("/subject"))
+            }
+            (CapScope::Member | CapScope::Campaign, Some(id)) => {
+                Id::new(id.as_str()).map_err(|error| Error::invalid("/subject", error))?;
+                Ok(Some(id.clone()))
+            }
+            (_, subject) => Ok(subject.clone()),
+        }
+    }
+}
+
+impl Operation for Set {
+    const NAME: &'static str = "caps.set";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::account("groups.limit", "packages.override_limits");
+    type Answer = Cap;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Cap, Error> {
+        self.check()?;
+        let subject = self.subject()?;
+        accounts::load(ctx, &self.account, "/account")?;
+        let known: Option<model::Cap> = ctx.tx.get(&keys::cap(&self.account, &self.id))?;
+        match &known {
+            Some(known) => {
+                check_rev(self.expected_rev, known.rev)?;
+                refuse_platforms(ctx, known)?;
+                let counts = |scope, subject, channel, window| (scope, subject, channel, window);
+                if counts(known.scope, &known.subject, known.channel, known.window) != counts(self.scope, &subject, self.channel, self.window) {
+                    return Err(Error::invalid("/id", "another scope, subject, channel or window is another cap: remove this one")
+                        .with("cap", self.id.as_str()));
+                }
+            }
+            None if caps_of(&mut ctx.tx, &self.account)?.len() >= MOST_CAPS => {
+                return Err(Error::new(Code::LimitReached, format!("an account has at most {MOST_CAPS} caps")).at("/id"));
+            }
+            None => check_rev(self.expected_rev, 0)?,
+        }
+        let cap = model::Cap {
+            account: self.account,
+            id: self.id,
+            scope: self.scope,
+            subject,
+            channel: self.channel,
+            message_class: self.message_class,
+            window: self.window,
+            limit: self.limit,
+            grows_daily_by: self.grows_daily_by,
+            over: self.over,
+            burst: self.burst.unwrap_or_else(|| Count::new(1).unwrap_or_default()),
+            by_platform: !matches!(ctx.actor, Actor::User { .. }),
+            rev: known.as_ref().map_or(1, |known| known.rev + 1),
+            created_at_ms: known.map_or(ctx.now_ms, |known| known.created_at_ms),
+            updated_at_ms: ctx.now_ms,
+        };
+        ctx.tx.put(keys::cap(&cap.account, &cap.id), &cap)?;
+        // The accounts below send under it, too.
+        ctx.tx.touch_everything();
+        Ok(shown(cap))
+    }
+}
+
+impl Operation for Remove {
+    const NAME: &'static str = "caps.remove";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::account("groups.limit", "packages.override_limits");
+    type Answer = CapRemoved;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<CapRemoved, Error> {
+        accounts::load(ctx, &self.account, "/account")?;
+        let key = keys::cap(&self.account, &self.cap);
+        let cap: model::Cap = ctx.tx.get(&key)?.ok_or_else(|| Error::not_found("cap", self.cap.as_str()).at("/cap"))?;
+        check_rev(self.expected_rev, cap.rev)?;
+        refuse_platforms(ctx, &cap).map_err(|error| error.at("/cap"))?;
+        ctx.tx.delete(key);
+        forget_counts(ctx, &self.account, &self.cap)?;
+        ctx.tx.touch_everything();
+        Ok(CapRemoved { id: self.cap })
+    }
+}
+
+impl Operation for List {
+    const NAME: &'static str = "caps.list";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::account("limits.view", "clients.view_all");
+    type Answer = CapList;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<CapList, Error> {
+        accounts::load(ctx, &self.account, "/account")?;
+        Ok(CapList { caps: caps_of(&mut ctx.tx, &self.account)?.into_iter().map(shown).collect() })
+    }
+}

@@ -1,0 +1,978 @@
+//! Credits: a ledger for each account and channel, what is left of its grants, and where it lies (R-CRD-1 to R-CRD-3).
+//!
+//! Entries are only ever added. Beside them lies what they sum up to: how much each grant has left, in the free balance and in
+//! the reserve of each group, in the order in which grants pay; so a spend reads the grants that it is paid by, and nothing else.
+//!
+//! No thread waits for a grant to expire. Every operation first enters what has expired by now, those that only read too: in
+//! their own view of the store, which nobody keeps. So an expiry counts at its instant, and the next change writes it down.
+
+use super::{Access, Effect, Operation, accounts, groups, page_size};
+use crate::engine::{Ctx, keys};
+use crate::error::{Code, Error};
+use crate::model::{self, Actor, Channel, Count, CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket, Id, Note};
+use crate::rules::credit::{Turn, give_back, pay};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Most groups, and most grants, that one answer lists.
+const MOST_LISTED: usize = 500;
+/// The priority of a grant where none is said.
+const PRIORITY: u64 = 50;
+/// The largest priority.
+const LAST_PRIORITY: u64 = 100;
+/// How many grants are read at once.
+const STEP: usize = 32;
+
+/// Adds credits to an account (R-CRD-1). Needs the commercial edition.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// The account.
+    pub account: Id,
+    /// What they pay.
+    pub channel: Channel,
+    /// How many, at least 1.
+    pub amount: Count,
+    /// Why.
+    pub reason: Note,
+    /// Grants with a lower number pay first, 0 to 100; 50 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Count>,
+    /// When what is left of them is gone, in unix milliseconds; never when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at_ms: Option<Count>,
+    /// The same request with the same key is carried out once, and answered alike; another one is `idempotency_mismatch`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Id>,
+}
+
+/// Says how many credits an account has, how many of them are free, and what is left of each grant.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Balance {
+    /// The account.
+    pub account: Id,
+    /// Only those for this channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
+    /// Only the reserve of this group and the grants that it lies in, beside the sums.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Id>,
+}
+
+/// Reads a ledger of credits, a page at a time.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    /// The account.
+    pub account: Id,
+    /// Which of its ledgers.
+    pub channel: Channel,
+    /// The newest entry first when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<CreditOrder>,
+    /// Go on after this entry: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Count>,
+    /// At most this many (1 to 500, 50 when absent).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Count>,
+}
+
+/// In which order a ledger is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CreditOrder {
+    /// The last entry first.
+    #[default]
+    Newest,
+    /// The first entry first.
+    Oldest,
+}
+
+/// Pays with credits, all or nothing: a group with its own reserve first, then with the free balance (R-CRD-2).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Spend {
+    /// The account.
+    pub account: Id,
+    /// What is paid.
+    pub channel: Channel,
+    /// How many credits, at least 1.
+    pub amount: Count,
+    /// The group that spends; without one the free balance alone pays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Id>,
+    /// What is paid, in the host's words: a campaign, a reservation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Id>,
+    /// The same request with the same key is carried out once, and answered alike; another one is `idempotency_mismatch`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Id>,
+}
+
+/// Gives back what was spent on messages that did not go out, to the grants that paid and where they paid from; no more than was
+/// spent (R-CRD-2). What goes back to a grant that has expired is gone again with the next entry.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Refund {
+    /// The account.
+    pub account: Id,
+    /// Which of its ledgers.
+    pub channel: Channel,
+    /// The number of the entry that is refunded.
+    pub spend: Count,
+    /// How many credits, at least 1.
+    pub amount: Count,
+    /// The same request with the same key is carried out once, and answered alike; another one is `idempotency_mismatch`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Id>,
+}
+
+/// Keeps free credits for a group: no other spends them (R-CRD-3). Those whose turn to pay is first go first.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reserve {
+    /// The account.
+    pub account: Id,
+    /// The group.
+    pub group: Id,
+    /// What they pay.
+    pub channel: Channel,
+    /// How many, at least 1.
+    pub amount: Count,
+}
+
+/// Makes credits of a group's reserve free again (R-CRD-3). Those whose turn to pay is first go first.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unreserve {
+    /// The account.
+    pub account: Id,
+    /// The group.
+    pub group: Id,
+    /// What they pay.
+    pub channel: Channel,
+    /// How many, at least 1; all of them when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Count>,
+}
+
+/// Gives free credits of an account to one directly below; they pay there as they would have here (R-CRD-3).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Allocate {
+    /// The account below that gets them.
+    pub account: Id,
+    /// What they pay.
+    pub channel: Channel,
+    /// How many, at least 1.
+    pub amount: Count,
+}
+
+/// Takes back what is left, and free, of the credits that an account got from the one above (R-CRD-3). What the platform gave it
+/// stays.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TakeBack {
+    /// The account below that gives them back.
+    pub account: Id,
+    /// What they pay.
+    pub channel: Channel,
+    /// How many, at least 1; all of them when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Count>,
+}
+
+/// The credits of an account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CreditBalance {
+    /// The account.
+    pub account: Id,
+    /// One entry for each channel.
+    pub channels: Vec<CreditChannel>,
+}
+
+/// The credits of an account for one channel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CreditChannel {
+    /// What they pay.
+    pub channel: Channel,
+    /// All of them: the free ones and those in reserves.
+    pub total: u64,
+    /// Those that any group may spend.
+    pub free: u64,
+    /// What groups have in reserve and have spent, at most 500.
+    pub groups: Vec<CreditGroup>,
+    /// What is left of grants, in the order in which they pay: the free balance, then the reserve of each group; at most 500.
+    pub grants: Vec<CreditLeft>,
+    /// Whether all groups and grants are listed.
+    pub complete: bool,
+}
+
+/// The credits of a group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CreditGroup {
+    /// The group.
+    pub group: Id,
+    /// What is kept for it.
+    pub reserve: u64,
+    /// What it has spent in all, from its reserve and from the free balance, without what was refunded.
+    pub spent: u64,
+}
+
+/// What is left of a grant in one place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CreditLeft {
+    /// The number of the grant in the ledger.
+    pub grant: u64,
+    /// The group in whose reserve it lies; absent for the free balance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<Id>,
+    /// How many credits.
+    pub left: u64,
+    /// Grants with a lower number pay first.
+    pub priority: u64,
+    /// When what is left is gone, in unix milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at_ms: Option<u64>,
+    /// How old the grant is, in unix milliseconds.
+    pub granted_at_ms: u64,
+}
+
+/// A page of a ledger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CreditLedger {
+    /// The entries.
+    pub entries: Vec<CreditEntry>,
+    /// Where to go on; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+}
+
+/// Credits that went into a group's reserve, or out of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CreditReserve {
+    /// The account.
+    pub account: Id,
+    /// The group.
+    pub group: Id,
+    /// What they pay.
+    pub channel: Channel,
+    /// How many went there.
+    pub amount: u64,
+    /// What the group has in reserve now.
+    pub reserve: u64,
+    /// What is free now.
+    pub free: u64,
+}
+
+/// Credits that went to an account below, or came back from it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CreditMove {
+    /// The account below.
+    pub account: Id,
+    /// The account above.
+    pub parent: Id,
+    /// What they pay.
+    pub channel: Channel,
+    /// How many went.
+    pub amount: u64,
+    /// What the account below has now, reserves of groups included.
+    pub balance: u64,
+    /// What is free in the account above now.
+    pub free_above: u64,
+}
+
+/// A ledger that an operation works with: what has expired by now is entered.
+struct Book {
+    account: Id,
+    channel: Channel,
+    head: CreditHead,
+}
+
+impl Book {
+    fn open(ctx: &mut Ctx<'_>, account: &Id, channel: Channel) -> Result<Book, Error> {
+        let head = ctx.tx.get(&keys::credit_head(account, channel))?.unwrap_or_default();
+        let mut book = Book { account: account.clone(), channel, head };
+        book.expire(ctx)?;
+        Ok(book)
+    }
+
+    /// Enters what has expired by now.
+    fn expire(&mut self, ctx: &mut Ctx<'_>) -> Result<(), Error> {
+        let (from, until) = keys::credits_expired(&self.account, self.channel, ctx.now_ms);
+        for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
+            let (expires_at_ms, grant, group) = keys::credit_expiry_at(&key).ok_or_else(|| broken(&key))?;
+            let turn = self.turn_of(ctx, grant)?;
+            let amount = self.left_of(ctx, group.as_ref(), &turn)?;
+            self.lower(ctx, group.as_ref(), &turn, amount)?;
+            // Entered later than it came about, it still does not come before what was entered earlier.
+            let at_ms = expires_at_ms.max(self.head.at_ms);
+            let entry = CreditEntry { by: Actor::System.label(), at_ms, ..self.entry(ctx, CreditKind::Expired, amount) };
+            self.append(ctx, CreditEntry { parts: vec![CreditPart { grant, amount, group }], ..entry })?;
+        }
+        Ok(())
+    }
+
+    /// An entry to be appended.
+    fn entry(&self, ctx: &Ctx<'_>, kind: CreditKind, amount: u64) -> CreditEntry {
+        CreditEntry {
+            account: self.account.clone(),
+            channel: self.channel,
+            entry: self.head.entries + 1,
+            kind,
+            amount,
+            balance: 0,
+            parts: Vec::new(),
+            group: None,
+            other: None,
+            spend: None,
+            reason: None,
+            reference: None,
+            priority: None,
+            expires_at_ms: None,
+            granted_at_ms: None,
+            from_grant: None,
+            key: None,
+            by: ctx.actor.label(),
+            at_ms: ctx.now_ms,
+        }
+    }
+
+    /// Adds an entry to the ledger.
+    fn append(&mut self, ctx: &mut Ctx<'_>, mut entry: CreditEntry) -> Result<CreditEntry, Error> {
+        let balance = match entry.kind.adds() {
+            Some(true) => self.head.balance.checked_add(entry.amount).filter(|balance| *balance <= Count::MAX),
+            Some(false) => self.head.balance.checked_sub(entry.amount),
+            None => Some(self.head.balance),
+        };
+        // No operation takes more than there is: what is left to refuse is a balance that no language could tell.
+        entry.balance = balance.ok_or_else(|| Error::invalid("/amount", format!("an account has at most {} credits", Count::MAX)))?;
+        self.head = CreditHead { entries: entry.entry, balance: entry.balance, at_ms: self.head.at_ms.max(entry.at_ms) };
+        ctx.tx.put(keys::credit_head(&self.account, self.channel), &self.head)?;
+        ctx.tx.put(keys::credit_entry(&self.account, self.channel, entry.entry), &entry)?;
+        Ok(entry)
+    }
+
+    /// Adds an entry that is a grant; all of it is free.
+    fn bring_in(&mut self, ctx: &mut Ctx<'_>, entry: CreditEntry) -> Result<CreditEntry, Error> {
+        let entry = self.append(ctx, entry)?;
+        let turn = Turn::of(&entry).ok_or_else(|| Error::new(Code::Internal, "a grant has no terms"))?;
+        self.raise(ctx, None, &turn, entry.amount)?;
+        Ok(entry)
+    }
+
+    fn read(&self, ctx: &mut Ctx<'_>, entry: u64) -> Result<Option<CreditEntry>, Error> {
+        ctx.tx.get(&keys::credit_entry(&self.account, self.channel, entry))
+    }
+
+    /// The entry that made a grant.
+    fn grant(&self, ctx: &mut Ctx<'_>, grant: u64) -> Result<CreditEntry, Error> {
+        self.read(ctx, grant)?.ok_or_else(|| Error::new(Code::StoreCorrupt, format!("`{}` has no grant {grant}", self.account)))
+    }
+
+    fn turn_of(&self, ctx: &mut Ctx<'_>, grant: u64) -> Result<Turn, Error> {
+        let entry = self.grant(ctx, grant)?;
+        Turn::of(&entry).ok_or_else(|| Error::new(Code::StoreCorrupt, format!("the entry {grant} of `{}` is no grant", self.account)))
+    }
+
+    fn pocket(&self, ctx: &mut Ctx<'_>, group: Option<&Id>) -> Result<CreditPocket, Error> {
+        Ok(ctx.tx.get(&keys::credit_pocket(&self.account, self.channel, group))?.unwrap_or_default())
+    }
+
+    fn save_pocket(&self, ctx: &mut Ctx<'_>, group: Option<&Id>, pocket: &CreditPocket) -> Result<(), Error> {
+        let key = keys::credit_pocket(&self.account, self.channel, group);
+        if *pocket == CreditPocket::default() {
+            ctx.tx.delete(key);
+            Ok(())
+        } else {
+            ctx.tx.put(key, pocket)
+        }
+    }
+
+    fn left_of(&self, ctx: &mut Ctx<'_>, group: Option<&Id>, turn: &Turn) -> Result<u64, Error> {
+        Ok(ctx.tx.get(&keys::credit_part(&self.account, self.channel, group, turn))?.unwrap_or(0))
+    }
+
+    /// Puts credits of a grant into the free balance or the reserve of a group.
+    fn raise(&self, ctx: &mut Ctx<'_>, group: Option<&Id>, turn: &Turn, amount: u64) -> Result<(), Error> {
+        let left = self.left_of(ctx, group, turn)?;
+        let mut pocket = self.pocket(ctx, group)?;
+        pocket.left = pocket.left.saturating_add(amount);
+        self.save_pocket(ctx, group, &pocket)?;
+        if let Some(expires_at_ms) = turn.expires_at_ms() {
+            ctx.tx.mark(keys::credit_expiry(&self.account, self.channel, expires_at_ms, turn.grant(), group));
+        }
+        ctx.tx.put(keys::credit_part(&self.account, self.channel, group, turn), &left.saturating_add(amount))
+    }
+
+    /// Takes credits of a grant, of which there are as many, out of the free balance or the reserve of a group.
+    fn lower(&self, ctx: &mut Ctx<'_>, group: Option<&Id>, turn: &Turn, amount: u64) -> Result<(), Error> {
+        let left = self.left_of(ctx, group, turn)?.saturating_sub(amount);
+        let mut pocket = self.pocket(ctx, group)?;
+        pocket.left = pocket.left.saturating_sub(amount);
+        self.save_pocket(ctx, group, &pocket)?;
+        let key = keys::credit_part(&self.account, self.channel, group, turn);
+        if left > 0 {
+            return ctx.tx.put(key, &left);
+        }
+        ctx.tx.delete(key);
+        if let Some(expires_at_ms) = turn.expires_at_ms() {
+            ctx.tx.delete(keys::credit_expiry(&self.account, self.channel, expires_at_ms, turn.grant(), group));
+        }
+        Ok(())
+    }
+
+    /// Takes up to so many credits out of the free balance or the reserve of a group, in the order in which grants pay; with an
+    /// account above, only what came from there.
+    fn take(&self, ctx: &mut Ctx<'_>, group: Option<&Id>, amount: u64, above: Option<&Id>) -> Result<Vec<(Turn, u64)>, Error> {
+        let (mut from, until) = keys::credit_parts(&self.account, self.channel, group);
+        let mut open = amount;
+        let mut taken = Vec::new();
+        while open > 0 {
+            let rows = ctx.tx.range::<u64>(&from, &until, STEP)?;
+            let Some((last, _)) = rows.last() else { break };
+            from = [last.as_slice(), &[0]].concat();
+            let mut left = Vec::new();
+            for (key, amount) in rows {
+                let (_, turn) = keys::credit_part_at(&key).ok_or_else(|| broken(&key))?;
+                if above.is_none() || self.grant(ctx, turn.grant())?.other.as_ref() == above {
+                    left.push((turn, amount));
+                }
+            }
+            for (turn, paid) in pay(&left, open) {
+                self.lower(ctx, group, &turn, paid)?;
+                open -= paid;
+                taken.push((turn, paid));
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Moves so many credits, of which there are as many, between the free balance and the reserve of a group.
+    fn shift(&mut self, ctx: &mut Ctx<'_>, kind: CreditKind, group: &Id, amount: u64) -> Result<CreditEntry, Error> {
+        let (from, to) = if kind == CreditKind::Reserved { (None, Some(group)) } else { (Some(group), None) };
+        let moved = self.take(ctx, from, amount, None)?;
+        for (turn, part) in &moved {
+            self.raise(ctx, to, turn, *part)?;
+        }
+        let entry = self.entry(ctx, kind, amount);
+        self.append(ctx, CreditEntry { group: Some(group.clone()), parts: parts_of(&moved, None), ..entry })
+    }
+
+    /// Takes in what came back from an account below, where it lay in these grants.
+    fn take_in(&mut self, ctx: &mut Ctx<'_>, below: &Book, taken: &[(Turn, u64)]) -> Result<(), Error> {
+        let mut back = Vec::with_capacity(taken.len());
+        for (turn, amount) in taken {
+            let of = below.grant(ctx, turn.grant())?.from_grant;
+            let of = of.ok_or_else(|| Error::new(Code::StoreCorrupt, format!("a grant of `{}` came from no other", below.account)))?;
+            let turn = turn.as_grant(of);
+            self.raise(ctx, None, &turn, *amount)?;
+            back.push((turn, *amount));
+        }
+        let entry = self.entry(ctx, CreditKind::TakenBack, sum(&back));
+        self.append(ctx, CreditEntry { other: Some(below.account.clone()), parts: parts_of(&back, None), ..entry }).map(drop)
+    }
+}
+
+fn broken(key: &[u8]) -> Error {
+    Error::new(Code::StoreCorrupt, format!("the key {} is none of credits", key.escape_ascii()))
+}
+
+fn sum(parts: &[(Turn, u64)]) -> u64 {
+    parts.iter().map(|(_, amount)| amount).sum()
+}
+
+fn parts_of(parts: &[(Turn, u64)], group: Option<&Id>) -> Vec<CreditPart> {
+    parts.iter().map(|(turn, amount)| CreditPart { grant: turn.grant(), amount: *amount, group: group.cloned() }).collect()
+}
+
+fn exhausted(what: impl Into<String>, left: u64) -> Error {
+    Error::new(Code::CreditsExhausted, what).at("/amount").with("left", left)
+}
+
+/// Credits are of the commercial edition: under the standard one they are looked at, and nothing else (R-PLT-1).
+fn check(ctx: &Ctx<'_>, amount: Option<Count>) -> Result<(), Error> {
+    if amount.is_some_and(|amount| amount.get() == 0) {
+        return Err(Error::invalid("/amount", "at least 1 credit"));
+    }
+    ctx.require_licence("/amount")
+}
+
+/// Pays with credits, all or nothing; the answer says which grants paid (R-CRD-2).
+///
+/// What it is worth for is the caller's to say: neither the package's switch nor the account's status is looked at.
+pub(crate) fn spend(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    channel: Channel,
+    group: Option<&Id>,
+    amount: u64,
+    reference: Option<Id>,
+) -> Result<CreditEntry, Error> {
+    ctx.require_licence("/amount")?;
+    let mut book = Book::open(ctx, account, channel)?;
+    let reserve = match group {
+        Some(group) => book.pocket(ctx, Some(group))?.left,
+        None => 0,
+    };
+    let left = reserve.saturating_add(book.pocket(ctx, None)?.left);
+    if left < amount {
+        return Err(exhausted(format!("`{account}` would pay with {amount} credits and has {left}"), left));
+    }
+    let own = amount.min(reserve);
+    let from_reserve = book.take(ctx, group, own, None)?;
+    let from_free = book.take(ctx, None, amount - own, None)?;
+    let mut pocket = book.pocket(ctx, group)?;
+    pocket.spent = pocket.spent.saturating_add(amount);
+    book.save_pocket(ctx, group, &pocket)?;
+    let parts = [parts_of(&from_reserve, group), parts_of(&from_free, None)].concat();
+    let entry = book.entry(ctx, CreditKind::Spent, amount);
+    book.append(ctx, CreditEntry { group: group.cloned(), reference, parts, ..entry })
+}
+
+/// Gives back a part of what was spent, to the grants that paid; once (R-CRD-2).
+pub(crate) fn refund(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, spend: u64, amount: u64) -> Result<CreditEntry, Error> {
+    ctx.require_licence("/amount")?;
+    let mut book = Book::open(ctx, account, channel)?;
+    let spent = book.read(ctx, spend)?.filter(|entry| entry.kind == CreditKind::Spent);
+    let spent = spent.ok_or_else(|| Error::not_found("spend", &spend.to_string()).at("/spend"))?;
+    let key = keys::credit_refunded(account, channel, spend);
+    let before: u64 = ctx.tx.get(&key)?.unwrap_or(0);
+    let left = spent.amount.saturating_sub(before);
+    if amount > left {
+        let error = Error::new(Code::RefundExceeded, format!("of {} credits {before} were refunded already", spent.amount));
+        return Err(error.at("/amount").with("left", left));
+    }
+    ctx.tx.put(key, &(before + amount))?;
+    // The reserve of a group that is gone has become free.
+    let group = match &spent.group {
+        Some(group) if ctx.tx.has(&keys::group(account, group))? => Some(group),
+        _ => None,
+    };
+    let paid: Vec<u64> = spent.parts.iter().map(|part| part.amount).collect();
+    let mut parts = Vec::new();
+    for (part, back) in spent.parts.iter().zip(give_back(&paid, before, amount)).filter(|(_, back)| *back > 0) {
+        let turn = book.turn_of(ctx, part.grant)?;
+        let into = part.group.as_ref().and(group);
+        book.raise(ctx, into, &turn, back)?;
+        parts.push(CreditPart { grant: part.grant, amount: back, group: into.cloned() });
+    }
+    if group.is_some() == spent.group.is_some() {
+        let mut pocket = book.pocket(ctx, group)?;
+        pocket.spent = pocket.spent.saturating_sub(amount);
+        book.save_pocket(ctx, group, &pocket)?;
+    }
+    let entry = book.entry(ctx, CreditKind::Refunded, amount);
+    let entry = book.append(ctx, CreditEntry { group: spent.group, spend: Some(spend), parts, ..entry })?;
+    book.expire(ctx)?;
+    Ok(entry)
+}
+
+/// What the reserve of a group that is deleted holds becomes free (R-CRD-3).
+pub(crate) fn release_group(ctx: &mut Ctx<'_>, account: &Id, group: &Id) -> Result<(), Error> {
+    for channel in Channel::ALL {
+        let mut book = Book::open(ctx, account, channel)?;
+        let left = book.pocket(ctx, Some(group))?.left;
+        if left > 0 {
+            book.shift(ctx, CreditKind::Unreserved, group, left)?;
+        }
+        book.save_pocket(ctx, Some(group), &CreditPocket::default())?;
+    }
+    Ok(())
+}
+
+/// Removes the credits of an account that is deleted; what is left of what came from the account above goes back (R-CRD-3).
+pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<(), Error> {
+    if let Some(parent) = &account.parent {
+        for channel in Channel::ALL {
+            let book = Book::open(ctx, &account.id, channel)?;
+            let mut taken = book.take(ctx, None, u64::MAX, Some(parent))?;
+            let (from, until) = keys::credit_reserves(&account.id, channel);
+            for (key, _) in ctx.tx.range::<CreditPocket>(&from, &until, usize::MAX)? {
+                let group = keys::last_id(&key).ok_or_else(|| broken(&key))?;
+                taken.extend(book.take(ctx, Some(&group), u64::MAX, Some(parent))?);
+            }
+            if !taken.is_empty() {
+                Book::open(ctx, parent, channel)?.take_in(ctx, &book, &taken)?;
+            }
+        }
+    }
+    let (from, until) = keys::credits(&account.id);
+    for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)? {
+        ctx.tx.delete(key);
+    }
+    Ok(())
+}
+
+/// What identifies a request that has a key.
+fn fingerprint<O: Operation>(request: &O) -> Result<String, Error> {
+    let text = serde_json::to_vec(request).map_err(|error| Error::new(Code::Internal, format!("a request cannot be written: {error}")))?;
+    let digest = Sha256::new().chain_update(O::NAME).chain_update([0]).chain_update(text).finalize();
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Carries out a request, unless the actor asked the same with the same key before: then it answers what it answered then.
+fn once<O: Operation<Answer = CreditEntry>>(
+    ctx: &mut Ctx<'_>,
+    request: O,
+    key: Option<Id>,
+    run: impl FnOnce(&mut Ctx<'_>, O) -> Result<CreditEntry, Error>,
+) -> Result<CreditEntry, Error> {
+    let (Some(key), Some(account)) = (key, request.account().cloned()) else { return run(ctx, request) };
+    let fingerprint = fingerprint(&request)?;
+    let index = keys::credit_key(&account, &ctx.actor.label(), &key);
+    if let Some(before) = ctx.tx.get::<CreditKey>(&index)? {
+        if before.fingerprint != fingerprint {
+            return Err(Error::new(Code::IdempotencyMismatch, format!("`{key}` is the key of another request")).at("/key"));
+        }
+        let entry = ctx.tx.get(&keys::credit_entry(&account, before.channel, before.entry))?;
+        return entry.ok_or_else(|| Error::new(Code::StoreCorrupt, format!("the entry of the key `{key}` is gone")));
+    }
+    let entry = CreditEntry { key: Some(key), ..run(ctx, request)? };
+    ctx.tx.put(index, &CreditKey { fingerprint, channel: entry.channel, entry: entry.entry })?;
+    ctx.tx.put(keys::credit_entry(&account, entry.channel, entry.entry), &entry)?;
+    Ok(entry)
+}
+
+impl Operation for Grant {
+    const NAME: &'static str = "credits.grant";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Operator("clients.add_credits");
+    type Answer = CreditEntry;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditEntry, Error> {
+        accounts::load(ctx, &self.account, "/account")?;
+        let key = self.key.clone();
+        once(ctx, self, key, |ctx, request| {
+            check(ctx, Some(request.amount))?;
+            let priority = request.priority.map_or(PRIORITY, Count::get);
+            if priority > LAST_PRIORITY {
+                return Err(Error::invalid("/priority", format!("a priority is 0 to {LAST_PRIORITY}, not {priority}")));
+            }
+            let expires_at_ms = request.expires_at_ms.map(Count::get);
+            if expires_at_ms.is_some_and(|end| end <= ctx.now_ms) {
+                return Err(Error::invalid("/expires_at_ms", "a grant expires in the future"));
+            }
+            let mut book = Book::open(ctx, &request.account, request.channel)?;
+            let entry = book.entry(ctx, CreditKind::Granted, request.amount.get());
+            let granted_at_ms = Some(ctx.now_ms);
+            book.bring_in(ctx, CreditEntry { reason: Some(request.reason), priority: Some(priority), expires_at_ms, granted_at_ms, ..entry })
+        })
+    }
+}
+
+impl Operation for Balance {
+    const NAME: &'static str = "credits.balance";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::account("credits.view", "clients.view_all");
+    type Answer = CreditBalance;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditBalance, Error> {
+        let Balance { account, channel, group } = self;
+        accounts::load(ctx, &account, "/account")?;
+        if let Some(group) = &group {
+            groups::load(ctx, &account, group, "/group")?;
+        }
+        let mut channels = Vec::new();
+        for of in Channel::ALL.into_iter().filter(|of| channel.is_none_or(|channel| channel == *of)) {
+            channels.push(balance_of(ctx, &account, of, group.as_ref())?);
+        }
+        Ok(CreditBalance { account, channels })
+    }
+}
+
+fn balance_of(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, group: Option<&Id>) -> Result<CreditChannel, Error> {
+    let book = Book::open(ctx, account, channel)?;
+    let mut shown = CreditChannel {
+        channel,
+        total: book.head.balance,
+        free: book.pocket(ctx, None)?.left,
+        groups: Vec::new(),
+        grants: Vec::new(),
+        complete: true,
+    };
+    let (from, until) = match group {
+        Some(group) => {
+            let CreditPocket { left, spent } = book.pocket(ctx, Some(group))?;
+            shown.groups.push(CreditGroup { group: group.clone(), reserve: left, spent });
+            keys::credit_parts(account, channel, Some(group))
+        }
+        None => {
+            let (from, until) = keys::credit_reserves(account, channel);
+            for (key, CreditPocket { left, spent }) in ctx.tx.range(&from, &until, MOST_LISTED + 1)? {
+                let group = keys::last_id(&key).ok_or_else(|| broken(&key))?;
+                shown.groups.push(CreditGroup { group, reserve: left, spent });
+            }
+            keys::all_credit_parts(account, channel)
+        }
+    };
+    for (key, left) in ctx.tx.range::<u64>(&from, &until, MOST_LISTED + 1)? {
+        let (group, turn) = keys::credit_part_at(&key).ok_or_else(|| broken(&key))?;
+        shown.grants.push(CreditLeft {
+            grant: turn.grant(),
+            group,
+            left,
+            priority: turn.priority(),
+            expires_at_ms: turn.expires_at_ms(),
+            granted_at_ms: turn.granted_at_ms(),
+        });
+    }
+    shown.complete = shown.groups.len() <= MOST_LISTED && shown.grants.len() <= MOST_LISTED;
+    shown.groups.truncate(MOST_LISTED);
+    shown.grants.truncate(MOST_LISTED);
+    Ok(shown)
+}
+
+impl Operation for Ledger {
+    const NAME: &'static str = "credits.ledger";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::account("credits.view", "clients.view_all");
+    type Answer = CreditLedger;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditLedger, Error> {
+        let size = page_size(self.limit)?;
+        accounts::load(ctx, &self.account, "/account")?;
+        let book = Book::open(ctx, &self.account, self.channel)?;
+        let (most, last) = (size as u64, book.head.entries);
+        let after = self.after.map(Count::get);
+        // Numbers have no gaps: a page is a range of them, from the first until the second.
+        let newest = self.order.unwrap_or_default() == CreditOrder::Newest;
+        let (from, until) = if newest {
+            let until = after.map_or(last + 1, |after| after.min(last + 1));
+            (until.saturating_sub(most).max(1), until)
+        } else {
+            let from = after.map_or(1, |after| after.min(last) + 1);
+            (from, from.saturating_add(most).min(last + 1))
+        };
+        let span = [from, until].map(|entry| keys::credit_entry(&self.account, self.channel, entry));
+        let [first, end] = &span;
+        let mut entries: Vec<CreditEntry> = ctx.tx.range(first, end, size)?.into_iter().map(|(_, entry)| entry).collect();
+        if newest {
+            entries.reverse();
+        }
+        let more = if newest { from > 1 } else { until <= last };
+        let next = if more { entries.last().map(|entry| entry.entry) } else { None };
+        Ok(CreditLedger { entries, next })
+    }
+}
+
+impl Operation for Spend {
+    const NAME: &'static str = "credits.spend";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::System;
+    type Answer = CreditEntry;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditEntry, Error> {
+        accounts::load(ctx, &self.account, "/account")?;
+        let key = self.key.clone();
+        once(ctx, self, key, |ctx, Spend { account, channel, amount, group, reference, .. }| {
+            check(ctx, Some(amount))?;
+            if let Some(group) = &group {
+                groups::load(ctx, &account, group, "/group")?;
+            }
+            spend(ctx, &account, channel, group.as_ref(), amount.get(), reference)
+        })
+    }
+}
+
+impl Operation for Refund {
+    const NAME: &'static str = "credits.refund";
+    const EFFECT: Effect = Effect::Write;
+    // Not by the account itself: what it paid for is what it could give itself back without end.
+    const ACCESS: Access = Access::Operator("clients.add_credits");
+    type Answer = CreditEntry;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditEntry, Error> {
+        accounts::load(ctx, &self.account, "/account")?;
+        let key = self.key.clone();
+        once(ctx, self, key, |ctx, request| {
+            check(ctx, Some(request.amount))?;
+            refund(ctx, &request.account, request.channel, request.spend.get(), request.amount.get())
+        })
+    }
+}
+
+fn reserve_of(ctx: &mut Ctx<'_>, book: &Book, entry: CreditEntry, group: Id) -> Result<CreditReserve, Error> {
+    Ok(CreditReserve {
+        channel: entry.channel,
+        amount: entry.amount,
+        reserve: book.pocket(ctx, Some(&group))?.left,
+        free: book.pocket(ctx, None)?.left,
+        account: entry.account,
+        group,
+    })
+}
+
+impl Operation for Reserve {
+    const NAME: &'static str = "credits.reserve";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::account("groups.reserve", "clients.edit");
+    type Answer = CreditReserve;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditReserve, Error> {
+        let account = groups::enter(ctx, &self.account, Effect::Write)?.id;
+        let group = groups::load(ctx, &account, &self.group, "/group")?.id;
+        check(ctx, Some(self.amount))?;
+        let mut book = Book::open(ctx, &account, self.channel)?;
+        let (amount, free) = (self.amount.get(), book.pocket(ctx, None)?.left);
+        if free < amount {
+            return Err(exhausted(format!("`{account}` would keep {amount} credits for `{group}` and has {free} that are free"), free));
+        }
+        let entry = book.shift(ctx, CreditKind::Reserved, &group, amount)?;
+        reserve_of(ctx, &book, entry, group)
+    }
+}
+
+impl Operation for Unreserve {
+    const NAME: &'static str = "credits.unreserve";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::account("groups.reserve", "clients.edit");
+    type Answer = CreditReserve;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditReserve, Error> {
+        let account = groups::enter(ctx, &self.account, Effect::Write)?.id;
+        let group = groups::load(ctx, &account, &self.group, "/group")?.id;
+        check(ctx, self.amount)?;
+        let mut book = Book::open(ctx, &account, self.channel)?;
+        let kept = book.pocket(ctx, Some(&group))?.left;
+        let amount = self.amount.map_or(kept, Count::get);
+        if kept < amount || kept == 0 {
+            return Err(exhausted(format!("`{group}` has {kept} credits in reserve"), kept));
+        }
+        let entry = book.shift(ctx, CreditKind::Unreserved, &group, amount)?;
+        reserve_of(ctx, &book, entry, group)
+    }
+}
+
+/// Who gives credits to an account below and takes them back.
+const FROM_ABOVE: &str =
+    "users who manage the team from an account above (`accounts.team`) and hold `credits.allocate` there; operators with `clients.add_credits`";
+
+/// The account above, for whoever may move credits between it and this one.
+fn above(ctx: &mut Ctx<'_>, id: &Id) -> Result<Id, Error> {
+    match ctx.actor {
+        Actor::System => {}
+        // As for credits that are added: editing a client does not imply it.
+        Actor::Operator { .. } => ctx.require_as_operator("clients.add_credits")?,
+        Actor::User { account: home, .. } if home == id => {
+            return Err(Error::new(Code::PermissionDenied, "credits are given from above").at("/account"));
+        }
+        Actor::User { .. } => {
+            if !ctx.manages_team_of(id).map_err(|error| error.at("/account"))? {
+                return Err(Error::not_found("account", id.as_str()).at("/account"));
+            }
+        }
+    }
+    let parent = accounts::load(ctx, id, "/account")?.parent;
+    let parent = parent.ok_or_else(|| Error::invalid("/account", "there is no account above that credits could come from"))?;
+    if let Actor::User { .. } = ctx.actor {
+        ctx.require_in(&parent, "credits.allocate")?;
+    }
+    Ok(parent)
+}
+
+fn moved(ctx: &mut Ctx<'_>, parent: &Book, child: Book, amount: u64) -> Result<CreditMove, Error> {
+    Ok(CreditMove {
+        free_above: parent.pocket(ctx, None)?.left,
+        parent: parent.account.clone(),
+        channel: child.channel,
+        amount,
+        balance: child.head.balance,
+        account: child.account,
+    })
+}
+
+impl Operation for Allocate {
+    const NAME: &'static str = "credits.allocate";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Rule(FROM_ABOVE);
+    type Answer = CreditMove;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditMove, Error> {
+        let parent = above(ctx, &self.account)?;
+        check(ctx, Some(self.amount))?;
+        let mut from = Book::open(ctx, &parent, self.channel)?;
+        let mut to = Book::open(ctx, &self.account, self.channel)?;
+        let (amount, free) = (self.amount.get(), from.pocket(ctx, None)?.left);
+        if free < amount {
+            return Err(exhausted(format!("`{parent}` would give {amount} credits and has {free} that are free"), free));
+        }
+        let taken = from.take(ctx, None, amount, None)?;
+        let entry = from.entry(ctx, CreditKind::Allocated, amount);
+        from.append(ctx, CreditEntry { other: Some(self.account), parts: parts_of(&taken, None), ..entry })?;
+        for (turn, part) in taken {
+            let entry = CreditEntry {
+                other: Some(parent.clone()),
+                from_grant: Some(turn.grant()),
+                priority: Some(turn.priority()),
+                expires_at_ms: turn.expires_at_ms(),
+                granted_at_ms: Some(turn.granted_at_ms()),
+                ..to.entry(ctx, CreditKind::Received, part)
+            };
+            to.bring_in(ctx, entry)?;
+        }
+        moved(ctx, &from, to, amount)
+    }
+}
+
+impl Operation for TakeBack {
+    const NAME: &'static str = "credits.take_back";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Rule(FROM_ABOVE);
+    type Answer = CreditMove;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditMove, Error> {
+        let parent = above(ctx, &self.account)?;
+        check(ctx, self.amount)?;
+        let mut from = Book::open(ctx, &self.account, self.channel)?;
+        let mut to = Book::open(ctx, &parent, self.channel)?;
+        let taken = from.take(ctx, None, self.amount.map_or(u64::MAX, Count::get), Some(&parent))?;
+        let amount = sum(&taken);
+        if taken.is_empty() || self.amount.is_some_and(|wanted| wanted.get() > amount) {
+            return Err(exhausted(format!("`{}` has {amount} free credits of those that it got from `{parent}`", self.account), amount));
+        }
+        to.take_in(ctx, &from, &taken)?;
+        let entry = from.entry(ctx, CreditKind::Returned, amount);
+        from.append(ctx, CreditEntry { other: Some(parent), parts: parts_of(&taken, None), ..entry })?;
+        moved(ctx, &to, from, amount)
+    }
+}

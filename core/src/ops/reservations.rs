@@ -1,0 +1,320 @@
+//! Reservations: messages are charged for a campaign now, and go out later or come back (R-QTA-5).
+
+use super::sending::{message_of, sender_of};
+use super::{Access, Effect, Operation, accounts, once};
+use crate::engine::meters::{Ask, Refusal};
+use crate::engine::{Ctx, keys};
+use crate::error::{Code, Error};
+use crate::model::{self, Channel, Count, Id, MessageInput, ReservationState};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+const SHORTEST_MS: u64 = 1000;
+const LONGEST_MS: u64 = 31 * 24 * 3_600_000;
+
+/// Charges messages that go out later. Until it is committed, released or expires, all of it counts as used.
+///
+/// Answers like `sending.admit`: where it is refused, nothing is reserved. Credits pay for no reservation.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Create {
+    /// The account that sends.
+    pub account: Id,
+    /// The user who sends, who needs the permission to; absent when the host itself sends for the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+    /// By e-mail when absent.
+    #[serde(default)]
+    pub channel: Channel,
+    /// What the messages are; caps for members, campaigns and domains look at it (R-QTA-14).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageInput>,
+    /// How many messages, at least 1.
+    pub count: Count,
+    /// Reserves as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<Count>,
+    /// How long it lives, in milliseconds (1,000 to 31 days).
+    pub life_ms: Count,
+    /// A name of the host's for this request: asked again within a day it gets the same answer, and charges nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Id>,
+}
+
+/// Says how many of a reservation go out; the rest comes back, into the windows that it was charged to (R-QTA-5).
+///
+/// Hosts commit before they hand over, and refund what failed. The same commit again gets the same answer.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Commit {
+    /// The account.
+    pub account: Id,
+    /// The reservation.
+    pub reservation: Id,
+    /// How many go out, at most what was reserved.
+    pub count: Count,
+}
+
+/// Gives all of a reservation back (R-QTA-5).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    /// The account.
+    pub account: Id,
+    /// The reservation.
+    pub reservation: Id,
+}
+
+/// Reads a reservation, for a day after it ended.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Get {
+    /// The account.
+    pub account: Id,
+    /// The reservation.
+    pub reservation: Id,
+}
+
+/// The answer to a reservation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReservationDecision {
+    /// The reservation; absent where nothing was granted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reservation: Option<Id>,
+    /// How many are reserved.
+    pub granted: u64,
+    /// When what is left of it comes back by itself, in unix milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at_ms: Option<u64>,
+    /// Why nothing was granted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Box<Refusal>>,
+}
+
+/// A reservation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Reservation {
+    /// The account.
+    pub account: Id,
+    /// The reservation.
+    pub id: Id,
+    /// The user who sends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+    /// What was charged.
+    pub channel: Channel,
+    /// How many were charged.
+    pub count: u64,
+    /// What became of it.
+    pub state: ReservationState,
+    /// How many went out.
+    pub committed: u64,
+    /// When it was charged, in unix milliseconds.
+    pub reserved_at_ms: u64,
+    /// When what is left comes back by itself, in unix milliseconds.
+    pub expires_at_ms: u64,
+}
+
+fn shown(reservation: model::Reservation) -> Reservation {
+    Reservation {
+        account: reservation.account,
+        id: reservation.id,
+        user: reservation.user,
+        channel: reservation.channel,
+        count: reservation.count,
+        state: reservation.state,
+        committed: reservation.committed,
+        reserved_at_ms: reservation.reserved_at_ms,
+        expires_at_ms: reservation.expires_at_ms,
+    }
+}
+
+fn load(ctx: &mut Ctx<'_>, account: &Id, id: &Id) -> Result<model::Reservation, Error> {
+    accounts::load(ctx, account, "/account")?;
+    ctx.tx.get(&keys::reservation(account, id))?.ok_or_else(|| Error::not_found("reservation", id.as_str()).at("/reservation"))
+}
+
+/// Writes a reservation and when something happens to it next.
+fn save(ctx: &mut Ctx<'_>, reservation: &model::Reservation) -> Result<(), Error> {
+    ctx.tx.put(keys::reservation(&reservation.account, &reservation.id), reservation)?;
+    ctx.tx.mark(keys::due_reservation(reservation.due_at_ms(), &reservation.account, &reservation.id));
+    ctx.tx.touch_due(reservation.due_at_ms());
+    Ok(())
+}
+
+/// Ends an open reservation: what was not committed comes back once this is committed.
+fn end(ctx: &mut Ctx<'_>, mut reservation: model::Reservation, state: ReservationState, committed: u64) -> Result<model::Reservation, Error> {
+    ctx.tx.delete(keys::due_reservation(reservation.due_at_ms(), &reservation.account, &reservation.id));
+    reservation.state = state;
+    reservation.committed = committed;
+    reservation.ended_at_ms = Some(ctx.now_ms);
+    save(ctx, &reservation)?;
+    let left = reservation.count - committed;
+    if left > 0 {
+        ctx.tx.give_back(reservation.clone(), left);
+    }
+    Ok(reservation)
+}
+
+/// What happens to a reservation by itself: first it expires, a day after it ended it is forgotten.
+pub(crate) fn take_its_turn(ctx: &mut Ctx<'_>, account: &Id, id: &Id) -> Result<(), Error> {
+    let key = keys::reservation(account, id);
+    match ctx.tx.get::<model::Reservation>(&key)? {
+        Some(open) if open.state == ReservationState::Open => end(ctx, open, ReservationState::Expired, 0).map(drop),
+        Some(_) => {
+            ctx.tx.delete(key);
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+/// An account is suspended or closed: its open reservations come back (R-ACC-4).
+pub(crate) fn void_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
+    let (from, until) = keys::below(keys::RESERVATION, &[account.as_str()]);
+    for (_, reservation) in ctx.tx.range::<model::Reservation>(&from, &until, usize::MAX)? {
+        if reservation.state == ReservationState::Open {
+            end(ctx, reservation, ReservationState::Void, 0)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the reservations of an account that is deleted.
+pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
+    let (from, until) = keys::below(keys::RESERVATION, &[account.as_str()]);
+    for (key, reservation) in ctx.tx.range::<model::Reservation>(&from, &until, usize::MAX)? {
+        ctx.tx.delete(keys::due_reservation(reservation.due_at_ms(), account, &reservation.id));
+        ctx.tx.delete(key);
+    }
+    Ok(())
+}
+
+impl once::GivesBack for model::Reservation {
+    fn give_back(self, ctx: &Ctx<'_>) -> Result<(), Error> {
+        let left = self.count;
+        ctx.engine.return_reserved(&self, left)
+    }
+}
+
+impl Operation for Create {
+    const NAME: &'static str = "reservations.create";
+    const EFFECT: Effect = Effect::Send;
+    const ACCESS: Access = Access::Rule("users with `campaigns.send`, or `sms.send` for text messages, for themselves");
+    type Answer = ReservationDecision;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<ReservationDecision, Error> {
+        let ask = Ask::of(self.count, self.min)?;
+        if !(SHORTEST_MS..=LONGEST_MS).contains(&self.life_ms.get()) {
+            return Err(Error::invalid("/life_ms", format!("`life_ms` is from {SHORTEST_MS} to {LONGEST_MS}, not {}", self.life_ms.get())));
+        }
+        ctx.require_in(&self.account, self.channel.permission())?;
+        let user = sender_of(ctx, self.user.clone())?;
+        let message = message_of(self.message.clone())?;
+        let cell = ctx.engine.cell(&self.account)?;
+        let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
+        let key = self.key.clone();
+        let account = self.account.clone();
+        let charge = |ctx: &mut Ctx<'_>| {
+            let decision = ctx.engine.decide_unpaid(&prepared, ask)?;
+            let reservation = match decision.granted {
+                0 => None,
+                granted => Some(model::Reservation {
+                    account: self.account.clone(),
+                    id: ctx.new_id(None, keys::RESERVATION, |id| keys::reservation(&self.account, id), "reservation")?,
+                    user: user.clone(),
+                    channel: self.channel,
+                    message: message.clone(),
+                    count: granted,
+                    state: ReservationState::Open,
+                    committed: 0,
+                    reserved_at_ms: ctx.now_ms,
+                    expires_at_ms: ctx.now_ms.saturating_add(self.life_ms.get()),
+                    ended_at_ms: None,
+                    counters: prepared.counters(),
+                }),
+            };
+            let answer = ReservationDecision {
+                reservation: reservation.as_ref().map(|one| one.id.clone()),
+                granted: decision.granted,
+                expires_at_ms: reservation.as_ref().map(|one| one.expires_at_ms),
+                refusal: decision.refusal,
+            };
+            Ok((answer, reservation))
+        };
+        once::charged(ctx, &account, key.as_ref(), &self, charge, save)
+    }
+}
+
+impl Operation for Commit {
+    const NAME: &'static str = "reservations.commit";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::System;
+    type Answer = Reservation;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Reservation, Error> {
+        let reservation = load(ctx, &self.account, &self.reservation)?;
+        let count = self.count.get();
+        if count > reservation.count {
+            return Err(Error::invalid("/count", format!("{} were reserved, not {count}", reservation.count)));
+        }
+        match reservation.state {
+            ReservationState::Open => end(ctx, reservation, ReservationState::Committed, count).map(shown),
+            ReservationState::Committed if reservation.committed == count => Ok(shown(reservation)),
+            state => Err(over(&reservation.id, state)),
+        }
+    }
+}
+
+impl Operation for Release {
+    const NAME: &'static str = "reservations.release";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::System;
+    type Answer = Reservation;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Reservation, Error> {
+        let reservation = load(ctx, &self.account, &self.reservation)?;
+        match reservation.state {
+            ReservationState::Open => end(ctx, reservation, ReservationState::Released, 0).map(shown),
+            ReservationState::Released => Ok(shown(reservation)),
+            state => Err(over(&reservation.id, state)),
+        }
+    }
+}
+
+fn over(id: &Id, state: ReservationState) -> Error {
+    let (code, what) = match state {
+        ReservationState::Void => (Code::ReservationVoid, "came back when the account was suspended or closed"),
+        ReservationState::Expired => (Code::ReservationOver, "has expired"),
+        ReservationState::Released => (Code::ReservationOver, "was released"),
+        ReservationState::Open | ReservationState::Committed => (Code::ReservationOver, "was committed"),
+    };
+    Error::new(code, format!("the reservation `{id}` {what}")).at("/reservation")
+}
+
+impl Operation for Get {
+    const NAME: &'static str = "reservations.get";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::account("limits.view", "clients.view_all");
+    type Answer = Reservation;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Reservation, Error> {
+        load(ctx, &self.account, &self.reservation).map(shown)
+    }
+}

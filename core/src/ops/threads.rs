@@ -1,0 +1,286 @@
+//! Threads: slots with a lease for the jobs that run at the same time (R-QTA-10).
+//!
+//! A worker that dies renews no more, and its slot is free once the lease has run out. Nothing happens at that instant:
+//! whoever next finds the slots taken ends those that have run out, and each who gets one clears a few away.
+
+use super::limits::{Line, reached};
+use super::{Access, Effect, Operation, accounts, campaigns, gauges, walk};
+use crate::engine::view::account_line;
+use crate::engine::{Ctx, keys};
+use crate::error::{Code, Error};
+use crate::model::{Account, Count, Cursor, Id, LimitName, Slot};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+const SHORTEST_MS: u64 = 1_000;
+const LONGEST_MS: u64 = 24 * 3_600_000;
+/// How many slots that have run out are cleared away with each that is given: more than one, so that they never pile up.
+const CLEARED: usize = 2;
+
+/// Takes a slot for a worker, within the limit `threads` of the account and of every account above it (R-QTA-10).
+///
+/// When all are taken it is `limit_reached`, with `details.retry_at_ms`: when enough leases have run out, unless they are
+/// renewed. A campaign that is stopped gets none (`bounce_stop`).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Acquire {
+    /// The account that the worker works for.
+    pub account: Id,
+    /// The worker, as the host names it. One that needs several slots takes them one by one.
+    pub holder: Id,
+    /// How long the lease lives unless it is renewed, in milliseconds (1,000 to 86,400,000).
+    pub ttl_ms: Count,
+    /// The campaign that it works on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<Id>,
+}
+
+/// Keeps a slot for longer. After the lease has run out it is `lease_lost` (R-QTA-10).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Renew {
+    /// The account.
+    pub account: Id,
+    /// The slot.
+    pub slot: Id,
+    /// How long the lease lives from now on, in milliseconds (1,000 to 86,400,000).
+    pub ttl_ms: Count,
+}
+
+/// Gives a slot back. After the lease has run out it is `lease_lost` (R-QTA-10).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    /// The account.
+    pub account: Id,
+    /// The slot.
+    pub slot: Id,
+}
+
+/// Lists the slots that are taken in an account and in all accounts below it, the one that ends first at the top. One
+/// that is renewed meanwhile can come again on a later page.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// The account.
+    pub account: Id,
+    /// Go on after this: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Cursor>,
+    /// At most this many (1 to 500, 50 when absent).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Count>,
+}
+
+/// A page of slots.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SlotList {
+    /// The slots; a page can be shorter than asked for, and even empty, while there is a `next`.
+    pub slots: Vec<Slot>,
+    /// Where to go on; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Cursor>,
+}
+
+/// How many slots of an account and of all below it are still counted though their lease has run out.
+pub(crate) fn expired(ctx: &mut Ctx<'_>, account: &Id) -> Result<u64, Error> {
+    let (from, _) = keys::below(keys::SLOT_END, &[account.as_str()]);
+    let until = keys::slot_ends_after(account, ctx.now_ms);
+    Ok(ctx.tx.range::<()>(&from, &until, usize::MAX)?.len() as u64)
+}
+
+/// Ends one slot of an account, or of one below it, whose lease has run out; whether there was one.
+fn end_expired(ctx: &mut Ctx<'_>, above: &Id) -> Result<bool, Error> {
+    let (from, _) = keys::below(keys::SLOT_END, &[above.as_str()]);
+    let until = keys::slot_ends_after(above, ctx.now_ms);
+    let Some((key, ())) = ctx.tx.range::<()>(&from, &until, 1)?.into_iter().next() else { return Ok(false) };
+    let slot = at_end(ctx, &key)?.ok_or_else(|| Error::new(Code::StoreCorrupt, format!("no slot ends at {}", key.escape_ascii())))?;
+    let line = account_line(&mut ctx.tx, &slot.account)?;
+    end(ctx, &slot, &line)?;
+    Ok(true)
+}
+
+/// The slot at a key of the index.
+fn at_end(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<Slot>, Error> {
+    match keys::last_pair(key) {
+        Some((account, slot)) => ctx.tx.get(&keys::slot(&account, &slot)),
+        None => Ok(None),
+    }
+}
+
+/// When so many slots of an account have ended, if none is renewed.
+fn ended_at_ms(ctx: &mut Ctx<'_>, above: &Id, count: u64) -> Result<Option<u64>, Error> {
+    let from = keys::slot_ends_after(above, ctx.now_ms);
+    let (_, until) = keys::below(keys::SLOT_END, &[above.as_str()]);
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    let rows = ctx.tx.range::<()>(&from, &until, count)?;
+    Ok(rows.get(count.saturating_sub(1)).and_then(|(key, ())| keys::slot_end_at(key)))
+}
+
+/// Writes a slot, or takes it away, at every place where it ends.
+fn list(ctx: &mut Ctx<'_>, slot: &Slot, line: &[Account], listed: bool) {
+    for above in line {
+        let key = keys::slot_end(&above.id, slot.expires_at_ms, &slot.account, &slot.id);
+        if listed {
+            ctx.tx.mark(key);
+        } else {
+            ctx.tx.delete(key);
+        }
+    }
+}
+
+fn end(ctx: &mut Ctx<'_>, slot: &Slot, line: &[Account]) -> Result<(), Error> {
+    list(ctx, slot, line, false);
+    ctx.tx.delete(keys::slot(&slot.account, &slot.id));
+    gauges::change(ctx, line, LimitName::Threads, -1)
+}
+
+fn check_life(ttl_ms: Count) -> Result<u64, Error> {
+    if (SHORTEST_MS..=LONGEST_MS).contains(&ttl_ms.get()) {
+        return Ok(ttl_ms.get());
+    }
+    Err(Error::invalid("/ttl_ms", format!("a lease lives {SHORTEST_MS} to {LONGEST_MS} milliseconds")))
+}
+
+/// A slot that is taken, and the accounts that it counts for.
+fn load(ctx: &mut Ctx<'_>, account: &Id, slot: &Id) -> Result<(Slot, Vec<Account>), Error> {
+    let line = account_line(&mut ctx.tx, account).map_err(|error| error.at("/account"))?;
+    let held = ctx.tx.get::<Slot>(&keys::slot(account, slot))?.filter(|slot| ctx.now_ms < slot.expires_at_ms);
+    // A slot that was cleared away is like one that never was.
+    let held = held.ok_or_else(|| Error::new(Code::LeaseLost, "the lease of the slot has ended").at("/slot"))?;
+    Ok((held, line))
+}
+
+fn slots_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<Slot>, Error> {
+    let (from, until) = keys::below(keys::SLOT, &[account.as_str()]);
+    Ok(ctx.tx.range::<Slot>(&from, &until, usize::MAX)?.into_iter().map(|(_, slot)| slot).collect())
+}
+
+/// The slots of an account no longer count for these accounts above it; their counts are taken care of by [`gauges::leave`].
+pub(crate) fn leave(ctx: &mut Ctx<'_>, account: &Id, above: &[Account]) -> Result<(), Error> {
+    for slot in slots_of(ctx, account)? {
+        list(ctx, &slot, above, false);
+    }
+    Ok(())
+}
+
+/// Removes the slots of an account that is deleted; its counts are taken care of by [`gauges::leave`].
+pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id, above: &[Account]) -> Result<(), Error> {
+    for slot in slots_of(ctx, account)? {
+        list(ctx, &slot, above, false);
+        ctx.tx.delete(keys::slot_end(account, slot.expires_at_ms, account, &slot.id));
+        ctx.tx.delete(keys::slot(account, &slot.id));
+    }
+    Ok(())
+}
+
+impl Operation for Acquire {
+    const NAME: &'static str = "threads.acquire";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::System;
+    type Answer = Slot;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Slot, Error> {
+        let ttl_ms = check_life(self.ttl_ms)?;
+        let line = Line::load(ctx, &self.account).map_err(|error| error.at("/account"))?;
+        if let Some(campaign) = &self.campaign
+            && campaigns::is_stopped(&mut ctx.tx, &self.account, campaign)?
+        {
+            return Err(campaigns::bounce_stop(campaign).at("/campaign"));
+        }
+        for (level, above) in line.accounts.iter().enumerate() {
+            let most = line.value(level, LimitName::Threads).ceiling();
+            loop {
+                let taken = gauges::total(ctx, &above.id, LimitName::Threads)?;
+                if taken < most {
+                    break;
+                }
+                if !end_expired(ctx, &above.id)? {
+                    let error = reached(LimitName::Threads, &above.id, most, taken);
+                    return Err(match ended_at_ms(ctx, &above.id, taken - most + 1)? {
+                        Some(at_ms) => error.with("retry_at_ms", at_ms),
+                        None => error,
+                    });
+                }
+            }
+        }
+        for _ in 0..CLEARED {
+            end_expired(ctx, &self.account)?;
+        }
+        gauges::claim(ctx, &line, LimitName::Threads, 1)?;
+        let id = ctx.new_id(None, keys::SLOT, |id| keys::slot(&self.account, id), "slot")?;
+        let slot = Slot {
+            id,
+            account: self.account,
+            holder: self.holder,
+            campaign: self.campaign,
+            acquired_at_ms: ctx.now_ms,
+            expires_at_ms: ctx.now_ms.saturating_add(ttl_ms),
+        };
+        ctx.tx.put(keys::slot(&slot.account, &slot.id), &slot)?;
+        list(ctx, &slot, &line.accounts, true);
+        Ok(slot)
+    }
+}
+
+impl Operation for Renew {
+    const NAME: &'static str = "threads.renew";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::System;
+    type Answer = Slot;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Slot, Error> {
+        let ttl_ms = check_life(self.ttl_ms)?;
+        let (mut slot, line) = load(ctx, &self.account, &self.slot)?;
+        list(ctx, &slot, &line, false);
+        slot.expires_at_ms = ctx.now_ms.saturating_add(ttl_ms);
+        list(ctx, &slot, &line, true);
+        ctx.tx.put(keys::slot(&slot.account, &slot.id), &slot)?;
+        Ok(slot)
+    }
+}
+
+impl Operation for Release {
+    const NAME: &'static str = "threads.release";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::System;
+    type Answer = Slot;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Slot, Error> {
+        let (slot, line) = load(ctx, &self.account, &self.slot)?;
+        end(ctx, &slot, &line)?;
+        Ok(slot)
+    }
+}
+
+impl Operation for List {
+    const NAME: &'static str = "threads.list";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::System;
+    type Answer = SlotList;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SlotList, Error> {
+        accounts::load(ctx, &self.account, "/account")?;
+        let span = keys::below(keys::SLOT_END, &[self.account.as_str()]);
+        let now_ms = ctx.now_ms;
+        let (slots, next) =
+            walk(ctx, &[span], self.after.as_ref(), self.limit, |ctx, key| Ok(at_end(ctx, key)?.filter(|slot| now_ms < slot.expires_at_ms)))?;
+        Ok(SlotList { slots, next })
+    }
+}
