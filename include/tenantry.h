@@ -277,8 +277,9 @@ typedef struct tenantry_decision {
     uint64_t granted;
     /// 0 when granted, else why not: an error number such as `TENANTRY_QUOTA_EXCEEDED`.
     int32_t code;
-    /// Always 0.
-    uint32_t reserved;
+    /// What is to become of messages that are refused: 0 nothing more, 1 the host keeps them until `retry_at_ms` (hold),
+    /// 2 they are spread over the window and have their turn then.
+    uint32_t over;
     /// When asking again can help, in milliseconds since 1970; 0 when waiting alone never helps.
     uint64_t retry_at_ms;
     /// How many more could be granted now; `TENANTRY_UNLIMITED` when no limit applies, or none was looked at.

@@ -27,8 +27,9 @@ pub struct tenantry_decision {
     pub granted: u64,
     /// 0 when granted, else why not: an error number such as `TENANTRY_QUOTA_EXCEEDED`.
     pub code: i32,
-    /// Always 0.
-    pub reserved: u32,
+    /// What is to become of messages that are refused: 0 nothing more, 1 the host keeps them until `retry_at_ms` (hold),
+    /// 2 they are spread over the window and have their turn then.
+    pub over: u32,
     /// When asking again can help, in milliseconds since 1970; 0 when waiting alone never helps.
     pub retry_at_ms: u64,
     /// How many more could be granted now; `TENANTRY_UNLIMITED` when no limit applies, or none was looked at.
@@ -168,6 +169,11 @@ unsafe fn write(out: *mut tenantry_decision, decision: &Decision) {
             return clear(out, decision.granted, OK, 0, remaining);
         };
         clear(out, decision.granted, refusal.code.number(), refusal.retry_at_ms.unwrap_or(0), remaining);
+        (&raw mut (*out).over).write(match refusal.over.map(|over| over.name()) {
+            Some("hold") => 1,
+            Some("spread") => 2,
+            _ => 0,
+        });
         if let Some(limit) = &refusal.limit {
             (&raw mut (*out).limit_value).write(limit.value);
             (&raw mut (*out).limit_used).write(limit.used);
@@ -189,7 +195,7 @@ unsafe fn clear(out: *mut tenantry_decision, granted: u64, code: i32, retry_at_m
     unsafe {
         (&raw mut (*out).granted).write(granted);
         (&raw mut (*out).code).write(code);
-        (&raw mut (*out).reserved).write(0);
+        (&raw mut (*out).over).write(0);
         (&raw mut (*out).retry_at_ms).write(retry_at_ms);
         (&raw mut (*out).remaining).write(remaining);
         (&raw mut (*out).limit_value).write(0);

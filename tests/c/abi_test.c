@@ -408,7 +408,7 @@ static void test_struct_size(void)
         EXPECT_STATUS(TENANTRY_OK, tenantry_admit(store, "acme", 4, NULL, 0, 1, &newer.decision));
         EXPECT(newer.decision.struct_size == sizeof newer);
         EXPECT(newer.decision.code == (round == 0 ? TENANTRY_OK : TENANTRY_QUOTA_EXCEEDED));
-        EXPECT(newer.decision.remaining == 0 && newer.decision.reserved == 0);
+        EXPECT(newer.decision.remaining == 0 && newer.decision.over == 0);
         for (size_t i = 0; i < sizeof newer.later; i++) EXPECT(newer.later[i] == 0xee);
     }
     EXPECT(strcmp(newer.decision.limit, "email_per_day") == 0 && strcmp(newer.decision.subject, "acme") == 0);

@@ -71,6 +71,7 @@ static inline void append_decision(buffer *to, const tenantry_decision *decision
             append(to, "}");
         }
         if (decision->retry_at_ms != 0) append(to, ",\"retry_at_ms\":%" PRIu64, decision->retry_at_ms);
+        if (decision->over != 0) append(to, ",\"over\":\"%s\"", decision->over == 1 ? "hold" : "spread");
         append(to, "}");
     }
     if (decision->remaining != TENANTRY_UNLIMITED) append(to, ",\"remaining\":%" PRIu64, decision->remaining);
