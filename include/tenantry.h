@@ -61,7 +61,7 @@
 #define TENANTRY_UNLIMITED UINT64_MAX
 
 /* tenantry_decision decision = TENANTRY_DECISION_INIT; */
-#define TENANTRY_DECISION_INIT { sizeof(tenantry_decision), 0, 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, { 0 }, { 0 } }
+#define TENANTRY_DECISION_INIT { sizeof(tenantry_decision), 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, { 0 }, { 0 } }
 
 /* The error numbers. A number never changes its meaning; later versions add some. */
 enum tenantry_error {
@@ -288,6 +288,10 @@ typedef struct tenantry_decision {
     uint64_t limit_value;
     /// How much of that limit was used.
     uint64_t limit_used;
+    /// How many of the granted messages credits paid for.
+    uint64_t credits;
+    /// The entry of the ledger that says so: what fails of them is given back with `credits.refund`.
+    uint64_t credits_entry;
     /// The name of the limit that refused, such as "email_per_day", or the id of the cap; empty when no limit did.
     char limit[72];
     /// Whose limit it is: "account", "ancestor" for an account above, "group", or for a cap also "member", "campaign",

@@ -38,6 +38,10 @@ pub struct tenantry_decision {
     pub limit_value: u64,
     /// How much of that limit was used.
     pub limit_used: u64,
+    /// How many of the granted messages credits paid for.
+    pub credits: u64,
+    /// The entry of the ledger that says so: what fails of them is given back with `credits.refund`.
+    pub credits_entry: u64,
     /// The name of the limit that refused, such as "email_per_day", or the id of the cap; empty when no limit did.
     pub limit: [c_char; 72],
     /// Whose limit it is: "account", "ancestor" for an account above, "group", or for a cap also "member", "campaign",
@@ -166,7 +170,12 @@ unsafe fn write(out: *mut tenantry_decision, decision: &Decision) {
     // SAFETY: the caller's promise.
     unsafe {
         let Some(refusal) = &decision.refusal else {
-            return clear(out, decision.granted, OK, 0, remaining);
+            clear(out, decision.granted, OK, 0, remaining);
+            if let Some(paid) = decision.credits {
+                (&raw mut (*out).credits).write(paid.amount);
+                (&raw mut (*out).credits_entry).write(paid.entry);
+            }
+            return;
         };
         clear(out, decision.granted, refusal.code.number(), refusal.retry_at_ms.unwrap_or(0), remaining);
         (&raw mut (*out).over).write(match refusal.over.map(|over| over.name()) {
@@ -200,6 +209,8 @@ unsafe fn clear(out: *mut tenantry_decision, granted: u64, code: i32, retry_at_m
         (&raw mut (*out).remaining).write(remaining);
         (&raw mut (*out).limit_value).write(0);
         (&raw mut (*out).limit_used).write(0);
+        (&raw mut (*out).credits).write(0);
+        (&raw mut (*out).credits_entry).write(0);
         (&raw mut (*out).limit).cast::<c_char>().write(0);
         (&raw mut (*out).scope).cast::<c_char>().write(0);
         (&raw mut (*out).source).cast::<c_char>().write(0);

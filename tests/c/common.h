@@ -75,6 +75,8 @@ static inline void append_decision(buffer *to, const tenantry_decision *decision
         append(to, "}");
     }
     if (decision->remaining != TENANTRY_UNLIMITED) append(to, ",\"remaining\":%" PRIu64, decision->remaining);
+    if (decision->credits != 0)
+        append(to, ",\"credits\":{\"amount\":%" PRIu64 ",\"entry\":%" PRIu64 "}", decision->credits, decision->credits_entry);
     append(to, "}");
 }
 

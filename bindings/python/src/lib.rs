@@ -245,6 +245,12 @@ fn decision_object<'py>(py: Python<'py>, decision: &Decision) -> PyResult<Bound<
     if let Some(remaining) = decision.remaining {
         answer.set_item(intern!(py, "remaining"), remaining)?;
     }
+    if let Some(paid) = decision.credits {
+        let dict = PyDict::new(py);
+        dict.set_item(intern!(py, "amount"), paid.amount)?;
+        dict.set_item(intern!(py, "entry"), paid.entry)?;
+        answer.set_item(intern!(py, "credits"), dict)?;
+    }
     DECISION.import(py, "tenantry.model", "Decision")?.call_method1(intern!(py, "_from"), (answer,))
 }
 
@@ -256,6 +262,9 @@ fn refusal_dict<'py>(py: Python<'py>, refusal: &Refusal) -> PyResult<Bound<'py, 
     }
     if let Some(retry_at_ms) = refusal.retry_at_ms {
         dict.set_item(intern!(py, "retry_at_ms"), retry_at_ms)?;
+    }
+    if let Some(over) = refusal.over {
+        dict.set_item(intern!(py, "over"), over.name())?;
     }
     Ok(dict)
 }
