@@ -68,4 +68,3 @@ pub fn only_what_was_said(said: &Value, answer: &Value) -> Value {
         _ => answer.clone(),
     }
 }
-

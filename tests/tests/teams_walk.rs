@@ -9,7 +9,6 @@ use tenantry::Tenantry;
 use tenantry_tests::crash::{Dice, count};
 use tenantry_tests::walk::{Said, Who, call, must, one_of, only_what_was_said, start_ms};
 
-
 const DAY_MS: u64 = 24 * 3_600_000;
 const LIFE_MS: u64 = 14 * DAY_MS;
 /// How deep accounts may lie.
@@ -579,9 +578,8 @@ impl Model {
 
     /// By id.
     fn listed_invitations(&self, who: &Who, account: &str, below: bool) -> Value {
-        let offered = |one: &Invitation| {
-            one.grants.iter().any(|grant| grant.account == account || (below && self.is_within(&grant.account, account)))
-        };
+        let offered =
+            |one: &Invitation| one.grants.iter().any(|grant| grant.account == account || (below && self.is_within(&grant.account, account)));
         let all = (0..self.invitations.len()).filter(|at| self.invitations[*at].state != State::Erased && offered(&self.invitations[*at]));
         let mut listed: Vec<Value> = all.map(|at| self.shown_invitation(who, at)).collect();
         listed.sort_by_key(|one| one["id"].to_string());
@@ -838,7 +836,9 @@ impl Model {
             fits.then(|| json!({"value": value, "account": source, "message_class": of}))
         };
         let pool: Vec<String> = match self.accounts[account].pooled {
-            true => self.subtree(&self.team(account)).into_iter().filter(|one| self.accounts[one].pooled).collect::<BTreeSet<_>>().into_iter().collect(),
+            true => {
+                self.subtree(&self.team(account)).into_iter().filter(|one| self.accounts[one].pooled).collect::<BTreeSet<_>>().into_iter().collect()
+            }
             false => Vec::new(),
         };
         for value in [address, domain] {
@@ -852,9 +852,7 @@ impl Model {
     }
 
     fn listed_suppressions(&self, account: &str) -> Value {
-        let shown = |((value, class), end): (&(String, &str), &Option<u64>)| {
-            json!({"value": value, "message_class": class, "account": account, "expires_at_ms": end})
-        };
+        let shown = |((value, class), end): (&(String, &str), &Option<u64>)| json!({"value": value, "message_class": class, "account": account, "expires_at_ms": end});
         self.accounts[account].suppressions.iter().map(shown).collect()
     }
 
@@ -1087,7 +1085,9 @@ impl Model {
                         self.refuse_beyond(who, theirs)?;
                         match request.get("resources_to") {
                             Some(to) => self.hand_over(who, &account, &user, to)?,
-                            None if self.accounts[&account].templates.values().any(|template| template.owner == user) => return Err("invalid_argument"),
+                            None if self.accounts[&account].templates.values().any(|template| template.owner == user) => {
+                                return Err("invalid_argument");
+                            }
                             None => {}
                         }
                         // What the actor may see is what they could when they began.
@@ -1097,7 +1097,8 @@ impl Model {
                             Who::User(actor, home) if actor != &user => {
                                 let manages = before.membership_of_actor(actor, home).holds(TEAM);
                                 let left = self.accounts_of(&user);
-                                left.iter().any(|left| if manages { self.is_within(left, home) } else { left == home && !before.hides(who, home, &user) })
+                                left.iter()
+                                    .any(|left| if manages { self.is_within(left, home) } else { left == home && !before.hides(who, home, &user) })
                             }
                             _ => true,
                         };
@@ -1145,7 +1146,11 @@ impl Model {
                 let earlier = self.open_invitation(&team, &email);
                 if let Some(earlier) = earlier.map(|at| &self.invitations[at]).filter(|one| self.status(one) == "pending") {
                     let seen = !self.reached(who, earlier, "users.view").is_empty();
-                    return refused(if seen { json!({"position": 1, "code": "already_invited", "user": null, "invitation": earlier.id}) } else { elsewhere() });
+                    return refused(if seen {
+                        json!({"position": 1, "code": "already_invited", "user": null, "invitation": earlier.id})
+                    } else {
+                        elsewhere()
+                    });
                 }
                 if self.refuse_without_seat(&accounts, None).is_err() {
                     return refused(json!({"position": 1, "code": "seats_exhausted"}));
@@ -1177,8 +1182,12 @@ impl Model {
                 let (at, mine) = self.load_reached(who, &text("invitation"), permission)?;
                 self.dead(&self.invitations[at])?;
                 self.refuse_offer_above(who, at, &mine)?;
+                if named("role").or(named("group")).is_none() {
+                    return Ok(self.shown_invitation(who, at));
+                }
                 let team = self.team(&self.invitations[at].grants[0].account);
-                let (old, others): (Vec<_>, Vec<_>) = self.invitations[at].grants.clone().into_iter().partition(|grant| mine.contains(&grant.account));
+                let (old, others): (Vec<_>, Vec<_>) =
+                    self.invitations[at].grants.clone().into_iter().partition(|grant| mine.contains(&grant.account));
                 let mut wanted = Vec::new();
                 for mut grant in old {
                     if let Some(role) = named("role") {
@@ -1401,9 +1410,7 @@ impl Model {
                 let asked = self.asked_about(who, &account, named("user"))?;
                 let action = text("action");
                 let permission = format!("templates.{action}");
-                let refused = |refusal: Option<Refusal>, reason: Option<&str>| {
-                    json!({"allowed": refusal.is_none(), "permission": permission, "reason": reason, "refusal": refusal})
-                };
+                let refused = |refusal: Option<Refusal>, reason: Option<&str>| json!({"allowed": refusal.is_none(), "permission": permission, "reason": reason, "refusal": refusal});
                 if !self.accounts[&account].templates.contains_key(&id) {
                     self.shared_from(&account, &id).ok_or("not_found")?;
                     let refusal = self.shared_refusal(who, &account, &asked, &action);
@@ -1578,8 +1585,22 @@ fn random_template(dice: &mut Dice, model: &Model, account: &str) -> String {
     found.unwrap_or_else(|| format!("t{}", dice.roll(30)))
 }
 
-fn random_address(dice: &mut Dice) -> String {
-    format!("a{}@d{}.example", dice.roll(ADDRESSES), dice.roll(2))
+/// Of those that are shared from above, if there are any.
+fn random_shared(dice: &mut Dice, model: &Model, account: &str) -> Option<String> {
+    let above = if model.accounts.contains_key(account) { model.line(account).split_off(1) } else { Vec::new() };
+    let ids = above.iter().flat_map(|above| model.accounts[above].shares.keys());
+    let shared: Vec<&String> = ids.filter(|id| model.shared_from(account, id).is_some()).collect();
+    if shared.is_empty() { None } else { Some(one_of(dice, &shared).clone()) }
+}
+
+/// Now and then of who was invited already, or is a user.
+fn random_address(dice: &mut Dice, model: &Model) -> String {
+    let known = match dice.roll(8) {
+        0 => known(dice, model.users.values()),
+        1 => known(dice, model.invitations.iter().filter(|one| one.state == State::Open).map(|one| &one.email)),
+        _ => None,
+    };
+    known.unwrap_or_else(|| format!("a{}@d{}.example", dice.roll(ADDRESSES), dice.roll(2)))
 }
 
 fn with(mut request: Value, key: &str, value: impl Into<Value>) -> Value {
@@ -1589,16 +1610,21 @@ fn with(mut request: Value, key: &str, value: impl Into<Value>) -> Value {
 
 /// Who never was.
 fn new_id(model: &Model, letter: char) -> String {
-    (0..).map(|number| format!("{letter}{number}")).find(|id| !model.users.contains_key(id) && !model.gone.contains(id) && !model.accounts.contains_key(id)).unwrap()
+    (0..)
+        .map(|number| format!("{letter}{number}"))
+        .find(|id| !model.users.contains_key(id) && !model.gone.contains(id) && !model.accounts.contains_key(id))
+        .unwrap()
 }
 
-/// Operations of the host: what they let users do is walked elsewhere, or is no matter of teams.
+/// Operations that the host alone calls here: what they let users do depends on prices, verification, holds and the limits
+/// given below; the scenarios show it, the model knows the host's part.
 const OF_THE_HOST: [&str; 4] = ["accounts.create", "accounts.delete", "limits.set", "limits.inherit"];
 
 fn random_request(dice: &mut Dice, model: &Model, who: &Who) -> (&'static str, Value) {
     let account = random_account(dice, model, who);
     let user = random_user(dice, model, &account);
     let group = random_group(dice, model, &account);
+    let from_above = random_shared(dice, model, &account);
     let template = random_template(dice, model, &account);
     let role = one_of(dice, &ROLES);
     let there = json!({"account": account});
@@ -1610,7 +1636,7 @@ fn random_request(dice: &mut Dice, model: &Model, who: &Who) -> (&'static str, V
             let id = if dice.roll(6) == 0 { known(dice, model.accounts.keys()).unwrap() } else { new_id(model, 'k') };
             let owner = match dice.roll(3) {
                 0 => json!({"user": user}),
-                _ => json!({"user": new_id(model, 'u'), "email": random_address(dice)}),
+                _ => json!({"user": new_id(model, 'u'), "email": random_address(dice, model)}),
             };
             ("accounts.create", json!({"id": id, "name": id, "parent": account, "owner": owner}))
         }
@@ -1634,7 +1660,7 @@ fn random_request(dice: &mut Dice, model: &Model, who: &Who) -> (&'static str, V
             let mut request = with(there, "user", known(dice, model.users.keys()).unwrap());
             if dice.roll(2) == 0 {
                 let new = if dice.roll(6) == 0 && user != NOWHERE { user } else { new_id(model, 'u') };
-                request = with(with(request, "user", new), "email", random_address(dice));
+                request = with(with(request, "user", new), "email", random_address(dice, model));
             }
             if dice.roll(4) > 0 {
                 request = with(request, "role", role);
@@ -1659,7 +1685,7 @@ fn random_request(dice: &mut Dice, model: &Model, who: &Who) -> (&'static str, V
         29 => ("members.disable", member),
         30..33 => ("members.enable", member),
         33..43 => {
-            let mut request = with(there, "addresses", random_address(dice));
+            let mut request = with(there, "addresses", random_address(dice, model));
             if dice.roll(5) > 0 {
                 request = with(request, "role", role);
             }
@@ -1706,8 +1732,7 @@ fn random_request(dice: &mut Dice, model: &Model, who: &Who) -> (&'static str, V
         }
         54..62 => {
             let live: Vec<_> = model.links.iter().filter(|(_, at, _)| model.invitations[*at].state == State::Open).collect();
-            let all: Vec<_> = model.links.iter().collect();
-            let from = if dice.roll(4) == 0 { all } else { live };
+            let from = if live.is_empty() || dice.roll(4) == 0 { model.links.iter().collect() } else { live };
             let token = if from.is_empty() || dice.roll(20) == 0 { "no-link".to_owned() } else { one_of(dice, &from).0.clone() };
             let new = if dice.roll(12) == 0 && user != NOWHERE { user } else { new_id(model, 'u') };
             ("invitations.accept", json!({"token": token, "user": new}))
@@ -1758,6 +1783,7 @@ fn random_request(dice: &mut Dice, model: &Model, who: &Who) -> (&'static str, V
         }
         93 => ("resources.remove", resource),
         94..98 => {
+            let resource = if dice.roll(2) == 0 { with(resource, "id", from_above.unwrap_or(template)) } else { resource };
             let request = with(resource, "action", one_of(dice, &["view", "edit", "delete", "use_shared", "share_down"]));
             let about_self = matches!(who, Who::User(..)) && dice.roll(2) == 0;
             ("resources.can", if about_self { request } else { with(request, "user", user) })
@@ -1785,6 +1811,7 @@ fn random_request(dice: &mut Dice, model: &Model, who: &Who) -> (&'static str, V
         }
         108 => ("sharing.received", there),
         109..113 => {
+            let resource = if dice.roll(4) > 0 { with(resource, "id", from_above.unwrap_or(template)) } else { resource };
             let action = one_of(dice, &["preview", "use", "edit", "rename", "delete", "share"]);
             let user = match who {
                 Who::User(actor, _) if dice.roll(2) == 0 => actor.clone(),
@@ -1802,7 +1829,9 @@ fn random_request(dice: &mut Dice, model: &Model, who: &Who) -> (&'static str, V
                     ("suppressions.add", with(there, "entries", vec![if dice.roll(2) == 0 { with(entry, "expires_at_ms", end) } else { entry }]))
                 }
                 115 => {
-                    let entry = if dice.roll(2) == 0 { json!({ "value": value }) } else { entry };
+                    let listed = model.accounts.get(&account).and_then(|there| known(dice, there.suppressions.keys().map(|(value, _)| value)));
+                    let value = if dice.roll(3) > 0 { listed.unwrap_or(value) } else { value };
+                    let entry = if dice.roll(2) == 0 { json!({ "value": value }) } else { with(entry, "value", value) };
                     ("suppressions.remove", with(there, "entries", vec![entry]))
                 }
                 116 => ("suppressions.list", there),
@@ -1830,22 +1859,25 @@ fn random_actor(dice: &mut Dice, model: &Model) -> Who {
     Who::User(user.unwrap(), home)
 }
 
-/// What is not walked since the store does not yet answer it by the rules: see the report of the walk.
+/// What is not walked while the store does not answer it by the rules, as the model does. An owner of an account above is not
+/// there for who manages an account from inside (R-INV-10), and is told from nobody all the same.
 fn is_left_out(model: &Model, who: &Who, operation: &str, request: &Value) -> bool {
     let account = request["account"].as_str().unwrap_or_default();
     if !model.accounts.contains_key(account) {
         return false;
     }
     match operation {
-        // R-INV-10: who asks about those whom they do not see in the account, is told what these may do in it.
+        // What they may do is told.
         "resources.can" | "resources.visible" | "sharing.check" => {
             request["user"].as_str().is_some_and(|user| !model.sees_acting(who, account, user) && model.acts_by(account, user).is_some())
         }
-        // R-INV-10: members that the actor does not see are moved like those that they see.
+        // Who is a member beside that is moved.
         "groups.add_members" | "groups.remove_members" | "groups.transfer_members" => {
             request["users"].as_array().unwrap().iter().any(|user| model.hides(who, account, user.as_str().unwrap()))
         }
         // R-INV-10: what is somebody's is given to a member whom the actor does not see.
+        // And is given what is somebody else's.
+        "resources.edit" => request["owner"].as_str().is_some_and(|user| model.hides(who, account, user)),
         "members.remove" => request["resources_to"]["id"].as_str().is_some_and(|user| model.hides(who, account, user)),
         _ => false,
     }
@@ -1901,6 +1933,17 @@ impl Walk {
         }
         must(&store, "accounts.edit", json!({"account": "left", "default_role": "worker"}));
         model.change("left").default_role = Some("worker");
+        for (account, _) in ACCOUNTS {
+            for _ in 0..4 {
+                let role = one_of(&mut dice, &ROLES);
+                let user = new_id(&model, 'u');
+                let email = format!("{user}@d0.example");
+                let request = json!({"account": account, "user": user, "email": email, "role": role});
+                if model.run(&Who::System, "members.add", &request).is_ok() {
+                    must(&store, "members.add", request);
+                }
+            }
+        }
         Walk { seed, dice, store, model, last: VecDeque::new(), read: 0, ends: BTreeMap::new(), strangers: 0 }
     }
 
@@ -1950,15 +1993,23 @@ impl Walk {
         if name == user || kind == "suppression" || (operation, kind) == ("sharing.unshare", "shared template") {
             return;
         }
-        let plain = |text: &str, name: &str| text.replace(&format!("`{name}`"), "NAME").replace(&format!("\"{name}\""), "NAME");
+        let plain = |error: &Value, name: &str| {
+            // A role or group that is named once for several accounts is missed in another of them.
+            let place = error["field"].as_str().map(|field| field.replace(|digit: char| digit.is_ascii_digit(), "*"));
+            let error = with(error.clone(), "field", place);
+            error.to_string().replace(&format!("`{name}`"), "NAME").replace(&format!("\"{name}\""), "NAME")
+        };
         let elsewhere = |text: &str| text.replace(&format!("\"{name}\""), &format!("\"{NOWHERE}\""));
         let other: Value = serde_json::from_str(&elsewhere(&request.to_string())).unwrap();
         let other_home = if kind == "account" && home == name { NOWHERE } else { home };
+        if other == *request && other_home == home {
+            return;
+        }
         self.strangers += u64::from(other_home != home);
         let Err(of_nobody) = call(&self.store, &Who::User(user.to_owned(), other_home.to_owned()), operation, &other) else {
             self.fail(&format!("there is `{NOWHERE}`, says {operation} {other}"))
         };
-        if plain(&error.to_string(), name) != plain(&of_nobody.to_string(), NOWHERE) {
+        if plain(error, name) != plain(&of_nobody, NOWHERE) {
             self.fail(&format!("of what is not theirs they are told {error}\n  of what is not there {of_nobody}"));
         }
     }
@@ -2082,7 +2133,7 @@ fn random_operations_in_teams_answer_as_the_model_says() {
     let mut dice = Dice::of_test("random_operations_in_teams_answer_as_the_model_says");
     let mut ends: BTreeMap<(&str, String), u64> = BTreeMap::new();
     let mut strangers = 0;
-    let fresh: Vec<u64> = (0..count("TENANTRY_RUNS", 20)).map(|_| dice.number()).collect();
+    let fresh: Vec<u64> = (0..count("TENANTRY_RUNS", 25)).map(|_| dice.number()).collect();
     for seed in REGRESSIONS.iter().copied().chain(fresh) {
         let mut walk = Walk::new(seed);
         for _ in 0..20 {
@@ -2095,9 +2146,62 @@ fn random_operations_in_teams_answer_as_the_model_says() {
         strangers += walk.strangers;
     }
     println!("{ends:?}");
-    let operations: BTreeSet<&str> = ends.keys().map(|(operation, _)| *operation).collect();
-    for operation in operations {
-        assert!(ends.contains_key(&(operation, "ok".to_owned())), "no walk saw `{operation}` succeed");
+    for (operation, _) in ends.keys() {
+        assert!(ends.contains_key(&(*operation, "ok".to_owned())), "no walk saw `{operation}` succeed");
     }
-    println!("{strangers} strangers");
+    let met = |operation: &'static str, end: &str| ends.get(&(operation, end.to_owned())).copied().unwrap_or_default();
+    for (operation, end) in WORTH_MEETING {
+        assert!(met(operation, end) > 0, "the walks are not worth their time: no `{operation}` ended in `{end}`");
+    }
+    let escalations: u64 = ends.iter().filter(|((_, end), _)| end == "escalation_refused").map(|(_, times)| times).sum();
+    assert!(escalations >= 20, "the walks are not worth their time: {escalations} tried to rise");
+    assert!(strangers >= 500, "the walks are not worth their time: {strangers} strangers");
 }
+
+/// What some walk has to meet, however short all of them are.
+const WORTH_MEETING: [(&str, &str); 44] = [
+    ("accounts.create", "depth_exceeded"),
+    ("accounts.create", "owner_not_exclusive"),
+    ("accounts.create", "seats_exhausted"),
+    ("accounts.transfer_owner", "member_disabled"),
+    ("accounts.transfer_owner", "not_found"),
+    ("accounts.transfer_owner", "permission_denied"),
+    ("groups.add_members", "admin_has_no_group"),
+    ("groups.add_members", "not_found"),
+    ("groups.add_members", "permission_denied"),
+    ("groups.create", "id_taken"),
+    ("groups.delete", "invalid_argument"),
+    ("groups.delete", "last_group"),
+    ("groups.delete", "not_found"),
+    ("groups.remove_members", "invalid_argument"),
+    ("groups.transfer_members", "admin_has_no_group"),
+    ("invitations.accept", "actor_not_allowed"),
+    ("invitations.accept", "invitation_already_accepted"),
+    ("invitations.accept", "invitation_deleted"),
+    ("invitations.accept", "invitation_expired"),
+    ("invitations.accept", "invitation_superseded"),
+    ("invitations.accept", "link_invalid"),
+    ("invitations.accept", "seats_exhausted"),
+    ("invitations.create", "admin_has_no_group"),
+    ("invitations.create", "already_invited"),
+    ("invitations.create", "not_found"),
+    ("invitations.create", "seats_exhausted"),
+    ("invitations.create", "user_exists"),
+    ("invitations.create", "user_in_other_account"),
+    ("members.add", "policy_forbids"),
+    ("members.add", "seats_exhausted"),
+    ("members.disable", "self_forbidden"),
+    ("members.remove", "invalid_argument"),
+    ("members.remove", "not_found"),
+    ("members.remove", "owner_transfer_required"),
+    ("members.set_role", "not_found"),
+    ("resources.can", "shared_read_only"),
+    ("resources.edit", "not_found"),
+    ("resources.save", "rev_conflict"),
+    ("sharing.check", "not_found"),
+    ("sharing.check", "shared_read_only"),
+    ("sharing.share", "not_found"),
+    ("sharing.share", "not_shareable"),
+    ("sharing.share", "share_direction"),
+    ("sharing.unshare", "permission_denied"),
+];
