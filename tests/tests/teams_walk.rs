@@ -1651,7 +1651,7 @@ fn random_request(dice: &mut Dice, model: &Model, who: &Who) -> (&'static str, V
             ("limits.set", json!({"account": account, "limit": "seats", "value": value}))
         }
         5 => ("limits.inherit", json!({"account": account, "limit": "seats"})),
-        6 => ("clock.set", json!({"now_ms": model.now_ms + 1 + dice.roll(8 * DAY_MS)})),
+        6 => ("clock.set", json!({"now_ms": model.now_ms + 1 + dice.roll(12 * DAY_MS)})),
         7..10 => {
             let request = json!({"account": account, "to": user});
             ("accounts.transfer_owner", if dice.roll(3) == 0 { with(request, "old_owner_role", role) } else { request })
