@@ -11,6 +11,7 @@ use tenantry::catalogue::CATALOGUE;
 use tenantry::{Code, Decision, Sender, Tenantry};
 use tenantry_tests::crash::{Dice, Scratch, count};
 use tenantry_tests::scenario::unix_ms;
+use tenantry_tests::walk::{Said, Who, call, id, known, must, one_of, only_what_was_said, start_ms};
 
 const UNLIMITED: u64 = u64::MAX;
 const MINUTE_MS: u64 = 60_000;
@@ -27,32 +28,6 @@ const ZONES: [(&str, u64); 3] = [("UTC", 0), ("Asia/Kathmandu", 20_700_000), ("A
 
 /// Walks that once failed, by the seed of the walk: they are walked again every time.
 const REGRESSIONS: &[u64] = &[];
-
-fn start_ms() -> u64 {
-    unix_ms("2026-06-15T12:00:00.000Z").unwrap()
-}
-
-fn call(store: &Tenantry, actor: &Who, operation: &str, request: &Value) -> Result<Value, Value> {
-    let actor = match actor {
-        Who::System => String::new(),
-        Who::User(user, account) => json!({"kind": "user", "user": user, "account": account}).to_string(),
-    };
-    match store.call_json(actor.as_bytes(), operation.as_bytes(), request.to_string().as_bytes()) {
-        Ok(answer) => Ok(serde_json::from_str(&answer).unwrap()),
-        Err(error) => Err(serde_json::from_str(&error.to_json()).unwrap()),
-    }
-}
-
-fn must(store: &Tenantry, operation: &str, request: Value) -> Value {
-    call(store, &Who::System, operation, &request).unwrap_or_else(|error| panic!("{operation} {request}: {error}"))
-}
-
-/// Who calls: the host, or a user in an account.
-#[derive(Clone, Debug, PartialEq)]
-enum Who {
-    System,
-    User(String, String),
-}
 
 // ---- The model. It keeps everything in plain maps, computes everything anew, and knows no cache and no block.
 
@@ -177,9 +152,6 @@ struct Model {
     /// How deep accounts may lie.
     depth: usize,
 }
-
-/// What the model says: what to find in the answer, or the code of the error.
-type Said = Result<Value, &'static str>;
 
 impl Model {
     fn line(&self, account: &str) -> Vec<String> {
@@ -798,21 +770,6 @@ fn limits_of(limits: &Value) -> [Option<u64>; 4] {
 
 // ---- Random requests.
 
-fn one_of<T: Clone>(dice: &mut Dice, list: &[T]) -> T {
-    list[dice.roll(list.len() as u64) as usize].clone()
-}
-
-fn id(dice: &mut Dice, letter: char, most: u64) -> String {
-    format!("{letter}{}", dice.roll(most))
-}
-
-fn known<T>(dice: &mut Dice, map: &BTreeMap<String, T>, letter: char) -> String {
-    if map.is_empty() || dice.roll(8) == 0 {
-        return id(dice, letter, 60);
-    }
-    map.keys().nth(dice.roll(map.len() as u64) as usize).unwrap().clone()
-}
-
 fn random_limit(dice: &mut Dice) -> Value {
     match dice.roll(12) {
         0 => 0.into(),
@@ -974,19 +931,6 @@ fn random_actor(dice: &mut Dice, model: &Model) -> Who {
         Some(there) if dice.roll(3) == 0 => Who::User(there.owner.clone(), account),
         Some(there) => Who::User(known(dice, &there.members, 'u'), account),
         None => Who::User(known(dice, &model.users, 'u'), account),
-    }
-}
-
-/// Takes from an answer what the model spoke of, so that the two can be compared; a decision is compared whole.
-fn only_what_was_said(said: &Value, answer: &Value) -> Value {
-    match (said, answer) {
-        (Value::Object(said), Value::Object(answer)) => {
-            said.iter().filter_map(|(key, said)| Some((key.clone(), only_what_was_said(said, answer.get(key)?)))).collect()
-        }
-        (Value::Array(said), Value::Array(answer)) if said.len() == answer.len() => {
-            said.iter().zip(answer).map(|(said, answer)| only_what_was_said(said, answer)).collect()
-        }
-        _ => answer.clone(),
     }
 }
 
