@@ -193,12 +193,13 @@ public:
         return Access(handle);
     }
 
-    /// Without a user the account itself sends.
-    Sender sender(std::string_view account, std::optional<std::string_view> user = std::nullopt) const {
+    /// Without a user the account itself sends. `options` are those of `tenantry_sender_prepare`.
+    Sender sender(std::string_view account, std::optional<std::string_view> user = std::nullopt,
+                  std::string_view options = {}) const {
         tenantry_sender handle = {0};
         const std::string_view name = given(user);
         detail::check(tenantry_sender_prepare(handle_.get(), account.data(), account.size(), name.data(), name.size(),
-                                              &handle));
+                                              options.data(), options.size(), &handle));
         return Sender(handle);
     }
 

@@ -7,7 +7,7 @@ use crate::error::{Code, Error};
 use crate::guard::{Guard, contained};
 use crate::model::{Actor, Channel, Id, MessageInput};
 use crate::ops::{Effect, Operation, catalogue};
-use crate::options::OpenOptions;
+use crate::options::{OpenOptions, SenderOptions};
 use crate::registry;
 use crate::{json, ops};
 use arc_swap::ArcSwapOption;
@@ -75,22 +75,23 @@ impl Tenantry {
 
     /// Prepares sending of e-mail by an account, on behalf of a user of it or of the host itself.
     pub fn sender(&self, account: &str, user: Option<&str>) -> Result<Sender, Error> {
-        self.sender_for(account, user, Channel::Email, MessageInput::default())
+        self.sender_for(account, user, SenderOptions::default())
     }
 
-    /// Prepares sending of text messages by an account, on behalf of a user of it or of the host itself.
-    pub fn sms_sender(&self, account: &str, user: Option<&str>) -> Result<Sender, Error> {
-        self.sender_for(account, user, Channel::Sms, MessageInput::default())
-    }
-
-    /// Prepares sending of what a message says of itself, such as its campaign: one sender for each (R-QTA-14).
-    pub fn sender_for(&self, account: &str, user: Option<&str>, channel: Channel, message: MessageInput) -> Result<Sender, Error> {
-        let message = ops::sending::message_of(Some(message))?;
+    /// Prepares sending of text messages, or of messages of a campaign, class or domain: one sender for each (R-QTA-14).
+    pub fn sender_for(&self, account: &str, user: Option<&str>, options: SenderOptions) -> Result<Sender, Error> {
+        let SenderOptions { channel, message } = options;
+        let message = ops::sending::message_of(message)?;
         self.guard.enter(Effect::Read, |engine| {
             let cell = engine.cell_by_text(account)?;
             let user = user.map(Id::new).transpose().map_err(|error| Error::invalid("/user", format!("`user` {error}")))?;
             Ok(Sender { guard: self.guard.clone(), cell, user, channel, message, prepared: ArcSwapOption::empty() })
         })
+    }
+
+    /// As [`sender_for`](Tenantry::sender_for), with the options as JSON; no bytes are the defaults.
+    pub fn sender_json(&self, account: &str, user: Option<&str>, options: &[u8]) -> Result<Sender, Error> {
+        self.sender_for(account, user, json::read(options)?)
     }
 
     /// Whether a user may do something in an account, by ids. What is not known is not allowed.

@@ -46,12 +46,17 @@ pub use engine::meters::{BindingLimit, Decision, PaidWithCredits, Refusal};
 pub use error::{Class, Code, Error, Retry};
 pub use handle::{Access, Sender, Tenantry};
 pub use import::{ImportProgress, ImportUsers};
-pub use model::{AccountGrant, CreditEntry, CreditKind, CreditPart, Delivery, DeliveryOutcome, Edition, InvitationKind, OutboxKind};
+pub use model::{AccountGrant, Delivery, DeliveryOutcome, InvitationKind, OutboxKind};
 pub use model::{
-    Actor, Channel, Count, Email, Grant, HoldLevel, HoldReason, Id, Limit, LimitName, Limits, Name, Note, Package, PermissionTree, Role, Scope,
+    Actor, Channel, Count, Cursor, Edition, Email, Grant, HoldLevel, HoldReason, Id, Name, Note, Notifications, PermissionTree, Role, Scope,
 };
+pub use model::{AssetKind, Assets, BounceRate, CapScope, Limit, LimitKind, LimitName, Limits, OverLimit, Package, Price, Window};
+pub use model::{Avatar, GroupCaps, LimitAlert, ReservationState, ResourceReason, ResourcesTo, ResourcesToKind, Suppression};
+pub use model::{BuiltIn, CapPeriod, ChildOwner, Editor, EffectivePolicies, GrantExisting, PendingStep, Policies, Preset, Resend};
+pub use model::{CampaignOutcomes, CampaignStopReason, CreditEntry, CreditKind, CreditPart, MessageClass, MessageInput};
+pub use model::{ReservationsOnHold, RoleScope};
 pub use ops::{Effect, Operation, catalogue};
-pub use options::{Durability, HexKey, ManualClock, OpenOptions};
+pub use options::{Durability, HexKey, ManualClock, OpenOptions, SenderOptions};
 pub use rules::account::Status;
 pub use rules::invitation::InvitationStatus;
 pub use rules::limit::Source;

@@ -1,7 +1,7 @@
 //! How a store is opened.
 
 use crate::error::Error;
-use crate::model::{Count, Edition};
+use crate::model::{Channel, Count, Edition, MessageInput};
 use serde::{Deserialize, Serialize};
 
 /// Options for opening a store. The defaults are right for production.
@@ -25,6 +25,17 @@ pub struct OpenOptions {
     /// Makes generated ids the same in every run; only with a manual clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+}
+
+/// What a sender is prepared for. The defaults are e-mail of which nothing more is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SenderOptions {
+    /// How its messages go out.
+    pub channel: Channel,
+    /// What they are; caps of members, campaigns and domains look at it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageInput>,
 }
 
 /// A key of 32 bytes, written as 64 hexadecimal digits. It never shows itself.

@@ -36,7 +36,7 @@ static int32_t make_account(tenantry_store store)
 static int32_t send_all(tenantry_store store)
 {
     tenantry_sender gate;
-    int32_t status = tenantry_sender_prepare(store, "acme", 4, "bob", 3, &gate);
+    int32_t status = tenantry_sender_prepare(store, "acme", 4, "bob", 3, NULL, 0, &gate);
     tenantry_decision decision = TENANTRY_DECISION_INIT;
     while (status == TENANTRY_OK && decision.code == TENANTRY_OK) {
         status = tenantry_sender_admit(gate, 1, &decision);

@@ -2,7 +2,7 @@
 
 use crate::guard::{OK, guarded, no_handle, no_room, status};
 use crate::handles::Table;
-use crate::memory::{is_place, no_place, optional_text, text};
+use crate::memory::{bytes, is_place, no_place, optional_text, text};
 use crate::store::{tenantry_store, with_store};
 use std::ffi::c_char;
 use tenantry_core::{Code, Decision, Error, Sender};
@@ -57,12 +57,16 @@ pub struct tenantry_decision {
 const _: () = assert!(size_of::<tenantry_decision>() == std::mem::offset_of!(tenantry_decision, subject) + 256);
 
 /// Prepares the question whether messages may go out. Like a prepared statement, it is asked any number of
-/// times, from any thread, and sees every change that is made later. The channel is e-mail.
+/// times, from any thread, and sees every change that is made later.
 ///
 /// `account`: its id.
 ///
 /// `user`: the id of the member who sends, whose permission to send is then a condition; `NULL` with length 0 when the
 /// account itself sends. An empty text that is not `NULL` is an error.
+///
+/// `options`: what the messages are, as JSON; `NULL` with length 0 for e-mail of which nothing more is said. Its fields:
+/// `channel` (`"email"`, `"sms"`) and `message` with `campaign`, `sending_domain`, `recipient_domain` and `message_class`
+/// (`"marketing"`, `"transactional"`). Prepare one sender for each.
 ///
 /// `sender`: receives the handle, or zero. It is yours: end it with `tenantry_sender_free`.
 ///
@@ -75,6 +79,8 @@ pub unsafe extern "C" fn tenantry_sender_prepare(
     account_len: usize,
     user: *const c_char,
     user_len: usize,
+    options: *const c_char,
+    options_len: usize,
     sender: *mut tenantry_sender,
 ) -> i32 {
     status(guarded(|| {
@@ -86,7 +92,8 @@ pub unsafe extern "C" fn tenantry_sender_prepare(
             sender.write(tenantry_sender { id: 0 });
             let account = text("account", account, account_len)?;
             let user = optional_text("user", user, user_len)?;
-            let prepared = with_store(store, |tenantry| tenantry.sender(account, user))?;
+            let options = bytes("options", options, options_len)?;
+            let prepared = with_store(store, |tenantry| tenantry.sender_json(account, user, options))?;
             sender.write(tenantry_sender { id: SENDERS.insert(prepared).ok_or_else(no_room)? });
         }
         Ok(())

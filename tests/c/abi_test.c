@@ -268,7 +268,7 @@ static void test_bad_calls(tenantry_store store)
         if (status != bad[i].code) fail("admit %zu is %s", i, tenantry_error_name(status));
         EXPECT(decision.granted == 0 && decision.code == status && decision.limit[0] == '\0');
         sender.id = 7;
-        status = tenantry_sender_prepare(store, bad[i].account, bad[i].account_len, bad[i].user, bad[i].user_len, &sender);
+        status = tenantry_sender_prepare(store, bad[i].account, bad[i].account_len, bad[i].user, bad[i].user_len, NULL, 0, &sender);
         if (status != bad[i].code) fail("sender %zu is %s", i, tenantry_error_name(status));
         EXPECT(sender.id == 0);
 
@@ -291,7 +291,7 @@ static void test_bad_calls(tenantry_store store)
     EXPECT(!allowed);
     EXPECT_STATUS(TENANTRY_PERMISSION_UNKNOWN, tenantry_access_prepare(store, "acme", 4, "bob", 3, letters, 2 << 20, &access));
     EXPECT_STATUS(TENANTRY_INVALID_ARGUMENT, tenantry_access_prepare(store, "acme", 4, "bob", 3, "campaigns", 9, NULL));
-    EXPECT_STATUS(TENANTRY_INVALID_ARGUMENT, tenantry_sender_prepare(store, "acme", 4, NULL, 0, NULL));
+    EXPECT_STATUS(TENANTRY_INVALID_ARGUMENT, tenantry_sender_prepare(store, "acme", 4, NULL, 0, NULL, 0, NULL));
     free(letters);
 
     state_hash(store, after);
@@ -313,7 +313,7 @@ static void answers(int line, int32_t code, tenantry_store store, tenantry_acces
     tenantry_sender other_sender = {7};
     expect_status(code, tenantry_access_prepare(store, "acme", 4, "bob", 3, "campaigns.send", 14, &other_access),
                   "access_prepare", line);
-    expect_status(code, tenantry_sender_prepare(store, "acme", 4, NULL, 0, &other_sender), "sender_prepare", line);
+    expect_status(code, tenantry_sender_prepare(store, "acme", 4, NULL, 0, NULL, 0, &other_sender), "sender_prepare", line);
     EXPECT(other_access.id == 0 && other_sender.id == 0);
     allowed = true;
     expect_status(code, tenantry_access_allowed(access, &allowed), "access_allowed", line);
@@ -325,7 +325,7 @@ static void answers(int line, int32_t code, tenantry_store store, tenantry_acces
 static void prepare(tenantry_store store, tenantry_access *access, tenantry_sender *sender)
 {
     EXPECT_STATUS(TENANTRY_OK, tenantry_access_prepare(store, "acme", 4, "bob", 3, "campaigns.send", 14, access));
-    EXPECT_STATUS(TENANTRY_OK, tenantry_sender_prepare(store, "acme", 4, "bob", 3, sender));
+    EXPECT_STATUS(TENANTRY_OK, tenantry_sender_prepare(store, "acme", 4, "bob", 3, NULL, 0, sender));
 }
 
 static void test_handles(tenantry_store store)
@@ -469,7 +469,7 @@ static void test_twins(void)
     set_up(pair.json, "{\"email_per_hour\":5,\"email_per_day\":8}");
     set_up(pair.typed, "{\"email_per_hour\":5,\"email_per_day\":8}");
     prepare(pair.typed, &pair.access, &pair.senders[1]);
-    EXPECT_STATUS(TENANTRY_OK, tenantry_sender_prepare(pair.typed, "acme", 4, NULL, 0, &pair.senders[0]));
+    EXPECT_STATUS(TENANTRY_OK, tenantry_sender_prepare(pair.typed, "acme", 4, NULL, 0, NULL, 0, &pair.senders[0]));
 
     for (int round = 0; round < 2; round++) { /* which question goes through the handle changes */
         same_decision(&pair, NULL, 2, TENANTRY_OK);
@@ -526,7 +526,7 @@ static void *send_all(void *argument)
         EXPECT(status == TENANTRY_OK || status == TENANTRY_CLOSED);
         work->granted += decision.granted;
         tenantry_sender own;
-        EXPECT_STATUS(TENANTRY_OK, tenantry_sender_prepare(work->store, "acme", 4, "bob", 3, &own));
+        EXPECT_STATUS(TENANTRY_OK, tenantry_sender_prepare(work->store, "acme", 4, "bob", 3, NULL, 0, &own));
         EXPECT_STATUS(TENANTRY_OK, tenantry_sender_admit(own, 1, &decision));
         work->granted += decision.granted;
         tenantry_sender_free(own);
@@ -541,7 +541,7 @@ static void test_threads(void)
     tenantry_store store = must_open(":memory:", "{}");
     set_up(store, "{\"email_per_month\":4500}");
     tenantry_sender shared;
-    EXPECT_STATUS(TENANTRY_OK, tenantry_sender_prepare(store, "acme", 4, NULL, 0, &shared));
+    EXPECT_STATUS(TENANTRY_OK, tenantry_sender_prepare(store, "acme", 4, NULL, 0, NULL, 0, &shared));
     pthread_t threads[THREADS];
     work works[THREADS];
     uint64_t granted = 0;

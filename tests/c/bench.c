@@ -78,7 +78,7 @@ int main(int count, char **words)
     store = must_open(count > 1 ? words[1] : ":memory:", "{}");
     set_up(store, "{\"email_per_hour\":1000000000,\"email_per_day\":2000000000,\"email_per_month\":3000000000}");
     expect_ok(tenantry_access_prepare(store, "acme", 4, "bob", 3, "campaigns.send", 14, &access));
-    expect_ok(tenantry_sender_prepare(store, "acme", 4, "bob", 3, &sender));
+    expect_ok(tenantry_sender_prepare(store, "acme", 4, "bob", 3, NULL, 0, &sender));
     measure("empty call", empty_call);
     measure("check, prepared", access_prepared);
     measure("check, by ids", access_by_ids);

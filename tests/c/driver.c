@@ -2,7 +2,7 @@
  *
  *     open <path> <options>                        {"ok":{}}
  *     call <actor> <operation> <request>           {"ok":<answer>} or {"error":<error>}
- *     admit <account> <user or -> <count>          {"ok":<decision>}
+ *     admit <account> <user or -> <count> <options>   {"ok":<decision>}
  *     check <account> <user> <permission>          {"ok":{"allowed":true}}
  *     close                                        {"ok":{}}
  *
@@ -112,11 +112,12 @@ static void do_admit(char *const words[])
 
     tenantry_decision decision = TENANTRY_DECISION_INIT;
     int32_t status = TENANTRY_OK;
-    if (admissions++ % 2 == 0) {
-        char *key[4] = {words[0], words[1], words[2], NULL};
+    if (words[4][0] != '\0' || admissions++ % 2 == 0) {
+        char *key[4] = {words[1], words[2], words[4], NULL};
         prepared *handle = handles_of(key);
         if (handle->sender.id == 0)
-            status = tenantry_sender_prepare(store, account, strlen(account), user, user_len, &handle->sender);
+            status = tenantry_sender_prepare(store, account, strlen(account), user, user_len, words[4],
+                                             strlen(words[4]), &handle->sender);
         if (status == TENANTRY_OK) status = tenantry_sender_admit(handle->sender, count, &decision);
     } else {
         status = tenantry_admit(store, account, strlen(account), user, user_len, count, &decision);
@@ -180,7 +181,7 @@ int main(void)
         }
         if (strcmp(words[0], "open") == 0 && count == 3) do_open(words);
         else if (strcmp(words[0], "call") == 0 && count == 4) do_call(words);
-        else if (strcmp(words[0], "admit") == 0 && count == 4) do_admit(words);
+        else if (strcmp(words[0], "admit") == 0 && count == 5) do_admit(words);
         else if (strcmp(words[0], "check") == 0 && count == 4) do_check(words);
         else if (strcmp(words[0], "close") == 0 && count == 1) do_close();
         else fail("not a command with its words: %s (%zu)", words[0], count);

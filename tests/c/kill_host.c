@@ -53,7 +53,7 @@ int main(int count, char **words)
              "{\"id\":\"acme\",\"name\":\"Acme\",\"limits\":{\"email_per_month\":1000000000},"
              "\"owner\":{\"user\":\"ann\",\"email\":\"ann@acme.example\"}}");
     tenantry_sender sender;
-    int32_t status = tenantry_sender_prepare(store, "acme", 4, NULL, 0, &sender);
+    int32_t status = tenantry_sender_prepare(store, "acme", 4, NULL, 0, NULL, 0, &sender);
     if (status != TENANTRY_OK) fail("prepare: %s", tenantry_error_name(status));
     say("ready\n", 6);
 

@@ -1,7 +1,7 @@
 // Runs a conformance scenario through the typed API: reads commands from standard input, prints one JSON line for each.
 //
 //   open <path> <options>        call <actor> <operation> <request>      close
-//   admit <account> <user or -> <count>      check <account> <user> <permission>
+//   admit <account> <user or -> <count> <options>      check <account> <user> <permission>
 //
 // separated by tabs, JSON as on the wire. Requests are given the names of JavaScript and answers the names of the wire.
 import assert from 'node:assert/strict'
@@ -44,12 +44,12 @@ const commands = {
     throw answer
   },
 
-  async admit(account, user, count) {
+  async admit(account, user, count, options) {
     const who = user === '-' ? { account } : { account, user }
-    const byIds = ++admissions % 2 === 0
+    const byIds = options === '' && ++admissions % 2 === 0
     const decision = byIds
       ? store.decide({ ...who, count: Number(count) })
-      : once(`${account}\t${user}`, () => store.sender(who)).decide(Number(count))
+      : once(`${account}\t${user}\t${options}`, () => store.sender({ ...who, ...javascript('SenderOptions', JSON.parse(options || '{}')) })).decide(Number(count))
     return encode(OPERATIONS['sending.admit'].answer, decision)
   },
 

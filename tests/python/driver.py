@@ -61,7 +61,7 @@ def fits(value: Any, names: set[str]) -> bool:
 class Driver:
     def __init__(self) -> None:
         self.store: tenantry.Tenantry | None = None
-        self.senders: dict[tuple[str, str | None], tenantry.Sender] = {}
+        self.senders: dict[tuple[bytes, bytes, bytes], tenantry.Sender] = {}
         self.accesses: dict[tuple[str, str, str], tenantry.Access] = {}
         self.prepared_turn = False
 
@@ -108,13 +108,14 @@ class Driver:
             return caller.call(operation.decode(), **given)
         return plain(method(**given))
 
-    def admit(self, account: bytes, user: bytes, count: bytes) -> Answer:
-        key = (account.decode(), None if user == b"-" else user.decode())
+    def admit(self, account: bytes, user: bytes, count: bytes, options: bytes) -> Answer:
+        key = (account, user, options)
+        who = {"account": account.decode(), "user": None if user == b"-" else user.decode()}
         self.prepared_turn = not self.prepared_turn
-        if not self.prepared_turn:
-            return plain(self.t.admit(account=key[0], user=key[1], count=int(count)))
+        if not self.prepared_turn and not options:
+            return plain(self.t.admit(**who, count=int(count)))
         if key not in self.senders:
-            self.senders[key] = self.t.sender(account=key[0], user=key[1])
+            self.senders[key] = self.t.sender(**who, **json.loads(options or b"{}"))
         gate = self.senders[key]
         granted = gate.admit(int(count))
         decision = gate.last()

@@ -23,7 +23,7 @@
 //! | step | what it does |
 //! |---|---|
 //! | `{"call": "accounts.get", "with": {..}, "as": {"user": "ann", "account": "acme"}}` | an operation; `as` is absent for the host |
-//! | `{"admit": {"account": "acme", "user": "ann", "count": 2}}` | the hot call; without `user` the host sends |
+//! | `{"admit": {"account": "acme", "user": "ann", "count": 2}}` | the hot call; without `user` the host sends; with `channel`, `message` |
 //! | `{"check": {"account": "acme", "user": "ann", "permission": "campaigns.send"}}` | the hot call |
 //! | `{"time": "2026-06-15T12:00:00.000Z"}` | `clock.set` |
 //! | `{"open": {..}}`, `{"close": {}}` | opens the store with options, closes it |
@@ -108,7 +108,7 @@ pub enum Action {
     Open(Value),
     Close,
     Call { actor: Option<Value>, operation: String, request: Value },
-    Admit { account: String, user: Option<String>, count: u64 },
+    Admit { account: String, user: Option<String>, count: u64, options: Map<String, Value> },
     Check { account: String, user: String, permission: String },
 }
 
@@ -169,14 +169,18 @@ impl Step {
         }
         if let Some(admit) = &self.admit {
             #[derive(Deserialize)]
-            #[serde(deny_unknown_fields)]
             struct Admit {
                 account: String,
                 user: Option<String>,
                 count: u64,
+                #[serde(flatten)]
+                options: Map<String, Value>,
             }
-            let Admit { account, user, count } = serde_json::from_value(saved.put_into(admit)?).map_err(|error| error.to_string())?;
-            return Ok(Action::Admit { account, user, count });
+            let Admit { account, user, count, options } = serde_json::from_value(saved.put_into(admit)?).map_err(|error| error.to_string())?;
+            if let Some(unknown) = options.keys().find(|name| !["channel", "message"].contains(&name.as_str())) {
+                return Err(format!("`admit` has no `{unknown}`"));
+            }
+            return Ok(Action::Admit { account, user, count, options });
         }
         if let Some(check) = &self.check {
             #[derive(Deserialize)]

@@ -5,7 +5,7 @@
 //! `TENANTRY_DRIVER_PYTHON` and `TENANTRY_DRIVER_NODE`, which `cargo xtask test` sets. `TENANTRY_DRIVERS=rust` leaves
 //! them out. `TENANTRY_SCENARIO=limits` runs the scenarios with `limits` in the name of the file alone.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -25,7 +25,7 @@ trait Driver {
     fn name(&self) -> &'static str;
     fn open(&mut self, path: &str, options: &str) -> Value;
     fn call(&mut self, actor: Option<&Value>, operation: &str, request: &Value) -> Value;
-    fn admit(&mut self, account: &str, user: Option<&str>, count: u64) -> Value;
+    fn admit(&mut self, account: &str, user: Option<&str>, count: u64, options: &Map<String, Value>) -> Value;
     fn check(&mut self, account: &str, user: &str, permission: &str) -> Value;
     fn close(&mut self) -> Value;
 }
@@ -41,7 +41,7 @@ fn outcome(answer: Result<Value, Error>) -> Value {
 #[derive(Default)]
 struct Typed {
     store: Option<Tenantry>,
-    senders: HashMap<(String, Option<String>), Sender>,
+    senders: HashMap<(String, Option<String>, String), Sender>,
     accesses: HashMap<[String; 3], Access>,
     admissions: usize,
     untyped: usize,
@@ -95,20 +95,20 @@ impl Driver for Typed {
         }
     }
 
-    fn admit(&mut self, account: &str, user: Option<&str>, count: u64) -> Value {
+    fn admit(&mut self, account: &str, user: Option<&str>, count: u64, options: &Map<String, Value>) -> Value {
         self.admissions += 1;
         let store = self.store.as_ref().unwrap();
-        let decided = if self.admissions.is_multiple_of(2) {
+        let decided = if options.is_empty() && self.admissions.is_multiple_of(2) {
             store.admit(account, user, count)
         } else {
-            let key = (account.to_owned(), user.map(str::to_owned));
-            if !self.senders.contains_key(&key) {
-                match store.sender(account, user) {
-                    Ok(sender) => drop(self.senders.insert(key.clone(), sender)),
-                    Err(error) => return outcome(Err(error)),
-                }
+            let key = (account.to_owned(), user.map(str::to_owned), json!(options).to_string());
+            match self.senders.get(&key) {
+                Some(sender) => sender.admit(count),
+                None => serde_json::from_value(json!(options))
+                    .map_err(|error| Error::new(Code::InvalidArgument, error.to_string()))
+                    .and_then(|options| store.sender_for(account, user, options))
+                    .and_then(|sender| self.senders.entry(key).or_insert(sender).admit(count)),
             }
-            self.senders[&key].admit(count)
         };
         outcome(decided.map(|decision| serde_json::to_value(decision).unwrap()))
     }
@@ -159,8 +159,9 @@ impl Driver for Untyped {
         call_json(self.0.as_ref().expect("the scenario opens the store first"), actor, operation, request)
     }
 
-    fn admit(&mut self, account: &str, user: Option<&str>, count: u64) -> Value {
+    fn admit(&mut self, account: &str, user: Option<&str>, count: u64, options: &Map<String, Value>) -> Value {
         let mut request = json!({"account": account, "count": count});
+        request.as_object_mut().unwrap().extend(options.clone());
         if let Some(user) = user {
             request["user"] = user.into();
         }
@@ -241,8 +242,9 @@ impl Driver for Program {
         self.ask(&["call", &actor.map(Value::to_string).unwrap_or_default(), operation, &request.to_string()])
     }
 
-    fn admit(&mut self, account: &str, user: Option<&str>, count: u64) -> Value {
-        self.ask(&["admit", account, user.unwrap_or("-"), &count.to_string()])
+    fn admit(&mut self, account: &str, user: Option<&str>, count: u64, options: &Map<String, Value>) -> Value {
+        let options = if options.is_empty() { String::new() } else { json!(options).to_string() };
+        self.ask(&["admit", account, user.unwrap_or("-"), &count.to_string(), &options])
     }
 
     fn check(&mut self, account: &str, user: &str, permission: &str) -> Value {
@@ -289,7 +291,7 @@ impl Run<'_> {
             Action::Open(options) => self.driver.open(&self.path, &options.to_string()),
             Action::Close => self.driver.close(),
             Action::Call { actor, operation, request } => self.driver.call(actor.as_ref(), operation, request),
-            Action::Admit { account, user, count } => self.driver.admit(account, user.as_deref(), *count),
+            Action::Admit { account, user, count, options } => self.driver.admit(account, user.as_deref(), *count, options),
             Action::Check { account, user, permission } => self.driver.check(account, user, permission),
         }
     }

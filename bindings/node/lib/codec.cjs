@@ -13,6 +13,7 @@ const TYPES = {
   Actor: { user: ['user', 'text'], account: ['account', 'text'], ip: ['ip', 'text'] },
   ActingOperator: { user: ['user', 'text'], ip: ['ip', 'text'] },
   ImportOptions: { account: ['account', 'text'], role: ['role', 'text'], atomic: ['atomic', 'bool'] },
+  SenderOptions: { channel: ['channel', 'text'], message: ['message', 'MessageInput'] },
   OpenOptions: {
     durability: ['durability', 'text'],
     cacheMib: ['cache_mib', 'integer'],

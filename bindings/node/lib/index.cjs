@@ -46,8 +46,8 @@ class Tenantry extends Operations {
   }
 
   sender(subject) {
-    const { account, user } = named(subject, 'account', 'user')
-    return new Sender(this.#store.sender(text(account, '/account'), optionalText(user, '/user')))
+    const { account, user, ...options } = plainObject(subject, '')
+    return new Sender(this.#store.sender(text(account, '/account'), optionalText(user, '/user'), senderOptions(options)))
   }
 
   allowed(question) {
@@ -97,8 +97,8 @@ class Acting extends Operations {
     return send(this.#store, this.#actor, operation, request)
   }
 
-  sender() {
-    return new Sender(this.#store.sender(this.#user.account, this.#user.user))
+  sender(options = {}) {
+    return new Sender(this.#store.sender(this.#user.account, this.#user.user, senderOptions(options)))
   }
 }
 
@@ -133,7 +133,7 @@ class Access {
   }
 }
 
-/** A prepared admission of e-mail. */
+/** A prepared admission. */
 class Sender {
   #sender
 
@@ -222,6 +222,10 @@ function named(question, first, second, third) {
     if (name !== first && name !== second && name !== third) unknown('', name)
   }
   return question
+}
+
+function senderOptions(options) {
+  return JSON.stringify(encode('SenderOptions', options))
 }
 
 function optionalText(value, field) {

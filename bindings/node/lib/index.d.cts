@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" />
-import type { AccessOperations, Decision, Integer, Operations, UserImport, UsersOperations } from './generated.cjs'
+import type { AccessOperations, Channel, Decision, Integer, MessageInput, Operations, UserImport, UsersOperations } from './generated.cjs'
 
 export * from './error.cjs'
 export * from './generated.cjs'
@@ -28,6 +28,14 @@ export interface OpenOptions {
   manualClockMs?: Integer | undefined
   /** For tests, with a manual clock: makes generated ids repeat. */
   seed?: Integer | undefined
+}
+
+/** What a sender is prepared for: one sender for each. */
+export interface SenderOptions {
+  /** By e-mail when absent. */
+  channel?: Channel | undefined
+  /** What the messages are, such as their campaign. */
+  message?: MessageInput | undefined
 }
 
 /** Who acts. That it is them is the host's assertion. */
@@ -96,8 +104,8 @@ export interface Tenantry extends Caller {
   acting(actor: Actor): Acting
   /** The same operations, run as this operator of the platform. */
   operating(operator: Operator): Operating
-  /** Prepare the admission of e-mail of an account, or of a user in it. Keep the result: that is what is fast. */
-  sender(subject: { account: string; user?: string | undefined }): Sender
+  /** Prepare the admission of messages of an account, or of a user in it. Keep the result: that is what is fast. */
+  sender(subject: { account: string; user?: string | undefined } & SenderOptions): Sender
   /** Whether the user holds the permission in the account now. */
   allowed(question: { account: string; user: string; permission: string }): boolean
   /** Ask to send `count` messages (1) now: true when all of them are granted, and then they are charged. */
@@ -113,8 +121,8 @@ export interface Tenantry extends Caller {
 export interface Acting extends Caller {
   /** Operations on what users may do; called, it prepares a check of one of this user's permissions. */
   readonly access: AccessOperations & ((permission: string) => Access)
-  /** Prepare the admission of this user's e-mail. Keep the result: that is what is fast. */
-  sender(): Sender
+  /** Prepare the admission of this user's messages. Keep the result: that is what is fast. */
+  sender(options?: SenderOptions): Sender
 }
 
 /** An operator of the platform: the same operations, each refused unless the operator may do it. */
@@ -126,7 +134,7 @@ export interface Access {
   allowed(): boolean
 }
 
-/** A prepared admission of e-mail: it sees every later change. */
+/** A prepared admission: it sees every later change. */
 export interface Sender {
   /** Ask to send `count` messages (1) now: true when all of them are granted, and then they are charged. */
   admit(count?: Integer): boolean

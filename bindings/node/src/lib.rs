@@ -197,8 +197,8 @@ fn store_object<'env>(env: &Env, store: &Arc<Tenantry>) -> napi::Result<Object<'
 
     let store = own();
     method(env, &mut object, "sender", move |call| {
-        let (account, user): (String, Option<String>) = (call.get(0)?, call.get(1)?);
-        or_error(store.sender(&account, user.as_deref()), |sender| sender_object(call.env, sender))
+        let (account, user, options): (String, Option<String>, String) = (call.get(0)?, call.get(1)?, call.get(2)?);
+        or_error(store.sender_json(&account, user.as_deref(), options.as_bytes()), |sender| sender_object(call.env, sender))
     })?;
 
     let store = own();

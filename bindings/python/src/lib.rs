@@ -33,11 +33,11 @@ impl Store {
         access.map(Access).map_err(|error| raised(py, &error))
     }
 
-    /// A prepared admission of e-mail.
-    #[pyo3(signature = (account, user, /))]
-    fn sender(&self, py: Python<'_>, account: &Bound<'_, PyAny>, user: &Bound<'_, PyAny>) -> PyResult<Sender> {
-        let (account, user) = (text(account, "account")?, optional_text(user, "user")?);
-        let sender = py.detach(|| self.0.sender(account, user)).map_err(|error| raised(py, &error))?;
+    /// A prepared admission; the options are JSON text.
+    #[pyo3(signature = (account, user, options, /))]
+    fn sender(&self, py: Python<'_>, account: &Bound<'_, PyAny>, user: &Bound<'_, PyAny>, options: &Bound<'_, PyAny>) -> PyResult<Sender> {
+        let (account, user, options) = (text(account, "account")?, optional_text(user, "user")?, json(options, "options")?);
+        let sender = py.detach(|| self.0.sender_json(account, user, options)).map_err(|error| raised(py, &error))?;
         Ok(Sender { sender, last: Mutex::new(None) })
     }
 
@@ -118,7 +118,7 @@ impl Access {
     }
 }
 
-/// A prepared admission of e-mail: it sees every later change. Threads may share it, but then `last` may be another's.
+/// A prepared admission: it sees every later change. Threads may share it, but then `last` may be another's.
 #[pyclass(frozen, module = "tenantry")]
 struct Sender {
     sender: tenantry::Sender,

@@ -20,12 +20,10 @@ use once_cell::sync::OnceCell;
 use parking_lot::RwLock;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Accounts from a child up to the top; deeper trees are refused when they are made.
 pub(crate) const MAX_DEPTH: usize = 8;
-/// Members of one account whose powers are kept at hand.
-const MAX_MEMBERS_CACHED: usize = 10_000;
 const SHARDS: usize = 16;
 
 /// Sending prepared by e-mail and by text message.
@@ -286,13 +284,13 @@ impl AccountCell {
     }
 
     /// Whether somebody else holds the account in memory, or its meters hold something. What it keeps at hand is dropped.
-    fn is_in_use(self: &Arc<AccountCell>) -> bool {
+    fn is_in_use(self: &Arc<AccountCell>, members_kept: &AtomicUsize) -> bool {
         if Arc::strong_count(self) > 1 {
             return true;
         }
         self.view.store(None);
         self.prepared.clear();
-        self.members.write().clear();
+        self.forget_members(members_kept);
         self.team.get().is_some_and(|team| Arc::strong_count(team) > 1 || !team.is_idle())
     }
 
@@ -319,12 +317,17 @@ impl AccountCell {
         };
         let member = (member.account == self.id).then(|| Arc::new(member));
         let member = Arc::new(MemberView { stamp, refusal, powers, member, prepared: PerChannel::default() });
-        let mut members = self.members.write();
-        if members.len() >= MAX_MEMBERS_CACHED {
-            members.clear();
-        }
-        members.insert(user, member.clone());
+        engine.cells.keep_member(self, user, member.clone());
         Ok(member)
+    }
+
+    /// Answers how many there were.
+    fn forget_members(&self, kept: &AtomicUsize) -> usize {
+        let mut members = self.members.write();
+        // The table goes too, not only what is in it.
+        let gone = std::mem::take(&mut *members).len();
+        kept.fetch_sub(gone, Ordering::AcqRel);
+        gone
     }
 }
 
@@ -333,17 +336,52 @@ pub(crate) struct Cells {
     shards: [RwLock<HashMap<Id, Arc<AccountCell>, RandomState>>; SHARDS],
     hasher: RandomState,
     most_in_shard: usize,
+    /// How many members all accounts keep at hand. It changes under the lock of those that it counts.
+    members_kept: AtomicUsize,
+    most_members: usize,
     /// No epoch of an account that went was higher: one that comes back begins here, so that its stamps still only grow.
     epoch_floor: AtomicU64,
 }
 
 impl Cells {
-    /// Room for accounts in this much memory.
+    /// Room for accounts and their members in this much memory, half of it for each.
     pub(crate) fn new(bytes: u64) -> Cells {
-        /// What an account in memory takes, with a view and a few members.
+        /// What an account in memory takes, with a view.
         const CELL_BYTES: u64 = 4096;
-        let most = usize::try_from(bytes / CELL_BYTES).unwrap_or(usize::MAX);
-        Cells { shards: Default::default(), hasher: RandomState::default(), most_in_shard: (most / SHARDS).max(16), epoch_floor: AtomicU64::new(0) }
+        /// What a member takes, with what was prepared for them.
+        const MEMBER_BYTES: u64 = 1024;
+        let most = |of_one: u64| usize::try_from(bytes / 2 / of_one).unwrap_or(usize::MAX);
+        Cells {
+            shards: Default::default(),
+            hasher: RandomState::default(),
+            most_in_shard: (most(CELL_BYTES) / SHARDS).max(16),
+            members_kept: AtomicUsize::new(0),
+            most_members: most(MEMBER_BYTES),
+            epoch_floor: AtomicU64::new(0),
+        }
+    }
+
+    /// Keeps at hand what a member of an account may do; where that is one too many, about half of all are forgotten first.
+    fn keep_member(&self, cell: &AccountCell, user: Id, member: Arc<MemberView>) {
+        if self.members_kept.load(Ordering::Acquire) >= self.most_members {
+            self.forget_members(self.most_members / 2);
+        }
+        let mut members = cell.members.write();
+        if members.insert(user, member).is_none() {
+            self.members_kept.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Forgets at least so many members, account by account.
+    fn forget_members(&self, mut going: usize) {
+        for shard in &self.shards {
+            for cell in shard.read().values() {
+                if going == 0 {
+                    return;
+                }
+                going = going.saturating_sub(cell.forget_members(&self.members_kept));
+            }
+        }
     }
 
     fn shard(&self, id: &str) -> &RwLock<HashMap<Id, Arc<AccountCell>, RandomState>> {
@@ -372,7 +410,7 @@ impl Cells {
     fn make_room(&self, shard: &mut HashMap<Id, Arc<AccountCell>, RandomState>) {
         let mut going = shard.len() / 2;
         shard.retain(|_, cell| {
-            if going == 0 || cell.is_in_use() {
+            if going == 0 || cell.is_in_use(&self.members_kept) {
                 return true;
             }
             going -= 1;
@@ -383,6 +421,7 @@ impl Cells {
 
     pub(crate) fn remove(&self, id: &Id) {
         if let Some(cell) = self.shard(id.as_str()).write().remove(id) {
+            cell.forget_members(&self.members_kept);
             self.epoch_floor.fetch_max(cell.epoch.load(Ordering::Acquire), Ordering::AcqRel);
         }
     }
@@ -507,4 +546,88 @@ pub(crate) fn permission_tree(tx: &mut Tx<'_>) -> Result<PermissionTree, Error> 
     let (from, until) = keys::below(keys::TREE_NODE, &[]);
     let nodes: Vec<HostNode> = tx.range(&from, &until, PermissionTree::MAX_NODES)?.into_iter().map(|(_, node)| node).collect();
     Ok(PermissionTree::new(&nodes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handle::allowed;
+    use crate::options::OpenOptions;
+    use serde_json::json;
+    use std::path::Path;
+
+    fn engine() -> Arc<Engine> {
+        Engine::open(Path::new(":memory:"), &OpenOptions { cache_mib: 1, ..OpenOptions::default() }).unwrap()
+    }
+
+    fn call(engine: &Engine, operation: &str, request: serde_json::Value) {
+        let entry = crate::ops::catalogue::find(operation).unwrap();
+        (entry.run_json)(engine, &crate::model::Actor::System, request.to_string().as_bytes()).unwrap();
+    }
+
+    fn make_account(engine: &Engine, id: &str) {
+        let owner = json!({"user": format!("of-{id}"), "email": format!("of-{id}@owners.example")});
+        call(engine, "accounts.create", json!({"id": id, "name": id, "owner": owner}));
+    }
+
+    fn in_memory(engine: &Engine) -> (usize, usize) {
+        let cells: Vec<_> = engine.cells.shards.iter().flat_map(|shard| shard.read().values().cloned().collect::<Vec<_>>()).collect();
+        (cells.len(), cells.iter().map(|cell| cell.members.read().len()).sum())
+    }
+
+    /// However many accounts are asked about, those in memory are as many as there is room for; whoever holds one keeps it,
+    /// and for one that comes back the stamps still only grow.
+    #[test]
+    fn accounts_that_nobody_uses_go() {
+        const ACCOUNTS: usize = 2_000;
+        let engine = engine();
+        let most = engine.cells.most_in_shard * SHARDS;
+        assert!(most < ACCOUNTS / 4, "{most}");
+        make_account(&engine, "held");
+        let held = engine.cell_by_text("held").unwrap();
+        let mut stamps = Vec::new();
+        for number in 0..ACCOUNTS {
+            let id = format!("a{number}");
+            make_account(&engine, &id);
+            let cell = engine.cell_by_text(&id).unwrap();
+            assert!(allowed(&engine, &cell, &format!("of-{id}"), "campaigns.send").unwrap());
+            call(&engine, "accounts.hold", json!({"account": id, "reason": "abuse"}));
+            stamps.push((id, cell.view(&engine).unwrap().stamp));
+            let (cells, members) = in_memory(&engine);
+            assert!(cells <= most && members <= engine.cells.most_members, "{cells} accounts, {members} members");
+        }
+        assert!(Arc::ptr_eq(&held, &engine.cell_by_text("held").unwrap()));
+        for (id, before) in stamps {
+            let view = engine.cell_by_text(&id).unwrap().view(&engine).unwrap();
+            assert!(view.stamp >= before && view.status == Status::Suspended, "{id}: {} after {before}", view.stamp);
+        }
+        assert_eq!(engine.cells.members_kept.load(Ordering::Acquire), in_memory(&engine).1);
+    }
+
+    /// However many members are asked about, in one account or in many.
+    #[test]
+    fn members_that_are_kept_at_hand_are_counted() {
+        const MEMBERS: usize = 2_000;
+        let engine = engine();
+        assert!(engine.cells.most_members < MEMBERS / 2, "{}", engine.cells.most_members);
+        make_account(&engine, "other");
+        make_account(&engine, "big");
+        let addresses: Vec<_> = (0..MEMBERS).map(|number| format!("m{number}@big.example\n")).collect();
+        for part in addresses.chunks(500) {
+            call(&engine, "users.import_csv", json!({"account": "big", "role": "editor", "csv": format!("email\n{}", part.concat())}));
+        }
+        let (other, big) = (engine.cell_by_text("other").unwrap(), engine.cell_by_text("big").unwrap());
+        let (from, until) = keys::below(keys::MEMBER, &["big"]);
+        let users = Tx::new(&*engine.backend).range::<serde::de::IgnoredAny>(&from, &until, usize::MAX).unwrap();
+        assert_eq!(users.len(), MEMBERS + 1);
+        for (key, _) in users.iter().chain(&users) {
+            let user = keys::last_id(key).unwrap();
+            assert!(allowed(&engine, &big, user.as_str(), "campaigns.edit").unwrap());
+            assert!(allowed(&engine, &other, "of-other", "campaigns.edit").unwrap());
+            let (_, kept) = in_memory(&engine);
+            assert!(kept <= engine.cells.most_members && kept == engine.cells.members_kept.load(Ordering::Acquire), "{kept}");
+        }
+        call(&engine, "accounts.delete", json!({"account": "other"}));
+        assert_eq!(engine.cells.members_kept.load(Ordering::Acquire), in_memory(&engine).1);
+    }
 }

@@ -41,7 +41,7 @@ from ._errors import (
     _invalid,
 )
 from ._native import Access, Sender
-from .model import Decision, UserImport
+from .model import Channel, Decision, MessageInput, UserImport
 
 __version__ = _native.version()
 
@@ -139,9 +139,20 @@ class Tenantry(_Actor):
         """The same operations, run as this operator of the platform."""
         return Operating(self._store, user, ip)
 
-    def sender(self, *, account: str, user: str | None = None) -> Sender:
-        """Prepare the admission of e-mail of an account, or of a user in it. Keep the result: that is what is fast."""
-        return self._store.sender(account, user)
+    def sender(
+        self,
+        *,
+        account: str,
+        user: str | None = None,
+        channel: Channel | None = None,
+        message: MessageInput | None = None,
+    ) -> Sender:
+        """Prepare the admission of messages of an account, or of a user in it. Keep the result: that is what is fast.
+
+        - `channel`: By e-mail when absent.
+        - `message`: What the messages are, such as their campaign; prepare one sender for each.
+        """
+        return self._store.sender(account, user, _sender_options(channel, message))
 
     @property
     def access(self) -> SystemAccess:
@@ -182,9 +193,13 @@ class Acting(_Actor):
         self._account = account
         self._user = user
 
-    def sender(self) -> Sender:
-        """Prepare the admission of this user's e-mail. Keep the result: that is what is fast."""
-        return self._store.sender(self._account, self._user)
+    def sender(self, *, channel: Channel | None = None, message: MessageInput | None = None) -> Sender:
+        """Prepare the admission of this user's messages. Keep the result: that is what is fast.
+
+        - `channel`: By e-mail when absent.
+        - `message`: What the messages are, such as their campaign; prepare one sender for each.
+        """
+        return self._store.sender(self._account, self._user, _sender_options(channel, message))
 
     @property
     def access(self) -> ActingAccess:
@@ -249,6 +264,11 @@ def open(
     }
     given = {name: value for name, value in options.items() if value is not None}
     return Tenantry(_native.open(_path(path), encode(given)))
+
+
+def _sender_options(channel: Channel | None, message: MessageInput | None) -> str:
+    given = {"channel": channel, "message": message}
+    return encode({name: value for name, value in given.items() if value is not None})
 
 
 def _path(path: str | os.PathLike[str]) -> str:

@@ -18,7 +18,7 @@ class Access:
 
 @final
 class Sender:
-    """A prepared admission of e-mail: it sees every later change.
+    """A prepared admission: it sees every later change.
 
     Threads may share it, but then `last` may be another's.
     """
@@ -53,4 +53,4 @@ class Store:
         progress: Callable[[int, int, int], bool] | None,
         /,
     ) -> str: ...
-    def sender(self, account: str, user: str | None, /) -> Sender: ...
+    def sender(self, account: str, user: str | None, options: str | bytes, /) -> Sender: ...
