@@ -470,12 +470,16 @@ int32_t tenantry_allowed(struct tenantry_store store,
                          bool *allowed);
 
 /// Prepares the question whether messages may go out. Like a prepared statement, it is asked any number of
-/// times, from any thread, and sees every change that is made later. The channel is e-mail.
+/// times, from any thread, and sees every change that is made later.
 ///
 /// `account`: its id.
 ///
 /// `user`: the id of the member who sends, whose permission to send is then a condition; `NULL` with length 0 when the
 /// account itself sends. An empty text that is not `NULL` is an error.
+///
+/// `options`: what the messages are, as JSON; `NULL` with length 0 for e-mail of which nothing more is said. Its fields:
+/// `channel` (`"email"`, `"sms"`) and `message` with `campaign`, `sending_domain`, `recipient_domain` and `message_class`
+/// (`"marketing"`, `"transactional"`). Prepare one sender for each.
 ///
 /// `sender`: receives the handle, or zero. It is yours: end it with `tenantry_sender_free`.
 ///
@@ -487,6 +491,8 @@ int32_t tenantry_sender_prepare(struct tenantry_store store,
                                 size_t account_len,
                                 const char *user,
                                 size_t user_len,
+                                const char *options,
+                                size_t options_len,
                                 struct tenantry_sender *sender);
 
 /// Asks whether `count` messages may go out now, and charges every limit on their way, all or nothing.
