@@ -5,7 +5,7 @@
 //! what was drawn counts as spent. So nothing is ever sent beyond a limit, and what a crash can cost is one block for each
 //! counter, or the largest send that was asked for where that is more.
 
-use super::view::{AccountCell, MemberView, Resolved, View};
+use super::view::{AccountCell, Frame, MemberView, Resolved, View};
 use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
@@ -38,6 +38,9 @@ const DRAWN_AHEAD_FROM: u64 = 8;
 /// How often a draw is tried against others that draw from the same records.
 const ROUNDS: usize = 16;
 
+/// Whose the caps are that count what all accounts send.
+const PLATFORM: &str = "platform";
+
 /// The meters of a tree of accounts.
 #[derive(Default)]
 pub(crate) struct Team {
@@ -59,7 +62,8 @@ struct Meters {
 /// What one counter counts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct MeterId {
-    pub(crate) account: Id,
+    /// None for a cap of the platform.
+    pub(crate) account: Option<Id>,
     pub(crate) scope: MeterScope,
     /// Such as `email_per_day`; of a cap, `cap`.
     limit: &'static str,
@@ -89,7 +93,8 @@ impl MeterId {
     pub(crate) fn scope_name(&self, sender: &Id) -> &'static str {
         match self.scope {
             MeterScope::Group(_) => "group",
-            MeterScope::Account | MeterScope::Cap(_, CapScope::Account, _) if self.account == *sender => "account",
+            MeterScope::Account | MeterScope::Cap(_, CapScope::Account, _) if self.account.is_none() => PLATFORM,
+            MeterScope::Account | MeterScope::Cap(_, CapScope::Account, _) if self.account.as_ref() == Some(sender) => "account",
             MeterScope::Account | MeterScope::Cap(_, CapScope::Account, _) => "ancestor",
             MeterScope::Cap(_, scope, _) => scope.name(),
         }
@@ -98,7 +103,7 @@ impl MeterId {
     /// The account, group, member, campaign or domain.
     pub(crate) fn subject(&self) -> &str {
         match &self.scope {
-            MeterScope::Account => self.account.as_str(),
+            MeterScope::Account => self.account.as_ref().map_or(PLATFORM, Id::as_str),
             MeterScope::Group(group) => group.as_str(),
             MeterScope::Cap(_, _, subject) => subject,
         }
@@ -116,18 +121,18 @@ impl MeterId {
     /// One text for all of it.
     fn text(&self) -> String {
         let (scope, subject) = self.parts();
-        [self.account.as_str(), self.limit, &scope, subject].join("/")
+        [keys::carrier(self.account.as_ref()), self.limit, &scope, subject].join("/")
     }
 
     fn key(&self) -> Vec<u8> {
         let (scope, subject) = self.parts();
-        keys::meter(&self.account, self.limit, &scope, subject)
+        keys::meter(self.account.as_ref(), self.limit, &scope, subject)
     }
 
     /// Where a window that is over is kept.
     fn history_key(&self, starts_at_ms: u64) -> Vec<u8> {
         let (scope, subject) = self.parts();
-        keys::meter_history(&self.account, self.limit, &scope, subject, starts_at_ms)
+        keys::meter_history(self.account.as_ref(), self.limit, &scope, subject, starts_at_ms)
     }
 }
 
@@ -207,7 +212,7 @@ impl Cold {
             used,
             resets_at_ms: self.meter.ends_at_ms,
         };
-        OutboxMessage { alert: Some(alert), ..OutboxMessage::about(OutboxKind::LimitAlert, Some(self.id.account.clone()), now_ms) }
+        OutboxMessage { alert: Some(alert), ..OutboxMessage::about(OutboxKind::LimitAlert, self.id.account.clone(), now_ms) }
     }
 
     /// Takes what was used at an instant out of the window that it counts in; answers how much of it was still there.
@@ -362,8 +367,8 @@ pub struct Refusal {
 pub struct BindingLimit {
     /// Its name, such as `email_per_day`, or the id of the cap.
     pub name: String,
-    /// Whose it is: the `account` that sends, an `ancestor`, the `group` of the member who sends, or for a cap also a
-    /// `member`, `campaign`, `sending_domain` or `recipient_domain`.
+    /// Whose it is: the `account` that sends, an `ancestor`, the `group` of the member who sends, or for a cap also the
+    /// `platform`, a `member`, `campaign`, `sending_domain` or `recipient_domain`.
     pub scope: String,
     /// The id of that account or group, member or campaign, or the domain.
     pub subject: String,
@@ -423,7 +428,7 @@ impl Team {
 impl Prepared {
     /// Whether a counter is of a limit of the account itself.
     fn is_own(&self, id: &MeterId) -> bool {
-        id.account == self.account && id.scope == MeterScope::Account
+        id.account.as_ref() == Some(&self.account) && id.scope == MeterScope::Account
     }
 
     /// What would be charged.
@@ -563,14 +568,15 @@ impl Engine {
         for above in std::iter::once(cell).chain(&view.above) {
             let of_account = above.view(self)?;
             wanted.extend(wanted_of(above, &of_account, sending.channel));
-            wanted.extend(of_account.caps.iter().filter_map(|cap| wanted_of_cap(&of_account, cap, sending)));
+            wanted.extend(of_account.caps.iter().filter_map(|cap| wanted_of_cap(&of_account.frame, cap, sending)));
         }
+        wanted.extend(view.platform.caps.iter().filter_map(|cap| wanted_of_cap(&view.platform.frame, cap, sending)));
         if let Some(member) = sending.member.and_then(|member| member.member.as_ref()) {
             wanted.extend(self.wanted_of_group(&view, member, sending.channel)?);
         }
         let (paced, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|wanted| wanted.over == OverLimit::Spread);
         self.hold_places(Prepared {
-            own: wanted.iter().take_while(|wanted| wanted.id.account == cell.id && wanted.id.scope == MeterScope::Account).count(),
+            own: wanted.iter().take_while(|wanted| wanted.id.account.as_ref() == Some(&cell.id) && wanted.id.scope == MeterScope::Account).count(),
             channel: sending.channel,
             group: sending.member.and_then(|member| member.member.as_ref()).and_then(|member| member.group.clone()),
             pays: view.pays,
@@ -626,8 +632,8 @@ impl Engine {
             (Channel::Sms, CapPeriod::Month) => ("sms_per_month", Window::Month),
             (Channel::Sms, CapPeriod::Year) => ("sms_per_year", Window::Year),
         };
-        let id = MeterId { account: member.account.clone(), scope: MeterScope::Group(group.id), limit };
-        Ok(Some(view.wanted(id, window, Resolved { limit: cap.unwrap_or(Limit::Unlimited), source: Source::Group })))
+        let id = MeterId { account: Some(member.account.clone()), scope: MeterScope::Group(group.id), limit };
+        Ok(Some(view.frame.wanted(id, window, Resolved { limit: cap.unwrap_or(Limit::Unlimited), source: Source::Group })))
     }
 
     /// Finds or makes the counters, and gives them the limits of today.
@@ -916,9 +922,10 @@ impl Engine {
             let record = self.backend.get(&wanted.id.key())?;
             let version = record.as_ref().map_or(0, |record| record.version);
             let stored: Option<Meter> = match record {
-                Some(record) => Some(serde_json::from_slice(&record.value).map_err(|error| {
-                    Error::new(Code::StoreCorrupt, format!("the meter `{}` of `{}` cannot be read: {error}", wanted.id.name(), wanted.id.account))
-                })?),
+                Some(record) => Some(
+                    serde_json::from_slice(&record.value)
+                        .map_err(|error| Error::new(Code::StoreCorrupt, format!("the meter `{}` cannot be read: {error}", wanted.id.text())))?,
+                ),
                 None => None,
             };
             let mut meters = prepared.team.meters.lock();
@@ -1049,7 +1056,7 @@ impl Engine {
     }
 }
 
-impl View {
+impl Frame {
     fn wanted(&self, id: MeterId, window: Window, resolved: Resolved) -> Wanted {
         Wanted {
             id,
@@ -1068,20 +1075,20 @@ impl View {
 /// The counters of the limits of one account.
 fn wanted_of<'a>(cell: &'a AccountCell, view: &'a View, channel: Channel) -> impl Iterator<Item = Wanted> + 'a {
     channel.limits().into_iter().filter_map(|limit| {
-        let id = MeterId { account: cell.id.clone(), scope: MeterScope::Account, limit: limit.name() };
-        Some(view.wanted(id, limit.window()?, view.limit(limit)))
+        let id = MeterId { account: Some(cell.id.clone()), scope: MeterScope::Account, limit: limit.name() };
+        Some(view.frame.wanted(id, limit.window()?, view.limit(limit)))
     })
 }
 
 /// The counter of a cap, where it counts this send.
-fn wanted_of_cap(view: &View, cap: &Cap, sending: &Sending<'_>) -> Option<Wanted> {
+fn wanted_of_cap(frame: &Frame, cap: &Cap, sending: &Sending<'_>) -> Option<Wanted> {
     let message = sending.message;
     let class = message.message_class.unwrap_or(MessageClass::Marketing);
     if cap.channel != sending.channel || cap.message_class.is_some_and(|only| only != class) {
         return None;
     }
     let subject = match cap.scope {
-        CapScope::Account => Some(cap.account.as_str()),
+        CapScope::Account => Some(cap.account.as_ref().map_or(PLATFORM, Id::as_str)),
         CapScope::Member => sending.member.and_then(|member| member.member.as_ref()).map(|member| member.user.as_str()),
         CapScope::Campaign => message.campaign.as_ref().map(Id::as_str),
         CapScope::SendingDomain => message.sending_domain.as_ref().map(|domain| domain.as_str()),
@@ -1096,7 +1103,7 @@ fn wanted_of_cap(view: &View, cap: &Cap, sending: &Sending<'_>) -> Option<Wanted
         over: cap.over,
         growth: cap.grows_daily_by.map(|by| (by.get(), cap.created_at_ms)),
         burst: cap.burst.get(),
-        ..view.wanted(id, cap.window, resolved)
+        ..frame.wanted(id, cap.window, resolved)
     })
 }
 

@@ -214,7 +214,7 @@ impl Operation for History {
         let (scope, subject, name) = match (&self.limit, &self.cap) {
             (Some(limit), None) => (String::new(), String::new(), limit.name()),
             (None, Some(cap)) => {
-                let known: Cap = ctx.tx.get(&keys::cap(&self.account, cap))?.ok_or_else(|| Error::not_found("cap", cap.as_str()).at("/cap"))?;
+                let known: Cap = ctx.tx.get(&keys::cap(Some(&self.account), cap))?.ok_or_else(|| Error::not_found("cap", cap.as_str()).at("/cap"))?;
                 let subject = self.subject.as_ref().or(known.subject.as_ref()).map(|subject| subject.as_str().to_owned());
                 let subject = match (known.scope, subject) {
                     (CapScope::Account, _) => self.account.to_string(),
@@ -289,16 +289,16 @@ impl Invoice {
     /// What was sent in the days that begin in the period, by the account and all below it.
     fn sent(&self, ctx: &mut Ctx<'_>, id: &Id, channel: Channel, per_day: LimitName) -> Result<u64, Error> {
         let period = self.from_ms.get()..self.until_ms.get();
-        let at = |ms| keys::meter_history(id, per_day.name(), "", "", ms);
+        let at = |ms| keys::meter_history(Some(id), per_day.name(), "", "", ms);
         let over = ctx.tx.range::<Meter>(&at(period.start), &at(period.end), usize::MAX)?;
         let prepared = ctx.engine.cell(id)?.sending(ctx.engine, None, channel, &MessageInput::default())?;
         let now = ctx.engine.readings(&prepared, 1)?;
-        let today = now.iter().find(|reading| reading.id.account == *id && reading.id.name() == per_day.name());
+        let today = now.iter().find(|reading| reading.id.account.as_ref() == Some(id) && reading.id.name() == per_day.name());
         let today = today.filter(|reading| period.contains(&reading.starts_at_ms)).map_or(0, |reading| reading.reading.used);
         // A day is kept with the first send of a later one.
-        let last: Option<Meter> = ctx.tx.get(&keys::meter(id, per_day.name(), "", ""))?;
+        let last: Option<Meter> = ctx.tx.get(&keys::meter(Some(id), per_day.name(), "", ""))?;
         let is_kept = |meter: &Meter| over.iter().any(|(_, kept)| kept.starts_at_ms == meter.starts_at_ms);
-        let is_now = |meter: &Meter| now.iter().any(|reading| reading.id.account == *id && reading.starts_at_ms == meter.starts_at_ms);
+        let is_now = |meter: &Meter| now.iter().any(|reading| reading.id.account.as_ref() == Some(id) && reading.starts_at_ms == meter.starts_at_ms);
         let last = last.filter(|meter| period.contains(&meter.starts_at_ms) && !is_kept(meter) && !is_now(meter)).map_or(0, |meter| meter.drawn);
         Ok(over.iter().map(|(_, meter)| meter.drawn).sum::<u64>() + today + last)
     }
