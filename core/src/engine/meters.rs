@@ -9,7 +9,7 @@ use super::view::{AccountCell, Frame, MemberView, Resolved, View};
 use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
-    Actor, Cap, CapPeriod, CapScope, Channel, Count, Group, Id, Limit, LimitAlert, Member, MessageClass, MessageInput, Meter, OutboxKind,
+    Actor, Cap, CapPeriod, CapScope, Channel, Count, Group, Id, Limit, LimitAlert, LimitName, Member, MessageClass, MessageInput, Meter, OutboxKind,
     OutboxMessage, OverLimit, Reservation, Window,
 };
 use crate::ops::{campaigns, credits};
@@ -56,7 +56,8 @@ struct Meters {
     cold: Vec<Cold>,
     places: HashMap<MeterId, usize>,
     paces: Vec<Pace>,
-    pace_places: HashMap<MeterId, usize>,
+    /// By when they were made, too: a cap that is made anew has a pace of its own.
+    pace_places: HashMap<(MeterId, u64), usize>,
 }
 
 /// What one counter counts.
@@ -257,7 +258,7 @@ pub(crate) struct Prepared {
     own: usize,
     channel: Channel,
     /// The group of the member who sends.
-    group: Option<Id>,
+    pub(crate) group: Option<Id>,
     /// Whether credits pay for what exceeds the account's own limits.
     pays: bool,
     /// What spreads the sends.
@@ -277,6 +278,7 @@ struct Wanted {
     /// How much it grows each day since an instant.
     growth: Option<(u64, u64)>,
     burst: u64,
+    made_at_ms: u64,
     stamp: u64,
     calendar: Arc<Calendar>,
     alert_at: Arc<[u64]>,
@@ -426,6 +428,26 @@ impl Team {
 }
 
 impl Prepared {
+    /// For an account: nobody in particular sends, and nothing but the counters stands in the way.
+    fn new(cell: &AccountCell, view: &View, wanted: Vec<Wanted>) -> Prepared {
+        let is_own = |wanted: &&Wanted| wanted.id.account.as_ref() == Some(&cell.id) && wanted.id.scope == MeterScope::Account;
+        Prepared {
+            own: wanted.iter().take_while(is_own).count(),
+            stamp: view.frame.stamp,
+            refusal: None,
+            account: cell.id.clone(),
+            team: view.team.clone(),
+            wanted,
+            places: Box::default(),
+            channel: Channel::Email,
+            group: None,
+            pays: false,
+            paced: Vec::new(),
+            pace_places: Box::default(),
+            asked: AtomicBool::new(false),
+        }
+    }
+
     /// Whether a counter is of a limit of the account itself.
     fn is_own(&self, id: &MeterId) -> bool {
         id.account.as_ref() == Some(&self.account) && id.scope == MeterScope::Account
@@ -567,7 +589,7 @@ impl Engine {
         let mut wanted = Vec::new();
         for above in std::iter::once(cell).chain(&view.above) {
             let of_account = above.view(self)?;
-            wanted.extend(wanted_of(above, &of_account, sending.channel));
+            wanted.extend(wanted_of(above, &of_account, sending.channel.limits()));
             wanted.extend(of_account.caps.iter().filter_map(|cap| wanted_of_cap(&of_account.frame, cap, sending)));
         }
         wanted.extend(view.platform.caps.iter().filter_map(|cap| wanted_of_cap(&view.platform.frame, cap, sending)));
@@ -576,20 +598,24 @@ impl Engine {
         }
         let (paced, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|wanted| wanted.over == OverLimit::Spread);
         self.hold_places(Prepared {
-            own: wanted.iter().take_while(|wanted| wanted.id.account.as_ref() == Some(&cell.id) && wanted.id.scope == MeterScope::Account).count(),
             channel: sending.channel,
             group: sending.member.and_then(|member| member.member.as_ref()).and_then(|member| member.group.clone()),
             pays: view.pays,
             stamp,
             refusal: self.refusal_before_limits(&view, sending)?,
-            account: cell.id.clone(),
-            team: view.team.clone(),
-            wanted,
-            places: Box::default(),
             paced,
-            pace_places: Box::default(),
-            asked: AtomicBool::new(false),
+            ..Prepared::new(cell, &view, wanted)
         })
+    }
+
+    /// Prepares what is counted by one limit of an account, and of those above.
+    pub(crate) fn prepare_limit(&self, cell: &Arc<AccountCell>, limit: LimitName) -> Result<Arc<Prepared>, Error> {
+        let view = cell.view(self)?;
+        let mut wanted = Vec::new();
+        for above in std::iter::once(cell).chain(&view.above) {
+            wanted.extend(wanted_of(above, &*above.view(self)?, [limit]));
+        }
+        Ok(Arc::new(self.hold_places(Prepared { refusal: view.status.refusal(), ..Prepared::new(cell, &view, wanted) })?))
     }
 
     /// Why nothing at all may go out: who may not send learns of no limit (R-QTA-1).
@@ -665,12 +691,13 @@ impl Engine {
         let mut pace_places = Vec::with_capacity(prepared.paced.len());
         for wanted in &prepared.paced {
             let pace = Pace::new(wanted.window, wanted.limit_at(self.clock.now_ms()), wanted.burst);
-            let place = match meters.pace_places.get(&wanted.id) {
+            let key = (wanted.id.clone(), wanted.made_at_ms);
+            let place = match meters.pace_places.get(&key) {
                 Some(place) => *place,
                 None => {
                     let place = meters.paces.len();
                     meters.paces.push(pace);
-                    meters.pace_places.insert(wanted.id.clone(), place);
+                    meters.pace_places.insert(key, place);
                     place
                 }
             };
@@ -785,9 +812,11 @@ impl Engine {
             Err(error) if error.code() == Code::NotFound => return Ok(()),
             cell => cell?,
         };
-        let user = reservation.user.as_ref().map(Id::as_str);
-        let prepared = cell.sending(self, user, reservation.channel, &reservation.message)?;
-        // Who is in another group by now gives nothing back to that one.
+        let member = reservation.user.as_ref().map(|user| cell.member(self, user.as_str())).transpose()?;
+        // They may be in another group by now.
+        let member = member.map(|member| member.as_in_group(reservation.group.clone()));
+        let sending = Sending { member: member.as_ref(), channel: reservation.channel, message: &reservation.message };
+        let prepared = self.prepare(&cell, &sending)?;
         let prepared = prepared.only(|counter| reservation.counters.iter().any(|charged| charged == counter));
         self.refund(&prepared, count, reservation.reserved_at_ms).map(drop)
     }
@@ -909,6 +938,45 @@ impl Engine {
         Ok(refunded)
     }
 
+    /// Sets what is used of an account's own limit in its calendar window to what the host has counted, which is never more.
+    pub(crate) fn reconcile(&self, prepared: &Prepared, used: u64) -> Result<u64, Error> {
+        let _drawing = prepared.team.drawing.lock();
+        self.refuse_when_shut()?;
+        self.roll(prepared, self.clock.now_ms())?;
+        let place = *prepared.places.first().ok_or_else(lost_place)?;
+        let mut batch = Batch::default();
+        let back = {
+            let mut meters = prepared.team.meters.lock();
+            let (hot, cold) = meters.pair_mut(place)?;
+            let back = hot.used.checked_sub(used).ok_or_else(|| {
+                Error::invalid("/used", format!("{} are counted, which is less: what went out is charged with `sending.admit`", hot.used))
+            })?;
+            // From here on nothing is granted from memory until the store says the same.
+            (hot.rest, hot.used, cold.meter.drawn) = (0, used, used);
+            push_meter(&mut batch, cold, &cold.meter)?;
+            back
+        };
+        let committed = self.backend.commit(&batch);
+        let mut meters = prepared.team.meters.lock();
+        let (hot, cold) = meters.pair_mut(place)?;
+        match committed {
+            Ok(version) => {
+                cold.version = version;
+                cold.rest_is_stored = false;
+                cold.set_stop(hot);
+                drop(meters);
+                self.wait_until_durable(version)?;
+                Ok(back)
+            }
+            Err(CommitError::Conflict) => {
+                // Somebody else has written it: it is read anew.
+                (hot.ends_at_ms, cold.version) = (0, u64::MAX);
+                Err(Error::new(Code::Busy, "others keep drawing from the same limits"))
+            }
+            Err(CommitError::Store(error)) => Err(self.store_failure(error.into())),
+        }
+    }
+
     /// Begins the next window of the counters whose window has ended. The store's window counts where it is still open.
     fn roll(&self, prepared: &Prepared, now_ms: u64) -> Result<(), Error> {
         for (place, wanted) in prepared.places.iter().zip(&prepared.wanted) {
@@ -990,12 +1058,41 @@ impl Engine {
         Ok(readings)
     }
 
+    /// The readings as they will be at an instant, if nothing goes out until then, and with other values of the account's limits.
+    pub(crate) fn readings_then(
+        &self,
+        prepared: &Prepared,
+        count: u64,
+        at_ms: u64,
+        other: impl Fn(LimitName) -> Option<Resolved>,
+    ) -> Result<Vec<MeterReading>, Error> {
+        let mut readings = self.readings(prepared, count)?;
+        for (reading, wanted) in readings.iter_mut().zip(prepared.wanted.iter().chain(&prepared.paced)) {
+            reading.reading.go_to(at_ms);
+            if wanted.over != OverLimit::Spread && reading.ends_at_ms <= at_ms {
+                let bounds = window::bounds(wanted.window, at_ms, &wanted.calendar);
+                (reading.starts_at_ms, reading.ends_at_ms) = bounds.unwrap_or((reading.starts_at_ms, reading.ends_at_ms));
+            }
+            let resolved = LimitName::find(wanted.id.name()).filter(|_| prepared.is_own(&wanted.id)).and_then(&other);
+            let then = Wanted { resolved: resolved.unwrap_or(wanted.resolved), ..wanted.clone() };
+            if wanted.over != OverLimit::Spread {
+                let limit = then.limit_at(reading.starts_at_ms);
+                reading.limit =
+                    if then.resolved.limit == Limit::Unlimited { Limit::Unlimited } else { Limit::At(Count::new(limit).unwrap_or_default()) };
+                reading.reading.limit = if wanted.over.refuses() { limit } else { u64::MAX };
+                reading.source = then.resolved.source;
+            }
+        }
+        Ok(readings)
+    }
+
     /// When so many will have gone out; see [`crate::rules::forecast`].
     pub(crate) fn forecast(&self, prepared: &Prepared, count: u64) -> Result<Option<u64>, Error> {
         let readings = self.readings(prepared, count)?;
         let counters = readings.into_iter().zip(&prepared.wanted).filter(|(reading, _)| reading.reading.limit != u64::MAX);
         let counters = counters.map(|(reading, wanted)| forecast::Counter {
-            limit: reading.reading.limit,
+            limit: wanted.resolved.limit.ceiling(),
+            growth: wanted.growth,
             used: reading.reading.used,
             frees: reading.reading.frees.into(),
             window: wanted.window,
@@ -1065,6 +1162,7 @@ impl Frame {
             over: OverLimit::Reject,
             growth: None,
             burst: 0,
+            made_at_ms: 0,
             stamp: self.stamp,
             calendar: self.calendar.clone(),
             alert_at: self.alert_at.clone(),
@@ -1072,9 +1170,9 @@ impl Frame {
     }
 }
 
-/// The counters of the limits of one account.
-fn wanted_of<'a>(cell: &'a AccountCell, view: &'a View, channel: Channel) -> impl Iterator<Item = Wanted> + 'a {
-    channel.limits().into_iter().filter_map(|limit| {
+/// The counters of limits of one account.
+fn wanted_of(cell: &AccountCell, view: &View, limits: impl IntoIterator<Item = LimitName>) -> impl Iterator<Item = Wanted> {
+    limits.into_iter().filter_map(|limit| {
         let id = MeterId { account: Some(cell.id.clone()), scope: MeterScope::Account, limit: limit.name() };
         Some(view.frame.wanted(id, limit.window()?, view.limit(limit)))
     })
@@ -1103,6 +1201,7 @@ fn wanted_of_cap(frame: &Frame, cap: &Cap, sending: &Sending<'_>) -> Option<Want
         over: cap.over,
         growth: cap.grows_daily_by.map(|by| (by.get(), cap.created_at_ms)),
         burst: cap.burst.get(),
+        made_at_ms: cap.created_at_ms,
         ..frame.wanted(id, cap.window, resolved)
     })
 }

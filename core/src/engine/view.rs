@@ -132,6 +132,14 @@ pub(crate) struct MemberView {
     prepared: PerChannel,
 }
 
+impl MemberView {
+    /// The same member, as if they were in this group.
+    pub(crate) fn as_in_group(&self, group: Option<Id>) -> MemberView {
+        let member = self.member.as_deref().map(|member| Arc::new(Member { group, ..member.clone() }));
+        MemberView { stamp: self.stamp, refusal: self.refusal, powers: self.powers.clone(), member, prepared: PerChannel::default() }
+    }
+}
+
 /// What a user may do in an account now, and why they may do anything there.
 pub(crate) struct Judged {
     /// Why they may do nothing at all.

@@ -1,10 +1,10 @@
 //! How much of each limit is used now.
 
 use super::{Access, Effect, Operation, accounts, sending, teams, walk};
-use crate::engine::meters::MeterReading;
+use crate::engine::meters::{MeterReading, Prepared};
 use crate::engine::{Ctx, keys, people};
 use crate::error::Error;
-use crate::model::{Cap, CapScope, Channel, Count, Cursor, Id, Limit, LimitName, MessageInput, Meter, Name, Price, Window};
+use crate::model::{Cap, CapScope, Channel, Count, Cursor, Id, Limit, LimitName, MessageClass, MessageInput, Meter, Name, Price, Window};
 use crate::rules::limit::Source;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -103,6 +103,26 @@ pub struct UsedWindow {
     pub used: u64,
 }
 
+/// Says how much of a limit of an account was really used in its current window, where the host has counted: after a crash
+/// what was drawn ahead counts as used. It only gives back; the accounts above are reconciled by themselves.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reconcile {
+    /// The account.
+    pub account: Id,
+    /// The limit, with a window of the calendar: a rolling hour frees by itself.
+    pub limit: LimitName,
+    /// How much went out in the window, by the account and all below it: at most what is counted.
+    pub used: Count,
+}
+
+/// What came back of a limit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct UsageReconciled {
+    /// How much of it.
+    pub given_back: u64,
+}
+
 /// What an invoice needs to know of an account and of those below it, for a period (R-ACC-7).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -185,11 +205,24 @@ impl Operation for Get {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Usage, Error> {
         let cell = ctx.engine.cell(&self.account)?;
         let mut windows = Vec::new();
+        let mut add = |prepared: &Prepared| -> Result<(), Error> {
+            for window in ctx.engine.readings(prepared, 1)?.into_iter().map(|reading| window_of(&self.account, reading)) {
+                let is_new = |known: &UsageWindow| (&known.limit, known.source) != (&window.limit, window.source);
+                if window.scope == "account" && windows.iter().all(is_new) {
+                    windows.push(window);
+                }
+            }
+            Ok(())
+        };
         for channel in Channel::ALL {
-            let prepared = cell.sending(ctx.engine, None, channel, &MessageInput::default())?;
-            windows.extend(ctx.engine.readings(&prepared, 1)?.into_iter().map(|reading| window_of(&self.account, reading)));
+            for message_class in [None, Some(MessageClass::Transactional)] {
+                let message = MessageInput { message_class, ..MessageInput::default() };
+                add(&*cell.sending(ctx.engine, None, channel, &message)?)?;
+            }
         }
-        windows.retain(|window| window.subject == self.account.as_str());
+        for limit in [LimitName::AutomationActionsPerMonth, LimitName::TriggerActionsPerMonth] {
+            add(&*ctx.engine.prepare_limit(&cell, limit)?)?;
+        }
         Ok(Usage { windows, account: self.account })
     }
 }
@@ -235,6 +268,26 @@ impl Operation for History {
         })
         .map_err(page_is_meant)?;
         Ok(UsageHistory { windows, next })
+    }
+}
+
+impl Operation for Reconcile {
+    const NAME: &'static str = "usage.reconcile";
+    const EFFECT: Effect = Effect::Send;
+    const ACCESS: Access = Access::System;
+    type Answer = UsageReconciled;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<UsageReconciled, Error> {
+        let cell = ctx.engine.cell(&self.account).map_err(|error| error.at("/account"))?;
+        if self.limit.window().is_none_or(|window| window == Window::RollingHour) {
+            return Err(Error::invalid("/limit", format!("`{}` has no window of the calendar", self.limit.name())));
+        }
+        let prepared = ctx.engine.prepare_limit(&cell, self.limit)?;
+        Ok(UsageReconciled { given_back: ctx.engine.reconcile(&prepared, self.used.get())? })
     }
 }
 
