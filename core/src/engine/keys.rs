@@ -153,8 +153,8 @@ pub(crate) fn user(id: &Id) -> Vec<u8> {
 }
 
 /// What is drawn from a limit; `scope` and `subject` are empty for one of the account itself.
-pub(crate) fn meter(account: &Id, name: &str, scope: &str, subject: &str) -> Vec<u8> {
-    key(METER, &[account.as_str(), scope, subject, name])
+pub(crate) fn meter(account: Option<&Id>, name: &str, scope: &str, subject: &str) -> Vec<u8> {
+    key(METER, &[carrier(account), scope, subject, name])
 }
 
 /// The scope of the meters of a cap; that of a group is `group`, that of an account itself is empty.
@@ -163,8 +163,8 @@ pub(crate) fn of_cap(cap: &Id) -> String {
 }
 
 /// A window of a meter that is over.
-pub(crate) fn meter_history(account: &Id, name: &str, scope: &str, subject: &str, starts_at_ms: u64) -> Vec<u8> {
-    key(METER_HISTORY, &[account.as_str(), scope, subject, name, &sortable(starts_at_ms)])
+pub(crate) fn meter_history(account: Option<&Id>, name: &str, scope: &str, subject: &str, starts_at_ms: u64) -> Vec<u8> {
+    key(METER_HISTORY, &[carrier(account), scope, subject, name, &sortable(starts_at_ms)])
 }
 
 /// A reservation.
@@ -178,8 +178,13 @@ pub(crate) fn answered(account: &Id, actor: &str, name: &Id) -> Vec<u8> {
 }
 
 /// A cap.
-pub(crate) fn cap(account: &Id, cap: &Id) -> Vec<u8> {
-    key(CAP, &[account.as_str(), cap.as_str()])
+pub(crate) fn cap(account: Option<&Id>, cap: &Id) -> Vec<u8> {
+    key(CAP, &[carrier(account), cap.as_str()])
+}
+
+/// An account in the keys of caps and meters, or the platform, which no id can be.
+pub(crate) fn carrier(account: Option<&Id>) -> &str {
+    account.map_or("", Id::as_str)
 }
 
 /// An operator.

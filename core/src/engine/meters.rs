@@ -5,11 +5,11 @@
 //! what was drawn counts as spent. So nothing is ever sent beyond a limit, and what a crash can cost is one block for each
 //! counter, or the largest send that was asked for where that is more.
 
-use super::view::{AccountCell, MemberView, Resolved, View};
+use super::view::{AccountCell, Frame, MemberView, Resolved, View};
 use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
-    Actor, Cap, CapPeriod, CapScope, Channel, Count, Group, Id, Limit, LimitAlert, Member, MessageClass, MessageInput, Meter, OutboxKind,
+    Actor, Cap, CapPeriod, CapScope, Channel, Count, Group, Id, Limit, LimitAlert, LimitName, Member, MessageClass, MessageInput, Meter, OutboxKind,
     OutboxMessage, OverLimit, Reservation, Window,
 };
 use crate::ops::{campaigns, credits};
@@ -38,6 +38,9 @@ const DRAWN_AHEAD_FROM: u64 = 8;
 /// How often a draw is tried against others that draw from the same records.
 const ROUNDS: usize = 16;
 
+/// Whose the caps are that count what all accounts send.
+const PLATFORM: &str = "platform";
+
 /// The meters of a tree of accounts.
 #[derive(Default)]
 pub(crate) struct Team {
@@ -53,13 +56,15 @@ struct Meters {
     cold: Vec<Cold>,
     places: HashMap<MeterId, usize>,
     paces: Vec<Pace>,
-    pace_places: HashMap<MeterId, usize>,
+    /// By when they were made, too: a cap that is made anew has a pace of its own.
+    pace_places: HashMap<(MeterId, u64), usize>,
 }
 
 /// What one counter counts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct MeterId {
-    pub(crate) account: Id,
+    /// None for a cap of the platform.
+    pub(crate) account: Option<Id>,
     pub(crate) scope: MeterScope,
     /// Such as `email_per_day`; of a cap, `cap`.
     limit: &'static str,
@@ -89,7 +94,8 @@ impl MeterId {
     pub(crate) fn scope_name(&self, sender: &Id) -> &'static str {
         match self.scope {
             MeterScope::Group(_) => "group",
-            MeterScope::Account | MeterScope::Cap(_, CapScope::Account, _) if self.account == *sender => "account",
+            MeterScope::Account | MeterScope::Cap(_, CapScope::Account, _) if self.account.is_none() => PLATFORM,
+            MeterScope::Account | MeterScope::Cap(_, CapScope::Account, _) if self.account.as_ref() == Some(sender) => "account",
             MeterScope::Account | MeterScope::Cap(_, CapScope::Account, _) => "ancestor",
             MeterScope::Cap(_, scope, _) => scope.name(),
         }
@@ -98,7 +104,7 @@ impl MeterId {
     /// The account, group, member, campaign or domain.
     pub(crate) fn subject(&self) -> &str {
         match &self.scope {
-            MeterScope::Account => self.account.as_str(),
+            MeterScope::Account => self.account.as_ref().map_or(PLATFORM, Id::as_str),
             MeterScope::Group(group) => group.as_str(),
             MeterScope::Cap(_, _, subject) => subject,
         }
@@ -116,18 +122,18 @@ impl MeterId {
     /// One text for all of it.
     fn text(&self) -> String {
         let (scope, subject) = self.parts();
-        [self.account.as_str(), self.limit, &scope, subject].join("/")
+        [keys::carrier(self.account.as_ref()), self.limit, &scope, subject].join("/")
     }
 
     fn key(&self) -> Vec<u8> {
         let (scope, subject) = self.parts();
-        keys::meter(&self.account, self.limit, &scope, subject)
+        keys::meter(self.account.as_ref(), self.limit, &scope, subject)
     }
 
     /// Where a window that is over is kept.
     fn history_key(&self, starts_at_ms: u64) -> Vec<u8> {
         let (scope, subject) = self.parts();
-        keys::meter_history(&self.account, self.limit, &scope, subject, starts_at_ms)
+        keys::meter_history(self.account.as_ref(), self.limit, &scope, subject, starts_at_ms)
     }
 }
 
@@ -207,7 +213,7 @@ impl Cold {
             used,
             resets_at_ms: self.meter.ends_at_ms,
         };
-        OutboxMessage { alert: Some(alert), ..OutboxMessage::about(OutboxKind::LimitAlert, Some(self.id.account.clone()), now_ms) }
+        OutboxMessage { alert: Some(alert), ..OutboxMessage::about(OutboxKind::LimitAlert, self.id.account.clone(), now_ms) }
     }
 
     /// Takes what was used at an instant out of the window that it counts in; answers how much of it was still there.
@@ -252,7 +258,7 @@ pub(crate) struct Prepared {
     own: usize,
     channel: Channel,
     /// The group of the member who sends.
-    group: Option<Id>,
+    pub(crate) group: Option<Id>,
     /// Whether credits pay for what exceeds the account's own limits.
     pays: bool,
     /// What spreads the sends.
@@ -272,6 +278,7 @@ struct Wanted {
     /// How much it grows each day since an instant.
     growth: Option<(u64, u64)>,
     burst: u64,
+    made_at_ms: u64,
     stamp: u64,
     calendar: Arc<Calendar>,
     alert_at: Arc<[u64]>,
@@ -362,8 +369,8 @@ pub struct Refusal {
 pub struct BindingLimit {
     /// Its name, such as `email_per_day`, or the id of the cap.
     pub name: String,
-    /// Whose it is: the `account` that sends, an `ancestor`, the `group` of the member who sends, or for a cap also a
-    /// `member`, `campaign`, `sending_domain` or `recipient_domain`.
+    /// Whose it is: the `account` that sends, an `ancestor`, the `group` of the member who sends, or for a cap also the
+    /// `platform`, a `member`, `campaign`, `sending_domain` or `recipient_domain`.
     pub scope: String,
     /// The id of that account or group, member or campaign, or the domain.
     pub subject: String,
@@ -421,9 +428,29 @@ impl Team {
 }
 
 impl Prepared {
+    /// For an account: nobody in particular sends, and nothing but the counters stands in the way.
+    fn new(cell: &AccountCell, view: &View, wanted: Vec<Wanted>) -> Prepared {
+        let is_own = |wanted: &&Wanted| wanted.id.account.as_ref() == Some(&cell.id) && wanted.id.scope == MeterScope::Account;
+        Prepared {
+            own: wanted.iter().take_while(is_own).count(),
+            stamp: view.frame.stamp,
+            refusal: None,
+            account: cell.id.clone(),
+            team: view.team.clone(),
+            wanted,
+            places: Box::default(),
+            channel: Channel::Email,
+            group: None,
+            pays: false,
+            paced: Vec::new(),
+            pace_places: Box::default(),
+            asked: AtomicBool::new(false),
+        }
+    }
+
     /// Whether a counter is of a limit of the account itself.
     fn is_own(&self, id: &MeterId) -> bool {
-        id.account == self.account && id.scope == MeterScope::Account
+        id.account.as_ref() == Some(&self.account) && id.scope == MeterScope::Account
     }
 
     /// What would be charged.
@@ -562,28 +589,33 @@ impl Engine {
         let mut wanted = Vec::new();
         for above in std::iter::once(cell).chain(&view.above) {
             let of_account = above.view(self)?;
-            wanted.extend(wanted_of(above, &of_account, sending.channel));
-            wanted.extend(of_account.caps.iter().filter_map(|cap| wanted_of_cap(&of_account, cap, sending)));
+            wanted.extend(wanted_of(above, &of_account, sending.channel.limits()));
+            wanted.extend(of_account.caps.iter().filter_map(|cap| wanted_of_cap(&of_account.frame, cap, sending)));
         }
+        wanted.extend(view.platform.caps.iter().filter_map(|cap| wanted_of_cap(&view.platform.frame, cap, sending)));
         if let Some(member) = sending.member.and_then(|member| member.member.as_ref()) {
             wanted.extend(self.wanted_of_group(&view, member, sending.channel)?);
         }
         let (paced, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|wanted| wanted.over == OverLimit::Spread);
         self.hold_places(Prepared {
-            own: wanted.iter().take_while(|wanted| wanted.id.account == cell.id && wanted.id.scope == MeterScope::Account).count(),
             channel: sending.channel,
             group: sending.member.and_then(|member| member.member.as_ref()).and_then(|member| member.group.clone()),
             pays: view.pays,
             stamp,
             refusal: self.refusal_before_limits(&view, sending)?,
-            account: cell.id.clone(),
-            team: view.team.clone(),
-            wanted,
-            places: Box::default(),
             paced,
-            pace_places: Box::default(),
-            asked: AtomicBool::new(false),
+            ..Prepared::new(cell, &view, wanted)
         })
+    }
+
+    /// Prepares what is counted by one limit of an account, and of those above.
+    pub(crate) fn prepare_limit(&self, cell: &Arc<AccountCell>, limit: LimitName) -> Result<Arc<Prepared>, Error> {
+        let view = cell.view(self)?;
+        let mut wanted = Vec::new();
+        for above in std::iter::once(cell).chain(&view.above) {
+            wanted.extend(wanted_of(above, &*above.view(self)?, [limit]));
+        }
+        Ok(Arc::new(self.hold_places(Prepared { refusal: view.status.refusal(), ..Prepared::new(cell, &view, wanted) })?))
     }
 
     /// Why nothing at all may go out: who may not send learns of no limit (R-QTA-1).
@@ -626,8 +658,8 @@ impl Engine {
             (Channel::Sms, CapPeriod::Month) => ("sms_per_month", Window::Month),
             (Channel::Sms, CapPeriod::Year) => ("sms_per_year", Window::Year),
         };
-        let id = MeterId { account: member.account.clone(), scope: MeterScope::Group(group.id), limit };
-        Ok(Some(view.wanted(id, window, Resolved { limit: cap.unwrap_or(Limit::Unlimited), source: Source::Group })))
+        let id = MeterId { account: Some(member.account.clone()), scope: MeterScope::Group(group.id), limit };
+        Ok(Some(view.frame.wanted(id, window, Resolved { limit: cap.unwrap_or(Limit::Unlimited), source: Source::Group })))
     }
 
     /// Finds or makes the counters, and gives them the limits of today.
@@ -659,12 +691,13 @@ impl Engine {
         let mut pace_places = Vec::with_capacity(prepared.paced.len());
         for wanted in &prepared.paced {
             let pace = Pace::new(wanted.window, wanted.limit_at(self.clock.now_ms()), wanted.burst);
-            let place = match meters.pace_places.get(&wanted.id) {
+            let key = (wanted.id.clone(), wanted.made_at_ms);
+            let place = match meters.pace_places.get(&key) {
                 Some(place) => *place,
                 None => {
                     let place = meters.paces.len();
                     meters.paces.push(pace);
-                    meters.pace_places.insert(wanted.id.clone(), place);
+                    meters.pace_places.insert(key, place);
                     place
                 }
             };
@@ -779,9 +812,11 @@ impl Engine {
             Err(error) if error.code() == Code::NotFound => return Ok(()),
             cell => cell?,
         };
-        let user = reservation.user.as_ref().map(Id::as_str);
-        let prepared = cell.sending(self, user, reservation.channel, &reservation.message)?;
-        // Who is in another group by now gives nothing back to that one.
+        let member = reservation.user.as_ref().map(|user| cell.member(self, user.as_str())).transpose()?;
+        // They may be in another group by now.
+        let member = member.map(|member| member.as_in_group(reservation.group.clone()));
+        let sending = Sending { member: member.as_ref(), channel: reservation.channel, message: &reservation.message };
+        let prepared = self.prepare(&cell, &sending)?;
         let prepared = prepared.only(|counter| reservation.counters.iter().any(|charged| charged == counter));
         self.refund(&prepared, count, reservation.reserved_at_ms).map(drop)
     }
@@ -903,6 +938,45 @@ impl Engine {
         Ok(refunded)
     }
 
+    /// Sets what is used of an account's own limit in its calendar window to what the host has counted, which is never more.
+    pub(crate) fn reconcile(&self, prepared: &Prepared, used: u64) -> Result<u64, Error> {
+        let _drawing = prepared.team.drawing.lock();
+        self.refuse_when_shut()?;
+        self.roll(prepared, self.clock.now_ms())?;
+        let place = *prepared.places.first().ok_or_else(lost_place)?;
+        let mut batch = Batch::default();
+        let back = {
+            let mut meters = prepared.team.meters.lock();
+            let (hot, cold) = meters.pair_mut(place)?;
+            let back = hot.used.checked_sub(used).ok_or_else(|| {
+                Error::invalid("/used", format!("{} are counted, which is less: what went out is charged with `sending.admit`", hot.used))
+            })?;
+            // From here on nothing is granted from memory until the store says the same.
+            (hot.rest, hot.used, cold.meter.drawn) = (0, used, used);
+            push_meter(&mut batch, cold, &cold.meter)?;
+            back
+        };
+        let committed = self.backend.commit(&batch);
+        let mut meters = prepared.team.meters.lock();
+        let (hot, cold) = meters.pair_mut(place)?;
+        match committed {
+            Ok(version) => {
+                cold.version = version;
+                cold.rest_is_stored = false;
+                cold.set_stop(hot);
+                drop(meters);
+                self.wait_until_durable(version)?;
+                Ok(back)
+            }
+            Err(CommitError::Conflict) => {
+                // Somebody else has written it: it is read anew.
+                (hot.ends_at_ms, cold.version) = (0, u64::MAX);
+                Err(Error::new(Code::Busy, "others keep drawing from the same limits"))
+            }
+            Err(CommitError::Store(error)) => Err(self.store_failure(error.into())),
+        }
+    }
+
     /// Begins the next window of the counters whose window has ended. The store's window counts where it is still open.
     fn roll(&self, prepared: &Prepared, now_ms: u64) -> Result<(), Error> {
         for (place, wanted) in prepared.places.iter().zip(&prepared.wanted) {
@@ -916,9 +990,10 @@ impl Engine {
             let record = self.backend.get(&wanted.id.key())?;
             let version = record.as_ref().map_or(0, |record| record.version);
             let stored: Option<Meter> = match record {
-                Some(record) => Some(serde_json::from_slice(&record.value).map_err(|error| {
-                    Error::new(Code::StoreCorrupt, format!("the meter `{}` of `{}` cannot be read: {error}", wanted.id.name(), wanted.id.account))
-                })?),
+                Some(record) => Some(
+                    serde_json::from_slice(&record.value)
+                        .map_err(|error| Error::new(Code::StoreCorrupt, format!("the meter `{}` cannot be read: {error}", wanted.id.text())))?,
+                ),
                 None => None,
             };
             let mut meters = prepared.team.meters.lock();
@@ -983,12 +1058,41 @@ impl Engine {
         Ok(readings)
     }
 
+    /// The readings as they will be at an instant, if nothing goes out until then, and with other values of the account's limits.
+    pub(crate) fn readings_then(
+        &self,
+        prepared: &Prepared,
+        count: u64,
+        at_ms: u64,
+        other: impl Fn(LimitName) -> Option<Resolved>,
+    ) -> Result<Vec<MeterReading>, Error> {
+        let mut readings = self.readings(prepared, count)?;
+        for (reading, wanted) in readings.iter_mut().zip(prepared.wanted.iter().chain(&prepared.paced)) {
+            reading.reading.go_to(at_ms);
+            if wanted.over != OverLimit::Spread && reading.ends_at_ms <= at_ms {
+                let bounds = window::bounds(wanted.window, at_ms, &wanted.calendar);
+                (reading.starts_at_ms, reading.ends_at_ms) = bounds.unwrap_or((reading.starts_at_ms, reading.ends_at_ms));
+            }
+            let resolved = LimitName::find(wanted.id.name()).filter(|_| prepared.is_own(&wanted.id)).and_then(&other);
+            let then = Wanted { resolved: resolved.unwrap_or(wanted.resolved), ..wanted.clone() };
+            if wanted.over != OverLimit::Spread {
+                let limit = then.limit_at(reading.starts_at_ms);
+                reading.limit =
+                    if then.resolved.limit == Limit::Unlimited { Limit::Unlimited } else { Limit::At(Count::new(limit).unwrap_or_default()) };
+                reading.reading.limit = if wanted.over.refuses() { limit } else { u64::MAX };
+                reading.source = then.resolved.source;
+            }
+        }
+        Ok(readings)
+    }
+
     /// When so many will have gone out; see [`crate::rules::forecast`].
     pub(crate) fn forecast(&self, prepared: &Prepared, count: u64) -> Result<Option<u64>, Error> {
         let readings = self.readings(prepared, count)?;
         let counters = readings.into_iter().zip(&prepared.wanted).filter(|(reading, _)| reading.reading.limit != u64::MAX);
         let counters = counters.map(|(reading, wanted)| forecast::Counter {
-            limit: reading.reading.limit,
+            limit: wanted.resolved.limit.ceiling(),
+            growth: wanted.growth,
             used: reading.reading.used,
             frees: reading.reading.frees.into(),
             window: wanted.window,
@@ -1049,7 +1153,7 @@ impl Engine {
     }
 }
 
-impl View {
+impl Frame {
     fn wanted(&self, id: MeterId, window: Window, resolved: Resolved) -> Wanted {
         Wanted {
             id,
@@ -1058,6 +1162,7 @@ impl View {
             over: OverLimit::Reject,
             growth: None,
             burst: 0,
+            made_at_ms: 0,
             stamp: self.stamp,
             calendar: self.calendar.clone(),
             alert_at: self.alert_at.clone(),
@@ -1065,23 +1170,23 @@ impl View {
     }
 }
 
-/// The counters of the limits of one account.
-fn wanted_of<'a>(cell: &'a AccountCell, view: &'a View, channel: Channel) -> impl Iterator<Item = Wanted> + 'a {
-    channel.limits().into_iter().filter_map(|limit| {
-        let id = MeterId { account: cell.id.clone(), scope: MeterScope::Account, limit: limit.name() };
-        Some(view.wanted(id, limit.window()?, view.limit(limit)))
+/// The counters of limits of one account.
+fn wanted_of(cell: &AccountCell, view: &View, limits: impl IntoIterator<Item = LimitName>) -> impl Iterator<Item = Wanted> {
+    limits.into_iter().filter_map(|limit| {
+        let id = MeterId { account: Some(cell.id.clone()), scope: MeterScope::Account, limit: limit.name() };
+        Some(view.frame.wanted(id, limit.window()?, view.limit(limit)))
     })
 }
 
 /// The counter of a cap, where it counts this send.
-fn wanted_of_cap(view: &View, cap: &Cap, sending: &Sending<'_>) -> Option<Wanted> {
+fn wanted_of_cap(frame: &Frame, cap: &Cap, sending: &Sending<'_>) -> Option<Wanted> {
     let message = sending.message;
     let class = message.message_class.unwrap_or(MessageClass::Marketing);
     if cap.channel != sending.channel || cap.message_class.is_some_and(|only| only != class) {
         return None;
     }
     let subject = match cap.scope {
-        CapScope::Account => Some(cap.account.as_str()),
+        CapScope::Account => Some(cap.account.as_ref().map_or(PLATFORM, Id::as_str)),
         CapScope::Member => sending.member.and_then(|member| member.member.as_ref()).map(|member| member.user.as_str()),
         CapScope::Campaign => message.campaign.as_ref().map(Id::as_str),
         CapScope::SendingDomain => message.sending_domain.as_ref().map(|domain| domain.as_str()),
@@ -1096,7 +1201,8 @@ fn wanted_of_cap(view: &View, cap: &Cap, sending: &Sending<'_>) -> Option<Wanted
         over: cap.over,
         growth: cap.grows_daily_by.map(|by| (by.get(), cap.created_at_ms)),
         burst: cap.burst.get(),
-        ..view.wanted(id, cap.window, resolved)
+        made_at_ms: cap.created_at_ms,
+        ..frame.wanted(id, cap.window, resolved)
     })
 }
 

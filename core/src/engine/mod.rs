@@ -238,6 +238,9 @@ impl Engine {
         if touched.everything {
             self.epoch.fetch_add(1, Ordering::AcqRel);
         }
+        if touched.meters {
+            self.cells.teams().iter().try_for_each(|team| self.give_blocks_back(team))?;
+        }
         for account in &touched.gone {
             // The accounts that were below it may go on in a tree of their own, which knows nothing of these blocks.
             if let Some(view) = self.cells.get(account.as_str()).and_then(|cell| cell.last_view()) {

@@ -46,6 +46,8 @@ pub(crate) struct Touched {
     pub(crate) gone: BTreeSet<Id>,
     pub(crate) everything: bool,
     pub(crate) permission_tree: bool,
+    /// Other locks guard the meters from here on.
+    pub(crate) meters: bool,
     /// The first instant at which something becomes due.
     pub(crate) due_ms: Option<u64>,
     /// Reservations of which so many come back.
@@ -160,6 +162,12 @@ impl<'a> Tx<'a> {
 
     /// The read model of every account is out of date once this is committed.
     pub(crate) fn touch_everything(&mut self) {
+        self.touched.everything = true;
+    }
+
+    /// The read model of every account is out of date once this is committed, and what was drawn is to be drawn anew.
+    pub(crate) fn touch_meters(&mut self) {
+        self.touched.meters = true;
         self.touched.everything = true;
     }
 

@@ -6,8 +6,8 @@ use super::meters::{Prepared, Sending, Team};
 use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
-    Account, BuiltIn, Cap, CapPeriod, Channel, Edition, HoldReason, HostNode, Id, Limit, LimitName, Limits, Member, MessageInput, Name, Package,
-    PermissionTree, PolicyRecord, Role, RoleScope, User,
+    Account, BuiltIn, Cap, CapPeriod, Channel, Edition, EffectivePolicies, HoldReason, HostNode, Id, Limit, LimitName, Limits, Member, MessageInput,
+    Name, Package, PermissionTree, PolicyRecord, Role, RoleScope, User,
 };
 use crate::rules::account::{Status, effective_status};
 use crate::rules::limit::{Source, candidates};
@@ -62,13 +62,10 @@ pub(crate) struct AccountCell {
 /// What counts for an account now.
 pub(crate) struct View {
     pub(crate) account: Id,
-    pub(crate) stamp: u64,
+    pub(crate) frame: Frame,
     pub(crate) status: Status,
     /// In the order of [`LimitName::ALL`].
     pub(crate) limits: [Resolved; LimitName::COUNT],
-    pub(crate) calendar: Arc<Calendar>,
-    /// At how much of a limit the host is told, in percent.
-    pub(crate) alert_at: Arc<[u64]>,
     /// Whether credits pay for what exceeds the account's own limits (R-CRD-2).
     pub(crate) pays: bool,
     /// The account's own caps.
@@ -79,11 +76,41 @@ pub(crate) struct View {
     pub(crate) above: Vec<Arc<AccountCell>>,
     /// The meters of the tree.
     pub(crate) team: Arc<Team>,
+    /// What counts for all accounts together.
+    pub(crate) platform: Arc<Platform>,
     ceiling: Option<Powers>,
     role_scope: RoleScope,
     pub(crate) group_cap_period: CapPeriod,
     /// Whether the owner may enter in spite of the status (R-ACC-3).
     owner_may_enter: bool,
+}
+
+/// What all counters of an account, or of the platform, have in common.
+pub(crate) struct Frame {
+    /// Changes whenever something that they depend on does.
+    pub(crate) stamp: u64,
+    pub(crate) calendar: Arc<Calendar>,
+    /// At how much of a limit the host is told, in percent.
+    pub(crate) alert_at: Arc<[u64]>,
+}
+
+impl Frame {
+    fn new(stamp: u64, zone: &str, policies: &EffectivePolicies) -> Frame {
+        Frame {
+            stamp,
+            calendar: Arc::new(Calendar {
+                zone: crate::rules::window::zone(zone).unwrap_or(TimeZone::UTC),
+                billing_day: i8::try_from(policies.billing_day.get()).unwrap_or(1),
+            }),
+            alert_at: policies.alert_at_percent.iter().map(|percent| percent.get()).collect(),
+        }
+    }
+}
+
+/// What counts for all accounts together. Its windows are those of UTC.
+pub(crate) struct Platform {
+    pub(crate) frame: Frame,
+    pub(crate) caps: Vec<Cap>,
 }
 
 /// The value of a limit and where it comes from.
@@ -103,6 +130,14 @@ pub(crate) struct MemberView {
     pub(crate) member: Option<Arc<Member>>,
     /// Sending by this member, prepared, for each channel.
     prepared: PerChannel,
+}
+
+impl MemberView {
+    /// The same member, as if they were in this group.
+    pub(crate) fn as_in_group(&self, group: Option<Id>) -> MemberView {
+        let member = self.member.as_deref().map(|member| Arc::new(Member { group, ..member.clone() }));
+        MemberView { stamp: self.stamp, refusal: self.refusal, powers: self.powers.clone(), member, prepared: PerChannel::default() }
+    }
 }
 
 /// What a user may do in an account now, and why they may do anything there.
@@ -164,7 +199,7 @@ impl View {
 
     /// What somebody may do here who manages the team from above; the status of the account does not keep them out.
     pub(crate) fn member_from_above(&self, paper: Powers) -> MemberView {
-        MemberView { stamp: self.stamp, refusal: None, powers: self.under_ceiling(paper), member: None, prepared: PerChannel::default() }
+        MemberView { stamp: self.frame.stamp, refusal: None, powers: self.under_ceiling(paper), member: None, prepared: PerChannel::default() }
     }
 
     /// The value of a limit of the account itself.
@@ -195,7 +230,7 @@ impl AccountCell {
     /// What counts now.
     pub(crate) fn view(self: &Arc<AccountCell>, engine: &Engine) -> Result<Arc<View>, Error> {
         let stamp = self.stamp(engine);
-        if let Some(view) = self.view.load_full().filter(|view| view.stamp == stamp) {
+        if let Some(view) = self.view.load_full().filter(|view| view.frame.stamp == stamp) {
             return Ok(view);
         }
         let _whole = engine.commits.read();
@@ -230,20 +265,20 @@ impl AccountCell {
         }
         let zone_name = line.first().map_or("UTC", |account| account.time_zone.as_str());
         let above: Vec<_> = line.iter().skip(1).map(|account| engine.cells.get_or_insert(&account.id)).collect();
+        let platform = engine.cells.platform(engine)?;
         let view = Arc::new(View {
             account: self.id.clone(),
-            stamp,
+            frame: Frame::new(stamp, zone_name, &policies),
             status: effective_status(&line),
             limits,
-            calendar: Arc::new(Calendar {
-                zone: crate::rules::window::zone(zone_name).unwrap_or(TimeZone::UTC),
-                billing_day: i8::try_from(policies.billing_day.get()).unwrap_or(1),
-            }),
-            alert_at: policies.alert_at_percent.iter().map(|percent| percent.get()).collect(),
             pays: engine.edition == Edition::Commercial && packages.iter().flatten().next().is_some_and(|package| package.credits && package.overuse),
-            caps: caps_of(&mut tx, &self.id)?,
+            caps: caps_of(&mut tx, Some(&self.id))?,
             sending_domains: sending_domains(&pairs),
-            team: above.last().unwrap_or(self).team.get_or_init(Arc::default).clone(),
+            team: match platform.caps.is_empty() {
+                true => above.last().unwrap_or(self).team.get_or_init(Arc::default).clone(),
+                false => engine.cells.all.clone(),
+            },
+            platform,
             above,
             ceiling,
             role_scope: policies.role_scope,
@@ -336,6 +371,9 @@ pub(crate) struct Cells {
     shards: [RwLock<HashMap<Id, Arc<AccountCell>, RandomState>>; SHARDS],
     hasher: RandomState,
     most_in_shard: usize,
+    platform: ArcSwapOption<Platform>,
+    /// The meters of all accounts, where caps of the platform count them together: all are charged under one lock then.
+    all: Arc<Team>,
     /// How many members all accounts keep at hand. It changes under the lock of those that it counts.
     members_kept: AtomicUsize,
     most_members: usize,
@@ -354,6 +392,8 @@ impl Cells {
         Cells {
             shards: Default::default(),
             hasher: RandomState::default(),
+            platform: ArcSwapOption::empty(),
+            all: Arc::default(),
             most_in_shard: (most(CELL_BYTES) / SHARDS).max(16),
             members_kept: AtomicUsize::new(0),
             most_members: most(MEMBER_BYTES),
@@ -426,9 +466,27 @@ impl Cells {
         }
     }
 
-    /// The meters of every tree of accounts.
+    /// What counts for all accounts together now.
+    fn platform(&self, engine: &Engine) -> Result<Arc<Platform>, Error> {
+        let stamp = engine.epoch.load(Ordering::Acquire);
+        if let Some(platform) = self.platform.load_full().filter(|platform| platform.frame.stamp == stamp) {
+            return Ok(platform);
+        }
+        let _whole = engine.commits.read();
+        let mut tx = Tx::new(&*engine.backend);
+        let policies: Option<PolicyRecord> = tx.get(&keys::policy(None))?;
+        let frame = Frame::new(stamp, "UTC", &crate::rules::policy::effective(policies.as_slice()));
+        let platform = Arc::new(Platform { frame, caps: caps_of(&mut tx, None)? });
+        self.platform.store(Some(platform.clone()));
+        Ok(platform)
+    }
+
+    /// The meters of every tree of accounts, and those of the platform.
     pub(crate) fn teams(&self) -> Vec<Arc<Team>> {
-        self.shards.iter().flat_map(|shard| shard.read().values().filter_map(|cell| cell.team.get().cloned()).collect::<Vec<_>>()).collect()
+        let of_trees = |shard: &RwLock<HashMap<Id, Arc<AccountCell>, RandomState>>| {
+            shard.read().values().filter_map(|cell| cell.team.get().cloned()).collect::<Vec<_>>()
+        };
+        self.shards.iter().flat_map(of_trees).chain([self.all.clone()]).collect()
     }
 
     /// The account is to be looked at again.
@@ -439,9 +497,9 @@ impl Cells {
     }
 }
 
-/// The caps that an account carries.
-pub(crate) fn caps_of(tx: &mut Tx<'_>, account: &Id) -> Result<Vec<Cap>, Error> {
-    let (from, until) = keys::below(keys::CAP, &[account.as_str()]);
+/// The caps that an account carries, or the platform.
+pub(crate) fn caps_of(tx: &mut Tx<'_>, account: Option<&Id>) -> Result<Vec<Cap>, Error> {
+    let (from, until) = keys::below(keys::CAP, &[keys::carrier(account)]);
     Ok(tx.range::<Cap>(&from, &until, usize::MAX)?.into_iter().map(|(_, cap)| cap).collect())
 }
 
@@ -592,14 +650,14 @@ mod tests {
             let cell = engine.cell_by_text(&id).unwrap();
             assert!(allowed(&engine, &cell, &format!("of-{id}"), "campaigns.send").unwrap());
             call(&engine, "accounts.hold", json!({"account": id, "reason": "abuse"}));
-            stamps.push((id, cell.view(&engine).unwrap().stamp));
+            stamps.push((id, cell.view(&engine).unwrap().frame.stamp));
             let (cells, members) = in_memory(&engine);
             assert!(cells <= most && members <= engine.cells.most_members, "{cells} accounts, {members} members");
         }
         assert!(Arc::ptr_eq(&held, &engine.cell_by_text("held").unwrap()));
         for (id, before) in stamps {
             let view = engine.cell_by_text(&id).unwrap().view(&engine).unwrap();
-            assert!(view.stamp >= before && view.status == Status::Suspended, "{id}: {} after {before}", view.stamp);
+            assert!(view.frame.stamp >= before && view.status == Status::Suspended, "{id}: {} after {before}", view.frame.stamp);
         }
         assert_eq!(engine.cells.members_kept.load(Ordering::Acquire), in_memory(&engine).1);
     }

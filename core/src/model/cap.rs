@@ -4,12 +4,12 @@ use super::{Channel, Count, Id, MessageClass, Name, Window};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A cap of an account. It counts what the account and all below it send.
+/// A cap. It counts what its account and all below it send, or what all accounts send.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cap {
-    /// The account that carries it.
-    pub account: Id,
-    /// Its id, unique within the account.
+    /// The account that carries it; none where the platform does.
+    pub account: Option<Id>,
+    /// Its id, unique within the account or the platform.
     pub id: Id,
     /// What it counts by.
     pub scope: CapScope,

@@ -16,6 +16,8 @@ pub struct Reservation {
     pub id: Id,
     /// The user who sends.
     pub user: Option<Id>,
+    /// Their group then.
+    pub group: Option<Id>,
     /// What was charged.
     pub channel: Channel,
     /// What the messages are.

@@ -8,18 +8,21 @@ use crate::model::{self, Actor, CapScope, Channel, Count, Id, MessageClass, Name
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The most caps of one account: each is looked at with every send.
+/// The most caps of one account, or of the platform: each is looked at with every send.
 const MOST_CAPS: usize = 50;
 
-/// Makes a cap of an account, or gives one another value. It counts what the account and all below it send from now on.
+/// Makes a cap of an account or of the platform, or gives one another value. It counts what the account and all below it
+/// send from now on, or what all accounts send; the windows of the platform are those of UTC. Where the platform has caps,
+/// all sends of all accounts go through one lock.
 ///
 /// A user can change or remove what users of the account have set; what the platform has set, the platform changes.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Set {
-    /// The account.
-    pub account: Id,
-    /// The id of the cap, unique within the account.
+    /// The account; the platform when absent, for operators and the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+    /// The id of the cap, unique within the account or the platform.
     pub id: Id,
     /// What it counts by.
     pub scope: CapScope,
@@ -54,8 +57,9 @@ pub struct Set {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Remove {
-    /// The account.
-    pub account: Id,
+    /// The account; the platform when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
     /// The cap.
     pub cap: Id,
     /// The revision that the decision was made from; a stale one is `rev_conflict`.
@@ -63,19 +67,21 @@ pub struct Remove {
     pub expected_rev: Option<Count>,
 }
 
-/// Lists the caps of an account, at most 50 by id.
+/// Lists the caps of an account or of the platform, at most 50 by id.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
-    /// The account.
-    pub account: Id,
+    /// The account; the platform when absent, for operators and the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
 }
 
-/// A cap of an account.
+/// A cap of an account or of the platform.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cap {
-    /// The account.
-    pub account: Id,
+    /// The account; absent where it is the platform's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
     /// The cap.
     pub id: Id,
     /// What it counts by.
@@ -116,7 +122,7 @@ pub struct CapRemoved {
     pub id: Id,
 }
 
-/// The caps of an account.
+/// The caps of an account or of the platform.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CapList {
     /// The caps, by id.
@@ -151,10 +157,30 @@ fn refuse_platforms(ctx: &Ctx<'_>, cap: &model::Cap) -> Result<(), Error> {
     Ok(())
 }
 
+/// The account is there; the caps of the platform are not for users.
+fn check_carrier(ctx: &mut Ctx<'_>, account: Option<&Id>) -> Result<(), Error> {
+    match (account, ctx.actor) {
+        (Some(account), _) => accounts::load(ctx, account, "/account").map(drop),
+        (None, Actor::User { .. }) => {
+            Err(Error::new(Code::ActorNotAllowed, "the caps of the platform are not for users: name an account").at("/account"))
+        }
+        (None, Actor::System | Actor::Operator { .. }) => Ok(()),
+    }
+}
+
+/// The read model is out of date: the accounts below send under the cap, too. The first and the last cap of the platform say
+/// which lock guards the meters.
+fn touch(ctx: &mut Ctx<'_>, cap: &model::Cap) {
+    match cap.account {
+        Some(_) => ctx.tx.touch_everything(),
+        None => ctx.tx.touch_meters(),
+    }
+}
+
 /// Removes what the counters of a cap have counted.
-fn forget_counts(ctx: &mut Ctx<'_>, account: &Id, cap: &Id) -> Result<(), Error> {
+fn forget_counts(ctx: &mut Ctx<'_>, account: Option<&Id>, cap: &Id) -> Result<(), Error> {
     for letter in [keys::METER, keys::METER_HISTORY] {
-        let (from, until) = keys::below(letter, &[account.as_str(), &keys::of_cap(cap)]);
+        let (from, until) = keys::below(letter, &[keys::carrier(account), &keys::of_cap(cap)]);
         for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)? {
             ctx.tx.delete(key);
         }
@@ -173,6 +199,9 @@ impl Set {
         }
         if self.burst.is_some_and(|burst| burst.get() == 0) {
             return Err(Error::invalid("/burst", "at least 1 goes out at once"));
+        }
+        if spreads && self.grows_daily_by.is_some() {
+            return Err(Error::invalid("/grows_daily_by", "a pace does not grow: set a second cap for the warm-up"));
         }
         if self.scope == CapScope::Account && self.subject.is_some() {
             return Err(Error::invalid("/subject", "a cap for everything together has no subject"));
@@ -202,14 +231,14 @@ impl Operation for Set {
     type Answer = Cap;
 
     fn account(&self) -> Option<&Id> {
-        Some(&self.account)
+        self.account.as_ref()
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Cap, Error> {
         self.check()?;
         let subject = self.subject()?;
-        accounts::load(ctx, &self.account, "/account")?;
-        let known: Option<model::Cap> = ctx.tx.get(&keys::cap(&self.account, &self.id))?;
+        check_carrier(ctx, self.account.as_ref())?;
+        let known: Option<model::Cap> = ctx.tx.get(&keys::cap(self.account.as_ref(), &self.id))?;
         match &known {
             Some(known) => {
                 check_rev(self.expected_rev, known.rev)?;
@@ -220,7 +249,7 @@ impl Operation for Set {
                         .with("cap", self.id.as_str()));
                 }
             }
-            None if caps_of(&mut ctx.tx, &self.account)?.len() >= MOST_CAPS => {
+            None if caps_of(&mut ctx.tx, self.account.as_ref())?.len() >= MOST_CAPS => {
                 return Err(Error::new(Code::LimitReached, format!("an account has at most {MOST_CAPS} caps")).at("/id"));
             }
             None => check_rev(self.expected_rev, 0)?,
@@ -242,9 +271,8 @@ impl Operation for Set {
             created_at_ms: known.map_or(ctx.now_ms, |known| known.created_at_ms),
             updated_at_ms: ctx.now_ms,
         };
-        ctx.tx.put(keys::cap(&cap.account, &cap.id), &cap)?;
-        // The accounts below send under it, too.
-        ctx.tx.touch_everything();
+        ctx.tx.put(keys::cap(cap.account.as_ref(), &cap.id), &cap)?;
+        touch(ctx, &cap);
         Ok(shown(cap))
     }
 }
@@ -256,18 +284,18 @@ impl Operation for Remove {
     type Answer = CapRemoved;
 
     fn account(&self) -> Option<&Id> {
-        Some(&self.account)
+        self.account.as_ref()
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CapRemoved, Error> {
-        accounts::load(ctx, &self.account, "/account")?;
-        let key = keys::cap(&self.account, &self.cap);
+        check_carrier(ctx, self.account.as_ref())?;
+        let key = keys::cap(self.account.as_ref(), &self.cap);
         let cap: model::Cap = ctx.tx.get(&key)?.ok_or_else(|| Error::not_found("cap", self.cap.as_str()).at("/cap"))?;
         check_rev(self.expected_rev, cap.rev)?;
         refuse_platforms(ctx, &cap).map_err(|error| error.at("/cap"))?;
         ctx.tx.delete(key);
-        forget_counts(ctx, &self.account, &self.cap)?;
-        ctx.tx.touch_everything();
+        forget_counts(ctx, self.account.as_ref(), &self.cap)?;
+        touch(ctx, &cap);
         Ok(CapRemoved { id: self.cap })
     }
 }
@@ -279,11 +307,11 @@ impl Operation for List {
     type Answer = CapList;
 
     fn account(&self) -> Option<&Id> {
-        Some(&self.account)
+        self.account.as_ref()
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CapList, Error> {
-        accounts::load(ctx, &self.account, "/account")?;
-        Ok(CapList { caps: caps_of(&mut ctx.tx, &self.account)?.into_iter().map(shown).collect() })
+        check_carrier(ctx, self.account.as_ref())?;
+        Ok(CapList { caps: caps_of(&mut ctx.tx, self.account.as_ref())?.into_iter().map(shown).collect() })
     }
 }

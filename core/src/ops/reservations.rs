@@ -227,6 +227,7 @@ impl Operation for Create {
                     account: self.account.clone(),
                     id: ctx.new_id(None, keys::RESERVATION, |id| keys::reservation(&self.account, id), "reservation")?,
                     user: user.clone(),
+                    group: prepared.group.clone(),
                     channel: self.channel,
                     message: message.clone(),
                     count: granted,

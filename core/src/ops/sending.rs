@@ -2,11 +2,13 @@
 
 use super::usage::{UsageWindow, window_of};
 use super::{Access, Effect, Operation, once};
-use crate::engine::Ctx;
-use crate::engine::meters::{Ask, Decision, Prepared, Refusal, check_count};
+use crate::engine::meters::{Ask, Decision, MeterReading, Prepared, Refusal, check_count};
+use crate::engine::view::Resolved;
+use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::handle;
-use crate::model::{Actor, Channel, Count, Id, MessageInput, Name, normal_domain};
+use crate::model::{Actor, Channel, Count, Id, LimitName, Limits, MessageInput, Name, Package, normal_domain};
+use crate::rules::limit::candidates;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -159,6 +161,32 @@ pub struct Explain {
     pub count: Count,
 }
 
+/// As `sending.explain`, for another time or another package (R-QTA-15): how it would be if nothing went out until then, and
+/// if the account had that package now, with the limits of its own that it has. Charges nothing.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WhatIf {
+    /// The account that would send.
+    pub account: Id,
+    /// The user who would send; absent when the host itself would.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+    /// By e-mail when absent.
+    #[serde(default)]
+    pub channel: Channel,
+    /// What the message is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageInput>,
+    /// How many messages, at least 1.
+    pub count: Count,
+    /// When, in unix milliseconds, not in the past; now when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_ms: Option<Count>,
+    /// The package; only for operators and the host. The account's own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<Id>,
+}
+
 /// A send explained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SendExplanation {
@@ -294,6 +322,52 @@ impl Operation for Forecast {
     }
 }
 
+impl Operation for WhatIf {
+    const NAME: &'static str = "sending.what_if";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::account("limits.explain", "clients.view_all");
+    type Answer = SendExplanation;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SendExplanation, Error> {
+        let count = check_count(self.count.get())?;
+        let user = match ctx.actor {
+            Actor::Operator { .. } => self.user,
+            _ => sender_of(ctx, self.user)?,
+        };
+        let at_ms = self.at_ms.map_or(ctx.now_ms, Count::get);
+        if at_ms < ctx.now_ms {
+            return Err(Error::invalid("/at_ms", "what was is not what if: name an instant that is not over"));
+        }
+        let message = message_of(self.message)?;
+        let limits = self.package.as_ref().map(|package| limits_under(ctx, &self.account, package)).transpose()?;
+        let cell = ctx.engine.cell(&self.account)?;
+        let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
+        let other = |name: LimitName| limits.as_ref()?.iter().find(|(limit, _)| *limit == name).map(|(_, resolved)| *resolved);
+        let readings = ctx.engine.readings_then(&prepared, count, at_ms, other)?;
+        explained(ctx, &self.account, &prepared, readings, count)
+    }
+}
+
+/// What the limits of an account would be with another package.
+fn limits_under(ctx: &mut Ctx<'_>, account: &Id, package: &Id) -> Result<Vec<(LimitName, Resolved)>, Error> {
+    if matches!(ctx.actor, Actor::User { .. }) {
+        return Err(Error::new(Code::ActorNotAllowed, "users do not try out packages").at("/package"));
+    }
+    let account = super::accounts::load(ctx, account, "/account")?;
+    let package: Package = ctx.tx.get(&keys::package(package))?.ok_or_else(|| Error::not_found("package", package.as_str()).at("/package"))?;
+    let defaults: Limits = ctx.tx.get(&keys::defaults())?.unwrap_or_default();
+    let line = [(&account, Some(&package))];
+    let resolved = |name: LimitName| {
+        let first = candidates(name, &line, &defaults, ctx.engine.edition).into_iter().next()?;
+        Some((name, Resolved { limit: first.limit, source: first.source }))
+    };
+    Ok(LimitName::ALL.iter().filter_map(|name| resolved(*name)).collect())
+}
+
 impl Operation for Refund {
     const NAME: &'static str = "sending.refund";
     const EFFECT: Effect = Effect::Send;
@@ -330,11 +404,15 @@ impl Operation for Explain {
         let message = message_of(self.message)?;
         let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
         let readings = ctx.engine.readings(&prepared, count)?;
-        let refusal = match prepared.refusal {
-            Some(code) => Some(Refusal::of(code)),
-            None => ctx.engine.refusal_of(&prepared, &readings, count)?,
-        };
-        let limits = readings.into_iter().map(|reading| window_of(&self.account, reading)).collect();
-        Ok(SendExplanation { would_grant: refusal.is_none(), refusal, limits })
+        explained(ctx, &self.account, &prepared, readings, count)
     }
+}
+
+fn explained(ctx: &Ctx<'_>, account: &Id, prepared: &Prepared, readings: Vec<MeterReading>, count: u64) -> Result<SendExplanation, Error> {
+    let refusal = match prepared.refusal {
+        Some(code) => Some(Refusal::of(code)),
+        None => ctx.engine.refusal_of(prepared, &readings, count)?,
+    };
+    let limits = readings.into_iter().map(|reading| window_of(account, reading)).collect();
+    Ok(SendExplanation { would_grant: refusal.is_none(), refusal, limits })
 }

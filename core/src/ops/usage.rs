@@ -1,10 +1,10 @@
 //! How much of each limit is used now.
 
 use super::{Access, Effect, Operation, accounts, sending, teams, walk};
-use crate::engine::meters::MeterReading;
+use crate::engine::meters::{MeterReading, Prepared};
 use crate::engine::{Ctx, keys, people};
 use crate::error::Error;
-use crate::model::{Cap, CapScope, Channel, Count, Cursor, Id, Limit, LimitName, MessageInput, Meter, Name, Price, Window};
+use crate::model::{Cap, CapScope, Channel, Count, Cursor, Id, Limit, LimitName, MessageClass, MessageInput, Meter, Name, Price, Window};
 use crate::rules::limit::Source;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -103,6 +103,26 @@ pub struct UsedWindow {
     pub used: u64,
 }
 
+/// Says how much of a limit of an account was really used in its current window, where the host has counted: after a crash
+/// what was drawn ahead counts as used. It only gives back; the accounts above are reconciled by themselves.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reconcile {
+    /// The account.
+    pub account: Id,
+    /// The limit, with a window of the calendar: a rolling hour frees by itself.
+    pub limit: LimitName,
+    /// How much went out in the window, by the account and all below it: at most what is counted.
+    pub used: Count,
+}
+
+/// What came back of a limit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct UsageReconciled {
+    /// How much of it.
+    pub given_back: u64,
+}
+
 /// What an invoice needs to know of an account and of those below it, for a period (R-ACC-7).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -185,11 +205,24 @@ impl Operation for Get {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Usage, Error> {
         let cell = ctx.engine.cell(&self.account)?;
         let mut windows = Vec::new();
+        let mut add = |prepared: &Prepared| -> Result<(), Error> {
+            for window in ctx.engine.readings(prepared, 1)?.into_iter().map(|reading| window_of(&self.account, reading)) {
+                let is_new = |known: &UsageWindow| (&known.limit, known.source) != (&window.limit, window.source);
+                if window.scope == "account" && windows.iter().all(is_new) {
+                    windows.push(window);
+                }
+            }
+            Ok(())
+        };
         for channel in Channel::ALL {
-            let prepared = cell.sending(ctx.engine, None, channel, &MessageInput::default())?;
-            windows.extend(ctx.engine.readings(&prepared, 1)?.into_iter().map(|reading| window_of(&self.account, reading)));
+            for message_class in [None, Some(MessageClass::Transactional)] {
+                let message = MessageInput { message_class, ..MessageInput::default() };
+                add(&*cell.sending(ctx.engine, None, channel, &message)?)?;
+            }
         }
-        windows.retain(|window| window.subject == self.account.as_str());
+        for limit in [LimitName::AutomationActionsPerMonth, LimitName::TriggerActionsPerMonth] {
+            add(&*ctx.engine.prepare_limit(&cell, limit)?)?;
+        }
         Ok(Usage { windows, account: self.account })
     }
 }
@@ -214,7 +247,7 @@ impl Operation for History {
         let (scope, subject, name) = match (&self.limit, &self.cap) {
             (Some(limit), None) => (String::new(), String::new(), limit.name()),
             (None, Some(cap)) => {
-                let known: Cap = ctx.tx.get(&keys::cap(&self.account, cap))?.ok_or_else(|| Error::not_found("cap", cap.as_str()).at("/cap"))?;
+                let known: Cap = ctx.tx.get(&keys::cap(Some(&self.account), cap))?.ok_or_else(|| Error::not_found("cap", cap.as_str()).at("/cap"))?;
                 let subject = self.subject.as_ref().or(known.subject.as_ref()).map(|subject| subject.as_str().to_owned());
                 let subject = match (known.scope, subject) {
                     (CapScope::Account, _) => self.account.to_string(),
@@ -235,6 +268,26 @@ impl Operation for History {
         })
         .map_err(page_is_meant)?;
         Ok(UsageHistory { windows, next })
+    }
+}
+
+impl Operation for Reconcile {
+    const NAME: &'static str = "usage.reconcile";
+    const EFFECT: Effect = Effect::Send;
+    const ACCESS: Access = Access::System;
+    type Answer = UsageReconciled;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<UsageReconciled, Error> {
+        let cell = ctx.engine.cell(&self.account).map_err(|error| error.at("/account"))?;
+        if self.limit.window().is_none_or(|window| window == Window::RollingHour) {
+            return Err(Error::invalid("/limit", format!("`{}` has no window of the calendar", self.limit.name())));
+        }
+        let prepared = ctx.engine.prepare_limit(&cell, self.limit)?;
+        Ok(UsageReconciled { given_back: ctx.engine.reconcile(&prepared, self.used.get())? })
     }
 }
 
@@ -289,16 +342,16 @@ impl Invoice {
     /// What was sent in the days that begin in the period, by the account and all below it.
     fn sent(&self, ctx: &mut Ctx<'_>, id: &Id, channel: Channel, per_day: LimitName) -> Result<u64, Error> {
         let period = self.from_ms.get()..self.until_ms.get();
-        let at = |ms| keys::meter_history(id, per_day.name(), "", "", ms);
+        let at = |ms| keys::meter_history(Some(id), per_day.name(), "", "", ms);
         let over = ctx.tx.range::<Meter>(&at(period.start), &at(period.end), usize::MAX)?;
         let prepared = ctx.engine.cell(id)?.sending(ctx.engine, None, channel, &MessageInput::default())?;
         let now = ctx.engine.readings(&prepared, 1)?;
-        let today = now.iter().find(|reading| reading.id.account == *id && reading.id.name() == per_day.name());
+        let today = now.iter().find(|reading| reading.id.account.as_ref() == Some(id) && reading.id.name() == per_day.name());
         let today = today.filter(|reading| period.contains(&reading.starts_at_ms)).map_or(0, |reading| reading.reading.used);
         // A day is kept with the first send of a later one.
-        let last: Option<Meter> = ctx.tx.get(&keys::meter(id, per_day.name(), "", ""))?;
+        let last: Option<Meter> = ctx.tx.get(&keys::meter(Some(id), per_day.name(), "", ""))?;
         let is_kept = |meter: &Meter| over.iter().any(|(_, kept)| kept.starts_at_ms == meter.starts_at_ms);
-        let is_now = |meter: &Meter| now.iter().any(|reading| reading.id.account == *id && reading.starts_at_ms == meter.starts_at_ms);
+        let is_now = |meter: &Meter| now.iter().any(|reading| reading.id.account.as_ref() == Some(id) && reading.starts_at_ms == meter.starts_at_ms);
         let last = last.filter(|meter| period.contains(&meter.starts_at_ms) && !is_kept(meter) && !is_now(meter)).map_or(0, |meter| meter.drawn);
         Ok(over.iter().map(|(_, meter)| meter.drawn).sum::<u64>() + today + last)
     }

@@ -11,8 +11,10 @@ const MOST_STEPS: usize = 20_000;
 /// A limit, and how it stands.
 #[derive(Clone, Debug)]
 pub struct Counter<'a> {
-    /// The largest amount of a window.
+    /// The largest amount of a window; of a limit that grows, on its first day.
     pub limit: u64,
+    /// How much it grows each day since an instant.
+    pub growth: Option<(u64, u64)>,
     /// How much of it is used.
     pub used: u64,
     /// When what is used counts no longer, in order: until when, and how much.
@@ -24,6 +26,20 @@ pub struct Counter<'a> {
 }
 
 impl Counter<'_> {
+    /// The largest amount of the window of an instant.
+    fn limit(&self, now_ms: u64) -> u64 {
+        let Some((by, from_ms)) = self.growth else { return self.limit };
+        let starts_at_ms = window::bounds(self.window, now_ms, self.calendar).map_or(now_ms, |(starts_at_ms, _)| starts_at_ms);
+        self.limit.saturating_add(by.saturating_mul(window::days_since(from_ms, starts_at_ms, self.calendar)))
+    }
+
+    /// When more fits than now; none where it never does.
+    fn next_ms(&self, now_ms: u64) -> Option<u64> {
+        let freed = self.frees.front().map(|(at_ms, _)| *at_ms).filter(|_| self.limit(now_ms) > 0);
+        let grown = self.growth.and_then(|_| window::bounds(self.window, now_ms, self.calendar)).map(|(_, ends_at_ms)| ends_at_ms);
+        freed.into_iter().chain(grown).min()
+    }
+
     fn go_to(&mut self, now_ms: u64) {
         while let Some((_, freed)) = self.frees.pop_front_if(|(at_ms, _)| *at_ms <= now_ms) {
             self.used -= freed.min(self.used);
@@ -48,7 +64,7 @@ pub fn forecast(mut counters: Vec<Counter<'_>>, mut paces: Vec<Pace>, count: u64
     let (mut left, mut now_ms) = (count, from_ms);
     for _ in 0..MOST_STEPS {
         counters.iter_mut().for_each(|counter| counter.go_to(now_ms));
-        let by_counters = counters.iter().map(|counter| counter.limit.saturating_sub(counter.used));
+        let by_counters = counters.iter().map(|counter| counter.limit(now_ms).saturating_sub(counter.used));
         let by_paces = paces.iter().map(|pace| pace.reading(1, now_ms).left());
         let fits = by_counters.chain(by_paces).min().unwrap_or(u64::MAX).min(left);
         if fits > 0 {
@@ -61,8 +77,8 @@ pub fn forecast(mut counters: Vec<Counter<'_>>, mut paces: Vec<Pace>, count: u64
         if left == 0 {
             return Some(now_ms);
         }
-        let full = counters.iter().filter(|counter| counter.used >= counter.limit);
-        let freed = full.map(|counter| if counter.limit == 0 { None } else { counter.frees.front().map(|(at_ms, _)| *at_ms) });
+        let full = counters.iter().filter(|counter| counter.used >= counter.limit(now_ms));
+        let freed = full.map(|counter| counter.next_ms(now_ms));
         let turns = paces.iter().map(|pace| pace.reading(1, now_ms)).filter(|reading| reading.left() == 0).map(|reading| reading.fits_at_ms(1));
         let next_ms = freed.chain(turns).try_fold(now_ms, |latest, at_ms| Some(latest.max(at_ms?)))?;
         now_ms = next_ms.max(now_ms + 1);
@@ -82,7 +98,8 @@ mod tests {
     fn window_after_window() {
         let calendar = Calendar { zone: TimeZone::UTC, billing_day: 1 };
         let midnight = 1_795_305_600_000;
-        let day = |limit, used| Counter { limit, used, frees: [(midnight + DAY_MS, used)].into(), window: Window::Day, calendar: &calendar };
+        let day =
+            |limit, used| Counter { limit, growth: None, used, frees: [(midnight + DAY_MS, used)].into(), window: Window::Day, calendar: &calendar };
         let noon = midnight + 12 * HOUR_MS;
         assert_eq!(forecast(vec![day(10, 0)], vec![], 10, noon), Some(noon));
         assert_eq!(forecast(vec![day(10, 4)], vec![], 6, noon), Some(noon));
@@ -90,8 +107,13 @@ mod tests {
         assert_eq!(forecast(vec![day(10, 4)], vec![], 36, noon), Some(midnight + 3 * DAY_MS));
         assert_eq!(forecast(vec![day(10, 4)], vec![], 37, noon), Some(midnight + 4 * DAY_MS));
         assert_eq!(forecast(vec![day(0, 0)], vec![], 1, noon), None);
+        let warming = |limit| Counter { growth: Some((5, noon)), ..day(limit, 0) };
+        // 10 today, then 15, then 20.
+        assert_eq!(forecast(vec![warming(10)], vec![], 25, noon), Some(midnight + DAY_MS));
+        assert_eq!(forecast(vec![warming(10)], vec![], 26, noon), Some(midnight + 2 * DAY_MS));
+        assert_eq!(forecast(vec![warming(0)], vec![], 5, noon), Some(midnight + DAY_MS));
         assert_eq!(forecast(vec![], vec![], 1_000_000, noon), Some(noon));
-        let hour = Counter { limit: 3, used: 0, frees: VecDeque::new(), window: Window::RollingHour, calendar: &calendar };
+        let hour = Counter { limit: 3, growth: None, used: 0, frees: VecDeque::new(), window: Window::RollingHour, calendar: &calendar };
         // Three now, three when the minute of those is an hour ago, then a day has but four.
         assert_eq!(forecast(vec![hour.clone(), day(100, 0)], vec![], 6, noon), Some(noon + HOUR_MS + 60_000));
         assert_eq!(forecast(vec![hour, day(4, 0)], vec![], 5, noon), Some(midnight + DAY_MS));

@@ -22,6 +22,13 @@ impl Reading {
         self.limit.saturating_sub(self.used)
     }
 
+    /// Frees what counts no longer at an instant.
+    pub fn go_to(&mut self, now_ms: u64) {
+        let over = self.frees.iter().take_while(|(at_ms, _)| *at_ms <= now_ms).count();
+        let freed: u64 = self.frees.drain(..over).map(|(_, freed)| freed).sum();
+        self.used = self.used.saturating_sub(freed);
+    }
+
     /// The first instant at which, with no event but the clock, `count` fit; none where they never do.
     pub fn fits_at_ms(&self, count: u64) -> Option<u64> {
         let mut left = i128::from(self.limit) - i128::from(self.used);
