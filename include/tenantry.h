@@ -47,7 +47,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "0924dc5e1c61d5f0cb02a068d6428df4"
+#define TENANTRY_CATALOGUE_HASH "e35180f5e18fd81214eea0165d050dee"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))

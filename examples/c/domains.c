@@ -143,6 +143,21 @@ static void show_assets(tenantry_store t)
         JSON({"account": "shop", "kind": "domain", "asset": "other.example"}), TENANTRY_ASSET_NOT_ASSIGNED);
 }
 
+static void show_automations(tenantry_store t)
+{
+    // Automations and triggers act so many times a month; the limits are those of the package.
+    run(t, NULL, "limits.set", JSON({"account": "acme", "limit": "automation_actions_per_month", "value": 1000}));
+    tenantry_text decision = call(t, NULL, "automations.admit",
+        JSON({"account": "shop", "kind": "automation", "count": 10}));
+    shows(decision, JSON("granted":10));
+    shows(decision, JSON("remaining":990));
+    tenantry_text_free(&decision);
+
+    // How many actions one automation may have.
+    run(t, NULL, "limits.set", JSON({"account": "acme", "limit": "actions_per_automation", "value": 20}));
+    refused(t, NULL, "automations.check", JSON({"account": "acme", "actions": 21}), TENANTRY_LIMIT_REACHED);
+}
+
 static void show_campaigns(tenantry_store t)
 {
     // What became of the messages of a campaign.
@@ -569,6 +584,7 @@ int main(void)
         show_access,
         show_accounts,
         show_assets,
+        show_automations,
         show_campaigns,
         show_caps,
         show_clock,

@@ -77,6 +77,21 @@ async function assets(t) {
   )
 }
 
+async function automations(t) {
+  // Automations and triggers act so many times a month; the limits are those of the package.
+  await t.limits.set({ account: 'acme', limit: 'automation_actions_per_month', value: 1000 })
+  const decision = await t.automations.admit({ account: 'shop', kind: 'automation', count: 10 })
+  assert.equal(decision.granted, 10)
+  assert.equal(decision.remaining, 990)
+
+  // How many actions one automation may have.
+  await t.limits.set({ account: 'acme', limit: 'actions_per_automation', value: 20 })
+  await assert.rejects(
+    t.automations.check({ account: 'acme', actions: 21 }),
+    { code: 'limit_reached' },
+  )
+}
+
 async function campaigns(t) {
   // What became of the messages of a campaign.
   const reported = await t.campaigns.report({ account: 'acme', campaign: 'spring', delivered: 95, hard: 5 })
@@ -409,6 +424,7 @@ for (const domain of [
   access,
   accounts,
   assets,
+  automations,
   campaigns,
   caps,
   clock,

@@ -70,6 +70,23 @@ def assets(t: tenantry.Tenantry) -> None:
         raise AssertionError("it is refused")
 
 
+def automations(t: tenantry.Tenantry) -> None:
+    # Automations and triggers act so many times a month; the limits are those of the package.
+    t.limits.set(account="acme", limit="automation_actions_per_month", value=1000)
+    decision = t.automations.admit(account="shop", kind="automation", count=10)
+    assert decision.granted == 10
+    assert decision.remaining == 990
+
+    # How many actions one automation may have.
+    t.limits.set(account="acme", limit="actions_per_automation", value=20)
+    try:
+        t.automations.check(account="acme", actions=21)
+    except tenantry.TenantryError as error:
+        assert error.code == "limit_reached"
+    else:
+        raise AssertionError("it is refused")
+
+
 def campaigns(t: tenantry.Tenantry) -> None:
     # What became of the messages of a campaign.
     reported = t.campaigns.report(account="acme", campaign="spring", delivered=95, hard=5)
@@ -414,6 +431,7 @@ for domain in (
     access,
     accounts,
     assets,
+    automations,
     campaigns,
     caps,
     clock,

@@ -2,8 +2,8 @@
 
 use std::error::Error;
 use tenantry::ops::{
-    access, accounts, assets, campaigns, caps, clock, credits, gauges, groups, invitations, leases, limits, members, operators, outbox, packages,
-    permissions, policies, reservations, resources, roles, sending, sharing, store, suppressions, teams, threads, usage, users,
+    access, accounts, assets, automations, campaigns, caps, clock, credits, gauges, groups, invitations, leases, limits, members, operators, outbox,
+    packages, permissions, policies, reservations, resources, roles, sending, sharing, store, suppressions, teams, threads, usage, users,
 };
 use tenantry::{
     Actor, AssetKind, Assets, CapPeriod, CapScope, Channel, Code, Count, Email, Grant, GroupCaps, HoldReason, Id, Limit, LimitName, Limits,
@@ -169,6 +169,34 @@ fn assets(t: &Tenantry) -> Result {
     Ok(())
 }
 
+fn automations(t: &Tenantry) -> Result {
+    // Automations and triggers act so many times a month; the limits are those of the package.
+    t.call(
+        &Actor::System,
+        limits::Set {
+            account: Id::new("acme")?,
+            limit: LimitName::AutomationActionsPerMonth,
+            value: Limit::At(Count::new(1000)?),
+            expected_rev: None,
+        },
+    )?;
+    let decision = t.call(
+        &Actor::System,
+        automations::Admit { account: Id::new("shop")?, kind: automations::ActionKind::Automation, count: Count::new(10)?, min: None },
+    )?;
+    assert_eq!(decision.granted, 10);
+    assert_eq!(decision.remaining, Some(990));
+
+    // How many actions one automation may have.
+    t.call(
+        &Actor::System,
+        limits::Set { account: Id::new("acme")?, limit: LimitName::ActionsPerAutomation, value: Limit::At(Count::new(20)?), expected_rev: None },
+    )?;
+    let refused = t.call(&Actor::System, automations::Check { account: Id::new("acme")?, actions: Count::new(21)? });
+    assert_eq!(refused.err().map(|error| error.code()), Some(Code::LimitReached));
+    Ok(())
+}
+
 fn campaigns(t: &Tenantry) -> Result {
     // What became of the messages of a campaign.
     let reported = t.call(
@@ -211,7 +239,7 @@ fn caps(t: &Tenantry) -> Result {
     t.call(
         &olga,
         caps::Set {
-            account: Id::new("acme")?,
+            account: Some(Id::new("acme")?),
             id: Id::new("per-campaign")?,
             scope: CapScope::Campaign,
             subject: None,
@@ -826,6 +854,7 @@ pub fn main() -> Result {
         access as fn(&Tenantry) -> Result,
         accounts,
         assets,
+        automations,
         campaigns,
         caps,
         clock,

@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '0924dc5e1c61d5f0cb02a068d6428df4'
+const CATALOGUE_HASH = 'e35180f5e18fd81214eea0165d050dee'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -184,6 +184,7 @@ const TYPES = {
     domains: ['domains', ['text']],
     nodes: ['nodes', ['text']],
   },
+  AutomationSize: { value: ['value', 'limit'] },
   Avatar: { data: ['data', 'text'], mediaType: ['media_type', 'text'], url: ['url', 'text'] },
   BatchedSend: {
     account: ['account', 'text'],
@@ -838,6 +839,7 @@ const TYPES = {
   UnsharedKinds: { account: ['account', 'text'], unshared: ['unshared', ['text']], user: ['user', 'text'] },
   Usage: { account: ['account', 'text'], windows: ['windows', ['UsageWindow']] },
   UsageHistory: { next: ['next', 'text'], windows: ['windows', ['UsedWindow']] },
+  UsageReconciled: { givenBack: ['given_back', 'integer'] },
   UsageWindow: {
     limit: ['limit', 'text'],
     overuse: ['overuse', 'integer'],
@@ -1024,6 +1026,13 @@ const TYPES = {
     expectedRev: ['expected_rev', 'integer'],
     kind: ['kind', 'text'],
   },
+  AutomationsAdmitRequest: {
+    account: ['account', 'text'],
+    count: ['count', 'integer'],
+    kind: ['kind', 'text'],
+    min: ['min', 'integer'],
+  },
+  AutomationsCheckRequest: { account: ['account', 'text'], actions: ['actions', 'integer'] },
   CampaignsGetRequest: { account: ['account', 'text'], campaign: ['campaign', 'text'] },
   CampaignsListRequest: { account: ['account', 'text'], after: ['after', 'text'], limit: ['limit', 'integer'] },
   CampaignsReportRequest: {
@@ -1482,6 +1491,15 @@ const TYPES = {
     message: ['message', 'MessageInput'],
     user: ['user', 'text'],
   },
+  SendingWhatIfRequest: {
+    account: ['account', 'text'],
+    atMs: ['at_ms', 'integer'],
+    channel: ['channel', 'text'],
+    count: ['count', 'integer'],
+    message: ['message', 'MessageInput'],
+    package: ['package', 'text'],
+    user: ['user', 'text'],
+  },
   SharingCheckRequest: {
     account: ['account', 'text'],
     action: ['action', 'text'],
@@ -1553,6 +1571,7 @@ const TYPES = {
     page: ['page', 'integer'],
     untilMs: ['until_ms', 'integer'],
   },
+  UsageReconcileRequest: { account: ['account', 'text'], limit: ['limit', 'text'], used: ['used', 'integer'] },
   UsersChangeEmailRequest: {
     account: ['account', 'text'],
     email: ['email', 'text'],
@@ -1645,6 +1664,8 @@ const OPERATIONS = {
   'assets.check': { request: 'AssetsCheckRequest', answer: 'Asset' },
   'assets.get': { request: 'AssetsGetRequest', answer: 'AssetList' },
   'assets.unassign': { request: 'AssetsUnassignRequest', answer: 'AssetList' },
+  'automations.admit': { request: 'AutomationsAdmitRequest', answer: 'Decision' },
+  'automations.check': { request: 'AutomationsCheckRequest', answer: 'AutomationSize' },
   'campaigns.get': { request: 'CampaignsGetRequest', answer: 'Campaign' },
   'campaigns.list': { request: 'CampaignsListRequest', answer: 'CampaignList' },
   'campaigns.report': { request: 'CampaignsReportRequest', answer: 'Campaign' },
@@ -1755,6 +1776,7 @@ const OPERATIONS = {
   'sending.explain': { request: 'SendingExplainRequest', answer: 'SendExplanation' },
   'sending.forecast': { request: 'SendingForecastRequest', answer: 'SendForecast' },
   'sending.refund': { request: 'SendingRefundRequest', answer: 'SendRefund' },
+  'sending.what_if': { request: 'SendingWhatIfRequest', answer: 'SendExplanation' },
   'sharing.check': { request: 'SharingCheckRequest', answer: 'SharingCheck' },
   'sharing.list': { request: 'SharingListRequest', answer: 'ShareableList' },
   'sharing.received': { request: 'SharingReceivedRequest', answer: 'ReceivedList' },
@@ -1776,6 +1798,7 @@ const OPERATIONS = {
   'usage.get': { request: 'UsageGetRequest', answer: 'Usage' },
   'usage.history': { request: 'UsageHistoryRequest', answer: 'UsageHistory' },
   'usage.invoice': { request: 'UsageInvoiceRequest', answer: 'InvoiceLines' },
+  'usage.reconcile': { request: 'UsageReconcileRequest', answer: 'UsageReconciled' },
   'users.change_email': { request: 'UsersChangeEmailRequest', answer: 'EmailChanged' },
   'users.confirm_email': { request: 'UsersConfirmEmailRequest', answer: 'User' },
   'users.create': { request: 'UsersCreateRequest', answer: 'User' },
@@ -1889,6 +1912,19 @@ class AssetsOperations {
   }
   unassign(request) {
     return this.#run('assets.unassign', request)
+  }
+}
+
+class AutomationsOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  admit(request) {
+    return this.#run('automations.admit', request)
+  }
+  check(request) {
+    return this.#run('automations.check', request)
   }
 }
 
@@ -2353,6 +2389,9 @@ class SendingOperations {
   refund(request) {
     return this.#run('sending.refund', request)
   }
+  whatIf(request) {
+    return this.#run('sending.what_if', request)
+  }
 }
 
 class SharingOperations {
@@ -2451,6 +2490,9 @@ class UsageOperations {
   invoice(request) {
     return this.#run('usage.invoice', request)
   }
+  reconcile(request) {
+    return this.#run('usage.reconcile', request)
+  }
 }
 
 class UsersOperations {
@@ -2510,6 +2552,7 @@ class Operations {
     this.access = new AccessOperations(run)
     this.accounts = new AccountsOperations(run)
     this.assets = new AssetsOperations(run)
+    this.automations = new AutomationsOperations(run)
     this.campaigns = new CampaignsOperations(run)
     this.caps = new CapsOperations(run)
     this.clock = new ClockOperations(run)

@@ -557,6 +557,16 @@ export interface AccountValidation {
   valid: boolean
 }
 
+/**
+ * What acts by itself.
+ *
+ * - `automation`: An automation: `automation_actions_per_month`.
+ * - `trigger`: A trigger: `trigger_actions_per_month`.
+ */
+export type ActionKind =
+  | 'automation'
+  | 'trigger'
+
 /** An asset that an account may use. */
 export interface Asset {
   /** Its name. */
@@ -621,6 +631,12 @@ export interface Assets {
   nodes?: Array<string>
 }
 
+/** An automation that is not too large. */
+export interface AutomationSize {
+  /** How many actions an automation of the account may have. */
+  value: Limit
+}
+
 /** The picture of a group (R-GRP-6): bytes with their media type, or an address. Exactly one of `data` and `url`. */
 export interface AvatarInput {
   /** The bytes in base64, at most 256 KiB of them. */
@@ -662,8 +678,8 @@ export interface BindingLimit {
   /** Its name, such as `email_per_day`, or the id of the cap. */
   name: string
   /**
-   * Whose it is: the `account` that sends, an `ancestor`, the `group` of the member who sends, or for a cap also a
-   * `member`, `campaign`, `sending_domain` or `recipient_domain`.
+   * Whose it is: the `account` that sends, an `ancestor`, the `group` of the member who sends, or for a cap also the
+   * `platform`, a `member`, `campaign`, `sending_domain` or `recipient_domain`.
    */
   scope: string
   /** Where the value comes from: `override`, `package`, `inherited`, `platform_default`, `group` or `cap`. */
@@ -752,10 +768,10 @@ export type CampaignStopReason =
   | 'bounces'
   | 'request'
 
-/** A cap of an account. */
+/** A cap of an account or of the platform. */
 export interface Cap {
-  /** The account. */
-  account: string
+  /** The account; absent where it is the platform's. */
+  account?: string
   /** How many may go out at once where it spreads. */
   burst: number
   /** Whether the platform has set it. */
@@ -786,7 +802,7 @@ export interface Cap {
   window: Window
 }
 
-/** The caps of an account. */
+/** The caps of an account or of the platform. */
 export interface CapList {
   /** The caps, by id. */
   caps: Array<Cap>
@@ -3148,6 +3164,12 @@ export interface UsageHistory {
   windows: Array<UsedWindow>
 }
 
+/** What came back of a limit. */
+export interface UsageReconciled {
+  /** How much of it. */
+  givenBack: number
+}
+
 /** A limit and its current window. */
 export interface UsageWindow {
   /** The name of the limit, such as `email_per_day`, or the id of the cap. */
@@ -3682,6 +3704,26 @@ export interface AssetsUnassignRequest {
   kind: AssetKind
 }
 
+/** What `automations.admit` is asked with. */
+export interface AutomationsAdmitRequest {
+  /** The account. */
+  account: string
+  /** How many actions, at least 1. */
+  count: Integer
+  /** What acts. */
+  kind: ActionKind
+  /** Grants as many as fit, and nothing where fewer than these do; all or none when absent. */
+  min?: Integer | undefined
+}
+
+/** What `automations.check` is asked with. */
+export interface AutomationsCheckRequest {
+  /** The account. */
+  account: string
+  /** How many actions the automation has. */
+  actions: Integer
+}
+
 /** What `campaigns.get` is asked with. */
 export interface CampaignsGetRequest {
   /** The account. */
@@ -3734,14 +3776,14 @@ export interface CampaignsStopRequest {
 
 /** What `caps.list` is asked with. */
 export interface CapsListRequest {
-  /** The account. */
-  account: string
+  /** The account; the platform when absent, for operators and the host. */
+  account?: string | undefined
 }
 
 /** What `caps.remove` is asked with. */
 export interface CapsRemoveRequest {
-  /** The account. */
-  account: string
+  /** The account; the platform when absent. */
+  account?: string | undefined
   /** The cap. */
   cap: string
   /** The revision that the decision was made from; a stale one is `rev_conflict`. */
@@ -3750,8 +3792,8 @@ export interface CapsRemoveRequest {
 
 /** What `caps.set` is asked with. */
 export interface CapsSetRequest {
-  /** The account. */
-  account: string
+  /** The account; the platform when absent, for operators and the host. */
+  account?: string | undefined
   /** How many may go out at once where it spreads, at least 1; 1 when absent. */
   burst?: Integer | undefined
   /** E-mails when absent. */
@@ -3760,7 +3802,7 @@ export interface CapsSetRequest {
   expectedRev?: Integer | undefined
   /** How many more each day since it was made, for a warm-up. */
   growsDailyBy?: Integer | undefined
-  /** The id of the cap, unique within the account. */
+  /** The id of the cap, unique within the account or the platform. */
   id: string
   /** How many in a window; at least 1 where it spreads. */
   limit: Integer
@@ -4957,6 +4999,24 @@ export interface SendingRefundRequest {
   user?: string | undefined
 }
 
+/** What `sending.what_if` is asked with. */
+export interface SendingWhatIfRequest {
+  /** The account that would send. */
+  account: string
+  /** When, in unix milliseconds, not in the past; now when absent. */
+  atMs?: Integer | undefined
+  /** By e-mail when absent. */
+  channel?: Channel | undefined
+  /** How many messages, at least 1. */
+  count: Integer
+  /** What the message is. */
+  message?: MessageInput | undefined
+  /** The package; only for operators and the host. The account's own when absent. */
+  package?: string | undefined
+  /** The user who would send; absent when the host itself would. */
+  user?: string | undefined
+}
+
 /** What `sharing.check` is asked with. */
 export interface SharingCheckRequest {
   /** The account that it is shared with. */
@@ -5151,6 +5211,16 @@ export interface UsageInvoiceRequest {
   page?: Integer | undefined
   /** The days that begin before this instant, in unix milliseconds. */
   untilMs: Integer
+}
+
+/** What `usage.reconcile` is asked with. */
+export interface UsageReconcileRequest {
+  /** The account. */
+  account: string
+  /** The limit, with a window of the calendar: a rolling hour frees by itself. */
+  limit: LimitName
+  /** How much went out in the window, by the account and all below it: at most what is counted. */
+  used: Integer
 }
 
 /** What `users.change_email` is asked with. */
@@ -5438,6 +5508,17 @@ export interface AssetsOperations {
   unassign(request: AssetsUnassignRequest): Promise<AssetList>
 }
 
+/** The operations `automations.*`. */
+export interface AutomationsOperations {
+  /**
+   * Asks for actions of automations or of triggers and charges the limits of the account and of those above, all or
+   * none.
+   */
+  admit(request: AutomationsAdmitRequest): Promise<Decision>
+  /** Refuses an automation with more actions than the account, or one above it, allows in each (`limit_reached`). */
+  check(request: AutomationsCheckRequest): Promise<AutomationSize>
+}
+
 /** The operations `campaigns.*`. */
 export interface CampaignsOperations {
   /** Shows what became of the messages of a campaign, and whether it is stopped (R-QTA-11). */
@@ -5462,13 +5543,16 @@ export interface CampaignsOperations {
 
 /** The operations `caps.*`. */
 export interface CapsOperations {
-  /** Lists the caps of an account, at most 50 by id. */
-  list(request: CapsListRequest): Promise<CapList>
+  /** Lists the caps of an account or of the platform, at most 50 by id. */
+  list(request?: CapsListRequest): Promise<CapList>
   /** Removes a cap, and what it has counted. */
   remove(request: CapsRemoveRequest): Promise<CapRemoved>
   /**
-   * Makes a cap of an account, or gives one another value. It counts what the account and all below it send from now
-   * on.
+   * Makes a cap of an account or of the platform, or gives one another value. It counts what the account and all below
+   * it
+   * send from now on, or what all accounts send; the windows of the platform are those of UTC. Where the platform has
+   * caps,
+   * all sends of all accounts go through one lock.
    *
    * A user can change or remove what users of the account have set; what the platform has set, the platform changes.
    */
@@ -5899,6 +5983,12 @@ export interface SendingOperations {
    * The host answers for it that so many were granted then: no more comes back than was used in each window.
    */
   refund(request: SendingRefundRequest): Promise<SendRefund>
+  /**
+   * As `sending.explain`, for another time or another package (R-QTA-15): how it would be if nothing went out until
+   * then, and
+   * if the account had that package now, with the limits of its own that it has. Charges nothing.
+   */
+  whatIf(request: SendingWhatIfRequest): Promise<SendExplanation>
 }
 
 /** The operations `sharing.*`. */
@@ -6016,6 +6106,12 @@ export interface UsageOperations {
   history(request: UsageHistoryRequest): Promise<UsageHistory>
   /** What an invoice needs to know of an account and of those below it, for a period (R-ACC-7). */
   invoice(request: UsageInvoiceRequest): Promise<InvoiceLines>
+  /**
+   * Says how much of a limit of an account was really used in its current window, where the host has counted: after a
+   * crash
+   * what was drawn ahead counts as used. It only gives back; the accounts above are reconciled by themselves.
+   */
+  reconcile(request: UsageReconcileRequest): Promise<UsageReconciled>
 }
 
 /** The operations `users.*`. */
@@ -6110,6 +6206,8 @@ export interface Operations {
   readonly accounts: AccountsOperations
   /** The operations `assets.*`. */
   readonly assets: AssetsOperations
+  /** The operations `automations.*`. */
+  readonly automations: AutomationsOperations
   /** The operations `campaigns.*`. */
   readonly campaigns: CampaignsOperations
   /** The operations `caps.*`. */

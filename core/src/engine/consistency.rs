@@ -100,6 +100,9 @@ fn broken(what: impl Into<String>) -> Error {
     Error::new(Code::StoreCorrupt, what)
 }
 
+/// Of these the platform has some, under no id.
+const OF_THE_PLATFORM_TOO: &[u8] = &[keys::METER, keys::METER_HISTORY, keys::CAP];
+
 fn id(text: &str) -> Result<Id, Error> {
     Id::new(text).map_err(|error| broken(format!("`{text}` is no id: {error}")))
 }
@@ -115,7 +118,8 @@ impl Look<'_> {
         let mut parts = key.split(|byte| *byte == 0).map(|part| std::str::from_utf8(part).map_err(|_| broken("the key is no text")));
         let letter = parts.next().transpose()?.and_then(|letter| letter.bytes().next()).unwrap_or(0);
         let parts: Vec<&str> = parts.collect::<Result<_, _>>()?;
-        if let (true, Some(first)) = (OF_AN_ACCOUNT.contains(&letter), parts.first()) {
+        let of_platform = OF_THE_PLATFORM_TOO.contains(&letter) && parts.first() == Some(&"");
+        if let (true, Some(first)) = (OF_AN_ACCOUNT.contains(&letter) && !of_platform, parts.first()) {
             self.must_have(keys::account(&id(first)?), "its account is gone")?;
         }
         if let (true, Some(first)) = (OF_A_USER.contains(&letter), parts.first()) {

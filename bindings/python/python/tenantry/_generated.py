@@ -21,10 +21,12 @@ from .model import (
     AccountQuote,
     AccountSwitch,
     AccountValidation,
+    ActionKind,
     Asset,
     AssetKind,
     AssetList,
     AssetsInput,
+    AutomationSize,
     AvatarInput,
     BatchedSendInput,
     BounceRateInput,
@@ -144,6 +146,7 @@ from .model import (
     UnsharedKinds,
     Usage,
     UsageHistory,
+    UsageReconciled,
     User,
     UserCsv,
     UserData,
@@ -155,7 +158,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "0924dc5e1c61d5f0cb02a068d6428df4"
+CATALOGUE_HASH = "e35180f5e18fd81214eea0165d050dee"
 
 
 class AccessOperations(Namespace):
@@ -619,6 +622,35 @@ class AssetsOperations(Namespace):
         ))
 
 
+class AutomationsOperations(Namespace):
+    """The operations `automations.*`."""
+
+    __slots__ = ()
+
+    def admit(self, *, account: str, count: int, kind: ActionKind, min: int | None = None) -> Decision:
+        """Asks for actions of automations or of triggers and charges the limits of the account and of those above, all
+        or none.
+
+        - `account`: The account.
+        - `count`: How many actions, at least 1.
+        - `kind`: What acts.
+        - `min`: Grants as many as fit, and nothing where fewer than these do; all or none when absent.
+        """
+        return Decision._from(self._call(
+            "automations.admit",
+            {"account": account, "count": count, "kind": kind},
+            {"min": min},
+        ))
+
+    def check(self, *, account: str, actions: int) -> AutomationSize:
+        """Refuses an automation with more actions than the account, or one above it, allows in each (`limit_reached`).
+
+        - `account`: The account.
+        - `actions`: How many actions the automation has.
+        """
+        return AutomationSize._from(self._call("automations.check", {"account": account, "actions": actions}))
+
+
 class CampaignsOperations(Namespace):
     """The operations `campaigns.*`."""
 
@@ -690,34 +722,34 @@ class CapsOperations(Namespace):
 
     __slots__ = ()
 
-    def list(self, *, account: str) -> CapList:
-        """Lists the caps of an account, at most 50 by id.
+    def list(self, *, account: str | None = None) -> CapList:
+        """Lists the caps of an account or of the platform, at most 50 by id.
 
-        - `account`: The account.
+        - `account`: The account; the platform when absent, for operators and the host.
         """
-        return CapList._from(self._call("caps.list", {"account": account}))
+        return CapList._from(self._call("caps.list", {}, {"account": account}))
 
-    def remove(self, *, account: str, cap: str, expected_rev: int | None = None) -> CapRemoved:
+    def remove(self, *, cap: str, account: str | None = None, expected_rev: int | None = None) -> CapRemoved:
         """Removes a cap, and what it has counted.
 
-        - `account`: The account.
         - `cap`: The cap.
+        - `account`: The account; the platform when absent.
         - `expected_rev`: The revision that the decision was made from; a stale one is `rev_conflict`.
         """
         return CapRemoved._from(self._call(
             "caps.remove",
-            {"account": account, "cap": cap},
-            {"expected_rev": expected_rev},
+            {"cap": cap},
+            {"account": account, "expected_rev": expected_rev},
         ))
 
     def set(
         self,
         *,
-        account: str,
         id: str,
         limit: int,
         scope: CapScope,
         window: Window,
+        account: str | None = None,
         burst: int | None = None,
         channel: Channel | None = None,
         expected_rev: int | None = None,
@@ -726,17 +758,18 @@ class CapsOperations(Namespace):
         over: OverLimit | None = None,
         subject: str | None = None,
     ) -> Cap:
-        """Makes a cap of an account, or gives one another value. It counts what the account and all below it send from
-        now on.
+        """Makes a cap of an account or of the platform, or gives one another value. It counts what the account and all
+        below it send from now on, or what all accounts send; the windows of the platform are those of UTC. Where the
+        platform has caps, all sends of all accounts go through one lock.
 
         A user can change or remove what users of the account have set; what the platform has set, the platform
         changes.
 
-        - `account`: The account.
-        - `id`: The id of the cap, unique within the account.
+        - `id`: The id of the cap, unique within the account or the platform.
         - `limit`: How many in a window; at least 1 where it spreads.
         - `scope`: What it counts by.
         - `window`: The window that it counts in.
+        - `account`: The account; the platform when absent, for operators and the host.
         - `burst`: How many may go out at once where it spreads, at least 1; 1 when absent.
         - `channel`: E-mails when absent.
         - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
@@ -747,8 +780,8 @@ class CapsOperations(Namespace):
         """
         return Cap._from(self._call(
             "caps.set",
-            {"account": account, "id": id, "limit": limit, "scope": scope, "window": window},
-            {"burst": burst, "channel": channel, "expected_rev": expected_rev, "grows_daily_by": grows_daily_by, "message_class": message_class, "over": over, "subject": subject},
+            {"id": id, "limit": limit, "scope": scope, "window": window},
+            {"account": account, "burst": burst, "channel": channel, "expected_rev": expected_rev, "grows_daily_by": grows_daily_by, "message_class": message_class, "over": over, "subject": subject},
         ))
 
 
@@ -2434,6 +2467,34 @@ class SendingOperations(Namespace):
             {"channel": channel, "message": message, "user": user},
         ))
 
+    def what_if(
+        self,
+        *,
+        account: str,
+        count: int,
+        at_ms: int | None = None,
+        channel: Channel | None = None,
+        message: MessageInput | None = None,
+        package: str | None = None,
+        user: str | None = None,
+    ) -> SendExplanation:
+        """As `sending.explain`, for another time or another package (R-QTA-15): how it would be if nothing went out
+        until then, and if the account had that package now, with the limits of its own that it has. Charges nothing.
+
+        - `account`: The account that would send.
+        - `count`: How many messages, at least 1.
+        - `at_ms`: When, in unix milliseconds, not in the past; now when absent.
+        - `channel`: By e-mail when absent.
+        - `message`: What the message is.
+        - `package`: The package; only for operators and the host. The account's own when absent.
+        - `user`: The user who would send; absent when the host itself would.
+        """
+        return SendExplanation._from(self._call(
+            "sending.what_if",
+            {"account": account, "count": count},
+            {"at_ms": at_ms, "channel": channel, "message": message, "package": package, "user": user},
+        ))
+
 
 class SharingOperations(Namespace):
     """The operations `sharing.*`."""
@@ -2769,6 +2830,17 @@ class UsageOperations(Namespace):
             {"after": after, "page": page},
         ))
 
+    def reconcile(self, *, account: str, limit: LimitName, used: int) -> UsageReconciled:
+        """Says how much of a limit of an account was really used in its current window, where the host has counted:
+        after a crash what was drawn ahead counts as used. It only gives back; the accounts above are reconciled by
+        themselves.
+
+        - `account`: The account.
+        - `limit`: The limit, with a window of the calendar: a rolling hour frees by itself.
+        - `used`: How much went out in the window, by the account and all below it: at most what is counted.
+        """
+        return UsageReconciled._from(self._call("usage.reconcile", {"account": account, "limit": limit, "used": used}))
+
 
 class UsersOperations(Namespace):
     """The operations `users.*`."""
@@ -3058,6 +3130,11 @@ class Operations(Caller):
     def assets(self) -> AssetsOperations:
         """The operations `assets.*`."""
         return AssetsOperations(self)
+
+    @property
+    def automations(self) -> AutomationsOperations:
+        """The operations `automations.*`."""
+        return AutomationsOperations(self)
 
     @property
     def campaigns(self) -> CampaignsOperations:

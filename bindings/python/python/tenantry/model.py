@@ -71,6 +71,13 @@ AccountOrder = Union[Literal["id"], Literal["name"], Literal["created"]]
 - `created`: When it was made, the oldest first.
 """
 
+ActionKind = Union[Literal["automation"], Literal["trigger"]]
+"""What acts by itself.
+
+- `automation`: An automation: `automation_actions_per_month`.
+- `trigger`: A trigger: `trigger_actions_per_month`.
+"""
+
 AssetKind = Union[Literal["domain"], Literal["node"], Literal["bounce_address"]]
 """A kind of asset.
 
@@ -1307,6 +1314,20 @@ class Assets:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AutomationSize:
+    """An automation that is not too large."""
+
+    value: Limit
+    """How many actions an automation of the account may have."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AutomationSize:
+        return cls(
+            value=value["value"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Avatar:
     """The picture of a group (R-GRP-6): bytes with their media type, or an address. Exactly one of `data` and `url`."""
 
@@ -1333,8 +1354,8 @@ class BindingLimit:
     name: str
     """Its name, such as `email_per_day`, or the id of the cap."""
     scope: str
-    """Whose it is: the `account` that sends, an `ancestor`, the `group` of the member who sends, or for a cap also a
-    `member`, `campaign`, `sending_domain` or `recipient_domain`.
+    """Whose it is: the `account` that sends, an `ancestor`, the `group` of the member who sends, or for a cap also the
+    `platform`, a `member`, `campaign`, `sending_domain` or `recipient_domain`.
     """
     source: str
     """Where the value comes from: `override`, `package`, `inherited`, `platform_default`, `group` or `cap`."""
@@ -1471,10 +1492,10 @@ class CampaignStop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cap:
-    """A cap of an account."""
+    """A cap of an account or of the platform."""
 
-    account: str
-    """The account."""
+    account: str | None = None
+    """The account; absent where it is the platform's."""
     burst: int
     """How many may go out at once where it spreads."""
     by_platform: bool
@@ -1507,7 +1528,7 @@ class Cap:
     @classmethod
     def _from(cls, value: Any) -> Cap:
         return cls(
-            account=value["account"],
+            account=value.get("account"),
             burst=value["burst"],
             by_platform=value["by_platform"],
             channel=value["channel"],
@@ -1527,7 +1548,7 @@ class Cap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapList:
-    """The caps of an account."""
+    """The caps of an account or of the platform."""
 
     caps: tuple[Cap, ...]
     """The caps, by id."""
@@ -4523,6 +4544,20 @@ class UsageHistory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UsageReconciled:
+    """What came back of a limit."""
+
+    given_back: int
+    """How much of it."""
+
+    @classmethod
+    def _from(cls, value: Any) -> UsageReconciled:
+        return cls(
+            given_back=value["given_back"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UsageWindow:
     """A limit and its current window."""
 
@@ -4895,12 +4930,14 @@ __all__ = [
     "AccountQuote",
     "AccountSwitch",
     "AccountValidation",
+    "ActionKind",
     "Asset",
     "AssetKind",
     "AssetList",
     "AssetSource",
     "Assets",
     "AssetsInput",
+    "AutomationSize",
     "Avatar",
     "AvatarInput",
     "BatchedSendInput",
@@ -5085,6 +5122,7 @@ __all__ = [
     "UnsharedKinds",
     "Usage",
     "UsageHistory",
+    "UsageReconciled",
     "UsageWindow",
     "UsedWindow",
     "User",
