@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import roster
+import tenantry
 from client import Client, Outcome
 
 # tenantry draws at most this part of a limit ahead, and at most this much.
@@ -24,6 +25,7 @@ REPLIES = {
     "account_pending": 550,
     "account_suspended": 550,
     "account_closed": 550,
+    "bounce_stop": 550,
 }
 
 
@@ -70,8 +72,8 @@ def check_usage(windows: Iterable[Window], client: Client, began_ms: int, crashe
         name = f"{window.limit} of {window.account}"
         # An answer that came around the end of a window may belong to either side: it is allowed, and not asked for.
         starts, ends = window.counts_from_ms, window.resets_at_ms
-        surely = sum(o.recipients for o in granted[window.account] if starts + CLOCK_LAG_MS <= o.began_ms and o.ended_ms < ends)
-        maybe = sum(o.recipients for o in granted[window.account] if starts <= o.ended_ms and o.began_ms - CLOCK_LAG_MS < ends)
+        surely = sum(o.recipients - _paid(o, window) for o in granted[window.account] if starts + CLOCK_LAG_MS <= o.began_ms and o.ended_ms < ends)
+        maybe = sum(o.recipients - _paid(o, window) for o in granted[window.account] if starts <= o.ended_ms and o.began_ms - CLOCK_LAG_MS < ends)
         # A crash loses the answers on their way and what was drawn ahead: a block, or what a refused send had drawn.
         lost = unanswered[window.account] + max(_block(window.value), refused[window.account]) if crashed else 0
         if window.used < surely:
@@ -92,6 +94,32 @@ def check_usage(windows: Iterable[Window], client: Client, began_ms: int, crashe
         at = datetime.fromtimestamp(starts / 1000, timezone.utc)
         text += f"\n  {limit} began anew at {at:%H:%M} UTC, during the run: only what came since is compared"
     return text
+
+
+def _paid(outcome: Outcome, window: Window) -> int:
+    """What credits paid for exceeds the limits of the account itself, not those above."""
+    return outcome.paid if outcome.account == window.account else 0
+
+
+def check_groups_and_credits(accounts: tenantry.Tenantry, client: Client) -> str:
+    """Fails when a group sent more than its cap or its count forgets something, or when credits paid for what they did not."""
+    told: list[str] = []
+    for row in roster.rows("groups"):
+        members = [one["user"] for one in roster.rows("members") if (one["account"], one["group"]) == (row["account"], row["id"])]
+        sent = sum(o.recipients for o in client.outcomes if o.granted and o.account == row["account"] and o.user in members)
+        window = accounts.groups.usage(account=row["account"], group=row["id"]).channels[0].window
+        if not sent <= window.used <= int(row["email_per_month"]):
+            raise SystemExit(f"the group {row['id']}: {sent} granted, {window.used} counted, {row['email_per_month']} allowed")
+        told.append(f"group {row['id']}: {sent} of {row['email_per_month']}")
+    for row in roster.rows("credits"):
+        paid = sum(o.paid for o in client.outcomes if o.account == row["account"])
+        unanswered = sum(recipients for account, recipients in client.unanswered if account == row["account"])
+        (channel,) = accounts.credits.balance(account=row["account"], channel="email").channels
+        spent = int(row["amount"]) - channel.total
+        if not paid <= spent <= paid + unanswered:
+            raise SystemExit(f"credits of {row['account']}: {paid} paid, {spent} spent, {unanswered} were on their way")
+        told.append(f"{row['account']} paid {paid} of {row['amount']} credits")
+    return "; ".join(told)
 
 
 def check_replies(outcomes: list[Outcome], journal: Path) -> None:

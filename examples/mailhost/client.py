@@ -8,15 +8,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import roster
 
 CONNECTIONS = 8
 GONE = (smtplib.SMTPServerDisconnected, ConnectionError, TimeoutError)
-BODY = b"From: %s\r\nSubject: News\r\n\r\nGood morning!\r\n"
+BODY = b"From: %s\r\nSubject: News\r\n%s\r\nGood morning!\r\n"
 # How often someone of an account comes, by its package; without a package it is in between.
-WEIGHTS = {"free": 1, "starter": 2, "business": 5, "agency": 6, "enterprise": 12, "archive": 1}
+WEIGHTS = {"free": 1, "starter": 2, "business": 5, "agency": 6, "enterprise": 12, "archive": 1, "prepaid": 8}
 # These roles do not send: they try now and then.
 RARELY = ("reader", "author", "intern")
 
@@ -29,6 +29,7 @@ class Visit:
     user: str
     password: str | None  # none: does not log in
     messages: tuple[int, ...]
+    campaign: str | None = None
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Outcome:
     """What the host answered to a message, and between which instants it decided."""
 
     account: str
+    user: str
     recipients: int
     code: int
     text: str
@@ -45,6 +47,12 @@ class Outcome:
     @property
     def granted(self) -> bool:
         return self.code == 250
+
+    @property
+    def paid(self) -> int:
+        """For how many recipients credits paid: they are not charged to the account's own limits."""
+        words = self.text.split()
+        return int(words[3]) if self.granted and len(words) > 3 else 0
 
     @property
     def reason(self) -> str:
@@ -67,6 +75,9 @@ def plan(messages: int, seed: int) -> list[Visit]:
     visits.append(Visit("oakfield", "rosa", passwords["rosa"], (120, 15, 15, 15)))  # may send 40 an hour
     visits.append(Visit("velvet", "luc", "guessed", (1,)))
     visits.append(Visit("velvet", "luc", None, (1,)))
+    for row in roster.rows("campaigns"):
+        for visit in [visit for visit in visits if visit.account == row["account"] and visit.password == passwords[visit.user]]:
+            visits.append(replace(visit, campaign=row["id"]))
     left = messages - sum(len(visit.messages) for visit in visits)
     while left > 0:
         ((account, user, _),) = rng.choices(members, weights)
@@ -173,7 +184,7 @@ class Client:
     def _answered(self, visit: Visit, left: deque[int], began_ms: int, code: int, text: bytes | str) -> None:
         words = text if isinstance(text, str) else text.decode()
         with self._changed:
-            self.outcomes.append(Outcome(visit.account, left.popleft(), code, words, began_ms, now_ms()))
+            self.outcomes.append(Outcome(visit.account, visit.user, left.popleft(), code, words, began_ms, now_ms()))
             self._changed.notify_all()
 
 
@@ -185,7 +196,8 @@ def _send(smtp: smtplib.SMTP, visit: Visit, recipients: int) -> tuple[int, bytes
         if reply[0] == 250:
             reply = smtp.rcpt(f"reader-{number}@readers.example")
     if reply[0] == 250:
-        reply = smtp.data(BODY % address.encode())
+        header = b"" if visit.campaign is None else b"X-Campaign: %s\r\n" % visit.campaign.encode()
+        reply = smtp.data(BODY % (address.encode(), header))
     if reply[0] != 250:
         smtp.rset()
     return reply

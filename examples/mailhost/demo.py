@@ -17,7 +17,7 @@ from types import FrameType
 
 import roster
 import tenantry
-from check import Window, check_replies, check_usage
+from check import Window, check_groups_and_credits, check_replies, check_usage
 from client import Client, now_ms, plan
 from table import print_table
 from tenantry.model import UsageWindow
@@ -119,7 +119,7 @@ def play(folder: Path, messages: int) -> None:
         host.stop(signal.SIGKILL)
         client.wait_until_silent()
         progress.say(f"killed the host after {len(client.outcomes):,} messages, {len(client.unanswered)} more on their way")
-        with tenantry.open(store, create=False) as accounts:
+        with tenantry.open(store, create=False, edition="commercial") as accounts:
             progress.say("after the kill: " + check_usage(windows_of_store(accounts), client, began_ms, crashed=True))
 
         restarted = time.monotonic()
@@ -135,8 +135,9 @@ def play(folder: Path, messages: int) -> None:
         if host.process.poll() is None:
             host.stop(signal.SIGKILL)
 
-    with tenantry.open(store, create=False) as accounts:
+    with tenantry.open(store, create=False, edition="commercial") as accounts:
         progress.say("at the end: " + check_usage(windows_of_store(accounts), client, began_ms, crashed=True))
+        progress.say(check_groups_and_credits(accounts, client))
         check_replies(client.outcomes, journal)
         print_table(accounts, client.outcomes)
     print(f"{messages / seconds:,.0f} messages a second: {messages:,} in {seconds:.1f} s, kill and checks included")

@@ -15,13 +15,14 @@ import uuid
 import warnings
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from email.parser import HeaderParser
 from pathlib import Path
 from typing import TextIO, cast
 
 import roster
 import tenantry
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session, syntax
-from tenantry.model import Refusal
+from tenantry.model import MessageInput, Refusal
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Login:
     user: str
     may_send: tenantry.Access
     gate: tenantry.Sender
+    campaigns: dict[str, tenantry.Sender]
 
 
 class MailHost:
@@ -61,6 +63,7 @@ class MailHost:
             user,
             self.accounts.access(account=account, user=user, permission="campaigns.send"),
             self.accounts.sender(account=account, user=user),
+            {},
         )
         return AuthResult(success=True, auth_data=login)
 
@@ -82,15 +85,26 @@ class MailHost:
         """The message is here: one decision for all recipients, charged in the same step, and only then the 250."""
         login = cast(Login, session.auth_data)
         count = len(envelope.rcpt_tos)
+        gate = self.gate(login, HeaderParser().parsestr(cast(bytes, envelope.content).decode("utf-8", "replace"))["X-Campaign"])
         # Mostly decided in memory, within microseconds. Now and then a block is drawn from the store, and that waits for
         # the disk: in a thread it holds up nobody else, and draws that come together share one sync of the disk.
-        decision = login.gate.try_decide(count) or await asyncio.to_thread(login.gate.decide, count)
+        decision = gate.try_decide(count) or await asyncio.to_thread(gate.decide, count)
         if decision.refusal:
             return reply(decision.refusal)
         message = uuid.uuid4().hex
         self.journal.write(f"{message} {login.account} {login.user} {count}\n")
         # A real host puts the message into its queue here.
-        return f"250 2.0.0 {message} queued"
+        paid = f", {decision.credits.amount} paid with credits" if decision.credits else ""
+        return f"250 2.0.0 {message} queued{paid}"
+
+    def gate(self, login: Login, campaign: str | None) -> tenantry.Sender:
+        """What is asked for this sender's messages; one handle for each campaign, so that a stopped one sends nothing more."""
+        if campaign is None:
+            return login.gate
+        if campaign not in login.campaigns:
+            message: MessageInput = {"campaign": campaign}
+            login.campaigns[campaign] = self.accounts.sender(account=login.account, user=login.user, message=message)
+        return login.campaigns[campaign]
 
     async def handle_exception(self, error: Exception) -> str:
         """What no hook expected. Nothing was accepted; the client keeps the message and tries again."""
@@ -128,7 +142,8 @@ def reply(refusal: Refusal) -> str:
     reason = refusal.code
     if limit := refusal.limit:
         # An account above is not named: its numbers are not for this sender.
-        reason += f": {limit.name} is {limit.value}" if limit.scope == "account" else f": {limit.name} of an account above"
+        above = limit.scope == "ancestor"
+        reason += f": {limit.name} of an account above" if above else f": {limit.name} of the {limit.scope} is {limit.value}"
     if refusal.retry_at_ms is not None:
         retry_at = datetime.fromtimestamp(refusal.retry_at_ms / 1000, timezone.utc)
         return f"452 4.3.1 {reason}; try again at {retry_at:%Y-%m-%d %H:%M} UTC"
@@ -142,10 +157,10 @@ def open_accounts(folder: Path) -> tenantry.Tenantry:
         # Filled under another name: a host that is killed meanwhile leaves no half-read roster behind.
         draft = folder / "accounts.new"
         shutil.rmtree(draft, ignore_errors=True)
-        with tenantry.open(draft, durability="relaxed") as accounts:
+        with tenantry.open(draft, durability="relaxed", edition="commercial") as accounts:
             roster.load(accounts)
         draft.rename(store)
-    return tenantry.open(store, create=False)
+    return tenantry.open(store, create=False, edition="commercial")
 
 
 async def serve(folder: Path) -> None:

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import tenantry
-from tenantry.model import LimitName, LimitsInput
+from tenantry.model import GroupCapsInput, LimitName, LimitsInput
 
 ROSTER = Path(__file__).parent / "roster"
 LIMITS: tuple[LimitName, ...] = ("email_per_hour", "email_per_day", "email_per_month")
@@ -27,7 +27,10 @@ def load(t: tenantry.Tenantry) -> None:
             includes=row["includes"].split(),
         )
     for row in rows("packages"):
-        t.packages.create(id=row["id"], name=row["name"], limits=limits(row), role=row["role"] or None)
+        credits = row["credits"] == "yes"
+        t.packages.create(
+            id=row["id"], name=row["name"], limits=limits(row), role=row["role"] or None, credits=credits, overuse=credits
+        )
     for row in rows("users"):
         # The column `password` stays out: passwords are the host's, see `passwords`.
         t.users.create(id=row["id"], email=row["email"], first_name=row["first_name"], last_name=row["last_name"])
@@ -42,8 +45,18 @@ def load(t: tenantry.Tenantry) -> None:
             limits=limits(row),
             pending=row["status"] == "pending",
         )
+    for row in rows("groups"):
+        caps: GroupCapsInput = {"email": int(row["email_per_month"])}
+        t.groups.create(account=row["account"], id=row["id"], name=row["name"], caps=caps)
+    for row in rows("credits"):
+        t.credits.grant(account=row["account"], channel="email", amount=int(row["amount"]), reason="bought in advance")
+    for row in rows("campaigns"):
+        if row["stopped"] == "yes":
+            t.campaigns.stop(account=row["account"], campaign=row["id"])
     for row in rows("members"):
         t.members.add(account=row["account"], user=row["user"], role=row["role"])
+        if row["group"]:
+            t.groups.add_members(account=row["account"], group=row["group"], users=[row["user"]])
         if row["status"] == "disabled":
             t.members.disable(account=row["account"], user=row["user"])
     for row in rows("accounts"):

@@ -9,7 +9,7 @@ use super::view::{AccountCell, Frame, MemberView, Resolved, View};
 use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
-    Actor, Cap, CapPeriod, CapScope, Channel, Count, Group, Id, Limit, LimitAlert, LimitName, Member, MessageClass, MessageInput, Meter, OutboxKind,
+    Actor, Cap, CapPeriod, CapScope, Channel, Count, Group, Id, Limit, LimitAlert, LimitName, MessageClass, MessageInput, Meter, OutboxKind,
     OutboxMessage, OverLimit, Reservation, Window,
 };
 use crate::ops::{campaigns, credits};
@@ -593,13 +593,13 @@ impl Engine {
             wanted.extend(of_account.caps.iter().filter_map(|cap| wanted_of_cap(&of_account.frame, cap, sending)));
         }
         wanted.extend(view.platform.caps.iter().filter_map(|cap| wanted_of_cap(&view.platform.frame, cap, sending)));
-        if let Some(member) = sending.member.and_then(|member| member.member.as_ref()) {
-            wanted.extend(self.wanted_of_group(&view, member, sending.channel)?);
+        if let Some((account, group)) = sending.member.and_then(MemberView::group) {
+            wanted.extend(self.wanted_of_group(&view, account, group, sending.channel)?);
         }
         let (paced, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|wanted| wanted.over == OverLimit::Spread);
         self.hold_places(Prepared {
             channel: sending.channel,
-            group: sending.member.and_then(|member| member.member.as_ref()).and_then(|member| member.group.clone()),
+            group: sending.member.and_then(MemberView::group).map(|(_, group)| group.clone()),
             pays: view.pays,
             stamp,
             refusal: self.refusal_before_limits(&view, sending)?,
@@ -643,11 +643,17 @@ impl Engine {
         Ok(None)
     }
 
-    /// The cap of a member's group, where it has one; owner and administrators are in none (R-GRP-5).
-    fn wanted_of_group(&self, view: &View, member: &Member, channel: Channel) -> Result<Option<Wanted>, Error> {
-        let Some(group) = &member.group else { return Ok(None) };
+    /// Prepares what a group of the account counts (R-GRP-8).
+    pub(crate) fn prepare_group(&self, cell: &Arc<AccountCell>, group: &Id, channel: Channel) -> Result<Prepared, Error> {
+        let view = cell.view(self)?;
+        let wanted = self.wanted_of_group(&view, &cell.id, group, channel)?;
+        self.hold_places(Prepared::new(cell, &view, wanted.into_iter().collect()))
+    }
+
+    /// What a group counts, also where it has no cap (R-GRP-5).
+    fn wanted_of_group(&self, view: &View, account: &Id, group: &Id, channel: Channel) -> Result<Option<Wanted>, Error> {
         let mut tx = Tx::new(&*self.backend);
-        let Some(group) = tx.get::<Group>(&keys::group(&member.account, group))? else { return Ok(None) };
+        let Some(group) = tx.get::<Group>(&keys::group(account, group))? else { return Ok(None) };
         let cap = match channel {
             Channel::Email => group.caps.email,
             Channel::Sms => group.caps.sms,
@@ -658,7 +664,7 @@ impl Engine {
             (Channel::Sms, CapPeriod::Month) => ("sms_per_month", Window::Month),
             (Channel::Sms, CapPeriod::Year) => ("sms_per_year", Window::Year),
         };
-        let id = MeterId { account: Some(member.account.clone()), scope: MeterScope::Group(group.id), limit };
+        let id = MeterId { account: Some(account.clone()), scope: MeterScope::Group(group.id), limit };
         Ok(Some(view.frame.wanted(id, window, Resolved { limit: cap.unwrap_or(Limit::Unlimited), source: Source::Group })))
     }
 

@@ -133,6 +133,12 @@ pub(crate) struct MemberView {
 }
 
 impl MemberView {
+    /// The group, in its account; owner and administrators are in none.
+    pub(crate) fn group(&self) -> Option<(&Id, &Id)> {
+        let member = self.member.as_deref()?;
+        Some((&member.account, member.group.as_ref()?))
+    }
+
     /// The same member, as if they were in this group.
     pub(crate) fn as_in_group(&self, group: Option<Id>) -> MemberView {
         let member = self.member.as_deref().map(|member| Arc::new(Member { group, ..member.clone() }));

@@ -117,6 +117,7 @@ catalogue! {
     super::groups::SetAvatar,
     super::groups::SetCaps,
     super::groups::TransferMembers,
+    super::groups::Usage,
     super::invitations::Accept,
     super::invitations::Create,
     super::invitations::Delete,

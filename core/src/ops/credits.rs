@@ -692,6 +692,12 @@ impl Operation for Balance {
     }
 }
 
+/// What is kept for a group, and what it has spent.
+pub(crate) fn of_group(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, group: &Id) -> Result<(u64, u64), Error> {
+    let CreditPocket { left, spent } = Book::open(ctx, account, channel)?.pocket(ctx, Some(group))?;
+    Ok((left, spent))
+}
+
 fn balance_of(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, group: Option<&Id>) -> Result<CreditChannel, Error> {
     let book = Book::open(ctx, account, channel)?;
     let mut shown = CreditChannel {

@@ -1,9 +1,10 @@
 //! Groups of users (R-GRP-1 to R-GRP-8).
 
+use super::usage::{UsageWindow, window_of};
 use super::{Access, Effect, Operation, accounts, check_rev, credits, page, resources};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
-use crate::model::{self, Actor, Avatar, CapPeriod, Count, GroupCaps, Id, Name};
+use crate::model::{self, Actor, Avatar, CapPeriod, Channel, Count, GroupCaps, Id, Name};
 use crate::rules::group::check_avatar;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,39 @@ pub struct Get {
     pub account: Id,
     /// The group.
     pub group: Id,
+}
+
+/// What the members of a group have sent together in its current window, by channel, and what is kept for it of the account's
+/// credits (R-GRP-8). What was consumed stays with the group when members leave.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Usage {
+    /// The account.
+    pub account: Id,
+    /// The group.
+    pub group: Id,
+}
+
+/// What a group has consumed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GroupUsage {
+    /// The group.
+    pub group: Id,
+    /// E-mails, then text messages.
+    pub channels: Vec<GroupChannel>,
+}
+
+/// What a group has consumed by one channel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GroupChannel {
+    /// The channel.
+    pub channel: Channel,
+    /// Its cap, and what is used of it.
+    pub window: UsageWindow,
+    /// The account's credits that are kept for it.
+    pub reserve: u64,
+    /// The credits that it has spent in all, without what was refunded.
+    pub credits_spent: u64,
 }
 
 /// Lists the groups of an account by id, a page at a time, without their pictures.
@@ -413,6 +447,32 @@ impl Operation for Get {
         let group = load(ctx, &account.id, &self.group, "/group")?;
         let avatar = ctx.tx.get(&keys::avatar(&account.id, &group.id))?;
         Ok(Group { avatar, ..show(ctx, &account, group)? })
+    }
+}
+
+impl Operation for Usage {
+    const NAME: &'static str = "groups.usage";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::account("groups.view", "clients.view_all");
+    type Answer = GroupUsage;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupUsage, Error> {
+        let account = enter(ctx, &self.account, Effect::Read)?;
+        let group = load(ctx, &account.id, &self.group, "/group")?;
+        let cell = ctx.engine.cell(&account.id)?;
+        let mut channels = Vec::new();
+        for channel in Channel::ALL {
+            let prepared = ctx.engine.prepare_group(&cell, &group.id, channel)?;
+            let (reserve, credits_spent) = credits::of_group(ctx, &account.id, channel, &group.id)?;
+            for reading in ctx.engine.readings(&prepared, 1)? {
+                channels.push(GroupChannel { channel, window: window_of(&account.id, reading), reserve, credits_spent });
+            }
+        }
+        Ok(GroupUsage { group: group.id, channels })
     }
 }
 
