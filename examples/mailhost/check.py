@@ -118,6 +118,8 @@ def check_groups_and_credits(accounts: tenantry.Tenantry, client: Client) -> str
         spent = int(row["amount"]) - channel.total
         if not paid <= spent <= paid + unanswered:
             raise SystemExit(f"credits of {row['account']}: {paid} paid, {spent} spent, {unanswered} were on their way")
+        if paid == 0:
+            raise SystemExit(f"the credits of {row['account']} paid for nothing")
         told.append(f"{row['account']} paid {paid} of {row['amount']} credits")
     return "; ".join(told)
 

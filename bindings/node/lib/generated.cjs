@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = 'e35180f5e18fd81214eea0165d050dee'
+const CATALOGUE_HASH = 'b7549dd6c0af6caf79ae973d72ba4e83'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -375,6 +375,12 @@ const TYPES = {
     updatedAtMs: ['updated_at_ms', 'integer'],
   },
   GroupCaps: { email: ['email', 'limit'], sms: ['sms', 'limit'] },
+  GroupChannel: {
+    channel: ['channel', 'text'],
+    creditsSpent: ['credits_spent', 'integer'],
+    reserve: ['reserve', 'integer'],
+    window: ['window', 'UsageWindow'],
+  },
   GroupDeleted: {
     account: ['account', 'text'],
     group: ['group', 'text'],
@@ -388,6 +394,7 @@ const TYPES = {
     members: ['members', 'integer'],
     resources: ['resources', 'integer'],
   },
+  GroupUsage: { channels: ['channels', ['GroupChannel']], group: ['group', 'text'] },
   Hold: {
     hold: ['hold', 'integer'],
     level: ['level', 'text'],
@@ -1171,6 +1178,7 @@ const TYPES = {
     to: ['to', 'text'],
     users: ['users', ['text']],
   },
+  GroupsUsageRequest: { account: ['account', 'text'], group: ['group', 'text'] },
   InvitationsAcceptRequest: {
     firstName: ['first_name', 'text'],
     lastName: ['last_name', 'text'],
@@ -1701,6 +1709,7 @@ const OPERATIONS = {
   'groups.set_avatar': { request: 'GroupsSetAvatarRequest', answer: 'Group' },
   'groups.set_caps': { request: 'GroupsSetCapsRequest', answer: 'Group' },
   'groups.transfer_members': { request: 'GroupsTransferMembersRequest', answer: 'GroupMove' },
+  'groups.usage': { request: 'GroupsUsageRequest', answer: 'GroupUsage' },
   'invitations.accept': { request: 'InvitationsAcceptRequest', answer: 'InvitationAccepted' },
   'invitations.create': { request: 'InvitationsCreateRequest', answer: 'InvitationBatch' },
   'invitations.delete': { request: 'InvitationsDeleteRequest', answer: 'InvitationDeleted' },
@@ -2072,6 +2081,9 @@ class GroupsOperations {
   }
   transferMembers(request) {
     return this.#run('groups.transfer_members', request)
+  }
+  usage(request) {
+    return this.#run('groups.usage', request)
   }
 }
 

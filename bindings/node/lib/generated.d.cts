@@ -1327,6 +1327,18 @@ export interface GroupCaps {
   sms?: Limit
 }
 
+/** What a group has consumed by one channel. */
+export interface GroupChannel {
+  /** The channel. */
+  channel: Channel
+  /** The credits that it has spent in all, without what was refunded. */
+  creditsSpent: number
+  /** The account's credits that are kept for it. */
+  reserve: number
+  /** Its cap, and what is used of it. */
+  window: UsageWindow
+}
+
 /** A group that was deleted. */
 export interface GroupDeleted {
   /** The account. */
@@ -1368,6 +1380,14 @@ export interface GroupMove {
 export type GroupResources =
   | 'follow'
   | 'stay'
+
+/** What a group has consumed. */
+export interface GroupUsage {
+  /** E-mails, then text messages. */
+  channels: Array<GroupChannel>
+  /** The group. */
+  group: string
+}
 
 /** One reason for which an account is suspended (R-ACC-2). */
 export interface Hold {
@@ -4123,6 +4143,14 @@ export interface GroupsTransferMembersRequest {
   users: ReadonlyArray<string>
 }
 
+/** What `groups.usage` is asked with. */
+export interface GroupsUsageRequest {
+  /** The account. */
+  account: string
+  /** The group. */
+  group: string
+}
+
 /** What `invitations.accept` is asked with. */
 export interface InvitationsAcceptRequest {
   /** First name of a new user; that of the invitation when absent. An existing user keeps theirs. */
@@ -5652,6 +5680,12 @@ export interface GroupsOperations {
   setCaps(request: GroupsSetCapsRequest): Promise<Group>
   /** Moves members from one group to another (R-GRP-4). */
   transferMembers(request: GroupsTransferMembersRequest): Promise<GroupMove>
+  /**
+   * What the members of a group have sent together in its current window, by channel, and what is kept for it of the
+   * account's
+   * credits (R-GRP-8). What was consumed stays with the group when members leave.
+   */
+  usage(request: GroupsUsageRequest): Promise<GroupUsage>
 }
 
 /** The operations `invitations.*`. */

@@ -59,6 +59,7 @@ from .model import (
     GroupList,
     GroupMove,
     GroupResources,
+    GroupUsage,
     HoldReason,
     Invitation,
     InvitationAccepted,
@@ -158,7 +159,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "e35180f5e18fd81214eea0165d050dee"
+CATALOGUE_HASH = "b7549dd6c0af6caf79ae973d72ba4e83"
 
 
 class AccessOperations(Namespace):
@@ -1201,6 +1202,15 @@ class GroupsOperations(Namespace):
             {"account": account, "resources": resources, "to": to, "users": users},
             {"from_group": from_group},
         ))
+
+    def usage(self, *, account: str, group: str) -> GroupUsage:
+        """What the members of a group have sent together in its current window, by channel, and what is kept for it of
+        the account's credits (R-GRP-8). What was consumed stays with the group when members leave.
+
+        - `account`: The account.
+        - `group`: The group.
+        """
+        return GroupUsage._from(self._call("groups.usage", {"account": account, "group": group}))
 
 
 class InvitationsOperations(Namespace):

@@ -2215,6 +2215,29 @@ class GroupCaps:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GroupChannel:
+    """What a group has consumed by one channel."""
+
+    channel: Channel
+    """The channel."""
+    credits_spent: int
+    """The credits that it has spent in all, without what was refunded."""
+    reserve: int
+    """The account's credits that are kept for it."""
+    window: UsageWindow
+    """Its cap, and what is used of it."""
+
+    @classmethod
+    def _from(cls, value: Any) -> GroupChannel:
+        return cls(
+            channel=value["channel"],
+            credits_spent=value["credits_spent"],
+            reserve=value["reserve"],
+            window=UsageWindow._from(value["window"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupDeleted:
     """A group that was deleted."""
 
@@ -2274,6 +2297,23 @@ class GroupMove:
             group=value["group"],
             members=value["members"],
             resources=value["resources"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupUsage:
+    """What a group has consumed."""
+
+    channels: tuple[GroupChannel, ...]
+    """E-mails, then text messages."""
+    group: str
+    """The group."""
+
+    @classmethod
+    def _from(cls, value: Any) -> GroupUsage:
+        return cls(
+            channels=tuple(GroupChannel._from(item) for item in value["channels"]),
+            group=value["group"],
         )
 
 
@@ -4988,10 +5028,12 @@ __all__ = [
     "Group",
     "GroupCaps",
     "GroupCapsInput",
+    "GroupChannel",
     "GroupDeleted",
     "GroupList",
     "GroupMove",
     "GroupResources",
+    "GroupUsage",
     "Hold",
     "HoldLevel",
     "HoldReason",
