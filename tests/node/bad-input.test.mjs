@@ -103,7 +103,7 @@ test('numbers that are no counts, on the hot path', () =>
 test('the native side takes no bad number either', async () => {
   const store = await native.open(':memory:', '{}')
   await store.call('', 'accounts.create', '{"id":"acme","name":"Acme","owner":{"user":"olga","email":"o@acme.example"}}')
-  const sender = store.sender('acme', undefined)
+  const sender = store.sender('acme', undefined, '')
   for (const count of [-1, 1.5, NaN, Infinity, 2 ** 53]) {
     assert.equal(JSON.parse(sender.admit(count)).code, 'invalid_argument', String(count))
     assert.equal(JSON.parse(store.admit('acme', undefined, count)).code, 'invalid_argument', String(count))
