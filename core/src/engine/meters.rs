@@ -213,11 +213,13 @@ impl Cold {
     /// Takes what was used at an instant out of the window that it counts in; answers how much of it was still there.
     fn give_back(&mut self, hot: &mut Hot, count: u64, used_at_ms: u64) -> u64 {
         if self.meter.drawn == 0 {
-            self.charged.take_out(count, used_at_ms, 0);
+            self.rest_is_stored |= self.charged.take_out(count, used_at_ms, 0) > 0;
         }
         let from_past = !self.meter.holds(used_at_ms);
         let back = self.meter.take_out(count, used_at_ms, hot.rest);
-        if !from_past {
+        if from_past {
+            self.rest_is_stored |= back > 0;
+        } else {
             // It can be used again without a draw.
             self.meter.drawn += back;
             hot.rest += back;
