@@ -11,6 +11,8 @@ pub(crate) mod people;
 #[cfg(test)]
 mod scale_tests;
 #[cfg(test)]
+mod simulation_tests;
+#[cfg(test)]
 mod tests;
 mod token;
 mod tx;
