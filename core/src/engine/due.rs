@@ -37,8 +37,14 @@ impl Engine {
             return Ok(());
         }
         let _alone = self.writer.lock();
-        // Not synced by itself: what a power loss takes back is due again at the next opening.
-        while self.commit(&Actor::System, carry_out_some)?.0 {}
+        loop {
+            let committed = self.commit(&Actor::System, carry_out_some)?;
+            // Not synced by itself where nothing comes back: what a power loss takes back is due again at the next opening.
+            let more = if committed.returned.is_empty() { committed.answer } else { self.settle(committed)? };
+            if !more {
+                break;
+            }
+        }
         self.next_due_ms.store(first(&mut Tx::new(&*self.backend))?, Ordering::Release);
         Ok(())
     }

@@ -11,6 +11,8 @@ pub(crate) mod people;
 #[cfg(test)]
 mod scale_tests;
 #[cfg(test)]
+mod simulation_tests;
+#[cfg(test)]
 mod tests;
 mod token;
 mod tx;
@@ -21,7 +23,7 @@ pub use tx::Tx;
 pub(crate) use token::Token;
 
 use crate::error::{Code, Error};
-use crate::model::{Actor, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord};
+use crate::model::{Actor, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord, Reservation};
 use crate::ops::{Effect, Operation};
 use crate::options::{Durability, OpenOptions};
 use crate::store::{Backend, CommitError};
@@ -63,6 +65,15 @@ pub(crate) struct Engine {
     shut: AtomicBool,
     poisoned: AtomicBool,
     fork_generation: u64,
+}
+
+/// What an operation has written.
+struct Committed<T> {
+    answer: T,
+    /// The number of the commit; 0 where nothing was written.
+    version: u64,
+    /// Reservations of which so many come back.
+    returned: Vec<(Reservation, u64)>,
 }
 
 /// What an operation runs with.
@@ -173,9 +184,8 @@ impl Engine {
                 request.run(&mut ctx)
             }
             Effect::Write => {
-                let (answer, version) = self.write(actor, request)?;
-                self.wait_until_durable(version)?;
-                Ok(answer)
+                let committed = self.write(actor, request)?;
+                self.settle(committed)
             }
         }
     }
@@ -185,7 +195,7 @@ impl Engine {
     }
 
     /// Runs an operation that writes.
-    fn write<O: Operation>(&self, actor: &Actor, request: O) -> Result<(O::Answer, u64), Error> {
+    fn write<O: Operation>(&self, actor: &Actor, request: O) -> Result<Committed<O::Answer>, Error> {
         let _alone = self.writer.lock();
         self.commit(actor, |ctx| {
             self.authorise(ctx, &request)?;
@@ -195,13 +205,13 @@ impl Engine {
 
     /// Runs and commits, for whoever holds the lock of the writer; another that changed the same records first makes it run
     /// again.
-    fn commit<T>(&self, actor: &Actor, run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>) -> Result<(T, u64), Error> {
+    fn commit<T>(&self, actor: &Actor, run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>) -> Result<Committed<T>, Error> {
         for _ in 0..ROUNDS {
             self.refuse_when_shut()?;
             let mut ctx = self.ctx(actor);
             let answer = run(&mut ctx)?;
             let (batch, touched) = ctx.tx.finish();
-            let Some(batch) = batch else { return Ok((answer, 0)) };
+            let Some(batch) = batch else { return Ok(Committed { answer, version: 0, returned: Vec::new() }) };
             let committed = {
                 let _visible_at_once = self.commits.write();
                 self.backend.commit(&batch)
@@ -209,7 +219,7 @@ impl Engine {
             match committed {
                 Ok(version) => {
                     self.look_again_at(&touched)?;
-                    return Ok((answer, version));
+                    return Ok(Committed { answer, version, returned: touched.returned });
                 }
                 Err(CommitError::Conflict) => {}
                 Err(CommitError::Store(error)) => return Err(self.store_failure(error.into())),
@@ -220,12 +230,20 @@ impl Engine {
 
     /// Commits something beside an operation that charges meters.
     pub(crate) fn commit_beside<T>(&self, actor: &Actor, run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>) -> Result<T, Error> {
-        let (answer, version) = {
+        let committed = {
             let _alone = self.writer.lock();
             self.commit(actor, run)?
         };
-        self.wait_until_durable(version)?;
-        Ok(answer)
+        self.settle(committed)
+    }
+
+    /// Waits until a commit is durable. Only then what it ended comes back: after a crash it would come back once more.
+    fn settle<T>(&self, committed: Committed<T>) -> Result<T, Error> {
+        self.wait_until_durable(committed.version)?;
+        for (reservation, count) in &committed.returned {
+            self.return_reserved(reservation, *count)?;
+        }
+        Ok(committed.answer)
     }
 
     fn look_again_at(&self, touched: &tx::Touched) -> Result<(), Error> {
@@ -250,9 +268,6 @@ impl Engine {
         }
         if let Some(at_ms) = touched.due_ms {
             self.next_due_ms.fetch_min(at_ms, Ordering::AcqRel);
-        }
-        for (reservation, count) in &touched.returned {
-            self.return_reserved(reservation, *count)?;
         }
         Ok(())
     }

@@ -133,7 +133,7 @@ impl Platform {
             }
             import.clone().run(ctx)
         });
-        assert_eq!(filled.unwrap().0.rejected, 0);
+        assert_eq!(filled.unwrap().answer.rejected, 0);
     }
 
     fn call(&self, operation: &str, request: Value) -> Value {

@@ -50,7 +50,7 @@ impl Pace {
     pub fn reading(&self, count: u64, now_ms: u64) -> Reading {
         let ahead_us = self.turn_us.saturating_sub(now_ms.saturating_mul(1000));
         let used = ahead_us.div_ceil(self.each_us).min(self.burst);
-        Reading { limit: self.burst, used, over: OverLimit::Spread, frees: vec![(self.opens_us(count).div_ceil(1000), used)] }
+        Reading { limit: self.burst, used, over: OverLimit::Spread, frees: vec![(self.opens_us(count).div_ceil(1000), used)], grows: Vec::new() }
     }
 }
 
