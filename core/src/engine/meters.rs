@@ -1099,6 +1099,8 @@ impl Engine {
                 reading.limit =
                     if then.resolved.limit == Limit::Unlimited { Limit::Unlimited } else { Limit::At(Count::new(limit).unwrap_or_default()) };
                 reading.reading.limit = if wanted.over.refuses() { limit } else { u64::MAX };
+                let window = Meter { starts_at_ms: reading.starts_at_ms, ends_at_ms: reading.ends_at_ms, ..Meter::default() };
+                reading.reading.grows = then.growth_for(count, limit, &window).into_iter().collect();
                 reading.source = then.resolved.source;
             }
         }
