@@ -47,7 +47,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "0924dc5e1c61d5f0cb02a068d6428df4"
+#define TENANTRY_CATALOGUE_HASH "921c92dda831dc9fa68c6f3d8631c9fc"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))
@@ -226,7 +226,9 @@ enum tenantry_error {
     /// There are not as many credits as this needs; `details.left` says how many there are.
     TENANTRY_CREDITS_EXHAUSTED = 800,
     /// No more is refunded than was spent and not refunded yet; `details.left` says how much that is.
-    TENANTRY_REFUND_EXCEEDED = 801
+    TENANTRY_REFUND_EXCEEDED = 801,
+    /// The consumer was not given this message of the outbox.
+    TENANTRY_NOT_TAKEN = 950
 };
 
 
@@ -517,6 +519,26 @@ int32_t tenantry_admit(struct tenantry_store store,
                        size_t user_len,
                        uint64_t count,
                        struct tenantry_decision *decision);
+
+/// Sleeps until the outbox has a message after the one of this number, without asking again and again: the commit that
+/// writes a message wakes it. Take messages then with the operation `outbox.take`.
+///
+/// `store`: an open store. Closing it (`tenantry_close`) in another thread wakes this one with `TENANTRY_CLOSED`; freeing it
+/// does not.
+///
+/// `after`: the number of the last message that is known, such as `taken_to` of `outbox.take`; 0 for none.
+///
+/// `timeout_ms`: how long at most, in milliseconds.
+///
+/// `last`: receives the number of the last message, or 0 when the time was over before there was one.
+///
+/// Returns 0, or the number of the error.
+TENANTRY_API
+TENANTRY_MUST_USE
+int32_t tenantry_outbox_wait(struct tenantry_store store,
+                             uint64_t after,
+                             uint64_t timeout_ms,
+                             uint64_t *last);
 
 /// The name of an error, such as "quota_exceeded"; "ok" for 0, "unknown" for a number that is no error.
 ///

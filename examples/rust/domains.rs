@@ -3,8 +3,8 @@
 use serde_json::{from_value, json};
 use std::error::Error;
 use tenantry::ops::{
-    access, accounts, assets, campaigns, caps, clock, credits, gauges, groups, invitations, leases, limits, members, operators, outbox, packages,
-    permissions, policies, reservations, resources, roles, sending, sharing, store, suppressions, teams, threads, usage, users,
+    access, accounts, assets, audit, campaigns, caps, clock, credits, gauges, groups, invitations, leases, limits, members, operators, outbox,
+    packages, permissions, policies, reservations, resources, roles, sending, sharing, store, suppressions, teams, threads, usage, users,
 };
 use tenantry::{
     Actor, Channel, Code, Count, Email, Grant, HoldReason, Id, Limit, LimitName, Limits, ManualClock, Name, Note, OpenOptions, OutboxKind, Scope,
@@ -169,6 +169,44 @@ fn assets(t: &Tenantry) -> Result {
     let refused =
         t.call(&Actor::System, assets::Check { account: Id::new("shop")?, kind: from_value(json!("domain"))?, asset: Name::new("other.example")? });
     assert_eq!(refused.err().map(|error| error.code()), Some(Code::AssetNotAssigned));
+    Ok(())
+}
+
+fn audit(t: &Tenantry) -> Result {
+    // Olga makes Bob an administrator; the chain of Acme knows who did what, and what it was before.
+    let olga = Actor::User { user: Id::new("olga")?, account: Id::new("acme")?, ip: None };
+    t.call(
+        &olga,
+        members::SetRole { account: Id::new("acme")?, user: Id::new("bob")?, role: Id::new("administrator")?, group: None, expected_rev: None },
+    )?;
+    let latest = t.call(
+        &olga,
+        audit::List {
+            chain: None,
+            account: Some(Id::new("acme")?),
+            user: None,
+            from_ms: None,
+            until_ms: None,
+            actor: None,
+            operation: None,
+            kind: None,
+            subject: None,
+            after: None,
+            limit: Some(Count::new(1)?),
+        },
+    )?;
+    assert_eq!(latest.records[0].actor.user, Some(Id::new("olga")?));
+    assert_eq!(latest.records[0].changes[0].id, "bob");
+    assert_eq!(latest.records[0].operation, "members.set_role");
+
+    // The head is kept elsewhere, once a day, say: with it a cut end is found as well.
+    let head = t.call(&Actor::System, audit::Head { chain: None, account: Some(Id::new("acme")?) })?;
+    assert_eq!(head.number, 4);
+    let checked = t.call(
+        &Actor::System,
+        audit::Verify { chain: None, account: Some(Id::new("acme")?), number: Some(Count::new(4)?), hash: Some(Name::new(head.hash.clone())?) },
+    )?;
+    assert!(checked.whole);
     Ok(())
 }
 
@@ -483,6 +521,17 @@ fn outbox(t: &Tenantry) -> Result {
     // The next reading goes on behind the last number.
     let rest = t.call(&Actor::System, outbox::Read { after: Some(Count::new(2)?), limit: None })?;
     assert!(rest.messages.is_empty());
+
+    // Several workers share the name of a consumer: none is given what another has, and what is not acknowledged within a minute comes again.
+    let mine = t.call(
+        &Actor::System,
+        outbox::Take { consumer: Id::new("mailer")?, limit: Some(Count::new(1)?), hold_ms: Some(Count::new(60000)?), tries: None },
+    )?;
+    assert_eq!(mine.messages[0].deliveries, 1);
+    assert_eq!(mine.messages[0].message.to, Some("cat@acme.example".to_owned()));
+    let done = t.call(&Actor::System, outbox::Ack { consumer: Id::new("mailer")?, numbers: vec![Count::new(1)?] })?;
+    assert_eq!(done.open, 0);
+    assert_eq!(done.settled, 1);
     Ok(())
 }
 
@@ -824,6 +873,7 @@ pub fn main() -> Result {
         access as fn(&Tenantry) -> Result,
         accounts,
         assets,
+        audit,
         campaigns,
         caps,
         clock,

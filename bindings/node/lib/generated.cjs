@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '0924dc5e1c61d5f0cb02a068d6428df4'
+const CATALOGUE_HASH = '921c92dda831dc9fa68c6f3d8631c9fc'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -98,6 +98,7 @@ const ERRORS = {
   lease_lost: { number: 706, class: 'conflict', retry: 'never' },
   credits_exhausted: { number: 800, class: 'limit', retry: 'never' },
   refund_exceeded: { number: 801, class: 'conflict', retry: 'never' },
+  not_taken: { number: 950, class: 'conflict', retry: 'never' },
 }
 
 const TYPES = {
@@ -183,6 +184,44 @@ const TYPES = {
     bounceAddresses: ['bounce_addresses', ['text']],
     domains: ['domains', ['text']],
     nodes: ['nodes', ['text']],
+  },
+  AuditActor: { account: ['account', 'text'], ip: ['ip', 'text'], kind: ['kind', 'text'], user: ['user', 'text'] },
+  AuditChangeItem: {
+    erased: ['erased', 'bool'],
+    fields: ['fields', ['AuditField']],
+    id: ['id', 'text'],
+    kind: ['kind', 'text'],
+    what: ['what', 'text'],
+  },
+  AuditExport: {
+    lines: ['lines', 'text'],
+    next: ['next', 'integer'],
+    personal: ['personal', 'text'],
+    records: ['records', 'integer'],
+  },
+  AuditField: { after: ['after', 'text'], before: ['before', 'text'], name: ['name', 'text'] },
+  AuditHeadItem: {
+    hash: ['hash', 'text'],
+    number: ['number', 'integer'],
+    prunedHash: ['pruned_hash', 'text'],
+    prunedTo: ['pruned_to', 'integer'],
+  },
+  AuditItem: {
+    actor: ['actor', 'AuditActor'],
+    atMs: ['at_ms', 'integer'],
+    changes: ['changes', ['AuditChangeItem']],
+    number: ['number', 'integer'],
+    operation: ['operation', 'text'],
+  },
+  AuditPage: { next: ['next', 'text'], records: ['records', ['AuditItem']] },
+  AuditProblem: { kind: ['kind', 'text'], number: ['number', 'integer'] },
+  AuditPruned: { more: ['more', 'bool'], pruned: ['pruned', 'integer'] },
+  AuditVerification: {
+    hash: ['hash', 'text'],
+    number: ['number', 'integer'],
+    problem: ['problem', 'AuditProblem'],
+    records: ['records', 'integer'],
+    whole: ['whole', 'bool'],
   },
   Avatar: { data: ['data', 'text'], mediaType: ['media_type', 'text'], url: ['url', 'text'] },
   BatchedSend: {
@@ -561,6 +600,30 @@ const TYPES = {
   OperatorList: { next: ['next', 'text'], operators: ['operators', ['Operator']] },
   OperatorRemoved: { user: ['user', 'text'] },
   OutboxAccount: { account: ['account', 'text'], name: ['name', 'text'] },
+  OutboxCleared: { cleared: ['cleared', 'integer'], more: ['more', 'bool'] },
+  OutboxConsumerItem: {
+    consumer: ['consumer', 'text'],
+    createdAtMs: ['created_at_ms', 'integer'],
+    dead: ['dead', 'integer'],
+    doneTo: ['done_to', 'integer'],
+    open: ['open', 'integer'],
+    takenTo: ['taken_to', 'integer'],
+    tries: ['tries', 'integer'],
+  },
+  OutboxConsumerList: { consumers: ['consumers', ['OutboxConsumerItem']], last: ['last', 'integer'] },
+  OutboxDead: {
+    deliveries: ['deliveries', 'integer'],
+    message: ['message', 'OutboxItem'],
+    reason: ['reason', 'text'],
+    sinceMs: ['since_ms', 'integer'],
+  },
+  OutboxDeadPage: { messages: ['messages', ['OutboxDead']], next: ['next', 'integer'] },
+  OutboxDelivery: {
+    deliveries: ['deliveries', 'integer'],
+    message: ['message', 'OutboxItem'],
+    untilMs: ['until_ms', 'integer'],
+  },
+  OutboxForgotten: { dead: ['dead', 'integer'], open: ['open', 'integer'] },
   OutboxItem: {
     account: ['account', 'text'],
     accounts: ['accounts', ['OutboxAccount']],
@@ -576,6 +639,13 @@ const TYPES = {
     user: ['user', 'text'],
   },
   OutboxPage: { messages: ['messages', ['OutboxItem']], next: ['next', 'integer'] },
+  OutboxSettled: { dead: ['dead', 'integer'], open: ['open', 'integer'], settled: ['settled', 'integer'] },
+  OutboxTaken: {
+    full: ['full', 'bool'],
+    messages: ['messages', ['OutboxDelivery']],
+    retryAtMs: ['retry_at_ms', 'integer'],
+    takenTo: ['taken_to', 'integer'],
+  },
   OwnedResource: { account: ['account', 'text'], id: ['id', 'text'], kind: ['kind', 'text'] },
   OwnerInput: {
     email: ['email', 'text'],
@@ -1024,6 +1094,34 @@ const TYPES = {
     expectedRev: ['expected_rev', 'integer'],
     kind: ['kind', 'text'],
   },
+  AuditExportRequest: {
+    account: ['account', 'text'],
+    after: ['after', 'integer'],
+    chain: ['chain', 'text'],
+    limit: ['limit', 'integer'],
+    withPersonal: ['with_personal', 'bool'],
+  },
+  AuditHeadRequest: { account: ['account', 'text'], chain: ['chain', 'text'] },
+  AuditListRequest: {
+    account: ['account', 'text'],
+    actor: ['actor', 'text'],
+    after: ['after', 'text'],
+    chain: ['chain', 'text'],
+    fromMs: ['from_ms', 'integer'],
+    kind: ['kind', 'text'],
+    limit: ['limit', 'integer'],
+    operation: ['operation', 'text'],
+    subject: ['subject', 'text'],
+    untilMs: ['until_ms', 'integer'],
+    user: ['user', 'text'],
+  },
+  AuditPruneRequest: { account: ['account', 'text'], beforeMs: ['before_ms', 'integer'], chain: ['chain', 'text'] },
+  AuditVerifyRequest: {
+    account: ['account', 'text'],
+    chain: ['chain', 'text'],
+    hash: ['hash', 'text'],
+    number: ['number', 'integer'],
+  },
   CampaignsGetRequest: { account: ['account', 'text'], campaign: ['campaign', 'text'] },
   CampaignsListRequest: { account: ['account', 'text'], after: ['after', 'text'], limit: ['limit', 'integer'] },
   CampaignsReportRequest: {
@@ -1309,7 +1407,25 @@ const TYPES = {
   OperatorsListRequest: { after: ['after', 'text'], limit: ['limit', 'integer'] },
   OperatorsRemoveRequest: { user: ['user', 'text'] },
   OperatorsSetRoleRequest: { expectedRev: ['expected_rev', 'integer'], role: ['role', 'text'], user: ['user', 'text'] },
+  OutboxAckRequest: { consumer: ['consumer', 'text'], numbers: ['numbers', ['integer']] },
+  OutboxClearRequest: { beforeMs: ['before_ms', 'integer'], upTo: ['up_to', 'integer'] },
+  OutboxConsumersRequest: {},
+  OutboxDeadRequest: { after: ['after', 'integer'], consumer: ['consumer', 'text'], limit: ['limit', 'integer'] },
+  OutboxFailRequest: { consumer: ['consumer', 'text'], numbers: ['numbers', ['integer']], reason: ['reason', 'text'] },
+  OutboxForgetRequest: { consumer: ['consumer', 'text'] },
   OutboxReadRequest: { after: ['after', 'integer'], limit: ['limit', 'integer'] },
+  OutboxRetryRequest: {
+    afterMs: ['after_ms', 'integer'],
+    consumer: ['consumer', 'text'],
+    numbers: ['numbers', ['integer']],
+  },
+  OutboxReviveRequest: { consumer: ['consumer', 'text'], numbers: ['numbers', ['integer']] },
+  OutboxTakeRequest: {
+    consumer: ['consumer', 'text'],
+    holdMs: ['hold_ms', 'integer'],
+    limit: ['limit', 'integer'],
+    tries: ['tries', 'integer'],
+  },
   PackagesCreateRequest: {
     assets: ['assets', 'Assets'],
     bounceRate: ['bounce_rate', 'BounceRate'],
@@ -1645,6 +1761,11 @@ const OPERATIONS = {
   'assets.check': { request: 'AssetsCheckRequest', answer: 'Asset' },
   'assets.get': { request: 'AssetsGetRequest', answer: 'AssetList' },
   'assets.unassign': { request: 'AssetsUnassignRequest', answer: 'AssetList' },
+  'audit.export': { request: 'AuditExportRequest', answer: 'AuditExport' },
+  'audit.head': { request: 'AuditHeadRequest', answer: 'AuditHeadItem' },
+  'audit.list': { request: 'AuditListRequest', answer: 'AuditPage' },
+  'audit.prune': { request: 'AuditPruneRequest', answer: 'AuditPruned' },
+  'audit.verify': { request: 'AuditVerifyRequest', answer: 'AuditVerification' },
   'campaigns.get': { request: 'CampaignsGetRequest', answer: 'Campaign' },
   'campaigns.list': { request: 'CampaignsListRequest', answer: 'CampaignList' },
   'campaigns.report': { request: 'CampaignsReportRequest', answer: 'Campaign' },
@@ -1715,7 +1836,16 @@ const OPERATIONS = {
   'operators.list': { request: 'OperatorsListRequest', answer: 'OperatorList' },
   'operators.remove': { request: 'OperatorsRemoveRequest', answer: 'OperatorRemoved' },
   'operators.set_role': { request: 'OperatorsSetRoleRequest', answer: 'Operator' },
+  'outbox.ack': { request: 'OutboxAckRequest', answer: 'OutboxSettled' },
+  'outbox.clear': { request: 'OutboxClearRequest', answer: 'OutboxCleared' },
+  'outbox.consumers': { request: 'OutboxConsumersRequest', answer: 'OutboxConsumerList' },
+  'outbox.dead': { request: 'OutboxDeadRequest', answer: 'OutboxDeadPage' },
+  'outbox.fail': { request: 'OutboxFailRequest', answer: 'OutboxSettled' },
+  'outbox.forget': { request: 'OutboxForgetRequest', answer: 'OutboxForgotten' },
   'outbox.read': { request: 'OutboxReadRequest', answer: 'OutboxPage' },
+  'outbox.retry': { request: 'OutboxRetryRequest', answer: 'OutboxSettled' },
+  'outbox.revive': { request: 'OutboxReviveRequest', answer: 'OutboxSettled' },
+  'outbox.take': { request: 'OutboxTakeRequest', answer: 'OutboxTaken' },
   'packages.create': { request: 'PackagesCreateRequest', answer: 'Package' },
   'packages.delete': { request: 'PackagesDeleteRequest', answer: 'PackageDeleted' },
   'packages.edit': { request: 'PackagesEditRequest', answer: 'Package' },
@@ -1889,6 +2019,28 @@ class AssetsOperations {
   }
   unassign(request) {
     return this.#run('assets.unassign', request)
+  }
+}
+
+class AuditOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  export(request) {
+    return this.#run('audit.export', request)
+  }
+  head(request) {
+    return this.#run('audit.head', request)
+  }
+  list(request) {
+    return this.#run('audit.list', request)
+  }
+  prune(request) {
+    return this.#run('audit.prune', request)
+  }
+  verify(request) {
+    return this.#run('audit.verify', request)
   }
 }
 
@@ -2184,8 +2336,35 @@ class OutboxOperations {
   constructor(run) {
     this.#run = run
   }
+  ack(request) {
+    return this.#run('outbox.ack', request)
+  }
+  clear(request) {
+    return this.#run('outbox.clear', request)
+  }
+  consumers(request) {
+    return this.#run('outbox.consumers', request)
+  }
+  dead(request) {
+    return this.#run('outbox.dead', request)
+  }
+  fail(request) {
+    return this.#run('outbox.fail', request)
+  }
+  forget(request) {
+    return this.#run('outbox.forget', request)
+  }
   read(request) {
     return this.#run('outbox.read', request)
+  }
+  retry(request) {
+    return this.#run('outbox.retry', request)
+  }
+  revive(request) {
+    return this.#run('outbox.revive', request)
+  }
+  take(request) {
+    return this.#run('outbox.take', request)
   }
 }
 
@@ -2510,6 +2689,7 @@ class Operations {
     this.access = new AccessOperations(run)
     this.accounts = new AccountsOperations(run)
     this.assets = new AssetsOperations(run)
+    this.audit = new AuditOperations(run)
     this.campaigns = new CampaignsOperations(run)
     this.caps = new CapsOperations(run)
     this.clock = new ClockOperations(run)

@@ -92,6 +92,7 @@ export type ErrorCode =
   | 'lease_lost'
   | 'credits_exhausted'
   | 'refund_exceeded'
+  | 'not_taken'
 
 /** The kinds of errors. */
 export type ErrorClass =
@@ -160,6 +161,7 @@ export class NotFound extends TenantryError {
  * - `lease_held`: Somebody else edits this; `details` says who and until when.
  * - `lease_lost`: The lease has ended, or somebody took it over.
  * - `refund_exceeded`: No more is refunded than was spent and not refunded yet; `details.left` says how much that is.
+ * - `not_taken`: The consumer was not given this message of the outbox.
  */
 export class Conflict extends TenantryError {
   readonly class: 'conflict'
@@ -620,6 +622,223 @@ export interface Assets {
   /** Sending nodes. */
   nodes?: Array<string>
 }
+
+/** Who changed something. */
+export interface AuditActor {
+  /** The account on whose behalf a user acted, which may lie above the one that was changed. */
+  account?: string
+  /** The address that they came from, as the host saw it. */
+  ip?: string
+  /** What kind of actor. */
+  kind: AuditActorKind
+  /** The person. */
+  user?: string
+}
+
+/**
+ * What kind of actor.
+ *
+ * - `system`: The host itself, or what became due by itself.
+ * - `user`: A user in an account.
+ * - `operator`: One of the platform's staff.
+ */
+export type AuditActorKind =
+  | 'system'
+  | 'user'
+  | 'operator'
+
+/** What happened to one thing. */
+export interface AuditChangeItem {
+  /** Whether fields that tell who a person is are left out, because the person was erased. */
+  erased?: boolean
+  /** The fields that changed. */
+  fields: Array<AuditField>
+  /** Its id, within the account or platform that the chain tells of. */
+  id: string
+  /** What kind of thing. */
+  kind: AuditKind
+  /** Whether it was made, changed or deleted. */
+  what: AuditWhat
+}
+
+/** A part of a chain, as lines. */
+export interface AuditExport {
+  /** JSON lines: one for each record, with a line feed behind it. */
+  lines: string
+  /** The number to go on after; absent at the end. */
+  next?: number
+  /**
+   * JSON lines of what is known of the persons in these records: number and place of the change, and the text whose
+   * hash the
+   * change has.
+   */
+  personal?: string
+  /** How many records. */
+  records: number
+}
+
+/** A field that changed. */
+export interface AuditField {
+  /** What it is now, likewise. */
+  after?: string
+  /** What it was: a text as it is, everything else as JSON. Absent where there was nothing. */
+  before?: string
+  /** Its name; that of a field within a field with a dot between them. */
+  name: string
+}
+
+/** Where a chain ends and begins. */
+export interface AuditHeadItem {
+  /** Its SHA-256, in hexadecimal; 64 zeros where there is none. */
+  hash: string
+  /** The number of the last record; 0 where there is none. */
+  number: number
+  /** Its hash. */
+  prunedHash: string
+  /** The number of the last record that was pruned; 0 where none was. */
+  prunedTo: number
+}
+
+/** What was changed by one operation. One that changes much has several records, one after the other. */
+export interface AuditItem {
+  /** Who, on whose behalf, and from which address. */
+  actor: AuditActor
+  /** When, in unix milliseconds. */
+  atMs: number
+  /** What it changed. */
+  changes: Array<AuditChangeItem>
+  /** Its place in the chain, from 1 on. */
+  number: number
+  /** The operation; `schedule` for what became due by itself. */
+  operation: string
+}
+
+/**
+ * What kind of thing a change is about.
+ *
+ * - `account`: An account.
+ * - `audit`: The chain itself: what was before an instant was pruned.
+ * - `avatar`: The picture of a group.
+ * - `campaign`: A campaign: that it was stopped or resumed.
+ * - `cap`: A cap or pace.
+ * - `credits`: An entry of a ledger of credits, as channel and number. What pays for a send is in the ledger alone.
+ * - `default_limits`: The default limits of the platform.
+ * - `group`: A group.
+ * - `invitation`: An invitation.
+ * - `link`: A link that a user was sent.
+ * - `member`: A membership, by its user.
+ * - `operator`: An operator of the platform, by their user.
+ * - `package`: A package.
+ * - `permission`: A permission that the host added.
+ * - `policies`: The policies of an account or of the platform.
+ * - `resource`: A resource, as kind and id.
+ * - `role`: A role.
+ * - `share`: How a resource is shared with accounts below, as kind and id.
+ * - `suppression`: A suppression, as value and class. Of an address only the domain is told.
+ * - `user`: A user.
+ */
+export type AuditKind =
+  | 'account'
+  | 'audit'
+  | 'avatar'
+  | 'campaign'
+  | 'cap'
+  | 'credits'
+  | 'default_limits'
+  | 'group'
+  | 'invitation'
+  | 'link'
+  | 'member'
+  | 'operator'
+  | 'package'
+  | 'permission'
+  | 'policies'
+  | 'resource'
+  | 'role'
+  | 'share'
+  | 'suppression'
+  | 'user'
+
+/**
+ * Which chain.
+ *
+ * - `account`: That of an account, also of one that was deleted.
+ * - `platform`: That of the platform: packages, roles of the platform, operators, policies; which accounts came and
+ *   went.
+ * - `users`: That of the users.
+ */
+export type AuditOf =
+  | 'account'
+  | 'platform'
+  | 'users'
+
+/** A page of what was changed. */
+export interface AuditPage {
+  /** Where the next page begins; absent on the last one. */
+  next?: string
+  /** The records, the latest first. */
+  records: Array<AuditItem>
+}
+
+/** What is wrong with a chain. */
+export interface AuditProblem {
+  /** What. */
+  kind: AuditProblemKind
+  /** The record. */
+  number: number
+}
+
+/**
+ * What is wrong with a chain.
+ *
+ * - `missing`: The record is not there.
+ * - `altered`: The record, or the one before it, is not what was written.
+ * - `personal_altered`: What is kept of a person beside the record is not what was written.
+ * - `cut`: The chain ends before the record of the head that was given.
+ * - `pruned`: The record of the head that was given was pruned since: save a newer one.
+ * - `head_altered`: The chain does not begin with what the head says, or goes on behind its end.
+ */
+export type AuditProblemKind =
+  | 'missing'
+  | 'altered'
+  | 'personal_altered'
+  | 'cut'
+  | 'pruned'
+  | 'head_altered'
+
+/** What was pruned. */
+export interface AuditPruned {
+  /** Whether another call would prune more. */
+  more: boolean
+  /** How many records: at most 1,000 in one call. */
+  pruned: number
+}
+
+/** What checking a chain found. */
+export interface AuditVerification {
+  /** Its hash. */
+  hash: string
+  /** The number of the last record that the chain says it has. */
+  number: number
+  /** The first that is wrong. */
+  problem?: AuditProblem
+  /** How many records were checked until then. */
+  records: number
+  /** Whether the chain is whole. */
+  whole: boolean
+}
+
+/**
+ * What happened to a thing.
+ *
+ * - `created`: It was made.
+ * - `changed`: It was changed.
+ * - `deleted`: It was deleted.
+ */
+export type AuditWhat =
+  | 'created'
+  | 'changed'
+  | 'deleted'
 
 /** The picture of a group (R-GRP-6): bytes with their media type, or an address. Exactly one of `data` and `url`. */
 export interface AvatarInput {
@@ -2024,6 +2243,81 @@ export interface OutboxAccount {
   name: string
 }
 
+/** What was deleted. */
+export interface OutboxCleared {
+  /** How many messages: at most 1,000 in one call. */
+  cleared: number
+  /** Whether another call would delete more. */
+  more: boolean
+}
+
+/** How far a consumer is. */
+export interface OutboxConsumerItem {
+  /** Its name. */
+  consumer: string
+  /** When it first came, in unix milliseconds. */
+  createdAtMs: number
+  /** How many it gave up. */
+  dead: number
+  /** The message up to which all are acknowledged or dead. */
+  doneTo: number
+  /** How many it was given and has not acknowledged. */
+  open: number
+  /** The last message that it was given. */
+  takenTo: number
+  /** How often a message is given at most. */
+  tries: number
+}
+
+/** The consumers of the outbox. */
+export interface OutboxConsumerList {
+  /** The consumers, by name. */
+  consumers: Array<OutboxConsumerItem>
+  /** The number of the last message; 0 where there never was one. */
+  last: number
+}
+
+/** A message that a consumer gave up. */
+export interface OutboxDead {
+  /** How often it was given. */
+  deliveries: number
+  /** The message. */
+  message: OutboxItem
+  /** Why, in the consumer's words; absent where it was given too often. */
+  reason?: string
+  /** Since when, in unix milliseconds. */
+  sinceMs: number
+}
+
+/** A page of dead messages. */
+export interface OutboxDeadPage {
+  /** The messages. */
+  messages: Array<OutboxDead>
+  /** The number to go on after; absent on the last page. */
+  next?: number
+}
+
+/** A message that a consumer is given. */
+export interface OutboxDelivery {
+  /**
+   * How often it was given, this time included: more than once where somebody had it and did not acknowledge it in
+   * time.
+   */
+  deliveries: number
+  /** The message. */
+  message: OutboxItem
+  /** Until when it is kept from others, in unix milliseconds. */
+  untilMs: number
+}
+
+/** A consumer that was removed. */
+export interface OutboxForgotten {
+  /** How many of its messages were dead. */
+  dead: number
+  /** How many messages it had not acknowledged. */
+  open: number
+}
+
 /** A message of the outbox. */
 export interface OutboxItem {
   /** The account that it is about. */
@@ -2078,6 +2372,28 @@ export interface OutboxPage {
   messages: Array<OutboxItem>
   /** The number to go on after; absent on the last page. */
   next?: number
+}
+
+/** What became of the numbers. */
+export interface OutboxSettled {
+  /** How many are dead. */
+  dead: number
+  /** How many are still open. */
+  open: number
+  /** How many were open until now; the others had been acknowledged before, or were dead. */
+  settled: number
+}
+
+/** What a consumer is given. */
+export interface OutboxTaken {
+  /** Whether it has 1,000 messages that are not acknowledged: it is given no new ones before some are. */
+  full: boolean
+  /** The messages, in their order. */
+  messages: Array<OutboxDelivery>
+  /** When the next message that was given before may be taken again, in unix milliseconds; absent where none waits. */
+  retryAtMs?: number
+  /** The last message that the consumer was given: after that one it waits for new ones. */
+  takenTo: number
 }
 
 /**
@@ -3682,6 +3998,79 @@ export interface AssetsUnassignRequest {
   kind: AssetKind
 }
 
+/** What `audit.export` is asked with. */
+export interface AuditExportRequest {
+  /** The account whose chain it is. */
+  account?: string | undefined
+  /** Go on after the record of this number: `next` of the page before. */
+  after?: Integer | undefined
+  /** Which chain; as for `audit.list`. */
+  chain?: AuditOf | undefined
+  /** At most this many (1 to 500, 50 when absent); fewer where they are large. */
+  limit?: Integer | undefined
+  /** Whether what is known of persons is exported too, in `personal`. */
+  withPersonal?: boolean | undefined
+}
+
+/** What `audit.head` is asked with. */
+export interface AuditHeadRequest {
+  /** The account whose chain it is. */
+  account?: string | undefined
+  /** Which chain; as for `audit.list`. */
+  chain?: AuditOf | undefined
+}
+
+/** What `audit.list` is asked with. */
+export interface AuditListRequest {
+  /** The account whose chain it is. */
+  account?: string | undefined
+  /** Only what this person did. */
+  actor?: string | undefined
+  /** Go on after the page before: its `next`. */
+  after?: string | undefined
+  /**
+   * Which chain; when absent, that of `account`, else that of the account that a user acts in, else that of the
+   * platform.
+   */
+  chain?: AuditOf | undefined
+  /** Only what was done from this instant on, in unix milliseconds. */
+  fromMs?: Integer | undefined
+  /** Only changes of things of this kind. */
+  kind?: AuditKind | undefined
+  /** At most this many (1 to 500, 50 when absent). */
+  limit?: Integer | undefined
+  /** Only what was done by this operation. */
+  operation?: string | undefined
+  /** Only changes of the thing with this id, as it stands in the records; with `kind`. */
+  subject?: string | undefined
+  /** Only what was done before this instant, in unix milliseconds. */
+  untilMs?: Integer | undefined
+  /** Only what is about this user: with the chain `users`, and found without looking at others. */
+  user?: string | undefined
+}
+
+/** What `audit.prune` is asked with. */
+export interface AuditPruneRequest {
+  /** The account whose chain it is. */
+  account?: string | undefined
+  /** The instant, in unix milliseconds: the first record of it or later stays, and all behind it. */
+  beforeMs: Integer
+  /** Which chain; as for `audit.list`. */
+  chain?: AuditOf | undefined
+}
+
+/** What `audit.verify` is asked with. */
+export interface AuditVerifyRequest {
+  /** The account whose chain it is. */
+  account?: string | undefined
+  /** Which chain; as for `audit.list`. */
+  chain?: AuditOf | undefined
+  /** `hash` of that head. */
+  hash?: string | undefined
+  /** `number` of a head that was saved elsewhere. */
+  number?: Integer | undefined
+}
+
 /** What `campaigns.get` is asked with. */
 export interface CampaignsGetRequest {
   /** The account. */
@@ -4483,12 +4872,87 @@ export interface OperatorsSetRoleRequest {
   user: string
 }
 
+/** What `outbox.ack` is asked with. */
+export interface OutboxAckRequest {
+  /** The consumer. */
+  consumer: string
+  /** The numbers: at most 500. */
+  numbers: ReadonlyArray<Integer>
+}
+
+/** What `outbox.clear` is asked with. */
+export interface OutboxClearRequest {
+  /** Only what happened before this instant, in unix milliseconds: so long are they kept. */
+  beforeMs?: Integer | undefined
+  /** Up to the message of this number; all when absent. */
+  upTo?: Integer | undefined
+}
+
+/** What `outbox.dead` is asked with. */
+export interface OutboxDeadRequest {
+  /** Go on after the message of this number: `next` of the page before. */
+  after?: Integer | undefined
+  /** The consumer. */
+  consumer: string
+  /** At most this many (1 to 500, 50 when absent). */
+  limit?: Integer | undefined
+}
+
+/** What `outbox.fail` is asked with. */
+export interface OutboxFailRequest {
+  /** The consumer. */
+  consumer: string
+  /** The numbers: at most 500. */
+  numbers: ReadonlyArray<Integer>
+  /** Why. */
+  reason?: string | undefined
+}
+
+/** What `outbox.forget` is asked with. */
+export interface OutboxForgetRequest {
+  /** The consumer. */
+  consumer: string
+}
+
 /** What `outbox.read` is asked with. */
 export interface OutboxReadRequest {
   /** Go on after the message of this number: `next` of the page before, or the last one that was carried out. */
   after?: Integer | undefined
   /** At most this many (1 to 500, 50 when absent). */
   limit?: Integer | undefined
+}
+
+/** What `outbox.retry` is asked with. */
+export interface OutboxRetryRequest {
+  /** After how many milliseconds: 0 to 604,800,000 (a week), at once when absent. */
+  afterMs?: Integer | undefined
+  /** The consumer. */
+  consumer: string
+  /** The numbers: at most 500. */
+  numbers: ReadonlyArray<Integer>
+}
+
+/** What `outbox.revive` is asked with. */
+export interface OutboxReviveRequest {
+  /** The consumer. */
+  consumer: string
+  /** The numbers: at most 500. */
+  numbers: ReadonlyArray<Integer>
+}
+
+/** What `outbox.take` is asked with. */
+export interface OutboxTakeRequest {
+  /** The name of the consumer. */
+  consumer: string
+  /**
+   * How long they are kept from others of the same name, in milliseconds: 1 to 604,800,000 (a week), a minute when
+   * absent.
+   */
+  holdMs?: Integer | undefined
+  /** At most this many (1 to 500, 50 when absent). Nobody has more than 1,000 that are not acknowledged. */
+  limit?: Integer | undefined
+  /** How often a message is given at most: 1 to 1,000; the last that was said counts, 10 when nothing was. */
+  tries?: Integer | undefined
 }
 
 /** What `packages.create` is asked with. */
@@ -5438,6 +5902,38 @@ export interface AssetsOperations {
   unassign(request: AssetsUnassignRequest): Promise<AssetList>
 }
 
+/** The operations `audit.*`. */
+export interface AuditOperations {
+  /**
+   * The records of a chain as lines, the first first: each line is what its hash was made of, so that `sha256` of a
+   * line is
+   * what the next has as `previous`.
+   */
+  export(request?: AuditExportRequest): Promise<AuditExport>
+  /** Where a chain ends: saved outside the store, it lets `audit.verify` find that the end was cut off. */
+  head(request?: AuditHeadRequest): Promise<AuditHeadItem>
+  /**
+   * What was changed, the latest first (R-AUD-1).
+   *
+   * A page may be shorter than asked for, and even empty, while there is a `next`: where a filter leaves out nearly
+   * all, a call
+   * looks at a part of the chain.
+   */
+  list(request?: AuditListRequest): Promise<AuditPage>
+  /**
+   * Deletes the records at the beginning of a chain that are older than an instant. What is left can be checked as
+   * before: the
+   * chain knows the hash of the last record that went. That it was pruned is remembered as well.
+   */
+  prune(request: AuditPruneRequest): Promise<AuditPruned>
+  /**
+   * Checks every record of a chain: none is missing, altered or added. With a head that was saved elsewhere, also that
+   * the end
+   * was not cut off or written anew.
+   */
+  verify(request?: AuditVerifyRequest): Promise<AuditVerification>
+}
+
 /** The operations `campaigns.*`. */
 export interface CampaignsOperations {
   /** Shows what became of the messages of a campaign, and whether it is stopped (R-QTA-11). */
@@ -5727,6 +6223,25 @@ export interface OperatorsOperations {
 
 /** The operations `outbox.*`. */
 export interface OutboxOperations {
+  /** A consumer has carried out messages: it is not given them again. To say so twice does nothing more. */
+  ack(request: OutboxAckRequest): Promise<OutboxSettled>
+  /**
+   * Deletes messages that every consumer has acknowledged. Where there are no consumers, the host says by this what it
+   * has
+   * carried out.
+   */
+  clear(request?: OutboxClearRequest): Promise<OutboxCleared>
+  /** The consumers, and how far each is. */
+  consumers(): Promise<OutboxConsumerList>
+  /** The dead messages of a consumer, in their order. */
+  dead(request: OutboxDeadRequest): Promise<OutboxDeadPage>
+  /** A consumer gives messages up: they are dead, and no more given. */
+  fail(request: OutboxFailRequest): Promise<OutboxSettled>
+  /**
+   * Removes a consumer with all that is known of it. A message that it had not acknowledged is nobody's of that name
+   * any more.
+   */
+  forget(request: OutboxForgetRequest): Promise<OutboxForgotten>
   /**
    * Reads messages of the outbox in their order, a page at a time.
    *
@@ -5735,6 +6250,22 @@ export interface OutboxOperations {
    * replaced, comes without one: nothing is to be sent.
    */
   read(request?: OutboxReadRequest): Promise<OutboxPage>
+  /**
+   * A consumer cannot carry out messages now: they are given again, earlier or later than they would be by themselves.
+   */
+  retry(request: OutboxRetryRequest): Promise<OutboxSettled>
+  /** Gives dead messages another chance: they are given again, as if they never had been. */
+  revive(request: OutboxReviveRequest): Promise<OutboxSettled>
+  /**
+   * Gives a consumer the next messages that it has neither acknowledged nor holds, in their order (R-OUT-1).
+   *
+   * A consumer is a program of the host by any name; each gets every message, and several workers may take in one name.
+   * The
+   * first call makes it. A message that is not acknowledged in time is given again, and when that was done as often as
+   * `tries`
+   * says, it is dead: see `outbox.dead`.
+   */
+  take(request: OutboxTakeRequest): Promise<OutboxTaken>
 }
 
 /** The operations `packages.*`. */
@@ -6110,6 +6641,8 @@ export interface Operations {
   readonly accounts: AccountsOperations
   /** The operations `assets.*`. */
   readonly assets: AssetsOperations
+  /** The operations `audit.*`. */
+  readonly audit: AuditOperations
   /** The operations `campaigns.*`. */
   readonly campaigns: CampaignsOperations
   /** The operations `caps.*`. */

@@ -127,7 +127,8 @@ pub(super) fn remember(ctx: &mut Ctx<'_>, operation: &str) -> Result<(), Error> 
         } else {
             None
         };
-        let person = subject.person.map(|(kind, id)| AuditPerson { kind, id, hash: None });
+        let hash = personal.as_ref().map(bytes_of).transpose()?.map(|bytes| hash(&bytes));
+        let person = subject.person.map(|(kind, id)| AuditPerson { kind, id, hash });
         let side = |there: bool, fields: AuditFields| there.then_some(fields);
         let change = AuditChange {
             kind,
@@ -210,14 +211,11 @@ fn append(ctx: &mut Ctx<'_>, chain: &AuditChain, operation: &str, found: Vec<Fou
 fn append_one(ctx: &mut Ctx<'_>, chain: &AuditChain, operation: &str, last: &AuditLink, found: Vec<Found>) -> Result<AuditLink, Error> {
     let number = last.number + 1;
     let mut changes = Vec::with_capacity(found.len());
-    for (place, Found { mut change, personal }) in found.into_iter().enumerate() {
-        if let Some(person) = &mut change.person {
+    for (place, Found { change, personal }) in found.into_iter().enumerate() {
+        if let Some(person) = &change.person {
             let key = keys::audit_person(person.kind, &person.id, chain, number, place);
             match &personal {
-                Some(personal) => {
-                    person.hash = Some(hash(&bytes_of(personal)?));
-                    ctx.tx.put(key, personal)?;
-                }
+                Some(personal) => ctx.tx.put(key, personal)?,
                 None => ctx.tx.mark(key),
             }
         }

@@ -65,7 +65,7 @@ const OF_A_USER: &[u8] = &[keys::MEMBERSHIP, keys::OPERATOR, keys::USER_LINK];
 /// What does not fit, at most `most` of it, each with the key at which it was noticed.
 pub(crate) fn check(backend: &dyn Backend, most: usize) -> Result<Vec<String>, Error> {
     let mut found = Vec::new();
-    let mut from = vec![keys::FIRST];
+    let mut from = keys::FIRST.to_vec();
     loop {
         let rows = backend.range(&from, &[0x7f], Order::Ascending, STEP)?;
         for (key, record) in &rows {
@@ -349,7 +349,7 @@ impl Look<'_> {
             }
             (keys::AUDIT, [of, account, number]) => self.audit(of, account, number),
             (keys::AUDIT_HEAD, [of, account]) => self.audit_head(of, account),
-            (keys::AUDIT_PERSON, [_, person, of, account, number, place]) => self.audit_person(person, of, account, number, place),
+            (keys::AUDIT_PERSON, [_, _, of, account, number, place]) => self.audit_person(key, (of, account), number, place),
             (keys::OUTBOX_CONSUMER, [name]) => self.consumer(name),
             (keys::OUTBOX_CONSUMER, [name, "open", number]) => self.record::<OpenMessage>().and_then(|_| self.consumed(name, number)),
             (keys::OUTBOX_CONSUMER, [name, "dead", number]) => self.record::<DeadMessage>().and_then(|_| self.consumed(name, number)),
@@ -789,7 +789,7 @@ mod tests {
     }
 
     fn all(engine: &Engine) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let rows = engine.backend.range(&[keys::FIRST], &[0x7f], Order::Ascending, usize::MAX).unwrap();
+        let rows = engine.backend.range(keys::FIRST, &[0x7f], Order::Ascending, usize::MAX).unwrap();
         rows.into_iter().map(|(key, record)| (key, record.value)).collect()
     }
 

@@ -63,7 +63,7 @@ pub(crate) const AUDIT_PERSON: u8 = b'8';
 pub(crate) const OUTBOX_CONSUMER: u8 = b'9';
 
 /// The first byte of the keys of records: what lies before tells about the store itself.
-pub(crate) const FIRST: u8 = b'1';
+pub(crate) const FIRST: &[u8] = b"1";
 
 fn key(letter: u8, parts: &[&str]) -> Vec<u8> {
     let mut key = Vec::with_capacity(2 + parts.iter().map(|part| part.len() + 1).sum::<usize>());

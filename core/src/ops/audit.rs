@@ -647,3 +647,6 @@ impl Operation for Prune {
         Ok(AuditPruned { pruned, more })
     }
 }
+
+#[cfg(test)]
+mod tests;

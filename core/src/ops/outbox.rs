@@ -157,6 +157,8 @@ pub struct OutboxTaken {
     pub retry_at_ms: Option<u64>,
     /// The last message that the consumer was given: after that one it waits for new ones.
     pub taken_to: u64,
+    /// Whether it has 1,000 messages that are not acknowledged: it is given no new ones before some are.
+    pub full: bool,
 }
 
 /// A message that a consumer is given.
@@ -513,7 +515,7 @@ impl Operation for Take {
         if consumer != before {
             save(ctx, &consumer)?;
         }
-        Ok(OutboxTaken { messages, retry_at_ms, taken_to: consumer.taken_to })
+        Ok(OutboxTaken { messages, retry_at_ms, taken_to: consumer.taken_to, full: consumer.open >= MOST_OPEN })
     }
 }
 
@@ -675,3 +677,6 @@ impl Operation for Clear {
         Ok(OutboxCleared { cleared, more })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -108,7 +108,7 @@ impl Operation for StateHash {
         const STEP: usize = 1000;
         let mut hash = Sha256::new();
         let mut records = 0;
-        let (mut from, until) = (vec![keys::FIRST], vec![0x7f]);
+        let (mut from, until) = (keys::FIRST.to_vec(), vec![0x7f]);
         loop {
             let rows = ctx.engine.backend.range(&from, &until, Order::Ascending, STEP)?;
             for (key, record) in &rows {

@@ -25,6 +25,13 @@ from .model import (
     AssetKind,
     AssetList,
     AssetsInput,
+    AuditExport,
+    AuditHeadItem,
+    AuditKind,
+    AuditOf,
+    AuditPage,
+    AuditPruned,
+    AuditVerification,
     AvatarInput,
     BatchedSendInput,
     BounceRateInput,
@@ -87,7 +94,13 @@ from .model import (
     Operator,
     OperatorList,
     OperatorRemoved,
+    OutboxCleared,
+    OutboxConsumerList,
+    OutboxDeadPage,
+    OutboxForgotten,
     OutboxPage,
+    OutboxSettled,
+    OutboxTaken,
     OverLimit,
     OwnerInput,
     OwnerTransferred,
@@ -155,7 +168,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "0924dc5e1c61d5f0cb02a068d6428df4"
+CATALOGUE_HASH = "921c92dda831dc9fa68c6f3d8631c9fc"
 
 
 class AccessOperations(Namespace):
@@ -616,6 +629,119 @@ class AssetsOperations(Namespace):
             "assets.unassign",
             {"account": account, "asset": asset, "kind": kind},
             {"expected_rev": expected_rev},
+        ))
+
+
+class AuditOperations(Namespace):
+    """The operations `audit.*`."""
+
+    __slots__ = ()
+
+    def export(
+        self,
+        *,
+        account: str | None = None,
+        after: int | None = None,
+        chain: AuditOf | None = None,
+        limit: int | None = None,
+        with_personal: bool | None = None,
+    ) -> AuditExport:
+        """The records of a chain as lines, the first first: each line is what its hash was made of, so that `sha256` of
+        a line is what the next has as `previous`.
+
+        - `account`: The account whose chain it is.
+        - `after`: Go on after the record of this number: `next` of the page before.
+        - `chain`: Which chain; as for `audit.list`.
+        - `limit`: At most this many (1 to 500, 50 when absent); fewer where they are large.
+        - `with_personal`: Whether what is known of persons is exported too, in `personal`.
+        """
+        return AuditExport._from(self._call(
+            "audit.export",
+            {},
+            {"account": account, "after": after, "chain": chain, "limit": limit, "with_personal": with_personal},
+        ))
+
+    def head(self, *, account: str | None = None, chain: AuditOf | None = None) -> AuditHeadItem:
+        """Where a chain ends: saved outside the store, it lets `audit.verify` find that the end was cut off.
+
+        - `account`: The account whose chain it is.
+        - `chain`: Which chain; as for `audit.list`.
+        """
+        return AuditHeadItem._from(self._call("audit.head", {}, {"account": account, "chain": chain}))
+
+    def list(
+        self,
+        *,
+        account: str | None = None,
+        actor: str | None = None,
+        after: str | None = None,
+        chain: AuditOf | None = None,
+        from_ms: int | None = None,
+        kind: AuditKind | None = None,
+        limit: int | None = None,
+        operation: str | None = None,
+        subject: str | None = None,
+        until_ms: int | None = None,
+        user: str | None = None,
+    ) -> AuditPage:
+        """What was changed, the latest first (R-AUD-1).
+
+        A page may be shorter than asked for, and even empty, while there is a `next`: where a filter leaves out
+        nearly all, a call looks at a part of the chain.
+
+        - `account`: The account whose chain it is.
+        - `actor`: Only what this person did.
+        - `after`: Go on after the page before: its `next`.
+        - `chain`: Which chain; when absent, that of `account`, else that of the account that a user acts in, else
+          that of the platform.
+        - `from_ms`: Only what was done from this instant on, in unix milliseconds.
+        - `kind`: Only changes of things of this kind.
+        - `limit`: At most this many (1 to 500, 50 when absent).
+        - `operation`: Only what was done by this operation.
+        - `subject`: Only changes of the thing with this id, as it stands in the records; with `kind`.
+        - `until_ms`: Only what was done before this instant, in unix milliseconds.
+        - `user`: Only what is about this user: with the chain `users`, and found without looking at others.
+        """
+        return AuditPage._from(self._call(
+            "audit.list",
+            {},
+            {"account": account, "actor": actor, "after": after, "chain": chain, "from_ms": from_ms, "kind": kind, "limit": limit, "operation": operation, "subject": subject, "until_ms": until_ms, "user": user},
+        ))
+
+    def prune(self, *, before_ms: int, account: str | None = None, chain: AuditOf | None = None) -> AuditPruned:
+        """Deletes the records at the beginning of a chain that are older than an instant. What is left can be checked
+        as before: the chain knows the hash of the last record that went. That it was pruned is remembered as well.
+
+        - `before_ms`: The instant, in unix milliseconds: the first record of it or later stays, and all behind it.
+        - `account`: The account whose chain it is.
+        - `chain`: Which chain; as for `audit.list`.
+        """
+        return AuditPruned._from(self._call(
+            "audit.prune",
+            {"before_ms": before_ms},
+            {"account": account, "chain": chain},
+        ))
+
+    def verify(
+        self,
+        *,
+        account: str | None = None,
+        chain: AuditOf | None = None,
+        hash: str | None = None,
+        number: int | None = None,
+    ) -> AuditVerification:
+        """Checks every record of a chain: none is missing, altered or added. With a head that was saved elsewhere, also
+        that the end was not cut off or written anew.
+
+        - `account`: The account whose chain it is.
+        - `chain`: Which chain; as for `audit.list`.
+        - `hash`: `hash` of that head.
+        - `number`: `number` of a head that was saved elsewhere.
+        """
+        return AuditVerification._from(self._call(
+            "audit.verify",
+            {},
+            {"account": account, "chain": chain, "hash": hash, "number": number},
         ))
 
 
@@ -1754,6 +1880,57 @@ class OutboxOperations(Namespace):
 
     __slots__ = ()
 
+    def ack(self, *, consumer: str, numbers: List[int] | tuple[int, ...]) -> OutboxSettled:
+        """A consumer has carried out messages: it is not given them again. To say so twice does nothing more.
+
+        - `consumer`: The consumer.
+        - `numbers`: The numbers: at most 500.
+        """
+        return OutboxSettled._from(self._call("outbox.ack", {"consumer": consumer, "numbers": numbers}))
+
+    def clear(self, *, before_ms: int | None = None, up_to: int | None = None) -> OutboxCleared:
+        """Deletes messages that every consumer has acknowledged. Where there are no consumers, the host says by this
+        what it has carried out.
+
+        - `before_ms`: Only what happened before this instant, in unix milliseconds: so long are they kept.
+        - `up_to`: Up to the message of this number; all when absent.
+        """
+        return OutboxCleared._from(self._call("outbox.clear", {}, {"before_ms": before_ms, "up_to": up_to}))
+
+    def consumers(self) -> OutboxConsumerList:
+        """The consumers, and how far each is."""
+        return OutboxConsumerList._from(self._call("outbox.consumers", {}))
+
+    def dead(self, *, consumer: str, after: int | None = None, limit: int | None = None) -> OutboxDeadPage:
+        """The dead messages of a consumer, in their order.
+
+        - `consumer`: The consumer.
+        - `after`: Go on after the message of this number: `next` of the page before.
+        - `limit`: At most this many (1 to 500, 50 when absent).
+        """
+        return OutboxDeadPage._from(self._call("outbox.dead", {"consumer": consumer}, {"after": after, "limit": limit}))
+
+    def fail(self, *, consumer: str, numbers: List[int] | tuple[int, ...], reason: str | None = None) -> OutboxSettled:
+        """A consumer gives messages up: they are dead, and no more given.
+
+        - `consumer`: The consumer.
+        - `numbers`: The numbers: at most 500.
+        - `reason`: Why.
+        """
+        return OutboxSettled._from(self._call(
+            "outbox.fail",
+            {"consumer": consumer, "numbers": numbers},
+            {"reason": reason},
+        ))
+
+    def forget(self, *, consumer: str) -> OutboxForgotten:
+        """Removes a consumer with all that is known of it. A message that it had not acknowledged is nobody's of that
+        name any more.
+
+        - `consumer`: The consumer.
+        """
+        return OutboxForgotten._from(self._call("outbox.forget", {"consumer": consumer}))
+
     def read(self, *, after: int | None = None, limit: int | None = None) -> OutboxPage:
         """Reads messages of the outbox in their order, a page at a time.
 
@@ -1765,6 +1942,62 @@ class OutboxOperations(Namespace):
         - `limit`: At most this many (1 to 500, 50 when absent).
         """
         return OutboxPage._from(self._call("outbox.read", {}, {"after": after, "limit": limit}))
+
+    def retry(
+        self,
+        *,
+        consumer: str,
+        numbers: List[int] | tuple[int, ...],
+        after_ms: int | None = None,
+    ) -> OutboxSettled:
+        """A consumer cannot carry out messages now: they are given again, earlier or later than they would be by
+        themselves.
+
+        - `consumer`: The consumer.
+        - `numbers`: The numbers: at most 500.
+        - `after_ms`: After how many milliseconds: 0 to 604,800,000 (a week), at once when absent.
+        """
+        return OutboxSettled._from(self._call(
+            "outbox.retry",
+            {"consumer": consumer, "numbers": numbers},
+            {"after_ms": after_ms},
+        ))
+
+    def revive(self, *, consumer: str, numbers: List[int] | tuple[int, ...]) -> OutboxSettled:
+        """Gives dead messages another chance: they are given again, as if they never had been.
+
+        - `consumer`: The consumer.
+        - `numbers`: The numbers: at most 500.
+        """
+        return OutboxSettled._from(self._call("outbox.revive", {"consumer": consumer, "numbers": numbers}))
+
+    def take(
+        self,
+        *,
+        consumer: str,
+        hold_ms: int | None = None,
+        limit: int | None = None,
+        tries: int | None = None,
+    ) -> OutboxTaken:
+        """Gives a consumer the next messages that it has neither acknowledged nor holds, in their order (R-OUT-1).
+
+        A consumer is a program of the host by any name; each gets every message, and several workers may take in one
+        name. The first call makes it. A message that is not acknowledged in time is given again, and when that was
+        done as often as `tries` says, it is dead: see `outbox.dead`.
+
+        - `consumer`: The name of the consumer.
+        - `hold_ms`: How long they are kept from others of the same name, in milliseconds: 1 to 604,800,000 (a week),
+          a minute when absent.
+        - `limit`: At most this many (1 to 500, 50 when absent). Nobody has more than 1,000 that are not
+          acknowledged.
+        - `tries`: How often a message is given at most: 1 to 1,000; the last that was said counts, 10 when nothing
+          was.
+        """
+        return OutboxTaken._from(self._call(
+            "outbox.take",
+            {"consumer": consumer},
+            {"hold_ms": hold_ms, "limit": limit, "tries": tries},
+        ))
 
 
 class PackagesOperations(Namespace):
@@ -3058,6 +3291,11 @@ class Operations(Caller):
     def assets(self) -> AssetsOperations:
         """The operations `assets.*`."""
         return AssetsOperations(self)
+
+    @property
+    def audit(self) -> AuditOperations:
+        """The operations `audit.*`."""
+        return AuditOperations(self)
 
     @property
     def campaigns(self) -> CampaignsOperations:

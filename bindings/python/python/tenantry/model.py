@@ -87,6 +87,95 @@ AssetSource = Union[Literal["own"], Literal["package"], Literal["inherited"]]
 - `inherited`: From the account above, or its package, since this one has no package.
 """
 
+AuditActorKind = Union[Literal["system"], Literal["user"], Literal["operator"]]
+"""What kind of actor.
+
+- `system`: The host itself, or what became due by itself.
+- `user`: A user in an account.
+- `operator`: One of the platform's staff.
+"""
+
+AuditKind = Union[
+    Literal["account"],
+    Literal["audit"],
+    Literal["avatar"],
+    Literal["campaign"],
+    Literal["cap"],
+    Literal["credits"],
+    Literal["default_limits"],
+    Literal["group"],
+    Literal["invitation"],
+    Literal["link"],
+    Literal["member"],
+    Literal["operator"],
+    Literal["package"],
+    Literal["permission"],
+    Literal["policies"],
+    Literal["resource"],
+    Literal["role"],
+    Literal["share"],
+    Literal["suppression"],
+    Literal["user"],
+]
+"""What kind of thing a change is about.
+
+- `account`: An account.
+- `audit`: The chain itself: what was before an instant was pruned.
+- `avatar`: The picture of a group.
+- `campaign`: A campaign: that it was stopped or resumed.
+- `cap`: A cap or pace.
+- `credits`: An entry of a ledger of credits, as channel and number. What pays for a send is in the ledger alone.
+- `default_limits`: The default limits of the platform.
+- `group`: A group.
+- `invitation`: An invitation.
+- `link`: A link that a user was sent.
+- `member`: A membership, by its user.
+- `operator`: An operator of the platform, by their user.
+- `package`: A package.
+- `permission`: A permission that the host added.
+- `policies`: The policies of an account or of the platform.
+- `resource`: A resource, as kind and id.
+- `role`: A role.
+- `share`: How a resource is shared with accounts below, as kind and id.
+- `suppression`: A suppression, as value and class. Of an address only the domain is told.
+- `user`: A user.
+"""
+
+AuditOf = Union[Literal["account"], Literal["platform"], Literal["users"]]
+"""Which chain.
+
+- `account`: That of an account, also of one that was deleted.
+- `platform`: That of the platform: packages, roles of the platform, operators, policies; which accounts came and
+  went.
+- `users`: That of the users.
+"""
+
+AuditProblemKind = Union[
+    Literal["missing"],
+    Literal["altered"],
+    Literal["personal_altered"],
+    Literal["cut"],
+    Literal["pruned"],
+    Literal["head_altered"],
+]
+"""What is wrong with a chain.
+
+- `missing`: The record is not there.
+- `altered`: The record, or the one before it, is not what was written.
+- `personal_altered`: What is kept of a person beside the record is not what was written.
+- `cut`: The chain ends before the record of the head that was given.
+- `pruned`: The record of the head that was given was pruned since: save a newer one.
+- `head_altered`: The chain does not begin with what the head says, or goes on behind its end.
+"""
+
+AuditWhat = Union[Literal["created"], Literal["changed"], Literal["deleted"]]
+"""What happened to a thing.
+
+- `created`: It was made.
+- `changed`: It was changed.
+- `deleted`: It was deleted.
+"""
+
 CampaignStopReason = Union[Literal["bounces"], Literal["request"]]
 """What stops a campaign.
 
@@ -1303,6 +1392,226 @@ class Assets:
             bounce_addresses=tuple(value["bounce_addresses"]) if "bounce_addresses" in value else None,
             domains=tuple(value["domains"]) if "domains" in value else None,
             nodes=tuple(value["nodes"]) if "nodes" in value else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditActor:
+    """Who changed something."""
+
+    account: str | None = None
+    """The account on whose behalf a user acted, which may lie above the one that was changed."""
+    ip: str | None = None
+    """The address that they came from, as the host saw it."""
+    kind: AuditActorKind
+    """What kind of actor."""
+    user: str | None = None
+    """The person."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AuditActor:
+        return cls(
+            account=value.get("account"),
+            ip=value.get("ip"),
+            kind=value["kind"],
+            user=value.get("user"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditChangeItem:
+    """What happened to one thing."""
+
+    erased: bool | None = None
+    """Whether fields that tell who a person is are left out, because the person was erased."""
+    fields: tuple[AuditField, ...]
+    """The fields that changed."""
+    id: str
+    """Its id, within the account or platform that the chain tells of."""
+    kind: AuditKind
+    """What kind of thing."""
+    what: AuditWhat
+    """Whether it was made, changed or deleted."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AuditChangeItem:
+        return cls(
+            erased=value.get("erased"),
+            fields=tuple(AuditField._from(item) for item in value["fields"]),
+            id=value["id"],
+            kind=value["kind"],
+            what=value["what"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditExport:
+    """A part of a chain, as lines."""
+
+    lines: str
+    """JSON lines: one for each record, with a line feed behind it."""
+    next: int | None = None
+    """The number to go on after; absent at the end."""
+    personal: str | None = None
+    """JSON lines of what is known of the persons in these records: number and place of the change, and the text whose
+    hash the change has.
+    """
+    records: int
+    """How many records."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AuditExport:
+        return cls(
+            lines=value["lines"],
+            next=value.get("next"),
+            personal=value.get("personal"),
+            records=value["records"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditField:
+    """A field that changed."""
+
+    after: str | None = None
+    """What it is now, likewise."""
+    before: str | None = None
+    """What it was: a text as it is, everything else as JSON. Absent where there was nothing."""
+    name: str
+    """Its name; that of a field within a field with a dot between them."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AuditField:
+        return cls(
+            after=value.get("after"),
+            before=value.get("before"),
+            name=value["name"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditHeadItem:
+    """Where a chain ends and begins."""
+
+    hash: str
+    """Its SHA-256, in hexadecimal; 64 zeros where there is none."""
+    number: int
+    """The number of the last record; 0 where there is none."""
+    pruned_hash: str
+    """Its hash."""
+    pruned_to: int
+    """The number of the last record that was pruned; 0 where none was."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AuditHeadItem:
+        return cls(
+            hash=value["hash"],
+            number=value["number"],
+            pruned_hash=value["pruned_hash"],
+            pruned_to=value["pruned_to"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditItem:
+    """What was changed by one operation. One that changes much has several records, one after the other."""
+
+    actor: AuditActor
+    """Who, on whose behalf, and from which address."""
+    at_ms: int
+    """When, in unix milliseconds."""
+    changes: tuple[AuditChangeItem, ...]
+    """What it changed."""
+    number: int
+    """Its place in the chain, from 1 on."""
+    operation: str
+    """The operation; `schedule` for what became due by itself."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AuditItem:
+        return cls(
+            actor=AuditActor._from(value["actor"]),
+            at_ms=value["at_ms"],
+            changes=tuple(AuditChangeItem._from(item) for item in value["changes"]),
+            number=value["number"],
+            operation=value["operation"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditPage:
+    """A page of what was changed."""
+
+    next: str | None = None
+    """Where the next page begins; absent on the last one."""
+    records: tuple[AuditItem, ...]
+    """The records, the latest first."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AuditPage:
+        return cls(
+            next=value.get("next"),
+            records=tuple(AuditItem._from(item) for item in value["records"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditProblem:
+    """What is wrong with a chain."""
+
+    kind: AuditProblemKind
+    """What."""
+    number: int
+    """The record."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AuditProblem:
+        return cls(
+            kind=value["kind"],
+            number=value["number"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditPruned:
+    """What was pruned."""
+
+    more: bool
+    """Whether another call would prune more."""
+    pruned: int
+    """How many records: at most 1,000 in one call."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AuditPruned:
+        return cls(
+            more=value["more"],
+            pruned=value["pruned"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditVerification:
+    """What checking a chain found."""
+
+    hash: str
+    """Its hash."""
+    number: int
+    """The number of the last record that the chain says it has."""
+    problem: AuditProblem | None = None
+    """The first that is wrong."""
+    records: int
+    """How many records were checked until then."""
+    whole: bool
+    """Whether the chain is whole."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AuditVerification:
+        return cls(
+            hash=value["hash"],
+            number=value["number"],
+            problem=AuditProblem._from(value["problem"]) if "problem" in value else None,
+            records=value["records"],
+            whole=value["whole"],
         )
 
 
@@ -3084,6 +3393,151 @@ class OutboxAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxCleared:
+    """What was deleted."""
+
+    cleared: int
+    """How many messages: at most 1,000 in one call."""
+    more: bool
+    """Whether another call would delete more."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OutboxCleared:
+        return cls(
+            cleared=value["cleared"],
+            more=value["more"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxConsumerItem:
+    """How far a consumer is."""
+
+    consumer: str
+    """Its name."""
+    created_at_ms: int
+    """When it first came, in unix milliseconds."""
+    dead: int
+    """How many it gave up."""
+    done_to: int
+    """The message up to which all are acknowledged or dead."""
+    open: int
+    """How many it was given and has not acknowledged."""
+    taken_to: int
+    """The last message that it was given."""
+    tries: int
+    """How often a message is given at most."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OutboxConsumerItem:
+        return cls(
+            consumer=value["consumer"],
+            created_at_ms=value["created_at_ms"],
+            dead=value["dead"],
+            done_to=value["done_to"],
+            open=value["open"],
+            taken_to=value["taken_to"],
+            tries=value["tries"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxConsumerList:
+    """The consumers of the outbox."""
+
+    consumers: tuple[OutboxConsumerItem, ...]
+    """The consumers, by name."""
+    last: int
+    """The number of the last message; 0 where there never was one."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OutboxConsumerList:
+        return cls(
+            consumers=tuple(OutboxConsumerItem._from(item) for item in value["consumers"]),
+            last=value["last"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxDead:
+    """A message that a consumer gave up."""
+
+    deliveries: int
+    """How often it was given."""
+    message: OutboxItem
+    """The message."""
+    reason: str | None = None
+    """Why, in the consumer's words; absent where it was given too often."""
+    since_ms: int
+    """Since when, in unix milliseconds."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OutboxDead:
+        return cls(
+            deliveries=value["deliveries"],
+            message=OutboxItem._from(value["message"]),
+            reason=value.get("reason"),
+            since_ms=value["since_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxDeadPage:
+    """A page of dead messages."""
+
+    messages: tuple[OutboxDead, ...]
+    """The messages."""
+    next: int | None = None
+    """The number to go on after; absent on the last page."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OutboxDeadPage:
+        return cls(
+            messages=tuple(OutboxDead._from(item) for item in value["messages"]),
+            next=value.get("next"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxDelivery:
+    """A message that a consumer is given."""
+
+    deliveries: int
+    """How often it was given, this time included: more than once where somebody had it and did not acknowledge it in
+    time.
+    """
+    message: OutboxItem
+    """The message."""
+    until_ms: int
+    """Until when it is kept from others, in unix milliseconds."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OutboxDelivery:
+        return cls(
+            deliveries=value["deliveries"],
+            message=OutboxItem._from(value["message"]),
+            until_ms=value["until_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxForgotten:
+    """A consumer that was removed."""
+
+    dead: int
+    """How many of its messages were dead."""
+    open: int
+    """How many messages it had not acknowledged."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OutboxForgotten:
+        return cls(
+            dead=value["dead"],
+            open=value["open"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxItem:
     """A message of the outbox."""
 
@@ -3144,6 +3598,49 @@ class OutboxPage:
         return cls(
             messages=tuple(OutboxItem._from(item) for item in value["messages"]),
             next=value.get("next"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxSettled:
+    """What became of the numbers."""
+
+    dead: int
+    """How many are dead."""
+    open: int
+    """How many are still open."""
+    settled: int
+    """How many were open until now; the others had been acknowledged before, or were dead."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OutboxSettled:
+        return cls(
+            dead=value["dead"],
+            open=value["open"],
+            settled=value["settled"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxTaken:
+    """What a consumer is given."""
+
+    full: bool
+    """Whether it has 1,000 messages that are not acknowledged: it is given no new ones before some are."""
+    messages: tuple[OutboxDelivery, ...]
+    """The messages, in their order."""
+    retry_at_ms: int | None = None
+    """When the next message that was given before may be taken again, in unix milliseconds; absent where none waits."""
+    taken_to: int
+    """The last message that the consumer was given: after that one it waits for new ones."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OutboxTaken:
+        return cls(
+            full=value["full"],
+            messages=tuple(OutboxDelivery._from(item) for item in value["messages"]),
+            retry_at_ms=value.get("retry_at_ms"),
+            taken_to=value["taken_to"],
         )
 
 
@@ -4901,6 +5398,21 @@ __all__ = [
     "AssetSource",
     "Assets",
     "AssetsInput",
+    "AuditActor",
+    "AuditActorKind",
+    "AuditChangeItem",
+    "AuditExport",
+    "AuditField",
+    "AuditHeadItem",
+    "AuditItem",
+    "AuditKind",
+    "AuditOf",
+    "AuditPage",
+    "AuditProblem",
+    "AuditProblemKind",
+    "AuditPruned",
+    "AuditVerification",
+    "AuditWhat",
     "Avatar",
     "AvatarInput",
     "BatchedSendInput",
@@ -5001,9 +5513,18 @@ __all__ = [
     "OperatorList",
     "OperatorRemoved",
     "OutboxAccount",
+    "OutboxCleared",
+    "OutboxConsumerItem",
+    "OutboxConsumerList",
+    "OutboxDead",
+    "OutboxDeadPage",
+    "OutboxDelivery",
+    "OutboxForgotten",
     "OutboxItem",
     "OutboxKind",
     "OutboxPage",
+    "OutboxSettled",
+    "OutboxTaken",
     "OverLimit",
     "OwnedResource",
     "OwnerInput",

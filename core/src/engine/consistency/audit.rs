@@ -54,11 +54,13 @@ impl Look<'_> {
     }
 
     /// What tells who somebody is must be what was written, and is deleted only with them.
-    pub(super) fn audit_person(&mut self, person: &str, of: &str, account: &str, at: &str, place: &str) -> Result<(), Error> {
-        let (chain, at, place) = (chain(of, account)?, number(at)?, number(place)?);
+    pub(super) fn audit_person(&mut self, key: &[u8], (of, account): (&str, &str), at: &str, place: &str) -> Result<(), Error> {
+        let (chain, at) = (chain(of, account)?, number(at)?);
+        let place = usize::try_from(number(place)?).unwrap_or(usize::MAX);
         let record: Option<AuditRecord> = self.tx.get(&keys::audit(&chain, at))?;
-        let change = record.and_then(|record| record.changes.into_iter().nth(usize::try_from(place).unwrap_or(usize::MAX)));
-        let Some(AuditPerson { kind, id: of, hash: written }) = change.and_then(|change| change.person).filter(|of| of.id.as_str() == person) else {
+        let person = record.and_then(|record| record.changes.into_iter().nth(place)).and_then(|change| change.person);
+        let known = person.filter(|person| keys::audit_person(person.kind, &person.id, &chain, at, place) == key);
+        let Some(AuditPerson { kind, id: of, hash: written }) = known else {
             return Err(broken("no change there is about the person"));
         };
         match (written, self.value) {
