@@ -13,6 +13,7 @@ use crate::{json, ops};
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// An open store. Share it between threads by reference or in an `Arc`.
 ///
@@ -110,6 +111,25 @@ impl Tenantry {
         })
     }
 
+    /// Sleeps until the outbox has a message after the one of this number, and answers the number of the last one; none when
+    /// the time is over before (R-OUT-1). It ends with `closed` when this handle is closed meanwhile.
+    ///
+    /// Nothing is read and nobody is asked while it sleeps: the commit that writes a message wakes it.
+    pub fn wait_outbox(&self, after: u64, timeout: Duration) -> Result<Option<u64>, Error> {
+        // A time that no clock reaches is none.
+        let until = Instant::now().checked_add(timeout);
+        loop {
+            let last = self.guard.enter(Effect::Read, |engine| engine.last_message())?;
+            if last > after {
+                return Ok(Some(last));
+            }
+            if until.is_some_and(|until| until <= Instant::now()) {
+                return Ok(None);
+            }
+            self.guard.engine.nap_until_message(after, until, || self.guard.is_closed())?;
+        }
+    }
+
     /// Closes the handle: what was drawn ahead and not used is given back when it is the last one of its store.
     ///
     /// Later calls answer `closed`; closing again does nothing.
@@ -117,7 +137,11 @@ impl Tenantry {
         if self.guard.engine.is_forked() {
             return self.guard.enter(Effect::Read, |_| Ok(()));
         }
-        if self.guard.close() { contained(|| registry::close(&self.guard.engine)) } else { Ok(()) }
+        if !self.guard.close() {
+            return Ok(());
+        }
+        self.guard.engine.wake_waiting();
+        contained(|| registry::close(&self.guard.engine))
     }
 }
 

@@ -779,7 +779,7 @@ impl Engine {
         if draws.is_empty() {
             return Ok(prepared.team.meters.lock());
         }
-        match self.backend.commit(batch) {
+        match self.commit_batch(batch) {
             Ok(version) => {
                 self.wait_until_durable(version)?;
                 let mut meters = prepared.team.meters.lock();

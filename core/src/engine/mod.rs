@@ -1,6 +1,8 @@
 //! Joins the rules and the store: loads facts, asks the rules, commits one batch, keeps the read model, owns the clock.
 
+mod audit;
 pub(crate) mod authority;
+mod bell;
 mod clock;
 pub(crate) mod consistency;
 mod drawer;
@@ -26,8 +28,9 @@ use crate::error::{Code, Error};
 use crate::model::{Actor, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord, Reservation};
 use crate::ops::{Effect, Operation};
 use crate::options::{Durability, OpenOptions};
-use crate::store::{Backend, CommitError};
+use crate::store::{Backend, Batch, CommitError};
 use arc_swap::ArcSwap;
+use bell::Bell;
 use clock::{Clock, IdSource};
 use drawer::Drawer;
 use parking_lot::{Mutex, RecursiveRwLock};
@@ -58,6 +61,8 @@ pub(crate) struct Engine {
     pub(crate) epoch: AtomicU64,
     pub(crate) cells: Cells,
     drawer: Drawer,
+    /// Wakes who waits for messages of the outbox.
+    bell: Bell,
     /// Itself, for the thread that draws in the background.
     this: Weak<Engine>,
     /// When the first of what is scheduled becomes due; see [`due`].
@@ -161,6 +166,7 @@ impl Engine {
             epoch: AtomicU64::new(0),
             cells: Cells::new(options.cache_mib << 20),
             drawer: Drawer::default(),
+            bell: Bell::default(),
             this: this.clone(),
             next_due_ms: AtomicU64::new(next_due_ms),
             shut: AtomicBool::new(false),
@@ -197,24 +203,32 @@ impl Engine {
     /// Runs an operation that writes.
     fn write<O: Operation>(&self, actor: &Actor, request: O) -> Result<Committed<O::Answer>, Error> {
         let _alone = self.writer.lock();
-        self.commit(actor, |ctx| {
+        self.commit(actor, Some(O::NAME), |ctx| {
             self.authorise(ctx, &request)?;
             request.clone().run(ctx)
         })
     }
 
     /// Runs and commits, for whoever holds the lock of the writer; another that changed the same records first makes it run
-    /// again.
-    fn commit<T>(&self, actor: &Actor, run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>) -> Result<Committed<T>, Error> {
+    /// again. What it changed is remembered as the work of an operation, where one is named.
+    fn commit<T>(
+        &self,
+        actor: &Actor,
+        operation: Option<&str>,
+        run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>,
+    ) -> Result<Committed<T>, Error> {
         for _ in 0..ROUNDS {
             self.refuse_when_shut()?;
             let mut ctx = self.ctx(actor);
             let answer = run(&mut ctx)?;
+            if let Some(operation) = operation {
+                audit::remember(&mut ctx, operation)?;
+            }
             let (batch, touched) = ctx.tx.finish();
             let Some(batch) = batch else { return Ok(Committed { answer, version: 0, returned: Vec::new() }) };
             let committed = {
                 let _visible_at_once = self.commits.write();
-                self.backend.commit(&batch)
+                self.commit_batch(&batch)
             };
             match committed {
                 Ok(version) => {
@@ -228,11 +242,20 @@ impl Engine {
         Err(Error::new(Code::Busy, "others keep changing the same records"))
     }
 
-    /// Commits something beside an operation that charges meters.
+    /// Commits, and wakes who waits for messages where there are some in it.
+    fn commit_batch(&self, batch: &Batch) -> Result<u64, CommitError> {
+        let committed = self.backend.commit(batch);
+        if committed.is_ok() && batch.writes.iter().any(|(key, _)| key.first() == Some(&keys::OUTBOX_NEXT)) {
+            self.bell.ring();
+        }
+        committed
+    }
+
+    /// Commits something beside an operation that charges meters. It is not remembered: it happens with every send.
     pub(crate) fn commit_beside<T>(&self, actor: &Actor, run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let committed = {
             let _alone = self.writer.lock();
-            self.commit(actor, run)?
+            self.commit(actor, None, run)?
         };
         self.settle(committed)
     }
@@ -268,6 +291,7 @@ impl Engine {
         }
         if let Some(at_ms) = touched.due_ms {
             self.next_due_ms.fetch_min(at_ms, Ordering::AcqRel);
+            self.bell.ring();
         }
         Ok(())
     }
@@ -334,6 +358,7 @@ impl Engine {
         if self.shut.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        self.bell.ring();
         self.drawer.end();
         let _alone = self.writer.lock();
         let given_back = if self.is_poisoned() { Ok(()) } else { self.cells.teams().iter().try_for_each(|team| self.give_blocks_back(team)) };

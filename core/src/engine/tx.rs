@@ -79,6 +79,23 @@ impl<'a> Tx<'a> {
         Ok(self.get::<serde::de::IgnoredAny>(key)?.is_some())
     }
 
+    /// The keys that were written so far, as far as `wanted`, and what was written to them.
+    pub(super) fn written(&self, wanted: impl Fn(&[u8]) -> bool) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        self.writes.iter().filter(|(key, _)| wanted(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    /// What the store has at a key, whatever was written since.
+    pub(super) fn stored(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        if let Some(Seen { value: Some(value), .. }) = self.seen.get(key) {
+            return Ok(value.clone());
+        }
+        let record = self.backend.get(key)?;
+        let version = record.as_ref().map_or(0, |record| record.version);
+        let value = record.map(|record| record.value);
+        self.seen.entry(key.to_vec()).or_insert(Seen { version, value: None }).value = Some(value.clone());
+        Ok(value)
+    }
+
     pub(crate) fn put<T: Serialize>(&mut self, key: Vec<u8>, record: &T) -> Result<(), Error> {
         let bytes = serde_json::to_vec(record).map_err(|error| Error::new(Code::Internal, format!("a record cannot be written: {error}")))?;
         self.write(key, Some(bytes));

@@ -223,6 +223,9 @@ codes! {
     // 800..899: credits
     CreditsExhausted = 800, "credits_exhausted", Limit, Never, "There are not as many credits as this needs; `details.left` says how many there are.";
     RefundExceeded = 801, "refund_exceeded", Conflict, Never, "No more is refunded than was spent and not refunded yet; `details.left` says how much that is.";
+
+    // 950..979: outbox and audit
+    NotTaken = 950, "not_taken", Conflict, Never, "The consumer was not given this message of the outbox.";
 }
 
 impl Code {

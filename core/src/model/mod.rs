@@ -3,6 +3,7 @@
 mod account;
 mod actor;
 mod assets;
+mod audit;
 mod campaign;
 mod cap;
 mod credit;
@@ -30,6 +31,7 @@ mod user;
 pub use account::{Account, Hold, HoldLevel, HoldReason, Lifecycle, NextPackage};
 pub use actor::Actor;
 pub use assets::{AssetKind, Assets};
+pub use audit::{AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink, AuditPerson, AuditPersonal, AuditRecord};
 pub use campaign::{Campaign, CampaignOutcomes, CampaignStop, CampaignStopReason};
 pub use cap::{Cap, CapScope, MessageInput, OverLimit};
 pub use credit::{CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket};
@@ -41,7 +43,7 @@ pub use limit::{Limit, LimitKind, LimitName, Limits};
 pub use member::Member;
 pub use meter::{Channel, Meter, Window};
 pub use operator::Operator;
-pub use outbox::{LimitAlert, OutboxKind, OutboxMessage};
+pub use outbox::{DeadMessage, LimitAlert, OpenMessage, OutboxConsumer, OutboxKind, OutboxMessage};
 pub use package::{BounceRate, Package, Price};
 pub use permission::{HostNode, Scope, tree::PermissionTree};
 pub use policy::{

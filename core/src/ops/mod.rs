@@ -3,6 +3,7 @@
 pub mod access;
 pub mod accounts;
 pub mod assets;
+pub mod audit;
 pub mod automations;
 pub mod campaigns;
 pub mod caps;

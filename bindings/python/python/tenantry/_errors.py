@@ -87,6 +87,7 @@ ErrorCode = Union[
     Literal["lease_lost"],
     Literal["credits_exhausted"],
     Literal["refund_exceeded"],
+    Literal["not_taken"],
 ]
 """The stable codes of errors and refusals."""
 
@@ -179,6 +180,7 @@ class Conflict(TenantryError):
     - `lease_lost`: The lease has ended, or somebody took it over.
     - `refund_exceeded`: No more is refunded than was spent and not refunded yet; `details.left` says how much that
       is.
+    - `not_taken`: The consumer was not given this message of the outbox.
     """
 
     __module__ = "tenantry"
