@@ -48,7 +48,8 @@ pub use handle::{Access, Sender, Tenantry};
 pub use import::{ImportProgress, ImportUsers};
 pub use model::{AccountGrant, CreditEntry, CreditKind, CreditPart, Delivery, DeliveryOutcome, Edition, InvitationKind, OutboxKind};
 pub use model::{
-    Actor, Channel, Count, Email, Grant, HoldLevel, HoldReason, Id, Limit, LimitName, Limits, Name, Note, Package, PermissionTree, Role, Scope,
+    Actor, Address, AddressRange, Caller, Channel, Count, Email, Grant, HoldLevel, HoldReason, Id, Limit, LimitName, Limits, Name, Note, Package,
+    PermissionTree, Role, Scope, Secret,
 };
 pub use ops::{Effect, Operation, catalogue};
 pub use options::{Durability, HexKey, ManualClock, OpenOptions};

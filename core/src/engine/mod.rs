@@ -5,20 +5,23 @@ mod clock;
 pub(crate) mod consistency;
 mod drawer;
 mod due;
+pub(crate) mod hasher;
 pub(crate) mod keys;
 pub(crate) mod meters;
 pub(crate) mod people;
 #[cfg(test)]
 mod scale_tests;
+pub(crate) mod sessions;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod token;
 mod tx;
 pub(crate) mod view;
 
 pub use tx::Tx;
 
-pub(crate) use token::Token;
+pub(crate) use token::{SecretToken, Token};
 
 use crate::error::{Code, Error};
 use crate::model::{Actor, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord};
@@ -28,10 +31,13 @@ use crate::store::{Backend, CommitError};
 use arc_swap::ArcSwap;
 use clock::{Clock, IdSource};
 use drawer::Drawer;
+use hasher::Hasher;
 use parking_lot::{Mutex, RecursiveRwLock};
+use sessions::Sessions;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+use throttle::Throttle;
 use token::TokenKey;
 use view::{AccountCell, Cells};
 
@@ -55,6 +61,11 @@ pub(crate) struct Engine {
     /// Raised by changes that any account may depend on: roles, packages, accounts with children.
     pub(crate) epoch: AtomicU64,
     pub(crate) cells: Cells,
+    pub(crate) hasher: Hasher,
+    pub(crate) throttle: Throttle,
+    pub(crate) sessions: Sessions,
+    /// How long a session lasts that is not used, with the epoch that this was read at.
+    session_idle: ArcSwap<(Option<u64>, u64)>,
     drawer: Drawer,
     /// Itself, for the thread that draws in the background.
     this: Weak<Engine>,
@@ -149,6 +160,10 @@ impl Engine {
             tree: ArcSwap::from_pointee(tree),
             epoch: AtomicU64::new(0),
             cells: Cells::new(options.cache_mib << 20),
+            hasher: Hasher::new(),
+            throttle: Throttle::default(),
+            sessions: Sessions::default(),
+            session_idle: ArcSwap::default(),
             drawer: Drawer::default(),
             this: this.clone(),
             next_due_ms: AtomicU64::new(next_due_ms),
@@ -180,7 +195,7 @@ impl Engine {
         }
     }
 
-    fn ctx<'a>(&'a self, actor: &'a Actor) -> Ctx<'a> {
+    pub(crate) fn ctx<'a>(&'a self, actor: &'a Actor) -> Ctx<'a> {
         Ctx { engine: self, actor, now_ms: self.clock.now_ms(), tx: Tx::new(&*self.backend) }
     }
 
@@ -218,7 +233,7 @@ impl Engine {
         Err(Error::new(Code::Busy, "others keep changing the same records"))
     }
 
-    /// Commits something beside an operation that charges meters.
+    /// Commits something beside an operation that charges meters, or that hashes passwords.
     pub(crate) fn commit_beside<T>(&self, actor: &Actor, run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let (answer, version) = {
             let _alone = self.writer.lock();
@@ -232,6 +247,7 @@ impl Engine {
         if touched.permission_tree {
             self.tree.store(Arc::new(view::permission_tree(&mut Tx::new(&*self.backend))?));
         }
+        self.sessions.forget(&touched.sessions);
         for account in &touched.accounts {
             self.cells.touch(account);
         }
