@@ -42,6 +42,11 @@ impl Tenantry {
         self.guard.enter(Effect::Write, |_| Ok(()))
     }
 
+    #[cfg(test)]
+    pub(crate) fn guard_for_tests(&self) -> &Guard {
+        &self.guard
+    }
+
     /// Runs an operation as an actor.
     pub fn call<O: Operation>(&self, actor: &Actor, request: O) -> Result<O::Answer, Error> {
         self.guard.enter(O::EFFECT, |engine| engine.run(actor, request))

@@ -1,5 +1,8 @@
 //! Sessions: logging in, what a token proves, and the devices that somebody is logged in with (R-SES-1, R-SES-2).
 
+#[cfg(test)]
+mod tests;
+
 use super::{Access, Effect, Operation, passwords, reach, users};
 use crate::engine::{Ctx, SecretToken, keys, sessions};
 use crate::error::{Code, Error};
