@@ -71,7 +71,8 @@ impl<'de> Deserialize<'de> for Secret {
                 no_text()
             }
         }
-        deserializer.deserialize_string(Visitor)
+        // Not as a string: then the parser itself would say what it found.
+        deserializer.deserialize_any(Visitor)
     }
 }
 

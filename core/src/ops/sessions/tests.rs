@@ -82,7 +82,7 @@ fn no_secret_is_kept_or_shown() {
     store.close().unwrap();
     let secrets = [CANARY, "canary", &token[12..], &token[44..108], &link[9..]];
     for text in &shown {
-        assert!(!secrets.iter().any(|secret| text.contains(secret)) && !text.contains("short\""), "{text}");
+        assert!(!secrets.iter().any(|secret| text.contains(secret)), "{text}");
     }
     let (mut files, mut hashes) = (0, 0);
     for bytes in files_below(&folder) {
