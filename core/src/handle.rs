@@ -5,7 +5,7 @@ use crate::engine::meters::{Ask, Decision, Prepared, check_count};
 use crate::engine::view::AccountCell;
 use crate::error::{Code, Error};
 use crate::guard::{Guard, contained};
-use crate::model::{Actor, Channel, Id, MessageInput};
+use crate::model::{Actor, Caller, Channel, Id, MessageInput};
 use crate::ops::{Effect, Operation, catalogue};
 use crate::options::{OpenOptions, SenderOptions};
 use crate::registry;
@@ -43,9 +43,19 @@ impl Tenantry {
         self.guard.enter(Effect::Write, |_| Ok(()))
     }
 
+    #[cfg(test)]
+    pub(crate) fn guard_for_tests(&self) -> &Guard {
+        &self.guard
+    }
+
     /// Runs an operation as an actor.
     pub fn call<O: Operation>(&self, actor: &Actor, request: O) -> Result<O::Answer, Error> {
         self.guard.enter(O::EFFECT, |engine| engine.run(actor, request))
+    }
+
+    /// Who calls: the actor that the host names, or the one that a session proves, for the calls of one request.
+    pub fn actor(&self, caller: &Caller) -> Result<Actor, Error> {
+        self.guard.enter(Effect::Read, |engine| engine.prove(caller))
     }
 
     /// Runs an operation by name, with the actor and the request as JSON; an empty actor is `system`.
@@ -57,7 +67,7 @@ impl Tenantry {
         // A handle that cannot be used says so whatever is asked of it.
         let effect = entry.as_ref().map_or(Effect::Read, |entry| entry.effect);
         self.guard.enter(effect, |engine| {
-            let actor = if actor.is_empty() { Actor::System } else { json::read(actor).map_err(|error| below("/actor", error))? };
+            let actor = engine.prove(&read_caller(actor)?)?;
             (entry?.run_json)(engine, &actor, request)
         })
     }
@@ -251,6 +261,11 @@ pub(crate) fn allowed(engine: &Engine, cell: &Arc<AccountCell>, user: &str, perm
     let place = engine.tree.load().place(permission).ok_or_else(|| ops::unknown_permission(permission, "/permission"))?;
     let member = cell.member(engine, user)?;
     Ok(member.refusal.is_none() && member.powers.at(place).is_some())
+}
+
+/// Who calls, as JSON; nothing is the host itself.
+pub(crate) fn read_caller(caller: &[u8]) -> Result<Caller, Error> {
+    if caller.is_empty() { Ok(Caller::default()) } else { json::read(caller).map_err(|error| below("/actor", error)) }
 }
 
 /// At most 64 characters of what was given, for an error.

@@ -14,6 +14,7 @@ const FULL: usize = 3000;
 /// Letters of keys whose records are remembered.
 const AUDITED: &[(u8, AuditKind)] = &[
     (keys::ACCOUNT, AuditKind::Account),
+    (keys::ALLOW_LIST, AuditKind::AllowList),
     (keys::AUDIT_HEAD, AuditKind::Audit),
     (keys::AVATAR, AuditKind::Avatar),
     (keys::CAMPAIGN, AuditKind::Campaign),
@@ -27,9 +28,11 @@ const AUDITED: &[(u8, AuditKind)] = &[
     (keys::OPERATOR, AuditKind::Operator),
     (keys::PACKAGE, AuditKind::Package),
     (keys::TREE_NODE, AuditKind::Permission),
+    (keys::PASSWORD, AuditKind::Password),
     (keys::POLICY, AuditKind::Policies),
     (keys::RESOURCE, AuditKind::Resource),
     (keys::ROLE, AuditKind::Role),
+    (keys::SESSION, AuditKind::Session),
     (keys::SHARE, AuditKind::Share),
     (keys::SUPPRESSION, AuditKind::Suppression),
     (keys::USER, AuditKind::User),
@@ -76,6 +79,7 @@ const NOT_AUDITED: &[u8] = &[
     keys::TOKEN_KEY,
     keys::TOMBSTONE,
     keys::USER_LINK,
+    keys::USER_SESSION,
 ];
 
 /// A change that was found in a commit, and the personal fields that are kept apart.
@@ -166,6 +170,15 @@ fn subject(kind: AuditKind, key: &[u8], record: &Value) -> Result<Option<Subject
             (of_account(account)?, format!("{channel}/{number}"), None)
         }
         (AuditKind::Credits, _) => return Ok(None),
+        (AuditKind::AllowList, ["user", user]) | (AuditKind::Password, [user]) => (AuditChain::Users, last, Some((AuditKind::User, named(user)?))),
+        (AuditKind::AllowList, [_, account, ..]) => (of_account(account)?, last, None),
+        // The words are not for everybody who reads the chain.
+        (AuditKind::Password, _) => (AuditChain::Platform, String::new(), None),
+        (AuditKind::Session, [session]) => {
+            let user = named(field("user").unwrap_or_default())?;
+            (AuditChain::Users, (*session).to_owned(), Some((AuditKind::User, user)))
+        }
+        (AuditKind::Cap, ["", _]) => (AuditChain::Platform, last, None),
         (AuditKind::User, [user]) => (AuditChain::Users, last, Some((AuditKind::User, named(user)?))),
         (AuditKind::Link, _) => {
             let user = named(field("user").unwrap_or_default())?;

@@ -15,7 +15,7 @@ use super::view::{MAX_DEPTH, account_line, load_role};
 use crate::error::{Code, Error};
 use crate::model::{
     Account, Campaign, DeadMessage, Group, Id, Invitation, InvitationKind, InvitationState, Lifecycle, LimitName, Link, Member, OpenMessage,
-    Operator, OutboxMessage, Package, Reservation, Resource, Role, Share, Slot, Suppression, User,
+    Operator, OutboxMessage, Package, PasswordRecord, Reservation, Resource, Role, Session, Share, Slot, Suppression, User,
 };
 use crate::ops::{accounts, invitations, links};
 use crate::rules::invitation::expires_at_ms;
@@ -60,7 +60,7 @@ const OF_AN_ACCOUNT: &[u8] = &[
     keys::TEAM_SUPPRESSION,
 ];
 /// Letters of keys of which the first id is a user.
-const OF_A_USER: &[u8] = &[keys::MEMBERSHIP, keys::OPERATOR, keys::USER_LINK];
+const OF_A_USER: &[u8] = &[keys::MEMBERSHIP, keys::OPERATOR, keys::USER_LINK, keys::USER_SESSION];
 
 /// What does not fit, at most `most` of it, each with the key at which it was noticed.
 pub(crate) fn check(backend: &dyn Backend, most: usize) -> Result<Vec<String>, Error> {
@@ -254,6 +254,24 @@ impl Look<'_> {
                 self.must(link.is_some_and(|link| link.user.as_str() == *user && links::name(link.kind) == *kind), "the link is gone, or another's");
                 Ok(())
             }
+            (keys::PASSWORD, ["", _]) => Ok(()),
+            (keys::PASSWORD, [user]) => {
+                let _: PasswordRecord = self.record()?;
+                self.must_have(keys::user(&id(user)?), "its user is gone")
+            }
+            (keys::SESSION, [session]) => {
+                let record: Session = self.record()?;
+                self.must(record.id.as_str() == *session, "the record is that of another session");
+                self.must_have(keys::user_session(&record.user, &record.id), "the user does not know it")
+            }
+            (keys::USER_SESSION, [user, session]) => {
+                let session: Option<Session> = self.tx.get(&keys::session(&id(session)?))?;
+                self.must(session.is_some_and(|session| session.user.as_str() == *user), "the session is gone, or another's");
+                Ok(())
+            }
+            (keys::ALLOW_LIST, ["user", user]) => self.must_have(keys::user(&id(user)?), "its user is gone"),
+            (keys::ALLOW_LIST, ["account", account]) => self.must_have(keys::account(&id(account)?), "its account is gone"),
+            (keys::ALLOW_LIST, ["member", account, user]) => self.must_have(keys::member(&id(account)?, &id(user)?), "its membership is gone"),
             (keys::OUTBOX, [_]) => {
                 let _: OutboxMessage = self.record()?;
                 let next = self.tx.get::<u64>(&keys::outbox_next())?;

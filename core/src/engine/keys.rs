@@ -5,6 +5,10 @@ use crate::rules::credit::Turn;
 
 /// Not a letter: it tells about the store itself and is no record that an operation wrote.
 pub(crate) const TOKEN_KEY: u8 = b'0';
+pub(crate) const PASSWORD: u8 = b'1';
+pub(crate) const SESSION: u8 = b'2';
+pub(crate) const USER_SESSION: u8 = b'3';
+pub(crate) const ALLOW_LIST: u8 = b'4';
 pub(crate) const ACCOUNT: u8 = b'a';
 pub(crate) const OPERATOR: u8 = b'b';
 pub(crate) const CHILD: u8 = b'c';
@@ -320,6 +324,41 @@ pub(crate) fn link(id: &Id) -> Vec<u8> {
 /// Index: the link of a kind that a user was sent last.
 pub(crate) fn user_link(user: &Id, kind: &str) -> Vec<u8> {
     key(USER_LINK, &[user.as_str(), kind])
+}
+
+/// The password of a user.
+pub(crate) fn password(user: &Id) -> Vec<u8> {
+    key(PASSWORD, &[user.as_str()])
+}
+
+/// A password that nobody may have, as it is compared.
+pub(crate) fn banned_password(word: &str) -> Vec<u8> {
+    key(PASSWORD, &["", word])
+}
+
+/// A session.
+pub(crate) fn session(id: &Id) -> Vec<u8> {
+    key(SESSION, &[id.as_str()])
+}
+
+/// Index: the sessions of a user.
+pub(crate) fn user_session(user: &Id, session: &Id) -> Vec<u8> {
+    key(USER_SESSION, &[user.as_str(), session.as_str()])
+}
+
+/// Where a user may come from.
+pub(crate) fn user_allow_list(user: &Id) -> Vec<u8> {
+    key(ALLOW_LIST, &["user", user.as_str()])
+}
+
+/// Where whoever acts in an account may come from.
+pub(crate) fn account_allow_list(account: &Id) -> Vec<u8> {
+    key(ALLOW_LIST, &["account", account.as_str()])
+}
+
+/// Where a member may come from.
+pub(crate) fn member_allow_list(account: &Id, user: &Id) -> Vec<u8> {
+    key(ALLOW_LIST, &["member", account.as_str(), user.as_str()])
 }
 
 /// A message of the outbox.

@@ -857,7 +857,7 @@ impl Engine {
                 return if decision.granted == 0 && ask.min < ask.count { self.charge(prepared, ask) } else { Ok(decision) };
             }
             let (account, group) = (&prepared.account, prepared.group.as_ref());
-            let paid = self.commit_beside(actor, |ctx| credits::spend(ctx, account, prepared.channel, group, excess, None));
+            let paid = self.commit_beside(actor, None, |ctx| credits::spend(ctx, account, prepared.channel, group, excess, None));
             let entry = match paid {
                 Err(error) if error.code() == Code::CreditsExhausted => {
                     return if ask.min < ask.count { self.charge(prepared, ask) } else { Ok(decision) };
@@ -869,7 +869,7 @@ impl Engine {
                 return decision.map(|decision| Decision { credits: Some(PaidWithCredits { amount: excess, entry }), ..decision });
             }
             // Others used what was left meanwhile: what was paid comes back.
-            self.commit_beside(actor, |ctx| credits::refund(ctx, account, prepared.channel, entry, excess))?;
+            self.commit_beside(actor, None, |ctx| credits::refund(ctx, account, prepared.channel, entry, excess))?;
             decision?;
         }
         Err(Error::new(Code::Busy, "others keep drawing from the same limits"))

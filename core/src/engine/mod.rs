@@ -7,22 +7,25 @@ mod clock;
 pub(crate) mod consistency;
 mod drawer;
 mod due;
+pub(crate) mod hasher;
 pub(crate) mod keys;
 pub(crate) mod meters;
 pub(crate) mod people;
 #[cfg(test)]
 mod scale_tests;
+pub(crate) mod sessions;
 #[cfg(test)]
 mod simulation_tests;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod token;
 mod tx;
 pub(crate) mod view;
 
 pub use tx::Tx;
 
-pub(crate) use token::Token;
+pub(crate) use token::{SecretToken, Token};
 
 use crate::error::{Code, Error};
 use crate::model::{Actor, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord, Reservation};
@@ -33,10 +36,13 @@ use arc_swap::ArcSwap;
 use bell::Bell;
 use clock::{Clock, IdSource};
 use drawer::Drawer;
+use hasher::Hasher;
 use parking_lot::{Mutex, RecursiveRwLock};
+use sessions::Sessions;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+use throttle::Throttle;
 use token::TokenKey;
 use view::{AccountCell, Cells};
 
@@ -60,6 +66,11 @@ pub(crate) struct Engine {
     /// Raised by changes that any account may depend on: roles, packages, accounts with children.
     pub(crate) epoch: AtomicU64,
     pub(crate) cells: Cells,
+    pub(crate) hasher: Hasher,
+    pub(crate) throttle: Throttle,
+    pub(crate) sessions: Sessions,
+    /// How long a session lasts that is not used, with the epoch that this was read at.
+    session_idle: ArcSwap<(Option<u64>, u64)>,
     drawer: Drawer,
     /// Wakes who waits for messages of the outbox.
     bell: Bell,
@@ -165,6 +176,10 @@ impl Engine {
             tree: ArcSwap::from_pointee(tree),
             epoch: AtomicU64::new(0),
             cells: Cells::new(options.cache_mib << 20),
+            hasher: Hasher::new(),
+            throttle: Throttle::default(),
+            sessions: Sessions::default(),
+            session_idle: ArcSwap::default(),
             drawer: Drawer::default(),
             bell: Bell::default(),
             this: this.clone(),
@@ -196,7 +211,7 @@ impl Engine {
         }
     }
 
-    fn ctx<'a>(&'a self, actor: &'a Actor) -> Ctx<'a> {
+    pub(crate) fn ctx<'a>(&'a self, actor: &'a Actor) -> Ctx<'a> {
         Ctx { engine: self, actor, now_ms: self.clock.now_ms(), tx: Tx::new(&*self.backend) }
     }
 
@@ -211,12 +226,7 @@ impl Engine {
 
     /// Runs and commits, for whoever holds the lock of the writer; another that changed the same records first makes it run
     /// again. What it changed is remembered as the work of an operation, where one is named.
-    fn commit<T>(
-        &self,
-        actor: &Actor,
-        operation: Option<&str>,
-        run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>,
-    ) -> Result<Committed<T>, Error> {
+    fn commit<T>(&self, actor: &Actor, operation: Option<&str>, run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>) -> Result<Committed<T>, Error> {
         for _ in 0..ROUNDS {
             self.refuse_when_shut()?;
             let mut ctx = self.ctx(actor);
@@ -251,11 +261,17 @@ impl Engine {
         committed
     }
 
-    /// Commits something beside an operation that charges meters. It is not remembered: it happens with every send.
-    pub(crate) fn commit_beside<T>(&self, actor: &Actor, run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>) -> Result<T, Error> {
+    /// Commits something beside an operation that charges meters or hashes passwords. What happens with every send is not
+    /// remembered: it names no operation.
+    pub(crate) fn commit_beside<T>(
+        &self,
+        actor: &Actor,
+        operation: Option<&str>,
+        run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let committed = {
             let _alone = self.writer.lock();
-            self.commit(actor, None, run)?
+            self.commit(actor, operation, run)?
         };
         self.settle(committed)
     }
@@ -273,6 +289,7 @@ impl Engine {
         if touched.permission_tree {
             self.tree.store(Arc::new(view::permission_tree(&mut Tx::new(&*self.backend))?));
         }
+        self.sessions.forget(&touched.sessions);
         for account in &touched.accounts {
             self.cells.touch(account);
         }

@@ -50,6 +50,8 @@ pub(crate) struct Touched {
     pub(crate) meters: bool,
     /// The first instant at which something becomes due.
     pub(crate) due_ms: Option<u64>,
+    /// Sessions that have changed or ended.
+    pub(crate) sessions: BTreeSet<Id>,
     /// Reservations of which so many come back.
     pub(crate) returned: Vec<(Reservation, u64)>,
 }
@@ -192,6 +194,11 @@ impl<'a> Tx<'a> {
     pub(crate) fn touch_permission_tree(&mut self) {
         self.touched.permission_tree = true;
         self.touched.everything = true;
+    }
+
+    /// The session has changed or ended once this is committed.
+    pub(crate) fn touch_session(&mut self, session: &Id) {
+        self.touched.sessions.insert(session.clone());
     }
 
     /// So many of a reservation come back once this is committed.

@@ -171,6 +171,8 @@ pub struct AuditLink {
 pub enum AuditKind {
     /// An account.
     Account,
+    /// From where a user, an account or a member may come.
+    AllowList,
     /// The chain itself: what was before an instant was pruned.
     Audit,
     /// The picture of a group.
@@ -197,12 +199,16 @@ pub enum AuditKind {
     Package,
     /// A permission that the host added.
     Permission,
+    /// The password of a user, or that one is banned; never the password itself.
+    Password,
     /// The policies of an account or of the platform.
     Policies,
     /// A resource, as kind and id.
     Resource,
     /// A role.
     Role,
+    /// A session of a user.
+    Session,
     /// How a resource is shared with accounts below, as kind and id.
     Share,
     /// A suppression, as value and class. Of an address only the domain is told.

@@ -2,6 +2,7 @@
 
 mod account;
 mod actor;
+mod address;
 mod assets;
 mod audit;
 mod campaign;
@@ -22,6 +23,8 @@ mod policy;
 mod reservation;
 mod resource;
 mod role;
+mod secret;
+mod session;
 mod share;
 mod slot;
 mod suppression;
@@ -29,7 +32,8 @@ mod text;
 mod user;
 
 pub use account::{Account, Hold, HoldLevel, HoldReason, Lifecycle, NextPackage};
-pub use actor::Actor;
+pub use actor::{Actor, Caller};
+pub use address::{Address, AddressRange};
 pub use assets::{AssetKind, Assets};
 pub use audit::{AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink, AuditPerson, AuditPersonal, AuditRecord};
 pub use campaign::{Campaign, CampaignOutcomes, CampaignStop, CampaignStopReason};
@@ -53,6 +57,8 @@ pub use policy::{
 pub use reservation::{Reservation, ReservationState};
 pub use resource::{Lease, Resource, ResourceReason, ResourcesTo, ResourcesToKind};
 pub use role::{BuiltIn, Grant, Role};
+pub use secret::Secret;
+pub use session::{PasswordRecord, Session};
 pub use share::Share;
 pub use slot::Slot;
 pub use suppression::{MessageClass, Suppression};

@@ -108,7 +108,9 @@ fn is_left_out(kind: AuditKind, name: &str) -> bool {
         AuditKind::Role | AuditKind::User | AuditKind::Permission => &["id"],
         AuditKind::Group | AuditKind::Cap => &["account", "id"],
         AuditKind::Audit => &["base.hash"],
-        AuditKind::Avatar | AuditKind::DefaultLimits | AuditKind::Policies => &[],
+        // It was used: that is no change of it.
+        AuditKind::Session => &["id", "user", "last_seen_at_ms", "last_ip"],
+        AuditKind::AllowList | AuditKind::Avatar | AuditKind::DefaultLimits | AuditKind::Password | AuditKind::Policies => &[],
     };
     NEVER.contains(&name) || of_this_kind.contains(&name)
 }
@@ -119,6 +121,7 @@ fn is_personal(kind: AuditKind, name: &str) -> bool {
         AuditKind::User => name == "email" || name.starts_with("profile."),
         AuditKind::Invitation => ["email", "first_name", "last_name"].contains(&name),
         AuditKind::Link => name == "email",
+        AuditKind::Session => ["device", "ip"].contains(&name),
         _ => false,
     }
 }

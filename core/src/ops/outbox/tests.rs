@@ -107,7 +107,7 @@ fn what_every_consumer_has_acknowledged_may_be_cleared() {
 #[test]
 fn nobody_has_more_than_a_thousand_open_messages() {
     let engine = Engine::open(Path::new(":memory:"), &serde_json::from_str(r#"{"clock": {"manual_ms": 1000}, "seed": 1}"#).unwrap()).unwrap();
-    let told = engine.commit_beside(&Actor::System, |ctx| {
+    let told = engine.commit_beside(&Actor::System, None, |ctx| {
         for _ in 0..1500 {
             ctx.tell_host(&model::OutboxMessage::about(OutboxKind::StopCampaign, None, 0))?;
         }
