@@ -104,7 +104,7 @@ impl Engine {
     /// Not synced by itself: what a power loss takes back ends a session a few minutes early.
     fn write_last_seen(&self, id: &Id, ip: Option<Address>) -> Result<(), Error> {
         let _alone = self.writer.lock();
-        self.commit(&Actor::System, |ctx| {
+        self.commit(&Actor::System, None, |ctx| {
             if let Some(mut session) = ctx.tx.get::<Session>(&keys::session(id))? {
                 session.last_seen_at_ms = ctx.now_ms;
                 session.last_ip = ip.or(session.last_ip);

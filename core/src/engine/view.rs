@@ -146,7 +146,8 @@ impl MemberView {
     /// The same member, as if they were in this group.
     pub(crate) fn as_in_group(&self, group: Option<Id>) -> MemberView {
         let member = self.member.as_deref().map(|member| Arc::new(Member { group, ..member.clone() }));
-        MemberView { stamp: self.stamp, refusal: self.refusal, powers: self.powers.clone(), member, prepared: PerChannel::default() }
+        let (powers, addresses) = (self.powers.clone(), self.addresses.clone());
+        MemberView { stamp: self.stamp, refusal: self.refusal, powers, addresses, member, prepared: PerChannel::default() }
     }
 }
 
