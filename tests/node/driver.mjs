@@ -49,7 +49,7 @@ const commands = {
     const byIds = options === '' && ++admissions % 2 === 0
     const decision = byIds
       ? store.decide({ ...who, count: Number(count) })
-      : once(`${account}\t${user}\t${options}`, () => store.sender({ ...who, ...javascript('SenderOptions', JSON.parse(options || '{}')) })).decide(Number(count))
+      : once(`${account}\t${user}\t${options}`, () => store.sender({ ...who, ...javascript(OPERATIONS['sending.admit'].request, JSON.parse(options || '{}')) })).decide(Number(count))
     return encode(OPERATIONS['sending.admit'].answer, decision)
   },
 

@@ -503,9 +503,9 @@ impl Ledger {
             let limit = METERS.iter().find(|(meter, _)| meter == account).map(|(_, limit)| limit.unwrap_or(u64::MAX));
             let limit = if account == TOP { Some(u64::MAX) } else { limit };
             let used = call(store, "usage.get", &json!({"account": account}))?;
-            // The ledger sends no text messages.
+            // The ledger sends no text messages, and nothing acts by itself.
             let windows = used["windows"].as_array().ok_or("usage without windows")?;
-            for window in windows.iter().filter(|window| !window["limit"].as_str().is_some_and(|limit| limit.starts_with("sms_"))) {
+            for window in windows.iter().filter(|window| window["limit"].as_str().is_some_and(|limit| limit.starts_with("email_"))) {
                 let used = number(&window["used"]);
                 if used < *granted {
                     return Err(format!("{account} was granted {granted} in all, but {window} says less"));

@@ -368,8 +368,8 @@ impl Model {
                 window
             })
             .collect();
-        // Then those of text messages, which no walk sends.
-        let windows: Vec<Value> = windows.into_iter().chain(vec![json!({}); WINDOWS]).collect();
+        // Then those of text messages, and of automations and triggers: no walk has any.
+        let windows: Vec<Value> = windows.into_iter().chain(vec![json!({}); WINDOWS + 2]).collect();
         json!({ "windows": windows })
     }
 
