@@ -7,8 +7,7 @@ use super::{Access, Effect, Operation, SCAN_MAX, SCAN_STEP, page_size};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
-    self, Actor, AuditActor, AuditChain, AuditFields, AuditHead, AuditKind, AuditLink, AuditPerson, AuditPersonal, AuditRecord, Count, Cursor, Id,
-    Name,
+    Actor, AuditActor, AuditChain, AuditFields, AuditHead, AuditKind, AuditLink, AuditPerson, AuditPersonal, AuditRecord, Count, Cursor, Id, Name,
 };
 use crate::rules::audit::{follows, hash};
 use crate::store::Order;
@@ -571,10 +570,12 @@ fn check(ctx: &mut Ctx<'_>, chain: &AuditChain, head: &AuditHead, saved: Option<
             _ => break,
         }
     }
-    let end = match () {
-        () if last.number < head.last.number => problem(AuditProblemKind::Missing, last.number + 1),
-        () if last.hash != head.last.hash => problem(AuditProblemKind::Altered, last.number),
-        () => None,
+    let end = if last.number < head.last.number {
+        problem(AuditProblemKind::Missing, last.number + 1)
+    } else if last.hash != head.last.hash {
+        problem(AuditProblemKind::Altered, last.number)
+    } else {
+        None
     };
     Ok((records, end))
 }
@@ -642,7 +643,7 @@ impl Operation for Prune {
             pruned += 1;
         }
         if pruned > 0 {
-            ctx.tx.put(keys::audit_head(&chain), &model::AuditHead { base, ..head })?;
+            ctx.tx.put(keys::audit_head(&chain), &AuditHead { base, ..head })?;
         }
         Ok(AuditPruned { pruned, more })
     }

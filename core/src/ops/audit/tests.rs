@@ -93,7 +93,7 @@ fn what_is_refused_or_changes_nothing_leaves_no_record() {
     engine
         .decide(
             &Actor::System,
-            &engine.cell_by_text("acme").unwrap().sending(&engine, None, model::Channel::Email, &Default::default()).unwrap(),
+            &engine.cell_by_text("acme").unwrap().sending(&engine, None, crate::model::Channel::Email, &Default::default()).unwrap(),
             crate::engine::meters::Ask::exact(3),
         )
         .unwrap();
@@ -255,15 +255,13 @@ fn filters_and_pages() {
     assert_eq!(run_as::<List>(&engine, &ann(), json!({"after": "x"})).unwrap_err(), Code::InvalidArgument);
 }
 
-/// No secret is in any record: what operations are asked for with secrets is none of it.
+/// An import of 500 rows is remembered in few records, none of which the store has to split.
 #[test]
 fn every_record_stays_small() {
     let engine = engine();
     let rows: String = (0..500).map(|row| format!("user{row}@people.example,First{row},Last\n")).collect();
     let import = json!({"account": "acme", "role": "editor", "csv": format!("email,first_name,last_name\n{rows}")});
     (catalogue::find("users.import_csv").unwrap().run_json)(&engine, &Actor::System, import.to_string().as_bytes()).unwrap();
-    let rows = engine.backend.range(&keys::audits(&AuditChain::Users).0, &keys::audits(&acme()).0, Order::Ascending, 9999).unwrap();
-    assert!(rows.is_empty(), "chains lie in the order of their names");
     let rows = engine.backend.range(&[keys::AUDIT], &[keys::AUDIT_HEAD], Order::Ascending, 9999).unwrap();
     let longest = rows.iter().map(|(_, record)| record.value.len()).max().unwrap();
     assert!(rows.len() < 200 && longest < 4082, "{} records, the longest of {longest} bytes", rows.len());
