@@ -44,7 +44,12 @@ fn log_in(store: &Tenantry, email: &str, password: &str) -> Result<Value, Error>
 fn every_failure_costs_the_same() {
     let store = store(":memory:");
     let runs = || store.guard_for_tests().engine.hasher.argon2_runs();
-    let tries = [("nobody@acme.example", CANARY), ("olga@acme.example", "another battery staple"), ("ann@acme.example", CANARY), ("dora@acme.example", CANARY)];
+    let tries = [
+        ("nobody@acme.example", CANARY),
+        ("olga@acme.example", "another battery staple"),
+        ("ann@acme.example", CANARY),
+        ("dora@acme.example", CANARY),
+    ];
     let mut answers = Vec::new();
     for (email, password) in tries {
         let before = runs();
