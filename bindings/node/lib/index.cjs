@@ -47,6 +47,15 @@ class Tenantry extends Operations {
     return new Operating(this.#store, { user: text(user, '/user'), ip })
   }
 
+  inSession(session) {
+    const { token, account, ip } = named(session, 'token', 'account', 'ip')
+    return new InSession(this.#store, {
+      token: text(token, '/token'),
+      account: optionalText(account, '/account'),
+      ip: optionalText(ip, '/ip'),
+    })
+  }
+
   sender(subject) {
     const { account, user, ...options } = plainObject(subject, '')
     return new Sender(this.#store.sender(text(account, '/account'), optionalText(user, '/user'), senderOptions(options)))
@@ -111,6 +120,24 @@ class Operating extends Operations {
 
   constructor(store, operator) {
     const actor = JSON.stringify({ kind: 'operator', ...operator })
+    super((operation, request) => run(store, actor, operation, request))
+    this.#store = store
+    this.#actor = actor
+    this.users.importFile = (file, options) => importFile(store, actor, file, options)
+  }
+
+  call(operation, request = {}) {
+    return send(this.#store, this.#actor, operation, request)
+  }
+}
+
+/** Whoever a session belongs to: the same operations, each refused once the session has ended. */
+class InSession extends Operations {
+  #store
+  #actor
+
+  constructor(store, session) {
+    const actor = JSON.stringify({ kind: 'session', ...session })
     super((operation, request) => run(store, actor, operation, request))
     this.#store = store
     this.#actor = actor

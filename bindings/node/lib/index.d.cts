@@ -138,6 +138,8 @@ export interface Tenantry extends Caller {
   acting(actor: Actor): Acting
   /** The same operations, run as this operator of the platform. */
   operating(operator: Operator): Operating
+  /** The same operations, run as whoever logged in and got this token; each call looks again whether it still counts. */
+  inSession(session: { token: string; account?: string | undefined; ip?: string | undefined }): InSession
   /** Prepare the admission of messages of an account, or of a user in it. Keep the result: that is what is fast. */
   sender(subject: { account: string; user?: string | undefined } & SenderOptions): Sender
   /** Whether the user holds the permission in the account now. */
@@ -161,6 +163,9 @@ export interface Acting extends Caller {
 
 /** An operator of the platform: the same operations, each refused unless the operator may do it. */
 export interface Operating extends Caller {}
+
+/** Whoever a session belongs to: the same operations, each refused once the session has ended. */
+export interface InSession extends Caller {}
 
 /** A prepared permission check: it sees every later change. */
 export interface Access {

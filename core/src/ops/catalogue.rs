@@ -180,7 +180,7 @@ catalogue! {
     super::passwords::Ban,
     super::passwords::Change,
     super::passwords::Forgot,
-    super::passwords::Import,
+    super::passwords::ImportHashes,
     super::passwords::Remove,
     super::passwords::Set,
     super::passwords::Unban,

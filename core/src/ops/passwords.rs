@@ -56,7 +56,7 @@ pub struct Forgot {
 /// at once, all or none. Each is renewed when its user logs in (R-SES-1).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Import {
+pub struct ImportHashes {
     /// Users and their hashes.
     pub passwords: Vec<ImportedPassword>,
 }
@@ -297,8 +297,8 @@ impl Operation for Forgot {
     }
 }
 
-impl Operation for Import {
-    const NAME: &'static str = "passwords.import";
+impl Operation for ImportHashes {
+    const NAME: &'static str = "passwords.import_hashes";
     const EFFECT: Effect = Effect::Write;
     const ACCESS: Access = Access::System;
     type Answer = PasswordsImported;

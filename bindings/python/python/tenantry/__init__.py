@@ -197,6 +197,10 @@ class Tenantry(_Actor):
         """The same operations, run as this operator of the platform."""
         return Operating(self._store, user, ip)
 
+    def in_session(self, *, token: str, account: str | None = None, ip: str | None = None) -> InSession:
+        """The same operations, run as whoever logged in and got this token; each call looks again whether it still counts."""
+        return InSession(self._store, token, account, ip)
+
     def sender(
         self,
         *,
@@ -275,6 +279,17 @@ class Operating(_Actor):
         super().__init__(store, encode(actor if ip is None else {**actor, "ip": ip}))
 
 
+class InSession(_Actor):
+    """Whoever a session belongs to: the same operations, each refused once the session has ended."""
+
+    __slots__ = ()
+
+    def __init__(self, store: _native.Store, token: str, account: str | None, ip: str | None) -> None:
+        given = {"token": token, "account": account, "ip": ip}
+        present = {name: value for name, value in given.items() if value is not None}
+        super().__init__(store, encode({"kind": "session", **present}))
+
+
 class ActingAccess(_generated.AccessOperations):
     """The operations `access.*`, and prepared checks of the acting user's permissions."""
 
@@ -344,6 +359,7 @@ __all__ = [
     "ErrorCode",
     "HandleUnusable",
     "ImportProgress",
+    "InSession",
     "InternalError",
     "InvalidArgument",
     "LimitReached",
