@@ -563,7 +563,7 @@ impl Meters {
             }
         }
         for place in &prepared.pace_places {
-            left = left.min(self.paces.get(*place)?.reading(1, now_ms).left());
+            left = left.min(self.paces.get(*place)?.left(now_ms));
         }
         Some((Decision { granted: count, refusal: None, remaining: (left != u64::MAX).then_some(left), credits: None }, low))
     }
