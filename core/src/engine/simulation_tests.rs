@@ -366,7 +366,7 @@ impl World {
             let overs = [OverLimit::Reject, OverLimit::Reject, OverLimit::Hold, OverLimit::Soft, OverLimit::Shadow, OverLimit::Spread];
             let over = *world.dice.of(&overs[..if paced { 6 } else { 5 }]);
             let cap = caps::Set {
-                account: id(world.dice.of(&ACCOUNTS).0),
+                account: Some(id(world.dice.of(&ACCOUNTS).0)),
                 id: id(&format!("c{number}")),
                 scope: *world.dice.of(&scopes),
                 subject: None,
@@ -438,7 +438,7 @@ impl World {
         let limit = self.random_limit();
         let value = if limit == u64::MAX { Limit::Unlimited } else { Limit::At(count(limit)) };
         self.must(limits::Set { account: id(account), limit: name, value, expected_rev: None });
-        let place = self.counter(keys::meter(&id(account), name.name(), "", ""), name.name(), name.window().unwrap());
+        let place = self.counter(keys::meter(Some(&id(account)), name.name(), "", ""), name.name(), name.window().unwrap());
         self.set(place, limit, None, true);
     }
 
@@ -446,7 +446,7 @@ impl World {
         let limit = self.random_limit();
         let email = (limit < u64::MAX).then(|| Limit::At(count(limit)));
         self.must(groups::SetCaps { account: id("mid"), group: id("default"), caps: GroupCaps { email, sms: None }, expected_rev: None });
-        let place = self.counter(keys::meter(&id("mid"), "email_per_month", "group", "default"), "email_per_month", Window::Month);
+        let place = self.counter(keys::meter(Some(&id("mid")), "email_per_month", "group", "default"), "email_per_month", Window::Month);
         self.set(place, limit, None, true);
     }
 
@@ -469,7 +469,7 @@ impl World {
         let mut places = Vec::new();
         for above in &line {
             for limit in Channel::Email.limits() {
-                places.push(self.counter(keys::meter(above, limit.name(), "", ""), limit.name(), limit.window().unwrap()));
+                places.push(self.counter(keys::meter(Some(above), limit.name(), "", ""), limit.name(), limit.window().unwrap()));
             }
             for number in 0..self.caps.len() {
                 let cap = self.caps[number].clone();
@@ -481,15 +481,15 @@ impl World {
                     CapScope::SendingDomain => message.sending_domain.as_ref().map(Name::as_str),
                     CapScope::RecipientDomain => message.recipient_domain.as_ref().map(Name::as_str),
                 };
-                let Some(subject) = subject.filter(|_| cap.account == *above && cap.message_class.is_none_or(|only| only == class)) else { continue };
-                let place = self.counter(keys::meter(above, "cap", &keys::of_cap(&cap.id), subject), cap.id.as_str(), cap.window);
+                let Some(subject) = subject.filter(|_| cap.account.as_ref() == Some(above) && cap.message_class.is_none_or(|only| only == class)) else { continue };
+                let place = self.counter(keys::meter(Some(above), "cap", &keys::of_cap(&cap.id), subject), cap.id.as_str(), cap.window);
                 let grows = cap.grows_daily_by.map(|by| (by.get(), self.cap_times[number]));
                 self.set(place, cap.limit.get(), grows, cap.over.refuses());
                 places.push(place);
             }
         }
         if user.is_some() {
-            places.push(self.counter(keys::meter(&id("mid"), "email_per_month", "group", "default"), "email_per_month", Window::Month));
+            places.push(self.counter(keys::meter(Some(&id("mid")), "email_per_month", "group", "default"), "email_per_month", Window::Month));
         }
         places
     }
