@@ -47,7 +47,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "0924dc5e1c61d5f0cb02a068d6428df4"
+#define TENANTRY_CATALOGUE_HASH "c23ff30015b4c5a2f0d3dbcddab770e0"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))
@@ -226,7 +226,19 @@ enum tenantry_error {
     /// There are not as many credits as this needs; `details.left` says how many there are.
     TENANTRY_CREDITS_EXHAUSTED = 800,
     /// No more is refunded than was spent and not refunded yet; `details.left` says how much that is.
-    TENANTRY_REFUND_EXCEEDED = 801
+    TENANTRY_REFUND_EXCEEDED = 801,
+    /// The session has ended, or there never was one; log in again.
+    TENANTRY_SESSION_INVALID = 900,
+    /// Address and password do not fit together, or the user may not log in.
+    TENANTRY_LOGIN_REFUSED = 901,
+    /// There were too many failures; the next attempt counts after `retry_at_ms`.
+    TENANTRY_LOGIN_DELAYED = 902,
+    /// The password has fewer characters than the platform asks for; `details.min` says how many that is.
+    TENANTRY_PASSWORD_TOO_SHORT = 903,
+    /// The password is on the list of those that are tried first, or is made of words that it is guessed by.
+    TENANTRY_PASSWORD_BANNED = 904,
+    /// An allow-list does not hold the address that the actor comes from, or none was named.
+    TENANTRY_IP_NOT_ALLOWED = 905
 };
 
 

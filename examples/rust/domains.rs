@@ -3,12 +3,13 @@
 use serde_json::{from_value, json};
 use std::error::Error;
 use tenantry::ops::{
-    access, accounts, assets, campaigns, caps, clock, credits, gauges, groups, invitations, leases, limits, members, operators, outbox, packages,
-    permissions, policies, reservations, resources, roles, sending, sharing, store, suppressions, teams, threads, usage, users,
+    access, accounts, addresses, assets, campaigns, caps, clock, credits, gauges, groups, invitations, leases, limits, members, operators, outbox,
+    packages, passwords, permissions, policies, reservations, resources, roles, sending, sessions, sharing, store, suppressions, teams, threads,
+    usage, users,
 };
 use tenantry::{
-    Actor, Channel, Code, Count, Email, Grant, HoldReason, Id, Limit, LimitName, Limits, ManualClock, Name, Note, OpenOptions, OutboxKind, Scope,
-    Source, Status, Tenantry,
+    Actor, AddressRange, Channel, Code, Count, Email, Grant, HoldReason, Id, Limit, LimitName, Limits, ManualClock, Name, Note, OpenOptions,
+    OutboxKind, Scope, Secret, Source, Status, Tenantry,
 };
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
@@ -151,6 +152,26 @@ fn accounts(t: &Tenantry) -> Result {
     let released = t.call(&Actor::System, accounts::Release { account: Id::new("acme")?, hold: Count::new(1)?, expected_rev: None })?;
     assert_eq!(released.children, 2);
     assert_eq!(released.status, Status::Active);
+    Ok(())
+}
+
+fn addresses(t: &Tenantry) -> Result {
+    // Whoever acts in Acme comes from its office.
+    let list = t.call(
+        &Actor::System,
+        addresses::Set {
+            account: Some(Id::new("acme")?),
+            user: None,
+            addresses: vec![AddressRange::new("192.0.2.0/24")?, AddressRange::new("2001:db8::/32")?],
+        },
+    )?;
+    assert_eq!(list.account, Some(Id::new("acme")?));
+
+    // Olga says nothing of where she is.
+    let olga = Actor::User { user: Id::new("olga")?, account: Id::new("acme")?, ip: None };
+    let refused = t.call(&olga, accounts::Get { account: Id::new("acme")? });
+    assert_eq!(refused.err().map(|error| error.code()), Some(Code::IpNotAllowed));
+    t.call(&Actor::System, addresses::Set { account: Some(Id::new("acme")?), user: None, addresses: vec![] })?;
     Ok(())
 }
 
@@ -333,7 +354,7 @@ fn invitations(t: &Tenantry) -> Result {
     let accepted = t.call(
         &Actor::System,
         invitations::Accept {
-            token: mail.messages[0].token.clone().ok_or("absent")?,
+            token: Secret::new(mail.messages[0].token.clone().ok_or("absent")?)?,
             user: Some(Id::new("cat")?),
             first_name: Some(Name::new("Cat")?),
             last_name: None,
@@ -343,7 +364,7 @@ fn invitations(t: &Tenantry) -> Result {
     assert_eq!(accepted.user, Id::new("cat")?);
     let refused = t.call(
         &Actor::System,
-        invitations::Accept { token: mail.messages[0].token.clone().ok_or("absent")?, user: None, first_name: None, last_name: None },
+        invitations::Accept { token: Secret::new(mail.messages[0].token.clone().ok_or("absent")?)?, user: None, first_name: None, last_name: None },
     );
     assert_eq!(refused.err().map(|error| error.code()), Some(Code::InvitationAlreadyAccepted));
     Ok(())
@@ -513,6 +534,43 @@ fn packages(t: &Tenantry) -> Result {
     Ok(())
 }
 
+fn passwords(t: &Tenantry) -> Result {
+    // Ann forgot her password. The mail goes to the address that is stored.
+    t.call(&Actor::System, passwords::Forgot { email: Email::new("ann@acme.example")? })?;
+    let mail = t.call(&Actor::System, outbox::Read { after: None, limit: None })?;
+    assert_eq!(mail.messages[0].kind, OutboxKind::PasswordReset);
+    assert_eq!(mail.messages[0].user, Some(Id::new("ann")?));
+
+    // She follows the link; it works once.
+    let changed = t.call(
+        &Actor::System,
+        passwords::Set {
+            token: Some(Secret::new(mail.messages[0].token.clone().ok_or("absent")?)?),
+            user: None,
+            password: Secret::new("seven green lamps on a shelf")?,
+        },
+    )?;
+    assert_eq!(changed.sessions_ended, 0);
+    assert_eq!(changed.user, Id::new("ann")?);
+    let refused = t.call(
+        &Actor::System,
+        passwords::Set {
+            token: Some(Secret::new(mail.messages[0].token.clone().ok_or("absent")?)?),
+            user: None,
+            password: Secret::new("eight green lamps on a shelf")?,
+        },
+    );
+    assert_eq!(refused.err().map(|error| error.code()), Some(Code::LinkInvalid));
+
+    // What everybody tries is nobody's password.
+    let banned = t.call(&Actor::System, passwords::Ban { words: vec![Name::new("correct horse battery staple")?] })?;
+    assert_eq!(banned.changed, 1);
+    let refused =
+        t.call(&Actor::System, passwords::Set { token: None, user: Some(Id::new("ann")?), password: Secret::new("Correct Horse Battery Staple")? });
+    assert_eq!(refused.err().map(|error| error.code()), Some(Code::PasswordBanned));
+    Ok(())
+}
+
 fn permissions(t: &Tenantry) -> Result {
     // The host adds a feature of its own to the tree.
     let polls =
@@ -671,6 +729,47 @@ fn sending(t: &Tenantry) -> Result {
     Ok(())
 }
 
+fn sessions(t: &Tenantry) -> Result {
+    // Ann logs in.
+    t.call(&Actor::System, passwords::Set { token: None, user: Some(Id::new("ann")?), password: Secret::new("seven green lamps on a shelf")? })?;
+    let session = t.call(
+        &Actor::System,
+        sessions::Create {
+            email: Some(Email::new("ann@acme.example")?),
+            password: Some(Secret::new("seven green lamps on a shelf")?),
+            user: None,
+            device: Some(Name::new("Firefox on Linux")?),
+            ip: None,
+        },
+    )?;
+    assert_eq!(session.user, Id::new("ann")?);
+    let refused = t.call(
+        &Actor::System,
+        sessions::Create {
+            email: Some(Email::new("ann@acme.example")?),
+            password: Some(Secret::new("not her password at all")?),
+            user: None,
+            device: None,
+            ip: None,
+        },
+    );
+    assert_eq!(refused.err().map(|error| error.code()), Some(Code::LoginRefused));
+
+    // With each request: whose token is it, and may they act in Acme?
+    let proof = t.call(&Actor::System, sessions::Check { token: Secret::new(session.token.reveal())?, account: Some(Id::new("acme")?), ip: None })?;
+    assert_eq!(proof.user, Id::new("ann")?);
+
+    // Her devices; then she signs out everywhere.
+    let ann = Actor::User { user: Id::new("ann")?, account: Id::new("acme")?, ip: None };
+    let devices = t.call(&ann, sessions::List { user: Id::new("ann")? })?;
+    assert_eq!(devices.sessions[0].device, Some(Name::new("Firefox on Linux")?));
+    let ended = t.call(&ann, sessions::EndAll { user: Id::new("ann")?, keep_session: None })?;
+    assert_eq!(ended.ended, 1);
+    let refused = t.call(&Actor::System, sessions::Check { token: Secret::new(session.token.reveal())?, account: None, ip: None });
+    assert_eq!(refused.err().map(|error| error.code()), Some(Code::SessionInvalid));
+    Ok(())
+}
+
 fn sharing(t: &Tenantry) -> Result {
     // Acme shares a template with all accounts below: they use it, and Acme alone changes it.
     let olga = Actor::User { user: Id::new("olga")?, account: Id::new("acme")?, ip: None };
@@ -813,7 +912,7 @@ fn users(t: &Tenantry) -> Result {
     let mail = t.call(&Actor::System, outbox::Read { after: None, limit: None })?;
     assert_eq!(mail.messages[0].kind, OutboxKind::EmailChange);
     assert_eq!(mail.messages[0].to, Some("ann@new.example".to_owned()));
-    let changed = t.call(&Actor::System, users::ConfirmEmail { token: Name::new(mail.messages[0].token.clone().ok_or("absent")?)? })?;
+    let changed = t.call(&Actor::System, users::ConfirmEmail { token: Secret::new(mail.messages[0].token.clone().ok_or("absent")?)? })?;
     assert_eq!(changed.email, "ann@new.example");
     Ok(())
 }
@@ -823,6 +922,7 @@ pub fn main() -> Result {
     for domain in [
         access as fn(&Tenantry) -> Result,
         accounts,
+        addresses,
         assets,
         campaigns,
         caps,
@@ -837,12 +937,14 @@ pub fn main() -> Result {
         operators,
         outbox,
         packages,
+        passwords,
         permissions,
         policies,
         reservations,
         resources,
         roles,
         sending,
+        sessions,
         sharing,
         store,
         suppressions,

@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '0924dc5e1c61d5f0cb02a068d6428df4'
+const CATALOGUE_HASH = 'c23ff30015b4c5a2f0d3dbcddab770e0'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -98,6 +98,12 @@ const ERRORS = {
   lease_lost: { number: 706, class: 'conflict', retry: 'never' },
   credits_exhausted: { number: 800, class: 'limit', retry: 'never' },
   refund_exceeded: { number: 801, class: 'conflict', retry: 'never' },
+  session_invalid: { number: 900, class: 'refused', retry: 'never' },
+  login_refused: { number: 901, class: 'refused', retry: 'never' },
+  login_delayed: { number: 902, class: 'limit', retry: 'later' },
+  password_too_short: { number: 903, class: 'invalid', retry: 'never' },
+  password_banned: { number: 904, class: 'invalid', retry: 'never' },
+  ip_not_allowed: { number: 905, class: 'refused', retry: 'never' },
 }
 
 const TYPES = {
@@ -177,6 +183,7 @@ const TYPES = {
     user: ['user', 'text'],
   },
   AccountValidation: { problems: ['problems', ['AccountProblem']], valid: ['valid', 'bool'] },
+  AddressList: { account: ['account', 'text'], addresses: ['addresses', ['text']], user: ['user', 'text'] },
   Asset: { asset: ['asset', 'text'], carrier: ['carrier', 'text'], kind: ['kind', 'text'], source: ['source', 'text'] },
   AssetList: { account: ['account', 'text'], assets: ['assets', ['Asset']] },
   Assets: {
@@ -185,6 +192,7 @@ const TYPES = {
     nodes: ['nodes', ['text']],
   },
   Avatar: { data: ['data', 'text'], mediaType: ['media_type', 'text'], url: ['url', 'text'] },
+  BannedPasswords: { changed: ['changed', 'integer'] },
   BatchedSend: {
     account: ['account', 'text'],
     channel: ['channel', 'text'],
@@ -332,12 +340,17 @@ const TYPES = {
     namesEditedBy: ['names_edited_by', ['text']],
     operatorsLogInAs: ['operators_log_in_as', 'bool'],
     ownerExclusive: ['owner_exclusive', 'bool'],
+    passwordMemoryKib: ['password_memory_kib', 'integer'],
+    passwordMin: ['password_min', 'integer'],
+    passwordPasses: ['password_passes', 'integer'],
     pendingUntil: ['pending_until', ['text']],
     profileEditedBy: ['profile_edited_by', ['text']],
     resend: ['resend', 'text'],
     reservationsOnHold: ['reservations_on_hold', 'text'],
     roleScope: ['role_scope', 'text'],
     seats: ['seats', 'limit'],
+    sessionIdleMs: ['session_idle_ms', 'integer'],
+    sessionLifeMs: ['session_life_ms', 'integer'],
     skipVerification: ['skip_verification', 'bool'],
     timeZone: ['time_zone', 'text'],
     verificationLifeMs: ['verification_life_ms', 'integer'],
@@ -396,6 +409,7 @@ const TYPES = {
     placedFrom: ['placed_from', 'text'],
     reason: ['reason', 'text'],
   },
+  ImportedPassword: { hash: ['hash', 'text'], user: ['user', 'text'] },
   InvalidRecipient: { message: ['message', 'text'], recipient: ['recipient', 'integer'] },
   Invitation: {
     accounts: ['accounts', ['AccountGrant']],
@@ -616,7 +630,10 @@ const TYPES = {
     package: ['package', 'text'],
   },
   PaidWithCredits: { amount: ['amount', 'integer'], entry: ['entry', 'integer'] },
+  PasswordChanged: { sessionsEnded: ['sessions_ended', 'integer'], user: ['user', 'text'] },
+  PasswordForgotten: { expiresAtMs: ['expires_at_ms', 'integer'] },
   PasswordResetRequested: { expiresAtMs: ['expires_at_ms', 'integer'], user: ['user', 'text'] },
+  PasswordsImported: { imported: ['imported', 'integer'] },
   Permission: {
     path: ['path', ['text']],
     permission: ['permission', 'text'],
@@ -642,12 +659,17 @@ const TYPES = {
     namesEditedBy: ['names_edited_by', ['text']],
     operatorsLogInAs: ['operators_log_in_as', 'bool'],
     ownerExclusive: ['owner_exclusive', 'bool'],
+    passwordMemoryKib: ['password_memory_kib', 'integer'],
+    passwordMin: ['password_min', 'integer'],
+    passwordPasses: ['password_passes', 'integer'],
     pendingUntil: ['pending_until', ['text']],
     profileEditedBy: ['profile_edited_by', ['text']],
     resend: ['resend', 'text'],
     reservationsOnHold: ['reservations_on_hold', 'text'],
     roleScope: ['role_scope', 'text'],
     seats: ['seats', 'limit'],
+    sessionIdleMs: ['session_idle_ms', 'integer'],
+    sessionLifeMs: ['session_life_ms', 'integer'],
     skipVerification: ['skip_verification', 'bool'],
     timeZone: ['time_zone', 'text'],
     verificationLifeMs: ['verification_life_ms', 'integer'],
@@ -748,6 +770,29 @@ const TYPES = {
   },
   SendForecast: { doneAtMs: ['done_at_ms', 'integer'], refusal: ['refusal', 'text'] },
   SendRefund: { counters: ['counters', 'integer'] },
+  SessionDevice: {
+    createdAtMs: ['created_at_ms', 'integer'],
+    device: ['device', 'text'],
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    ip: ['ip', 'text'],
+    lastIp: ['last_ip', 'text'],
+    lastSeenAtMs: ['last_seen_at_ms', 'integer'],
+    session: ['session', 'text'],
+  },
+  SessionList: { sessions: ['sessions', ['SessionDevice']] },
+  SessionProof: {
+    authenticatedAtMs: ['authenticated_at_ms', 'integer'],
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    session: ['session', 'text'],
+    user: ['user', 'text'],
+  },
+  SessionToken: {
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    session: ['session', 'text'],
+    token: ['token', 'text'],
+    user: ['user', 'text'],
+  },
+  SessionsEnded: { ended: ['ended', 'integer'], user: ['user', 'text'] },
   ShareEnded: { account: ['account', 'text'], id: ['id', 'text'], kind: ['kind', 'text'] },
   ShareableList: { next: ['next', 'text'], templates: ['templates', ['ShareableTemplate']] },
   ShareableTemplate: {
@@ -1010,6 +1055,8 @@ const TYPES = {
     ownerEmail: ['owner_email', 'text'],
     timeZone: ['time_zone', 'text'],
   },
+  AddressesGetRequest: { account: ['account', 'text'], user: ['user', 'text'] },
+  AddressesSetRequest: { account: ['account', 'text'], addresses: ['addresses', ['text']], user: ['user', 'text'] },
   AssetsAssignRequest: {
     account: ['account', 'text'],
     asset: ['asset', 'text'],
@@ -1345,6 +1392,18 @@ const TYPES = {
   PackagesListRequest: { after: ['after', 'text'], limit: ['limit', 'integer'] },
   PackagesPreflightRequest: { account: ['account', 'text'], package: ['package', 'text'] },
   PackagesRetireRequest: { expectedRev: ['expected_rev', 'integer'], package: ['package', 'text'] },
+  PasswordsBanRequest: { words: ['words', ['text']] },
+  PasswordsChangeRequest: {
+    keepSession: ['keep_session', 'text'],
+    newPassword: ['new_password', 'text'],
+    oldPassword: ['old_password', 'text'],
+    user: ['user', 'text'],
+  },
+  PasswordsForgotRequest: { email: ['email', 'text'] },
+  PasswordsImportHashesRequest: { passwords: ['passwords', ['ImportedPassword']] },
+  PasswordsRemoveRequest: { user: ['user', 'text'] },
+  PasswordsSetRequest: { password: ['password', 'text'], token: ['token', 'text'], user: ['user', 'text'] },
+  PasswordsUnbanRequest: { words: ['words', ['text']] },
   PermissionsAddRequest: {
     permission: ['permission', 'text'],
     scoped: ['scoped', 'bool'],
@@ -1482,6 +1541,18 @@ const TYPES = {
     message: ['message', 'MessageInput'],
     user: ['user', 'text'],
   },
+  SessionsCheckRequest: { account: ['account', 'text'], ip: ['ip', 'text'], token: ['token', 'text'] },
+  SessionsCreateRequest: {
+    device: ['device', 'text'],
+    email: ['email', 'text'],
+    ip: ['ip', 'text'],
+    password: ['password', 'text'],
+    user: ['user', 'text'],
+  },
+  SessionsEndRequest: { session: ['session', 'text'], token: ['token', 'text'] },
+  SessionsEndAllRequest: { keepSession: ['keep_session', 'text'], user: ['user', 'text'] },
+  SessionsListRequest: { user: ['user', 'text'] },
+  SessionsRenewRequest: { ip: ['ip', 'text'], password: ['password', 'text'], token: ['token', 'text'] },
   SharingCheckRequest: {
     account: ['account', 'text'],
     action: ['action', 'text'],
@@ -1641,6 +1712,8 @@ const OPERATIONS = {
   'accounts.team': { request: 'AccountsTeamRequest', answer: 'TeamList' },
   'accounts.transfer_owner': { request: 'AccountsTransferOwnerRequest', answer: 'OwnerTransferred' },
   'accounts.validate': { request: 'AccountsValidateRequest', answer: 'AccountValidation' },
+  'addresses.get': { request: 'AddressesGetRequest', answer: 'AddressList' },
+  'addresses.set': { request: 'AddressesSetRequest', answer: 'AddressList' },
   'assets.assign': { request: 'AssetsAssignRequest', answer: 'AssetList' },
   'assets.check': { request: 'AssetsCheckRequest', answer: 'Asset' },
   'assets.get': { request: 'AssetsGetRequest', answer: 'AssetList' },
@@ -1723,6 +1796,13 @@ const OPERATIONS = {
   'packages.list': { request: 'PackagesListRequest', answer: 'PackageList' },
   'packages.preflight': { request: 'PackagesPreflightRequest', answer: 'PackagePreflight' },
   'packages.retire': { request: 'PackagesRetireRequest', answer: 'Package' },
+  'passwords.ban': { request: 'PasswordsBanRequest', answer: 'BannedPasswords' },
+  'passwords.change': { request: 'PasswordsChangeRequest', answer: 'PasswordChanged' },
+  'passwords.forgot': { request: 'PasswordsForgotRequest', answer: 'PasswordForgotten' },
+  'passwords.import_hashes': { request: 'PasswordsImportHashesRequest', answer: 'PasswordsImported' },
+  'passwords.remove': { request: 'PasswordsRemoveRequest', answer: 'PasswordChanged' },
+  'passwords.set': { request: 'PasswordsSetRequest', answer: 'PasswordChanged' },
+  'passwords.unban': { request: 'PasswordsUnbanRequest', answer: 'BannedPasswords' },
   'permissions.add': { request: 'PermissionsAddRequest', answer: 'Permission' },
   'permissions.list': { request: 'PermissionsListRequest', answer: 'PermissionList' },
   'permissions.search': { request: 'PermissionsSearchRequest', answer: 'PermissionList' },
@@ -1755,6 +1835,12 @@ const OPERATIONS = {
   'sending.explain': { request: 'SendingExplainRequest', answer: 'SendExplanation' },
   'sending.forecast': { request: 'SendingForecastRequest', answer: 'SendForecast' },
   'sending.refund': { request: 'SendingRefundRequest', answer: 'SendRefund' },
+  'sessions.check': { request: 'SessionsCheckRequest', answer: 'SessionProof' },
+  'sessions.create': { request: 'SessionsCreateRequest', answer: 'SessionToken' },
+  'sessions.end': { request: 'SessionsEndRequest', answer: 'SessionsEnded' },
+  'sessions.end_all': { request: 'SessionsEndAllRequest', answer: 'SessionsEnded' },
+  'sessions.list': { request: 'SessionsListRequest', answer: 'SessionList' },
+  'sessions.renew': { request: 'SessionsRenewRequest', answer: 'SessionToken' },
   'sharing.check': { request: 'SharingCheckRequest', answer: 'SharingCheck' },
   'sharing.list': { request: 'SharingListRequest', answer: 'ShareableList' },
   'sharing.received': { request: 'SharingReceivedRequest', answer: 'ReceivedList' },
@@ -1870,6 +1956,19 @@ class AccountsOperations {
   }
   validate(request) {
     return this.#run('accounts.validate', request)
+  }
+}
+
+class AddressesOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  get(request) {
+    return this.#run('addresses.get', request)
+  }
+  set(request) {
+    return this.#run('addresses.set', request)
   }
 }
 
@@ -2217,6 +2316,34 @@ class PackagesOperations {
   }
 }
 
+class PasswordsOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  ban(request) {
+    return this.#run('passwords.ban', request)
+  }
+  change(request) {
+    return this.#run('passwords.change', request)
+  }
+  forgot(request) {
+    return this.#run('passwords.forgot', request)
+  }
+  importHashes(request) {
+    return this.#run('passwords.import_hashes', request)
+  }
+  remove(request) {
+    return this.#run('passwords.remove', request)
+  }
+  set(request) {
+    return this.#run('passwords.set', request)
+  }
+  unban(request) {
+    return this.#run('passwords.unban', request)
+  }
+}
+
 class PermissionsOperations {
   #run
   constructor(run) {
@@ -2352,6 +2479,31 @@ class SendingOperations {
   }
   refund(request) {
     return this.#run('sending.refund', request)
+  }
+}
+
+class SessionsOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  check(request) {
+    return this.#run('sessions.check', request)
+  }
+  create(request) {
+    return this.#run('sessions.create', request)
+  }
+  end(request) {
+    return this.#run('sessions.end', request)
+  }
+  endAll(request) {
+    return this.#run('sessions.end_all', request)
+  }
+  list(request) {
+    return this.#run('sessions.list', request)
+  }
+  renew(request) {
+    return this.#run('sessions.renew', request)
   }
 }
 
@@ -2509,6 +2661,7 @@ class Operations {
   constructor(run) {
     this.access = new AccessOperations(run)
     this.accounts = new AccountsOperations(run)
+    this.addresses = new AddressesOperations(run)
     this.assets = new AssetsOperations(run)
     this.campaigns = new CampaignsOperations(run)
     this.caps = new CapsOperations(run)
@@ -2523,12 +2676,14 @@ class Operations {
     this.operators = new OperatorsOperations(run)
     this.outbox = new OutboxOperations(run)
     this.packages = new PackagesOperations(run)
+    this.passwords = new PasswordsOperations(run)
     this.permissions = new PermissionsOperations(run)
     this.policies = new PoliciesOperations(run)
     this.reservations = new ReservationsOperations(run)
     this.resources = new ResourcesOperations(run)
     this.roles = new RolesOperations(run)
     this.sending = new SendingOperations(run)
+    this.sessions = new SessionsOperations(run)
     this.sharing = new SharingOperations(run)
     this.store = new StoreOperations(run)
     this.suppressions = new SuppressionsOperations(run)

@@ -92,6 +92,12 @@ export type ErrorCode =
   | 'lease_lost'
   | 'credits_exhausted'
   | 'refund_exceeded'
+  | 'session_invalid'
+  | 'login_refused'
+  | 'login_delayed'
+  | 'password_too_short'
+  | 'password_banned'
+  | 'ip_not_allowed'
 
 /** The kinds of errors. */
 export type ErrorClass =
@@ -119,6 +125,10 @@ export type Retry =
  * - `unknown_operation`: The catalogue has no operation of this name.
  * - `permission_unknown`: The permission tree has no such node.
  * - `csv_invalid`: The CSV text cannot be read; `details` names line and column.
+ * - `password_too_short`: The password has fewer characters than the platform asks for; `details.min` says how many
+ *   that is.
+ * - `password_banned`: The password is on the list of those that are tried first, or is made of words that it is
+ *   guessed by.
  */
 export class InvalidArgument extends TenantryError {
   readonly class: 'invalid'
@@ -188,6 +198,9 @@ export class Conflict extends TenantryError {
  * - `not_shareable`: Resources of this kind are never shared between accounts.
  * - `share_direction`: Templates are shared from an account with those below it only.
  * - `shared_read_only`: The template is shared by an account above: it can be used and previewed, not changed.
+ * - `session_invalid`: The session has ended, or there never was one; log in again.
+ * - `login_refused`: Address and password do not fit together, or the user may not log in.
+ * - `ip_not_allowed`: An allow-list does not hold the address that the actor comes from, or none was named.
  */
 export class Refused extends TenantryError {
   readonly class: 'refused'
@@ -202,6 +215,7 @@ export class Refused extends TenantryError {
  * - `quota_exceeded`: A limit is used up until its window resets.
  * - `exceeds_limit`: More than the limit itself was asked for; waiting does not help.
  * - `credits_exhausted`: There are not as many credits as this needs; `details.left` says how many there are.
+ * - `login_delayed`: There were too many failures; the next attempt counts after `retry_at_ms`.
  */
 export class LimitReached extends TenantryError {
   readonly class: 'limit'
@@ -557,6 +571,16 @@ export interface AccountValidation {
   valid: boolean
 }
 
+/** An allow-list. */
+export interface AddressList {
+  /** The account that it is about. */
+  account?: string
+  /** Where they may come from; anywhere where this is empty. */
+  addresses: Array<string>
+  /** The user that it is about. */
+  user?: string
+}
+
 /** An asset that an account may use. */
 export interface Asset {
   /** Its name. */
@@ -639,6 +663,12 @@ export interface Avatar {
   mediaType?: string
   /** An `https` address. */
   url?: string
+}
+
+/** The list of banned passwords has changed. */
+export interface BannedPasswords {
+  /** How many came onto it, or off it. */
+  changed: number
 }
 
 /** One send of many. */
@@ -1159,6 +1189,12 @@ export interface EffectivePolicies {
   operatorsLogInAs: boolean
   /** Whether the owner of one account can be a member of no other (R-TEA-2). */
   ownerExclusive: boolean
+  /** The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1). */
+  passwordMemoryKib: number
+  /** The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1). */
+  passwordMin: number
+  /** The passes over that memory, 2 to 16; for the platform alone (R-SES-1). */
+  passwordPasses: number
   /** What has to be done before a member is no longer shown as pending (R-INV-4). */
   pendingUntil: Array<PendingStep>
   /** Who edits phone, sending country, language, time zone and notifications. */
@@ -1171,6 +1207,10 @@ export interface EffectivePolicies {
   roleScope: RoleScope
   /** How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9). */
   seats: Limit
+  /** How long a session lasts that is not used, in milliseconds; for the platform alone (R-SES-1). */
+  sessionIdleMs: number
+  /** How long a session lasts however much it is used, in milliseconds; for the platform alone (R-SES-1). */
+  sessionLifeMs: number
   /** Whether an account below another can be made without its owner confirming first (R-TEA-4). */
   skipVerification: boolean
   /** IANA name of the time zone that new accounts get. */
@@ -1398,6 +1438,14 @@ export type HoldReason =
   | 'billing'
   | 'reputation'
   | 'owner_request'
+
+/** A hash that is brought along. */
+export interface ImportedPasswordInput {
+  /** The hash. */
+  hash: string
+  /** The user; a password that they have is replaced. */
+  user: string
+}
 
 /** A recipient whose address is none. */
 export interface InvalidRecipient {
@@ -2216,12 +2264,32 @@ export interface PaidWithCredits {
   entry: number
 }
 
+/** A user has another password. */
+export interface PasswordChanged {
+  /** How many sessions ended. */
+  sessionsEnded: number
+  /** The user. */
+  user: string
+}
+
+/** Whoever has the address gets a mail. */
+export interface PasswordForgotten {
+  /** How long a link that was sent now can be used, in unix milliseconds. */
+  expiresAtMs: number
+}
+
 /** A link for a new password is on its way. */
 export interface PasswordResetRequested {
   /** How long the link can be used, in unix milliseconds. */
   expiresAtMs: number
   /** The user. */
   user: string
+}
+
+/** Hashes were brought along. */
+export interface PasswordsImported {
+  /** How many. */
+  imported: number
 }
 
 /**
@@ -2292,6 +2360,12 @@ export interface PoliciesInput {
   operatorsLogInAs?: boolean | undefined
   /** Whether the owner of one account can be a member of no other (R-TEA-2). */
   ownerExclusive?: boolean | undefined
+  /** The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1). */
+  passwordMemoryKib?: Integer | undefined
+  /** The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1). */
+  passwordMin?: Integer | undefined
+  /** The passes over that memory, 2 to 16; for the platform alone (R-SES-1). */
+  passwordPasses?: Integer | undefined
   /** What has to be done before a member is no longer shown as pending (R-INV-4). */
   pendingUntil?: ReadonlyArray<PendingStep> | undefined
   /** Who edits phone, sending country, language, time zone and notifications. */
@@ -2304,6 +2378,10 @@ export interface PoliciesInput {
   roleScope?: RoleScope | undefined
   /** How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9). */
   seats?: LimitInput | undefined
+  /** How long a session lasts that is not used, in milliseconds; for the platform alone (R-SES-1). */
+  sessionIdleMs?: Integer | undefined
+  /** How long a session lasts however much it is used, in milliseconds; for the platform alone (R-SES-1). */
+  sessionLifeMs?: Integer | undefined
   /** Whether an account below another can be made without its owner confirming first (R-TEA-4). */
   skipVerification?: boolean | undefined
   /** IANA name of the time zone that new accounts get. */
@@ -2346,6 +2424,12 @@ export interface Policies {
   operatorsLogInAs?: boolean
   /** Whether the owner of one account can be a member of no other (R-TEA-2). */
   ownerExclusive?: boolean
+  /** The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1). */
+  passwordMemoryKib?: number
+  /** The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1). */
+  passwordMin?: number
+  /** The passes over that memory, 2 to 16; for the platform alone (R-SES-1). */
+  passwordPasses?: number
   /** What has to be done before a member is no longer shown as pending (R-INV-4). */
   pendingUntil?: Array<PendingStep>
   /** Who edits phone, sending country, language, time zone and notifications. */
@@ -2358,6 +2442,10 @@ export interface Policies {
   roleScope?: RoleScope
   /** How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9). */
   seats?: Limit
+  /** How long a session lasts that is not used, in milliseconds; for the platform alone (R-SES-1). */
+  sessionIdleMs?: number
+  /** How long a session lasts however much it is used, in milliseconds; for the platform alone (R-SES-1). */
+  sessionLifeMs?: number
   /** Whether an account below another can be made without its owner confirming first (R-TEA-4). */
   skipVerification?: boolean
   /** IANA name of the time zone that new accounts get. */
@@ -2794,6 +2882,62 @@ export interface SendForecast {
 export interface SendRefund {
   /** How many counters got something back; those whose window is over got nothing. */
   counters: number
+}
+
+/** A device that somebody is logged in with. */
+export interface SessionDevice {
+  /** When they logged in, in unix milliseconds. */
+  createdAtMs: number
+  /** What is known of the device. */
+  device?: string
+  /** From when on it cannot be used, in unix milliseconds. */
+  expiresAtMs: number
+  /** Where they logged in from. */
+  ip?: string
+  /** Where it was used from then. */
+  lastIp?: string
+  /** When it was used last, in unix milliseconds, to five minutes. */
+  lastSeenAtMs: number
+  /** The session. */
+  session: string
+}
+
+/** The sessions of a user. */
+export interface SessionList {
+  /** Those that can be used, at most 100, the oldest first. */
+  sessions: Array<SessionDevice>
+}
+
+/** What a token proves. */
+export interface SessionProof {
+  /** When they proved last who they are, in unix milliseconds. Hosts ask again before what matters. */
+  authenticatedAtMs: number
+  /** From when on it cannot be used, in unix milliseconds; earlier where it is not used for a while. */
+  expiresAtMs: number
+  /** The session. */
+  session: string
+  /** The user. */
+  user: string
+}
+
+/** A session that was begun, or has a new token. */
+export interface SessionToken {
+  /** From when on it cannot be used, in unix milliseconds; earlier where it is not used for a while. */
+  expiresAtMs: number
+  /** The session. */
+  session: string
+  /** What proves the user from now on. It is shown here once and stored nowhere. */
+  token: string
+  /** The user. */
+  user: string
+}
+
+/** Sessions that ended. */
+export interface SessionsEnded {
+  /** How many. */
+  ended: number
+  /** The user. */
+  user: string
 }
 
 /** A template whose sharing ended. */
@@ -3638,6 +3782,24 @@ export interface AccountsValidateRequest {
   ownerEmail?: string | undefined
   /** IANA name of the time zone. */
   timeZone?: string | undefined
+}
+
+/** What `addresses.get` is asked with. */
+export interface AddressesGetRequest {
+  /** The account; with `user`, their membership of it. */
+  account?: string | undefined
+  /** The user. */
+  user?: string | undefined
+}
+
+/** What `addresses.set` is asked with. */
+export interface AddressesSetRequest {
+  /** The account; with `user`, their membership of it. */
+  account?: string | undefined
+  /** At most 100 addresses and ranges (CIDR), v4 and v6; v4 mapped into v6 counts as v4. */
+  addresses: ReadonlyArray<string>
+  /** The user. */
+  user?: string | undefined
 }
 
 /** What `assets.assign` is asked with. */
@@ -4583,6 +4745,58 @@ export interface PackagesRetireRequest {
   package: string
 }
 
+/** What `passwords.ban` is asked with. */
+export interface PasswordsBanRequest {
+  /** The passwords, in capital or small letters; at most 1,000 at once. */
+  words: ReadonlyArray<string>
+}
+
+/** What `passwords.change` is asked with. */
+export interface PasswordsChangeRequest {
+  /** The session that goes on: the one that they use. */
+  keepSession?: string | undefined
+  /** The new one. */
+  newPassword: string
+  /** The password that they have. A wrong one is `login_refused`, and counts as a failed log-in. */
+  oldPassword: string
+  /** The user. */
+  user: string
+}
+
+/** What `passwords.forgot` is asked with. */
+export interface PasswordsForgotRequest {
+  /** The e-mail address as it was typed; the mail goes to the one that is stored. */
+  email: string
+}
+
+/** What `passwords.import_hashes` is asked with. */
+export interface PasswordsImportHashesRequest {
+  /** Users and their hashes. */
+  passwords: ReadonlyArray<ImportedPasswordInput>
+}
+
+/** What `passwords.remove` is asked with. */
+export interface PasswordsRemoveRequest {
+  /** The user. */
+  user: string
+}
+
+/** What `passwords.set` is asked with. */
+export interface PasswordsSetRequest {
+  /** The new password: at least as many characters as policy `password_min` says, at most 256 bytes. */
+  password: string
+  /** The token of a reset link; this or `user`. */
+  token?: string | undefined
+  /** The user; this or `token`. */
+  user?: string | undefined
+}
+
+/** What `passwords.unban` is asked with. */
+export interface PasswordsUnbanRequest {
+  /** The passwords, in capital or small letters; at most 1,000 at once. */
+  words: ReadonlyArray<string>
+}
+
 /** What `permissions.add` is asked with. */
 export interface PermissionsAddRequest {
   /**
@@ -4955,6 +5169,62 @@ export interface SendingRefundRequest {
   message?: MessageInput | undefined
   /** The user who was to send, as in `sending.admit`; their group's cap gets back what it gave. */
   user?: string | undefined
+}
+
+/** What `sessions.check` is asked with. */
+export interface SessionsCheckRequest {
+  /** The account that the user wants to act in. */
+  account?: string | undefined
+  /** Where they come from, as the host saw it. */
+  ip?: string | undefined
+  /** The token. */
+  token: string
+}
+
+/** What `sessions.create` is asked with. */
+export interface SessionsCreateRequest {
+  /** What the user is shown of the device, such as `Firefox on Linux`. */
+  device?: string | undefined
+  /** The e-mail address; goes with `password`. */
+  email?: string | undefined
+  /** Where they come from, as the host saw it. */
+  ip?: string | undefined
+  /** The password. */
+  password?: string | undefined
+  /** The user whom the host vouches for; in the place of address and password. */
+  user?: string | undefined
+}
+
+/** What `sessions.end` is asked with. */
+export interface SessionsEndRequest {
+  /** The session; this or `token`. */
+  session?: string | undefined
+  /** Its token; this or `session`. */
+  token?: string | undefined
+}
+
+/** What `sessions.end_all` is asked with. */
+export interface SessionsEndAllRequest {
+  /** The session that goes on. */
+  keepSession?: string | undefined
+  /** The user. */
+  user: string
+}
+
+/** What `sessions.list` is asked with. */
+export interface SessionsListRequest {
+  /** The user. */
+  user: string
+}
+
+/** What `sessions.renew` is asked with. */
+export interface SessionsRenewRequest {
+  /** Where they come from, as the host saw it. */
+  ip?: string | undefined
+  /** The password of the user. */
+  password?: string | undefined
+  /** The token. */
+  token: string
 }
 
 /** What `sharing.check` is asked with. */
@@ -5422,6 +5692,21 @@ export interface AccountsOperations {
   validate(request?: AccountsValidateRequest): Promise<AccountValidation>
 }
 
+/** The operations `addresses.*`. */
+export interface AddressesOperations {
+  /** Reads an allow-list. */
+  get(request?: AddressesGetRequest): Promise<AddressList>
+  /**
+   * Says where a user, whoever acts in an account or below it, or a member of one may come from; an empty list is none.
+   *
+   * Every list on the way must hold the address of the actor: that of the user, of the membership, of the account and
+   * of those
+   * above it. Otherwise, and where no address is named, everything they do is `ip_not_allowed`. Nobody locks themself
+   * out.
+   */
+  set(request: AddressesSetRequest): Promise<AddressList>
+}
+
 /** The operations `assets.*`. */
 export interface AssetsOperations {
   /** Gives an account an asset of its own, beside those of its package. At most 200 of a kind. */
@@ -5764,6 +6049,36 @@ export interface PackagesOperations {
   retire(request: PackagesRetireRequest): Promise<Package>
 }
 
+/** The operations `passwords.*`. */
+export interface PasswordsOperations {
+  /** Bans passwords that everybody tries (R-SES-1). Passwords that people have stay as they are. */
+  ban(request: PasswordsBanRequest): Promise<BannedPasswords>
+  /** Users change their own password; all their other sessions end (R-SES-1). */
+  change(request: PasswordsChangeRequest): Promise<PasswordChanged>
+  /**
+   * Sends the link that sets a new password to whoever has this address (R-SES-4). Nobody learns from the answer
+   * whether there
+   * is one; from the time that it takes they could, so answer first and call then. One link a minute at most.
+   */
+  forgot(request: PasswordsForgotRequest): Promise<PasswordForgotten>
+  /**
+   * Brings hashes along from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2 in the form of PHC, at
+   * most 500
+   * at once, all or none. Each is renewed when its user logs in (R-SES-1).
+   */
+  importHashes(request: PasswordsImportHashesRequest): Promise<PasswordsImported>
+  /** Takes a user's password away: from now on the host vouches for them. All their sessions end. */
+  remove(request: PasswordsRemoveRequest): Promise<PasswordChanged>
+  /**
+   * Gives a user a password: with the token of a reset link, or because the host says so. All sessions of the user end.
+   *
+   * The token is used up by the first that comes (R-SES-4). Nobody but the host chooses the password of another.
+   */
+  set(request: PasswordsSetRequest): Promise<PasswordChanged>
+  /** Takes passwords off the list of those that are banned. */
+  unban(request: PasswordsUnbanRequest): Promise<BannedPasswords>
+}
+
 /** The operations `permissions.*`. */
 export interface PermissionsOperations {
   /** Adds a node of the host's own below an existing one, or at the top (R-ROL-1). */
@@ -5899,6 +6214,40 @@ export interface SendingOperations {
    * The host answers for it that so many were granted then: no more comes back than was used in each window.
    */
   refund(request: SendingRefundRequest): Promise<SendRefund>
+}
+
+/** The operations `sessions.*`. */
+export interface SessionsOperations {
+  /**
+   * Whose session a token is. Answered from memory while nothing changes; counts as use of the session.
+   *
+   * With `account` it is seen besides that the user can act there now.
+   */
+  check(request: SessionsCheckRequest): Promise<SessionProof>
+  /**
+   * Logs a user in: with e-mail address and password, or because the host vouches for them after a sign-on of its own.
+   *
+   * An unknown address, a wrong password and a disabled user are all `login_refused`, and take the same work. Failures
+   * delay for
+   * a growing time (`login_delayed`), a quarter of an hour at most. After the right password the answer may be the
+   * status of the
+   * user's accounts, where none can be entered (R-ACC-3), or `ip_not_allowed`.
+   */
+  create(request?: SessionsCreateRequest): Promise<SessionToken>
+  /**
+   * Ends a session: by its token for the host, by its id for the user themself and for operators with `clients.status`.
+   */
+  end(request?: SessionsEndRequest): Promise<SessionsEnded>
+  /**
+   * Ends all sessions of a user, or all but one (R-SES-2): for the user themself, for whoever holds `users.disable` in
+   * the one
+   * team that they are in, for operators with `clients.status`.
+   */
+  endAll(request: SessionsEndAllRequest): Promise<SessionsEnded>
+  /** The devices that somebody is logged in with (R-SES-2). Users see their own. */
+  list(request: SessionsListRequest): Promise<SessionList>
+  /** Gives a session another token; the old one is dead. With the password the user has proven anew who they are. */
+  renew(request: SessionsRenewRequest): Promise<SessionToken>
 }
 
 /** The operations `sharing.*`. */
@@ -6094,6 +6443,8 @@ export interface UsersOperations {
   passwordWasSet(request: UsersPasswordWasSetRequest): Promise<User>
   /**
    * Sends a user the link that sets a new password; a newer link takes the place of an older one (R-INV-10, R-SES-4).
+   * It can be
+   * used for an hour, or for `link_life_ms` where that is shorter.
    *
    * Asked for by the host, by operators with `clients.edit`, by the parent and by whoever holds `users.reset_password`
    * in an
@@ -6108,6 +6459,8 @@ export interface Operations {
   readonly access: AccessOperations
   /** The operations `accounts.*`. */
   readonly accounts: AccountsOperations
+  /** The operations `addresses.*`. */
+  readonly addresses: AddressesOperations
   /** The operations `assets.*`. */
   readonly assets: AssetsOperations
   /** The operations `campaigns.*`. */
@@ -6136,6 +6489,8 @@ export interface Operations {
   readonly outbox: OutboxOperations
   /** The operations `packages.*`. */
   readonly packages: PackagesOperations
+  /** The operations `passwords.*`. */
+  readonly passwords: PasswordsOperations
   /** The operations `permissions.*`. */
   readonly permissions: PermissionsOperations
   /** The operations `policies.*`. */
@@ -6148,6 +6503,8 @@ export interface Operations {
   readonly roles: RolesOperations
   /** The operations `sending.*`. */
   readonly sending: SendingOperations
+  /** The operations `sessions.*`. */
+  readonly sessions: SessionsOperations
   /** The operations `sharing.*`. */
   readonly sharing: SharingOperations
   /** The operations `store.*`. */

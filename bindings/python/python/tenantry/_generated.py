@@ -21,11 +21,13 @@ from .model import (
     AccountQuote,
     AccountSwitch,
     AccountValidation,
+    AddressList,
     Asset,
     AssetKind,
     AssetList,
     AssetsInput,
     AvatarInput,
+    BannedPasswords,
     BatchedSendInput,
     BounceRateInput,
     Campaign,
@@ -58,6 +60,7 @@ from .model import (
     GroupMove,
     GroupResources,
     HoldReason,
+    ImportedPasswordInput,
     Invitation,
     InvitationAccepted,
     InvitationBatch,
@@ -96,7 +99,10 @@ from .model import (
     PackageDeleted,
     PackageList,
     PackagePreflight,
+    PasswordChanged,
+    PasswordForgotten,
     PasswordResetRequested,
+    PasswordsImported,
     Permission,
     PermissionList,
     PoliciesInput,
@@ -119,6 +125,10 @@ from .model import (
     SendExplanation,
     SendForecast,
     SendRefund,
+    SessionList,
+    SessionProof,
+    SessionToken,
+    SessionsEnded,
     ShareEnded,
     ShareableList,
     ShareableTemplate,
@@ -155,7 +165,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "0924dc5e1c61d5f0cb02a068d6428df4"
+CATALOGUE_HASH = "c23ff30015b4c5a2f0d3dbcddab770e0"
 
 
 class AccessOperations(Namespace):
@@ -564,6 +574,44 @@ class AccountsOperations(Namespace):
             "accounts.validate",
             {},
             {"id": id, "name": name, "owner_email": owner_email, "time_zone": time_zone},
+        ))
+
+
+class AddressesOperations(Namespace):
+    """The operations `addresses.*`."""
+
+    __slots__ = ()
+
+    def get(self, *, account: str | None = None, user: str | None = None) -> AddressList:
+        """Reads an allow-list.
+
+        - `account`: The account; with `user`, their membership of it.
+        - `user`: The user.
+        """
+        return AddressList._from(self._call("addresses.get", {}, {"account": account, "user": user}))
+
+    def set(
+        self,
+        *,
+        addresses: List[str] | tuple[str, ...],
+        account: str | None = None,
+        user: str | None = None,
+    ) -> AddressList:
+        """Says where a user, whoever acts in an account or below it, or a member of one may come from; an empty list is
+        none.
+
+        Every list on the way must hold the address of the actor: that of the user, of the membership, of the account
+        and of those above it. Otherwise, and where no address is named, everything they do is `ip_not_allowed`.
+        Nobody locks themself out.
+
+        - `addresses`: At most 100 addresses and ranges (CIDR), v4 and v6; v4 mapped into v6 counts as v4.
+        - `account`: The account; with `user`, their membership of it.
+        - `user`: The user.
+        """
+        return AddressList._from(self._call(
+            "addresses.set",
+            {"addresses": addresses},
+            {"account": account, "user": user},
         ))
 
 
@@ -1894,6 +1942,91 @@ class PackagesOperations(Namespace):
         return Package._from(self._call("packages.retire", {"package": package}, {"expected_rev": expected_rev}))
 
 
+class PasswordsOperations(Namespace):
+    """The operations `passwords.*`."""
+
+    __slots__ = ()
+
+    def ban(self, *, words: List[str] | tuple[str, ...]) -> BannedPasswords:
+        """Bans passwords that everybody tries (R-SES-1). Passwords that people have stay as they are.
+
+        - `words`: The passwords, in capital or small letters; at most 1,000 at once.
+        """
+        return BannedPasswords._from(self._call("passwords.ban", {"words": words}))
+
+    def change(
+        self,
+        *,
+        new_password: str,
+        old_password: str,
+        user: str,
+        keep_session: str | None = None,
+    ) -> PasswordChanged:
+        """Users change their own password; all their other sessions end (R-SES-1).
+
+        - `new_password`: The new one.
+        - `old_password`: The password that they have. A wrong one is `login_refused`, and counts as a failed log-in.
+        - `user`: The user.
+        - `keep_session`: The session that goes on: the one that they use.
+        """
+        return PasswordChanged._from(self._call(
+            "passwords.change",
+            {"new_password": new_password, "old_password": old_password, "user": user},
+            {"keep_session": keep_session},
+        ))
+
+    def forgot(self, *, email: str) -> PasswordForgotten:
+        """Sends the link that sets a new password to whoever has this address (R-SES-4). Nobody learns from the answer
+        whether there is one; from the time that it takes they could, so answer first and call then. One link a
+        minute at most.
+
+        - `email`: The e-mail address as it was typed; the mail goes to the one that is stored.
+        """
+        return PasswordForgotten._from(self._call("passwords.forgot", {"email": email}))
+
+    def import_hashes(
+        self,
+        *,
+        passwords: List[ImportedPasswordInput] | tuple[ImportedPasswordInput, ...],
+    ) -> PasswordsImported:
+        """Brings hashes along from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2 in the form of
+        PHC, at most 500 at once, all or none. Each is renewed when its user logs in (R-SES-1).
+
+        - `passwords`: Users and their hashes.
+        """
+        return PasswordsImported._from(self._call("passwords.import_hashes", {"passwords": passwords}))
+
+    def remove(self, *, user: str) -> PasswordChanged:
+        """Takes a user's password away: from now on the host vouches for them. All their sessions end.
+
+        - `user`: The user.
+        """
+        return PasswordChanged._from(self._call("passwords.remove", {"user": user}))
+
+    def set(self, *, password: str, token: str | None = None, user: str | None = None) -> PasswordChanged:
+        """Gives a user a password: with the token of a reset link, or because the host says so. All sessions of the
+        user end.
+
+        The token is used up by the first that comes (R-SES-4). Nobody but the host chooses the password of another.
+
+        - `password`: The new password: at least as many characters as policy `password_min` says, at most 256 bytes.
+        - `token`: The token of a reset link; this or `user`.
+        - `user`: The user; this or `token`.
+        """
+        return PasswordChanged._from(self._call(
+            "passwords.set",
+            {"password": password},
+            {"token": token, "user": user},
+        ))
+
+    def unban(self, *, words: List[str] | tuple[str, ...]) -> BannedPasswords:
+        """Takes passwords off the list of those that are banned.
+
+        - `words`: The passwords, in capital or small letters; at most 1,000 at once.
+        """
+        return BannedPasswords._from(self._call("passwords.unban", {"words": words}))
+
+
 class PermissionsOperations(Namespace):
     """The operations `permissions.*`."""
 
@@ -2433,6 +2566,86 @@ class SendingOperations(Namespace):
             {"account": account, "count": count, "granted_at_ms": granted_at_ms},
             {"channel": channel, "message": message, "user": user},
         ))
+
+
+class SessionsOperations(Namespace):
+    """The operations `sessions.*`."""
+
+    __slots__ = ()
+
+    def check(self, *, token: str, account: str | None = None, ip: str | None = None) -> SessionProof:
+        """Whose session a token is. Answered from memory while nothing changes; counts as use of the session.
+
+        With `account` it is seen besides that the user can act there now.
+
+        - `token`: The token.
+        - `account`: The account that the user wants to act in.
+        - `ip`: Where they come from, as the host saw it.
+        """
+        return SessionProof._from(self._call("sessions.check", {"token": token}, {"account": account, "ip": ip}))
+
+    def create(
+        self,
+        *,
+        device: str | None = None,
+        email: str | None = None,
+        ip: str | None = None,
+        password: str | None = None,
+        user: str | None = None,
+    ) -> SessionToken:
+        """Logs a user in: with e-mail address and password, or because the host vouches for them after a sign-on of its
+        own.
+
+        An unknown address, a wrong password and a disabled user are all `login_refused`, and take the same work.
+        Failures delay for a growing time (`login_delayed`), a quarter of an hour at most. After the right password
+        the answer may be the status of the user's accounts, where none can be entered (R-ACC-3), or
+        `ip_not_allowed`.
+
+        - `device`: What the user is shown of the device, such as `Firefox on Linux`.
+        - `email`: The e-mail address; goes with `password`.
+        - `ip`: Where they come from, as the host saw it.
+        - `password`: The password.
+        - `user`: The user whom the host vouches for; in the place of address and password.
+        """
+        return SessionToken._from(self._call(
+            "sessions.create",
+            {},
+            {"device": device, "email": email, "ip": ip, "password": password, "user": user},
+        ))
+
+    def end(self, *, session: str | None = None, token: str | None = None) -> SessionsEnded:
+        """Ends a session: by its token for the host, by its id for the user themself and for operators with
+        `clients.status`.
+
+        - `session`: The session; this or `token`.
+        - `token`: Its token; this or `session`.
+        """
+        return SessionsEnded._from(self._call("sessions.end", {}, {"session": session, "token": token}))
+
+    def end_all(self, *, user: str, keep_session: str | None = None) -> SessionsEnded:
+        """Ends all sessions of a user, or all but one (R-SES-2): for the user themself, for whoever holds
+        `users.disable` in the one team that they are in, for operators with `clients.status`.
+
+        - `user`: The user.
+        - `keep_session`: The session that goes on.
+        """
+        return SessionsEnded._from(self._call("sessions.end_all", {"user": user}, {"keep_session": keep_session}))
+
+    def list(self, *, user: str) -> SessionList:
+        """The devices that somebody is logged in with (R-SES-2). Users see their own.
+
+        - `user`: The user.
+        """
+        return SessionList._from(self._call("sessions.list", {"user": user}))
+
+    def renew(self, *, token: str, ip: str | None = None, password: str | None = None) -> SessionToken:
+        """Gives a session another token; the old one is dead. With the password the user has proven anew who they are.
+
+        - `token`: The token.
+        - `ip`: Where they come from, as the host saw it.
+        - `password`: The password of the user.
+        """
+        return SessionToken._from(self._call("sessions.renew", {"token": token}, {"ip": ip, "password": password}))
 
 
 class SharingOperations(Namespace):
@@ -3028,7 +3241,7 @@ class UsersOperations(Namespace):
 
     def request_password_reset(self, *, user: str) -> PasswordResetRequested:
         """Sends a user the link that sets a new password; a newer link takes the place of an older one (R-INV-10,
-        R-SES-4).
+        R-SES-4). It can be used for an hour, or for `link_life_ms` where that is shorter.
 
         Asked for by the host, by operators with `clients.edit`, by the parent and by whoever holds
         `users.reset_password` in an account of the user, and by the user themself. An invitation that nobody
@@ -3053,6 +3266,11 @@ class Operations(Caller):
     def accounts(self) -> AccountsOperations:
         """The operations `accounts.*`."""
         return AccountsOperations(self)
+
+    @property
+    def addresses(self) -> AddressesOperations:
+        """The operations `addresses.*`."""
+        return AddressesOperations(self)
 
     @property
     def assets(self) -> AssetsOperations:
@@ -3125,6 +3343,11 @@ class Operations(Caller):
         return PackagesOperations(self)
 
     @property
+    def passwords(self) -> PasswordsOperations:
+        """The operations `passwords.*`."""
+        return PasswordsOperations(self)
+
+    @property
     def permissions(self) -> PermissionsOperations:
         """The operations `permissions.*`."""
         return PermissionsOperations(self)
@@ -3153,6 +3376,11 @@ class Operations(Caller):
     def sending(self) -> SendingOperations:
         """The operations `sending.*`."""
         return SendingOperations(self)
+
+    @property
+    def sessions(self) -> SessionsOperations:
+        """The operations `sessions.*`."""
+        return SessionsOperations(self)
 
     @property
     def sharing(self) -> SharingOperations:

@@ -651,6 +651,15 @@ class GroupCapsInput(TypedDict, total=False):
     """Text messages; no cap when absent."""
 
 
+class ImportedPasswordInput(TypedDict):
+    """A hash that is brought along."""
+
+    hash: str
+    """The hash."""
+    user: str
+    """The user; a password that they have is replaced."""
+
+
 class LimitsInput(TypedDict, total=False):
     """A value for each limit; an absent one is inherited (R-PKG-2)."""
 
@@ -766,6 +775,12 @@ class PoliciesInput(TypedDict, total=False):
     """Whether operators may act as a user (R-SES-6)."""
     owner_exclusive: bool
     """Whether the owner of one account can be a member of no other (R-TEA-2)."""
+    password_memory_kib: int
+    """The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1)."""
+    password_min: int
+    """The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1)."""
+    password_passes: int
+    """The passes over that memory, 2 to 16; for the platform alone (R-SES-1)."""
     pending_until: List[PendingStep] | tuple[PendingStep, ...]
     """What has to be done before a member is no longer shown as pending (R-INV-4)."""
     profile_edited_by: List[Editor] | tuple[Editor, ...]
@@ -778,6 +793,10 @@ class PoliciesInput(TypedDict, total=False):
     """What a role is held by: a membership, a user in the whole team, or the package (R-INV-8)."""
     seats: Limit
     """How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9)."""
+    session_idle_ms: int
+    """How long a session lasts that is not used, in milliseconds; for the platform alone (R-SES-1)."""
+    session_life_ms: int
+    """How long a session lasts however much it is used, in milliseconds; for the platform alone (R-SES-1)."""
     skip_verification: bool
     """Whether an account below another can be made without its owner confirming first (R-TEA-4)."""
     time_zone: str
@@ -1247,6 +1266,26 @@ class AccountValidation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddressList:
+    """An allow-list."""
+
+    account: str | None = None
+    """The account that it is about."""
+    addresses: tuple[str, ...]
+    """Where they may come from; anywhere where this is empty."""
+    user: str | None = None
+    """The user that it is about."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AddressList:
+        return cls(
+            account=value.get("account"),
+            addresses=tuple(value["addresses"]),
+            user=value.get("user"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
     """An asset that an account may use."""
 
@@ -1323,6 +1362,20 @@ class Avatar:
             data=value.get("data"),
             media_type=value.get("media_type"),
             url=value.get("url"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BannedPasswords:
+    """The list of banned passwords has changed."""
+
+    changed: int
+    """How many came onto it, or off it."""
+
+    @classmethod
+    def _from(cls, value: Any) -> BannedPasswords:
+        return cls(
+            changed=value["changed"],
         )
 
 
@@ -1974,6 +2027,12 @@ class EffectivePolicies:
     """Whether operators may act as a user (R-SES-6)."""
     owner_exclusive: bool
     """Whether the owner of one account can be a member of no other (R-TEA-2)."""
+    password_memory_kib: int
+    """The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1)."""
+    password_min: int
+    """The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1)."""
+    password_passes: int
+    """The passes over that memory, 2 to 16; for the platform alone (R-SES-1)."""
     pending_until: tuple[PendingStep, ...]
     """What has to be done before a member is no longer shown as pending (R-INV-4)."""
     profile_edited_by: tuple[Editor, ...]
@@ -1986,6 +2045,10 @@ class EffectivePolicies:
     """What a role is held by: a membership, a user in the whole team, or the package (R-INV-8)."""
     seats: Limit
     """How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9)."""
+    session_idle_ms: int
+    """How long a session lasts that is not used, in milliseconds; for the platform alone (R-SES-1)."""
+    session_life_ms: int
+    """How long a session lasts however much it is used, in milliseconds; for the platform alone (R-SES-1)."""
     skip_verification: bool
     """Whether an account below another can be made without its owner confirming first (R-TEA-4)."""
     time_zone: str
@@ -2012,12 +2075,17 @@ class EffectivePolicies:
             names_edited_by=tuple(value["names_edited_by"]),
             operators_log_in_as=value["operators_log_in_as"],
             owner_exclusive=value["owner_exclusive"],
+            password_memory_kib=value["password_memory_kib"],
+            password_min=value["password_min"],
+            password_passes=value["password_passes"],
             pending_until=tuple(value["pending_until"]),
             profile_edited_by=tuple(value["profile_edited_by"]),
             resend=value["resend"],
             reservations_on_hold=value["reservations_on_hold"],
             role_scope=value["role_scope"],
             seats=value["seats"],
+            session_idle_ms=value["session_idle_ms"],
+            session_life_ms=value["session_life_ms"],
             skip_verification=value["skip_verification"],
             time_zone=value["time_zone"],
             verification_life_ms=value["verification_life_ms"],
@@ -3326,6 +3394,37 @@ class PaidWithCredits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordChanged:
+    """A user has another password."""
+
+    sessions_ended: int
+    """How many sessions ended."""
+    user: str
+    """The user."""
+
+    @classmethod
+    def _from(cls, value: Any) -> PasswordChanged:
+        return cls(
+            sessions_ended=value["sessions_ended"],
+            user=value["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordForgotten:
+    """Whoever has the address gets a mail."""
+
+    expires_at_ms: int
+    """How long a link that was sent now can be used, in unix milliseconds."""
+
+    @classmethod
+    def _from(cls, value: Any) -> PasswordForgotten:
+        return cls(
+            expires_at_ms=value["expires_at_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordResetRequested:
     """A link for a new password is on its way."""
 
@@ -3339,6 +3438,20 @@ class PasswordResetRequested:
         return cls(
             expires_at_ms=value["expires_at_ms"],
             user=value["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordsImported:
+    """Hashes were brought along."""
+
+    imported: int
+    """How many."""
+
+    @classmethod
+    def _from(cls, value: Any) -> PasswordsImported:
+        return cls(
+            imported=value["imported"],
         )
 
 
@@ -3418,6 +3531,12 @@ class Policies:
     """Whether operators may act as a user (R-SES-6)."""
     owner_exclusive: bool | None = None
     """Whether the owner of one account can be a member of no other (R-TEA-2)."""
+    password_memory_kib: int | None = None
+    """The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1)."""
+    password_min: int | None = None
+    """The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1)."""
+    password_passes: int | None = None
+    """The passes over that memory, 2 to 16; for the platform alone (R-SES-1)."""
     pending_until: tuple[PendingStep, ...] | None = None
     """What has to be done before a member is no longer shown as pending (R-INV-4)."""
     profile_edited_by: tuple[Editor, ...] | None = None
@@ -3430,6 +3549,10 @@ class Policies:
     """What a role is held by: a membership, a user in the whole team, or the package (R-INV-8)."""
     seats: Limit | None = None
     """How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9)."""
+    session_idle_ms: int | None = None
+    """How long a session lasts that is not used, in milliseconds; for the platform alone (R-SES-1)."""
+    session_life_ms: int | None = None
+    """How long a session lasts however much it is used, in milliseconds; for the platform alone (R-SES-1)."""
     skip_verification: bool | None = None
     """Whether an account below another can be made without its owner confirming first (R-TEA-4)."""
     time_zone: str | None = None
@@ -3456,12 +3579,17 @@ class Policies:
             names_edited_by=tuple(value["names_edited_by"]) if "names_edited_by" in value else None,
             operators_log_in_as=value.get("operators_log_in_as"),
             owner_exclusive=value.get("owner_exclusive"),
+            password_memory_kib=value.get("password_memory_kib"),
+            password_min=value.get("password_min"),
+            password_passes=value.get("password_passes"),
             pending_until=tuple(value["pending_until"]) if "pending_until" in value else None,
             profile_edited_by=tuple(value["profile_edited_by"]) if "profile_edited_by" in value else None,
             resend=value.get("resend"),
             reservations_on_hold=value.get("reservations_on_hold"),
             role_scope=value.get("role_scope"),
             seats=value.get("seats"),
+            session_idle_ms=value.get("session_idle_ms"),
+            session_life_ms=value.get("session_life_ms"),
             skip_verification=value.get("skip_verification"),
             time_zone=value.get("time_zone"),
             verification_life_ms=value.get("verification_life_ms"),
@@ -3983,6 +4111,115 @@ class SendRefund:
     def _from(cls, value: Any) -> SendRefund:
         return cls(
             counters=value["counters"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionDevice:
+    """A device that somebody is logged in with."""
+
+    created_at_ms: int
+    """When they logged in, in unix milliseconds."""
+    device: str | None = None
+    """What is known of the device."""
+    expires_at_ms: int
+    """From when on it cannot be used, in unix milliseconds."""
+    ip: str | None = None
+    """Where they logged in from."""
+    last_ip: str | None = None
+    """Where it was used from then."""
+    last_seen_at_ms: int
+    """When it was used last, in unix milliseconds, to five minutes."""
+    session: str
+    """The session."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SessionDevice:
+        return cls(
+            created_at_ms=value["created_at_ms"],
+            device=value.get("device"),
+            expires_at_ms=value["expires_at_ms"],
+            ip=value.get("ip"),
+            last_ip=value.get("last_ip"),
+            last_seen_at_ms=value["last_seen_at_ms"],
+            session=value["session"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionList:
+    """The sessions of a user."""
+
+    sessions: tuple[SessionDevice, ...]
+    """Those that can be used, at most 100, the oldest first."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SessionList:
+        return cls(
+            sessions=tuple(SessionDevice._from(item) for item in value["sessions"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionProof:
+    """What a token proves."""
+
+    authenticated_at_ms: int
+    """When they proved last who they are, in unix milliseconds. Hosts ask again before what matters."""
+    expires_at_ms: int
+    """From when on it cannot be used, in unix milliseconds; earlier where it is not used for a while."""
+    session: str
+    """The session."""
+    user: str
+    """The user."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SessionProof:
+        return cls(
+            authenticated_at_ms=value["authenticated_at_ms"],
+            expires_at_ms=value["expires_at_ms"],
+            session=value["session"],
+            user=value["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionToken:
+    """A session that was begun, or has a new token."""
+
+    expires_at_ms: int
+    """From when on it cannot be used, in unix milliseconds; earlier where it is not used for a while."""
+    session: str
+    """The session."""
+    token: str
+    """What proves the user from now on. It is shown here once and stored nowhere."""
+    user: str
+    """The user."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SessionToken:
+        return cls(
+            expires_at_ms=value["expires_at_ms"],
+            session=value["session"],
+            token=value["token"],
+            user=value["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionsEnded:
+    """Sessions that ended."""
+
+    ended: int
+    """How many."""
+    user: str
+    """The user."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SessionsEnded:
+        return cls(
+            ended=value["ended"],
+            user=value["user"],
         )
 
 
@@ -4895,6 +5132,7 @@ __all__ = [
     "AccountQuote",
     "AccountSwitch",
     "AccountValidation",
+    "AddressList",
     "Asset",
     "AssetKind",
     "AssetList",
@@ -4903,6 +5141,7 @@ __all__ = [
     "AssetsInput",
     "Avatar",
     "AvatarInput",
+    "BannedPasswords",
     "BatchedSendInput",
     "BindingLimit",
     "BounceRate",
@@ -4958,6 +5197,7 @@ __all__ = [
     "Hold",
     "HoldLevel",
     "HoldReason",
+    "ImportedPasswordInput",
     "InvalidRecipient",
     "Invitation",
     "InvitationAccepted",
@@ -5014,7 +5254,10 @@ __all__ = [
     "PackageList",
     "PackagePreflight",
     "PaidWithCredits",
+    "PasswordChanged",
+    "PasswordForgotten",
     "PasswordResetRequested",
+    "PasswordsImported",
     "PendingStep",
     "Permission",
     "PermissionList",
@@ -5054,6 +5297,11 @@ __all__ = [
     "SendExplanation",
     "SendForecast",
     "SendRefund",
+    "SessionDevice",
+    "SessionList",
+    "SessionProof",
+    "SessionToken",
+    "SessionsEnded",
     "ShareEnded",
     "ShareableList",
     "ShareableTemplate",
