@@ -65,6 +65,20 @@ async function accounts(t) {
   assert.equal(released.status, 'active')
 }
 
+async function addresses(t) {
+  // Whoever acts in Acme comes from its office.
+  const list = await t.addresses.set({ account: 'acme', addresses: ['192.0.2.0/24', '2001:db8::/32'] })
+  assert.equal(list.account, 'acme')
+
+  // Olga says nothing of where she is.
+  const olga = t.acting({ user: 'olga', account: 'acme' })
+  await assert.rejects(
+    olga.accounts.get({ account: 'acme' }),
+    { code: 'ip_not_allowed' },
+  )
+  await t.addresses.set({ account: 'acme', addresses: [] })
+}
+
 async function assets(t) {
   // What Acme may send with, Shop may use too: it has no package of its own.
   await t.assets.assign({ account: 'acme', kind: 'domain', asset: 'news.acme.example' })
@@ -260,6 +274,31 @@ async function packages(t) {
   assert.equal(retired.retired, true)
 }
 
+async function passwords(t) {
+  // Ann forgot her password. The mail goes to the address that is stored.
+  await t.passwords.forgot({ email: 'ann@acme.example' })
+  const mail = await t.outbox.read()
+  assert.equal(mail.messages[0].kind, 'password_reset')
+  assert.equal(mail.messages[0].user, 'ann')
+
+  // She follows the link; it works once.
+  const changed = await t.passwords.set({ token: mail.messages[0].token, password: 'seven green lamps on a shelf' })
+  assert.equal(changed.sessionsEnded, 0)
+  assert.equal(changed.user, 'ann')
+  await assert.rejects(
+    t.passwords.set({ token: mail.messages[0].token, password: 'eight green lamps on a shelf' }),
+    { code: 'link_invalid' },
+  )
+
+  // What everybody tries is nobody's password.
+  const banned = await t.passwords.ban({ words: ['correct horse battery staple'] })
+  assert.equal(banned.changed, 1)
+  await assert.rejects(
+    t.passwords.set({ user: 'ann', password: 'Correct Horse Battery Staple' }),
+    { code: 'password_banned' },
+  )
+}
+
 async function permissions(t) {
   // The host adds a feature of its own to the tree.
   const polls = await t.permissions.add({ permission: 'polls', title: 'Polls', scoped: true })
@@ -337,6 +376,36 @@ async function sending(t) {
   // As many as fit, but at least 10.
   const third = await t.sending.admit({ account: 'acme', user: 'ann', count: 30, min: 10 })
   assert.equal(third.granted, 20)
+}
+
+async function sessions(t) {
+  // Ann logs in.
+  await t.passwords.set({ user: 'ann', password: 'seven green lamps on a shelf' })
+  const session = await t.sessions.create({
+    email: 'ann@acme.example',
+    password: 'seven green lamps on a shelf',
+    device: 'Firefox on Linux',
+  })
+  assert.equal(session.user, 'ann')
+  await assert.rejects(
+    t.sessions.create({ email: 'ann@acme.example', password: 'not her password at all' }),
+    { code: 'login_refused' },
+  )
+
+  // With each request: whose token is it, and may they act in Acme?
+  const proof = await t.sessions.check({ token: session.token, account: 'acme' })
+  assert.equal(proof.user, 'ann')
+
+  // Her devices; then she signs out everywhere.
+  const ann = t.acting({ user: 'ann', account: 'acme' })
+  const devices = await ann.sessions.list({ user: 'ann' })
+  assert.equal(devices.sessions[0].device, 'Firefox on Linux')
+  const ended = await ann.sessions.endAll({ user: 'ann' })
+  assert.equal(ended.ended, 1)
+  await assert.rejects(
+    t.sessions.check({ token: session.token }),
+    { code: 'session_invalid' },
+  )
 }
 
 async function sharing(t) {
@@ -423,6 +492,7 @@ async function users(t) {
 for (const domain of [
   access,
   accounts,
+  addresses,
   assets,
   automations,
   campaigns,
@@ -438,12 +508,14 @@ for (const domain of [
   operators,
   outbox,
   packages,
+  passwords,
   permissions,
   policies,
   reservations,
   resources,
   roles,
   sending,
+  sessions,
   sharing,
   store,
   suppressions,
