@@ -157,6 +157,30 @@ static void show_assets(tenantry_store t)
         JSON({"account": "shop", "kind": "domain", "asset": "other.example"}), TENANTRY_ASSET_NOT_ASSIGNED);
 }
 
+static void show_audit(tenantry_store t)
+{
+    // Olga makes Bob an administrator; the chain of Acme knows who did what, and what it was before.
+    const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
+    run(t, olga, "members.set_role", JSON({"account": "acme", "user": "bob", "role": "administrator"}));
+    tenantry_text latest = call(t, olga, "audit.list", JSON({"account": "acme", "limit": 1}));
+    shows(latest, JSON("user":"olga"));
+    shows(latest, JSON("id":"bob"));
+    shows(latest, JSON("operation":"members.set_role"));
+    tenantry_text_free(&latest);
+
+    // The head is kept elsewhere, once a day, say: with it a cut end is found as well.
+    tenantry_text head = call(t, NULL, "audit.head", JSON({"account": "acme"}));
+    shows(head, JSON("number":4));
+    char hash[256];
+    copy_text(head, "hash", hash, sizeof hash);
+    tenantry_text_free(&head);
+    char verify_request[512];
+    snprintf(verify_request, sizeof verify_request, JSON({"account": "acme", "number": 4, "hash": "%s"}), hash);
+    tenantry_text checked = call(t, NULL, "audit.verify", verify_request);
+    shows(checked, JSON("whole":true));
+    tenantry_text_free(&checked);
+}
+
 static void show_automations(tenantry_store t)
 {
     // Automations and triggers act so many times a month; the limits are those of the package.
@@ -374,6 +398,16 @@ static void show_outbox(tenantry_store t)
     tenantry_text rest = call(t, NULL, "outbox.read", JSON({"after": 2}));
     shows(rest, JSON("messages":[]));
     tenantry_text_free(&rest);
+
+    // Several workers share the name of a consumer: none is given what another has, and what is not acknowledged within a minute comes again.
+    tenantry_text mine = call(t, NULL, "outbox.take", JSON({"consumer": "mailer", "limit": 1, "hold_ms": 60000}));
+    shows(mine, JSON("deliveries":1));
+    shows(mine, JSON("to":"cat@acme.example"));
+    tenantry_text_free(&mine);
+    tenantry_text done = call(t, NULL, "outbox.ack", JSON({"consumer": "mailer", "numbers": [1]}));
+    shows(done, JSON("open":0));
+    shows(done, JSON("settled":1));
+    tenantry_text_free(&done);
 }
 
 static void show_packages(tenantry_store t)
@@ -662,6 +696,7 @@ int main(void)
         show_accounts,
         show_addresses,
         show_assets,
+        show_audit,
         show_automations,
         show_campaigns,
         show_caps,

@@ -91,6 +91,22 @@ async function assets(t) {
   )
 }
 
+async function audit(t) {
+  // Olga makes Bob an administrator; the chain of Acme knows who did what, and what it was before.
+  const olga = t.acting({ user: 'olga', account: 'acme' })
+  await olga.members.setRole({ account: 'acme', user: 'bob', role: 'administrator' })
+  const latest = await olga.audit.list({ account: 'acme', limit: 1 })
+  assert.equal(latest.records[0].actor.user, 'olga')
+  assert.equal(latest.records[0].changes[0].id, 'bob')
+  assert.equal(latest.records[0].operation, 'members.set_role')
+
+  // The head is kept elsewhere, once a day, say: with it a cut end is found as well.
+  const head = await t.audit.head({ account: 'acme' })
+  assert.equal(head.number, 4)
+  const checked = await t.audit.verify({ account: 'acme', number: 4, hash: head.hash })
+  assert.equal(checked.whole, true)
+}
+
 async function automations(t) {
   // Automations and triggers act so many times a month; the limits are those of the package.
   await t.limits.set({ account: 'acme', limit: 'automation_actions_per_month', value: 1000 })
@@ -259,6 +275,14 @@ async function outbox(t) {
   // The next reading goes on behind the last number.
   const rest = await t.outbox.read({ after: 2 })
   assert.deepEqual(rest.messages, [])
+
+  // Several workers share the name of a consumer: none is given what another has, and what is not acknowledged within a minute comes again.
+  const mine = await t.outbox.take({ consumer: 'mailer', limit: 1, holdMs: 60000 })
+  assert.equal(mine.messages[0].deliveries, 1)
+  assert.equal(mine.messages[0].message.to, 'cat@acme.example')
+  const done = await t.outbox.ack({ consumer: 'mailer', numbers: [1] })
+  assert.equal(done.open, 0)
+  assert.equal(done.settled, 1)
 }
 
 async function packages(t) {
@@ -494,6 +518,7 @@ for (const domain of [
   accounts,
   addresses,
   assets,
+  audit,
   automations,
   campaigns,
   caps,

@@ -86,6 +86,22 @@ def assets(t: tenantry.Tenantry) -> None:
         raise AssertionError("it is refused")
 
 
+def audit(t: tenantry.Tenantry) -> None:
+    # Olga makes Bob an administrator; the chain of Acme knows who did what, and what it was before.
+    olga = t.acting(user="olga", account="acme")
+    olga.members.set_role(account="acme", user="bob", role="administrator")
+    latest = olga.audit.list(account="acme", limit=1)
+    assert latest.records[0].actor.user == "olga"
+    assert latest.records[0].changes[0].id == "bob"
+    assert latest.records[0].operation == "members.set_role"
+
+    # The head is kept elsewhere, once a day, say: with it a cut end is found as well.
+    head = t.audit.head(account="acme")
+    assert head.number == 4
+    checked = t.audit.verify(account="acme", number=4, hash=head.hash)
+    assert checked.whole
+
+
 def automations(t: tenantry.Tenantry) -> None:
     # Automations and triggers act so many times a month; the limits are those of the package.
     t.limits.set(account="acme", limit="automation_actions_per_month", value=1000)
@@ -262,6 +278,14 @@ def outbox(t: tenantry.Tenantry) -> None:
     # The next reading goes on behind the last number.
     rest = t.outbox.read(after=2)
     assert rest.messages == ()
+
+    # Several workers share the name of a consumer: none is given what another has, and what is not acknowledged within a minute comes again.
+    mine = t.outbox.take(consumer="mailer", limit=1, hold_ms=60000)
+    assert mine.messages[0].deliveries == 1
+    assert mine.messages[0].message.to == "cat@acme.example"
+    done = t.outbox.ack(consumer="mailer", numbers=[1])
+    assert done.open == 0
+    assert done.settled == 1
 
 
 def packages(t: tenantry.Tenantry) -> None:
@@ -511,6 +535,7 @@ for domain in (
     accounts,
     addresses,
     assets,
+    audit,
     automations,
     campaigns,
     caps,
