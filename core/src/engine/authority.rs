@@ -49,11 +49,8 @@ impl Ctx<'_> {
             return Err(Error::not_found("account", home.as_str()));
         }
         self.require_address(&own.addresses)?;
-        match own.refusal {
-            Some(code) => {
-                return Err(Error::new(code, format!("`{user}` cannot act in `{home}`: {}", code.sentence())).with("account", home.as_str()));
-            }
-            None => {}
+        if let Some(code) = own.refusal {
+            return Err(Error::new(code, format!("`{user}` cannot act in `{home}`: {}", code.sentence())).with("account", home.as_str()));
         }
         if account == home {
             return Ok(own);
