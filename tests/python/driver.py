@@ -112,7 +112,7 @@ class Driver:
 
     def admit(self, account: bytes, user: bytes, count: bytes, options: bytes) -> Answer:
         key = (account, user, options)
-        who = {"account": account.decode(), "user": None if user == b"-" else user.decode()}
+        who: dict[str, Any] = {"account": account.decode(), "user": None if user == b"-" else user.decode()}
         self.prepared_turn = not self.prepared_turn
         if not self.prepared_turn and not options:
             return plain(self.t.admit(**who, count=int(count)))
