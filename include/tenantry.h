@@ -47,7 +47,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "b7549dd6c0af6caf79ae973d72ba4e83"
+#define TENANTRY_CATALOGUE_HASH "7dc2078be89a8b4c0e2fbf59154e6048"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))
@@ -226,7 +226,21 @@ enum tenantry_error {
     /// There are not as many credits as this needs; `details.left` says how many there are.
     TENANTRY_CREDITS_EXHAUSTED = 800,
     /// No more is refunded than was spent and not refunded yet; `details.left` says how much that is.
-    TENANTRY_REFUND_EXCEEDED = 801
+    TENANTRY_REFUND_EXCEEDED = 801,
+    /// The session has ended, or there never was one; log in again.
+    TENANTRY_SESSION_INVALID = 900,
+    /// Address and password do not fit together, or the user may not log in.
+    TENANTRY_LOGIN_REFUSED = 901,
+    /// There were too many failures; the next attempt counts after `retry_at_ms`.
+    TENANTRY_LOGIN_DELAYED = 902,
+    /// The password has fewer characters than the platform asks for; `details.min` says how many that is.
+    TENANTRY_PASSWORD_TOO_SHORT = 903,
+    /// The password is on the list of those that are tried first, or is made of words that it is guessed by.
+    TENANTRY_PASSWORD_BANNED = 904,
+    /// An allow-list does not hold the address that the actor comes from, or none was named.
+    TENANTRY_IP_NOT_ALLOWED = 905,
+    /// The consumer was not given this message of the outbox.
+    TENANTRY_NOT_TAKEN = 950
 };
 
 
@@ -523,6 +537,26 @@ int32_t tenantry_admit(struct tenantry_store store,
                        size_t user_len,
                        uint64_t count,
                        struct tenantry_decision *decision);
+
+/// Sleeps until the outbox has a message after the one of this number, without asking again and again: the commit that
+/// writes a message wakes it. Take messages then with the operation `outbox.take`.
+///
+/// `store`: an open store. Closing it (`tenantry_close`) in another thread wakes this one with `TENANTRY_CLOSED`; freeing it
+/// does not.
+///
+/// `after`: the number of the last message that is known, such as `taken_to` of `outbox.take`; 0 for none.
+///
+/// `timeout_ms`: how long at most, in milliseconds.
+///
+/// `last`: receives the number of the last message, or 0 when the time was over before there was one.
+///
+/// Returns 0, or the number of the error.
+TENANTRY_API
+TENANTRY_MUST_USE
+int32_t tenantry_outbox_wait(struct tenantry_store store,
+                             uint64_t after,
+                             uint64_t timeout_ms,
+                             uint64_t *last);
 
 /// The name of an error, such as "quota_exceeded"; "ok" for 0, "unknown" for a number that is no error.
 ///

@@ -80,7 +80,7 @@ fn platform(users: usize) -> (Folder, Tenantry) {
 
 fn questions(c: &mut Criterion) {
     for users in [SMALL, number("TENANTRY_BENCH_USERS", LARGE)] {
-        let (_folder, t) = platform(users);
+        let (folder, t) = platform(users);
         let mut group = c.benchmark_group(format!("of {users} users"));
         let mut ask = |name: &str, operation: &str, request: &str| {
             group.bench_function(name, |b| b.iter(|| call(&t, operation, black_box(request))));
@@ -93,8 +93,33 @@ fn questions(c: &mut Criterion) {
             r#"{"account":"a0","permission":"campaigns.edit"}"#,
         );
         ask("a page of 50 of these members", "members.list", r#"{"account":"a0"}"#);
+        let user = call(&t, "users.get", r#"{"email":"user0000500@people.example"}"#);
+        let user = user.split(r#""id":""#).nth(1).and_then(|rest| rest.split('"').next()).expect("an id");
+        let access = t.access("a0", user, "campaigns.edit").expect("known");
+        group.bench_function("check, prepared", |b| b.iter(|| access.allowed().expect("answered")));
+        group.bench_function("check, by ids", |b| b.iter(|| t.allowed(black_box("a0"), user, "campaigns.edit").expect("answered")));
         group.finish();
+        t.close().expect("closed");
+        drop(t);
+        if users > SMALL {
+            opening(&folder);
+        }
     }
+}
+
+/// Opening a store that was closed well, beside sled alone.
+fn opening(folder: &Folder) {
+    let ratios = (0..ROUNDS).map(|_| {
+        let mut ours = None;
+        let opened = Cost::of(|| ours = Some(open(&folder.0, Durability::Full)));
+        ours.expect("open").close().expect("closed");
+        let mut theirs = None;
+        let raw = Cost::of(|| theirs = Some(raw(&folder.0.join("sled"))));
+        drop(theirs);
+        println!("open, each: {opened}; sled's own: {raw}");
+        opened.took / raw.took
+    });
+    println!("open: {:.2} times as long as sled's own (target: below 1.5)", middle(ratios));
 }
 
 /// How long something took, and how much of the processors: on a busy machine that says more.

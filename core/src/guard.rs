@@ -23,6 +23,10 @@ impl Guard {
         !self.closed.swap(true, Ordering::AcqRel)
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
     /// Runs a call. A panic becomes `internal` and leaves the handle without the right to write.
     #[inline]
     pub(crate) fn enter<T>(&self, effect: Effect, call: impl FnOnce(&Engine) -> Result<T, Error>) -> Result<T, Error> {

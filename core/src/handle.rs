@@ -5,7 +5,7 @@ use crate::engine::meters::{Ask, Decision, Prepared, check_count};
 use crate::engine::view::AccountCell;
 use crate::error::{Code, Error};
 use crate::guard::{Guard, contained};
-use crate::model::{Actor, Channel, Id, MessageInput};
+use crate::model::{Actor, Caller, Channel, Id, MessageInput};
 use crate::ops::{Effect, Operation, catalogue};
 use crate::options::{OpenOptions, SenderOptions};
 use crate::registry;
@@ -13,6 +13,7 @@ use crate::{json, ops};
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// An open store. Share it between threads by reference or in an `Arc`.
 ///
@@ -42,9 +43,19 @@ impl Tenantry {
         self.guard.enter(Effect::Write, |_| Ok(()))
     }
 
+    #[cfg(test)]
+    pub(crate) fn guard_for_tests(&self) -> &Guard {
+        &self.guard
+    }
+
     /// Runs an operation as an actor.
     pub fn call<O: Operation>(&self, actor: &Actor, request: O) -> Result<O::Answer, Error> {
         self.guard.enter(O::EFFECT, |engine| engine.run(actor, request))
+    }
+
+    /// Who calls: the actor that the host names, or the one that a session proves, for the calls of one request.
+    pub fn actor(&self, caller: &Caller) -> Result<Actor, Error> {
+        self.guard.enter(Effect::Read, |engine| engine.prove(caller))
     }
 
     /// Runs an operation by name, with the actor and the request as JSON; an empty actor is `system`.
@@ -56,7 +67,7 @@ impl Tenantry {
         // A handle that cannot be used says so whatever is asked of it.
         let effect = entry.as_ref().map_or(Effect::Read, |entry| entry.effect);
         self.guard.enter(effect, |engine| {
-            let actor = if actor.is_empty() { Actor::System } else { json::read(actor).map_err(|error| below("/actor", error))? };
+            let actor = engine.prove(&read_caller(actor)?)?;
             (entry?.run_json)(engine, &actor, request)
         })
     }
@@ -110,6 +121,25 @@ impl Tenantry {
         })
     }
 
+    /// Sleeps until the outbox has a message after the one of this number, and answers the number of the last one; none when
+    /// the time is over before (R-OUT-1). It ends with `closed` when this handle is closed meanwhile.
+    ///
+    /// Nothing is read and nobody is asked while it sleeps: the commit that writes a message wakes it.
+    pub fn wait_outbox(&self, after: u64, timeout: Duration) -> Result<Option<u64>, Error> {
+        // A time that no clock reaches is none.
+        let until = Instant::now().checked_add(timeout);
+        loop {
+            let last = self.guard.enter(Effect::Read, |engine| engine.last_message())?;
+            if last > after {
+                return Ok(Some(last));
+            }
+            if until.is_some_and(|until| until <= Instant::now()) {
+                return Ok(None);
+            }
+            self.guard.engine.nap_until_message(after, until, || self.guard.is_closed())?;
+        }
+    }
+
     /// Closes the handle: what was drawn ahead and not used is given back when it is the last one of its store.
     ///
     /// Later calls answer `closed`; closing again does nothing.
@@ -117,7 +147,11 @@ impl Tenantry {
         if self.guard.engine.is_forked() {
             return self.guard.enter(Effect::Read, |_| Ok(()));
         }
-        if self.guard.close() { contained(|| registry::close(&self.guard.engine)) } else { Ok(()) }
+        if !self.guard.close() {
+            return Ok(());
+        }
+        self.guard.engine.wake_waiting();
+        contained(|| registry::close(&self.guard.engine))
     }
 }
 
@@ -227,6 +261,11 @@ pub(crate) fn allowed(engine: &Engine, cell: &Arc<AccountCell>, user: &str, perm
     let place = engine.tree.load().place(permission).ok_or_else(|| ops::unknown_permission(permission, "/permission"))?;
     let member = cell.member(engine, user)?;
     Ok(member.refusal.is_none() && member.powers.at(place).is_some())
+}
+
+/// Who calls, as JSON; nothing is the host itself.
+pub(crate) fn read_caller(caller: &[u8]) -> Result<Caller, Error> {
+    if caller.is_empty() { Ok(Caller::default()) } else { json::read(caller).map_err(|error| below("/actor", error)) }
 }
 
 /// At most 64 characters of what was given, for an error.

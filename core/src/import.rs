@@ -1,7 +1,7 @@
 //! Importing a whole file of users: part by part, with progress (R-USR-5).
 
 use crate::error::{Code, Error};
-use crate::handle::{Tenantry, below};
+use crate::handle::{Tenantry, read_caller};
 use crate::json;
 use crate::model::{Actor, Count, Id};
 use crate::ops::user_csv::{ImportCsv, MOST_BYTES, MOST_ROWS, UserImport, UserImportProblem};
@@ -104,7 +104,7 @@ impl Tenantry {
         csv: &[u8],
         progress: &mut dyn FnMut(ImportProgress) -> bool,
     ) -> Result<String, Error> {
-        let actor = if actor.is_empty() { Actor::System } else { json::read(actor).map_err(|error| below("/actor", error))? };
+        let actor = self.actor(&read_caller(actor)?)?;
         let answer = self.import_users(&actor, json::read(request)?, csv, progress)?;
         serde_json::to_string(&answer).map_err(|error| Error::new(Code::Internal, format!("the answer cannot be written: {error}")))
     }

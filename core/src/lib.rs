@@ -48,7 +48,8 @@ pub use handle::{Access, Sender, Tenantry};
 pub use import::{ImportProgress, ImportUsers};
 pub use model::{AccountGrant, Delivery, DeliveryOutcome, InvitationKind, OutboxKind};
 pub use model::{
-    Actor, Channel, Count, Cursor, Edition, Email, Grant, HoldLevel, HoldReason, Id, Name, Note, Notifications, PermissionTree, Role, Scope,
+    Actor, Address, AddressRange, Caller, Channel, Count, Cursor, Edition, Email, Grant, HoldLevel, HoldReason, Id, Name, Note, Notifications,
+    PermissionTree, Role, Scope, Secret,
 };
 pub use model::{AssetKind, Assets, BounceRate, CapScope, Limit, LimitKind, LimitName, Limits, OverLimit, Package, Price, Window};
 pub use model::{Avatar, GroupCaps, LimitAlert, ReservationState, ResourceReason, ResourcesTo, ResourcesToKind, Suppression};

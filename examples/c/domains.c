@@ -130,6 +130,20 @@ static void show_accounts(tenantry_store t)
     tenantry_text_free(&released);
 }
 
+static void show_addresses(tenantry_store t)
+{
+    // Whoever acts in Acme comes from its office.
+    tenantry_text list = call(t, NULL, "addresses.set",
+        JSON({"account": "acme", "addresses": ["192.0.2.0/24", "2001:db8::/32"]}));
+    shows(list, JSON("account":"acme"));
+    tenantry_text_free(&list);
+
+    // Olga says nothing of where she is.
+    const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
+    refused(t, olga, "accounts.get", JSON({"account": "acme"}), TENANTRY_IP_NOT_ALLOWED);
+    run(t, NULL, "addresses.set", JSON({"account": "acme", "addresses": []}));
+}
+
 static void show_assets(tenantry_store t)
 {
     // What Acme may send with, Shop may use too: it has no package of its own.
@@ -141,6 +155,30 @@ static void show_assets(tenantry_store t)
     tenantry_text_free(&domain);
     refused(t, NULL, "assets.check",
         JSON({"account": "shop", "kind": "domain", "asset": "other.example"}), TENANTRY_ASSET_NOT_ASSIGNED);
+}
+
+static void show_audit(tenantry_store t)
+{
+    // Olga makes Bob an administrator; the chain of Acme knows who did what, and what it was before.
+    const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
+    run(t, olga, "members.set_role", JSON({"account": "acme", "user": "bob", "role": "administrator"}));
+    tenantry_text latest = call(t, olga, "audit.list", JSON({"account": "acme", "limit": 1}));
+    shows(latest, JSON("user":"olga"));
+    shows(latest, JSON("id":"bob"));
+    shows(latest, JSON("operation":"members.set_role"));
+    tenantry_text_free(&latest);
+
+    // The head is kept elsewhere, once a day, say: with it a cut end is found as well.
+    tenantry_text head = call(t, NULL, "audit.head", JSON({"account": "acme"}));
+    shows(head, JSON("number":4));
+    char hash[256];
+    copy_text(head, "hash", hash, sizeof hash);
+    tenantry_text_free(&head);
+    char verify_request[512];
+    snprintf(verify_request, sizeof verify_request, JSON({"account": "acme", "number": 4, "hash": "%s"}), hash);
+    tenantry_text checked = call(t, NULL, "audit.verify", verify_request);
+    shows(checked, JSON("whole":true));
+    tenantry_text_free(&checked);
 }
 
 static void show_automations(tenantry_store t)
@@ -360,6 +398,16 @@ static void show_outbox(tenantry_store t)
     tenantry_text rest = call(t, NULL, "outbox.read", JSON({"after": 2}));
     shows(rest, JSON("messages":[]));
     tenantry_text_free(&rest);
+
+    // Several workers share the name of a consumer: none is given what another has, and what is not acknowledged within a minute comes again.
+    tenantry_text mine = call(t, NULL, "outbox.take", JSON({"consumer": "mailer", "limit": 1, "hold_ms": 60000}));
+    shows(mine, JSON("deliveries":1));
+    shows(mine, JSON("to":"cat@acme.example"));
+    tenantry_text_free(&mine);
+    tenantry_text done = call(t, NULL, "outbox.ack", JSON({"consumer": "mailer", "numbers": [1]}));
+    shows(done, JSON("open":0));
+    shows(done, JSON("settled":1));
+    tenantry_text_free(&done);
 }
 
 static void show_packages(tenantry_store t)
@@ -376,6 +424,36 @@ static void show_packages(tenantry_store t)
     shows(retired, JSON("accounts":1));
     shows(retired, JSON("retired":true));
     tenantry_text_free(&retired);
+}
+
+static void show_passwords(tenantry_store t)
+{
+    // Ann forgot her password. The mail goes to the address that is stored.
+    run(t, NULL, "passwords.forgot", JSON({"email": "ann@acme.example"}));
+    tenantry_text mail = call(t, NULL, "outbox.read", JSON({}));
+    shows(mail, JSON("kind":"password_reset"));
+    shows(mail, JSON("user":"ann"));
+    char token[256];
+    copy_text(mail, "token", token, sizeof token);
+    tenantry_text_free(&mail);
+
+    // She follows the link; it works once.
+    char set_request[512];
+    snprintf(set_request, sizeof set_request, JSON({"token": "%s", "password": "seven green lamps on a shelf"}), token);
+    tenantry_text changed = call(t, NULL, "passwords.set", set_request);
+    shows(changed, JSON("sessions_ended":0));
+    shows(changed, JSON("user":"ann"));
+    tenantry_text_free(&changed);
+    char set_again[512];
+    snprintf(set_again, sizeof set_again, JSON({"token": "%s", "password": "eight green lamps on a shelf"}), token);
+    refused(t, NULL, "passwords.set", set_again, TENANTRY_LINK_INVALID);
+
+    // What everybody tries is nobody's password.
+    tenantry_text banned = call(t, NULL, "passwords.ban", JSON({"words": ["correct horse battery staple"]}));
+    shows(banned, JSON("changed":1));
+    tenantry_text_free(&banned);
+    refused(t, NULL, "passwords.set",
+        JSON({"user": "ann", "password": "Correct Horse Battery Staple"}), TENANTRY_PASSWORD_BANNED);
 }
 
 static void show_permissions(tenantry_store t)
@@ -485,6 +563,39 @@ static void show_sending(tenantry_store t)
     tenantry_text_free(&third);
 }
 
+static void show_sessions(tenantry_store t)
+{
+    // Ann logs in.
+    run(t, NULL, "passwords.set", JSON({"user": "ann", "password": "seven green lamps on a shelf"}));
+    tenantry_text session = call(t, NULL, "sessions.create",
+        JSON({"email": "ann@acme.example", "password": "seven green lamps on a shelf", "device": "Firefox on Linux"}));
+    shows(session, JSON("user":"ann"));
+    char token[256];
+    copy_text(session, "token", token, sizeof token);
+    tenantry_text_free(&session);
+    refused(t, NULL, "sessions.create",
+        JSON({"email": "ann@acme.example", "password": "not her password at all"}), TENANTRY_LOGIN_REFUSED);
+
+    // With each request: whose token is it, and may they act in Acme?
+    char check_request[512];
+    snprintf(check_request, sizeof check_request, JSON({"token": "%s", "account": "acme"}), token);
+    tenantry_text proof = call(t, NULL, "sessions.check", check_request);
+    shows(proof, JSON("user":"ann"));
+    tenantry_text_free(&proof);
+
+    // Her devices; then she signs out everywhere.
+    const char *ann = JSON({"account": "acme", "kind": "user", "user": "ann"});
+    tenantry_text devices = call(t, ann, "sessions.list", JSON({"user": "ann"}));
+    shows(devices, JSON("device":"Firefox on Linux"));
+    tenantry_text_free(&devices);
+    tenantry_text ended = call(t, ann, "sessions.end_all", JSON({"user": "ann"}));
+    shows(ended, JSON("ended":1));
+    tenantry_text_free(&ended);
+    char check_again[512];
+    snprintf(check_again, sizeof check_again, JSON({"token": "%s"}), token);
+    refused(t, NULL, "sessions.check", check_again, TENANTRY_SESSION_INVALID);
+}
+
 static void show_sharing(tenantry_store t)
 {
     // Acme shares a template with all accounts below: they use it, and Acme alone changes it.
@@ -583,7 +694,9 @@ int main(void)
     static void (*const examples[])(tenantry_store) = {
         show_access,
         show_accounts,
+        show_addresses,
         show_assets,
+        show_audit,
         show_automations,
         show_campaigns,
         show_caps,
@@ -598,12 +711,14 @@ int main(void)
         show_operators,
         show_outbox,
         show_packages,
+        show_passwords,
         show_permissions,
         show_policies,
         show_reservations,
         show_resources,
         show_roles,
         show_sending,
+        show_sessions,
         show_sharing,
         show_store,
         show_suppressions,

@@ -65,6 +65,20 @@ async function accounts(t) {
   assert.equal(released.status, 'active')
 }
 
+async function addresses(t) {
+  // Whoever acts in Acme comes from its office.
+  const list = await t.addresses.set({ account: 'acme', addresses: ['192.0.2.0/24', '2001:db8::/32'] })
+  assert.equal(list.account, 'acme')
+
+  // Olga says nothing of where she is.
+  const olga = t.acting({ user: 'olga', account: 'acme' })
+  await assert.rejects(
+    olga.accounts.get({ account: 'acme' }),
+    { code: 'ip_not_allowed' },
+  )
+  await t.addresses.set({ account: 'acme', addresses: [] })
+}
+
 async function assets(t) {
   // What Acme may send with, Shop may use too: it has no package of its own.
   await t.assets.assign({ account: 'acme', kind: 'domain', asset: 'news.acme.example' })
@@ -75,6 +89,22 @@ async function assets(t) {
     t.assets.check({ account: 'shop', kind: 'domain', asset: 'other.example' }),
     { code: 'asset_not_assigned' },
   )
+}
+
+async function audit(t) {
+  // Olga makes Bob an administrator; the chain of Acme knows who did what, and what it was before.
+  const olga = t.acting({ user: 'olga', account: 'acme' })
+  await olga.members.setRole({ account: 'acme', user: 'bob', role: 'administrator' })
+  const latest = await olga.audit.list({ account: 'acme', limit: 1 })
+  assert.equal(latest.records[0].actor.user, 'olga')
+  assert.equal(latest.records[0].changes[0].id, 'bob')
+  assert.equal(latest.records[0].operation, 'members.set_role')
+
+  // The head is kept elsewhere, once a day, say: with it a cut end is found as well.
+  const head = await t.audit.head({ account: 'acme' })
+  assert.equal(head.number, 4)
+  const checked = await t.audit.verify({ account: 'acme', number: 4, hash: head.hash })
+  assert.equal(checked.whole, true)
 }
 
 async function automations(t) {
@@ -245,6 +275,14 @@ async function outbox(t) {
   // The next reading goes on behind the last number.
   const rest = await t.outbox.read({ after: 2 })
   assert.deepEqual(rest.messages, [])
+
+  // Several workers share the name of a consumer: none is given what another has, and what is not acknowledged within a minute comes again.
+  const mine = await t.outbox.take({ consumer: 'mailer', limit: 1, holdMs: 60000 })
+  assert.equal(mine.messages[0].deliveries, 1)
+  assert.equal(mine.messages[0].message.to, 'cat@acme.example')
+  const done = await t.outbox.ack({ consumer: 'mailer', numbers: [1] })
+  assert.equal(done.open, 0)
+  assert.equal(done.settled, 1)
 }
 
 async function packages(t) {
@@ -258,6 +296,31 @@ async function packages(t) {
   const retired = await t.packages.retire({ package: 'starter' })
   assert.equal(retired.accounts, 1)
   assert.equal(retired.retired, true)
+}
+
+async function passwords(t) {
+  // Ann forgot her password. The mail goes to the address that is stored.
+  await t.passwords.forgot({ email: 'ann@acme.example' })
+  const mail = await t.outbox.read()
+  assert.equal(mail.messages[0].kind, 'password_reset')
+  assert.equal(mail.messages[0].user, 'ann')
+
+  // She follows the link; it works once.
+  const changed = await t.passwords.set({ token: mail.messages[0].token, password: 'seven green lamps on a shelf' })
+  assert.equal(changed.sessionsEnded, 0)
+  assert.equal(changed.user, 'ann')
+  await assert.rejects(
+    t.passwords.set({ token: mail.messages[0].token, password: 'eight green lamps on a shelf' }),
+    { code: 'link_invalid' },
+  )
+
+  // What everybody tries is nobody's password.
+  const banned = await t.passwords.ban({ words: ['correct horse battery staple'] })
+  assert.equal(banned.changed, 1)
+  await assert.rejects(
+    t.passwords.set({ user: 'ann', password: 'Correct Horse Battery Staple' }),
+    { code: 'password_banned' },
+  )
 }
 
 async function permissions(t) {
@@ -337,6 +400,36 @@ async function sending(t) {
   // As many as fit, but at least 10.
   const third = await t.sending.admit({ account: 'acme', user: 'ann', count: 30, min: 10 })
   assert.equal(third.granted, 20)
+}
+
+async function sessions(t) {
+  // Ann logs in.
+  await t.passwords.set({ user: 'ann', password: 'seven green lamps on a shelf' })
+  const session = await t.sessions.create({
+    email: 'ann@acme.example',
+    password: 'seven green lamps on a shelf',
+    device: 'Firefox on Linux',
+  })
+  assert.equal(session.user, 'ann')
+  await assert.rejects(
+    t.sessions.create({ email: 'ann@acme.example', password: 'not her password at all' }),
+    { code: 'login_refused' },
+  )
+
+  // With each request: whose token is it, and may they act in Acme?
+  const proof = await t.sessions.check({ token: session.token, account: 'acme' })
+  assert.equal(proof.user, 'ann')
+
+  // Her devices; then she signs out everywhere.
+  const ann = t.acting({ user: 'ann', account: 'acme' })
+  const devices = await ann.sessions.list({ user: 'ann' })
+  assert.equal(devices.sessions[0].device, 'Firefox on Linux')
+  const ended = await ann.sessions.endAll({ user: 'ann' })
+  assert.equal(ended.ended, 1)
+  await assert.rejects(
+    t.sessions.check({ token: session.token }),
+    { code: 'session_invalid' },
+  )
 }
 
 async function sharing(t) {
@@ -423,7 +516,9 @@ async function users(t) {
 for (const domain of [
   access,
   accounts,
+  addresses,
   assets,
+  audit,
   automations,
   campaigns,
   caps,
@@ -438,12 +533,14 @@ for (const domain of [
   operators,
   outbox,
   packages,
+  passwords,
   permissions,
   policies,
   reservations,
   resources,
   roles,
   sending,
+  sessions,
   sharing,
   store,
   suppressions,

@@ -56,6 +56,22 @@ def accounts(t: tenantry.Tenantry) -> None:
     assert released.status == "active"
 
 
+def addresses(t: tenantry.Tenantry) -> None:
+    # Whoever acts in Acme comes from its office.
+    list = t.addresses.set(account="acme", addresses=["192.0.2.0/24", "2001:db8::/32"])
+    assert list.account == "acme"
+
+    # Olga says nothing of where she is.
+    olga = t.acting(user="olga", account="acme")
+    try:
+        olga.accounts.get(account="acme")
+    except tenantry.TenantryError as error:
+        assert error.code == "ip_not_allowed"
+    else:
+        raise AssertionError("it is refused")
+    t.addresses.set(account="acme", addresses=[])
+
+
 def assets(t: tenantry.Tenantry) -> None:
     # What Acme may send with, Shop may use too: it has no package of its own.
     t.assets.assign(account="acme", kind="domain", asset="news.acme.example")
@@ -68,6 +84,22 @@ def assets(t: tenantry.Tenantry) -> None:
         assert error.code == "asset_not_assigned"
     else:
         raise AssertionError("it is refused")
+
+
+def audit(t: tenantry.Tenantry) -> None:
+    # Olga makes Bob an administrator; the chain of Acme knows who did what, and what it was before.
+    olga = t.acting(user="olga", account="acme")
+    olga.members.set_role(account="acme", user="bob", role="administrator")
+    latest = olga.audit.list(account="acme", limit=1)
+    assert latest.records[0].actor.user == "olga"
+    assert latest.records[0].changes[0].id == "bob"
+    assert latest.records[0].operation == "members.set_role"
+
+    # The head is kept elsewhere, once a day, say: with it a cut end is found as well.
+    head = t.audit.head(account="acme")
+    assert head.number == 4
+    checked = t.audit.verify(account="acme", number=4, hash=head.hash)
+    assert checked.whole
 
 
 def automations(t: tenantry.Tenantry) -> None:
@@ -247,6 +279,14 @@ def outbox(t: tenantry.Tenantry) -> None:
     rest = t.outbox.read(after=2)
     assert rest.messages == ()
 
+    # Several workers share the name of a consumer: none is given what another has, and what is not acknowledged within a minute comes again.
+    mine = t.outbox.take(consumer="mailer", limit=1, hold_ms=60000)
+    assert mine.messages[0].deliveries == 1
+    assert mine.messages[0].message.to == "cat@acme.example"
+    done = t.outbox.ack(consumer="mailer", numbers=[1])
+    assert done.open == 0
+    assert done.settled == 1
+
 
 def packages(t: tenantry.Tenantry) -> None:
     # A smaller package: would it do for Acme, which has two members besides its owner?
@@ -259,6 +299,35 @@ def packages(t: tenantry.Tenantry) -> None:
     retired = t.packages.retire(package="starter")
     assert retired.accounts == 1
     assert retired.retired
+
+
+def passwords(t: tenantry.Tenantry) -> None:
+    # Ann forgot her password. The mail goes to the address that is stored.
+    t.passwords.forgot(email="ann@acme.example")
+    mail = t.outbox.read()
+    assert mail.messages[0].kind == "password_reset"
+    assert mail.messages[0].user == "ann"
+
+    # She follows the link; it works once.
+    changed = t.passwords.set(token=mail.messages[0].token or "", password="seven green lamps on a shelf")
+    assert changed.sessions_ended == 0
+    assert changed.user == "ann"
+    try:
+        t.passwords.set(token=mail.messages[0].token or "", password="eight green lamps on a shelf")
+    except tenantry.TenantryError as error:
+        assert error.code == "link_invalid"
+    else:
+        raise AssertionError("it is refused")
+
+    # What everybody tries is nobody's password.
+    banned = t.passwords.ban(words=["correct horse battery staple"])
+    assert banned.changed == 1
+    try:
+        t.passwords.set(user="ann", password="Correct Horse Battery Staple")
+    except tenantry.TenantryError as error:
+        assert error.code == "password_banned"
+    else:
+        raise AssertionError("it is refused")
 
 
 def permissions(t: tenantry.Tenantry) -> None:
@@ -340,6 +409,40 @@ def sending(t: tenantry.Tenantry) -> None:
     # As many as fit, but at least 10.
     third = t.sending.admit(account="acme", user="ann", count=30, min=10)
     assert third.granted == 20
+
+
+def sessions(t: tenantry.Tenantry) -> None:
+    # Ann logs in.
+    t.passwords.set(user="ann", password="seven green lamps on a shelf")
+    session = t.sessions.create(
+        email="ann@acme.example",
+        password="seven green lamps on a shelf",
+        device="Firefox on Linux",
+    )
+    assert session.user == "ann"
+    try:
+        t.sessions.create(email="ann@acme.example", password="not her password at all")
+    except tenantry.TenantryError as error:
+        assert error.code == "login_refused"
+    else:
+        raise AssertionError("it is refused")
+
+    # With each request: whose token is it, and may they act in Acme?
+    proof = t.sessions.check(token=session.token, account="acme")
+    assert proof.user == "ann"
+
+    # Her devices; then she signs out everywhere.
+    ann = t.acting(user="ann", account="acme")
+    devices = ann.sessions.list(user="ann")
+    assert devices.sessions[0].device == "Firefox on Linux"
+    ended = ann.sessions.end_all(user="ann")
+    assert ended.ended == 1
+    try:
+        t.sessions.check(token=session.token)
+    except tenantry.TenantryError as error:
+        assert error.code == "session_invalid"
+    else:
+        raise AssertionError("it is refused")
 
 
 def sharing(t: tenantry.Tenantry) -> None:
@@ -430,7 +533,9 @@ def users(t: tenantry.Tenantry) -> None:
 for domain in (
     access,
     accounts,
+    addresses,
     assets,
+    audit,
     automations,
     campaigns,
     caps,
@@ -445,12 +550,14 @@ for domain in (
     operators,
     outbox,
     packages,
+    passwords,
     permissions,
     policies,
     reservations,
     resources,
     roles,
     sending,
+    sessions,
     sharing,
     store,
     suppressions,

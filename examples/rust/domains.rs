@@ -2,13 +2,14 @@
 
 use std::error::Error;
 use tenantry::ops::{
-    access, accounts, assets, automations, campaigns, caps, clock, credits, gauges, groups, invitations, leases, limits, members, operators, outbox,
-    packages, permissions, policies, reservations, resources, roles, sending, sharing, store, suppressions, teams, threads, usage, users,
+    access, accounts, addresses, assets, audit, automations, campaigns, caps, clock, credits, gauges, groups, invitations, leases, limits, members,
+    operators, outbox, packages, passwords, permissions, policies, reservations, resources, roles, sending, sessions, sharing, store, suppressions,
+    teams, threads, usage, users,
 };
 use tenantry::{
-    Actor, AssetKind, Assets, CapPeriod, CapScope, Channel, Code, Count, Email, Grant, GroupCaps, HoldReason, Id, Limit, LimitName, Limits,
-    ManualClock, MessageClass, MessageInput, Name, Note, OpenOptions, OutboxKind, OverLimit, Policies, Preset, ResourceReason, Scope, Source, Status,
-    Tenantry, Window,
+    Actor, AddressRange, AssetKind, Assets, CapPeriod, CapScope, Channel, Code, Count, Email, Grant, GroupCaps, HoldReason, Id, Limit, LimitName,
+    Limits, ManualClock, MessageClass, MessageInput, Name, Note, OpenOptions, OutboxKind, OverLimit, Policies, Preset, ResourceReason, Scope, Secret,
+    Source, Status, Tenantry, Window,
 };
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
@@ -154,6 +155,26 @@ fn accounts(t: &Tenantry) -> Result {
     Ok(())
 }
 
+fn addresses(t: &Tenantry) -> Result {
+    // Whoever acts in Acme comes from its office.
+    let list = t.call(
+        &Actor::System,
+        addresses::Set {
+            account: Some(Id::new("acme")?),
+            user: None,
+            addresses: vec![AddressRange::new("192.0.2.0/24")?, AddressRange::new("2001:db8::/32")?],
+        },
+    )?;
+    assert_eq!(list.account, Some(Id::new("acme")?));
+
+    // Olga says nothing of where she is.
+    let olga = Actor::User { user: Id::new("olga")?, account: Id::new("acme")?, ip: None };
+    let refused = t.call(&olga, accounts::Get { account: Id::new("acme")? });
+    assert_eq!(refused.err().map(|error| error.code()), Some(Code::IpNotAllowed));
+    t.call(&Actor::System, addresses::Set { account: Some(Id::new("acme")?), user: None, addresses: vec![] })?;
+    Ok(())
+}
+
 fn assets(t: &Tenantry) -> Result {
     // What Acme may send with, Shop may use too: it has no package of its own.
     t.call(
@@ -166,6 +187,44 @@ fn assets(t: &Tenantry) -> Result {
     assert_eq!(domain.source, assets::AssetSource::Inherited);
     let refused = t.call(&Actor::System, assets::Check { account: Id::new("shop")?, kind: AssetKind::Domain, asset: Name::new("other.example")? });
     assert_eq!(refused.err().map(|error| error.code()), Some(Code::AssetNotAssigned));
+    Ok(())
+}
+
+fn audit(t: &Tenantry) -> Result {
+    // Olga makes Bob an administrator; the chain of Acme knows who did what, and what it was before.
+    let olga = Actor::User { user: Id::new("olga")?, account: Id::new("acme")?, ip: None };
+    t.call(
+        &olga,
+        members::SetRole { account: Id::new("acme")?, user: Id::new("bob")?, role: Id::new("administrator")?, group: None, expected_rev: None },
+    )?;
+    let latest = t.call(
+        &olga,
+        audit::List {
+            chain: None,
+            account: Some(Id::new("acme")?),
+            user: None,
+            from_ms: None,
+            until_ms: None,
+            actor: None,
+            operation: None,
+            kind: None,
+            subject: None,
+            after: None,
+            limit: Some(Count::new(1)?),
+        },
+    )?;
+    assert_eq!(latest.records[0].actor.user, Some(Id::new("olga")?));
+    assert_eq!(latest.records[0].changes[0].id, "bob");
+    assert_eq!(latest.records[0].operation, "members.set_role");
+
+    // The head is kept elsewhere, once a day, say: with it a cut end is found as well.
+    let head = t.call(&Actor::System, audit::Head { chain: None, account: Some(Id::new("acme")?) })?;
+    assert_eq!(head.number, 4);
+    let checked = t.call(
+        &Actor::System,
+        audit::Verify { chain: None, account: Some(Id::new("acme")?), number: Some(Count::new(4)?), hash: Some(Name::new(head.hash.clone())?) },
+    )?;
+    assert!(checked.whole);
     Ok(())
 }
 
@@ -363,7 +422,7 @@ fn invitations(t: &Tenantry) -> Result {
     let accepted = t.call(
         &Actor::System,
         invitations::Accept {
-            token: mail.messages[0].token.clone().ok_or("absent")?,
+            token: Secret::new(mail.messages[0].token.clone().ok_or("absent")?)?,
             user: Some(Id::new("cat")?),
             first_name: Some(Name::new("Cat")?),
             last_name: None,
@@ -373,7 +432,7 @@ fn invitations(t: &Tenantry) -> Result {
     assert_eq!(accepted.user, Id::new("cat")?);
     let refused = t.call(
         &Actor::System,
-        invitations::Accept { token: mail.messages[0].token.clone().ok_or("absent")?, user: None, first_name: None, last_name: None },
+        invitations::Accept { token: Secret::new(mail.messages[0].token.clone().ok_or("absent")?)?, user: None, first_name: None, last_name: None },
     );
     assert_eq!(refused.err().map(|error| error.code()), Some(Code::InvitationAlreadyAccepted));
     Ok(())
@@ -513,6 +572,17 @@ fn outbox(t: &Tenantry) -> Result {
     // The next reading goes on behind the last number.
     let rest = t.call(&Actor::System, outbox::Read { after: Some(Count::new(2)?), limit: None })?;
     assert!(rest.messages.is_empty());
+
+    // Several workers share the name of a consumer: none is given what another has, and what is not acknowledged within a minute comes again.
+    let mine = t.call(
+        &Actor::System,
+        outbox::Take { consumer: Id::new("mailer")?, limit: Some(Count::new(1)?), hold_ms: Some(Count::new(60000)?), tries: None },
+    )?;
+    assert_eq!(mine.messages[0].deliveries, 1);
+    assert_eq!(mine.messages[0].message.to, Some("cat@acme.example".to_owned()));
+    let done = t.call(&Actor::System, outbox::Ack { consumer: Id::new("mailer")?, numbers: vec![Count::new(1)?] })?;
+    assert_eq!(done.open, 0);
+    assert_eq!(done.settled, 1);
     Ok(())
 }
 
@@ -540,6 +610,43 @@ fn packages(t: &Tenantry) -> Result {
     let retired = t.call(&Actor::System, packages::Retire { package: Id::new("starter")?, expected_rev: None })?;
     assert_eq!(retired.accounts, 1);
     assert!(retired.retired);
+    Ok(())
+}
+
+fn passwords(t: &Tenantry) -> Result {
+    // Ann forgot her password. The mail goes to the address that is stored.
+    t.call(&Actor::System, passwords::Forgot { email: Email::new("ann@acme.example")? })?;
+    let mail = t.call(&Actor::System, outbox::Read { after: None, limit: None })?;
+    assert_eq!(mail.messages[0].kind, OutboxKind::PasswordReset);
+    assert_eq!(mail.messages[0].user, Some(Id::new("ann")?));
+
+    // She follows the link; it works once.
+    let changed = t.call(
+        &Actor::System,
+        passwords::Set {
+            token: Some(Secret::new(mail.messages[0].token.clone().ok_or("absent")?)?),
+            user: None,
+            password: Secret::new("seven green lamps on a shelf")?,
+        },
+    )?;
+    assert_eq!(changed.sessions_ended, 0);
+    assert_eq!(changed.user, Id::new("ann")?);
+    let refused = t.call(
+        &Actor::System,
+        passwords::Set {
+            token: Some(Secret::new(mail.messages[0].token.clone().ok_or("absent")?)?),
+            user: None,
+            password: Secret::new("eight green lamps on a shelf")?,
+        },
+    );
+    assert_eq!(refused.err().map(|error| error.code()), Some(Code::LinkInvalid));
+
+    // What everybody tries is nobody's password.
+    let banned = t.call(&Actor::System, passwords::Ban { words: vec![Name::new("correct horse battery staple")?] })?;
+    assert_eq!(banned.changed, 1);
+    let refused =
+        t.call(&Actor::System, passwords::Set { token: None, user: Some(Id::new("ann")?), password: Secret::new("Correct Horse Battery Staple")? });
+    assert_eq!(refused.err().map(|error| error.code()), Some(Code::PasswordBanned));
     Ok(())
 }
 
@@ -701,6 +808,47 @@ fn sending(t: &Tenantry) -> Result {
     Ok(())
 }
 
+fn sessions(t: &Tenantry) -> Result {
+    // Ann logs in.
+    t.call(&Actor::System, passwords::Set { token: None, user: Some(Id::new("ann")?), password: Secret::new("seven green lamps on a shelf")? })?;
+    let session = t.call(
+        &Actor::System,
+        sessions::Create {
+            email: Some(Email::new("ann@acme.example")?),
+            password: Some(Secret::new("seven green lamps on a shelf")?),
+            user: None,
+            device: Some(Name::new("Firefox on Linux")?),
+            ip: None,
+        },
+    )?;
+    assert_eq!(session.user, Id::new("ann")?);
+    let refused = t.call(
+        &Actor::System,
+        sessions::Create {
+            email: Some(Email::new("ann@acme.example")?),
+            password: Some(Secret::new("not her password at all")?),
+            user: None,
+            device: None,
+            ip: None,
+        },
+    );
+    assert_eq!(refused.err().map(|error| error.code()), Some(Code::LoginRefused));
+
+    // With each request: whose token is it, and may they act in Acme?
+    let proof = t.call(&Actor::System, sessions::Check { token: Secret::new(session.token.reveal())?, account: Some(Id::new("acme")?), ip: None })?;
+    assert_eq!(proof.user, Id::new("ann")?);
+
+    // Her devices; then she signs out everywhere.
+    let ann = Actor::User { user: Id::new("ann")?, account: Id::new("acme")?, ip: None };
+    let devices = t.call(&ann, sessions::List { user: Id::new("ann")? })?;
+    assert_eq!(devices.sessions[0].device, Some(Name::new("Firefox on Linux")?));
+    let ended = t.call(&ann, sessions::EndAll { user: Id::new("ann")?, keep_session: None })?;
+    assert_eq!(ended.ended, 1);
+    let refused = t.call(&Actor::System, sessions::Check { token: Secret::new(session.token.reveal())?, account: None, ip: None });
+    assert_eq!(refused.err().map(|error| error.code()), Some(Code::SessionInvalid));
+    Ok(())
+}
+
 fn sharing(t: &Tenantry) -> Result {
     // Acme shares a template with all accounts below: they use it, and Acme alone changes it.
     let olga = Actor::User { user: Id::new("olga")?, account: Id::new("acme")?, ip: None };
@@ -843,7 +991,7 @@ fn users(t: &Tenantry) -> Result {
     let mail = t.call(&Actor::System, outbox::Read { after: None, limit: None })?;
     assert_eq!(mail.messages[0].kind, OutboxKind::EmailChange);
     assert_eq!(mail.messages[0].to, Some("ann@new.example".to_owned()));
-    let changed = t.call(&Actor::System, users::ConfirmEmail { token: Name::new(mail.messages[0].token.clone().ok_or("absent")?)? })?;
+    let changed = t.call(&Actor::System, users::ConfirmEmail { token: Secret::new(mail.messages[0].token.clone().ok_or("absent")?)? })?;
     assert_eq!(changed.email, "ann@new.example");
     Ok(())
 }
@@ -853,7 +1001,9 @@ pub fn main() -> Result {
     for domain in [
         access as fn(&Tenantry) -> Result,
         accounts,
+        addresses,
         assets,
+        audit,
         automations,
         campaigns,
         caps,
@@ -868,12 +1018,14 @@ pub fn main() -> Result {
         operators,
         outbox,
         packages,
+        passwords,
         permissions,
         policies,
         reservations,
         resources,
         roles,
         sending,
+        sessions,
         sharing,
         store,
         suppressions,

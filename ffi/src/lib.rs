@@ -8,7 +8,7 @@
 //! - `handles`: numbers that stand for stores and prepared questions
 //! - `memory`: every read and write of the caller's memory
 //! - `guard`: where panics end
-//! - `store`, `import`, `access`, `sender`, `errors`: the functions
+//! - `store`, `import`, `access`, `sender`, `outbox`, `errors`: the functions
 
 #![allow(unsafe_code)] // the C ABI itself
 #![allow(clippy::missing_safety_doc)] // the header's introduction says it once for all functions
@@ -20,5 +20,6 @@ mod guard;
 mod handles;
 pub mod import;
 pub mod memory;
+pub mod outbox;
 pub mod sender;
 pub mod store;

@@ -758,6 +758,42 @@ static void test_import(void)
     free(file.data);
 }
 
+struct waits {
+    tenantry_store store;
+    int32_t status;
+    uint64_t last;
+};
+
+static void *wait_for_message(void *context)
+{
+    struct waits *waits = context;
+    waits->status = tenantry_outbox_wait(waits->store, 0, 60000, &waits->last);
+    return NULL;
+}
+
+/* R-OUT-1: the commit of a message wakes who waits, and so does closing. */
+static void test_outbox_wait(void)
+{
+    for (int closes = 0; closes < 2; closes++) {
+        tenantry_store store = must_open(":memory:", "{}");
+        set_up(store, "{}");
+        uint64_t last = 7;
+        EXPECT_STATUS(TENANTRY_OK, tenantry_outbox_wait(store, 0, 0, &last));
+        EXPECT(last == 0);
+        EXPECT_STATUS(TENANTRY_INVALID_ARGUMENT, tenantry_outbox_wait(store, 0, 0, NULL));
+        struct waits waits = {store, -1, 0};
+        pthread_t thread;
+        EXPECT(pthread_create(&thread, NULL, wait_for_message, &waits) == 0);
+        if (closes) EXPECT_STATUS(TENANTRY_OK, tenantry_close(store));
+        else must(store, "campaigns.stop", "{\"account\":\"acme\",\"campaign\":\"spring\"}");
+        EXPECT(pthread_join(thread, NULL) == 0);
+        EXPECT_STATUS(closes ? TENANTRY_CLOSED : TENANTRY_OK, waits.status);
+        EXPECT(waits.last == (closes ? 0 : 1));
+        tenantry_free(store);
+        EXPECT_STATUS(TENANTRY_CLOSED, tenantry_outbox_wait(store, 0, 0, &last));
+    }
+}
+
 /* A second handle on the same folder shares the store, and the last one that is closed closes it. */
 static void test_two_handles(const char *folder)
 {
@@ -792,6 +828,7 @@ int main(void)
     test_twins();
     test_threads();
     test_import();
+    test_outbox_wait();
     test_two_handles(path.data);
     test_fork(path.data);
     free(path.data);

@@ -17,6 +17,13 @@ let store
 let prepared
 let admissions = 0
 
+/** What runs operations as this actor. */
+function callerOf(kind, who) {
+  if (kind === 'system') return store
+  if (kind === 'operator') return store.operating(who)
+  return kind === 'session' ? store.inSession(who) : store.acting(who)
+}
+
 const commands = {
   async open(path, options) {
     const { cache_mib: cacheMib, token_key: tokenKey, clock, ...same } = JSON.parse(options || '{}')
@@ -27,7 +34,7 @@ const commands = {
 
   async call(actor, operation, request) {
     const { kind = 'system', ...who } = JSON.parse(actor || '{}')
-    const caller = kind === 'system' ? store : kind === 'operator' ? store.operating(who) : store.acting(who)
+    const caller = callerOf(kind, who)
     const wire = JSON.parse(request || '{}')
     const types = OPERATIONS[operation]
     if (types === undefined) return caller.call(operation, wire)

@@ -90,6 +90,8 @@ class Driver:
             return self.t.acting(**{name: value for name, value in given.items() if name != "kind"})
         if fits(given, {"kind", "user", "ip"}) and "user" in given and given["kind"] == "operator":
             return self.t.operating(**{name: value for name, value in given.items() if name != "kind"})
+        if fits(given, {"kind", "token", "account", "ip"}) and "token" in given and given["kind"] == "session":
+            return self.t.in_session(**{name: value for name, value in given.items() if name != "kind"})
         return Caller(self.t._store, actor.decode(errors="surrogateescape"))
 
     def call(self, actor: bytes, operation: bytes, request: bytes) -> Answer:

@@ -13,7 +13,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 use tenantry::catalogue::{CATALOGUE, Visitor, visit};
-use tenantry::{Access, Actor, Code, Error, Operation, Sender, Tenantry};
+use tenantry::{Access, Actor, Caller, Code, Error, Operation, Sender, Tenantry};
 use tenantry_tests::crash::Scratch;
 use tenantry_tests::scenario::{Action, Place, Saved, Scenario, Step, all, matches};
 
@@ -84,8 +84,12 @@ impl Driver for Typed {
                 Some(self.store.call(self.actor, typed).map(|answer| serde_json::to_value(answer).unwrap()))
             }
         }
-        let typed_actor = actor.map_or(Ok(Actor::System), |actor| serde_json::from_value(actor.clone()));
-        let answer = typed_actor.ok().and_then(|actor| visit(operation, Run { store: self.store(), actor: &actor, request }).flatten());
+        let caller: Option<Caller> = actor.map_or(Some(Caller::default()), |actor| serde_json::from_value(actor.clone()).ok());
+        let answer = match caller.map(|caller| self.store().actor(&caller)) {
+            Some(Ok(actor)) => visit(operation, Run { store: self.store(), actor: &actor, request }).flatten(),
+            Some(Err(error)) => Some(Err(error)),
+            None => None,
+        };
         match answer {
             Some(answer) => outcome(answer),
             None => {

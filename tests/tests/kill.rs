@@ -2,6 +2,7 @@
 //! nothing is there by halves, and nothing that was granted is forgotten.
 
 use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tenantry::Tenantry;
@@ -53,6 +54,73 @@ fn a_store_that_was_being_created_opens() {
         }
     }
     println!("{kills} stores, {before_the_first} kills before anything was acknowledged");
+}
+
+/// R-OUT-1, S12: a message is there when its cause is, and comes until it was acknowledged; the chains of the audit are whole.
+#[test]
+fn no_message_is_lost_to_kill_9() {
+    let mut dice = Dice::of_test("kill and messages");
+    let kills = count("TENANTRY_KILLS", 200).div_ceil(10);
+    let scratch = Scratch::new("kill-outbox");
+    let (store, looked_at) = (scratch.at("store"), scratch.at("looked-at"));
+    let (mut stopped, mut carried_out) = (BTreeSet::new(), BTreeSet::new());
+    let mut delivered = 0;
+    for run in 0..kills {
+        let moment = Moment::AfterFirstAcknowledgement(dice.millis(5, 80));
+        let mut host = Command::new(HOST);
+        host.arg("tell").arg(&store).arg(run.to_string());
+        let lines = crash::kill_after(&mut host, moment, |_| true).unwrap_or_else(|error| panic!("run {run}, {moment:?}: {error}"));
+        for line in &lines {
+            match line.split_once(' ') {
+                Some(("stopped", campaign)) => drop(stopped.insert(campaign.to_owned())),
+                Some(("carried-out", number)) => drop(carried_out.insert(number.parse::<u64>().unwrap())),
+                _ => panic!("run {run}: the host says `{line}`"),
+            }
+        }
+        // Later, so that nobody has anything any more.
+        let options = br#"{"durability":"full","clock":{"manual_ms":1750000100000},"create":false}"#;
+        let opened = Tenantry::open_json(copied(&store, &looked_at).to_str().unwrap(), options);
+        let opened = opened.unwrap_or_else(|error| panic!("run {run}: {}", error.to_json()));
+        let call = |operation, request| crash::call(&opened, operation, &request).unwrap_or_else(|error| panic!("run {run}: {operation}: {error}"));
+        assert_eq!(call("store.verify", json!({}))["damaged"], json!([]), "run {run}");
+        for chain in [json!({"account": "top"}), json!({"chain": "platform"}), json!({"chain": "users"})] {
+            assert_eq!(call("audit.verify", chain)["whole"], true, "run {run}");
+        }
+        let mut told: BTreeMap<u64, String> = BTreeMap::new();
+        loop {
+            let page = call("outbox.read", json!({"after": told.keys().next_back().copied().unwrap_or(0), "limit": 500}));
+            for message in page["messages"].as_array().unwrap() {
+                told.insert(message["number"].as_u64().unwrap(), message["campaign"].as_str().unwrap().to_owned());
+            }
+            if page.get("next").is_none() {
+                break;
+            }
+        }
+        assert!(told.keys().copied().eq(1..=told.len() as u64), "run {run}: {:?}", told.keys());
+        let causes: BTreeSet<String> = told.values().cloned().collect();
+        assert_eq!(causes.len(), told.len(), "run {run}: a cause has two messages");
+        assert!(stopped.is_subset(&causes), "run {run}: causes without a message: {:?}", stopped.difference(&causes).collect::<Vec<_>>());
+        for cause in causes.difference(&stopped) {
+            assert!(call("campaigns.get", json!({"account": "top", "campaign": cause})).get("stop").is_some(), "run {run}: {cause}");
+        }
+        let mut again = BTreeSet::new();
+        loop {
+            let taken = call("outbox.take", json!({"consumer": "mails", "limit": 500}));
+            let numbers: Vec<u64> = taken["messages"].as_array().unwrap().iter().map(|one| one["message"]["number"].as_u64().unwrap()).collect();
+            if numbers.is_empty() {
+                break;
+            }
+            call("outbox.ack", json!({"consumer": "mails", "numbers": numbers}));
+            again.extend(numbers);
+        }
+        let lost: Vec<_> = told.keys().filter(|number| !again.contains(number) && !carried_out.contains(number)).collect();
+        // One was acknowledged, and the host was killed before it could say so.
+        assert!(lost.len() as u64 <= run + 1, "run {run}: neither acknowledged nor delivered: {lost:?}");
+        assert!(carried_out.is_disjoint(&again), "run {run}: delivered after they were acknowledged");
+        delivered += again.len();
+        opened.close().unwrap();
+    }
+    println!("{kills} kills, {} messages, {} acknowledged, {delivered} deliveries afterwards", stopped.len(), carried_out.len());
 }
 
 fn copied<'a>(store: &Path, to: &'a Path) -> &'a Path {

@@ -1,28 +1,97 @@
 //! `cargo xtask bench` and `cargo xtask soak`: what takes long and is not part of the tests.
 
+mod report;
+
 use crate::setup;
-use anyhow::Result;
-use std::path::Path;
+use anyhow::{Context, Result};
+use report::Figures;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The benchmarks in Rust with their peers, then the cost of a call from C, Python and Node.
-pub fn run(root: &Path) -> Result<()> {
-    setup::run("benchmarks", root, &mut setup::cargo(&["bench", "-p", "tenantry-benches"]))?;
+/// The runner of the instruction counts; as the library in `benches/Cargo.toml`.
+const GUNGRAUN: &str = "0.20.0";
+
+/// How a run is done.
+#[derive(Clone, Copy, Default)]
+pub struct Options {
+    /// Short measurements on small platforms, to see that all of it works.
+    pub quick: bool,
+    /// Writes `docs/benchmarks.md` and `.svg` as well.
+    pub write: bool,
+}
+
+/// The benchmarks in Rust with their peers, then the cost of a call from C, Python and Node, and one table of all.
+pub fn run(root: &Path, options: Options) -> Result<()> {
+    let mut figures = Figures::default();
+    let raw = root.join("target/bench/criterion");
+    if raw.exists() {
+        fs::remove_dir_all(&raw)?;
+    }
+    for name in ["hot_path", "axes", "scale"] {
+        let mut bench = setup::cargo(&["bench", "-p", "tenantry-benches", "--bench", name, "--"]);
+        bench.arg("--noplot").env("CRITERION_HOME", &raw);
+        if options.quick {
+            bench.args(["--warm-up-time", "0.2", "--measurement-time", "0.5", "--sample-size", "10"]);
+            bench.env("TENANTRY_BENCH_ACCOUNTS", "10000").env("TENANTRY_BENCH_USERS", "10000").env("TENANTRY_BENCH_IMPORT", "10000");
+        }
+        figures.read_notes(&setup::heard(&format!("benchmark: {name}"), root, &mut bench)?);
+    }
+    figures.read_criterion(&raw)?;
+    instructions(root, &mut figures)?;
+
     let library = setup::library(root)?;
     let program = root.join("target/bench_c");
     let mut gcc = Command::new("gcc");
     gcc.args(["-std=c11", "-O2", "-Iinclude", "tests/c/bench.c", "-o"]).arg(&program).arg(library.join("libtenantry.a"));
     gcc.args(["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl"]);
     setup::run("compile the C benchmark", root, &mut gcc)?;
-    setup::run("calls from C", root, &mut Command::new(program))?;
+    figures.read_lines("C", &setup::heard("calls from C", root, &mut Command::new(program))?);
     let python = setup::python(root)?;
-    setup::run("calls from Python", root, Command::new(python).arg("benches/python_calls.py"))?;
+    figures.read_lines("Python", &setup::heard("calls from Python", root, Command::new(python).arg("benches/python_calls.py"))?);
     setup::node(root)?;
-    setup::run("calls from Node", root, Command::new("node").arg("benches/node_calls.mjs"))
+    figures.read_lines("Node", &setup::heard("calls from Node", root, Command::new("node").arg("benches/node_calls.mjs"))?);
+
+    let text = report::markdown(&figures);
+    println!("\n{text}");
+    let mut folders = vec![root.join("target/bench")];
+    folders.extend(options.write.then(|| root.join("docs")));
+    for folder in folders {
+        fs::write(folder.join("benchmarks.md"), &text)?;
+        fs::write(folder.join("benchmarks.svg"), report::chart(&figures))?;
+        println!("written: {}", folder.join("benchmarks.md").display());
+    }
+    Ok(())
 }
 
-/// The crash tests, ten times as long.
+/// Counts instructions under valgrind, where there is one.
+fn instructions(root: &Path, figures: &mut Figures) -> Result<()> {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        println!("\n== instructions: skipped, there is no valgrind");
+        return Ok(());
+    }
+    let runner = gungraun(root).context("installing the runner of gungraun")?;
+    let mut bench = setup::cargo(&["bench", "-p", "tenantry-benches", "--bench", "instructions"]);
+    bench.env("GUNGRAUN_RUNNER", runner).env("GUNGRAUN_COLOR", "never");
+    figures.read_instructions(&setup::heard("instructions", root, &mut bench)?);
+    Ok(())
+}
+
+fn gungraun(root: &Path) -> Result<PathBuf> {
+    let tools = root.join("target/tools");
+    let runner = tools.join("bin/gungraun-runner");
+    let installed = Command::new(&runner).arg("--version").output().is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(GUNGRAUN));
+    if !installed {
+        let mut install = setup::cargo(&["install", "--quiet", "--locked", "--version", GUNGRAUN, "gungraun-runner", "--root"]);
+        setup::run("install the runner of gungraun", root, install.arg(&tools))?;
+    }
+    Ok(runner)
+}
+
+/// The crash tests, ten times as long, and ten times as many histories of quotas.
 pub fn soak(root: &Path) -> Result<()> {
+    let mut histories = setup::cargo(&["test", "--release", "-p", "tenantry", "--lib", "--", "simulation_tests", "--nocapture"]);
+    setup::run("histories of quotas", root, histories.env("TENANTRY_HISTORIES", "5000"))?;
     let mut tests = setup::cargo(&["test", "--release", "-p", "tenantry-tests", "--test", "kill", "--test", "power_loss", "--test", "damaged"]);
     tests.env("TENANTRY_KILLS", "2000").env("TENANTRY_IMAGES", "1000").env("TENANTRY_FLIPS", "2000");
     setup::run("crash tests", root, &mut tests)

@@ -13,8 +13,9 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   test               set up what is needed and run all tests in all languages
   demo [--short]     the mail host: thousands of messages, killed in the middle
   codegen [--check]  write what follows from the catalogue, or compare
-  bench              the benchmarks, with their peers
-  soak               the long versions of the crash tests";
+  bench [--quick] [--write]
+                     the benchmarks with their peers, as one table: in target/bench, with --write in docs
+  soak               the long versions of the crash tests and of the histories of quotas";
 
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
@@ -25,7 +26,9 @@ fn main() -> Result<()> {
         ["test"] => test::run(&root),
         ["demo"] => demo::run(&root, false),
         ["demo", "--short"] => demo::run(&root, true),
-        ["bench"] => bench::run(&root),
+        ["bench", flags @ ..] if flags.iter().all(|flag| ["--quick", "--write"].contains(flag)) => {
+            bench::run(&root, bench::Options { quick: flags.contains(&"--quick"), write: flags.contains(&"--write") })
+        }
         ["soak"] => bench::soak(&root),
         _ => bail!("{USAGE}"),
     }

@@ -5,8 +5,9 @@
 use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// Runs a command in a folder and shows what it prints. `what` is what fails when it does.
@@ -19,6 +20,24 @@ pub fn run(what: &str, folder: &Path, command: &mut Command) -> Result<()> {
     }
     println!("== {what}: {:.1} s", began.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// As [`run`]; answers what was printed.
+pub fn heard(what: &str, folder: &Path, command: &mut Command) -> Result<String> {
+    println!("\n== {what}");
+    let mut child = command.current_dir(folder).stdout(Stdio::piped()).spawn().with_context(|| format!("{what}: {command:?} cannot be started"))?;
+    let mut text = String::new();
+    for line in BufReader::new(child.stdout.take().context("no output")?).lines() {
+        let line = line?;
+        println!("{line}");
+        text += &line;
+        text.push('\n');
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("{what} failed: {command:?}, {status}");
+    }
+    Ok(text)
 }
 
 /// A cargo command with the cargo that runs this.

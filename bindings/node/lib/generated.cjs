@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = 'b7549dd6c0af6caf79ae973d72ba4e83'
+const CATALOGUE_HASH = '7dc2078be89a8b4c0e2fbf59154e6048'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -98,6 +98,13 @@ const ERRORS = {
   lease_lost: { number: 706, class: 'conflict', retry: 'never' },
   credits_exhausted: { number: 800, class: 'limit', retry: 'never' },
   refund_exceeded: { number: 801, class: 'conflict', retry: 'never' },
+  session_invalid: { number: 900, class: 'refused', retry: 'never' },
+  login_refused: { number: 901, class: 'refused', retry: 'never' },
+  login_delayed: { number: 902, class: 'limit', retry: 'later' },
+  password_too_short: { number: 903, class: 'invalid', retry: 'never' },
+  password_banned: { number: 904, class: 'invalid', retry: 'never' },
+  ip_not_allowed: { number: 905, class: 'refused', retry: 'never' },
+  not_taken: { number: 950, class: 'conflict', retry: 'never' },
 }
 
 const TYPES = {
@@ -177,6 +184,7 @@ const TYPES = {
     user: ['user', 'text'],
   },
   AccountValidation: { problems: ['problems', ['AccountProblem']], valid: ['valid', 'bool'] },
+  AddressList: { account: ['account', 'text'], addresses: ['addresses', ['text']], user: ['user', 'text'] },
   Asset: { asset: ['asset', 'text'], carrier: ['carrier', 'text'], kind: ['kind', 'text'], source: ['source', 'text'] },
   AssetList: { account: ['account', 'text'], assets: ['assets', ['Asset']] },
   Assets: {
@@ -184,8 +192,47 @@ const TYPES = {
     domains: ['domains', ['text']],
     nodes: ['nodes', ['text']],
   },
+  AuditActor: { account: ['account', 'text'], ip: ['ip', 'text'], kind: ['kind', 'text'], user: ['user', 'text'] },
+  AuditChangeItem: {
+    erased: ['erased', 'bool'],
+    fields: ['fields', ['AuditField']],
+    id: ['id', 'text'],
+    kind: ['kind', 'text'],
+    what: ['what', 'text'],
+  },
+  AuditExport: {
+    lines: ['lines', 'text'],
+    next: ['next', 'integer'],
+    personal: ['personal', 'text'],
+    records: ['records', 'integer'],
+  },
+  AuditField: { after: ['after', 'text'], before: ['before', 'text'], name: ['name', 'text'] },
+  AuditHeadItem: {
+    hash: ['hash', 'text'],
+    number: ['number', 'integer'],
+    prunedHash: ['pruned_hash', 'text'],
+    prunedTo: ['pruned_to', 'integer'],
+  },
+  AuditItem: {
+    actor: ['actor', 'AuditActor'],
+    atMs: ['at_ms', 'integer'],
+    changes: ['changes', ['AuditChangeItem']],
+    number: ['number', 'integer'],
+    operation: ['operation', 'text'],
+  },
+  AuditPage: { next: ['next', 'text'], records: ['records', ['AuditItem']] },
+  AuditProblem: { kind: ['kind', 'text'], number: ['number', 'integer'] },
+  AuditPruned: { more: ['more', 'bool'], pruned: ['pruned', 'integer'] },
+  AuditVerification: {
+    hash: ['hash', 'text'],
+    number: ['number', 'integer'],
+    problem: ['problem', 'AuditProblem'],
+    records: ['records', 'integer'],
+    whole: ['whole', 'bool'],
+  },
   AutomationSize: { value: ['value', 'limit'] },
   Avatar: { data: ['data', 'text'], mediaType: ['media_type', 'text'], url: ['url', 'text'] },
+  BannedPasswords: { changed: ['changed', 'integer'] },
   BatchedSend: {
     account: ['account', 'text'],
     channel: ['channel', 'text'],
@@ -333,12 +380,17 @@ const TYPES = {
     namesEditedBy: ['names_edited_by', ['text']],
     operatorsLogInAs: ['operators_log_in_as', 'bool'],
     ownerExclusive: ['owner_exclusive', 'bool'],
+    passwordMemoryKib: ['password_memory_kib', 'integer'],
+    passwordMin: ['password_min', 'integer'],
+    passwordPasses: ['password_passes', 'integer'],
     pendingUntil: ['pending_until', ['text']],
     profileEditedBy: ['profile_edited_by', ['text']],
     resend: ['resend', 'text'],
     reservationsOnHold: ['reservations_on_hold', 'text'],
     roleScope: ['role_scope', 'text'],
     seats: ['seats', 'limit'],
+    sessionIdleMs: ['session_idle_ms', 'integer'],
+    sessionLifeMs: ['session_life_ms', 'integer'],
     skipVerification: ['skip_verification', 'bool'],
     timeZone: ['time_zone', 'text'],
     verificationLifeMs: ['verification_life_ms', 'integer'],
@@ -404,6 +456,7 @@ const TYPES = {
     placedFrom: ['placed_from', 'text'],
     reason: ['reason', 'text'],
   },
+  ImportedPassword: { hash: ['hash', 'text'], user: ['user', 'text'] },
   InvalidRecipient: { message: ['message', 'text'], recipient: ['recipient', 'integer'] },
   Invitation: {
     accounts: ['accounts', ['AccountGrant']],
@@ -569,6 +622,30 @@ const TYPES = {
   OperatorList: { next: ['next', 'text'], operators: ['operators', ['Operator']] },
   OperatorRemoved: { user: ['user', 'text'] },
   OutboxAccount: { account: ['account', 'text'], name: ['name', 'text'] },
+  OutboxCleared: { cleared: ['cleared', 'integer'], more: ['more', 'bool'] },
+  OutboxConsumerItem: {
+    consumer: ['consumer', 'text'],
+    createdAtMs: ['created_at_ms', 'integer'],
+    dead: ['dead', 'integer'],
+    doneTo: ['done_to', 'integer'],
+    open: ['open', 'integer'],
+    takenTo: ['taken_to', 'integer'],
+    tries: ['tries', 'integer'],
+  },
+  OutboxConsumerList: { consumers: ['consumers', ['OutboxConsumerItem']], last: ['last', 'integer'] },
+  OutboxDead: {
+    deliveries: ['deliveries', 'integer'],
+    message: ['message', 'OutboxItem'],
+    reason: ['reason', 'text'],
+    sinceMs: ['since_ms', 'integer'],
+  },
+  OutboxDeadPage: { messages: ['messages', ['OutboxDead']], next: ['next', 'integer'] },
+  OutboxDelivery: {
+    deliveries: ['deliveries', 'integer'],
+    message: ['message', 'OutboxItem'],
+    untilMs: ['until_ms', 'integer'],
+  },
+  OutboxForgotten: { dead: ['dead', 'integer'], open: ['open', 'integer'] },
   OutboxItem: {
     account: ['account', 'text'],
     accounts: ['accounts', ['OutboxAccount']],
@@ -584,6 +661,13 @@ const TYPES = {
     user: ['user', 'text'],
   },
   OutboxPage: { messages: ['messages', ['OutboxItem']], next: ['next', 'integer'] },
+  OutboxSettled: { dead: ['dead', 'integer'], open: ['open', 'integer'], settled: ['settled', 'integer'] },
+  OutboxTaken: {
+    full: ['full', 'bool'],
+    messages: ['messages', ['OutboxDelivery']],
+    retryAtMs: ['retry_at_ms', 'integer'],
+    takenTo: ['taken_to', 'integer'],
+  },
   OwnedResource: { account: ['account', 'text'], id: ['id', 'text'], kind: ['kind', 'text'] },
   OwnerInput: {
     email: ['email', 'text'],
@@ -624,7 +708,10 @@ const TYPES = {
     package: ['package', 'text'],
   },
   PaidWithCredits: { amount: ['amount', 'integer'], entry: ['entry', 'integer'] },
+  PasswordChanged: { sessionsEnded: ['sessions_ended', 'integer'], user: ['user', 'text'] },
+  PasswordForgotten: { expiresAtMs: ['expires_at_ms', 'integer'] },
   PasswordResetRequested: { expiresAtMs: ['expires_at_ms', 'integer'], user: ['user', 'text'] },
+  PasswordsImported: { imported: ['imported', 'integer'] },
   Permission: {
     path: ['path', ['text']],
     permission: ['permission', 'text'],
@@ -650,12 +737,17 @@ const TYPES = {
     namesEditedBy: ['names_edited_by', ['text']],
     operatorsLogInAs: ['operators_log_in_as', 'bool'],
     ownerExclusive: ['owner_exclusive', 'bool'],
+    passwordMemoryKib: ['password_memory_kib', 'integer'],
+    passwordMin: ['password_min', 'integer'],
+    passwordPasses: ['password_passes', 'integer'],
     pendingUntil: ['pending_until', ['text']],
     profileEditedBy: ['profile_edited_by', ['text']],
     resend: ['resend', 'text'],
     reservationsOnHold: ['reservations_on_hold', 'text'],
     roleScope: ['role_scope', 'text'],
     seats: ['seats', 'limit'],
+    sessionIdleMs: ['session_idle_ms', 'integer'],
+    sessionLifeMs: ['session_life_ms', 'integer'],
     skipVerification: ['skip_verification', 'bool'],
     timeZone: ['time_zone', 'text'],
     verificationLifeMs: ['verification_life_ms', 'integer'],
@@ -756,6 +848,29 @@ const TYPES = {
   },
   SendForecast: { doneAtMs: ['done_at_ms', 'integer'], refusal: ['refusal', 'text'] },
   SendRefund: { counters: ['counters', 'integer'] },
+  SessionDevice: {
+    createdAtMs: ['created_at_ms', 'integer'],
+    device: ['device', 'text'],
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    ip: ['ip', 'text'],
+    lastIp: ['last_ip', 'text'],
+    lastSeenAtMs: ['last_seen_at_ms', 'integer'],
+    session: ['session', 'text'],
+  },
+  SessionList: { sessions: ['sessions', ['SessionDevice']] },
+  SessionProof: {
+    authenticatedAtMs: ['authenticated_at_ms', 'integer'],
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    session: ['session', 'text'],
+    user: ['user', 'text'],
+  },
+  SessionToken: {
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    session: ['session', 'text'],
+    token: ['token', 'text'],
+    user: ['user', 'text'],
+  },
+  SessionsEnded: { ended: ['ended', 'integer'], user: ['user', 'text'] },
   ShareEnded: { account: ['account', 'text'], id: ['id', 'text'], kind: ['kind', 'text'] },
   ShareableList: { next: ['next', 'text'], templates: ['templates', ['ShareableTemplate']] },
   ShareableTemplate: {
@@ -1019,6 +1134,8 @@ const TYPES = {
     ownerEmail: ['owner_email', 'text'],
     timeZone: ['time_zone', 'text'],
   },
+  AddressesGetRequest: { account: ['account', 'text'], user: ['user', 'text'] },
+  AddressesSetRequest: { account: ['account', 'text'], addresses: ['addresses', ['text']], user: ['user', 'text'] },
   AssetsAssignRequest: {
     account: ['account', 'text'],
     asset: ['asset', 'text'],
@@ -1032,6 +1149,34 @@ const TYPES = {
     asset: ['asset', 'text'],
     expectedRev: ['expected_rev', 'integer'],
     kind: ['kind', 'text'],
+  },
+  AuditExportRequest: {
+    account: ['account', 'text'],
+    after: ['after', 'integer'],
+    chain: ['chain', 'text'],
+    limit: ['limit', 'integer'],
+    withPersonal: ['with_personal', 'bool'],
+  },
+  AuditHeadRequest: { account: ['account', 'text'], chain: ['chain', 'text'] },
+  AuditListRequest: {
+    account: ['account', 'text'],
+    actor: ['actor', 'text'],
+    after: ['after', 'text'],
+    chain: ['chain', 'text'],
+    fromMs: ['from_ms', 'integer'],
+    kind: ['kind', 'text'],
+    limit: ['limit', 'integer'],
+    operation: ['operation', 'text'],
+    subject: ['subject', 'text'],
+    untilMs: ['until_ms', 'integer'],
+    user: ['user', 'text'],
+  },
+  AuditPruneRequest: { account: ['account', 'text'], beforeMs: ['before_ms', 'integer'], chain: ['chain', 'text'] },
+  AuditVerifyRequest: {
+    account: ['account', 'text'],
+    chain: ['chain', 'text'],
+    hash: ['hash', 'text'],
+    number: ['number', 'integer'],
   },
   AutomationsAdmitRequest: {
     account: ['account', 'text'],
@@ -1326,7 +1471,25 @@ const TYPES = {
   OperatorsListRequest: { after: ['after', 'text'], limit: ['limit', 'integer'] },
   OperatorsRemoveRequest: { user: ['user', 'text'] },
   OperatorsSetRoleRequest: { expectedRev: ['expected_rev', 'integer'], role: ['role', 'text'], user: ['user', 'text'] },
+  OutboxAckRequest: { consumer: ['consumer', 'text'], numbers: ['numbers', ['integer']] },
+  OutboxClearRequest: { beforeMs: ['before_ms', 'integer'], upTo: ['up_to', 'integer'] },
+  OutboxConsumersRequest: {},
+  OutboxDeadRequest: { after: ['after', 'integer'], consumer: ['consumer', 'text'], limit: ['limit', 'integer'] },
+  OutboxFailRequest: { consumer: ['consumer', 'text'], numbers: ['numbers', ['integer']], reason: ['reason', 'text'] },
+  OutboxForgetRequest: { consumer: ['consumer', 'text'] },
   OutboxReadRequest: { after: ['after', 'integer'], limit: ['limit', 'integer'] },
+  OutboxRetryRequest: {
+    afterMs: ['after_ms', 'integer'],
+    consumer: ['consumer', 'text'],
+    numbers: ['numbers', ['integer']],
+  },
+  OutboxReviveRequest: { consumer: ['consumer', 'text'], numbers: ['numbers', ['integer']] },
+  OutboxTakeRequest: {
+    consumer: ['consumer', 'text'],
+    holdMs: ['hold_ms', 'integer'],
+    limit: ['limit', 'integer'],
+    tries: ['tries', 'integer'],
+  },
   PackagesCreateRequest: {
     assets: ['assets', 'Assets'],
     bounceRate: ['bounce_rate', 'BounceRate'],
@@ -1362,6 +1525,18 @@ const TYPES = {
   PackagesListRequest: { after: ['after', 'text'], limit: ['limit', 'integer'] },
   PackagesPreflightRequest: { account: ['account', 'text'], package: ['package', 'text'] },
   PackagesRetireRequest: { expectedRev: ['expected_rev', 'integer'], package: ['package', 'text'] },
+  PasswordsBanRequest: { words: ['words', ['text']] },
+  PasswordsChangeRequest: {
+    keepSession: ['keep_session', 'text'],
+    newPassword: ['new_password', 'text'],
+    oldPassword: ['old_password', 'text'],
+    user: ['user', 'text'],
+  },
+  PasswordsForgotRequest: { email: ['email', 'text'] },
+  PasswordsImportHashesRequest: { passwords: ['passwords', ['ImportedPassword']] },
+  PasswordsRemoveRequest: { user: ['user', 'text'] },
+  PasswordsSetRequest: { password: ['password', 'text'], token: ['token', 'text'], user: ['user', 'text'] },
+  PasswordsUnbanRequest: { words: ['words', ['text']] },
   PermissionsAddRequest: {
     permission: ['permission', 'text'],
     scoped: ['scoped', 'bool'],
@@ -1508,6 +1683,18 @@ const TYPES = {
     package: ['package', 'text'],
     user: ['user', 'text'],
   },
+  SessionsCheckRequest: { account: ['account', 'text'], ip: ['ip', 'text'], token: ['token', 'text'] },
+  SessionsCreateRequest: {
+    device: ['device', 'text'],
+    email: ['email', 'text'],
+    ip: ['ip', 'text'],
+    password: ['password', 'text'],
+    user: ['user', 'text'],
+  },
+  SessionsEndRequest: { session: ['session', 'text'], token: ['token', 'text'] },
+  SessionsEndAllRequest: { keepSession: ['keep_session', 'text'], user: ['user', 'text'] },
+  SessionsListRequest: { user: ['user', 'text'] },
+  SessionsRenewRequest: { ip: ['ip', 'text'], password: ['password', 'text'], token: ['token', 'text'] },
   SharingCheckRequest: {
     account: ['account', 'text'],
     action: ['action', 'text'],
@@ -1668,10 +1855,17 @@ const OPERATIONS = {
   'accounts.team': { request: 'AccountsTeamRequest', answer: 'TeamList' },
   'accounts.transfer_owner': { request: 'AccountsTransferOwnerRequest', answer: 'OwnerTransferred' },
   'accounts.validate': { request: 'AccountsValidateRequest', answer: 'AccountValidation' },
+  'addresses.get': { request: 'AddressesGetRequest', answer: 'AddressList' },
+  'addresses.set': { request: 'AddressesSetRequest', answer: 'AddressList' },
   'assets.assign': { request: 'AssetsAssignRequest', answer: 'AssetList' },
   'assets.check': { request: 'AssetsCheckRequest', answer: 'Asset' },
   'assets.get': { request: 'AssetsGetRequest', answer: 'AssetList' },
   'assets.unassign': { request: 'AssetsUnassignRequest', answer: 'AssetList' },
+  'audit.export': { request: 'AuditExportRequest', answer: 'AuditExport' },
+  'audit.head': { request: 'AuditHeadRequest', answer: 'AuditHeadItem' },
+  'audit.list': { request: 'AuditListRequest', answer: 'AuditPage' },
+  'audit.prune': { request: 'AuditPruneRequest', answer: 'AuditPruned' },
+  'audit.verify': { request: 'AuditVerifyRequest', answer: 'AuditVerification' },
   'automations.admit': { request: 'AutomationsAdmitRequest', answer: 'Decision' },
   'automations.check': { request: 'AutomationsCheckRequest', answer: 'AutomationSize' },
   'campaigns.get': { request: 'CampaignsGetRequest', answer: 'Campaign' },
@@ -1745,7 +1939,16 @@ const OPERATIONS = {
   'operators.list': { request: 'OperatorsListRequest', answer: 'OperatorList' },
   'operators.remove': { request: 'OperatorsRemoveRequest', answer: 'OperatorRemoved' },
   'operators.set_role': { request: 'OperatorsSetRoleRequest', answer: 'Operator' },
+  'outbox.ack': { request: 'OutboxAckRequest', answer: 'OutboxSettled' },
+  'outbox.clear': { request: 'OutboxClearRequest', answer: 'OutboxCleared' },
+  'outbox.consumers': { request: 'OutboxConsumersRequest', answer: 'OutboxConsumerList' },
+  'outbox.dead': { request: 'OutboxDeadRequest', answer: 'OutboxDeadPage' },
+  'outbox.fail': { request: 'OutboxFailRequest', answer: 'OutboxSettled' },
+  'outbox.forget': { request: 'OutboxForgetRequest', answer: 'OutboxForgotten' },
   'outbox.read': { request: 'OutboxReadRequest', answer: 'OutboxPage' },
+  'outbox.retry': { request: 'OutboxRetryRequest', answer: 'OutboxSettled' },
+  'outbox.revive': { request: 'OutboxReviveRequest', answer: 'OutboxSettled' },
+  'outbox.take': { request: 'OutboxTakeRequest', answer: 'OutboxTaken' },
   'packages.create': { request: 'PackagesCreateRequest', answer: 'Package' },
   'packages.delete': { request: 'PackagesDeleteRequest', answer: 'PackageDeleted' },
   'packages.edit': { request: 'PackagesEditRequest', answer: 'Package' },
@@ -1753,6 +1956,13 @@ const OPERATIONS = {
   'packages.list': { request: 'PackagesListRequest', answer: 'PackageList' },
   'packages.preflight': { request: 'PackagesPreflightRequest', answer: 'PackagePreflight' },
   'packages.retire': { request: 'PackagesRetireRequest', answer: 'Package' },
+  'passwords.ban': { request: 'PasswordsBanRequest', answer: 'BannedPasswords' },
+  'passwords.change': { request: 'PasswordsChangeRequest', answer: 'PasswordChanged' },
+  'passwords.forgot': { request: 'PasswordsForgotRequest', answer: 'PasswordForgotten' },
+  'passwords.import_hashes': { request: 'PasswordsImportHashesRequest', answer: 'PasswordsImported' },
+  'passwords.remove': { request: 'PasswordsRemoveRequest', answer: 'PasswordChanged' },
+  'passwords.set': { request: 'PasswordsSetRequest', answer: 'PasswordChanged' },
+  'passwords.unban': { request: 'PasswordsUnbanRequest', answer: 'BannedPasswords' },
   'permissions.add': { request: 'PermissionsAddRequest', answer: 'Permission' },
   'permissions.list': { request: 'PermissionsListRequest', answer: 'PermissionList' },
   'permissions.search': { request: 'PermissionsSearchRequest', answer: 'PermissionList' },
@@ -1786,6 +1996,12 @@ const OPERATIONS = {
   'sending.forecast': { request: 'SendingForecastRequest', answer: 'SendForecast' },
   'sending.refund': { request: 'SendingRefundRequest', answer: 'SendRefund' },
   'sending.what_if': { request: 'SendingWhatIfRequest', answer: 'SendExplanation' },
+  'sessions.check': { request: 'SessionsCheckRequest', answer: 'SessionProof' },
+  'sessions.create': { request: 'SessionsCreateRequest', answer: 'SessionToken' },
+  'sessions.end': { request: 'SessionsEndRequest', answer: 'SessionsEnded' },
+  'sessions.end_all': { request: 'SessionsEndAllRequest', answer: 'SessionsEnded' },
+  'sessions.list': { request: 'SessionsListRequest', answer: 'SessionList' },
+  'sessions.renew': { request: 'SessionsRenewRequest', answer: 'SessionToken' },
   'sharing.check': { request: 'SharingCheckRequest', answer: 'SharingCheck' },
   'sharing.list': { request: 'SharingListRequest', answer: 'ShareableList' },
   'sharing.received': { request: 'SharingReceivedRequest', answer: 'ReceivedList' },
@@ -1905,6 +2121,19 @@ class AccountsOperations {
   }
 }
 
+class AddressesOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  get(request) {
+    return this.#run('addresses.get', request)
+  }
+  set(request) {
+    return this.#run('addresses.set', request)
+  }
+}
+
 class AssetsOperations {
   #run
   constructor(run) {
@@ -1921,6 +2150,28 @@ class AssetsOperations {
   }
   unassign(request) {
     return this.#run('assets.unassign', request)
+  }
+}
+
+class AuditOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  export(request) {
+    return this.#run('audit.export', request)
+  }
+  head(request) {
+    return this.#run('audit.head', request)
+  }
+  list(request) {
+    return this.#run('audit.list', request)
+  }
+  prune(request) {
+    return this.#run('audit.prune', request)
+  }
+  verify(request) {
+    return this.#run('audit.verify', request)
   }
 }
 
@@ -2232,8 +2483,35 @@ class OutboxOperations {
   constructor(run) {
     this.#run = run
   }
+  ack(request) {
+    return this.#run('outbox.ack', request)
+  }
+  clear(request) {
+    return this.#run('outbox.clear', request)
+  }
+  consumers(request) {
+    return this.#run('outbox.consumers', request)
+  }
+  dead(request) {
+    return this.#run('outbox.dead', request)
+  }
+  fail(request) {
+    return this.#run('outbox.fail', request)
+  }
+  forget(request) {
+    return this.#run('outbox.forget', request)
+  }
   read(request) {
     return this.#run('outbox.read', request)
+  }
+  retry(request) {
+    return this.#run('outbox.retry', request)
+  }
+  revive(request) {
+    return this.#run('outbox.revive', request)
+  }
+  take(request) {
+    return this.#run('outbox.take', request)
   }
 }
 
@@ -2262,6 +2540,34 @@ class PackagesOperations {
   }
   retire(request) {
     return this.#run('packages.retire', request)
+  }
+}
+
+class PasswordsOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  ban(request) {
+    return this.#run('passwords.ban', request)
+  }
+  change(request) {
+    return this.#run('passwords.change', request)
+  }
+  forgot(request) {
+    return this.#run('passwords.forgot', request)
+  }
+  importHashes(request) {
+    return this.#run('passwords.import_hashes', request)
+  }
+  remove(request) {
+    return this.#run('passwords.remove', request)
+  }
+  set(request) {
+    return this.#run('passwords.set', request)
+  }
+  unban(request) {
+    return this.#run('passwords.unban', request)
   }
 }
 
@@ -2403,6 +2709,31 @@ class SendingOperations {
   }
   whatIf(request) {
     return this.#run('sending.what_if', request)
+  }
+}
+
+class SessionsOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  check(request) {
+    return this.#run('sessions.check', request)
+  }
+  create(request) {
+    return this.#run('sessions.create', request)
+  }
+  end(request) {
+    return this.#run('sessions.end', request)
+  }
+  endAll(request) {
+    return this.#run('sessions.end_all', request)
+  }
+  list(request) {
+    return this.#run('sessions.list', request)
+  }
+  renew(request) {
+    return this.#run('sessions.renew', request)
   }
 }
 
@@ -2563,7 +2894,9 @@ class Operations {
   constructor(run) {
     this.access = new AccessOperations(run)
     this.accounts = new AccountsOperations(run)
+    this.addresses = new AddressesOperations(run)
     this.assets = new AssetsOperations(run)
+    this.audit = new AuditOperations(run)
     this.automations = new AutomationsOperations(run)
     this.campaigns = new CampaignsOperations(run)
     this.caps = new CapsOperations(run)
@@ -2578,12 +2911,14 @@ class Operations {
     this.operators = new OperatorsOperations(run)
     this.outbox = new OutboxOperations(run)
     this.packages = new PackagesOperations(run)
+    this.passwords = new PasswordsOperations(run)
     this.permissions = new PermissionsOperations(run)
     this.policies = new PoliciesOperations(run)
     this.reservations = new ReservationsOperations(run)
     this.resources = new ResourcesOperations(run)
     this.roles = new RolesOperations(run)
     this.sending = new SendingOperations(run)
+    this.sessions = new SessionsOperations(run)
     this.sharing = new SharingOperations(run)
     this.store = new StoreOperations(run)
     this.suppressions = new SuppressionsOperations(run)

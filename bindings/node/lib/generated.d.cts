@@ -92,6 +92,13 @@ export type ErrorCode =
   | 'lease_lost'
   | 'credits_exhausted'
   | 'refund_exceeded'
+  | 'session_invalid'
+  | 'login_refused'
+  | 'login_delayed'
+  | 'password_too_short'
+  | 'password_banned'
+  | 'ip_not_allowed'
+  | 'not_taken'
 
 /** The kinds of errors. */
 export type ErrorClass =
@@ -119,6 +126,10 @@ export type Retry =
  * - `unknown_operation`: The catalogue has no operation of this name.
  * - `permission_unknown`: The permission tree has no such node.
  * - `csv_invalid`: The CSV text cannot be read; `details` names line and column.
+ * - `password_too_short`: The password has fewer characters than the platform asks for; `details.min` says how many
+ *   that is.
+ * - `password_banned`: The password is on the list of those that are tried first, or is made of words that it is
+ *   guessed by.
  */
 export class InvalidArgument extends TenantryError {
   readonly class: 'invalid'
@@ -160,6 +171,7 @@ export class NotFound extends TenantryError {
  * - `lease_held`: Somebody else edits this; `details` says who and until when.
  * - `lease_lost`: The lease has ended, or somebody took it over.
  * - `refund_exceeded`: No more is refunded than was spent and not refunded yet; `details.left` says how much that is.
+ * - `not_taken`: The consumer was not given this message of the outbox.
  */
 export class Conflict extends TenantryError {
   readonly class: 'conflict'
@@ -188,6 +200,9 @@ export class Conflict extends TenantryError {
  * - `not_shareable`: Resources of this kind are never shared between accounts.
  * - `share_direction`: Templates are shared from an account with those below it only.
  * - `shared_read_only`: The template is shared by an account above: it can be used and previewed, not changed.
+ * - `session_invalid`: The session has ended, or there never was one; log in again.
+ * - `login_refused`: Address and password do not fit together, or the user may not log in.
+ * - `ip_not_allowed`: An allow-list does not hold the address that the actor comes from, or none was named.
  */
 export class Refused extends TenantryError {
   readonly class: 'refused'
@@ -202,6 +217,7 @@ export class Refused extends TenantryError {
  * - `quota_exceeded`: A limit is used up until its window resets.
  * - `exceeds_limit`: More than the limit itself was asked for; waiting does not help.
  * - `credits_exhausted`: There are not as many credits as this needs; `details.left` says how many there are.
+ * - `login_delayed`: There were too many failures; the next attempt counts after `retry_at_ms`.
  */
 export class LimitReached extends TenantryError {
   readonly class: 'limit'
@@ -567,6 +583,16 @@ export type ActionKind =
   | 'automation'
   | 'trigger'
 
+/** An allow-list. */
+export interface AddressList {
+  /** The account that it is about. */
+  account?: string
+  /** Where they may come from; anywhere where this is empty. */
+  addresses: Array<string>
+  /** The user that it is about. */
+  user?: string
+}
+
 /** An asset that an account may use. */
 export interface Asset {
   /** Its name. */
@@ -631,6 +657,229 @@ export interface Assets {
   nodes?: Array<string>
 }
 
+/** Who changed something. */
+export interface AuditActor {
+  /** The account on whose behalf a user acted, which may lie above the one that was changed. */
+  account?: string
+  /** The address that they came from, as the host saw it. */
+  ip?: string
+  /** What kind of actor. */
+  kind: AuditActorKind
+  /** The person. */
+  user?: string
+}
+
+/**
+ * What kind of actor.
+ *
+ * - `system`: The host itself, or what became due by itself.
+ * - `user`: A user in an account.
+ * - `operator`: One of the platform's staff.
+ */
+export type AuditActorKind =
+  | 'system'
+  | 'user'
+  | 'operator'
+
+/** What happened to one thing. */
+export interface AuditChangeItem {
+  /** Whether fields that tell who a person is are left out, because the person was erased. */
+  erased?: boolean
+  /** The fields that changed. */
+  fields: Array<AuditField>
+  /** Its id, within the account or platform that the chain tells of. */
+  id: string
+  /** What kind of thing. */
+  kind: AuditKind
+  /** Whether it was made, changed or deleted. */
+  what: AuditWhat
+}
+
+/** A part of a chain, as lines. */
+export interface AuditExport {
+  /** JSON lines: one for each record, with a line feed behind it. */
+  lines: string
+  /** The number to go on after; absent at the end. */
+  next?: number
+  /**
+   * JSON lines of what is known of the persons in these records: number and place of the change, and the text whose
+   * hash the
+   * change has.
+   */
+  personal?: string
+  /** How many records. */
+  records: number
+}
+
+/** A field that changed. */
+export interface AuditField {
+  /** What it is now, likewise. */
+  after?: string
+  /** What it was: a text as it is, everything else as JSON. Absent where there was nothing. */
+  before?: string
+  /** Its name; that of a field within a field with a dot between them. */
+  name: string
+}
+
+/** Where a chain ends and begins. */
+export interface AuditHeadItem {
+  /** Its SHA-256, in hexadecimal; 64 zeros where there is none. */
+  hash: string
+  /** The number of the last record; 0 where there is none. */
+  number: number
+  /** Its hash. */
+  prunedHash: string
+  /** The number of the last record that was pruned; 0 where none was. */
+  prunedTo: number
+}
+
+/** What was changed by one operation. One that changes much has several records, one after the other. */
+export interface AuditItem {
+  /** Who, on whose behalf, and from which address. */
+  actor: AuditActor
+  /** When, in unix milliseconds. */
+  atMs: number
+  /** What it changed. */
+  changes: Array<AuditChangeItem>
+  /** Its place in the chain, from 1 on. */
+  number: number
+  /** The operation; `schedule` for what became due by itself. */
+  operation: string
+}
+
+/**
+ * What kind of thing a change is about.
+ *
+ * - `account`: An account.
+ * - `allow_list`: From where a user, an account or a member may come.
+ * - `audit`: The chain itself: what was before an instant was pruned.
+ * - `avatar`: The picture of a group.
+ * - `campaign`: A campaign: that it was stopped or resumed.
+ * - `cap`: A cap or pace.
+ * - `credits`: An entry of a ledger of credits, as channel and number. What pays for a send is in the ledger alone.
+ * - `default_limits`: The default limits of the platform.
+ * - `group`: A group.
+ * - `invitation`: An invitation.
+ * - `link`: A link that a user was sent.
+ * - `member`: A membership, by its user.
+ * - `operator`: An operator of the platform, by their user.
+ * - `package`: A package.
+ * - `permission`: A permission that the host added.
+ * - `password`: The password of a user, or that one is banned; never the password itself.
+ * - `policies`: The policies of an account or of the platform.
+ * - `resource`: A resource, as kind and id.
+ * - `role`: A role.
+ * - `session`: A session of a user.
+ * - `share`: How a resource is shared with accounts below, as kind and id.
+ * - `suppression`: A suppression, as value and class. Of an address only the domain is told.
+ * - `user`: A user.
+ */
+export type AuditKind =
+  | 'account'
+  | 'allow_list'
+  | 'audit'
+  | 'avatar'
+  | 'campaign'
+  | 'cap'
+  | 'credits'
+  | 'default_limits'
+  | 'group'
+  | 'invitation'
+  | 'link'
+  | 'member'
+  | 'operator'
+  | 'package'
+  | 'permission'
+  | 'password'
+  | 'policies'
+  | 'resource'
+  | 'role'
+  | 'session'
+  | 'share'
+  | 'suppression'
+  | 'user'
+
+/**
+ * Which chain.
+ *
+ * - `account`: That of an account, also of one that was deleted.
+ * - `platform`: That of the platform: packages, roles of the platform, operators, policies; which accounts came and
+ *   went.
+ * - `users`: That of the users.
+ */
+export type AuditOf =
+  | 'account'
+  | 'platform'
+  | 'users'
+
+/** A page of what was changed. */
+export interface AuditPage {
+  /** Where the next page begins; absent on the last one. */
+  next?: string
+  /** The records, the latest first. */
+  records: Array<AuditItem>
+}
+
+/** What is wrong with a chain. */
+export interface AuditProblem {
+  /** What. */
+  kind: AuditProblemKind
+  /** The record. */
+  number: number
+}
+
+/**
+ * What is wrong with a chain.
+ *
+ * - `missing`: The record is not there.
+ * - `altered`: The record, or the one before it, is not what was written.
+ * - `personal_altered`: What is kept of a person beside the record is not what was written.
+ * - `cut`: The chain ends before the record of the head that was given.
+ * - `pruned`: The record of the head that was given was pruned since: save a newer one.
+ * - `head_altered`: The chain does not begin with what the head says, or goes on behind its end.
+ */
+export type AuditProblemKind =
+  | 'missing'
+  | 'altered'
+  | 'personal_altered'
+  | 'cut'
+  | 'pruned'
+  | 'head_altered'
+
+/** What was pruned. */
+export interface AuditPruned {
+  /** Whether another call would prune more. */
+  more: boolean
+  /** How many records: at most 1,000 in one call. */
+  pruned: number
+}
+
+/** What checking a chain found. */
+export interface AuditVerification {
+  /** Its hash. */
+  hash: string
+  /** The number of the last record that the chain says it has. */
+  number: number
+  /** The first that is wrong. */
+  problem?: AuditProblem
+  /** How many records were checked until then. */
+  records: number
+  /** Whether the chain is whole. */
+  whole: boolean
+}
+
+/**
+ * What happened to a thing.
+ *
+ * - `created`: It was made.
+ * - `changed`: It was changed.
+ * - `deleted`: It was deleted.
+ */
+export type AuditWhat =
+  | 'created'
+  | 'changed'
+  | 'deleted'
+
 /** An automation that is not too large. */
 export interface AutomationSize {
   /** How many actions an automation of the account may have. */
@@ -655,6 +904,12 @@ export interface Avatar {
   mediaType?: string
   /** An `https` address. */
   url?: string
+}
+
+/** The list of banned passwords has changed. */
+export interface BannedPasswords {
+  /** How many came onto it, or off it. */
+  changed: number
 }
 
 /** One send of many. */
@@ -1175,6 +1430,12 @@ export interface EffectivePolicies {
   operatorsLogInAs: boolean
   /** Whether the owner of one account can be a member of no other (R-TEA-2). */
   ownerExclusive: boolean
+  /** The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1). */
+  passwordMemoryKib: number
+  /** The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1). */
+  passwordMin: number
+  /** The passes over that memory, 2 to 16; for the platform alone (R-SES-1). */
+  passwordPasses: number
   /** What has to be done before a member is no longer shown as pending (R-INV-4). */
   pendingUntil: Array<PendingStep>
   /** Who edits phone, sending country, language, time zone and notifications. */
@@ -1187,6 +1448,10 @@ export interface EffectivePolicies {
   roleScope: RoleScope
   /** How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9). */
   seats: Limit
+  /** How long a session lasts that is not used, in milliseconds; for the platform alone (R-SES-1). */
+  sessionIdleMs: number
+  /** How long a session lasts however much it is used, in milliseconds; for the platform alone (R-SES-1). */
+  sessionLifeMs: number
   /** Whether an account below another can be made without its owner confirming first (R-TEA-4). */
   skipVerification: boolean
   /** IANA name of the time zone that new accounts get. */
@@ -1434,6 +1699,14 @@ export type HoldReason =
   | 'billing'
   | 'reputation'
   | 'owner_request'
+
+/** A hash that is brought along. */
+export interface ImportedPasswordInput {
+  /** The hash. */
+  hash: string
+  /** The user; a password that they have is replaced. */
+  user: string
+}
 
 /** A recipient whose address is none. */
 export interface InvalidRecipient {
@@ -2060,6 +2333,81 @@ export interface OutboxAccount {
   name: string
 }
 
+/** What was deleted. */
+export interface OutboxCleared {
+  /** How many messages: at most 1,000 in one call. */
+  cleared: number
+  /** Whether another call would delete more. */
+  more: boolean
+}
+
+/** How far a consumer is. */
+export interface OutboxConsumerItem {
+  /** Its name. */
+  consumer: string
+  /** When it first came, in unix milliseconds. */
+  createdAtMs: number
+  /** How many it gave up. */
+  dead: number
+  /** The message up to which all are acknowledged or dead. */
+  doneTo: number
+  /** How many it was given and has not acknowledged. */
+  open: number
+  /** The last message that it was given. */
+  takenTo: number
+  /** How often a message is given at most. */
+  tries: number
+}
+
+/** The consumers of the outbox. */
+export interface OutboxConsumerList {
+  /** The consumers, by name. */
+  consumers: Array<OutboxConsumerItem>
+  /** The number of the last message; 0 where there never was one. */
+  last: number
+}
+
+/** A message that a consumer gave up. */
+export interface OutboxDead {
+  /** How often it was given. */
+  deliveries: number
+  /** The message. */
+  message: OutboxItem
+  /** Why, in the consumer's words; absent where it was given too often. */
+  reason?: string
+  /** Since when, in unix milliseconds. */
+  sinceMs: number
+}
+
+/** A page of dead messages. */
+export interface OutboxDeadPage {
+  /** The messages. */
+  messages: Array<OutboxDead>
+  /** The number to go on after; absent on the last page. */
+  next?: number
+}
+
+/** A message that a consumer is given. */
+export interface OutboxDelivery {
+  /**
+   * How often it was given, this time included: more than once where somebody had it and did not acknowledge it in
+   * time.
+   */
+  deliveries: number
+  /** The message. */
+  message: OutboxItem
+  /** Until when it is kept from others, in unix milliseconds. */
+  untilMs: number
+}
+
+/** A consumer that was removed. */
+export interface OutboxForgotten {
+  /** How many of its messages were dead. */
+  dead: number
+  /** How many messages it had not acknowledged. */
+  open: number
+}
+
 /** A message of the outbox. */
 export interface OutboxItem {
   /** The account that it is about. */
@@ -2114,6 +2462,28 @@ export interface OutboxPage {
   messages: Array<OutboxItem>
   /** The number to go on after; absent on the last page. */
   next?: number
+}
+
+/** What became of the numbers. */
+export interface OutboxSettled {
+  /** How many are dead. */
+  dead: number
+  /** How many are still open. */
+  open: number
+  /** How many were open until now; the others had been acknowledged before, or were dead. */
+  settled: number
+}
+
+/** What a consumer is given. */
+export interface OutboxTaken {
+  /** Whether it has 1,000 messages that are not acknowledged: it is given no new ones before some are. */
+  full: boolean
+  /** The messages, in their order. */
+  messages: Array<OutboxDelivery>
+  /** When the next message that was given before may be taken again, in unix milliseconds; absent where none waits. */
+  retryAtMs?: number
+  /** The last message that the consumer was given: after that one it waits for new ones. */
+  takenTo: number
 }
 
 /**
@@ -2252,12 +2622,32 @@ export interface PaidWithCredits {
   entry: number
 }
 
+/** A user has another password. */
+export interface PasswordChanged {
+  /** How many sessions ended. */
+  sessionsEnded: number
+  /** The user. */
+  user: string
+}
+
+/** Whoever has the address gets a mail. */
+export interface PasswordForgotten {
+  /** How long a link that was sent now can be used, in unix milliseconds. */
+  expiresAtMs: number
+}
+
 /** A link for a new password is on its way. */
 export interface PasswordResetRequested {
   /** How long the link can be used, in unix milliseconds. */
   expiresAtMs: number
   /** The user. */
   user: string
+}
+
+/** Hashes were brought along. */
+export interface PasswordsImported {
+  /** How many. */
+  imported: number
 }
 
 /**
@@ -2328,6 +2718,12 @@ export interface PoliciesInput {
   operatorsLogInAs?: boolean | undefined
   /** Whether the owner of one account can be a member of no other (R-TEA-2). */
   ownerExclusive?: boolean | undefined
+  /** The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1). */
+  passwordMemoryKib?: Integer | undefined
+  /** The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1). */
+  passwordMin?: Integer | undefined
+  /** The passes over that memory, 2 to 16; for the platform alone (R-SES-1). */
+  passwordPasses?: Integer | undefined
   /** What has to be done before a member is no longer shown as pending (R-INV-4). */
   pendingUntil?: ReadonlyArray<PendingStep> | undefined
   /** Who edits phone, sending country, language, time zone and notifications. */
@@ -2340,6 +2736,10 @@ export interface PoliciesInput {
   roleScope?: RoleScope | undefined
   /** How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9). */
   seats?: LimitInput | undefined
+  /** How long a session lasts that is not used, in milliseconds; for the platform alone (R-SES-1). */
+  sessionIdleMs?: Integer | undefined
+  /** How long a session lasts however much it is used, in milliseconds; for the platform alone (R-SES-1). */
+  sessionLifeMs?: Integer | undefined
   /** Whether an account below another can be made without its owner confirming first (R-TEA-4). */
   skipVerification?: boolean | undefined
   /** IANA name of the time zone that new accounts get. */
@@ -2382,6 +2782,12 @@ export interface Policies {
   operatorsLogInAs?: boolean
   /** Whether the owner of one account can be a member of no other (R-TEA-2). */
   ownerExclusive?: boolean
+  /** The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1). */
+  passwordMemoryKib?: number
+  /** The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1). */
+  passwordMin?: number
+  /** The passes over that memory, 2 to 16; for the platform alone (R-SES-1). */
+  passwordPasses?: number
   /** What has to be done before a member is no longer shown as pending (R-INV-4). */
   pendingUntil?: Array<PendingStep>
   /** Who edits phone, sending country, language, time zone and notifications. */
@@ -2394,6 +2800,10 @@ export interface Policies {
   roleScope?: RoleScope
   /** How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9). */
   seats?: Limit
+  /** How long a session lasts that is not used, in milliseconds; for the platform alone (R-SES-1). */
+  sessionIdleMs?: number
+  /** How long a session lasts however much it is used, in milliseconds; for the platform alone (R-SES-1). */
+  sessionLifeMs?: number
   /** Whether an account below another can be made without its owner confirming first (R-TEA-4). */
   skipVerification?: boolean
   /** IANA name of the time zone that new accounts get. */
@@ -2830,6 +3240,62 @@ export interface SendForecast {
 export interface SendRefund {
   /** How many counters got something back; those whose window is over got nothing. */
   counters: number
+}
+
+/** A device that somebody is logged in with. */
+export interface SessionDevice {
+  /** When they logged in, in unix milliseconds. */
+  createdAtMs: number
+  /** What is known of the device. */
+  device?: string
+  /** From when on it cannot be used, in unix milliseconds. */
+  expiresAtMs: number
+  /** Where they logged in from. */
+  ip?: string
+  /** Where it was used from then. */
+  lastIp?: string
+  /** When it was used last, in unix milliseconds, to five minutes. */
+  lastSeenAtMs: number
+  /** The session. */
+  session: string
+}
+
+/** The sessions of a user. */
+export interface SessionList {
+  /** Those that can be used, at most 100, the oldest first. */
+  sessions: Array<SessionDevice>
+}
+
+/** What a token proves. */
+export interface SessionProof {
+  /** When they proved last who they are, in unix milliseconds. Hosts ask again before what matters. */
+  authenticatedAtMs: number
+  /** From when on it cannot be used, in unix milliseconds; earlier where it is not used for a while. */
+  expiresAtMs: number
+  /** The session. */
+  session: string
+  /** The user. */
+  user: string
+}
+
+/** A session that was begun, or has a new token. */
+export interface SessionToken {
+  /** From when on it cannot be used, in unix milliseconds; earlier where it is not used for a while. */
+  expiresAtMs: number
+  /** The session. */
+  session: string
+  /** What proves the user from now on. It is shown here once and stored nowhere. */
+  token: string
+  /** The user. */
+  user: string
+}
+
+/** Sessions that ended. */
+export interface SessionsEnded {
+  /** How many. */
+  ended: number
+  /** The user. */
+  user: string
 }
 
 /** A template whose sharing ended. */
@@ -3682,6 +4148,24 @@ export interface AccountsValidateRequest {
   timeZone?: string | undefined
 }
 
+/** What `addresses.get` is asked with. */
+export interface AddressesGetRequest {
+  /** The account; with `user`, their membership of it. */
+  account?: string | undefined
+  /** The user. */
+  user?: string | undefined
+}
+
+/** What `addresses.set` is asked with. */
+export interface AddressesSetRequest {
+  /** The account; with `user`, their membership of it. */
+  account?: string | undefined
+  /** At most 100 addresses and ranges (CIDR), v4 and v6; v4 mapped into v6 counts as v4. */
+  addresses: ReadonlyArray<string>
+  /** The user. */
+  user?: string | undefined
+}
+
 /** What `assets.assign` is asked with. */
 export interface AssetsAssignRequest {
   /** The account. */
@@ -3722,6 +4206,79 @@ export interface AssetsUnassignRequest {
   expectedRev?: Integer | undefined
   /** What it is. */
   kind: AssetKind
+}
+
+/** What `audit.export` is asked with. */
+export interface AuditExportRequest {
+  /** The account whose chain it is. */
+  account?: string | undefined
+  /** Go on after the record of this number: `next` of the page before. */
+  after?: Integer | undefined
+  /** Which chain; as for `audit.list`. */
+  chain?: AuditOf | undefined
+  /** At most this many (1 to 500, 50 when absent); fewer where they are large. */
+  limit?: Integer | undefined
+  /** Whether what is known of persons is exported too, in `personal`. */
+  withPersonal?: boolean | undefined
+}
+
+/** What `audit.head` is asked with. */
+export interface AuditHeadRequest {
+  /** The account whose chain it is. */
+  account?: string | undefined
+  /** Which chain; as for `audit.list`. */
+  chain?: AuditOf | undefined
+}
+
+/** What `audit.list` is asked with. */
+export interface AuditListRequest {
+  /** The account whose chain it is. */
+  account?: string | undefined
+  /** Only what this person did. */
+  actor?: string | undefined
+  /** Go on after the page before: its `next`. */
+  after?: string | undefined
+  /**
+   * Which chain; when absent, that of `account`, else that of the account that a user acts in, else that of the
+   * platform.
+   */
+  chain?: AuditOf | undefined
+  /** Only what was done from this instant on, in unix milliseconds. */
+  fromMs?: Integer | undefined
+  /** Only changes of things of this kind. */
+  kind?: AuditKind | undefined
+  /** At most this many (1 to 500, 50 when absent). */
+  limit?: Integer | undefined
+  /** Only what was done by this operation. */
+  operation?: string | undefined
+  /** Only changes of the thing with this id, as it stands in the records; with `kind`. */
+  subject?: string | undefined
+  /** Only what was done before this instant, in unix milliseconds. */
+  untilMs?: Integer | undefined
+  /** Only what is about this user: with the chain `users`, and found without looking at others. */
+  user?: string | undefined
+}
+
+/** What `audit.prune` is asked with. */
+export interface AuditPruneRequest {
+  /** The account whose chain it is. */
+  account?: string | undefined
+  /** The instant, in unix milliseconds: the first record of it or later stays, and all behind it. */
+  beforeMs: Integer
+  /** Which chain; as for `audit.list`. */
+  chain?: AuditOf | undefined
+}
+
+/** What `audit.verify` is asked with. */
+export interface AuditVerifyRequest {
+  /** The account whose chain it is. */
+  account?: string | undefined
+  /** Which chain; as for `audit.list`. */
+  chain?: AuditOf | undefined
+  /** `hash` of that head. */
+  hash?: string | undefined
+  /** `number` of a head that was saved elsewhere. */
+  number?: Integer | undefined
 }
 
 /** What `automations.admit` is asked with. */
@@ -4553,12 +5110,87 @@ export interface OperatorsSetRoleRequest {
   user: string
 }
 
+/** What `outbox.ack` is asked with. */
+export interface OutboxAckRequest {
+  /** The consumer. */
+  consumer: string
+  /** The numbers: at most 500. */
+  numbers: ReadonlyArray<Integer>
+}
+
+/** What `outbox.clear` is asked with. */
+export interface OutboxClearRequest {
+  /** Only what happened before this instant, in unix milliseconds: so long are they kept. */
+  beforeMs?: Integer | undefined
+  /** Up to the message of this number; all when absent. */
+  upTo?: Integer | undefined
+}
+
+/** What `outbox.dead` is asked with. */
+export interface OutboxDeadRequest {
+  /** Go on after the message of this number: `next` of the page before. */
+  after?: Integer | undefined
+  /** The consumer. */
+  consumer: string
+  /** At most this many (1 to 500, 50 when absent). */
+  limit?: Integer | undefined
+}
+
+/** What `outbox.fail` is asked with. */
+export interface OutboxFailRequest {
+  /** The consumer. */
+  consumer: string
+  /** The numbers: at most 500. */
+  numbers: ReadonlyArray<Integer>
+  /** Why. */
+  reason?: string | undefined
+}
+
+/** What `outbox.forget` is asked with. */
+export interface OutboxForgetRequest {
+  /** The consumer. */
+  consumer: string
+}
+
 /** What `outbox.read` is asked with. */
 export interface OutboxReadRequest {
   /** Go on after the message of this number: `next` of the page before, or the last one that was carried out. */
   after?: Integer | undefined
   /** At most this many (1 to 500, 50 when absent). */
   limit?: Integer | undefined
+}
+
+/** What `outbox.retry` is asked with. */
+export interface OutboxRetryRequest {
+  /** After how many milliseconds: 0 to 604,800,000 (a week), at once when absent. */
+  afterMs?: Integer | undefined
+  /** The consumer. */
+  consumer: string
+  /** The numbers: at most 500. */
+  numbers: ReadonlyArray<Integer>
+}
+
+/** What `outbox.revive` is asked with. */
+export interface OutboxReviveRequest {
+  /** The consumer. */
+  consumer: string
+  /** The numbers: at most 500. */
+  numbers: ReadonlyArray<Integer>
+}
+
+/** What `outbox.take` is asked with. */
+export interface OutboxTakeRequest {
+  /** The name of the consumer. */
+  consumer: string
+  /**
+   * How long they are kept from others of the same name, in milliseconds: 1 to 604,800,000 (a week), a minute when
+   * absent.
+   */
+  holdMs?: Integer | undefined
+  /** At most this many (1 to 500, 50 when absent). Nobody has more than 1,000 that are not acknowledged. */
+  limit?: Integer | undefined
+  /** How often a message is given at most: 1 to 1,000; the last that was said counts, 10 when nothing was. */
+  tries?: Integer | undefined
 }
 
 /** What `packages.create` is asked with. */
@@ -4651,6 +5283,58 @@ export interface PackagesRetireRequest {
   expectedRev?: Integer | undefined
   /** The package. */
   package: string
+}
+
+/** What `passwords.ban` is asked with. */
+export interface PasswordsBanRequest {
+  /** The passwords, in capital or small letters; at most 1,000 at once. */
+  words: ReadonlyArray<string>
+}
+
+/** What `passwords.change` is asked with. */
+export interface PasswordsChangeRequest {
+  /** The session that goes on: the one that they use. */
+  keepSession?: string | undefined
+  /** The new one. */
+  newPassword: string
+  /** The password that they have. A wrong one is `login_refused`, and counts as a failed log-in. */
+  oldPassword: string
+  /** The user. */
+  user: string
+}
+
+/** What `passwords.forgot` is asked with. */
+export interface PasswordsForgotRequest {
+  /** The e-mail address as it was typed; the mail goes to the one that is stored. */
+  email: string
+}
+
+/** What `passwords.import_hashes` is asked with. */
+export interface PasswordsImportHashesRequest {
+  /** Users and their hashes. */
+  passwords: ReadonlyArray<ImportedPasswordInput>
+}
+
+/** What `passwords.remove` is asked with. */
+export interface PasswordsRemoveRequest {
+  /** The user. */
+  user: string
+}
+
+/** What `passwords.set` is asked with. */
+export interface PasswordsSetRequest {
+  /** The new password: at least as many characters as policy `password_min` says, at most 256 bytes. */
+  password: string
+  /** The token of a reset link; this or `user`. */
+  token?: string | undefined
+  /** The user; this or `token`. */
+  user?: string | undefined
+}
+
+/** What `passwords.unban` is asked with. */
+export interface PasswordsUnbanRequest {
+  /** The passwords, in capital or small letters; at most 1,000 at once. */
+  words: ReadonlyArray<string>
 }
 
 /** What `permissions.add` is asked with. */
@@ -5043,6 +5727,62 @@ export interface SendingWhatIfRequest {
   package?: string | undefined
   /** The user who would send; absent when the host itself would. */
   user?: string | undefined
+}
+
+/** What `sessions.check` is asked with. */
+export interface SessionsCheckRequest {
+  /** The account that the user wants to act in. */
+  account?: string | undefined
+  /** Where they come from, as the host saw it. */
+  ip?: string | undefined
+  /** The token. */
+  token: string
+}
+
+/** What `sessions.create` is asked with. */
+export interface SessionsCreateRequest {
+  /** What the user is shown of the device, such as `Firefox on Linux`. */
+  device?: string | undefined
+  /** The e-mail address; goes with `password`. */
+  email?: string | undefined
+  /** Where they come from, as the host saw it. */
+  ip?: string | undefined
+  /** The password. */
+  password?: string | undefined
+  /** The user whom the host vouches for; in the place of address and password. */
+  user?: string | undefined
+}
+
+/** What `sessions.end` is asked with. */
+export interface SessionsEndRequest {
+  /** The session; this or `token`. */
+  session?: string | undefined
+  /** Its token; this or `session`. */
+  token?: string | undefined
+}
+
+/** What `sessions.end_all` is asked with. */
+export interface SessionsEndAllRequest {
+  /** The session that goes on. */
+  keepSession?: string | undefined
+  /** The user. */
+  user: string
+}
+
+/** What `sessions.list` is asked with. */
+export interface SessionsListRequest {
+  /** The user. */
+  user: string
+}
+
+/** What `sessions.renew` is asked with. */
+export interface SessionsRenewRequest {
+  /** Where they come from, as the host saw it. */
+  ip?: string | undefined
+  /** The password of the user. */
+  password?: string | undefined
+  /** The token. */
+  token: string
 }
 
 /** What `sharing.check` is asked with. */
@@ -5520,6 +6260,21 @@ export interface AccountsOperations {
   validate(request?: AccountsValidateRequest): Promise<AccountValidation>
 }
 
+/** The operations `addresses.*`. */
+export interface AddressesOperations {
+  /** Reads an allow-list. */
+  get(request?: AddressesGetRequest): Promise<AddressList>
+  /**
+   * Says where a user, whoever acts in an account or below it, or a member of one may come from; an empty list is none.
+   *
+   * Every list on the way must hold the address of the actor: that of the user, of the membership, of the account and
+   * of those
+   * above it. Otherwise, and where no address is named, everything they do is `ip_not_allowed`. Nobody locks themself
+   * out.
+   */
+  set(request: AddressesSetRequest): Promise<AddressList>
+}
+
 /** The operations `assets.*`. */
 export interface AssetsOperations {
   /** Gives an account an asset of its own, beside those of its package. At most 200 of a kind. */
@@ -5534,6 +6289,38 @@ export interface AssetsOperations {
   get(request: AssetsGetRequest): Promise<AssetList>
   /** Takes an asset of its own away from an account. Those of its package stay. */
   unassign(request: AssetsUnassignRequest): Promise<AssetList>
+}
+
+/** The operations `audit.*`. */
+export interface AuditOperations {
+  /**
+   * The records of a chain as lines, the first first: each line is what its hash was made of, so that `sha256` of a
+   * line is
+   * what the next has as `previous`.
+   */
+  export(request?: AuditExportRequest): Promise<AuditExport>
+  /** Where a chain ends: saved outside the store, it lets `audit.verify` find that the end was cut off. */
+  head(request?: AuditHeadRequest): Promise<AuditHeadItem>
+  /**
+   * What was changed, the latest first (R-AUD-1).
+   *
+   * A page may be shorter than asked for, and even empty, while there is a `next`: where a filter leaves out nearly
+   * all, a call
+   * looks at a part of the chain.
+   */
+  list(request?: AuditListRequest): Promise<AuditPage>
+  /**
+   * Deletes the records at the beginning of a chain that are older than an instant. What is left can be checked as
+   * before: the
+   * chain knows the hash of the last record that went. That it was pruned is remembered as well.
+   */
+  prune(request: AuditPruneRequest): Promise<AuditPruned>
+  /**
+   * Checks every record of a chain: none is missing, altered or added. With a head that was saved elsewhere, also that
+   * the end
+   * was not cut off or written anew.
+   */
+  verify(request?: AuditVerifyRequest): Promise<AuditVerification>
 }
 
 /** The operations `automations.*`. */
@@ -5845,6 +6632,25 @@ export interface OperatorsOperations {
 
 /** The operations `outbox.*`. */
 export interface OutboxOperations {
+  /** A consumer has carried out messages: it is not given them again. To say so twice does nothing more. */
+  ack(request: OutboxAckRequest): Promise<OutboxSettled>
+  /**
+   * Deletes messages that every consumer has acknowledged. Where there are no consumers, the host says by this what it
+   * has
+   * carried out.
+   */
+  clear(request?: OutboxClearRequest): Promise<OutboxCleared>
+  /** The consumers, and how far each is. */
+  consumers(): Promise<OutboxConsumerList>
+  /** The dead messages of a consumer, in their order. */
+  dead(request: OutboxDeadRequest): Promise<OutboxDeadPage>
+  /** A consumer gives messages up: they are dead, and no more given. */
+  fail(request: OutboxFailRequest): Promise<OutboxSettled>
+  /**
+   * Removes a consumer with all that is known of it. A message that it had not acknowledged is nobody's of that name
+   * any more.
+   */
+  forget(request: OutboxForgetRequest): Promise<OutboxForgotten>
   /**
    * Reads messages of the outbox in their order, a page at a time.
    *
@@ -5853,6 +6659,22 @@ export interface OutboxOperations {
    * replaced, comes without one: nothing is to be sent.
    */
   read(request?: OutboxReadRequest): Promise<OutboxPage>
+  /**
+   * A consumer cannot carry out messages now: they are given again, earlier or later than they would be by themselves.
+   */
+  retry(request: OutboxRetryRequest): Promise<OutboxSettled>
+  /** Gives dead messages another chance: they are given again, as if they never had been. */
+  revive(request: OutboxReviveRequest): Promise<OutboxSettled>
+  /**
+   * Gives a consumer the next messages that it has neither acknowledged nor holds, in their order (R-OUT-1).
+   *
+   * A consumer is a program of the host by any name; each gets every message, and several workers may take in one name.
+   * The
+   * first call makes it. A message that is not acknowledged in time is given again, and when that was done as often as
+   * `tries`
+   * says, it is dead: see `outbox.dead`.
+   */
+  take(request: OutboxTakeRequest): Promise<OutboxTaken>
 }
 
 /** The operations `packages.*`. */
@@ -5880,6 +6702,36 @@ export interface PackagesOperations {
   preflight(request: PackagesPreflightRequest): Promise<PackagePreflight>
   /** Retires a package: its accounts keep it, new ones cannot have it (R-PKG-4). */
   retire(request: PackagesRetireRequest): Promise<Package>
+}
+
+/** The operations `passwords.*`. */
+export interface PasswordsOperations {
+  /** Bans passwords that everybody tries (R-SES-1). Passwords that people have stay as they are. */
+  ban(request: PasswordsBanRequest): Promise<BannedPasswords>
+  /** Users change their own password; all their other sessions end (R-SES-1). */
+  change(request: PasswordsChangeRequest): Promise<PasswordChanged>
+  /**
+   * Sends the link that sets a new password to whoever has this address (R-SES-4). Nobody learns from the answer
+   * whether there
+   * is one; from the time that it takes they could, so answer first and call then. One link a minute at most.
+   */
+  forgot(request: PasswordsForgotRequest): Promise<PasswordForgotten>
+  /**
+   * Brings hashes along from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2 in the form of PHC, at
+   * most 500
+   * at once, all or none. Each is renewed when its user logs in (R-SES-1).
+   */
+  importHashes(request: PasswordsImportHashesRequest): Promise<PasswordsImported>
+  /** Takes a user's password away: from now on the host vouches for them. All their sessions end. */
+  remove(request: PasswordsRemoveRequest): Promise<PasswordChanged>
+  /**
+   * Gives a user a password: with the token of a reset link, or because the host says so. All sessions of the user end.
+   *
+   * The token is used up by the first that comes (R-SES-4). Nobody but the host chooses the password of another.
+   */
+  set(request: PasswordsSetRequest): Promise<PasswordChanged>
+  /** Takes passwords off the list of those that are banned. */
+  unban(request: PasswordsUnbanRequest): Promise<BannedPasswords>
 }
 
 /** The operations `permissions.*`. */
@@ -6023,6 +6875,40 @@ export interface SendingOperations {
    * if the account had that package now, with the limits of its own that it has. Charges nothing.
    */
   whatIf(request: SendingWhatIfRequest): Promise<SendExplanation>
+}
+
+/** The operations `sessions.*`. */
+export interface SessionsOperations {
+  /**
+   * Whose session a token is. Answered from memory while nothing changes; counts as use of the session.
+   *
+   * With `account` it is seen besides that the user can act there now.
+   */
+  check(request: SessionsCheckRequest): Promise<SessionProof>
+  /**
+   * Logs a user in: with e-mail address and password, or because the host vouches for them after a sign-on of its own.
+   *
+   * An unknown address, a wrong password and a disabled user are all `login_refused`, and take the same work. Failures
+   * delay for
+   * a growing time (`login_delayed`), a quarter of an hour at most. After the right password the answer may be the
+   * status of the
+   * user's accounts, where none can be entered (R-ACC-3), or `ip_not_allowed`.
+   */
+  create(request?: SessionsCreateRequest): Promise<SessionToken>
+  /**
+   * Ends a session: by its token for the host, by its id for the user themself and for operators with `clients.status`.
+   */
+  end(request?: SessionsEndRequest): Promise<SessionsEnded>
+  /**
+   * Ends all sessions of a user, or all but one (R-SES-2): for the user themself, for whoever holds `users.disable` in
+   * the one
+   * team that they are in, for operators with `clients.status`.
+   */
+  endAll(request: SessionsEndAllRequest): Promise<SessionsEnded>
+  /** The devices that somebody is logged in with (R-SES-2). Users see their own. */
+  list(request: SessionsListRequest): Promise<SessionList>
+  /** Gives a session another token; the old one is dead. With the password the user has proven anew who they are. */
+  renew(request: SessionsRenewRequest): Promise<SessionToken>
 }
 
 /** The operations `sharing.*`. */
@@ -6224,6 +7110,8 @@ export interface UsersOperations {
   passwordWasSet(request: UsersPasswordWasSetRequest): Promise<User>
   /**
    * Sends a user the link that sets a new password; a newer link takes the place of an older one (R-INV-10, R-SES-4).
+   * It can be
+   * used for an hour, or for `link_life_ms` where that is shorter.
    *
    * Asked for by the host, by operators with `clients.edit`, by the parent and by whoever holds `users.reset_password`
    * in an
@@ -6238,8 +7126,12 @@ export interface Operations {
   readonly access: AccessOperations
   /** The operations `accounts.*`. */
   readonly accounts: AccountsOperations
+  /** The operations `addresses.*`. */
+  readonly addresses: AddressesOperations
   /** The operations `assets.*`. */
   readonly assets: AssetsOperations
+  /** The operations `audit.*`. */
+  readonly audit: AuditOperations
   /** The operations `automations.*`. */
   readonly automations: AutomationsOperations
   /** The operations `campaigns.*`. */
@@ -6268,6 +7160,8 @@ export interface Operations {
   readonly outbox: OutboxOperations
   /** The operations `packages.*`. */
   readonly packages: PackagesOperations
+  /** The operations `passwords.*`. */
+  readonly passwords: PasswordsOperations
   /** The operations `permissions.*`. */
   readonly permissions: PermissionsOperations
   /** The operations `policies.*`. */
@@ -6280,6 +7174,8 @@ export interface Operations {
   readonly roles: RolesOperations
   /** The operations `sending.*`. */
   readonly sending: SendingOperations
+  /** The operations `sessions.*`. */
+  readonly sessions: SessionsOperations
   /** The operations `sharing.*`. */
   readonly sharing: SharingOperations
   /** The operations `store.*`. */

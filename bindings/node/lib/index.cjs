@@ -25,6 +25,8 @@ class Tenantry extends Operations {
     super((operation, request) => run(store, SYSTEM, operation, request))
     this.#store = store
     this.users.importFile = (file, options) => importFile(store, SYSTEM, file, options)
+    this.outbox.wait = (options) => waitForMessages(store, options)
+    this.outbox.messages = (options) => messages(this.outbox, options)
     this.access = callable(this.access, (subject) => {
       const { account, user, permission } = named(subject, 'account', 'user', 'permission')
       return new Access(store.access(text(account, '/account'), text(user, '/user'), text(permission, '/permission')))
@@ -43,6 +45,15 @@ class Tenantry extends Operations {
   operating(operator) {
     const { user, ip } = encode('ActingOperator', operator)
     return new Operating(this.#store, { user: text(user, '/user'), ip })
+  }
+
+  inSession(session) {
+    const { token, account, ip } = named(session, 'token', 'account', 'ip')
+    return new InSession(this.#store, {
+      token: text(token, '/token'),
+      account: optionalText(account, '/account'),
+      ip: optionalText(ip, '/ip'),
+    })
   }
 
   sender(subject) {
@@ -109,6 +120,24 @@ class Operating extends Operations {
 
   constructor(store, operator) {
     const actor = JSON.stringify({ kind: 'operator', ...operator })
+    super((operation, request) => run(store, actor, operation, request))
+    this.#store = store
+    this.#actor = actor
+    this.users.importFile = (file, options) => importFile(store, actor, file, options)
+  }
+
+  call(operation, request = {}) {
+    return send(this.#store, this.#actor, operation, request)
+  }
+}
+
+/** Whoever a session belongs to: the same operations, each refused once the session has ended. */
+class InSession extends Operations {
+  #store
+  #actor
+
+  constructor(store, session) {
+    const actor = JSON.stringify({ kind: 'session', ...session })
     super((operation, request) => run(store, actor, operation, request))
     this.#store = store
     this.#actor = actor
@@ -214,6 +243,39 @@ async function importFile(store, actor, file, options) {
     .finally(() => importing.delete(under))
   if (failed) throw thrown
   return decode('UserImport', JSON.parse(answer))
+}
+
+/** The largest number that every language has. */
+const LONGEST_MS = Number.MAX_SAFE_INTEGER
+
+/** The number of the last message, once there is one after this one; undefined when the time is over before. */
+async function waitForMessages(store, options = {}) {
+  const { after = 0, timeoutMs = LONGEST_MS } = named(options, 'after', 'timeoutMs')
+  const numbers = [integer(after, '/after'), integer(timeoutMs, '/timeoutMs')]
+  const last = await answered(
+    new Promise((resolve, reject) => {
+      store.outboxWait(...numbers, (last, error) => (error ? reject(new Error(error)) : resolve(last)))
+    }),
+  )
+  return last ?? undefined
+}
+
+/** What there is for a consumer, for ever; it ends when the store is closed. */
+async function* messages(outbox, options) {
+  for (;;) {
+    try {
+      const taken = await outbox.take(options)
+      yield* taken.messages
+      if (taken.messages.length > 0) continue
+      // The clock of a store may be moved by hand, and who is full waits for others to acknowledge.
+      const waits = taken.retryAtMs !== undefined || taken.full
+      const leftMs = Math.max(1, Math.min((taken.retryAtMs ?? Infinity) - Date.now(), 1000))
+      await outbox.wait({ after: taken.full ? LONGEST_MS : taken.takenTo, timeoutMs: waits ? leftMs : LONGEST_MS })
+    } catch (error) {
+      if (error.code === 'closed') return
+      throw error
+    }
+  }
 }
 
 /** The arguments of a synchronous question; a name that is none of them is a mistake, never ignored. */

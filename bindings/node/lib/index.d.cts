@@ -1,5 +1,17 @@
 /// <reference lib="esnext.disposable" />
-import type { AccessOperations, Channel, Decision, Integer, MessageInput, Operations, UserImport, UsersOperations } from './generated.cjs'
+import type {
+  AccessOperations,
+  Channel,
+  Decision,
+  Integer,
+  MessageInput,
+  Operations,
+  OutboxDelivery,
+  OutboxOperations,
+  OutboxTakeRequest,
+  UserImport,
+  UsersOperations,
+} from './generated.cjs'
 
 export * from './error.cjs'
 export * from './generated.cjs'
@@ -88,6 +100,26 @@ export interface UserImporter {
   importFile(file: ArrayBufferView | string, options: ImportOptions): Promise<UserImport>
 }
 
+/** Waiting for messages of the outbox. */
+export interface OutboxWaiter {
+  /**
+   * Wait until there is a message after the one of this number (0), and answer the number of the last one; undefined when
+   * the time (for ever) is over before. It needs no thread of the pool, and holds up no process that has nothing else to
+   * do. Closing the store ends it with `HandleUnusable`.
+   */
+  wait(options?: { after?: Integer | undefined; timeoutMs?: Integer | undefined }): Promise<number | undefined>
+  /**
+   * What there is for a consumer, for ever: `take`, again and again, and waiting where there is nothing. It ends when the
+   * store is closed. Acknowledge each with `ack`: what is not comes again.
+   *
+   *     for await (const { message } of t.outbox.messages({ consumer: 'mailer' })) {
+   *       await send(message)
+   *       await t.outbox.ack({ consumer: 'mailer', numbers: [message.number] })
+   *     }
+   */
+  messages(options: OutboxTakeRequest): AsyncGenerator<OutboxDelivery, void, undefined>
+}
+
 /** Operations, and how any of them is called by its name. */
 interface Caller extends Operations {
   /** The operations `users.*`, and the import of whole files. */
@@ -98,12 +130,16 @@ interface Caller extends Operations {
 
 /** A store that is open. Its operations run as `system`: the host itself. */
 export interface Tenantry extends Caller {
+  /** The operations `outbox.*`, and waiting for messages. */
+  readonly outbox: OutboxOperations & OutboxWaiter
   /** Operations on what users may do; called, it prepares a permission check. */
   readonly access: AccessOperations & ((subject: { account: string; user: string; permission: string }) => Access)
   /** The same operations, run as this user in this account. */
   acting(actor: Actor): Acting
   /** The same operations, run as this operator of the platform. */
   operating(operator: Operator): Operating
+  /** The same operations, run as whoever logged in and got this token; each call looks again whether it still counts. */
+  inSession(session: { token: string; account?: string | undefined; ip?: string | undefined }): InSession
   /** Prepare the admission of messages of an account, or of a user in it. Keep the result: that is what is fast. */
   sender(subject: { account: string; user?: string | undefined } & SenderOptions): Sender
   /** Whether the user holds the permission in the account now. */
@@ -127,6 +163,9 @@ export interface Acting extends Caller {
 
 /** An operator of the platform: the same operations, each refused unless the operator may do it. */
 export interface Operating extends Caller {}
+
+/** Whoever a session belongs to: the same operations, each refused once the session has ended. */
+export interface InSession extends Caller {}
 
 /** A prepared permission check: it sees every later change. */
 export interface Access {

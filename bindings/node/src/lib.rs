@@ -17,7 +17,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tenantry::{Code, Error, ImportProgress, Tenantry};
 
 /// What a synchronous function answers: its result, or error JSON.
@@ -144,6 +144,37 @@ fn goes_on(progress: &ThreadsafeFunction<Progress, bool, Progress, napi::Status,
     }
 }
 
+/// What ends waiting for messages: the number of the last one or nothing, and error JSON.
+type Waited = FnArgs<(Option<f64>, Option<String>)>;
+
+/// Waits for messages in a thread of its own, not in one of the few that do the work of promises, and tells `done` what came.
+///
+/// `done` holds up nothing: a process may end while somebody waits, and so may a worker, which the thread notices.
+fn wait_for_messages(store: Arc<Tenantry>, after: u64, timeout: Duration, done: Function<'_, Waited, ()>) -> napi::Result<()> {
+    /// How long it may take until the end of a worker is noticed.
+    const NAP: Duration = Duration::from_millis(250);
+    let done = done.build_threadsafe_function::<Waited>().weak::<true>().build()?;
+    let wait = move || {
+        let began = Instant::now();
+        loop {
+            let left = timeout.saturating_sub(began.elapsed());
+            let waited = finished(|| store.wait_outbox(after, left.min(NAP)));
+            if done.aborted() {
+                return;
+            }
+            let told: Waited = match waited {
+                Ok(None) if !left.is_zero() => continue,
+                Ok(last) => (last.map(|last| last as f64), None).into(),
+                Err(error) => (None, Some(error.reason.to_string())).into(),
+            };
+            done.call(told, ThreadsafeFunctionCallMode::NonBlocking);
+            return;
+        }
+    };
+    std::thread::Builder::new().name("tenantry-outbox".to_owned()).spawn(wait)?;
+    Ok(())
+}
+
 /// The work of closing a store, off the JavaScript thread.
 struct Close(Arc<Tenantry>);
 
@@ -184,6 +215,12 @@ fn store_object<'env>(env: &Env, store: &Arc<Tenantry>) -> napi::Result<Object<'
         let progress = progress.map(|progress| progress.build_threadsafe_function::<Progress>().build()).transpose()?;
         // A copy: JavaScript may write into its own while the import reads.
         Ok(AsyncTask::new(Import { store: Arc::clone(&store), actor, options, csv: csv.to_vec(), leaving: Arc::clone(&leaving), progress }))
+    })?;
+
+    let store = own();
+    method(env, &mut object, "outboxWait", move |call| {
+        let (after, timeout_ms): (f64, f64) = (call.get(0)?, call.get(1)?);
+        wait_for_messages(Arc::clone(&store), after as u64, Duration::from_millis(timeout_ms as u64), call.get(2)?)
     })?;
 
     let store = own();

@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyString};
 use pyo3::{intern, pymodule};
+use std::time::{Duration, Instant};
 use tenantry::{BindingLimit, Decision, Error, ImportProgress, Refusal, Tenantry};
 
 /// A store that is open.
@@ -92,6 +93,23 @@ impl Store {
         match raised_by_progress {
             Some(error) => Err(error),
             None => answer.map_err(|error| raised(py, &error)),
+        }
+    }
+
+    /// Sleeps until the outbox has a message after this one; the number of the last, or none when the time is over before.
+    #[pyo3(signature = (after, timeout_ms, /))]
+    fn outbox_wait(&self, py: Python<'_>, after: &Bound<'_, PyAny>, timeout_ms: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
+        /// How long Ctrl-C may take.
+        const NAP: Duration = Duration::from_millis(100);
+        let (after, timeout) = (integer(after, "after")?, Duration::from_millis(integer(timeout_ms, "timeout_ms")?));
+        let began = Instant::now();
+        loop {
+            let left = timeout.saturating_sub(began.elapsed());
+            let found = py.detach(|| self.0.wait_outbox(after, left.min(NAP))).map_err(|error| raised(py, &error))?;
+            if found.is_some() || left.is_zero() {
+                return Ok(found);
+            }
+            py.check_signals()?;
         }
     }
 

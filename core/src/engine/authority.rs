@@ -3,9 +3,10 @@
 use super::view::{MemberView, account_line, load_role, powers_on_paper};
 use super::{Ctx, Engine, Tx, keys};
 use crate::error::{Code, Error};
-use crate::model::{self, Actor, Id, Operator};
+use crate::model::{self, Actor, AddressRange, Id, Operator};
 use crate::ops::{Access, Operation};
 use crate::rules::role::{Powers, role_powers};
+use crate::rules::session::may_come_from;
 use std::sync::Arc;
 
 /// The permission that lets a user reach every account below their own as they reach their own (R-TEA-3).
@@ -44,12 +45,12 @@ impl Ctx<'_> {
         };
         let engine = self.engine;
         let own = engine.cell(home)?.member(engine, user.as_str())?;
-        match own.refusal {
-            Some(Code::NotMember) => return Err(Error::not_found("account", home.as_str())),
-            Some(code) => {
-                return Err(Error::new(code, format!("`{user}` cannot act in `{home}`: {}", code.sentence())).with("account", home.as_str()));
-            }
-            None => {}
+        if own.refusal == Some(Code::NotMember) {
+            return Err(Error::not_found("account", home.as_str()));
+        }
+        self.require_address(&own.addresses)?;
+        if let Some(code) = own.refusal {
+            return Err(Error::new(code, format!("`{user}` cannot act in `{home}`: {}", code.sentence())).with("account", home.as_str()));
         }
         if account == home {
             return Ok(own);
@@ -60,8 +61,17 @@ impl Ctx<'_> {
         if !below || !holds(engine, &own, TEAM_PERMISSION) {
             return Err(Error::not_found("account", account.as_str()));
         }
+        self.require_address(&view.addresses)?;
         let paper = self.paper()?.unwrap_or_else(|| Powers::none(&engine.tree.load()));
         Ok(Arc::new(view.member_from_above(paper)))
+    }
+
+    /// Refuses an actor who does not come from where these allow-lists let them come from (R-SES-3).
+    pub(crate) fn require_address(&self, lists: &[Vec<AddressRange>]) -> Result<(), Error> {
+        if may_come_from(lists.iter().map(Vec::as_slice), self.actor.ip()) {
+            return Ok(());
+        }
+        Err(Error::new(Code::IpNotAllowed, format!("`{}` may not come from this address", self.actor.label())))
     }
 
     /// Refuses unless the actor holds a permission in an account. The host may do everything; an operator, nothing here.
@@ -88,7 +98,7 @@ impl Ctx<'_> {
         let disabled = own.member.as_ref().is_none_or(|member| member.disabled);
         let disabled = disabled || self.tx.get::<model::User>(&keys::user(user))?.is_none_or(|user| user.disabled);
         if own.refusal == Some(Code::AccountSuspended) && !disabled && holds(engine, &own, permission) {
-            return Ok(());
+            return self.require_address(&own.addresses);
         }
         self.require_in(account, permission)
     }
@@ -116,6 +126,8 @@ impl Ctx<'_> {
         let Some(user) = self.actor.user() else {
             return Err(Error::new(Code::ActorNotAllowed, "only an operator does this"));
         };
+        let list = self.tx.get(&keys::user_allow_list(user))?;
+        self.require_address(list.as_slice())?;
         operator_powers(&mut self.tx, &self.engine.tree.load(), user)
     }
 

@@ -54,9 +54,7 @@ impl IdSource {
     pub(crate) fn next(&self, now_ms: u64) -> Result<Id, Error> {
         let mut random = [0; 10];
         match self {
-            IdSource::Random => {
-                getrandom::fill(&mut random).map_err(|error| Error::new(Code::Internal, format!("the system gives no random bytes: {error}")))?;
-            }
+            IdSource::Random => self.fill(&mut random)?,
             IdSource::Seeded(state) => {
                 let step = state.fetch_add(1, Ordering::Relaxed);
                 for (slot, byte) in random.iter_mut().zip(mix(step).to_le_bytes().into_iter().chain(mix(!step).to_le_bytes())) {
@@ -66,6 +64,24 @@ impl IdSource {
         }
         let uuid = uuid::Builder::from_unix_timestamp_millis(now_ms, &random).into_uuid();
         Id::new(uuid.to_string()).map_err(|error| Error::new(Code::Internal, error))
+    }
+}
+
+impl IdSource {
+    /// Bytes for tokens and salts. Those of a store that is opened with a seed are no secret: it is for tests.
+    pub(crate) fn fill(&self, bytes: &mut [u8]) -> Result<(), Error> {
+        match self {
+            IdSource::Random => {
+                getrandom::fill(bytes).map_err(|error| Error::new(Code::Internal, format!("the system gives no random bytes: {error}")))
+            }
+            IdSource::Seeded(state) => {
+                for chunk in bytes.chunks_mut(8) {
+                    let step = mix(state.fetch_add(1, Ordering::Relaxed));
+                    chunk.iter_mut().zip(step.to_le_bytes()).for_each(|(slot, byte)| *slot = byte);
+                }
+                Ok(())
+            }
+        }
     }
 }
 

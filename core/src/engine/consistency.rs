@@ -5,6 +5,7 @@
 //! the keys, and whatever belongs to it is looked up: so it takes no more memory for a larger store. What is written in
 //! two places is looked at from both.
 
+mod audit;
 mod credits;
 
 use super::Tx;
@@ -13,8 +14,8 @@ use super::people;
 use super::view::{MAX_DEPTH, account_line, load_role};
 use crate::error::{Code, Error};
 use crate::model::{
-    Account, Campaign, Group, Id, Invitation, InvitationKind, InvitationState, Lifecycle, LimitName, Link, Member, Operator, OutboxMessage, Package,
-    Reservation, Resource, Role, Share, Slot, Suppression, User,
+    Account, Campaign, DeadMessage, Group, Id, Invitation, InvitationKind, InvitationState, Lifecycle, LimitName, Link, Member, OpenMessage,
+    Operator, OutboxMessage, Package, PasswordRecord, Reservation, Resource, Role, Session, Share, Slot, Suppression, User,
 };
 use crate::ops::{accounts, invitations, links};
 use crate::rules::invitation::expires_at_ms;
@@ -59,13 +60,12 @@ const OF_AN_ACCOUNT: &[u8] = &[
     keys::TEAM_SUPPRESSION,
 ];
 /// Letters of keys of which the first id is a user.
-const OF_A_USER: &[u8] = &[keys::MEMBERSHIP, keys::OPERATOR, keys::USER_LINK];
+const OF_A_USER: &[u8] = &[keys::MEMBERSHIP, keys::OPERATOR, keys::USER_LINK, keys::USER_SESSION];
 
 /// What does not fit, at most `most` of it, each with the key at which it was noticed.
 pub(crate) fn check(backend: &dyn Backend, most: usize) -> Result<Vec<String>, Error> {
     let mut found = Vec::new();
-    // Keys of records begin with a letter.
-    let mut from = vec![b'A'];
+    let mut from = keys::FIRST.to_vec();
     loop {
         let rows = backend.range(&from, &[0x7f], Order::Ascending, STEP)?;
         for (key, record) in &rows {
@@ -254,10 +254,28 @@ impl Look<'_> {
                 self.must(link.is_some_and(|link| link.user.as_str() == *user && links::name(link.kind) == *kind), "the link is gone, or another's");
                 Ok(())
             }
+            (keys::PASSWORD, ["", _]) => Ok(()),
+            (keys::PASSWORD, [user]) => {
+                let _: PasswordRecord = self.record()?;
+                self.must_have(keys::user(&id(user)?), "its user is gone")
+            }
+            (keys::SESSION, [session]) => {
+                let record: Session = self.record()?;
+                self.must(record.id.as_str() == *session, "the record is that of another session");
+                self.must_have(keys::user_session(&record.user, &record.id), "the user does not know it")
+            }
+            (keys::USER_SESSION, [user, session]) => {
+                let session: Option<Session> = self.tx.get(&keys::session(&id(session)?))?;
+                self.must(session.is_some_and(|session| session.user.as_str() == *user), "the session is gone, or another's");
+                Ok(())
+            }
+            (keys::ALLOW_LIST, ["user", user]) => self.must_have(keys::user(&id(user)?), "its user is gone"),
+            (keys::ALLOW_LIST, ["account", account]) => self.must_have(keys::account(&id(account)?), "its account is gone"),
+            (keys::ALLOW_LIST, ["member", account, user]) => self.must_have(keys::member(&id(account)?, &id(user)?), "its membership is gone"),
             (keys::OUTBOX, [_]) => {
                 let _: OutboxMessage = self.record()?;
                 let next = self.tx.get::<u64>(&keys::outbox_next())?;
-                let number = keys::outbox_number(key);
+                let number = keys::last_number(key);
                 self.must(number.is_some() && next > number, "the next message would get its number");
                 Ok(())
             }
@@ -351,6 +369,13 @@ impl Look<'_> {
                 self.must(share.is_some_and(|share| share.accounts.iter().any(|with| with.as_str() == *below)), "it is not shared with the account");
                 Ok(())
             }
+            (keys::AUDIT, [of, account, number]) => self.audit(of, account, number),
+            (keys::AUDIT_HEAD, [of, account]) => self.audit_head(of, account),
+            (keys::AUDIT_PERSON, [_, _, of, account, number, place]) => self.audit_person(key, (of, account), number, place),
+            (keys::OUTBOX_CONSUMER, [name]) => self.consumer(name),
+            (keys::OUTBOX_CONSUMER, [name, "open", number]) => self.record::<OpenMessage>().and_then(|_| self.consumed(name, number)),
+            (keys::OUTBOX_CONSUMER, [name, "dead", number]) => self.record::<DeadMessage>().and_then(|_| self.consumed(name, number)),
+            (keys::OUTBOX_CONSUMER, _) => Err(broken("it is nothing that a consumer has")),
             (keys::CREDIT, [account, parts @ ..]) => self.credits(key, account, parts),
             (keys::TOMBSTONE, ["g", account, group]) => {
                 self.must_have(keys::account(&id(account)?), "its account is gone")?;
@@ -786,7 +811,7 @@ mod tests {
     }
 
     fn all(engine: &Engine) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let rows = engine.backend.range(b"A", &[0x7f], Order::Ascending, usize::MAX).unwrap();
+        let rows = engine.backend.range(keys::FIRST, &[0x7f], Order::Ascending, usize::MAX).unwrap();
         rows.into_iter().map(|(key, record)| (key, record.value)).collect()
     }
 

@@ -14,6 +14,8 @@ use std::sync::atomic::Ordering;
 const NEVER: u64 = u64::MAX;
 /// How many accounts are carried out in one commit.
 const BATCH: usize = 500;
+/// What the audit calls it.
+const OPERATION: &str = "schedule";
 
 /// The instant at which the first of what is scheduled becomes due.
 pub(super) fn first(tx: &mut Tx<'_>) -> Result<u64, Error> {
@@ -37,8 +39,14 @@ impl Engine {
             return Ok(());
         }
         let _alone = self.writer.lock();
-        // Not synced by itself: what a power loss takes back is due again at the next opening.
-        while self.commit(&Actor::System, carry_out_some)?.0 {}
+        loop {
+            let committed = self.commit(&Actor::System, Some(OPERATION), carry_out_some)?;
+            // Not synced by itself where nothing comes back: what a power loss takes back is due again at the next opening.
+            let more = if committed.returned.is_empty() { committed.answer } else { self.settle(committed)? };
+            if !more {
+                break;
+            }
+        }
         self.next_due_ms.store(first(&mut Tx::new(&*self.backend))?, Ordering::Release);
         Ok(())
     }

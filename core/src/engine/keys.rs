@@ -1,10 +1,14 @@
 //! Where each record lies. A key is a letter, a zero byte, and ids with zero bytes between them: no id holds one.
 
-use crate::model::{Channel, Id};
+use crate::model::{AuditChain, AuditKind, Channel, Id};
 use crate::rules::credit::Turn;
 
 /// Not a letter: it tells about the store itself and is no record that an operation wrote.
 pub(crate) const TOKEN_KEY: u8 = b'0';
+pub(crate) const PASSWORD: u8 = b'1';
+pub(crate) const SESSION: u8 = b'2';
+pub(crate) const USER_SESSION: u8 = b'3';
+pub(crate) const ALLOW_LIST: u8 = b'4';
 pub(crate) const ACCOUNT: u8 = b'a';
 pub(crate) const OPERATOR: u8 = b'b';
 pub(crate) const CHILD: u8 = b'c';
@@ -57,6 +61,13 @@ pub(crate) const METER_HISTORY: u8 = b'U';
 pub(crate) const CAP: u8 = b'W';
 pub(crate) const RESERVATION: u8 = b'Y';
 pub(crate) const ANSWERED: u8 = b'X';
+pub(crate) const AUDIT: u8 = b'6';
+pub(crate) const AUDIT_HEAD: u8 = b'7';
+pub(crate) const AUDIT_PERSON: u8 = b'8';
+pub(crate) const OUTBOX_CONSUMER: u8 = b'9';
+
+/// The first byte of the keys of records: what lies before tells about the store itself.
+pub(crate) const FIRST: &[u8] = b"1";
 
 fn key(letter: u8, parts: &[&str]) -> Vec<u8> {
     let mut key = Vec::with_capacity(2 + parts.iter().map(|part| part.len() + 1).sum::<usize>());
@@ -315,13 +326,48 @@ pub(crate) fn user_link(user: &Id, kind: &str) -> Vec<u8> {
     key(USER_LINK, &[user.as_str(), kind])
 }
 
+/// The password of a user.
+pub(crate) fn password(user: &Id) -> Vec<u8> {
+    key(PASSWORD, &[user.as_str()])
+}
+
+/// A password that nobody may have, as it is compared.
+pub(crate) fn banned_password(word: &str) -> Vec<u8> {
+    key(PASSWORD, &["", word])
+}
+
+/// A session.
+pub(crate) fn session(id: &Id) -> Vec<u8> {
+    key(SESSION, &[id.as_str()])
+}
+
+/// Index: the sessions of a user.
+pub(crate) fn user_session(user: &Id, session: &Id) -> Vec<u8> {
+    key(USER_SESSION, &[user.as_str(), session.as_str()])
+}
+
+/// Where a user may come from.
+pub(crate) fn user_allow_list(user: &Id) -> Vec<u8> {
+    key(ALLOW_LIST, &["user", user.as_str()])
+}
+
+/// Where whoever acts in an account may come from.
+pub(crate) fn account_allow_list(account: &Id) -> Vec<u8> {
+    key(ALLOW_LIST, &["account", account.as_str()])
+}
+
+/// Where a member may come from.
+pub(crate) fn member_allow_list(account: &Id, user: &Id) -> Vec<u8> {
+    key(ALLOW_LIST, &["member", account.as_str(), user.as_str()])
+}
+
 /// A message of the outbox.
 pub(crate) fn outbox(number: u64) -> Vec<u8> {
     key(OUTBOX, &[&sortable(number)])
 }
 
-/// The number of the message at a key of the outbox.
-pub(crate) fn outbox_number(key: &[u8]) -> Option<u64> {
+/// The number at the end of a key, such as that of a message of the outbox.
+pub(crate) fn last_number(key: &[u8]) -> Option<u64> {
     let text = key.rsplit(|byte| *byte == 0).next()?;
     u64::from_str_radix(std::str::from_utf8(text).ok()?, 16).ok()
 }
@@ -329,6 +375,62 @@ pub(crate) fn outbox_number(key: &[u8]) -> Option<u64> {
 /// The number of the next message of the outbox.
 pub(crate) fn outbox_next() -> Vec<u8> {
     key(OUTBOX_NEXT, &[])
+}
+
+/// A consumer of the outbox.
+pub(crate) fn consumer(name: &Id) -> Vec<u8> {
+    key(OUTBOX_CONSUMER, &[name.as_str()])
+}
+
+/// A message that a consumer was given and has not acknowledged.
+pub(crate) fn open_message(consumer: &Id, number: u64) -> Vec<u8> {
+    key(OUTBOX_CONSUMER, &[consumer.as_str(), "open", &sortable(number)])
+}
+
+/// The messages that a consumer was given and has not acknowledged: from the first key, until the second.
+pub(crate) fn open_messages(consumer: &Id) -> (Vec<u8>, Vec<u8>) {
+    below(OUTBOX_CONSUMER, &[consumer.as_str(), "open"])
+}
+
+/// A message that a consumer gave up.
+pub(crate) fn dead_message(consumer: &Id, number: u64) -> Vec<u8> {
+    key(OUTBOX_CONSUMER, &[consumer.as_str(), "dead", &sortable(number)])
+}
+
+/// The messages that a consumer gave up: from the first key, until the second.
+pub(crate) fn dead_messages(consumer: &Id) -> (Vec<u8>, Vec<u8>) {
+    below(OUTBOX_CONSUMER, &[consumer.as_str(), "dead"])
+}
+
+/// A record of a chain of the audit.
+pub(crate) fn audit(chain: &AuditChain, number: u64) -> Vec<u8> {
+    let [kind, id] = chain.parts();
+    key(AUDIT, &[kind, id, &sortable(number)])
+}
+
+/// The records of a chain: from the first key, until the second.
+pub(crate) fn audits(chain: &AuditChain) -> (Vec<u8>, Vec<u8>) {
+    below(AUDIT, &chain.parts())
+}
+
+/// Where a chain begins and ends.
+pub(crate) fn audit_head(chain: &AuditChain) -> Vec<u8> {
+    key(AUDIT_HEAD, &chain.parts())
+}
+
+/// What a change tells of a person, by its place in a record; also the index of the records that are about them.
+pub(crate) fn audit_person(kind: AuditKind, person: &Id, chain: &AuditChain, number: u64, place: usize) -> Vec<u8> {
+    let [of, id] = chain.parts();
+    key(AUDIT_PERSON, &[person_kind(kind), person.as_str(), of, id, &sortable(number), &sortable(place as u64)])
+}
+
+/// What the audit knows of a person: from the first key, until the second.
+pub(crate) fn audit_of_person(kind: AuditKind, person: &Id) -> (Vec<u8>, Vec<u8>) {
+    below(AUDIT_PERSON, &[person_kind(kind), person.as_str()])
+}
+
+fn person_kind(kind: AuditKind) -> &'static str {
+    if kind == AuditKind::Invitation { "invitation" } else { "user" }
 }
 
 /// The fingerprint of the key that tokens are derived with.

@@ -219,11 +219,13 @@ impl Cold {
     /// Takes what was used at an instant out of the window that it counts in; answers how much of it was still there.
     fn give_back(&mut self, hot: &mut Hot, count: u64, used_at_ms: u64) -> u64 {
         if self.meter.drawn == 0 {
-            self.charged.take_out(count, used_at_ms, 0);
+            self.rest_is_stored |= self.charged.take_out(count, used_at_ms, 0) > 0;
         }
         let from_past = !self.meter.holds(used_at_ms);
         let back = self.meter.take_out(count, used_at_ms, hot.rest);
-        if !from_past {
+        if from_past {
+            self.rest_is_stored |= back > 0;
+        } else {
             // It can be used again without a draw.
             self.meter.drawn += back;
             hot.rest += back;
@@ -232,7 +234,8 @@ impl Cold {
         back
     }
 
-    fn reading(&self, hot: &Hot) -> send::Reading {
+    /// How it stands for a send of `count`.
+    fn reading(&self, hot: &Hot, wanted: &Wanted, count: u64) -> send::Reading {
         let now_used = self.meter.drawn - hot.rest;
         let frees = match self.window {
             Window::RollingHour => {
@@ -241,7 +244,8 @@ impl Cold {
             }
             _ => vec![(self.meter.ends_at_ms, hot.used)],
         };
-        send::Reading { limit: hot.limit, used: hot.used, over: self.over, frees }
+        let grows = wanted.growth_for(count, self.limit, &self.meter).into_iter().collect();
+        send::Reading { limit: hot.limit, used: hot.used, over: self.over, frees, grows }
     }
 }
 
@@ -289,6 +293,15 @@ impl Wanted {
     fn limit_at(&self, starts_at_ms: u64) -> u64 {
         let grown = self.growth.map_or(0, |(by, from_ms)| by.saturating_mul(window::days_since(from_ms, starts_at_ms, &self.calendar)));
         self.resolved.limit.ceiling().saturating_add(grown)
+    }
+
+    /// When the limit will have grown enough for `count`, and by how much; where it is enough, when it grows next.
+    fn growth_for(&self, count: u64, limit: u64, meter: &Meter) -> Option<(u64, u64)> {
+        let (by, from_ms) = self.growth.filter(|(by, _)| *by > 0)?;
+        let days = window::days_since(from_ms, meter.starts_at_ms, &self.calendar);
+        let days = days.saturating_add(count.saturating_sub(limit).div_ceil(by).max(1));
+        let at_ms = window::starts_after_days(self.window, from_ms, days, &self.calendar)?.max(meter.ends_at_ms);
+        Some((at_ms, self.limit_at(at_ms).saturating_sub(limit)))
     }
 }
 
@@ -550,7 +563,7 @@ impl Meters {
             }
         }
         for place in &prepared.pace_places {
-            left = left.min(self.paces.get(*place)?.reading(1, now_ms).left());
+            left = left.min(self.paces.get(*place)?.left(now_ms));
         }
         Some((Decision { granted: count, refusal: None, remaining: (left != u64::MAX).then_some(left), credits: None }, low))
     }
@@ -766,7 +779,7 @@ impl Engine {
         if draws.is_empty() {
             return Ok(prepared.team.meters.lock());
         }
-        match self.backend.commit(batch) {
+        match self.commit_batch(batch) {
             Ok(version) => {
                 self.wait_until_durable(version)?;
                 let mut meters = prepared.team.meters.lock();
@@ -844,7 +857,7 @@ impl Engine {
                 return if decision.granted == 0 && ask.min < ask.count { self.charge(prepared, ask) } else { Ok(decision) };
             }
             let (account, group) = (&prepared.account, prepared.group.as_ref());
-            let paid = self.commit_beside(actor, |ctx| credits::spend(ctx, account, prepared.channel, group, excess, None));
+            let paid = self.commit_beside(actor, None, |ctx| credits::spend(ctx, account, prepared.channel, group, excess, None));
             let entry = match paid {
                 Err(error) if error.code() == Code::CreditsExhausted => {
                     return if ask.min < ask.count { self.charge(prepared, ask) } else { Ok(decision) };
@@ -856,7 +869,7 @@ impl Engine {
                 return decision.map(|decision| Decision { credits: Some(PaidWithCredits { amount: excess, entry }), ..decision });
             }
             // Others used what was left meanwhile: what was paid comes back.
-            self.commit_beside(actor, |ctx| credits::refund(ctx, account, prepared.channel, entry, excess))?;
+            self.commit_beside(actor, None, |ctx| credits::refund(ctx, account, prepared.channel, entry, excess))?;
             decision?;
         }
         Err(Error::new(Code::Busy, "others keep drawing from the same limits"))
@@ -881,9 +894,9 @@ impl Engine {
             self.roll(prepared, now_ms)?;
             let mut meters = prepared.team.meters.lock();
             let mut readings = Vec::with_capacity(prepared.places.len());
-            for place in &prepared.places {
+            for (place, wanted) in prepared.places.iter().zip(&prepared.wanted) {
                 let (hot, cold) = meters.pair(*place)?;
-                let reading = cold.reading(hot);
+                let reading = cold.reading(hot, wanted, ask.min);
                 let paid = if prepared.is_own(&cold.id) { paid } else { 0 };
                 readings.push(send::Reading { limit: reading.limit.saturating_add(paid), ..reading });
             }
@@ -1047,7 +1060,7 @@ impl Engine {
                 },
                 starts_at_ms: cold.meter.starts_at_ms,
                 ends_at_ms: cold.meter.ends_at_ms,
-                reading: cold.reading(hot),
+                reading: cold.reading(hot, wanted, count),
             });
         }
         for (reading, wanted) in meters.pace_readings(prepared, count, now_ms)?.into_iter().zip(&prepared.paced) {
@@ -1086,6 +1099,8 @@ impl Engine {
                 reading.limit =
                     if then.resolved.limit == Limit::Unlimited { Limit::Unlimited } else { Limit::At(Count::new(limit).unwrap_or_default()) };
                 reading.reading.limit = if wanted.over.refuses() { limit } else { u64::MAX };
+                let window = Meter { starts_at_ms: reading.starts_at_ms, ends_at_ms: reading.ends_at_ms, ..Meter::default() };
+                reading.reading.grows = then.growth_for(count, limit, &window).into_iter().collect();
                 reading.source = then.resolved.source;
             }
         }

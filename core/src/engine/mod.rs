@@ -1,37 +1,48 @@
 //! Joins the rules and the store: loads facts, asks the rules, commits one batch, keeps the read model, owns the clock.
 
+mod audit;
 pub(crate) mod authority;
+mod bell;
 mod clock;
 pub(crate) mod consistency;
 mod drawer;
 mod due;
+pub(crate) mod hasher;
 pub(crate) mod keys;
 pub(crate) mod meters;
 pub(crate) mod people;
 #[cfg(test)]
 mod scale_tests;
+pub(crate) mod sessions;
+#[cfg(test)]
+mod simulation_tests;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod token;
 mod tx;
 pub(crate) mod view;
 
 pub use tx::Tx;
 
-pub(crate) use token::Token;
+pub(crate) use token::{SecretToken, Token};
 
 use crate::error::{Code, Error};
-use crate::model::{Actor, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord};
+use crate::model::{Actor, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord, Reservation};
 use crate::ops::{Effect, Operation};
 use crate::options::{Durability, OpenOptions};
-use crate::store::{Backend, CommitError};
+use crate::store::{Backend, Batch, CommitError};
 use arc_swap::ArcSwap;
+use bell::Bell;
 use clock::{Clock, IdSource};
 use drawer::Drawer;
+use hasher::Hasher;
 use parking_lot::{Mutex, RecursiveRwLock};
+use sessions::Sessions;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+use throttle::Throttle;
 use token::TokenKey;
 use view::{AccountCell, Cells};
 
@@ -55,7 +66,14 @@ pub(crate) struct Engine {
     /// Raised by changes that any account may depend on: roles, packages, accounts with children.
     pub(crate) epoch: AtomicU64,
     pub(crate) cells: Cells,
+    pub(crate) hasher: Hasher,
+    pub(crate) throttle: Throttle,
+    pub(crate) sessions: Sessions,
+    /// How long a session lasts that is not used, with the epoch that this was read at.
+    session_idle: ArcSwap<(Option<u64>, u64)>,
     drawer: Drawer,
+    /// Wakes who waits for messages of the outbox.
+    bell: Bell,
     /// Itself, for the thread that draws in the background.
     this: Weak<Engine>,
     /// When the first of what is scheduled becomes due; see [`due`].
@@ -63,6 +81,15 @@ pub(crate) struct Engine {
     shut: AtomicBool,
     poisoned: AtomicBool,
     fork_generation: u64,
+}
+
+/// What an operation has written.
+struct Committed<T> {
+    answer: T,
+    /// The number of the commit; 0 where nothing was written.
+    version: u64,
+    /// Reservations of which so many come back.
+    returned: Vec<(Reservation, u64)>,
 }
 
 /// What an operation runs with.
@@ -149,7 +176,12 @@ impl Engine {
             tree: ArcSwap::from_pointee(tree),
             epoch: AtomicU64::new(0),
             cells: Cells::new(options.cache_mib << 20),
+            hasher: Hasher::new(),
+            throttle: Throttle::default(),
+            sessions: Sessions::default(),
+            session_idle: ArcSwap::default(),
             drawer: Drawer::default(),
+            bell: Bell::default(),
             this: this.clone(),
             next_due_ms: AtomicU64::new(next_due_ms),
             shut: AtomicBool::new(false),
@@ -173,43 +205,45 @@ impl Engine {
                 request.run(&mut ctx)
             }
             Effect::Write => {
-                let (answer, version) = self.write(actor, request)?;
-                self.wait_until_durable(version)?;
-                Ok(answer)
+                let committed = self.write(actor, request)?;
+                self.settle(committed)
             }
         }
     }
 
-    fn ctx<'a>(&'a self, actor: &'a Actor) -> Ctx<'a> {
+    pub(crate) fn ctx<'a>(&'a self, actor: &'a Actor) -> Ctx<'a> {
         Ctx { engine: self, actor, now_ms: self.clock.now_ms(), tx: Tx::new(&*self.backend) }
     }
 
     /// Runs an operation that writes.
-    fn write<O: Operation>(&self, actor: &Actor, request: O) -> Result<(O::Answer, u64), Error> {
+    fn write<O: Operation>(&self, actor: &Actor, request: O) -> Result<Committed<O::Answer>, Error> {
         let _alone = self.writer.lock();
-        self.commit(actor, |ctx| {
+        self.commit(actor, Some(O::NAME), |ctx| {
             self.authorise(ctx, &request)?;
             request.clone().run(ctx)
         })
     }
 
     /// Runs and commits, for whoever holds the lock of the writer; another that changed the same records first makes it run
-    /// again.
-    fn commit<T>(&self, actor: &Actor, run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>) -> Result<(T, u64), Error> {
+    /// again. What it changed is remembered as the work of an operation, where one is named.
+    fn commit<T>(&self, actor: &Actor, operation: Option<&str>, run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>) -> Result<Committed<T>, Error> {
         for _ in 0..ROUNDS {
             self.refuse_when_shut()?;
             let mut ctx = self.ctx(actor);
             let answer = run(&mut ctx)?;
+            if let Some(operation) = operation {
+                audit::remember(&mut ctx, operation)?;
+            }
             let (batch, touched) = ctx.tx.finish();
-            let Some(batch) = batch else { return Ok((answer, 0)) };
+            let Some(batch) = batch else { return Ok(Committed { answer, version: 0, returned: Vec::new() }) };
             let committed = {
                 let _visible_at_once = self.commits.write();
-                self.backend.commit(&batch)
+                self.commit_batch(&batch)
             };
             match committed {
                 Ok(version) => {
                     self.look_again_at(&touched)?;
-                    return Ok((answer, version));
+                    return Ok(Committed { answer, version, returned: touched.returned });
                 }
                 Err(CommitError::Conflict) => {}
                 Err(CommitError::Store(error)) => return Err(self.store_failure(error.into())),
@@ -218,20 +252,44 @@ impl Engine {
         Err(Error::new(Code::Busy, "others keep changing the same records"))
     }
 
-    /// Commits something beside an operation that charges meters.
-    pub(crate) fn commit_beside<T>(&self, actor: &Actor, run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>) -> Result<T, Error> {
-        let (answer, version) = {
+    /// Commits, and wakes who waits for messages where there are some in it.
+    fn commit_batch(&self, batch: &Batch) -> Result<u64, CommitError> {
+        let committed = self.backend.commit(batch);
+        if committed.is_ok() && batch.writes.iter().any(|(key, _)| key.first() == Some(&keys::OUTBOX_NEXT)) {
+            self.bell.ring();
+        }
+        committed
+    }
+
+    /// Commits something beside an operation that charges meters or hashes passwords. What happens with every send is not
+    /// remembered: it names no operation.
+    pub(crate) fn commit_beside<T>(
+        &self,
+        actor: &Actor,
+        operation: Option<&str>,
+        run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let committed = {
             let _alone = self.writer.lock();
-            self.commit(actor, run)?
+            self.commit(actor, operation, run)?
         };
-        self.wait_until_durable(version)?;
-        Ok(answer)
+        self.settle(committed)
+    }
+
+    /// Waits until a commit is durable. Only then what it ended comes back: after a crash it would come back once more.
+    fn settle<T>(&self, committed: Committed<T>) -> Result<T, Error> {
+        self.wait_until_durable(committed.version)?;
+        for (reservation, count) in &committed.returned {
+            self.return_reserved(reservation, *count)?;
+        }
+        Ok(committed.answer)
     }
 
     fn look_again_at(&self, touched: &tx::Touched) -> Result<(), Error> {
         if touched.permission_tree {
             self.tree.store(Arc::new(view::permission_tree(&mut Tx::new(&*self.backend))?));
         }
+        self.sessions.forget(&touched.sessions);
         for account in &touched.accounts {
             self.cells.touch(account);
         }
@@ -250,9 +308,7 @@ impl Engine {
         }
         if let Some(at_ms) = touched.due_ms {
             self.next_due_ms.fetch_min(at_ms, Ordering::AcqRel);
-        }
-        for (reservation, count) in &touched.returned {
-            self.return_reserved(reservation, *count)?;
+            self.bell.ring();
         }
         Ok(())
     }
@@ -319,6 +375,7 @@ impl Engine {
         if self.shut.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        self.bell.ring();
         self.drawer.end();
         let _alone = self.writer.lock();
         let given_back = if self.is_poisoned() { Ok(()) } else { self.cells.teams().iter().try_for_each(|team| self.give_blocks_back(team)) };

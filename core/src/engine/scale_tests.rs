@@ -127,13 +127,13 @@ impl Platform {
         let import = json!({"account": "big", "role": "sender", "csv": csv});
         let import: user_csv::ImportCsv = serde_json::from_value(import).unwrap();
         let _alone = self.engine.writer.lock();
-        let filled = self.engine.commit(&Actor::System, |ctx| {
+        let filled = self.engine.commit(&Actor::System, Some("users.import_csv"), |ctx| {
             for number in numbers {
                 account(*number).run(ctx)?;
             }
             import.clone().run(ctx)
         });
-        assert_eq!(filled.unwrap().0.rejected, 0);
+        assert_eq!(filled.unwrap().answer.rejected, 0);
     }
 
     fn call(&self, operation: &str, request: Value) -> Value {

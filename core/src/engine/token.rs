@@ -1,12 +1,14 @@
-//! Tokens of links: derived when they are needed, never stored (R-INV-2).
+//! Tokens. Those of links are derived when they are needed, never stored (R-INV-2); of those of sessions a hash is stored.
 //!
-//! A token is the id of what it is for and a keyed hash of that id and its generation, so that a new generation ends
-//! the old token and the store alone makes none.
+//! The token of a link is the id of what it is for and a keyed hash of that id and its generation, so that a new generation
+//! ends the old token and the store alone makes none. The token of a session is its id and a random number; it is shown once.
 
 use crate::error::{Code, Error};
-use crate::model::Id;
+use crate::model::{Id, Secret};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 /// Every token begins with this, so that people and scanners know it when they see it.
 const PREFIX: &str = "tny_link_";
@@ -49,8 +51,7 @@ impl TokenKey {
 
     /// The token for this generation of an invitation or link, whose id is a UUID.
     pub(crate) fn token(&self, id: &Id, generation: u64) -> Result<String, Error> {
-        let compact: String = id.as_str().chars().filter(|c| *c != '-').collect();
-        Ok(format!("{PREFIX}{compact}{}", hex(&self.mac(id.as_str(), generation)?.finalize().into_bytes())))
+        Ok(format!("{PREFIX}{}{}", compact(id), hex(&self.mac(id.as_str(), generation)?.finalize().into_bytes())))
     }
 
     /// Whether the token is that of this generation; takes the same time wherever it differs.
@@ -69,15 +70,74 @@ pub(crate) struct Token {
 impl Token {
     /// Takes a token apart; none where it has not the form of one.
     pub(crate) fn parse(text: &str) -> Option<Token> {
-        let rest = text.strip_prefix(PREFIX).filter(|rest| rest.len() == 96 && rest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))?;
+        let rest = text.strip_prefix(PREFIX).filter(|rest| rest.len() == 96 && is_hex(rest))?;
         let (id, hash) = rest.split_at_checked(32)?;
-        let id = Id::new(uuid::Uuid::try_parse(id).ok()?.to_string()).ok()?;
+        let id = from_compact(id)?;
         let mut bytes = [0; 32];
         for (place, byte) in bytes.iter_mut().enumerate() {
             *byte = u8::from_str_radix(hash.get(place * 2..place * 2 + 2)?, 16).ok()?;
         }
         Some(Token { id, hash: bytes })
     }
+}
+
+/// A token that is an id and a random number of 256 bits. Of it the store knows the SHA-256 alone: it has nothing to guess.
+pub(crate) struct SecretToken {
+    id: Id,
+    text: Zeroizing<String>,
+}
+
+impl SecretToken {
+    /// What tokens of sessions begin with.
+    pub(crate) const SESSION: &str = "tny_session_";
+
+    pub(crate) fn new(prefix: &str, id: &Id, secret: &[u8; 32]) -> Result<SecretToken, Error> {
+        let text = format!("{prefix}{}{}", compact(id), hex(secret));
+        let checksum = crc32fast::hash(text.as_bytes());
+        Ok(SecretToken { id: id.clone(), text: Zeroizing::new(format!("{text}{checksum:08x}")) })
+    }
+
+    /// Takes a token apart; none where it has not the form of one. The checksum at its end tells scanners that it is one.
+    pub(crate) fn parse(prefix: &str, text: &str) -> Option<SecretToken> {
+        let rest = text.strip_prefix(prefix).filter(|rest| rest.len() == 104 && is_hex(rest))?;
+        let (known, checksum) = text.split_at_checked(text.len() - 8)?;
+        if format!("{:08x}", crc32fast::hash(known.as_bytes())) != checksum {
+            return None;
+        }
+        Some(SecretToken { id: from_compact(rest.get(..32)?)?, text: Zeroizing::new(text.to_owned()) })
+    }
+
+    pub(crate) fn id(&self) -> &Id {
+        &self.id
+    }
+
+    /// What the store keeps.
+    pub(crate) fn hash(&self) -> String {
+        hex(&Sha256::digest(self.text.as_bytes()))
+    }
+
+    /// Whether it is the token of this hash; takes the same time wherever it differs.
+    pub(crate) fn has_hash(&self, hash: &str) -> bool {
+        self.hash().as_bytes().ct_eq(hash.as_bytes()).into()
+    }
+
+    /// What is shown once.
+    pub(crate) fn reveal(&self) -> Result<Secret, Error> {
+        Secret::new(self.text.as_str()).map_err(|error| Error::new(Code::Internal, error))
+    }
+}
+
+/// An id without its hyphens; the ids of what has a token are UUIDs.
+fn compact(id: &Id) -> String {
+    id.as_str().chars().filter(|c| *c != '-').collect()
+}
+
+fn from_compact(text: &str) -> Option<Id> {
+    Id::new(uuid::Uuid::try_parse(text).ok()?.to_string()).ok()
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -102,6 +162,24 @@ mod tests {
         assert!(!key.fits(&other, 3).unwrap());
         for bad in ["", "tny_link_", &text[..text.len() - 1], &text.to_uppercase(), &format!("{text}0")] {
             assert!(Token::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    /// S7: a prefix and a checksum for scanners; what is stored is a hash.
+    #[test]
+    fn the_token_of_a_session() {
+        let id = Id::new("019a0000-0000-7000-8000-000000000001").unwrap();
+        let token = SecretToken::new(SecretToken::SESSION, &id, &[0xab; 32]).unwrap();
+        let text = token.reveal().unwrap().reveal().to_owned();
+        assert_eq!(text.len(), "tny_session_".len() + 32 + 64 + 8);
+        let again = SecretToken::parse(SecretToken::SESSION, &text).unwrap();
+        assert_eq!(again.id(), &id);
+        assert!(again.has_hash(&token.hash()) && !text.contains(&token.hash()));
+        let other = SecretToken::new(SecretToken::SESSION, &id, &[0xac; 32]).unwrap();
+        assert!(!other.has_hash(&token.hash()));
+        let changed = text.replacen("abab", "abac", 1);
+        for bad in ["", "tny_session_", &text[1..], &text[..text.len() - 1], &changed, &text.to_uppercase(), &text.replace("session", "link")] {
+            assert!(SecretToken::parse(SecretToken::SESSION, bad).is_none(), "{bad}");
         }
     }
 }

@@ -50,6 +50,8 @@ pub(crate) struct Touched {
     pub(crate) meters: bool,
     /// The first instant at which something becomes due.
     pub(crate) due_ms: Option<u64>,
+    /// Sessions that have changed or ended.
+    pub(crate) sessions: BTreeSet<Id>,
     /// Reservations of which so many come back.
     pub(crate) returned: Vec<(Reservation, u64)>,
 }
@@ -77,6 +79,23 @@ impl<'a> Tx<'a> {
     /// Whether there is a record at a key.
     pub(crate) fn has(&mut self, key: &[u8]) -> Result<bool, Error> {
         Ok(self.get::<serde::de::IgnoredAny>(key)?.is_some())
+    }
+
+    /// The keys that were written so far, as far as `wanted`, and what was written to them.
+    pub(super) fn written(&self, wanted: impl Fn(&[u8]) -> bool) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        self.writes.iter().filter(|(key, _)| wanted(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    /// What the store has at a key, whatever was written since.
+    pub(super) fn stored(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        if let Some(Seen { value: Some(value), .. }) = self.seen.get(key) {
+            return Ok(value.clone());
+        }
+        let record = self.backend.get(key)?;
+        let version = record.as_ref().map_or(0, |record| record.version);
+        let value = record.map(|record| record.value);
+        self.seen.entry(key.to_vec()).or_insert(Seen { version, value: None }).value = Some(value.clone());
+        Ok(value)
     }
 
     pub(crate) fn put<T: Serialize>(&mut self, key: Vec<u8>, record: &T) -> Result<(), Error> {
@@ -175,6 +194,11 @@ impl<'a> Tx<'a> {
     pub(crate) fn touch_permission_tree(&mut self) {
         self.touched.permission_tree = true;
         self.touched.everything = true;
+    }
+
+    /// The session has changed or ended once this is committed.
+    pub(crate) fn touch_session(&mut self, session: &Id) {
+        self.touched.sessions.insert(session.clone());
     }
 
     /// So many of a reservation come back once this is committed.

@@ -6,8 +6,8 @@ use super::meters::{Prepared, Sending, Team};
 use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
-    Account, BuiltIn, Cap, CapPeriod, Channel, Edition, EffectivePolicies, HoldReason, HostNode, Id, Limit, LimitName, Limits, Member, MessageInput,
-    Name, Package, PermissionTree, PolicyRecord, Role, RoleScope, User,
+    Account, AddressRange, BuiltIn, Cap, CapPeriod, Channel, Edition, EffectivePolicies, HoldReason, HostNode, Id, Limit, LimitName, Limits, Member,
+    MessageInput, Name, Package, PermissionTree, PolicyRecord, Role, RoleScope, User,
 };
 use crate::rules::account::{Status, effective_status};
 use crate::rules::limit::{Source, candidates};
@@ -72,6 +72,8 @@ pub(crate) struct View {
     pub(crate) caps: Vec<Cap>,
     /// Those that it may send from; all where none is assigned (R-PKG-5).
     pub(crate) sending_domains: Vec<Name>,
+    /// The allow-lists of the account and of those above.
+    pub(crate) addresses: Vec<Vec<AddressRange>>,
     /// The accounts above, up to the top.
     pub(crate) above: Vec<Arc<AccountCell>>,
     /// The meters of the tree.
@@ -126,6 +128,8 @@ pub(crate) struct MemberView {
     /// Why the member may do nothing at all.
     pub(crate) refusal: Option<Code>,
     pub(crate) powers: Powers,
+    /// The allow-lists on the way to the account: each must hold the address that the member comes from (R-SES-3).
+    pub(crate) addresses: Vec<Vec<AddressRange>>,
     /// The membership; none for who reaches the account from above.
     pub(crate) member: Option<Arc<Member>>,
     /// Sending by this member, prepared, for each channel.
@@ -142,7 +146,8 @@ impl MemberView {
     /// The same member, as if they were in this group.
     pub(crate) fn as_in_group(&self, group: Option<Id>) -> MemberView {
         let member = self.member.as_deref().map(|member| Arc::new(Member { group, ..member.clone() }));
-        MemberView { stamp: self.stamp, refusal: self.refusal, powers: self.powers.clone(), member, prepared: PerChannel::default() }
+        let (powers, addresses) = (self.powers.clone(), self.addresses.clone());
+        MemberView { stamp: self.stamp, refusal: self.refusal, powers, addresses, member, prepared: PerChannel::default() }
     }
 }
 
@@ -205,7 +210,15 @@ impl View {
 
     /// What somebody may do here who manages the team from above; the status of the account does not keep them out.
     pub(crate) fn member_from_above(&self, paper: Powers) -> MemberView {
-        MemberView { stamp: self.frame.stamp, refusal: None, powers: self.under_ceiling(paper), member: None, prepared: PerChannel::default() }
+        let powers = self.under_ceiling(paper);
+        MemberView {
+            stamp: self.frame.stamp,
+            refusal: None,
+            powers,
+            addresses: self.addresses.clone(),
+            member: None,
+            prepared: PerChannel::default(),
+        }
     }
 
     /// The value of a limit of the account itself.
@@ -254,8 +267,9 @@ impl AccountCell {
                 *slot = Resolved { limit: first.limit, source: first.source };
             }
         }
-        let mut levels = Vec::new();
+        let (mut levels, mut addresses) = (Vec::new(), Vec::new());
         for account in &line {
+            addresses.extend(tx.get(&keys::account_allow_list(&account.id))?);
             levels.extend(tx.get::<PolicyRecord>(&keys::policy(Some(&account.id)))?);
         }
         levels.extend(tx.get::<PolicyRecord>(&keys::policy(None))?);
@@ -280,6 +294,7 @@ impl AccountCell {
             pays: engine.edition == Edition::Commercial && packages.iter().flatten().next().is_some_and(|package| package.credits && package.overuse),
             caps: caps_of(&mut tx, Some(&self.id))?,
             sending_domains: sending_domains(&pairs),
+            addresses,
             team: match platform.caps.is_empty() {
                 true => above.last().unwrap_or(self).team.get_or_init(Arc::default).clone(),
                 false => engine.cells.all.clone(),
@@ -352,12 +367,16 @@ impl AccountCell {
                 stamp,
                 refusal: Some(Code::NotMember),
                 powers: Powers::none(&tree),
+                addresses: Vec::new(),
                 member: None,
                 prepared: PerChannel::default(),
             }));
         };
+        let mut addresses = view.addresses.clone();
+        addresses.extend(tx.get(&keys::user_allow_list(&user))?);
+        addresses.extend(tx.get(&keys::member_allow_list(&member.account, &user))?);
         let member = (member.account == self.id).then(|| Arc::new(member));
-        let member = Arc::new(MemberView { stamp, refusal, powers, member, prepared: PerChannel::default() });
+        let member = Arc::new(MemberView { stamp, refusal, powers, addresses, member, prepared: PerChannel::default() });
         engine.cells.keep_member(self, user, member.clone());
         Ok(member)
     }

@@ -223,6 +223,17 @@ codes! {
     // 800..899: credits
     CreditsExhausted = 800, "credits_exhausted", Limit, Never, "There are not as many credits as this needs; `details.left` says how many there are.";
     RefundExceeded = 801, "refund_exceeded", Conflict, Never, "No more is refunded than was spent and not refunded yet; `details.left` says how much that is.";
+
+    // 900..999: log-in
+    SessionInvalid = 900, "session_invalid", Refused, Never, "The session has ended, or there never was one; log in again.";
+    LoginRefused = 901, "login_refused", Refused, Never, "Address and password do not fit together, or the user may not log in.";
+    LoginDelayed = 902, "login_delayed", Limit, Later, "There were too many failures; the next attempt counts after `retry_at_ms`.";
+    PasswordTooShort = 903, "password_too_short", Invalid, Never, "The password has fewer characters than the platform asks for; `details.min` says how many that is.";
+    PasswordBanned = 904, "password_banned", Invalid, Never, "The password is on the list of those that are tried first, or is made of words that it is guessed by.";
+    IpNotAllowed = 905, "ip_not_allowed", Refused, Never, "An allow-list does not hold the address that the actor comes from, or none was named.";
+
+    // 950..979: outbox and audit
+    NotTaken = 950, "not_taken", Conflict, Never, "The consumer was not given this message of the outbox.";
 }
 
 impl Code {

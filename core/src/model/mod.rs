@@ -2,7 +2,9 @@
 
 mod account;
 mod actor;
+mod address;
 mod assets;
+mod audit;
 mod campaign;
 mod cap;
 mod credit;
@@ -21,6 +23,8 @@ mod policy;
 mod reservation;
 mod resource;
 mod role;
+mod secret;
+mod session;
 mod share;
 mod slot;
 mod suppression;
@@ -28,8 +32,10 @@ mod text;
 mod user;
 
 pub use account::{Account, Hold, HoldLevel, HoldReason, Lifecycle, NextPackage};
-pub use actor::Actor;
+pub use actor::{Actor, Caller};
+pub use address::{Address, AddressRange};
 pub use assets::{AssetKind, Assets};
+pub use audit::{AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink, AuditPerson, AuditPersonal, AuditRecord};
 pub use campaign::{Campaign, CampaignOutcomes, CampaignStop, CampaignStopReason};
 pub use cap::{Cap, CapScope, MessageInput, OverLimit};
 pub use credit::{CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket};
@@ -41,7 +47,7 @@ pub use limit::{Limit, LimitKind, LimitName, Limits};
 pub use member::Member;
 pub use meter::{Channel, Meter, Window};
 pub use operator::Operator;
-pub use outbox::{LimitAlert, OutboxKind, OutboxMessage};
+pub use outbox::{DeadMessage, LimitAlert, OpenMessage, OutboxConsumer, OutboxKind, OutboxMessage};
 pub use package::{BounceRate, Package, Price};
 pub use permission::{HostNode, Scope, tree::PermissionTree};
 pub use policy::{
@@ -51,6 +57,8 @@ pub use policy::{
 pub use reservation::{Reservation, ReservationState};
 pub use resource::{Lease, Resource, ResourceReason, ResourcesTo, ResourcesToKind};
 pub use role::{BuiltIn, Grant, Role};
+pub use secret::Secret;
+pub use session::{PasswordRecord, Session};
 pub use share::Share;
 pub use slot::Slot;
 pub use suppression::{MessageClass, Suppression};

@@ -1,6 +1,6 @@
 //! What the host has to carry out (R-OUT-1).
 
-use super::{Email, Id};
+use super::{Email, Id, Note};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,44 @@ impl OutboxMessage {
     pub fn about(kind: OutboxKind, account: Option<Id>, at_ms: u64) -> OutboxMessage {
         OutboxMessage { kind, account, user: None, to: None, accounts: Vec::new(), token_of: None, campaign: None, at_ms, alert: None }
     }
+}
+
+/// Who carries out messages: a program of the host, by the name that it gives itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxConsumer {
+    /// Its name.
+    pub name: Id,
+    /// The last message that it was given a first time.
+    pub taken_to: u64,
+    /// How often it is given a message at most.
+    pub tries: u64,
+    /// How many messages it was given and has not acknowledged.
+    pub open: u64,
+    /// How many messages it gave up.
+    pub dead: u64,
+    /// When it first came, in unix milliseconds.
+    pub created_at_ms: u64,
+}
+
+/// A message that a consumer was given and has not acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenMessage {
+    /// How often it was given.
+    pub deliveries: u64,
+    /// Until when nobody else of the same name is given it, in unix milliseconds.
+    pub until_ms: u64,
+}
+
+/// A message that a consumer gave up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadMessage {
+    /// How often it was given.
+    pub deliveries: u64,
+    /// Why, in the consumer's words; absent where it was given too often.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Note>,
+    /// Since when, in unix milliseconds.
+    pub since_ms: u64,
 }
 
 /// How much of a limit is used (R-QTA-8).

@@ -111,6 +111,16 @@ policies! {
     billing_hold_owner_enters: bool = false,
     /// How long a closed account can be reopened, in milliseconds (R-ACC-3).
     grace_ms: Count = count(30 * DAY_MS),
+    /// The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1).
+    password_min: Count = count(15),
+    /// The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1).
+    password_memory_kib: Count = count(19_456),
+    /// The passes over that memory, 2 to 16; for the platform alone (R-SES-1).
+    password_passes: Count = count(2),
+    /// How long a session lasts that is not used, in milliseconds; for the platform alone (R-SES-1).
+    session_idle_ms: Count = count(7 * DAY_MS),
+    /// How long a session lasts however much it is used, in milliseconds; for the platform alone (R-SES-1).
+    session_life_ms: Count = count(30 * DAY_MS),
 }
 
 /// What a store or an account has of policies: a preset, and over it single ones.

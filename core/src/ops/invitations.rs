@@ -15,7 +15,7 @@ use crate::engine::{Ctx, Token, keys, people};
 use crate::error::{Code, Error};
 use crate::model::{
     self, AccountGrant, Actor, Count, Cursor, Delivery, DeliveryOutcome, Email, GrantExisting, Id, InvitationKind, InvitationState, Name, Note,
-    Resend as ResendPolicy, RoleScope,
+    Resend as ResendPolicy, RoleScope, Secret,
 };
 use crate::rules::invitation::{Entry, InvitationStatus, addresses, expires_at_ms, status};
 use records::{Offer, Seats};
@@ -169,7 +169,7 @@ pub struct Delete {
 #[serde(deny_unknown_fields)]
 pub struct LookUp {
     /// The token of the link.
-    pub token: String,
+    pub token: Secret,
 }
 
 /// Accepts an invitation: whoever has the address becomes a member of all its accounts, in one step (R-INV-2, R-INV-6).
@@ -179,7 +179,7 @@ pub struct LookUp {
 #[serde(deny_unknown_fields)]
 pub struct Accept {
     /// The token of the link.
-    pub token: String,
+    pub token: Secret,
     /// The id that a new user gets; made when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
@@ -899,7 +899,7 @@ impl Operation for LookUp {
     type Answer = InvitationOffer;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationOffer, Error> {
-        let invitation = by_token(ctx, &self.token)?;
+        let invitation = by_token(ctx, self.token.reveal())?;
         let mut offered = Vec::with_capacity(invitation.grants.len());
         for grant in &invitation.grants {
             let account = accounts::load(ctx, &grant.account, "/token")?;
@@ -932,7 +932,7 @@ impl Operation for Accept {
     type Answer = InvitationAccepted;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationAccepted, Error> {
-        let mut invitation = by_token(ctx, &self.token)?;
+        let mut invitation = by_token(ctx, self.token.reveal())?;
         let existing = holder(ctx, &invitation)?;
         let created = existing.is_none();
         let user = match existing {

@@ -3,7 +3,7 @@
 
 use crate::engine::{Ctx, Token, keys};
 use crate::error::{Code, Error};
-use crate::model::{Count, Email, Id, Link, LinkKind, Name};
+use crate::model::{Count, Email, Id, Link, LinkKind, Secret};
 
 pub(crate) const fn name(kind: LinkKind) -> &'static str {
     match kind {
@@ -46,10 +46,18 @@ pub(crate) fn end_all(ctx: &mut Ctx<'_>, user: &Id) -> Result<(), Error> {
     end(ctx, user, LinkKind::PasswordReset)
 }
 
-/// Uses a link up. Unknown, wrong, used and replaced ones are answered alike: nobody learns which there were.
-pub(crate) fn take(ctx: &mut Ctx<'_>, token: &Name, kind: LinkKind) -> Result<Link, Error> {
+/// Uses a link up.
+pub(crate) fn take(ctx: &mut Ctx<'_>, token: &Secret, kind: LinkKind) -> Result<Link, Error> {
+    let link = look_up(ctx, token, kind)?;
+    end(ctx, &link.user, kind)?;
+    Ok(link)
+}
+
+/// The link of a token, while it can be used. Unknown, wrong, used and replaced ones are answered alike: nobody learns which
+/// there were.
+pub(crate) fn look_up(ctx: &mut Ctx<'_>, token: &Secret, kind: LinkKind) -> Result<Link, Error> {
     let invalid = || Error::new(Code::LinkInvalid, "the link is not valid, was used, or was replaced by a newer one").at("/token");
-    let token = Token::parse(token.as_str()).ok_or_else(invalid)?;
+    let token = Token::parse(token.reveal()).ok_or_else(invalid)?;
     let link = ctx.tx.get::<Link>(&keys::link(&token.id))?.filter(|link| link.kind == kind).ok_or_else(invalid)?;
     if !ctx.engine.tokens.fits(&token, link.generation)? {
         return Err(invalid());
@@ -59,6 +67,5 @@ pub(crate) fn take(ctx: &mut Ctx<'_>, token: &Name, kind: LinkKind) -> Result<Li
             .at("/token")
             .with("expired_at_ms", link.expires_at_ms.get()));
     }
-    end(ctx, &link.user, kind)?;
     Ok(link)
 }

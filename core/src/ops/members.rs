@@ -443,6 +443,7 @@ pub(crate) fn erase(ctx: &mut Ctx<'_>, member: &model::Member) -> Result<bool, E
     }
     ctx.tx.delete(keys::member(&member.account, &member.user));
     ctx.tx.delete(keys::membership(&member.user, &member.account));
+    ctx.tx.delete(keys::member_allow_list(&member.account, &member.user));
     touch(ctx, &member.account)?;
     let user = users::load(ctx, &member.user, "/user")?;
     people::leave(ctx, &member.account, &user)?;

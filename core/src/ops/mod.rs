@@ -2,7 +2,9 @@
 
 pub mod access;
 pub mod accounts;
+pub mod addresses;
 pub mod assets;
+pub mod audit;
 pub mod automations;
 pub mod campaigns;
 pub mod caps;
@@ -20,6 +22,7 @@ pub(crate) mod once;
 pub mod operators;
 pub mod outbox;
 pub mod packages;
+pub mod passwords;
 pub mod permissions;
 pub mod policies;
 pub(crate) mod reach;
@@ -27,6 +30,7 @@ pub mod reservations;
 pub mod resources;
 pub mod roles;
 pub mod sending;
+pub mod sessions;
 pub mod sharing;
 pub mod store;
 pub mod suppressions;
@@ -74,7 +78,7 @@ pub enum Effect {
     Read,
     /// Commits one batch.
     Write,
-    /// Charges meters, which have locks and commits of their own.
+    /// Has locks and commits of its own: charges meters, or hashes passwords.
     Send,
 }
 

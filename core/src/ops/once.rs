@@ -42,7 +42,7 @@ where
         return Ok(answer);
     }
     let (engine, actor) = (ctx.engine, ctx.actor);
-    let committed = engine.commit_beside(actor, |ctx| {
+    let committed = engine.commit_beside(actor, None, |ctx| {
         if let Some(first) = answered(ctx, account, key, &asked)? {
             return Ok(Some(first));
         }

@@ -1,12 +1,29 @@
 //! The outbox: what the host has to carry out, in order (R-OUT-1).
+//!
+//! A consumer's place is the last message that it was given (`taken_to`), and beside it one small record for each message that
+//! it was given and has not acknowledged: at most [`MOST_OPEN`]. What is neither open nor dead below its place is done.
 
 use super::{Access, Effect, Operation, page_size};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{self, Count, Id, LimitAlert, Link, Name, OutboxKind};
+use crate::model::{self, Count, DeadMessage, Id, LimitAlert, Link, Name, Note, OpenMessage, OutboxConsumer, OutboxKind};
 use crate::rules::invitation::{InvitationStatus, expires_at_ms, status};
+use crate::rules::outbox::{Turn, turn};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// How many messages a consumer may have without having acknowledged them.
+const MOST_OPEN: u64 = 1000;
+/// How many consumers there may be.
+const MOST_CONSUMERS: usize = 100;
+/// How often a message is given, when nothing is said.
+const TRIES: u64 = 10;
+const MOST_TRIES: u64 = 1000;
+/// How long a message is kept from others, when nothing is said.
+const HOLD_MS: u64 = 60_000;
+const LONGEST_HOLD_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+/// How many messages one call clears.
+const MOST_CLEARED: usize = 1000;
 
 /// Reads messages of the outbox in their order, a page at a time.
 ///
@@ -21,6 +38,219 @@ pub struct Read {
     /// At most this many (1 to 500, 50 when absent).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
+}
+
+/// Gives a consumer the next messages that it has neither acknowledged nor holds, in their order (R-OUT-1).
+///
+/// A consumer is a program of the host by any name; each gets every message, and several workers may take in one name. The
+/// first call makes it. A message that is not acknowledged in time is given again, and when that was done as often as `tries`
+/// says, it is dead: see `outbox.dead`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Take {
+    /// The name of the consumer.
+    pub consumer: Id,
+    /// At most this many (1 to 500, 50 when absent). Nobody has more than 1,000 that are not acknowledged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Count>,
+    /// How long they are kept from others of the same name, in milliseconds: 1 to 604,800,000 (a week), a minute when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_ms: Option<Count>,
+    /// How often a message is given at most: 1 to 1,000; the last that was said counts, 10 when nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tries: Option<Count>,
+}
+
+/// A consumer has carried out messages: it is not given them again. To say so twice does nothing more.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ack {
+    /// The consumer.
+    pub consumer: Id,
+    /// The numbers: at most 500.
+    pub numbers: Vec<Count>,
+}
+
+/// A consumer cannot carry out messages now: they are given again, earlier or later than they would be by themselves.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// The consumer.
+    pub consumer: Id,
+    /// The numbers: at most 500.
+    pub numbers: Vec<Count>,
+    /// After how many milliseconds: 0 to 604,800,000 (a week), at once when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_ms: Option<Count>,
+}
+
+/// A consumer gives messages up: they are dead, and no more given.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fail {
+    /// The consumer.
+    pub consumer: Id,
+    /// The numbers: at most 500.
+    pub numbers: Vec<Count>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Note>,
+}
+
+/// The dead messages of a consumer, in their order.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Dead {
+    /// The consumer.
+    pub consumer: Id,
+    /// Go on after the message of this number: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Count>,
+    /// At most this many (1 to 500, 50 when absent).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Count>,
+}
+
+/// Gives dead messages another chance: they are given again, as if they never had been.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Revive {
+    /// The consumer.
+    pub consumer: Id,
+    /// The numbers: at most 500.
+    pub numbers: Vec<Count>,
+}
+
+/// The consumers, and how far each is.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Consumers {}
+
+/// Removes a consumer with all that is known of it. A message that it had not acknowledged is nobody's of that name any more.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Forget {
+    /// The consumer.
+    pub consumer: Id,
+}
+
+/// Deletes messages that every consumer has acknowledged. Where there are no consumers, the host says by this what it has
+/// carried out.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Clear {
+    /// Up to the message of this number; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up_to: Option<Count>,
+    /// Only what happened before this instant, in unix milliseconds: so long are they kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_ms: Option<Count>,
+}
+
+/// What a consumer is given.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OutboxTaken {
+    /// The messages, in their order.
+    pub messages: Vec<OutboxDelivery>,
+    /// When the next message that was given before may be taken again, in unix milliseconds; absent where none waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at_ms: Option<u64>,
+    /// The last message that the consumer was given: after that one it waits for new ones.
+    pub taken_to: u64,
+    /// Whether it has 1,000 messages that are not acknowledged: it is given no new ones before some are.
+    pub full: bool,
+}
+
+/// A message that a consumer is given.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OutboxDelivery {
+    /// The message.
+    pub message: OutboxItem,
+    /// How often it was given, this time included: more than once where somebody had it and did not acknowledge it in time.
+    pub deliveries: u64,
+    /// Until when it is kept from others, in unix milliseconds.
+    pub until_ms: u64,
+}
+
+/// What became of the numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OutboxSettled {
+    /// How many were open until now; the others had been acknowledged before, or were dead.
+    pub settled: u64,
+    /// How many are still open.
+    pub open: u64,
+    /// How many are dead.
+    pub dead: u64,
+}
+
+/// A page of dead messages.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OutboxDeadPage {
+    /// The messages.
+    pub messages: Vec<OutboxDead>,
+    /// The number to go on after; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+}
+
+/// A message that a consumer gave up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OutboxDead {
+    /// The message.
+    pub message: OutboxItem,
+    /// How often it was given.
+    pub deliveries: u64,
+    /// Why, in the consumer's words; absent where it was given too often.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Note>,
+    /// Since when, in unix milliseconds.
+    pub since_ms: u64,
+}
+
+/// The consumers of the outbox.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OutboxConsumerList {
+    /// The consumers, by name.
+    pub consumers: Vec<OutboxConsumerItem>,
+    /// The number of the last message; 0 where there never was one.
+    pub last: u64,
+}
+
+/// How far a consumer is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OutboxConsumerItem {
+    /// Its name.
+    pub consumer: Id,
+    /// The last message that it was given.
+    pub taken_to: u64,
+    /// The message up to which all are acknowledged or dead.
+    pub done_to: u64,
+    /// How many it was given and has not acknowledged.
+    pub open: u64,
+    /// How many it gave up.
+    pub dead: u64,
+    /// How often a message is given at most.
+    pub tries: u64,
+    /// When it first came, in unix milliseconds.
+    pub created_at_ms: u64,
+}
+
+/// A consumer that was removed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OutboxForgotten {
+    /// How many messages it had not acknowledged.
+    pub open: u64,
+    /// How many of its messages were dead.
+    pub dead: u64,
+}
+
+/// What was deleted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OutboxCleared {
+    /// How many messages: at most 1,000 in one call.
+    pub cleared: u64,
+    /// Whether another call would delete more.
+    pub more: bool,
 }
 
 /// A page of the outbox.
@@ -138,11 +368,315 @@ impl Operation for Read {
         rows.truncate(size);
         let mut messages = Vec::with_capacity(rows.len());
         for (key, message) in rows {
-            let number = keys::outbox_number(&key)
-                .ok_or_else(|| Error::new(Code::StoreCorrupt, format!("the key {} is none of the outbox", key.escape_ascii())))?;
-            messages.push(shown(ctx, number, message)?);
+            messages.push(shown(ctx, number_at(&key)?, message)?);
         }
         let next = if more { messages.last().map(|message| message.number) } else { None };
         Ok(OutboxPage { messages, next })
     }
 }
+
+/// The number of what lies at a key of the outbox or of a consumer.
+fn number_at(key: &[u8]) -> Result<u64, Error> {
+    keys::last_number(key).ok_or_else(|| Error::new(Code::StoreCorrupt, format!("the key {} ends in no number", key.escape_ascii())))
+}
+
+fn consumer(ctx: &mut Ctx<'_>, name: &Id) -> Result<OutboxConsumer, Error> {
+    ctx.tx.get(&keys::consumer(name))?.ok_or_else(|| Error::not_found("consumer", name.as_str()).at("/consumer"))
+}
+
+fn save(ctx: &mut Ctx<'_>, consumer: &OutboxConsumer) -> Result<(), Error> {
+    ctx.tx.put(keys::consumer(&consumer.name), consumer)
+}
+
+/// A new consumer is given every message that is still there.
+fn consumer_or_new(ctx: &mut Ctx<'_>, name: &Id) -> Result<OutboxConsumer, Error> {
+    if let Some(known) = ctx.tx.get(&keys::consumer(name))? {
+        return Ok(known);
+    }
+    if all_consumers(ctx)?.len() >= MOST_CONSUMERS {
+        return Err(Error::invalid("/consumer", format!("there are at most {MOST_CONSUMERS} consumers; forget one first")));
+    }
+    let fresh = OutboxConsumer { name: name.clone(), taken_to: 0, tries: TRIES, open: 0, dead: 0, created_at_ms: ctx.now_ms };
+    save(ctx, &fresh)?;
+    Ok(fresh)
+}
+
+fn all_consumers(ctx: &mut Ctx<'_>) -> Result<Vec<OutboxConsumer>, Error> {
+    let (mut from, until) = keys::below(keys::OUTBOX_CONSUMER, &[]);
+    let mut found: Vec<OutboxConsumer> = Vec::new();
+    // What a consumer has lies behind it and before the next.
+    while let Some((_, consumer)) = ctx.tx.range::<OutboxConsumer>(&from, &until, 1)?.pop() {
+        from = keys::below(keys::OUTBOX_CONSUMER, &[consumer.name.as_str()]).1;
+        found.push(consumer);
+    }
+    Ok(found)
+}
+
+/// The messages that a consumer was given and has not acknowledged.
+fn open_messages(ctx: &mut Ctx<'_>, name: &Id) -> Result<Vec<(u64, OpenMessage)>, Error> {
+    let (from, until) = keys::open_messages(name);
+    let rows = ctx.tx.range::<OpenMessage>(&from, &until, usize::MAX)?;
+    rows.into_iter().map(|(key, open)| Ok((number_at(&key)?, open))).collect()
+}
+
+fn first_number(ctx: &mut Ctx<'_>, (from, until): (Vec<u8>, Vec<u8>)) -> Result<Option<u64>, Error> {
+    let rows = ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, 1)?;
+    rows.first().map(|(key, _)| number_at(key)).transpose()
+}
+
+/// The message up to which a consumer has acknowledged all; with `dead`, or given up.
+fn done_to(ctx: &mut Ctx<'_>, consumer: &OutboxConsumer, dead: bool) -> Result<u64, Error> {
+    let open = first_number(ctx, keys::open_messages(&consumer.name))?;
+    let buried = if dead { None } else { first_number(ctx, keys::dead_messages(&consumer.name))? };
+    Ok([open, buried].into_iter().flatten().min().map_or(consumer.taken_to, |first| first.saturating_sub(1)))
+}
+
+fn bounded(asked: Option<Count>, otherwise: u64, (least, most): (u64, u64), field: &str) -> Result<u64, Error> {
+    let value = asked.map_or(otherwise, Count::get);
+    if (least..=most).contains(&value) { Ok(value) } else { Err(Error::invalid(field, format!("from {least} to {most}, not {value}"))) }
+}
+
+fn bury(ctx: &mut Ctx<'_>, consumer: &mut OutboxConsumer, number: u64, deliveries: u64, reason: Option<Note>) -> Result<(), Error> {
+    ctx.tx.delete(keys::open_message(&consumer.name, number));
+    ctx.tx.put(keys::dead_message(&consumer.name, number), &DeadMessage { deliveries, reason, since_ms: ctx.now_ms })?;
+    consumer.open = consumer.open.saturating_sub(1);
+    consumer.dead += 1;
+    Ok(())
+}
+
+/// Settles those of the numbers that are open; one that the consumer was never given is `not_taken`.
+fn settle(
+    ctx: &mut Ctx<'_>,
+    name: &Id,
+    numbers: &[Count],
+    mut settle: impl FnMut(&mut Ctx<'_>, &mut OutboxConsumer, u64, OpenMessage) -> Result<(), Error>,
+) -> Result<OutboxSettled, Error> {
+    check_numbers(numbers)?;
+    let before = consumer(ctx, name)?;
+    let mut known = before.clone();
+    let mut settled = 0;
+    for (at, number) in numbers.iter().map(|number| number.get()).enumerate() {
+        if number == 0 || number > known.taken_to {
+            return Err(Error::new(Code::NotTaken, format!("`{name}` was not given message {number}")).at(format!("/numbers/{at}")));
+        }
+        if let Some(open) = ctx.tx.get(&keys::open_message(name, number))? {
+            settle(ctx, &mut known, number, open)?;
+            settled += 1;
+        }
+    }
+    if known != before {
+        save(ctx, &known)?;
+    }
+    Ok(OutboxSettled { settled, open: known.open, dead: known.dead })
+}
+
+fn check_numbers(numbers: &[Count]) -> Result<(), Error> {
+    const MOST: usize = 500;
+    if numbers.len() > MOST { Err(Error::invalid("/numbers", format!("at most {MOST} numbers, not {}", numbers.len()))) } else { Ok(()) }
+}
+
+impl Operation for Take {
+    const NAME: &'static str = "outbox.take";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::System;
+    type Answer = OutboxTaken;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxTaken, Error> {
+        let size = page_size(self.limit)?;
+        let until_ms = ctx.now_ms.saturating_add(bounded(self.hold_ms, HOLD_MS, (1, LONGEST_HOLD_MS), "/hold_ms")?);
+        let before = consumer_or_new(ctx, &self.consumer)?;
+        let mut consumer = before.clone();
+        consumer.tries = bounded(self.tries, consumer.tries, (1, MOST_TRIES), "/tries")?;
+
+        let mut due = Vec::new();
+        let mut retry_at_ms: Option<u64> = None;
+        for (number, open) in open_messages(ctx, &self.consumer)? {
+            match turn(&open, consumer.tries, ctx.now_ms) {
+                Turn::GiveUp => bury(ctx, &mut consumer, number, open.deliveries, None)?,
+                Turn::Again if due.len() < size => due.push((number, open.deliveries + 1)),
+                Turn::Again => retry_at_ms = Some(ctx.now_ms),
+                Turn::Later { at_ms } => retry_at_ms = Some(retry_at_ms.map_or(at_ms, |first| first.min(at_ms))),
+            }
+        }
+        let room = size.saturating_sub(due.len()).min(usize::try_from(MOST_OPEN.saturating_sub(consumer.open)).unwrap_or(usize::MAX));
+        let (_, end) = keys::below(keys::OUTBOX, &[]);
+        for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(&keys::outbox(consumer.taken_to.saturating_add(1)), &end, room)? {
+            consumer.taken_to = number_at(&key)?;
+            consumer.open += 1;
+            due.push((consumer.taken_to, 1));
+        }
+
+        let mut messages = Vec::with_capacity(due.len());
+        for (number, deliveries) in due {
+            let message = message(ctx, number)?;
+            ctx.tx.put(keys::open_message(&self.consumer, number), &OpenMessage { deliveries, until_ms })?;
+            messages.push(OutboxDelivery { message, deliveries, until_ms });
+        }
+        if consumer != before {
+            save(ctx, &consumer)?;
+        }
+        Ok(OutboxTaken { messages, retry_at_ms, taken_to: consumer.taken_to, full: consumer.open >= MOST_OPEN })
+    }
+}
+
+/// The message of a number that a consumer still has to do with: it is not cleared.
+fn message(ctx: &mut Ctx<'_>, number: u64) -> Result<OutboxItem, Error> {
+    let message = ctx.tx.get(&keys::outbox(number))?;
+    let message = message.ok_or_else(|| Error::new(Code::StoreCorrupt, format!("the message {number} of the outbox is gone")))?;
+    shown(ctx, number, message)
+}
+
+impl Operation for Ack {
+    const NAME: &'static str = "outbox.ack";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::System;
+    type Answer = OutboxSettled;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxSettled, Error> {
+        settle(ctx, &self.consumer, &self.numbers, |ctx, consumer, number, _| {
+            ctx.tx.delete(keys::open_message(&consumer.name, number));
+            consumer.open = consumer.open.saturating_sub(1);
+            Ok(())
+        })
+    }
+}
+
+impl Operation for Retry {
+    const NAME: &'static str = "outbox.retry";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::System;
+    type Answer = OutboxSettled;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxSettled, Error> {
+        let until_ms = ctx.now_ms.saturating_add(bounded(self.after_ms, 0, (0, LONGEST_HOLD_MS), "/after_ms")?);
+        settle(ctx, &self.consumer, &self.numbers, |ctx, consumer, number, open| {
+            ctx.tx.put(keys::open_message(&consumer.name, number), &OpenMessage { until_ms, ..open })
+        })
+    }
+}
+
+impl Operation for Fail {
+    const NAME: &'static str = "outbox.fail";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::System;
+    type Answer = OutboxSettled;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxSettled, Error> {
+        settle(ctx, &self.consumer, &self.numbers, |ctx, consumer, number, open| bury(ctx, consumer, number, open.deliveries, self.reason.clone()))
+    }
+}
+
+impl Operation for Dead {
+    const NAME: &'static str = "outbox.dead";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::System;
+    type Answer = OutboxDeadPage;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxDeadPage, Error> {
+        let size = page_size(self.limit)?;
+        consumer(ctx, &self.consumer)?;
+        let from = keys::dead_message(&self.consumer, self.after.map_or(0, Count::get).saturating_add(1));
+        let (_, until) = keys::dead_messages(&self.consumer);
+        let mut rows = ctx.tx.range::<DeadMessage>(&from, &until, size + 1)?;
+        let more = rows.len() > size;
+        rows.truncate(size);
+        let mut messages = Vec::with_capacity(rows.len());
+        for (key, DeadMessage { deliveries, reason, since_ms }) in rows {
+            messages.push(OutboxDead { message: message(ctx, number_at(&key)?)?, deliveries, reason, since_ms });
+        }
+        let next = if more { messages.last().map(|dead| dead.message.number) } else { None };
+        Ok(OutboxDeadPage { messages, next })
+    }
+}
+
+impl Operation for Revive {
+    const NAME: &'static str = "outbox.revive";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::System;
+    type Answer = OutboxSettled;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxSettled, Error> {
+        check_numbers(&self.numbers)?;
+        let mut consumer = consumer(ctx, &self.consumer)?;
+        let mut settled = 0;
+        for (at, number) in self.numbers.iter().map(|number| number.get()).enumerate() {
+            let key = keys::dead_message(&self.consumer, number);
+            if !ctx.tx.has(&key)? {
+                return Err(Error::not_found("dead message", &number.to_string()).at(format!("/numbers/{at}")));
+            }
+            ctx.tx.delete(key);
+            ctx.tx.put(keys::open_message(&self.consumer, number), &OpenMessage { deliveries: 0, until_ms: ctx.now_ms })?;
+            consumer.dead = consumer.dead.saturating_sub(1);
+            consumer.open += 1;
+            settled += 1;
+        }
+        save(ctx, &consumer)?;
+        Ok(OutboxSettled { settled, open: consumer.open, dead: consumer.dead })
+    }
+}
+
+impl Operation for Consumers {
+    const NAME: &'static str = "outbox.consumers";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::System;
+    type Answer = OutboxConsumerList;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxConsumerList, Error> {
+        let mut consumers = Vec::new();
+        for consumer in all_consumers(ctx)? {
+            let done_to = done_to(ctx, &consumer, true)?;
+            let OutboxConsumer { name, taken_to, tries, open, dead, created_at_ms } = consumer;
+            consumers.push(OutboxConsumerItem { consumer: name, taken_to, done_to, open, dead, tries, created_at_ms });
+        }
+        Ok(OutboxConsumerList { consumers, last: ctx.engine.last_message()? })
+    }
+}
+
+impl Operation for Forget {
+    const NAME: &'static str = "outbox.forget";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::System;
+    type Answer = OutboxForgotten;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxForgotten, Error> {
+        let OutboxConsumer { open, dead, .. } = consumer(ctx, &self.consumer)?;
+        for (from, until) in [keys::open_messages(&self.consumer), keys::dead_messages(&self.consumer)] {
+            for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)? {
+                ctx.tx.delete(key);
+            }
+        }
+        ctx.tx.delete(keys::consumer(&self.consumer));
+        Ok(OutboxForgotten { open, dead })
+    }
+}
+
+impl Operation for Clear {
+    const NAME: &'static str = "outbox.clear";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::System;
+    type Answer = OutboxCleared;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxCleared, Error> {
+        let mut up_to = self.up_to.map_or(u64::MAX, Count::get);
+        for consumer in all_consumers(ctx)? {
+            up_to = up_to.min(done_to(ctx, &consumer, false)?);
+        }
+        let (from, _) = keys::below(keys::OUTBOX, &[]);
+        let until = keys::outbox(up_to.saturating_add(1));
+        let rows = ctx.tx.range::<model::OutboxMessage>(&from, &until, MOST_CLEARED + 1)?;
+        let kept = rows.iter().position(|(_, message)| self.before_ms.is_some_and(|before| message.at_ms >= before.get()));
+        let old = rows.into_iter().take(kept.unwrap_or(usize::MAX)).map(|(key, _)| key);
+        let (mut cleared, mut more) = (0, false);
+        for key in old {
+            more = cleared == MOST_CLEARED as u64;
+            if !more {
+                ctx.tx.delete(key);
+                cleared += 1;
+            }
+        }
+        Ok(OutboxCleared { cleared, more })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{Actor, EffectivePolicies, Id, Name, Policies, PolicyRecord, Preset as NamedPreset};
-use crate::rules::policy::{PolicySource, check, effective, origin};
+use crate::rules::policy::{PolicySource, check, check_for_account, effective, origin};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -179,6 +179,9 @@ impl Operation for Set {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PolicyReport, Error> {
         let Set { account, policies } = self;
+        if account.is_some() {
+            check_for_account(&policies)?;
+        }
         change(ctx, account, |record| {
             check(&policies)?;
             record.set = policies.or(&record.set);

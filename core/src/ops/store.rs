@@ -1,7 +1,7 @@
 //! The store itself: what it is, whether it is whole, and a fingerprint of all it holds.
 
 use super::{Access, Effect, Operation};
-use crate::engine::{Ctx, consistency};
+use crate::engine::{Ctx, consistency, keys};
 use crate::error::Error;
 use crate::store::Order;
 use schemars::JsonSchema;
@@ -108,8 +108,7 @@ impl Operation for StateHash {
         const STEP: usize = 1000;
         let mut hash = Sha256::new();
         let mut records = 0;
-        // Keys of records begin with a letter.
-        let (mut from, until) = (vec![b'A'], vec![0x7f]);
+        let (mut from, until) = (keys::FIRST.to_vec(), vec![0x7f]);
         loop {
             let rows = ctx.engine.backend.range(&from, &until, Order::Ascending, STEP)?;
             for (key, record) in &rows {

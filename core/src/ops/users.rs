@@ -1,14 +1,14 @@
 //! Users of the platform: their profile, their address, their end (R-USR-1 to R-USR-4, R-ACC-3, R-TEA-3).
 
 use super::members::{self, MemberStatus};
-use super::{Access, Effect, Operation, accounts, check_rev, invitations, links, reach, walk};
+use super::{Access, Effect, Operation, accounts, check_rev, invitations, links, reach, sessions, walk};
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::people::{Order, Search};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
 use crate::model::{
     self, Actor, Count, Cursor, Editor, EffectivePolicies, Email, Id, Link, LinkKind, Name, Notifications, OutboxKind, OutboxMessage, PendingStep,
-    Profile, ResourcesTo,
+    Profile, ResourcesTo, Secret,
 };
 use crate::rules::user::{FieldGroup, edits_as, is_country, is_language, is_phone, missing_steps, names_of};
 use crate::rules::window;
@@ -127,10 +127,11 @@ pub struct ChangeEmail {
 #[serde(deny_unknown_fields)]
 pub struct ConfirmEmail {
     /// The token of the link.
-    pub token: Name,
+    pub token: Secret,
 }
 
-/// Sends a user the link that sets a new password; a newer link takes the place of an older one (R-INV-10, R-SES-4).
+/// Sends a user the link that sets a new password; a newer link takes the place of an older one (R-INV-10, R-SES-4). It can be
+/// used for an hour, or for `link_life_ms` where that is shorter.
 ///
 /// Asked for by the host, by operators with `clients.edit`, by the parent and by whoever holds `users.reset_password` in an
 /// account of the user, and by the user themself. An invitation that nobody accepted is no user.
@@ -459,6 +460,9 @@ pub(crate) fn create(
 pub(crate) fn erase(ctx: &mut Ctx<'_>, user: &model::User) -> Result<(), Error> {
     people::list(ctx, people::PLATFORM, user, false);
     links::end_all(ctx, &user.id)?;
+    sessions::end_all_of(ctx, &user.id, None)?;
+    ctx.tx.delete(keys::password(&user.id));
+    ctx.tx.delete(keys::user_allow_list(&user.id));
     ctx.tx.delete(keys::email(user.email.key()));
     ctx.tx.delete(keys::user(&user.id));
     ctx.tx.mark(keys::tombstone(keys::USER, &user.id));
@@ -502,6 +506,38 @@ fn save(ctx: &mut Ctx<'_>, before: &model::User, mut user: model::User) -> Resul
     Ok(user)
 }
 
+/// The user has a password of their own choice: the step is done, and the link dead (R-TEA-4).
+pub(crate) fn password_was_set(ctx: &mut Ctx<'_>, user: model::User) -> Result<model::User, Error> {
+    links::end(ctx, &user.id, LinkKind::PasswordReset)?;
+    if !user.must_set_password {
+        return Ok(user);
+    }
+    save(ctx, &user, model::User { must_set_password: false, ..user.clone() })
+}
+
+/// The user has logged in; the first time counts (R-INV-4).
+pub(crate) fn logged_in(ctx: &mut Ctx<'_>, user: model::User) -> Result<model::User, Error> {
+    if user.first_login_at_ms.is_some() {
+        return Ok(user);
+    }
+    save(ctx, &user, model::User { first_login_at_ms: Some(ctx.now_ms), ..user.clone() })
+}
+
+/// Sends a user the link that sets a new password; answers how long it can be used.
+pub(crate) fn send_reset(ctx: &mut Ctx<'_>, user: &model::User) -> Result<u64, Error> {
+    let life_ms = reset_life(ctx)?;
+    let link = links::create(ctx, LinkKind::PasswordReset, &user.id, user.email.clone(), life_ms)?;
+    tell(ctx, OutboxKind::PasswordReset, &user.id, &user.email, Some(&link))?;
+    Ok(link.expires_at_ms.get())
+}
+
+/// How long a link for a new password can be used: as other links, and never longer than an hour (R-SES-4).
+pub(crate) fn reset_life(ctx: &mut Ctx<'_>) -> Result<Count, Error> {
+    const LONGEST_MS: u64 = 3_600_000;
+    let life_ms = policies_here(ctx)?.link_life_ms;
+    Ok(Count::new(LONGEST_MS).unwrap_or_default().min(life_ms))
+}
+
 /// Gives a user another address. Links that went to the old one are dead.
 fn set_email(ctx: &mut Ctx<'_>, user: &model::User, email: Email, field: &str) -> Result<model::User, Error> {
     if email.key() != user.email.key() {
@@ -528,6 +564,9 @@ fn set_disabled(ctx: &mut Ctx<'_>, id: &Id, disabled: bool) -> Result<User, Erro
         user.rev += 1;
         user.updated_at_ms = ctx.now_ms;
         ctx.tx.put(keys::user(id), &user)?;
+        if disabled {
+            sessions::end_all_of(ctx, id, None)?;
+        }
         for account in accounts_of(ctx, id, usize::MAX)? {
             members::touch(ctx, &account)?;
         }
@@ -844,10 +883,8 @@ impl Operation for RequestPasswordReset {
         if user.disabled {
             return Err(Error::new(Code::UserDisabled, format!("`{}` is disabled", user.id)).at("/user"));
         }
-        let life_ms = policies_here(ctx)?.link_life_ms;
-        let link = links::create(ctx, LinkKind::PasswordReset, &user.id, user.email.clone(), life_ms)?;
-        tell(ctx, OutboxKind::PasswordReset, &user.id, &user.email, Some(&link))?;
-        Ok(PasswordResetRequested { user: user.id, expires_at_ms: link.expires_at_ms.get() })
+        let expires_at_ms = send_reset(ctx, &user)?;
+        Ok(PasswordResetRequested { user: user.id, expires_at_ms })
     }
 }
 
@@ -858,13 +895,8 @@ impl Operation for PasswordWasSet {
     type Answer = User;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<User, Error> {
-        let mut user = load(ctx, &self.user, "/user")?;
-        links::end(ctx, &user.id, LinkKind::PasswordReset)?;
-        if user.must_set_password {
-            let before = user.clone();
-            user.must_set_password = false;
-            user = save(ctx, &before, user)?;
-        }
+        let user = load(ctx, &self.user, "/user")?;
+        let user = password_was_set(ctx, user)?;
         shown(ctx, user)
     }
 }
@@ -876,12 +908,8 @@ impl Operation for LoggedIn {
     type Answer = User;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<User, Error> {
-        let mut user = load(ctx, &self.user, "/user")?;
-        if user.first_login_at_ms.is_none() {
-            let before = user.clone();
-            user.first_login_at_ms = Some(ctx.now_ms);
-            user = save(ctx, &before, user)?;
-        }
+        let user = load(ctx, &self.user, "/user")?;
+        let user = logged_in(ctx, user)?;
         shown(ctx, user)
     }
 }

@@ -65,7 +65,7 @@ pub fn forecast(mut counters: Vec<Counter<'_>>, mut paces: Vec<Pace>, count: u64
     for _ in 0..MOST_STEPS {
         counters.iter_mut().for_each(|counter| counter.go_to(now_ms));
         let by_counters = counters.iter().map(|counter| counter.limit(now_ms).saturating_sub(counter.used));
-        let by_paces = paces.iter().map(|pace| pace.reading(1, now_ms).left());
+        let by_paces = paces.iter().map(|pace| pace.left(now_ms));
         let fits = by_counters.chain(by_paces).min().unwrap_or(u64::MAX).min(left);
         if fits > 0 {
             for counter in &mut counters {

@@ -46,11 +46,21 @@ impl Pace {
         self.turn_us = self.turn_us.max(now_ms.saturating_mul(1000)).saturating_add(count.saturating_mul(self.each_us));
     }
 
+    /// How many of the burst wait for their turn.
+    fn used(&self, now_ms: u64) -> u64 {
+        self.turn_us.saturating_sub(now_ms.saturating_mul(1000)).div_ceil(self.each_us).min(self.burst)
+    }
+
+    /// How many may go out now.
+    #[inline]
+    pub fn left(&self, now_ms: u64) -> u64 {
+        self.burst - self.used(now_ms)
+    }
+
     /// How it stands for a send of `count`.
     pub fn reading(&self, count: u64, now_ms: u64) -> Reading {
-        let ahead_us = self.turn_us.saturating_sub(now_ms.saturating_mul(1000));
-        let used = ahead_us.div_ceil(self.each_us).min(self.burst);
-        Reading { limit: self.burst, used, over: OverLimit::Spread, frees: vec![(self.opens_us(count).div_ceil(1000), used)] }
+        let used = self.used(now_ms);
+        Reading { limit: self.burst, used, over: OverLimit::Spread, frees: vec![(self.opens_us(count).div_ceil(1000), used)], grows: Vec::new() }
     }
 }
 

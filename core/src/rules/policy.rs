@@ -146,6 +146,11 @@ pub fn check(policies: &Policies) -> Result<(), Error> {
     between("verification_life_ms", *verification_life_ms, 1, LONGEST_MS)?;
     between("link_life_ms", *link_life_ms, 1, LONGEST_MS)?;
     between("grace_ms", *grace_ms, 0, LONGEST_MS)?;
+    between("password_min", policies.password_min, super::password::SHORTEST, 64)?;
+    between("password_memory_kib", policies.password_memory_kib, 15_360, 1 << 20)?;
+    between("password_passes", policies.password_passes, 2, 16)?;
+    between("session_idle_ms", policies.session_idle_ms, 60_000, LONGEST_MS)?;
+    between("session_life_ms", policies.session_life_ms, 60_000, LONGEST_MS)?;
     if let Some(zone) = time_zone
         && window::zone(zone.as_str()).is_none()
     {
@@ -165,6 +170,17 @@ pub fn check(policies: &Policies) -> Result<(), Error> {
     without_repeats("email_edited_by", policies.email_edited_by.as_deref())?;
     without_repeats("names_edited_by", policies.names_edited_by.as_deref())?;
     without_repeats("profile_edited_by", policies.profile_edited_by.as_deref())
+}
+
+/// The policies of people, who are in many accounts: the platform sets them for all.
+pub const FOR_THE_PLATFORM: [&str; 5] = ["password_min", "password_memory_kib", "password_passes", "session_idle_ms", "session_life_ms"];
+
+/// Refuses what an account cannot set for itself; the error names the field below `policies`.
+pub fn check_for_account(policies: &Policies) -> Result<(), Error> {
+    match FOR_THE_PLATFORM.iter().find(|name| policies.has(name)) {
+        Some(name) => Err(Error::invalid(format!("/policies/{name}"), format!("`{name}` is set for the platform alone"))),
+        None => Ok(()),
+    }
 }
 
 fn between(name: &str, value: Option<Count>, least: u64, most: u64) -> Result<(), Error> {

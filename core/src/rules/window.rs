@@ -91,6 +91,14 @@ pub fn days_since(from_ms: u64, until_ms: u64, calendar: &Calendar) -> u64 {
     u64::try_from(days).unwrap_or(0)
 }
 
+/// The first instant at which a window begins, so many midnights after an instant or later.
+pub fn starts_after_days(window: Window, from_ms: u64, days: u64, calendar: &Calendar) -> Option<u64> {
+    let day = local(from_ms, &calendar.zone)?.date().checked_add(i64::try_from(days).ok()?.days()).ok()?;
+    let midnight = midnight(day, &calendar.zone)?;
+    let (starts_at_ms, ends_at_ms) = bounds(window, midnight, calendar)?;
+    Some(if starts_at_ms == midnight { starts_at_ms } else { ends_at_ms })
+}
+
 fn local(now_ms: u64, zone: &TimeZone) -> Option<Zoned> {
     Some(Timestamp::from_millisecond(i64::try_from(now_ms).ok()?).ok()?.to_zoned(zone.clone()))
 }
@@ -145,6 +153,24 @@ mod tests {
         assert_eq!(days("2026-01-01T12:00", "2027-03-01T00:00"), 424);
         assert_eq!(days("2026-11-22T12:00", "2026-11-22T00:00"), 0);
         assert_eq!(days("2026-11-22T12:00", "2026-11-20T00:00"), 0);
+    }
+
+    #[test]
+    fn windows_that_begin_after_days() {
+        let utc = Calendar { zone: TimeZone::UTC, billing_day: 31 };
+        let (noon, day) = (1_781_524_800_000, 24 * HOUR_MS);
+        let after = |window, days| starts_after_days(window, noon, days, &utc);
+        // A Monday in June.
+        let today = noon - 12 * HOUR_MS;
+        assert_eq!(after(Window::Day, 3), Some(today + 3 * day));
+        assert_eq!(after(Window::RollingHour, 1), Some(today + day));
+        assert_eq!(
+            (after(Window::Week, 1), after(Window::Week, 7), after(Window::Week, 8)),
+            (Some(today + 7 * day), Some(today + 7 * day), Some(today + 14 * day))
+        );
+        assert_eq!(after(Window::Month, 1), Some(today + 16 * day));
+        assert_eq!(after(Window::BillingMonth, 1), Some(today + 15 * day));
+        assert_eq!(after(Window::Day, u64::MAX), None);
     }
 
     /// R-QTA-4: 31 -> 30 -> 28 -> 31, no drift.

@@ -91,7 +91,6 @@ pub struct Batch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     Ascending,
-    #[cfg_attr(not(test), expect(dead_code, reason = "lists that begin with the newest come with the audit"))]
     Descending,
 }
 

@@ -2,6 +2,7 @@
 //!
 //! `crash_host work <store> <seed> <run> <end> <effects>` works with several threads, so that their commits share syncs.
 //! Ids hold the number of the run, so that a later run on the same store makes new ones.
+//! `crash_host tell <store> <run>` stops campaigns, each of which is a message of the outbox, and takes messages meanwhile.
 //! `crash_host check <store>` says in one line of JSON whether the store opens and what is in it.
 
 use serde_json::{Value, json};
@@ -31,6 +32,20 @@ fn main() {
                 "abort" => std::process::exit(0),
                 _ => unreachable!("killed before"),
             }
+        }
+        ["tell", store, run] => {
+            let store = Tenantry::open_json(store, OPTIONS.as_bytes()).unwrap_or_else(|error| panic!("{}", error.to_json()));
+            let host = Host { store, out: stdout() };
+            if host.lacks("accounts.get", &json!({"account": TOP})) {
+                host.must("accounts.create", &json!({"id": TOP, "name": "Top", "owner": {"user": "olga", "email": "olga@acme.example"}}));
+            }
+            std::thread::scope(|scope| {
+                for thread in 0..THREADS {
+                    let host = &host;
+                    scope.spawn(move || host.tell(&format!("r{run}t{thread}")));
+                }
+                host.carry_out();
+            });
         }
         ["check", store] => println!("{}", check(Path::new(store))),
         _ => panic!("unknown arguments {arguments:?}"),
@@ -77,6 +92,37 @@ impl Host {
         };
         if decision.granted > 0 {
             self.say(&format!("granted {account} {}", decision.granted));
+        }
+    }
+
+    fn must(&self, operation: &str, request: &Value) -> Value {
+        let answer = self.store.call_json(b"", operation.as_bytes(), request.to_string().as_bytes());
+        serde_json::from_str(&answer.unwrap_or_else(|error| panic!("{operation} {request}: {}", error.to_json()))).unwrap()
+    }
+
+    /// Causes of messages, until somebody kills it.
+    fn tell(&self, name: &str) {
+        for number in 0.. {
+            let campaign = format!("{name}n{number}");
+            self.must("campaigns.stop", &json!({"account": TOP, "campaign": campaign}));
+            self.say(&format!("stopped {campaign}"));
+        }
+    }
+
+    /// Carries out messages, until somebody kills it: every third is forgotten.
+    fn carry_out(&self) {
+        let mut known = 0;
+        loop {
+            let taken = self.must("outbox.take", &json!({"consumer": "mails", "limit": 5, "hold_ms": 1000}));
+            for taken in taken["messages"].as_array().unwrap() {
+                let number = taken["message"]["number"].as_u64().unwrap();
+                known = known.max(number);
+                if number % 3 != 0 {
+                    self.must("outbox.ack", &json!({"consumer": "mails", "numbers": [number]}));
+                    self.say(&format!("carried-out {number}"));
+                }
+            }
+            self.store.wait_outbox(known, std::time::Duration::from_millis(100)).unwrap();
         }
     }
 

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// The files of `ffi/src` that hold types and functions of the ABI, in the order of the header.
-const SOURCES: [&str; 6] = ["memory.rs", "store.rs", "import.rs", "access.rs", "sender.rs", "errors.rs"];
+const SOURCES: [&str; 7] = ["memory.rs", "store.rs", "import.rs", "access.rs", "sender.rs", "outbox.rs", "errors.rs"];
 
 /// Writes the C header.
 pub fn files(catalogue: &Catalogue) -> Result<Vec<(String, String)>> {

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, NamedTuple
@@ -41,7 +42,7 @@ from ._errors import (
     _invalid,
 )
 from ._native import Access, Sender
-from .model import Channel, Decision, MessageInput, UserImport
+from .model import Channel, Decision, MessageInput, OutboxDelivery, OutboxTaken, UserImport
 
 __version__ = _native.version()
 
@@ -50,6 +51,10 @@ if _native.catalogue_hash() != _generated.CATALOGUE_HASH:
         "the Python files of tenantry and its native library come from different versions: install the package anew "
         "(in a checkout: `cargo xtask codegen`, then build the wheel again)"
     )
+
+
+# The largest number that every language has.
+_LONGEST_MS = 2**53 - 1
 
 
 class ImportProgress(NamedTuple):
@@ -100,6 +105,54 @@ class Users(_generated.UsersOperations):
         return UserImport._from(json.loads(caller._store.import_users(caller._actor, given, file, tell)))
 
 
+class Outbox(_generated.OutboxOperations):
+    """The operations `outbox.*`, and waiting for messages."""
+
+    __slots__ = ("_store",)
+
+    def __init__(self, owner: Tenantry) -> None:
+        super().__init__(owner)
+        self._store = owner._store
+
+    def wait(self, *, after: int = 0, timeout_ms: int = _LONGEST_MS) -> int | None:
+        """Sleep until there is a message after the one of this number, and answer the number of the last one; `None` when
+        the time is over before. Other threads go on meanwhile. Closing the store ends it with `HandleUnusable`.
+
+        - `after`: The last message that is known, such as `taken_to` of `take`.
+        - `timeout_ms`: How long at most, in milliseconds; for ever when absent.
+        """
+        return self._store.outbox_wait(after, timeout_ms)
+
+    def messages(
+        self, *, consumer: str, limit: int | None = None, hold_ms: int | None = None, tries: int | None = None
+    ) -> Iterator[OutboxDelivery]:
+        """What there is for a consumer, for ever: `take`, again and again, and sleeping where there is nothing. It ends when
+        the store is closed. Acknowledge each with `ack`: what is not comes again.
+
+            for each in t.outbox.messages(consumer="mailer"):
+                send(each.message)
+                t.outbox.ack(consumer="mailer", numbers=[each.message.number])
+
+        The arguments are those of `take`.
+        """
+        try:
+            while True:
+                taken = self.take(consumer=consumer, limit=limit, hold_ms=hold_ms, tries=tries)
+                yield from taken.messages
+                if not taken.messages:
+                    self._sleep(taken)
+        except HandleUnusable as error:
+            if error.code != "closed":
+                raise
+
+    def _sleep(self, taken: OutboxTaken) -> None:
+        """Until there is a new message, or one that was given before comes again."""
+        left_ms = _LONGEST_MS if taken.retry_at_ms is None else taken.retry_at_ms - time.time_ns() // 1_000_000
+        # The clock of a store may be moved by hand, and who is full waits for others to acknowledge.
+        timeout_ms = _LONGEST_MS if taken.retry_at_ms is None and not taken.full else max(1, min(left_ms, 1000))
+        self.wait(after=_LONGEST_MS if taken.full else taken.taken_to, timeout_ms=timeout_ms)
+
+
 class _Actor(_generated.Operations):
     """Every operation of the catalogue as one actor, with what is added to them by hand."""
 
@@ -131,6 +184,11 @@ class Tenantry(_Actor):
         """Give back what was not spent and close; every later call raises `HandleUnusable`. Closing twice is fine."""
         self._store.close()
 
+    @property
+    def outbox(self) -> Outbox:
+        """The operations `outbox.*`, and waiting for messages."""
+        return Outbox(self)
+
     def acting(self, *, user: str, account: str, ip: str | None = None) -> Acting:
         """The same operations, run as this user in this account."""
         return Acting(self._store, user, account, ip)
@@ -138,6 +196,10 @@ class Tenantry(_Actor):
     def operating(self, *, user: str, ip: str | None = None) -> Operating:
         """The same operations, run as this operator of the platform."""
         return Operating(self._store, user, ip)
+
+    def in_session(self, *, token: str, account: str | None = None, ip: str | None = None) -> InSession:
+        """The same operations, run as whoever logged in and got this token; each call looks again whether it still counts."""
+        return InSession(self._store, token, account, ip)
 
     def sender(
         self,
@@ -217,6 +279,17 @@ class Operating(_Actor):
         super().__init__(store, encode(actor if ip is None else {**actor, "ip": ip}))
 
 
+class InSession(_Actor):
+    """Whoever a session belongs to: the same operations, each refused once the session has ended."""
+
+    __slots__ = ()
+
+    def __init__(self, store: _native.Store, token: str, account: str | None, ip: str | None) -> None:
+        given = {"token": token, "account": account, "ip": ip}
+        present = {name: value for name, value in given.items() if value is not None}
+        super().__init__(store, encode({"kind": "session", **present}))
+
+
 class ActingAccess(_generated.AccessOperations):
     """The operations `access.*`, and prepared checks of the acting user's permissions."""
 
@@ -286,11 +359,13 @@ __all__ = [
     "ErrorCode",
     "HandleUnusable",
     "ImportProgress",
+    "InSession",
     "InternalError",
     "InvalidArgument",
     "LimitReached",
     "NotFound",
     "Operating",
+    "Outbox",
     "Refused",
     "Retry",
     "Sender",

@@ -87,6 +87,13 @@ ErrorCode = Union[
     Literal["lease_lost"],
     Literal["credits_exhausted"],
     Literal["refund_exceeded"],
+    Literal["session_invalid"],
+    Literal["login_refused"],
+    Literal["login_delayed"],
+    Literal["password_too_short"],
+    Literal["password_banned"],
+    Literal["ip_not_allowed"],
+    Literal["not_taken"],
 ]
 """The stable codes of errors and refusals."""
 
@@ -137,6 +144,10 @@ class InvalidArgument(TenantryError):
     - `unknown_operation`: The catalogue has no operation of this name.
     - `permission_unknown`: The permission tree has no such node.
     - `csv_invalid`: The CSV text cannot be read; `details` names line and column.
+    - `password_too_short`: The password has fewer characters than the platform asks for; `details.min` says how many
+      that is.
+    - `password_banned`: The password is on the list of those that are tried first, or is made of words that it is
+      guessed by.
     """
 
     __module__ = "tenantry"
@@ -179,6 +190,7 @@ class Conflict(TenantryError):
     - `lease_lost`: The lease has ended, or somebody took it over.
     - `refund_exceeded`: No more is refunded than was spent and not refunded yet; `details.left` says how much that
       is.
+    - `not_taken`: The consumer was not given this message of the outbox.
     """
 
     __module__ = "tenantry"
@@ -207,6 +219,9 @@ class Refused(TenantryError):
     - `not_shareable`: Resources of this kind are never shared between accounts.
     - `share_direction`: Templates are shared from an account with those below it only.
     - `shared_read_only`: The template is shared by an account above: it can be used and previewed, not changed.
+    - `session_invalid`: The session has ended, or there never was one; log in again.
+    - `login_refused`: Address and password do not fit together, or the user may not log in.
+    - `ip_not_allowed`: An allow-list does not hold the address that the actor comes from, or none was named.
     """
 
     __module__ = "tenantry"
@@ -221,6 +236,7 @@ class LimitReached(TenantryError):
     - `quota_exceeded`: A limit is used up until its window resets.
     - `exceeds_limit`: More than the limit itself was asked for; waiting does not help.
     - `credits_exhausted`: There are not as many credits as this needs; `details.left` says how many there are.
+    - `login_delayed`: There were too many failures; the next attempt counts after `retry_at_ms`.
     """
 
     __module__ = "tenantry"

@@ -22,12 +22,21 @@ from .model import (
     AccountSwitch,
     AccountValidation,
     ActionKind,
+    AddressList,
     Asset,
     AssetKind,
     AssetList,
     AssetsInput,
+    AuditExport,
+    AuditHeadItem,
+    AuditKind,
+    AuditOf,
+    AuditPage,
+    AuditPruned,
+    AuditVerification,
     AutomationSize,
     AvatarInput,
+    BannedPasswords,
     BatchedSendInput,
     BounceRateInput,
     Campaign,
@@ -61,6 +70,7 @@ from .model import (
     GroupResources,
     GroupUsage,
     HoldReason,
+    ImportedPasswordInput,
     Invitation,
     InvitationAccepted,
     InvitationBatch,
@@ -90,7 +100,13 @@ from .model import (
     Operator,
     OperatorList,
     OperatorRemoved,
+    OutboxCleared,
+    OutboxConsumerList,
+    OutboxDeadPage,
+    OutboxForgotten,
     OutboxPage,
+    OutboxSettled,
+    OutboxTaken,
     OverLimit,
     OwnerInput,
     OwnerTransferred,
@@ -99,7 +115,10 @@ from .model import (
     PackageDeleted,
     PackageList,
     PackagePreflight,
+    PasswordChanged,
+    PasswordForgotten,
     PasswordResetRequested,
+    PasswordsImported,
     Permission,
     PermissionList,
     PoliciesInput,
@@ -122,6 +141,10 @@ from .model import (
     SendExplanation,
     SendForecast,
     SendRefund,
+    SessionList,
+    SessionProof,
+    SessionToken,
+    SessionsEnded,
     ShareEnded,
     ShareableList,
     ShareableTemplate,
@@ -159,7 +182,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "b7549dd6c0af6caf79ae973d72ba4e83"
+CATALOGUE_HASH = "7dc2078be89a8b4c0e2fbf59154e6048"
 
 
 class AccessOperations(Namespace):
@@ -571,6 +594,44 @@ class AccountsOperations(Namespace):
         ))
 
 
+class AddressesOperations(Namespace):
+    """The operations `addresses.*`."""
+
+    __slots__ = ()
+
+    def get(self, *, account: str | None = None, user: str | None = None) -> AddressList:
+        """Reads an allow-list.
+
+        - `account`: The account; with `user`, their membership of it.
+        - `user`: The user.
+        """
+        return AddressList._from(self._call("addresses.get", {}, {"account": account, "user": user}))
+
+    def set(
+        self,
+        *,
+        addresses: List[str] | tuple[str, ...],
+        account: str | None = None,
+        user: str | None = None,
+    ) -> AddressList:
+        """Says where a user, whoever acts in an account or below it, or a member of one may come from; an empty list is
+        none.
+
+        Every list on the way must hold the address of the actor: that of the user, of the membership, of the account
+        and of those above it. Otherwise, and where no address is named, everything they do is `ip_not_allowed`.
+        Nobody locks themself out.
+
+        - `addresses`: At most 100 addresses and ranges (CIDR), v4 and v6; v4 mapped into v6 counts as v4.
+        - `account`: The account; with `user`, their membership of it.
+        - `user`: The user.
+        """
+        return AddressList._from(self._call(
+            "addresses.set",
+            {"addresses": addresses},
+            {"account": account, "user": user},
+        ))
+
+
 class AssetsOperations(Namespace):
     """The operations `assets.*`."""
 
@@ -620,6 +681,119 @@ class AssetsOperations(Namespace):
             "assets.unassign",
             {"account": account, "asset": asset, "kind": kind},
             {"expected_rev": expected_rev},
+        ))
+
+
+class AuditOperations(Namespace):
+    """The operations `audit.*`."""
+
+    __slots__ = ()
+
+    def export(
+        self,
+        *,
+        account: str | None = None,
+        after: int | None = None,
+        chain: AuditOf | None = None,
+        limit: int | None = None,
+        with_personal: bool | None = None,
+    ) -> AuditExport:
+        """The records of a chain as lines, the first first: each line is what its hash was made of, so that `sha256` of
+        a line is what the next has as `previous`.
+
+        - `account`: The account whose chain it is.
+        - `after`: Go on after the record of this number: `next` of the page before.
+        - `chain`: Which chain; as for `audit.list`.
+        - `limit`: At most this many (1 to 500, 50 when absent); fewer where they are large.
+        - `with_personal`: Whether what is known of persons is exported too, in `personal`.
+        """
+        return AuditExport._from(self._call(
+            "audit.export",
+            {},
+            {"account": account, "after": after, "chain": chain, "limit": limit, "with_personal": with_personal},
+        ))
+
+    def head(self, *, account: str | None = None, chain: AuditOf | None = None) -> AuditHeadItem:
+        """Where a chain ends: saved outside the store, it lets `audit.verify` find that the end was cut off.
+
+        - `account`: The account whose chain it is.
+        - `chain`: Which chain; as for `audit.list`.
+        """
+        return AuditHeadItem._from(self._call("audit.head", {}, {"account": account, "chain": chain}))
+
+    def list(
+        self,
+        *,
+        account: str | None = None,
+        actor: str | None = None,
+        after: str | None = None,
+        chain: AuditOf | None = None,
+        from_ms: int | None = None,
+        kind: AuditKind | None = None,
+        limit: int | None = None,
+        operation: str | None = None,
+        subject: str | None = None,
+        until_ms: int | None = None,
+        user: str | None = None,
+    ) -> AuditPage:
+        """What was changed, the latest first (R-AUD-1).
+
+        A page may be shorter than asked for, and even empty, while there is a `next`: where a filter leaves out
+        nearly all, a call looks at a part of the chain.
+
+        - `account`: The account whose chain it is.
+        - `actor`: Only what this person did.
+        - `after`: Go on after the page before: its `next`.
+        - `chain`: Which chain; when absent, that of `account`, else that of the account that a user acts in, else
+          that of the platform.
+        - `from_ms`: Only what was done from this instant on, in unix milliseconds.
+        - `kind`: Only changes of things of this kind.
+        - `limit`: At most this many (1 to 500, 50 when absent).
+        - `operation`: Only what was done by this operation.
+        - `subject`: Only changes of the thing with this id, as it stands in the records; with `kind`.
+        - `until_ms`: Only what was done before this instant, in unix milliseconds.
+        - `user`: Only what is about this user: with the chain `users`, and found without looking at others.
+        """
+        return AuditPage._from(self._call(
+            "audit.list",
+            {},
+            {"account": account, "actor": actor, "after": after, "chain": chain, "from_ms": from_ms, "kind": kind, "limit": limit, "operation": operation, "subject": subject, "until_ms": until_ms, "user": user},
+        ))
+
+    def prune(self, *, before_ms: int, account: str | None = None, chain: AuditOf | None = None) -> AuditPruned:
+        """Deletes the records at the beginning of a chain that are older than an instant. What is left can be checked
+        as before: the chain knows the hash of the last record that went. That it was pruned is remembered as well.
+
+        - `before_ms`: The instant, in unix milliseconds: the first record of it or later stays, and all behind it.
+        - `account`: The account whose chain it is.
+        - `chain`: Which chain; as for `audit.list`.
+        """
+        return AuditPruned._from(self._call(
+            "audit.prune",
+            {"before_ms": before_ms},
+            {"account": account, "chain": chain},
+        ))
+
+    def verify(
+        self,
+        *,
+        account: str | None = None,
+        chain: AuditOf | None = None,
+        hash: str | None = None,
+        number: int | None = None,
+    ) -> AuditVerification:
+        """Checks every record of a chain: none is missing, altered or added. With a head that was saved elsewhere, also
+        that the end was not cut off or written anew.
+
+        - `account`: The account whose chain it is.
+        - `chain`: Which chain; as for `audit.list`.
+        - `hash`: `hash` of that head.
+        - `number`: `number` of a head that was saved elsewhere.
+        """
+        return AuditVerification._from(self._call(
+            "audit.verify",
+            {},
+            {"account": account, "chain": chain, "hash": hash, "number": number},
         ))
 
 
@@ -1797,6 +1971,57 @@ class OutboxOperations(Namespace):
 
     __slots__ = ()
 
+    def ack(self, *, consumer: str, numbers: List[int] | tuple[int, ...]) -> OutboxSettled:
+        """A consumer has carried out messages: it is not given them again. To say so twice does nothing more.
+
+        - `consumer`: The consumer.
+        - `numbers`: The numbers: at most 500.
+        """
+        return OutboxSettled._from(self._call("outbox.ack", {"consumer": consumer, "numbers": numbers}))
+
+    def clear(self, *, before_ms: int | None = None, up_to: int | None = None) -> OutboxCleared:
+        """Deletes messages that every consumer has acknowledged. Where there are no consumers, the host says by this
+        what it has carried out.
+
+        - `before_ms`: Only what happened before this instant, in unix milliseconds: so long are they kept.
+        - `up_to`: Up to the message of this number; all when absent.
+        """
+        return OutboxCleared._from(self._call("outbox.clear", {}, {"before_ms": before_ms, "up_to": up_to}))
+
+    def consumers(self) -> OutboxConsumerList:
+        """The consumers, and how far each is."""
+        return OutboxConsumerList._from(self._call("outbox.consumers", {}))
+
+    def dead(self, *, consumer: str, after: int | None = None, limit: int | None = None) -> OutboxDeadPage:
+        """The dead messages of a consumer, in their order.
+
+        - `consumer`: The consumer.
+        - `after`: Go on after the message of this number: `next` of the page before.
+        - `limit`: At most this many (1 to 500, 50 when absent).
+        """
+        return OutboxDeadPage._from(self._call("outbox.dead", {"consumer": consumer}, {"after": after, "limit": limit}))
+
+    def fail(self, *, consumer: str, numbers: List[int] | tuple[int, ...], reason: str | None = None) -> OutboxSettled:
+        """A consumer gives messages up: they are dead, and no more given.
+
+        - `consumer`: The consumer.
+        - `numbers`: The numbers: at most 500.
+        - `reason`: Why.
+        """
+        return OutboxSettled._from(self._call(
+            "outbox.fail",
+            {"consumer": consumer, "numbers": numbers},
+            {"reason": reason},
+        ))
+
+    def forget(self, *, consumer: str) -> OutboxForgotten:
+        """Removes a consumer with all that is known of it. A message that it had not acknowledged is nobody's of that
+        name any more.
+
+        - `consumer`: The consumer.
+        """
+        return OutboxForgotten._from(self._call("outbox.forget", {"consumer": consumer}))
+
     def read(self, *, after: int | None = None, limit: int | None = None) -> OutboxPage:
         """Reads messages of the outbox in their order, a page at a time.
 
@@ -1808,6 +2033,62 @@ class OutboxOperations(Namespace):
         - `limit`: At most this many (1 to 500, 50 when absent).
         """
         return OutboxPage._from(self._call("outbox.read", {}, {"after": after, "limit": limit}))
+
+    def retry(
+        self,
+        *,
+        consumer: str,
+        numbers: List[int] | tuple[int, ...],
+        after_ms: int | None = None,
+    ) -> OutboxSettled:
+        """A consumer cannot carry out messages now: they are given again, earlier or later than they would be by
+        themselves.
+
+        - `consumer`: The consumer.
+        - `numbers`: The numbers: at most 500.
+        - `after_ms`: After how many milliseconds: 0 to 604,800,000 (a week), at once when absent.
+        """
+        return OutboxSettled._from(self._call(
+            "outbox.retry",
+            {"consumer": consumer, "numbers": numbers},
+            {"after_ms": after_ms},
+        ))
+
+    def revive(self, *, consumer: str, numbers: List[int] | tuple[int, ...]) -> OutboxSettled:
+        """Gives dead messages another chance: they are given again, as if they never had been.
+
+        - `consumer`: The consumer.
+        - `numbers`: The numbers: at most 500.
+        """
+        return OutboxSettled._from(self._call("outbox.revive", {"consumer": consumer, "numbers": numbers}))
+
+    def take(
+        self,
+        *,
+        consumer: str,
+        hold_ms: int | None = None,
+        limit: int | None = None,
+        tries: int | None = None,
+    ) -> OutboxTaken:
+        """Gives a consumer the next messages that it has neither acknowledged nor holds, in their order (R-OUT-1).
+
+        A consumer is a program of the host by any name; each gets every message, and several workers may take in one
+        name. The first call makes it. A message that is not acknowledged in time is given again, and when that was
+        done as often as `tries` says, it is dead: see `outbox.dead`.
+
+        - `consumer`: The name of the consumer.
+        - `hold_ms`: How long they are kept from others of the same name, in milliseconds: 1 to 604,800,000 (a week),
+          a minute when absent.
+        - `limit`: At most this many (1 to 500, 50 when absent). Nobody has more than 1,000 that are not
+          acknowledged.
+        - `tries`: How often a message is given at most: 1 to 1,000; the last that was said counts, 10 when nothing
+          was.
+        """
+        return OutboxTaken._from(self._call(
+            "outbox.take",
+            {"consumer": consumer},
+            {"hold_ms": hold_ms, "limit": limit, "tries": tries},
+        ))
 
 
 class PackagesOperations(Namespace):
@@ -1935,6 +2216,91 @@ class PackagesOperations(Namespace):
         - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
         """
         return Package._from(self._call("packages.retire", {"package": package}, {"expected_rev": expected_rev}))
+
+
+class PasswordsOperations(Namespace):
+    """The operations `passwords.*`."""
+
+    __slots__ = ()
+
+    def ban(self, *, words: List[str] | tuple[str, ...]) -> BannedPasswords:
+        """Bans passwords that everybody tries (R-SES-1). Passwords that people have stay as they are.
+
+        - `words`: The passwords, in capital or small letters; at most 1,000 at once.
+        """
+        return BannedPasswords._from(self._call("passwords.ban", {"words": words}))
+
+    def change(
+        self,
+        *,
+        new_password: str,
+        old_password: str,
+        user: str,
+        keep_session: str | None = None,
+    ) -> PasswordChanged:
+        """Users change their own password; all their other sessions end (R-SES-1).
+
+        - `new_password`: The new one.
+        - `old_password`: The password that they have. A wrong one is `login_refused`, and counts as a failed log-in.
+        - `user`: The user.
+        - `keep_session`: The session that goes on: the one that they use.
+        """
+        return PasswordChanged._from(self._call(
+            "passwords.change",
+            {"new_password": new_password, "old_password": old_password, "user": user},
+            {"keep_session": keep_session},
+        ))
+
+    def forgot(self, *, email: str) -> PasswordForgotten:
+        """Sends the link that sets a new password to whoever has this address (R-SES-4). Nobody learns from the answer
+        whether there is one; from the time that it takes they could, so answer first and call then. One link a
+        minute at most.
+
+        - `email`: The e-mail address as it was typed; the mail goes to the one that is stored.
+        """
+        return PasswordForgotten._from(self._call("passwords.forgot", {"email": email}))
+
+    def import_hashes(
+        self,
+        *,
+        passwords: List[ImportedPasswordInput] | tuple[ImportedPasswordInput, ...],
+    ) -> PasswordsImported:
+        """Brings hashes along from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2 in the form of
+        PHC, at most 500 at once, all or none. Each is renewed when its user logs in (R-SES-1).
+
+        - `passwords`: Users and their hashes.
+        """
+        return PasswordsImported._from(self._call("passwords.import_hashes", {"passwords": passwords}))
+
+    def remove(self, *, user: str) -> PasswordChanged:
+        """Takes a user's password away: from now on the host vouches for them. All their sessions end.
+
+        - `user`: The user.
+        """
+        return PasswordChanged._from(self._call("passwords.remove", {"user": user}))
+
+    def set(self, *, password: str, token: str | None = None, user: str | None = None) -> PasswordChanged:
+        """Gives a user a password: with the token of a reset link, or because the host says so. All sessions of the
+        user end.
+
+        The token is used up by the first that comes (R-SES-4). Nobody but the host chooses the password of another.
+
+        - `password`: The new password: at least as many characters as policy `password_min` says, at most 256 bytes.
+        - `token`: The token of a reset link; this or `user`.
+        - `user`: The user; this or `token`.
+        """
+        return PasswordChanged._from(self._call(
+            "passwords.set",
+            {"password": password},
+            {"token": token, "user": user},
+        ))
+
+    def unban(self, *, words: List[str] | tuple[str, ...]) -> BannedPasswords:
+        """Takes passwords off the list of those that are banned.
+
+        - `words`: The passwords, in capital or small letters; at most 1,000 at once.
+        """
+        return BannedPasswords._from(self._call("passwords.unban", {"words": words}))
 
 
 class PermissionsOperations(Namespace):
@@ -2504,6 +2870,86 @@ class SendingOperations(Namespace):
             {"account": account, "count": count},
             {"at_ms": at_ms, "channel": channel, "message": message, "package": package, "user": user},
         ))
+
+
+class SessionsOperations(Namespace):
+    """The operations `sessions.*`."""
+
+    __slots__ = ()
+
+    def check(self, *, token: str, account: str | None = None, ip: str | None = None) -> SessionProof:
+        """Whose session a token is. Answered from memory while nothing changes; counts as use of the session.
+
+        With `account` it is seen besides that the user can act there now.
+
+        - `token`: The token.
+        - `account`: The account that the user wants to act in.
+        - `ip`: Where they come from, as the host saw it.
+        """
+        return SessionProof._from(self._call("sessions.check", {"token": token}, {"account": account, "ip": ip}))
+
+    def create(
+        self,
+        *,
+        device: str | None = None,
+        email: str | None = None,
+        ip: str | None = None,
+        password: str | None = None,
+        user: str | None = None,
+    ) -> SessionToken:
+        """Logs a user in: with e-mail address and password, or because the host vouches for them after a sign-on of its
+        own.
+
+        An unknown address, a wrong password and a disabled user are all `login_refused`, and take the same work.
+        Failures delay for a growing time (`login_delayed`), a quarter of an hour at most. After the right password
+        the answer may be the status of the user's accounts, where none can be entered (R-ACC-3), or
+        `ip_not_allowed`.
+
+        - `device`: What the user is shown of the device, such as `Firefox on Linux`.
+        - `email`: The e-mail address; goes with `password`.
+        - `ip`: Where they come from, as the host saw it.
+        - `password`: The password.
+        - `user`: The user whom the host vouches for; in the place of address and password.
+        """
+        return SessionToken._from(self._call(
+            "sessions.create",
+            {},
+            {"device": device, "email": email, "ip": ip, "password": password, "user": user},
+        ))
+
+    def end(self, *, session: str | None = None, token: str | None = None) -> SessionsEnded:
+        """Ends a session: by its token for the host, by its id for the user themself and for operators with
+        `clients.status`.
+
+        - `session`: The session; this or `token`.
+        - `token`: Its token; this or `session`.
+        """
+        return SessionsEnded._from(self._call("sessions.end", {}, {"session": session, "token": token}))
+
+    def end_all(self, *, user: str, keep_session: str | None = None) -> SessionsEnded:
+        """Ends all sessions of a user, or all but one (R-SES-2): for the user themself, for whoever holds
+        `users.disable` in the one team that they are in, for operators with `clients.status`.
+
+        - `user`: The user.
+        - `keep_session`: The session that goes on.
+        """
+        return SessionsEnded._from(self._call("sessions.end_all", {"user": user}, {"keep_session": keep_session}))
+
+    def list(self, *, user: str) -> SessionList:
+        """The devices that somebody is logged in with (R-SES-2). Users see their own.
+
+        - `user`: The user.
+        """
+        return SessionList._from(self._call("sessions.list", {"user": user}))
+
+    def renew(self, *, token: str, ip: str | None = None, password: str | None = None) -> SessionToken:
+        """Gives a session another token; the old one is dead. With the password the user has proven anew who they are.
+
+        - `token`: The token.
+        - `ip`: Where they come from, as the host saw it.
+        - `password`: The password of the user.
+        """
+        return SessionToken._from(self._call("sessions.renew", {"token": token}, {"ip": ip, "password": password}))
 
 
 class SharingOperations(Namespace):
@@ -3110,7 +3556,7 @@ class UsersOperations(Namespace):
 
     def request_password_reset(self, *, user: str) -> PasswordResetRequested:
         """Sends a user the link that sets a new password; a newer link takes the place of an older one (R-INV-10,
-        R-SES-4).
+        R-SES-4). It can be used for an hour, or for `link_life_ms` where that is shorter.
 
         Asked for by the host, by operators with `clients.edit`, by the parent and by whoever holds
         `users.reset_password` in an account of the user, and by the user themself. An invitation that nobody
@@ -3137,9 +3583,19 @@ class Operations(Caller):
         return AccountsOperations(self)
 
     @property
+    def addresses(self) -> AddressesOperations:
+        """The operations `addresses.*`."""
+        return AddressesOperations(self)
+
+    @property
     def assets(self) -> AssetsOperations:
         """The operations `assets.*`."""
         return AssetsOperations(self)
+
+    @property
+    def audit(self) -> AuditOperations:
+        """The operations `audit.*`."""
+        return AuditOperations(self)
 
     @property
     def automations(self) -> AutomationsOperations:
@@ -3212,6 +3668,11 @@ class Operations(Caller):
         return PackagesOperations(self)
 
     @property
+    def passwords(self) -> PasswordsOperations:
+        """The operations `passwords.*`."""
+        return PasswordsOperations(self)
+
+    @property
     def permissions(self) -> PermissionsOperations:
         """The operations `permissions.*`."""
         return PermissionsOperations(self)
@@ -3240,6 +3701,11 @@ class Operations(Caller):
     def sending(self) -> SendingOperations:
         """The operations `sending.*`."""
         return SendingOperations(self)
+
+    @property
+    def sessions(self) -> SessionsOperations:
+        """The operations `sessions.*`."""
+        return SessionsOperations(self)
 
     @property
     def sharing(self) -> SharingOperations:

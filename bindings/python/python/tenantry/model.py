@@ -94,6 +94,101 @@ AssetSource = Union[Literal["own"], Literal["package"], Literal["inherited"]]
 - `inherited`: From the account above, or its package, since this one has no package.
 """
 
+AuditActorKind = Union[Literal["system"], Literal["user"], Literal["operator"]]
+"""What kind of actor.
+
+- `system`: The host itself, or what became due by itself.
+- `user`: A user in an account.
+- `operator`: One of the platform's staff.
+"""
+
+AuditKind = Union[
+    Literal["account"],
+    Literal["allow_list"],
+    Literal["audit"],
+    Literal["avatar"],
+    Literal["campaign"],
+    Literal["cap"],
+    Literal["credits"],
+    Literal["default_limits"],
+    Literal["group"],
+    Literal["invitation"],
+    Literal["link"],
+    Literal["member"],
+    Literal["operator"],
+    Literal["package"],
+    Literal["permission"],
+    Literal["password"],
+    Literal["policies"],
+    Literal["resource"],
+    Literal["role"],
+    Literal["session"],
+    Literal["share"],
+    Literal["suppression"],
+    Literal["user"],
+]
+"""What kind of thing a change is about.
+
+- `account`: An account.
+- `allow_list`: From where a user, an account or a member may come.
+- `audit`: The chain itself: what was before an instant was pruned.
+- `avatar`: The picture of a group.
+- `campaign`: A campaign: that it was stopped or resumed.
+- `cap`: A cap or pace.
+- `credits`: An entry of a ledger of credits, as channel and number. What pays for a send is in the ledger alone.
+- `default_limits`: The default limits of the platform.
+- `group`: A group.
+- `invitation`: An invitation.
+- `link`: A link that a user was sent.
+- `member`: A membership, by its user.
+- `operator`: An operator of the platform, by their user.
+- `package`: A package.
+- `permission`: A permission that the host added.
+- `password`: The password of a user, or that one is banned; never the password itself.
+- `policies`: The policies of an account or of the platform.
+- `resource`: A resource, as kind and id.
+- `role`: A role.
+- `session`: A session of a user.
+- `share`: How a resource is shared with accounts below, as kind and id.
+- `suppression`: A suppression, as value and class. Of an address only the domain is told.
+- `user`: A user.
+"""
+
+AuditOf = Union[Literal["account"], Literal["platform"], Literal["users"]]
+"""Which chain.
+
+- `account`: That of an account, also of one that was deleted.
+- `platform`: That of the platform: packages, roles of the platform, operators, policies; which accounts came and
+  went.
+- `users`: That of the users.
+"""
+
+AuditProblemKind = Union[
+    Literal["missing"],
+    Literal["altered"],
+    Literal["personal_altered"],
+    Literal["cut"],
+    Literal["pruned"],
+    Literal["head_altered"],
+]
+"""What is wrong with a chain.
+
+- `missing`: The record is not there.
+- `altered`: The record, or the one before it, is not what was written.
+- `personal_altered`: What is kept of a person beside the record is not what was written.
+- `cut`: The chain ends before the record of the head that was given.
+- `pruned`: The record of the head that was given was pruned since: save a newer one.
+- `head_altered`: The chain does not begin with what the head says, or goes on behind its end.
+"""
+
+AuditWhat = Union[Literal["created"], Literal["changed"], Literal["deleted"]]
+"""What happened to a thing.
+
+- `created`: It was made.
+- `changed`: It was changed.
+- `deleted`: It was deleted.
+"""
+
 CampaignStopReason = Union[Literal["bounces"], Literal["request"]]
 """What stops a campaign.
 
@@ -658,6 +753,15 @@ class GroupCapsInput(TypedDict, total=False):
     """Text messages; no cap when absent."""
 
 
+class ImportedPasswordInput(TypedDict):
+    """A hash that is brought along."""
+
+    hash: str
+    """The hash."""
+    user: str
+    """The user; a password that they have is replaced."""
+
+
 class LimitsInput(TypedDict, total=False):
     """A value for each limit; an absent one is inherited (R-PKG-2)."""
 
@@ -773,6 +877,12 @@ class PoliciesInput(TypedDict, total=False):
     """Whether operators may act as a user (R-SES-6)."""
     owner_exclusive: bool
     """Whether the owner of one account can be a member of no other (R-TEA-2)."""
+    password_memory_kib: int
+    """The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1)."""
+    password_min: int
+    """The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1)."""
+    password_passes: int
+    """The passes over that memory, 2 to 16; for the platform alone (R-SES-1)."""
     pending_until: List[PendingStep] | tuple[PendingStep, ...]
     """What has to be done before a member is no longer shown as pending (R-INV-4)."""
     profile_edited_by: List[Editor] | tuple[Editor, ...]
@@ -785,6 +895,10 @@ class PoliciesInput(TypedDict, total=False):
     """What a role is held by: a membership, a user in the whole team, or the package (R-INV-8)."""
     seats: Limit
     """How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9)."""
+    session_idle_ms: int
+    """How long a session lasts that is not used, in milliseconds; for the platform alone (R-SES-1)."""
+    session_life_ms: int
+    """How long a session lasts however much it is used, in milliseconds; for the platform alone (R-SES-1)."""
     skip_verification: bool
     """Whether an account below another can be made without its owner confirming first (R-TEA-4)."""
     time_zone: str
@@ -1254,6 +1368,26 @@ class AccountValidation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddressList:
+    """An allow-list."""
+
+    account: str | None = None
+    """The account that it is about."""
+    addresses: tuple[str, ...]
+    """Where they may come from; anywhere where this is empty."""
+    user: str | None = None
+    """The user that it is about."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AddressList:
+        return cls(
+            account=value.get("account"),
+            addresses=tuple(value["addresses"]),
+            user=value.get("user"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
     """An asset that an account may use."""
 
@@ -1314,6 +1448,226 @@ class Assets:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuditActor:
+    """Who changed something."""
+
+    account: str | None = None
+    """The account on whose behalf a user acted, which may lie above the one that was changed."""
+    ip: str | None = None
+    """The address that they came from, as the host saw it."""
+    kind: AuditActorKind
+    """What kind of actor."""
+    user: str | None = None
+    """The person."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AuditActor:
+        return cls(
+            account=value.get("account"),
+            ip=value.get("ip"),
+            kind=value["kind"],
+            user=value.get("user"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditChangeItem:
+    """What happened to one thing."""
+
+    erased: bool | None = None
+    """Whether fields that tell who a person is are left out, because the person was erased."""
+    fields: tuple[AuditField, ...]
+    """The fields that changed."""
+    id: str
+    """Its id, within the account or platform that the chain tells of."""
+    kind: AuditKind
+    """What kind of thing."""
+    what: AuditWhat
+    """Whether it was made, changed or deleted."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AuditChangeItem:
+        return cls(
+            erased=value.get("erased"),
+            fields=tuple(AuditField._from(item) for item in value["fields"]),
+            id=value["id"],
+            kind=value["kind"],
+            what=value["what"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditExport:
+    """A part of a chain, as lines."""
+
+    lines: str
+    """JSON lines: one for each record, with a line feed behind it."""
+    next: int | None = None
+    """The number to go on after; absent at the end."""
+    personal: str | None = None
+    """JSON lines of what is known of the persons in these records: number and place of the change, and the text whose
+    hash the change has.
+    """
+    records: int
+    """How many records."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AuditExport:
+        return cls(
+            lines=value["lines"],
+            next=value.get("next"),
+            personal=value.get("personal"),
+            records=value["records"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditField:
+    """A field that changed."""
+
+    after: str | None = None
+    """What it is now, likewise."""
+    before: str | None = None
+    """What it was: a text as it is, everything else as JSON. Absent where there was nothing."""
+    name: str
+    """Its name; that of a field within a field with a dot between them."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AuditField:
+        return cls(
+            after=value.get("after"),
+            before=value.get("before"),
+            name=value["name"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditHeadItem:
+    """Where a chain ends and begins."""
+
+    hash: str
+    """Its SHA-256, in hexadecimal; 64 zeros where there is none."""
+    number: int
+    """The number of the last record; 0 where there is none."""
+    pruned_hash: str
+    """Its hash."""
+    pruned_to: int
+    """The number of the last record that was pruned; 0 where none was."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AuditHeadItem:
+        return cls(
+            hash=value["hash"],
+            number=value["number"],
+            pruned_hash=value["pruned_hash"],
+            pruned_to=value["pruned_to"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditItem:
+    """What was changed by one operation. One that changes much has several records, one after the other."""
+
+    actor: AuditActor
+    """Who, on whose behalf, and from which address."""
+    at_ms: int
+    """When, in unix milliseconds."""
+    changes: tuple[AuditChangeItem, ...]
+    """What it changed."""
+    number: int
+    """Its place in the chain, from 1 on."""
+    operation: str
+    """The operation; `schedule` for what became due by itself."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AuditItem:
+        return cls(
+            actor=AuditActor._from(value["actor"]),
+            at_ms=value["at_ms"],
+            changes=tuple(AuditChangeItem._from(item) for item in value["changes"]),
+            number=value["number"],
+            operation=value["operation"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditPage:
+    """A page of what was changed."""
+
+    next: str | None = None
+    """Where the next page begins; absent on the last one."""
+    records: tuple[AuditItem, ...]
+    """The records, the latest first."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AuditPage:
+        return cls(
+            next=value.get("next"),
+            records=tuple(AuditItem._from(item) for item in value["records"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditProblem:
+    """What is wrong with a chain."""
+
+    kind: AuditProblemKind
+    """What."""
+    number: int
+    """The record."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AuditProblem:
+        return cls(
+            kind=value["kind"],
+            number=value["number"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditPruned:
+    """What was pruned."""
+
+    more: bool
+    """Whether another call would prune more."""
+    pruned: int
+    """How many records: at most 1,000 in one call."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AuditPruned:
+        return cls(
+            more=value["more"],
+            pruned=value["pruned"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditVerification:
+    """What checking a chain found."""
+
+    hash: str
+    """Its hash."""
+    number: int
+    """The number of the last record that the chain says it has."""
+    problem: AuditProblem | None = None
+    """The first that is wrong."""
+    records: int
+    """How many records were checked until then."""
+    whole: bool
+    """Whether the chain is whole."""
+
+    @classmethod
+    def _from(cls, value: Any) -> AuditVerification:
+        return cls(
+            hash=value["hash"],
+            number=value["number"],
+            problem=AuditProblem._from(value["problem"]) if "problem" in value else None,
+            records=value["records"],
+            whole=value["whole"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AutomationSize:
     """An automation that is not too large."""
 
@@ -1344,6 +1698,20 @@ class Avatar:
             data=value.get("data"),
             media_type=value.get("media_type"),
             url=value.get("url"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BannedPasswords:
+    """The list of banned passwords has changed."""
+
+    changed: int
+    """How many came onto it, or off it."""
+
+    @classmethod
+    def _from(cls, value: Any) -> BannedPasswords:
+        return cls(
+            changed=value["changed"],
         )
 
 
@@ -1995,6 +2363,12 @@ class EffectivePolicies:
     """Whether operators may act as a user (R-SES-6)."""
     owner_exclusive: bool
     """Whether the owner of one account can be a member of no other (R-TEA-2)."""
+    password_memory_kib: int
+    """The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1)."""
+    password_min: int
+    """The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1)."""
+    password_passes: int
+    """The passes over that memory, 2 to 16; for the platform alone (R-SES-1)."""
     pending_until: tuple[PendingStep, ...]
     """What has to be done before a member is no longer shown as pending (R-INV-4)."""
     profile_edited_by: tuple[Editor, ...]
@@ -2007,6 +2381,10 @@ class EffectivePolicies:
     """What a role is held by: a membership, a user in the whole team, or the package (R-INV-8)."""
     seats: Limit
     """How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9)."""
+    session_idle_ms: int
+    """How long a session lasts that is not used, in milliseconds; for the platform alone (R-SES-1)."""
+    session_life_ms: int
+    """How long a session lasts however much it is used, in milliseconds; for the platform alone (R-SES-1)."""
     skip_verification: bool
     """Whether an account below another can be made without its owner confirming first (R-TEA-4)."""
     time_zone: str
@@ -2033,12 +2411,17 @@ class EffectivePolicies:
             names_edited_by=tuple(value["names_edited_by"]),
             operators_log_in_as=value["operators_log_in_as"],
             owner_exclusive=value["owner_exclusive"],
+            password_memory_kib=value["password_memory_kib"],
+            password_min=value["password_min"],
+            password_passes=value["password_passes"],
             pending_until=tuple(value["pending_until"]),
             profile_edited_by=tuple(value["profile_edited_by"]),
             resend=value["resend"],
             reservations_on_hold=value["reservations_on_hold"],
             role_scope=value["role_scope"],
             seats=value["seats"],
+            session_idle_ms=value["session_idle_ms"],
+            session_life_ms=value["session_life_ms"],
             skip_verification=value["skip_verification"],
             time_zone=value["time_zone"],
             verification_life_ms=value["verification_life_ms"],
@@ -3145,6 +3528,151 @@ class OutboxAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxCleared:
+    """What was deleted."""
+
+    cleared: int
+    """How many messages: at most 1,000 in one call."""
+    more: bool
+    """Whether another call would delete more."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OutboxCleared:
+        return cls(
+            cleared=value["cleared"],
+            more=value["more"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxConsumerItem:
+    """How far a consumer is."""
+
+    consumer: str
+    """Its name."""
+    created_at_ms: int
+    """When it first came, in unix milliseconds."""
+    dead: int
+    """How many it gave up."""
+    done_to: int
+    """The message up to which all are acknowledged or dead."""
+    open: int
+    """How many it was given and has not acknowledged."""
+    taken_to: int
+    """The last message that it was given."""
+    tries: int
+    """How often a message is given at most."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OutboxConsumerItem:
+        return cls(
+            consumer=value["consumer"],
+            created_at_ms=value["created_at_ms"],
+            dead=value["dead"],
+            done_to=value["done_to"],
+            open=value["open"],
+            taken_to=value["taken_to"],
+            tries=value["tries"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxConsumerList:
+    """The consumers of the outbox."""
+
+    consumers: tuple[OutboxConsumerItem, ...]
+    """The consumers, by name."""
+    last: int
+    """The number of the last message; 0 where there never was one."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OutboxConsumerList:
+        return cls(
+            consumers=tuple(OutboxConsumerItem._from(item) for item in value["consumers"]),
+            last=value["last"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxDead:
+    """A message that a consumer gave up."""
+
+    deliveries: int
+    """How often it was given."""
+    message: OutboxItem
+    """The message."""
+    reason: str | None = None
+    """Why, in the consumer's words; absent where it was given too often."""
+    since_ms: int
+    """Since when, in unix milliseconds."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OutboxDead:
+        return cls(
+            deliveries=value["deliveries"],
+            message=OutboxItem._from(value["message"]),
+            reason=value.get("reason"),
+            since_ms=value["since_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxDeadPage:
+    """A page of dead messages."""
+
+    messages: tuple[OutboxDead, ...]
+    """The messages."""
+    next: int | None = None
+    """The number to go on after; absent on the last page."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OutboxDeadPage:
+        return cls(
+            messages=tuple(OutboxDead._from(item) for item in value["messages"]),
+            next=value.get("next"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxDelivery:
+    """A message that a consumer is given."""
+
+    deliveries: int
+    """How often it was given, this time included: more than once where somebody had it and did not acknowledge it in
+    time.
+    """
+    message: OutboxItem
+    """The message."""
+    until_ms: int
+    """Until when it is kept from others, in unix milliseconds."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OutboxDelivery:
+        return cls(
+            deliveries=value["deliveries"],
+            message=OutboxItem._from(value["message"]),
+            until_ms=value["until_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxForgotten:
+    """A consumer that was removed."""
+
+    dead: int
+    """How many of its messages were dead."""
+    open: int
+    """How many messages it had not acknowledged."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OutboxForgotten:
+        return cls(
+            dead=value["dead"],
+            open=value["open"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxItem:
     """A message of the outbox."""
 
@@ -3205,6 +3733,49 @@ class OutboxPage:
         return cls(
             messages=tuple(OutboxItem._from(item) for item in value["messages"]),
             next=value.get("next"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxSettled:
+    """What became of the numbers."""
+
+    dead: int
+    """How many are dead."""
+    open: int
+    """How many are still open."""
+    settled: int
+    """How many were open until now; the others had been acknowledged before, or were dead."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OutboxSettled:
+        return cls(
+            dead=value["dead"],
+            open=value["open"],
+            settled=value["settled"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxTaken:
+    """What a consumer is given."""
+
+    full: bool
+    """Whether it has 1,000 messages that are not acknowledged: it is given no new ones before some are."""
+    messages: tuple[OutboxDelivery, ...]
+    """The messages, in their order."""
+    retry_at_ms: int | None = None
+    """When the next message that was given before may be taken again, in unix milliseconds; absent where none waits."""
+    taken_to: int
+    """The last message that the consumer was given: after that one it waits for new ones."""
+
+    @classmethod
+    def _from(cls, value: Any) -> OutboxTaken:
+        return cls(
+            full=value["full"],
+            messages=tuple(OutboxDelivery._from(item) for item in value["messages"]),
+            retry_at_ms=value.get("retry_at_ms"),
+            taken_to=value["taken_to"],
         )
 
 
@@ -3387,6 +3958,37 @@ class PaidWithCredits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordChanged:
+    """A user has another password."""
+
+    sessions_ended: int
+    """How many sessions ended."""
+    user: str
+    """The user."""
+
+    @classmethod
+    def _from(cls, value: Any) -> PasswordChanged:
+        return cls(
+            sessions_ended=value["sessions_ended"],
+            user=value["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordForgotten:
+    """Whoever has the address gets a mail."""
+
+    expires_at_ms: int
+    """How long a link that was sent now can be used, in unix milliseconds."""
+
+    @classmethod
+    def _from(cls, value: Any) -> PasswordForgotten:
+        return cls(
+            expires_at_ms=value["expires_at_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordResetRequested:
     """A link for a new password is on its way."""
 
@@ -3400,6 +4002,20 @@ class PasswordResetRequested:
         return cls(
             expires_at_ms=value["expires_at_ms"],
             user=value["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordsImported:
+    """Hashes were brought along."""
+
+    imported: int
+    """How many."""
+
+    @classmethod
+    def _from(cls, value: Any) -> PasswordsImported:
+        return cls(
+            imported=value["imported"],
         )
 
 
@@ -3479,6 +4095,12 @@ class Policies:
     """Whether operators may act as a user (R-SES-6)."""
     owner_exclusive: bool | None = None
     """Whether the owner of one account can be a member of no other (R-TEA-2)."""
+    password_memory_kib: int | None = None
+    """The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1)."""
+    password_min: int | None = None
+    """The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1)."""
+    password_passes: int | None = None
+    """The passes over that memory, 2 to 16; for the platform alone (R-SES-1)."""
     pending_until: tuple[PendingStep, ...] | None = None
     """What has to be done before a member is no longer shown as pending (R-INV-4)."""
     profile_edited_by: tuple[Editor, ...] | None = None
@@ -3491,6 +4113,10 @@ class Policies:
     """What a role is held by: a membership, a user in the whole team, or the package (R-INV-8)."""
     seats: Limit | None = None
     """How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9)."""
+    session_idle_ms: int | None = None
+    """How long a session lasts that is not used, in milliseconds; for the platform alone (R-SES-1)."""
+    session_life_ms: int | None = None
+    """How long a session lasts however much it is used, in milliseconds; for the platform alone (R-SES-1)."""
     skip_verification: bool | None = None
     """Whether an account below another can be made without its owner confirming first (R-TEA-4)."""
     time_zone: str | None = None
@@ -3517,12 +4143,17 @@ class Policies:
             names_edited_by=tuple(value["names_edited_by"]) if "names_edited_by" in value else None,
             operators_log_in_as=value.get("operators_log_in_as"),
             owner_exclusive=value.get("owner_exclusive"),
+            password_memory_kib=value.get("password_memory_kib"),
+            password_min=value.get("password_min"),
+            password_passes=value.get("password_passes"),
             pending_until=tuple(value["pending_until"]) if "pending_until" in value else None,
             profile_edited_by=tuple(value["profile_edited_by"]) if "profile_edited_by" in value else None,
             resend=value.get("resend"),
             reservations_on_hold=value.get("reservations_on_hold"),
             role_scope=value.get("role_scope"),
             seats=value.get("seats"),
+            session_idle_ms=value.get("session_idle_ms"),
+            session_life_ms=value.get("session_life_ms"),
             skip_verification=value.get("skip_verification"),
             time_zone=value.get("time_zone"),
             verification_life_ms=value.get("verification_life_ms"),
@@ -4044,6 +4675,115 @@ class SendRefund:
     def _from(cls, value: Any) -> SendRefund:
         return cls(
             counters=value["counters"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionDevice:
+    """A device that somebody is logged in with."""
+
+    created_at_ms: int
+    """When they logged in, in unix milliseconds."""
+    device: str | None = None
+    """What is known of the device."""
+    expires_at_ms: int
+    """From when on it cannot be used, in unix milliseconds."""
+    ip: str | None = None
+    """Where they logged in from."""
+    last_ip: str | None = None
+    """Where it was used from then."""
+    last_seen_at_ms: int
+    """When it was used last, in unix milliseconds, to five minutes."""
+    session: str
+    """The session."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SessionDevice:
+        return cls(
+            created_at_ms=value["created_at_ms"],
+            device=value.get("device"),
+            expires_at_ms=value["expires_at_ms"],
+            ip=value.get("ip"),
+            last_ip=value.get("last_ip"),
+            last_seen_at_ms=value["last_seen_at_ms"],
+            session=value["session"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionList:
+    """The sessions of a user."""
+
+    sessions: tuple[SessionDevice, ...]
+    """Those that can be used, at most 100, the oldest first."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SessionList:
+        return cls(
+            sessions=tuple(SessionDevice._from(item) for item in value["sessions"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionProof:
+    """What a token proves."""
+
+    authenticated_at_ms: int
+    """When they proved last who they are, in unix milliseconds. Hosts ask again before what matters."""
+    expires_at_ms: int
+    """From when on it cannot be used, in unix milliseconds; earlier where it is not used for a while."""
+    session: str
+    """The session."""
+    user: str
+    """The user."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SessionProof:
+        return cls(
+            authenticated_at_ms=value["authenticated_at_ms"],
+            expires_at_ms=value["expires_at_ms"],
+            session=value["session"],
+            user=value["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionToken:
+    """A session that was begun, or has a new token."""
+
+    expires_at_ms: int
+    """From when on it cannot be used, in unix milliseconds; earlier where it is not used for a while."""
+    session: str
+    """The session."""
+    token: str
+    """What proves the user from now on. It is shown here once and stored nowhere."""
+    user: str
+    """The user."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SessionToken:
+        return cls(
+            expires_at_ms=value["expires_at_ms"],
+            session=value["session"],
+            token=value["token"],
+            user=value["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionsEnded:
+    """Sessions that ended."""
+
+    ended: int
+    """How many."""
+    user: str
+    """The user."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SessionsEnded:
+        return cls(
+            ended=value["ended"],
+            user=value["user"],
         )
 
 
@@ -4971,15 +5711,32 @@ __all__ = [
     "AccountSwitch",
     "AccountValidation",
     "ActionKind",
+    "AddressList",
     "Asset",
     "AssetKind",
     "AssetList",
     "AssetSource",
     "Assets",
     "AssetsInput",
+    "AuditActor",
+    "AuditActorKind",
+    "AuditChangeItem",
+    "AuditExport",
+    "AuditField",
+    "AuditHeadItem",
+    "AuditItem",
+    "AuditKind",
+    "AuditOf",
+    "AuditPage",
+    "AuditProblem",
+    "AuditProblemKind",
+    "AuditPruned",
+    "AuditVerification",
+    "AuditWhat",
     "AutomationSize",
     "Avatar",
     "AvatarInput",
+    "BannedPasswords",
     "BatchedSendInput",
     "BindingLimit",
     "BounceRate",
@@ -5037,6 +5794,7 @@ __all__ = [
     "Hold",
     "HoldLevel",
     "HoldReason",
+    "ImportedPasswordInput",
     "InvalidRecipient",
     "Invitation",
     "InvitationAccepted",
@@ -5080,9 +5838,18 @@ __all__ = [
     "OperatorList",
     "OperatorRemoved",
     "OutboxAccount",
+    "OutboxCleared",
+    "OutboxConsumerItem",
+    "OutboxConsumerList",
+    "OutboxDead",
+    "OutboxDeadPage",
+    "OutboxDelivery",
+    "OutboxForgotten",
     "OutboxItem",
     "OutboxKind",
     "OutboxPage",
+    "OutboxSettled",
+    "OutboxTaken",
     "OverLimit",
     "OwnedResource",
     "OwnerInput",
@@ -5093,7 +5860,10 @@ __all__ = [
     "PackageList",
     "PackagePreflight",
     "PaidWithCredits",
+    "PasswordChanged",
+    "PasswordForgotten",
     "PasswordResetRequested",
+    "PasswordsImported",
     "PendingStep",
     "Permission",
     "PermissionList",
@@ -5133,6 +5903,11 @@ __all__ = [
     "SendExplanation",
     "SendForecast",
     "SendRefund",
+    "SessionDevice",
+    "SessionList",
+    "SessionProof",
+    "SessionToken",
+    "SessionsEnded",
     "ShareEnded",
     "ShareableList",
     "ShareableTemplate",

@@ -61,7 +61,7 @@ fn last_token(engine: &Engine) -> Option<String> {
 }
 
 fn accept(engine: &Engine, token: Option<String>) -> Result<InvitationAccepted, Code> {
-    run(engine, Accept { token: token.unwrap(), user: None, first_name: None, last_name: None })
+    run(engine, Accept { token: Secret::new(token.unwrap()).unwrap(), user: None, first_name: None, last_name: None })
 }
 
 fn set_clock(engine: &Engine, now_ms: u64) {
@@ -78,7 +78,7 @@ fn an_owner_confirms_within_three_days_and_the_account_is_active() {
     let engine = engine();
     let first = write(&engine, |ctx| invite_owner(ctx, &id("north"), email("nina@new.example")));
     let link = last_token(&engine);
-    let offer = run(&engine, LookUp { token: link.clone().unwrap() }).unwrap();
+    let offer = run(&engine, LookUp { token: Secret::new(link.clone().unwrap()).unwrap() }).unwrap();
     assert_eq!((offer.kind, offer.expires_at_ms), (InvitationKind::Owner, 1000 + 72 * HOUR_MS));
     set_clock(&engine, 1000 + 72 * HOUR_MS);
     assert_eq!(accept(&engine, link.clone()), Err(Code::InvitationExpired));
@@ -161,9 +161,9 @@ fn an_ended_invitation_leaves_nothing_open() {
         let left = write(&engine, |ctx| ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, 10));
         assert!(left.is_empty(), "{}", left[0].0.escape_ascii());
     }
-    assert_eq!(run(&engine, LookUp { token: cid.clone() }), Err(Code::InvitationDeleted));
+    assert_eq!(run(&engine, LookUp { token: Secret::new(cid.clone()).unwrap() }), Err(Code::InvitationDeleted));
     let forged = format!("{}0", &cid[..cid.len() - 1]);
-    assert!(forged == cid || run(&engine, LookUp { token: forged }) == Err(Code::LinkInvalid));
+    assert!(forged == cid || run(&engine, LookUp { token: Secret::new(forged).unwrap() }) == Err(Code::LinkInvalid));
 }
 
 /// R-ACC-3: the accounts below one that is deleted become teams of their own.

@@ -127,8 +127,13 @@ fn is_option(ty: &str) -> bool {
 
 /// The request with what stands in an earlier answer instead of the text that stood there when it ran.
 pub(super) fn borrow(request: &str, value: &Value, place: &str, found: &Typed) -> Result<String> {
-    ensure!(value.is_string() && found.ty.contains("String"), "only a plain text is taken from an earlier answer");
-    let code = if is_option(&found.ty) { format!("{place}.clone().ok_or(\"absent\")?") } else { format!("{place}.clone()") };
+    let secret = found.ty.ends_with("::Secret");
+    ensure!(value.is_string() && (secret || found.ty.contains("String")), "only a plain text is taken from an earlier answer");
+    let code = match (secret, is_option(&found.ty)) {
+        (true, _) => format!("{place}.reveal()"),
+        (false, true) => format!("{place}.clone().ok_or(\"absent\")?"),
+        (false, false) => format!("{place}.clone()"),
+    };
     Ok(request.replace(&format!("{value}.to_owned()"), &code).replace(&value.to_string(), &code))
 }
 

@@ -1,0 +1,175 @@
+//! How the cost of one admission, and of one durable write, changes with one thing at a time: threads, accounts, the depth of
+//! the tree, the number of limits. `TENANTRY_BENCH_ACCOUNTS` says how many accounts there are at most.
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use std::fs::File;
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+use tenantry::{OpenOptions, Sender, Tenantry};
+use tenantry_benches::{PLENTY, account, call, prepare, store};
+
+/// How long it takes until each thread has done its work so often; they begin together.
+fn together<W: FnMut() + Send>(mut work: Vec<W>, times: u64) -> Duration {
+    let start = Barrier::new(work.len() + 1);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = work
+            .iter_mut()
+            .map(|work| {
+                let start = &start;
+                scope.spawn(move || {
+                    start.wait();
+                    (0..times).for_each(|_| work());
+                })
+            })
+            .collect();
+        // Before the last of them may go.
+        let began = Instant::now();
+        start.wait();
+        threads.into_iter().for_each(|thread| thread.join().expect("a thread ends"));
+        began.elapsed()
+    })
+}
+
+fn sender(t: &Tenantry, account: &str) -> Sender {
+    let sender = t.sender(account, None).expect("a sender");
+    sender.admit(1).expect("granted");
+    sender
+}
+
+/// Each thread sends for an account of its own.
+fn threads(c: &mut Criterion) {
+    let t = store();
+    let senders: Vec<_> = (0..8)
+        .map(|number| {
+            let id = format!("a{number}");
+            account(&t, &id, None);
+            sender(&t, &id)
+        })
+        .collect();
+    let mut group = c.benchmark_group("threads");
+    for many in [1_usize, 2, 4, 8] {
+        group.throughput(Throughput::Elements(many as u64));
+        group.bench_function(BenchmarkId::from_parameter(many), |b| {
+            b.iter_custom(|times| {
+                let work = senders.iter().take(many).map(|sender| || drop(sender.admit(black_box(1)).expect("granted"))).collect();
+                together(work, times)
+            })
+        });
+    }
+    group.finish();
+}
+
+/// Each message of another account, in no order.
+fn accounts(c: &mut Criterion) {
+    let most = std::env::var("TENANTRY_BENCH_ACCOUNTS").map_or(1_000_000, |text| text.parse().expect("TENANTRY_BENCH_ACCOUNTS is a number"));
+    let t = store();
+    let mut senders = Vec::new();
+    let mut group = c.benchmark_group("accounts");
+    for many in [1000_u64, 10_000, 100_000, 1_000_000].into_iter().filter(|many| *many <= most) {
+        while (senders.len() as u64) < many {
+            let id = format!("a{}", senders.len());
+            account(&t, &id, None);
+            senders.push(sender(&t, &id));
+        }
+        let mut state = 1_u64;
+        group.bench_function(BenchmarkId::from_parameter(many), |b| {
+            b.iter(|| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                senders[((state >> 33) % many) as usize].admit(1).expect("granted")
+            })
+        });
+    }
+    group.finish();
+}
+
+fn depth(c: &mut Criterion) {
+    let t = store();
+    let mut group = c.benchmark_group("depth");
+    let mut above = None;
+    for depth in 1..=5 {
+        let id = format!("d{depth}");
+        account(&t, &id, above.as_deref());
+        let sender = sender(&t, &id);
+        group.bench_function(BenchmarkId::from_parameter(depth), |b| b.iter(|| sender.admit(black_box(1)).expect("granted")));
+        above = Some(id);
+    }
+    group.finish();
+}
+
+fn limits(c: &mut Criterion) {
+    let t = store();
+    account(&t, "acme", None);
+    let sender = sender(&t, "acme");
+    let mut group = c.benchmark_group("limits");
+    for limits in 3..=12 {
+        if limits > 3 {
+            call(&t, "caps.set", &format!(r#"{{"account":"acme","id":"c{limits}","scope":"account","window":"week","limit":{PLENTY}}}"#));
+        }
+        if limits % 3 == 0 {
+            group.bench_function(BenchmarkId::from_parameter(limits), |b| b.iter(|| sender.admit(black_box(1)).expect("granted")));
+        }
+    }
+    group.finish();
+}
+
+/// A folder on the disk that is gone with the value.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("axes-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a folder");
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// One change of one record that survives a power loss, beside sled with what it takes to do the same.
+fn writes(c: &mut Criterion) {
+    let mut group = c.benchmark_group("durable write");
+    let folder = Folder::new("raw");
+    let db = sled::Config::new().path(&folder.0).segment_size(512 * 1024).flush_every_ms(None).open().expect("sled opens");
+    let file = File::open(folder.0.join("db")).expect("sled's file");
+    let mut number = 0_u64;
+    group.bench_function("raw sled", |b| {
+        b.iter(|| {
+            number += 1;
+            db.insert(number.to_be_bytes(), vec![7_u8; 200]).expect("inserted");
+            db.flush().expect("flushed");
+            file.sync_data().expect("synced");
+        })
+    });
+    let folder = Folder::new("store");
+    let t = Tenantry::open(folder.0.join("store").to_str().expect("text"), OpenOptions::default()).expect("the store opens");
+    prepare(&t);
+    for number in 0..16 {
+        account(&t, &format!("a{number}"), None);
+    }
+    for many in [1, 16] {
+        group.throughput(Throughput::Elements(many));
+        group.bench_function(format!("tenantry, threads: {many}"), |b| {
+            b.iter_custom(|times| {
+                let work = (0..many).map(|number| {
+                    let (t, mut value) = (&t, 0);
+                    move || {
+                        value += 1;
+                        call(t, "limits.set", &format!(r#"{{"account":"a{number}","limit":"seats","value":{value}}}"#));
+                    }
+                });
+                together(work.collect(), times)
+            })
+        });
+    }
+    group.finish();
+    t.close().expect("closed");
+}
+
+criterion_group!(benches, threads, depth, limits, writes, accounts);
+criterion_main!(benches);

@@ -1,0 +1,151 @@
+//! Allow-lists: where people may come from (R-SES-3).
+
+use super::{Access, Effect, Operation, accounts, members, reach, users};
+use crate::engine::{Ctx, keys};
+use crate::error::{Code, Error};
+use crate::model::{Actor, AddressRange, Id};
+use crate::rules::session::may_come_from;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Says where a user, whoever acts in an account or below it, or a member of one may come from; an empty list is none.
+///
+/// Every list on the way must hold the address of the actor: that of the user, of the membership, of the account and of those
+/// above it. Otherwise, and where no address is named, everything they do is `ip_not_allowed`. Nobody locks themself out.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Set {
+    /// The account; with `user`, their membership of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+    /// The user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+    /// At most 100 addresses and ranges (CIDR), v4 and v6; v4 mapped into v6 counts as v4.
+    pub addresses: Vec<AddressRange>,
+}
+
+/// Reads an allow-list.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Get {
+    /// The account; with `user`, their membership of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+    /// The user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+}
+
+/// An allow-list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AddressList {
+    /// The account that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+    /// The user that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+    /// Where they may come from; anywhere where this is empty.
+    pub addresses: Vec<AddressRange>,
+}
+
+const MOST_ADDRESSES: usize = 100;
+
+/// Where the list of an account, a user or a membership lies. Refuses who may not do this.
+fn key_of(ctx: &mut Ctx<'_>, account: Option<&Id>, user: Option<&Id>, effect: Effect) -> Result<Vec<u8>, Error> {
+    let changes = effect == Effect::Write;
+    let operator = if changes { "clients.edit" } else { "clients.view_all" };
+    match (account, user) {
+        (Some(account), None) => {
+            let permission = if changes { "accounts.edit" } else { "accounts.view" };
+            ctx.require(account, permission, operator).map_err(|error| error.at("/account"))?;
+            accounts::load(ctx, account, "/account")?;
+            Ok(keys::account_allow_list(account))
+        }
+        (Some(account), Some(user)) => {
+            let permission = if changes { "users.disable" } else { "users.view" };
+            ctx.require(account, permission, operator).map_err(|error| error.at("/account"))?;
+            let hidden = reach::hidden_in(ctx, account)?.contains(user);
+            let member = members::find(ctx, account, user)?.filter(|_| !hidden);
+            let member = member.ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))?;
+            if changes {
+                members::refuse_reaching_up(ctx, &member).map_err(|error| error.at("/user"))?;
+            }
+            Ok(keys::member_allow_list(account, user))
+        }
+        (None, Some(user)) => {
+            match ctx.actor {
+                Actor::Operator { .. } if !reach::is_self(ctx, user) => {
+                    ctx.require_as_operator(operator)?;
+                    reach::refuse_operator(ctx, user)?;
+                }
+                _ => super::sessions::require_self(ctx, user, "self.password")?,
+            }
+            users::load(ctx, user, "/user")?;
+            Ok(keys::user_allow_list(user))
+        }
+        (None, None) => Err(Error::invalid("/account", "name an `account`, a `user`, or both")),
+    }
+}
+
+impl Operation for Set {
+    const NAME: &'static str = "addresses.set";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Rule(
+        "R-SES-3: of an account with `accounts.edit`, of a member with `users.disable`, of oneself with `self.password`; operators with `clients.edit`",
+    );
+    type Answer = AddressList;
+
+    fn account(&self) -> Option<&Id> {
+        self.account.as_ref()
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<AddressList, Error> {
+        if self.addresses.len() > MOST_ADDRESSES {
+            return Err(Error::invalid("/addresses", format!("at most {MOST_ADDRESSES}, there are {}", self.addresses.len())));
+        }
+        let key = key_of(ctx, self.account.as_ref(), self.user.as_ref(), Effect::Write)?;
+        let concerns_actor = self.user.as_ref().map_or(matches!(ctx.actor, Actor::User { .. }), |user| reach::is_self(ctx, user));
+        if concerns_actor && !may_come_from([self.addresses.as_slice()], ctx.actor.ip()) {
+            return Err(Error::new(Code::IpNotAllowed, "the list does not hold the address that you come from yourself").at("/addresses"));
+        }
+        let mut addresses = self.addresses;
+        addresses.sort_unstable();
+        addresses.dedup();
+        if addresses.is_empty() {
+            ctx.tx.delete(key);
+        } else {
+            ctx.tx.put(key, &addresses)?;
+        }
+        match (&self.account, &self.user) {
+            (Some(account), _) => members::touch(ctx, account)?,
+            (None, Some(user)) => {
+                for account in users::accounts_of(ctx, user, usize::MAX)? {
+                    members::touch(ctx, &account)?;
+                }
+            }
+            (None, None) => {}
+        }
+        Ok(AddressList { account: self.account, user: self.user, addresses })
+    }
+}
+
+impl Operation for Get {
+    const NAME: &'static str = "addresses.get";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::Rule(
+        "R-SES-3: of an account with `accounts.view`, of a member with `users.view`, of oneself with `self.password`; operators with `clients.view_all`",
+    );
+    type Answer = AddressList;
+
+    fn account(&self) -> Option<&Id> {
+        self.account.as_ref()
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<AddressList, Error> {
+        let key = key_of(ctx, self.account.as_ref(), self.user.as_ref(), Effect::Read)?;
+        let addresses = ctx.tx.get(&key)?.unwrap_or_default();
+        Ok(AddressList { account: self.account, user: self.user, addresses })
+    }
+}

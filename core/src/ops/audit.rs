@@ -1,0 +1,653 @@
+//! What was changed, by whom, and that nobody has altered what is remembered of it (R-AUD-1).
+//!
+//! There is a chain of records for each account, one for the platform, and one for all users. The records are made where
+//! operations commit, see `engine/audit.rs`.
+
+use super::{Access, Effect, Operation, SCAN_MAX, SCAN_STEP, page_size};
+use crate::engine::{Ctx, keys};
+use crate::error::{Code, Error};
+use crate::model::{
+    Actor, AuditActor, AuditChain, AuditFields, AuditHead, AuditKind, AuditLink, AuditPerson, AuditPersonal, AuditRecord, Count, Cursor, Id, Name,
+};
+use crate::rules::audit::{follows, hash};
+use crate::store::Order;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What operators need for the chains of accounts and users.
+const OPERATORS: &str = "clients.view_all";
+/// What they need for that of the platform.
+const OPERATORS_PLATFORM: &str = "operators.manage";
+/// How many records one call prunes.
+const MOST_PRUNED: usize = 1000;
+/// How many bytes of lines one call exports, but for the last line.
+const MOST_EXPORTED: usize = 512 * 1024;
+
+/// Which chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditOf {
+    /// That of an account, also of one that was deleted.
+    Account,
+    /// That of the platform: packages, roles of the platform, operators, policies; which accounts came and went.
+    Platform,
+    /// That of the users.
+    Users,
+}
+
+/// What was changed, the latest first (R-AUD-1).
+///
+/// A page may be shorter than asked for, and even empty, while there is a `next`: where a filter leaves out nearly all, a call
+/// looks at a part of the chain.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// Which chain; when absent, that of `account`, else that of the account that a user acts in, else that of the platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<AuditOf>,
+    /// The account whose chain it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+    /// Only what is about this user: with the chain `users`, and found without looking at others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+    /// Only what was done from this instant on, in unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_ms: Option<Count>,
+    /// Only what was done before this instant, in unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<Count>,
+    /// Only what this person did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Id>,
+    /// Only what was done by this operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<Name>,
+    /// Only changes of things of this kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<AuditKind>,
+    /// Only changes of the thing with this id, as it stands in the records; with `kind`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Name>,
+    /// Go on after the page before: its `next`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Cursor>,
+    /// At most this many (1 to 500, 50 when absent).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Count>,
+}
+
+/// The records of a chain as lines, the first first: each line is what its hash was made of, so that `sha256` of a line is
+/// what the next has as `previous`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Export {
+    /// Which chain; as for `audit.list`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<AuditOf>,
+    /// The account whose chain it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+    /// Go on after the record of this number: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Count>,
+    /// At most this many (1 to 500, 50 when absent); fewer where they are large.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Count>,
+    /// Whether what is known of persons is exported too, in `personal`.
+    #[serde(default)]
+    pub with_personal: bool,
+}
+
+/// Checks every record of a chain: none is missing, altered or added. With a head that was saved elsewhere, also that the end
+/// was not cut off or written anew.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Verify {
+    /// Which chain; as for `audit.list`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<AuditOf>,
+    /// The account whose chain it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+    /// `number` of a head that was saved elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<Count>,
+    /// `hash` of that head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<Name>,
+}
+
+/// Where a chain ends: saved outside the store, it lets `audit.verify` find that the end was cut off.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Head {
+    /// Which chain; as for `audit.list`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<AuditOf>,
+    /// The account whose chain it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+}
+
+/// Deletes the records at the beginning of a chain that are older than an instant. What is left can be checked as before: the
+/// chain knows the hash of the last record that went. That it was pruned is remembered as well.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Prune {
+    /// Which chain; as for `audit.list`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<AuditOf>,
+    /// The account whose chain it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+    /// The instant, in unix milliseconds: the first record of it or later stays, and all behind it.
+    pub before_ms: Count,
+}
+
+/// A page of what was changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditPage {
+    /// The records, the latest first.
+    pub records: Vec<AuditItem>,
+    /// Where the next page begins; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Cursor>,
+}
+
+/// What was changed by one operation. One that changes much has several records, one after the other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditItem {
+    /// Its place in the chain, from 1 on.
+    pub number: u64,
+    /// When, in unix milliseconds.
+    pub at_ms: u64,
+    /// Who, on whose behalf, and from which address.
+    pub actor: AuditActor,
+    /// The operation; `schedule` for what became due by itself.
+    pub operation: String,
+    /// What it changed.
+    pub changes: Vec<AuditChangeItem>,
+}
+
+/// What happened to one thing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditChangeItem {
+    /// What kind of thing.
+    pub kind: AuditKind,
+    /// Its id, within the account or platform that the chain tells of.
+    pub id: String,
+    /// Whether it was made, changed or deleted.
+    pub what: AuditWhat,
+    /// The fields that changed.
+    pub fields: Vec<AuditField>,
+    /// Whether fields that tell who a person is are left out, because the person was erased.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub erased: bool,
+}
+
+/// What happened to a thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditWhat {
+    /// It was made.
+    Created,
+    /// It was changed.
+    Changed,
+    /// It was deleted.
+    Deleted,
+}
+
+/// A field that changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditField {
+    /// Its name; that of a field within a field with a dot between them.
+    pub name: String,
+    /// What it was: a text as it is, everything else as JSON. Absent where there was nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// What it is now, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+/// A part of a chain, as lines.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditExport {
+    /// JSON lines: one for each record, with a line feed behind it.
+    pub lines: String,
+    /// JSON lines of what is known of the persons in these records: number and place of the change, and the text whose hash the
+    /// change has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub personal: Option<String>,
+    /// How many records.
+    pub records: u64,
+    /// The number to go on after; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+}
+
+/// What checking a chain found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditVerification {
+    /// Whether the chain is whole.
+    pub whole: bool,
+    /// The first that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<AuditProblem>,
+    /// How many records were checked until then.
+    pub records: u64,
+    /// The number of the last record that the chain says it has.
+    pub number: u64,
+    /// Its hash.
+    pub hash: String,
+}
+
+/// What is wrong with a chain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditProblem {
+    /// What.
+    pub kind: AuditProblemKind,
+    /// The record.
+    pub number: u64,
+}
+
+/// What is wrong with a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditProblemKind {
+    /// The record is not there.
+    Missing,
+    /// The record, or the one before it, is not what was written.
+    Altered,
+    /// What is kept of a person beside the record is not what was written.
+    PersonalAltered,
+    /// The chain ends before the record of the head that was given.
+    Cut,
+    /// The record of the head that was given was pruned since: save a newer one.
+    Pruned,
+    /// The chain does not begin with what the head says, or goes on behind its end.
+    HeadAltered,
+}
+
+/// Where a chain ends and begins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditHeadItem {
+    /// The number of the last record; 0 where there is none.
+    pub number: u64,
+    /// Its SHA-256, in hexadecimal; 64 zeros where there is none.
+    pub hash: String,
+    /// The number of the last record that was pruned; 0 where none was.
+    pub pruned_to: u64,
+    /// Its hash.
+    pub pruned_hash: String,
+}
+
+/// What was pruned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditPruned {
+    /// How many records: at most 1,000 in one call.
+    pub pruned: u64,
+    /// Whether another call would prune more.
+    pub more: bool,
+}
+
+/// The chain that is asked for. A user sees that of an account alone; that of the platform, operators who manage operators.
+fn chain(ctx: &mut Ctx<'_>, of: Option<AuditOf>, account: Option<&Id>) -> Result<AuditChain, Error> {
+    let home = match ctx.actor {
+        Actor::User { account, .. } => Some(account.clone()),
+        Actor::System | Actor::Operator { .. } => None,
+    };
+    let chain = match (of, account) {
+        (None | Some(AuditOf::Account), Some(account)) => AuditChain::Account(account.clone()),
+        (Some(AuditOf::Platform | AuditOf::Users), Some(_)) => return Err(Error::invalid("/account", "this chain is that of no account")),
+        (Some(AuditOf::Platform), None) => AuditChain::Platform,
+        (Some(AuditOf::Users), None) => AuditChain::Users,
+        (of, None) => match (home.clone(), of) {
+            (Some(home), _) => AuditChain::Account(home),
+            (None, None) => AuditChain::Platform,
+            (None, Some(_)) => return Err(Error::invalid("/account", "name the account whose chain it is")),
+        },
+    };
+    match &chain {
+        AuditChain::Platform | AuditChain::Users if home.is_some() => {
+            Err(Error::new(Code::ActorNotAllowed, "users see the chains of accounts only").at("/chain"))
+        }
+        AuditChain::Platform if matches!(ctx.actor, Actor::Operator { .. }) => ctx.require_as_operator(OPERATORS_PLATFORM).map(|()| chain),
+        AuditChain::Account(id) if !ctx.tx.has(&keys::audit_head(&chain))? && !ctx.tx.has(&keys::account(id))? => {
+            Err(Error::not_found("account", id.as_str()).at("/account"))
+        }
+        _ => Ok(chain),
+    }
+}
+
+fn head(ctx: &mut Ctx<'_>, chain: &AuditChain) -> Result<AuditHead, Error> {
+    Ok(ctx.tx.get(&keys::audit_head(chain))?.unwrap_or_default())
+}
+
+fn broken(chain: &AuditChain, number: u64) -> Error {
+    Error::new(Code::StoreCorrupt, format!("the record {number} of the chain {:?} cannot be read", chain.parts()))
+}
+
+/// The numbers of records below one, the largest first: at most `most`.
+fn numbers_below(ctx: &Ctx<'_>, chain: &AuditChain, user: Option<&Id>, below: u64, most: usize) -> Result<Vec<u64>, Error> {
+    let (from, until) = match user {
+        Some(user) => (keys::audit_of_person(AuditKind::User, user).0, keys::audit_person(AuditKind::User, user, chain, below, 0)),
+        None => (keys::audits(chain).0, keys::audit(chain, below)),
+    };
+    let rows = ctx.engine.backend.range(&from, &until, Order::Descending, most)?;
+    let number = |key: &[u8]| match user {
+        Some(_) => keys::part(key, 5).and_then(|number| u64::from_str_radix(number, 16).ok()),
+        None => keys::last_number(key),
+    };
+    rows.iter().map(|(key, _)| number(key).ok_or_else(|| broken(chain, below))).collect()
+}
+
+fn text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+fn fields(before: AuditFields, mut after: AuditFields) -> Vec<AuditField> {
+    let mut fields: Vec<AuditField> =
+        before.into_iter().map(|(name, before)| AuditField { after: after.remove(&name).map(text), before: Some(text(before)), name }).collect();
+    fields.extend(after.into_iter().map(|(name, after)| AuditField { name, before: None, after: Some(text(after)) }));
+    fields.sort_by(|one, other| one.name.cmp(&other.name));
+    fields
+}
+
+/// A record with what is known of the persons in it.
+fn shown(ctx: &mut Ctx<'_>, chain: &AuditChain, record: AuditRecord) -> Result<AuditItem, Error> {
+    let mut changes = Vec::with_capacity(record.changes.len());
+    for (place, change) in record.changes.into_iter().enumerate() {
+        let what = match (&change.before, &change.after) {
+            (None, _) => AuditWhat::Created,
+            (Some(_), None) => AuditWhat::Deleted,
+            (Some(_), Some(_)) => AuditWhat::Changed,
+        };
+        let mut shown = fields(change.before.unwrap_or_default(), change.after.unwrap_or_default());
+        let mut erased = false;
+        if let Some(AuditPerson { kind, id, hash: Some(_) }) = &change.person {
+            let known: Option<Option<AuditPersonal>> = ctx.tx.get(&keys::audit_person(*kind, id, chain, record.number, place))?;
+            match known.flatten() {
+                Some(known) => shown.extend(fields(known.before, known.after)),
+                None => erased = true,
+            }
+        }
+        changes.push(AuditChangeItem { kind: change.kind, id: change.id, what, fields: shown, erased });
+    }
+    Ok(AuditItem { number: record.number, at_ms: record.at_ms, actor: record.actor, operation: record.operation, changes })
+}
+
+impl List {
+    fn fits(&self, record: &AuditRecord) -> bool {
+        let after = self.from_ms.is_none_or(|from| record.at_ms >= from.get());
+        let before = self.until_ms.is_none_or(|until| record.at_ms < until.get());
+        let by = self.actor.as_ref().is_none_or(|actor| record.actor.user.as_ref() == Some(actor));
+        let done = self.operation.as_ref().is_none_or(|operation| record.operation == operation.as_str());
+        let about = self.kind.is_none_or(|kind| {
+            let id = self.subject.as_ref().map(Name::as_str);
+            record.changes.iter().any(|change| change.kind == kind && id.is_none_or(|id| change.id == id))
+        });
+        after && before && by && done && about
+    }
+}
+
+impl Operation for List {
+    const NAME: &'static str = "audit.list";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::account("audit.view", OPERATORS);
+    type Answer = AuditPage;
+
+    fn account(&self) -> Option<&Id> {
+        self.account.as_ref()
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<AuditPage, Error> {
+        let size = page_size(self.limit)?;
+        let chain = chain(ctx, self.chain, self.account.as_ref())?;
+        if self.user.is_some() && chain != AuditChain::Users {
+            return Err(Error::invalid("/user", "`user` goes with the chain `users`"));
+        }
+        if self.subject.is_some() && self.kind.is_none() {
+            return Err(Error::invalid("/subject", "`subject` goes with `kind`"));
+        }
+        let wrong = || Error::invalid("/after", "`after` is what the page before answered as `next`, unchanged");
+        let mut below = match &self.after {
+            Some(after) => after.as_str().parse().map_err(|_| wrong())?,
+            None => u64::MAX,
+        };
+        let mut records = Vec::new();
+        let mut looked_at = 0;
+        loop {
+            let numbers = numbers_below(ctx, &chain, self.user.as_ref(), below, SCAN_STEP)?;
+            let is_end = numbers.len() < SCAN_STEP;
+            for number in numbers {
+                // Two changes of one record may be about the same person.
+                if number == below {
+                    continue;
+                }
+                if records.len() == size || looked_at == SCAN_MAX {
+                    let next = Cursor::new(below.to_string()).map_err(|error| Error::new(Code::Internal, error))?;
+                    return Ok(AuditPage { records, next: Some(next) });
+                }
+                looked_at += 1;
+                below = number;
+                let record: Option<AuditRecord> = ctx.tx.get(&keys::audit(&chain, number))?;
+                let record = record.ok_or_else(|| broken(&chain, number))?;
+                if self.fits(&record) {
+                    records.push(shown(ctx, &chain, record)?);
+                }
+            }
+            if is_end {
+                return Ok(AuditPage { records, next: None });
+            }
+        }
+    }
+}
+
+impl Operation for Export {
+    const NAME: &'static str = "audit.export";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::account("audit.export", OPERATORS);
+    type Answer = AuditExport;
+
+    fn account(&self) -> Option<&Id> {
+        self.account.as_ref()
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<AuditExport, Error> {
+        let size = page_size(self.limit)?;
+        let chain = chain(ctx, self.chain, self.account.as_ref())?;
+        let from = keys::audit(&chain, self.after.map_or(0, Count::get).saturating_add(1));
+        let (_, until) = keys::audits(&chain);
+        let rows = ctx.engine.backend.range(&from, &until, Order::Ascending, size + 1)?;
+        let mut answer = AuditExport { lines: String::new(), personal: self.with_personal.then(String::new), records: 0, next: None };
+        let mut last = None;
+        for (key, stored) in rows {
+            let number = keys::last_number(&key).ok_or_else(|| broken(&chain, 0))?;
+            if answer.records as usize == size || answer.lines.len() > MOST_EXPORTED {
+                answer.next = last;
+                break;
+            }
+            let line = String::from_utf8(stored.value).map_err(|_| broken(&chain, number))?;
+            if let Some(personal) = &mut answer.personal {
+                personal.push_str(&personal_lines(ctx, &chain, &line, number)?);
+            }
+            answer.lines.push_str(&line);
+            answer.lines.push('\n');
+            answer.records += 1;
+            last = Some(number);
+        }
+        Ok(answer)
+    }
+}
+
+/// What is known of the persons in a record.
+fn personal_lines(ctx: &mut Ctx<'_>, chain: &AuditChain, line: &str, number: u64) -> Result<String, Error> {
+    let record: AuditRecord = serde_json::from_str(line).map_err(|_| broken(chain, number))?;
+    let mut lines = String::new();
+    for (place, change) in record.changes.iter().enumerate() {
+        let Some(AuditPerson { kind, id, hash: Some(_) }) = &change.person else { continue };
+        let stored = ctx.engine.backend.get(&keys::audit_person(*kind, id, chain, number, place))?;
+        let Some(stored) = stored.filter(|stored| stored.value != b"null") else { continue };
+        let text = String::from_utf8(stored.value).map_err(|_| broken(chain, number))?;
+        lines.push_str(&serde_json::json!({"number": number, "place": place, "hashed": text}).to_string());
+        lines.push('\n');
+    }
+    Ok(lines)
+}
+
+impl Operation for Verify {
+    const NAME: &'static str = "audit.verify";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::account("audit.verify", OPERATORS);
+    type Answer = AuditVerification;
+
+    fn account(&self) -> Option<&Id> {
+        self.account.as_ref()
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<AuditVerification, Error> {
+        let chain = chain(ctx, self.chain, self.account.as_ref())?;
+        let saved = match (self.number, self.hash) {
+            (Some(number), Some(hash)) => Some(AuditLink { number: number.get(), hash: hash.into() }),
+            (None, None) => None,
+            _ => return Err(Error::invalid("/hash", "`number` and `hash` of a head go together")),
+        };
+        let head = head(ctx, &chain)?;
+        let (records, problem) = check(ctx, &chain, &head, saved.as_ref())?;
+        Ok(AuditVerification { whole: problem.is_none(), problem, records, number: head.last.number, hash: head.last.hash })
+    }
+}
+
+/// How many records fit, and the first that does not.
+fn check(ctx: &mut Ctx<'_>, chain: &AuditChain, head: &AuditHead, saved: Option<&AuditLink>) -> Result<(u64, Option<AuditProblem>), Error> {
+    let problem = |kind, number| Some(AuditProblem { kind, number });
+    if let Some(saved) = saved {
+        if saved.number > head.last.number {
+            return Ok((0, problem(AuditProblemKind::Cut, saved.number)));
+        }
+        if saved.number < head.base.number {
+            return Ok((0, problem(AuditProblemKind::Pruned, saved.number)));
+        }
+    }
+    let differs = |link: &AuditLink| saved.is_some_and(|saved| saved.number == link.number && saved.hash != link.hash);
+    if differs(&head.base) {
+        return Ok((0, problem(AuditProblemKind::Altered, head.base.number)));
+    }
+    let mut last = head.base.clone();
+    let mut records = 0;
+    let (mut from, until) = keys::audits(chain);
+    loop {
+        let rows = ctx.engine.backend.range(&from, &until, Order::Ascending, SCAN_STEP)?;
+        for (key, stored) in &rows {
+            let number = keys::last_number(key);
+            if number != Some(last.number + 1) {
+                let kind = if number.is_some_and(|number| number <= last.number) { AuditProblemKind::HeadAltered } else { AuditProblemKind::Missing };
+                return Ok((records, problem(kind, last.number + 1)));
+            }
+            let Some(record) = follows(&last, &stored.value) else {
+                return Ok((records, problem(AuditProblemKind::Altered, last.number + 1)));
+            };
+            last = AuditLink { number: record.number, hash: hash(&stored.value) };
+            if last.number > head.last.number {
+                return Ok((records, problem(AuditProblemKind::HeadAltered, last.number)));
+            }
+            if differs(&last) {
+                return Ok((records, problem(AuditProblemKind::Altered, last.number)));
+            }
+            if !personal_fits(ctx, chain, &record)? {
+                return Ok((records, problem(AuditProblemKind::PersonalAltered, last.number)));
+            }
+            records += 1;
+        }
+        match rows.last() {
+            Some((key, _)) if rows.len() == SCAN_STEP => from = [key.as_slice(), &[0]].concat(),
+            _ => break,
+        }
+    }
+    let end = if last.number < head.last.number {
+        problem(AuditProblemKind::Missing, last.number + 1)
+    } else if last.hash != head.last.hash {
+        problem(AuditProblemKind::Altered, last.number)
+    } else {
+        None
+    };
+    Ok((records, end))
+}
+
+/// Whether what is kept of persons beside a record is what was written, as far as it was not erased.
+fn personal_fits(ctx: &Ctx<'_>, chain: &AuditChain, record: &AuditRecord) -> Result<bool, Error> {
+    for (place, change) in record.changes.iter().enumerate() {
+        let Some(person) = &change.person else { continue };
+        let stored = ctx.engine.backend.get(&keys::audit_person(person.kind, &person.id, chain, record.number, place))?;
+        let fits = stored.is_some_and(|stored| stored.value == b"null" || person.hash.as_ref() == Some(&hash(&stored.value)));
+        if !fits {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+impl Operation for Head {
+    const NAME: &'static str = "audit.head";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::account("audit.verify", OPERATORS);
+    type Answer = AuditHeadItem;
+
+    fn account(&self) -> Option<&Id> {
+        self.account.as_ref()
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<AuditHeadItem, Error> {
+        let chain = chain(ctx, self.chain, self.account.as_ref())?;
+        let AuditHead { last, base } = head(ctx, &chain)?;
+        Ok(AuditHeadItem { number: last.number, hash: last.hash, pruned_to: base.number, pruned_hash: base.hash })
+    }
+}
+
+impl Operation for Prune {
+    const NAME: &'static str = "audit.prune";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::System;
+    type Answer = AuditPruned;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<AuditPruned, Error> {
+        let chain = chain(ctx, self.chain, self.account.as_ref())?;
+        let head = head(ctx, &chain)?;
+        let (from, until) = keys::audits(&chain);
+        let rows = ctx.engine.backend.range(&from, &until, Order::Ascending, MOST_PRUNED + 1)?;
+        let mut base = head.base.clone();
+        let (mut pruned, mut more) = (0, false);
+        for (key, stored) in rows {
+            let number = base.number + 1;
+            let record = follows(&base, &stored.value).ok_or_else(|| broken(&chain, number))?;
+            if record.at_ms >= self.before_ms.get() {
+                break;
+            }
+            more = pruned == MOST_PRUNED as u64;
+            if more {
+                break;
+            }
+            for (place, change) in record.changes.iter().enumerate() {
+                if let Some(person) = &change.person {
+                    ctx.tx.delete(keys::audit_person(person.kind, &person.id, &chain, number, place));
+                }
+            }
+            base = AuditLink { number, hash: hash(&stored.value) };
+            ctx.tx.delete(key);
+            pruned += 1;
+        }
+        if pruned > 0 {
+            ctx.tx.put(keys::audit_head(&chain), &AuditHead { base, ..head })?;
+        }
+        Ok(AuditPruned { pruned, more })
+    }
+}
+
+#[cfg(test)]
+mod tests;

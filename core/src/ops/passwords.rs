@@ -1,0 +1,370 @@
+//! Passwords: set, changed, brought along from another platform, and proven (R-SES-1, R-SES-4).
+//!
+//! Hashing takes its time. It is done before the commit, which looks again at what it was done for.
+
+use super::{Access, Effect, Operation, links, sessions, users};
+use crate::engine::hasher::{self, Cost};
+use crate::engine::{Ctx, keys};
+use crate::error::{Code, Error};
+use crate::model::{self, Address, EffectivePolicies, Email, Id, LinkKind, Name, PasswordRecord, Secret};
+use crate::rules::password::{banned, check, folded, normal};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+/// Gives a user a password: with the token of a reset link, or because the host says so. All sessions of the user end.
+///
+/// The token is used up by the first that comes (R-SES-4). Nobody but the host chooses the password of another.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Set {
+    /// The token of a reset link; this or `user`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Secret>,
+    /// The user; this or `token`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+    /// The new password: at least as many characters as policy `password_min` says, at most 256 bytes.
+    pub password: Secret,
+}
+
+/// Users change their own password; all their other sessions end (R-SES-1).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// The user.
+    pub user: Id,
+    /// The password that they have. A wrong one is `login_refused`, and counts as a failed log-in.
+    pub old_password: Secret,
+    /// The new one.
+    pub new_password: Secret,
+    /// The session that goes on: the one that they use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_session: Option<Id>,
+}
+
+/// Sends the link that sets a new password to whoever has this address (R-SES-4). Nobody learns from the answer whether there
+/// is one; from the time that it takes they could, so answer first and call then. One link a minute at most.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Forgot {
+    /// The e-mail address as it was typed; the mail goes to the one that is stored.
+    pub email: Email,
+}
+
+/// Brings hashes along from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2 in the form of PHC, at most 500
+/// at once, all or none. Each is renewed when its user logs in (R-SES-1).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImportHashes {
+    /// Users and their hashes.
+    pub passwords: Vec<ImportedPassword>,
+}
+
+/// A hash that is brought along.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImportedPassword {
+    /// The user; a password that they have is replaced.
+    pub user: Id,
+    /// The hash.
+    pub hash: Secret,
+}
+
+/// Takes a user's password away: from now on the host vouches for them. All their sessions end.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Remove {
+    /// The user.
+    pub user: Id,
+}
+
+/// Bans passwords that everybody tries (R-SES-1). Passwords that people have stay as they are.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ban {
+    /// The passwords, in capital or small letters; at most 1,000 at once.
+    pub words: Vec<Name>,
+}
+
+/// Takes passwords off the list of those that are banned.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unban {
+    /// The passwords, in capital or small letters; at most 1,000 at once.
+    pub words: Vec<Name>,
+}
+
+/// A user has another password.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PasswordChanged {
+    /// The user.
+    pub user: Id,
+    /// How many sessions ended.
+    pub sessions_ended: u64,
+}
+
+/// Whoever has the address gets a mail.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PasswordForgotten {
+    /// How long a link that was sent now can be used, in unix milliseconds.
+    pub expires_at_ms: u64,
+}
+
+/// Hashes were brought along.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PasswordsImported {
+    /// How many.
+    pub imported: u64,
+}
+
+/// The list of banned passwords has changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BannedPasswords {
+    /// How many came onto it, or off it.
+    pub changed: u64,
+}
+
+const MOST_IMPORTED: usize = 500;
+const MOST_WORDS: usize = 1000;
+/// The accounts of a user whose names their password is not made of.
+const ACCOUNTS_LOOKED_AT: usize = 50;
+/// Who is mailed a link is not mailed another for so long.
+const MAIL_EVERY_MS: u64 = 60_000;
+
+/// A password that was proven to be the user's.
+pub(crate) struct Proven {
+    user: Id,
+    /// The hash that it was compared with.
+    hash: String,
+    /// The hash that takes its place, where that is out of date.
+    renewed: Option<String>,
+}
+
+/// The refusal of every failed log-in, whatever it failed for.
+fn refused(field: &str) -> Error {
+    Error::new(Code::LoginRefused, "address and password do not fit together").at(field)
+}
+
+/// Proves a user by their password. Whoever has none, is disabled, or does not exist costs the same and is answered alike.
+pub(crate) fn prove(ctx: &mut Ctx<'_>, email: &Email, password: &Secret, ip: Option<Address>, field: &str) -> Result<Proven, Error> {
+    let engine = ctx.engine;
+    engine.throttle.admit(email.key(), ip, ctx.now_ms).map_err(|retry_at_ms| {
+        Error::new(Code::LoginDelayed, format!("there were too many failures; try again at {retry_at_ms}")).with("retry_at_ms", retry_at_ms)
+    })?;
+    let cost = Cost::of(&ctx.policies(None)?);
+    let password = Zeroizing::new(normal(password.reveal()));
+    let known = match ctx.tx.get::<Id>(&keys::email(email.key()))? {
+        Some(id) => ctx.tx.get::<model::User>(&keys::user(&id))?.filter(|user| !user.disabled),
+        None => None,
+    };
+    let record = match &known {
+        Some(user) => ctx.tx.get::<PasswordRecord>(&keys::password(&user.id))?,
+        None => None,
+    };
+    let (Some(user), Some(PasswordRecord { hash, .. })) = (known, record) else {
+        engine.hasher.pretend(&password, cost)?;
+        return Err(refused(field));
+    };
+    if !engine.hasher.verify(&password, &hash, cost)? {
+        return Err(refused(field));
+    }
+    engine.throttle.succeeded(email.key(), ip);
+    let renewed = if hasher::is_outdated(&hash, cost) { Some(engine.hasher.hash(&password, ctx.salt()?, cost)?) } else { None };
+    Ok(Proven { user: user.id, hash, renewed })
+}
+
+/// Looks again within the commit: the user may have been disabled meanwhile, or their password changed.
+pub(crate) fn confirm(ctx: &mut Ctx<'_>, proven: &Proven, field: &str) -> Result<model::User, Error> {
+    let user = ctx.tx.get::<model::User>(&keys::user(&proven.user))?.filter(|user| !user.disabled).ok_or_else(|| refused(field))?;
+    let record: PasswordRecord = ctx.tx.get(&keys::password(&user.id))?.ok_or_else(|| refused(field))?;
+    if record.hash == proven.hash {
+        if let Some(hash) = &proven.renewed {
+            ctx.tx.put(keys::password(&user.id), &PasswordRecord { hash: hash.clone(), ..record })?;
+        }
+        return Ok(user);
+    }
+    // Another log-in may have renewed the hash of the same password just now; it comes next time.
+    Err(Error::new(Code::Busy, "the password was changed at the same time; try again"))
+}
+
+/// Refuses a new password that is too short or too easily guessed; answers its normal form.
+fn acceptable(
+    ctx: &mut Ctx<'_>,
+    user: &model::User,
+    password: &Secret,
+    policies: &EffectivePolicies,
+    field: &str,
+) -> Result<Zeroizing<String>, Error> {
+    let password = Zeroizing::new(normal(password.reveal()));
+    let local = user.email.key().split('@').next().unwrap_or_default();
+    let mut words = vec![local.to_owned()];
+    words.extend([&user.profile.first_name, &user.profile.last_name].into_iter().flatten().map(Name::to_string));
+    for account in users::accounts_of(ctx, &user.id, ACCOUNTS_LOOKED_AT)? {
+        words.extend(ctx.tx.get::<model::Account>(&keys::account(&account))?.map(|account| account.name.to_string()));
+    }
+    check(&password, policies.password_min.get(), &words, field)?;
+    if ctx.tx.has(&keys::banned_password(&folded(&password)))? {
+        return Err(banned(field));
+    }
+    Ok(password)
+}
+
+/// Makes the hash of a password that was found acceptable.
+fn hashed(ctx: &mut Ctx<'_>, user: &model::User, password: &Secret, field: &str) -> Result<String, Error> {
+    let policies = ctx.policies(None)?;
+    let password = acceptable(ctx, user, password, &policies, field)?;
+    ctx.engine.hasher.hash(&password, ctx.salt()?, Cost::of(&policies))
+}
+
+/// Writes a new password; all sessions end but the one that is kept.
+fn save(ctx: &mut Ctx<'_>, user: model::User, hash: &str, keep: Option<&Id>) -> Result<PasswordChanged, Error> {
+    let user = users::password_was_set(ctx, user)?;
+    ctx.tx.put(keys::password(&user.id), &PasswordRecord { hash: hash.to_owned(), set_at_ms: Some(ctx.now_ms) })?;
+    let sessions_ended = sessions::end_all_of(ctx, &user.id, keep)?;
+    Ok(PasswordChanged { user: user.id, sessions_ended })
+}
+
+impl Operation for Set {
+    const NAME: &'static str = "passwords.set";
+    const EFFECT: Effect = Effect::Send;
+    const ACCESS: Access = Access::System;
+    type Answer = PasswordChanged;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<PasswordChanged, Error> {
+        let field = if self.token.is_some() { "/token" } else { "/user" };
+        let id = match (&self.token, &self.user) {
+            (Some(token), None) => links::look_up(ctx, token, LinkKind::PasswordReset)?.user,
+            (None, Some(user)) => user.clone(),
+            _ => return Err(Error::invalid("/user", "name either a `user` or the `token` of a link")),
+        };
+        let user = users::load(ctx, &id, field)?;
+        if user.disabled && self.token.is_some() {
+            return Err(Error::new(Code::UserDisabled, format!("`{id}` is disabled")).at(field));
+        }
+        let hash = hashed(ctx, &user, &self.password, "/password")?;
+        let changed = ctx.engine.commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
+            if let Some(token) = &self.token {
+                links::take(ctx, token, LinkKind::PasswordReset)?;
+            }
+            let user = users::load(ctx, &id, field)?;
+            if user.disabled && self.token.is_some() {
+                return Err(Error::new(Code::UserDisabled, format!("`{id}` is disabled")).at(field));
+            }
+            save(ctx, user, &hash, None)
+        })?;
+        ctx.engine.throttle.succeeded(user.email.key(), None);
+        Ok(changed)
+    }
+}
+
+impl Operation for Change {
+    const NAME: &'static str = "passwords.change";
+    const EFFECT: Effect = Effect::Send;
+    const ACCESS: Access = Access::Rule("R-SES-1: the person themself; a user needs `self.password` where they act");
+    type Answer = PasswordChanged;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<PasswordChanged, Error> {
+        sessions::require_self(ctx, &self.user, "self.password")?;
+        let user = users::load(ctx, &self.user, "/user")?;
+        let proven = prove(ctx, &user.email, &self.old_password, ctx.actor.ip(), "/old_password")?;
+        let hash = hashed(ctx, &user, &self.new_password, "/new_password")?;
+        ctx.engine.commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
+            let user = confirm(ctx, &proven, "/old_password")?;
+            save(ctx, user, &hash, self.keep_session.as_ref())
+        })
+    }
+}
+
+impl Operation for Forgot {
+    const NAME: &'static str = "passwords.forgot";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::System;
+    type Answer = PasswordForgotten;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<PasswordForgotten, Error> {
+        let life_ms = users::reset_life(ctx)?.get();
+        let expires_at_ms = ctx.now_ms.saturating_add(life_ms);
+        if let Some(id) = ctx.tx.get::<Id>(&keys::email(self.email.key()))? {
+            let user = users::load(ctx, &id, "/email")?;
+            let last = links::open(ctx, &id, LinkKind::PasswordReset)?;
+            let just_mailed = last.is_some_and(|link| expires_at_ms.saturating_sub(link.expires_at_ms.get()) < MAIL_EVERY_MS);
+            if !user.disabled && !just_mailed {
+                users::send_reset(ctx, &user)?;
+            }
+        }
+        Ok(PasswordForgotten { expires_at_ms })
+    }
+}
+
+impl Operation for ImportHashes {
+    const NAME: &'static str = "passwords.import_hashes";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::System;
+    type Answer = PasswordsImported;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<PasswordsImported, Error> {
+        if self.passwords.len() > MOST_IMPORTED {
+            return Err(Error::invalid("/passwords", format!("at most {MOST_IMPORTED} at once, there are {}", self.passwords.len())));
+        }
+        for (at, ImportedPassword { user, hash }) in self.passwords.iter().enumerate() {
+            users::load(ctx, user, &format!("/passwords/{at}/user"))?;
+            hasher::check_imported(hash.reveal()).map_err(|error| Error::invalid(format!("/passwords/{at}/hash"), error))?;
+            ctx.tx.put(keys::password(user), &PasswordRecord { hash: hash.reveal().to_owned(), set_at_ms: None })?;
+        }
+        Ok(PasswordsImported { imported: self.passwords.len() as u64 })
+    }
+}
+
+impl Operation for Remove {
+    const NAME: &'static str = "passwords.remove";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::System;
+    type Answer = PasswordChanged;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<PasswordChanged, Error> {
+        let user = users::load(ctx, &self.user, "/user")?;
+        links::end(ctx, &user.id, LinkKind::PasswordReset)?;
+        ctx.tx.delete(keys::password(&user.id));
+        let sessions_ended = sessions::end_all_of(ctx, &user.id, None)?;
+        Ok(PasswordChanged { user: user.id, sessions_ended })
+    }
+}
+
+/// Puts words onto the list of banned passwords, or takes them off it.
+fn set_banned(ctx: &mut Ctx<'_>, words: &[Name], is_banned: bool) -> Result<BannedPasswords, Error> {
+    if words.len() > MOST_WORDS {
+        return Err(Error::invalid("/words", format!("at most {MOST_WORDS} at once, there are {}", words.len())));
+    }
+    let mut changed = 0;
+    for word in words {
+        let key = keys::banned_password(&folded(word.as_str()));
+        if ctx.tx.has(&key)? != is_banned {
+            changed += 1;
+            if is_banned { ctx.tx.mark(key) } else { ctx.tx.delete(key) }
+        }
+    }
+    Ok(BannedPasswords { changed })
+}
+
+impl Operation for Ban {
+    const NAME: &'static str = "passwords.ban";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Operator("platform.policies");
+    type Answer = BannedPasswords;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<BannedPasswords, Error> {
+        set_banned(ctx, &self.words, true)
+    }
+}
+
+impl Operation for Unban {
+    const NAME: &'static str = "passwords.unban";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Operator("platform.policies");
+    type Answer = BannedPasswords;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<BannedPasswords, Error> {
+        set_banned(ctx, &self.words, false)
+    }
+}

@@ -1,0 +1,453 @@
+//! Sessions: logging in, what a token proves, and the devices that somebody is logged in with (R-SES-1, R-SES-2).
+
+#[cfg(test)]
+mod tests;
+
+use super::{Access, Effect, Operation, passwords, reach, users};
+use crate::engine::{Ctx, SecretToken, keys, sessions};
+use crate::error::{Code, Error};
+use crate::model::{self, Actor, Address, AddressRange, Count, EffectivePolicies, Email, Id, Name, Secret, Session};
+use crate::rules::session::{is_over, may_come_from};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Logs a user in: with e-mail address and password, or because the host vouches for them after a sign-on of its own.
+///
+/// An unknown address, a wrong password and a disabled user are all `login_refused`, and take the same work. Failures delay for
+/// a growing time (`login_delayed`), a quarter of an hour at most. After the right password the answer may be the status of the
+/// user's accounts, where none can be entered (R-ACC-3), or `ip_not_allowed`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Create {
+    /// The e-mail address; goes with `password`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<Email>,
+    /// The password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Secret>,
+    /// The user whom the host vouches for; in the place of address and password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+    /// What the user is shown of the device, such as `Firefox on Linux`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<Name>,
+    /// Where they come from, as the host saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<Address>,
+}
+
+/// Whose session a token is. Answered from memory while nothing changes; counts as use of the session.
+///
+/// With `account` it is seen besides that the user can act there now.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// The token.
+    pub token: Secret,
+    /// The account that the user wants to act in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+    /// Where they come from, as the host saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<Address>,
+}
+
+/// Gives a session another token; the old one is dead. With the password the user has proven anew who they are.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Renew {
+    /// The token.
+    pub token: Secret,
+    /// The password of the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Secret>,
+    /// Where they come from, as the host saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<Address>,
+}
+
+/// The devices that somebody is logged in with (R-SES-2). Users see their own.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// The user.
+    pub user: Id,
+}
+
+/// Ends a session: by its token for the host, by its id for the user themself and for operators with `clients.status`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct End {
+    /// The session; this or `token`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Id>,
+    /// Its token; this or `session`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Secret>,
+}
+
+/// Ends all sessions of a user, or all but one (R-SES-2): for the user themself, for whoever holds `users.disable` in the one
+/// team that they are in, for operators with `clients.status`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EndAll {
+    /// The user.
+    pub user: Id,
+    /// The session that goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_session: Option<Id>,
+}
+
+/// A session that was begun, or has a new token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SessionToken {
+    /// The session.
+    pub session: Id,
+    /// The user.
+    pub user: Id,
+    /// What proves the user from now on. It is shown here once and stored nowhere.
+    pub token: Secret,
+    /// From when on it cannot be used, in unix milliseconds; earlier where it is not used for a while.
+    pub expires_at_ms: u64,
+}
+
+/// What a token proves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SessionProof {
+    /// The session.
+    pub session: Id,
+    /// The user.
+    pub user: Id,
+    /// When they proved last who they are, in unix milliseconds. Hosts ask again before what matters.
+    pub authenticated_at_ms: u64,
+    /// From when on it cannot be used, in unix milliseconds; earlier where it is not used for a while.
+    pub expires_at_ms: u64,
+}
+
+/// The sessions of a user.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SessionList {
+    /// Those that can be used, at most 100, the oldest first.
+    pub sessions: Vec<SessionDevice>,
+}
+
+/// A device that somebody is logged in with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SessionDevice {
+    /// The session.
+    pub session: Id,
+    /// What is known of the device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<Name>,
+    /// Where they logged in from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<Address>,
+    /// When they logged in, in unix milliseconds.
+    pub created_at_ms: u64,
+    /// When it was used last, in unix milliseconds, to five minutes.
+    pub last_seen_at_ms: u64,
+    /// Where it was used from then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_ip: Option<Address>,
+    /// From when on it cannot be used, in unix milliseconds.
+    pub expires_at_ms: u64,
+}
+
+/// Sessions that ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SessionsEnded {
+    /// The user.
+    pub user: Id,
+    /// How many.
+    pub ended: u64,
+}
+
+/// The most sessions of a user; with one more the one that was not used for longest ends.
+const MOST_SESSIONS: usize = 100;
+
+/// The sessions of a user, those included that are over.
+fn all_of(ctx: &mut Ctx<'_>, user: &Id) -> Result<Vec<Session>, Error> {
+    let (from, until) = keys::below(keys::USER_SESSION, &[user.as_str()]);
+    let rows = ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?;
+    let mut sessions = Vec::with_capacity(rows.len());
+    for id in rows.iter().filter_map(|(key, _)| keys::last_id(key)) {
+        sessions.extend(ctx.tx.get::<Session>(&keys::session(&id))?);
+    }
+    Ok(sessions)
+}
+
+fn end(ctx: &mut Ctx<'_>, session: &Session) {
+    ctx.tx.delete(keys::session(&session.id));
+    ctx.tx.delete(keys::user_session(&session.user, &session.id));
+    ctx.tx.touch_session(&session.id);
+}
+
+/// Ends the sessions of a user, all but one; answers how many ended.
+pub(crate) fn end_all_of(ctx: &mut Ctx<'_>, user: &Id, keep: Option<&Id>) -> Result<u64, Error> {
+    let mut ended = 0;
+    for session in all_of(ctx, user)?.iter().filter(|session| Some(&session.id) != keep) {
+        end(ctx, session);
+        ended += 1;
+    }
+    Ok(ended)
+}
+
+/// Only the person themself, who needs a permission where they act; the host is anybody.
+pub(crate) fn require_self(ctx: &mut Ctx<'_>, user: &Id, permission: &str) -> Result<(), Error> {
+    if *ctx.actor == Actor::System {
+        return Ok(());
+    }
+    if !reach::is_self(ctx, user) {
+        return Err(Error::not_found("user", user.as_str()).at("/user"));
+    }
+    match reach::home(ctx) {
+        Some(home) => ctx.require_in(&home, permission),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a user who cannot enter any of their accounts, or comes from where none of them lets them come from (R-ACC-3).
+fn require_entry(ctx: &mut Ctx<'_>, user: &Id, ip: Option<Address>) -> Result<(), Error> {
+    let not_from_here = || Error::new(Code::IpNotAllowed, format!("`{user}` may not come from this address")).at("/ip");
+    let own: Option<Vec<AddressRange>> = ctx.tx.get(&keys::user_allow_list(user))?;
+    if !may_come_from(own.as_deref(), ip) {
+        return Err(not_from_here());
+    }
+    let mut refusal = None;
+    for account in users::accounts_of(ctx, user, usize::MAX)? {
+        let member = ctx.engine.cell(&account)?.member(ctx.engine, user.as_str())?;
+        let refused = match member.refusal {
+            Some(code) => Error::new(code, format!("`{user}` cannot enter `{account}`: {}", code.sentence())).with("account", account.as_str()),
+            None if !may_come_from(member.addresses.iter().map(Vec::as_slice), ip) => not_from_here(),
+            None => return Ok(()),
+        };
+        refusal.get_or_insert(refused);
+    }
+    refusal.map_or(Ok(()), Err)
+}
+
+/// Begins a session.
+fn begin(
+    ctx: &mut Ctx<'_>,
+    user: model::User,
+    device: Option<Name>,
+    ip: Option<Address>,
+    policies: &EffectivePolicies,
+) -> Result<SessionToken, Error> {
+    require_entry(ctx, &user.id, ip)?;
+    let (over, mut live): (Vec<_>, Vec<_>) =
+        all_of(ctx, &user.id)?.into_iter().partition(|session| is_over(session, session.last_seen_at_ms, policies.session_idle_ms.get(), ctx.now_ms));
+    live.sort_by_key(|session| std::cmp::Reverse(session.last_seen_at_ms));
+    for session in over.iter().chain(live.iter().skip(MOST_SESSIONS - 1)) {
+        end(ctx, session);
+    }
+    let id = ctx.new_id(None, keys::SESSION, keys::session, "session")?;
+    let token = ctx.session_token(&id)?;
+    let expires_at_ms = ctx.now_ms.saturating_add(policies.session_life_ms.get()).min(Count::MAX);
+    let session = Session {
+        id,
+        user: user.id.clone(),
+        token_hash: token.hash(),
+        device,
+        ip,
+        created_at_ms: ctx.now_ms,
+        authenticated_at_ms: ctx.now_ms,
+        last_seen_at_ms: ctx.now_ms,
+        last_ip: ip,
+        expires_at_ms,
+    };
+    ctx.tx.put(keys::session(&session.id), &session)?;
+    ctx.tx.mark(keys::user_session(&session.user, &session.id));
+    let user = users::logged_in(ctx, user)?;
+    answer(session, user.id, &token)
+}
+
+fn answer(session: Session, user: Id, token: &SecretToken) -> Result<SessionToken, Error> {
+    Ok(SessionToken { session: session.id, user, token: token.reveal()?, expires_at_ms: session.expires_at_ms })
+}
+
+impl Operation for Create {
+    const NAME: &'static str = "sessions.create";
+    const EFFECT: Effect = Effect::Send;
+    const ACCESS: Access = Access::System;
+    type Answer = SessionToken;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionToken, Error> {
+        let policies = ctx.policies(None)?;
+        let Create { email, password, user, device, ip } = self;
+        match (email, password, user) {
+            (Some(email), Some(password), None) => {
+                let proven = passwords::prove(ctx, &email, &password, ip, "/password")?;
+                ctx.engine.commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
+                    let user = passwords::confirm(ctx, &proven, "/password")?;
+                    begin(ctx, user, device.clone(), ip, &policies)
+                })
+            }
+            (None, None, Some(id)) => ctx.engine.commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
+                let user = users::load(ctx, &id, "/user")?;
+                if user.disabled {
+                    return Err(Error::new(Code::LoginRefused, format!("`{id}` is disabled")).at("/user"));
+                }
+                begin(ctx, user, device.clone(), ip, &policies)
+            }),
+            _ => Err(Error::invalid("/user", "name `email` and `password`, or the `user` whom you vouch for")),
+        }
+    }
+}
+
+impl Operation for Check {
+    const NAME: &'static str = "sessions.check";
+    const EFFECT: Effect = Effect::Send;
+    const ACCESS: Access = Access::System;
+    type Answer = SessionProof;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionProof, Error> {
+        let live = ctx.engine.session(self.token.reveal(), self.ip).map_err(|error| error.at("/token"))?;
+        let session = &live.session;
+        match self.account {
+            Some(account) => {
+                let actor = Actor::User { user: session.user.clone(), account: account.clone(), ip: self.ip.map(Address::ip) };
+                ctx.engine.ctx(&actor).standing(&account).map_err(|error| error.at("/account"))?;
+            }
+            None => require_entry(ctx, &session.user, self.ip)?,
+        }
+        Ok(SessionProof {
+            session: session.id.clone(),
+            user: session.user.clone(),
+            authenticated_at_ms: session.authenticated_at_ms,
+            expires_at_ms: session.expires_at_ms,
+        })
+    }
+}
+
+impl Operation for Renew {
+    const NAME: &'static str = "sessions.renew";
+    const EFFECT: Effect = Effect::Send;
+    const ACCESS: Access = Access::System;
+    type Answer = SessionToken;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionToken, Error> {
+        let gone = || sessions::invalid().at("/token");
+        let live = ctx.engine.session(self.token.reveal(), self.ip).map_err(|error| error.at("/token"))?;
+        let user = users::load(ctx, &live.session.user, "/token")?;
+        let proven = match &self.password {
+            Some(password) => Some(passwords::prove(ctx, &user.email, password, self.ip, "/password")?),
+            None => None,
+        };
+        ctx.engine.commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
+            if let Some(proven) = &proven {
+                passwords::confirm(ctx, proven, "/password")?;
+            }
+            let mut session: Session = ctx.tx.get(&keys::session(&live.session.id))?.ok_or_else(gone)?;
+            // Of two that renew at once one has the token that lives on.
+            if session.token_hash != live.session.token_hash {
+                return Err(gone());
+            }
+            let token = ctx.session_token(&session.id)?;
+            session.token_hash = token.hash();
+            session.last_seen_at_ms = ctx.now_ms;
+            if proven.is_some() {
+                session.authenticated_at_ms = ctx.now_ms;
+            }
+            ctx.tx.put(keys::session(&session.id), &session)?;
+            ctx.tx.touch_session(&session.id);
+            let user = session.user.clone();
+            answer(session, user, &token)
+        })
+    }
+}
+
+impl Operation for List {
+    const NAME: &'static str = "sessions.list";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::Rule("R-SES-2: users their own, with `self.devices.view`; operators with `clients.view_all`");
+    type Answer = SessionList;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionList, Error> {
+        match ctx.actor {
+            Actor::Operator { .. } if !reach::is_self(ctx, &self.user) => ctx.require_as_operator("clients.view_all")?,
+            _ => require_self(ctx, &self.user, "self.devices.view")?,
+        }
+        let user = users::load(ctx, &self.user, "/user")?;
+        let idle_ms = ctx.policies(None)?.session_idle_ms.get();
+        let mut sessions = all_of(ctx, &user.id)?;
+        sessions.retain(|session| !is_over(session, session.last_seen_at_ms, idle_ms, ctx.now_ms));
+        sessions.sort_by(|one, other| (one.created_at_ms, &one.id).cmp(&(other.created_at_ms, &other.id)));
+        let shown = |session: Session| SessionDevice {
+            session: session.id,
+            device: session.device,
+            ip: session.ip,
+            created_at_ms: session.created_at_ms,
+            last_seen_at_ms: session.last_seen_at_ms,
+            last_ip: session.last_ip,
+            expires_at_ms: session.expires_at_ms,
+        };
+        Ok(SessionList { sessions: sessions.into_iter().map(shown).collect() })
+    }
+}
+
+impl Operation for End {
+    const NAME: &'static str = "sessions.end";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Rule("R-SES-2: users their own, with `self.devices.sign_out`; operators with `clients.status`; by token the host");
+    type Answer = SessionsEnded;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionsEnded, Error> {
+        let session = match (&self.session, &self.token) {
+            (Some(id), None) => {
+                let not_there = || Error::not_found("session", id.as_str()).at("/session");
+                let session: Session = ctx.tx.get(&keys::session(id))?.ok_or_else(not_there)?;
+                match ctx.actor {
+                    Actor::Operator { .. } if !reach::is_self(ctx, &session.user) => {
+                        ctx.require_as_operator("clients.status")?;
+                        reach::refuse_operator(ctx, &session.user)?;
+                    }
+                    Actor::User { .. } if !reach::is_self(ctx, &session.user) => return Err(not_there()),
+                    _ => require_self(ctx, &session.user, "self.devices.sign_out")?,
+                }
+                session
+            }
+            (None, Some(token)) if *ctx.actor == Actor::System => {
+                let gone = || sessions::invalid().at("/token");
+                let token = SecretToken::parse(SecretToken::SESSION, token.reveal()).ok_or_else(gone)?;
+                let session: Option<Session> = ctx.tx.get(&keys::session(token.id()))?;
+                session.filter(|session| token.has_hash(&session.token_hash)).ok_or_else(gone)?
+            }
+            (None, Some(_)) => return Err(Error::new(Code::ActorNotAllowed, "only the host ends a session by its token").at("/token")),
+            _ => return Err(Error::invalid("/session", "name either a `session` or its `token`")),
+        };
+        end(ctx, &session);
+        Ok(SessionsEnded { user: session.user, ended: 1 })
+    }
+}
+
+impl Operation for EndAll {
+    const NAME: &'static str = "sessions.end_all";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Rule(
+        "R-SES-2: users their own, with `self.devices.sign_out`; whoever holds `users.disable` in the team of the user; operators with `clients.status`",
+    );
+    type Answer = SessionsEnded;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionsEnded, Error> {
+        match (ctx.actor, reach::is_self(ctx, &self.user)) {
+            (Actor::System, _) => {}
+            (_, true) => require_self(ctx, &self.user, "self.devices.sign_out")?,
+            (Actor::Operator { .. }, false) => {
+                ctx.require_as_operator("clients.status")?;
+                reach::refuse_operator(ctx, &self.user)?;
+            }
+            (Actor::User { account: home, .. }, false) => {
+                ctx.require_in(home, "users.disable")?;
+                reach::load_seen(ctx, &self.user, "/user")?;
+                if !reach::in_this_team_alone(ctx, &self.user, home)? {
+                    let message = format!("`{}` is in another team too", self.user);
+                    return Err(Error::new(Code::PermissionDenied, message).at("/user").with("missing", "users.disable"));
+                }
+            }
+        }
+        let user = users::load(ctx, &self.user, "/user")?;
+        let ended = end_all_of(ctx, &user.id, self.keep_session.as_ref())?;
+        Ok(SessionsEnded { user: user.id, ended })
+    }
+}

@@ -1,0 +1,190 @@
+//! What scenarios cannot see of log-in: how much work is done, what is on the disk, and who wins when many try at once.
+
+use super::*;
+use crate::handle::Tenantry;
+use crate::model::Caller;
+use crate::options::OpenOptions;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Marks every password and token of these tests, so that they are found wherever they should not be.
+const CANARY: &str = "correct canary battery";
+
+fn call(store: &Tenantry, operation: &str, request: Value) -> Result<Value, Error> {
+    store.call_json(b"", operation.as_bytes(), request.to_string().as_bytes()).map(|answer| serde_json::from_str(&answer).unwrap())
+}
+
+fn call_as(store: &Tenantry, actor: Value, operation: &str, request: Value) -> Result<Value, Error> {
+    let answer = store.call_json(actor.to_string().as_bytes(), operation.as_bytes(), request.to_string().as_bytes());
+    answer.map(|answer| serde_json::from_str(&answer).unwrap())
+}
+
+/// An account of olga, whose password is set, and of ann, who has none, and of dora, who is disabled.
+fn store(path: &str) -> Tenantry {
+    let options: OpenOptions = serde_json::from_str(r#"{"clock":{"manual_ms":1000000},"seed":1}"#).unwrap();
+    let store = Tenantry::open(path, options).unwrap();
+    call(&store, "accounts.create", json!({"id": "acme", "name": "Acme", "owner": {"user": "olga", "email": "olga@acme.example"}})).unwrap();
+    for user in ["ann", "dora"] {
+        let member = json!({"account": "acme", "user": user, "email": format!("{user}@acme.example"), "role": "full"});
+        call(&store, "members.add", member).unwrap();
+    }
+    for user in ["olga", "dora"] {
+        call(&store, "passwords.set", json!({"user": user, "password": CANARY})).unwrap();
+    }
+    call(&store, "users.disable", json!({"user": "dora"})).unwrap();
+    store
+}
+
+fn log_in(store: &Tenantry, email: &str, password: &str) -> Result<Value, Error> {
+    call(store, "sessions.create", json!({"email": email, "password": password, "ip": "192.0.2.7"}))
+}
+
+/// S5: an unknown address, a wrong password, no password and a disabled user are answered alike, after the same work.
+#[test]
+fn every_failure_costs_the_same() {
+    let store = store(":memory:");
+    let runs = || store.guard_for_tests().engine.hasher.argon2_runs();
+    let tries = [
+        ("nobody@acme.example", CANARY),
+        ("olga@acme.example", "another battery staple"),
+        ("ann@acme.example", CANARY),
+        ("dora@acme.example", CANARY),
+    ];
+    let mut answers = Vec::new();
+    for (email, password) in tries {
+        let before = runs();
+        let error = log_in(&store, email, password).unwrap_err();
+        assert_eq!(runs() - before, 1, "{email}");
+        answers.push(error.to_json());
+    }
+    assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
+    let before = runs();
+    log_in(&store, "olga@acme.example", CANARY).unwrap();
+    assert_eq!(runs() - before, 1);
+}
+
+/// S7, S18: no password and no token is in the store, in an error, or in what `Debug` shows.
+#[test]
+fn no_secret_is_kept_or_shown() {
+    let folder = std::env::temp_dir().join(format!("tenantry-secrets-{}", std::process::id()));
+    let path = folder.to_str().unwrap();
+    let store = store(path);
+    let token = log_in(&store, "olga@acme.example", CANARY).unwrap()["token"].as_str().unwrap().to_owned();
+    call(&store, "users.request_password_reset", json!({"user": "olga"})).unwrap();
+    let link = call(&store, "outbox.read", json!({})).unwrap()["messages"][0]["token"].as_str().unwrap().to_owned();
+    let wrong = log_in(&store, "olga@acme.example", "a wrong canary battery").unwrap_err();
+    let change = json!({"user": "olga", "old_password": CANARY, "new_password": "short"});
+    let short = call(&store, "passwords.change", change).unwrap_err();
+    let shown = [
+        wrong.to_json(),
+        format!("{wrong:?}"),
+        short.to_json(),
+        format!("{:?}", serde_json::from_value::<Create>(json!({"email": "olga@acme.example", "password": CANARY})).unwrap()),
+        format!("{:?}", serde_json::from_value::<Caller>(json!({"kind": "session", "token": token})).unwrap()),
+        format!("{:?}", serde_json::from_value::<Check>(json!({"token": token})).unwrap()),
+        format!("{:?}", serde_json::from_value::<passwords::Set>(json!({"token": link, "password": CANARY})).unwrap()),
+    ];
+    store.close().unwrap();
+    let secrets = [CANARY, "canary", &token[12..], &token[44..108], &link[9..]];
+    for text in &shown {
+        assert!(!secrets.iter().any(|secret| text.contains(secret)), "{text}");
+    }
+    let (mut files, mut hashes) = (0, 0);
+    for bytes in files_below(&folder) {
+        files += 1;
+        let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        for secret in secrets {
+            assert!(!holds(secret), "a secret is in the store");
+        }
+        hashes += usize::from(holds("$argon2id$v=19$m=19456,t=2,p=1$"));
+    }
+    assert!(files > 0 && hashes > 0, "{files} files, {hashes} with hashes");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+fn files_below(folder: &Path) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files_below(&path)) } else { found.push(std::fs::read(path).unwrap()) }
+    }
+    found
+}
+
+/// S10, R-SES-4: of many who follow one link at once one sets the password.
+#[test]
+fn a_reset_link_has_one_winner() {
+    let store = store(":memory:");
+    call(&store, "users.request_password_reset", json!({"user": "olga"})).unwrap();
+    let link = call(&store, "outbox.read", json!({})).unwrap()["messages"][0]["token"].clone();
+    let outcomes: Vec<_> = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..64)
+            .map(|number| {
+                let (store, request) = (&store, json!({"token": link, "password": format!("the password of number {number:02}")}));
+                scope.spawn(move || call(store, "passwords.set", request).map(|_| number).map_err(|error| error.code()))
+            })
+            .collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let winners: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().ok()).collect();
+    assert_eq!(winners.len(), 1, "{outcomes:?}");
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Ok(_) | Err(Code::LinkInvalid))), "{outcomes:?}");
+    let number = winners[0];
+    log_in(&store, "olga@acme.example", &format!("the password of number {number:02}")).unwrap();
+}
+
+/// S8: what ends a session ends it at once, also where it was answered from memory a moment ago.
+#[test]
+fn sessions_end() {
+    let store = store(":memory:");
+    let begin = || log_in(&store, "olga@acme.example", CANARY).unwrap();
+    let check = |session: &Value| call(&store, "sessions.check", json!({"token": session["token"]})).map(drop).map_err(|error| error.code());
+    let (one, other) = (begin(), begin());
+    assert_ne!(one["token"], other["token"]);
+    assert_eq!((check(&one), check(&one), check(&other)), (Ok(()), Ok(()), Ok(())));
+    let renewed = call(&store, "sessions.renew", json!({"token": one["token"]})).unwrap();
+    assert_eq!((check(&one), check(&renewed)), (Err(Code::SessionInvalid), Ok(())));
+    call(&store, "sessions.end", json!({"token": renewed["token"]})).unwrap();
+    assert_eq!((check(&renewed), check(&other)), (Err(Code::SessionInvalid), Ok(())));
+    let kept = begin();
+    let change = json!({"user": "olga", "old_password": CANARY, "new_password": "another canary battery", "keep_session": kept["session"]});
+    assert_eq!(call(&store, "passwords.change", change).unwrap()["sessions_ended"], 1);
+    assert_eq!((check(&other), check(&kept)), (Err(Code::SessionInvalid), Ok(())));
+    call(&store, "users.disable", json!({"user": "olga"})).unwrap();
+    assert_eq!(check(&kept), Err(Code::SessionInvalid));
+}
+
+/// R-SES-2: as an actor a session is who logged in, in an account of theirs alone.
+#[test]
+fn a_session_is_an_actor() {
+    let store = store(":memory:");
+    call(&store, "accounts.create", json!({"id": "other", "name": "Other", "owner": {"user": "otto", "email": "otto@other.example"}})).unwrap();
+    let token = log_in(&store, "olga@acme.example", CANARY).unwrap()["token"].clone();
+    let mine = |actor: Value| call_as(&store, actor, "sessions.list", json!({"user": "olga"})).map(drop).map_err(|error| error.code());
+    assert_eq!(mine(json!({"kind": "session", "token": token, "account": "acme"})), Ok(()));
+    assert_eq!(mine(json!({"kind": "session", "token": token})), Ok(()));
+    assert_eq!(mine(json!({"kind": "session", "token": token, "account": "other"})), Err(Code::NotFound));
+    assert_eq!(mine(json!({"kind": "session", "token": token, "account": "none"})), Err(Code::NotFound));
+    let forged = token.as_str().unwrap().replace("tny_session_0", "tny_session_1");
+    assert_eq!(mine(json!({"kind": "session", "token": forged})), Err(Code::SessionInvalid));
+    assert_eq!(mine(json!({"kind": "user", "user": "olga", "account": "acme", "token": token})), Err(Code::InvalidArgument));
+    let caller = serde_json::from_value(json!({"kind": "session", "token": token})).unwrap();
+    assert_eq!(store.actor(&caller).unwrap().user().map(Id::as_str), Some("olga"));
+}
+
+/// Ending and looking up at once: nothing that ended is found in memory afterwards.
+#[test]
+fn a_session_that_ended_is_not_kept_in_memory() {
+    let store = store(":memory:");
+    for _ in 0..200 {
+        let session = call(&store, "sessions.create", json!({"user": "olga"})).unwrap();
+        let request = || json!({"token": session["token"]});
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| drop(call(&store, "sessions.check", request())));
+            }
+            scope.spawn(|| call(&store, "sessions.end", request()).unwrap());
+        });
+        assert_eq!(call(&store, "sessions.check", request()).unwrap_err().code(), Code::SessionInvalid);
+    }
+}

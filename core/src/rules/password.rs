@@ -1,0 +1,81 @@
+//! Which passwords are taken (R-SES-1): long enough, not one that everybody tries. Nothing is said of what kind of characters.
+
+use crate::error::{Code, Error};
+use unicode_normalization::UnicodeNormalization;
+
+/// The fewest characters that a policy can ask for.
+pub const SHORTEST: u64 = 8;
+/// A word shorter than this is in too many good passwords.
+const SHORTEST_WORD: usize = 4;
+
+/// The password that is hashed: NFC, so that it is the same however it was typed.
+pub fn normal(password: &str) -> String {
+    password.nfc().collect()
+}
+
+/// How a word is compared: case does not count.
+pub fn folded(word: &str) -> String {
+    word.nfkc().flat_map(char::to_lowercase).collect()
+}
+
+/// Refuses a password, in normal form, that is too short, or that has too little besides words that it is guessed by:
+/// the user's address, their name, the name of their account.
+pub fn check(password: &str, least: u64, words: &[String], field: &str) -> Result<(), Error> {
+    let characters = password.chars().count() as u64;
+    if characters < least {
+        let message = format!("a password has at least {least} characters, this one has {characters}");
+        return Err(Error::new(Code::PasswordTooShort, message).at(field).with("min", least));
+    }
+    let mut rest = folded(password);
+    for word in words.iter().map(|word| folded(word)).filter(|word| word.chars().count() >= SHORTEST_WORD) {
+        rest = rest.replace(&word, "");
+    }
+    if (rest.chars().count() as u64) < SHORTEST {
+        return Err(banned(field));
+    }
+    Ok(())
+}
+
+/// The refusal of a password that is guessed too easily.
+pub fn banned(field: &str) -> Error {
+    Error::new(Code::PasswordBanned, "the password is one that is tried first, or is made of your own name or address; choose another").at(field)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(password: &str, least: u64, words: &[&str]) -> Option<Code> {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        check(&normal(password), least, &words, "/password").err().map(|error| error.code())
+    }
+
+    /// S1: characters are counted, not bytes; no composition rules; spaces and every script are fine.
+    #[test]
+    fn length_alone_counts() {
+        assert_eq!(code("abcdefghijklmn", 15, &[]), Some(Code::PasswordTooShort));
+        assert_eq!(code("abcdefghijklmno", 15, &[]), None);
+        assert_eq!(code("aaaaaaaaaaaaaaa", 15, &[]), None);
+        assert_eq!(code("correct horse battery", 15, &[]), None);
+        assert_eq!(code("\u{e4}\u{f6}\u{fc}\u{e4}\u{f6}\u{fc}\u{e4}", 8, &[]), Some(Code::PasswordTooShort));
+        assert_eq!(code("\u{e4}\u{f6}\u{fc}\u{e4}\u{f6}\u{fc}\u{e4}\u{f6}", 8, &[]), None);
+        assert_eq!(code(&"z".repeat(256), 15, &[]), None);
+    }
+
+    /// S1: a decomposed letter is the same as a composed one, also when it is counted.
+    #[test]
+    fn the_normal_form_is_nfc() {
+        assert_eq!(normal("u\u{308}"), "\u{fc}");
+        assert_eq!(code("u\u{308}u\u{308}u\u{308}u\u{308}u\u{308}u\u{308}u\u{308}", 8, &[]), Some(Code::PasswordTooShort));
+    }
+
+    /// S2
+    #[test]
+    fn words_of_the_context_do_not_make_a_password() {
+        assert_eq!(code("olga.petrova2026", 15, &["Olga.Petrova"]), Some(Code::PasswordBanned));
+        assert_eq!(code("ACMEacmeACMEacme", 15, &["Acme"]), Some(Code::PasswordBanned));
+        assert_eq!(code("acme has 12 blue doors", 15, &["Acme"]), None);
+        // A word of three letters is in everything.
+        assert_eq!(code("annannannannannann", 15, &["ann"]), None);
+    }
+}
