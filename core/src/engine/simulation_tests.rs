@@ -481,7 +481,10 @@ impl World {
                     CapScope::SendingDomain => message.sending_domain.as_ref().map(Name::as_str),
                     CapScope::RecipientDomain => message.recipient_domain.as_ref().map(Name::as_str),
                 };
-                let Some(subject) = subject.filter(|_| cap.account.as_ref() == Some(above) && cap.message_class.is_none_or(|only| only == class)) else { continue };
+                let Some(subject) = subject.filter(|_| cap.account.as_ref() == Some(above) && cap.message_class.is_none_or(|only| only == class))
+                else {
+                    continue;
+                };
                 let place = self.counter(keys::meter(Some(above), "cap", &keys::of_cap(&cap.id), subject), cap.id.as_str(), cap.window);
                 let grows = cap.grows_daily_by.map(|by| (by.get(), self.cap_times[number]));
                 self.set(place, cap.limit.get(), grows, cap.over.refuses());
