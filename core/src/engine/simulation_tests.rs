@@ -46,13 +46,16 @@ impl Dice {
 
 // ---- The store
 
+/// What the records of a commit were before it.
+type Undo = (u64, Vec<(Vec<u8>, Option<Record>)>);
+
 /// What a disk holds, and what it would not hold after a power loss.
 #[derive(Default)]
 struct Disk {
     records: BTreeMap<Vec<u8>, Record>,
     last: u64,
     /// Of each commit that is not synced, what lay there before.
-    undo: Vec<(u64, Vec<(Vec<u8>, Option<Record>)>)>,
+    undo: Vec<Undo>,
 }
 
 impl Disk {
@@ -451,7 +454,7 @@ impl World {
     }
 
     fn set_cap(&mut self, number: usize) {
-        let limit = count(self.random_limit().min(100_000).max(1));
+        let limit = count(self.random_limit().clamp(1, 100_000));
         let grows = self.dice.one_in(3).then(|| count(1 + self.dice.roll(20)));
         self.caps[number].limit = limit;
         // What a pace is today is told when it is prepared: it grows with the next change.
