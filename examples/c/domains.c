@@ -444,9 +444,6 @@ static void show_passwords(tenantry_store t)
     shows(changed, JSON("sessions_ended":0));
     shows(changed, JSON("user":"ann"));
     tenantry_text_free(&changed);
-    char set_again[512];
-    snprintf(set_again, sizeof set_again, JSON({"token": "%s", "password": "eight green lamps on a shelf"}), token);
-    refused(t, NULL, "passwords.set", set_again, TENANTRY_LINK_INVALID);
 
     // What everybody tries is nobody's password.
     tenantry_text banned = call(t, NULL, "passwords.ban", JSON({"words": ["correct horse battery staple"]}));
@@ -573,8 +570,6 @@ static void show_sessions(tenantry_store t)
     char token[256];
     copy_text(session, "token", token, sizeof token);
     tenantry_text_free(&session);
-    refused(t, NULL, "sessions.create",
-        JSON({"email": "ann@acme.example", "password": "not her password at all"}), TENANTRY_LOGIN_REFUSED);
 
     // With each request: whose token is it, and may they act in Acme?
     char check_request[512];

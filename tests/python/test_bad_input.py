@@ -175,6 +175,12 @@ def test_a_bad_path_is_refused(path: Any) -> None:
     assert caught.value.field == "/path"
 
 
+@pytest.mark.parametrize("actor", ['{"kind":"session"}', '{"kind":"session","token":"tny_session_1","user":"ann"}', '{"kind":"user","token":"tny_session_1","user":"ann","account":"acme"}'])
+def test_a_session_as_an_actor_is_its_token_and_no_user(t: tenantry.Tenantry, actor: str) -> None:
+    error = refused(t, lambda: t._store.call(actor, "sessions.list", '{"user":"ann"}'))
+    assert error.field == "/actor" and "tny_session" not in str(error)
+
+
 def test_what_only_the_library_makes_cannot_be_made() -> None:
     for kind in (tenantry.Sender, tenantry.Access, tenantry._native.Store):
         with pytest.raises(TypeError):

@@ -19,7 +19,7 @@ CATALOGUE = json.loads((ROOT / "include/tenantry.json").read_text())
 
 
 # What is added by hand.
-ADDED = {"users.import_file"}
+ADDED = {"outbox.messages", "outbox.wait", "users.import_file"}
 
 
 def methods(t: tenantry.Tenantry | tenantry.Acting | tenantry.Operating) -> dict[str, inspect.Signature]:
