@@ -24,7 +24,7 @@ ADDED = {"users.import_file"}
 ADDED_FOR_THE_HOST = {"outbox.messages", "outbox.wait"}
 
 
-def methods(t: tenantry.Tenantry | tenantry.Acting | tenantry.Operating) -> dict[str, inspect.Signature]:
+def methods(t: tenantry.Tenantry | tenantry.Acting | tenantry.Operating | tenantry.InSession) -> dict[str, inspect.Signature]:
     return {
         f"{name}.{method}": inspect.signature(function)
         for name in dir(t)
