@@ -221,27 +221,39 @@ impl Sender {
     /// As [`admit`](Sender::admit), but answers none, having charged nothing, where it would have to wait for the disk.
     #[inline]
     pub fn try_admit(&self, count: u64) -> Result<Option<Decision>, Error> {
-        self.guard.enter(Effect::Send, |engine| {
+        // A whole decision is made once, at the end: handing it through every layer costs as much as deciding.
+        let quick = self.guard.enter(Effect::Send, |engine| {
             let count = check_count(count)?;
             let prepared = self.prepared.load();
             match prepared.as_ref().filter(|prepared| prepared.stamp == self.cell.stamp(engine)) {
-                Some(prepared) => Ok(decide(engine, prepared, count)),
+                Some(prepared) => Ok(quickly(engine, prepared, count)),
                 None => {
                     let fresh = self.cell.sending(engine, self.user.as_ref().map(Id::as_str), self.channel, &self.message)?;
                     self.prepared.store(Some(fresh.clone()));
-                    Ok(decide(engine, &fresh, count))
+                    Ok(quickly(engine, &fresh, count))
                 }
             }
+        })?;
+        Ok(match quick {
+            Quick::Granted { left } => Some(Decision::granted(count, left)),
+            Quick::Refused(code) => Some(Decision::refused_for(code)),
+            Quick::Unknown => None,
         })
     }
 }
 
-/// The answer that memory alone can give.
+/// What memory alone can tell of a send.
+enum Quick {
+    Granted { left: u64 },
+    Refused(Code),
+    Unknown,
+}
+
 #[inline]
-fn decide(engine: &Engine, prepared: &Arc<Prepared>, count: u64) -> Option<Decision> {
+fn quickly(engine: &Engine, prepared: &Arc<Prepared>, count: u64) -> Quick {
     match prepared.refusal {
-        Some(code) => Some(Decision::refused_for(code)),
-        None => engine.charge_in_memory(prepared, count),
+        Some(code) => Quick::Refused(code),
+        None => engine.charge_in_memory(prepared, count).map_or(Quick::Unknown, |left| Quick::Granted { left }),
     }
 }
 

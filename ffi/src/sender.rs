@@ -178,7 +178,7 @@ unsafe fn write(out: *mut tenantry_decision, decision: &Decision) {
     unsafe {
         let Some(refusal) = &decision.refusal else {
             clear(out, decision.granted, OK, 0, remaining);
-            if let Some(paid) = decision.credits {
+            if let Some(paid) = &decision.credits {
                 (&raw mut (*out).credits).write(paid.amount);
                 (&raw mut (*out).credits_entry).write(paid.entry);
             }

@@ -375,7 +375,7 @@ impl From<&tenantry::Decision> for Decision {
             granted: decision.granted as f64,
             refusal: decision.refusal.as_deref().map(Refusal::from),
             remaining: decision.remaining.map(|remaining| remaining as f64),
-            credits: decision.credits.map(|paid| PaidWithCredits { amount: paid.amount as f64, entry: paid.entry as f64 }),
+            credits: decision.credits.as_ref().map(|paid| PaidWithCredits { amount: paid.amount as f64, entry: paid.entry as f64 }),
         }
     }
 }

@@ -263,7 +263,7 @@ fn decision_object<'py>(py: Python<'py>, decision: &Decision) -> PyResult<Bound<
     if let Some(remaining) = decision.remaining {
         answer.set_item(intern!(py, "remaining"), remaining)?;
     }
-    if let Some(paid) = decision.credits {
+    if let Some(paid) = &decision.credits {
         let dict = PyDict::new(py);
         dict.set_item(intern!(py, "amount"), paid.amount)?;
         dict.set_item(intern!(py, "entry"), paid.entry)?;

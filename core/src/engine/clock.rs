@@ -12,6 +12,7 @@ pub(crate) enum Clock {
 
 impl Clock {
     /// Unix milliseconds. The coarse clock of the system is a few milliseconds late and ten times as fast.
+    #[inline]
     pub(crate) fn now_ms(&self) -> u64 {
         match self {
             Clock::System => system_ms(),
@@ -31,6 +32,7 @@ impl Clock {
 }
 
 #[cfg(target_os = "linux")]
+#[inline]
 fn system_ms() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
     u64::try_from(time.tv_sec).unwrap_or(0) * 1000 + u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000_000

@@ -349,7 +349,7 @@ pub struct Decision {
     pub remaining: Option<u64>,
     /// What credits paid for, beyond the account's own limits (R-CRD-2).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub credits: Option<PaidWithCredits>,
+    pub credits: Option<Box<PaidWithCredits>>,
 }
 
 /// What credits paid for.
@@ -403,6 +403,12 @@ impl Refusal {
 }
 
 impl Decision {
+    /// `left` is what could still be granted, `u64::MAX` where nothing limits it.
+    #[inline]
+    pub(crate) fn granted(count: u64, left: u64) -> Decision {
+        Decision { granted: count, refusal: None, remaining: (left != u64::MAX).then_some(left), credits: None }
+    }
+
     fn refused(refusal: Refusal, remaining: Option<u64>) -> Decision {
         Decision { granted: 0, refusal: Some(Box::new(refusal)), remaining, credits: None }
     }
@@ -426,6 +432,7 @@ pub(crate) struct MeterReading {
 }
 
 /// How many messages one send may ask for.
+#[inline]
 pub(crate) fn check_count(count: u64) -> Result<u64, Error> {
     match count {
         1..=Count::MAX => Ok(count),
@@ -529,16 +536,22 @@ impl Meters {
         self.hot.get_mut(place).zip(self.cold.get_mut(place)).ok_or_else(lost_place)
     }
 
-    /// Charges `count` to every counter, or to none; none where one of them does not cover it. Also whether one runs low.
+    /// Charges `count` to every counter, or to none; none where one of them does not cover it. How many are left then, and
+    /// whether a counter runs low. So many are `paid` for otherwise, and not charged to the account's own limits.
     #[inline]
-    fn charge(&mut self, prepared: &Prepared, count: u64, paid: u64, now_ms: u64) -> Option<(Decision, bool)> {
-        let (own, others) = prepared.places.split_at_checked(prepared.own)?;
-        let unpaid = count - paid;
-        for (places, count) in [(own, unpaid), (others, count)] {
-            for place in places {
-                if !self.hot.get(*place)?.covers(count, now_ms) {
-                    return None;
-                }
+    fn charge(&mut self, prepared: &Prepared, count: u64, paid: u64, now_ms: u64) -> Option<(u64, bool)> {
+        match paid {
+            // As a case of its own it is half of the work: nothing is to be told apart.
+            0 => self.charge_each(prepared, count, |_| count, now_ms),
+            _ => self.charge_each(prepared, count, |at| if at < prepared.own { count - paid } else { count }, now_ms),
+        }
+    }
+
+    #[inline]
+    fn charge_each(&mut self, prepared: &Prepared, count: u64, part: impl Fn(usize) -> u64, now_ms: u64) -> Option<(u64, bool)> {
+        for (at, place) in prepared.places.iter().enumerate() {
+            if !self.hot.get(*place)?.covers(part(at), now_ms) {
+                return None;
             }
         }
         for place in &prepared.pace_places {
@@ -546,26 +559,23 @@ impl Meters {
                 return None;
             }
         }
-        for place in &prepared.pace_places {
-            self.paces.get_mut(*place)?.take(count, now_ms);
-        }
         let mut left = u64::MAX;
         let mut low = false;
-        for (places, count) in [(own, unpaid), (others, count)] {
-            for place in places {
-                let hot = self.hot.get_mut(*place)?;
-                hot.rest -= count;
-                hot.used += count;
-                low |= hot.rest < hot.low;
-                if hot.limit != u64::MAX {
-                    left = left.min(hot.limit.saturating_sub(hot.used));
-                }
+        for (at, place) in prepared.places.iter().enumerate() {
+            let hot = self.hot.get_mut(*place)?;
+            hot.rest -= part(at);
+            hot.used += part(at);
+            low |= hot.rest < hot.low;
+            if hot.limit != u64::MAX {
+                left = left.min(hot.limit.saturating_sub(hot.used));
             }
         }
         for place in &prepared.pace_places {
-            left = left.min(self.paces.get(*place)?.left(now_ms));
+            let pace = self.paces.get_mut(*place)?;
+            pace.take(count, now_ms);
+            left = left.min(pace.left(now_ms));
         }
-        Some((Decision { granted: count, refusal: None, remaining: (left != u64::MAX).then_some(left), credits: None }, low))
+        Some((left, low))
     }
 }
 
@@ -731,15 +741,15 @@ impl Engine {
         Ok(prepared)
     }
 
-    /// Charges `count` to every counter, or none, when memory alone can tell; none when it cannot.
+    /// Charges `count` to every counter, or none, when memory alone can tell, and says how many are left; none when it cannot.
     #[inline]
-    pub(crate) fn charge_in_memory(&self, prepared: &Arc<Prepared>, count: u64) -> Option<Decision> {
+    pub(crate) fn charge_in_memory(&self, prepared: &Arc<Prepared>, count: u64) -> Option<u64> {
         let now_ms = self.clock.now_ms();
-        let (decision, low) = prepared.team.meters.lock().charge(prepared, count, 0, now_ms)?;
+        let (left, low) = prepared.team.meters.lock().charge(prepared, count, 0, now_ms)?;
         if low && !prepared.asked.swap(true, Ordering::AcqRel) {
             self.ask_for_blocks(prepared);
         }
-        Some(decision)
+        Some(left)
     }
 
     #[cold]
@@ -843,7 +853,7 @@ impl Engine {
     /// Charges what is asked for to every counter, or nothing, drawing from the store where needed.
     pub(crate) fn charge(&self, prepared: &Arc<Prepared>, ask: Ask) -> Result<Decision, Error> {
         match self.charge_in_memory(prepared, ask.count) {
-            Some(decision) => Ok(decision),
+            Some(left) => Ok(Decision::granted(ask.count, left)),
             None => self.charge_but(prepared, ask, 0),
         }
     }
@@ -866,7 +876,7 @@ impl Engine {
             };
             let decision = self.charge_but(prepared, Ask::exact(ask.count), excess);
             if let Ok(Decision { granted: 1.., .. }) = &decision {
-                return decision.map(|decision| Decision { credits: Some(PaidWithCredits { amount: excess, entry }), ..decision });
+                return decision.map(|decision| Decision { credits: Some(Box::new(PaidWithCredits { amount: excess, entry })), ..decision });
             }
             // Others used what was left meanwhile: what was paid comes back.
             self.commit_beside(actor, None, |ctx| credits::refund(ctx, account, prepared.channel, entry, excess))?;
@@ -934,8 +944,8 @@ impl Engine {
                 return explain_refusal(prepared, &meters, &readings, refused);
             }
             // Under the same lock: nobody else takes what was drawn for this send.
-            if let Some((decision, _)) = meters.charge(prepared, count, paid, self.clock.now_ms()) {
-                return Ok(decision);
+            if let Some((left, _)) = meters.charge(prepared, count, paid, self.clock.now_ms()) {
+                return Ok(Decision::granted(count, left));
             }
         }
         Err(Error::new(Code::Busy, "others keep drawing from the same limits"))
