@@ -35,6 +35,7 @@ mod guard;
 mod handle;
 mod import;
 mod json;
+mod locks;
 mod model;
 pub mod ops;
 mod options;

@@ -88,10 +88,12 @@ fn gungraun(root: &Path) -> Result<PathBuf> {
     Ok(runner)
 }
 
-/// The crash tests, ten times as long, and ten times as many histories of quotas.
+/// The crash tests, ten times as long, ten times as many histories of quotas, and fifty times as many orders of threads.
 pub fn soak(root: &Path) -> Result<()> {
     let mut histories = setup::cargo(&["test", "--release", "-p", "tenantry", "--lib", "--", "simulation_tests", "--nocapture"]);
     setup::run("histories of quotas", root, histories.env("TENANTRY_HISTORIES", "5000"))?;
+    let mut orders = setup::cargo(&["test", "--release", "-p", "tenantry", "--lib", "--", "interleaving_tests", "--nocapture"]);
+    setup::run("orders of threads", root, orders.env("TENANTRY_SCHEDULES", "50000"))?;
     let mut tests = setup::cargo(&["test", "--release", "-p", "tenantry-tests", "--test", "kill", "--test", "power_loss", "--test", "damaged"]);
     tests.env("TENANTRY_KILLS", "2000").env("TENANTRY_IMAGES", "1000").env("TENANTRY_FLIPS", "2000");
     setup::run("crash tests", root, &mut tests)

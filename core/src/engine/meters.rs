@@ -8,6 +8,7 @@
 use super::view::{AccountCell, Frame, MemberView, Resolved, View};
 use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
+use crate::locks::{Mutex, MutexGuard};
 use crate::model::{
     Actor, Cap, CapPeriod, CapScope, Channel, Count, Group, Id, Limit, LimitAlert, LimitName, MessageClass, MessageInput, Meter, OutboxKind,
     OutboxMessage, OverLimit, Reservation, Window,
@@ -18,7 +19,6 @@ use crate::rules::pace::Pace;
 use crate::rules::window::Calendar;
 use crate::rules::{forecast, send, threshold, window};
 use crate::store::{Batch, CommitError};
-use parking_lot::{Mutex, MutexGuard};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -856,6 +856,19 @@ impl Engine {
             Some(left) => Ok(Decision::granted(ask.count, left)),
             None => self.charge_but(prepared, ask, 0),
         }
+    }
+
+    /// Tells the host of thresholds that are reached because a limit is lower than before (R-QTA-8).
+    pub(crate) fn alert(&self, account: &Id) -> Result<(), Error> {
+        let cell = match self.cell(account) {
+            Err(error) if error.code() == Code::NotFound => return Ok(()),
+            cell => cell?,
+        };
+        for channel in Channel::ALL {
+            let prepared = cell.sending(self, None, channel, &MessageInput::default())?;
+            self.charge_but(&prepared, Ask::exact(0), 0)?;
+        }
+        Ok(())
     }
 
     /// As [`charge`](Engine::charge); where the account's own limits leave too little, credits pay for the rest (R-CRD-2).

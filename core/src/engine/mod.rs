@@ -8,6 +8,8 @@ pub(crate) mod consistency;
 mod drawer;
 mod due;
 pub(crate) mod hasher;
+#[cfg(test)]
+mod interleaving_tests;
 pub(crate) mod keys;
 pub(crate) mod meters;
 pub(crate) mod people;
@@ -39,6 +41,7 @@ use drawer::Drawer;
 use hasher::Hasher;
 use parking_lot::{Mutex, RecursiveRwLock};
 use sessions::Sessions;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -90,6 +93,8 @@ struct Committed<T> {
     version: u64,
     /// Reservations of which so many come back.
     returned: Vec<(Reservation, u64)>,
+    /// Accounts of which a limit has changed.
+    limited: BTreeSet<Id>,
 }
 
 /// What an operation runs with.
@@ -235,7 +240,7 @@ impl Engine {
                 audit::remember(&mut ctx, operation)?;
             }
             let (batch, touched) = ctx.tx.finish();
-            let Some(batch) = batch else { return Ok(Committed { answer, version: 0, returned: Vec::new() }) };
+            let Some(batch) = batch else { return Ok(Committed { answer, version: 0, returned: Vec::new(), limited: BTreeSet::new() }) };
             let committed = {
                 let _visible_at_once = self.commits.write();
                 self.commit_batch(&batch)
@@ -243,7 +248,7 @@ impl Engine {
             match committed {
                 Ok(version) => {
                     self.look_again_at(&touched)?;
-                    return Ok(Committed { answer, version, returned: touched.returned });
+                    return Ok(Committed { answer, version, returned: touched.returned, limited: touched.limited });
                 }
                 Err(CommitError::Conflict) => {}
                 Err(CommitError::Store(error)) => return Err(self.store_failure(error.into())),
@@ -281,6 +286,9 @@ impl Engine {
         self.wait_until_durable(committed.version)?;
         for (reservation, count) in &committed.returned {
             self.return_reserved(reservation, *count)?;
+        }
+        for account in &committed.limited {
+            self.alert(account)?;
         }
         Ok(committed.answer)
     }

@@ -54,6 +54,8 @@ pub(crate) struct Touched {
     pub(crate) sessions: BTreeSet<Id>,
     /// Reservations of which so many come back.
     pub(crate) returned: Vec<(Reservation, u64)>,
+    /// Accounts of which a limit has changed.
+    pub(crate) limited: BTreeSet<Id>,
 }
 
 impl<'a> Tx<'a> {
@@ -204,6 +206,11 @@ impl<'a> Tx<'a> {
     /// So many of a reservation come back once this is committed.
     pub(crate) fn give_back(&mut self, reservation: Reservation, count: u64) {
         self.touched.returned.push((reservation, count));
+    }
+
+    /// A limit of the account has changed once this is committed: the host is told where a threshold is reached by that.
+    pub(crate) fn touch_limits(&mut self, account: &Id) {
+        self.touched.limited.insert(account.clone());
     }
 
     /// Something becomes due at this instant once this is committed.

@@ -171,8 +171,11 @@ fn check_carrier(ctx: &mut Ctx<'_>, account: Option<&Id>) -> Result<(), Error> {
 /// The read model is out of date: the accounts below send under the cap, too. The first and the last cap of the platform say
 /// which lock guards the meters.
 fn touch(ctx: &mut Ctx<'_>, cap: &model::Cap) {
-    match cap.account {
-        Some(_) => ctx.tx.touch_everything(),
+    match &cap.account {
+        Some(account) => {
+            ctx.tx.touch_everything();
+            ctx.tx.touch_limits(account);
+        }
         None => ctx.tx.touch_meters(),
     }
 }

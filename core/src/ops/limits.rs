@@ -275,6 +275,7 @@ fn change(ctx: &mut Ctx<'_>, id: &Id, change: Change) -> Result<LimitExplanation
         promise(ctx, &account, limit, true)?;
     }
     accounts::save(ctx, account)?;
+    ctx.tx.touch_limits(id);
     let mut explained = explain(ctx, id)?;
     if held_before && !holds_below(ctx, id, limit)? {
         explained.now_best_effort = guaranteed_below(ctx, id, limit)?;
