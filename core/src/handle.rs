@@ -115,10 +115,20 @@ impl Tenantry {
 
     /// Asks for `count` e-mails and charges them, all or none, by ids.
     pub fn admit(&self, account: &str, user: Option<&str>, count: u64) -> Result<Decision, Error> {
-        self.guard.enter(Effect::Send, |engine| {
-            let cell = engine.cell_by_text(account)?;
-            admit(engine, &cell, user, Channel::Email, &MessageInput::default(), Ask::exact(check_count(count)?))
-        })
+        let channel = Channel::Email;
+        let quick = self.guard.enter(Effect::Send, |engine| {
+            let at_hand = check_count(count).ok().and_then(|count| {
+                engine.cells.look(account, |cell| cell.look_at_sending(engine, user, channel, |prepared| quickly(engine, prepared, count)))
+            });
+            Ok(at_hand.unwrap_or(Quick::Unknown))
+        })?;
+        match quick.decision(count) {
+            Some(decision) => Ok(decision),
+            None => self.guard.enter(Effect::Send, |engine| {
+                let cell = engine.cell_by_text(account)?;
+                admit(engine, &cell, user, channel, &MessageInput::default(), Ask::exact(check_count(count)?))
+            }),
+        }
     }
 
     /// Sleeps until the outbox has a message after the one of this number, and answers the number of the last one; none when
@@ -234,11 +244,7 @@ impl Sender {
                 }
             }
         })?;
-        Ok(match quick {
-            Quick::Granted { left } => Some(Decision::granted(count, left)),
-            Quick::Refused(code) => Some(Decision::refused_for(code)),
-            Quick::Unknown => None,
-        })
+        Ok(quick.decision(count))
     }
 }
 
@@ -247,6 +253,17 @@ enum Quick {
     Granted { left: u64 },
     Refused(Code),
     Unknown,
+}
+
+impl Quick {
+    #[inline]
+    fn decision(self, count: u64) -> Option<Decision> {
+        match self {
+            Quick::Granted { left } => Some(Decision::granted(count, left)),
+            Quick::Refused(code) => Some(Decision::refused_for(code)),
+            Quick::Unknown => None,
+        }
+    }
 }
 
 #[inline]

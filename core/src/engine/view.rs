@@ -339,6 +339,23 @@ impl AccountCell {
         Ok(prepared)
     }
 
+    /// Looks at what [`sending`](AccountCell::sending) answers for messages of which nothing more is said, where that is at hand.
+    #[inline]
+    pub(crate) fn look_at_sending<T>(
+        &self,
+        engine: &Engine,
+        user: Option<&str>,
+        channel: Channel,
+        at: impl FnOnce(&Arc<Prepared>) -> T,
+    ) -> Option<T> {
+        let stamp = self.stamp(engine);
+        let look = |kept: &PerChannel| kept.of(channel).load().as_ref().filter(|prepared| prepared.stamp == stamp).map(at);
+        match user {
+            None => look(&self.prepared),
+            Some(user) => self.members.read().get(user).filter(|member| member.stamp == stamp).and_then(|member| look(&member.prepared)),
+        }
+    }
+
     /// Whether somebody else holds the account in memory, or its meters hold something. What it keeps at hand is dropped.
     fn is_in_use(self: &Arc<AccountCell>, members_kept: &AtomicUsize) -> bool {
         if Arc::strong_count(self) > 1 {
@@ -458,6 +475,12 @@ impl Cells {
 
     pub(crate) fn get(&self, id: &str) -> Option<Arc<AccountCell>> {
         self.shard(id).read().get(id).cloned()
+    }
+
+    /// Looks at an account that is in memory, without holding on to it.
+    #[inline]
+    pub(crate) fn look<T>(&self, id: &str, at: impl FnOnce(&AccountCell) -> Option<T>) -> Option<T> {
+        self.shard(id).read().get(id).and_then(|cell| at(cell))
     }
 
     pub(crate) fn get_or_insert(&self, id: &Id) -> Arc<AccountCell> {
