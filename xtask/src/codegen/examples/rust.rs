@@ -67,7 +67,7 @@ fn call(call: &Call) -> Result<String> {
     let name = call.step.actor.as_ref().map_or("Actor::System", Actor::name);
     if let Some(actor) = call.step.actor.as_ref().filter(|_| call.introduces) {
         let who = match actor {
-            Actor::User { user, account } => format!("Actor::User {{ user: Id::new({user:?})?, account: Id::new({account:?})?, ip: None }}"),
+            Actor::User { user, account } => format!("Actor::in_account(Id::new({user:?})?, Id::new({account:?})?, None)"),
             Actor::Operator { operator } => format!("Actor::Operator {{ user: Id::new({operator:?})?, ip: None }}"),
         };
         writeln!(code, "let {name} = {who};")?;
