@@ -7,7 +7,7 @@ use crate::error::{Code, Error};
 use crate::guard::{Guard, contained};
 use crate::model::{Actor, Caller, Channel, Id, MessageInput};
 use crate::ops::{Effect, Operation, catalogue};
-use crate::options::{OpenOptions, SenderOptions};
+use crate::options::{ActingSender, OpenOptions, SenderOptions};
 use crate::registry;
 use crate::{json, ops};
 use arc_swap::ArcSwapOption;
@@ -85,18 +85,31 @@ impl Tenantry {
     }
 
     /// Prepares sending of e-mail by an account, on behalf of a user of it or of the host itself.
+    ///
+    /// Where the user comes from is not looked at: the host sends. For a user who sends themself see
+    /// [`SenderOptions::acting`].
     pub fn sender(&self, account: &str, user: Option<&str>) -> Result<Sender, Error> {
         self.sender_for(account, user, SenderOptions::default())
     }
 
     /// Prepares sending of text messages, or of messages of a campaign, class or domain: one sender for each (R-QTA-14).
     pub fn sender_for(&self, account: &str, user: Option<&str>, options: SenderOptions) -> Result<Sender, Error> {
-        let SenderOptions { channel, message } = options;
-        let message = ops::sending::message_of(message)?;
+        let SenderOptions { channel, message, acting } = options;
+        let mut message = ops::sending::message_of(message)?;
+        if let Some(acting) = &acting {
+            if user.is_none() {
+                return Err(Error::invalid("/acting", "name the user who sends themself"));
+            }
+            if message.api_key.is_some() && message.api_key != acting.api_key {
+                return Err(Error::invalid("/message/api_key", "it is not the API key that they act with"));
+            }
+            message.api_key.clone_from(&acting.api_key);
+        }
         self.guard.enter(Effect::Read, |engine| {
             let cell = engine.cell_by_text(account)?;
             let user = user.map(Id::new).transpose().map_err(|error| Error::invalid("/user", format!("`user` {error}")))?;
-            Ok(Sender { guard: self.guard.clone(), cell, user, channel, message, prepared: ArcSwapOption::empty() })
+            let acting = acting.map(|acting| Box::new(Themself { acting, until_ms: AtomicU64::new(u64::MAX) }));
+            Ok(Sender { guard: self.guard.clone(), cell, user, channel, message, acting, prepared: ArcSwapOption::empty() })
         })
     }
 
@@ -212,7 +225,16 @@ pub struct Sender {
     user: Option<Id>,
     channel: Channel,
     message: MessageInput,
+    /// How the user sends themself; none where the host sends.
+    acting: Option<Box<Themself>>,
     prepared: ArcSwapOption<Prepared>,
+}
+
+/// A user who sends themself.
+struct Themself {
+    acting: ActingSender,
+    /// When what was prepared is over, even if nothing changes.
+    until_ms: AtomicU64,
 }
 
 impl Sender {
@@ -221,10 +243,7 @@ impl Sender {
     pub fn admit(&self, count: u64) -> Result<Decision, Error> {
         match self.try_admit(count)? {
             Some(decision) => Ok(decision),
-            None => self.guard.enter(Effect::Send, |engine| {
-                let user = self.user.as_ref().map(Id::as_str);
-                admit(engine, &self.cell, user, self.channel, &self.message, Ask::exact(count))
-            }),
+            None => self.guard.enter(Effect::Send, |engine| engine.decide(&Actor::System, &self.prepare(engine)?, Ask::exact(count))),
         }
     }
 
@@ -235,16 +254,34 @@ impl Sender {
         let quick = self.guard.enter(Effect::Send, |engine| {
             let count = check_count(count)?;
             let prepared = self.prepared.load();
-            match prepared.as_ref().filter(|prepared| prepared.stamp == self.cell.stamp(engine)) {
+            match prepared.as_ref().filter(|prepared| prepared.stamp == self.cell.stamp(engine) && !self.is_over(engine)) {
                 Some(prepared) => Ok(quickly(engine, prepared, count)),
                 None => {
-                    let fresh = self.cell.sending(engine, self.user.as_ref().map(Id::as_str), self.channel, &self.message)?;
+                    let fresh = self.prepare(engine)?;
                     self.prepared.store(Some(fresh.clone()));
                     Ok(quickly(engine, &fresh, count))
                 }
             }
         })?;
         Ok(quick.decision(count))
+    }
+
+    /// Whether what was prepared ends by itself, and has.
+    #[inline]
+    fn is_over(&self, engine: &Engine) -> bool {
+        self.acting.as_ref().is_some_and(|themself| match themself.until_ms.load(Ordering::Acquire) {
+            u64::MAX => false,
+            until_ms => engine.clock.now_ms() >= until_ms,
+        })
+    }
+
+    fn prepare(&self, engine: &Engine) -> Result<Arc<Prepared>, Error> {
+        let (Some(themself), Some(user)) = (&self.acting, &self.user) else {
+            return self.cell.sending(engine, self.user.as_ref().map(Id::as_str), self.channel, &self.message);
+        };
+        let (prepared, until_ms) = self.cell.sending_themself(engine, user, self.channel, &self.message, &themself.acting)?;
+        themself.until_ms.store(until_ms, Ordering::Release);
+        Ok(Arc::new(prepared))
     }
 }
 

@@ -49,8 +49,8 @@ pub use handle::{Access, Sender, Tenantry};
 pub use import::{ImportProgress, ImportUsers};
 pub use model::{AccountGrant, Delivery, DeliveryOutcome, InvitationKind, OutboxKind};
 pub use model::{
-    Actor, Address, AddressRange, Caller, Channel, Count, Cursor, Edition, Email, Grant, HoldLevel, HoldReason, Id, Name, Note, Notifications,
-    PermissionTree, Role, Scope, Secret,
+    Actor, Address, AddressRange, Caller, Channel, Count, Cursor, Edition, Email, Grant, HoldLevel, HoldReason, Id, KeyScope, Name, Note,
+    Notifications, PermissionTree, Role, Scope, Secret,
 };
 pub use model::{AssetKind, Assets, BounceRate, CapScope, Limit, LimitKind, LimitName, Limits, OverLimit, Package, Price, Window};
 pub use model::{Avatar, GroupCaps, LimitAlert, ReservationState, ResourceReason, ResourcesTo, ResourcesToKind, Suppression};
@@ -58,7 +58,7 @@ pub use model::{BuiltIn, CapPeriod, ChildOwner, Editor, EffectivePolicies, Grant
 pub use model::{CampaignOutcomes, CampaignStopReason, CreditEntry, CreditKind, CreditPart, MessageClass, MessageInput};
 pub use model::{ReservationsOnHold, RoleScope};
 pub use ops::{Effect, Operation, catalogue};
-pub use options::{Durability, HexKey, ManualClock, OpenOptions, SenderOptions};
+pub use options::{ActingSender, Durability, HexKey, ManualClock, OpenOptions, SenderOptions};
 pub use rules::account::Status;
 pub use rules::invitation::InvitationStatus;
 pub use rules::limit::Source;

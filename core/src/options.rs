@@ -1,7 +1,7 @@
 //! How a store is opened.
 
 use crate::error::Error;
-use crate::model::{Channel, Count, Edition, MessageInput};
+use crate::model::{Address, Channel, Count, Edition, Id, MessageInput};
 use serde::{Deserialize, Serialize};
 
 /// Options for opening a store. The defaults are right for production.
@@ -36,6 +36,23 @@ pub struct SenderOptions {
     /// What they are; caps of members, campaigns and domains look at it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageInput>,
+    /// The user sends themself: the allow-lists on their way count as for everything that they do (R-SES-3). A sender of the
+    /// host, which sends on behalf of somebody, goes without, and comes from nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acting: Option<ActingSender>,
+}
+
+/// How a user sends themself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ActingSender {
+    /// Where they come from, as the host saw it; where an allow-list applies, a send without is `ip_not_allowed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<Address>,
+    /// The API key that a program of theirs acts with, as `api_keys.check` answered it: what it lists, its addresses, its end
+    /// and its caps count too (R-SES-7).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<Id>,
 }
 
 /// A key of 32 bytes, written as 64 hexadecimal digits. It never shows itself.

@@ -55,7 +55,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
     t.call(&system, ann)?;
 
     // A user acts in an account: what they may not do is refused.
-    let ann = Actor::User { user: Id::new("ann")?, account: Id::new("acme")?, ip: None };
+    let ann = Actor::in_account(Id::new("ann")?, Id::new("acme")?, None);
     if let Err(error) = t.call(&ann, accounts::Close { account: Id::new("acme")?, expected_rev: None }) {
         println!("refused: {}", error.code());
     }

@@ -15,6 +15,7 @@ const FULL: usize = 3000;
 const AUDITED: &[(u8, AuditKind)] = &[
     (keys::ACCOUNT, AuditKind::Account),
     (keys::ALLOW_LIST, AuditKind::AllowList),
+    (keys::API_KEY, AuditKind::ApiKey),
     (keys::AUDIT_HEAD, AuditKind::Audit),
     (keys::AVATAR, AuditKind::Avatar),
     (keys::CAMPAIGN, AuditKind::Campaign),
@@ -42,6 +43,7 @@ const AUDITED: &[(u8, AuditKind)] = &[
 /// (meters, reservations, slots, leases, answers) changes with every send.
 #[cfg(test)]
 const NOT_AUDITED: &[u8] = &[
+    keys::ACCOUNT_API_KEY,
     keys::ACCOUNT_INVITATION,
     keys::ACCOUNT_ORDER,
     keys::ACCOUNT_ROLE,
@@ -178,6 +180,7 @@ fn subject(kind: AuditKind, key: &[u8], record: &Value) -> Result<Option<Subject
             let user = named(field("user").unwrap_or_default())?;
             (AuditChain::Users, (*session).to_owned(), Some((AuditKind::User, user)))
         }
+        (AuditKind::ApiKey, _) => (of_account(field("account").unwrap_or_default())?, last, None),
         (AuditKind::Cap, ["", _]) => (AuditChain::Platform, last, None),
         (AuditKind::User, [user]) => (AuditChain::Users, last, Some((AuditKind::User, named(user)?))),
         (AuditKind::Link, _) => {

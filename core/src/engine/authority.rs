@@ -5,6 +5,7 @@ use super::{Ctx, Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{self, Actor, AddressRange, Id, Operator};
 use crate::ops::{Access, Operation};
+use crate::rules::api_key::{is_for_people_alone, powers_of_key};
 use crate::rules::role::{Powers, role_powers};
 use crate::rules::session::may_come_from;
 use std::sync::Arc;
@@ -15,6 +16,9 @@ pub(crate) const TEAM_PERMISSION: &str = "accounts.team";
 impl Engine {
     /// Whether this actor may call this operation (the catalogue's `access`). What is not the actor's is `not_found`.
     pub(super) fn authorise<O: Operation>(&self, ctx: &mut Ctx<'_>, request: &O) -> Result<(), Error> {
+        if ctx.actor.api_key().is_some() && is_for_people_alone(O::NAME) {
+            return Err(Error::new(Code::NotWithApiKey, format!("no API key lets a program call `{}`", O::NAME)));
+        }
         match (ctx.actor, O::ACCESS) {
             (Actor::System, _) => Ok(()),
             (_, Access::System) => Err(Error::new(Code::ActorNotAllowed, format!("`{}` is for `system` alone", O::NAME))),
@@ -27,7 +31,11 @@ impl Engine {
             }
             (Actor::User { account: home, .. }, Access::Account { user: permission, .. }) => {
                 let account = request.account().unwrap_or(home);
-                if O::ON_HOLD && account == home { ctx.require_on_hold(home, permission) } else { ctx.require_in(account, permission) }
+                if O::ON_HOLD && account == home && ctx.actor.api_key().is_none() {
+                    ctx.require_on_hold(home, permission)
+                } else {
+                    ctx.require_in(account, permission)
+                }
             }
             (Actor::Operator { .. }, Access::Rule(_)) => ctx.operator_powers().map(drop),
             (Actor::User { account: home, .. }, Access::Rule(_)) => ctx.standing(home).map(drop),
@@ -44,7 +52,7 @@ impl Ctx<'_> {
             return Err(Error::new(Code::ActorNotAllowed, "only a user acts in an account"));
         };
         let engine = self.engine;
-        let own = engine.cell(home)?.member(engine, user.as_str())?;
+        let own = self.own(home, user)?;
         if own.refusal == Some(Code::NotMember) {
             return Err(Error::not_found("account", home.as_str()));
         }
@@ -64,6 +72,24 @@ impl Ctx<'_> {
         self.require_address(&view.addresses)?;
         let paper = self.paper()?.unwrap_or_else(|| Powers::none(&engine.tree.load()));
         Ok(Arc::new(view.member_from_above(paper)))
+    }
+
+    /// The acting user's own membership of an account, and where an API key acts for them, what it leaves of that (R-SES-7):
+    /// while the account is on hold nothing, not even of what its owner may do.
+    fn own(&self, account: &Id, user: &Id) -> Result<Arc<MemberView>, Error> {
+        let cell = self.engine.cell(account)?;
+        let own = cell.member(self.engine, user.as_str())?;
+        let Some(scope) = self.actor.api_key() else { return Ok(own) };
+        let on_hold = cell.view(self.engine)?.status.refusal();
+        Ok(Arc::new(own.under(&powers_of_key(&self.tree(), &scope.permissions), on_hold)))
+    }
+
+    /// What an API key leaves of what its user holds; all of it to who acts in person.
+    pub(crate) fn narrowed(&self, held: Powers) -> Powers {
+        match self.actor.api_key() {
+            Some(scope) => held.under(&powers_of_key(&self.tree(), &scope.permissions)),
+            None => held,
+        }
     }
 
     /// Refuses an actor who does not come from where these allow-lists let them come from (R-SES-3).
@@ -136,7 +162,8 @@ impl Ctx<'_> {
     pub(crate) fn paper(&mut self) -> Result<Option<Powers>, Error> {
         let Actor::User { user, account: home, .. } = self.actor else { return Ok(None) };
         let tree = self.tree();
-        paper_of(&mut self.tx, &tree, home, user).map(Some)
+        let held = paper_of(&mut self.tx, &tree, home, user)?;
+        Ok(Some(self.narrowed(held)))
     }
 
     /// Whether the actor manages the team of an account: from above it, or as the host or an operator.

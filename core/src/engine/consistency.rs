@@ -14,7 +14,7 @@ use super::people;
 use super::view::{MAX_DEPTH, account_line, load_role};
 use crate::error::{Code, Error};
 use crate::model::{
-    Account, Campaign, DeadMessage, Group, Id, Invitation, InvitationKind, InvitationState, Lifecycle, LimitName, Link, Member, OpenMessage,
+    Account, ApiKey, Campaign, DeadMessage, Group, Id, Invitation, InvitationKind, InvitationState, Lifecycle, LimitName, Link, Member, OpenMessage,
     Operator, OutboxMessage, Package, PasswordRecord, Reservation, Resource, Role, Session, Share, Slot, Suppression, User,
 };
 use crate::ops::{accounts, invitations, links};
@@ -28,6 +28,7 @@ use std::collections::BTreeSet;
 const STEP: usize = 500;
 /// Letters of keys of which the first id is an account: all of them go with it.
 const OF_AN_ACCOUNT: &[u8] = &[
+    keys::ACCOUNT_API_KEY,
     keys::CHILD,
     keys::CREDIT,
     keys::GROUP,
@@ -268,6 +269,17 @@ impl Look<'_> {
                 let session: Option<Session> = self.tx.get(&keys::session(&id(session)?))?;
                 self.must(session.is_some_and(|session| session.user.as_str() == *user), "the session is gone, or another's");
                 Ok(())
+            }
+            (keys::API_KEY, [api_key]) => {
+                let record: ApiKey = self.record()?;
+                self.must(record.id.as_str() == *api_key, "the record is that of another API key");
+                self.must_have(keys::account_api_key(&record.account, &record.user, &record.id), "the account does not know it")
+            }
+            (keys::ACCOUNT_API_KEY, [account, user, api_key]) => {
+                let record: Option<ApiKey> = self.tx.get(&keys::api_key(&id(api_key)?))?;
+                let theirs = |record: ApiKey| record.account.as_str() == *account && record.user.as_str() == *user;
+                self.must(record.is_some_and(theirs), "the API key is gone, or another's");
+                self.must_have(keys::member(&id(account)?, &id(user)?), "its membership is gone")
             }
             (keys::ALLOW_LIST, ["user", user]) => self.must_have(keys::user(&id(user)?), "its user is gone"),
             (keys::ALLOW_LIST, ["account", account]) => self.must_have(keys::account(&id(account)?), "its account is gone"),

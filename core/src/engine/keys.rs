@@ -9,6 +9,8 @@ pub(crate) const PASSWORD: u8 = b'1';
 pub(crate) const SESSION: u8 = b'2';
 pub(crate) const USER_SESSION: u8 = b'3';
 pub(crate) const ALLOW_LIST: u8 = b'4';
+pub(crate) const API_KEY: u8 = b'=';
+pub(crate) const ACCOUNT_API_KEY: u8 = b'@';
 pub(crate) const ACCOUNT: u8 = b'a';
 pub(crate) const OPERATOR: u8 = b'b';
 pub(crate) const CHILD: u8 = b'c';
@@ -344,6 +346,16 @@ pub(crate) fn session(id: &Id) -> Vec<u8> {
 /// Index: the sessions of a user.
 pub(crate) fn user_session(user: &Id, session: &Id) -> Vec<u8> {
     key(USER_SESSION, &[user.as_str(), session.as_str()])
+}
+
+/// An API key.
+pub(crate) fn api_key(id: &Id) -> Vec<u8> {
+    key(API_KEY, &[id.as_str()])
+}
+
+/// Index: the API keys of an account, by their user.
+pub(crate) fn account_api_key(account: &Id, user: &Id, api_key: &Id) -> Vec<u8> {
+    key(ACCOUNT_API_KEY, &[account.as_str(), user.as_str(), api_key.as_str()])
 }
 
 /// Where a user may come from.

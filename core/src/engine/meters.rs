@@ -383,9 +383,9 @@ pub struct BindingLimit {
     /// Its name, such as `email_per_day`, or the id of the cap.
     pub name: String,
     /// Whose it is: the `account` that sends, an `ancestor`, the `group` of the member who sends, or for a cap also the
-    /// `platform`, a `member`, `campaign`, `sending_domain` or `recipient_domain`.
+    /// `platform`, a `member`, `campaign`, `api_key`, `sending_domain` or `recipient_domain`.
     pub scope: String,
-    /// The id of that account or group, member or campaign, or the domain.
+    /// The id of that account or group, member, campaign or API key, or the domain.
     pub subject: String,
     /// The value of the limit.
     pub value: u64,
@@ -1233,6 +1233,7 @@ fn wanted_of_cap(frame: &Frame, cap: &Cap, sending: &Sending<'_>) -> Option<Want
         CapScope::Account => Some(cap.account.as_ref().map_or(PLATFORM, Id::as_str)),
         CapScope::Member => sending.member.and_then(|member| member.member.as_ref()).map(|member| member.user.as_str()),
         CapScope::Campaign => message.campaign.as_ref().map(Id::as_str),
+        CapScope::ApiKey => message.api_key.as_ref().map(Id::as_str),
         CapScope::SendingDomain => message.sending_domain.as_ref().map(|domain| domain.as_str()),
         CapScope::RecipientDomain => message.recipient_domain.as_ref().map(|domain| domain.as_str()),
     }?;

@@ -1,5 +1,6 @@
 //! Joins the rules and the store: loads facts, asks the rules, commits one batch, keeps the read model, owns the clock.
 
+pub(crate) mod at_hand;
 mod audit;
 pub(crate) mod authority;
 mod bell;
@@ -30,17 +31,17 @@ pub use tx::Tx;
 pub(crate) use token::{SecretToken, Token};
 
 use crate::error::{Code, Error};
-use crate::model::{Actor, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord, Reservation};
+use crate::model::{Actor, ApiKey, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord, Reservation, Session};
 use crate::ops::{Effect, Operation};
 use crate::options::{Durability, OpenOptions};
 use crate::store::{Backend, Batch, CommitError};
 use arc_swap::ArcSwap;
+use at_hand::AtHand;
 use bell::Bell;
 use clock::{Clock, IdSource};
 use drawer::Drawer;
 use hasher::Hasher;
 use parking_lot::{Mutex, RecursiveRwLock};
-use sessions::Sessions;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -71,7 +72,8 @@ pub(crate) struct Engine {
     pub(crate) cells: Cells,
     pub(crate) hasher: Hasher,
     pub(crate) throttle: Throttle,
-    pub(crate) sessions: Sessions,
+    pub(crate) sessions: AtHand<Session>,
+    pub(crate) api_keys: AtHand<ApiKey>,
     /// How long a session lasts that is not used, with the epoch that this was read at.
     session_idle: ArcSwap<(Option<u64>, u64)>,
     drawer: Drawer,
@@ -183,7 +185,8 @@ impl Engine {
             cells: Cells::new(options.cache_mib << 20),
             hasher: Hasher::new(),
             throttle: Throttle::default(),
-            sessions: Sessions::default(),
+            sessions: AtHand::default(),
+            api_keys: AtHand::default(),
             session_idle: ArcSwap::default(),
             drawer: Drawer::default(),
             bell: Bell::default(),
@@ -298,6 +301,7 @@ impl Engine {
             self.tree.store(Arc::new(view::permission_tree(&mut Tx::new(&*self.backend))?));
         }
         self.sessions.forget(&touched.sessions);
+        self.api_keys.forget(&touched.api_keys);
         for account in &touched.accounts {
             self.cells.touch(account);
         }

@@ -168,7 +168,7 @@ fn ask(operation: &'static str, request: Value) -> Question {
 
 fn ask_as(user: &str, account: &str, operation: &'static str, request: Value) -> Question {
     let id = |text| Id::new(text).unwrap();
-    Question { actor: Actor::User { user: id(user), account: id(account), ip: None }, operation, request }
+    Question { actor: Actor::in_account(id(user), id(account), None), operation, request }
 }
 
 /// What is asked of both platforms. A page is full unless a text finds one alone.

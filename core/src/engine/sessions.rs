@@ -1,68 +1,64 @@
-//! Sessions in memory: a token is looked up in the store once, and again after a change (R-SES-1).
+//! Who calls: what sessions and API keys prove (R-SES-1, R-SES-7).
 
+use super::at_hand::{Live, Proven};
 use super::token::SecretToken;
-use super::{Ctx, Engine, Tx, keys};
+use super::{Ctx, Engine, keys};
 use crate::error::{Code, Error};
-use crate::model::{Actor, Address, Caller, Id, Operator, Session};
+use crate::model::{Actor, Address, ApiKey, Caller, Id, KeyScope, Operator, Session};
 use crate::ops::users;
-use crate::rules::session::{is_over, is_to_be_written};
-use foldhash::fast::RandomState;
-use parking_lot::RwLock;
-use std::collections::HashMap;
+use crate::rules::api_key::is_expired;
+use crate::rules::session::{is_over, may_come_from};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
-/// The most sessions that are kept at hand.
-const MOST: usize = 100_000;
+impl Proven for Session {
+    const PREFIX: &'static str = SecretToken::SESSION;
 
-/// The sessions at hand.
-#[derive(Default)]
-pub(crate) struct Sessions(RwLock<Known>);
+    fn key(id: &Id) -> Vec<u8> {
+        keys::session(id)
+    }
 
-#[derive(Default)]
-struct Known {
-    by_id: HashMap<Id, Arc<Live>, RandomState>,
-    /// Raised whenever one goes: what was read before is not kept.
-    generation: u64,
+    fn id(&self) -> &Id {
+        &self.id
+    }
+
+    fn token_hash(&self) -> &str {
+        &self.token_hash
+    }
+
+    fn used_at_ms(&self) -> u64 {
+        self.last_seen_at_ms
+    }
+
+    fn use_at(&mut self, at_ms: u64, ip: Option<Address>) {
+        self.last_seen_at_ms = at_ms;
+        self.last_ip = ip.or(self.last_ip);
+    }
 }
 
-/// A session at hand.
-pub(crate) struct Live {
-    pub(crate) session: Session,
-    /// When it was used last.
-    seen_ms: AtomicU64,
-    /// What the store knows of that.
-    written_ms: AtomicU64,
-}
+impl Proven for ApiKey {
+    const PREFIX: &'static str = SecretToken::API_KEY;
 
-impl Sessions {
-    fn generation(&self) -> u64 {
-        self.0.read().generation
+    fn key(id: &Id) -> Vec<u8> {
+        keys::api_key(id)
     }
 
-    fn get(&self, id: &Id) -> Option<Arc<Live>> {
-        self.0.read().by_id.get(id).cloned()
+    fn id(&self) -> &Id {
+        &self.id
     }
 
-    fn keep(&self, live: &Arc<Live>, generation: u64) {
-        let mut known = self.0.write();
-        if known.generation == generation {
-            if known.by_id.len() >= MOST {
-                known.by_id.clear();
-            }
-            known.by_id.insert(live.session.id.clone(), live.clone());
-        }
+    fn token_hash(&self) -> &str {
+        &self.token_hash
     }
 
-    /// These have changed, or ended.
-    pub(crate) fn forget<'a>(&self, ids: impl IntoIterator<Item = &'a Id>) {
-        let mut ids = ids.into_iter().peekable();
-        if ids.peek().is_some() {
-            let mut known = self.0.write();
-            known.generation += 1;
-            ids.for_each(|id| drop(known.by_id.remove(id)));
-        }
+    fn used_at_ms(&self) -> u64 {
+        self.last_used_at_ms.unwrap_or(0)
+    }
+
+    fn use_at(&mut self, at_ms: u64, ip: Option<Address>) {
+        self.last_used_at_ms = Some(at_ms);
+        self.last_ip = ip.or(self.last_ip);
     }
 }
 
@@ -70,58 +66,52 @@ pub(crate) fn invalid() -> Error {
     Error::new(Code::SessionInvalid, "the session has ended, or there never was one")
 }
 
+/// Names the field that is to blame, in a request that holds a token and an address.
+pub(crate) fn blamed(error: Error, within: &str) -> Error {
+    let field = if error.code() == Code::IpNotAllowed { "ip" } else { "token" };
+    error.at(format!("{within}/{field}"))
+}
+
+/// Whoever acts with an API key.
+pub(crate) fn actor_with(key: &ApiKey, ip: Option<IpAddr>) -> Actor {
+    let scope = KeyScope { id: key.id.clone(), permissions: key.permissions.clone() };
+    Actor::User { user: key.user.clone(), account: key.account.clone(), ip, api_key: Some(Box::new(scope)) }
+}
+
 impl Engine {
     /// The session of a token, while it lasts; what it is used for counts as use.
-    pub(crate) fn session(&self, token: &str, ip: Option<Address>) -> Result<Arc<Live>, Error> {
-        let token = SecretToken::parse(SecretToken::SESSION, token).ok_or_else(invalid)?;
-        let live = match self.sessions.get(token.id()) {
-            Some(live) => live,
-            None => {
-                let generation = self.sessions.generation();
-                let session: Session = Tx::new(&*self.backend).get(&keys::session(token.id()))?.ok_or_else(invalid)?;
-                let (seen_ms, written_ms) = (session.last_seen_at_ms.into(), session.last_seen_at_ms.into());
-                let live = Arc::new(Live { session, seen_ms, written_ms });
-                if token.has_hash(&live.session.token_hash) {
-                    self.sessions.keep(&live, generation);
-                }
-                live
-            }
-        };
+    pub(crate) fn session(&self, token: &str, ip: Option<Address>) -> Result<Arc<Live<Session>>, Error> {
+        let live = self.proven(&self.sessions, token)?.ok_or_else(invalid)?;
         let idle_ms = self.session_idle_ms()?;
-        let now_ms = self.clock.now_ms();
-        if !token.has_hash(&live.session.token_hash) || is_over(&live.session, live.seen_ms.load(Ordering::Acquire), idle_ms, now_ms) {
+        if is_over(&live.record, live.used_at_ms(), idle_ms, self.clock.now_ms()) {
             return Err(invalid());
         }
-        live.seen_ms.fetch_max(now_ms, Ordering::AcqRel);
-        let written_ms = live.written_ms.load(Ordering::Acquire);
-        let due = is_to_be_written(written_ms, idle_ms, now_ms) && !self.is_poisoned();
-        if due && live.written_ms.compare_exchange(written_ms, now_ms, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-            self.write_last_seen(&live.session.id, ip)?;
-        }
+        self.used(&live, idle_ms, ip)?;
         Ok(live)
     }
 
-    /// Not synced by itself: what a power loss takes back ends a session a few minutes early.
-    fn write_last_seen(&self, id: &Id, ip: Option<Address>) -> Result<(), Error> {
-        let _alone = self.writer.lock();
-        self.commit(&Actor::System, None, |ctx| {
-            if let Some(mut session) = ctx.tx.get::<Session>(&keys::session(id))? {
-                session.last_seen_at_ms = ctx.now_ms;
-                session.last_ip = ip.or(session.last_ip);
-                ctx.tx.put(keys::session(id), &session)?;
-            }
-            Ok(())
-        })?;
-        Ok(())
+    /// The API key of a token, while it lasts and where it may come from; what it is used for counts as use.
+    pub(crate) fn api_key(&self, token: &str, ip: Option<Address>) -> Result<Arc<Live<ApiKey>>, Error> {
+        let live = self.proven(&self.api_keys, token)?.filter(|live| !is_expired(&live.record, self.clock.now_ms()));
+        let live = live.ok_or_else(|| Error::new(Code::ApiKeyInvalid, "the API key was deleted or has expired, or there never was one"))?;
+        if !may_come_from([live.record.allow_list.as_slice()], ip) {
+            return Err(Error::new(Code::IpNotAllowed, format!("the API key `{}` may not come from this address", live.record.id)));
+        }
+        self.used(&live, u64::MAX, ip)?;
+        Ok(live)
     }
 
-    /// Who calls: what they say of themselves, or what their session proves.
+    /// Who calls: what they say of themselves, or what their token proves.
     pub(crate) fn prove(&self, caller: &Caller) -> Result<Actor, Error> {
         match caller {
             Caller::Known(actor) => Ok(actor.clone()),
             Caller::Session { token, account, ip } => {
                 let live = self.session(token.reveal(), ip.map(Address::from)).map_err(|error| error.at("/actor/token"))?;
-                self.actor_of(&live.session.user, account.as_ref(), *ip)
+                self.actor_of(&live.record.user, account.as_ref(), *ip)
+            }
+            Caller::ApiKey { token, ip } => {
+                let live = self.api_key(token.reveal(), ip.map(Address::from)).map_err(|error| blamed(error, "/actor"))?;
+                Ok(actor_with(&live.record, *ip))
             }
         }
     }
@@ -129,7 +119,7 @@ impl Engine {
     /// As whom a user acts: in the account that is named, as an operator, or in the one account that they have.
     fn actor_of(&self, user: &Id, account: Option<&Id>, ip: Option<IpAddr>) -> Result<Actor, Error> {
         if let Some(account) = account {
-            return Ok(Actor::User { user: user.clone(), account: account.clone(), ip });
+            return Ok(Actor::in_account(user.clone(), account.clone(), ip));
         }
         let _whole = self.commits.read();
         let mut ctx = self.ctx(&Actor::System);
@@ -137,7 +127,7 @@ impl Engine {
             return Ok(Actor::Operator { user: user.clone(), ip });
         }
         match users::accounts_of(&mut ctx, user, 2)?.as_slice() {
-            [only] => Ok(Actor::User { user: user.clone(), account: only.clone(), ip }),
+            [only] => Ok(Actor::in_account(user.clone(), only.clone(), ip)),
             _ => Err(Error::invalid("/actor/account", "name the account that the user acts in")),
         }
     }
@@ -156,11 +146,16 @@ impl Engine {
 }
 
 impl Ctx<'_> {
-    /// A new token of a session, and what the store keeps of it.
-    pub(crate) fn session_token(&self, id: &Id) -> Result<SecretToken, Error> {
+    /// A new token of a session or API key, and what the store keeps of it.
+    pub(crate) fn token_of<T: Proven>(&self, id: &Id) -> Result<SecretToken, Error> {
         let mut secret = [0; 32];
         self.engine.ids.fill(&mut secret)?;
-        SecretToken::new(SecretToken::SESSION, id, &secret)
+        SecretToken::new(T::PREFIX, id, &secret)
+    }
+
+    /// A new token of a session, and what the store keeps of it.
+    pub(crate) fn session_token(&self, id: &Id) -> Result<SecretToken, Error> {
+        self.token_of::<Session>(id)
     }
 
     /// Random bytes that are no secret.

@@ -391,6 +391,7 @@ impl World {
             sending_domain: None,
             recipient_domain: campaign.map(|_| Name::new("mail.example").unwrap()),
             message_class: class,
+            api_key: None,
         };
         for (account, _) in ACCOUNTS {
             for user in [None, Some(MEMBER)].into_iter().filter(|user| user.is_none() || account == "mid") {
@@ -481,6 +482,7 @@ impl World {
                     CapScope::Account => Some(above.as_str()),
                     CapScope::Member => user.as_ref().map(Id::as_str),
                     CapScope::Campaign => message.campaign.as_ref().map(Id::as_str),
+                    CapScope::ApiKey => message.api_key.as_ref().map(Id::as_str),
                     CapScope::SendingDomain => message.sending_domain.as_ref().map(Name::as_str),
                     CapScope::RecipientDomain => message.recipient_domain.as_ref().map(Name::as_str),
                 };

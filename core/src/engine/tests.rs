@@ -193,7 +193,7 @@ fn a_hold_is_cleared_at_its_level_or_above() {
     let acme = Id::new("acme").unwrap();
     let hold = |reason| accounts::Hold { account: acme.clone(), reason, note: None, expected_rev: None };
     let release = |hold| accounts::Release { account: acme.clone(), hold: crate::model::Count::new(hold).unwrap(), expected_rev: None };
-    let user = Actor::User { user: Id::new("olga").unwrap(), account: acme.clone(), ip: None };
+    let user = Actor::in_account(Id::new("olga").unwrap(), acme.clone(), None);
     run(&guard, hold(HoldReason::Billing)).unwrap();
     let by_user = guard.enter(Effect::Write, |engine| release(1).run(&mut engine.ctx(&user)));
     assert_eq!(by_user.map_err(|error| error.code()), Err(Code::HoldAbove));
@@ -229,7 +229,7 @@ fn nobody_manages_what_is_not_below() {
         run::<accounts::Create>(&guard, serde_json::from_value(request).unwrap()).unwrap();
     }
     let manages = |user: &str, home: &str, account: &str| {
-        let actor = Actor::User { user: Id::new(user).unwrap(), account: Id::new(home).unwrap(), ip: None };
+        let actor = Actor::in_account(Id::new(user).unwrap(), Id::new(home).unwrap(), None);
         guard.engine.ctx(&actor).manages_team_of(&Id::new(account).unwrap()).unwrap()
     };
     for below in ["top", "kid", "sibling"] {

@@ -90,6 +90,8 @@ pub(crate) struct SecretToken {
 impl SecretToken {
     /// What tokens of sessions begin with.
     pub(crate) const SESSION: &str = "tny_session_";
+    /// What tokens of API keys begin with.
+    pub(crate) const API_KEY: &str = "tny_key_";
 
     pub(crate) fn new(prefix: &str, id: &Id, secret: &[u8; 32]) -> Result<SecretToken, Error> {
         let text = format!("{prefix}{}{}", compact(id), hex(secret));

@@ -52,6 +52,8 @@ pub(crate) struct Touched {
     pub(crate) due_ms: Option<u64>,
     /// Sessions that have changed or ended.
     pub(crate) sessions: BTreeSet<Id>,
+    /// API keys that have changed or ended.
+    pub(crate) api_keys: BTreeSet<Id>,
     /// Reservations of which so many come back.
     pub(crate) returned: Vec<(Reservation, u64)>,
     /// Accounts of which a limit has changed.
@@ -201,6 +203,11 @@ impl<'a> Tx<'a> {
     /// The session has changed or ended once this is committed.
     pub(crate) fn touch_session(&mut self, session: &Id) {
         self.touched.sessions.insert(session.clone());
+    }
+
+    /// The API key has changed or ended once this is committed.
+    pub(crate) fn touch_api_key(&mut self, api_key: &Id) {
+        self.touched.api_keys.insert(api_key.clone());
     }
 
     /// So many of a reservation come back once this is committed.

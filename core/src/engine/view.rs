@@ -6,12 +6,15 @@ use super::meters::{Prepared, Sending, Team};
 use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
-    Account, AddressRange, BuiltIn, Cap, CapPeriod, Channel, Edition, EffectivePolicies, HoldReason, HostNode, Id, Limit, LimitName, Limits, Member,
-    MessageInput, Name, Package, PermissionTree, PolicyRecord, Role, RoleScope, User,
+    Account, AddressRange, ApiKey, BuiltIn, Cap, CapPeriod, Channel, Edition, EffectivePolicies, HoldReason, HostNode, Id, Limit, LimitName, Limits,
+    Member, MessageInput, Name, Package, PermissionTree, PolicyRecord, Role, RoleScope, User,
 };
+use crate::options::ActingSender;
 use crate::rules::account::{Status, effective_status};
+use crate::rules::api_key::{is_expired, powers_of_key};
 use crate::rules::limit::{Source, candidates};
 use crate::rules::role::Powers;
+use crate::rules::session::may_come_from;
 use crate::rules::window::Calendar;
 use arc_swap::ArcSwapOption;
 use foldhash::fast::RandomState;
@@ -141,6 +144,18 @@ impl MemberView {
     pub(crate) fn group(&self) -> Option<(&Id, &Id)> {
         let member = self.member.as_deref()?;
         Some((&member.account, member.group.as_ref()?))
+    }
+
+    /// The same member with no more than this, refused where they are not refused already.
+    pub(crate) fn under(&self, most: &Powers, refusal: Option<Code>) -> MemberView {
+        MemberView {
+            stamp: self.stamp,
+            refusal: self.refusal.or(refusal),
+            powers: self.powers.clone().under(most),
+            addresses: self.addresses.clone(),
+            member: self.member.clone(),
+            prepared: PerChannel::default(),
+        }
     }
 
     /// The same member, as if they were in this group.
@@ -324,17 +339,22 @@ impl AccountCell {
         channel: Channel,
         message: &MessageInput,
     ) -> Result<Arc<Prepared>, Error> {
+        // What changes while this is found out makes it out of date at once.
+        let stamp = self.stamp(engine);
         let member = user.map(|user| self.member(engine, user)).transpose()?;
-        let sending = Sending { member: member.as_deref(), channel, message };
+        let prepare = || {
+            let mut prepared = engine.prepare(self, &Sending { member: member.as_deref(), channel, message })?;
+            prepared.stamp = stamp;
+            Ok(Arc::new(prepared))
+        };
         if *message != MessageInput::default() {
-            return Ok(Arc::new(engine.prepare(self, &sending)?));
+            return prepare();
         }
         let kept = member.as_ref().map_or(&self.prepared, |member| &member.prepared).of(channel);
-        let stamp = self.stamp(engine);
         if let Some(prepared) = kept.load_full().filter(|prepared| prepared.stamp == stamp) {
             return Ok(prepared);
         }
-        let prepared = Arc::new(engine.prepare(self, &sending)?);
+        let prepared: Arc<Prepared> = prepare()?;
         kept.store(Some(prepared.clone()));
         Ok(prepared)
     }
@@ -354,6 +374,43 @@ impl AccountCell {
             None => look(&self.prepared),
             Some(user) => self.members.read().get(user).filter(|member| member.stamp == stamp).and_then(|member| look(&member.prepared)),
         }
+    }
+
+    /// Sending by a member themself, or by a program with an API key of theirs; and the instant from which on it is to be
+    /// prepared anew. Whoever may not come from where they come from is refused before all else (R-SES-3).
+    pub(crate) fn sending_themself(
+        self: &Arc<AccountCell>,
+        engine: &Engine,
+        user: &Id,
+        channel: Channel,
+        message: &MessageInput,
+        acting: &ActingSender,
+    ) -> Result<(Prepared, u64), Error> {
+        // What changes while this is found out makes it out of date at once.
+        let stamp = self.stamp(engine);
+        let member = self.member(engine, user.as_str())?;
+        let mut refusal = (!may_come_from(member.addresses.iter().map(Vec::as_slice), acting.ip)).then_some(Code::IpNotAllowed);
+        let mut until_ms = u64::MAX;
+        let mut narrowed = None;
+        if let Some(id) = &acting.api_key {
+            let key: Option<ApiKey> = Tx::new(&*engine.backend).get(&keys::api_key(id))?;
+            let theirs = |key: &ApiKey| key.account == self.id && key.user == *user && !is_expired(key, engine.clock.now_ms());
+            match key.filter(theirs) {
+                Some(key) => {
+                    if !may_come_from([key.allow_list.as_slice()], acting.ip) {
+                        refusal = refusal.or(Some(Code::IpNotAllowed));
+                    }
+                    until_ms = key.expires_at_ms.unwrap_or(until_ms);
+                    narrowed = Some(member.under(&powers_of_key(&engine.tree.load(), &key.permissions), self.view(engine)?.status.refusal()));
+                }
+                None => refusal = Some(Code::ApiKeyInvalid),
+            }
+        }
+        let member = narrowed.as_ref().unwrap_or(&member);
+        let mut prepared = engine.prepare(self, &Sending { member: Some(member), channel, message })?;
+        prepared.stamp = stamp;
+        prepared.refusal = refusal.or(prepared.refusal);
+        Ok((prepared, until_ms))
     }
 
     /// Whether somebody else holds the account in memory, or its meters hold something. What it keeps at hand is dropped.

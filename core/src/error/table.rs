@@ -232,6 +232,10 @@ codes! {
     PasswordBanned = 904, "password_banned", Invalid, Never, "The password is on the list of those that are tried first, or is made of words that it is guessed by.";
     IpNotAllowed = 905, "ip_not_allowed", Refused, Never, "An allow-list does not hold the address that the actor comes from, or none was named.";
 
+    // 920..929: API keys
+    ApiKeyInvalid = 920, "api_key_invalid", Refused, Never, "The API key was deleted, has expired, or there never was one.";
+    NotWithApiKey = 921, "not_with_api_key", Refused, Never, "This is for people: no program does it with an API key.";
+
     // 950..979: outbox and audit
     NotTaken = 950, "not_taken", Conflict, Never, "The consumer was not given this message of the outbox.";
 }

@@ -1,12 +1,12 @@
 //! Who calls an operation.
 
-use super::{Address, Id, Secret};
-use serde::{Deserialize, Serialize};
+use super::{Address, Grant, Id, Secret};
+use serde::{Deserialize, Serialize, Serializer};
 use std::net::IpAddr;
 
 /// The actor that an operation runs as.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Wire", into = "Wire")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Wire")]
 pub enum Actor {
     /// The host itself.
     #[default]
@@ -19,6 +19,8 @@ pub enum Actor {
         account: Id,
         /// Where they come from, as the host saw it.
         ip: Option<IpAddr>,
+        /// The API key that a program of theirs acts with; none where they act in person.
+        api_key: Option<Box<KeyScope>>,
     },
     /// One of the platform's staff (R-PLT-2); that it is them is the host's assertion.
     Operator {
@@ -29,9 +31,18 @@ pub enum Actor {
     },
 }
 
+/// An API key, and what it leaves of what its user may do (R-SES-7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyScope {
+    /// The key.
+    pub id: Id,
+    /// What it may be used for, as far as its user may do it.
+    pub permissions: Vec<Grant>,
+}
+
 /// Who calls, before it is known who that is: what the host says of them, or what a token proves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Wire", into = "Wire")]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Wire")]
 pub enum Caller {
     /// An actor that the host names.
     Known(Actor),
@@ -42,6 +53,13 @@ pub enum Caller {
         /// The account that they act in. When absent: the only one that they have, or none for an operator.
         account: Option<Id>,
         /// Where they come from, as the host saw it.
+        ip: Option<IpAddr>,
+    },
+    /// A program of the user whom the API key belongs to, in the account of the key (R-SES-7).
+    ApiKey {
+        /// What `api_keys.create` answered.
+        token: Secret,
+        /// Where it comes from, as the host saw it.
         ip: Option<IpAddr>,
     },
 }
@@ -80,6 +98,7 @@ enum Kind {
     User,
     Operator,
     Session,
+    ApiKey,
 }
 
 impl TryFrom<Wire> for Caller {
@@ -88,17 +107,21 @@ impl TryFrom<Wire> for Caller {
         match (wire.kind, wire.user, wire.token) {
             (Kind::Session, None, Some(token)) => Ok(Caller::Session { token, account: wire.account, ip: wire.ip }),
             (Kind::Session, ..) => Err("an actor of kind `session` has a `token` and no `user`"),
+            (Kind::ApiKey, None, Some(token)) if wire.account.is_none() => Ok(Caller::ApiKey { token, ip: wire.ip }),
+            (Kind::ApiKey, ..) => Err("an actor of kind `api_key` has a `token` and no `user` or `account`"),
             (kind, user, token) => Actor::try_from(Wire { kind, user, token, ..wire }).map(Caller::Known),
         }
     }
 }
 
-impl From<Caller> for Wire {
-    fn from(caller: Caller) -> Wire {
-        match caller {
-            Caller::Known(actor) => Wire::from(actor),
-            Caller::Session { token, account, ip } => Wire { kind: Kind::Session, user: None, account, ip, token: Some(token) },
-        }
+impl Serialize for Caller {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (kind, token, account, ip) = match self {
+            Caller::Known(actor) => return actor.serialize(serializer),
+            Caller::Session { token, account, ip } => (Kind::Session, token, account.clone(), *ip),
+            Caller::ApiKey { token, ip } => (Kind::ApiKey, token, None, *ip),
+        };
+        Wire { kind, user: None, account, ip, token: Some(token.clone()) }.serialize(serializer)
     }
 }
 
@@ -106,31 +129,47 @@ impl TryFrom<Wire> for Actor {
     type Error = &'static str;
     fn try_from(wire: Wire) -> Result<Actor, &'static str> {
         if wire.token.is_some() {
-            return Err("an actor with a `token` is of kind `session`");
+            return Err("an actor with a `token` is of kind `session` or `api_key`");
         }
         match (wire.kind, wire.user, wire.account, wire.ip) {
             (Kind::System, None, None, None) => Ok(Actor::System),
             (Kind::System, ..) => Err("the actor `system` has no `user`, `account` or `ip`"),
-            (Kind::User, Some(user), Some(account), ip) => Ok(Actor::User { user, account, ip }),
+            (Kind::User, Some(user), Some(account), ip) => Ok(Actor::in_account(user, account, ip)),
             (Kind::User, ..) => Err("an actor of kind `user` has a `user` and an `account`"),
             (Kind::Operator, Some(user), None, ip) => Ok(Actor::Operator { user, ip }),
             (Kind::Operator, ..) => Err("an actor of kind `operator` has a `user` and no `account`"),
-            (Kind::Session, ..) => Err("a session is to be proven first"),
+            (Kind::Session | Kind::ApiKey, ..) => Err("what a token proves is to be proven first"),
         }
     }
 }
 
-impl From<Actor> for Wire {
-    fn from(actor: Actor) -> Wire {
-        match actor {
-            Actor::System => Wire { kind: Kind::System, user: None, account: None, ip: None, token: None },
-            Actor::User { user, account, ip } => Wire { kind: Kind::User, user: Some(user), account: Some(account), ip, token: None },
-            Actor::Operator { user, ip } => Wire { kind: Kind::Operator, user: Some(user), account: None, ip, token: None },
-        }
+impl Serialize for Actor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (kind, account, ip) = match self {
+            Actor::System => (Kind::System, None, None),
+            // Without its key it would be somebody who may do more.
+            Actor::User { api_key: Some(_), .. } => return Err(serde::ser::Error::custom("whoever acts with an API key is written as its token")),
+            Actor::User { account, ip, .. } => (Kind::User, Some(account.clone()), *ip),
+            Actor::Operator { ip, .. } => (Kind::Operator, None, *ip),
+        };
+        Wire { kind, user: self.user().cloned(), account, ip, token: None }.serialize(serializer)
     }
 }
 
 impl Actor {
+    /// A user who acts in an account, in person.
+    pub fn in_account(user: Id, account: Id, ip: Option<IpAddr>) -> Actor {
+        Actor::User { user, account, ip, api_key: None }
+    }
+
+    /// The API key that a program acts with.
+    pub fn api_key(&self) -> Option<&KeyScope> {
+        match self {
+            Actor::User { api_key, .. } => api_key.as_deref(),
+            Actor::System | Actor::Operator { .. } => None,
+        }
+    }
+
     /// A name for records: `system`, or the user's id.
     pub fn label(&self) -> String {
         self.user().map_or_else(|| "system".to_owned(), Id::to_string)

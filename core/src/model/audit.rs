@@ -72,6 +72,9 @@ pub struct AuditActor {
     /// The address that they came from, as the host saw it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
+    /// The API key, where it was a program of that user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<Id>,
 }
 
 /// What kind of actor.
@@ -93,7 +96,7 @@ impl From<&Actor> for AuditActor {
             Actor::User { account, ip, .. } => (AuditActorKind::User, Some(account.clone()), ip.as_ref()),
             Actor::Operator { ip, .. } => (AuditActorKind::Operator, None, ip.as_ref()),
         };
-        AuditActor { kind, user: actor.user().cloned(), account, ip: ip.map(ToString::to_string) }
+        AuditActor { kind, user: actor.user().cloned(), account, ip: ip.map(ToString::to_string), api_key: actor.api_key().map(|key| key.id.clone()) }
     }
 }
 
@@ -173,6 +176,8 @@ pub enum AuditKind {
     Account,
     /// From where a user, an account or a member may come.
     AllowList,
+    /// An API key; never its token.
+    ApiKey,
     /// The chain itself: what was before an instant was pruned.
     Audit,
     /// The picture of a group.

@@ -13,7 +13,7 @@ pub struct Cap {
     pub id: Id,
     /// What it counts by.
     pub scope: CapScope,
-    /// The one member, campaign or domain that it is for; each has a count of its own where none is named.
+    /// The one member, campaign, API key or domain that it is for; each has a count of its own where none is named.
     pub subject: Option<Name>,
     /// What it counts.
     pub channel: Channel,
@@ -49,6 +49,8 @@ pub enum CapScope {
     Member,
     /// Each campaign, by the host's name of it.
     Campaign,
+    /// Each API key that a program sends with.
+    ApiKey,
     /// Each domain that is sent from.
     SendingDomain,
     /// Each domain that is sent to.
@@ -62,6 +64,7 @@ impl CapScope {
             CapScope::Account => "account",
             CapScope::Member => "member",
             CapScope::Campaign => "campaign",
+            CapScope::ApiKey => "api_key",
             CapScope::SendingDomain => "sending_domain",
             CapScope::RecipientDomain => "recipient_domain",
         }
@@ -119,4 +122,7 @@ pub struct MessageInput {
     /// Marketing when absent (R-QTA-14).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_class: Option<MessageClass>,
+    /// The API key that a program sends with. Of one that acts with a key it is that key, named or not; users name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<Id>,
 }

@@ -3,6 +3,7 @@
 mod account;
 mod actor;
 mod address;
+mod api_key;
 mod assets;
 mod audit;
 mod campaign;
@@ -32,8 +33,9 @@ mod text;
 mod user;
 
 pub use account::{Account, Hold, HoldLevel, HoldReason, Lifecycle, NextPackage};
-pub use actor::{Actor, Caller};
+pub use actor::{Actor, Caller, KeyScope};
 pub use address::{Address, AddressRange};
+pub use api_key::ApiKey;
 pub use assets::{AssetKind, Assets};
 pub use audit::{AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink, AuditPerson, AuditPersonal, AuditRecord};
 pub use campaign::{Campaign, CampaignOutcomes, CampaignStop, CampaignStopReason};

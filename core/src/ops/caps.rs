@@ -1,7 +1,7 @@
-//! Caps: limits of an account beside those of its package, for members, campaigns and domains (R-QTA-4, R-QTA-14).
+//! Caps: limits of an account beside those of its package, for members, campaigns, API keys and domains (R-QTA-4, R-QTA-14).
 
 use super::{Access, Effect, Operation, accounts, check_rev, sending};
-use crate::engine::view::caps_of;
+use crate::engine::view::{account_line, caps_of};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{self, Actor, CapScope, Channel, Count, Id, MessageClass, Name, OverLimit, Window};
@@ -26,7 +26,8 @@ pub struct Set {
     pub id: Id,
     /// What it counts by.
     pub scope: CapScope,
-    /// The one member, campaign or domain that it is for; each has a count of its own when absent.
+    /// The one member, campaign, API key or domain that it is for; each has a count of its own when absent. With an API key that
+    /// is deleted its caps go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Name>,
     /// E-mails when absent.
@@ -86,7 +87,7 @@ pub struct Cap {
     pub id: Id,
     /// What it counts by.
     pub scope: CapScope,
-    /// The one member, campaign or domain that it is for.
+    /// The one member, campaign, API key or domain that it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<Name>,
     /// What it counts.
@@ -191,6 +192,27 @@ fn forget_counts(ctx: &mut Ctx<'_>, account: Option<&Id>, cap: &Id) -> Result<()
     Ok(())
 }
 
+/// An API key is deleted: with it go its caps, in its account, those above and the platform (R-SES-7).
+pub(crate) fn end_all_of_key(ctx: &mut Ctx<'_>, account: &Id, api_key: &Id) -> Result<(), Error> {
+    let line = account_line(&mut ctx.tx, account)?;
+    for carrier in line.iter().map(|account| Some(&account.id)).chain([None]) {
+        for cap in caps_of(&mut ctx.tx, carrier)? {
+            if cap.scope == CapScope::ApiKey && cap.subject.as_ref().is_some_and(|subject| subject.as_str() == api_key.as_str()) {
+                end(ctx, &cap)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes a cap and what it has counted.
+fn end(ctx: &mut Ctx<'_>, cap: &model::Cap) -> Result<(), Error> {
+    ctx.tx.delete(keys::cap(cap.account.as_ref(), &cap.id));
+    forget_counts(ctx, cap.account.as_ref(), &cap.id)?;
+    touch(ctx, cap);
+    Ok(())
+}
+
 impl Set {
     fn check(&self) -> Result<(), Error> {
         let spreads = self.over == OverLimit::Spread;
@@ -218,7 +240,7 @@ impl Set {
             (CapScope::SendingDomain | CapScope::RecipientDomain, Some(domain)) => {
                 sending::domain_of(domain.as_str()).map(Some).map_err(|error| error.at("/subject"))
             }
-            (CapScope::Member | CapScope::Campaign, Some(id)) => {
+            (CapScope::Member | CapScope::Campaign | CapScope::ApiKey, Some(id)) => {
                 Id::new(id.as_str()).map_err(|error| Error::invalid("/subject", error))?;
                 Ok(Some(id.clone()))
             }
@@ -292,13 +314,11 @@ impl Operation for Remove {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CapRemoved, Error> {
         check_carrier(ctx, self.account.as_ref())?;
-        let key = keys::cap(self.account.as_ref(), &self.cap);
-        let cap: model::Cap = ctx.tx.get(&key)?.ok_or_else(|| Error::not_found("cap", self.cap.as_str()).at("/cap"))?;
+        let cap: Option<model::Cap> = ctx.tx.get(&keys::cap(self.account.as_ref(), &self.cap))?;
+        let cap = cap.ok_or_else(|| Error::not_found("cap", self.cap.as_str()).at("/cap"))?;
         check_rev(self.expected_rev, cap.rev)?;
         refuse_platforms(ctx, &cap).map_err(|error| error.at("/cap"))?;
-        ctx.tx.delete(key);
-        forget_counts(ctx, self.account.as_ref(), &self.cap)?;
-        touch(ctx, &cap);
+        end(ctx, &cap)?;
         Ok(CapRemoved { id: self.cap })
     }
 }

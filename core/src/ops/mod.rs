@@ -3,6 +3,7 @@
 pub mod access;
 pub mod accounts;
 pub mod addresses;
+pub mod api_keys;
 pub mod assets;
 pub mod audit;
 pub mod automations;

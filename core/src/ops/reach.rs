@@ -21,6 +21,11 @@ pub(crate) fn is_self(ctx: &Ctx<'_>, user: &Id) -> bool {
     ctx.actor.user() == Some(user)
 }
 
+/// Whether the actor is this user in person: a program that acts for them is not (R-SES-7).
+pub(crate) fn is_in_person(ctx: &Ctx<'_>, user: &Id) -> bool {
+    is_self(ctx, user) && ctx.actor.api_key().is_none()
+}
+
 /// The account whose team the acting user manages: where they act, if they hold `accounts.team` there.
 pub(crate) fn managed(ctx: &mut Ctx<'_>) -> Result<Option<Id>, Error> {
     let Some(home) = home(ctx) else { return Ok(None) };
@@ -66,10 +71,10 @@ pub(crate) fn hidden_in(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<Id>, Erro
     Ok(above.into_iter().skip(1).filter_map(|account| account.owner).filter(|owner| owner != user).collect())
 }
 
-/// Those accounts of a user in which the actor sees them: all to the host, to operators and to the user themself; to others
+/// Those accounts of a user in which the actor sees them: all to the host, to operators and to the user in person; to others
 /// the account that they act in, and those below it when they manage its team.
 pub(crate) fn accounts_seen(ctx: &mut Ctx<'_>, user: &Id, most: usize) -> Result<Vec<Id>, Error> {
-    let Some(home) = home(ctx).filter(|_| !is_self(ctx, user)) else { return users::accounts_of(ctx, user, most) };
+    let Some(home) = home(ctx).filter(|_| !is_in_person(ctx, user)) else { return users::accounts_of(ctx, user, most) };
     if managed(ctx)?.is_none() {
         let member = ctx.tx.has(&keys::member(&home, user))? && !hidden_in(ctx, &home)?.contains(user);
         return Ok(if member { vec![home] } else { Vec::new() });
@@ -93,7 +98,7 @@ pub(crate) fn sees(ctx: &mut Ctx<'_>, user: &Id) -> Result<bool, Error> {
 
 /// Reads a user whom the actor sees; to everybody else they are not there.
 pub(crate) fn load_seen(ctx: &mut Ctx<'_>, user: &Id, field: &str) -> Result<model::User, Error> {
-    if let Some(home) = home(ctx).filter(|_| !is_self(ctx, user)) {
+    if let Some(home) = home(ctx).filter(|_| !is_in_person(ctx, user)) {
         ctx.require_in(&home, "users.view")?;
     }
     if sees(ctx, user)? { users::load(ctx, user, field) } else { Err(Error::not_found("user", user.as_str()).at(field)) }
@@ -109,7 +114,8 @@ pub(crate) fn holds_in(ctx: &mut Ctx<'_>, account: &Id, permission: &str) -> Res
         Err(error) if error.code() == Code::NotFound => {}
         Err(error) => return Err(error),
     }
-    if !ctx.tx.has(&keys::member(account, user))? {
+    // An API key belongs to one membership.
+    if ctx.actor.api_key().is_some() || !ctx.tx.has(&keys::member(account, user))? {
         return Ok(false);
     }
     let own = ctx.engine.cell(account)?.member(ctx.engine, user.as_str())?;
@@ -124,6 +130,9 @@ pub(crate) fn paper_in(ctx: &mut Ctx<'_>, account: &Id) -> Result<Option<Powers>
         return ctx.paper();
     }
     let tree = ctx.tree();
+    if ctx.actor.api_key().is_some() {
+        return Ok(Some(Powers::none(&tree)));
+    }
     paper_of(&mut ctx.tx, &tree, account, user).map(Some)
 }
 

@@ -1,6 +1,6 @@
 //! Reservations: messages are charged for a campaign now, and go out later or come back (R-QTA-5).
 
-use super::sending::{message_of, sender_of};
+use super::sending::{own_message, sender_of};
 use super::{Access, Effect, Operation, accounts, once};
 use crate::engine::meters::{Ask, Refusal};
 use crate::engine::{Ctx, keys};
@@ -214,7 +214,7 @@ impl Operation for Create {
         }
         ctx.require_in(&self.account, self.channel.permission())?;
         let user = sender_of(ctx, self.user.clone())?;
-        let message = message_of(self.message.clone())?;
+        let message = own_message(ctx, self.message.clone())?;
         let cell = ctx.engine.cell(&self.account)?;
         let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
         let key = self.key.clone();

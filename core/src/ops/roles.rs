@@ -247,6 +247,18 @@ fn listed_at(role: &Role) -> Vec<u8> {
     }
 }
 
+/// The nodes of grants are there, and where they have a scope it means something; `field` is where the request lists them.
+pub(crate) fn check_grants(tree: &PermissionTree, grants: &[Grant], field: &str) -> Result<(), Error> {
+    for (at, grant) in grants.iter().enumerate() {
+        let named = format!("{field}/{at}/permission");
+        let place = tree.place(grant.permission.as_str()).ok_or_else(|| unknown_permission(grant.permission.as_str(), &named))?;
+        if grant.scope.is_some() && !tree.node(place).is_some_and(|node| node.scoped) {
+            return Err(Error::invalid(format!("{field}/{at}/scope"), format!("`{}` has no scope", grant.permission)));
+        }
+    }
+    Ok(())
+}
+
 fn check(ctx: &mut Ctx<'_>, role: &Role) -> Result<(), Error> {
     for (field, entries) in [("/allow", role.allow.len()), ("/deny", role.deny.len()), ("/includes", role.includes.len())] {
         if entries > MOST_ENTRIES {
@@ -254,13 +266,7 @@ fn check(ctx: &mut Ctx<'_>, role: &Role) -> Result<(), Error> {
         }
     }
     let tree = ctx.tree();
-    for (at, grant) in role.allow.iter().enumerate() {
-        let field = format!("/allow/{at}/permission");
-        let place = tree.place(grant.permission.as_str()).ok_or_else(|| unknown_permission(grant.permission.as_str(), &field))?;
-        if grant.scope.is_some() && !tree.node(place).is_some_and(|node| node.scoped) {
-            return Err(Error::invalid(format!("/allow/{at}/scope"), format!("`{}` has no scope", grant.permission)));
-        }
-    }
+    check_grants(&tree, &role.allow, "/allow")?;
     for (at, denied) in role.deny.iter().enumerate() {
         tree.place(denied.as_str()).ok_or_else(|| unknown_permission(denied.as_str(), &format!("/deny/{at}")))?;
     }

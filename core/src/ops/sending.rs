@@ -30,7 +30,7 @@ pub struct Admit {
     /// By e-mail when absent.
     #[serde(default)]
     pub channel: Channel,
-    /// What the message is; caps for members, campaigns and domains look at it (R-QTA-14).
+    /// What the message is; caps for members, campaigns, API keys and domains look at it (R-QTA-14).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageInput>,
     /// How many messages, at least 1.
@@ -154,7 +154,7 @@ pub struct Explain {
     /// By e-mail when absent.
     #[serde(default)]
     pub channel: Channel,
-    /// What the message is; caps for members, campaigns and domains look at it (R-QTA-14).
+    /// What the message is; caps for members, campaigns, API keys and domains look at it (R-QTA-14).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageInput>,
     /// How many messages, at least 1.
@@ -210,6 +210,20 @@ pub(crate) fn message_of(message: Option<MessageInput>) -> Result<MessageInput, 
     Ok(message)
 }
 
+/// As [`message_of`], of one that the actor sends: a program that acts with an API key sends with that key, so that its caps
+/// count whatever it says (R-SES-7).
+pub(crate) fn own_message(ctx: &Ctx<'_>, message: Option<MessageInput>) -> Result<MessageInput, Error> {
+    let mut message = message_of(message)?;
+    let acting = ctx.actor.api_key().map(|key| &key.id);
+    if matches!(ctx.actor, Actor::User { .. }) {
+        if message.api_key.is_some() && message.api_key.as_ref() != acting {
+            return Err(Error::new(Code::PermissionDenied, "this is not the API key that you act with").at("/message/api_key"));
+        }
+        message.api_key = acting.cloned();
+    }
+    Ok(message)
+}
+
 /// A domain in normal form.
 pub(crate) fn domain_of(text: &str) -> Result<Name, Error> {
     let normal = normal_domain(text).map_err(|error| Error::invalid("/domain", format!("not a domain: {error}")))?;
@@ -243,7 +257,7 @@ impl Operation for Admit {
         let ask = Ask::of(self.count, self.min)?;
         ctx.require_in(&self.account, self.channel.permission())?;
         let user = sender_of(ctx, self.user.clone())?;
-        let message = message_of(self.message.clone())?;
+        let message = own_message(ctx, self.message.clone())?;
         let cell = ctx.engine.cell(&self.account)?;
         let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
         if self.key.is_none() {
@@ -312,7 +326,7 @@ impl Operation for Forecast {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SendForecast, Error> {
         let count = check_count(self.count.get())?;
         let user = sender_of(ctx, self.user)?;
-        let message = message_of(self.message)?;
+        let message = own_message(ctx, self.message)?;
         let cell = ctx.engine.cell(&self.account)?;
         let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
         match prepared.refusal {
@@ -342,7 +356,7 @@ impl Operation for WhatIf {
         if at_ms < ctx.now_ms {
             return Err(Error::invalid("/at_ms", "what was is not what if: name an instant that is not over"));
         }
-        let message = message_of(self.message)?;
+        let message = own_message(ctx, self.message)?;
         let limits = self.package.as_ref().map(|package| limits_under(ctx, &self.account, package)).transpose()?;
         let cell = ctx.engine.cell(&self.account)?;
         let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
@@ -401,7 +415,7 @@ impl Operation for Explain {
         let count = check_count(self.count.get())?;
         let user = sender_of(ctx, self.user)?;
         let cell = ctx.engine.cell(&self.account)?;
-        let message = message_of(self.message)?;
+        let message = own_message(ctx, self.message)?;
         let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
         let readings = ctx.engine.readings(&prepared, count)?;
         explained(ctx, &self.account, &prepared, readings, count)

@@ -197,7 +197,7 @@ pub(crate) fn require_self(ctx: &mut Ctx<'_>, user: &Id, permission: &str) -> Re
     if *ctx.actor == Actor::System {
         return Ok(());
     }
-    if !reach::is_self(ctx, user) {
+    if !reach::is_in_person(ctx, user) {
         return Err(Error::not_found("user", user.as_str()).at("/user"));
     }
     match reach::home(ctx) {
@@ -303,10 +303,10 @@ impl Operation for Check {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionProof, Error> {
         let live = ctx.engine.session(self.token.reveal(), self.ip).map_err(|error| error.at("/token"))?;
-        let session = &live.session;
+        let session = &live.record;
         match self.account {
             Some(account) => {
-                let actor = Actor::User { user: session.user.clone(), account: account.clone(), ip: self.ip.map(Address::ip) };
+                let actor = Actor::in_account(session.user.clone(), account.clone(), self.ip.map(Address::ip));
                 ctx.engine.ctx(&actor).standing(&account).map_err(|error| error.at("/account"))?;
             }
             None => require_entry(ctx, &session.user, self.ip)?,
@@ -329,7 +329,7 @@ impl Operation for Renew {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionToken, Error> {
         let gone = || sessions::invalid().at("/token");
         let live = ctx.engine.session(self.token.reveal(), self.ip).map_err(|error| error.at("/token"))?;
-        let user = users::load(ctx, &live.session.user, "/token")?;
+        let user = users::load(ctx, &live.record.user, "/token")?;
         let proven = match &self.password {
             Some(password) => Some(passwords::prove(ctx, &user.email, password, self.ip, "/password")?),
             None => None,
@@ -338,9 +338,9 @@ impl Operation for Renew {
             if let Some(proven) = &proven {
                 passwords::confirm(ctx, proven, "/password")?;
             }
-            let mut session: Session = ctx.tx.get(&keys::session(&live.session.id))?.ok_or_else(gone)?;
+            let mut session: Session = ctx.tx.get(&keys::session(&live.record.id))?.ok_or_else(gone)?;
             // Of two that renew at once one has the token that lives on.
-            if session.token_hash != live.session.token_hash {
+            if session.token_hash != live.record.token_hash {
                 return Err(gone());
             }
             let token = ctx.session_token(&session.id)?;

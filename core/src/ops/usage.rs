@@ -36,9 +36,9 @@ pub struct UsageWindow {
     /// The window that it counts in.
     pub window: Window,
     /// Whose: the `account` that was asked for, an `ancestor`, a `group`, or for a cap also a `member`, `campaign`,
-    /// `sending_domain` or `recipient_domain`.
+    /// `api_key`, `sending_domain` or `recipient_domain`.
     pub scope: String,
-    /// The id of that account or group, member or campaign, or the domain.
+    /// The id of that account or group, member, campaign or API key, or the domain.
     pub subject: String,
     /// The value of the limit.
     pub value: Limit,

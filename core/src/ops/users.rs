@@ -476,7 +476,7 @@ pub(crate) fn accounts_of(ctx: &mut Ctx<'_>, user: &Id, most: usize) -> Result<V
 }
 
 fn shown(ctx: &mut Ctx<'_>, user: model::User) -> Result<User, Error> {
-    let to_themself = reach::home(ctx).is_none() || reach::is_self(ctx, &user.id);
+    let to_themself = reach::home(ctx).is_none() || reach::is_in_person(ctx, &user.id);
     let asked = if to_themself { links::open(ctx, &user.id, LinkKind::EmailChange)? } else { None };
     Ok(User {
         accounts: reach::accounts_seen(ctx, &user.id, ACCOUNTS_SHOWN)?,
@@ -586,7 +586,7 @@ struct Editing {
 
 impl Editing {
     fn new(ctx: &mut Ctx<'_>, user: &model::User, account: Option<Id>) -> Result<Editing, Error> {
-        let is_self = reach::is_self(ctx, &user.id);
+        let is_self = reach::is_in_person(ctx, &user.id);
         let mut hats: Vec<Editor> = is_self.then_some(Editor::OneSelf).into_iter().collect();
         let Actor::User { account: home, .. } = ctx.actor else {
             if let Some(account) = &account {
@@ -750,7 +750,7 @@ impl Operation for Get {
             (None, Some(email)) => (ctx.tx.get::<Id>(&keys::email(email.key()))?, Some(email.as_typed().to_owned()), "/email"),
             _ => return Err(Error::invalid("/user", "name either `user` or `email`")),
         };
-        if !id.as_ref().is_some_and(|id| reach::is_self(ctx, id)) {
+        if !id.as_ref().is_some_and(|id| reach::is_in_person(ctx, id)) {
             match ctx.actor {
                 Actor::System => {}
                 Actor::Operator { .. } => ctx.require_as_operator("clients.view_all")?,

@@ -109,6 +109,7 @@ fn is_left_out(kind: AuditKind, name: &str) -> bool {
         AuditKind::Group | AuditKind::Cap => &["account", "id"],
         AuditKind::Audit => &["base.hash"],
         // It was used: that is no change of it.
+        AuditKind::ApiKey => &["id", "account", "last_used_at_ms", "last_ip"],
         AuditKind::Session => &["id", "user", "last_seen_at_ms", "last_ip"],
         AuditKind::AllowList | AuditKind::Avatar | AuditKind::DefaultLimits | AuditKind::Password | AuditKind::Policies => &[],
     };

@@ -1,6 +1,7 @@
 //! Pure functions: facts, a request and the time go in, a decision comes out. Nothing here reads a clock or the store.
 
 pub(crate) mod account;
+pub(crate) mod api_key;
 pub(crate) mod audit;
 pub(crate) mod campaign;
 pub(crate) mod credit;

@@ -1,6 +1,6 @@
 //! What a role allows: grants, denials, includes, ceilings (R-ROL-1, R-ROL-3, R-ROL-5).
 
-use crate::model::{PermissionTree, Role, Scope};
+use crate::model::{Grant, PermissionTree, Role, Scope};
 
 /// For each node of the tree, how far a holder's permission reaches; none where it is not held.
 ///
@@ -46,6 +46,17 @@ impl Powers {
     pub fn of_operators_alone(mut self, tree: &PermissionTree) -> Powers {
         for (slot, node) in self.0.iter_mut().zip(tree.nodes()) {
             if !node.operators {
+                *slot = None;
+            }
+        }
+        self
+    }
+
+    /// Only the nodes that are to be kept.
+    #[must_use]
+    pub fn only(mut self, tree: &PermissionTree, keep: impl Fn(&str) -> bool) -> Powers {
+        for (slot, node) in self.0.iter_mut().zip(tree.nodes()) {
+            if !keep(&node.id) {
                 *slot = None;
             }
         }
@@ -111,7 +122,7 @@ impl Powers {
 pub fn powers(tree: &PermissionTree, roles: &[Role]) -> Powers {
     let mut total: Vec<Option<Scope>> = vec![None; tree.nodes().len()];
     for role in roles {
-        let granted = grants(tree, role);
+        let granted = granted(tree, &role.allow);
         for (place, slot) in total.iter_mut().enumerate() {
             *slot = match (*slot, granted.at(place)) {
                 (Some(held), Some(more)) => Some(held.min(more)),
@@ -139,9 +150,10 @@ fn is_of_roles(id: &str) -> bool {
     id.split('.').next() == Some("roles")
 }
 
-fn grants(tree: &PermissionTree, role: &Role) -> Powers {
+/// What is allowed by grants: each reaches all below its node, but for what is granted by its own name only.
+pub fn granted(tree: &PermissionTree, allow: &[Grant]) -> Powers {
     let mut powers = Powers::none(tree);
-    for grant in &role.allow {
+    for grant in allow {
         let Some(place) = tree.place(grant.permission.as_str()) else { continue };
         let scope = grant.scope.unwrap_or(Scope::Any);
         let mut reached = vec![place];
@@ -182,7 +194,7 @@ fn each_below(tree: &PermissionTree, place: usize, visit: &mut dyn FnMut(usize))
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{BuiltIn, Grant, Id, Name};
+    use crate::model::{BuiltIn, Id, Name};
 
     fn role(allow: &[(&str, Option<Scope>)], deny: &[&str]) -> Role {
         Role {

@@ -28,7 +28,7 @@ fn run<O: Operation>(engine: &Engine, request: serde_json::Value) -> O::Answer {
 }
 
 fn ann() -> Actor {
-    Actor::User { user: Id::new("ann").unwrap(), account: Id::new("acme").unwrap(), ip: Some("203.0.113.7".parse().unwrap()) }
+    Actor::in_account(Id::new("ann").unwrap(), Id::new("acme").unwrap(), Some("203.0.113.7".parse().unwrap()))
 }
 
 fn at(engine: &Engine, now_ms: u64) {

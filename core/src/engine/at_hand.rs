@@ -1,0 +1,140 @@
+//! What tokens prove, in memory: a token is looked up in the store once, and again after a change (R-SES-1, R-SES-7).
+
+use super::token::SecretToken;
+use super::{Engine, Tx};
+use crate::error::Error;
+use crate::model::{Actor, Address, Id};
+use crate::rules::session::is_to_be_written;
+use foldhash::fast::RandomState;
+use parking_lot::RwLock;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The most of a kind that are kept at hand.
+const MOST: usize = 100_000;
+
+/// A record that whoever has its token can use.
+pub(crate) trait Proven: Serialize + DeserializeOwned {
+    /// What its tokens begin with.
+    const PREFIX: &'static str;
+    /// Where it lies.
+    fn key(id: &Id) -> Vec<u8>;
+    /// Its id, which the token carries.
+    fn id(&self) -> &Id;
+    /// The hash of the token.
+    fn token_hash(&self) -> &str;
+    /// When it was used last; 0 for never.
+    fn used_at_ms(&self) -> u64;
+    /// It was used.
+    fn use_at(&mut self, at_ms: u64, ip: Option<Address>);
+}
+
+/// The records of one kind at hand.
+pub(crate) struct AtHand<T>(RwLock<Known<T>>);
+
+struct Known<T> {
+    by_id: HashMap<Id, Arc<Live<T>>, RandomState>,
+    /// Raised whenever one goes: what was read before is not kept.
+    generation: u64,
+}
+
+/// A record at hand.
+pub(crate) struct Live<T> {
+    pub(crate) record: T,
+    /// When it was used last.
+    used_ms: AtomicU64,
+    /// What the store knows of that.
+    written_ms: AtomicU64,
+}
+
+impl<T> Default for AtHand<T> {
+    fn default() -> AtHand<T> {
+        AtHand(RwLock::new(Known { by_id: HashMap::default(), generation: 0 }))
+    }
+}
+
+impl<T: Proven> Live<T> {
+    fn new(record: T) -> Live<T> {
+        let at_ms = record.used_at_ms();
+        Live { record, used_ms: at_ms.into(), written_ms: at_ms.into() }
+    }
+
+    /// When it was used last.
+    pub(super) fn used_at_ms(&self) -> u64 {
+        self.used_ms.load(Ordering::Acquire)
+    }
+}
+
+impl<T: Proven> AtHand<T> {
+    fn generation(&self) -> u64 {
+        self.0.read().generation
+    }
+
+    fn get(&self, id: &Id) -> Option<Arc<Live<T>>> {
+        self.0.read().by_id.get(id).cloned()
+    }
+
+    fn keep(&self, live: &Arc<Live<T>>, generation: u64) {
+        let mut known = self.0.write();
+        if known.generation == generation {
+            if known.by_id.len() >= MOST {
+                known.by_id.clear();
+            }
+            known.by_id.insert(live.record.id().clone(), live.clone());
+        }
+    }
+
+    /// These have changed, or ended.
+    pub(crate) fn forget<'a>(&self, ids: impl IntoIterator<Item = &'a Id>) {
+        let mut ids = ids.into_iter().peekable();
+        if ids.peek().is_some() {
+            let mut known = self.0.write();
+            known.generation += 1;
+            ids.for_each(|id| drop(known.by_id.remove(id)));
+        }
+    }
+}
+
+impl Engine {
+    /// What a token proves; none where it proves nothing. Whether that is over is still to be seen.
+    pub(super) fn proven<T: Proven>(&self, at_hand: &AtHand<T>, token: &str) -> Result<Option<Arc<Live<T>>>, Error> {
+        let Some(token) = SecretToken::parse(T::PREFIX, token) else { return Ok(None) };
+        if let Some(live) = at_hand.get(token.id()) {
+            return Ok(token.has_hash(live.record.token_hash()).then_some(live));
+        }
+        let generation = at_hand.generation();
+        let record: Option<T> = Tx::new(&*self.backend).get(&T::key(token.id()))?;
+        let Some(record) = record.filter(|record| token.has_hash(record.token_hash())) else { return Ok(None) };
+        let live = Arc::new(Live::new(record));
+        at_hand.keep(&live, generation);
+        Ok(Some(live))
+    }
+
+    /// It is used now. That is written down every few minutes; more often where it ends when it is idle for a short time.
+    pub(super) fn used<T: Proven>(&self, live: &Live<T>, idle_ms: u64, ip: Option<Address>) -> Result<(), Error> {
+        let now_ms = self.clock.now_ms();
+        live.used_ms.fetch_max(now_ms, Ordering::AcqRel);
+        let written_ms = live.written_ms.load(Ordering::Acquire);
+        let due = is_to_be_written(written_ms, idle_ms, now_ms) && !self.is_poisoned();
+        if due && live.written_ms.compare_exchange(written_ms, now_ms, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            self.write_last_use::<T>(live.record.id(), ip)?;
+        }
+        Ok(())
+    }
+
+    /// Not synced by itself: what a power loss takes back are a few minutes.
+    fn write_last_use<T: Proven>(&self, id: &Id, ip: Option<Address>) -> Result<(), Error> {
+        let _alone = self.writer.lock();
+        self.commit(&Actor::System, None, |ctx| {
+            if let Some(mut record) = ctx.tx.get::<T>(&T::key(id))? {
+                record.use_at(ctx.now_ms, ip);
+                ctx.tx.put(T::key(id), &record)?;
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+}

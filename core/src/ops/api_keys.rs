@@ -1,0 +1,449 @@
+//! API keys: what programs act with, each with permissions, addresses, an end and caps of its own (R-SES-7).
+
+#[cfg(test)]
+mod tests;
+
+use super::{Access, Effect, Operation, accounts, caps, check_rev, members, reach, roles};
+use crate::engine::sessions::{actor_with, blamed};
+use crate::engine::view::powers_on_paper;
+use crate::engine::{Ctx, keys};
+use crate::error::{Code, Error};
+use crate::model::{self, Actor, Address, AddressRange, Count, Grant, Id, Name, Secret};
+use crate::rules::api_key::{can_have, powers_of_key};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Makes an API key of a member of an account. The token is shown in the answer, once.
+///
+/// A program that acts with it may do what the member may do in the account now, and of that what the key lists. It ends with
+/// the membership, and does nothing while the user is disabled or the account is on hold. It changes nothing about how people
+/// log in, and makes no keys (`not_with_api_key`). Users make keys for themselves, with `api_keys.create` where they act.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Create {
+    /// The account that it acts in.
+    pub account: Id,
+    /// The member for whom it acts; the acting user when absent. The host names somebody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+    /// What people call it.
+    pub name: Name,
+    /// What it may be used for, 1 to 100 permissions; `escalation_refused` where a user does not hold one. Those below `self`,
+    /// `api_keys` and `impersonation` no key has.
+    pub permissions: Vec<Grant>,
+    /// Where it may come from: at most 100 addresses and ranges; anywhere when absent. The other lists on the way count too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow_list: Vec<AddressRange>,
+    /// From when on it cannot be used, in unix milliseconds; never when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at_ms: Option<Count>,
+}
+
+/// Changes an API key; what is not named stays. Its token stays the same. Users change their own.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Edit {
+    /// The account.
+    pub account: Id,
+    /// The key.
+    pub api_key: Id,
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// What it may be used for instead, as in `api_keys.create`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<Vec<Grant>>,
+    /// Where it may come from instead; anywhere where this is empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_list: Option<Vec<AddressRange>>,
+    /// From when on it cannot be used, in unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at_ms: Option<Count>,
+    /// It does not expire any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub never_expires: bool,
+    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rev: Option<Count>,
+}
+
+/// Deletes an API key: from now on its token is `api_key_invalid`, and its caps are gone. Users delete their own, and with
+/// `api_keys.revoke` those of members who can do no more than they.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Delete {
+    /// The account.
+    pub account: Id,
+    /// The key.
+    pub api_key: Id,
+}
+
+/// Lists the API keys of an account, at most 100, those that have expired included. Users see their own, and with
+/// `api_keys.view` all.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// The account.
+    pub account: Id,
+    /// Only those of this member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+}
+
+/// Whose API key a token is, and that it can be used now. Answered from memory while nothing changes; counts as use of the key.
+///
+/// To run operations with it, pass it as the actor: `{"kind": "api_key", "token": "...", "ip": "..."}`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// The token.
+    pub token: Secret,
+    /// Where it comes from, as the host saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<Address>,
+}
+
+/// An API key. Its token is stored nowhere.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ApiKey {
+    /// The account that it acts in.
+    pub account: Id,
+    /// The key.
+    pub id: Id,
+    /// The member for whom it acts.
+    pub user: Id,
+    /// What people call it.
+    pub name: Name,
+    /// What it may be used for, as far as the member may do it.
+    pub permissions: Vec<Grant>,
+    /// Where it may come from; anywhere where this is empty.
+    pub allow_list: Vec<AddressRange>,
+    /// From when on it cannot be used, in unix milliseconds; absent for never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at_ms: Option<u64>,
+    /// When it was used last, in unix milliseconds, to five minutes; absent where it never was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_used_at_ms: Option<u64>,
+    /// Where it was used from then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_ip: Option<Address>,
+    /// Raised by every change.
+    pub rev: u64,
+    /// When it was made, in unix milliseconds.
+    pub created_at_ms: u64,
+    /// When it was last changed, in unix milliseconds.
+    pub updated_at_ms: u64,
+}
+
+/// An API key that was made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ApiKeyToken {
+    /// The key.
+    pub api_key: ApiKey,
+    /// What a program acts with from now on. It is shown here once and stored nowhere.
+    pub token: Secret,
+}
+
+/// What the token of an API key proves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ApiKeyProof {
+    /// The key.
+    pub api_key: Id,
+    /// The account that it acts in.
+    pub account: Id,
+    /// The member for whom it acts.
+    pub user: Id,
+    /// What it may be used for, as far as the member may do it.
+    pub permissions: Vec<Grant>,
+    /// From when on it cannot be used, in unix milliseconds; absent for never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at_ms: Option<u64>,
+}
+
+/// The API keys of an account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ApiKeyList {
+    /// The keys, by their member.
+    pub api_keys: Vec<ApiKey>,
+}
+
+/// An API key that is gone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ApiKeyDeleted {
+    /// The key.
+    pub api_key: Id,
+}
+
+/// The most API keys of an account.
+const MOST_KEYS: usize = 100;
+/// The most permissions of a key.
+const MOST_PERMISSIONS: usize = 100;
+/// The longest allow-list of a key.
+const MOST_ADDRESSES: usize = 100;
+
+fn shown(key: model::ApiKey) -> ApiKey {
+    ApiKey {
+        account: key.account,
+        id: key.id,
+        user: key.user,
+        name: key.name,
+        permissions: key.permissions,
+        allow_list: key.allow_list,
+        expires_at_ms: key.expires_at_ms,
+        last_used_at_ms: key.last_used_at_ms,
+        last_ip: key.last_ip,
+        rev: key.rev,
+        created_at_ms: key.created_at_ms,
+        updated_at_ms: key.updated_at_ms,
+    }
+}
+
+/// The keys of an account, or of one of its members.
+fn all_of(ctx: &mut Ctx<'_>, account: &Id, user: Option<&Id>) -> Result<Vec<model::ApiKey>, Error> {
+    let parts: Vec<&str> = std::iter::once(account).chain(user).map(Id::as_str).collect();
+    let (from, until) = keys::below(keys::ACCOUNT_API_KEY, &parts);
+    let rows = ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?;
+    let mut found = Vec::with_capacity(rows.len());
+    for id in rows.iter().filter_map(|(key, _)| keys::last_id(key)) {
+        found.extend(ctx.tx.get::<model::ApiKey>(&keys::api_key(&id))?);
+    }
+    Ok(found)
+}
+
+/// Ends the keys of a member who leaves.
+pub(crate) fn end_all_of(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<(), Error> {
+    all_of(ctx, account, Some(user))?.iter().try_for_each(|key| end(ctx, key))
+}
+
+fn end(ctx: &mut Ctx<'_>, key: &model::ApiKey) -> Result<(), Error> {
+    ctx.tx.delete(keys::api_key(&key.id));
+    ctx.tx.delete(keys::account_api_key(&key.account, &key.user, &key.id));
+    caps::end_all_of_key(ctx, &key.account, &key.id)?;
+    touch(ctx, key);
+    Ok(())
+}
+
+/// What was prepared for the key, and what is known of it, is out of date.
+fn touch(ctx: &mut Ctx<'_>, key: &model::ApiKey) {
+    ctx.tx.touch_api_key(&key.id);
+    ctx.tx.touch(&key.account);
+}
+
+/// Reads a key that the actor sees: their own, or with a permission any. Others are not there.
+fn load_seen(ctx: &mut Ctx<'_>, account: &Id, id: &Id, permission: &str, operator: &str) -> Result<model::ApiKey, Error> {
+    let sees_all = sees_all(ctx, account, permission, operator).map_err(|error| error.at("/account"))?;
+    let hidden = reach::hidden_in(ctx, account)?;
+    let key: Option<model::ApiKey> = ctx.tx.get(&keys::api_key(id))?;
+    let seen = |key: &model::ApiKey| reach::is_self(ctx, &key.user) || (sees_all && !hidden.contains(&key.user));
+    key.filter(|key| key.account == *account && seen(key)).ok_or_else(|| Error::not_found("API key", id.as_str()).at("/api_key"))
+}
+
+/// Whether the actor sees the keys of others in an account. Refused for those to whom the account is none of their business.
+fn sees_all(ctx: &mut Ctx<'_>, account: &Id, permission: &str, operator: &str) -> Result<bool, Error> {
+    match ctx.actor {
+        Actor::System => accounts::load(ctx, account, "/account").map(|_| true),
+        Actor::Operator { .. } => {
+            ctx.require_as_operator(operator)?;
+            accounts::load(ctx, account, "/account").map(|_| true)
+        }
+        Actor::User { .. } => {
+            ctx.standing(account)?;
+            reach::holds_in(ctx, account, permission)
+        }
+    }
+}
+
+/// The membership that a new key is of: users make keys for themselves, where they act.
+fn member_for(ctx: &mut Ctx<'_>, account: &Id, named: Option<Id>) -> Result<model::Member, Error> {
+    let user = match (ctx.actor, named) {
+        (Actor::User { account: home, .. }, _) if home != account => {
+            return Err(Error::new(Code::ActorNotAllowed, "a key is made in the account that one acts in").at("/account"));
+        }
+        (Actor::User { user, .. }, Some(named)) if named != *user => {
+            return Err(Error::new(Code::PermissionDenied, format!("`{user}` makes no keys for `{named}`")).at("/user"));
+        }
+        (Actor::User { user, .. }, _) => user.clone(),
+        (_, Some(named)) => named,
+        (_, None) => return Err(Error::invalid("/user", "say for which member")),
+    };
+    accounts::load(ctx, account, "/account")?;
+    ctx.tx.get(&keys::member(account, &user))?.ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))
+}
+
+/// Nobody gives a key what they lack (R-ROL-7). Where the package decides what members may do, that is what it leaves them.
+fn check_permissions(ctx: &mut Ctx<'_>, member: &model::Member, permissions: &[Grant]) -> Result<(), Error> {
+    const FIELD: &str = "/permissions";
+    if !(1..=MOST_PERMISSIONS).contains(&permissions.len()) {
+        return Err(Error::invalid(FIELD, format!("a key has 1 to {MOST_PERMISSIONS} permissions, not {}", permissions.len())));
+    }
+    let tree = ctx.tree();
+    roles::check_grants(&tree, permissions, FIELD)?;
+    if let Some(at) = permissions.iter().position(|grant| !can_have(grant.permission.as_str())) {
+        return Err(Error::new(Code::NotWithApiKey, "no key has this permission").at(format!("{FIELD}/{at}/permission")));
+    }
+    let Actor::User { account, user, .. } = ctx.actor else { return Ok(()) };
+    let cell = ctx.engine.cell(account)?;
+    let held = match cell.view(ctx.engine)?.is_by_package(member) {
+        true => cell.member(ctx.engine, user.as_str())?.powers.clone(),
+        false => powers_on_paper(&mut ctx.tx, &tree, member)?,
+    };
+    roles::refuse_beyond(&tree, &powers_of_key(&tree, permissions), &held, "the key would do more than you may".to_owned(), FIELD)
+}
+
+fn check_expiry(ctx: &Ctx<'_>, expires_at_ms: Option<Count>) -> Result<(), Error> {
+    match expires_at_ms {
+        Some(at_ms) if at_ms.get() <= ctx.now_ms => Err(Error::invalid("/expires_at_ms", "the key would have expired already")),
+        _ => Ok(()),
+    }
+}
+
+/// The list in order, without what stands there twice.
+fn checked_list(mut list: Vec<AddressRange>) -> Result<Vec<AddressRange>, Error> {
+    if list.len() > MOST_ADDRESSES {
+        return Err(Error::invalid("/allow_list", format!("at most {MOST_ADDRESSES}, there are {}", list.len())));
+    }
+    list.sort_unstable();
+    list.dedup();
+    Ok(list)
+}
+
+impl Operation for Create {
+    const NAME: &'static str = "api_keys.create";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::users("api_keys.create");
+    type Answer = ApiKeyToken;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<ApiKeyToken, Error> {
+        let member = member_for(ctx, &self.account, self.user)?;
+        check_permissions(ctx, &member, &self.permissions)?;
+        check_expiry(ctx, self.expires_at_ms)?;
+        let allow_list = checked_list(self.allow_list)?;
+        if all_of(ctx, &self.account, None)?.len() >= MOST_KEYS {
+            return Err(Error::new(Code::LimitReached, format!("an account has at most {MOST_KEYS} API keys")).at("/account"));
+        }
+        let id = ctx.new_id(None, keys::API_KEY, keys::api_key, "API key")?;
+        let token = ctx.token_of::<model::ApiKey>(&id)?;
+        let key = model::ApiKey {
+            id,
+            account: self.account,
+            user: member.user,
+            name: self.name,
+            token_hash: token.hash(),
+            permissions: self.permissions,
+            allow_list,
+            expires_at_ms: self.expires_at_ms.map(Count::get),
+            rev: 1,
+            created_at_ms: ctx.now_ms,
+            updated_at_ms: ctx.now_ms,
+            last_used_at_ms: None,
+            last_ip: None,
+        };
+        ctx.tx.put(keys::api_key(&key.id), &key)?;
+        ctx.tx.mark(keys::account_api_key(&key.account, &key.user, &key.id));
+        Ok(ApiKeyToken { api_key: shown(key), token: token.reveal()? })
+    }
+}
+
+impl Operation for Edit {
+    const NAME: &'static str = "api_keys.edit";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::users("api_keys.create");
+    type Answer = ApiKey;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<ApiKey, Error> {
+        let mut key = load_seen(ctx, &self.account, &self.api_key, "api_keys.view", "clients.view_all")?;
+        if matches!(ctx.actor, Actor::User { .. }) && !reach::is_self(ctx, &key.user) {
+            return Err(Error::new(Code::PermissionDenied, "users change keys of their own; those of others they delete").at("/api_key"));
+        }
+        let member = member_for(ctx, &self.account, Some(key.user.clone()))?;
+        check_rev(self.expected_rev, key.rev)?;
+        check_expiry(ctx, self.expires_at_ms)?;
+        if self.never_expires && self.expires_at_ms.is_some() {
+            return Err(Error::invalid("/never_expires", "a key expires or it does not"));
+        }
+        if let Some(permissions) = self.permissions {
+            check_permissions(ctx, &member, &permissions)?;
+            key.permissions = permissions;
+        }
+        if let Some(list) = self.allow_list {
+            key.allow_list = checked_list(list)?;
+        }
+        key.name = self.name.unwrap_or(key.name);
+        key.expires_at_ms = if self.never_expires { None } else { self.expires_at_ms.map(Count::get).or(key.expires_at_ms) };
+        key.rev += 1;
+        key.updated_at_ms = ctx.now_ms;
+        ctx.tx.put(keys::api_key(&key.id), &key)?;
+        touch(ctx, &key);
+        Ok(shown(key))
+    }
+}
+
+impl Operation for Delete {
+    const NAME: &'static str = "api_keys.delete";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Rule("R-SES-7: users their own, those of others with `api_keys.revoke`; operators with `clients.status`");
+    type Answer = ApiKeyDeleted;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<ApiKeyDeleted, Error> {
+        let key = load_seen(ctx, &self.account, &self.api_key, "api_keys.revoke", "clients.status")?;
+        if !reach::is_self(ctx, &key.user)
+            && let Some(member) = ctx.tx.get::<model::Member>(&keys::member(&key.account, &key.user))?
+        {
+            members::refuse_reaching_up(ctx, &member).map_err(|error| error.at("/api_key"))?;
+        }
+        end(ctx, &key)?;
+        Ok(ApiKeyDeleted { api_key: key.id })
+    }
+}
+
+impl Operation for List {
+    const NAME: &'static str = "api_keys.list";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::Rule("R-SES-7: users their own, those of others with `api_keys.view`; operators with `clients.view_all`");
+    type Answer = ApiKeyList;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<ApiKeyList, Error> {
+        let sees_all = sees_all(ctx, &self.account, "api_keys.view", "clients.view_all").map_err(|error| error.at("/account"))?;
+        let hidden = reach::hidden_in(ctx, &self.account)?;
+        let mut found = all_of(ctx, &self.account, self.user.as_ref())?;
+        found.retain(|key| reach::is_self(ctx, &key.user) || (sees_all && !hidden.contains(&key.user)));
+        Ok(ApiKeyList { api_keys: found.into_iter().map(shown).collect() })
+    }
+}
+
+impl Operation for Check {
+    const NAME: &'static str = "api_keys.check";
+    const EFFECT: Effect = Effect::Send;
+    const ACCESS: Access = Access::System;
+    type Answer = ApiKeyProof;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<ApiKeyProof, Error> {
+        let live = ctx.engine.api_key(self.token.reveal(), self.ip).map_err(|error| blamed(error, ""))?;
+        let key = &live.record;
+        let actor = actor_with(key, self.ip.map(Address::ip));
+        ctx.engine.ctx(&actor).standing(&key.account).map_err(|error| blamed(error, ""))?;
+        Ok(ApiKeyProof {
+            api_key: key.id.clone(),
+            account: key.account.clone(),
+            user: key.user.clone(),
+            permissions: key.permissions.clone(),
+            expires_at_ms: key.expires_at_ms,
+        })
+    }
+}
