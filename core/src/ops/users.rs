@@ -476,7 +476,7 @@ pub(crate) fn accounts_of(ctx: &mut Ctx<'_>, user: &Id, most: usize) -> Result<V
 }
 
 fn shown(ctx: &mut Ctx<'_>, user: model::User) -> Result<User, Error> {
-    let to_themself = reach::home(ctx).is_none() || reach::is_self(ctx, &user.id);
+    let to_themself = reach::home(ctx).is_none() || reach::is_in_person(ctx, &user.id);
     let asked = if to_themself { links::open(ctx, &user.id, LinkKind::EmailChange)? } else { None };
     Ok(User {
         accounts: reach::accounts_seen(ctx, &user.id, ACCOUNTS_SHOWN)?,
