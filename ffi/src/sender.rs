@@ -45,11 +45,11 @@ pub struct tenantry_decision {
     /// The name of the limit that refused, such as "email_per_day", or the id of the cap; empty when no limit did.
     pub limit: [c_char; 72],
     /// Whose limit it is: "account", "ancestor" for an account above, "group", or for a cap also "member", "campaign",
-    /// "sending_domain" or "recipient_domain".
+    /// "api_key", "sending_domain" or "recipient_domain".
     pub scope: [c_char; 24],
     /// Where its value is from: "override", "package", "inherited", "platform_default", "group" or "cap".
     pub source: [c_char; 24],
-    /// The id of the account, group, member or campaign whose limit it is, or the domain.
+    /// The id of the account, group, member, campaign or API key whose limit it is, or the domain.
     pub subject: [c_char; 256],
 }
 
@@ -66,7 +66,8 @@ const _: () = assert!(size_of::<tenantry_decision>() == std::mem::offset_of!(ten
 ///
 /// `options`: what the messages are, as JSON; `NULL` with length 0 for e-mail of which nothing more is said. Its fields:
 /// `channel` (`"email"`, `"sms"`) and `message` with `campaign`, `sending_domain`, `recipient_domain` and `message_class`
-/// (`"marketing"`, `"transactional"`). Prepare one sender for each.
+/// (`"marketing"`, `"transactional"`). Prepare one sender for each. With `acting` the user sends themself, from its `ip`, so that
+/// allow-lists count, and by a program with the id of an `api_key`; without it the host sends, which comes from nowhere.
 ///
 /// `sender`: receives the handle, or zero. It is yours: end it with `tenantry_sender_free`.
 ///

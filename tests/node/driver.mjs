@@ -21,6 +21,7 @@ let admissions = 0
 function callerOf(kind, who) {
   if (kind === 'system') return store
   if (kind === 'operator') return store.operating(who)
+  if (kind === 'api_key') return store.withApiKey(who)
   return kind === 'session' ? store.inSession(who) : store.acting(who)
 }
 
@@ -56,7 +57,10 @@ const commands = {
     const byIds = options === '' && ++admissions % 2 === 0
     const decision = byIds
       ? store.decide({ ...who, count: Number(count) })
-      : once(`${account}\t${user}\t${options}`, () => store.sender({ ...who, ...javascript(OPERATIONS['sending.admit'].request, JSON.parse(options || '{}')) })).decide(Number(count))
+      : once(`${account}\t${user}\t${options}`, () => {
+          const { acting, ...said } = javascript(OPERATIONS['sending.admit'].request, JSON.parse(options || '{}'))
+          return acting === undefined ? store.sender({ ...who, ...said }) : store.acting({ ...who, ...acting }).sender(said)
+        }).decide(Number(count))
     return encode(OPERATIONS['sending.admit'].answer, decision)
   },
 

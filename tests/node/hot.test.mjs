@@ -75,3 +75,24 @@ test('checks equal access.check', async () => {
   }
   await t.close()
 })
+
+test('prepared senders of users and programs look at where they come from (R-SES-3, R-SES-7)', async () => {
+  const t = await platform()
+  const permissions = [{ permission: 'campaigns' }]
+  const { token, apiKey } = await t.apiKeys.create({ account: 'acme', user: 'ann', name: 'Shop', permissions, allowList: ['192.0.2.0/24'] })
+  const [near, far] = ['192.0.2.7', '198.51.100.7']
+  const reason = (gate) => gate.decide().refusal?.code
+  const host = t.sender({ account: 'acme', user: 'ann' })
+  const users = [undefined, near, far].map((ip) => t.acting({ user: 'ann', account: 'acme', ip }).sender())
+  const program = t.withApiKey({ token, ip: near })
+  const gate = await program.sender()
+  await assert.rejects(t.withApiKey({ token, ip: far }).sender(), { code: 'ip_not_allowed', field: '/ip' })
+  assert.deepEqual([host, ...users, gate].map(reason), [undefined, undefined, undefined, undefined, undefined])
+  await t.addresses.set({ account: 'acme', user: 'ann', addresses: ['192.0.2.0/24'] })
+  assert.deepEqual([host, ...users, gate].map(reason), [undefined, 'ip_not_allowed', undefined, 'ip_not_allowed', undefined])
+  await assert.rejects(program.users.get({ user: 'ann' }), { code: 'permission_denied' })
+  await t.apiKeys.delete({ account: 'acme', apiKey: apiKey.id })
+  assert.equal(reason(gate), 'api_key_invalid')
+  await assert.rejects(program.sending.admit({ account: 'acme', count: 1 }), { code: 'api_key_invalid', field: '/actor/token' })
+  await t.close()
+})

@@ -92,6 +92,8 @@ class Driver:
             return self.t.operating(**{name: value for name, value in given.items() if name != "kind"})
         if fits(given, {"kind", "token", "account", "ip"}) and "token" in given and given["kind"] == "session":
             return self.t.in_session(**{name: value for name, value in given.items() if name != "kind"})
+        if fits(given, {"kind", "token", "ip"}) and "token" in given and given["kind"] == "api_key":
+            return self.t.with_api_key(**{name: value for name, value in given.items() if name != "kind"})
         return Caller(self.t._store, actor.decode(errors="surrogateescape"))
 
     def call(self, actor: bytes, operation: bytes, request: bytes) -> Answer:
@@ -117,7 +119,12 @@ class Driver:
         if not self.prepared_turn and not options:
             return plain(self.t.admit(**who, count=int(count)))
         if key not in self.senders:
-            self.senders[key] = self.t.sender(**who, **json.loads(options or b"{}"))
+            given = json.loads(options or b"{}")
+            acting = given.pop("acting", None)
+            if acting is None:
+                self.senders[key] = self.t.sender(**who, **given)
+            else:
+                self.senders[key] = self.t.acting(**who, **acting).sender(**given)
         gate = self.senders[key]
         granted = gate.admit(int(count))
         decision = gate.last()

@@ -24,7 +24,7 @@ ADDED = {"users.import_file"}
 ADDED_FOR_THE_HOST = {"outbox.messages", "outbox.wait"}
 
 
-def methods(t: tenantry.Tenantry | tenantry.Acting | tenantry.Operating | tenantry.InSession) -> dict[str, inspect.Signature]:
+def methods(t: tenantry.Tenantry | tenantry.Acting | tenantry.Operating | tenantry.InSession | tenantry.WithApiKey) -> dict[str, inspect.Signature]:
     return {
         f"{name}.{method}": inspect.signature(function)
         for name in dir(t)
@@ -37,7 +37,7 @@ def methods(t: tenantry.Tenantry | tenantry.Acting | tenantry.Operating | tenant
 def test_the_methods_are_the_operations(t: tenantry.Tenantry) -> None:
     operations = {operation["name"] for operation in CATALOGUE["operations"]}
     assert set(methods(t)) == operations | ADDED | ADDED_FOR_THE_HOST
-    for actor in (t.acting(user="ann", account="acme"), t.operating(user="ann"), t.in_session(token="none")):
+    for actor in (t.acting(user="ann", account="acme"), t.operating(user="ann"), t.in_session(token="none"), t.with_api_key(token="none")):
         assert set(methods(actor)) == operations | ADDED
 
 

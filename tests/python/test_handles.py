@@ -208,3 +208,34 @@ def test_threads_share_a_gate_and_never_exceed_the_limit(tmp_path: Path) -> None
             for worker in workers:
                 worker.join()
             assert sum(granted) == limit
+
+
+def test_prepared_senders_of_users_and_programs_look_at_where_they_come_from(t: tenantry.Tenantry) -> None:
+    """R-SES-3, R-SES-7"""
+    made = t.api_keys.create(
+        account="acme", user="ann", name="Shop", permissions=[{"permission": "campaigns"}], allow_list=["192.0.2.0/24"]
+    )
+    near, far = "192.0.2.7", "198.51.100.7"
+
+    def reason(gate: tenantry.Sender) -> str | None:
+        refusal = gate.decide().refusal
+        return None if refusal is None else refusal.code
+
+    host = t.sender(account="acme", user="ann")
+    users = [t.acting(user="ann", account="acme", ip=ip).sender() for ip in (None, near, far)]
+    program = t.with_api_key(token=made.token, ip=near)
+    gate = program.sender()
+    with pytest.raises(tenantry.Refused, match="address"):
+        t.with_api_key(token=made.token, ip=far).sender()
+    assert [reason(one) for one in (host, *users, gate)] == [None] * 5
+    t.addresses.set(account="acme", user="ann", addresses=["192.0.2.0/24"])
+    assert [reason(one) for one in users] == ["ip_not_allowed", "quota_exceeded", "ip_not_allowed"]
+    assert reason(host) == "quota_exceeded" and reason(gate) == "quota_exceeded"
+    with pytest.raises(tenantry.Refused) as refused:
+        program.users.get(user="ann")
+    assert refused.value.code == "permission_denied"
+    t.api_keys.delete(account="acme", api_key=made.api_key.id)
+    assert reason(gate) == "api_key_invalid"
+    with pytest.raises(tenantry.Refused) as ended:
+        program.sending.admit(account="acme", count=1)
+    assert ended.value.code == "api_key_invalid"

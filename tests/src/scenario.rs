@@ -23,7 +23,7 @@
 //! | step | what it does |
 //! |---|---|
 //! | `{"call": "accounts.get", "with": {..}, "as": {"user": "ann", "account": "acme"}}` | an operation; `as` is absent for the host |
-//! | `{"admit": {"account": "acme", "user": "ann", "count": 2}}` | the hot call; without `user` the host sends; with `channel`, `message` |
+//! | `{"admit": {"account": "acme", "user": "ann", "count": 2}}` | the hot call; without `user` the host sends; with `channel`, `message`, `acting` |
 //! | `{"check": {"account": "acme", "user": "ann", "permission": "campaigns.send"}}` | the hot call |
 //! | `{"time": "2026-06-15T12:00:00.000Z"}` | `clock.set` |
 //! | `{"open": {..}}`, `{"close": {}}` | opens the store with options, closes it |
@@ -177,7 +177,7 @@ impl Step {
                 options: Map<String, Value>,
             }
             let Admit { account, user, count, options } = serde_json::from_value(saved.put_into(admit)?).map_err(|error| error.to_string())?;
-            if let Some(unknown) = options.keys().find(|name| !["channel", "message"].contains(&name.as_str())) {
+            if let Some(unknown) = options.keys().find(|name| !["acting", "channel", "message"].contains(&name.as_str())) {
                 return Err(format!("`admit` has no `{unknown}`"));
             }
             return Ok(Action::Admit { account, user, count, options });

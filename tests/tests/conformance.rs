@@ -165,11 +165,22 @@ impl Driver for Untyped {
 
     fn admit(&mut self, account: &str, user: Option<&str>, count: u64, options: &Map<String, Value>) -> Value {
         let mut request = json!({"account": account, "count": count});
-        request.as_object_mut().unwrap().extend(options.clone());
+        let mut options = options.clone();
+        let acting = options.remove("acting");
+        request.as_object_mut().unwrap().extend(options);
         if let Some(user) = user {
             request["user"] = user.into();
         }
-        self.call(None, "sending.admit", &request)
+        let Some(mut actor) = acting else { return self.call(None, "sending.admit", &request) };
+        actor["kind"] = "user".into();
+        actor["account"] = account.into();
+        actor["user"] = user.into();
+        let answer = self.call(Some(&actor), "sending.admit", &request);
+        // Of who may not even ask, a prepared sender says so in its decision.
+        match answer.pointer("/error/code") {
+            Some(code) if code == "ip_not_allowed" => json!({"ok": {"granted": 0, "refusal": {"code": code}}}),
+            _ => answer,
+        }
     }
 
     fn check(&mut self, account: &str, user: &str, permission: &str) -> Value {

@@ -56,6 +56,11 @@ class Tenantry extends Operations {
     })
   }
 
+  withApiKey(key) {
+    const { token, ip } = named(key, 'token', 'ip')
+    return new WithApiKey(this.#store, { token: text(token, '/token'), ip: optionalText(ip, '/ip') })
+  }
+
   sender(subject) {
     const { account, user, ...options } = plainObject(subject, '')
     return new Sender(this.#store.sender(text(account, '/account'), optionalText(user, '/user'), senderOptions(options)))
@@ -109,7 +114,8 @@ class Acting extends Operations {
   }
 
   sender(options = {}) {
-    return new Sender(this.#store.sender(this.#user.account, this.#user.user, senderOptions(options)))
+    const { account, user, ip } = this.#user
+    return new Sender(this.#store.sender(account, user, senderOptions(options, { ip })))
   }
 }
 
@@ -146,6 +152,32 @@ class InSession extends Operations {
 
   call(operation, request = {}) {
     return send(this.#store, this.#actor, operation, request)
+  }
+}
+
+/** A program that acts with an API key: the same operations, as far as the key and its user may call them. */
+class WithApiKey extends Operations {
+  #store
+  #key
+  #actor
+
+  constructor(store, key) {
+    const actor = JSON.stringify({ kind: 'api_key', ...key })
+    super((operation, request) => run(store, actor, operation, request))
+    this.#store = store
+    this.#key = key
+    this.#actor = actor
+    this.users.importFile = (file, options) => importFile(store, actor, file, options)
+  }
+
+  call(operation, request = {}) {
+    return send(this.#store, this.#actor, operation, request)
+  }
+
+  async sender(options = {}) {
+    const { ip } = this.#key
+    const { account, user, api_key } = await send(this.#store, SYSTEM, 'api_keys.check', this.#key)
+    return new Sender(this.#store.sender(account, user, senderOptions(options, { ip, api_key })))
   }
 }
 
@@ -286,8 +318,8 @@ function named(question, first, second, third) {
   return question
 }
 
-function senderOptions(options) {
-  return JSON.stringify(encode('SenderOptions', options))
+function senderOptions(options, acting) {
+  return JSON.stringify({ ...encode('SenderOptions', options), acting })
 }
 
 function optionalText(value, field) {

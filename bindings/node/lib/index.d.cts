@@ -140,7 +140,12 @@ export interface Tenantry extends Caller {
   operating(operator: Operator): Operating
   /** The same operations, run as whoever logged in and got this token; each call looks again whether it still counts. */
   inSession(session: { token: string; account?: string | undefined; ip?: string | undefined }): InSession
-  /** Prepare the admission of messages of an account, or of a user in it. Keep the result: that is what is fast. */
+  /** The same operations, run as the program that got this token; each call looks again whether it still counts. */
+  withApiKey(key: { token: string; ip?: string | undefined }): WithApiKey
+  /**
+   * Prepare the admission of messages of an account, or of a user in it. Keep the result: that is what is fast. The host
+   * sends: where the user comes from is not looked at, as it is with `acting(...).sender()`.
+   */
   sender(subject: { account: string; user?: string | undefined } & SenderOptions): Sender
   /** Whether the user holds the permission in the account now. */
   allowed(question: { account: string; user: string; permission: string }): boolean
@@ -157,7 +162,10 @@ export interface Tenantry extends Caller {
 export interface Acting extends Caller {
   /** Operations on what users may do; called, it prepares a check of one of this user's permissions. */
   readonly access: AccessOperations & ((permission: string) => Access)
-  /** Prepare the admission of this user's messages. Keep the result: that is what is fast. */
+  /**
+   * Prepare the admission of this user's messages. Keep the result: that is what is fast. It counts as coming from `ip`:
+   * where an allow-list lets nobody in from there, every send is `ip_not_allowed`.
+   */
   sender(options?: SenderOptions): Sender
 }
 
@@ -166,6 +174,15 @@ export interface Operating extends Caller {}
 
 /** Whoever a session belongs to: the same operations, each refused once the session has ended. */
 export interface InSession extends Caller {}
+
+/** A program that acts with an API key: the same operations, as far as the key and its user may call them. */
+export interface WithApiKey extends Caller {
+  /**
+   * Prepare the admission of this program's messages. Keep the result: that is what is fast. The token is looked at here,
+   * once; every later change counts: of lists, of the key, its end.
+   */
+  sender(options?: SenderOptions): Promise<Sender>
+}
 
 /** A prepared permission check: it sees every later change. */
 export interface Access {

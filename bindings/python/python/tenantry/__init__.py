@@ -201,6 +201,10 @@ class Tenantry(_Actor):
         """The same operations, run as whoever logged in and got this token; each call looks again whether it still counts."""
         return InSession(self._store, token, account, ip)
 
+    def with_api_key(self, *, token: str, ip: str | None = None) -> WithApiKey:
+        """The same operations, run as the program that got this token; each call looks again whether it still counts."""
+        return WithApiKey(self._store, token, ip)
+
     def sender(
         self,
         *,
@@ -211,10 +215,12 @@ class Tenantry(_Actor):
     ) -> Sender:
         """Prepare the admission of messages of an account, or of a user in it. Keep the result: that is what is fast.
 
+        The host sends: where the user comes from is not looked at, as it is with `acting(...).sender()`.
+
         - `channel`: By e-mail when absent.
         - `message`: What the messages are, such as their campaign; prepare one sender for each.
         """
-        return self._store.sender(account, user, _sender_options(channel, message))
+        return self._store.sender(account, user, _sender_options(channel, message, None))
 
     @property
     def access(self) -> SystemAccess:
@@ -247,21 +253,24 @@ class SystemAccess(_generated.AccessOperations):
 class Acting(_Actor):
     """A user acting in an account: the same operations, each refused unless the user may do it."""
 
-    __slots__ = ("_account", "_user")
+    __slots__ = ("_account", "_ip", "_user")
 
     def __init__(self, store: _native.Store, user: str, account: str, ip: str | None) -> None:
         actor = {"kind": "user", "user": user, "account": account}
         super().__init__(store, encode(actor if ip is None else {**actor, "ip": ip}))
         self._account = account
+        self._ip = ip
         self._user = user
 
     def sender(self, *, channel: Channel | None = None, message: MessageInput | None = None) -> Sender:
         """Prepare the admission of this user's messages. Keep the result: that is what is fast.
 
+        It counts as coming from `ip`: where an allow-list lets nobody in from there, every send is `ip_not_allowed`.
+
         - `channel`: By e-mail when absent.
         - `message`: What the messages are, such as their campaign; prepare one sender for each.
         """
-        return self._store.sender(self._account, self._user, _sender_options(channel, message))
+        return self._store.sender(self._account, self._user, _sender_options(channel, message, _present(ip=self._ip)))
 
     @property
     def access(self) -> ActingAccess:
@@ -285,9 +294,30 @@ class InSession(_Actor):
     __slots__ = ()
 
     def __init__(self, store: _native.Store, token: str, account: str | None, ip: str | None) -> None:
-        given = {"token": token, "account": account, "ip": ip}
-        present = {name: value for name, value in given.items() if value is not None}
-        super().__init__(store, encode({"kind": "session", **present}))
+        super().__init__(store, encode({"kind": "session", **_present(token=token, account=account, ip=ip)}))
+
+
+class WithApiKey(_Actor):
+    """A program that acts with an API key: the same operations, as far as the key and its user may call them."""
+
+    __slots__ = ("_ip", "_token")
+
+    def __init__(self, store: _native.Store, token: str, ip: str | None) -> None:
+        super().__init__(store, encode({"kind": "api_key", **_present(token=token, ip=ip)}))
+        self._ip = ip
+        self._token = token
+
+    def sender(self, *, channel: Channel | None = None, message: MessageInput | None = None) -> Sender:
+        """Prepare the admission of this program's messages. Keep the result: that is what is fast.
+
+        The token is looked at here, once. Every later change counts: of lists, of the key, its end.
+
+        - `channel`: By e-mail when absent.
+        - `message`: What the messages are, such as their campaign; prepare one sender for each.
+        """
+        proof = Tenantry(self._store).api_keys.check(token=self._token, ip=self._ip)
+        acting = _present(ip=self._ip, api_key=proof.api_key)
+        return self._store.sender(proof.account, proof.user, _sender_options(channel, message, acting))
 
 
 class ActingAccess(_generated.AccessOperations):
@@ -335,13 +365,15 @@ def open(
         "edition": edition,
         "token_key": token_key,
     }
-    given = {name: value for name, value in options.items() if value is not None}
-    return Tenantry(_native.open(_path(path), encode(given)))
+    return Tenantry(_native.open(_path(path), encode(_present(**options))))
 
 
-def _sender_options(channel: Channel | None, message: MessageInput | None) -> str:
-    given = {"channel": channel, "message": message}
-    return encode({name: value for name, value in given.items() if value is not None})
+def _sender_options(channel: Channel | None, message: MessageInput | None, acting: dict[str, object] | None) -> str:
+    return encode(_present(channel=channel, message=message, acting=acting))
+
+
+def _present(**given: object) -> dict[str, object]:
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _path(path: str | os.PathLike[str]) -> str:
@@ -373,6 +405,7 @@ __all__ = [
     "Tenantry",
     "TenantryError",
     "UserImport",
+    "WithApiKey",
     "Users",
     "WrongState",
     "__version__",
