@@ -386,7 +386,14 @@ fn refuse_acting_up(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<(), Er
             None => {}
         }
     }
-    Ok(())
+    // Where the package decides what members may do, they hold nothing on paper.
+    let theirs = ctx.engine.cell(account)?.member(ctx.engine, user.as_str())?;
+    let more = theirs.powers.beyond(&ctx.standing(account)?.powers);
+    let missing: Vec<String> = more.into_iter().filter_map(|place| tree.node(place)).map(|node| node.id.clone()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(Code::EscalationRefused, format!("`{user}` can do more than you")).at("/user").with("missing", missing))
 }
 
 impl CreateAs {
