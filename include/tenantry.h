@@ -47,7 +47,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "7dc2078be89a8b4c0e2fbf59154e6048"
+#define TENANTRY_CATALOGUE_HASH "52590b6dc6d71739192e063090b46aec"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))
@@ -239,6 +239,10 @@ enum tenantry_error {
     TENANTRY_PASSWORD_BANNED = 904,
     /// An allow-list does not hold the address that the actor comes from, or none was named.
     TENANTRY_IP_NOT_ALLOWED = 905,
+    /// The API key was deleted, has expired, or there never was one.
+    TENANTRY_API_KEY_INVALID = 920,
+    /// This is for people: no program does it with an API key.
+    TENANTRY_NOT_WITH_API_KEY = 921,
     /// The consumer was not given this message of the outbox.
     TENANTRY_NOT_TAKEN = 950
 };
@@ -309,11 +313,11 @@ typedef struct tenantry_decision {
     /// The name of the limit that refused, such as "email_per_day", or the id of the cap; empty when no limit did.
     char limit[72];
     /// Whose limit it is: "account", "ancestor" for an account above, "group", or for a cap also "member", "campaign",
-    /// "sending_domain" or "recipient_domain".
+    /// "api_key", "sending_domain" or "recipient_domain".
     char scope[24];
     /// Where its value is from: "override", "package", "inherited", "platform_default", "group" or "cap".
     char source[24];
-    /// The id of the account, group, member or campaign whose limit it is, or the domain.
+    /// The id of the account, group, member, campaign or API key whose limit it is, or the domain.
     char subject[256];
 } tenantry_decision;
 
@@ -493,7 +497,8 @@ int32_t tenantry_allowed(struct tenantry_store store,
 ///
 /// `options`: what the messages are, as JSON; `NULL` with length 0 for e-mail of which nothing more is said. Its fields:
 /// `channel` (`"email"`, `"sms"`) and `message` with `campaign`, `sending_domain`, `recipient_domain` and `message_class`
-/// (`"marketing"`, `"transactional"`). Prepare one sender for each.
+/// (`"marketing"`, `"transactional"`). Prepare one sender for each. With `acting` the user sends themself, from its `ip`, so that
+/// allow-lists count, and by a program with the id of an `api_key`; without it the host sends, which comes from nowhere.
 ///
 /// `sender`: receives the handle, or zero. It is yours: end it with `tenantry_sender_free`.
 ///

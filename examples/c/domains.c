@@ -144,6 +144,45 @@ static void show_addresses(tenantry_store t)
     run(t, NULL, "addresses.set", JSON({"account": "acme", "addresses": []}));
 }
 
+static void show_api_keys(tenantry_store t)
+{
+    // Olga makes a key for the program that sends the newsletter, from the office alone. Its token is shown once.
+    const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
+    tenantry_text made = call(t, olga, "api_keys.create",
+        JSON({"account": "acme", "name": "Newsletter", "permissions": [{"permission": "campaigns.send"}], "allow_list": ["192.0.2.0/24"]}));
+    shows(made, JSON("user":"olga"));
+    char token[256];
+    copy_text(made, "token", token, sizeof token);
+    char id[256];
+    copy_text(made, "id", id, sizeof id);
+    tenantry_text_free(&made);
+
+    // Whose is it? The host asks, or passes the token as the actor of a call.
+    char check_request[512];
+    snprintf(check_request, sizeof check_request, JSON({"token": "%s", "ip": "192.0.2.7"}), token);
+    tenantry_text proof = call(t, NULL, "api_keys.check", check_request);
+    shows(proof, JSON("account":"acme"));
+    shows(proof, JSON("user":"olga"));
+    tenantry_text_free(&proof);
+    char check_again[512];
+    snprintf(check_again, sizeof check_again, JSON({"token": "%s", "ip": "198.51.100.7"}), token);
+    refused(t, NULL, "api_keys.check", check_again, TENANTRY_IP_NOT_ALLOWED);
+
+    // No more than 100 messages a day with this key; then it is deleted, and the cap goes with it.
+    char set_request[512];
+    snprintf(set_request, sizeof set_request, JSON({"account": "acme", "id": "newsletter", "scope": "api_key", "subject": "%s", "window": "day", "limit": 100}), id);
+    run(t, NULL, "caps.set", set_request);
+    tenantry_text known = call(t, olga, "api_keys.list", JSON({"account": "acme"}));
+    shows(known, JSON("name":"Newsletter"));
+    tenantry_text_free(&known);
+    char delete_request[512];
+    snprintf(delete_request, sizeof delete_request, JSON({"account": "acme", "api_key": "%s"}), id);
+    run(t, olga, "api_keys.delete", delete_request);
+    char check_again[512];
+    snprintf(check_again, sizeof check_again, JSON({"token": "%s", "ip": "192.0.2.7"}), token);
+    refused(t, NULL, "api_keys.check", check_again, TENANTRY_API_KEY_INVALID);
+}
+
 static void show_assets(tenantry_store t)
 {
     // What Acme may send with, Shop may use too: it has no package of its own.
@@ -690,6 +729,7 @@ int main(void)
         show_access,
         show_accounts,
         show_addresses,
+        show_api_keys,
         show_assets,
         show_audit,
         show_automations,

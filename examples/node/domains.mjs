@@ -79,6 +79,44 @@ async function addresses(t) {
   await t.addresses.set({ account: 'acme', addresses: [] })
 }
 
+async function api_keys(t) {
+  // Olga makes a key for the program that sends the newsletter, from the office alone. Its token is shown once.
+  const olga = t.acting({ user: 'olga', account: 'acme' })
+  const made = await olga.apiKeys.create({
+    account: 'acme',
+    name: 'Newsletter',
+    permissions: [{ permission: 'campaigns.send' }],
+    allowList: ['192.0.2.0/24'],
+  })
+  assert.equal(made.apiKey.user, 'olga')
+
+  // Whose is it? The host asks, or passes the token as the actor of a call.
+  const proof = await t.apiKeys.check({ token: made.token, ip: '192.0.2.7' })
+  assert.equal(proof.account, 'acme')
+  assert.equal(proof.user, 'olga')
+  await assert.rejects(
+    t.apiKeys.check({ token: made.token, ip: '198.51.100.7' }),
+    { code: 'ip_not_allowed' },
+  )
+
+  // No more than 100 messages a day with this key; then it is deleted, and the cap goes with it.
+  await t.caps.set({
+    account: 'acme',
+    id: 'newsletter',
+    scope: 'api_key',
+    subject: made.apiKey.id,
+    window: 'day',
+    limit: 100,
+  })
+  const known = await olga.apiKeys.list({ account: 'acme' })
+  assert.equal(known.apiKeys[0].name, 'Newsletter')
+  await olga.apiKeys.delete({ account: 'acme', apiKey: made.apiKey.id })
+  await assert.rejects(
+    t.apiKeys.check({ token: made.token, ip: '192.0.2.7' }),
+    { code: 'api_key_invalid' },
+  )
+}
+
 async function assets(t) {
   // What Acme may send with, Shop may use too: it has no package of its own.
   await t.assets.assign({ account: 'acme', kind: 'domain', asset: 'news.acme.example' })
@@ -509,6 +547,7 @@ for (const domain of [
   access,
   accounts,
   addresses,
+  api_keys,
   assets,
   audit,
   automations,

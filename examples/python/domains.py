@@ -72,6 +72,41 @@ def addresses(t: tenantry.Tenantry) -> None:
     t.addresses.set(account="acme", addresses=[])
 
 
+def api_keys(t: tenantry.Tenantry) -> None:
+    # Olga makes a key for the program that sends the newsletter, from the office alone. Its token is shown once.
+    olga = t.acting(user="olga", account="acme")
+    made = olga.api_keys.create(
+        account="acme",
+        name="Newsletter",
+        permissions=[{"permission": "campaigns.send"}],
+        allow_list=["192.0.2.0/24"],
+    )
+    assert made.api_key.user == "olga"
+
+    # Whose is it? The host asks, or passes the token as the actor of a call.
+    proof = t.api_keys.check(token=made.token, ip="192.0.2.7")
+    assert proof.account == "acme"
+    assert proof.user == "olga"
+    try:
+        t.api_keys.check(token=made.token, ip="198.51.100.7")
+    except tenantry.TenantryError as error:
+        assert error.code == "ip_not_allowed"
+    else:
+        raise AssertionError("it is refused")
+
+    # No more than 100 messages a day with this key; then it is deleted, and the cap goes with it.
+    t.caps.set(account="acme", id="newsletter", scope="api_key", subject=made.api_key.id, window="day", limit=100)
+    known = olga.api_keys.list(account="acme")
+    assert known.api_keys[0].name == "Newsletter"
+    olga.api_keys.delete(account="acme", api_key=made.api_key.id)
+    try:
+        t.api_keys.check(token=made.token, ip="192.0.2.7")
+    except tenantry.TenantryError as error:
+        assert error.code == "api_key_invalid"
+    else:
+        raise AssertionError("it is refused")
+
+
 def assets(t: tenantry.Tenantry) -> None:
     # What Acme may send with, Shop may use too: it has no package of its own.
     t.assets.assign(account="acme", kind="domain", asset="news.acme.example")
@@ -522,6 +557,7 @@ for domain in (
     access,
     accounts,
     addresses,
+    api_keys,
     assets,
     audit,
     automations,

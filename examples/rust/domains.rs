@@ -2,14 +2,14 @@
 
 use std::error::Error;
 use tenantry::ops::{
-    access, accounts, addresses, assets, audit, automations, campaigns, caps, clock, credits, gauges, groups, invitations, leases, limits, members,
-    operators, outbox, packages, passwords, permissions, policies, reservations, resources, roles, sending, sessions, sharing, store, suppressions,
-    teams, threads, usage, users,
+    access, accounts, addresses, api_keys, assets, audit, automations, campaigns, caps, clock, credits, gauges, groups, invitations, leases, limits,
+    members, operators, outbox, packages, passwords, permissions, policies, reservations, resources, roles, sending, sessions, sharing, store,
+    suppressions, teams, threads, usage, users,
 };
 use tenantry::{
-    Actor, AddressRange, AssetKind, Assets, CapPeriod, CapScope, Channel, Code, Count, Email, Grant, GroupCaps, HoldReason, Id, Limit, LimitName,
-    Limits, ManualClock, MessageClass, MessageInput, Name, Note, OpenOptions, OutboxKind, OverLimit, Policies, Preset, ResourceReason, Scope, Secret,
-    Source, Status, Tenantry, Window,
+    Actor, Address, AddressRange, AssetKind, Assets, CapPeriod, CapScope, Channel, Code, Count, Email, Grant, GroupCaps, HoldReason, Id, Limit,
+    LimitName, Limits, ManualClock, MessageClass, MessageInput, Name, Note, OpenOptions, OutboxKind, OverLimit, Policies, Preset, ResourceReason,
+    Scope, Secret, Source, Status, Tenantry, Window,
 };
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
@@ -125,7 +125,7 @@ fn access(t: &Tenantry) -> Result {
 
 fn accounts(t: &Tenantry) -> Result {
     // One more account below Acme: it waits until Nora has followed the link in her mail.
-    let olga = Actor::User { user: Id::new("olga")?, account: Id::new("acme")?, ip: None };
+    let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     let child = t.call(
         &olga,
         teams::CreateChild {
@@ -168,10 +168,59 @@ fn addresses(t: &Tenantry) -> Result {
     assert_eq!(list.account, Some(Id::new("acme")?));
 
     // Olga says nothing of where she is.
-    let olga = Actor::User { user: Id::new("olga")?, account: Id::new("acme")?, ip: None };
+    let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     let refused = t.call(&olga, accounts::Get { account: Id::new("acme")? });
     assert_eq!(refused.err().map(|error| error.code()), Some(Code::IpNotAllowed));
     t.call(&Actor::System, addresses::Set { account: Some(Id::new("acme")?), user: None, addresses: vec![] })?;
+    Ok(())
+}
+
+fn api_keys(t: &Tenantry) -> Result {
+    // Olga makes a key for the program that sends the newsletter, from the office alone. Its token is shown once.
+    let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
+    let made = t.call(
+        &olga,
+        api_keys::Create {
+            account: Id::new("acme")?,
+            user: None,
+            name: Name::new("Newsletter")?,
+            permissions: vec![Grant { permission: Id::new("campaigns.send")?, scope: None }],
+            allow_list: vec![AddressRange::new("192.0.2.0/24")?],
+            expires_at_ms: None,
+        },
+    )?;
+    assert_eq!(made.api_key.user, Id::new("olga")?);
+
+    // Whose is it? The host asks, or passes the token as the actor of a call.
+    let proof = t.call(&Actor::System, api_keys::Check { token: Secret::new(made.token.reveal())?, ip: Some(Address::new("192.0.2.7")?) })?;
+    assert_eq!(proof.account, Id::new("acme")?);
+    assert_eq!(proof.user, Id::new("olga")?);
+    let refused = t.call(&Actor::System, api_keys::Check { token: Secret::new(made.token.reveal())?, ip: Some(Address::new("198.51.100.7")?) });
+    assert_eq!(refused.err().map(|error| error.code()), Some(Code::IpNotAllowed));
+
+    // No more than 100 messages a day with this key; then it is deleted, and the cap goes with it.
+    t.call(
+        &Actor::System,
+        caps::Set {
+            account: Some(Id::new("acme")?),
+            id: Id::new("newsletter")?,
+            scope: CapScope::ApiKey,
+            subject: Some(Name::new(made.api_key.id.as_str())?),
+            channel: Channel::default(),
+            message_class: None,
+            window: Window::Day,
+            limit: Count::new(100)?,
+            grows_daily_by: None,
+            over: OverLimit::default(),
+            burst: None,
+            expected_rev: None,
+        },
+    )?;
+    let known = t.call(&olga, api_keys::List { account: Id::new("acme")?, user: None })?;
+    assert_eq!(known.api_keys[0].name, Name::new("Newsletter")?);
+    t.call(&olga, api_keys::Delete { account: Id::new("acme")?, api_key: Id::new(made.api_key.id.as_str())? })?;
+    let refused = t.call(&Actor::System, api_keys::Check { token: Secret::new(made.token.reveal())?, ip: Some(Address::new("192.0.2.7")?) });
+    assert_eq!(refused.err().map(|error| error.code()), Some(Code::ApiKeyInvalid));
     Ok(())
 }
 
@@ -192,7 +241,7 @@ fn assets(t: &Tenantry) -> Result {
 
 fn audit(t: &Tenantry) -> Result {
     // Olga makes Bob an administrator; the chain of Acme knows who did what, and what it was before.
-    let olga = Actor::User { user: Id::new("olga")?, account: Id::new("acme")?, ip: None };
+    let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     t.call(
         &olga,
         members::SetRole { account: Id::new("acme")?, user: Id::new("bob")?, role: Id::new("administrator")?, group: None, expected_rev: None },
@@ -273,7 +322,7 @@ fn campaigns(t: &Tenantry) -> Result {
     assert_eq!(reported.sample.hard, 5);
 
     // Stopped, by hand or for its bounces, it sends nothing more until somebody resumes it.
-    let olga = Actor::User { user: Id::new("olga")?, account: Id::new("acme")?, ip: None };
+    let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     t.call(&olga, campaigns::Stop { account: Id::new("acme")?, campaign: Id::new("spring")? })?;
     let decision = t.call(
         &Actor::System,
@@ -281,7 +330,13 @@ fn campaigns(t: &Tenantry) -> Result {
             account: Id::new("acme")?,
             user: None,
             channel: Channel::default(),
-            message: Some(MessageInput { campaign: Some(Id::new("spring")?), sending_domain: None, recipient_domain: None, message_class: None }),
+            message: Some(MessageInput {
+                campaign: Some(Id::new("spring")?),
+                sending_domain: None,
+                recipient_domain: None,
+                message_class: None,
+                api_key: None,
+            }),
             count: Count::new(1)?,
             min: None,
             key: None,
@@ -294,7 +349,7 @@ fn campaigns(t: &Tenantry) -> Result {
 
 fn caps(t: &Tenantry) -> Result {
     // No campaign of Acme sends more than 40 e-mails a day.
-    let olga = Actor::User { user: Id::new("olga")?, account: Id::new("acme")?, ip: None };
+    let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     t.call(
         &olga,
         caps::Set {
@@ -318,7 +373,13 @@ fn caps(t: &Tenantry) -> Result {
             account: Id::new("acme")?,
             user: None,
             channel: Channel::default(),
-            message: Some(MessageInput { campaign: Some(Id::new("spring")?), sending_domain: None, recipient_domain: None, message_class: None }),
+            message: Some(MessageInput {
+                campaign: Some(Id::new("spring")?),
+                sending_domain: None,
+                recipient_domain: None,
+                message_class: None,
+                api_key: None,
+            }),
             count: Count::new(40)?,
             min: None,
             key: None,
@@ -332,7 +393,13 @@ fn caps(t: &Tenantry) -> Result {
             account: Id::new("acme")?,
             user: None,
             channel: Channel::default(),
-            message: Some(MessageInput { campaign: Some(Id::new("summer")?), sending_domain: None, recipient_domain: None, message_class: None }),
+            message: Some(MessageInput {
+                campaign: Some(Id::new("summer")?),
+                sending_domain: None,
+                recipient_domain: None,
+                message_class: None,
+                api_key: None,
+            }),
             count: Count::new(1)?,
             min: None,
             key: None,
@@ -355,7 +422,7 @@ fn clock(t: &Tenantry) -> Result {
 
 fn credits(t: &Tenantry) -> Result {
     // What Acme has of credits; the commercial edition grants and spends them.
-    let olga = Actor::User { user: Id::new("olga")?, account: Id::new("acme")?, ip: None };
+    let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     let credits = t.call(&olga, credits::Balance { account: Id::new("acme")?, channel: Some(Channel::Email), group: None })?;
     assert_eq!(credits.channels[0].free, 0);
     assert_eq!(credits.channels[0].total, 0);
@@ -378,7 +445,7 @@ fn gauges(t: &Tenantry) -> Result {
 
 fn groups(t: &Tenantry) -> Result {
     // Olga makes a group, moves Ann into it and caps what it sends in a month.
-    let olga = Actor::User { user: Id::new("olga")?, account: Id::new("acme")?, ip: None };
+    let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     t.call(&olga, groups::Create { account: Id::new("acme")?, id: Some(Id::new("sales")?), name: Name::new("Sales")?, caps: None })?;
     let moved =
         t.call(&olga, groups::AddMembers { account: Id::new("acme")?, group: Id::new("sales")?, users: vec![Id::new("ann")?], resources: None })?;
@@ -399,7 +466,7 @@ fn groups(t: &Tenantry) -> Result {
 
 fn invitations(t: &Tenantry) -> Result {
     // Olga invites; the outbox has the link that the host sends.
-    let olga = Actor::User { user: Id::new("olga")?, account: Id::new("acme")?, ip: None };
+    let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     let batch = t.call(
         &olga,
         invitations::Create {
@@ -440,7 +507,7 @@ fn invitations(t: &Tenantry) -> Result {
 
 fn leases(t: &Tenantry) -> Result {
     // Ann edits her campaign; meanwhile nobody else does.
-    let ann = Actor::User { user: Id::new("ann")?, account: Id::new("acme")?, ip: None };
+    let ann = Actor::in_account(Id::new("ann")?, Id::new("acme")?, None);
     t.call(&ann, resources::Register { account: Id::new("acme")?, kind: Id::new("campaign")?, id: Id::new("spring")?, owner: None })?;
     let state = t.call(
         &ann,
@@ -448,13 +515,13 @@ fn leases(t: &Tenantry) -> Result {
     )?;
     assert_eq!(state.lease.as_ref().ok_or("absent")?.expires_at_ms, 1781524860000);
     assert_eq!(state.lease.as_ref().ok_or("absent")?.user, Id::new("ann")?);
-    let bob = Actor::User { user: Id::new("bob")?, account: Id::new("acme")?, ip: None };
+    let bob = Actor::in_account(Id::new("bob")?, Id::new("acme")?, None);
     let refused = t.call(
         &bob,
         leases::Acquire { account: Id::new("acme")?, kind: Id::new("campaign")?, id: Id::new("spring")?, life_ms: Count::new(60000)?, user: None },
     );
     assert_eq!(refused.err().map(|error| error.code()), Some(Code::LeaseHeld));
-    let olga = Actor::User { user: Id::new("olga")?, account: Id::new("acme")?, ip: None };
+    let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     let taken = t.call(
         &olga,
         leases::TakeOver { account: Id::new("acme")?, kind: Id::new("campaign")?, id: Id::new("spring")?, life_ms: Count::new(60000)?, user: None },
@@ -471,7 +538,7 @@ fn limits(t: &Tenantry) -> Result {
     assert_eq!(inherited.limits[1].value, Limit::At(Count::new(100)?));
 
     // Olga gives Shop 40 of them a day.
-    let olga = Actor::User { user: Id::new("olga")?, account: Id::new("acme")?, ip: None };
+    let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     t.call(
         &olga,
         limits::Allocate {
@@ -490,7 +557,7 @@ fn limits(t: &Tenantry) -> Result {
 
 fn members(t: &Tenantry) -> Result {
     // Olga makes Bob an administrator, and keeps Ann out for a while.
-    let olga = Actor::User { user: Id::new("olga")?, account: Id::new("acme")?, ip: None };
+    let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     let bob = t.call(
         &olga,
         members::SetRole { account: Id::new("acme")?, user: Id::new("bob")?, role: Id::new("administrator")?, group: None, expected_rev: None },
@@ -664,7 +731,7 @@ fn policies(t: &Tenantry) -> Result {
 
 fn reservations(t: &Tenantry) -> Result {
     // A campaign takes its e-mails now, and sends them within the hour.
-    let ann = Actor::User { user: Id::new("ann")?, account: Id::new("acme")?, ip: None };
+    let ann = Actor::in_account(Id::new("ann")?, Id::new("acme")?, None);
     let reserved = t.call(
         &ann,
         reservations::Create {
@@ -702,12 +769,12 @@ fn reservations(t: &Tenantry) -> Result {
 
 fn resources(t: &Tenantry) -> Result {
     // Ann's campaign is seen by her group, and not by Sue of another account.
-    let ann = Actor::User { user: Id::new("ann")?, account: Id::new("acme")?, ip: None };
+    let ann = Actor::in_account(Id::new("ann")?, Id::new("acme")?, None);
     let campaign =
         t.call(&ann, resources::Register { account: Id::new("acme")?, kind: Id::new("campaign")?, id: Id::new("spring")?, owner: None })?;
     assert_eq!(campaign.owner, Id::new("ann")?);
     assert!(campaign.shared);
-    let bob = Actor::User { user: Id::new("bob")?, account: Id::new("acme")?, ip: None };
+    let bob = Actor::in_account(Id::new("bob")?, Id::new("acme")?, None);
     let edit = t.call(
         &bob,
         resources::Can { account: Id::new("acme")?, user: None, action: Id::new("edit")?, kind: Id::new("campaign")?, id: Id::new("spring")? },
@@ -716,7 +783,7 @@ fn resources(t: &Tenantry) -> Result {
     assert_eq!(edit.reason, Some(ResourceReason::Group));
     let seen = t.call(&bob, resources::Visible { account: Id::new("acme")?, user: None, kind: Id::new("campaign")?, after: None, limit: None })?;
     assert_eq!(seen.resources[0].id, Id::new("spring")?);
-    let sue = Actor::User { user: Id::new("sue")?, account: Id::new("shop")?, ip: None };
+    let sue = Actor::in_account(Id::new("sue")?, Id::new("shop")?, None);
     let refused = t.call(&sue, resources::Get { account: Id::new("acme")?, kind: Id::new("campaign")?, id: Id::new("spring")? });
     assert_eq!(refused.err().map(|error| error.code()), Some(Code::NotFound));
     Ok(())
@@ -819,7 +886,7 @@ fn sessions(t: &Tenantry) -> Result {
     assert_eq!(proof.user, Id::new("ann")?);
 
     // Her devices; then she signs out everywhere.
-    let ann = Actor::User { user: Id::new("ann")?, account: Id::new("acme")?, ip: None };
+    let ann = Actor::in_account(Id::new("ann")?, Id::new("acme")?, None);
     let devices = t.call(&ann, sessions::List { user: Id::new("ann")? })?;
     assert_eq!(devices.sessions[0].device, Some(Name::new("Firefox on Linux")?));
     let ended = t.call(&ann, sessions::EndAll { user: Id::new("ann")?, keep_session: None })?;
@@ -831,7 +898,7 @@ fn sessions(t: &Tenantry) -> Result {
 
 fn sharing(t: &Tenantry) -> Result {
     // Acme shares a template with all accounts below: they use it, and Acme alone changes it.
-    let olga = Actor::User { user: Id::new("olga")?, account: Id::new("acme")?, ip: None };
+    let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     t.call(&olga, resources::Register { account: Id::new("acme")?, kind: Id::new("template")?, id: Id::new("welcome")?, owner: None })?;
     t.call(&olga, sharing::Share { account: Id::new("acme")?, kind: Id::new("template")?, id: Id::new("welcome")?, all: true, accounts: vec![] })?;
     let received = t.call(&Actor::System, sharing::Received { account: Id::new("shop")?, after: None, limit: None })?;
@@ -858,7 +925,7 @@ fn store(t: &Tenantry) -> Result {
     assert!(verified.whole);
 
     // That is for the host alone.
-    let olga = Actor::User { user: Id::new("olga")?, account: Id::new("acme")?, ip: None };
+    let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     let refused = t.call(&olga, store::Verify {});
     assert_eq!(refused.err().map(|error| error.code()), Some(Code::ActorNotAllowed));
     Ok(())
@@ -866,7 +933,7 @@ fn store(t: &Tenantry) -> Result {
 
 fn suppressions(t: &Tenantry) -> Result {
     // Who does not want to be written to.
-    let olga = Actor::User { user: Id::new("olga")?, account: Id::new("acme")?, ip: None };
+    let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     t.call(
         &olga,
         suppressions::Add {
@@ -945,7 +1012,7 @@ fn usage(t: &Tenantry) -> Result {
 
 fn users(t: &Tenantry) -> Result {
     // Ann changes her profile, and asks for another address.
-    let ann = Actor::User { user: Id::new("ann")?, account: Id::new("acme")?, ip: None };
+    let ann = Actor::in_account(Id::new("ann")?, Id::new("acme")?, None);
     let edited = t.call(
         &ann,
         users::Edit {
@@ -982,6 +1049,7 @@ pub fn main() -> Result {
         access as fn(&Tenantry) -> Result,
         accounts,
         addresses,
+        api_keys,
         assets,
         audit,
         automations,

@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '7dc2078be89a8b4c0e2fbf59154e6048'
+const CATALOGUE_HASH = '52590b6dc6d71739192e063090b46aec'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -104,6 +104,8 @@ const ERRORS = {
   password_too_short: { number: 903, class: 'invalid', retry: 'never' },
   password_banned: { number: 904, class: 'invalid', retry: 'never' },
   ip_not_allowed: { number: 905, class: 'refused', retry: 'never' },
+  api_key_invalid: { number: 920, class: 'refused', retry: 'never' },
+  not_with_api_key: { number: 921, class: 'refused', retry: 'never' },
   not_taken: { number: 950, class: 'conflict', retry: 'never' },
 }
 
@@ -185,6 +187,30 @@ const TYPES = {
   },
   AccountValidation: { problems: ['problems', ['AccountProblem']], valid: ['valid', 'bool'] },
   AddressList: { account: ['account', 'text'], addresses: ['addresses', ['text']], user: ['user', 'text'] },
+  ApiKey: {
+    account: ['account', 'text'],
+    allowList: ['allow_list', ['text']],
+    createdAtMs: ['created_at_ms', 'integer'],
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    id: ['id', 'text'],
+    lastIp: ['last_ip', 'text'],
+    lastUsedAtMs: ['last_used_at_ms', 'integer'],
+    name: ['name', 'text'],
+    permissions: ['permissions', ['Grant']],
+    rev: ['rev', 'integer'],
+    updatedAtMs: ['updated_at_ms', 'integer'],
+    user: ['user', 'text'],
+  },
+  ApiKeyDeleted: { apiKey: ['api_key', 'text'] },
+  ApiKeyList: { apiKeys: ['api_keys', ['ApiKey']] },
+  ApiKeyProof: {
+    account: ['account', 'text'],
+    apiKey: ['api_key', 'text'],
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    permissions: ['permissions', ['Grant']],
+    user: ['user', 'text'],
+  },
+  ApiKeyToken: { apiKey: ['api_key', 'ApiKey'], token: ['token', 'text'] },
   Asset: { asset: ['asset', 'text'], carrier: ['carrier', 'text'], kind: ['kind', 'text'], source: ['source', 'text'] },
   AssetList: { account: ['account', 'text'], assets: ['assets', ['Asset']] },
   Assets: {
@@ -192,7 +218,13 @@ const TYPES = {
     domains: ['domains', ['text']],
     nodes: ['nodes', ['text']],
   },
-  AuditActor: { account: ['account', 'text'], ip: ['ip', 'text'], kind: ['kind', 'text'], user: ['user', 'text'] },
+  AuditActor: {
+    account: ['account', 'text'],
+    apiKey: ['api_key', 'text'],
+    ip: ['ip', 'text'],
+    kind: ['kind', 'text'],
+    user: ['user', 'text'],
+  },
   AuditChangeItem: {
     erased: ['erased', 'bool'],
     fields: ['fields', ['AuditField']],
@@ -600,6 +632,7 @@ const TYPES = {
   MemberRemoved: { account: ['account', 'text'], user: ['user', 'text'], userDeleted: ['user_deleted', 'bool'] },
   MembersGranted: { members: ['members', ['Member']], user: ['user', 'text'] },
   MessageInput: {
+    apiKey: ['api_key', 'text'],
     campaign: ['campaign', 'text'],
     messageClass: ['message_class', 'text'],
     recipientDomain: ['recipient_domain', 'text'],
@@ -1136,6 +1169,27 @@ const TYPES = {
   },
   AddressesGetRequest: { account: ['account', 'text'], user: ['user', 'text'] },
   AddressesSetRequest: { account: ['account', 'text'], addresses: ['addresses', ['text']], user: ['user', 'text'] },
+  ApiKeysCheckRequest: { ip: ['ip', 'text'], token: ['token', 'text'] },
+  ApiKeysCreateRequest: {
+    account: ['account', 'text'],
+    allowList: ['allow_list', ['text']],
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    name: ['name', 'text'],
+    permissions: ['permissions', ['Grant']],
+    user: ['user', 'text'],
+  },
+  ApiKeysDeleteRequest: { account: ['account', 'text'], apiKey: ['api_key', 'text'] },
+  ApiKeysEditRequest: {
+    account: ['account', 'text'],
+    allowList: ['allow_list', ['text']],
+    apiKey: ['api_key', 'text'],
+    expectedRev: ['expected_rev', 'integer'],
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    name: ['name', 'text'],
+    neverExpires: ['never_expires', 'bool'],
+    permissions: ['permissions', ['Grant']],
+  },
+  ApiKeysListRequest: { account: ['account', 'text'], user: ['user', 'text'] },
   AssetsAssignRequest: {
     account: ['account', 'text'],
     asset: ['asset', 'text'],
@@ -1857,6 +1911,11 @@ const OPERATIONS = {
   'accounts.validate': { request: 'AccountsValidateRequest', answer: 'AccountValidation' },
   'addresses.get': { request: 'AddressesGetRequest', answer: 'AddressList' },
   'addresses.set': { request: 'AddressesSetRequest', answer: 'AddressList' },
+  'api_keys.check': { request: 'ApiKeysCheckRequest', answer: 'ApiKeyProof' },
+  'api_keys.create': { request: 'ApiKeysCreateRequest', answer: 'ApiKeyToken' },
+  'api_keys.delete': { request: 'ApiKeysDeleteRequest', answer: 'ApiKeyDeleted' },
+  'api_keys.edit': { request: 'ApiKeysEditRequest', answer: 'ApiKey' },
+  'api_keys.list': { request: 'ApiKeysListRequest', answer: 'ApiKeyList' },
   'assets.assign': { request: 'AssetsAssignRequest', answer: 'AssetList' },
   'assets.check': { request: 'AssetsCheckRequest', answer: 'Asset' },
   'assets.get': { request: 'AssetsGetRequest', answer: 'AssetList' },
@@ -2131,6 +2190,28 @@ class AddressesOperations {
   }
   set(request) {
     return this.#run('addresses.set', request)
+  }
+}
+
+class ApiKeysOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  check(request) {
+    return this.#run('api_keys.check', request)
+  }
+  create(request) {
+    return this.#run('api_keys.create', request)
+  }
+  delete(request) {
+    return this.#run('api_keys.delete', request)
+  }
+  edit(request) {
+    return this.#run('api_keys.edit', request)
+  }
+  list(request) {
+    return this.#run('api_keys.list', request)
   }
 }
 
@@ -2895,6 +2976,7 @@ class Operations {
     this.access = new AccessOperations(run)
     this.accounts = new AccountsOperations(run)
     this.addresses = new AddressesOperations(run)
+    this.apiKeys = new ApiKeysOperations(run)
     this.assets = new AssetsOperations(run)
     this.audit = new AuditOperations(run)
     this.automations = new AutomationsOperations(run)

@@ -98,6 +98,8 @@ export type ErrorCode =
   | 'password_too_short'
   | 'password_banned'
   | 'ip_not_allowed'
+  | 'api_key_invalid'
+  | 'not_with_api_key'
   | 'not_taken'
 
 /** The kinds of errors. */
@@ -203,6 +205,8 @@ export class Conflict extends TenantryError {
  * - `session_invalid`: The session has ended, or there never was one; log in again.
  * - `login_refused`: Address and password do not fit together, or the user may not log in.
  * - `ip_not_allowed`: An allow-list does not hold the address that the actor comes from, or none was named.
+ * - `api_key_invalid`: The API key was deleted, has expired, or there never was one.
+ * - `not_with_api_key`: This is for people: no program does it with an API key.
  */
 export class Refused extends TenantryError {
   readonly class: 'refused'
@@ -593,6 +597,68 @@ export interface AddressList {
   user?: string
 }
 
+/** An API key. Its token is stored nowhere. */
+export interface ApiKey {
+  /** The account that it acts in. */
+  account: string
+  /** Where it may come from; anywhere where this is empty. */
+  allowList: Array<string>
+  /** When it was made, in unix milliseconds. */
+  createdAtMs: number
+  /** From when on it cannot be used, in unix milliseconds; absent for never. */
+  expiresAtMs?: number
+  /** The key. */
+  id: string
+  /** Where it was used from then. */
+  lastIp?: string
+  /** When it was used last, in unix milliseconds, to five minutes; absent where it never was. */
+  lastUsedAtMs?: number
+  /** What people call it. */
+  name: string
+  /** What it may be used for, as far as the member may do it. */
+  permissions: Array<Grant>
+  /** Raised by every change. */
+  rev: number
+  /** When it was last changed, in unix milliseconds. */
+  updatedAtMs: number
+  /** The member for whom it acts. */
+  user: string
+}
+
+/** An API key that is gone. */
+export interface ApiKeyDeleted {
+  /** The key. */
+  apiKey: string
+}
+
+/** The API keys of an account. */
+export interface ApiKeyList {
+  /** The keys, by their member. */
+  apiKeys: Array<ApiKey>
+}
+
+/** What the token of an API key proves. */
+export interface ApiKeyProof {
+  /** The account that it acts in. */
+  account: string
+  /** The key. */
+  apiKey: string
+  /** From when on it cannot be used, in unix milliseconds; absent for never. */
+  expiresAtMs?: number
+  /** What it may be used for, as far as the member may do it. */
+  permissions: Array<Grant>
+  /** The member for whom it acts. */
+  user: string
+}
+
+/** An API key that was made. */
+export interface ApiKeyToken {
+  /** The key. */
+  apiKey: ApiKey
+  /** What a program acts with from now on. It is shown here once and stored nowhere. */
+  token: string
+}
+
 /** An asset that an account may use. */
 export interface Asset {
   /** Its name. */
@@ -661,6 +727,8 @@ export interface Assets {
 export interface AuditActor {
   /** The account on whose behalf a user acted, which may lie above the one that was changed. */
   account?: string
+  /** The API key, where it was a program of that user. */
+  apiKey?: string
   /** The address that they came from, as the host saw it. */
   ip?: string
   /** What kind of actor. */
@@ -752,6 +820,7 @@ export interface AuditItem {
  *
  * - `account`: An account.
  * - `allow_list`: From where a user, an account or a member may come.
+ * - `api_key`: An API key; never its token.
  * - `audit`: The chain itself: what was before an instant was pruned.
  * - `avatar`: The picture of a group.
  * - `campaign`: A campaign: that it was stopped or resumed.
@@ -777,6 +846,7 @@ export interface AuditItem {
 export type AuditKind =
   | 'account'
   | 'allow_list'
+  | 'api_key'
   | 'audit'
   | 'avatar'
   | 'campaign'
@@ -934,12 +1004,12 @@ export interface BindingLimit {
   name: string
   /**
    * Whose it is: the `account` that sends, an `ancestor`, the `group` of the member who sends, or for a cap also the
-   * `platform`, a `member`, `campaign`, `sending_domain` or `recipient_domain`.
+   * `platform`, a `member`, `campaign`, `api_key`, `sending_domain` or `recipient_domain`.
    */
   scope: string
   /** Where the value comes from: `override`, `package`, `inherited`, `platform_default`, `group` or `cap`. */
   source: string
-  /** The id of that account or group, member or campaign, or the domain. */
+  /** The id of that account or group, member, campaign or API key, or the domain. */
   subject: string
   /** How much of it is used. */
   used: number
@@ -1049,7 +1119,7 @@ export interface Cap {
   rev: number
   /** What it counts by. */
   scope: CapScope
-  /** The one member, campaign or domain that it is for. */
+  /** The one member, campaign, API key or domain that it is for. */
   subject?: string
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
@@ -1085,6 +1155,7 @@ export interface CapRemoved {
  * - `account`: Everything together.
  * - `member`: Each member who sends.
  * - `campaign`: Each campaign, by the host's name of it.
+ * - `api_key`: Each API key that a program sends with.
  * - `sending_domain`: Each domain that is sent from.
  * - `recipient_domain`: Each domain that is sent to.
  */
@@ -1092,6 +1163,7 @@ export type CapScope =
   | 'account'
   | 'member'
   | 'campaign'
+  | 'api_key'
   | 'sending_domain'
   | 'recipient_domain'
 
@@ -2241,6 +2313,10 @@ export type MessageClass =
 
 /** What a message is, where a host says so: caps and bounce stops look at it. */
 export interface MessageInput {
+  /**
+   * The API key that a program sends with. Of one that acts with a key it is that key, named or not; users name none.
+   */
+  apiKey?: string | undefined
   /** The campaign, by the host's name of it. */
   campaign?: string | undefined
   /** Marketing when absent (R-QTA-14). */
@@ -3668,14 +3744,14 @@ export interface UsageWindow {
   resetsAtMs: number
   /**
    * Whose: the `account` that was asked for, an `ancestor`, a `group`, or for a cap also a `member`, `campaign`,
-   * `sending_domain` or `recipient_domain`.
+   * `api_key`, `sending_domain` or `recipient_domain`.
    */
   scope: string
   /** Where the value comes from. */
   source: Source
   /** When the window began, in unix milliseconds. */
   startsAtMs: number
-  /** The id of that account or group, member or campaign, or the domain. */
+  /** The id of that account or group, member, campaign or API key, or the domain. */
   subject: string
   /** How much is used; of a cap that spreads, how many of its burst wait for their turn. */
   used: number
@@ -4166,6 +4242,73 @@ export interface AddressesSetRequest {
   user?: string | undefined
 }
 
+/** What `api_keys.check` is asked with. */
+export interface ApiKeysCheckRequest {
+  /** Where it comes from, as the host saw it. */
+  ip?: string | undefined
+  /** The token. */
+  token: string
+}
+
+/** What `api_keys.create` is asked with. */
+export interface ApiKeysCreateRequest {
+  /** The account that it acts in. */
+  account: string
+  /**
+   * Where it may come from: at most 100 addresses and ranges; anywhere when absent. The other lists on the way count
+   * too.
+   */
+  allowList?: ReadonlyArray<string> | undefined
+  /** From when on it cannot be used, in unix milliseconds; never when absent. */
+  expiresAtMs?: Integer | undefined
+  /** What people call it. */
+  name: string
+  /**
+   * What it may be used for, 1 to 100 permissions; `escalation_refused` where a user does not hold one. Those below
+   * `self`,
+   * `api_keys` and `impersonation` no key has.
+   */
+  permissions: ReadonlyArray<GrantInput>
+  /** The member for whom it acts; the acting user when absent. The host names somebody. */
+  user?: string | undefined
+}
+
+/** What `api_keys.delete` is asked with. */
+export interface ApiKeysDeleteRequest {
+  /** The account. */
+  account: string
+  /** The key. */
+  apiKey: string
+}
+
+/** What `api_keys.edit` is asked with. */
+export interface ApiKeysEditRequest {
+  /** The account. */
+  account: string
+  /** Where it may come from instead; anywhere where this is empty. */
+  allowList?: ReadonlyArray<string> | undefined
+  /** The key. */
+  apiKey: string
+  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
+  /** From when on it cannot be used, in unix milliseconds. */
+  expiresAtMs?: Integer | undefined
+  /** What people call it. */
+  name?: string | undefined
+  /** It does not expire any more. */
+  neverExpires?: boolean | undefined
+  /** What it may be used for instead, as in `api_keys.create`. */
+  permissions?: ReadonlyArray<GrantInput> | undefined
+}
+
+/** What `api_keys.list` is asked with. */
+export interface ApiKeysListRequest {
+  /** The account. */
+  account: string
+  /** Only those of this member. */
+  user?: string | undefined
+}
+
 /** What `assets.assign` is asked with. */
 export interface AssetsAssignRequest {
   /** The account. */
@@ -4389,7 +4532,11 @@ export interface CapsSetRequest {
   over?: OverLimit | undefined
   /** What it counts by. */
   scope: CapScope
-  /** The one member, campaign or domain that it is for; each has a count of its own when absent. */
+  /**
+   * The one member, campaign, API key or domain that it is for; each has a count of its own when absent. With an API
+   * key that
+   * is deleted its caps go.
+   */
   subject?: string | undefined
   /** The window that it counts in. */
   window: Window
@@ -5653,7 +5800,7 @@ export interface SendingAdmitRequest {
    * It costs a commit; without it a send is decided in memory. Credits pay for nothing then.
    */
   key?: string | undefined
-  /** What the message is; caps for members, campaigns and domains look at it (R-QTA-14). */
+  /** What the message is; caps for members, campaigns, API keys and domains look at it (R-QTA-14). */
   message?: MessageInput | undefined
   /** Grants as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2). */
   min?: Integer | undefined
@@ -5675,7 +5822,7 @@ export interface SendingExplainRequest {
   channel?: Channel | undefined
   /** How many messages, at least 1. */
   count: Integer
-  /** What the message is; caps for members, campaigns and domains look at it (R-QTA-14). */
+  /** What the message is; caps for members, campaigns, API keys and domains look at it (R-QTA-14). */
   message?: MessageInput | undefined
   /** The user who would send; absent when the host itself would. */
   user?: string | undefined
@@ -6273,6 +6420,41 @@ export interface AddressesOperations {
    * out.
    */
   set(request: AddressesSetRequest): Promise<AddressList>
+}
+
+/** The operations `api_keys.*`. */
+export interface ApiKeysOperations {
+  /**
+   * Whose API key a token is, and that it can be used now. Answered from memory while nothing changes; counts as use of
+   * the key.
+   *
+   * To run operations with it, pass it as the actor: `{"kind": "api_key", "token": "...", "ip": "..."}`.
+   */
+  check(request: ApiKeysCheckRequest): Promise<ApiKeyProof>
+  /**
+   * Makes an API key of a member of an account. The token is shown in the answer, once.
+   *
+   * A program that acts with it may do what the member may do in the account now, and of that what the key lists. It
+   * ends with
+   * the membership, and does nothing while the user is disabled or the account is on hold. It changes nothing about how
+   * people
+   * log in, and makes no keys (`not_with_api_key`). Users make keys for themselves, with `api_keys.create` where they
+   * act.
+   */
+  create(request: ApiKeysCreateRequest): Promise<ApiKeyToken>
+  /**
+   * Deletes an API key: from now on its token is `api_key_invalid`, and its caps are gone. Users delete their own, and
+   * with
+   * `api_keys.revoke` those of members who can do no more than they.
+   */
+  delete(request: ApiKeysDeleteRequest): Promise<ApiKeyDeleted>
+  /** Changes an API key; what is not named stays. Its token stays the same. Users change their own. */
+  edit(request: ApiKeysEditRequest): Promise<ApiKey>
+  /**
+   * Lists the API keys of an account, at most 100, those that have expired included. Users see their own, and with
+   * `api_keys.view` all.
+   */
+  list(request: ApiKeysListRequest): Promise<ApiKeyList>
 }
 
 /** The operations `assets.*`. */
@@ -7128,6 +7310,8 @@ export interface Operations {
   readonly accounts: AccountsOperations
   /** The operations `addresses.*`. */
   readonly addresses: AddressesOperations
+  /** The operations `api_keys.*`. */
+  readonly apiKeys: ApiKeysOperations
   /** The operations `assets.*`. */
   readonly assets: AssetsOperations
   /** The operations `audit.*`. */

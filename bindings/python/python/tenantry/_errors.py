@@ -93,6 +93,8 @@ ErrorCode = Union[
     Literal["password_too_short"],
     Literal["password_banned"],
     Literal["ip_not_allowed"],
+    Literal["api_key_invalid"],
+    Literal["not_with_api_key"],
     Literal["not_taken"],
 ]
 """The stable codes of errors and refusals."""
@@ -222,6 +224,8 @@ class Refused(TenantryError):
     - `session_invalid`: The session has ended, or there never was one; log in again.
     - `login_refused`: Address and password do not fit together, or the user may not log in.
     - `ip_not_allowed`: An allow-list does not hold the address that the actor comes from, or none was named.
+    - `api_key_invalid`: The API key was deleted, has expired, or there never was one.
+    - `not_with_api_key`: This is for people: no program does it with an API key.
     """
 
     __module__ = "tenantry"

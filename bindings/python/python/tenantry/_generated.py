@@ -23,6 +23,11 @@ from .model import (
     AccountValidation,
     ActionKind,
     AddressList,
+    ApiKey,
+    ApiKeyDeleted,
+    ApiKeyList,
+    ApiKeyProof,
+    ApiKeyToken,
     Asset,
     AssetKind,
     AssetList,
@@ -182,7 +187,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "7dc2078be89a8b4c0e2fbf59154e6048"
+CATALOGUE_HASH = "52590b6dc6d71739192e063090b46aec"
 
 
 class AccessOperations(Namespace):
@@ -632,6 +637,102 @@ class AddressesOperations(Namespace):
         ))
 
 
+class ApiKeysOperations(Namespace):
+    """The operations `api_keys.*`."""
+
+    __slots__ = ()
+
+    def check(self, *, token: str, ip: str | None = None) -> ApiKeyProof:
+        """Whose API key a token is, and that it can be used now. Answered from memory while nothing changes; counts as
+        use of the key.
+
+        To run operations with it, pass it as the actor: `{"kind": "api_key", "token": "...", "ip": "..."}`.
+
+        - `token`: The token.
+        - `ip`: Where it comes from, as the host saw it.
+        """
+        return ApiKeyProof._from(self._call("api_keys.check", {"token": token}, {"ip": ip}))
+
+    def create(
+        self,
+        *,
+        account: str,
+        name: str,
+        permissions: List[GrantInput] | tuple[GrantInput, ...],
+        allow_list: List[str] | tuple[str, ...] | None = None,
+        expires_at_ms: int | None = None,
+        user: str | None = None,
+    ) -> ApiKeyToken:
+        """Makes an API key of a member of an account. The token is shown in the answer, once.
+
+        A program that acts with it may do what the member may do in the account now, and of that what the key lists.
+        It ends with the membership, and does nothing while the user is disabled or the account is on hold. It
+        changes nothing about how people log in, and makes no keys (`not_with_api_key`). Users make keys for
+        themselves, with `api_keys.create` where they act.
+
+        - `account`: The account that it acts in.
+        - `name`: What people call it.
+        - `permissions`: What it may be used for, 1 to 100 permissions; `escalation_refused` where a user does not
+          hold one. Those below `self`, `api_keys` and `impersonation` no key has.
+        - `allow_list`: Where it may come from: at most 100 addresses and ranges; anywhere when absent. The other
+          lists on the way count too.
+        - `expires_at_ms`: From when on it cannot be used, in unix milliseconds; never when absent.
+        - `user`: The member for whom it acts; the acting user when absent. The host names somebody.
+        """
+        return ApiKeyToken._from(self._call(
+            "api_keys.create",
+            {"account": account, "name": name, "permissions": permissions},
+            {"allow_list": allow_list, "expires_at_ms": expires_at_ms, "user": user},
+        ))
+
+    def delete(self, *, account: str, api_key: str) -> ApiKeyDeleted:
+        """Deletes an API key: from now on its token is `api_key_invalid`, and its caps are gone. Users delete their
+        own, and with `api_keys.revoke` those of members who can do no more than they.
+
+        - `account`: The account.
+        - `api_key`: The key.
+        """
+        return ApiKeyDeleted._from(self._call("api_keys.delete", {"account": account, "api_key": api_key}))
+
+    def edit(
+        self,
+        *,
+        account: str,
+        api_key: str,
+        allow_list: List[str] | tuple[str, ...] | None = None,
+        expected_rev: int | None = None,
+        expires_at_ms: int | None = None,
+        name: str | None = None,
+        never_expires: bool | None = None,
+        permissions: List[GrantInput] | tuple[GrantInput, ...] | None = None,
+    ) -> ApiKey:
+        """Changes an API key; what is not named stays. Its token stays the same. Users change their own.
+
+        - `account`: The account.
+        - `api_key`: The key.
+        - `allow_list`: Where it may come from instead; anywhere where this is empty.
+        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        - `expires_at_ms`: From when on it cannot be used, in unix milliseconds.
+        - `name`: What people call it.
+        - `never_expires`: It does not expire any more.
+        - `permissions`: What it may be used for instead, as in `api_keys.create`.
+        """
+        return ApiKey._from(self._call(
+            "api_keys.edit",
+            {"account": account, "api_key": api_key},
+            {"allow_list": allow_list, "expected_rev": expected_rev, "expires_at_ms": expires_at_ms, "name": name, "never_expires": never_expires, "permissions": permissions},
+        ))
+
+    def list(self, *, account: str, user: str | None = None) -> ApiKeyList:
+        """Lists the API keys of an account, at most 100, those that have expired included. Users see their own, and
+        with `api_keys.view` all.
+
+        - `account`: The account.
+        - `user`: Only those of this member.
+        """
+        return ApiKeyList._from(self._call("api_keys.list", {"account": account}, {"user": user}))
+
+
 class AssetsOperations(Namespace):
     """The operations `assets.*`."""
 
@@ -951,7 +1052,8 @@ class CapsOperations(Namespace):
         - `grows_daily_by`: How many more each day since it was made, for a warm-up.
         - `message_class`: Only messages of this class; all when absent.
         - `over`: What happens beyond it; refused when absent (R-QTA-7).
-        - `subject`: The one member, campaign or domain that it is for; each has a count of its own when absent.
+        - `subject`: The one member, campaign, API key or domain that it is for; each has a count of its own when
+          absent. With an API key that is deleted its caps go.
         """
         return Cap._from(self._call(
             "caps.set",
@@ -2750,7 +2852,7 @@ class SendingOperations(Namespace):
         - `channel`: By e-mail when absent.
         - `key`: A name of the host's for this request: asked again within a day it gets the same answer, and charges
           nothing (R-QTA-5). It costs a commit; without it a send is decided in memory. Credits pay for nothing then.
-        - `message`: What the message is; caps for members, campaigns and domains look at it (R-QTA-14).
+        - `message`: What the message is; caps for members, campaigns, API keys and domains look at it (R-QTA-14).
         - `min`: Grants as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2).
         - `user`: The user who sends, who needs `campaigns.send`; absent when the host itself sends for the account.
         """
@@ -2782,7 +2884,7 @@ class SendingOperations(Namespace):
         - `account`: The account that would send.
         - `count`: How many messages, at least 1.
         - `channel`: By e-mail when absent.
-        - `message`: What the message is; caps for members, campaigns and domains look at it (R-QTA-14).
+        - `message`: What the message is; caps for members, campaigns, API keys and domains look at it (R-QTA-14).
         - `user`: The user who would send; absent when the host itself would.
         """
         return SendExplanation._from(self._call(
@@ -3586,6 +3688,11 @@ class Operations(Caller):
     def addresses(self) -> AddressesOperations:
         """The operations `addresses.*`."""
         return AddressesOperations(self)
+
+    @property
+    def api_keys(self) -> ApiKeysOperations:
+        """The operations `api_keys.*`."""
+        return ApiKeysOperations(self)
 
     @property
     def assets(self) -> AssetsOperations:

@@ -105,6 +105,7 @@ AuditActorKind = Union[Literal["system"], Literal["user"], Literal["operator"]]
 AuditKind = Union[
     Literal["account"],
     Literal["allow_list"],
+    Literal["api_key"],
     Literal["audit"],
     Literal["avatar"],
     Literal["campaign"],
@@ -131,6 +132,7 @@ AuditKind = Union[
 
 - `account`: An account.
 - `allow_list`: From where a user, an account or a member may come.
+- `api_key`: An API key; never its token.
 - `audit`: The chain itself: what was before an instant was pruned.
 - `avatar`: The picture of a group.
 - `campaign`: A campaign: that it was stopped or resumed.
@@ -207,6 +209,7 @@ CapScope = Union[
     Literal["account"],
     Literal["member"],
     Literal["campaign"],
+    Literal["api_key"],
     Literal["sending_domain"],
     Literal["recipient_domain"],
 ]
@@ -215,6 +218,7 @@ CapScope = Union[
 - `account`: Everything together.
 - `member`: Each member who sends.
 - `campaign`: Each campaign, by the host's name of it.
+- `api_key`: Each API key that a program sends with.
 - `sending_domain`: Each domain that is sent from.
 - `recipient_domain`: Each domain that is sent to.
 """
@@ -808,6 +812,8 @@ class LimitsInput(TypedDict, total=False):
 class MessageInput(TypedDict, total=False):
     """What a message is, where a host says so: caps and bounce stops look at it."""
 
+    api_key: str
+    """The API key that a program sends with. Of one that acts with a key it is that key, named or not; users name none."""
     campaign: str
     """The campaign, by the host's name of it."""
     message_class: MessageClass
@@ -1388,6 +1394,124 @@ class AddressList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """An API key. Its token is stored nowhere."""
+
+    account: str
+    """The account that it acts in."""
+    allow_list: tuple[str, ...]
+    """Where it may come from; anywhere where this is empty."""
+    created_at_ms: int
+    """When it was made, in unix milliseconds."""
+    expires_at_ms: int | None = None
+    """From when on it cannot be used, in unix milliseconds; absent for never."""
+    id: str
+    """The key."""
+    last_ip: str | None = None
+    """Where it was used from then."""
+    last_used_at_ms: int | None = None
+    """When it was used last, in unix milliseconds, to five minutes; absent where it never was."""
+    name: str
+    """What people call it."""
+    permissions: tuple[Grant, ...]
+    """What it may be used for, as far as the member may do it."""
+    rev: int
+    """Raised by every change."""
+    updated_at_ms: int
+    """When it was last changed, in unix milliseconds."""
+    user: str
+    """The member for whom it acts."""
+
+    @classmethod
+    def _from(cls, value: Any) -> ApiKey:
+        return cls(
+            account=value["account"],
+            allow_list=tuple(value["allow_list"]),
+            created_at_ms=value["created_at_ms"],
+            expires_at_ms=value.get("expires_at_ms"),
+            id=value["id"],
+            last_ip=value.get("last_ip"),
+            last_used_at_ms=value.get("last_used_at_ms"),
+            name=value["name"],
+            permissions=tuple(Grant._from(item) for item in value["permissions"]),
+            rev=value["rev"],
+            updated_at_ms=value["updated_at_ms"],
+            user=value["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyDeleted:
+    """An API key that is gone."""
+
+    api_key: str
+    """The key."""
+
+    @classmethod
+    def _from(cls, value: Any) -> ApiKeyDeleted:
+        return cls(
+            api_key=value["api_key"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyList:
+    """The API keys of an account."""
+
+    api_keys: tuple[ApiKey, ...]
+    """The keys, by their member."""
+
+    @classmethod
+    def _from(cls, value: Any) -> ApiKeyList:
+        return cls(
+            api_keys=tuple(ApiKey._from(item) for item in value["api_keys"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyProof:
+    """What the token of an API key proves."""
+
+    account: str
+    """The account that it acts in."""
+    api_key: str
+    """The key."""
+    expires_at_ms: int | None = None
+    """From when on it cannot be used, in unix milliseconds; absent for never."""
+    permissions: tuple[Grant, ...]
+    """What it may be used for, as far as the member may do it."""
+    user: str
+    """The member for whom it acts."""
+
+    @classmethod
+    def _from(cls, value: Any) -> ApiKeyProof:
+        return cls(
+            account=value["account"],
+            api_key=value["api_key"],
+            expires_at_ms=value.get("expires_at_ms"),
+            permissions=tuple(Grant._from(item) for item in value["permissions"]),
+            user=value["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyToken:
+    """An API key that was made."""
+
+    api_key: ApiKey
+    """The key."""
+    token: str
+    """What a program acts with from now on. It is shown here once and stored nowhere."""
+
+    @classmethod
+    def _from(cls, value: Any) -> ApiKeyToken:
+        return cls(
+            api_key=ApiKey._from(value["api_key"]),
+            token=value["token"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
     """An asset that an account may use."""
 
@@ -1453,6 +1577,8 @@ class AuditActor:
 
     account: str | None = None
     """The account on whose behalf a user acted, which may lie above the one that was changed."""
+    api_key: str | None = None
+    """The API key, where it was a program of that user."""
     ip: str | None = None
     """The address that they came from, as the host saw it."""
     kind: AuditActorKind
@@ -1464,6 +1590,7 @@ class AuditActor:
     def _from(cls, value: Any) -> AuditActor:
         return cls(
             account=value.get("account"),
+            api_key=value.get("api_key"),
             ip=value.get("ip"),
             kind=value["kind"],
             user=value.get("user"),
@@ -1723,12 +1850,12 @@ class BindingLimit:
     """Its name, such as `email_per_day`, or the id of the cap."""
     scope: str
     """Whose it is: the `account` that sends, an `ancestor`, the `group` of the member who sends, or for a cap also the
-    `platform`, a `member`, `campaign`, `sending_domain` or `recipient_domain`.
+    `platform`, a `member`, `campaign`, `api_key`, `sending_domain` or `recipient_domain`.
     """
     source: str
     """Where the value comes from: `override`, `package`, `inherited`, `platform_default`, `group` or `cap`."""
     subject: str
-    """The id of that account or group, member or campaign, or the domain."""
+    """The id of that account or group, member, campaign or API key, or the domain."""
     used: int
     """How much of it is used."""
     value: int
@@ -1887,7 +2014,7 @@ class Cap:
     scope: CapScope
     """What it counts by."""
     subject: str | None = None
-    """The one member, campaign or domain that it is for."""
+    """The one member, campaign, API key or domain that it is for."""
     updated_at_ms: int
     """When it was last changed, in unix milliseconds."""
     window: Window
@@ -5351,14 +5478,14 @@ class UsageWindow:
     """When the window ends, in unix milliseconds; of a rolling hour, the minute that is counted now."""
     scope: str
     """Whose: the `account` that was asked for, an `ancestor`, a `group`, or for a cap also a `member`, `campaign`,
-    `sending_domain` or `recipient_domain`.
+    `api_key`, `sending_domain` or `recipient_domain`.
     """
     source: Source
     """Where the value comes from."""
     starts_at_ms: int
     """When the window began, in unix milliseconds."""
     subject: str
-    """The id of that account or group, member or campaign, or the domain."""
+    """The id of that account or group, member, campaign or API key, or the domain."""
     used: int
     """How much is used; of a cap that spreads, how many of its burst wait for their turn."""
     value: Limit
@@ -5712,6 +5839,11 @@ __all__ = [
     "AccountValidation",
     "ActionKind",
     "AddressList",
+    "ApiKey",
+    "ApiKeyDeleted",
+    "ApiKeyList",
+    "ApiKeyProof",
+    "ApiKeyToken",
     "Asset",
     "AssetKind",
     "AssetList",

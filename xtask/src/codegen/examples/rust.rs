@@ -127,12 +127,14 @@ fn is_option(ty: &str) -> bool {
 
 /// The request with what stands in an earlier answer instead of the text that stood there when it ran.
 pub(super) fn borrow(request: &str, value: &Value, place: &str, found: &Typed) -> Result<String> {
-    let secret = found.ty.ends_with("::Secret");
-    ensure!(value.is_string() && (secret || found.ty.contains("String")), "only a plain text is taken from an earlier answer");
-    let code = match (secret, is_option(&found.ty)) {
-        (true, _) => format!("{place}.reveal()"),
-        (false, true) => format!("{place}.clone().ok_or(\"absent\")?"),
-        (false, false) => format!("{place}.clone()"),
+    let (secret, id) = (found.ty.ends_with("::Secret"), found.ty.ends_with("::Id"));
+    let plain = secret || id || found.ty.contains("String");
+    ensure!(value.is_string() && plain, "only an id or a plain text is taken from an earlier answer");
+    let code = match (secret, id, is_option(&found.ty)) {
+        (true, ..) => format!("{place}.reveal()"),
+        (_, true, _) => format!("{place}.as_str()"),
+        (_, _, true) => format!("{place}.clone().ok_or(\"absent\")?"),
+        (_, _, false) => format!("{place}.clone()"),
     };
     Ok(request.replace(&format!("{value}.to_owned()"), &code).replace(&value.to_string(), &code))
 }
