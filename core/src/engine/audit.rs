@@ -147,6 +147,13 @@ pub(super) fn remember(ctx: &mut Ctx<'_>, operation: &str) -> Result<(), Error> 
         if kind == AuditKind::Account && (before.is_none() || is_gone) {
             found.entry(AuditChain::Platform).or_default().push(Found { change: change.clone(), personal: None });
         }
+        // An account sees who acts as one of its users.
+        if kind == AuditKind::Session
+            && let Some(account) = record.pointer("/behind/account").and_then(Value::as_str)
+        {
+            let account = Id::new(account).map_err(|_| broken(&key))?;
+            found.entry(AuditChain::Account(account)).or_default().push(Found { change: change.clone(), personal: personal.clone() });
+        }
         found.entry(subject.chain).or_default().push(Found { change, personal });
     }
     for (chain, found) in found {

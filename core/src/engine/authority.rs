@@ -2,10 +2,11 @@
 
 use super::view::{MemberView, account_line, load_role, powers_on_paper};
 use super::{Ctx, Engine, Tx, keys};
-use crate::error::{Code, Error};
-use crate::model::{self, Actor, AddressRange, Id, Operator};
+use crate::error::{Class, Code, Error};
+use crate::model::{self, Actor, AddressRange, Behind, Id, Operator};
 use crate::ops::{Access, Operation};
 use crate::rules::api_key::{is_for_people_alone, powers_of_key};
+use crate::rules::log_in_as::is_masked;
 use crate::rules::role::{Powers, role_powers};
 use crate::rules::session::may_come_from;
 use std::sync::Arc;
@@ -19,6 +20,9 @@ impl Engine {
         if ctx.actor.api_key().is_some() && is_for_people_alone(O::NAME) {
             return Err(Error::new(Code::NotWithApiKey, format!("no API key lets a program call `{}`", O::NAME)));
         }
+        if ctx.actor.behind().is_some() && is_masked(O::NAME, O::EFFECT) {
+            return Err(Error::new(Code::NotAsAnother, format!("`{}` is for the user in person", O::NAME)));
+        }
         match (ctx.actor, O::ACCESS) {
             (Actor::System, _) => Ok(()),
             (_, Access::System) => Err(Error::new(Code::ActorNotAllowed, format!("`{}` is for `system` alone", O::NAME))),
@@ -31,7 +35,7 @@ impl Engine {
             }
             (Actor::User { account: home, .. }, Access::Account { user: permission, .. }) => {
                 let account = request.account().unwrap_or(home);
-                if O::ON_HOLD && account == home && ctx.actor.api_key().is_none() {
+                if O::ON_HOLD && account == home && ctx.actor.is_in_person() {
                     ctx.require_on_hold(home, permission)
                 } else {
                     ctx.require_in(account, permission)
@@ -69,7 +73,10 @@ impl Ctx<'_> {
         if !below || !holds(engine, &own, TEAM_PERMISSION) {
             return Err(Error::not_found("account", account.as_str()));
         }
-        self.require_address(&view.addresses)?;
+        match self.actor.behind() {
+            Some(behind) => drop(self.standing_behind(behind, account)?),
+            None => self.require_address(&view.addresses)?,
+        }
         let paper = self.paper()?.unwrap_or_else(|| Powers::none(&engine.tree.load()));
         Ok(Arc::new(view.member_from_above(paper)))
     }
@@ -79,9 +86,53 @@ impl Ctx<'_> {
     fn own(&self, account: &Id, user: &Id) -> Result<Arc<MemberView>, Error> {
         let cell = self.engine.cell(account)?;
         let own = cell.member(self.engine, user.as_str())?;
+        if let Some(behind) = self.actor.behind() {
+            let theirs = self.standing_behind(behind, account)?;
+            return Ok(Arc::new(own.by_another(theirs.as_deref().map(|theirs| &theirs.powers))));
+        }
         let Some(scope) = self.actor.api_key() else { return Ok(own) };
         let on_hold = cell.view(self.engine)?.status.refusal();
         Ok(Arc::new(own.under(&powers_of_key(&self.tree(), &scope.permissions), on_hold)))
+    }
+
+    /// What the person behind a log-in-as may do in an account themself, which bounds what they may do there as another; an
+    /// operator has no bound of that kind. Their own address and allow-lists count. The session is over for who may no longer
+    /// begin one (R-SES-6).
+    fn standing_behind(&self, behind: &Behind, account: &Id) -> Result<Option<Arc<MemberView>>, Error> {
+        let person = behind.in_person(self.actor.raw_ip());
+        let mut ctx = self.engine.ctx(&person);
+        let standing = ctx.require_log_in_as(account).and_then(|()| match person {
+            Actor::User { .. } => ctx.standing(account).map(Some),
+            _ => Ok(None),
+        });
+        standing.map_err(|error| match error.code().class() {
+            Class::Store | Class::Handle => error,
+            _ if error.code() == Code::IpNotAllowed => error,
+            _ => Error::new(Code::SessionInvalid, format!("`{}` can no longer act as another here", behind.user)),
+        })
+    }
+
+    /// Refuses who may not act as users of an account: operators with `clients.login_as` may where the policy lets them, and users
+    /// with `impersonation.start` in the accounts below their own (R-SES-6).
+    pub(crate) fn require_log_in_as(&mut self, account: &Id) -> Result<(), Error> {
+        match self.actor {
+            Actor::System => Err(Error::new(Code::ActorNotAllowed, "the host names the person who acts as another: an operator or a user")),
+            Actor::Operator { .. } => {
+                self.require_as_operator("clients.login_as")?;
+                if self.policies(Some(account)).map_err(|error| error.at("/account"))?.operators_log_in_as {
+                    return Ok(());
+                }
+                Err(Error::new(Code::PolicyForbids, "operators do not act as users here").at("/account").with("policy", "operators_log_in_as"))
+            }
+            Actor::User { account: home, .. } => {
+                self.require_in(home, "impersonation.start")?;
+                self.standing(account).map_err(|error| error.at("/account"))?;
+                if account != home {
+                    return Ok(());
+                }
+                Err(Error::new(Code::ActorNotAllowed, "users act as those of the accounts below their own").at("/account"))
+            }
+        }
     }
 
     /// What an API key leaves of what its user holds; all of it to who acts in person.
@@ -163,7 +214,10 @@ impl Ctx<'_> {
         let Actor::User { user, account: home, .. } = self.actor else { return Ok(None) };
         let tree = self.tree();
         let held = paper_of(&mut self.tx, &tree, home, user)?;
-        Ok(Some(self.narrowed(held)))
+        let held = self.narrowed(held);
+        let Some(behind) = self.actor.behind() else { return Ok(Some(held)) };
+        let theirs = self.engine.ctx(&behind.in_person(None)).paper()?;
+        Ok(Some(theirs.iter().fold(held, Powers::under)))
     }
 
     /// Whether the actor manages the team of an account: from above it, or as the host or an operator.

@@ -263,11 +263,15 @@ impl Look<'_> {
             (keys::SESSION, [session]) => {
                 let record: Session = self.record()?;
                 self.must(record.id.as_str() == *session, "the record is that of another session");
+                self.must_have(keys::user_session(record.person(), &record.id), "the person who uses it does not know it")?;
                 self.must_have(keys::user_session(&record.user, &record.id), "the user does not know it")
             }
             (keys::USER_SESSION, [user, session]) => {
                 let session: Option<Session> = self.tx.get(&keys::session(&id(session)?))?;
-                self.must(session.is_some_and(|session| session.user.as_str() == *user), "the session is gone, or another's");
+                self.must(
+                    session.is_some_and(|session| [&session.user, session.person()].iter().any(|one| one.as_str() == *user)),
+                    "the session is gone, or another's",
+                );
                 Ok(())
             }
             (keys::API_KEY, [api_key]) => {

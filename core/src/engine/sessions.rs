@@ -4,7 +4,7 @@ use super::at_hand::{Live, Proven};
 use super::token::SecretToken;
 use super::{Ctx, Engine, keys};
 use crate::error::{Code, Error};
-use crate::model::{Actor, Address, ApiKey, Caller, Id, KeyScope, Operator, Session};
+use crate::model::{Actor, Address, ApiKey, Behind, Caller, Id, KeyScope, Operator, Session};
 use crate::ops::users;
 use crate::rules::api_key::is_expired;
 use crate::rules::session::{is_over, may_come_from};
@@ -75,7 +75,23 @@ pub(crate) fn blamed(error: Error, within: &str) -> Error {
 /// Whoever acts with an API key.
 pub(crate) fn actor_with(key: &ApiKey, ip: Option<IpAddr>) -> Actor {
     let scope = KeyScope { id: key.id.clone(), permissions: key.permissions.clone() };
-    Actor::User { user: key.user.clone(), account: key.account.clone(), ip, api_key: Some(Box::new(scope)) }
+    Actor::User { user: key.user.clone(), account: key.account.clone(), ip, api_key: Some(Box::new(scope)), behind: None }
+}
+
+/// Whoever acts as another in a session; none where it is the user's own.
+pub(crate) fn acting_in(session: &Session, ip: Option<IpAddr>) -> Option<Actor> {
+    let behind = session.behind.as_ref()?;
+    let (user, account) = (session.user.clone(), behind.account.clone());
+    let behind = Behind { user: behind.user.clone(), account: behind.from_account.clone(), session: session.id.clone() };
+    Some(Actor::User { user, account, ip, api_key: None, behind: Some(Box::new(behind)) })
+}
+
+/// The actor in the one account that they have; every other is not there for them.
+pub(crate) fn one_account(actor: Actor, named: Option<&Id>) -> Result<Actor, Error> {
+    match (&actor, named) {
+        (Actor::User { account, .. }, Some(named)) if account != named => Err(Error::not_found("account", named.as_str())),
+        _ => Ok(actor),
+    }
 }
 
 impl Engine {
@@ -107,7 +123,10 @@ impl Engine {
             Caller::Known(actor) => Ok(actor.clone()),
             Caller::Session { token, account, ip } => {
                 let live = self.session(token.reveal(), ip.map(Address::from)).map_err(|error| error.at("/actor/token"))?;
-                self.actor_of(&live.record.user, account.as_ref(), *ip)
+                match acting_in(&live.record, *ip) {
+                    Some(actor) => one_account(actor, account.as_ref()).map_err(|error| error.at("/actor/account")),
+                    None => self.actor_of(&live.record.user, account.as_ref(), *ip),
+                }
             }
             Caller::ApiKey { token, ip } => {
                 let live = self.api_key(token.reveal(), ip.map(Address::from)).map_err(|error| blamed(error, "/actor"))?;

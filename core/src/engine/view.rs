@@ -158,6 +158,18 @@ impl MemberView {
         }
     }
 
+    /// The same member where another acts as them, with no more than this: the allow-lists of that person count, not theirs.
+    pub(crate) fn by_another(&self, most: Option<&Powers>) -> MemberView {
+        MemberView {
+            stamp: self.stamp,
+            refusal: self.refusal,
+            powers: most.into_iter().fold(self.powers.clone(), Powers::under),
+            addresses: Vec::new(),
+            member: self.member.clone(),
+            prepared: PerChannel::default(),
+        }
+    }
+
     /// The same member, as if they were in this group.
     pub(crate) fn as_in_group(&self, group: Option<Id>) -> MemberView {
         let member = self.member.as_deref().map(|member| Arc::new(Member { group, ..member.clone() }));

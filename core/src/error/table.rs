@@ -236,6 +236,9 @@ codes! {
     ApiKeyInvalid = 920, "api_key_invalid", Refused, Never, "The API key was deleted, has expired, or there never was one.";
     NotWithApiKey = 921, "not_with_api_key", Refused, Never, "This is for people: no program does it with an API key.";
 
+    // 930..939: log-in-as
+    NotAsAnother = 930, "not_as_another", Refused, Never, "This is for the user in person: nobody does it who acts as them.";
+
     // 950..979: outbox and audit
     NotTaken = 950, "not_taken", Conflict, Never, "The consumer was not given this message of the outbox.";
 }

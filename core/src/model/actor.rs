@@ -21,6 +21,8 @@ pub enum Actor {
         ip: Option<IpAddr>,
         /// The API key that a program of theirs acts with; none where they act in person.
         api_key: Option<Box<KeyScope>>,
+        /// Who acts as the user in a session of `sessions.create_as`; none where it is the user themself (R-SES-6).
+        behind: Option<Box<Behind>>,
     },
     /// One of the platform's staff (R-PLT-2); that it is them is the host's assertion.
     Operator {
@@ -29,6 +31,27 @@ pub enum Actor {
         /// Where they come from, as the host saw it.
         ip: Option<IpAddr>,
     },
+}
+
+/// Who acts as another (R-SES-6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Behind {
+    /// The person.
+    pub user: Id,
+    /// The account that they act from; none for an operator.
+    pub account: Option<Id>,
+    /// The session that proves it.
+    pub session: Id,
+}
+
+impl Behind {
+    /// The person as who they are.
+    pub fn in_person(&self, ip: Option<IpAddr>) -> Actor {
+        match &self.account {
+            Some(account) => Actor::in_account(self.user.clone(), account.clone(), ip),
+            None => Actor::Operator { user: self.user.clone(), ip },
+        }
+    }
 }
 
 /// An API key, and what it leaves of what its user may do (R-SES-7).
@@ -149,6 +172,7 @@ impl Serialize for Actor {
             Actor::System => (Kind::System, None, None),
             // Without its key it would be somebody who may do more.
             Actor::User { api_key: Some(_), .. } => return Err(serde::ser::Error::custom("whoever acts with an API key is written as its token")),
+            Actor::User { behind: Some(_), .. } => return Err(serde::ser::Error::custom("whoever acts as another is written as their session")),
             Actor::User { account, ip, .. } => (Kind::User, Some(account.clone()), *ip),
             Actor::Operator { ip, .. } => (Kind::Operator, None, *ip),
         };
@@ -159,7 +183,7 @@ impl Serialize for Actor {
 impl Actor {
     /// A user who acts in an account, in person.
     pub fn in_account(user: Id, account: Id, ip: Option<IpAddr>) -> Actor {
-        Actor::User { user, account, ip, api_key: None }
+        Actor::User { user, account, ip, api_key: None, behind: None }
     }
 
     /// The API key that a program acts with.
@@ -168,6 +192,19 @@ impl Actor {
             Actor::User { api_key, .. } => api_key.as_deref(),
             Actor::System | Actor::Operator { .. } => None,
         }
+    }
+
+    /// Who acts as the user, where it is not the user themself.
+    pub fn behind(&self) -> Option<&Behind> {
+        match self {
+            Actor::User { behind, .. } => behind.as_deref(),
+            Actor::System | Actor::Operator { .. } => None,
+        }
+    }
+
+    /// Whether nobody acts for the user: no program with an API key, and no other person.
+    pub fn is_in_person(&self) -> bool {
+        self.api_key().is_none() && self.behind().is_none()
     }
 
     /// A name for records: `system`, or the user's id.
@@ -183,7 +220,15 @@ impl Actor {
         }
     }
 
-    /// The person who acts; none for the host itself.
+    /// The same as it was given.
+    pub(crate) fn raw_ip(&self) -> Option<IpAddr> {
+        match self {
+            Actor::System => None,
+            Actor::User { ip, .. } | Actor::Operator { ip, .. } => *ip,
+        }
+    }
+
+    /// As whom the actor acts; none for the host itself. See [`behind`](Actor::behind) for who it really is.
     pub fn user(&self) -> Option<&Id> {
         match self {
             Actor::System => None,

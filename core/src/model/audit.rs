@@ -63,10 +63,10 @@ pub struct AuditRecord {
 pub struct AuditActor {
     /// What kind of actor.
     pub kind: AuditActorKind,
-    /// The person.
+    /// The person who really acted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// The account on whose behalf a user acted, which may lie above the one that was changed.
+    /// The account on whose behalf a user acted, or somebody as a user; it may lie above the one that was changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The address that they came from, as the host saw it.
@@ -75,6 +75,9 @@ pub struct AuditActor {
     /// The API key, where it was a program of that user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key: Option<Id>,
+    /// The user as whom that person acted, in `account` (R-SES-6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Id>,
 }
 
 /// What kind of actor.
@@ -96,7 +99,15 @@ impl From<&Actor> for AuditActor {
             Actor::User { account, ip, .. } => (AuditActorKind::User, Some(account.clone()), ip.as_ref()),
             Actor::Operator { ip, .. } => (AuditActorKind::Operator, None, ip.as_ref()),
         };
-        AuditActor { kind, user: actor.user().cloned(), account, ip: ip.map(ToString::to_string), api_key: actor.api_key().map(|key| key.id.clone()) }
+        let (ip, api_key) = (ip.map(ToString::to_string), actor.api_key().map(|key| key.id.clone()));
+        let user = actor.user().cloned();
+        match actor.behind() {
+            None => AuditActor { kind, user, account, ip, api_key, subject: None },
+            Some(behind) => {
+                let kind = if behind.account.is_some() { AuditActorKind::User } else { AuditActorKind::Operator };
+                AuditActor { kind, user: Some(behind.user.clone()), account, ip, api_key, subject: user }
+            }
+        }
     }
 }
 

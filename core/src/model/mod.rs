@@ -33,7 +33,7 @@ mod text;
 mod user;
 
 pub use account::{Account, Hold, HoldLevel, HoldReason, Lifecycle, NextPackage};
-pub use actor::{Actor, Caller, KeyScope};
+pub use actor::{Actor, Behind, Caller, KeyScope};
 pub use address::{Address, AddressRange};
 pub use api_key::ApiKey;
 pub use assets::{AssetKind, Assets};
@@ -49,7 +49,7 @@ pub use limit::{Limit, LimitKind, LimitName, Limits};
 pub use member::Member;
 pub use meter::{Channel, Meter, Window};
 pub use operator::Operator;
-pub use outbox::{DeadMessage, LimitAlert, OpenMessage, OutboxConsumer, OutboxKind, OutboxMessage};
+pub use outbox::{DeadMessage, LimitAlert, LogInNotice, OpenMessage, OutboxConsumer, OutboxKind, OutboxMessage};
 pub use package::{BounceRate, Package, Price};
 pub use permission::{HostNode, Scope, tree::PermissionTree};
 pub use policy::{
@@ -60,7 +60,7 @@ pub use reservation::{Reservation, ReservationState};
 pub use resource::{Lease, Resource, ResourceReason, ResourcesTo, ResourcesToKind};
 pub use role::{BuiltIn, Grant, Role};
 pub use secret::Secret;
-pub use session::{PasswordRecord, Session};
+pub use session::{PasswordRecord, Session, SessionBehind};
 pub use share::Share;
 pub use slot::Slot;
 pub use suppression::{MessageClass, Suppression};

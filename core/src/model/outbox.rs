@@ -27,12 +27,16 @@ pub struct OutboxMessage {
     /// The limit that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert: Option<LimitAlert>,
+    /// The session in which somebody acts as the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_in: Option<Box<LogInNotice>>,
 }
 
 impl OutboxMessage {
     /// A message about an account.
     pub fn about(kind: OutboxKind, account: Option<Id>, at_ms: u64) -> OutboxMessage {
-        OutboxMessage { kind, account, user: None, to: None, accounts: Vec::new(), token_of: None, campaign: None, at_ms, alert: None }
+        let (user, to, token_of, campaign, alert, log_in) = (None, None, None, None, None, None);
+        OutboxMessage { kind, account, user, to, accounts: Vec::new(), token_of, campaign, at_ms, alert, log_in }
     }
 }
 
@@ -91,6 +95,22 @@ pub struct LimitAlert {
     pub resets_at_ms: u64,
 }
 
+/// Somebody acts as a user (R-SES-6).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LogInNotice {
+    /// The session, which the user can end.
+    pub session: Id,
+    /// The person who acts.
+    pub by: Id,
+    /// The account that they act from; absent for an operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_account: Option<Id>,
+    /// Why.
+    pub reason: Note,
+    /// When it ends at the latest, in unix milliseconds.
+    pub expires_at_ms: u64,
+}
+
 /// What the host is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -107,6 +127,8 @@ pub enum OutboxKind {
     PasswordReset,
     /// Tell the account that a threshold of a limit is reached.
     LimitAlert,
+    /// Tell a user that somebody acts as them (R-SES-6).
+    LoggedInAs,
     /// Stop a campaign: nothing more of it goes out (R-QTA-11).
     StopCampaign,
 }

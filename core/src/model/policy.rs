@@ -97,6 +97,8 @@ policies! {
     seats: Limit = Limit::Unlimited,
     /// Whether operators may act as a user (R-SES-6).
     operators_log_in_as: bool = false,
+    /// How long somebody can act as a user at most, in milliseconds, up to eight hours (R-SES-6).
+    log_in_as_ms: Count = count(3_600_000),
     /// The window of the caps of groups (R-GRP-5).
     group_cap_period: CapPeriod = CapPeriod::Month,
     /// What becomes of open reservations when an account is suspended or closed (R-ACC-4).

@@ -1,6 +1,7 @@
 //! Sessions, and the password that proves a user (R-SES-1, R-SES-2).
 
-use super::{Address, Id, Name};
+use super::{Address, Id, Name, Note};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A session as it is stored.
@@ -26,6 +27,30 @@ pub struct Session {
     pub last_ip: Option<Address>,
     /// From when on it cannot be used, however much it is.
     pub expires_at_ms: u64,
+    /// Who acts as the user in it; absent in a session of their own (R-SES-6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<Box<SessionBehind>>,
+}
+
+impl Session {
+    /// The person who uses it.
+    pub fn person(&self) -> &Id {
+        self.behind.as_ref().map_or(&self.user, |behind| &behind.user)
+    }
+}
+
+/// Somebody who acts as another in a session (R-SES-6).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SessionBehind {
+    /// The person who acts.
+    pub user: Id,
+    /// The account that they act from; absent for an operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_account: Option<Id>,
+    /// The one account that they can act in.
+    pub account: Id,
+    /// Why.
+    pub reason: Note,
 }
 
 /// The password of a user as it is stored.

@@ -201,6 +201,8 @@ pub enum AccessStepKind {
     Ceiling,
     /// The role of a package does not leave it.
     CeilingMissing,
+    /// Somebody acts as the user, and may not do it themself (R-SES-6).
+    Behind,
     /// The status of account, user or membership forbids everything.
     Status,
 }
@@ -212,6 +214,10 @@ fn judge(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<Option<Judged>, E
     let tree = ctx.tree();
     let judged = view.judge(&mut ctx.tx, &mut Papers::new(&tree), user)?;
     let from_above = judged.as_ref().is_some_and(|judged| judged.member.account != *account);
+    let mut judged = judged;
+    if let Some(judged) = judged.as_mut().filter(|_| ctx.actor.behind().is_some() && reach::is_self(ctx, user)) {
+        judged.powers = judged.powers.clone().under(&ctx.standing(account)?.powers);
+    }
     let unseen = from_above && ctx.actor.user() != Some(user) && !sees_those_above(ctx, account)?;
     Ok(if unseen || reach::hidden_in(ctx, account)?.contains(user) { None } else { judged })
 }
@@ -248,7 +254,9 @@ impl Operation for Check {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AccessCheck, Error> {
         let cell = ctx.engine.cell(&self.account)?;
         let allowed = handle::allowed(ctx.engine, &cell, self.user.as_str(), self.permission.as_str())?;
-        let seen = !matches!(ctx.actor, Actor::User { .. }) || judge(ctx, &self.account, &self.user)?.is_some();
+        let place = ctx.tree().place(self.permission.as_str());
+        let holds = |judged: Judged| place.is_some_and(|place| judged.powers.at(place).is_some());
+        let seen = !matches!(ctx.actor, Actor::User { .. }) || judge(ctx, &self.account, &self.user)?.is_some_and(holds);
         Ok(AccessCheck { allowed: allowed && seen })
     }
 }
@@ -342,7 +350,11 @@ impl Operation for Explain {
             Some(Judged { powers, member, .. }) => {
                 let scope = powers.at(place);
                 let refusal = if scope.is_none() { Some(Code::PermissionDenied) } else { None };
-                (refusal, scope, steps(ctx, &tree, place, &self.account, member)?)
+                let mut steps = steps(ctx, &tree, place, &self.account, member)?;
+                if let Some(behind) = ctx.actor.behind().filter(|_| reach::is_self(ctx, &self.user)) {
+                    steps.push(AccessStep { scope, ..step(AccessStepKind::Behind, &behind.user) });
+                }
+                (refusal, scope, steps)
             }
         };
         Ok(AccessExplanation { allowed: scope.is_some(), scope, path: tree.path(place).into_iter().map(str::to_owned).collect(), refusal, steps })

@@ -58,7 +58,7 @@ pub struct List {
     /// Only what was done before this instant, in unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<Count>,
-    /// Only what this person did.
+    /// Only what this person did, or another who acted as them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<Id>,
     /// Only what was done by this operation.
@@ -386,7 +386,7 @@ impl List {
     fn fits(&self, record: &AuditRecord) -> bool {
         let after = self.from_ms.is_none_or(|from| record.at_ms >= from.get());
         let before = self.until_ms.is_none_or(|until| record.at_ms < until.get());
-        let by = self.actor.as_ref().is_none_or(|actor| record.actor.user.as_ref() == Some(actor));
+        let by = self.actor.as_ref().is_none_or(|actor| [&record.actor.user, &record.actor.subject].contains(&&Some(actor.clone())));
         let done = self.operation.as_ref().is_none_or(|operation| record.operation == operation.as_str());
         let about = self.kind.is_none_or(|kind| {
             let id = self.subject.as_ref().map(Name::as_str);

@@ -5,6 +5,7 @@ use crate::engine::Engine;
 use crate::error::{Code, Error};
 use crate::json;
 use crate::model::Actor;
+use crate::rules::log_in_as;
 use once_cell::sync::Lazy;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use sha2::{Digest, Sha256};
@@ -224,6 +225,7 @@ catalogue! {
     super::sending::WhatIf,
     super::sessions::Check,
     super::sessions::Create,
+    super::sessions::CreateAs,
     super::sessions::End,
     super::sessions::EndAll,
     super::sessions::List,
@@ -301,6 +303,13 @@ fn run_json<O: Operation>(engine: &Engine, actor: &Actor, request: &[u8]) -> Res
 
 fn schema<T: JsonSchema>() -> Schema {
     SchemaGenerator::new(SchemaSettings::draft2020_12()).into_root_schema_for::<T>()
+}
+
+impl Entry {
+    /// Whether it is refused to whoever acts as another user (R-SES-6).
+    pub fn is_masked(&self) -> bool {
+        log_in_as::is_masked(self.name, self.effect)
+    }
 }
 
 /// The operation of this name.

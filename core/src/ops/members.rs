@@ -1,6 +1,6 @@
 //! Memberships: users in an account, each with a role (R-INV-4, R-INV-7, R-INV-8, R-INV-10, R-ACC-3, R-ROL-7).
 
-use super::{Access, Effect, Operation, accounts, api_keys, check_rev, groups, invitations, limits, reach, resources, roles, users, walk};
+use super::{Access, Effect, Operation, accounts, api_keys, check_rev, groups, invitations, limits, reach, resources, roles, sessions, users, walk};
 use crate::engine::people::{Order, Search};
 use crate::engine::view::{account_line, powers_on_paper, role_powers};
 use crate::engine::{Ctx, keys, people};
@@ -445,6 +445,7 @@ pub(crate) fn erase(ctx: &mut Ctx<'_>, member: &model::Member) -> Result<bool, E
     ctx.tx.delete(keys::membership(&member.user, &member.account));
     ctx.tx.delete(keys::member_allow_list(&member.account, &member.user));
     api_keys::end_all_of(ctx, &member.account, &member.user)?;
+    sessions::end_log_ins_as(ctx, &member.user, Some(&member.account))?;
     touch(ctx, &member.account)?;
     let user = users::load(ctx, &member.user, "/user")?;
     people::leave(ctx, &member.account, &user)?;
@@ -964,6 +965,9 @@ fn set_disabled(ctx: &mut Ctx<'_>, mut member: model::Member, disabled: bool) ->
     refuse_reaching_up(ctx, &member)?;
     if member.disabled == disabled {
         return shown(ctx, member);
+    }
+    if disabled {
+        sessions::end_log_ins_as(ctx, &member.user, Some(&member.account))?;
     }
     member.disabled = disabled;
     save(ctx, member)

@@ -1,6 +1,6 @@
 //! Operators: the platform's staff, users with a role on the platform itself and in no account (R-PLT-2).
 
-use super::{Access, Effect, Operation, check_rev, page, roles, users};
+use super::{Access, Effect, Operation, check_rev, page, roles, sessions, users};
 use crate::engine::view::role_with_includes;
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
@@ -190,6 +190,9 @@ fn set_disabled(ctx: &mut Ctx<'_>, user: &Id, disabled: bool) -> Result<Operator
     let mut operator = load_to_change(ctx, user)?;
     if operator.disabled == disabled {
         return shown(ctx, operator);
+    }
+    if disabled {
+        sessions::end_log_ins_as(ctx, user, None)?;
     }
     operator.disabled = disabled;
     save(ctx, operator)

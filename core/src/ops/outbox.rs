@@ -6,7 +6,7 @@
 use super::{Access, Effect, Operation, page_size};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{self, Count, DeadMessage, Id, LimitAlert, Link, Name, Note, OpenMessage, OutboxConsumer, OutboxKind};
+use crate::model::{self, Count, DeadMessage, Id, LimitAlert, Link, LogInNotice, Name, Note, OpenMessage, OutboxConsumer, OutboxKind};
 use crate::rules::invitation::{InvitationStatus, expires_at_ms, status};
 use crate::rules::outbox::{Turn, turn};
 use schemars::JsonSchema;
@@ -296,6 +296,9 @@ pub struct OutboxItem {
     /// The limit that it is about (R-QTA-8).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alert: Option<LimitAlert>,
+    /// Who acts as the user, and why (R-SES-6).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_in: Option<LogInNotice>,
     /// When its cause happened, in unix milliseconds.
     pub at_ms: u64,
 }
@@ -349,6 +352,7 @@ fn shown(ctx: &mut Ctx<'_>, number: u64, message: model::OutboxMessage) -> Resul
         token,
         token_expires_at_ms,
         alert: message.alert,
+        log_in: message.log_in.map(|notice| *notice),
         at_ms: message.at_ms,
     })
 }

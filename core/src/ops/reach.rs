@@ -21,9 +21,9 @@ pub(crate) fn is_self(ctx: &Ctx<'_>, user: &Id) -> bool {
     ctx.actor.user() == Some(user)
 }
 
-/// Whether the actor is this user in person: a program that acts for them is not (R-SES-7).
+/// Whether the actor is this user in person: a program or a person who acts for them is not (R-SES-6, R-SES-7).
 pub(crate) fn is_in_person(ctx: &Ctx<'_>, user: &Id) -> bool {
-    is_self(ctx, user) && ctx.actor.api_key().is_none()
+    is_self(ctx, user) && ctx.actor.is_in_person()
 }
 
 /// The account whose team the acting user manages: where they act, if they hold `accounts.team` there.
@@ -114,8 +114,8 @@ pub(crate) fn holds_in(ctx: &mut Ctx<'_>, account: &Id, permission: &str) -> Res
         Err(error) if error.code() == Code::NotFound => {}
         Err(error) => return Err(error),
     }
-    // An API key belongs to one membership.
-    if ctx.actor.api_key().is_some() || !ctx.tx.has(&keys::member(account, user))? {
+    // An API key belongs to one membership, and so does a log-in-as.
+    if !ctx.actor.is_in_person() || !ctx.tx.has(&keys::member(account, user))? {
         return Ok(false);
     }
     let own = ctx.engine.cell(account)?.member(ctx.engine, user.as_str())?;
@@ -130,7 +130,7 @@ pub(crate) fn paper_in(ctx: &mut Ctx<'_>, account: &Id) -> Result<Option<Powers>
         return ctx.paper();
     }
     let tree = ctx.tree();
-    if ctx.actor.api_key().is_some() {
+    if !ctx.actor.is_in_person() {
         return Ok(Some(Powers::none(&tree)));
     }
     paper_of(&mut ctx.tx, &tree, account, user).map(Some)

@@ -3,10 +3,14 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Access, Effect, Operation, passwords, reach, users};
+use super::{Access, Effect, Operation, members, passwords, reach, users};
+use crate::engine::view::{account_line, powers_on_paper};
 use crate::engine::{Ctx, SecretToken, keys, sessions};
 use crate::error::{Code, Error};
-use crate::model::{self, Actor, Address, AddressRange, Count, EffectivePolicies, Email, Id, Name, Secret, Session};
+use crate::model::{
+    self, Actor, Address, AddressRange, Count, EffectivePolicies, Email, Id, LogInNotice, Member, Name, Note, OutboxKind, OutboxMessage, Secret,
+    Session, SessionBehind,
+};
 use crate::rules::session::{is_over, may_come_from};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,6 +40,31 @@ pub struct Create {
     pub ip: Option<Address>,
 }
 
+/// Lets an operator, or who manages the team of the account from above it, act as one of its users (R-SES-6).
+///
+/// Operators need `clients.login_as` and the policy `operators_log_in_as`; users need `impersonation.start` and `accounts.team` in
+/// an account above, and everything that the user may do. The session belongs to the one account. It lets nobody do more than
+/// the user may, nor more than a user behind it may themself; what is for the user in person is `not_as_another`. The address and
+/// the allow-lists of the person behind it count, not those of the user. It ends after `life_ms` and is not renewed; when the
+/// person behind it may no longer begin it, is disabled, or has all their sessions ended; and when the user leaves or ends it.
+/// The user is told by a message of the outbox.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateAs {
+    /// The user as whom the actor acts: somebody who can enter the account, and no operator.
+    pub user: Id,
+    /// The account that they act in; for a user as actor, one below their own.
+    pub account: Id,
+    /// Why, in 1 to 500 bytes; the user is told, and it is remembered.
+    pub reason: Note,
+    /// For how long, in milliseconds; at most, and when absent, what the policy `log_in_as_ms` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub life_ms: Option<Count>,
+    /// What is shown of the device, such as `Firefox on Linux`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<Name>,
+}
+
 /// Whose session a token is. Answered from memory while nothing changes; counts as use of the session.
 ///
 /// With `account` it is seen besides that the user can act there now.
@@ -52,7 +81,7 @@ pub struct Check {
     pub ip: Option<Address>,
 }
 
-/// Gives a session another token; the old one is dead. With the password the user has proven anew who they are.
+/// Gives a session another token; the old one is dead. A session in which somebody acts as another is not renewed. With the password the user has proven anew who they are.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Renew {
@@ -66,7 +95,8 @@ pub struct Renew {
     pub ip: Option<Address>,
 }
 
-/// The devices that somebody is logged in with (R-SES-2). Users see their own.
+/// The devices that somebody is logged in with (R-SES-2). Users see their own, those included in which others act as them; with
+/// `impersonation.list` in an account also those in which others act as its users there.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
@@ -74,7 +104,8 @@ pub struct List {
     pub user: Id,
 }
 
-/// Ends a session: by its token for the host, by its id for the user themself and for operators with `clients.status`.
+/// Ends a session: by its token for the host, by its id for the user themself and for operators with `clients.status`. One in which
+/// somebody acts as the user is ended by that person too, and by who holds `impersonation.end` in its account.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct End {
@@ -86,7 +117,7 @@ pub struct End {
     pub token: Option<Secret>,
 }
 
-/// Ends all sessions of a user, or all but one (R-SES-2): for the user themself, for whoever holds `users.disable` in the one
+/// Ends all sessions of a user, or all but one, and those in which they act as others (R-SES-2): for the user themself, for whoever holds `users.disable` in the one
 /// team that they are in, for operators with `clients.status`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -122,6 +153,9 @@ pub struct SessionProof {
     pub authenticated_at_ms: u64,
     /// From when on it cannot be used, in unix milliseconds; earlier where it is not used for a while.
     pub expires_at_ms: u64,
+    /// Who acts as the user in it; absent where it is the user's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub behind: Option<SessionBehind>,
 }
 
 /// The sessions of a user.
@@ -151,6 +185,9 @@ pub struct SessionDevice {
     pub last_ip: Option<Address>,
     /// From when on it cannot be used, in unix milliseconds.
     pub expires_at_ms: u64,
+    /// Who acts as the user in it; absent where it is the user's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub behind: Option<SessionBehind>,
 }
 
 /// Sessions that ended.
@@ -165,7 +202,10 @@ pub struct SessionsEnded {
 /// The most sessions of a user; with one more the one that was not used for longest ends.
 const MOST_SESSIONS: usize = 100;
 
-/// The sessions of a user, those included that are over.
+/// The longest reason, in bytes.
+const LONGEST_REASON: usize = 500;
+
+/// The sessions of a user and those in which they act as others, those included that are over.
 fn all_of(ctx: &mut Ctx<'_>, user: &Id) -> Result<Vec<Session>, Error> {
     let (from, until) = keys::below(keys::USER_SESSION, &[user.as_str()]);
     let rows = ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?;
@@ -179,10 +219,24 @@ fn all_of(ctx: &mut Ctx<'_>, user: &Id) -> Result<Vec<Session>, Error> {
 fn end(ctx: &mut Ctx<'_>, session: &Session) {
     ctx.tx.delete(keys::session(&session.id));
     ctx.tx.delete(keys::user_session(&session.user, &session.id));
+    ctx.tx.delete(keys::user_session(session.person(), &session.id));
     ctx.tx.touch_session(&session.id);
 }
 
-/// Ends the sessions of a user, all but one; answers how many ended.
+/// Ends the sessions in which somebody acts as another: of an operator, or of who is no longer in an account, as whom or from
+/// which they were begun.
+pub(crate) fn end_log_ins_as(ctx: &mut Ctx<'_>, user: &Id, account: Option<&Id>) -> Result<(), Error> {
+    for session in all_of(ctx, user)? {
+        let Some(behind) = &session.behind else { continue };
+        let begun = behind.user == *user && behind.from_account.as_ref() == account;
+        if begun || (session.user == *user && Some(&behind.account) == account) {
+            end(ctx, &session);
+        }
+    }
+    Ok(())
+}
+
+/// Ends the sessions of a user and those in which they act as others, all but one; answers how many ended.
 pub(crate) fn end_all_of(ctx: &mut Ctx<'_>, user: &Id, keep: Option<&Id>) -> Result<u64, Error> {
     let mut ended = 0;
     for session in all_of(ctx, user)?.iter().filter(|session| Some(&session.id) != keep) {
@@ -190,6 +244,19 @@ pub(crate) fn end_all_of(ctx: &mut Ctx<'_>, user: &Id, keep: Option<&Id>) -> Res
         ended += 1;
     }
     Ok(ended)
+}
+
+/// Those sessions in which somebody acts as another in an account where the actor holds a permission.
+fn in_charge_of(ctx: &mut Ctx<'_>, sessions: Vec<Session>, permission: &str) -> Result<Vec<Session>, Error> {
+    let mut theirs = Vec::new();
+    for session in sessions {
+        if let Some(behind) = &session.behind
+            && reach::holds_in(ctx, &behind.account, permission)?
+        {
+            theirs.push(session);
+        }
+    }
+    Ok(theirs)
 }
 
 /// Only the person themself, who needs a permission where they act; the host is anybody.
@@ -226,6 +293,15 @@ fn require_entry(ctx: &mut Ctx<'_>, user: &Id, ip: Option<Address>) -> Result<()
     refusal.map_or(Ok(()), Err)
 }
 
+/// Ends those that are over, and of the others those that were not used for longest, until there is room for one more.
+fn make_room(ctx: &mut Ctx<'_>, sessions: Vec<Session>, idle_ms: u64) {
+    let (over, mut live): (Vec<_>, Vec<_>) = sessions.into_iter().partition(|session| is_over(session, session.last_seen_at_ms, idle_ms, ctx.now_ms));
+    live.sort_by_key(|session| std::cmp::Reverse(session.last_seen_at_ms));
+    for session in over.iter().chain(live.iter().skip(MOST_SESSIONS - 1)) {
+        end(ctx, session);
+    }
+}
+
 /// Begins a session.
 fn begin(
     ctx: &mut Ctx<'_>,
@@ -235,12 +311,9 @@ fn begin(
     policies: &EffectivePolicies,
 ) -> Result<SessionToken, Error> {
     require_entry(ctx, &user.id, ip)?;
-    let (over, mut live): (Vec<_>, Vec<_>) =
-        all_of(ctx, &user.id)?.into_iter().partition(|session| is_over(session, session.last_seen_at_ms, policies.session_idle_ms.get(), ctx.now_ms));
-    live.sort_by_key(|session| std::cmp::Reverse(session.last_seen_at_ms));
-    for session in over.iter().chain(live.iter().skip(MOST_SESSIONS - 1)) {
-        end(ctx, session);
-    }
+    let mut own = all_of(ctx, &user.id)?;
+    own.retain(|session| session.behind.is_none());
+    make_room(ctx, own, policies.session_idle_ms.get());
     let id = ctx.new_id(None, keys::SESSION, keys::session, "session")?;
     let token = ctx.session_token(&id)?;
     let expires_at_ms = ctx.now_ms.saturating_add(policies.session_life_ms.get()).min(Count::MAX);
@@ -255,6 +328,7 @@ fn begin(
         last_seen_at_ms: ctx.now_ms,
         last_ip: ip,
         expires_at_ms,
+        behind: None,
     };
     ctx.tx.put(keys::session(&session.id), &session)?;
     ctx.tx.mark(keys::user_session(&session.user, &session.id));
@@ -295,6 +369,106 @@ impl Operation for Create {
     }
 }
 
+/// Nobody acts as one who can do more (R-ROL-7): looked at wherever the user is a member on the way up from the account, in which
+/// they have to be one. Operators answer for accounts without having permissions in them.
+fn refuse_acting_up(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<(), Error> {
+    if reach::home(ctx).is_none() {
+        return Ok(());
+    }
+    let tree = ctx.tree();
+    for (level, above) in account_line(&mut ctx.tx, account)?.iter().enumerate() {
+        match ctx.tx.get::<Member>(&keys::member(&above.id, user))? {
+            Some(member) => {
+                let theirs = powers_on_paper(&mut ctx.tx, &tree, &member)?;
+                members::refuse_beyond_own(ctx, &theirs, format!("`{user}` can do more than you"), "/user")?;
+            }
+            None if level == 0 => return Err(Error::not_found("user", user.as_str()).at("/user")),
+            None => {}
+        }
+    }
+    // Where the package decides what members may do, they hold nothing on paper.
+    let theirs = ctx.engine.cell(account)?.member(ctx.engine, user.as_str())?;
+    let more = theirs.powers.beyond(&ctx.standing(account)?.powers);
+    let missing: Vec<String> = more.into_iter().filter_map(|place| tree.node(place)).map(|node| node.id.clone()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(Code::EscalationRefused, format!("`{user}` can do more than you")).at("/user").with("missing", missing))
+}
+
+impl CreateAs {
+    fn life_ms(&self, ctx: &mut Ctx<'_>) -> Result<u64, Error> {
+        let most = ctx.policies(Some(&self.account))?.log_in_as_ms;
+        let life_ms = self.life_ms.unwrap_or(most);
+        if life_ms.get() == 0 || life_ms > most {
+            return Err(Error::invalid("/life_ms", format!("1 to {} milliseconds, not {}", most.get(), life_ms.get())));
+        }
+        Ok(life_ms.get())
+    }
+}
+
+impl Operation for CreateAs {
+    const NAME: &'static str = "sessions.create_as";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Rule(
+        "R-SES-6: operators with `clients.login_as`, where the policy `operators_log_in_as` lets them; users with `impersonation.start` and \
+         `accounts.team` for the accounts below their own; never the host by itself",
+    );
+    type Answer = SessionToken;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionToken, Error> {
+        ctx.require_log_in_as(&self.account)?;
+        reach::refuse_self(ctx, &self.user, "acts as")?;
+        let is_operator = reach::home(ctx).is_none() && ctx.tx.has(&keys::operator(&self.user))?;
+        if is_operator {
+            return Err(Error::new(Code::IsOperator, format!("`{}` is an operator: nobody acts as one", self.user)).at("/user"));
+        }
+        refuse_acting_up(ctx, &self.account, &self.user)?;
+        match ctx.engine.cell(&self.account)?.member(ctx.engine, self.user.as_str())?.refusal {
+            None => {}
+            Some(Code::NotMember) => return Err(Error::not_found("user", self.user.as_str()).at("/user")),
+            Some(code) => return Err(Error::new(code, format!("`{}` cannot enter `{}`: {}", self.user, self.account, code.sentence())).at("/user")),
+        }
+        if self.reason.as_str().trim().is_empty() || self.reason.as_str().len() > LONGEST_REASON {
+            return Err(Error::invalid("/reason", format!("say why, in 1 to {LONGEST_REASON} bytes")));
+        }
+        let expires_at_ms = ctx.now_ms.saturating_add(self.life_ms(ctx)?).min(Count::MAX);
+        let subject = users::load(ctx, &self.user, "/user")?;
+        let by = ctx.actor.user().cloned().ok_or_else(|| Error::new(Code::Internal, "the host acts as nobody"))?;
+        let mut begun = all_of(ctx, &by)?;
+        begun.retain(|session| session.behind.is_some() && *session.person() == by);
+        let idle_ms = ctx.policies(None)?.session_idle_ms.get();
+        make_room(ctx, begun, idle_ms);
+        let id = ctx.new_id(None, keys::SESSION, keys::session, "session")?;
+        let token = ctx.session_token(&id)?;
+        let behind = SessionBehind { user: by.clone(), from_account: reach::home(ctx), account: self.account.clone(), reason: self.reason };
+        let session = Session {
+            id: id.clone(),
+            user: self.user,
+            token_hash: token.hash(),
+            device: self.device,
+            ip: ctx.actor.ip(),
+            created_at_ms: ctx.now_ms,
+            authenticated_at_ms: ctx.now_ms,
+            last_seen_at_ms: ctx.now_ms,
+            last_ip: ctx.actor.ip(),
+            expires_at_ms,
+            behind: Some(Box::new(behind.clone())),
+        };
+        ctx.tx.put(keys::session(&id), &session)?;
+        ctx.tx.mark(keys::user_session(&session.user, &id));
+        ctx.tx.mark(keys::user_session(&by, &id));
+        let SessionBehind { from_account, account, reason, .. } = behind;
+        ctx.tell_host(&OutboxMessage {
+            user: Some(subject.id.clone()),
+            to: Some(subject.email),
+            log_in: Some(Box::new(LogInNotice { session: id, by, from_account, reason, expires_at_ms })),
+            ..OutboxMessage::about(OutboxKind::LoggedInAs, Some(account), ctx.now_ms)
+        })?;
+        answer(session, subject.id, &token)
+    }
+}
+
 impl Operation for Check {
     const NAME: &'static str = "sessions.check";
     const EFFECT: Effect = Effect::Send;
@@ -304,18 +478,22 @@ impl Operation for Check {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionProof, Error> {
         let live = ctx.engine.session(self.token.reveal(), self.ip).map_err(|error| error.at("/token"))?;
         let session = &live.record;
-        match self.account {
-            Some(account) => {
-                let actor = Actor::in_account(session.user.clone(), account.clone(), self.ip.map(Address::ip));
-                ctx.engine.ctx(&actor).standing(&account).map_err(|error| error.at("/account"))?;
-            }
-            None => require_entry(ctx, &session.user, self.ip)?,
+        let ip = self.ip.map(Address::ip);
+        let actor = match (sessions::acting_in(session, ip), &self.account) {
+            (Some(actor), named) => Some(sessions::one_account(actor, named.as_ref()).map_err(|error| error.at("/account"))?),
+            (None, Some(account)) => Some(Actor::in_account(session.user.clone(), account.clone(), ip)),
+            (None, None) => None,
+        };
+        match &actor {
+            Some(actor @ Actor::User { account, .. }) => drop(ctx.engine.ctx(actor).standing(account).map_err(|error| error.at("/account"))?),
+            _ => require_entry(ctx, &session.user, self.ip)?,
         }
         Ok(SessionProof {
             session: session.id.clone(),
             user: session.user.clone(),
             authenticated_at_ms: session.authenticated_at_ms,
             expires_at_ms: session.expires_at_ms,
+            behind: session.behind.as_deref().cloned(),
         })
     }
 }
@@ -329,6 +507,9 @@ impl Operation for Renew {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionToken, Error> {
         let gone = || sessions::invalid().at("/token");
         let live = ctx.engine.session(self.token.reveal(), self.ip).map_err(|error| error.at("/token"))?;
+        if live.record.behind.is_some() {
+            return Err(Error::new(Code::NotAsAnother, "a session in which somebody acts as another is not renewed").at("/token"));
+        }
         let user = users::load(ctx, &live.record.user, "/token")?;
         let proven = match &self.password {
             Some(password) => Some(passwords::prove(ctx, &user.email, password, self.ip, "/password")?),
@@ -360,18 +541,26 @@ impl Operation for Renew {
 impl Operation for List {
     const NAME: &'static str = "sessions.list";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule("R-SES-2: users their own, with `self.devices.view`; operators with `clients.view_all`");
+    const ACCESS: Access = Access::Rule(
+        "R-SES-2: users their own, with `self.devices.view`, and with `impersonation.list` in which others act; operators with `clients.view_all`",
+    );
     type Answer = SessionList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionList, Error> {
+        let idle_ms = ctx.policies(None)?.session_idle_ms.get();
+        let mut sessions = all_of(ctx, &self.user)?;
+        sessions.retain(|session| session.user == self.user && !is_over(session, session.last_seen_at_ms, idle_ms, ctx.now_ms));
         match ctx.actor {
             Actor::Operator { .. } if !reach::is_self(ctx, &self.user) => ctx.require_as_operator("clients.view_all")?,
+            Actor::User { .. } if !reach::is_self(ctx, &self.user) => {
+                sessions = in_charge_of(ctx, sessions, "impersonation.list")?;
+                if sessions.is_empty() {
+                    return Err(Error::not_found("user", self.user.as_str()).at("/user"));
+                }
+            }
             _ => require_self(ctx, &self.user, "self.devices.view")?,
         }
-        let user = users::load(ctx, &self.user, "/user")?;
-        let idle_ms = ctx.policies(None)?.session_idle_ms.get();
-        let mut sessions = all_of(ctx, &user.id)?;
-        sessions.retain(|session| !is_over(session, session.last_seen_at_ms, idle_ms, ctx.now_ms));
+        users::load(ctx, &self.user, "/user")?;
         sessions.sort_by(|one, other| (one.created_at_ms, &one.id).cmp(&(other.created_at_ms, &other.id)));
         let shown = |session: Session| SessionDevice {
             session: session.id,
@@ -381,6 +570,7 @@ impl Operation for List {
             last_seen_at_ms: session.last_seen_at_ms,
             last_ip: session.last_ip,
             expires_at_ms: session.expires_at_ms,
+            behind: session.behind.map(|behind| *behind),
         };
         Ok(SessionList { sessions: sessions.into_iter().map(shown).collect() })
     }
@@ -389,7 +579,9 @@ impl Operation for List {
 impl Operation for End {
     const NAME: &'static str = "sessions.end";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule("R-SES-2: users their own, with `self.devices.sign_out`; operators with `clients.status`; by token the host");
+    const ACCESS: Access = Access::Rule(
+        "R-SES-2: users their own, with `self.devices.sign_out`, or as who acts in it, or with `impersonation.end`; operators with `clients.status`; by token the host",
+    );
     type Answer = SessionsEnded;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionsEnded, Error> {
@@ -398,11 +590,17 @@ impl Operation for End {
                 let not_there = || Error::not_found("session", id.as_str()).at("/session");
                 let session: Session = ctx.tx.get(&keys::session(id))?.ok_or_else(not_there)?;
                 match ctx.actor {
+                    Actor::Operator { .. } if session.behind.is_some() && reach::is_self(ctx, session.person()) => {}
                     Actor::Operator { .. } if !reach::is_self(ctx, &session.user) => {
                         ctx.require_as_operator("clients.status")?;
                         reach::refuse_operator(ctx, &session.user)?;
                     }
-                    Actor::User { .. } if !reach::is_self(ctx, &session.user) => return Err(not_there()),
+                    Actor::User { .. } if !reach::is_self(ctx, &session.user) => {
+                        let begun = session.behind.is_some() && reach::is_self(ctx, session.person());
+                        if !begun && in_charge_of(ctx, vec![session.clone()], "impersonation.end")?.is_empty() {
+                            return Err(not_there());
+                        }
+                    }
                     _ => require_self(ctx, &session.user, "self.devices.sign_out")?,
                 }
                 session

@@ -122,7 +122,7 @@ fn is_personal(kind: AuditKind, name: &str) -> bool {
         AuditKind::User => name == "email" || name.starts_with("profile."),
         AuditKind::Invitation => ["email", "first_name", "last_name"].contains(&name),
         AuditKind::Link => name == "email",
-        AuditKind::Session => ["device", "ip"].contains(&name),
+        AuditKind::Session => ["behind.reason", "device", "ip"].contains(&name),
         _ => false,
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod forecast;
 pub(crate) mod group;
 pub(crate) mod invitation;
 pub(crate) mod limit;
+pub(crate) mod log_in_as;
 pub(crate) mod outbox;
 pub(crate) mod pace;
 pub(crate) mod password;

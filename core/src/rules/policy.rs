@@ -151,6 +151,7 @@ pub fn check(policies: &Policies) -> Result<(), Error> {
     between("password_passes", policies.password_passes, 2, 16)?;
     between("session_idle_ms", policies.session_idle_ms, 60_000, LONGEST_MS)?;
     between("session_life_ms", policies.session_life_ms, 60_000, LONGEST_MS)?;
+    between("log_in_as_ms", policies.log_in_as_ms, 60_000, 8 * 3_600_000)?;
     if let Some(zone) = time_zone
         && window::zone(zone.as_str()).is_none()
     {
@@ -236,6 +237,9 @@ mod tests {
         }
         for (value, refused) in [(0, true), (1, false), (LONGEST_MS, false), (LONGEST_MS + 1, true)] {
             assert_eq!(field(Policies { link_life_ms: count(value), ..Policies::default() }).is_some(), refused, "link_life_ms {value}");
+        }
+        for (value, refused) in [(59_999, true), (60_000, false), (28_800_000, false), (28_800_001, true)] {
+            assert_eq!(field(Policies { log_in_as_ms: count(value), ..Policies::default() }).is_some(), refused, "log_in_as_ms {value}");
         }
         assert_eq!(field(Policies { grace_ms: count(0), ..Policies::default() }), None);
         let twice = Policies { names_edited_by: Some(vec![Editor::Parent, Editor::OneSelf, Editor::Parent]), ..Policies::default() };

@@ -44,6 +44,7 @@ mod tests {
             last_seen_at_ms: 0,
             last_ip: None,
             expires_at_ms: 1000,
+            behind: None,
         };
         for (seen, now, over) in [(0, 99, false), (0, 100, true), (950, 999, false), (950, 1000, true), (999, 1000, true)] {
             assert_eq!(is_over(&session, seen, 100, now), over, "seen {seen}, now {now}");

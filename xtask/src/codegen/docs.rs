@@ -49,6 +49,9 @@ fn page(namespace: &str, ops: &[&Op], catalogue: &Catalogue, examples: &Examples
             Access::Rule(rule) => format!("`system`, and others by this rule: {}", one_line(rule).trim_end_matches('.')),
         };
         writeln!(page, "{}. Called by {who}. Answers `{}`.", if op.write { "Changes the store" } else { "Reads" }, op.answer)?;
+        if op.masked && !matches!(op.access, Access::System | Access::Operator(_)) {
+            page.push_str("\nNot for whoever acts as another user (`not_as_another`).\n");
+        }
         if !op.fields.is_empty() {
             page.push_str("\n| request | type | |\n|---|---|---|\n");
             rows(&mut page, &op.fields)?;

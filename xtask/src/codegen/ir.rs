@@ -37,6 +37,8 @@ pub struct Op {
     pub write: bool,
     /// Who may call it.
     pub access: Access,
+    /// Whether it is refused to whoever acts as another.
+    pub masked: bool,
     /// What it does.
     pub doc: String,
     /// The fields of the request.
@@ -167,6 +169,7 @@ pub fn read() -> Result<Catalogue> {
                 method: method.to_owned(),
                 write: entry.effect != Effect::Read,
                 access: entry.access,
+                masked: entry.is_masked(),
                 doc: text(&request, "description")?,
                 fields,
                 answer: answer_name,

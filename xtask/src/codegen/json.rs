@@ -15,6 +15,7 @@ pub fn files(catalogue: &Catalogue) -> Result<Vec<(String, String)>> {
             "name": op.name,
             "write": op.write,
             "access": access(op.access),
+            "as_another": !op.masked,
             "doc": op.doc,
             "request": fields(&op.fields),
             "answer": op.answer,
