@@ -32,7 +32,14 @@ const WITHOUT_A_MAIL: [&str; 2] = ["accounts.create_child", "users.import_csv"];
 
 /// What would soon leave nothing of the common team that could be asked about anything.
 const HARSH: [&str; 8] = [
-    "accounts.close", "accounts.delete", "accounts.hold", "accounts.transfer_owner", "addresses.set", "members.bulk", "members.disable", "users.delete",
+    "accounts.close",
+    "accounts.delete",
+    "accounts.hold",
+    "accounts.transfer_owner",
+    "addresses.set",
+    "members.bulk",
+    "members.disable",
+    "users.delete",
 ];
 
 /// Hashing takes the most time by far; the rest of the calls are not to wait for it.
@@ -91,7 +98,9 @@ impl World {
         self.done("accounts.create", json!({"id": sub, "parent": t, "name": format!("{t} sub"), "owner": {"user": format!("{t}-child"), "email": format!("child@{t}.example")}}));
         self.done("roles.create", json!({"id": format!("{t}-role"), "account": t, "name": format!("{t} role"), "allow": [{"permission": "campaigns", "scope": "own"}, {"permission": "self"}]}));
         self.done("groups.create", json!({"account": t, "id": format!("{t}-group"), "name": format!("{t} group")}));
-        for (user, account, role) in [("admin", t, "administrator"), ("author", t, "author"), ("editor", t, "full"), ("sub-author", sub.as_str(), "author")] {
+        for (user, account, role) in
+            [("admin", t, "administrator"), ("author", t, "author"), ("editor", t, "full"), ("sub-author", sub.as_str(), "author")]
+        {
             self.done("members.add", json!({"account": account, "user": format!("{t}-{user}"), "email": format!("{user}@{t}.example"), "role": role, "first_name": format!("{t}first"), "last_name": format!("{t}last")}));
         }
         self.done("groups.add_members", json!({"account": t, "group": format!("{t}-group"), "users": [format!("{t}-author")]}));
@@ -104,7 +113,10 @@ impl World {
         for kind in ["campaign", "template", "list"] {
             self.done("resources.register", json!({"account": t, "kind": kind, "id": format!("{t}-{kind}"), "owner": format!("{t}-author")}));
         }
-        self.done("leases.acquire", json!({"account": t, "kind": "campaign", "id": format!("{t}-campaign"), "life_ms": 3_600_000, "user": format!("{t}-author")}));
+        self.done(
+            "leases.acquire",
+            json!({"account": t, "kind": "campaign", "id": format!("{t}-campaign"), "life_ms": 3_600_000, "user": format!("{t}-author")}),
+        );
         self.done("sharing.share", json!({"account": t, "kind": "template", "id": format!("{t}-template"), "all": true}));
         let reserved = self.done("reservations.create", json!({"account": t, "count": 10, "life_ms": 3_600_000}));
         made.insert("reservation", reserved["reservation"].clone());
@@ -135,8 +147,24 @@ impl World {
         let mut see = |operation: &str, request: Value| seen.push(self.done(operation, request));
         for account in [t.to_owned(), format!("{t}-sub")] {
             for operation in [
-                "accounts.get", "addresses.get", "assets.get", "audit.head", "campaigns.list", "caps.list", "credits.balance", "gauges.get", "groups.list",
-                "invitations.list", "limits.explain", "members.list", "policies.get", "roles.list", "sharing.received", "suppressions.list", "threads.list", "usage.get",
+                "accounts.get",
+                "addresses.get",
+                "assets.get",
+                "audit.head",
+                "campaigns.list",
+                "caps.list",
+                "credits.balance",
+                "gauges.get",
+                "groups.list",
+                "invitations.list",
+                "limits.explain",
+                "members.list",
+                "policies.get",
+                "roles.list",
+                "sharing.received",
+                "suppressions.list",
+                "threads.list",
+                "usage.get",
             ] {
                 see(operation, json!({"account": account}));
             }
@@ -173,7 +201,8 @@ impl Shapes {
             let access = CATALOGUE.iter().find(|entry| entry.name == name).expect("the written catalogue is that of the core").access;
             matches!(access, Access::Account { .. } | Access::Rule(_))
         };
-        let operations = all["operations"].as_array().unwrap().iter().filter(|operation| for_users(operation["name"].as_str().unwrap())).cloned().collect();
+        let operations =
+            all["operations"].as_array().unwrap().iter().filter(|operation| for_users(operation["name"].as_str().unwrap())).cloned().collect();
         Shapes { operations, types }
     }
 }
@@ -287,7 +316,9 @@ impl Pen<'_> {
             "url" => json!("https://example.com/a.png"),
             "csv" => {
                 let (role, group, account, number) = (self.team(30), self.team(30), self.team(30), self.dice.number());
-                json!(format!("email,role,account,group\nfresh{number}@{NOBODYS}.example,author,{account},\nmore{number}@{NOBODYS}.example,{role}-role,{OURS},{group}-group\n"))
+                json!(format!(
+                    "email,role,account,group\nfresh{number}@{NOBODYS}.example,author,{account},\nmore{number}@{NOBODYS}.example,{role}-role,{OURS},{group}-group\n"
+                ))
             }
             "columns" => self.pick(&["email", "role", "account"]).into(),
             "ip" => json!("192.0.2.1"),
@@ -388,7 +419,8 @@ fn nothing_of_another_team_is_read_changed_or_revealed() {
     let mut leaks = BTreeMap::<String, (u64, String)>::new();
     let mut slow = 0;
     for round in 0..calls.div_ceil(ROUND) {
-        let preset = [Value::Null, json!("packages"), json!("groups"), json!("access"), json!("teams"), json!("essentials")][(round % 6) as usize].clone();
+        let preset =
+            [Value::Null, json!("packages"), json!("groups"), json!("access"), json!("teams"), json!("essentials")][(round % 6) as usize].clone();
         let (here, elsewhere) = (World::new(THEIRS, &preset), World::new(OTHERS, &preset));
         let before = here.all_of(THEIRS);
         let mut number = 0;
@@ -420,7 +452,8 @@ fn nothing_of_another_team_is_read_changed_or_revealed() {
             let (answer, without) = (outcome(answer), outcome(ask(&elsewhere.store, &actor, name, &request)));
             *asked.entry(name.to_owned()).or_default() += 1;
             if answer != without {
-                let what = format!("round {round}, preset {preset}: {actor} {name} {request}\n  where it is there:  {answer}\n  where it is not: {without}");
+                let what =
+                    format!("round {round}, preset {preset}: {actor} {name} {request}\n  where it is there:  {answer}\n  where it is not: {without}");
                 let seen = leaks.entry(name.to_owned()).or_insert((0, what));
                 seen.0 += 1;
             }

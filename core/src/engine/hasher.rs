@@ -65,7 +65,12 @@ impl Drop for Permit<'_> {
 impl Hasher {
     pub(crate) fn new() -> Hasher {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Hasher { free: Mutex::new(cores.min(MOST_AT_ONCE)), freed: Condvar::new(), #[cfg(test)] argon2: Mutex::default() }
+        Hasher {
+            free: Mutex::new(cores.min(MOST_AT_ONCE)),
+            freed: Condvar::new(),
+            #[cfg(test)]
+            argon2: Mutex::default(),
+        }
     }
 
     fn permit(&self) -> Permit<'_> {

@@ -34,6 +34,7 @@ use crate::options::{Durability, OpenOptions};
 use crate::store::{Backend, Batch, CommitError};
 use arc_swap::ArcSwap;
 use bell::Bell;
+pub(crate) use clock::check_instant;
 use clock::{Clock, IdSource};
 use drawer::Drawer;
 use hasher::Hasher;

@@ -166,10 +166,23 @@ mod tests {
     /// S14
     #[test]
     fn a_label_of_mixed_scripts_is_refused() {
-        for bad in ["ann@p\u{430}ypal.example", "ann@xn--pypal-4ve.example", "ann@\u{3b1}pple.example", "ann@a.goog\u{43b}e.example", "ann@\u{43f}\u{3b1}.example"] {
+        for bad in [
+            "ann@p\u{430}ypal.example",
+            "ann@xn--pypal-4ve.example",
+            "ann@\u{3b1}pple.example",
+            "ann@a.goog\u{43b}e.example",
+            "ann@\u{43f}\u{3b1}.example",
+        ] {
             assert!(key(bad).is_err(), "{bad:?} was accepted as {:?}", key(bad));
         }
-        for good in ["ann@b\u{fc}cher.example", "ann@\u{43f}\u{43e}\u{447}\u{442}\u{430}.example", "ann@sony\u{30bd}\u{30cb}\u{30fc}.example", "ann@\u{65e5}\u{672c}\u{3054}.example", "ann@abc.\u{43f}\u{440}\u{438}-1.example", "ann@xn--bcher-kva.example"] {
+        for good in [
+            "ann@b\u{fc}cher.example",
+            "ann@\u{43f}\u{43e}\u{447}\u{442}\u{430}.example",
+            "ann@sony\u{30bd}\u{30cb}\u{30fc}.example",
+            "ann@\u{65e5}\u{672c}\u{3054}.example",
+            "ann@abc.\u{43f}\u{440}\u{438}-1.example",
+            "ann@xn--bcher-kva.example",
+        ] {
             assert!(key(good).is_ok(), "{good:?}: {:?}", key(good));
         }
     }

@@ -94,6 +94,8 @@ fn no_secret_is_kept_or_shown() {
         format!("{:?}", serde_json::from_value::<Caller>(json!({"kind": "session", "token": token})).unwrap()),
         format!("{:?}", serde_json::from_value::<Check>(json!({"token": token})).unwrap()),
         format!("{:?}", serde_json::from_value::<passwords::Set>(json!({"token": link, "password": CANARY})).unwrap()),
+        format!("{:?}", serde_json::from_value::<crate::ops::outbox::OutboxPage>(call(&store, "outbox.read", json!({})).unwrap()).unwrap()),
+        format!("{:?}", serde_json::from_value::<SessionToken>(log_in(&store, "olga@acme.example", CANARY).unwrap()).unwrap()),
     ];
     store.close().unwrap();
     let secrets = [CANARY, "canary", &token[12..], &token[44..108], &link[9..]];
