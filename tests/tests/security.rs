@@ -541,22 +541,49 @@ fn no_secret_is_kept() {
     look("after opening again");
 }
 
+const LOG_IN_HOST: &str = env!("CARGO_BIN_EXE_log_in_host");
+/// Why a log-in fails.
+const FAILURES: [&str; 5] = ["unknown", "wrong", "without", "disabled", "suspended"];
+
 /// S5: how many instructions a failed log-in takes, whatever it fails for: equal within 1 %, counted by valgrind.
 #[test]
 fn failures_take_the_same_instructions() {
-    let host = env!("CARGO_BIN_EXE_log_in_host");
+    let host = LOG_IN_HOST;
     let count = |case: &str| -> u64 {
         let mut valgrind = Command::new("valgrind");
         valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=*failing_log_in*"]);
-        let output = valgrind.args([host, case]).output().expect("valgrind runs");
+        let output = valgrind.args([host, "1", case]).output().expect("valgrind runs");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{case}: {said}");
         let line = said.lines().find_map(|line| line.split_once("Collected : ")).unwrap_or_else(|| panic!("{case}: {said}")).1;
         line.trim().parse().unwrap()
     };
-    let counts: Vec<(&str, u64)> = ["unknown", "wrong", "without", "disabled", "suspended"].map(|case| (case, count(case))).into();
+    let counts = FAILURES.map(|case| (case, count(case)));
     println!("{counts:?}");
     let (least, most) = (counts.iter().map(|one| one.1).min().unwrap(), counts.iter().map(|one| one.1).max().unwrap());
     assert!(least > 1_000_000, "nothing was counted: {counts:?}");
     assert!((most - least) * 100 <= least, "{counts:?}");
+}
+
+/// S5: how long a failed log-in takes, the median of 1,000 each, one after the other; in `cargo xtask soak` alone.
+#[test]
+#[ignore = "takes minutes, and a quiet machine"]
+fn failures_take_the_same_time() {
+    let output = Command::new(LOG_IN_HOST).arg("1000").args(FAILURES).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut times: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+    let said = String::from_utf8(output.stdout).unwrap();
+    for (case, nanoseconds) in said.lines().map(|line| line.split_once(' ').unwrap()) {
+        times.entry(case).or_default().push(nanoseconds.parse().unwrap());
+    }
+    let medians: Vec<(&str, u64)> = times
+        .into_iter()
+        .map(|(case, mut all)| {
+            all.sort_unstable();
+            (case, all[all.len() / 2])
+        })
+        .collect();
+    println!("{medians:?}");
+    let (least, most) = (medians.iter().map(|one| one.1).min().unwrap(), medians.iter().map(|one| one.1).max().unwrap());
+    assert!((most - least) * 50 <= least, "{medians:?}");
 }
