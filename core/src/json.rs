@@ -118,6 +118,7 @@ mod tests {
         }
     }
 
+    /// S16
     #[test]
     fn depth_and_size_are_bounded_before_parsing() {
         let nested = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();

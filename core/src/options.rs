@@ -1,5 +1,6 @@
 //! How a store is opened.
 
+use crate::engine::check_instant;
 use crate::error::Error;
 use crate::model::{Address, Channel, Count, Edition, Id, MessageInput};
 use serde::{Deserialize, Serialize};
@@ -134,6 +135,9 @@ impl OpenOptions {
     pub(crate) fn check(&self) -> Result<(), Error> {
         if !(1..=65_536).contains(&self.cache_mib) {
             return Err(Error::invalid("/cache_mib", format!("`cache_mib` must be from 1 to 65536, is {}", self.cache_mib)));
+        }
+        if let Some(now_ms) = self.manual_clock_ms() {
+            check_instant(now_ms, "/clock/manual_ms")?;
         }
         if self.seed.is_some() && self.clock.is_none() {
             return Err(Error::invalid("/seed", "`seed` is for tests and goes with a manual clock only"));

@@ -48,6 +48,7 @@ mod tests {
         }
     }
 
+    /// S17
     #[test]
     fn a_panic_becomes_internal_whatever_it_carries() {
         for payload in [Box::new("text") as Box<dyn std::any::Any + Send>, Box::new(PanicsAgain)] {

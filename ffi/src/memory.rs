@@ -2,6 +2,7 @@
 
 use std::ffi::c_char;
 use tenantry_core::Error;
+use zeroize::{Zeroize, Zeroizing};
 
 /// The bytes that a caller passes as pointer and length. `NULL` with length 0 is empty.
 ///
@@ -80,10 +81,12 @@ impl tenantry_text {
     pub(crate) const NONE: tenantry_text = tenantry_text { data: std::ptr::null_mut(), len: 0 };
 
     pub(crate) fn new(text: String) -> tenantry_text {
-        let len = text.len();
-        let mut bytes = text.into_bytes();
+        // An answer may hold a token: what it is copied from keeps none.
+        let text = Zeroizing::new(text);
+        let mut bytes = Vec::with_capacity(text.len() + 1);
+        bytes.extend_from_slice(text.as_bytes());
         bytes.push(0);
-        tenantry_text { data: Box::into_raw(bytes.into_boxed_slice()).cast(), len }
+        tenantry_text { data: Box::into_raw(bytes.into_boxed_slice()).cast(), len: text.len() }
     }
 }
 
@@ -99,7 +102,7 @@ pub unsafe extern "C" fn tenantry_text_free(text: *mut tenantry_text) {
     unsafe {
         let tenantry_text { data, len } = text.replace(tenantry_text::NONE);
         if !data.is_null() {
-            drop(Box::from_raw(std::ptr::slice_from_raw_parts_mut(data.cast::<u8>(), len + 1)));
+            Box::from_raw(std::ptr::slice_from_raw_parts_mut(data.cast::<u8>(), len + 1)).zeroize();
         }
     }
 }

@@ -328,6 +328,7 @@ static void prepare(tenantry_store store, tenantry_access *access, tenantry_send
     EXPECT_STATUS(TENANTRY_OK, tenantry_sender_prepare(store, "acme", 4, "bob", 3, NULL, 0, sender));
 }
 
+/* S17 */
 static void test_handles(tenantry_store store)
 {
     char before[65], after[65];
@@ -794,6 +795,45 @@ static void test_outbox_wait(void)
     }
 }
 
+static const char bombs[][16] = {"[", "{\"a\":", "[{\"a\":", "{\"owner\":["};
+
+static void *throw_bombs(void *argument)
+{
+    tenantry_store store = *(tenantry_store *)argument;
+    for (size_t i = 0; i < sizeof bombs / sizeof *bombs; i++) {
+        char *deep = repeated(bombs[i], 100000);
+        size_t len = strlen(deep);
+        refused(__LINE__, TENANTRY_INVALID_ARGUMENT, store, NULL, 0, "accounts.create", 15, deep, len);
+        refused(__LINE__, TENANTRY_INVALID_ARGUMENT, store, deep, len, "accounts.get", 12, "{\"account\":\"acme\"}", 18);
+        tenantry_store none;
+        tenantry_text error;
+        EXPECT_STATUS(TENANTRY_INVALID_ARGUMENT, tenantry_open(":memory:", 8, deep, len, &none, &error));
+        tenantry_text_free(&error);
+        tenantry_sender sender;
+        EXPECT_STATUS(TENANTRY_INVALID_ARGUMENT, tenantry_sender_prepare(store, "acme", 4, NULL, 0, deep, len, &sender));
+        free(deep);
+    }
+    return NULL;
+}
+
+/* S16: texts nested 100,000 deep, on a thread with a small stack. The sanitizers need more of it for themselves. */
+static void test_bombs(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+    const size_t stack = 1 << 20;
+#else
+    const size_t stack = 64 << 10;
+#endif
+    tenantry_store store = must_open(":memory:", "{}");
+    set_up(store, "{}");
+    pthread_attr_t attributes;
+    pthread_t thread;
+    EXPECT(pthread_attr_init(&attributes) == 0 && pthread_attr_setstacksize(&attributes, stack) == 0);
+    EXPECT(pthread_create(&thread, &attributes, throw_bombs, &store) == 0 && pthread_join(thread, NULL) == 0);
+    pthread_attr_destroy(&attributes);
+    tenantry_free(store);
+}
+
 /* A second handle on the same folder shares the store, and the last one that is closed closes it. */
 static void test_two_handles(const char *folder)
 {
@@ -825,6 +865,7 @@ int main(void)
     EXPECT_STATUS(TENANTRY_OK, tenantry_close(store));
     tenantry_free(store);
     test_struct_size();
+    test_bombs();
     test_twins();
     test_threads();
     test_import();

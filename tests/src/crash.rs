@@ -448,6 +448,27 @@ pub struct Ledger {
     pub acknowledgements: u64,
 }
 
+/// S12: whatever the crash, the chains of the audit are whole: the platform's, the users', and that of every account.
+fn check_chains(store: &Tenantry) -> Result<(), String> {
+    let mut chains = vec![json!({"chain": "platform"}), json!({"chain": "users"})];
+    let mut after = Value::Null;
+    loop {
+        let page = call(store, "accounts.list", &if after.is_null() { json!({"limit": 500}) } else { json!({"limit": 500, "after": after}) })?;
+        chains.extend(page["accounts"].as_array().ok_or("a page without accounts")?.iter().map(|account| json!({"account": account["id"]})));
+        match page.get("next") {
+            Some(next) => after = next.clone(),
+            None => break,
+        }
+    }
+    for chain in chains {
+        let verified = call(store, "audit.verify", &chain)?;
+        if verified["whole"] != true {
+            return Err(format!("the chain {chain} is broken: {verified}"));
+        }
+    }
+    Ok(())
+}
+
 impl Ledger {
     /// Takes in what a host said before it was killed, and checks what the store holds now. The store is opened, and
     /// closed again.
@@ -469,6 +490,7 @@ impl Ledger {
         if verified["whole"] != true {
             return Err(format!("not whole: {verified}"));
         }
+        check_chains(&store)?;
         let found = State::read(&store, &self.expected.gone)?;
         for effect in said.open.values() {
             let mut with = self.expected.clone();

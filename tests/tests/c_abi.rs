@@ -187,6 +187,60 @@ fn the_library_exports_what_the_header_declares_and_nothing_else() {
     assert_eq!(in_archive, declared);
 }
 
+/// S19: nothing of the system's that opens a connection or starts a process is as much as linked.
+#[test]
+fn the_library_has_no_network_and_starts_no_process() {
+    let needed = run(Command::new("nm").args(["-D", "--undefined-only"]).arg(library().join("libtenantry.so")));
+    let needed: BTreeSet<&str> = needed.lines().filter_map(|line| line.split_whitespace().last()?.split('@').next()).collect();
+    assert!(needed.contains("open64") || needed.contains("open"), "nm was read wrongly: {needed:?}");
+    for forbidden in [
+        "socket",
+        "socketpair",
+        "connect",
+        "bind",
+        "listen",
+        "accept",
+        "accept4",
+        "send",
+        "sendto",
+        "sendmsg",
+        "recv",
+        "recvfrom",
+        "recvmsg",
+        "getaddrinfo",
+        "gethostbyname",
+        "res_query",
+        "fork",
+        "vfork",
+        "clone",
+        "execve",
+        "execv",
+        "execvp",
+        "execvpe",
+        "fexecve",
+        "posix_spawn",
+        "posix_spawnp",
+        "system",
+        "popen",
+        "dlopen",
+        "ptrace",
+    ] {
+        assert!(!needed.contains(forbidden), "the library uses `{forbidden}`");
+    }
+}
+
+/// S18
+#[test]
+fn no_secret_is_left_in_memory() {
+    let folder = workshop("secrets");
+    for (link, name) in [(Link::Shared, "shared"), (Link::Static, "static")] {
+        let folder = folder.join(name);
+        fs::create_dir_all(&folder).unwrap();
+        let built = build("tests/c/secrets_test.c", link, &[], &folder);
+        run_within(Duration::from_secs(60), Command::new(&built).current_dir(&folder), &built);
+    }
+}
+
 #[test]
 fn the_shared_library_has_its_soname_and_stays_loaded() {
     let dynamic = run(Command::new("readelf").arg("-d").arg(library().join("libtenantry.so")));

@@ -49,7 +49,7 @@ fn tally(outcomes: Vec<Result<Value, Error>>) -> BTreeMap<&'static str, usize> {
     tally
 }
 
-/// R-INV-2, R-INV-6.
+/// S10, R-INV-2, R-INV-6.
 #[test]
 fn of_64_who_accept_at_once_one_succeeds() {
     let store = team();

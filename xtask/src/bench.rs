@@ -96,5 +96,9 @@ pub fn soak(root: &Path) -> Result<()> {
     setup::run("orders of threads", root, orders.env("TENANTRY_SCHEDULES", "50000"))?;
     let mut tests = setup::cargo(&["test", "--release", "-p", "tenantry-tests", "--test", "kill", "--test", "power_loss", "--test", "damaged"]);
     tests.env("TENANTRY_KILLS", "2000").env("TENANTRY_IMAGES", "1000").env("TENANTRY_FLIPS", "2000");
-    setup::run("crash tests", root, &mut tests)
+    setup::run("crash tests", root, &mut tests)?;
+    let mut isolation = setup::cargo(&["test", "--release", "-p", "tenantry-tests", "--test", "isolation", "--", "--nocapture"]);
+    setup::run("calls about another team", root, isolation.env("TENANTRY_CALLS", "2000000"))?;
+    let mut times = setup::cargo(&["test", "--release", "-p", "tenantry-tests", "--test", "security", "--", "--nocapture", "--ignored"]);
+    setup::run("times of log-ins that fail", root, &mut times)
 }

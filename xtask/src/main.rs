@@ -15,7 +15,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   codegen [--check]  write what follows from the catalogue, or compare
   bench [--quick] [--write]
                      the benchmarks with their peers, as one table: in target/bench, with --write in docs
-  soak               the long versions of the crash tests and of the histories of quotas";
+  soak               the long versions of the crash tests, of the histories of quotas and of the checks of security";
 
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;

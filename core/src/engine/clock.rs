@@ -4,6 +4,17 @@ use crate::error::{Code, Error};
 use crate::model::Id;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// The last instant that is reckoned with, in unix milliseconds: the year 9000 begins. Calendars end a thousand years later.
+pub(crate) const LAST_MS: u64 = 221_845_392_000_000;
+
+/// Refuses an instant after [`LAST_MS`].
+pub(crate) fn check_instant(at_ms: u64, field: &str) -> Result<(), Error> {
+    if at_ms <= LAST_MS {
+        return Ok(());
+    }
+    Err(Error::invalid(field, format!("no calendar has the time {at_ms} ms: it is to be at most {LAST_MS}")))
+}
+
 /// The clock that a store was opened with.
 pub(crate) enum Clock {
     System,
@@ -24,6 +35,7 @@ impl Clock {
         match self {
             Clock::System => Err(Error::new(Code::ClockNotManual, "the store was opened with the system's clock")),
             Clock::Manual(now_ms) => {
+                check_instant(to_ms, "/now_ms")?;
                 now_ms.store(to_ms, Ordering::Relaxed);
                 Ok(())
             }

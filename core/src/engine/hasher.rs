@@ -8,7 +8,6 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use parking_lot::{Condvar, Mutex};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The most hashes that are made at once, on however many cores.
 const MOST_AT_ONCE: usize = 4;
@@ -28,6 +27,12 @@ impl Cost {
         Cost { memory_kib: number(policies.password_memory_kib.get()), passes: number(policies.password_passes.get()) }
     }
 
+    #[cfg(test)]
+    fn of_hash(hash: &str) -> Option<Cost> {
+        let params = Params::try_from(&PasswordHash::new(hash).ok()?).ok()?;
+        Some(Cost { memory_kib: params.m_cost(), passes: params.t_cost() })
+    }
+
     fn argon2(self) -> Result<Argon2<'static>, Error> {
         let params = Params::new(self.memory_kib, self.passes, 1, Some(32)).map_err(|error| failed(&error))?;
         Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
@@ -42,7 +47,9 @@ fn failed(error: &dyn std::fmt::Display) -> Error {
 pub(crate) struct Hasher {
     free: Mutex<usize>,
     freed: Condvar,
-    argon2_runs: AtomicU64,
+    /// What each run of Argon2 cost.
+    #[cfg(test)]
+    argon2: Mutex<Vec<Cost>>,
 }
 
 /// The right to make one hash.
@@ -58,7 +65,12 @@ impl Drop for Permit<'_> {
 impl Hasher {
     pub(crate) fn new() -> Hasher {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Hasher { free: Mutex::new(cores.min(MOST_AT_ONCE)), freed: Condvar::new(), argon2_runs: AtomicU64::new(0) }
+        Hasher {
+            free: Mutex::new(cores.min(MOST_AT_ONCE)),
+            freed: Condvar::new(),
+            #[cfg(test)]
+            argon2: Mutex::default(),
+        }
     }
 
     fn permit(&self) -> Permit<'_> {
@@ -70,17 +82,18 @@ impl Hasher {
         Permit(self)
     }
 
-    /// How often Argon2 has run: whoever fails costs the same, whatever they fail for (S5).
+    /// What Argon2 has cost so far, run by run: whoever fails costs the same, whatever they fail for (S5).
     #[cfg(test)]
-    pub(crate) fn argon2_runs(&self) -> u64 {
-        self.argon2_runs.load(Ordering::Relaxed)
+    pub(crate) fn argon2_costs(&self) -> Vec<Cost> {
+        self.argon2.lock().clone()
     }
 
     /// The hash of a password, in the form of PHC.
     pub(crate) fn hash(&self, password: &str, salt: [u8; SALT_BYTES], cost: Cost) -> Result<String, Error> {
         let argon2 = cost.argon2()?;
         let _permit = self.permit();
-        self.argon2_runs.fetch_add(1, Ordering::Relaxed);
+        #[cfg(test)]
+        self.argon2.lock().push(cost);
         Ok(argon2.hash_password_with_salt(password.as_bytes(), &salt).map_err(|error| failed(&error))?.to_string())
     }
 
@@ -97,7 +110,8 @@ impl Hasher {
             let _permit = self.permit();
             match form {
                 Form::Argon2 => {
-                    self.argon2_runs.fetch_add(1, Ordering::Relaxed);
+                    #[cfg(test)]
+                    self.argon2.lock().extend(Cost::of_hash(hash));
                     Argon2::default().verify_password(bytes, hash).is_ok()
                 }
                 // As it is compared by those who made it: up to 72 bytes, or up to a zero.
@@ -244,7 +258,7 @@ mod tests {
         assert!(!is_outdated(&hash, CHEAP));
         assert!(is_outdated(&hash, Cost { memory_kib: 65, ..CHEAP }) && is_outdated(&hash, Cost { passes: 3, ..CHEAP }));
         assert!(!is_outdated(&hash, Cost { memory_kib: 63, ..CHEAP }));
-        assert_eq!(hasher.argon2_runs(), 3);
+        assert_eq!(hasher.argon2_costs(), [CHEAP; 3]);
     }
 
     /// S3: however many ask, few run at once.
@@ -257,10 +271,10 @@ mod tests {
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| hasher.hash("password", [7; 16], CHEAP));
             std::thread::sleep(std::time::Duration::from_millis(50));
-            assert_eq!(hasher.argon2_runs(), 0);
+            assert_eq!(hasher.argon2_costs(), []);
             drop(all);
             waiting.join().unwrap().unwrap();
         });
-        assert_eq!(hasher.argon2_runs(), 1);
+        assert_eq!(hasher.argon2_costs(), [CHEAP]);
     }
 }

@@ -38,6 +38,7 @@ use crate::store::{Backend, Batch, CommitError};
 use arc_swap::ArcSwap;
 use at_hand::AtHand;
 use bell::Bell;
+pub(crate) use clock::check_instant;
 use clock::{Clock, IdSource};
 use drawer::Drawer;
 use hasher::Hasher;

@@ -141,6 +141,7 @@ fn a_send_that_cannot_be_stored_is_not_granted() {
     assert_eq!(send(&guard), Err(Code::Poisoned));
 }
 
+/// S17
 #[test]
 fn a_panic_is_internal_and_leaves_a_handle_that_only_reads() {
     let (guard, _) = troubled();

@@ -122,6 +122,7 @@ mod tests {
         let within = |range: &str, address: &str| AddressRange::new(range).unwrap().contains(Address::new(address).unwrap());
         assert!(within("192.0.2.0/24", "192.0.2.255") && !within("192.0.2.0/24", "192.0.3.0"));
         assert!(within("192.0.2.7", "::ffff:192.0.2.7") && within("192.0.2.7", "::ffff:c000:207"));
+        assert!(within("1.2.3.4", "::ffff:1.2.3.4") && within("1.2.3.4", "::ffff:102:304") && within("127.0.0.0/8", "::ffff:127.0.0.1"));
         assert!(within("::ffff:192.0.2.0/120", "192.0.2.9") && within("::ffff:192.0.2.7", "192.0.2.7"));
         assert!(within("0.0.0.0/0", "203.0.113.1") && !within("0.0.0.0/0", "2001:db8::1"));
         assert!(within("::/0", "2001:db8::1") && !within("::/0", "203.0.113.1"));

@@ -84,7 +84,7 @@ impl JsonSchema for Secret {
         "Secret".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "minLength": 1, "maxLength": Secret::MAX_BYTES})
+        json_schema!({"type": "string", "format": "password", "minLength": 1, "maxLength": Secret::MAX_BYTES})
     }
 }
 

@@ -298,7 +298,11 @@ const fn is_before(one: &[u8], other: &[u8]) -> bool {
 fn run_json<O: Operation>(engine: &Engine, actor: &Actor, request: &[u8]) -> Result<String, Error> {
     let request: O = json::read(request)?;
     let answer = engine.run(actor, request)?;
-    serde_json::to_string(&answer).map_err(|error| Error::new(Code::Internal, format!("the answer cannot be written: {error}")))
+    // Room for an answer with a token: what grows leaves copies behind.
+    let mut text = Vec::with_capacity(1024);
+    let unwritten = |error: &dyn std::fmt::Display| Error::new(Code::Internal, format!("the answer cannot be written: {error}"));
+    serde_json::to_writer(&mut text, &answer).map_err(|error| unwritten(&error))?;
+    String::from_utf8(text).map_err(|error| unwritten(&error))
 }
 
 fn schema<T: JsonSchema>() -> Schema {

@@ -6,7 +6,7 @@
 use super::{Access, Effect, Operation, page_size};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{self, Count, DeadMessage, Id, LimitAlert, Link, LogInNotice, Name, Note, OpenMessage, OutboxConsumer, OutboxKind};
+use crate::model::{self, Count, DeadMessage, Id, LimitAlert, Link, LogInNotice, Name, Note, OpenMessage, OutboxConsumer, OutboxKind, Secret};
 use crate::rules::invitation::{InvitationStatus, expires_at_ms, status};
 use crate::rules::outbox::{Turn, turn};
 use schemars::JsonSchema;
@@ -289,7 +289,7 @@ pub struct OutboxItem {
     pub campaign: Option<Id>,
     /// The token for the link; absent where there is none, or where it is dead by now.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub token: Option<String>,
+    pub token: Option<Secret>,
     /// From when on the token is dead, in unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_expires_at_ms: Option<u64>,
@@ -334,7 +334,8 @@ fn shown(ctx: &mut Ctx<'_>, number: u64, message: model::OutboxMessage) -> Resul
     if let Some((id, generation)) = message.token_of {
         token_expires_at_ms = lives_until(ctx, &id, generation)?;
         if token_expires_at_ms.is_some() {
-            token = Some(ctx.engine.tokens.token(&id, generation)?);
+            let text = ctx.engine.tokens.token(&id, generation)?;
+            token = Some(Secret::new(text).map_err(|error| Error::new(Code::Internal, format!("a token {error}")))?);
         }
         if matches!(message.kind, OutboxKind::Invitation | OutboxKind::OwnerVerification) {
             invitation = Some(id);

@@ -4,7 +4,7 @@ use super::usage::{UsageWindow, window_of};
 use super::{Access, Effect, Operation, once};
 use crate::engine::meters::{Ask, Decision, MeterReading, Prepared, Refusal, check_count};
 use crate::engine::view::Resolved;
-use crate::engine::{Ctx, keys};
+use crate::engine::{Ctx, check_instant, keys};
 use crate::error::{Code, Error};
 use crate::handle;
 use crate::model::{Actor, Channel, Count, Id, LimitName, Limits, MessageInput, Name, Package, normal_domain};
@@ -356,6 +356,7 @@ impl Operation for WhatIf {
         if at_ms < ctx.now_ms {
             return Err(Error::invalid("/at_ms", "what was is not what if: name an instant that is not over"));
         }
+        check_instant(at_ms, "/at_ms")?;
         let message = own_message(ctx, self.message)?;
         let limits = self.package.as_ref().map(|package| limits_under(ctx, &self.account, package)).transpose()?;
         let cell = ctx.engine.cell(&self.account)?;

@@ -356,8 +356,8 @@ struct Importer<'a> {
     account: &'a Id,
     role: Option<&'a Id>,
     accounts: HashMap<Id, Result<Known, Error>>,
-    /// Whether the actor may give a role.
-    roles: HashMap<Id, Result<(), Error>>,
+    /// Whether the actor may give a role in an account.
+    roles: HashMap<(Id, Id), Result<(), Error>>,
 }
 
 /// What counts in an account for every row.
@@ -455,11 +455,12 @@ impl Importer<'_> {
         let role = role
             .or_else(|| known.default_role.clone())
             .ok_or_else(|| Error::invalid("/role", format!("`{account}` has no default role: name one")))?;
-        if !self.roles.contains_key(&role) {
-            let may = roles::load(ctx, &role, "/role").and_then(|_| members::refuse_escalation(ctx, &role));
-            self.roles.insert(role.clone(), may);
+        let given = (account.clone(), role.clone());
+        if !self.roles.contains_key(&given) {
+            let may = roles::load_for(ctx, &role, account, "/role").and_then(|_| members::refuse_escalation(ctx, &role));
+            self.roles.insert(given.clone(), may);
         }
-        self.roles.get(&role).cloned().unwrap_or(Ok(()))?;
+        self.roles.get(&given).cloned().unwrap_or(Ok(()))?;
         Ok(Some(role))
     }
 }

@@ -242,6 +242,39 @@ mod tests {
         }
     }
 
+    /// S21: one more grant never takes anything away and one less never adds; one more denial never adds; one more role that is
+    /// included takes nothing away either, unless it denies, but may narrow how far something reaches (R-ROL-3); and an id that is
+    /// not in the tree changes nothing.
+    #[test]
+    fn adding_never_removes_and_removing_never_adds() {
+        let tree = PermissionTree::new(&[]);
+        let nothing = Powers::none(&tree);
+        let mut state = 7_u64;
+        let mut roll = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        for _ in 0..3000 {
+            let mut any = || tree.nodes()[roll(tree.nodes().len())].id.clone();
+            let ids: Vec<String> = (0..6).map(|_| any().to_string()).collect();
+            let mut grant = || (roll(6), [None, Some(Scope::Own), Some(Scope::Group), Some(Scope::Any)][roll(4)]);
+            let allow: Vec<(&str, Option<Scope>)> = (0..4).map(|_| grant()).map(|(at, scope)| (ids[at].as_str(), scope)).collect();
+            let deny: Vec<&str> = ids.iter().take(roll(3)).map(String::as_str).collect();
+            let held = |allow: &[(&str, Option<Scope>)], deny: &[&str]| powers(&tree, &[role(allow, deny)]);
+            let (less, more) = (held(&allow[1..], &deny), held(&allow, &deny));
+            assert!(less.beyond(&more).is_empty(), "one more grant took away: {allow:?} {deny:?}");
+            assert!(held(&allow, &[&deny[..], &[ids[5].as_str()]].concat()).beyond(&more).is_empty(), "a denial gave: {allow:?} {deny:?}");
+            assert_eq!(held(&[&allow[..], &[("no.such.node", None)]].concat(), &[&deny[..], &["nor.this"]].concat()), more);
+            let (one, other) = (role(&allow[..2], &deny), role(&allow[2..], &[]));
+            let (alone, both) = (powers(&tree, std::slice::from_ref(&one)), powers(&tree, &[one, other]));
+            for place in 0..tree.nodes().len() {
+                assert!(alone.at(place).is_none() || both.at(place).is_some(), "an included role took away: {allow:?} {deny:?}");
+            }
+            assert!(more.clone().under(&less).beyond(&more).is_empty() && nothing.beyond(&more).is_empty());
+        }
+        assert_eq!(powers(&tree, &[]), nothing);
+    }
+
     #[test]
     fn an_administrator_reaches_everything_that_is_granted_and_includes_do_not_make_one() {
         let tree = PermissionTree::new(&[]);

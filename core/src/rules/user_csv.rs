@@ -185,6 +185,7 @@ fn looks_like_formula(field: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// S15
     #[test]
     fn a_formula_becomes_a_text_and_is_itself_again() {
         for (field, written) in [
@@ -194,7 +195,11 @@ mod tests {
             ("@SUM(A1)", "'@SUM(A1)"),
             ("\tx", "'\tx"),
             ("\rx", "'\rx"),
+            ("\nx", "'\nx"),
             ("＝1", "'＝1"),
+            ("＋1", "'＋1"),
+            ("－1", "'－1"),
+            ("＠x", "'＠x"),
             ("'=1", "''=1"),
             ("''=1", "'''=1"),
             ("'n Sync", "'n Sync"),

@@ -57,6 +57,8 @@ pub struct Field {
     pub ty: TypeRef,
     /// Whether it is always there.
     pub required: bool,
+    /// Whether it is not to be shown: a password, a token.
+    pub secret: bool,
 }
 
 /// The type of a field.
@@ -210,11 +212,17 @@ fn fields(schema: &Value, root: &Value, side: Side, types: &mut BTreeMap<String,
     for (name, property) in properties {
         let mut field = || -> Result<Field> {
             let ty = type_ref(property, root, side, types)?;
-            Ok(Field { name: name.clone(), doc: text(property, "description")?, ty, required: required.contains(&name.as_str()) })
+            let (doc, required) = (text(property, "description")?, required.contains(&name.as_str()));
+            Ok(Field { name: name.clone(), doc, ty, required, secret: is_secret(property) })
         };
         fields.push(field().with_context(|| format!("in field `{name}`"))?);
     }
     Ok(fields)
+}
+
+/// Whether this is the schema of `Secret`, or of a list of them.
+fn is_secret(schema: &Value) -> bool {
+    schema.get("format").is_some_and(|format| format == "password") || schema.get("items").is_some_and(is_secret)
 }
 
 fn type_ref(schema: &Value, root: &Value, side: Side, types: &mut BTreeMap<String, TypeDef>) -> Result<TypeRef> {

@@ -162,7 +162,7 @@ fn types(catalogue: &Catalogue) -> Result<String> {
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, List, Literal, TypedDict, Union
 
 Limit = Union[int, Literal["unlimited"]]
@@ -326,7 +326,12 @@ impl<'a> Python<'a> {
         for field in fields {
             let attribute = identifier(&field.name)?;
             let (ty, key) = (self.output(&field.ty)?, quoted(&field.name));
-            let absent = if field.required { "" } else { " | None = None" };
+            let absent = match (field.required, field.secret) {
+                (true, false) => "",
+                (false, false) => " | None = None",
+                (true, true) => " = field(repr=False)",
+                (false, true) => " | None = field(default=None, repr=False)",
+            };
             write!(attributes, "    {attribute}: {ty}{absent}\n{}\n", docstring(&field.doc, 4))?;
             let conversion = match (self.conversion(&field.ty, &format!("value[{key}]"))?, field.required) {
                 (Some(converted), true) => converted,

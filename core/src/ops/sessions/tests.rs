@@ -39,28 +39,39 @@ fn log_in(store: &Tenantry, email: &str, password: &str) -> Result<Value, Error>
     call(store, "sessions.create", json!({"email": email, "password": password, "ip": "192.0.2.7"}))
 }
 
-/// S5: an unknown address, a wrong password, no password and a disabled user are answered alike, after the same work.
+/// S5: an unknown address, a wrong password, no password, a disabled user and one of a suspended account are answered alike,
+/// after the same work: as many runs of Argon2, with the same parameters.
 #[test]
 fn every_failure_costs_the_same() {
     let store = store(":memory:");
-    let runs = || store.guard_for_tests().engine.hasher.argon2_runs();
+    call(&store, "accounts.create", json!({"id": "held", "name": "Held", "owner": {"user": "sue", "email": "sue@held.example"}})).unwrap();
+    call(&store, "passwords.set", json!({"user": "sue", "password": CANARY})).unwrap();
+    call(&store, "accounts.hold", json!({"account": "held", "reason": "abuse"})).unwrap();
+    let costs = || store.guard_for_tests().engine.hasher.argon2_costs();
     let tries = [
         ("nobody@acme.example", CANARY),
         ("olga@acme.example", "another battery staple"),
         ("ann@acme.example", CANARY),
         ("dora@acme.example", CANARY),
+        ("dora@acme.example", "another battery staple"),
+        ("sue@held.example", "another battery staple"),
     ];
-    let mut answers = Vec::new();
+    let (mut answers, mut works) = (Vec::new(), Vec::new());
     for (email, password) in tries {
-        let before = runs();
+        let before = costs().len();
         let error = log_in(&store, email, password).unwrap_err();
-        assert_eq!(runs() - before, 1, "{email}");
+        works.push(costs().split_off(before));
         answers.push(error.to_json());
     }
+    assert!(works[0].len() == 1 && works.windows(2).all(|pair| pair[0] == pair[1]), "{works:?}");
     assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
-    let before = runs();
+    let before = costs().len();
     log_in(&store, "olga@acme.example", CANARY).unwrap();
-    assert_eq!(runs() - before, 1);
+    assert_eq!(costs().split_off(before), works[0]);
+    // Only after the right password is it said that the account is on hold.
+    let before = costs().len();
+    assert_eq!(log_in(&store, "sue@held.example", CANARY).unwrap_err().code(), Code::AccountSuspended);
+    assert_eq!(costs().split_off(before), works[0]);
 }
 
 /// S7, S18: no password and no token is in the store, in an error, or in what `Debug` shows.
@@ -83,6 +94,8 @@ fn no_secret_is_kept_or_shown() {
         format!("{:?}", serde_json::from_value::<Caller>(json!({"kind": "session", "token": token})).unwrap()),
         format!("{:?}", serde_json::from_value::<Check>(json!({"token": token})).unwrap()),
         format!("{:?}", serde_json::from_value::<passwords::Set>(json!({"token": link, "password": CANARY})).unwrap()),
+        format!("{:?}", serde_json::from_value::<crate::ops::outbox::OutboxPage>(call(&store, "outbox.read", json!({})).unwrap()).unwrap()),
+        format!("{:?}", serde_json::from_value::<SessionToken>(log_in(&store, "olga@acme.example", CANARY).unwrap()).unwrap()),
     ];
     store.close().unwrap();
     let secrets = [CANARY, "canary", &token[12..], &token[44..108], &link[9..]];

@@ -196,6 +196,7 @@ fn a_full_disk_loses_nothing_that_was_acknowledged() {
     store.commit(&put("other", b"")).unwrap();
 }
 
+/// S19
 #[test]
 fn only_the_owner_may_read_whatever_the_umask() {
     for umask in ["000", "077", "277"] {
@@ -357,6 +358,7 @@ fn nothing_is_created_unasked() {
     assert_eq!(SledStore::open(&scratch.store(), &options).unwrap().last_commit(), 2);
 }
 
+/// S19
 #[test]
 fn links_files_and_folders_of_others_are_not_touched() {
     let scratch = Scratch::new();
