@@ -60,8 +60,7 @@ mod tests {
     ];
 
     /// Names that hold one of these and are open: the actor's permissions, under those of the person behind, are enough.
-    const OPEN: &[&str] =
-        &["groups.delete", "groups.transfer_members", "invitations.delete", "packages.delete", "resources.list_visible_owners", "roles.delete"];
+    const OPEN: &[&str] = &["groups.delete", "groups.transfer_members", "invitations.delete", "packages.delete", "roles.delete"];
 
     /// S11: of whoever adds an operation with such a name it is asked whether somebody may do it who acts as another.
     #[test]

@@ -201,3 +201,143 @@ fn a_session_that_ended_is_not_kept_in_memory() {
         assert_eq!(call(&store, "sessions.check", request()).unwrap_err().code(), Code::SessionInvalid);
     }
 }
+
+/// What somebody may do in an account, by permission.
+type Held = std::collections::BTreeMap<String, model::Scope>;
+
+/// S11, R-SES-6: as another nobody may do what they may not do themself, nor what the other may not; whatever becomes of their
+/// roles. And nobody begins it with one who may do more.
+#[test]
+fn acting_as_another_gives_what_both_may_do() {
+    const ROUNDS: u64 = 60;
+    const LEAD: &[&str] = &["accounts.team", "impersonation.start"];
+    let store = store(":memory:");
+    let made = |parent: Option<&str>, id: &str| {
+        let owner = json!({"user": format!("of-{id}"), "email": format!("of-{id}@owners.example")});
+        call(&store, "accounts.create", json!({"id": id, "name": id, "parent": parent, "owner": owner})).unwrap();
+    };
+    made(None, "hq");
+    made(Some("hq"), "shop");
+    let shop = Id::new("shop").unwrap();
+    let tree = store.guard_for_tests().engine.tree.load_full();
+    let mut seed = 0x5eed_u64;
+    let mut random = |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
+    let mut allow = |tenths: u64, also: &[&str]| {
+        let mut grants: Vec<Value> = also.iter().map(|permission| json!({"permission": permission})).collect();
+        for node in tree.nodes().iter().filter(|node| !node.operators && node.children.is_empty() && !also.contains(&node.id.as_str())) {
+            if random(10) < tenths {
+                let scope = node.scoped.then(|| ["own", "group", "any"][random(3) as usize]);
+                grants.push(match scope {
+                    Some(scope) => json!({"permission": node.id, "scope": scope}),
+                    None => json!({"permission": node.id}),
+                });
+            }
+        }
+        json!(grants)
+    };
+    let what_can = |account: &str, user: &str| -> Held {
+        let answer = call(&store, "access.what_can", json!({"account": account, "user": user})).unwrap();
+        let permissions = answer["permissions"].as_array().unwrap().clone();
+        let entry = |power: Value| (power["permission"].as_str().unwrap().to_owned(), serde_json::from_value(power["scope"].clone()).unwrap());
+        permissions.into_iter().map(entry).collect()
+    };
+    let within = |less: &Held, more: &Held| less.iter().all(|(permission, scope)| more.get(permission) >= Some(scope));
+    let (mut begun, mut refused) = (0, 0);
+    for round in 0..ROUNDS {
+        let (above, below) = (format!("above-{round}"), format!("below-{round}"));
+        let mine = allow(6, LEAD);
+        // Every other time the user may do a part of what is above them, else anything.
+        let part = mine.as_array().unwrap().iter().skip(LEAD.len()).step_by(2).cloned().collect::<Vec<_>>();
+        let theirs = if round % 2 == 0 { json!(part) } else { allow(3, &["self"]) };
+        for (user, account, grants) in [(&above, "hq", mine), (&below, "shop", theirs)] {
+            call(&store, "roles.create", json!({"id": format!("role-of-{user}"), "name": user, "allow": grants})).unwrap();
+            let email = format!("{user}@acme.example");
+            call(&store, "members.add", json!({"account": account, "user": user, "email": email, "role": format!("role-of-{user}")})).unwrap();
+        }
+        let may_begin = within(&what_can("shop", &below), &what_can("shop", &above));
+        let actor = json!({"kind": "user", "user": above, "account": "hq"});
+        let request = json!({"user": below, "account": "shop", "reason": "a test"});
+        let session = match call_as(&store, actor, "sessions.create_as", request) {
+            Ok(session) => session,
+            Err(error) => {
+                assert!(!may_begin && error.code() == Code::EscalationRefused, "{error:?}");
+                refused += 1;
+                continue;
+            }
+        };
+        assert!(may_begin);
+        begun += 1;
+        for change in 0..4 {
+            if change > 0 {
+                let (user, also): (_, &[&str]) = if change == 1 { (&below, &["self"]) } else { (&above, LEAD) };
+                call(&store, "roles.edit", json!({"role": format!("role-of-{user}"), "allow": allow(5, also)})).unwrap();
+            }
+            let caller: Caller = serde_json::from_value(json!({"kind": "session", "token": session["token"]})).unwrap();
+            let actor = store.actor(&caller).unwrap();
+            assert!(actor.behind().is_some() && serde_json::to_string(&actor).is_err());
+            let guard = store.guard_for_tests();
+            let standing = guard.engine.ctx(&actor).standing(&shop).unwrap();
+            let held: Held =
+                tree.nodes().iter().enumerate().filter_map(|(place, node)| Some((node.id.clone(), standing.powers.at(place)?))).collect();
+            let (mine, theirs) = (what_can("shop", &above), what_can("shop", &below));
+            let both: Held = theirs.iter().filter_map(|(id, scope)| Some((id.clone(), (*mine.get(id)?).min(*scope)))).collect();
+            assert_eq!(held, both, "round {round}, change {change}");
+            let paper = guard.engine.ctx(&actor).paper().unwrap().unwrap();
+            let beyond = |user: &str, account: &str| {
+                let actor = Actor::in_account(Id::new(user).unwrap(), Id::new(account).unwrap(), None);
+                paper.beyond(&guard.engine.ctx(&actor).paper().unwrap().unwrap())
+            };
+            assert!(beyond(&above, "hq").is_empty() && beyond(&below, "shop").is_empty());
+        }
+    }
+    assert!(begun > 10 && refused > 10, "{begun} begun, {refused} refused");
+}
+
+/// S11: the begin is in the audit by the same commit, or there is no session; and its reason goes with the user.
+#[test]
+fn the_reason_is_known_until_the_user_is_erased() {
+    let store = store(":memory:");
+    call(&store, "accounts.create", json!({"id": "shop", "name": "Shop", "parent": "acme", "owner": {"user": "sue", "email": "sue@shop.example"}}))
+        .unwrap();
+    let member = json!({"account": "shop", "user": "bob", "email": "bob@shop.example", "role": "editor"});
+    call(&store, "members.add", member).unwrap();
+    let olga = || json!({"kind": "user", "user": "olga", "account": "acme"});
+    let request = json!({"user": "bob", "account": "shop", "reason": "he asked for help", "device": "Desk"});
+    let session = call_as(&store, olga(), "sessions.create_as", request).unwrap();
+    let told = |chain: Value| call(&store, "audit.list", chain).unwrap()["records"].to_string();
+    for chain in [json!({"account": "shop", "kind": "session"}), json!({"chain": "users", "user": "bob"})] {
+        let records = told(chain);
+        assert!(records.contains("he asked for help") && !records.contains(session["token"].as_str().unwrap()), "{records}");
+    }
+    call(&store, "members.remove", json!({"account": "shop", "user": "bob"})).unwrap();
+    assert_eq!(call(&store, "sessions.check", json!({"token": session["token"]})).unwrap_err().code(), Code::SessionInvalid);
+    for chain in [json!({"account": "shop", "kind": "session"}), json!({"chain": "users"})] {
+        assert!(!told(chain).contains("he asked for help"));
+    }
+    for chain in [json!({"account": "shop"}), json!({"chain": "users"})] {
+        assert_eq!(call(&store, "audit.verify", chain).unwrap()["whole"], true);
+    }
+}
+
+/// Somebody who begins many has as many as anybody has sessions, and nobody loses their own by it.
+#[test]
+fn log_ins_as_another_are_bounded_by_who_begins_them() {
+    let store = store(":memory:");
+    call(&store, "accounts.create", json!({"id": "shop", "name": "Shop", "parent": "acme", "owner": {"user": "sue", "email": "sue@shop.example"}}))
+        .unwrap();
+    call(&store, "members.add", json!({"account": "shop", "user": "bob", "email": "bob@shop.example", "role": "editor"})).unwrap();
+    let own = call(&store, "sessions.create", json!({"user": "bob"})).unwrap();
+    let olgas = call(&store, "sessions.create", json!({"user": "olga"})).unwrap();
+    let olga = || json!({"kind": "user", "user": "olga", "account": "acme"});
+    for _ in 0..MOST_SESSIONS + 3 {
+        call_as(&store, olga(), "sessions.create_as", json!({"user": "bob", "account": "shop", "reason": "again"})).unwrap();
+    }
+    let sessions = call(&store, "sessions.list", json!({"user": "bob"})).unwrap()["sessions"].as_array().unwrap().clone();
+    assert_eq!(sessions.iter().filter(|session| session["behind"].is_object()).count(), MOST_SESSIONS);
+    for session in [own, olgas] {
+        call(&store, "sessions.check", json!({"token": session["token"]})).unwrap();
+    }
+}
