@@ -47,7 +47,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "52590b6dc6d71739192e063090b46aec"
+#define TENANTRY_CATALOGUE_HASH "705ed1a86a56e3335f4fb7d89306afdc"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))
@@ -243,6 +243,8 @@ enum tenantry_error {
     TENANTRY_API_KEY_INVALID = 920,
     /// This is for people: no program does it with an API key.
     TENANTRY_NOT_WITH_API_KEY = 921,
+    /// This is for the user in person: nobody does it who acts as them.
+    TENANTRY_NOT_AS_ANOTHER = 930,
     /// The consumer was not given this message of the outbox.
     TENANTRY_NOT_TAKEN = 950
 };

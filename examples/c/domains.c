@@ -628,6 +628,13 @@ static void show_sessions(tenantry_store t)
     char check_again[512];
     snprintf(check_again, sizeof check_again, JSON({"token": "%s"}), token);
     refused(t, NULL, "sessions.check", check_again, TENANTRY_SESSION_INVALID);
+
+    // Olga helps Sue, as Sue: for an hour, in the shop; Sue is told, and the audit has both.
+    const char *olga = JSON({"account": "acme", "kind": "user", "user": "olga"});
+    tenantry_text help = call(t, olga, "sessions.create_as",
+        JSON({"user": "sue", "account": "shop", "reason": "Sue asked for help"}));
+    shows(help, JSON("user":"sue"));
+    tenantry_text_free(&help);
 }
 
 static void show_sharing(tenantry_store t)

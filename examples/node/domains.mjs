@@ -460,6 +460,11 @@ async function sessions(t) {
     t.sessions.check({ token: session.token }),
     { code: 'session_invalid' },
   )
+
+  // Olga helps Sue, as Sue: for an hour, in the shop; Sue is told, and the audit has both.
+  const olga = t.acting({ user: 'olga', account: 'acme' })
+  const help = await olga.sessions.createAs({ user: 'sue', account: 'shop', reason: 'Sue asked for help' })
+  assert.equal(help.user, 'sue')
 }
 
 async function sharing(t) {

@@ -467,6 +467,11 @@ def sessions(t: tenantry.Tenantry) -> None:
     else:
         raise AssertionError("it is refused")
 
+    # Olga helps Sue, as Sue: for an hour, in the shop; Sue is told, and the audit has both.
+    olga = t.acting(user="olga", account="acme")
+    help = olga.sessions.create_as(user="sue", account="shop", reason="Sue asked for help")
+    assert help.user == "sue"
+
 
 def sharing(t: tenantry.Tenantry) -> None:
     # Acme shares a template with all accounts below: they use it, and Acme alone changes it.

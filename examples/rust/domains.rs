@@ -893,6 +893,20 @@ fn sessions(t: &Tenantry) -> Result {
     assert_eq!(ended.ended, 1);
     let refused = t.call(&Actor::System, sessions::Check { token: Secret::new(session.token.reveal())?, account: None, ip: None });
     assert_eq!(refused.err().map(|error| error.code()), Some(Code::SessionInvalid));
+
+    // Olga helps Sue, as Sue: for an hour, in the shop; Sue is told, and the audit has both.
+    let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
+    let help = t.call(
+        &olga,
+        sessions::CreateAs {
+            user: Id::new("sue")?,
+            account: Id::new("shop")?,
+            reason: Note::new("Sue asked for help")?,
+            life_ms: None,
+            device: None,
+        },
+    )?;
+    assert_eq!(help.user, Id::new("sue")?);
     Ok(())
 }
 

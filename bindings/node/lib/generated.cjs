@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '52590b6dc6d71739192e063090b46aec'
+const CATALOGUE_HASH = '705ed1a86a56e3335f4fb7d89306afdc'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -106,6 +106,7 @@ const ERRORS = {
   ip_not_allowed: { number: 905, class: 'refused', retry: 'never' },
   api_key_invalid: { number: 920, class: 'refused', retry: 'never' },
   not_with_api_key: { number: 921, class: 'refused', retry: 'never' },
+  not_as_another: { number: 930, class: 'refused', retry: 'never' },
   not_taken: { number: 950, class: 'conflict', retry: 'never' },
 }
 
@@ -223,6 +224,7 @@ const TYPES = {
     apiKey: ['api_key', 'text'],
     ip: ['ip', 'text'],
     kind: ['kind', 'text'],
+    subject: ['subject', 'text'],
     user: ['user', 'text'],
   },
   AuditChangeItem: {
@@ -409,6 +411,7 @@ const TYPES = {
     groups: ['groups', 'bool'],
     invitationLifeMs: ['invitation_life_ms', 'integer'],
     linkLifeMs: ['link_life_ms', 'integer'],
+    logInAsMs: ['log_in_as_ms', 'integer'],
     namesEditedBy: ['names_edited_by', ['text']],
     operatorsLogInAs: ['operators_log_in_as', 'bool'],
     ownerExclusive: ['owner_exclusive', 'bool'],
@@ -608,6 +611,13 @@ const TYPES = {
     trigger_actions_per_month: ['trigger_actions_per_month', 'limit'],
     triggers: ['triggers', 'limit'],
   },
+  LogInNotice: {
+    by: ['by', 'text'],
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    fromAccount: ['from_account', 'text'],
+    reason: ['reason', 'text'],
+    session: ['session', 'text'],
+  },
   Member: {
     account: ['account', 'text'],
     administrator: ['administrator', 'bool'],
@@ -687,6 +697,7 @@ const TYPES = {
     campaign: ['campaign', 'text'],
     invitation: ['invitation', 'text'],
     kind: ['kind', 'text'],
+    logIn: ['log_in', 'LogInNotice'],
     number: ['number', 'integer'],
     to: ['to', 'text'],
     token: ['token', 'text'],
@@ -767,6 +778,7 @@ const TYPES = {
     groups: ['groups', 'bool'],
     invitationLifeMs: ['invitation_life_ms', 'integer'],
     linkLifeMs: ['link_life_ms', 'integer'],
+    logInAsMs: ['log_in_as_ms', 'integer'],
     namesEditedBy: ['names_edited_by', ['text']],
     operatorsLogInAs: ['operators_log_in_as', 'bool'],
     ownerExclusive: ['owner_exclusive', 'bool'],
@@ -881,7 +893,14 @@ const TYPES = {
   },
   SendForecast: { doneAtMs: ['done_at_ms', 'integer'], refusal: ['refusal', 'text'] },
   SendRefund: { counters: ['counters', 'integer'] },
+  SessionBehind: {
+    account: ['account', 'text'],
+    fromAccount: ['from_account', 'text'],
+    reason: ['reason', 'text'],
+    user: ['user', 'text'],
+  },
   SessionDevice: {
+    behind: ['behind', 'SessionBehind'],
     createdAtMs: ['created_at_ms', 'integer'],
     device: ['device', 'text'],
     expiresAtMs: ['expires_at_ms', 'integer'],
@@ -893,6 +912,7 @@ const TYPES = {
   SessionList: { sessions: ['sessions', ['SessionDevice']] },
   SessionProof: {
     authenticatedAtMs: ['authenticated_at_ms', 'integer'],
+    behind: ['behind', 'SessionBehind'],
     expiresAtMs: ['expires_at_ms', 'integer'],
     session: ['session', 'text'],
     user: ['user', 'text'],
@@ -1745,6 +1765,13 @@ const TYPES = {
     password: ['password', 'text'],
     user: ['user', 'text'],
   },
+  SessionsCreateAsRequest: {
+    account: ['account', 'text'],
+    device: ['device', 'text'],
+    lifeMs: ['life_ms', 'integer'],
+    reason: ['reason', 'text'],
+    user: ['user', 'text'],
+  },
   SessionsEndRequest: { session: ['session', 'text'], token: ['token', 'text'] },
   SessionsEndAllRequest: { keepSession: ['keep_session', 'text'], user: ['user', 'text'] },
   SessionsListRequest: { user: ['user', 'text'] },
@@ -2057,6 +2084,7 @@ const OPERATIONS = {
   'sending.what_if': { request: 'SendingWhatIfRequest', answer: 'SendExplanation' },
   'sessions.check': { request: 'SessionsCheckRequest', answer: 'SessionProof' },
   'sessions.create': { request: 'SessionsCreateRequest', answer: 'SessionToken' },
+  'sessions.create_as': { request: 'SessionsCreateAsRequest', answer: 'SessionToken' },
   'sessions.end': { request: 'SessionsEndRequest', answer: 'SessionsEnded' },
   'sessions.end_all': { request: 'SessionsEndAllRequest', answer: 'SessionsEnded' },
   'sessions.list': { request: 'SessionsListRequest', answer: 'SessionList' },
@@ -2803,6 +2831,9 @@ class SessionsOperations {
   }
   create(request) {
     return this.#run('sessions.create', request)
+  }
+  createAs(request) {
+    return this.#run('sessions.create_as', request)
   }
   end(request) {
     return this.#run('sessions.end', request)

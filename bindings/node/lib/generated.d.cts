@@ -100,6 +100,7 @@ export type ErrorCode =
   | 'ip_not_allowed'
   | 'api_key_invalid'
   | 'not_with_api_key'
+  | 'not_as_another'
   | 'not_taken'
 
 /** The kinds of errors. */
@@ -207,6 +208,7 @@ export class Conflict extends TenantryError {
  * - `ip_not_allowed`: An allow-list does not hold the address that the actor comes from, or none was named.
  * - `api_key_invalid`: The API key was deleted, has expired, or there never was one.
  * - `not_with_api_key`: This is for people: no program does it with an API key.
+ * - `not_as_another`: This is for the user in person: nobody does it who acts as them.
  */
 export class Refused extends TenantryError {
   readonly class: 'refused'
@@ -390,6 +392,7 @@ export interface AccessStep {
  * - `no_grant`: Nothing allows it: no role of the member, or no package with a role where the package decides.
  * - `ceiling`: The role of a package leaves it, so far.
  * - `ceiling_missing`: The role of a package does not leave it.
+ * - `behind`: Somebody acts as the user, and may not do it themself (R-SES-6).
  * - `status`: The status of account, user or membership forbids everything.
  */
 export type AccessStepKind =
@@ -403,6 +406,7 @@ export type AccessStepKind =
   | 'no_grant'
   | 'ceiling'
   | 'ceiling_missing'
+  | 'behind'
   | 'status'
 
 /** An account. */
@@ -725,7 +729,7 @@ export interface Assets {
 
 /** Who changed something. */
 export interface AuditActor {
-  /** The account on whose behalf a user acted, which may lie above the one that was changed. */
+  /** The account on whose behalf a user acted, or somebody as a user; it may lie above the one that was changed. */
   account?: string
   /** The API key, where it was a program of that user. */
   apiKey?: string
@@ -733,7 +737,9 @@ export interface AuditActor {
   ip?: string
   /** What kind of actor. */
   kind: AuditActorKind
-  /** The person. */
+  /** The user as whom that person acted, in `account` (R-SES-6). */
+  subject?: string
+  /** The person who really acted. */
   user?: string
 }
 
@@ -1496,6 +1502,8 @@ export interface EffectivePolicies {
   invitationLifeMs: number
   /** How long a link for a new password or a new e-mail address can be used, in milliseconds (R-SES-4). */
   linkLifeMs: number
+  /** How long somebody can act as a user at most, in milliseconds, up to eight hours (R-SES-6). */
+  logInAsMs: number
   /** Who edits first and last name. */
   namesEditedBy: Array<Editor>
   /** Whether operators may act as a user (R-SES-6). */
@@ -2176,6 +2184,20 @@ export interface Limits {
   triggers?: Limit
 }
 
+/** Somebody acts as a user (R-SES-6). */
+export interface LogInNotice {
+  /** The person who acts. */
+  by: string
+  /** When it ends at the latest, in unix milliseconds. */
+  expiresAtMs: number
+  /** The account that they act from; absent for an operator. */
+  fromAccount?: string
+  /** Why. */
+  reason: string
+  /** The session, which the user can end. */
+  session: string
+}
+
 /** A member of an account. */
 export interface Member {
   /** The account. */
@@ -2500,6 +2522,8 @@ export interface OutboxItem {
   invitation?: string
   /** What is to be done. */
   kind: OutboxKind
+  /** Who acts as the user, and why (R-SES-6). */
+  logIn?: LogInNotice
   /** Its number: from 1 on, in the order in which their causes were committed. */
   number: number
   /** Where the mail goes, which is also the address to log in with. */
@@ -2521,6 +2545,7 @@ export interface OutboxItem {
  * - `email_change_notice`: Tell the old address that another was asked for.
  * - `password_reset`: Send the link that sets a new password.
  * - `limit_alert`: Tell the account that a threshold of a limit is reached.
+ * - `logged_in_as`: Tell a user that somebody acts as them (R-SES-6).
  * - `stop_campaign`: Stop a campaign: nothing more of it goes out (R-QTA-11).
  */
 export type OutboxKind =
@@ -2530,6 +2555,7 @@ export type OutboxKind =
   | 'email_change_notice'
   | 'password_reset'
   | 'limit_alert'
+  | 'logged_in_as'
   | 'stop_campaign'
 
 /** A page of the outbox. */
@@ -2788,6 +2814,8 @@ export interface PoliciesInput {
   invitationLifeMs?: Integer | undefined
   /** How long a link for a new password or a new e-mail address can be used, in milliseconds (R-SES-4). */
   linkLifeMs?: Integer | undefined
+  /** How long somebody can act as a user at most, in milliseconds, up to eight hours (R-SES-6). */
+  logInAsMs?: Integer | undefined
   /** Who edits first and last name. */
   namesEditedBy?: ReadonlyArray<Editor> | undefined
   /** Whether operators may act as a user (R-SES-6). */
@@ -2852,6 +2880,8 @@ export interface Policies {
   invitationLifeMs?: number
   /** How long a link for a new password or a new e-mail address can be used, in milliseconds (R-SES-4). */
   linkLifeMs?: number
+  /** How long somebody can act as a user at most, in milliseconds, up to eight hours (R-SES-6). */
+  logInAsMs?: number
   /** Who edits first and last name. */
   namesEditedBy?: Array<Editor>
   /** Whether operators may act as a user (R-SES-6). */
@@ -3318,8 +3348,22 @@ export interface SendRefund {
   counters: number
 }
 
+/** Somebody who acts as another in a session (R-SES-6). */
+export interface SessionBehind {
+  /** The one account that they can act in. */
+  account: string
+  /** The account that they act from; absent for an operator. */
+  fromAccount?: string
+  /** Why. */
+  reason: string
+  /** The person who acts. */
+  user: string
+}
+
 /** A device that somebody is logged in with. */
 export interface SessionDevice {
+  /** Who acts as the user in it; absent where it is the user's own. */
+  behind?: SessionBehind
   /** When they logged in, in unix milliseconds. */
   createdAtMs: number
   /** What is known of the device. */
@@ -3346,6 +3390,8 @@ export interface SessionList {
 export interface SessionProof {
   /** When they proved last who they are, in unix milliseconds. Hosts ask again before what matters. */
   authenticatedAtMs: number
+  /** Who acts as the user in it; absent where it is the user's own. */
+  behind?: SessionBehind
   /** From when on it cannot be used, in unix milliseconds; earlier where it is not used for a while. */
   expiresAtMs: number
   /** The session. */
@@ -4377,7 +4423,7 @@ export interface AuditHeadRequest {
 export interface AuditListRequest {
   /** The account whose chain it is. */
   account?: string | undefined
-  /** Only what this person did. */
+  /** Only what this person did, or another who acted as them. */
   actor?: string | undefined
   /** Go on after the page before: its `next`. */
   after?: string | undefined
@@ -5900,6 +5946,20 @@ export interface SessionsCreateRequest {
   user?: string | undefined
 }
 
+/** What `sessions.create_as` is asked with. */
+export interface SessionsCreateAsRequest {
+  /** The account that they act in; for a user as actor, one below their own. */
+  account: string
+  /** What is shown of the device, such as `Firefox on Linux`. */
+  device?: string | undefined
+  /** For how long, in milliseconds; at most, and when absent, what the policy `log_in_as_ms` says. */
+  lifeMs?: Integer | undefined
+  /** Why, in 1 to 500 bytes; the user is told, and it is remembered. */
+  reason: string
+  /** The user as whom the actor acts: somebody who can enter the account, and no operator. */
+  user: string
+}
+
 /** What `sessions.end` is asked with. */
 export interface SessionsEndRequest {
   /** The session; this or `token`. */
@@ -7078,18 +7138,43 @@ export interface SessionsOperations {
    */
   create(request?: SessionsCreateRequest): Promise<SessionToken>
   /**
+   * Lets an operator, or who manages the team of the account from above it, act as one of its users (R-SES-6).
+   *
+   * Operators need `clients.login_as` and the policy `operators_log_in_as`; users need `impersonation.start` and
+   * `accounts.team` in
+   * an account above, and everything that the user may do. The session belongs to the one account. It lets nobody do
+   * more than
+   * the user may, nor more than a user behind it may themself; what is for the user in person is `not_as_another`. The
+   * address and
+   * the allow-lists of the person behind it count, not those of the user. It ends after `life_ms` and is not renewed;
+   * when the
+   * person behind it may no longer begin it, is disabled, or has all their sessions ended; and when the user leaves or
+   * ends it.
+   * The user is told by a message of the outbox.
+   */
+  createAs(request: SessionsCreateAsRequest): Promise<SessionToken>
+  /**
    * Ends a session: by its token for the host, by its id for the user themself and for operators with `clients.status`.
+   * One in which
+   * somebody acts as the user is ended by that person too, and by who holds `impersonation.end` in its account.
    */
   end(request?: SessionsEndRequest): Promise<SessionsEnded>
   /**
-   * Ends all sessions of a user, or all but one (R-SES-2): for the user themself, for whoever holds `users.disable` in
-   * the one
+   * Ends all sessions of a user, or all but one, and those in which they act as others (R-SES-2): for the user
+   * themself, for whoever holds `users.disable` in the one
    * team that they are in, for operators with `clients.status`.
    */
   endAll(request: SessionsEndAllRequest): Promise<SessionsEnded>
-  /** The devices that somebody is logged in with (R-SES-2). Users see their own. */
+  /**
+   * The devices that somebody is logged in with (R-SES-2). Users see their own, those included in which others act as
+   * them; with
+   * `impersonation.list` in an account also those in which others act as its users there.
+   */
   list(request: SessionsListRequest): Promise<SessionList>
-  /** Gives a session another token; the old one is dead. With the password the user has proven anew who they are. */
+  /**
+   * Gives a session another token; the old one is dead. A session in which somebody acts as another is not renewed.
+   * With the password the user has proven anew who they are.
+   */
   renew(request: SessionsRenewRequest): Promise<SessionToken>
 }
 

@@ -95,6 +95,7 @@ ErrorCode = Union[
     Literal["ip_not_allowed"],
     Literal["api_key_invalid"],
     Literal["not_with_api_key"],
+    Literal["not_as_another"],
     Literal["not_taken"],
 ]
 """The stable codes of errors and refusals."""
@@ -226,6 +227,7 @@ class Refused(TenantryError):
     - `ip_not_allowed`: An allow-list does not hold the address that the actor comes from, or none was named.
     - `api_key_invalid`: The API key was deleted, has expired, or there never was one.
     - `not_with_api_key`: This is for people: no program does it with an API key.
+    - `not_as_another`: This is for the user in person: nobody does it who acts as them.
     """
 
     __module__ = "tenantry"

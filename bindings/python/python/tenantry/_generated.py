@@ -187,7 +187,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "52590b6dc6d71739192e063090b46aec"
+CATALOGUE_HASH = "705ed1a86a56e3335f4fb7d89306afdc"
 
 
 class AccessOperations(Namespace):
@@ -843,7 +843,7 @@ class AuditOperations(Namespace):
         nearly all, a call looks at a part of the chain.
 
         - `account`: The account whose chain it is.
-        - `actor`: Only what this person did.
+        - `actor`: Only what this person did, or another who acted as them.
         - `after`: Go on after the page before: its `next`.
         - `chain`: Which chain; when absent, that of `account`, else that of the account that a user acts in, else
           that of the platform.
@@ -3019,9 +3019,41 @@ class SessionsOperations(Namespace):
             {"device": device, "email": email, "ip": ip, "password": password, "user": user},
         ))
 
+    def create_as(
+        self,
+        *,
+        account: str,
+        reason: str,
+        user: str,
+        device: str | None = None,
+        life_ms: int | None = None,
+    ) -> SessionToken:
+        """Lets an operator, or who manages the team of the account from above it, act as one of its users (R-SES-6).
+
+        Operators need `clients.login_as` and the policy `operators_log_in_as`; users need `impersonation.start` and
+        `accounts.team` in an account above, and everything that the user may do. The session belongs to the one
+        account. It lets nobody do more than the user may, nor more than a user behind it may themself; what is for
+        the user in person is `not_as_another`. The address and the allow-lists of the person behind it count, not
+        those of the user. It ends after `life_ms` and is not renewed; when the person behind it may no longer begin
+        it, is disabled, or has all their sessions ended; and when the user leaves or ends it. The user is told by a
+        message of the outbox.
+
+        - `account`: The account that they act in; for a user as actor, one below their own.
+        - `reason`: Why, in 1 to 500 bytes; the user is told, and it is remembered.
+        - `user`: The user as whom the actor acts: somebody who can enter the account, and no operator.
+        - `device`: What is shown of the device, such as `Firefox on Linux`.
+        - `life_ms`: For how long, in milliseconds; at most, and when absent, what the policy `log_in_as_ms` says.
+        """
+        return SessionToken._from(self._call(
+            "sessions.create_as",
+            {"account": account, "reason": reason, "user": user},
+            {"device": device, "life_ms": life_ms},
+        ))
+
     def end(self, *, session: str | None = None, token: str | None = None) -> SessionsEnded:
         """Ends a session: by its token for the host, by its id for the user themself and for operators with
-        `clients.status`.
+        `clients.status`. One in which somebody acts as the user is ended by that person too, and by who holds
+        `impersonation.end` in its account.
 
         - `session`: The session; this or `token`.
         - `token`: Its token; this or `session`.
@@ -3029,8 +3061,9 @@ class SessionsOperations(Namespace):
         return SessionsEnded._from(self._call("sessions.end", {}, {"session": session, "token": token}))
 
     def end_all(self, *, user: str, keep_session: str | None = None) -> SessionsEnded:
-        """Ends all sessions of a user, or all but one (R-SES-2): for the user themself, for whoever holds
-        `users.disable` in the one team that they are in, for operators with `clients.status`.
+        """Ends all sessions of a user, or all but one, and those in which they act as others (R-SES-2): for the user
+        themself, for whoever holds `users.disable` in the one team that they are in, for operators with
+        `clients.status`.
 
         - `user`: The user.
         - `keep_session`: The session that goes on.
@@ -3038,14 +3071,16 @@ class SessionsOperations(Namespace):
         return SessionsEnded._from(self._call("sessions.end_all", {"user": user}, {"keep_session": keep_session}))
 
     def list(self, *, user: str) -> SessionList:
-        """The devices that somebody is logged in with (R-SES-2). Users see their own.
+        """The devices that somebody is logged in with (R-SES-2). Users see their own, those included in which others
+        act as them; with `impersonation.list` in an account also those in which others act as its users there.
 
         - `user`: The user.
         """
         return SessionList._from(self._call("sessions.list", {"user": user}))
 
     def renew(self, *, token: str, ip: str | None = None, password: str | None = None) -> SessionToken:
-        """Gives a session another token; the old one is dead. With the password the user has proven anew who they are.
+        """Gives a session another token; the old one is dead. A session in which somebody acts as another is not
+        renewed. With the password the user has proven anew who they are.
 
         - `token`: The token.
         - `ip`: Where they come from, as the host saw it.

@@ -28,6 +28,7 @@ AccessStepKind = Union[
     Literal["no_grant"],
     Literal["ceiling"],
     Literal["ceiling_missing"],
+    Literal["behind"],
     Literal["status"],
 ]
 """What kind of thing a permission check looked at.
@@ -42,6 +43,7 @@ AccessStepKind = Union[
 - `no_grant`: Nothing allows it: no role of the member, or no package with a role where the package decides.
 - `ceiling`: The role of a package leaves it, so far.
 - `ceiling_missing`: The role of a package does not leave it.
+- `behind`: Somebody acts as the user, and may not do it themself (R-SES-6).
 - `status`: The status of account, user or membership forbids everything.
 """
 
@@ -453,6 +455,7 @@ OutboxKind = Union[
     Literal["email_change_notice"],
     Literal["password_reset"],
     Literal["limit_alert"],
+    Literal["logged_in_as"],
     Literal["stop_campaign"],
 ]
 """What the host is to do.
@@ -463,6 +466,7 @@ OutboxKind = Union[
 - `email_change_notice`: Tell the old address that another was asked for.
 - `password_reset`: Send the link that sets a new password.
 - `limit_alert`: Tell the account that a threshold of a limit is reached.
+- `logged_in_as`: Tell a user that somebody acts as them (R-SES-6).
 - `stop_campaign`: Stop a campaign: nothing more of it goes out (R-QTA-11).
 """
 
@@ -877,6 +881,8 @@ class PoliciesInput(TypedDict, total=False):
     """How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3)."""
     link_life_ms: int
     """How long a link for a new password or a new e-mail address can be used, in milliseconds (R-SES-4)."""
+    log_in_as_ms: int
+    """How long somebody can act as a user at most, in milliseconds, up to eight hours (R-SES-6)."""
     names_edited_by: List[Editor] | tuple[Editor, ...]
     """Who edits first and last name."""
     operators_log_in_as: bool
@@ -1576,15 +1582,17 @@ class AuditActor:
     """Who changed something."""
 
     account: str | None = None
-    """The account on whose behalf a user acted, which may lie above the one that was changed."""
+    """The account on whose behalf a user acted, or somebody as a user; it may lie above the one that was changed."""
     api_key: str | None = None
     """The API key, where it was a program of that user."""
     ip: str | None = None
     """The address that they came from, as the host saw it."""
     kind: AuditActorKind
     """What kind of actor."""
+    subject: str | None = None
+    """The user as whom that person acted, in `account` (R-SES-6)."""
     user: str | None = None
-    """The person."""
+    """The person who really acted."""
 
     @classmethod
     def _from(cls, value: Any) -> AuditActor:
@@ -1593,6 +1601,7 @@ class AuditActor:
             api_key=value.get("api_key"),
             ip=value.get("ip"),
             kind=value["kind"],
+            subject=value.get("subject"),
             user=value.get("user"),
         )
 
@@ -2484,6 +2493,8 @@ class EffectivePolicies:
     """How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3)."""
     link_life_ms: int
     """How long a link for a new password or a new e-mail address can be used, in milliseconds (R-SES-4)."""
+    log_in_as_ms: int
+    """How long somebody can act as a user at most, in milliseconds, up to eight hours (R-SES-6)."""
     names_edited_by: tuple[Editor, ...]
     """Who edits first and last name."""
     operators_log_in_as: bool
@@ -2535,6 +2546,7 @@ class EffectivePolicies:
             groups=value["groups"],
             invitation_life_ms=value["invitation_life_ms"],
             link_life_ms=value["link_life_ms"],
+            log_in_as_ms=value["log_in_as_ms"],
             names_edited_by=tuple(value["names_edited_by"]),
             operators_log_in_as=value["operators_log_in_as"],
             owner_exclusive=value["owner_exclusive"],
@@ -3349,6 +3361,32 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogInNotice:
+    """Somebody acts as a user (R-SES-6)."""
+
+    by: str
+    """The person who acts."""
+    expires_at_ms: int
+    """When it ends at the latest, in unix milliseconds."""
+    from_account: str | None = None
+    """The account that they act from; absent for an operator."""
+    reason: str
+    """Why."""
+    session: str
+    """The session, which the user can end."""
+
+    @classmethod
+    def _from(cls, value: Any) -> LogInNotice:
+        return cls(
+            by=value["by"],
+            expires_at_ms=value["expires_at_ms"],
+            from_account=value.get("from_account"),
+            reason=value["reason"],
+            session=value["session"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
     """A member of an account."""
 
@@ -3817,6 +3855,8 @@ class OutboxItem:
     """The invitation that it is about."""
     kind: OutboxKind
     """What is to be done."""
+    log_in: LogInNotice | None = None
+    """Who acts as the user, and why (R-SES-6)."""
     number: int
     """Its number: from 1 on, in the order in which their causes were committed."""
     to: str | None = None
@@ -3838,6 +3878,7 @@ class OutboxItem:
             campaign=value.get("campaign"),
             invitation=value.get("invitation"),
             kind=value["kind"],
+            log_in=LogInNotice._from(value["log_in"]) if "log_in" in value else None,
             number=value["number"],
             to=value.get("to"),
             token=value.get("token"),
@@ -4216,6 +4257,8 @@ class Policies:
     """How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3)."""
     link_life_ms: int | None = None
     """How long a link for a new password or a new e-mail address can be used, in milliseconds (R-SES-4)."""
+    log_in_as_ms: int | None = None
+    """How long somebody can act as a user at most, in milliseconds, up to eight hours (R-SES-6)."""
     names_edited_by: tuple[Editor, ...] | None = None
     """Who edits first and last name."""
     operators_log_in_as: bool | None = None
@@ -4267,6 +4310,7 @@ class Policies:
             groups=value.get("groups"),
             invitation_life_ms=value.get("invitation_life_ms"),
             link_life_ms=value.get("link_life_ms"),
+            log_in_as_ms=value.get("log_in_as_ms"),
             names_edited_by=tuple(value["names_edited_by"]) if "names_edited_by" in value else None,
             operators_log_in_as=value.get("operators_log_in_as"),
             owner_exclusive=value.get("owner_exclusive"),
@@ -4806,9 +4850,34 @@ class SendRefund:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionBehind:
+    """Somebody who acts as another in a session (R-SES-6)."""
+
+    account: str
+    """The one account that they can act in."""
+    from_account: str | None = None
+    """The account that they act from; absent for an operator."""
+    reason: str
+    """Why."""
+    user: str
+    """The person who acts."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SessionBehind:
+        return cls(
+            account=value["account"],
+            from_account=value.get("from_account"),
+            reason=value["reason"],
+            user=value["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionDevice:
     """A device that somebody is logged in with."""
 
+    behind: SessionBehind | None = None
+    """Who acts as the user in it; absent where it is the user's own."""
     created_at_ms: int
     """When they logged in, in unix milliseconds."""
     device: str | None = None
@@ -4827,6 +4896,7 @@ class SessionDevice:
     @classmethod
     def _from(cls, value: Any) -> SessionDevice:
         return cls(
+            behind=SessionBehind._from(value["behind"]) if "behind" in value else None,
             created_at_ms=value["created_at_ms"],
             device=value.get("device"),
             expires_at_ms=value["expires_at_ms"],
@@ -4857,6 +4927,8 @@ class SessionProof:
 
     authenticated_at_ms: int
     """When they proved last who they are, in unix milliseconds. Hosts ask again before what matters."""
+    behind: SessionBehind | None = None
+    """Who acts as the user in it; absent where it is the user's own."""
     expires_at_ms: int
     """From when on it cannot be used, in unix milliseconds; earlier where it is not used for a while."""
     session: str
@@ -4868,6 +4940,7 @@ class SessionProof:
     def _from(cls, value: Any) -> SessionProof:
         return cls(
             authenticated_at_ms=value["authenticated_at_ms"],
+            behind=SessionBehind._from(value["behind"]) if "behind" in value else None,
             expires_at_ms=value["expires_at_ms"],
             session=value["session"],
             user=value["user"],
@@ -5950,6 +6023,7 @@ __all__ = [
     "LimitName",
     "Limits",
     "LimitsInput",
+    "LogInNotice",
     "Member",
     "MemberAction",
     "MemberBulk",
@@ -6035,6 +6109,7 @@ __all__ = [
     "SendExplanation",
     "SendForecast",
     "SendRefund",
+    "SessionBehind",
     "SessionDevice",
     "SessionList",
     "SessionProof",
