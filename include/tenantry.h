@@ -47,7 +47,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "7dc2078be89a8b4c0e2fbf59154e6048"
+#define TENANTRY_CATALOGUE_HASH "eb2db2bdace028642a9bab8bb0acd9ab"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))

@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '7dc2078be89a8b4c0e2fbf59154e6048'
+const CATALOGUE_HASH = 'eb2db2bdace028642a9bab8bb0acd9ab'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},

@@ -182,7 +182,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "7dc2078be89a8b4c0e2fbf59154e6048"
+CATALOGUE_HASH = "eb2db2bdace028642a9bab8bb0acd9ab"
 
 
 class AccessOperations(Namespace):

@@ -127,10 +127,11 @@ fn is_option(ty: &str) -> bool {
 
 /// The request with what stands in an earlier answer instead of the text that stood there when it ran.
 pub(super) fn borrow(request: &str, value: &Value, place: &str, found: &Typed) -> Result<String> {
-    let secret = found.ty.ends_with("::Secret");
+    let secret = found.ty.trim_end_matches('>').ends_with("::Secret");
     ensure!(value.is_string() && (secret || found.ty.contains("String")), "only a plain text is taken from an earlier answer");
     let code = match (secret, is_option(&found.ty)) {
-        (true, _) => format!("{place}.reveal()"),
+        (true, true) => format!("{place}.as_ref().ok_or(\"absent\")?.reveal()"),
+        (true, false) => format!("{place}.reveal()"),
         (false, true) => format!("{place}.clone().ok_or(\"absent\")?"),
         (false, false) => format!("{place}.clone()"),
     };
