@@ -489,7 +489,7 @@ fn invitations(t: &Tenantry) -> Result {
     let accepted = t.call(
         &Actor::System,
         invitations::Accept {
-            token: Secret::new(mail.messages[0].token.clone().ok_or("absent")?)?,
+            token: Secret::new(mail.messages[0].token.as_ref().ok_or("absent")?.reveal())?,
             user: Some(Id::new("cat")?),
             first_name: Some(Name::new("Cat")?),
             last_name: None,
@@ -499,7 +499,12 @@ fn invitations(t: &Tenantry) -> Result {
     assert_eq!(accepted.user, Id::new("cat")?);
     let refused = t.call(
         &Actor::System,
-        invitations::Accept { token: Secret::new(mail.messages[0].token.clone().ok_or("absent")?)?, user: None, first_name: None, last_name: None },
+        invitations::Accept {
+            token: Secret::new(mail.messages[0].token.as_ref().ok_or("absent")?.reveal())?,
+            user: None,
+            first_name: None,
+            last_name: None,
+        },
     );
     assert_eq!(refused.err().map(|error| error.code()), Some(Code::InvitationAlreadyAccepted));
     Ok(())
@@ -691,7 +696,7 @@ fn passwords(t: &Tenantry) -> Result {
     let changed = t.call(
         &Actor::System,
         passwords::Set {
-            token: Some(Secret::new(mail.messages[0].token.clone().ok_or("absent")?)?),
+            token: Some(Secret::new(mail.messages[0].token.as_ref().ok_or("absent")?.reveal())?),
             user: None,
             password: Secret::new("seven green lamps on a shelf")?,
         },
@@ -1052,7 +1057,7 @@ fn users(t: &Tenantry) -> Result {
     let mail = t.call(&Actor::System, outbox::Read { after: None, limit: None })?;
     assert_eq!(mail.messages[0].kind, OutboxKind::EmailChange);
     assert_eq!(mail.messages[0].to, Some("ann@new.example".to_owned()));
-    let changed = t.call(&Actor::System, users::ConfirmEmail { token: Secret::new(mail.messages[0].token.clone().ok_or("absent")?)? })?;
+    let changed = t.call(&Actor::System, users::ConfirmEmail { token: Secret::new(mail.messages[0].token.as_ref().ok_or("absent")?.reveal())? })?;
     assert_eq!(changed.email, "ann@new.example");
     Ok(())
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ def refusals(t: tenantry.Tenantry) -> Iterator[Callable[[], Any]]:
             ("invitations.accept", {"token": value}),
             ("users.confirm_email", {"token": value}),
         ]:
-            yield lambda operation=operation, request=request: t.call(operation, **request)
-        yield lambda value=value: t.sessions.check(token=value)
+            yield partial(t.call, operation, **request)
+        yield partial(t.sessions.check, token=value)
 
 
 def test_no_secret_is_shown(tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:

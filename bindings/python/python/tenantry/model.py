@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, List, Literal, TypedDict, Union
 
 Limit = Union[int, Literal["unlimited"]]
@@ -3861,7 +3861,7 @@ class OutboxItem:
     """Its number: from 1 on, in the order in which their causes were committed."""
     to: str | None = None
     """Where the mail goes, which is also the address to log in with."""
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     """The token for the link; absent where there is none, or where it is dead by now."""
     token_expires_at_ms: int | None = None
     """From when on the token is dead, in unix milliseconds."""
@@ -4955,7 +4955,7 @@ class SessionToken:
     """From when on it cannot be used, in unix milliseconds; earlier where it is not used for a while."""
     session: str
     """The session."""
-    token: str
+    token: str = field(repr=False)
     """What proves the user from now on. It is shown here once and stored nowhere."""
     user: str
     """The user."""

@@ -127,10 +127,11 @@ fn is_option(ty: &str) -> bool {
 
 /// The request with what stands in an earlier answer instead of the text that stood there when it ran.
 pub(super) fn borrow(request: &str, value: &Value, place: &str, found: &Typed) -> Result<String> {
-    let (secret, id) = (found.ty.ends_with("::Secret"), found.ty.ends_with("::Id"));
+    let (secret, id) = (found.ty.trim_end_matches('>').ends_with("::Secret"), found.ty.ends_with("::Id"));
     let plain = secret || id || found.ty.contains("String");
     ensure!(value.is_string() && plain, "only an id or a plain text is taken from an earlier answer");
     let code = match (secret, id, is_option(&found.ty)) {
+        (true, _, true) => format!("{place}.as_ref().ok_or(\"absent\")?.reveal()"),
         (true, ..) => format!("{place}.reveal()"),
         (_, true, _) => format!("{place}.as_str()"),
         (_, _, true) => format!("{place}.clone().ok_or(\"absent\")?"),
