@@ -20,6 +20,7 @@ mod simulation_tests;
 mod tests;
 mod throttle;
 mod token;
+pub(crate) mod trials;
 mod tx;
 pub(crate) mod view;
 
@@ -44,6 +45,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use throttle::Throttle;
 use token::TokenKey;
+use trials::Trials;
 use view::{AccountCell, Cells};
 
 /// How often an operation runs again when others changed what it read.
@@ -71,6 +73,7 @@ pub(crate) struct Engine {
     pub(crate) sessions: Sessions,
     /// How long a session lasts that is not used, with the epoch that this was read at.
     session_idle: ArcSwap<(Option<u64>, u64)>,
+    pub(crate) trials: Trials,
     drawer: Drawer,
     /// Wakes who waits for messages of the outbox.
     bell: Bell,
@@ -158,12 +161,14 @@ impl Engine {
         let tokens = token_key(path, options, &*backend)?;
         let tree = view::permission_tree(&mut Tx::new(&*backend))?;
         let next_due_ms = due::first(&mut Tx::new(&*backend))?;
+        let clock = match options.manual_clock_ms() {
+            Some(now_ms) => Clock::Manual(AtomicU64::new(now_ms)),
+            None => Clock::System,
+        };
         Ok(Arc::new_cyclic(|this| Engine {
             backend,
-            clock: match options.manual_clock_ms() {
-                Some(now_ms) => Clock::Manual(AtomicU64::new(now_ms)),
-                None => Clock::System,
-            },
+            trials: Trials::new(clock.now_ms()),
+            clock,
             ids: match options.seed {
                 Some(seed) => IdSource::Seeded(AtomicU64::new(seed)),
                 None => IdSource::Random,
@@ -290,6 +295,9 @@ impl Engine {
             self.tree.store(Arc::new(view::permission_tree(&mut Tx::new(&*self.backend))?));
         }
         self.sessions.forget(&touched.sessions);
+        for (role, candidate) in &touched.trials {
+            self.trials.begin(role, candidate.as_ref(), self.clock.now_ms());
+        }
         for account in &touched.accounts {
             self.cells.touch(account);
         }

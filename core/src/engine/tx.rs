@@ -52,6 +52,8 @@ pub(crate) struct Touched {
     pub(crate) due_ms: Option<u64>,
     /// Sessions that have changed or ended.
     pub(crate) sessions: BTreeSet<Id>,
+    /// Roles of which a trial begins, or is over where there is no candidate (R-QTA-15).
+    pub(crate) trials: BTreeMap<Id, Option<Id>>,
     /// Reservations of which so many come back.
     pub(crate) returned: Vec<(Reservation, u64)>,
 }
@@ -199,6 +201,12 @@ impl<'a> Tx<'a> {
     /// The session has changed or ended once this is committed.
     pub(crate) fn touch_session(&mut self, session: &Id) {
         self.touched.sessions.insert(session.clone());
+    }
+
+    /// A trial of the role begins once this is committed, or is over. What its holders may do is to be looked at again.
+    pub(crate) fn touch_trial(&mut self, role: &Id, candidate: Option<&Id>) {
+        self.touched.trials.insert(role.clone(), candidate.cloned());
+        self.touched.everything = true;
     }
 
     /// So many of a reservation come back once this is committed.
