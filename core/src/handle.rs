@@ -211,8 +211,10 @@ impl Access {
             if known >> 1 == stamp {
                 return Ok(known & 1 == 1);
             }
-            let allowed = allowed(engine, &self.cell, self.user.as_str(), &self.permission)?;
-            self.known.store(stamp << 1 | u64::from(allowed), Ordering::Release);
+            let (allowed, counts) = check(engine, &self.cell, self.user.as_str(), &self.permission)?;
+            if !counts {
+                self.known.store(stamp << 1 | u64::from(allowed), Ordering::Release);
+            }
             Ok(allowed)
         })
     }
@@ -247,7 +249,8 @@ impl Sender {
         }
     }
 
-    /// As [`admit`](Sender::admit), but answers none, having charged nothing, where it would have to wait for the disk.
+    /// As [`admit`](Sender::admit), but answers none, having charged nothing, where it would have to wait for the disk, or
+    /// where a role is tried that would refuse: then [`admit`](Sender::admit) counts (R-QTA-15).
     #[inline]
     pub fn try_admit(&self, count: u64) -> Result<Option<Decision>, Error> {
         // A whole decision is made once, at the end: handing it through every layer costs as much as deciding.
@@ -307,6 +310,7 @@ impl Quick {
 fn quickly(engine: &Engine, prepared: &Arc<Prepared>, count: u64) -> Quick {
     match prepared.refusal {
         Some(code) => Quick::Refused(code),
+        None if prepared.lacking.is_some() => Quick::Unknown,
         None => engine.charge_in_memory(prepared, count).map_or(Quick::Unknown, |left| Quick::Granted { left }),
     }
 }
@@ -320,13 +324,24 @@ pub(crate) fn admit(
     message: &MessageInput,
     ask: Ask,
 ) -> Result<Decision, Error> {
-    engine.decide(&Actor::System, &cell.sending(engine, user, channel, message)?, ask)
+    let prepared = cell.sending(engine, user, channel, message)?;
+    let decision = engine.decide(&Actor::System, &prepared, ask)?;
+    engine.count_tried(&prepared);
+    Ok(decision)
 }
 
 pub(crate) fn allowed(engine: &Engine, cell: &Arc<AccountCell>, user: &str, permission: &str) -> Result<bool, Error> {
+    Ok(check(engine, cell, user, permission)?.0)
+}
+
+/// Whether a user may do something, and whether a role that is tried makes each such check count (R-QTA-15).
+fn check(engine: &Engine, cell: &Arc<AccountCell>, user: &str, permission: &str) -> Result<(bool, bool), Error> {
     let place = engine.tree.load().place(permission).ok_or_else(|| ops::unknown_permission(permission, "/permission"))?;
     let member = cell.member(engine, user)?;
-    Ok(member.refusal.is_none() && member.powers.at(place).is_some())
+    if member.refusal.is_some() {
+        return Ok((false, false));
+    }
+    Ok((member.may(engine, place), member.lacking(engine, place).is_some()))
 }
 
 /// Who calls, as JSON; nothing is the host itself.

@@ -1,5 +1,6 @@
 //! Who may do what: the actor of every operation is checked here, not by the host (section 1 of the rules).
 
+use super::trials::Trial;
 use super::view::{MemberView, account_line, load_role, powers_on_paper};
 use super::{Ctx, Engine, Tx, keys};
 use crate::error::{Class, Code, Error};
@@ -78,7 +79,17 @@ impl Ctx<'_> {
             None => self.require_address(&view.addresses)?,
         }
         let paper = self.paper()?.unwrap_or_else(|| Powers::none(&engine.tree.load()));
-        Ok(Arc::new(view.member_from_above(paper)))
+        // Where what is tried would not reach below at all, the check above has counted that.
+        let tree = engine.tree.load();
+        let reaches = |trial: &Trial| tree.place(TEAM_PERMISSION).is_some_and(|place| trial.powers.at(place).is_some());
+        let trial = match own.trial.as_deref().filter(|trial| reaches(trial)) {
+            Some(Trial { role, candidate, .. }) => {
+                let powers = super::view::role_powers(&mut self.tx, &tree, candidate)?;
+                Some(Trial { role: role.clone(), candidate: candidate.clone(), powers })
+            }
+            None => None,
+        };
+        Ok(Arc::new(view.member_from_above(paper, trial)))
     }
 
     /// The acting user's own membership of an account, and where an API key acts for them, what it leaves of that (R-SES-7):
@@ -244,9 +255,9 @@ impl Ctx<'_> {
     }
 }
 
-/// Whether a member holds a permission, as far as it may reach.
+/// Whether a member holds a permission, as far as it may reach; see [`MemberView::may`].
 pub(crate) fn holds(engine: &Engine, member: &MemberView, permission: &str) -> bool {
-    engine.tree.load().place(permission).is_some_and(|place| member.powers.at(place).is_some())
+    engine.tree.load().place(permission).is_some_and(|place| member.may(engine, place))
 }
 
 /// What a user may do in an account before the ceilings: as a member, or as who manages its team from above.

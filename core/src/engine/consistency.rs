@@ -556,6 +556,11 @@ impl Look<'_> {
             self.must_be_role(included)?;
             self.must_have(keys::role_use(included, "role", &[key.as_str()]), "a role that it includes does not know it")?;
         }
+        if let Some(candidate) = &role.trial {
+            self.must(*candidate != role.id && !role.administrator, "it cannot be tried in this role's place");
+            self.must_be_role(candidate)?;
+            self.must_have(keys::role_use(candidate, "trial", &[key.as_str()]), "the role that is tried does not know it")?;
+        }
         match &role.account {
             Some(account) => {
                 self.must_have(keys::account(account), "its account is gone")?;
@@ -573,6 +578,7 @@ impl Look<'_> {
             }
             ["package", package] => self.tx.get::<Package>(&keys::package(&id(package)?))?.is_some_and(|package| package.role.as_ref() == Some(role)),
             ["role", other] => self.tx.get::<Role>(&keys::role(&id(other)?))?.is_some_and(|other| other.includes.contains(role)),
+            ["trial", other] => self.tx.get::<Role>(&keys::role(&id(other)?))?.is_some_and(|other| other.trial.as_ref() == Some(role)),
             ["operator", user] => self.tx.get::<Operator>(&keys::operator(&id(user)?))?.is_some_and(|operator| operator.role == *role),
             ["account", account] => {
                 self.tx.get::<Account>(&keys::account(&id(account)?))?.is_some_and(|account| account.default_role.as_ref() == Some(role))
@@ -845,6 +851,7 @@ mod tests {
         let engine = engine();
         run::<roles::Create>(&engine, json!({"id": "sender", "name": "Sender", "allow": [{"permission": "campaigns"}]})).unwrap();
         run::<roles::Create>(&engine, json!({"id": "more", "name": "More", "includes": ["sender", "full"]})).unwrap();
+        run::<roles::TryOut>(&engine, json!({"role": "sender", "candidate": "author"})).unwrap();
         run::<packages::Create>(&engine, json!({"id": "small", "name": "Small", "role": "more"})).unwrap();
         let owner = |user: &str| json!({"user": user, "email": format!("{user}@example.com"), "first_name": "First", "last_name": user});
         run::<accounts::Create>(&engine, json!({"id": "top", "name": "Top", "package": "small", "owner": owner("tom")})).unwrap();
@@ -986,6 +993,7 @@ mod tests {
                 "children",
                 "accounts",
                 "includes",
+                "trial",
                 "administrator",
                 "built_in",
                 "expires_at_ms",

@@ -5,6 +5,7 @@
 //! what was drawn counts as spent. So nothing is ever sent beyond a limit, and what a crash can cost is one block for each
 //! counter, or the largest send that was asked for where that is more.
 
+use super::trials::Lacking;
 use super::view::{AccountCell, Frame, MemberView, Resolved, View};
 use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
@@ -253,6 +254,8 @@ impl Cold {
 pub(crate) struct Prepared {
     pub(crate) stamp: u64,
     pub(crate) refusal: Option<Code>,
+    /// What a role that is tried would refuse: each call counts (R-QTA-15).
+    pub(crate) lacking: Option<Lacking>,
     account: Id,
     team: Arc<Team>,
     wanted: Vec<Wanted>,
@@ -455,6 +458,7 @@ impl Prepared {
             own: wanted.iter().take_while(is_own).count(),
             stamp: view.frame.stamp,
             refusal: None,
+            lacking: None,
             account: cell.id.clone(),
             team: view.team.clone(),
             wanted,
@@ -484,6 +488,7 @@ impl Prepared {
         Prepared {
             stamp: self.stamp,
             refusal: self.refusal,
+            lacking: None,
             account: self.account.clone(),
             team: self.team.clone(),
             own: kept().filter(|(wanted, _)| self.is_own(&wanted.id)).count(),
@@ -620,12 +625,16 @@ impl Engine {
             wanted.extend(self.wanted_of_group(&view, account, group, sending.channel)?);
         }
         let (paced, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|wanted| wanted.over == OverLimit::Spread);
+        let refusal = self.refusal_before_limits(&view, sending)?;
+        let place = self.tree.load().place(sending.channel.permission());
+        let lacking = sending.member.filter(|_| refusal.is_none()).zip(place).and_then(|(member, place)| member.lacking(self, place));
         self.hold_places(Prepared {
             channel: sending.channel,
             group: sending.member.and_then(MemberView::group).map(|(_, group)| group.clone()),
             pays: view.pays,
             stamp,
-            refusal: self.refusal_before_limits(&view, sending)?,
+            refusal,
+            lacking,
             paced,
             ..Prepared::new(cell, &view, wanted)
         })

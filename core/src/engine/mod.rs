@@ -23,6 +23,7 @@ mod simulation_tests;
 mod tests;
 mod throttle;
 mod token;
+pub(crate) mod trials;
 mod tx;
 pub(crate) mod view;
 
@@ -49,6 +50,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use throttle::Throttle;
 use token::TokenKey;
+use trials::Trials;
 use view::{AccountCell, Cells};
 
 /// How often an operation runs again when others changed what it read.
@@ -77,6 +79,7 @@ pub(crate) struct Engine {
     pub(crate) api_keys: AtHand<ApiKey>,
     /// How long a session lasts that is not used, with the epoch that this was read at.
     session_idle: ArcSwap<(Option<u64>, u64)>,
+    pub(crate) trials: Trials,
     drawer: Drawer,
     /// Wakes who waits for messages of the outbox.
     bell: Bell,
@@ -166,12 +169,14 @@ impl Engine {
         let tokens = token_key(path, options, &*backend)?;
         let tree = view::permission_tree(&mut Tx::new(&*backend))?;
         let next_due_ms = due::first(&mut Tx::new(&*backend))?;
+        let clock = match options.manual_clock_ms() {
+            Some(now_ms) => Clock::Manual(AtomicU64::new(now_ms)),
+            None => Clock::System,
+        };
         Ok(Arc::new_cyclic(|this| Engine {
             backend,
-            clock: match options.manual_clock_ms() {
-                Some(now_ms) => Clock::Manual(AtomicU64::new(now_ms)),
-                None => Clock::System,
-            },
+            trials: Trials::new(clock.now_ms()),
+            clock,
             ids: match options.seed {
                 Some(seed) => IdSource::Seeded(AtomicU64::new(seed)),
                 None => IdSource::Random,
@@ -303,6 +308,9 @@ impl Engine {
         }
         self.sessions.forget(&touched.sessions);
         self.api_keys.forget(&touched.api_keys);
+        for (role, candidate) in &touched.trials {
+            self.trials.begin(role, candidate.as_ref(), self.clock.now_ms());
+        }
         for account in &touched.accounts {
             self.cells.touch(account);
         }

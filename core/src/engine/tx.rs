@@ -54,6 +54,8 @@ pub(crate) struct Touched {
     pub(crate) sessions: BTreeSet<Id>,
     /// API keys that have changed or ended.
     pub(crate) api_keys: BTreeSet<Id>,
+    /// Roles of which a trial begins, or is over where there is no candidate (R-QTA-15).
+    pub(crate) trials: BTreeMap<Id, Option<Id>>,
     /// Reservations of which so many come back.
     pub(crate) returned: Vec<(Reservation, u64)>,
     /// Accounts of which a limit has changed.
@@ -208,6 +210,12 @@ impl<'a> Tx<'a> {
     /// The API key has changed or ended once this is committed.
     pub(crate) fn touch_api_key(&mut self, api_key: &Id) {
         self.touched.api_keys.insert(api_key.clone());
+    }
+
+    /// A trial of the role begins once this is committed, or is over. What its holders may do is to be looked at again.
+    pub(crate) fn touch_trial(&mut self, role: &Id, candidate: Option<&Id>) {
+        self.touched.trials.insert(role.clone(), candidate.cloned());
+        self.touched.everything = true;
     }
 
     /// So many of a reservation come back once this is committed.

@@ -3,6 +3,7 @@
 //! A cell is out of date as soon as the sum of the platform's epoch and its own has moved; both only ever grow.
 
 use super::meters::{Prepared, Sending, Team};
+use super::trials::{Lacking, Trial};
 use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
@@ -135,11 +136,29 @@ pub(crate) struct MemberView {
     pub(crate) addresses: Vec<Vec<AddressRange>>,
     /// The membership; none for who reaches the account from above.
     pub(crate) member: Option<Arc<Member>>,
+    /// What is tried in the place of the role.
+    pub(crate) trial: Option<Arc<Trial>>,
     /// Sending by this member, prepared, for each channel.
     prepared: PerChannel,
 }
 
 impl MemberView {
+    /// Whether the permission at this place is held, as far as it may reach. Where a role is tried that would refuse, that
+    /// counts: this is for checks that decide (R-QTA-15).
+    pub(crate) fn may(&self, engine: &Engine, place: usize) -> bool {
+        if let Some(lacking) = self.lacking(engine, place) {
+            engine.trials.count(&lacking);
+        }
+        self.powers.at(place).is_some()
+    }
+
+    /// What a role that is tried would refuse here, though it is held.
+    pub(crate) fn lacking(&self, engine: &Engine, place: usize) -> Option<Lacking> {
+        let trial = self.trial.as_deref()?;
+        self.powers.at(place)?;
+        trial.lacking(&engine.tree.load(), place)
+    }
+
     /// The group, in its account; owner and administrators are in none.
     pub(crate) fn group(&self) -> Option<(&Id, &Id)> {
         let member = self.member.as_deref()?;
@@ -173,8 +192,8 @@ impl MemberView {
     /// The same member, as if they were in this group.
     pub(crate) fn as_in_group(&self, group: Option<Id>) -> MemberView {
         let member = self.member.as_deref().map(|member| Arc::new(Member { group, ..member.clone() }));
-        let (powers, addresses) = (self.powers.clone(), self.addresses.clone());
-        MemberView { stamp: self.stamp, refusal: self.refusal, powers, addresses, member, prepared: PerChannel::default() }
+        let (powers, addresses, trial) = (self.powers.clone(), self.addresses.clone(), self.trial.clone());
+        MemberView { stamp: self.stamp, refusal: self.refusal, powers, addresses, member, trial, prepared: PerChannel::default() }
     }
 }
 
@@ -228,6 +247,17 @@ impl View {
         Ok(Some(Judged { refusal, powers: self.under_ceiling(held), member }))
     }
 
+    /// What is tried in the place of a member's role. Owners, and who has their powers from the package, are bound by none.
+    fn trial(&self, tx: &mut Tx<'_>, tree: &PermissionTree, member: &Member) -> Result<Option<Trial>, Error> {
+        let is_own = member.account == self.account;
+        let Some(role) = member.role.as_ref().filter(|_| !member.owner && !(is_own && self.is_by_package(member))) else { return Ok(None) };
+        let Some(candidate) = tx.get::<Role>(&keys::role(role))?.and_then(|role| role.trial) else { return Ok(None) };
+        let held = role_powers(tx, tree, &candidate)?;
+        let reaches = is_own || tree.place(super::authority::TEAM_PERMISSION).is_some_and(|place| held.at(place).is_some());
+        let powers = if reaches { self.under_ceiling(held) } else { Powers::none(tree) };
+        Ok(Some(Trial { role: role.clone(), candidate, powers }))
+    }
+
     fn under_ceiling(&self, held: Powers) -> Powers {
         match &self.ceiling {
             Some(ceiling) => held.under(ceiling),
@@ -236,14 +266,16 @@ impl View {
     }
 
     /// What somebody may do here who manages the team from above; the status of the account does not keep them out.
-    pub(crate) fn member_from_above(&self, paper: Powers) -> MemberView {
+    pub(crate) fn member_from_above(&self, paper: Powers, trial: Option<Trial>) -> MemberView {
         let powers = self.under_ceiling(paper);
+        let trial = trial.map(|trial| Arc::new(Trial { powers: self.under_ceiling(trial.powers), ..trial }));
         MemberView {
             stamp: self.frame.stamp,
             refusal: None,
             powers,
             addresses: self.addresses.clone(),
             member: None,
+            trial,
             prepared: PerChannel::default(),
         }
     }
@@ -455,14 +487,16 @@ impl AccountCell {
                 powers: Powers::none(&tree),
                 addresses: Vec::new(),
                 member: None,
+                trial: None,
                 prepared: PerChannel::default(),
             }));
         };
         let mut addresses = view.addresses.clone();
         addresses.extend(tx.get(&keys::user_allow_list(&user))?);
         addresses.extend(tx.get(&keys::member_allow_list(&member.account, &user))?);
+        let trial = view.trial(&mut tx, &tree, &member)?.map(Arc::new);
         let member = (member.account == self.id).then(|| Arc::new(member));
-        let member = Arc::new(MemberView { stamp, refusal, powers, addresses, member, prepared: PerChannel::default() });
+        let member = Arc::new(MemberView { stamp, refusal, powers, addresses, member, trial, prepared: PerChannel::default() });
         engine.cells.keep_member(self, user, member.clone());
         Ok(member)
     }

@@ -20,6 +20,9 @@ pub struct Role {
     /// The account whose own it is; absent for those of the platform (R-ROL-4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
+    /// Another role that is tried in its place: it refuses nothing, and what it would have refused is counted (R-QTA-15).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Id>,
     /// Whether its holders are administrators: in no group, every scope `any`. Only the built-in one and its copies (R-ROL-4).
     pub administrator: bool,
     /// Whether it is one of the five that every platform has; those are copied, not edited (R-ROL-4).
@@ -212,6 +215,7 @@ impl BuiltIn {
             deny: Vec::new(),
             includes: Vec::new(),
             account: None,
+            trial: None,
             administrator: self.is_administrator(),
             built_in: true,
             rev: 1,

@@ -217,6 +217,8 @@ catalogue! {
     super::roles::Edit,
     super::roles::Get,
     super::roles::List,
+    super::roles::Trial,
+    super::roles::TryOut,
     super::sending::Admit,
     super::sending::AdmitBatch,
     super::sending::Explain,

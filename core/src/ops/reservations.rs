@@ -217,6 +217,7 @@ impl Operation for Create {
         let message = own_message(ctx, self.message.clone())?;
         let cell = ctx.engine.cell(&self.account)?;
         let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
+        ctx.count_tried(&prepared);
         let key = self.key.clone();
         let account = self.account.clone();
         let charge = |ctx: &mut Ctx<'_>| {

@@ -109,7 +109,8 @@ pub struct List {
     pub limit: Option<Count>,
 }
 
-/// Deletes a role; one in use only when another takes its place (R-ROL-8).
+/// Deletes a role; one in use only when another takes its place (R-ROL-8). To be tried in the place of another is a use too: such
+/// a trial is over when the role is replaced.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delete {
@@ -118,6 +119,57 @@ pub struct Delete {
     /// The role that takes its place everywhere; it must be usable wherever the other is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replace_with: Option<Id>,
+}
+
+/// Tries another role in the place of one, without effect: who has the role may do what it allows as before, and each check
+/// that the other would have refused is counted for [`roles.trial`](Trial) (R-QTA-15). Not the built-in roles and not those of
+/// administrators; access as for `roles.edit`.
+///
+/// It counts for members who have the role itself, under the ceilings that bind them: not for operators, owners, roles that
+/// include it, or packages. Counts are kept in memory, and begin anew whenever a trial begins or the store is opened.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TryOut {
+    /// The role.
+    pub role: Id,
+    /// The role to try, usable wherever the other is, and allowing no more than the actor holds (R-ROL-7). The trial is over
+    /// when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<Id>,
+    /// The revision that the change was made from; a stale one is `rev_conflict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rev: Option<Count>,
+}
+
+/// Reads what a role that is tried in the place of another would have refused (R-QTA-15). `not_found` where none is tried.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Trial {
+    /// The role in whose place another is tried.
+    pub role: Id,
+}
+
+/// What a role that is tried would have refused.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RoleTrial {
+    /// The role.
+    pub role: Id,
+    /// The role that is tried in its place.
+    pub candidate: Id,
+    /// Since when it is counted, in unix milliseconds: when the trial began, or when the store was opened since.
+    pub since_ms: u64,
+    /// What it would have refused, by permission.
+    pub would_refuse: Vec<WouldRefuse>,
+}
+
+/// How often a role that is tried would have refused a permission.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WouldRefuse {
+    /// The permission.
+    pub permission: Id,
+    /// How many checks it would have refused. A send is one, however many messages it asks for; how far a permission reaches
+    /// is not compared.
+    pub count: u64,
 }
 
 /// A page of roles.
@@ -392,6 +444,19 @@ impl Watch {
     }
 }
 
+/// Notes that another role is tried in the place of one, or that none is any more.
+fn relink_trial(ctx: &mut Ctx<'_>, role: &Id, old: Option<&Id>, new: Option<&Id>) {
+    if let Some(gone) = old {
+        mark_use(ctx, gone, "trial", &[role.as_str()], false);
+    }
+    if let Some(candidate) = new {
+        mark_use(ctx, candidate, "trial", &[role.as_str()], true);
+    }
+    if old.or(new).is_some() {
+        ctx.tx.touch_trial(role, new);
+    }
+}
+
 /// Writes a new role.
 fn insert(ctx: &mut Ctx<'_>, role: &Role) -> Result<(), Error> {
     relink_includes(ctx, &role.id, &[], &role.includes);
@@ -425,6 +490,7 @@ impl Operation for Create {
             deny: self.deny,
             includes: without_repeats(self.includes),
             account,
+            trial: None,
             administrator: false,
             built_in: false,
             rev: 1,
@@ -455,6 +521,7 @@ impl Operation for Copy {
             id: new_id(ctx, self.id)?,
             name: self.name.unwrap_or(original.name),
             account,
+            trial: None,
             built_in: false,
             rev: 1,
             created_at_ms: ctx.now_ms,
@@ -512,6 +579,50 @@ impl Operation for Get {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Role, Error> {
         load_seen(ctx, &self.role, "roles.view", "/role")
+    }
+}
+
+impl Operation for TryOut {
+    const NAME: &'static str = "roles.try_out";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::account("roles.edit", "roles.edit");
+    type Answer = Role;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<Role, Error> {
+        let before = load_seen(ctx, &self.role, "roles.edit", "/role")?;
+        require_change(ctx, &before, "roles.edit")?;
+        require_custom_roles(ctx, before.account.as_ref())?;
+        if before.administrator {
+            return Err(Error::invalid("/role", format!("`{}` is a role of administrators: none is tried in its place", before.id)));
+        }
+        check_rev(self.expected_rev, before.rev)?;
+        refuse_beyond_own(ctx, &before.id, "/role")?;
+        if let Some(candidate) = &self.candidate {
+            if *candidate == before.id {
+                return Err(Error::invalid("/candidate", "a role is not tried in its own place"));
+            }
+            load_beside(ctx, candidate, before.account.as_ref(), "/candidate")?;
+            refuse_beyond_own(ctx, candidate, "/candidate")?;
+        }
+        relink_trial(ctx, &before.id, before.trial.as_ref(), self.candidate.as_ref());
+        let role = Role { trial: self.candidate, rev: before.rev + 1, updated_at_ms: ctx.now_ms, ..before };
+        ctx.tx.put(keys::role(&role.id), &role)?;
+        Ok(role)
+    }
+}
+
+impl Operation for Trial {
+    const NAME: &'static str = "roles.trial";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::account("roles.view", "roles.view");
+    type Answer = RoleTrial;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<RoleTrial, Error> {
+        let role = load_seen(ctx, &self.role, "roles.view", "/role")?;
+        let candidate = role.trial.ok_or_else(|| Error::not_found("trial", role.id.as_str()).at("/role"))?;
+        let counts = ctx.engine.trials.of(&role.id, &candidate);
+        let would_refuse = counts.refused.into_iter().map(|(permission, count)| Ok(WouldRefuse { permission: stored_id(&permission)?, count }));
+        Ok(RoleTrial { role: role.id, candidate, since_ms: counts.since_ms, would_refuse: would_refuse.collect::<Result<_, Error>>()? })
     }
 }
 
@@ -598,6 +709,7 @@ impl Operation for Delete {
 /// Removes a role that nothing uses any more; its id is never used again.
 fn remove(ctx: &mut Ctx<'_>, role: &Role) {
     relink_includes(ctx, &role.id, &role.includes, &[]);
+    relink_trial(ctx, &role.id, role.trial.as_ref(), None);
     ctx.tx.delete(listed_at(role));
     ctx.tx.delete(keys::role(&role.id));
     ctx.tx.mark(keys::tombstone(keys::ROLE, &role.id));
@@ -631,7 +743,7 @@ fn refuse_used(ctx: &mut Ctx<'_>, role: &Id) -> Result<(), Error> {
 fn sees_use(ctx: &mut Ctx<'_>, used_by: &[String]) -> Result<bool, Error> {
     let Actor::User { account: home, .. } = ctx.actor else { return Ok(true) };
     let account = match used_by {
-        [kind, role] if kind == "role" => load_role(&mut ctx.tx, &stored_id(role)?)?.and_then(|role| role.account),
+        [kind, role] if kind == "role" || kind == "trial" => load_role(&mut ctx.tx, &stored_id(role)?)?.and_then(|role| role.account),
         [kind, account, ..] if kind == "member" || kind == "account" => Some(stored_id(account)?),
         _ => None,
     };
@@ -690,6 +802,16 @@ fn replace(ctx: &mut Ctx<'_>, used_by: &[&str], old: &Id, new: &Id) -> Result<()
             including.updated_at_ms = ctx.now_ms;
             ctx.tx.put(key, &including)?;
         }
+        // What another role would have refused says nothing of this one.
+        ["trial", role] => {
+            let key = keys::role(&stored_id(role)?);
+            let Some(mut trying) = ctx.tx.get::<Role>(&key)? else { return Ok(()) };
+            relink_trial(ctx, &trying.id, trying.trial.as_ref(), None);
+            trying.trial = None;
+            trying.rev += 1;
+            trying.updated_at_ms = ctx.now_ms;
+            return ctx.tx.put(key, &trying);
+        }
         // The invitation is named last.
         ["invitation", .., invitation] => {
             let key = keys::invitation(&stored_id(invitation)?);
@@ -737,7 +859,7 @@ pub(crate) fn refuse_roles_from_above(ctx: &mut Ctx<'_>, above: &[model::Account
             for id in parting {
                 used |= is_used_by(ctx, &role.id, &["member", id.as_str()])?;
                 used |= ctx.tx.has(&keys::role_use(&role.id, "account", &[id.as_str()]))?;
-                used |= own_roles(ctx, id)?.iter().any(|own| own.includes.contains(&role.id));
+                used |= own_roles(ctx, id)?.iter().any(|own| own.includes.contains(&role.id) || own.trial.as_ref() == Some(&role.id));
             }
             if used {
                 let error = Error::new(Code::RoleInUse, format!("`{}` is a role of `{}` and used below it", role.id, account.id));

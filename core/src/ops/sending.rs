@@ -260,6 +260,7 @@ impl Operation for Admit {
         let message = own_message(ctx, self.message.clone())?;
         let cell = ctx.engine.cell(&self.account)?;
         let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
+        ctx.count_tried(&prepared);
         if self.key.is_none() {
             return ctx.engine.decide(ctx.actor, &prepared, ask);
         }
@@ -299,6 +300,7 @@ impl Operation for AdmitBatch {
         for (at, send) in self.sends.into_iter().enumerate() {
             prepared.push(send.prepared(ctx).map_err(|error| handle::below(&format!("/sends/{at}"), error))?);
         }
+        prepared.iter().for_each(|(prepared, _)| ctx.count_tried(prepared));
         let decisions = prepared.iter().map(|(prepared, ask)| ctx.engine.decide(ctx.actor, prepared, *ask)).collect::<Result<_, _>>()?;
         Ok(SendDecisions { decisions })
     }

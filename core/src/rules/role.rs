@@ -204,6 +204,7 @@ mod tests {
             deny: deny.iter().map(|id| Id::new(*id).unwrap()).collect(),
             includes: Vec::new(),
             account: None,
+            trial: None,
             administrator: false,
             built_in: false,
             rev: 1,

@@ -1,0 +1,148 @@
+//! Roles that are tried in the place of others, and what they would have refused (R-QTA-15).
+//!
+//! The counts are in memory alone: they begin anew with each trial and with each opening of the store.
+
+use super::meters::Prepared;
+use super::{Ctx, Engine};
+use crate::model::{Id, PermissionTree};
+use crate::rules::role::Powers;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, HashMap};
+
+/// A role that is tried in the place of a member's own.
+pub(crate) struct Trial {
+    pub(crate) role: Id,
+    pub(crate) candidate: Id,
+    /// What the candidate allows, under the same ceiling.
+    pub(crate) powers: Powers,
+}
+
+/// A permission that a role gives and the one that is tried in its place does not.
+pub(crate) struct Lacking {
+    role: Id,
+    candidate: Id,
+    permission: String,
+}
+
+impl Trial {
+    /// What the candidate would refuse at this place of the tree.
+    pub(crate) fn lacking(&self, tree: &PermissionTree, place: usize) -> Option<Lacking> {
+        if self.powers.at(place).is_some() {
+            return None;
+        }
+        let permission = tree.node(place)?.id.clone();
+        Some(Lacking { role: self.role.clone(), candidate: self.candidate.clone(), permission })
+    }
+}
+
+/// What the trials of all roles have counted.
+pub(crate) struct Trials {
+    opened_at_ms: u64,
+    by_role: Mutex<HashMap<Id, Counts>>,
+}
+
+/// What one trial has counted.
+#[derive(Clone)]
+pub(crate) struct Counts {
+    candidate: Id,
+    pub(crate) since_ms: u64,
+    /// By permission. There are no more than the tree has nodes.
+    pub(crate) refused: BTreeMap<String, u64>,
+}
+
+impl Trials {
+    pub(crate) fn new(opened_at_ms: u64) -> Trials {
+        Trials { opened_at_ms, by_role: Mutex::default() }
+    }
+
+    fn fresh(candidate: &Id, since_ms: u64) -> Counts {
+        Counts { candidate: candidate.clone(), since_ms, refused: BTreeMap::new() }
+    }
+
+    /// The trial of a role begins, or is over where there is no candidate.
+    pub(super) fn begin(&self, role: &Id, candidate: Option<&Id>, now_ms: u64) {
+        let mut by_role = self.by_role.lock();
+        match candidate {
+            Some(candidate) => by_role.insert(role.clone(), Trials::fresh(candidate, now_ms)),
+            None => by_role.remove(role),
+        };
+    }
+
+    /// The candidate would have refused. Who still saw another trial of the role counts nothing.
+    pub(crate) fn count(&self, lacking: &Lacking) {
+        let mut by_role = self.by_role.lock();
+        let counts = by_role.entry(lacking.role.clone()).or_insert_with(|| Trials::fresh(&lacking.candidate, self.opened_at_ms));
+        if counts.candidate != lacking.candidate {
+            return;
+        }
+        if let Some(count) = counts.refused.get_mut(&lacking.permission) {
+            *count = count.saturating_add(1);
+        } else if counts.refused.len() < PermissionTree::MAX_NODES {
+            counts.refused.insert(lacking.permission.clone(), 1);
+        }
+    }
+
+    /// What the trial of a role has counted; one that began before the store was opened, since then.
+    pub(crate) fn of(&self, role: &Id, candidate: &Id) -> Counts {
+        let known = self.by_role.lock().get(role).filter(|counts| counts.candidate == *candidate).cloned();
+        known.unwrap_or_else(|| Trials::fresh(candidate, self.opened_at_ms))
+    }
+}
+
+impl Engine {
+    /// Counts a send that a trial would have refused: one for each call, however many messages it asks for.
+    pub(crate) fn count_tried(&self, prepared: &Prepared) {
+        if let Some(lacking) = &prepared.lacking {
+            self.trials.count(lacking);
+        }
+    }
+}
+
+impl Ctx<'_> {
+    /// As [`Engine::count_tried`]; of a user who sends themselves, the check of what they hold has counted.
+    pub(crate) fn count_tried(&self, prepared: &Prepared) {
+        if self.actor.user().is_none() {
+            self.engine.count_tried(prepared);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> Id {
+        Id::new(text).unwrap()
+    }
+
+    fn lacking(candidate: &str, permission: &str) -> Lacking {
+        Lacking { role: id("own"), candidate: id(candidate), permission: permission.to_owned() }
+    }
+
+    /// R-QTA-15: each refusal counts for its permission, a trial that begins anew counts from nothing, and what somebody saw
+    /// of the one before it does not count.
+    #[test]
+    fn each_trial_counts_for_itself() {
+        let trials = Trials::new(5);
+        assert_eq!((trials.of(&id("own"), &id("a")).since_ms, trials.of(&id("own"), &id("a")).refused.len()), (5, 0));
+        for permission in ["sms.send", "campaigns.send", "sms.send"] {
+            trials.count(&lacking("a", permission));
+        }
+        let counts = trials.of(&id("own"), &id("a"));
+        assert_eq!(counts.refused.into_iter().collect::<Vec<_>>(), [("campaigns.send".to_owned(), 1), ("sms.send".to_owned(), 2)]);
+        trials.begin(&id("own"), Some(&id("b")), 9);
+        trials.count(&lacking("a", "sms.send"));
+        trials.count(&lacking("b", "sms.send"));
+        let counts = trials.of(&id("own"), &id("b"));
+        assert_eq!((counts.since_ms, counts.refused.get("sms.send")), (9, Some(&1)));
+        trials.begin(&id("own"), None, 10);
+        assert_eq!(trials.of(&id("own"), &id("b")).refused.len(), 0);
+    }
+
+    #[test]
+    fn there_are_no_more_counts_than_nodes() {
+        let trials = Trials::new(0);
+        (0..PermissionTree::MAX_NODES + 5).for_each(|number| trials.count(&lacking("a", &format!("p{number}"))));
+        assert_eq!(trials.of(&id("own"), &id("a")).refused.len(), PermissionTree::MAX_NODES);
+    }
+}
