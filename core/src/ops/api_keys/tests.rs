@@ -90,7 +90,7 @@ fn a_key_narrows_and_never_widens() {
     let ann = json!({"kind": "user", "user": "ann", "account": "acme", "ip": "192.0.2.7"});
     let asks = [
         ("sending.admit", json!({"account": "acme", "count": 1}), [true, true, false]),
-        ("users.list", json!({"account": "acme"}), [true, true, true]),
+        ("access.what_can", json!({"account": "acme", "user": "olga"}), [true, true, true]),
         ("groups.list", json!({"account": "acme"}), [true, false, false]),
         ("accounts.close", json!({"account": "acme"}), [false, false, false]),
     ];
