@@ -110,6 +110,8 @@ impl Ctx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{OpenOptions, Tenantry};
+    use serde_json::{Value, json};
 
     fn id(text: &str) -> Id {
         Id::new(text).unwrap()
@@ -144,5 +146,75 @@ mod tests {
         let trials = Trials::new(0);
         (0..PermissionTree::MAX_NODES + 5).for_each(|number| trials.count(&lacking("a", &format!("p{number}"))));
         assert_eq!(trials.of(&id("own"), &id("a")).refused.len(), PermissionTree::MAX_NODES);
+    }
+
+    fn call_as(store: &Tenantry, actor: &Value, operation: &str, request: Value) -> Result<Value, crate::Error> {
+        let answer = store.call_json(actor.to_string().as_bytes(), operation.as_bytes(), request.to_string().as_bytes())?;
+        Ok(serde_json::from_str(&answer).unwrap())
+    }
+
+    fn call(store: &Tenantry, operation: &str, request: Value) -> Value {
+        call_as(store, &json!({"kind": "system"}), operation, request).unwrap()
+    }
+
+    fn counted(store: &Tenantry) -> Value {
+        call(store, "roles.trial", json!({"role": "own"}))["would_refuse"].take()
+    }
+
+    /// R-QTA-15: each call counts once and is answered as without the trial: by ids, prepared, by operations, by who acts
+    /// themselves. Where there is no trial, or the candidate allows it too, nothing is counted.
+    #[test]
+    fn every_call_counts_once_and_none_is_refused() {
+        let store = Tenantry::open(":memory:", OpenOptions::default()).unwrap();
+        let grants = json!([{"permission": "campaigns"}, {"permission": "lists"}]);
+        call(&store, "roles.create", json!({"id": "own", "name": "Own", "allow": grants}));
+        call(&store, "roles.create", json!({"id": "less", "name": "Less", "allow": [{"permission": "lists"}]}));
+        call(&store, "packages.create", json!({"id": "small", "name": "Small", "limits": {"email_per_day": 20}}));
+        let owner = json!({"user": "olga", "email": "olga@acme.example"});
+        call(&store, "accounts.create", json!({"id": "acme", "name": "Acme", "package": "small", "owner": owner}));
+        call(&store, "members.add", json!({"account": "acme", "user": "ann", "email": "ann@acme.example", "role": "own"}));
+        let send = store.access("acme", "ann", "campaigns.send").unwrap();
+        let lists = store.access("acme", "ann", "lists.view").unwrap();
+        let sender = store.sender("acme", Some("ann")).unwrap();
+        assert!(send.allowed().unwrap() && lists.allowed().unwrap());
+        assert_eq!(sender.admit(1).unwrap().granted, 1);
+        assert!(sender.try_admit(1).unwrap().is_some());
+
+        call(&store, "roles.try_out", json!({"role": "own", "candidate": "less"}));
+        assert_eq!(counted(&store), json!([]));
+        assert!(send.allowed().unwrap() && send.allowed().unwrap() && store.allowed("acme", "ann", "campaigns.send").unwrap());
+        assert!(lists.allowed().unwrap() && store.allowed("acme", "ann", "lists.view").unwrap());
+        assert!(store.allowed("acme", "olga", "campaigns.send").unwrap() && !store.allowed("acme", "ann", "forms.view").unwrap());
+        assert_eq!(counted(&store), json!([{"permission": "campaigns.send", "count": 3}]));
+
+        assert!(sender.try_admit(1).unwrap().is_none());
+        assert_eq!(counted(&store)[0]["count"], 3);
+        assert_eq!(sender.admit(5).unwrap().granted, 5);
+        assert_eq!(store.admit("acme", Some("ann"), 2).unwrap().granted, 2);
+        assert_eq!(store.admit("acme", Some("ann"), 50).unwrap().granted, 0);
+        assert_eq!(store.admit("acme", None, 1).unwrap().granted, 1);
+        assert_eq!(counted(&store)[0]["count"], 6);
+        let ann = json!({"user": "ann", "account": "acme"});
+        for (actor, request) in
+            [(&ann, json!({"account": "acme", "count": 1})), (&json!({"kind": "system"}), json!({"account": "acme", "user": "ann", "count": 1}))]
+        {
+            assert_eq!(call_as(&store, actor, "sending.admit", request).unwrap()["granted"], 1);
+        }
+        let sends = json!([{"account": "acme", "user": "ann", "count": 1}, {"account": "acme", "user": "ann", "count": 1}]);
+        call(&store, "sending.admit_batch", json!({"sends": sends}));
+        assert_eq!(counted(&store), json!([{"permission": "campaigns.send", "count": 10}]));
+
+        call(&store, "accounts.hold", json!({"account": "acme", "reason": "abuse"}));
+        assert!(!send.allowed().unwrap());
+        assert_eq!(sender.admit(1).unwrap().granted, 0);
+        assert_eq!(counted(&store)[0]["count"], 10);
+        call(&store, "accounts.release", json!({"account": "acme", "hold": 1}));
+
+        call(&store, "roles.try_out", json!({"role": "own", "candidate": "less"}));
+        assert!(send.allowed().unwrap());
+        assert_eq!(counted(&store), json!([{"permission": "campaigns.send", "count": 1}]));
+        call(&store, "roles.try_out", json!({"role": "own"}));
+        assert!(send.allowed().unwrap() && sender.try_admit(1).unwrap().is_some());
+        assert_eq!(call_as(&store, &json!({"kind": "system"}), "roles.trial", json!({"role": "own"})).unwrap_err().code(), crate::Code::NotFound);
     }
 }
