@@ -173,6 +173,7 @@ impl MemberView {
             powers: self.powers.clone().under(most),
             addresses: self.addresses.clone(),
             member: self.member.clone(),
+            trial: self.trial.clone(),
             prepared: PerChannel::default(),
         }
     }
@@ -185,6 +186,7 @@ impl MemberView {
             powers: most.into_iter().fold(self.powers.clone(), Powers::under),
             addresses: Vec::new(),
             member: self.member.clone(),
+            trial: self.trial.clone(),
             prepared: PerChannel::default(),
         }
     }
