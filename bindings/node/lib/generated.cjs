@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '705ed1a86a56e3335f4fb7d89306afdc'
+const CATALOGUE_HASH = 'd5d27f3d9d4ad43e7ea9e8bb387fc9dc'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -881,10 +881,17 @@ const TYPES = {
     includes: ['includes', ['text']],
     name: ['name', 'text'],
     rev: ['rev', 'integer'],
+    trial: ['trial', 'text'],
     updatedAtMs: ['updated_at_ms', 'integer'],
   },
   RoleDeleted: { replaced: ['replaced', 'integer'], role: ['role', 'text'] },
   RoleList: { next: ['next', 'text'], roles: ['roles', ['Role']] },
+  RoleTrial: {
+    candidate: ['candidate', 'text'],
+    role: ['role', 'text'],
+    sinceMs: ['since_ms', 'integer'],
+    wouldRefuse: ['would_refuse', ['WouldRefuse']],
+  },
   SendDecisions: { decisions: ['decisions', ['Decision']] },
   SendExplanation: {
     limits: ['limits', ['UsageWindow']],
@@ -1090,6 +1097,7 @@ const TYPES = {
   },
   VisibleOwner: { all: ['all', 'bool'], user: ['user', 'text'] },
   VisibleOwners: { everything: ['everything', 'bool'], next: ['next', 'text'], owners: ['owners', ['VisibleOwner']] },
+  WouldRefuse: { count: ['count', 'integer'], permission: ['permission', 'text'] },
   AccessCheckRequest: { account: ['account', 'text'], permission: ['permission', 'text'], user: ['user', 'text'] },
   AccessExplainRequest: { account: ['account', 'text'], permission: ['permission', 'text'], user: ['user', 'text'] },
   AccessWhatCanRequest: { account: ['account', 'text'], user: ['user', 'text'] },
@@ -1716,6 +1724,12 @@ const TYPES = {
   },
   RolesGetRequest: { role: ['role', 'text'] },
   RolesListRequest: { account: ['account', 'text'], after: ['after', 'text'], limit: ['limit', 'integer'] },
+  RolesTrialRequest: { role: ['role', 'text'] },
+  RolesTryOutRequest: {
+    candidate: ['candidate', 'text'],
+    expectedRev: ['expected_rev', 'integer'],
+    role: ['role', 'text'],
+  },
   SendingAdmitRequest: {
     account: ['account', 'text'],
     channel: ['channel', 'text'],
@@ -2076,6 +2090,8 @@ const OPERATIONS = {
   'roles.edit': { request: 'RolesEditRequest', answer: 'Role' },
   'roles.get': { request: 'RolesGetRequest', answer: 'Role' },
   'roles.list': { request: 'RolesListRequest', answer: 'RoleList' },
+  'roles.trial': { request: 'RolesTrialRequest', answer: 'RoleTrial' },
+  'roles.try_out': { request: 'RolesTryOutRequest', answer: 'Role' },
   'sending.admit': { request: 'SendingAdmitRequest', answer: 'Decision' },
   'sending.admit_batch': { request: 'SendingAdmitBatchRequest', answer: 'SendDecisions' },
   'sending.explain': { request: 'SendingExplainRequest', answer: 'SendExplanation' },
@@ -2793,6 +2809,12 @@ class RolesOperations {
   }
   list(request) {
     return this.#run('roles.list', request)
+  }
+  trial(request) {
+    return this.#run('roles.trial', request)
+  }
+  tryOut(request) {
+    return this.#run('roles.try_out', request)
   }
 }
 

@@ -3271,6 +3271,10 @@ export interface Role {
   name: string
   /** Raised by every change. */
   rev: number
+  /**
+   * Another role that is tried in its place: it refuses nothing, and what it would have refused is counted (R-QTA-15).
+   */
+  trial?: string
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
 }
@@ -3302,6 +3306,18 @@ export type RoleScope =
   | 'membership'
   | 'user'
   | 'package'
+
+/** What a role that is tried would have refused. */
+export interface RoleTrial {
+  /** The role that is tried in its place. */
+  candidate: string
+  /** The role. */
+  role: string
+  /** Since when it is counted, in unix milliseconds: when the trial began, or when the store was opened since. */
+  sinceMs: number
+  /** What it would have refused, by permission. */
+  wouldRefuse: Array<WouldRefuse>
+}
 
 /**
  * How far a permission on resources reaches: `any` implies `group` implies `own` (R-ROL-3).
@@ -4003,6 +4019,18 @@ export type Window =
   | 'month'
   | 'billing_month'
   | 'year'
+
+/** How often a role that is tried would have refused a permission. */
+export interface WouldRefuse {
+  /**
+   * How many checks it would have refused. A send is one, however many messages it asks for; how far a permission
+   * reaches
+   * is not compared.
+   */
+  count: number
+  /** The permission. */
+  permission: string
+}
 
 /** What `access.check` is asked with. */
 export interface AccessCheckRequest {
@@ -5832,6 +5860,26 @@ export interface RolesListRequest {
   limit?: Integer | undefined
 }
 
+/** What `roles.trial` is asked with. */
+export interface RolesTrialRequest {
+  /** The role in whose place another is tried. */
+  role: string
+}
+
+/** What `roles.try_out` is asked with. */
+export interface RolesTryOutRequest {
+  /**
+   * The role to try, usable wherever the other is, and allowing no more than the actor holds (R-ROL-7). The trial is
+   * over
+   * when absent.
+   */
+  candidate?: string | undefined
+  /** The revision that the change was made from; a stale one is `rev_conflict`. */
+  expectedRev?: Integer | undefined
+  /** The role. */
+  role: string
+}
+
 /** What `sending.admit` is asked with. */
 export interface SendingAdmitRequest {
   /** The account that sends. */
@@ -7067,7 +7115,11 @@ export interface RolesOperations {
   copy(request: RolesCopyRequest): Promise<Role>
   /** Makes a role: of an account's own, or of the platform, which host and operators alone make (R-ROL-4). */
   create(request: RolesCreateRequest): Promise<Role>
-  /** Deletes a role; one in use only when another takes its place (R-ROL-8). */
+  /**
+   * Deletes a role; one in use only when another takes its place (R-ROL-8). To be tried in the place of another is a
+   * use too: such
+   * a trial is over when the role is replaced.
+   */
   delete(request: RolesDeleteRequest): Promise<RoleDeleted>
   /**
    * Changes a role; acts at once for everyone who has it (R-ROL-6). What is absent stays. The built-in ones are copied
@@ -7082,6 +7134,23 @@ export interface RolesOperations {
    * those of the account and of the accounts above it.
    */
   list(request?: RolesListRequest): Promise<RoleList>
+  /**
+   * Reads what a role that is tried in the place of another would have refused (R-QTA-15). `not_found` where none is
+   * tried.
+   */
+  trial(request: RolesTrialRequest): Promise<RoleTrial>
+  /**
+   * Tries another role in the place of one, without effect: who has the role may do what it allows as before, and each
+   * check
+   * that the other would have refused is counted for [`roles.trial`](Trial) (R-QTA-15). Not the built-in roles and not
+   * those of
+   * administrators; access as for `roles.edit`.
+   *
+   * It counts for members who have the role itself, under the ceilings that bind them: not for operators, owners, roles
+   * that
+   * include it, or packages. Counts are kept in memory, and begin anew whenever a trial begins or the store is opened.
+   */
+  tryOut(request: RolesTryOutRequest): Promise<Role>
 }
 
 /** The operations `sending.*`. */

@@ -142,6 +142,7 @@ from .model import (
     Role,
     RoleDeleted,
     RoleList,
+    RoleTrial,
     SendDecisions,
     SendExplanation,
     SendForecast,
@@ -187,7 +188,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "705ed1a86a56e3335f4fb7d89306afdc"
+CATALOGUE_HASH = "d5d27f3d9d4ad43e7ea9e8bb387fc9dc"
 
 
 class AccessOperations(Namespace):
@@ -2775,7 +2776,8 @@ class RolesOperations(Namespace):
         ))
 
     def delete(self, *, role: str, replace_with: str | None = None) -> RoleDeleted:
-        """Deletes a role; one in use only when another takes its place (R-ROL-8).
+        """Deletes a role; one in use only when another takes its place (R-ROL-8). To be tried in the place of another
+        is a use too: such a trial is over when the role is replaced.
 
         - `role`: The role.
         - `replace_with`: The role that takes its place everywhere; it must be usable wherever the other is used.
@@ -2825,6 +2827,34 @@ class RolesOperations(Namespace):
         - `limit`: At most this many (1 to 500, 50 when absent).
         """
         return RoleList._from(self._call("roles.list", {}, {"account": account, "after": after, "limit": limit}))
+
+    def trial(self, *, role: str) -> RoleTrial:
+        """Reads what a role that is tried in the place of another would have refused (R-QTA-15). `not_found` where none
+        is tried.
+
+        - `role`: The role in whose place another is tried.
+        """
+        return RoleTrial._from(self._call("roles.trial", {"role": role}))
+
+    def try_out(self, *, role: str, candidate: str | None = None, expected_rev: int | None = None) -> Role:
+        """Tries another role in the place of one, without effect: who has the role may do what it allows as before, and
+        each check that the other would have refused is counted for [`roles.trial`](Trial) (R-QTA-15). Not the
+        built-in roles and not those of administrators; access as for `roles.edit`.
+
+        It counts for members who have the role itself, under the ceilings that bind them: not for operators, owners,
+        roles that include it, or packages. Counts are kept in memory, and begin anew whenever a trial begins or the
+        store is opened.
+
+        - `role`: The role.
+        - `candidate`: The role to try, usable wherever the other is, and allowing no more than the actor holds
+          (R-ROL-7). The trial is over when absent.
+        - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        """
+        return Role._from(self._call(
+            "roles.try_out",
+            {"role": role},
+            {"candidate": candidate, "expected_rev": expected_rev},
+        ))
 
 
 class SendingOperations(Namespace):

@@ -1506,7 +1506,7 @@ class ApiKeyToken:
 
     api_key: ApiKey
     """The key."""
-    token: str
+    token: str = field(repr=False)
     """What a program acts with from now on. It is shown here once and stored nowhere."""
 
     @classmethod
@@ -4728,6 +4728,10 @@ class Role:
     """The name that people see."""
     rev: int
     """Raised by every change."""
+    trial: str | None = None
+    """Another role that is tried in its place: it refuses nothing, and what it would have refused is counted
+    (R-QTA-15).
+    """
     updated_at_ms: int
     """When it was last changed, in unix milliseconds."""
 
@@ -4744,6 +4748,7 @@ class Role:
             includes=tuple(value["includes"]),
             name=value["name"],
             rev=value["rev"],
+            trial=value.get("trial"),
             updated_at_ms=value["updated_at_ms"],
         )
 
@@ -4779,6 +4784,29 @@ class RoleList:
         return cls(
             next=value.get("next"),
             roles=tuple(Role._from(item) for item in value["roles"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleTrial:
+    """What a role that is tried would have refused."""
+
+    candidate: str
+    """The role that is tried in its place."""
+    role: str
+    """The role."""
+    since_ms: int
+    """Since when it is counted, in unix milliseconds: when the trial began, or when the store was opened since."""
+    would_refuse: tuple[WouldRefuse, ...]
+    """What it would have refused, by permission."""
+
+    @classmethod
+    def _from(cls, value: Any) -> RoleTrial:
+        return cls(
+            candidate=value["candidate"],
+            role=value["role"],
+            since_ms=value["since_ms"],
+            would_refuse=tuple(WouldRefuse._from(item) for item in value["would_refuse"]),
         )
 
 
@@ -5887,6 +5915,25 @@ class VisibleOwners:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WouldRefuse:
+    """How often a role that is tried would have refused a permission."""
+
+    count: int
+    """How many checks it would have refused. A send is one, however many messages it asks for; how far a permission
+    reaches is not compared.
+    """
+    permission: str
+    """The permission."""
+
+    @classmethod
+    def _from(cls, value: Any) -> WouldRefuse:
+        return cls(
+            count=value["count"],
+            permission=value["permission"],
+        )
+
+
 __all__ = [
     "AccessCheck",
     "AccessExplanation",
@@ -6104,6 +6151,7 @@ __all__ = [
     "RoleDeleted",
     "RoleList",
     "RoleScope",
+    "RoleTrial",
     "Scope",
     "SendDecisions",
     "SendExplanation",
@@ -6162,4 +6210,5 @@ __all__ = [
     "VisibleOwner",
     "VisibleOwners",
     "Window",
+    "WouldRefuse",
 ]
