@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = 'd5d27f3d9d4ad43e7ea9e8bb387fc9dc'
+const CATALOGUE_HASH = '47559c294f844bcc17bde934d6a184e9'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},

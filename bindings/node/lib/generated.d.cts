@@ -7142,8 +7142,7 @@ export interface RolesOperations {
   /**
    * Tries another role in the place of one, without effect: who has the role may do what it allows as before, and each
    * check
-   * that the other would have refused is counted for [`roles.trial`](Trial) (R-QTA-15). Not the built-in roles and not
-   * those of
+   * that the other would have refused is counted for `roles.trial` (R-QTA-15). Not the built-in roles and not those of
    * administrators; access as for `roles.edit`.
    *
    * It counts for members who have the role itself, under the ceilings that bind them: not for operators, owners, roles

@@ -188,7 +188,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "d5d27f3d9d4ad43e7ea9e8bb387fc9dc"
+CATALOGUE_HASH = "47559c294f844bcc17bde934d6a184e9"
 
 
 class AccessOperations(Namespace):
@@ -2838,8 +2838,8 @@ class RolesOperations(Namespace):
 
     def try_out(self, *, role: str, candidate: str | None = None, expected_rev: int | None = None) -> Role:
         """Tries another role in the place of one, without effect: who has the role may do what it allows as before, and
-        each check that the other would have refused is counted for [`roles.trial`](Trial) (R-QTA-15). Not the
-        built-in roles and not those of administrators; access as for `roles.edit`.
+        each check that the other would have refused is counted for `roles.trial` (R-QTA-15). Not the built-in roles
+        and not those of administrators; access as for `roles.edit`.
 
         It counts for members who have the role itself, under the ceilings that bind them: not for operators, owners,
         roles that include it, or packages. Counts are kept in memory, and begin anew whenever a trial begins or the
