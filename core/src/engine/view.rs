@@ -252,7 +252,7 @@ impl View {
     /// What is tried in the place of a member's role. Owners, and who has their powers from the package, are bound by none.
     fn trial(&self, tx: &mut Tx<'_>, tree: &PermissionTree, member: &Member) -> Result<Option<Trial>, Error> {
         let is_own = member.account == self.account;
-        let Some(role) = member.role.as_ref().filter(|_| !member.owner && !(is_own && self.is_by_package(member))) else { return Ok(None) };
+        let Some(role) = member.role.as_ref().filter(|_| !(member.owner || is_own && self.is_by_package(member))) else { return Ok(None) };
         let Some(candidate) = tx.get::<Role>(&keys::role(role))?.and_then(|role| role.trial) else { return Ok(None) };
         let held = role_powers(tx, tree, &candidate)?;
         let reaches = is_own || tree.place(super::authority::TEAM_PERMISSION).is_some_and(|place| held.at(place).is_some());
