@@ -1,7 +1,9 @@
 //! Where each record lies. A key is a letter, a zero byte, and ids with zero bytes between them: no id holds one.
 
+use super::token::hex;
 use crate::model::{AuditChain, AuditKind, Channel, Id};
 use crate::rules::credit::Turn;
+use sha2::{Digest, Sha256};
 
 /// Not a letter: it tells about the store itself and is no record that an operation wrote.
 pub(crate) const TOKEN_KEY: u8 = b'0';
@@ -333,9 +335,9 @@ pub(crate) fn password(user: &Id) -> Vec<u8> {
     key(PASSWORD, &[user.as_str()])
 }
 
-/// A password that nobody may have, as it is compared.
+/// A password that nobody may have, as it is compared: by its hash, since passwords that somebody wants are looked for with it.
 pub(crate) fn banned_password(word: &str) -> Vec<u8> {
-    key(PASSWORD, &["", word])
+    key(PASSWORD, &["", &hex(&Sha256::digest(word.as_bytes()))])
 }
 
 /// A session.

@@ -153,7 +153,7 @@ pub(crate) fn prove(ctx: &mut Ctx<'_>, email: &Email, password: &Secret, ip: Opt
         Error::new(Code::LoginDelayed, format!("there were too many failures; try again at {retry_at_ms}")).with("retry_at_ms", retry_at_ms)
     })?;
     let cost = Cost::of(&ctx.policies(None)?);
-    let password = Zeroizing::new(normal(password.reveal()));
+    let password = normal(password.reveal());
     let known = match ctx.tx.get::<Id>(&keys::email(email.key()))? {
         Some(id) => ctx.tx.get::<model::User>(&keys::user(&id))?.filter(|user| !user.disabled),
         None => None,
@@ -196,7 +196,7 @@ fn acceptable(
     policies: &EffectivePolicies,
     field: &str,
 ) -> Result<Zeroizing<String>, Error> {
-    let password = Zeroizing::new(normal(password.reveal()));
+    let password = normal(password.reveal());
     let local = user.email.key().split('@').next().unwrap_or_default();
     let mut words = vec![local.to_owned()];
     words.extend([&user.profile.first_name, &user.profile.last_name].into_iter().flatten().map(Name::to_string));
