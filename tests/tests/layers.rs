@@ -32,7 +32,8 @@ fn every_layer_uses_what_lies_below_it_only() {
         let sources = sources(&core.join(layer));
         assert!(!sources.is_empty(), "no sources of {layer}");
         for (path, source) in sources {
-            for name in named(&source) {
+            // Tests may look at what lies above.
+            for name in named(source.split("\n#[cfg(test)]\nmod tests {").next().unwrap()) {
                 assert!(name == layer || allowed.contains(&name.as_str()), "{path} uses `crate::{name}`");
             }
         }

@@ -5,7 +5,7 @@ use super::view::{MemberView, account_line, load_role, powers_on_paper};
 use super::{Ctx, Engine, Tx, keys};
 use crate::error::{Class, Code, Error};
 use crate::model::{self, Actor, AddressRange, Behind, Id, Operator};
-use crate::ops::{Access, Operation};
+use crate::ops::{Access, Effect, Operation};
 use crate::rules::api_key::{is_for_people_alone, powers_of_key};
 use crate::rules::log_in_as::is_masked;
 use crate::rules::role::{Powers, role_powers};
@@ -21,7 +21,7 @@ impl Engine {
         if ctx.actor.api_key().is_some() && is_for_people_alone(O::NAME) {
             return Err(Error::new(Code::NotWithApiKey, format!("no API key lets a program call `{}`", O::NAME)));
         }
-        if ctx.actor.behind().is_some() && is_masked(O::NAME, O::EFFECT) {
+        if ctx.actor.behind().is_some() && is_masked(O::NAME, O::EFFECT != Effect::Read) {
             return Err(Error::new(Code::NotAsAnother, format!("`{}` is for the user in person", O::NAME)));
         }
         match (ctx.actor, O::ACCESS) {

@@ -314,7 +314,7 @@ fn schema<T: JsonSchema>() -> Schema {
 impl Entry {
     /// Whether it is refused to whoever acts as another user (R-SES-6).
     pub fn is_masked(&self) -> bool {
-        log_in_as::is_masked(self.name, self.effect)
+        log_in_as::is_masked(self.name, self.effect != Effect::Read)
     }
 }
 
