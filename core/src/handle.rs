@@ -245,7 +245,7 @@ impl Sender {
     pub fn admit(&self, count: u64) -> Result<Decision, Error> {
         match self.try_admit(count)? {
             Some(decision) => Ok(decision),
-            None => self.guard.enter(Effect::Send, |engine| engine.decide(&Actor::System, &self.prepare(engine)?, Ask::exact(count))),
+            None => self.guard.enter(Effect::Send, |engine| decide(engine, &self.prepare(engine)?, Ask::exact(count))),
         }
     }
 
@@ -324,9 +324,12 @@ pub(crate) fn admit(
     message: &MessageInput,
     ask: Ask,
 ) -> Result<Decision, Error> {
-    let prepared = cell.sending(engine, user, channel, message)?;
-    let decision = engine.decide(&Actor::System, &prepared, ask)?;
-    engine.count_tried(&prepared);
+    decide(engine, &cell.sending(engine, user, channel, message)?, ask)
+}
+
+fn decide(engine: &Engine, prepared: &Arc<Prepared>, ask: Ask) -> Result<Decision, Error> {
+    let decision = engine.decide(&Actor::System, prepared, ask)?;
+    engine.count_tried(prepared);
     Ok(decision)
 }
 

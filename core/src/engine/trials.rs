@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(store.admit("acme", Some("ann"), 5000).unwrap().granted, 0);
         assert_eq!(store.admit("acme", None, 1).unwrap().granted, 1);
         assert_eq!(counted(&store)[0]["count"], 6);
-        let ann = json!({"user": "ann", "account": "acme"});
+        let ann = json!({"kind": "user", "user": "ann", "account": "acme"});
         for (actor, request) in
             [(&ann, json!({"account": "acme", "count": 1})), (&json!({"kind": "system"}), json!({"account": "acme", "user": "ann", "count": 1}))]
         {
