@@ -236,3 +236,38 @@ impl Actor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R-SES-7: who has a token says nothing of themselves that it does not prove.
+    #[test]
+    fn a_caller_is_either_named_or_proven() {
+        for good in [
+            r#"{"kind": "system"}"#,
+            r#"{"kind": "user", "user": "ann", "account": "acme", "ip": "192.0.2.1"}"#,
+            r#"{"kind": "operator", "user": "ann"}"#,
+            r#"{"kind": "session", "token": "t"}"#,
+            r#"{"kind": "session", "token": "t", "account": "acme"}"#,
+            r#"{"kind": "api_key", "token": "t", "ip": "192.0.2.1"}"#,
+        ] {
+            assert!(serde_json::from_str::<Caller>(good).is_ok(), "{good}");
+        }
+        for bad in [
+            r#"{"kind": "api_key"}"#,
+            r#"{"kind": "api_key", "token": "t", "user": "ann"}"#,
+            r#"{"kind": "api_key", "token": "t", "account": "acme"}"#,
+            r#"{"kind": "session", "token": "t", "user": "ann"}"#,
+            r#"{"kind": "session"}"#,
+            r#"{"kind": "user", "user": "ann", "account": "acme", "token": "t"}"#,
+            r#"{"kind": "user", "user": "ann"}"#,
+            r#"{"kind": "operator", "user": "ann", "account": "acme"}"#,
+            r#"{"kind": "system", "user": "ann"}"#,
+            r#"{"kind": "nobody"}"#,
+            r#"{}"#,
+        ] {
+            assert!(serde_json::from_str::<Caller>(bad).is_err(), "{bad}");
+        }
+    }
+}
