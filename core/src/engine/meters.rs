@@ -12,7 +12,7 @@ use crate::error::{Code, Error};
 use crate::locks::{Mutex, MutexGuard};
 use crate::model::{
     Actor, Cap, CapPeriod, CapScope, Channel, Count, Group, Id, Limit, LimitAlert, LimitName, MessageClass, MessageInput, Meter, OutboxKind,
-    OutboxMessage, OverLimit, Reservation, Window,
+    OutboxMessage, OverLimit, PaidWithCredits, Reservation, Window,
 };
 use crate::ops::{campaigns, credits};
 use crate::rules::limit::Source;
@@ -353,15 +353,6 @@ pub struct Decision {
     /// What credits paid for, beyond the account's own limits (R-CRD-2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credits: Option<Box<PaidWithCredits>>,
-}
-
-/// What credits paid for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct PaidWithCredits {
-    /// How many of the messages.
-    pub amount: u64,
-    /// The entry of the ledger: what fails is given back with `credits.refund`.
-    pub entry: u64,
 }
 
 /// Why a send is refused.
@@ -835,14 +826,6 @@ impl Engine {
         }
     }
 
-    /// As [`decide`](Engine::decide), without credits.
-    pub(crate) fn decide_unpaid(&self, prepared: &Arc<Prepared>, ask: Ask) -> Result<Decision, Error> {
-        match prepared.refusal {
-            Some(code) => Ok(Decision::refused_for(code)),
-            None => self.charge(prepared, ask),
-        }
-    }
-
     /// Gives back so many of a reservation, to the counters that it was charged to.
     pub(crate) fn return_reserved(&self, reservation: &Reservation, count: u64) -> Result<(), Error> {
         let cell = match self.cell(&reservation.account) {
@@ -856,7 +839,7 @@ impl Engine {
         let sending = Sending { member: member.as_ref(), channel: reservation.channel, message: &reservation.message };
         let prepared = self.prepare(&cell, &sending)?;
         let prepared = prepared.only(|counter| reservation.counters.iter().any(|charged| charged == counter));
-        self.refund(&prepared, count, reservation.reserved_at_ms).map(drop)
+        self.refund(&prepared, count, reservation.paid_of(count), reservation.reserved_at_ms).map(drop)
     }
 
     /// Charges what is asked for to every counter, or nothing, drawing from the store where needed.
@@ -901,7 +884,7 @@ impl Engine {
                 return decision.map(|decision| Decision { credits: Some(Box::new(PaidWithCredits { amount: excess, entry })), ..decision });
             }
             // Others used what was left meanwhile: what was paid comes back.
-            self.commit_beside(actor, None, |ctx| credits::refund(ctx, account, prepared.channel, entry, excess))?;
+            self.commit_beside(actor, None, |ctx| credits::refund_at_most(ctx, account, prepared.channel, entry, excess))?;
             decision?;
         }
         Err(Error::new(Code::Busy, "others keep drawing from the same limits"))
@@ -974,9 +957,10 @@ impl Engine {
     }
 
     /// Gives back what was granted at an instant and did not go out, into the windows of that instant that still count (R-QTA-6).
+    /// The account's own limits were charged so many less, which credits `paid` for.
     ///
     /// Answers to how many of the counters something came back. In memory only: after a crash it counts as used.
-    pub(crate) fn refund(&self, prepared: &Prepared, count: u64, granted_at_ms: u64) -> Result<usize, Error> {
+    pub(crate) fn refund(&self, prepared: &Prepared, count: u64, paid: u64, granted_at_ms: u64) -> Result<usize, Error> {
         let _drawing = prepared.team.drawing.lock();
         self.refuse_when_shut()?;
         self.roll(prepared, self.clock.now_ms())?;
@@ -984,7 +968,8 @@ impl Engine {
         let mut refunded = 0;
         for place in &prepared.places {
             let (hot, cold) = meters.pair_mut(*place)?;
-            refunded += usize::from(cold.give_back(hot, count, granted_at_ms) > 0);
+            let charged = if prepared.is_own(&cold.id) { count.saturating_sub(paid) } else { count };
+            refunded += usize::from(cold.give_back(hot, charged, granted_at_ms) > 0);
         }
         Ok(refunded)
     }

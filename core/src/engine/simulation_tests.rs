@@ -724,8 +724,15 @@ impl World {
         let mut grant = self.grants.swap_remove(at);
         let back = 1 + self.dice.roll(grant.count);
         let Source { account, user, message } = self.sources[grant.source].clone();
-        let request =
-            sending::Refund { account, user, channel: Channel::Email, message: Some(message), count: count(back), granted_at_ms: count(grant.at) };
+        let request = sending::Refund {
+            account,
+            user,
+            channel: Channel::Email,
+            message: Some(message),
+            count: count(back),
+            granted_at_ms: count(grant.at),
+            spend: None,
+        };
         let answer = self.must(request);
         assert_eq!(answer.counters, self.give_back(&grant, back));
         grant.count -= back;

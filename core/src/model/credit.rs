@@ -4,6 +4,15 @@ use super::{Channel, Id, Note};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// What credits paid for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PaidWithCredits {
+    /// How many of the messages.
+    pub amount: u64,
+    /// The entry of the ledger: what fails is given back with `sending.refund`.
+    pub entry: u64,
+}
+
 /// What an entry in a ledger of credits tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -1,6 +1,6 @@
 //! Reservations: messages that are charged before they go out (R-QTA-5).
 
-use super::{Channel, Id, MessageInput};
+use super::{Channel, Id, MessageInput, PaidWithCredits};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,9 @@ pub struct Reservation {
     pub ended_at_ms: Option<u64>,
     /// The counters that were charged: nothing comes back to others.
     pub counters: Vec<String>,
+    /// What credits paid for of it, beyond the account's own limits (R-CRD-2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credits: Option<PaidWithCredits>,
 }
 
 /// What became of a reservation.
@@ -55,6 +58,11 @@ pub enum ReservationState {
 }
 
 impl Reservation {
+    /// Of so many that come back, how many credits paid for: those are the first to come back.
+    pub fn paid_of(&self, count: u64) -> u64 {
+        self.credits.map_or(0, |paid| paid.amount.min(count))
+    }
+
     /// When something happens to it by itself: it expires, or is forgotten.
     pub fn due_at_ms(&self) -> u64 {
         self.ended_at_ms.map_or(self.expires_at_ms, |ended| ended.saturating_add(REMEMBERED_MS))

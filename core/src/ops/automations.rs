@@ -67,7 +67,7 @@ impl Operation for Admit {
             ActionKind::Trigger => LimitName::TriggerActionsPerMonth,
         };
         let cell = ctx.engine.cell(&self.account).map_err(|error| error.at("/account"))?;
-        ctx.engine.decide_unpaid(&ctx.engine.prepare_limit(&cell, limit)?, ask)
+        ctx.engine.decide(ctx.actor, &ctx.engine.prepare_limit(&cell, limit)?, ask)
     }
 }
 

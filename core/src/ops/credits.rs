@@ -534,19 +534,39 @@ pub(crate) fn spend(
 }
 
 /// Gives back a part of what was spent, to the grants that paid; once (R-CRD-2).
-pub(crate) fn refund(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, spend: u64, amount: u64) -> Result<CreditEntry, Error> {
+fn refund(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, spend: u64, amount: u64) -> Result<CreditEntry, Error> {
     ctx.require_licence("/amount")?;
-    let mut book = Book::open(ctx, account, channel)?;
-    let spent = book.read(ctx, spend)?.filter(|entry| entry.kind == CreditKind::Spent);
-    let spent = spent.ok_or_else(|| Error::not_found("spend", &spend.to_string()).at("/spend"))?;
-    let key = keys::credit_refunded(account, channel, spend);
-    let before: u64 = ctx.tx.get(&key)?.unwrap_or(0);
+    let (spent, before) = spent(ctx, account, channel, spend)?;
     let left = spent.amount.saturating_sub(before);
     if amount > left {
         let error = Error::new(Code::RefundExceeded, format!("of {} credits {before} were refunded already", spent.amount));
         return Err(error.at("/amount").with("left", left));
     }
-    ctx.tx.put(key, &(before + amount))?;
+    give_back_of(ctx, account, channel, spent, before, amount)
+}
+
+/// Gives back to the grants that paid for a send, but no more than they have not got back yet; answers how much that was. What
+/// the licence includes by now does not matter: they were paid with.
+pub(crate) fn refund_at_most(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, spend: u64, amount: u64) -> Result<u64, Error> {
+    let (spent, before) = spent(ctx, account, channel, spend)?;
+    let amount = amount.min(spent.amount.saturating_sub(before));
+    if amount > 0 {
+        give_back_of(ctx, account, channel, spent, before, amount)?;
+    }
+    Ok(amount)
+}
+
+/// What was spent, and how much of it came back already.
+fn spent(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, spend: u64) -> Result<(CreditEntry, u64), Error> {
+    let spent = Book::open(ctx, account, channel)?.read(ctx, spend)?.filter(|entry| entry.kind == CreditKind::Spent);
+    let spent = spent.ok_or_else(|| Error::not_found("spend", &spend.to_string()).at("/spend"))?;
+    let before: u64 = ctx.tx.get(&keys::credit_refunded(account, channel, spend))?.unwrap_or(0);
+    Ok((spent, before))
+}
+
+fn give_back_of(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, spent: CreditEntry, before: u64, amount: u64) -> Result<CreditEntry, Error> {
+    let mut book = Book::open(ctx, account, channel)?;
+    ctx.tx.put(keys::credit_refunded(account, channel, spent.entry), &(before + amount))?;
     // The reserve of a group that is gone has become free.
     let group = match &spent.group {
         Some(group) if ctx.tx.has(&keys::group(account, group))? => Some(group),
@@ -566,7 +586,7 @@ pub(crate) fn refund(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, spend: u
         book.save_pocket(ctx, group, &pocket)?;
     }
     let entry = book.entry(ctx, CreditKind::Refunded, amount);
-    let entry = book.append(ctx, CreditEntry { group: spent.group, spend: Some(spend), parts, ..entry })?;
+    let entry = book.append(ctx, CreditEntry { group: spent.group, spend: Some(spent.entry), parts, ..entry })?;
     book.expire(ctx)?;
     Ok(entry)
 }

@@ -1,11 +1,11 @@
 //! Reservations: messages are charged for a campaign now, and go out later or come back (R-QTA-5).
 
 use super::sending::{own_message, sender_of};
-use super::{Access, Effect, Operation, accounts, once};
+use super::{Access, Effect, Operation, accounts, credits, once};
 use crate::engine::meters::{Ask, Refusal};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{self, Channel, Count, Id, MessageInput, ReservationState};
+use crate::model::{self, Channel, Count, Id, MessageInput, PaidWithCredits, ReservationState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,8 @@ const LONGEST_MS: u64 = 31 * 24 * 3_600_000;
 
 /// Charges messages that go out later. Until it is committed, released or expires, all of it counts as used.
 ///
-/// Answers like `sending.admit`: where it is refused, nothing is reserved. Credits pay for no reservation.
+/// Answers like `sending.admit`: where it is refused, nothing is reserved. Credits that paid for a part of it are the first to
+/// come back (R-CRD-2).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
@@ -89,6 +90,9 @@ pub struct ReservationDecision {
     /// Why nothing was granted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Box<Refusal>>,
+    /// What credits paid for, beyond the account's own limits (R-CRD-2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credits: Option<PaidWithCredits>,
 }
 
 /// A reservation.
@@ -113,6 +117,9 @@ pub struct Reservation {
     pub reserved_at_ms: u64,
     /// When what is left comes back by itself, in unix milliseconds.
     pub expires_at_ms: u64,
+    /// What credits paid for when it was charged; of what comes back they get theirs first (R-CRD-2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credits: Option<PaidWithCredits>,
 }
 
 fn shown(reservation: model::Reservation) -> Reservation {
@@ -126,6 +133,7 @@ fn shown(reservation: model::Reservation) -> Reservation {
         committed: reservation.committed,
         reserved_at_ms: reservation.reserved_at_ms,
         expires_at_ms: reservation.expires_at_ms,
+        credits: reservation.credits,
     }
 }
 
@@ -151,9 +159,19 @@ fn end(ctx: &mut Ctx<'_>, mut reservation: model::Reservation, state: Reservatio
     save(ctx, &reservation)?;
     let left = reservation.count - committed;
     if left > 0 {
+        give_back_credits(ctx, &reservation, left)?;
         ctx.tx.give_back(reservation.clone(), left);
     }
     Ok(reservation)
+}
+
+/// Of so many that come back, gives back the credits that paid for them.
+fn give_back_credits(ctx: &mut Ctx<'_>, reservation: &model::Reservation, count: u64) -> Result<(), Error> {
+    let amount = reservation.paid_of(count);
+    match reservation.credits {
+        Some(paid) => credits::refund_at_most(ctx, &reservation.account, reservation.channel, paid.entry, amount).map(drop),
+        None => Ok(()),
+    }
 }
 
 /// What happens to a reservation by itself: first it expires, a day after it ended it is forgotten.
@@ -192,8 +210,10 @@ pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error>
 
 impl once::GivesBack for model::Reservation {
     fn give_back(self, ctx: &Ctx<'_>) -> Result<(), Error> {
-        let left = self.count;
-        ctx.engine.return_reserved(&self, left)
+        if self.credits.is_some() {
+            ctx.engine.commit_beside(ctx.actor, None, |ctx| give_back_credits(ctx, &self, self.count))?;
+        }
+        ctx.engine.return_reserved(&self, self.count)
     }
 }
 
@@ -221,7 +241,8 @@ impl Operation for Create {
         let key = self.key.clone();
         let account = self.account.clone();
         let charge = |ctx: &mut Ctx<'_>| {
-            let decision = ctx.engine.decide_unpaid(&prepared, ask)?;
+            let decision = ctx.engine.decide(ctx.actor, &prepared, ask)?;
+            let credits = decision.credits.map(|paid| *paid);
             let reservation = match decision.granted {
                 0 => None,
                 granted => Some(model::Reservation {
@@ -238,6 +259,7 @@ impl Operation for Create {
                     expires_at_ms: ctx.now_ms.saturating_add(self.life_ms.get()),
                     ended_at_ms: None,
                     counters: prepared.counters(),
+                    credits,
                 }),
             };
             let answer = ReservationDecision {
@@ -245,6 +267,7 @@ impl Operation for Create {
                 granted: decision.granted,
                 expires_at_ms: reservation.as_ref().map(|one| one.expires_at_ms),
                 refusal: decision.refusal,
+                credits,
             };
             Ok((answer, reservation))
         };

@@ -1,13 +1,13 @@
 //! Sending: one decision over status, permission and every limit, charged in the same step (R-QTA-1, R-QTA-3).
 
 use super::usage::{UsageWindow, window_of};
-use super::{Access, Effect, Operation, once};
+use super::{Access, Effect, Operation, credits, once};
 use crate::engine::meters::{Ask, Decision, MeterReading, Prepared, Refusal, check_count};
 use crate::engine::view::Resolved;
 use crate::engine::{Ctx, check_instant, keys};
 use crate::error::{Code, Error};
 use crate::handle;
-use crate::model::{Actor, Channel, Count, Id, LimitName, Limits, MessageInput, Name, Package, normal_domain};
+use crate::model::{Actor, Channel, Count, Id, LimitName, Limits, MessageInput, Name, Package, PaidWithCredits, normal_domain};
 use crate::rules::limit::candidates;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,7 +39,7 @@ pub struct Admit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<Count>,
     /// A name of the host's for this request: asked again within a day it gets the same answer, and charges nothing (R-QTA-5).
-    /// It costs a commit; without it a send is decided in memory. Credits pay for nothing then.
+    /// It costs a commit; without it a send is decided in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
@@ -133,6 +133,10 @@ pub struct Refund {
     pub count: Count,
     /// When they were granted, in unix milliseconds.
     pub granted_at_ms: Count,
+    /// Where credits paid for a part of them, the entry that `sending.admit` answered in `credits`: the grants that paid get theirs
+    /// back first, once, and the account's own limits the rest (R-CRD-2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spend: Option<Count>,
 }
 
 /// What came back.
@@ -140,6 +144,8 @@ pub struct Refund {
 pub struct SendRefund {
     /// How many counters got something back; those whose window is over got nothing.
     pub counters: u64,
+    /// How many credits came back.
+    pub credits: u64,
 }
 
 /// Answers as `sending.admit` would, lists every limit that it looks at, and charges nothing (R-QTA-3).
@@ -265,8 +271,15 @@ impl Operation for Admit {
             return ctx.engine.decide(ctx.actor, &prepared, ask);
         }
         let charge = |ctx: &mut Ctx<'_>| {
-            let decision = ctx.engine.decide_unpaid(&prepared, ask)?;
-            let charged = (decision.granted > 0).then(|| Charged { prepared: prepared.clone(), count: decision.granted, at_ms: ctx.now_ms });
+            let decision = ctx.engine.decide(ctx.actor, &prepared, ask)?;
+            let charged = (decision.granted > 0).then(|| Charged {
+                prepared: prepared.clone(),
+                account: self.account.clone(),
+                channel: self.channel,
+                count: decision.granted,
+                credits: decision.credits.as_ref().map(|paid| **paid),
+                at_ms: ctx.now_ms,
+            });
             Ok((decision, charged))
         };
         once::charged(ctx, &self.account, self.key.as_ref(), &self, charge, |_, _| Ok(()))
@@ -276,13 +289,25 @@ impl Operation for Admit {
 /// Messages that were charged.
 struct Charged {
     prepared: Arc<Prepared>,
+    account: Id,
+    channel: Channel,
     count: u64,
+    credits: Option<PaidWithCredits>,
     at_ms: u64,
 }
 
 impl once::GivesBack for Charged {
     fn give_back(self, ctx: &Ctx<'_>) -> Result<(), Error> {
-        ctx.engine.refund(&self.prepared, self.count, self.at_ms).map(drop)
+        let back = refund_credits(ctx, &self.account, self.channel, self.credits.map(|paid| paid.entry), self.count)?;
+        ctx.engine.refund(&self.prepared, self.count, back, self.at_ms).map(drop)
+    }
+}
+
+/// Gives back to the grants that paid for so many messages, and says how many they had paid for.
+fn refund_credits(ctx: &Ctx<'_>, account: &Id, channel: Channel, spend: Option<u64>, count: u64) -> Result<u64, Error> {
+    match spend {
+        Some(spend) => ctx.engine.commit_beside(ctx.actor, None, |ctx| credits::refund_at_most(ctx, account, channel, spend, count)),
+        None => Ok(0),
     }
 }
 
@@ -400,7 +425,9 @@ impl Operation for Refund {
         let cell = ctx.engine.cell(&self.account).map_err(|error| error.at("/account"))?;
         let message = message_of(self.message)?;
         let prepared = cell.sending(ctx.engine, self.user.as_ref().map(Id::as_str), self.channel, &message)?;
-        Ok(SendRefund { counters: ctx.engine.refund(&prepared, count, self.granted_at_ms.get())? as u64 })
+        let credits = refund_credits(ctx, &self.account, self.channel, self.spend.map(Count::get), count).map_err(|error| error.at("/spend"))?;
+        let counters = ctx.engine.refund(&prepared, count, credits, self.granted_at_ms.get())? as u64;
+        Ok(SendRefund { counters, credits })
     }
 }
 
