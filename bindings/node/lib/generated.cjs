@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '47559c294f844bcc17bde934d6a184e9'
+const CATALOGUE_HASH = 'cb710d2c58fe17334dbffb6b2ee1bbc3'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -837,6 +837,7 @@ const TYPES = {
     channel: ['channel', 'text'],
     committed: ['committed', 'integer'],
     count: ['count', 'integer'],
+    credits: ['credits', 'PaidWithCredits'],
     expiresAtMs: ['expires_at_ms', 'integer'],
     id: ['id', 'text'],
     reservedAtMs: ['reserved_at_ms', 'integer'],
@@ -844,6 +845,7 @@ const TYPES = {
     user: ['user', 'text'],
   },
   ReservationDecision: {
+    credits: ['credits', 'PaidWithCredits'],
     expiresAtMs: ['expires_at_ms', 'integer'],
     granted: ['granted', 'integer'],
     refusal: ['refusal', 'Refusal'],
@@ -899,7 +901,7 @@ const TYPES = {
     wouldGrant: ['would_grant', 'bool'],
   },
   SendForecast: { doneAtMs: ['done_at_ms', 'integer'], refusal: ['refusal', 'text'] },
-  SendRefund: { counters: ['counters', 'integer'] },
+  SendRefund: { counters: ['counters', 'integer'], credits: ['credits', 'integer'] },
   SessionBehind: {
     account: ['account', 'text'],
     fromAccount: ['from_account', 'text'],
@@ -1760,6 +1762,7 @@ const TYPES = {
     count: ['count', 'integer'],
     grantedAtMs: ['granted_at_ms', 'integer'],
     message: ['message', 'MessageInput'],
+    spend: ['spend', 'integer'],
     user: ['user', 'text'],
   },
   SendingWhatIfRequest: {

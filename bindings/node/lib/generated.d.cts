@@ -2720,7 +2720,7 @@ export interface PackagePreflight {
 export interface PaidWithCredits {
   /** How many of the messages. */
   amount: number
-  /** The entry of the ledger: what fails is given back with `credits.refund`. */
+  /** The entry of the ledger: what fails is given back with `sending.refund`. */
   entry: number
 }
 
@@ -3108,6 +3108,8 @@ export interface Reservation {
   committed: number
   /** How many were charged. */
   count: number
+  /** What credits paid for when it was charged; of what comes back they get theirs first (R-CRD-2). */
+  credits?: PaidWithCredits
   /** When what is left comes back by itself, in unix milliseconds. */
   expiresAtMs: number
   /** The reservation. */
@@ -3122,6 +3124,8 @@ export interface Reservation {
 
 /** The answer to a reservation. */
 export interface ReservationDecision {
+  /** What credits paid for, beyond the account's own limits (R-CRD-2). */
+  credits?: PaidWithCredits
   /** When what is left of it comes back by itself, in unix milliseconds. */
   expiresAtMs?: number
   /** How many are reserved. */
@@ -3362,6 +3366,8 @@ export interface SendForecast {
 export interface SendRefund {
   /** How many counters got something back; those whose window is over got nothing. */
   counters: number
+  /** How many credits came back. */
+  credits: number
 }
 
 /** Somebody who acts as another in a session (R-SES-6). */
@@ -5891,7 +5897,7 @@ export interface SendingAdmitRequest {
   /**
    * A name of the host's for this request: asked again within a day it gets the same answer, and charges nothing
    * (R-QTA-5).
-   * It costs a commit; without it a send is decided in memory. Credits pay for nothing then.
+   * It costs a commit; without it a send is decided in memory.
    */
   key?: string | undefined
   /** What the message is; caps for members, campaigns, API keys and domains look at it (R-QTA-14). */
@@ -5948,6 +5954,12 @@ export interface SendingRefundRequest {
   grantedAtMs: Integer
   /** What the message was, as in `sending.admit`. */
   message?: MessageInput | undefined
+  /**
+   * Where credits paid for a part of them, the entry that `sending.admit` answered in `credits`: the grants that paid
+   * get theirs
+   * back first, once, and the account's own limits the rest (R-CRD-2).
+   */
+  spend?: Integer | undefined
   /** The user who was to send, as in `sending.admit`; their group's cap gets back what it gave. */
   user?: string | undefined
 }
@@ -7060,7 +7072,9 @@ export interface ReservationsOperations {
   /**
    * Charges messages that go out later. Until it is committed, released or expires, all of it counts as used.
    *
-   * Answers like `sending.admit`: where it is refused, nothing is reserved. Credits pay for no reservation.
+   * Answers like `sending.admit`: where it is refused, nothing is reserved. Credits that paid for a part of it are the
+   * first to
+   * come back (R-CRD-2).
    */
   create(request: ReservationsCreateRequest): Promise<ReservationDecision>
   /** Reads a reservation, for a day after it ended. */

@@ -188,7 +188,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "47559c294f844bcc17bde934d6a184e9"
+CATALOGUE_HASH = "cb710d2c58fe17334dbffb6b2ee1bbc3"
 
 
 class AccessOperations(Namespace):
@@ -2518,7 +2518,8 @@ class ReservationsOperations(Namespace):
     ) -> ReservationDecision:
         """Charges messages that go out later. Until it is committed, released or expires, all of it counts as used.
 
-        Answers like `sending.admit`: where it is refused, nothing is reserved. Credits pay for no reservation.
+        Answers like `sending.admit`: where it is refused, nothing is reserved. Credits that paid for a part of it
+        are the first to come back (R-CRD-2).
 
         - `account`: The account that sends.
         - `count`: How many messages, at least 1.
@@ -2881,7 +2882,7 @@ class SendingOperations(Namespace):
         - `count`: How many messages, at least 1.
         - `channel`: By e-mail when absent.
         - `key`: A name of the host's for this request: asked again within a day it gets the same answer, and charges
-          nothing (R-QTA-5). It costs a commit; without it a send is decided in memory. Credits pay for nothing then.
+          nothing (R-QTA-5). It costs a commit; without it a send is decided in memory.
         - `message`: What the message is; caps for members, campaigns, API keys and domains look at it (R-QTA-14).
         - `min`: Grants as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2).
         - `user`: The user who sends, who needs `campaigns.send`; absent when the host itself sends for the account.
@@ -2955,6 +2956,7 @@ class SendingOperations(Namespace):
         granted_at_ms: int,
         channel: Channel | None = None,
         message: MessageInput | None = None,
+        spend: int | None = None,
         user: str | None = None,
     ) -> SendRefund:
         """Gives back what was granted and failed before it was handed over, into the windows of its own time that still
@@ -2967,12 +2969,14 @@ class SendingOperations(Namespace):
         - `granted_at_ms`: When they were granted, in unix milliseconds.
         - `channel`: By e-mail when absent.
         - `message`: What the message was, as in `sending.admit`.
+        - `spend`: Where credits paid for a part of them, the entry that `sending.admit` answered in `credits`: the
+          grants that paid get theirs back first, once, and the account's own limits the rest (R-CRD-2).
         - `user`: The user who was to send, as in `sending.admit`; their group's cap gets back what it gave.
         """
         return SendRefund._from(self._call(
             "sending.refund",
             {"account": account, "count": count, "granted_at_ms": granted_at_ms},
-            {"channel": channel, "message": message, "user": user},
+            {"channel": channel, "message": message, "spend": spend, "user": user},
         ))
 
     def what_if(

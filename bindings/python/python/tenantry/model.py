@@ -4115,7 +4115,7 @@ class PaidWithCredits:
     amount: int
     """How many of the messages."""
     entry: int
-    """The entry of the ledger: what fails is given back with `credits.refund`."""
+    """The entry of the ledger: what fails is given back with `sending.refund`."""
 
     @classmethod
     def _from(cls, value: Any) -> PaidWithCredits:
@@ -4552,6 +4552,8 @@ class Reservation:
     """How many went out."""
     count: int
     """How many were charged."""
+    credits: PaidWithCredits | None = None
+    """What credits paid for when it was charged; of what comes back they get theirs first (R-CRD-2)."""
     expires_at_ms: int
     """When what is left comes back by itself, in unix milliseconds."""
     id: str
@@ -4570,6 +4572,7 @@ class Reservation:
             channel=value["channel"],
             committed=value["committed"],
             count=value["count"],
+            credits=PaidWithCredits._from(value["credits"]) if "credits" in value else None,
             expires_at_ms=value["expires_at_ms"],
             id=value["id"],
             reserved_at_ms=value["reserved_at_ms"],
@@ -4582,6 +4585,8 @@ class Reservation:
 class ReservationDecision:
     """The answer to a reservation."""
 
+    credits: PaidWithCredits | None = None
+    """What credits paid for, beyond the account's own limits (R-CRD-2)."""
     expires_at_ms: int | None = None
     """When what is left of it comes back by itself, in unix milliseconds."""
     granted: int
@@ -4594,6 +4599,7 @@ class ReservationDecision:
     @classmethod
     def _from(cls, value: Any) -> ReservationDecision:
         return cls(
+            credits=PaidWithCredits._from(value["credits"]) if "credits" in value else None,
             expires_at_ms=value.get("expires_at_ms"),
             granted=value["granted"],
             refusal=Refusal._from(value["refusal"]) if "refusal" in value else None,
@@ -4869,11 +4875,14 @@ class SendRefund:
 
     counters: int
     """How many counters got something back; those whose window is over got nothing."""
+    credits: int
+    """How many credits came back."""
 
     @classmethod
     def _from(cls, value: Any) -> SendRefund:
         return cls(
             counters=value["counters"],
+            credits=value["credits"],
         )
 
 
