@@ -47,7 +47,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "cb710d2c58fe17334dbffb6b2ee1bbc3"
+#define TENANTRY_CATALOGUE_HASH "2a5b458396812eae520815dd644db387"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))
@@ -239,6 +239,14 @@ enum tenantry_error {
     TENANTRY_PASSWORD_BANNED = 904,
     /// An allow-list does not hold the address that the actor comes from, or none was named.
     TENANTRY_IP_NOT_ALLOWED = 905,
+    /// The user has a second factor: send its `code` along.
+    TENANTRY_SECOND_FACTOR_REQUIRED = 910,
+    /// The code of the second factor is wrong, or was used already.
+    TENANTRY_SECOND_FACTOR_REFUSED = 911,
+    /// A second factor is asked for here, and the session was begun without one: get one, or log in with it.
+    TENANTRY_SECOND_FACTOR_MISSING = 912,
+    /// This needs a log-in that is more recent: prove the user anew with `sessions.renew`.
+    TENANTRY_LOG_IN_AGAIN = 913,
     /// The API key was deleted, has expired, or there never was one.
     TENANTRY_API_KEY_INVALID = 920,
     /// This is for people: no program does it with an API key.

@@ -575,6 +575,30 @@ static void show_roles(tenantry_store t)
     tenantry_text_free(&deleted);
 }
 
+static void show_second_factors(tenantry_store t)
+{
+    // Bob's authenticator comes along from the platform that he was on before.
+    tenantry_text brought = call(t, NULL, "second_factors.import_secret",
+        JSON({"user": "bob", "secret": "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"}));
+    shows(brought, JSON("enabled":true));
+    tenantry_text_free(&brought);
+
+    // His password alone is not enough any more.
+    run(t, NULL, "passwords.set", JSON({"user": "bob", "password": "correct horse battery staple"}));
+    refused(t, NULL, "sessions.create",
+        JSON({"email": "bob@acme.example", "password": "correct horse battery staple"}), TENANTRY_SECOND_FACTOR_REQUIRED);
+    tenantry_text begun = call(t, NULL, "sessions.create",
+        JSON({"email": "bob@acme.example", "password": "correct horse battery staple", "code": "509081"}));
+    shows(begun, JSON("user":"bob"));
+    tenantry_text_free(&begun);
+
+    // Codes on paper, for the day on which he loses his phone.
+    run(t, NULL, "second_factors.renew_recovery_codes", JSON({"user": "bob"}));
+    tenantry_text known = call(t, NULL, "second_factors.status", JSON({"user": "bob"}));
+    shows(known, JSON("recovery_codes_left":10));
+    tenantry_text_free(&known);
+}
+
 static void show_sending(tenantry_store t)
 {
     // Ann sends 80 of the 100 of the day; 30 more are too many.
@@ -756,6 +780,7 @@ int main(void)
         show_reservations,
         show_resources,
         show_roles,
+        show_second_factors,
         show_sending,
         show_sessions,
         show_sharing,

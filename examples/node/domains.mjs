@@ -416,6 +416,30 @@ async function roles(t) {
   assert.equal(deleted.replaced, 1)
 }
 
+async function second_factors(t) {
+  // Bob's authenticator comes along from the platform that he was on before.
+  const brought = await t.secondFactors.importSecret({ user: 'bob', secret: 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ' })
+  assert.equal(brought.enabled, true)
+
+  // His password alone is not enough any more.
+  await t.passwords.set({ user: 'bob', password: 'correct horse battery staple' })
+  await assert.rejects(
+    t.sessions.create({ email: 'bob@acme.example', password: 'correct horse battery staple' }),
+    { code: 'second_factor_required' },
+  )
+  const begun = await t.sessions.create({
+    email: 'bob@acme.example',
+    password: 'correct horse battery staple',
+    code: '509081',
+  })
+  assert.equal(begun.user, 'bob')
+
+  // Codes on paper, for the day on which he loses his phone.
+  await t.secondFactors.renewRecoveryCodes({ user: 'bob' })
+  const known = await t.secondFactors.status({ user: 'bob' })
+  assert.equal(known.recoveryCodesLeft, 10)
+}
+
 async function sending(t) {
   // Ann sends 80 of the 100 of the day; 30 more are too many.
   const first = await t.sending.admit({ account: 'acme', user: 'ann', count: 80 })
@@ -571,6 +595,7 @@ for (const domain of [
   reservations,
   resources,
   roles,
+  second_factors,
   sending,
   sessions,
   sharing,

@@ -418,6 +418,28 @@ def roles(t: tenantry.Tenantry) -> None:
     assert deleted.replaced == 1
 
 
+def second_factors(t: tenantry.Tenantry) -> None:
+    # Bob's authenticator comes along from the platform that he was on before.
+    brought = t.second_factors.import_secret(user="bob", secret="GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")
+    assert brought.enabled
+
+    # His password alone is not enough any more.
+    t.passwords.set(user="bob", password="correct horse battery staple")
+    try:
+        t.sessions.create(email="bob@acme.example", password="correct horse battery staple")
+    except tenantry.TenantryError as error:
+        assert error.code == "second_factor_required"
+    else:
+        raise AssertionError("it is refused")
+    begun = t.sessions.create(email="bob@acme.example", password="correct horse battery staple", code="509081")
+    assert begun.user == "bob"
+
+    # Codes on paper, for the day on which he loses his phone.
+    t.second_factors.renew_recovery_codes(user="bob")
+    known = t.second_factors.status(user="bob")
+    assert known.recovery_codes_left == 10
+
+
 def sending(t: tenantry.Tenantry) -> None:
     # Ann sends 80 of the 100 of the day; 30 more are too many.
     first = t.sending.admit(account="acme", user="ann", count=80)
@@ -579,6 +601,7 @@ for domain in (
     reservations,
     resources,
     roles,
+    second_factors,
     sending,
     sessions,
     sharing,

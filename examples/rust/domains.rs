@@ -3,8 +3,8 @@
 use std::error::Error;
 use tenantry::ops::{
     access, accounts, addresses, api_keys, assets, audit, automations, campaigns, caps, clock, credits, gauges, groups, invitations, leases, limits,
-    members, operators, outbox, packages, passwords, permissions, policies, reservations, resources, roles, sending, sessions, sharing, store,
-    suppressions, teams, threads, usage, users,
+    members, operators, outbox, packages, passwords, permissions, policies, reservations, resources, roles, second_factors, sending, sessions,
+    sharing, store, suppressions, teams, threads, usage, users,
 };
 use tenantry::{
     Actor, Address, AddressRange, AssetKind, Assets, CapPeriod, CapScope, Channel, Code, Count, Email, Grant, GroupCaps, HoldReason, Id, Limit,
@@ -609,7 +609,7 @@ fn operators(t: &Tenantry) -> Result {
         },
     )?;
     assert_eq!(added.role, Id::new("support")?);
-    let sam = Actor::Operator { user: Id::new("sam")?, ip: None };
+    let sam = Actor::operator(Id::new("sam")?, None);
     let client = t.call(&sam, accounts::Get { account: Id::new("acme")? })?;
     assert_eq!(client.name, Name::new("Acme")?);
     let refused = t.call(&sam, accounts::Close { account: Id::new("acme")?, expected_rev: None });
@@ -819,6 +819,46 @@ fn roles(t: &Tenantry) -> Result {
     Ok(())
 }
 
+fn second_factors(t: &Tenantry) -> Result {
+    // Bob's authenticator comes along from the platform that he was on before.
+    let brought =
+        t.call(&Actor::System, second_factors::ImportSecret { user: Id::new("bob")?, secret: Secret::new("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")? })?;
+    assert!(brought.enabled);
+
+    // His password alone is not enough any more.
+    t.call(&Actor::System, passwords::Set { token: None, user: Some(Id::new("bob")?), password: Secret::new("correct horse battery staple")? })?;
+    let refused = t.call(
+        &Actor::System,
+        sessions::Create {
+            email: Some(Email::new("bob@acme.example")?),
+            password: Some(Secret::new("correct horse battery staple")?),
+            code: None,
+            user: None,
+            device: None,
+            ip: None,
+        },
+    );
+    assert_eq!(refused.err().map(|error| error.code()), Some(Code::SecondFactorRequired));
+    let begun = t.call(
+        &Actor::System,
+        sessions::Create {
+            email: Some(Email::new("bob@acme.example")?),
+            password: Some(Secret::new("correct horse battery staple")?),
+            code: Some(Secret::new("509081")?),
+            user: None,
+            device: None,
+            ip: None,
+        },
+    )?;
+    assert_eq!(begun.user, Id::new("bob")?);
+
+    // Codes on paper, for the day on which he loses his phone.
+    t.call(&Actor::System, second_factors::RenewRecoveryCodes { user: Id::new("bob")? })?;
+    let known = t.call(&Actor::System, second_factors::Status { user: Id::new("bob")? })?;
+    assert_eq!(known.recovery_codes_left, 10);
+    Ok(())
+}
+
 fn sending(t: &Tenantry) -> Result {
     // Ann sends 80 of the 100 of the day; 30 more are too many.
     let first = t.call(
@@ -877,6 +917,7 @@ fn sessions(t: &Tenantry) -> Result {
         sessions::Create {
             email: Some(Email::new("ann@acme.example")?),
             password: Some(Secret::new("seven green lamps on a shelf")?),
+            code: None,
             user: None,
             device: Some(Name::new("Firefox on Linux")?),
             ip: None,
@@ -1089,6 +1130,7 @@ pub fn main() -> Result {
         reservations,
         resources,
         roles,
+        second_factors,
         sending,
         sessions,
         sharing,

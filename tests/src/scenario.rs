@@ -36,7 +36,7 @@
 //! * `"refused": {"code": "not_found", "field": "/account", "details": {..}}`: an error; `details` as in `expect`.
 //! * `"save": {"ann": "/id"}`: keeps what lies at the pointer. `"${ann}"` in any later step stands for it, and
 //!   `"${2026-06-15T12:00:00.000Z}"` anywhere for that instant in unix milliseconds. Inside a longer text both stand
-//!   for their text.
+//!   for their text. `"${code secret 2026-06-15T12:00:00.000Z}"` stands for what an authenticator with the saved secret shows then.
 //!
 //! A step without `refused` must succeed.
 
@@ -338,12 +338,24 @@ impl Saved {
     }
 
     fn named(&self, name: &str) -> Result<Value, String> {
+        if let Some((secret, at_ms)) = name.strip_prefix("code ").and_then(|rest| rest.split_once(' ')) {
+            let secret = self.0.get(secret).and_then(Value::as_str).ok_or_else(|| format!("nobody saved `{secret}`"))?;
+            let at_ms = unix_ms(at_ms).ok_or_else(|| format!("`{at_ms}` is no time"))?;
+            return code_at(secret, at_ms).map(Value::String);
+        }
         match (self.0.get(name), unix_ms(name)) {
             (Some(value), _) => Ok(value.clone()),
             (None, Some(ms)) => Ok(ms.into()),
             (None, None) => Err(format!("nobody saved `{name}`")),
         }
     }
+}
+
+/// What an authenticator that knows a secret, in base32, shows at an instant.
+fn code_at(secret: &str, at_ms: u64) -> Result<String, String> {
+    let secret = totp_rs::Secret::try_from_base32(secret).map_err(|error| error.to_string())?;
+    let codes = totp_rs::Builder::new().with_secret(secret).build().map_err(|error| error.to_string())?;
+    Ok(codes.generate(at_ms / 1000).to_string())
 }
 
 /// The unix milliseconds of a time like `2026-06-15T12:00:00.000Z`; none for any other text.

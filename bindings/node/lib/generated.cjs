@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = 'cb710d2c58fe17334dbffb6b2ee1bbc3'
+const CATALOGUE_HASH = '2a5b458396812eae520815dd644db387'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -104,6 +104,10 @@ const ERRORS = {
   password_too_short: { number: 903, class: 'invalid', retry: 'never' },
   password_banned: { number: 904, class: 'invalid', retry: 'never' },
   ip_not_allowed: { number: 905, class: 'refused', retry: 'never' },
+  second_factor_required: { number: 910, class: 'refused', retry: 'never' },
+  second_factor_refused: { number: 911, class: 'refused', retry: 'never' },
+  second_factor_missing: { number: 912, class: 'refused', retry: 'never' },
+  log_in_again: { number: 913, class: 'refused', retry: 'never' },
   api_key_invalid: { number: 920, class: 'refused', retry: 'never' },
   not_with_api_key: { number: 921, class: 'refused', retry: 'never' },
   not_as_another: { number: 930, class: 'refused', retry: 'never' },
@@ -417,13 +421,16 @@ const TYPES = {
     ownerExclusive: ['owner_exclusive', 'bool'],
     passwordMemoryKib: ['password_memory_kib', 'integer'],
     passwordMin: ['password_min', 'integer'],
+    passwordMinWithSecondFactor: ['password_min_with_second_factor', 'integer'],
     passwordPasses: ['password_passes', 'integer'],
     pendingUntil: ['pending_until', ['text']],
     profileEditedBy: ['profile_edited_by', ['text']],
+    recentLogInMs: ['recent_log_in_ms', 'integer'],
     resend: ['resend', 'text'],
     reservationsOnHold: ['reservations_on_hold', 'text'],
     roleScope: ['role_scope', 'text'],
     seats: ['seats', 'limit'],
+    secondFactor: ['second_factor', 'text'],
     sessionIdleMs: ['session_idle_ms', 'integer'],
     sessionLifeMs: ['session_life_ms', 'integer'],
     skipVerification: ['skip_verification', 'bool'],
@@ -784,13 +791,16 @@ const TYPES = {
     ownerExclusive: ['owner_exclusive', 'bool'],
     passwordMemoryKib: ['password_memory_kib', 'integer'],
     passwordMin: ['password_min', 'integer'],
+    passwordMinWithSecondFactor: ['password_min_with_second_factor', 'integer'],
     passwordPasses: ['password_passes', 'integer'],
     pendingUntil: ['pending_until', ['text']],
     profileEditedBy: ['profile_edited_by', ['text']],
+    recentLogInMs: ['recent_log_in_ms', 'integer'],
     resend: ['resend', 'text'],
     reservationsOnHold: ['reservations_on_hold', 'text'],
     roleScope: ['role_scope', 'text'],
     seats: ['seats', 'limit'],
+    secondFactor: ['second_factor', 'text'],
     sessionIdleMs: ['session_idle_ms', 'integer'],
     sessionLifeMs: ['session_life_ms', 'integer'],
     skipVerification: ['skip_verification', 'bool'],
@@ -825,6 +835,11 @@ const TYPES = {
     rev: ['rev', 'integer'],
     sharedAtMs: ['shared_at_ms', 'integer'],
     updatedAtMs: ['updated_at_ms', 'integer'],
+  },
+  RecoveryCodes: {
+    recoveryCodes: ['recovery_codes', ['text']],
+    sessionsEnded: ['sessions_ended', 'integer'],
+    user: ['user', 'text'],
   },
   Refusal: {
     code: ['code', 'text'],
@@ -894,6 +909,15 @@ const TYPES = {
     sinceMs: ['since_ms', 'integer'],
     wouldRefuse: ['would_refuse', ['WouldRefuse']],
   },
+  SecondFactorRemoved: { sessionsEnded: ['sessions_ended', 'integer'], user: ['user', 'text'] },
+  SecondFactorSecret: { secret: ['secret', 'text'], uri: ['uri', 'text'], user: ['user', 'text'] },
+  SecondFactorStatus: {
+    confirmedAtMs: ['confirmed_at_ms', 'integer'],
+    enabled: ['enabled', 'bool'],
+    pending: ['pending', 'bool'],
+    recoveryCodesLeft: ['recovery_codes_left', 'integer'],
+    user: ['user', 'text'],
+  },
   SendDecisions: { decisions: ['decisions', ['Decision']] },
   SendExplanation: {
     limits: ['limits', ['UsageWindow']],
@@ -925,6 +949,7 @@ const TYPES = {
     expiresAtMs: ['expires_at_ms', 'integer'],
     session: ['session', 'text'],
     user: ['user', 'text'],
+    withSecondFactor: ['with_second_factor', 'bool'],
   },
   SessionToken: {
     expiresAtMs: ['expires_at_ms', 'integer'],
@@ -1611,6 +1636,7 @@ const TYPES = {
   PackagesRetireRequest: { expectedRev: ['expected_rev', 'integer'], package: ['package', 'text'] },
   PasswordsBanRequest: { words: ['words', ['text']] },
   PasswordsChangeRequest: {
+    code: ['code', 'text'],
     keepSession: ['keep_session', 'text'],
     newPassword: ['new_password', 'text'],
     oldPassword: ['old_password', 'text'],
@@ -1732,6 +1758,16 @@ const TYPES = {
     expectedRev: ['expected_rev', 'integer'],
     role: ['role', 'text'],
   },
+  SecondFactorsBeginRequest: { issuer: ['issuer', 'text'], user: ['user', 'text'] },
+  SecondFactorsConfirmRequest: {
+    code: ['code', 'text'],
+    keepSession: ['keep_session', 'text'],
+    user: ['user', 'text'],
+  },
+  SecondFactorsImportSecretRequest: { secret: ['secret', 'text'], user: ['user', 'text'] },
+  SecondFactorsRemoveRequest: { keepSession: ['keep_session', 'text'], user: ['user', 'text'] },
+  SecondFactorsRenewRecoveryCodesRequest: { user: ['user', 'text'] },
+  SecondFactorsStatusRequest: { user: ['user', 'text'] },
   SendingAdmitRequest: {
     account: ['account', 'text'],
     channel: ['channel', 'text'],
@@ -1776,6 +1812,7 @@ const TYPES = {
   },
   SessionsCheckRequest: { account: ['account', 'text'], ip: ['ip', 'text'], token: ['token', 'text'] },
   SessionsCreateRequest: {
+    code: ['code', 'text'],
     device: ['device', 'text'],
     email: ['email', 'text'],
     ip: ['ip', 'text'],
@@ -1792,7 +1829,12 @@ const TYPES = {
   SessionsEndRequest: { session: ['session', 'text'], token: ['token', 'text'] },
   SessionsEndAllRequest: { keepSession: ['keep_session', 'text'], user: ['user', 'text'] },
   SessionsListRequest: { user: ['user', 'text'] },
-  SessionsRenewRequest: { ip: ['ip', 'text'], password: ['password', 'text'], token: ['token', 'text'] },
+  SessionsRenewRequest: {
+    code: ['code', 'text'],
+    ip: ['ip', 'text'],
+    password: ['password', 'text'],
+    token: ['token', 'text'],
+  },
   SharingCheckRequest: {
     account: ['account', 'text'],
     action: ['action', 'text'],
@@ -2095,6 +2137,12 @@ const OPERATIONS = {
   'roles.list': { request: 'RolesListRequest', answer: 'RoleList' },
   'roles.trial': { request: 'RolesTrialRequest', answer: 'RoleTrial' },
   'roles.try_out': { request: 'RolesTryOutRequest', answer: 'Role' },
+  'second_factors.begin': { request: 'SecondFactorsBeginRequest', answer: 'SecondFactorSecret' },
+  'second_factors.confirm': { request: 'SecondFactorsConfirmRequest', answer: 'RecoveryCodes' },
+  'second_factors.import_secret': { request: 'SecondFactorsImportSecretRequest', answer: 'SecondFactorStatus' },
+  'second_factors.remove': { request: 'SecondFactorsRemoveRequest', answer: 'SecondFactorRemoved' },
+  'second_factors.renew_recovery_codes': { request: 'SecondFactorsRenewRecoveryCodesRequest', answer: 'RecoveryCodes' },
+  'second_factors.status': { request: 'SecondFactorsStatusRequest', answer: 'SecondFactorStatus' },
   'sending.admit': { request: 'SendingAdmitRequest', answer: 'Decision' },
   'sending.admit_batch': { request: 'SendingAdmitBatchRequest', answer: 'SendDecisions' },
   'sending.explain': { request: 'SendingExplainRequest', answer: 'SendExplanation' },
@@ -2821,6 +2869,31 @@ class RolesOperations {
   }
 }
 
+class SecondFactorsOperations {
+  #run
+  constructor(run) {
+    this.#run = run
+  }
+  begin(request) {
+    return this.#run('second_factors.begin', request)
+  }
+  confirm(request) {
+    return this.#run('second_factors.confirm', request)
+  }
+  importSecret(request) {
+    return this.#run('second_factors.import_secret', request)
+  }
+  remove(request) {
+    return this.#run('second_factors.remove', request)
+  }
+  renewRecoveryCodes(request) {
+    return this.#run('second_factors.renew_recovery_codes', request)
+  }
+  status(request) {
+    return this.#run('second_factors.status', request)
+  }
+}
+
 class SendingOperations {
   #run
   constructor(run) {
@@ -3055,6 +3128,7 @@ class Operations {
     this.reservations = new ReservationsOperations(run)
     this.resources = new ResourcesOperations(run)
     this.roles = new RolesOperations(run)
+    this.secondFactors = new SecondFactorsOperations(run)
     this.sending = new SendingOperations(run)
     this.sessions = new SessionsOperations(run)
     this.sharing = new SharingOperations(run)

@@ -98,6 +98,10 @@ export type ErrorCode =
   | 'password_too_short'
   | 'password_banned'
   | 'ip_not_allowed'
+  | 'second_factor_required'
+  | 'second_factor_refused'
+  | 'second_factor_missing'
+  | 'log_in_again'
   | 'api_key_invalid'
   | 'not_with_api_key'
   | 'not_as_another'
@@ -206,6 +210,11 @@ export class Conflict extends TenantryError {
  * - `session_invalid`: The session has ended, or there never was one; log in again.
  * - `login_refused`: Address and password do not fit together, or the user may not log in.
  * - `ip_not_allowed`: An allow-list does not hold the address that the actor comes from, or none was named.
+ * - `second_factor_required`: The user has a second factor: send its `code` along.
+ * - `second_factor_refused`: The code of the second factor is wrong, or was used already.
+ * - `second_factor_missing`: A second factor is asked for here, and the session was begun without one: get one, or log
+ *   in with it.
+ * - `log_in_again`: This needs a log-in that is more recent: prove the user anew with `sessions.renew`.
  * - `api_key_invalid`: The API key was deleted, has expired, or there never was one.
  * - `not_with_api_key`: This is for people: no program does it with an API key.
  * - `not_as_another`: This is for the user in person: nobody does it who acts as them.
@@ -844,6 +853,7 @@ export interface AuditItem {
  * - `policies`: The policies of an account or of the platform.
  * - `resource`: A resource, as kind and id.
  * - `role`: A role.
+ * - `second_factor`: The second factor of a user; never its secret.
  * - `session`: A session of a user.
  * - `share`: How a resource is shared with accounts below, as kind and id.
  * - `suppression`: A suppression, as value and class. Of an address only the domain is told.
@@ -870,6 +880,7 @@ export type AuditKind =
   | 'policies'
   | 'resource'
   | 'role'
+  | 'second_factor'
   | 'session'
   | 'share'
   | 'suppression'
@@ -1514,12 +1525,22 @@ export interface EffectivePolicies {
   passwordMemoryKib: number
   /** The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1). */
   passwordMin: number
+  /**
+   * The fewest characters of a password of who needs a second factor wherever they act, 8 to 64; for the platform alone
+   * (R-SES-1).
+   */
+  passwordMinWithSecondFactor: number
   /** The passes over that memory, 2 to 16; for the platform alone (R-SES-1). */
   passwordPasses: number
   /** What has to be done before a member is no longer shown as pending (R-INV-4). */
   pendingUntil: Array<PendingStep>
   /** Who edits phone, sending country, language, time zone and notifications. */
   profileEditedBy: Array<Editor>
+  /**
+   * How long after a log-in a session may change how its user logs in, in milliseconds; for the platform alone
+   * (R-SES-1).
+   */
+  recentLogInMs: number
   /** What resending an invitation does to the link that went out before (R-INV-5). */
   resend: Resend
   /** What becomes of open reservations when an account is suspended or closed (R-ACC-4). */
@@ -1528,6 +1549,8 @@ export interface EffectivePolicies {
   roleScope: RoleScope
   /** How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9). */
   seats: Limit
+  /** Whether sessions need a second factor: in an account, and of the platform, for operators too (R-SES-1). */
+  secondFactor: SecondFactorPolicy
   /** How long a session lasts that is not used, in milliseconds; for the platform alone (R-SES-1). */
   sessionIdleMs: number
   /** How long a session lasts however much it is used, in milliseconds; for the platform alone (R-SES-1). */
@@ -2826,12 +2849,22 @@ export interface PoliciesInput {
   passwordMemoryKib?: Integer | undefined
   /** The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1). */
   passwordMin?: Integer | undefined
+  /**
+   * The fewest characters of a password of who needs a second factor wherever they act, 8 to 64; for the platform alone
+   * (R-SES-1).
+   */
+  passwordMinWithSecondFactor?: Integer | undefined
   /** The passes over that memory, 2 to 16; for the platform alone (R-SES-1). */
   passwordPasses?: Integer | undefined
   /** What has to be done before a member is no longer shown as pending (R-INV-4). */
   pendingUntil?: ReadonlyArray<PendingStep> | undefined
   /** Who edits phone, sending country, language, time zone and notifications. */
   profileEditedBy?: ReadonlyArray<Editor> | undefined
+  /**
+   * How long after a log-in a session may change how its user logs in, in milliseconds; for the platform alone
+   * (R-SES-1).
+   */
+  recentLogInMs?: Integer | undefined
   /** What resending an invitation does to the link that went out before (R-INV-5). */
   resend?: Resend | undefined
   /** What becomes of open reservations when an account is suspended or closed (R-ACC-4). */
@@ -2840,6 +2873,8 @@ export interface PoliciesInput {
   roleScope?: RoleScope | undefined
   /** How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9). */
   seats?: LimitInput | undefined
+  /** Whether sessions need a second factor: in an account, and of the platform, for operators too (R-SES-1). */
+  secondFactor?: SecondFactorPolicy | undefined
   /** How long a session lasts that is not used, in milliseconds; for the platform alone (R-SES-1). */
   sessionIdleMs?: Integer | undefined
   /** How long a session lasts however much it is used, in milliseconds; for the platform alone (R-SES-1). */
@@ -2892,12 +2927,22 @@ export interface Policies {
   passwordMemoryKib?: number
   /** The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1). */
   passwordMin?: number
+  /**
+   * The fewest characters of a password of who needs a second factor wherever they act, 8 to 64; for the platform alone
+   * (R-SES-1).
+   */
+  passwordMinWithSecondFactor?: number
   /** The passes over that memory, 2 to 16; for the platform alone (R-SES-1). */
   passwordPasses?: number
   /** What has to be done before a member is no longer shown as pending (R-INV-4). */
   pendingUntil?: Array<PendingStep>
   /** Who edits phone, sending country, language, time zone and notifications. */
   profileEditedBy?: Array<Editor>
+  /**
+   * How long after a log-in a session may change how its user logs in, in milliseconds; for the platform alone
+   * (R-SES-1).
+   */
+  recentLogInMs?: number
   /** What resending an invitation does to the link that went out before (R-INV-5). */
   resend?: Resend
   /** What becomes of open reservations when an account is suspended or closed (R-ACC-4). */
@@ -2906,6 +2951,8 @@ export interface Policies {
   roleScope?: RoleScope
   /** How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9). */
   seats?: Limit
+  /** Whether sessions need a second factor: in an account, and of the platform, for operators too (R-SES-1). */
+  secondFactor?: SecondFactorPolicy
   /** How long a session lasts that is not used, in milliseconds; for the platform alone (R-SES-1). */
   sessionIdleMs?: number
   /** How long a session lasts however much it is used, in milliseconds; for the platform alone (R-SES-1). */
@@ -3070,6 +3117,16 @@ export interface ReceivedTemplate {
   sharedAtMs: number
   /** When the resource was last changed, in unix milliseconds. */
   updatedAtMs: number
+}
+
+/** Recovery codes, each good for one log-in. */
+export interface RecoveryCodes {
+  /** Ten codes. They are shown here once. */
+  recoveryCodes: Array<string>
+  /** How many sessions ended. */
+  sessionsEnded: number
+  /** The user. */
+  user: string
 }
 
 /** Why a send is refused. */
@@ -3335,6 +3392,48 @@ export type Scope =
   | 'group'
   | 'any'
 
+/**
+ * Whether sessions need a second factor.
+ *
+ * - `optional`: Each user decides for themself.
+ * - `required`: Who logged in without one can do nothing but get one.
+ */
+export type SecondFactorPolicy =
+  | 'optional'
+  | 'required'
+
+/** A user has no second factor any more. */
+export interface SecondFactorRemoved {
+  /** How many sessions ended. */
+  sessionsEnded: number
+  /** The user. */
+  user: string
+}
+
+/** A secret that an authenticator is to learn. */
+export interface SecondFactorSecret {
+  /** The secret in base32, for who types it. It is shown here once. */
+  secret: string
+  /** The same as `otpauth://` URI, for a QR code; with the user's id where their address is too long for it. */
+  uri: string
+  /** The user. */
+  user: string
+}
+
+/** What is known of the second factor of a user. */
+export interface SecondFactorStatus {
+  /** Since when, in unix milliseconds. */
+  confirmedAtMs?: number
+  /** Whether they log in with a code besides the password. */
+  enabled: boolean
+  /** Whether an authenticator was begun with and not confirmed. */
+  pending: boolean
+  /** How many recovery codes are left. */
+  recoveryCodesLeft: number
+  /** The user. */
+  user: string
+}
+
 /** The answers to many sends. */
 export interface SendDecisions {
   /** One for each send, in their order. */
@@ -3420,6 +3519,8 @@ export interface SessionProof {
   session: string
   /** The user. */
   user: string
+  /** Whether with a second factor, or because the host vouched for them. */
+  withSecondFactor: boolean
 }
 
 /** A session that was begun, or has a new token. */
@@ -5520,6 +5621,8 @@ export interface PasswordsBanRequest {
 
 /** What `passwords.change` is asked with. */
 export interface PasswordsChangeRequest {
+  /** A code of their second factor, where they have one. */
+  code?: string | undefined
   /** The session that goes on: the one that they use. */
   keepSession?: string | undefined
   /** The new one. */
@@ -5550,7 +5653,11 @@ export interface PasswordsRemoveRequest {
 
 /** What `passwords.set` is asked with. */
 export interface PasswordsSetRequest {
-  /** The new password: at least as many characters as policy `password_min` says, at most 256 bytes. */
+  /**
+   * The new password: at least as many characters as policy `password_min` says, or where they need a second factor
+   * wherever
+   * they act, `password_min_with_second_factor`; at most 256 bytes.
+   */
   password: string
   /** The token of a reset link; this or `user`. */
   token?: string | undefined
@@ -5886,6 +5993,52 @@ export interface RolesTryOutRequest {
   role: string
 }
 
+/** What `second_factors.begin` is asked with. */
+export interface SecondFactorsBeginRequest {
+  /** What the authenticator shows as the name of the platform: 1 to 30 bytes, without `:`. */
+  issuer: string
+  /** The user. */
+  user: string
+}
+
+/** What `second_factors.confirm` is asked with. */
+export interface SecondFactorsConfirmRequest {
+  /** What the authenticator shows now. */
+  code: string
+  /** The session that goes on: the one that they use. */
+  keepSession?: string | undefined
+  /** The user. */
+  user: string
+}
+
+/** What `second_factors.import_secret` is asked with. */
+export interface SecondFactorsImportSecretRequest {
+  /** The secret in base32, of 16 to 64 bytes, for codes of six digits by SHA-1 each 30 seconds. */
+  secret: string
+  /** The user; a factor that they have is replaced. */
+  user: string
+}
+
+/** What `second_factors.remove` is asked with. */
+export interface SecondFactorsRemoveRequest {
+  /** The session that goes on: the one that they use. */
+  keepSession?: string | undefined
+  /** The user. */
+  user: string
+}
+
+/** What `second_factors.renew_recovery_codes` is asked with. */
+export interface SecondFactorsRenewRecoveryCodesRequest {
+  /** The user. */
+  user: string
+}
+
+/** What `second_factors.status` is asked with. */
+export interface SecondFactorsStatusRequest {
+  /** The user. */
+  user: string
+}
+
 /** What `sending.admit` is asked with. */
 export interface SendingAdmitRequest {
   /** The account that sends. */
@@ -5994,6 +6147,8 @@ export interface SessionsCheckRequest {
 
 /** What `sessions.create` is asked with. */
 export interface SessionsCreateRequest {
+  /** A code of their second factor, by time or for recovery; for a user who has one (`second_factor_required`). */
+  code?: string | undefined
   /** What the user is shown of the device, such as `Firefox on Linux`. */
   device?: string | undefined
   /** The e-mail address; goes with `password`. */
@@ -6002,7 +6157,7 @@ export interface SessionsCreateRequest {
   ip?: string | undefined
   /** The password. */
   password?: string | undefined
-  /** The user whom the host vouches for; in the place of address and password. */
+  /** The user whom the host vouches for, with whatever it asked for; in the place of address and password. */
   user?: string | undefined
 }
 
@@ -6044,6 +6199,8 @@ export interface SessionsListRequest {
 
 /** What `sessions.renew` is asked with. */
 export interface SessionsRenewRequest {
+  /** A code of their second factor, where they have one; goes with `password`. */
+  code?: string | undefined
   /** Where they come from, as the host saw it. */
   ip?: string | undefined
   /** The password of the user. */
@@ -7166,6 +7323,44 @@ export interface RolesOperations {
   tryOut(request: RolesTryOutRequest): Promise<Role>
 }
 
+/** The operations `second_factors.*`. */
+export interface SecondFactorsOperations {
+  /**
+   * Makes the secret that an authenticator makes codes of. It counts from `second_factors.confirm` on; until then a
+   * factor that the
+   * user has stays as it is. Another call makes another secret.
+   *
+   * Codes are those that every authenticator knows: SHA-1, six digits, a new one each 30 seconds. Users do this for
+   * themselves,
+   * with `self.password` where they act, shortly after a log-in (`log_in_again`).
+   */
+  begin(request: SecondFactorsBeginRequest): Promise<SecondFactorSecret>
+  /**
+   * Shows that the authenticator makes the right codes. From now on the user logs in with password and code.
+   *
+   * All their sessions end but the one that is kept, which has the second factor then. The answer has new recovery
+   * codes, once.
+   */
+  confirm(request: SecondFactorsConfirmRequest): Promise<RecoveryCodes>
+  /**
+   * Brings the second factor of a user along from another platform: from now on they log in with password and code.
+   * They have no
+   * recovery codes until they ask for some. All their sessions end.
+   */
+  importSecret(request: SecondFactorsImportSecretRequest): Promise<SecondFactorStatus>
+  /**
+   * Takes the second factor of a user away, with its recovery codes: by themself, or for who lost everything, by the
+   * host or an
+   * operator with `clients.edit`. All sessions of the user end but the one that is kept, which has no second factor
+   * then.
+   */
+  remove(request: SecondFactorsRemoveRequest): Promise<SecondFactorRemoved>
+  /** Makes new recovery codes; those that the user had are dead. */
+  renewRecoveryCodes(request: SecondFactorsRenewRecoveryCodesRequest): Promise<RecoveryCodes>
+  /** Whether a user has a second factor, and how many recovery codes are left. */
+  status(request: SecondFactorsStatusRequest): Promise<SecondFactorStatus>
+}
+
 /** The operations `sending.*`. */
 export interface SendingOperations {
   /**
@@ -7214,9 +7409,10 @@ export interface SessionsOperations {
    *
    * An unknown address, a wrong password and a disabled user are all `login_refused`, and take the same work. Failures
    * delay for
-   * a growing time (`login_delayed`), a quarter of an hour at most. After the right password the answer may be the
-   * status of the
-   * user's accounts, where none can be entered (R-ACC-3), or `ip_not_allowed`.
+   * a growing time (`login_delayed`), a quarter of an hour at most. After the right password the answer may be that a
+   * code is
+   * needed, or wrong (30 in a day are), the status of the user's accounts, where none can be entered (R-ACC-3), or
+   * `ip_not_allowed`.
    */
   create(request?: SessionsCreateRequest): Promise<SessionToken>
   /**
@@ -7523,6 +7719,8 @@ export interface Operations {
   readonly resources: ResourcesOperations
   /** The operations `roles.*`. */
   readonly roles: RolesOperations
+  /** The operations `second_factors.*`. */
+  readonly secondFactors: SecondFactorsOperations
   /** The operations `sending.*`. */
   readonly sending: SendingOperations
   /** The operations `sessions.*`. */

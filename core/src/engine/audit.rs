@@ -33,6 +33,7 @@ const AUDITED: &[(u8, AuditKind)] = &[
     (keys::POLICY, AuditKind::Policies),
     (keys::RESOURCE, AuditKind::Resource),
     (keys::ROLE, AuditKind::Role),
+    (keys::SECOND_FACTOR, AuditKind::SecondFactor),
     (keys::SESSION, AuditKind::Session),
     (keys::SHARE, AuditKind::Share),
     (keys::SUPPRESSION, AuditKind::Suppression),
@@ -179,7 +180,9 @@ fn subject(kind: AuditKind, key: &[u8], record: &Value) -> Result<Option<Subject
             (of_account(account)?, format!("{channel}/{number}"), None)
         }
         (AuditKind::Credits, _) => return Ok(None),
-        (AuditKind::AllowList, ["user", user]) | (AuditKind::Password, [user]) => (AuditChain::Users, last, Some((AuditKind::User, named(user)?))),
+        (AuditKind::AllowList, ["user", user]) | (AuditKind::Password | AuditKind::SecondFactor, [user]) => {
+            (AuditChain::Users, last, Some((AuditKind::User, named(user)?)))
+        }
         (AuditKind::AllowList, [_, account, ..]) => (of_account(account)?, last, None),
         // The words are not for everybody who reads the chain.
         (AuditKind::Password, _) => (AuditChain::Platform, String::new(), None),

@@ -4,11 +4,13 @@ use super::trials::Trial;
 use super::view::{MemberView, account_line, load_role, powers_on_paper};
 use super::{Ctx, Engine, Tx, keys};
 use crate::error::{Class, Code, Error};
-use crate::model::{self, Actor, AddressRange, Behind, Id, Operator};
+use crate::model::{self, Actor, AddressRange, Behind, Id, LogIn, Operator, SecondFactorPolicy};
 use crate::ops::{Access, Effect, Operation};
 use crate::rules::api_key::{is_for_people_alone, powers_of_key};
 use crate::rules::log_in_as::is_masked;
+use crate::rules::recent_log_in::needs_recent_log_in;
 use crate::rules::role::{Powers, role_powers};
+use crate::rules::second_factor::is_open_without;
 use crate::rules::session::may_come_from;
 use std::sync::Arc;
 
@@ -24,7 +26,17 @@ impl Engine {
         if ctx.actor.behind().is_some() && is_masked(O::NAME, O::EFFECT != Effect::Read) {
             return Err(Error::new(Code::NotAsAnother, format!("`{}` is for the user in person", O::NAME)));
         }
-        match (ctx.actor, O::ACCESS) {
+        ctx.require_access(request)?;
+        match ctx.actor.log_in() {
+            Some(log_in) => ctx.require_log_in::<O>(log_in, request.account()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Ctx<'_> {
+    fn require_access<O: Operation>(&mut self, request: &O) -> Result<(), Error> {
+        match (self.actor, O::ACCESS) {
             (Actor::System, _) => Ok(()),
             (_, Access::System) => Err(Error::new(Code::ActorNotAllowed, format!("`{}` is for `system` alone", O::NAME))),
             (Actor::User { .. }, Access::Operator(_)) => Err(Error::new(Code::ActorNotAllowed, format!("`{}` is for operators", O::NAME))),
@@ -32,23 +44,64 @@ impl Engine {
                 Err(Error::new(Code::ActorNotAllowed, format!("`{}` is for users of an account", O::NAME)))
             }
             (Actor::Operator { .. }, Access::Operator(permission) | Access::Account { operator: Some(permission), .. }) => {
-                ctx.require_as_operator(permission)
+                self.require_as_operator(permission)
             }
             (Actor::User { account: home, .. }, Access::Account { user: permission, .. }) => {
                 let account = request.account().unwrap_or(home);
-                if O::ON_HOLD && account == home && ctx.actor.is_in_person() {
-                    ctx.require_on_hold(home, permission)
+                if O::ON_HOLD && account == home && self.actor.is_in_person() {
+                    self.require_on_hold(home, permission)
                 } else {
-                    ctx.require_in(account, permission)
+                    self.require_in(account, permission)
                 }
             }
-            (Actor::Operator { .. }, Access::Rule(_)) => ctx.operator_powers().map(drop),
-            (Actor::User { account: home, .. }, Access::Rule(_)) => ctx.standing(home).map(drop),
+            (Actor::Operator { .. }, Access::Rule(_)) => self.operator_powers().map(drop),
+            (Actor::User { account: home, .. }, Access::Rule(_)) => self.standing(home).map(drop),
         }
     }
-}
 
-impl Ctx<'_> {
+    /// Refuses what a session does not do: where a second factor is asked for, anything without one, and what needs a log-in that
+    /// is recent (R-SES-1).
+    fn require_log_in<O: Operation>(&mut self, log_in: LogIn, account: Option<&Id>) -> Result<(), Error> {
+        if !is_open_without(O::NAME) {
+            let home = match self.actor {
+                Actor::User { account, .. } => Some(account),
+                Actor::System | Actor::Operator { .. } => None,
+            };
+            self.require_second_factor(log_in, home)?;
+            // What another account asks for is told to who reaches it alone.
+            if let Some(other) = account.filter(|account| home.is_some_and(|home| home != *account))
+                && self.standing(other).is_ok()
+            {
+                self.require_second_factor(log_in, Some(other))?;
+            }
+        }
+        if !needs_recent_log_in(O::NAME, O::EFFECT != Effect::Read) {
+            return Ok(());
+        }
+        let recent_ms = self.policies(None)?.recent_log_in_ms.get();
+        if self.now_ms.saturating_sub(log_in.authenticated_at_ms) <= recent_ms {
+            return Ok(());
+        }
+        let message = format!("`{}` needs a log-in of the last {} seconds: prove the user anew", O::NAME, recent_ms / 1000);
+        Err(Error::new(Code::LogInAgain, message).at("/actor/token").with("recent_log_in_ms", recent_ms))
+    }
+
+    /// Refuses a session without second factor where an account, or for operators the platform, asks for one.
+    pub(crate) fn require_second_factor(&mut self, log_in: LogIn, account: Option<&Id>) -> Result<(), Error> {
+        let is_needed = match (self.actor, account) {
+            _ if log_in.with_second_factor => false,
+            (Actor::User { .. }, Some(account)) => self.engine.cell(account)?.view(self.engine)?.needs_second_factor,
+            (Actor::Operator { .. }, _) => self.policies(None)?.second_factor == SecondFactorPolicy::Required,
+            _ => false,
+        };
+        if !is_needed {
+            return Ok(());
+        }
+        let place = account.map_or_else(|| "the platform".to_owned(), |account| format!("`{account}`"));
+        Err(Error::new(Code::SecondFactorMissing, format!("{place} asks for a second factor, and the session was begun without one"))
+            .at("/actor/token"))
+    }
+
     /// What the acting user can do in an account: where they act, or below it when they manage its team.
     ///
     /// Everything else is `not_found`, whether it is there or not.

@@ -15,7 +15,7 @@ use super::view::{MAX_DEPTH, account_line, load_role};
 use crate::error::{Code, Error};
 use crate::model::{
     Account, ApiKey, Campaign, DeadMessage, Group, Id, Invitation, InvitationKind, InvitationState, Lifecycle, LimitName, Link, Member, OpenMessage,
-    Operator, OutboxMessage, Package, PasswordRecord, Reservation, Resource, Role, Session, Share, Slot, Suppression, User,
+    Operator, OutboxMessage, Package, PasswordRecord, Reservation, Resource, Role, SecondFactor, Session, Share, Slot, Suppression, User,
 };
 use crate::ops::{accounts, invitations, links};
 use crate::rules::invitation::expires_at_ms;
@@ -258,6 +258,10 @@ impl Look<'_> {
             (keys::PASSWORD, ["", _]) => Ok(()),
             (keys::PASSWORD, [user]) => {
                 let _: PasswordRecord = self.record()?;
+                self.must_have(keys::user(&id(user)?), "its user is gone")
+            }
+            (keys::SECOND_FACTOR, [user]) => {
+                let _: SecondFactor = self.record()?;
                 self.must_have(keys::user(&id(user)?), "its user is gone")
             }
             (keys::SESSION, [session]) => {

@@ -11,6 +11,7 @@ pub(crate) const PASSWORD: u8 = b'1';
 pub(crate) const SESSION: u8 = b'2';
 pub(crate) const USER_SESSION: u8 = b'3';
 pub(crate) const ALLOW_LIST: u8 = b'4';
+pub(crate) const SECOND_FACTOR: u8 = b'5';
 pub(crate) const API_KEY: u8 = b'=';
 pub(crate) const ACCOUNT_API_KEY: u8 = b'@';
 pub(crate) const ACCOUNT: u8 = b'a';
@@ -338,6 +339,11 @@ pub(crate) fn password(user: &Id) -> Vec<u8> {
 /// A password that nobody may have, as it is compared: by its hash, since passwords that somebody wants are looked for with it.
 pub(crate) fn banned_password(word: &str) -> Vec<u8> {
     key(PASSWORD, &["", &hex(&Sha256::digest(word.as_bytes()))])
+}
+
+/// The second factor of a user.
+pub(crate) fn second_factor(user: &Id) -> Vec<u8> {
+    key(SECOND_FACTOR, &[user.as_str()])
 }
 
 /// A session.

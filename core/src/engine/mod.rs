@@ -16,6 +16,7 @@ pub(crate) mod meters;
 pub(crate) mod people;
 #[cfg(test)]
 mod scale_tests;
+pub(crate) mod second_factor;
 pub(crate) mod sessions;
 #[cfg(test)]
 mod simulation_tests;
@@ -60,7 +61,7 @@ const ROUNDS: usize = 16;
 pub(crate) struct Engine {
     pub(crate) backend: Box<dyn Backend>,
     pub(crate) clock: Clock,
-    ids: IdSource,
+    pub(crate) ids: IdSource,
     durability: Durability,
     pub(crate) edition: Edition,
     pub(crate) tokens: TokenKey,

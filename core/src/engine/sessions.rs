@@ -75,7 +75,7 @@ pub(crate) fn blamed(error: Error, within: &str) -> Error {
 /// Whoever acts with an API key.
 pub(crate) fn actor_with(key: &ApiKey, ip: Option<IpAddr>) -> Actor {
     let scope = KeyScope { id: key.id.clone(), permissions: key.permissions.clone() };
-    Actor::User { user: key.user.clone(), account: key.account.clone(), ip, api_key: Some(Box::new(scope)), behind: None }
+    Actor::User { user: key.user.clone(), account: key.account.clone(), ip, api_key: Some(Box::new(scope)), behind: None, log_in: None }
 }
 
 /// Whoever acts as another in a session; none where it is the user's own.
@@ -83,7 +83,7 @@ pub(crate) fn acting_in(session: &Session, ip: Option<IpAddr>) -> Option<Actor> 
     let behind = session.behind.as_ref()?;
     let (user, account) = (session.user.clone(), behind.account.clone());
     let behind = Behind { user: behind.user.clone(), account: behind.from_account.clone(), session: session.id.clone() };
-    Some(Actor::User { user, account, ip, api_key: None, behind: Some(Box::new(behind)) })
+    Some(Actor::User { user, account, ip, api_key: None, behind: Some(Box::new(behind)), log_in: Some(session.log_in()) })
 }
 
 /// The actor in the one account that they have; every other is not there for them.
@@ -125,7 +125,7 @@ impl Engine {
                 let live = self.session(token.reveal(), ip.map(Address::from)).map_err(|error| error.at("/actor/token"))?;
                 match acting_in(&live.record, *ip) {
                     Some(actor) => one_account(actor, account.as_ref()).map_err(|error| error.at("/actor/account")),
-                    None => self.actor_of(&live.record.user, account.as_ref(), *ip),
+                    None => Ok(self.actor_of(&live.record.user, account.as_ref(), *ip)?.logged_in(live.record.log_in())),
                 }
             }
             Caller::ApiKey { token, ip } => {
@@ -143,7 +143,7 @@ impl Engine {
         let _whole = self.commits.read();
         let mut ctx = self.ctx(&Actor::System);
         if ctx.tx.get::<Operator>(&keys::operator(user))?.is_some() {
-            return Ok(Actor::Operator { user: user.clone(), ip });
+            return Ok(Actor::operator(user.clone(), ip));
         }
         match users::accounts_of(&mut ctx, user, 2)?.as_slice() {
             [only] => Ok(Actor::in_account(user.clone(), only.clone(), ip)),

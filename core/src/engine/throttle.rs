@@ -7,7 +7,7 @@
 //! It is all in memory. An address that nobody has is counted like any other, so that it answers alike; on disk strangers
 //! could fill the store with it.
 
-use crate::model::Address;
+use crate::model::{Address, Id};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -23,6 +23,8 @@ const FORGOTTEN_MS: u64 = 24 * 3_600_000;
 const FREE_OF_BOTH: u32 = 5;
 const FREE_OF_PERSON: u32 = 20;
 const FREE_OF_PLACE: u32 = 50;
+/// How many wrong codes of a second factor somebody may give in a day: of a million, three are right.
+const MOST_CODES: u32 = 30;
 /// The most entries.
 const MOST: usize = 100_000;
 
@@ -65,16 +67,26 @@ impl Entry {
     }
 }
 
+/// Wrong codes of a second factor, after the right password.
+struct Codes {
+    tried: u32,
+    since_ms: u64,
+}
+
 /// Who has failed how often.
 #[derive(Default)]
-pub(crate) struct Throttle(Mutex<HashMap<Key, Entry, RandomState>>);
+pub(crate) struct Throttle {
+    entries: Mutex<HashMap<Key, Entry, RandomState>>,
+    /// By user.
+    codes: Mutex<HashMap<Id, Codes, RandomState>>,
+}
 
 impl Throttle {
     /// Counts an attempt as a failure until [`succeeded`](Throttle::succeeded) says otherwise, so that many at once count
     /// too. Refused, with the instant of the next turn, it counts for nothing.
     pub(crate) fn admit(&self, person: &str, place: Option<Address>, now_ms: u64) -> Result<(), u64> {
         let [both, one, other] = keys(person, place);
-        let mut entries = self.0.lock();
+        let mut entries = self.entries.lock();
         let delay = |key: &Option<Key>, entries: &HashMap<Key, Entry, RandomState>| {
             key.as_ref().and_then(|key| entries.get(key)).and_then(|entry| entry.delayed_until(now_ms))
         };
@@ -101,11 +113,44 @@ impl Throttle {
         Ok(())
     }
 
+    /// The attempt was neither a failure nor a success: the right password without the code that is needed besides.
+    pub(crate) fn withdrawn(&self, person: &str, place: Option<Address>) {
+        let mut entries = self.entries.lock();
+        for key in keys(person, place).into_iter().flatten() {
+            if let Some(entry) = entries.get_mut(&key) {
+                entry.failures = entry.failures.saturating_sub(1);
+            }
+        }
+    }
+
+    /// Counts a code of a second factor as a wrong one until [`code_taken`](Throttle::code_taken). Refused, with the instant
+    /// from which on codes count again, when there were too many: six digits are soon guessed, from however many places.
+    pub(crate) fn admit_code(&self, user: &Id, now_ms: u64) -> Result<(), u64> {
+        let mut codes = self.codes.lock();
+        if codes.len() >= MOST {
+            codes.retain(|_, codes| now_ms.saturating_sub(codes.since_ms) < FORGOTTEN_MS);
+        }
+        let entry = codes.entry(user.clone()).or_insert(Codes { tried: 0, since_ms: now_ms });
+        if now_ms.saturating_sub(entry.since_ms) >= FORGOTTEN_MS || now_ms < entry.since_ms {
+            *entry = Codes { tried: 0, since_ms: now_ms };
+        }
+        if entry.tried >= MOST_CODES {
+            return Err(entry.since_ms.saturating_add(FORGOTTEN_MS));
+        }
+        entry.tried += 1;
+        Ok(())
+    }
+
+    /// The code was the right one.
+    pub(crate) fn code_taken(&self, user: &Id) {
+        self.codes.lock().remove(user);
+    }
+
     /// The attempt was none that failed: the failures of this person are forgotten. Those of the place are not: who has a
     /// password of their own could try those of others for ever.
     pub(crate) fn succeeded(&self, person: &str, place: Option<Address>) {
         let [both, one, other] = keys(person, place);
-        let mut entries = self.0.lock();
+        let mut entries = self.entries.lock();
         for key in [both, one].into_iter().flatten() {
             entries.remove(&key);
         }
@@ -211,6 +256,37 @@ mod tests {
         assert_eq!(throttle.admit("another", place("2001:db8:0:1::1"), 1000), Ok(()));
     }
 
+    /// S6: with the right password one tries few codes a day, from however many places, and a day later again.
+    #[test]
+    fn codes_are_few_in_a_day() {
+        let (throttle, ann) = (Throttle::default(), Id::new("ann").unwrap());
+        for at_ms in 0..u64::from(MOST_CODES) {
+            assert_eq!(throttle.admit_code(&ann, 1000 + at_ms), Ok(()));
+        }
+        assert_eq!(throttle.admit_code(&ann, 1000 + FORGOTTEN_MS - 1), Err(1000 + FORGOTTEN_MS));
+        assert_eq!(throttle.admit_code(&Id::new("bob").unwrap(), 2000), Ok(()));
+        assert_eq!(throttle.admit_code(&ann, 1000 + FORGOTTEN_MS), Ok(()));
+        for _ in 0..100 {
+            throttle.admit_code(&ann, 1000 + FORGOTTEN_MS).unwrap();
+            throttle.code_taken(&ann);
+        }
+    }
+
+    /// S6: the right password without its code is no failure, and forgives none.
+    #[test]
+    fn a_withdrawn_attempt_counts_for_nothing() {
+        let throttle = Throttle::default();
+        for _ in 0..100 {
+            throttle.admit("ann", place("192.0.2.1"), 1000).unwrap();
+            throttle.withdrawn("ann", place("192.0.2.1"));
+        }
+        for _ in 0..=FREE_OF_BOTH {
+            throttle.admit("ann", place("192.0.2.1"), 1000).unwrap();
+        }
+        throttle.withdrawn("ann", place("192.0.2.1"));
+        assert!(throttle.admit("ann", place("192.0.2.1"), 1000).is_err());
+    }
+
     #[test]
     fn a_clock_that_steps_back_delays_nobody_for_long() {
         let throttle = Throttle::default();
@@ -230,7 +306,7 @@ mod tests {
         for number in 0..MOST {
             throttle.admit(&number.to_string(), None, 1000).unwrap();
         }
-        assert!(throttle.0.lock().len() <= MOST + 2);
+        assert!(throttle.entries.lock().len() <= MOST + 2);
         assert!(throttle.admit("ann", None, 1000).is_err());
     }
 }

@@ -42,6 +42,13 @@ impl TokenKey {
         hex(&Sha256::digest(self.0))
     }
 
+    /// A key for something else than tokens.
+    pub(super) fn derived(&self, purpose: &str) -> Result<Zeroizing<[u8; 32]>, Error> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+        mac.update(purpose.as_bytes());
+        Ok(Zeroizing::new(mac.finalize().into_bytes().into()))
+    }
+
     fn mac(&self, id: &str, generation: u64) -> Result<Hmac<Sha256>, Error> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
         mac.update(id.as_bytes());

@@ -8,7 +8,7 @@ use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
     Account, AddressRange, ApiKey, BuiltIn, Cap, CapPeriod, Channel, Edition, EffectivePolicies, HoldReason, HostNode, Id, Limit, LimitName, Limits,
-    Member, MessageInput, Name, Package, PermissionTree, PolicyRecord, Role, RoleScope, User,
+    Member, MessageInput, Name, Package, PermissionTree, PolicyRecord, Role, RoleScope, SecondFactorPolicy, User,
 };
 use crate::options::ActingSender;
 use crate::rules::account::{Status, effective_status};
@@ -89,6 +89,8 @@ pub(crate) struct View {
     pub(crate) group_cap_period: CapPeriod,
     /// Whether the owner may enter in spite of the status (R-ACC-3).
     owner_may_enter: bool,
+    /// Whether sessions need a second factor here (R-SES-1).
+    pub(crate) needs_second_factor: bool,
 }
 
 /// What all counters of an account, or of the platform, have in common.
@@ -366,6 +368,7 @@ impl AccountCell {
             role_scope: policies.role_scope,
             group_cap_period: policies.group_cap_period,
             owner_may_enter: policies.billing_hold_owner_enters && held_for_billing_alone(&line),
+            needs_second_factor: policies.second_factor == SecondFactorPolicy::Required,
         });
         self.view.store(Some(view.clone()));
         Ok(view)

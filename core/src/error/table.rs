@@ -232,6 +232,12 @@ codes! {
     PasswordBanned = 904, "password_banned", Invalid, Never, "The password is on the list of those that are tried first, or is made of words that it is guessed by.";
     IpNotAllowed = 905, "ip_not_allowed", Refused, Never, "An allow-list does not hold the address that the actor comes from, or none was named.";
 
+    // 910..919: second factor
+    SecondFactorRequired = 910, "second_factor_required", Refused, Never, "The user has a second factor: send its `code` along.";
+    SecondFactorRefused = 911, "second_factor_refused", Refused, Never, "The code of the second factor is wrong, or was used already.";
+    SecondFactorMissing = 912, "second_factor_missing", Refused, Never, "A second factor is asked for here, and the session was begun without one: get one, or log in with it.";
+    LogInAgain = 913, "log_in_again", Refused, Never, "This needs a log-in that is more recent: prove the user anew with `sessions.renew`.";
+
     // 920..929: API keys
     ApiKeyInvalid = 920, "api_key_invalid", Refused, Never, "The API key was deleted, has expired, or there never was one.";
     NotWithApiKey = 921, "not_with_api_key", Refused, Never, "This is for people: no program does it with an API key.";

@@ -23,6 +23,8 @@ pub enum Actor {
         api_key: Option<Box<KeyScope>>,
         /// Who acts as the user in a session of `sessions.create_as`; none where it is the user themself (R-SES-6).
         behind: Option<Box<Behind>>,
+        /// How they logged in, where a session proves who they are; none where the host does.
+        log_in: Option<LogIn>,
     },
     /// One of the platform's staff (R-PLT-2); that it is them is the host's assertion.
     Operator {
@@ -30,7 +32,18 @@ pub enum Actor {
         user: Id,
         /// Where they come from, as the host saw it.
         ip: Option<IpAddr>,
+        /// How they logged in, where a session proves who they are; none where the host does.
+        log_in: Option<LogIn>,
     },
+}
+
+/// What a session knows of the log-in of its user (R-SES-1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogIn {
+    /// When they proved last who they are, in unix milliseconds.
+    pub authenticated_at_ms: u64,
+    /// Whether with a second factor, or because the host vouched for them.
+    pub with_second_factor: bool,
 }
 
 /// Who acts as another (R-SES-6).
@@ -49,7 +62,7 @@ impl Behind {
     pub fn in_person(&self, ip: Option<IpAddr>) -> Actor {
         match &self.account {
             Some(account) => Actor::in_account(self.user.clone(), account.clone(), ip),
-            None => Actor::Operator { user: self.user.clone(), ip },
+            None => Actor::operator(self.user.clone(), ip),
         }
     }
 }
@@ -159,7 +172,7 @@ impl TryFrom<Wire> for Actor {
             (Kind::System, ..) => Err("the actor `system` has no `user`, `account` or `ip`"),
             (Kind::User, Some(user), Some(account), ip) => Ok(Actor::in_account(user, account, ip)),
             (Kind::User, ..) => Err("an actor of kind `user` has a `user` and an `account`"),
-            (Kind::Operator, Some(user), None, ip) => Ok(Actor::Operator { user, ip }),
+            (Kind::Operator, Some(user), None, ip) => Ok(Actor::operator(user, ip)),
             (Kind::Operator, ..) => Err("an actor of kind `operator` has a `user` and no `account`"),
             (Kind::Session | Kind::ApiKey, ..) => Err("what a token proves is to be proven first"),
         }
@@ -173,6 +186,7 @@ impl Serialize for Actor {
             // Without its key it would be somebody who may do more.
             Actor::User { api_key: Some(_), .. } => return Err(serde::ser::Error::custom("whoever acts with an API key is written as its token")),
             Actor::User { behind: Some(_), .. } => return Err(serde::ser::Error::custom("whoever acts as another is written as their session")),
+            _ if self.log_in().is_some() => return Err(serde::ser::Error::custom("whoever a session proves is written as its token")),
             Actor::User { account, ip, .. } => (Kind::User, Some(account.clone()), *ip),
             Actor::Operator { ip, .. } => (Kind::Operator, None, *ip),
         };
@@ -183,7 +197,29 @@ impl Serialize for Actor {
 impl Actor {
     /// A user who acts in an account, in person.
     pub fn in_account(user: Id, account: Id, ip: Option<IpAddr>) -> Actor {
-        Actor::User { user, account, ip, api_key: None, behind: None }
+        Actor::User { user, account, ip, api_key: None, behind: None, log_in: None }
+    }
+
+    /// One of the platform's staff.
+    pub fn operator(user: Id, ip: Option<IpAddr>) -> Actor {
+        Actor::Operator { user, ip, log_in: None }
+    }
+
+    /// The same actor, proven by a session.
+    pub(crate) fn logged_in(mut self, how: LogIn) -> Actor {
+        match &mut self {
+            Actor::System => {}
+            Actor::User { log_in, .. } | Actor::Operator { log_in, .. } => *log_in = Some(how),
+        }
+        self
+    }
+
+    /// How the person logged in, where a session proves who they are.
+    pub fn log_in(&self) -> Option<LogIn> {
+        match self {
+            Actor::System => None,
+            Actor::User { log_in, .. } | Actor::Operator { log_in, .. } => *log_in,
+        }
     }
 
     /// The API key that a program acts with.

@@ -223,6 +223,8 @@ pub enum AuditKind {
     Resource,
     /// A role.
     Role,
+    /// The second factor of a user; never its secret.
+    SecondFactor,
     /// A session of a user.
     Session,
     /// How a resource is shared with accounts below, as kind and id.

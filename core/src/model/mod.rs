@@ -24,6 +24,7 @@ mod policy;
 mod reservation;
 mod resource;
 mod role;
+mod second_factor;
 mod secret;
 mod session;
 mod share;
@@ -33,7 +34,7 @@ mod text;
 mod user;
 
 pub use account::{Account, Hold, HoldLevel, HoldReason, Lifecycle, NextPackage};
-pub use actor::{Actor, Behind, Caller, KeyScope};
+pub use actor::{Actor, Behind, Caller, KeyScope, LogIn};
 pub use address::{Address, AddressRange};
 pub use api_key::ApiKey;
 pub use assets::{AssetKind, Assets};
@@ -59,6 +60,7 @@ pub use policy::{
 pub use reservation::{Reservation, ReservationState};
 pub use resource::{Lease, Resource, ResourceReason, ResourcesTo, ResourcesToKind};
 pub use role::{BuiltIn, Grant, Role};
+pub use second_factor::{SecondFactor, SecondFactorPolicy};
 pub use secret::Secret;
 pub use session::{PasswordRecord, Session, SessionBehind};
 pub use share::Share;

@@ -1,6 +1,6 @@
 //! Policies: where the products that the rules come from differ (R-PLT-3, section 16 of the rules).
 
-use super::{Count, Limit, Name};
+use super::{Count, Limit, Name, SecondFactorPolicy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -115,6 +115,8 @@ policies! {
     grace_ms: Count = count(30 * DAY_MS),
     /// The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1).
     password_min: Count = count(15),
+    /// The fewest characters of a password of who needs a second factor wherever they act, 8 to 64; for the platform alone (R-SES-1).
+    password_min_with_second_factor: Count = count(8),
     /// The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1).
     password_memory_kib: Count = count(19_456),
     /// The passes over that memory, 2 to 16; for the platform alone (R-SES-1).
@@ -123,6 +125,10 @@ policies! {
     session_idle_ms: Count = count(7 * DAY_MS),
     /// How long a session lasts however much it is used, in milliseconds; for the platform alone (R-SES-1).
     session_life_ms: Count = count(30 * DAY_MS),
+    /// How long after a log-in a session may change how its user logs in, in milliseconds; for the platform alone (R-SES-1).
+    recent_log_in_ms: Count = count(600_000),
+    /// Whether sessions need a second factor: in an account, and of the platform, for operators too (R-SES-1).
+    second_factor: SecondFactorPolicy = SecondFactorPolicy::Optional,
 }
 
 /// What a store or an account has of policies: a preset, and over it single ones.

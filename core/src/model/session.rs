@@ -1,6 +1,6 @@
 //! Sessions, and the password that proves a user (R-SES-1, R-SES-2).
 
-use super::{Address, Id, Name, Note};
+use super::{Address, Id, LogIn, Name, Note};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,8 @@ pub struct Session {
     pub created_at_ms: u64,
     /// When the user proved last who they are.
     pub authenticated_at_ms: u64,
+    /// Whether with a second factor, or because the host vouched for them.
+    pub with_second_factor: bool,
     /// When it was used last, to a few minutes.
     pub last_seen_at_ms: u64,
     /// Where it was used from last, as exact as the time.
@@ -33,6 +35,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// How its user logged in.
+    pub fn log_in(&self) -> LogIn {
+        LogIn { authenticated_at_ms: self.authenticated_at_ms, with_second_factor: self.with_second_factor }
+    }
+
     /// The person who uses it.
     pub fn person(&self) -> &Id {
         self.behind.as_ref().map_or(&self.user, |behind| &behind.user)

@@ -30,6 +30,7 @@ pub(crate) mod reach;
 pub mod reservations;
 pub mod resources;
 pub mod roles;
+pub mod second_factors;
 pub mod sending;
 pub mod sessions;
 pub mod sharing;

@@ -2,11 +2,11 @@
 //!
 //! Hashing takes its time. It is done before the commit, which looks again at what it was done for.
 
-use super::{Access, Effect, Operation, links, sessions, users};
+use super::{Access, Effect, Operation, links, second_factors, sessions, users};
 use crate::engine::hasher::{self, Cost};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{self, Address, EffectivePolicies, Email, Id, LinkKind, Name, PasswordRecord, Secret};
+use crate::model::{self, Address, EffectivePolicies, Email, Id, LinkKind, Name, PasswordRecord, SecondFactorPolicy, Secret};
 use crate::rules::password::{banned, check, folded, normal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,8 @@ pub struct Set {
     /// The user; this or `token`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// The new password: at least as many characters as policy `password_min` says, at most 256 bytes.
+    /// The new password: at least as many characters as policy `password_min` says, or where they need a second factor wherever
+    /// they act, `password_min_with_second_factor`; at most 256 bytes.
     pub password: Secret,
 }
 
@@ -38,6 +39,9 @@ pub struct Change {
     pub old_password: Secret,
     /// The new one.
     pub new_password: Secret,
+    /// A code of their second factor, where they have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Secret>,
     /// The session that goes on: the one that they use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_session: Option<Id>,
@@ -132,13 +136,22 @@ const ACCOUNTS_LOOKED_AT: usize = 50;
 /// Who is mailed a link is not mailed another for so long.
 const MAIL_EVERY_MS: u64 = 60_000;
 
-/// A password that was proven to be the user's.
+/// A password that was proven to be the user's. A code that was given besides is still to be used up.
 pub(crate) struct Proven {
     user: Id,
+    code: Option<Secret>,
+    ip: Option<Address>,
     /// The hash that it was compared with.
     hash: String,
     /// The hash that takes its place, where that is out of date.
     renewed: Option<String>,
+}
+
+impl Proven {
+    /// Whether with a code of a second factor.
+    pub(crate) fn with_second_factor(&self) -> bool {
+        self.code.is_some()
+    }
 }
 
 /// The refusal of every failed log-in, whatever it failed for.
@@ -146,12 +159,23 @@ fn refused(field: &str) -> Error {
     Error::new(Code::LoginRefused, "address and password do not fit together").at(field)
 }
 
+/// The refusal of who failed too often.
+fn delayed(retry_at_ms: u64) -> Error {
+    Error::new(Code::LoginDelayed, format!("there were too many failures; try again at {retry_at_ms}")).with("retry_at_ms", retry_at_ms)
+}
+
 /// Proves a user by their password. Whoever has none, is disabled, or does not exist costs the same and is answered alike.
-pub(crate) fn prove(ctx: &mut Ctx<'_>, email: &Email, password: &Secret, ip: Option<Address>, field: &str) -> Result<Proven, Error> {
+/// Whoever has a second factor needs a code of it besides.
+pub(crate) fn prove(
+    ctx: &mut Ctx<'_>,
+    email: &Email,
+    password: &Secret,
+    code: Option<&Secret>,
+    ip: Option<Address>,
+    field: &str,
+) -> Result<Proven, Error> {
     let engine = ctx.engine;
-    engine.throttle.admit(email.key(), ip, ctx.now_ms).map_err(|retry_at_ms| {
-        Error::new(Code::LoginDelayed, format!("there were too many failures; try again at {retry_at_ms}")).with("retry_at_ms", retry_at_ms)
-    })?;
+    engine.throttle.admit(email.key(), ip, ctx.now_ms).map_err(delayed)?;
     let cost = Cost::of(&ctx.policies(None)?);
     let password = normal(password.reveal());
     let known = match ctx.tx.get::<Id>(&keys::email(email.key()))? {
@@ -169,16 +193,34 @@ pub(crate) fn prove(ctx: &mut Ctx<'_>, email: &Email, password: &Secret, ip: Opt
     if !engine.hasher.verify(&password, &hash, cost)? {
         return Err(refused(field));
     }
-    engine.throttle.succeeded(email.key(), ip);
+    let code = match (second_factors::is_enabled(ctx, &user.id)?, code) {
+        (false, _) => {
+            engine.throttle.succeeded(email.key(), ip);
+            None
+        }
+        (true, None) => {
+            engine.throttle.withdrawn(email.key(), ip);
+            return Err(Error::new(Code::SecondFactorRequired, "the password needs a code of the second factor besides").at("/code"));
+        }
+        (true, Some(code)) => {
+            engine.throttle.admit_code(&user.id, ctx.now_ms).map_err(|retry_at_ms| delayed(retry_at_ms).at("/code"))?;
+            Some(code.clone())
+        }
+    };
     let renewed = if hasher::is_outdated(&hash, cost) { Some(engine.hasher.hash(&password, ctx.salt()?, cost)?) } else { None };
-    Ok(Proven { user: user.id, hash, renewed })
+    Ok(Proven { user: user.id, code, ip, hash, renewed })
 }
 
-/// Looks again within the commit: the user may have been disabled meanwhile, or their password changed.
+/// Looks again within the commit: the user may have been disabled meanwhile, or their password changed. Uses the code up.
 pub(crate) fn confirm(ctx: &mut Ctx<'_>, proven: &Proven, field: &str) -> Result<model::User, Error> {
     let user = ctx.tx.get::<model::User>(&keys::user(&proven.user))?.filter(|user| !user.disabled).ok_or_else(|| refused(field))?;
     let record: PasswordRecord = ctx.tx.get(&keys::password(&user.id))?.ok_or_else(|| refused(field))?;
     if record.hash == proven.hash {
+        if let Some(code) = &proven.code {
+            second_factors::take(ctx, &user.id, code)?;
+            ctx.engine.throttle.succeeded(user.email.key(), proven.ip);
+            ctx.engine.throttle.code_taken(&user.id);
+        }
         if let Some(hash) = &proven.renewed {
             ctx.tx.put(keys::password(&user.id), &PasswordRecord { hash: hash.clone(), ..record })?;
         }
@@ -186,6 +228,19 @@ pub(crate) fn confirm(ctx: &mut Ctx<'_>, proven: &Proven, field: &str) -> Result
     }
     // Another log-in may have renewed the hash of the same password just now; it comes next time.
     Err(Error::new(Code::Busy, "the password was changed at the same time; try again"))
+}
+
+/// Whether who is in these accounts can do nothing anywhere without a second factor.
+fn is_second_factor_needed(ctx: &mut Ctx<'_>, accounts: &[Id]) -> Result<bool, Error> {
+    if accounts.is_empty() {
+        return Ok(ctx.policies(None)?.second_factor == SecondFactorPolicy::Required);
+    }
+    for account in accounts {
+        if ctx.policies(Some(account))?.second_factor != SecondFactorPolicy::Required {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Refuses a new password that is too short or too easily guessed; answers its normal form.
@@ -200,10 +255,15 @@ fn acceptable(
     let local = user.email.key().split('@').next().unwrap_or_default();
     let mut words = vec![local.to_owned()];
     words.extend([&user.profile.first_name, &user.profile.last_name].into_iter().flatten().map(Name::to_string));
-    for account in users::accounts_of(ctx, &user.id, ACCOUNTS_LOOKED_AT)? {
-        words.extend(ctx.tx.get::<model::Account>(&keys::account(&account))?.map(|account| account.name.to_string()));
+    let accounts = users::accounts_of(ctx, &user.id, usize::MAX)?;
+    for account in accounts.iter().take(ACCOUNTS_LOOKED_AT) {
+        words.extend(ctx.tx.get::<model::Account>(&keys::account(account))?.map(|account| account.name.to_string()));
     }
-    check(&password, policies.password_min.get(), &words, field)?;
+    let least = match is_second_factor_needed(ctx, &accounts)? {
+        true => policies.password_min_with_second_factor,
+        false => policies.password_min,
+    };
+    check(&password, least.get(), &words, field)?;
     if ctx.tx.has(&keys::banned_password(&folded(&password)))? {
         return Err(banned(field));
     }
@@ -267,7 +327,7 @@ impl Operation for Change {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PasswordChanged, Error> {
         sessions::require_self(ctx, &self.user, "self.password")?;
         let user = users::load(ctx, &self.user, "/user")?;
-        let proven = prove(ctx, &user.email, &self.old_password, ctx.actor.ip(), "/old_password")?;
+        let proven = prove(ctx, &user.email, &self.old_password, self.code.as_ref(), ctx.actor.ip(), "/old_password")?;
         let hash = hashed(ctx, &user, &self.new_password, "/new_password")?;
         ctx.engine.commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
             let user = confirm(ctx, &proven, "/old_password")?;

@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 /// Logs a user in: with e-mail address and password, or because the host vouches for them after a sign-on of its own.
 ///
 /// An unknown address, a wrong password and a disabled user are all `login_refused`, and take the same work. Failures delay for
-/// a growing time (`login_delayed`), a quarter of an hour at most. After the right password the answer may be the status of the
-/// user's accounts, where none can be entered (R-ACC-3), or `ip_not_allowed`.
+/// a growing time (`login_delayed`), a quarter of an hour at most. After the right password the answer may be that a code is
+/// needed, or wrong (30 in a day are), the status of the user's accounts, where none can be entered (R-ACC-3), or `ip_not_allowed`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
@@ -29,7 +29,10 @@ pub struct Create {
     /// The password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<Secret>,
-    /// The user whom the host vouches for; in the place of address and password.
+    /// A code of their second factor, by time or for recovery; for a user who has one (`second_factor_required`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Secret>,
+    /// The user whom the host vouches for, with whatever it asked for; in the place of address and password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// What the user is shown of the device, such as `Firefox on Linux`.
@@ -90,6 +93,9 @@ pub struct Renew {
     /// The password of the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<Secret>,
+    /// A code of their second factor, where they have one; goes with `password`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Secret>,
     /// Where they come from, as the host saw it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<Address>,
@@ -151,6 +157,8 @@ pub struct SessionProof {
     pub user: Id,
     /// When they proved last who they are, in unix milliseconds. Hosts ask again before what matters.
     pub authenticated_at_ms: u64,
+    /// Whether with a second factor, or because the host vouched for them.
+    pub with_second_factor: bool,
     /// From when on it cannot be used, in unix milliseconds; earlier where it is not used for a while.
     pub expires_at_ms: u64,
     /// Who acts as the user in it; absent where it is the user's own.
@@ -246,6 +254,20 @@ pub(crate) fn end_all_of(ctx: &mut Ctx<'_>, user: &Id, keep: Option<&Id>) -> Res
     Ok(ended)
 }
 
+/// As [`end_all_of`], where the second factor of the user has changed: the session that is kept has one now, or none.
+pub(crate) fn end_all_but(ctx: &mut Ctx<'_>, user: &Id, keep: Option<&Id>, with_second_factor: bool) -> Result<u64, Error> {
+    if let Some(keep) = keep
+        && let Some(mut session) = ctx.tx.get::<Session>(&keys::session(keep))?
+        && session.user == *user
+        && session.behind.is_none()
+    {
+        session.with_second_factor = with_second_factor;
+        ctx.tx.put(keys::session(keep), &session)?;
+        ctx.tx.touch_session(keep);
+    }
+    end_all_of(ctx, user, keep)
+}
+
 /// Those sessions in which somebody acts as another in an account where the actor holds a permission.
 fn in_charge_of(ctx: &mut Ctx<'_>, sessions: Vec<Session>, permission: &str) -> Result<Vec<Session>, Error> {
     let mut theirs = Vec::new();
@@ -309,6 +331,7 @@ fn begin(
     device: Option<Name>,
     ip: Option<Address>,
     policies: &EffectivePolicies,
+    with_second_factor: bool,
 ) -> Result<SessionToken, Error> {
     require_entry(ctx, &user.id, ip)?;
     let mut own = all_of(ctx, &user.id)?;
@@ -325,6 +348,7 @@ fn begin(
         ip,
         created_at_ms: ctx.now_ms,
         authenticated_at_ms: ctx.now_ms,
+        with_second_factor,
         last_seen_at_ms: ctx.now_ms,
         last_ip: ip,
         expires_at_ms,
@@ -348,21 +372,21 @@ impl Operation for Create {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionToken, Error> {
         let policies = ctx.policies(None)?;
-        let Create { email, password, user, device, ip } = self;
+        let Create { email, password, code, user, device, ip } = self;
         match (email, password, user) {
             (Some(email), Some(password), None) => {
-                let proven = passwords::prove(ctx, &email, &password, ip, "/password")?;
+                let proven = passwords::prove(ctx, &email, &password, code.as_ref(), ip, "/password")?;
                 ctx.engine.commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
                     let user = passwords::confirm(ctx, &proven, "/password")?;
-                    begin(ctx, user, device.clone(), ip, &policies)
+                    begin(ctx, user, device.clone(), ip, &policies, proven.with_second_factor())
                 })
             }
-            (None, None, Some(id)) => ctx.engine.commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
+            (None, None, Some(id)) if code.is_none() => ctx.engine.commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
                 let user = users::load(ctx, &id, "/user")?;
                 if user.disabled {
                     return Err(Error::new(Code::LoginRefused, format!("`{id}` is disabled")).at("/user"));
                 }
-                begin(ctx, user, device.clone(), ip, &policies)
+                begin(ctx, user, device.clone(), ip, &policies, true)
             }),
             _ => Err(Error::invalid("/user", "name `email` and `password`, or the `user` whom you vouch for")),
         }
@@ -450,6 +474,7 @@ impl Operation for CreateAs {
             ip: ctx.actor.ip(),
             created_at_ms: ctx.now_ms,
             authenticated_at_ms: ctx.now_ms,
+            with_second_factor: ctx.actor.log_in().is_none_or(|log_in| log_in.with_second_factor),
             last_seen_at_ms: ctx.now_ms,
             last_ip: ctx.actor.ip(),
             expires_at_ms,
@@ -481,17 +506,22 @@ impl Operation for Check {
         let ip = self.ip.map(Address::ip);
         let actor = match (sessions::acting_in(session, ip), &self.account) {
             (Some(actor), named) => Some(sessions::one_account(actor, named.as_ref()).map_err(|error| error.at("/account"))?),
-            (None, Some(account)) => Some(Actor::in_account(session.user.clone(), account.clone(), ip)),
+            (None, Some(account)) => Some(Actor::in_account(session.user.clone(), account.clone(), ip).logged_in(session.log_in())),
             (None, None) => None,
         };
         match &actor {
-            Some(actor @ Actor::User { account, .. }) => drop(ctx.engine.ctx(actor).standing(account).map_err(|error| error.at("/account"))?),
+            Some(actor @ Actor::User { account, .. }) => {
+                let mut theirs = ctx.engine.ctx(actor);
+                theirs.standing(account).map_err(|error| error.at("/account"))?;
+                theirs.require_second_factor(session.log_in(), Some(account)).map_err(|error| error.at("/account"))?;
+            }
             _ => require_entry(ctx, &session.user, self.ip)?,
         }
         Ok(SessionProof {
             session: session.id.clone(),
             user: session.user.clone(),
             authenticated_at_ms: session.authenticated_at_ms,
+            with_second_factor: session.with_second_factor,
             expires_at_ms: session.expires_at_ms,
             behind: session.behind.as_deref().cloned(),
         })
@@ -512,7 +542,8 @@ impl Operation for Renew {
         }
         let user = users::load(ctx, &live.record.user, "/token")?;
         let proven = match &self.password {
-            Some(password) => Some(passwords::prove(ctx, &user.email, password, self.ip, "/password")?),
+            Some(password) => Some(passwords::prove(ctx, &user.email, password, self.code.as_ref(), self.ip, "/password")?),
+            None if self.code.is_some() => return Err(Error::invalid("/password", "a `code` goes with the `password`")),
             None => None,
         };
         ctx.engine.commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
@@ -527,8 +558,9 @@ impl Operation for Renew {
             let token = ctx.session_token(&session.id)?;
             session.token_hash = token.hash();
             session.last_seen_at_ms = ctx.now_ms;
-            if proven.is_some() {
+            if let Some(proven) = &proven {
                 session.authenticated_at_ms = ctx.now_ms;
+                session.with_second_factor |= proven.with_second_factor();
             }
             ctx.tx.put(keys::session(&session.id), &session)?;
             ctx.tx.touch_session(&session.id);

@@ -462,6 +462,7 @@ pub(crate) fn erase(ctx: &mut Ctx<'_>, user: &model::User) -> Result<(), Error> 
     links::end_all(ctx, &user.id)?;
     sessions::end_all_of(ctx, &user.id, None)?;
     ctx.tx.delete(keys::password(&user.id));
+    ctx.tx.delete(keys::second_factor(&user.id));
     ctx.tx.delete(keys::user_allow_list(&user.id));
     ctx.tx.delete(keys::email(user.email.key()));
     ctx.tx.delete(keys::user(&user.id));

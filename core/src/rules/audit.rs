@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 const LONGEST: usize = 8192;
 
 /// Names of fields whose values are never shown, whatever record they are in.
-const SECRET: &[&str] = &["hash", "password", "salt", "secret", "token"];
+const SECRET: &[&str] = &["hash", "hashes", "password", "salt", "secret", "token"];
 
 /// Fields that tell nothing beside the record: when it was written, and what it counts of others.
 const NEVER: &[&str] = &["rev", "created_at_ms", "updated_at_ms"];
@@ -110,6 +110,7 @@ fn is_left_out(kind: AuditKind, name: &str) -> bool {
         AuditKind::Audit => &["base.hash"],
         // It was used: that is no change of it.
         AuditKind::ApiKey => &["id", "account", "last_used_at_ms", "last_ip"],
+        AuditKind::SecondFactor => &["last_step"],
         AuditKind::Session => &["id", "user", "last_seen_at_ms", "last_ip"],
         AuditKind::AllowList | AuditKind::Avatar | AuditKind::DefaultLimits | AuditKind::Password | AuditKind::Policies => &[],
     };

@@ -147,6 +147,9 @@ pub fn check(policies: &Policies) -> Result<(), Error> {
     between("link_life_ms", *link_life_ms, 1, LONGEST_MS)?;
     between("grace_ms", *grace_ms, 0, LONGEST_MS)?;
     between("password_min", policies.password_min, super::password::SHORTEST, 64)?;
+    let with_second_factor = policies.password_min_with_second_factor;
+    between("password_min_with_second_factor", with_second_factor, super::password::SHORTEST, 64)?;
+    between("recent_log_in_ms", policies.recent_log_in_ms, 60_000, LONGEST_MS)?;
     between("password_memory_kib", policies.password_memory_kib, 15_360, 1 << 20)?;
     between("password_passes", policies.password_passes, 2, 16)?;
     between("session_idle_ms", policies.session_idle_ms, 60_000, LONGEST_MS)?;
@@ -174,7 +177,15 @@ pub fn check(policies: &Policies) -> Result<(), Error> {
 }
 
 /// The policies of people, who are in many accounts: the platform sets them for all.
-pub const FOR_THE_PLATFORM: [&str; 5] = ["password_min", "password_memory_kib", "password_passes", "session_idle_ms", "session_life_ms"];
+pub const FOR_THE_PLATFORM: [&str; 7] = [
+    "password_min",
+    "password_min_with_second_factor",
+    "password_memory_kib",
+    "password_passes",
+    "session_idle_ms",
+    "session_life_ms",
+    "recent_log_in_ms",
+];
 
 /// Refuses what an account cannot set for itself; the error names the field below `policies`.
 pub fn check_for_account(policies: &Policies) -> Result<(), Error> {

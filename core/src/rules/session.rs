@@ -41,6 +41,7 @@ mod tests {
             ip: None,
             created_at_ms: 0,
             authenticated_at_ms: 0,
+            with_second_factor: false,
             last_seen_at_ms: 0,
             last_ip: None,
             expires_at_ms: 1000,

@@ -93,6 +93,10 @@ ErrorCode = Union[
     Literal["password_too_short"],
     Literal["password_banned"],
     Literal["ip_not_allowed"],
+    Literal["second_factor_required"],
+    Literal["second_factor_refused"],
+    Literal["second_factor_missing"],
+    Literal["log_in_again"],
     Literal["api_key_invalid"],
     Literal["not_with_api_key"],
     Literal["not_as_another"],
@@ -225,6 +229,11 @@ class Refused(TenantryError):
     - `session_invalid`: The session has ended, or there never was one; log in again.
     - `login_refused`: Address and password do not fit together, or the user may not log in.
     - `ip_not_allowed`: An allow-list does not hold the address that the actor comes from, or none was named.
+    - `second_factor_required`: The user has a second factor: send its `code` along.
+    - `second_factor_refused`: The code of the second factor is wrong, or was used already.
+    - `second_factor_missing`: A second factor is asked for here, and the session was begun without one: get one, or
+      log in with it.
+    - `log_in_again`: This needs a log-in that is more recent: prove the user anew with `sessions.renew`.
     - `api_key_invalid`: The API key was deleted, has expired, or there never was one.
     - `not_with_api_key`: This is for people: no program does it with an API key.
     - `not_as_another`: This is for the user in person: nobody does it who acts as them.

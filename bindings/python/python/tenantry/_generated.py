@@ -132,6 +132,7 @@ from .model import (
     PriceInput,
     ProfileField,
     ReceivedList,
+    RecoveryCodes,
     Reservation,
     ReservationDecision,
     Resource,
@@ -143,6 +144,9 @@ from .model import (
     RoleDeleted,
     RoleList,
     RoleTrial,
+    SecondFactorRemoved,
+    SecondFactorSecret,
+    SecondFactorStatus,
     SendDecisions,
     SendExplanation,
     SendForecast,
@@ -188,7 +192,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "cb710d2c58fe17334dbffb6b2ee1bbc3"
+CATALOGUE_HASH = "2a5b458396812eae520815dd644db387"
 
 
 class AccessOperations(Namespace):
@@ -2339,6 +2343,7 @@ class PasswordsOperations(Namespace):
         new_password: str,
         old_password: str,
         user: str,
+        code: str | None = None,
         keep_session: str | None = None,
     ) -> PasswordChanged:
         """Users change their own password; all their other sessions end (R-SES-1).
@@ -2346,12 +2351,13 @@ class PasswordsOperations(Namespace):
         - `new_password`: The new one.
         - `old_password`: The password that they have. A wrong one is `login_refused`, and counts as a failed log-in.
         - `user`: The user.
+        - `code`: A code of their second factor, where they have one.
         - `keep_session`: The session that goes on: the one that they use.
         """
         return PasswordChanged._from(self._call(
             "passwords.change",
             {"new_password": new_password, "old_password": old_password, "user": user},
-            {"keep_session": keep_session},
+            {"code": code, "keep_session": keep_session},
         ))
 
     def forgot(self, *, email: str) -> PasswordForgotten:
@@ -2388,7 +2394,8 @@ class PasswordsOperations(Namespace):
 
         The token is used up by the first that comes (R-SES-4). Nobody but the host chooses the password of another.
 
-        - `password`: The new password: at least as many characters as policy `password_min` says, at most 256 bytes.
+        - `password`: The new password: at least as many characters as policy `password_min` says, or where they need
+          a second factor wherever they act, `password_min_with_second_factor`; at most 256 bytes.
         - `token`: The token of a reset link; this or `user`.
         - `user`: The user; this or `token`.
         """
@@ -2858,6 +2865,77 @@ class RolesOperations(Namespace):
         ))
 
 
+class SecondFactorsOperations(Namespace):
+    """The operations `second_factors.*`."""
+
+    __slots__ = ()
+
+    def begin(self, *, issuer: str, user: str) -> SecondFactorSecret:
+        """Makes the secret that an authenticator makes codes of. It counts from `second_factors.confirm` on; until then
+        a factor that the user has stays as it is. Another call makes another secret.
+
+        Codes are those that every authenticator knows: SHA-1, six digits, a new one each 30 seconds. Users do this
+        for themselves, with `self.password` where they act, shortly after a log-in (`log_in_again`).
+
+        - `issuer`: What the authenticator shows as the name of the platform: 1 to 30 bytes, without `:`.
+        - `user`: The user.
+        """
+        return SecondFactorSecret._from(self._call("second_factors.begin", {"issuer": issuer, "user": user}))
+
+    def confirm(self, *, code: str, user: str, keep_session: str | None = None) -> RecoveryCodes:
+        """Shows that the authenticator makes the right codes. From now on the user logs in with password and code.
+
+        All their sessions end but the one that is kept, which has the second factor then. The answer has new
+        recovery codes, once.
+
+        - `code`: What the authenticator shows now.
+        - `user`: The user.
+        - `keep_session`: The session that goes on: the one that they use.
+        """
+        return RecoveryCodes._from(self._call(
+            "second_factors.confirm",
+            {"code": code, "user": user},
+            {"keep_session": keep_session},
+        ))
+
+    def import_secret(self, *, secret: str, user: str) -> SecondFactorStatus:
+        """Brings the second factor of a user along from another platform: from now on they log in with password and
+        code. They have no recovery codes until they ask for some. All their sessions end.
+
+        - `secret`: The secret in base32, of 16 to 64 bytes, for codes of six digits by SHA-1 each 30 seconds.
+        - `user`: The user; a factor that they have is replaced.
+        """
+        return SecondFactorStatus._from(self._call("second_factors.import_secret", {"secret": secret, "user": user}))
+
+    def remove(self, *, user: str, keep_session: str | None = None) -> SecondFactorRemoved:
+        """Takes the second factor of a user away, with its recovery codes: by themself, or for who lost everything, by
+        the host or an operator with `clients.edit`. All sessions of the user end but the one that is kept, which has
+        no second factor then.
+
+        - `user`: The user.
+        - `keep_session`: The session that goes on: the one that they use.
+        """
+        return SecondFactorRemoved._from(self._call(
+            "second_factors.remove",
+            {"user": user},
+            {"keep_session": keep_session},
+        ))
+
+    def renew_recovery_codes(self, *, user: str) -> RecoveryCodes:
+        """Makes new recovery codes; those that the user had are dead.
+
+        - `user`: The user.
+        """
+        return RecoveryCodes._from(self._call("second_factors.renew_recovery_codes", {"user": user}))
+
+    def status(self, *, user: str) -> SecondFactorStatus:
+        """Whether a user has a second factor, and how many recovery codes are left.
+
+        - `user`: The user.
+        """
+        return SecondFactorStatus._from(self._call("second_factors.status", {"user": user}))
+
+
 class SendingOperations(Namespace):
     """The operations `sending.*`."""
 
@@ -3027,6 +3105,7 @@ class SessionsOperations(Namespace):
     def create(
         self,
         *,
+        code: str | None = None,
         device: str | None = None,
         email: str | None = None,
         ip: str | None = None,
@@ -3038,19 +3117,22 @@ class SessionsOperations(Namespace):
 
         An unknown address, a wrong password and a disabled user are all `login_refused`, and take the same work.
         Failures delay for a growing time (`login_delayed`), a quarter of an hour at most. After the right password
-        the answer may be the status of the user's accounts, where none can be entered (R-ACC-3), or
-        `ip_not_allowed`.
+        the answer may be that a code is needed, or wrong (30 in a day are), the status of the user's accounts, where
+        none can be entered (R-ACC-3), or `ip_not_allowed`.
 
+        - `code`: A code of their second factor, by time or for recovery; for a user who has one
+          (`second_factor_required`).
         - `device`: What the user is shown of the device, such as `Firefox on Linux`.
         - `email`: The e-mail address; goes with `password`.
         - `ip`: Where they come from, as the host saw it.
         - `password`: The password.
-        - `user`: The user whom the host vouches for; in the place of address and password.
+        - `user`: The user whom the host vouches for, with whatever it asked for; in the place of address and
+          password.
         """
         return SessionToken._from(self._call(
             "sessions.create",
             {},
-            {"device": device, "email": email, "ip": ip, "password": password, "user": user},
+            {"code": code, "device": device, "email": email, "ip": ip, "password": password, "user": user},
         ))
 
     def create_as(
@@ -3112,15 +3194,27 @@ class SessionsOperations(Namespace):
         """
         return SessionList._from(self._call("sessions.list", {"user": user}))
 
-    def renew(self, *, token: str, ip: str | None = None, password: str | None = None) -> SessionToken:
+    def renew(
+        self,
+        *,
+        token: str,
+        code: str | None = None,
+        ip: str | None = None,
+        password: str | None = None,
+    ) -> SessionToken:
         """Gives a session another token; the old one is dead. A session in which somebody acts as another is not
         renewed. With the password the user has proven anew who they are.
 
         - `token`: The token.
+        - `code`: A code of their second factor, where they have one; goes with `password`.
         - `ip`: Where they come from, as the host saw it.
         - `password`: The password of the user.
         """
-        return SessionToken._from(self._call("sessions.renew", {"token": token}, {"ip": ip, "password": password}))
+        return SessionToken._from(self._call(
+            "sessions.renew",
+            {"token": token},
+            {"code": code, "ip": ip, "password": password},
+        ))
 
 
 class SharingOperations(Namespace):
@@ -3872,6 +3966,11 @@ class Operations(Caller):
     def roles(self) -> RolesOperations:
         """The operations `roles.*`."""
         return RolesOperations(self)
+
+    @property
+    def second_factors(self) -> SecondFactorsOperations:
+        """The operations `second_factors.*`."""
+        return SecondFactorsOperations(self)
 
     @property
     def sending(self) -> SendingOperations:

@@ -125,6 +125,7 @@ AuditKind = Union[
     Literal["policies"],
     Literal["resource"],
     Literal["role"],
+    Literal["second_factor"],
     Literal["session"],
     Literal["share"],
     Literal["suppression"],
@@ -152,6 +153,7 @@ AuditKind = Union[
 - `policies`: The policies of an account or of the platform.
 - `resource`: A resource, as kind and id.
 - `role`: A role.
+- `second_factor`: The second factor of a user; never its secret.
 - `session`: A session of a user.
 - `share`: How a resource is shared with accounts below, as kind and id.
 - `suppression`: A suppression, as value and class. Of an address only the domain is told.
@@ -599,6 +601,13 @@ Scope = Union[Literal["own"], Literal["group"], Literal["any"]]
 - `any`: Everything of the account.
 """
 
+SecondFactorPolicy = Union[Literal["optional"], Literal["required"]]
+"""Whether sessions need a second factor.
+
+- `optional`: Each user decides for themself.
+- `required`: Who logged in without one can do nothing but get one.
+"""
+
 SharedAction = Union[
     Literal["preview"],
     Literal["use"],
@@ -893,12 +902,20 @@ class PoliciesInput(TypedDict, total=False):
     """The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1)."""
     password_min: int
     """The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1)."""
+    password_min_with_second_factor: int
+    """The fewest characters of a password of who needs a second factor wherever they act, 8 to 64; for the platform
+    alone (R-SES-1).
+    """
     password_passes: int
     """The passes over that memory, 2 to 16; for the platform alone (R-SES-1)."""
     pending_until: List[PendingStep] | tuple[PendingStep, ...]
     """What has to be done before a member is no longer shown as pending (R-INV-4)."""
     profile_edited_by: List[Editor] | tuple[Editor, ...]
     """Who edits phone, sending country, language, time zone and notifications."""
+    recent_log_in_ms: int
+    """How long after a log-in a session may change how its user logs in, in milliseconds; for the platform alone
+    (R-SES-1).
+    """
     resend: Resend
     """What resending an invitation does to the link that went out before (R-INV-5)."""
     reservations_on_hold: ReservationsOnHold
@@ -907,6 +924,8 @@ class PoliciesInput(TypedDict, total=False):
     """What a role is held by: a membership, a user in the whole team, or the package (R-INV-8)."""
     seats: Limit
     """How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9)."""
+    second_factor: SecondFactorPolicy
+    """Whether sessions need a second factor: in an account, and of the platform, for operators too (R-SES-1)."""
     session_idle_ms: int
     """How long a session lasts that is not used, in milliseconds; for the platform alone (R-SES-1)."""
     session_life_ms: int
@@ -2505,12 +2524,20 @@ class EffectivePolicies:
     """The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1)."""
     password_min: int
     """The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1)."""
+    password_min_with_second_factor: int
+    """The fewest characters of a password of who needs a second factor wherever they act, 8 to 64; for the platform
+    alone (R-SES-1).
+    """
     password_passes: int
     """The passes over that memory, 2 to 16; for the platform alone (R-SES-1)."""
     pending_until: tuple[PendingStep, ...]
     """What has to be done before a member is no longer shown as pending (R-INV-4)."""
     profile_edited_by: tuple[Editor, ...]
     """Who edits phone, sending country, language, time zone and notifications."""
+    recent_log_in_ms: int
+    """How long after a log-in a session may change how its user logs in, in milliseconds; for the platform alone
+    (R-SES-1).
+    """
     resend: Resend
     """What resending an invitation does to the link that went out before (R-INV-5)."""
     reservations_on_hold: ReservationsOnHold
@@ -2519,6 +2546,8 @@ class EffectivePolicies:
     """What a role is held by: a membership, a user in the whole team, or the package (R-INV-8)."""
     seats: Limit
     """How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9)."""
+    second_factor: SecondFactorPolicy
+    """Whether sessions need a second factor: in an account, and of the platform, for operators too (R-SES-1)."""
     session_idle_ms: int
     """How long a session lasts that is not used, in milliseconds; for the platform alone (R-SES-1)."""
     session_life_ms: int
@@ -2552,13 +2581,16 @@ class EffectivePolicies:
             owner_exclusive=value["owner_exclusive"],
             password_memory_kib=value["password_memory_kib"],
             password_min=value["password_min"],
+            password_min_with_second_factor=value["password_min_with_second_factor"],
             password_passes=value["password_passes"],
             pending_until=tuple(value["pending_until"]),
             profile_edited_by=tuple(value["profile_edited_by"]),
+            recent_log_in_ms=value["recent_log_in_ms"],
             resend=value["resend"],
             reservations_on_hold=value["reservations_on_hold"],
             role_scope=value["role_scope"],
             seats=value["seats"],
+            second_factor=value["second_factor"],
             session_idle_ms=value["session_idle_ms"],
             session_life_ms=value["session_life_ms"],
             skip_verification=value["skip_verification"],
@@ -4269,12 +4301,20 @@ class Policies:
     """The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1)."""
     password_min: int | None = None
     """The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1)."""
+    password_min_with_second_factor: int | None = None
+    """The fewest characters of a password of who needs a second factor wherever they act, 8 to 64; for the platform
+    alone (R-SES-1).
+    """
     password_passes: int | None = None
     """The passes over that memory, 2 to 16; for the platform alone (R-SES-1)."""
     pending_until: tuple[PendingStep, ...] | None = None
     """What has to be done before a member is no longer shown as pending (R-INV-4)."""
     profile_edited_by: tuple[Editor, ...] | None = None
     """Who edits phone, sending country, language, time zone and notifications."""
+    recent_log_in_ms: int | None = None
+    """How long after a log-in a session may change how its user logs in, in milliseconds; for the platform alone
+    (R-SES-1).
+    """
     resend: Resend | None = None
     """What resending an invitation does to the link that went out before (R-INV-5)."""
     reservations_on_hold: ReservationsOnHold | None = None
@@ -4283,6 +4323,8 @@ class Policies:
     """What a role is held by: a membership, a user in the whole team, or the package (R-INV-8)."""
     seats: Limit | None = None
     """How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9)."""
+    second_factor: SecondFactorPolicy | None = None
+    """Whether sessions need a second factor: in an account, and of the platform, for operators too (R-SES-1)."""
     session_idle_ms: int | None = None
     """How long a session lasts that is not used, in milliseconds; for the platform alone (R-SES-1)."""
     session_life_ms: int | None = None
@@ -4316,13 +4358,16 @@ class Policies:
             owner_exclusive=value.get("owner_exclusive"),
             password_memory_kib=value.get("password_memory_kib"),
             password_min=value.get("password_min"),
+            password_min_with_second_factor=value.get("password_min_with_second_factor"),
             password_passes=value.get("password_passes"),
             pending_until=tuple(value["pending_until"]) if "pending_until" in value else None,
             profile_edited_by=tuple(value["profile_edited_by"]) if "profile_edited_by" in value else None,
+            recent_log_in_ms=value.get("recent_log_in_ms"),
             resend=value.get("resend"),
             reservations_on_hold=value.get("reservations_on_hold"),
             role_scope=value.get("role_scope"),
             seats=value.get("seats"),
+            second_factor=value.get("second_factor"),
             session_idle_ms=value.get("session_idle_ms"),
             session_life_ms=value.get("session_life_ms"),
             skip_verification=value.get("skip_verification"),
@@ -4512,6 +4557,26 @@ class ReceivedTemplate:
             rev=value["rev"],
             shared_at_ms=value["shared_at_ms"],
             updated_at_ms=value["updated_at_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryCodes:
+    """Recovery codes, each good for one log-in."""
+
+    recovery_codes: tuple[str, ...] = field(repr=False)
+    """Ten codes. They are shown here once."""
+    sessions_ended: int
+    """How many sessions ended."""
+    user: str
+    """The user."""
+
+    @classmethod
+    def _from(cls, value: Any) -> RecoveryCodes:
+        return cls(
+            recovery_codes=tuple(value["recovery_codes"]),
+            sessions_ended=value["sessions_ended"],
+            user=value["user"],
         )
 
 
@@ -4817,6 +4882,69 @@ class RoleTrial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecondFactorRemoved:
+    """A user has no second factor any more."""
+
+    sessions_ended: int
+    """How many sessions ended."""
+    user: str
+    """The user."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SecondFactorRemoved:
+        return cls(
+            sessions_ended=value["sessions_ended"],
+            user=value["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondFactorSecret:
+    """A secret that an authenticator is to learn."""
+
+    secret: str = field(repr=False)
+    """The secret in base32, for who types it. It is shown here once."""
+    uri: str = field(repr=False)
+    """The same as `otpauth://` URI, for a QR code; with the user's id where their address is too long for it."""
+    user: str
+    """The user."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SecondFactorSecret:
+        return cls(
+            secret=value["secret"],
+            uri=value["uri"],
+            user=value["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondFactorStatus:
+    """What is known of the second factor of a user."""
+
+    confirmed_at_ms: int | None = None
+    """Since when, in unix milliseconds."""
+    enabled: bool
+    """Whether they log in with a code besides the password."""
+    pending: bool
+    """Whether an authenticator was begun with and not confirmed."""
+    recovery_codes_left: int
+    """How many recovery codes are left."""
+    user: str
+    """The user."""
+
+    @classmethod
+    def _from(cls, value: Any) -> SecondFactorStatus:
+        return cls(
+            confirmed_at_ms=value.get("confirmed_at_ms"),
+            enabled=value["enabled"],
+            pending=value["pending"],
+            recovery_codes_left=value["recovery_codes_left"],
+            user=value["user"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SendDecisions:
     """The answers to many sends."""
 
@@ -4972,6 +5100,8 @@ class SessionProof:
     """The session."""
     user: str
     """The user."""
+    with_second_factor: bool
+    """Whether with a second factor, or because the host vouched for them."""
 
     @classmethod
     def _from(cls, value: Any) -> SessionProof:
@@ -4981,6 +5111,7 @@ class SessionProof:
             expires_at_ms=value["expires_at_ms"],
             session=value["session"],
             user=value["user"],
+            with_second_factor=value["with_second_factor"],
         )
 
 
@@ -6143,6 +6274,7 @@ __all__ = [
     "ProfileField",
     "ReceivedList",
     "ReceivedTemplate",
+    "RecoveryCodes",
     "Refusal",
     "Resend",
     "Reservation",
@@ -6162,6 +6294,10 @@ __all__ = [
     "RoleScope",
     "RoleTrial",
     "Scope",
+    "SecondFactorPolicy",
+    "SecondFactorRemoved",
+    "SecondFactorSecret",
+    "SecondFactorStatus",
     "SendDecisions",
     "SendExplanation",
     "SendForecast",

@@ -68,7 +68,7 @@ fn call(call: &Call) -> Result<String> {
     if let Some(actor) = call.step.actor.as_ref().filter(|_| call.introduces) {
         let who = match actor {
             Actor::User { user, account } => format!("Actor::in_account(Id::new({user:?})?, Id::new({account:?})?, None)"),
-            Actor::Operator { operator } => format!("Actor::Operator {{ user: Id::new({operator:?})?, ip: None }}"),
+            Actor::Operator { operator } => format!("Actor::operator(Id::new({operator:?})?, None)"),
         };
         writeln!(code, "let {name} = {who};")?;
     }

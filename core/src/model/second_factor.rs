@@ -1,0 +1,33 @@
+//! The second factor of a user: codes by time, and recovery codes (R-SES-1).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The second factor of a user as it is stored.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct SecondFactor {
+    /// The secret of the codes, sealed with a key that the store does not have; absent until a code of it was confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// Since when it counts, in unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed_at_ms: Option<u64>,
+    /// The secret of a device that has not shown a code yet, sealed as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_secret: Option<String>,
+    /// The time step of the last code that was taken: that one and those before it are used up.
+    pub last_step: u64,
+    /// The recovery codes that are left, as keyed hashes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recovery_hashes: Vec<String>,
+}
+
+/// Whether sessions need a second factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SecondFactorPolicy {
+    /// Each user decides for themself.
+    Optional,
+    /// Who logged in without one can do nothing but get one.
+    Required,
+}

@@ -1,0 +1,309 @@
+//! The second factor of a user: codes by time of an authenticator, and recovery codes for who lost it (R-SES-1).
+
+#[cfg(test)]
+mod tests;
+
+use super::{Access, Effect, Operation, reach, sessions, users};
+use crate::engine::second_factor::{FactorSecret, position, recovery_code};
+use crate::engine::{Ctx, keys};
+use crate::error::{Code, Error};
+use crate::model::{self, Actor, Id, Name, Secret};
+use crate::rules::second_factor::{Typed, grouped};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Makes the secret that an authenticator makes codes of. It counts from `second_factors.confirm` on; until then a factor that the
+/// user has stays as it is. Another call makes another secret.
+///
+/// Codes are those that every authenticator knows: SHA-1, six digits, a new one each 30 seconds. Users do this for themselves,
+/// with `self.password` where they act, shortly after a log-in (`log_in_again`).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Begin {
+    /// The user.
+    pub user: Id,
+    /// What the authenticator shows as the name of the platform: 1 to 30 bytes, without `:`.
+    pub issuer: Name,
+}
+
+/// Shows that the authenticator makes the right codes. From now on the user logs in with password and code.
+///
+/// All their sessions end but the one that is kept, which has the second factor then. The answer has new recovery codes, once.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Confirm {
+    /// The user.
+    pub user: Id,
+    /// What the authenticator shows now.
+    pub code: Secret,
+    /// The session that goes on: the one that they use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_session: Option<Id>,
+}
+
+/// Brings the second factor of a user along from another platform: from now on they log in with password and code. They have no
+/// recovery codes until they ask for some. All their sessions end.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImportSecret {
+    /// The user; a factor that they have is replaced.
+    pub user: Id,
+    /// The secret in base32, of 16 to 64 bytes, for codes of six digits by SHA-1 each 30 seconds.
+    pub secret: Secret,
+}
+
+/// Whether a user has a second factor, and how many recovery codes are left.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Status {
+    /// The user.
+    pub user: Id,
+}
+
+/// Takes the second factor of a user away, with its recovery codes: by themself, or for who lost everything, by the host or an
+/// operator with `clients.edit`. All sessions of the user end but the one that is kept, which has no second factor then.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Remove {
+    /// The user.
+    pub user: Id,
+    /// The session that goes on: the one that they use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_session: Option<Id>,
+}
+
+/// Makes new recovery codes; those that the user had are dead.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenewRecoveryCodes {
+    /// The user.
+    pub user: Id,
+}
+
+/// A secret that an authenticator is to learn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SecondFactorSecret {
+    /// The user.
+    pub user: Id,
+    /// The secret in base32, for who types it. It is shown here once.
+    pub secret: Secret,
+    /// The same as `otpauth://` URI, for a QR code; with the user's id where their address is too long for it.
+    pub uri: Secret,
+}
+
+/// Recovery codes, each good for one log-in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RecoveryCodes {
+    /// The user.
+    pub user: Id,
+    /// Ten codes. They are shown here once.
+    pub recovery_codes: Vec<Secret>,
+    /// How many sessions ended.
+    pub sessions_ended: u64,
+}
+
+/// What is known of the second factor of a user.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SecondFactorStatus {
+    /// The user.
+    pub user: Id,
+    /// Whether they log in with a code besides the password.
+    pub enabled: bool,
+    /// Since when, in unix milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirmed_at_ms: Option<u64>,
+    /// How many recovery codes are left.
+    pub recovery_codes_left: u64,
+    /// Whether an authenticator was begun with and not confirmed.
+    pub pending: bool,
+}
+
+/// A user has no second factor any more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SecondFactorRemoved {
+    /// The user.
+    pub user: Id,
+    /// How many sessions ended.
+    pub sessions_ended: u64,
+}
+
+/// How many recovery codes a user has.
+const RECOVERY_CODES: usize = 10;
+/// The longest name of a platform, in bytes: the URI stays below the longest secret.
+const LONGEST_ISSUER: usize = 30;
+
+fn refused() -> Error {
+    Error::new(Code::SecondFactorRefused, "the code is wrong, or was used already").at("/code")
+}
+
+fn load(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::SecondFactor, Error> {
+    Ok(ctx.tx.get(&keys::second_factor(user))?.unwrap_or_default())
+}
+
+/// Whether a user logs in with a code besides the password.
+pub(crate) fn is_enabled(ctx: &mut Ctx<'_>, user: &Id) -> Result<bool, Error> {
+    Ok(load(ctx, user)?.secret.is_some())
+}
+
+/// Uses a code up: one by time, or a recovery code. Of many with the same code one succeeds.
+pub(crate) fn take(ctx: &mut Ctx<'_>, user: &Id, code: &Secret) -> Result<(), Error> {
+    let mut factor = load(ctx, user)?;
+    let tokens = &ctx.engine.tokens;
+    match (Typed::read(code.reveal()), &factor.secret) {
+        (Some(Typed::ByTime(code)), Some(sealed)) => {
+            factor.last_step = tokens.unseal(user, sealed)?.step_of(&code, ctx.now_ms, factor.last_step).ok_or_else(refused)?;
+        }
+        (Some(Typed::Recovery(code)), Some(_)) => {
+            let place = position(&factor.recovery_hashes, &tokens.recovery_hash(user, &code)?).ok_or_else(refused)?;
+            factor.recovery_hashes.remove(place);
+        }
+        _ => return Err(refused()),
+    }
+    ctx.tx.put(keys::second_factor(user), &factor)
+}
+
+/// New recovery codes, and what the store keeps of them.
+fn recovery_codes(ctx: &Ctx<'_>, user: &Id) -> Result<(Vec<Secret>, Vec<String>), Error> {
+    let (mut codes, mut hashes) = (Vec::new(), Vec::new());
+    for _ in 0..RECOVERY_CODES {
+        let code = recovery_code(&ctx.engine.ids)?;
+        hashes.push(ctx.engine.tokens.recovery_hash(user, &code)?);
+        codes.push(Secret::new(grouped(&code).as_str()).map_err(|error| Error::new(Code::Internal, error))?);
+    }
+    Ok((codes, hashes))
+}
+
+fn require_self(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::User, Error> {
+    sessions::require_self(ctx, user, "self.password")?;
+    users::load(ctx, user, "/user")
+}
+
+impl Operation for Begin {
+    const NAME: &'static str = "second_factors.begin";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Rule("R-SES-1: the person themself; a user needs `self.password` where they act");
+    type Answer = SecondFactorSecret;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SecondFactorSecret, Error> {
+        let user = require_self(ctx, &self.user)?;
+        let issuer = self.issuer.as_str();
+        let is_bad = issuer.len() > LONGEST_ISSUER || issuer.contains(':');
+        if is_bad {
+            return Err(Error::invalid("/issuer", format!("a name of 1 to {LONGEST_ISSUER} bytes without `:`")));
+        }
+        let secret = FactorSecret::new(&ctx.engine.ids)?;
+        let uri = [user.email.as_typed(), user.id.as_str()].iter().find_map(|name| Secret::new(secret.uri(issuer, name)?.as_str()).ok());
+        let uri = uri.ok_or_else(|| Error::invalid("/issuer", "this name makes the URI too long"))?;
+        let pending_secret = Some(ctx.engine.tokens.seal(&user.id, &secret, ctx.salt()?)?);
+        let factor = model::SecondFactor { pending_secret, ..load(ctx, &user.id)? };
+        ctx.tx.put(keys::second_factor(&user.id), &factor)?;
+        let secret = Secret::new(secret.base32().as_str()).map_err(|error| Error::new(Code::Internal, error))?;
+        Ok(SecondFactorSecret { user: user.id, secret, uri })
+    }
+}
+
+impl Operation for Confirm {
+    const NAME: &'static str = "second_factors.confirm";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Rule("R-SES-1: the person themself; a user needs `self.password` where they act");
+    type Answer = RecoveryCodes;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<RecoveryCodes, Error> {
+        let user = require_self(ctx, &self.user)?.id;
+        let pending = load(ctx, &user)?.pending_secret.ok_or_else(|| Error::not_found("second factor", user.as_str()).at("/user"))?;
+        let Some(Typed::ByTime(code)) = Typed::read(self.code.reveal()) else { return Err(refused()) };
+        let last_step = ctx.engine.tokens.unseal(&user, &pending)?.step_of(&code, ctx.now_ms, 0).ok_or_else(refused)?;
+        let (recovery_codes, recovery_hashes) = recovery_codes(ctx, &user)?;
+        let confirmed_at_ms = Some(ctx.now_ms);
+        let factor = model::SecondFactor { secret: Some(pending), confirmed_at_ms, pending_secret: None, last_step, recovery_hashes };
+        ctx.tx.put(keys::second_factor(&user), &factor)?;
+        let sessions_ended = sessions::end_all_but(ctx, &user, self.keep_session.as_ref(), true)?;
+        Ok(RecoveryCodes { user, recovery_codes, sessions_ended })
+    }
+}
+
+impl Operation for ImportSecret {
+    const NAME: &'static str = "second_factors.import_secret";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::System;
+    type Answer = SecondFactorStatus;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SecondFactorStatus, Error> {
+        let user = users::load(ctx, &self.user, "/user")?.id;
+        let secret = FactorSecret::read(self.secret.reveal()).ok_or_else(|| Error::invalid("/secret", "16 to 64 bytes in base32"))?;
+        let secret = Some(ctx.engine.tokens.seal(&user, &secret, ctx.salt()?)?);
+        let factor = model::SecondFactor { secret, confirmed_at_ms: Some(ctx.now_ms), ..model::SecondFactor::default() };
+        ctx.tx.put(keys::second_factor(&user), &factor)?;
+        sessions::end_all_but(ctx, &user, None, true)?;
+        Ok(status(user, &factor))
+    }
+}
+
+fn status(user: Id, factor: &model::SecondFactor) -> SecondFactorStatus {
+    SecondFactorStatus {
+        user,
+        enabled: factor.secret.is_some(),
+        confirmed_at_ms: factor.confirmed_at_ms,
+        recovery_codes_left: factor.recovery_hashes.len() as u64,
+        pending: factor.pending_secret.is_some(),
+    }
+}
+
+impl Operation for Status {
+    const NAME: &'static str = "second_factors.status";
+    const EFFECT: Effect = Effect::Read;
+    const ACCESS: Access = Access::Rule("R-SES-1: the person themself, with `self.password` where they act; operators with `clients.view_all`");
+    type Answer = SecondFactorStatus;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SecondFactorStatus, Error> {
+        match ctx.actor {
+            Actor::Operator { .. } if !reach::is_self(ctx, &self.user) => ctx.require_as_operator("clients.view_all")?,
+            _ => sessions::require_self(ctx, &self.user, "self.password")?,
+        }
+        let user = users::load(ctx, &self.user, "/user")?.id;
+        let factor = load(ctx, &user)?;
+        Ok(status(user, &factor))
+    }
+}
+
+impl Operation for Remove {
+    const NAME: &'static str = "second_factors.remove";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Rule("R-SES-1: the person themself, with `self.password` where they act; operators with `clients.edit`");
+    type Answer = SecondFactorRemoved;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<SecondFactorRemoved, Error> {
+        match ctx.actor {
+            Actor::Operator { .. } if !reach::is_self(ctx, &self.user) => {
+                ctx.require_as_operator("clients.edit")?;
+                reach::refuse_operator(ctx, &self.user)?;
+            }
+            _ => sessions::require_self(ctx, &self.user, "self.password")?,
+        }
+        let user = users::load(ctx, &self.user, "/user")?.id;
+        if !ctx.tx.has(&keys::second_factor(&user))? {
+            return Err(Error::not_found("second factor", user.as_str()).at("/user"));
+        }
+        ctx.tx.delete(keys::second_factor(&user));
+        let sessions_ended = sessions::end_all_but(ctx, &user, self.keep_session.as_ref(), false)?;
+        Ok(SecondFactorRemoved { user, sessions_ended })
+    }
+}
+
+impl Operation for RenewRecoveryCodes {
+    const NAME: &'static str = "second_factors.renew_recovery_codes";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Rule("R-SES-1: the person themself; a user needs `self.password` where they act");
+    type Answer = RecoveryCodes;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<RecoveryCodes, Error> {
+        let user = require_self(ctx, &self.user)?.id;
+        if !is_enabled(ctx, &user)? {
+            return Err(Error::not_found("second factor", user.as_str()).at("/user"));
+        }
+        let (recovery_codes, recovery_hashes) = recovery_codes(ctx, &user)?;
+        let factor = model::SecondFactor { recovery_hashes, ..load(ctx, &user)? };
+        ctx.tx.put(keys::second_factor(&user), &factor)?;
+        Ok(RecoveryCodes { user, recovery_codes, sessions_ended: 0 })
+    }
+}
