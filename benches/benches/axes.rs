@@ -61,6 +61,9 @@ fn threads(c: &mut Criterion) {
     group.finish();
 }
 
+/// What an account charges ahead, in messages, before it is measured: its first blocks are small, and another question.
+const CHARGED_AHEAD: u64 = 256;
+
 /// Each message of another account, in no order.
 fn accounts(c: &mut Criterion) {
     let most = std::env::var("TENANTRY_BENCH_ACCOUNTS").map_or(1_000_000, |text| text.parse().expect("TENANTRY_BENCH_ACCOUNTS is a number"));
@@ -71,7 +74,10 @@ fn accounts(c: &mut Criterion) {
         while (senders.len() as u64) < many {
             let id = format!("a{}", senders.len());
             account(&t, &id, None);
-            senders.push(sender(&t, &id));
+            let sender = sender(&t, &id);
+            let blocks = std::iter::successors(Some(1), |count| Some(count * 2)).take_while(|count| *count <= CHARGED_AHEAD);
+            blocks.for_each(|count| drop(sender.admit(count).expect("granted")));
+            senders.push(sender);
         }
         let mut state = 1_u64;
         group.bench_function(BenchmarkId::from_parameter(many), |b| {
