@@ -58,7 +58,7 @@ pub use model::{BuiltIn, CapPeriod, ChildOwner, Editor, EffectivePolicies, Grant
 pub use model::{CampaignOutcomes, CampaignStopReason, CreditEntry, CreditKind, CreditPart, MessageClass, MessageInput, PaidWithCredits};
 pub use model::{LogIn, ReservationsOnHold, RoleScope, SecondFactorPolicy};
 pub use ops::{Effect, Operation, catalogue};
-pub use options::{ActingSender, Durability, HexKey, ManualClock, OpenOptions, SenderOptions};
+pub use options::{ActingSender, Durability, HexKey, ManualClock, OpenOptions, Pepper, SenderOptions};
 pub use rules::account::Status;
 pub use rules::invitation::InvitationStatus;
 pub use rules::limit::Source;

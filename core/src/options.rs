@@ -4,6 +4,7 @@ use crate::engine::check_instant;
 use crate::error::Error;
 use crate::model::{Address, Channel, Count, Edition, Id, MessageInput};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 /// Options for opening a store. The defaults are right for production.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +21,11 @@ pub struct OpenOptions {
     /// The key that tokens are derived with, as 64 hexadecimal digits; absent, the store keeps one in a file beside its data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_key: Option<HexKey>,
+    /// Keys that passwords are mixed with before they are hashed, so that hashes that are stolen cannot be guessed at: the first for new
+    /// hashes, the others for those that were made with them, until their users log in. Without the one that a hash was made with
+    /// its user cannot log in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub peppers: Vec<Pepper>,
     /// The system's clock, or one that the caller sets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock: Option<ManualClock>,
@@ -59,11 +65,11 @@ pub struct ActingSender {
 /// A key of 32 bytes, written as 64 hexadecimal digits. It never shows itself.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct HexKey([u8; 32]);
+pub struct HexKey(Zeroizing<[u8; 32]>);
 
 impl HexKey {
     pub(crate) fn bytes(&self) -> [u8; 32] {
-        self.0
+        *self.0
     }
 }
 
@@ -77,7 +83,7 @@ impl TryFrom<String> for HexKey {
     type Error = &'static str;
     fn try_from(text: String) -> Result<HexKey, &'static str> {
         const FORM: &str = "a key is 64 hexadecimal digits";
-        let mut bytes = [0; 32];
+        let (text, mut bytes) = (Zeroizing::new(text), Zeroizing::new([0; 32]));
         if text.len() != 64 || !text.is_ascii() {
             return Err(FORM);
         }
@@ -91,6 +97,31 @@ impl TryFrom<String> for HexKey {
 impl From<HexKey> for String {
     fn from(key: HexKey) -> String {
         key.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// A key that passwords are mixed with, which the store does not have (R-SES-1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pepper {
+    /// Its name, which the store keeps beside each hash: never used again for another key.
+    pub id: Id,
+    /// The key.
+    pub key: HexKey,
+}
+
+impl Pepper {
+    /// The most at once.
+    const MOST: usize = 16;
+
+    fn check(peppers: &[Pepper]) -> Result<(), Error> {
+        if peppers.len() > Pepper::MOST {
+            return Err(Error::invalid("/peppers", format!("at most {}, there are {}", Pepper::MOST, peppers.len())));
+        }
+        match peppers.iter().enumerate().find(|(at, one)| peppers.iter().take(*at).any(|before| before.id == one.id)) {
+            Some((at, _)) => Err(Error::invalid(format!("/peppers/{at}/id"), "there is another pepper of this id")),
+            None => Ok(()),
+        }
     }
 }
 
@@ -121,6 +152,7 @@ impl Default for OpenOptions {
             create: true,
             edition: Edition::Standard,
             token_key: None,
+            peppers: Vec::new(),
             clock: None,
             seed: None,
         }
@@ -136,6 +168,7 @@ impl OpenOptions {
         if !(1..=65_536).contains(&self.cache_mib) {
             return Err(Error::invalid("/cache_mib", format!("`cache_mib` must be from 1 to 65536, is {}", self.cache_mib)));
         }
+        Pepper::check(&self.peppers)?;
         if let Some(now_ms) = self.manual_clock_ms() {
             check_instant(now_ms, "/clock/manual_ms")?;
         }

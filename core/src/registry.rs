@@ -58,6 +58,9 @@ pub(crate) fn open(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Err
         if options.token_key.as_ref().is_some_and(|key| !engine.tokens.is(&key.bytes())) {
             return Err(Error::invalid("/token_key", "this process has the store open with another token key"));
         }
+        if !engine.hasher.has_peppers(&options.peppers) {
+            return Err(Error::invalid("/peppers", "this process has the store open with other peppers"));
+        }
         shared.handles += 1;
         return Ok(engine);
     }
@@ -96,7 +99,7 @@ fn absolute(path: &str) -> Result<PathBuf, Error> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{OpenOptions, Tenantry};
+    use crate::{Id, OpenOptions, Pepper, Tenantry};
 
     #[test]
     fn a_second_handle_with_another_token_key_is_refused() {
@@ -111,6 +114,23 @@ mod tests {
         assert_eq!(field(with("2")), Err("/token_key".to_owned()));
         assert_eq!(field(with("1")), Ok(()));
         assert!(!folder.join("token.key").exists());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// S4
+    #[test]
+    fn a_second_handle_with_other_peppers_is_refused() {
+        let folder = std::env::temp_dir().join(format!("tenantry-registry-peppers-{}", std::process::id()));
+        let path = folder.to_str().unwrap();
+        let pepper = |digit: &str| Pepper { id: Id::new("one").unwrap(), key: digit.repeat(64).try_into().unwrap() };
+        let with = |digit: &str| OpenOptions { peppers: vec![pepper(digit)], ..OpenOptions::default() };
+        let first = Tenantry::open(path, with("1")).unwrap();
+        let field = |options| Tenantry::open(path, options).map(drop).map_err(|error| error.field().unwrap_or_default().to_owned());
+        assert_eq!(field(with("2")), Err("/peppers".to_owned()));
+        assert_eq!(field(OpenOptions::default()), Err("/peppers".to_owned()));
+        assert_eq!(field(with("1")), Ok(()));
+        assert_eq!(field(OpenOptions { peppers: vec![pepper("1"), pepper("2")], ..OpenOptions::default() }), Err("/peppers/1/id".to_owned()));
+        first.close().unwrap();
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

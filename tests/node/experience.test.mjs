@@ -44,6 +44,10 @@ test('a store is opened with its edition and key', async () => {
   await assert.rejects(open(':memory:', { edition: 'trial' }), { code: 'invalid_argument', field: '/edition' })
   await assert.rejects(open(':memory:', { tokenKey: '0g'.repeat(32) }), { code: 'invalid_argument', field: '/token_key' })
   await assert.rejects(open(':memory:', { tokenKey: 5 }), { code: 'invalid_argument', field: '/token_key' })
+  const pepper = { id: '2026', key: '0f'.repeat(32) }
+  await assert.rejects(open(':memory:', { peppers: [{ ...pepper, key: '0g'.repeat(32) }] }), { code: 'invalid_argument', field: '/peppers/0/key' })
+  await assert.rejects(open(':memory:', { peppers: [pepper, pepper] }), { code: 'invalid_argument', field: '/peppers/1/id' })
+  await assert.rejects(open(':memory:', { peppers: [{ ...pepper, name: 'x' }] }), { code: 'invalid_argument' })
   await rm(folder, { recursive: true })
 })
 

@@ -19,7 +19,7 @@ from tenantry._errors import _CLASSES
 
 Answer = dict[str, Any]
 
-OPTIONS = {"durability", "cache_mib", "clock", "seed", "create", "edition", "token_key"}
+OPTIONS = {"durability", "cache_mib", "clock", "seed", "create", "edition", "token_key", "peppers"}
 CLASS_NAMES = {exception: name for name, exception in _CLASSES.items()}
 
 
@@ -75,6 +75,8 @@ class Driver:
         given = decoded(options)
         if fits(given, OPTIONS) and ("clock" not in given or fits(given["clock"], {"manual_ms"}) and given["clock"]):
             clock = given.pop("clock", {})
+            if "peppers" in given:
+                given["peppers"] = {pepper["id"]: pepper["key"] for pepper in given["peppers"]}
             self.store = tenantry.open(path.decode(), manual_clock_ms=clock.get("manual_ms"), **given)
         else:
             self.store = tenantry.Tenantry(_native.open(path.decode(), options))

@@ -59,6 +59,23 @@ def test_a_store_is_opened_with_its_edition_and_key(tmp_path: Path) -> None:
         assert refused.value.field == f"/{next(iter(options))}"
 
 
+def test_a_store_is_opened_with_its_peppers(tmp_path: Path) -> None:
+    old, new = {"2025": "0f" * 32}, {"2026": "f0" * 32}
+    log_in = {"email": "olga@acme.example", "password": "seven green lamps on a shelf"}
+    with tenantry.open(tmp_path, peppers=old) as t:
+        t.accounts.create(id="acme", name="Acme", owner={"user": "olga", "email": "olga@acme.example"})
+        t.passwords.set(user="olga", password=log_in["password"])
+    for peppers in (new | old, new):
+        with tenantry.open(tmp_path, peppers=peppers) as t:
+            assert t.sessions.create(**log_in).user == "olga"
+    with tenantry.open(tmp_path, peppers=old) as t, pytest.raises(tenantry.Refused):
+        t.sessions.create(**log_in)
+    with pytest.raises(tenantry.InvalidArgument) as refused:
+        tenantry.open(":memory:", peppers={"2026": "0g" * 32})
+    assert refused.value.field == "/peppers/0/key"
+    assert "0g" not in str(refused.value)
+
+
 def test_the_gate_counts_and_explains(t: tenantry.Tenantry) -> None:
     gate = t.acting(user="ann", account="acme").sender()
     assert gate.last() is None

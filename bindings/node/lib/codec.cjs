@@ -14,12 +14,14 @@ const TYPES = {
   ActingOperator: { user: ['user', 'text'], ip: ['ip', 'text'] },
   ImportOptions: { account: ['account', 'text'], role: ['role', 'text'], atomic: ['atomic', 'bool'] },
   SenderOptions: { channel: ['channel', 'text'], message: ['message', 'MessageInput'] },
+  Pepper: { id: ['id', 'text'], key: ['key', 'text'] },
   OpenOptions: {
     durability: ['durability', 'text'],
     cacheMib: ['cache_mib', 'integer'],
     create: ['create', 'bool'],
     edition: ['edition', 'text'],
     tokenKey: ['token_key', 'text'],
+    peppers: ['peppers', ['Pepper']],
     seed: ['seed', 'integer'],
   },
 }

@@ -36,10 +36,23 @@ export interface OpenOptions {
    * its data. A store is always opened with the key that it was made with.
    */
   tokenKey?: string | undefined
+  /**
+   * Keys that passwords are mixed with before they are hashed: the first for new hashes, the others for those that were
+   * made with them, until their users log in. Without its pepper nobody's password is right.
+   */
+  peppers?: Pepper[] | undefined
   /** For tests: a clock that only `clock.set` moves, and where it begins. */
   manualClockMs?: Integer | undefined
   /** For tests, with a manual clock: makes generated ids repeat. */
   seed?: Integer | undefined
+}
+
+/** A key that passwords are mixed with, which the store does not have. */
+export interface Pepper {
+  /** Its name, which the store keeps beside each hash: never used again for another key. */
+  id: string
+  /** The key, as 64 hexadecimal digits. */
+  key: string
 }
 
 /** What a sender is prepared for: one sender for each. */

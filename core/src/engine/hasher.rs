@@ -2,12 +2,17 @@
 //!
 //! Every run takes memory and a core for some milliseconds. So only a few run at once, and none under the writer's lock.
 
+use super::token::hex;
 use crate::error::{Code, Error};
-use crate::model::EffectivePolicies;
+use crate::model::{EffectivePolicies, Id};
+use crate::options::Pepper;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
+use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::{Condvar, Mutex};
+use sha2::Sha256;
+use zeroize::Zeroizing;
 
 /// The most hashes that are made at once, on however many cores.
 const MOST_AT_ONCE: usize = 4;
@@ -45,6 +50,7 @@ fn failed(error: &dyn std::fmt::Display) -> Error {
 
 /// Makes hashes and compares passwords with them.
 pub(crate) struct Hasher {
+    peppers: Vec<Pepper>,
     free: Mutex<usize>,
     freed: Condvar,
     /// What each run of Argon2 cost.
@@ -63,14 +69,33 @@ impl Drop for Permit<'_> {
 }
 
 impl Hasher {
-    pub(crate) fn new() -> Hasher {
+    pub(crate) fn new(peppers: Vec<Pepper>) -> Hasher {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Hasher {
+            peppers,
             free: Mutex::new(cores.min(MOST_AT_ONCE)),
             freed: Condvar::new(),
             #[cfg(test)]
             argon2: Mutex::default(),
         }
+    }
+
+    pub(crate) fn has_peppers(&self, peppers: &[Pepper]) -> bool {
+        self.peppers == peppers
+    }
+
+    /// The pepper of new hashes.
+    pub(crate) fn pepper(&self) -> Option<&Id> {
+        self.peppers.first().map(|pepper| &pepper.id)
+    }
+
+    /// A password mixed with the pepper of a hash; none where the host did not give that one.
+    pub(crate) fn peppered(&self, password: &str, pepper: Option<&Id>) -> Option<Zeroizing<String>> {
+        let Some(id) = pepper else { return Some(Zeroizing::new(password.to_owned())) };
+        let pepper = self.peppers.iter().find(|pepper| pepper.id == *id)?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(&pepper.key.bytes()).ok()?;
+        mac.update(password.as_bytes());
+        Some(Zeroizing::new(hex(&Zeroizing::new(<[u8; 32]>::from(mac.finalize().into_bytes()))[..])))
     }
 
     fn permit(&self) -> Permit<'_> {
@@ -222,7 +247,7 @@ mod tests {
 
     #[test]
     fn hashes_of_other_platforms() {
-        let hasher = Hasher::new();
+        let hasher = Hasher::new(Vec::new());
         let bcrypt = bcrypt::hash_with_salt("password", 4, *b"saltsaltsaltsalt").unwrap().to_string();
         let scrypt_params = scrypt::Params::new(4, 8, 1).unwrap();
         let scrypt = scrypt::Scrypt::new_with_params(scrypt_params).hash_password_with_salt(b"password", b"saltsaltsaltsalt").unwrap().to_string();
@@ -251,7 +276,7 @@ mod tests {
     /// S3
     #[test]
     fn a_hash_is_renewed_when_the_work_rises() {
-        let hasher = Hasher::new();
+        let hasher = Hasher::new(Vec::new());
         let hash = hasher.hash("password", [7; 16], CHEAP).unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=64,t=2,p=1$"), "{hash}");
         assert!(hasher.verify("password", &hash, CHEAP).unwrap() && !hasher.verify("Password", &hash, CHEAP).unwrap());
@@ -264,7 +289,7 @@ mod tests {
     /// S3: however many ask, few run at once.
     #[test]
     fn hashes_are_bounded() {
-        let hasher = Hasher::new();
+        let hasher = Hasher::new(Vec::new());
         let free = *hasher.free.lock();
         let all: Vec<_> = (0..free).map(|_| hasher.permit()).collect();
         assert!((1..=MOST_AT_ONCE).contains(&all.len()));

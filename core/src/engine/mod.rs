@@ -190,7 +190,7 @@ impl Engine {
             tree: ArcSwap::from_pointee(tree),
             epoch: AtomicU64::new(0),
             cells: Cells::new(options.cache_mib << 20),
-            hasher: Hasher::new(),
+            hasher: Hasher::new(options.peppers.clone()),
             throttle: Throttle::default(),
             sessions: AtHand::default(),
             api_keys: AtHand::default(),

@@ -65,6 +65,9 @@ pub struct SessionBehind {
 pub struct PasswordRecord {
     /// Its hash, with the parameters that it was made with.
     pub hash: String,
+    /// The pepper that it was mixed with before; the key itself is the host's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pepper: Option<Id>,
     /// When the user chose it; absent where it was imported.
     pub set_at_ms: Option<u64>,
 }

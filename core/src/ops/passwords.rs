@@ -143,7 +143,7 @@ pub(crate) struct Proven {
     ip: Option<Address>,
     /// The hash that it was compared with.
     hash: String,
-    /// The hash that takes its place, where that is out of date.
+    /// The hash that takes its place, where that is out of date; its pepper is the newest.
     renewed: Option<String>,
 }
 
@@ -186,11 +186,12 @@ pub(crate) fn prove(
         Some(user) => ctx.tx.get::<PasswordRecord>(&keys::password(&user.id))?,
         None => None,
     };
-    let (Some(user), Some(PasswordRecord { hash, .. })) = (known, record) else {
+    let peppered = record.as_ref().and_then(|record| engine.hasher.peppered(&password, record.pepper.as_ref()));
+    let (Some(user), Some(PasswordRecord { hash, pepper, .. }), Some(peppered)) = (known, record, peppered) else {
         engine.hasher.pretend(&password, cost)?;
         return Err(refused(field));
     };
-    if !engine.hasher.verify(&password, &hash, cost)? {
+    if !engine.hasher.verify(&peppered, &hash, cost)? {
         return Err(refused(field));
     }
     let code = match (second_factors::is_enabled(ctx, &user.id)?, code) {
@@ -207,7 +208,8 @@ pub(crate) fn prove(
             Some(code.clone())
         }
     };
-    let renewed = if hasher::is_outdated(&hash, cost) { Some(engine.hasher.hash(&password, ctx.salt()?, cost)?) } else { None };
+    let is_outdated = hasher::is_outdated(&hash, cost) || pepper.as_ref() != engine.hasher.pepper();
+    let renewed = if is_outdated { Some(new_hash(ctx, &password, cost)?) } else { None };
     Ok(Proven { user: user.id, code, ip, hash, renewed })
 }
 
@@ -222,7 +224,8 @@ pub(crate) fn confirm(ctx: &mut Ctx<'_>, proven: &Proven, field: &str) -> Result
             ctx.engine.throttle.code_taken(&user.id);
         }
         if let Some(hash) = &proven.renewed {
-            ctx.tx.put(keys::password(&user.id), &PasswordRecord { hash: hash.clone(), ..record })?;
+            let pepper = ctx.engine.hasher.pepper().cloned();
+            ctx.tx.put(keys::password(&user.id), &PasswordRecord { hash: hash.clone(), pepper, ..record })?;
         }
         return Ok(user);
     }
@@ -274,13 +277,21 @@ fn acceptable(
 fn hashed(ctx: &mut Ctx<'_>, user: &model::User, password: &Secret, field: &str) -> Result<String, Error> {
     let policies = ctx.policies(None)?;
     let password = acceptable(ctx, user, password, &policies, field)?;
-    ctx.engine.hasher.hash(&password, ctx.salt()?, Cost::of(&policies))
+    new_hash(ctx, &password, Cost::of(&policies))
+}
+
+/// Hashes a password in normal form, mixed with the newest pepper.
+fn new_hash(ctx: &Ctx<'_>, password: &str, cost: Cost) -> Result<String, Error> {
+    let hasher = &ctx.engine.hasher;
+    let peppered = hasher.peppered(password, hasher.pepper()).ok_or_else(|| Error::new(Code::Internal, "the newest pepper is not there"))?;
+    hasher.hash(&peppered, ctx.salt()?, cost)
 }
 
 /// Writes a new password; all sessions end but the one that is kept.
 fn save(ctx: &mut Ctx<'_>, user: model::User, hash: &str, keep: Option<&Id>) -> Result<PasswordChanged, Error> {
     let user = users::password_was_set(ctx, user)?;
-    ctx.tx.put(keys::password(&user.id), &PasswordRecord { hash: hash.to_owned(), set_at_ms: Some(ctx.now_ms) })?;
+    let pepper = ctx.engine.hasher.pepper().cloned();
+    ctx.tx.put(keys::password(&user.id), &PasswordRecord { hash: hash.to_owned(), pepper, set_at_ms: Some(ctx.now_ms) })?;
     let sessions_ended = sessions::end_all_of(ctx, &user.id, keep)?;
     Ok(PasswordChanged { user: user.id, sessions_ended })
 }
@@ -370,7 +381,7 @@ impl Operation for ImportHashes {
         for (at, ImportedPassword { user, hash }) in self.passwords.iter().enumerate() {
             users::load(ctx, user, &format!("/passwords/{at}/user"))?;
             hasher::check_imported(hash.reveal()).map_err(|error| Error::invalid(format!("/passwords/{at}/hash"), error))?;
-            ctx.tx.put(keys::password(user), &PasswordRecord { hash: hash.reveal().to_owned(), set_at_ms: None })?;
+            ctx.tx.put(keys::password(user), &PasswordRecord { hash: hash.reveal().to_owned(), pepper: None, set_at_ms: None })?;
         }
         Ok(PasswordsImported { imported: self.passwords.len() as u64 })
     }

@@ -1,5 +1,6 @@
 //! Which passwords are taken (R-SES-1): long enough, not one that everybody tries. Nothing is said of what kind of characters.
 
+use super::guessed_first::unguessed;
 use crate::error::{Code, Error};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
@@ -28,8 +29,8 @@ fn wiped(from: &str, characters: impl Iterator<Item = char>) -> Zeroizing<String
     text
 }
 
-/// Refuses a password, in normal form, that is too short, or that has too little besides words that it is guessed by:
-/// the user's address, their name, the name of their account.
+/// Refuses a password, in normal form, that is too short, or that has too little besides what is tried first: the user's address,
+/// their name, the name of their account, and what everybody's password is made of.
 pub fn check(password: &str, least: u64, words: &[String], field: &str) -> Result<(), Error> {
     let characters = password.chars().count() as u64;
     if characters < least {
@@ -42,7 +43,7 @@ pub fn check(password: &str, least: u64, words: &[String], field: &str) -> Resul
             rest = wiped(&rest, rest.split(word.as_str()).flat_map(str::chars));
         }
     }
-    if (rest.chars().count() as u64) < SHORTEST {
+    if unguessed(&rest) < SHORTEST {
         return Err(banned(field));
     }
     Ok(())
@@ -66,12 +67,11 @@ mod tests {
     #[test]
     fn length_alone_counts() {
         assert_eq!(code("abcdefghijklmn", 15, &[]), Some(Code::PasswordTooShort));
-        assert_eq!(code("abcdefghijklmno", 15, &[]), None);
-        assert_eq!(code("aaaaaaaaaaaaaaa", 15, &[]), None);
+        assert_eq!(code("stitched lemons", 15, &[]), None);
         assert_eq!(code("correct horse battery", 15, &[]), None);
         assert_eq!(code("\u{e4}\u{f6}\u{fc}\u{e4}\u{f6}\u{fc}\u{e4}", 8, &[]), Some(Code::PasswordTooShort));
-        assert_eq!(code("\u{e4}\u{f6}\u{fc}\u{e4}\u{f6}\u{fc}\u{e4}\u{f6}", 8, &[]), None);
-        assert_eq!(code(&"z".repeat(256), 15, &[]), None);
+        assert_eq!(code("\u{e4}\u{f6}\u{fc}\u{df}\u{e5}\u{e6}\u{f8}\u{e9}", 8, &[]), None);
+        assert_eq!(code(&"q7-kw_zp".repeat(32), 15, &[]), None);
     }
 
     /// S1: a decomposed letter is the same as a composed one, also when it is counted.
@@ -83,11 +83,20 @@ mod tests {
 
     /// S2
     #[test]
+    fn what_is_tried_first_is_refused() {
+        for password in ["aaaaaaaaaaaaaaa", "abcdefghijklmno", "Password1234567", "P@ssw0rd P@ssw0rd", "QWERTYuiopASDF1"] {
+            assert_eq!(code(password, 15, &[]), Some(Code::PasswordBanned), "{password}");
+        }
+        assert_eq!(code("AcmeAcme password", 15, &["Acme"]), Some(Code::PasswordBanned));
+    }
+
+    /// S2
+    #[test]
     fn words_of_the_context_do_not_make_a_password() {
         assert_eq!(code("olga.petrova2026", 15, &["Olga.Petrova"]), Some(Code::PasswordBanned));
         assert_eq!(code("ACMEacmeACMEacme", 15, &["Acme"]), Some(Code::PasswordBanned));
         assert_eq!(code("acme has 12 blue doors", 15, &["Acme"]), None);
         // A word of three letters is in everything.
-        assert_eq!(code("annannannannannann", 15, &["ann"]), None);
+        assert_eq!(code("annual planning in annapolis", 15, &["ann"]), None);
     }
 }

@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, NamedTuple
@@ -345,6 +345,7 @@ def open(
     create: bool | None = None,
     edition: Literal["standard", "commercial"] | None = None,
     token_key: str | None = None,
+    peppers: Mapping[str, str] | None = None,
 ) -> Tenantry:
     """Open the store in this folder, or a fresh one in memory for `":memory:"`.
 
@@ -354,6 +355,9 @@ def open(
     `edition`: what the platform's licence includes: `standard` (default), or `commercial`, which is everything.
     `token_key`: the key that tokens are derived with, as 64 hexadecimal digits; when absent, the store keeps one in a
     file beside its data. A store is always opened with the key that it was made with.
+    `peppers`: keys, as 64 hexadecimal digits, that passwords are mixed with before they are hashed, by a name that the store
+    keeps beside each hash: the first for new hashes, the others for those that were made with them, until their users log
+    in. Without its pepper nobody's password is right.
     `manual_clock_ms`, `seed`: for tests: a clock that only `clock.set` moves, and ids that repeat.
     """
     options: dict[str, object] = {
@@ -364,6 +368,7 @@ def open(
         "create": create,
         "edition": edition,
         "token_key": token_key,
+        "peppers": None if peppers is None else [{"id": name, "key": key} for name, key in peppers.items()],
     }
     return Tenantry(_native.open(_path(path), encode(_present(**options))))
 

@@ -43,6 +43,18 @@ fn code<T: std::fmt::Debug>(answer: Result<T, Error>) -> Code {
     answer.unwrap_err().code()
 }
 
+/// R-SES-7: an account has so many keys; with one less there is room again.
+#[test]
+fn an_account_has_at_most_a_hundred_keys() {
+    let store = store(":memory:");
+    let made: Vec<_> = (0..100).map(|_| key(&store, "ann", &["campaigns.send"], json!({})).0).collect();
+    let one_more = json!({"account": "acme", "user": "ann", "name": "Shop", "permissions": [{"permission": "campaigns.send"}]});
+    let refused = call(&store, "api_keys.create", one_more).unwrap_err();
+    assert_eq!((refused.code(), refused.field()), (Code::LimitReached, Some("/account")));
+    call(&store, "api_keys.delete", json!({"account": "acme", "api_key": made[0]})).unwrap();
+    key(&store, "ann", &["campaigns.send"], json!({}));
+}
+
 /// S7: of a token the store has the SHA-256 alone, and shows it nowhere; with a flipped digit or another prefix it is none.
 #[test]
 fn a_token_is_stored_nowhere() {

@@ -74,6 +74,37 @@ fn every_failure_costs_the_same() {
     assert_eq!(costs().split_off(before), works[0]);
 }
 
+/// S4, S5: without the pepper of a hash the right password is as wrong as any, after the same work; the key is nowhere in the store.
+#[test]
+fn a_missing_pepper_is_a_wrong_password() {
+    let folder = std::env::temp_dir().join(format!("tenantry-pepper-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    let path = folder.to_str().unwrap();
+    let open = |seed: u64, peppers: Value| {
+        let options = json!({"clock": {"manual_ms": 1_000_000}, "seed": seed, "peppers": peppers});
+        Tenantry::open(path, serde_json::from_value(options).unwrap()).unwrap()
+    };
+    let pepper = json!({"id": "first", "key": "0a".repeat(32)});
+    let first = open(1, json!([pepper]));
+    call(&first, "accounts.create", json!({"id": "acme", "name": "Acme", "owner": {"user": "olga", "email": "olga@acme.example"}})).unwrap();
+    call(&first, "passwords.set", json!({"user": "olga", "password": CANARY})).unwrap();
+    assert!(!format!("{:?}", serde_json::from_value::<OpenOptions>(json!({"peppers": [pepper]})).unwrap()).contains("0a"));
+    first.close().unwrap();
+    let second = open(2, json!([]));
+    let costs = || second.guard_for_tests().engine.hasher.argon2_costs();
+    let tries = ["olga@acme.example", "nobody@acme.example"].map(|email| {
+        let before = costs().len();
+        (log_in(&second, email, CANARY).unwrap_err().to_json(), costs().split_off(before))
+    });
+    assert!(tries[0] == tries[1] && tries[0].1.len() == 1, "{tries:?}");
+    second.close().unwrap();
+    for bytes in files_below(&folder) {
+        let holds = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+        assert!(!holds(&[0x0a; 32]) && !holds("0a".repeat(32).as_bytes()));
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
 /// S7, S18: no password and no token is in the store, in an error, or in what `Debug` shows.
 #[test]
 fn no_secret_is_kept_or_shown() {
