@@ -359,7 +359,9 @@ TENANTRY_API const char *tenantry_catalogue_hash(void);
 ///
 /// `options`: a JSON object, or empty for the defaults:
 /// `{"durability": "full" | "relaxed", "cache_mib": 64, "create": true, "edition": "standard" | "commercial",
-/// "token_key": "64 hexadecimal digits", "clock": {"manual_ms": 0}, "seed": 7}`. Without a `token_key` the store keeps
+/// "token_key": "64 hexadecimal digits", "peppers": [{"id": "2026", "key": "64 hexadecimal digits"}],
+/// "clock": {"manual_ms": 0}, "seed": 7}`. Passwords are mixed with the first of the peppers before they are hashed; hashes that
+/// were made with another one need it until their users log in. Without a `token_key` the store keeps
 /// one in a file beside its data; it is always opened with the key that it was made with.
 ///
 /// `store`: receives the handle, or zero. It is yours: end it with `tenantry_free`.
