@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = 'cb710d2c58fe17334dbffb6b2ee1bbc3'
+const CATALOGUE_HASH = 'f1c0775c13bde951989898971bdf0093'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -360,6 +360,7 @@ const TYPES = {
     reason: ['reason', 'text'],
     reference: ['reference', 'text'],
     spend: ['spend', 'integer'],
+    totals: ['totals', 'CreditTotals'],
   },
   CreditGroup: { group: ['group', 'text'], reserve: ['reserve', 'integer'], spent: ['spent', 'integer'] },
   CreditLedger: { entries: ['entries', ['CreditEntry']], next: ['next', 'integer'] },
@@ -387,6 +388,14 @@ const TYPES = {
     free: ['free', 'integer'],
     group: ['group', 'text'],
     reserve: ['reserve', 'integer'],
+  },
+  CreditTotals: {
+    expired: ['expired', 'integer'],
+    granted: ['granted', 'integer'],
+    received: ['received', 'integer'],
+    refunded: ['refunded', 'integer'],
+    returned: ['returned', 'integer'],
+    spent: ['spent', 'integer'],
   },
   Decision: {
     credits: ['credits', 'PaidWithCredits'],
@@ -547,11 +556,13 @@ const TYPES = {
   },
   InvoiceLine: {
     account: ['account', 'text'],
+    emailCredits: ['email_credits', 'CreditTotals'],
     emailSent: ['email_sent', 'integer'],
     name: ['name', 'text'],
     package: ['package', 'text'],
     parent: ['parent', 'text'],
     price: ['price', 'Price'],
+    smsCredits: ['sms_credits', 'CreditTotals'],
     smsSent: ['sms_sent', 'integer'],
     users: ['users', 'integer'],
   },
