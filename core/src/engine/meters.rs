@@ -363,7 +363,12 @@ impl Charge<'_> {
         let mut decision = self.decision.clone();
         if self.owed > 0 {
             let Prepared { account, channel, group, .. } = &**self.prepared;
-            let entry = credits::spend(ctx, account, *channel, group.as_ref(), self.owed, None)?.entry;
+            // The reserve of a group that is gone has become free.
+            let group = match group {
+                Some(group) if ctx.tx.has(&keys::group(account, group))? => Some(group),
+                _ => None,
+            };
+            let entry = credits::spend(ctx, account, *channel, group, self.owed, None)?.entry;
             decision.credits = Some(Box::new(PaidWithCredits { amount: self.owed, entry }));
         }
         Ok(decision)

@@ -219,11 +219,17 @@ fn what_cannot_be_paid_any_more_comes_back() {
     let meanwhile = [
         ("credits.spend", json!({"account": "acme", "channel": "email", "amount": 4}), Ok(0)),
         ("credits.grant", json!({"account": "acme", "channel": "email", "amount": 4, "reason": "r"}), Ok(12)),
+        ("groups.delete", json!({"account": "acme", "group": "red"}), Ok(12)),
         ("accounts.delete", json!({"account": "acme"}), Err(Code::NotFound)),
     ];
     for (operation, request, expected) in meanwhile {
         let (guard, _) = troubled_with_credits();
-        let prepared = guard.engine.cell_by_text("acme").unwrap().sending(&guard.engine, None, Channel::Email, &Default::default()).unwrap();
+        call(&guard, "members.add", json!({"account": "acme", "user": "ann", "email": "ann@acme.example", "role": "full"})).unwrap();
+        call(&guard, "groups.create", json!({"account": "acme", "id": "red", "name": "Red"})).unwrap();
+        call(&guard, "groups.add_members", json!({"account": "acme", "group": "red", "users": ["ann"]})).unwrap();
+        call(&guard, "credits.reserve", json!({"account": "acme", "group": "red", "channel": "email", "amount": 1})).unwrap();
+        let cell = guard.engine.cell_by_text("acme").unwrap();
+        let prepared = cell.sending(&guard.engine, Some("ann"), Channel::Email, &Default::default()).unwrap();
         let charge = guard.engine.charge_or_owe(&Actor::System, &prepared, Ask::exact(12)).unwrap();
         call(&guard, operation, request).unwrap();
         let booked = guard.engine.book(&Actor::System, charge, |ctx, charge| charge.pay(ctx).map(Booked::Kept));
