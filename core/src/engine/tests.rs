@@ -219,7 +219,7 @@ fn what_cannot_be_paid_any_more_comes_back() {
     let meanwhile = [
         ("credits.spend", json!({"account": "acme", "channel": "email", "amount": 4}), Ok(0)),
         ("credits.grant", json!({"account": "acme", "channel": "email", "amount": 4, "reason": "r"}), Ok(12)),
-        ("groups.delete", json!({"account": "acme", "group": "red"}), Ok(12)),
+        ("groups.delete", json!({"account": "acme", "group": "red", "to": "default"}), Ok(12)),
         ("accounts.delete", json!({"account": "acme"}), Err(Code::NotFound)),
     ];
     for (operation, request, expected) in meanwhile {
