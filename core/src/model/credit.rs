@@ -200,3 +200,18 @@ pub struct CreditKey {
     /// The number of the entry.
     pub entry: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R-CRD-1: each number of a ledger is one that every language can tell, however often the same credits come and go.
+    #[test]
+    fn no_more_is_brought_in_or_spent_than_can_be_told() {
+        let all = CreditTotals::default().and(CreditKind::Granted, Count::MAX - 1).unwrap().and(CreditKind::Spent, Count::MAX).unwrap();
+        let and = |kind, amount| all.and(kind, amount).is_some();
+        assert!(and(CreditKind::Received, 1) && and(CreditKind::Granted, 1) && !and(CreditKind::Received, 2) && !and(CreditKind::Granted, 2));
+        assert!(!and(CreditKind::Spent, 1) && !and(CreditKind::Granted, u64::MAX));
+        assert!(and(CreditKind::Refunded, 1) && and(CreditKind::Expired, 1) && and(CreditKind::Reserved, u64::MAX));
+    }
+}
