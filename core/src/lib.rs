@@ -55,7 +55,9 @@ pub use model::{
 pub use model::{AssetKind, Assets, BounceRate, CapScope, Limit, LimitKind, LimitName, Limits, OverLimit, Package, Price, Window};
 pub use model::{Avatar, GroupCaps, LimitAlert, ReservationState, ResourceReason, ResourcesTo, ResourcesToKind, Suppression};
 pub use model::{BuiltIn, CapPeriod, ChildOwner, Editor, EffectivePolicies, GrantExisting, PendingStep, Policies, Preset, Resend};
-pub use model::{CampaignOutcomes, CampaignStopReason, CreditEntry, CreditKind, CreditPart, MessageClass, MessageInput, PaidWithCredits};
+pub use model::{
+    CampaignOutcomes, CampaignStopReason, CreditEntry, CreditKind, CreditPart, CreditTotals, MessageClass, MessageInput, PaidWithCredits,
+};
 pub use model::{LogIn, ReservationsOnHold, RoleScope, SecondFactorPolicy};
 pub use ops::{Effect, Operation, catalogue};
 pub use options::{ActingSender, Durability, HexKey, ManualClock, OpenOptions, Pepper, SenderOptions};

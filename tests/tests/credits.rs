@@ -466,6 +466,28 @@ impl World {
         assert_eq!(everywhere + self.spent + self.expired + self.erased, self.granted);
     }
 
+    /// An invoice tells what the entries of its period do (R-ACC-7).
+    fn compare_invoice(&self, account: &str, channel: usize) {
+        let page = must(&self.store, "credits.ledger", json!({"account": account, "channel": CHANNELS[channel], "limit": 500}));
+        let entries = page["entries"].as_array().unwrap();
+        let at_ms = |entry: usize| entries.get(entry).map_or(START_MS, |entry| entry["at_ms"].as_u64().unwrap());
+        // The last entry is the first; of a long ledger the beginning is left out.
+        for (until, from) in [(entries.len() / 3, entries.len() / 2), (entries.len() / 4, entries.len().saturating_sub(1))] {
+            let (from, until) = (at_ms(from), at_ms(until) + (entries.len() % 2) as u64);
+            if from >= until || (page["next"].is_u64() && from == at_ms(entries.len() - 1)) {
+                continue;
+            }
+            let mut told = json!({"granted": 0, "received": 0, "returned": 0, "spent": 0, "refunded": 0, "expired": 0});
+            for entry in entries.iter().filter(|entry| (from..until).contains(&entry["at_ms"].as_u64().unwrap())) {
+                if let Some(total) = told.get_mut(entry["kind"].as_str().unwrap()) {
+                    *total = json!(total.as_u64().unwrap() + entry["amount"].as_u64().unwrap());
+                }
+            }
+            let lines = must(&self.store, "usage.invoice", json!({"account": account, "from_ms": from, "until_ms": until, "page": 1}));
+            assert_eq!(lines["lines"][0][format!("{}_credits", CHANNELS[channel])], told, "{account} {}", CHANNELS[channel]);
+        }
+    }
+
     fn compare_ledger(&self, account: &str, channel: usize, book: &Book) {
         let (mut balance, mut entries, mut after) = (0_i64, 0, None);
         loop {
@@ -529,6 +551,7 @@ fn no_credit_is_made_lost_or_spent_twice() {
             world.step();
             world.compare();
             if step % 20 == 19 {
+                world.accounts.keys().for_each(|account| (0..CHANNELS.len()).for_each(|channel| world.compare_invoice(account, channel)));
                 let verified = must(&world.store, "store.verify", json!({}));
                 assert_eq!(verified["damaged"], json!([]));
             }

@@ -324,7 +324,7 @@ fn numbers_at_their_edges_are_answered() {
             }
             ask("credits.balance", json!({"account": "acme"}));
             let spent = ask("credits.spend", email(json!({"amount": one, "key": "k"})));
-            if let Some(number) = spent.as_ref().and_then(|spent| spent.get("number")) {
+            if let Some(number) = spent.as_ref().and_then(|spent| spent.get("entry")) {
                 ask("credits.refund", email(json!({"spend": number, "amount": other})));
             }
             ask("credits.take_back", json!({"account": "below", "channel": "email", "amount": one}));

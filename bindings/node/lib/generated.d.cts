@@ -1273,7 +1273,7 @@ export interface CreditEntry {
   account: string
   /** How many credits. */
   amount: number
-  /** When, in unix milliseconds. */
+  /** When, in unix milliseconds; where the clock stepped back, when the entry before was made (R-QTA-13). */
   atMs: number
   /** How many the account has after it, reserves of groups included. */
   balance: number
@@ -1309,6 +1309,8 @@ export interface CreditEntry {
   reference?: string
   /** The entry that is refunded. */
   spend?: number
+  /** What the ledger sums up to with it. */
+  totals: CreditTotals
 }
 
 /** The credits of a group. */
@@ -1421,6 +1423,22 @@ export interface CreditReserve {
   group: string
   /** What the group has in reserve now. */
   reserve: number
+}
+
+/** Credits by what became of them, over some time. */
+export interface CreditTotals {
+  /** How many were left of grants when these ended. */
+  expired: number
+  /** How many the platform added. */
+  granted: number
+  /** How many came from the account above. */
+  received: number
+  /** How many came back of what was spent, then or earlier. */
+  refunded: number
+  /** How many went back to the account above. */
+  returned: number
+  /** How many paid for messages, also where some came back later. */
+  spent: number
 }
 
 /** The answer to a send (R-QTA-3). */
@@ -1981,6 +1999,8 @@ export interface InvitedAddress {
 export interface InvoiceLine {
   /** The account. */
   account: string
+  /** What became of its own credits for e-mail in the period; those below it have lines of their own. */
+  emailCredits: CreditTotals
   /** How many e-mails it and all accounts below it were granted in those days. */
   emailSent: number
   /** The name that people see. */
@@ -1991,6 +2011,8 @@ export interface InvoiceLine {
   parent?: string
   /** What it costs each month as a further account of its team. */
   price?: Price
+  /** The same for text messages. */
+  smsCredits: CreditTotals
   /** The same for text messages. */
   smsSent: number
   /** How many users it and all accounts below it have now, each once. */
@@ -6397,11 +6419,11 @@ export interface UsageInvoiceRequest {
   account: string
   /** Go on after the page that answered this `next`. */
   after?: string | undefined
-  /** The days that begin from this instant on, in unix milliseconds. */
+  /** The days that begin from this instant on, and credits from it on, in unix milliseconds. */
   fromMs: Integer
   /** At most this many accounts (1 to 500, 50 when absent). */
   page?: Integer | undefined
-  /** The days that begin before this instant, in unix milliseconds. */
+  /** The days that begin before this instant, and credits before it, in unix milliseconds. */
   untilMs: Integer
 }
 

@@ -1006,6 +1006,7 @@ mod tests {
                 "entries",
                 "amount",
                 "balance",
+                "totals",
                 "channel",
                 "spent",
                 "left",
@@ -1022,6 +1023,17 @@ mod tests {
                     record[field] = other;
                     altered.push(record);
                 }
+            }
+            // A ledger of credits.
+            for total in record.get("totals").and_then(Value::as_object).into_iter().flat_map(|totals| totals.keys()) {
+                let mut record = record.clone();
+                record["totals"][total] = json!(record["totals"][total].as_u64().unwrap() + 1);
+                altered.push(record);
+            }
+            if record.get("totals").is_some() && record["entry"] != 1 {
+                let mut record = record.clone();
+                record["at_ms"] = json!(0);
+                altered.push(record);
             }
             for other in altered {
                 write(&engine, &key, Some(other.to_string().as_bytes()));

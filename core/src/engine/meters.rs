@@ -7,14 +7,14 @@
 
 use super::trials::Lacking;
 use super::view::{AccountCell, Frame, MemberView, Resolved, View};
-use super::{Engine, Tx, keys};
+use super::{Ctx, Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::locks::{Mutex, MutexGuard};
 use crate::model::{
     Actor, Cap, CapPeriod, CapScope, Channel, Count, Group, Id, Limit, LimitAlert, LimitName, MessageClass, MessageInput, Meter, OutboxKind,
     OutboxMessage, OverLimit, PaidWithCredits, Reservation, Window,
 };
-use crate::ops::{campaigns, credits};
+use crate::ops::{accounts, campaigns, credits};
 use crate::rules::limit::Source;
 use crate::rules::pace::Pace;
 use crate::rules::window::Calendar;
@@ -336,6 +336,42 @@ impl Ask {
     /// All or nothing.
     pub(crate) fn exact(count: u64) -> Ask {
         Ask { count, min: count }
+    }
+}
+
+/// What was decided and charged, before it is booked.
+pub(crate) struct Charge<'p> {
+    prepared: &'p Arc<Prepared>,
+    ask: Ask,
+    decision: Decision,
+    /// How many of the messages credits are to pay for; the account's own limits are charged so many less.
+    owed: u64,
+    at_ms: u64,
+}
+
+/// What became of a charge.
+pub(crate) enum Booked<A> {
+    /// It stands.
+    Kept(A),
+    /// The same was asked before, and answered so: this charge comes back.
+    Before(A),
+}
+
+impl Charge<'_> {
+    /// Pays what is owed with credits, and says what was decided (R-CRD-2).
+    pub(crate) fn pay(&self, ctx: &mut Ctx<'_>) -> Result<Decision, Error> {
+        let mut decision = self.decision.clone();
+        if self.owed > 0 {
+            let Prepared { account, channel, group, .. } = &**self.prepared;
+            // The reserve of a group that is gone has become free.
+            let group = match group {
+                Some(group) if ctx.tx.has(&keys::group(account, group))? => Some(group),
+                _ => None,
+            };
+            let entry = credits::spend(ctx, account, *channel, group, self.owed, None)?.entry;
+            decision.credits = Some(Box::new(PaidWithCredits { amount: self.owed, entry }));
+        }
+        Ok(decision)
     }
 }
 
@@ -819,11 +855,74 @@ impl Engine {
 
     /// Refuses, or charges what is asked for, with credits where the account pays with them.
     pub(crate) fn decide(&self, actor: &Actor, prepared: &Arc<Prepared>, ask: Ask) -> Result<Decision, Error> {
-        match prepared.refusal {
-            Some(code) => Ok(Decision::refused_for(code)),
-            None if prepared.pays => self.charge_or_pay(actor, prepared, ask),
-            None => self.charge(prepared, ask),
+        if prepared.refusal.is_none() && !prepared.pays {
+            return self.charge(prepared, ask);
         }
+        let charge = self.charge_or_owe(actor, prepared, ask)?;
+        match charge.owed {
+            0 => Ok(charge.decision),
+            _ => self.book(actor, charge, |ctx, charge| charge.pay(ctx).map(Booked::Kept)),
+        }
+    }
+
+    /// As [`decide`](Engine::decide), but what credits are to pay for is owed until it is [booked](Engine::book).
+    pub(crate) fn charge_or_owe<'p>(&self, actor: &Actor, prepared: &'p Arc<Prepared>, ask: Ask) -> Result<Charge<'p>, Error> {
+        let at_ms = self.clock.now_ms();
+        let charge = |decision, owed| Charge { prepared, ask, decision, owed, at_ms };
+        if let Some(code) = prepared.refusal {
+            return Ok(charge(Decision::refused_for(code), 0));
+        }
+        if !prepared.pays {
+            return Ok(charge(self.charge(prepared, ask)?, 0));
+        }
+        for _ in 0..ROUNDS {
+            let decision = self.charge(prepared, Ask { min: ask.count, ..ask })?;
+            let excess = if decision.granted == 0 { self.excess(prepared, ask.count)? } else { 0 };
+            if excess == 0 || self.payable(actor, prepared)? < excess {
+                let in_part = decision.granted == 0 && ask.min < ask.count;
+                return Ok(charge(if in_part { self.charge(prepared, ask)? } else { decision }, 0));
+            }
+            let decision = self.charge_but(prepared, Ask::exact(ask.count), excess)?;
+            if decision.granted > 0 {
+                return Ok(charge(decision, excess));
+            }
+            // Others used what was left meanwhile.
+        }
+        Err(Error::new(Code::Busy, "others keep drawing from the same limits"))
+    }
+
+    /// Commits what `write` makes of a charge; in the same commit, what is owed for it is paid. Where nothing is committed, or the
+    /// charge is not kept, it comes back.
+    pub(crate) fn book<A>(
+        &self,
+        actor: &Actor,
+        mut charge: Charge<'_>,
+        write: impl Fn(&mut Ctx<'_>, &Charge<'_>) -> Result<Booked<A>, Error>,
+    ) -> Result<A, Error> {
+        for _ in 0..ROUNDS {
+            let booked = self.commit_beside(actor, None, |ctx| {
+                accounts::load(ctx, &charge.prepared.account, "/account")?;
+                write(ctx, &charge)
+            });
+            if let Ok(Booked::Kept(answer)) = booked {
+                return Ok(answer);
+            }
+            let Charge { prepared, ask, decision, owed, at_ms } = charge;
+            self.refund(prepared, decision.granted, owed, at_ms)?;
+            match booked {
+                Ok(Booked::Kept(answer) | Booked::Before(answer)) => return Ok(answer),
+                // Others have spent the credits meanwhile.
+                Err(error) if owed > 0 && error.code() == Code::CreditsExhausted => charge = self.charge_or_owe(actor, prepared, ask)?,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::new(Code::Busy, "others keep spending the same credits"))
+    }
+
+    /// How many credits there are to pay with.
+    fn payable(&self, actor: &Actor, prepared: &Prepared) -> Result<u64, Error> {
+        let _whole = self.commits.read();
+        credits::payable(&mut self.ctx(actor), &prepared.account, prepared.channel, prepared.group.as_ref())
     }
 
     /// Gives back so many of a reservation, to the counters that it was charged to.
@@ -861,33 +960,6 @@ impl Engine {
             self.charge_but(&prepared, Ask::exact(0), 0)?;
         }
         Ok(())
-    }
-
-    /// As [`charge`](Engine::charge); where the account's own limits leave too little, credits pay for the rest (R-CRD-2).
-    fn charge_or_pay(&self, actor: &Actor, prepared: &Arc<Prepared>, ask: Ask) -> Result<Decision, Error> {
-        for _ in 0..ROUNDS {
-            let decision = self.charge(prepared, Ask { min: ask.count, ..ask })?;
-            let excess = if decision.granted == 0 { self.excess(prepared, ask.count)? } else { 0 };
-            if excess == 0 {
-                return if decision.granted == 0 && ask.min < ask.count { self.charge(prepared, ask) } else { Ok(decision) };
-            }
-            let (account, group) = (&prepared.account, prepared.group.as_ref());
-            let paid = self.commit_beside(actor, None, |ctx| credits::spend(ctx, account, prepared.channel, group, excess, None));
-            let entry = match paid {
-                Err(error) if error.code() == Code::CreditsExhausted => {
-                    return if ask.min < ask.count { self.charge(prepared, ask) } else { Ok(decision) };
-                }
-                paid => paid?.entry,
-            };
-            let decision = self.charge_but(prepared, Ask::exact(ask.count), excess);
-            if let Ok(Decision { granted: 1.., .. }) = &decision {
-                return decision.map(|decision| Decision { credits: Some(Box::new(PaidWithCredits { amount: excess, entry })), ..decision });
-            }
-            // Others used what was left meanwhile: what was paid comes back.
-            self.commit_beside(actor, None, |ctx| credits::refund_at_most(ctx, account, prepared.channel, entry, excess))?;
-            decision?;
-        }
-        Err(Error::new(Code::Busy, "others keep drawing from the same limits"))
     }
 
     /// How many of `count` the account's own limits do not leave, where they alone stand in the way.

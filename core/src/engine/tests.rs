@@ -2,11 +2,16 @@
 //! hosts that is not there yet.
 
 use super::*;
+use crate::engine::meters::{Ask, Booked};
 use crate::guard::Guard;
 use crate::handle;
 use crate::model::{Channel, Email, HoldReason, Name};
 use crate::ops::{accounts, users};
 use crate::store::{Batch, Order, Record, StoreError, Verification};
+use serde_json::{Value, json};
+
+/// 2026-06-15T12:00:00Z
+const NOON_MS: u64 = 1_781_524_800_000;
 
 /// A store in memory whose commits and syncs fail as they are told to.
 struct Troubled {
@@ -17,21 +22,32 @@ struct Troubled {
 #[derive(Default)]
 struct Trouble {
     commit: Option<CommitError>,
+    /// How many commits go well before.
+    spared: usize,
     sync: Option<StoreError>,
+    /// How many records were read.
+    reads: usize,
 }
 
 impl Backend for Troubled {
     fn get(&self, key: &[u8]) -> Result<Option<Record>, StoreError> {
+        self.trouble.lock().reads += 1;
         self.inner.get(key)
     }
     fn range(&self, from: &[u8], until: &[u8], order: Order, limit: usize) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
-        self.inner.range(from, until, order, limit)
+        let rows = self.inner.range(from, until, order, limit)?;
+        self.trouble.lock().reads += rows.len();
+        Ok(rows)
     }
     fn commit(&self, batch: &Batch) -> Result<u64, CommitError> {
-        match &self.trouble.lock().commit {
-            Some(error) => Err(error.clone()),
-            None => self.inner.commit(batch),
+        let mut trouble = self.trouble.lock();
+        match (&trouble.commit, trouble.spared) {
+            (Some(error), 0) => return Err(error.clone()),
+            (Some(_), _) => trouble.spared -= 1,
+            (None, _) => {}
         }
+        drop(trouble);
+        self.inner.commit(batch)
     }
     fn sync(&self, commit: u64) -> Result<(), StoreError> {
         match &self.trouble.lock().sync {
@@ -60,7 +76,8 @@ impl Backend for Troubled {
 fn troubled() -> (Guard, Arc<Mutex<Trouble>>) {
     let trouble = Arc::new(Mutex::new(Trouble::default()));
     let backend = Box::new(Troubled { inner: crate::store::memory().unwrap(), trouble: trouble.clone() });
-    let guard = Guard::new(Engine::on(backend, Path::new(":memory:"), &OpenOptions::default()).unwrap());
+    let options = serde_json::from_value(serde_json::json!({"edition": "commercial", "clock": {"manual_ms": NOON_MS}})).unwrap();
+    let guard = Guard::new(Engine::on(backend, Path::new(":memory:"), &options).unwrap());
     let account = accounts::Create {
         id: Some(Id::new("acme").unwrap()),
         name: Name::new("Acme").unwrap(),
@@ -117,10 +134,10 @@ fn a_store_that_fails_is_read_and_no_longer_written() {
     let full = || StoreError::Full { what: "no room".to_owned() };
     let failed = || StoreError::Failed { what: "input/output error".to_owned() };
     let troubles: [(Trouble, Code, bool); 4] = [
-        (Trouble { commit: Some(full().into()), sync: None }, Code::StoreFull, false),
-        (Trouble { commit: Some(failed().into()), sync: None }, Code::StoreFailed, false),
-        (Trouble { commit: None, sync: Some(full()) }, Code::StoreFull, true),
-        (Trouble { commit: None, sync: Some(failed()) }, Code::StoreFailed, true),
+        (Trouble { commit: Some(full().into()), ..Trouble::default() }, Code::StoreFull, false),
+        (Trouble { commit: Some(failed().into()), ..Trouble::default() }, Code::StoreFailed, false),
+        (Trouble { sync: Some(full()), ..Trouble::default() }, Code::StoreFull, true),
+        (Trouble { sync: Some(failed()), ..Trouble::default() }, Code::StoreFailed, true),
     ];
     for (told, code, is_there) in troubles {
         let (guard, trouble) = troubled();
@@ -139,6 +156,151 @@ fn a_send_that_cannot_be_stored_is_not_granted() {
     trouble.lock().sync = Some(StoreError::Failed { what: "input/output error".to_owned() });
     assert_eq!(send(&guard), Err(Code::StoreFailed));
     assert_eq!(send(&guard), Err(Code::Poisoned));
+}
+
+fn call(guard: &Guard, operation: &str, request: Value) -> Result<Value, Code> {
+    let entry = crate::ops::catalogue::find(operation).unwrap();
+    let answer = guard.enter(entry.effect, |engine| (entry.run_json)(engine, &Actor::System, request.to_string().as_bytes()));
+    answer.map(|answer| serde_json::from_str(&answer).unwrap()).map_err(|error| error.code())
+}
+
+/// As [`troubled`]; `acme` may send 10 e-mails a day, and pays for more with the 5 credits that it has.
+fn troubled_with_credits() -> (Guard, Arc<Mutex<Trouble>>) {
+    let (guard, trouble) = troubled();
+    let limits = json!({"email_per_hour": "unlimited", "email_per_day": 10, "email_per_month": "unlimited"});
+    call(&guard, "packages.create", json!({"id": "pays", "name": "P", "credits": true, "overuse": true, "limits": limits})).unwrap();
+    call(&guard, "accounts.edit", json!({"account": "acme", "package": "pays"})).unwrap();
+    call(&guard, "credits.grant", json!({"account": "acme", "channel": "email", "amount": 5, "reason": "r"})).unwrap();
+    (guard, trouble)
+}
+
+fn credits_left(guard: &Guard) -> u64 {
+    let balance = call(guard, "credits.balance", json!({"account": "acme", "channel": "email"})).unwrap();
+    balance["channels"][0]["total"].as_u64().unwrap()
+}
+
+/// R-CRD-2, R-QTA-5. Wherever a crash cuts it off, credits are spent with what they pay for or not at all; where others are
+/// always first, what was charged comes back.
+#[test]
+fn credits_are_spent_in_the_commit_of_what_they_pay_for() {
+    let sends = [
+        ("reservations.create", json!({"account": "acme", "count": 12, "life_ms": 60_000}), keys::RESERVATION),
+        ("reservations.create", json!({"account": "acme", "count": 12, "life_ms": 60_000, "key": "k"}), keys::RESERVATION),
+        ("sending.admit", json!({"account": "acme", "count": 12, "key": "k"}), keys::ANSWERED),
+    ];
+    for (operation, request, kind) in sends {
+        let mut ends = Vec::new();
+        for spared in 0..4 {
+            let failed = CommitError::from(StoreError::Failed { what: "input/output error".to_owned() });
+            for (error, code) in [(failed, Code::StoreFailed), (CommitError::Conflict, Code::Busy)] {
+                let (guard, trouble) = troubled_with_credits();
+                *trouble.lock() = Trouble { commit: Some(error), spared, ..Trouble::default() };
+                let granted = call(&guard, operation, request.clone()).map(|answer| answer["granted"].as_u64().unwrap());
+                *trouble.lock() = Trouble::default();
+                let (from, until) = keys::below(kind, &["acme"]);
+                let stored = guard.engine.backend.range(&from, &until, Order::Ascending, usize::MAX).unwrap().len() as u64;
+                assert_eq!(granted, if stored == 1 { Ok(12) } else { Err(code) });
+                assert_eq!(credits_left(&guard), 5 - 2 * stored, "{operation} {spared}");
+                if stored == 0 && code == Code::Busy {
+                    let all = call(&guard, "sending.admit", json!({"account": "acme", "count": 10})).unwrap();
+                    assert_eq!((&all["granted"], &all["credits"]), (&json!(10), &Value::Null));
+                }
+                ends.push(stored);
+            }
+        }
+        // The limits first, then all the rest at once.
+        assert_eq!(ends, [0, 0, 0, 0, 1, 1, 1, 1], "{operation}");
+    }
+}
+
+/// R-CRD-2. What happens between a charge and its payment.
+#[test]
+fn what_cannot_be_paid_any_more_comes_back() {
+    let meanwhile = [
+        ("credits.spend", json!({"account": "acme", "channel": "email", "amount": 4}), Ok(0)),
+        ("credits.grant", json!({"account": "acme", "channel": "email", "amount": 4, "reason": "r"}), Ok(12)),
+        ("groups.delete", json!({"account": "acme", "group": "red", "to": "default"}), Ok(12)),
+        ("accounts.delete", json!({"account": "acme"}), Err(Code::NotFound)),
+    ];
+    for (operation, request, expected) in meanwhile {
+        let (guard, _) = troubled_with_credits();
+        call(&guard, "members.add", json!({"account": "acme", "user": "ann", "email": "ann@acme.example", "role": "full"})).unwrap();
+        call(&guard, "groups.create", json!({"account": "acme", "id": "red", "name": "Red"})).unwrap();
+        call(&guard, "groups.add_members", json!({"account": "acme", "group": "red", "users": ["ann"]})).unwrap();
+        call(&guard, "credits.reserve", json!({"account": "acme", "group": "red", "channel": "email", "amount": 1})).unwrap();
+        let cell = guard.engine.cell_by_text("acme").unwrap();
+        let prepared = cell.sending(&guard.engine, Some("ann"), Channel::Email, &Default::default()).unwrap();
+        let charge = guard.engine.charge_or_owe(&Actor::System, &prepared, Ask::exact(12)).unwrap();
+        call(&guard, operation, request).unwrap();
+        let booked = guard.engine.book(&Actor::System, charge, |ctx, charge| charge.pay(ctx).map(Booked::Kept));
+        assert_eq!(booked.map(|decision| decision.granted).map_err(|error| error.code()), expected, "{operation}");
+        if expected == Ok(0) {
+            assert_eq!(call(&guard, "sending.admit", json!({"account": "acme", "count": 10})).unwrap()["granted"], 10);
+        }
+        assert_eq!(consistency::check(&*guard.engine.backend, 10).unwrap(), [""; 0], "{operation}");
+    }
+}
+
+/// R-ACC-7, R-QTA-13. An invoice tells what the ledger does, whatever the bounds are and where the clock stepped back too, and does
+/// not read all of it.
+#[test]
+fn an_invoice_finds_its_way_in_a_long_ledger() {
+    let (guard, trouble) = troubled_with_credits();
+    let step = |number: u64| {
+        // Two of them at each instant, now and then a step back.
+        guard.engine.clock.set(NOON_MS + number / 2 * 10 - if number.is_multiple_of(7) { 25.min(number) } else { 0 }).unwrap();
+        let of = |mut request: Value| {
+            request["account"] = "acme".into();
+            request["channel"] = "email".into();
+            request
+        };
+        let ends = guard.engine.clock.now_ms() + 35;
+        match number % 3 {
+            0 => call(&guard, "credits.grant", of(json!({"amount": number, "reason": "r", "expires_at_ms": ends}))),
+            1 => call(&guard, "credits.spend", of(json!({"amount": 1}))),
+            _ => call(&guard, "credits.reserve", of(json!({"amount": 1, "group": "default"}))),
+        }
+        .unwrap();
+    };
+    let ledger = || {
+        let mut entries = Vec::new();
+        let mut request = json!({"account": "acme", "channel": "email", "order": "oldest", "limit": 500});
+        loop {
+            let page = call(&guard, "credits.ledger", request.clone()).unwrap();
+            entries.extend(page["entries"].as_array().unwrap().clone());
+            let Some(next) = page.get("next") else { return entries };
+            request["after"] = next.clone();
+        }
+    };
+    let invoice = |from: u64, until: u64| {
+        let lines = call(&guard, "usage.invoice", json!({"account": "acme", "from_ms": from, "until_ms": until})).unwrap();
+        lines["lines"][0]["email_credits"].clone()
+    };
+    (3..60).for_each(step);
+    let entries = ledger();
+    let at_ms = |entry: &Value| entry["at_ms"].as_u64().unwrap();
+    assert!(entries.is_sorted_by_key(at_ms));
+    let last = entries.iter().map(at_ms).max().unwrap();
+    for from in (NOON_MS - 5..last + 10).step_by(5) {
+        for until in (from + 1..last + 10).step_by(4) {
+            let mut told = json!({"granted": 0, "received": 0, "returned": 0, "spent": 0, "refunded": 0, "expired": 0});
+            for entry in entries.iter().filter(|entry| (from..until).contains(&at_ms(entry))) {
+                if let Some(total) = told.get_mut(entry["kind"].as_str().unwrap()) {
+                    *total = json!(total.as_u64().unwrap() + entry["amount"].as_u64().unwrap());
+                }
+            }
+            assert_eq!(invoice(from, until), told, "{from} until {until}");
+        }
+    }
+    let reads = |from: u64, until: u64| {
+        trouble.lock().reads = 0;
+        invoice(from, until);
+        trouble.lock().reads
+    };
+    let before = reads(NOON_MS + 100, NOON_MS + 200);
+    (60..1000).for_each(step);
+    let after = reads(NOON_MS + 1000, NOON_MS + 3000);
+    assert!(ledger().len() > 1000 && after < before + 12, "{before} and {after} records were read");
 }
 
 /// S17

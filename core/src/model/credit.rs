@@ -1,6 +1,6 @@
 //! Credits: what an account pays with beyond its caps (R-CRD-1).
 
-use super::{Channel, Id, Note};
+use super::{Channel, Count, Id, Note};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,56 @@ impl CreditKind {
     }
 }
 
+/// Credits by what became of them, over some time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CreditTotals {
+    /// How many the platform added.
+    pub granted: u64,
+    /// How many came from the account above.
+    pub received: u64,
+    /// How many went back to the account above.
+    pub returned: u64,
+    /// How many paid for messages, also where some came back later.
+    pub spent: u64,
+    /// How many came back of what was spent, then or earlier.
+    pub refunded: u64,
+    /// How many were left of grants when these ended.
+    pub expired: u64,
+}
+
+impl CreditTotals {
+    /// With one entry more; none where that cannot be told.
+    #[must_use]
+    pub fn and(mut self, kind: CreditKind, amount: u64) -> Option<CreditTotals> {
+        let total = match kind {
+            CreditKind::Granted => &mut self.granted,
+            CreditKind::Received => &mut self.received,
+            CreditKind::Returned => &mut self.returned,
+            CreditKind::Spent => &mut self.spent,
+            CreditKind::Refunded => &mut self.refunded,
+            CreditKind::Expired => &mut self.expired,
+            CreditKind::Reserved | CreditKind::Unreserved | CreditKind::Allocated | CreditKind::TakenBack => return Some(self),
+        };
+        *total = total.checked_add(amount)?;
+        // Whatever else there is, each credit of it was brought in or spent once.
+        let told = self.granted.saturating_add(self.received).max(self.spent);
+        (told <= Count::MAX).then_some(self)
+    }
+
+    /// What came since these were the totals.
+    #[must_use]
+    pub fn since(self, before: CreditTotals) -> CreditTotals {
+        CreditTotals {
+            granted: self.granted.saturating_sub(before.granted),
+            received: self.received.saturating_sub(before.received),
+            returned: self.returned.saturating_sub(before.returned),
+            spent: self.spent.saturating_sub(before.spent),
+            refunded: self.refunded.saturating_sub(before.refunded),
+            expired: self.expired.saturating_sub(before.expired),
+        }
+    }
+}
+
 /// An entry in the ledger of an account's credits, as it is stored and shown. It is never changed (R-CRD-1).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CreditEntry {
@@ -65,6 +115,8 @@ pub struct CreditEntry {
     pub amount: u64,
     /// How many the account has after it, reserves of groups included.
     pub balance: u64,
+    /// What the ledger sums up to with it.
+    pub totals: CreditTotals,
     /// The grants that paid, got something back, or changed their place; none where the entry is a grant itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<CreditPart>,
@@ -100,7 +152,7 @@ pub struct CreditEntry {
     pub key: Option<Id>,
     /// Who brought it about: `system` or a user's id.
     pub by: String,
-    /// When, in unix milliseconds.
+    /// When, in unix milliseconds; where the clock stepped back, when the entry before was made (R-QTA-13).
     pub at_ms: u64,
 }
 
@@ -123,6 +175,8 @@ pub struct CreditHead {
     pub entries: u64,
     /// What they sum up to.
     pub balance: u64,
+    /// By what became of them.
+    pub totals: CreditTotals,
     /// When the last was made.
     pub at_ms: u64,
 }
@@ -145,4 +199,19 @@ pub struct CreditKey {
     pub channel: Channel,
     /// The number of the entry.
     pub entry: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R-CRD-1: each number of a ledger is one that every language can tell, however often the same credits come and go.
+    #[test]
+    fn no_more_is_brought_in_or_spent_than_can_be_told() {
+        let all = CreditTotals::default().and(CreditKind::Granted, Count::MAX - 1).unwrap().and(CreditKind::Spent, Count::MAX).unwrap();
+        let and = |kind, amount| all.and(kind, amount).is_some();
+        assert!(and(CreditKind::Received, 1) && and(CreditKind::Granted, 1) && !and(CreditKind::Received, 2) && !and(CreditKind::Granted, 2));
+        assert!(!and(CreditKind::Spent, 1) && !and(CreditKind::Granted, u64::MAX));
+        assert!(and(CreditKind::Refunded, 1) && and(CreditKind::Expired, 1) && and(CreditKind::Reserved, u64::MAX));
+    }
 }

@@ -41,7 +41,7 @@ pub use assets::{AssetKind, Assets};
 pub use audit::{AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink, AuditPerson, AuditPersonal, AuditRecord};
 pub use campaign::{Campaign, CampaignOutcomes, CampaignStop, CampaignStopReason};
 pub use cap::{Cap, CapScope, MessageInput, OverLimit};
-pub use credit::{CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket, PaidWithCredits};
+pub use credit::{CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket, CreditTotals, PaidWithCredits};
 pub use edition::Edition;
 pub use email::{Email, normal_domain};
 pub use group::{Avatar, Group, GroupCaps};

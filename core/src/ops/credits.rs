@@ -9,7 +9,7 @@
 use super::{Access, Effect, Operation, accounts, groups, page_size};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{self, Actor, Channel, Count, CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket, Id, Note};
+use crate::model::{self, Actor, Channel, Count, CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket, CreditTotals, Id, Note};
 use crate::rules::credit::{Turn, give_back, pay};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -308,9 +308,7 @@ impl Book {
             let turn = self.turn_of(ctx, grant)?;
             let amount = self.left_of(ctx, group.as_ref(), &turn)?;
             self.lower(ctx, group.as_ref(), &turn, amount)?;
-            // Entered later than it came about, it still does not come before what was entered earlier.
-            let at_ms = expires_at_ms.max(self.head.at_ms);
-            let entry = CreditEntry { by: Actor::System.label(), at_ms, ..self.entry(ctx, CreditKind::Expired, amount) };
+            let entry = CreditEntry { by: Actor::System.label(), at_ms: expires_at_ms, ..self.entry(ctx, CreditKind::Expired, amount) };
             self.append(ctx, CreditEntry { parts: vec![CreditPart { grant, amount, group }], ..entry })?;
         }
         Ok(())
@@ -325,6 +323,7 @@ impl Book {
             kind,
             amount,
             balance: 0,
+            totals: CreditTotals::default(),
             parts: Vec::new(),
             group: None,
             other: None,
@@ -344,13 +343,17 @@ impl Book {
     /// Adds an entry to the ledger.
     fn append(&mut self, ctx: &mut Ctx<'_>, mut entry: CreditEntry) -> Result<CreditEntry, Error> {
         let balance = match entry.kind.adds() {
-            Some(true) => self.head.balance.checked_add(entry.amount).filter(|balance| *balance <= Count::MAX),
+            Some(true) => self.head.balance.checked_add(entry.amount),
             Some(false) => self.head.balance.checked_sub(entry.amount),
             None => Some(self.head.balance),
         };
-        // No operation takes more than there is: what is left to refuse is a balance that no language could tell.
-        entry.balance = balance.ok_or_else(|| Error::invalid("/amount", format!("an account has at most {} credits", Count::MAX)))?;
-        self.head = CreditHead { entries: entry.entry, balance: entry.balance, at_ms: self.head.at_ms.max(entry.at_ms) };
+        let told = balance.zip(self.head.totals.and(entry.kind, entry.amount));
+        // No operation takes more than there is: what is left to refuse is a number that no language could tell.
+        let too_many = || Error::invalid("/amount", format!("an account gets, and spends, at most {} credits", Count::MAX));
+        (entry.balance, entry.totals) = told.ok_or_else(too_many)?;
+        // Entered later than it came about, or with a clock that stepped back, it still does not come before what was entered earlier.
+        entry.at_ms = entry.at_ms.max(self.head.at_ms);
+        self.head = CreditHead { entries: entry.entry, balance: entry.balance, totals: entry.totals, at_ms: entry.at_ms };
         ctx.tx.put(keys::credit_head(&self.account, self.channel), &self.head)?;
         ctx.tx.put(keys::credit_entry(&self.account, self.channel, entry.entry), &entry)?;
         Ok(entry)
@@ -362,6 +365,26 @@ impl Book {
         let turn = Turn::of(&entry).ok_or_else(|| Error::new(Code::Internal, "a grant has no terms"))?;
         self.raise(ctx, None, &turn, entry.amount)?;
         Ok(entry)
+    }
+
+    /// What the entries before an instant sum up to. A ledger may be long: the last of them is found by halving.
+    fn totals_before(&self, ctx: &mut Ctx<'_>, at_ms: u64) -> Result<CreditTotals, Error> {
+        if self.head.at_ms < at_ms {
+            return Ok(self.head.totals);
+        }
+        let (mut before, mut after) = (0, self.head.entries);
+        let mut totals = CreditTotals::default();
+        while after.saturating_sub(before) > 1 {
+            let middle = before + (after - before) / 2;
+            let entry = self.read(ctx, middle)?;
+            let entry = entry.ok_or_else(|| Error::new(Code::StoreCorrupt, format!("the ledger of `{}` has no entry {middle}", self.account)))?;
+            if entry.at_ms < at_ms {
+                (before, totals) = (middle, entry.totals);
+            } else {
+                after = middle;
+            }
+        }
+        Ok(totals)
     }
 
     fn read(&self, ctx: &mut Ctx<'_>, entry: u64) -> Result<Option<CreditEntry>, Error> {
@@ -394,6 +417,15 @@ impl Book {
 
     fn left_of(&self, ctx: &mut Ctx<'_>, group: Option<&Id>, turn: &Turn) -> Result<u64, Error> {
         Ok(ctx.tx.get(&keys::credit_part(&self.account, self.channel, group, turn))?.unwrap_or(0))
+    }
+
+    /// What a group has in reserve, where one is named, and what is free.
+    fn payable(&self, ctx: &mut Ctx<'_>, group: Option<&Id>) -> Result<(u64, u64), Error> {
+        let reserve = match group {
+            Some(group) => self.pocket(ctx, Some(group))?.left,
+            None => 0,
+        };
+        Ok((reserve, self.pocket(ctx, None)?.left))
     }
 
     /// Puts credits of a grant into the free balance or the reserve of a group.
@@ -501,6 +533,18 @@ fn check(ctx: &Ctx<'_>, amount: Option<Count>) -> Result<(), Error> {
     ctx.require_licence("/amount")
 }
 
+/// How many credits a group, or who is in none, could pay with.
+pub(crate) fn payable(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, group: Option<&Id>) -> Result<u64, Error> {
+    let (reserve, free) = Book::open(ctx, account, channel)?.payable(ctx, group)?;
+    Ok(reserve.saturating_add(free))
+}
+
+/// What became of an account's credits from an instant on and before another (R-ACC-7).
+pub(crate) fn totals_within(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, from_ms: u64, until_ms: u64) -> Result<CreditTotals, Error> {
+    let book = Book::open(ctx, account, channel)?;
+    Ok(book.totals_before(ctx, until_ms)?.since(book.totals_before(ctx, from_ms)?))
+}
+
 /// Pays with credits, all or nothing; the answer says which grants paid (R-CRD-2).
 ///
 /// What it is worth for is the caller's to say: neither the package's switch nor the account's status is looked at.
@@ -514,11 +558,8 @@ pub(crate) fn spend(
 ) -> Result<CreditEntry, Error> {
     ctx.require_licence("/amount")?;
     let mut book = Book::open(ctx, account, channel)?;
-    let reserve = match group {
-        Some(group) => book.pocket(ctx, Some(group))?.left,
-        None => 0,
-    };
-    let left = reserve.saturating_add(book.pocket(ctx, None)?.left);
+    let (reserve, free) = book.payable(ctx, group)?;
+    let left = reserve.saturating_add(free);
     if left < amount {
         return Err(exhausted(format!("`{account}` would pay with {amount} credits and has {left}"), left));
     }

@@ -1,10 +1,12 @@
 //! What is asked twice with one key happens once (R-QTA-5).
 
+use crate::engine::meters::{Ask, Booked, Decision, Prepared};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::Id;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// How long an answer is remembered.
 const REMEMBERED_MS: u64 = 24 * 3_600_000;
@@ -17,38 +19,30 @@ struct Answered {
     until_ms: u64,
 }
 
-/// Charges meters and commits what belongs to it; with a key, once for each account and actor.
+/// Charges meters and commits what belongs to it, the credits that pay for it too; with a key, once for each account and actor.
 ///
-/// `charge` answers what to say and what to write with it, or none where nothing was charged. When the commit fails, or
-/// another was first with the same key, what was charged comes back.
-pub(crate) fn charged<A, R>(
+/// `write` says what to answer to a decision, and writes what belongs to it. When the commit fails, or another was first with
+/// the same key, what was charged comes back.
+pub(crate) fn charged<A: Serialize + DeserializeOwned>(
     ctx: &mut Ctx<'_>,
     account: &Id,
     key: Option<&Id>,
     request: &impl Serialize,
-    charge: impl FnOnce(&mut Ctx<'_>) -> Result<(A, Option<R>), Error>,
-    write: impl Fn(&mut Ctx<'_>, &R) -> Result<(), Error>,
-) -> Result<A, Error>
-where
-    A: Clone + Serialize + DeserializeOwned,
-    R: GivesBack,
-{
+    prepared: &Arc<Prepared>,
+    ask: Ask,
+    write: impl Fn(&mut Ctx<'_>, Decision) -> Result<A, Error>,
+) -> Result<A, Error> {
     let asked = serde_json::to_string(request).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
     if let Some(answer) = answered(ctx, account, key, &asked)? {
         return Ok(answer);
     }
-    let (answer, record) = charge(ctx)?;
-    if key.is_none() && record.is_none() {
-        return Ok(answer);
-    }
-    let (engine, actor) = (ctx.engine, ctx.actor);
-    let committed = engine.commit_beside(actor, None, |ctx| {
+    let charge = ctx.engine.charge_or_owe(ctx.actor, prepared, ask)?;
+    ctx.engine.book(ctx.actor, charge, |ctx, charge| {
         if let Some(first) = answered(ctx, account, key, &asked)? {
-            return Ok(Some(first));
+            return Ok(Booked::Before(first));
         }
-        if let Some(record) = &record {
-            write(ctx, record)?;
-        }
+        let decision = charge.pay(ctx)?;
+        let answer = write(ctx, decision)?;
         if let Some(key) = key {
             let until_ms = ctx.now_ms.saturating_add(REMEMBERED_MS);
             let value = serde_json::to_value(&answer).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
@@ -57,19 +51,8 @@ where
             ctx.tx.mark(keys::due_answered(until_ms, account, &ctx.actor.label(), key));
             ctx.tx.touch_due(until_ms);
         }
-        Ok(None)
-    });
-    if !matches!(committed, Ok(None))
-        && let Some(record) = record
-    {
-        record.give_back(ctx)?;
-    }
-    Ok(committed?.unwrap_or(answer))
-}
-
-/// What takes back what was charged for it.
-pub(crate) trait GivesBack {
-    fn give_back(self, ctx: &Ctx<'_>) -> Result<(), Error>;
+        Ok(Booked::Kept(answer))
+    })
 }
 
 /// The answer that was given to the same request with this key.

@@ -208,15 +208,6 @@ pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error>
     Ok(())
 }
 
-impl once::GivesBack for model::Reservation {
-    fn give_back(self, ctx: &Ctx<'_>) -> Result<(), Error> {
-        if self.credits.is_some() {
-            ctx.engine.commit_beside(ctx.actor, None, |ctx| give_back_credits(ctx, &self, self.count))?;
-        }
-        ctx.engine.return_reserved(&self, self.count)
-    }
-}
-
 impl Operation for Create {
     const NAME: &'static str = "reservations.create";
     const EFFECT: Effect = Effect::Send;
@@ -238,40 +229,34 @@ impl Operation for Create {
         let cell = ctx.engine.cell(&self.account)?;
         let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
         ctx.count_tried(&prepared);
-        let key = self.key.clone();
-        let account = self.account.clone();
-        let charge = |ctx: &mut Ctx<'_>| {
-            let decision = ctx.engine.decide(ctx.actor, &prepared, ask)?;
+        let now_ms = ctx.now_ms;
+        once::charged(ctx, &self.account, self.key.as_ref(), &self, &prepared, ask, |ctx, decision| {
             let credits = decision.credits.map(|paid| *paid);
-            let reservation = match decision.granted {
-                0 => None,
-                granted => Some(model::Reservation {
+            let mut answer =
+                ReservationDecision { reservation: None, granted: decision.granted, expires_at_ms: None, refusal: decision.refusal, credits };
+            if decision.granted > 0 {
+                let reservation = model::Reservation {
                     account: self.account.clone(),
                     id: ctx.new_id(None, keys::RESERVATION, |id| keys::reservation(&self.account, id), "reservation")?,
                     user: user.clone(),
                     group: prepared.group.clone(),
                     channel: self.channel,
                     message: message.clone(),
-                    count: granted,
+                    count: decision.granted,
                     state: ReservationState::Open,
                     committed: 0,
-                    reserved_at_ms: ctx.now_ms,
-                    expires_at_ms: ctx.now_ms.saturating_add(self.life_ms.get()),
+                    reserved_at_ms: now_ms,
+                    expires_at_ms: now_ms.saturating_add(self.life_ms.get()),
                     ended_at_ms: None,
                     counters: prepared.counters(),
                     credits,
-                }),
-            };
-            let answer = ReservationDecision {
-                reservation: reservation.as_ref().map(|one| one.id.clone()),
-                granted: decision.granted,
-                expires_at_ms: reservation.as_ref().map(|one| one.expires_at_ms),
-                refusal: decision.refusal,
-                credits,
-            };
-            Ok((answer, reservation))
-        };
-        once::charged(ctx, &account, key.as_ref(), &self, charge, save)
+                };
+                save(ctx, &reservation)?;
+                answer.expires_at_ms = Some(reservation.expires_at_ms);
+                answer.reservation = Some(reservation.id);
+            }
+            Ok(answer)
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use crate::engine::view::Resolved;
 use crate::engine::{Ctx, check_instant, keys};
 use crate::error::{Code, Error};
 use crate::handle;
-use crate::model::{Actor, Channel, Count, Id, LimitName, Limits, MessageInput, Name, Package, PaidWithCredits, normal_domain};
+use crate::model::{Actor, Channel, Count, Id, LimitName, Limits, MessageInput, Name, Package, normal_domain};
 use crate::rules::limit::candidates;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -270,36 +270,7 @@ impl Operation for Admit {
         if self.key.is_none() {
             return ctx.engine.decide(ctx.actor, &prepared, ask);
         }
-        let charge = |ctx: &mut Ctx<'_>| {
-            let decision = ctx.engine.decide(ctx.actor, &prepared, ask)?;
-            let charged = (decision.granted > 0).then(|| Charged {
-                prepared: prepared.clone(),
-                account: self.account.clone(),
-                channel: self.channel,
-                count: decision.granted,
-                credits: decision.credits.as_ref().map(|paid| **paid),
-                at_ms: ctx.now_ms,
-            });
-            Ok((decision, charged))
-        };
-        once::charged(ctx, &self.account, self.key.as_ref(), &self, charge, |_, _| Ok(()))
-    }
-}
-
-/// Messages that were charged.
-struct Charged {
-    prepared: Arc<Prepared>,
-    account: Id,
-    channel: Channel,
-    count: u64,
-    credits: Option<PaidWithCredits>,
-    at_ms: u64,
-}
-
-impl once::GivesBack for Charged {
-    fn give_back(self, ctx: &Ctx<'_>) -> Result<(), Error> {
-        let back = refund_credits(ctx, &self.account, self.channel, self.credits.map(|paid| paid.entry), self.count)?;
-        ctx.engine.refund(&self.prepared, self.count, back, self.at_ms).map(drop)
+        once::charged(ctx, &self.account, self.key.as_ref(), &self, &prepared, ask, |_, decision| Ok(decision))
     }
 }
 

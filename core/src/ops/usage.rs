@@ -1,10 +1,12 @@
 //! How much of each limit is used now.
 
-use super::{Access, Effect, Operation, accounts, sending, teams, walk};
+use super::{Access, Effect, Operation, accounts, credits, sending, teams, walk};
 use crate::engine::meters::{MeterReading, Prepared};
 use crate::engine::{Ctx, keys, people};
 use crate::error::Error;
-use crate::model::{Cap, CapScope, Channel, Count, Cursor, Id, Limit, LimitName, MessageClass, MessageInput, Meter, Name, Price, Window};
+use crate::model::{
+    Cap, CapScope, Channel, Count, CreditTotals, Cursor, Id, Limit, LimitName, MessageClass, MessageInput, Meter, Name, Price, Window,
+};
 use crate::rules::limit::Source;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -129,9 +131,9 @@ pub struct UsageReconciled {
 pub struct Invoice {
     /// The account: its own line comes first, then those below it where the actor manages its team.
     pub account: Id,
-    /// The days that begin from this instant on, in unix milliseconds.
+    /// The days that begin from this instant on, and credits from it on, in unix milliseconds.
     pub from_ms: Count,
-    /// The days that begin before this instant, in unix milliseconds.
+    /// The days that begin before this instant, and credits before it, in unix milliseconds.
     pub until_ms: Count,
     /// Go on after the page that answered this `next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -171,6 +173,10 @@ pub struct InvoiceLine {
     pub email_sent: u64,
     /// The same for text messages.
     pub sms_sent: u64,
+    /// What became of its own credits for e-mail in the period; those below it have lines of their own.
+    pub email_credits: CreditTotals,
+    /// The same for text messages.
+    pub sms_credits: CreditTotals,
     /// How many users it and all accounts below it have now, each once.
     pub users: u64,
 }
@@ -327,9 +333,12 @@ impl Invoice {
             Some(parent) => teams::quote(ctx, parent)?.price,
             None => None,
         };
+        let (from_ms, until_ms) = (self.from_ms.get(), self.until_ms.get());
         Ok(InvoiceLine {
             email_sent: self.sent(ctx, id, Channel::Email, LimitName::EmailPerDay)?,
             sms_sent: self.sent(ctx, id, Channel::Sms, LimitName::SmsPerDay)?,
+            email_credits: credits::totals_within(ctx, id, Channel::Email, from_ms, until_ms)?,
+            sms_credits: credits::totals_within(ctx, id, Channel::Sms, from_ms, until_ms)?,
             users: people::count(ctx, &keys::tally(id, "users"))?,
             account: account.id,
             name: account.name,

@@ -2203,7 +2203,7 @@ class CreditEntry:
     amount: int
     """How many credits."""
     at_ms: int
-    """When, in unix milliseconds."""
+    """When, in unix milliseconds; where the clock stepped back, when the entry before was made (R-QTA-13)."""
     balance: int
     """How many the account has after it, reserves of groups included."""
     by: str
@@ -2238,6 +2238,8 @@ class CreditEntry:
     """What was paid, in the host's words: a campaign, a reservation."""
     spend: int | None = None
     """The entry that is refunded."""
+    totals: CreditTotals
+    """What the ledger sums up to with it."""
 
     @classmethod
     def _from(cls, value: Any) -> CreditEntry:
@@ -2261,6 +2263,7 @@ class CreditEntry:
             reason=value.get("reason"),
             reference=value.get("reference"),
             spend=value.get("spend"),
+            totals=CreditTotals._from(value["totals"]),
         )
 
 
@@ -2405,6 +2408,35 @@ class CreditReserve:
             free=value["free"],
             group=value["group"],
             reserve=value["reserve"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditTotals:
+    """Credits by what became of them, over some time."""
+
+    expired: int
+    """How many were left of grants when these ended."""
+    granted: int
+    """How many the platform added."""
+    received: int
+    """How many came from the account above."""
+    refunded: int
+    """How many came back of what was spent, then or earlier."""
+    returned: int
+    """How many went back to the account above."""
+    spent: int
+    """How many paid for messages, also where some came back later."""
+
+    @classmethod
+    def _from(cls, value: Any) -> CreditTotals:
+        return cls(
+            expired=value["expired"],
+            granted=value["granted"],
+            received=value["received"],
+            refunded=value["refunded"],
+            returned=value["returned"],
+            spent=value["spent"],
         )
 
 
@@ -3149,6 +3181,8 @@ class InvoiceLine:
 
     account: str
     """The account."""
+    email_credits: CreditTotals
+    """What became of its own credits for e-mail in the period; those below it have lines of their own."""
     email_sent: int
     """How many e-mails it and all accounts below it were granted in those days."""
     name: str
@@ -3159,6 +3193,8 @@ class InvoiceLine:
     """The account above it."""
     price: Price | None = None
     """What it costs each month as a further account of its team."""
+    sms_credits: CreditTotals
+    """The same for text messages."""
     sms_sent: int
     """The same for text messages."""
     users: int
@@ -3168,11 +3204,13 @@ class InvoiceLine:
     def _from(cls, value: Any) -> InvoiceLine:
         return cls(
             account=value["account"],
+            email_credits=CreditTotals._from(value["email_credits"]),
             email_sent=value["email_sent"],
             name=value["name"],
             package=value.get("package"),
             parent=value.get("parent"),
             price=Price._from(value["price"]) if "price" in value else None,
+            sms_credits=CreditTotals._from(value["sms_credits"]),
             sms_sent=value["sms_sent"],
             users=value["users"],
         )
@@ -6159,6 +6197,7 @@ __all__ = [
     "CreditOrder",
     "CreditPart",
     "CreditReserve",
+    "CreditTotals",
     "Decision",
     "DefaultLimits",
     "Delivery",

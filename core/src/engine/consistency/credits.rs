@@ -3,7 +3,7 @@
 use super::{Look, STEP, broken, id};
 use crate::engine::{Tx, keys};
 use crate::error::Error;
-use crate::model::{Account, Channel, CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket, Id};
+use crate::model::{Account, Channel, CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket, CreditTotals, Id};
 use crate::rules::credit::Turn;
 use crate::store::Order;
 use std::collections::BTreeMap;
@@ -20,6 +20,8 @@ struct Of<'a> {
 #[derive(Default)]
 struct Sums {
     balance: u64,
+    totals: CreditTotals,
+    at_ms: u64,
     /// What is left of a grant in the free balance or the reserve of a group.
     left: BTreeMap<(Option<Id>, u64), u64>,
     spent: BTreeMap<Option<Id>, u64>,
@@ -27,13 +29,18 @@ struct Sums {
 }
 
 impl Sums {
-    /// None where an entry takes what is not there.
+    /// None where an entry takes what is not there, tells other sums, or comes before the last.
     fn add(&mut self, entry: &CreditEntry) -> Option<()> {
         self.balance = match entry.kind.adds() {
             Some(true) => self.balance.checked_add(entry.amount)?,
             Some(false) => self.balance.checked_sub(entry.amount)?,
             None => self.balance,
         };
+        self.totals = self.totals.and(entry.kind, entry.amount)?;
+        if entry.totals != self.totals || entry.at_ms < self.at_ms {
+            return None;
+        }
+        self.at_ms = entry.at_ms;
         let is_grant = matches!(entry.kind, CreditKind::Granted | CreditKind::Received);
         let parts: u64 = entry.parts.iter().map(|part| part.amount).sum();
         if entry.balance != self.balance || entry.amount == 0 || parts != if is_grant { 0 } else { entry.amount } {
@@ -191,7 +198,6 @@ impl Look<'_> {
         let Of { account, channel } = of;
         let head: CreditHead = self.record()?;
         let mut sums = Sums::default();
-        let mut at_ms = 0;
         let mut from = keys::credit_entry(account, channel, 0);
         let until = keys::credit_entry(account, channel, u64::MAX);
         let mut last_entry = 0;
@@ -203,14 +209,13 @@ impl Look<'_> {
                     return Err(broken(format!("the entry {} does not follow from those before it", entry.entry)));
                 }
                 last_entry = entry.entry;
-                at_ms = at_ms.max(entry.at_ms);
             }
             match rows.last() {
                 Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),
                 _ => break,
             }
         }
-        let told = CreditHead { entries: last_entry, balance: sums.balance, at_ms };
+        let told = CreditHead { entries: last_entry, balance: sums.balance, totals: sums.totals, at_ms: sums.at_ms };
         self.must(told == head && last_entry > 0, &format!("the ledger tells {told:?}"));
         for (spend, refunded) in &sums.refunded {
             let kept: Option<u64> = self.tx.get(&keys::credit_refunded(account, channel, *spend))?;
