@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '2a5b458396812eae520815dd644db387'
+const CATALOGUE_HASH = '0c0abab73276e5f6b5879a5367b45595'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -364,6 +364,7 @@ const TYPES = {
     reason: ['reason', 'text'],
     reference: ['reference', 'text'],
     spend: ['spend', 'integer'],
+    totals: ['totals', 'CreditTotals'],
   },
   CreditGroup: { group: ['group', 'text'], reserve: ['reserve', 'integer'], spent: ['spent', 'integer'] },
   CreditLedger: { entries: ['entries', ['CreditEntry']], next: ['next', 'integer'] },
@@ -391,6 +392,14 @@ const TYPES = {
     free: ['free', 'integer'],
     group: ['group', 'text'],
     reserve: ['reserve', 'integer'],
+  },
+  CreditTotals: {
+    expired: ['expired', 'integer'],
+    granted: ['granted', 'integer'],
+    received: ['received', 'integer'],
+    refunded: ['refunded', 'integer'],
+    returned: ['returned', 'integer'],
+    spent: ['spent', 'integer'],
   },
   Decision: {
     credits: ['credits', 'PaidWithCredits'],
@@ -554,11 +563,13 @@ const TYPES = {
   },
   InvoiceLine: {
     account: ['account', 'text'],
+    emailCredits: ['email_credits', 'CreditTotals'],
     emailSent: ['email_sent', 'integer'],
     name: ['name', 'text'],
     package: ['package', 'text'],
     parent: ['parent', 'text'],
     price: ['price', 'Price'],
+    smsCredits: ['sms_credits', 'CreditTotals'],
     smsSent: ['sms_sent', 'integer'],
     users: ['users', 'integer'],
   },

@@ -192,7 +192,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "2a5b458396812eae520815dd644db387"
+CATALOGUE_HASH = "0c0abab73276e5f6b5879a5367b45595"
 
 
 class AccessOperations(Namespace):
@@ -3540,8 +3540,8 @@ class UsageOperations(Namespace):
         """What an invoice needs to know of an account and of those below it, for a period (R-ACC-7).
 
         - `account`: The account: its own line comes first, then those below it where the actor manages its team.
-        - `from_ms`: The days that begin from this instant on, in unix milliseconds.
-        - `until_ms`: The days that begin before this instant, in unix milliseconds.
+        - `from_ms`: The days that begin from this instant on, and credits from it on, in unix milliseconds.
+        - `until_ms`: The days that begin before this instant, and credits before it, in unix milliseconds.
         - `after`: Go on after the page that answered this `next`.
         - `page`: At most this many accounts (1 to 500, 50 when absent).
         """
