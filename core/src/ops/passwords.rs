@@ -159,6 +159,11 @@ fn refused(field: &str) -> Error {
     Error::new(Code::LoginRefused, "address and password do not fit together").at(field)
 }
 
+/// The refusal of the right password alone, where there is a second factor.
+fn code_needed() -> Error {
+    Error::new(Code::SecondFactorRequired, "the password needs a code of the second factor besides").at("/code")
+}
+
 /// The refusal of who failed too often.
 fn delayed(retry_at_ms: u64) -> Error {
     Error::new(Code::LoginDelayed, format!("there were too many failures; try again at {retry_at_ms}")).with("retry_at_ms", retry_at_ms)
@@ -201,7 +206,7 @@ pub(crate) fn prove(
         }
         (true, None) => {
             engine.throttle.withdrawn(email.key(), ip);
-            return Err(Error::new(Code::SecondFactorRequired, "the password needs a code of the second factor besides").at("/code"));
+            return Err(code_needed());
         }
         (true, Some(code)) => {
             engine.throttle.admit_code(&user.id, ctx.now_ms).map_err(|retry_at_ms| delayed(retry_at_ms).at("/code"))?;
@@ -213,15 +218,20 @@ pub(crate) fn prove(
     Ok(Proven { user: user.id, code, ip, hash, renewed })
 }
 
-/// Looks again within the commit: the user may have been disabled meanwhile, or their password changed. Uses the code up.
+/// Looks again within the commit: the user may have been disabled meanwhile, their password changed, or a second factor begun. Uses
+/// the code up.
 pub(crate) fn confirm(ctx: &mut Ctx<'_>, proven: &Proven, field: &str) -> Result<model::User, Error> {
     let user = ctx.tx.get::<model::User>(&keys::user(&proven.user))?.filter(|user| !user.disabled).ok_or_else(|| refused(field))?;
     let record: PasswordRecord = ctx.tx.get(&keys::password(&user.id))?.ok_or_else(|| refused(field))?;
     if record.hash == proven.hash {
-        if let Some(code) = &proven.code {
-            second_factors::take(ctx, &user.id, code)?;
-            ctx.engine.throttle.succeeded(user.email.key(), proven.ip);
-            ctx.engine.throttle.code_taken(&user.id);
+        match &proven.code {
+            Some(code) => {
+                second_factors::take(ctx, &user.id, code)?;
+                ctx.engine.throttle.succeeded(user.email.key(), proven.ip);
+                ctx.engine.throttle.code_taken(&user.id);
+            }
+            None if second_factors::is_enabled(ctx, &user.id)? => return Err(code_needed()),
+            None => {}
         }
         if let Some(hash) = &proven.renewed {
             let pepper = ctx.engine.hasher.pepper().cloned();

@@ -3,6 +3,8 @@
 use crate::engine::second_factor::FactorSecret;
 use crate::error::{Code, Error};
 use crate::handle::Tenantry;
+use crate::model::{Actor, Email, Id, Secret};
+use crate::ops::passwords;
 use crate::options::OpenOptions;
 use serde_json::{Value, json};
 
@@ -96,6 +98,21 @@ fn codes_are_not_guessed() {
         call(&store, "clock.set", json!({"now_ms": now_ms})).unwrap();
         log_in(&store, Some(&code_at(SECRET, now_ms)), "203.0.113.11").unwrap();
     }
+}
+
+/// R-SES-1: a second factor that comes between the password and the commit of a log-in is asked for.
+#[test]
+fn a_log_in_that_was_under_way_needs_the_code_too() {
+    let store = store(":memory:");
+    call(&store, "second_factors.remove", json!({"user": "olga"})).unwrap();
+    let guard = store.guard_for_tests();
+    let engine = &guard.engine;
+    let (email, password) = (Email::new("olga@acme.example").unwrap(), Secret::new(PASSWORD).unwrap());
+    let proven = passwords::prove(&mut engine.ctx(&Actor::System), &email, &password, None, None, "/password").unwrap();
+    let confirm = || passwords::confirm(&mut engine.ctx(&Actor::System), &proven, "/password").map(|user| user.id).map_err(|error| error.code());
+    assert_eq!(confirm(), Ok(Id::new("olga").unwrap()));
+    call(&store, "second_factors.import_secret", json!({"user": "olga", "secret": SECRET})).unwrap();
+    assert_eq!(confirm(), Err(Code::SecondFactorRequired));
 }
 
 /// The right password without a code is no failure: it delays nobody.
