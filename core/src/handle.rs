@@ -1,6 +1,7 @@
 //! The handle that a host holds, and what it prepares for the hot path.
 
 use crate::engine::Engine;
+use crate::engine::allowance::Allowance;
 use crate::engine::meters::{Ask, Decision, Prepared, check_count};
 use crate::engine::view::AccountCell;
 use crate::error::{Code, Error};
@@ -108,8 +109,8 @@ impl Tenantry {
         self.guard.enter(Effect::Read, |engine| {
             let cell = engine.cell_by_text(account)?;
             let user = user.map(Id::new).transpose().map_err(|error| Error::invalid("/user", format!("`user` {error}")))?;
-            let acting = acting.map(|acting| Box::new(Themself { acting, until_ms: AtomicU64::new(u64::MAX) }));
-            Ok(Sender { guard: self.guard.clone(), cell, user, channel, message, acting, prepared: ArcSwapOption::empty() })
+            let (prepared, allowance) = (ArcSwapOption::empty(), Arc::default());
+            Ok(Sender { guard: self.guard.clone(), cell, user, channel, message, acting: acting.map(Box::new), prepared, allowance })
         })
     }
 
@@ -131,7 +132,8 @@ impl Tenantry {
         let channel = Channel::Email;
         let quick = self.guard.enter(Effect::Send, |engine| {
             let at_hand = check_count(count).ok().and_then(|count| {
-                engine.cells.look(account, |cell| cell.look_at_sending(engine, user, channel, |prepared| quickly(engine, prepared, count)))
+                let charge = |prepared: &Arc<Prepared>| engine.charge_in_memory(prepared, count);
+                engine.cells.look(account, |cell| cell.look_at_sending(engine, user, channel, |prepared| quickly(prepared, charge)))
             });
             Ok(at_hand.unwrap_or(Quick::Unknown))
         })?;
@@ -228,18 +230,17 @@ pub struct Sender {
     channel: Channel,
     message: MessageInput,
     /// How the user sends themself; none where the host sends.
-    acting: Option<Box<Themself>>,
+    acting: Option<Box<ActingSender>>,
     prepared: ArcSwapOption<Prepared>,
-}
-
-/// A user who sends themself.
-struct Themself {
-    acting: ActingSender,
-    /// When what was prepared is over, even if nothing changes.
-    until_ms: AtomicU64,
+    allowance: Arc<Allowance>,
 }
 
 impl Sender {
+    #[cfg(test)]
+    pub(crate) fn lent_for_tests(&self) -> u64 {
+        self.allowance.rest_for_tests()
+    }
+
     /// Asks for `count` messages and charges them, all or none.
     #[inline]
     pub fn admit(&self, count: u64) -> Result<Decision, Error> {
@@ -256,35 +257,31 @@ impl Sender {
         // A whole decision is made once, at the end: handing it through every layer costs as much as deciding.
         let quick = self.guard.enter(Effect::Send, |engine| {
             let count = check_count(count)?;
-            let prepared = self.prepared.load();
-            match prepared.as_ref().filter(|prepared| prepared.stamp == self.cell.stamp(engine) && !self.is_over(engine)) {
-                Some(prepared) => Ok(quickly(engine, prepared, count)),
-                None => {
-                    let fresh = self.prepare(engine)?;
-                    self.prepared.store(Some(fresh.clone()));
-                    Ok(quickly(engine, &fresh, count))
-                }
+            let (stamp, now_ms) = (self.cell.stamp(engine), engine.clock.now_ms());
+            match self.allowance.take(stamp, count, now_ms) {
+                Some(left) => Ok(Quick::Granted { left }),
+                None => self.without_allowance(engine, stamp, count, now_ms),
             }
         })?;
         Ok(quick.decision(count))
     }
 
-    /// Whether what was prepared ends by itself, and has.
-    #[inline]
-    fn is_over(&self, engine: &Engine) -> bool {
-        self.acting.as_ref().is_some_and(|themself| match themself.until_ms.load(Ordering::Acquire) {
-            u64::MAX => false,
-            until_ms => engine.clock.now_ms() >= until_ms,
-        })
+    fn without_allowance(&self, engine: &Engine, stamp: u64, count: u64, now_ms: u64) -> Result<Quick, Error> {
+        let charge = |prepared: &Arc<Prepared>| engine.charge_meters(prepared, &self.allowance, count, now_ms);
+        let prepared = self.prepared.load();
+        if let Some(prepared) = prepared.as_ref().filter(|prepared| prepared.stamp == stamp && now_ms < prepared.until_ms) {
+            return Ok(quickly(prepared, charge));
+        }
+        let fresh = self.prepare(engine)?;
+        self.prepared.store(Some(fresh.clone()));
+        Ok(quickly(&fresh, charge))
     }
 
     fn prepare(&self, engine: &Engine) -> Result<Arc<Prepared>, Error> {
-        let (Some(themself), Some(user)) = (&self.acting, &self.user) else {
-            return self.cell.sending(engine, self.user.as_ref().map(Id::as_str), self.channel, &self.message);
-        };
-        let (prepared, until_ms) = self.cell.sending_themself(engine, user, self.channel, &self.message, &themself.acting)?;
-        themself.until_ms.store(until_ms, Ordering::Release);
-        Ok(Arc::new(prepared))
+        match (&self.acting, &self.user) {
+            (Some(acting), Some(user)) => Ok(Arc::new(self.cell.sending_themself(engine, user, self.channel, &self.message, acting)?)),
+            _ => self.cell.sending(engine, self.user.as_ref().map(Id::as_str), self.channel, &self.message),
+        }
     }
 }
 
@@ -307,11 +304,11 @@ impl Quick {
 }
 
 #[inline]
-fn quickly(engine: &Engine, prepared: &Arc<Prepared>, count: u64) -> Quick {
+fn quickly(prepared: &Arc<Prepared>, charge: impl Fn(&Arc<Prepared>) -> Option<u64>) -> Quick {
     match prepared.refusal {
         Some(code) => Quick::Refused(code),
         None if prepared.lacking.is_some() => Quick::Unknown,
-        None => engine.charge_in_memory(prepared, count).map_or(Quick::Unknown, |left| Quick::Granted { left }),
+        None => charge(prepared).map_or(Quick::Unknown, |left| Quick::Granted { left }),
     }
 }
 

@@ -1,15 +1,19 @@
-//! The lock of the meters. The tests of the library can hand it to shuttle, which tries out in which order threads take it.
+//! What threads that send have in common: the lock of the meters, and the numbers that are read and written without it. The
+//! tests of the library can hand both to shuttle, which tries out in which order threads take their steps.
 
 #[cfg(test)]
-pub(crate) use explored::{Mutex, MutexGuard};
+pub(crate) use explored::{AtomicU64, Mutex, MutexGuard};
 #[cfg(not(test))]
 pub(crate) use parking_lot::{Mutex, MutexGuard};
+#[cfg(not(test))]
+pub(crate) use std::sync::atomic::AtomicU64;
 
 #[cfg(test)]
 pub(crate) mod explored {
     use shuttle::scheduler::PctScheduler;
     use std::cell::Cell;
     use std::ops::{Deref, DerefMut};
+    use std::sync::atomic::Ordering;
 
     thread_local! {
         /// Whether shuttle runs on this thread: it runs all the threads of a scenario on one.
@@ -61,6 +65,47 @@ pub(crate) mod explored {
             match self {
                 MutexGuard::Plain(guard) => guard,
                 MutexGuard::Explored(guard) => guard,
+            }
+        }
+    }
+
+    pub(crate) enum AtomicU64 {
+        Plain(std::sync::atomic::AtomicU64),
+        Explored(shuttle::sync::atomic::AtomicU64),
+    }
+
+    impl Default for AtomicU64 {
+        fn default() -> Self {
+            if EXPLORING.get() { AtomicU64::Explored(Default::default()) } else { AtomicU64::Plain(Default::default()) }
+        }
+    }
+
+    impl AtomicU64 {
+        pub(crate) fn load(&self, order: Ordering) -> u64 {
+            match self {
+                AtomicU64::Plain(number) => number.load(order),
+                AtomicU64::Explored(number) => number.load(order),
+            }
+        }
+
+        pub(crate) fn store(&self, value: u64, order: Ordering) {
+            match self {
+                AtomicU64::Plain(number) => number.store(value, order),
+                AtomicU64::Explored(number) => number.store(value, order),
+            }
+        }
+
+        pub(crate) fn swap(&self, value: u64, order: Ordering) -> u64 {
+            match self {
+                AtomicU64::Plain(number) => number.swap(value, order),
+                AtomicU64::Explored(number) => number.swap(value, order),
+            }
+        }
+
+        pub(crate) fn compare_exchange_weak(&self, from: u64, to: u64, done: Ordering, failed: Ordering) -> Result<u64, u64> {
+            match self {
+                AtomicU64::Plain(number) => number.compare_exchange_weak(from, to, done, failed),
+                AtomicU64::Explored(number) => number.compare_exchange_weak(from, to, done, failed),
             }
         }
     }

@@ -535,7 +535,7 @@ impl Ledger {
                 let Some(limit) = limit else { continue };
                 let limit = if window["limit"] == "email_per_day" { limit } else { u64::MAX };
                 // A block, what was left of the one before, and what was granted but not told any more.
-                let lost = (limit / 50).clamp(1, 4096) + MOST_AT_ONCE + THREADS * MOST_AT_ONCE;
+                let lost = (limit / 50).clamp(1, 1 << 20) + MOST_AT_ONCE + THREADS * MOST_AT_ONCE;
                 if used > limit || used > granted + self.crashes * lost {
                     return Err(format!("{account} was granted {granted}, there were {} crashes, but {window}", self.crashes));
                 }

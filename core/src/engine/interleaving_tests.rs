@@ -174,6 +174,37 @@ fn a_window_ends_between_sends() {
     });
 }
 
+/// What is lent to one comes back when another sends or looks, and with the end of its hour (R-QTA-4, R-QTA-9).
+#[test]
+fn what_is_lent_comes_back() {
+    const LIMIT: u64 = 400;
+    explore(schedules(), || {
+        let (_, guard) = tree(LIMIT);
+        let (one, two) = (prepared(&guard, "one"), prepared(&guard, "two"));
+        let before: u64 = (0..40).map(|_| send(&guard, &one, 1)).sum();
+        let threads = [one.clone(), one.clone(), two.clone()].map(|prepared| {
+            let guard = guard.clone();
+            thread::spawn(move || {
+                let sent = (0..6).map(|_| send(&guard, &prepared, 1)).sum();
+                let now = used(&guard, &prepared);
+                assert!((sent..=LIMIT).contains(&now));
+                sent
+            })
+        });
+        let clock = guard.clone();
+        let later = thread::spawn(move || {
+            thread::yield_now();
+            clock.engine.clock.set(START_MS + HOUR_MS).unwrap();
+            0
+        });
+        let out = before + sum(threads.into()) + sum(vec![later]);
+        assert_eq!(out, 40 + 18);
+        let of_second = used(&guard, &two);
+        assert!(of_second <= out);
+        assert_eq!(of_second + send_until_refused(&guard, &one, 1), LIMIT);
+    });
+}
+
 /// Two engines that draw from one store: together they never send more than the limit (R-QTA-9).
 #[test]
 fn others_draw_from_the_same_store() {

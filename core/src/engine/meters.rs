@@ -1,10 +1,11 @@
 //! Meters: what may still go out, decided and charged in one step.
 //!
 //! All counters that one send can touch belong to one team of accounts and lie under one lock. The store is charged ahead
-//! for a block of each counter, and a send spends the block in memory. A clean close gives the rest back; after a crash
+//! for a block of each counter, and a send spends the block in memory, or what was lent to it of the block. A clean close gives the rest back; after a crash
 //! what was drawn counts as spent. So nothing is ever sent beyond a limit, and what a crash can cost is one block for each
 //! counter, or the largest send that was asked for where that is more.
 
+use super::allowance::{Allowance, Lent, Terms};
 use super::trials::Lacking;
 use super::view::{AccountCell, Frame, MemberView, Resolved, View};
 use super::{Ctx, Engine, Tx, keys};
@@ -27,11 +28,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A counter draws at most this much ahead of an unlimited window.
-const BLOCK_MAX: u64 = 4096;
+const BLOCK_MAX: u64 = 1 << 20;
 /// A block is at most this part of its limit: what a crash can cost.
 const BLOCK_PART: u64 = 50;
 /// A counter that drew less than this ago draws twice as much.
-const DRAW_AGAIN_MS: u64 = 1000;
+const DRAW_AGAIN_MS: u64 = 2500;
 /// How many counters are given back in one commit.
 const GIVEN_BACK_AT_ONCE: usize = 256;
 /// Smaller blocks are not drawn ahead.
@@ -45,7 +46,8 @@ const PLATFORM: &str = "platform";
 /// The meters of a tree of accounts.
 #[derive(Default)]
 pub(crate) struct Team {
-    meters: Mutex<Meters>,
+    /// To be reached by [`meters`](Team::meters) alone.
+    locked: Mutex<Meters>,
     /// Held by whoever draws from the store for this team.
     drawing: Mutex<()>,
 }
@@ -59,6 +61,10 @@ struct Meters {
     paces: Vec<Pace>,
     /// By when they were made, too: a cap that is made anew has a pace of its own.
     pace_places: HashMap<(MeterId, u64), usize>,
+    /// What one sender may take without the lock; nothing while somebody holds it.
+    lent: Option<Lent>,
+    /// Where the allowance of who sent last lies. It may be gone, and be the place of another by now: that one is lent to early.
+    sent_last: usize,
 }
 
 /// What one counter counts.
@@ -180,6 +186,11 @@ impl Hot {
     fn covers(&self, count: u64, now_ms: u64) -> bool {
         now_ms < self.ends_at_ms && count <= self.rest && count <= self.stop.saturating_sub(self.used)
     }
+
+    /// How many can be charged before the next block is to be drawn, or somebody to be told of a threshold.
+    fn before_a_look(&self) -> u64 {
+        self.rest.saturating_sub(self.low).min(self.stop.saturating_sub(self.used))
+    }
 }
 
 impl Cold {
@@ -256,11 +267,15 @@ pub(crate) struct Prepared {
     pub(crate) refusal: Option<Code>,
     /// What a role that is tried would refuse: each call counts (R-QTA-15).
     pub(crate) lacking: Option<Lacking>,
+    /// From when on it is to be prepared anew, even if nothing changes.
+    pub(crate) until_ms: u64,
     account: Id,
     team: Arc<Team>,
     wanted: Vec<Wanted>,
     /// The places of the counters in the team's meters, those of the account's own limits first.
-    places: Box<[usize]>,
+    places: Arc<[usize]>,
+    /// Of those who ask by ids.
+    allowance: Arc<Allowance>,
     /// How many of them are of the account's own limits.
     own: usize,
     channel: Channel,
@@ -471,9 +486,16 @@ pub(crate) fn check_count(count: u64) -> Result<u64, Error> {
 }
 
 impl Team {
+    /// The meters, with nothing lent of them.
+    fn meters(&self) -> MutexGuard<'_, Meters> {
+        let mut meters = self.locked.lock();
+        meters.take_back();
+        meters
+    }
+
     /// Whether nothing is drawn that could still be used.
     pub(crate) fn is_idle(&self) -> bool {
-        self.meters.lock().hot.iter().all(|hot| hot.rest == 0)
+        self.meters().hot.iter().all(|hot| hot.rest == 0)
     }
 }
 
@@ -486,10 +508,12 @@ impl Prepared {
             stamp: view.frame.stamp,
             refusal: None,
             lacking: None,
+            until_ms: u64::MAX,
             account: cell.id.clone(),
             team: view.team.clone(),
             wanted,
-            places: Box::default(),
+            places: Arc::default(),
+            allowance: Arc::default(),
             channel: Channel::Email,
             group: None,
             pays: false,
@@ -511,16 +535,18 @@ impl Prepared {
 
     /// Only those of the counters that are wanted.
     fn only(&self, keep: impl Fn(&str) -> bool) -> Prepared {
-        let kept = || self.wanted.iter().zip(&self.places).filter(|(wanted, _)| keep(&wanted.id.text()));
+        let kept = || self.wanted.iter().zip(self.places.iter()).filter(|(wanted, _)| keep(&wanted.id.text()));
         Prepared {
             stamp: self.stamp,
             refusal: self.refusal,
             lacking: None,
+            until_ms: self.until_ms,
             account: self.account.clone(),
             team: self.team.clone(),
             own: kept().filter(|(wanted, _)| self.is_own(&wanted.id)).count(),
             wanted: kept().map(|(wanted, _)| wanted.clone()).collect(),
             places: kept().map(|(_, place)| *place).collect(),
+            allowance: Arc::default(),
             channel: self.channel,
             group: self.group.clone(),
             pays: false,
@@ -608,6 +634,43 @@ impl Meters {
             left = left.min(pace.left(now_ms));
         }
         Some((left, low))
+    }
+
+    /// Lends to who sends twice in a row, after a charge that left so many. Where each send is to be looked at, nothing.
+    fn lend(&mut self, prepared: &Prepared, allowance: &Arc<Allowance>, left: u64) {
+        let sends = Arc::as_ptr(allowance).addr();
+        if std::mem::replace(&mut self.sent_last, sends) != sends || !prepared.pace_places.is_empty() || prepared.lacking.is_some() {
+            return;
+        }
+        let (mut amount, mut ends_at_ms) = (u64::MAX, prepared.until_ms);
+        for hot in prepared.places.iter().filter_map(|place| self.hot.get(*place)) {
+            amount = amount.min(hot.before_a_look());
+            ends_at_ms = ends_at_ms.min(hot.ends_at_ms);
+        }
+        if amount == 0 {
+            return;
+        }
+        let beyond = if left == u64::MAX { u64::MAX } else { left.saturating_sub(amount) };
+        self.lent = Lent::new(allowance, &prepared.places, amount, Terms { stamp: prepared.stamp, ends_at_ms, beyond });
+        if self.lent.is_some() {
+            for place in prepared.places.iter() {
+                if let Some(hot) = self.hot.get_mut(*place) {
+                    hot.rest -= amount;
+                    hot.used += amount;
+                }
+            }
+        }
+    }
+
+    fn take_back(&mut self) {
+        let Some(lent) = self.lent.take() else { return };
+        let back = lent.take_back();
+        for place in lent.places.iter() {
+            if let Some(hot) = self.hot.get_mut(*place) {
+                hot.rest += back;
+                hot.used -= back;
+            }
+        }
     }
 }
 
@@ -729,7 +792,7 @@ impl Engine {
 
     /// Finds or makes the counters, and gives them the limits of today.
     fn hold_places(&self, mut prepared: Prepared) -> Result<Prepared, Error> {
-        let mut meters = prepared.team.meters.lock();
+        let mut meters = prepared.team.meters();
         let mut places = Vec::with_capacity(prepared.wanted.len());
         for wanted in &prepared.wanted {
             let place = match meters.places.get(&wanted.id) {
@@ -772,7 +835,7 @@ impl Engine {
             pace_places.push(place);
         }
         drop(meters);
-        prepared.places = places.into_boxed_slice();
+        prepared.places = places.into();
         prepared.pace_places = pace_places.into_boxed_slice();
         Ok(prepared)
     }
@@ -781,7 +844,17 @@ impl Engine {
     #[inline]
     pub(crate) fn charge_in_memory(&self, prepared: &Arc<Prepared>, count: u64) -> Option<u64> {
         let now_ms = self.clock.now_ms();
-        let (left, low) = prepared.team.meters.lock().charge(prepared, count, 0, now_ms)?;
+        prepared.allowance.take(prepared.stamp, count, now_ms).or_else(|| self.charge_meters(prepared, &prepared.allowance, count, now_ms))
+    }
+
+    /// As [`charge_in_memory`](Engine::charge_in_memory), for a sender with an allowance of its own that does not suffice.
+    pub(crate) fn charge_meters(&self, prepared: &Arc<Prepared>, allowance: &Arc<Allowance>, count: u64, now_ms: u64) -> Option<u64> {
+        let (left, low) = {
+            let mut meters = prepared.team.meters();
+            let (left, low) = meters.charge(prepared, count, 0, now_ms)?;
+            meters.lend(prepared, allowance, left);
+            (left, low)
+        };
         if low && !prepared.asked.swap(true, Ordering::AcqRel) {
             self.ask_for_blocks(prepared);
         }
@@ -805,8 +878,8 @@ impl Engine {
         let mut draws = Vec::new();
         let mut batch = Batch::default();
         {
-            let mut meters = prepared.team.meters.lock();
-            for place in &prepared.places {
+            let mut meters = prepared.team.meters();
+            for place in prepared.places.iter() {
                 let (hot, cold) = meters.pair_mut(*place)?;
                 if hot.rest < hot.low && now_ms < hot.ends_at_ms {
                     let size = cold.draw_size(hot, 0, now_ms);
@@ -823,12 +896,12 @@ impl Engine {
     /// Commits draws and hands them out once they are durable, to whoever holds the lock that is answered.
     fn draw<'p>(&self, prepared: &'p Prepared, batch: &Batch, draws: &[Draw]) -> Result<MutexGuard<'p, Meters>, Error> {
         if draws.is_empty() {
-            return Ok(prepared.team.meters.lock());
+            return Ok(prepared.team.meters());
         }
         match self.commit_batch(batch) {
             Ok(version) => {
                 self.wait_until_durable(version)?;
-                let mut meters = prepared.team.meters.lock();
+                let mut meters = prepared.team.meters();
                 for draw in draws {
                     let (hot, cold) = meters.pair_mut(draw.place)?;
                     cold.meter.drawn += draw.size;
@@ -843,8 +916,8 @@ impl Engine {
             }
             Err(CommitError::Conflict) => {
                 // Somebody else has written one of them: all are read anew.
-                let mut meters = prepared.team.meters.lock();
-                for place in &prepared.places {
+                let mut meters = prepared.team.meters();
+                for place in prepared.places.iter() {
                     meters.pair_mut(*place)?.0.ends_at_ms = 0;
                 }
                 Ok(meters)
@@ -979,7 +1052,7 @@ impl Engine {
             self.refuse_when_shut()?;
             let now_ms = self.clock.now_ms();
             self.roll(prepared, now_ms)?;
-            let mut meters = prepared.team.meters.lock();
+            let mut meters = prepared.team.meters();
             let mut readings = Vec::with_capacity(prepared.places.len());
             for (place, wanted) in prepared.places.iter().zip(&prepared.wanted) {
                 let (hot, cold) = meters.pair(*place)?;
@@ -994,7 +1067,7 @@ impl Engine {
             let mut draws = Vec::new();
             let mut batch = Batch::default();
             let mut told = Tx::new(&*self.backend);
-            for place in &prepared.places {
+            for place in prepared.places.iter() {
                 let (hot, cold) = meters.pair_mut(*place)?;
                 let granted = granted.saturating_sub(if prepared.is_own(&cold.id) { paid } else { 0 });
                 // Nothing is written of a window that nobody charged.
@@ -1036,9 +1109,9 @@ impl Engine {
         let _drawing = prepared.team.drawing.lock();
         self.refuse_when_shut()?;
         self.roll(prepared, self.clock.now_ms())?;
-        let mut meters = prepared.team.meters.lock();
+        let mut meters = prepared.team.meters();
         let mut refunded = 0;
-        for place in &prepared.places {
+        for place in prepared.places.iter() {
             let (hot, cold) = meters.pair_mut(*place)?;
             let charged = if prepared.is_own(&cold.id) { count.saturating_sub(paid) } else { count };
             refunded += usize::from(cold.give_back(hot, charged, granted_at_ms) > 0);
@@ -1054,7 +1127,7 @@ impl Engine {
         let place = *prepared.places.first().ok_or_else(lost_place)?;
         let mut batch = Batch::default();
         let back = {
-            let mut meters = prepared.team.meters.lock();
+            let mut meters = prepared.team.meters();
             let (hot, cold) = meters.pair_mut(place)?;
             let back = hot.used.checked_sub(used).ok_or_else(|| {
                 Error::invalid("/used", format!("{} are counted, which is less: what went out is charged with `sending.admit`", hot.used))
@@ -1065,7 +1138,7 @@ impl Engine {
             back
         };
         let committed = self.backend.commit(&batch);
-        let mut meters = prepared.team.meters.lock();
+        let mut meters = prepared.team.meters();
         let (hot, cold) = meters.pair_mut(place)?;
         match committed {
             Ok(version) => {
@@ -1089,7 +1162,7 @@ impl Engine {
     fn roll(&self, prepared: &Prepared, now_ms: u64) -> Result<(), Error> {
         for (place, wanted) in prepared.places.iter().zip(&prepared.wanted) {
             {
-                let meters = prepared.team.meters.lock();
+                let meters = prepared.team.meters();
                 let (hot, cold) = meters.pair(*place)?;
                 if now_ms < hot.ends_at_ms && cold.meter.drawn > 0 {
                     continue;
@@ -1104,7 +1177,7 @@ impl Engine {
                 ),
                 None => None,
             };
-            let mut meters = prepared.team.meters.lock();
+            let mut meters = prepared.team.meters();
             let (hot, cold) = meters.pair_mut(*place)?;
             if version != cold.version {
                 cold.charged = stored.unwrap_or_default();
@@ -1134,7 +1207,7 @@ impl Engine {
         let now_ms = self.clock.now_ms();
         let _drawing = prepared.team.drawing.lock();
         self.roll(prepared, now_ms)?;
-        let meters = prepared.team.meters.lock();
+        let meters = prepared.team.meters();
         let mut readings = Vec::with_capacity(prepared.places.len());
         for (place, wanted) in prepared.places.iter().zip(&prepared.wanted) {
             let (hot, cold) = meters.pair(*place)?;
@@ -1209,7 +1282,7 @@ impl Engine {
             calendar: &wanted.calendar,
         });
         let paces = {
-            let meters = prepared.team.meters.lock();
+            let meters = prepared.team.meters();
             prepared.pace_places.iter().filter_map(|place| meters.paces.get(*place).copied()).collect()
         };
         Ok(forecast::forecast(counters.collect(), paces, count, self.clock.now_ms()))
@@ -1219,7 +1292,7 @@ impl Engine {
     pub(crate) fn refusal_of(&self, prepared: &Prepared, readings: &[MeterReading], count: u64) -> Result<Option<Refusal>, Error> {
         let plain: Vec<_> = readings.iter().map(|reading| reading.reading.clone()).collect();
         let Some(refused) = send::refusal(&plain, count) else { return Ok(None) };
-        let meters = prepared.team.meters.lock();
+        let meters = prepared.team.meters();
         Ok(explain_refusal(prepared, &meters, &plain, refused)?.refusal.map(|refusal| *refusal))
     }
 
@@ -1228,7 +1301,7 @@ impl Engine {
         let _drawing = team.drawing.lock();
         let mut batches = vec![Batch::default()];
         {
-            let mut meters = team.meters.lock();
+            let mut meters = team.meters();
             let Meters { hot, cold, .. } = &mut *meters;
             for (hot, cold) in hot.iter_mut().zip(cold) {
                 if batches.last().is_none_or(|batch| batch.writes.len() >= GIVEN_BACK_AT_ONCE) {

@@ -1,5 +1,6 @@
 //! Joins the rules and the store: loads facts, asks the rules, commits one batch, keeps the read model, owns the clock.
 
+pub(crate) mod allowance;
 pub(crate) mod at_hand;
 mod audit;
 pub(crate) mod authority;

@@ -262,7 +262,7 @@ impl Counter {
             part.counted = counted(part).unwrap_or(0);
         }
         let after: u64 = self.parts.iter().filter(|part| part.until > stored.starts_at_ms).map(|part| part.counted).sum();
-        let bound = if clean { 0 } else { (self.largest / 50).clamp(1, 4096).max(self.most_asked) + self.returned };
+        let bound = if clean { 0 } else { (self.largest / 50).clamp(1, 1 << 20).max(self.most_asked) + self.returned };
         assert!(before <= after && after <= before + bound, "{}: {before} counted before, {after} after, {bound} to lose: {stored:?}", self.name);
         (self.largest, self.most_asked, self.returned) = (self.limit_at(stored.starts_at_ms), 0, 0);
         self.check();

@@ -425,8 +425,7 @@ impl AccountCell {
         }
     }
 
-    /// Sending by a member themself, or by a program with an API key of theirs; and the instant from which on it is to be
-    /// prepared anew. Whoever may not come from where they come from is refused before all else (R-SES-3).
+    /// Sending by a member themself, or by a program with an API key of theirs. Whoever may not come from where they come from is refused before all else (R-SES-3).
     pub(crate) fn sending_themself(
         self: &Arc<AccountCell>,
         engine: &Engine,
@@ -434,7 +433,7 @@ impl AccountCell {
         channel: Channel,
         message: &MessageInput,
         acting: &ActingSender,
-    ) -> Result<(Prepared, u64), Error> {
+    ) -> Result<Prepared, Error> {
         // What changes while this is found out makes it out of date at once.
         let stamp = self.stamp(engine);
         let member = self.member(engine, user.as_str())?;
@@ -458,8 +457,9 @@ impl AccountCell {
         let member = narrowed.as_ref().unwrap_or(&member);
         let mut prepared = engine.prepare(self, &Sending { member: Some(member), channel, message })?;
         prepared.stamp = stamp;
+        prepared.until_ms = until_ms;
         prepared.refusal = refusal.or(prepared.refusal);
-        Ok((prepared, until_ms))
+        Ok(prepared)
     }
 
     /// Whether somebody else holds the account in memory, or its meters hold something. What it keeps at hand is dropped.

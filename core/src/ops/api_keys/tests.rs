@@ -201,7 +201,12 @@ fn prepared_senders_see_lists_and_keys() {
     // Its time is over without any change.
     call(&store, "clock.set", json!({"now_ms": START_MS + 999})).unwrap();
     seen([None; 5]);
+    // Nor is anything lent to it for longer.
+    while program.lent_for_tests() == 0 {
+        assert_eq!(refusal(&program), None);
+    }
     call(&store, "clock.set", json!({"now_ms": START_MS + 1000})).unwrap();
+    assert_eq!(refusal(&program), Some(Code::ApiKeyInvalid));
     seen([None, None, None, None, Some(Code::ApiKeyInvalid)]);
     edit(json!({"never_expires": true}));
     seen([None; 5]);
