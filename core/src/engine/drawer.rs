@@ -1,10 +1,14 @@
-//! Draws the next blocks in the background, so that a steady flow of messages does not wait for the disk.
+//! Draws the next blocks in the background, so that a steady flow of messages does not wait for the disk. What was asked for
+//! while a draw was under way is drawn in one commit.
 
 use super::Engine;
 use super::meters::Prepared;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
+
+/// For how many trees of accounts blocks are drawn in one commit.
+const AT_ONCE: usize = 64;
 
 /// What is to be drawn, and the thread that does it. The thread starts with the first request and ends with the engine.
 #[derive(Default)]
@@ -23,6 +27,18 @@ struct State {
     asked: VecDeque<Arc<Prepared>>,
     running: bool,
     ended: bool,
+}
+
+impl State {
+    /// What is to be drawn next: of each tree of accounts what was asked for first, since its lock is taken once.
+    fn next(&mut self) -> Vec<Arc<Prepared>> {
+        let mut next: Vec<Arc<Prepared>> = Vec::new();
+        while let Some(prepared) = self.asked.pop_front_if(|prepared| next.len() < AT_ONCE && !next.iter().any(|other| other.is_of_team_of(prepared)))
+        {
+            next.push(prepared);
+        }
+        next
+    }
 }
 
 impl Drawer {
@@ -55,26 +71,91 @@ impl Drawer {
 
 fn run(queue: &Queue, engine: &Weak<Engine>) {
     loop {
-        let prepared = {
+        let asked = {
             let mut state = queue.state.lock();
-            loop {
-                if state.ended {
-                    return;
-                }
-                match state.asked.pop_front() {
-                    Some(prepared) => break prepared,
-                    None => queue.changed.wait(&mut state),
-                }
+            while state.asked.is_empty() && !state.ended {
+                queue.changed.wait(&mut state);
             }
+            if state.ended {
+                return;
+            }
+            state.next()
         };
         // Gone when the last handle was dropped without closing: nobody is left to draw for.
         let Some(engine) = engine.upgrade() else { return };
         // A failure of the store poisons the engine, and whoever sends next is told; a panic does the same.
-        let drawn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| engine.draw_ahead(&prepared)));
+        let drawn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| engine.draw_ahead(&asked)));
         if let Err(panic) = drawn {
             engine.poison();
             // Dropping the payload of a panic may itself panic.
             std::mem::forget(panic);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::meters::Ask;
+    use crate::model::{Actor, Channel};
+    use serde_json::json;
+    use std::path::Path;
+
+    /// Accounts that have sent so much that each of them needs its next block, and another sender of the first one.
+    fn senders(engine: &Arc<Engine>) -> Vec<Arc<Prepared>> {
+        let create = crate::ops::catalogue::find("accounts.create").unwrap();
+        let prepare = |account: &str, user: Option<&str>| {
+            engine.cell_by_text(account).unwrap().sending(engine, user, Channel::Email, &Default::default()).unwrap()
+        };
+        let mut senders = Vec::new();
+        for id in ["a", "b", "c"] {
+            let owner = json!({"user": format!("of-{id}"), "email": format!("{id}@t.example")});
+            let request = json!({"id": id, "name": id, "owner": owner});
+            (create.run_json)(engine, &Actor::System, request.to_string().as_bytes()).unwrap();
+            senders.push(prepare(id, None));
+        }
+        // Blocks of 1, 2, 4, 8, 16 and 32, of which 8 are left.
+        for prepared in &senders {
+            send(engine, prepared, 55);
+        }
+        senders.push(prepare("a", Some("of-a")));
+        senders
+    }
+
+    fn send(engine: &Engine, prepared: &Arc<Prepared>, times: usize) {
+        (0..times).for_each(|_| assert_eq!(engine.charge(prepared, Ask::exact(1)).unwrap().granted, 1));
+    }
+
+    fn engine() -> Arc<Engine> {
+        let options = serde_json::from_value(json!({"clock": {"manual_ms": 1_781_524_800_000_u64}, "seed": 1})).unwrap();
+        Engine::on(crate::store::memory().unwrap(), Path::new(":memory:"), &options).unwrap()
+    }
+
+    #[test]
+    fn blocks_of_many_accounts_are_drawn_in_one_commit() {
+        let engine = engine();
+        let senders = senders(&engine);
+        let before = engine.backend.last_commit();
+        engine.draw_ahead(&senders[..3]).unwrap();
+        assert_eq!(engine.backend.last_commit(), before + 1);
+        for prepared in &senders {
+            send(&engine, prepared, 8 + 56 - if prepared.is_of_team_of(&senders[0]) { 32 } else { 0 });
+        }
+        assert_eq!(engine.backend.last_commit(), before + 1);
+        send(&engine, &senders[2], 1);
+        assert_eq!(engine.backend.last_commit(), before + 2);
+    }
+
+    #[test]
+    fn each_tree_is_drawn_for_once_at_a_time() {
+        let [a, b, c, of_a] = senders(&engine()).try_into().ok().unwrap();
+        let mut state = State { asked: [&b, &a, &of_a, &c].map(Arc::clone).into(), ..State::default() };
+        let mut order = Vec::new();
+        while !state.asked.is_empty() {
+            order.push(state.next());
+        }
+        assert_eq!(order.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
+        let asked = order.concat();
+        assert!([b, a, of_a, c].iter().zip(&asked).all(|(one, other)| Arc::ptr_eq(one, other)));
     }
 }

@@ -121,7 +121,7 @@ fn refunds_and_blocks_drawn_ahead() {
             let (guard, prepared) = (guard.clone(), of_one.clone());
             thread::spawn(move || {
                 for _ in 0..3 {
-                    guard.engine.draw_ahead(&prepared).unwrap();
+                    guard.engine.draw_ahead(std::slice::from_ref(&prepared)).unwrap();
                 }
                 0
             })

@@ -187,9 +187,11 @@ impl Hot {
         now_ms < self.ends_at_ms && count <= self.rest && count <= self.stop.saturating_sub(self.used)
     }
 
-    /// How many can be charged before the next block is to be drawn, or somebody to be told of a threshold.
-    fn before_a_look(&self) -> u64 {
-        self.rest.saturating_sub(self.low).min(self.stop.saturating_sub(self.used))
+    /// How many can be charged before the next block is to be asked for, where it `is_asked` not yet, or somebody to be told of
+    /// a threshold.
+    fn before_a_look(&self, is_asked: bool) -> u64 {
+        let low = if is_asked { 0 } else { self.low };
+        self.rest.saturating_sub(low).min(self.stop.saturating_sub(self.used))
     }
 }
 
@@ -500,6 +502,11 @@ impl Team {
 }
 
 impl Prepared {
+    /// Whether both are charged under one lock.
+    pub(crate) fn is_of_team_of(&self, other: &Prepared) -> bool {
+        Arc::ptr_eq(&self.team, &other.team)
+    }
+
     /// For an account: nobody in particular sends, and nothing but the counters stands in the way.
     fn new(cell: &AccountCell, view: &View, wanted: Vec<Wanted>) -> Prepared {
         let is_own = |wanted: &&Wanted| wanted.id.account.as_ref() == Some(&cell.id) && wanted.id.scope == MeterScope::Account;
@@ -636,15 +643,38 @@ impl Meters {
         Some((left, low))
     }
 
+    /// What was drawn can be used. Where somebody else has written one of the records, and the draws have no version, all are
+    /// read anew.
+    fn hand_out(&mut self, prepared: &Prepared, draws: &[Draw], version: Option<u64>) -> Result<(), Error> {
+        let Some(version) = version else {
+            for place in prepared.places.iter() {
+                self.pair_mut(*place)?.0.ends_at_ms = 0;
+            }
+            return Ok(());
+        };
+        for draw in draws {
+            let (hot, cold) = self.pair_mut(draw.place)?;
+            cold.meter.drawn += draw.size;
+            cold.meter.alerted = draw.alerted;
+            cold.rest_is_stored = false;
+            cold.version = version;
+            cold.set_stop(hot);
+            hot.rest += draw.size;
+            hot.low = if cold.block >= DRAWN_AHEAD_FROM { cold.block / 2 } else { 0 };
+        }
+        Ok(())
+    }
+
     /// Lends to who sends twice in a row, after a charge that left so many. Where each send is to be looked at, nothing.
     fn lend(&mut self, prepared: &Prepared, allowance: &Arc<Allowance>, left: u64) {
         let sends = Arc::as_ptr(allowance).addr();
         if std::mem::replace(&mut self.sent_last, sends) != sends || !prepared.pace_places.is_empty() || prepared.lacking.is_some() {
             return;
         }
+        let is_asked = prepared.asked.load(Ordering::Acquire);
         let (mut amount, mut ends_at_ms) = (u64::MAX, prepared.until_ms);
         for hot in prepared.places.iter().filter_map(|place| self.hot.get(*place)) {
-            amount = amount.min(hot.before_a_look());
+            amount = amount.min(hot.before_a_look(is_asked));
             ends_at_ms = ends_at_ms.min(hot.ends_at_ms);
         }
         if amount == 0 {
@@ -869,15 +899,16 @@ impl Engine {
         }
     }
 
-    /// Draws the next blocks of the counters that run low.
-    pub(crate) fn draw_ahead(&self, prepared: &Prepared) -> Result<(), Error> {
-        let _drawing = prepared.team.drawing.lock();
-        prepared.asked.store(false, Ordering::Release);
+    /// Draws the next blocks of the counters that run low, in one commit. No two are to be of one team.
+    pub(crate) fn draw_ahead(&self, asked: &[Arc<Prepared>]) -> Result<(), Error> {
+        let _drawing: Vec<_> = asked.iter().map(|prepared| prepared.team.drawing.lock()).collect();
+        asked.iter().for_each(|prepared| prepared.asked.store(false, Ordering::Release));
         self.refuse_when_shut()?;
         let now_ms = self.clock.now_ms();
-        let mut draws = Vec::new();
         let mut batch = Batch::default();
-        {
+        let mut of_each = Vec::with_capacity(asked.len());
+        for prepared in asked {
+            let mut draws = Vec::new();
             let mut meters = prepared.team.meters();
             for place in prepared.places.iter() {
                 let (hot, cold) = meters.pair_mut(*place)?;
@@ -889,39 +920,31 @@ impl Engine {
                     }
                 }
             }
+            of_each.push(draws);
         }
-        self.draw(prepared, &batch, &draws).map(drop)
+        if batch.writes.is_empty() {
+            return Ok(());
+        }
+        let version = self.commit_draws(&batch)?;
+        for (prepared, draws) in asked.iter().zip(&of_each).filter(|(_, draws)| !draws.is_empty()) {
+            prepared.team.meters().hand_out(prepared, draws, version)?;
+        }
+        Ok(())
     }
 
     /// Commits draws and hands them out once they are durable, to whoever holds the lock that is answered.
     fn draw<'p>(&self, prepared: &'p Prepared, batch: &Batch, draws: &[Draw]) -> Result<MutexGuard<'p, Meters>, Error> {
-        if draws.is_empty() {
-            return Ok(prepared.team.meters());
-        }
+        let version = self.commit_draws(batch)?;
+        let mut meters = prepared.team.meters();
+        meters.hand_out(prepared, draws, version)?;
+        Ok(meters)
+    }
+
+    /// The version of the records once they are durable; none where somebody else has written one of them.
+    fn commit_draws(&self, batch: &Batch) -> Result<Option<u64>, Error> {
         match self.commit_batch(batch) {
-            Ok(version) => {
-                self.wait_until_durable(version)?;
-                let mut meters = prepared.team.meters();
-                for draw in draws {
-                    let (hot, cold) = meters.pair_mut(draw.place)?;
-                    cold.meter.drawn += draw.size;
-                    cold.meter.alerted = draw.alerted;
-                    cold.rest_is_stored = false;
-                    cold.version = version;
-                    cold.set_stop(hot);
-                    hot.rest += draw.size;
-                    hot.low = if cold.block >= DRAWN_AHEAD_FROM { cold.block / 2 } else { 0 };
-                }
-                Ok(meters)
-            }
-            Err(CommitError::Conflict) => {
-                // Somebody else has written one of them: all are read anew.
-                let mut meters = prepared.team.meters();
-                for place in prepared.places.iter() {
-                    meters.pair_mut(*place)?.0.ends_at_ms = 0;
-                }
-                Ok(meters)
-            }
+            Ok(version) => self.wait_until_durable(version).map(|()| Some(version)),
+            Err(CommitError::Conflict) => Ok(None),
             Err(CommitError::Store(error)) => Err(self.store_failure(error.into())),
         }
     }

@@ -697,7 +697,7 @@ impl World {
                 let Source { account, user, message } = &self.sources[source];
                 let drawn = self.guard.enter(Effect::Send, |engine| {
                     let prepared = engine.cell_by_text(account.as_str())?.sending(engine, user.as_ref().map(Id::as_str), Channel::Email, message)?;
-                    engine.draw_ahead(&prepared)
+                    engine.draw_ahead(&[prepared])
                 });
                 drawn.unwrap();
                 for place in places {
