@@ -632,17 +632,18 @@ static void test_fork(const char *folder)
     tenantry_sender sender;
     prepare(store, &access, &sender);
     char before[65], after[65];
+    /* A lock of this sanitizer's allocator that another thread holds, be it one of the store's, stays taken in the child. */
+#ifdef __SANITIZE_ADDRESS__
+    enum { THREADS = 2, QUIET_FORKS = 0, FORKS = 0 };
+#else
+    enum { THREADS = 2, QUIET_FORKS = 1, FORKS = 20 };
+#endif
     state_hash(store, before);
-    fork_once(store, access, sender, folder);
+    for (int i = 0; i < QUIET_FORKS; i++) fork_once(store, access, sender, folder);
     state_hash(store, after);
     EXPECT(strcmp(before, after) == 0);
 
     /* And while other threads are in the middle of everything. */
-#ifdef __SANITIZE_ADDRESS__
-    enum { THREADS = 2, FORKS = 0 }; /* a lock of its allocator that another thread holds stays taken in the child */
-#else
-    enum { THREADS = 2, FORKS = 20 };
-#endif
     pthread_t threads[THREADS];
     traffic busy = {store, 0};
     for (int i = 0; i < THREADS; i++) EXPECT(pthread_create(&threads[i], NULL, keep_busy, &busy) == 0);
