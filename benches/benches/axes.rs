@@ -2,13 +2,15 @@
 //! the tree, the number of limits. `TENANTRY_BENCH_ACCOUNTS` says how many accounts there are at most.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use governor::{Quota, RateLimiter};
 use std::fs::File;
 use std::hint::black_box;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 use tenantry::{OpenOptions, Sender, Tenantry};
-use tenantry_benches::{PLENTY, account, call, prepare, store};
+use tenantry_benches::{PLENTY, account, call, prepare, store, store_at_one_instant};
 
 /// How long it takes until each thread has done its work so often; they begin together.
 fn together<W: FnMut() + Send>(mut work: Vec<W>, times: u64) -> Duration {
@@ -64,13 +66,32 @@ fn threads(c: &mut Criterion) {
 /// What an account has sent before it is measured: its first blocks are small, and what they cost is another question.
 const SENT_BEFORE: usize = 400;
 
-/// Each message of another account, in no order.
+/// Numbers below `many` in no order.
+fn at_random(many: u64) -> impl FnMut() -> usize {
+    let mut state = 1_u64;
+    move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 33) % many) as usize
+    }
+}
+
+/// Each message of another account, in no order; and the same with keys of governor, which miss the caches as well.
 fn accounts(c: &mut Criterion) {
     let most = std::env::var("TENANTRY_BENCH_ACCOUNTS").map_or(1_000_000, |text| text.parse().expect("TENANTRY_BENCH_ACCOUNTS is a number"));
-    let t = store();
+    let sizes = || [1000_u64, 10_000, 100_000, 1_000_000].into_iter().filter(|many| *many <= most);
+    let mut group = c.benchmark_group("accounts of governor");
+    let peer = RateLimiter::keyed(Quota::per_second(NonZeroU32::MAX).allow_burst(NonZeroU32::MAX));
+    let mut keys = Vec::new();
+    for many in sizes() {
+        keys.extend((keys.len() as u64..many).map(|number| format!("a{number}")));
+        let mut next = at_random(many);
+        group.bench_function(BenchmarkId::from_parameter(many), |b| b.iter(|| peer.check_key(&keys[next()]).is_ok()));
+    }
+    group.finish();
+    let t = store_at_one_instant();
     let mut senders = Vec::new();
     let mut group = c.benchmark_group("accounts");
-    for many in [1000_u64, 10_000, 100_000, 1_000_000].into_iter().filter(|many| *many <= most) {
+    for many in sizes() {
         while (senders.len() as u64) < many {
             let id = format!("a{}", senders.len());
             account(&t, &id, None);
@@ -78,13 +99,8 @@ fn accounts(c: &mut Criterion) {
             (0..SENT_BEFORE).for_each(|_| drop(sender.admit(1).expect("granted")));
             senders.push(sender);
         }
-        let mut state = 1_u64;
-        group.bench_function(BenchmarkId::from_parameter(many), |b| {
-            b.iter(|| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                senders[((state >> 33) % many) as usize].admit(1).expect("granted")
-            })
-        });
+        let mut next = at_random(many);
+        group.bench_function(BenchmarkId::from_parameter(many), |b| b.iter(|| senders[next()].admit(1).expect("granted")));
     }
     group.finish();
 }

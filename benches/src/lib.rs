@@ -1,13 +1,23 @@
 //! What the benchmarks share: platforms whose limits are never reached. See `benches/`.
 
-use tenantry::{OpenOptions, Tenantry};
+use tenantry::{Count, ManualClock, OpenOptions, Tenantry};
 
 /// What no benchmark uses up.
 pub const PLENTY: u64 = 9_000_000_000_000_000;
 
 /// A store in memory, large enough that it keeps every account at hand.
 pub fn store() -> Tenantry {
-    let t = Tenantry::open(":memory:", OpenOptions { cache_mib: 32_768, ..OpenOptions::default() }).expect("a store in memory opens");
+    store_with(OpenOptions::default())
+}
+
+/// The same, whose clock stands still: however long it takes to fill it, no minute of an hour's limit ends meanwhile.
+pub fn store_at_one_instant() -> Tenantry {
+    let manual_ms = Count::new(1_781_524_800_000).expect("a time");
+    store_with(OpenOptions { clock: Some(ManualClock { manual_ms }), ..OpenOptions::default() })
+}
+
+fn store_with(options: OpenOptions) -> Tenantry {
+    let t = Tenantry::open(":memory:", OpenOptions { cache_mib: 32_768, ..options }).expect("a store in memory opens");
     prepare(&t);
     t
 }
