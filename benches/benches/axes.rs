@@ -152,7 +152,8 @@ impl Drop for Folder {
     }
 }
 
-/// One change of one record that survives a power loss, beside sled with what it takes to do the same.
+/// One change that survives a power loss, beside sled with what it takes to do the same for one record, and for four that
+/// belong together: the change, its link of the audit chain, that chain's head and the store's.
 fn writes(c: &mut Criterion) {
     let mut group = c.benchmark_group("durable write");
     let folder = Folder::new("raw");
@@ -163,6 +164,18 @@ fn writes(c: &mut Criterion) {
         b.iter(|| {
             number += 1;
             db.insert(number.to_be_bytes(), vec![7_u8; 200]).expect("inserted");
+            db.flush().expect("flushed");
+            file.sync_data().expect("synced");
+        })
+    });
+    group.bench_function("raw sled, four records at once", |b| {
+        b.iter(|| {
+            let mut batch = sled::Batch::default();
+            for _ in 0..4 {
+                number += 1;
+                batch.insert(&number.to_be_bytes(), vec![7_u8; 200]);
+            }
+            db.apply_batch(batch).expect("inserted");
             db.flush().expect("flushed");
             file.sync_data().expect("synced");
         })

@@ -223,7 +223,7 @@ impl<'a> Tx<'a> {
         self.touched.returned.push((reservation, count));
     }
 
-    /// A limit of the account has changed once this is committed: the host is told where a threshold is reached by that.
+    /// A limit of what happens in a window has changed once this is committed: the host is told where that reaches a threshold.
     pub(crate) fn touch_limits(&mut self, account: &Id) {
         self.touched.limited.insert(account.clone());
     }

@@ -5,7 +5,7 @@ use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
 use crate::model::Edition;
-use crate::model::{Account, Actor, Count, Id, Limit, LimitName, Limits, Package};
+use crate::model::{Account, Actor, Count, Id, Limit, LimitKind, LimitName, Limits, Package};
 use crate::rules::limit::{Candidate, Carrier, Source, candidates, guarantees_hold, needs_licence};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -275,7 +275,9 @@ fn change(ctx: &mut Ctx<'_>, id: &Id, change: Change) -> Result<LimitExplanation
         promise(ctx, &account, limit, true)?;
     }
     accounts::save(ctx, account)?;
-    ctx.tx.touch_limits(id);
+    if matches!(limit.kind(), LimitKind::Window(_)) {
+        ctx.tx.touch_limits(id);
+    }
     let mut explained = explain(ctx, id)?;
     if held_before && !holds_below(ctx, id, limit)? {
         explained.now_best_effort = guaranteed_below(ctx, id, limit)?;

@@ -82,7 +82,7 @@ use Target::{AtLeast, Below, Peer};
 
 /// What is done, our figure, what it is beside, and what their ratio is to be. With nothing beside it is nanoseconds, or a
 /// ratio as it was measured.
-const ROWS: [(&str, &str, &str, Target); 27] = [
+const ROWS: [(&str, &str, &str, Target); 28] = [
     ("admit, prepared", "admit/tenantry prepared", "admit/governor, one window", Below(1.0)),
     ("admit, by ids", "admit/tenantry by ids", "admit/governor, one window", Below(2.0)),
     ("admit, prepared", "admit/tenantry prepared", "admit/limitador, three windows", Peer),
@@ -103,6 +103,7 @@ const ROWS: [(&str, &str, &str, Target); 27] = [
     ("four threads, as much as one", "threads/1", "threads/4", Peer),
     ("eight threads, as much as one", "threads/1", "threads/8", Peer),
     ("a durable write", "durable write/tenantry, threads: 1", "durable write/raw sled", Below(1.5)),
+    ("a durable write", "durable write/tenantry, threads: 1", "durable write/raw sled, four records at once", Peer),
     ("16 threads write durably, as much as one", "durable write/tenantry, threads: 1", "durable write/tenantry, threads: 16", AtLeast(6.0)),
     ("import of users beside raw sled", "import, durable", "", Below(3.0)),
     ("open beside sled's own", "open", "", Below(1.5)),
