@@ -171,11 +171,12 @@ struct Cold {
     stamp: u64,
     /// The window that is drawn from: `drawn` is what is used in it, or in this part of a rolling one, and the rest.
     meter: Meter,
-    /// The last window that was charged, without its rest. One that nobody charged moves none after it (ADR 6).
+    /// The last window that was charged, without its rest where it is over. One that nobody charged moves none after it (ADR 6).
     charged: Meter,
-    /// Whether the store still counts a rest of it as used.
-    rest_is_stored: bool,
-    /// The version of the stored record.
+    /// What nobody uses and the store counts all the same, until this counter is written again: an instant of the window, or of
+    /// the part of a rolling one, and how many.
+    unwritten: Vec<(u64, u64)>,
+    /// The version of the stored record. Another that draws from the same store may have written a later one.
     version: u64,
     block: u64,
     drawn_at_ms: u64,
@@ -232,13 +233,12 @@ impl Cold {
 
     /// Takes what was used at an instant out of the window that it counts in; answers how much of it was still there.
     fn give_back(&mut self, hot: &mut Hot, count: u64, used_at_ms: u64) -> u64 {
-        if self.meter.drawn == 0 {
-            self.rest_is_stored |= self.charged.take_out(count, used_at_ms, 0) > 0;
-        }
-        let from_past = !self.meter.holds(used_at_ms);
+        let is_over = !self.meter.holds(used_at_ms);
+        let part = if self.meter.drawn == 0 { self.charged.part_at(used_at_ms) } else { self.meter.part_at(used_at_ms) };
+        let of_charged = if self.meter.drawn == 0 { self.charged.take_out(count, used_at_ms, 0) } else { 0 };
         let back = self.meter.take_out(count, used_at_ms, hot.rest);
-        if from_past {
-            self.rest_is_stored |= back > 0;
+        if is_over {
+            self.came_back(part, back.max(of_charged));
         } else {
             // It can be used again without a draw.
             self.meter.drawn += back;
@@ -246,6 +246,15 @@ impl Cold {
         }
         hot.used -= back;
         back
+    }
+
+    /// Remembers what the store counts and nobody uses.
+    fn came_back(&mut self, part: Option<u64>, count: u64) {
+        let Some(part) = part.filter(|_| count > 0) else { return };
+        match self.unwritten.iter_mut().find(|(at_ms, _)| *at_ms == part) {
+            Some((_, sum)) => *sum += count,
+            None => self.unwritten.push((part, count)),
+        }
     }
 
     /// How it stands for a send of `count`.
@@ -579,7 +588,7 @@ impl Meters {
             stamp: wanted.stamp,
             meter: Meter::default(),
             charged: Meter::default(),
-            rest_is_stored: false,
+            unwritten: Vec::new(),
             version: 0,
             block: 0,
             drawn_at_ms: 0,
@@ -656,7 +665,7 @@ impl Meters {
             let (hot, cold) = self.pair_mut(draw.place)?;
             cold.meter.drawn += draw.size;
             cold.meter.alerted = draw.alerted;
-            cold.rest_is_stored = false;
+            cold.unwritten.clear();
             cold.version = version;
             cold.set_stop(hot);
             hot.rest += draw.size;
@@ -713,6 +722,14 @@ impl Meter {
         (self.starts_at_ms..self.ends_at_ms).contains(&at_ms)
     }
 
+    /// An instant that stands for the window, or the part of a rolling one, that an instant counts in.
+    fn part_at(&self, at_ms: u64) -> Option<u64> {
+        if self.holds(at_ms) {
+            return Some(self.starts_at_ms);
+        }
+        self.past.iter().find(|(until, _)| window::is_of_part(at_ms, *until)).map(|(until, _)| window::last_of_part(*until))
+    }
+
     /// Takes out what was used at an instant, but nothing of the rest; answers how much of it was there.
     fn take_out(&mut self, count: u64, used_at_ms: u64, rest: u64) -> u64 {
         let (used, rest) = if self.holds(used_at_ms) {
@@ -726,6 +743,12 @@ impl Meter {
         let back = count.min(*used - rest);
         *used -= back;
         back
+    }
+
+    fn take_out_all(&mut self, parts: &[(u64, u64)]) {
+        for (at_ms, count) in parts {
+            self.take_out(*count, *at_ms, 0);
+        }
     }
 }
 
@@ -840,8 +863,13 @@ impl Engine {
                 }
                 cold.stamp = wanted.stamp;
                 cold.alert_at = wanted.alert_at.clone();
+                let limit_before = hot.limit;
                 cold.limit = wanted.limit_at(cold.meter.starts_at_ms);
                 hot.limit = if wanted.over.refuses() { cold.limit } else { u64::MAX };
+                if hot.limit < limit_before {
+                    // What others have drawn counts against the lower limit, too.
+                    hot.ends_at_ms = 0;
+                }
                 cold.set_stop(hot);
             }
             places.push(place);
@@ -1156,6 +1184,7 @@ impl Engine {
                 Error::invalid("/used", format!("{} are counted, which is less: what went out is charged with `sending.admit`", hot.used))
             })?;
             // From here on nothing is granted from memory until the store says the same.
+            cold.came_back(Some(cold.meter.starts_at_ms), hot.rest);
             (hot.rest, hot.used, cold.meter.drawn) = (0, used, used);
             push_meter(&mut batch, cold, &cold.meter)?;
             back
@@ -1166,7 +1195,7 @@ impl Engine {
         match committed {
             Ok(version) => {
                 cold.version = version;
-                cold.rest_is_stored = false;
+                cold.unwritten.clear();
                 cold.set_stop(hot);
                 drop(meters);
                 self.wait_until_durable(version)?;
@@ -1191,29 +1220,34 @@ impl Engine {
                     continue;
                 }
             }
-            let record = self.backend.get(&wanted.id.key())?;
-            let version = record.as_ref().map_or(0, |record| record.version);
-            let stored: Option<Meter> = match record {
-                Some(record) => Some(
-                    serde_json::from_slice(&record.value)
-                        .map_err(|error| Error::new(Code::StoreCorrupt, format!("the meter `{}` cannot be read: {error}", wanted.id.text())))?,
-                ),
-                None => None,
-            };
+            let (version, stored) = self.stored_meter(&wanted.id.key())?;
             let mut meters = prepared.team.meters();
             let (hot, cold) = meters.pair_mut(*place)?;
-            if version != cold.version {
-                cold.charged = stored.unwrap_or_default();
-                cold.rest_is_stored = false;
-            } else {
-                // Nobody else has written it: what was drawn and not used is known here only.
-                cold.charged = cold.without_rest(hot);
-                cold.rest_is_stored |= hot.rest > 0;
+            let last = if cold.meter.drawn > 0 { &cold.meter } else { &cold.charged };
+            let drawn_at_ms = last.starts_at_ms;
+            let mut charged = match stored {
+                _ if version == cold.version => last.clone(),
+                // Somebody else has written it, and did not know what came back here.
+                Some(mut stored) => {
+                    stored.take_out_all(&cold.unwritten);
+                    stored
+                }
+                None => {
+                    cold.unwritten.clear();
+                    Meter::default()
+                }
+            };
+            // What was drawn for a window is good as long as it is open, whoever else has drawn since.
+            let is_open = charged.starts_at_ms == drawn_at_ms && now_ms < charged.ends_at_ms && hot.rest <= charged.drawn;
+            if !is_open {
+                let part = charged.part_at(drawn_at_ms);
+                let back = charged.take_out(std::mem::take(&mut hot.rest), drawn_at_ms, 0);
+                cold.came_back(part, back);
             }
+            cold.charged = charged;
             let meter = next_window(cold.charged.clone(), wanted.window, now_ms, &wanted.calendar)?;
             hot.ends_at_ms = meter.ends_at_ms;
-            hot.used = meter.drawn + meter.past.iter().map(|(_, used)| used).sum::<u64>();
-            hot.rest = 0;
+            hot.used = (meter.drawn - hot.rest) + meter.past.iter().map(|(_, used)| used).sum::<u64>();
             cold.meter = meter;
             cold.version = version;
             if wanted.growth.is_some() && wanted.stamp >= cold.stamp {
@@ -1223,6 +1257,14 @@ impl Engine {
             cold.set_stop(hot);
         }
         Ok(())
+    }
+
+    /// A counter as the store has it, and the version of its record.
+    fn stored_meter(&self, key: &[u8]) -> Result<(u64, Option<Meter>), Error> {
+        let Some(record) = self.backend.get(key)? else { return Ok((0, None)) };
+        let meter = serde_json::from_slice(&record.value)
+            .map_err(|error| Error::new(Code::StoreCorrupt, format!("the meter `{}` cannot be read: {error}", key.escape_ascii())))?;
+        Ok((record.version, Some(meter)))
     }
 
     /// How every counter stands now, for a send of `count`.
@@ -1322,34 +1364,50 @@ impl Engine {
     /// Gives back what was drawn for an account's team and not used. From here on nothing is granted from memory.
     pub(crate) fn give_blocks_back(&self, team: &Team) -> Result<(), Error> {
         let _drawing = team.drawing.lock();
-        let mut batches = vec![Batch::default()];
+        let mut batches = vec![(Batch::default(), Vec::new())];
         {
             let mut meters = team.meters();
             let Meters { hot, cold, .. } = &mut *meters;
             for (hot, cold) in hot.iter_mut().zip(cold) {
-                if batches.last().is_none_or(|batch| batch.writes.len() >= GIVEN_BACK_AT_ONCE) {
-                    batches.push(Batch::default());
+                if batches.last().is_none_or(|(batch, _)| batch.writes.len() >= GIVEN_BACK_AT_ONCE) {
+                    batches.push((Batch::default(), Vec::new()));
                 }
-                let Some(batch) = batches.last_mut() else { continue };
-                if hot.rest > 0 || cold.rest_is_stored {
-                    push_meter(batch, cold, &cold.without_rest(hot))?;
+                let Some((batch, given_back)) = batches.last_mut() else { continue };
+                let without_rest = cold.without_rest(hot);
+                cold.came_back(Some(cold.meter.starts_at_ms), hot.rest);
+                if !cold.unwritten.is_empty() {
+                    push_meter(batch, cold, &without_rest)?;
+                    given_back.push(std::mem::take(&mut cold.unwritten));
                 }
                 // Drawn anew, from the store, by whoever is still there.
                 *hot = Hot { ends_at_ms: 0, rest: 0, ..*hot };
                 cold.version = u64::MAX;
             }
         }
-        for batch in batches.into_iter().filter(|batch| !batch.writes.is_empty()) {
+        for (batch, given_back) in batches.into_iter().filter(|(batch, _)| !batch.writes.is_empty()) {
             if !self.is_given_back(&batch)? {
-                for (write, expected) in batch.writes.into_iter().zip(batch.expected) {
-                    self.is_given_back(&Batch { writes: vec![write], expected: vec![expected], ..Batch::default() })?;
+                for ((key, _), parts) in batch.writes.iter().zip(given_back) {
+                    self.give_back_anew(key, &parts)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Not where another has written one of the records since, as when its account was deleted: then it counts as spent.
+    /// Gives back to a record that another may have written since, and not to one that is gone with its account or cap.
+    fn give_back_anew(&self, key: &[u8], parts: &[(u64, u64)]) -> Result<(), Error> {
+        for _ in 0..ROUNDS {
+            let (version, Some(mut meter)) = self.stored_meter(key)? else { return Ok(()) };
+            meter.take_out_all(parts);
+            let (writes, expected) = (vec![(key.to_vec(), Some(bytes_of(&meter)?))], vec![(key.to_vec(), version)]);
+            if self.is_given_back(&Batch { writes, expected, ..Batch::default() })? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Not where another has written one of the records since.
     fn is_given_back(&self, batch: &Batch) -> Result<bool, Error> {
         match self.backend.commit(batch) {
             Ok(_) => Ok(true),

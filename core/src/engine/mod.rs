@@ -11,6 +11,8 @@ mod drawer;
 mod due;
 pub(crate) mod hasher;
 #[cfg(test)]
+mod holders_tests;
+#[cfg(test)]
 mod interleaving_tests;
 pub(crate) mod keys;
 pub(crate) mod meters;

@@ -14,20 +14,20 @@ use crate::store::{Batch, Order, Record, StoreError, Verification};
 use meters::{Ask, Decision, Refusal};
 use std::collections::{BTreeMap, BTreeSet};
 
-const SECOND_MS: u64 = 1000;
-const MINUTE_MS: u64 = 60 * SECOND_MS;
-const HOUR_MS: u64 = 60 * MINUTE_MS;
-const DAY_MS: u64 = 24 * HOUR_MS;
+pub(super) const SECOND_MS: u64 = 1000;
+pub(super) const MINUTE_MS: u64 = 60 * SECOND_MS;
+pub(super) const HOUR_MS: u64 = 60 * MINUTE_MS;
+pub(super) const DAY_MS: u64 = 24 * HOUR_MS;
 /// 2026-06-15T12:00Z
-const START_MS: u64 = 1_781_524_800_000;
-const EVENTS: usize = 4000;
+pub(super) const START_MS: u64 = 1_781_524_800_000;
+pub(super) const EVENTS: usize = 4000;
 const WINDOWS: [Window; 7] = [Window::RollingHour, Window::Hour, Window::Day, Window::Week, Window::Month, Window::BillingMonth, Window::Year];
 
 /// SplitMix64.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn roll(&mut self, below: u64) -> u64 {
+    pub(super) fn roll(&mut self, below: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -35,11 +35,11 @@ impl Dice {
         (z ^ (z >> 31)) % below
     }
 
-    fn one_in(&mut self, many: u64) -> bool {
+    pub(super) fn one_in(&mut self, many: u64) -> bool {
         self.roll(many) == 0
     }
 
-    fn of<'a, T>(&mut self, list: &'a [T]) -> &'a T {
+    pub(super) fn of<'a, T>(&mut self, list: &'a [T]) -> &'a T {
         &list[self.roll(list.len() as u64) as usize]
     }
 }
@@ -51,7 +51,7 @@ type Undo = (u64, Vec<(Vec<u8>, Option<Record>)>);
 
 /// What a disk holds, and what it would not hold after a power loss.
 #[derive(Default)]
-struct Disk {
+pub(super) struct Disk {
     records: BTreeMap<Vec<u8>, Record>,
     last: u64,
     /// Of each commit that is not synced, what lay there before.
@@ -134,32 +134,32 @@ impl Backend for Simulated {
 // ---- The model
 
 /// One limit, group cap or cap, and what was counted for one subject of it.
-struct Counter {
-    key: Vec<u8>,
-    name: String,
-    window: Window,
-    limit: u64,
-    grows: Option<(u64, u64)>,
-    refuses: bool,
-    parts: Vec<Part>,
+pub(super) struct Counter {
+    pub(super) key: Vec<u8>,
+    pub(super) name: String,
+    pub(super) window: Window,
+    pub(super) limit: u64,
+    pub(super) grows: Option<(u64, u64)>,
+    pub(super) refuses: bool,
+    pub(super) parts: Vec<Part>,
     /// The largest limit and the largest send since the store was opened: a crash may cost one block, or that send.
-    largest: u64,
-    most_asked: u64,
+    pub(super) largest: u64,
+    pub(super) most_asked: u64,
     /// What came back since then, in memory only.
-    returned: u64,
+    pub(super) returned: u64,
 }
 
 /// A window, or a minute of a rolling one.
 #[derive(Clone, Debug)]
-struct Part {
-    start: u64,
-    end: u64,
+pub(super) struct Part {
+    pub(super) start: u64,
+    pub(super) end: u64,
     /// Until when it counts.
-    until: u64,
+    pub(super) until: u64,
     /// What went out.
-    used: u64,
+    pub(super) used: u64,
     /// What the engine has to think, as crashes only ever add.
-    counted: u64,
+    pub(super) counted: u64,
 }
 
 /// Year, month and day of a number of days since 1970.
@@ -195,19 +195,19 @@ fn bounds(window: Window, at: u64) -> (u64, u64) {
 
 impl Counter {
     /// The window that is charged at an instant. One that was charged is never left for an earlier one.
-    fn window_at(&self, at: u64) -> (u64, u64) {
+    pub(super) fn window_at(&self, at: u64) -> (u64, u64) {
         match self.parts.last() {
             Some(last) if at < last.end => (last.start, last.end),
             _ => bounds(self.window, at),
         }
     }
 
-    fn limit_at(&self, at: u64) -> u64 {
+    pub(super) fn limit_at(&self, at: u64) -> u64 {
         let start = self.window_at(at).0;
         self.limit.saturating_add(self.grows.map_or(0, |(by, from)| by * (start / DAY_MS).saturating_sub(from / DAY_MS)))
     }
 
-    fn sum(&self, at: u64, what: impl Fn(&Part) -> u64) -> u64 {
+    pub(super) fn sum(&self, at: u64, what: impl Fn(&Part) -> u64) -> u64 {
         let start = self.window_at(at).0;
         self.parts.iter().filter(|part| part.until > start).map(what).sum()
     }
@@ -226,7 +226,7 @@ impl Counter {
     }
 
     /// Charges; answers which part.
-    fn charge(&mut self, at: u64, count: u64) -> u64 {
+    pub(super) fn charge(&mut self, at: u64, count: u64) -> u64 {
         let (start, end) = self.window_at(at);
         self.go_to(start, end);
         let part = self.parts.last_mut().unwrap();
@@ -237,7 +237,7 @@ impl Counter {
     }
 
     /// What was charged to a part at an instant did not go out.
-    fn refund(&mut self, now: u64, at: u64, part: u64, count: u64) -> bool {
+    pub(super) fn refund(&mut self, now: u64, at: u64, part: u64, count: u64) -> bool {
         let start = self.window_at(now).0;
         if let Some(part) = self.parts.iter_mut().find(|one| one.start == part) {
             part.used -= count;
@@ -321,15 +321,15 @@ const ACCOUNTS: [(&str, Option<&str>); 4] = [("top", None), ("mid", Some("top"))
 /// A plain member of the account in the middle, in its default group.
 const MEMBER: &str = "ann";
 
-fn id(text: &str) -> Id {
+pub(super) fn id(text: &str) -> Id {
     Id::new(text).unwrap()
 }
 
-fn count(number: u64) -> Count {
+pub(super) fn count(number: u64) -> Count {
     Count::new(number).unwrap()
 }
 
-fn engine_on(disk: &Arc<Mutex<Disk>>, now: u64, opened: u64) -> Guard {
+pub(super) fn engine_on(disk: &Arc<Mutex<Disk>>, now: u64, opened: u64) -> Guard {
     let options: OpenOptions = serde_json::from_value(serde_json::json!({"clock": {"manual_ms": now}, "seed": opened << 32})).unwrap();
     Guard::new(Engine::on(Box::new(Simulated(disk.clone())), Path::new(":memory:"), &options).unwrap())
 }
@@ -785,7 +785,7 @@ impl World {
 }
 
 /// Walks the histories of as many seeds as are wanted, on all processors.
-fn walk(test: &str, fewer: u64, walk: impl Fn(u64) + Sync) {
+pub(super) fn walk(test: &str, fewer: u64, walk: impl Fn(u64) + Sync) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap_or_else(|_| panic!("{name} is a number")));
     let histories = number("TENANTRY_HISTORIES").unwrap_or(if cfg!(debug_assertions) { 20 } else { 500 }).div_ceil(fewer);
     let first = number("TENANTRY_SEED").unwrap_or_else(|| std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64);

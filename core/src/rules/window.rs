@@ -28,6 +28,11 @@ pub fn is_of_part(at_ms: u64, until_ms: u64) -> bool {
     counts_until_ms < until_ms && until_ms <= counts_until_ms.saturating_add(MINUTE_MS)
 }
 
+/// The last instant of the part of a rolling hour that counts until `until_ms`.
+pub fn last_of_part(until_ms: u64) -> u64 {
+    until_ms.saturating_sub(HOUR_MS + 1)
+}
+
 /// The window that holds `now_ms`, or the minute of it that is drawn from where it rolls, as its first instant and the first after it; none for a time that no calendar has.
 pub fn bounds(window: Window, now_ms: u64, calendar: &Calendar) -> Option<(u64, u64)> {
     let zone = &calendar.zone;
