@@ -90,7 +90,7 @@ fn gungraun(root: &Path) -> Result<PathBuf> {
 
 /// The crash tests, ten times as long, ten times as many histories of quotas, and fifty times as many orders of threads.
 pub fn soak(root: &Path) -> Result<()> {
-    let mut histories = setup::cargo(&["test", "--release", "-p", "tenantry", "--lib", "--", "simulation_tests", "--nocapture"]);
+    let mut histories = setup::cargo(&["test", "--release", "-p", "tenantry", "--lib", "--", "simulation_tests", "holders_tests", "--nocapture"]);
     setup::run("histories of quotas", root, histories.env("TENANTRY_HISTORIES", "5000"))?;
     let mut orders = setup::cargo(&["test", "--release", "-p", "tenantry", "--lib", "--", "interleaving_tests", "--nocapture"]);
     setup::run("orders of threads", root, orders.env("TENANTRY_SCHEDULES", "50000"))?;
