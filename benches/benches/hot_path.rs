@@ -8,10 +8,13 @@ use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use governor::{Quota, RateLimiter};
 use limitador::limit::{Context as Values, Limit};
 use rusqlite::Connection;
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::num::NonZeroU32;
 use std::path::Path;
+use tenantry::ops::sessions::{Check, Create};
+use tenantry::{Actor, Id};
 use tenantry_benches::{PLENTY, platform};
 
 /// The counters that one message is charged to.
@@ -30,6 +33,21 @@ fn admit(c: &mut Criterion) {
     sqlite(&mut group, "SQLite, durable", "FULL");
     sqlite(&mut group, "SQLite, not durable", "OFF");
     redis(&mut group);
+    group.finish();
+}
+
+/// Whose session a token is, beside the least that it takes to know: one hash of it.
+fn sessions(c: &mut Criterion) {
+    let t = platform();
+    let user = Id::new("ann").expect("an id");
+    let create = Create { user: Some(user), email: None, password: None, code: None, ip: None, device: None };
+    let token = t.call(&Actor::System, create).expect("a session").token;
+    let mut group = c.benchmark_group("sessions");
+    group.bench_function("SHA-256 of the token", |b| b.iter(|| Sha256::digest(black_box(token.reveal()).as_bytes())));
+    for (name, account) in [("check", None), ("check in an account", Some("acme"))] {
+        let check = Check { token: token.clone(), account: account.map(|id| Id::new(id).expect("an id")), ip: None };
+        group.bench_function(name, |b| b.iter(|| t.call(&Actor::System, black_box(&check).clone()).expect("answered")));
+    }
     group.finish();
 }
 
@@ -153,5 +171,5 @@ fn cedar(group: &mut BenchmarkGroup<'_, WallTime>) {
     });
 }
 
-criterion_group!(benches, admit, check);
+criterion_group!(benches, admit, check, sessions);
 criterion_main!(benches);

@@ -1,10 +1,11 @@
 //! What tokens prove, in memory: a token is looked up in the store once, and again after a change (R-SES-1, R-SES-7).
 
-use super::token::SecretToken;
+use super::token::{ShownToken, hash_bytes};
 use super::{Engine, Tx};
 use crate::error::Error;
 use crate::model::{Actor, Address, Id};
 use crate::rules::session::is_to_be_written;
+use arc_swap::ArcSwapOption;
 use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 use serde::Serialize;
@@ -44,6 +45,10 @@ struct Known<T> {
 /// A record at hand.
 pub(crate) struct Live<T> {
     pub(crate) record: T,
+    /// The hash of its token; none where the store holds none that could be one.
+    hash: Option<[u8; 32]>,
+    /// The account that they could enter last.
+    pub(crate) entered: ArcSwapOption<Id>,
     /// When it was used last.
     used_ms: AtomicU64,
     /// What the store knows of that.
@@ -59,7 +64,12 @@ impl<T> Default for AtHand<T> {
 impl<T: Proven> Live<T> {
     fn new(record: T) -> Live<T> {
         let at_ms = record.used_at_ms();
-        Live { record, used_ms: at_ms.into(), written_ms: at_ms.into() }
+        let hash = hash_bytes(record.token_hash());
+        Live { record, hash, entered: ArcSwapOption::empty(), used_ms: at_ms.into(), written_ms: at_ms.into() }
+    }
+
+    fn is_of(&self, token: &ShownToken<'_>) -> bool {
+        self.hash.is_some_and(|hash| token.has_hash(&hash))
     }
 
     /// When it was used last.
@@ -73,7 +83,7 @@ impl<T: Proven> AtHand<T> {
         self.0.read().generation
     }
 
-    fn get(&self, id: &Id) -> Option<Arc<Live<T>>> {
+    fn get(&self, id: &str) -> Option<Arc<Live<T>>> {
         self.0.read().by_id.get(id).cloned()
     }
 
@@ -101,14 +111,15 @@ impl<T: Proven> AtHand<T> {
 impl Engine {
     /// What a token proves; none where it proves nothing. Whether that is over is still to be seen.
     pub(super) fn proven<T: Proven>(&self, at_hand: &AtHand<T>, token: &str) -> Result<Option<Arc<Live<T>>>, Error> {
-        let Some(token) = SecretToken::parse(T::PREFIX, token) else { return Ok(None) };
+        let Some(token) = ShownToken::parse(T::PREFIX, token) else { return Ok(None) };
         if let Some(live) = at_hand.get(token.id()) {
-            return Ok(token.has_hash(live.record.token_hash()).then_some(live));
+            return Ok(live.is_of(&token).then_some(live));
         }
+        let Some(id) = Id::new(token.id()).ok().filter(|_| token.is_whole()) else { return Ok(None) };
         let generation = at_hand.generation();
-        let record: Option<T> = Tx::new(&*self.backend).get(&T::key(token.id()))?;
-        let Some(record) = record.filter(|record| token.has_hash(record.token_hash())) else { return Ok(None) };
-        let live = Arc::new(Live::new(record));
+        let record: Option<T> = Tx::new(&*self.backend).get(&T::key(&id))?;
+        let Some(live) = record.map(Live::new).filter(|live| live.is_of(&token)) else { return Ok(None) };
+        let live = Arc::new(live);
         at_hand.keep(&live, generation);
         Ok(Some(live))
     }

@@ -33,7 +33,7 @@ pub(crate) mod view;
 
 pub use tx::Tx;
 
-pub(crate) use token::{SecretToken, Token};
+pub(crate) use token::{SecretToken, ShownToken, Token, hash_bytes};
 
 use crate::error::{Code, Error};
 use crate::model::{Actor, ApiKey, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord, Reservation, Session};

@@ -80,18 +80,20 @@ impl Token {
         let rest = text.strip_prefix(PREFIX).filter(|rest| rest.len() == 96 && is_hex(rest))?;
         let (id, hash) = rest.split_at_checked(32)?;
         let id = from_compact(id)?;
-        let mut bytes = [0; 32];
-        for (place, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(hash.get(place * 2..place * 2 + 2)?, 16).ok()?;
-        }
-        Some(Token { id, hash: bytes })
+        Some(Token { id, hash: hash_bytes(hash)? })
     }
 }
 
 /// A token that is an id and a random number of 256 bits. Of it the store knows the SHA-256 alone: it has nothing to guess.
 pub(crate) struct SecretToken {
-    id: Id,
     text: Zeroizing<String>,
+}
+
+/// A token of that kind that somebody shows, taken apart where it lies: it is looked at with every request.
+pub(crate) struct ShownToken<'a> {
+    /// The id that it carries.
+    id: [u8; 36],
+    text: &'a str,
 }
 
 impl SecretToken {
@@ -103,21 +105,7 @@ impl SecretToken {
     pub(crate) fn new(prefix: &str, id: &Id, secret: &[u8; 32]) -> Result<SecretToken, Error> {
         let text = format!("{prefix}{}{}", compact(id), hex(secret));
         let checksum = crc32fast::hash(text.as_bytes());
-        Ok(SecretToken { id: id.clone(), text: Zeroizing::new(format!("{text}{checksum:08x}")) })
-    }
-
-    /// Takes a token apart; none where it has not the form of one. The checksum at its end tells scanners that it is one.
-    pub(crate) fn parse(prefix: &str, text: &str) -> Option<SecretToken> {
-        let rest = text.strip_prefix(prefix).filter(|rest| rest.len() == 104 && is_hex(rest))?;
-        let (known, checksum) = text.split_at_checked(text.len() - 8)?;
-        if format!("{:08x}", crc32fast::hash(known.as_bytes())) != checksum {
-            return None;
-        }
-        Some(SecretToken { id: from_compact(rest.get(..32)?)?, text: Zeroizing::new(text.to_owned()) })
-    }
-
-    pub(crate) fn id(&self) -> &Id {
-        &self.id
+        Ok(SecretToken { text: Zeroizing::new(format!("{text}{checksum:08x}")) })
     }
 
     /// What the store keeps.
@@ -125,15 +113,61 @@ impl SecretToken {
         hex(&Sha256::digest(self.text.as_bytes()))
     }
 
-    /// Whether it is the token of this hash; takes the same time wherever it differs.
-    pub(crate) fn has_hash(&self, hash: &str) -> bool {
-        self.hash().as_bytes().ct_eq(hash.as_bytes()).into()
-    }
-
     /// What is shown once.
     pub(crate) fn reveal(&self) -> Result<Secret, Error> {
         Secret::new(self.text.as_str()).map_err(|error| Error::new(Code::Internal, error))
     }
+}
+
+impl<'a> ShownToken<'a> {
+    /// Takes a token apart; none where it cannot be one.
+    pub(crate) fn parse(prefix: &str, text: &'a str) -> Option<ShownToken<'a>> {
+        let rest = text.strip_prefix(prefix).filter(|rest| rest.len() == 104)?;
+        let mut id = [0; 36];
+        uuid::Uuid::try_parse(rest.get(..32)?).ok()?.hyphenated().encode_lower(&mut id);
+        Some(ShownToken { id, text })
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        std::str::from_utf8(&self.id).unwrap_or_default()
+    }
+
+    /// Whether it has the form of one to the end, where a checksum tells scanners that it is a token. What has the right hash has.
+    pub(crate) fn is_whole(&self) -> bool {
+        let digits = self.text.len() - 104;
+        let (known, checksum) = match self.text.split_at_checked(self.text.len() - 8) {
+            Some(parts) if self.text.get(digits..).is_some_and(is_hex) => parts,
+            _ => return false,
+        };
+        u32::from_str_radix(checksum, 16) == Ok(crc32fast::hash(known.as_bytes()))
+    }
+
+    /// Whether it is the token of this hash; takes the same time wherever it differs.
+    pub(crate) fn has_hash(&self, hash: &[u8; 32]) -> bool {
+        words(&Sha256::digest(self.text.as_bytes()).into()).as_slice().ct_eq(&words(hash)).into()
+    }
+}
+
+/// Compared in constant time these take a quarter of what bytes take.
+fn words(hash: &[u8; 32]) -> [u64; 4] {
+    let mut words = [0; 4];
+    for (word, bytes) in words.iter_mut().zip(hash.as_chunks::<8>().0) {
+        *word = u64::from_ne_bytes(*bytes);
+    }
+    words
+}
+
+/// The bytes of a hash as the store keeps it.
+pub(crate) fn hash_bytes(hash: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    let digits = hash.as_bytes().chunks_exact(2);
+    if hash.len() != 64 || !is_hex(hash) {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(bytes)
 }
 
 /// An id without its hyphens; the ids of what has a token are UUIDs.
@@ -150,7 +184,7 @@ fn is_hex(text: &str) -> bool {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 #[cfg(test)]
@@ -181,14 +215,36 @@ mod tests {
         let token = SecretToken::new(SecretToken::SESSION, &id, &[0xab; 32]).unwrap();
         let text = token.reveal().unwrap().reveal().to_owned();
         assert_eq!(text.len(), "tny_session_".len() + 32 + 64 + 8);
-        let again = SecretToken::parse(SecretToken::SESSION, &text).unwrap();
-        assert_eq!(again.id(), &id);
-        assert!(again.has_hash(&token.hash()) && !text.contains(&token.hash()));
+        let shown = ShownToken::parse(SecretToken::SESSION, &text).unwrap();
+        assert_eq!(shown.id(), id.as_str());
+        assert!(shown.has_hash(&hash_bytes(&token.hash()).unwrap()) && !text.contains(&token.hash()));
         let other = SecretToken::new(SecretToken::SESSION, &id, &[0xac; 32]).unwrap();
-        assert!(!other.has_hash(&token.hash()));
-        let changed = text.replacen("abab", "abac", 1);
-        for bad in ["", "tny_session_", &text[1..], &text[..text.len() - 1], &changed, &text.to_uppercase(), &text.replace("session", "link")] {
-            assert!(SecretToken::parse(SecretToken::SESSION, bad).is_none(), "{bad}");
+        assert!(!shown.has_hash(&hash_bytes(&other.hash()).unwrap()));
+        for bad in ["", &token.hash()[1..], &token.hash().to_uppercase(), &"é".repeat(32)] {
+            assert!(hash_bytes(bad).is_none(), "{bad}");
+        }
+        assert!(shown.is_whole());
+        for bad in [
+            "",
+            "tny_session_",
+            &text[1..],
+            &text[..text.len() - 1],
+            &text.to_uppercase(),
+            &text.replace("session", "link"),
+            &text.replace("019a", "019é"),
+        ] {
+            assert!(ShownToken::parse(SecretToken::SESSION, bad).is_none(), "{bad}");
+        }
+        let ends_with = |end: &str| format!("{}{end}", &text[..text.len() - end.len()]);
+        for bad in [
+            text.replacen("abab", "abac", 1),
+            text.replacen("abab", "ABAB", 1),
+            ends_with("0"),
+            ends_with("é"),
+            ends_with("é0000000"),
+            ends_with("éééé"),
+        ] {
+            assert!(!ShownToken::parse(SecretToken::SESSION, &bad).unwrap().is_whole(), "{bad}");
         }
     }
 }

@@ -4,8 +4,9 @@
 mod tests;
 
 use super::{Access, Effect, Operation, members, passwords, reach, users};
-use crate::engine::view::{account_line, powers_on_paper};
-use crate::engine::{Ctx, SecretToken, keys, sessions};
+use crate::engine::at_hand::Live;
+use crate::engine::view::{MemberView, account_line, powers_on_paper};
+use crate::engine::{Ctx, SecretToken, ShownToken, hash_bytes, keys, sessions};
 use crate::error::{Code, Error};
 use crate::model::{
     self, Actor, Address, AddressRange, Count, EffectivePolicies, Email, Id, LogInNotice, Member, Name, Note, OutboxKind, OutboxMessage, Secret,
@@ -14,6 +15,7 @@ use crate::model::{
 use crate::rules::session::{is_over, may_come_from};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Logs a user in: with e-mail address and password, or because the host vouches for them after a sign-on of its own.
 ///
@@ -295,24 +297,48 @@ pub(crate) fn require_self(ctx: &mut Ctx<'_>, user: &Id, permission: &str) -> Re
     }
 }
 
-/// Refuses a user who cannot enter any of their accounts, or comes from where none of them lets them come from (R-ACC-3).
-fn require_entry(ctx: &mut Ctx<'_>, user: &Id, ip: Option<Address>) -> Result<(), Error> {
-    let not_from_here = || Error::new(Code::IpNotAllowed, format!("`{user}` may not come from this address")).at("/ip");
+/// Refuses a user who cannot enter any of their accounts, or comes from where none of them lets them come from (R-ACC-3); answers the
+/// first that they can enter, where they have one.
+fn require_entry(ctx: &mut Ctx<'_>, user: &Id, ip: Option<Address>) -> Result<Option<Id>, Error> {
     let own: Option<Vec<AddressRange>> = ctx.tx.get(&keys::user_allow_list(user))?;
     if !may_come_from(own.as_deref(), ip) {
-        return Err(not_from_here());
+        return Err(not_from_here(user));
     }
     let mut refusal = None;
     for account in users::accounts_of(ctx, user, usize::MAX)? {
         let member = ctx.engine.cell(&account)?.member(ctx.engine, user.as_str())?;
-        let refused = match member.refusal {
-            Some(code) => Error::new(code, format!("`{user}` cannot enter `{account}`: {}", code.sentence())).with("account", account.as_str()),
-            None if !may_come_from(member.addresses.iter().map(Vec::as_slice), ip) => not_from_here(),
-            None => return Ok(()),
+        match entry_refusal(&member, user, &account, ip) {
+            Some(refused) => refusal.get_or_insert(refused),
+            None => return Ok(Some(account)),
         };
-        refusal.get_or_insert(refused);
     }
-    refusal.map_or(Ok(()), Err)
+    refusal.map_or(Ok(None), Err)
+}
+
+fn entry_refusal(member: &MemberView, user: &Id, account: &Id, ip: Option<Address>) -> Option<Error> {
+    match member.refusal {
+        Some(code) => Some(Error::new(code, format!("`{user}` cannot enter `{account}`: {}", code.sentence())).with("account", account.as_str())),
+        None => (!may_come_from(member.addresses.iter().map(Vec::as_slice), ip)).then(|| not_from_here(user)),
+    }
+}
+
+fn not_from_here(user: &Id) -> Error {
+    Error::new(Code::IpNotAllowed, format!("`{user}` may not come from this address")).at("/ip")
+}
+
+/// The same for a session in use: where its user could go in last is most likely where they can go in now.
+fn require_entry_again(ctx: &mut Ctx<'_>, live: &Live<Session>, ip: Option<Address>) -> Result<(), Error> {
+    let user = &live.record.user;
+    if let Some(account) = live.entered.load().as_deref()
+        && let Ok(cell) = ctx.engine.cell(account)
+        && let Ok(member) = cell.member(ctx.engine, user.as_str())
+        && entry_refusal(&member, user, account, ip).is_none()
+    {
+        return Ok(());
+    }
+    let entered = require_entry(ctx, user, ip)?;
+    live.entered.store(entered.map(Arc::new));
+    Ok(())
 }
 
 /// Ends those that are over, and of the others those that were not used for longest, until there is room for one more.
@@ -515,7 +541,7 @@ impl Operation for Check {
                 theirs.standing(account).map_err(|error| error.at("/account"))?;
                 theirs.require_second_factor(session.log_in(), Some(account)).map_err(|error| error.at("/account"))?;
             }
-            _ => require_entry(ctx, &session.user, self.ip)?,
+            _ => require_entry_again(ctx, &live, self.ip)?,
         }
         Ok(SessionProof {
             session: session.id.clone(),
@@ -639,9 +665,9 @@ impl Operation for End {
             }
             (None, Some(token)) if *ctx.actor == Actor::System => {
                 let gone = || sessions::invalid().at("/token");
-                let token = SecretToken::parse(SecretToken::SESSION, token.reveal()).ok_or_else(gone)?;
-                let session: Option<Session> = ctx.tx.get(&keys::session(token.id()))?;
-                session.filter(|session| token.has_hash(&session.token_hash)).ok_or_else(gone)?
+                let token = ShownToken::parse(SecretToken::SESSION, token.reveal()).ok_or_else(gone)?;
+                let session: Option<Session> = ctx.tx.get(&keys::session(&Id::new(token.id()).map_err(|_| gone())?))?;
+                session.filter(|session| hash_bytes(&session.token_hash).is_some_and(|hash| token.has_hash(&hash))).ok_or_else(gone)?
             }
             (None, Some(_)) => return Err(Error::new(Code::ActorNotAllowed, "only the host ends a session by its token").at("/token")),
             _ => return Err(Error::invalid("/session", "name either a `session` or its `token`")),

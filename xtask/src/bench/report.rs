@@ -82,7 +82,7 @@ use Target::{AtLeast, Below, Peer};
 
 /// What is done, our figure, what it is beside, and what their ratio is to be. With nothing beside it is nanoseconds, or a
 /// ratio as it was measured.
-const ROWS: [(&str, &str, &str, Target); 28] = [
+const ROWS: [(&str, &str, &str, Target); 30] = [
     ("admit, prepared", "admit/tenantry prepared", "admit/governor, one window", Below(1.0)),
     ("admit, by ids", "admit/tenantry by ids", "admit/governor, one window", Below(2.0)),
     ("admit, prepared", "admit/tenantry prepared", "admit/limitador, three windows", Peer),
@@ -99,6 +99,8 @@ const ROWS: [(&str, &str, &str, Target); 28] = [
     ("check, by ids", "check/tenantry by ids", "check/casbin, 100 users", Peer),
     ("check, by ids", "check/tenantry by ids", "check/casbin, 10000 users", Peer),
     ("check, by ids", "check/tenantry by ids", "check/cedar, 200 policies", Peer),
+    ("sessions.check", "sessions/check", "sessions/SHA-256 of the token", Below(3.0)),
+    ("sessions.check in an account", "sessions/check in an account", "sessions/SHA-256 of the token", Below(3.0)),
     ("two threads, as much as one", "threads/1", "threads/2", AtLeast(1.8)),
     ("four threads, as much as one", "threads/1", "threads/4", Peer),
     ("eight threads, as much as one", "threads/1", "threads/8", Peer),

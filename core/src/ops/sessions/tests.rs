@@ -372,3 +372,35 @@ fn log_ins_as_another_are_bounded_by_who_begins_them() {
         call(&store, "sessions.check", json!({"token": session["token"]})).unwrap();
     }
 }
+
+/// Where a session could go in last is looked at first, and is no shortcut: what changes there counts at once (R-ACC-3, R-SES-3).
+#[test]
+fn where_a_session_went_in_is_looked_at_anew() {
+    let store = store(":memory:");
+    call(&store, "accounts.create", json!({"id": "shop", "name": "Shop", "owner": {"user": "sue", "email": "sue@shop.example"}})).unwrap();
+    call(&store, "members.grant", json!({"accounts": ["shop"], "user": "ann", "role": "full"})).unwrap();
+    let token = call(&store, "sessions.create", json!({"user": "ann"})).unwrap()["token"].clone();
+    let check = |ip: Option<&str>| call(&store, "sessions.check", json!({"token": token, "ip": ip})).map(drop).map_err(|error| error.code());
+    let member = |operation: &str, account: &str| call(&store, operation, json!({"account": account, "user": "ann"})).unwrap();
+    assert_eq!(check(None), Ok(()));
+    for (first, second) in [("acme", "shop"), ("shop", "acme")] {
+        member("members.disable", first);
+        assert_eq!((check(None), check(None)), (Ok(()), Ok(())));
+        member("members.disable", second);
+        assert!(check(None).is_err());
+        member("members.enable", first);
+        assert_eq!(check(None), Ok(()));
+        member("members.enable", second);
+    }
+    let allow = |request: Value| drop(call(&store, "addresses.set", request).unwrap());
+    allow(json!({"account": "acme", "addresses": ["192.0.2.0/24"]}));
+    allow(json!({"account": "shop", "addresses": ["198.51.100.0/24"]}));
+    for _ in 0..2 {
+        assert_eq!((check(Some("192.0.2.1")), check(Some("198.51.100.1"))), (Ok(()), Ok(())));
+        assert_eq!(check(Some("203.0.113.1")), Err(Code::IpNotAllowed));
+    }
+    allow(json!({"user": "ann", "addresses": ["192.0.2.0/24"]}));
+    assert_eq!((check(Some("192.0.2.1")), check(Some("198.51.100.1"))), (Ok(()), Err(Code::IpNotAllowed)));
+    call(&store, "accounts.hold", json!({"account": "acme", "reason": "abuse"})).unwrap();
+    assert!(check(Some("192.0.2.1")).is_err());
+}
