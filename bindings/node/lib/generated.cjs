@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '0c0abab73276e5f6b5879a5367b45595'
+const CATALOGUE_HASH = 'dd0c80a5536014bfcbed5863588b33e6'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -1075,6 +1075,7 @@ const TYPES = {
   },
   UsedWindow: {
     endsAtMs: ['ends_at_ms', 'integer'],
+    paidWithCredits: ['paid_with_credits', 'integer'],
     startsAtMs: ['starts_at_ms', 'integer'],
     used: ['used', 'integer'],
   },

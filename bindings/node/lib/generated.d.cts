@@ -2001,7 +2001,11 @@ export interface InvoiceLine {
   account: string
   /** What became of its own credits for e-mail in the period; those below it have lines of their own. */
   emailCredits: CreditTotals
-  /** How many e-mails it and all accounts below it were granted in those days. */
+  /**
+   * How many e-mails it and all accounts below it were granted in those days and did not give back, then or later; with
+   * what its
+   * own credits paid for.
+   */
   emailSent: number
   /** The name that people see. */
   name: string
@@ -3927,7 +3931,11 @@ export interface UsageReconciled {
 export interface UsageWindow {
   /** The name of the limit, such as `email_per_day`, or the id of the cap. */
   limit: string
-  /** How much of it is beyond the limit, where that is let through (R-QTA-7). */
+  /**
+   * How much of it is beyond the limit, where that is let through (R-QTA-7); what credits paid for comes on top of what
+   * is used
+   * of the limit (R-CRD-2).
+   */
   overuse: number
   /** How much is left; absent where it is unlimited. */
   remaining?: number
@@ -3956,9 +3964,11 @@ export interface UsageWindow {
 export interface UsedWindow {
   /** When it ended, in unix milliseconds. */
   endsAtMs: number
+  /** How much of it credits paid for, beyond the limit. */
+  paidWithCredits: number
   /** When it began, in unix milliseconds. */
   startsAtMs: number
-  /** How much of the limit was used in it. */
+  /** How much was granted in it and not given back, with what credits paid for. */
   used: number
 }
 
@@ -6431,9 +6441,12 @@ export interface UsageInvoiceRequest {
 export interface UsageReconcileRequest {
   /** The account. */
   account: string
-  /** The limit, with a window of the calendar: a rolling hour frees by itself. */
+  /** The limit, one that counts in a window. */
   limit: LimitName
-  /** How much went out in the window, by the account and all below it: at most what is counted. */
+  /**
+   * How much went out in the window, by the account and all below it, without what credits paid for: at most what is
+   * counted.
+   */
   used: Integer
 }
 
@@ -7588,7 +7601,9 @@ export interface UsageOperations {
    * The windows of a limit or a cap that are over and that something went out in, the oldest first. A rolling hour has
    * none.
    *
-   * A window appears with the first send of a later one. After a crash what was drawn ahead counts as used.
+   * A window appears with the first send of a later one. What is given back later is taken out of the window that it
+   * was granted in
+   * (R-QTA-6). After a crash what was drawn ahead counts as used.
    */
   history(request: UsageHistoryRequest): Promise<UsageHistory>
   /** What an invoice needs to know of an account and of those below it, for a period (R-ACC-7). */
@@ -7596,7 +7611,9 @@ export interface UsageOperations {
   /**
    * Says how much of a limit of an account was really used in its current window, where the host has counted: after a
    * crash
-   * what was drawn ahead counts as used. It only gives back; the accounts above are reconciled by themselves.
+   * what was drawn ahead counts as used. It only gives back; the accounts above are reconciled by themselves. Of a
+   * rolling hour
+   * the oldest messages come back first, so that never too few of them count.
    */
   reconcile(request: UsageReconcileRequest): Promise<UsageReconciled>
 }

@@ -62,6 +62,7 @@ impl World {
                     grows: None,
                     refuses: true,
                     parts: vec![],
+                    kept: vec![],
                     largest: 0,
                     most_asked: 0,
                     returned: 0,

@@ -20,7 +20,7 @@ use crate::rules::limit::Source;
 use crate::rules::pace::Pace;
 use crate::rules::window::Calendar;
 use crate::rules::{forecast, send, threshold, window};
-use crate::store::{Batch, CommitError};
+use crate::store::{Batch, CommitError, Order};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -171,7 +171,7 @@ struct Cold {
     stamp: u64,
     /// The window that is drawn from: `drawn` is what is used in it, or in this part of a rolling one, and the rest.
     meter: Meter,
-    /// The last window that was charged, without its rest where it is over. One that nobody charged moves none after it (ADR 6).
+    /// The last window that was charged, without its rest where it is over. One that nobody charged moves none after it (ADR 30).
     charged: Meter,
     /// What nobody uses and the store counts all the same, until this counter is written again: an instant of the window, or of
     /// the part of a rolling one, and how many.
@@ -213,9 +213,9 @@ impl Cold {
 
     /// The last window that was charged, as it is used.
     fn without_rest(&self, hot: &Hot) -> Meter {
-        match self.meter.drawn {
-            0 => self.charged.clone(),
-            drawn => Meter { drawn: drawn - hot.rest, ..self.meter.clone() },
+        match self.meter.is_charged() {
+            false => self.charged.clone(),
+            true => Meter { drawn: self.meter.drawn - hot.rest, ..self.meter.clone() },
         }
     }
 
@@ -231,11 +231,18 @@ impl Cold {
         OutboxMessage { alert: Some(alert), ..OutboxMessage::about(OutboxKind::LimitAlert, self.id.account.clone(), now_ms) }
     }
 
+    /// Whether the window of an instant is over and kept in the history.
+    fn is_kept(&self, at_ms: u64) -> bool {
+        let last = if self.meter.is_charged() { &self.meter } else { &self.charged };
+        self.window != Window::RollingHour && at_ms < last.starts_at_ms
+    }
+
     /// Takes what was used at an instant out of the window that it counts in; answers how much of it was still there.
     fn give_back(&mut self, hot: &mut Hot, count: u64, used_at_ms: u64) -> u64 {
         let is_over = !self.meter.holds(used_at_ms);
-        let part = if self.meter.drawn == 0 { self.charged.part_at(used_at_ms) } else { self.meter.part_at(used_at_ms) };
-        let of_charged = if self.meter.drawn == 0 { self.charged.take_out(count, used_at_ms, 0) } else { 0 };
+        let is_charged = self.meter.is_charged();
+        let part = if is_charged { self.meter.part_at(used_at_ms) } else { self.charged.part_at(used_at_ms) };
+        let of_charged = if is_charged { 0 } else { self.charged.take_out(count, used_at_ms, 0) };
         let back = self.meter.take_out(count, used_at_ms, hot.rest);
         if is_over {
             self.came_back(part, back.max(of_charged));
@@ -504,9 +511,10 @@ impl Team {
         meters
     }
 
-    /// Whether nothing is drawn that could still be used.
+    /// Whether nothing is drawn that could still be used, and nothing came back that the store does not know of.
     pub(crate) fn is_idle(&self) -> bool {
-        self.meters().hot.iter().all(|hot| hot.rest == 0)
+        let meters = self.meters();
+        meters.hot.iter().all(|hot| hot.rest == 0) && meters.cold.iter().all(|cold| cold.unwritten.is_empty())
     }
 }
 
@@ -665,6 +673,7 @@ impl Meters {
             let (hot, cold) = self.pair_mut(draw.place)?;
             cold.meter.drawn += draw.size;
             cold.meter.alerted = draw.alerted;
+            cold.meter.paid = draw.paid;
             cold.unwritten.clear();
             cold.version = version;
             cold.set_stop(hot);
@@ -743,6 +752,14 @@ impl Meter {
         let back = count.min(*used - rest);
         *used -= back;
         back
+    }
+
+    /// Takes out so much, the oldest first: what is still counted then counts no shorter than what was really used.
+    fn take_out_oldest(&mut self, mut count: u64) {
+        for used in self.past.iter_mut().map(|(_, used)| used).chain([&mut self.drawn]) {
+            let back = count.min(*used);
+            (*used, count) = (*used - back, count - back);
+        }
     }
 
     fn take_out_all(&mut self, parts: &[(u64, u64)]) {
@@ -943,7 +960,7 @@ impl Engine {
                 if hot.rest < hot.low && now_ms < hot.ends_at_ms {
                     let size = cold.draw_size(hot, 0, now_ms);
                     if size > 0 {
-                        draws.push(Draw { place: *place, size, alerted: cold.meter.alerted });
+                        draws.push(Draw { place: *place, size, alerted: cold.meter.alerted, paid: cold.meter.paid });
                         push_draw(&mut batch, cold, &draws)?;
                     }
                 }
@@ -1120,13 +1137,15 @@ impl Engine {
             let mut told = Tx::new(&*self.backend);
             for place in prepared.places.iter() {
                 let (hot, cold) = meters.pair_mut(*place)?;
-                let granted = granted.saturating_sub(if prepared.is_own(&cold.id) { paid } else { 0 });
+                let is_paid = paid > 0 && granted > 0 && prepared.is_own(&cold.id);
+                let granted = granted.saturating_sub(if is_paid { paid } else { 0 });
                 // Nothing is written of a window that nobody charged.
                 let alert = threshold::crossed(&cold.alert_at, cold.limit, hot.used.saturating_add(granted), cold.meter.alerted)
-                    .filter(|_| granted > 0 || cold.meter.drawn > 0);
-                if hot.rest < granted || alert.is_some() {
+                    .filter(|_| granted > 0 || cold.meter.is_charged());
+                if hot.rest < granted || alert.is_some() || (is_paid && !cold.meter.paid) {
                     let size = if hot.rest < granted { cold.draw_size(hot, granted, now_ms) } else { 0 };
-                    draws.push(Draw { place: *place, size, alerted: alert.unwrap_or(cold.meter.alerted) });
+                    let (alerted, paid) = (alert.unwrap_or(cold.meter.alerted), is_paid || cold.meter.paid);
+                    draws.push(Draw { place: *place, size, alerted, paid });
                     push_draw(&mut batch, cold, &draws)?;
                 }
                 if let Some(percent) = alert.filter(|_| cold.over != OverLimit::Shadow) {
@@ -1152,25 +1171,63 @@ impl Engine {
         Err(Error::new(Code::Busy, "others keep drawing from the same limits"))
     }
 
-    /// Gives back what was granted at an instant and did not go out, into the windows of that instant that still count (R-QTA-6).
-    /// The account's own limits were charged so many less, which credits `paid` for.
+    /// Gives back what was granted at an instant and did not go out, into the windows of that instant (R-QTA-6). The account's own
+    /// limits were charged so many less, which credits `paid` for.
     ///
-    /// Answers to how many of the counters something came back. In memory only: after a crash it counts as used.
+    /// Answers to how many of the counters something came back that can be used again. What came back into the last window of a
+    /// counter is in memory only: after a crash it counts as used.
     pub(crate) fn refund(&self, prepared: &Prepared, count: u64, paid: u64, granted_at_ms: u64) -> Result<usize, Error> {
         let _drawing = prepared.team.drawing.lock();
         self.refuse_when_shut()?;
         self.roll(prepared, self.clock.now_ms())?;
-        let mut meters = prepared.team.meters();
-        let mut refunded = 0;
-        for place in prepared.places.iter() {
-            let (hot, cold) = meters.pair_mut(*place)?;
-            let charged = if prepared.is_own(&cold.id) { count.saturating_sub(paid) } else { count };
-            refunded += usize::from(cold.give_back(hot, charged, granted_at_ms) > 0);
+        let (mut refunded, mut kept) = (0, Vec::new());
+        {
+            let mut meters = prepared.team.meters();
+            for place in prepared.places.iter() {
+                let (hot, cold) = meters.pair_mut(*place)?;
+                let charged = if prepared.is_own(&cold.id) { count.saturating_sub(paid) } else { count };
+                refunded += usize::from(cold.give_back(hot, charged, granted_at_ms) > 0);
+                if charged > 0 && cold.is_kept(granted_at_ms) {
+                    kept.push((cold.id.clone(), charged));
+                }
+            }
         }
+        let written = kept.into_iter().map(|(id, count)| self.give_back_to_kept(&id, count, granted_at_ms)).collect::<Result<Vec<_>, _>>()?;
+        self.wait_until_durable(written.into_iter().max().unwrap_or(0))?;
         Ok(refunded)
     }
 
-    /// Sets what is used of an account's own limit in its calendar window to what the host has counted, which is never more.
+    /// Takes what was used at an instant out of a window that is over and kept; answers the number of the commit, or 0 where
+    /// nothing is kept of that instant.
+    fn give_back_to_kept(&self, id: &MeterId, count: u64, used_at_ms: u64) -> Result<u64, Error> {
+        let (from, until) = (id.history_key(0), id.history_key(used_at_ms.saturating_add(1)));
+        for _ in 0..ROUNDS {
+            let Some((key, record)) = self.backend.range(&from, &until, Order::Descending, 1)?.pop() else { return Ok(0) };
+            let mut kept = meter_of(&key, &record.value)?;
+            if kept.take_out(count, used_at_ms, 0) == 0 {
+                return Ok(0);
+            }
+            let left = if kept.is_charged() { Some(bytes_of(&kept)?) } else { None };
+            let batch = Batch { writes: vec![(key.clone(), left)], expected: vec![(key, record.version)], ..Batch::default() };
+            match self.commit_batch(&batch) {
+                Ok(version) => return Ok(version),
+                Err(CommitError::Conflict) => {}
+                Err(CommitError::Store(error)) => return Err(self.store_failure(error.into())),
+            }
+        }
+        Err(Error::new(Code::Busy, "others keep giving back to the same window"))
+    }
+
+    /// The last window in which an account's own limit was charged, as it is used: what was drawn ahead is not (R-QTA-6).
+    pub(crate) fn last_window(&self, prepared: &Prepared) -> Result<Meter, Error> {
+        let _drawing = prepared.team.drawing.lock();
+        self.roll(prepared, self.clock.now_ms())?;
+        let meters = prepared.team.meters();
+        let (hot, cold) = meters.pair(*prepared.places.first().ok_or_else(lost_place)?)?;
+        Ok(cold.without_rest(hot))
+    }
+
+    /// Sets what is used of an account's own limit in its window to what the host has counted, which is never more.
     pub(crate) fn reconcile(&self, prepared: &Prepared, used: u64) -> Result<u64, Error> {
         let _drawing = prepared.team.drawing.lock();
         self.refuse_when_shut()?;
@@ -1183,9 +1240,15 @@ impl Engine {
             let back = hot.used.checked_sub(used).ok_or_else(|| {
                 Error::invalid("/used", format!("{} are counted, which is less: what went out is charged with `sending.admit`", hot.used))
             })?;
+            if back == 0 {
+                return Ok(0);
+            }
             // From here on nothing is granted from memory until the store says the same.
             cold.came_back(Some(cold.meter.starts_at_ms), hot.rest);
-            (hot.rest, hot.used, cold.meter.drawn) = (0, used, used);
+            cold.meter.drawn -= std::mem::take(&mut hot.rest);
+            cold.meter.take_out_oldest(back);
+            hot.used = used;
+            cold.charged = cold.meter.clone();
             push_meter(&mut batch, cold, &cold.meter)?;
             back
         };
@@ -1216,14 +1279,14 @@ impl Engine {
             {
                 let meters = prepared.team.meters();
                 let (hot, cold) = meters.pair(*place)?;
-                if now_ms < hot.ends_at_ms && cold.meter.drawn > 0 {
+                if now_ms < hot.ends_at_ms && cold.meter.is_charged() {
                     continue;
                 }
             }
             let (version, stored) = self.stored_meter(&wanted.id.key())?;
             let mut meters = prepared.team.meters();
             let (hot, cold) = meters.pair_mut(*place)?;
-            let last = if cold.meter.drawn > 0 { &cold.meter } else { &cold.charged };
+            let last = if cold.meter.is_charged() { &cold.meter } else { &cold.charged };
             let drawn_at_ms = last.starts_at_ms;
             let mut charged = match stored {
                 _ if version == cold.version => last.clone(),
@@ -1262,9 +1325,7 @@ impl Engine {
     /// A counter as the store has it, and the version of its record.
     fn stored_meter(&self, key: &[u8]) -> Result<(u64, Option<Meter>), Error> {
         let Some(record) = self.backend.get(key)? else { return Ok((0, None)) };
-        let meter = serde_json::from_slice(&record.value)
-            .map_err(|error| Error::new(Code::StoreCorrupt, format!("the meter `{}` cannot be read: {error}", key.escape_ascii())))?;
-        Ok((record.version, Some(meter)))
+        Ok((record.version, Some(meter_of(key, &record.value)?)))
     }
 
     /// How every counter stands now, for a send of `count`.
@@ -1316,7 +1377,7 @@ impl Engine {
         for (reading, wanted) in readings.iter_mut().zip(prepared.wanted.iter().chain(&prepared.paced)) {
             reading.reading.go_to(at_ms);
             if wanted.over != OverLimit::Spread && reading.ends_at_ms <= at_ms {
-                let bounds = window::bounds(wanted.window, at_ms, &wanted.calendar);
+                let bounds = window::bounds_after(wanted.window, (reading.starts_at_ms, reading.ends_at_ms), at_ms, &wanted.calendar);
                 (reading.starts_at_ms, reading.ends_at_ms) = bounds.unwrap_or((reading.starts_at_ms, reading.ends_at_ms));
             }
             let resolved = LimitName::find(wanted.id.name()).filter(|_| prepared.is_own(&wanted.id)).and_then(&other);
@@ -1479,7 +1540,7 @@ fn next_window(mut last: Meter, kind: Window, now_ms: u64, calendar: &Calendar) 
     if now_ms < last.ends_at_ms {
         return Ok(last);
     }
-    let (starts_at_ms, ends_at_ms) = window::bounds_after(kind, last.ends_at_ms, now_ms, calendar)
+    let (starts_at_ms, ends_at_ms) = window::bounds_after(kind, (last.starts_at_ms, last.ends_at_ms), now_ms, calendar)
         .ok_or_else(|| Error::new(Code::Internal, format!("no calendar has the time {now_ms} ms")))?;
     let (mut past, mut alerted) = (Vec::new(), 0);
     if kind == Window::RollingHour {
@@ -1491,7 +1552,7 @@ fn next_window(mut last: Meter, kind: Window, now_ms: u64, calendar: &Calendar) 
         // It is the same window as long as anything of it counts.
         alerted = if past.is_empty() { 0 } else { last.alerted };
     }
-    Ok(Meter { starts_at_ms, ends_at_ms, drawn: 0, past, alerted })
+    Ok(Meter { starts_at_ms, ends_at_ms, drawn: 0, past, alerted, paid: false })
 }
 
 fn explain_refusal(prepared: &Prepared, meters: &Meters, readings: &[send::Reading], refused: send::Refused) -> Result<Decision, Error> {
@@ -1522,17 +1583,24 @@ struct Draw {
     size: u64,
     /// The highest threshold that the host is told of with it.
     alerted: u64,
+    /// Whether credits pay for something in the window.
+    paid: bool,
 }
 
 /// Writes the last of the draws; with the first one in a window, what was used in the window before is kept (R-QTA-2).
 fn push_draw(batch: &mut Batch, cold: &Cold, draws: &[Draw]) -> Result<(), Error> {
     let Some(draw) = draws.last() else { return Ok(()) };
-    push_meter(batch, cold, &Meter { drawn: cold.meter.drawn + draw.size, alerted: draw.alerted, ..cold.meter.clone() })?;
-    let is_over = cold.meter.drawn == 0 && cold.charged.drawn > 0 && cold.charged.ends_at_ms <= cold.meter.starts_at_ms;
+    push_meter(batch, cold, &Meter { drawn: cold.meter.drawn + draw.size, alerted: draw.alerted, paid: draw.paid, ..cold.meter.clone() })?;
+    let is_over = !cold.meter.is_charged() && cold.charged.is_charged() && cold.charged.ends_at_ms <= cold.meter.starts_at_ms;
     if is_over && cold.window != Window::RollingHour {
         batch.writes.push((cold.id.history_key(cold.charged.starts_at_ms), Some(bytes_of(&cold.charged)?)));
     }
     Ok(())
+}
+
+fn meter_of(key: &[u8], bytes: &[u8]) -> Result<Meter, Error> {
+    let unreadable = |error| Error::new(Code::StoreCorrupt, format!("the meter `{}` cannot be read: {error}", key.escape_ascii()));
+    serde_json::from_slice(bytes).map_err(unreadable)
 }
 
 fn bytes_of(meter: &Meter) -> Result<Vec<u8>, Error> {

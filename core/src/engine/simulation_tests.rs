@@ -9,7 +9,7 @@ use crate::handle;
 use crate::model::{
     CapScope, Channel, Count, GroupCaps, Limit, LimitName, MessageClass, MessageInput, Meter, Name, OverLimit, Policies, ReservationState, Window,
 };
-use crate::ops::{accounts, caps, groups, limits, members, policies, reservations, sending};
+use crate::ops::{accounts, caps, groups, limits, members, policies, reservations, sending, usage};
 use crate::store::{Batch, Order, Record, StoreError, Verification};
 use meters::{Ask, Decision, Refusal};
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,9 +86,12 @@ impl Backend for Simulated {
         Ok(self.0.lock().records.get(key).cloned())
     }
     fn range(&self, from: &[u8], until: &[u8], order: Order, limit: usize) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
-        assert!(matches!(order, Order::Ascending));
         let disk = self.0.lock();
-        Ok(disk.records.range(from.to_vec()..until.to_vec()).take(limit).map(|(key, record)| (key.clone(), record.clone())).collect())
+        let range = disk.records.range(from.to_vec()..until.to_vec()).map(|(key, record)| (key.clone(), record.clone()));
+        Ok(match order {
+            Order::Ascending => range.take(limit).collect(),
+            Order::Descending => range.rev().take(limit).collect(),
+        })
     }
     fn commit(&self, batch: &Batch) -> Result<u64, CommitError> {
         let mut disk = self.0.lock();
@@ -142,6 +145,8 @@ pub(super) struct Counter {
     pub(super) grows: Option<(u64, u64)>,
     pub(super) refuses: bool,
     pub(super) parts: Vec<Part>,
+    /// The windows that are over, of a calendar: what the history tells.
+    pub(super) kept: Vec<Part>,
     /// The largest limit and the largest send since the store was opened: a crash may cost one block, or that send.
     pub(super) largest: u64,
     pub(super) most_asked: u64,
@@ -219,7 +224,9 @@ impl Counter {
     /// A window is charged, or a block was drawn for it.
     fn go_to(&mut self, start: u64, end: u64) {
         if self.parts.last().is_none_or(|last| last.start != start) {
-            self.parts.retain(|part| part.until > start);
+            let (over, parts): (Vec<_>, Vec<_>) = self.parts.drain(..).partition(|part| part.until <= start);
+            self.parts = parts;
+            self.kept.extend(over.into_iter().filter(|_| self.window != Window::RollingHour));
             let until = if self.window == Window::RollingHour { end + HOUR_MS } else { end };
             self.parts.push(Part { start, end, until, used: 0, counted: 0 });
         }
@@ -239,11 +246,15 @@ impl Counter {
     /// What was charged to a part at an instant did not go out.
     pub(super) fn refund(&mut self, now: u64, at: u64, part: u64, count: u64) -> bool {
         let start = self.window_at(now).0;
-        if let Some(part) = self.parts.iter_mut().find(|one| one.start == part) {
+        if let Some(part) = self.parts.iter_mut().chain(&mut self.kept).find(|one| one.start == part) {
             part.used -= count;
         }
+        let holds = |one: &&mut Part| (one.start..one.end).contains(&at);
+        if let Some(part) = self.kept.iter_mut().find(holds) {
+            part.counted -= count.min(part.counted);
+        }
         // A window that is over counts less again, too: the clock may step back into it.
-        let Some(part) = self.parts.iter_mut().find(|one| (one.start..one.end).contains(&at)) else { return false };
+        let Some(part) = self.parts.iter_mut().find(holds) else { return false };
         let back = count.min(part.counted);
         part.counted -= back;
         self.returned += back;
@@ -426,7 +437,8 @@ impl World {
         let counters = &mut self.counters;
         *self.places.entry((key.clone(), name.to_owned())).or_insert_with(|| {
             let name = name.to_owned();
-            counters.push(Counter { key, name, window, limit: 0, grows: None, refuses: true, parts: vec![], largest: 0, most_asked: 0, returned: 0 });
+            let (parts, kept) = (vec![], vec![]);
+            counters.push(Counter { key, name, window, limit: 0, grows: None, refuses: true, parts, kept, largest: 0, most_asked: 0, returned: 0 });
             counters.len() - 1
         })
     }
@@ -645,6 +657,43 @@ impl World {
         assert_eq!(answer.would_grant, self.fits(&places, self.now, 1));
     }
 
+    /// R-QTA-6: what the history and the invoice tell of the account that sends, and of the caps that it carries.
+    fn compare_books(&mut self, source: usize) {
+        let Source { account, user, message } = self.sources[source].clone();
+        for place in self.charged(source) {
+            let counter = &self.counters[place];
+            let Some(cap) = self.caps.iter().find(|cap| cap.id.as_str() == counter.name).map(|cap| (cap.scope, cap.id.clone())) else { continue };
+            let subject = match cap.0 {
+                CapScope::Member => user.as_ref().map(ToString::to_string),
+                CapScope::Campaign => message.campaign.as_ref().map(ToString::to_string),
+                _ => message.recipient_domain.as_ref().map(ToString::to_string),
+            };
+            let of = self.caps.iter().find(|one| one.id == cap.1).unwrap().account.clone().unwrap();
+            self.compare_history(place, &of, None, Some(cap.1), subject);
+        }
+        for limit in Channel::Email.limits() {
+            let place = self.counter(keys::meter(Some(&account), limit.name(), "", ""), limit.name(), limit.window().unwrap());
+            self.compare_history(place, &account, Some(limit), None, None);
+        }
+        let place = self.counter(keys::meter(Some(&account), "email_per_day", "", ""), "email_per_day", Window::Day);
+        let day = START_MS / DAY_MS * DAY_MS;
+        let from = day + self.dice.roll(40) * DAY_MS / 2;
+        let until = from + 1 + self.dice.roll(60) * DAY_MS / 2;
+        let line = self.must(usage::Invoice { account, from_ms: count(from), until_ms: count(until), after: None, page: None }).lines.remove(0);
+        let days = self.counters[place].kept.iter().chain(&self.counters[place].parts).filter(|day| (from..until).contains(&day.start));
+        assert_eq!(line.email_sent, days.map(|day| day.counted).sum::<u64>(), "at {}", self.now);
+    }
+
+    fn compare_history(&self, place: usize, account: &Id, limit: Option<LimitName>, cap: Option<Id>, subject: Option<String>) {
+        let subject = subject.map(|subject| Name::new(&subject).unwrap());
+        let request = usage::History { account: account.clone(), limit, cap, subject, after: None, page: Some(count(500)) };
+        let answer = self.must(request).windows;
+        let kept = self.counters[place].kept.iter().filter(|window| window.counted > 0);
+        let known: Vec<_> = kept.map(|window| (window.start, window.end, window.counted)).take(500).collect();
+        let told: Vec<_> = answer.iter().map(|window| (window.starts_at_ms, window.ends_at_ms, window.used)).collect();
+        assert_eq!(told, known, "{} at {}", self.counters[place].name, self.now);
+    }
+
     fn step(&mut self) {
         self.expire();
         match self.dice.roll(1000) {
@@ -690,6 +739,7 @@ impl World {
             900..960 => {
                 let source = self.random_source();
                 self.compare(source);
+                self.compare_books(source);
             }
             960..985 => {
                 let source = self.random_source();

@@ -93,6 +93,16 @@ pub struct Meter {
     /// The highest threshold that the host was told of in this window, in percent (R-QTA-8).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub alerted: u64,
+    /// Whether credits paid for something in the window: how much, the ledger says (R-CRD-2).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paid: bool,
+}
+
+impl Meter {
+    /// Whether something was granted in the window, from the limit or for credits. One that nobody charged moves none after it.
+    pub fn is_charged(&self) -> bool {
+        self.drawn > 0 || self.paid
+    }
 }
 
 fn is_zero(number: &u64) -> bool {

@@ -367,10 +367,11 @@ impl Book {
         Ok(entry)
     }
 
-    /// What the entries before an instant sum up to. A ledger may be long: the last of them is found by halving.
-    fn totals_before(&self, ctx: &mut Ctx<'_>, at_ms: u64) -> Result<CreditTotals, Error> {
+    /// How many entries were made before an instant, and what they sum up to. A ledger may be long: the last of them is found
+    /// by halving.
+    fn before(&self, ctx: &mut Ctx<'_>, at_ms: u64) -> Result<(u64, CreditTotals), Error> {
         if self.head.at_ms < at_ms {
-            return Ok(self.head.totals);
+            return Ok((self.head.entries, self.head.totals));
         }
         let (mut before, mut after) = (0, self.head.entries);
         let mut totals = CreditTotals::default();
@@ -384,7 +385,7 @@ impl Book {
                 after = middle;
             }
         }
-        Ok(totals)
+        Ok((before, totals))
     }
 
     fn read(&self, ctx: &mut Ctx<'_>, entry: u64) -> Result<Option<CreditEntry>, Error> {
@@ -542,7 +543,20 @@ pub(crate) fn payable(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, group: 
 /// What became of an account's credits from an instant on and before another (R-ACC-7).
 pub(crate) fn totals_within(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, from_ms: u64, until_ms: u64) -> Result<CreditTotals, Error> {
     let book = Book::open(ctx, account, channel)?;
-    Ok(book.totals_before(ctx, until_ms)?.since(book.totals_before(ctx, from_ms)?))
+    Ok(book.before(ctx, until_ms)?.1.since(book.before(ctx, from_ms)?.1))
+}
+
+/// How many messages credits paid for from an instant on and before another, without what came back of them, then or later (R-QTA-6).
+pub(crate) fn paid_within(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, from_ms: u64, until_ms: u64) -> Result<u64, Error> {
+    let book = Book::open(ctx, account, channel)?;
+    let ((first, before), (last, after)) = (book.before(ctx, from_ms)?, book.before(ctx, until_ms)?);
+    let spent = after.since(before).spent;
+    if spent == 0 {
+        return Ok(0);
+    }
+    let refunded = |after: u64| keys::credit_refunded(account, channel, after + 1);
+    let back = ctx.tx.range::<u64>(&refunded(first), &refunded(last), usize::MAX)?;
+    Ok(spent.saturating_sub(back.iter().map(|(_, amount)| amount).sum()))
 }
 
 /// Pays with credits, all or nothing; the answer says which grants paid (R-CRD-2).

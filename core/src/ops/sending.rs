@@ -1,6 +1,6 @@
 //! Sending: one decision over status, permission and every limit, charged in the same step (R-QTA-1, R-QTA-3).
 
-use super::usage::{UsageWindow, window_of};
+use super::usage::{UsageWindow, add_paid, window_of};
 use super::{Access, Effect, Operation, credits, once};
 use crate::engine::meters::{Ask, Decision, MeterReading, Prepared, Refusal, check_count};
 use crate::engine::view::Resolved;
@@ -423,11 +423,12 @@ impl Operation for Explain {
     }
 }
 
-fn explained(ctx: &Ctx<'_>, account: &Id, prepared: &Prepared, readings: Vec<MeterReading>, count: u64) -> Result<SendExplanation, Error> {
+fn explained(ctx: &mut Ctx<'_>, account: &Id, prepared: &Prepared, readings: Vec<MeterReading>, count: u64) -> Result<SendExplanation, Error> {
     let refusal = match prepared.refusal {
         Some(code) => Some(Refusal::of(code)),
         None => ctx.engine.refusal_of(prepared, &readings, count)?,
     };
-    let limits = readings.into_iter().map(|reading| window_of(account, reading)).collect();
+    let mut limits: Vec<_> = readings.into_iter().map(|reading| window_of(account, reading)).collect();
+    add_paid(ctx, account, &mut limits)?;
     Ok(SendExplanation { would_grant: refusal.is_none(), refusal, limits })
 }

@@ -8,8 +8,10 @@ use crate::model::{
     Cap, CapScope, Channel, Count, CreditTotals, Cursor, Id, Limit, LimitName, MessageClass, MessageInput, Meter, Name, Price, Window,
 };
 use crate::rules::limit::Source;
+use crate::rules::window::{counts_from, starts_from};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// How much of each of its limits an account has used in the current window.
 ///
@@ -48,7 +50,8 @@ pub struct UsageWindow {
     pub source: Source,
     /// How much is used; of a cap that spreads, how many of its burst wait for their turn.
     pub used: u64,
-    /// How much of it is beyond the limit, where that is let through (R-QTA-7).
+    /// How much of it is beyond the limit, where that is let through (R-QTA-7); what credits paid for comes on top of what is used
+    /// of the limit (R-CRD-2).
     pub overuse: u64,
     /// How much is left; absent where it is unlimited.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,7 +64,8 @@ pub struct UsageWindow {
 
 /// The windows of a limit or a cap that are over and that something went out in, the oldest first. A rolling hour has none.
 ///
-/// A window appears with the first send of a later one. After a crash what was drawn ahead counts as used.
+/// A window appears with the first send of a later one. What is given back later is taken out of the window that it was granted in
+/// (R-QTA-6). After a crash what was drawn ahead counts as used.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct History {
@@ -101,20 +105,23 @@ pub struct UsedWindow {
     pub starts_at_ms: u64,
     /// When it ended, in unix milliseconds.
     pub ends_at_ms: u64,
-    /// How much of the limit was used in it.
+    /// How much was granted in it and not given back, with what credits paid for.
     pub used: u64,
+    /// How much of it credits paid for, beyond the limit.
+    pub paid_with_credits: u64,
 }
 
 /// Says how much of a limit of an account was really used in its current window, where the host has counted: after a crash
-/// what was drawn ahead counts as used. It only gives back; the accounts above are reconciled by themselves.
+/// what was drawn ahead counts as used. It only gives back; the accounts above are reconciled by themselves. Of a rolling hour
+/// the oldest messages come back first, so that never too few of them count.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reconcile {
     /// The account.
     pub account: Id,
-    /// The limit, with a window of the calendar: a rolling hour frees by itself.
+    /// The limit, one that counts in a window.
     pub limit: LimitName,
-    /// How much went out in the window, by the account and all below it: at most what is counted.
+    /// How much went out in the window, by the account and all below it, without what credits paid for: at most what is counted.
     pub used: Count,
 }
 
@@ -169,7 +176,8 @@ pub struct InvoiceLine {
     /// What it costs each month as a further account of its team.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
-    /// How many e-mails it and all accounts below it were granted in those days.
+    /// How many e-mails it and all accounts below it were granted in those days and did not give back, then or later; with what its
+    /// own credits paid for.
     pub email_sent: u64,
     /// The same for text messages.
     pub sms_sent: u64,
@@ -196,6 +204,24 @@ pub(crate) fn window_of(asked_for: &Id, reading: MeterReading) -> UsageWindow {
         starts_at_ms: reading.starts_at_ms,
         resets_at_ms: reading.ends_at_ms,
     }
+}
+
+/// The channel whose messages a limit counts.
+fn channel_of(limit: LimitName) -> Option<Channel> {
+    Channel::ALL.into_iter().find(|channel| channel.limits().contains(&limit))
+}
+
+/// Adds to the account's own limits what credits paid for beyond them (R-CRD-2).
+pub(crate) fn add_paid(ctx: &mut Ctx<'_>, account: &Id, windows: &mut [UsageWindow]) -> Result<(), Error> {
+    for window in windows.iter_mut().filter(|window| window.scope == "account" && window.source != Source::Cap) {
+        let Some(channel) = LimitName::find(&window.limit).and_then(channel_of) else { continue };
+        let from_ms = match window.window {
+            Window::RollingHour => counts_from(window.starts_at_ms),
+            _ => window.starts_at_ms,
+        };
+        window.overuse += credits::paid_within(ctx, account, channel, from_ms, window.resets_at_ms)?;
+    }
+    Ok(())
 }
 
 impl Operation for Get {
@@ -229,6 +255,7 @@ impl Operation for Get {
         for limit in [LimitName::AutomationActionsPerMonth, LimitName::TriggerActionsPerMonth] {
             add(&*ctx.engine.prepare_limit(&cell, limit)?)?;
         }
+        add_paid(ctx, &self.account, &mut windows)?;
         Ok(Usage { windows, account: self.account })
     }
 }
@@ -268,9 +295,14 @@ impl Operation for History {
             _ => return Err(Error::invalid("/limit", "name a limit or a cap")),
         };
         let span = keys::below(keys::METER_HISTORY, &[self.account.as_str(), &scope, &subject, name]);
+        let channel = self.limit.and_then(channel_of);
         let (windows, next) = walk(ctx, &[span], self.after.as_ref(), self.page, |ctx, key| {
-            let meter: Option<Meter> = ctx.tx.get(key)?;
-            Ok(meter.map(|meter| UsedWindow { starts_at_ms: meter.starts_at_ms, ends_at_ms: meter.ends_at_ms, used: meter.drawn }))
+            let Some(Meter { starts_at_ms, ends_at_ms, drawn, .. }) = ctx.tx.get(key)? else { return Ok(None) };
+            let paid_with_credits = match channel {
+                Some(channel) => credits::paid_within(ctx, &self.account, channel, starts_at_ms, ends_at_ms)?,
+                None => 0,
+            };
+            Ok(Some(UsedWindow { starts_at_ms, ends_at_ms, used: drawn + paid_with_credits, paid_with_credits }))
         })
         .map_err(page_is_meant)?;
         Ok(UsageHistory { windows, next })
@@ -289,8 +321,8 @@ impl Operation for Reconcile {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<UsageReconciled, Error> {
         let cell = ctx.engine.cell(&self.account).map_err(|error| error.at("/account"))?;
-        if self.limit.window().is_none_or(|window| window == Window::RollingHour) {
-            return Err(Error::invalid("/limit", format!("`{}` has no window of the calendar", self.limit.name())));
+        if self.limit.window().is_none() {
+            return Err(Error::invalid("/limit", format!("`{}` counts in no window", self.limit.name())));
         }
         let prepared = ctx.engine.prepare_limit(&cell, self.limit)?;
         Ok(UsageReconciled { given_back: ctx.engine.reconcile(&prepared, self.used.get())? })
@@ -348,20 +380,22 @@ impl Invoice {
         })
     }
 
-    /// What was sent in the days that begin in the period, by the account and all below it.
+    /// What was granted in the days that begin in the period and not given back, to the account and all below it, with what its own
+    /// credits paid for (R-QTA-6).
     fn sent(&self, ctx: &mut Ctx<'_>, id: &Id, channel: Channel, per_day: LimitName) -> Result<u64, Error> {
-        let period = self.from_ms.get()..self.until_ms.get();
+        let (from_ms, until_ms) = (self.from_ms.get(), self.until_ms.get());
+        let cell = ctx.engine.cell(id)?;
+        // A day is kept with the first send of a later one. Looked at first: one that is kept meanwhile is found, and counts once.
+        let last = ctx.engine.last_window(&*ctx.engine.prepare_limit(&cell, per_day)?)?;
         let at = |ms| keys::meter_history(Some(id), per_day.name(), "", "", ms);
-        let over = ctx.tx.range::<Meter>(&at(period.start), &at(period.end), usize::MAX)?;
-        let prepared = ctx.engine.cell(id)?.sending(ctx.engine, None, channel, &MessageInput::default())?;
-        let now = ctx.engine.readings(&prepared, 1)?;
-        let today = now.iter().find(|reading| reading.id.account.as_ref() == Some(id) && reading.id.name() == per_day.name());
-        let today = today.filter(|reading| period.contains(&reading.starts_at_ms)).map_or(0, |reading| reading.reading.used);
-        // A day is kept with the first send of a later one.
-        let last: Option<Meter> = ctx.tx.get(&keys::meter(Some(id), per_day.name(), "", ""))?;
-        let is_kept = |meter: &Meter| over.iter().any(|(_, kept)| kept.starts_at_ms == meter.starts_at_ms);
-        let is_now = |meter: &Meter| now.iter().any(|reading| reading.id.account.as_ref() == Some(id) && reading.starts_at_ms == meter.starts_at_ms);
-        let last = last.filter(|meter| period.contains(&meter.starts_at_ms) && !is_kept(meter) && !is_now(meter)).map_or(0, |meter| meter.drawn);
-        Ok(over.iter().map(|(_, meter)| meter.drawn).sum::<u64>() + today + last)
+        let kept = ctx.tx.range::<Meter>(&at(from_ms), &at(until_ms), usize::MAX)?;
+        let mut days: BTreeMap<u64, u64> = kept.into_iter().map(|(_, day)| (day.starts_at_ms, day.drawn)).collect();
+        if (from_ms..until_ms).contains(&last.starts_at_ms) {
+            days.entry(last.starts_at_ms).or_insert(last.drawn);
+        }
+        let view = cell.view(ctx.engine)?;
+        let first_day = |at_ms| starts_from(Window::Day, at_ms, &view.frame.calendar).unwrap_or(at_ms);
+        let paid = credits::paid_within(ctx, id, channel, first_day(from_ms), first_day(until_ms))?;
+        Ok(days.values().sum::<u64>() + paid)
     }
 }

@@ -77,16 +77,26 @@ pub fn bounds(window: Window, now_ms: u64, calendar: &Calendar) -> Option<(u64, 
     }
 }
 
-/// The window that holds `now_ms`, after one that ended at `last_ends_at_ms`.
+/// The window that holds `now_ms`, after the last one that was charged, which is over.
 ///
-/// Where the zone was changed since, it would begin inside that one, and the same hours could be used twice: it begins
-/// at the end of that one instead, and lasts until the next boundary but one.
-pub fn bounds_after(window: Window, last_ends_at_ms: u64, now_ms: u64, calendar: &Calendar) -> Option<(u64, u64)> {
-    let (starts_at_ms, ends_at_ms) = bounds(window, now_ms, calendar)?;
+/// Where the zone or the billing day was changed since, it would begin inside that one, and the same hours could be used twice: it
+/// begins at the end of that one instead. It ends at the first boundary that leaves it at least half of its usual length; where that one
+/// was cut short already, at the first that does not cut this one short as well.
+pub fn bounds_after(window: Window, last: (u64, u64), now_ms: u64, calendar: &Calendar) -> Option<(u64, u64)> {
+    let (starts_at_ms, mut ends_at_ms) = bounds(window, now_ms, calendar)?;
+    let (last_starts_at_ms, last_ends_at_ms) = last;
     if starts_at_ms >= last_ends_at_ms {
         return Some((starts_at_ms, ends_at_ms));
     }
-    Some((last_ends_at_ms, bounds(window, ends_at_ms, calendar)?.1))
+    let half_ms = window.usual_ms() / 2;
+    // By itself none is as short: a day of 22 hours, a February.
+    let whole_ms = window.usual_ms() / 8 * 7;
+    let was_cut = (half_ms..whole_ms).contains(&last_ends_at_ms.saturating_sub(last_starts_at_ms));
+    let least_ms = if was_cut { whole_ms } else { half_ms };
+    while ends_at_ms.saturating_sub(last_ends_at_ms) < least_ms {
+        ends_at_ms = bounds(window, ends_at_ms, calendar)?.1;
+    }
+    Some((last_ends_at_ms, ends_at_ms))
 }
 
 /// How many midnights of the zone lie between two instants; none where the later one comes first.
@@ -99,9 +109,19 @@ pub fn days_since(from_ms: u64, until_ms: u64, calendar: &Calendar) -> u64 {
 /// The first instant at which a window begins, so many midnights after an instant or later.
 pub fn starts_after_days(window: Window, from_ms: u64, days: u64, calendar: &Calendar) -> Option<u64> {
     let day = local(from_ms, &calendar.zone)?.date().checked_add(i64::try_from(days).ok()?.days()).ok()?;
-    let midnight = midnight(day, &calendar.zone)?;
-    let (starts_at_ms, ends_at_ms) = bounds(window, midnight, calendar)?;
-    Some(if starts_at_ms == midnight { starts_at_ms } else { ends_at_ms })
+    starts_from(window, midnight(day, &calendar.zone)?, calendar)
+}
+
+/// The first instant at which a window begins, from an instant on.
+pub fn starts_from(window: Window, at_ms: u64, calendar: &Calendar) -> Option<u64> {
+    let (starts_at_ms, ends_at_ms) = bounds(window, at_ms, calendar)?;
+    Some(if starts_at_ms == at_ms { at_ms } else { ends_at_ms })
+}
+
+/// The first instant of what counts in a rolling hour.
+pub fn counts_from(now_ms: u64) -> u64 {
+    let from_ms = now_ms.saturating_sub(HOUR_MS);
+    from_ms - from_ms % MINUTE_MS
 }
 
 fn local(now_ms: u64, zone: &TimeZone) -> Option<Zoned> {
@@ -201,18 +221,93 @@ mod tests {
         }
     }
 
-    /// Without it an account that changes its zone every hour would have a new day every hour.
+    const DAY_MS: u64 = 24 * HOUR_MS;
+    const CALENDAR_WINDOWS: [Window; 6] = [Window::Hour, Window::Day, Window::Week, Window::Month, Window::BillingMonth, Window::Year];
+
+    fn at(local: &str, zone: &TimeZone) -> u64 {
+        let zoned = local.parse::<jiff::civil::DateTime>().unwrap().to_zoned(zone.clone()).unwrap();
+        u64::try_from(zoned.timestamp().as_millisecond()).unwrap()
+    }
+
+    /// 18.2, R-QTA-4: eastward and westward, in hours from the start of the window that was open.
     #[test]
-    fn a_change_of_zone_never_makes_a_window_shorter() {
+    fn a_change_acts_from_the_next_window() {
+        let of = |name, billing_day| Calendar { zone: zone(name).unwrap(), billing_day };
+        let after = |window, local, from: Calendar, to: Calendar| {
+            let last = bounds(window, at(local, &from.zone), &from).unwrap();
+            let (starts_at_ms, ends_at_ms) = bounds_after(window, last, last.1, &to).unwrap();
+            assert_eq!(starts_at_ms, last.1);
+            (ends_at_ms - starts_at_ms) / HOUR_MS
+        };
+        let (utc, tokyo, azores) = (of("UTC", 1), of("Asia/Tokyo", 1), of("Atlantic/Azores", 1));
+        let hours = |window, to: &Calendar| after(window, "2026-11-22T12:00", utc.clone(), to.clone());
+        assert_eq!((hours(Window::Day, &utc), hours(Window::Day, &tokyo), hours(Window::Day, &azores)), (24, 15, 25));
+        assert_eq!((hours(Window::Week, &tokyo), hours(Window::Month, &tokyo)), (7 * 24 - 9, 31 * 24 - 9));
+        assert_eq!((hours(Window::Year, &tokyo), hours(Window::Year, &azores)), (365 * 24 - 9, 365 * 24 + 1));
+        assert_eq!(hours(Window::Day, &of("Africa/Cairo", 1)), 22);
+        // Fourteen hours ahead the next midnight is too near.
+        assert_eq!(hours(Window::Day, &of("Pacific/Kiritimati", 1)), 34);
+        let billed = |local, to| after(Window::BillingMonth, local, of("UTC", 20), of("UTC", to));
+        assert_eq!((billed("2026-03-01T12:00", 10), billed("2026-03-01T12:00", 25)), (21 * 24, (31 + 5) * 24));
+    }
+
+    /// 18.2: from zone to zone a window is never cut twice in a row.
+    #[test]
+    fn to_and_fro() {
+        let of = |name| Calendar { zone: zone(name).unwrap(), billing_day: 1 };
+        let (utc, fiji) = (of("UTC"), of("Pacific/Fiji"));
+        let mut last = bounds(Window::Day, 1_795_305_600_000, &utc).unwrap();
+        let mut lengths = Vec::new();
+        for calendar in [&fiji, &utc, &fiji, &fiji, &utc, &utc] {
+            last = bounds_after(Window::Day, last, last.1, calendar).unwrap();
+            lengths.push((last.1 - last.0) / HOUR_MS);
+        }
+        assert_eq!(lengths, [12, 36, 12, 24, 12, 24]);
+    }
+
+    /// 18.2: all zones, all windows, changed at every window in turn: no gap, none shorter than half, none twice as long, no two in a
+    /// row that are cut, and all ends are boundaries of the calendar of then.
+    #[test]
+    fn changes_between_all_zones() {
+        let zones: Vec<_> = jiff::tz::TimeZoneDatabase::bundled().available().map(|name| zone(name.as_str()).unwrap()).collect();
+        assert!(zones.len() > 400);
+        let mut dice = 1_u64;
+        let mut roll = |below: usize| {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(dice >> 33).unwrap() % below
+        };
+        for window in CALENDAR_WINDOWS {
+            let (half, whole) = (window.usual_ms() / 2, window.usual_ms() / 8 * 7);
+            for from in &zones {
+                let calendar = |zone: &TimeZone, day: usize| Calendar { zone: zone.clone(), billing_day: i8::try_from(day).unwrap() };
+                let mut last = bounds(window, 1_795_000_000_000, &calendar(from, 1)).unwrap();
+                let mut was_cut = false;
+                for _ in 0..12 {
+                    let to = calendar(&zones[roll(zones.len())], 1 + roll(31));
+                    let next = bounds_after(window, last, last.1, &to).unwrap();
+                    let length = next.1 - next.0;
+                    let natural = bounds(window, next.0, &to).unwrap();
+                    assert_eq!(next.0, last.1);
+                    assert!(next == natural || (half <= length && length < half * 4 + DAY_MS), "{window:?} of {length} ms");
+                    assert!(!was_cut || next == natural || length >= whole, "{window:?} cut twice");
+                    assert_eq!(bounds(window, next.1, &to).unwrap().0, next.1);
+                    (was_cut, last) = (length < whole, next);
+                }
+            }
+        }
+    }
+
+    /// One that nobody charged moves none after it, and where nothing was changed a window is the calendar's.
+    #[test]
+    fn a_window_begins_at_the_end_of_the_last_that_was_charged() {
         let of = |zone| Calendar { zone, billing_day: 1 };
         let (utc, west) = (of(TimeZone::UTC), of(zone("Atlantic/Azores").unwrap()));
         let midnight = 1_795_305_600_000;
-        let hour = 3_600_000;
-        assert_eq!(bounds(Window::Day, midnight, &utc), Some((midnight, midnight + 24 * hour)));
-        assert_eq!(bounds_after(Window::Day, midnight, midnight, &utc), Some((midnight, midnight + 24 * hour)));
-        assert_eq!(bounds(Window::Day, midnight, &west), Some((midnight - 23 * hour, midnight + hour)));
-        assert_eq!(bounds_after(Window::Day, midnight, midnight, &west), Some((midnight, midnight + 25 * hour)));
-        assert_eq!(bounds_after(Window::Day, midnight, midnight + hour, &west), Some((midnight + hour, midnight + 25 * hour)));
+        let last = (midnight - DAY_MS, midnight);
+        assert_eq!(bounds_after(Window::Day, last, midnight, &utc), Some((midnight, midnight + DAY_MS)));
+        assert_eq!(bounds(Window::Day, midnight, &west), Some((midnight - 23 * HOUR_MS, midnight + HOUR_MS)));
+        assert_eq!(bounds_after(Window::Day, last, midnight, &west), Some((midnight, midnight + 25 * HOUR_MS)));
+        assert_eq!(bounds_after(Window::Day, last, midnight + HOUR_MS, &west), Some((midnight + HOUR_MS, midnight + 25 * HOUR_MS)));
     }
 
     #[test]

@@ -192,7 +192,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "0c0abab73276e5f6b5879a5367b45595"
+CATALOGUE_HASH = "dd0c80a5536014bfcbed5863588b33e6"
 
 
 class AccessOperations(Namespace):
@@ -3513,7 +3513,8 @@ class UsageOperations(Namespace):
         """The windows of a limit or a cap that are over and that something went out in, the oldest first. A rolling
         hour has none.
 
-        A window appears with the first send of a later one. After a crash what was drawn ahead counts as used.
+        A window appears with the first send of a later one. What is given back later is taken out of the window that
+        it was granted in (R-QTA-6). After a crash what was drawn ahead counts as used.
 
         - `account`: The account.
         - `after`: Go on after the page that answered this `next`.
@@ -3554,11 +3555,12 @@ class UsageOperations(Namespace):
     def reconcile(self, *, account: str, limit: LimitName, used: int) -> UsageReconciled:
         """Says how much of a limit of an account was really used in its current window, where the host has counted:
         after a crash what was drawn ahead counts as used. It only gives back; the accounts above are reconciled by
-        themselves.
+        themselves. Of a rolling hour the oldest messages come back first, so that never too few of them count.
 
         - `account`: The account.
-        - `limit`: The limit, with a window of the calendar: a rolling hour frees by itself.
-        - `used`: How much went out in the window, by the account and all below it: at most what is counted.
+        - `limit`: The limit, one that counts in a window.
+        - `used`: How much went out in the window, by the account and all below it, without what credits paid for: at
+          most what is counted.
         """
         return UsageReconciled._from(self._call("usage.reconcile", {"account": account, "limit": limit, "used": used}))
 

@@ -3184,7 +3184,9 @@ class InvoiceLine:
     email_credits: CreditTotals
     """What became of its own credits for e-mail in the period; those below it have lines of their own."""
     email_sent: int
-    """How many e-mails it and all accounts below it were granted in those days."""
+    """How many e-mails it and all accounts below it were granted in those days and did not give back, then or later;
+    with what its own credits paid for.
+    """
     name: str
     """The name that people see."""
     package: str | None = None
@@ -5750,7 +5752,9 @@ class UsageWindow:
     limit: str
     """The name of the limit, such as `email_per_day`, or the id of the cap."""
     overuse: int
-    """How much of it is beyond the limit, where that is let through (R-QTA-7)."""
+    """How much of it is beyond the limit, where that is let through (R-QTA-7); what credits paid for comes on top of
+    what is used of the limit (R-CRD-2).
+    """
     remaining: int | None = None
     """How much is left; absent where it is unlimited."""
     resets_at_ms: int
@@ -5795,15 +5799,18 @@ class UsedWindow:
 
     ends_at_ms: int
     """When it ended, in unix milliseconds."""
+    paid_with_credits: int
+    """How much of it credits paid for, beyond the limit."""
     starts_at_ms: int
     """When it began, in unix milliseconds."""
     used: int
-    """How much of the limit was used in it."""
+    """How much was granted in it and not given back, with what credits paid for."""
 
     @classmethod
     def _from(cls, value: Any) -> UsedWindow:
         return cls(
             ends_at_ms=value["ends_at_ms"],
+            paid_with_credits=value["paid_with_credits"],
             starts_at_ms=value["starts_at_ms"],
             used=value["used"],
         )
