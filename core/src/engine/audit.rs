@@ -52,6 +52,7 @@ const NOT_AUDITED: &[u8] = &[
     keys::AUDIT,
     keys::AUDIT_PERSON,
     keys::CHILD,
+    keys::CLOCK,
     keys::DUE,
     keys::EMAIL,
     keys::GROUP_MEMBER,

@@ -50,7 +50,7 @@ impl Engine {
         if self.has_manual_clock() {
             return MANUAL_NAP;
         }
-        let due_in_ms = self.next_due_ms.load(Ordering::Acquire).saturating_sub(self.clock.now_ms());
+        let due_in_ms = self.clock.next_due_ms.load(Ordering::Acquire).saturating_sub(self.clock.now_ms());
         Duration::from_millis(due_in_ms.saturating_add(1)).min(LONGEST_NAP)
     }
 

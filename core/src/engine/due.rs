@@ -1,12 +1,12 @@
 //! What becomes due by itself: an account gets another package (R-PKG-6), a reservation expires (R-QTA-5), and what is
-//! remembered for a time is forgotten.
+//! remembered for a time is forgotten. And what the clock has to tell (R-QTA-13): it is told before anything else.
 //!
 //! No thread waits for it. Every call looks at the clock first, where anything is scheduled at all, and carries out what is
 //! due before it does anything else: nobody sees the state before. Until somebody calls, nobody can tell the difference.
 
 use super::{Ctx, Engine, Tx, keys};
 use crate::error::Error;
-use crate::model::{Actor, Id};
+use crate::model::{Actor, ClockJump, ClockRecord, Id, OutboxKind, OutboxMessage};
 use crate::ops;
 use std::sync::atomic::Ordering;
 
@@ -28,7 +28,7 @@ impl Engine {
     /// Carries out what is due by now. One load where nothing is scheduled.
     #[inline]
     pub(crate) fn carry_out_due(&self) -> Result<(), Error> {
-        let next_ms = self.next_due_ms.load(Ordering::Acquire);
+        let next_ms = self.clock.next_due_ms.load(Ordering::Acquire);
         if next_ms == NEVER || self.clock.now_ms() < next_ms { Ok(()) } else { self.carry_out() }
     }
 
@@ -39,6 +39,10 @@ impl Engine {
             return Ok(());
         }
         let _alone = self.writer.lock();
+        if let Some((record, untold)) = self.clock.news() {
+            self.commit(&Actor::System, None, |ctx| tell_of_clock(ctx, &record, untold))?;
+            self.clock.is_known(record, untold);
+        }
         loop {
             let committed = self.commit(&Actor::System, Some(OPERATION), carry_out_some)?;
             // Not synced by itself where nothing comes back: what a power loss takes back is due again at the next opening.
@@ -47,8 +51,17 @@ impl Engine {
                 break;
             }
         }
-        self.next_due_ms.store(first(&mut Tx::new(&*self.backend))?, Ordering::Release);
+        self.clock.next_due_ms.store(first(&mut Tx::new(&*self.backend))?, Ordering::Release);
         Ok(())
+    }
+}
+
+/// Keeps what is known of the clock, and tells the host of a jump (R-QTA-13).
+fn tell_of_clock(ctx: &mut Ctx<'_>, record: &ClockRecord, jump: Option<ClockJump>) -> Result<(), Error> {
+    ctx.tx.put(keys::clock(), record)?;
+    match jump {
+        Some(_) => ctx.tell_host(&OutboxMessage { jump, ..OutboxMessage::about(OutboxKind::ClockJumped, None, ctx.now_ms) }),
+        None => Ok(()),
     }
 }
 

@@ -5,6 +5,8 @@ use crate::model::{AuditChain, AuditKind, Channel, Id};
 use crate::rules::credit::Turn;
 use sha2::{Digest, Sha256};
 
+/// As [`TOKEN_KEY`].
+pub(crate) const CLOCK: u8 = b'/';
 /// Not a letter: it tells about the store itself and is no record that an operation wrote.
 pub(crate) const TOKEN_KEY: u8 = b'0';
 pub(crate) const PASSWORD: u8 = b'1';
@@ -181,6 +183,12 @@ pub(crate) fn of_cap(cap: &Id) -> String {
 /// A window of a meter that is over.
 pub(crate) fn meter_history(account: Option<&Id>, name: &str, scope: &str, subject: &str, starts_at_ms: u64) -> Vec<u8> {
     key(METER_HISTORY, &[carrier(account), scope, subject, name, &sortable(starts_at_ms)])
+}
+
+/// Where a window of the meter at a key is kept.
+pub(crate) fn history_of(meter: &[u8], starts_at_ms: u64) -> Vec<u8> {
+    let meter = meter.strip_prefix(&[METER]).unwrap_or(meter);
+    [&[METER_HISTORY], meter, &[0], sortable(starts_at_ms).as_bytes()].concat()
 }
 
 /// A reservation.
@@ -454,6 +462,11 @@ fn person_kind(kind: AuditKind) -> &'static str {
 }
 
 /// The fingerprint of the key that tokens are derived with.
+pub(crate) fn clock() -> Vec<u8> {
+    key(CLOCK, &[])
+}
+
+/// Where the key of the tokens is told of.
 pub(crate) fn token_key() -> Vec<u8> {
     key(TOKEN_KEY, &[])
 }

@@ -511,6 +511,11 @@ impl Team {
         meters
     }
 
+    /// Lets no pace be further ahead than its burst.
+    pub(super) fn bound_paces(&self, now_ms: u64) {
+        self.meters().paces.iter_mut().for_each(|pace| pace.bound(now_ms));
+    }
+
     /// Whether nothing is drawn that could still be used, and nothing came back that the store does not know of.
     pub(crate) fn is_idle(&self) -> bool {
         let meters = self.meters();
@@ -1533,7 +1538,8 @@ fn wanted_of_cap(frame: &Frame, cap: &Cap, sending: &Sending<'_>) -> Option<Want
 }
 
 /// The window that is drawn from at `now_ms`, after the last one that was charged.
-fn next_window(mut last: Meter, kind: Window, now_ms: u64, calendar: &Calendar) -> Result<Meter, Error> {
+pub(super) fn next_window(mut last: Meter, kind: Window, now_ms: u64, calendar: &Calendar) -> Result<Meter, Error> {
+    let used_before = last.drawn + last.past.iter().map(|(_, used)| used).sum::<u64>();
     if kind == Window::RollingHour {
         last.past.retain(|(until, _)| now_ms < *until);
     }
@@ -1542,7 +1548,7 @@ fn next_window(mut last: Meter, kind: Window, now_ms: u64, calendar: &Calendar) 
     }
     let (starts_at_ms, ends_at_ms) = window::bounds_after(kind, (last.starts_at_ms, last.ends_at_ms), now_ms, calendar)
         .ok_or_else(|| Error::new(Code::Internal, format!("no calendar has the time {now_ms} ms")))?;
-    let (mut past, mut alerted) = (Vec::new(), 0);
+    let (mut past, mut alerted, mut before) = (Vec::new(), 0, None);
     if kind == Window::RollingHour {
         past = last.past;
         let until = window::counts_until(last.ends_at_ms);
@@ -1550,9 +1556,12 @@ fn next_window(mut last: Meter, kind: Window, now_ms: u64, calendar: &Calendar) 
             past.push((until, last.drawn));
         }
         // It is the same window as long as anything of it counts.
-        alerted = if past.is_empty() { 0 } else { last.alerted };
+        (alerted, before) = match past.is_empty() && used_before > 0 {
+            true => (0, Some((until, used_before))),
+            false => (if past.is_empty() { 0 } else { last.alerted }, last.before),
+        };
     }
-    Ok(Meter { starts_at_ms, ends_at_ms, drawn: 0, past, alerted, paid: false })
+    Ok(Meter { starts_at_ms, ends_at_ms, drawn: 0, past, before, alerted, paid: false })
 }
 
 fn explain_refusal(prepared: &Prepared, meters: &Meters, readings: &[send::Reading], refused: send::Refused) -> Result<Decision, Error> {
@@ -1598,7 +1607,7 @@ fn push_draw(batch: &mut Batch, cold: &Cold, draws: &[Draw]) -> Result<(), Error
     Ok(())
 }
 
-fn meter_of(key: &[u8], bytes: &[u8]) -> Result<Meter, Error> {
+pub(super) fn meter_of(key: &[u8], bytes: &[u8]) -> Result<Meter, Error> {
     let unreadable = |error| Error::new(Code::StoreCorrupt, format!("the meter `{}` cannot be read: {error}", key.escape_ascii()));
     serde_json::from_slice(bytes).map_err(unreadable)
 }

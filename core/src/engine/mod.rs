@@ -9,6 +9,7 @@ mod clock;
 pub(crate) mod consistency;
 mod drawer;
 mod due;
+mod future;
 pub(crate) mod hasher;
 #[cfg(test)]
 mod holders_tests;
@@ -89,8 +90,6 @@ pub(crate) struct Engine {
     bell: Bell,
     /// Itself, for the thread that draws in the background.
     this: Weak<Engine>,
-    /// When the first of what is scheduled becomes due; see [`due`].
-    next_due_ms: AtomicU64,
     shut: AtomicBool,
     poisoned: AtomicBool,
     fork_generation: u64,
@@ -174,8 +173,8 @@ impl Engine {
         let tree = view::permission_tree(&mut Tx::new(&*backend))?;
         let next_due_ms = due::first(&mut Tx::new(&*backend))?;
         let clock = match options.manual_clock_ms() {
-            Some(now_ms) => Clock::Manual(AtomicU64::new(now_ms)),
-            None => Clock::System,
+            Some(now_ms) => Clock::manual(now_ms, next_due_ms),
+            None => Clock::system(Tx::new(&*backend).get(&keys::clock())?, next_due_ms),
         };
         Ok(Arc::new_cyclic(|this| Engine {
             backend,
@@ -201,7 +200,6 @@ impl Engine {
             drawer: Drawer::default(),
             bell: Bell::default(),
             this: this.clone(),
-            next_due_ms: AtomicU64::new(next_due_ms),
             shut: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
             fork_generation: tenantry_fork::generation(),
@@ -332,7 +330,7 @@ impl Engine {
             self.cells.remove(account);
         }
         if let Some(at_ms) = touched.due_ms {
-            self.next_due_ms.fetch_min(at_ms, Ordering::AcqRel);
+            self.clock.next_due_ms.fetch_min(at_ms, Ordering::AcqRel);
             self.bell.ring();
         }
         Ok(())
@@ -388,7 +386,7 @@ impl Engine {
     }
 
     pub(crate) fn has_manual_clock(&self) -> bool {
-        matches!(self.clock, Clock::Manual(_))
+        self.clock.is_manual()
     }
 
     pub(crate) fn refuse_when_shut(&self) -> Result<(), Error> {
@@ -403,9 +401,24 @@ impl Engine {
         self.bell.ring();
         self.drawer.end();
         let _alone = self.writer.lock();
-        let given_back = if self.is_poisoned() { Ok(()) } else { self.cells.teams().iter().try_for_each(|team| self.give_blocks_back(team)) };
+        let kept = if self.is_poisoned() { Ok(()) } else { self.keep_at_the_end() };
         let closed = self.backend.close().map_err(Error::from);
-        given_back.and(closed)
+        kept.and(closed)
+    }
+}
+
+impl Engine {
+    /// What was drawn and is not spent, and what time it is.
+    fn keep_at_the_end(&self) -> Result<(), Error> {
+        self.cells.teams().iter().try_for_each(|team| self.give_blocks_back(team))?;
+        let Some(record) = self.clock.last_record() else { return Ok(()) };
+        let mut tx = Tx::new(&*self.backend);
+        tx.put(keys::clock(), &record)?;
+        match tx.finish().0.map(|batch| self.backend.commit(&batch)) {
+            Some(Err(CommitError::Store(error))) => Err(error.into()),
+            // Another process knows it as well.
+            _ => Ok(()),
+        }
     }
 }
 

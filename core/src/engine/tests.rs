@@ -338,7 +338,7 @@ fn what_is_due_is_seen_by_the_first_who_asks() {
         serde_json::from_str::<serde_json::Value>(&answer).unwrap()["accounts"].as_u64().unwrap()
     };
     let first_of_july = 1_782_864_000_000;
-    assert_eq!(guard.engine.next_due_ms.load(Ordering::Acquire), first_of_july);
+    assert_eq!(guard.engine.clock.next_due_ms.load(Ordering::Acquire), first_of_july);
     guard.engine.clock.set(first_of_july - 1).unwrap();
     assert_eq!((accounts("small"), accounts("large")), (ACCOUNTS as u64, 0));
     guard.engine.clock.set(first_of_july).unwrap();
@@ -346,7 +346,7 @@ fn what_is_due_is_seen_by_the_first_who_asks() {
     assert_eq!(accounts("large"), 0);
     guard.engine.poisoned.store(false, Ordering::Release);
     assert_eq!((accounts("large"), accounts("small")), (ACCOUNTS as u64, 0));
-    assert_eq!(guard.engine.next_due_ms.load(Ordering::Acquire), u64::MAX);
+    assert_eq!(guard.engine.clock.next_due_ms.load(Ordering::Acquire), u64::MAX);
 }
 
 /// R-ACC-2, at the operation itself, which trusts nobody to have asked before.
@@ -444,4 +444,45 @@ fn threads_sell_the_last_unit_exactly_once() {
         });
         assert_eq!(granted, limit, "seed {seed}");
     }
+}
+
+/// 18.11, R-QTA-13: ten years ahead for a moment. A jump that the steady clock did not see is held back and told of; one that the host
+/// believed is undone.
+#[test]
+fn a_clock_that_jumps_is_held_back() {
+    const TEN_YEARS_MS: u64 = 3652 * 24 * 3_600_000;
+    let engine = Engine::on(crate::store::memory().unwrap(), Path::new(":memory:"), &OpenOptions::default()).unwrap();
+    let guard = crate::guard::Guard::new(engine);
+    let must = |operation: &str, request: Value| call(&guard, operation, request).unwrap();
+    let fake = |system_ms, steady_ms| guard.engine.clock.fake(system_ms, steady_ms);
+    let send = |count: u64| must("sending.admit", json!({"account": "acme", "count": count}))["granted"].clone();
+    let used = || must("usage.get", json!({"account": "acme"}))["windows"][1]["used"].clone();
+    fake(NOON_MS, 1000);
+    let owner = json!({"user": "olga", "email": "olga@acme.example"});
+    must("accounts.create", json!({"id": "acme", "name": "Acme", "owner": owner, "limits": {"email_per_day": 10}}));
+    assert_eq!(send(4), 4);
+
+    fake(NOON_MS + TEN_YEARS_MS, 2000);
+    assert_eq!((send(4), used()), (json!(4), json!(8)));
+    let jump = json!({"from_ms": NOON_MS + 1000, "to_ms": NOON_MS + TEN_YEARS_MS, "held": true});
+    assert_eq!(must("clock.get", json!({})), json!({"now_ms": NOON_MS + 1000, "manual": false, "held_back_ms": NOON_MS + TEN_YEARS_MS}));
+    assert_eq!(must("store.info", json!({}))["clock_jump"], jump);
+    let messages = must("outbox.read", json!({}))["messages"].clone();
+    let told: Vec<_> = messages.as_array().unwrap().iter().filter(|message| message["kind"] == "clock_jumped").collect();
+    assert_eq!(told.len(), 1, "{messages}");
+    assert_eq!((&told[0]["clock_jump"], &told[0]["at_ms"]), (&jump, &json!(NOON_MS + 1000)));
+
+    fake(NOON_MS + 5000, 6000);
+    assert_eq!(must("clock.get", json!({})), json!({"now_ms": NOON_MS + 5000, "manual": false}));
+    assert_eq!(must("store.info", json!({}))["clock_jump"]["held"], false);
+
+    fake(NOON_MS + TEN_YEARS_MS, 7000);
+    assert_eq!(must("clock.confirm", json!({}))["now_ms"], NOON_MS + TEN_YEARS_MS);
+    assert_eq!((send(1), used()), (json!(1), json!(1)));
+    fake(NOON_MS + 9000, 10_000);
+    assert_eq!((send(2), used()), (json!(2), json!(3)));
+    assert_eq!(must("clock.undo", json!({})), json!({"counters": 3}));
+    assert_eq!((send(1), used()), (json!(0), json!(11)));
+    fake(NOON_MS + TEN_YEARS_MS, 11_000);
+    assert_eq!((used(), must("store.info", json!({}))["clock_jump"]["held"].clone()), (json!(11), json!(true)));
 }

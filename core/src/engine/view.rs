@@ -623,7 +623,7 @@ impl Cells {
     }
 
     /// What counts for all accounts together now.
-    fn platform(&self, engine: &Engine) -> Result<Arc<Platform>, Error> {
+    pub(super) fn platform(&self, engine: &Engine) -> Result<Arc<Platform>, Error> {
         let stamp = engine.epoch.load(Ordering::Acquire);
         if let Some(platform) = self.platform.load_full().filter(|platform| platform.frame.stamp == stamp) {
             return Ok(platform);

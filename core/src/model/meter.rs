@@ -90,6 +90,10 @@ pub struct Meter {
     /// The earlier parts of a rolling window that still count: until when, and how much.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub past: Vec<(u64, u64)>,
+    /// What was used in the last hour before one in which nothing was: until when it counted, and how much. It counts again where the
+    /// clock was wrong (R-QTA-13).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<(u64, u64)>,
     /// The highest threshold that the host was told of in this window, in percent (R-QTA-8).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub alerted: u64,

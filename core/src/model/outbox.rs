@@ -1,6 +1,6 @@
 //! What the host has to carry out (R-OUT-1).
 
-use super::{Email, Id, Note};
+use super::{ClockJump, Email, Id, Note};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -30,13 +30,16 @@ pub struct OutboxMessage {
     /// The session in which somebody acts as the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_in: Option<Box<LogInNotice>>,
+    /// How the clock has jumped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jump: Option<ClockJump>,
 }
 
 impl OutboxMessage {
     /// A message about an account.
     pub fn about(kind: OutboxKind, account: Option<Id>, at_ms: u64) -> OutboxMessage {
-        let (user, to, token_of, campaign, alert, log_in) = (None, None, None, None, None, None);
-        OutboxMessage { kind, account, user, to, accounts: Vec::new(), token_of, campaign, at_ms, alert, log_in }
+        let (user, to, token_of, campaign, alert, log_in, jump) = (None, None, None, None, None, None, None);
+        OutboxMessage { kind, account, user, to, accounts: Vec::new(), token_of, campaign, at_ms, alert, log_in, jump }
     }
 }
 
@@ -129,6 +132,8 @@ pub enum OutboxKind {
     LimitAlert,
     /// Tell a user that somebody acts as them (R-SES-6).
     LoggedInAs,
+    /// Look at the system's clock: it has jumped (R-QTA-13). Where it is held back and right, call `clock.confirm`.
+    ClockJumped,
     /// Stop a campaign: nothing more of it goes out (R-QTA-11).
     StopCampaign,
 }

@@ -20,6 +20,22 @@ pub struct Set {
     pub now_ms: Count,
 }
 
+/// The system's clock is right where it is held back (R-QTA-13): time goes on with it. Where nothing is held back, nothing changes.
+///
+/// A jump forward of more than a minute that a steady clock did not see is held back, and so is a clock that is more than 366 days
+/// ahead of the last time that the store knew of. Until it is confirmed, or the system's clock is right again, time goes on without the
+/// jump: for decisions, for what expires, and in the audit.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Confirm {}
+
+/// The clock was wrong, and is right now (R-QTA-13): what was counted in windows that begin after now counts in the window of now. The
+/// last true windows are there again with all that they counted, so nothing is granted twice. Where nothing was counted in the future,
+/// nothing changes.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Undo {}
+
 /// The time of the store's clock.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClockReading {
@@ -27,6 +43,21 @@ pub struct ClockReading {
     pub now_ms: u64,
     /// Whether `clock.set` can move it.
     pub manual: bool,
+    /// What the system's clock says, in unix milliseconds, where it has jumped and is held back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_back_ms: Option<u64>,
+}
+
+/// What was taken out of the future.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ClockUndone {
+    /// How many counters of limits and caps.
+    pub counters: u64,
+}
+
+fn reading(ctx: &Ctx<'_>) -> ClockReading {
+    let clock = &ctx.engine.clock;
+    ClockReading { now_ms: clock.now_ms(), manual: clock.is_manual(), held_back_ms: clock.held_back_ms() }
 }
 
 impl Operation for Get {
@@ -36,7 +67,7 @@ impl Operation for Get {
     type Answer = ClockReading;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ClockReading, Error> {
-        Ok(ClockReading { now_ms: ctx.now_ms, manual: ctx.engine.has_manual_clock() })
+        Ok(reading(ctx))
     }
 }
 
@@ -48,6 +79,30 @@ impl Operation for Set {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ClockReading, Error> {
         ctx.engine.clock.set(self.now_ms.get())?;
-        Ok(ClockReading { now_ms: self.now_ms.get(), manual: true })
+        Ok(reading(ctx))
+    }
+}
+
+impl Operation for Confirm {
+    const NAME: &'static str = "clock.confirm";
+    const EFFECT: Effect = Effect::Send;
+    const ACCESS: Access = Access::System;
+    type Answer = ClockReading;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<ClockReading, Error> {
+        ctx.engine.clock.confirm();
+        Ok(reading(ctx))
+    }
+}
+
+impl Operation for Undo {
+    const NAME: &'static str = "clock.undo";
+    const EFFECT: Effect = Effect::Send;
+    const ACCESS: Access = Access::System;
+    type Answer = ClockUndone;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<ClockUndone, Error> {
+        ctx.engine.clock.forget_future();
+        Ok(ClockUndone { counters: ctx.engine.leave_future(ctx.actor)? })
     }
 }

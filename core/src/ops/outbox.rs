@@ -6,7 +6,9 @@
 use super::{Access, Effect, Operation, page_size};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{self, Count, DeadMessage, Id, LimitAlert, Link, LogInNotice, Name, Note, OpenMessage, OutboxConsumer, OutboxKind, Secret};
+use crate::model::{
+    self, ClockJump, Count, DeadMessage, Id, LimitAlert, Link, LogInNotice, Name, Note, OpenMessage, OutboxConsumer, OutboxKind, Secret,
+};
 use crate::rules::invitation::{InvitationStatus, expires_at_ms, status};
 use crate::rules::outbox::{Turn, turn};
 use schemars::JsonSchema;
@@ -299,6 +301,9 @@ pub struct OutboxItem {
     /// Who acts as the user, and why (R-SES-6).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_in: Option<LogInNotice>,
+    /// How the system's clock has jumped (R-QTA-13).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_jump: Option<ClockJump>,
     /// When its cause happened, in unix milliseconds.
     pub at_ms: u64,
 }
@@ -354,6 +359,7 @@ fn shown(ctx: &mut Ctx<'_>, number: u64, message: model::OutboxMessage) -> Resul
         token_expires_at_ms,
         alert: message.alert,
         log_in: message.log_in.map(|notice| *notice),
+        clock_jump: message.jump,
         at_ms: message.at_ms,
     })
 }

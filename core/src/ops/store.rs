@@ -3,6 +3,7 @@
 use super::{Access, Effect, Operation};
 use crate::engine::{Ctx, consistency, keys};
 use crate::error::Error;
+use crate::model::ClockJump;
 use crate::store::Order;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,9 @@ pub struct StoreInfo {
     pub last_commit: u64,
     /// The version of this library.
     pub version: String,
+    /// The last jump of the system's clock, and whether it is held back; absent where there was none (R-QTA-13).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_jump: Option<ClockJump>,
 }
 
 /// What checking every record found.
@@ -72,7 +76,12 @@ impl Operation for Info {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<StoreInfo, Error> {
         let backend = &ctx.engine.backend;
-        Ok(StoreInfo { store_id: backend.store_id(), last_commit: backend.last_commit(), version: env!("CARGO_PKG_VERSION").to_owned() })
+        Ok(StoreInfo {
+            store_id: backend.store_id(),
+            last_commit: backend.last_commit(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            clock_jump: ctx.engine.clock.last_jump(),
+        })
     }
 }
 

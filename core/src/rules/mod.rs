@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod api_key;
 pub(crate) mod audit;
 pub(crate) mod campaign;
+pub(crate) mod clock;
 pub(crate) mod credit;
 pub(crate) mod forecast;
 pub(crate) mod group;

@@ -28,6 +28,12 @@ impl Pace {
         *self = Pace { turn_us: self.turn_us, ..other };
     }
 
+    /// Is no further ahead than one whose burst has just gone out: the clock was wrong.
+    pub fn bound(&mut self, now_ms: u64) {
+        let most_us = now_ms.saturating_mul(1000).saturating_add(self.burst.saturating_mul(self.each_us));
+        self.turn_us = self.turn_us.min(most_us);
+    }
+
     /// From when on `count` may go out.
     fn opens_us(&self, count: u64) -> u64 {
         let ahead = self.burst.saturating_sub(count).saturating_mul(self.each_us);
