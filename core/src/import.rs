@@ -5,7 +5,7 @@ use crate::handle::{Tenantry, read_caller};
 use crate::json;
 use crate::model::{Actor, Count, Id};
 use crate::ops::user_csv::{ImportCsv, MOST_BYTES, MOST_ROWS, UserImport, UserImportProblem};
-use crate::rules::user_csv::{Columns, Row, Rows, broken};
+use crate::rules::user_csv::{Columns, CsvSeparator, Row, Rows, broken};
 use serde::{Deserialize, Serialize};
 
 /// Rows of one commit: many enough for speed, few enough that others wait for a moment only.
@@ -54,14 +54,15 @@ impl Tenantry {
         self.usable()?;
         let whole = text(csv)?;
         let body = whole.strip_prefix('\u{feff}').unwrap_or(whole);
-        let mut rows = Rows::new(body, 1);
+        let separator = CsvSeparator::of_header(body);
+        let mut rows = Rows::new(body, 1, separator);
         let header = rows.next()?;
         let columns: Vec<String> = rows.fields().iter().map(str::to_owned).collect();
         // Refused before anything is imported, however large the file is.
         Columns::read(columns.iter().map(String::as_str), header.map_or(1, |row| row.line)).map_err(|error| error.at("/csv"))?;
 
         let rows_at_once = if request.atomic { MOST_ROWS } else { ROWS_AT_ONCE };
-        let mut file = File { store: self, actor, request, columns, body, answer: UserImport::default() };
+        let mut file = File { store: self, actor, request, columns, separator, body, answer: UserImport::default() };
         let mut part: Option<Part> = None;
         while let Some(row) = rows.next()? {
             if row.end - row.start > MOST_BYTES {
@@ -116,6 +117,7 @@ struct File<'a> {
     actor: &'a Actor,
     request: ImportUsers,
     columns: Vec<String>,
+    separator: CsvSeparator,
     body: &'a str,
     answer: UserImport,
 }
@@ -134,6 +136,7 @@ impl File<'_> {
             account: self.request.account.clone(),
             csv: self.body.get(part.start..part.end).unwrap_or_default().to_owned(),
             columns: Some(self.columns.clone()),
+            separator: Some(self.separator),
             first_line: Some(Count::new(part.line).map_err(|error| Error::invalid("/csv", error))?),
             role: self.request.role.clone(),
             atomic: self.request.atomic,

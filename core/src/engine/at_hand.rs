@@ -4,6 +4,7 @@ use super::token::{ShownToken, hash_bytes};
 use super::{Engine, Tx};
 use crate::error::Error;
 use crate::model::{Actor, Address, Id};
+use crate::ops::users;
 use crate::rules::session::is_to_be_written;
 use arc_swap::ArcSwapOption;
 use foldhash::fast::RandomState;
@@ -29,6 +30,8 @@ pub(crate) trait Proven: Serialize + DeserializeOwned {
     fn token_hash(&self) -> &str;
     /// When it was used last; 0 for never.
     fn used_at_ms(&self) -> u64;
+    /// Who was here when it was used; nobody where that is a program, or somebody who acts as another.
+    fn person(&self) -> Option<&Id>;
     /// It was used.
     fn use_at(&mut self, at_ms: u64, ip: Option<Address>);
 }
@@ -143,6 +146,9 @@ impl Engine {
             if let Some(mut record) = ctx.tx.get::<T>(&T::key(id))? {
                 record.use_at(ctx.now_ms, ip);
                 ctx.tx.put(T::key(id), &record)?;
+                if let Some(user) = record.person() {
+                    users::seen(ctx, user, ctx.now_ms)?;
+                }
             }
             Ok(())
         })?;

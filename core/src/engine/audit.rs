@@ -48,6 +48,7 @@ const NOT_AUDITED: &[u8] = &[
     keys::ACCOUNT_INVITATION,
     keys::ACCOUNT_ORDER,
     keys::ACCOUNT_ROLE,
+    keys::ADDRESS_INVITATION,
     keys::ANSWERED,
     keys::AUDIT,
     keys::AUDIT_PERSON,
@@ -57,6 +58,7 @@ const NOT_AUDITED: &[u8] = &[
     keys::EMAIL,
     keys::GROUP_MEMBER,
     keys::INVITED,
+    keys::LAST_SEEN,
     keys::LEASE,
     keys::MEMBERSHIP,
     keys::METER,
@@ -65,6 +67,7 @@ const NOT_AUDITED: &[u8] = &[
     keys::OUTBOX,
     keys::OUTBOX_CONSUMER,
     keys::OUTBOX_NEXT,
+    keys::OUTBOX_PERSON,
     keys::PACKAGE_ACCOUNT,
     keys::PACKAGE_NEXT,
     keys::PERSON,
@@ -122,13 +125,17 @@ pub(super) fn remember(ctx: &mut Ctx<'_>, operation: &str) -> Result<(), Error> 
         let Some(record) = after.as_ref().or(before.as_ref()) else { continue };
         let Some(subject) = subject(kind, &key, record)? else { continue };
         let is_gone = after.is_none();
-        // With the record of a person goes what is known of them.
-        if let Some((_, id)) = subject.person.as_ref().filter(|(person, _)| is_gone && *person == kind) {
+        // With the record of a person, or with the address in it, goes what is known of them.
+        let is_forgotten = is_gone || is_without_address(kind, after.as_ref());
+        if let Some((_, id)) = subject.person.as_ref().filter(|(person, _)| is_forgotten && *person == kind) {
             forget_person(&mut ctx.tx, kind, id)?;
         }
-        let Some(difference) = difference(kind, before.as_ref(), after.as_ref()) else { continue };
+        let Some(mut difference) = difference(kind, before.as_ref(), after.as_ref()) else { continue };
+        if subject.person.is_none() {
+            difference.tell_all();
+        }
         // What is known of somebody who goes is not written down once more.
-        let keeps = !difference.personal.is_empty() && !is_gone;
+        let keeps = !difference.personal.is_empty() && !is_forgotten;
         let personal = if keeps {
             let (before, after) = (difference.personal.before, difference.personal.after);
             Some(AuditPersonal { salt: ctx.engine.ids.next(ctx.now_ms)?.into(), before, after })
@@ -164,6 +171,11 @@ pub(super) fn remember(ctx: &mut Ctx<'_>, operation: &str) -> Result<(), Error> 
     Ok(())
 }
 
+/// Whether a person is forgotten whose record stays: an invitation that was deleted.
+fn is_without_address(kind: AuditKind, record: Option<&Value>) -> bool {
+    kind == AuditKind::Invitation && record.and_then(|record| record.get("email")).is_none_or(Value::is_null)
+}
+
 /// Where a record is remembered, and as what; none for what lies beside a ledger of credits.
 fn subject(kind: AuditKind, key: &[u8], record: &Value) -> Result<Option<Subject>, Error> {
     let parts: Vec<&str> = key.split(|byte| *byte == 0).skip(1).map(std::str::from_utf8).collect::<Result<_, _>>().map_err(|_| broken(key))?;
@@ -184,6 +196,7 @@ fn subject(kind: AuditKind, key: &[u8], record: &Value) -> Result<Option<Subject
         (AuditKind::AllowList, ["user", user]) | (AuditKind::Password | AuditKind::SecondFactor, [user]) => {
             (AuditChain::Users, last, Some((AuditKind::User, named(user)?)))
         }
+        (AuditKind::AllowList, ["member", account, user]) => (of_account(account)?, last, Some((AuditKind::User, named(user)?))),
         (AuditKind::AllowList, [_, account, ..]) => (of_account(account)?, last, None),
         // The words are not for everybody who reads the chain.
         (AuditKind::Password, _) => (AuditChain::Platform, String::new(), None),
@@ -191,7 +204,10 @@ fn subject(kind: AuditKind, key: &[u8], record: &Value) -> Result<Option<Subject
             let user = named(field("user").unwrap_or_default())?;
             (AuditChain::Users, (*session).to_owned(), Some((AuditKind::User, user)))
         }
-        (AuditKind::ApiKey, _) => (of_account(field("account").unwrap_or_default())?, last, None),
+        (AuditKind::ApiKey, _) => {
+            let user = named(field("user").unwrap_or_default())?;
+            (of_account(field("account").unwrap_or_default())?, last, Some((AuditKind::User, user)))
+        }
         (AuditKind::Cap, ["", _]) => (AuditChain::Platform, last, None),
         (AuditKind::User, [user]) => (AuditChain::Users, last, Some((AuditKind::User, named(user)?))),
         (AuditKind::Link, _) => {

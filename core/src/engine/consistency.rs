@@ -14,8 +14,9 @@ use super::people;
 use super::view::{MAX_DEPTH, account_line, load_role};
 use crate::error::{Code, Error};
 use crate::model::{
-    Account, ApiKey, Campaign, DeadMessage, Group, Id, Invitation, InvitationKind, InvitationState, Lifecycle, LimitName, Link, Member, OpenMessage,
-    Operator, OutboxMessage, Package, PasswordRecord, Reservation, Resource, Role, SecondFactor, Session, Share, Slot, Suppression, User,
+    Account, ApiKey, Campaign, DeadMessage, Email, Group, Id, Invitation, InvitationKind, InvitationState, Lifecycle, LimitName, Link, Member,
+    OpenMessage, Operator, OutboxMessage, Package, PasswordRecord, Reservation, Resource, Role, SecondFactor, Session, Share, Slot, Suppression,
+    User,
 };
 use crate::ops::{accounts, invitations, links};
 use crate::rules::invitation::expires_at_ms;
@@ -61,7 +62,7 @@ const OF_AN_ACCOUNT: &[u8] = &[
     keys::TEAM_SUPPRESSION,
 ];
 /// Letters of keys of which the first id is a user.
-const OF_A_USER: &[u8] = &[keys::MEMBERSHIP, keys::OPERATOR, keys::USER_LINK, keys::USER_SESSION];
+const OF_A_USER: &[u8] = &[keys::LAST_SEEN, keys::MEMBERSHIP, keys::OPERATOR, keys::USER_LINK, keys::USER_SESSION];
 
 /// What does not fit, at most `most` of it, each with the key at which it was noticed.
 pub(crate) fn check(backend: &dyn Backend, most: usize) -> Result<Vec<String>, Error> {
@@ -186,18 +187,18 @@ impl Look<'_> {
             }
             (keys::ACCOUNT_ORDER, [_, _, account]) => {
                 let account: Option<Account> = self.tx.get(&keys::account(&id(account)?))?;
-                self.must(
-                    account.is_some_and(|account| accounts::orders(&account).contains(&key.to_vec())),
-                    "the account is gone or has another name",
-                );
+                let owner = self.owner_of(account.as_ref())?;
+                let listed = account.is_some_and(|account| accounts::orders(&account, owner.as_ref()).contains(&key.to_vec()));
+                self.must(listed, "the account is gone or has another name or owner");
                 Ok(())
             }
             (keys::TEAM_ACCOUNT, [above, _, _, account]) => {
                 let line = account_line(&mut self.tx, &id(account)?)?;
                 let above = line.iter().skip(1).find(|one| one.id.as_str() == *above);
+                let owner = self.owner_of(line.first())?;
                 let listed =
-                    line.first().zip(above).is_some_and(|(account, above)| accounts::orders_below(account, &above.id).contains(&key.to_vec()));
-                self.must(listed, "the account is not below, or has another name");
+                    |(account, above): (&Account, &Account)| accounts::orders_below(account, &above.id, owner.as_ref()).contains(&key.to_vec());
+                self.must(line.first().zip(above).is_some_and(listed), "the account is not below, or has another name or owner");
                 Ok(())
             }
             (keys::PACKAGE_NEXT, [package, account]) => {
@@ -222,7 +223,7 @@ impl Look<'_> {
             }
             (keys::AVATAR, [account, group]) => self.must_have(keys::group(&id(account)?, &id(group)?), "its group is gone"),
             (keys::INVITATION, [invitation]) => self.invitation(&id(invitation)?),
-            (keys::ACCOUNT_INVITATION, [_, _, _, invitation]) => {
+            (keys::ACCOUNT_INVITATION, [_, _, _, invitation]) | (keys::ADDRESS_INVITATION, [_, invitation] | [_, _, invitation]) => {
                 let invitation: Option<Invitation> = self.tx.get(&keys::invitation(&id(invitation)?))?;
                 self.must(
                     invitation.is_some_and(|one| invitations::listed_at(&one).contains(&key.to_vec())),
@@ -239,7 +240,7 @@ impl Look<'_> {
             (keys::INVITED, [team, address]) => {
                 let invitation: Option<Invitation> = self.tx.get(&keys::invitation(&self.record()?))?;
                 let open = invitation.filter(|one| one.state == InvitationState::Open && one.kind == InvitationKind::Member);
-                let theirs = open.is_some_and(|one| one.team.as_str() == *team && one.email.key() == *address);
+                let theirs = open.is_some_and(|one| one.team.as_str() == *team && one.address() == *address);
                 self.must(theirs, "the address has no open invitation to the team");
                 Ok(())
             }
@@ -293,10 +294,21 @@ impl Look<'_> {
             (keys::ALLOW_LIST, ["account", account]) => self.must_have(keys::account(&id(account)?), "its account is gone"),
             (keys::ALLOW_LIST, ["member", account, user]) => self.must_have(keys::member(&id(account)?, &id(user)?), "its membership is gone"),
             (keys::OUTBOX, [_]) => {
-                let _: OutboxMessage = self.record()?;
+                let message: OutboxMessage = self.record()?;
                 let next = self.tx.get::<u64>(&keys::outbox_next())?;
                 let number = keys::last_number(key);
                 self.must(number.is_some() && next > number, "the next message would get its number");
+                match message.person().zip(number) {
+                    Some(((kind, person), number)) => self.must_have(keys::outbox_person(kind, person, number), "whom it tells of does not know it"),
+                    None => Ok(()),
+                }
+            }
+            (keys::OUTBOX_PERSON, [..]) => {
+                let number = keys::last_number(key).ok_or_else(|| broken("it names no message"))?;
+                let message: Option<OutboxMessage> = self.tx.get(&keys::outbox(number))?;
+                let person = message.as_ref().and_then(OutboxMessage::person);
+                let theirs = person.is_some_and(|(kind, person)| keys::outbox_person(kind, person, number) == key);
+                self.must(theirs, "the message is gone, or tells of somebody else");
                 Ok(())
             }
             (keys::SUPPRESSION, [account, value, class]) => {
@@ -421,9 +433,10 @@ impl Look<'_> {
         }
         let line = account_line(&mut self.tx, key)?;
         self.must(line.len() <= MAX_DEPTH, "it lies too deep");
-        let mut lists = accounts::orders(&account).to_vec();
+        let owner = self.owner_of(Some(&account))?;
+        let mut lists = accounts::orders(&account, owner.as_ref());
         for above in line.iter().skip(1) {
-            lists.extend(accounts::orders_below(&account, &above.id));
+            lists.extend(accounts::orders_below(&account, &above.id, owner.as_ref()));
             self.must_have(keys::tally(&above.id, accounts::BELOW), "an account above does not count it")?;
         }
         for entry in lists {
@@ -456,6 +469,12 @@ impl Look<'_> {
         let children = self.count(keys::CHILD, &[key.as_str()])?;
         self.must(account.children == children, &format!("it counts {} accounts below, there are {children}", account.children));
         Ok(())
+    }
+
+    /// The address of who owns an account.
+    fn owner_of(&mut self, account: Option<&Account>) -> Result<Option<Email>, Error> {
+        let Some(owner) = account.and_then(|account| account.owner.as_ref()) else { return Ok(None) };
+        Ok(self.tx.get::<User>(&keys::user(owner))?.map(|user| user.email))
     }
 
     fn user(&mut self, key: &Id) -> Result<(), Error> {
@@ -723,7 +742,7 @@ impl Look<'_> {
             }
         }
         if invitation.kind == InvitationKind::Member {
-            let of_address: Option<Id> = self.tx.get(&keys::invited(&invitation.team, invitation.email.key()))?;
+            let of_address: Option<Id> = self.tx.get(&keys::invited(&invitation.team, invitation.address()))?;
             self.must(of_address.as_ref() == Some(key), "it is not the one of its address");
         }
         Ok(())
@@ -1091,7 +1110,7 @@ mod tests {
             let (first, last) = (text(&profile["first_name"]), text(&profile["last_name"]));
             let orders = [("email", text(&users[&user]["email"])), ("first", format!("{first} {last}")), ("name", format!("{last} {first}"))];
             for (order, by) in orders {
-                let mut by = by.to_lowercase();
+                let mut by = crate::model::folded(&by);
                 by.truncate((0..=128).rev().find(|at| by.is_char_boundary(*at)).unwrap());
                 counts.insert(format!("f\0{list}\0{order}\0{by}\0{user}").into_bytes(), 0);
             }

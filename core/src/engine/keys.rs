@@ -1,7 +1,7 @@
 //! Where each record lies. A key is a letter, a zero byte, and ids with zero bytes between them: no id holds one.
 
 use super::token::hex;
-use crate::model::{AuditChain, AuditKind, Channel, Id};
+use crate::model::{AuditChain, AuditKind, Channel, Id, folded};
 use crate::rules::credit::Turn;
 use sha2::{Digest, Sha256};
 
@@ -72,6 +72,9 @@ pub(crate) const AUDIT: u8 = b'6';
 pub(crate) const AUDIT_HEAD: u8 = b'7';
 pub(crate) const AUDIT_PERSON: u8 = b'8';
 pub(crate) const OUTBOX_CONSUMER: u8 = b'9';
+pub(crate) const ADDRESS_INVITATION: u8 = b'[';
+pub(crate) const OUTBOX_PERSON: u8 = b']';
+pub(crate) const LAST_SEEN: u8 = b'^';
 
 /// The first byte of the keys of records: what lies before tells about the store itself.
 pub(crate) const FIRST: &[u8] = b"1";
@@ -329,6 +332,29 @@ pub(crate) fn invited(team: &Id, email: &str) -> Vec<u8> {
     key(INVITED, &[team.as_str(), email])
 }
 
+/// Index: the invitations of an address to whatever team, by its normal form.
+pub(crate) fn address_invitation(email: &str, invitation: &Id) -> Vec<u8> {
+    key(ADDRESS_INVITATION, &[email, invitation.as_str()])
+}
+
+/// Index: the invitations of addresses that a user had before. No address is this word.
+pub(crate) fn user_invitation(user: &Id, invitation: &Id) -> Vec<u8> {
+    key(ADDRESS_INVITATION, &[FORMER, user.as_str(), invitation.as_str()])
+}
+
+/// The invitations of addresses that a user had before: from the first key, until the second.
+pub(crate) fn user_invitations(user: &Id) -> (Vec<u8>, Vec<u8>) {
+    below(ADDRESS_INVITATION, &[FORMER, user.as_str()])
+}
+
+/// Stands where the address does in the keys of invitations.
+const FORMER: &str = "user";
+
+/// When a user was last here.
+pub(crate) fn last_seen(user: &Id) -> Vec<u8> {
+    key(LAST_SEEN, &[user.as_str()])
+}
+
 /// A link that a user was sent.
 pub(crate) fn link(id: &Id) -> Vec<u8> {
     key(LINK, &[id.as_str()])
@@ -394,6 +420,16 @@ pub(crate) fn outbox(number: u64) -> Vec<u8> {
     key(OUTBOX, &[&sortable(number)])
 }
 
+/// Index: the messages of the outbox that tell who a person is.
+pub(crate) fn outbox_person(kind: AuditKind, person: &Id, number: u64) -> Vec<u8> {
+    key(OUTBOX_PERSON, &[person_kind(kind), person.as_str(), &sortable(number)])
+}
+
+/// The messages of the outbox that tell who a person is: from the first key, until the second.
+pub(crate) fn outbox_of_person(kind: AuditKind, person: &Id) -> (Vec<u8>, Vec<u8>) {
+    below(OUTBOX_PERSON, &[person_kind(kind), person.as_str()])
+}
+
 /// The number at the end of a key, such as that of a message of the outbox.
 pub(crate) fn last_number(key: &[u8]) -> Option<u64> {
     let text = key.rsplit(|byte| *byte == 0).next()?;
@@ -457,16 +493,28 @@ pub(crate) fn audit_of_person(kind: AuditKind, person: &Id) -> (Vec<u8>, Vec<u8>
     below(AUDIT_PERSON, &[person_kind(kind), person.as_str()])
 }
 
+/// The record of a person: of a user, or of somebody who was invited.
+pub(crate) fn record_of_person(kind: AuditKind, person: &Id) -> Vec<u8> {
+    if kind == AuditKind::Invitation { invitation(person) } else { user(person) }
+}
+
 fn person_kind(kind: AuditKind) -> &'static str {
     if kind == AuditKind::Invitation { "invitation" } else { "user" }
 }
 
-/// The fingerprint of the key that tokens are derived with.
+/// What is known of the clock.
 pub(crate) fn clock() -> Vec<u8> {
     key(CLOCK, &[])
 }
 
-/// Where the key of the tokens is told of.
+/// The chain, the number of the record, and the place of the change in it, at a key of what the audit knows of a person.
+pub(crate) fn audit_person_at(key: &[u8]) -> Option<(AuditChain, u64, usize)> {
+    let number = |at| u64::from_str_radix(part(key, at)?, 16).ok();
+    let chain = AuditChain::from_parts(part(key, 3)?, part(key, 4)?)?;
+    Some((chain, number(5)?, usize::try_from(number(6)?).ok()?))
+}
+
+/// What the store knows of itself: the fingerprint of the key that tokens are derived with, and how indexes are written.
 pub(crate) fn token_key() -> Vec<u8> {
     key(TOKEN_KEY, &[])
 }
@@ -549,12 +597,12 @@ pub(crate) fn team_suppression(team: &Id, value: &str, class: &str, account: &Id
     key(TEAM_SUPPRESSION, &[team.as_str(), value, class, account.as_str()])
 }
 
-/// Index: an account among all of the platform; `order` is `name` or `created`.
+/// Index: an account among all of the platform; `order` is `name`, `owner` (by the address) or `created`.
 pub(crate) fn account_order(order: &str, text: &str, id: &Id) -> Vec<u8> {
     key(ACCOUNT_ORDER, &[order, text, id.as_str()])
 }
 
-/// Index: an account among all below another; `order` is `id` (with an empty text), `name` or `created`.
+/// Index: an account among all below another; `order` is `id` (with an empty text), `name`, `owner` (by the address) or `created`.
 pub(crate) fn team_account(above: &Id, order: &str, text: &str, id: &Id) -> Vec<u8> {
     key(TEAM_ACCOUNT, &[above.as_str(), order, text, id.as_str()])
 }
@@ -696,10 +744,10 @@ pub(crate) fn sortable(number: u64) -> String {
     format!("{number:016x}")
 }
 
-/// A text to order by: lower case, and short enough for a key.
+/// A text to order and to search by: without regard to case and accents, and short enough for a key.
 pub(crate) fn orderable(text: &str) -> String {
     const LONGEST: usize = 128;
-    let mut text = text.to_lowercase();
+    let mut text = folded(text);
     while text.len() > LONGEST {
         text.pop();
     }

@@ -13,6 +13,7 @@ mod future;
 pub(crate) mod hasher;
 #[cfg(test)]
 mod holders_tests;
+mod indexes;
 #[cfg(test)]
 mod interleaving_tests;
 pub(crate) mod keys;
@@ -176,7 +177,7 @@ impl Engine {
             Some(now_ms) => Clock::manual(now_ms, next_due_ms),
             None => Clock::system(Tx::new(&*backend).get(&keys::clock())?, next_due_ms),
         };
-        Ok(Arc::new_cyclic(|this| Engine {
+        let engine = Arc::new_cyclic(|this| Engine {
             backend,
             trials: Trials::new(clock.now_ms()),
             clock,
@@ -203,7 +204,9 @@ impl Engine {
             shut: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
             fork_generation: tenantry_fork::generation(),
-        }))
+        });
+        indexes::bring_up_to_date(&engine)?;
+        Ok(engine)
     }
 
     /// Runs an operation as an actor.
@@ -425,7 +428,7 @@ impl Engine {
 /// The key of the tokens. The store remembers its fingerprint: with another key every link that was sent would be dead.
 fn token_key(path: &Path, options: &OpenOptions, backend: &dyn Backend) -> Result<TokenKey, Error> {
     let mut tx = Tx::new(backend);
-    let known = tx.get::<String>(&keys::token_key())?;
+    let known = tx.get::<indexes::About>(&keys::token_key())?.map(|about| about.token_key);
     let key = match (&options.token_key, options.seed) {
         (Some(given), _) => TokenKey::new(given.bytes()),
         // Whatever the seed is: a store that is opened again needs new ids, and the tokens that it had.
@@ -440,7 +443,7 @@ fn token_key(path: &Path, options: &OpenOptions, backend: &dyn Backend) -> Resul
         }
         Some(_) => return Err(Error::new(Code::StoreCorrupt, "the token key beside the store is not the one that it was made with")),
         None => {
-            tx.put(keys::token_key(), &key.fingerprint())?;
+            tx.put(keys::token_key(), &indexes::About { token_key: key.fingerprint(), indexes: indexes::VERSION })?;
             if let (Some(batch), _) = tx.finish() {
                 let version = backend.commit(&batch).map_err(|error| match error {
                     CommitError::Conflict => Error::new(Code::Busy, "another process opens the store"),

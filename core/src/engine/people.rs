@@ -5,7 +5,7 @@
 use super::view::account_line;
 use super::{Ctx, keys};
 use crate::error::Error;
-use crate::model::{Account, Id, Profile, User};
+use crate::model::{Account, Email, Id, Profile, User};
 
 /// Stands for the platform where lists are named by account.
 pub(crate) const PLATFORM: &str = "";
@@ -56,6 +56,14 @@ pub(crate) fn span(account: &str, order: Order, prefix: &str) -> (Vec<u8>, Vec<u
     (from, until)
 }
 
+/// What a list is searched by: an address in its normal form, every other text as lists are ordered by it.
+pub(crate) fn searched(text: &str) -> String {
+    match Email::new(text) {
+        Ok(email) => keys::orderable(email.key()),
+        Err(_) => keys::orderable(text),
+    }
+}
+
 /// What a list of people looks at, one index after the other: without a text to search for the one that it is ordered by,
 /// with one the parts of all of them that begin with it.
 pub(crate) struct Search {
@@ -69,7 +77,7 @@ impl Search {
         if text.is_some() {
             orders.extend(Order::ALL.into_iter().filter(|other| *other != order));
         }
-        Search { orders, prefix: text.map(keys::orderable).unwrap_or_default() }
+        Search { orders, prefix: text.map(searched).unwrap_or_default() }
     }
 
     /// The spans to walk over in the list of an account, or of the platform.

@@ -31,6 +31,10 @@ impl Proven for Session {
         self.last_seen_at_ms
     }
 
+    fn person(&self) -> Option<&Id> {
+        self.behind.is_none().then_some(&self.user)
+    }
+
     fn use_at(&mut self, at_ms: u64, ip: Option<Address>) {
         self.last_seen_at_ms = at_ms;
         self.last_ip = ip.or(self.last_ip);
@@ -54,6 +58,10 @@ impl Proven for ApiKey {
 
     fn used_at_ms(&self) -> u64 {
         self.last_used_at_ms.unwrap_or(0)
+    }
+
+    fn person(&self) -> Option<&Id> {
+        None
     }
 
     fn use_at(&mut self, at_ms: u64, ip: Option<Address>) {

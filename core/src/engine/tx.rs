@@ -113,6 +113,9 @@ impl<'a> Tx<'a> {
     /// Puts a message into the outbox (R-OUT-1).
     pub(crate) fn tell_host(&mut self, message: &OutboxMessage) -> Result<(), Error> {
         let number: u64 = self.get(&keys::outbox_next())?.unwrap_or(1);
+        if let Some((kind, person)) = message.person() {
+            self.mark(keys::outbox_person(kind, person, number));
+        }
         self.put(keys::outbox(number), message)?;
         self.put(keys::outbox_next(), &(number + 1))
     }

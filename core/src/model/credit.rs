@@ -37,6 +37,8 @@ pub enum CreditKind {
     Returned,
     /// Credits that had gone to an account below came back.
     TakenBack,
+    /// The platform took credits back that it had added.
+    Withdrawn,
 }
 
 impl CreditKind {
@@ -44,7 +46,7 @@ impl CreditKind {
     pub const fn adds(self) -> Option<bool> {
         match self {
             CreditKind::Granted | CreditKind::Refunded | CreditKind::Received | CreditKind::TakenBack => Some(true),
-            CreditKind::Spent | CreditKind::Expired | CreditKind::Allocated | CreditKind::Returned => Some(false),
+            CreditKind::Spent | CreditKind::Expired | CreditKind::Allocated | CreditKind::Returned | CreditKind::Withdrawn => Some(false),
             CreditKind::Reserved | CreditKind::Unreserved => None,
         }
     }
@@ -65,6 +67,9 @@ pub struct CreditTotals {
     pub refunded: u64,
     /// How many were left of grants when these ended.
     pub expired: u64,
+    /// How many the platform took back of those that it had added.
+    #[serde(default)]
+    pub withdrawn: u64,
 }
 
 impl CreditTotals {
@@ -78,6 +83,7 @@ impl CreditTotals {
             CreditKind::Spent => &mut self.spent,
             CreditKind::Refunded => &mut self.refunded,
             CreditKind::Expired => &mut self.expired,
+            CreditKind::Withdrawn => &mut self.withdrawn,
             CreditKind::Reserved | CreditKind::Unreserved | CreditKind::Allocated | CreditKind::TakenBack => return Some(self),
         };
         *total = total.checked_add(amount)?;
@@ -96,6 +102,7 @@ impl CreditTotals {
             spent: self.spent.saturating_sub(before.spent),
             refunded: self.refunded.saturating_sub(before.refunded),
             expired: self.expired.saturating_sub(before.expired),
+            withdrawn: self.withdrawn.saturating_sub(before.withdrawn),
         }
     }
 }

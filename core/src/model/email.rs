@@ -4,6 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 use unicode_security::mixed_script::AugmentedScriptSet;
 
 /// An e-mail address: kept as it was typed, compared in normalised form.
@@ -78,11 +79,24 @@ fn check_local(local: &str) -> Result<(), String> {
     if local.starts_with('.') || local.ends_with('.') || local.contains("..") {
         return Err("a dot before the `@` stands between two other characters".to_owned());
     }
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+/=?^_`{|}~.-".contains(c) || (!c.is_ascii() && c.is_alphanumeric());
-    match local.chars().find(|c| !allowed(*c)) {
-        Some(c) => Err(format!("the part before the `@` must not hold {}", c.escape_unicode())),
-        None => Ok(()),
+    let mut after_letter = false;
+    for c in local.chars() {
+        after_letter = c.is_alphanumeric() || (after_letter && is_visible_mark(c));
+        if !after_letter && !SYMBOLS.contains(c) {
+            return Err(format!("the part before the `@` must not hold {}", c.escape_unicode()));
+        }
     }
+    Ok(())
+}
+
+/// What an address may hold before its `@` beside letters, their marks and digits.
+pub(super) const SYMBOLS: &str = "!#$%&'*+/=?^_`{|}~.-";
+
+/// Whether this is a mark that many scripts write their letters with (R-USR-6), and that can be seen: no selector of a variant,
+/// no joiner, no frame around the letter.
+fn is_visible_mark(c: char) -> bool {
+    let hidden = matches!(c, '\u{34f}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{20dd}'..='\u{20e4}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}');
+    is_combining_mark(c) && !hidden
 }
 
 fn is_domain(domain: &str) -> bool {
@@ -161,6 +175,29 @@ mod tests {
         assert_eq!(key("ann@o\u{fb00}ice.example").unwrap(), key("ann@office.example").unwrap());
         assert_eq!(key("ann@Stra\u{df}e.de").unwrap(), key("ann@xn--strae-oqa.de").unwrap());
         assert_eq!(Email::new("\u{212a}im@Example.com").unwrap().as_typed(), "\u{212a}im@Example.com");
+    }
+
+    /// 17.17, R-USR-6
+    #[test]
+    fn letters_have_their_combining_marks() {
+        for good in [
+            "संपर्क@डाटामेल.भारत",
+            "ಬೆಂಬಲ@ಡೇಟಾಮೇಲ್.ಭಾರತ",
+            "தமிழ்@example.com",
+            "ผู้ใช้@ตัวอย่าง.ไทย",
+            "សូម@example.com",
+            "မြန်မာ@example.com",
+            "שָׁלוֹם@example.com",
+            "مُحَمَّد@example.com",
+            "x\u{302}\u{323}@example.com",
+            "पता.संपर्क@example.com",
+        ] {
+            assert!(key(good).is_ok(), "{good:?}: {:?}", key(good));
+        }
+        assert_eq!(key("e\u{323}\u{302}@example.com").unwrap(), key("\u{1ec7}@example.com").unwrap());
+        for bad in ["\u{301}a@example.com", "a.\u{301}b@example.com", "ann\u{fe0f}@example.com", "ann\u{34f}@example.com", "1\u{20e3}@example.com"] {
+            assert!(key(bad).is_err(), "{bad:?} was accepted as {:?}", key(bad));
+        }
     }
 
     /// S14

@@ -13,8 +13,12 @@ pub struct Invitation {
     pub kind: InvitationKind,
     /// The top account of the team.
     pub team: Id,
-    /// The address that was invited.
-    pub email: Email,
+    /// The address that was invited; absent once the invitation was deleted (R-USR-4).
+    #[serde(default)]
+    pub email: Option<Email>,
+    /// The user whose address it was, where they have another by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
     /// First name, as the inviter typed it.
     pub first_name: Option<Name>,
     /// Last name, as the inviter typed it.
@@ -41,6 +45,13 @@ pub struct Invitation {
     pub created_at_ms: u64,
     /// When it was last changed.
     pub updated_at_ms: u64,
+}
+
+impl Invitation {
+    /// The normal form of the address; empty where it was forgotten.
+    pub fn address(&self) -> &str {
+        self.email.as_ref().map_or("", Email::key)
+    }
 }
 
 /// What an invitation makes of whoever accepts it.

@@ -1,6 +1,6 @@
 //! What the host has to carry out (R-OUT-1).
 
-use super::{ClockJump, Email, Id, Note};
+use super::{AuditKind, ClockJump, Email, Id, Note};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,22 @@ pub struct OutboxMessage {
 }
 
 impl OutboxMessage {
+    /// Whom it tells of by name, address or reason: a user, or somebody who was invited.
+    pub fn person(&self) -> Option<(AuditKind, &Id)> {
+        match (&self.user, &self.token_of) {
+            _ if self.to.is_none() && self.log_in.is_none() => None,
+            (Some(user), _) => Some((AuditKind::User, user)),
+            (None, Some((invitation, _))) => Some((AuditKind::Invitation, invitation)),
+            (None, None) => None,
+        }
+    }
+
+    /// The person is erased: what is left is that there was a message (R-USR-4).
+    pub fn forget_person(&mut self) {
+        self.to = None;
+        self.log_in = None;
+    }
+
     /// A message about an account.
     pub fn about(kind: OutboxKind, account: Option<Id>, at_ms: u64) -> OutboxMessage {
         let (user, to, token_of, campaign, alert, log_in, jump) = (None, None, None, None, None, None, None);

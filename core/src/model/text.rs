@@ -3,9 +3,11 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use unicode_normalization::char::canonical_combining_class;
+use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 macro_rules! bounded_text {
-    ($(#[$doc:meta])* $name:ident, $min:literal ..= $max:literal bytes, $newlines:literal) => {
+    ($(#[$doc:meta])* $name:ident, $min:literal ..= $max:literal bytes, $newlines:literal, $form:expr) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -14,7 +16,7 @@ macro_rules! bounded_text {
         impl $name {
             /// Checks the text; the error says what is wrong with it.
             pub fn new(text: impl Into<String>) -> Result<$name, String> {
-                let text = text.into();
+                let text = $form(text.into(), $max);
                 if !($min..=$max).contains(&text.len()) {
                     return Err(format!("must have {} to {} bytes, has {}", $min, $max, text.len()));
                 }
@@ -72,20 +74,68 @@ macro_rules! bounded_text {
 bounded_text! {
     /// The id of an account, user, role or package: the host's own or a UUIDv7, 1 to 64 bytes of UTF-8 without
     /// control characters.
-    Id, 1 ..= 64 bytes, false
+    Id, 1 ..= 64 bytes, false, as_given
 }
 bounded_text! {
-    /// A name that people see: 1 to 200 bytes without control characters.
-    Name, 1 ..= 200 bytes, false
+    /// A name that people see: 1 to 200 bytes without control characters, in NFC.
+    Name, 1 ..= 200 bytes, false, in_nfc
 }
 bounded_text! {
     /// A remark: up to 2,000 bytes, line breaks allowed.
-    Note, 0 ..= 2000 bytes, true
+    Note, 0 ..= 2000 bytes, true, as_given
 }
 
 bounded_text! {
     /// Where a list goes on: what the page before answered as `next`, unchanged.
-    Cursor, 1 ..= 1024 bytes, false
+    Cursor, 1 ..= 1024 bytes, false, as_given
+}
+
+fn as_given(text: String, _: usize) -> String {
+    text
+}
+
+/// The text in NFC (R-USR-6). One that fits as it was given and would be too long in NFC stays as it is, so that what was
+/// stored before can be read.
+fn in_nfc(text: String, most: usize) -> String {
+    if is_nfc(&text) {
+        return text;
+    }
+    let normal: String = text.nfc().collect();
+    if normal.len() > most && text.len() <= most { text } else { normal }
+}
+
+/// A text as it is searched and ordered by: without regard to case, width and accents (R-USR-6).
+pub fn folded(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    let letters = text.nfkd().flat_map(char::to_lowercase).nfd().filter(|c| !is_accent(*c));
+    letters.flat_map(|c| plain(c).into_iter().flatten()).nfc().collect()
+}
+
+/// Whether a mark is an accent, a stroke, or a point that says how a word is read. What makes another letter of its base is none:
+/// a nukta, the voicing of kana, a virama, a vowel.
+fn is_accent(c: char) -> bool {
+    matches!(canonical_combining_class(c), 1 | 10..=36 | 200..)
+}
+
+/// The letters that people type for one that has its accent built in.
+fn plain(c: char) -> [Option<char>; 2] {
+    let (first, second) = match c {
+        'ß' => ('s', Some('s')),
+        'æ' => ('a', Some('e')),
+        'œ' => ('o', Some('e')),
+        'þ' => ('t', Some('h')),
+        'đ' | 'ð' => ('d', None),
+        'ħ' => ('h', None),
+        'ı' => ('i', None),
+        'ł' => ('l', None),
+        'ø' => ('o', None),
+        'ŧ' => ('t', None),
+        'ς' => ('σ', None),
+        other => (other, None),
+    };
+    [Some(first), second]
 }
 
 impl Name {
@@ -143,6 +193,34 @@ impl JsonSchema for Count {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// 17.17, R-USR-6: a name is kept in NFC, and found without regard to case and accents.
+    #[test]
+    fn a_name_is_kept_in_nfc_and_folded_to_be_found() {
+        assert_eq!(Name::new("Luci\u{301}a").unwrap().as_str(), "Luc\u{ed}a");
+        let long = "\u{958}".repeat(66);
+        assert_eq!(Name::new(long.as_str()).unwrap().as_str(), long, "longer in NFC than a name can be");
+        assert!(Name::new("e\u{301}".repeat(100)).is_ok(), "of 300 bytes 200 in NFC");
+        for (name, typed) in [
+            ("Luc\u{ed}a", "lucia"),
+            ("LUCI\u{301}A", "luc\u{ed}a"),
+            ("\u{141}\u{f3}d\u{17a}", "lodz"),
+            ("Stra\u{df}e", "STRASSE"),
+            ("\u{130}pek", "ipek"),
+            ("D\u{131}lek", "dilek"),
+            ("Nguy\u{1ec5}n", "nguyen"),
+            ("\u{39f}\u{394}\u{39f}\u{3a3}", "\u{3bf}\u{3b4}\u{3bf}\u{3c2}"),
+            ("\u{395}\u{3bb}\u{3ad}\u{3bd}\u{3b7}", "\u{3b5}\u{3bb}\u{3b5}\u{3bd}\u{3b7}"),
+            ("\u{ff21}nn", "ann"),
+            ("\u{5d0}\u{5b8}", "\u{5d0}"),
+            ("A\u{a0}B", "a b"),
+        ] {
+            assert_eq!(folded(name), folded(typed), "{name} {typed}");
+        }
+        assert_ne!(folded("\u{304c}"), folded("\u{304b}"), "another syllable, not another accent");
+        assert_ne!(folded("\u{915}\u{94d}"), folded("\u{915}"));
+        assert_eq!(folded("\u{d55c}"), "\u{d55c}");
+    }
 
     #[test]
     fn bounds_hold_on_both_sides() {

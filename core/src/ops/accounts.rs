@@ -1,12 +1,14 @@
 //! Accounts: creation in two steps, holds, the end and the way back (R-ACC-1 to R-ACC-3).
 
-use super::{Access, Effect, Operation, check_rev, groups, invitations, limits, members, once, packages, reservations, roles, users, walk};
+use super::{
+    Access, Effect, Operation, check_rev, credits, groups, invitations, limits, members, once, packages, reach, reservations, roles, users, walk,
+};
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::view::{MAX_DEPTH, account_line};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
 use crate::model::{
-    self, Actor, Count, Cursor, Email, Hold as HoldEntry, HoldLevel, HoldReason, Id, Lifecycle, LimitName, Limits, Name, NextPackage, Note,
+    self, Actor, Channel, Count, Cursor, Email, Hold as HoldEntry, HoldLevel, HoldReason, Id, Lifecycle, LimitName, Limits, Name, NextPackage, Note,
     ReservationsOnHold, Window,
 };
 use crate::rules::account::{Status, effective_status, hold_level};
@@ -113,7 +115,8 @@ pub struct List {
     /// Only those that have this package themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<Id>,
-    /// Only those whose name begins with this, upper and lower case alike; they are ordered by name.
+    /// Only those whose name, or whose owner's e-mail address, begins with this, without regard to case and accents; they are ordered
+    /// by name, and who is found by the address comes last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Name>,
     /// The order; `id` when absent, `name` with `search`.
@@ -276,9 +279,21 @@ pub struct Bulk {
     /// The reason of the holds that `suspend` places and `activate` clears; `admin` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<HoldReason>,
-    /// A remark for people, for `suspend`.
+    /// A remark for people, for `suspend`; why, for `add_credits` and `withdraw_credits`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
+    /// What the credits pay, for `add_credits` and `withdraw_credits`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
+    /// How many credits for each account, for `add_credits`; for `withdraw_credits`, all that are left when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Count>,
+    /// When what is left of them is gone, for `add_credits`, in unix milliseconds; never when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at_ms: Option<Count>,
+    /// For `add_credits` and `withdraw_credits`: asked again with the same key, it is done once for each account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Id>,
     /// What becomes of the accounts below, for `delete`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub children: Option<Children>,
@@ -303,6 +318,10 @@ pub enum AccountAction {
     Delete,
     /// Gives them a package.
     SetPackage,
+    /// Gives each of them credits, as `credits.grant`.
+    AddCredits,
+    /// Takes credits back from each of them, as `credits.withdraw`.
+    WithdrawCredits,
 }
 
 /// What becomes of the accounts below one that is deleted.
@@ -354,6 +373,13 @@ pub struct Account {
     pub members: u64,
     /// How many users it and all accounts below have, each once.
     pub users: u64,
+    /// Its credits for e-mails, reserves of groups included: in `accounts.get` and `accounts.list`, for who may see them
+    /// (`credits.view`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email_credits: Option<u64>,
+    /// Its credits for text messages, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sms_credits: Option<u64>,
     /// Raised by every change.
     pub rev: u64,
     /// When it was made, in unix milliseconds.
@@ -436,6 +462,12 @@ pub(crate) fn load(ctx: &mut Ctx<'_>, id: &Id, field: &str) -> Result<model::Acc
 pub(crate) fn save(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
     account.rev += 1;
     account.updated_at_ms = ctx.now_ms;
+    let before = load(ctx, &account.id, "/account")?;
+    if before.name != account.name || before.owner != account.owner {
+        let above: Vec<_> = account_line(&mut ctx.tx, &account.id)?.into_iter().skip(1).collect();
+        list(ctx, &before, &above, false)?;
+        list(ctx, &account, &above, true)?;
+    }
     if account.children > 0 {
         ctx.tx.touch_everything();
     } else {
@@ -456,6 +488,8 @@ fn shown_of(ctx: &mut Ctx<'_>, line: Vec<model::Account>) -> Result<Account, Err
     Ok(Account {
         members: people::count(ctx, &keys::tally(&account.id, "members"))?,
         users: people::count(ctx, &keys::tally(&account.id, "users"))?,
+        email_credits: None,
+        sms_credits: None,
         id: account.id,
         name: account.name,
         parent: account.parent,
@@ -476,6 +510,15 @@ fn shown_of(ctx: &mut Ctx<'_>, line: Vec<model::Account>) -> Result<Account, Err
         created_at_ms: account.created_at_ms,
         updated_at_ms: account.updated_at_ms,
     })
+}
+
+/// The account with its credits, for who may see them (R-ACC-6).
+fn with_credits(ctx: &mut Ctx<'_>, mut account: Account) -> Result<Account, Error> {
+    if reach::holds_in(ctx, &account.id, "credits.view")? {
+        account.email_credits = Some(credits::balance(ctx, &account.id, Channel::Email)?);
+        account.sms_credits = Some(credits::balance(ctx, &account.id, Channel::Sms)?);
+    }
+    Ok(account)
 }
 
 /// Reads an account that is to be changed.
@@ -574,7 +617,7 @@ pub(crate) fn make(ctx: &mut Ctx<'_>, new: NewAccount<'_>) -> Result<model::Acco
     for account_above in &above {
         people::add(ctx, keys::tally(&account_above.id, BELOW), 1)?;
     }
-    list(ctx, &account, &above, true);
+    list(ctx, &account, &above, true)?;
     if let Some(owner) = new.owner {
         let place = members::Place { role: None, owner: true, group: None };
         members::create(ctx, &id, owner, place).map_err(|error| if error.field() == Some("/user") { error.at("/owner") } else { error })?;
@@ -596,45 +639,72 @@ fn owner_of(ctx: &mut Ctx<'_>, owner: OwnerInput) -> Result<model::User, Error> 
     }
 }
 
-/// Where an account is listed among all of the platform.
-pub(crate) fn orders(account: &model::Account) -> [Vec<u8>; 2] {
-    let name = keys::orderable(account.name.as_str());
-    let created = keys::sortable(account.created_at_ms);
-    [keys::account_order("name", &name, &account.id), keys::account_order("created", &created, &account.id)]
+/// Where an account is listed among all of the platform; `owner` is the address of who owns it.
+pub(crate) fn orders(account: &model::Account, owner: Option<&Email>) -> Vec<Vec<u8>> {
+    let listed = texts(account, owner);
+    listed.iter().map(|(order, text)| keys::account_order(order, text, &account.id)).collect()
 }
 
 /// Where an account is listed among those below another.
-pub(crate) fn orders_below(account: &model::Account, above: &Id) -> [Vec<u8>; 3] {
-    let name = keys::orderable(account.name.as_str());
-    let created = keys::sortable(account.created_at_ms);
-    [
-        keys::team_account(above, "id", "", &account.id),
-        keys::team_account(above, "name", &name, &account.id),
-        keys::team_account(above, "created", &created, &account.id),
-    ]
+pub(crate) fn orders_below(account: &model::Account, above: &Id, owner: Option<&Email>) -> Vec<Vec<u8>> {
+    let listed = texts(account, owner);
+    let by_id = ("id", String::new());
+    listed.iter().chain([&by_id]).map(|(order, text)| keys::team_account(above, order, text, &account.id)).collect()
+}
+
+/// What an account is ordered by, in each order.
+fn texts(account: &model::Account, owner: Option<&Email>) -> Vec<(&'static str, String)> {
+    let by_owner = owner.map(|email| ("owner", keys::orderable(email.key())));
+    let others = [("name", keys::orderable(account.name.as_str())), ("created", keys::sortable(account.created_at_ms))];
+    others.into_iter().chain(by_owner).collect()
 }
 
 /// Puts an account into the lists of the platform and of the accounts above, or takes it out of them.
-fn list(ctx: &mut Ctx<'_>, account: &model::Account, above: &[model::Account], listed: bool) {
-    for key in orders(account) {
-        if listed {
-            ctx.tx.mark(key);
-        } else {
-            ctx.tx.delete(key);
-        }
-    }
-    list_below(ctx, account, above, listed);
+pub(crate) fn list(ctx: &mut Ctx<'_>, account: &model::Account, above: &[model::Account], listed: bool) -> Result<(), Error> {
+    let owner = owner_address(ctx, account)?;
+    set_listed(ctx, orders(account, owner.as_ref()), listed);
+    list_below(ctx, account, above, listed)
 }
 
 /// Puts an account into the lists of accounts above, or takes it out of them.
-fn list_below(ctx: &mut Ctx<'_>, account: &model::Account, above: &[model::Account], listed: bool) {
-    for key in above.iter().flat_map(|above| orders_below(account, &above.id)) {
+fn list_below(ctx: &mut Ctx<'_>, account: &model::Account, above: &[model::Account], listed: bool) -> Result<(), Error> {
+    let owner = owner_address(ctx, account)?;
+    for above in above {
+        set_listed(ctx, orders_below(account, &above.id, owner.as_ref()), listed);
+    }
+    Ok(())
+}
+
+fn set_listed(ctx: &mut Ctx<'_>, entries: Vec<Vec<u8>>, listed: bool) {
+    for key in entries {
         if listed {
             ctx.tx.mark(key);
         } else {
             ctx.tx.delete(key);
         }
     }
+}
+
+/// The address of who owns an account.
+fn owner_address(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<Option<Email>, Error> {
+    let Some(owner) = &account.owner else { return Ok(None) };
+    Ok(ctx.tx.get::<model::User>(&keys::user(owner))?.map(|user| user.email))
+}
+
+/// The owner of an account has another address from now on: it is found by that one.
+pub(crate) fn move_owner(ctx: &mut Ctx<'_>, account: &Id, before: &model::User, after: &model::User) -> Result<(), Error> {
+    let account = load(ctx, account, "/account")?;
+    if account.owner.as_ref() != Some(&after.id) {
+        return Ok(());
+    }
+    let line = account_line(&mut ctx.tx, &account.id)?;
+    for (user, listed) in [(before, false), (after, true)] {
+        set_listed(ctx, orders(&account, Some(&user.email)), listed);
+        for above in line.iter().skip(1) {
+            set_listed(ctx, orders_below(&account, &above.id, Some(&user.email)), listed);
+        }
+    }
+    Ok(())
 }
 
 impl Operation for Create {
@@ -715,7 +785,8 @@ impl Operation for Get {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
-        shown(ctx, &self.account).map_err(|error| error.at("/account"))
+        let account = shown(ctx, &self.account).map_err(|error| error.at("/account"))?;
+        with_credits(ctx, account)
     }
 }
 
@@ -759,28 +830,41 @@ impl Operation for List {
             (Some(_), Some(_)) => return Err(Error::invalid("/order", "what is searched by name is ordered by name")),
             (order, None) => order.unwrap_or(AccountOrder::Id),
         };
-        let prefix = search.as_ref().map_or_else(String::new, |text| keys::orderable(text.as_str()));
-        let span = match (team.as_ref().or(parent.as_ref()), order) {
-            (None, AccountOrder::Id) => match &package {
-                Some(package) => keys::below(keys::PACKAGE_ACCOUNT, &[package.as_str()]),
-                None => keys::below(keys::ACCOUNT, &[]),
-            },
-            (None, AccountOrder::Name) => starting_with(keys::below(keys::ACCOUNT_ORDER, &["name"]), &prefix),
-            (None, AccountOrder::Created) => keys::below(keys::ACCOUNT_ORDER, &["created"]),
-            (Some(above), AccountOrder::Id) if parent.is_some() => keys::below(keys::CHILD, &[above.as_str()]),
-            (Some(above), AccountOrder::Id) => keys::below(keys::TEAM_ACCOUNT, &[above.as_str(), "id", ""]),
-            (Some(above), AccountOrder::Name) => starting_with(keys::below(keys::TEAM_ACCOUNT, &[above.as_str(), "name"]), &prefix),
-            (Some(above), AccountOrder::Created) => keys::below(keys::TEAM_ACCOUNT, &[above.as_str(), "created"]),
+        let prefix = search.as_ref().map_or_else(String::new, |text| people::searched(text.as_str()));
+        let among = team.as_ref().or(parent.as_ref());
+        let ordered = |order: &str| match among {
+            None => keys::below(keys::ACCOUNT_ORDER, &[order]),
+            Some(above) => keys::below(keys::TEAM_ACCOUNT, &[above.as_str(), order]),
         };
-        let (accounts, next) = walk(ctx, &[span], after.as_ref(), limit, |ctx, key| {
+        let spans = match (among, order) {
+            _ if search.is_some() => ["name", "owner"].map(|order| starting_with(ordered(order), &prefix)).to_vec(),
+            (_, AccountOrder::Name) => vec![ordered("name")],
+            (_, AccountOrder::Created) => vec![ordered("created")],
+            (None, AccountOrder::Id) => match &package {
+                Some(package) => vec![keys::below(keys::PACKAGE_ACCOUNT, &[package.as_str()])],
+                None => vec![keys::below(keys::ACCOUNT, &[])],
+            },
+            (Some(above), AccountOrder::Id) if parent.is_some() => vec![keys::below(keys::CHILD, &[above.as_str()])],
+            (Some(above), AccountOrder::Id) => vec![keys::below(keys::TEAM_ACCOUNT, &[above.as_str(), "id", ""])],
+        };
+        let order_at = if among.is_none() { 1 } else { 2 };
+        let (accounts, next) = walk(ctx, &spans, after.as_ref(), limit, |ctx, key| {
             let id = keys::last_id(key).ok_or_else(|| Error::new(Code::StoreCorrupt, format!("the key {} ends in no id", key.escape_ascii())))?;
             let line = account_line(&mut ctx.tx, &id)?;
             let wanted = line.first().is_some_and(|account| {
-                (parent.is_none() || account.parent == parent)
+                // Who is found by the name is not listed once more.
+                let again =
+                    search.is_some() && keys::part(key, order_at) == Some("owner") && keys::orderable(account.name.as_str()).starts_with(&prefix);
+                !again
+                    && (parent.is_none() || account.parent == parent)
                     && (package.is_none() || account.package == package)
                     && status.is_none_or(|status| effective_status(&line) == status)
             });
-            if wanted { shown_of(ctx, line).map(Some) } else { Ok(None) }
+            if !wanted {
+                return Ok(None);
+            }
+            let account = shown_of(ctx, line)?;
+            with_credits(ctx, account).map(Some)
         })?;
         Ok(AccountList { accounts, next })
     }
@@ -829,12 +913,7 @@ impl Operation for Edit {
         if self.default_role.is_some() || self.without_default_role {
             set_default_role(ctx, &mut account, self.default_role)?;
         }
-        if let Some(name) = self.name.filter(|name| *name != account.name) {
-            let above: Vec<_> = account_line(&mut ctx.tx, &account.id)?.into_iter().skip(1).collect();
-            list(ctx, &account, &above, false);
-            account.name = name;
-            list(ctx, &account, &above, true);
-        }
+        account.name = self.name.unwrap_or(account.name);
         save_and_show(ctx, account)
     }
 }
@@ -1175,7 +1254,7 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
             people::leave_lists(ctx, &above, &user)?;
         }
         let below = load(ctx, &id, "/account")?;
-        list_below(ctx, &below, &above, false);
+        list_below(ctx, &below, &above, false)?;
         for account_above in &above {
             people::add(ctx, keys::tally(&account_above.id, BELOW), -1)?;
         }
@@ -1201,7 +1280,7 @@ fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
     }
     super::resources::erase_all_of(ctx, &account.id)?;
     let above: Vec<_> = account_line(&mut ctx.tx, &account.id)?.into_iter().skip(1).collect();
-    list(ctx, account, &above, false);
+    list(ctx, account, &above, false)?;
     for account_above in &above {
         people::add(ctx, keys::tally(&account_above.id, BELOW), -1)?;
     }
@@ -1283,6 +1362,7 @@ impl AccountAction {
             AccountAction::Activate | AccountAction::Suspend | AccountAction::Close | AccountAction::Reopen => &["clients.status"],
             AccountAction::Delete => &["clients.delete"],
             AccountAction::SetPackage => &["clients.edit", "packages.assign"],
+            AccountAction::AddCredits | AccountAction::WithdrawCredits => &["clients.add_credits"],
         }
     }
 }
@@ -1303,13 +1383,38 @@ impl Bulk {
         if self.reason.is_some() && !matches!(action, AccountAction::Suspend | AccountAction::Activate) {
             return Err(Error::invalid("/reason", "`reason` goes with `suspend` and `activate`"));
         }
-        if self.note.is_some() && *action != AccountAction::Suspend {
-            return Err(Error::invalid("/note", "`note` goes with `suspend`"));
+        let of_credits = matches!(action, AccountAction::AddCredits | AccountAction::WithdrawCredits);
+        if self.note.is_some() && !of_credits && *action != AccountAction::Suspend {
+            return Err(Error::invalid("/note", "`note` goes with `suspend`, `add_credits` and `withdraw_credits`"));
+        }
+        if of_credits && self.note.is_none() {
+            return Err(Error::invalid("/note", "say why"));
+        }
+        if self.channel.is_some() != of_credits {
+            return Err(Error::invalid("/channel", "`channel` goes with `add_credits` and `withdraw_credits`"));
+        }
+        if self.amount.is_some() && !of_credits || self.amount.is_none() && *action == AccountAction::AddCredits {
+            return Err(Error::invalid("/amount", "`amount` goes with `add_credits` and `withdraw_credits`"));
+        }
+        if self.expires_at_ms.is_some() && *action != AccountAction::AddCredits {
+            return Err(Error::invalid("/expires_at_ms", "`expires_at_ms` goes with `add_credits`"));
+        }
+        if self.key.is_some() && !of_credits {
+            return Err(Error::invalid("/key", "`key` goes with `add_credits` and `withdraw_credits`"));
         }
         if self.children.is_some() && *action != AccountAction::Delete {
             return Err(Error::invalid("/children", "`children` goes with `delete`"));
         }
         Ok(())
+    }
+
+    /// The request for one account, where it is about credits.
+    fn credits(&self, account: &Id) -> Option<(credits::Grant, credits::Withdraw)> {
+        let (channel, reason) = (self.channel?, self.note.clone()?);
+        let (account, key, expires_at_ms) = (account.clone(), self.key.clone(), self.expires_at_ms);
+        let withdraw = credits::Withdraw { account: account.clone(), channel, amount: self.amount, reason: reason.clone(), key: key.clone() };
+        let amount = self.amount.unwrap_or_default();
+        Some((credits::Grant { account, channel, amount, reason, priority: None, expires_at_ms, key }, withdraw))
     }
 
     /// Does it to one account.
@@ -1334,6 +1439,10 @@ impl Bulk {
             AccountAction::SetPackage => {
                 set_package(ctx, &mut account, self.package.clone(), PackageChange::Now)?;
                 save(ctx, account)
+            }
+            AccountAction::AddCredits | AccountAction::WithdrawCredits => {
+                let (grant, withdraw) = self.credits(id).ok_or_else(|| Error::invalid("/channel", "name the channel"))?;
+                if self.action == AccountAction::AddCredits { grant.run(ctx).map(drop) } else { withdraw.run(ctx).map(drop) }
             }
         }
     }

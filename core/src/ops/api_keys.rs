@@ -181,7 +181,7 @@ const MOST_PERMISSIONS: usize = 100;
 /// The longest allow-list of a key.
 const MOST_ADDRESSES: usize = 100;
 
-fn shown(key: model::ApiKey) -> ApiKey {
+pub(crate) fn shown(key: model::ApiKey) -> ApiKey {
     ApiKey {
         account: key.account,
         id: key.id,
@@ -199,7 +199,7 @@ fn shown(key: model::ApiKey) -> ApiKey {
 }
 
 /// The keys of an account, or of one of its members.
-fn all_of(ctx: &mut Ctx<'_>, account: &Id, user: Option<&Id>) -> Result<Vec<model::ApiKey>, Error> {
+pub(crate) fn all_of(ctx: &mut Ctx<'_>, account: &Id, user: Option<&Id>) -> Result<Vec<model::ApiKey>, Error> {
     let parts: Vec<&str> = std::iter::once(account).chain(user).map(Id::as_str).collect();
     let (from, until) = keys::below(keys::ACCOUNT_API_KEY, &parts);
     let rows = ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?;

@@ -7,7 +7,8 @@ use super::{Access, Effect, Operation, SCAN_MAX, SCAN_STEP, page_size};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
-    Actor, AuditActor, AuditChain, AuditFields, AuditHead, AuditKind, AuditLink, AuditPerson, AuditPersonal, AuditRecord, Count, Cursor, Id, Name,
+    Actor, AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink, AuditPerson, AuditPersonal, AuditRecord, Count, Cursor,
+    Id, Name,
 };
 use crate::rules::audit::{follows, hash};
 use crate::store::Order;
@@ -333,7 +334,10 @@ fn broken(chain: &AuditChain, number: u64) -> Error {
 /// The numbers of records below one, the largest first: at most `most`.
 fn numbers_below(ctx: &Ctx<'_>, chain: &AuditChain, user: Option<&Id>, below: u64, most: usize) -> Result<Vec<u64>, Error> {
     let (from, until) = match user {
-        Some(user) => (keys::audit_of_person(AuditKind::User, user).0, keys::audit_person(AuditKind::User, user, chain, below, 0)),
+        Some(user) => {
+            let [from, until] = [0, below].map(|number| keys::audit_person(AuditKind::User, user, chain, number, 0));
+            (from, until)
+        }
         None => (keys::audits(chain).0, keys::audit(chain, below)),
     };
     let rows = ctx.engine.backend.range(&from, &until, Order::Descending, most)?;
@@ -362,24 +366,29 @@ fn fields(before: AuditFields, mut after: AuditFields) -> Vec<AuditField> {
 /// A record with what is known of the persons in it.
 fn shown(ctx: &mut Ctx<'_>, chain: &AuditChain, record: AuditRecord) -> Result<AuditItem, Error> {
     let mut changes = Vec::with_capacity(record.changes.len());
-    for (place, change) in record.changes.into_iter().enumerate() {
-        let what = match (&change.before, &change.after) {
-            (None, _) => AuditWhat::Created,
-            (Some(_), None) => AuditWhat::Deleted,
-            (Some(_), Some(_)) => AuditWhat::Changed,
-        };
-        let mut shown = fields(change.before.unwrap_or_default(), change.after.unwrap_or_default());
-        let mut erased = false;
-        if let Some(AuditPerson { kind, id, hash: Some(_) }) = &change.person {
-            let known: Option<Option<AuditPersonal>> = ctx.tx.get(&keys::audit_person(*kind, id, chain, record.number, place))?;
-            match known.flatten() {
-                Some(known) => shown.extend(fields(known.before, known.after)),
-                None => erased = true,
-            }
-        }
-        changes.push(AuditChangeItem { kind: change.kind, id: change.id, what, fields: shown, erased });
+    for (place, one) in record.changes.into_iter().enumerate() {
+        changes.push(change(ctx, chain, record.number, place, one)?);
     }
     Ok(AuditItem { number: record.number, at_ms: record.at_ms, actor: record.actor, operation: record.operation, changes })
+}
+
+/// A change of a record, with what is still known of the person.
+pub(crate) fn change(ctx: &mut Ctx<'_>, chain: &AuditChain, number: u64, place: usize, change: AuditChange) -> Result<AuditChangeItem, Error> {
+    let what = match (&change.before, &change.after) {
+        (None, _) => AuditWhat::Created,
+        (Some(_), None) => AuditWhat::Deleted,
+        (Some(_), Some(_)) => AuditWhat::Changed,
+    };
+    let mut shown = fields(change.before.unwrap_or_default(), change.after.unwrap_or_default());
+    let mut erased = false;
+    if let Some(AuditPerson { kind, id, hash: Some(_) }) = &change.person {
+        let known: Option<Option<AuditPersonal>> = ctx.tx.get(&keys::audit_person(*kind, id, chain, number, place))?;
+        match known.flatten() {
+            Some(known) => shown.extend(fields(known.before, known.after)),
+            None => erased = true,
+        }
+    }
+    Ok(AuditChangeItem { kind: change.kind, id: change.id, what, fields: shown, erased })
 }
 
 impl List {

@@ -185,6 +185,25 @@ pub struct TakeBack {
     pub amount: Option<Count>,
 }
 
+/// Takes back what is left, and free, of the credits that the platform gave an account: a grant by mistake, an invoice that was not
+/// paid (R-CRD-1). What is kept for groups, or came from the account above, stays.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Withdraw {
+    /// The account.
+    pub account: Id,
+    /// What they pay.
+    pub channel: Channel,
+    /// How many, at least 1; all of them when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Count>,
+    /// Why.
+    pub reason: Note,
+    /// The same request with the same key is carried out once, and answered alike; another one is `idempotency_mismatch`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Id>,
+}
+
 /// The credits of an account.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CreditBalance {
@@ -458,9 +477,9 @@ impl Book {
         Ok(())
     }
 
-    /// Takes up to so many credits out of the free balance or the reserve of a group, in the order in which grants pay; with an
-    /// account above, only what came from there.
-    fn take(&self, ctx: &mut Ctx<'_>, group: Option<&Id>, amount: u64, above: Option<&Id>) -> Result<Vec<(Turn, u64)>, Error> {
+    /// Takes up to so many credits out of the free balance or the reserve of a group, in the order in which grants pay; with a giver,
+    /// only what came from there: an account above, or the platform, which is no account.
+    fn take(&self, ctx: &mut Ctx<'_>, group: Option<&Id>, amount: u64, giver: Option<Option<&Id>>) -> Result<Vec<(Turn, u64)>, Error> {
         let (mut from, until) = keys::credit_parts(&self.account, self.channel, group);
         let mut open = amount;
         let mut taken = Vec::new();
@@ -471,7 +490,11 @@ impl Book {
             let mut left = Vec::new();
             for (key, amount) in rows {
                 let (_, turn) = keys::credit_part_at(&key).ok_or_else(|| broken(&key))?;
-                if above.is_none() || self.grant(ctx, turn.grant())?.other.as_ref() == above {
+                let wanted = match giver {
+                    Some(giver) => self.grant(ctx, turn.grant())?.other.as_ref() == giver,
+                    None => true,
+                };
+                if wanted {
                     left.push((turn, amount));
                 }
             }
@@ -538,6 +561,11 @@ fn check(ctx: &Ctx<'_>, amount: Option<Count>) -> Result<(), Error> {
 pub(crate) fn payable(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, group: Option<&Id>) -> Result<u64, Error> {
     let (reserve, free) = Book::open(ctx, account, channel)?.payable(ctx, group)?;
     Ok(reserve.saturating_add(free))
+}
+
+/// How many credits an account has, reserves of groups included.
+pub(crate) fn balance(ctx: &mut Ctx<'_>, account: &Id, channel: Channel) -> Result<u64, Error> {
+    Ok(Book::open(ctx, account, channel)?.head.balance)
 }
 
 /// What became of an account's credits from an instant on and before another (R-ACC-7).
@@ -664,11 +692,11 @@ pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &model::Account) -> Resul
     if let Some(parent) = &account.parent {
         for channel in Channel::ALL {
             let book = Book::open(ctx, &account.id, channel)?;
-            let mut taken = book.take(ctx, None, u64::MAX, Some(parent))?;
+            let mut taken = book.take(ctx, None, u64::MAX, Some(Some(parent)))?;
             let (from, until) = keys::credit_reserves(&account.id, channel);
             for (key, _) in ctx.tx.range::<CreditPocket>(&from, &until, usize::MAX)? {
                 let group = keys::last_id(&key).ok_or_else(|| broken(&key))?;
-                taken.extend(book.take(ctx, Some(&group), u64::MAX, Some(parent))?);
+                taken.extend(book.take(ctx, Some(&group), u64::MAX, Some(Some(parent)))?);
             }
             if !taken.is_empty() {
                 Book::open(ctx, parent, channel)?.take_in(ctx, &book, &taken)?;
@@ -1046,7 +1074,7 @@ impl Operation for TakeBack {
         check(ctx, self.amount)?;
         let mut from = Book::open(ctx, &self.account, self.channel)?;
         let mut to = Book::open(ctx, &parent, self.channel)?;
-        let taken = from.take(ctx, None, self.amount.map_or(u64::MAX, Count::get), Some(&parent))?;
+        let taken = from.take(ctx, None, self.amount.map_or(u64::MAX, Count::get), Some(Some(&parent)))?;
         let amount = sum(&taken);
         if taken.is_empty() || self.amount.is_some_and(|wanted| wanted.get() > amount) {
             return Err(exhausted(format!("`{}` has {amount} free credits of those that it got from `{parent}`", self.account), amount));
@@ -1055,5 +1083,32 @@ impl Operation for TakeBack {
         let entry = from.entry(ctx, CreditKind::Returned, amount);
         from.append(ctx, CreditEntry { other: Some(parent), parts: parts_of(&taken, None), ..entry })?;
         moved(ctx, &to, from, amount)
+    }
+}
+
+impl Operation for Withdraw {
+    const NAME: &'static str = "credits.withdraw";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::Operator("clients.add_credits");
+    type Answer = CreditEntry;
+
+    fn account(&self) -> Option<&Id> {
+        Some(&self.account)
+    }
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditEntry, Error> {
+        accounts::load(ctx, &self.account, "/account")?;
+        let key = self.key.clone();
+        once(ctx, self, key, |ctx, Withdraw { account, channel, amount, reason, .. }| {
+            check(ctx, amount)?;
+            let mut book = Book::open(ctx, &account, channel)?;
+            let taken = book.take(ctx, None, amount.map_or(u64::MAX, Count::get), Some(None))?;
+            let withdrawn = sum(&taken);
+            if taken.is_empty() || amount.is_some_and(|wanted| wanted.get() > withdrawn) {
+                return Err(exhausted(format!("`{account}` has {withdrawn} free credits of those that it got from the platform"), withdrawn));
+            }
+            let entry = book.entry(ctx, CreditKind::Withdrawn, withdrawn);
+            book.append(ctx, CreditEntry { reason: Some(reason), parts: parts_of(&taken, None), ..entry })
+        })
     }
 }

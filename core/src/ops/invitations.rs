@@ -7,7 +7,9 @@ mod records;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use records::{erase_all_of, follow, forget, invite_owner, listed_at, settle};
+#[cfg(test)]
+pub(crate) use records::hold;
+pub(crate) use records::{erase_all_of, follow, forget, forget_whom, invite_owner, keep, list, listed_at, settle};
 
 use super::{Access, Effect, Operation, accounts, check_rev, groups, members, reach, roles, users, walk};
 use crate::engine::authority::TEAM_PERMISSION;
@@ -15,7 +17,7 @@ use crate::engine::{Ctx, Token, keys, people};
 use crate::error::{Code, Error};
 use crate::model::{
     self, AccountGrant, Actor, Count, Cursor, Delivery, DeliveryOutcome, Email, GrantExisting, Id, InvitationKind, InvitationState, Name, Note,
-    Resend as ResendPolicy, RoleScope, Secret,
+    Resend as ResendPolicy, RoleScope, Secret, folded,
 };
 use crate::rules::invitation::{Entry, InvitationStatus, addresses, expires_at_ms, status};
 use records::{Offer, Seats};
@@ -46,8 +48,8 @@ pub struct Create {
     /// absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
-    /// The addresses, separated by comma, semicolon or white space: at most 500, in at most 64 KiB; repetitions count once.
-    /// Addresses times accounts are at most 10,000.
+    /// The addresses, separated by comma, semicolon or white space: at most 500, in at most 64 KiB; repetitions count once. A name
+    /// may stand before one: `Ann Lee <ann@x.example>`. Addresses times accounts are at most 10,000.
     pub addresses: String,
     /// The role, in every account for which none is named; the account's default role when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,10 +60,10 @@ pub struct Create {
     /// The accounts to offer, all of one team, at most 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounts: Option<Vec<AccountGrant>>,
-    /// First name; with a single address only.
+    /// First name; with a single address only. When absent, what was pasted with the address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
-    /// Last name; with a single address only.
+    /// Last name; with a single address only. When absent, what was pasted with the address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
     /// Invites all or none: with a single problem nobody is invited.
@@ -89,7 +91,7 @@ pub struct List {
     /// Only those of this status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<InvitationStatus>,
-    /// Only those with this in the address or in the name, in lower or upper case.
+    /// Only those with this in the address or in the name, without regard to case and accents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Name>,
     /// The order; the newest first when absent.
@@ -153,7 +155,8 @@ pub struct Resend {
     pub invitation: Id,
 }
 
-/// Deletes a pending or expired invitation (R-INV-5): its link says `invitation_deleted`.
+/// Deletes a pending or expired invitation (R-INV-5): its link says `invitation_deleted`. Name and address are forgotten, in the
+/// outbox and the audit too (R-USR-4).
 ///
 /// Who reaches only some of its accounts takes back the offer of these; the rest stands. The verification of an owner goes
 /// with its account alone.
@@ -162,6 +165,18 @@ pub struct Resend {
 pub struct Delete {
     /// The invitation.
     pub invitation: Id,
+}
+
+/// Erases somebody who was invited and never came: every invitation of the address, whatever became of it, and their name and
+/// address in the outbox and the audit (R-USR-4). The links say `invitation_deleted`.
+///
+/// By the host and operators in all teams; by users, those invitations of which they may delete all that is offered. Somebody who
+/// is a user is erased with `users.delete`; an account that waits for its owner is deleted, or gets another.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Erase {
+    /// The address, in any spelling of its normal form.
+    pub email: Email,
 }
 
 /// What the page behind a link shows before the invitation is accepted; a dead link is refused as by `invitations.accept`.
@@ -211,8 +226,9 @@ pub struct Invitation {
     pub id: Id,
     /// Member of accounts, or owner of one.
     pub kind: InvitationKind,
-    /// The address, as typed.
-    pub email: String,
+    /// The address, as typed; absent, with the names, once the invitation was deleted (R-USR-4).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
     /// First name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Name>,
@@ -301,6 +317,13 @@ pub struct InvitationDeleted {
     pub deleted: bool,
 }
 
+/// Somebody who was invited and is erased.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InvitationsErased {
+    /// How many invitations are gone; none where the address was not invited, or not by whom the actor reaches.
+    pub erased: u64,
+}
+
 /// What the page behind a link shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InvitationOffer {
@@ -379,6 +402,12 @@ fn reached(ctx: &mut Ctx<'_>, invitation: &model::Invitation, permission: &str) 
     Ok(found)
 }
 
+/// What is offered in the accounts in which the actor sees it.
+pub(crate) fn seen_offers(ctx: &mut Ctx<'_>, invitation: &model::Invitation) -> Result<Vec<AccountGrant>, Error> {
+    let seen = reached(ctx, invitation, VIEW)?;
+    Ok(invitation.grants.iter().filter(|grant| seen.contains(&grant.account)).cloned().collect())
+}
+
 /// An invitation and the accounts of it in which the actor holds a permission; `not_found` where there is none.
 fn load_reached(ctx: &mut Ctx<'_>, id: &Id, permission: &str) -> Result<(model::Invitation, Vec<Id>), Error> {
     let invitation = records::load(ctx, id)?;
@@ -411,7 +440,7 @@ fn shown(ctx: &mut Ctx<'_>, invitation: model::Invitation) -> Result<Invitation,
         expires_at_ms: expires_at_ms(&invitation),
         id: invitation.id,
         kind: invitation.kind,
-        email: invitation.email.into(),
+        email: invitation.email.map(String::from),
         first_name: invitation.first_name,
         last_name: invitation.last_name,
         accounts: invitation.grants.into_iter().filter(|grant| seen.contains(&grant.account)).collect(),
@@ -629,11 +658,11 @@ impl Operation for Create {
         let mut problems = Vec::new();
         for entry in &entries {
             let judged = match &entry.email {
-                Ok(email) => judge(ctx, &mut batch, email)?.map(|()| email),
+                Ok(email) => judge(ctx, &mut batch, email)?.map(|()| (email, entry.names.clone())),
                 Err(wrong) => Err(Error::invalid("/addresses", wrong.as_str()).into()),
             };
             match judged {
-                Ok(email) => to_invite.push(email.clone()),
+                Ok((email, names)) => to_invite.push((email.clone(), names)),
                 Err(objection) => problems.push(problem(entry, objection)),
             }
         }
@@ -641,7 +670,7 @@ impl Operation for Create {
             return Ok(InvitationBatch { invited: Vec::new(), problems });
         }
         let mut invited = Vec::with_capacity(to_invite.len());
-        for email in to_invite {
+        for (email, [first_name, last_name]) in to_invite {
             if let Some(mut expired) = records::of_address(ctx, &batch.team, &email)? {
                 records::end(ctx, &mut expired, InvitationState::Superseded)?;
             }
@@ -649,14 +678,15 @@ impl Operation for Create {
                 kind: InvitationKind::Member,
                 team: batch.team.clone(),
                 email,
-                first_name: self.first_name.clone(),
-                last_name: self.last_name.clone(),
+                first_name: self.first_name.clone().or(first_name),
+                last_name: self.last_name.clone().or(last_name),
                 grants: batch.grants.clone(),
                 counted_in: counted_in.clone(),
                 life_ms,
             };
+            let email = offer.email.as_typed().to_owned();
             let made = records::open(ctx, offer)?;
-            invited.push(InvitedAddress { expires_at_ms: expires_at_ms(&made), invitation: made.id, email: made.email.into() });
+            invited.push(InvitedAddress { expires_at_ms: expires_at_ms(&made), invitation: made.id, email });
         }
         Ok(InvitationBatch { invited, problems })
     }
@@ -696,7 +726,7 @@ impl Operation for List {
             (InvitationOrder::Email, true) => "below_email",
         };
         let span = keys::below(keys::ACCOUNT_INVITATION, &[self.account.as_str(), order]);
-        let (asked, words) = (self.status, self.search.map(|search| search.as_str().to_lowercase()));
+        let (asked, words) = (self.status, self.search.map(|search| folded(search.as_str())));
         let (invitations, next) = walk(ctx, &[span], self.after.as_ref(), self.limit, |ctx, key| {
             let Some(id) = keys::last_id(key) else { return Ok(None) };
             let invitation = records::load(ctx, &id)?;
@@ -708,11 +738,12 @@ impl Operation for List {
     }
 }
 
-/// Whether the address or the name of who was invited holds a text in lower case.
+/// Whether the address or the name of who was invited holds a text, which is folded.
 fn is_named(invitation: &model::Invitation, words: &str) -> bool {
     let (first, last) = (invitation.first_name.as_ref().map_or("", Name::as_str), invitation.last_name.as_ref().map_or("", Name::as_str));
     let name = format!("{first} {last}");
-    [invitation.email.as_typed(), invitation.email.key(), &name].iter().any(|text| text.to_lowercase().contains(words))
+    let typed = invitation.email.as_ref().map_or("", Email::as_typed);
+    [typed, invitation.address(), &name].iter().any(|text| folded(text).contains(words))
 }
 
 impl Operation for Edit {
@@ -842,20 +873,55 @@ impl Operation for Delete {
         let (mut invitation, mine) = load_reached(ctx, &self.invitation, DELETE)?;
         refuse_ended(ctx, &invitation, true)?;
         refuse_offer_above(ctx, &invitation, &mine)?;
-        if invitation.kind == InvitationKind::Owner {
-            let message = "an account waits for this owner: delete the account, or name another owner";
-            return Err(Error::new(Code::OwnerTransferRequired, message).at("/invitation"));
-        }
+        refuse_awaited(&invitation, "/invitation")?;
         let left: Vec<AccountGrant> = invitation.grants.iter().filter(|grant| !mine.contains(&grant.account)).cloned().collect();
         let deleted = left.is_empty();
         if deleted {
-            records::end(ctx, &mut invitation, InvitationState::Deleted)?;
+            records::delete(ctx, invitation)?;
         } else {
             records::offer(ctx, &mut invitation, left)?;
             records::save(ctx, &mut invitation)?;
         }
         Ok(InvitationDeleted { invitation: self.invitation, deleted })
     }
+}
+
+impl Operation for Erase {
+    const NAME: &'static str = "invitations.erase";
+    const EFFECT: Effect = Effect::Write;
+    const ACCESS: Access = Access::account(DELETE, "clients.delete");
+    type Answer = InvitationsErased;
+
+    fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationsErased, Error> {
+        let is_user = is_user(ctx);
+        if !is_user && let Some(user) = ctx.tx.get::<Id>(&keys::email(self.email.key()))? {
+            let message = format!("`{}` is a user: delete the user", self.email.as_typed());
+            return Err(Error::new(Code::UserExists, message).at("/email").with("user", user.as_str()));
+        }
+        let mut erased = 0;
+        for invitation in records::all_of_address(ctx, &self.email)? {
+            if is_user {
+                let mine = reached(ctx, &invitation, DELETE)?;
+                if mine.len() < invitation.grants.len() || invitation.state == InvitationState::Accepted {
+                    continue;
+                }
+                refuse_offer_above(ctx, &invitation, &mine).map_err(|error| error.at("/email"))?;
+            }
+            refuse_awaited(&invitation, "/email")?;
+            records::erase(ctx, &invitation)?;
+            erased += 1;
+        }
+        Ok(InvitationsErased { erased })
+    }
+}
+
+/// The link of an owner goes with the account that waits for them.
+fn refuse_awaited(invitation: &model::Invitation, field: &str) -> Result<(), Error> {
+    if invitation.kind == InvitationKind::Owner && invitation.state == InvitationState::Open {
+        let message = "an account waits for this owner: delete the account, or name another owner";
+        return Err(Error::new(Code::OwnerTransferRequired, message).at(field));
+    }
+    Ok(())
 }
 
 /// The invitation behind a link that still works. That the token is ours is seen before anything is said of the invitation.
@@ -886,7 +952,7 @@ fn by_token(ctx: &mut Ctx<'_>, text: &str) -> Result<model::Invitation, Error> {
 
 /// The user who has the address of an invitation.
 fn holder(ctx: &mut Ctx<'_>, invitation: &model::Invitation) -> Result<Option<model::User>, Error> {
-    match ctx.tx.get::<Id>(&keys::email(invitation.email.key()))? {
+    match ctx.tx.get::<Id>(&keys::email(invitation.address()))? {
         Some(id) => users::load(ctx, &id, "/token").map(Some),
         None => Ok(None),
     }
@@ -914,7 +980,7 @@ impl Operation for LookUp {
             expires_at_ms: expires_at_ms(&invitation),
             invitation: invitation.id,
             kind: invitation.kind,
-            email: invitation.email.into(),
+            email: invitation.email.map(String::from).unwrap_or_default(),
             first_name: invitation.first_name,
             last_name: invitation.last_name,
             accounts: offered,
@@ -948,7 +1014,8 @@ impl Operation for Accept {
             None => {
                 let first_name = self.first_name.or_else(|| invitation.first_name.clone());
                 let last_name = self.last_name.or_else(|| invitation.last_name.clone());
-                users::create(ctx, self.user, invitation.email.clone(), first_name, last_name, &users::NamedAt { id: "/user", email: "/token" })?
+                let email = invitation.email.clone().ok_or_else(|| Error::new(Code::Internal, "an open invitation is for nobody"))?;
+                users::create(ctx, self.user, email, first_name, last_name, &users::NamedAt { id: "/user", email: "/token" })?
             }
         };
         // First, so that it takes no seat beside the member it becomes.
@@ -990,7 +1057,9 @@ impl Operation for ReportDelivery {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Invitation, Error> {
         let mut invitation = records::load(ctx, &self.invitation)?;
-        invitation.delivery = Some(Delivery { outcome: self.outcome, note: self.note });
+        // A note may name the address, which of a deleted invitation nobody is to know.
+        let note = self.note.filter(|_| invitation.email.is_some());
+        invitation.delivery = Some(Delivery { outcome: self.outcome, note });
         records::save(ctx, &mut invitation)?;
         shown(ctx, invitation)
     }

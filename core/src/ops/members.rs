@@ -1,5 +1,9 @@
 //! Memberships: users in an account, each with a role (R-INV-4, R-INV-7, R-INV-8, R-INV-10, R-ACC-3, R-ROL-7).
 
+mod people_list;
+
+pub use people_list::{People, Person, PersonList, PersonStatus};
+
 use super::{Access, Effect, Operation, accounts, api_keys, check_rev, groups, invitations, limits, reach, resources, roles, sessions, users, walk};
 use crate::engine::people::{Order, Search};
 use crate::engine::view::{account_line, powers_on_paper, role_powers};
@@ -82,7 +86,10 @@ pub struct List {
     /// Only members of this status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<MemberStatus>,
-    /// Only whose e-mail address, last name or first name begins with this, in capital or small letters.
+    /// Only who was not here since this instant, in unix milliseconds: seen last before it, or never seen and made before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inactive_since_ms: Option<Count>,
+    /// Only whose e-mail address, last name or first name begins with this, without regard to case and accents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Name>,
     /// What it is ordered by; the id when absent, the e-mail address in a search. In a search, who is found by what it is
@@ -251,6 +258,9 @@ pub struct Member {
     pub status: MemberStatus,
     /// The steps that are still to be done.
     pub pending: Vec<PendingStep>,
+    /// When they were last here, in unix milliseconds, to five minutes; absent where they never were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen_at_ms: Option<u64>,
     /// Raised by every change.
     pub rev: u64,
     /// When it was made, in unix milliseconds.
@@ -451,7 +461,8 @@ pub(crate) fn erase(ctx: &mut Ctx<'_>, member: &model::Member) -> Result<bool, E
     people::leave(ctx, &member.account, &user)?;
     let last = users::accounts_of(ctx, &member.user, 1)?.is_empty();
     if last {
-        invitations::forget(ctx, &member.account, &user.email)?;
+        let team = reach::top_of(ctx, &member.account)?;
+        invitations::forget(ctx, &user, Some(&team))?;
         users::erase(ctx, &user)?;
     }
     Ok(last)
@@ -632,13 +643,14 @@ fn save(ctx: &mut Ctx<'_>, mut member: model::Member) -> Result<Member, Error> {
 pub(crate) fn shown(ctx: &mut Ctx<'_>, member: model::Member) -> Result<Member, Error> {
     let steps = ctx.policies(Some(&member.account))?.pending_until;
     let user = users::load(ctx, &member.user, "/user")?;
-    Ok(shown_as(member, user, &steps))
+    shown_as(ctx, member, user, &steps)
 }
 
-fn shown_as(member: model::Member, user: model::User, steps: &[PendingStep]) -> Member {
+fn shown_as(ctx: &mut Ctx<'_>, member: model::Member, user: model::User, steps: &[PendingStep]) -> Result<Member, Error> {
+    let last_seen_at_ms = users::last_seen(ctx, &user)?;
     let disabled = member.disabled || user.disabled;
     let pending = missing_steps(steps, &user);
-    Member {
+    Ok(Member {
         account: member.account,
         user: member.user,
         email: user.email.as_typed().to_owned(),
@@ -651,10 +663,11 @@ fn shown_as(member: model::Member, user: model::User, steps: &[PendingStep]) -> 
         disabled,
         status: MemberStatus::of(disabled, &pending),
         pending,
+        last_seen_at_ms,
         rev: member.rev,
         created_at_ms: member.created_at_ms,
         updated_at_ms: member.updated_at_ms,
-    }
+    })
 }
 
 /// Nobody grants what they do not hold (R-ROL-7).
@@ -862,7 +875,10 @@ impl Operation for List {
             if search.as_ref().is_some_and(|search| !search.is_first(key, &user)) {
                 return Ok(None);
             }
-            let member = shown_as(member, user, &steps);
+            if self.inactive_since_ms.is_some() && !users::is_inactive(&user, users::last_seen(ctx, &user)?, self.inactive_since_ms) {
+                return Ok(None);
+            }
+            let member = shown_as(ctx, member, user, &steps)?;
             Ok(self.status.is_none_or(|asked| asked == member.status).then_some(member))
         })?;
         Ok(MemberList { members, next })

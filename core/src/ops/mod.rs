@@ -179,9 +179,19 @@ fn walk<T>(
     spans: &[Span],
     after: Option<&Cursor>,
     limit: Option<Count>,
+    keep: impl FnMut(&mut Ctx<'_>, &[u8]) -> Result<Option<T>, Error>,
+) -> Result<(Vec<T>, Option<Cursor>), Error> {
+    walk_sized(ctx, spans, after, page_size(limit)?, keep)
+}
+
+/// As [`walk`], with pages of a size of their own.
+fn walk_sized<T>(
+    ctx: &mut Ctx<'_>,
+    spans: &[Span],
+    after: Option<&Cursor>,
+    size: usize,
     mut keep: impl FnMut(&mut Ctx<'_>, &[u8]) -> Result<Option<T>, Error>,
 ) -> Result<(Vec<T>, Option<Cursor>), Error> {
-    let size = page_size(limit)?;
     let start = after.map(|cursor| read_cursor(cursor, spans)).transpose()?;
     let (first, mut resume) = start.map_or((0, None), |(span, key)| (span, Some(key)));
     let mut found = Vec::new();
@@ -206,6 +216,78 @@ fn walk<T>(
         }
     }
     Ok((found, None))
+}
+
+/// One page over several spans at once, in the order of what follows their prefixes; `keep` is told of which span a key is.
+fn walk_merged<T>(
+    ctx: &mut Ctx<'_>,
+    spans: &[Span],
+    after: Option<&Cursor>,
+    limit: Option<Count>,
+    mut keep: impl FnMut(&mut Ctx<'_>, usize, &[u8]) -> Result<Option<T>, Error>,
+) -> Result<(Vec<T>, Option<Cursor>), Error> {
+    let size = page_size(limit)?;
+    // A place is kept as if it were one of the first span.
+    let first = spans.first().cloned().unwrap_or_default();
+    let mut place = match after {
+        Some(cursor) => read_cursor(cursor, std::slice::from_ref(&first))?.1.split_off(first.0.len()),
+        None => Vec::new(),
+    };
+    let mut streams: Vec<Stream> = spans.iter().map(|(from, until)| Stream::new(from, until, &place)).collect();
+    let (mut found, mut looked_at) = (Vec::new(), 0);
+    loop {
+        let mut next: Option<(Vec<u8>, usize)> = None;
+        for (number, stream) in streams.iter_mut().enumerate() {
+            if let Some(rest) = stream.peek(ctx)?
+                && next.as_ref().is_none_or(|(least, _)| rest < least.as_slice())
+            {
+                next = Some((rest.to_vec(), number));
+            }
+        }
+        let Some((rest, number)) = next else { return Ok((found, None)) };
+        if found.len() == size || looked_at == SCAN_MAX {
+            let at = [first.0.as_slice(), &place].concat();
+            return Ok((found, Some(write_cursor(0, &first.0, &at)?)));
+        }
+        looked_at += 1;
+        place = [rest.as_slice(), &[0]].concat();
+        if let Some(key) = streams.get_mut(number).and_then(Stream::take) {
+            found.extend(keep(ctx, number, &key)?);
+        }
+    }
+}
+
+/// The keys of a span, some read at once.
+struct Stream {
+    prefix: usize,
+    next_from: Vec<u8>,
+    until: Vec<u8>,
+    keys: std::collections::VecDeque<Vec<u8>>,
+    whole: bool,
+}
+
+impl Stream {
+    fn new(from: &[u8], until: &[u8], place: &[u8]) -> Stream {
+        let (next_from, until) = ([from, place].concat(), until.to_vec());
+        Stream { prefix: from.len(), next_from, until, keys: std::collections::VecDeque::new(), whole: false }
+    }
+
+    /// What follows the prefix in the next key.
+    fn peek(&mut self, ctx: &mut Ctx<'_>) -> Result<Option<&[u8]>, Error> {
+        if self.keys.is_empty() && !self.whole {
+            let rows = ctx.tx.range::<serde::de::IgnoredAny>(&self.next_from, &self.until, SCAN_STEP)?;
+            self.whole = rows.len() < SCAN_STEP;
+            self.keys = rows.into_iter().map(|(key, _)| key).collect();
+            if let Some(last) = self.keys.back() {
+                self.next_from = [last.as_slice(), &[0]].concat();
+            }
+        }
+        Ok(self.keys.front().and_then(|key| key.get(self.prefix..)))
+    }
+
+    fn take(&mut self) -> Option<Vec<u8>> {
+        self.keys.pop_front()
+    }
 }
 
 /// The number of the span, and what follows its prefix in the key at which to go on.

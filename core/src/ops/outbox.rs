@@ -7,7 +7,7 @@ use super::{Access, Effect, Operation, page_size};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
-    self, ClockJump, Count, DeadMessage, Id, LimitAlert, Link, LogInNotice, Name, Note, OpenMessage, OutboxConsumer, OutboxKind, Secret,
+    self, AuditKind, ClockJump, Count, DeadMessage, Id, LimitAlert, Link, LogInNotice, Name, Note, OpenMessage, OutboxConsumer, OutboxKind, Secret,
 };
 use crate::rules::invitation::{InvitationStatus, expires_at_ms, status};
 use crate::rules::outbox::{Turn, turn};
@@ -278,7 +278,8 @@ pub struct OutboxItem {
     /// The user that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// Where the mail goes, which is also the address to log in with.
+    /// Where the mail goes, which is also the address to log in with; absent where there is none, or where the person was erased
+    /// since: then nothing is to be sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
     /// The accounts that are offered, those that were deleted since left out.
@@ -362,6 +363,20 @@ fn shown(ctx: &mut Ctx<'_>, number: u64, message: model::OutboxMessage) -> Resul
         clock_jump: message.jump,
         at_ms: message.at_ms,
     })
+}
+
+/// A person is erased: the messages to them, and about them, no longer tell who they are (R-USR-4).
+pub(crate) fn forget(ctx: &mut Ctx<'_>, kind: AuditKind, person: &Id) -> Result<(), Error> {
+    let (from, until) = keys::outbox_of_person(kind, person);
+    for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
+        let at = keys::outbox(number_at(&key)?);
+        if let Some(mut message) = ctx.tx.get::<model::OutboxMessage>(&at)? {
+            message.forget_person();
+            ctx.tx.put(at, &message)?;
+        }
+        ctx.tx.delete(key);
+    }
+    Ok(())
 }
 
 impl Operation for Read {
@@ -676,11 +691,14 @@ impl Operation for Clear {
         let until = keys::outbox(up_to.saturating_add(1));
         let rows = ctx.tx.range::<model::OutboxMessage>(&from, &until, MOST_CLEARED + 1)?;
         let kept = rows.iter().position(|(_, message)| self.before_ms.is_some_and(|before| message.at_ms >= before.get()));
-        let old = rows.into_iter().take(kept.unwrap_or(usize::MAX)).map(|(key, _)| key);
+        let old = rows.into_iter().take(kept.unwrap_or(usize::MAX));
         let (mut cleared, mut more) = (0, false);
-        for key in old {
+        for (key, message) in old {
             more = cleared == MOST_CLEARED as u64;
             if !more {
+                if let Some((kind, person)) = message.person() {
+                    ctx.tx.delete(keys::outbox_person(kind, person, number_at(&key)?));
+                }
                 ctx.tx.delete(key);
                 cleared += 1;
             }

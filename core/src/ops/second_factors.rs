@@ -239,7 +239,7 @@ impl Operation for ImportSecret {
     }
 }
 
-fn status(user: Id, factor: &model::SecondFactor) -> SecondFactorStatus {
+pub(crate) fn status(user: Id, factor: &model::SecondFactor) -> SecondFactorStatus {
     SecondFactorStatus {
         user,
         enabled: factor.secret.is_some(),

@@ -620,17 +620,21 @@ impl Operation for List {
         }
         users::load(ctx, &self.user, "/user")?;
         sessions.sort_by(|one, other| (one.created_at_ms, &one.id).cmp(&(other.created_at_ms, &other.id)));
-        let shown = |session: Session| SessionDevice {
-            session: session.id,
-            device: session.device,
-            ip: session.ip,
-            created_at_ms: session.created_at_ms,
-            last_seen_at_ms: session.last_seen_at_ms,
-            last_ip: session.last_ip,
-            expires_at_ms: session.expires_at_ms,
-            behind: session.behind.map(|behind| *behind),
-        };
-        Ok(SessionList { sessions: sessions.into_iter().map(shown).collect() })
+        Ok(SessionList { sessions: sessions.into_iter().map(device).collect() })
+    }
+}
+
+/// A session as it is shown.
+pub(crate) fn device(session: Session) -> SessionDevice {
+    SessionDevice {
+        session: session.id,
+        device: session.device,
+        ip: session.ip,
+        created_at_ms: session.created_at_ms,
+        last_seen_at_ms: session.last_seen_at_ms,
+        last_ip: session.last_ip,
+        expires_at_ms: session.expires_at_ms,
+        behind: session.behind.map(|behind| *behind),
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Access, Effect, Operation, Span, accounts, gauges, walk};
 use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{self, Count, Cursor, Email, Id, LimitName, MessageClass, Name, Note, Suppression, normal_domain};
+use crate::model::{self, Count, Cursor, Id, LimitName, Mailbox, MessageClass, Name, Note, Recipient, Suppression, normal_domain};
 use crate::rules::suppression::{blocks, values};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -109,7 +109,8 @@ pub struct Pool {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SuppressionInput {
-    /// The e-mail address, or the domain: it stands for all addresses in it and in the domains that lie in it.
+    /// The e-mail address, any that a message can have, or the domain: it stands for all addresses in it and in the domains that
+    /// lie in it.
     pub value: String,
     /// `marketing` keeps marketing from going out; `transactional` keeps both from it.
     pub message_class: MessageClass,
@@ -226,9 +227,10 @@ fn team_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<Id, Error> {
 
 /// The normal form of an address or a domain, and whether it is a domain.
 fn normal_form(value: &str, field: &str) -> Result<(String, bool), Error> {
+    let value = Mailbox::read(value).address;
     if value.contains('@') {
-        let email = Email::new(value).map_err(|error| Error::invalid(field, error))?;
-        return Ok((email.key().to_owned(), false));
+        let recipient = Recipient::new(value).map_err(|error| Error::invalid(field, error))?;
+        return Ok((recipient.key().to_owned(), false));
     }
     let domain = normal_domain(value).map_err(|error| Error::invalid(field, format!("neither an e-mail address nor a domain: {error}")))?;
     Ok((domain, true))
@@ -555,17 +557,17 @@ impl Operation for Check {
         refuse_too_many("/recipients", self.recipients.len(), MOST_RECIPIENTS)?;
         let mut filter = Filter::new(ctx, self.account, self.message_class)?;
         let mut answer = SuppressionCheck { suppressed: Vec::new(), invalid: Vec::new() };
-        for (recipient, address) in (0..).zip(self.recipients) {
-            let email = match Email::new(address.as_str()) {
-                Ok(email) => email,
+        for (place, address) in (0..).zip(self.recipients) {
+            let recipient = match Recipient::new(Mailbox::read(&address).address) {
+                Ok(recipient) => recipient,
                 Err(message) => {
-                    answer.invalid.push(InvalidRecipient { recipient, message });
+                    answer.invalid.push(InvalidRecipient { recipient: place, message });
                     continue;
                 }
             };
-            for value in values(&email) {
+            for value in values(&recipient) {
                 if let Some(by) = filter.blocking(ctx, value)? {
-                    answer.suppressed.push(SuppressedRecipient { recipient, address, by });
+                    answer.suppressed.push(SuppressedRecipient { recipient: place, address, by });
                     break;
                 }
             }

@@ -4,8 +4,8 @@ use super::{Access, Effect, Operation, SCAN_MAX, members, reach, read_cursor, ro
 use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Class, Code, Error};
-use crate::model::{self, Actor, Count, Cursor, Email, GrantExisting, Id, Name, RoleScope};
-use crate::rules::user_csv::{Column, Columns, Rows, broken, neutralised};
+use crate::model::{self, Actor, Count, Cursor, Email, GrantExisting, Id, Mailbox, Name, RoleScope};
+use crate::rules::user_csv::{Column, Columns, CsvSeparator, Rows, broken, neutralised};
 use csv::{StringRecord, Terminator, WriterBuilder};
 use schemars::JsonSchema;
 use serde::de::IgnoredAny;
@@ -42,8 +42,9 @@ pub struct ExportCsv {
 /// Makes users and memberships from CSV, in one commit: at most 900 KiB and 1,000 rows. Larger files go in part by part,
 /// which is what the function of each language does that imports a whole file.
 ///
-/// The first line names the columns, those of `users.export_csv` in any order; `email` alone is needed. A row makes a
-/// user and their membership; a user of the same team who is there already gets the membership alone, and keeps their
+/// The first line names the columns, those of `users.export_csv` in any order, without regard to case and spaces; `email` alone
+/// is needed. Comma, semicolon and tab part the fields, whichever the first line has. Spaces around a field are not part of it, and
+/// an address may be pasted with a name: `Ann Lee <ann@x.example>`. A row makes a user and their membership; a user of the same team who is there already gets the membership alone, and keeps their
 /// name. A bad row is reported with its line and column, and the others go in (R-USR-5).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -55,6 +56,9 @@ pub struct ImportCsv {
     /// The columns, where the first line of `csv` does not name them: a later part of a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub columns: Option<Vec<String>>,
+    /// What stands between the fields; found from the first row when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub separator: Option<CsvSeparator>,
     /// The number that the first line of `csv` has in its file; 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_line: Option<Count>,
@@ -312,7 +316,11 @@ impl Operation for ImportCsv {
 fn import(ctx: &mut Ctx<'_>, request: &ImportCsv, importer: &mut Importer<'_>) -> Result<UserImport, Error> {
     let first_line = request.first_line.map_or(1, Count::get);
     let text = request.csv.strip_prefix('\u{feff}').unwrap_or(&request.csv);
-    let mut rows = Rows::new(text, first_line);
+    let separator = request.separator.unwrap_or_else(|| match &request.columns {
+        Some(columns) => CsvSeparator::of_rows(text, columns.len()),
+        None => CsvSeparator::of_header(text),
+    });
+    let mut rows = Rows::new(text, first_line, separator);
     let columns = match &request.columns {
         Some(names) => Columns::read(names.iter().map(String::as_str), first_line).map_err(|error| error.at("/columns"))?,
         None => {
@@ -409,10 +417,14 @@ impl Importer<'_> {
     fn row(&mut self, ctx: &mut Ctx<'_>, columns: &Columns, row: &StringRecord) -> Result<bool, Error> {
         columns.check(row)?;
         let field = |column| columns.field(row, column);
-        let email = field(Column::Email).ok_or_else(|| Error::invalid("/email", "a row has an e-mail address"))?;
-        let email = Email::new(email).map_err(|error| Error::invalid("/email", error))?;
-        let first_name = bounded(field(Column::FirstName), Column::FirstName, Name::new)?;
-        let last_name = bounded(field(Column::LastName), Column::LastName, Name::new)?;
+        let pasted = field(Column::Email).ok_or_else(|| Error::invalid("/email", "a row has an e-mail address"))?;
+        let mailbox = Mailbox::read(pasted);
+        let email = Email::new(mailbox.address).map_err(|error| Error::invalid("/email", error))?;
+        let mut first_name = bounded(field(Column::FirstName), Column::FirstName, Name::new)?;
+        let mut last_name = bounded(field(Column::LastName), Column::LastName, Name::new)?;
+        if first_name.is_none() && last_name.is_none() {
+            [first_name, last_name] = mailbox.names();
+        }
         let account = bounded(field(Column::Account), Column::Account, Id::new)?.unwrap_or_else(|| self.account.clone());
         let role = bounded(field(Column::Role), Column::Role, Id::new)?;
         let group = bounded(field(Column::Group), Column::Group, Id::new)?;
@@ -488,7 +500,7 @@ fn bounded<T>(text: Option<&str>, column: Column, read: fn(String) -> Result<T, 
 }
 
 fn flag(text: Option<&str>, column: Column) -> Result<bool, Error> {
-    match text {
+    match text.map(str::to_ascii_lowercase).as_deref() {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
         Some(_) => Err(Error::invalid(format!("/{}", column.name()), format!("`{}` is `true`, `false` or empty", column.name()))),

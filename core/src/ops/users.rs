@@ -1,14 +1,18 @@
 //! Users of the platform: their profile, their address, their end (R-USR-1 to R-USR-4, R-ACC-3, R-TEA-3).
 
+mod export;
+
+pub use export::{ExportData, OwnedResource, UserData, UserHistory, UserInvitation, UserMessage};
+
 use super::members::{self, MemberStatus};
-use super::{Access, Effect, Operation, accounts, check_rev, invitations, links, reach, sessions, walk};
+use super::{Access, Effect, Operation, accounts, check_rev, invitations, links, outbox, reach, sessions, walk};
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::people::{Order, Search};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
 use crate::model::{
-    self, Actor, Count, Cursor, Editor, EffectivePolicies, Email, Id, Link, LinkKind, Name, Notifications, OutboxKind, OutboxMessage, PendingStep,
-    Profile, ResourcesTo, Secret,
+    self, Actor, AuditKind, Count, Cursor, Editor, EffectivePolicies, Email, Id, Link, LinkKind, Name, Notifications, OutboxKind, OutboxMessage,
+    PendingStep, Profile, ResourcesTo, Secret,
 };
 use crate::rules::user::{FieldGroup, edits_as, is_country, is_language, is_phone, missing_steps, names_of};
 use crate::rules::window;
@@ -175,7 +179,10 @@ pub struct List {
     /// Only users of this status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<MemberStatus>,
-    /// Only whose e-mail address, last name or first name begins with this, in capital or small letters. Who is found by what
+    /// Only who was not here since this instant, in unix milliseconds: seen last before it, or never seen and made before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inactive_since_ms: Option<Count>,
+    /// Only whose e-mail address, last name or first name begins with this, without regard to case and accents. Who is found by what
     /// the list is ordered by comes first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Name>,
@@ -231,15 +238,6 @@ pub struct Successor {
     pub user: Id,
 }
 
-/// All that is known of a person, as one document (R-USR-4). For the host, for operators with `clients.view_all`, and for
-/// the person.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ExportData {
-    /// The user.
-    pub user: Id,
-}
-
 /// Disables a user as a whole: they can do nothing in any account (R-ACC-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -267,7 +265,7 @@ pub struct User {
     pub profile: Profile,
     /// Whether the user as a whole is disabled.
     pub disabled: bool,
-    /// The accounts that they are a member of and that the caller sees them in, at most 500.
+    /// The accounts that they are a member of and that the caller sees them in, all of them.
     pub accounts: Vec<Id>,
     /// The address that was asked for and is not confirmed yet; shown to the user themself, the host and operators.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -277,6 +275,9 @@ pub struct User {
     /// When they logged in first, in unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_login_at_ms: Option<u64>,
+    /// When they were last here, in unix milliseconds, to five minutes; absent where they never were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen_at_ms: Option<u64>,
     /// Raised by every change.
     pub rev: u64,
     /// When it was made, in unix milliseconds.
@@ -348,6 +349,9 @@ pub struct UserEntry {
     pub memberships: Vec<UserMembership>,
     /// How many there are.
     pub memberships_count: u64,
+    /// When they were last here, in unix milliseconds, to five minutes; absent where they never were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen_at_ms: Option<u64>,
     /// When the user was made, in unix milliseconds.
     pub created_at_ms: u64,
 }
@@ -377,41 +381,8 @@ pub struct UserDeleted {
     pub accounts_deleted: Vec<Id>,
 }
 
-/// All that is known of a person.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct UserData {
-    /// The user.
-    pub user: User,
-    /// Their memberships, at most 500.
-    pub memberships: Vec<members::Member>,
-    /// The resources that they own, the first 1,000.
-    pub resources: Vec<OwnedResource>,
-    /// Whether they own more than these.
-    pub more_resources: bool,
-    /// The role that they have as an operator of the platform.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub operator_role: Option<Id>,
-    /// When this was put together, in unix milliseconds.
-    pub exported_at_ms: u64,
-}
-
-/// A resource that a person owns.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct OwnedResource {
-    /// The account.
-    pub account: Id,
-    /// The kind.
-    pub kind: Id,
-    /// The id.
-    pub id: Id,
-}
-
-/// Most accounts that the answer about a user lists.
-const ACCOUNTS_SHOWN: usize = 500;
 /// Most memberships that a list shows of a user.
 const MEMBERSHIPS_SHOWN: usize = 50;
-/// Most resources that the document about a person lists.
-const RESOURCES_SHOWN: usize = 1000;
 /// Most successors in one request.
 const MOST_SUCCESSORS: usize = 500;
 
@@ -464,6 +435,8 @@ pub(crate) fn erase(ctx: &mut Ctx<'_>, user: &model::User) -> Result<(), Error> 
     ctx.tx.delete(keys::password(&user.id));
     ctx.tx.delete(keys::second_factor(&user.id));
     ctx.tx.delete(keys::user_allow_list(&user.id));
+    ctx.tx.delete(keys::last_seen(&user.id));
+    outbox::forget(ctx, AuditKind::User, &user.id)?;
     ctx.tx.delete(keys::email(user.email.key()));
     ctx.tx.delete(keys::user(&user.id));
     ctx.tx.mark(keys::tombstone(keys::USER, &user.id));
@@ -480,7 +453,8 @@ fn shown(ctx: &mut Ctx<'_>, user: model::User) -> Result<User, Error> {
     let to_themself = reach::home(ctx).is_none() || reach::is_in_person(ctx, &user.id);
     let asked = if to_themself { links::open(ctx, &user.id, LinkKind::EmailChange)? } else { None };
     Ok(User {
-        accounts: reach::accounts_seen(ctx, &user.id, ACCOUNTS_SHOWN)?,
+        last_seen_at_ms: last_seen(ctx, &user)?,
+        accounts: reach::accounts_seen(ctx, &user.id, usize::MAX)?,
         id: user.id,
         email: user.email.as_typed().to_owned(),
         profile: user.profile,
@@ -503,6 +477,9 @@ fn save(ctx: &mut Ctx<'_>, before: &model::User, mut user: model::User) -> Resul
     if before.email.key() != user.email.key() || names(before) != names(&user) {
         let accounts = accounts_of(ctx, &user.id, usize::MAX)?;
         people::rename(ctx, before, &user, &accounts)?;
+        for account in &accounts {
+            accounts::move_owner(ctx, account, before, &user)?;
+        }
     }
     Ok(user)
 }
@@ -516,8 +493,25 @@ pub(crate) fn password_was_set(ctx: &mut Ctx<'_>, user: model::User) -> Result<m
     save(ctx, &user, model::User { must_set_password: false, ..user.clone() })
 }
 
+/// The user was here at an instant.
+pub(crate) fn seen(ctx: &mut Ctx<'_>, user: &Id, at_ms: u64) -> Result<(), Error> {
+    let before: Option<u64> = ctx.tx.get(&keys::last_seen(user))?;
+    if before.is_none_or(|before| before < at_ms) { ctx.tx.put(keys::last_seen(user), &at_ms) } else { Ok(()) }
+}
+
+/// When a user was last here; absent where they never were.
+pub(crate) fn last_seen(ctx: &mut Ctx<'_>, user: &model::User) -> Result<Option<u64>, Error> {
+    Ok(ctx.tx.get(&keys::last_seen(&user.id))?.or(user.first_login_at_ms))
+}
+
+/// Whether a user was not here since an instant; for who never was, it counts when they were made.
+pub(crate) fn is_inactive(user: &model::User, last_seen_at_ms: Option<u64>, since: Option<Count>) -> bool {
+    since.is_none_or(|since| last_seen_at_ms.unwrap_or(user.created_at_ms) < since.get())
+}
+
 /// The user has logged in; the first time counts (R-INV-4).
 pub(crate) fn logged_in(ctx: &mut Ctx<'_>, user: model::User) -> Result<model::User, Error> {
+    seen(ctx, &user.id, ctx.now_ms)?;
     if user.first_login_at_ms.is_some() {
         return Ok(user);
     }
@@ -547,6 +541,7 @@ fn set_email(ctx: &mut Ctx<'_>, user: &model::User, email: Email, field: &str) -
         }
         ctx.tx.delete(keys::email(user.email.key()));
         ctx.tx.put(keys::email(email.key()), &user.id)?;
+        invitations::keep(ctx, &user.id, &user.email)?;
     }
     links::end_all(ctx, &user.id)?;
     let user = save(ctx, user, model::User { email, ..user.clone() })?;
@@ -691,7 +686,7 @@ fn check_form(value: Option<&Name>, fits: impl Fn(&str) -> bool, field: &str, me
 }
 
 /// The memberships of a user in an account and all below it, or anywhere.
-fn memberships_in(ctx: &mut Ctx<'_>, user: &Id, scope: Option<&Id>) -> Result<Vec<model::Member>, Error> {
+pub(crate) fn memberships_in(ctx: &mut Ctx<'_>, user: &Id, scope: Option<&Id>) -> Result<Vec<model::Member>, Error> {
     let mut found = Vec::new();
     for account in accounts_of(ctx, user, usize::MAX)? {
         let within = match scope {
@@ -975,6 +970,10 @@ impl List {
 
     /// A user as they are listed; none where they do not fit the filters.
     fn entry(&self, ctx: &mut Ctx<'_>, user: model::User, scope: Option<&Id>, steps: &[PendingStep]) -> Result<Option<UserEntry>, Error> {
+        let last_seen_at_ms = last_seen(ctx, &user)?;
+        if !is_inactive(&user, last_seen_at_ms, self.inactive_since_ms) {
+            return Ok(None);
+        }
         let memberships = memberships_in(ctx, &user.id, scope)?;
         let counts = |member: &&model::Member| self.sub_account.as_ref().is_none_or(|account| member.account == *account);
         if self.sub_account.is_some() && !memberships.iter().any(|member| counts(&member)) {
@@ -1004,6 +1003,7 @@ impl List {
             status,
             pending,
             memberships_count: memberships.len() as u64,
+            last_seen_at_ms,
             memberships: memberships.iter().take(MEMBERSHIPS_SHOWN).map(shown).collect(),
             created_at_ms: user.created_at_ms,
         }))
@@ -1040,9 +1040,7 @@ impl Operation for Delete {
             members::refuse_reaching_up(ctx, &member)?;
         }
         if scope.is_none() {
-            for account in accounts_of(ctx, &user.id, usize::MAX)? {
-                invitations::forget(ctx, &account, &user.email)?;
-            }
+            invitations::forget(ctx, &user, None)?;
         }
         self.pass_on(ctx)?;
         let accounts_deleted = self.end_owned(ctx, scope.as_ref())?;
@@ -1112,49 +1110,6 @@ impl Delete {
         }
         Ok(gone)
     }
-}
-
-impl Operation for ExportData {
-    const NAME: &'static str = "users.export_data";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule("R-USR-4");
-    type Answer = UserData;
-
-    fn run(self, ctx: &mut Ctx<'_>) -> Result<UserData, Error> {
-        let is_self = reach::is_self(ctx, &self.user);
-        match ctx.actor {
-            Actor::Operator { .. } if !is_self => ctx.require_as_operator("clients.view_all")?,
-            Actor::User { .. } if !is_self => return Err(Error::new(Code::ActorNotAllowed, "everybody exports their own data alone").at("/user")),
-            Actor::User { account: home, .. } => ctx.require_in(home, "self.profile")?,
-            Actor::System | Actor::Operator { .. } => {}
-        }
-        let user = load(ctx, &self.user, "/user")?;
-        let mut data = UserData {
-            memberships: Vec::new(),
-            resources: Vec::new(),
-            more_resources: false,
-            operator_role: ctx.tx.get::<model::Operator>(&keys::operator(&user.id))?.map(|operator| operator.role),
-            exported_at_ms: ctx.now_ms,
-            user: shown(ctx, user)?,
-        };
-        for account in accounts_of(ctx, &self.user, ACCOUNTS_SHOWN)? {
-            let Some(member) = ctx.tx.get(&keys::member(&account, &self.user))? else { continue };
-            data.memberships.push(members::shown(ctx, member)?);
-            let (from, until) = keys::below(keys::RESOURCE_OF_OWNER, &[account.as_str(), self.user.as_str()]);
-            let room = RESOURCES_SHOWN - data.resources.len();
-            let rows = ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, room + 1)?;
-            data.more_resources |= rows.len() > room;
-            data.resources.extend(rows.iter().take(room).filter_map(|(key, _)| owned(&account, key)));
-        }
-        Ok(data)
-    }
-}
-
-/// The resource that an entry of the index of owners names.
-fn owned(account: &Id, key: &[u8]) -> Option<OwnedResource> {
-    let text = |part: Option<&[u8]>| Id::new(std::str::from_utf8(part?).ok()?).ok();
-    let mut parts = key.split(|byte| *byte == 0).skip(3);
-    Some(OwnedResource { account: account.clone(), kind: text(parts.next())?, id: text(parts.next())? })
 }
 
 impl Operation for Disable {

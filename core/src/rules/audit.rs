@@ -22,6 +22,15 @@ pub struct Difference {
     pub personal: Sides,
 }
 
+impl Difference {
+    /// What belongs to nobody is for everybody who sees the record.
+    pub fn tell_all(&mut self) {
+        let Sides { before, after } = std::mem::take(&mut self.personal);
+        self.open.before.extend(before);
+        self.open.after.extend(after);
+    }
+}
+
 /// The fields that changed, before and after.
 #[derive(Debug, Default, PartialEq)]
 pub struct Sides {
@@ -100,7 +109,7 @@ fn is_left_out(kind: AuditKind, name: &str) -> bool {
             }
             &["id", "account"]
         }
-        AuditKind::Invitation => &["id", "team", "counted_in", "generation"],
+        AuditKind::Invitation => &["id", "team", "user", "counted_in", "generation"],
         AuditKind::Link => &["id", "user", "generation"],
         AuditKind::Suppression => &["account", "value", "message_class"],
         AuditKind::Credits => &["account", "channel", "entry"],
@@ -121,7 +130,11 @@ fn is_left_out(kind: AuditKind, name: &str) -> bool {
 fn is_personal(kind: AuditKind, name: &str) -> bool {
     match kind {
         AuditKind::User => name == "email" || name.starts_with("profile."),
-        AuditKind::Invitation => ["email", "first_name", "last_name"].contains(&name),
+        // What a mail server said often names the address.
+        AuditKind::Invitation => ["email", "first_name", "last_name", "delivery.note"].contains(&name),
+        // Where people come from tells who they are.
+        AuditKind::AllowList => true,
+        AuditKind::ApiKey => ["name", "allow_list"].contains(&name),
         AuditKind::Link => name == "email",
         AuditKind::Session => ["behind.reason", "device", "ip"].contains(&name),
         _ => false,

@@ -1,7 +1,7 @@
 //! Invitations: what one is worth at an instant, and the text that many addresses are typed into (R-INV-1, R-INV-3).
 
 use crate::error::Code;
-use crate::model::{Email, Invitation, InvitationState};
+use crate::model::{Email, Invitation, InvitationState, Mailbox, Name};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -67,9 +67,12 @@ pub struct Entry<'a> {
     pub text: &'a str,
     /// The address, or what is wrong with it.
     pub email: Result<Email, String>,
+    /// First and last name, where they were pasted with the address.
+    pub names: [Option<Name>; 2],
 }
 
-/// The addresses of a text, separated by comma, semicolon or white space, each once by its normal form (R-INV-1).
+/// The addresses of a text, separated by comma, semicolon or white space, each once by its normal form (R-INV-1). A name before an
+/// address in angle brackets belongs to it.
 ///
 /// The error says why the text as a whole is refused.
 pub fn addresses(text: &str) -> Result<Vec<Entry<'_>>, String> {
@@ -78,17 +81,9 @@ pub fn addresses(text: &str) -> Result<Vec<Entry<'_>>, String> {
     }
     let mut seen = HashSet::new();
     let mut entries = Vec::new();
-    let mut number = 0;
-    let mut offset = 0;
-    for piece in text.split(|c: char| matches!(c, ',' | ';') || c.is_whitespace()) {
-        let at = offset;
-        // Every separator but white space is one byte long.
-        offset += piece.len() + text.get(at + piece.len()..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
-        if piece.is_empty() {
-            continue;
-        }
-        number += 1;
-        let email = Email::new(piece);
+    for (at, piece) in pieces(text).into_iter().enumerate() {
+        let mailbox = Mailbox::read(piece.text);
+        let email = Email::new(mailbox.address);
         if let Ok(email) = &email
             && !seen.insert(email.key().to_owned())
         {
@@ -97,9 +92,118 @@ pub fn addresses(text: &str) -> Result<Vec<Entry<'_>>, String> {
         if entries.len() == MOST_ADDRESSES {
             return Err(format!("at most {MOST_ADDRESSES} addresses are invited at once"));
         }
-        entries.push(Entry { number, offset: at, text: piece, email });
+        entries.push(Entry { number: at + 1, offset: piece.offset, text: piece.text, email, names: mailbox.names() });
     }
     if entries.is_empty() { Err("the text names no address".to_owned()) } else { Ok(entries) }
+}
+
+/// What stands between a word and the one before.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Gap {
+    Space,
+    Comma,
+    /// A semicolon, a line break, or the beginning.
+    End,
+}
+
+/// The gap that a character makes; none for one of a word.
+fn gap(c: char) -> Option<Gap> {
+    match c {
+        ';' | '\u{ff1b}' | '\n' | '\r' => Some(Gap::End),
+        ',' | '\u{ff0c}' | '\u{3001}' | '\u{60c}' => Some(Gap::Comma),
+        '\u{feff}' | '\u{200b}' => Some(Gap::Space),
+        c => c.is_whitespace().then_some(Gap::Space),
+    }
+}
+
+/// A part of a text, and where it begins.
+#[derive(Clone, Copy)]
+struct Piece<'a> {
+    offset: usize,
+    text: &'a str,
+}
+
+/// The parts of a text that are to be addresses, in order.
+fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let mut found: Vec<Piece<'_>> = Vec::new();
+    // Words without an `@` that may be the name of an address in brackets.
+    let mut open: Vec<(Gap, Piece<'_>)> = Vec::new();
+    for (gap, word) in words(text) {
+        if gap == Gap::End {
+            found.extend(open.drain(..).map(|(_, word)| word));
+        }
+        if word.text.ends_with('>') && word.text.contains('<') {
+            let name = open.split_off(name_begins(&open, gap));
+            found.extend(open.drain(..).map(|(_, word)| word));
+            let offset = name.first().map_or(word.offset, |(_, first)| first.offset);
+            found.push(Piece { offset, text: text.get(offset..word.offset + word.text.len()).unwrap_or_default() });
+        } else if word.text.contains('@') {
+            found.extend(open.drain(..).map(|(_, word)| word));
+            found.push(word);
+        } else {
+            open.push((gap, word));
+        }
+    }
+    found.extend(open.into_iter().map(|(_, word)| word));
+    found
+}
+
+/// At which of the words the name of an address begins that stands in brackets behind them: at the last comma, or where `Lee, Ann`
+/// has one within, at the comma before.
+fn name_begins(words: &[(Gap, Piece<'_>)], gap_behind: Gap) -> usize {
+    let begins = |end: usize| words.iter().take(end).rposition(|(gap, _)| *gap != Gap::Space).unwrap_or(0);
+    let given = if gap_behind == Gap::Comma { words.len() } else { begins(words.len()) };
+    if words.get(given).is_none_or(|(gap, _)| *gap != Gap::Comma) {
+        return given;
+    }
+    let family = begins(given);
+    // What has a dot within is rather an address with a slip.
+    let is_name = |(_, word): &(Gap, Piece<'_>)| !word.text.trim_end_matches('.').contains('.');
+    if words.iter().take(given).skip(family).all(is_name) { family } else { given }
+}
+
+/// The words of a text. What stands in quotes at the beginning of a word, or in angle brackets, is not cut.
+fn words(text: &str) -> Vec<(Gap, Piece<'_>)> {
+    let mut words = Vec::new();
+    let (mut before, mut offset) = (Gap::End, 0);
+    while let Some(c) = text.get(offset..).and_then(|rest| rest.chars().next()) {
+        if let Some(gap) = gap(c) {
+            before = before.max(gap);
+            offset += c.len_utf8();
+            continue;
+        }
+        let rest = text.get(offset..).unwrap_or_default();
+        let word = rest.get(..word_length(rest)).unwrap_or(rest);
+        words.push((before, Piece { offset, text: word }));
+        before = Gap::Space;
+        offset += word.len();
+    }
+    words
+}
+
+/// How many bytes the word has that a text begins with.
+fn word_length(text: &str) -> usize {
+    let mut end = 0;
+    while let Some(c) = text.get(end..).and_then(|rest| rest.chars().next()).filter(|c| gap(*c).is_none()) {
+        let rest = text.get(end..).unwrap_or_default();
+        let enclosed = match c {
+            '"' if end == 0 => enclosed(rest, '"'),
+            '<' => enclosed(rest, '>'),
+            _ => None,
+        };
+        end += enclosed.unwrap_or(c.len_utf8());
+        if c == '<' && enclosed.is_some() {
+            break;
+        }
+    }
+    end
+}
+
+/// How many bytes there are up to the character that closes what the text begins with, on the same line and not far away.
+fn enclosed(text: &str, close: char) -> Option<usize> {
+    const FARTHEST: usize = 400;
+    let (at, found) = text.char_indices().skip(1).take(FARTHEST).find(|(_, c)| *c == close || matches!(c, '\n' | '\r'))?;
+    (found == close).then_some(at + 1)
 }
 
 #[cfg(test)]
@@ -118,6 +222,43 @@ mod tests {
         for entry in &found {
             assert!(text[entry.offset..].starts_with(entry.text), "{entry:?}");
         }
+    }
+
+    /// 17.18, R-INV-1
+    #[test]
+    fn a_name_before_an_address_in_brackets_belongs_to_it() {
+        let read = |text: &str| -> Vec<String> {
+            let found = addresses(text).unwrap();
+            let shown = |entry: &Entry<'_>| {
+                assert!(text[entry.offset..].starts_with(entry.text), "{entry:?}");
+                let [first, last] = entry.names.clone().map(|name| name.map_or_else(String::new, String::from));
+                match &entry.email {
+                    Ok(email) => format!("{first}|{last}|{}", email.as_typed()),
+                    Err(_) => format!("! {}", entry.text),
+                }
+            };
+            found.iter().map(shown).collect()
+        };
+        for (text, found) in [
+            ("Ann Lee <ann@x.example>", vec!["Ann|Lee|ann@x.example"]),
+            (
+                "\u{feff}Ann Lee <ann@x.example>, Bob <bob@x.example>;<cid@x.example>",
+                vec!["Ann|Lee|ann@x.example", "Bob||bob@x.example", "||cid@x.example"],
+            ),
+            ("Ann Lee <ann@x.example> Bob Ray <bob@x.example>", vec!["Ann|Lee|ann@x.example", "Bob|Ray|bob@x.example"]),
+            ("\"Lee, Ann\" <ann@x.example>", vec!["Ann|Lee|ann@x.example"]),
+            ("Lee, Ann <ann@x.example>; Ray, Bob M. <bob@x.example>", vec!["Ann|Lee|ann@x.example", "Bob M.|Ray|bob@x.example"]),
+            ("bob@x.example Ann Lee <ann@x.example>", vec!["||bob@x.example", "Ann|Lee|ann@x.example"]),
+            ("Ann Lee\nann@x.example", vec!["! Ann", "! Lee", "||ann@x.example"]),
+            ("bobx.example, Ann <ann@x.example>", vec!["! bobx.example", "Ann||ann@x.example"]),
+            ("Ann Lee <ann@>", vec!["! Ann Lee <ann@>"]),
+            ("Ann <ann@x.example", vec!["! Ann", "! <ann@x.example"]),
+            ("\"Ann bob@x.example", vec!["! \"Ann", "||bob@x.example"]),
+            ("\u{5f20}\u{4f1f} <zhang@x.example>\u{ff1b}bob@x.example", vec!["\u{5f20}\u{4f1f}||zhang@x.example", "||bob@x.example"]),
+        ] {
+            assert_eq!(read(text), found, "{text}");
+        }
+        assert!(addresses(&"<".repeat(LONGEST_TEXT)).is_ok(), "in no time");
     }
 
     #[test]
@@ -140,7 +281,8 @@ mod tests {
             id: id("i"),
             kind: InvitationKind::Member,
             team: id("acme"),
-            email: Email::new("ann@a.example").unwrap(),
+            email: Email::new("ann@a.example").ok(),
+            user: None,
             first_name: None,
             last_name: None,
             grants: Vec::new(),

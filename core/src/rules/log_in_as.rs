@@ -12,6 +12,7 @@ const OPERATIONS: &[&str] = &[
     "accounts.switch",
     "accounts.switchable",
     "accounts.transfer_owner",
+    "invitations.erase",
     "users.change_email",
     "users.delete",
     "users.edit",

@@ -1,14 +1,14 @@
 //! Which suppression keeps which message from going out (R-TEA-8).
 
-use crate::model::{Email, MessageClass, Suppression};
+use crate::model::{MessageClass, Recipient, Suppression};
 
 /// The values that suppress an address, the nearest first: itself, its domain, and every domain that this one lies in.
 ///
 /// The top-level domain alone is no host name and is never suppressed.
-pub fn values(email: &Email) -> Vec<&str> {
-    let mut values = vec![email.key()];
-    let mut domain = email.domain();
-    while domain.contains('.') {
+pub fn values(recipient: &Recipient) -> Vec<&str> {
+    let mut values = vec![recipient.key()];
+    let mut domain = recipient.domain();
+    while domain.contains('.') && !domain.starts_with('[') {
         values.push(domain);
         domain = domain.split_once('.').map_or("", |(_, above)| above);
     }
@@ -35,8 +35,10 @@ mod tests {
 
     #[test]
     fn an_address_is_suppressed_by_itself_and_the_domains_it_lies_in() {
-        let email = Email::new("Ann@Mail.Shop.Example").unwrap();
-        assert_eq!(values(&email), ["ann@mail.shop.example", "mail.shop.example", "shop.example"]);
+        let values_of = |address: &str| values(&Recipient::new(address).unwrap()).into_iter().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(values_of("Ann@Mail.Shop.Example"), ["ann@mail.shop.example", "mail.shop.example", "shop.example"]);
+        assert_eq!(values_of("abc.@ezweb.example"), ["abc.@ezweb.example", "ezweb.example"]);
+        assert_eq!(values_of("ann@[10.0.0.1]"), ["ann@[10.0.0.1]"]);
     }
 
     #[test]

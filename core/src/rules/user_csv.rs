@@ -1,8 +1,57 @@
 //! Users as CSV: the columns, the rows and where they begin, and fields that a spreadsheet would take for formulas (R-USR-5).
 
 use crate::error::{Code, Error};
+use crate::model::trimmed;
 use csv::{ReaderBuilder, StringRecord};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+
+/// What stands between the fields of a row. Spreadsheets write what is usual where they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CsvSeparator {
+    /// A comma.
+    Comma,
+    /// A semicolon.
+    Semicolon,
+    /// A tab.
+    Tab,
+}
+
+impl CsvSeparator {
+    const ALL: [CsvSeparator; 3] = [CsvSeparator::Comma, CsvSeparator::Semicolon, CsvSeparator::Tab];
+
+    const fn byte(self) -> u8 {
+        match self {
+            CsvSeparator::Comma => b',',
+            CsvSeparator::Semicolon => b';',
+            CsvSeparator::Tab => b'\t',
+        }
+    }
+
+    /// That of a text whose first row names the columns.
+    pub(crate) fn of_header(text: &str) -> CsvSeparator {
+        CsvSeparator::of(text, |row| Columns::read(row.iter(), 1).is_ok())
+    }
+
+    /// That of a text whose rows have so many fields.
+    pub(crate) fn of_rows(text: &str, columns: usize) -> CsvSeparator {
+        CsvSeparator::of(text, |row| row.len() == columns)
+    }
+
+    /// The first with which the first row fits; where it fits with none, the one that makes the most fields of it.
+    fn of(text: &str, fits: impl Fn(&StringRecord) -> bool) -> CsvSeparator {
+        let row_by = |separator| {
+            let mut rows = Rows::new(text, 1, separator);
+            matches!(rows.next(), Ok(Some(_))).then_some(rows.fields)
+        };
+        let rows = CsvSeparator::ALL.map(|separator| (separator, row_by(separator).unwrap_or_default()));
+        let fitting = rows.iter().find(|(_, row)| fits(row));
+        let most = || rows.iter().rev().max_by_key(|(_, row)| row.len());
+        fitting.or_else(most).map_or(CsvSeparator::Comma, |(separator, _)| *separator)
+    }
+}
 
 /// A column of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +84,13 @@ impl Column {
         }
     }
 
+    /// The column that a header means, without regard to case, spaces and signs: `First Name` is `first_name`.
+    fn named(header: &str) -> Option<Column> {
+        let letters = |name: &str| name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+        let wanted = letters(header);
+        Column::ALL.into_iter().find(|column| letters(column.name()) == wanted)
+    }
+
     /// The column that a refusal is about, by the field that it names.
     pub(crate) fn of_field(field: &str) -> Option<Column> {
         match field.strip_prefix('/')? {
@@ -53,13 +109,14 @@ impl Columns {
     pub(crate) fn read<'a>(names: impl Iterator<Item = &'a str>, line: u64) -> Result<Columns, Error> {
         let mut columns = Vec::new();
         for name in names {
-            let Some(column) = Column::ALL.into_iter().find(|column| column.name() == name) else {
+            let Some(column) = Column::named(name) else {
                 let known: Vec<_> = Column::ALL.into_iter().map(Column::name).collect();
                 let shown = shown(name);
                 return Err(broken(line, format!("there is no column `{shown}`; the columns are {}", known.join(", "))).with("column", shown));
             };
             if columns.contains(&column) {
-                return Err(broken(line, format!("the column `{name}` is there twice")).with("column", name));
+                let shown = shown(name);
+                return Err(broken(line, format!("the column `{shown}` is there twice")).with("column", shown));
             }
             columns.push(column);
         }
@@ -75,10 +132,10 @@ impl Columns {
         if has == wants { Ok(()) } else { Err(Error::new(Code::CsvInvalid, format!("the row has {has} fields, the header has {wants}"))) }
     }
 
-    /// What a row says in a column; none where the column is not there, or the field is empty.
+    /// What a row says in a column, without the spaces around it; none where the column is not there, or the field is empty.
     pub(crate) fn field<'a>(&self, row: &'a StringRecord, column: Column) -> Option<&'a str> {
         let at = self.0.iter().position(|one| *one == column)?;
-        row.get(at).map(restored).filter(|text| !text.is_empty())
+        row.get(at).map(|field| trimmed(restored(trimmed(field)))).filter(|text| !text.is_empty())
     }
 }
 
@@ -95,6 +152,7 @@ fn shown(text: &str) -> String {
 /// The rows of a CSV text one after the other, the header included; empty lines are none.
 pub(crate) struct Rows<'a> {
     text: &'a str,
+    separator: CsvSeparator,
     reader: csv::Reader<&'a [u8]>,
     fields: StringRecord,
     line: u64,
@@ -114,10 +172,10 @@ pub(crate) struct Row {
 
 impl<'a> Rows<'a> {
     /// `line` is the number of the text's first line.
-    pub(crate) fn new(text: &'a str, line: u64) -> Rows<'a> {
+    pub(crate) fn new(text: &'a str, line: u64, separator: CsvSeparator) -> Rows<'a> {
         // Whether a row has as many fields as the header is for `Columns::check` to say: here it would end the reading.
-        let reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
-        Rows { text, reader, fields: StringRecord::new(), line, counted: 0 }
+        let reader = ReaderBuilder::new().delimiter(separator.byte()).has_headers(false).flexible(true).from_reader(text.as_bytes());
+        Rows { text, separator, reader, fields: StringRecord::new(), line, counted: 0 }
     }
 
     /// Goes to the next row; none after the last one.
@@ -145,7 +203,7 @@ impl<'a> Rows<'a> {
             return false;
         }
         let probe = format!("{}\nanother row", self.text.get(row.start..).unwrap_or_default());
-        let mut rows = Rows::new(&probe, 1);
+        let mut rows = Rows::new(&probe, 1, self.separator);
         matches!(rows.next(), Ok(Some(_))) && matches!(rows.next(), Ok(None))
     }
 
@@ -216,7 +274,7 @@ mod tests {
     #[test]
     fn rows_know_their_lines_whatever_ends_them() {
         let text = "email\r\n\r\na@b.example\r\"c\r\nd\"\n\n\ne\nf";
-        let mut rows = Rows::new(text, 10);
+        let mut rows = Rows::new(text, 10, CsvSeparator::Comma);
         let mut seen = Vec::new();
         while let Some(row) = rows.next().unwrap() {
             assert!(text[row.start..row.end].contains(rows.fields().get(0).unwrap()), "{row:?}");
@@ -227,10 +285,30 @@ mod tests {
         assert_eq!(seen, expected.map(|(line, field)| (line, field.to_owned())));
     }
 
+    /// 17.18, R-USR-5
+    #[test]
+    fn the_separator_is_found_from_the_first_row() {
+        use CsvSeparator::{Comma, Semicolon, Tab};
+        for (text, separator) in [
+            ("email,role\na;b@x.example,author", Comma),
+            ("email;role\na,b@x.example;author", Semicolon),
+            ("\r\nE-Mail\tFirst Name\r\n", Tab),
+            ("\"email\";\"role\"\n", Semicolon),
+            ("email\n", Comma),
+            ("email;phone\n", Semicolon),
+            ("email;a,b\n", Comma),
+            ("", Comma),
+        ] {
+            assert_eq!(CsvSeparator::of_header(text), separator, "{text:?}");
+        }
+        assert_eq!(CsvSeparator::of_rows("a@x.example;\"Max, M.\";author\n", 3), Semicolon);
+        assert_eq!(CsvSeparator::of_rows("a@x.example", 1), Comma);
+    }
+
     #[test]
     fn a_quote_that_is_never_closed_is_noticed() {
         for (text, unclosed) in [("a\n\"b\nc\nd", true), ("a\n\"b\nc\"", false), ("a\n\"b", true), ("a\n\"b\"\n", false), ("a\nb\"", false)] {
-            let mut rows = Rows::new(text, 1);
+            let mut rows = Rows::new(text, 1, CsvSeparator::Comma);
             rows.next().unwrap();
             let row = rows.next().unwrap().unwrap();
             assert_eq!(rows.is_unclosed(row), unclosed, "{text:?}");
@@ -241,7 +319,9 @@ mod tests {
     fn a_header_names_known_columns_once_and_the_address() {
         let read = |header: &str| Columns::read(header.split(','), 1).map(|columns| columns.0);
         assert_eq!(read("role,email").unwrap(), [Column::Role, Column::Email]);
-        for (header, column) in [("email,=x", "=x"), ("Email", "Email"), ("role", "email"), ("email,role,role", "role"), ("", "")] {
+        assert_eq!(read("E-Mail, First Name ,LAST_NAME,lastname").unwrap_err().details()["column"], "lastname");
+        assert_eq!(read("E-Mail, First Name ,LAST_NAME").unwrap(), [Column::Email, Column::FirstName, Column::LastName]);
+        for (header, column) in [("email,=x", "=x"), ("mail", "mail"), ("role", "email"), ("email,role,role", "role"), ("", "")] {
             let error = read(header).unwrap_err();
             assert_eq!((error.code(), &error.details()["line"], &error.details()["column"]), (Code::CsvInvalid, &1.into(), &column.into()));
         }

@@ -3,7 +3,7 @@
 use super::{Look, broken, id};
 use crate::engine::keys;
 use crate::error::Error;
-use crate::model::{AuditChain, AuditHead, AuditKind, AuditLink, AuditPerson, AuditRecord};
+use crate::model::{AuditChain, AuditHead, AuditLink, AuditPerson, AuditRecord};
 use crate::rules::audit::{follows, hash};
 
 fn chain(of: &str, account: &str) -> Result<AuditChain, Error> {
@@ -66,8 +66,8 @@ impl Look<'_> {
         match (written, self.value) {
             (None, value) => self.must(value == b"null", "nothing was known of the person"),
             (Some(_), b"null") => {
-                let key = if kind == AuditKind::Invitation { keys::invitation(&of) } else { keys::user(&of) };
-                let there = self.tx.has(&key)?;
+                let known: Option<serde_json::Value> = self.tx.get(&keys::record_of_person(kind, &of))?;
+                let there = known.is_some_and(|record| record.get("email").is_some_and(|email| !email.is_null()));
                 self.must(!there, "what is known of the person is gone, and the person is not");
             }
             (Some(written), value) => self.must(hash(value) == written, "it is not what was written"),

@@ -2,6 +2,7 @@
 
 use super::HostNode;
 use super::builtin::{BRANCHES, OPERATORS_ONLY, SENSITIVE};
+use crate::model::folded;
 use std::collections::HashMap;
 
 /// A node of the tree.
@@ -125,9 +126,9 @@ impl PermissionTree {
         path
     }
 
-    /// The nodes in whose id, title, or a parent's title every word occurs, upper and lower case alike (R-ROL-2).
+    /// The nodes in whose id, title, or a parent's title every word occurs, without regard to case and accents (R-ROL-2, R-USR-6).
     pub fn search(&self, words: &str) -> Vec<usize> {
-        let words: Vec<String> = words.split_whitespace().map(str::to_lowercase).collect();
+        let words: Vec<String> = words.split_whitespace().map(folded).collect();
         if words.is_empty() {
             return Vec::new();
         }
@@ -135,9 +136,9 @@ impl PermissionTree {
             let mut text = String::new();
             let mut next = Some(place);
             while let Some(node) = next.and_then(|at| self.nodes.get(at)) {
-                text.push_str(&node.id.to_lowercase());
+                text.push_str(&folded(&node.id));
                 text.push(' ');
-                text.push_str(&node.title.to_lowercase());
+                text.push_str(&folded(&node.title));
                 text.push(' ');
                 next = node.parent;
             }
@@ -172,7 +173,7 @@ mod tests {
 
     #[test]
     fn search_finds_by_words_and_shows_the_path() {
-        let host = HostNode { id: Id::new("crm.deals").unwrap(), title: Name::new("Deals").unwrap(), scoped: true, sensitive: false };
+        let host = HostNode { id: Id::new("crm.deals").unwrap(), title: Name::new("D\u{e9}als").unwrap(), scoped: true, sensitive: false };
         let tree = PermissionTree::new(&[host]);
         let hits: Vec<_> = tree.search("send CAMPAIGNS").into_iter().map(|place| tree.path(place)).collect();
         assert!(hits.contains(&vec!["campaigns", "campaigns.send"]));

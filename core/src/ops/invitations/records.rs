@@ -3,8 +3,8 @@
 use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
-use crate::model::{AccountGrant, Email, Id, Invitation, InvitationKind, InvitationState, Name, OutboxKind, OutboxMessage, User};
-use crate::ops::{accounts, members, roles};
+use crate::model::{AccountGrant, AuditKind, Email, Id, Invitation, InvitationKind, InvitationState, Name, OutboxKind, OutboxMessage, User};
+use crate::ops::{accounts, members, outbox, roles};
 use crate::rules::invitation::{InvitationStatus, expires_at_ms, status};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,17 +37,19 @@ pub(super) fn team_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<Id, Error> {
 /// Where an invitation is listed.
 pub(crate) fn listed_at(invitation: &Invitation) -> Vec<Vec<u8>> {
     let newest = keys::sortable(u64::MAX - invitation.created_at_ms);
-    let email = keys::orderable(invitation.email.key());
+    let email = keys::orderable(invitation.address());
+    let of_address = invitation.email.as_ref().map(|email| keys::address_invitation(email.key(), &invitation.id));
     let own = invitation.grants.iter().map(|grant| (&grant.account, ["newest", "email"]));
     let below = invitation.counted_in.iter().map(|account| (account, ["below_newest", "below_email"]));
     let both = |(account, [by_time, by_email]): (&Id, [&str; 2])| {
         [keys::account_invitation(account, by_time, &newest, &invitation.id), keys::account_invitation(account, by_email, &email, &invitation.id)]
     };
-    own.chain(below).flat_map(both).collect()
+    let of_user = invitation.user.as_ref().map(|user| keys::user_invitation(user, &invitation.id));
+    own.chain(below).flat_map(both).chain(of_address).chain(of_user).collect()
 }
 
 /// Puts an invitation into the lists of its accounts, or takes it out of them.
-pub(super) fn list(ctx: &mut Ctx<'_>, invitation: &Invitation, listed: bool) {
+pub(crate) fn list(ctx: &mut Ctx<'_>, invitation: &Invitation, listed: bool) {
     for key in listed_at(invitation) {
         if listed {
             ctx.tx.mark(key);
@@ -59,7 +61,7 @@ pub(super) fn list(ctx: &mut Ctx<'_>, invitation: &Invitation, listed: bool) {
 
 /// An open invitation takes a seat, uses its roles, and is the one of its address in the team; it does so until it is ended,
 /// also after it expired, but that the seat is free from then on.
-pub(super) fn hold(ctx: &mut Ctx<'_>, invitation: &Invitation, held: bool) -> Result<(), Error> {
+pub(crate) fn hold(ctx: &mut Ctx<'_>, invitation: &Invitation, held: bool) -> Result<(), Error> {
     for account in &invitation.counted_in {
         let key = keys::open_invitation(account, expires_at_ms(invitation), &invitation.id);
         if held {
@@ -73,7 +75,7 @@ pub(super) fn hold(ctx: &mut Ctx<'_>, invitation: &Invitation, held: bool) -> Re
     }
     // The owner of an account to be may be invited to other accounts of the team as well.
     if invitation.kind == InvitationKind::Member {
-        let key = keys::invited(&invitation.team, invitation.email.key());
+        let key = keys::invited(&invitation.team, invitation.address());
         if held {
             ctx.tx.put(key, &invitation.id)?;
         } else {
@@ -101,7 +103,8 @@ pub(super) fn open(ctx: &mut Ctx<'_>, offer: Offer) -> Result<Invitation, Error>
         id: ctx.new_id(None, keys::INVITATION, keys::invitation, "invitation")?,
         kind: offer.kind,
         team: offer.team,
-        email: offer.email,
+        email: Some(offer.email),
+        user: None,
         first_name: offer.first_name,
         last_name: offer.last_name,
         grants: offer.grants,
@@ -130,7 +133,7 @@ pub(super) fn send(ctx: &mut Ctx<'_>, invitation: &Invitation) -> Result<(), Err
         InvitationKind::Owner => (OutboxKind::OwnerVerification, invitation.grants.first().map(|grant| grant.account.clone())),
     };
     let message = OutboxMessage {
-        to: Some(invitation.email.clone()),
+        to: invitation.email.clone(),
         accounts: invitation.grants.iter().map(|grant| grant.account.clone()).collect(),
         token_of: Some((invitation.id.clone(), invitation.generation)),
         ..OutboxMessage::about(kind, account, ctx.now_ms)
@@ -213,22 +216,76 @@ pub(crate) fn settle(ctx: &mut Ctx<'_>, account: &Id, user: &User) -> Result<(),
     }
 }
 
-/// A person is erased: with them go the invitations of their address to an account (R-USR-4).
-pub(crate) fn forget(ctx: &mut Ctx<'_>, account: &Id, email: &Email) -> Result<(), Error> {
-    let (from, until) = keys::below(keys::ACCOUNT_INVITATION, &[account.as_str(), "email", &keys::orderable(email.key())]);
+/// The invitations of an address, to whatever team.
+pub(super) fn all_of_address(ctx: &mut Ctx<'_>, email: &Email) -> Result<Vec<Invitation>, Error> {
+    all_within(ctx, keys::below(keys::ADDRESS_INVITATION, &[email.key()]))
+}
+
+fn all_within(ctx: &mut Ctx<'_>, (from, until): (Vec<u8>, Vec<u8>)) -> Result<Vec<Invitation>, Error> {
+    let mut found = Vec::new();
     for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
-        let Some(id) = keys::last_id(&key) else { continue };
-        // Others may share the part of a long address by which it is listed.
-        if let Some(invitation) = ctx.tx.get::<Invitation>(&keys::invitation(&id))?.filter(|one| one.email.key() == email.key()) {
+        if let Some(id) = keys::last_id(&key) {
+            found.extend(ctx.tx.get::<Invitation>(&keys::invitation(&id))?);
+        }
+    }
+    Ok(found)
+}
+
+/// A user has another address from now on: the invitations of the one until now stay theirs.
+pub(crate) fn keep(ctx: &mut Ctx<'_>, user: &Id, email: &Email) -> Result<(), Error> {
+    for mut invitation in all_of_address(ctx, email)? {
+        list(ctx, &invitation, false);
+        invitation.user = Some(user.clone());
+        list(ctx, &invitation, true);
+        save(ctx, &mut invitation)?;
+    }
+    Ok(())
+}
+
+/// A person is erased: with them go the invitations of the addresses that they have and had, to one team or to all (R-USR-4). An
+/// account of the team that waits for them as its owner goes on waiting.
+pub(crate) fn forget(ctx: &mut Ctx<'_>, user: &User, team: Option<&Id>) -> Result<(), Error> {
+    let mut theirs = all_of_address(ctx, &user.email)?;
+    theirs.extend(all_within(ctx, keys::user_invitations(&user.id))?);
+    for invitation in theirs {
+        let awaited = invitation.kind == InvitationKind::Owner && invitation.state == InvitationState::Open;
+        if team.is_none_or(|team| invitation.team == *team && !awaited) {
             erase(ctx, &invitation)?;
         }
     }
     Ok(())
 }
 
+/// Deletes an open invitation: that there was one is all that is left, and of those before it to the same address as well (R-USR-4).
+pub(super) fn delete(ctx: &mut Ctx<'_>, mut invitation: Invitation) -> Result<(), Error> {
+    end(ctx, &mut invitation, InvitationState::Deleted)?;
+    let Some(email) = invitation.email.clone() else { return Ok(()) };
+    for earlier in all_of_address(ctx, &email)? {
+        let ended = matches!(earlier.state, InvitationState::Deleted | InvitationState::Superseded);
+        if ended && earlier.team == invitation.team {
+            forget_whom(ctx, earlier)?;
+        }
+    }
+    Ok(())
+}
+
+/// Forgets whom an invitation was for; of what became of it nothing changes.
+pub(crate) fn forget_whom(ctx: &mut Ctx<'_>, mut invitation: Invitation) -> Result<(), Error> {
+    list(ctx, &invitation, false);
+    (invitation.email, invitation.user) = (None, None);
+    (invitation.first_name, invitation.last_name) = (None, None);
+    if let Some(delivery) = &mut invitation.delivery {
+        delivery.note = None;
+    }
+    list(ctx, &invitation, true);
+    outbox::forget(ctx, AuditKind::Invitation, &invitation.id)?;
+    save(ctx, &mut invitation)
+}
+
 /// What remains of an erased invitation is that its link says `invitation_deleted`.
-fn erase(ctx: &mut Ctx<'_>, invitation: &Invitation) -> Result<(), Error> {
+pub(super) fn erase(ctx: &mut Ctx<'_>, invitation: &Invitation) -> Result<(), Error> {
     list(ctx, invitation, false);
+    outbox::forget(ctx, AuditKind::Invitation, &invitation.id)?;
     if invitation.state == InvitationState::Open {
         hold(ctx, invitation, false)?;
     }
