@@ -20,6 +20,8 @@ pub(crate) mod keys;
 pub(crate) mod meters;
 pub(crate) mod people;
 #[cfg(test)]
+mod phantom_tests;
+#[cfg(test)]
 mod scale_tests;
 pub(crate) mod second_factor;
 pub(crate) mod sessions;

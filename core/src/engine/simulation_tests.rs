@@ -95,7 +95,9 @@ impl Backend for Simulated {
     }
     fn commit(&self, batch: &Batch) -> Result<u64, CommitError> {
         let mut disk = self.0.lock();
-        if batch.expected.iter().any(|(key, version)| disk.records.get(key).map_or(0, |record| record.version) != *version) {
+        let version = |key: &[u8]| Ok::<_, StoreError>(disk.records.get(key).map_or(0, |record| record.version));
+        let count = |from: &[u8], until: &[u8], most| Ok(disk.records.range(from.to_vec()..until.to_vec()).take(most).count());
+        if !batch.holds(version, count)? {
             return Err(CommitError::Conflict);
         }
         if batch.writes.is_empty() {

@@ -15,6 +15,8 @@ pub struct Tx<'a> {
     began_at: u64,
     writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     seen: BTreeMap<Vec<u8>, Seen>,
+    /// Read whole, from the first key until the second: what is put there meanwhile was not seen.
+    ranges: BTreeSet<(Vec<u8>, Vec<u8>)>,
     touched: Touched,
     /// What the keys held before, since the last [`mark_point`](Tx::mark_point).
     journal: Option<Journal>,
@@ -64,7 +66,15 @@ pub(crate) struct Touched {
 
 impl<'a> Tx<'a> {
     pub(crate) fn new(backend: &'a dyn Backend) -> Tx<'a> {
-        Tx { backend, began_at: backend.last_commit(), writes: BTreeMap::new(), seen: BTreeMap::new(), touched: Touched::default(), journal: None }
+        Tx {
+            backend,
+            began_at: backend.last_commit(),
+            writes: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            ranges: BTreeSet::new(),
+            touched: Touched::default(),
+            journal: None,
+        }
     }
 
     /// The record at a key.
@@ -161,8 +171,14 @@ impl<'a> Tx<'a> {
     /// Up to `limit` records from a key until another, in order, what this operation wrote included.
     pub(crate) fn range<T: DeserializeOwned>(&mut self, from: &[u8], until: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, T)>, Error> {
         let overlay = || self.writes.range::<[u8], _>((std::ops::Bound::Included(from), std::ops::Bound::Excluded(until)));
-        let deleted = overlay().count();
-        let stored = self.backend.range(from, until, Order::Ascending, limit.saturating_add(deleted))?;
+        let asked = limit.saturating_add(overlay().count());
+        let stored = self.backend.range(from, until, Order::Ascending, asked)?;
+        // Nothing is known of what lies behind a last record that was not the last of all.
+        let seen_until = match stored.last() {
+            Some((last, _)) if stored.len() == asked => [last.as_slice(), &[0]].concat(),
+            _ => until.to_vec(),
+        };
+        self.ranges.insert((from.to_vec(), seen_until));
         let mut merged: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
         for (key, record) in stored {
             self.seen.entry(key.clone()).or_insert(Seen { version: record.version, value: None });
@@ -242,7 +258,8 @@ impl<'a> Tx<'a> {
             return (None, self.touched);
         }
         let expected = self.seen.into_iter().map(|(key, seen)| (key, seen.version)).collect();
-        (Some(Batch { writes: self.writes.into_iter().collect(), expected, read_since: Some(self.began_at) }), self.touched)
+        let ranges = self.ranges.into_iter().collect();
+        (Some(Batch { writes: self.writes.into_iter().collect(), expected, ranges, read_since: Some(self.began_at) }), self.touched)
     }
 }
 

@@ -84,8 +84,41 @@ pub struct Batch {
     pub writes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     /// The version that was seen, 0 for an absent key.
     pub expected: Vec<(Vec<u8>, u64)>,
+    /// What was read whole, from the first key until the second: it holds what is expected above, and nothing else.
+    pub ranges: Vec<(Vec<u8>, Vec<u8>)>,
     /// The last commit before the first of these was seen: while it is the last one, all of them still are as they were.
     pub read_since: Option<u64>,
+}
+
+impl Batch {
+    /// Whether all that it relies on still is as it was seen. `version` tells that of a key, and `count` how many records lie
+    /// in a range, as far as a most that it need not pass.
+    pub(crate) fn holds<E>(
+        &self,
+        version: impl Fn(&[u8]) -> Result<u64, E>,
+        count: impl Fn(&[u8], &[u8], usize) -> Result<usize, E>,
+    ) -> Result<bool, E> {
+        let mut there = Vec::new();
+        for (key, seen) in &self.expected {
+            if version(key)? != *seen {
+                return Ok(false);
+            }
+            if *seen != 0 {
+                there.push(key.as_slice());
+            }
+        }
+        there.sort_unstable();
+        there.dedup();
+        for (from, until) in &self.ranges {
+            let before = |key: &[u8]| there.partition_point(|other| *other < key);
+            let known = before(until).saturating_sub(before(from));
+            // All that is known is there, so one more is one that was not seen.
+            if count(from, until, known + 1)? > known {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +129,7 @@ pub enum Order {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommitError {
-    /// A key is not at the expected version any more; nothing was changed.
+    /// A key is not at the expected version any more, or a range holds another; nothing was changed.
     Conflict,
     Store(StoreError),
 }

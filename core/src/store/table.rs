@@ -227,10 +227,9 @@ impl<R: Raw> Table<R> {
         state.open()?;
         self.usable()?;
         if batch.read_since != Some(state.head.commit) {
-            for (key, seen) in &batch.expected {
-                if state.version(key)? != *seen {
-                    return Err(CommitError::Conflict);
-                }
+            let count = |from: &[u8], until: &[u8], most| Ok(state.entries(from, until, Order::Ascending, most)?.len());
+            if !batch.holds(|key| state.version(key), count)? {
+                return Err(CommitError::Conflict);
             }
         }
         if writes.is_empty() {
