@@ -1197,6 +1197,21 @@ impl Engine {
         Ok(refunded)
     }
 
+    /// To how many of the counters [`refund`](Engine::refund) would give something back; charges and gives back nothing.
+    pub(crate) fn refundable(&self, prepared: &Prepared, count: u64, paid: u64, granted_at_ms: u64) -> Result<usize, Error> {
+        let _drawing = prepared.team.drawing.lock();
+        self.refuse_when_shut()?;
+        self.roll(prepared, self.clock.now_ms())?;
+        let meters = prepared.team.meters();
+        let mut refundable = 0;
+        for place in prepared.places.iter() {
+            let (hot, cold) = meters.pair(*place)?;
+            let charged = if prepared.is_own(&cold.id) { count.saturating_sub(paid) } else { count };
+            refundable += usize::from(cold.clone().give_back(&mut hot.clone(), charged, granted_at_ms) > 0);
+        }
+        Ok(refundable)
+    }
+
     /// Takes what was used at an instant out of a window that is over and kept; answers the number of the commit, or 0 where
     /// nothing is kept of that instant.
     fn give_back_to_kept(&self, id: &MeterId, count: u64, used_at_ms: u64) -> Result<u64, Error> {

@@ -205,6 +205,8 @@ impl MemberView {
 pub(crate) struct Judged {
     /// Why they may do nothing at all.
     pub(crate) refusal: Option<Code>,
+    /// The same, whatever the status of the account.
+    pub(crate) disabled: Option<Code>,
     pub(crate) powers: Powers,
     /// The membership that counts: of this account, or of the one above from which they reach it.
     pub(crate) member: Member,
@@ -241,14 +243,12 @@ impl View {
     /// What a user may do here now, and by which membership; none for a stranger.
     pub(crate) fn judge(&self, tx: &mut Tx<'_>, papers: &mut Papers<'_>, user: &Id) -> Result<Option<Judged>, Error> {
         let Some((held, member)) = self.held(tx, papers, user)? else { return Ok(None) };
-        let disabled = tx.get::<User>(&keys::user(user))?.is_none_or(|user| user.disabled);
-        let refusal = match self.status.refusal() {
-            Some(code) if !(member.owner && self.owner_may_enter) => Some(code),
-            _ if disabled => Some(Code::UserDisabled),
-            _ if member.disabled => Some(Code::MemberDisabled),
-            _ => None,
+        let disabled = match tx.get::<User>(&keys::user(user))?.is_none_or(|user| user.disabled) {
+            true => Some(Code::UserDisabled),
+            false => member.disabled.then_some(Code::MemberDisabled),
         };
-        Ok(Some(Judged { refusal, powers: self.under_ceiling(held), member }))
+        let status = self.status.refusal().filter(|_| !(member.owner && self.owner_may_enter));
+        Ok(Some(Judged { refusal: status.or(disabled), disabled, powers: self.under_ceiling(held), member }))
     }
 
     /// What is tried in the place of a member's role. Owners, and who has their powers from the package, are bound by none.
@@ -484,7 +484,7 @@ impl AccountCell {
         let tree = engine.tree.load();
         let _whole = engine.commits.read();
         let mut tx = Tx::new(&*engine.backend);
-        let Some(Judged { refusal, powers, member }) = view.judge(&mut tx, &mut Papers::new(&tree), &user)? else {
+        let Some(Judged { refusal, powers, member, .. }) = view.judge(&mut tx, &mut Papers::new(&tree), &user)? else {
             // Not kept: strangers are without number.
             return Ok(Arc::new(MemberView {
                 stamp,

@@ -432,6 +432,12 @@ pub(crate) fn load(ctx: &mut Ctx<'_>, id: &Id, field: &str) -> Result<model::Acc
     ctx.tx.get(&keys::account(id))?.ok_or_else(|| Error::not_found("account", id.as_str()).at(field))
 }
 
+/// Refuses what only an account in use does, such as claiming: the line runs from the account up to the top (R-ACC-2).
+pub(crate) fn refuse_unless_active(line: &[model::Account]) -> Result<(), Error> {
+    let (Some(code), Some(account)) = (effective_status(line).refusal(), line.first()) else { return Ok(()) };
+    Err(Error::new(code, format!("`{}`: {}", account.id, code.sentence())).at("/account").with("account", account.id.as_str()))
+}
+
 /// Writes an account that was changed.
 pub(crate) fn save(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
     account.rev += 1;

@@ -1,8 +1,9 @@
 //! Reservations: messages are charged for a campaign now, and go out later or come back (R-QTA-5).
 
 use super::sending::{own_message, sender_of};
-use super::{Access, Effect, Operation, accounts, credits, once};
+use super::{Access, Effect, Operation, accounts, campaigns, credits, once};
 use crate::engine::meters::{Ask, Refusal};
+use crate::engine::view::{Judged, Papers};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{self, Channel, Count, Id, MessageInput, PaidWithCredits, ReservationState};
@@ -44,7 +45,8 @@ pub struct Create {
 
 /// Says how many of a reservation go out; the rest comes back, into the windows that it was charged to (R-QTA-5).
 ///
-/// Hosts commit before they hand over, and refund what failed. The same commit again gets the same answer.
+/// Hosts commit before they hand over, and refund what failed. The same commit again gets the same answer. What belongs to a campaign
+/// that is stopped, or to a user who may send no longer, does not go out: it is refused, and can be released.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Commit {
@@ -277,7 +279,12 @@ impl Operation for Commit {
             return Err(Error::invalid("/count", format!("{} were reserved, not {count}", reservation.count)));
         }
         match reservation.state {
-            ReservationState::Open => end(ctx, reservation, ReservationState::Committed, count).map(shown),
+            ReservationState::Open => {
+                if count > 0 {
+                    refuse_what_is_stopped(ctx, &reservation)?;
+                }
+                end(ctx, reservation, ReservationState::Committed, count).map(shown)
+            }
             ReservationState::Committed if reservation.committed == count => Ok(shown(reservation)),
             state => Err(over(&reservation.id, state)),
         }
@@ -301,6 +308,31 @@ impl Operation for Release {
             ReservationState::Released => Ok(shown(reservation)),
             state => Err(over(&reservation.id, state)),
         }
+    }
+}
+
+/// Refuses what may no longer go out: that of a stopped campaign, of somebody who may send no longer (R-QTA-5). An account on hold
+/// is another matter: it is [voided](void_all_of) or, by policy, drained (R-ACC-4).
+fn refuse_what_is_stopped(ctx: &mut Ctx<'_>, reservation: &model::Reservation) -> Result<(), Error> {
+    let model::Reservation { account, user, channel, message, .. } = reservation;
+    if let Some(campaign) = &message.campaign
+        && campaigns::is_stopped(&mut ctx.tx, account, campaign)?
+    {
+        return Err(campaigns::bounce_stop(campaign).at("/reservation"));
+    }
+    let Some(user) = user else { return Ok(()) };
+    let (tree, view) = (ctx.tree(), ctx.engine.cell(account)?.view(ctx.engine)?);
+    let refusal = match view.judge(&mut ctx.tx, &mut Papers::new(&tree), user)? {
+        None => Some(Code::NotMember),
+        Some(Judged { disabled: Some(code), .. }) => Some(code),
+        Some(Judged { powers, .. }) => {
+            let may_send = tree.place(channel.permission()).is_some_and(|place| powers.at(place).is_some());
+            (!may_send).then_some(Code::PermissionDenied)
+        }
+    };
+    match refusal {
+        Some(code) => Err(Error::new(code, format!("`{user}` sends no more: {}", code.sentence())).at("/reservation").with("user", user.as_str())),
+        None => Ok(()),
     }
 }
 
