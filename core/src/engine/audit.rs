@@ -64,6 +64,7 @@ const NOT_AUDITED: &[u8] = &[
     keys::OUTBOX,
     keys::OUTBOX_CONSUMER,
     keys::OUTBOX_NEXT,
+    keys::PACE,
     keys::PACKAGE_ACCOUNT,
     keys::PACKAGE_NEXT,
     keys::PERSON,

@@ -63,6 +63,7 @@ pub(crate) const SHARED_WITH: u8 = b'T';
 pub(crate) const TEAM_SUPPRESSION: u8 = b'Z';
 pub(crate) const AVATAR: u8 = b'V';
 pub(crate) const METER_HISTORY: u8 = b'U';
+pub(crate) const PACE: u8 = b'~';
 pub(crate) const CAP: u8 = b'W';
 pub(crate) const RESERVATION: u8 = b'Y';
 pub(crate) const ANSWERED: u8 = b'X';
@@ -181,6 +182,11 @@ pub(crate) fn of_cap(cap: &Id) -> String {
 /// A window of a meter that is over.
 pub(crate) fn meter_history(account: Option<&Id>, name: &str, scope: &str, subject: &str, starts_at_ms: u64) -> Vec<u8> {
     key(METER_HISTORY, &[carrier(account), scope, subject, name, &sortable(starts_at_ms)])
+}
+
+/// Where a pace stands; its parts are those of a meter.
+pub(crate) fn pace(account: Option<&Id>, name: &str, scope: &str, subject: &str) -> Vec<u8> {
+    key(PACE, &[carrier(account), scope, subject, name])
 }
 
 /// A reservation.

@@ -48,7 +48,7 @@ pub use group::{Avatar, Group, GroupCaps};
 pub use invitation::{AccountGrant, Delivery, DeliveryOutcome, Invitation, InvitationKind, InvitationState};
 pub use limit::{Limit, LimitKind, LimitName, Limits};
 pub use member::Member;
-pub use meter::{Channel, Meter, Window};
+pub use meter::{Channel, Meter, PaceRecord, Window};
 pub use operator::Operator;
 pub use outbox::{DeadMessage, LimitAlert, LogInNotice, OpenMessage, OutboxConsumer, OutboxKind, OutboxMessage};
 pub use package::{BounceRate, Package, Price};

@@ -1233,7 +1233,7 @@ fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
     super::credits::erase_all_of(ctx, account)?;
     ctx.tx.delete(keys::policy(Some(&account.id)));
     ctx.tx.delete(keys::account_allow_list(&account.id));
-    for letter in [keys::METER, keys::METER_HISTORY, keys::CAP, keys::TALLY] {
+    for letter in [keys::METER, keys::METER_HISTORY, keys::PACE, keys::CAP, keys::TALLY] {
         let (from, until) = keys::below(letter, &[account.id.as_str()]);
         for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)? {
             ctx.tx.delete(key);

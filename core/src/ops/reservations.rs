@@ -15,6 +15,8 @@ const LONGEST_MS: u64 = 31 * 24 * 3_600_000;
 
 /// Charges messages that go out later. Until it is committed, released or expires, all of it counts as used.
 ///
+/// A pace does not stand in the way: it reserves their turns and says from when on they may go out (`not_before_ms`).
+///
 /// Answers like `sending.admit`: where it is refused, nothing is reserved. Credits that paid for a part of it are the first to
 /// come back (R-CRD-2).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -89,6 +91,9 @@ pub struct ReservationDecision {
     /// When what is left of it comes back by itself, in unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<u64>,
+    /// Where a pace spreads what goes out: from when on all of them may have gone out, in unix milliseconds; absent where they may now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before_ms: Option<u64>,
     /// Why nothing was granted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Box<Refusal>>,
@@ -119,6 +124,9 @@ pub struct Reservation {
     pub reserved_at_ms: u64,
     /// When what is left comes back by itself, in unix milliseconds.
     pub expires_at_ms: u64,
+    /// Where a pace spreads what goes out: from when on all of them may have gone out, in unix milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before_ms: Option<u64>,
     /// What credits paid for when it was charged; of what comes back they get theirs first (R-CRD-2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credits: Option<PaidWithCredits>,
@@ -135,6 +143,7 @@ fn shown(reservation: model::Reservation) -> Reservation {
         committed: reservation.committed,
         reserved_at_ms: reservation.reserved_at_ms,
         expires_at_ms: reservation.expires_at_ms,
+        not_before_ms: reservation.not_before_ms,
         credits: reservation.credits,
     }
 }
@@ -221,7 +230,7 @@ impl Operation for Create {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ReservationDecision, Error> {
-        let ask = Ask::of(self.count, self.min)?;
+        let ask = Ask::of(self.count, self.min)?.later();
         if !(SHORTEST_MS..=LONGEST_MS).contains(&self.life_ms.get()) {
             return Err(Error::invalid("/life_ms", format!("`life_ms` is from {SHORTEST_MS} to {LONGEST_MS}, not {}", self.life_ms.get())));
         }
@@ -234,9 +243,16 @@ impl Operation for Create {
         let now_ms = ctx.now_ms;
         once::charged(ctx, &self.account, self.key.as_ref(), &self, &prepared, ask, |ctx, decision| {
             let credits = decision.credits.map(|paid| *paid);
-            let mut answer =
-                ReservationDecision { reservation: None, granted: decision.granted, expires_at_ms: None, refusal: decision.refusal, credits };
+            let mut answer = ReservationDecision {
+                reservation: None,
+                granted: decision.granted,
+                expires_at_ms: None,
+                not_before_ms: None,
+                refusal: decision.refusal,
+                credits,
+            };
             if decision.granted > 0 {
+                answer.not_before_ms = ctx.engine.not_before_ms(&prepared)?;
                 let reservation = model::Reservation {
                     account: self.account.clone(),
                     id: ctx.new_id(None, keys::RESERVATION, |id| keys::reservation(&self.account, id), "reservation")?,
@@ -251,6 +267,7 @@ impl Operation for Create {
                     expires_at_ms: now_ms.saturating_add(self.life_ms.get()),
                     ended_at_ms: None,
                     counters: prepared.counters(),
+                    not_before_ms: answer.not_before_ms,
                     credits,
                 };
                 save(ctx, &reservation)?;

@@ -399,6 +399,7 @@ impl Operation for Refund {
         let prepared = cell.sending(ctx.engine, self.user.as_ref().map(Id::as_str), self.channel, &message)?;
         let granted_at_ms = self.granted_at_ms.get();
         if self.key.is_none() && self.spend.is_none() {
+            ctx.engine.return_turns(&prepared, count, granted_at_ms);
             let counters = ctx.engine.refund(&prepared, count, 0, granted_at_ms)? as u64;
             return Ok(SendRefund { counters, credits: 0 });
         }
@@ -414,6 +415,7 @@ impl Operation for Refund {
             })
         })?;
         if is_first {
+            ctx.engine.return_turns(&prepared, count, granted_at_ms);
             ctx.engine.refund(&prepared, count, refund.credits, granted_at_ms)?;
         }
         Ok(refund)
