@@ -47,7 +47,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "dd0c80a5536014bfcbed5863588b33e6"
+#define TENANTRY_CATALOGUE_HASH "bbfbc2d5bb1f319519fea950c629626e"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))

@@ -288,7 +288,7 @@ fn automations(t: &Tenantry) -> Result {
     )?;
     let decision = t.call(
         &Actor::System,
-        automations::Admit { account: Id::new("shop")?, kind: automations::ActionKind::Automation, count: Count::new(10)?, min: None },
+        automations::Admit { account: Id::new("shop")?, kind: automations::ActionKind::Automation, count: Count::new(10)?, min: None, key: None },
     )?;
     assert_eq!(decision.granted, 10);
     assert_eq!(decision.remaining, Some(990));
@@ -314,6 +314,7 @@ fn campaigns(t: &Tenantry) -> Result {
             hard: Some(Count::new(5)?),
             soft: None,
             complaints: None,
+            key: None,
         },
     )?;
     assert_eq!(reported.sample.delivered, 95);
@@ -433,7 +434,7 @@ fn gauges(t: &Tenantry) -> Result {
         &Actor::System,
         limits::Set { account: Id::new("acme")?, limit: LimitName::Lists, value: Limit::At(Count::new(500)?), expected_rev: None },
     )?;
-    t.call(&Actor::System, gauges::Claim { account: Id::new("shop")?, limit: LimitName::Lists, count: Count::new(480)? })?;
+    t.call(&Actor::System, gauges::Claim { account: Id::new("shop")?, limit: LimitName::Lists, count: Count::new(480)?, key: None })?;
     let gauges = t.call(&Actor::System, gauges::Get { account: Id::new("acme")? })?;
     assert_eq!(gauges.gauges[1].left, Some(20));
     assert_eq!(gauges.gauges[1].limit, LimitName::Lists);
@@ -1036,12 +1037,12 @@ fn threads(t: &Tenantry) -> Result {
     )?;
     let slot = t.call(
         &Actor::System,
-        threads::Acquire { account: Id::new("acme")?, holder: Id::new("worker-1")?, ttl_ms: Count::new(60000)?, campaign: None },
+        threads::Acquire { account: Id::new("acme")?, holder: Id::new("worker-1")?, ttl_ms: Count::new(60000)?, campaign: None, key: None },
     )?;
     assert_eq!(slot.holder, Id::new("worker-1")?);
     let refused = t.call(
         &Actor::System,
-        threads::Acquire { account: Id::new("acme")?, holder: Id::new("worker-2")?, ttl_ms: Count::new(60000)?, campaign: None },
+        threads::Acquire { account: Id::new("acme")?, holder: Id::new("worker-2")?, ttl_ms: Count::new(60000)?, campaign: None, key: None },
     );
     assert_eq!(refused.err().map(|error| error.code()), Some(Code::LimitReached));
     Ok(())

@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = 'dd0c80a5536014bfcbed5863588b33e6'
+const CATALOGUE_HASH = 'bbfbc2d5bb1f319519fea950c629626e'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -1302,6 +1302,7 @@ const TYPES = {
   AutomationsAdmitRequest: {
     account: ['account', 'text'],
     count: ['count', 'integer'],
+    key: ['key', 'text'],
     kind: ['kind', 'text'],
     min: ['min', 'integer'],
   },
@@ -1314,6 +1315,7 @@ const TYPES = {
     complaints: ['complaints', 'integer'],
     delivered: ['delivered', 'integer'],
     hard: ['hard', 'integer'],
+    key: ['key', 'text'],
     soft: ['soft', 'integer'],
   },
   CampaignsResumeRequest: { account: ['account', 'text'], campaign: ['campaign', 'text'] },
@@ -1336,7 +1338,12 @@ const TYPES = {
   },
   ClockGetRequest: {},
   ClockSetRequest: { nowMs: ['now_ms', 'integer'] },
-  CreditsAllocateRequest: { account: ['account', 'text'], amount: ['amount', 'integer'], channel: ['channel', 'text'] },
+  CreditsAllocateRequest: {
+    account: ['account', 'text'],
+    amount: ['amount', 'integer'],
+    channel: ['channel', 'text'],
+    key: ['key', 'text'],
+  },
   CreditsBalanceRequest: { account: ['account', 'text'], channel: ['channel', 'text'], group: ['group', 'text'] },
   CreditsGrantRequest: {
     account: ['account', 'text'],
@@ -1366,6 +1373,7 @@ const TYPES = {
     amount: ['amount', 'integer'],
     channel: ['channel', 'text'],
     group: ['group', 'text'],
+    key: ['key', 'text'],
   },
   CreditsSpendRequest: {
     account: ['account', 'text'],
@@ -1375,17 +1383,33 @@ const TYPES = {
     key: ['key', 'text'],
     reference: ['reference', 'text'],
   },
-  CreditsTakeBackRequest: { account: ['account', 'text'], amount: ['amount', 'integer'], channel: ['channel', 'text'] },
+  CreditsTakeBackRequest: {
+    account: ['account', 'text'],
+    amount: ['amount', 'integer'],
+    channel: ['channel', 'text'],
+    key: ['key', 'text'],
+  },
   CreditsUnreserveRequest: {
     account: ['account', 'text'],
     amount: ['amount', 'integer'],
     channel: ['channel', 'text'],
     group: ['group', 'text'],
+    key: ['key', 'text'],
   },
-  GaugesClaimRequest: { account: ['account', 'text'], count: ['count', 'integer'], limit: ['limit', 'text'] },
+  GaugesClaimRequest: {
+    account: ['account', 'text'],
+    count: ['count', 'integer'],
+    key: ['key', 'text'],
+    limit: ['limit', 'text'],
+  },
   GaugesGetRequest: { account: ['account', 'text'] },
   GaugesReconcileRequest: { account: ['account', 'text'], limit: ['limit', 'text'], value: ['value', 'integer'] },
-  GaugesReleaseRequest: { account: ['account', 'text'], count: ['count', 'integer'], limit: ['limit', 'text'] },
+  GaugesReleaseRequest: {
+    account: ['account', 'text'],
+    count: ['count', 'integer'],
+    key: ['key', 'text'],
+    limit: ['limit', 'text'],
+  },
   GroupsAddMembersRequest: {
     account: ['account', 'text'],
     group: ['group', 'text'],
@@ -1809,6 +1833,7 @@ const TYPES = {
     channel: ['channel', 'text'],
     count: ['count', 'integer'],
     grantedAtMs: ['granted_at_ms', 'integer'],
+    key: ['key', 'text'],
     message: ['message', 'MessageInput'],
     spend: ['spend', 'integer'],
     user: ['user', 'text'],
@@ -1897,6 +1922,7 @@ const TYPES = {
     account: ['account', 'text'],
     campaign: ['campaign', 'text'],
     holder: ['holder', 'text'],
+    key: ['key', 'text'],
     ttlMs: ['ttl_ms', 'integer'],
   },
   ThreadsListRequest: { account: ['account', 'text'], after: ['after', 'text'], limit: ['limit', 'integer'] },

@@ -4643,6 +4643,12 @@ export interface AutomationsAdmitRequest {
   account: string
   /** How many actions, at least 1. */
   count: Integer
+  /**
+   * A name of the host's for this request: asked again within a day it gets the same answer, and charges nothing
+   * (R-QTA-5). It
+   * costs a commit.
+   */
+  key?: string | undefined
   /** What acts. */
   kind: ActionKind
   /** Grants as many as fit, and nothing where fewer than these do; all or none when absent. */
@@ -4687,6 +4693,11 @@ export interface CampaignsReportRequest {
   delivered?: Integer | undefined
   /** How many more bounced for good; none when absent. */
   hard?: Integer | undefined
+  /**
+   * Asked again within a day with the same key it gets the same answer, and counts once; another request is
+   * `idempotency_mismatch`.
+   */
+  key?: string | undefined
   /** How many more bounced for now; none when absent. */
   soft?: Integer | undefined
 }
@@ -4769,6 +4780,11 @@ export interface CreditsAllocateRequest {
   amount: Integer
   /** What they pay. */
   channel: Channel
+  /**
+   * Asked again within a day with the same key it gets the same answer, and moves nothing; another request is
+   * `idempotency_mismatch`.
+   */
+  key?: string | undefined
 }
 
 /** What `credits.balance` is asked with. */
@@ -4841,6 +4857,11 @@ export interface CreditsReserveRequest {
   channel: Channel
   /** The group. */
   group: string
+  /**
+   * Asked again within a day with the same key it gets the same answer, and moves nothing; another request is
+   * `idempotency_mismatch`.
+   */
+  key?: string | undefined
 }
 
 /** What `credits.spend` is asked with. */
@@ -4869,6 +4890,11 @@ export interface CreditsTakeBackRequest {
   amount?: Integer | undefined
   /** What they pay. */
   channel: Channel
+  /**
+   * Asked again within a day with the same key it gets the same answer, and moves nothing; another request is
+   * `idempotency_mismatch`.
+   */
+  key?: string | undefined
 }
 
 /** What `credits.unreserve` is asked with. */
@@ -4881,6 +4907,11 @@ export interface CreditsUnreserveRequest {
   channel: Channel
   /** The group. */
   group: string
+  /**
+   * Asked again within a day with the same key it gets the same answer, and moves nothing; another request is
+   * `idempotency_mismatch`.
+   */
+  key?: string | undefined
 }
 
 /** What `gauges.claim` is asked with. */
@@ -4889,6 +4920,11 @@ export interface GaugesClaimRequest {
   account: string
   /** How many, at least 1. */
   count: Integer
+  /**
+   * Asked again within a day with the same key it gets the same answer, and counts once; another request is
+   * `idempotency_mismatch`.
+   */
+  key?: string | undefined
   /** Which limit: `contacts`, `lists`, `segments`, `sending_domains`, `triggers` or `evergreen_campaigns`. */
   limit: LimitName
 }
@@ -4915,6 +4951,11 @@ export interface GaugesReleaseRequest {
   account: string
   /** How many, at least 1; no more than the account itself has (`more_than_claimed`). */
   count: Integer
+  /**
+   * Asked again within a day with the same key it gets the same answer, and counts once; another request is
+   * `idempotency_mismatch`.
+   */
+  key?: string | undefined
   /** Which limit, as in `gauges.claim`. */
   limit: LimitName
 }
@@ -6137,6 +6178,12 @@ export interface SendingRefundRequest {
   count: Integer
   /** When they were granted, in unix milliseconds. */
   grantedAtMs: Integer
+  /**
+   * A name of the host's for this request: asked again within a day it gets the same answer, and gives back once
+   * (R-QTA-5). It
+   * costs a commit.
+   */
+  key?: string | undefined
   /** What the message was, as in `sending.admit`. */
   message?: MessageInput | undefined
   /**
@@ -6369,6 +6416,11 @@ export interface ThreadsAcquireRequest {
   campaign?: string | undefined
   /** The worker, as the host names it. One that needs several slots takes them one by one. */
   holder: string
+  /**
+   * Asked again within a day with the same key it gets the same slot, and no other; another request is
+   * `idempotency_mismatch`.
+   */
+  key?: string | undefined
   /** How long the lease lives unless it is renewed, in milliseconds (1,000 to 86,400,000). */
   ttlMs: Integer
 }
@@ -6912,7 +6964,8 @@ export interface GaugesOperations {
    * Claims some more of what a limit counts, for the account and for every account above it: all of them or none
    * (R-QTA-10).
    *
-   * `limit_reached` names the account whose limit is in the way.
+   * `limit_reached` names the account whose limit is in the way. An account that is pending, suspended or closed claims
+   * nothing.
    */
   claim(request: GaugesClaimRequest): Promise<Gauge>
   /** Shows for every limit that counts what there is at a time how much of it is used (R-QTA-10). */
@@ -7258,7 +7311,9 @@ export interface ReservationsOperations {
   /**
    * Says how many of a reservation go out; the rest comes back, into the windows that it was charged to (R-QTA-5).
    *
-   * Hosts commit before they hand over, and refund what failed. The same commit again gets the same answer.
+   * Hosts commit before they hand over, and refund what failed. The same commit again gets the same answer. What
+   * belongs to a campaign
+   * that is stopped, or to a user who may send no longer, does not go out: it is refused, and can be released.
    */
   commit(request: ReservationsCommitRequest): Promise<Reservation>
   /**
@@ -7575,7 +7630,8 @@ export interface ThreadsOperations {
    *
    * When all are taken it is `limit_reached`, with `details.retry_at_ms`: when enough leases have run out, unless they
    * are
-   * renewed. A campaign that is stopped gets none (`bounce_stop`).
+   * renewed. A campaign that is stopped gets none (`bounce_stop`), nor does an account that is pending, suspended or
+   * closed.
    */
   acquire(request: ThreadsAcquireRequest): Promise<Slot>
   /**
@@ -7585,7 +7641,11 @@ export interface ThreadsOperations {
   list(request: ThreadsListRequest): Promise<SlotList>
   /** Gives a slot back. After the lease has run out it is `lease_lost` (R-QTA-10). */
   release(request: ThreadsReleaseRequest): Promise<Slot>
-  /** Keeps a slot for longer. After the lease has run out it is `lease_lost` (R-QTA-10). */
+  /**
+   * Keeps a slot for longer. After the lease has run out it is `lease_lost` (R-QTA-10); an account that is suspended or
+   * closed
+   * keeps none for longer.
+   */
   renew(request: ThreadsRenewRequest): Promise<Slot>
 }
 

@@ -68,6 +68,7 @@ const NOT_AUDITED: &[u8] = &[
     keys::OUTBOX_CONSUMER,
     keys::OUTBOX_NEXT,
     keys::OUTBOX_PERSON,
+    keys::PACE,
     keys::PACKAGE_ACCOUNT,
     keys::PACKAGE_NEXT,
     keys::PERSON,

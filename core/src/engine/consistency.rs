@@ -42,6 +42,7 @@ const OF_AN_ACCOUNT: &[u8] = &[
     keys::RESOURCE,
     keys::METER,
     keys::METER_HISTORY,
+    keys::PACE,
     keys::CAP,
     keys::RESERVATION,
     keys::ANSWERED,
@@ -103,7 +104,7 @@ fn broken(what: impl Into<String>) -> Error {
 }
 
 /// Of these the platform has some, under no id.
-const OF_THE_PLATFORM_TOO: &[u8] = &[keys::METER, keys::METER_HISTORY, keys::CAP];
+const OF_THE_PLATFORM_TOO: &[u8] = &[keys::METER, keys::METER_HISTORY, keys::PACE, keys::CAP];
 
 fn id(text: &str) -> Result<Id, Error> {
     Id::new(text).map_err(|error| broken(format!("`{text}` is no id: {error}")))
@@ -949,7 +950,7 @@ mod tests {
     }
 
     /// What stands alone: nothing else tells that it was there.
-    const ALONE: &[u8] = &[keys::METER, keys::POLICY, keys::TOMBSTONE, keys::OPERATOR];
+    const ALONE: &[u8] = &[keys::METER, keys::PACE, keys::POLICY, keys::TOMBSTONE, keys::OPERATOR];
 
     #[test]
     fn every_record_that_is_missing_is_noticed() {

@@ -45,8 +45,8 @@ impl Engine {
         }
         loop {
             let committed = self.commit(&Actor::System, Some(OPERATION), carry_out_some)?;
-            // Not synced by itself where nothing comes back: what a power loss takes back is due again at the next opening.
-            let more = if committed.returned.is_empty() { committed.answer } else { self.settle(committed)? };
+            // Not synced by itself where nothing comes back and nobody is to be told: what a power loss takes back is due again at the next opening.
+            let more = if committed.returned.is_empty() && committed.lowered.is_empty() { committed.answer } else { self.settle(committed)? };
             if !more {
                 break;
             }

@@ -65,6 +65,7 @@ pub(crate) const SHARED_WITH: u8 = b'T';
 pub(crate) const TEAM_SUPPRESSION: u8 = b'Z';
 pub(crate) const AVATAR: u8 = b'V';
 pub(crate) const METER_HISTORY: u8 = b'U';
+pub(crate) const PACE: u8 = b'~';
 pub(crate) const CAP: u8 = b'W';
 pub(crate) const RESERVATION: u8 = b'Y';
 pub(crate) const ANSWERED: u8 = b'X';
@@ -192,6 +193,11 @@ pub(crate) fn meter_history(account: Option<&Id>, name: &str, scope: &str, subje
 pub(crate) fn history_of(meter: &[u8], starts_at_ms: u64) -> Vec<u8> {
     let meter = meter.strip_prefix(&[METER]).unwrap_or(meter);
     [&[METER_HISTORY], meter, &[0], sortable(starts_at_ms).as_bytes()].concat()
+}
+
+/// Where a pace stands; its parts are those of a meter.
+pub(crate) fn pace(account: Option<&Id>, name: &str, scope: &str, subject: &str) -> Vec<u8> {
+    key(PACE, &[carrier(account), scope, subject, name])
 }
 
 /// A reservation.

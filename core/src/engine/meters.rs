@@ -13,7 +13,7 @@ use crate::error::{Code, Error};
 use crate::locks::{Mutex, MutexGuard};
 use crate::model::{
     Actor, Cap, CapPeriod, CapScope, Channel, Count, Group, Id, Limit, LimitAlert, LimitName, MessageClass, MessageInput, Meter, OutboxKind,
-    OutboxMessage, OverLimit, PaidWithCredits, Reservation, Window,
+    OutboxMessage, OverLimit, PaceRecord, PaidWithCredits, Reservation, Window,
 };
 use crate::ops::{accounts, campaigns, credits};
 use crate::rules::limit::Source;
@@ -22,6 +22,7 @@ use crate::rules::window::Calendar;
 use crate::rules::{forecast, send, threshold, window};
 use crate::store::{Batch, CommitError, Order};
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -59,6 +60,8 @@ struct Meters {
     cold: Vec<Cold>,
     places: HashMap<MeterId, usize>,
     paces: Vec<Pace>,
+    /// The key of the record of each pace, and the version of it that says that it is in memory here.
+    pace_records: Vec<(Vec<u8>, u64)>,
     /// By when they were made, too: a cap that is made anew has a pace of its own.
     pace_places: HashMap<(MeterId, u64), usize>,
     /// What one sender may take without the lock; nothing while somebody holds it.
@@ -108,6 +111,15 @@ impl MeterId {
         }
     }
 
+    /// Whose it is, seen from the account that carries it.
+    fn own_scope_name(&self) -> &'static str {
+        match (&self.account, &self.scope) {
+            (Some(account), _) => self.scope_name(account),
+            (None, MeterScope::Cap(_, scope, _)) if *scope != CapScope::Account => scope.name(),
+            (None, _) => PLATFORM,
+        }
+    }
+
     /// The account, group, member, campaign or domain.
     pub(crate) fn subject(&self) -> &str {
         match &self.scope {
@@ -135,6 +147,12 @@ impl MeterId {
     fn key(&self) -> Vec<u8> {
         let (scope, subject) = self.parts();
         keys::meter(self.account.as_ref(), self.limit, &scope, subject)
+    }
+
+    /// Where it is kept how far a pace is.
+    fn pace_key(&self) -> Vec<u8> {
+        let (scope, subject) = self.parts();
+        keys::pace(self.account.as_ref(), self.limit, &scope, subject)
     }
 
     /// Where a window that is over is kept.
@@ -220,13 +238,15 @@ impl Cold {
     }
 
     fn alert(&self, percent: u64, used: u64, now_ms: u64) -> OutboxMessage {
+        let first_free_ms = self.meter.past.first().map(|(until_ms, _)| *until_ms);
         let alert = LimitAlert {
             limit: self.id.name().to_owned(),
+            scope: self.id.own_scope_name().to_owned(),
             subject: self.id.subject().to_owned(),
             percent,
             value: self.limit,
             used,
-            resets_at_ms: self.meter.ends_at_ms,
+            resets_at_ms: window::resets_at_ms(self.window, self.meter.ends_at_ms, first_free_ms),
         };
         OutboxMessage { alert: Some(alert), ..OutboxMessage::about(OutboxKind::LimitAlert, self.id.account.clone(), now_ms) }
     }
@@ -252,7 +272,16 @@ impl Cold {
             hot.rest += back;
         }
         hot.used -= back;
+        self.forget_alerts(hot);
+        self.set_stop(hot);
         back
+    }
+
+    /// A rolling window is a new one once its use has been below a threshold (R-QTA-8).
+    fn forget_alerts(&mut self, hot: &Hot) {
+        if self.window == Window::RollingHour {
+            self.meter.alerted = self.meter.alerted.min(threshold::reached(&self.alert_at, self.limit, hot.used));
+        }
     }
 
     /// Remembers what the store counts and nobody uses.
@@ -310,7 +339,7 @@ pub(crate) struct Prepared {
 
 /// A counter that is to be charged, with what bounds it.
 #[derive(Clone)]
-struct Wanted {
+pub(super) struct Wanted {
     id: MeterId,
     window: Window,
     resolved: Resolved,
@@ -325,6 +354,18 @@ struct Wanted {
 }
 
 impl Wanted {
+    /// Whether the record at a key is that of this counter.
+    pub(super) fn has_key(&self, key: &[u8]) -> bool {
+        self.id.key() == key
+    }
+
+    /// Whether a counter of the store reaches a threshold that the host was not told of.
+    pub(super) fn is_to_be_told(&self, meter: &Meter) -> bool {
+        let used = meter.past.iter().fold(meter.drawn, |sum, (_, used)| sum.saturating_add(*used));
+        let told = if self.window == Window::RollingHour { 0 } else { meter.alerted };
+        threshold::crossed(&self.alert_at, self.limit_at(meter.starts_at_ms), used, told).is_some()
+    }
+
     /// The limit of a window that began at an instant.
     fn limit_at(&self, starts_at_ms: u64) -> u64 {
         let grown = self.growth.map_or(0, |(by, from_ms)| by.saturating_mul(window::days_since(from_ms, starts_at_ms, &self.calendar)));
@@ -354,12 +395,14 @@ pub(crate) struct Ask {
     pub(crate) count: u64,
     /// With fewer than this nothing is granted; all of them for an exact send (R-QTA-2).
     pub(crate) min: u64,
+    /// Whether they go out later: then a pace does not stand in the way, it says from when on.
+    pub(crate) later: bool,
 }
 
 impl Ask {
     /// As many as fit, but at least `min`; all or nothing where none is named.
     pub(crate) fn of(count: Count, min: Option<Count>) -> Result<Ask, Error> {
-        let ask = Ask { count: check_count(count.get())?, min: min.map_or(count.get(), Count::get) };
+        let ask = Ask { count: check_count(count.get())?, min: min.map_or(count.get(), Count::get), later: false };
         if (1..=ask.count).contains(&ask.min) {
             return Ok(ask);
         }
@@ -368,7 +411,12 @@ impl Ask {
 
     /// All or nothing.
     pub(crate) fn exact(count: u64) -> Ask {
-        Ask { count, min: count }
+        Ask { count, min: count, later: false }
+    }
+
+    /// The same for messages that go out later.
+    pub(crate) fn later(self) -> Ask {
+        Ask { later: true, ..self }
     }
 }
 
@@ -521,6 +569,11 @@ impl Team {
         let meters = self.meters();
         meters.hot.iter().all(|hot| hot.rest == 0) && meters.cold.iter().all(|cold| cold.unwritten.is_empty())
     }
+
+    /// Whether it is known here alone how far a pace is.
+    pub(crate) fn has_paces(&self) -> bool {
+        self.meters().paces.iter().any(|pace| pace.turn_us().is_some())
+    }
 }
 
 impl Prepared {
@@ -530,7 +583,7 @@ impl Prepared {
     }
 
     /// For an account: nobody in particular sends, and nothing but the counters stands in the way.
-    fn new(cell: &AccountCell, view: &View, wanted: Vec<Wanted>) -> Prepared {
+    pub(super) fn new(cell: &AccountCell, view: &View, wanted: Vec<Wanted>) -> Prepared {
         let is_own = |wanted: &&Wanted| wanted.id.account.as_ref() == Some(&cell.id) && wanted.id.scope == MeterScope::Account;
         Prepared {
             own: wanted.iter().take_while(is_own).count(),
@@ -559,12 +612,13 @@ impl Prepared {
 
     /// What would be charged.
     pub(crate) fn counters(&self) -> Vec<String> {
-        self.wanted.iter().map(|wanted| wanted.id.text()).collect()
+        self.wanted.iter().chain(&self.paced).map(|wanted| wanted.id.text()).collect()
     }
 
     /// Only those of the counters that are wanted.
     fn only(&self, keep: impl Fn(&str) -> bool) -> Prepared {
         let kept = || self.wanted.iter().zip(self.places.iter()).filter(|(wanted, _)| keep(&wanted.id.text()));
+        let paced = || self.paced.iter().zip(&self.pace_places).filter(|(wanted, _)| keep(&wanted.id.text()));
         Prepared {
             stamp: self.stamp,
             refusal: self.refusal,
@@ -579,8 +633,8 @@ impl Prepared {
             channel: self.channel,
             group: self.group.clone(),
             pays: false,
-            paced: Vec::new(),
-            pace_places: Box::default(),
+            paced: paced().map(|(wanted, _)| wanted.clone()).collect(),
+            pace_places: paced().map(|(_, place)| *place).collect(),
             asked: AtomicBool::new(true),
         }
     }
@@ -610,9 +664,8 @@ impl Meters {
         place
     }
 
-    fn pace_readings(&self, prepared: &Prepared, count: u64, now_ms: u64) -> Result<Vec<send::Reading>, Error> {
-        let paces = prepared.pace_places.iter().map(|place| self.paces.get(*place).ok_or_else(lost_place));
-        paces.map(|pace| Ok(pace?.reading(count, now_ms))).collect()
+    fn paces_of(&self, prepared: &Prepared) -> Result<Vec<Pace>, Error> {
+        prepared.pace_places.iter().map(|place| self.paces.get(*place).copied().ok_or_else(lost_place)).collect()
     }
 
     fn pair(&self, place: usize) -> Result<(&Hot, &Cold), Error> {
@@ -627,6 +680,17 @@ impl Meters {
     /// whether a counter runs low. So many are `paid` for otherwise, and not charged to the account's own limits.
     #[inline]
     fn charge(&mut self, prepared: &Prepared, count: u64, paid: u64, now_ms: u64) -> Option<(u64, bool)> {
+        for place in &prepared.pace_places {
+            if !self.paces.get(*place)?.lets_through(count, now_ms) {
+                return None;
+            }
+        }
+        self.charge_for_later(prepared, count, paid, now_ms)
+    }
+
+    /// As [`charge`](Meters::charge), whatever the paces let through now.
+    #[inline]
+    fn charge_for_later(&mut self, prepared: &Prepared, count: u64, paid: u64, now_ms: u64) -> Option<(u64, bool)> {
         match paid {
             // As a case of its own it is half of the work: nothing is to be told apart.
             0 => self.charge_each(prepared, count, |_| count, now_ms),
@@ -638,11 +702,6 @@ impl Meters {
     fn charge_each(&mut self, prepared: &Prepared, count: u64, part: impl Fn(usize) -> u64, now_ms: u64) -> Option<(u64, bool)> {
         for (at, place) in prepared.places.iter().enumerate() {
             if !self.hot.get(*place)?.covers(part(at), now_ms) {
-                return None;
-            }
-        }
-        for place in &prepared.pace_places {
-            if !self.paces.get(*place)?.lets_through(count, now_ms) {
                 return None;
             }
         }
@@ -679,6 +738,10 @@ impl Meters {
             cold.meter.drawn += draw.size;
             cold.meter.alerted = draw.alerted;
             cold.meter.paid = draw.paid;
+            if !cold.meter.is_charged() {
+                // Told of what earlier parts of a rolling window hold.
+                cold.charged.alerted = draw.alerted;
+            }
             cold.unwritten.clear();
             cold.version = version;
             cold.set_stop(hot);
@@ -725,6 +788,10 @@ impl Meters {
             }
         }
     }
+}
+
+fn pace_readings(paces: &[Pace], count: u64, now_ms: u64) -> impl Iterator<Item = send::Reading> {
+    paces.iter().map(move |pace| pace.reading(count, now_ms))
 }
 
 fn lost_place() -> Error {
@@ -848,7 +915,7 @@ impl Engine {
     }
 
     /// What a group counts, also where it has no cap (R-GRP-5).
-    fn wanted_of_group(&self, view: &View, account: &Id, group: &Id, channel: Channel) -> Result<Option<Wanted>, Error> {
+    pub(super) fn wanted_of_group(&self, view: &View, account: &Id, group: &Id, channel: Channel) -> Result<Option<Wanted>, Error> {
         let mut tx = Tx::new(&*self.backend);
         let Some(group) = tx.get::<Group>(&keys::group(account, group))? else { return Ok(None) };
         let cap = match channel {
@@ -866,7 +933,7 @@ impl Engine {
     }
 
     /// Finds or makes the counters, and gives them the limits of today.
-    fn hold_places(&self, mut prepared: Prepared) -> Result<Prepared, Error> {
+    pub(super) fn hold_places(&self, mut prepared: Prepared) -> Result<Prepared, Error> {
         let mut meters = prepared.team.meters();
         let mut places = Vec::with_capacity(prepared.wanted.len());
         for wanted in &prepared.wanted {
@@ -892,6 +959,7 @@ impl Engine {
                     // What others have drawn counts against the lower limit, too.
                     hot.ends_at_ms = 0;
                 }
+                cold.forget_alerts(hot);
                 cold.set_stop(hot);
             }
             places.push(place);
@@ -904,7 +972,8 @@ impl Engine {
                 Some(place) => *place,
                 None => {
                     let place = meters.paces.len();
-                    meters.paces.push(pace);
+                    meters.paces.push(pace.unknown());
+                    meters.pace_records.push((wanted.id.pace_key(), 0));
                     meters.pace_places.insert(key, place);
                     place
                 }
@@ -1023,12 +1092,12 @@ impl Engine {
         }
         for _ in 0..ROUNDS {
             let decision = self.charge(prepared, Ask { min: ask.count, ..ask })?;
-            let excess = if decision.granted == 0 { self.excess(prepared, ask.count)? } else { 0 };
+            let excess = if decision.granted == 0 { self.excess(prepared, ask)? } else { 0 };
             if excess == 0 || self.payable(actor, prepared)? < excess {
                 let in_part = decision.granted == 0 && ask.min < ask.count;
                 return Ok(charge(if in_part { self.charge(prepared, ask)? } else { decision }, 0));
             }
-            let decision = self.charge_but(prepared, Ask::exact(ask.count), excess)?;
+            let decision = self.charge_but(prepared, Ask { min: ask.count, ..ask }, excess)?;
             if decision.granted > 0 {
                 return Ok(charge(decision, excess));
             }
@@ -1055,6 +1124,7 @@ impl Engine {
             }
             let Charge { prepared, ask, decision, owed, at_ms } = charge;
             self.refund(prepared, decision.granted, owed, at_ms)?;
+            self.return_turns(prepared, decision.granted, if ask.later { u64::MAX } else { at_ms });
             match booked {
                 Ok(Booked::Kept(answer) | Booked::Before(answer)) => return Ok(answer),
                 // Others have spent the credits meanwhile.
@@ -1084,33 +1154,25 @@ impl Engine {
         let sending = Sending { member: member.as_ref(), channel: reservation.channel, message: &reservation.message };
         let prepared = self.prepare(&cell, &sending)?;
         let prepared = prepared.only(|counter| reservation.counters.iter().any(|charged| charged == counter));
+        self.return_turns(&prepared, count, reservation.not_before_ms.unwrap_or(reservation.reserved_at_ms));
         self.refund(&prepared, count, reservation.paid_of(count), reservation.reserved_at_ms).map(drop)
     }
 
     /// Charges what is asked for to every counter, or nothing, drawing from the store where needed.
     pub(crate) fn charge(&self, prepared: &Arc<Prepared>, ask: Ask) -> Result<Decision, Error> {
-        match self.charge_in_memory(prepared, ask.count) {
+        let left = if ask.later { None } else { self.charge_in_memory(prepared, ask.count) };
+        match left {
             Some(left) => Ok(Decision::granted(ask.count, left)),
             None => self.charge_but(prepared, ask, 0),
         }
     }
 
-    /// Tells the host of thresholds that are reached because a limit is lower than before (R-QTA-8).
-    pub(crate) fn alert(&self, account: &Id) -> Result<(), Error> {
-        let cell = match self.cell(account) {
-            Err(error) if error.code() == Code::NotFound => return Ok(()),
-            cell => cell?,
-        };
-        for channel in Channel::ALL {
-            let prepared = cell.sending(self, None, channel, &MessageInput::default())?;
-            self.charge_but(&prepared, Ask::exact(0), 0)?;
-        }
-        Ok(())
-    }
-
     /// How many of `count` the account's own limits do not leave, where they alone stand in the way.
-    fn excess(&self, prepared: &Prepared, count: u64) -> Result<u64, Error> {
-        let (own, others): (Vec<_>, Vec<_>) = self.readings(prepared, count)?.into_iter().partition(|reading| prepared.is_own(&reading.id));
+    fn excess(&self, prepared: &Prepared, ask: Ask) -> Result<u64, Error> {
+        let count = ask.count;
+        let in_the_way = prepared.places.len() + if ask.later { 0 } else { prepared.pace_places.len() };
+        let readings = self.readings(prepared, count)?.into_iter().take(in_the_way);
+        let (own, others): (Vec<_>, Vec<_>) = readings.partition(|reading| prepared.is_own(&reading.id));
         let others: Vec<_> = others.into_iter().map(|reading| reading.reading).collect();
         if send::refusal(&others, count).is_some() {
             return Ok(0);
@@ -1119,12 +1181,15 @@ impl Engine {
     }
 
     /// Charges what is asked for, but so many less to the account's own limits, since they are paid for otherwise.
-    fn charge_but(&self, prepared: &Arc<Prepared>, ask: Ask, paid: u64) -> Result<Decision, Error> {
+    pub(super) fn charge_but(&self, prepared: &Arc<Prepared>, ask: Ask, paid: u64) -> Result<Decision, Error> {
         let _drawing = prepared.team.drawing.lock();
         for _ in 0..ROUNDS {
             self.refuse_when_shut()?;
             let now_ms = self.clock.now_ms();
             self.roll(prepared, now_ms)?;
+            if !self.take_paces(prepared, now_ms)? {
+                continue;
+            }
             let mut meters = prepared.team.meters();
             let mut readings = Vec::with_capacity(prepared.places.len());
             for (place, wanted) in prepared.places.iter().zip(&prepared.wanted) {
@@ -1133,7 +1198,9 @@ impl Engine {
                 let paid = if prepared.is_own(&cold.id) { paid } else { 0 };
                 readings.push(send::Reading { limit: reading.limit.saturating_add(paid), ..reading });
             }
-            readings.extend(meters.pace_readings(prepared, ask.min, now_ms)?);
+            if !ask.later {
+                readings.extend(pace_readings(&meters.paces_of(prepared)?, ask.min, now_ms));
+            }
             let count = ask.count.min(readings.iter().map(send::Reading::left).min().unwrap_or(u64::MAX)).max(ask.min);
             let refused = send::refusal(&readings, count);
             let granted = if refused.is_some() { 0 } else { count };
@@ -1146,7 +1213,7 @@ impl Engine {
                 let granted = granted.saturating_sub(if is_paid { paid } else { 0 });
                 // Nothing is written of a window that nobody charged.
                 let alert = threshold::crossed(&cold.alert_at, cold.limit, hot.used.saturating_add(granted), cold.meter.alerted)
-                    .filter(|_| granted > 0 || cold.meter.is_charged());
+                    .filter(|_| granted > 0 || cold.meter.is_charged() || !cold.meter.past.is_empty());
                 if hot.rest < granted || alert.is_some() || (is_paid && !cold.meter.paid) {
                     let size = if hot.rest < granted { cold.draw_size(hot, granted, now_ms) } else { 0 };
                     let (alerted, paid) = (alert.unwrap_or(cold.meter.alerted), is_paid || cold.meter.paid);
@@ -1169,7 +1236,10 @@ impl Engine {
                 return explain_refusal(prepared, &meters, &readings, refused);
             }
             // Under the same lock: nobody else takes what was drawn for this send.
-            if let Some((left, _)) = meters.charge(prepared, count, paid, self.clock.now_ms()) {
+            let now_ms = self.clock.now_ms();
+            let charged =
+                if ask.later { meters.charge_for_later(prepared, count, paid, now_ms) } else { meters.charge(prepared, count, paid, now_ms) };
+            if let Some((left, _)) = charged {
                 return Ok(Decision::granted(count, left));
             }
         }
@@ -1202,13 +1272,28 @@ impl Engine {
         Ok(refunded)
     }
 
+    /// To how many of the counters [`refund`](Engine::refund) would give something back; charges and gives back nothing.
+    pub(crate) fn refundable(&self, prepared: &Prepared, count: u64, paid: u64, granted_at_ms: u64) -> Result<usize, Error> {
+        let _drawing = prepared.team.drawing.lock();
+        self.refuse_when_shut()?;
+        self.roll(prepared, self.clock.now_ms())?;
+        let meters = prepared.team.meters();
+        let mut refundable = 0;
+        for place in prepared.places.iter() {
+            let (hot, cold) = meters.pair(*place)?;
+            let charged = if prepared.is_own(&cold.id) { count.saturating_sub(paid) } else { count };
+            refundable += usize::from(cold.clone().give_back(&mut hot.clone(), charged, granted_at_ms) > 0);
+        }
+        Ok(refundable)
+    }
+
     /// Takes what was used at an instant out of a window that is over and kept; answers the number of the commit, or 0 where
     /// nothing is kept of that instant.
     fn give_back_to_kept(&self, id: &MeterId, count: u64, used_at_ms: u64) -> Result<u64, Error> {
         let (from, until) = (id.history_key(0), id.history_key(used_at_ms.saturating_add(1)));
         for _ in 0..ROUNDS {
             let Some((key, record)) = self.backend.range(&from, &until, Order::Descending, 1)?.pop() else { return Ok(0) };
-            let mut kept = meter_of(&key, &record.value)?;
+            let mut kept: Meter = meter_of(&key, &record.value)?;
             if kept.take_out(count, used_at_ms, 0) == 0 {
                 return Ok(0);
             }
@@ -1288,7 +1373,7 @@ impl Engine {
                     continue;
                 }
             }
-            let (version, stored) = self.stored_meter(&wanted.id.key())?;
+            let (version, stored) = self.stored::<Meter>(&wanted.id.key())?;
             let mut meters = prepared.team.meters();
             let (hot, cold) = meters.pair_mut(*place)?;
             let last = if cold.meter.is_charged() { &cold.meter } else { &cold.charged };
@@ -1322,15 +1407,73 @@ impl Engine {
                 cold.limit = wanted.limit_at(cold.meter.starts_at_ms);
                 hot.limit = if wanted.over.refuses() { cold.limit } else { u64::MAX };
             }
+            cold.forget_alerts(hot);
             cold.set_stop(hot);
         }
         Ok(())
     }
 
-    /// A counter as the store has it, and the version of its record.
-    fn stored_meter(&self, key: &[u8]) -> Result<(u64, Option<Meter>), Error> {
+    /// A counter or a pace as the store has it, and the version of its record.
+    fn stored<T: DeserializeOwned>(&self, key: &[u8]) -> Result<(u64, Option<T>), Error> {
         let Some(record) = self.backend.get(key)? else { return Ok((0, None)) };
         Ok((record.version, Some(meter_of(key, &record.value)?)))
+    }
+
+    /// How far a pace is that is not in memory here, and the version of its record. Where that says that a process has it, it has
+    /// crashed.
+    fn stored_pace(&self, pace: Pace, key: &[u8], now_ms: u64) -> Result<(u64, Pace), Error> {
+        let (version, stored) = self.stored::<PaceRecord>(key)?;
+        let pace = match stored {
+            None => pace.at(0),
+            Some(PaceRecord { turn_us: Some(turn_us) }) => pace.at(turn_us),
+            Some(PaceRecord { turn_us: None }) => pace.without_burst(now_ms),
+        };
+        Ok((version, pace))
+    }
+
+    /// How far the paces are.
+    fn paces(&self, prepared: &Prepared, now_ms: u64) -> Result<Vec<Pace>, Error> {
+        let paces = prepared.team.meters().paces_of(prepared)?;
+        let known = paces.into_iter().zip(&prepared.paced).map(|(pace, wanted)| match pace.turn_us() {
+            Some(_) => Ok(pace),
+            None => self.stored_pace(pace, &wanted.id.pace_key(), now_ms).map(|(_, pace)| pace),
+        });
+        known.collect()
+    }
+
+    /// Takes the paces into memory that are not there, for whoever draws for the team; not where another has written one since.
+    fn take_paces(&self, prepared: &Prepared, now_ms: u64) -> Result<bool, Error> {
+        let paces = prepared.team.meters().paces_of(prepared)?;
+        for (pace, place) in paces.into_iter().zip(&prepared.pace_places).filter(|(pace, _)| pace.turn_us().is_none()) {
+            let key = prepared.team.meters().pace_records.get(*place).ok_or_else(lost_place)?.0.clone();
+            let (version, pace) = self.stored_pace(pace, &key, now_ms)?;
+            let batch = pace_batch([(key, version, None)])?;
+            let Some(version) = self.commit_draws(&batch)? else { return Ok(false) };
+            let mut meters = prepared.team.meters();
+            let Meters { paces, pace_records, .. } = &mut *meters;
+            let (slot, record) = paces.get_mut(*place).zip(pace_records.get_mut(*place)).ok_or_else(lost_place)?;
+            *slot = slot.at(pace.turn_us().unwrap_or_default());
+            record.1 = version;
+        }
+        Ok(true)
+    }
+
+    /// From when on all that was charged may go out, where a pace spreads it and that is later than now.
+    pub(crate) fn not_before_ms(&self, prepared: &Prepared) -> Result<Option<u64>, Error> {
+        let now_ms = self.clock.now_ms();
+        let paces = self.paces(prepared, now_ms)?;
+        Ok(paces.iter().map(Pace::opens_for_all_ms).max().filter(|at_ms| *at_ms > now_ms))
+    }
+
+    /// Gives turns back of what could go out from an instant on and did not.
+    pub(crate) fn return_turns(&self, prepared: &Prepared, count: u64, from_ms: u64) {
+        let now_ms = self.clock.now_ms();
+        let mut meters = prepared.team.meters();
+        for place in &prepared.pace_places {
+            if let Some(pace) = meters.paces.get_mut(*place) {
+                pace.give_back(count, from_ms, now_ms);
+            }
+        }
     }
 
     /// How every counter stands now, for a send of `count`.
@@ -1356,7 +1499,8 @@ impl Engine {
                 reading: cold.reading(hot, wanted, count),
             });
         }
-        for (reading, wanted) in meters.pace_readings(prepared, count, now_ms)?.into_iter().zip(&prepared.paced) {
+        drop(meters);
+        for (reading, wanted) in pace_readings(&self.paces(prepared, now_ms)?, count, now_ms).zip(&prepared.paced) {
             readings.push(MeterReading {
                 id: wanted.id.clone(),
                 window: wanted.window,
@@ -1412,11 +1556,8 @@ impl Engine {
             window: wanted.window,
             calendar: &wanted.calendar,
         });
-        let paces = {
-            let meters = prepared.team.meters();
-            prepared.pace_places.iter().filter_map(|place| meters.paces.get(*place).copied()).collect()
-        };
-        Ok(forecast::forecast(counters.collect(), paces, count, self.clock.now_ms()))
+        let now_ms = self.clock.now_ms();
+        Ok(forecast::forecast(counters.collect(), self.paces(prepared, now_ms)?, count, now_ms))
     }
 
     /// What stops `count`, with the readings that say so; charges nothing.
@@ -1450,6 +1591,7 @@ impl Engine {
                 cold.version = u64::MAX;
             }
         }
+        self.put_paces_down(team)?;
         for (batch, given_back) in batches.into_iter().filter(|(batch, _)| !batch.writes.is_empty()) {
             if !self.is_given_back(&batch)? {
                 for ((key, _), parts) in batch.writes.iter().zip(given_back) {
@@ -1460,10 +1602,28 @@ impl Engine {
         Ok(())
     }
 
+    /// Writes down how far the paces are, for whoever comes next (R-QTA-13). Not over what another has written, nor of a cap that is gone.
+    fn put_paces_down(&self, team: &Team) -> Result<(), Error> {
+        let records: Vec<_> = {
+            let mut meters = team.meters();
+            let Meters { paces, pace_records, .. } = &mut *meters;
+            let known = paces.iter_mut().zip(pace_records).filter(|(pace, _)| pace.turn_us().is_some());
+            known.map(|(pace, (key, version))| (key.clone(), *version, std::mem::replace(pace, pace.unknown()).turn_us())).collect()
+        };
+        for some in records.chunks(GIVEN_BACK_AT_ONCE) {
+            if !self.is_given_back(&pace_batch(some.iter().cloned())?)? {
+                for one in some {
+                    self.is_given_back(&pace_batch([one.clone()])?)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Gives back to a record that another may have written since, and not to one that is gone with its account or cap.
     fn give_back_anew(&self, key: &[u8], parts: &[(u64, u64)]) -> Result<(), Error> {
         for _ in 0..ROUNDS {
-            let (version, Some(mut meter)) = self.stored_meter(key)? else { return Ok(()) };
+            let (version, Some(mut meter)) = self.stored::<Meter>(key)? else { return Ok(()) };
             meter.take_out_all(parts);
             let (writes, expected) = (vec![(key.to_vec(), Some(bytes_of(&meter)?))], vec![(key.to_vec(), version)]);
             if self.is_given_back(&Batch { writes, expected, ..Batch::default() })? {
@@ -1498,10 +1658,23 @@ impl Frame {
             alert_at: self.alert_at.clone(),
         }
     }
+
+    /// The counter of a cap for one that it counts by.
+    pub(super) fn wanted_of_cap(&self, cap: &Cap, subject: &str) -> Wanted {
+        let id = MeterId { account: cap.account.clone(), scope: MeterScope::Cap(cap.id.clone(), cap.scope, subject.to_owned()), limit: "cap" };
+        let resolved = Resolved { limit: Limit::At(cap.limit), source: Source::Cap };
+        Wanted {
+            over: cap.over,
+            growth: cap.grows_daily_by.map(|by| (by.get(), cap.created_at_ms)),
+            burst: cap.burst.get(),
+            made_at_ms: cap.created_at_ms,
+            ..self.wanted(id, cap.window, resolved)
+        }
+    }
 }
 
 /// The counters of limits of one account.
-fn wanted_of(cell: &AccountCell, view: &View, limits: impl IntoIterator<Item = LimitName>) -> impl Iterator<Item = Wanted> {
+pub(super) fn wanted_of(cell: &AccountCell, view: &View, limits: impl IntoIterator<Item = LimitName>) -> impl Iterator<Item = Wanted> {
     limits.into_iter().filter_map(|limit| {
         let id = MeterId { account: Some(cell.id.clone()), scope: MeterScope::Account, limit: limit.name() };
         Some(view.frame.wanted(id, limit.window()?, view.limit(limit)))
@@ -1526,15 +1699,7 @@ fn wanted_of_cap(frame: &Frame, cap: &Cap, sending: &Sending<'_>) -> Option<Want
     if cap.subject.as_ref().is_some_and(|only| only.as_str() != subject) {
         return None;
     }
-    let id = MeterId { account: cap.account.clone(), scope: MeterScope::Cap(cap.id.clone(), cap.scope, subject.to_owned()), limit: "cap" };
-    let resolved = Resolved { limit: Limit::At(cap.limit), source: Source::Cap };
-    Some(Wanted {
-        over: cap.over,
-        growth: cap.grows_daily_by.map(|by| (by.get(), cap.created_at_ms)),
-        burst: cap.burst.get(),
-        made_at_ms: cap.created_at_ms,
-        ..frame.wanted(id, cap.window, resolved)
-    })
+    Some(frame.wanted_of_cap(cap, subject))
 }
 
 /// The window that is drawn from at `now_ms`, after the last one that was charged.
@@ -1607,13 +1772,23 @@ fn push_draw(batch: &mut Batch, cold: &Cold, draws: &[Draw]) -> Result<(), Error
     Ok(())
 }
 
-pub(super) fn meter_of(key: &[u8], bytes: &[u8]) -> Result<Meter, Error> {
+pub(super) fn meter_of<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, Error> {
     let unreadable = |error| Error::new(Code::StoreCorrupt, format!("the meter `{}` cannot be read: {error}", key.escape_ascii()));
     serde_json::from_slice(bytes).map_err(unreadable)
 }
 
-fn bytes_of(meter: &Meter) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(meter).map_err(|error| Error::new(Code::Internal, error.to_string()))
+fn bytes_of(record: &impl Serialize) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(record).map_err(|error| Error::new(Code::Internal, error.to_string()))
+}
+
+/// Writes how far paces are, where their records have these versions.
+fn pace_batch(records: impl IntoIterator<Item = (Vec<u8>, u64, Option<u64>)>) -> Result<Batch, Error> {
+    let mut batch = Batch::default();
+    for (key, version, turn_us) in records {
+        batch.writes.push((key.clone(), Some(bytes_of(&PaceRecord { turn_us })?)));
+        batch.expected.push((key, version));
+    }
+    Ok(batch)
 }
 
 fn push_meter(batch: &mut Batch, cold: &Cold, meter: &Meter) -> Result<(), Error> {

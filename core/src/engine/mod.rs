@@ -1,5 +1,6 @@
 //! Joins the rules and the store: loads facts, asks the rules, commits one batch, keeps the read model, owns the clock.
 
+pub(crate) mod alerts;
 pub(crate) mod allowance;
 pub(crate) mod at_hand;
 mod audit;
@@ -44,6 +45,7 @@ use crate::model::{Actor, ApiKey, Edition, EffectivePolicies, Id, OutboxMessage,
 use crate::ops::{Effect, Operation};
 use crate::options::{Durability, OpenOptions};
 use crate::store::{Backend, Batch, CommitError};
+use alerts::Lowered;
 use arc_swap::ArcSwap;
 use at_hand::AtHand;
 use bell::Bell;
@@ -51,6 +53,7 @@ pub(crate) use clock::check_instant;
 use clock::{Clock, IdSource};
 use drawer::Drawer;
 use hasher::Hasher;
+use meters::Team;
 use parking_lot::{Mutex, RecursiveRwLock};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -105,8 +108,8 @@ struct Committed<T> {
     version: u64,
     /// Reservations of which so many come back.
     returned: Vec<(Reservation, u64)>,
-    /// Accounts of which a limit has changed.
-    limited: BTreeSet<Id>,
+    /// Whose limits may be lower.
+    lowered: BTreeSet<Lowered>,
 }
 
 /// What an operation runs with.
@@ -256,7 +259,7 @@ impl Engine {
                 audit::remember(&mut ctx, operation)?;
             }
             let (batch, touched) = ctx.tx.finish();
-            let Some(batch) = batch else { return Ok(Committed { answer, version: 0, returned: Vec::new(), limited: BTreeSet::new() }) };
+            let Some(batch) = batch else { return Ok(Committed { answer, version: 0, returned: Vec::new(), lowered: BTreeSet::new() }) };
             let committed = {
                 let _visible_at_once = self.commits.write();
                 self.commit_batch(&batch)
@@ -264,7 +267,7 @@ impl Engine {
             match committed {
                 Ok(version) => {
                     self.look_again_at(&touched)?;
-                    return Ok(Committed { answer, version, returned: touched.returned, limited: touched.limited });
+                    return Ok(Committed { answer, version, returned: touched.returned, lowered: touched.lowered });
                 }
                 Err(CommitError::Conflict) => {}
                 Err(CommitError::Store(error)) => return Err(self.store_failure(error.into())),
@@ -303,9 +306,7 @@ impl Engine {
         for (reservation, count) in &committed.returned {
             self.return_reserved(reservation, *count)?;
         }
-        for account in &committed.limited {
-            self.alert(account)?;
-        }
+        committed.lowered.iter().try_for_each(|lowered| self.alert(lowered))?;
         Ok(committed.answer)
     }
 
@@ -345,7 +346,7 @@ impl Engine {
     pub(crate) fn cell(&self, id: &Id) -> Result<Arc<AccountCell>, Error> {
         match self.cells.get(id.as_str()) {
             Some(cell) => Ok(cell),
-            None if self.backend.get(&keys::account(id))?.is_some() => Ok(self.cells.get_or_insert(id)),
+            None if self.backend.get(&keys::account(id))?.is_some() => Ok(self.cells.get_or_insert(self, id)),
             None => Err(Error::not_found("account", id.as_str())),
         }
     }
@@ -396,6 +397,11 @@ impl Engine {
 
     pub(crate) fn refuse_when_shut(&self) -> Result<(), Error> {
         if self.is_shut() { Err(Error::new(Code::Closed, "the store was closed")) } else { Ok(()) }
+    }
+
+    /// Whether what only the memory of a team knew is in the store, so that it can go.
+    pub(crate) fn puts_down(&self, team: &Team) -> bool {
+        !team.has_paces() || (!self.is_poisoned() && self.give_blocks_back(team).is_ok())
     }
 
     /// Gives unspent blocks back and closes the store. A poisoned engine writes nothing more: its blocks count as spent.

@@ -1,5 +1,6 @@
 //! One operation's view of the store: reads with what it wrote itself on top, and the batch that comes out.
 
+use super::alerts::Lowered;
 use super::keys;
 use crate::error::{Code, Error};
 use crate::model::{Id, OutboxMessage, Reservation};
@@ -60,8 +61,8 @@ pub(crate) struct Touched {
     pub(crate) trials: BTreeMap<Id, Option<Id>>,
     /// Reservations of which so many come back.
     pub(crate) returned: Vec<(Reservation, u64)>,
-    /// Accounts of which a limit has changed.
-    pub(crate) limited: BTreeSet<Id>,
+    /// Whose limits may be lower.
+    pub(crate) lowered: BTreeSet<Lowered>,
 }
 
 impl<'a> Tx<'a> {
@@ -242,9 +243,9 @@ impl<'a> Tx<'a> {
         self.touched.returned.push((reservation, count));
     }
 
-    /// A limit of what happens in a window has changed once this is committed: the host is told where that reaches a threshold.
-    pub(crate) fn touch_limits(&mut self, account: &Id) {
-        self.touched.limited.insert(account.clone());
+    /// A limit of what happens in a window may be lower once this is committed: the host is told where that reaches a threshold.
+    pub(crate) fn touch_limits(&mut self, lowered: Lowered) {
+        self.touched.lowered.insert(lowered);
     }
 
     /// Something becomes due at this instant once this is committed.

@@ -205,6 +205,8 @@ impl MemberView {
 pub(crate) struct Judged {
     /// Why they may do nothing at all.
     pub(crate) refusal: Option<Code>,
+    /// The same, whatever the status of the account.
+    pub(crate) disabled: Option<Code>,
     pub(crate) powers: Powers,
     /// The membership that counts: of this account, or of the one above from which they reach it.
     pub(crate) member: Member,
@@ -241,14 +243,12 @@ impl View {
     /// What a user may do here now, and by which membership; none for a stranger.
     pub(crate) fn judge(&self, tx: &mut Tx<'_>, papers: &mut Papers<'_>, user: &Id) -> Result<Option<Judged>, Error> {
         let Some((held, member)) = self.held(tx, papers, user)? else { return Ok(None) };
-        let disabled = tx.get::<User>(&keys::user(user))?.is_none_or(|user| user.disabled);
-        let refusal = match self.status.refusal() {
-            Some(code) if !(member.owner && self.owner_may_enter) => Some(code),
-            _ if disabled => Some(Code::UserDisabled),
-            _ if member.disabled => Some(Code::MemberDisabled),
-            _ => None,
+        let disabled = match tx.get::<User>(&keys::user(user))?.is_none_or(|user| user.disabled) {
+            true => Some(Code::UserDisabled),
+            false => member.disabled.then_some(Code::MemberDisabled),
         };
-        Ok(Some(Judged { refusal, powers: self.under_ceiling(held), member }))
+        let status = self.status.refusal().filter(|_| !(member.owner && self.owner_may_enter));
+        Ok(Some(Judged { refusal: status.or(disabled), disabled, powers: self.under_ceiling(held), member }))
     }
 
     /// What is tried in the place of a member's role. Owners, and who has their powers from the package, are bound by none.
@@ -347,7 +347,7 @@ impl AccountCell {
             });
         }
         let zone_name = line.first().map_or("UTC", |account| account.time_zone.as_str());
-        let above: Vec<_> = line.iter().skip(1).map(|account| engine.cells.get_or_insert(&account.id)).collect();
+        let above: Vec<_> = line.iter().skip(1).map(|account| engine.cells.get_or_insert(engine, &account.id)).collect();
         let platform = engine.cells.platform(engine)?;
         let view = Arc::new(View {
             account: self.id.clone(),
@@ -463,14 +463,14 @@ impl AccountCell {
     }
 
     /// Whether somebody else holds the account in memory, or its meters hold something. What it keeps at hand is dropped.
-    fn is_in_use(self: &Arc<AccountCell>, members_kept: &AtomicUsize) -> bool {
+    fn is_in_use(self: &Arc<AccountCell>, engine: &Engine, members_kept: &AtomicUsize) -> bool {
         if Arc::strong_count(self) > 1 {
             return true;
         }
         self.view.store(None);
         self.prepared.clear();
         self.forget_members(members_kept);
-        self.team.get().is_some_and(|team| Arc::strong_count(team) > 1 || !team.is_idle())
+        self.team.get().is_some_and(|team| Arc::strong_count(team) > 1 || !team.is_idle() || !engine.puts_down(team))
     }
 
     /// What a member may do now; `not_member` as the refusal of those who are none.
@@ -484,7 +484,7 @@ impl AccountCell {
         let tree = engine.tree.load();
         let _whole = engine.commits.read();
         let mut tx = Tx::new(&*engine.backend);
-        let Some(Judged { refusal, powers, member }) = view.judge(&mut tx, &mut Papers::new(&tree), &user)? else {
+        let Some(Judged { refusal, powers, member, .. }) = view.judge(&mut tx, &mut Papers::new(&tree), &user)? else {
             // Not kept: strangers are without number.
             return Ok(Arc::new(MemberView {
                 stamp,
@@ -591,22 +591,22 @@ impl Cells {
         self.shard(id).read().get(id).and_then(|cell| at(cell))
     }
 
-    pub(crate) fn get_or_insert(&self, id: &Id) -> Arc<AccountCell> {
+    pub(crate) fn get_or_insert(&self, engine: &Engine, id: &Id) -> Arc<AccountCell> {
         if let Some(cell) = self.get(id.as_str()) {
             return cell;
         }
         let mut shard = self.shard(id.as_str()).write();
         if shard.len() >= self.most_in_shard {
-            self.make_room(&mut shard);
+            self.make_room(engine, &mut shard);
         }
         shard.entry(id.clone()).or_insert_with(|| Arc::new(AccountCell::new(id.clone(), self.epoch_floor.load(Ordering::Acquire)))).clone()
     }
 
     /// Forgets the accounts of a shard that nobody uses now; half of them, so that this is seldom.
-    fn make_room(&self, shard: &mut HashMap<Id, Arc<AccountCell>, RandomState>) {
+    fn make_room(&self, engine: &Engine, shard: &mut HashMap<Id, Arc<AccountCell>, RandomState>) {
         let mut going = shard.len() / 2;
         shard.retain(|_, cell| {
-            if going == 0 || cell.is_in_use(&self.members_kept) {
+            if going == 0 || cell.is_in_use(engine, &self.members_kept) {
                 return true;
             }
             going -= 1;

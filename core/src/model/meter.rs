@@ -109,6 +109,14 @@ impl Meter {
     }
 }
 
+/// Where a pace stands, as it is stored while no process has it in memory (R-QTA-13).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaceRecord {
+    /// When the next send has its turn, in microseconds; absent while a process has it: where that crashes, nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn_us: Option<u64>,
+}
+
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }

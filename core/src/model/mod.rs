@@ -54,7 +54,7 @@ pub use limit::{Limit, LimitKind, LimitName, Limits};
 pub use mailbox::Mailbox;
 pub(crate) use mailbox::trimmed;
 pub use member::Member;
-pub use meter::{Channel, Meter, Window};
+pub use meter::{Channel, Meter, PaceRecord, Window};
 pub use operator::Operator;
 pub use outbox::{DeadMessage, LimitAlert, LogInNotice, OpenMessage, OutboxConsumer, OutboxKind, OutboxMessage};
 pub use package::{BounceRate, Package, Price};

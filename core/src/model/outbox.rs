@@ -102,7 +102,11 @@ pub struct DeadMessage {
 pub struct LimitAlert {
     /// The name of the limit, or the id of the cap.
     pub limit: String,
-    /// The account, group, member, campaign or domain whose it is.
+    /// Whose it is: of an `account` or a `group`, or for a cap also of the `platform`, a `member`, `campaign`, `api_key`,
+    /// `sending_domain` or `recipient_domain`.
+    #[serde(default)]
+    pub scope: String,
+    /// The id of that account or group, member, campaign or API key, or the domain.
     pub subject: String,
     /// The threshold that was reached, in percent.
     pub percent: u64,
@@ -110,7 +114,8 @@ pub struct LimitAlert {
     pub value: u64,
     /// How much of it is used.
     pub used: u64,
-    /// When the window ends, in unix milliseconds; of a rolling hour, the minute that is counted now.
+    /// When it helps to try again, in unix milliseconds: when the window ends, or where it rolls, when the first of what is used counts
+    /// no longer.
     pub resets_at_ms: u64,
 }
 

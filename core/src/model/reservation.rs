@@ -36,6 +36,9 @@ pub struct Reservation {
     pub ended_at_ms: Option<u64>,
     /// The counters that were charged: nothing comes back to others.
     pub counters: Vec<String>,
+    /// From when on all of them may have gone out, where a pace spreads them; none where they could at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before_ms: Option<u64>,
     /// What credits paid for of it, beyond the account's own limits (R-CRD-2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credits: Option<PaidWithCredits>,

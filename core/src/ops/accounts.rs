@@ -458,6 +458,12 @@ pub(crate) fn load(ctx: &mut Ctx<'_>, id: &Id, field: &str) -> Result<model::Acc
     ctx.tx.get(&keys::account(id))?.ok_or_else(|| Error::not_found("account", id.as_str()).at(field))
 }
 
+/// Refuses what only an account in use does, such as claiming: the line runs from the account up to the top (R-ACC-2).
+pub(crate) fn refuse_unless_active(line: &[model::Account]) -> Result<(), Error> {
+    let (Some(code), Some(account)) = (effective_status(line).refusal(), line.first()) else { return Ok(()) };
+    Err(Error::new(code, format!("`{}`: {}", account.id, code.sentence())).at("/account").with("account", account.id.as_str()))
+}
+
 /// Writes an account that was changed.
 pub(crate) fn save(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
     account.rev += 1;
@@ -1306,7 +1312,7 @@ fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
     super::credits::erase_all_of(ctx, account)?;
     ctx.tx.delete(keys::policy(Some(&account.id)));
     ctx.tx.delete(keys::account_allow_list(&account.id));
-    for letter in [keys::METER, keys::METER_HISTORY, keys::CAP, keys::TALLY] {
+    for letter in [keys::METER, keys::METER_HISTORY, keys::PACE, keys::CAP, keys::TALLY] {
         let (from, until) = keys::below(letter, &[account.id.as_str()]);
         for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)? {
             ctx.tx.delete(key);

@@ -1,6 +1,6 @@
 //! Actions of automations and triggers, which are counted by the month (R-PKG-1).
 
-use super::{Access, Effect, Operation};
+use super::{Access, Effect, Operation, once};
 use crate::engine::Ctx;
 use crate::engine::meters::{Ask, Decision};
 use crate::error::{Code, Error};
@@ -21,6 +21,10 @@ pub struct Admit {
     /// Grants as many as fit, and nothing where fewer than these do; all or none when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<Count>,
+    /// A name of the host's for this request: asked again within a day it gets the same answer, and charges nothing (R-QTA-5). It
+    /// costs a commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Id>,
 }
 
 /// What acts by itself.
@@ -67,7 +71,11 @@ impl Operation for Admit {
             ActionKind::Trigger => LimitName::TriggerActionsPerMonth,
         };
         let cell = ctx.engine.cell(&self.account).map_err(|error| error.at("/account"))?;
-        ctx.engine.decide(ctx.actor, &ctx.engine.prepare_limit(&cell, limit)?, ask)
+        let prepared = ctx.engine.prepare_limit(&cell, limit)?;
+        if self.key.is_none() {
+            return ctx.engine.decide(ctx.actor, &prepared, ask);
+        }
+        once::charged(ctx, &self.account, self.key.as_ref(), &self, &prepared, ask, |_, decision| Ok(decision))
     }
 }
 

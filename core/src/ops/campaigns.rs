@@ -5,7 +5,7 @@
 
 use super::limits::Line;
 use super::resources::{self, Kind, Need};
-use super::{Access, Effect, Operation, accounts, walk};
+use super::{Access, Effect, Operation, accounts, once, walk};
 use crate::engine::{Ctx, Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
@@ -36,6 +36,10 @@ pub struct Report {
     /// How many more of those delivered were complained about; none when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complaints: Option<Count>,
+    /// Asked again within a day with the same key it gets the same answer, and counts once; another request is
+    /// `idempotency_mismatch`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Id>,
 }
 
 /// Shows what became of the messages of a campaign, and whether it is stopped (R-QTA-11).
@@ -177,6 +181,12 @@ impl Operation for Report {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
+        once::written(ctx, &self, self.key.as_ref(), |ctx| self.clone().carry_out(ctx))
+    }
+}
+
+impl Report {
+    fn carry_out(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
         let rates = rates(ctx, &self.account)?;
         let more = |count: Option<Count>| count.map_or(0, Count::get);
         let outcomes =

@@ -1,6 +1,7 @@
 //! Caps: limits of an account beside those of its package, for members, campaigns, API keys and domains (R-QTA-4, R-QTA-14).
 
 use super::{Access, Effect, Operation, accounts, check_rev, sending};
+use crate::engine::alerts::Lowered;
 use crate::engine::view::{account_line, caps_of};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
@@ -175,15 +176,18 @@ fn touch(ctx: &mut Ctx<'_>, cap: &model::Cap) {
     match &cap.account {
         Some(account) => {
             ctx.tx.touch_everything();
-            ctx.tx.touch_limits(account);
+            ctx.tx.touch_limits(Lowered::Account(account.clone()));
         }
-        None => ctx.tx.touch_meters(),
+        None => {
+            ctx.tx.touch_meters();
+            ctx.tx.touch_limits(Lowered::Platform);
+        }
     }
 }
 
 /// Removes what the counters of a cap have counted.
 fn forget_counts(ctx: &mut Ctx<'_>, account: Option<&Id>, cap: &Id) -> Result<(), Error> {
-    for letter in [keys::METER, keys::METER_HISTORY] {
+    for letter in [keys::METER, keys::METER_HISTORY, keys::PACE] {
         let (from, until) = keys::below(letter, &[keys::carrier(account), &keys::of_cap(cap)]);
         for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)? {
             ctx.tx.delete(key);

@@ -6,14 +6,13 @@
 //! No thread waits for a grant to expire. Every operation first enters what has expired by now, those that only read too: in
 //! their own view of the store, which nobody keeps. So an expiry counts at its instant, and the next change writes it down.
 
-use super::{Access, Effect, Operation, accounts, groups, page_size};
+use super::{Access, Effect, Operation, accounts, groups, once, page_size};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{self, Actor, Channel, Count, CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket, CreditTotals, Id, Note};
 use crate::rules::credit::{Turn, give_back, pay};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 /// Most groups, and most grants, that one answer lists.
 const MOST_LISTED: usize = 500;
@@ -142,6 +141,10 @@ pub struct Reserve {
     pub channel: Channel,
     /// How many, at least 1.
     pub amount: Count,
+    /// Asked again within a day with the same key it gets the same answer, and moves nothing; another request is
+    /// `idempotency_mismatch`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Id>,
 }
 
 /// Makes credits of a group's reserve free again (R-CRD-3). Those whose turn to pay is first go first.
@@ -157,6 +160,10 @@ pub struct Unreserve {
     /// How many, at least 1; all of them when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Count>,
+    /// Asked again within a day with the same key it gets the same answer, and moves nothing; another request is
+    /// `idempotency_mismatch`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Id>,
 }
 
 /// Gives free credits of an account to one directly below; they pay there as they would have here (R-CRD-3).
@@ -169,6 +176,10 @@ pub struct Allocate {
     pub channel: Channel,
     /// How many, at least 1.
     pub amount: Count,
+    /// Asked again within a day with the same key it gets the same answer, and moves nothing; another request is
+    /// `idempotency_mismatch`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Id>,
 }
 
 /// Takes back what is left, and free, of the credits that an account got from the one above (R-CRD-3). What the platform gave it
@@ -183,6 +194,10 @@ pub struct TakeBack {
     /// How many, at least 1; all of them when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Count>,
+    /// Asked again within a day with the same key it gets the same answer, and moves nothing; another request is
+    /// `idempotency_mismatch`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Id>,
 }
 
 /// Takes back what is left, and free, of the credits that the platform gave an account: a grant by mistake, an invoice that was not
@@ -710,22 +725,16 @@ pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &model::Account) -> Resul
     Ok(())
 }
 
-/// What identifies a request that has a key.
-fn fingerprint<O: Operation>(request: &O) -> Result<String, Error> {
-    let text = serde_json::to_vec(request).map_err(|error| Error::new(Code::Internal, format!("a request cannot be written: {error}")))?;
-    let digest = Sha256::new().chain_update(O::NAME).chain_update([0]).chain_update(text).finalize();
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// Carries out a request, unless the actor asked the same with the same key before: then it answers what it answered then.
-fn once<O: Operation<Answer = CreditEntry>>(
+/// Carries out a request, unless the actor asked the same with the same key before: then it answers what it answered then. The
+/// ledger is what remembers it, for ever.
+fn entered<O: Operation<Answer = CreditEntry>>(
     ctx: &mut Ctx<'_>,
     request: O,
     key: Option<Id>,
     run: impl FnOnce(&mut Ctx<'_>, O) -> Result<CreditEntry, Error>,
 ) -> Result<CreditEntry, Error> {
     let (Some(key), Some(account)) = (key, request.account().cloned()) else { return run(ctx, request) };
-    let fingerprint = fingerprint(&request)?;
+    let fingerprint = once::digest(&request)?;
     let index = keys::credit_key(&account, &ctx.actor.label(), &key);
     if let Some(before) = ctx.tx.get::<CreditKey>(&index)? {
         if before.fingerprint != fingerprint {
@@ -753,7 +762,7 @@ impl Operation for Grant {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditEntry, Error> {
         accounts::load(ctx, &self.account, "/account")?;
         let key = self.key.clone();
-        once(ctx, self, key, |ctx, request| {
+        entered(ctx, self, key, |ctx, request| {
             check(ctx, Some(request.amount))?;
             let priority = request.priority.map_or(PRIORITY, Count::get);
             if priority > LAST_PRIORITY {
@@ -893,7 +902,7 @@ impl Operation for Spend {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditEntry, Error> {
         accounts::load(ctx, &self.account, "/account")?;
         let key = self.key.clone();
-        once(ctx, self, key, |ctx, Spend { account, channel, amount, group, reference, .. }| {
+        entered(ctx, self, key, |ctx, Spend { account, channel, amount, group, reference, .. }| {
             check(ctx, Some(amount))?;
             if let Some(group) = &group {
                 groups::load(ctx, &account, group, "/group")?;
@@ -917,7 +926,7 @@ impl Operation for Refund {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditEntry, Error> {
         accounts::load(ctx, &self.account, "/account")?;
         let key = self.key.clone();
-        once(ctx, self, key, |ctx, request| {
+        entered(ctx, self, key, |ctx, request| {
             check(ctx, Some(request.amount))?;
             refund(ctx, &request.account, request.channel, request.spend.get(), request.amount.get())
         })
@@ -946,6 +955,12 @@ impl Operation for Reserve {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditReserve, Error> {
+        once::written(ctx, &self, self.key.as_ref(), |ctx| self.clone().carry_out(ctx))
+    }
+}
+
+impl Reserve {
+    fn carry_out(self, ctx: &mut Ctx<'_>) -> Result<CreditReserve, Error> {
         let account = groups::enter(ctx, &self.account, Effect::Write)?.id;
         let group = groups::load(ctx, &account, &self.group, "/group")?.id;
         check(ctx, Some(self.amount))?;
@@ -970,6 +985,12 @@ impl Operation for Unreserve {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditReserve, Error> {
+        once::written(ctx, &self, self.key.as_ref(), |ctx| self.clone().carry_out(ctx))
+    }
+}
+
+impl Unreserve {
+    fn carry_out(self, ctx: &mut Ctx<'_>) -> Result<CreditReserve, Error> {
         let account = groups::enter(ctx, &self.account, Effect::Write)?.id;
         let group = groups::load(ctx, &account, &self.group, "/group")?.id;
         check(ctx, self.amount)?;
@@ -1033,6 +1054,12 @@ impl Operation for Allocate {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditMove, Error> {
+        once::written(ctx, &self, self.key.as_ref(), |ctx| self.clone().carry_out(ctx))
+    }
+}
+
+impl Allocate {
+    fn carry_out(self, ctx: &mut Ctx<'_>) -> Result<CreditMove, Error> {
         let parent = above(ctx, &self.account)?;
         check(ctx, Some(self.amount))?;
         let mut from = Book::open(ctx, &parent, self.channel)?;
@@ -1070,6 +1097,12 @@ impl Operation for TakeBack {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditMove, Error> {
+        once::written(ctx, &self, self.key.as_ref(), |ctx| self.clone().carry_out(ctx))
+    }
+}
+
+impl TakeBack {
+    fn carry_out(self, ctx: &mut Ctx<'_>) -> Result<CreditMove, Error> {
         let parent = above(ctx, &self.account)?;
         check(ctx, self.amount)?;
         let mut from = Book::open(ctx, &self.account, self.channel)?;

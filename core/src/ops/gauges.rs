@@ -5,7 +5,7 @@
 //! a claim reads and writes one number for each account above, however many there are below.
 
 use super::limits::{Line, reached};
-use super::{Access, Effect, Operation, accounts, members, threads};
+use super::{Access, Effect, Operation, accounts, members, once, threads};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
 use crate::model::{Account, Count, Id, Limit, LimitName};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 /// Claims some more of what a limit counts, for the account and for every account above it: all of them or none (R-QTA-10).
 ///
-/// `limit_reached` names the account whose limit is in the way.
+/// `limit_reached` names the account whose limit is in the way. An account that is pending, suspended or closed claims nothing.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {
@@ -25,6 +25,10 @@ pub struct Claim {
     pub limit: LimitName,
     /// How many, at least 1.
     pub count: Count,
+    /// Asked again within a day with the same key it gets the same answer, and counts once; another request is
+    /// `idempotency_mismatch`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Id>,
 }
 
 /// Gives back what was claimed (R-QTA-10).
@@ -37,6 +41,10 @@ pub struct Release {
     pub limit: LimitName,
     /// How many, at least 1; no more than the account itself has (`more_than_claimed`).
     pub count: Count,
+    /// Asked again within a day with the same key it gets the same answer, and counts once; another request is
+    /// `idempotency_mismatch`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Id>,
 }
 
 /// Sets how many the account really has. That may be more than its limit allows: then nothing more can be claimed until
@@ -197,8 +205,11 @@ impl Operation for Claim {
         check_limit(self.limit)?;
         let count = check_count(self.count)?;
         let line = load(ctx, &self.account)?;
-        claim(ctx, &line, self.limit, count).map_err(|error| error.at("/count"))?;
-        shown(ctx, &line, self.limit)
+        once::written(ctx, &self, self.key.as_ref(), |ctx| {
+            accounts::refuse_unless_active(&line.accounts)?;
+            claim(ctx, &line, self.limit, count).map_err(|error| error.at("/count"))?;
+            shown(ctx, &line, self.limit)
+        })
     }
 }
 
@@ -216,13 +227,15 @@ impl Operation for Release {
         check_limit(self.limit)?;
         let count = check_count(self.count)?;
         let line = load(ctx, &self.account)?;
-        let own = people::count(ctx, &keys::gauge(&self.account, self.limit.name()))?;
-        if count > own {
-            let error = Error::new(Code::MoreThanClaimed, format!("`{}` has {own} of `{}`, not {count}", self.account, self.limit.name()));
-            return Err(error.at("/count").with("limit", self.limit.name()).with("own", own));
-        }
-        change(ctx, &line.accounts, self.limit, -signed(count))?;
-        shown(ctx, &line, self.limit)
+        once::written(ctx, &self, self.key.as_ref(), |ctx| {
+            let own = people::count(ctx, &keys::gauge(&self.account, self.limit.name()))?;
+            if count > own {
+                let error = Error::new(Code::MoreThanClaimed, format!("`{}` has {own} of `{}`, not {count}", self.account, self.limit.name()));
+                return Err(error.at("/count").with("limit", self.limit.name()).with("own", own));
+            }
+            change(ctx, &line.accounts, self.limit, -signed(count))?;
+            shown(ctx, &line, self.limit)
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::usage::{UsageWindow, window_of};
 use super::{Access, Effect, Operation, accounts, check_rev, credits, page, resources};
+use crate::engine::alerts::Lowered;
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
 use crate::model::{self, Actor, Avatar, CapPeriod, Channel, Count, GroupCaps, Id, Name};
@@ -565,6 +566,7 @@ impl Operation for SetCaps {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
         let (account, mut group) = open(ctx, &self.account, &self.group, self.expected_rev)?;
         group.caps = self.caps;
+        ctx.tx.touch_limits(Lowered::Account(account.id.clone()));
         save(ctx, &account, group)
     }
 }

@@ -1,6 +1,7 @@
 //! Limits of accounts: overridden or inherited, one by one (R-PKG-2, R-PKG-3).
 
 use super::{Access, Effect, Operation, accounts, check_rev, packages};
+use crate::engine::alerts::Lowered;
 use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
@@ -276,7 +277,7 @@ fn change(ctx: &mut Ctx<'_>, id: &Id, change: Change) -> Result<LimitExplanation
     }
     accounts::save(ctx, account)?;
     if matches!(limit.kind(), LimitKind::Window(_)) {
-        ctx.tx.touch_limits(id);
+        ctx.tx.touch_limits(Lowered::Account(id.clone()));
     }
     let mut explained = explain(ctx, id)?;
     if held_before && !holds_below(ctx, id, limit)? {
@@ -432,6 +433,9 @@ impl Operation for SetDefault {
         limits.set(self.limit, Some(self.value));
         ctx.tx.put(keys::defaults(), &limits)?;
         ctx.tx.touch_everything();
+        if matches!(self.limit.kind(), LimitKind::Window(_)) {
+            ctx.tx.touch_limits(Lowered::Everybody);
+        }
         Ok(DefaultLimits { limits })
     }
 }

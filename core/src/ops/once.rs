@@ -1,11 +1,13 @@
 //! What is asked twice with one key happens once (R-QTA-5).
 
+use super::Operation;
 use crate::engine::meters::{Ask, Booked, Decision, Prepared};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::Id;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// How long an answer is remembered.
@@ -14,6 +16,7 @@ const REMEMBERED_MS: u64 = 24 * 3_600_000;
 /// What was asked with a key, and what was answered.
 #[derive(Serialize, Deserialize)]
 struct Answered {
+    /// The digest of the request.
     request: String,
     answer: serde_json::Value,
     until_ms: u64,
@@ -27,12 +30,12 @@ pub(crate) fn charged<A: Serialize + DeserializeOwned>(
     ctx: &mut Ctx<'_>,
     account: &Id,
     key: Option<&Id>,
-    request: &impl Serialize,
+    request: &impl Operation,
     prepared: &Arc<Prepared>,
     ask: Ask,
     write: impl Fn(&mut Ctx<'_>, Decision) -> Result<A, Error>,
 ) -> Result<A, Error> {
-    let asked = serde_json::to_string(request).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+    let asked = digest(request)?;
     if let Some(answer) = answered(ctx, account, key, &asked)? {
         return Ok(answer);
     }
@@ -43,16 +46,57 @@ pub(crate) fn charged<A: Serialize + DeserializeOwned>(
         }
         let decision = charge.pay(ctx)?;
         let answer = write(ctx, decision)?;
-        if let Some(key) = key {
-            let until_ms = ctx.now_ms.saturating_add(REMEMBERED_MS);
-            let value = serde_json::to_value(&answer).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
-            let at = keys::answered(account, &ctx.actor.label(), key);
-            ctx.tx.put(at, &Answered { request: asked.clone(), answer: value, until_ms })?;
-            ctx.tx.mark(keys::due_answered(until_ms, account, &ctx.actor.label(), key));
-            ctx.tx.touch_due(until_ms);
-        }
+        remember(ctx, account, key, &asked, &answer)?;
         Ok(Booked::Kept(answer))
     })
+}
+
+/// Carries out what an operation writes; with a key, once for each account and actor. Says whether it was carried out now.
+///
+/// A refusal writes nothing, and so is not remembered.
+pub(crate) fn carried_out<O: Operation>(
+    ctx: &mut Ctx<'_>,
+    request: &O,
+    key: Option<&Id>,
+    run: impl FnOnce(&mut Ctx<'_>) -> Result<O::Answer, Error>,
+) -> Result<(O::Answer, bool), Error> {
+    let (Some(account), true) = (request.account(), key.is_some()) else { return run(ctx).map(|answer| (answer, true)) };
+    let asked = digest(request)?;
+    if let Some(answer) = answered(ctx, account, key, &asked)? {
+        return Ok((answer, false));
+    }
+    let answer = run(ctx)?;
+    remember(ctx, account, key, &asked, &answer)?;
+    Ok((answer, true))
+}
+
+/// As [`carried_out`], for who wants the answer alone.
+pub(crate) fn written<O: Operation>(
+    ctx: &mut Ctx<'_>,
+    request: &O,
+    key: Option<&Id>,
+    run: impl FnOnce(&mut Ctx<'_>) -> Result<O::Answer, Error>,
+) -> Result<O::Answer, Error> {
+    carried_out(ctx, request, key, run).map(|(answer, _)| answer)
+}
+
+/// What identifies a request: the operation, and all that it says.
+pub(crate) fn digest<O: Operation>(request: &O) -> Result<String, Error> {
+    let text = serde_json::to_vec(request).map_err(|error| Error::new(Code::Internal, format!("a request cannot be written: {error}")))?;
+    let digest = Sha256::new().chain_update(O::NAME).chain_update([0]).chain_update(text).finalize();
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Remembers what was answered to a request with a key.
+fn remember(ctx: &mut Ctx<'_>, account: &Id, key: Option<&Id>, asked: &str, answer: &impl Serialize) -> Result<(), Error> {
+    let Some(key) = key else { return Ok(()) };
+    let until_ms = ctx.now_ms.saturating_add(REMEMBERED_MS);
+    let answer = serde_json::to_value(answer).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+    let actor = ctx.actor.label();
+    ctx.tx.put(keys::answered(account, &actor, key), &Answered { request: asked.to_owned(), answer, until_ms })?;
+    ctx.tx.mark(keys::due_answered(until_ms, account, &actor, key));
+    ctx.tx.touch_due(until_ms);
+    Ok(())
 }
 
 /// The answer that was given to the same request with this key.

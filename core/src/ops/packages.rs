@@ -1,6 +1,7 @@
 //! Packages: service tiers with limits (R-PKG-1, R-PKG-4).
 
 use super::{Access, Effect, Operation, accounts, assets, check_rev, gauges, limits, page, roles, usage};
+use crate::engine::alerts::Lowered;
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::Edition;
@@ -228,6 +229,7 @@ pub(crate) fn link(ctx: &mut Ctx<'_>, account: &Id, old: Option<&Id>, new: Optio
         }
         ctx.tx.put(keys::package(id), &package)?;
     }
+    ctx.tx.touch_limits(Lowered::Account(account.clone()));
     Ok(())
 }
 
@@ -383,6 +385,9 @@ impl Operation for Edit {
         package.updated_at_ms = ctx.now_ms;
         ctx.tx.put(keys::package(&package.id), &package)?;
         ctx.tx.touch_everything();
+        if package.limits != before.limits {
+            ctx.tx.touch_limits(Lowered::Package(package.id.clone()));
+        }
         Ok(shown(ctx, package))
     }
 }
@@ -479,6 +484,7 @@ impl Operation for Delete {
             target.accounts += users.len() as u64;
             ctx.tx.put(keys::package(&target.id), &target)?;
             ctx.tx.touch_everything();
+            ctx.tx.touch_limits(Lowered::Package(target.id.clone()));
         }
         relink_role(ctx, &package.id, package.role.as_ref(), None)?;
         ctx.tx.delete(keys::package(&package.id));

@@ -1,8 +1,9 @@
 //! Reservations: messages are charged for a campaign now, and go out later or come back (R-QTA-5).
 
 use super::sending::{own_message, sender_of};
-use super::{Access, Effect, Operation, accounts, credits, once};
+use super::{Access, Effect, Operation, accounts, campaigns, credits, once};
 use crate::engine::meters::{Ask, Refusal};
+use crate::engine::view::{Judged, Papers};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{self, Channel, Count, Id, MessageInput, PaidWithCredits, ReservationState};
@@ -13,6 +14,8 @@ const SHORTEST_MS: u64 = 1000;
 const LONGEST_MS: u64 = 31 * 24 * 3_600_000;
 
 /// Charges messages that go out later. Until it is committed, released or expires, all of it counts as used.
+///
+/// A pace does not stand in the way: it reserves their turns and says from when on they may go out (`not_before_ms`).
 ///
 /// Answers like `sending.admit`: where it is refused, nothing is reserved. Credits that paid for a part of it are the first to
 /// come back (R-CRD-2).
@@ -44,7 +47,8 @@ pub struct Create {
 
 /// Says how many of a reservation go out; the rest comes back, into the windows that it was charged to (R-QTA-5).
 ///
-/// Hosts commit before they hand over, and refund what failed. The same commit again gets the same answer.
+/// Hosts commit before they hand over, and refund what failed. The same commit again gets the same answer. What belongs to a campaign
+/// that is stopped, or to a user who may send no longer, does not go out: it is refused, and can be released.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Commit {
@@ -87,6 +91,9 @@ pub struct ReservationDecision {
     /// When what is left of it comes back by itself, in unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<u64>,
+    /// Where a pace spreads what goes out: from when on all of them may have gone out, in unix milliseconds; absent where they may now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before_ms: Option<u64>,
     /// Why nothing was granted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Box<Refusal>>,
@@ -117,6 +124,9 @@ pub struct Reservation {
     pub reserved_at_ms: u64,
     /// When what is left comes back by itself, in unix milliseconds.
     pub expires_at_ms: u64,
+    /// Where a pace spreads what goes out: from when on all of them may have gone out, in unix milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before_ms: Option<u64>,
     /// What credits paid for when it was charged; of what comes back they get theirs first (R-CRD-2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credits: Option<PaidWithCredits>,
@@ -133,6 +143,7 @@ fn shown(reservation: model::Reservation) -> Reservation {
         committed: reservation.committed,
         reserved_at_ms: reservation.reserved_at_ms,
         expires_at_ms: reservation.expires_at_ms,
+        not_before_ms: reservation.not_before_ms,
         credits: reservation.credits,
     }
 }
@@ -219,7 +230,7 @@ impl Operation for Create {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ReservationDecision, Error> {
-        let ask = Ask::of(self.count, self.min)?;
+        let ask = Ask::of(self.count, self.min)?.later();
         if !(SHORTEST_MS..=LONGEST_MS).contains(&self.life_ms.get()) {
             return Err(Error::invalid("/life_ms", format!("`life_ms` is from {SHORTEST_MS} to {LONGEST_MS}, not {}", self.life_ms.get())));
         }
@@ -232,9 +243,16 @@ impl Operation for Create {
         let now_ms = ctx.now_ms;
         once::charged(ctx, &self.account, self.key.as_ref(), &self, &prepared, ask, |ctx, decision| {
             let credits = decision.credits.map(|paid| *paid);
-            let mut answer =
-                ReservationDecision { reservation: None, granted: decision.granted, expires_at_ms: None, refusal: decision.refusal, credits };
+            let mut answer = ReservationDecision {
+                reservation: None,
+                granted: decision.granted,
+                expires_at_ms: None,
+                not_before_ms: None,
+                refusal: decision.refusal,
+                credits,
+            };
             if decision.granted > 0 {
+                answer.not_before_ms = ctx.engine.not_before_ms(&prepared)?;
                 let reservation = model::Reservation {
                     account: self.account.clone(),
                     id: ctx.new_id(None, keys::RESERVATION, |id| keys::reservation(&self.account, id), "reservation")?,
@@ -249,6 +267,7 @@ impl Operation for Create {
                     expires_at_ms: now_ms.saturating_add(self.life_ms.get()),
                     ended_at_ms: None,
                     counters: prepared.counters(),
+                    not_before_ms: answer.not_before_ms,
                     credits,
                 };
                 save(ctx, &reservation)?;
@@ -277,7 +296,12 @@ impl Operation for Commit {
             return Err(Error::invalid("/count", format!("{} were reserved, not {count}", reservation.count)));
         }
         match reservation.state {
-            ReservationState::Open => end(ctx, reservation, ReservationState::Committed, count).map(shown),
+            ReservationState::Open => {
+                if count > 0 {
+                    refuse_what_is_stopped(ctx, &reservation)?;
+                }
+                end(ctx, reservation, ReservationState::Committed, count).map(shown)
+            }
             ReservationState::Committed if reservation.committed == count => Ok(shown(reservation)),
             state => Err(over(&reservation.id, state)),
         }
@@ -301,6 +325,31 @@ impl Operation for Release {
             ReservationState::Released => Ok(shown(reservation)),
             state => Err(over(&reservation.id, state)),
         }
+    }
+}
+
+/// Refuses what may no longer go out: that of a stopped campaign, of somebody who may send no longer (R-QTA-5). An account on hold
+/// is another matter: it is [voided](void_all_of) or, by policy, drained (R-ACC-4).
+fn refuse_what_is_stopped(ctx: &mut Ctx<'_>, reservation: &model::Reservation) -> Result<(), Error> {
+    let model::Reservation { account, user, channel, message, .. } = reservation;
+    if let Some(campaign) = &message.campaign
+        && campaigns::is_stopped(&mut ctx.tx, account, campaign)?
+    {
+        return Err(campaigns::bounce_stop(campaign).at("/reservation"));
+    }
+    let Some(user) = user else { return Ok(()) };
+    let (tree, view) = (ctx.tree(), ctx.engine.cell(account)?.view(ctx.engine)?);
+    let refusal = match view.judge(&mut ctx.tx, &mut Papers::new(&tree), user)? {
+        None => Some(Code::NotMember),
+        Some(Judged { disabled: Some(code), .. }) => Some(code),
+        Some(Judged { powers, .. }) => {
+            let may_send = tree.place(channel.permission()).is_some_and(|place| powers.at(place).is_some());
+            (!may_send).then_some(Code::PermissionDenied)
+        }
+    };
+    match refusal {
+        Some(code) => Err(Error::new(code, format!("`{user}` sends no more: {}", code.sentence())).at("/reservation").with("user", user.as_str())),
+        None => Ok(()),
     }
 }
 

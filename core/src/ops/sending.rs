@@ -137,6 +137,10 @@ pub struct Refund {
     /// back first, once, and the account's own limits the rest (R-CRD-2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spend: Option<Count>,
+    /// A name of the host's for this request: asked again within a day it gets the same answer, and gives back once (R-QTA-5). It
+    /// costs a commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Id>,
 }
 
 /// What came back.
@@ -244,8 +248,16 @@ pub(crate) fn sender_of(ctx: &Ctx<'_>, named: Option<Id>) -> Result<Option<Id>, 
             Err(Error::new(Code::PermissionDenied, format!("`{user}` cannot send as `{named}`")).at("/user"))
         }
         (Actor::User { user, .. }, _) => Ok(Some(user.clone())),
-        // No operator gets this far: the catalogue lets users alone send.
+        // No operator gets this far: the catalogue lets users alone send. What they look at goes by `looked_at`.
         (Actor::Operator { .. }, _) => Err(Error::new(Code::ActorNotAllowed, "an operator sends nothing")),
+    }
+}
+
+/// As [`sender_of`], where nobody sends: operators look at whom they name.
+fn looked_at(ctx: &Ctx<'_>, named: Option<Id>) -> Result<Option<Id>, Error> {
+    match ctx.actor {
+        Actor::Operator { .. } => Ok(named),
+        Actor::System | Actor::User { .. } => sender_of(ctx, named),
     }
 }
 
@@ -271,14 +283,6 @@ impl Operation for Admit {
             return ctx.engine.decide(ctx.actor, &prepared, ask);
         }
         once::charged(ctx, &self.account, self.key.as_ref(), &self, &prepared, ask, |_, decision| Ok(decision))
-    }
-}
-
-/// Gives back to the grants that paid for so many messages, and says how many they had paid for.
-fn refund_credits(ctx: &Ctx<'_>, account: &Id, channel: Channel, spend: Option<u64>, count: u64) -> Result<u64, Error> {
-    match spend {
-        Some(spend) => ctx.engine.commit_beside(ctx.actor, None, |ctx| credits::refund_at_most(ctx, account, channel, spend, count)),
-        None => Ok(0),
     }
 }
 
@@ -314,7 +318,7 @@ impl BatchedSend {
 impl Operation for Forecast {
     const NAME: &'static str = "sending.forecast";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::users("limits.explain");
+    const ACCESS: Access = Access::account("limits.explain", "clients.view_all");
     type Answer = SendForecast;
 
     fn account(&self) -> Option<&Id> {
@@ -323,7 +327,7 @@ impl Operation for Forecast {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SendForecast, Error> {
         let count = check_count(self.count.get())?;
-        let user = sender_of(ctx, self.user)?;
+        let user = looked_at(ctx, self.user)?;
         let message = own_message(ctx, self.message)?;
         let cell = ctx.engine.cell(&self.account)?;
         let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
@@ -346,10 +350,7 @@ impl Operation for WhatIf {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SendExplanation, Error> {
         let count = check_count(self.count.get())?;
-        let user = match ctx.actor {
-            Actor::Operator { .. } => self.user,
-            _ => sender_of(ctx, self.user)?,
-        };
+        let user = looked_at(ctx, self.user)?;
         let at_ms = self.at_ms.map_or(ctx.now_ms, Count::get);
         if at_ms < ctx.now_ms {
             return Err(Error::invalid("/at_ms", "what was is not what if: name an instant that is not over"));
@@ -394,18 +395,37 @@ impl Operation for Refund {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SendRefund, Error> {
         let count = check_count(self.count.get())?;
         let cell = ctx.engine.cell(&self.account).map_err(|error| error.at("/account"))?;
-        let message = message_of(self.message)?;
+        let message = message_of(self.message.clone())?;
         let prepared = cell.sending(ctx.engine, self.user.as_ref().map(Id::as_str), self.channel, &message)?;
-        let credits = refund_credits(ctx, &self.account, self.channel, self.spend.map(Count::get), count).map_err(|error| error.at("/spend"))?;
-        let counters = ctx.engine.refund(&prepared, count, credits, self.granted_at_ms.get())? as u64;
-        Ok(SendRefund { counters, credits })
+        let granted_at_ms = self.granted_at_ms.get();
+        if self.key.is_none() && self.spend.is_none() {
+            ctx.engine.return_turns(&prepared, count, granted_at_ms);
+            let counters = ctx.engine.refund(&prepared, count, 0, granted_at_ms)? as u64;
+            return Ok(SendRefund { counters, credits: 0 });
+        }
+        // What is given back in memory comes after the commit that remembers it: never twice, whatever happens between.
+        let (refund, is_first) = ctx.engine.commit_beside(ctx.actor, None, |ctx| {
+            once::carried_out(ctx, &self, self.key.as_ref(), |ctx| {
+                let credits = match self.spend.map(Count::get) {
+                    Some(spend) => credits::refund_at_most(ctx, &self.account, self.channel, spend, count).map_err(|error| error.at("/spend"))?,
+                    None => 0,
+                };
+                let counters = ctx.engine.refundable(&prepared, count, credits, granted_at_ms)? as u64;
+                Ok(SendRefund { counters, credits })
+            })
+        })?;
+        if is_first {
+            ctx.engine.return_turns(&prepared, count, granted_at_ms);
+            ctx.engine.refund(&prepared, count, refund.credits, granted_at_ms)?;
+        }
+        Ok(refund)
     }
 }
 
 impl Operation for Explain {
     const NAME: &'static str = "sending.explain";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::users("limits.explain");
+    const ACCESS: Access = Access::account("limits.explain", "clients.view_all");
     type Answer = SendExplanation;
 
     fn account(&self) -> Option<&Id> {
@@ -414,7 +434,7 @@ impl Operation for Explain {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SendExplanation, Error> {
         let count = check_count(self.count.get())?;
-        let user = sender_of(ctx, self.user)?;
+        let user = looked_at(ctx, self.user)?;
         let cell = ctx.engine.cell(&self.account)?;
         let message = own_message(ctx, self.message)?;
         let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;

@@ -4,7 +4,7 @@
 //! whoever next finds the slots taken ends those that have run out, and each who gets one clears a few away.
 
 use super::limits::{Line, reached};
-use super::{Access, Effect, Operation, accounts, campaigns, gauges, walk};
+use super::{Access, Effect, Operation, accounts, campaigns, gauges, once, walk};
 use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
@@ -20,7 +20,7 @@ const CLEARED: usize = 2;
 /// Takes a slot for a worker, within the limit `threads` of the account and of every account above it (R-QTA-10).
 ///
 /// When all are taken it is `limit_reached`, with `details.retry_at_ms`: when enough leases have run out, unless they are
-/// renewed. A campaign that is stopped gets none (`bounce_stop`).
+/// renewed. A campaign that is stopped gets none (`bounce_stop`), nor does an account that is pending, suspended or closed.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Acquire {
@@ -33,9 +33,13 @@ pub struct Acquire {
     /// The campaign that it works on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub campaign: Option<Id>,
+    /// Asked again within a day with the same key it gets the same slot, and no other; another request is `idempotency_mismatch`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Id>,
 }
 
-/// Keeps a slot for longer. After the lease has run out it is `lease_lost` (R-QTA-10).
+/// Keeps a slot for longer. After the lease has run out it is `lease_lost` (R-QTA-10); an account that is suspended or closed
+/// keeps none for longer.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Renew {
@@ -185,8 +189,15 @@ impl Operation for Acquire {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Slot, Error> {
+        once::written(ctx, &self, self.key.as_ref(), |ctx| self.clone().carry_out(ctx))
+    }
+}
+
+impl Acquire {
+    fn carry_out(self, ctx: &mut Ctx<'_>) -> Result<Slot, Error> {
         let ttl_ms = check_life(self.ttl_ms)?;
         let line = Line::load(ctx, &self.account).map_err(|error| error.at("/account"))?;
+        accounts::refuse_unless_active(&line.accounts)?;
         if let Some(campaign) = &self.campaign
             && campaigns::is_stopped(&mut ctx.tx, &self.account, campaign)?
         {
@@ -240,6 +251,7 @@ impl Operation for Renew {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Slot, Error> {
         let ttl_ms = check_life(self.ttl_ms)?;
         let (mut slot, line) = load(ctx, &self.account, &self.slot)?;
+        accounts::refuse_unless_active(&line)?;
         list(ctx, &slot, &line, false);
         slot.expires_at_ms = ctx.now_ms.saturating_add(ttl_ms);
         list(ctx, &slot, &line, true);

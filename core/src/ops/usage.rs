@@ -5,10 +5,10 @@ use crate::engine::meters::{MeterReading, Prepared};
 use crate::engine::{Ctx, keys, people};
 use crate::error::Error;
 use crate::model::{
-    Cap, CapScope, Channel, Count, CreditTotals, Cursor, Id, Limit, LimitName, MessageClass, MessageInput, Meter, Name, Price, Window,
+    Cap, CapScope, Channel, Count, CreditTotals, Cursor, Id, Limit, LimitName, MessageClass, MessageInput, Meter, Name, OverLimit, Price, Window,
 };
 use crate::rules::limit::Source;
-use crate::rules::window::{counts_from, starts_from};
+use crate::rules::window::{self, counts_from, starts_from};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -58,7 +58,8 @@ pub struct UsageWindow {
     pub remaining: Option<u64>,
     /// When the window began, in unix milliseconds.
     pub starts_at_ms: u64,
-    /// When the window ends, in unix milliseconds; of a rolling hour, the minute that is counted now.
+    /// When it helps to try again, in unix milliseconds: when the window ends, or where it rolls, when the first of what is used counts
+    /// no longer.
     pub resets_at_ms: u64,
 }
 
@@ -202,7 +203,10 @@ pub(crate) fn window_of(asked_for: &Id, reading: MeterReading) -> UsageWindow {
         overuse: if reading.reading.over.refuses() { 0 } else { reading.reading.used.saturating_sub(limit) },
         remaining: (reading.limit != Limit::Unlimited).then(|| reading.reading.left().min(limit.saturating_sub(reading.reading.used))),
         starts_at_ms: reading.starts_at_ms,
-        resets_at_ms: reading.ends_at_ms,
+        resets_at_ms: match reading.reading.over {
+            OverLimit::Spread => reading.ends_at_ms,
+            _ => window::resets_at_ms(reading.window, reading.ends_at_ms, reading.reading.frees.first().map(|(at_ms, _)| *at_ms)),
+        },
     }
 }
 

@@ -21,6 +21,11 @@ pub fn crossed(percents: &[u64], limit: u64, used: u64, told: u64) -> Option<u64
     percents.iter().copied().filter(|percent| *percent > told && used >= amount(limit, *percent)).max()
 }
 
+/// The highest threshold that `used` reaches; 0 for none.
+pub fn reached(percents: &[u64], limit: u64, used: u64) -> u64 {
+    crossed(percents, limit, used, 0).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,6 +45,7 @@ mod tests {
         assert_eq!((next(&percents, u64::MAX, 0), crossed(&percents, u64::MAX, 5, 0)), (None, None));
         assert_eq!(crossed(&percents, u64::MAX - 1, u64::MAX - 1, 0), Some(100));
         assert_eq!(crossed(&[], 10, 10, 0), None);
+        assert_eq!([7, 8, 9, 10].map(|used| reached(&percents, 10, used)), [0, 80, 80, 100]);
     }
 
     /// A limit of nothing is reached by the first that is refused, not before.

@@ -22,6 +22,14 @@ pub fn counts_until(ends_at_ms: u64) -> u64 {
     ends_at_ms.saturating_add(HOUR_MS)
 }
 
+/// When it helps to try again: the end of a window, or where it rolls, when the first of what is used counts no longer.
+pub fn resets_at_ms(window: Window, ends_at_ms: u64, first_free_ms: Option<u64>) -> u64 {
+    match window {
+        Window::RollingHour => first_free_ms.unwrap_or_else(|| counts_until(ends_at_ms)),
+        _ => ends_at_ms,
+    }
+}
+
 /// Whether an instant lies in the part of a rolling hour that counts until `until_ms`.
 pub fn is_of_part(at_ms: u64, until_ms: u64) -> bool {
     let counts_until_ms = counts_until(at_ms);

@@ -192,7 +192,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "dd0c80a5536014bfcbed5863588b33e6"
+CATALOGUE_HASH = "bbfbc2d5bb1f319519fea950c629626e"
 
 
 class AccessOperations(Namespace):
@@ -908,19 +908,29 @@ class AutomationsOperations(Namespace):
 
     __slots__ = ()
 
-    def admit(self, *, account: str, count: int, kind: ActionKind, min: int | None = None) -> Decision:
+    def admit(
+        self,
+        *,
+        account: str,
+        count: int,
+        kind: ActionKind,
+        key: str | None = None,
+        min: int | None = None,
+    ) -> Decision:
         """Asks for actions of automations or of triggers and charges the limits of the account and of those above, all
         or none.
 
         - `account`: The account.
         - `count`: How many actions, at least 1.
         - `kind`: What acts.
+        - `key`: A name of the host's for this request: asked again within a day it gets the same answer, and charges
+          nothing (R-QTA-5). It costs a commit.
         - `min`: Grants as many as fit, and nothing where fewer than these do; all or none when absent.
         """
         return Decision._from(self._call(
             "automations.admit",
             {"account": account, "count": count, "kind": kind},
-            {"min": min},
+            {"key": key, "min": min},
         ))
 
     def check(self, *, account: str, actions: int) -> AutomationSize:
@@ -962,6 +972,7 @@ class CampaignsOperations(Namespace):
         complaints: int | None = None,
         delivered: int | None = None,
         hard: int | None = None,
+        key: str | None = None,
         soft: int | None = None,
     ) -> Campaign:
         """Adds to what became of the messages of a campaign. Where its bounces reach the rate of the account's package,
@@ -972,12 +983,14 @@ class CampaignsOperations(Namespace):
         - `complaints`: How many more of those delivered were complained about; none when absent.
         - `delivered`: How many more were delivered; none when absent.
         - `hard`: How many more bounced for good; none when absent.
+        - `key`: Asked again within a day with the same key it gets the same answer, and counts once; another request
+          is `idempotency_mismatch`.
         - `soft`: How many more bounced for now; none when absent.
         """
         return Campaign._from(self._call(
             "campaigns.report",
             {"account": account, "campaign": campaign},
-            {"complaints": complaints, "delivered": delivered, "hard": hard, "soft": soft},
+            {"complaints": complaints, "delivered": delivered, "hard": hard, "key": key, "soft": soft},
         ))
 
     def resume(self, *, account: str, campaign: str) -> Campaign:
@@ -1089,16 +1102,19 @@ class CreditsOperations(Namespace):
 
     __slots__ = ()
 
-    def allocate(self, *, account: str, amount: int, channel: Channel) -> CreditMove:
+    def allocate(self, *, account: str, amount: int, channel: Channel, key: str | None = None) -> CreditMove:
         """Gives free credits of an account to one directly below; they pay there as they would have here (R-CRD-3).
 
         - `account`: The account below that gets them.
         - `amount`: How many, at least 1.
         - `channel`: What they pay.
+        - `key`: Asked again within a day with the same key it gets the same answer, and moves nothing; another
+          request is `idempotency_mismatch`.
         """
         return CreditMove._from(self._call(
             "credits.allocate",
             {"account": account, "amount": amount, "channel": channel},
+            {"key": key},
         ))
 
     def balance(self, *, account: str, channel: Channel | None = None, group: str | None = None) -> CreditBalance:
@@ -1183,17 +1199,28 @@ class CreditsOperations(Namespace):
             {"key": key},
         ))
 
-    def reserve(self, *, account: str, amount: int, channel: Channel, group: str) -> CreditReserve:
+    def reserve(
+        self,
+        *,
+        account: str,
+        amount: int,
+        channel: Channel,
+        group: str,
+        key: str | None = None,
+    ) -> CreditReserve:
         """Keeps free credits for a group: no other spends them (R-CRD-3). Those whose turn to pay is first go first.
 
         - `account`: The account.
         - `amount`: How many, at least 1.
         - `channel`: What they pay.
         - `group`: The group.
+        - `key`: Asked again within a day with the same key it gets the same answer, and moves nothing; another
+          request is `idempotency_mismatch`.
         """
         return CreditReserve._from(self._call(
             "credits.reserve",
             {"account": account, "amount": amount, "channel": channel, "group": group},
+            {"key": key},
         ))
 
     def spend(
@@ -1222,32 +1249,51 @@ class CreditsOperations(Namespace):
             {"group": group, "key": key, "reference": reference},
         ))
 
-    def take_back(self, *, account: str, channel: Channel, amount: int | None = None) -> CreditMove:
+    def take_back(
+        self,
+        *,
+        account: str,
+        channel: Channel,
+        amount: int | None = None,
+        key: str | None = None,
+    ) -> CreditMove:
         """Takes back what is left, and free, of the credits that an account got from the one above (R-CRD-3). What the
         platform gave it stays.
 
         - `account`: The account below that gives them back.
         - `channel`: What they pay.
         - `amount`: How many, at least 1; all of them when absent.
+        - `key`: Asked again within a day with the same key it gets the same answer, and moves nothing; another
+          request is `idempotency_mismatch`.
         """
         return CreditMove._from(self._call(
             "credits.take_back",
             {"account": account, "channel": channel},
-            {"amount": amount},
+            {"amount": amount, "key": key},
         ))
 
-    def unreserve(self, *, account: str, channel: Channel, group: str, amount: int | None = None) -> CreditReserve:
+    def unreserve(
+        self,
+        *,
+        account: str,
+        channel: Channel,
+        group: str,
+        amount: int | None = None,
+        key: str | None = None,
+    ) -> CreditReserve:
         """Makes credits of a group's reserve free again (R-CRD-3). Those whose turn to pay is first go first.
 
         - `account`: The account.
         - `channel`: What they pay.
         - `group`: The group.
         - `amount`: How many, at least 1; all of them when absent.
+        - `key`: Asked again within a day with the same key it gets the same answer, and moves nothing; another
+          request is `idempotency_mismatch`.
         """
         return CreditReserve._from(self._call(
             "credits.unreserve",
             {"account": account, "channel": channel, "group": group},
-            {"amount": amount},
+            {"amount": amount, "key": key},
         ))
 
 
@@ -1256,18 +1302,25 @@ class GaugesOperations(Namespace):
 
     __slots__ = ()
 
-    def claim(self, *, account: str, count: int, limit: LimitName) -> Gauge:
+    def claim(self, *, account: str, count: int, limit: LimitName, key: str | None = None) -> Gauge:
         """Claims some more of what a limit counts, for the account and for every account above it: all of them or none
         (R-QTA-10).
 
-        `limit_reached` names the account whose limit is in the way.
+        `limit_reached` names the account whose limit is in the way. An account that is pending, suspended or closed
+        claims nothing.
 
         - `account`: The account.
         - `count`: How many, at least 1.
         - `limit`: Which limit: `contacts`, `lists`, `segments`, `sending_domains`, `triggers` or
           `evergreen_campaigns`.
+        - `key`: Asked again within a day with the same key it gets the same answer, and counts once; another request
+          is `idempotency_mismatch`.
         """
-        return Gauge._from(self._call("gauges.claim", {"account": account, "count": count, "limit": limit}))
+        return Gauge._from(self._call(
+            "gauges.claim",
+            {"account": account, "count": count, "limit": limit},
+            {"key": key},
+        ))
 
     def get(self, *, account: str) -> GaugeList:
         """Shows for every limit that counts what there is at a time how much of it is used (R-QTA-10).
@@ -1286,14 +1339,20 @@ class GaugesOperations(Namespace):
         """
         return Gauge._from(self._call("gauges.reconcile", {"account": account, "limit": limit, "value": value}))
 
-    def release(self, *, account: str, count: int, limit: LimitName) -> Gauge:
+    def release(self, *, account: str, count: int, limit: LimitName, key: str | None = None) -> Gauge:
         """Gives back what was claimed (R-QTA-10).
 
         - `account`: The account.
         - `count`: How many, at least 1; no more than the account itself has (`more_than_claimed`).
         - `limit`: Which limit, as in `gauges.claim`.
+        - `key`: Asked again within a day with the same key it gets the same answer, and counts once; another request
+          is `idempotency_mismatch`.
         """
-        return Gauge._from(self._call("gauges.release", {"account": account, "count": count, "limit": limit}))
+        return Gauge._from(self._call(
+            "gauges.release",
+            {"account": account, "count": count, "limit": limit},
+            {"key": key},
+        ))
 
 
 class GroupsOperations(Namespace):
@@ -2500,7 +2559,9 @@ class ReservationsOperations(Namespace):
         """Says how many of a reservation go out; the rest comes back, into the windows that it was charged to
         (R-QTA-5).
 
-        Hosts commit before they hand over, and refund what failed. The same commit again gets the same answer.
+        Hosts commit before they hand over, and refund what failed. The same commit again gets the same answer. What
+        belongs to a campaign that is stopped, or to a user who may send no longer, does not go out: it is refused,
+        and can be released.
 
         - `account`: The account.
         - `count`: How many go out, at most what was reserved.
@@ -3033,6 +3094,7 @@ class SendingOperations(Namespace):
         count: int,
         granted_at_ms: int,
         channel: Channel | None = None,
+        key: str | None = None,
         message: MessageInput | None = None,
         spend: int | None = None,
         user: str | None = None,
@@ -3046,6 +3108,8 @@ class SendingOperations(Namespace):
         - `count`: How many messages failed, at least 1.
         - `granted_at_ms`: When they were granted, in unix milliseconds.
         - `channel`: By e-mail when absent.
+        - `key`: A name of the host's for this request: asked again within a day it gets the same answer, and gives
+          back once (R-QTA-5). It costs a commit.
         - `message`: What the message was, as in `sending.admit`.
         - `spend`: Where credits paid for a part of them, the entry that `sending.admit` answered in `credits`: the
           grants that paid get theirs back first, once, and the account's own limits the rest (R-CRD-2).
@@ -3054,7 +3118,7 @@ class SendingOperations(Namespace):
         return SendRefund._from(self._call(
             "sending.refund",
             {"account": account, "count": count, "granted_at_ms": granted_at_ms},
-            {"channel": channel, "message": message, "spend": spend, "user": user},
+            {"channel": channel, "key": key, "message": message, "spend": spend, "user": user},
         ))
 
     def what_if(
@@ -3440,22 +3504,33 @@ class ThreadsOperations(Namespace):
 
     __slots__ = ()
 
-    def acquire(self, *, account: str, holder: str, ttl_ms: int, campaign: str | None = None) -> Slot:
+    def acquire(
+        self,
+        *,
+        account: str,
+        holder: str,
+        ttl_ms: int,
+        campaign: str | None = None,
+        key: str | None = None,
+    ) -> Slot:
         """Takes a slot for a worker, within the limit `threads` of the account and of every account above it
         (R-QTA-10).
 
         When all are taken it is `limit_reached`, with `details.retry_at_ms`: when enough leases have run out, unless
-        they are renewed. A campaign that is stopped gets none (`bounce_stop`).
+        they are renewed. A campaign that is stopped gets none (`bounce_stop`), nor does an account that is pending,
+        suspended or closed.
 
         - `account`: The account that the worker works for.
         - `holder`: The worker, as the host names it. One that needs several slots takes them one by one.
         - `ttl_ms`: How long the lease lives unless it is renewed, in milliseconds (1,000 to 86,400,000).
         - `campaign`: The campaign that it works on.
+        - `key`: Asked again within a day with the same key it gets the same slot, and no other; another request is
+          `idempotency_mismatch`.
         """
         return Slot._from(self._call(
             "threads.acquire",
             {"account": account, "holder": holder, "ttl_ms": ttl_ms},
-            {"campaign": campaign},
+            {"campaign": campaign, "key": key},
         ))
 
     def list(self, *, account: str, after: str | None = None, limit: int | None = None) -> SlotList:
@@ -3477,7 +3552,8 @@ class ThreadsOperations(Namespace):
         return Slot._from(self._call("threads.release", {"account": account, "slot": slot}))
 
     def renew(self, *, account: str, slot: str, ttl_ms: int) -> Slot:
-        """Keeps a slot for longer. After the lease has run out it is `lease_lost` (R-QTA-10).
+        """Keeps a slot for longer. After the lease has run out it is `lease_lost` (R-QTA-10); an account that is
+        suspended or closed keeps none for longer.
 
         - `account`: The account.
         - `slot`: The slot.
