@@ -23,7 +23,7 @@ impl Engine {
             let now_ms = self.clock.now_ms();
             let mut future = Vec::new();
             for (key, record) in &rows {
-                if meter_of(key, &record.value)?.starts_at_ms > now_ms {
+                if meter_of::<Meter>(key, &record.value)?.starts_at_ms > now_ms {
                     future.push(key);
                 }
             }
@@ -84,7 +84,7 @@ fn last_window(ctx: &mut Ctx<'_>, key: &[u8], meter: &Meter) -> Result<(Meter, u
     let Some((kept, record)) = ctx.engine.backend.range(&from, &now, Order::Descending, 1)?.pop() else {
         return Ok((Meter::default(), counted, paid));
     };
-    let last = meter_of(&kept, &record.value)?;
+    let last: Meter = meter_of(&kept, &record.value)?;
     if ctx.now_ms < last.ends_at_ms {
         ctx.tx.delete(kept);
     }

@@ -1132,7 +1132,7 @@ impl Operation for Withdraw {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditEntry, Error> {
         accounts::load(ctx, &self.account, "/account")?;
         let key = self.key.clone();
-        once(ctx, self, key, |ctx, Withdraw { account, channel, amount, reason, .. }| {
+        entered(ctx, self, key, |ctx, Withdraw { account, channel, amount, reason, .. }| {
             check(ctx, amount)?;
             let mut book = Book::open(ctx, &account, channel)?;
             let taken = book.take(ctx, None, amount.map_or(u64::MAX, Count::get), Some(None))?;
