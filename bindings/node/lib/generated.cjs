@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '0c0abab73276e5f6b5879a5367b45595'
+const CATALOGUE_HASH = 'a7da95e0347d2e1f3fd343102fc11e22'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -1145,7 +1145,11 @@ const TYPES = {
     limit: ['limit', 'integer'],
     permission: ['permission', 'text'],
   },
-  AccountsActivateRequest: { account: ['account', 'text'], expectedRev: ['expected_rev', 'integer'] },
+  AccountsActivateRequest: {
+    account: ['account', 'text'],
+    expectedRev: ['expected_rev', 'integer'],
+    reason: ['reason', 'text'],
+  },
   AccountsBulkRequest: {
     accounts: ['accounts', ['text']],
     action: ['action', 'text'],

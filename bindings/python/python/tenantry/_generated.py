@@ -192,7 +192,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "0c0abab73276e5f6b5879a5367b45595"
+CATALOGUE_HASH = "a7da95e0347d2e1f3fd343102fc11e22"
 
 
 class AccessOperations(Namespace):
@@ -263,13 +263,19 @@ class AccountsOperations(Namespace):
 
     __slots__ = ()
 
-    def activate(self, *, account: str, expected_rev: int | None = None) -> Account:
-        """Makes a pending account active. One that has no owner yet waits on (R-TEA-2).
+    def activate(self, *, account: str, expected_rev: int | None = None, reason: HoldReason | None = None) -> Account:
+        """Makes a pending account active, and clears the holds of a reason from a suspended one, as far as the actor
+        may clear them; those of other reasons stay. One that has no owner yet waits on (R-TEA-2).
 
         - `account`: The account.
         - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        - `reason`: The reason of the holds that are cleared; `admin` when absent.
         """
-        return Account._from(self._call("accounts.activate", {"account": account}, {"expected_rev": expected_rev}))
+        return Account._from(self._call(
+            "accounts.activate",
+            {"account": account},
+            {"expected_rev": expected_rev, "reason": reason},
+        ))
 
     def bulk(
         self,
