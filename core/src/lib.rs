@@ -64,3 +64,4 @@ pub use options::{ActingSender, Durability, HexKey, ManualClock, OpenOptions, Pe
 pub use rules::account::Status;
 pub use rules::invitation::InvitationStatus;
 pub use rules::limit::Source;
+pub use rules::policy::PolicySource;

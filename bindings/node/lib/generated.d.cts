@@ -3170,15 +3170,15 @@ export interface Refusal {
 }
 
 /**
- * What resending an invitation does.
+ * What resending an invitation does, the strictest last.
  *
- * - `rotate`: The old link dies.
  * - `reuse`: The same link goes out again.
+ * - `rotate`: The old link dies.
  * - `forbid`: Nothing is resent: delete the invitation and invite again.
  */
 export type Resend =
-  | 'rotate'
   | 'reuse'
+  | 'rotate'
   | 'forbid'
 
 /** A reservation. */
@@ -4217,6 +4217,8 @@ export interface AccountsActivateRequest {
   account: string
   /** The revision that the change was made from; a stale one is `rev_conflict`. */
   expectedRev?: Integer | undefined
+  /** The reason of the holds that are cleared; `admin` when absent. */
+  reason?: HoldReason | undefined
 }
 
 /** What `accounts.bulk` is asked with. */
@@ -6692,7 +6694,11 @@ export interface AccessOperations {
 
 /** The operations `accounts.*`. */
 export interface AccountsOperations {
-  /** Makes a pending account active. One that has no owner yet waits on (R-TEA-2). */
+  /**
+   * Makes a pending account active, and clears the holds of a reason from a suspended one, as far as the actor may
+   * clear them; those
+   * of other reasons stay. One that has no owner yet waits on (R-TEA-2).
+   */
   activate(request: AccountsActivateRequest): Promise<Account>
   /**
    * Does one thing to many accounts (R-ACC-5): each is done or says why not; with `atomic` all are done, or none.

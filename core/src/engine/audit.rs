@@ -6,7 +6,8 @@ use crate::error::{Code, Error};
 use crate::model::{AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink, AuditPerson, AuditPersonal, AuditRecord, Id};
 use crate::rules::audit::{difference, hash, masked};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Changes of one commit share a record up to so many bytes: a record that is stored as one stays below 4 KiB.
 const FULL: usize = 3000;
@@ -131,40 +132,11 @@ pub(super) fn remember(ctx: &mut Ctx<'_>, operation: &str) -> Result<(), Error> 
         if let Some((_, id)) = subject.person.as_ref().filter(|(person, _)| is_forgotten && *person == kind) {
             forget_person(&mut ctx.tx, kind, id)?;
         }
-        let Some(mut difference) = difference(kind, before.as_ref(), after.as_ref()) else { continue };
-        if subject.person.is_none() {
-            difference.tell_all();
+        for (chain, before, after) in told(kind, &subject.chain, before.as_ref(), after.as_ref()).ok_or_else(|| broken(&key))? {
+            if let Some(one) = find(ctx, kind, &subject, before.as_deref(), after.as_deref(), is_forgotten)? {
+                found.entry(chain).or_default().push(one);
+            }
         }
-        // What is known of somebody who goes is not written down once more.
-        let keeps = !difference.personal.is_empty() && !is_forgotten;
-        let personal = if keeps {
-            let (before, after) = (difference.personal.before, difference.personal.after);
-            Some(AuditPersonal { salt: ctx.engine.ids.next(ctx.now_ms)?.into(), before, after })
-        } else {
-            None
-        };
-        let hash = personal.as_ref().map(bytes_of).transpose()?.map(|bytes| hash(&bytes));
-        let person = subject.person.map(|(kind, id)| AuditPerson { kind, id, hash });
-        let side = |there: bool, fields: AuditFields| there.then_some(fields);
-        let change = AuditChange {
-            kind,
-            id: subject.id,
-            before: side(before.is_some(), difference.open.before),
-            after: side(after.is_some(), difference.open.after),
-            person,
-        };
-        // The platform sees which accounts come and go.
-        if kind == AuditKind::Account && (before.is_none() || is_gone) {
-            found.entry(AuditChain::Platform).or_default().push(Found { change: change.clone(), personal: None });
-        }
-        // An account sees who acts as one of its users.
-        if kind == AuditKind::Session
-            && let Some(account) = record.pointer("/behind/account").and_then(Value::as_str)
-        {
-            let account = Id::new(account).map_err(|_| broken(&key))?;
-            found.entry(AuditChain::Account(account)).or_default().push(Found { change: change.clone(), personal: personal.clone() });
-        }
-        found.entry(subject.chain).or_default().push(Found { change, personal });
     }
     for (chain, found) in found {
         append(ctx, &chain, operation, found)?;
@@ -175,6 +147,85 @@ pub(super) fn remember(ctx: &mut Ctx<'_>, operation: &str) -> Result<(), Error> 
 /// Whether a person is forgotten whose record stays: an invitation that was deleted.
 fn is_without_address(kind: AuditKind, record: Option<&Value>) -> bool {
     kind == AuditKind::Invitation && record.and_then(|record| record.get("email")).is_none_or(Value::is_null)
+}
+
+/// The change of a record, as one chain tells it; none where nothing changed that is worth remembering. What is known of somebody
+/// who is gone is not written down once more.
+fn find(
+    ctx: &mut Ctx<'_>,
+    kind: AuditKind,
+    subject: &Subject,
+    before: Option<&Value>,
+    after: Option<&Value>,
+    is_forgotten: bool,
+) -> Result<Option<Found>, Error> {
+    let Some(mut difference) = difference(kind, before, after) else { return Ok(None) };
+    if subject.person.is_none() {
+        difference.tell_all();
+    }
+    let personal = if difference.personal.is_empty() || is_forgotten {
+        None
+    } else {
+        let (before, after) = (difference.personal.before, difference.personal.after);
+        Some(AuditPersonal { salt: ctx.engine.ids.next(ctx.now_ms)?.into(), before, after })
+    };
+    let hash = personal.as_ref().map(bytes_of).transpose()?.map(|bytes| hash(&bytes));
+    let side = |there: bool, fields: AuditFields| there.then_some(fields);
+    let change = AuditChange {
+        kind,
+        id: subject.id.clone(),
+        before: side(before.is_some(), difference.open.before),
+        after: side(after.is_some(), difference.open.after),
+        person: subject.person.clone().map(|(kind, id)| AuditPerson { kind, id, hash }),
+    };
+    Ok(Some(Found { change, personal }))
+}
+
+/// A chain, and a record before and after as it is told there.
+type Told<'v> = (AuditChain, Option<Cow<'v, Value>>, Option<Cow<'v, Value>>);
+
+/// Where a change is told, and what of it: in the chain of the record, and in those of others whom it concerns. None where the
+/// record names something that is no id.
+fn told<'v>(kind: AuditKind, chain: &AuditChain, before: Option<&'v Value>, after: Option<&'v Value>) -> Option<Vec<Told<'v>>> {
+    let whole = |chain: AuditChain| (chain, before.map(Cow::Borrowed), after.map(Cow::Borrowed));
+    let both = || before.into_iter().chain(after);
+    Some(match kind {
+        // Each account that is offered reads of its own offer, and of no other.
+        AuditKind::Invitation => {
+            let accounts: BTreeSet<&str> = both().flat_map(offers).filter_map(account_of).collect();
+            let offered = |record: Option<&'v Value>, account: &str| record.and_then(|record| offer_to(record, account)).map(Cow::Owned);
+            let told = |account: &str| Some((AuditChain::Account(Id::new(account).ok()?), offered(before, account), offered(after, account)));
+            accounts.into_iter().map(told).collect::<Option<_>>()?
+        }
+        // The platform sees which accounts come and go.
+        AuditKind::Account if before.is_none() || after.is_none() => vec![whole(AuditChain::Platform), whole(chain.clone())],
+        // An account sees who acts as one of its users.
+        AuditKind::Session => match both().last().and_then(|record| record.pointer("/behind/account")).and_then(Value::as_str) {
+            Some(account) => vec![whole(AuditChain::Account(Id::new(account).ok()?)), whole(chain.clone())],
+            None => vec![whole(chain.clone())],
+        },
+        _ => vec![whole(chain.clone())],
+    })
+}
+
+/// What an invitation offers.
+fn offers(invitation: &Value) -> impl Iterator<Item = &Value> {
+    invitation.get("grants").and_then(Value::as_array).into_iter().flatten()
+}
+
+fn account_of(offer: &Value) -> Option<&str> {
+    offer.get("account").and_then(Value::as_str)
+}
+
+/// An invitation as far as it concerns one of its accounts; none where that is not offered.
+fn offer_to(invitation: &Value, account: &str) -> Option<Value> {
+    let own: Vec<Value> = offers(invitation).filter(|offer| account_of(offer) == Some(account)).cloned().collect();
+    if own.is_empty() {
+        return None;
+    }
+    let mut told = invitation.clone();
+    *told.get_mut("grants")? = Value::Array(own);
+    Some(told)
 }
 
 /// Where a record is remembered, and as what; none for what lies beside a ledger of credits.

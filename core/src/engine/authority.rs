@@ -145,6 +145,24 @@ impl Ctx<'_> {
         Ok(Arc::new(view.member_from_above(paper, trial)))
     }
 
+    /// Why the acting user could do nothing in an account, were it the one that they act in; none where they could (R-SES-5).
+    pub(crate) fn entry_refusal(&self, account: &Id) -> Result<Option<Code>, Error> {
+        let mut there = self.actor.clone();
+        if let Actor::User { account: home, .. } = &mut there {
+            *home = account.clone();
+        }
+        let mut ctx = self.engine.ctx(&there);
+        let entered = ctx.standing(account).and_then(|_| match there.log_in() {
+            Some(log_in) => ctx.require_second_factor(log_in, Some(account)),
+            None => Ok(()),
+        });
+        match entered {
+            Ok(()) => Ok(None),
+            Err(error) if error.is_refusal() => Ok(Some(error.code())),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The acting user's own membership of an account, and where an API key acts for them, what it leaves of that (R-SES-7):
     /// while the account is on hold nothing, not even of what its owner may do.
     fn own(&self, account: &Id, user: &Id) -> Result<Arc<MemberView>, Error> {

@@ -161,6 +161,8 @@ impl Look<'_> {
             }
             (keys::TALLY, [account, "members"]) => self.tally(keys::MEMBER, &[account]),
             (keys::TALLY, [account, "users"]) => self.tally(keys::SEAT, &[account]),
+            (keys::TALLY, [account, "idle"]) => self.idle_users(&id(account)?),
+            (keys::TALLY, [account, "idle", user]) => self.idle(&id(account)?, &id(user)?),
             (keys::TALLY, [account, "groups"]) => self.tally(keys::GROUP, &[account]),
             (keys::TALLY, [account, accounts::BELOW]) => self.tally(keys::TEAM_ACCOUNT, &[account, "id"]),
             (keys::TALLY, [account, "group", group]) => self.tally(keys::GROUP_MEMBER, &[account, group]),
@@ -500,25 +502,66 @@ impl Look<'_> {
         self.must_be_listed(account.as_str(), &user)?;
         self.must_have(keys::tally(account, "users"), "it is not counted")?;
         let counted: u64 = self.record()?;
-        let there = self.memberships_below(account, key)?;
+        let (there, idle) = self.memberships_below(account, &user)?;
         self.must(counted == there && there > 0, &format!("it counts {counted} memberships, there are {there}"));
+        let counted_idle = self.tx.get::<u64>(&keys::idle_tally(account, key))?.unwrap_or(0);
+        self.must(counted_idle == idle, &format!("{counted_idle} of the memberships are counted as without a seat, there are {idle}"));
+        if idle == there {
+            self.must_have(keys::tally(account, "idle"), "it is not counted among those without a seat")?;
+        }
         Ok(())
     }
 
-    /// How many memberships a user has in an account and below it.
-    fn memberships_below(&mut self, account: &Id, user: &Id) -> Result<u64, Error> {
-        let (first, last) = keys::below(keys::CHILD, &[account.as_str()]);
-        if self.backend.range(&first, &last, Order::Ascending, 1)?.is_empty() {
-            return self.tx.has(&keys::member(account, user)).map(u64::from);
-        }
-        let (mut from, until) = keys::below(keys::MEMBERSHIP, &[user.as_str()]);
-        let mut found = 0;
+    /// How many memberships of a user hold no seat.
+    fn idle(&mut self, account: &Id, user: &Id) -> Result<(), Error> {
+        let idle: u64 = self.record()?;
+        self.must(idle > 0, "it counts nothing");
+        self.must_have(keys::seat(account, user), "the user has no membership here")
+    }
+
+    /// How many users hold no seat. That each is counted by itself is seen at the seats.
+    fn idle_users(&mut self, account: &Id) -> Result<(), Error> {
+        let counted: u64 = self.record()?;
+        let (mut from, until) = keys::below(keys::TALLY, &[account.as_str(), "idle"]);
+        let mut there = 0;
         loop {
             let rows = self.backend.range(&from, &until, Order::Ascending, STEP)?;
             for (key, _) in &rows {
-                let of = keys::last_id(key).ok_or_else(|| broken("a membership names no account"))?;
-                let line = account_line(&mut Tx::new(self.backend), &of)?;
-                found += u64::from(line.iter().any(|above| above.id == *account));
+                let user = keys::last_id(key).ok_or_else(|| broken("a count of memberships names no user"))?;
+                let mut tx = Tx::new(self.backend);
+                let idle: Option<u64> = tx.get(key)?;
+                there += u64::from(idle == tx.get(&keys::seat(account, &user))?);
+            }
+            match rows.last() {
+                Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),
+                _ => break,
+            }
+        }
+        self.must(counted == there && there > 0, &format!("it counts {counted} users without a seat, there are {there}"));
+        Ok(())
+    }
+
+    /// How many memberships a user has in an account and below it, and how many of them hold no seat.
+    fn memberships_below(&mut self, account: &Id, user: &User) -> Result<(u64, u64), Error> {
+        let of = |tx: &mut Tx<'_>, account: &Id| -> Result<(u64, u64), Error> {
+            let member: Option<Member> = tx.get(&keys::member(account, &user.id))?;
+            Ok(member.map_or((0, 0), |member| (1, u64::from(people::is_idle(&member, user)))))
+        };
+        let (first, last) = keys::below(keys::CHILD, &[account.as_str()]);
+        if self.backend.range(&first, &last, Order::Ascending, 1)?.is_empty() {
+            return of(&mut self.tx, account);
+        }
+        let (mut from, until) = keys::below(keys::MEMBERSHIP, &[user.id.as_str()]);
+        let mut found = (0, 0);
+        loop {
+            let rows = self.backend.range(&from, &until, Order::Ascending, STEP)?;
+            for (key, _) in &rows {
+                let below = keys::last_id(key).ok_or_else(|| broken("a membership names no account"))?;
+                let mut tx = Tx::new(self.backend);
+                if account_line(&mut tx, &below)?.iter().any(|above| above.id == *account) {
+                    let (there, idle) = of(&mut tx, &below)?;
+                    found = (found.0 + there, found.1 + idle);
+                }
             }
             match rows.last() {
                 Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),
@@ -1085,14 +1128,19 @@ mod tests {
         let users: BTreeMap<String, Value> = of(keys::USER).map(|user| (text(&user["id"]), user)).collect();
         let mut counts: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
         let mut seats: BTreeMap<(String, String), u64> = BTreeMap::new();
+        let mut idle: BTreeMap<(String, String), u64> = BTreeMap::new();
         for member in of(keys::MEMBER) {
             let mut account = text(&member["account"]);
             *counts.entry(format!("C\0{account}\0members").into_bytes()).or_default() += 1;
             if let Some(group) = member["group"].as_str() {
                 *counts.entry(format!("C\0{account}\0group\0{group}").into_bytes()).or_default() += 1;
             }
+            let is_idle = member["owner"] == false && (member["disabled"] == true || users[&text(&member["user"])]["disabled"] == true);
             while !account.is_empty() {
                 *seats.entry((account.clone(), text(&member["user"]))).or_default() += 1;
+                if is_idle {
+                    *idle.entry((account.clone(), text(&member["user"]))).or_default() += 1;
+                }
                 account = text(&accounts[&account]["parent"]);
             }
         }
@@ -1118,6 +1166,12 @@ mod tests {
         }
         for ((account, user), number) in seats {
             *counts.entry(format!("C\0{account}\0users").into_bytes()).or_default() += 1;
+            if let Some(without) = idle.get(&(account.clone(), user.clone())) {
+                counts.insert(format!("C\0{account}\0idle\0{user}").into_bytes(), *without);
+                if *without == number {
+                    *counts.entry(format!("C\0{account}\0idle").into_bytes()).or_default() += 1;
+                }
+            }
             counts.insert(format!("k\0{account}\0{user}").into_bytes(), number);
         }
         counts
@@ -1151,7 +1205,7 @@ mod tests {
                 }
                 let new = json!({"user": format!("u{step}x"), "email": format!("U{step}@Example.com"), "first_name": "Ann", "last_name": user});
                 let role = ["administrator", "plain", "full"][roll(3)];
-                let (what, ended) = match roll(20) {
+                let (what, ended) = match roll(24) {
                     0..4 => {
                         let mut request =
                             json!({"id": format!("a{step}"), "name": "A", "owner": if roll(3) == 0 { new } else { json!({"user": user}) }});
@@ -1168,6 +1222,10 @@ mod tests {
                     }
                     7..14 => ("add", run::<members::Add>(&engine, json!({"account": account, "user": user, "role": role})).map(drop)),
                     14..16 => ("role", run::<members::SetRole>(&engine, json!({"account": account, "user": user, "role": role})).map(drop)),
+                    20..22 if roll(2) == 0 => ("disable", run::<members::Disable>(&engine, json!({"account": account, "user": user})).map(drop)),
+                    20..22 => ("enable", run::<members::Enable>(&engine, json!({"account": account, "user": user})).map(drop)),
+                    22 => ("disable user", run::<users::Disable>(&engine, json!({"user": user})).map(drop)),
+                    23 => ("enable user", run::<users::Enable>(&engine, json!({"user": user})).map(drop)),
                     16..18 => ("remove", run::<members::Remove>(&engine, json!({"account": account, "user": user})).map(drop)),
                     _ => {
                         let there = run::<users::Get>(&engine, json!({"user": user})).map(drop);
@@ -1192,6 +1250,6 @@ mod tests {
                 assert_eq!(breaks(&engine), [""; 0], "after {what} {account} {user}, step {step}");
             }
         }
-        assert!(done.len() == 8 && done.values().all(|times| *times >= 5), "{done:?}");
+        assert!(done.len() == 12 && done.values().all(|times| *times >= 5), "{done:?}");
     }
 }

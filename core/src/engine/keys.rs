@@ -236,6 +236,11 @@ pub(crate) fn seat(account: &Id, user: &Id) -> Vec<u8> {
     key(SEAT, &[account.as_str(), user.as_str()])
 }
 
+/// How many of these memberships hold no seat.
+pub(crate) fn idle_tally(account: &Id, user: &Id) -> Vec<u8> {
+    key(TALLY, &[account.as_str(), "idle", user.as_str()])
+}
+
 /// A group.
 pub(crate) fn group(account: &Id, group: &Id) -> Vec<u8> {
     key(GROUP, &[account.as_str(), group.as_str()])

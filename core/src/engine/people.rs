@@ -5,7 +5,7 @@
 use super::view::account_line;
 use super::{Ctx, keys};
 use crate::error::Error;
-use crate::model::{Account, Email, Id, Profile, User};
+use crate::model::{Account, Email, Id, Member, Profile, User};
 
 /// Stands for the platform where lists are named by account.
 pub(crate) const PLATFORM: &str = "";
@@ -110,33 +110,60 @@ pub(crate) fn list(ctx: &mut Ctx<'_>, account: &str, user: &User, listed: bool) 
 }
 
 /// A user has become a member of an account: they are in its list, and in those of all accounts above, once in each.
-pub(crate) fn join(ctx: &mut Ctx<'_>, account: &Id, user: &User) -> Result<(), Error> {
-    add(ctx, keys::tally(account, "members"), 1)?;
-    for above in account_line(&mut ctx.tx, account)? {
-        if add(ctx, keys::seat(&above.id, &user.id), 1)? == 1 {
-            list(ctx, above.id.as_str(), user, true);
-            add(ctx, keys::tally(&above.id, "users"), 1)?;
-        }
-    }
-    Ok(())
+pub(crate) fn join(ctx: &mut Ctx<'_>, member: &Member, user: &User) -> Result<(), Error> {
+    add(ctx, keys::tally(&member.account, "members"), 1)?;
+    let line = account_line(&mut ctx.tx, &member.account)?;
+    let idle = i64::from(is_idle(member, user));
+    line.iter().try_for_each(|above| count_in(ctx, &above.id, user, 1, idle))
 }
 
 /// A user is no longer a member of an account.
-pub(crate) fn leave(ctx: &mut Ctx<'_>, account: &Id, user: &User) -> Result<(), Error> {
-    add(ctx, keys::tally(account, "members"), -1)?;
-    let line = account_line(&mut ctx.tx, account)?;
-    leave_lists(ctx, &line, user)
+pub(crate) fn leave(ctx: &mut Ctx<'_>, member: &Member, user: &User) -> Result<(), Error> {
+    add(ctx, keys::tally(&member.account, "members"), -1)?;
+    let line = account_line(&mut ctx.tx, &member.account)?;
+    leave_lists(ctx, &line, member, user)
 }
 
 /// One membership of a user no longer counts for these accounts.
-pub(crate) fn leave_lists(ctx: &mut Ctx<'_>, line: &[Account], user: &User) -> Result<(), Error> {
-    for above in line {
-        if add(ctx, keys::seat(&above.id, &user.id), -1)? == 0 {
-            list(ctx, above.id.as_str(), user, false);
-            add(ctx, keys::tally(&above.id, "users"), -1)?;
-        }
+pub(crate) fn leave_lists(ctx: &mut Ctx<'_>, line: &[Account], member: &Member, user: &User) -> Result<(), Error> {
+    let idle = i64::from(is_idle(member, user));
+    line.iter().try_for_each(|above| count_in(ctx, &above.id, user, -1, -idle))
+}
+
+/// A membership that held a seat holds none any longer, or the other way round; that there is one was seen before.
+pub(crate) fn set_idle(ctx: &mut Ctx<'_>, account: &Id, user: &User, idle: bool) -> Result<(), Error> {
+    let line = account_line(&mut ctx.tx, account)?;
+    line.iter().try_for_each(|above| count_in(ctx, &above.id, user, 0, if idle { 1 } else { -1 }))
+}
+
+/// Whether a membership holds no seat: it is disabled, or its user is. An owner always holds one (R-INV-9).
+pub(crate) fn is_idle(member: &Member, user: &User) -> bool {
+    !member.owner && (member.disabled || user.disabled)
+}
+
+/// So many memberships of a user more, or fewer, count for an account, and so many of those that hold no seat.
+fn count_in(ctx: &mut Ctx<'_>, account: &Id, user: &User, memberships: i64, idle: i64) -> Result<(), Error> {
+    let (was_there, held) = (seats_of(ctx, account, &user.id)? > 0, holds_seat(ctx, account, &user.id)?);
+    let is_there = add(ctx, keys::seat(account, &user.id), memberships)? > 0;
+    add(ctx, keys::idle_tally(account, &user.id), idle)?;
+    if was_there != is_there {
+        list(ctx, account.as_str(), user, is_there);
+        add(ctx, keys::tally(account, "users"), i64::from(is_there) - i64::from(was_there))?;
     }
-    Ok(())
+    let holds = holds_seat(ctx, account, &user.id)?;
+    let (was_idle, is_idle) = (was_there && !held, is_there && !holds);
+    add(ctx, keys::tally(account, "idle"), i64::from(is_idle) - i64::from(was_idle)).map(drop)
+}
+
+/// Whether a user holds a seat in an account: by a membership there, or below it.
+pub(crate) fn holds_seat(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<bool, Error> {
+    Ok(seats_of(ctx, account, user)? > count(ctx, &keys::idle_tally(account, user))?)
+}
+
+/// How many users hold a seat in an account.
+pub(crate) fn seats_held(ctx: &mut Ctx<'_>, account: &Id) -> Result<u64, Error> {
+    let users = count(ctx, &keys::tally(account, "users"))?;
+    Ok(users.saturating_sub(count(ctx, &keys::tally(account, "idle"))?))
 }
 
 /// The name or the address of a user has changed: every list shows them in their new place.
@@ -168,7 +195,11 @@ pub(crate) fn count(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<u64, Error> {
 
 /// Changes a number that is counted on the side; at zero its record goes. Answers the new one.
 pub(crate) fn add(ctx: &mut Ctx<'_>, key: Vec<u8>, by: i64) -> Result<u64, Error> {
-    let now = count(ctx, &key)?.saturating_add_signed(by);
+    let before = count(ctx, &key)?;
+    let now = before.saturating_add_signed(by);
+    if now == before {
+        return Ok(now);
+    }
     if now == 0 {
         ctx.tx.delete(key);
     } else {

@@ -86,6 +86,8 @@ pub(crate) struct View {
     pub(crate) platform: Arc<Platform>,
     ceiling: Option<Powers>,
     role_scope: RoleScope,
+    /// Whether there are groups here; where there are none, those that were made bind nobody.
+    pub(crate) groups: bool,
     pub(crate) group_cap_period: CapPeriod,
     /// Whether the owner may enter in spite of the status (R-ACC-3).
     owner_may_enter: bool,
@@ -136,7 +138,7 @@ pub(crate) struct MemberView {
     pub(crate) powers: Powers,
     /// The allow-lists on the way to the account: each must hold the address that the member comes from (R-SES-3).
     pub(crate) addresses: Vec<Vec<AddressRange>>,
-    /// The membership; none for who reaches the account from above.
+    /// The membership, in no group where the account has none by policy; no membership for who reaches the account from above.
     pub(crate) member: Option<Arc<Member>>,
     /// What is tried in the place of the role.
     pub(crate) trial: Option<Arc<Trial>>,
@@ -366,6 +368,7 @@ impl AccountCell {
             above,
             ceiling,
             role_scope: policies.role_scope,
+            groups: policies.groups,
             group_cap_period: policies.group_cap_period,
             owner_may_enter: policies.billing_hold_owner_enters && held_for_billing_alone(&line),
             needs_second_factor: policies.second_factor == SecondFactorPolicy::Required,
@@ -500,7 +503,8 @@ impl AccountCell {
         addresses.extend(tx.get(&keys::user_allow_list(&user))?);
         addresses.extend(tx.get(&keys::member_allow_list(&member.account, &user))?);
         let trial = view.trial(&mut tx, &tree, &member)?.map(Arc::new);
-        let member = (member.account == self.id).then(|| Arc::new(member));
+        let group = member.group.clone().filter(|_| view.groups);
+        let member = (member.account == self.id).then(|| Arc::new(Member { group, ..member }));
         let member = Arc::new(MemberView { stamp, refusal, powers, addresses, member, trial, prepared: PerChannel::default() });
         engine.cells.keep_member(self, user, member.clone());
         Ok(member)

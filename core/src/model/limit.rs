@@ -111,6 +111,11 @@ macro_rules! limits {
             pub fn set(&mut self, name: LimitName, value: Option<Limit>) {
                 match name { $(LimitName::$variant => self.$name = value,)* }
             }
+
+            /// Takes from others what is not set here.
+            pub fn fill_from(&mut self, others: &Limits) {
+                $(self.$name = self.$name.or(others.$name);)*
+            }
         }
     };
 }

@@ -198,14 +198,14 @@ pub enum GrantExisting {
     Holder,
 }
 
-/// What resending an invitation does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// What resending an invitation does, the strictest last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Resend {
-    /// The old link dies.
-    Rotate,
     /// The same link goes out again.
     Reuse,
+    /// The old link dies.
+    Rotate,
     /// Nothing is resent: delete the invitation and invite again.
     Forbid,
 }

@@ -9,9 +9,10 @@ use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
 use crate::model::{
     self, Actor, Channel, Count, Cursor, Email, Hold as HoldEntry, HoldLevel, HoldReason, Id, Lifecycle, LimitName, Limits, Name, NextPackage, Note,
-    ReservationsOnHold, Window,
+    PolicyRecord, ReservationsOnHold, Window,
 };
 use crate::rules::account::{Status, effective_status, hold_level};
+use crate::rules::policy::merged;
 use crate::rules::window;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -187,12 +188,16 @@ pub enum PackageChange {
     NextMonth,
 }
 
-/// Makes a pending account active. One that has no owner yet waits on (R-TEA-2).
+/// Makes a pending account active, and clears the holds of a reason from a suspended one, as far as the actor may clear them; those
+/// of other reasons stay. One that has no owner yet waits on (R-TEA-2).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Activate {
     /// The account.
     pub account: Id,
+    /// The reason of the holds that are cleared; `admin` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<HoldReason>,
     /// The revision that the change was made from; a stale one is `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
@@ -625,8 +630,8 @@ pub(crate) fn make(ctx: &mut Ctx<'_>, new: NewAccount<'_>) -> Result<model::Acco
     }
     list(ctx, &account, &above, true)?;
     if let Some(owner) = new.owner {
-        let place = members::Place { role: None, owner: true, group: None };
-        members::create(ctx, &id, owner, place).map_err(|error| if error.field() == Some("/user") { error.at("/owner") } else { error })?;
+        members::create(ctx, &id, owner, members::Place::OWNER)
+            .map_err(|error| if error.field() == Some("/user") { error.at("/owner") } else { error })?;
     }
     Ok(account)
 }
@@ -1009,26 +1014,60 @@ impl Operation for Activate {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
         let account = load_to_change(ctx, &self.account, self.expected_rev)?;
-        if account.lifecycle == Lifecycle::Active && !account.holds.is_empty() {
-            return Err(Error::new(Code::AccountSuspended, format!("`{}` is held; release its holds", account.id)).at("/account"));
-        }
-        activate(ctx, account)?;
+        activate(ctx, account, self.reason)?;
         shown(ctx, &self.account)
     }
 }
 
-fn activate(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
+/// Makes an account active as far as its life and the holds of one reason go.
+fn activate(ctx: &mut Ctx<'_>, mut account: model::Account, reason: Option<HoldReason>) -> Result<(), Error> {
     match account.lifecycle {
-        Lifecycle::Active => return Ok(()),
         Lifecycle::Pending if account.owner.is_none() => {
             return Err(Error::new(Code::AccountPending, format!("`{}` waits for the confirmation of its owner", account.id)).at("/account"));
         }
-        Lifecycle::Pending => account.lifecycle = Lifecycle::Active,
         Lifecycle::Closed { .. } => {
             return Err(Error::new(Code::AccountClosed, format!("`{}` is closed; reopen it", account.id)).at("/account"));
         }
+        Lifecycle::Pending | Lifecycle::Active => {}
     }
-    save(ctx, account)
+    let is_pending = account.lifecycle == Lifecycle::Pending;
+    match clear_holds(ctx, &mut account, reason.unwrap_or(HoldReason::Admin))? {
+        Cleared::Some => save(ctx, account.clone())?,
+        Cleared::AllAbove if !is_pending => return Err(hold_above("/account")),
+        Cleared::AllAbove | Cleared::None => {}
+    }
+    if is_pending {
+        let mut account = load(ctx, &account.id, "/account")?;
+        account.lifecycle = Lifecycle::Active;
+        save(ctx, account)?;
+    }
+    Ok(())
+}
+
+/// What became of the holds of a reason.
+enum Cleared {
+    Some,
+    /// There are some, and all of them were placed by a higher level.
+    AllAbove,
+    None,
+}
+
+/// Clears the holds of a reason, as far as the actor may clear them (R-ACC-2). The account itself is not written.
+fn clear_holds(ctx: &mut Ctx<'_>, account: &mut model::Account, reason: HoldReason) -> Result<Cleared, Error> {
+    let mut outcome = Cleared::None;
+    for hold in account.holds.clone().iter().filter(|hold| hold.reason == reason) {
+        if clears(ctx, account, hold)? {
+            account.holds.retain(|other| other.hold != hold.hold);
+            outcome = Cleared::Some;
+        } else if matches!(outcome, Cleared::None) {
+            outcome = Cleared::AllAbove;
+        }
+    }
+    Ok(outcome)
+}
+
+fn hold_above(field: &str) -> Error {
+    Error::new(Code::HoldAbove, "the hold was placed by a higher level and is cleared there").at(field)
 }
 
 impl Operation for Hold {
@@ -1104,7 +1143,7 @@ impl Operation for Release {
         let hold = account.holds.iter().find(|hold| hold.hold == self.hold.get());
         let hold = hold.ok_or_else(|| Error::not_found("hold", &self.hold.get().to_string()).at("/hold"))?;
         if !clears(ctx, &account, hold)? {
-            return Err(Error::new(Code::HoldAbove, "the hold was placed by a higher level and is cleared there").at("/hold"));
+            return Err(hold_above("/hold"));
         }
         account.holds.retain(|hold| hold.hold != self.hold.get());
         save_and_show(ctx, account)
@@ -1243,6 +1282,7 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
     limits::give_back(ctx, &mut account)?;
     let Some(parent) = account.parent.take() else { return Ok(()) };
     let above = account_line(&mut ctx.tx, &parent)?;
+    keep_inherited(ctx, &mut account, &above)?;
     let mut subtree = vec![account.id.clone()];
     let mut at = 0;
     while let Some(id) = subtree.get(at).cloned() {
@@ -1257,7 +1297,7 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
         let (from, until) = keys::below(keys::MEMBER, &[id.as_str()]);
         for (_, member) in ctx.tx.range::<model::Member>(&from, &until, usize::MAX)? {
             let user = users::load(ctx, &member.user, "/account")?;
-            people::leave_lists(ctx, &above, &user)?;
+            people::leave_lists(ctx, &above, &member, &user)?;
         }
         let below = load(ctx, &id, "/account")?;
         list_below(ctx, &below, &above, false)?;
@@ -1271,6 +1311,30 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
     ctx.tx.delete(keys::child(&parent, &account.id));
     save(ctx, account)?;
     invitations::follow(ctx, &subtree, &parent)
+}
+
+/// An account that leaves those above keeps what it took from them: without a package of its own their package, limits and assets,
+/// and the policies that they set. Otherwise it would be free of all of that. The account itself is not written.
+fn keep_inherited(ctx: &mut Ctx<'_>, account: &mut model::Account, above: &[model::Account]) -> Result<(), Error> {
+    for from in above {
+        if account.package.is_some() {
+            break;
+        }
+        account.overrides.fill_from(&from.overrides);
+        account.assets.add_all(&from.assets);
+        // Also one that was retired since: the account has had it all the time.
+        packages::link(ctx, &account.id, None, from.package.as_ref())?;
+        account.package.clone_from(&from.package);
+    }
+    let mut levels = Vec::with_capacity(above.len() + 1);
+    for id in std::iter::once(&account.id).chain(above.iter().map(|above| &above.id)) {
+        levels.extend(ctx.tx.get::<PolicyRecord>(&keys::policy(Some(id)))?);
+    }
+    let own = merged(&levels);
+    if own != PolicyRecord::default() {
+        ctx.tx.put(keys::policy(Some(&account.id)), &own)?;
+    }
+    Ok(())
 }
 
 /// The accounts directly below one.
@@ -1428,15 +1492,7 @@ impl Bulk {
         let mut account = load(ctx, id, "/account")?;
         let reason = self.reason.unwrap_or(HoldReason::Admin);
         match self.action {
-            AccountAction::Activate => {
-                let before = account.holds.len();
-                account.holds.retain(|hold| hold.reason != reason);
-                if account.holds.len() < before {
-                    save(ctx, account)?;
-                }
-                let account = load(ctx, id, "/account")?;
-                activate(ctx, account)
-            }
+            AccountAction::Activate => activate(ctx, account, self.reason),
             AccountAction::Suspend if account.holds.iter().any(|hold| hold.reason == reason && hold.level == HoldLevel::Platform) => Ok(()),
             AccountAction::Suspend => place_hold(ctx, account, reason, self.note.clone()),
             AccountAction::Close => close(ctx, account),

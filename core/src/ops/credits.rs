@@ -319,6 +319,13 @@ pub struct CreditMove {
     pub free_above: u64,
 }
 
+/// Credits of a grant that were taken out of the reserve of a group, or of what is free.
+struct Taken {
+    group: Option<Id>,
+    turn: Turn,
+    amount: u64,
+}
+
 /// A ledger that an operation works with: what has expired by now is entered.
 struct Book {
     account: Id,
@@ -454,13 +461,42 @@ impl Book {
         Ok(ctx.tx.get(&keys::credit_part(&self.account, self.channel, group, turn))?.unwrap_or(0))
     }
 
-    /// What a group has in reserve, where one is named, and what is free.
-    fn payable(&self, ctx: &mut Ctx<'_>, group: Option<&Id>) -> Result<(u64, u64), Error> {
-        let reserve = match group {
-            Some(group) => self.pocket(ctx, Some(group))?.left,
-            None => 0,
-        };
-        Ok((reserve, self.pocket(ctx, None)?.left))
+    /// Where a payer takes credits from, in this order: the reserve of their group, then what is free. Where the account has no
+    /// groups by policy, the reserves bind nobody: they come last (section 16).
+    fn sources(&self, ctx: &mut Ctx<'_>, group: Option<&Id>) -> Result<Vec<Option<Id>>, Error> {
+        let mut sources: Vec<_> = group.cloned().map(Some).into_iter().chain([None]).collect();
+        if !ctx.policies(Some(&self.account))?.groups {
+            let others = self.reserves(ctx)?;
+            sources.extend(others.into_iter().filter(|other| Some(other) != group).map(Some));
+        }
+        Ok(sources)
+    }
+
+    /// The groups that have something in reserve, or have spent something.
+    fn reserves(&self, ctx: &mut Ctx<'_>) -> Result<Vec<Id>, Error> {
+        let (from, until) = keys::credit_reserves(&self.account, self.channel);
+        let rows = ctx.tx.range::<CreditPocket>(&from, &until, usize::MAX)?;
+        rows.iter().map(|(key, _)| keys::last_id(key).ok_or_else(|| broken(key))).collect()
+    }
+
+    /// How many credits there are in these.
+    fn payable(&self, ctx: &mut Ctx<'_>, sources: &[Option<Id>]) -> Result<u64, Error> {
+        let mut all: u64 = 0;
+        for source in sources {
+            all = all.saturating_add(self.pocket(ctx, source.as_ref())?.left);
+        }
+        Ok(all)
+    }
+
+    /// Takes up to so many credits out of these, one after the other; with an account above, only what came from there.
+    fn take(&self, ctx: &mut Ctx<'_>, sources: &[Option<Id>], amount: u64, above: Option<&Id>) -> Result<Vec<Taken>, Error> {
+        let mut taken: Vec<Taken> = Vec::new();
+        for source in sources {
+            let open = amount.saturating_sub(sum(&taken));
+            let from_here = self.take_from(ctx, source.as_ref(), open, above)?;
+            taken.extend(from_here.into_iter().map(|(turn, amount)| Taken { group: source.clone(), turn, amount }));
+        }
+        Ok(taken)
     }
 
     /// Puts credits of a grant into the free balance or the reserve of a group.
@@ -494,7 +530,7 @@ impl Book {
 
     /// Takes up to so many credits out of the free balance or the reserve of a group, in the order in which grants pay; with a giver,
     /// only what came from there: an account above, or the platform, which is no account.
-    fn take(&self, ctx: &mut Ctx<'_>, group: Option<&Id>, amount: u64, giver: Option<Option<&Id>>) -> Result<Vec<(Turn, u64)>, Error> {
+    fn take_from(&self, ctx: &mut Ctx<'_>, group: Option<&Id>, amount: u64, giver: Option<Option<&Id>>) -> Result<Vec<(Turn, u64)>, Error> {
         let (mut from, until) = keys::credit_parts(&self.account, self.channel, group);
         let mut open = amount;
         let mut taken = Vec::new();
@@ -525,26 +561,27 @@ impl Book {
     /// Moves so many credits, of which there are as many, between the free balance and the reserve of a group.
     fn shift(&mut self, ctx: &mut Ctx<'_>, kind: CreditKind, group: &Id, amount: u64) -> Result<CreditEntry, Error> {
         let (from, to) = if kind == CreditKind::Reserved { (None, Some(group)) } else { (Some(group), None) };
-        let moved = self.take(ctx, from, amount, None)?;
+        let moved = self.take_from(ctx, from, amount, None)?;
         for (turn, part) in &moved {
             self.raise(ctx, to, turn, *part)?;
         }
         let entry = self.entry(ctx, kind, amount);
-        self.append(ctx, CreditEntry { group: Some(group.clone()), parts: parts_of(&moved, None), ..entry })
+        let parts = moved.iter().map(|(turn, amount)| CreditPart { grant: turn.grant(), amount: *amount, group: None }).collect();
+        self.append(ctx, CreditEntry { group: Some(group.clone()), parts, ..entry })
     }
 
     /// Takes in what came back from an account below, where it lay in these grants.
-    fn take_in(&mut self, ctx: &mut Ctx<'_>, below: &Book, taken: &[(Turn, u64)]) -> Result<(), Error> {
+    fn take_in(&mut self, ctx: &mut Ctx<'_>, below: &Book, taken: &[Taken]) -> Result<(), Error> {
         let mut back = Vec::with_capacity(taken.len());
-        for (turn, amount) in taken {
+        for Taken { turn, amount, .. } in taken {
             let of = below.grant(ctx, turn.grant())?.from_grant;
             let of = of.ok_or_else(|| Error::new(Code::StoreCorrupt, format!("a grant of `{}` came from no other", below.account)))?;
             let turn = turn.as_grant(of);
             self.raise(ctx, None, &turn, *amount)?;
-            back.push((turn, *amount));
+            back.push(Taken { group: None, turn, amount: *amount });
         }
         let entry = self.entry(ctx, CreditKind::TakenBack, sum(&back));
-        self.append(ctx, CreditEntry { other: Some(below.account.clone()), parts: parts_of(&back, None), ..entry }).map(drop)
+        self.append(ctx, CreditEntry { other: Some(below.account.clone()), parts: parts_of(&back), ..entry }).map(drop)
     }
 }
 
@@ -552,12 +589,12 @@ fn broken(key: &[u8]) -> Error {
     Error::new(Code::StoreCorrupt, format!("the key {} is none of credits", key.escape_ascii()))
 }
 
-fn sum(parts: &[(Turn, u64)]) -> u64 {
-    parts.iter().map(|(_, amount)| amount).sum()
+fn sum(taken: &[Taken]) -> u64 {
+    taken.iter().map(|part| part.amount).sum()
 }
 
-fn parts_of(parts: &[(Turn, u64)], group: Option<&Id>) -> Vec<CreditPart> {
-    parts.iter().map(|(turn, amount)| CreditPart { grant: turn.grant(), amount: *amount, group: group.cloned() }).collect()
+fn parts_of(taken: &[Taken]) -> Vec<CreditPart> {
+    taken.iter().map(|part| CreditPart { grant: part.turn.grant(), amount: part.amount, group: part.group.clone() }).collect()
 }
 
 fn exhausted(what: impl Into<String>, left: u64) -> Error {
@@ -574,8 +611,9 @@ fn check(ctx: &Ctx<'_>, amount: Option<Count>) -> Result<(), Error> {
 
 /// How many credits a group, or who is in none, could pay with.
 pub(crate) fn payable(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, group: Option<&Id>) -> Result<u64, Error> {
-    let (reserve, free) = Book::open(ctx, account, channel)?.payable(ctx, group)?;
-    Ok(reserve.saturating_add(free))
+    let book = Book::open(ctx, account, channel)?;
+    let sources = book.sources(ctx, group)?;
+    book.payable(ctx, &sources)
 }
 
 /// How many credits an account has, reserves of groups included.
@@ -615,18 +653,15 @@ pub(crate) fn spend(
 ) -> Result<CreditEntry, Error> {
     ctx.require_licence("/amount")?;
     let mut book = Book::open(ctx, account, channel)?;
-    let (reserve, free) = book.payable(ctx, group)?;
-    let left = reserve.saturating_add(free);
+    let sources = book.sources(ctx, group)?;
+    let left = book.payable(ctx, &sources)?;
     if left < amount {
         return Err(exhausted(format!("`{account}` would pay with {amount} credits and has {left}"), left));
     }
-    let own = amount.min(reserve);
-    let from_reserve = book.take(ctx, group, own, None)?;
-    let from_free = book.take(ctx, None, amount - own, None)?;
+    let parts = parts_of(&book.take(ctx, &sources, amount, None)?);
     let mut pocket = book.pocket(ctx, group)?;
     pocket.spent = pocket.spent.saturating_add(amount);
     book.save_pocket(ctx, group, &pocket)?;
-    let parts = [parts_of(&from_reserve, group), parts_of(&from_free, None)].concat();
     let entry = book.entry(ctx, CreditKind::Spent, amount);
     book.append(ctx, CreditEntry { group: group.cloned(), reference, parts, ..entry })
 }
@@ -665,16 +700,12 @@ fn spent(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, spend: u64) -> Resul
 fn give_back_of(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, spent: CreditEntry, before: u64, amount: u64) -> Result<CreditEntry, Error> {
     let mut book = Book::open(ctx, account, channel)?;
     ctx.tx.put(keys::credit_refunded(account, channel, spent.entry), &(before + amount))?;
-    // The reserve of a group that is gone has become free.
-    let group = match &spent.group {
-        Some(group) if ctx.tx.has(&keys::group(account, group))? => Some(group),
-        _ => None,
-    };
+    let group = still_there(ctx, account, spent.group.as_ref())?;
     let paid: Vec<u64> = spent.parts.iter().map(|part| part.amount).collect();
     let mut parts = Vec::new();
     for (part, back) in spent.parts.iter().zip(give_back(&paid, before, amount)).filter(|(_, back)| *back > 0) {
         let turn = book.turn_of(ctx, part.grant)?;
-        let into = part.group.as_ref().and(group);
+        let into = still_there(ctx, account, part.group.as_ref())?;
         book.raise(ctx, into, &turn, back)?;
         parts.push(CreditPart { grant: part.grant, amount: back, group: into.cloned() });
     }
@@ -687,6 +718,14 @@ fn give_back_of(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, spent: Credit
     let entry = book.append(ctx, CreditEntry { group: spent.group, spend: Some(spent.entry), parts, ..entry })?;
     book.expire(ctx)?;
     Ok(entry)
+}
+
+/// A group, where it is still there: the reserve of one that is gone has become free.
+fn still_there<'g>(ctx: &mut Ctx<'_>, account: &Id, group: Option<&'g Id>) -> Result<Option<&'g Id>, Error> {
+    match group {
+        Some(group) if ctx.tx.has(&keys::group(account, group))? => Ok(Some(group)),
+        _ => Ok(None),
+    }
 }
 
 /// What the reserve of a group that is deleted holds becomes free (R-CRD-3).
@@ -707,12 +746,9 @@ pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &model::Account) -> Resul
     if let Some(parent) = &account.parent {
         for channel in Channel::ALL {
             let book = Book::open(ctx, &account.id, channel)?;
-            let mut taken = book.take(ctx, None, u64::MAX, Some(Some(parent)))?;
-            let (from, until) = keys::credit_reserves(&account.id, channel);
-            for (key, _) in ctx.tx.range::<CreditPocket>(&from, &until, usize::MAX)? {
-                let group = keys::last_id(&key).ok_or_else(|| broken(&key))?;
-                taken.extend(book.take(ctx, Some(&group), u64::MAX, Some(Some(parent)))?);
-            }
+            let mut sources = vec![None];
+            sources.extend(book.reserves(ctx)?.into_iter().map(Some));
+            let taken = book.take(ctx, &sources, u64::MAX, Some(Some(parent)))?;
             if !taken.is_empty() {
                 Book::open(ctx, parent, channel)?.take_in(ctx, &book, &taken)?;
             }
@@ -1064,14 +1100,15 @@ impl Allocate {
         check(ctx, Some(self.amount))?;
         let mut from = Book::open(ctx, &parent, self.channel)?;
         let mut to = Book::open(ctx, &self.account, self.channel)?;
-        let (amount, free) = (self.amount.get(), from.pocket(ctx, None)?.left);
+        let sources = from.sources(ctx, None)?;
+        let (amount, free) = (self.amount.get(), from.payable(ctx, &sources)?);
         if free < amount {
             return Err(exhausted(format!("`{parent}` would give {amount} credits and has {free} that are free"), free));
         }
-        let taken = from.take(ctx, None, amount, None)?;
+        let taken = from.take(ctx, &sources, amount, None)?;
         let entry = from.entry(ctx, CreditKind::Allocated, amount);
-        from.append(ctx, CreditEntry { other: Some(self.account), parts: parts_of(&taken, None), ..entry })?;
-        for (turn, part) in taken {
+        from.append(ctx, CreditEntry { other: Some(self.account), parts: parts_of(&taken), ..entry })?;
+        for Taken { turn, amount: part, .. } in taken {
             let entry = CreditEntry {
                 other: Some(parent.clone()),
                 from_grant: Some(turn.grant()),
@@ -1107,14 +1144,15 @@ impl TakeBack {
         check(ctx, self.amount)?;
         let mut from = Book::open(ctx, &self.account, self.channel)?;
         let mut to = Book::open(ctx, &parent, self.channel)?;
-        let taken = from.take(ctx, None, self.amount.map_or(u64::MAX, Count::get), Some(Some(&parent)))?;
+        let sources = from.sources(ctx, None)?;
+        let taken = from.take(ctx, &sources, self.amount.map_or(u64::MAX, Count::get), Some(Some(&parent)))?;
         let amount = sum(&taken);
         if taken.is_empty() || self.amount.is_some_and(|wanted| wanted.get() > amount) {
             return Err(exhausted(format!("`{}` has {amount} free credits of those that it got from `{parent}`", self.account), amount));
         }
         to.take_in(ctx, &from, &taken)?;
         let entry = from.entry(ctx, CreditKind::Returned, amount);
-        from.append(ctx, CreditEntry { other: Some(parent), parts: parts_of(&taken, None), ..entry })?;
+        from.append(ctx, CreditEntry { other: Some(parent), parts: parts_of(&taken), ..entry })?;
         moved(ctx, &to, from, amount)
     }
 }
@@ -1135,7 +1173,7 @@ impl Operation for Withdraw {
         entered(ctx, self, key, |ctx, Withdraw { account, channel, amount, reason, .. }| {
             check(ctx, amount)?;
             let mut book = Book::open(ctx, &account, channel)?;
-            let taken = book.take(ctx, None, amount.map_or(u64::MAX, Count::get), Some(None))?;
+            let taken = book.take(ctx, &[None], amount.map_or(u64::MAX, Count::get), Some(None))?;
             let withdrawn = sum(&taken);
             if taken.is_empty() || amount.is_some_and(|wanted| wanted.get() > withdrawn) {
                 return Err(exhausted(format!("`{account}` has {withdrawn} free credits of those that it got from the platform"), withdrawn));

@@ -100,10 +100,7 @@ pub struct Gauge {
 /// How many an account has of what a limit counts, with all accounts below it.
 pub(crate) fn used(ctx: &mut Ctx<'_>, account: &Id, limit: LimitName) -> Result<u64, Error> {
     match limit {
-        LimitName::Seats => {
-            let users = people::count(ctx, &keys::tally(account, "users"))?;
-            Ok(users.saturating_add(members::open_invitations(ctx, account, u64::MAX)?))
-        }
+        LimitName::Seats => members::seats_taken(ctx, account, u64::MAX),
         LimitName::ChildAccounts => people::count(ctx, &keys::tally(account, accounts::BELOW)),
         LimitName::Threads => Ok(total(ctx, account, limit)?.saturating_sub(threads::expired(ctx, account)?)),
         _ => total(ctx, account, limit),

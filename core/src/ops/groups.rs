@@ -308,6 +308,27 @@ pub(crate) fn load(ctx: &mut Ctx<'_>, account: &Id, id: &Id, field: &str) -> Res
     ctx.tx.get(&keys::group(account, id))?.ok_or_else(|| Error::not_found("group", id.as_str()).at(field))
 }
 
+/// A group that was named before: itself, or where it was deleted since the one that its members went to; none where nobody was left
+/// in it (R-GRP-7).
+pub(crate) fn now(ctx: &mut Ctx<'_>, account: &Id, group: &Id) -> Result<Option<Id>, Error> {
+    let mut next = Some(group.clone());
+    while let Some(group) = next {
+        if ctx.tx.has(&keys::group(account, &group))? {
+            return Ok(Some(group));
+        }
+        // An id is never used again, so this comes to an end.
+        next = ctx.tx.get::<Option<Id>>(&keys::group_tombstone(account, &group))?.flatten();
+    }
+    Ok(None)
+}
+
+/// The groups of an account.
+pub(crate) fn all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<Id>, Error> {
+    let (from, until) = keys::below(keys::GROUP, &[account.as_str()]);
+    let rows = ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?;
+    Ok(rows.iter().filter_map(|(key, _)| keys::last_id(key)).collect())
+}
+
 /// Makes the group that a new account starts with (R-GRP-1).
 pub(crate) fn create_default(ctx: &mut Ctx<'_>, account: &Id) -> Result<Id, Error> {
     let broken = |error| Error::new(Code::Internal, error);
@@ -353,7 +374,7 @@ pub(crate) fn erase_all(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
     }
     // The id of the account is never used again, and so neither are those of its groups.
     let (from, until) = keys::group_tombstones(account);
-    for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
+    for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)? {
         ctx.tx.delete(key);
     }
     ctx.tx.delete(keys::tally(account, "groups"));
@@ -607,10 +628,10 @@ impl Operation for Delete {
             return Err(Error::new(Code::LastGroup, format!("`{}` is the last group of `{}`", group.id, account.id)).at("/group"));
         }
         let mut gone = GroupDeleted { account: account.id.clone(), group: group.id.clone(), members: 0, resources: 0 };
-        match self.to {
-            Some(to) if to == group.id => return Err(Error::invalid("/to", "a group that is deleted takes nobody in")),
+        match &self.to {
+            Some(to) if *to == group.id => return Err(Error::invalid("/to", "a group that is deleted takes nobody in")),
             Some(to) => {
-                let to = load(ctx, &account.id, &to, "/to")?.id;
+                let to = load(ctx, &account.id, to, "/to")?.id;
                 let (from, until) = keys::below(keys::GROUP_MEMBER, &[account.id.as_str(), group.id.as_str()]);
                 for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
                     let user = keys::last_id(&key).ok_or_else(|| dangling(&key))?;
@@ -635,7 +656,7 @@ impl Operation for Delete {
         credits::release_group(ctx, &account.id, &group.id)?;
         ctx.tx.delete(keys::avatar(&account.id, &group.id));
         ctx.tx.delete(keys::group(&account.id, &group.id));
-        ctx.tx.mark(keys::group_tombstone(&account.id, &group.id));
+        ctx.tx.put(keys::group_tombstone(&account.id, &group.id), &self.to)?;
         people::add(ctx, keys::tally(&account.id, "groups"), -1)?;
         ctx.tx.touch(&account.id);
         Ok(gone)

@@ -652,7 +652,7 @@ impl Operation for Create {
             return Err(Error::invalid("/addresses", format!("addresses times accounts are at most {MOST_OFFERS}")));
         }
         let counted_in = records::lines_of(ctx, &grants)?;
-        let life_ms = ctx.policies(Some(&acted_for))?.invitation_life_ms.get();
+        let (life_ms, _) = records::terms(ctx, &grants)?;
         let mut batch = Batch { team, grants, seats: Seats::left_in(ctx, &counted_in)? };
         let mut to_invite = Vec::new();
         let mut problems = Vec::new();
@@ -773,7 +773,8 @@ impl Operation for Edit {
             let counted_in = records::lines_of(ctx, &grants)?;
             let new: Vec<Id> = counted_in.into_iter().filter(|account| !invitation.counted_in.contains(account)).collect();
             Seats::left_in(ctx, &new)?.take()?;
-            records::offer(ctx, &mut invitation, grants)?;
+            let (life_ms, _) = records::terms(ctx, &grants)?;
+            records::offer(ctx, &mut invitation, grants, life_ms)?;
         }
         invitation.first_name = self.first_name.or(invitation.first_name);
         invitation.last_name = self.last_name.or(invitation.last_name);
@@ -836,11 +837,9 @@ impl Operation for Resend {
         let (mut invitation, mine) = load_reached(ctx, &self.invitation, RESEND)?;
         refuse_ended(ctx, &invitation, true)?;
         refuse_offer_above(ctx, &invitation, &mine)?;
-        let account = invitation.grants.first().map(|grant| grant.account.clone());
-        let policies = ctx.policies(account.as_ref())?;
-        let (resend, life) = match invitation.kind {
-            InvitationKind::Member => (policies.resend, policies.invitation_life_ms),
-            InvitationKind::Owner => (ResendPolicy::Rotate, policies.verification_life_ms),
+        let (life_ms, resend) = match (invitation.kind, invitation.grants.first()) {
+            (InvitationKind::Owner, Some(grant)) => (ctx.policies(Some(&grant.account.clone()))?.verification_life_ms.get(), ResendPolicy::Rotate),
+            _ => records::terms(ctx, &invitation.grants)?,
         };
         if resend == ResendPolicy::Forbid {
             let message = "invitations are not sent again: delete this one and invite again";
@@ -854,7 +853,7 @@ impl Operation for Resend {
             invitation.generation += 1;
         }
         invitation.sent_at_ms = ctx.now_ms;
-        invitation.life_ms = life.get();
+        invitation.life_ms = life_ms;
         invitation.delivery = None;
         records::hold(ctx, &invitation, true)?;
         records::save(ctx, &mut invitation)?;
@@ -879,7 +878,7 @@ impl Operation for Delete {
         if deleted {
             records::delete(ctx, invitation)?;
         } else {
-            records::offer(ctx, &mut invitation, left)?;
+            records::offer(ctx, &mut invitation, left, u64::MAX)?;
             records::save(ctx, &mut invitation)?;
         }
         Ok(InvitationDeleted { invitation: self.invitation, deleted })
@@ -929,11 +928,11 @@ fn by_token(ctx: &mut Ctx<'_>, text: &str) -> Result<model::Invitation, Error> {
     let invalid = || Error::new(Code::LinkInvalid, "this is not the link of an invitation").at("/token");
     let token = Token::parse(text).ok_or_else(invalid)?;
     let engine = ctx.engine;
-    let Some(invitation) = ctx.tx.get::<model::Invitation>(&keys::invitation(&token.id))? else {
-        // Its accounts were deleted, and it with them.
+    let Some(invitation) = records::find(ctx, &token.id)? else {
+        // Its accounts were deleted, or the person, and it with them.
         return match ctx.tx.get::<u64>(&keys::tombstone(keys::INVITATION, &token.id))? {
             Some(generation) if engine.tokens.fits(&token, generation)? => {
-                Err(Error::new(Code::InvitationDeleted, "the account of the invitation was deleted").at("/token"))
+                Err(Error::new(Code::InvitationDeleted, records::sentence(InvitationStatus::Deleted)).at("/token"))
             }
             _ => Err(invalid()),
         };
@@ -1041,11 +1040,8 @@ fn join(ctx: &mut Ctx<'_>, grant: &AccountGrant, user: &model::User) -> Result<(
             None => accounts::load(ctx, &grant.account, "/token")?.default_role,
         },
     };
-    let group = match &grant.group {
-        Some(group) if ctx.tx.has(&keys::group(&grant.account, group))? => Some(group.clone()),
-        _ => None,
-    };
-    members::create(ctx, &grant.account, user, members::Place { role, owner: false, group }).map_err(|error| error.at("/token"))?;
+    members::create(ctx, &grant.account, user, members::Place { role, owner: false, group: grant.group.clone(), disabled: false })
+        .map_err(|error| error.at("/token"))?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Edit leases: one person at a time edits a resource (R-RES-3).
 
-use super::resources::{EDIT, Kind, Need, acting, look, require};
+use super::resources::{EDIT, Kind, Need, acting, look, look_to_change, require};
 use super::{Access, Effect, Operation, accounts};
 use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys};
@@ -170,7 +170,7 @@ fn grant(ctx: &mut Ctx<'_>, resource: &Resource, lease: model::Lease) -> Result<
 
 /// A resource, and who edits it: somebody who may.
 fn open(ctx: &mut Ctx<'_>, account: &Id, kind: Id, id: &Id, user: Option<Id>) -> Result<(Kind, Resource, Id), Error> {
-    let (kind, resource) = look(ctx, account, kind, id)?;
+    let (kind, resource) = look_to_change(ctx, account, kind, id)?;
     let user = acting(ctx, user)?.ok_or_else(|| Error::invalid("/user", "say which `user` edits"))?;
     accounts::refuse_unless_active(&account_line(&mut ctx.tx, account)?)?;
     require(ctx, &user, &kind, &resource, EDIT, Need::Any)?;

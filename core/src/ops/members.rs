@@ -356,6 +356,13 @@ pub(crate) struct Place {
     pub(crate) owner: bool,
     /// The group; the default group when none is named.
     pub(crate) group: Option<Id>,
+    /// Whether they may do nothing there yet.
+    pub(crate) disabled: bool,
+}
+
+impl Place {
+    /// The place of the owner, who has neither role nor group.
+    pub(crate) const OWNER: Place = Place { role: None, owner: true, group: None, disabled: false };
 }
 
 /// Makes a user a member of an account, whoever asks for it: seats, groups, exclusive owners and operators are looked at.
@@ -363,9 +370,11 @@ pub(crate) fn create(ctx: &mut Ctx<'_>, account: &Id, user: &model::User, place:
     if ctx.tx.has(&keys::operator(&user.id))? {
         return Err(Error::new(Code::IsOperator, format!("`{}` is an operator of the platform", user.id)).at("/user"));
     }
+    if place.owner && user.disabled {
+        return Err(disabled_owner(user).at("/user"));
+    }
     refuse_shared_owner(ctx, account, &user.id, place.owner)?;
     invitations::settle(ctx, account, user)?;
-    check_seats(ctx, account, Some(&user.id))?;
     let role = if place.owner { None } else { fitting_role(ctx, account, &user.id, place.role)? };
     let administrator = match &role {
         Some(role) => roles::is_administrator(ctx, role, account, "/role")?,
@@ -379,18 +388,21 @@ pub(crate) fn create(ctx: &mut Ctx<'_>, account: &Id, user: &model::User, place:
         group: None,
         unshared: Vec::new(),
         owner: place.owner,
-        disabled: false,
+        disabled: place.disabled,
         rev: 1,
         created_at_ms: ctx.now_ms,
         updated_at_ms: ctx.now_ms,
     };
+    if !people::is_idle(&member, user) {
+        check_seats(ctx, account, Some(&user.id))?;
+    }
     regroup(ctx, &mut member, place.group)?;
     if let Some(role) = &member.role {
         roles::mark_use(ctx, role, "member", &[account.as_str(), user.id.as_str()], true);
     }
     ctx.tx.put(keys::member(account, &user.id), &member)?;
     ctx.tx.mark(keys::membership(&user.id, account));
-    people::join(ctx, account, user)?;
+    people::join(ctx, &member, user)?;
     touch(ctx, account)?;
     Ok(member)
 }
@@ -458,7 +470,7 @@ pub(crate) fn erase(ctx: &mut Ctx<'_>, member: &model::Member) -> Result<bool, E
     sessions::end_log_ins_as(ctx, &member.user, Some(&member.account))?;
     touch(ctx, &member.account)?;
     let user = users::load(ctx, &member.user, "/user")?;
-    people::leave(ctx, &member.account, &user)?;
+    people::leave(ctx, member, &user)?;
     let last = users::accounts_of(ctx, &member.user, 1)?.is_empty();
     if last {
         let team = reach::top_of(ctx, &member.account)?;
@@ -509,10 +521,7 @@ pub(crate) fn make_owner(ctx: &mut Ctx<'_>, account: &Id, to: &Id, old_owner_rol
     }
     let everything = Powers::all(&ctx.tree());
     refuse_beyond_own(ctx, &everything, format!("the owner of `{account}` can do more than you"), "/account")?;
-    let next = load(ctx, account, to)?;
-    if next.disabled || users::load(ctx, to, "/user")?.disabled {
-        return Err(Error::new(Code::MemberDisabled, format!("`{to}` is disabled and cannot own `{account}`")).at("/user"));
-    }
+    load(ctx, account, to)?;
     if let Some(parent) = &record.parent
         && ctx.policies(Some(account))?.child_owner == ChildOwner::Parents
         && accounts::load(ctx, parent, "/account")?.owner.as_ref() != Some(to)
@@ -534,6 +543,31 @@ pub(crate) fn make_owner(ctx: &mut Ctx<'_>, account: &Id, to: &Id, old_owner_rol
     accounts::load(ctx, account, "/account")
 }
 
+/// The refusal of an owner who may do nothing anywhere.
+pub(crate) fn disabled_owner(user: &model::User) -> Error {
+    Error::new(Code::UserDisabled, format!("`{}` is disabled and cannot own an account", user.id))
+}
+
+/// A member becomes the owner of their account (R-TEA-5). The account itself is not written.
+pub(crate) fn own(ctx: &mut Ctx<'_>, mut member: model::Member) -> Result<(), Error> {
+    let user = users::load(ctx, &member.user, "/user")?;
+    if user.disabled {
+        return Err(disabled_owner(&user).at("/user"));
+    }
+    if member.disabled {
+        let message = format!("the membership of `{}` in `{}` is disabled; enable it first", user.id, member.account);
+        return Err(Error::new(Code::MemberDisabled, message).at("/user"));
+    }
+    refuse_shared_owner(ctx, &member.account, &member.user, true)?;
+    if let Some(role) = member.role.take() {
+        roles::mark_use(ctx, &role, "member", &[member.account.as_str(), member.user.as_str()], false);
+    }
+    member.owner = true;
+    member.administrator = false;
+    regroup(ctx, &mut member, None)?;
+    save(ctx, member).map(drop)
+}
+
 /// One account gets another owner, who becomes a member of it where they are none.
 fn pass_ownership(ctx: &mut Ctx<'_>, mut account: model::Account, to: &Id, old_owner_role: Option<Id>) -> Result<(), Error> {
     if let Some(old) = account.owner.replace(to.clone()) {
@@ -543,6 +577,11 @@ fn pass_ownership(ctx: &mut Ctx<'_>, mut account: model::Account, to: &Id, old_o
         };
         let mut leaving = load(ctx, &account.id, &old)?;
         leaving.owner = false;
+        // Who was disabled keeps no seat as an ordinary member.
+        let user = users::load(ctx, &old, "/user")?;
+        if people::is_idle(&leaving, &user) {
+            people::set_idle(ctx, &account.id, &user, true)?;
+        }
         match role {
             Some(role) => give_role(ctx, &mut leaving, role, None)?,
             None => regroup(ctx, &mut leaving, None)?,
@@ -550,19 +589,10 @@ fn pass_ownership(ctx: &mut Ctx<'_>, mut account: model::Account, to: &Id, old_o
         save(ctx, leaving)?;
     }
     match ctx.tx.get::<model::Member>(&keys::member(&account.id, to))? {
-        Some(mut next) => {
-            refuse_shared_owner(ctx, &account.id, to, true)?;
-            if let Some(role) = next.role.take() {
-                roles::mark_use(ctx, &role, "member", &[account.id.as_str(), to.as_str()], false);
-            }
-            next.owner = true;
-            next.administrator = false;
-            regroup(ctx, &mut next, None)?;
-            save(ctx, next)?;
-        }
+        Some(next) => own(ctx, next)?,
         None => {
             let user = users::load(ctx, to, "/user")?;
-            create(ctx, &account.id, &user, Place { role: None, owner: true, group: None })?;
+            create(ctx, &account.id, &user, Place::OWNER)?;
         }
     }
     accounts::save(ctx, account)
@@ -588,18 +618,18 @@ pub(crate) fn refuse_shared_owner(ctx: &mut Ctx<'_>, account: &Id, user: &Id, ow
 
 /// Whether there is a seat for one more in the account and in every account above (R-INV-9).
 ///
-/// A user who is there already takes none; open invitations take one each.
+/// A user who holds one already takes none; open invitations take one each.
 pub(crate) fn check_seats(ctx: &mut Ctx<'_>, account: &Id, user: Option<&Id>) -> Result<(), Error> {
     for above in account_line(&mut ctx.tx, account)? {
-        let known = match user {
-            Some(user) => people::seats_of(ctx, &above.id, user)? > 0,
+        let has_one = match user {
+            Some(user) => people::holds_seat(ctx, &above.id, user)?,
             None => false,
         };
         let seats = seats(ctx, &above.id)?.ceiling();
-        if known || seats == u64::MAX {
+        if has_one || seats == u64::MAX {
             continue;
         }
-        let taken = people::count(ctx, &keys::tally(&above.id, "users"))?.saturating_add(open_invitations(ctx, &above.id, seats)?);
+        let taken = seats_taken(ctx, &above.id, seats)?;
         if taken >= seats {
             let error = Error::new(Code::SeatsExhausted, format!("`{}` has {seats} seats, and all are taken", above.id));
             return Err(error.with("account", above.id.as_str()).with("seats", seats).with("taken", taken));
@@ -614,8 +644,21 @@ pub(crate) fn seats(ctx: &mut Ctx<'_>, account: &Id) -> Result<Limit, Error> {
     Ok(policy.min(limits::value_of(ctx, account, LimitName::Seats)?))
 }
 
+/// How many seats of an account are taken: by whoever holds one, and by invitations that are open now, counted up to `most`.
+pub(crate) fn seats_taken(ctx: &mut Ctx<'_>, account: &Id, most: u64) -> Result<u64, Error> {
+    Ok(people::seats_held(ctx, account)?.saturating_add(open_invitations(ctx, account, most)?))
+}
+
+/// A membership that is disabled gives its seat back, and one that is enabled asks for one (R-INV-9). Not written here.
+pub(crate) fn change_seat(ctx: &mut Ctx<'_>, account: &Id, user: &model::User, idle: bool) -> Result<(), Error> {
+    if !idle {
+        check_seats(ctx, account, Some(&user.id)).map_err(|error| error.at("/user"))?;
+    }
+    people::set_idle(ctx, account, user, idle)
+}
+
 /// How many invitations to the account and to all below it are open now; counted up to `most`.
-pub(crate) fn open_invitations(ctx: &mut Ctx<'_>, account: &Id, most: u64) -> Result<u64, Error> {
+fn open_invitations(ctx: &mut Ctx<'_>, account: &Id, most: u64) -> Result<u64, Error> {
     let (_, until) = keys::below(keys::OPEN_INVITATION, &[account.as_str()]);
     let from = keys::open_invitations_after(account, ctx.now_ms);
     let most = usize::try_from(most).unwrap_or(usize::MAX);
@@ -761,7 +804,7 @@ fn grant(ctx: &mut Ctx<'_>, account: &Id, user: &model::User, role: Option<Id>, 
         let held = reach::paper_in(ctx, account)?;
         refuse_role_beyond(ctx, held, role)?;
     }
-    create(ctx, account, user, Place { role, owner: false, group })
+    create(ctx, account, user, Place { role, owner: false, group, disabled: false })
 }
 
 impl Operation for Add {
@@ -985,7 +1028,12 @@ fn set_disabled(ctx: &mut Ctx<'_>, mut member: model::Member, disabled: bool) ->
     if disabled {
         sessions::end_log_ins_as(ctx, &member.user, Some(&member.account))?;
     }
+    let user = users::load(ctx, &member.user, "/user")?;
+    let was_idle = people::is_idle(&member, &user);
     member.disabled = disabled;
+    if people::is_idle(&member, &user) != was_idle {
+        change_seat(ctx, &member.account, &user, !was_idle)?;
+    }
     save(ctx, member)
 }
 

@@ -257,7 +257,8 @@ pub(crate) struct Kind {
     branch: usize,
 }
 
-/// What creating needs: the first of these that the branch has. What has neither is registered by the host alone.
+/// What creating needs: the first of these that the branch has. Where nothing can be made, as with reports, who may view may
+/// register their own, and change and remove that.
 const CREATE: &[&str] = &["create", "add"];
 /// What changing needs. Where nothing can be edited, who may make it may change it.
 pub(crate) const EDIT: &[&str] = &["edit", "create", "add"];
@@ -288,11 +289,16 @@ impl Kind {
 
     /// The first of these permissions that the branch has.
     fn permission(&self, choice: &[&str]) -> Result<usize, Error> {
-        let found = choice.iter().find_map(|last| self.action(last));
+        let found = choice.iter().chain(VIEW).find_map(|last| self.action(last));
         found.ok_or_else(|| {
             let branch = self.tree.node(self.branch).map_or("", |node| node.id.as_str());
             unknown_permission(&format!("{branch}.{}", choice.first().copied().unwrap_or_default()), "/kind")
         })
+    }
+
+    /// Whether none of these permissions is there, so that viewing decides about what is one's own.
+    fn is_of_ones_own(&self, choice: &[&str]) -> bool {
+        choice != VIEW && choice.iter().all(|last| self.action(last).is_none())
     }
 
     fn name_of(&self, place: usize) -> String {
@@ -304,6 +310,8 @@ impl Kind {
 struct Viewer {
     user: Id,
     standing: Arc<MemberView>,
+    /// Whether the account has groups by policy.
+    groups: bool,
 }
 
 impl Viewer {
@@ -311,11 +319,22 @@ impl Viewer {
     fn of(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<Viewer, Error> {
         let acts = matches!(ctx.actor, Actor::User { user: acting, .. } if acting == user);
         let standing = if acts { ctx.standing(account)? } else { ctx.engine.cell(account)?.member(ctx.engine, user.as_str())? };
-        Ok(Viewer { user: user.clone(), standing })
+        Ok(Viewer { user: user.clone(), standing, groups: ctx.policies(Some(account))?.groups })
     }
 
-    fn group(&self) -> Option<&Id> {
-        self.standing.member.as_ref().and_then(|member| member.group.as_ref())
+    /// The group that a plain member sees the shared resources of. Where the account has no groups, that is whichever a resource
+    /// carries: what is switched off hides nothing (section 16).
+    fn group_beside<'a>(&'a self, resource: &'a Resource) -> Option<&'a Id> {
+        let member = self.standing.member.as_deref().filter(|member| !(member.owner || member.administrator))?;
+        if self.groups { member.group.as_ref() } else { resource.group.as_ref() }
+    }
+
+    /// The groups whose shared resources a plain member sees.
+    fn groups_seen(&self, ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<Id>, Error> {
+        let Some(member) = self.standing.member.as_deref().filter(|member| !(member.owner || member.administrator)) else {
+            return Ok(Vec::new());
+        };
+        if self.groups { Ok(member.group.iter().cloned().collect()) } else { groups::all_of(ctx, account) }
     }
 
     /// How far a permission reaches.
@@ -327,7 +346,7 @@ impl Viewer {
     fn covers(&self, ctx: &mut Ctx<'_>, place: usize, resource: &Resource) -> Result<Option<ResourceReason>, Error> {
         let Some(scope) = self.scope(place) else { return Ok(None) };
         let shared = resource.group.is_some() && shares_kind(ctx, resource)?;
-        Ok(seen_by(scope, &self.user, self.group(), resource, shared))
+        Ok(seen_by(scope, &self.user, self.group_beside(resource), resource, shared))
     }
 }
 
@@ -372,6 +391,15 @@ pub(crate) fn look(ctx: &mut Ctx<'_>, account: &Id, kind: Id, id: &Id) -> Result
     Ok((kind, resource))
 }
 
+/// As [`look`], for what is to be changed: what an account above shares is seen here, and changed by nobody (R-TEA-7).
+pub(crate) fn look_to_change(ctx: &mut Ctx<'_>, account: &Id, kind: Id, id: &Id) -> Result<(Kind, Resource), Error> {
+    let found = look(ctx, account, kind.clone(), id);
+    if found.as_ref().is_err_and(|error| error.code() == Code::NotFound && error.field() == Some("/id")) {
+        super::sharing::refuse_read_only(ctx, account, &kind, id)?;
+    }
+    found
+}
+
 /// Refuses unless a user may do one of `choice` with a resource; `everything` where only a permission for all of them will do.
 pub(crate) fn require(ctx: &mut Ctx<'_>, user: &Id, kind: &Kind, resource: &Resource, choice: &[&str], need: Need) -> Result<(), Error> {
     let viewer = Viewer::of(ctx, &resource.account, user)?;
@@ -379,6 +407,7 @@ pub(crate) fn require(ctx: &mut Ctx<'_>, user: &Id, kind: &Kind, resource: &Reso
     let reason = viewer.covers(ctx, place, resource)?;
     let reaches_all = viewer.scope(place) == Some(Scope::Any);
     let enough = match need {
+        _ if kind.is_of_ones_own(choice) => reason == Some(ResourceReason::Owner),
         Need::Any => reason.is_some(),
         Need::OwnerOrAll => reason == Some(ResourceReason::Owner) || reaches_all,
         Need::All => reaches_all,
@@ -658,7 +687,7 @@ impl Operation for Edit {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Resource, Error> {
-        let (kind, resource) = look(ctx, &self.account, self.kind, &self.id)?;
+        let (kind, resource) = look_to_change(ctx, &self.account, self.kind, &self.id)?;
         if self.shared.is_some() {
             require_of_actor(ctx, &kind, &resource, SHARE, Need::OwnerOrAll)?;
         }
@@ -691,7 +720,7 @@ impl Operation for Save {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Resource, Error> {
-        let (kind, mut resource) = look(ctx, &self.account, self.kind, &self.id)?;
+        let (kind, mut resource) = look_to_change(ctx, &self.account, self.kind, &self.id)?;
         let user = acting(ctx, self.user)?;
         if let Some(user) = &user {
             require(ctx, user, &kind, &resource, EDIT, Need::Any)?;
@@ -716,7 +745,7 @@ impl Operation for Remove {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ResourceRemoved, Error> {
-        let (kind, resource) = look(ctx, &self.account, self.kind, &self.id)?;
+        let (kind, resource) = look_to_change(ctx, &self.account, self.kind, &self.id)?;
         require_of_actor(ctx, &kind, &resource, DELETE, Need::Any)?;
         if let Actor::User { user, .. } = ctx.actor {
             leases::refuse_beside(ctx, &kind, &resource, Some(user))?;
@@ -853,14 +882,16 @@ impl Operation for Visible {
         let (account, kind_id) = (&self.account, &kind.id);
         let own = || keys::below(keys::RESOURCE_OF_OWNER, &[account.as_str(), user.as_str(), kind_id.as_str()]);
         let scope = viewer.scope(kind.permission(VIEW)?);
-        let spans = match (scope, viewer.group()) {
-            (None, _) => Vec::new(),
-            (Some(Scope::Any), _) => vec![keys::below(keys::RESOURCE, &[account.as_str(), kind_id.as_str()])],
-            (Some(Scope::Group), Some(group)) => {
-                vec![own(), keys::below(keys::RESOURCE_OF_GROUP, &[account.as_str(), group.as_str(), kind_id.as_str()])]
-            }
-            (Some(Scope::Group), None) | (Some(Scope::Own), _) => vec![own()],
+        let mut spans = match scope {
+            None => Vec::new(),
+            Some(Scope::Any) => vec![keys::below(keys::RESOURCE, &[account.as_str(), kind_id.as_str()])],
+            Some(Scope::Group | Scope::Own) => vec![own()],
         };
+        if scope == Some(Scope::Group) {
+            for group in viewer.groups_seen(ctx, account)? {
+                spans.push(keys::below(keys::RESOURCE_OF_GROUP, &[account.as_str(), group.as_str(), kind_id.as_str()]));
+            }
+        }
         // Many resources have few owners: each owner is asked once.
         let mut sharing: HashMap<Id, bool> = HashMap::new();
         let (resources, next) = walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
@@ -878,7 +909,7 @@ impl Operation for Visible {
                 }
             };
             // What is their own was listed before.
-            let by_group = seen_by(Scope::Group, &user, viewer.group(), &resource, shared) == Some(ResourceReason::Group);
+            let by_group = seen_by(Scope::Group, &user, viewer.group_beside(&resource), &resource, shared) == Some(ResourceReason::Group);
             Ok(by_group.then_some(resource))
         })?;
         Ok(ResourceList { resources, next })
@@ -907,9 +938,8 @@ impl Operation for ListVisibleOwners {
             let until = [themself.as_slice(), &[1]].concat();
             spans.push((themself, until));
         }
-        if let (Some(Scope::Group), Some(group)) = (scope, viewer.group()) {
-            spans.push(keys::shared_tallies(account, group, kind_id));
-        }
+        let groups = if scope == Some(Scope::Group) { viewer.groups_seen(ctx, account)? } else { Vec::new() };
+        spans.extend(groups.iter().map(|group| keys::shared_tallies(account, group, kind_id)));
         let (owners, next) = walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
             let owner = keys::last_id(key).ok_or_else(|| dangling(key))?;
             if key.first() == Some(&keys::MEMBER) {
@@ -919,7 +949,20 @@ impl Operation for ListVisibleOwners {
             if owner == user || ctx.tx.get::<model::Member>(&keys::member(account, &owner))?.is_some_and(unshared) {
                 return Ok(None);
             }
-            let all = people::count(ctx, key)? == people::count(ctx, &keys::owner_tally(account, &owner, kind_id))?;
+            let (mut first, mut shared) = (None, 0);
+            for group in &groups {
+                let tally = keys::shared_tally(account, group, kind_id, &owner);
+                let here = people::count(ctx, &tally)?;
+                shared += here;
+                if here > 0 {
+                    first.get_or_insert(tally);
+                }
+            }
+            // Who shares in several groups is listed with the first.
+            if first.as_deref() != Some(key) {
+                return Ok(None);
+            }
+            let all = shared == people::count(ctx, &keys::owner_tally(account, &owner, kind_id))?;
             Ok(Some(VisibleOwner { user: owner, all }))
         })?;
         Ok(VisibleOwners { everything: scope == Some(Scope::Any), owners, next })

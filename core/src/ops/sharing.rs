@@ -287,6 +287,18 @@ pub(crate) fn seen_from_above(ctx: &mut Ctx<'_>, account: &Id, kind: &Id, id: &I
     Ok(None)
 }
 
+/// Refuses to change what is not of this account but shared with it from above, where the actor sees it (R-TEA-7).
+pub(crate) fn refuse_read_only(ctx: &mut Ctx<'_>, account: &Id, kind: &Id, id: &Id) -> Result<(), Error> {
+    let own = ctx.tx.has(&keys::resource(account, kind, id))?;
+    let Some(above) = seen_from_above(ctx, account, kind, id)?.filter(|_| !own) else { return Ok(()) };
+    if let Actor::User { user, .. } = ctx.actor
+        && refusal(ctx, account, user, SharedAction::Preview)?.is_some()
+    {
+        return Ok(());
+    }
+    Err(Error::new(Code::SharedReadOnly, format!("the {kind} `{id}` is shared by `{above}` and is changed there alone")).at("/id"))
+}
+
 /// The resource is deleted: nobody below sees it any longer.
 pub(crate) fn end(ctx: &mut Ctx<'_>, account: &Id, kind: &Id, id: &Id) -> Result<(), Error> {
     let share: Option<ShareRecord> = ctx.tx.get(&keys::share(account, kind, id))?;
@@ -327,7 +339,9 @@ pub(crate) fn refusal(ctx: &mut Ctx<'_>, account: &Id, user: &Id, action: Shared
     Ok(member.refusal.or_else(|| match action {
         SharedAction::Preview => unless_held("templates.view"),
         SharedAction::Use => unless_held("templates.use_shared"),
-        SharedAction::Edit | SharedAction::Rename | SharedAction::Delete | SharedAction::Share => Some(Code::SharedReadOnly),
+        SharedAction::Edit | SharedAction::Rename | SharedAction::Delete | SharedAction::Share => {
+            unless_held("templates.view").or(Some(Code::SharedReadOnly))
+        }
     }))
 }
 
@@ -363,6 +377,7 @@ impl Operation for Share {
             }
         }
         sharing_line(ctx, &self.account)?;
+        refuse_read_only(ctx, &self.account, &self.kind, &self.id)?;
         let resource = shareable(ctx, &self.account, &self.kind, &self.id, "share_down")?;
         let old: Option<ShareRecord> = ctx.tx.get(&keys::share(&self.account, &self.kind, &self.id))?;
         let mut accounts = self.accounts;

@@ -325,7 +325,8 @@ impl CreateChild {
             self.refuse_owner_fields(why)?;
             let owner = accounts::load(ctx, &self.parent, "/parent")?.owner;
             let owner = owner.ok_or_else(|| Error::new(Code::AccountPending, format!("`{}` has no owner yet", self.parent)).at("/parent"))?;
-            return Ok(FirstOwner::Known(users::load(ctx, &owner, "/parent")?));
+            let owner = users::load(ctx, &owner, "/parent")?;
+            return if owner.disabled { Err(members::disabled_owner(&owner).at("/parent")) } else { Ok(FirstOwner::Known(owner)) };
         }
         let email = self.owner_email.clone().ok_or_else(|| Error::invalid("/owner_email", "an account has an owner: name their e-mail address"))?;
         let known = match ctx.tx.get::<Id>(&keys::email(email.key()))? {
@@ -416,7 +417,9 @@ fn access(ctx: &mut Ctx<'_>, account: &Id, user: &Id, current: Option<&Id>) -> R
     let (Some((how, role)), Some(own)) = (found, line.first()) else { return Ok(None) };
     let refusal = match current {
         Some(current) if current == account => Some(Code::AlreadyThere),
-        _ => ctx.engine.cell(account)?.member(ctx.engine, user.as_str())?.refusal,
+        // Users are told what acting there would be answered: their address and their second factor count.
+        Some(_) => ctx.entry_refusal(account)?,
+        None => ctx.engine.cell(account)?.member(ctx.engine, user.as_str())?.refusal,
     };
     let status = effective_status(&line);
     Ok(Some(SwitchableAccount { account: own.id.clone(), name: own.name.clone(), status, how, role, offered: refusal.is_none(), refusal }))

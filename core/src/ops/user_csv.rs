@@ -446,11 +446,7 @@ impl Importer<'_> {
             None => (users::create(ctx, None, email, first_name, last_name, &users::NamedAt { id: "/email", email: "/email" })?, true),
         };
         let role = self.role_for(ctx, &account, &known, &user.id, role)?;
-        let mut member = members::create(ctx, &account, &user, members::Place { role, owner: false, group })?;
-        if disabled {
-            member.disabled = true;
-            ctx.tx.put(keys::member(&account, &user.id), &member)?;
-        }
+        members::create(ctx, &account, &user, members::Place { role, owner: false, group, disabled })?;
         Ok(new)
     }
 

@@ -556,6 +556,7 @@ fn set_disabled(ctx: &mut Ctx<'_>, id: &Id, disabled: bool) -> Result<User, Erro
     reach::refuse_operator(ctx, id)?;
     let mut user = load(ctx, id, "/user")?;
     if user.disabled != disabled {
+        let was = user.clone();
         user.disabled = disabled;
         user.rev += 1;
         user.updated_at_ms = ctx.now_ms;
@@ -564,6 +565,10 @@ fn set_disabled(ctx: &mut Ctx<'_>, id: &Id, disabled: bool) -> Result<User, Erro
             sessions::end_all_of(ctx, id, None)?;
         }
         for account in accounts_of(ctx, id, usize::MAX)? {
+            let member: Option<model::Member> = ctx.tx.get(&keys::member(&account, id))?;
+            if member.is_some_and(|member| people::is_idle(&member, &was) != people::is_idle(&member, &user)) {
+                members::change_seat(ctx, &account, &user, disabled)?;
+            }
             members::touch(ctx, &account)?;
         }
     }

@@ -10,9 +10,40 @@ use serde::{Deserialize, Serialize};
 
 const DAY_MS: u64 = 24 * 3_600_000;
 
-/// What a preset sets: every cell of its column in section 16 that is not empty, also where it names the default, so that
-/// it holds over another preset further up.
+/// What a preset sets: all of the table of section 16, so that it holds whole over another preset further up. Where its own
+/// column is empty the default holds.
 pub fn preset(preset: Preset) -> Policies {
+    column(preset).or(&table_defaults())
+}
+
+/// The defaults of what the table of section 16 has, and of who edits a profile, which R-USR-3 adds to it.
+fn table_defaults() -> Policies {
+    let defaults = Policies::default().or_default();
+    Policies {
+        depth: Some(defaults.depth),
+        child_owner: Some(defaults.child_owner),
+        owner_exclusive: Some(defaults.owner_exclusive),
+        role_scope: Some(defaults.role_scope),
+        custom_roles: Some(defaults.custom_roles),
+        groups: Some(defaults.groups),
+        grant_existing: Some(defaults.grant_existing),
+        invitation_life_ms: Some(defaults.invitation_life_ms),
+        verification_life_ms: Some(defaults.verification_life_ms),
+        skip_verification: Some(defaults.skip_verification),
+        resend: Some(defaults.resend),
+        pending_until: Some(defaults.pending_until),
+        email_edited_by: Some(defaults.email_edited_by),
+        names_edited_by: Some(defaults.names_edited_by),
+        profile_edited_by: Some(defaults.profile_edited_by),
+        seats: Some(defaults.seats),
+        operators_log_in_as: Some(defaults.operators_log_in_as),
+        group_cap_period: Some(defaults.group_cap_period),
+        ..Policies::default()
+    }
+}
+
+/// The cells of a preset's column that are not empty.
+fn column(preset: Preset) -> Policies {
     let count = |value| Count::new(value).ok();
     let days = |days: u64| count(days * DAY_MS);
     match preset {
@@ -104,6 +135,23 @@ pub fn effective<'a>(levels: impl IntoIterator<Item = &'a PolicyRecord>) -> Effe
         }
     }
     total.or_default()
+}
+
+/// One level that says the same as several, given from the account up: the first preset holds over what lies above it.
+pub fn merged<'a>(levels: impl IntoIterator<Item = &'a PolicyRecord>) -> PolicyRecord {
+    let mut total = PolicyRecord::default();
+    for level in levels {
+        let mut set = level.set.clone();
+        if let Some(named) = total.preset {
+            let held = preset(named);
+            for name in Policies::NAMES.iter().filter(|name| held.has(name)) {
+                set.unset(name);
+            }
+        }
+        total.set = total.set.or(&set);
+        total.preset = total.preset.or(level.preset);
+    }
+    total
 }
 
 /// Where the value of a policy comes from.
@@ -307,7 +355,8 @@ mod table_tests {
         for (name, default, cells) in table() {
             assert_eq!(defaults[name], default, "the default of {name}");
             for ((preset, cell), named) in presets.iter().zip(cells).zip(PRESETS) {
-                assert_eq!(preset.get(name).cloned().unwrap_or_default(), cell, "{name} of {named:?}");
+                let expected = if cell.is_null() { &default } else { &cell };
+                assert_eq!(preset.get(name), Some(expected), "{name} of {named:?}");
             }
         }
         let in_table: Vec<_> = table().into_iter().map(|(name, ..)| name).collect();
@@ -330,7 +379,35 @@ mod table_tests {
         assert_eq!(depth(&[level(None, None), level(Some(Preset::Packages), None)]), 1);
         assert_eq!(depth(&[level(Some(Preset::Access), None), level(Some(Preset::Packages), Some(7))]), 3);
         assert_eq!(depth(&[level(None, None), level(Some(Preset::Packages), Some(7))]), 7);
-        let crossed = effective(&[level(Some(Preset::Groups), None), level(Some(Preset::Packages), None)]);
-        assert_eq!((crossed.role_scope, crossed.groups, crossed.operators_log_in_as), (RoleScope::Membership, true, false));
+    }
+
+    /// 17.14: what an account takes from several levels above says the same as one level.
+    #[test]
+    fn several_levels_are_merged_into_one() {
+        let count = |value| Count::new(value).ok();
+        let level = |preset, set| PolicyRecord { preset, set };
+        let grace = |days| Policies { grace_ms: count(days), ..Policies::default() };
+        let seats = |seats| Policies { seats: count(seats).map(Limit::At), grace_ms: count(seats), ..Policies::default() };
+        for own in [None, Some(Preset::Access), Some(Preset::Essentials)] {
+            for above in [None, Some(Preset::Teams)] {
+                let levels = [level(None, grace(1)), level(own, seats(7)), level(above, seats(3)), level(Some(Preset::Groups), grace(2))];
+                assert_eq!(effective([&merged(&levels)]), effective(&levels), "{own:?} below {above:?}");
+            }
+        }
+        assert_eq!(merged(&[]), PolicyRecord::default());
+    }
+
+    /// 17.12, section 16: an account's preset holds whole, whichever the platform has, also over what that sets by itself.
+    #[test]
+    fn a_preset_lets_nothing_of_another_through() {
+        for own in PRESETS {
+            let alone = effective(&[PolicyRecord { preset: Some(own), ..PolicyRecord::default() }]);
+            for platform in PRESETS {
+                let level = |preset, set| PolicyRecord { preset: Some(preset), set };
+                let seats = Policies { seats: Count::new(3).ok().map(Limit::At), ..Policies::default() };
+                let crossed = effective(&[level(own, Policies::default()), level(platform, seats)]);
+                assert_eq!(crossed, alone, "{own:?} on a platform of {platform:?}");
+            }
+        }
     }
 }

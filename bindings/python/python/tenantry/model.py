@@ -537,11 +537,11 @@ ProfileField = Union[
 - `notifications`: What the user is told about new messages.
 """
 
-Resend = Union[Literal["rotate"], Literal["reuse"], Literal["forbid"]]
-"""What resending an invitation does.
+Resend = Union[Literal["reuse"], Literal["rotate"], Literal["forbid"]]
+"""What resending an invitation does, the strictest last.
 
-- `rotate`: The old link dies.
 - `reuse`: The same link goes out again.
+- `rotate`: The old link dies.
 - `forbid`: Nothing is resent: delete the invitation and invite again.
 """
 

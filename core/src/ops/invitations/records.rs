@@ -1,16 +1,29 @@
 //! The records of invitations: how they are kept, listed and ended, whoever asks for it.
 
 use crate::engine::view::account_line;
-use crate::engine::{Ctx, keys, people};
+use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{AccountGrant, AuditKind, Email, Id, Invitation, InvitationKind, InvitationState, Name, OutboxKind, OutboxMessage, User};
-use crate::ops::{accounts, members, outbox, roles};
+use crate::model::{
+    AccountGrant, AuditKind, Email, Id, Invitation, InvitationKind, InvitationState, Name, OutboxKind, OutboxMessage, Resend, User,
+};
+use crate::ops::{accounts, groups, members, outbox, roles};
 use crate::rules::invitation::{InvitationStatus, expires_at_ms, status};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Reads an invitation inside an operation.
 pub(super) fn load(ctx: &mut Ctx<'_>, id: &Id) -> Result<Invitation, Error> {
-    ctx.tx.get(&keys::invitation(id))?.ok_or_else(|| Error::not_found("invitation", id.as_str()).at("/invitation"))
+    find(ctx, id)?.ok_or_else(|| Error::not_found("invitation", id.as_str()).at("/invitation"))
+}
+
+/// An invitation, where there is one. In the place of a group that was deleted since it offers the one that took in its members.
+pub(super) fn find(ctx: &mut Ctx<'_>, id: &Id) -> Result<Option<Invitation>, Error> {
+    let Some(mut invitation) = ctx.tx.get::<Invitation>(&keys::invitation(id))? else { return Ok(None) };
+    for grant in &mut invitation.grants {
+        if let Some(group) = grant.group.take() {
+            grant.group = groups::now(ctx, &grant.account, &group)?;
+        }
+    }
+    Ok(Some(invitation))
 }
 
 /// Writes an invitation that was changed.
@@ -83,6 +96,17 @@ pub(crate) fn hold(ctx: &mut Ctx<'_>, invitation: &Invitation, held: bool) -> Re
         }
     }
     Ok(())
+}
+
+/// How long an invitation to these accounts can be accepted, and what sending it again does: by the strictest of them (R-INV-3).
+pub(super) fn terms(ctx: &mut Ctx<'_>, grants: &[AccountGrant]) -> Result<(u64, Resend), Error> {
+    let (mut life_ms, mut resend) = (u64::MAX, Resend::Reuse);
+    for grant in grants {
+        let policies = ctx.policies(Some(&grant.account))?;
+        life_ms = life_ms.min(policies.invitation_life_ms.get());
+        resend = resend.max(policies.resend);
+    }
+    Ok((life_ms, resend))
 }
 
 /// What a new invitation says.
@@ -163,8 +187,7 @@ impl Seats {
         for account in accounts {
             let seats = members::seats(ctx, account)?.ceiling();
             if seats < u64::MAX {
-                let users = people::count(ctx, &keys::tally(account, "users"))?;
-                let taken = users.saturating_add(members::open_invitations(ctx, account, seats)?);
+                let taken = members::seats_taken(ctx, account, seats)?;
                 left.insert(account.clone(), seats.saturating_sub(taken));
             }
         }
@@ -305,14 +328,16 @@ fn of_account(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<Invitation>, Error>
     Ok(found)
 }
 
-/// Offers other accounts, or the same ones otherwise; nothing else of the invitation changes. Not saved here.
-pub(super) fn offer(ctx: &mut Ctx<'_>, invitation: &mut Invitation, grants: Vec<AccountGrant>) -> Result<(), Error> {
+/// Offers other accounts, or the same ones otherwise, for as long as before but no longer than `most_ms`; nothing else of the invitation
+/// changes. Not saved here.
+pub(super) fn offer(ctx: &mut Ctx<'_>, invitation: &mut Invitation, grants: Vec<AccountGrant>, most_ms: u64) -> Result<(), Error> {
     let is_open = invitation.state == InvitationState::Open;
     list(ctx, invitation, false);
     if is_open {
         hold(ctx, invitation, false)?;
     }
     invitation.grants = grants;
+    invitation.life_ms = invitation.life_ms.min(most_ms);
     if let Some(first) = invitation.grants.first() {
         invitation.team = team_of(ctx, &first.account.clone())?;
     }
@@ -329,7 +354,7 @@ pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error>
     for mut invitation in of_account(ctx, account)? {
         let left: Vec<AccountGrant> = invitation.grants.iter().filter(|grant| grant.account != *account).cloned().collect();
         if !left.is_empty() {
-            offer(ctx, &mut invitation, left)?;
+            offer(ctx, &mut invitation, left, u64::MAX)?;
             save(ctx, &mut invitation)?;
             continue;
         }
@@ -361,7 +386,7 @@ pub(crate) fn follow(ctx: &mut Ctx<'_>, leaving: &[Id], above: &Id) -> Result<()
                 }
                 along.push(grant);
             }
-            offer(ctx, &mut invitation, if outside.is_empty() { along } else { outside })?;
+            offer(ctx, &mut invitation, if outside.is_empty() { along } else { outside }, u64::MAX)?;
             save(ctx, &mut invitation)?;
         }
     }
@@ -371,23 +396,10 @@ pub(crate) fn follow(ctx: &mut Ctx<'_>, leaving: &[Id], above: &Id) -> Result<()
 /// Makes whoever has the address the owner of an account that waits for one (R-TEA-4).
 pub(super) fn make_owner(ctx: &mut Ctx<'_>, account: &Id, user: &User) -> Result<(), Error> {
     match ctx.tx.get::<crate::model::Member>(&keys::member(account, &user.id))? {
-        None => {
-            members::create(ctx, account, user, members::Place { role: None, owner: true, group: None })?;
-        }
-        Some(mut member) => {
-            members::refuse_shared_owner(ctx, account, &user.id, true)?;
-            if let Some(role) = member.role.take() {
-                roles::mark_use(ctx, &role, "member", &[account.as_str(), user.id.as_str()], false);
-            }
-            member.owner = true;
-            member.administrator = false;
-            members::regroup(ctx, &mut member, None)?;
-            member.rev += 1;
-            member.updated_at_ms = ctx.now_ms;
-            ctx.tx.put(keys::member(account, &user.id), &member)?;
-            members::touch(ctx, account)?;
-        }
+        None => members::create(ctx, account, user, members::Place::OWNER).map(drop),
+        Some(member) => members::own(ctx, member),
     }
+    .map_err(|error| error.at("/token"))?;
     let mut record = accounts::load(ctx, account, "/token")?;
     record.owner = Some(user.id.clone());
     record.lifecycle = match record.lifecycle {
@@ -405,7 +417,7 @@ pub(super) fn refuse_dead(ctx: &Ctx<'_>, invitation: &Invitation, field: &str) -
     }
 }
 
-fn sentence(status: InvitationStatus) -> &'static str {
+pub(super) fn sentence(status: InvitationStatus) -> &'static str {
     match status {
         InvitationStatus::Pending => "the invitation can be accepted",
         InvitationStatus::Expired => "the invitation has expired; ask for a new one",
