@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '0c0abab73276e5f6b5879a5367b45595'
+const CATALOGUE_HASH = '06641ae95fdca9b7b70f3e8f2836308a'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -223,6 +223,11 @@ const TYPES = {
     domains: ['domains', ['text']],
     nodes: ['nodes', ['text']],
   },
+  AssetsEdit: {
+    bounceAddresses: ['bounce_addresses', ['text']],
+    domains: ['domains', ['text']],
+    nodes: ['nodes', ['text']],
+  },
   AuditActor: {
     account: ['account', 'text'],
     apiKey: ['api_key', 'text'],
@@ -432,6 +437,7 @@ const TYPES = {
     passwordMin: ['password_min', 'integer'],
     passwordMinWithSecondFactor: ['password_min_with_second_factor', 'integer'],
     passwordPasses: ['password_passes', 'integer'],
+    passwordWords: ['password_words', ['text']],
     pendingUntil: ['pending_until', ['text']],
     profileEditedBy: ['profile_edited_by', ['text']],
     recentLogInMs: ['recent_log_in_ms', 'integer'],
@@ -668,6 +674,7 @@ const TYPES = {
   },
   NextPackage: { fromMs: ['from_ms', 'integer'], package: ['package', 'text'] },
   Notifications: { badge: ['badge', 'bool'], desktop: ['desktop', 'bool'], sound: ['sound', 'bool'] },
+  NotificationsEdit: { badge: ['badge', 'bool'], desktop: ['desktop', 'bool'], sound: ['sound', 'bool'] },
   OfferedAccount: { account: ['account', 'text'], name: ['name', 'text'], role: ['role', 'text'] },
   Operator: {
     createdAtMs: ['created_at_ms', 'integer'],
@@ -804,6 +811,7 @@ const TYPES = {
     passwordMin: ['password_min', 'integer'],
     passwordMinWithSecondFactor: ['password_min_with_second_factor', 'integer'],
     passwordPasses: ['password_passes', 'integer'],
+    passwordWords: ['password_words', ['text']],
     pendingUntil: ['pending_until', ['text']],
     profileEditedBy: ['profile_edited_by', ['text']],
     recentLogInMs: ['recent_log_in_ms', 'integer'],
@@ -1627,7 +1635,7 @@ const TYPES = {
     package: ['package', 'text'],
   },
   PackagesEditRequest: {
-    assets: ['assets', 'Assets'],
+    assets: ['assets', 'AssetsEdit'],
     bounceRate: ['bounce_rate', 'BounceRate'],
     childPrice: ['child_price', 'Price'],
     credits: ['credits', 'bool'],
@@ -1639,6 +1647,7 @@ const TYPES = {
     role: ['role', 'text'],
     withoutBounceRate: ['without_bounce_rate', 'bool'],
     withoutChildPrice: ['without_child_price', 'bool'],
+    withoutLimits: ['without_limits', ['text']],
     withoutRole: ['without_role', 'bool'],
   },
   PackagesGetRequest: { package: ['package', 'text'] },
@@ -1945,7 +1954,7 @@ const TYPES = {
     firstName: ['first_name', 'text'],
     language: ['language', 'text'],
     lastName: ['last_name', 'text'],
-    notifications: ['notifications', 'Notifications'],
+    notifications: ['notifications', 'NotificationsEdit'],
     phone: ['phone', 'text'],
     sendingCountry: ['sending_country', 'text'],
     timeZone: ['time_zone', 'text'],

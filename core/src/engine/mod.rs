@@ -9,6 +9,7 @@ mod clock;
 pub(crate) mod consistency;
 mod drawer;
 mod due;
+pub(crate) mod guesses;
 pub(crate) mod hasher;
 #[cfg(test)]
 mod holders_tests;

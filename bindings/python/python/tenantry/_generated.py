@@ -31,6 +31,7 @@ from .model import (
     Asset,
     AssetKind,
     AssetList,
+    AssetsEditInput,
     AssetsInput,
     AuditExport,
     AuditHeadItem,
@@ -101,7 +102,7 @@ from .model import (
     MembersGranted,
     MessageClass,
     MessageInput,
-    NotificationsInput,
+    NotificationsEditInput,
     Operator,
     OperatorList,
     OperatorRemoved,
@@ -192,7 +193,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "0c0abab73276e5f6b5879a5367b45595"
+CATALOGUE_HASH = "06641ae95fdca9b7b70f3e8f2836308a"
 
 
 class AccessOperations(Namespace):
@@ -1451,7 +1452,7 @@ class GroupsOperations(Namespace):
         """Says what the members of a group may send together, in a month or, by policy, a year (R-GRP-5).
 
         - `account`: The account.
-        - `caps`: Both caps; what is absent is not capped.
+        - `caps`: The caps; what is absent stays, and `unlimited` is none.
         - `group`: The group.
         - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
         """
@@ -1586,7 +1587,7 @@ class InvitationsOperations(Namespace):
 
         - `invitation`: The invitation.
         - `accounts`: The accounts to offer, of all that one reaches: at least one and at most 100. An account that
-          is new needs `users.invite`.
+          is new needs `users.invite`; in one that was offered before, a role or group that is absent stays.
         - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
         - `first_name`: First name.
         - `group`: The group, in every account for which none is named in `accounts`.
@@ -2254,7 +2255,7 @@ class PackagesOperations(Namespace):
         self,
         *,
         package: str,
-        assets: AssetsInput | None = None,
+        assets: AssetsEditInput | None = None,
         bounce_rate: BounceRateInput | None = None,
         child_price: PriceInput | None = None,
         credits: bool | None = None,
@@ -2265,28 +2266,31 @@ class PackagesOperations(Namespace):
         role: str | None = None,
         without_bounce_rate: bool | None = None,
         without_child_price: bool | None = None,
+        without_limits: List[LimitName] | tuple[LimitName, ...] | None = None,
         without_role: bool | None = None,
     ) -> Package:
         """Changes a package; acts at once on every account that inherits from it (R-PKG-4). What is absent stays.
 
         - `package`: The package.
-        - `assets`: The assets that its accounts can use, all of them.
+        - `assets`: The assets that its accounts can use; a list that is absent stays.
         - `bounce_rate`: The rate of bounces at which a campaign is stopped.
         - `child_price`: What a further account of the team costs each month.
         - `credits`: Whether its accounts pay with credits for what exceeds their caps.
         - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
-        - `limits`: Its limits, all of them: one that is absent here falls to the platform's default.
+        - `limits`: Its limits; one that is absent stays.
         - `name`: The name that people see.
         - `overuse`: Whether its accounts may send beyond their caps.
         - `role`: The role that no member of its accounts can exceed.
         - `without_bounce_rate`: Campaigns are no longer stopped for bounces; not together with `bounce_rate`.
         - `without_child_price`: No price is shown any more; not together with `child_price`.
+        - `without_limits`: The limits that are taken away, so that they fall to the platform's default; not together
+          with a value in `limits`.
         - `without_role`: Takes the ceiling away; not together with `role`.
         """
         return Package._from(self._call(
             "packages.edit",
             {"package": package},
-            {"assets": assets, "bounce_rate": bounce_rate, "child_price": child_price, "credits": credits, "expected_rev": expected_rev, "limits": limits, "name": name, "overuse": overuse, "role": role, "without_bounce_rate": without_bounce_rate, "without_child_price": without_child_price, "without_role": without_role},
+            {"assets": assets, "bounce_rate": bounce_rate, "child_price": child_price, "credits": credits, "expected_rev": expected_rev, "limits": limits, "name": name, "overuse": overuse, "role": role, "without_bounce_rate": without_bounce_rate, "without_child_price": without_child_price, "without_limits": without_limits, "without_role": without_role},
         ))
 
     def get(self, *, package: str) -> Package:
@@ -2375,7 +2379,9 @@ class PasswordsOperations(Namespace):
         passwords: List[ImportedPasswordInput] | tuple[ImportedPasswordInput, ...],
     ) -> PasswordsImported:
         """Brings hashes along from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2 in the form of
-        PHC, at most 500 at once, all or none. Each is renewed when its user logs in (R-SES-1).
+        PHC, at most 500 at once, all or none. Each is renewed when its user logs in (R-SES-1), but for bcrypt of a
+        password of more than 72 bytes, of which bcrypt looks at 72. Where it takes the place of a password, that is
+        a new one: sessions end, and the user is told.
 
         - `passwords`: Users and their hashes.
         """
@@ -2390,12 +2396,15 @@ class PasswordsOperations(Namespace):
 
     def set(self, *, password: str, token: str | None = None, user: str | None = None) -> PasswordChanged:
         """Gives a user a password: with the token of a reset link, or because the host says so. All sessions of the
-        user end.
+        user end, a waiting change of their address too, and they are told (outbox), as by everything that gives
+        somebody another password.
 
         The token is used up by the first that comes (R-SES-4). Nobody but the host chooses the password of another.
 
         - `password`: The new password: at least as many characters as policy `password_min` says, or where they need
-          a second factor wherever they act, `password_min_with_second_factor`; at most 256 bytes.
+          a second factor wherever they act, `password_min_with_second_factor`; at most 256 bytes. One that is
+          guessed too easily is `password_banned`, with what is weak in `details.weak`: `own_word`, `common`,
+          `keyboard`, `repeat`, `sequence`, `date`, `short` or `banned`.
         - `token`: The token of a reset link; this or `user`.
         - `user`: The user; this or `token`.
         """
@@ -2886,7 +2895,7 @@ class SecondFactorsOperations(Namespace):
         """Shows that the authenticator makes the right codes. From now on the user logs in with password and code.
 
         All their sessions end but the one that is kept, which has the second factor then. The answer has new
-        recovery codes, once.
+        recovery codes, once. The user is told (outbox) of this, and of every other change of their second factor.
 
         - `code`: What the authenticator shows now.
         - `user`: The user.
@@ -3665,7 +3674,7 @@ class UsersOperations(Namespace):
         first_name: str | None = None,
         language: str | None = None,
         last_name: str | None = None,
-        notifications: NotificationsInput | None = None,
+        notifications: NotificationsEditInput | None = None,
         phone: str | None = None,
         sending_country: str | None = None,
         time_zone: str | None = None,
@@ -3680,7 +3689,7 @@ class UsersOperations(Namespace):
         - `first_name`: First name.
         - `language`: The language: a tag such as `de` or `pt-BR`.
         - `last_name`: Last name.
-        - `notifications`: What the user is told about new messages.
+        - `notifications`: What the user is told about new messages; what is absent stays.
         - `phone`: Phone number, at most 40 bytes.
         - `sending_country`: The country that is sent to by default: two capital letters, as in ISO 3166.
         - `time_zone`: IANA name of the time zone.
@@ -3812,8 +3821,8 @@ class UsersOperations(Namespace):
         return User._from(self._call("users.logged_in", {"user": user}))
 
     def password_was_set(self, *, user: str) -> User:
-        """The host, whose log-in is its own, tells that a user has set a password: the step is done, and the link dead
-        (R-TEA-4).
+        """The host, whose log-in is its own, tells that a user has set a password: the step is done (R-TEA-4). The
+        links that they were sent are dead, a waiting change of address with them, and they are told (R-SES-4).
 
         - `user`: The user.
         """
