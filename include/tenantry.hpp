@@ -115,7 +115,11 @@ class Sender {
 public:
     explicit Sender(tenantry_sender handle) noexcept : handle_(handle) {}
 
-    [[nodiscard]] Decision admit(std::uint64_t count = 1) const {
+    /// Asks to send `count` messages now: true when all of them are granted, and then they are charged.
+    [[nodiscard]] bool admit(std::uint64_t count = 1) const { return static_cast<bool>(decide(count)); }
+
+    /// The same as `admit`, answered with the whole decision.
+    [[nodiscard]] Decision decide(std::uint64_t count = 1) const {
         Decision decision;
         detail::check(tenantry_sender_admit(handle_.get(), count, &decision.raw));
         return decision;
@@ -210,8 +214,15 @@ public:
         return allowed;
     }
 
-    [[nodiscard]] Decision admit(std::string_view account, std::optional<std::string_view> user,
-                                 std::uint64_t count = 1) const {
+    /// Asks to send `count` messages now: true when all of them are granted, and then they are charged.
+    [[nodiscard]] bool admit(std::string_view account, std::optional<std::string_view> user,
+                             std::uint64_t count = 1) const {
+        return static_cast<bool>(decide(account, user, count));
+    }
+
+    /// The same as `admit`, answered with the whole decision.
+    [[nodiscard]] Decision decide(std::string_view account, std::optional<std::string_view> user,
+                                  std::uint64_t count = 1) const {
         Decision decision;
         const std::string_view name = given(user);
         detail::check(tenantry_admit(handle_.get(), account.data(), account.size(), name.data(), name.size(), count,

@@ -17,8 +17,8 @@ int main(int count, char **words) try {
     std::cout << "bob may delete the account: " << (store.allowed("acme", "bob", "accounts.delete") ? "yes" : "no") << '\n';
 
     const tenantry::Sender gate = store.sender("acme", "bob");
-    tenantry::Decision decision = gate.admit();
-    for (; decision; decision = gate.admit()) {
+    tenantry::Decision decision = gate.decide();
+    for (; decision; decision = gate.decide()) {
         std::cout << "sent one, " << decision.remaining().value_or(0) << " left\n";
     }
     std::cout << "refused: " << decision.reason() << ", " << decision.limit() << " is " << decision.raw.limit_value;

@@ -88,7 +88,9 @@ class MailHost:
         gate = self.gate(login, HeaderParser().parsestr(cast(bytes, envelope.content).decode("utf-8", "replace"))["X-Campaign"])
         # Mostly decided in memory, within microseconds. Now and then a block is drawn from the store, and that waits for
         # the disk: in a thread it holds up nobody else, and draws that come together share one sync of the disk.
-        decision = gate.try_decide(count) or await asyncio.to_thread(gate.decide, count)
+        decision = gate.try_decide(count)
+        if decision is None:
+            decision = await asyncio.to_thread(gate.decide, count)
         if decision.refusal:
             return reply(decision.refusal)
         message = uuid.uuid4().hex

@@ -11,6 +11,13 @@
 static_assert(!std::is_copy_constructible<tenantry::Store>::value, "one owner");
 static_assert(std::is_nothrow_move_constructible<tenantry::Store>::value, "owners move");
 static_assert(std::is_nothrow_move_assignable<tenantry::Sender>::value, "owners move");
+// R-ANS-1: what says yes or no is so in `if`, and nothing else is.
+static_assert(std::is_same<decltype(std::declval<tenantry::Sender>().admit()), bool>::value, "a yes or a no");
+static_assert(std::is_same<decltype(std::declval<tenantry::Store>().admit("", std::nullopt)), bool>::value, "the same");
+static_assert(std::is_constructible<bool, tenantry::Decision>::value, "a decision is one");
+static_assert(!std::is_convertible<tenantry::Decision, int>::value, "and no number");
+static_assert(!std::is_constructible<bool, tenantry::Sender>::value, "a gate is none");
+static_assert(!std::is_constructible<bool, tenantry::Access>::value, "nor is a check");
 
 static int status_of(const tenantry::Store &store) {
     try {
@@ -78,5 +85,9 @@ int main() {
     } catch (const tenantry::Error &error) {
         EXPECT(error.number() == TENANTRY_NOT_FOUND);
     }
+    store.call("limits.set", R"({"account":"acme","limit":"email_per_day","value":2})");
+    const tenantry::Sender gate = store.sender("acme");
+    EXPECT(gate.admit() && store.admit("acme", "ann") && !gate.admit() && !store.admit("acme", std::nullopt));
+    EXPECT(!gate.decide() && store.decide("acme", std::nullopt).limit() == "email_per_day");
     return 0;
 }

@@ -119,7 +119,7 @@ class Driver:
         who: dict[str, Any] = {"account": account.decode(), "user": None if user == b"-" else user.decode()}
         self.prepared_turn = not self.prepared_turn
         if not self.prepared_turn and not options:
-            return plain(self.t.admit(**who, count=int(count)))
+            return plain(self.t.decide(**who, count=int(count)))
         if key not in self.senders:
             given = json.loads(options or b"{}")
             acting = given.pop("acting", None)

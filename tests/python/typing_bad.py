@@ -48,6 +48,7 @@ gate.admit(None)  # error
 gate.last().granted  # error
 number: int = gate.admit()  # fine: a bool is an int
 text: str = gate.admit()  # error
+t.admit(account="acme").granted  # error
 t.accounts = None  # error
 
 

@@ -49,7 +49,9 @@ def run() -> None:
         sent: bool = gate.admit() and gate.admit(2) and gate.admit(count=3)
         access: tenantry.Access = me.access("campaigns.send")
         allowed: bool = access.allowed() and me.access.check(account="acme", user="ann", permission="lists").allowed
-        print(sent, allowed, remaining(gate.decide()), remaining(t.admit(account="acme", count=2)))
+        print(sent, allowed, remaining(gate.decide()), remaining(t.decide(account="acme", count=2)))
+        yes: bool = t.admit(account="acme") or bool(t.decide(account="acme")) or not me.access.check(account="acme", user="ann", permission="lists")
+        print(yes)
         last = gate.last()
         if last is not None:
             print(remaining(last))

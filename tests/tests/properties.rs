@@ -638,7 +638,9 @@ impl Model {
             "packages.edit" => {
                 let role = request["role"].as_str().map(str::to_owned);
                 let package = self.packages.get_mut(&text("package")).ok_or("not_found")?;
-                package.limits = limits_of(&request["limits"]);
+                for (limit, given) in package.limits.iter_mut().zip(limits_of(&request["limits"])) {
+                    *limit = given.or(*limit);
+                }
                 package.role = role;
                 Ok(json!({}))
             }

@@ -135,8 +135,7 @@ export type Retry =
  * - `csv_invalid`: The CSV text cannot be read; `details` names line and column.
  * - `password_too_short`: The password has fewer characters than the platform asks for; `details.min` says how many
  *   that is.
- * - `password_banned`: The password is on the list of those that are tried first, or is made of words that it is
- *   guessed by.
+ * - `password_banned`: The password is guessed too easily, or the host bans it; `details.weak` says what is weak.
  */
 export class InvalidArgument extends TenantryError {
   readonly class: 'invalid'
@@ -296,13 +295,25 @@ export class InternalError extends TenantryError {
   readonly class: 'internal'
 }
 
-/** The answer to a permission check. */
+/**
+ * The answer to a permission check.
+ *
+ * It says yes or no: yes where `allowed` is true.
+ *
+ * The object itself is true either way, as every object in JavaScript.
+ */
 export interface AccessCheck {
   /** Whether the user may. */
   allowed: boolean
 }
 
-/** A permission check explained. */
+/**
+ * A permission check explained.
+ *
+ * It says yes or no: yes where `allowed` is true.
+ *
+ * The object itself is true either way, as every object in JavaScript.
+ */
 export interface AccessExplanation {
   /** Whether the user may. */
   allowed: boolean
@@ -486,7 +497,13 @@ export interface AccountBulk {
   refused: number
 }
 
-/** What was done to one account of many. */
+/**
+ * What was done to one account of many.
+ *
+ * It says yes or no: yes where `done` is true.
+ *
+ * The object itself is true either way, as every object in JavaScript.
+ */
 export interface AccountBulkItem {
   /** The account. */
   account: string
@@ -582,7 +599,13 @@ export interface AccountSwitch {
   user: string
 }
 
-/** What is wrong with the details of an account to be. */
+/**
+ * What is wrong with the details of an account to be.
+ *
+ * It says yes or no: yes where `valid` is true.
+ *
+ * The object itself is true either way, as every object in JavaScript.
+ */
 export interface AccountValidation {
   /** What is wrong with them. */
   problems: Array<AccountProblem>
@@ -734,6 +757,16 @@ export interface Assets {
   domains?: Array<string>
   /** Sending nodes. */
   nodes?: Array<string>
+}
+
+/** What is changed of the assets of a package; a list that is absent stays. */
+export interface AssetsEditInput {
+  /** Bounce addresses, all of them. */
+  bounceAddresses?: ReadonlyArray<string> | undefined
+  /** Sending domains, all of them. */
+  domains?: ReadonlyArray<string> | undefined
+  /** Sending nodes, all of them. */
+  nodes?: ReadonlyArray<string> | undefined
 }
 
 /** Who changed something. */
@@ -941,7 +974,13 @@ export interface AuditPruned {
   pruned: number
 }
 
-/** What checking a chain found. */
+/**
+ * What checking a chain found.
+ *
+ * It says yes or no: yes where `whole` is true.
+ *
+ * The object itself is true either way, as every object in JavaScript.
+ */
 export interface AuditVerification {
   /** Its hash. */
   hash: string
@@ -1441,7 +1480,13 @@ export interface CreditTotals {
   spent: number
 }
 
-/** The answer to a send (R-QTA-3). */
+/**
+ * The answer to a send (R-QTA-3).
+ *
+ * It says yes or no: yes where there is no `refusal`.
+ *
+ * The object itself is true either way, as every object in JavaScript.
+ */
 export interface Decision {
   /** What credits paid for, beyond the account's own limits (R-CRD-2). */
   credits?: PaidWithCredits
@@ -1550,6 +1595,8 @@ export interface EffectivePolicies {
   passwordMinWithSecondFactor: number
   /** The passes over that memory, 2 to 16; for the platform alone (R-SES-1). */
   passwordPasses: number
+  /** Words that make no password, such as the names of the platform, at most 50; for the platform alone (R-SES-1). */
+  passwordWords: Array<string>
   /** What has to be done before a member is no longer shown as pending (R-INV-4). */
   pendingUntil: Array<PendingStep>
   /** Who edits phone, sending country, language, time zone and notifications. */
@@ -2303,7 +2350,13 @@ export interface MemberBulk {
   results: Array<MemberBulkResult>
 }
 
-/** What became of one of many members. */
+/**
+ * What became of one of many members.
+ *
+ * It says yes or no: yes where there is no `problem`.
+ *
+ * The object itself is true either way, as every object in JavaScript.
+ */
 export interface MemberBulkResult {
   /** Why not; absent where it was done. */
   problem?: MemberProblem
@@ -2407,16 +2460,6 @@ export interface NextPackage {
 }
 
 /** How a user is told about new messages (R-USR-2). */
-export interface NotificationsInput {
-  /** By a badge in the browser. */
-  badge?: boolean | undefined
-  /** By a notification of the desktop. */
-  desktop?: boolean | undefined
-  /** By a sound. */
-  sound?: boolean | undefined
-}
-
-/** How a user is told about new messages (R-USR-2). */
 export interface Notifications {
   /** By a badge in the browser. */
   badge?: boolean
@@ -2424,6 +2467,16 @@ export interface Notifications {
   desktop?: boolean
   /** By a sound. */
   sound?: boolean
+}
+
+/** What is changed of how a user is told about new messages; what is absent stays. */
+export interface NotificationsEditInput {
+  /** By a badge in the browser. */
+  badge?: boolean | undefined
+  /** By a notification of the desktop. */
+  desktop?: boolean | undefined
+  /** By a sound. */
+  sound?: boolean | undefined
 }
 
 /** An account that is offered. */
@@ -2593,6 +2646,10 @@ export interface OutboxItem {
  * - `email_change`: Send the link that confirms a new e-mail address.
  * - `email_change_notice`: Tell the old address that another was asked for.
  * - `password_reset`: Send the link that sets a new password.
+ * - `password_changed`: Tell a user that their password is another one, or was taken away (R-SES-4).
+ * - `second_factor_changed`: Tell a user that they have a second factor now, another one, or none (R-SES-4).
+ * - `recovery_codes_changed`: Tell a user that they have new recovery codes (R-SES-4).
+ * - `api_key_created`: Tell a user that an API key acts for them (R-SES-4).
  * - `limit_alert`: Tell the account that a threshold of a limit is reached.
  * - `logged_in_as`: Tell a user that somebody acts as them (R-SES-6).
  * - `stop_campaign`: Stop a campaign: nothing more of it goes out (R-QTA-11).
@@ -2603,6 +2660,10 @@ export type OutboxKind =
   | 'email_change'
   | 'email_change_notice'
   | 'password_reset'
+  | 'password_changed'
+  | 'second_factor_changed'
+  | 'recovery_codes_changed'
+  | 'api_key_created'
   | 'limit_alert'
   | 'logged_in_as'
   | 'stop_campaign'
@@ -2882,6 +2943,8 @@ export interface PoliciesInput {
   passwordMinWithSecondFactor?: Integer | undefined
   /** The passes over that memory, 2 to 16; for the platform alone (R-SES-1). */
   passwordPasses?: Integer | undefined
+  /** Words that make no password, such as the names of the platform, at most 50; for the platform alone (R-SES-1). */
+  passwordWords?: ReadonlyArray<string> | undefined
   /** What has to be done before a member is no longer shown as pending (R-INV-4). */
   pendingUntil?: ReadonlyArray<PendingStep> | undefined
   /** Who edits phone, sending country, language, time zone and notifications. */
@@ -2960,6 +3023,8 @@ export interface Policies {
   passwordMinWithSecondFactor?: number
   /** The passes over that memory, 2 to 16; for the platform alone (R-SES-1). */
   passwordPasses?: number
+  /** Words that make no password, such as the names of the platform, at most 50; for the platform alone (R-SES-1). */
+  passwordWords?: Array<string>
   /** What has to be done before a member is no longer shown as pending (R-INV-4). */
   pendingUntil?: Array<PendingStep>
   /** Who edits phone, sending country, language, time zone and notifications. */
@@ -3205,7 +3270,13 @@ export interface Reservation {
   user?: string
 }
 
-/** The answer to a reservation. */
+/**
+ * The answer to a reservation.
+ *
+ * It says yes or no: yes where there is no `refusal`.
+ *
+ * The object itself is true either way, as every object in JavaScript.
+ */
 export interface ReservationDecision {
   /** What credits paid for, beyond the account's own limits (R-CRD-2). */
   credits?: PaidWithCredits
@@ -3267,7 +3338,13 @@ export interface Resource {
   updatedAtMs: number
 }
 
-/** Whether a user may do something with a resource. */
+/**
+ * Whether a user may do something with a resource.
+ *
+ * It says yes or no: yes where `allowed` is true.
+ *
+ * The object itself is true either way, as every object in JavaScript.
+ */
 export interface ResourceDecision {
   /** Whether they may. */
   allowed: boolean
@@ -3446,7 +3523,13 @@ export interface SecondFactorSecret {
   user: string
 }
 
-/** What is known of the second factor of a user. */
+/**
+ * What is known of the second factor of a user.
+ *
+ * It says yes or no: yes where `enabled` is true.
+ *
+ * The object itself is true either way, as every object in JavaScript.
+ */
 export interface SecondFactorStatus {
   /** Since when, in unix milliseconds. */
   confirmedAtMs?: number
@@ -3466,7 +3549,13 @@ export interface SendDecisions {
   decisions: Array<Decision>
 }
 
-/** A send explained. */
+/**
+ * A send explained.
+ *
+ * It says yes or no: yes where `would_grant` is true.
+ *
+ * The object itself is true either way, as every object in JavaScript.
+ */
 export interface SendExplanation {
   /** Every limit and cap that was looked at: the account's, then those of the accounts above, then the group's. */
   limits: Array<UsageWindow>
@@ -3627,7 +3716,13 @@ export type SharedAction =
   | 'delete'
   | 'share'
 
-/** Whether somebody may do something with a shared template. */
+/**
+ * Whether somebody may do something with a shared template.
+ *
+ * It says yes or no: yes where `allowed` is true.
+ *
+ * The object itself is true either way, as every object in JavaScript.
+ */
 export interface SharingCheck {
   /** The account above that shares it. */
   account: string
@@ -3713,7 +3808,13 @@ export interface StoreStateHash {
   stateHash: string
 }
 
-/** What checking every record found. */
+/**
+ * What checking every record found.
+ *
+ * It says yes or no: yes where `whole` is true.
+ *
+ * The object itself is true either way, as every object in JavaScript.
+ */
 export interface StoreVerification {
   /** How many bytes they have. */
   bytes: number
@@ -5081,7 +5182,7 @@ export interface GroupsSetAvatarRequest {
 export interface GroupsSetCapsRequest {
   /** The account. */
   account: string
-  /** Both caps; what is absent is not capped. */
+  /** The caps; what is absent stays, and `unlimited` is none. */
   caps: GroupCapsInput
   /** The revision that the change was made from; a stale one is `rev_conflict`. */
   expectedRev?: Integer | undefined
@@ -5161,7 +5262,8 @@ export interface InvitationsDeleteRequest {
 export interface InvitationsEditRequest {
   /**
    * The accounts to offer, of all that one reaches: at least one and at most 100. An account that is new needs
-   * `users.invite`.
+   * `users.invite`; in
+   * one that was offered before, a role or group that is absent stays.
    */
   accounts?: ReadonlyArray<AccountGrantInput> | undefined
   /** The revision that the change was made from; a stale one is `rev_conflict`. */
@@ -5630,8 +5732,8 @@ export interface PackagesDeleteRequest {
 
 /** What `packages.edit` is asked with. */
 export interface PackagesEditRequest {
-  /** The assets that its accounts can use, all of them. */
-  assets?: AssetsInput | undefined
+  /** The assets that its accounts can use; a list that is absent stays. */
+  assets?: AssetsEditInput | undefined
   /** The rate of bounces at which a campaign is stopped. */
   bounceRate?: BounceRateInput | undefined
   /** What a further account of the team costs each month. */
@@ -5640,7 +5742,7 @@ export interface PackagesEditRequest {
   credits?: boolean | undefined
   /** The revision that the change was made from; a stale one is `rev_conflict`. */
   expectedRev?: Integer | undefined
-  /** Its limits, all of them: one that is absent here falls to the platform's default. */
+  /** Its limits; one that is absent stays. */
   limits?: LimitsInput | undefined
   /** The name that people see. */
   name?: string | undefined
@@ -5654,6 +5756,10 @@ export interface PackagesEditRequest {
   withoutBounceRate?: boolean | undefined
   /** No price is shown any more; not together with `child_price`. */
   withoutChildPrice?: boolean | undefined
+  /**
+   * The limits that are taken away, so that they fall to the platform's default; not together with a value in `limits`.
+   */
+  withoutLimits?: ReadonlyArray<LimitName> | undefined
   /** Takes the ceiling away; not together with `role`. */
   withoutRole?: boolean | undefined
 }
@@ -5731,7 +5837,10 @@ export interface PasswordsSetRequest {
   /**
    * The new password: at least as many characters as policy `password_min` says, or where they need a second factor
    * wherever
-   * they act, `password_min_with_second_factor`; at most 256 bytes.
+   * they act, `password_min_with_second_factor`; at most 256 bytes. One that is guessed too easily is
+   * `password_banned`, with
+   * what is weak in `details.weak`: `own_word`, `common`, `keyboard`, `repeat`, `sequence`, `date`, `short` or
+   * `banned`.
    */
   password: string
   /** The token of a reset link; this or `user`. */
@@ -6566,8 +6675,8 @@ export interface UsersEditRequest {
   language?: string | undefined
   /** Last name. */
   lastName?: string | undefined
-  /** What the user is told about new messages. */
-  notifications?: NotificationsInput | undefined
+  /** What the user is told about new messages; what is absent stays. */
+  notifications?: NotificationsEditInput | undefined
   /** Phone number, at most 40 bytes. */
   phone?: string | undefined
   /** The country that is sent to by default: two capital letters, as in ISO 3166. */
@@ -7272,13 +7381,19 @@ export interface PasswordsOperations {
   /**
    * Brings hashes along from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2 in the form of PHC, at
    * most 500
-   * at once, all or none. Each is renewed when its user logs in (R-SES-1).
+   * at once, all or none. Each is renewed when its user logs in (R-SES-1), but for bcrypt of a password of more than 72
+   * bytes,
+   * of which bcrypt looks at 72. Where it takes the place of a password, that is a new one: sessions end, and the user
+   * is told.
    */
   importHashes(request: PasswordsImportHashesRequest): Promise<PasswordsImported>
   /** Takes a user's password away: from now on the host vouches for them. All their sessions end. */
   remove(request: PasswordsRemoveRequest): Promise<PasswordChanged>
   /**
-   * Gives a user a password: with the token of a reset link, or because the host says so. All sessions of the user end.
+   * Gives a user a password: with the token of a reset link, or because the host says so. All sessions of the user end,
+   * a
+   * waiting change of their address too, and they are told (outbox), as by everything that gives somebody another
+   * password.
    *
    * The token is used up by the first that comes (R-SES-4). Nobody but the host chooses the password of another.
    */
@@ -7436,6 +7551,7 @@ export interface SecondFactorsOperations {
    *
    * All their sessions end but the one that is kept, which has the second factor then. The answer has new recovery
    * codes, once.
+   * The user is told (outbox) of this, and of every other change of their second factor.
    */
   confirm(request: SecondFactorsConfirmRequest): Promise<RecoveryCodes>
   /**
@@ -7754,8 +7870,9 @@ export interface UsersOperations {
   /** The host, whose log-in is its own, tells that a user has logged in; the first time counts (R-INV-4). */
   loggedIn(request: UsersLoggedInRequest): Promise<User>
   /**
-   * The host, whose log-in is its own, tells that a user has set a password: the step is done, and the link dead
-   * (R-TEA-4).
+   * The host, whose log-in is its own, tells that a user has set a password: the step is done (R-TEA-4). The links that
+   * they
+   * were sent are dead, a waiting change of address with them, and they are told (R-SES-4).
    */
   passwordWasSet(request: UsersPasswordWasSetRequest): Promise<User>
   /**

@@ -6,6 +6,7 @@
 //! cannot deadlock. The core also catches panics: none reaches pyo3.
 
 use parking_lot::Mutex;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyString};
@@ -49,18 +50,22 @@ impl Store {
         py.detach(|| self.0.allowed(account, user, permission)).map_err(|error| raised(py, &error))
     }
 
-    /// Asks to send `count` messages now, and charges them when granted.
+    /// Asks to send `count` messages now: true when all of them are granted, and then they are charged.
     #[pyo3(signature = (account, user, count, /))]
-    fn admit<'py>(
+    fn admit(&self, py: Python<'_>, account: &Bound<'_, PyAny>, user: &Bound<'_, PyAny>, count: &Bound<'_, PyAny>) -> PyResult<bool> {
+        Ok(self.decision(py, account, user, count)?.refusal.is_none())
+    }
+
+    /// The same as `admit`, answered with the whole decision.
+    #[pyo3(signature = (account, user, count, /))]
+    fn decide<'py>(
         &self,
         py: Python<'py>,
         account: &Bound<'_, PyAny>,
         user: &Bound<'_, PyAny>,
         count: &Bound<'_, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (account, user, count) = (text(account, "account")?, optional_text(user, "user")?, integer(count, "count")?);
-        let decision = py.detach(|| self.0.admit(account, user, count)).map_err(|error| raised(py, &error))?;
-        decision_object(py, &decision)
+        decision_object(py, &self.decision(py, account, user, count)?)
     }
 
     /// Imports a file of users as the actor. Between the parts `progress` is called with rows, bytes and all bytes: what
@@ -119,6 +124,13 @@ impl Store {
     }
 }
 
+impl Store {
+    fn decision(&self, py: Python<'_>, account: &Bound<'_, PyAny>, user: &Bound<'_, PyAny>, count: &Bound<'_, PyAny>) -> PyResult<Decision> {
+        let (account, user, count) = (text(account, "account")?, optional_text(user, "user")?, integer(count, "count")?);
+        py.detach(|| self.0.admit(account, user, count)).map_err(|error| raised(py, &error))
+    }
+}
+
 /// A prepared permission check: it sees every later change. Threads may share it.
 #[pyclass(frozen, module = "tenantry")]
 struct Access(tenantry::Access);
@@ -133,6 +145,11 @@ impl Access {
     /// Whether the user holds the permission now.
     fn allowed(&self, py: Python<'_>) -> PyResult<bool> {
         self.0.allowed().map_err(|error| raised(py, &error))
+    }
+
+    /// The check itself is no answer (R-ANS-1).
+    fn __bool__(&self) -> PyResult<bool> {
+        Err(PyTypeError::new_err("a prepared `Access` says neither yes nor no: call its `allowed`"))
     }
 }
 
@@ -176,6 +193,11 @@ impl Sender {
         let object = decision_object(py, &decision)?;
         *self.last.lock() = Some(decision);
         Ok(Some(object))
+    }
+
+    /// The gate itself is no answer (R-ANS-1).
+    fn __bool__(&self) -> PyResult<bool> {
+        Err(PyTypeError::new_err("a prepared `Sender` says neither yes nor no: call its `admit`"))
     }
 
     /// The decision of the latest `admit`, `decide` or `try_decide` of this handle.

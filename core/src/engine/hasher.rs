@@ -127,28 +127,37 @@ impl Hasher {
         self.hash(password, *b"nobody has this.", cost).map(drop)
     }
 
-    /// Whether a password is the one that was hashed. One that fails at the hash of another platform costs an Argon2 besides.
-    pub(crate) fn verify(&self, password: &str, hash: &str, cost: Cost) -> Result<bool, Error> {
-        let bytes = password.as_bytes();
+    /// The spelling of a password that was hashed, of those that count. Where none is, or the pepper is not there, the answer
+    /// has cost an Argon2 as well.
+    pub(crate) fn find<'a>(&self, spellings: &[&'a str], hash: &str, pepper: Option<&Id>, cost: Cost) -> Result<Option<&'a str>, Error> {
         let form = Form::of(hash).ok_or_else(|| Error::new(Code::StoreCorrupt, "the hash of a password has no known form"))?;
-        let fits = {
-            let _permit = self.permit();
-            match form {
-                Form::Argon2 => {
-                    #[cfg(test)]
-                    self.argon2.lock().extend(Cost::of_hash(hash));
-                    Argon2::default().verify_password(bytes, hash).is_ok()
-                }
-                // As it is compared by those who made it: up to 72 bytes, or up to a zero.
-                Form::Bcrypt => bcrypt::verify(bytes, hash).unwrap_or(false),
-                Form::Scrypt => PasswordHash::new(hash).is_ok_and(|hash| scrypt::Scrypt::new().verify_password(bytes, &hash).is_ok()),
-                Form::Pbkdf2 => phc_of_pbkdf2(hash).is_some_and(|hash| pbkdf2::Pbkdf2::default().verify_password(bytes, &hash).is_ok()),
+        let mut cost_argon2 = false;
+        for &spelling in spellings {
+            let Some(peppered) = self.peppered(spelling, pepper) else { break };
+            if self.fits(&peppered, hash, form) {
+                return Ok(Some(spelling));
             }
-        };
-        if !fits && form != Form::Argon2 {
-            self.pretend(password, cost)?;
+            cost_argon2 = form == Form::Argon2;
         }
-        Ok(fits)
+        if !cost_argon2 {
+            self.pretend("", cost)?;
+        }
+        Ok(None)
+    }
+
+    fn fits(&self, password: &str, hash: &str, form: Form) -> bool {
+        let bytes = password.as_bytes();
+        let _permit = self.permit();
+        match form {
+            Form::Argon2 => {
+                #[cfg(test)]
+                self.argon2.lock().extend(Cost::of_hash(hash));
+                Argon2::default().verify_password(bytes, hash).is_ok()
+            }
+            Form::Bcrypt => bcrypt::verify(bytes, hash).unwrap_or(false),
+            Form::Scrypt => PasswordHash::new(hash).is_ok_and(|hash| scrypt::Scrypt::new().verify_password(bytes, &hash).is_ok()),
+            Form::Pbkdf2 => phc_of_pbkdf2(hash).is_some_and(|hash| pbkdf2::Pbkdf2::default().verify_password(bytes, &hash).is_ok()),
+        }
     }
 }
 
@@ -191,6 +200,24 @@ pub(crate) fn is_outdated(hash: &str, cost: Cost) -> bool {
         return true;
     };
     params.m_cost() < cost.memory_kib || params.t_cost() < cost.passes
+}
+
+/// How a typed password may be spelled in a hash that another platform made: in normal form, or as it was typed. With a zero
+/// it is none that they hashed: bcrypt repeats what stands before it, and HMAC, in PBKDF2 and scrypt, ends every password with
+/// zeros.
+pub(crate) fn foreign_spellings<'a>(typed: &'a str, normal: &'a str) -> Vec<&'a str> {
+    match typed {
+        _ if typed.contains('\0') => Vec::new(),
+        _ if typed == normal => vec![normal],
+        _ => vec![normal, typed],
+    }
+}
+
+/// Whether the scheme of a hash looked at all of a password that fits: of 72 bytes bcrypt cannot tell whether more followed. The
+/// hash of a longer password stays as it is: one that is made anew of what was typed now may be of another password.
+pub(crate) fn is_of_all(hash: &str, password: &str) -> bool {
+    const LOOKED_AT: usize = 72;
+    Form::of(hash) != Some(Form::Bcrypt) || password.len() < LOOKED_AT
 }
 
 /// Refuses a hash that could never be compared with, or only at a cost that others would wait for.
@@ -254,10 +281,49 @@ mod tests {
         assert!(scrypt.starts_with(FOREIGN[0].1) && bcrypt.starts_with(FOREIGN[1].1), "{scrypt} {bcrypt}");
         for (password, hash) in [("password", scrypt.as_str()), ("password", bcrypt.as_str()), FOREIGN[2], FOREIGN[3]] {
             assert_eq!(check_imported(hash), Ok(()), "{hash}");
-            assert!(hasher.verify(password, hash, CHEAP).unwrap(), "{hash}");
-            assert!(!hasher.verify("another", hash, CHEAP).unwrap(), "{hash}");
+            assert!(fits(&hasher, password, hash), "{hash}");
+            assert!(!fits(&hasher, "another", hash), "{hash}");
             assert!(is_outdated(hash, CHEAP), "{hash}");
         }
+        assert_eq!(hasher.argon2_costs(), [CHEAP; 4]);
+    }
+
+    fn fits(hasher: &Hasher, password: &str, hash: &str) -> bool {
+        hasher.find(&[password], hash, None, CHEAP).unwrap().is_some()
+    }
+
+    /// 17.3, R-SES-1: what the old schemes do not look at. Two passwords that they take for one are told apart, or the hash of
+    /// what was typed does not take the place of the old one.
+    #[test]
+    fn what_old_schemes_do_not_look_at() {
+        let hasher = Hasher::new(Vec::new());
+        let scrypt = scrypt::Scrypt::new_with_params(scrypt::Params::new(4, 8, 1).unwrap());
+        let scrypt = scrypt.hash_password_with_salt(b"pw", b"saltsaltsaltsalt").unwrap().to_string();
+        let bcrypt = |password: &str| bcrypt::hash_with_salt(password, 4, *b"saltsaltsaltsalt").unwrap().to_string();
+        // The schemes themselves take these for `pw`.
+        assert!(fits(&hasher, "pw\0", &scrypt) && fits(&hasher, "pw\0pw", &bcrypt("pw")));
+        for typed in ["pw\0", "pw\0pw", "\0pw"] {
+            assert!(foreign_spellings(typed, typed).is_empty());
+        }
+        let long = "x".repeat(80);
+        for (typed, all) in [("pw", true), (&long[..71], true), (&long[..72], false), (&long[..73], false), (&long, false)] {
+            assert_eq!(is_of_all(&bcrypt(&long), typed), all, "{} bytes", typed.len());
+            assert!(is_of_all(&scrypt, typed));
+        }
+        assert!(fits(&hasher, &long[..72], &bcrypt(&long)));
+    }
+
+    /// 17.17, R-SES-1: what is spelled in two ways is compared in both, and costs one Argon2 more where it fails at both.
+    #[test]
+    fn foreign_hashes_are_compared_as_typed_too() {
+        let (typed, normal) = ("u\u{308}ber", "\u{fc}ber");
+        let hasher = Hasher::new(Vec::new());
+        for hashed in [typed, normal] {
+            let hash = bcrypt::hash_with_salt(hashed, 4, *b"saltsaltsaltsalt").unwrap().to_string();
+            assert_eq!(hasher.find(&foreign_spellings(typed, normal), &hash, None, CHEAP).unwrap(), Some(hashed));
+            assert_eq!(hasher.find(&foreign_spellings(normal, normal), &hash, None, CHEAP).unwrap().is_some(), hashed == normal);
+        }
+        assert_eq!(hasher.argon2_costs(), [CHEAP]);
     }
 
     #[test]
@@ -279,7 +345,7 @@ mod tests {
         let hasher = Hasher::new(Vec::new());
         let hash = hasher.hash("password", [7; 16], CHEAP).unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=64,t=2,p=1$"), "{hash}");
-        assert!(hasher.verify("password", &hash, CHEAP).unwrap() && !hasher.verify("Password", &hash, CHEAP).unwrap());
+        assert!(fits(&hasher, "password", &hash) && !fits(&hasher, "Password", &hash));
         assert!(!is_outdated(&hash, CHEAP));
         assert!(is_outdated(&hash, Cost { memory_kib: 65, ..CHEAP }) && is_outdated(&hash, Cost { passes: 3, ..CHEAP }));
         assert!(!is_outdated(&hash, Cost { memory_kib: 63, ..CHEAP }));

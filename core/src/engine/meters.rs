@@ -458,6 +458,7 @@ impl Charge<'_> {
 
 /// The answer to a send (R-QTA-3).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-yes" = "refusal"))]
 pub struct Decision {
     /// How many may go out: all that were asked for, or, where a `min` was named, at least so many, or none.
     pub granted: u64,

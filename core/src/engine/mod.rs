@@ -11,6 +11,7 @@ pub(crate) mod consistency;
 mod drawer;
 mod due;
 mod future;
+pub(crate) mod guesses;
 pub(crate) mod hasher;
 #[cfg(test)]
 mod holders_tests;

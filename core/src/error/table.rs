@@ -229,7 +229,7 @@ codes! {
     LoginRefused = 901, "login_refused", Refused, Never, "Address and password do not fit together, or the user may not log in.";
     LoginDelayed = 902, "login_delayed", Limit, Later, "There were too many failures; the next attempt counts after `retry_at_ms`.";
     PasswordTooShort = 903, "password_too_short", Invalid, Never, "The password has fewer characters than the platform asks for; `details.min` says how many that is.";
-    PasswordBanned = 904, "password_banned", Invalid, Never, "The password is on the list of those that are tried first, or is made of words that it is guessed by.";
+    PasswordBanned = 904, "password_banned", Invalid, Never, "The password is guessed too easily, or the host bans it; `details.weak` says what is weak.";
     IpNotAllowed = 905, "ip_not_allowed", Refused, Never, "An allow-list does not hold the address that the actor comes from, or none was named.";
 
     // 910..919: second factor

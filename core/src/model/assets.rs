@@ -19,6 +19,32 @@ pub struct Assets {
     pub bounce_addresses: Vec<Name>,
 }
 
+/// What is changed of the assets of a package; a list that is absent stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AssetsEdit {
+    /// Sending domains, all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domains: Option<Vec<Name>>,
+    /// Sending nodes, all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<Vec<Name>>,
+    /// Bounce addresses, all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bounce_addresses: Option<Vec<Name>>,
+}
+
+impl AssetsEdit {
+    /// What these changes make of the assets that there were.
+    pub fn of(self, before: Assets) -> Assets {
+        Assets {
+            domains: self.domains.unwrap_or(before.domains),
+            nodes: self.nodes.unwrap_or(before.nodes),
+            bounce_addresses: self.bounce_addresses.unwrap_or(before.bounce_addresses),
+        }
+    }
+}
+
 /// A kind of asset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

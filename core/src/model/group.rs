@@ -37,6 +37,14 @@ pub struct GroupCaps {
     pub sms: Option<Limit>,
 }
 
+impl GroupCaps {
+    /// The caps that are here, and for the rest what is there.
+    #[must_use]
+    pub fn or(self, other: GroupCaps) -> GroupCaps {
+        GroupCaps { email: self.email.or(other.email), sms: self.sms.or(other.sms) }
+    }
+}
+
 /// The picture of a group (R-GRP-6): bytes with their media type, or an address. Exactly one of `data` and `url`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

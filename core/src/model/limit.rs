@@ -107,6 +107,12 @@ macro_rules! limits {
                 match name { $(LimitName::$variant => self.$name,)* }
             }
 
+            /// The values that are here, and for the rest what is there.
+            #[must_use]
+            pub fn or(&self, other: &Limits) -> Limits {
+                Limits { $($name: self.$name.or(other.$name),)* }
+            }
+
             /// Sets one limit, or makes it inherited with `None`.
             pub fn set(&mut self, name: LimitName, value: Option<Limit>) {
                 match name { $(LimitName::$variant => self.$name = value,)* }

@@ -149,6 +149,14 @@ pub enum OutboxKind {
     EmailChangeNotice,
     /// Send the link that sets a new password.
     PasswordReset,
+    /// Tell a user that their password is another one, or was taken away (R-SES-4).
+    PasswordChanged,
+    /// Tell a user that they have a second factor now, another one, or none (R-SES-4).
+    SecondFactorChanged,
+    /// Tell a user that they have new recovery codes (R-SES-4).
+    RecoveryCodesChanged,
+    /// Tell a user that an API key acts for them (R-SES-4).
+    ApiKeyCreated,
     /// Tell the account that a threshold of a limit is reached.
     LimitAlert,
     /// Tell a user that somebody acts as them (R-SES-6).

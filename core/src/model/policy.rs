@@ -117,6 +117,8 @@ policies! {
     password_min: Count = count(15),
     /// The fewest characters of a password of who needs a second factor wherever they act, 8 to 64; for the platform alone (R-SES-1).
     password_min_with_second_factor: Count = count(8),
+    /// Words that make no password, such as the names of the platform, at most 50; for the platform alone (R-SES-1).
+    password_words: Vec<Name> = Vec::new(),
     /// The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1).
     password_memory_kib: Count = count(19_456),
     /// The passes over that memory, 2 to 16; for the platform alone (R-SES-1).

@@ -66,6 +66,32 @@ pub struct Notifications {
     pub sound: bool,
 }
 
+/// What is changed of how a user is told about new messages; what is absent stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NotificationsEdit {
+    /// By a notification of the desktop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub desktop: Option<bool>,
+    /// By a badge in the browser.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub badge: Option<bool>,
+    /// By a sound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sound: Option<bool>,
+}
+
+impl NotificationsEdit {
+    /// What these changes make of how a user was told.
+    pub fn of(self, before: Notifications) -> Notifications {
+        Notifications {
+            desktop: self.desktop.unwrap_or(before.desktop),
+            badge: self.badge.unwrap_or(before.badge),
+            sound: self.sound.unwrap_or(before.sound),
+        }
+    }
+}
+
 /// A link that a user was sent: to a new address, or for a new password (R-SES-4).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Link {

@@ -68,6 +68,7 @@ pub struct WhoCan {
 
 /// The answer to a permission check.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-yes" = "allowed"))]
 pub struct AccessCheck {
     /// Whether the user may.
     pub allowed: bool,
@@ -135,6 +136,7 @@ pub enum AccessHeldAs {
 
 /// A permission check explained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-yes" = "allowed"))]
 pub struct AccessExplanation {
     /// Whether the user may.
     pub allowed: bool,

@@ -405,6 +405,7 @@ pub struct AccountList {
 
 /// What is wrong with the details of an account to be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-yes" = "valid"))]
 pub struct AccountValidation {
     /// Whether the details will do.
     pub valid: bool,
@@ -445,6 +446,7 @@ pub struct AccountBulk {
 
 /// What was done to one account of many.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-yes" = "done"))]
 pub struct AccountBulkItem {
     /// The account.
     pub account: Id,

@@ -3,12 +3,12 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Access, Effect, Operation, accounts, caps, check_rev, members, reach, roles};
+use super::{Access, Effect, Operation, accounts, caps, check_rev, members, reach, roles, users};
 use crate::engine::sessions::{actor_with, blamed};
 use crate::engine::view::powers_on_paper;
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{self, Actor, Address, AddressRange, Count, Grant, Id, Name, Secret};
+use crate::model::{self, Actor, Address, AddressRange, Count, Grant, Id, Name, OutboxKind, OutboxMessage, Secret};
 use crate::rules::api_key::{can_have, powers_of_key};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -344,6 +344,12 @@ impl Operation for Create {
         };
         ctx.tx.put(keys::api_key(&key.id), &key)?;
         ctx.tx.mark(keys::account_api_key(&key.account, &key.user, &key.id));
+        let person = users::load(ctx, &key.user, "/user")?;
+        ctx.tell_host(&OutboxMessage {
+            user: Some(person.id),
+            to: Some(person.email),
+            ..OutboxMessage::about(OutboxKind::ApiKeyCreated, Some(key.account.clone()), ctx.now_ms)
+        })?;
         Ok(ApiKeyToken { api_key: shown(key), token: token.reveal()? })
     }
 }

@@ -231,6 +231,7 @@ pub struct AuditExport {
 
 /// What checking a chain found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-yes" = "whole"))]
 pub struct AuditVerification {
     /// Whether the chain is whole.
     pub whole: bool,

@@ -488,12 +488,12 @@ impl Book {
         Ok(all)
     }
 
-    /// Takes up to so many credits out of these, one after the other; with an account above, only what came from there.
-    fn take(&self, ctx: &mut Ctx<'_>, sources: &[Option<Id>], amount: u64, above: Option<&Id>) -> Result<Vec<Taken>, Error> {
+    /// Takes up to so many credits out of these, one after the other; with a giver, only what came from there.
+    fn take(&self, ctx: &mut Ctx<'_>, sources: &[Option<Id>], amount: u64, giver: Option<Option<&Id>>) -> Result<Vec<Taken>, Error> {
         let mut taken: Vec<Taken> = Vec::new();
         for source in sources {
             let open = amount.saturating_sub(sum(&taken));
-            let from_here = self.take_from(ctx, source.as_ref(), open, above)?;
+            let from_here = self.take_from(ctx, source.as_ref(), open, giver)?;
             taken.extend(from_here.into_iter().map(|(turn, amount)| Taken { group: source.clone(), turn, amount }));
         }
         Ok(taken)

@@ -142,7 +142,7 @@ pub struct SetCaps {
     pub account: Id,
     /// The group.
     pub group: Id,
-    /// Both caps; what is absent is not capped.
+    /// The caps; what is absent stays, and `unlimited` is none.
     pub caps: GroupCaps,
     /// The revision that the change was made from; a stale one is `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -586,7 +586,7 @@ impl Operation for SetCaps {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
         let (account, mut group) = open(ctx, &self.account, &self.group, self.expected_rev)?;
-        group.caps = self.caps;
+        group.caps = self.caps.or(group.caps);
         ctx.tx.touch_limits(Lowered::Account(account.id.clone()));
         save(ctx, &account, group)
     }

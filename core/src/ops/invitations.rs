@@ -130,7 +130,8 @@ pub struct Edit {
     /// The group, in every account for which none is named in `accounts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
-    /// The accounts to offer, of all that one reaches: at least one and at most 100. An account that is new needs `users.invite`.
+    /// The accounts to offer, of all that one reaches: at least one and at most 100. An account that is new needs `users.invite`; in
+    /// one that was offered before, a role or group that is absent stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounts: Option<Vec<AccountGrant>>,
     /// First name.
@@ -806,12 +807,25 @@ fn wanted(
         }
         return Ok(wanted);
     };
-    let filled = named.into_iter().enumerate().map(|(at, grant)| {
+    let mut wanted = Vec::with_capacity(named.len());
+    for (at, grant) in named.into_iter().enumerate() {
+        let field = format!("/accounts/{at}");
         let before = old.iter().find(|before| before.account == grant.account);
         let role = grant.role.or_else(|| role.clone()).or_else(|| before.and_then(|before| before.role.clone()));
-        (AccountGrant { account: grant.account, role, group: grant.group.or_else(|| group.clone()) }, format!("/accounts/{at}"))
-    });
-    Ok(filled.collect())
+        let mut group = grant.group.or_else(|| group.clone());
+        if group.is_none()
+            && let Some(kept) = before.and_then(|before| before.group.clone())
+        {
+            // Promotion clears the group here too.
+            let promoted = match &role {
+                Some(role) => roles::is_administrator(ctx, role, &grant.account, &format!("{field}/role"))?,
+                None => false,
+            };
+            group = (!promoted).then_some(kept);
+        }
+        wanted.push((AccountGrant { account: grant.account, role, group }, field));
+    }
+    Ok(wanted)
 }
 
 /// Where the invitation also offers accounts that the actor does not reach, and a user has one role in the team, that role

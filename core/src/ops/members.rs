@@ -299,6 +299,7 @@ pub struct MemberBulk {
 
 /// What became of one of many members.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-yes" = "problem"))]
 pub struct MemberBulkResult {
     /// The user.
     pub user: Id,

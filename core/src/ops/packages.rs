@@ -5,7 +5,7 @@ use crate::engine::alerts::Lowered;
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::Edition;
-use crate::model::{Assets, BounceRate, Count, Id, Limit, LimitName, Limits, Name, Package, Price};
+use crate::model::{Assets, AssetsEdit, BounceRate, Count, Id, Limit, LimitName, Limits, Name, Package, Price};
 use crate::rules::limit::{Carrier, CountedBy, counted_by, guarantees_hold, needs_licence};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -53,18 +53,21 @@ pub struct Edit {
     /// The name that people see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
-    /// Its limits, all of them: one that is absent here falls to the platform's default.
+    /// Its limits; one that is absent stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
+    /// The limits that are taken away, so that they fall to the platform's default; not together with a value in `limits`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_limits: Vec<LimitName>,
     /// The role that no member of its accounts can exceed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
     /// Takes the ceiling away; not together with `role`.
     #[serde(default)]
     pub without_role: bool,
-    /// The assets that its accounts can use, all of them.
+    /// The assets that its accounts can use; a list that is absent stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub assets: Option<Assets>,
+    pub assets: Option<AssetsEdit>,
     /// Whether its accounts pay with credits for what exceeds their caps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credits: Option<bool>,
@@ -366,17 +369,17 @@ impl Operation for Edit {
         package.bounce_rate = edited(package.bounce_rate, self.bounce_rate, self.without_bounce_rate, "bounce_rate")?;
         package.child_price = edited(package.child_price, self.child_price, self.without_child_price, "child_price")?;
         package.name = self.name.unwrap_or(package.name);
-        package.assets = self.assets.unwrap_or(package.assets);
+        package.assets = self.assets.unwrap_or_default().of(package.assets);
         package.credits = self.credits.unwrap_or(package.credits);
         package.overuse = self.overuse.unwrap_or(package.overuse);
-        if let Some(mut limits) = self.limits {
-            if ctx.engine.edition == Edition::Standard {
-                // Whoever replaces the limits does not lose what this edition does not let them set again.
-                for name in licensed_limits().filter(|name| limits.get(*name).is_none()).collect::<Vec<_>>() {
-                    limits.set(name, before.limits.get(name));
-                }
+        let limits = self.limits.unwrap_or_default();
+        package.limits = limits.or(&package.limits);
+        for (at, name) in self.without_limits.iter().enumerate() {
+            if limits.get(*name).is_some() {
+                let message = format!("`{}` is either given or taken away", name.name());
+                return Err(Error::invalid(format!("/without_limits/{at}"), message));
             }
-            package.limits = limits;
+            package.limits.set(*name, None);
         }
         check(&package)?;
         check_licence(ctx, Some(&before), &package)?;

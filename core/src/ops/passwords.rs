@@ -3,16 +3,18 @@
 //! Hashing takes its time. It is done before the commit, which looks again at what it was done for.
 
 use super::{Access, Effect, Operation, links, second_factors, sessions, users};
+use crate::engine::guesses::estimate;
 use crate::engine::hasher::{self, Cost};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{self, Address, EffectivePolicies, Email, Id, LinkKind, Name, PasswordRecord, SecondFactorPolicy, Secret};
-use crate::rules::password::{banned, check, folded, normal};
+use crate::rules::password::{Weakness, check, folded, normal, weak};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-/// Gives a user a password: with the token of a reset link, or because the host says so. All sessions of the user end.
+/// Gives a user a password: with the token of a reset link, or because the host says so. All sessions of the user end, a
+/// waiting change of their address too, and they are told (outbox), as by everything that gives somebody another password.
 ///
 /// The token is used up by the first that comes (R-SES-4). Nobody but the host chooses the password of another.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -25,7 +27,8 @@ pub struct Set {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// The new password: at least as many characters as policy `password_min` says, or where they need a second factor wherever
-    /// they act, `password_min_with_second_factor`; at most 256 bytes.
+    /// they act, `password_min_with_second_factor`; at most 256 bytes. One that is guessed too easily is `password_banned`, with
+    /// what is weak in `details.weak`: `own_word`, `common`, `keyboard`, `repeat`, `sequence`, `date`, `short` or `banned`.
     pub password: Secret,
 }
 
@@ -57,7 +60,8 @@ pub struct Forgot {
 }
 
 /// Brings hashes along from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2 in the form of PHC, at most 500
-/// at once, all or none. Each is renewed when its user logs in (R-SES-1).
+/// at once, all or none. Each is renewed when its user logs in (R-SES-1), but for bcrypt of a password of more than 72 bytes,
+/// of which bcrypt looks at 72. Where it takes the place of a password, that is a new one: sessions end, and the user is told.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportHashes {
@@ -182,7 +186,7 @@ pub(crate) fn prove(
     let engine = ctx.engine;
     engine.throttle.admit(email.key(), ip, ctx.now_ms).map_err(delayed)?;
     let cost = Cost::of(&ctx.policies(None)?);
-    let password = normal(password.reveal());
+    let (typed, password) = (password.reveal(), normal(password.reveal()));
     let known = match ctx.tx.get::<Id>(&keys::email(email.key()))? {
         Some(id) => ctx.tx.get::<model::User>(&keys::user(&id))?.filter(|user| !user.disabled),
         None => None,
@@ -191,14 +195,12 @@ pub(crate) fn prove(
         Some(user) => ctx.tx.get::<PasswordRecord>(&keys::password(&user.id))?,
         None => None,
     };
-    let peppered = record.as_ref().and_then(|record| engine.hasher.peppered(&password, record.pepper.as_ref()));
-    let (Some(user), Some(PasswordRecord { hash, pepper, .. }), Some(peppered)) = (known, record, peppered) else {
+    let (Some(user), Some(PasswordRecord { hash, pepper, set_at_ms })) = (known, record) else {
         engine.hasher.pretend(&password, cost)?;
         return Err(refused(field));
     };
-    if !engine.hasher.verify(&peppered, &hash, cost)? {
-        return Err(refused(field));
-    }
+    let spellings = if set_at_ms.is_some() { vec![password.as_str()] } else { hasher::foreign_spellings(typed, &password) };
+    let hashed = engine.hasher.find(&spellings, &hash, pepper.as_ref(), cost)?.ok_or_else(|| refused(field))?;
     let code = match (second_factors::is_enabled(ctx, &user.id)?, code) {
         (false, _) => {
             engine.throttle.succeeded(email.key(), ip);
@@ -214,7 +216,7 @@ pub(crate) fn prove(
         }
     };
     let is_outdated = hasher::is_outdated(&hash, cost) || pepper.as_ref() != engine.hasher.pepper();
-    let renewed = if is_outdated { Some(new_hash(ctx, &password, cost)?) } else { None };
+    let renewed = if is_outdated && hasher::is_of_all(&hash, hashed) { Some(new_hash(ctx, &password, cost)?) } else { None };
     Ok(Proven { user: user.id, code, ip, hash, renewed })
 }
 
@@ -265,8 +267,10 @@ fn acceptable(
     field: &str,
 ) -> Result<Zeroizing<String>, Error> {
     let password = normal(password.reveal());
-    let local = user.email.key().split('@').next().unwrap_or_default();
-    let mut words = vec![local.to_owned()];
+    // The last label of a domain is everybody's.
+    let address = user.email.key().rsplit_once('.').map_or(user.email.key(), |(address, _)| address);
+    let mut words: Vec<String> = address.split('@').map(str::to_owned).collect();
+    words.extend(policies.password_words.iter().map(Name::to_string));
     words.extend([&user.profile.first_name, &user.profile.last_name].into_iter().flatten().map(Name::to_string));
     let accounts = users::accounts_of(ctx, &user.id, usize::MAX)?;
     for account in accounts.iter().take(ACCOUNTS_LOOKED_AT) {
@@ -276,9 +280,9 @@ fn acceptable(
         true => policies.password_min_with_second_factor,
         false => policies.password_min,
     };
-    check(&password, least.get(), &words, field)?;
+    check(&password, least.get(), &words, estimate, field)?;
     if ctx.tx.has(&keys::banned_password(&folded(&password)))? {
-        return Err(banned(field));
+        return Err(weak(Weakness::Banned, field));
     }
     Ok(password)
 }
@@ -389,12 +393,23 @@ impl Operation for ImportHashes {
             return Err(Error::invalid("/passwords", format!("at most {MOST_IMPORTED} at once, there are {}", self.passwords.len())));
         }
         for (at, ImportedPassword { user, hash }) in self.passwords.iter().enumerate() {
-            users::load(ctx, user, &format!("/passwords/{at}/user"))?;
+            let user = users::load(ctx, user, &format!("/passwords/{at}/user"))?;
             hasher::check_imported(hash.reveal()).map_err(|error| Error::invalid(format!("/passwords/{at}/hash"), error))?;
-            ctx.tx.put(keys::password(user), &PasswordRecord { hash: hash.reveal().to_owned(), pepper: None, set_at_ms: None })?;
+            import(ctx, &user, hash)?;
         }
         Ok(PasswordsImported { imported: self.passwords.len() as u64 })
     }
+}
+
+/// Writes a hash that is brought along. Whoever had no password brings theirs; to whoever had one it is another.
+fn import(ctx: &mut Ctx<'_>, user: &model::User, hash: &Secret) -> Result<(), Error> {
+    if ctx.tx.has(&keys::password(&user.id))? {
+        users::password_changed(ctx, user)?;
+        sessions::end_all_of(ctx, &user.id, None)?;
+    } else {
+        links::end_all(ctx, &user.id)?;
+    }
+    ctx.tx.put(keys::password(&user.id), &PasswordRecord { hash: hash.reveal().to_owned(), pepper: None, set_at_ms: None })
 }
 
 impl Operation for Remove {
@@ -405,7 +420,7 @@ impl Operation for Remove {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PasswordChanged, Error> {
         let user = users::load(ctx, &self.user, "/user")?;
-        links::end(ctx, &user.id, LinkKind::PasswordReset)?;
+        users::password_changed(ctx, &user)?;
         ctx.tx.delete(keys::password(&user.id));
         let sessions_ended = sessions::end_all_of(ctx, &user.id, None)?;
         Ok(PasswordChanged { user: user.id, sessions_ended })

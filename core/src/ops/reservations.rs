@@ -82,6 +82,7 @@ pub struct Get {
 
 /// The answer to a reservation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-yes" = "refusal"))]
 pub struct ReservationDecision {
     /// The reservation; absent where nothing was granted.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -202,6 +202,7 @@ pub struct UnsharedKinds {
 
 /// Whether a user may do something with a resource.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-yes" = "allowed"))]
 pub struct ResourceDecision {
     /// Whether they may.
     pub allowed: bool,

@@ -7,7 +7,7 @@ use super::{Access, Effect, Operation, reach, sessions, users};
 use crate::engine::second_factor::{FactorSecret, position, recovery_code};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{self, Actor, Id, Name, Secret};
+use crate::model::{self, Actor, Id, Name, OutboxKind, Secret};
 use crate::rules::second_factor::{Typed, grouped};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,7 @@ pub struct Begin {
 /// Shows that the authenticator makes the right codes. From now on the user logs in with password and code.
 ///
 /// All their sessions end but the one that is kept, which has the second factor then. The answer has new recovery codes, once.
+/// The user is told (outbox) of this, and of every other change of their second factor.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Confirm {
@@ -104,6 +105,7 @@ pub struct RecoveryCodes {
 
 /// What is known of the second factor of a user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-yes" = "enabled"))]
 pub struct SecondFactorStatus {
     /// The user.
     pub user: Id,
@@ -209,7 +211,8 @@ impl Operation for Confirm {
     type Answer = RecoveryCodes;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<RecoveryCodes, Error> {
-        let user = require_self(ctx, &self.user)?.id;
+        let person = require_self(ctx, &self.user)?;
+        let user = person.id.clone();
         let pending = load(ctx, &user)?.pending_secret.ok_or_else(|| Error::not_found("second factor", user.as_str()).at("/user"))?;
         let Some(Typed::ByTime(code)) = Typed::read(self.code.reveal()) else { return Err(refused()) };
         let last_step = ctx.engine.tokens.unseal(&user, &pending)?.step_of(&code, ctx.now_ms, 0).ok_or_else(refused)?;
@@ -218,6 +221,7 @@ impl Operation for Confirm {
         let factor = model::SecondFactor { secret: Some(pending), confirmed_at_ms, pending_secret: None, last_step, recovery_hashes };
         ctx.tx.put(keys::second_factor(&user), &factor)?;
         let sessions_ended = sessions::end_all_but(ctx, &user, self.keep_session.as_ref(), true)?;
+        users::notify(ctx, OutboxKind::SecondFactorChanged, &person)?;
         Ok(RecoveryCodes { user, recovery_codes, sessions_ended })
     }
 }
@@ -229,12 +233,14 @@ impl Operation for ImportSecret {
     type Answer = SecondFactorStatus;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SecondFactorStatus, Error> {
-        let user = users::load(ctx, &self.user, "/user")?.id;
+        let person = users::load(ctx, &self.user, "/user")?;
+        let user = person.id.clone();
         let secret = FactorSecret::read(self.secret.reveal()).ok_or_else(|| Error::invalid("/secret", "16 to 64 bytes in base32"))?;
         let secret = Some(ctx.engine.tokens.seal(&user, &secret, ctx.salt()?)?);
         let factor = model::SecondFactor { secret, confirmed_at_ms: Some(ctx.now_ms), ..model::SecondFactor::default() };
         ctx.tx.put(keys::second_factor(&user), &factor)?;
         sessions::end_all_but(ctx, &user, None, true)?;
+        users::notify(ctx, OutboxKind::SecondFactorChanged, &person)?;
         Ok(status(user, &factor))
     }
 }
@@ -280,11 +286,13 @@ impl Operation for Remove {
             }
             _ => sessions::require_self(ctx, &self.user, "self.password")?,
         }
-        let user = users::load(ctx, &self.user, "/user")?.id;
+        let person = users::load(ctx, &self.user, "/user")?;
+        let user = person.id.clone();
         if !ctx.tx.has(&keys::second_factor(&user))? {
             return Err(Error::not_found("second factor", user.as_str()).at("/user"));
         }
         ctx.tx.delete(keys::second_factor(&user));
+        users::notify(ctx, OutboxKind::SecondFactorChanged, &person)?;
         let sessions_ended = sessions::end_all_but(ctx, &user, self.keep_session.as_ref(), false)?;
         Ok(SecondFactorRemoved { user, sessions_ended })
     }
@@ -297,13 +305,15 @@ impl Operation for RenewRecoveryCodes {
     type Answer = RecoveryCodes;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<RecoveryCodes, Error> {
-        let user = require_self(ctx, &self.user)?.id;
+        let person = require_self(ctx, &self.user)?;
+        let user = person.id.clone();
         if !is_enabled(ctx, &user)? {
             return Err(Error::not_found("second factor", user.as_str()).at("/user"));
         }
         let (recovery_codes, recovery_hashes) = recovery_codes(ctx, &user)?;
         let factor = model::SecondFactor { recovery_hashes, ..load(ctx, &user)? };
         ctx.tx.put(keys::second_factor(&user), &factor)?;
+        users::notify(ctx, OutboxKind::RecoveryCodesChanged, &person)?;
         Ok(RecoveryCodes { user, recovery_codes, sessions_ended: 0 })
     }
 }

@@ -199,6 +199,7 @@ pub struct WhatIf {
 
 /// A send explained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-yes" = "would_grant"))]
 pub struct SendExplanation {
     /// Whether the messages would go out.
     pub would_grant: bool,

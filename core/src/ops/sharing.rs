@@ -188,6 +188,7 @@ pub struct ReceivedList {
 
 /// Whether somebody may do something with a shared template.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-yes" = "allowed"))]
 pub struct SharingCheck {
     /// Whether they may.
     pub allowed: bool,

@@ -46,6 +46,7 @@ pub struct StoreInfo {
 
 /// What checking every record found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-yes" = "whole"))]
 pub struct StoreVerification {
     /// Whether every record is whole and fits the others.
     pub whole: bool,

@@ -11,7 +11,7 @@ use crate::engine::people::{Order, Search};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
 use crate::model::{
-    self, Actor, AuditKind, Count, Cursor, Editor, EffectivePolicies, Email, Id, Link, LinkKind, Name, Notifications, OutboxKind, OutboxMessage,
+    self, Actor, AuditKind, Count, Cursor, Editor, EffectivePolicies, Email, Id, Link, LinkKind, Name, NotificationsEdit, OutboxKind, OutboxMessage,
     PendingStep, Profile, ResourcesTo, Secret,
 };
 use crate::rules::user::{FieldGroup, edits_as, is_country, is_language, is_phone, missing_steps, names_of};
@@ -75,9 +75,9 @@ pub struct Edit {
     /// IANA name of the time zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<Name>,
-    /// What the user is told about new messages.
+    /// What the user is told about new messages; what is absent stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub notifications: Option<Notifications>,
+    pub notifications: Option<NotificationsEdit>,
     /// The fields that are emptied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clear: Vec<ProfileField>,
@@ -146,7 +146,9 @@ pub struct RequestPasswordReset {
     pub user: Id,
 }
 
-/// The host, whose log-in is its own, tells that a user has set a password: the step is done, and the link dead (R-TEA-4).
+/// The host, whose log-in is its own, tells that a user has set a password: the step is done (R-TEA-4). The links that they
+/// were sent are dead, a waiting change of address with them, and they are told, but of the first that they were asked for
+/// (R-SES-4).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordWasSet {
@@ -484,12 +486,21 @@ fn save(ctx: &mut Ctx<'_>, before: &model::User, mut user: model::User) -> Resul
     Ok(user)
 }
 
-/// The user has a password of their own choice: the step is done, and the link dead (R-TEA-4).
+/// The user has another password: the links that they were sent are dead, a waiting change of address with them, and they
+/// are told (R-SES-4).
+pub(crate) fn password_changed(ctx: &mut Ctx<'_>, user: &model::User) -> Result<(), Error> {
+    links::end_all(ctx, &user.id)?;
+    notify(ctx, OutboxKind::PasswordChanged, user)
+}
+
+/// The user has a password of their own choice. Where it is the one that they were asked for, the step is done (R-TEA-4), and
+/// nothing has changed that they would have to be told.
 pub(crate) fn password_was_set(ctx: &mut Ctx<'_>, user: model::User) -> Result<model::User, Error> {
-    links::end(ctx, &user.id, LinkKind::PasswordReset)?;
     if !user.must_set_password {
+        password_changed(ctx, &user)?;
         return Ok(user);
     }
+    links::end_all(ctx, &user.id)?;
     save(ctx, &user, model::User { must_set_password: false, ..user.clone() })
 }
 
@@ -705,6 +716,11 @@ pub(crate) fn memberships_in(ctx: &mut Ctx<'_>, user: &Id, scope: Option<&Id>) -
     Ok(found)
 }
 
+/// Tells a user what has become of that which they log in with.
+pub(crate) fn notify(ctx: &mut Ctx<'_>, kind: OutboxKind, user: &model::User) -> Result<(), Error> {
+    tell(ctx, kind, &user.id, &user.email, None)
+}
+
 /// The message to a user, or about them; what is to be sent is made of the link when it is read.
 fn tell(ctx: &mut Ctx<'_>, kind: OutboxKind, user: &Id, to: &Email, link: Option<&Link>) -> Result<(), Error> {
     let message = OutboxMessage {
@@ -805,7 +821,8 @@ impl Operation for Edit {
         change(&mut profile.sending_country, self.sending_country, cleared(ProfileField::SendingCountry), "/sending_country")?;
         change(&mut profile.language, self.language, cleared(ProfileField::Language), "/language")?;
         change(&mut profile.time_zone, self.time_zone, cleared(ProfileField::TimeZone), "/time_zone")?;
-        change(&mut profile.notifications, self.notifications, cleared(ProfileField::Notifications), "/notifications")?;
+        let notifications = self.notifications.map(|edit| edit.of(profile.notifications.unwrap_or_default()));
+        change(&mut profile.notifications, notifications, cleared(ProfileField::Notifications), "/notifications")?;
         if user.profile == before.profile {
             return shown(ctx, user);
         }

@@ -8,7 +8,6 @@ pub(crate) mod clock;
 pub(crate) mod credit;
 pub(crate) mod forecast;
 pub(crate) mod group;
-pub(crate) mod guessed_first;
 pub(crate) mod invitation;
 pub(crate) mod limit;
 pub(crate) mod log_in_as;

@@ -1,12 +1,14 @@
-//! Which passwords are taken (R-SES-1): long enough, not one that everybody tries. Nothing is said of what kind of characters.
+//! Which passwords are taken (R-SES-1): long enough, and not guessed easily. Nothing is said of what kind of characters.
 
-use super::guessed_first::unguessed;
 use crate::error::{Code, Error};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 /// The fewest characters that a policy can ask for.
 pub const SHORTEST: u64 = 8;
+/// The fewest guesses that a password takes: those of the shortest one in which nothing is found that is tried first, at the ten
+/// for each character that zxcvbn counts.
+pub const LEAST_GUESSES: u64 = 100_000_000;
 /// A word shorter than this is in too many good passwords.
 const SHORTEST_WORD: usize = 4;
 /// One character becomes at most 18 in NFKC, of at most four bytes each, and each of these at most three in lower case.
@@ -29,38 +31,114 @@ fn wiped(from: &str, characters: impl Iterator<Item = char>) -> Zeroizing<String
     text
 }
 
-/// Refuses a password, in normal form, that is too short, or that has too little besides what is tried first: the user's address,
-/// their name, the name of their account, and what everybody's password is made of.
-pub fn check(password: &str, least: u64, words: &[String], field: &str) -> Result<(), Error> {
+/// What makes a password easy to guess: `weak` in the details of `password_banned`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weakness {
+    /// The host bans it.
+    Banned,
+    /// Names of the user, of their accounts or of the platform, or their address.
+    OwnWord,
+    /// Words, names and passwords that many people use, however they are spelled.
+    Common,
+    /// Keys that lie beside each other.
+    Keyboard,
+    /// The same again and again.
+    Repeat,
+    /// Letters or digits in their order.
+    Sequence,
+    /// A date or a year.
+    Date,
+    /// Too little of anything.
+    Short,
+}
+
+impl Weakness {
+    /// The stable name, and what is wrong in words.
+    const fn name_and_reason(self) -> (&'static str, &'static str) {
+        match self {
+            Weakness::Banned => ("banned", "it is on the list of those that are banned"),
+            Weakness::OwnWord => ("own_word", "it is made of your names, your address, or the names of your account or of the platform"),
+            Weakness::Common => ("common", "it is made of words, names or passwords that many people use"),
+            Weakness::Keyboard => ("keyboard", "it is made of keys that lie beside each other"),
+            Weakness::Repeat => ("repeat", "it repeats itself"),
+            Weakness::Sequence => ("sequence", "it is made of letters or digits in their order"),
+            Weakness::Date => ("date", "it is made of dates or years"),
+            Weakness::Short => ("short", "there is too little in it"),
+        }
+    }
+}
+
+/// How easily a text is guessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Estimate {
+    /// How many guesses it takes.
+    pub guesses: u64,
+    /// What most of it is.
+    pub weakness: Weakness,
+}
+
+/// Refuses a password, in normal form, that is too short, or that is guessed easily: also because there is too little in it besides
+/// what whoever guesses knows of the user, and tries first. `guessed` says how easily a text is guessed by who knows these words.
+pub fn check(password: &str, least: u64, words: &[String], guessed: impl Fn(&str, &[String]) -> Estimate, field: &str) -> Result<(), Error> {
     let characters = password.chars().count() as u64;
     if characters < least {
         let message = format!("a password has at least {least} characters, this one has {characters}");
         return Err(Error::new(Code::PasswordTooShort, message).at(field).with("min", least));
     }
-    let mut rest = folded(password);
-    for word in words.iter().map(|word| folded(word)).filter(|word| word.chars().count() >= SHORTEST_WORD) {
+    let words = parts(words);
+    let whole = folded(password);
+    let rest = without(&whole, &words);
+    let estimate = guessed(&rest, &words);
+    if estimate.guesses >= LEAST_GUESSES {
+        return Ok(());
+    }
+    Err(weak(if rest.len() < whole.len() { Weakness::OwnWord } else { estimate.weakness }, field))
+}
+
+/// The refusal of a password that is guessed too easily.
+pub fn weak(weakness: Weakness, field: &str) -> Error {
+    let (name, reason) = weakness.name_and_reason();
+    Error::new(Code::PasswordBanned, format!("the password is guessed too easily: {reason}; choose another")).at(field).with("weak", name)
+}
+
+/// Words and names whole, word by word, and written together; the longest first.
+fn parts(words: &[String]) -> Vec<String> {
+    let mut parts = Vec::new();
+    for word in words.iter().map(|word| folded(word)) {
+        let pieces: Vec<&str> = word.split(|c: char| !c.is_alphanumeric()).filter(|piece| !piece.is_empty()).collect();
+        parts.push(pieces.concat());
+        parts.extend(pieces.into_iter().map(str::to_owned));
+        parts.push(word.to_string());
+    }
+    parts.retain(|part| part.chars().count() >= SHORTEST_WORD);
+    parts.sort_unstable_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+    parts.dedup();
+    parts
+}
+
+/// What is left of a text without these words.
+fn without(text: &str, words: &[String]) -> Zeroizing<String> {
+    let mut rest = Zeroizing::new(text.to_owned());
+    for word in words {
         if rest.contains(word.as_str()) {
             rest = wiped(&rest, rest.split(word.as_str()).flat_map(str::chars));
         }
     }
-    if unguessed(&rest) < SHORTEST {
-        return Err(banned(field));
-    }
-    Ok(())
-}
-
-/// The refusal of a password that is guessed too easily.
-pub fn banned(field: &str) -> Error {
-    Error::new(Code::PasswordBanned, "the password is one that is tried first, or is made of your own name or address; choose another").at(field)
+    rest
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::guesses::estimate;
+
+    fn refusal(password: &str, least: u64, words: &[&str]) -> Option<Error> {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        check(&normal(password), least, &words, estimate, "/password").err()
+    }
 
     fn code(password: &str, least: u64, words: &[&str]) -> Option<Code> {
-        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        check(&normal(password), least, &words, "/password").err().map(|error| error.code())
+        refusal(password, least, words).map(|error| error.code())
     }
 
     /// S1: characters are counted, not bytes; no composition rules; spaces and every script are fine.
@@ -81,20 +159,34 @@ mod tests {
         assert_eq!(code("u\u{308}u\u{308}u\u{308}u\u{308}u\u{308}u\u{308}u\u{308}", 8, &[]), Some(Code::PasswordTooShort));
     }
 
-    /// S2
+    /// 17.5, S2: what is weak is said, and no part of the password with it.
     #[test]
     fn what_is_tried_first_is_refused() {
-        for password in ["aaaaaaaaaaaaaaa", "abcdefghijklmno", "Password1234567", "P@ssw0rd P@ssw0rd", "QWERTYuiopASDF1"] {
-            assert_eq!(code(password, 15, &[]), Some(Code::PasswordBanned), "{password}");
+        for (password, weak) in [
+            ("kingston", "common"),
+            ("12qwaszx", "common"),
+            ("q1w2e3r4t5y6u7i8", "common"),
+            ("P@ssw0rd P@ssw0rd", "common"),
+            ("aaaaaaaaaaaaaaa", "repeat"),
+            ("zaq12wsxzaq12wsx", "repeat"),
+            ("abcdefghijklmno", "sequence"),
+            ("1988-11-28", "date"),
+            ("acmeAcme", "own_word"),
+            ("4cme4cme", "own_word"),
+        ] {
+            let error = refusal(password, 8, &["Acme"]).unwrap();
+            assert_eq!((error.code(), error.details().get("weak").and_then(|weak| weak.as_str())), (Code::PasswordBanned, Some(weak)), "{password}");
+            assert!(!error.to_json().contains(password));
         }
-        assert_eq!(code("AcmeAcme password", 15, &["Acme"]), Some(Code::PasswordBanned));
     }
 
     /// S2
     #[test]
     fn words_of_the_context_do_not_make_a_password() {
         assert_eq!(code("olga.petrova2026", 15, &["Olga.Petrova"]), Some(Code::PasswordBanned));
+        assert_eq!(code("petrova-olga-2026", 15, &["Olga.Petrova"]), Some(Code::PasswordBanned));
         assert_eq!(code("ACMEacmeACMEacme", 15, &["Acme"]), Some(Code::PasswordBanned));
+        assert_eq!(code("acmemail acme-mail 1", 15, &["Acme Mail"]), Some(Code::PasswordBanned));
         assert_eq!(code("acme has 12 blue doors", 15, &["Acme"]), None);
         // A word of three letters is in everything.
         assert_eq!(code("annual planning in annapolis", 15, &["ann"]), None);

@@ -185,6 +185,9 @@ const LONGEST_MS: u64 = 3653 * DAY_MS;
 /// The most thresholds of a limit.
 const MOST_THRESHOLDS: usize = 10;
 
+/// The most words of the platform that make no password.
+const MOST_PASSWORD_WORDS: usize = 50;
+
 /// Refuses values that mean nothing; the error names the field below `policies`.
 pub fn check(policies: &Policies) -> Result<(), Error> {
     let Policies { depth, invitation_life_ms, verification_life_ms, link_life_ms, grace_ms, billing_day, time_zone, .. } = policies;
@@ -197,6 +200,9 @@ pub fn check(policies: &Policies) -> Result<(), Error> {
     between("password_min", policies.password_min, super::password::SHORTEST, 64)?;
     let with_second_factor = policies.password_min_with_second_factor;
     between("password_min_with_second_factor", with_second_factor, super::password::SHORTEST, 64)?;
+    if policies.password_words.as_ref().is_some_and(|words| words.len() > MOST_PASSWORD_WORDS) {
+        return Err(Error::invalid("/policies/password_words", format!("at most {MOST_PASSWORD_WORDS} words")));
+    }
     between("recent_log_in_ms", policies.recent_log_in_ms, 60_000, LONGEST_MS)?;
     between("password_memory_kib", policies.password_memory_kib, 15_360, 1 << 20)?;
     between("password_passes", policies.password_passes, 2, 16)?;
@@ -225,9 +231,10 @@ pub fn check(policies: &Policies) -> Result<(), Error> {
 }
 
 /// The policies of people, who are in many accounts: the platform sets them for all.
-pub const FOR_THE_PLATFORM: [&str; 7] = [
+pub const FOR_THE_PLATFORM: [&str; 8] = [
     "password_min",
     "password_min_with_second_factor",
+    "password_words",
     "password_memory_kib",
     "password_passes",
     "session_idle_ms",

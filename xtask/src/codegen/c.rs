@@ -102,7 +102,8 @@ const HEADER: &str = r#"
  * Errors. A function that can fail returns 0 or the number of an error (`enum tenantry_error`), never anything
  * else. `tenantry_call` and `tenantry_open` describe it in JSON as well; for the others `tenantry_error_name`,
  * `_class`, `_retry` and `_sentence` do. Nothing is kept per thread. An out-parameter holds a harmless value after an
- * error (zero, `false`, nothing granted). That a message may not go out now is a decision, not an error.
+ * error (zero, `false`, nothing granted). That a message may not go out now is a decision, not an error: the 0 that is
+ * returned says that there is an answer, and the answer is in `*allowed` or in `decision.granted`.
  * A `NULL` where a result belongs, or `NULL` with a length, is TENANTRY_INVALID_ARGUMENT. A defect inside the library
  * is TENANTRY_INTERNAL and never ends the process; the store then refuses writes (TENANTRY_POISONED) until it is
  * opened anew.

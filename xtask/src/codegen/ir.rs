@@ -87,6 +87,10 @@ pub enum TypeDef {
         doc: String,
         /// Its fields.
         fields: Vec<Field>,
+        /// How it says yes or no, where it is an answer that does.
+        yes: Option<Yes>,
+        /// Whether an operation answers it.
+        answered: bool,
         /// Whether requests use it.
         input: bool,
         /// Whether answers use it.
@@ -101,6 +105,25 @@ pub enum TypeDef {
         /// The texts, each with what it means.
         values: Vec<(String, String)>,
     },
+}
+
+/// How an answer says yes or no (R-ANS-1). The core declares it: `#[schemars(extend("x-yes" = "allowed"))]`.
+#[derive(Clone, PartialEq)]
+pub enum Yes {
+    /// By a field that is true or false.
+    By(String),
+    /// By a field that is there for a no alone.
+    Without(String),
+}
+
+impl Yes {
+    /// The sentence of the documentation.
+    pub fn sentence(&self) -> String {
+        match self {
+            Yes::By(field) => format!("It says yes or no: yes where `{field}` is true."),
+            Yes::Without(field) => format!("It says yes or no: yes where there is no `{field}`."),
+        }
+    }
 }
 
 /// An error code.
@@ -165,6 +188,9 @@ pub fn read() -> Result<Catalogue> {
             let fields = fields(&request, &request, Side::Input, &mut types)?;
             let answer_name = text(&answer, "title")?;
             add_type(&answer_name, &answer, &answer, Side::Output, &mut types)?;
+            if let Some(TypeDef::Struct { answered, .. }) = types.get_mut(&answer_name) {
+                *answered = true;
+            }
             Ok(Op {
                 name: entry.name.to_owned(),
                 namespace: namespace.to_owned(),
@@ -268,16 +294,29 @@ fn add_type(name: &str, schema: &Value, root: &Value, side: Side, types: &mut BT
     if schema.get("type").and_then(Value::as_str) != Some("object") {
         bail!("the type `{name}` is neither a struct nor an enum whose every variant is documented: {schema}");
     }
-    let known = match types.get(name) {
-        Some(TypeDef::Struct { input, output, .. }) => (*input, *output),
-        _ => (false, false),
+    let (known_input, known_output, answered) = match types.get(name) {
+        Some(TypeDef::Struct { input, output, answered, .. }) => (*input, *output, *answered),
+        _ => (false, false, false),
     };
     let (input, output) = match side {
-        Side::Input => (true, known.1),
-        Side::Output => (known.0, true),
+        Side::Input => (true, known_output),
+        Side::Output => (known_input, true),
     };
     let fields = fields(schema, root, side, types).with_context(|| format!("in type `{name}`"))?;
-    keep(TypeDef::Struct { name: name.to_owned(), doc, fields, input, output }, types)
+    let yes = yes(schema, &fields).with_context(|| format!("in type `{name}`"))?;
+    let doc = yes.iter().fold(doc, |doc, yes| format!("{doc}\n\n{}", yes.sentence()));
+    keep(TypeDef::Struct { name: name.to_owned(), doc, fields, yes, answered, input, output }, types)
+}
+
+/// How a type says yes or no, if it declares that it does.
+fn yes(schema: &Value, fields: &[Field]) -> Result<Option<Yes>> {
+    let Some(name) = schema.get("x-yes").and_then(Value::as_str) else { return Ok(None) };
+    let field = fields.iter().find(|field| field.name == name).with_context(|| format!("it says yes by `{name}`, which it does not have"))?;
+    Ok(Some(match (&field.ty, field.required) {
+        (TypeRef::Bool, true) => Yes::By(name.to_owned()),
+        (_, false) => Yes::Without(name.to_owned()),
+        _ => bail!("`{name}` is neither true or false nor absent"),
+    }))
 }
 
 /// Two types of one name would overwrite each other in every language.

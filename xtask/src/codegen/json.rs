@@ -1,6 +1,6 @@
 //! Writes `include/tenantry.json`: the catalogue for programs that generate or check something themselves.
 
-use super::ir::{Catalogue, Field, TypeDef};
+use super::ir::{Catalogue, Field, TypeDef, Yes};
 use anyhow::Result;
 use serde_json::{Value, json};
 use tenantry::ops::Access;
@@ -50,8 +50,15 @@ fn fields(fields: &[Field]) -> Vec<Value> {
 
 fn type_def(def: &TypeDef) -> Value {
     match def {
-        TypeDef::Struct { name, doc, fields: all, input, output } => {
-            json!({"name": name, "doc": doc, "fields": fields(all), "input": input, "output": output})
+        TypeDef::Struct { name, doc, fields: all, yes, input, output, .. } => {
+            let mut def = json!({"name": name, "doc": doc, "fields": fields(all), "input": input, "output": output});
+            if let Some(yes) = yes {
+                def["yes"] = match yes {
+                    Yes::By(field) => json!({"by": field}),
+                    Yes::Without(field) => json!({"without": field}),
+                };
+            }
+            def
         }
         TypeDef::Enum { name, doc, values } => {
             json!({"name": name, "doc": doc, "values": values.iter().map(|(value, doc)| json!({"value": value, "doc": doc})).collect::<Vec<_>>()})

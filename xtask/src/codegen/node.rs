@@ -186,12 +186,13 @@ impl<'a> Node<'a> {
                     }
                     text.push_str(&union(name, &doc, values.iter().map(|(value, _)| value.as_str())));
                 }
-                TypeDef::Struct { name, doc, fields, input, output } => {
+                TypeDef::Struct { name, doc, fields, yes, input, output, .. } => {
                     if *input {
                         text.push_str(&self.interface(&input_name(name), doc, fields, Way::In)?);
                     }
                     if *output {
-                        text.push_str(&self.interface(name, doc, fields, Way::Out)?);
+                        let always = if yes.is_some() { "\n\nThe object itself is true either way, as every object in JavaScript." } else { "" };
+                        text.push_str(&self.interface(name, &format!("{doc}{always}"), fields, Way::Out)?);
                     }
                 }
             }

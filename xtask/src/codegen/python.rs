@@ -1,6 +1,6 @@
 //! Writes the parts of the Python package that follow from the catalogue: `_errors.py`, `model.py`, `_generated.py`.
 
-use super::ir::{Catalogue, Field, Op, TypeDef, TypeRef};
+use super::ir::{Catalogue, Field, Op, TypeDef, TypeRef, Yes};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -147,12 +147,14 @@ fn types(catalogue: &Catalogue) -> Result<String> {
                 }
                 write!(enums, "\n{}\n{}\n", literal(name, &names), docstring(&doc, 0))?;
             }
-            TypeDef::Struct { name, doc, fields, input, output } => {
+            TypeDef::Struct { name, doc, fields, yes, answered, input, output } => {
                 if *input {
                     inputs.push_str(&python.typed_dict(&input_name(name), doc, fields).with_context(|| format!("in type `{name}`"))?);
                 }
                 if *output {
-                    outputs.push_str(&python.dataclass(name, doc, fields).with_context(|| format!("in type `{name}`"))?);
+                    outputs.push_str(
+                        &python.dataclass(name, doc, fields, &truth(name, yes.as_ref(), *answered)).with_context(|| format!("in type `{name}`"))?,
+                    );
                 }
             }
         }
@@ -163,7 +165,7 @@ fn types(catalogue: &Catalogue) -> Result<String> {
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, List, Literal, TypedDict, Union
+from typing import Any, List, Literal, NoReturn, TypedDict, Union
 
 Limit = Union[int, Literal["unlimited"]]
 """A limit: a number, where 0 allows nothing, or none."""
@@ -320,7 +322,7 @@ impl<'a> Python<'a> {
         Ok(text)
     }
 
-    fn dataclass(&self, name: &str, doc: &str, fields: &[Field]) -> Result<String> {
+    fn dataclass(&self, name: &str, doc: &str, fields: &[Field], truth: &str) -> Result<String> {
         let mut attributes = String::new();
         let mut conversions = String::new();
         for field in fields {
@@ -347,7 +349,7 @@ impl<'a> Python<'a> {
         };
         Ok(format!(
             "\n\n@dataclass(frozen=True, slots=True, kw_only=True)\nclass {name}:\n{}\n\n{attributes}\n    @classmethod\n    \
-             def _from(cls, {value}: Any) -> {name}:\n        return cls({arguments})\n",
+             def _from(cls, {value}: Any) -> {name}:\n        return cls({arguments})\n{truth}",
             docstring(doc, 4),
         ))
     }
@@ -386,6 +388,18 @@ impl<'a> Python<'a> {
             wrapped(&call, &arguments, "))", 8),
         ))
     }
+}
+
+/// What an answer is in `if`: its yes or no, or a mistake that is told (R-ANS-1). What is only part of an answer is true, as
+/// `if answer.part:` asks whether it is there.
+fn truth(name: &str, yes: Option<&Yes>, answered: bool) -> String {
+    let (ty, body) = match yes {
+        Some(Yes::By(field)) => ("bool", format!("return self.{field}")),
+        Some(Yes::Without(field)) => ("bool", format!("return self.{field} is None")),
+        None if answered => ("NoReturn", format!("raise TypeError(\"`{name}` says neither yes nor no: ask for one of its fields\")")),
+        None => return String::new(),
+    };
+    format!("\n    def __bool__(self) -> {ty}:\n        {body}\n")
 }
 
 /// What is passed and what is answered are two types, also where their fields are the same today.

@@ -227,9 +227,13 @@ class Tenantry(_Actor):
         """Operations on what users may do; called, it prepares a permission check."""
         return SystemAccess(self)
 
-    def admit(self, *, account: str, user: str | None = None, count: int = 1) -> Decision:
-        """Ask to send `count` messages now: all are granted and charged, or none."""
+    def admit(self, *, account: str, user: str | None = None, count: int = 1) -> bool:
+        """Ask to send `count` messages now: true when all of them are granted, and then they are charged."""
         return self._store.admit(account, user, count)
+
+    def decide(self, *, account: str, user: str | None = None, count: int = 1) -> Decision:
+        """The same as `admit`, answered with the whole decision, which is true where `admit` is."""
+        return self._store.decide(account, user, count)
 
     def allowed(self, *, account: str, user: str, permission: str) -> bool:
         """Whether the user holds the permission in the account now."""

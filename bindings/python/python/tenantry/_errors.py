@@ -153,8 +153,7 @@ class InvalidArgument(TenantryError):
     - `csv_invalid`: The CSV text cannot be read; `details` names line and column.
     - `password_too_short`: The password has fewer characters than the platform asks for; `details.min` says how many
       that is.
-    - `password_banned`: The password is on the list of those that are tried first, or is made of words that it is
-      guessed by.
+    - `password_banned`: The password is guessed too easily, or the host bans it; `details.weak` says what is weak.
     """
 
     __module__ = "tenantry"

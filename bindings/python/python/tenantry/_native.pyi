@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from typing import final
+from typing import NoReturn, final
 
 from .model import Decision
 
@@ -13,6 +13,7 @@ def version() -> str: ...
 class Access:
     """A prepared permission check: it sees every later change. Threads may share it."""
 
+    def __bool__(self) -> NoReturn: ...
     def allowed(self) -> bool:
         """Whether the user holds the permission now."""
 
@@ -23,6 +24,7 @@ class Sender:
     Threads may share it, but then `last` may be another's.
     """
 
+    def __bool__(self) -> NoReturn: ...
     def admit(self, count: int = 1) -> bool:
         """Ask to send `count` messages now: true when all of them are granted, and then they are charged."""
 
@@ -35,16 +37,21 @@ class Sender:
     def try_decide(self, count: int = 1) -> Decision | None:
         """The same as `decide` where memory alone can tell; `None`, with nothing charged, where it would wait for the disk.
 
-        For an event loop: `gate.try_decide(n) or await asyncio.to_thread(gate.decide, n)`.
+        For an event loop; a refusal is false, so ask for `None`:
+
+            decision = gate.try_decide(n)
+            if decision is None:
+                decision = await asyncio.to_thread(gate.decide, n)
         """
 
 @final
 class Store:
     def access(self, account: str, user: str, permission: str, /) -> Access: ...
-    def admit(self, account: str, user: str | None, count: int, /) -> Decision: ...
+    def admit(self, account: str, user: str | None, count: int, /) -> bool: ...
     def allowed(self, account: str, user: str, permission: str, /) -> bool: ...
     def call(self, actor: str | bytes, operation: str | bytes, request: str | bytes, /) -> str: ...
     def close(self) -> None: ...
+    def decide(self, account: str, user: str | None, count: int, /) -> Decision: ...
     def import_users(
         self,
         actor: str | bytes,

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, List, Literal, TypedDict, Union
+from typing import Any, List, Literal, NoReturn, TypedDict, Union
 
 Limit = Union[int, Literal["unlimited"]]
 """A limit: a number, where 0 allows nothing, or none."""
@@ -456,6 +456,10 @@ OutboxKind = Union[
     Literal["email_change"],
     Literal["email_change_notice"],
     Literal["password_reset"],
+    Literal["password_changed"],
+    Literal["second_factor_changed"],
+    Literal["recovery_codes_changed"],
+    Literal["api_key_created"],
     Literal["limit_alert"],
     Literal["logged_in_as"],
     Literal["stop_campaign"],
@@ -467,6 +471,10 @@ OutboxKind = Union[
 - `email_change`: Send the link that confirms a new e-mail address.
 - `email_change_notice`: Tell the old address that another was asked for.
 - `password_reset`: Send the link that sets a new password.
+- `password_changed`: Tell a user that their password is another one, or was taken away (R-SES-4).
+- `second_factor_changed`: Tell a user that they have a second factor now, another one, or none (R-SES-4).
+- `recovery_codes_changed`: Tell a user that they have new recovery codes (R-SES-4).
+- `api_key_created`: Tell a user that an API key acts for them (R-SES-4).
 - `limit_alert`: Tell the account that a threshold of a limit is reached.
 - `logged_in_as`: Tell a user that somebody acts as them (R-SES-6).
 - `stop_campaign`: Stop a campaign: nothing more of it goes out (R-QTA-11).
@@ -707,6 +715,17 @@ class AssetsInput(TypedDict, total=False):
     """Sending nodes."""
 
 
+class AssetsEditInput(TypedDict, total=False):
+    """What is changed of the assets of a package; a list that is absent stays."""
+
+    bounce_addresses: List[str] | tuple[str, ...]
+    """Bounce addresses, all of them."""
+    domains: List[str] | tuple[str, ...]
+    """Sending domains, all of them."""
+    nodes: List[str] | tuple[str, ...]
+    """Sending nodes, all of them."""
+
+
 class AvatarInput(TypedDict, total=False):
     """The picture of a group (R-GRP-6): bytes with their media type, or an address. Exactly one of `data` and `url`."""
 
@@ -837,8 +856,8 @@ class MessageInput(TypedDict, total=False):
     """The domain that it is sent from; where the account has sending domains assigned, one of them."""
 
 
-class NotificationsInput(TypedDict, total=False):
-    """How a user is told about new messages (R-USR-2)."""
+class NotificationsEditInput(TypedDict, total=False):
+    """What is changed of how a user is told about new messages; what is absent stays."""
 
     badge: bool
     """By a badge in the browser."""
@@ -908,6 +927,8 @@ class PoliciesInput(TypedDict, total=False):
     """
     password_passes: int
     """The passes over that memory, 2 to 16; for the platform alone (R-SES-1)."""
+    password_words: List[str] | tuple[str, ...]
+    """Words that make no password, such as the names of the platform, at most 50; for the platform alone (R-SES-1)."""
     pending_until: List[PendingStep] | tuple[PendingStep, ...]
     """What has to be done before a member is no longer shown as pending (R-INV-4)."""
     profile_edited_by: List[Editor] | tuple[Editor, ...]
@@ -998,7 +1019,10 @@ class SuppressionNameInput(_SuppressionNameInputRequired, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessCheck:
-    """The answer to a permission check."""
+    """The answer to a permission check.
+
+    It says yes or no: yes where `allowed` is true.
+    """
 
     allowed: bool
     """Whether the user may."""
@@ -1009,10 +1033,16 @@ class AccessCheck:
             allowed=value["allowed"],
         )
 
+    def __bool__(self) -> bool:
+        return self.allowed
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessExplanation:
-    """A permission check explained."""
+    """A permission check explained.
+
+    It says yes or no: yes where `allowed` is true.
+    """
 
     allowed: bool
     """Whether the user may."""
@@ -1034,6 +1064,9 @@ class AccessExplanation:
             scope=value.get("scope"),
             steps=tuple(AccessStep._from(item) for item in value["steps"]),
         )
+
+    def __bool__(self) -> bool:
+        return self.allowed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1078,6 +1111,9 @@ class AccessHolderList:
             next=value.get("next"),
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`AccessHolderList` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessPower:
@@ -1114,6 +1150,9 @@ class AccessPowers:
             permissions=tuple(AccessPower._from(item) for item in value["permissions"]),
             refusal=value.get("refusal"),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`AccessPowers` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1215,6 +1254,9 @@ class Account:
             users=value["users"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`Account` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountBulk:
@@ -1235,10 +1277,16 @@ class AccountBulk:
             refused=value["refused"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`AccountBulk` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountBulkItem:
-    """What was done to one account of many."""
+    """What was done to one account of many.
+
+    It says yes or no: yes where `done` is true.
+    """
 
     account: str
     """The account."""
@@ -1260,6 +1308,9 @@ class AccountBulkItem:
             message=value.get("message"),
         )
 
+    def __bool__(self) -> bool:
+        return self.done
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountDeleted:
@@ -1276,6 +1327,9 @@ class AccountDeleted:
             accounts=value["accounts"],
             users=value["users"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`AccountDeleted` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1313,6 +1367,9 @@ class AccountList:
             accounts=tuple(Account._from(item) for item in value["accounts"]),
             next=value.get("next"),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`AccountList` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1354,6 +1411,9 @@ class AccountQuote:
             team=value["team"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`AccountQuote` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSwitch:
@@ -1380,10 +1440,16 @@ class AccountSwitch:
             user=value["user"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`AccountSwitch` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountValidation:
-    """What is wrong with the details of an account to be."""
+    """What is wrong with the details of an account to be.
+
+    It says yes or no: yes where `valid` is true.
+    """
 
     problems: tuple[AccountProblem, ...]
     """What is wrong with them."""
@@ -1396,6 +1462,9 @@ class AccountValidation:
             problems=tuple(AccountProblem._from(item) for item in value["problems"]),
             valid=value["valid"],
         )
+
+    def __bool__(self) -> bool:
+        return self.valid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1416,6 +1485,9 @@ class AddressList:
             addresses=tuple(value["addresses"]),
             user=value.get("user"),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`AddressList` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1464,6 +1536,9 @@ class ApiKey:
             user=value["user"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`ApiKey` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKeyDeleted:
@@ -1478,6 +1553,9 @@ class ApiKeyDeleted:
             api_key=value["api_key"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`ApiKeyDeleted` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKeyList:
@@ -1491,6 +1569,9 @@ class ApiKeyList:
         return cls(
             api_keys=tuple(ApiKey._from(item) for item in value["api_keys"]),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`ApiKeyList` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1518,6 +1599,9 @@ class ApiKeyProof:
             user=value["user"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`ApiKeyProof` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKeyToken:
@@ -1534,6 +1618,9 @@ class ApiKeyToken:
             api_key=ApiKey._from(value["api_key"]),
             token=value["token"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`ApiKeyToken` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1558,6 +1645,9 @@ class Asset:
             source=value["source"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`Asset` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssetList:
@@ -1574,6 +1664,9 @@ class AssetList:
             account=value["account"],
             assets=tuple(Asset._from(item) for item in value["assets"]),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`AssetList` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1675,6 +1768,9 @@ class AuditExport:
             records=value["records"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`AuditExport` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditField:
@@ -1717,6 +1813,9 @@ class AuditHeadItem:
             pruned_hash=value["pruned_hash"],
             pruned_to=value["pruned_to"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`AuditHeadItem` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1761,6 +1860,9 @@ class AuditPage:
             records=tuple(AuditItem._from(item) for item in value["records"]),
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`AuditPage` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditProblem:
@@ -1795,10 +1897,16 @@ class AuditPruned:
             pruned=value["pruned"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`AuditPruned` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditVerification:
-    """What checking a chain found."""
+    """What checking a chain found.
+
+    It says yes or no: yes where `whole` is true.
+    """
 
     hash: str
     """Its hash."""
@@ -1821,6 +1929,9 @@ class AuditVerification:
             whole=value["whole"],
         )
 
+    def __bool__(self) -> bool:
+        return self.whole
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutomationSize:
@@ -1834,6 +1945,9 @@ class AutomationSize:
         return cls(
             value=value["value"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`AutomationSize` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1868,6 +1982,9 @@ class BannedPasswords:
         return cls(
             changed=value["changed"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`BannedPasswords` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1952,6 +2069,9 @@ class Campaign:
             updated_at_ms=value["updated_at_ms"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`Campaign` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignList:
@@ -1968,6 +2088,9 @@ class CampaignList:
             campaigns=tuple(Campaign._from(item) for item in value["campaigns"]),
             next=value.get("next"),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`CampaignList` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2068,6 +2191,9 @@ class Cap:
             window=value["window"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`Cap` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapList:
@@ -2082,6 +2208,9 @@ class CapList:
             caps=tuple(Cap._from(item) for item in value["caps"]),
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`CapList` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapRemoved:
@@ -2095,6 +2224,9 @@ class CapRemoved:
         return cls(
             id=value["id"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`CapRemoved` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2128,6 +2260,9 @@ class ChildCreated:
             status=value["status"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`ChildCreated` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockReading:
@@ -2145,6 +2280,9 @@ class ClockReading:
             now_ms=value["now_ms"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`ClockReading` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreditBalance:
@@ -2161,6 +2299,9 @@ class CreditBalance:
             account=value["account"],
             channels=tuple(CreditChannel._from(item) for item in value["channels"]),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`CreditBalance` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2266,6 +2407,9 @@ class CreditEntry:
             totals=CreditTotals._from(value["totals"]),
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`CreditEntry` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreditGroup:
@@ -2302,6 +2446,9 @@ class CreditLedger:
             entries=tuple(CreditEntry._from(item) for item in value["entries"]),
             next=value.get("next"),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`CreditLedger` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2361,6 +2508,9 @@ class CreditMove:
             parent=value["parent"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`CreditMove` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreditPart:
@@ -2410,6 +2560,9 @@ class CreditReserve:
             reserve=value["reserve"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`CreditReserve` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreditTotals:
@@ -2442,7 +2595,10 @@ class CreditTotals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The answer to a send (R-QTA-3)."""
+    """The answer to a send (R-QTA-3).
+
+    It says yes or no: yes where there is no `refusal`.
+    """
 
     credits: PaidWithCredits | None = None
     """What credits paid for, beyond the account's own limits (R-CRD-2)."""
@@ -2462,6 +2618,9 @@ class Decision:
             remaining=value.get("remaining"),
         )
 
+    def __bool__(self) -> bool:
+        return self.refusal is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DefaultLimits:
@@ -2475,6 +2634,9 @@ class DefaultLimits:
         return cls(
             limits=Limits._from(value["limits"]),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`DefaultLimits` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2562,6 +2724,8 @@ class EffectivePolicies:
     """
     password_passes: int
     """The passes over that memory, 2 to 16; for the platform alone (R-SES-1)."""
+    password_words: tuple[str, ...]
+    """Words that make no password, such as the names of the platform, at most 50; for the platform alone (R-SES-1)."""
     pending_until: tuple[PendingStep, ...]
     """What has to be done before a member is no longer shown as pending (R-INV-4)."""
     profile_edited_by: tuple[Editor, ...]
@@ -2615,6 +2779,7 @@ class EffectivePolicies:
             password_min=value["password_min"],
             password_min_with_second_factor=value["password_min_with_second_factor"],
             password_passes=value["password_passes"],
+            password_words=tuple(value["password_words"]),
             pending_until=tuple(value["pending_until"]),
             profile_edited_by=tuple(value["profile_edited_by"]),
             recent_log_in_ms=value["recent_log_in_ms"],
@@ -2670,6 +2835,9 @@ class EmailChanged:
             user=value["user"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`EmailChanged` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gauge:
@@ -2699,6 +2867,9 @@ class Gauge:
             value=value["value"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`Gauge` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GaugeList:
@@ -2715,6 +2886,9 @@ class GaugeList:
             account=value["account"],
             gauges=tuple(Gauge._from(item) for item in value["gauges"]),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`GaugeList` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2779,6 +2953,9 @@ class Group:
             rev=value["rev"],
             updated_at_ms=value["updated_at_ms"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`Group` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2845,6 +3022,9 @@ class GroupDeleted:
             resources=value["resources"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`GroupDeleted` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupList:
@@ -2861,6 +3041,9 @@ class GroupList:
             groups=tuple(Group._from(item) for item in value["groups"]),
             next=value.get("next"),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`GroupList` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2885,6 +3068,9 @@ class GroupMove:
             resources=value["resources"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`GroupMove` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupUsage:
@@ -2901,6 +3087,9 @@ class GroupUsage:
             channels=tuple(GroupChannel._from(item) for item in value["channels"]),
             group=value["group"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`GroupUsage` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3004,6 +3193,9 @@ class Invitation:
             updated_at_ms=value["updated_at_ms"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`Invitation` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvitationAccepted:
@@ -3027,6 +3219,9 @@ class InvitationAccepted:
             user=value["user"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`InvitationAccepted` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvitationBatch:
@@ -3043,6 +3238,9 @@ class InvitationBatch:
             invited=tuple(InvitedAddress._from(item) for item in value["invited"]),
             problems=tuple(InvitationProblem._from(item) for item in value["problems"]),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`InvitationBatch` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3061,6 +3259,9 @@ class InvitationDeleted:
             invitation=value["invitation"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`InvitationDeleted` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvitationList:
@@ -3077,6 +3278,9 @@ class InvitationList:
             invitations=tuple(Invitation._from(item) for item in value["invitations"]),
             next=value.get("next"),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`InvitationList` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3121,6 +3325,9 @@ class InvitationOffer:
             last_name=value.get("last_name"),
             user=value.get("user"),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`InvitationOffer` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3234,6 +3441,9 @@ class InvoiceLines:
             next=value.get("next"),
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`InvoiceLines` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseState:
@@ -3256,6 +3466,9 @@ class LeaseState:
             kind=value["kind"],
             lease=EditLease._from(value["lease"]) if "lease" in value else None,
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`LeaseState` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3362,6 +3575,9 @@ class LimitExplanations:
             limits=tuple(LimitExplanation._from(item) for item in value["limits"]),
             now_best_effort=tuple(value["now_best_effort"]) if "now_best_effort" in value else None,
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`LimitExplanations` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3513,6 +3729,9 @@ class Member:
             user=value["user"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`Member` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberBulk:
@@ -3530,10 +3749,16 @@ class MemberBulk:
             results=tuple(MemberBulkResult._from(item) for item in value["results"]),
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`MemberBulk` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberBulkResult:
-    """What became of one of many members."""
+    """What became of one of many members.
+
+    It says yes or no: yes where there is no `problem`.
+    """
 
     problem: MemberProblem | None = None
     """Why not; absent where it was done."""
@@ -3546,6 +3771,9 @@ class MemberBulkResult:
             problem=MemberProblem._from(value["problem"]) if "problem" in value else None,
             user=value["user"],
         )
+
+    def __bool__(self) -> bool:
+        return self.problem is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3563,6 +3791,9 @@ class MemberList:
             members=tuple(Member._from(item) for item in value["members"]),
             next=value.get("next"),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`MemberList` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3603,6 +3834,9 @@ class MemberRemoved:
             user_deleted=value["user_deleted"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`MemberRemoved` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MembersGranted:
@@ -3619,6 +3853,9 @@ class MembersGranted:
             members=tuple(Member._from(item) for item in value["members"]),
             user=value["user"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`MembersGranted` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3715,6 +3952,9 @@ class Operator:
             user=value["user"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`Operator` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorList:
@@ -3732,6 +3972,9 @@ class OperatorList:
             operators=tuple(Operator._from(item) for item in value["operators"]),
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`OperatorList` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorRemoved:
@@ -3745,6 +3988,9 @@ class OperatorRemoved:
         return cls(
             user=value["user"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`OperatorRemoved` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3779,6 +4025,9 @@ class OutboxCleared:
             cleared=value["cleared"],
             more=value["more"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`OutboxCleared` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3829,6 +4078,9 @@ class OutboxConsumerList:
             last=value["last"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`OutboxConsumerList` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxDead:
@@ -3869,6 +4121,9 @@ class OutboxDeadPage:
             next=value.get("next"),
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`OutboxDeadPage` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxDelivery:
@@ -3907,6 +4162,9 @@ class OutboxForgotten:
             dead=value["dead"],
             open=value["open"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`OutboxForgotten` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3975,6 +4233,9 @@ class OutboxPage:
             next=value.get("next"),
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`OutboxPage` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxSettled:
@@ -3994,6 +4255,9 @@ class OutboxSettled:
             open=value["open"],
             settled=value["settled"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`OutboxSettled` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4017,6 +4281,9 @@ class OutboxTaken:
             retry_at_ms=value.get("retry_at_ms"),
             taken_to=value["taken_to"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`OutboxTaken` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4063,6 +4330,9 @@ class OwnerTransferred:
             owner=value["owner"],
             rev=value["rev"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`OwnerTransferred` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4120,6 +4390,9 @@ class Package:
             updated_at_ms=value["updated_at_ms"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`Package` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageDeleted:
@@ -4137,6 +4410,9 @@ class PackageDeleted:
             package=value["package"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`PackageDeleted` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageList:
@@ -4153,6 +4429,9 @@ class PackageList:
             next=value.get("next"),
             packages=tuple(Package._from(item) for item in value["packages"]),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`PackageList` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4178,6 +4457,9 @@ class PackagePreflight:
             guarantees=tuple(PreflightGuarantee._from(item) for item in value["guarantees"]),
             package=value["package"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`PackagePreflight` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4213,6 +4495,9 @@ class PasswordChanged:
             user=value["user"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`PasswordChanged` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordForgotten:
@@ -4226,6 +4511,9 @@ class PasswordForgotten:
         return cls(
             expires_at_ms=value["expires_at_ms"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`PasswordForgotten` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4244,6 +4532,9 @@ class PasswordResetRequested:
             user=value["user"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`PasswordResetRequested` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordsImported:
@@ -4257,6 +4548,9 @@ class PasswordsImported:
         return cls(
             imported=value["imported"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`PasswordsImported` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4284,6 +4578,9 @@ class Permission:
             title=value["title"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`Permission` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PermissionList:
@@ -4297,6 +4594,9 @@ class PermissionList:
         return cls(
             permissions=tuple(Permission._from(item) for item in value["permissions"]),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`PermissionList` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4347,6 +4647,8 @@ class Policies:
     """
     password_passes: int | None = None
     """The passes over that memory, 2 to 16; for the platform alone (R-SES-1)."""
+    password_words: tuple[str, ...] | None = None
+    """Words that make no password, such as the names of the platform, at most 50; for the platform alone (R-SES-1)."""
     pending_until: tuple[PendingStep, ...] | None = None
     """What has to be done before a member is no longer shown as pending (R-INV-4)."""
     profile_edited_by: tuple[Editor, ...] | None = None
@@ -4400,6 +4702,7 @@ class Policies:
             password_min=value.get("password_min"),
             password_min_with_second_factor=value.get("password_min_with_second_factor"),
             password_passes=value.get("password_passes"),
+            password_words=tuple(value["password_words"]) if "password_words" in value else None,
             pending_until=tuple(value["pending_until"]) if "pending_until" in value else None,
             profile_edited_by=tuple(value["profile_edited_by"]) if "profile_edited_by" in value else None,
             recent_log_in_ms=value.get("recent_log_in_ms"),
@@ -4460,6 +4763,9 @@ class PolicyReport:
             set=Policies._from(value["set"]),
             sources=tuple(PolicyOrigin._from(item) for item in value["sources"]),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`PolicyReport` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4570,6 +4876,9 @@ class ReceivedList:
             templates=tuple(ReceivedTemplate._from(item) for item in value["templates"]),
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`ReceivedList` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedTemplate:
@@ -4618,6 +4927,9 @@ class RecoveryCodes:
             sessions_ended=value["sessions_ended"],
             user=value["user"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`RecoveryCodes` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4685,10 +4997,16 @@ class Reservation:
             user=value.get("user"),
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`Reservation` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReservationDecision:
-    """The answer to a reservation."""
+    """The answer to a reservation.
+
+    It says yes or no: yes where there is no `refusal`.
+    """
 
     credits: PaidWithCredits | None = None
     """What credits paid for, beyond the account's own limits (R-CRD-2)."""
@@ -4710,6 +5028,9 @@ class ReservationDecision:
             refusal=Refusal._from(value["refusal"]) if "refusal" in value else None,
             reservation=value.get("reservation"),
         )
+
+    def __bool__(self) -> bool:
+        return self.refusal is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4749,10 +5070,16 @@ class Resource:
             updated_at_ms=value["updated_at_ms"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`Resource` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceDecision:
-    """Whether a user may do something with a resource."""
+    """Whether a user may do something with a resource.
+
+    It says yes or no: yes where `allowed` is true.
+    """
 
     allowed: bool
     """Whether they may."""
@@ -4775,6 +5102,9 @@ class ResourceDecision:
             scope=value.get("scope"),
         )
 
+    def __bool__(self) -> bool:
+        return self.allowed
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceList:
@@ -4791,6 +5121,9 @@ class ResourceList:
             next=value.get("next"),
             resources=tuple(Resource._from(item) for item in value["resources"]),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`ResourceList` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4811,6 +5144,9 @@ class ResourceRemoved:
             id=value["id"],
             kind=value["kind"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`ResourceRemoved` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4863,6 +5199,9 @@ class Role:
             updated_at_ms=value["updated_at_ms"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`Role` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleDeleted:
@@ -4880,6 +5219,9 @@ class RoleDeleted:
             role=value["role"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`RoleDeleted` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleList:
@@ -4896,6 +5238,9 @@ class RoleList:
             next=value.get("next"),
             roles=tuple(Role._from(item) for item in value["roles"]),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`RoleList` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4920,6 +5265,9 @@ class RoleTrial:
             would_refuse=tuple(WouldRefuse._from(item) for item in value["would_refuse"]),
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`RoleTrial` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecondFactorRemoved:
@@ -4936,6 +5284,9 @@ class SecondFactorRemoved:
             sessions_ended=value["sessions_ended"],
             user=value["user"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`SecondFactorRemoved` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -4957,10 +5308,16 @@ class SecondFactorSecret:
             user=value["user"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`SecondFactorSecret` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecondFactorStatus:
-    """What is known of the second factor of a user."""
+    """What is known of the second factor of a user.
+
+    It says yes or no: yes where `enabled` is true.
+    """
 
     confirmed_at_ms: int | None = None
     """Since when, in unix milliseconds."""
@@ -4983,6 +5340,9 @@ class SecondFactorStatus:
             user=value["user"],
         )
 
+    def __bool__(self) -> bool:
+        return self.enabled
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendDecisions:
@@ -4997,10 +5357,16 @@ class SendDecisions:
             decisions=tuple(Decision._from(item) for item in value["decisions"]),
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`SendDecisions` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendExplanation:
-    """A send explained."""
+    """A send explained.
+
+    It says yes or no: yes where `would_grant` is true.
+    """
 
     limits: tuple[UsageWindow, ...]
     """Every limit and cap that was looked at: the account's, then those of the accounts above, then the group's."""
@@ -5016,6 +5382,9 @@ class SendExplanation:
             refusal=Refusal._from(value["refusal"]) if "refusal" in value else None,
             would_grant=value["would_grant"],
         )
+
+    def __bool__(self) -> bool:
+        return self.would_grant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5036,6 +5405,9 @@ class SendForecast:
             refusal=value.get("refusal"),
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`SendForecast` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendRefund:
@@ -5052,6 +5424,9 @@ class SendRefund:
             counters=value["counters"],
             credits=value["credits"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`SendRefund` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5125,6 +5500,9 @@ class SessionList:
             sessions=tuple(SessionDevice._from(item) for item in value["sessions"]),
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`SessionList` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionProof:
@@ -5154,6 +5532,9 @@ class SessionProof:
             with_second_factor=value["with_second_factor"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`SessionProof` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionToken:
@@ -5177,6 +5558,9 @@ class SessionToken:
             user=value["user"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`SessionToken` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionsEnded:
@@ -5193,6 +5577,9 @@ class SessionsEnded:
             ended=value["ended"],
             user=value["user"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`SessionsEnded` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5214,6 +5601,9 @@ class ShareEnded:
             kind=value["kind"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`ShareEnded` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShareableList:
@@ -5230,6 +5620,9 @@ class ShareableList:
             next=value.get("next"),
             templates=tuple(ShareableTemplate._from(item) for item in value["templates"]),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`ShareableList` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5269,10 +5662,16 @@ class ShareableTemplate:
             shared_at_ms=value.get("shared_at_ms"),
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`ShareableTemplate` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharingCheck:
-    """Whether somebody may do something with a shared template."""
+    """Whether somebody may do something with a shared template.
+
+    It says yes or no: yes where `allowed` is true.
+    """
 
     account: str
     """The account above that shares it."""
@@ -5291,6 +5690,9 @@ class SharingCheck:
             refusal=value.get("refusal"),
             rev=value["rev"],
         )
+
+    def __bool__(self) -> bool:
+        return self.allowed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5321,6 +5723,9 @@ class Slot:
             id=value["id"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`Slot` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotList:
@@ -5337,6 +5742,9 @@ class SlotList:
             next=value.get("next"),
             slots=tuple(Slot._from(item) for item in value["slots"]),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`SlotList` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5358,6 +5766,9 @@ class StoreInfo:
             version=value["version"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`StoreInfo` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreStateHash:
@@ -5375,10 +5786,16 @@ class StoreStateHash:
             state_hash=value["state_hash"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`StoreStateHash` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreVerification:
-    """What checking every record found."""
+    """What checking every record found.
+
+    It says yes or no: yes where `whole` is true.
+    """
 
     bytes: int
     """How many bytes they have."""
@@ -5400,6 +5817,9 @@ class StoreVerification:
             records=value["records"],
             whole=value["whole"],
         )
+
+    def __bool__(self) -> bool:
+        return self.whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5467,6 +5887,9 @@ class SuppressionCheck:
             suppressed=tuple(SuppressedRecipient._from(item) for item in value["suppressed"]),
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`SuppressionCheck` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuppressionList:
@@ -5483,6 +5906,9 @@ class SuppressionList:
             next=value.get("next"),
             suppressions=tuple(Suppression._from(item) for item in value["suppressions"]),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`SuppressionList` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5503,6 +5929,9 @@ class SuppressionPool:
             pooled=value["pooled"],
             team=value["team"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`SuppressionPool` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5538,6 +5967,9 @@ class SuppressionsAdded:
             suppressions=tuple(Suppression._from(item) for item in value["suppressions"]),
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`SuppressionsAdded` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuppressionsImported:
@@ -5558,6 +5990,9 @@ class SuppressionsImported:
             problems=tuple(SuppressionProblem._from(item) for item in value["problems"]),
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`SuppressionsImported` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuppressionsRemoved:
@@ -5571,6 +6006,9 @@ class SuppressionsRemoved:
         return cls(
             removed=value["removed"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`SuppressionsRemoved` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5620,6 +6058,9 @@ class SwitchableList:
             accounts=tuple(SwitchableAccount._from(item) for item in value["accounts"]),
             next=value.get("next"),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`SwitchableList` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5676,6 +6117,9 @@ class TeamList:
             next=value.get("next"),
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`TeamList` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnsharedKinds:
@@ -5696,6 +6140,9 @@ class UnsharedKinds:
             user=value["user"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`UnsharedKinds` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
@@ -5712,6 +6159,9 @@ class Usage:
             account=value["account"],
             windows=tuple(UsageWindow._from(item) for item in value["windows"]),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`Usage` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5730,6 +6180,9 @@ class UsageHistory:
             windows=tuple(UsedWindow._from(item) for item in value["windows"]),
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`UsageHistory` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageReconciled:
@@ -5743,6 +6196,9 @@ class UsageReconciled:
         return cls(
             given_back=value["given_back"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`UsageReconciled` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5859,6 +6315,9 @@ class User:
             updated_at_ms=value["updated_at_ms"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`User` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserCsv:
@@ -5878,6 +6337,9 @@ class UserCsv:
             next=value.get("next"),
             rows=value["rows"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`UserCsv` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5908,6 +6370,9 @@ class UserData:
             user=User._from(value["user"]),
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`UserData` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserDeleted:
@@ -5927,6 +6392,9 @@ class UserDeleted:
             left=tuple(value["left"]),
             user=value["user"],
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`UserDeleted` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -5995,6 +6463,9 @@ class UserImport:
             stopped=value["stopped"],
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`UserImport` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserImportProblem:
@@ -6034,6 +6505,9 @@ class UserList:
             next=value.get("next"),
             users=tuple(UserEntry._from(item) for item in value["users"]),
         )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`UserList` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -6099,6 +6573,9 @@ class VisibleOwners:
             owners=tuple(VisibleOwner._from(item) for item in value["owners"]),
         )
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`VisibleOwners` says neither yes nor no: ask for one of its fields")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WouldRefuse:
@@ -6154,6 +6631,7 @@ __all__ = [
     "AssetList",
     "AssetSource",
     "Assets",
+    "AssetsEditInput",
     "AssetsInput",
     "AuditActor",
     "AuditActorKind",
@@ -6271,7 +6749,7 @@ __all__ = [
     "MessageInput",
     "NextPackage",
     "Notifications",
-    "NotificationsInput",
+    "NotificationsEditInput",
     "OfferedAccount",
     "Operator",
     "OperatorList",
