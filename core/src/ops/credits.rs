@@ -1179,7 +1179,7 @@ impl Operation for Withdraw {
                 return Err(exhausted(format!("`{account}` has {withdrawn} free credits of those that it got from the platform"), withdrawn));
             }
             let entry = book.entry(ctx, CreditKind::Withdrawn, withdrawn);
-            book.append(ctx, CreditEntry { reason: Some(reason), parts: parts_of(&taken, None), ..entry })
+            book.append(ctx, CreditEntry { reason: Some(reason), parts: parts_of(&taken), ..entry })
         })
     }
 }

@@ -3,9 +3,7 @@
 use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{
-    AccountGrant, AuditKind, Email, Id, Invitation, InvitationKind, InvitationState, Name, OutboxKind, OutboxMessage, Resend, User,
-};
+use crate::model::{AccountGrant, AuditKind, Email, Id, Invitation, InvitationKind, InvitationState, Name, OutboxKind, OutboxMessage, Resend, User};
 use crate::ops::{accounts, groups, members, outbox, roles};
 use crate::rules::invitation::{InvitationStatus, expires_at_ms, status};
 use std::collections::{BTreeMap, BTreeSet};
