@@ -3,7 +3,8 @@
 use super::meters::{meter_of, next_window};
 use super::{Ctx, Engine, keys};
 use crate::error::Error;
-use crate::model::{Actor, Cap, Id, LimitName, Meter, Window};
+use crate::model::{Actor, Cap, Id, LimitName, Meter, PaceRecord, Window};
+use crate::rules::pace::Pace;
 use crate::rules::window::{Calendar, last_of_part};
 use crate::store::Order;
 use std::sync::Arc;
@@ -16,28 +17,41 @@ impl Engine {
     /// was counted in the future counts in the window of now. Answers how many meters they were.
     pub(crate) fn leave_future(&self, actor: &Actor) -> Result<u64, Error> {
         self.draw_anew()?;
-        let (mut from, until) = (vec![keys::METER], vec![keys::METER + 1]);
-        let mut left = 0;
-        loop {
-            let rows = self.backend.range(&from, &until, Order::Ascending, STEP)?;
-            let now_ms = self.clock.now_ms();
-            let mut future = Vec::new();
-            for (key, record) in &rows {
-                if meter_of::<Meter>(key, &record.value)?.starts_at_ms > now_ms {
-                    future.push(key);
-                }
-            }
-            if !future.is_empty() {
-                left += self.commit_beside(actor, None, |ctx| future.iter().try_fold(0, |left, key| Ok(left + u64::from(leave(ctx, key)?))))?;
-            }
-            match rows.last() {
-                Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),
-                _ => break,
-            }
-        }
+        let left = self.change_each(actor, keys::METER, |key, value, now_ms| Ok(meter_of::<Meter>(key, value)?.starts_at_ms > now_ms), leave)?;
+        let is_ahead = |key: &[u8], value: &[u8], now_ms: u64| Ok(meter_of::<PaceRecord>(key, value)?.turn_us.is_some_and(|us| us / 1000 > now_ms));
+        self.change_each(actor, keys::PACE, is_ahead, bound_pace)?;
         // Who has drawn meanwhile looks into the store again.
         self.draw_anew()?;
         Ok(left)
+    }
+
+    /// Changes the records of a kind that are wanted, some in each commit; answers how many were changed.
+    fn change_each(
+        &self,
+        actor: &Actor,
+        letter: u8,
+        is_wanted: impl Fn(&[u8], &[u8], u64) -> Result<bool, Error>,
+        change: impl Fn(&mut Ctx<'_>, &[u8]) -> Result<bool, Error>,
+    ) -> Result<u64, Error> {
+        let (mut from, until) = (vec![letter], vec![letter + 1]);
+        let mut changed = 0;
+        loop {
+            let rows = self.backend.range(&from, &until, Order::Ascending, STEP)?;
+            let now_ms = self.clock.now_ms();
+            let mut wanted = Vec::new();
+            for (key, record) in &rows {
+                if is_wanted(key, &record.value, now_ms)? {
+                    wanted.push(key);
+                }
+            }
+            if !wanted.is_empty() {
+                changed += self.commit_beside(actor, None, |ctx| wanted.iter().try_fold(0, |sum, key| Ok(sum + u64::from(change(ctx, key)?))))?;
+            }
+            match rows.last() {
+                Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),
+                _ => return Ok(changed),
+            }
+        }
     }
 
     /// Gives back what was drawn ahead, and lets no pace go beyond its burst from now on.
@@ -65,11 +79,30 @@ fn leave(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Error> {
     Ok(true)
 }
 
+/// Lets a pace that no process has in memory be no further ahead than its burst; whether it is that of a cap that is there.
+fn bound_pace(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Error> {
+    let Some(PaceRecord { turn_us: Some(turn_us) }) = ctx.tx.get(key)? else { return Ok(false) };
+    let Some(cap) = cap_at(ctx, key)? else { return Ok(false) };
+    let mut pace = Pace::new(cap.window, cap.limit.get(), cap.burst.get()).at(turn_us);
+    pace.bound(ctx.now_ms);
+    ctx.tx.put(key.to_vec(), &PaceRecord { turn_us: pace.turn_us() })?;
+    Ok(true)
+}
+
+/// The cap whose counter or pace lies at a key.
+fn cap_at(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<Cap>, Error> {
+    let account = keys::part(key, 1).and_then(|carrier| Id::new(carrier).ok());
+    match keys::part(key, 2).and_then(|scope| Id::new(scope.strip_prefix("cap ")?).ok()) {
+        Some(cap) => ctx.tx.get(&keys::cap(account.as_ref(), &cap)),
+        None => Ok(None),
+    }
+}
+
 /// What was used in the hour before the future began, and what is counted in the future.
 fn last_hour(meter: &Meter, now_ms: u64) -> (Meter, u64, bool) {
-    let (past, future): (Vec<_>, Vec<_>) = meter.past.iter().copied().partition(|(until_ms, _)| last_of_part(*until_ms) <= now_ms);
+    let parts = meter.before.into_iter().chain(meter.past.iter().copied());
+    let (past, future): (Vec<_>, Vec<_>) = parts.partition(|(until_ms, _)| last_of_part(*until_ms) <= now_ms);
     let counted = future.iter().map(|(_, used)| used).sum::<u64>() + meter.drawn;
-    let past = meter.before.into_iter().chain(past).collect();
     (Meter { past, alerted: meter.alerted, ..Meter::default() }, counted, meter.paid)
 }
 
@@ -99,10 +132,7 @@ fn kind_of(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<(Window, Arc<Calendar
         "" => LimitName::find(name).and_then(LimitName::window),
         "group" if name.ends_with("year") => Some(Window::Year),
         "group" => Some(Window::Month),
-        _ => match scope.strip_prefix("cap ").and_then(|cap| Id::new(cap).ok()) {
-            Some(cap) => ctx.tx.get::<Cap>(&keys::cap(account.as_ref(), &cap))?.map(|cap| cap.window),
-            None => None,
-        },
+        _ => cap_at(ctx, key)?.map(|cap| cap.window),
     };
     let Some(kind) = kind else { return Ok(None) };
     let calendar = match &account {
