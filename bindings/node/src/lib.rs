@@ -348,6 +348,8 @@ pub struct Refusal {
     pub limit: Option<BindingLimit>,
     /// When to try again.
     pub retry_at_ms: Option<f64>,
+    /// With `credits_exhausted`, how many credits there are to pay with.
+    pub credits_left: Option<f64>,
     /// What is to become of the messages, where it is not just a refusal.
     pub over: Option<&'static str>,
 }
@@ -365,6 +367,8 @@ pub struct BindingLimit {
     pub value: f64,
     /// How much of it is used.
     pub used: f64,
+    /// How much of it is kept apart for accounts below that are guaranteed it.
+    pub kept_apart: Option<f64>,
     /// Where its value comes from.
     pub source: String,
 }
@@ -386,6 +390,7 @@ impl From<&tenantry::Refusal> for Refusal {
             code: refusal.code.name(),
             limit: refusal.limit.as_ref().map(BindingLimit::from),
             retry_at_ms: refusal.retry_at_ms.map(|at| at as f64),
+            credits_left: refusal.credits_left.map(|left| left as f64),
             over: refusal.over.map(|over| over.name()),
         }
     }
@@ -399,6 +404,7 @@ impl From<&tenantry::BindingLimit> for BindingLimit {
             subject: limit.subject.clone(),
             value: limit.value as f64,
             used: limit.used as f64,
+            kept_apart: (limit.kept_apart > 0).then_some(limit.kept_apart as f64),
             source: limit.source.clone(),
         }
     }

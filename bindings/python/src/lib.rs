@@ -303,6 +303,9 @@ fn refusal_dict<'py>(py: Python<'py>, refusal: &Refusal) -> PyResult<Bound<'py, 
     if let Some(retry_at_ms) = refusal.retry_at_ms {
         dict.set_item(intern!(py, "retry_at_ms"), retry_at_ms)?;
     }
+    if let Some(credits_left) = refusal.credits_left {
+        dict.set_item(intern!(py, "credits_left"), credits_left)?;
+    }
     if let Some(over) = refusal.over {
         dict.set_item(intern!(py, "over"), over.name())?;
     }
@@ -316,6 +319,9 @@ fn limit_dict<'py>(py: Python<'py>, limit: &BindingLimit) -> PyResult<Bound<'py,
     dict.set_item(intern!(py, "subject"), &limit.subject)?;
     dict.set_item(intern!(py, "value"), limit.value)?;
     dict.set_item(intern!(py, "used"), limit.used)?;
+    if limit.kept_apart > 0 {
+        dict.set_item(intern!(py, "kept_apart"), limit.kept_apart)?;
+    }
     dict.set_item(intern!(py, "source"), &limit.source)?;
     Ok(dict)
 }

@@ -5,6 +5,7 @@
 //! meters takes back what is left before anything else. Under the lock nothing is ever lent, and every rule is decided on
 //! counters that are exact.
 
+use super::meters::Promise;
 use crate::locks::AtomicU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,11 +63,13 @@ impl Allowance {
 pub(super) struct Lent {
     allowance: Arc<Allowance>,
     pub(super) places: Arc<[usize]>,
+    /// What is kept apart for who was lent to.
+    pub(super) promised: Arc<[Promise]>,
 }
 
 impl Lent {
     /// Lends `amount`; not what others have lent.
-    pub(super) fn new(allowance: &Arc<Allowance>, places: &Arc<[usize]>, amount: u64, terms: Terms) -> Option<Lent> {
+    pub(super) fn new(allowance: &Arc<Allowance>, places: &Arc<[usize]>, promised: &Arc<[Promise]>, amount: u64, terms: Terms) -> Option<Lent> {
         if allowance.is_lent.swap(true, Ordering::AcqRel) {
             return None;
         }
@@ -74,7 +77,7 @@ impl Lent {
         allowance.ends_at_ms.store(terms.ends_at_ms, Ordering::Relaxed);
         allowance.beyond.store(terms.beyond, Ordering::Relaxed);
         allowance.rest.store(amount, Ordering::Release);
-        Some(Lent { allowance: allowance.clone(), places: places.clone() })
+        Some(Lent { allowance: allowance.clone(), places: places.clone(), promised: promised.clone() })
     }
 
     /// Takes back what is left, and answers how many they are.

@@ -65,6 +65,7 @@ const NOT_AUDITED: &[u8] = &[
     keys::METER,
     keys::METER_HISTORY,
     keys::OPEN_INVITATION,
+    keys::OPEN_RESERVATION,
     keys::OUTBOX,
     keys::OUTBOX_CONSUMER,
     keys::OUTBOX_NEXT,

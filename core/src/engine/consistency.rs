@@ -18,7 +18,7 @@ use crate::model::{
     OpenMessage, Operator, OutboxMessage, Package, PasswordRecord, Reservation, Resource, Role, SecondFactor, Session, Share, Slot, Suppression,
     User,
 };
-use crate::ops::{accounts, invitations, links};
+use crate::ops::{accounts, invitations, links, reservations};
 use crate::rules::invitation::expires_at_ms;
 use crate::rules::limit::{CountedBy, counted_by};
 use crate::store::{Backend, Order};
@@ -45,6 +45,7 @@ const OF_AN_ACCOUNT: &[u8] = &[
     keys::PACE,
     keys::CAP,
     keys::RESERVATION,
+    keys::OPEN_RESERVATION,
     keys::ANSWERED,
     keys::POLICY,
     keys::SLOT,
@@ -104,7 +105,7 @@ fn broken(what: impl Into<String>) -> Error {
 }
 
 /// Of these the platform has some, under no id.
-const OF_THE_PLATFORM_TOO: &[u8] = &[keys::METER, keys::METER_HISTORY, keys::PACE, keys::CAP];
+const OF_THE_PLATFORM_TOO: &[u8] = &[keys::METER, keys::METER_HISTORY, keys::PACE, keys::CAP, keys::OPEN_RESERVATION];
 
 fn id(text: &str) -> Result<Id, Error> {
     Id::new(text).map_err(|error| broken(format!("`{text}` is no id: {error}")))
@@ -222,7 +223,19 @@ impl Look<'_> {
             (keys::DUE, [_, account, actor, name]) => self.must_have(keys::answered(&id(account)?, actor, &id(name)?), "the answer is gone"),
             (keys::RESERVATION, [account, reservation]) => {
                 let known: Reservation = self.record()?;
-                self.must_have(keys::due_reservation(known.due_at_ms(), &id(account)?, &id(reservation)?), "nothing ever happens to it")
+                self.must_have(keys::due_reservation(known.due_at_ms(), &id(account)?, &id(reservation)?), "nothing ever happens to it")?;
+                for key in reservations::listed_at(&known, &account_line(&mut self.tx, &known.account)?) {
+                    self.must_have(key, "nobody knows that it comes back")?;
+                }
+                Ok(())
+            }
+            (keys::OPEN_RESERVATION, [_, _, account, reservation]) => {
+                let (account, reservation) = (id(account)?, id(reservation)?);
+                let line = account_line(&mut self.tx, &account)?;
+                let known: Option<Reservation> = self.tx.get(&keys::reservation(&account, &reservation))?;
+                let listed = known.is_some_and(|known| reservations::listed_at(&known, &line).contains(&key.to_vec()));
+                self.must(listed, "no reservation comes back there then");
+                Ok(())
             }
             (keys::AVATAR, [account, group]) => self.must_have(keys::group(&id(account)?, &id(group)?), "its group is gone"),
             (keys::INVITATION, [invitation]) => self.invitation(&id(invitation)?),

@@ -68,6 +68,7 @@ pub(crate) const METER_HISTORY: u8 = b'U';
 pub(crate) const PACE: u8 = b'~';
 pub(crate) const CAP: u8 = b'W';
 pub(crate) const RESERVATION: u8 = b'Y';
+pub(crate) const OPEN_RESERVATION: u8 = b'>';
 pub(crate) const ANSWERED: u8 = b'X';
 pub(crate) const AUDIT: u8 = b'6';
 pub(crate) const AUDIT_HEAD: u8 = b'7';
@@ -203,6 +204,11 @@ pub(crate) fn pace(account: Option<&Id>, name: &str, scope: &str, subject: &str)
 /// A reservation.
 pub(crate) fn reservation(account: &Id, reservation: &Id) -> Vec<u8> {
     key(RESERVATION, &[account.as_str(), reservation.as_str()])
+}
+
+/// Index: the open reservations of an account and of all below it, or of the platform, by the instant at which they come back.
+pub(crate) fn open_reservation(above: Option<&Id>, expires_at_ms: u64, account: &Id, reservation: &Id) -> Vec<u8> {
+    key(OPEN_RESERVATION, &[carrier(above), &sortable(expires_at_ms), account.as_str(), reservation.as_str()])
 }
 
 /// What was answered to a request with a key.

@@ -7,7 +7,7 @@
 
 use super::allowance::{Allowance, Lent, Terms};
 use super::trials::Lacking;
-use super::view::{AccountCell, Frame, MemberView, Resolved, View};
+use super::view::{AccountCell, Frame, Guarantee, Guaranteed, MemberView, Resolved, View, value_of};
 use super::{Ctx, Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::locks::{Mutex, MutexGuard};
@@ -15,7 +15,7 @@ use crate::model::{
     Actor, Cap, CapPeriod, CapScope, Channel, Count, Group, Id, Limit, LimitAlert, LimitName, MessageClass, MessageInput, Meter, OutboxKind,
     OutboxMessage, OverLimit, PaceRecord, PaidWithCredits, Reservation, Window,
 };
-use crate::ops::{accounts, campaigns, credits};
+use crate::ops::{accounts, campaigns, credits, reservations};
 use crate::rules::limit::Source;
 use crate::rules::pace::Pace;
 use crate::rules::window::Calendar;
@@ -92,6 +92,11 @@ pub(crate) enum MeterScope {
 }
 
 impl MeterId {
+    /// Whether it is of a limit of the account itself.
+    fn is_own_of(&self, account: &Id) -> bool {
+        self.account.as_ref() == Some(account) && self.scope == MeterScope::Account
+    }
+
     /// The name of the limit, or the id of the cap.
     pub(crate) fn name(&self) -> &str {
         match &self.scope {
@@ -168,6 +173,7 @@ struct Hot {
     /// Charged in the store and not yet used.
     rest: u64,
     used: u64,
+    /// Without what is kept apart for accounts below that are guaranteed a part of it.
     limit: u64,
     /// Beyond this more is to be looked at than these numbers: the limit, or the next threshold that the host is told of.
     stop: u64,
@@ -183,6 +189,11 @@ struct Cold {
     over: OverLimit,
     /// The limit as it is meant, also where nothing is refused beyond it.
     limit: u64,
+    calendar: Arc<Calendar>,
+    /// The counters of the accounts below that are guaranteed a part of it, and their parts (R-TEA-9).
+    guaranteed: Arc<[(usize, u64)]>,
+    /// The stamp of the view that they were taken from.
+    guaranteed_by: Option<u64>,
     /// Percentages of it at which the host is told.
     alert_at: Arc<[u64]>,
     /// The stamp of the view that the limit was taken from; an older view changes nothing.
@@ -215,13 +226,18 @@ impl Hot {
 }
 
 impl Cold {
+    /// The largest amount of all who send.
+    fn most(&self) -> u64 {
+        if self.over.refuses() { self.limit } else { u64::MAX }
+    }
+
     /// How much to draw so that `count` fit: more when draws come quickly, and never beyond the limit.
     fn draw_size(&mut self, hot: &Hot, count: u64, now_ms: u64) -> u64 {
         let quick = now_ms.saturating_sub(self.drawn_at_ms) < DRAW_AGAIN_MS;
-        let most = (hot.limit / BLOCK_PART).clamp(1, BLOCK_MAX);
+        let most = (self.most() / BLOCK_PART).clamp(1, BLOCK_MAX);
         self.block = if quick { self.block.saturating_mul(2) } else { self.block / 2 }.clamp(1, most);
         self.drawn_at_ms = now_ms;
-        self.block.max(count).saturating_sub(hot.rest).min(hot.limit.saturating_sub(hot.used.saturating_add(hot.rest)))
+        self.block.max(count).saturating_sub(hot.rest).min(self.most().saturating_sub(hot.used.saturating_add(hot.rest)))
     }
 
     /// Sets where the next threshold lies.
@@ -293,19 +309,169 @@ impl Cold {
         }
     }
 
-    /// How it stands for a send of `count`.
-    fn reading(&self, hot: &Hot, wanted: &Wanted, count: u64) -> send::Reading {
+    /// The part of the window, or the part of a rolling one, that an open reservation comes back to.
+    fn is_part_of(&self, until_ms: u64, at_ms: u64) -> bool {
+        let is_current = self.window != Window::RollingHour || until_ms == window::counts_until(self.meter.ends_at_ms);
+        if is_current { self.meter.holds(at_ms) } else { window::is_of_part(at_ms, until_ms) }
+    }
+
+    /// When what is used counts no longer, and how much of it: the ends of windows, and of reservations before them.
+    fn frees(&self, hot: &Hot, open: &[Reservation]) -> Vec<(u64, u64)> {
         let now_used = self.meter.drawn - hot.rest;
-        let frees = match self.window {
+        let mut parts: Vec<(u64, u64)> = match self.window {
             Window::RollingHour => {
                 let current = (now_used > 0).then(|| (window::counts_until(self.meter.ends_at_ms), now_used));
                 self.meter.past.iter().copied().chain(current).collect()
             }
             _ => vec![(self.meter.ends_at_ms, hot.used)],
         };
-        let grows = wanted.growth_for(count, self.limit, &self.meter).into_iter().collect();
-        send::Reading { limit: hot.limit, used: hot.used, over: self.over, frees, grows }
+        if open.is_empty() {
+            return parts;
+        }
+        let (text, mut back) = (self.id.text(), Vec::new());
+        for reservation in open.iter().filter(|open| open.counters.contains(&text)) {
+            let is_own = self.id.is_own_of(&reservation.account);
+            let charged = reservation.count - if is_own { reservation.paid_of(reservation.count) } else { 0 };
+            let of = parts.iter_mut().find(|(until_ms, _)| self.is_part_of(*until_ms, reservation.reserved_at_ms));
+            if let Some((_, left)) = of.filter(|(until_ms, _)| reservation.expires_at_ms < *until_ms) {
+                let part = charged.min(*left);
+                *left -= part;
+                back.push((reservation.expires_at_ms, part));
+            }
+        }
+        parts.extend(back);
+        parts.sort_unstable();
+        parts
     }
+
+    /// Whether what is used here was used in the window of the counter above: that of another zone begins and ends beside it.
+    fn counts_in(&self, above: &Cold) -> bool {
+        let middle_ms = above.meter.starts_at_ms.midpoint(above.meter.ends_at_ms);
+        self.window == Window::RollingHour || self.meter.ends_at_ms > middle_ms
+    }
+}
+
+/// What is left of a part that has been used so far.
+fn unused(part: u64, hot: &Hot, cold: &Cold, above: &Cold) -> u64 {
+    part.saturating_sub(if cold.counts_in(above) { hot.used } else { 0 })
+}
+
+/// A counter on the line of who sends that is guaranteed a part of the one above.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Promise {
+    above: usize,
+    below: usize,
+    part: u64,
+}
+
+/// What a limit is at any instant from now on, if nothing happens but time, for who sends.
+struct Bound<'a> {
+    wanted: &'a Wanted,
+    /// The window that was charged last: it owns its boundaries.
+    last: (u64, u64),
+    /// How much of it is kept apart for others: from when on, and how much; not before the first.
+    kept: Vec<(u64, u64)>,
+}
+
+impl Bound<'_> {
+    fn starts_at_ms(&self, at_ms: u64) -> u64 {
+        let (starts_at_ms, ends_at_ms) = self.last;
+        if at_ms < ends_at_ms {
+            return starts_at_ms;
+        }
+        window::bounds_after(self.wanted.window, self.last, at_ms, &self.wanted.calendar).map_or(at_ms, |(starts_at_ms, _)| starts_at_ms)
+    }
+
+    /// Of all who send.
+    fn of_all(&self, at_ms: u64) -> u64 {
+        if self.wanted.over.refuses() { self.wanted.limit_then(at_ms, self.starts_at_ms(at_ms)) } else { u64::MAX }
+    }
+
+    /// How much of it is kept apart for others.
+    fn kept(&self, at_ms: u64) -> u64 {
+        let holds = self.wanted.kept.as_ref().is_some_and(|kept| kept.holds(at_ms)) && self.of_all(at_ms) != u64::MAX;
+        let kept = self.kept.iter().rfind(|(from_ms, _)| *from_ms <= at_ms).map_or(0, |(_, kept)| *kept);
+        if holds { kept } else { 0 }
+    }
+
+    fn at(&self, at_ms: u64) -> u64 {
+        self.of_all(at_ms).saturating_sub(self.kept(at_ms))
+    }
+
+    /// When it becomes another, but for windows in which it grows.
+    fn turns(&self) -> Vec<u64> {
+        let packages = self.wanted.later.iter().map(|(at_ms, _)| *at_ms);
+        let holds = self.wanted.kept.iter().flat_map(|kept| kept.holds.iter().map(|(at_ms, _)| *at_ms));
+        packages.chain(holds).chain(self.kept.iter().map(|(at_ms, _)| *at_ms)).collect()
+    }
+
+    /// When it will have grown: with the windows that come next, one of which a change of zone may have made longer, and as soon as it is enough for `count`.
+    fn grown_at(&self, count: u64, ends_at_ms: u64) -> Vec<u64> {
+        let Some((by, from_ms)) = self.wanted.growth.filter(|(by, _)| *by > 0) else { return Vec::new() };
+        let (kind, calendar) = (self.wanted.window, &self.wanted.calendar);
+        let mut grown = vec![ends_at_ms];
+        for _ in 0..3 {
+            let next = grown.last().and_then(|at_ms| window::bounds(kind, *at_ms, calendar));
+            grown.extend(next.map(|(_, ends_at_ms)| ends_at_ms));
+        }
+        let enough = count.saturating_sub(self.wanted.resolved.limit.ceiling()).div_ceil(by);
+        let tomorrow = window::days_since(from_ms, ends_at_ms, calendar).saturating_add(1);
+        let days = [enough, tomorrow].into_iter().filter_map(|days| window::starts_after_days(kind, from_ms, days, calendar));
+        grown.extend(days);
+        grown
+    }
+}
+
+/// How everything that a send looks at stands at an instant, and how it will if nothing happens but time.
+pub(crate) struct Standing {
+    pub(crate) readings: Vec<MeterReading>,
+    credits: send::Credits,
+    at_ms: u64,
+}
+
+impl Standing {
+    fn plain(&self) -> Vec<send::Reading> {
+        self.readings.iter().map(|reading| reading.reading.clone()).collect()
+    }
+
+    /// How many may go out, credits included; none where nothing limits it.
+    pub(crate) fn remaining(&self) -> Option<u64> {
+        let most = send::most(&self.plain(), self.credits.left(self.at_ms));
+        (most != u64::MAX).then_some(most)
+    }
+
+    /// How many of `count` credits would pay for.
+    pub(crate) fn paid(&self, count: u64) -> u64 {
+        if self.credits.pay(self.at_ms) { send::excess(&self.plain(), count) } else { 0 }
+    }
+
+    /// What stops `count`.
+    pub(crate) fn refusal(&self, account: &Id, count: u64) -> Option<Refusal> {
+        let refused = send::refusal(&self.plain(), &self.credits, count, self.at_ms)?;
+        let reading = self.readings.get(refused.index)?;
+        let limit = BindingLimit {
+            name: reading.id.name().to_owned(),
+            scope: reading.id.scope_name(account).to_owned(),
+            subject: reading.id.subject().to_owned(),
+            value: reading.reading.limit.saturating_add(reading.kept_apart),
+            used: reading.reading.used,
+            kept_apart: reading.kept_apart,
+            source: reading.source.name().to_owned(),
+        };
+        Some(Refusal {
+            code: refused.code,
+            limit: Some(limit),
+            retry_at_ms: refused.retry_at_ms,
+            credits_left: (refused.code == Code::CreditsExhausted).then(|| self.credits.left(self.at_ms)),
+            over: Some(refused.over).filter(|over| *over != OverLimit::Reject),
+        })
+    }
+}
+
+/// What comes back by itself, and what credits there are to pay with.
+struct Coming {
+    open: Vec<Reservation>,
+    grants: Vec<send::Part>,
 }
 
 /// Sending prepared: whether it is refused, and the counters that it charges.
@@ -330,6 +496,12 @@ pub(crate) struct Prepared {
     pub(crate) group: Option<Id>,
     /// Whether credits pay for what exceeds the account's own limits.
     pays: bool,
+    /// From when on they do, or do no longer, as packages have it; nothing where they never do.
+    pays_from: Vec<(u64, bool)>,
+    /// How many there are to pay with.
+    credits: u64,
+    /// What is guaranteed to the accounts on the line of who sends.
+    promised: Arc<[Promise]>,
     /// What spreads the sends.
     paced: Vec<Wanted>,
     pace_places: Box<[usize]>,
@@ -343,9 +515,15 @@ pub(super) struct Wanted {
     id: MeterId,
     window: Window,
     resolved: Resolved,
+    /// What it becomes with planned packages, in order.
+    later: Vec<(u64, Resolved)>,
     over: OverLimit,
     /// How much it grows each day since an instant.
     growth: Option<(u64, u64)>,
+    /// What is guaranteed of it to accounts below.
+    kept: Option<Arc<Guaranteed>>,
+    /// The account below that is on the line of who sends: what is guaranteed to it is not kept apart from it.
+    below: Option<Id>,
     burst: u64,
     made_at_ms: u64,
     stamp: u64,
@@ -366,19 +544,42 @@ impl Wanted {
         threshold::crossed(&self.alert_at, self.limit_at(meter.starts_at_ms), used, told).is_some()
     }
 
-    /// The limit of a window that began at an instant.
-    fn limit_at(&self, starts_at_ms: u64) -> u64 {
-        let grown = self.growth.map_or(0, |(by, from_ms)| by.saturating_mul(window::days_since(from_ms, starts_at_ms, &self.calendar)));
-        self.resolved.limit.ceiling().saturating_add(grown)
+    /// By how much it has grown in a window that began at an instant.
+    fn grown(&self, starts_at_ms: u64) -> u64 {
+        self.growth.map_or(0, |(by, from_ms)| by.saturating_mul(window::days_since(from_ms, starts_at_ms, &self.calendar)))
     }
 
-    /// When the limit will have grown enough for `count`, and by how much; where it is enough, when it grows next.
-    fn growth_for(&self, count: u64, limit: u64, meter: &Meter) -> Option<(u64, u64)> {
-        let (by, from_ms) = self.growth.filter(|(by, _)| *by > 0)?;
-        let days = window::days_since(from_ms, meter.starts_at_ms, &self.calendar);
-        let days = days.saturating_add(count.saturating_sub(limit).div_ceil(by).max(1));
-        let at_ms = window::starts_after_days(self.window, from_ms, days, &self.calendar)?.max(meter.ends_at_ms);
-        Some((at_ms, self.limit_at(at_ms).saturating_sub(limit)))
+    /// The limit of a window that began at an instant.
+    fn limit_at(&self, starts_at_ms: u64) -> u64 {
+        self.resolved.limit.ceiling().saturating_add(self.grown(starts_at_ms))
+    }
+
+    /// What it is at an instant.
+    fn resolved_then(&self, at_ms: u64) -> Resolved {
+        self.later.iter().rfind(|(from_ms, _)| *from_ms <= at_ms).map_or(self.resolved, |(_, resolved)| *resolved)
+    }
+
+    /// The limit at an instant of a window that began at another.
+    fn limit_then(&self, at_ms: u64, starts_at_ms: u64) -> u64 {
+        self.resolved_then(at_ms).limit.ceiling().saturating_add(self.grown(starts_at_ms))
+    }
+
+    /// The same with the value of another package. Where that is less than what is guaranteed, all of it is best effort.
+    fn under(&self, other: &OtherPackage) -> Wanted {
+        let resolved = other.limits.iter().find(|(name, _)| name.name() == self.id.limit).map_or(self.resolved, |(_, resolved)| *resolved);
+        let fits = |kept: &Arc<Guaranteed>| kept.holds(0) && kept.parts.iter().map(|of| of.part).sum::<u64>() <= resolved.limit.ceiling();
+        Wanted { resolved, later: Vec::new(), kept: self.kept.clone().filter(fits), ..self.clone() }
+    }
+
+    /// What is kept apart of it, as long as it holds.
+    fn kept_now(&self) -> Option<&Guaranteed> {
+        // It is made anew when a planned package comes into force.
+        self.kept.as_deref().filter(|kept| kept.holds(0))
+    }
+
+    /// The counter of an account below that is guaranteed a part of it.
+    fn counter_of(&self, of: &Guarantee) -> MeterId {
+        MeterId { account: Some(of.account.clone()), scope: MeterScope::Account, limit: self.id.limit }
     }
 }
 
@@ -465,7 +666,8 @@ pub struct Decision {
     /// Why nothing was granted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Box<Refusal>>,
-    /// How many could still be granted after this, under every limit; absent when nothing limits it.
+    /// How many could still be granted after this, under every limit, those that credits would pay for included; absent when
+    /// nothing limits it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remaining: Option<u64>,
     /// What credits paid for, beyond the account's own limits (R-CRD-2).
@@ -476,7 +678,8 @@ pub struct Decision {
 /// Why a send is refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Refusal {
-    /// The error code, such as `quota_exceeded`.
+    /// The error code, such as `quota_exceeded`; `credits_exhausted` where there are too few credits to pay for what exceeds the
+    /// account's own limits.
     pub code: Code,
     /// The limit that binds, where one does.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -484,6 +687,9 @@ pub struct Refusal {
     /// The first instant at which, with no event but the clock, the same send is let through; absent for never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_at_ms: Option<u64>,
+    /// With `credits_exhausted`, how many credits there are to pay with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credits_left: Option<u64>,
     /// What is to become of the messages, where it is not just a refusal: the strictest of the limits that bind (R-QTA-7).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub over: Option<OverLimit>,
@@ -503,6 +709,9 @@ pub struct BindingLimit {
     pub value: u64,
     /// How much of it is used.
     pub used: u64,
+    /// How much of it is kept apart for accounts below that are guaranteed it, and not used by them yet (R-TEA-9).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub kept_apart: u64,
     /// Where the value comes from: `override`, `package`, `inherited`, `platform_default`, `group` or `cap`.
     pub source: String,
 }
@@ -510,7 +719,7 @@ pub struct BindingLimit {
 impl Refusal {
     /// A refusal that no limit brings about.
     pub(crate) fn of(code: Code) -> Refusal {
-        Refusal { code, limit: None, retry_at_ms: None, over: None }
+        Refusal { code, limit: None, retry_at_ms: None, credits_left: None, over: None }
     }
 }
 
@@ -540,7 +749,13 @@ pub(crate) struct MeterReading {
     pub(crate) limit: Limit,
     pub(crate) starts_at_ms: u64,
     pub(crate) ends_at_ms: u64,
+    /// How much is kept apart for others (R-TEA-9).
+    pub(crate) kept_apart: u64,
     pub(crate) reading: send::Reading,
+}
+
+pub(crate) fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// How many messages one send may ask for.
@@ -585,7 +800,7 @@ impl Prepared {
 
     /// For an account: nobody in particular sends, and nothing but the counters stands in the way.
     pub(super) fn new(cell: &AccountCell, view: &View, wanted: Vec<Wanted>) -> Prepared {
-        let is_own = |wanted: &&Wanted| wanted.id.account.as_ref() == Some(&cell.id) && wanted.id.scope == MeterScope::Account;
+        let is_own = |wanted: &&Wanted| wanted.id.is_own_of(&cell.id);
         Prepared {
             own: wanted.iter().take_while(is_own).count(),
             stamp: view.frame.stamp,
@@ -600,6 +815,9 @@ impl Prepared {
             channel: Channel::Email,
             group: None,
             pays: false,
+            pays_from: Vec::new(),
+            credits: 0,
+            promised: Arc::default(),
             paced: Vec::new(),
             pace_places: Box::default(),
             asked: AtomicBool::new(false),
@@ -608,7 +826,7 @@ impl Prepared {
 
     /// Whether a counter is of a limit of the account itself.
     fn is_own(&self, id: &MeterId) -> bool {
-        id.account.as_ref() == Some(&self.account) && id.scope == MeterScope::Account
+        id.is_own_of(&self.account)
     }
 
     /// What would be charged.
@@ -634,6 +852,9 @@ impl Prepared {
             channel: self.channel,
             group: self.group.clone(),
             pays: false,
+            pays_from: Vec::new(),
+            credits: 0,
+            promised: Arc::default(),
             paced: paced().map(|(wanted, _)| wanted.clone()).collect(),
             pace_places: paced().map(|(_, place)| *place).collect(),
             asked: AtomicBool::new(true),
@@ -652,6 +873,9 @@ impl Meters {
             source: wanted.resolved.source,
             over: wanted.over,
             limit: 0,
+            calendar: wanted.calendar.clone(),
+            guaranteed: Arc::default(),
+            guaranteed_by: None,
             alert_at: wanted.alert_at.clone(),
             stamp: wanted.stamp,
             meter: Meter::default(),
@@ -663,6 +887,121 @@ impl Meters {
         });
         self.places.insert(wanted.id.clone(), place);
         place
+    }
+
+    fn place(&mut self, wanted: &Wanted) -> usize {
+        match self.places.get(&wanted.id) {
+            Some(place) => *place,
+            None => self.add(wanted),
+        }
+    }
+
+    /// The counters of the accounts below that are guaranteed a part of a limit. Those that are not known yet get their limits when
+    /// something is prepared for them.
+    fn places_below(&mut self, wanted: &Wanted) -> Arc<[(usize, u64)]> {
+        let Some(kept) = wanted.kept_now() else { return Arc::default() };
+        let place = |of: &Guarantee| {
+            let (id, calendar) = (wanted.counter_of(of), of.calendar.clone());
+            let unlimited = Resolved { limit: Limit::Unlimited, source: Source::PlatformDefault };
+            let below = Wanted { id, calendar, resolved: unlimited, later: Vec::new(), kept: None, below: None, stamp: 0, ..wanted.clone() };
+            (self.place(&below), of.part)
+        };
+        kept.parts.iter().map(place).collect()
+    }
+
+    /// Keeps apart what is guaranteed to accounts below and not used by them yet (R-TEA-9).
+    fn keep_apart(&mut self, place: usize) -> Result<(), Error> {
+        let (hot, cold) = self.pair(place)?;
+        let (most, guaranteed) = (cold.most(), cold.guaranteed.clone());
+        let (mut limit, mut ends_at_ms) = (most, hot.ends_at_ms);
+        for (below, part) in guaranteed.iter() {
+            let (hot_below, cold_below) = self.pair(*below)?;
+            let kept = if most == u64::MAX { 0 } else { unused(*part, hot_below, cold_below, self.pair(place)?.1) };
+            limit = limit.saturating_sub(kept);
+            // From then on more is kept apart.
+            ends_at_ms = ends_at_ms.min(cold_below.meter.ends_at_ms);
+        }
+        let (hot, cold) = self.pair_mut(place)?;
+        (hot.limit, hot.ends_at_ms) = (limit, ends_at_ms);
+        cold.set_stop(hot);
+        Ok(())
+    }
+
+    fn keep_apart_of(&mut self, prepared: &Prepared) -> Result<(), Error> {
+        prepared.places.iter().try_for_each(|place| if self.pair(*place)?.1.guaranteed.is_empty() { Ok(()) } else { self.keep_apart(*place) })
+    }
+
+    /// How much of what is kept apart of a counter is kept for who sends.
+    fn kept_for(&self, promised: &[Promise], place: usize) -> u64 {
+        let Some(Promise { above, below, part }) = promised.iter().find(|promise| promise.above == place) else { return 0 };
+        let Ok((above, below)) = self.pair(*above).and_then(|above| Ok((above, self.pair(*below)?))) else { return 0 };
+        if above.1.most() == u64::MAX { 0 } else { unused(*part, below.0, below.1, above.1) }
+    }
+
+    /// Opens what is kept apart for who sends to what is done meanwhile, and keeps apart what is left of it then.
+    fn for_promised<T>(&mut self, promised: &[Promise], run: impl FnOnce(&mut Meters) -> T) -> T {
+        self.open_or_close(promised, |limit, kept| limit.saturating_add(kept));
+        let done = run(self);
+        self.open_or_close(promised, u64::saturating_sub);
+        done
+    }
+
+    fn open_or_close(&mut self, promised: &[Promise], limit: impl Fn(u64, u64) -> u64) {
+        for promise in promised {
+            let kept = self.kept_for(promised, promise.above);
+            if let Ok((hot, cold)) = self.pair_mut(promise.above) {
+                hot.limit = limit(hot.limit, kept);
+                cold.set_stop(hot);
+            }
+        }
+    }
+
+    /// Every counter and pace as it stands for who sends; not what becomes of it.
+    fn as_they_stand(&self, prepared: &Prepared, ask: Ask, now_ms: u64) -> Result<Vec<send::Reading>, Error> {
+        let mut readings = Vec::with_capacity(prepared.places.len());
+        for place in prepared.places.iter() {
+            let (hot, cold) = self.pair(*place)?;
+            let limit = hot.limit.saturating_add(self.kept_for(&prepared.promised, *place));
+            let lifted = prepared.is_own(&cold.id);
+            readings.push(send::Reading { limit, used: hot.used, over: cold.over, lifted, frees: Vec::new(), limits: Vec::new() });
+        }
+        if !ask.later {
+            readings.extend(pace_readings(&self.paces_of(prepared)?, ask.min, now_ms));
+        }
+        Ok(readings)
+    }
+
+    /// What the limit of a counter will be for who sends.
+    fn bound<'a>(&self, prepared: &Prepared, place: usize, wanted: &'a Wanted, open: &[Reservation]) -> Result<Bound<'a>, Error> {
+        let cold = self.pair(place)?.1;
+        let last = if cold.meter.is_charged() { &cold.meter } else { &cold.charged };
+        Ok(Bound { wanted, last: (last.starts_at_ms, last.ends_at_ms), kept: self.kept_from(prepared, place, open)? })
+    }
+
+    /// How much of a counter is kept apart for others than who sends, from which instant on: what they have used of their parts
+    /// is kept for them again once it counts no longer.
+    fn kept_from(&self, prepared: &Prepared, place: usize, open: &[Reservation]) -> Result<Vec<(u64, u64)>, Error> {
+        let (_, above) = self.pair(place)?;
+        let own = prepared.promised.iter().find(|promise| promise.above == place).map(|promise| promise.below);
+        let mut used = Vec::new();
+        let mut turns = std::collections::BTreeSet::from([0]);
+        for (below, part) in above.guaranteed.iter().filter(|(below, _)| Some(*below) != own) {
+            let (hot, cold) = self.pair(*below)?;
+            let counts = cold.counts_in(above);
+            let frees = if counts { cold.frees(hot, open) } else { Vec::new() };
+            let last_ms = if above.window == Window::RollingHour { u64::MAX } else { above.meter.ends_at_ms };
+            let frees: Vec<_> = frees.into_iter().map(|(at_ms, freed)| (at_ms.min(last_ms), freed)).collect();
+            turns.extend(frees.iter().map(|(at_ms, _)| *at_ms));
+            used.push((*part, if counts { hot.used } else { 0 }, frees));
+        }
+        let kept = |at_ms: u64| {
+            let of_each = used.iter().map(|(part, used, frees)| {
+                let freed: u64 = frees.iter().filter(|(free_ms, _)| *free_ms <= at_ms).map(|(_, freed)| freed).sum();
+                part.saturating_sub(used.saturating_sub(freed))
+            });
+            of_each.fold(0, u64::saturating_add)
+        };
+        Ok(turns.into_iter().map(|at_ms| (at_ms, kept(at_ms))).collect())
     }
 
     fn paces_of(&self, prepared: &Prepared) -> Result<Vec<Pace>, Error> {
@@ -677,30 +1016,44 @@ impl Meters {
         self.hot.get_mut(place).zip(self.cold.get_mut(place)).ok_or_else(lost_place)
     }
 
-    /// Charges `count` to every counter, or to none; none where one of them does not cover it. How many are left then, and
-    /// whether a counter runs low. So many are `paid` for otherwise, and not charged to the account's own limits.
+    /// Charges `count` to every counter, or to none; none where one of them does not cover it. How many are left then, with so
+    /// many `credits`, and whether a counter runs low. So many are `paid` for otherwise, and not charged to the account's own limits.
     #[inline]
-    fn charge(&mut self, prepared: &Prepared, count: u64, paid: u64, now_ms: u64) -> Option<(u64, bool)> {
+    fn charge(&mut self, prepared: &Prepared, count: u64, paid: u64, credits: u64, now_ms: u64) -> Option<(u64, bool)> {
         for place in &prepared.pace_places {
             if !self.paces.get(*place)?.lets_through(count, now_ms) {
                 return None;
             }
         }
-        self.charge_for_later(prepared, count, paid, now_ms)
+        self.charge_for_later(prepared, count, paid, credits, now_ms)
     }
 
     /// As [`charge`](Meters::charge), whatever the paces let through now.
     #[inline]
-    fn charge_for_later(&mut self, prepared: &Prepared, count: u64, paid: u64, now_ms: u64) -> Option<(u64, bool)> {
-        match paid {
-            // As a case of its own it is half of the work: nothing is to be told apart.
-            0 => self.charge_each(prepared, count, |_| count, now_ms),
-            _ => self.charge_each(prepared, count, |at| if at < prepared.own { count - paid } else { count }, now_ms),
+    fn charge_for_later(&mut self, prepared: &Prepared, count: u64, paid: u64, credits: u64, now_ms: u64) -> Option<(u64, bool)> {
+        // As a case of its own it is half of the work: nothing is to be told apart.
+        if paid == 0 && credits == 0 && prepared.promised.is_empty() {
+            return self.charge_each(prepared, count, |_| count, |_| 0, now_ms);
         }
+        self.charge_otherwise(prepared, count, paid, credits, now_ms)
+    }
+
+    #[inline(never)]
+    fn charge_otherwise(&mut self, prepared: &Prepared, count: u64, paid: u64, credits: u64, now_ms: u64) -> Option<(u64, bool)> {
+        let part = |at| if at < prepared.own { count - paid } else { count };
+        let more = |at| if at < prepared.own { credits } else { 0 };
+        self.for_promised(&prepared.promised, |meters| meters.charge_each(prepared, count, part, more, now_ms))
     }
 
     #[inline]
-    fn charge_each(&mut self, prepared: &Prepared, count: u64, part: impl Fn(usize) -> u64, now_ms: u64) -> Option<(u64, bool)> {
+    fn charge_each(
+        &mut self,
+        prepared: &Prepared,
+        count: u64,
+        part: impl Fn(usize) -> u64,
+        more: impl Fn(usize) -> u64,
+        now_ms: u64,
+    ) -> Option<(u64, bool)> {
         for (at, place) in prepared.places.iter().enumerate() {
             if !self.hot.get(*place)?.covers(part(at), now_ms) {
                 return None;
@@ -714,7 +1067,7 @@ impl Meters {
             hot.used += part(at);
             low |= hot.rest < hot.low;
             if hot.limit != u64::MAX {
-                left = left.min(hot.limit.saturating_sub(hot.used));
+                left = left.min(hot.limit.saturating_sub(hot.used).saturating_add(more(at)));
             }
         }
         for place in &prepared.pace_places {
@@ -758,6 +1111,15 @@ impl Meters {
         if std::mem::replace(&mut self.sent_last, sends) != sends || !prepared.pace_places.is_empty() || prepared.lacking.is_some() {
             return;
         }
+        if prepared.promised.is_empty() {
+            self.lend_to(prepared, allowance, left);
+        } else {
+            self.for_promised(&prepared.promised, |meters| meters.lend_to(prepared, allowance, left));
+        }
+    }
+
+    #[inline]
+    fn lend_to(&mut self, prepared: &Prepared, allowance: &Arc<Allowance>, left: u64) {
         let is_asked = prepared.asked.load(Ordering::Acquire);
         let (mut amount, mut ends_at_ms) = (u64::MAX, prepared.until_ms);
         for hot in prepared.places.iter().filter_map(|place| self.hot.get(*place)) {
@@ -768,7 +1130,7 @@ impl Meters {
             return;
         }
         let beyond = if left == u64::MAX { u64::MAX } else { left.saturating_sub(amount) };
-        self.lent = Lent::new(allowance, &prepared.places, amount, Terms { stamp: prepared.stamp, ends_at_ms, beyond });
+        self.lent = Lent::new(allowance, &prepared.places, &prepared.promised, amount, Terms { stamp: prepared.stamp, ends_at_ms, beyond });
         if self.lent.is_some() {
             for place in prepared.places.iter() {
                 if let Some(hot) = self.hot.get_mut(*place) {
@@ -782,7 +1144,16 @@ impl Meters {
     fn take_back(&mut self) {
         let Some(lent) = self.lent.take() else { return };
         let back = lent.take_back();
-        for place in lent.places.iter() {
+        if lent.promised.is_empty() {
+            self.put_back(&lent.places, back);
+        } else {
+            self.for_promised(&lent.promised, |meters| meters.put_back(&lent.places, back));
+        }
+    }
+
+    #[inline]
+    fn put_back(&mut self, places: &[usize], back: u64) {
+        for place in places {
             if let Some(hot) = self.hot.get_mut(*place) {
                 hot.rest += back;
                 hot.used -= back;
@@ -848,9 +1219,10 @@ impl Engine {
         let stamp = cell.stamp(self);
         let view = cell.view(self)?;
         let mut wanted = Vec::new();
+        let mut below = None;
         for above in std::iter::once(cell).chain(&view.above) {
             let of_account = above.view(self)?;
-            wanted.extend(wanted_of(above, &of_account, sending.channel.limits()));
+            wanted.extend(wanted_of(above, &of_account, below.replace(&above.id), sending.channel.limits()));
             wanted.extend(of_account.caps.iter().filter_map(|cap| wanted_of_cap(&of_account.frame, cap, sending)));
         }
         wanted.extend(view.platform.caps.iter().filter_map(|cap| wanted_of_cap(&view.platform.frame, cap, sending)));
@@ -861,10 +1233,17 @@ impl Engine {
         let refusal = self.refusal_before_limits(&view, sending)?;
         let place = self.tree.load().place(sending.channel.permission());
         let lacking = sending.member.filter(|_| refusal.is_none()).zip(place).and_then(|(member, place)| member.lacking(self, place));
+        let group = sending.member.and_then(MemberView::group).map(|(_, group)| group.clone());
+        let (credits, until_ms) = if view.pays { self.credits_at_hand(&cell.id, sending.channel, group.as_ref())? } else { (0, u64::MAX) };
+        let turns = std::iter::once((0, view.pays)).chain(view.later.iter().map(|later| (later.from_ms, later.pays)));
+        let pays_from = if turns.clone().any(|(_, pays)| pays) { turns.collect() } else { Vec::new() };
         self.hold_places(Prepared {
             channel: sending.channel,
-            group: sending.member.and_then(MemberView::group).map(|(_, group)| group.clone()),
+            group,
             pays: view.pays,
+            pays_from,
+            credits,
+            until_ms,
             stamp,
             refusal,
             lacking,
@@ -877,10 +1256,19 @@ impl Engine {
     pub(crate) fn prepare_limit(&self, cell: &Arc<AccountCell>, limit: LimitName) -> Result<Arc<Prepared>, Error> {
         let view = cell.view(self)?;
         let mut wanted = Vec::new();
+        let mut below = None;
         for above in std::iter::once(cell).chain(&view.above) {
-            wanted.extend(wanted_of(above, &*above.view(self)?, [limit]));
+            wanted.extend(wanted_of(above, &*above.view(self)?, below.replace(&above.id), [limit]));
         }
         Ok(Arc::new(self.hold_places(Prepared { refusal: view.status.refusal(), ..Prepared::new(cell, &view, wanted) })?))
+    }
+
+    /// How many credits there are to pay with now, and until when so many.
+    fn credits_at_hand(&self, account: &Id, channel: Channel, group: Option<&Id>) -> Result<(u64, u64), Error> {
+        let _whole = self.commits.read();
+        let grants = credits::payable_parts(&mut self.ctx(&Actor::System), account, channel, group, &[])?;
+        let until_ms = grants.iter().map(|part| part.until_ms).min().unwrap_or(u64::MAX);
+        Ok((grants.iter().map(|part| part.amount).fold(0, u64::saturating_add), until_ms))
     }
 
     /// Why nothing at all may go out: who may not send learns of no limit (R-QTA-1).
@@ -937,12 +1325,17 @@ impl Engine {
     pub(super) fn hold_places(&self, mut prepared: Prepared) -> Result<Prepared, Error> {
         let mut meters = prepared.team.meters();
         let mut places = Vec::with_capacity(prepared.wanted.len());
+        let mut promised = Vec::new();
         for wanted in &prepared.wanted {
-            let place = match meters.places.get(&wanted.id) {
-                Some(place) => *place,
-                None => meters.add(wanted),
+            let place = meters.place(wanted);
+            let guaranteed = match meters.pair(place)?.1.guaranteed_by {
+                Some(stamp) if wanted.stamp <= stamp => None,
+                _ => Some(meters.places_below(wanted)),
             };
             let (hot, cold) = meters.pair_mut(place)?;
+            if let Some(guaranteed) = guaranteed {
+                (cold.guaranteed, cold.guaranteed_by) = (guaranteed, Some(wanted.stamp));
+            }
             if wanted.stamp >= cold.stamp {
                 cold.source = wanted.resolved.source;
                 cold.over = wanted.over;
@@ -953,15 +1346,21 @@ impl Engine {
                 }
                 cold.stamp = wanted.stamp;
                 cold.alert_at = wanted.alert_at.clone();
-                let limit_before = hot.limit;
+                cold.calendar = wanted.calendar.clone();
+                let limit_before = cold.most();
                 cold.limit = wanted.limit_at(cold.meter.starts_at_ms);
-                hot.limit = if wanted.over.refuses() { cold.limit } else { u64::MAX };
-                if hot.limit < limit_before {
+                if cold.most() < limit_before {
                     // What others have drawn counts against the lower limit, too.
                     hot.ends_at_ms = 0;
                 }
                 cold.forget_alerts(hot);
-                cold.set_stop(hot);
+                meters.keep_apart(place)?;
+            }
+            let part = |kept: &Guaranteed| {
+                kept.parts.iter().find(|of| Some(&of.account) == wanted.below.as_ref()).map(|of| (wanted.counter_of(of), of.part))
+            };
+            if let Some((below, part)) = wanted.kept_now().and_then(part) {
+                promised.extend(meters.places.get(&below).map(|below| Promise { above: place, below: *below, part }));
             }
             places.push(place);
         }
@@ -986,6 +1385,7 @@ impl Engine {
         }
         drop(meters);
         prepared.places = places.into();
+        prepared.promised = promised.into();
         prepared.pace_places = pace_places.into_boxed_slice();
         Ok(prepared)
     }
@@ -999,9 +1399,12 @@ impl Engine {
 
     /// As [`charge_in_memory`](Engine::charge_in_memory), for a sender with an allowance of its own that does not suffice.
     pub(crate) fn charge_meters(&self, prepared: &Arc<Prepared>, allowance: &Arc<Allowance>, count: u64, now_ms: u64) -> Option<u64> {
+        if now_ms >= prepared.until_ms {
+            return None;
+        }
         let (left, low) = {
             let mut meters = prepared.team.meters();
-            let (left, low) = meters.charge(prepared, count, 0, now_ms)?;
+            let (left, low) = meters.charge(prepared, count, 0, prepared.credits, now_ms)?;
             meters.lend(prepared, allowance, left);
             (left, low)
         };
@@ -1088,23 +1491,13 @@ impl Engine {
         if let Some(code) = prepared.refusal {
             return Ok(charge(Decision::refused_for(code), 0));
         }
-        if !prepared.pays {
-            return Ok(charge(self.charge(prepared, ask)?, 0));
+        let left = if ask.later { None } else { self.charge_in_memory(prepared, ask.count) };
+        if let Some(left) = left {
+            return Ok(charge(Decision::granted(ask.count, left), 0));
         }
-        for _ in 0..ROUNDS {
-            let decision = self.charge(prepared, Ask { min: ask.count, ..ask })?;
-            let excess = if decision.granted == 0 { self.excess(prepared, ask)? } else { 0 };
-            if excess == 0 || self.payable(actor, prepared)? < excess {
-                let in_part = decision.granted == 0 && ask.min < ask.count;
-                return Ok(charge(if in_part { self.charge(prepared, ask)? } else { decision }, 0));
-            }
-            let decision = self.charge_but(prepared, Ask { min: ask.count, ..ask }, excess)?;
-            if decision.granted > 0 {
-                return Ok(charge(decision, excess));
-            }
-            // Others used what was left meanwhile.
-        }
-        Err(Error::new(Code::Busy, "others keep drawing from the same limits"))
+        let credits = if prepared.pays { self.payable(actor, prepared)? } else { 0 };
+        let (decision, owed) = self.charge_but(prepared, ask, credits)?;
+        Ok(charge(decision, owed))
     }
 
     /// Commits what `write` makes of a charge; in the same commit, what is owed for it is paid. Where nothing is committed, or the
@@ -1164,25 +1557,32 @@ impl Engine {
         let left = if ask.later { None } else { self.charge_in_memory(prepared, ask.count) };
         match left {
             Some(left) => Ok(Decision::granted(ask.count, left)),
-            None => self.charge_but(prepared, ask, 0),
+            None => self.charge_but(prepared, ask, 0).map(|(decision, _)| decision),
         }
     }
 
-    /// How many of `count` the account's own limits do not leave, where they alone stand in the way.
-    fn excess(&self, prepared: &Prepared, ask: Ask) -> Result<u64, Error> {
-        let count = ask.count;
-        let in_the_way = prepared.places.len() + if ask.later { 0 } else { prepared.pace_places.len() };
-        let readings = self.readings(prepared, count)?.into_iter().take(in_the_way);
-        let (own, others): (Vec<_>, Vec<_>) = readings.partition(|reading| prepared.is_own(&reading.id));
-        let others: Vec<_> = others.into_iter().map(|reading| reading.reading).collect();
-        if send::refusal(&others, count).is_some() {
-            return Ok(0);
+    /// Charges what is asked for, or as much of it as fits and can be paid for with so many credits; answers how many of them are
+    /// owed for it, which are not charged to the account's own limits.
+    pub(super) fn charge_but(&self, prepared: &Arc<Prepared>, ask: Ask, credits: u64) -> Result<(Decision, u64), Error> {
+        for _ in 0..ROUNDS {
+            if let Some(charged) = self.charge_now(prepared, ask, credits)? {
+                return Ok(charged);
+            }
+            let coming = self.coming(prepared)?;
+            let mut standing = self.standing(prepared, &prepared.wanted, &prepared.pays_from, ask.min, &coming)?;
+            if ask.later {
+                standing.readings.truncate(prepared.places.len());
+            }
+            if let Some(refusal) = standing.refusal(&prepared.account, ask.min) {
+                return Ok((Decision::refused(refusal, standing.remaining()), 0));
+            }
+            // Something has come back meanwhile.
         }
-        Ok(own.iter().map(|reading| count.saturating_sub(reading.reading.left())).max().unwrap_or(0))
+        Err(Error::new(Code::Busy, "others keep drawing from the same limits"))
     }
 
-    /// Charges what is asked for, but so many less to the account's own limits, since they are paid for otherwise.
-    pub(super) fn charge_but(&self, prepared: &Arc<Prepared>, ask: Ask, paid: u64) -> Result<Decision, Error> {
+    /// As [`charge_but`](Engine::charge_but); none where it does not fit.
+    fn charge_now(&self, prepared: &Arc<Prepared>, ask: Ask, credits: u64) -> Result<Option<(Decision, u64)>, Error> {
         let _drawing = prepared.team.drawing.lock();
         for _ in 0..ROUNDS {
             self.refuse_when_shut()?;
@@ -1192,59 +1592,57 @@ impl Engine {
                 continue;
             }
             let mut meters = prepared.team.meters();
-            let mut readings = Vec::with_capacity(prepared.places.len());
-            for (place, wanted) in prepared.places.iter().zip(&prepared.wanted) {
-                let (hot, cold) = meters.pair(*place)?;
-                let reading = cold.reading(hot, wanted, ask.min);
-                let paid = if prepared.is_own(&cold.id) { paid } else { 0 };
-                readings.push(send::Reading { limit: reading.limit.saturating_add(paid), ..reading });
-            }
-            if !ask.later {
-                readings.extend(pace_readings(&meters.paces_of(prepared)?, ask.min, now_ms));
-            }
-            let count = ask.count.min(readings.iter().map(send::Reading::left).min().unwrap_or(u64::MAX)).max(ask.min);
-            let refused = send::refusal(&readings, count);
-            let granted = if refused.is_some() { 0 } else { count };
-            let mut draws = Vec::new();
-            let mut batch = Batch::default();
-            let mut told = Tx::new(&*self.backend);
-            for place in prepared.places.iter() {
-                let (hot, cold) = meters.pair_mut(*place)?;
-                let is_paid = paid > 0 && granted > 0 && prepared.is_own(&cold.id);
-                let granted = granted.saturating_sub(if is_paid { paid } else { 0 });
-                // Nothing is written of a window that nobody charged.
-                let alert = threshold::crossed(&cold.alert_at, cold.limit, hot.used.saturating_add(granted), cold.meter.alerted)
-                    .filter(|_| granted > 0 || cold.meter.is_charged() || !cold.meter.past.is_empty());
-                if hot.rest < granted || alert.is_some() || (is_paid && !cold.meter.paid) {
-                    let size = if hot.rest < granted { cold.draw_size(hot, granted, now_ms) } else { 0 };
-                    let (alerted, paid) = (alert.unwrap_or(cold.meter.alerted), is_paid || cold.meter.paid);
-                    draws.push(Draw { place: *place, size, alerted, paid });
-                    push_draw(&mut batch, cold, &draws)?;
-                }
-                if let Some(percent) = alert.filter(|_| cold.over != OverLimit::Shadow) {
-                    told.tell_host(&cold.alert(percent, hot.used.saturating_add(granted), now_ms))?;
-                }
-            }
-            if let Some(messages) = told.finish().0 {
-                batch.writes.extend(messages.writes);
-                batch.expected.extend(messages.expected);
-            }
+            let readings = meters.as_they_stand(prepared, ask, now_ms)?;
+            let count = ask.count.min(send::most(&readings, credits));
+            let granted = if count < ask.min { 0 } else { count };
+            let paid = send::excess(&readings, granted);
+            let (draws, batch) = self.draws(&mut meters, prepared, granted, paid, now_ms)?;
             if !draws.is_empty() {
                 drop(meters);
                 meters = self.draw(prepared, &batch, &draws)?;
             }
-            if let Some(refused) = refused {
-                return explain_refusal(prepared, &meters, &readings, refused);
+            if count < ask.min {
+                return Ok(None);
             }
             // Under the same lock: nobody else takes what was drawn for this send.
             let now_ms = self.clock.now_ms();
-            let charged =
-                if ask.later { meters.charge_for_later(prepared, count, paid, now_ms) } else { meters.charge(prepared, count, paid, now_ms) };
+            let charged = match ask.later {
+                true => meters.charge_for_later(prepared, count, paid, credits - paid, now_ms),
+                false => meters.charge(prepared, count, paid, credits - paid, now_ms),
+            };
             if let Some((left, _)) = charged {
-                return Ok(Decision::granted(count, left));
+                return Ok(Some((Decision::granted(count, left), paid)));
             }
         }
         Err(Error::new(Code::Busy, "others keep drawing from the same limits"))
+    }
+
+    /// What is to be drawn for a send, and the thresholds that it reaches.
+    fn draws(&self, meters: &mut Meters, prepared: &Prepared, granted: u64, paid: u64, now_ms: u64) -> Result<(Vec<Draw>, Batch), Error> {
+        let (mut draws, mut batch) = (Vec::new(), Batch::default());
+        let mut told = Tx::new(&*self.backend);
+        for place in prepared.places.iter() {
+            let (hot, cold) = meters.pair_mut(*place)?;
+            let is_paid = paid > 0 && prepared.is_own(&cold.id);
+            let granted = granted.saturating_sub(if is_paid { paid } else { 0 });
+            // Nothing is written of a window that nobody charged.
+            let alert = threshold::crossed(&cold.alert_at, cold.limit, hot.used.saturating_add(granted), cold.meter.alerted)
+                .filter(|_| granted > 0 || cold.meter.is_charged() || !cold.meter.past.is_empty());
+            if hot.rest < granted || alert.is_some() || (is_paid && !cold.meter.paid) {
+                let size = if hot.rest < granted { cold.draw_size(hot, granted, now_ms) } else { 0 };
+                let (alerted, paid) = (alert.unwrap_or(cold.meter.alerted), is_paid || cold.meter.paid);
+                draws.push(Draw { place: *place, size, alerted, paid });
+                push_draw(&mut batch, cold, &draws)?;
+            }
+            if let Some(percent) = alert.filter(|_| cold.over != OverLimit::Shadow) {
+                told.tell_host(&cold.alert(percent, hot.used.saturating_add(granted), now_ms))?;
+            }
+        }
+        if let Some(messages) = told.finish().0 {
+            batch.writes.extend(messages.writes);
+            batch.expected.extend(messages.expected);
+        }
+        Ok((draws, batch))
     }
 
     /// Gives back what was granted at an instant and did not go out, into the windows of that instant (R-QTA-6). The account's own
@@ -1270,6 +1668,7 @@ impl Engine {
         }
         let written = kept.into_iter().map(|(id, count)| self.give_back_to_kept(&id, count, granted_at_ms)).collect::<Result<Vec<_>, _>>()?;
         self.wait_until_durable(written.into_iter().max().unwrap_or(0))?;
+        prepared.team.meters().keep_apart_of(prepared)?;
         Ok(refunded)
     }
 
@@ -1351,6 +1750,7 @@ impl Engine {
                 cold.version = version;
                 cold.unwritten.clear();
                 cold.set_stop(hot);
+                meters.keep_apart_of(prepared)?;
                 drop(meters);
                 self.wait_until_durable(version)?;
                 Ok(back)
@@ -1367,51 +1767,61 @@ impl Engine {
     /// Begins the next window of the counters whose window has ended. The store's window counts where it is still open.
     fn roll(&self, prepared: &Prepared, now_ms: u64) -> Result<(), Error> {
         for (place, wanted) in prepared.places.iter().zip(&prepared.wanted) {
-            {
+            let (is_open, guaranteed) = {
                 let meters = prepared.team.meters();
                 let (hot, cold) = meters.pair(*place)?;
-                if now_ms < hot.ends_at_ms && cold.meter.is_charged() {
-                    continue;
-                }
-            }
-            let (version, stored) = self.stored::<Meter>(&wanted.id.key())?;
-            let mut meters = prepared.team.meters();
-            let (hot, cold) = meters.pair_mut(*place)?;
-            let last = if cold.meter.is_charged() { &cold.meter } else { &cold.charged };
-            let drawn_at_ms = last.starts_at_ms;
-            let mut charged = match stored {
-                _ if version == cold.version => last.clone(),
-                // Somebody else has written it, and did not know what came back here.
-                Some(mut stored) => {
-                    stored.take_out_all(&cold.unwritten);
-                    stored
-                }
-                None => {
-                    cold.unwritten.clear();
-                    Meter::default()
-                }
+                (now_ms < hot.ends_at_ms && cold.meter.is_charged(), cold.guaranteed.clone())
             };
-            // What was drawn for a window is good as long as it is open, whoever else has drawn since.
-            let is_open = charged.starts_at_ms == drawn_at_ms && now_ms < charged.ends_at_ms && hot.rest <= charged.drawn;
             if !is_open {
-                let part = charged.part_at(drawn_at_ms);
-                let back = charged.take_out(std::mem::take(&mut hot.rest), drawn_at_ms, 0);
-                cold.came_back(part, back);
+                self.roll_one(&prepared.team, *place, Some(wanted), now_ms)?;
             }
-            cold.charged = charged;
-            let meter = next_window(cold.charged.clone(), wanted.window, now_ms, &wanted.calendar)?;
-            hot.ends_at_ms = meter.ends_at_ms;
-            hot.used = (meter.drawn - hot.rest) + meter.past.iter().map(|(_, used)| used).sum::<u64>();
-            cold.meter = meter;
-            cold.version = version;
-            if wanted.growth.is_some() && wanted.stamp >= cold.stamp {
-                cold.limit = wanted.limit_at(cold.meter.starts_at_ms);
-                hot.limit = if wanted.over.refuses() { cold.limit } else { u64::MAX };
+            for (below, _) in guaranteed.iter() {
+                let is_open = now_ms < prepared.team.meters().pair(*below)?.1.meter.ends_at_ms;
+                if !is_open {
+                    self.roll_one(&prepared.team, *below, None, now_ms)?;
+                }
             }
-            cold.forget_alerts(hot);
-            cold.set_stop(hot);
         }
-        Ok(())
+        prepared.team.meters().keep_apart_of(prepared)
+    }
+
+    fn roll_one(&self, team: &Team, place: usize, wanted: Option<&Wanted>, now_ms: u64) -> Result<(), Error> {
+        let key = team.meters().pair(place)?.1.id.key();
+        let (version, stored) = self.stored::<Meter>(&key)?;
+        let mut meters = team.meters();
+        let (hot, cold) = meters.pair_mut(place)?;
+        let last = if cold.meter.is_charged() { &cold.meter } else { &cold.charged };
+        let drawn_at_ms = last.starts_at_ms;
+        let mut charged = match stored {
+            _ if version == cold.version => last.clone(),
+            // Somebody else has written it, and did not know what came back here.
+            Some(mut stored) => {
+                stored.take_out_all(&cold.unwritten);
+                stored
+            }
+            None => {
+                cold.unwritten.clear();
+                Meter::default()
+            }
+        };
+        // What was drawn for a window is good as long as it is open, whoever else has drawn since.
+        let is_open = charged.starts_at_ms == drawn_at_ms && now_ms < charged.ends_at_ms && hot.rest <= charged.drawn;
+        if !is_open {
+            let part = charged.part_at(drawn_at_ms);
+            let back = charged.take_out(std::mem::take(&mut hot.rest), drawn_at_ms, 0);
+            cold.came_back(part, back);
+        }
+        cold.charged = charged;
+        let meter = next_window(cold.charged.clone(), cold.window, now_ms, &cold.calendar)?;
+        hot.ends_at_ms = meter.ends_at_ms;
+        hot.used = (meter.drawn - hot.rest) + meter.past.iter().map(|(_, used)| used).sum::<u64>();
+        cold.meter = meter;
+        cold.version = version;
+        if let Some(wanted) = wanted.filter(|wanted| wanted.growth.is_some() && wanted.stamp >= cold.stamp) {
+            cold.limit = wanted.limit_at(cold.meter.starts_at_ms);
+        }
+        cold.forget_alerts(hot);
+        meters.keep_apart(place)
     }
 
     /// A counter or a pace as the store has it, and the version of its record.
@@ -1479,94 +1889,152 @@ impl Engine {
 
     /// How every counter stands now, for a send of `count`.
     pub(crate) fn readings(&self, prepared: &Prepared, count: u64) -> Result<Vec<MeterReading>, Error> {
+        let nothing = Coming { open: Vec::new(), grants: Vec::new() };
+        Ok(self.standing(prepared, &prepared.wanted, &[], count, &nothing)?.readings)
+    }
+
+    /// How everything that a send of `count` looks at stands, and will.
+    pub(crate) fn outlook(&self, prepared: &Prepared, count: u64) -> Result<Standing, Error> {
+        self.standing(prepared, &prepared.wanted, &prepared.pays_from, count, &self.coming(prepared)?)
+    }
+
+    /// As it will be at an instant, if nothing goes out until then; where another package is tried, with its values of the account's
+    /// limits, and its word on whether credits pay.
+    pub(crate) fn outlook_then(&self, prepared: &Prepared, count: u64, at_ms: u64, other: Option<&OtherPackage>) -> Result<Standing, Error> {
+        let (wanted, pays_from) = match other {
+            None => (prepared.wanted.clone(), prepared.pays_from.clone()),
+            Some(other) => (
+                prepared.wanted.iter().map(|wanted| if prepared.is_own(&wanted.id) { wanted.under(other) } else { wanted.clone() }).collect(),
+                if other.pays { vec![(0, true)] } else { Vec::new() },
+            ),
+        };
+        let coming = self.coming(prepared)?;
+        let mut standing = self.standing_from(prepared, &wanted, &pays_from, count, &coming, Some(at_ms))?;
+        for (reading, wanted) in standing.readings.iter_mut().zip(wanted.iter().chain(&prepared.paced)) {
+            reading.reading.go_to(at_ms);
+            if wanted.over == OverLimit::Spread {
+                continue;
+            }
+            let resolved = wanted.resolved_then(at_ms);
+            if reading.ends_at_ms <= at_ms {
+                let bounds = window::bounds_after(wanted.window, (reading.starts_at_ms, reading.ends_at_ms), at_ms, &wanted.calendar);
+                (reading.starts_at_ms, reading.ends_at_ms) = bounds.unwrap_or((reading.starts_at_ms, reading.ends_at_ms));
+            }
+            reading.limit = shown_limit(resolved, wanted.limit_then(at_ms, reading.starts_at_ms));
+            reading.source = resolved.source;
+        }
+        standing.at_ms = at_ms;
+        Ok(standing)
+    }
+
+    /// What comes back by itself to the counters of a send, and what credits there are to pay for it.
+    fn coming(&self, prepared: &Prepared) -> Result<Coming, Error> {
+        let _whole = self.commits.read();
+        let actor = Actor::System;
+        let mut ctx = self.ctx(&actor);
+        // Whatever comes back to an account comes back to those above it.
+        let limited = |wanted: &&Wanted| wanted.resolved.limit != Limit::Unlimited || !wanted.later.is_empty();
+        let limited = prepared.wanted.iter().filter(|wanted| !matches!(wanted.id.scope, MeterScope::Group(_))).rfind(limited);
+        let above = limited.map_or(Some(&prepared.account), |wanted| wanted.id.account.as_ref());
+        let open = reservations::open_below(&mut ctx.tx, above)?;
+        let grants = match prepared.pays_from.is_empty() && !self.sells_credits() {
+            true => Vec::new(),
+            false => credits::payable_parts(&mut ctx, &prepared.account, prepared.channel, prepared.group.as_ref(), &open)?,
+        };
+        Ok(Coming { open, grants })
+    }
+
+    fn sells_credits(&self) -> bool {
+        self.edition == crate::model::Edition::Commercial
+    }
+
+    fn standing(&self, prepared: &Prepared, wanted: &[Wanted], pays_from: &[(u64, bool)], count: u64, coming: &Coming) -> Result<Standing, Error> {
+        self.standing_from(prepared, wanted, pays_from, count, coming, None)
+    }
+
+    /// How it stands now; what limits will be is told exactly for the instants at which that matters, and for one more.
+    fn standing_from(
+        &self,
+        prepared: &Prepared,
+        wanted: &[Wanted],
+        pays_from: &[(u64, bool)],
+        count: u64,
+        coming: &Coming,
+        and_at_ms: Option<u64>,
+    ) -> Result<Standing, Error> {
         let now_ms = self.clock.now_ms();
         let _drawing = prepared.team.drawing.lock();
         self.roll(prepared, now_ms)?;
         let meters = prepared.team.meters();
         let mut readings = Vec::with_capacity(prepared.places.len());
-        for (place, wanted) in prepared.places.iter().zip(&prepared.wanted) {
+        for (place, wanted) in prepared.places.iter().zip(wanted) {
             let (hot, cold) = meters.pair(*place)?;
+            let bound = meters.bound(prepared, *place, wanted, &coming.open)?;
+            let frees = cold.frees(hot, &coming.open);
+            let instants = bound.turns().into_iter().chain(bound.grown_at(count, cold.meter.ends_at_ms)).chain(and_at_ms);
+            let instants: std::collections::BTreeSet<u64> = instants.filter(|at_ms| *at_ms > now_ms).collect();
             readings.push(MeterReading {
                 id: cold.id.clone(),
                 window: cold.window,
-                source: cold.source,
-                limit: if wanted.resolved.limit == Limit::Unlimited {
-                    Limit::Unlimited
-                } else {
-                    Limit::At(Count::new(cold.limit).unwrap_or_default())
-                },
+                source: wanted.resolved.source,
+                limit: shown_limit(wanted.resolved, wanted.limit_at(cold.meter.starts_at_ms)),
                 starts_at_ms: cold.meter.starts_at_ms,
                 ends_at_ms: cold.meter.ends_at_ms,
-                reading: cold.reading(hot, wanted, count),
+                kept_apart: bound.kept(now_ms),
+                reading: send::Reading {
+                    limit: bound.at(now_ms),
+                    used: hot.used,
+                    over: wanted.over,
+                    lifted: prepared.is_own(&cold.id),
+                    frees,
+                    limits: instants.into_iter().map(|at_ms| (at_ms, bound.at(at_ms))).collect(),
+                },
             });
         }
         drop(meters);
         for (reading, wanted) in pace_readings(&self.paces(prepared, now_ms)?, count, now_ms).zip(&prepared.paced) {
+            let opens_at_ms = reading.frees.first().map_or(now_ms, |(at_ms, _)| *at_ms);
             readings.push(MeterReading {
                 id: wanted.id.clone(),
                 window: wanted.window,
                 source: wanted.resolved.source,
                 limit: Limit::At(Count::new(wanted.limit_at(now_ms)).unwrap_or_default()),
                 starts_at_ms: now_ms,
-                ends_at_ms: reading.fits_at_ms(count).map_or(now_ms, |at_ms| at_ms.max(now_ms)),
+                ends_at_ms: opens_at_ms.max(now_ms),
+                kept_apart: 0,
                 reading,
             });
         }
-        Ok(readings)
-    }
-
-    /// The readings as they will be at an instant, if nothing goes out until then, and with other values of the account's limits.
-    pub(crate) fn readings_then(
-        &self,
-        prepared: &Prepared,
-        count: u64,
-        at_ms: u64,
-        other: impl Fn(LimitName) -> Option<Resolved>,
-    ) -> Result<Vec<MeterReading>, Error> {
-        let mut readings = self.readings(prepared, count)?;
-        for (reading, wanted) in readings.iter_mut().zip(prepared.wanted.iter().chain(&prepared.paced)) {
-            reading.reading.go_to(at_ms);
-            if wanted.over != OverLimit::Spread && reading.ends_at_ms <= at_ms {
-                let bounds = window::bounds_after(wanted.window, (reading.starts_at_ms, reading.ends_at_ms), at_ms, &wanted.calendar);
-                (reading.starts_at_ms, reading.ends_at_ms) = bounds.unwrap_or((reading.starts_at_ms, reading.ends_at_ms));
-            }
-            let resolved = LimitName::find(wanted.id.name()).filter(|_| prepared.is_own(&wanted.id)).and_then(&other);
-            let then = Wanted { resolved: resolved.unwrap_or(wanted.resolved), ..wanted.clone() };
-            if wanted.over != OverLimit::Spread {
-                let limit = then.limit_at(reading.starts_at_ms);
-                reading.limit =
-                    if then.resolved.limit == Limit::Unlimited { Limit::Unlimited } else { Limit::At(Count::new(limit).unwrap_or_default()) };
-                reading.reading.limit = if wanted.over.refuses() { limit } else { u64::MAX };
-                let window = Meter { starts_at_ms: reading.starts_at_ms, ends_at_ms: reading.ends_at_ms, ..Meter::default() };
-                reading.reading.grows = then.growth_for(count, limit, &window).into_iter().collect();
-                reading.source = then.resolved.source;
-            }
-        }
-        Ok(readings)
+        let credits = send::Credits { grants: coming.grants.clone(), pays: pays_from.to_vec() };
+        Ok(Standing { readings, credits, at_ms: now_ms })
     }
 
     /// When so many will have gone out; see [`crate::rules::forecast`].
     pub(crate) fn forecast(&self, prepared: &Prepared, count: u64) -> Result<Option<u64>, Error> {
-        let readings = self.readings(prepared, count)?;
-        let counters = readings.into_iter().zip(&prepared.wanted).filter(|(reading, _)| reading.reading.limit != u64::MAX);
-        let counters = counters.map(|(reading, wanted)| forecast::Counter {
-            limit: wanted.resolved.limit.ceiling(),
-            growth: wanted.growth,
-            used: reading.reading.used,
-            frees: reading.reading.frees.into(),
-            window: wanted.window,
-            calendar: &wanted.calendar,
-        });
+        let Coming { open, grants } = self.coming(prepared)?;
         let now_ms = self.clock.now_ms();
-        Ok(forecast::forecast(counters.collect(), self.paces(prepared, now_ms)?, count, now_ms))
-    }
-
-    /// What stops `count`, with the readings that say so; charges nothing.
-    pub(crate) fn refusal_of(&self, prepared: &Prepared, readings: &[MeterReading], count: u64) -> Result<Option<Refusal>, Error> {
-        let plain: Vec<_> = readings.iter().map(|reading| reading.reading.clone()).collect();
-        let Some(refused) = send::refusal(&plain, count) else { return Ok(None) };
+        let _drawing = prepared.team.drawing.lock();
+        self.roll(prepared, now_ms)?;
         let meters = prepared.team.meters();
-        Ok(explain_refusal(prepared, &meters, &plain, refused)?.refusal.map(|refusal| *refusal))
+        let mut counters = Vec::new();
+        for (place, wanted) in prepared.places.iter().zip(&prepared.wanted).filter(|(_, wanted)| wanted.over.refuses()) {
+            let (hot, cold) = meters.pair(*place)?;
+            let bound = meters.bound(prepared, *place, wanted, &open)?;
+            counters.push(forecast::Counter {
+                turns: std::collections::BTreeSet::from_iter(bound.turns()).into_iter().collect(),
+                limit: Box::new(move |at_ms| bound.at(at_ms)),
+                grows: wanted.growth.is_some(),
+                lifted: prepared.is_own(&wanted.id),
+                used: hot.used,
+                frees: cold.frees(hot, &open).into(),
+                window: wanted.window,
+                calendar: &wanted.calendar,
+            });
+        }
+        drop(meters);
+        let paces = self.paces(prepared, now_ms)?;
+        let credits = send::Credits { grants, pays: prepared.pays_from.clone() };
+        Ok(forecast::forecast(counters, paces, credits, count, now_ms))
     }
 
     /// Gives back what was drawn for an account's team and not used. From here on nothing is granted from memory.
@@ -1650,8 +2118,11 @@ impl Frame {
             id,
             window,
             resolved,
+            later: Vec::new(),
             over: OverLimit::Reject,
             growth: None,
+            kept: None,
+            below: None,
             burst: 0,
             made_at_ms: 0,
             stamp: self.stamp,
@@ -1674,12 +2145,34 @@ impl Frame {
     }
 }
 
-/// The counters of limits of one account.
-pub(super) fn wanted_of(cell: &AccountCell, view: &View, limits: impl IntoIterator<Item = LimitName>) -> impl Iterator<Item = Wanted> {
-    limits.into_iter().filter_map(|limit| {
+/// The counters of limits of one account, which may be above the one that sends.
+pub(super) fn wanted_of(
+    cell: &AccountCell,
+    view: &View,
+    below: Option<&Id>,
+    limits: impl IntoIterator<Item = LimitName>,
+) -> impl Iterator<Item = Wanted> {
+    limits.into_iter().filter_map(move |limit| {
         let id = MeterId { account: Some(cell.id.clone()), scope: MeterScope::Account, limit: limit.name() };
-        Some(view.frame.wanted(id, limit.window()?, view.limit(limit)))
+        Some(Wanted {
+            later: view.later.iter().map(|later| (later.from_ms, value_of(&later.limits, limit))).collect(),
+            kept: view.guaranteed.iter().find(|guaranteed| guaranteed.limit == limit).cloned(),
+            below: below.cloned(),
+            ..view.frame.wanted(id, limit.window()?, view.limit(limit))
+        })
     })
+}
+
+/// A limit as people are shown it.
+fn shown_limit(resolved: Resolved, value: u64) -> Limit {
+    if resolved.limit == Limit::Unlimited { Limit::Unlimited } else { Limit::At(Count::new(value).unwrap_or_default()) }
+}
+
+/// A package that an account is tried with.
+pub(crate) struct OtherPackage {
+    pub(crate) limits: Vec<(LimitName, Resolved)>,
+    /// Whether credits pay under it.
+    pub(crate) pays: bool,
 }
 
 /// The counter of a cap, where it counts this send.
@@ -1728,28 +2221,6 @@ pub(super) fn next_window(mut last: Meter, kind: Window, now_ms: u64, calendar: 
         };
     }
     Ok(Meter { starts_at_ms, ends_at_ms, drawn: 0, past, before, alerted, paid: false })
-}
-
-fn explain_refusal(prepared: &Prepared, meters: &Meters, readings: &[send::Reading], refused: send::Refused) -> Result<Decision, Error> {
-    let remaining = readings.iter().filter(|reading| reading.limit != u64::MAX).map(send::Reading::left).min();
-    let reading = readings.get(refused.index).ok_or_else(lost_place)?;
-    let (id, source) = match prepared.places.get(refused.index) {
-        Some(place) => meters.pair(*place).map(|(_, cold)| (&cold.id, cold.source))?,
-        None => {
-            let paced = prepared.paced.get(refused.index - prepared.places.len()).ok_or_else(lost_place)?;
-            (&paced.id, paced.resolved.source)
-        }
-    };
-    let limit = BindingLimit {
-        name: id.name().to_owned(),
-        scope: id.scope_name(&prepared.account).to_owned(),
-        subject: id.subject().to_owned(),
-        value: reading.limit,
-        used: reading.used,
-        source: source.name().to_owned(),
-    };
-    let over = Some(refused.over).filter(|over| *over != OverLimit::Reject);
-    Ok(Decision::refused(Refusal { code: refused.code, limit: Some(limit), retry_at_ms: refused.retry_at_ms, over }, remaining))
 }
 
 /// A part of a limit that is taken from the store.

@@ -220,7 +220,13 @@ impl Counter {
     }
 
     fn left(&self, at: u64) -> u64 {
-        if self.refuses { self.limit_at(at).saturating_sub(self.sum(at, |part| part.counted)) } else { u64::MAX }
+        self.left_but(at, |_| 0)
+    }
+
+    /// What is left where so much of each part has come back.
+    fn left_but(&self, at: u64, back: impl Fn(&Part) -> u64) -> u64 {
+        let counted = |part: &Part| part.counted - back(part).min(part.counted);
+        if self.refuses { self.limit_at(at).saturating_sub(self.sum(at, counted)) } else { u64::MAX }
     }
 
     /// A window is charged, or a block was drawn for it.
@@ -343,7 +349,8 @@ pub(super) fn count(number: u64) -> Count {
 }
 
 pub(super) fn engine_on(disk: &Arc<Mutex<Disk>>, now: u64, opened: u64) -> Guard {
-    let options: OpenOptions = serde_json::from_value(serde_json::json!({"clock": {"manual_ms": now}, "seed": opened << 32})).unwrap();
+    let options: OpenOptions =
+        serde_json::from_value(serde_json::json!({"clock": {"manual_ms": now}, "seed": opened << 32, "edition": "commercial"})).unwrap();
     Guard::new(Engine::on(Box::new(Simulated(disk.clone())), Path::new(":memory:"), &options).unwrap())
 }
 
@@ -516,13 +523,21 @@ impl World {
         places
     }
 
+    /// Whether so many fit at an instant, when the reservations that have expired by then have come back.
     fn fits(&self, places: &[usize], at: u64, count: u64) -> bool {
-        places.iter().all(|place| count <= self.counters[*place].left(at))
+        places.iter().all(|place| {
+            let back = |part: &Part| {
+                let of_part = |open: &&Open| (part.start..part.end).contains(&open.grant.at) && open.grant.charged.iter().any(|(of, _)| of == place);
+                self.reservations.iter().filter(|open| open.expires <= at).filter(of_part).map(|open| open.grant.count).sum()
+            };
+            count <= self.counters[*place].left_but(at, back)
+        })
     }
 
     /// The first instant from now on at which so many fit, looked for at every instant at which something changes.
     fn fits_at(&self, places: &[usize], count: u64) -> Option<u64> {
         let mut instants = BTreeSet::from([self.now]);
+        instants.extend(self.reservations.iter().map(|open| open.expires));
         for counter in places.iter().map(|place| &self.counters[*place]) {
             instants.extend(counter.parts.iter().map(|part| part.until));
             instants.insert(counter.window_at(self.now).1);
@@ -879,13 +894,18 @@ fn no_history_ends_in_an_overdraft() {
     });
 }
 
-/// R-QTA-3: with no event but the clock, what is refused is refused at every instant before `retry_at_ms` and let through
-/// at it; more than a limit ever will be is never. Caps of all windows, paces, growth, groups and ancestors.
+/// R-QTA-3, 18.5: with no event but the clock, what is refused is refused at every instant before `retry_at_ms` and let through
+/// at it; more than a limit ever will be is never. Caps of all windows, paces, growth, groups and ancestors; reservations that
+/// end, credits that expire, packages to come, zones that change, and parts that are guaranteed.
 #[test]
 fn a_refused_send_is_let_through_at_the_very_instant() {
     walk("a_refused_send_is_let_through_at_the_very_instant", 1, |seed| {
         let mut world = World::new(seed, true);
+        world.make_packages();
         for _ in 0..150 {
+            if world.dice.one_in(3) {
+                world.stir();
+            }
             let (source, ask) = (world.random_source(), world.ask());
             let decision = world.admit(source, ask);
             let by = *world.dice.of(&[1, SECOND_MS, MINUTE_MS, HOUR_MS]);
@@ -900,7 +920,60 @@ fn a_refused_send_is_let_through_at_the_very_instant() {
     });
 }
 
+const PACKAGES: usize = 4;
+const ZONES: [&str; 5] = ["UTC", "America/New_York", "Asia/Kolkata", "Pacific/Kiritimati", "Europe/Berlin"];
+
 impl World {
+    fn run_json<O: Operation + serde::de::DeserializeOwned>(&self, request: serde_json::Value) -> Result<O::Answer, Error> {
+        self.run::<O>(serde_json::from_value(request).unwrap())
+    }
+
+    fn make_packages(&mut self) {
+        for number in 0..PACKAGES {
+            let limits: serde_json::Map<_, _> =
+                Channel::Email.limits().iter().map(|limit| (limit.name().to_owned(), self.dice.roll(200).into())).collect();
+            let (credits, overuse) = (self.dice.one_in(2), self.dice.one_in(2));
+            let request =
+                serde_json::json!({"id": format!("p{number}"), "name": "P", "limits": limits, "credits": credits, "overuse": overuse || credits});
+            self.run_json::<crate::ops::packages::Create>(request).unwrap();
+        }
+    }
+
+    /// Something that changes what becomes of a send later. Some of it is refused, such as a guarantee of more than there is.
+    fn stir(&mut self) {
+        let account = self.dice.of(&ACCOUNTS).0;
+        let package = format!("p{}", self.dice.roll(PACKAGES as u64));
+        let limit = self.dice.of(&Channel::Email.limits()).name();
+        let count = 1 + self.dice.roll(60);
+        match self.dice.roll(9) {
+            0 | 1 => {
+                let life = *self.dice.of(&[MINUTE_MS, HOUR_MS, DAY_MS, 20 * DAY_MS]) + self.dice.roll(HOUR_MS);
+                let source = self.random_source();
+                let Source { account, user, message } = self.sources[source].clone();
+                let request = serde_json::json!({"account": account, "user": user, "message": message, "count": count, "min": 1, "life_ms": life});
+                self.run_json::<reservations::Create>(request).unwrap();
+            }
+            2 => {
+                let expires = self.dice.one_in(2).then(|| self.now + 1 + self.dice.roll(3 * DAY_MS));
+                let request =
+                    serde_json::json!({"account": account, "channel": "email", "amount": count, "reason": "bought", "expires_at_ms": expires});
+                self.run_json::<crate::ops::credits::Grant>(request).unwrap();
+            }
+            3 => drop(self.run_json::<accounts::Edit>(serde_json::json!({"account": account, "package": package, "at": "next_month"}))),
+            4 => drop(self.run_json::<accounts::Edit>(serde_json::json!({"account": account, "package": package}))),
+            5 => {
+                let zone = *self.dice.of(&ZONES);
+                self.run_json::<accounts::Edit>(serde_json::json!({"account": account, "time_zone": zone})).unwrap();
+            }
+            6 => drop(self.run_json::<limits::Inherit>(serde_json::json!({"account": account, "limit": limit}))),
+            7 => {
+                let request = serde_json::json!({"account": account, "limit": limit, "value": count, "guaranteed": self.dice.one_in(2)});
+                drop(self.run_json::<limits::Allocate>(request));
+            }
+            _ => self.set_limit(account, *Channel::Email.limits().iter().find(|one| one.name() == limit).unwrap()),
+        }
+    }
+
     fn wait_for(&mut self, source: usize, ask: Ask, refusal: &Refusal) {
         let from = self.now;
         let until = refusal.retry_at_ms.unwrap_or(from + 100 * DAY_MS);

@@ -10,10 +10,11 @@ use crate::model::{
     Account, AddressRange, ApiKey, BuiltIn, Cap, CapPeriod, Channel, Edition, EffectivePolicies, HoldReason, HostNode, Id, Limit, LimitName, Limits,
     Member, MessageInput, Name, Package, PermissionTree, PolicyRecord, Role, RoleScope, SecondFactorPolicy, User,
 };
+use crate::ops::limits::promised_key;
 use crate::options::ActingSender;
 use crate::rules::account::{Status, effective_status};
 use crate::rules::api_key::{is_expired, powers_of_key};
-use crate::rules::limit::{Source, candidates};
+use crate::rules::limit::{Source, candidates, guarantees_hold};
 use crate::rules::role::Powers;
 use crate::rules::session::may_come_from;
 use crate::rules::window::Calendar;
@@ -72,6 +73,10 @@ pub(crate) struct View {
     pub(crate) limits: [Resolved; LimitName::COUNT],
     /// Whether credits pay for what exceeds the account's own limits (R-CRD-2).
     pub(crate) pays: bool,
+    /// What planned packages make of it, in order (R-PKG-6).
+    pub(crate) later: Vec<Later>,
+    /// What is guaranteed to the accounts directly below, of each limit that something of is (R-TEA-9).
+    pub(crate) guaranteed: Vec<Arc<Guaranteed>>,
     /// The account's own caps.
     pub(crate) caps: Vec<Cap>,
     /// Those that it may send from; all where none is assigned (R-PKG-5).
@@ -115,6 +120,42 @@ impl Frame {
             alert_at: policies.alert_at_percent.iter().map(|percent| percent.get()).collect(),
         }
     }
+}
+
+/// One of the limits.
+pub(crate) fn value_of(limits: &[Resolved; LimitName::COUNT], name: LimitName) -> Resolved {
+    let place = LimitName::ALL.iter().position(|one| *one == name);
+    place.and_then(|at| limits.get(at)).copied().unwrap_or(Resolved { limit: Limit::Unlimited, source: Source::PlatformDefault })
+}
+
+/// What counts from an instant on, when a planned package comes into force.
+pub(crate) struct Later {
+    pub(crate) from_ms: u64,
+    pub(crate) limits: [Resolved; LimitName::COUNT],
+    pub(crate) pays: bool,
+}
+
+/// What is guaranteed of one limit.
+pub(crate) struct Guaranteed {
+    pub(crate) limit: LimitName,
+    pub(crate) parts: Vec<Guarantee>,
+    /// From when on they fit into the limit, or do not, in order, from now on: together, or they are best effort.
+    pub(crate) holds: Vec<(u64, bool)>,
+}
+
+impl Guaranteed {
+    /// Whether the parts fit into the limit at an instant.
+    pub(crate) fn holds(&self, at_ms: u64) -> bool {
+        self.holds.iter().rfind(|(from_ms, _)| *from_ms <= at_ms).is_some_and(|(_, holds)| *holds)
+    }
+}
+
+/// A part of a limit that is kept for an account below.
+pub(crate) struct Guarantee {
+    pub(crate) account: Id,
+    /// Of the account below, whose windows are its own.
+    pub(crate) calendar: Arc<Calendar>,
+    pub(crate) part: u64,
 }
 
 /// What counts for all accounts together. Its windows are those of UTC.
@@ -288,8 +329,7 @@ impl View {
 
     /// The value of a limit of the account itself.
     pub(crate) fn limit(&self, name: LimitName) -> Resolved {
-        let place = LimitName::ALL.iter().position(|one| *one == name);
-        place.and_then(|at| self.limits.get(at)).copied().unwrap_or(Resolved { limit: Limit::Unlimited, source: Source::PlatformDefault })
+        value_of(&self.limits, name)
     }
 }
 
@@ -326,12 +366,10 @@ impl AccountCell {
         }
         let defaults: Limits = tx.get(&keys::defaults())?.unwrap_or_default();
         let pairs: Vec<_> = line.iter().zip(packages.iter().map(Option::as_ref)).collect();
-        let mut limits = [Resolved { limit: Limit::Unlimited, source: Source::PlatformDefault }; LimitName::COUNT];
-        for (slot, name) in limits.iter_mut().zip(LimitName::ALL) {
-            if let Some(first) = candidates(*name, &pairs, &defaults, engine.edition).first() {
-                *slot = Resolved { limit: first.limit, source: first.source };
-            }
-        }
+        let ruled = Ruled { line: &line, defaults: &defaults, edition: engine.edition };
+        let now = packages.iter().map(Option::as_ref).collect::<Vec<_>>();
+        let planned = planned_packages(&mut tx, &line)?;
+        let (guaranteed, later) = (ruled.guaranteed(&mut tx, &now, &planned)?, ruled.later(&now, &planned));
         let (mut levels, mut addresses) = (Vec::new(), Vec::new());
         for account in &line {
             addresses.extend(tx.get(&keys::account_allow_list(&account.id))?);
@@ -355,8 +393,10 @@ impl AccountCell {
             account: self.id.clone(),
             frame: Frame::new(stamp, zone_name, &policies),
             status: effective_status(&line),
-            limits,
-            pays: engine.edition == Edition::Commercial && packages.iter().flatten().next().is_some_and(|package| package.credits && package.overuse),
+            limits: ruled.limits(&now),
+            pays: ruled.pays(&now),
+            later,
+            guaranteed,
             caps: caps_of(&mut tx, Some(&self.id))?,
             sending_domains: sending_domains(&pairs),
             addresses,
@@ -403,7 +443,8 @@ impl AccountCell {
             return prepare();
         }
         let kept = member.as_ref().map_or(&self.prepared, |member| &member.prepared).of(channel);
-        if let Some(prepared) = kept.load_full().filter(|prepared| prepared.stamp == stamp) {
+        let is_good = |prepared: &Arc<Prepared>| prepared.stamp == stamp && engine.clock.now_ms() < prepared.until_ms;
+        if let Some(prepared) = kept.load_full().filter(is_good) {
             return Ok(prepared);
         }
         let prepared: Arc<Prepared> = prepare()?;
@@ -655,6 +696,113 @@ impl Cells {
             cell.epoch.fetch_add(1, Ordering::AcqRel);
         }
     }
+}
+
+/// An account and those above it, with what else their limits depend on.
+struct Ruled<'a> {
+    line: &'a [Account],
+    defaults: &'a Limits,
+    edition: Edition,
+}
+
+/// The packages along a line, as they are at a time.
+type Packages<'a> = [Option<&'a Package>];
+
+impl Ruled<'_> {
+    /// The value of a limit of the account at a level of the line.
+    fn value(&self, packages: &Packages<'_>, level: usize, name: LimitName) -> Resolved {
+        let pairs: Vec<_> = self.line.iter().zip(packages.iter().copied()).skip(level).collect();
+        let first = candidates(name, &pairs, self.defaults, self.edition).into_iter().next();
+        first.map_or(Resolved { limit: Limit::Unlimited, source: Source::PlatformDefault }, |first| Resolved {
+            limit: first.limit,
+            source: first.source,
+        })
+    }
+
+    fn limits(&self, packages: &Packages<'_>) -> [Resolved; LimitName::COUNT] {
+        let mut limits = [Resolved { limit: Limit::Unlimited, source: Source::PlatformDefault }; LimitName::COUNT];
+        for (slot, name) in limits.iter_mut().zip(LimitName::ALL) {
+            *slot = self.value(packages, 0, *name);
+        }
+        limits
+    }
+
+    /// Whether credits pay for what exceeds the account's own limits.
+    fn pays(&self, packages: &Packages<'_>) -> bool {
+        self.edition == Edition::Commercial && packages.iter().flatten().next().is_some_and(|package| package.credits && package.overuse)
+    }
+
+    /// The packages at an instant.
+    fn packages_at<'p>(now: &Packages<'p>, planned: &'p [Option<(u64, Package)>], at_ms: u64) -> Vec<Option<&'p Package>> {
+        let then = |planned: &'p Option<(u64, Package)>| planned.as_ref().filter(|(from_ms, _)| *from_ms <= at_ms).map(|(_, package)| package);
+        now.iter().zip(planned).map(|(now, planned)| then(planned).or(*now)).collect()
+    }
+
+    fn turns(planned: &[Option<(u64, Package)>]) -> std::collections::BTreeSet<u64> {
+        planned.iter().flatten().map(|(from_ms, _)| *from_ms).collect()
+    }
+
+    fn later(&self, now: &Packages<'_>, planned: &[Option<(u64, Package)>]) -> Vec<Later> {
+        let at = |from_ms| {
+            let packages = Ruled::packages_at(now, planned, from_ms);
+            Later { from_ms, limits: self.limits(&packages), pays: self.pays(&packages) }
+        };
+        Ruled::turns(planned).into_iter().map(at).collect()
+    }
+
+    /// What is guaranteed to the accounts directly below the first of the line.
+    fn guaranteed(&self, tx: &mut Tx<'_>, now: &Packages<'_>, planned: &[Option<(u64, Package)>]) -> Result<Vec<Arc<Guaranteed>>, Error> {
+        let Some(account) = self.line.first().filter(|account| account.children > 0) else { return Ok(Vec::new()) };
+        let mut sums = Vec::new();
+        for name in LimitName::ALL.iter().copied().filter(|name| name.window().is_some()) {
+            sums.extend(tx.get::<u64>(&promised_key(&account.id, name))?.map(|sum| (name, sum)));
+        }
+        if sums.is_empty() {
+            return Ok(Vec::new());
+        }
+        let children = guaranteed_children(tx, &account.id)?;
+        let of_each = sums.into_iter().map(|(limit, sum)| {
+            let smallest = |packages: &Packages<'_>| (0..self.line.len()).map(|level| self.value(packages, level, limit).limit).min();
+            let holds = |packages: &Packages<'_>| guarantees_hold(sum, smallest(packages).unwrap_or(Limit::Unlimited));
+            let later = Ruled::turns(planned).into_iter().map(|at_ms| (at_ms, holds(&Ruled::packages_at(now, planned, at_ms))));
+            let holds = std::iter::once((0, holds(now))).chain(later).collect();
+            Arc::new(Guaranteed { limit, parts: parts_of(&children, limit), holds })
+        });
+        Ok(of_each.collect())
+    }
+}
+
+/// The accounts directly below that are guaranteed a part of a limit.
+fn guaranteed_children(tx: &mut Tx<'_>, id: &Id) -> Result<Vec<Account>, Error> {
+    let (from, until) = keys::below(keys::CHILD, &[id.as_str()]);
+    let mut children = Vec::new();
+    for (key, ()) in tx.range::<()>(&from, &until, usize::MAX)? {
+        let Some(child) = keys::last_id(&key) else { continue };
+        children.extend(tx.get::<Account>(&keys::account(&child))?.filter(|child| !child.guaranteed.is_empty()));
+    }
+    Ok(children)
+}
+
+fn parts_of(children: &[Account], limit: LimitName) -> Vec<Guarantee> {
+    let part = |child: &Account| match child.overrides.get(limit) {
+        Some(Limit::At(part)) if child.guaranteed.contains(&limit) => Some(Guarantee {
+            account: child.id.clone(),
+            // No window of a limit follows the billing day.
+            calendar: Arc::new(Calendar { zone: crate::rules::window::zone(&child.time_zone).unwrap_or(TimeZone::UTC), billing_day: 1 }),
+            part: part.get(),
+        }),
+        _ => None,
+    };
+    children.iter().filter_map(part).collect()
+}
+
+/// The package that each account of a line is to get, and when.
+fn planned_packages(tx: &mut Tx<'_>, line: &[Account]) -> Result<Vec<Option<(u64, Package)>>, Error> {
+    let planned = line.iter().map(|account| {
+        let Some(next) = &account.next_package else { return Ok(None) };
+        Ok(tx.get::<Package>(&keys::package(&next.package))?.map(|package| (next.from_ms, package)))
+    });
+    planned.collect()
 }
 
 /// The caps that an account carries, or the platform.

@@ -42,6 +42,9 @@ pub struct Reservation {
     /// What credits paid for of it, beyond the account's own limits (R-CRD-2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credits: Option<PaidWithCredits>,
+    /// Whether it is listed, as long as it is open, with the accounts to whose counters it comes back.
+    #[serde(default)]
+    pub listed: bool,
 }
 
 /// What became of a reservation.

@@ -481,7 +481,8 @@ pub(crate) fn save(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(),
         list(ctx, &before, &above, false)?;
         list(ctx, &account, &above, true)?;
     }
-    if account.children > 0 {
+    // What is guaranteed to it is kept apart from what others send.
+    if account.children > 0 || !account.guaranteed.is_empty() {
         ctx.tx.touch_everything();
     } else {
         ctx.tx.touch(&account.id);
@@ -1296,6 +1297,7 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
             super::sharing::leave(ctx, &id, &above.id)?;
         }
         super::threads::leave(ctx, &id, &above)?;
+        reservations::leave(ctx, &id, &above)?;
         let (from, until) = keys::below(keys::MEMBER, &[id.as_str()]);
         for (_, member) in ctx.tx.range::<model::Member>(&from, &until, usize::MAX)? {
             let user = users::load(ctx, &member.user, "/account")?;

@@ -11,6 +11,7 @@ use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{self, Actor, Channel, Count, CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket, CreditTotals, Id, Note};
 use crate::rules::credit::{Turn, give_back, pay};
+use crate::rules::send::Part;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,8 @@ const PRIORITY: u64 = 50;
 const LAST_PRIORITY: u64 = 100;
 /// How many grants are read at once.
 const STEP: usize = 32;
+/// How many grants are looked at to say what a send can be paid with later.
+const MOST_PARTS: usize = 1000;
 
 /// Adds credits to an account (R-CRD-1). Needs the commercial edition.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -448,6 +451,8 @@ impl Book {
     }
 
     fn save_pocket(&self, ctx: &mut Ctx<'_>, group: Option<&Id>, pocket: &CreditPocket) -> Result<(), Error> {
+        // How many a send can be paid with is prepared.
+        ctx.tx.touch(&self.account);
         let key = keys::credit_pocket(&self.account, self.channel, group);
         if *pocket == CreditPocket::default() {
             ctx.tx.delete(key);
@@ -619,6 +624,41 @@ pub(crate) fn payable(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, group: 
 /// How many credits an account has, reserves of groups included.
 pub(crate) fn balance(ctx: &mut Ctx<'_>, account: &Id, channel: Channel) -> Result<u64, Error> {
     Ok(Book::open(ctx, account, channel)?.head.balance)
+}
+
+/// What a group, or who is in none, could pay with, in the order in which it pays: what is left of grants, and what would come
+/// back of open reservations that they paid for. Of very many grants the last are taken for one that does not expire.
+pub(crate) fn payable_parts(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    channel: Channel,
+    group: Option<&Id>,
+    open: &[model::Reservation],
+) -> Result<Vec<Part>, Error> {
+    let book = Book::open(ctx, account, channel)?;
+    let pockets = group.map(Some).into_iter().chain([None]);
+    let mut parts = Vec::new();
+    for pocket in pockets {
+        let mut left = book.pocket(ctx, pocket)?.left;
+        let (from, until) = keys::credit_parts(account, channel, pocket);
+        for (key, amount) in ctx.tx.range::<u64>(&from, &until, MOST_PARTS)? {
+            let (_, turn) = keys::credit_part_at(&key).ok_or_else(|| broken(&key))?;
+            left = left.saturating_sub(amount);
+            parts.push(Part { amount, from_ms: 0, until_ms: turn.expires_at_ms().unwrap_or(u64::MAX) });
+        }
+        parts.push(Part { amount: left, from_ms: 0, until_ms: u64::MAX });
+    }
+    for reservation in open.iter().filter(|open| open.account == *account && open.channel == channel) {
+        let Some(paid) = reservation.credits else { continue };
+        let (spent, before) = spent(ctx, account, channel, paid.entry)?;
+        let amounts: Vec<u64> = spent.parts.iter().map(|part| part.amount).collect();
+        let back = give_back(&amounts, before, reservation.paid_of(reservation.count));
+        for (part, amount) in spent.parts.iter().zip(back).filter(|(part, _)| part.group.is_none() || part.group.as_ref() == group) {
+            let until_ms = book.turn_of(ctx, part.grant)?.expires_at_ms().unwrap_or(u64::MAX);
+            parts.push(Part { amount, from_ms: reservation.expires_at_ms, until_ms });
+        }
+    }
+    Ok(parts)
 }
 
 /// What became of an account's credits from an instant on and before another (R-ACC-7).

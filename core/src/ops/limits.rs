@@ -175,7 +175,8 @@ pub(crate) fn promised(ctx: &mut Ctx<'_>, account: &Id, name: LimitName) -> Resu
     people::count(ctx, &promised_key(account, name))
 }
 
-fn promised_key(account: &Id, name: LimitName) -> Vec<u8> {
+/// Where it is kept how much that is.
+pub(crate) fn promised_key(account: &Id, name: LimitName) -> Vec<u8> {
     keys::tally(account, &format!("guaranteed {}", name.name()))
 }
 
@@ -291,6 +292,8 @@ fn promise(ctx: &mut Ctx<'_>, account: &Account, limit: LimitName, given: bool) 
     let (Some(parent), Some(Limit::At(part)), true) = (&account.parent, account.overrides.get(limit), account.guaranteed.contains(&limit)) else {
         return Ok(());
     };
+    // What is kept apart concerns the account above and all below it.
+    ctx.tx.touch_everything();
     let key = promised_key(parent, limit);
     let sum = people::count(ctx, &key)?;
     let sum = if given { sum.saturating_add(part.get()) } else { sum.saturating_sub(part.get()) };

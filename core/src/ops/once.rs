@@ -23,6 +23,7 @@ struct Answered {
 }
 
 /// Charges meters and commits what belongs to it, the credits that pay for it too; with a key, once for each account and actor.
+/// A refusal is not remembered: who asks again with the key may be let through by then.
 ///
 /// `write` says what to answer to a decision, and writes what belongs to it. When the commit fails, or another was first with
 /// the same key, what was charged comes back.
@@ -45,8 +46,11 @@ pub(crate) fn charged<A: Serialize + DeserializeOwned>(
             return Ok(Booked::Before(first));
         }
         let decision = charge.pay(ctx)?;
+        let is_granted = decision.granted > 0;
         let answer = write(ctx, decision)?;
-        remember(ctx, account, key, &asked, &answer)?;
+        if is_granted {
+            remember(ctx, account, key, &asked, &answer)?;
+        }
         Ok(Booked::Kept(answer))
     })
 }

@@ -3,15 +3,17 @@
 use super::sending::{own_message, sender_of};
 use super::{Access, Effect, Operation, accounts, campaigns, credits, once};
 use crate::engine::meters::{Ask, Refusal};
-use crate::engine::view::{Judged, Papers};
-use crate::engine::{Ctx, keys};
+use crate::engine::view::{Judged, Papers, account_line};
+use crate::engine::{Ctx, Tx, keys};
 use crate::error::{Code, Error};
-use crate::model::{self, Channel, Count, Id, MessageInput, PaidWithCredits, ReservationState};
+use crate::model::{self, Account, Channel, Count, Id, MessageInput, PaidWithCredits, ReservationState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 const SHORTEST_MS: u64 = 1000;
 const LONGEST_MS: u64 = 31 * 24 * 3_600_000;
+/// Of an account with more open reservations only those that come back first are looked at to say when a send fits.
+const MOST_LOOKED_AT: usize = 10_000;
 
 /// Charges messages that go out later. Until it is committed, released or expires, all of it counts as used.
 ///
@@ -40,7 +42,8 @@ pub struct Create {
     pub min: Option<Count>,
     /// How long it lives, in milliseconds (1,000 to 31 days).
     pub life_ms: Count,
-    /// A name of the host's for this request: asked again within a day it gets the same answer, and charges nothing.
+    /// A name of the host's for this request: asked again within a day after it was granted it gets the same answer, and
+    /// charges nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
@@ -154,8 +157,45 @@ fn load(ctx: &mut Ctx<'_>, account: &Id, id: &Id) -> Result<model::Reservation, 
     ctx.tx.get(&keys::reservation(account, id))?.ok_or_else(|| Error::not_found("reservation", id.as_str()).at("/reservation"))
 }
 
+/// Where an open reservation is listed: with the account, those above it, and the platform.
+pub(crate) fn listed_at(reservation: &model::Reservation, line: &[Account]) -> Vec<Vec<u8>> {
+    if reservation.state == ReservationState::Open && reservation.listed { all_listed_at(reservation, line) } else { Vec::new() }
+}
+
+fn all_listed_at(reservation: &model::Reservation, line: &[Account]) -> Vec<Vec<u8>> {
+    let above = line.iter().map(|above| Some(&above.id)).chain([None]);
+    above.map(|above| keys::open_reservation(above, reservation.expires_at_ms, &reservation.account, &reservation.id)).collect()
+}
+
+/// The open reservations of an account and of all below it, or of the platform, those that come back first first.
+pub(crate) fn open_below(tx: &mut Tx<'_>, above: Option<&Id>) -> Result<Vec<model::Reservation>, Error> {
+    let (from, until) = keys::below(keys::OPEN_RESERVATION, &[keys::carrier(above)]);
+    let mut open = Vec::new();
+    for (key, ()) in tx.range::<()>(&from, &until, MOST_LOOKED_AT)? {
+        if let Some((account, id)) = keys::last_pair(&key) {
+            open.extend(tx.get::<model::Reservation>(&keys::reservation(&account, &id))?);
+        }
+    }
+    Ok(open)
+}
+
+/// The reservations of an account no longer come back to these accounts above it.
+pub(crate) fn leave(ctx: &mut Ctx<'_>, account: &Id, above: &[Account]) -> Result<(), Error> {
+    let (from, until) = keys::below(keys::RESERVATION, &[account.as_str()]);
+    for (_, reservation) in ctx.tx.range::<model::Reservation>(&from, &until, usize::MAX)? {
+        for above in above {
+            ctx.tx.delete(keys::open_reservation(Some(&above.id), reservation.expires_at_ms, account, &reservation.id));
+        }
+    }
+    Ok(())
+}
+
 /// Writes a reservation and when something happens to it next.
 fn save(ctx: &mut Ctx<'_>, reservation: &model::Reservation) -> Result<(), Error> {
+    let is_open = reservation.state == ReservationState::Open;
+    for key in all_listed_at(reservation, &account_line(&mut ctx.tx, &reservation.account)?) {
+        if is_open { ctx.tx.mark(key) } else { ctx.tx.delete(key) }
+    }
     ctx.tx.put(keys::reservation(&reservation.account, &reservation.id), reservation)?;
     ctx.tx.mark(keys::due_reservation(reservation.due_at_ms(), &reservation.account, &reservation.id));
     ctx.tx.touch_due(reservation.due_at_ms());
@@ -212,8 +252,12 @@ pub(crate) fn void_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> 
 
 /// Removes the reservations of an account that is deleted.
 pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
+    let line = account_line(&mut ctx.tx, account)?;
     let (from, until) = keys::below(keys::RESERVATION, &[account.as_str()]);
     for (key, reservation) in ctx.tx.range::<model::Reservation>(&from, &until, usize::MAX)? {
+        for key in all_listed_at(&reservation, &line) {
+            ctx.tx.delete(key);
+        }
         ctx.tx.delete(keys::due_reservation(reservation.due_at_ms(), account, &reservation.id));
         ctx.tx.delete(key);
     }
@@ -270,6 +314,7 @@ impl Operation for Create {
                     counters: prepared.counters(),
                     not_before_ms: answer.not_before_ms,
                     credits,
+                    listed: true,
                 };
                 save(ctx, &reservation)?;
                 answer.expires_at_ms = Some(reservation.expires_at_ms);

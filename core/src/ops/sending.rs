@@ -2,12 +2,12 @@
 
 use super::usage::{UsageWindow, add_paid, window_of};
 use super::{Access, Effect, Operation, credits, once};
-use crate::engine::meters::{Ask, Decision, MeterReading, Prepared, Refusal, check_count};
+use crate::engine::meters::{Ask, Decision, OtherPackage, Prepared, Refusal, Standing, check_count};
 use crate::engine::view::Resolved;
 use crate::engine::{Ctx, check_instant, keys};
 use crate::error::{Code, Error};
 use crate::handle;
-use crate::model::{Actor, Channel, Count, Id, LimitName, Limits, MessageInput, Name, Package, normal_domain};
+use crate::model::{Actor, Channel, Count, Edition, Id, LimitName, Limits, MessageInput, Name, Package, normal_domain};
 use crate::rules::limit::candidates;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,8 +38,8 @@ pub struct Admit {
     /// Grants as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<Count>,
-    /// A name of the host's for this request: asked again within a day it gets the same answer, and charges nothing (R-QTA-5).
-    /// It costs a commit; without it a send is decided in memory.
+    /// A name of the host's for this request: asked again within a day after it was granted it gets the same answer, and
+    /// charges nothing (R-QTA-5). It costs a commit; without it a send is decided in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
@@ -206,6 +206,11 @@ pub struct SendExplanation {
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,
+    /// How many could be granted, under every limit, those that credits would pay for included; absent when nothing limits it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remaining: Option<u64>,
+    /// How many of the messages credits would pay for (R-CRD-2).
+    pub credits: u64,
     /// Every limit and cap that was looked at: the account's, then those of the accounts above, then the group's.
     pub limits: Vec<UsageWindow>,
 }
@@ -358,17 +363,16 @@ impl Operation for WhatIf {
         }
         check_instant(at_ms, "/at_ms")?;
         let message = own_message(ctx, self.message)?;
-        let limits = self.package.as_ref().map(|package| limits_under(ctx, &self.account, package)).transpose()?;
+        let other = self.package.as_ref().map(|package| other_package(ctx, &self.account, package)).transpose()?;
         let cell = ctx.engine.cell(&self.account)?;
         let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
-        let other = |name: LimitName| limits.as_ref()?.iter().find(|(limit, _)| *limit == name).map(|(_, resolved)| *resolved);
-        let readings = ctx.engine.readings_then(&prepared, count, at_ms, other)?;
-        explained(ctx, &self.account, &prepared, readings, count)
+        let standing = ctx.engine.outlook_then(&prepared, count, at_ms, other.as_ref())?;
+        explained(ctx, &self.account, &prepared, standing, count)
     }
 }
 
-/// What the limits of an account would be with another package.
-fn limits_under(ctx: &mut Ctx<'_>, account: &Id, package: &Id) -> Result<Vec<(LimitName, Resolved)>, Error> {
+/// What an account would have with another package.
+fn other_package(ctx: &mut Ctx<'_>, account: &Id, package: &Id) -> Result<OtherPackage, Error> {
     if matches!(ctx.actor, Actor::User { .. }) {
         return Err(Error::new(Code::ActorNotAllowed, "users do not try out packages").at("/package"));
     }
@@ -380,7 +384,10 @@ fn limits_under(ctx: &mut Ctx<'_>, account: &Id, package: &Id) -> Result<Vec<(Li
         let first = candidates(name, &line, &defaults, ctx.engine.edition).into_iter().next()?;
         Some((name, Resolved { limit: first.limit, source: first.source }))
     };
-    Ok(LimitName::ALL.iter().filter_map(|name| resolved(*name)).collect())
+    Ok(OtherPackage {
+        limits: LimitName::ALL.iter().filter_map(|name| resolved(*name)).collect(),
+        pays: ctx.engine.edition == Edition::Commercial && package.credits && package.overuse,
+    })
 }
 
 impl Operation for Refund {
@@ -439,17 +446,19 @@ impl Operation for Explain {
         let cell = ctx.engine.cell(&self.account)?;
         let message = own_message(ctx, self.message)?;
         let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
-        let readings = ctx.engine.readings(&prepared, count)?;
-        explained(ctx, &self.account, &prepared, readings, count)
+        let standing = ctx.engine.outlook(&prepared, count)?;
+        explained(ctx, &self.account, &prepared, standing, count)
     }
 }
 
-fn explained(ctx: &mut Ctx<'_>, account: &Id, prepared: &Prepared, readings: Vec<MeterReading>, count: u64) -> Result<SendExplanation, Error> {
+fn explained(ctx: &mut Ctx<'_>, account: &Id, prepared: &Prepared, standing: Standing, count: u64) -> Result<SendExplanation, Error> {
     let refusal = match prepared.refusal {
         Some(code) => Some(Refusal::of(code)),
-        None => ctx.engine.refusal_of(prepared, &readings, count)?,
+        None => standing.refusal(account, count),
     };
-    let mut limits: Vec<_> = readings.into_iter().map(|reading| window_of(account, reading)).collect();
+    let would_grant = refusal.is_none();
+    let (remaining, credits) = (standing.remaining(), if would_grant { standing.paid(count) } else { 0 });
+    let mut limits: Vec<_> = standing.readings.into_iter().map(|reading| window_of(account, reading)).collect();
     add_paid(ctx, account, &mut limits)?;
-    Ok(SendExplanation { would_grant: refusal.is_none(), refusal, limits })
+    Ok(SendExplanation { would_grant, remaining: remaining.filter(|_| prepared.refusal.is_none()), refusal, credits, limits })
 }

@@ -1,6 +1,7 @@
 //! When so many messages will have gone out, if all go as soon as they may and nothing else does (R-QTA-12).
 
 use super::pace::Pace;
+use super::send::Credits;
 use super::window::{self, Calendar};
 use crate::model::Window;
 use std::collections::VecDeque;
@@ -9,12 +10,15 @@ use std::collections::VecDeque;
 const MOST_STEPS: usize = 20_000;
 
 /// A limit, and how it stands.
-#[derive(Clone, Debug)]
 pub struct Counter<'a> {
-    /// The largest amount of a window; of a limit that grows, on its first day.
-    pub limit: u64,
-    /// How much it grows each day since an instant.
-    pub growth: Option<(u64, u64)>,
+    /// The largest amount at an instant, without what is kept apart for others.
+    pub limit: Box<dyn Fn(u64) -> u64 + 'a>,
+    /// When that becomes another other than with a window, in order.
+    pub turns: Vec<u64>,
+    /// Whether it grows from window to window.
+    pub grows: bool,
+    /// Whether credits pay for what goes beyond it.
+    pub lifted: bool,
     /// How much of it is used.
     pub used: u64,
     /// When what is used counts no longer, in order: until when, and how much.
@@ -26,18 +30,16 @@ pub struct Counter<'a> {
 }
 
 impl Counter<'_> {
-    /// The largest amount of the window of an instant.
-    fn limit(&self, now_ms: u64) -> u64 {
-        let Some((by, from_ms)) = self.growth else { return self.limit };
-        let starts_at_ms = window::bounds(self.window, now_ms, self.calendar).map_or(now_ms, |(starts_at_ms, _)| starts_at_ms);
-        self.limit.saturating_add(by.saturating_mul(window::days_since(from_ms, starts_at_ms, self.calendar)))
+    fn left(&self, now_ms: u64) -> u64 {
+        (self.limit)(now_ms).saturating_sub(self.used)
     }
 
-    /// When more fits than now; none where it never does.
+    /// When more may fit than now; none where it never does.
     fn next_ms(&self, now_ms: u64) -> Option<u64> {
-        let freed = self.frees.front().map(|(at_ms, _)| *at_ms).filter(|_| self.limit(now_ms) > 0);
-        let grown = self.growth.and_then(|_| window::bounds(self.window, now_ms, self.calendar)).map(|(_, ends_at_ms)| ends_at_ms);
-        freed.into_iter().chain(grown).min()
+        let freed = self.frees.front().map(|(at_ms, _)| *at_ms).filter(|_| self.used > 0);
+        let grown = if self.grows { window::bounds(self.window, now_ms, self.calendar).map(|(_, ends_at_ms)| ends_at_ms) } else { None };
+        let turned = self.turns.iter().copied().find(|at_ms| *at_ms > now_ms);
+        freed.into_iter().chain(grown).chain(turned).min()
     }
 
     fn go_to(&mut self, now_ms: u64) {
@@ -59,36 +61,58 @@ impl Counter<'_> {
     }
 }
 
+/// The least of what is left of some counters.
+fn least<'a>(counters: impl Iterator<Item = &'a Counter<'a>>, now_ms: u64) -> u64 {
+    counters.map(|counter| counter.left(now_ms)).min().unwrap_or(u64::MAX)
+}
+
 /// The instant at which the last of `count` goes out; none where it never does, or in so far a future that it cannot be told.
-pub fn forecast(mut counters: Vec<Counter<'_>>, mut paces: Vec<Pace>, count: u64, from_ms: u64) -> Option<u64> {
+pub fn forecast(mut counters: Vec<Counter<'_>>, mut paces: Vec<Pace>, mut credits: Credits, count: u64, from_ms: u64) -> Option<u64> {
     let (mut left, mut now_ms) = (count, from_ms);
     for _ in 0..MOST_STEPS {
         counters.iter_mut().for_each(|counter| counter.go_to(now_ms));
-        let by_counters = counters.iter().map(|counter| counter.limit(now_ms).saturating_sub(counter.used));
-        let by_paces = paces.iter().map(|pace| pace.left(now_ms));
-        let fits = by_counters.chain(by_paces).min().unwrap_or(u64::MAX).min(left);
+        let own = least(counters.iter().filter(|counter| counter.lifted), now_ms);
+        let others = least(counters.iter().filter(|counter| !counter.lifted), now_ms);
+        let by_paces = paces.iter().map(|pace| pace.left(now_ms)).min().unwrap_or(u64::MAX);
+        let fits = own.saturating_add(credits.left(now_ms)).min(others).min(by_paces).min(left);
         if fits > 0 {
+            let paid = fits.saturating_sub(own);
             for counter in &mut counters {
-                counter.take(fits, now_ms)?;
+                counter.take(if counter.lifted { fits - paid } else { fits }, now_ms)?;
             }
+            credits.take(paid, now_ms);
             paces.iter_mut().for_each(|pace| pace.take(fits, now_ms));
             left -= fits;
         }
         if left == 0 {
             return Some(now_ms);
         }
-        let full = counters.iter().filter(|counter| counter.used >= counter.limit(now_ms));
-        let freed = full.map(|counter| counter.next_ms(now_ms));
-        let turns = paces.iter().map(|pace| pace.reading(1, now_ms)).filter(|reading| reading.left() == 0).map(|reading| reading.fits_at_ms(1));
-        let next_ms = freed.chain(turns).try_fold(now_ms, |latest, at_ms| Some(latest.max(at_ms?)))?;
-        now_ms = next_ms.max(now_ms + 1);
+        now_ms = next_ms(&counters, &paces, &credits, now_ms)?.max(now_ms + 1);
     }
     None
+}
+
+/// When more may fit than now: as soon as each of those that are full has freed something.
+fn next_ms(counters: &[Counter<'_>], paces: &[Pace], credits: &Credits, now_ms: u64) -> Option<u64> {
+    let latest = |latest: u64, at_ms: Option<u64>| Some(latest.max(at_ms?));
+    let full =
+        |lifted| counters.iter().filter(move |counter| counter.lifted == lifted && counter.left(now_ms) == 0).map(|counter| counter.next_ms(now_ms));
+    // Credits that come, or that a package lets pay, do for those that they lift.
+    let paid = credits.turns().filter(|at_ms| *at_ms > now_ms && *at_ms != u64::MAX).min();
+    let own = if full(true).next().is_some() && credits.left(now_ms) == 0 {
+        full(true).try_fold(now_ms, latest).into_iter().chain(paid).min()
+    } else {
+        Some(now_ms)
+    };
+    let turns = paces.iter().map(|pace| pace.reading(1, now_ms)).filter(|reading| reading.left() == 0);
+    let turns = turns.map(|reading| reading.frees.first().map(|(at_ms, _)| *at_ms));
+    full(false).chain(turns).chain([own]).try_fold(now_ms, latest)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::send::Part;
     use jiff::tz::TimeZone;
 
     const HOUR_MS: u64 = 3_600_000;
@@ -98,32 +122,67 @@ mod tests {
     fn window_after_window() {
         let calendar = Calendar { zone: TimeZone::UTC, billing_day: 1 };
         let midnight = 1_795_305_600_000;
-        let day =
-            |limit, used| Counter { limit, growth: None, used, frees: [(midnight + DAY_MS, used)].into(), window: Window::Day, calendar: &calendar };
+        let counter = |limit: Box<dyn Fn(u64) -> u64>, used, window| Counter {
+            limit,
+            turns: Vec::new(),
+            grows: false,
+            lifted: false,
+            used,
+            frees: [(midnight + DAY_MS, used)].into(),
+            window,
+            calendar: &calendar,
+        };
+        let day = |limit: u64, used| counter(Box::new(move |_| limit), used, Window::Day);
+        let forecast = |counters, count, from_ms| forecast(counters, vec![], Credits::default(), count, from_ms);
         let noon = midnight + 12 * HOUR_MS;
-        assert_eq!(forecast(vec![day(10, 0)], vec![], 10, noon), Some(noon));
-        assert_eq!(forecast(vec![day(10, 4)], vec![], 6, noon), Some(noon));
-        assert_eq!(forecast(vec![day(10, 4)], vec![], 7, noon), Some(midnight + DAY_MS));
-        assert_eq!(forecast(vec![day(10, 4)], vec![], 36, noon), Some(midnight + 3 * DAY_MS));
-        assert_eq!(forecast(vec![day(10, 4)], vec![], 37, noon), Some(midnight + 4 * DAY_MS));
-        assert_eq!(forecast(vec![day(0, 0)], vec![], 1, noon), None);
-        let warming = |limit| Counter { growth: Some((5, noon)), ..day(limit, 0) };
+        assert_eq!(forecast(vec![day(10, 0)], 10, noon), Some(noon));
+        assert_eq!(forecast(vec![day(10, 4)], 6, noon), Some(noon));
+        assert_eq!(forecast(vec![day(10, 4)], 7, noon), Some(midnight + DAY_MS));
+        assert_eq!(forecast(vec![day(10, 4)], 36, noon), Some(midnight + 3 * DAY_MS));
+        assert_eq!(forecast(vec![day(10, 4)], 37, noon), Some(midnight + 4 * DAY_MS));
+        assert_eq!(forecast(vec![day(0, 0)], 1, noon), None);
+        let grown = move |first: u64| move |at_ms: u64| first + 5 * ((at_ms - midnight) / DAY_MS);
+        let warming = |limit| Counter { grows: true, ..counter(Box::new(grown(limit)), 0, Window::Day) };
         // 10 today, then 15, then 20.
-        assert_eq!(forecast(vec![warming(10)], vec![], 25, noon), Some(midnight + DAY_MS));
-        assert_eq!(forecast(vec![warming(10)], vec![], 26, noon), Some(midnight + 2 * DAY_MS));
-        assert_eq!(forecast(vec![warming(0)], vec![], 5, noon), Some(midnight + DAY_MS));
-        assert_eq!(forecast(vec![], vec![], 1_000_000, noon), Some(noon));
-        let hour = Counter { limit: 3, growth: None, used: 0, frees: VecDeque::new(), window: Window::RollingHour, calendar: &calendar };
+        assert_eq!(forecast(vec![warming(10)], 25, noon), Some(midnight + DAY_MS));
+        assert_eq!(forecast(vec![warming(10)], 26, noon), Some(midnight + 2 * DAY_MS));
+        assert_eq!(forecast(vec![warming(0)], 5, noon), Some(midnight + DAY_MS));
+        assert_eq!(forecast(vec![], 1_000_000, noon), Some(noon));
+        let hour = || Counter { frees: VecDeque::new(), ..counter(Box::new(|_| 3), 0, Window::RollingHour) };
         // Three now, three when the minute of those is an hour ago, then a day has but four.
-        assert_eq!(forecast(vec![hour.clone(), day(100, 0)], vec![], 6, noon), Some(noon + HOUR_MS + 60_000));
-        assert_eq!(forecast(vec![hour, day(4, 0)], vec![], 5, noon), Some(midnight + DAY_MS));
+        assert_eq!(forecast(vec![hour(), day(100, 0)], 6, noon), Some(noon + HOUR_MS + 60_000));
+        assert_eq!(forecast(vec![hour(), day(4, 0)], 5, noon), Some(midnight + DAY_MS));
+    }
+
+    /// 18.3, 18.5, R-QTA-12: credits pay for what the account's own limits do not leave; a planned package counts from then on.
+    #[test]
+    fn with_credits_and_with_a_package_to_come() {
+        let calendar = Calendar { zone: TimeZone::UTC, billing_day: 1 };
+        let midnight = 1_795_305_600_000;
+        let own = |turns: Vec<u64>, limit: Box<dyn Fn(u64) -> u64>| Counter {
+            limit,
+            turns,
+            grows: false,
+            lifted: true,
+            used: 0,
+            frees: VecDeque::new(),
+            window: Window::Day,
+            calendar: &calendar,
+        };
+        let credits = |amount, until_ms| Credits { grants: vec![Part { amount, from_ms: 0, until_ms }], pays: vec![(0, true)] };
+        let after = |count, counter, credits| forecast(vec![counter], vec![], credits, count, midnight).map(|at_ms| (at_ms - midnight) / HOUR_MS);
+        let ten = || own(vec![], Box::new(|_| 10));
+        assert_eq!([12, 13].map(|count| after(count, ten(), credits(2, u64::MAX))), [Some(0), Some(24)]);
+        assert_eq!(after(1, own(vec![], Box::new(|_| 0)), credits(0, u64::MAX)), None);
+        let more = || own(vec![midnight + 5 * HOUR_MS], Box::new(move |at_ms| if at_ms < midnight + 5 * HOUR_MS { 10 } else { 50 }));
+        assert_eq!([10, 50, 51].map(|count| after(count, more(), Credits::default())), [Some(0), Some(5), Some(24)]);
     }
 
     #[test]
     fn one_after_the_other_at_a_pace() {
         let from_ms = 1_795_305_600_000;
         let pace = Pace::new(Window::Hour, 3600, 5);
-        assert_eq!(forecast(vec![], vec![pace], 5, from_ms), Some(from_ms));
-        assert_eq!(forecast(vec![], vec![pace], 65, from_ms), Some(from_ms + 60_000));
+        let forecast = |count| forecast(vec![], vec![pace], Credits::default(), count, from_ms);
+        assert_eq!((forecast(5), forecast(65)), (Some(from_ms), Some(from_ms + 60_000)));
     }
 }

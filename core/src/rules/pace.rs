@@ -112,7 +112,8 @@ impl Pace {
     /// How it stands for a send of `count`.
     pub fn reading(&self, count: u64, now_ms: u64) -> Reading {
         let used = self.used(now_ms);
-        Reading { limit: self.burst, used, over: OverLimit::Spread, frees: vec![(self.opens_us(count).div_ceil(1000), used)], grows: Vec::new() }
+        let frees = vec![(self.opens_us(count).div_ceil(1000), used)];
+        Reading { limit: self.burst, used, over: OverLimit::Spread, lifted: false, frees, limits: Vec::new() }
     }
 }
 
@@ -126,7 +127,7 @@ mod tests {
         assert!(pace.lets_through(1, 10_000) && !pace.lets_through(2, 10_000));
         pace.take(1, 10_000);
         assert!(!pace.lets_through(1, 10_999));
-        assert_eq!(pace.reading(1, 10_500).fits_at_ms(1), Some(11_000));
+        assert_eq!(pace.reading(1, 10_500).frees.first().unwrap().0, 11_000);
         assert!(pace.lets_through(1, 11_000));
     }
 
@@ -137,7 +138,7 @@ mod tests {
         pace.take(4, 1_000_000);
         for count in 1..=4 {
             let reading = pace.reading(count, 1_000_000);
-            let opens_ms = reading.fits_at_ms(count).unwrap();
+            let opens_ms = reading.frees.first().unwrap().0;
             assert_eq!(opens_ms, 1_000_000 + 3000 * count);
             assert!(!pace.lets_through(count, opens_ms - 1) && pace.lets_through(count, opens_ms));
             assert_eq!(pace.reading(count, opens_ms).left(), count);
