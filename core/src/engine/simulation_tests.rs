@@ -622,7 +622,7 @@ impl World {
             0 => self.dice.roll(40),
             _ => self.dice.roll(3),
         };
-        if self.dice.one_in(4) { Ask { count, min: 1 + self.dice.roll(count) } } else { Ask::exact(count) }
+        if self.dice.one_in(4) { Ask { count, min: 1 + self.dice.roll(count), later: false } } else { Ask::exact(count) }
     }
 
     fn admit(&self, source: usize, ask: Ask) -> Decision {
@@ -799,6 +799,7 @@ impl World {
             count: count(back),
             granted_at_ms: count(grant.at),
             spend: None,
+            key: None,
         };
         let answer = self.must(request);
         assert_eq!(answer.counters, self.give_back(&grant, back));
