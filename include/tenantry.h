@@ -20,7 +20,8 @@
  * Errors. A function that can fail returns 0 or the number of an error (`enum tenantry_error`), never anything
  * else. `tenantry_call` and `tenantry_open` describe it in JSON as well; for the others `tenantry_error_name`,
  * `_class`, `_retry` and `_sentence` do. Nothing is kept per thread. An out-parameter holds a harmless value after an
- * error (zero, `false`, nothing granted). That a message may not go out now is a decision, not an error.
+ * error (zero, `false`, nothing granted). That a message may not go out now is a decision, not an error: the 0 that is
+ * returned says that there is an answer, and the answer is in `*allowed` or in `decision.granted`.
  * A `NULL` where a result belongs, or `NULL` with a length, is TENANTRY_INVALID_ARGUMENT. A defect inside the library
  * is TENANTRY_INTERNAL and never ends the process; the store then refuses writes (TENANTRY_POISONED) until it is
  * opened anew.
@@ -47,7 +48,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "bbfbc2d5bb1f319519fea950c629626e"
+#define TENANTRY_CATALOGUE_HASH "b0e879641f510895207f38eeafcbd281"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))
@@ -235,7 +236,7 @@ enum tenantry_error {
     TENANTRY_LOGIN_DELAYED = 902,
     /// The password has fewer characters than the platform asks for; `details.min` says how many that is.
     TENANTRY_PASSWORD_TOO_SHORT = 903,
-    /// The password is on the list of those that are tried first, or is made of words that it is guessed by.
+    /// The password is guessed too easily, or the host bans it; `details.weak` says what is weak.
     TENANTRY_PASSWORD_BANNED = 904,
     /// An allow-list does not hold the address that the actor comes from, or none was named.
     TENANTRY_IP_NOT_ALLOWED = 905,

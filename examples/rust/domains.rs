@@ -576,6 +576,7 @@ fn members(t: &Tenantry) -> Result {
             role: Some(Id::new("administrator")?),
             group: None,
             status: None,
+            inactive_since_ms: None,
             search: None,
             order: None,
             after: None,

@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = 'bbfbc2d5bb1f319519fea950c629626e'
+const CATALOGUE_HASH = 'b0e879641f510895207f38eeafcbd281'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -152,6 +152,7 @@ const TYPES = {
     closedAtMs: ['closed_at_ms', 'integer'],
     createdAtMs: ['created_at_ms', 'integer'],
     defaultRole: ['default_role', 'text'],
+    emailCredits: ['email_credits', 'integer'],
     holds: ['holds', ['Hold']],
     id: ['id', 'text'],
     limits: ['limits', 'Limits'],
@@ -162,6 +163,7 @@ const TYPES = {
     package: ['package', 'text'],
     parent: ['parent', 'text'],
     rev: ['rev', 'integer'],
+    smsCredits: ['sms_credits', 'integer'],
     status: ['status', 'text'],
     timeZone: ['time_zone', 'text'],
     updatedAtMs: ['updated_at_ms', 'integer'],
@@ -223,6 +225,11 @@ const TYPES = {
     domains: ['domains', ['text']],
     nodes: ['nodes', ['text']],
   },
+  AssetsEdit: {
+    bounceAddresses: ['bounce_addresses', ['text']],
+    domains: ['domains', ['text']],
+    nodes: ['nodes', ['text']],
+  },
   AuditActor: {
     account: ['account', 'text'],
     apiKey: ['api_key', 'text'],
@@ -280,6 +287,7 @@ const TYPES = {
     user: ['user', 'text'],
   },
   BindingLimit: {
+    keptApart: ['kept_apart', 'integer'],
     name: ['name', 'text'],
     scope: ['scope', 'text'],
     source: ['source', 'text'],
@@ -334,7 +342,9 @@ const TYPES = {
     price: ['price', 'Price'],
     status: ['status', 'text'],
   },
-  ClockReading: { manual: ['manual', 'bool'], nowMs: ['now_ms', 'integer'] },
+  ClockJump: { fromMs: ['from_ms', 'integer'], held: ['held', 'bool'], toMs: ['to_ms', 'integer'] },
+  ClockReading: { heldBackMs: ['held_back_ms', 'integer'], manual: ['manual', 'bool'], nowMs: ['now_ms', 'integer'] },
+  ClockUndone: { counters: ['counters', 'integer'] },
   CreditBalance: { account: ['account', 'text'], channels: ['channels', ['CreditChannel']] },
   CreditChannel: {
     channel: ['channel', 'text'],
@@ -400,6 +410,7 @@ const TYPES = {
     refunded: ['refunded', 'integer'],
     returned: ['returned', 'integer'],
     spent: ['spent', 'integer'],
+    withdrawn: ['withdrawn', 'integer'],
   },
   Decision: {
     credits: ['credits', 'PaidWithCredits'],
@@ -432,6 +443,7 @@ const TYPES = {
     passwordMin: ['password_min', 'integer'],
     passwordMinWithSecondFactor: ['password_min_with_second_factor', 'integer'],
     passwordPasses: ['password_passes', 'integer'],
+    passwordWords: ['password_words', ['text']],
     pendingUntil: ['pending_until', ['text']],
     profileEditedBy: ['profile_edited_by', ['text']],
     recentLogInMs: ['recent_log_in_ms', 'integer'],
@@ -556,6 +568,7 @@ const TYPES = {
     position: ['position', 'integer'],
     user: ['user', 'text'],
   },
+  InvitationsErased: { erased: ['erased', 'integer'] },
   InvitedAddress: {
     email: ['email', 'text'],
     expiresAtMs: ['expires_at_ms', 'integer'],
@@ -584,6 +597,7 @@ const TYPES = {
     limit: ['limit', 'text'],
     percent: ['percent', 'integer'],
     resetsAtMs: ['resets_at_ms', 'integer'],
+    scope: ['scope', 'text'],
     subject: ['subject', 'text'],
     used: ['used', 'integer'],
     value: ['value', 'integer'],
@@ -645,6 +659,7 @@ const TYPES = {
     firstName: ['first_name', 'text'],
     group: ['group', 'text'],
     lastName: ['last_name', 'text'],
+    lastSeenAtMs: ['last_seen_at_ms', 'integer'],
     owner: ['owner', 'bool'],
     pending: ['pending', ['text']],
     rev: ['rev', 'integer'],
@@ -668,6 +683,7 @@ const TYPES = {
   },
   NextPackage: { fromMs: ['from_ms', 'integer'], package: ['package', 'text'] },
   Notifications: { badge: ['badge', 'bool'], desktop: ['desktop', 'bool'], sound: ['sound', 'bool'] },
+  NotificationsEdit: { badge: ['badge', 'bool'], desktop: ['desktop', 'bool'], sound: ['sound', 'bool'] },
   OfferedAccount: { account: ['account', 'text'], name: ['name', 'text'], role: ['role', 'text'] },
   Operator: {
     createdAtMs: ['created_at_ms', 'integer'],
@@ -713,6 +729,7 @@ const TYPES = {
     alert: ['alert', 'LimitAlert'],
     atMs: ['at_ms', 'integer'],
     campaign: ['campaign', 'text'],
+    clockJump: ['clock_jump', 'ClockJump'],
     invitation: ['invitation', 'text'],
     kind: ['kind', 'text'],
     logIn: ['log_in', 'LogInNotice'],
@@ -782,6 +799,21 @@ const TYPES = {
     title: ['title', 'text'],
   },
   PermissionList: { permissions: ['permissions', ['Permission']] },
+  Person: {
+    accounts: ['accounts', ['AccountGrant']],
+    createdAtMs: ['created_at_ms', 'integer'],
+    email: ['email', 'text'],
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    firstName: ['first_name', 'text'],
+    invitation: ['invitation', 'text'],
+    lastName: ['last_name', 'text'],
+    lastSeenAtMs: ['last_seen_at_ms', 'integer'],
+    owner: ['owner', 'bool'],
+    pending: ['pending', ['text']],
+    status: ['status', 'text'],
+    user: ['user', 'text'],
+  },
+  PersonList: { next: ['next', 'text'], people: ['people', ['Person']] },
   Policies: {
     alertAtPercent: ['alert_at_percent', ['integer']],
     billingDay: ['billing_day', 'integer'],
@@ -804,6 +836,7 @@ const TYPES = {
     passwordMin: ['password_min', 'integer'],
     passwordMinWithSecondFactor: ['password_min_with_second_factor', 'integer'],
     passwordPasses: ['password_passes', 'integer'],
+    passwordWords: ['password_words', ['text']],
     pendingUntil: ['pending_until', ['text']],
     profileEditedBy: ['profile_edited_by', ['text']],
     recentLogInMs: ['recent_log_in_ms', 'integer'],
@@ -854,6 +887,7 @@ const TYPES = {
   },
   Refusal: {
     code: ['code', 'text'],
+    creditsLeft: ['credits_left', 'integer'],
     limit: ['limit', 'BindingLimit'],
     over: ['over', 'text'],
     retryAtMs: ['retry_at_ms', 'integer'],
@@ -866,6 +900,7 @@ const TYPES = {
     credits: ['credits', 'PaidWithCredits'],
     expiresAtMs: ['expires_at_ms', 'integer'],
     id: ['id', 'text'],
+    notBeforeMs: ['not_before_ms', 'integer'],
     reservedAtMs: ['reserved_at_ms', 'integer'],
     state: ['state', 'text'],
     user: ['user', 'text'],
@@ -874,6 +909,7 @@ const TYPES = {
     credits: ['credits', 'PaidWithCredits'],
     expiresAtMs: ['expires_at_ms', 'integer'],
     granted: ['granted', 'integer'],
+    notBeforeMs: ['not_before_ms', 'integer'],
     refusal: ['refusal', 'Refusal'],
     reservation: ['reservation', 'text'],
   },
@@ -931,8 +967,10 @@ const TYPES = {
   },
   SendDecisions: { decisions: ['decisions', ['Decision']] },
   SendExplanation: {
+    credits: ['credits', 'integer'],
     limits: ['limits', ['UsageWindow']],
     refusal: ['refusal', 'Refusal'],
+    remaining: ['remaining', 'integer'],
     wouldGrant: ['would_grant', 'bool'],
   },
   SendForecast: { doneAtMs: ['done_at_ms', 'integer'], refusal: ['refusal', 'text'] },
@@ -997,7 +1035,12 @@ const TYPES = {
     id: ['id', 'text'],
   },
   SlotList: { next: ['next', 'text'], slots: ['slots', ['Slot']] },
-  StoreInfo: { lastCommit: ['last_commit', 'integer'], storeId: ['store_id', 'text'], version: ['version', 'text'] },
+  StoreInfo: {
+    clockJump: ['clock_jump', 'ClockJump'],
+    lastCommit: ['last_commit', 'integer'],
+    storeId: ['store_id', 'text'],
+    version: ['version', 'text'],
+  },
   StoreStateHash: { records: ['records', 'integer'], stateHash: ['state_hash', 'text'] },
   StoreVerification: {
     bytes: ['bytes', 'integer'],
@@ -1061,6 +1104,7 @@ const TYPES = {
   UsageHistory: { next: ['next', 'text'], windows: ['windows', ['UsedWindow']] },
   UsageReconciled: { givenBack: ['given_back', 'integer'] },
   UsageWindow: {
+    keptApart: ['kept_apart', 'integer'],
     limit: ['limit', 'text'],
     overuse: ['overuse', 'integer'],
     remaining: ['remaining', 'integer'],
@@ -1087,6 +1131,7 @@ const TYPES = {
     emailChange: ['email_change', 'EmailChangeAsked'],
     firstLoginAtMs: ['first_login_at_ms', 'integer'],
     id: ['id', 'text'],
+    lastSeenAtMs: ['last_seen_at_ms', 'integer'],
     mustSetPassword: ['must_set_password', 'bool'],
     profile: ['profile', 'Profile'],
     rev: ['rev', 'integer'],
@@ -1094,11 +1139,20 @@ const TYPES = {
   },
   UserCsv: { csv: ['csv', 'text'], next: ['next', 'text'], rows: ['rows', 'integer'] },
   UserData: {
+    allowLists: ['allow_lists', ['AddressList']],
+    apiKeys: ['api_keys', ['ApiKey']],
     exportedAtMs: ['exported_at_ms', 'integer'],
+    history: ['history', ['UserHistory']],
+    invitations: ['invitations', ['UserInvitation']],
     memberships: ['memberships', ['Member']],
+    messages: ['messages', ['UserMessage']],
     moreResources: ['more_resources', 'bool'],
+    next: ['next', 'text'],
     operatorRole: ['operator_role', 'text'],
+    passwordSetAtMs: ['password_set_at_ms', 'integer'],
     resources: ['resources', ['OwnedResource']],
+    secondFactor: ['second_factor', 'SecondFactorStatus'],
+    sessions: ['sessions', ['SessionDevice']],
     user: ['user', 'User'],
   },
   UserDeleted: { accountsDeleted: ['accounts_deleted', ['text']], left: ['left', ['text']], user: ['user', 'text'] },
@@ -1108,10 +1162,19 @@ const TYPES = {
     firstName: ['first_name', 'text'],
     id: ['id', 'text'],
     lastName: ['last_name', 'text'],
+    lastSeenAtMs: ['last_seen_at_ms', 'integer'],
     memberships: ['memberships', ['UserMembership']],
     membershipsCount: ['memberships_count', 'integer'],
     pending: ['pending', ['text']],
     status: ['status', 'text'],
+  },
+  UserHistory: {
+    atMs: ['at_ms', 'integer'],
+    fields: ['fields', ['AuditField']],
+    id: ['id', 'text'],
+    kind: ['kind', 'text'],
+    operation: ['operation', 'text'],
+    what: ['what', 'text'],
   },
   UserImport: {
     added: ['added', 'integer'],
@@ -1127,12 +1190,29 @@ const TYPES = {
     line: ['line', 'integer'],
     message: ['message', 'text'],
   },
+  UserInvitation: {
+    accounts: ['accounts', ['AccountGrant']],
+    createdAtMs: ['created_at_ms', 'integer'],
+    email: ['email', 'text'],
+    firstName: ['first_name', 'text'],
+    invitation: ['invitation', 'text'],
+    kind: ['kind', 'text'],
+    lastName: ['last_name', 'text'],
+    sentAtMs: ['sent_at_ms', 'integer'],
+    status: ['status', 'text'],
+  },
   UserList: { next: ['next', 'text'], users: ['users', ['UserEntry']] },
   UserMembership: {
     account: ['account', 'text'],
     disabled: ['disabled', 'bool'],
     owner: ['owner', 'bool'],
     role: ['role', 'text'],
+  },
+  UserMessage: {
+    atMs: ['at_ms', 'integer'],
+    kind: ['kind', 'text'],
+    number: ['number', 'integer'],
+    to: ['to', 'text'],
   },
   VisibleOwner: { all: ['all', 'bool'], user: ['user', 'text'] },
   VisibleOwners: { everything: ['everything', 'bool'], next: ['next', 'text'], owners: ['owners', ['VisibleOwner']] },
@@ -1146,12 +1226,20 @@ const TYPES = {
     limit: ['limit', 'integer'],
     permission: ['permission', 'text'],
   },
-  AccountsActivateRequest: { account: ['account', 'text'], expectedRev: ['expected_rev', 'integer'] },
+  AccountsActivateRequest: {
+    account: ['account', 'text'],
+    expectedRev: ['expected_rev', 'integer'],
+    reason: ['reason', 'text'],
+  },
   AccountsBulkRequest: {
     accounts: ['accounts', ['text']],
     action: ['action', 'text'],
+    amount: ['amount', 'integer'],
     atomic: ['atomic', 'bool'],
+    channel: ['channel', 'text'],
     children: ['children', 'text'],
+    expiresAtMs: ['expires_at_ms', 'integer'],
+    key: ['key', 'text'],
     note: ['note', 'text'],
     package: ['package', 'text'],
     reason: ['reason', 'text'],
@@ -1336,8 +1424,10 @@ const TYPES = {
     subject: ['subject', 'text'],
     window: ['window', 'text'],
   },
+  ClockConfirmRequest: {},
   ClockGetRequest: {},
   ClockSetRequest: { nowMs: ['now_ms', 'integer'] },
+  ClockUndoRequest: {},
   CreditsAllocateRequest: {
     account: ['account', 'text'],
     amount: ['amount', 'integer'],
@@ -1395,6 +1485,13 @@ const TYPES = {
     channel: ['channel', 'text'],
     group: ['group', 'text'],
     key: ['key', 'text'],
+  },
+  CreditsWithdrawRequest: {
+    account: ['account', 'text'],
+    amount: ['amount', 'integer'],
+    channel: ['channel', 'text'],
+    key: ['key', 'text'],
+    reason: ['reason', 'text'],
   },
   GaugesClaimRequest: {
     account: ['account', 'text'],
@@ -1495,6 +1592,7 @@ const TYPES = {
     lastName: ['last_name', 'text'],
     role: ['role', 'text'],
   },
+  InvitationsEraseRequest: { email: ['email', 'text'] },
   InvitationsGetRequest: { invitation: ['invitation', 'text'] },
   InvitationsListRequest: {
     account: ['account', 'text'],
@@ -1585,9 +1683,19 @@ const TYPES = {
     account: ['account', 'text'],
     after: ['after', 'text'],
     group: ['group', 'text'],
+    inactiveSinceMs: ['inactive_since_ms', 'integer'],
     limit: ['limit', 'integer'],
     order: ['order', 'text'],
     role: ['role', 'text'],
+    search: ['search', 'text'],
+    status: ['status', 'text'],
+  },
+  MembersPeopleRequest: {
+    account: ['account', 'text'],
+    after: ['after', 'text'],
+    below: ['below', 'bool'],
+    inactiveSinceMs: ['inactive_since_ms', 'integer'],
+    limit: ['limit', 'integer'],
     search: ['search', 'text'],
     status: ['status', 'text'],
   },
@@ -1652,7 +1760,7 @@ const TYPES = {
     package: ['package', 'text'],
   },
   PackagesEditRequest: {
-    assets: ['assets', 'Assets'],
+    assets: ['assets', 'AssetsEdit'],
     bounceRate: ['bounce_rate', 'BounceRate'],
     childPrice: ['child_price', 'Price'],
     credits: ['credits', 'bool'],
@@ -1664,6 +1772,7 @@ const TYPES = {
     role: ['role', 'text'],
     withoutBounceRate: ['without_bounce_rate', 'bool'],
     withoutChildPrice: ['without_child_price', 'bool'],
+    withoutLimits: ['without_limits', ['text']],
     withoutRole: ['without_role', 'bool'],
   },
   PackagesGetRequest: { package: ['package', 'text'] },
@@ -1972,7 +2081,7 @@ const TYPES = {
     firstName: ['first_name', 'text'],
     language: ['language', 'text'],
     lastName: ['last_name', 'text'],
-    notifications: ['notifications', 'Notifications'],
+    notifications: ['notifications', 'NotificationsEdit'],
     phone: ['phone', 'text'],
     sendingCountry: ['sending_country', 'text'],
     timeZone: ['time_zone', 'text'],
@@ -1985,7 +2094,7 @@ const TYPES = {
     header: ['header', 'bool'],
     limit: ['limit', 'integer'],
   },
-  UsersExportDataRequest: { user: ['user', 'text'] },
+  UsersExportDataRequest: { after: ['after', 'text'], limit: ['limit', 'integer'], user: ['user', 'text'] },
   UsersGetRequest: { email: ['email', 'text'], user: ['user', 'text'] },
   UsersImportCsvRequest: {
     account: ['account', 'text'],
@@ -1994,10 +2103,12 @@ const TYPES = {
     csv: ['csv', 'text'],
     firstLine: ['first_line', 'integer'],
     role: ['role', 'text'],
+    separator: ['separator', 'text'],
   },
   UsersListRequest: {
     account: ['account', 'text'],
     after: ['after', 'text'],
+    inactiveSinceMs: ['inactive_since_ms', 'integer'],
     limit: ['limit', 'integer'],
     order: ['order', 'text'],
     role: ['role', 'text'],
@@ -2059,8 +2170,10 @@ const OPERATIONS = {
   'caps.list': { request: 'CapsListRequest', answer: 'CapList' },
   'caps.remove': { request: 'CapsRemoveRequest', answer: 'CapRemoved' },
   'caps.set': { request: 'CapsSetRequest', answer: 'Cap' },
+  'clock.confirm': { request: 'ClockConfirmRequest', answer: 'ClockReading' },
   'clock.get': { request: 'ClockGetRequest', answer: 'ClockReading' },
   'clock.set': { request: 'ClockSetRequest', answer: 'ClockReading' },
+  'clock.undo': { request: 'ClockUndoRequest', answer: 'ClockUndone' },
   'credits.allocate': { request: 'CreditsAllocateRequest', answer: 'CreditMove' },
   'credits.balance': { request: 'CreditsBalanceRequest', answer: 'CreditBalance' },
   'credits.grant': { request: 'CreditsGrantRequest', answer: 'CreditEntry' },
@@ -2070,6 +2183,7 @@ const OPERATIONS = {
   'credits.spend': { request: 'CreditsSpendRequest', answer: 'CreditEntry' },
   'credits.take_back': { request: 'CreditsTakeBackRequest', answer: 'CreditMove' },
   'credits.unreserve': { request: 'CreditsUnreserveRequest', answer: 'CreditReserve' },
+  'credits.withdraw': { request: 'CreditsWithdrawRequest', answer: 'CreditEntry' },
   'gauges.claim': { request: 'GaugesClaimRequest', answer: 'Gauge' },
   'gauges.get': { request: 'GaugesGetRequest', answer: 'GaugeList' },
   'gauges.reconcile': { request: 'GaugesReconcileRequest', answer: 'Gauge' },
@@ -2091,6 +2205,7 @@ const OPERATIONS = {
   'invitations.create': { request: 'InvitationsCreateRequest', answer: 'InvitationBatch' },
   'invitations.delete': { request: 'InvitationsDeleteRequest', answer: 'InvitationDeleted' },
   'invitations.edit': { request: 'InvitationsEditRequest', answer: 'Invitation' },
+  'invitations.erase': { request: 'InvitationsEraseRequest', answer: 'InvitationsErased' },
   'invitations.get': { request: 'InvitationsGetRequest', answer: 'Invitation' },
   'invitations.list': { request: 'InvitationsListRequest', answer: 'InvitationList' },
   'invitations.look_up': { request: 'InvitationsLookUpRequest', answer: 'InvitationOffer' },
@@ -2113,6 +2228,7 @@ const OPERATIONS = {
   'members.get': { request: 'MembersGetRequest', answer: 'Member' },
   'members.grant': { request: 'MembersGrantRequest', answer: 'MembersGranted' },
   'members.list': { request: 'MembersListRequest', answer: 'MemberList' },
+  'members.people': { request: 'MembersPeopleRequest', answer: 'PersonList' },
   'members.remove': { request: 'MembersRemoveRequest', answer: 'MemberRemoved' },
   'members.set_role': { request: 'MembersSetRoleRequest', answer: 'Member' },
   'operators.add': { request: 'OperatorsAddRequest', answer: 'Operator' },
@@ -2445,11 +2561,17 @@ class ClockOperations {
   constructor(run) {
     this.#run = run
   }
+  confirm(request) {
+    return this.#run('clock.confirm', request)
+  }
   get(request) {
     return this.#run('clock.get', request)
   }
   set(request) {
     return this.#run('clock.set', request)
+  }
+  undo(request) {
+    return this.#run('clock.undo', request)
   }
 }
 
@@ -2484,6 +2606,9 @@ class CreditsOperations {
   }
   unreserve(request) {
     return this.#run('credits.unreserve', request)
+  }
+  withdraw(request) {
+    return this.#run('credits.withdraw', request)
   }
 }
 
@@ -2568,6 +2693,9 @@ class InvitationsOperations {
   }
   edit(request) {
     return this.#run('invitations.edit', request)
+  }
+  erase(request) {
+    return this.#run('invitations.erase', request)
   }
   get(request) {
     return this.#run('invitations.get', request)
@@ -2655,6 +2783,9 @@ class MembersOperations {
   }
   list(request) {
     return this.#run('members.list', request)
+  }
+  people(request) {
+    return this.#run('members.people', request)
   }
   remove(request) {
     return this.#run('members.remove', request)

@@ -439,6 +439,11 @@ export interface Account {
   createdAtMs: number
   /** The role that a new member gets when none is named. */
   defaultRole?: string
+  /**
+   * Its credits for e-mails, reserves of groups included: in `accounts.get` and `accounts.list`, for who may see them
+   * (`credits.view`).
+   */
+  emailCredits?: number
   /** What suspends this account itself. */
   holds: Array<Hold>
   /** The id. */
@@ -459,6 +464,8 @@ export interface Account {
   parent?: string
   /** Raised by every change. */
   rev: number
+  /** Its credits for text messages, likewise. */
+  smsCredits?: number
   /** The effective status: the worst along the accounts above. */
   status: Status
   /** IANA name of the time zone of its days and months. */
@@ -478,6 +485,8 @@ export interface Account {
  * - `reopen`: Reopens them.
  * - `delete`: Deletes them.
  * - `set_package`: Gives them a package.
+ * - `add_credits`: Gives each of them credits, as `credits.grant`.
+ * - `withdraw_credits`: Takes credits back from each of them, as `credits.withdraw`.
  */
 export type AccountAction =
   | 'activate'
@@ -486,6 +495,8 @@ export type AccountAction =
   | 'reopen'
   | 'delete'
   | 'set_package'
+  | 'add_credits'
+  | 'withdraw_credits'
 
 /** What was done to many accounts. */
 export interface AccountBulk {
@@ -1056,6 +1067,11 @@ export interface BatchedSendInput {
 
 /** The limit that refused a send. */
 export interface BindingLimit {
+  /**
+   * How much of it is kept apart for accounts below that are guaranteed it, and not used by them yet (R-TEA-9); absent
+   * for none.
+   */
+  keptApart?: number
   /** Its name, such as `email_per_day`, or the id of the cap. */
   name: string
   /**
@@ -1271,12 +1287,33 @@ export type Children =
   | 'delete'
   | 'detach'
 
+/** A jump of the system's clock against one that only counts on (R-QTA-13). */
+export interface ClockJump {
+  /** What time it would have been without it, in unix milliseconds. */
+  fromMs: number
+  /**
+   * Whether it is held back: time goes on from `from_ms` until the clock is right again, or `clock.confirm` says that
+   * it is.
+   */
+  held: boolean
+  /** What the system's clock said, in unix milliseconds. */
+  toMs: number
+}
+
 /** The time of the store's clock. */
 export interface ClockReading {
+  /** What the system's clock says, in unix milliseconds, where it has jumped and is held back. */
+  heldBackMs?: number
   /** Whether `clock.set` can move it. */
   manual: boolean
   /** Unix milliseconds. */
   nowMs: number
+}
+
+/** What was taken out of the future. */
+export interface ClockUndone {
+  /** How many counters of limits and caps. */
+  counters: number
 }
 
 /** The credits of an account. */
@@ -1375,6 +1412,7 @@ export interface CreditGroup {
  * - `received`: Credits came from the account above.
  * - `returned`: Credits that had come from the account above went back to it.
  * - `taken_back`: Credits that had gone to an account below came back.
+ * - `withdrawn`: The platform took credits back that it had added.
  */
 export type CreditKind =
   | 'granted'
@@ -1387,6 +1425,7 @@ export type CreditKind =
   | 'received'
   | 'returned'
   | 'taken_back'
+  | 'withdrawn'
 
 /** A page of a ledger. */
 export interface CreditLedger {
@@ -1478,7 +1517,21 @@ export interface CreditTotals {
   returned: number
   /** How many paid for messages, also where some came back later. */
   spent: number
+  /** How many the platform took back of those that it had added. */
+  withdrawn?: number
 }
+
+/**
+ * What stands between the fields of a row. Spreadsheets write what is usual where they are.
+ *
+ * - `comma`: A comma.
+ * - `semicolon`: A semicolon.
+ * - `tab`: A tab.
+ */
+export type CsvSeparator =
+  | 'comma'
+  | 'semicolon'
+  | 'tab'
 
 /**
  * The answer to a send (R-QTA-3).
@@ -1494,7 +1547,11 @@ export interface Decision {
   granted: number
   /** Why nothing was granted. */
   refusal?: Refusal
-  /** How many could still be granted after this, under every limit; absent when nothing limits it. */
+  /**
+   * How many could still be granted after this, under every limit, those that credits would pay for included; absent
+   * when
+   * nothing limits it.
+   */
   remaining?: number
 }
 
@@ -1892,8 +1949,8 @@ export interface Invitation {
   createdAtMs: number
   /** What the host reported of its last sending. */
   delivery?: Delivery
-  /** The address, as typed. */
-  email: string
+  /** The address, as typed; absent, with the names, once the invitation was deleted (R-USR-4). */
+  email?: string
   /** From when on it cannot be accepted, in unix milliseconds. */
   expiresAtMs: number
   /** First name. */
@@ -2032,6 +2089,12 @@ export type InvitationStatus =
   | 'deleted'
   | 'superseded'
 
+/** Somebody who was invited and is erased. */
+export interface InvitationsErased {
+  /** How many invitations are gone; none where the address was not invited, or not by whom the actor reaches. */
+  erased: number
+}
+
 /** An address that was invited. */
 export interface InvitedAddress {
   /** The address, as typed. */
@@ -2096,9 +2159,18 @@ export interface LimitAlert {
   limit: string
   /** The threshold that was reached, in percent. */
   percent: number
-  /** When the window ends, in unix milliseconds; of a rolling hour, the minute that is counted now. */
+  /**
+   * When it helps to try again, in unix milliseconds: when the window ends, or where it rolls, when the first of what
+   * is used counts
+   * no longer.
+   */
   resetsAtMs: number
-  /** The account, group, member, campaign or domain whose it is. */
+  /**
+   * Whose it is: of an `account` or a `group`, or for a cap also of the `platform`, a `member`, `campaign`, `api_key`,
+   * `sending_domain` or `recipient_domain`.
+   */
+  scope?: string
+  /** The id of that account or group, member, campaign or API key, or the domain. */
   subject: string
   /** How much of it is used. */
   used: number
@@ -2312,6 +2384,8 @@ export interface Member {
   group?: string
   /** Last name. */
   lastName?: string
+  /** When they were last here, in unix milliseconds, to five minutes; absent where they never were. */
+  lastSeenAtMs?: number
   /** Whether they own the account. */
   owner: boolean
   /** The steps that are still to be done. */
@@ -2620,6 +2694,8 @@ export interface OutboxItem {
   atMs: number
   /** The campaign that it is about. */
   campaign?: string
+  /** How the system's clock has jumped (R-QTA-13). */
+  clockJump?: ClockJump
   /** The invitation that it is about. */
   invitation?: string
   /** What is to be done. */
@@ -2628,7 +2704,11 @@ export interface OutboxItem {
   logIn?: LogInNotice
   /** Its number: from 1 on, in the order in which their causes were committed. */
   number: number
-  /** Where the mail goes, which is also the address to log in with. */
+  /**
+   * Where the mail goes, which is also the address to log in with; absent where there is none, or where the person was
+   * erased
+   * since: then nothing is to be sent.
+   */
   to?: string
   /** The token for the link; absent where there is none, or where it is dead by now. */
   token?: string
@@ -2652,6 +2732,8 @@ export interface OutboxItem {
  * - `api_key_created`: Tell a user that an API key acts for them (R-SES-4).
  * - `limit_alert`: Tell the account that a threshold of a limit is reached.
  * - `logged_in_as`: Tell a user that somebody acts as them (R-SES-6).
+ * - `clock_jumped`: Look at the system's clock: it has jumped (R-QTA-13). Where it is held back and right, call
+ *   `clock.confirm`.
  * - `stop_campaign`: Stop a campaign: nothing more of it goes out (R-QTA-11).
  */
 export type OutboxKind =
@@ -2666,6 +2748,7 @@ export type OutboxKind =
   | 'api_key_created'
   | 'limit_alert'
   | 'logged_in_as'
+  | 'clock_jumped'
   | 'stop_campaign'
 
 /** A page of the outbox. */
@@ -2895,6 +2978,56 @@ export interface PermissionList {
   /** The nodes. */
   permissions: Array<Permission>
 }
+
+/** A member, or somebody who was invited. */
+export interface Person {
+  /** Where they are a member, or what they are offered, of what is listed; of a member at most 50. */
+  accounts: Array<AccountGrant>
+  /** When the user, or the invitation, was made, in unix milliseconds. */
+  createdAtMs: number
+  /** The e-mail address, as typed. */
+  email: string
+  /** From when on the invitation cannot be accepted, in unix milliseconds. */
+  expiresAtMs?: number
+  /** First name. */
+  firstName?: string
+  /** The invitation; absent for a member. */
+  invitation?: string
+  /** Last name. */
+  lastName?: string
+  /** When they were last here, in unix milliseconds, to five minutes; absent where they never were. */
+  lastSeenAtMs?: number
+  /** Whether they own one of these accounts, or are to own it. */
+  owner: boolean
+  /** The steps that are still to be done. */
+  pending: Array<PendingStep>
+  /** Where they are on the way. */
+  status: PersonStatus
+  /** The user; absent for who was invited. */
+  user?: string
+}
+
+/** People, a page at a time. */
+export interface PersonList {
+  /** Where to go on; absent on the last page. */
+  next?: string
+  /** The people. */
+  people: Array<Person>
+}
+
+/**
+ * Where somebody is on the way into an account.
+ *
+ * - `active`: A member who has done all.
+ * - `pending`: Invited, or a member who has a step to do.
+ * - `expired`: Invited, and did not accept in time.
+ * - `disabled`: A member who is disabled.
+ */
+export type PersonStatus =
+  | 'active'
+  | 'pending'
+  | 'expired'
+  | 'disabled'
 
 /** Policies that are set; an absent one is taken from the account above, the platform, its preset, the default. */
 export interface PoliciesInput {
@@ -3222,8 +3355,14 @@ export interface RecoveryCodes {
 
 /** Why a send is refused. */
 export interface Refusal {
-  /** The error code, such as `quota_exceeded`. */
+  /**
+   * The error code, such as `quota_exceeded`; `credits_exhausted` where there are too few credits to pay for what
+   * exceeds the
+   * account's own limits.
+   */
   code: string
+  /** With `credits_exhausted`, how many credits there are to pay with. */
+  creditsLeft?: number
   /** The limit that binds, where one does. */
   limit?: BindingLimit
   /**
@@ -3262,6 +3401,8 @@ export interface Reservation {
   expiresAtMs: number
   /** The reservation. */
   id: string
+  /** Where a pace spreads what goes out: from when on all of them may have gone out, in unix milliseconds. */
+  notBeforeMs?: number
   /** When it was charged, in unix milliseconds. */
   reservedAtMs: number
   /** What became of it. */
@@ -3284,6 +3425,11 @@ export interface ReservationDecision {
   expiresAtMs?: number
   /** How many are reserved. */
   granted: number
+  /**
+   * Where a pace spreads what goes out: from when on all of them may have gone out, in unix milliseconds; absent where
+   * they may now.
+   */
+  notBeforeMs?: number
   /** Why nothing was granted. */
   refusal?: Refusal
   /** The reservation; absent where nothing was granted. */
@@ -3557,10 +3703,17 @@ export interface SendDecisions {
  * The object itself is true either way, as every object in JavaScript.
  */
 export interface SendExplanation {
+  /** How many of the messages credits would pay for (R-CRD-2). */
+  credits: number
   /** Every limit and cap that was looked at: the account's, then those of the accounts above, then the group's. */
   limits: Array<UsageWindow>
   /** Why not. */
   refusal?: Refusal
+  /**
+   * How many could be granted, under every limit, those that credits would pay for included; absent when nothing limits
+   * it.
+   */
+  remaining?: number
   /** Whether the messages would go out. */
   wouldGrant: boolean
 }
@@ -3792,6 +3945,8 @@ export type Status =
 
 /** What the store is. */
 export interface StoreInfo {
+  /** The last jump of the system's clock, and whether it is held back; absent where there was none (R-QTA-13). */
+  clockJump?: ClockJump
   /** The number of the last commit. */
   lastCommit: number
   /** The id that it got when it was made. */
@@ -3878,7 +4033,11 @@ export interface SuppressionInput {
   messageClass: MessageClass
   /** Why. */
   reason?: string | undefined
-  /** The e-mail address, or the domain: it stands for all addresses in it and in the domains that lie in it. */
+  /**
+   * The e-mail address, any that a message can have, or the domain: it stands for all addresses in it and in the
+   * domains that
+   * lie in it.
+   */
   value: string
 }
 
@@ -4030,6 +4189,11 @@ export interface UsageReconciled {
 
 /** A limit and its current window. */
 export interface UsageWindow {
+  /**
+   * How much of it is kept apart for accounts below that are guaranteed it, and not used by them yet (R-TEA-9); absent
+   * for none.
+   */
+  keptApart?: number
   /** The name of the limit, such as `email_per_day`, or the id of the cap. */
   limit: string
   /**
@@ -4038,9 +4202,13 @@ export interface UsageWindow {
    * of the limit (R-CRD-2).
    */
   overuse: number
-  /** How much is left; absent where it is unlimited. */
+  /** How much is left, for who is asked about; absent where it is unlimited. */
   remaining?: number
-  /** When the window ends, in unix milliseconds; of a rolling hour, the minute that is counted now. */
+  /**
+   * When it helps to try again, in unix milliseconds: when the window ends, or where it rolls, when the first of what
+   * is used counts
+   * no longer.
+   */
   resetsAtMs: number
   /**
    * Whose: the `account` that was asked for, an `ancestor`, a `group`, or for a cap also a `member`, `campaign`,
@@ -4075,7 +4243,7 @@ export interface UsedWindow {
 
 /** A user. */
 export interface User {
-  /** The accounts that they are a member of and that the caller sees them in, at most 500. */
+  /** The accounts that they are a member of and that the caller sees them in, all of them. */
   accounts: Array<string>
   /** When it was made, in unix milliseconds. */
   createdAtMs: number
@@ -4089,6 +4257,8 @@ export interface User {
   firstLoginAtMs?: number
   /** The id. */
   id: string
+  /** When they were last here, in unix milliseconds, to five minutes; absent where they never were. */
+  lastSeenAtMs?: number
   /** Whether a password has to be set before they are no longer shown as pending. */
   mustSetPassword: boolean
   /** What people see of the user. */
@@ -4111,16 +4281,41 @@ export interface UserCsv {
 
 /** All that is known of a person. */
 export interface UserData {
+  /** Where they may come from: as a user, and as the member of each account that says so. */
+  allowLists: Array<AddressList>
+  /** Their API keys, without the tokens. */
+  apiKeys: Array<ApiKey>
   /** When this was put together, in unix milliseconds. */
   exportedAtMs: number
-  /** Their memberships, at most 500. */
+  /** What was changed about them, as far as it is remembered: former names and addresses, former sessions. */
+  history: Array<UserHistory>
+  /** The invitations of their address, and of those that they had before, to whatever team. */
+  invitations: Array<UserInvitation>
+  /** Their memberships. */
   memberships: Array<Member>
-  /** Whether they own more than these. */
+  /** The messages to them that are still in the outbox. */
+  messages: Array<UserMessage>
+  /** Whether this is not all of it: go on with `next`. */
   moreResources: boolean
+  /** Where to go on; absent in the last part. */
+  next?: string
   /** The role that they have as an operator of the platform. */
   operatorRole?: string
-  /** The resources that they own, the first 1,000. */
+  /**
+   * When they chose their password, in unix milliseconds; absent where they have none, or it was brought along from
+   * elsewhere.
+   */
+  passwordSetAtMs?: number
+  /** The resources that they own. */
   resources: Array<OwnedResource>
+  /** Their second factor, without its secrets. */
+  secondFactor: SecondFactorStatus
+  /**
+   * The devices that they are logged in with, and the addresses that they came from; also where others act as them, or
+   * they as
+   * others.
+   */
+  sessions: Array<SessionDevice>
   /** The user. */
   user: User
 }
@@ -4147,6 +4342,8 @@ export interface UserEntry {
   id: string
   /** Last name. */
   lastName?: string
+  /** When they were last here, in unix milliseconds, to five minutes; absent where they never were. */
+  lastSeenAtMs?: number
   /** Their memberships in the accounts that are listed, at most 50. */
   memberships: Array<UserMembership>
   /** How many there are. */
@@ -4155,6 +4352,22 @@ export interface UserEntry {
   pending: Array<PendingStep>
   /** Disabled when the user is, or every one of the memberships; pending while a step is missing. */
   status: MemberStatus
+}
+
+/** A change that is remembered about a person. */
+export interface UserHistory {
+  /** When, in unix milliseconds. */
+  atMs: number
+  /** The fields that changed. */
+  fields: Array<AuditField>
+  /** Its id. */
+  id: string
+  /** What kind of thing. */
+  kind: AuditKind
+  /** The operation. */
+  operation: string
+  /** Whether it was made, changed or deleted. */
+  what: AuditWhat
 }
 
 /** What became of the rows that were imported. */
@@ -4185,6 +4398,28 @@ export interface UserImportProblem {
   message: string
 }
 
+/** An invitation of a person. */
+export interface UserInvitation {
+  /** What is, or was, offered. */
+  accounts: Array<AccountGrant>
+  /** When it was made, in unix milliseconds. */
+  createdAtMs: number
+  /** The address, as typed. */
+  email?: string
+  /** First name, as the inviter typed it. */
+  firstName?: string
+  /** The invitation. */
+  invitation: string
+  /** Member of accounts, or owner of one. */
+  kind: InvitationKind
+  /** Last name, as the inviter typed it. */
+  lastName?: string
+  /** When it was last sent, in unix milliseconds. */
+  sentAtMs: number
+  /** What it is worth now. */
+  status: InvitationStatus
+}
+
 /** A page of users. */
 export interface UserList {
   /** Where to go on; absent on the last page. */
@@ -4203,6 +4438,18 @@ export interface UserMembership {
   owner: boolean
   /** The role; the owner needs none. */
   role?: string
+}
+
+/** A message to a person. */
+export interface UserMessage {
+  /** When its cause happened, in unix milliseconds. */
+  atMs: number
+  /** What is to be done. */
+  kind: OutboxKind
+  /** Its number in the outbox. */
+  number: number
+  /** Where the mail goes. */
+  to?: string
 }
 
 /**
@@ -4328,11 +4575,19 @@ export interface AccountsBulkRequest {
   accounts: ReadonlyArray<string>
   /** What to do. */
   action: AccountAction
+  /** How many credits for each account, for `add_credits`; for `withdraw_credits`, all that are left when absent. */
+  amount?: Integer | undefined
   /** All or none. */
   atomic?: boolean | undefined
+  /** What the credits pay, for `add_credits` and `withdraw_credits`. */
+  channel?: Channel | undefined
   /** What becomes of the accounts below, for `delete`. */
   children?: Children | undefined
-  /** A remark for people, for `suspend`. */
+  /** When what is left of them is gone, for `add_credits`, in unix milliseconds; never when absent. */
+  expiresAtMs?: Integer | undefined
+  /** For `add_credits` and `withdraw_credits`: asked again with the same key, it is done once for each account. */
+  key?: string | undefined
+  /** A remark for people, for `suspend`; why, for `add_credits` and `withdraw_credits`. */
   note?: string | undefined
   /** The package, for `set_package`. */
   package?: string | undefined
@@ -4456,7 +4711,11 @@ export interface AccountsListRequest {
   package?: string | undefined
   /** Only the accounts directly below this one. */
   parent?: string | undefined
-  /** Only those whose name begins with this, upper and lower case alike; they are ordered by name. */
+  /**
+   * Only those whose name, or whose owner's e-mail address, begins with this, without regard to case and accents; they
+   * are ordered
+   * by name, and who is found by the address comes last.
+   */
   search?: string | undefined
   /** Only those of this effective status. */
   status?: Status | undefined
@@ -5017,6 +5276,22 @@ export interface CreditsUnreserveRequest {
   key?: string | undefined
 }
 
+/** What `credits.withdraw` is asked with. */
+export interface CreditsWithdrawRequest {
+  /** The account. */
+  account: string
+  /** How many, at least 1; all of them when absent. */
+  amount?: Integer | undefined
+  /** What they pay. */
+  channel: Channel
+  /**
+   * The same request with the same key is carried out once, and answered alike; another one is `idempotency_mismatch`.
+   */
+  key?: string | undefined
+  /** Why. */
+  reason: string
+}
+
 /** What `gauges.claim` is asked with. */
 export interface GaugesClaimRequest {
   /** The account. */
@@ -5236,17 +5511,17 @@ export interface InvitationsCreateRequest {
   accounts?: ReadonlyArray<AccountGrantInput> | undefined
   /**
    * The addresses, separated by comma, semicolon or white space: at most 500, in at most 64 KiB; repetitions count
-   * once.
-   * Addresses times accounts are at most 10,000.
+   * once. A name
+   * may stand before one: `Ann Lee <ann@x.example>`. Addresses times accounts are at most 10,000.
    */
   addresses: string
   /** Invites all or none: with a single problem nobody is invited. */
   atomic?: boolean | undefined
-  /** First name; with a single address only. */
+  /** First name; with a single address only. When absent, what was pasted with the address. */
   firstName?: string | undefined
   /** The group, in every account for which none is named; the default group when absent. */
   group?: string | undefined
-  /** Last name; with a single address only. */
+  /** Last name; with a single address only. When absent, what was pasted with the address. */
   lastName?: string | undefined
   /** The role, in every account for which none is named; the account's default role when absent. */
   role?: string | undefined
@@ -5280,6 +5555,12 @@ export interface InvitationsEditRequest {
   role?: string | undefined
 }
 
+/** What `invitations.erase` is asked with. */
+export interface InvitationsEraseRequest {
+  /** The address, in any spelling of its normal form. */
+  email: string
+}
+
 /** What `invitations.get` is asked with. */
 export interface InvitationsGetRequest {
   /** The invitation. */
@@ -5298,7 +5579,7 @@ export interface InvitationsListRequest {
   limit?: Integer | undefined
   /** The order; the newest first when absent. */
   order?: InvitationOrder | undefined
-  /** Only those with this in the address or in the name, in lower or upper case. */
+  /** Only those with this in the address or in the name, without regard to case and accents. */
   search?: string | undefined
   /** Only those of this status. */
   status?: InvitationStatus | undefined
@@ -5520,6 +5801,11 @@ export interface MembersListRequest {
   after?: string | undefined
   /** Only members of this group. */
   group?: string | undefined
+  /**
+   * Only who was not here since this instant, in unix milliseconds: seen last before it, or never seen and made before
+   * it.
+   */
+  inactiveSinceMs?: Integer | undefined
   /** At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there is a `next`. */
   limit?: Integer | undefined
   /**
@@ -5529,10 +5815,31 @@ export interface MembersListRequest {
   order?: MemberOrder | undefined
   /** Only members with this role. */
   role?: string | undefined
-  /** Only whose e-mail address, last name or first name begins with this, in capital or small letters. */
+  /** Only whose e-mail address, last name or first name begins with this, without regard to case and accents. */
   search?: string | undefined
   /** Only members of this status. */
   status?: MemberStatus | undefined
+}
+
+/** What `members.people` is asked with. */
+export interface MembersPeopleRequest {
+  /** The account. */
+  account: string
+  /** Go on after the page before: its `next`. */
+  after?: string | undefined
+  /** Those of all accounts below it as well, each person once; for who manages the team. */
+  below?: boolean | undefined
+  /**
+   * Only members who were not here since this instant, in unix milliseconds: seen last before it, or never seen and
+   * made before it.
+   */
+  inactiveSinceMs?: Integer | undefined
+  /** At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there is a `next`. */
+  limit?: Integer | undefined
+  /** Only those with this in the address or in the name, without regard to case and accents. */
+  search?: string | undefined
+  /** Only people of this status. */
+  status?: PersonStatus | undefined
 }
 
 /** What `members.remove` is asked with. */
@@ -5926,7 +6233,10 @@ export interface ReservationsCreateRequest {
   channel?: Channel | undefined
   /** How many messages, at least 1. */
   count: Integer
-  /** A name of the host's for this request: asked again within a day it gets the same answer, and charges nothing. */
+  /**
+   * A name of the host's for this request: asked again within a day after it was granted it gets the same answer, and
+   * charges nothing.
+   */
   key?: string | undefined
   /** How long it lives, in milliseconds (1,000 to 31 days). */
   lifeMs: Integer
@@ -6232,9 +6542,8 @@ export interface SendingAdmitRequest {
   /** How many messages, at least 1. */
   count: Integer
   /**
-   * A name of the host's for this request: asked again within a day it gets the same answer, and charges nothing
-   * (R-QTA-5).
-   * It costs a commit; without it a send is decided in memory.
+   * A name of the host's for this request: asked again within a day after it was granted it gets the same answer, and
+   * charges nothing (R-QTA-5). It costs a commit; without it a send is decided in memory.
    */
   key?: string | undefined
   /** What the message is; caps for members, campaigns, API keys and domains look at it (R-QTA-14). */
@@ -6713,6 +7022,13 @@ export interface UsersExportCsvRequest {
 
 /** What `users.export_data` is asked with. */
 export interface UsersExportDataRequest {
+  /** Go on here: `next` of the part before. */
+  after?: string | undefined
+  /**
+   * At most so many memberships, sessions, invitations, messages, changes and resources together (1 to 1,000, 1,000
+   * when absent).
+   */
+  limit?: Integer | undefined
   /** The user. */
   user: string
 }
@@ -6739,6 +7055,8 @@ export interface UsersImportCsvRequest {
   firstLine?: Integer | undefined
   /** The role for rows that name none; absent, the default role of the account. */
   role?: string | undefined
+  /** What stands between the fields; found from the first row when absent. */
+  separator?: CsvSeparator | undefined
 }
 
 /** What `users.list` is asked with. */
@@ -6747,6 +7065,11 @@ export interface UsersListRequest {
   account?: string | undefined
   /** Go on after the page before: its `next`. */
   after?: string | undefined
+  /**
+   * Only who was not here since this instant, in unix milliseconds: seen last before it, or never seen and made before
+   * it.
+   */
+  inactiveSinceMs?: Integer | undefined
   /** At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there is a `next`. */
   limit?: Integer | undefined
   /** What it is ordered by; the e-mail address when absent. */
@@ -6754,8 +7077,8 @@ export interface UsersListRequest {
   /** Only who has this role in one of the accounts that are listed. */
   role?: string | undefined
   /**
-   * Only whose e-mail address, last name or first name begins with this, in capital or small letters. Who is found by
-   * what
+   * Only whose e-mail address, last name or first name begins with this, without regard to case and accents. Who is
+   * found by what
    * the list is ordered by comes first.
    */
   search?: string | undefined
@@ -7037,10 +7360,29 @@ export interface CapsOperations {
 
 /** The operations `clock.*`. */
 export interface ClockOperations {
+  /**
+   * The system's clock is right where it is held back (R-QTA-13): time goes on with it. Where nothing is held back,
+   * nothing changes.
+   *
+   * A jump forward of more than a minute that a steady clock did not see is held back, and so is a clock that is more
+   * than 366 days
+   * ahead of the last time that the store knew of. Until it is confirmed, or the system's clock is right again, time
+   * goes on without the
+   * jump: for decisions, for what expires, and in the audit.
+   */
+  confirm(): Promise<ClockReading>
   /** The time that decisions are made by. */
   get(): Promise<ClockReading>
   /** Moves a manual clock, forwards or backwards; with the system's clock it is `clock_not_manual` (R-QTA-13). */
   set(request: ClockSetRequest): Promise<ClockReading>
+  /**
+   * The clock was wrong, and is right now (R-QTA-13): what was counted in windows that begin after now counts in the
+   * window of now. The
+   * last true windows are there again with all that they counted, so nothing is granted twice. Where nothing was
+   * counted in the future,
+   * nothing changes.
+   */
+  undo(): Promise<ClockUndone>
 }
 
 /** The operations `credits.*`. */
@@ -7071,6 +7413,12 @@ export interface CreditsOperations {
   takeBack(request: CreditsTakeBackRequest): Promise<CreditMove>
   /** Makes credits of a group's reserve free again (R-CRD-3). Those whose turn to pay is first go first. */
   unreserve(request: CreditsUnreserveRequest): Promise<CreditReserve>
+  /**
+   * Takes back what is left, and free, of the credits that the platform gave an account: a grant by mistake, an invoice
+   * that was not
+   * paid (R-CRD-1). What is kept for groups, or came from the account above, stays.
+   */
+  withdraw(request: CreditsWithdrawRequest): Promise<CreditEntry>
 }
 
 /** The operations `gauges.*`. */
@@ -7154,7 +7502,9 @@ export interface InvitationsOperations {
    */
   create(request: InvitationsCreateRequest): Promise<InvitationBatch>
   /**
-   * Deletes a pending or expired invitation (R-INV-5): its link says `invitation_deleted`.
+   * Deletes a pending or expired invitation (R-INV-5): its link says `invitation_deleted`. Name and address are
+   * forgotten, in the
+   * outbox and the audit too (R-USR-4).
    *
    * Who reaches only some of its accounts takes back the offer of these; the rest stands. The verification of an owner
    * goes
@@ -7170,6 +7520,16 @@ export interface InvitationsOperations {
    * not reach.
    */
   edit(request: InvitationsEditRequest): Promise<Invitation>
+  /**
+   * Erases somebody who was invited and never came: every invitation of the address, whatever became of it, and their
+   * name and
+   * address in the outbox and the audit (R-USR-4). The links say `invitation_deleted`.
+   *
+   * By the host and operators in all teams; by users, those invitations of which they may delete all that is offered.
+   * Somebody who
+   * is a user is erased with `users.delete`; an account that waits for its owner is deleted, or gets another.
+   */
+  erase(request: InvitationsEraseRequest): Promise<InvitationsErased>
   /** Reads an invitation. */
   get(request: InvitationsGetRequest): Promise<Invitation>
   /**
@@ -7257,6 +7617,13 @@ export interface MembersOperations {
    * not see the owners of the accounts above (R-INV-10).
    */
   list(request: MembersListRequest): Promise<MemberList>
+  /**
+   * The users page of an account: its members, and who was invited and has not accepted, in one list by e-mail address
+   * (R-INV-4).
+   *
+   * Members are listed as by `members.list`, invitations as by `invitations.list`: nobody sees more here than there.
+   */
+  people(request: MembersPeopleRequest): Promise<PersonList>
   /** Ends a membership; the user goes with the last one. The owner stays until another owns the account (R-TEA-5). */
   remove(request: MembersRemoveRequest): Promise<MemberRemoved>
   /**
@@ -7439,6 +7806,8 @@ export interface ReservationsOperations {
   commit(request: ReservationsCommitRequest): Promise<Reservation>
   /**
    * Charges messages that go out later. Until it is committed, released or expires, all of it counts as used.
+   *
+   * A pace does not stand in the way: it reserves their turns and says from when on they may go out (`not_before_ms`).
    *
    * Answers like `sending.admit`: where it is refused, nothing is reserved. Credits that paid for a part of it are the
    * first to
@@ -7847,6 +8216,8 @@ export interface UsersOperations {
    * All that is known of a person, as one document (R-USR-4). For the host, for operators with `clients.view_all`, and
    * for
    * the person.
+   *
+   * Somebody with much in the store gets it in parts: while there is a `next` there is more.
    */
   exportData(request: UsersExportDataRequest): Promise<UserData>
   /** Reads a user, by id or by e-mail address. Users read themselves, and whom they see where they act. */
@@ -7856,8 +8227,12 @@ export interface UsersOperations {
    * part,
    * which is what the function of each language does that imports a whole file.
    *
-   * The first line names the columns, those of `users.export_csv` in any order; `email` alone is needed. A row makes a
-   * user and their membership; a user of the same team who is there already gets the membership alone, and keeps their
+   * The first line names the columns, those of `users.export_csv` in any order, without regard to case and spaces;
+   * `email` alone
+   * is needed. Comma, semicolon and tab part the fields, whichever the first line has. Spaces around a field are not
+   * part of it, and
+   * an address may be pasted with a name: `Ann Lee <ann@x.example>`. A row makes a user and their membership; a user of
+   * the same team who is there already gets the membership alone, and keeps their
    * name. A bad row is reported with its line and column, and the others go in (R-USR-5).
    */
   importCsv(request: UsersImportCsvRequest): Promise<UserImport>
@@ -7872,7 +8247,9 @@ export interface UsersOperations {
   /**
    * The host, whose log-in is its own, tells that a user has set a password: the step is done (R-TEA-4). The links that
    * they
-   * were sent are dead, a waiting change of address with them, and they are told (R-SES-4).
+   * were sent are dead, a waiting change of address with them, and they are told, but of the first that they were asked
+   * for
+   * (R-SES-4).
    */
   passwordWasSet(request: UsersPasswordWasSetRequest): Promise<User>
   /**

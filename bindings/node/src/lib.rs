@@ -404,7 +404,7 @@ impl From<&tenantry::BindingLimit> for BindingLimit {
             subject: limit.subject.clone(),
             value: limit.value as f64,
             used: limit.used as f64,
-            kept_apart: (limit.kept_apart > 0).then_some(limit.kept_apart as f64),
+            kept_apart: limit.kept_apart.map(|kept| kept as f64),
             source: limit.source.clone(),
         }
     }

@@ -319,8 +319,8 @@ fn limit_dict<'py>(py: Python<'py>, limit: &BindingLimit) -> PyResult<Bound<'py,
     dict.set_item(intern!(py, "subject"), &limit.subject)?;
     dict.set_item(intern!(py, "value"), limit.value)?;
     dict.set_item(intern!(py, "used"), limit.used)?;
-    if limit.kept_apart > 0 {
-        dict.set_item(intern!(py, "kept_apart"), limit.kept_apart)?;
+    if let Some(kept_apart) = limit.kept_apart {
+        dict.set_item(intern!(py, "kept_apart"), kept_apart)?;
     }
     dict.set_item(intern!(py, "source"), &limit.source)?;
     Ok(dict)

@@ -455,7 +455,7 @@ impl Standing {
             subject: reading.id.subject().to_owned(),
             value: reading.reading.limit.saturating_add(reading.kept_apart),
             used: reading.reading.used,
-            kept_apart: reading.kept_apart,
+            kept_apart: Some(reading.kept_apart).filter(|kept| *kept > 0),
             source: reading.source.name().to_owned(),
         };
         Some(Refusal {
@@ -709,9 +709,9 @@ pub struct BindingLimit {
     pub value: u64,
     /// How much of it is used.
     pub used: u64,
-    /// How much of it is kept apart for accounts below that are guaranteed it, and not used by them yet (R-TEA-9).
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub kept_apart: u64,
+    /// How much of it is kept apart for accounts below that are guaranteed it, and not used by them yet (R-TEA-9); absent for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_apart: Option<u64>,
     /// Where the value comes from: `override`, `package`, `inherited`, `platform_default`, `group` or `cap`.
     pub source: String,
 }
@@ -752,10 +752,6 @@ pub(crate) struct MeterReading {
     /// How much is kept apart for others (R-TEA-9).
     pub(crate) kept_apart: u64,
     pub(crate) reading: send::Reading,
-}
-
-pub(crate) fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 /// How many messages one send may ask for.

@@ -1,7 +1,7 @@
 //! How much of each limit is used now.
 
 use super::{Access, Effect, Operation, accounts, credits, sending, teams, walk};
-use crate::engine::meters::{MeterReading, Prepared, is_zero};
+use crate::engine::meters::{MeterReading, Prepared};
 use crate::engine::{Ctx, keys, people};
 use crate::error::Error;
 use crate::model::{
@@ -53,9 +53,9 @@ pub struct UsageWindow {
     /// How much of it is beyond the limit, where that is let through (R-QTA-7); what credits paid for comes on top of what is used
     /// of the limit (R-CRD-2).
     pub overuse: u64,
-    /// How much of it is kept apart for accounts below that are guaranteed it, and not used by them yet (R-TEA-9).
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub kept_apart: u64,
+    /// How much of it is kept apart for accounts below that are guaranteed it, and not used by them yet (R-TEA-9); absent for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_apart: Option<u64>,
     /// How much is left, for who is asked about; absent where it is unlimited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remaining: Option<u64>,
@@ -204,7 +204,7 @@ pub(crate) fn window_of(asked_for: &Id, reading: MeterReading) -> UsageWindow {
         source: reading.source,
         used: reading.reading.used,
         overuse: if reading.reading.over.refuses() { 0 } else { reading.reading.used.saturating_sub(limit) },
-        kept_apart: reading.kept_apart,
+        kept_apart: Some(reading.kept_apart).filter(|kept| *kept > 0),
         remaining: (reading.limit != Limit::Unlimited).then(|| reading.reading.left().min(limit.saturating_sub(reading.reading.used))),
         starts_at_ms: reading.starts_at_ms,
         resets_at_ms: match reading.reading.over {

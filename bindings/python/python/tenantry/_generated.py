@@ -31,6 +31,7 @@ from .model import (
     Asset,
     AssetKind,
     AssetList,
+    AssetsEditInput,
     AssetsInput,
     AuditExport,
     AuditHeadItem,
@@ -54,12 +55,14 @@ from .model import (
     ChildCreated,
     Children,
     ClockReading,
+    ClockUndone,
     CreditBalance,
     CreditEntry,
     CreditLedger,
     CreditMove,
     CreditOrder,
     CreditReserve,
+    CsvSeparator,
     Decision,
     DefaultLimits,
     DeliveryOutcome,
@@ -84,6 +87,7 @@ from .model import (
     InvitationOffer,
     InvitationOrder,
     InvitationStatus,
+    InvitationsErased,
     InvoiceLines,
     LeaseState,
     Limit,
@@ -101,7 +105,7 @@ from .model import (
     MembersGranted,
     MessageClass,
     MessageInput,
-    NotificationsInput,
+    NotificationsEditInput,
     Operator,
     OperatorList,
     OperatorRemoved,
@@ -126,6 +130,8 @@ from .model import (
     PasswordsImported,
     Permission,
     PermissionList,
+    PersonList,
+    PersonStatus,
     PoliciesInput,
     PolicyReport,
     Preset,
@@ -192,7 +198,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "bbfbc2d5bb1f319519fea950c629626e"
+CATALOGUE_HASH = "b0e879641f510895207f38eeafcbd281"
 
 
 class AccessOperations(Namespace):
@@ -263,21 +269,31 @@ class AccountsOperations(Namespace):
 
     __slots__ = ()
 
-    def activate(self, *, account: str, expected_rev: int | None = None) -> Account:
-        """Makes a pending account active. One that has no owner yet waits on (R-TEA-2).
+    def activate(self, *, account: str, expected_rev: int | None = None, reason: HoldReason | None = None) -> Account:
+        """Makes a pending account active, and clears the holds of a reason from a suspended one, as far as the actor
+        may clear them; those of other reasons stay. One that has no owner yet waits on (R-TEA-2).
 
         - `account`: The account.
         - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
+        - `reason`: The reason of the holds that are cleared; `admin` when absent.
         """
-        return Account._from(self._call("accounts.activate", {"account": account}, {"expected_rev": expected_rev}))
+        return Account._from(self._call(
+            "accounts.activate",
+            {"account": account},
+            {"expected_rev": expected_rev, "reason": reason},
+        ))
 
     def bulk(
         self,
         *,
         accounts: List[str] | tuple[str, ...],
         action: AccountAction,
+        amount: int | None = None,
         atomic: bool | None = None,
+        channel: Channel | None = None,
         children: Children | None = None,
+        expires_at_ms: int | None = None,
+        key: str | None = None,
         note: str | None = None,
         package: str | None = None,
         reason: HoldReason | None = None,
@@ -288,16 +304,23 @@ class AccountsOperations(Namespace):
 
         - `accounts`: The accounts, 1 to 500, each once.
         - `action`: What to do.
+        - `amount`: How many credits for each account, for `add_credits`; for `withdraw_credits`, all that are left
+          when absent.
         - `atomic`: All or none.
+        - `channel`: What the credits pay, for `add_credits` and `withdraw_credits`.
         - `children`: What becomes of the accounts below, for `delete`.
-        - `note`: A remark for people, for `suspend`.
+        - `expires_at_ms`: When what is left of them is gone, for `add_credits`, in unix milliseconds; never when
+          absent.
+        - `key`: For `add_credits` and `withdraw_credits`: asked again with the same key, it is done once for each
+          account.
+        - `note`: A remark for people, for `suspend`; why, for `add_credits` and `withdraw_credits`.
         - `package`: The package, for `set_package`.
         - `reason`: The reason of the holds that `suspend` places and `activate` clears; `admin` when absent.
         """
         return AccountBulk._from(self._call(
             "accounts.bulk",
             {"accounts": accounts, "action": action},
-            {"atomic": atomic, "children": children, "note": note, "package": package, "reason": reason},
+            {"amount": amount, "atomic": atomic, "channel": channel, "children": children, "expires_at_ms": expires_at_ms, "key": key, "note": note, "package": package, "reason": reason},
         ))
 
     def close(self, *, account: str, expected_rev: int | None = None) -> Account:
@@ -482,7 +505,8 @@ class AccountsOperations(Namespace):
         - `order`: The order; `id` when absent, `name` with `search`.
         - `package`: Only those that have this package themselves.
         - `parent`: Only the accounts directly below this one.
-        - `search`: Only those whose name begins with this, upper and lower case alike; they are ordered by name.
+        - `search`: Only those whose name, or whose owner's e-mail address, begins with this, without regard to case
+          and accents; they are ordered by name, and who is found by the address comes last.
         - `status`: Only those of this effective status.
         - `team`: Only the accounts below this one, at any depth; not together with `parent`.
         """
@@ -1085,6 +1109,16 @@ class ClockOperations(Namespace):
 
     __slots__ = ()
 
+    def confirm(self) -> ClockReading:
+        """The system's clock is right where it is held back (R-QTA-13): time goes on with it. Where nothing is held
+        back, nothing changes.
+
+        A jump forward of more than a minute that a steady clock did not see is held back, and so is a clock that is
+        more than 366 days ahead of the last time that the store knew of. Until it is confirmed, or the system's
+        clock is right again, time goes on without the jump: for decisions, for what expires, and in the audit.
+        """
+        return ClockReading._from(self._call("clock.confirm", {}))
+
     def get(self) -> ClockReading:
         """The time that decisions are made by."""
         return ClockReading._from(self._call("clock.get", {}))
@@ -1095,6 +1129,13 @@ class ClockOperations(Namespace):
         - `now_ms`: The new time, in unix milliseconds.
         """
         return ClockReading._from(self._call("clock.set", {"now_ms": now_ms}))
+
+    def undo(self) -> ClockUndone:
+        """The clock was wrong, and is right now (R-QTA-13): what was counted in windows that begin after now counts in
+        the window of now. The last true windows are there again with all that they counted, so nothing is granted
+        twice. Where nothing was counted in the future, nothing changes.
+        """
+        return ClockUndone._from(self._call("clock.undo", {}))
 
 
 class CreditsOperations(Namespace):
@@ -1293,6 +1334,31 @@ class CreditsOperations(Namespace):
         return CreditReserve._from(self._call(
             "credits.unreserve",
             {"account": account, "channel": channel, "group": group},
+            {"amount": amount, "key": key},
+        ))
+
+    def withdraw(
+        self,
+        *,
+        account: str,
+        channel: Channel,
+        reason: str,
+        amount: int | None = None,
+        key: str | None = None,
+    ) -> CreditEntry:
+        """Takes back what is left, and free, of the credits that the platform gave an account: a grant by mistake, an
+        invoice that was not paid (R-CRD-1). What is kept for groups, or came from the account above, stays.
+
+        - `account`: The account.
+        - `channel`: What they pay.
+        - `reason`: Why.
+        - `amount`: How many, at least 1; all of them when absent.
+        - `key`: The same request with the same key is carried out once, and answered alike; another one is
+          `idempotency_mismatch`.
+        """
+        return CreditEntry._from(self._call(
+            "credits.withdraw",
+            {"account": account, "channel": channel, "reason": reason},
             {"amount": amount, "key": key},
         ))
 
@@ -1510,7 +1576,7 @@ class GroupsOperations(Namespace):
         """Says what the members of a group may send together, in a month or, by policy, a year (R-GRP-5).
 
         - `account`: The account.
-        - `caps`: Both caps; what is absent is not capped.
+        - `caps`: The caps; what is absent stays, and `unlimited` is none.
         - `group`: The group.
         - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
         """
@@ -1600,14 +1666,15 @@ class InvitationsOperations(Namespace):
         of the offer from now on: another default role later does not change it.
 
         - `addresses`: The addresses, separated by comma, semicolon or white space: at most 500, in at most 64 KiB;
-          repetitions count once. Addresses times accounts are at most 10,000.
+          repetitions count once. A name may stand before one: `Ann Lee <ann@x.example>`. Addresses times accounts
+          are at most 10,000.
         - `account`: The account that it is done for, and that is offered where `accounts` is absent; for a user the
           one they act in when absent.
         - `accounts`: The accounts to offer, all of one team, at most 100.
         - `atomic`: Invites all or none: with a single problem nobody is invited.
-        - `first_name`: First name; with a single address only.
+        - `first_name`: First name; with a single address only. When absent, what was pasted with the address.
         - `group`: The group, in every account for which none is named; the default group when absent.
-        - `last_name`: Last name; with a single address only.
+        - `last_name`: Last name; with a single address only. When absent, what was pasted with the address.
         - `role`: The role, in every account for which none is named; the account's default role when absent.
         """
         return InvitationBatch._from(self._call(
@@ -1617,7 +1684,8 @@ class InvitationsOperations(Namespace):
         ))
 
     def delete(self, *, invitation: str) -> InvitationDeleted:
-        """Deletes a pending or expired invitation (R-INV-5): its link says `invitation_deleted`.
+        """Deletes a pending or expired invitation (R-INV-5): its link says `invitation_deleted`. Name and address are
+        forgotten, in the outbox and the audit too (R-USR-4).
 
         Who reaches only some of its accounts takes back the offer of these; the rest stands. The verification of an
         owner goes with its account alone.
@@ -1645,7 +1713,7 @@ class InvitationsOperations(Namespace):
 
         - `invitation`: The invitation.
         - `accounts`: The accounts to offer, of all that one reaches: at least one and at most 100. An account that
-          is new needs `users.invite`.
+          is new needs `users.invite`; in one that was offered before, a role or group that is absent stays.
         - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
         - `first_name`: First name.
         - `group`: The group, in every account for which none is named in `accounts`.
@@ -1657,6 +1725,18 @@ class InvitationsOperations(Namespace):
             {"invitation": invitation},
             {"accounts": accounts, "expected_rev": expected_rev, "first_name": first_name, "group": group, "last_name": last_name, "role": role},
         ))
+
+    def erase(self, *, email: str) -> InvitationsErased:
+        """Erases somebody who was invited and never came: every invitation of the address, whatever became of it, and
+        their name and address in the outbox and the audit (R-USR-4). The links say `invitation_deleted`.
+
+        By the host and operators in all teams; by users, those invitations of which they may delete all that is
+        offered. Somebody who is a user is erased with `users.delete`; an account that waits for its owner is
+        deleted, or gets another.
+
+        - `email`: The address, in any spelling of its normal form.
+        """
+        return InvitationsErased._from(self._call("invitations.erase", {"email": email}))
 
     def get(self, *, invitation: str) -> Invitation:
         """Reads an invitation.
@@ -1684,7 +1764,7 @@ class InvitationsOperations(Namespace):
         - `below`: Those to all accounts below it as well; for who manages the team.
         - `limit`: At most this many (1 to 500, 50 when absent).
         - `order`: The order; the newest first when absent.
-        - `search`: Only those with this in the address or in the name, in lower or upper case.
+        - `search`: Only those with this in the address or in the name, without regard to case and accents.
         - `status`: Only those of this status.
         """
         return InvitationList._from(self._call(
@@ -1985,6 +2065,7 @@ class MembersOperations(Namespace):
         account: str,
         after: str | None = None,
         group: str | None = None,
+        inactive_since_ms: int | None = None,
         limit: int | None = None,
         order: MemberOrder | None = None,
         role: str | None = None,
@@ -1997,18 +2078,54 @@ class MembersOperations(Namespace):
         - `account`: The account.
         - `after`: Go on after the page before: its `next`.
         - `group`: Only members of this group.
+        - `inactive_since_ms`: Only who was not here since this instant, in unix milliseconds: seen last before it,
+          or never seen and made before it.
         - `limit`: At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there is a
           `next`.
         - `order`: What it is ordered by; the id when absent, the e-mail address in a search. In a search, who is
           found by what it is ordered by comes first.
         - `role`: Only members with this role.
-        - `search`: Only whose e-mail address, last name or first name begins with this, in capital or small letters.
+        - `search`: Only whose e-mail address, last name or first name begins with this, without regard to case and
+          accents.
         - `status`: Only members of this status.
         """
         return MemberList._from(self._call(
             "members.list",
             {"account": account},
-            {"after": after, "group": group, "limit": limit, "order": order, "role": role, "search": search, "status": status},
+            {"after": after, "group": group, "inactive_since_ms": inactive_since_ms, "limit": limit, "order": order, "role": role, "search": search, "status": status},
+        ))
+
+    def people(
+        self,
+        *,
+        account: str,
+        after: str | None = None,
+        below: bool | None = None,
+        inactive_since_ms: int | None = None,
+        limit: int | None = None,
+        search: str | None = None,
+        status: PersonStatus | None = None,
+    ) -> PersonList:
+        """The users page of an account: its members, and who was invited and has not accepted, in one list by e-mail
+        address (R-INV-4).
+
+        Members are listed as by `members.list`, invitations as by `invitations.list`: nobody sees more here than
+        there.
+
+        - `account`: The account.
+        - `after`: Go on after the page before: its `next`.
+        - `below`: Those of all accounts below it as well, each person once; for who manages the team.
+        - `inactive_since_ms`: Only members who were not here since this instant, in unix milliseconds: seen last
+          before it, or never seen and made before it.
+        - `limit`: At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there is a
+          `next`.
+        - `search`: Only those with this in the address or in the name, without regard to case and accents.
+        - `status`: Only people of this status.
+        """
+        return PersonList._from(self._call(
+            "members.people",
+            {"account": account},
+            {"after": after, "below": below, "inactive_since_ms": inactive_since_ms, "limit": limit, "search": search, "status": status},
         ))
 
     def remove(self, *, account: str, user: str, resources_to: ResourcesToInput | None = None) -> MemberRemoved:
@@ -2313,7 +2430,7 @@ class PackagesOperations(Namespace):
         self,
         *,
         package: str,
-        assets: AssetsInput | None = None,
+        assets: AssetsEditInput | None = None,
         bounce_rate: BounceRateInput | None = None,
         child_price: PriceInput | None = None,
         credits: bool | None = None,
@@ -2324,28 +2441,31 @@ class PackagesOperations(Namespace):
         role: str | None = None,
         without_bounce_rate: bool | None = None,
         without_child_price: bool | None = None,
+        without_limits: List[LimitName] | tuple[LimitName, ...] | None = None,
         without_role: bool | None = None,
     ) -> Package:
         """Changes a package; acts at once on every account that inherits from it (R-PKG-4). What is absent stays.
 
         - `package`: The package.
-        - `assets`: The assets that its accounts can use, all of them.
+        - `assets`: The assets that its accounts can use; a list that is absent stays.
         - `bounce_rate`: The rate of bounces at which a campaign is stopped.
         - `child_price`: What a further account of the team costs each month.
         - `credits`: Whether its accounts pay with credits for what exceeds their caps.
         - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
-        - `limits`: Its limits, all of them: one that is absent here falls to the platform's default.
+        - `limits`: Its limits; one that is absent stays.
         - `name`: The name that people see.
         - `overuse`: Whether its accounts may send beyond their caps.
         - `role`: The role that no member of its accounts can exceed.
         - `without_bounce_rate`: Campaigns are no longer stopped for bounces; not together with `bounce_rate`.
         - `without_child_price`: No price is shown any more; not together with `child_price`.
+        - `without_limits`: The limits that are taken away, so that they fall to the platform's default; not together
+          with a value in `limits`.
         - `without_role`: Takes the ceiling away; not together with `role`.
         """
         return Package._from(self._call(
             "packages.edit",
             {"package": package},
-            {"assets": assets, "bounce_rate": bounce_rate, "child_price": child_price, "credits": credits, "expected_rev": expected_rev, "limits": limits, "name": name, "overuse": overuse, "role": role, "without_bounce_rate": without_bounce_rate, "without_child_price": without_child_price, "without_role": without_role},
+            {"assets": assets, "bounce_rate": bounce_rate, "child_price": child_price, "credits": credits, "expected_rev": expected_rev, "limits": limits, "name": name, "overuse": overuse, "role": role, "without_bounce_rate": without_bounce_rate, "without_child_price": without_child_price, "without_limits": without_limits, "without_role": without_role},
         ))
 
     def get(self, *, package: str) -> Package:
@@ -2434,7 +2554,9 @@ class PasswordsOperations(Namespace):
         passwords: List[ImportedPasswordInput] | tuple[ImportedPasswordInput, ...],
     ) -> PasswordsImported:
         """Brings hashes along from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2 in the form of
-        PHC, at most 500 at once, all or none. Each is renewed when its user logs in (R-SES-1).
+        PHC, at most 500 at once, all or none. Each is renewed when its user logs in (R-SES-1), but for bcrypt of a
+        password of more than 72 bytes, of which bcrypt looks at 72. Where it takes the place of a password, that is
+        a new one: sessions end, and the user is told.
 
         - `passwords`: Users and their hashes.
         """
@@ -2449,12 +2571,15 @@ class PasswordsOperations(Namespace):
 
     def set(self, *, password: str, token: str | None = None, user: str | None = None) -> PasswordChanged:
         """Gives a user a password: with the token of a reset link, or because the host says so. All sessions of the
-        user end.
+        user end, a waiting change of their address too, and they are told (outbox), as by everything that gives
+        somebody another password.
 
         The token is used up by the first that comes (R-SES-4). Nobody but the host chooses the password of another.
 
         - `password`: The new password: at least as many characters as policy `password_min` says, or where they need
-          a second factor wherever they act, `password_min_with_second_factor`; at most 256 bytes.
+          a second factor wherever they act, `password_min_with_second_factor`; at most 256 bytes. One that is
+          guessed too easily is `password_banned`, with what is weak in `details.weak`: `own_word`, `common`,
+          `keyboard`, `repeat`, `sequence`, `date`, `short` or `banned`.
         - `token`: The token of a reset link; this or `user`.
         - `user`: The user; this or `token`.
         """
@@ -2586,6 +2711,9 @@ class ReservationsOperations(Namespace):
     ) -> ReservationDecision:
         """Charges messages that go out later. Until it is committed, released or expires, all of it counts as used.
 
+        A pace does not stand in the way: it reserves their turns and says from when on they may go out
+        (`not_before_ms`).
+
         Answers like `sending.admit`: where it is refused, nothing is reserved. Credits that paid for a part of it
         are the first to come back (R-CRD-2).
 
@@ -2593,8 +2721,8 @@ class ReservationsOperations(Namespace):
         - `count`: How many messages, at least 1.
         - `life_ms`: How long it lives, in milliseconds (1,000 to 31 days).
         - `channel`: By e-mail when absent.
-        - `key`: A name of the host's for this request: asked again within a day it gets the same answer, and charges
-          nothing.
+        - `key`: A name of the host's for this request: asked again within a day after it was granted it gets the
+          same answer, and charges nothing.
         - `message`: What the messages are; caps for members, campaigns and domains look at it (R-QTA-14).
         - `min`: Reserves as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2).
         - `user`: The user who sends, who needs the permission to; absent when the host itself sends for the account.
@@ -2947,7 +3075,7 @@ class SecondFactorsOperations(Namespace):
         """Shows that the authenticator makes the right codes. From now on the user logs in with password and code.
 
         All their sessions end but the one that is kept, which has the second factor then. The answer has new
-        recovery codes, once.
+        recovery codes, once. The user is told (outbox) of this, and of every other change of their second factor.
 
         - `code`: What the authenticator shows now.
         - `user`: The user.
@@ -3020,8 +3148,8 @@ class SendingOperations(Namespace):
         - `account`: The account that sends.
         - `count`: How many messages, at least 1.
         - `channel`: By e-mail when absent.
-        - `key`: A name of the host's for this request: asked again within a day it gets the same answer, and charges
-          nothing (R-QTA-5). It costs a commit; without it a send is decided in memory.
+        - `key`: A name of the host's for this request: asked again within a day after it was granted it gets the
+          same answer, and charges nothing (R-QTA-5). It costs a commit; without it a send is decided in memory.
         - `message`: What the message is; caps for members, campaigns, API keys and domains look at it (R-QTA-14).
         - `min`: Grants as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2).
         - `user`: The user who sends, who needs `campaigns.send`; absent when the host itself sends for the account.
@@ -3743,7 +3871,7 @@ class UsersOperations(Namespace):
         first_name: str | None = None,
         language: str | None = None,
         last_name: str | None = None,
-        notifications: NotificationsInput | None = None,
+        notifications: NotificationsEditInput | None = None,
         phone: str | None = None,
         sending_country: str | None = None,
         time_zone: str | None = None,
@@ -3758,7 +3886,7 @@ class UsersOperations(Namespace):
         - `first_name`: First name.
         - `language`: The language: a tag such as `de` or `pt-BR`.
         - `last_name`: Last name.
-        - `notifications`: What the user is told about new messages.
+        - `notifications`: What the user is told about new messages; what is absent stays.
         - `phone`: Phone number, at most 40 bytes.
         - `sending_country`: The country that is sent to by default: two capital letters, as in ISO 3166.
         - `time_zone`: IANA name of the time zone.
@@ -3803,13 +3931,18 @@ class UsersOperations(Namespace):
             {"after": after, "header": header, "limit": limit},
         ))
 
-    def export_data(self, *, user: str) -> UserData:
+    def export_data(self, *, user: str, after: str | None = None, limit: int | None = None) -> UserData:
         """All that is known of a person, as one document (R-USR-4). For the host, for operators with
         `clients.view_all`, and for the person.
 
+        Somebody with much in the store gets it in parts: while there is a `next` there is more.
+
         - `user`: The user.
+        - `after`: Go on here: `next` of the part before.
+        - `limit`: At most so many memberships, sessions, invitations, messages, changes and resources together (1 to
+          1,000, 1,000 when absent).
         """
-        return UserData._from(self._call("users.export_data", {"user": user}))
+        return UserData._from(self._call("users.export_data", {"user": user}, {"after": after, "limit": limit}))
 
     def get(self, *, email: str | None = None, user: str | None = None) -> User:
         """Reads a user, by id or by e-mail address. Users read themselves, and whom they see where they act.
@@ -3828,13 +3961,17 @@ class UsersOperations(Namespace):
         columns: List[str] | tuple[str, ...] | None = None,
         first_line: int | None = None,
         role: str | None = None,
+        separator: CsvSeparator | None = None,
     ) -> UserImport:
         """Makes users and memberships from CSV, in one commit: at most 900 KiB and 1,000 rows. Larger files go in part
         by part, which is what the function of each language does that imports a whole file.
 
-        The first line names the columns, those of `users.export_csv` in any order; `email` alone is needed. A row
-        makes a user and their membership; a user of the same team who is there already gets the membership alone,
-        and keeps their name. A bad row is reported with its line and column, and the others go in (R-USR-5).
+        The first line names the columns, those of `users.export_csv` in any order, without regard to case and
+        spaces; `email` alone is needed. Comma, semicolon and tab part the fields, whichever the first line has.
+        Spaces around a field are not part of it, and an address may be pasted with a name: `Ann Lee
+        <ann@x.example>`. A row makes a user and their membership; a user of the same team who is there already gets
+        the membership alone, and keeps their name. A bad row is reported with its line and column, and the others go
+        in (R-USR-5).
 
         - `account`: The account that rows go to which name none. A row may name this one or one below it.
         - `csv`: The rows.
@@ -3843,11 +3980,12 @@ class UsersOperations(Namespace):
         - `columns`: The columns, where the first line of `csv` does not name them: a later part of a file.
         - `first_line`: The number that the first line of `csv` has in its file; 1 when absent.
         - `role`: The role for rows that name none; absent, the default role of the account.
+        - `separator`: What stands between the fields; found from the first row when absent.
         """
         return UserImport._from(self._call(
             "users.import_csv",
             {"account": account, "csv": csv},
-            {"atomic": atomic, "columns": columns, "first_line": first_line, "role": role},
+            {"atomic": atomic, "columns": columns, "first_line": first_line, "role": role, "separator": separator},
         ))
 
     def list(
@@ -3855,6 +3993,7 @@ class UsersOperations(Namespace):
         *,
         account: str | None = None,
         after: str | None = None,
+        inactive_since_ms: int | None = None,
         limit: int | None = None,
         order: UserOrder | None = None,
         role: str | None = None,
@@ -3867,19 +4006,21 @@ class UsersOperations(Namespace):
 
         - `account`: Only users of this account and of all accounts below it; for a user, where they act when absent.
         - `after`: Go on after the page before: its `next`.
+        - `inactive_since_ms`: Only who was not here since this instant, in unix milliseconds: seen last before it,
+          or never seen and made before it.
         - `limit`: At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there is a
           `next`.
         - `order`: What it is ordered by; the e-mail address when absent.
         - `role`: Only who has this role in one of the accounts that are listed.
-        - `search`: Only whose e-mail address, last name or first name begins with this, in capital or small letters.
-          Who is found by what the list is ordered by comes first.
+        - `search`: Only whose e-mail address, last name or first name begins with this, without regard to case and
+          accents. Who is found by what the list is ordered by comes first.
         - `status`: Only users of this status.
         - `sub_account`: Only members of this one account.
         """
         return UserList._from(self._call(
             "users.list",
             {},
-            {"account": account, "after": after, "limit": limit, "order": order, "role": role, "search": search, "status": status, "sub_account": sub_account},
+            {"account": account, "after": after, "inactive_since_ms": inactive_since_ms, "limit": limit, "order": order, "role": role, "search": search, "status": status, "sub_account": sub_account},
         ))
 
     def logged_in(self, *, user: str) -> User:
@@ -3890,8 +4031,9 @@ class UsersOperations(Namespace):
         return User._from(self._call("users.logged_in", {"user": user}))
 
     def password_was_set(self, *, user: str) -> User:
-        """The host, whose log-in is its own, tells that a user has set a password: the step is done, and the link dead
-        (R-TEA-4).
+        """The host, whose log-in is its own, tells that a user has set a password: the step is done (R-TEA-4). The
+        links that they were sent are dead, a waiting change of address with them, and they are told, but of the
+        first that they were asked for (R-SES-4).
 
         - `user`: The user.
         """

@@ -54,6 +54,8 @@ AccountAction = Union[
     Literal["reopen"],
     Literal["delete"],
     Literal["set_package"],
+    Literal["add_credits"],
+    Literal["withdraw_credits"],
 ]
 """What is done to many accounts.
 
@@ -63,6 +65,8 @@ AccountAction = Union[
 - `reopen`: Reopens them.
 - `delete`: Deletes them.
 - `set_package`: Gives them a package.
+- `add_credits`: Gives each of them credits, as `credits.grant`.
+- `withdraw_credits`: Takes credits back from each of them, as `credits.withdraw`.
 """
 
 AccountOrder = Union[Literal["id"], Literal["name"], Literal["created"]]
@@ -259,6 +263,7 @@ CreditKind = Union[
     Literal["received"],
     Literal["returned"],
     Literal["taken_back"],
+    Literal["withdrawn"],
 ]
 """What an entry in a ledger of credits tells.
 
@@ -272,6 +277,7 @@ CreditKind = Union[
 - `received`: Credits came from the account above.
 - `returned`: Credits that had come from the account above went back to it.
 - `taken_back`: Credits that had gone to an account below came back.
+- `withdrawn`: The platform took credits back that it had added.
 """
 
 CreditOrder = Union[Literal["newest"], Literal["oldest"]]
@@ -279,6 +285,14 @@ CreditOrder = Union[Literal["newest"], Literal["oldest"]]
 
 - `newest`: The last entry first.
 - `oldest`: The first entry first.
+"""
+
+CsvSeparator = Union[Literal["comma"], Literal["semicolon"], Literal["tab"]]
+"""What stands between the fields of a row. Spreadsheets write what is usual where they are.
+
+- `comma`: A comma.
+- `semicolon`: A semicolon.
+- `tab`: A tab.
 """
 
 DeliveryOutcome = Union[Literal["delivered"], Literal["blocked"], Literal["bounced"]]
@@ -462,6 +476,7 @@ OutboxKind = Union[
     Literal["api_key_created"],
     Literal["limit_alert"],
     Literal["logged_in_as"],
+    Literal["clock_jumped"],
     Literal["stop_campaign"],
 ]
 """What the host is to do.
@@ -477,6 +492,8 @@ OutboxKind = Union[
 - `api_key_created`: Tell a user that an API key acts for them (R-SES-4).
 - `limit_alert`: Tell the account that a threshold of a limit is reached.
 - `logged_in_as`: Tell a user that somebody acts as them (R-SES-6).
+- `clock_jumped`: Look at the system's clock: it has jumped (R-QTA-13). Where it is held back and right, call
+  `clock.confirm`.
 - `stop_campaign`: Stop a campaign: nothing more of it goes out (R-QTA-11).
 """
 
@@ -504,6 +521,15 @@ PendingStep = Union[Literal["accepted"], Literal["profile"], Literal["first_logi
 - `profile`: First and last name are there.
 - `first_login`: The user has logged in once.
 - `password`: A password that has to be set is set.
+"""
+
+PersonStatus = Union[Literal["active"], Literal["pending"], Literal["expired"], Literal["disabled"]]
+"""Where somebody is on the way into an account.
+
+- `active`: A member who has done all.
+- `pending`: Invited, or a member who has a step to do.
+- `expired`: Invited, and did not accept in time.
+- `disabled`: A member who is disabled.
 """
 
 PolicySource = Union[Literal["account"], Literal["platform"], Literal["preset"], Literal["default"]]
@@ -993,7 +1019,9 @@ class _SuppressionInputRequired(TypedDict):
     message_class: MessageClass
     """`marketing` keeps marketing from going out; `transactional` keeps both from it."""
     value: str
-    """The e-mail address, or the domain: it stands for all addresses in it and in the domains that lie in it."""
+    """The e-mail address, any that a message can have, or the domain: it stands for all addresses in it and in the
+    domains that lie in it.
+    """
 
 
 class SuppressionInput(_SuppressionInputRequired, total=False):
@@ -1202,6 +1230,10 @@ class Account:
     """When it was made, in unix milliseconds."""
     default_role: str | None = None
     """The role that a new member gets when none is named."""
+    email_credits: int | None = None
+    """Its credits for e-mails, reserves of groups included: in `accounts.get` and `accounts.list`, for who may see them
+    (`credits.view`).
+    """
     holds: tuple[Hold, ...]
     """What suspends this account itself."""
     id: str
@@ -1222,6 +1254,8 @@ class Account:
     """The account above."""
     rev: int
     """Raised by every change."""
+    sms_credits: int | None = None
+    """Its credits for text messages, likewise."""
     status: Status
     """The effective status: the worst along the accounts above."""
     time_zone: str
@@ -1238,6 +1272,7 @@ class Account:
             closed_at_ms=value.get("closed_at_ms"),
             created_at_ms=value["created_at_ms"],
             default_role=value.get("default_role"),
+            email_credits=value.get("email_credits"),
             holds=tuple(Hold._from(item) for item in value["holds"]),
             id=value["id"],
             limits=Limits._from(value["limits"]),
@@ -1248,6 +1283,7 @@ class Account:
             package=value.get("package"),
             parent=value.get("parent"),
             rev=value["rev"],
+            sms_credits=value.get("sms_credits"),
             status=value["status"],
             time_zone=value["time_zone"],
             updated_at_ms=value["updated_at_ms"],
@@ -1991,6 +2027,10 @@ class BannedPasswords:
 class BindingLimit:
     """The limit that refused a send."""
 
+    kept_apart: int | None = None
+    """How much of it is kept apart for accounts below that are guaranteed it, and not used by them yet (R-TEA-9);
+    absent for none.
+    """
     name: str
     """Its name, such as `email_per_day`, or the id of the cap."""
     scope: str
@@ -2009,6 +2049,7 @@ class BindingLimit:
     @classmethod
     def _from(cls, value: Any) -> BindingLimit:
         return cls(
+            kept_apart=value.get("kept_apart"),
             name=value["name"],
             scope=value["scope"],
             source=value["source"],
@@ -2265,9 +2306,33 @@ class ChildCreated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClockJump:
+    """A jump of the system's clock against one that only counts on (R-QTA-13)."""
+
+    from_ms: int
+    """What time it would have been without it, in unix milliseconds."""
+    held: bool
+    """Whether it is held back: time goes on from `from_ms` until the clock is right again, or `clock.confirm` says that
+    it is.
+    """
+    to_ms: int
+    """What the system's clock said, in unix milliseconds."""
+
+    @classmethod
+    def _from(cls, value: Any) -> ClockJump:
+        return cls(
+            from_ms=value["from_ms"],
+            held=value["held"],
+            to_ms=value["to_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClockReading:
     """The time of the store's clock."""
 
+    held_back_ms: int | None = None
+    """What the system's clock says, in unix milliseconds, where it has jumped and is held back."""
     manual: bool
     """Whether `clock.set` can move it."""
     now_ms: int
@@ -2276,12 +2341,30 @@ class ClockReading:
     @classmethod
     def _from(cls, value: Any) -> ClockReading:
         return cls(
+            held_back_ms=value.get("held_back_ms"),
             manual=value["manual"],
             now_ms=value["now_ms"],
         )
 
     def __bool__(self) -> NoReturn:
         raise TypeError("`ClockReading` says neither yes nor no: ask for one of its fields")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockUndone:
+    """What was taken out of the future."""
+
+    counters: int
+    """How many counters of limits and caps."""
+
+    @classmethod
+    def _from(cls, value: Any) -> ClockUndone:
+        return cls(
+            counters=value["counters"],
+        )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`ClockUndone` says neither yes nor no: ask for one of its fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2580,6 +2663,8 @@ class CreditTotals:
     """How many went back to the account above."""
     spent: int
     """How many paid for messages, also where some came back later."""
+    withdrawn: int | None = None
+    """How many the platform took back of those that it had added."""
 
     @classmethod
     def _from(cls, value: Any) -> CreditTotals:
@@ -2590,6 +2675,7 @@ class CreditTotals:
             refunded=value["refunded"],
             returned=value["returned"],
             spent=value["spent"],
+            withdrawn=value.get("withdrawn"),
         )
 
 
@@ -2607,7 +2693,9 @@ class Decision:
     refusal: Refusal | None = None
     """Why nothing was granted."""
     remaining: int | None = None
-    """How many could still be granted after this, under every limit; absent when nothing limits it."""
+    """How many could still be granted after this, under every limit, those that credits would pay for included; absent
+    when nothing limits it.
+    """
 
     @classmethod
     def _from(cls, value: Any) -> Decision:
@@ -3151,8 +3239,8 @@ class Invitation:
     """When it was made, in unix milliseconds."""
     delivery: Delivery | None = None
     """What the host reported of its last sending."""
-    email: str
-    """The address, as typed."""
+    email: str | None = None
+    """The address, as typed; absent, with the names, once the invitation was deleted (R-USR-4)."""
     expires_at_ms: int
     """From when on it cannot be accepted, in unix milliseconds."""
     first_name: str | None = None
@@ -3180,7 +3268,7 @@ class Invitation:
             accounts=tuple(AccountGrant._from(item) for item in value["accounts"]),
             created_at_ms=value["created_at_ms"],
             delivery=Delivery._from(value["delivery"]) if "delivery" in value else None,
-            email=value["email"],
+            email=value.get("email"),
             expires_at_ms=value["expires_at_ms"],
             first_name=value.get("first_name"),
             id=value["id"],
@@ -3363,6 +3451,23 @@ class InvitationProblem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationsErased:
+    """Somebody who was invited and is erased."""
+
+    erased: int
+    """How many invitations are gone; none where the address was not invited, or not by whom the actor reaches."""
+
+    @classmethod
+    def _from(cls, value: Any) -> InvitationsErased:
+        return cls(
+            erased=value["erased"],
+        )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`InvitationsErased` says neither yes nor no: ask for one of its fields")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InvitedAddress:
     """An address that was invited."""
 
@@ -3480,9 +3585,15 @@ class LimitAlert:
     percent: int
     """The threshold that was reached, in percent."""
     resets_at_ms: int
-    """When the window ends, in unix milliseconds; of a rolling hour, the minute that is counted now."""
+    """When it helps to try again, in unix milliseconds: when the window ends, or where it rolls, when the first of what
+    is used counts no longer.
+    """
+    scope: str | None = None
+    """Whose it is: of an `account` or a `group`, or for a cap also of the `platform`, a `member`, `campaign`,
+    `api_key`, `sending_domain` or `recipient_domain`.
+    """
     subject: str
-    """The account, group, member, campaign or domain whose it is."""
+    """The id of that account or group, member, campaign or API key, or the domain."""
     used: int
     """How much of it is used."""
     value: int
@@ -3494,6 +3605,7 @@ class LimitAlert:
             limit=value["limit"],
             percent=value["percent"],
             resets_at_ms=value["resets_at_ms"],
+            scope=value.get("scope"),
             subject=value["subject"],
             used=value["used"],
             value=value["value"],
@@ -3694,6 +3806,8 @@ class Member:
     """The group; owner and administrators are in none."""
     last_name: str | None = None
     """Last name."""
+    last_seen_at_ms: int | None = None
+    """When they were last here, in unix milliseconds, to five minutes; absent where they never were."""
     owner: bool
     """Whether they own the account."""
     pending: tuple[PendingStep, ...]
@@ -3720,6 +3834,7 @@ class Member:
             first_name=value.get("first_name"),
             group=value.get("group"),
             last_name=value.get("last_name"),
+            last_seen_at_ms=value.get("last_seen_at_ms"),
             owner=value["owner"],
             pending=tuple(value["pending"]),
             rev=value["rev"],
@@ -4181,6 +4296,8 @@ class OutboxItem:
     """When its cause happened, in unix milliseconds."""
     campaign: str | None = None
     """The campaign that it is about."""
+    clock_jump: ClockJump | None = None
+    """How the system's clock has jumped (R-QTA-13)."""
     invitation: str | None = None
     """The invitation that it is about."""
     kind: OutboxKind
@@ -4190,7 +4307,9 @@ class OutboxItem:
     number: int
     """Its number: from 1 on, in the order in which their causes were committed."""
     to: str | None = None
-    """Where the mail goes, which is also the address to log in with."""
+    """Where the mail goes, which is also the address to log in with; absent where there is none, or where the person
+    was erased since: then nothing is to be sent.
+    """
     token: str | None = field(default=None, repr=False)
     """The token for the link; absent where there is none, or where it is dead by now."""
     token_expires_at_ms: int | None = None
@@ -4206,6 +4325,7 @@ class OutboxItem:
             alert=LimitAlert._from(value["alert"]) if "alert" in value else None,
             at_ms=value["at_ms"],
             campaign=value.get("campaign"),
+            clock_jump=ClockJump._from(value["clock_jump"]) if "clock_jump" in value else None,
             invitation=value.get("invitation"),
             kind=value["kind"],
             log_in=LogInNotice._from(value["log_in"]) if "log_in" in value else None,
@@ -4600,6 +4720,73 @@ class PermissionList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A member, or somebody who was invited."""
+
+    accounts: tuple[AccountGrant, ...]
+    """Where they are a member, or what they are offered, of what is listed; of a member at most 50."""
+    created_at_ms: int
+    """When the user, or the invitation, was made, in unix milliseconds."""
+    email: str
+    """The e-mail address, as typed."""
+    expires_at_ms: int | None = None
+    """From when on the invitation cannot be accepted, in unix milliseconds."""
+    first_name: str | None = None
+    """First name."""
+    invitation: str | None = None
+    """The invitation; absent for a member."""
+    last_name: str | None = None
+    """Last name."""
+    last_seen_at_ms: int | None = None
+    """When they were last here, in unix milliseconds, to five minutes; absent where they never were."""
+    owner: bool
+    """Whether they own one of these accounts, or are to own it."""
+    pending: tuple[PendingStep, ...]
+    """The steps that are still to be done."""
+    status: PersonStatus
+    """Where they are on the way."""
+    user: str | None = None
+    """The user; absent for who was invited."""
+
+    @classmethod
+    def _from(cls, value: Any) -> Person:
+        return cls(
+            accounts=tuple(AccountGrant._from(item) for item in value["accounts"]),
+            created_at_ms=value["created_at_ms"],
+            email=value["email"],
+            expires_at_ms=value.get("expires_at_ms"),
+            first_name=value.get("first_name"),
+            invitation=value.get("invitation"),
+            last_name=value.get("last_name"),
+            last_seen_at_ms=value.get("last_seen_at_ms"),
+            owner=value["owner"],
+            pending=tuple(value["pending"]),
+            status=value["status"],
+            user=value.get("user"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonList:
+    """People, a page at a time."""
+
+    next: str | None = None
+    """Where to go on; absent on the last page."""
+    people: tuple[Person, ...]
+    """The people."""
+
+    @classmethod
+    def _from(cls, value: Any) -> PersonList:
+        return cls(
+            next=value.get("next"),
+            people=tuple(Person._from(item) for item in value["people"]),
+        )
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("`PersonList` says neither yes nor no: ask for one of its fields")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
     """Policies that are set; an absent one is taken from the account above, the platform, its preset, the default."""
 
@@ -4937,7 +5124,11 @@ class Refusal:
     """Why a send is refused."""
 
     code: str
-    """The error code, such as `quota_exceeded`."""
+    """The error code, such as `quota_exceeded`; `credits_exhausted` where there are too few credits to pay for what
+    exceeds the account's own limits.
+    """
+    credits_left: int | None = None
+    """With `credits_exhausted`, how many credits there are to pay with."""
     limit: BindingLimit | None = None
     """The limit that binds, where one does."""
     over: OverLimit | None = None
@@ -4951,6 +5142,7 @@ class Refusal:
     def _from(cls, value: Any) -> Refusal:
         return cls(
             code=value["code"],
+            credits_left=value.get("credits_left"),
             limit=BindingLimit._from(value["limit"]) if "limit" in value else None,
             over=value.get("over"),
             retry_at_ms=value.get("retry_at_ms"),
@@ -4975,6 +5167,8 @@ class Reservation:
     """When what is left comes back by itself, in unix milliseconds."""
     id: str
     """The reservation."""
+    not_before_ms: int | None = None
+    """Where a pace spreads what goes out: from when on all of them may have gone out, in unix milliseconds."""
     reserved_at_ms: int
     """When it was charged, in unix milliseconds."""
     state: ReservationState
@@ -4992,6 +5186,7 @@ class Reservation:
             credits=PaidWithCredits._from(value["credits"]) if "credits" in value else None,
             expires_at_ms=value["expires_at_ms"],
             id=value["id"],
+            not_before_ms=value.get("not_before_ms"),
             reserved_at_ms=value["reserved_at_ms"],
             state=value["state"],
             user=value.get("user"),
@@ -5014,6 +5209,10 @@ class ReservationDecision:
     """When what is left of it comes back by itself, in unix milliseconds."""
     granted: int
     """How many are reserved."""
+    not_before_ms: int | None = None
+    """Where a pace spreads what goes out: from when on all of them may have gone out, in unix milliseconds; absent
+    where they may now.
+    """
     refusal: Refusal | None = None
     """Why nothing was granted."""
     reservation: str | None = None
@@ -5025,6 +5224,7 @@ class ReservationDecision:
             credits=PaidWithCredits._from(value["credits"]) if "credits" in value else None,
             expires_at_ms=value.get("expires_at_ms"),
             granted=value["granted"],
+            not_before_ms=value.get("not_before_ms"),
             refusal=Refusal._from(value["refusal"]) if "refusal" in value else None,
             reservation=value.get("reservation"),
         )
@@ -5368,18 +5568,26 @@ class SendExplanation:
     It says yes or no: yes where `would_grant` is true.
     """
 
+    credits: int
+    """How many of the messages credits would pay for (R-CRD-2)."""
     limits: tuple[UsageWindow, ...]
     """Every limit and cap that was looked at: the account's, then those of the accounts above, then the group's."""
     refusal: Refusal | None = None
     """Why not."""
+    remaining: int | None = None
+    """How many could be granted, under every limit, those that credits would pay for included; absent when nothing
+    limits it.
+    """
     would_grant: bool
     """Whether the messages would go out."""
 
     @classmethod
     def _from(cls, value: Any) -> SendExplanation:
         return cls(
+            credits=value["credits"],
             limits=tuple(UsageWindow._from(item) for item in value["limits"]),
             refusal=Refusal._from(value["refusal"]) if "refusal" in value else None,
+            remaining=value.get("remaining"),
             would_grant=value["would_grant"],
         )
 
@@ -5751,6 +5959,8 @@ class SlotList:
 class StoreInfo:
     """What the store is."""
 
+    clock_jump: ClockJump | None = None
+    """The last jump of the system's clock, and whether it is held back; absent where there was none (R-QTA-13)."""
     last_commit: int
     """The number of the last commit."""
     store_id: str
@@ -5761,6 +5971,7 @@ class StoreInfo:
     @classmethod
     def _from(cls, value: Any) -> StoreInfo:
         return cls(
+            clock_jump=ClockJump._from(value["clock_jump"]) if "clock_jump" in value else None,
             last_commit=value["last_commit"],
             store_id=value["store_id"],
             version=value["version"],
@@ -6205,6 +6416,10 @@ class UsageReconciled:
 class UsageWindow:
     """A limit and its current window."""
 
+    kept_apart: int | None = None
+    """How much of it is kept apart for accounts below that are guaranteed it, and not used by them yet (R-TEA-9);
+    absent for none.
+    """
     limit: str
     """The name of the limit, such as `email_per_day`, or the id of the cap."""
     overuse: int
@@ -6212,9 +6427,11 @@ class UsageWindow:
     what is used of the limit (R-CRD-2).
     """
     remaining: int | None = None
-    """How much is left; absent where it is unlimited."""
+    """How much is left, for who is asked about; absent where it is unlimited."""
     resets_at_ms: int
-    """When the window ends, in unix milliseconds; of a rolling hour, the minute that is counted now."""
+    """When it helps to try again, in unix milliseconds: when the window ends, or where it rolls, when the first of what
+    is used counts no longer.
+    """
     scope: str
     """Whose: the `account` that was asked for, an `ancestor`, a `group`, or for a cap also a `member`, `campaign`,
     `api_key`, `sending_domain` or `recipient_domain`.
@@ -6235,6 +6452,7 @@ class UsageWindow:
     @classmethod
     def _from(cls, value: Any) -> UsageWindow:
         return cls(
+            kept_apart=value.get("kept_apart"),
             limit=value["limit"],
             overuse=value["overuse"],
             remaining=value.get("remaining"),
@@ -6277,7 +6495,7 @@ class User:
     """A user."""
 
     accounts: tuple[str, ...]
-    """The accounts that they are a member of and that the caller sees them in, at most 500."""
+    """The accounts that they are a member of and that the caller sees them in, all of them."""
     created_at_ms: int
     """When it was made, in unix milliseconds."""
     disabled: bool
@@ -6290,6 +6508,8 @@ class User:
     """When they logged in first, in unix milliseconds."""
     id: str
     """The id."""
+    last_seen_at_ms: int | None = None
+    """When they were last here, in unix milliseconds, to five minutes; absent where they never were."""
     must_set_password: bool
     """Whether a password has to be set before they are no longer shown as pending."""
     profile: Profile
@@ -6309,6 +6529,7 @@ class User:
             email_change=EmailChangeAsked._from(value["email_change"]) if "email_change" in value else None,
             first_login_at_ms=value.get("first_login_at_ms"),
             id=value["id"],
+            last_seen_at_ms=value.get("last_seen_at_ms"),
             must_set_password=value["must_set_password"],
             profile=Profile._from(value["profile"]),
             rev=value["rev"],
@@ -6346,27 +6567,58 @@ class UserCsv:
 class UserData:
     """All that is known of a person."""
 
+    allow_lists: tuple[AddressList, ...]
+    """Where they may come from: as a user, and as the member of each account that says so."""
+    api_keys: tuple[ApiKey, ...]
+    """Their API keys, without the tokens."""
     exported_at_ms: int
     """When this was put together, in unix milliseconds."""
+    history: tuple[UserHistory, ...]
+    """What was changed about them, as far as it is remembered: former names and addresses, former sessions."""
+    invitations: tuple[UserInvitation, ...]
+    """The invitations of their address, and of those that they had before, to whatever team."""
     memberships: tuple[Member, ...]
-    """Their memberships, at most 500."""
+    """Their memberships."""
+    messages: tuple[UserMessage, ...]
+    """The messages to them that are still in the outbox."""
     more_resources: bool
-    """Whether they own more than these."""
+    """Whether this is not all of it: go on with `next`."""
+    next: str | None = None
+    """Where to go on; absent in the last part."""
     operator_role: str | None = None
     """The role that they have as an operator of the platform."""
+    password_set_at_ms: int | None = None
+    """When they chose their password, in unix milliseconds; absent where they have none, or it was brought along from
+    elsewhere.
+    """
     resources: tuple[OwnedResource, ...]
-    """The resources that they own, the first 1,000."""
+    """The resources that they own."""
+    second_factor: SecondFactorStatus
+    """Their second factor, without its secrets."""
+    sessions: tuple[SessionDevice, ...]
+    """The devices that they are logged in with, and the addresses that they came from; also where others act as them,
+    or they as others.
+    """
     user: User
     """The user."""
 
     @classmethod
     def _from(cls, value: Any) -> UserData:
         return cls(
+            allow_lists=tuple(AddressList._from(item) for item in value["allow_lists"]),
+            api_keys=tuple(ApiKey._from(item) for item in value["api_keys"]),
             exported_at_ms=value["exported_at_ms"],
+            history=tuple(UserHistory._from(item) for item in value["history"]),
+            invitations=tuple(UserInvitation._from(item) for item in value["invitations"]),
             memberships=tuple(Member._from(item) for item in value["memberships"]),
+            messages=tuple(UserMessage._from(item) for item in value["messages"]),
             more_resources=value["more_resources"],
+            next=value.get("next"),
             operator_role=value.get("operator_role"),
+            password_set_at_ms=value.get("password_set_at_ms"),
             resources=tuple(OwnedResource._from(item) for item in value["resources"]),
+            second_factor=SecondFactorStatus._from(value["second_factor"]),
+            sessions=tuple(SessionDevice._from(item) for item in value["sessions"]),
             user=User._from(value["user"]),
         )
 
@@ -6411,6 +6663,8 @@ class UserEntry:
     """The id."""
     last_name: str | None = None
     """Last name."""
+    last_seen_at_ms: int | None = None
+    """When they were last here, in unix milliseconds, to five minutes; absent where they never were."""
     memberships: tuple[UserMembership, ...]
     """Their memberships in the accounts that are listed, at most 50."""
     memberships_count: int
@@ -6428,10 +6682,40 @@ class UserEntry:
             first_name=value.get("first_name"),
             id=value["id"],
             last_name=value.get("last_name"),
+            last_seen_at_ms=value.get("last_seen_at_ms"),
             memberships=tuple(UserMembership._from(item) for item in value["memberships"]),
             memberships_count=value["memberships_count"],
             pending=tuple(value["pending"]),
             status=value["status"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserHistory:
+    """A change that is remembered about a person."""
+
+    at_ms: int
+    """When, in unix milliseconds."""
+    fields: tuple[AuditField, ...]
+    """The fields that changed."""
+    id: str
+    """Its id."""
+    kind: AuditKind
+    """What kind of thing."""
+    operation: str
+    """The operation."""
+    what: AuditWhat
+    """Whether it was made, changed or deleted."""
+
+    @classmethod
+    def _from(cls, value: Any) -> UserHistory:
+        return cls(
+            at_ms=value["at_ms"],
+            fields=tuple(AuditField._from(item) for item in value["fields"]),
+            id=value["id"],
+            kind=value["kind"],
+            operation=value["operation"],
+            what=value["what"],
         )
 
 
@@ -6491,6 +6775,44 @@ class UserImportProblem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UserInvitation:
+    """An invitation of a person."""
+
+    accounts: tuple[AccountGrant, ...]
+    """What is, or was, offered."""
+    created_at_ms: int
+    """When it was made, in unix milliseconds."""
+    email: str | None = None
+    """The address, as typed."""
+    first_name: str | None = None
+    """First name, as the inviter typed it."""
+    invitation: str
+    """The invitation."""
+    kind: InvitationKind
+    """Member of accounts, or owner of one."""
+    last_name: str | None = None
+    """Last name, as the inviter typed it."""
+    sent_at_ms: int
+    """When it was last sent, in unix milliseconds."""
+    status: InvitationStatus
+    """What it is worth now."""
+
+    @classmethod
+    def _from(cls, value: Any) -> UserInvitation:
+        return cls(
+            accounts=tuple(AccountGrant._from(item) for item in value["accounts"]),
+            created_at_ms=value["created_at_ms"],
+            email=value.get("email"),
+            first_name=value.get("first_name"),
+            invitation=value["invitation"],
+            kind=value["kind"],
+            last_name=value.get("last_name"),
+            sent_at_ms=value["sent_at_ms"],
+            status=value["status"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UserList:
     """A page of users."""
 
@@ -6530,6 +6852,29 @@ class UserMembership:
             disabled=value["disabled"],
             owner=value["owner"],
             role=value.get("role"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserMessage:
+    """A message to a person."""
+
+    at_ms: int
+    """When its cause happened, in unix milliseconds."""
+    kind: OutboxKind
+    """What is to be done."""
+    number: int
+    """Its number in the outbox."""
+    to: str | None = None
+    """Where the mail goes."""
+
+    @classmethod
+    def _from(cls, value: Any) -> UserMessage:
+        return cls(
+            at_ms=value["at_ms"],
+            kind=value["kind"],
+            number=value["number"],
+            to=value.get("to"),
         )
 
 
@@ -6670,7 +7015,9 @@ __all__ = [
     "ChildCreated",
     "ChildOwner",
     "Children",
+    "ClockJump",
     "ClockReading",
+    "ClockUndone",
     "CreditBalance",
     "CreditChannel",
     "CreditEntry",
@@ -6683,6 +7030,7 @@ __all__ = [
     "CreditPart",
     "CreditReserve",
     "CreditTotals",
+    "CsvSeparator",
     "Decision",
     "DefaultLimits",
     "Delivery",
@@ -6722,6 +7070,7 @@ __all__ = [
     "InvitationOrder",
     "InvitationProblem",
     "InvitationStatus",
+    "InvitationsErased",
     "InvitedAddress",
     "InvoiceLine",
     "InvoiceLines",
@@ -6784,6 +7133,9 @@ __all__ = [
     "PendingStep",
     "Permission",
     "PermissionList",
+    "Person",
+    "PersonList",
+    "PersonStatus",
     "Policies",
     "PoliciesInput",
     "PolicyOrigin",
@@ -6871,10 +7223,13 @@ __all__ = [
     "UserData",
     "UserDeleted",
     "UserEntry",
+    "UserHistory",
     "UserImport",
     "UserImportProblem",
+    "UserInvitation",
     "UserList",
     "UserMembership",
+    "UserMessage",
     "UserOrder",
     "VisibleOwner",
     "VisibleOwners",
