@@ -1,7 +1,7 @@
 //! Who may do what: the actor of every operation is checked here, not by the host (section 1 of the rules).
 
 use super::trials::Trial;
-use super::view::{MemberView, account_line, load_role, powers_on_paper};
+use super::view::{MemberView, Papers, account_line};
 use super::{Ctx, Engine, Tx, keys};
 use crate::error::{Class, Code, Error};
 use crate::model::{self, Actor, AddressRange, Behind, Id, LogIn, Operator, SecondFactorPolicy};
@@ -110,7 +110,7 @@ impl Ctx<'_> {
             return Err(Error::new(Code::ActorNotAllowed, "only a user acts in an account"));
         };
         let engine = self.engine;
-        let own = self.own(home, user)?;
+        let own = self.narrowed_member(home, user)?;
         if own.refusal == Some(Code::NotMember) {
             return Err(Error::not_found("account", home.as_str()));
         }
@@ -122,27 +122,17 @@ impl Ctx<'_> {
             return Ok(own);
         }
         let cell = engine.cell(account)?;
-        let view = cell.view(engine)?;
-        let below = view.above.iter().any(|above| above.id == *home);
+        let below = cell.view(engine)?.above.iter().any(|above| above.id == *home);
         if !below || !holds(engine, &own, TEAM_PERMISSION) {
             return Err(Error::not_found("account", account.as_str()));
         }
-        match self.actor.behind() {
-            Some(behind) => drop(self.standing_behind(behind, account)?),
-            None => self.require_address(&view.addresses)?,
-        }
-        let paper = self.paper()?.unwrap_or_else(|| Powers::none(&engine.tree.load()));
+        let there = self.narrowed_member(account, user)?;
+        self.require_address(&there.addresses)?;
         // Where what is tried would not reach below at all, the check above has counted that.
         let tree = engine.tree.load();
         let reaches = |trial: &Trial| tree.place(TEAM_PERMISSION).is_some_and(|place| trial.powers.at(place).is_some());
-        let trial = match own.trial.as_deref().filter(|trial| reaches(trial)) {
-            Some(Trial { role, candidate, .. }) => {
-                let powers = super::view::role_powers(&mut self.tx, &tree, candidate)?;
-                Some(Trial { role: role.clone(), candidate: candidate.clone(), powers })
-            }
-            None => None,
-        };
-        Ok(Arc::new(view.member_from_above(paper, trial)))
+        let trial = if own.trial.as_deref().is_none_or(reaches) { there.trial.clone() } else { None };
+        Ok(Arc::new(there.entered_from_above(trial)))
     }
 
     /// Why the acting user could do nothing in an account, were it the one that they act in; none where they could (R-SES-5).
@@ -163,18 +153,18 @@ impl Ctx<'_> {
         }
     }
 
-    /// The acting user's own membership of an account, and where an API key acts for them, what it leaves of that (R-SES-7):
-    /// while the account is on hold nothing, not even of what its owner may do.
-    fn own(&self, account: &Id, user: &Id) -> Result<Arc<MemberView>, Error> {
+    /// What the acting user may do in an account, and where an API key acts for them, what it leaves of that (R-SES-7): while the
+    /// account is on hold nothing, not even of what its owner may do.
+    fn narrowed_member(&self, account: &Id, user: &Id) -> Result<Arc<MemberView>, Error> {
         let cell = self.engine.cell(account)?;
-        let own = cell.member(self.engine, user.as_str())?;
+        let member = cell.member(self.engine, user.as_str())?;
         if let Some(behind) = self.actor.behind() {
             let theirs = self.standing_behind(behind, account)?;
-            return Ok(Arc::new(own.by_another(theirs.as_deref().map(|theirs| &theirs.powers))));
+            return Ok(Arc::new(member.by_another(theirs.as_deref().map(|theirs| &theirs.powers))));
         }
-        let Some(scope) = self.actor.api_key() else { return Ok(own) };
+        let Some(scope) = self.actor.api_key() else { return Ok(member) };
         let on_hold = cell.view(self.engine)?.status.refusal();
-        Ok(Arc::new(own.under(&powers_of_key(&self.tree(), &scope.permissions), on_hold)))
+        Ok(Arc::new(member.under(&powers_of_key(&self.tree(), &scope.permissions), on_hold)))
     }
 
     /// What the person behind a log-in-as may do in an account themself, which bounds what they may do there as another; an
@@ -214,14 +204,6 @@ impl Ctx<'_> {
                 }
                 Err(Error::new(Code::ActorNotAllowed, "users act as those of the accounts below their own").at("/account"))
             }
-        }
-    }
-
-    /// What an API key leaves of what its user holds; all of it to who acts in person.
-    pub(crate) fn narrowed(&self, held: Powers) -> Powers {
-        match self.actor.api_key() {
-            Some(scope) => held.under(&powers_of_key(&self.tree(), &scope.permissions)),
-            None => held,
         }
     }
 
@@ -290,16 +272,37 @@ impl Ctx<'_> {
         operator_powers(&mut self.tx, &self.engine.tree.load(), user)
     }
 
-    /// What bounds the roles that the actor hands out: their own powers before any ceiling; none for host and operators,
-    /// who answer for accounts without having permissions in them (R-ROL-7).
-    pub(crate) fn paper(&mut self) -> Result<Option<Powers>, Error> {
-        let Actor::User { user, account: home, .. } = self.actor else { return Ok(None) };
-        let tree = self.tree();
-        let held = paper_of(&mut self.tx, &tree, home, user)?;
-        let held = self.narrowed(held);
+    /// What bounds the roles that the actor hands out in an account, and whom they act on there: what they hold in it before any
+    /// ceiling, from whichever account they come. None for host and operators, who answer for accounts without having permissions
+    /// in them (R-ROL-7).
+    pub(crate) fn paper_in(&mut self, account: &Id) -> Result<Option<Powers>, Error> {
+        let Actor::User { user, .. } = self.actor else { return Ok(None) };
+        // An API key and a log-in-as belong to one membership.
+        if !self.actor.is_in_person() && self.standing(account).is_err() {
+            return Ok(Some(Powers::none(&self.tree())));
+        }
+        let held = self.paper_of(account, user, false)?;
+        if let Some(scope) = self.actor.api_key() {
+            return Ok(Some(held.under(&powers_of_key(&self.tree(), &scope.permissions))));
+        }
         let Some(behind) = self.actor.behind() else { return Ok(Some(held)) };
-        let theirs = self.engine.ctx(&behind.in_person(None)).paper()?;
+        let theirs = self.engine.ctx(&behind.in_person(None)).paper_in(account)?;
         Ok(Some(theirs.iter().fold(held, Powers::under)))
+    }
+
+    /// As [`paper_in`](Ctx::paper_in), in the account that the actor acts in.
+    pub(crate) fn paper(&mut self) -> Result<Option<Powers>, Error> {
+        match self.actor {
+            Actor::User { account: home, .. } => self.paper_in(home),
+            Actor::System | Actor::Operator { .. } => Ok(None),
+        }
+    }
+
+    /// What a user holds in an account before the ceilings, as a member and as who manages its team from above; with what is
+    /// disabled, or without.
+    pub(crate) fn paper_of(&mut self, account: &Id, user: &Id, with_disabled: bool) -> Result<Powers, Error> {
+        let view = self.engine.cell(account)?.view(self.engine)?;
+        view.paper(&mut self.tx, &mut Papers::new(&self.engine.tree.load()), user, with_disabled)
     }
 
     /// Whether the actor manages the team of an account: from above it, or as the host or an operator.
@@ -331,22 +334,6 @@ pub(crate) fn holds(engine: &Engine, member: &MemberView, permission: &str) -> b
     engine.tree.load().place(permission).is_some_and(|place| member.may(engine, place))
 }
 
-/// What a user may do in an account before the ceilings: as a member, or as who manages its team from above.
-pub(crate) fn paper_of(tx: &mut Tx<'_>, tree: &model::PermissionTree, account: &Id, user: &Id) -> Result<Powers, Error> {
-    if let Some(member) = tx.get::<model::Member>(&keys::member(account, user))? {
-        return powers_on_paper(tx, tree, &member);
-    }
-    for above in account_line(tx, account)?.iter().skip(1) {
-        if let Some(member) = tx.get::<model::Member>(&keys::member(&above.id, user))? {
-            let held = powers_on_paper(tx, tree, &member)?;
-            if tree.place(TEAM_PERMISSION).is_some_and(|place| held.at(place).is_some()) {
-                return Ok(held);
-            }
-        }
-    }
-    Ok(Powers::none(tree))
-}
-
 /// What an operator may do; `not_found` for who is none.
 pub(crate) fn operator_powers(tx: &mut Tx<'_>, tree: &model::PermissionTree, user: &Id) -> Result<Powers, Error> {
     let operator: Operator = tx.get(&keys::operator(user))?.ok_or_else(|| Error::not_found("operator", user.as_str()))?;
@@ -354,8 +341,6 @@ pub(crate) fn operator_powers(tx: &mut Tx<'_>, tree: &model::PermissionTree, use
     if disabled {
         return Err(Error::new(Code::UserDisabled, format!("`{user}` cannot act: {}", Code::UserDisabled.sentence())));
     }
-    Ok(match load_role(tx, &operator.role)? {
-        Some(_) => role_powers(tree, &super::view::role_with_includes(tx, &operator.role)?).within_platform(tree),
-        None => Powers::none(tree),
-    })
+    // A role that is gone grants nothing.
+    Ok(role_powers(tree, &super::view::role_with_includes(tx, tree, &operator.role)?).within_platform(tree))
 }

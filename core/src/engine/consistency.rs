@@ -11,12 +11,12 @@ mod credits;
 use super::Tx;
 use super::keys;
 use super::people;
-use super::view::{MAX_DEPTH, account_line, load_role};
+use super::view::{MAX_DEPTH, account_line};
 use crate::error::{Code, Error};
 use crate::model::{
-    Account, ApiKey, Campaign, DeadMessage, Email, Group, Id, Invitation, InvitationKind, InvitationState, Lifecycle, LimitName, Link, Member,
-    OpenMessage, Operator, OutboxMessage, Package, PasswordRecord, Reservation, Resource, Role, SecondFactor, Session, Share, Slot, Suppression,
-    User,
+    Account, ApiKey, BuiltIn, Campaign, DeadMessage, Email, Group, Id, Invitation, InvitationKind, InvitationState, Lifecycle, LimitName, Link,
+    Member, OpenMessage, Operator, OutboxMessage, Package, PasswordRecord, Reservation, Resource, Role, SecondFactor, Session, Share, Slot,
+    Suppression, User,
 };
 use crate::ops::{accounts, invitations, links, reservations};
 use crate::rules::invitation::expires_at_ms;
@@ -598,10 +598,10 @@ impl Look<'_> {
         let mut administrator = false;
         if let Some(role) = &member.role {
             self.must_have(keys::role_use(role, "member", &[account.as_str(), user.as_str()]), "the role does not know it")?;
-            let role = load_role(&mut self.tx, role)?.ok_or_else(|| broken("its role is gone"))?;
-            let usable = role.account.as_ref().is_none_or(|of| line.iter().any(|above| above.id == *of));
+            let (of, administrators) = self.role_kind(role)?.ok_or_else(|| broken("its role is gone"))?;
+            let usable = of.is_none_or(|of| line.iter().any(|above| above.id == of));
             self.must(usable, "its role is that of another account");
-            administrator = role.administrator;
+            administrator = administrators;
         }
         self.must(member.administrator == administrator, "it is half an administrator's");
         match &member.group {
@@ -828,8 +828,16 @@ impl Look<'_> {
         Ok(())
     }
 
+    /// The account whose own a role is, and whether it is one of administrators.
+    fn role_kind(&mut self, id: &Id) -> Result<Option<(Option<Id>, bool)>, Error> {
+        match BuiltIn::named(id.as_str()) {
+            Some(role) => Ok(Some((None, role.is_administrator()))),
+            None => Ok(self.tx.get::<Role>(&keys::role(id))?.map(|role| (role.account, role.administrator))),
+        }
+    }
+
     fn must_be_role(&mut self, role: &Id) -> Result<(), Error> {
-        let there = load_role(&mut self.tx, role)?.is_some();
+        let there = self.role_kind(role)?.is_some();
         self.must(there, &format!("the role `{role}` is gone"));
         Ok(())
     }
@@ -996,7 +1004,8 @@ mod tests {
             ctx.tx.mark(keys::resource_of_group(&account, &group, &kind, &lists));
             people::add(ctx, keys::owner_tally(&account, &owner, &kind), 1)?;
             people::add(ctx, keys::shared_tally(&account, &group, &kind, &owner), 1)?;
-            let own = Role { id: Id::new("own").unwrap(), account: Some(account.clone()), ..crate::model::BuiltIn::Author.role().unwrap() };
+            let own =
+                Role { id: Id::new("own").unwrap(), account: Some(account.clone()), ..crate::model::BuiltIn::Author.role(&ctx.tree()).unwrap() };
             ctx.tx.put(keys::role(&own.id), &Role { built_in: false, ..own.clone() })?;
             ctx.tx.mark(keys::account_role(&account, &own.id));
             Ok(())

@@ -89,8 +89,8 @@ pub(crate) struct View {
     pub(crate) team: Arc<Team>,
     /// What counts for all accounts together.
     pub(crate) platform: Arc<Platform>,
-    ceiling: Option<Powers>,
-    role_scope: RoleScope,
+    /// What bounds the members of the account and of each account above it, from the account up.
+    levels: Vec<Level>,
     /// Whether there are groups here; where there are none, those that were made bind nobody.
     pub(crate) groups: bool,
     pub(crate) group_cap_period: CapPeriod,
@@ -158,6 +158,45 @@ pub(crate) struct Guarantee {
     pub(crate) part: u64,
 }
 
+/// What bounds the members of one account of a line.
+struct Level {
+    account: Id,
+    /// What the roles of its package and of those above leave; everything where there is none (R-ROL-5).
+    ceiling: Option<Arc<Powers>>,
+    /// Whether members have their powers from the package, by policy `role_scope` (R-INV-8).
+    by_package: bool,
+}
+
+impl Level {
+    /// Whether this membership has its powers from the package.
+    fn is_by_package(&self, member: &Member) -> bool {
+        self.by_package && !member.owner
+    }
+
+    fn under_ceiling(&self, held: Powers) -> Powers {
+        match &self.ceiling {
+            Some(ceiling) => held.under(ceiling),
+            None => held,
+        }
+    }
+
+    /// What a membership gives before the ceilings.
+    fn paper(&self, tx: &mut Tx<'_>, papers: &mut Papers<'_>, member: &Member) -> Result<Powers, Error> {
+        match (self.is_by_package(member), &self.ceiling) {
+            (false, _) => papers.of(tx, member),
+            (true, Some(ceiling)) => Ok(ceiling.as_ref().clone()),
+            // Without a package there is no role to have.
+            (true, None) => Ok(Powers::none(papers.tree)),
+        }
+    }
+
+    /// Whether who holds this here reaches the accounts below (R-TEA-3).
+    fn reaches_below(&self, tree: &PermissionTree, paper: &Powers) -> bool {
+        let held = |place| paper.at(place).is_some() && self.ceiling.as_ref().is_none_or(|ceiling| ceiling.at(place).is_some());
+        tree.place(super::authority::TEAM_PERMISSION).is_some_and(held)
+    }
+}
+
 /// What counts for all accounts together. Its windows are those of UTC.
 pub(crate) struct Platform {
     pub(crate) frame: Frame,
@@ -179,8 +218,10 @@ pub(crate) struct MemberView {
     pub(crate) powers: Powers,
     /// The allow-lists on the way to the account: each must hold the address that the member comes from (R-SES-3).
     pub(crate) addresses: Vec<Vec<AddressRange>>,
-    /// The membership, in no group where the account has none by policy; no membership for who reaches the account from above.
+    /// The membership, in no group where the account has none by policy; none for who is a member of accounts above alone.
     pub(crate) member: Option<Arc<Member>>,
+    /// Whether they manage the team of the account from above it.
+    pub(crate) from_above: bool,
     /// What is tried in the place of the role.
     pub(crate) trial: Option<Arc<Trial>>,
     /// Sending by this member, prepared, for each channel.
@@ -210,37 +251,39 @@ impl MemberView {
         Some((&member.account, member.group.as_ref()?))
     }
 
-    /// The same member with no more than this, refused where they are not refused already.
-    pub(crate) fn under(&self, most: &Powers, refusal: Option<Code>) -> MemberView {
+    /// The same with nothing prepared: what differs sends otherwise.
+    fn unprepared(&self) -> MemberView {
         MemberView {
             stamp: self.stamp,
-            refusal: self.refusal.or(refusal),
-            powers: self.powers.clone().under(most),
+            refusal: self.refusal,
+            powers: self.powers.clone(),
             addresses: self.addresses.clone(),
             member: self.member.clone(),
+            from_above: self.from_above,
             trial: self.trial.clone(),
             prepared: PerChannel::default(),
         }
     }
 
+    /// The same member with no more than this, refused where they are not refused already.
+    pub(crate) fn under(&self, most: &Powers, refusal: Option<Code>) -> MemberView {
+        MemberView { refusal: self.refusal.or(refusal), powers: self.powers.clone().under(most), ..self.unprepared() }
+    }
+
     /// The same member where another acts as them, with no more than this: the allow-lists of that person count, not theirs.
     pub(crate) fn by_another(&self, most: Option<&Powers>) -> MemberView {
-        MemberView {
-            stamp: self.stamp,
-            refusal: self.refusal,
-            powers: most.into_iter().fold(self.powers.clone(), Powers::under),
-            addresses: Vec::new(),
-            member: self.member.clone(),
-            trial: self.trial.clone(),
-            prepared: PerChannel::default(),
-        }
+        MemberView { powers: most.into_iter().fold(self.powers.clone(), Powers::under), addresses: Vec::new(), ..self.unprepared() }
     }
 
     /// The same member, as if they were in this group.
     pub(crate) fn as_in_group(&self, group: Option<Id>) -> MemberView {
         let member = self.member.as_deref().map(|member| Arc::new(Member { group, ..member.clone() }));
-        let (powers, addresses, trial) = (self.powers.clone(), self.addresses.clone(), self.trial.clone());
-        MemberView { stamp: self.stamp, refusal: self.refusal, powers, addresses, member, trial, prepared: PerChannel::default() }
+        MemberView { member, ..self.unprepared() }
+    }
+
+    /// The same for who acts from an account above: the status of this one does not keep them out.
+    pub(crate) fn entered_from_above(&self, trial: Option<Arc<Trial>>) -> MemberView {
+        MemberView { refusal: None, trial, ..self.unprepared() }
     }
 }
 
@@ -251,79 +294,122 @@ pub(crate) struct Judged {
     /// The same, whatever the status of the account.
     pub(crate) disabled: Option<Code>,
     pub(crate) powers: Powers,
-    /// The membership that counts: of this account, or of the one above from which they reach it.
-    pub(crate) member: Member,
+    /// What gives them these: a membership of this account, and those of accounts above from which they manage its team; from
+    /// the account up.
+    held: Vec<Holding>,
+}
+
+/// A membership and what it gives in an account before the ceilings.
+struct Holding {
+    member: Member,
+    paper: Powers,
+}
+
+fn united(tree: &PermissionTree, held: &[Holding]) -> Powers {
+    held.iter().fold(Powers::none(tree), |all, holding| all.united(&holding.paper))
+}
+
+impl Judged {
+    /// The membership that is nearest to the account.
+    pub(crate) fn member(&self) -> Option<&Member> {
+        self.held.first().map(|holding| &holding.member)
+    }
+
+    /// The memberships, from the account up.
+    pub(crate) fn memberships(&self) -> impl Iterator<Item = &Member> {
+        self.held.iter().map(|holding| &holding.member)
+    }
+
+    /// The membership by which the permission at this place reaches furthest; of several the nearest.
+    pub(crate) fn by(&self, place: usize) -> Option<&Member> {
+        self.held.iter().rev().max_by_key(|holding| holding.paper.at(place)).map(|holding| &holding.member)
+    }
 }
 
 impl View {
-    /// What a user holds here before the ceiling, and by which membership: of this account, or as one who manages the team
-    /// of an account above (R-SES-5, R-TEA-2).
-    fn held(&self, tx: &mut Tx<'_>, papers: &mut Papers<'_>, user: &Id) -> Result<Option<(Powers, Member)>, Error> {
-        for (level, id) in std::iter::once(&self.account).chain(self.above.iter().map(|cell| &cell.id)).enumerate() {
-            let Some(member) = tx.get::<Member>(&keys::member(id, user))? else { continue };
-            if level == 0 {
-                let held = match (self.is_by_package(&member), &self.ceiling) {
-                    (false, _) => papers.of(tx, &member)?,
-                    (true, Some(_)) => Powers::all(papers.tree),
-                    // Without a package there is no role to have.
-                    (true, None) => Powers::none(papers.tree),
-                };
-                return Ok(Some((held, member)));
-            }
-            let held = papers.of(tx, &member)?;
-            if papers.tree.place(super::authority::TEAM_PERMISSION).is_some_and(|place| held.at(place).is_some()) {
-                return Ok(Some((held, member)));
+    /// What a user holds here before the ceilings, membership by membership: of this account, and as one who manages the team
+    /// of accounts above (R-SES-5, R-TEA-2); those included that are disabled.
+    fn held(&self, tx: &mut Tx<'_>, papers: &mut Papers<'_>, user: &Id) -> Result<Vec<Holding>, Error> {
+        let mut held = Vec::new();
+        for (height, level) in self.levels.iter().enumerate() {
+            let Some(member) = tx.get::<Member>(&keys::member(&level.account, user))? else { continue };
+            let paper = level.paper(tx, papers, &member)?;
+            if height == 0 || level.reaches_below(papers.tree, &paper) {
+                held.push(Holding { member, paper });
             }
         }
-        Ok(None)
+        Ok(held)
+    }
+
+    /// What a user holds here before the ceilings; with what is disabled and can be enabled, or without.
+    pub(crate) fn paper(&self, tx: &mut Tx<'_>, papers: &mut Papers<'_>, user: &Id, with_disabled: bool) -> Result<Powers, Error> {
+        let mut held = self.held(tx, papers, user)?;
+        held.retain(|holding| with_disabled || !holding.member.disabled);
+        Ok(united(papers.tree, &held))
+    }
+
+    /// Whether a membership of this account lets a user reach those below it.
+    pub(crate) fn reaches_below(&self, tx: &mut Tx<'_>, papers: &mut Papers<'_>, user: &Id) -> Result<bool, Error> {
+        let (Some(own), Some(member)) = (self.levels.first(), tx.get::<Member>(&keys::member(&self.account, user))?) else { return Ok(false) };
+        let paper = own.paper(tx, papers, &member)?;
+        Ok(own.reaches_below(papers.tree, &paper))
+    }
+
+    /// The membership, in no group where there are none.
+    fn grouped(&self, member: &Member) -> Member {
+        Member { group: member.group.clone().filter(|_| self.groups), ..member.clone() }
+    }
+
+    fn is_own(&self, member: &Member) -> bool {
+        member.account == self.account
     }
 
     /// Whether a membership of this account has its powers from the package, by policy `role_scope` (R-INV-8).
     pub(crate) fn is_by_package(&self, member: &Member) -> bool {
-        self.role_scope == RoleScope::Package && !member.owner
+        self.levels.iter().any(|level| level.account == member.account && level.is_by_package(member))
     }
 
-    /// What a user may do here now, and by which membership; none for a stranger.
+    /// What a user may do here now, and by which memberships; none for a stranger. Every answer to "may they?" is made here, for
+    /// whoever asks and from whichever account they come (R-ROL-9).
     pub(crate) fn judge(&self, tx: &mut Tx<'_>, papers: &mut Papers<'_>, user: &Id) -> Result<Option<Judged>, Error> {
-        let Some((held, member)) = self.held(tx, papers, user)? else { return Ok(None) };
+        let mut held = self.held(tx, papers, user)?;
+        // What is disabled gives nothing beside what is not.
+        if held.iter().any(|holding| !holding.member.disabled) {
+            held.retain(|holding| !holding.member.disabled);
+        }
+        let Some(nearest) = held.first() else { return Ok(None) };
         let disabled = match tx.get::<User>(&keys::user(user))?.is_none_or(|user| user.disabled) {
             true => Some(Code::UserDisabled),
-            false => member.disabled.then_some(Code::MemberDisabled),
+            false => nearest.member.disabled.then_some(Code::MemberDisabled),
         };
-        let status = self.status.refusal().filter(|_| !(member.owner && self.owner_may_enter));
-        Ok(Some(Judged { refusal: status.or(disabled), disabled, powers: self.under_ceiling(held), member }))
+        let owns = held.iter().any(|holding| holding.member.owner);
+        let status = self.status.refusal().filter(|_| !(owns && self.owner_may_enter));
+        let powers = self.under_ceiling(united(papers.tree, &held));
+        Ok(Some(Judged { refusal: status.or(disabled), disabled, powers, held }))
     }
 
-    /// What is tried in the place of a member's role. Owners, and who has their powers from the package, are bound by none.
-    fn trial(&self, tx: &mut Tx<'_>, tree: &PermissionTree, member: &Member) -> Result<Option<Trial>, Error> {
-        let is_own = member.account == self.account;
-        let Some(role) = member.role.as_ref().filter(|_| !(member.owner || is_own && self.is_by_package(member))) else { return Ok(None) };
-        let Some(candidate) = tx.get::<Role>(&keys::role(role))?.and_then(|role| role.trial) else { return Ok(None) };
-        let held = role_powers(tx, tree, &candidate)?;
-        let reaches = is_own || tree.place(super::authority::TEAM_PERMISSION).is_some_and(|place| held.at(place).is_some());
-        let powers = if reaches { self.under_ceiling(held) } else { Powers::none(tree) };
-        Ok(Some(Trial { role: role.clone(), candidate, powers }))
+    /// What is tried in the place of a role by which a user holds what they hold here. Owners, and who has their powers from the
+    /// package, are bound by none.
+    fn trial(&self, tx: &mut Tx<'_>, tree: &PermissionTree, judged: &Judged) -> Result<Option<Trial>, Error> {
+        for (at, Holding { member, .. }) in judged.held.iter().enumerate() {
+            let level = self.levels.iter().find(|level| level.account == member.account);
+            let Some((role, level)) = member.role.as_ref().zip(level).filter(|(_, level)| !(member.owner || level.is_by_package(member))) else {
+                continue;
+            };
+            let Some(candidate) = tx.get::<Role>(&keys::role(role))?.and_then(|role| role.trial) else { continue };
+            let tried = role_powers(tx, tree, &candidate)?;
+            let tried = if self.is_own(member) || level.reaches_below(tree, &tried) { tried } else { Powers::none(tree) };
+            let others = judged.held.iter().enumerate().filter(|(other, _)| *other != at);
+            let paper = others.fold(tried, |all, (_, holding)| all.united(&holding.paper));
+            return Ok(Some(Trial { role: role.clone(), candidate, powers: self.under_ceiling(paper) }));
+        }
+        Ok(None)
     }
 
     fn under_ceiling(&self, held: Powers) -> Powers {
-        match &self.ceiling {
-            Some(ceiling) => held.under(ceiling),
+        match self.levels.first() {
+            Some(own) => own.under_ceiling(held),
             None => held,
-        }
-    }
-
-    /// What somebody may do here who manages the team from above; the status of the account does not keep them out.
-    pub(crate) fn member_from_above(&self, paper: Powers, trial: Option<Trial>) -> MemberView {
-        let powers = self.under_ceiling(paper);
-        let trial = trial.map(|trial| Arc::new(Trial { powers: self.under_ceiling(trial.powers), ..trial }));
-        MemberView {
-            stamp: self.frame.stamp,
-            refusal: None,
-            powers,
-            addresses: self.addresses.clone(),
-            member: None,
-            trial,
-            prepared: PerChannel::default(),
         }
     }
 
@@ -370,22 +456,14 @@ impl AccountCell {
         let now = packages.iter().map(Option::as_ref).collect::<Vec<_>>();
         let planned = planned_packages(&mut tx, &line)?;
         let (guaranteed, later) = (ruled.guaranteed(&mut tx, &now, &planned)?, ruled.later(&now, &planned));
-        let (mut levels, mut addresses) = (Vec::new(), Vec::new());
+        let (mut records, mut addresses) = (Vec::new(), Vec::new());
         for account in &line {
             addresses.extend(tx.get(&keys::account_allow_list(&account.id))?);
-            levels.extend(tx.get::<PolicyRecord>(&keys::policy(Some(&account.id)))?);
+            records.push(tx.get::<PolicyRecord>(&keys::policy(Some(&account.id)))?);
         }
-        levels.extend(tx.get::<PolicyRecord>(&keys::policy(None))?);
-        let policies = crate::rules::policy::effective(&levels);
-        let tree = engine.tree.load();
-        let mut ceiling: Option<Powers> = None;
-        for role in packages.iter().flatten().filter_map(|package| package.role.as_ref()) {
-            let most = role_powers(&mut tx, &tree, role)?;
-            ceiling = Some(match ceiling {
-                Some(lower) => lower.under(&most),
-                None => most,
-            });
-        }
+        records.push(tx.get::<PolicyRecord>(&keys::policy(None))?);
+        let policies = crate::rules::policy::effective(records.iter().flatten());
+        let levels = levels(&mut tx, &engine.tree.load(), &pairs, &records)?;
         let zone_name = line.first().map_or("UTC", |account| account.time_zone.as_str());
         let above: Vec<_> = line.iter().skip(1).map(|account| engine.cells.get_or_insert(engine, &account.id)).collect();
         let platform = engine.cells.platform(engine)?;
@@ -406,8 +484,7 @@ impl AccountCell {
             },
             platform,
             above,
-            ceiling,
-            role_scope: policies.role_scope,
+            levels,
             groups: policies.groups,
             group_cap_period: policies.group_cap_period,
             owner_may_enter: policies.billing_hold_owner_enters && held_for_billing_alone(&line),
@@ -528,7 +605,7 @@ impl AccountCell {
         let tree = engine.tree.load();
         let _whole = engine.commits.read();
         let mut tx = Tx::new(&*engine.backend);
-        let Some(Judged { refusal, powers, member, .. }) = view.judge(&mut tx, &mut Papers::new(&tree), &user)? else {
+        let Some(judged) = view.judge(&mut tx, &mut Papers::new(&tree), &user)? else {
             // Not kept: strangers are without number.
             return Ok(Arc::new(MemberView {
                 stamp,
@@ -536,17 +613,27 @@ impl AccountCell {
                 powers: Powers::none(&tree),
                 addresses: Vec::new(),
                 member: None,
+                from_above: false,
                 trial: None,
                 prepared: PerChannel::default(),
             }));
         };
         let mut addresses = view.addresses.clone();
         addresses.extend(tx.get(&keys::user_allow_list(&user))?);
-        addresses.extend(tx.get(&keys::member_allow_list(&member.account, &user))?);
-        let trial = view.trial(&mut tx, &tree, &member)?.map(Arc::new);
-        let group = member.group.clone().filter(|_| view.groups);
-        let member = (member.account == self.id).then(|| Arc::new(Member { group, ..member }));
-        let member = Arc::new(MemberView { stamp, refusal, powers, addresses, member, trial, prepared: PerChannel::default() });
+        for member in judged.memberships() {
+            addresses.extend(tx.get(&keys::member_allow_list(&member.account, &user))?);
+        }
+        let trial = view.trial(&mut tx, &tree, &judged)?.map(Arc::new);
+        let member = Arc::new(MemberView {
+            stamp,
+            refusal: judged.refusal,
+            powers: judged.powers.clone(),
+            addresses,
+            member: judged.member().filter(|member| view.is_own(member)).map(|member| Arc::new(view.grouped(member))),
+            from_above: judged.memberships().any(|member| !view.is_own(member)),
+            trial,
+            prepared: PerChannel::default(),
+        });
         engine.cells.keep_member(self, user, member.clone());
         Ok(member)
     }
@@ -840,7 +927,7 @@ pub(crate) fn account_line(tx: &mut Tx<'_>, id: &Id) -> Result<Vec<Account>, Err
 }
 
 /// What a member's role allows, or the owner's everything, before any ceiling (R-ROL-5).
-pub(crate) fn powers_on_paper(tx: &mut Tx<'_>, tree: &PermissionTree, member: &Member) -> Result<Powers, Error> {
+fn powers_on_paper(tx: &mut Tx<'_>, tree: &PermissionTree, member: &Member) -> Result<Powers, Error> {
     match (&member.role, member.owner) {
         (_, true) => Ok(Powers::all(tree)),
         (Some(role), false) => role_powers(tx, tree, role),
@@ -871,21 +958,45 @@ impl<'a> Papers<'a> {
     }
 }
 
+/// What bounds the members of each account of a line, given their packages and policies; the last of these are the platform's.
+fn levels(
+    tx: &mut Tx<'_>,
+    tree: &PermissionTree,
+    line: &[(&Account, Option<&Package>)],
+    policies: &[Option<PolicyRecord>],
+) -> Result<Vec<Level>, Error> {
+    let mut levels: Vec<Level> = Vec::with_capacity(line.len());
+    for (height, (account, package)) in line.iter().enumerate().rev() {
+        let above = levels.last().and_then(|level| level.ceiling.clone());
+        let own = package.and_then(|package| package.role.as_ref()).map(|role| role_powers(tx, tree, role)).transpose()?;
+        let ceiling = match (own, above) {
+            (Some(own), Some(above)) => Some(Arc::new(own.under(&above))),
+            (Some(own), None) => Some(Arc::new(own)),
+            (None, above) => above,
+        };
+        let from_here = policies.iter().skip(height).flatten();
+        let by_package = crate::rules::policy::effective(from_here).role_scope == RoleScope::Package;
+        levels.push(Level { account: account.id.clone(), ceiling, by_package });
+    }
+    levels.reverse();
+    Ok(levels)
+}
+
 /// What a role allows to a member of an account.
 pub(crate) fn role_powers(tx: &mut Tx<'_>, tree: &PermissionTree, role: &Id) -> Result<Powers, Error> {
-    Ok(crate::rules::role::role_powers(tree, &role_with_includes(tx, role)?).within_accounts(tree))
+    Ok(crate::rules::role::role_powers(tree, &role_with_includes(tx, tree, role)?).within_accounts(tree))
 }
 
 /// A role: built in, or stored.
-pub(crate) fn load_role(tx: &mut Tx<'_>, id: &Id) -> Result<Option<Role>, Error> {
-    match BuiltIn::find(id.as_str()) {
+pub(crate) fn load_role(tx: &mut Tx<'_>, tree: &PermissionTree, id: &Id) -> Result<Option<Role>, Error> {
+    match BuiltIn::find(id.as_str(), tree) {
         Some(role) => Ok(Some(role)),
         None => tx.get(&keys::role(id)),
     }
 }
 
 /// The role itself first, then every role that it includes, directly or through others.
-pub(crate) fn role_with_includes(tx: &mut Tx<'_>, id: &Id) -> Result<Vec<Role>, Error> {
+pub(crate) fn role_with_includes(tx: &mut Tx<'_>, tree: &PermissionTree, id: &Id) -> Result<Vec<Role>, Error> {
     let mut seen = HashSet::new();
     let mut open = vec![id.clone()];
     let mut roles = Vec::new();
@@ -894,7 +1005,7 @@ pub(crate) fn role_with_includes(tx: &mut Tx<'_>, id: &Id) -> Result<Vec<Role>, 
             continue;
         }
         // A role that is gone grants nothing: deny by default.
-        if let Some(role) = load_role(tx, &id)? {
+        if let Some(role) = load_role(tx, tree, &id)? {
             open.extend(role.includes.iter().cloned());
             roles.push(role);
         }

@@ -18,7 +18,7 @@ pub struct Resource {
     /// The group that it is shared in; none when an owner or administrator made it (R-GRP-3).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
-    /// Whether its owner lets the group see it (R-GRP-3).
+    /// Whether its owner lets the group see it; it does while they hold the permission to share the kind (R-GRP-3).
     pub shared: bool,
     /// Raised by every change and every save.
     pub rev: u64,

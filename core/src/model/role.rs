@@ -1,6 +1,6 @@
 //! Roles: allowed nodes, denied nodes, and other roles that they include (R-ROL-3).
 
-use super::{Id, Name, Scope};
+use super::{Id, Name, PermissionTree, Scope};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -99,6 +99,9 @@ const ADMINISTRATOR: &[&str] = &[
     "impersonation.start",
 ];
 
+/// What the Administrator lacks, with all below it: what makes, ends and passes on accounts, and the team (R-ROL-4).
+const NOT_ADMINISTRATOR: &[&str] = &["accounts.create_child", "accounts.close", "accounts.delete", "accounts.transfer_owner", "accounts.team"];
+
 const FULL: &[&str] = &[
     "self",
     "contacts",
@@ -183,8 +186,8 @@ impl BuiltIn {
     }
 
     /// The role with this id, where it is a built-in one.
-    pub fn find(id: &str) -> Option<Role> {
-        BuiltIn::named(id).and_then(BuiltIn::role)
+    pub fn find(id: &str, tree: &PermissionTree) -> Option<Role> {
+        BuiltIn::named(id).and_then(|one| one.role(tree))
     }
 
     /// As [`find`](BuiltIn::find), without writing out what the role allows.
@@ -197,11 +200,11 @@ impl BuiltIn {
         self == BuiltIn::Administrator
     }
 
-    /// The role.
-    pub fn role(self) -> Option<Role> {
-        let unscoped = |ids: &[&'static str]| ids.iter().map(|id| (*id, None)).collect::<Vec<Line>>();
-        let lines = match self {
-            BuiltIn::Administrator => unscoped(ADMINISTRATOR),
+    /// The role; an Administrator has what the host added to the tree, too.
+    pub fn role(self, tree: &PermissionTree) -> Option<Role> {
+        let unscoped = |ids: &[&'static str]| ids.iter().map(|id| (*id, None)).collect::<Vec<_>>();
+        let lines: Vec<(&str, Option<Scope>)> = match self {
+            BuiltIn::Administrator => unscoped(ADMINISTRATOR).into_iter().chain(added_by_host(tree).map(|id| (id, None))).collect(),
             BuiltIn::Full => unscoped(FULL),
             BuiltIn::Editor => unscoped(EDITOR),
             BuiltIn::Author => AUTHOR.to_vec(),
@@ -225,16 +228,33 @@ impl BuiltIn {
     }
 }
 
+/// What an Administrator has of the host's nodes by name: all for accounts that no grant above them reaches.
+fn added_by_host(tree: &PermissionTree) -> impl Iterator<Item = &str> {
+    let by_name = tree.nodes().iter().enumerate().filter(|(place, node)| {
+        let lacks = || tree.path(*place).iter().any(|above| NOT_ADMINISTRATOR.contains(above));
+        let reached = || !node.sensitive && node.parent.is_some_and(|above| is_administrators(tree, above));
+        node.host && !node.operators && !lacks() && !reached()
+    });
+    by_name.map(|(_, node)| node.id.as_str())
+}
+
+/// Whether the Administrator holds a node above one that the host added.
+fn is_administrators(tree: &PermissionTree, place: usize) -> bool {
+    tree.node(place).is_some_and(|node| {
+        let by_parent = || !node.sensitive && node.parent.is_some_and(|above| is_administrators(tree, above));
+        node.host || ADMINISTRATOR.contains(&node.id.as_str()) || by_parent()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::PermissionTree;
 
     #[test]
     fn the_built_in_roles_name_nodes_that_exist_and_scopes_where_there_are_some() {
         let tree = PermissionTree::new(&[]);
         for built_in in BuiltIn::ALL {
-            for grant in built_in.role().unwrap().allow {
+            for grant in built_in.role(&tree).unwrap().allow {
                 let place = tree.place(grant.permission.as_str()).unwrap_or_else(|| panic!("{} has no node {}", built_in.id(), grant.permission));
                 assert!(grant.scope.is_none() || tree.node(place).unwrap().scoped, "{} {}", built_in.id(), grant.permission);
             }

@@ -214,9 +214,8 @@ pub enum AccessStepKind {
 fn judge(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<Option<Judged>, Error> {
     let view = ctx.engine.cell(account)?.view(ctx.engine)?;
     let tree = ctx.tree();
-    let judged = view.judge(&mut ctx.tx, &mut Papers::new(&tree), user)?;
-    let from_above = judged.as_ref().is_some_and(|judged| judged.member.account != *account);
-    let mut judged = judged;
+    let mut judged = view.judge(&mut ctx.tx, &mut Papers::new(&tree), user)?;
+    let from_above = judged.as_ref().is_some_and(|judged| judged.memberships().all(|member| member.account != *account));
     if let Some(judged) = judged.as_mut().filter(|_| ctx.actor.behind().is_some() && reach::is_self(ctx, user)) {
         judged.powers = judged.powers.clone().under(&ctx.standing(account)?.powers);
     }
@@ -277,7 +276,7 @@ impl Operation for WhatCan {
         let Some(judged) = judge(ctx, &self.account, &self.user)? else {
             return Ok(AccessPowers { refusal: Some(Code::NotMember), held_as: None, permissions: Vec::new() });
         };
-        let held_as = Some(held_as(&judged.member, &self.account));
+        let held_as = judged.member().map(|member| held_as(member, &self.account));
         if judged.refusal.is_some() {
             return Ok(AccessPowers { refusal: judged.refusal, held_as, permissions: Vec::new() });
         }
@@ -304,7 +303,8 @@ impl Operation for WhoCan {
         let tree = ctx.tree();
         let place = place_of(&tree, &self.permission)?;
         let view = ctx.engine.cell(&self.account)?.view(ctx.engine)?;
-        let levels = if sees_those_above(ctx, &self.account)? { 1 + view.above.len() } else { 1 };
+        let sees_those_above = sees_those_above(ctx, &self.account)?;
+        let levels = if sees_those_above { 1 + view.above.len() } else { 1 };
         let spans: Vec<_> = std::iter::once(&self.account)
             .chain(view.above.iter().map(|cell| &cell.id))
             .take(levels)
@@ -318,11 +318,12 @@ impl Operation for WhoCan {
         let (holders, next) = walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
             let Some(user) = keys::last_id(key).filter(|user| !hidden.contains(user)) else { return Ok(None) };
             let Some(judged) = view.judge(&mut ctx.tx, &mut papers, &user)? else { return Ok(None) };
+            let Some(scope) = judged.powers.at(place).filter(|_| judged.refusal.is_none()) else { return Ok(None) };
             // Of somebody's memberships in the line one counts; they are listed there.
-            let counts = keys::member(&judged.member.account, &user) == key;
-            let Some(scope) = judged.powers.at(place).filter(|_| counts && judged.refusal.is_none()) else { return Ok(None) };
-            let held_as = held_as(&judged.member, &self.account);
-            Ok(Some(AccessHolder { user, held_as, account: judged.member.account, role: judged.member.role, scope }))
+            let counts = if sees_those_above { judged.by(place) } else { judged.member() };
+            let Some(member) = counts.filter(|member| keys::member(&member.account, &user) == key) else { return Ok(None) };
+            let (account, role) = (member.account.clone(), member.role.clone());
+            Ok(Some(AccessHolder { held_as: held_as(member, &self.account), user, account, role, scope }))
         })?;
         Ok(AccessHolderList { holders, next })
     }
@@ -349,10 +350,10 @@ impl Operation for Explain {
                 let subject = if of_user { &self.user } else { &self.account };
                 (Some(*code), None, vec![AccessStep { code: Some(*code), ..step(AccessStepKind::Status, subject) }])
             }
-            Some(Judged { powers, member, .. }) => {
-                let scope = powers.at(place);
+            Some(judged) => {
+                let scope = judged.powers.at(place);
                 let refusal = if scope.is_none() { Some(Code::PermissionDenied) } else { None };
-                let mut steps = steps(ctx, &tree, place, &self.account, member)?;
+                let mut steps = self.steps(ctx, &tree, place, judged)?;
                 if let Some(behind) = ctx.actor.behind().filter(|_| reach::is_self(ctx, &self.user)) {
                     steps.push(AccessStep { scope, ..step(AccessStepKind::Behind, &behind.user) });
                 }
@@ -369,39 +370,59 @@ fn step(kind: AccessStepKind, subject: &Id) -> AccessStep {
     AccessStep { kind, subject, included_by: Vec::new(), account: None, package: None, permission: None, scope: None, code: None }
 }
 
-fn steps(ctx: &mut Ctx<'_>, tree: &PermissionTree, place: usize, account: &Id, member: &Member) -> Result<Vec<AccessStep>, Error> {
-    let mut steps = Vec::new();
-    if tree.node(place).is_some_and(|node| node.operators) {
-        return Ok(vec![step(AccessStepKind::OperatorsOnly, &member.user)]);
+impl Explain {
+    /// What each membership says, the one that reaches furthest last; then what the ceilings leave.
+    fn steps(&self, ctx: &mut Ctx<'_>, tree: &PermissionTree, place: usize, judged: &Judged) -> Result<Vec<AccessStep>, Error> {
+        if tree.node(place).is_some_and(|node| node.operators) {
+            return Ok(vec![step(AccessStepKind::OperatorsOnly, &self.user)]);
+        }
+        let mut ways = Vec::new();
+        for member in judged.memberships() {
+            ways.push(self.way(ctx, tree, place, member)?);
+        }
+        ways.reverse();
+        ways.sort_by_key(|(scope, _)| *scope);
+        let held = ways.last().is_some_and(|(scope, _)| scope.is_some());
+        let mut steps: Vec<AccessStep> = ways.into_iter().flat_map(|(_, steps)| steps).collect();
+        if !held {
+            return Ok(steps);
+        }
+        for ceiling in ceilings(ctx, tree, place, &self.account)? {
+            let missing = ceiling.scope.is_none();
+            steps.push(ceiling);
+            if missing {
+                break;
+            }
+        }
+        Ok(steps)
     }
-    let above = member.account != *account;
-    if above {
-        steps.push(AccessStep { account: Some(member.account.clone()), ..step(AccessStepKind::Above, &member.user) });
-    }
-    let by_package = !above && ctx.engine.cell(account)?.view(ctx.engine)?.is_by_package(member);
-    let ceilings = ceilings(ctx, tree, place, account)?;
-    if member.owner {
-        steps.push(AccessStep { account: Some(member.account.clone()), scope: Some(Scope::Any), ..step(AccessStepKind::Owner, &member.user) });
-    } else if by_package {
+
+    /// What one membership gives before the ceilings, and why.
+    fn way(&self, ctx: &mut Ctx<'_>, tree: &PermissionTree, place: usize, member: &Member) -> Result<(Option<Scope>, Vec<AccessStep>), Error> {
+        let mut steps = Vec::new();
+        if member.account != self.account {
+            steps.push(AccessStep { account: Some(member.account.clone()), ..step(AccessStepKind::Above, &member.user) });
+        }
+        if member.owner {
+            let scope = Some(Scope::Any);
+            steps.push(AccessStep { account: Some(member.account.clone()), scope, ..step(AccessStepKind::Owner, &member.user) });
+            return Ok((scope, steps));
+        }
+        if !ctx.engine.cell(&self.account)?.view(ctx.engine)?.is_by_package(member) {
+            let scope = role_steps(ctx, tree, place, member, &mut steps)?;
+            return Ok((scope, steps));
+        }
         steps.push(step(AccessStepKind::ByPackage, &member.user));
-        if ceilings.is_empty() {
+        if ceilings(ctx, tree, place, &member.account)?.is_empty() {
             steps.push(step(AccessStepKind::NoGrant, &member.user));
+            return Ok((None, steps));
         }
-    } else if !role_steps(ctx, tree, place, member, &mut steps)? {
-        return Ok(steps);
+        Ok((Some(Scope::Any), steps))
     }
-    for ceiling in ceilings {
-        let missing = ceiling.scope.is_none();
-        steps.push(ceiling);
-        if missing {
-            break;
-        }
-    }
-    Ok(steps)
 }
 
-/// What the role of a member says, with all that it includes; answers whether it leaves the permission.
-fn role_steps(ctx: &mut Ctx<'_>, tree: &PermissionTree, place: usize, member: &Member, steps: &mut Vec<AccessStep>) -> Result<bool, Error> {
+/// What the role of a member says, with all that it includes, the widest grant last; answers how far it reaches.
+fn role_steps(ctx: &mut Ctx<'_>, tree: &PermissionTree, place: usize, member: &Member, steps: &mut Vec<AccessStep>) -> Result<Option<Scope>, Error> {
     let included = match &member.role {
         Some(role) => with_ways(ctx, role)?,
         None => Vec::new(),
@@ -416,6 +437,7 @@ fn role_steps(ctx: &mut Ctx<'_>, tree: &PermissionTree, place: usize, member: &M
             }
         }
     }
+    steps.sort_by_key(|step| (step.kind == AccessStepKind::Grant, step.scope));
     let path = tree.path(place);
     for (role, way) in &included {
         for denied in role.deny.iter().filter(|denied| path.contains(&denied.as_str())) {
@@ -432,8 +454,9 @@ fn role_steps(ctx: &mut Ctx<'_>, tree: &PermissionTree, place: usize, member: &M
         && scope < Scope::Any
     {
         steps.push(AccessStep { scope: Some(Scope::Any), ..step(AccessStepKind::Administrator, &role.id) });
+        return Ok(Some(Scope::Any));
     }
-    Ok(held.is_some())
+    Ok(held)
 }
 
 /// A role and every role that it includes, each with the roles that lead to it from the first.
@@ -445,7 +468,7 @@ fn with_ways(ctx: &mut Ctx<'_>, role: &Id) -> Result<Vec<(Role, Vec<Id>)>, Error
         if !seen.insert(id.clone()) {
             continue;
         }
-        if let Some(role) = load_role(&mut ctx.tx, &id)? {
+        if let Some(role) = load_role(&mut ctx.tx, &ctx.engine.tree.load(), &id)? {
             let below = [way.as_slice(), &[id]].concat();
             open.extend(role.includes.iter().map(|included| (included.clone(), below.clone())));
             roles.push((role, way));

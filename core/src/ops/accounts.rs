@@ -993,7 +993,7 @@ fn set_default_role(ctx: &mut Ctx<'_>, account: &mut model::Account, role: Optio
     }
     if let Some(role) = &role {
         roles::load_for(ctx, role, &account.id, FIELD)?;
-        members::refuse_escalation(ctx, role).map_err(|error| error.at(FIELD))?;
+        members::refuse_escalation(ctx, &account.id, role).map_err(|error| error.at(FIELD))?;
     }
     if let Some(old) = &account.default_role {
         roles::mark_use(ctx, old, "account", &[account.id.as_str()], false);

@@ -68,9 +68,9 @@ fn key_of(ctx: &mut Ctx<'_>, account: Option<&Id>, user: Option<&Id>, effect: Ef
             ctx.require(account, permission, operator).map_err(|error| error.at("/account"))?;
             let hidden = reach::hidden_in(ctx, account)?.contains(user);
             let member = members::find(ctx, account, user)?.filter(|_| !hidden);
-            let member = member.ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))?;
+            member.ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))?;
             if changes {
-                members::refuse_reaching_up(ctx, &member).map_err(|error| error.at("/user"))?;
+                members::refuse_stronger_in(ctx, account, user)?;
             }
             Ok(keys::member_allow_list(account, user))
         }
@@ -78,7 +78,7 @@ fn key_of(ctx: &mut Ctx<'_>, account: Option<&Id>, user: Option<&Id>, effect: Ef
             match ctx.actor {
                 Actor::Operator { .. } if !reach::is_self(ctx, user) => {
                     ctx.require_as_operator(operator)?;
-                    reach::refuse_operator(ctx, user)?;
+                    reach::refuse_stronger(ctx, user)?;
                 }
                 _ => super::sessions::require_self(ctx, user, "self.password")?,
             }

@@ -5,7 +5,6 @@ mod tests;
 
 use super::{Access, Effect, Operation, accounts, caps, check_rev, members, reach, roles, users};
 use crate::engine::sessions::{actor_with, blamed};
-use crate::engine::view::powers_on_paper;
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{self, Actor, Address, AddressRange, Count, Grant, Id, Name, OutboxKind, OutboxMessage, Secret};
@@ -281,12 +280,7 @@ fn check_permissions(ctx: &mut Ctx<'_>, member: &model::Member, permissions: &[G
     if let Some(at) = permissions.iter().position(|grant| !can_have(grant.permission.as_str())) {
         return Err(Error::new(Code::NotWithApiKey, "no key has this permission").at(format!("{FIELD}/{at}/permission")));
     }
-    let Actor::User { account, user, .. } = ctx.actor else { return Ok(()) };
-    let cell = ctx.engine.cell(account)?;
-    let held = match cell.view(ctx.engine)?.is_by_package(member) {
-        true => cell.member(ctx.engine, user.as_str())?.powers.clone(),
-        false => powers_on_paper(&mut ctx.tx, &tree, member)?,
-    };
+    let Some(held) = ctx.paper_in(&member.account)? else { return Ok(()) };
     roles::refuse_beyond(&tree, &powers_of_key(&tree, permissions), &held, "the key would do more than you may".to_owned(), FIELD)
 }
 
@@ -404,10 +398,8 @@ impl Operation for Delete {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ApiKeyDeleted, Error> {
         let key = load_seen(ctx, &self.account, &self.api_key, "api_keys.revoke", "clients.status")?;
-        if !reach::is_self(ctx, &key.user)
-            && let Some(member) = ctx.tx.get::<model::Member>(&keys::member(&key.account, &key.user))?
-        {
-            members::refuse_reaching_up(ctx, &member).map_err(|error| error.at("/api_key"))?;
+        if !reach::is_self(ctx, &key.user) {
+            members::refuse_stronger_in(ctx, &key.account, &key.user).map_err(|error| error.at("/api_key"))?;
         }
         end(ctx, &key)?;
         Ok(ApiKeyDeleted { api_key: key.id })

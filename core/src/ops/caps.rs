@@ -1,6 +1,6 @@
 //! Caps: limits of an account beside those of its package, for members, campaigns, API keys and domains (R-QTA-4, R-QTA-14).
 
-use super::{Access, Effect, Operation, accounts, check_rev, sending};
+use super::{Access, Effect, Operation, accounts, check_rev, members, sending};
 use crate::engine::alerts::Lowered;
 use crate::engine::view::{account_line, caps_of};
 use crate::engine::{Ctx, keys};
@@ -151,6 +151,13 @@ fn shown(cap: model::Cap) -> Cap {
     }
 }
 
+/// Nobody limits one who can do more (R-ROL-7).
+fn refuse_stronger(ctx: &mut Ctx<'_>, account: Option<&Id>, scope: CapScope, subject: Option<&Name>) -> Result<(), Error> {
+    let (Some(account), CapScope::Member, Some(user)) = (account, scope, subject) else { return Ok(()) };
+    let user = Id::new(user.as_str()).map_err(|error| Error::invalid("/subject", error))?;
+    members::refuse_stronger_in(ctx, account, &user).map_err(|error| error.at("/subject"))
+}
+
 /// A user leaves alone what the platform has set.
 fn refuse_platforms(ctx: &Ctx<'_>, cap: &model::Cap) -> Result<(), Error> {
     if cap.by_platform && matches!(ctx.actor, Actor::User { .. }) {
@@ -267,6 +274,7 @@ impl Operation for Set {
         self.check()?;
         let subject = self.subject()?;
         check_carrier(ctx, self.account.as_ref())?;
+        refuse_stronger(ctx, self.account.as_ref(), self.scope, subject.as_ref())?;
         let known: Option<model::Cap> = ctx.tx.get(&keys::cap(self.account.as_ref(), &self.id))?;
         match &known {
             Some(known) => {
@@ -322,6 +330,7 @@ impl Operation for Remove {
         let cap = cap.ok_or_else(|| Error::not_found("cap", self.cap.as_str()).at("/cap"))?;
         check_rev(self.expected_rev, cap.rev)?;
         refuse_platforms(ctx, &cap).map_err(|error| error.at("/cap"))?;
+        refuse_stronger(ctx, cap.account.as_ref(), cap.scope, cap.subject.as_ref()).map_err(|error| error.at("/cap"))?;
         end(ctx, &cap)?;
         Ok(CapRemoved { id: self.cap })
     }

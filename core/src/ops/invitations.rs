@@ -489,8 +489,7 @@ fn check_grants(ctx: &mut Ctx<'_>, team: &Id, wanted: Vec<(AccountGrant, String)
             let role =
                 role.or(record.default_role).ok_or_else(|| Error::invalid(at_role.as_str(), format!("`{account}` has no default role; name one")))?;
             let administrator = roles::load_for(ctx, &role, &account, &at_role)?.administrator;
-            let held = reach::paper_in(ctx, &account)?;
-            members::refuse_role_beyond(ctx, held, &role).map_err(|error| error.at(at_role))?;
+            members::refuse_escalation(ctx, &account, &role).map_err(|error| error.at(at_role))?;
             if administrator && group.is_some() {
                 return Err(Error::new(Code::AdminHasNoGroup, "owner and administrators are in no group").at(at_group));
             }
@@ -519,7 +518,7 @@ fn refuse_several_roles(ctx: &mut Ctx<'_>, grants: &[AccountGrant]) -> Result<()
 fn refuse_offer_above(ctx: &mut Ctx<'_>, invitation: &model::Invitation, accounts: &[Id]) -> Result<(), Error> {
     for grant in invitation.grants.iter().filter(|grant| accounts.contains(&grant.account)) {
         if let Some(role) = &grant.role {
-            members::refuse_escalation(ctx, role).map_err(|error| error.at("/invitation"))?;
+            members::refuse_escalation(ctx, &grant.account, role).map_err(|error| error.at("/invitation"))?;
         }
     }
     Ok(())

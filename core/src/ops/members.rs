@@ -6,7 +6,7 @@ pub use people_list::{People, Person, PersonList, PersonStatus};
 
 use super::{Access, Effect, Operation, accounts, api_keys, check_rev, groups, invitations, limits, reach, resources, roles, sessions, users, walk};
 use crate::engine::people::{Order, Search};
-use crate::engine::view::{account_line, powers_on_paper, role_powers};
+use crate::engine::view::{account_line, role_powers};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Class, Code, Error};
 use crate::model::{
@@ -521,7 +521,7 @@ pub(crate) fn make_owner(ctx: &mut Ctx<'_>, account: &Id, to: &Id, old_owner_rol
         return Ok(record);
     }
     let everything = Powers::all(&ctx.tree());
-    refuse_beyond_own(ctx, &everything, format!("the owner of `{account}` can do more than you"), "/account")?;
+    refuse_beyond_own(ctx, account, &everything, format!("the owner of `{account}` can do more than you"), "/account")?;
     load(ctx, account, to)?;
     if let Some(parent) = &record.parent
         && ctx.policies(Some(account))?.child_owner == ChildOwner::Parents
@@ -714,44 +714,26 @@ fn shown_as(ctx: &mut Ctx<'_>, member: model::Member, user: model::User, steps: 
     })
 }
 
-/// Nobody grants what they do not hold (R-ROL-7).
-pub(crate) fn refuse_escalation(ctx: &mut Ctx<'_>, role: &Id) -> Result<(), Error> {
-    let held = ctx.paper()?;
-    refuse_role_beyond(ctx, held, role)
-}
-
-pub(crate) fn refuse_role_beyond(ctx: &mut Ctx<'_>, held: Option<Powers>, role: &Id) -> Result<(), Error> {
+/// Nobody grants in an account what they do not hold there (R-ROL-7).
+pub(crate) fn refuse_escalation(ctx: &mut Ctx<'_>, account: &Id, role: &Id) -> Result<(), Error> {
     let granted = role_powers(&mut ctx.tx, &ctx.engine.tree.load(), role)?;
-    refuse_beyond(ctx, held, &granted, format!("the role `{role}` allows more than you hold"), "/role")
+    refuse_beyond_own(ctx, account, &granted, format!("the role `{role}` allows more than you hold in `{account}`"), "/role")
 }
 
-/// Nobody changes one who can do more (R-ROL-7).
-pub(crate) fn refuse_reaching_up(ctx: &mut Ctx<'_>, member: &model::Member) -> Result<(), Error> {
-    refuse_reaching_up_from(ctx, &member.account, member)
+/// Nobody changes one who can do more in the account (R-ROL-7).
+pub(crate) fn refuse_stronger_in(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<(), Error> {
+    let Actor::User { .. } = ctx.actor else { return Ok(()) };
+    let theirs = ctx.paper_of(account, user, true)?;
+    refuse_beyond_own(ctx, account, &theirs, format!("`{user}` can do more than you"), "/user")
 }
 
-/// As [`refuse_reaching_up`], by what the actor holds in another account than that of the membership.
-pub(crate) fn refuse_reaching_up_from(ctx: &mut Ctx<'_>, account: &Id, member: &model::Member) -> Result<(), Error> {
-    let theirs = powers_on_paper(&mut ctx.tx, &ctx.engine.tree.load(), member)?;
-    let held = reach::paper_in(ctx, account)?;
-    refuse_beyond(ctx, held, &theirs, format!("`{}` can do more than you", member.user), "/user")
-}
-
-/// Refuses what the actor does not hold themself.
-pub(crate) fn refuse_beyond_own(ctx: &mut Ctx<'_>, wanted: &Powers, message: String, field: &str) -> Result<(), Error> {
-    let held = ctx.paper()?;
-    refuse_beyond(ctx, held, wanted, message, field)
-}
-
-/// Compared before the ceilings: a package that grows later must not lift anyone above whoever gave them their role.
-fn refuse_beyond(ctx: &mut Ctx<'_>, held: Option<Powers>, wanted: &Powers, message: String, field: &str) -> Result<(), Error> {
-    let Some(held) = held else { return Ok(()) };
-    let tree = ctx.tree();
-    let missing: Vec<String> = wanted.beyond(&held).into_iter().filter_map(|place| tree.node(place)).map(|node| node.id.clone()).collect();
-    if missing.is_empty() {
-        return Ok(());
+/// Refuses what the actor does not hold themself in an account. Compared before the ceilings: a package that grows later must
+/// not lift anyone above whoever gave them their role.
+fn refuse_beyond_own(ctx: &mut Ctx<'_>, account: &Id, wanted: &Powers, message: String, field: &str) -> Result<(), Error> {
+    match ctx.paper_in(account)? {
+        Some(held) => roles::refuse_beyond(&ctx.tree(), wanted, &held, message, field),
+        None => Ok(()),
     }
-    Err(Error::new(Code::EscalationRefused, message).at(field).with("missing", missing))
 }
 
 /// Whether the actor may give existing users access to an account (R-INV-7); `field` is where the request names it.
@@ -802,8 +784,7 @@ fn grant(ctx: &mut Ctx<'_>, account: &Id, user: &model::User, role: Option<Id>, 
     }
     if let Some(role) = &role {
         roles::load_for(ctx, role, account, "/role")?;
-        let held = reach::paper_in(ctx, account)?;
-        refuse_role_beyond(ctx, held, role)?;
+        refuse_escalation(ctx, account, role)?;
     }
     create(ctx, account, user, Place { role, owner: false, group, disabled: false })
 }
@@ -948,7 +929,7 @@ fn set_role(ctx: &mut Ctx<'_>, member: model::Member, role: &Id, group: Option<I
         let error = Error::new(Code::OwnerTransferRequired, format!("`{}` owns `{}` and needs no role", member.user, member.account));
         return Err(error.at("/user"));
     }
-    refuse_reaching_up(ctx, &member)?;
+    refuse_stronger_in(ctx, &member.account, &member.user)?;
     let others = match ctx.policies(Some(&member.account))?.role_scope {
         RoleScope::Membership => Vec::new(),
         RoleScope::Package => return Err(by_package(&member.account)),
@@ -966,8 +947,7 @@ fn set_role(ctx: &mut Ctx<'_>, member: model::Member, role: &Id, group: Option<I
     let (account, user) = (member.account.clone(), member.user.clone());
     let mut shown = None;
     for mut member in std::iter::once(member).chain(others) {
-        let held = reach::paper_in(ctx, &member.account)?;
-        refuse_role_beyond(ctx, held, role)?;
+        refuse_escalation(ctx, &member.account, role)?;
         let group = if member.account == account { group.clone() } else { None };
         give_role(ctx, &mut member, role.clone(), group)?;
         let saved = save(ctx, member)?;
@@ -1013,7 +993,7 @@ fn remove(ctx: &mut Ctx<'_>, member: &model::Member, resources_to: Option<&Resou
     if member.owner {
         return Err(Error::new(Code::OwnerTransferRequired, format!("`{}` owns `{}`", member.user, member.account)).at("/user"));
     }
-    refuse_reaching_up(ctx, member)?;
+    refuse_stronger_in(ctx, &member.account, &member.user)?;
     let gone = leave(ctx, member, resources_to)?;
     // Whether they are in accounts of others is nobody's business.
     let user_deleted = gone || !reach::sees(ctx, &member.user)?;
@@ -1022,7 +1002,7 @@ fn remove(ctx: &mut Ctx<'_>, member: &model::Member, resources_to: Option<&Resou
 
 fn set_disabled(ctx: &mut Ctx<'_>, mut member: model::Member, disabled: bool) -> Result<Member, Error> {
     reach::refuse_self(ctx, &member.user, "disables or enables")?;
-    refuse_reaching_up(ctx, &member)?;
+    refuse_stronger_in(ctx, &member.account, &member.user)?;
     if member.disabled == disabled {
         return shown(ctx, member);
     }

@@ -160,7 +160,7 @@ fn shown(ctx: &mut Ctx<'_>, operator: model::Operator) -> Result<Operator, Error
 /// What a role lets an operator do.
 fn powers_of(ctx: &mut Ctx<'_>, role: &Id) -> Result<Powers, Error> {
     let tree = ctx.tree();
-    Ok(role_powers(&tree, &role_with_includes(&mut ctx.tx, role)?).within_platform(&tree))
+    Ok(role_powers(&tree, &role_with_includes(&mut ctx.tx, &tree, role)?).within_platform(&tree))
 }
 
 /// No operator gives a role that lets others do more than they can, or changes who has such a role (R-ROL-7).
@@ -174,6 +174,16 @@ fn refuse_beyond_own(ctx: &mut Ctx<'_>, role: &Id, message: String, field: &str)
 fn refuse_giving(ctx: &mut Ctx<'_>, role: &Id) -> Result<(), Error> {
     roles::load_of_platform(ctx, role, "/role")?;
     refuse_beyond_own(ctx, role, format!("the role `{role}` allows more than you hold"), "/role")
+}
+
+/// An operator changes another, as a user of the platform, where they manage the staff and can do as much themself (R-ROL-7).
+pub(crate) fn refuse_stronger(ctx: &mut Ctx<'_>, user: &Id) -> Result<(), Error> {
+    let Some(operator) = ctx.tx.get::<model::Operator>(&keys::operator(user))? else { return Ok(()) };
+    if *ctx.actor == Actor::System || ctx.actor.user() == Some(user) {
+        return Ok(());
+    }
+    ctx.require_as_operator(MANAGE)?;
+    refuse_beyond_own(ctx, &operator.role, format!("`{user}` can do more than you"), "/user")
 }
 
 /// Reads an operator whom the actor may change: somebody else, who can do no more than they can.

@@ -1,12 +1,11 @@
 //! Whom the actor sees and whom they manage (R-TEA-3, R-INV-7, R-INV-10).
 
-use super::{accounts, users};
-use crate::engine::authority::{TEAM_PERMISSION, holds, paper_of};
+use super::{accounts, members, operators, users};
+use crate::engine::authority::{TEAM_PERMISSION, holds};
 use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
 use crate::model::{self, Actor, Id};
-use crate::rules::role::Powers;
 
 /// The account that a user acts in; none for the host and operators.
 pub(crate) fn home(ctx: &Ctx<'_>) -> Option<Id> {
@@ -63,7 +62,7 @@ pub(crate) fn is_within(ctx: &mut Ctx<'_>, account: &Id, above: &Id) -> Result<b
 pub(crate) fn hidden_in(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<Id>, Error> {
     let Actor::User { user, .. } = ctx.actor else { return Ok(Vec::new()) };
     match ctx.standing(account) {
-        Ok(standing) if standing.member.is_none() => return Ok(Vec::new()),
+        Ok(standing) if standing.from_above => return Ok(Vec::new()),
         Err(error) if error.code() != Code::NotFound => return Err(error),
         Ok(_) | Err(_) => {}
     }
@@ -122,20 +121,6 @@ pub(crate) fn holds_in(ctx: &mut Ctx<'_>, account: &Id, permission: &str) -> Res
     Ok(own.refusal.is_none() && own.member.is_some() && holds(ctx.engine, &own, permission))
 }
 
-/// What bounds the roles that the actor hands out in an account: as `Ctx::paper`, and by a membership of their own where
-/// they do not reach the account from where they act.
-pub(crate) fn paper_in(ctx: &mut Ctx<'_>, account: &Id) -> Result<Option<Powers>, Error> {
-    let Actor::User { user, .. } = ctx.actor else { return Ok(None) };
-    if ctx.standing(account).is_ok() {
-        return ctx.paper();
-    }
-    let tree = ctx.tree();
-    if !ctx.actor.is_in_person() {
-        return Ok(Some(Powers::none(&tree)));
-    }
-    paper_of(&mut ctx.tx, &tree, account, user).map(Some)
-}
-
 /// Whether the user is in no other team than that of this account.
 pub(crate) fn in_this_team_alone(ctx: &mut Ctx<'_>, user: &Id, account: &Id) -> Result<bool, Error> {
     let top = top_of(ctx, account)?;
@@ -143,10 +128,21 @@ pub(crate) fn in_this_team_alone(ctx: &mut Ctx<'_>, user: &Id, account: &Id) -> 
     Ok(users::accounts_of(ctx, user, usize::MAX)?.len() as u64 == here)
 }
 
-/// One who may do what the platform's staff do is changed by whoever manages the staff alone.
-pub(crate) fn refuse_operator(ctx: &mut Ctx<'_>, user: &Id) -> Result<(), Error> {
-    if matches!(ctx.actor, Actor::Operator { .. }) && !is_self(ctx, user) && ctx.tx.has(&keys::operator(user))? {
-        return ctx.require_as_operator("operators.manage");
+/// Nobody acts on one who can do more, be it in one account of the team alone (R-ROL-7); what that is, is told to who sees them
+/// there. One of the platform's staff is changed by whoever manages the staff alone, and can do as much.
+pub(crate) fn refuse_stronger(ctx: &mut Ctx<'_>, user: &Id) -> Result<(), Error> {
+    let Actor::User { account: home, .. } = ctx.actor else { return operators::refuse_stronger(ctx, user) };
+    let (top, seen) = (top_of(ctx, home)?, accounts_seen(ctx, user, usize::MAX)?);
+    for account in users::accounts_of(ctx, user, usize::MAX)? {
+        if top_of(ctx, &account)? != top {
+            continue;
+        }
+        match members::refuse_stronger_in(ctx, &account, user) {
+            Err(error) if error.code() == Code::EscalationRefused && !seen.contains(&account) => {
+                return Err(Error::new(Code::EscalationRefused, error.message()).at("/user"));
+            }
+            judged => judged?,
+        }
     }
     Ok(())
 }

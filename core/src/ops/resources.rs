@@ -1,7 +1,7 @@
 //! Resources: references to what the host keeps, and who may do what with which (R-RES-1, R-RES-2, R-GRP-3).
 
 use super::sharing::SharedAction;
-use super::{Access, Effect, Operation, accounts, check_rev, groups, leases, unknown_permission, walk};
+use super::{Access, Effect, Operation, accounts, check_rev, groups, leases, members, reach, unknown_permission, walk};
 use crate::engine::view::MemberView;
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
@@ -32,7 +32,8 @@ pub struct Register {
 
 /// Shares a resource with the group or no longer; gives it to another member, whose group it then carries (R-GRP-3).
 ///
-/// Its owner shares it, and so does who reaches everything; only the latter gives it away.
+/// Its owner shares it, who needs no permission to stop, and so does who reaches everything; only the latter gives it away. The
+/// group sees what is shared while the owner holds the permission to share the kind (`lists.share`).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
@@ -97,7 +98,8 @@ pub struct Get {
     pub id: Id,
 }
 
-/// From now on the group does not see a member's resources of a kind, those to come included (R-GRP-3).
+/// From now on the group does not see a member's resources of a kind, those to come included (R-GRP-3). Nobody needs a permission
+/// to keep their own. Who lacks the permission to share a kind (`lists.share`) shares nothing of it anyway.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UnshareKind {
@@ -105,7 +107,7 @@ pub struct UnshareKind {
     pub account: Id,
     /// The kind.
     pub kind: Id,
-    /// Whose resources; the acting user's when absent. Another is named by the host alone.
+    /// Whose resources; the acting user's when absent. Another is named by the host, and by who may share everything of the kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
 }
@@ -118,7 +120,7 @@ pub struct ShareKind {
     pub account: Id,
     /// The kind.
     pub kind: Id,
-    /// Whose resources; the acting user's when absent. Another is named by the host alone.
+    /// Whose resources; the acting user's when absent. Another is named by the host, and by who may share everything of the kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
 }
@@ -343,18 +345,23 @@ impl Viewer {
         self.standing.powers.at(place).filter(|_| self.standing.refusal.is_none())
     }
 
-    /// By what the permission at this place covers a resource.
-    fn covers(&self, ctx: &mut Ctx<'_>, place: usize, resource: &Resource) -> Result<Option<ResourceReason>, Error> {
+    /// By what the permission at this place covers a resource of a kind.
+    fn covers(&self, ctx: &mut Ctx<'_>, place: usize, kind: &Kind, resource: &Resource) -> Result<Option<ResourceReason>, Error> {
         let Some(scope) = self.scope(place) else { return Ok(None) };
-        let shared = resource.group.is_some() && shares_kind(ctx, resource)?;
+        let shared = resource.group.is_some() && shares(ctx, &resource.account, kind, &resource.owner)?;
         Ok(seen_by(scope, &self.user, self.group_beside(resource), resource, shared))
     }
 }
 
-/// Whether the owner of a resource shares resources of its kind.
-fn shares_kind(ctx: &mut Ctx<'_>, resource: &Resource) -> Result<bool, Error> {
-    let owner = ctx.tx.get::<model::Member>(&keys::member(&resource.account, &resource.owner))?;
-    Ok(owner.is_none_or(|owner| !owner.unshared.contains(&resource.kind)))
+/// Whether a member's group sees what they own of a kind: not where they stopped that, nor where they lack the permission to
+/// share it (R-GRP-3).
+fn shares(ctx: &mut Ctx<'_>, account: &Id, kind: &Kind, owner: &Id) -> Result<bool, Error> {
+    let Some(member) = ctx.tx.get::<model::Member>(&keys::member(account, owner))? else { return Ok(true) };
+    if member.unshared.contains(&kind.id) {
+        return Ok(false);
+    }
+    let Some(share) = kind.action("share") else { return Ok(true) };
+    Ok(ctx.engine.cell(account)?.member(ctx.engine, owner.as_str())?.powers.at(share).is_some())
 }
 
 /// Refuses those to whom an account is none of their business.
@@ -385,7 +392,7 @@ pub(crate) fn look(ctx: &mut Ctx<'_>, account: &Id, kind: Id, id: &Id) -> Result
     if let Actor::User { user, .. } = ctx.actor {
         let viewer = Viewer::of(ctx, account, user)?;
         let view = kind.permission(VIEW)?;
-        if viewer.covers(ctx, view, &resource)?.is_none() {
+        if viewer.covers(ctx, view, &kind, &resource)?.is_none() {
             return Err(absent(&kind, id));
         }
     }
@@ -405,7 +412,7 @@ pub(crate) fn look_to_change(ctx: &mut Ctx<'_>, account: &Id, kind: Id, id: &Id)
 pub(crate) fn require(ctx: &mut Ctx<'_>, user: &Id, kind: &Kind, resource: &Resource, choice: &[&str], need: Need) -> Result<(), Error> {
     let viewer = Viewer::of(ctx, &resource.account, user)?;
     let place = kind.permission(choice)?;
-    let reason = viewer.covers(ctx, place, resource)?;
+    let reason = viewer.covers(ctx, place, kind, resource)?;
     let reaches_all = viewer.scope(place) == Some(Scope::Any);
     let enough = match need {
         _ if kind.is_of_ones_own(choice) => reason == Some(ResourceReason::Owner),
@@ -689,7 +696,9 @@ impl Operation for Edit {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Resource, Error> {
         let (kind, resource) = look_to_change(ctx, &self.account, self.kind, &self.id)?;
-        if self.shared.is_some() {
+        // To stop sharing what is one's own needs no permission.
+        let stops_own = self.shared == Some(false) && reach::is_in_person(ctx, &resource.owner);
+        if self.shared.is_some() && !stops_own {
             require_of_actor(ctx, &kind, &resource, SHARE, Need::OwnerOrAll)?;
         }
         if self.owner.is_some() || self.shared.is_none() {
@@ -772,17 +781,41 @@ impl Operation for Get {
     }
 }
 
+/// Refuses unless the actor may say whether a member shares a kind: themself, who needs nothing to stop; the host; and who may
+/// share everything of the kind and can do as much as the member.
+fn require_sharing(ctx: &mut Ctx<'_>, account: &Id, kind: &Kind, user: &Id, shared: bool) -> Result<(), Error> {
+    match ctx.actor {
+        Actor::System => return Ok(()),
+        Actor::Operator { .. } => return Err(no_operator()),
+        Actor::User { .. } if !shared && reach::is_in_person(ctx, user) => {
+            // Of what they cannot even look at there is nothing to keep.
+            let view = kind.permission(VIEW)?;
+            if ctx.standing(account)?.powers.at(view).is_some() {
+                return Ok(());
+            }
+        }
+        Actor::User { .. } => {}
+    }
+    let share = kind.permission(SHARE)?;
+    let missing = kind.name_of(share);
+    if reach::is_self(ctx, user) {
+        return ctx.require_in(account, &missing);
+    }
+    if ctx.standing(account)?.powers.at(share) != Some(Scope::Any) {
+        let error = Error::new(Code::PermissionDenied, format!("only who may share everything of the kind names another user, with `{missing}`"));
+        return Err(error.at("/user").with("missing", missing));
+    }
+    members::refuse_stronger_in(ctx, account, user)
+}
+
 /// Whether a member shares a kind; owner and administrators have no group to keep anything from.
 fn set_kind_shared(ctx: &mut Ctx<'_>, account: &Id, kind: Id, user: Option<Id>, shared: bool) -> Result<UnsharedKinds, Error> {
     enter(ctx, account)?;
     let kind = Kind::find(ctx, kind)?;
-    let user = acting(ctx, user)?.ok_or_else(|| Error::invalid("/user", "say which `user`"))?;
+    let user = user.or_else(|| ctx.actor.user().cloned()).ok_or_else(|| Error::invalid("/user", "say which `user`"))?;
+    require_sharing(ctx, account, &kind, &user, shared)?;
     let key = keys::member(account, &user);
-    let mut member = ctx.tx.get::<model::Member>(&key)?.ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))?;
-    if let Actor::User { .. } = ctx.actor {
-        let share = kind.permission(SHARE)?;
-        ctx.require_in(account, &kind.name_of(share))?;
-    }
+    let mut member = members::find(ctx, account, &user)?.ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))?;
     if !shared && member.group.is_none() {
         return Err(Error::new(Code::AdminHasNoGroup, format!("`{user}` is in no group to keep anything from")).at("/user"));
     }
@@ -802,7 +835,7 @@ fn set_kind_shared(ctx: &mut Ctx<'_>, account: &Id, kind: Id, user: Option<Id>, 
 impl Operation for UnshareKind {
     const NAME: &'static str = "resources.unshare_kind";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule("users who may share resources of the kind, each for themself");
+    const ACCESS: Access = Access::Rule("every user for themself; for others, users who may share all resources of the kind");
     type Answer = UnsharedKinds;
 
     fn account(&self) -> Option<&Id> {
@@ -817,7 +850,7 @@ impl Operation for UnshareKind {
 impl Operation for ShareKind {
     const NAME: &'static str = "resources.share_kind";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule("users who may share resources of the kind, each for themself");
+    const ACCESS: Access = Access::Rule("users who may share resources of the kind, for themself; for others, who may share all of them");
     type Answer = UnsharedKinds;
 
     fn account(&self) -> Option<&Id> {
@@ -857,7 +890,7 @@ impl Operation for Can {
             return Ok(ResourceDecision { allowed: refusal.is_none(), permission: kind.name_of(place), scope, reason, refusal });
         };
         let viewer = Viewer::of(ctx, &self.account, &user)?;
-        let reason = viewer.covers(ctx, place, &resource)?;
+        let reason = viewer.covers(ctx, place, &kind, &resource)?;
         let refusal = match reason {
             Some(_) => None,
             None => Some(viewer.standing.refusal.unwrap_or(Code::PermissionDenied)),
@@ -904,7 +937,7 @@ impl Operation for Visible {
             let shared = match sharing.get(&resource.owner) {
                 Some(known) => *known,
                 None => {
-                    let shared = shares_kind(ctx, &resource)?;
+                    let shared = shares(ctx, account, &kind, &resource.owner)?;
                     sharing.insert(resource.owner.clone(), shared);
                     shared
                 }
@@ -946,8 +979,7 @@ impl Operation for ListVisibleOwners {
             if key.first() == Some(&keys::MEMBER) {
                 return Ok(Some(VisibleOwner { user: owner, all: true }));
             }
-            let unshared = |member: model::Member| member.unshared.contains(kind_id);
-            if owner == user || ctx.tx.get::<model::Member>(&keys::member(account, &owner))?.is_some_and(unshared) {
+            if owner == user || !shares(ctx, account, &kind, &owner)? {
                 return Ok(None);
             }
             let (mut first, mut shared) = (None, 0);

@@ -197,7 +197,7 @@ fn no_role(id: &Id, field: &str) -> Error {
 
 /// Reads a role inside an operation.
 pub(crate) fn load(ctx: &mut Ctx<'_>, id: &Id, field: &str) -> Result<Role, Error> {
-    load_role(&mut ctx.tx, id)?.ok_or_else(|| no_role(id, field))
+    load_role(&mut ctx.tx, &ctx.engine.tree.load(), id)?.ok_or_else(|| no_role(id, field))
 }
 
 /// Reads a role of the platform, for what belongs to no account: packages and operators.
@@ -325,7 +325,7 @@ fn check(ctx: &mut Ctx<'_>, role: &Role) -> Result<(), Error> {
     for (at, included) in role.includes.iter().enumerate() {
         let field = format!("/includes/{at}");
         load_beside(ctx, included, role.account.as_ref(), &field)?;
-        let below = role_with_includes(&mut ctx.tx, included)?;
+        let below = role_with_includes(&mut ctx.tx, &ctx.engine.tree.load(), included)?;
         if *included == role.id || below.iter().any(|other| other.id == role.id) {
             let path = [role.id.as_str(), included.as_str(), role.id.as_str()].map(str::to_owned).to_vec();
             let error = Error::new(Code::RoleCycle, format!("`{}` would include itself through `{included}`", role.id));
@@ -385,7 +385,7 @@ fn bound(ctx: &mut Ctx<'_>) -> Result<Option<Powers>, Error> {
 /// they answer for what only operators can hold, and where an operator has the role, for all that it gives them.
 fn counted(ctx: &mut Ctx<'_>, role: &Id) -> Result<Powers, Error> {
     let tree = ctx.tree();
-    let all = role_powers(&tree, &role_with_includes(&mut ctx.tx, role)?);
+    let all = role_powers(&tree, &role_with_includes(&mut ctx.tx, &tree, role)?);
     let Actor::Operator { .. } = ctx.actor else { return Ok(all) };
     let given = is_used_by(ctx, role, &["operator"])?;
     Ok(if given { all.within_platform(&tree) } else { all.of_operators_alone(&tree) })
@@ -407,11 +407,39 @@ pub(crate) fn refuse_beyond(tree: &PermissionTree, wanted: &Powers, held: &Power
     Err(Error::new(Code::EscalationRefused, message).at(field).with("missing", missing))
 }
 
+/// The accounts in which somebody has a role, or gets it: as a member, by an open invitation, or by default.
+fn accounts_of(ctx: &mut Ctx<'_>, role: &Id) -> Result<Vec<Id>, Error> {
+    let mut found = Vec::new();
+    // However many members of an account have the role, one of them is looked at.
+    let (mut from, until) = keys::below(keys::ROLE_USE, &[role.as_str(), "member"]);
+    while let Some((key, ())) = ctx.tx.range::<()>(&from, &until, 1)?.pop() {
+        let Some((account, _)) = keys::last_pair(&key) else { break };
+        from = keys::below(keys::ROLE_USE, &[role.as_str(), "member", account.as_str()]).1;
+        found.push(account);
+    }
+    for used_by in uses_of(ctx, role, &["account"], usize::MAX)? {
+        found.extend(used_by.last().map(|account| stored_id(account)).transpose()?);
+    }
+    for used_by in uses_of(ctx, role, &["invitation"], usize::MAX)? {
+        let Some(id) = used_by.last() else { continue };
+        let Some(invitation) = ctx.tx.get::<Invitation>(&keys::invitation(&stored_id(id)?))? else { continue };
+        found.extend(invitation.grants.into_iter().filter(|grant| grant.role.as_ref() == Some(role)).map(|grant| grant.account));
+    }
+    Ok(without_repeats(found))
+}
+
+/// A role in an account in which somebody has it, and what the actor holds there.
+struct Place {
+    role: Id,
+    held: Powers,
+}
+
 /// Looks at a role, and at every role that includes it, before and after a change: a denial taken away below can give much
-/// above, also to whoever makes the change.
+/// above, also to whoever makes the change. And a role of an account is used in those below it (R-ROL-7).
 struct Watch {
     held: Powers,
     before: Vec<(Id, Powers)>,
+    places: Vec<Place>,
 }
 
 impl Watch {
@@ -419,26 +447,45 @@ impl Watch {
     fn begin(ctx: &mut Ctx<'_>, role: &Id) -> Result<Option<Watch>, Error> {
         refuse_beyond_own(ctx, role, "/role")?;
         let Some(held) = bound(ctx)? else { return Ok(None) };
-        let mut before = Vec::new();
+        let mut watch = Watch { held, before: Vec::new(), places: Vec::new() };
         for id in including(ctx, role)? {
             let powers = counted(ctx, &id)?;
-            before.push((id, powers));
+            if let Actor::User { .. } = ctx.actor {
+                for account in accounts_of(ctx, &id)? {
+                    let held = ctx.paper_in(&account)?;
+                    watch.places.extend(held.map(|held| Place { role: id.clone(), held }));
+                }
+            }
+            watch.before.push((id, powers));
         }
-        Ok(Some(Watch { held, before }))
+        Ok(Some(watch))
     }
 
-    /// A role that takes the place of another. What the actor held before counts: they may have had the other themselves.
-    fn refuse_giving(&self, ctx: &mut Ctx<'_>, role: &Id, field: &str) -> Result<(), Error> {
-        let wanted = counted(ctx, role)?;
-        refuse_beyond(&ctx.tree(), &wanted, &self.held, format!("the role `{role}` allows more than you hold"), field)
+    /// Another role that takes the place of one. What the actor held before counts: they may have had that one themselves.
+    fn refuse_giving(&self, ctx: &mut Ctx<'_>, role: &Id, other: &Id, field: &str) -> Result<(), Error> {
+        let wanted = counted(ctx, other)?;
+        refuse_beyond(&ctx.tree(), &wanted, &self.held, format!("the role `{other}` allows more than you hold"), field)?;
+        self.refuse_in_places(ctx, role, &wanted, field)
     }
 
     /// After the change is written: what it gives, wherever, the actor must hold.
     fn end(self, ctx: &mut Ctx<'_>, field: &str) -> Result<(), Error> {
-        let tree = ctx.tree();
         for (id, before) in &self.before {
-            let gained = counted(ctx, id)?.gained_since(before);
-            refuse_beyond(&tree, &gained, &self.held, format!("the role `{id}` would allow more than you hold"), field)?;
+            let now = counted(ctx, id)?;
+            let gained = now.clone().gained_since(before);
+            refuse_beyond(&ctx.tree(), &gained, &self.held, format!("the role `{id}` would allow more than you hold"), field)?;
+            self.refuse_in_places(ctx, id, &now, field)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses what a role comes to give in an account where the actor does not hold it.
+    fn refuse_in_places(&self, ctx: &mut Ctx<'_>, role: &Id, now: &Powers, field: &str) -> Result<(), Error> {
+        let Some((_, before)) = self.before.iter().find(|(id, _)| id == role) else { return Ok(()) };
+        let gained = now.clone().gained_since(before);
+        for place in self.places.iter().filter(|place| place.role == *role) {
+            let message = format!("the role `{role}` would allow more than you hold in an account where it is used");
+            refuse_beyond(&ctx.tree(), &gained, &place.held, message, field)?;
         }
         Ok(())
     }
@@ -465,7 +512,7 @@ fn insert(ctx: &mut Ctx<'_>, role: &Role) -> Result<(), Error> {
 }
 
 fn new_id(ctx: &mut Ctx<'_>, given: Option<Id>) -> Result<Id, Error> {
-    if let Some(id) = given.as_ref().filter(|id| BuiltIn::find(id.as_str()).is_some()) {
+    if let Some(id) = given.as_ref().filter(|id| BuiltIn::named(id.as_str()).is_some()) {
         return Err(Error::new(Code::IdTaken, format!("the id `{id}` is that of a built-in role")).at("/id"));
     }
     ctx.new_id(given, keys::ROLE, keys::role, "role")
@@ -647,7 +694,7 @@ impl Operation for List {
             None => Vec::new(),
         };
         let is_after = |id: &Id| self.after.as_ref().is_none_or(|after| id > after);
-        let mut ids: Vec<Id> = BuiltIn::ALL.iter().filter_map(|one| one.role()).map(|role| role.id).filter(is_after).collect();
+        let mut ids: Vec<Id> = BuiltIn::ALL.iter().filter_map(|one| Id::new(one.id()).ok()).filter(is_after).collect();
         // A few lists, each sorted by id: what follows `after` in each, one more than a page holds, and the first of all those.
         for of in std::iter::once("").chain(line.iter().map(|above| above.id.as_str())) {
             let (mut from, until) = keys::below(keys::ACCOUNT_ROLE, &[of]);
@@ -680,10 +727,10 @@ impl Operation for Delete {
         match &self.replace_with {
             Some(other) => {
                 load_seen(ctx, other, "roles.delete", "/replace_with")?;
-                if role_with_includes(&mut ctx.tx, other)?.iter().any(|below| below.id == role.id) {
+                if role_with_includes(&mut ctx.tx, &ctx.engine.tree.load(), other)?.iter().any(|below| below.id == role.id) {
                     return Err(Error::invalid("/replace_with", format!("`{other}` is, or includes, the role that is to be deleted")));
                 }
-                let uses = uses_of(ctx, &role.id, usize::MAX)?;
+                let uses = uses_of(ctx, &role.id, &[], usize::MAX)?;
                 for used_by in &uses {
                     let parts: Vec<&str> = used_by.iter().map(String::as_str).collect();
                     replace(ctx, &parts, &role.id, other)?;
@@ -693,7 +740,7 @@ impl Operation for Delete {
                     ctx.tx.touch_everything();
                 }
                 if let Some(watch) = watch.as_ref().filter(|_| replaced > 0) {
-                    watch.refuse_giving(ctx, other, "/replace_with")?;
+                    watch.refuse_giving(ctx, &role.id, other, "/replace_with")?;
                 }
             }
             None => refuse_used(ctx, &role.id)?,
@@ -715,9 +762,9 @@ fn remove(ctx: &mut Ctx<'_>, role: &Role) {
     ctx.tx.mark(keys::tombstone(keys::ROLE, &role.id));
 }
 
-/// What uses a role: for each the kind, then ids.
-fn uses_of(ctx: &mut Ctx<'_>, role: &Id, most: usize) -> Result<Vec<Vec<String>>, Error> {
-    let (from, until) = keys::below(keys::ROLE_USE, &[role.as_str()]);
+/// What uses a role, or what of a kind does: for each the kind, then ids.
+fn uses_of(ctx: &mut Ctx<'_>, role: &Id, kind: &[&str], most: usize) -> Result<Vec<Vec<String>>, Error> {
+    let (from, until) = keys::below(keys::ROLE_USE, &[&[role.as_str()], kind].concat());
     let parts = |key: &[u8]| key.split(|byte| *byte == 0).skip(2).map(|part| String::from_utf8_lossy(part).into_owned()).collect();
     Ok(ctx.tx.range::<()>(&from, &until, most)?.iter().map(|(key, ())| parts(key)).collect())
 }
@@ -725,7 +772,7 @@ fn uses_of(ctx: &mut Ctx<'_>, role: &Id, most: usize) -> Result<Vec<Vec<String>>
 /// A role in use is not deleted (R-ROL-8). Who uses it is named as far as the actor can see it, and counted as far as counting
 /// does not take long.
 fn refuse_used(ctx: &mut Ctx<'_>, role: &Id) -> Result<(), Error> {
-    let uses = uses_of(ctx, role, USES_COUNTED)?;
+    let uses = uses_of(ctx, role, &[], USES_COUNTED)?;
     if uses.is_empty() {
         return Ok(());
     }
@@ -743,7 +790,7 @@ fn refuse_used(ctx: &mut Ctx<'_>, role: &Id) -> Result<(), Error> {
 fn sees_use(ctx: &mut Ctx<'_>, used_by: &[String]) -> Result<bool, Error> {
     let Actor::User { account: home, .. } = ctx.actor else { return Ok(true) };
     let account = match used_by {
-        [kind, role] if kind == "role" || kind == "trial" => load_role(&mut ctx.tx, &stored_id(role)?)?.and_then(|role| role.account),
+        [kind, role] if kind == "role" || kind == "trial" => ctx.tx.get::<Role>(&keys::role(&stored_id(role)?))?.and_then(|role| role.account),
         [kind, account, ..] if kind == "member" || kind == "account" => Some(stored_id(account)?),
         _ => None,
     };

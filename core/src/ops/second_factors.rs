@@ -282,7 +282,7 @@ impl Operation for Remove {
         match ctx.actor {
             Actor::Operator { .. } if !reach::is_self(ctx, &self.user) => {
                 ctx.require_as_operator("clients.edit")?;
-                reach::refuse_operator(ctx, &self.user)?;
+                reach::refuse_stronger(ctx, &self.user)?;
             }
             _ => sessions::require_self(ctx, &self.user, "self.password")?,
         }

@@ -5,12 +5,12 @@ mod tests;
 
 use super::{Access, Effect, Operation, members, passwords, reach, users};
 use crate::engine::at_hand::Live;
-use crate::engine::view::{MemberView, account_line, powers_on_paper};
+use crate::engine::view::MemberView;
 use crate::engine::{Ctx, SecretToken, ShownToken, hash_bytes, keys, sessions};
 use crate::error::{Code, Error};
 use crate::model::{
-    self, Actor, Address, AddressRange, Count, EffectivePolicies, Email, Id, LogInNotice, Member, Name, Note, OutboxKind, OutboxMessage, Secret,
-    Session, SessionBehind,
+    self, Actor, Address, AddressRange, Count, EffectivePolicies, Email, Id, LogInNotice, Name, Note, OutboxKind, OutboxMessage, Secret, Session,
+    SessionBehind,
 };
 use crate::rules::session::{is_over, may_come_from};
 use schemars::JsonSchema;
@@ -126,7 +126,7 @@ pub struct End {
 }
 
 /// Ends all sessions of a user, or all but one, and those in which they act as others (R-SES-2): for the user themself, for whoever holds `users.disable` in the one
-/// team that they are in, for operators with `clients.status`.
+/// team that they are in and can do as much, for operators with `clients.status`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EndAll {
@@ -419,31 +419,16 @@ impl Operation for Create {
     }
 }
 
-/// Nobody acts as one who can do more (R-ROL-7): looked at wherever the user is a member on the way up from the account, in which
-/// they have to be one. Operators answer for accounts without having permissions in them.
+/// Nobody acts as one who can do more there (R-ROL-7), and as nobody but a member. Operators answer for accounts without having
+/// permissions in them.
 fn refuse_acting_up(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<(), Error> {
     if reach::home(ctx).is_none() {
         return Ok(());
     }
-    let tree = ctx.tree();
-    for (level, above) in account_line(&mut ctx.tx, account)?.iter().enumerate() {
-        match ctx.tx.get::<Member>(&keys::member(&above.id, user))? {
-            Some(member) => {
-                let theirs = powers_on_paper(&mut ctx.tx, &tree, &member)?;
-                members::refuse_beyond_own(ctx, &theirs, format!("`{user}` can do more than you"), "/user")?;
-            }
-            None if level == 0 => return Err(Error::not_found("user", user.as_str()).at("/user")),
-            None => {}
-        }
+    if !ctx.tx.has(&keys::member(account, user))? {
+        return Err(Error::not_found("user", user.as_str()).at("/user"));
     }
-    // Where the package decides what members may do, they hold nothing on paper.
-    let theirs = ctx.engine.cell(account)?.member(ctx.engine, user.as_str())?;
-    let more = theirs.powers.beyond(&ctx.standing(account)?.powers);
-    let missing: Vec<String> = more.into_iter().filter_map(|place| tree.node(place)).map(|node| node.id.clone()).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(Code::EscalationRefused, format!("`{user}` can do more than you")).at("/user").with("missing", missing))
+    members::refuse_stronger_in(ctx, account, user)
 }
 
 impl CreateAs {
@@ -655,7 +640,7 @@ impl Operation for End {
                     Actor::Operator { .. } if session.behind.is_some() && reach::is_self(ctx, session.person()) => {}
                     Actor::Operator { .. } if !reach::is_self(ctx, &session.user) => {
                         ctx.require_as_operator("clients.status")?;
-                        reach::refuse_operator(ctx, &session.user)?;
+                        reach::refuse_stronger(ctx, &session.user)?;
                     }
                     Actor::User { .. } if !reach::is_self(ctx, &session.user) => {
                         let begun = session.behind.is_some() && reach::is_self(ctx, session.person());
@@ -695,7 +680,7 @@ impl Operation for EndAll {
             (_, true) => require_self(ctx, &self.user, "self.devices.sign_out")?,
             (Actor::Operator { .. }, false) => {
                 ctx.require_as_operator("clients.status")?;
-                reach::refuse_operator(ctx, &self.user)?;
+                reach::refuse_stronger(ctx, &self.user)?;
             }
             (Actor::User { account: home, .. }, false) => {
                 ctx.require_in(home, "users.disable")?;
@@ -704,6 +689,7 @@ impl Operation for EndAll {
                     let message = format!("`{}` is in another team too", self.user);
                     return Err(Error::new(Code::PermissionDenied, message).at("/user").with("missing", "users.disable"));
                 }
+                reach::refuse_stronger(ctx, &self.user)?;
             }
         }
         let user = users::load(ctx, &self.user, "/user")?;

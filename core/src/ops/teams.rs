@@ -3,7 +3,7 @@
 
 use super::{Access, Effect, Operation, SCAN_MAX, accounts, check_rev, invitations, links, members, page_size, users};
 use crate::engine::authority::TEAM_PERMISSION;
-use crate::engine::view::{MAX_DEPTH, account_line, powers_on_paper};
+use crate::engine::view::{MAX_DEPTH, Papers, account_line};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
 use crate::model::{
@@ -389,39 +389,28 @@ fn subject(ctx: &mut Ctx<'_>, named: Option<Id>) -> Result<(Id, Option<Id>), Err
     }
 }
 
-/// Whether this membership lets a user reach the accounts below.
-fn manages_team(ctx: &mut Ctx<'_>, member: &Member) -> Result<bool, Error> {
-    let tree = ctx.tree();
-    let held = powers_on_paper(&mut ctx.tx, &tree, member)?;
-    Ok(tree.place(TEAM_PERMISSION).is_some_and(|place| held.at(place).is_some()))
-}
-
-/// An account as a user has access to it; none where they have no access.
+/// An account as a user has access to it, by the membership nearest to it; none where they have no access.
 fn access(ctx: &mut Ctx<'_>, account: &Id, user: &Id, current: Option<&Id>) -> Result<Option<SwitchableAccount>, Error> {
     if !ctx.tx.has(&keys::account(account))? {
         return Ok(None);
     }
     let line = account_line(&mut ctx.tx, account)?;
-    let mut found = None;
-    for (level, above) in line.iter().enumerate() {
-        let Some(member) = ctx.tx.get::<Member>(&keys::member(&above.id, user))? else { continue };
-        let how = match (level, member.owner) {
-            (0, true) => EnterAs::Owner,
-            (0, false) => EnterAs::Member,
-            _ if manages_team(ctx, &member)? => EnterAs::Above,
-            _ => continue,
-        };
-        found = Some((how, member.role));
-        break;
-    }
-    let (Some((how, role)), Some(own)) = (found, line.first()) else { return Ok(None) };
+    let tree = ctx.tree();
+    let judged = ctx.engine.cell(account)?.view(ctx.engine)?.judge(&mut ctx.tx, &mut Papers::new(&tree), user)?;
+    let (Some(judged), Some(own)) = (judged, line.first()) else { return Ok(None) };
+    let Some(member) = judged.member() else { return Ok(None) };
+    let how = match (member.account == *account, member.owner) {
+        (true, true) => EnterAs::Owner,
+        (true, false) => EnterAs::Member,
+        (false, _) => EnterAs::Above,
+    };
     let refusal = match current {
         Some(current) if current == account => Some(Code::AlreadyThere),
         // Users are told what acting there would be answered: their address and their second factor count.
         Some(_) => ctx.entry_refusal(account)?,
-        None => ctx.engine.cell(account)?.member(ctx.engine, user.as_str())?.refusal,
+        None => judged.refusal,
     };
-    let status = effective_status(&line);
+    let (status, role) = (effective_status(&line), member.role.clone());
     Ok(Some(SwitchableAccount { account: own.id.clone(), name: own.name.clone(), status, how, role, offered: refusal.is_none(), refusal }))
 }
 
@@ -492,6 +481,15 @@ fn read_path(cursor: &Cursor) -> Result<TreePath, Error> {
     read().ok_or_else(|| Error::invalid("/after", "`after` is what the page before answered as `next`, unchanged"))
 }
 
+/// Whether a membership of this account lets a user reach those below it.
+fn manages_below(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<bool, Error> {
+    if !ctx.tx.has(&keys::member(account, user))? {
+        return Ok(false);
+    }
+    let tree = ctx.tree();
+    ctx.engine.cell(account)?.view(ctx.engine)?.reaches_below(&mut ctx.tx, &mut Papers::new(&tree), user)
+}
+
 /// The place that follows among the accounts of a user: their memberships in order, and below each whose team they manage
 /// the accounts there, but for what they manage by a nearer membership.
 fn next_of_user(ctx: &mut Ctx<'_>, user: &Id, place: Option<TreePath>) -> Result<Option<TreePath>, Error> {
@@ -499,12 +497,9 @@ fn next_of_user(ctx: &mut Ctx<'_>, user: &Id, place: Option<TreePath>) -> Result
     if let Some(path) = place {
         let (path, still_there) = resume(ctx, path)?;
         root = path.first().cloned();
-        let manages = |ctx: &mut Ctx<'_>, account: Option<&Id>| -> Result<bool, Error> {
-            let Some(account) = account else { return Ok(false) };
-            match ctx.tx.get::<Member>(&keys::member(account, user))? {
-                Some(member) => manages_team(ctx, &member),
-                None => Ok(false),
-            }
+        let manages = |ctx: &mut Ctx<'_>, account: Option<&Id>| match account {
+            Some(account) => manages_below(ctx, account, user),
+            None => Ok(false),
         };
         if manages(ctx, root.as_ref())? {
             let nearer = path.len() > 1 && manages(ctx, path.last())?;

@@ -465,7 +465,7 @@ impl Importer<'_> {
             .ok_or_else(|| Error::invalid("/role", format!("`{account}` has no default role: name one")))?;
         let given = (account.clone(), role.clone());
         if !self.roles.contains_key(&given) {
-            let may = roles::load_for(ctx, &role, account, "/role").and_then(|_| members::refuse_escalation(ctx, &role));
+            let may = roles::load_for(ctx, &role, account, "/role").and_then(|_| members::refuse_escalation(ctx, account, &role));
             self.roles.insert(given.clone(), may);
         }
         self.roles.get(&given).cloned().unwrap_or(Ok(()))?;

@@ -54,7 +54,7 @@ pub struct Get {
 pub struct Edit {
     /// The user.
     pub user: Id,
-    /// The account in which an administrator edits a member; where they act when absent.
+    /// An account in which the user is, as which administrator the actor edits them; where they act when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// First name.
@@ -564,7 +564,7 @@ fn set_email(ctx: &mut Ctx<'_>, user: &model::User, email: Email, field: &str) -
 
 fn set_disabled(ctx: &mut Ctx<'_>, id: &Id, disabled: bool) -> Result<User, Error> {
     reach::refuse_self(ctx, id, "disables or enables")?;
-    reach::refuse_operator(ctx, id)?;
+    reach::refuse_stronger(ctx, id)?;
     let mut user = load(ctx, id, "/user")?;
     if user.disabled != disabled {
         let was = user.clone();
@@ -588,7 +588,8 @@ fn set_disabled(ctx: &mut Ctx<'_>, id: &Id, disabled: bool) -> Result<User, Erro
 
 /// What the actor is to a user whose fields they want to edit, and the policies that say what that lets them (R-USR-3).
 struct Editing {
-    policies: EffectivePolicies,
+    /// Those of every account where the user is; the platform's where they are in none.
+    policies: Vec<EffectivePolicies>,
     hats: Vec<Editor>,
     /// The account that a user edits in; none for the host and operators.
     account: Option<Id>,
@@ -597,13 +598,21 @@ struct Editing {
 }
 
 impl Editing {
-    fn new(ctx: &mut Ctx<'_>, user: &model::User, account: Option<Id>) -> Result<Editing, Error> {
+    /// `named` is the account in which the request says that the user is: nobody is edited by the rules of another one.
+    fn new(ctx: &mut Ctx<'_>, user: &model::User, named: Option<Id>) -> Result<Editing, Error> {
+        if let Some(account) = &named {
+            Editing::require_member(ctx, account, &user.id)?;
+        }
+        let mut policies = Vec::new();
+        for account in accounts_of(ctx, &user.id, usize::MAX)? {
+            policies.push(ctx.policies(Some(&account))?);
+        }
+        if policies.is_empty() {
+            policies.push(ctx.policies(None)?);
+        }
         let is_self = reach::is_in_person(ctx, &user.id);
         let mut hats: Vec<Editor> = is_self.then_some(Editor::OneSelf).into_iter().collect();
         let Actor::User { account: home, .. } = ctx.actor else {
-            if let Some(account) = &account {
-                accounts::load(ctx, account, "/account")?;
-            }
             let host = *ctx.actor == Actor::System;
             if !host {
                 match ctx.require_as_operator("clients.edit") {
@@ -611,12 +620,11 @@ impl Editing {
                     Err(error) if !is_self => return Err(error),
                     Err(_) => {}
                 }
-                reach::refuse_operator(ctx, &user.id)?;
+                reach::refuse_stronger(ctx, &user.id)?;
             }
-            return Ok(Editing { policies: ctx.policies(account.as_ref())?, hats, account: None, host });
+            return Ok(Editing { policies, hats, account: None, host });
         };
-        let account = account.unwrap_or_else(|| home.clone());
-        ctx.standing(&account).map_err(|error| error.at("/account"))?;
+        let account = named.unwrap_or_else(|| home.clone());
         if members::find(ctx, &account, &user.id)?.is_some() {
             if reach::holds_in(ctx, &account, "users.edit_profile")? {
                 hats.push(Editor::Administrator);
@@ -632,7 +640,25 @@ impl Editing {
                 hats.push(Editor::Parent);
             }
         }
-        Ok(Editing { policies: ctx.policies(Some(&account))?, hats, account: Some(account), host: false })
+        Ok(Editing { policies, hats, account: Some(account), host: false })
+    }
+
+    /// An account that is named is there for the actor, and the user is in it.
+    fn require_member(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<(), Error> {
+        match ctx.actor {
+            Actor::User { .. } => ctx.standing(account).map(drop).map_err(|error| error.at("/account"))?,
+            Actor::System | Actor::Operator { .. } => accounts::load(ctx, account, "/account").map(drop)?,
+        }
+        if members::find(ctx, account, user)?.is_none() {
+            return Err(Error::not_found("user", user.as_str()).at("/user"));
+        }
+        Ok(())
+    }
+
+    /// Who may edit the field, in whichever of the user's accounts one asks.
+    fn editors(&self, group: FieldGroup) -> Vec<Editor> {
+        let everywhere = |editor: &&Editor| self.policies.iter().all(|policies| group.editors(policies).contains(editor));
+        self.policies.iter().take(1).flat_map(|policies| group.editors(policies)).filter(everywhere).copied().collect()
     }
 
     /// Refuses the field unless the actor may edit it; `field` is where the request names it.
@@ -640,8 +666,8 @@ impl Editing {
         if self.host {
             return Ok(());
         }
-        let editors = group.editors(&self.policies);
-        let edits = edits_as(&self.hats, editors);
+        let editors = self.editors(group);
+        let edits = edits_as(&self.hats, &editors);
         if edits.themself {
             let allowed = match &self.account {
                 Some(account) => ctx.require_in(account, group.own_permission()),
@@ -657,7 +683,7 @@ impl Editing {
             return Ok(());
         }
         let error = Error::new(Code::FieldNotEditable, format!("you may not edit this field of `{}`", user.id));
-        Err(error.at(field).with("edited_by", names_of(editors)))
+        Err(error.at(field).with("edited_by", names_of(&editors)))
     }
 
     /// Whether somebody above the user reaches far enough for this field: a person who is in another team too is not theirs
@@ -667,19 +693,12 @@ impl Editing {
         if !reach::in_this_team_alone(ctx, &user.id, acting_in)? {
             return Ok(false);
         }
-        let seen = reach::accounts_seen(ctx, &user.id, usize::MAX)?;
         for account in accounts_of(ctx, &user.id, usize::MAX)? {
             if group == FieldGroup::Email && !reach::holds_in(ctx, &account, "users.edit_profile")? {
                 return Ok(false);
             }
-            let Some(member) = ctx.tx.get(&keys::member(&account, &user.id))? else { continue };
-            match members::refuse_reaching_up_from(ctx, acting_in, &member) {
-                // What they may do in accounts that the actor does not see is not told.
-                Err(error) if error.code() == Code::EscalationRefused && !seen.contains(&account) => return Ok(false),
-                judged => judged?,
-            }
         }
-        Ok(true)
+        reach::refuse_stronger(ctx, &user.id).map(|()| true)
     }
 }
 
@@ -854,7 +873,8 @@ impl Operation for ChangeEmail {
         }
         // Whoever asks must not learn whom an address belongs to: only the mail to it is left out.
         let taken = ctx.tx.has(&keys::email(self.email.key()))?;
-        let link = links::create(ctx, LinkKind::EmailChange, &user.id, self.email, editing.policies.link_life_ms)?;
+        let life_ms = ctx.policies(editing.account.as_ref())?.link_life_ms;
+        let link = links::create(ctx, LinkKind::EmailChange, &user.id, self.email, life_ms)?;
         if !taken {
             tell(ctx, OutboxKind::EmailChange, &user.id, &link.email, Some(&link))?;
         }
@@ -893,11 +913,13 @@ impl Operation for RequestPasswordReset {
             (Some(home), _) => ctx.require_in(&home, "users.reset_password")?,
             (None, Actor::Operator { .. }) if !is_self => {
                 ctx.require_as_operator("clients.edit")?;
-                reach::refuse_operator(ctx, &self.user)?;
             }
             (None, _) => {}
         }
         let user = reach::load_seen(ctx, &self.user, "/user")?;
+        if !is_self {
+            reach::refuse_stronger(ctx, &user.id)?;
+        }
         if user.disabled {
             return Err(Error::new(Code::UserDisabled, format!("`{}` is disabled", user.id)).at("/user"));
         }
@@ -1059,7 +1081,7 @@ impl Operation for Delete {
             return Err(Error::new(Code::IsOperator, format!("`{}` is an operator; take that away first", user.id)).at("/user"));
         }
         for member in memberships_in(ctx, &user.id, scope.as_ref())? {
-            members::refuse_reaching_up(ctx, &member)?;
+            members::refuse_stronger_in(ctx, &member.account, &member.user)?;
         }
         if scope.is_none() {
             invitations::forget(ctx, &user, None)?;

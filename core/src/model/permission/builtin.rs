@@ -30,6 +30,10 @@ pub(super) const SENSITIVE: &[&str] = &[
     "clients.bulk",
 ];
 
+/// Branches whose `create` implies `share`: roles that name their permissions one by one are older than that one, and by default
+/// everybody shares. To take it away it is denied.
+pub(super) const SHARED_BY_DEFAULT: &[&str] = &["campaigns", "templates", "automation"];
+
 /// Branches that operators of the platform hold, and no user of an account.
 pub(super) const OPERATORS_ONLY: &[&str] = &["platform", "operators", "clients", "packages"];
 
@@ -166,6 +170,7 @@ pub(super) const BRANCHES: &[Branch] = &[
             ("pause", "Pause"),
             ("resume", "Resume"),
             ("report", "See reports"),
+            ("share", "Share"),
         ],
     ),
     branch("sms", "Text messages", true, &[("view", "View"), ("create", "Create"), ("send", "Send")]),
@@ -178,6 +183,7 @@ pub(super) const BRANCHES: &[Branch] = &[
             ("create", "Create"),
             ("edit", "Edit"),
             ("activate", "Activate"),
+            ("share", "Share"),
             ("triggers", "Triggers"),
             ("evergreen", "Evergreen campaigns"),
         ],
@@ -191,6 +197,7 @@ pub(super) const BRANCHES: &[Branch] = &[
             ("create", "Create"),
             ("edit", "Edit"),
             ("delete", "Delete"),
+            ("share", "Share"),
             ("share_down", "Share with accounts below"),
             ("unshare", "Unshare"),
             ("use_shared", "Use shared templates"),

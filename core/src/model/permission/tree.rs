@@ -1,7 +1,7 @@
 //! The tree with its indexes: by id, by place, by words.
 
 use super::HostNode;
-use super::builtin::{BRANCHES, OPERATORS_ONLY, SENSITIVE};
+use super::builtin::{BRANCHES, OPERATORS_ONLY, SENSITIVE, SHARED_BY_DEFAULT};
 use crate::model::folded;
 use std::collections::HashMap;
 
@@ -18,9 +18,12 @@ pub struct Node {
     pub sensitive: bool,
     /// Whether it is for operators of the platform, never for users of an account.
     pub operators: bool,
+    /// Whether the host added it.
+    pub host: bool,
     /// The place of the parent.
     pub parent: Option<usize>,
-    /// The place of the node that holding this one implies: `edit`, `delete` and `send` imply `view`.
+    /// The place of the node that holding this one implies: `edit`, `delete` and `send` imply `view`, and of some branches
+    /// `create` implies `share`.
     pub implies: Option<usize>,
     /// The places of the nodes below.
     pub children: Vec<usize>,
@@ -41,20 +44,20 @@ impl PermissionTree {
     pub fn new(host_nodes: &[HostNode]) -> PermissionTree {
         let mut tree = PermissionTree { nodes: Vec::new(), by_id: HashMap::new() };
         for branch in BRANCHES {
-            tree.push(branch.id, branch.title, branch.scoped, false);
+            tree.push(branch.id, branch.title, branch.scoped, false, false);
             for (child, title) in branch.children {
                 let id = format!("{}.{child}", branch.id);
                 let sensitive = SENSITIVE.contains(&id.as_str());
-                tree.push(&id, title, branch.scoped, sensitive);
+                tree.push(&id, title, branch.scoped, sensitive, false);
             }
         }
         for node in host_nodes {
-            tree.push(node.id.as_str(), node.title.as_str(), node.scoped, node.sensitive);
+            tree.push(node.id.as_str(), node.title.as_str(), node.scoped, node.sensitive, true);
         }
         tree
     }
 
-    fn push(&mut self, id: &str, title: &str, scoped: bool, sensitive: bool) {
+    fn push(&mut self, id: &str, title: &str, scoped: bool, sensitive: bool, host: bool) {
         let place = self.nodes.len();
         let operators = OPERATORS_ONLY.contains(&id.split('.').next().unwrap_or(id));
         let parent = id.rsplit_once('.').and_then(|(above, _)| self.by_id.get(above).copied());
@@ -64,6 +67,7 @@ impl PermissionTree {
             scoped,
             sensitive,
             operators,
+            host,
             parent,
             implies: None,
             children: Vec::new(),
@@ -85,6 +89,12 @@ impl PermissionTree {
                 let view = self.by_id.get(&format!("{above}.view")).copied();
                 if let Some(node) = self.nodes.get_mut(place) {
                     node.implies = view;
+                }
+            }
+            "share" if SHARED_BY_DEFAULT.contains(&above.as_str()) => {
+                let create = self.by_id.get(&format!("{above}.create")).copied();
+                if let Some(node) = create.and_then(|at| self.nodes.get_mut(at)) {
+                    node.implies = Some(place);
                 }
             }
             "view" => {
