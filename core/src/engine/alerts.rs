@@ -81,7 +81,7 @@ impl Engine {
     /// What bounds a counter of an account today, by the scope, the subject and the name in its key; none where nothing does.
     fn wanted_at(&self, cell: &Arc<AccountCell>, view: &View, scope: &str, subject: &str, name: &str) -> Result<Option<Wanted>, Error> {
         match scope {
-            "" => Ok(LimitName::find(name).and_then(|limit| wanted_of(cell, view, None, [limit]).next())),
+            "" => Ok(LimitName::find(name).and_then(|limit| wanted_of(cell, view, None, [limit], None).into_iter().next())),
             "group" => {
                 let Some(channel) = Channel::ALL.into_iter().find(|channel| name.starts_with(channel.name())) else { return Ok(None) };
                 let Ok(group) = Id::new(subject) else { return Ok(None) };

@@ -93,7 +93,10 @@ impl World {
         let of_each = self.counters.len() / ACCOUNTS.len();
         let (account, limit) = (id(ACCOUNTS[place / of_each]), Channel::Email.limits()[place % of_each]);
         let by = self.any(HOLDERS);
-        self.must(by, limits::Set { account, limit, value: Limit::At(count(value)), expected_rev: None });
+        self.must(
+            by,
+            limits::Set { account, limit, value: Limit::At(count(value)), message_class: None, over: None, burst: None, expected_rev: None },
+        );
         for holder in &self.holders {
             holder.engine.epoch.fetch_add(1, Ordering::AcqRel);
         }

@@ -12,8 +12,8 @@ use super::{Ctx, Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::locks::{Mutex, MutexGuard};
 use crate::model::{
-    Actor, Cap, CapPeriod, CapScope, Channel, Count, Group, Id, Limit, LimitAlert, LimitName, MessageClass, MessageInput, Meter, OutboxKind,
-    OutboxMessage, OverLimit, PaceRecord, PaidWithCredits, Reservation, Window,
+    Actor, Assets, Cap, CapPeriod, CapScope, Channel, Count, Group, Id, Limit, LimitAlert, LimitName, MessageClass, MessageInput, Meter, Name,
+    OutboxKind, OutboxMessage, OverLimit, PaceRecord, PaidWithCredits, Reservation, Window,
 };
 use crate::ops::{accounts, campaigns, credits, reservations};
 use crate::rules::limit::Source;
@@ -43,6 +43,8 @@ const ROUNDS: usize = 16;
 
 /// Whose the caps are that count what all accounts send.
 const PLATFORM: &str = "platform";
+/// The scope of what a limit does not count.
+pub(crate) const UNCOUNTED: &str = "uncounted";
 
 /// The meters of a tree of accounts.
 #[derive(Default)]
@@ -85,6 +87,8 @@ pub(crate) struct MeterId {
 pub(crate) enum MeterScope {
     /// The account's own.
     Account,
+    /// Messages of a class that a limit of the account does not count: nothing bounds them, and the invoice tells of them.
+    Uncounted,
     /// A group's (R-GRP-5).
     Group(Id),
     /// A cap's, of one member, campaign or domain (R-QTA-14).
@@ -101,7 +105,7 @@ impl MeterId {
     pub(crate) fn name(&self) -> &str {
         match &self.scope {
             MeterScope::Cap(cap, ..) => cap.as_str(),
-            MeterScope::Account | MeterScope::Group(_) => self.limit,
+            MeterScope::Account | MeterScope::Uncounted | MeterScope::Group(_) => self.limit,
         }
     }
 
@@ -109,6 +113,7 @@ impl MeterId {
     pub(crate) fn scope_name(&self, sender: &Id) -> &'static str {
         match self.scope {
             MeterScope::Group(_) => "group",
+            MeterScope::Uncounted => UNCOUNTED,
             MeterScope::Account | MeterScope::Cap(_, CapScope::Account, _) if self.account.is_none() => PLATFORM,
             MeterScope::Account | MeterScope::Cap(_, CapScope::Account, _) if self.account.as_ref() == Some(sender) => "account",
             MeterScope::Account | MeterScope::Cap(_, CapScope::Account, _) => "ancestor",
@@ -128,7 +133,7 @@ impl MeterId {
     /// The account, group, member, campaign or domain.
     pub(crate) fn subject(&self) -> &str {
         match &self.scope {
-            MeterScope::Account => self.account.as_ref().map_or(PLATFORM, Id::as_str),
+            MeterScope::Account | MeterScope::Uncounted => self.account.as_ref().map_or(PLATFORM, Id::as_str),
             MeterScope::Group(group) => group.as_str(),
             MeterScope::Cap(_, _, subject) => subject,
         }
@@ -138,6 +143,7 @@ impl MeterId {
     fn parts(&self) -> (String, &str) {
         match &self.scope {
             MeterScope::Account => (String::new(), ""),
+            MeterScope::Uncounted => (UNCOUNTED.to_owned(), ""),
             MeterScope::Group(group) => ("group".to_owned(), group.as_str()),
             MeterScope::Cap(cap, _, subject) => (keys::of_cap(cap), subject),
         }
@@ -316,7 +322,7 @@ impl Cold {
     }
 
     /// When what is used counts no longer, and how much of it: the ends of windows, and of reservations before them.
-    fn frees(&self, hot: &Hot, open: &[Reservation]) -> Vec<(u64, u64)> {
+    fn frees(&self, hot: &Hot, open: &[Reservation], lifts: bool) -> Vec<(u64, u64)> {
         let now_used = self.meter.drawn - hot.rest;
         let mut parts: Vec<(u64, u64)> = match self.window {
             Window::RollingHour => {
@@ -330,8 +336,8 @@ impl Cold {
         }
         let (text, mut back) = (self.id.text(), Vec::new());
         for reservation in open.iter().filter(|open| open.counters.contains(&text)) {
-            let is_own = self.id.is_own_of(&reservation.account);
-            let charged = reservation.count - if is_own { reservation.paid_of(reservation.count) } else { 0 };
+            let is_paid = lifts && self.id.is_own_of(&reservation.account);
+            let charged = reservation.count - if is_paid { reservation.paid_of(reservation.count) } else { 0 };
             let of = parts.iter_mut().find(|(until_ms, _)| self.is_part_of(*until_ms, reservation.reserved_at_ms));
             if let Some((_, left)) = of.filter(|(until_ms, _)| reservation.expires_at_ms < *until_ms) {
                 let part = charged.min(*left);
@@ -463,7 +469,7 @@ impl Standing {
             limit: Some(limit),
             retry_at_ms: refused.retry_at_ms,
             credits_left: (refused.code == Code::CreditsExhausted).then(|| self.credits.left(self.at_ms)),
-            over: Some(refused.over).filter(|over| *over != OverLimit::Reject),
+            over: Some(refused.over).filter(|over| !matches!(over, OverLimit::Reject | OverLimit::UseCredits)),
         })
     }
 }
@@ -485,12 +491,12 @@ pub(crate) struct Prepared {
     account: Id,
     team: Arc<Team>,
     wanted: Vec<Wanted>,
-    /// The places of the counters in the team's meters, those of the account's own limits first.
+    /// The places of the counters in the team's meters, those that credits pay beyond first.
     places: Arc<[usize]>,
     /// Of those who ask by ids.
     allowance: Arc<Allowance>,
-    /// How many of them are of the account's own limits.
-    own: usize,
+    /// How many of them, the first, credits pay beyond.
+    lifted: usize,
     channel: Channel,
     /// The group of the member who sends.
     pub(crate) group: Option<Id>,
@@ -518,6 +524,8 @@ pub(super) struct Wanted {
     /// What it becomes with planned packages, in order.
     later: Vec<(u64, Resolved)>,
     over: OverLimit,
+    /// Whether it is a pace, and no counter.
+    is_pace: bool,
     /// How much it grows each day since an instant.
     growth: Option<(u64, u64)>,
     /// What is guaranteed of it to accounts below.
@@ -568,7 +576,7 @@ impl Wanted {
     fn under(&self, other: &OtherPackage) -> Wanted {
         let resolved = other.limits.iter().find(|(name, _)| name.name() == self.id.limit).map_or(self.resolved, |(_, resolved)| *resolved);
         let fits = |kept: &Arc<Guaranteed>| kept.holds(0) && kept.parts.iter().map(|of| of.part).sum::<u64>() <= resolved.limit.ceiling();
-        Wanted { resolved, later: Vec::new(), kept: self.kept.clone().filter(fits), ..self.clone() }
+        Wanted { resolved, over: over_of(resolved), later: Vec::new(), kept: self.kept.clone().filter(fits), ..self.clone() }
     }
 
     /// What is kept apart of it, as long as it holds.
@@ -796,9 +804,13 @@ impl Prepared {
 
     /// For an account: nobody in particular sends, and nothing but the counters stands in the way.
     pub(super) fn new(cell: &AccountCell, view: &View, wanted: Vec<Wanted>) -> Prepared {
-        let is_own = |wanted: &&Wanted| wanted.id.is_own_of(&cell.id);
+        let pays = view.pays || view.later.iter().any(|later| later.pays);
+        let lifts = |wanted: &Wanted| pays && wanted.id.is_own_of(&cell.id) && wanted.resolved.over == OverLimit::UseCredits;
+        let mut wanted = wanted;
+        // Credits pay beyond these: they lie together, the first of all.
+        wanted.sort_by_key(|wanted| !lifts(wanted));
         Prepared {
-            own: wanted.iter().take_while(is_own).count(),
+            lifted: wanted.iter().take_while(|wanted| lifts(wanted)).count(),
             stamp: view.frame.stamp,
             refusal: None,
             lacking: None,
@@ -825,6 +837,11 @@ impl Prepared {
         id.is_own_of(&self.account)
     }
 
+    /// Whether credits pay beyond a counter where the account pays with credits.
+    fn lifts(&self, wanted: &Wanted) -> bool {
+        self.is_own(&wanted.id) && wanted.resolved.over == OverLimit::UseCredits
+    }
+
     /// What would be charged.
     pub(crate) fn counters(&self) -> Vec<String> {
         self.wanted.iter().chain(&self.paced).map(|wanted| wanted.id.text()).collect()
@@ -841,7 +858,7 @@ impl Prepared {
             until_ms: self.until_ms,
             account: self.account.clone(),
             team: self.team.clone(),
-            own: kept().filter(|(wanted, _)| self.is_own(&wanted.id)).count(),
+            lifted: kept().filter(|(wanted, _)| self.lifts(wanted)).count(),
             wanted: kept().map(|(wanted, _)| wanted.clone()).collect(),
             places: kept().map(|(_, place)| *place).collect(),
             allowance: Arc::default(),
@@ -898,7 +915,7 @@ impl Meters {
         let Some(kept) = wanted.kept_now() else { return Arc::default() };
         let place = |of: &Guarantee| {
             let (id, calendar) = (wanted.counter_of(of), of.calendar.clone());
-            let unlimited = Resolved { limit: Limit::Unlimited, source: Source::PlatformDefault };
+            let unlimited = Resolved::plain(Limit::Unlimited, Source::PlatformDefault);
             let below = Wanted { id, calendar, resolved: unlimited, later: Vec::new(), kept: None, below: None, stamp: 0, ..wanted.clone() };
             (self.place(&below), of.part)
         };
@@ -955,10 +972,10 @@ impl Meters {
     /// Every counter and pace as it stands for who sends; not what becomes of it.
     fn as_they_stand(&self, prepared: &Prepared, ask: Ask, now_ms: u64) -> Result<Vec<send::Reading>, Error> {
         let mut readings = Vec::with_capacity(prepared.places.len());
-        for place in prepared.places.iter() {
+        for (place, wanted) in prepared.places.iter().zip(&prepared.wanted) {
             let (hot, cold) = self.pair(*place)?;
             let limit = hot.limit.saturating_add(self.kept_for(&prepared.promised, *place));
-            let lifted = prepared.is_own(&cold.id);
+            let lifted = prepared.lifts(wanted);
             readings.push(send::Reading { limit, used: hot.used, over: cold.over, lifted, frees: Vec::new(), limits: Vec::new() });
         }
         if !ask.later {
@@ -984,7 +1001,7 @@ impl Meters {
         for (below, part) in above.guaranteed.iter().filter(|(below, _)| Some(*below) != own) {
             let (hot, cold) = self.pair(*below)?;
             let counts = cold.counts_in(above);
-            let frees = if counts { cold.frees(hot, open) } else { Vec::new() };
+            let frees = if counts { cold.frees(hot, open, true) } else { Vec::new() };
             let last_ms = if above.window == Window::RollingHour { u64::MAX } else { above.meter.ends_at_ms };
             let frees: Vec<_> = frees.into_iter().map(|(at_ms, freed)| (at_ms.min(last_ms), freed)).collect();
             turns.extend(frees.iter().map(|(at_ms, _)| *at_ms));
@@ -1036,8 +1053,8 @@ impl Meters {
 
     #[inline(never)]
     fn charge_otherwise(&mut self, prepared: &Prepared, count: u64, paid: u64, credits: u64, now_ms: u64) -> Option<(u64, bool)> {
-        let part = |at| if at < prepared.own { count - paid } else { count };
-        let more = |at| if at < prepared.own { credits } else { 0 };
+        let part = |at| if at < prepared.lifted { count - paid } else { count };
+        let more = |at| if at < prepared.lifted { credits } else { 0 };
         self.for_promised(&prepared.promised, |meters| meters.charge_each(prepared, count, part, more, now_ms))
     }
 
@@ -1215,17 +1232,18 @@ impl Engine {
         let stamp = cell.stamp(self);
         let view = cell.view(self)?;
         let mut wanted = Vec::new();
+        let class = Some(sending.message.message_class.unwrap_or(MessageClass::Marketing));
         let mut below = None;
         for above in std::iter::once(cell).chain(&view.above) {
             let of_account = above.view(self)?;
-            wanted.extend(wanted_of(above, &of_account, below.replace(&above.id), sending.channel.limits()));
+            wanted.extend(wanted_of(above, &of_account, below.replace(&above.id), sending.channel.limits(), class));
             wanted.extend(of_account.caps.iter().filter_map(|cap| wanted_of_cap(&of_account.frame, cap, sending)));
         }
         wanted.extend(view.platform.caps.iter().filter_map(|cap| wanted_of_cap(&view.platform.frame, cap, sending)));
         if let Some((account, group)) = sending.member.and_then(MemberView::group) {
             wanted.extend(self.wanted_of_group(&view, account, group, sending.channel)?);
         }
-        let (paced, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|wanted| wanted.over == OverLimit::Spread);
+        let (paced, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|wanted| wanted.is_pace);
         let refusal = self.refusal_before_limits(&view, sending)?;
         let place = self.tree.load().place(sending.channel.permission());
         let lacking = sending.member.filter(|_| refusal.is_none()).zip(place).and_then(|(member, place)| member.lacking(self, place));
@@ -1248,15 +1266,23 @@ impl Engine {
         })
     }
 
+    /// Prepares what a limit of an account does not count.
+    pub(crate) fn prepare_uncounted(&self, cell: &Arc<AccountCell>, limit: LimitName) -> Result<Option<Prepared>, Error> {
+        let (Some(window), view) = (limit.window(), cell.view(self)?) else { return Ok(None) };
+        let wanted = uncounted(cell, &view, limit, window);
+        self.hold_places(Prepared::new(cell, &view, vec![wanted])).map(Some)
+    }
+
     /// Prepares what is counted by one limit of an account, and of those above.
     pub(crate) fn prepare_limit(&self, cell: &Arc<AccountCell>, limit: LimitName) -> Result<Arc<Prepared>, Error> {
         let view = cell.view(self)?;
         let mut wanted = Vec::new();
         let mut below = None;
         for above in std::iter::once(cell).chain(&view.above) {
-            wanted.extend(wanted_of(above, &*above.view(self)?, below.replace(&above.id), [limit]));
+            wanted.extend(wanted_of(above, &*above.view(self)?, below.replace(&above.id), [limit], None));
         }
-        Ok(Arc::new(self.hold_places(Prepared { refusal: view.status.refusal(), ..Prepared::new(cell, &view, wanted) })?))
+        let (paced, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|wanted| wanted.is_pace);
+        Ok(Arc::new(self.hold_places(Prepared { refusal: view.status.refusal(), paced, ..Prepared::new(cell, &view, wanted) })?))
     }
 
     /// How many credits there are to pay with now, and until when so many.
@@ -1280,8 +1306,10 @@ impl Engine {
                 (None, Some(_)) => {}
             }
         }
-        let assigned = |domain: &str| view.sending_domains.is_empty() || view.sending_domains.iter().any(|one| one.as_str() == domain);
-        if sending.message.sending_domain.as_ref().is_some_and(|domain| !assigned(domain.as_str())) {
+        let MessageInput { sending_domain, node, bounce_address, .. } = sending.message;
+        let Assets { domains, nodes, bounce_addresses } = &view.assets;
+        let is_assigned = |used: &Option<Name>, assigned: &[Name]| used.as_ref().is_none_or(|used| assigned.is_empty() || assigned.contains(used));
+        if !(is_assigned(sending_domain, domains) && is_assigned(node, nodes) && is_assigned(bounce_address, bounce_addresses)) {
             return Ok(Some(Code::AssetNotAssigned));
         }
         if let Some(campaign) = &sending.message.campaign
@@ -1314,7 +1342,7 @@ impl Engine {
             (Channel::Sms, CapPeriod::Year) => ("sms_per_year", Window::Year),
         };
         let id = MeterId { account: Some(account.clone()), scope: MeterScope::Group(group.id), limit };
-        Ok(Some(view.frame.wanted(id, window, Resolved { limit: cap.unwrap_or(Limit::Unlimited), source: Source::Group })))
+        Ok(Some(view.frame.wanted(id, window, Resolved::plain(cap.unwrap_or(Limit::Unlimited), Source::Group))))
     }
 
     /// Finds or makes the counters, and gives them the limits of today.
@@ -1617,9 +1645,9 @@ impl Engine {
     fn draws(&self, meters: &mut Meters, prepared: &Prepared, granted: u64, paid: u64, now_ms: u64) -> Result<(Vec<Draw>, Batch), Error> {
         let (mut draws, mut batch) = (Vec::new(), Batch::default());
         let mut told = Tx::new(&*self.backend);
-        for place in prepared.places.iter() {
+        for (place, wanted) in prepared.places.iter().zip(&prepared.wanted) {
             let (hot, cold) = meters.pair_mut(*place)?;
-            let is_paid = paid > 0 && prepared.is_own(&cold.id);
+            let is_paid = paid > 0 && prepared.lifts(wanted);
             let granted = granted.saturating_sub(if is_paid { paid } else { 0 });
             // Nothing is written of a window that nobody charged.
             let alert = threshold::crossed(&cold.alert_at, cold.limit, hot.used.saturating_add(granted), cold.meter.alerted)
@@ -1653,9 +1681,9 @@ impl Engine {
         let (mut refunded, mut kept) = (0, Vec::new());
         {
             let mut meters = prepared.team.meters();
-            for place in prepared.places.iter() {
+            for (place, wanted) in prepared.places.iter().zip(&prepared.wanted) {
                 let (hot, cold) = meters.pair_mut(*place)?;
-                let charged = if prepared.is_own(&cold.id) { count.saturating_sub(paid) } else { count };
+                let charged = if prepared.lifts(wanted) { count.saturating_sub(paid) } else { count };
                 refunded += usize::from(cold.give_back(hot, charged, granted_at_ms) > 0);
                 if charged > 0 && cold.is_kept(granted_at_ms) {
                     kept.push((cold.id.clone(), charged));
@@ -1675,9 +1703,9 @@ impl Engine {
         self.roll(prepared, self.clock.now_ms())?;
         let meters = prepared.team.meters();
         let mut refundable = 0;
-        for place in prepared.places.iter() {
+        for (place, wanted) in prepared.places.iter().zip(&prepared.wanted) {
             let (hot, cold) = meters.pair(*place)?;
-            let charged = if prepared.is_own(&cold.id) { count.saturating_sub(paid) } else { count };
+            let charged = if prepared.lifts(wanted) { count.saturating_sub(paid) } else { count };
             refundable += usize::from(cold.clone().give_back(&mut hot.clone(), charged, granted_at_ms) > 0);
         }
         Ok(refundable)
@@ -1908,7 +1936,7 @@ impl Engine {
         let mut standing = self.standing_from(prepared, &wanted, &pays_from, count, &coming, Some(at_ms))?;
         for (reading, wanted) in standing.readings.iter_mut().zip(wanted.iter().chain(&prepared.paced)) {
             reading.reading.go_to(at_ms);
-            if wanted.over == OverLimit::Spread {
+            if wanted.is_pace {
                 continue;
             }
             let resolved = wanted.resolved_then(at_ms);
@@ -1933,15 +1961,11 @@ impl Engine {
         let limited = prepared.wanted.iter().filter(|wanted| !matches!(wanted.id.scope, MeterScope::Group(_))).rfind(limited);
         let above = limited.map_or(Some(&prepared.account), |wanted| wanted.id.account.as_ref());
         let open = reservations::open_below(&mut ctx.tx, above)?;
-        let grants = match prepared.pays_from.is_empty() && !self.sells_credits() {
+        let grants = match prepared.pays_from.is_empty() && !ctx.includes_credits(Some(&prepared.account))? {
             true => Vec::new(),
             false => credits::payable_parts(&mut ctx, &prepared.account, prepared.channel, prepared.group.as_ref(), &open)?,
         };
         Ok(Coming { open, grants })
-    }
-
-    fn sells_credits(&self) -> bool {
-        self.edition == crate::model::Edition::Commercial
     }
 
     fn standing(&self, prepared: &Prepared, wanted: &[Wanted], pays_from: &[(u64, bool)], count: u64, coming: &Coming) -> Result<Standing, Error> {
@@ -1966,7 +1990,7 @@ impl Engine {
         for (place, wanted) in prepared.places.iter().zip(wanted) {
             let (hot, cold) = meters.pair(*place)?;
             let bound = meters.bound(prepared, *place, wanted, &coming.open)?;
-            let frees = cold.frees(hot, &coming.open);
+            let frees = cold.frees(hot, &coming.open, prepared.lifts(wanted));
             let instants = bound.turns().into_iter().chain(bound.grown_at(count, cold.meter.ends_at_ms)).chain(and_at_ms);
             let instants: std::collections::BTreeSet<u64> = instants.filter(|at_ms| *at_ms > now_ms).collect();
             readings.push(MeterReading {
@@ -1981,7 +2005,7 @@ impl Engine {
                     limit: bound.at(now_ms),
                     used: hot.used,
                     over: wanted.over,
-                    lifted: prepared.is_own(&cold.id),
+                    lifted: prepared.lifts(wanted),
                     frees,
                     limits: instants.into_iter().map(|at_ms| (at_ms, bound.at(at_ms))).collect(),
                 },
@@ -2020,9 +2044,9 @@ impl Engine {
                 turns: std::collections::BTreeSet::from_iter(bound.turns()).into_iter().collect(),
                 limit: Box::new(move |at_ms| bound.at(at_ms)),
                 grows: wanted.growth.is_some(),
-                lifted: prepared.is_own(&wanted.id),
+                lifted: prepared.lifts(wanted),
                 used: hot.used,
-                frees: cold.frees(hot, &open).into(),
+                frees: cold.frees(hot, &open, prepared.lifts(wanted)).into(),
                 window: wanted.window,
                 calendar: &wanted.calendar,
             });
@@ -2116,6 +2140,7 @@ impl Frame {
             resolved,
             later: Vec::new(),
             over: OverLimit::Reject,
+            is_pace: false,
             growth: None,
             kept: None,
             below: None,
@@ -2130,9 +2155,10 @@ impl Frame {
     /// The counter of a cap for one that it counts by.
     pub(super) fn wanted_of_cap(&self, cap: &Cap, subject: &str) -> Wanted {
         let id = MeterId { account: cap.account.clone(), scope: MeterScope::Cap(cap.id.clone(), cap.scope, subject.to_owned()), limit: "cap" };
-        let resolved = Resolved { limit: Limit::At(cap.limit), source: Source::Cap };
+        let resolved = Resolved::plain(Limit::At(cap.limit), Source::Cap);
         Wanted {
             over: cap.over,
+            is_pace: cap.over == OverLimit::Spread,
             growth: cap.grows_daily_by.map(|by| (by.get(), cap.created_at_ms)),
             burst: cap.burst.get(),
             made_at_ms: cap.created_at_ms,
@@ -2141,22 +2167,48 @@ impl Frame {
     }
 }
 
-/// The counters of limits of one account, which may be above the one that sends.
+/// The counters and paces of limits of one account, which may be above the one that sends, for messages of a class.
 pub(super) fn wanted_of(
     cell: &AccountCell,
     view: &View,
     below: Option<&Id>,
     limits: impl IntoIterator<Item = LimitName>,
-) -> impl Iterator<Item = Wanted> {
-    limits.into_iter().filter_map(move |limit| {
+    class: Option<MessageClass>,
+) -> Vec<Wanted> {
+    let mut wanted = Vec::new();
+    for limit in limits {
+        let (Some(window), resolved) = (limit.window(), view.limit(limit)) else { continue };
+        if resolved.class.is_some_and(|only| class.is_some_and(|class| class != only)) {
+            wanted.push(uncounted(cell, view, limit, window));
+            continue;
+        }
         let id = MeterId { account: Some(cell.id.clone()), scope: MeterScope::Account, limit: limit.name() };
-        Some(Wanted {
+        let counter = Wanted {
+            over: over_of(resolved),
             later: view.later.iter().map(|later| (later.from_ms, value_of(&later.limits, limit))).collect(),
             kept: view.guaranteed.iter().find(|guaranteed| guaranteed.limit == limit).cloned(),
             below: below.cloned(),
-            ..view.frame.wanted(id, limit.window()?, view.limit(limit))
-        })
-    })
+            ..view.frame.wanted(id, window, resolved)
+        };
+        let spreads = counter.over == OverLimit::Spread && matches!(resolved.limit, Limit::At(count) if count.get() > 0);
+        let pace = spreads.then(|| Wanted { is_pace: true, burst: resolved.burst, ..counter.clone() });
+        wanted.extend(std::iter::once(counter).chain(pace));
+    }
+    wanted
+}
+
+/// What a counter does beyond its limit. Where credits are to pay it refuses: what they lift is looked at apart.
+fn over_of(resolved: Resolved) -> OverLimit {
+    match resolved.over {
+        OverLimit::UseCredits => OverLimit::Reject,
+        over => over,
+    }
+}
+
+/// The counter of messages that a limit of an account does not count.
+fn uncounted(cell: &AccountCell, view: &View, limit: LimitName, window: Window) -> Wanted {
+    let id = MeterId { account: Some(cell.id.clone()), scope: MeterScope::Uncounted, limit: limit.name() };
+    view.frame.wanted(id, window, Resolved::plain(Limit::Unlimited, view.limit(limit).source))
 }
 
 /// A limit as people are shown it.

@@ -136,6 +136,10 @@ impl Ctx<'_> {
 
     /// The policies that count for an account, or for the platform (R-PLT-3).
     pub(crate) fn policies(&mut self, account: Option<&Id>) -> Result<EffectivePolicies, Error> {
+        self.policy_levels(account).map(|levels| crate::rules::policy::effective(&levels))
+    }
+
+    fn policy_levels(&mut self, account: Option<&Id>) -> Result<Vec<PolicyRecord>, Error> {
         let mut levels = Vec::new();
         if let Some(id) = account {
             for above in view::account_line(&mut self.tx, id)? {
@@ -143,7 +147,18 @@ impl Ctx<'_> {
             }
         }
         levels.extend(self.tx.get::<PolicyRecord>(&keys::policy(None))?);
-        Ok(crate::rules::policy::effective(&levels))
+        Ok(levels)
+    }
+
+    /// Whether credits and reserves are included for an account, or for the platform (R-PLT-1).
+    pub(crate) fn includes_credits(&mut self, account: Option<&Id>) -> Result<bool, Error> {
+        let edition = self.engine.edition;
+        Ok(crate::rules::policy::includes_credits(edition, &self.policy_levels(account)?))
+    }
+
+    /// Refuses what belongs to credits where these are not included.
+    pub(crate) fn require_credits(&mut self, account: Option<&Id>, field: &str) -> Result<(), Error> {
+        if self.includes_credits(account)? { Ok(()) } else { self.require_licence(field) }
     }
 
     /// What belongs to the commercial edition is refused under the standard one (R-PLT-1).

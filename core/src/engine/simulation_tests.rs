@@ -412,6 +412,7 @@ impl World {
             recipient_domain: campaign.map(|_| Name::new("mail.example").unwrap()),
             message_class: class,
             api_key: None,
+            ..MessageInput::default()
         };
         for (account, _) in ACCOUNTS {
             for user in [None, Some(MEMBER)].into_iter().filter(|user| user.is_none() || account == "mid") {
@@ -462,7 +463,7 @@ impl World {
     fn set_limit(&mut self, account: &str, name: LimitName) {
         let limit = self.random_limit();
         let value = if limit == u64::MAX { Limit::Unlimited } else { Limit::At(count(limit)) };
-        self.must(limits::Set { account: id(account), limit: name, value, expected_rev: None });
+        self.must(limits::Set { account: id(account), limit: name, value, message_class: None, over: None, burst: None, expected_rev: None });
         let place = self.counter(keys::meter(Some(&id(account)), name.name(), "", ""), name.name(), name.window().unwrap());
         self.set(place, limit, None, true);
     }

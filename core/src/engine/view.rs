@@ -7,14 +7,16 @@ use super::trials::{Lacking, Trial};
 use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
-    Account, AddressRange, ApiKey, BuiltIn, Cap, CapPeriod, Channel, Edition, EffectivePolicies, HoldReason, HostNode, Id, Limit, LimitName, Limits,
-    Member, MessageInput, Name, Package, PermissionTree, PolicyRecord, Role, RoleScope, SecondFactorPolicy, User,
+    Account, AddressRange, ApiKey, Assets, BuiltIn, Cap, CapPeriod, Channel, Count, CountedClass, Edition, EffectivePolicies, HoldReason, HostNode,
+    Id, Limit, LimitName, LimitTerms, Limits, Member, MessageClass, MessageInput, Name, OverLimit, Package, PermissionTree, PolicyRecord, Role,
+    RoleScope, SecondFactorPolicy, User,
 };
 use crate::ops::limits::promised_key;
 use crate::options::ActingSender;
 use crate::rules::account::{Status, effective_status};
 use crate::rules::api_key::{is_expired, powers_of_key};
-use crate::rules::limit::{Source, candidates, guarantees_hold};
+use crate::rules::limit::{Candidate, Source, candidates, guarantees_hold, terms};
+use crate::rules::policy::includes_credits;
 use crate::rules::role::Powers;
 use crate::rules::session::may_come_from;
 use crate::rules::window::Calendar;
@@ -79,8 +81,8 @@ pub(crate) struct View {
     pub(crate) guaranteed: Vec<Arc<Guaranteed>>,
     /// The account's own caps.
     pub(crate) caps: Vec<Cap>,
-    /// Those that it may send from; all where none is assigned (R-PKG-5).
-    pub(crate) sending_domains: Vec<Name>,
+    /// What it may send with; of a kind of which none is assigned, everything (R-PKG-5).
+    pub(crate) assets: Assets,
     /// The allow-lists of the account and of those above.
     pub(crate) addresses: Vec<Vec<AddressRange>>,
     /// The accounts above, up to the top.
@@ -125,7 +127,7 @@ impl Frame {
 /// One of the limits.
 pub(crate) fn value_of(limits: &[Resolved; LimitName::COUNT], name: LimitName) -> Resolved {
     let place = LimitName::ALL.iter().position(|one| *one == name);
-    place.and_then(|at| limits.get(at)).copied().unwrap_or(Resolved { limit: Limit::Unlimited, source: Source::PlatformDefault })
+    place.and_then(|at| limits.get(at)).copied().unwrap_or(Resolved::plain(Limit::Unlimited, Source::PlatformDefault))
 }
 
 /// What counts from an instant on, when a planned package comes into force.
@@ -208,6 +210,29 @@ pub(crate) struct Platform {
 pub(crate) struct Resolved {
     pub(crate) limit: Limit,
     pub(crate) source: Source,
+    /// The only class of messages that it counts; none where it counts both.
+    pub(crate) class: Option<MessageClass>,
+    /// What happens beyond it.
+    pub(crate) over: OverLimit,
+    /// How many may go out at once where it spreads.
+    pub(crate) burst: u64,
+}
+
+impl Resolved {
+    /// One that counts everything, and refuses beyond it.
+    pub(crate) const fn plain(limit: Limit, source: Source) -> Resolved {
+        Resolved { limit, source, class: None, over: OverLimit::Reject, burst: 1 }
+    }
+
+    /// The value that counts, with the terms of the limit.
+    pub(crate) fn of(value: &Candidate, terms: LimitTerms, policy: OverLimit) -> Resolved {
+        Resolved {
+            class: terms.message_class.and_then(CountedClass::only),
+            over: terms.over.unwrap_or(policy),
+            burst: terms.burst.map_or(1, Count::get),
+            ..Resolved::plain(value.limit, value.source)
+        }
+    }
 }
 
 /// What a member may do in an account now.
@@ -452,10 +477,6 @@ impl AccountCell {
         }
         let defaults: Limits = tx.get(&keys::defaults())?.unwrap_or_default();
         let pairs: Vec<_> = line.iter().zip(packages.iter().map(Option::as_ref)).collect();
-        let ruled = Ruled { line: &line, defaults: &defaults, edition: engine.edition };
-        let now = packages.iter().map(Option::as_ref).collect::<Vec<_>>();
-        let planned = planned_packages(&mut tx, &line)?;
-        let (guaranteed, later) = (ruled.guaranteed(&mut tx, &now, &planned)?, ruled.later(&now, &planned));
         let (mut records, mut addresses) = (Vec::new(), Vec::new());
         for account in &line {
             addresses.extend(tx.get(&keys::account_allow_list(&account.id))?);
@@ -463,6 +484,16 @@ impl AccountCell {
         }
         records.push(tx.get::<PolicyRecord>(&keys::policy(None))?);
         let policies = crate::rules::policy::effective(records.iter().flatten());
+        let ruled = Ruled {
+            line: &line,
+            defaults: &defaults,
+            edition: engine.edition,
+            over_limit: policies.over_limit,
+            includes_credits: includes_credits(engine.edition, records.iter().flatten()),
+        };
+        let now = packages.iter().map(Option::as_ref).collect::<Vec<_>>();
+        let planned = planned_packages(&mut tx, &line)?;
+        let (guaranteed, later) = (ruled.guaranteed(&mut tx, &now, &planned)?, ruled.later(&now, &planned));
         let levels = levels(&mut tx, &engine.tree.load(), &pairs, &records)?;
         let zone_name = line.first().map_or("UTC", |account| account.time_zone.as_str());
         let above: Vec<_> = line.iter().skip(1).map(|account| engine.cells.get_or_insert(engine, &account.id)).collect();
@@ -476,7 +507,7 @@ impl AccountCell {
             later,
             guaranteed,
             caps: caps_of(&mut tx, Some(&self.id))?,
-            sending_domains: sending_domains(&pairs),
+            assets: assigned(&pairs),
             addresses,
             team: match platform.caps.is_empty() {
                 true => above.last().unwrap_or(self).team.get_or_init(Arc::default).clone(),
@@ -790,6 +821,9 @@ struct Ruled<'a> {
     line: &'a [Account],
     defaults: &'a Limits,
     edition: Edition,
+    /// What happens beyond a limit of which nothing else is said.
+    over_limit: OverLimit,
+    includes_credits: bool,
 }
 
 /// The packages along a line, as they are at a time.
@@ -800,14 +834,12 @@ impl Ruled<'_> {
     fn value(&self, packages: &Packages<'_>, level: usize, name: LimitName) -> Resolved {
         let pairs: Vec<_> = self.line.iter().zip(packages.iter().copied()).skip(level).collect();
         let first = candidates(name, &pairs, self.defaults, self.edition).into_iter().next();
-        first.map_or(Resolved { limit: Limit::Unlimited, source: Source::PlatformDefault }, |first| Resolved {
-            limit: first.limit,
-            source: first.source,
-        })
+        let plain = Resolved::plain(Limit::Unlimited, Source::PlatformDefault);
+        first.map_or(plain, |first| Resolved::of(&first, terms(name, &pairs, self.defaults), self.over_limit))
     }
 
     fn limits(&self, packages: &Packages<'_>) -> [Resolved; LimitName::COUNT] {
-        let mut limits = [Resolved { limit: Limit::Unlimited, source: Source::PlatformDefault }; LimitName::COUNT];
+        let mut limits = [Resolved::plain(Limit::Unlimited, Source::PlatformDefault); LimitName::COUNT];
         for (slot, name) in limits.iter_mut().zip(LimitName::ALL) {
             *slot = self.value(packages, 0, *name);
         }
@@ -816,7 +848,7 @@ impl Ruled<'_> {
 
     /// Whether credits pay for what exceeds the account's own limits.
     fn pays(&self, packages: &Packages<'_>) -> bool {
-        self.edition == Edition::Commercial && packages.iter().flatten().next().is_some_and(|package| package.credits && package.overuse)
+        self.includes_credits && packages.iter().flatten().next().is_some_and(|package| package.credits && package.overuse)
     }
 
     /// The packages at an instant.
@@ -898,17 +930,21 @@ pub(crate) fn caps_of(tx: &mut Tx<'_>, account: Option<&Id>) -> Result<Vec<Cap>,
     Ok(tx.range::<Cap>(&from, &until, usize::MAX)?.into_iter().map(|(_, cap)| cap).collect())
 }
 
-/// The domains that are assigned, along the line up to the first package.
-fn sending_domains(line: &[(&Account, Option<&Package>)]) -> Vec<Name> {
-    let mut domains = Vec::new();
+/// What is assigned, along the line up to the first package; domains in normal form.
+fn assigned(line: &[(&Account, Option<&Package>)]) -> Assets {
+    let mut all = Assets::default();
     for (account, package) in line {
-        domains.extend(account.assets.domains.iter().cloned());
-        if let Some(package) = package {
-            domains.extend(package.assets.domains.iter().cloned());
+        for assets in std::iter::once(&account.assets).chain(package.map(|package| &package.assets)) {
+            let normal = |domain: &Name| crate::model::normal_domain(domain.as_str()).ok().and_then(|normal| Name::new(&normal).ok());
+            all.domains.extend(assets.domains.iter().map(|domain| normal(domain).unwrap_or_else(|| domain.clone())));
+            all.nodes.extend(assets.nodes.iter().cloned());
+            all.bounce_addresses.extend(assets.bounce_addresses.iter().cloned());
+        }
+        if package.is_some() {
             break;
         }
     }
-    domains
+    all
 }
 
 /// The account and those above it, up to the top.

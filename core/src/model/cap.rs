@@ -82,6 +82,8 @@ pub enum OverLimit {
     Hold,
     /// Sends are spread evenly over the window: one every so often, at most `burst` at once.
     Spread,
+    /// Credits pay for it where the account pays with credits; otherwise it is refused. For limits, not for caps.
+    UseCredits,
     /// It goes out, counts as overuse, and the host is told.
     Soft,
     /// It goes out, and counts as overuse: to see what a new limit would do (R-QTA-15).
@@ -95,6 +97,7 @@ impl OverLimit {
             OverLimit::Reject => "reject",
             OverLimit::Hold => "hold",
             OverLimit::Spread => "spread",
+            OverLimit::UseCredits => "use_credits",
             OverLimit::Soft => "soft",
             OverLimit::Shadow => "shadow",
         }
@@ -102,7 +105,7 @@ impl OverLimit {
 
     /// Whether anything is ever refused.
     pub const fn refuses(self) -> bool {
-        matches!(self, OverLimit::Reject | OverLimit::Hold | OverLimit::Spread)
+        !matches!(self, OverLimit::Soft | OverLimit::Shadow)
     }
 }
 
@@ -116,6 +119,12 @@ pub struct MessageInput {
     /// The domain that it is sent from; where the account has sending domains assigned, one of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sending_domain: Option<Name>,
+    /// The node that it is sent through; where the account has nodes assigned, one of them (R-PKG-5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<Name>,
+    /// The address that its bounces go to; where the account has bounce addresses assigned, one of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bounce_address: Option<Name>,
     /// The domain of its recipients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipient_domain: Option<Name>,

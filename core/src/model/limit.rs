@@ -1,6 +1,6 @@
 //! Limits of an account and their names (R-PKG-1, R-PKG-2).
 
-use super::{Count, Window};
+use super::{Count, MessageClass, OverLimit, Window};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -99,6 +99,9 @@ macro_rules! limits {
         #[serde(deny_unknown_fields, default)]
         pub struct Limits {
             $($(#[doc = $doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $name: Option<Limit>,)*
+            /// What single limits count, and what happens beyond them, at most one entry for each; what is absent is inherited.
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            pub terms: Vec<LimitTerms>,
         }
 
         impl Limits {
@@ -110,7 +113,9 @@ macro_rules! limits {
             /// The values that are here, and for the rest what is there.
             #[must_use]
             pub fn or(&self, other: &Limits) -> Limits {
-                Limits { $($name: self.$name.or(other.$name),)* }
+                let terms = LimitName::ALL.iter().map(|name| self.terms_of(*name).or(other.terms_of(*name)));
+                let terms = terms.filter(|terms| *terms != LimitTerms::none(terms.limit)).collect();
+                Limits { $($name: self.$name.or(other.$name),)* terms }
             }
 
             /// Sets one limit, or makes it inherited with `None`.
@@ -120,10 +125,83 @@ macro_rules! limits {
 
             /// Takes from others what is not set here.
             pub fn fill_from(&mut self, others: &Limits) {
-                $(self.$name = self.$name.or(others.$name);)*
+                *self = self.or(others);
             }
         }
     };
+}
+
+/// What a limit counts, and what happens beyond it (R-QTA-7, R-QTA-14).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LimitTerms {
+    /// Which limit; one of those that count what happens in a window.
+    pub limit: LimitName,
+    /// The class of the messages that it counts; inherited when absent, and in the end both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_class: Option<CountedClass>,
+    /// What happens beyond it; inherited when absent, and in the end what the policy `over_limit` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<OverLimit>,
+    /// How many may go out at once where it spreads, at least 1; 1 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<Count>,
+}
+
+impl LimitTerms {
+    /// Nothing is said of a limit.
+    pub const fn none(limit: LimitName) -> LimitTerms {
+        LimitTerms { limit, message_class: None, over: None, burst: None }
+    }
+
+    /// What is said here, and for the rest what is said there.
+    #[must_use]
+    pub fn or(self, other: LimitTerms) -> LimitTerms {
+        LimitTerms {
+            limit: self.limit,
+            message_class: self.message_class.or(other.message_class),
+            over: self.over.or(other.over),
+            burst: self.burst.or(other.burst),
+        }
+    }
+}
+
+/// Which messages a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CountedClass {
+    /// Marketing alone.
+    Marketing,
+    /// Transactional ones alone.
+    Transactional,
+    /// All messages.
+    Both,
+}
+
+impl CountedClass {
+    /// The one class that is counted; none where both are.
+    pub const fn only(self) -> Option<MessageClass> {
+        match self {
+            CountedClass::Marketing => Some(MessageClass::Marketing),
+            CountedClass::Transactional => Some(MessageClass::Transactional),
+            CountedClass::Both => None,
+        }
+    }
+}
+
+impl Limits {
+    /// What is said of a limit here.
+    pub fn terms_of(&self, name: LimitName) -> LimitTerms {
+        self.terms.iter().find(|terms| terms.limit == name).copied().unwrap_or(LimitTerms::none(name))
+    }
+
+    /// Says this of a limit; nothing where it says nothing.
+    pub fn set_terms(&mut self, terms: LimitTerms) {
+        self.terms.retain(|known| known.limit != terms.limit);
+        if terms != LimitTerms::none(terms.limit) {
+            self.terms.push(terms);
+        }
+    }
 }
 
 /// What a limit counts.

@@ -50,7 +50,7 @@ pub use edition::Edition;
 pub use email::{Email, normal_domain};
 pub use group::{Avatar, Group, GroupCaps};
 pub use invitation::{AccountGrant, Delivery, DeliveryOutcome, Invitation, InvitationKind, InvitationState};
-pub use limit::{Limit, LimitKind, LimitName, Limits};
+pub use limit::{CountedClass, Limit, LimitKind, LimitName, LimitTerms, Limits};
 pub use mailbox::Mailbox;
 pub(crate) use mailbox::trimmed;
 pub use member::Member;

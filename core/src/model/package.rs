@@ -34,6 +34,9 @@ pub struct Package {
     /// What is set and not included in the edition of the store: kept, shown, and not enforced (R-PLT-1). Never stored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub read_only: Vec<String>,
+    /// What is set and does nothing by itself: credits pay for nothing unless `overuse` is allowed, too (R-CRD-2). Never stored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_effect: Vec<String>,
     /// How many accounts use it.
     pub accounts: u64,
     /// Raised by every change.

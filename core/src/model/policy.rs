@@ -1,6 +1,6 @@
 //! Policies: where the products that the rules come from differ (R-PLT-3, section 16 of the rules).
 
-use super::{Count, Limit, Name, SecondFactorPolicy};
+use super::{Count, Limit, Name, OverLimit, SecondFactorPolicy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -131,6 +131,9 @@ policies! {
     recent_log_in_ms: Count = count(600_000),
     /// Whether sessions need a second factor: in an account, and of the platform, for operators too (R-SES-1).
     second_factor: SecondFactorPolicy = SecondFactorPolicy::Optional,
+    /// What happens beyond a limit of an account of which nothing else is said (R-QTA-7): by default credits pay where the package lets them,
+    /// and otherwise it is refused.
+    over_limit: OverLimit = OverLimit::UseCredits,
 }
 
 /// What a store or an account has of policies: a preset, and over it single ones.

@@ -587,7 +587,7 @@ pub(crate) fn make(ctx: &mut Ctx<'_>, new: NewAccount<'_>) -> Result<model::Acco
     let policies = ctx.policies(new.parent.as_ref())?;
     let time_zone = new.time_zone.unwrap_or(policies.time_zone);
     check_time_zone(time_zone.as_str())?;
-    limits::check_own(ctx, &new.limits)?;
+    limits::check_own(ctx, &new.limits, new.parent.as_ref())?;
     if let Some(parent) = above.first() {
         let depth = policies.depth.get();
         if above.len() as u64 >= depth.min(MAX_DEPTH as u64) {

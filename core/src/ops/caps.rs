@@ -239,6 +239,9 @@ impl Set {
         if spreads && self.grows_daily_by.is_some() {
             return Err(Error::invalid("/grows_daily_by", "a pace does not grow: set a second cap for the warm-up"));
         }
+        if self.over == OverLimit::UseCredits {
+            return Err(Error::invalid("/over", "credits pay for what exceeds the limits of an account, not its caps"));
+        }
         if self.scope == CapScope::Account && self.subject.is_some() {
             return Err(Error::invalid("/subject", "a cap for everything together has no subject"));
         }

@@ -606,12 +606,12 @@ fn exhausted(what: impl Into<String>, left: u64) -> Error {
     Error::new(Code::CreditsExhausted, what).at("/amount").with("left", left)
 }
 
-/// Credits are of the commercial edition: under the standard one they are looked at, and nothing else (R-PLT-1).
-fn check(ctx: &Ctx<'_>, amount: Option<Count>) -> Result<(), Error> {
+/// Credits are of the commercial edition and of the preset `groups`: otherwise they are looked at, and nothing else (R-PLT-1).
+fn check(ctx: &mut Ctx<'_>, account: &Id, amount: Option<Count>) -> Result<(), Error> {
     if amount.is_some_and(|amount| amount.get() == 0) {
         return Err(Error::invalid("/amount", "at least 1 credit"));
     }
-    ctx.require_licence("/amount")
+    ctx.require_credits(Some(account), "/amount")
 }
 
 /// How many credits a group, or who is in none, could pay with.
@@ -691,7 +691,7 @@ pub(crate) fn spend(
     amount: u64,
     reference: Option<Id>,
 ) -> Result<CreditEntry, Error> {
-    ctx.require_licence("/amount")?;
+    ctx.require_credits(Some(account), "/amount")?;
     let mut book = Book::open(ctx, account, channel)?;
     let sources = book.sources(ctx, group)?;
     let left = book.payable(ctx, &sources)?;
@@ -708,7 +708,7 @@ pub(crate) fn spend(
 
 /// Gives back a part of what was spent, to the grants that paid; once (R-CRD-2).
 fn refund(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, spend: u64, amount: u64) -> Result<CreditEntry, Error> {
-    ctx.require_licence("/amount")?;
+    ctx.require_credits(Some(account), "/amount")?;
     let (spent, before) = spent(ctx, account, channel, spend)?;
     let left = spent.amount.saturating_sub(before);
     if amount > left {
@@ -839,7 +839,7 @@ impl Operation for Grant {
         accounts::load(ctx, &self.account, "/account")?;
         let key = self.key.clone();
         entered(ctx, self, key, |ctx, request| {
-            check(ctx, Some(request.amount))?;
+            check(ctx, &request.account, Some(request.amount))?;
             let priority = request.priority.map_or(PRIORITY, Count::get);
             if priority > LAST_PRIORITY {
                 return Err(Error::invalid("/priority", format!("a priority is 0 to {LAST_PRIORITY}, not {priority}")));
@@ -979,7 +979,7 @@ impl Operation for Spend {
         accounts::load(ctx, &self.account, "/account")?;
         let key = self.key.clone();
         entered(ctx, self, key, |ctx, Spend { account, channel, amount, group, reference, .. }| {
-            check(ctx, Some(amount))?;
+            check(ctx, &account, Some(amount))?;
             if let Some(group) = &group {
                 groups::load(ctx, &account, group, "/group")?;
             }
@@ -1003,7 +1003,7 @@ impl Operation for Refund {
         accounts::load(ctx, &self.account, "/account")?;
         let key = self.key.clone();
         entered(ctx, self, key, |ctx, request| {
-            check(ctx, Some(request.amount))?;
+            check(ctx, &request.account, Some(request.amount))?;
             refund(ctx, &request.account, request.channel, request.spend.get(), request.amount.get())
         })
     }
@@ -1039,7 +1039,7 @@ impl Reserve {
     fn carry_out(self, ctx: &mut Ctx<'_>) -> Result<CreditReserve, Error> {
         let account = groups::enter(ctx, &self.account, Effect::Write)?.id;
         let group = groups::load(ctx, &account, &self.group, "/group")?.id;
-        check(ctx, Some(self.amount))?;
+        check(ctx, &self.account, Some(self.amount))?;
         let mut book = Book::open(ctx, &account, self.channel)?;
         let (amount, free) = (self.amount.get(), book.pocket(ctx, None)?.left);
         if free < amount {
@@ -1069,7 +1069,7 @@ impl Unreserve {
     fn carry_out(self, ctx: &mut Ctx<'_>) -> Result<CreditReserve, Error> {
         let account = groups::enter(ctx, &self.account, Effect::Write)?.id;
         let group = groups::load(ctx, &account, &self.group, "/group")?.id;
-        check(ctx, self.amount)?;
+        check(ctx, &self.account, self.amount)?;
         let mut book = Book::open(ctx, &account, self.channel)?;
         let kept = book.pocket(ctx, Some(&group))?.left;
         let amount = self.amount.map_or(kept, Count::get);
@@ -1137,7 +1137,7 @@ impl Operation for Allocate {
 impl Allocate {
     fn carry_out(self, ctx: &mut Ctx<'_>) -> Result<CreditMove, Error> {
         let parent = above(ctx, &self.account)?;
-        check(ctx, Some(self.amount))?;
+        check(ctx, &self.account, Some(self.amount))?;
         let mut from = Book::open(ctx, &parent, self.channel)?;
         let mut to = Book::open(ctx, &self.account, self.channel)?;
         let sources = from.sources(ctx, None)?;
@@ -1181,7 +1181,7 @@ impl Operation for TakeBack {
 impl TakeBack {
     fn carry_out(self, ctx: &mut Ctx<'_>) -> Result<CreditMove, Error> {
         let parent = above(ctx, &self.account)?;
-        check(ctx, self.amount)?;
+        check(ctx, &self.account, self.amount)?;
         let mut from = Book::open(ctx, &self.account, self.channel)?;
         let mut to = Book::open(ctx, &parent, self.channel)?;
         let sources = from.sources(ctx, None)?;
@@ -1211,9 +1211,10 @@ impl Operation for Withdraw {
         accounts::load(ctx, &self.account, "/account")?;
         let key = self.key.clone();
         entered(ctx, self, key, |ctx, Withdraw { account, channel, amount, reason, .. }| {
-            check(ctx, amount)?;
+            check(ctx, &account, amount)?;
             let mut book = Book::open(ctx, &account, channel)?;
-            let taken = book.take(ctx, &[None], amount.map_or(u64::MAX, Count::get), Some(None))?;
+            let sources = book.sources(ctx, None)?;
+            let taken = book.take(ctx, &sources, amount.map_or(u64::MAX, Count::get), Some(None))?;
             let withdrawn = sum(&taken);
             if taken.is_empty() || amount.is_some_and(|wanted| wanted.get() > withdrawn) {
                 return Err(exhausted(format!("`{account}` has {withdrawn} free credits of those that it got from the platform"), withdrawn));

@@ -6,8 +6,10 @@ use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
 use crate::model::Edition;
-use crate::model::{Account, Actor, Count, Id, Limit, LimitKind, LimitName, Limits, Package};
-use crate::rules::limit::{Candidate, Carrier, Source, candidates, guarantees_hold, needs_licence};
+use crate::model::{
+    Account, Actor, Channel, Count, CountedClass, Id, Limit, LimitKind, LimitName, LimitTerms, Limits, MessageClass, OverLimit, Package,
+};
+use crate::rules::limit::{Candidate, Carrier, Source, candidates, guarantees_hold, needs_licence, terms};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,15 @@ pub struct Set {
     pub limit: LimitName,
     /// `unlimited`, 0 for nothing, or a number.
     pub value: Limit,
+    /// The class of the messages that it counts; as in the package when absent (R-QTA-14).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_class: Option<CountedClass>,
+    /// What happens beyond it; as in the package when absent, and in the end what the policy `over_limit` says (R-QTA-7).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<OverLimit>,
+    /// How many may go out at once where it spreads, at least 1; 1 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<Count>,
     /// The revision of the account that the change was made from; a stale one is `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
@@ -70,6 +81,15 @@ pub struct SetDefault {
     pub limit: LimitName,
     /// `unlimited`, 0 for nothing, or a number.
     pub value: Limit,
+    /// The class of the messages that it counts; both when absent (R-QTA-14).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_class: Option<CountedClass>,
+    /// What happens beyond it; what the policy `over_limit` says when absent (R-QTA-7).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<OverLimit>,
+    /// How many may go out at once where it spreads, at least 1; 1 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<Count>,
 }
 
 /// Shows for every limit of an account which value counts, where it comes from and what it hides (R-PKG-3).
@@ -101,6 +121,12 @@ pub struct LimitExplanation {
     pub value: Limit,
     /// Where it comes from.
     pub source: Source,
+    /// The only class of messages that it counts; absent where it counts both, or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_class: Option<MessageClass>,
+    /// What happens beyond it; absent where it does not count what happens in a window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<OverLimit>,
     /// The smallest along the accounts above, this one included: nothing goes out beyond it.
     pub smallest: Limit,
     /// Whether it is a guaranteed part of the limit of the account above; false where it was given as one and that limit was
@@ -159,6 +185,12 @@ impl Line {
         candidates(name, &pairs, &self.defaults, self.edition)
     }
 
+    /// What a limit of the account at the start counts, and what happens beyond it.
+    fn terms(&self, name: LimitName) -> LimitTerms {
+        let pairs: Vec<_> = self.accounts.iter().zip(self.packages.iter().map(Option::as_ref)).collect();
+        terms(name, &pairs, &self.defaults)
+    }
+
     /// The own value of the account at this level.
     pub(crate) fn value(&self, level: usize, name: LimitName) -> Limit {
         self.candidates(level, name).first().map_or(Limit::Unlimited, |first| first.limit)
@@ -182,6 +214,7 @@ pub(crate) fn promised_key(account: &Id, name: LimitName) -> Vec<u8> {
 
 fn explain(ctx: &mut Ctx<'_>, id: &Id) -> Result<LimitExplanations, Error> {
     let line = Line::load(ctx, id)?;
+    let policy = ctx.policies(Some(id))?.over_limit;
     let mut limits = Vec::new();
     for limit in LimitName::ALL.iter().copied() {
         let found = line.candidates(0, limit);
@@ -194,10 +227,13 @@ fn explain(ctx: &mut Ctx<'_>, id: &Id) -> Result<LimitExplanations, Error> {
             }
             _ => None,
         };
+        let terms = line.terms(limit);
         limits.push(LimitExplanation {
             limit,
             value,
             source,
+            message_class: terms.message_class.and_then(CountedClass::only),
+            over: limit.window().map(|_| terms.over.unwrap_or(policy)),
             smallest: line.smallest(0, limit),
             guaranteed,
             promised: Some(promised(ctx, id, limit)?).filter(|sum| *sum > 0),
@@ -212,8 +248,42 @@ pub(crate) fn value_of(ctx: &mut Ctx<'_>, account: &Id, name: LimitName) -> Resu
     Ok(Line::load(ctx, account)?.value(0, name))
 }
 
+/// Refuses what could not be meant of limits, and what the licence does not include.
+pub(crate) fn check_terms(ctx: &mut Ctx<'_>, account: Option<&Id>, terms: &[LimitTerms], field: &str) -> Result<(), Error> {
+    for (at, one) in terms.iter().enumerate() {
+        if terms.iter().take(at).any(|before| before.limit == one.limit) {
+            return Err(Error::invalid(format!("{field}/{at}/limit"), format!("`{}` is named twice", one.limit.name())));
+        }
+        check_terms_of(ctx, account, one, &format!("{field}/{at}"))?;
+    }
+    Ok(())
+}
+
+fn check_terms_of(ctx: &mut Ctx<'_>, account: Option<&Id>, terms: &LimitTerms, field: &str) -> Result<(), Error> {
+    let name = terms.limit.name();
+    let counts_messages = Channel::ALL.iter().any(|channel| channel.limits().contains(&terms.limit));
+    if terms.message_class.is_some() && !counts_messages {
+        return Err(Error::invalid(format!("{field}/message_class"), format!("`{name}` counts no messages")));
+    }
+    if terms.over.is_some() && terms.limit.window().is_none() {
+        return Err(Error::invalid(format!("{field}/over"), format!("`{name}` does not count what happens in a window: beyond it all is refused")));
+    }
+    match terms.burst.map(Count::get) {
+        Some(_) if terms.over != Some(OverLimit::Spread) => {
+            return Err(Error::invalid(format!("{field}/burst"), "only a limit that spreads has a burst"));
+        }
+        Some(0) => return Err(Error::invalid(format!("{field}/burst"), "at least 1 goes out at once")),
+        _ => {}
+    }
+    match terms.over {
+        Some(OverLimit::UseCredits) => ctx.require_credits(account, &format!("{field}/over")),
+        _ => Ok(()),
+    }
+}
+
 /// What an account has of its own is checked against the licence (R-PLT-1).
-pub(crate) fn check_own(ctx: &Ctx<'_>, own: &Limits) -> Result<(), Error> {
+pub(crate) fn check_own(ctx: &mut Ctx<'_>, own: &Limits, parent: Option<&Id>) -> Result<(), Error> {
+    check_terms(ctx, parent, &own.terms, "/limits/terms")?;
     for name in LimitName::ALL.iter().copied().filter(|name| own.get(*name).is_some() && needs_licence(*name, Carrier::Account)) {
         ctx.require_licence(&format!("/limits/{}", name.name()))?;
     }
@@ -251,6 +321,8 @@ struct Change {
     limit: LimitName,
     /// None to inherit again.
     value: Option<Limit>,
+    /// None where they stay.
+    terms: Option<LimitTerms>,
     /// Whether it is given by the account above, and not by the platform.
     allocated: bool,
     guaranteed: bool,
@@ -267,6 +339,10 @@ fn change(ctx: &mut Ctx<'_>, id: &Id, change: Change) -> Result<LimitExplanation
     let held_before = holds_below(ctx, id, limit)?;
     promise(ctx, &account, limit, false)?;
     account.overrides.set(limit, value);
+    if let Some(terms) = change.terms {
+        check_terms_of(ctx, Some(id), &terms, "")?;
+        account.overrides.set_terms(terms);
+    }
     account.allocated.retain(|name| *name != limit);
     account.guaranteed.retain(|name| *name != limit);
     if change.allocated && value.is_some() {
@@ -361,8 +437,9 @@ impl Operation for Set {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LimitExplanations, Error> {
-        let Set { account, limit, value, expected_rev } = self;
-        change(ctx, &account, Change { limit, value: Some(value), allocated: false, guaranteed: false, expected_rev })
+        let Set { account, limit, value, message_class, over, burst, expected_rev } = self;
+        let terms = Some(LimitTerms { limit, message_class, over, burst });
+        change(ctx, &account, Change { limit, value: Some(value), terms, allocated: false, guaranteed: false, expected_rev })
     }
 }
 
@@ -378,7 +455,7 @@ impl Operation for Inherit {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LimitExplanations, Error> {
         let Inherit { account, limit, expected_rev } = self;
-        change(ctx, &account, Change { limit, value: None, allocated: false, guaranteed: false, expected_rev })
+        change(ctx, &account, Change { limit, value: None, terms: Some(LimitTerms::none(limit)), allocated: false, guaranteed: false, expected_rev })
     }
 }
 
@@ -418,7 +495,7 @@ impl Operation for Allocate {
         if by_platform && matches!(ctx.actor, Actor::User { .. }) {
             return Err(Error::new(Code::PermissionDenied, format!("the platform has set `{}` of `{id}`", limit.name())).at("/limit"));
         }
-        change(ctx, &id, Change { limit, value, allocated: true, guaranteed, expected_rev })
+        change(ctx, &id, Change { limit, value, terms: None, allocated: true, guaranteed, expected_rev })
     }
 }
 
@@ -434,6 +511,10 @@ impl Operation for SetDefault {
             ctx.require_licence("/limit")?;
         }
         limits.set(self.limit, Some(self.value));
+        let SetDefault { limit, message_class, over, burst, .. } = self;
+        let terms = LimitTerms { limit, message_class, over, burst };
+        check_terms_of(ctx, None, &terms, "")?;
+        limits.set_terms(terms);
         ctx.tx.put(keys::defaults(), &limits)?;
         ctx.tx.touch_everything();
         if matches!(self.limit.kind(), LimitKind::Window(_)) {

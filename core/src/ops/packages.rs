@@ -5,7 +5,7 @@ use crate::engine::alerts::Lowered;
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::Edition;
-use crate::model::{Assets, AssetsEdit, BounceRate, Count, Id, Limit, LimitName, Limits, Name, Package, Price};
+use crate::model::{Assets, AssetsEdit, BounceRate, Count, Id, Limit, LimitName, LimitTerms, Limits, Name, Package, Price};
 use crate::rules::limit::{Carrier, CountedBy, counted_by, guarantees_hold, needs_licence};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -266,14 +266,19 @@ fn check(package: &Package) -> Result<(), Error> {
 }
 
 /// What the edition does not include is neither set nor changed: it stays as it was written (R-PLT-1).
-fn check_licence(ctx: &Ctx<'_>, before: Option<&Package>, after: &Package) -> Result<(), Error> {
-    let changed = [
+fn check_licence(ctx: &mut Ctx<'_>, before: Option<&Package>, after: &Package) -> Result<(), Error> {
+    let credits = [
         ("/credits", before.is_some_and(|package| package.credits) != after.credits),
         ("/overuse", before.is_some_and(|package| package.overuse) != after.overuse),
-        ("/bounce_rate", before.and_then(|package| package.bounce_rate) != after.bounce_rate),
     ];
-    for (field, _) in changed.into_iter().filter(|(_, changed)| *changed) {
-        ctx.require_licence(field)?;
+    for (field, _) in credits.into_iter().filter(|(_, changed)| *changed) {
+        ctx.require_credits(None, field)?;
+        if after.overuse && !after.credits {
+            return Err(Error::invalid("/overuse", "without `credits` nothing pays for what exceeds the limits: allow both, or neither"));
+        }
+    }
+    if before.and_then(|package| package.bounce_rate) != after.bounce_rate {
+        ctx.require_licence("/bounce_rate")?;
     }
     for name in licensed_limits() {
         if before.and_then(|package| package.limits.get(name)) != after.limits.get(name) {
@@ -288,15 +293,17 @@ fn licensed_limits() -> impl Iterator<Item = LimitName> {
     LimitName::ALL.iter().copied().filter(|name| needs_licence(*name, Carrier::Package))
 }
 
-/// The package with a note of what counts for nothing in this edition.
-fn shown(ctx: &Ctx<'_>, mut package: Package) -> Package {
+/// The package with a note of what counts for nothing, in this edition or by itself.
+fn shown(ctx: &mut Ctx<'_>, mut package: Package) -> Result<Package, Error> {
+    package.without_effect = if package.credits && !package.overuse { vec!["credits".to_owned()] } else { Vec::new() };
     if ctx.engine.edition == Edition::Standard {
-        let set = [("credits", package.credits), ("overuse", package.overuse), ("bounce_rate", package.bounce_rate.is_some())];
+        let paid = !ctx.includes_credits(None)?;
+        let set = [("credits", paid && package.credits), ("overuse", paid && package.overuse), ("bounce_rate", package.bounce_rate.is_some())];
         package.read_only = set.into_iter().filter(|(_, set)| *set).map(|(field, _)| field.to_owned()).collect();
         let limits = licensed_limits().filter(|name| package.limits.get(*name).is_some());
         package.read_only.extend(limits.map(|name| format!("limits.{}", name.name())));
     }
-    package
+    Ok(package)
 }
 
 fn relink_role(ctx: &mut Ctx<'_>, package: &Id, old: Option<&Id>, new: Option<&Id>) -> Result<(), Error> {
@@ -334,15 +341,17 @@ impl Operation for Create {
             role: self.role,
             retired: false,
             read_only: Vec::new(),
+            without_effect: Vec::new(),
             accounts: 0,
             rev: 1,
             created_at_ms: ctx.now_ms,
             updated_at_ms: ctx.now_ms,
         };
         check(&package)?;
+        limits::check_terms(ctx, None, &package.limits.terms, "/limits/terms")?;
         check_licence(ctx, None, &package)?;
         ctx.tx.put(keys::package(&package.id), &package)?;
-        Ok(package)
+        shown(ctx, package)
     }
 }
 
@@ -372,14 +381,16 @@ impl Operation for Edit {
         package.assets = self.assets.unwrap_or_default().of(package.assets);
         package.credits = self.credits.unwrap_or(package.credits);
         package.overuse = self.overuse.unwrap_or(package.overuse);
-        let limits = self.limits.unwrap_or_default();
-        package.limits = limits.or(&package.limits);
+        let given = self.limits.unwrap_or_default();
+        limits::check_terms(ctx, None, &given.terms, "/limits/terms")?;
+        package.limits = given.or(&package.limits);
         for (at, name) in self.without_limits.iter().enumerate() {
-            if limits.get(*name).is_some() {
+            if given.get(*name).is_some() || given.terms_of(*name) != LimitTerms::none(*name) {
                 let message = format!("`{}` is either given or taken away", name.name());
                 return Err(Error::invalid(format!("/without_limits/{at}"), message));
             }
             package.limits.set(*name, None);
+            package.limits.set_terms(LimitTerms::none(*name));
         }
         check(&package)?;
         check_licence(ctx, Some(&before), &package)?;
@@ -391,7 +402,7 @@ impl Operation for Edit {
         if package.limits != before.limits {
             ctx.tx.touch_limits(Lowered::Package(package.id.clone()));
         }
-        Ok(shown(ctx, package))
+        shown(ctx, package)
     }
 }
 
@@ -403,7 +414,7 @@ impl Operation for Get {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Package, Error> {
         let package = load(ctx, &self.package, "/package")?;
-        Ok(shown(ctx, package))
+        shown(ctx, package)
     }
 }
 
@@ -415,7 +426,7 @@ impl Operation for List {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PackageList, Error> {
         let (rows, next) = page::<Package>(ctx, keys::below(keys::PACKAGE, &[]), self.after.as_ref(), self.limit)?;
-        Ok(PackageList { packages: rows.into_iter().map(|(_, package)| shown(ctx, package)).collect(), next })
+        Ok(PackageList { packages: rows.into_iter().map(|(_, package)| shown(ctx, package)).collect::<Result<_, _>>()?, next })
     }
 }
 
@@ -434,7 +445,7 @@ impl Operation for Retire {
             package.updated_at_ms = ctx.now_ms;
             ctx.tx.put(keys::package(&package.id), &package)?;
         }
-        Ok(shown(ctx, package))
+        shown(ctx, package)
     }
 }
 

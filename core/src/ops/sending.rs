@@ -7,8 +7,8 @@ use crate::engine::view::Resolved;
 use crate::engine::{Ctx, check_instant, keys};
 use crate::error::{Code, Error};
 use crate::handle;
-use crate::model::{Actor, Channel, Count, Edition, Id, LimitName, Limits, MessageInput, Name, Package, normal_domain};
-use crate::rules::limit::candidates;
+use crate::model::{Actor, Channel, Count, Id, LimitName, Limits, MessageInput, Name, Package, normal_domain};
+use crate::rules::limit::{candidates, terms};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -380,13 +380,14 @@ fn other_package(ctx: &mut Ctx<'_>, account: &Id, package: &Id) -> Result<OtherP
     let package: Package = ctx.tx.get(&keys::package(package))?.ok_or_else(|| Error::not_found("package", package.as_str()).at("/package"))?;
     let defaults: Limits = ctx.tx.get(&keys::defaults())?.unwrap_or_default();
     let line = [(&account, Some(&package))];
+    let policy = ctx.policies(Some(&account.id))?.over_limit;
     let resolved = |name: LimitName| {
         let first = candidates(name, &line, &defaults, ctx.engine.edition).into_iter().next()?;
-        Some((name, Resolved { limit: first.limit, source: first.source }))
+        Some((name, Resolved::of(&first, terms(name, &line, &defaults), policy)))
     };
     Ok(OtherPackage {
         limits: LimitName::ALL.iter().filter_map(|name| resolved(*name)).collect(),
-        pays: ctx.engine.edition == Edition::Commercial && package.credits && package.overuse,
+        pays: ctx.includes_credits(Some(&account.id))? && package.credits && package.overuse,
     })
 }
 

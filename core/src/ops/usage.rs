@@ -1,7 +1,7 @@
 //! How much of each limit is used now.
 
 use super::{Access, Effect, Operation, accounts, credits, sending, teams, walk};
-use crate::engine::meters::{MeterReading, Prepared};
+use crate::engine::meters::{MeterReading, Prepared, UNCOUNTED};
 use crate::engine::{Ctx, keys, people};
 use crate::error::Error;
 use crate::model::{
@@ -394,16 +394,24 @@ impl Invoice {
         let (from_ms, until_ms) = (self.from_ms.get(), self.until_ms.get());
         let cell = ctx.engine.cell(id)?;
         // A day is kept with the first send of a later one. Looked at first: one that is kept meanwhile is found, and counts once.
-        let last = ctx.engine.last_window(&*ctx.engine.prepare_limit(&cell, per_day)?)?;
-        let at = |ms| keys::meter_history(Some(id), per_day.name(), "", "", ms);
-        let kept = ctx.tx.range::<Meter>(&at(from_ms), &at(until_ms), usize::MAX)?;
-        let mut days: BTreeMap<u64, u64> = kept.into_iter().map(|(_, day)| (day.starts_at_ms, day.drawn)).collect();
-        if (from_ms..until_ms).contains(&last.starts_at_ms) {
-            days.entry(last.starts_at_ms).or_insert(last.drawn);
+        let counted = ctx.engine.last_window(&*ctx.engine.prepare_limit(&cell, per_day)?)?;
+        let uncounted = match ctx.engine.prepare_uncounted(&cell, per_day)? {
+            Some(prepared) => ctx.engine.last_window(&prepared)?,
+            None => Meter::default(),
+        };
+        let mut sent = 0;
+        for (scope, last) in [("", counted), (UNCOUNTED, uncounted)] {
+            let at = |ms| keys::meter_history(Some(id), per_day.name(), scope, "", ms);
+            let kept = ctx.tx.range::<Meter>(&at(from_ms), &at(until_ms), usize::MAX)?;
+            let mut days: BTreeMap<u64, u64> = kept.into_iter().map(|(_, day)| (day.starts_at_ms, day.drawn)).collect();
+            if (from_ms..until_ms).contains(&last.starts_at_ms) {
+                days.entry(last.starts_at_ms).or_insert(last.drawn);
+            }
+            sent += days.values().sum::<u64>();
         }
         let view = cell.view(ctx.engine)?;
         let first_day = |at_ms| starts_from(Window::Day, at_ms, &view.frame.calendar).unwrap_or(at_ms);
         let paid = credits::paid_within(ctx, id, channel, first_day(from_ms), first_day(until_ms))?;
-        Ok(days.values().sum::<u64>() + paid)
+        Ok(sent + paid)
     }
 }

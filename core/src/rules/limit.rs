@@ -1,7 +1,7 @@
 //! Which value of a limit counts, and where it comes from (R-PKG-2, R-PKG-3).
 
 use crate::model::Edition;
-use crate::model::{Account, Id, Limit, LimitKind, LimitName, Limits, Package};
+use crate::model::{Account, Id, Limit, LimitKind, LimitName, LimitTerms, Limits, Package};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -119,6 +119,20 @@ pub fn candidates(name: LimitName, line: &[(&Account, Option<&Package>)], defaul
     // Stable: within both parts the most specific stays first.
     found.sort_by_key(|candidate| !candidate.enforced);
     found
+}
+
+/// What a limit of the account at the start of `line` counts, and what happens beyond it: the most specific of what is said of
+/// each, along the same line as its value.
+pub fn terms(name: LimitName, line: &[(&Account, Option<&Package>)], defaults: &Limits) -> LimitTerms {
+    let mut found = LimitTerms::none(name);
+    for (account, package) in line {
+        found = found.or(account.overrides.terms_of(name));
+        if let Some(package) = package {
+            found = found.or(package.limits.terms_of(name));
+            break;
+        }
+    }
+    found.or(defaults.terms_of(name))
 }
 
 /// Whether the guaranteed parts of the accounts below still fit into the limit that they are parts of (R-TEA-9).

@@ -3,7 +3,8 @@
 use super::window;
 use crate::error::Error;
 use crate::model::{
-    CapPeriod, ChildOwner, Count, Editor, EffectivePolicies, GrantExisting, Limit, PendingStep, Policies, PolicyRecord, Preset, Resend, RoleScope,
+    CapPeriod, ChildOwner, Count, Edition, Editor, EffectivePolicies, GrantExisting, Limit, PendingStep, Policies, PolicyRecord, Preset, Resend,
+    RoleScope,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -152,6 +153,12 @@ pub fn merged<'a>(levels: impl IntoIterator<Item = &'a PolicyRecord>) -> PolicyR
         total.preset = total.preset.or(level.preset);
     }
     total
+}
+
+/// Whether credits and reserves are included: in the commercial edition, and with the preset `groups` in both, where the nearest
+/// preset from the account up to the platform is that (R-PLT-1).
+pub fn includes_credits<'a>(edition: Edition, levels: impl IntoIterator<Item = &'a PolicyRecord>) -> bool {
+    edition == Edition::Commercial || levels.into_iter().find_map(|level| level.preset) == Some(Preset::Groups)
 }
 
 /// Where the value of a policy comes from.
