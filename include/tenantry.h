@@ -48,7 +48,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "b0e879641f510895207f38eeafcbd281"
+#define TENANTRY_CATALOGUE_HASH "0efd1c3009517bbf1f59d2e73258cfe4"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))

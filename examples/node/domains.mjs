@@ -10,7 +10,7 @@ async function platform() {
     name: 'Writer',
     allow: [{ permission: 'campaigns', scope: 'group' }, { permission: 'self' }],
   })
-  await t.packages.create({ id: 'starter', name: 'Starter', limits: { email_per_day: 100 } })
+  await t.packages.create({ id: 'starter', name: 'Starter', limits: { emailPerDay: 100 } })
   await t.accounts.create({
     id: 'acme',
     name: 'Acme',

@@ -283,6 +283,9 @@ fn automations(t: &Tenantry) -> Result {
             account: Id::new("acme")?,
             limit: LimitName::AutomationActionsPerMonth,
             value: Limit::At(Count::new(1000)?),
+            message_class: None,
+            over: None,
+            burst: None,
             expected_rev: None,
         },
     )?;
@@ -296,7 +299,15 @@ fn automations(t: &Tenantry) -> Result {
     // How many actions one automation may have.
     t.call(
         &Actor::System,
-        limits::Set { account: Id::new("acme")?, limit: LimitName::ActionsPerAutomation, value: Limit::At(Count::new(20)?), expected_rev: None },
+        limits::Set {
+            account: Id::new("acme")?,
+            limit: LimitName::ActionsPerAutomation,
+            value: Limit::At(Count::new(20)?),
+            message_class: None,
+            over: None,
+            burst: None,
+            expected_rev: None,
+        },
     )?;
     let refused = t.call(&Actor::System, automations::Check { account: Id::new("acme")?, actions: Count::new(21)? });
     assert_eq!(refused.err().map(|error| error.code()), Some(Code::LimitReached));
@@ -332,6 +343,8 @@ fn campaigns(t: &Tenantry) -> Result {
             message: Some(MessageInput {
                 campaign: Some(Id::new("spring")?),
                 sending_domain: None,
+                node: None,
+                bounce_address: None,
                 recipient_domain: None,
                 message_class: None,
                 api_key: None,
@@ -375,6 +388,8 @@ fn caps(t: &Tenantry) -> Result {
             message: Some(MessageInput {
                 campaign: Some(Id::new("spring")?),
                 sending_domain: None,
+                node: None,
+                bounce_address: None,
                 recipient_domain: None,
                 message_class: None,
                 api_key: None,
@@ -395,6 +410,8 @@ fn caps(t: &Tenantry) -> Result {
             message: Some(MessageInput {
                 campaign: Some(Id::new("summer")?),
                 sending_domain: None,
+                node: None,
+                bounce_address: None,
                 recipient_domain: None,
                 message_class: None,
                 api_key: None,
@@ -432,7 +449,15 @@ fn gauges(t: &Tenantry) -> Result {
     // Acme may have 500 contact lists, together with the accounts below it.
     t.call(
         &Actor::System,
-        limits::Set { account: Id::new("acme")?, limit: LimitName::Lists, value: Limit::At(Count::new(500)?), expected_rev: None },
+        limits::Set {
+            account: Id::new("acme")?,
+            limit: LimitName::Lists,
+            value: Limit::At(Count::new(500)?),
+            message_class: None,
+            over: None,
+            burst: None,
+            expected_rev: None,
+        },
     )?;
     t.call(&Actor::System, gauges::Claim { account: Id::new("shop")?, limit: LimitName::Lists, count: Count::new(480)?, key: None })?;
     let gauges = t.call(&Actor::System, gauges::Get { account: Id::new("acme")? })?;
@@ -1034,7 +1059,15 @@ fn threads(t: &Tenantry) -> Result {
     // One job of Acme runs at a time; the slot of a worker that died is free when its lease ends.
     t.call(
         &Actor::System,
-        limits::Set { account: Id::new("acme")?, limit: LimitName::Threads, value: Limit::At(Count::new(1)?), expected_rev: None },
+        limits::Set {
+            account: Id::new("acme")?,
+            limit: LimitName::Threads,
+            value: Limit::At(Count::new(1)?),
+            message_class: None,
+            over: None,
+            burst: None,
+            expected_rev: None,
+        },
     )?;
     let slot = t.call(
         &Actor::System,

@@ -1316,6 +1316,18 @@ export interface ClockUndone {
   counters: number
 }
 
+/**
+ * Which messages a limit counts.
+ *
+ * - `marketing`: Marketing alone.
+ * - `transactional`: Transactional ones alone.
+ * - `both`: All messages.
+ */
+export type CountedClass =
+  | 'marketing'
+  | 'transactional'
+  | 'both'
+
 /** The credits of an account. */
 export interface CreditBalance {
   /** The account. */
@@ -1639,6 +1651,12 @@ export interface EffectivePolicies {
   namesEditedBy: Array<Editor>
   /** Whether operators may act as a user (R-SES-6). */
   operatorsLogInAs: boolean
+  /**
+   * What happens beyond a limit of an account of which nothing else is said (R-QTA-7): by default credits pay where the
+   * package lets them,
+   * and otherwise it is refused.
+   */
+  overLimit: OverLimit
   /** Whether the owner of one account can be a member of no other (R-TEA-2). */
   ownerExclusive: boolean
   /** The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1). */
@@ -2202,6 +2220,10 @@ export interface LimitExplanation {
   guaranteed?: boolean
   /** Which limit. */
   limit: LimitName
+  /** The only class of messages that it counts; absent where it counts both, or none. */
+  messageClass?: MessageClass
+  /** What happens beyond it; absent where it does not count what happens in a window. */
+  over?: OverLimit
   /** How much of it is guaranteed to the accounts directly below; absent for none. */
   promised?: number
   /** The smallest along the accounts above, this one included: nothing goes out beyond it. */
@@ -2268,24 +2290,48 @@ export type LimitName =
   | 'child_accounts'
   | 'threads'
 
+/** What a limit counts, and what happens beyond it (R-QTA-7, R-QTA-14). */
+export interface LimitTermsInput {
+  /** How many may go out at once where it spreads, at least 1; 1 when absent. */
+  burst?: Integer | undefined
+  /** Which limit; one of those that count what happens in a window. */
+  limit: LimitName
+  /** The class of the messages that it counts; inherited when absent, and in the end both. */
+  messageClass?: CountedClass | undefined
+  /** What happens beyond it; inherited when absent, and in the end what the policy `over_limit` says. */
+  over?: OverLimit | undefined
+}
+
+/** What a limit counts, and what happens beyond it (R-QTA-7, R-QTA-14). */
+export interface LimitTerms {
+  /** How many may go out at once where it spreads, at least 1; 1 when absent. */
+  burst?: number
+  /** Which limit; one of those that count what happens in a window. */
+  limit: LimitName
+  /** The class of the messages that it counts; inherited when absent, and in the end both. */
+  messageClass?: CountedClass
+  /** What happens beyond it; inherited when absent, and in the end what the policy `over_limit` says. */
+  over?: OverLimit
+}
+
 /** A value for each limit; an absent one is inherited (R-PKG-2). */
 export interface LimitsInput {
   /** Actions in one automation. */
-  actions_per_automation?: LimitInput | undefined
+  actionsPerAutomation?: LimitInput | undefined
   /** Automation actions per month. */
-  automation_actions_per_month?: LimitInput | undefined
+  automationActionsPerMonth?: LimitInput | undefined
   /** Accounts below this one. */
-  child_accounts?: LimitInput | undefined
+  childAccounts?: LimitInput | undefined
   /** Contacts. */
   contacts?: LimitInput | undefined
   /** E-mails per day of the account's time zone. */
-  email_per_day?: LimitInput | undefined
+  emailPerDay?: LimitInput | undefined
   /** E-mails per hour. */
-  email_per_hour?: LimitInput | undefined
+  emailPerHour?: LimitInput | undefined
   /** E-mails per month of the account's time zone. */
-  email_per_month?: LimitInput | undefined
+  emailPerMonth?: LimitInput | undefined
   /** Evergreen campaigns. */
-  evergreen_campaigns?: LimitInput | undefined
+  evergreenCampaigns?: LimitInput | undefined
   /** Contact lists. */
   lists?: LimitInput | undefined
   /** Users of the account and of all accounts below, each once, with open invitations (R-INV-9). */
@@ -2293,19 +2339,23 @@ export interface LimitsInput {
   /** Segments. */
   segments?: LimitInput | undefined
   /** Sending domains. */
-  sending_domains?: LimitInput | undefined
+  sendingDomains?: LimitInput | undefined
   /** Text messages per day of the account's time zone. */
-  sms_per_day?: LimitInput | undefined
+  smsPerDay?: LimitInput | undefined
   /** Text messages per hour. */
-  sms_per_hour?: LimitInput | undefined
+  smsPerHour?: LimitInput | undefined
   /** Text messages per month of the account's time zone. */
-  sms_per_month?: LimitInput | undefined
+  smsPerMonth?: LimitInput | undefined
   /** Suppressed domains; with a commercial licence only. */
-  suppressed_domains?: LimitInput | undefined
+  suppressedDomains?: LimitInput | undefined
+  /**
+   * What single limits count, and what happens beyond them, at most one entry for each; what is absent is inherited.
+   */
+  terms?: ReadonlyArray<LimitTermsInput> | undefined
   /** Jobs that run at the same time. */
   threads?: LimitInput | undefined
   /** Trigger actions per month. */
-  trigger_actions_per_month?: LimitInput | undefined
+  triggerActionsPerMonth?: LimitInput | undefined
   /** Triggers. */
   triggers?: LimitInput | undefined
 }
@@ -2313,21 +2363,21 @@ export interface LimitsInput {
 /** A value for each limit; an absent one is inherited (R-PKG-2). */
 export interface Limits {
   /** Actions in one automation. */
-  actions_per_automation?: Limit
+  actionsPerAutomation?: Limit
   /** Automation actions per month. */
-  automation_actions_per_month?: Limit
+  automationActionsPerMonth?: Limit
   /** Accounts below this one. */
-  child_accounts?: Limit
+  childAccounts?: Limit
   /** Contacts. */
   contacts?: Limit
   /** E-mails per day of the account's time zone. */
-  email_per_day?: Limit
+  emailPerDay?: Limit
   /** E-mails per hour. */
-  email_per_hour?: Limit
+  emailPerHour?: Limit
   /** E-mails per month of the account's time zone. */
-  email_per_month?: Limit
+  emailPerMonth?: Limit
   /** Evergreen campaigns. */
-  evergreen_campaigns?: Limit
+  evergreenCampaigns?: Limit
   /** Contact lists. */
   lists?: Limit
   /** Users of the account and of all accounts below, each once, with open invitations (R-INV-9). */
@@ -2335,19 +2385,23 @@ export interface Limits {
   /** Segments. */
   segments?: Limit
   /** Sending domains. */
-  sending_domains?: Limit
+  sendingDomains?: Limit
   /** Text messages per day of the account's time zone. */
-  sms_per_day?: Limit
+  smsPerDay?: Limit
   /** Text messages per hour. */
-  sms_per_hour?: Limit
+  smsPerHour?: Limit
   /** Text messages per month of the account's time zone. */
-  sms_per_month?: Limit
+  smsPerMonth?: Limit
   /** Suppressed domains; with a commercial licence only. */
-  suppressed_domains?: Limit
+  suppressedDomains?: Limit
+  /**
+   * What single limits count, and what happens beyond them, at most one entry for each; what is absent is inherited.
+   */
+  terms?: Array<LimitTerms>
   /** Jobs that run at the same time. */
   threads?: Limit
   /** Trigger actions per month. */
-  trigger_actions_per_month?: Limit
+  triggerActionsPerMonth?: Limit
   /** Triggers. */
   triggers?: Limit
 }
@@ -2515,10 +2569,14 @@ export interface MessageInput {
    * The API key that a program sends with. Of one that acts with a key it is that key, named or not; users name none.
    */
   apiKey?: string | undefined
+  /** The address that its bounces go to; where the account has bounce addresses assigned, one of them. */
+  bounceAddress?: string | undefined
   /** The campaign, by the host's name of it. */
   campaign?: string | undefined
   /** Marketing when absent (R-QTA-14). */
   messageClass?: MessageClass | undefined
+  /** The node that it is sent through; where the account has nodes assigned, one of them (R-PKG-5). */
+  node?: string | undefined
   /** The domain of its recipients. */
   recipientDomain?: string | undefined
   /** The domain that it is sent from; where the account has sending domains assigned, one of them. */
@@ -2787,6 +2845,8 @@ export interface OutboxTaken {
  * - `reject`: It is refused.
  * - `hold`: It is refused, and the host keeps it until `retry_at_ms`.
  * - `spread`: Sends are spread evenly over the window: one every so often, at most `burst` at once.
+ * - `use_credits`: Credits pay for it where the account pays with credits; otherwise it is refused. For limits, not for
+ *   caps.
  * - `soft`: It goes out, counts as overuse, and the host is told.
  * - `shadow`: It goes out, and counts as overuse: to see what a new limit would do (R-QTA-15).
  */
@@ -2794,6 +2854,7 @@ export type OverLimit =
   | 'reject'
   | 'hold'
   | 'spread'
+  | 'use_credits'
   | 'soft'
   | 'shadow'
 
@@ -2867,6 +2928,11 @@ export interface Package {
   role?: string
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
+  /**
+   * What is set and does nothing by itself: credits pay for nothing unless `overuse` is allowed, too (R-CRD-2). Never
+   * stored.
+   */
+  withoutEffect?: Array<string>
 }
 
 /**
@@ -3063,6 +3129,12 @@ export interface PoliciesInput {
   namesEditedBy?: ReadonlyArray<Editor> | undefined
   /** Whether operators may act as a user (R-SES-6). */
   operatorsLogInAs?: boolean | undefined
+  /**
+   * What happens beyond a limit of an account of which nothing else is said (R-QTA-7): by default credits pay where the
+   * package lets them,
+   * and otherwise it is refused.
+   */
+  overLimit?: OverLimit | undefined
   /** Whether the owner of one account can be a member of no other (R-TEA-2). */
   ownerExclusive?: boolean | undefined
   /** The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1). */
@@ -3143,6 +3215,12 @@ export interface Policies {
   namesEditedBy?: Array<Editor>
   /** Whether operators may act as a user (R-SES-6). */
   operatorsLogInAs?: boolean
+  /**
+   * What happens beyond a limit of an account of which nothing else is said (R-QTA-7): by default credits pay where the
+   * package lets them,
+   * and otherwise it is refused.
+   */
+  overLimit?: OverLimit
   /** Whether the owner of one account can be a member of no other (R-TEA-2). */
   ownerExclusive?: boolean
   /** The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1). */
@@ -3478,7 +3556,7 @@ export interface Resource {
   owner: string
   /** Raised by every change and every save. */
   rev: number
-  /** Whether its owner lets the group see it (R-GRP-3). */
+  /** Whether its owner lets the group see it; it does while they hold the permission to share the kind (R-GRP-3). */
   shared: boolean
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
@@ -5705,18 +5783,32 @@ export interface LimitsInheritRequest {
 export interface LimitsSetRequest {
   /** The account. */
   account: string
+  /** How many may go out at once where it spreads, at least 1; 1 when absent. */
+  burst?: Integer | undefined
   /** The revision of the account that the change was made from; a stale one is `rev_conflict`. */
   expectedRev?: Integer | undefined
   /** Which limit. */
   limit: LimitName
+  /** The class of the messages that it counts; as in the package when absent (R-QTA-14). */
+  messageClass?: CountedClass | undefined
+  /**
+   * What happens beyond it; as in the package when absent, and in the end what the policy `over_limit` says (R-QTA-7).
+   */
+  over?: OverLimit | undefined
   /** `unlimited`, 0 for nothing, or a number. */
   value: LimitInput
 }
 
 /** What `limits.set_default` is asked with. */
 export interface LimitsSetDefaultRequest {
+  /** How many may go out at once where it spreads, at least 1; 1 when absent. */
+  burst?: Integer | undefined
   /** Which limit. */
   limit: LimitName
+  /** The class of the messages that it counts; both when absent (R-QTA-14). */
+  messageClass?: CountedClass | undefined
+  /** What happens beyond it; what the policy `over_limit` says when absent (R-QTA-7). */
+  over?: OverLimit | undefined
   /** `unlimited`, 0 for nothing, or a number. */
   value: LimitInput
 }
@@ -6348,7 +6440,10 @@ export interface ResourcesShareKindRequest {
   account: string
   /** The kind. */
   kind: string
-  /** Whose resources; the acting user's when absent. Another is named by the host alone. */
+  /**
+   * Whose resources; the acting user's when absent. Another is named by the host, and by who may share everything of
+   * the kind.
+   */
   user?: string | undefined
 }
 
@@ -6358,7 +6453,10 @@ export interface ResourcesUnshareKindRequest {
   account: string
   /** The kind. */
   kind: string
-  /** Whose resources; the acting user's when absent. Another is named by the host alone. */
+  /**
+   * Whose resources; the acting user's when absent. Another is named by the host, and by who may share everything of
+   * the kind.
+   */
   user?: string | undefined
 }
 
@@ -6972,7 +7070,7 @@ export interface UsersDisableRequest {
 
 /** What `users.edit` is asked with. */
 export interface UsersEditRequest {
-  /** The account in which an administrator edits a member; where they act when absent. */
+  /** An account in which the user is, as which administrator the actor edits them; where they act when absent. */
   account?: string | undefined
   /** The fields that are emptied. */
   clear?: ReadonlyArray<ProfileField> | undefined
@@ -7827,7 +7925,9 @@ export interface ResourcesOperations {
   /**
    * Shares a resource with the group or no longer; gives it to another member, whose group it then carries (R-GRP-3).
    *
-   * Its owner shares it, and so does who reaches everything; only the latter gives it away.
+   * Its owner shares it, who needs no permission to stop, and so does who reaches everything; only the latter gives it
+   * away. The
+   * group sees what is shared while the owner holds the permission to share the kind (`lists.share`).
    */
   edit(request: ResourcesEditRequest): Promise<Resource>
   /** Reads a resource. */
@@ -7848,7 +7948,11 @@ export interface ResourcesOperations {
   save(request: ResourcesSaveRequest): Promise<Resource>
   /** The group sees a member's resources of a kind again, but for those that are not shared one by one (R-GRP-3). */
   shareKind(request: ResourcesShareKindRequest): Promise<UnsharedKinds>
-  /** From now on the group does not see a member's resources of a kind, those to come included (R-GRP-3). */
+  /**
+   * From now on the group does not see a member's resources of a kind, those to come included (R-GRP-3). Nobody needs a
+   * permission
+   * to keep their own. Who lacks the permission to share a kind (`lists.share`) shares nothing of it anyway.
+   */
   unshareKind(request: ResourcesUnshareKindRequest): Promise<UnsharedKinds>
   /** Lists the resources of a kind that a user sees: their own, those shared in their group, or all (R-RES-2). */
   visible(request: ResourcesVisibleRequest): Promise<ResourceList>
@@ -8021,7 +8125,7 @@ export interface SessionsOperations {
   /**
    * Ends all sessions of a user, or all but one, and those in which they act as others (R-SES-2): for the user
    * themself, for whoever holds `users.disable` in the one
-   * team that they are in, for operators with `clients.status`.
+   * team that they are in and can do as much, for operators with `clients.status`.
    */
   endAll(request: SessionsEndAllRequest): Promise<SessionsEnded>
   /**

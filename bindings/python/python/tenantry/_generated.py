@@ -56,6 +56,7 @@ from .model import (
     Children,
     ClockReading,
     ClockUndone,
+    CountedClass,
     CreditBalance,
     CreditEntry,
     CreditLedger,
@@ -198,7 +199,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "b0e879641f510895207f38eeafcbd281"
+CATALOGUE_HASH = "0efd1c3009517bbf1f59d2e73258cfe4"
 
 
 class AccessOperations(Namespace):
@@ -1940,28 +1941,50 @@ class LimitsOperations(Namespace):
         account: str,
         limit: LimitName,
         value: Limit,
+        burst: int | None = None,
         expected_rev: int | None = None,
+        message_class: CountedClass | None = None,
+        over: OverLimit | None = None,
     ) -> LimitExplanations:
         """Gives an account a limit of its own, over that of its package (R-PKG-2).
 
         - `account`: The account.
         - `limit`: Which limit.
         - `value`: `unlimited`, 0 for nothing, or a number.
+        - `burst`: How many may go out at once where it spreads, at least 1; 1 when absent.
         - `expected_rev`: The revision of the account that the change was made from; a stale one is `rev_conflict`.
+        - `message_class`: The class of the messages that it counts; as in the package when absent (R-QTA-14).
+        - `over`: What happens beyond it; as in the package when absent, and in the end what the policy `over_limit`
+          says (R-QTA-7).
         """
         return LimitExplanations._from(self._call(
             "limits.set",
             {"account": account, "limit": limit, "value": value},
-            {"expected_rev": expected_rev},
+            {"burst": burst, "expected_rev": expected_rev, "message_class": message_class, "over": over},
         ))
 
-    def set_default(self, *, limit: LimitName, value: Limit) -> DefaultLimits:
+    def set_default(
+        self,
+        *,
+        limit: LimitName,
+        value: Limit,
+        burst: int | None = None,
+        message_class: CountedClass | None = None,
+        over: OverLimit | None = None,
+    ) -> DefaultLimits:
         """Sets what counts where neither account nor package says anything; `unlimited` until then (R-PKG-3).
 
         - `limit`: Which limit.
         - `value`: `unlimited`, 0 for nothing, or a number.
+        - `burst`: How many may go out at once where it spreads, at least 1; 1 when absent.
+        - `message_class`: The class of the messages that it counts; both when absent (R-QTA-14).
+        - `over`: What happens beyond it; what the policy `over_limit` says when absent (R-QTA-7).
         """
-        return DefaultLimits._from(self._call("limits.set_default", {"limit": limit, "value": value}))
+        return DefaultLimits._from(self._call(
+            "limits.set_default",
+            {"limit": limit, "value": value},
+            {"burst": burst, "message_class": message_class, "over": over},
+        ))
 
 
 class MembersOperations(Namespace):
@@ -2783,7 +2806,9 @@ class ResourcesOperations(Namespace):
         """Shares a resource with the group or no longer; gives it to another member, whose group it then carries
         (R-GRP-3).
 
-        Its owner shares it, and so does who reaches everything; only the latter gives it away.
+        Its owner shares it, who needs no permission to stop, and so does who reaches everything; only the latter
+        gives it away. The group sees what is shared while the owner holds the permission to share the kind
+        (`lists.share`).
 
         - `account`: The account.
         - `id`: The resource.
@@ -2860,7 +2885,8 @@ class ResourcesOperations(Namespace):
 
         - `account`: The account.
         - `kind`: The kind.
-        - `user`: Whose resources; the acting user's when absent. Another is named by the host alone.
+        - `user`: Whose resources; the acting user's when absent. Another is named by the host, and by who may share
+          everything of the kind.
         """
         return UnsharedKinds._from(self._call(
             "resources.share_kind",
@@ -2869,11 +2895,14 @@ class ResourcesOperations(Namespace):
         ))
 
     def unshare_kind(self, *, account: str, kind: str, user: str | None = None) -> UnsharedKinds:
-        """From now on the group does not see a member's resources of a kind, those to come included (R-GRP-3).
+        """From now on the group does not see a member's resources of a kind, those to come included (R-GRP-3). Nobody
+        needs a permission to keep their own. Who lacks the permission to share a kind (`lists.share`) shares nothing
+        of it anyway.
 
         - `account`: The account.
         - `kind`: The kind.
-        - `user`: Whose resources; the acting user's when absent. Another is named by the host alone.
+        - `user`: Whose resources; the acting user's when absent. Another is named by the host, and by who may share
+          everything of the kind.
         """
         return UnsharedKinds._from(self._call(
             "resources.unshare_kind",
@@ -3370,8 +3399,8 @@ class SessionsOperations(Namespace):
 
     def end_all(self, *, user: str, keep_session: str | None = None) -> SessionsEnded:
         """Ends all sessions of a user, or all but one, and those in which they act as others (R-SES-2): for the user
-        themself, for whoever holds `users.disable` in the one team that they are in, for operators with
-        `clients.status`.
+        themself, for whoever holds `users.disable` in the one team that they are in and can do as much, for
+        operators with `clients.status`.
 
         - `user`: The user.
         - `keep_session`: The session that goes on.
@@ -3880,7 +3909,8 @@ class UsersOperations(Namespace):
         or nothing.
 
         - `user`: The user.
-        - `account`: The account in which an administrator edits a member; where they act when absent.
+        - `account`: An account in which the user is, as which administrator the actor edits them; where they act
+          when absent.
         - `clear`: The fields that are emptied.
         - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
         - `first_name`: First name.

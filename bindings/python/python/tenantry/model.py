@@ -252,6 +252,14 @@ Children = Union[Literal["delete"], Literal["detach"]]
 - `detach`: They become top accounts.
 """
 
+CountedClass = Union[Literal["marketing"], Literal["transactional"], Literal["both"]]
+"""Which messages a limit counts.
+
+- `marketing`: Marketing alone.
+- `transactional`: Transactional ones alone.
+- `both`: All messages.
+"""
+
 CreditKind = Union[
     Literal["granted"],
     Literal["spent"],
@@ -497,12 +505,21 @@ OutboxKind = Union[
 - `stop_campaign`: Stop a campaign: nothing more of it goes out (R-QTA-11).
 """
 
-OverLimit = Union[Literal["reject"], Literal["hold"], Literal["spread"], Literal["soft"], Literal["shadow"]]
+OverLimit = Union[
+    Literal["reject"],
+    Literal["hold"],
+    Literal["spread"],
+    Literal["use_credits"],
+    Literal["soft"],
+    Literal["shadow"],
+]
 """What happens to a send beyond a limit, the strictest first (R-QTA-7).
 
 - `reject`: It is refused.
 - `hold`: It is refused, and the host keeps it until `retry_at_ms`.
 - `spread`: Sends are spread evenly over the window: one every so often, at most `burst` at once.
+- `use_credits`: Credits pay for it where the account pays with credits; otherwise it is refused. For limits, not for
+  caps.
 - `soft`: It goes out, counts as overuse, and the host is told.
 - `shadow`: It goes out, and counts as overuse: to see what a new limit would do (R-QTA-15).
 """
@@ -824,6 +841,22 @@ class ImportedPasswordInput(TypedDict):
     """The user; a password that they have is replaced."""
 
 
+class _LimitTermsInputRequired(TypedDict):
+    limit: LimitName
+    """Which limit; one of those that count what happens in a window."""
+
+
+class LimitTermsInput(_LimitTermsInputRequired, total=False):
+    """What a limit counts, and what happens beyond it (R-QTA-7, R-QTA-14)."""
+
+    burst: int
+    """How many may go out at once where it spreads, at least 1; 1 when absent."""
+    message_class: CountedClass
+    """The class of the messages that it counts; inherited when absent, and in the end both."""
+    over: OverLimit
+    """What happens beyond it; inherited when absent, and in the end what the policy `over_limit` says."""
+
+
 class LimitsInput(TypedDict, total=False):
     """A value for each limit; an absent one is inherited (R-PKG-2)."""
 
@@ -859,6 +892,8 @@ class LimitsInput(TypedDict, total=False):
     """Text messages per month of the account's time zone."""
     suppressed_domains: Limit
     """Suppressed domains; with a commercial licence only."""
+    terms: List[LimitTermsInput] | tuple[LimitTermsInput, ...]
+    """What single limits count, and what happens beyond them, at most one entry for each; what is absent is inherited."""
     threads: Limit
     """Jobs that run at the same time."""
     trigger_actions_per_month: Limit
@@ -872,10 +907,14 @@ class MessageInput(TypedDict, total=False):
 
     api_key: str
     """The API key that a program sends with. Of one that acts with a key it is that key, named or not; users name none."""
+    bounce_address: str
+    """The address that its bounces go to; where the account has bounce addresses assigned, one of them."""
     campaign: str
     """The campaign, by the host's name of it."""
     message_class: MessageClass
     """Marketing when absent (R-QTA-14)."""
+    node: str
+    """The node that it is sent through; where the account has nodes assigned, one of them (R-PKG-5)."""
     recipient_domain: str
     """The domain of its recipients."""
     sending_domain: str
@@ -941,6 +980,10 @@ class PoliciesInput(TypedDict, total=False):
     """Who edits first and last name."""
     operators_log_in_as: bool
     """Whether operators may act as a user (R-SES-6)."""
+    over_limit: OverLimit
+    """What happens beyond a limit of an account of which nothing else is said (R-QTA-7): by default credits pay where
+    the package lets them, and otherwise it is refused.
+    """
     owner_exclusive: bool
     """Whether the owner of one account can be a member of no other (R-TEA-2)."""
     password_memory_kib: int
@@ -2800,6 +2843,10 @@ class EffectivePolicies:
     """Who edits first and last name."""
     operators_log_in_as: bool
     """Whether operators may act as a user (R-SES-6)."""
+    over_limit: OverLimit
+    """What happens beyond a limit of an account of which nothing else is said (R-QTA-7): by default credits pay where
+    the package lets them, and otherwise it is refused.
+    """
     owner_exclusive: bool
     """Whether the owner of one account can be a member of no other (R-TEA-2)."""
     password_memory_kib: int
@@ -2862,6 +2909,7 @@ class EffectivePolicies:
             log_in_as_ms=value["log_in_as_ms"],
             names_edited_by=tuple(value["names_edited_by"]),
             operators_log_in_as=value["operators_log_in_as"],
+            over_limit=value["over_limit"],
             owner_exclusive=value["owner_exclusive"],
             password_memory_kib=value["password_memory_kib"],
             password_min=value["password_min"],
@@ -3647,6 +3695,10 @@ class LimitExplanation:
     """
     limit: LimitName
     """Which limit."""
+    message_class: MessageClass | None = None
+    """The only class of messages that it counts; absent where it counts both, or none."""
+    over: OverLimit | None = None
+    """What happens beyond it; absent where it does not count what happens in a window."""
     promised: int | None = None
     """How much of it is guaranteed to the accounts directly below; absent for none."""
     smallest: Limit
@@ -3662,6 +3714,8 @@ class LimitExplanation:
             candidates=tuple(LimitCandidate._from(item) for item in value["candidates"]),
             guaranteed=value.get("guaranteed"),
             limit=value["limit"],
+            message_class=value.get("message_class"),
+            over=value.get("over"),
             promised=value.get("promised"),
             smallest=value["smallest"],
             source=value["source"],
@@ -3690,6 +3744,29 @@ class LimitExplanations:
 
     def __bool__(self) -> NoReturn:
         raise TypeError("`LimitExplanations` says neither yes nor no: ask for one of its fields")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitTerms:
+    """What a limit counts, and what happens beyond it (R-QTA-7, R-QTA-14)."""
+
+    burst: int | None = None
+    """How many may go out at once where it spreads, at least 1; 1 when absent."""
+    limit: LimitName
+    """Which limit; one of those that count what happens in a window."""
+    message_class: CountedClass | None = None
+    """The class of the messages that it counts; inherited when absent, and in the end both."""
+    over: OverLimit | None = None
+    """What happens beyond it; inherited when absent, and in the end what the policy `over_limit` says."""
+
+    @classmethod
+    def _from(cls, value: Any) -> LimitTerms:
+        return cls(
+            burst=value.get("burst"),
+            limit=value["limit"],
+            message_class=value.get("message_class"),
+            over=value.get("over"),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -3728,6 +3805,8 @@ class Limits:
     """Text messages per month of the account's time zone."""
     suppressed_domains: Limit | None = None
     """Suppressed domains; with a commercial licence only."""
+    terms: tuple[LimitTerms, ...] | None = None
+    """What single limits count, and what happens beyond them, at most one entry for each; what is absent is inherited."""
     threads: Limit | None = None
     """Jobs that run at the same time."""
     trigger_actions_per_month: Limit | None = None
@@ -3754,6 +3833,7 @@ class Limits:
             sms_per_hour=value.get("sms_per_hour"),
             sms_per_month=value.get("sms_per_month"),
             suppressed_domains=value.get("suppressed_domains"),
+            terms=tuple(LimitTerms._from(item) for item in value["terms"]) if "terms" in value else None,
             threads=value.get("threads"),
             trigger_actions_per_month=value.get("trigger_actions_per_month"),
             triggers=value.get("triggers"),
@@ -4489,6 +4569,10 @@ class Package:
     """The role that no member of its accounts can exceed (R-ROL-5)."""
     updated_at_ms: int
     """When it was last changed, in unix milliseconds."""
+    without_effect: tuple[str, ...] | None = None
+    """What is set and does nothing by itself: credits pay for nothing unless `overuse` is allowed, too (R-CRD-2). Never
+    stored.
+    """
 
     @classmethod
     def _from(cls, value: Any) -> Package:
@@ -4508,6 +4592,7 @@ class Package:
             rev=value["rev"],
             role=value.get("role"),
             updated_at_ms=value["updated_at_ms"],
+            without_effect=tuple(value["without_effect"]) if "without_effect" in value else None,
         )
 
     def __bool__(self) -> NoReturn:
@@ -4822,6 +4907,10 @@ class Policies:
     """Who edits first and last name."""
     operators_log_in_as: bool | None = None
     """Whether operators may act as a user (R-SES-6)."""
+    over_limit: OverLimit | None = None
+    """What happens beyond a limit of an account of which nothing else is said (R-QTA-7): by default credits pay where
+    the package lets them, and otherwise it is refused.
+    """
     owner_exclusive: bool | None = None
     """Whether the owner of one account can be a member of no other (R-TEA-2)."""
     password_memory_kib: int | None = None
@@ -4884,6 +4973,7 @@ class Policies:
             log_in_as_ms=value.get("log_in_as_ms"),
             names_edited_by=tuple(value["names_edited_by"]) if "names_edited_by" in value else None,
             operators_log_in_as=value.get("operators_log_in_as"),
+            over_limit=value.get("over_limit"),
             owner_exclusive=value.get("owner_exclusive"),
             password_memory_kib=value.get("password_memory_kib"),
             password_min=value.get("password_min"),
@@ -5252,7 +5342,7 @@ class Resource:
     rev: int
     """Raised by every change and every save."""
     shared: bool
-    """Whether its owner lets the group see it (R-GRP-3)."""
+    """Whether its owner lets the group see it; it does while they hold the permission to share the kind (R-GRP-3)."""
     updated_at_ms: int
     """When it was last changed, in unix milliseconds."""
 
@@ -7018,6 +7108,7 @@ __all__ = [
     "ClockJump",
     "ClockReading",
     "ClockUndone",
+    "CountedClass",
     "CreditBalance",
     "CreditChannel",
     "CreditEntry",
@@ -7081,6 +7172,8 @@ __all__ = [
     "LimitExplanation",
     "LimitExplanations",
     "LimitName",
+    "LimitTerms",
+    "LimitTermsInput",
     "Limits",
     "LimitsInput",
     "LogInNotice",
