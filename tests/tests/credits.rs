@@ -477,7 +477,7 @@ impl World {
             if from >= until || (page["next"].is_u64() && from == at_ms(entries.len() - 1)) {
                 continue;
             }
-            let mut told = json!({"granted": 0, "received": 0, "returned": 0, "spent": 0, "refunded": 0, "expired": 0});
+            let mut told = json!({"granted": 0, "received": 0, "returned": 0, "spent": 0, "refunded": 0, "expired": 0, "withdrawn": 0});
             for entry in entries.iter().filter(|entry| (from..until).contains(&entry["at_ms"].as_u64().unwrap())) {
                 if let Some(total) = told.get_mut(entry["kind"].as_str().unwrap()) {
                     *total = json!(total.as_u64().unwrap() + entry["amount"].as_u64().unwrap());

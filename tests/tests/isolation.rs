@@ -174,7 +174,6 @@ impl World {
             see("users.get", json!({"user": user}));
             see("sessions.list", json!({"user": user}));
             see("addresses.get", json!({"user": user}));
-            see("users.export_data", json!({"user": user}));
         }
         for kind in ["campaign", "template", "list"] {
             see("resources.get", json!({"account": t, "kind": kind, "id": format!("{t}-{kind}")}));

@@ -710,6 +710,14 @@ impl Model {
         }
     }
 
+    /// As [`look`](Self::look), to change it: what an account above shares is changed there alone.
+    fn look_to_change(&self, who: &Who, account: &str, id: &str) -> Result<Template, Refusal> {
+        match self.look(who, account, id) {
+            Err("not_found") if self.enter(who, account).is_ok() && self.shared_from(account, id).is_some() => Err("shared_read_only"),
+            found => found,
+        }
+    }
+
     fn may(&self, who: &Who, account: &str, permission: &str, id: &str) -> Result<(), Refusal> {
         match who {
             Who::User(user, _) if self.sees_template(who, account, user, permission, id).is_none() => Err("permission_denied"),
@@ -1365,7 +1373,7 @@ impl Model {
                 Ok(self.shown_template(&account, &id))
             }
             "resources.edit" => {
-                let before = self.look(who, &account, &id)?;
+                let before = self.look_to_change(who, &account, &id)?;
                 let all = self.may_with_all(who, &account, "templates.edit");
                 let (shared, owner) = (request["shared"].as_bool(), named("owner"));
                 if let (Some(_), Who::User(actor, _)) = (shared, who) {
@@ -1390,7 +1398,7 @@ impl Model {
                 Ok(self.shown_template(&account, &id))
             }
             "resources.save" => {
-                let template = self.look(who, &account, &id)?;
+                let template = self.look_to_change(who, &account, &id)?;
                 self.may(who, &account, "templates.edit", &id)?;
                 if request["expected_rev"] != template.rev {
                     return Err("rev_conflict");
@@ -1399,7 +1407,7 @@ impl Model {
                 Ok(self.shown_template(&account, &id))
             }
             "resources.remove" => {
-                self.look(who, &account, &id)?;
+                self.look_to_change(who, &account, &id)?;
                 self.may(who, &account, "templates.delete", &id)?;
                 let there = self.change(&account);
                 there.templates.remove(&id);
@@ -1435,7 +1443,7 @@ impl Model {
                 }
                 accounts.iter().try_for_each(|to| self.refuse_direction(&account, to))?;
                 self.refuse_lowest(&account)?;
-                self.look(who, &account, &id)?;
+                self.look_to_change(who, &account, &id)?;
                 self.may(who, &account, "templates.share_down", &id)?;
                 let there = self.change(&account);
                 there.shares.insert(id.clone(), Share { all, accounts: accounts.into_iter().collect() });
