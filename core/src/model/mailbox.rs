@@ -38,7 +38,7 @@ impl<'a> Mailbox<'a> {
 /// Whether a character around an address is none of it: white space, and what cannot be seen, such as the mark at the beginning of
 /// a file.
 pub(crate) fn is_blank(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{2066}'..='\u{2069}')
+    c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202c}' | '\u{2060}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A text without what is blank around it.
