@@ -283,7 +283,7 @@ fn an_invoice_finds_its_way_in_a_long_ledger() {
     let last = entries.iter().map(at_ms).max().unwrap();
     for from in (NOON_MS - 5..last + 10).step_by(5) {
         for until in (from + 1..last + 10).step_by(4) {
-            let mut told = json!({"granted": 0, "received": 0, "returned": 0, "spent": 0, "refunded": 0, "expired": 0});
+            let mut told = json!({"granted": 0, "received": 0, "returned": 0, "spent": 0, "refunded": 0, "expired": 0, "withdrawn": 0});
             for entry in entries.iter().filter(|entry| (from..until).contains(&at_ms(entry))) {
                 if let Some(total) = told.get_mut(entry["kind"].as_str().unwrap()) {
                     *total = json!(total.as_u64().unwrap() + entry["amount"].as_u64().unwrap());
