@@ -440,6 +440,15 @@ mod tests {
                             call(&store, "accounts.delete", json!({"account": account, "children": if detach { "detach" } else { "delete" }}));
                         let gone: Vec<String> = accounts.iter().filter(|below| model.line(below).contains(&account)).cloned().collect();
                         if detach {
+                            // Who is detached keeps what they inherited (17.14).
+                            let below = accounts.iter().filter(|below| model.parents[*below].as_ref() == Some(&account));
+                            let kept: Vec<_> = below.flat_map(|below| LIMITS.map(|limit| (below.clone(), limit))).collect();
+                            for (below, limit) in kept {
+                                let value = model.value(&below, limit);
+                                if value != u64::MAX {
+                                    model.limits.insert((below, limit), value);
+                                }
+                            }
                             model.parents.values_mut().filter(|parent| parent.as_ref() == Some(&account)).for_each(|parent| *parent = None);
                             model.forget(&account);
                         } else {
