@@ -113,7 +113,6 @@ fn a_text_of_any_kind_is_answered() {
     assert_eq!(invite(many(500)).unwrap()["invited"].as_array().unwrap().len(), 500);
     let odd = invite(format!("{}@x.example \u{202e}a@x.example a\u{0}@x.example \u{ff0c}b@x.example", "\u{e9}".repeat(300))).unwrap();
     let problems = odd["problems"].as_array().unwrap();
-    // A full-width comma stands between addresses as any other does.
-    assert_eq!(problems.len(), 3, "{odd}");
+    assert_eq!(problems.len(), 4, "{odd}");
     assert!(problems.iter().all(|problem| problem["code"] == "invalid_argument" && problem["address"].as_str().unwrap().len() <= 254));
 }

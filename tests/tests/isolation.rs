@@ -181,6 +181,12 @@ impl World {
         }
         see("sharing.list", json!({"account": t}));
         see("reservations.get", json!({"account": t, "reservation": self.made[t]["reservation"]}));
+        for user in ["owner", "child", "admin", "author", "editor", "sub-author"].map(|user| format!("{t}-{user}")) {
+            let mut data = self.done("users.export_data", json!({"user": user}));
+            // Whoever invites a person by their address writes into that person's document: the invitation alone.
+            data.as_object_mut().unwrap().remove("invitations");
+            seen.push(data);
+        }
         seen
     }
 }

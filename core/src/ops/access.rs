@@ -678,6 +678,8 @@ mod tests {
                     assert_eq!(explained.get("scope"), held.get(permission), "{at}: {explained}");
                     let holder = who.get(user);
                     assert_eq!(holder.map(|holder| &holder["scope"]), held.get(permission), "{at}: {holder:?}");
+                    let is_above = |holder: &&Value| holder["held_as"] == "above";
+                    assert_eq!(holder.filter(is_above).is_some(), holder.is_some_and(|holder| holder["account"] != account), "{at}: {holder:?}");
                     let checked = call(engine, "access.check", json!({"account": account, "user": user, "permission": permission}));
                     assert_eq!(checked["allowed"], explained["allowed"], "{at}");
                     kinds.extend(explained["steps"].as_array().unwrap().iter().map(|step| step["kind"].as_str().unwrap().to_owned()));

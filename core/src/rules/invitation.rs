@@ -109,8 +109,8 @@ enum Gap {
 /// The gap that a character makes; none for one of a word.
 fn gap(c: char) -> Option<Gap> {
     match c {
-        ';' | '\u{ff1b}' | '\n' | '\r' => Some(Gap::End),
-        ',' | '\u{ff0c}' | '\u{3001}' | '\u{60c}' => Some(Gap::Comma),
+        ';' | '\n' | '\r' => Some(Gap::End),
+        ',' => Some(Gap::Comma),
         '\u{feff}' | '\u{200b}' => Some(Gap::Space),
         c => c.is_whitespace().then_some(Gap::Space),
     }
