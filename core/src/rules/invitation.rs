@@ -109,7 +109,7 @@ enum Gap {
 /// The gap that a character makes; none for one of a word.
 fn gap(c: char) -> Option<Gap> {
     match c {
-        ';' | '\n' | '\r' => Some(Gap::End),
+        ';' | '\u{ff1b}' | '\n' | '\r' => Some(Gap::End),
         ',' => Some(Gap::Comma),
         '\u{feff}' | '\u{200b}' => Some(Gap::Space),
         c => c.is_whitespace().then_some(Gap::Space),
