@@ -88,6 +88,7 @@ type Parts = Vec<(u64, u64)>;
 /// The last window that was sent in.
 #[derive(Clone, Default)]
 struct Meter {
+    starts_at_ms: u64,
     ends_at_ms: u64,
     /// In the window, or in the minute of a rolling hour.
     used: u64,
@@ -133,7 +134,8 @@ struct Account {
     ahead_ms: u64,
     pending: bool,
     closed_at_ms: Option<u64>,
-    holds: Vec<u64>,
+    /// With their reasons.
+    holds: Vec<(u64, String)>,
     next_hold: u64,
     members: BTreeMap<String, Member>,
     meters: [Meter; WINDOWS],
@@ -183,22 +185,27 @@ impl Model {
         [None, Some("account_pending"), Some("account_suspended"), Some("account_closed")][worst.max().unwrap()]
     }
 
-    /// The account by whose membership a user acts in an account: that one, or the next above whose team they manage.
-    fn acts_by(&self, account: &str, user: &str) -> Option<String> {
+    /// The accounts by whose memberships a user acts in an account: that one, and those above whose team they manage.
+    fn held(&self, account: &str, user: &str) -> Vec<String> {
         let line = self.line(account);
-        let manages = |at: &String| self.membership_powers(at, user) & bit("accounts.team") != 0;
-        line.into_iter()
-            .enumerate()
-            .find(|(level, at)| self.accounts[at].members.contains_key(user) && (*level == 0 || manages(at)))
-            .map(|(_, at)| at)
+        let manages = |at: &String| self.membership_powers(at, user) & self.ceiling(at) & bit("accounts.team") != 0;
+        let counts = |(level, at): &(usize, String)| self.accounts[at].members.contains_key(user) && (*level == 0 || manages(at));
+        line.into_iter().enumerate().filter(counts).map(|(_, at)| at).collect()
+    }
+
+    /// Of these, what is disabled gives nothing beside what is not.
+    fn acts_by(&self, account: &str, user: &str) -> Vec<String> {
+        let (disabled, enabled): (Vec<_>, Vec<_>) = self.held(account, user).into_iter().partition(|at| self.accounts[at].members[user].disabled);
+        if enabled.is_empty() { disabled } else { enabled }
     }
 
     fn member_refusal(&self, account: &str, user: &str) -> Option<&'static str> {
-        let Some(by) = self.acts_by(account, user) else { return Some("not_member") };
+        let by = self.acts_by(account, user);
+        let Some(nearest) = by.first() else { return Some("not_member") };
         match self.status(account) {
             Some(code) => Some(code),
             None if self.users[user] => Some("user_disabled"),
-            None if self.accounts[&by].members[user].disabled => Some("member_disabled"),
+            None if self.accounts[nearest].members[user].disabled => Some("member_disabled"),
             None => None,
         }
     }
@@ -212,9 +219,9 @@ impl Model {
         member.role.as_ref().map_or(0, |role| self.roles[role].powers())
     }
 
-    /// Before the ceilings.
-    fn powers_on_paper(&self, account: &str, user: &str) -> u32 {
-        self.acts_by(account, user).map_or(0, |by| self.membership_powers(&by, user))
+    /// What memberships of these accounts give together, before the ceilings.
+    fn united(&self, by: &[String], user: &str) -> u32 {
+        by.iter().fold(0, |powers, at| powers | self.membership_powers(at, user))
     }
 
     fn ceiling(&self, account: &str) -> u32 {
@@ -224,7 +231,7 @@ impl Model {
     }
 
     fn powers(&self, account: &str, user: &str) -> u32 {
-        self.powers_on_paper(account, user) & self.ceiling(account)
+        self.united(&self.acts_by(account, user), user) & self.ceiling(account)
     }
 
     /// Whether one account is the other, or lies below it.
@@ -232,22 +239,35 @@ impl Model {
         self.line(account).iter().any(|above| above == top)
     }
 
-    /// The users of an account and of all below it, each once.
+    /// Whether a membership holds a seat: an owner's always does, any other while neither it nor its user is disabled (R-INV-9).
+    fn holds_seat(&self, account: &str, user: &str) -> bool {
+        let account = &self.accounts[account];
+        account.owner == user || !(account.members[user].disabled || self.users[user])
+    }
+
+    /// The users who hold a seat in an account, by a membership of it or of one below, each once.
     fn seated(&self, top: &str) -> BTreeSet<String> {
         let within = self.accounts.iter().filter(|(id, _)| self.is_within(id, top));
-        within.flat_map(|(_, account)| account.members.keys().cloned()).collect()
+        within.flat_map(|(id, account)| account.members.keys().filter(|user| self.holds_seat(id, user)).cloned()).collect()
+    }
+
+    /// Refuses a change after which somebody holds a seat who held none before, where there is none left.
+    fn refuse_without_seats(&self, before: &Model) -> Result<(), &'static str> {
+        let grown = |id: &&String| before.accounts.get(*id).map_or(0, |_| before.seated(id).len()) < self.seated(id).len();
+        let full = |id: &String| self.seated(id).len() as u64 > self.limit(id, SEATS).0;
+        if self.accounts.keys().filter(grown).any(full) { Err("seats_exhausted") } else { Ok(()) }
     }
 
     /// Makes a user a member, where there is a seat and the group is right.
     fn join(&mut self, account: &str, user: &str, role: Option<String>, group: Option<&str>) -> Result<(), &'static str> {
-        for above in self.line(account) {
-            let seated = self.seated(&above);
-            if !seated.contains(user) && seated.len() as u64 >= self.limit(&above, SEATS).0 {
-                return Err("seats_exhausted");
-            }
+        if self.accounts[account].owner == user && self.users[user] {
+            return Err("user_disabled");
         }
-        let member = Member { group: self.group_for(role.as_deref(), group, None)?, role, disabled: false };
-        self.account(account)?.members.insert(user.to_owned(), member);
+        let before = self.clone();
+        self.account(account)?.members.insert(user.to_owned(), Member { role: role.clone(), group: None, disabled: false });
+        self.refuse_without_seats(&before)?;
+        let group = self.group_for(role.as_deref(), group, None)?;
+        self.account(account)?.members.insert(user.to_owned(), Member { group, role, disabled: false });
         Ok(())
     }
 
@@ -302,16 +322,23 @@ impl Model {
         if self.now_ms < last.ends_at_ms {
             return last;
         }
-        let (start, mut end) = Model::window(at, self.now_ms, account.ahead_ms);
+        let (mut start, mut end) = Model::window(at, self.now_ms, account.ahead_ms);
         if start < last.ends_at_ms {
-            end = Model::window(at, end, account.ahead_ms).1;
+            // The zone was changed: at least half a window, and no second short one after a short one (R-QTA-4).
+            let usual = [MINUTE_MS, DAY_MS, 30 * DAY_MS][at];
+            let eighths = (last.ends_at_ms - last.starts_at_ms) * 8 / usual;
+            let least = if (4..7).contains(&eighths) { 7 } else { 4 };
+            start = last.ends_at_ms;
+            while (end - start) * 8 < least * usual {
+                end = Model::window(at, end, account.ahead_ms).1;
+            }
         }
         let mut past = last.past;
         if at == 0 {
             past.push((last.ends_at_ms + HOUR_MS, last.used));
         }
         past.retain(|(until, used)| self.now_ms < *until && *used > 0);
-        Meter { ends_at_ms: end, used: 0, past }
+        Meter { starts_at_ms: start, ends_at_ms: end, used: 0, past }
     }
 
     fn admit(&mut self, account: &str, user: Option<&str>, count: u64) -> Value {
@@ -396,22 +423,26 @@ impl Model {
         if target != home && !(reached && self.powers(home, user) & bit("accounts.team") != 0) {
             return Err("not_found");
         }
-        let powers = self.powers_on_paper(home, user) & self.ceiling(target);
-        if powers & bit(permission) == 0 { Err("permission_denied") } else { Ok(()) }
+        if self.powers(target, user) & bit(permission) == 0 { Err("permission_denied") } else { Ok(()) }
     }
 
-    /// Nobody grants or touches more than they hold, on paper.
-    fn reach(&self, who: &Who, powers: u32) -> Result<(), &'static str> {
+    /// Nobody grants in an account more than they hold there, before the ceilings.
+    fn refuse_beyond(&self, who: &Who, account: &str, powers: u32) -> Result<(), &'static str> {
         match who {
-            Who::User(user, home) if powers & !self.powers_on_paper(home, user) != 0 => Err("escalation_refused"),
+            Who::User(user, _) if powers & !self.united(&self.acts_by(account, user), user) != 0 => Err("escalation_refused"),
             _ => Ok(()),
         }
+    }
+
+    /// Nobody touches who can do more in an account, were they enabled.
+    fn refuse_stronger(&self, who: &Who, account: &str, user: &str) -> Result<(), &'static str> {
+        self.refuse_beyond(who, account, self.united(&self.held(account, user), user))
     }
 
     /// Whether a member of an account is hidden from an actor: who owns an account above is, from who manages it (R-INV-10).
     fn hides(&self, who: &Who, account: &str, member: &str) -> bool {
         let Who::User(user, home) = who else { return false };
-        let from_inside = home == account && self.acts_by(home, user).as_ref() == Some(home);
+        let from_inside = home == account && self.acts_by(home, user) == [home.as_str()];
         from_inside && user != member && self.line(account).iter().skip(1).any(|above| self.accounts[above].owner == member)
     }
 
@@ -442,6 +473,22 @@ impl Model {
             Some(package) if package.retired => Err("package_retired"),
             Some(_) => Ok(()),
         }
+    }
+
+    /// An account leaves those above it, and keeps what it inherited from them.
+    fn detach(&mut self, child: &str) {
+        for above in self.line(child).into_iter().skip(1) {
+            let from = self.accounts[&above].clone();
+            let account = self.accounts.get_mut(child).unwrap();
+            if account.package.is_some() {
+                break;
+            }
+            for (own, inherited) in account.overrides.iter_mut().zip(from.overrides) {
+                *own = own.or(inherited);
+            }
+            account.package = from.package;
+        }
+        self.accounts.get_mut(child).unwrap().parent = None;
     }
 
     fn drop_member(&mut self, account: &str, user: &str) -> bool {
@@ -555,7 +602,7 @@ impl Model {
                             at += 1;
                         }
                     }
-                    _ => below.iter().for_each(|child| self.accounts.get_mut(child).unwrap().parent = None),
+                    _ => below.iter().for_each(|child| self.detach(child)),
                 }
                 let mut users = 0;
                 for id in &doomed {
@@ -592,17 +639,18 @@ impl Model {
                 if matches!(who, Who::User(_, home) if *home == id) && reason != "owner_request" {
                     return Err("permission_denied");
                 }
-                account.holds.push(account.next_hold);
+                account.holds.push((account.next_hold, reason));
                 account.next_hold += 1;
                 Ok(json!({ "id": id }))
             }
             "accounts.release" => {
                 let hold = request["hold"].as_u64().unwrap();
                 let account = self.account(&id)?;
-                if !account.holds.contains(&hold) {
+                let before = account.holds.len();
+                account.holds.retain(|(other, _)| *other != hold);
+                if account.holds.len() == before {
                     return Err("not_found");
                 }
-                account.holds.retain(|other| *other != hold);
                 Ok(json!({ "id": id }))
             }
             "accounts.close" => {
@@ -623,9 +671,7 @@ impl Model {
                 if account.closed_at_ms.is_some() {
                     return Err("account_closed");
                 }
-                if !account.pending && !account.holds.is_empty() {
-                    return Err("account_suspended");
-                }
+                account.holds.retain(|(_, reason)| reason != "admin");
                 account.pending = false;
                 Ok(json!({ "id": id }))
             }
@@ -687,8 +733,8 @@ impl Model {
                 if self.accounts[&id].owner == user {
                     return Err("owner_transfer_required");
                 }
-                self.reach(who, self.membership_powers(&id, &user))?;
-                self.reach(who, self.roles[&role].powers())?;
+                self.refuse_stronger(who, &id, &user)?;
+                self.refuse_beyond(who, &id, self.roles[&role].powers())?;
                 let group = match self.accounts[&id].owner == user {
                     true => None,
                     false => self.group_for(Some(&role), None, member.group.as_deref())?,
@@ -704,7 +750,7 @@ impl Model {
                 if account.owner == user {
                     return Err("owner_transfer_required");
                 }
-                self.reach(who, self.membership_powers(&id, &user))?;
+                self.refuse_stronger(who, &id, &user)?;
                 let gone = self.drop_member(&id, &user);
                 // Whether they are in accounts of others is nobody's business.
                 Ok(json!({ "user_deleted": gone || !self.sees(who, &user) }))
@@ -716,19 +762,23 @@ impl Model {
                 if matches!(who, Who::User(own, _) if *own == user) {
                     return Err("self_forbidden");
                 }
-                self.reach(who, self.membership_powers(&id, &user))?;
+                self.refuse_stronger(who, &id, &user)?;
+                let before = self.clone();
                 self.account(&id)?.members.get_mut(&user).unwrap().disabled = operation == "members.disable";
+                self.refuse_without_seats(&before)?;
                 Ok(self.shown(&id, &user))
             }
             "users.disable" | "users.enable" => {
                 let disabled = operation == "users.disable";
+                let before = self.clone();
                 *self.users.get_mut(&user).ok_or("not_found")? = disabled;
+                self.refuse_without_seats(&before)?;
                 Ok(json!({"id": user, "disabled": disabled}))
             }
             "access.check" => {
                 self.account(&id)?;
                 let held = self.powers(&id, &user) & bit(request["permission"].as_str().unwrap()) != 0;
-                let seen = !self.hides(who, &id, &user) && (self.acts_by(&id, &user).as_ref() == Some(&id) || self.sees_those_above(who, &user));
+                let seen = !self.hides(who, &id, &user) && (self.acts_by(&id, &user).contains(&id) || self.sees_those_above(who, &user));
                 Ok(json!({"allowed": held && self.member_refusal(&id, &user).is_none() && seen}))
             }
             "usage.get" => {
@@ -864,7 +914,7 @@ fn random_request(dice: &mut Dice, model: &Model, who: &Who) -> (&'static str, V
         8..10 => ("accounts.hold", json!({"account": account, "reason": one_of(dice, &["admin", "billing", "owner_request"])})),
         10..19 => {
             let holds = model.accounts.get(&account).map(|account| account.holds.clone()).unwrap_or_default();
-            let hold = if holds.is_empty() { dice.roll(4) } else { one_of(dice, &holds) };
+            let hold = if holds.is_empty() { dice.roll(4) } else { one_of(dice, &holds).0 };
             ("accounts.release", json!({"account": account, "hold": hold}))
         }
         19 if dice.roll(2) == 0 => ("accounts.close", there),

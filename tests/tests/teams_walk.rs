@@ -39,18 +39,23 @@ use Scope::{Any, Group, No, Own};
 
 type Grants = &'static [(&'static str, Scope)];
 
-/// What somebody may do. Built-in roles hold more than the walk asks for, and so are told from each other by name.
-#[derive(Clone, Copy, Debug)]
-enum Powers {
-    Nothing,
+/// What one membership gives. Built-in roles hold more than the walk asks for, and so are told from each other by name.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Held {
     Owner,
     Administrator,
     Full,
     Listed(Grants),
 }
 
+/// What somebody may do: by all memberships that reach an account together.
+#[derive(Clone, Debug, Default)]
+struct Powers(Vec<Held>);
+
 const TEAM: &str = "accounts.team";
 const TRANSFER: &str = "accounts.transfer_owner";
+/// Implies `templates.share`, which no role of the walk has by name.
+const SHARE: &str = "templates.create";
 
 const GUEST: Grants = &[("templates.view", Own), ("templates.use_shared", Any)];
 const WORKER: Grants = &[
@@ -130,38 +135,48 @@ const CUSTOM: [(&str, Grants); 6] =
     [("guest", GUEST), ("worker", WORKER), ("clerk", CLERK), ("sharer", SHARER), ("steward", STEWARD), ("lefty", LEFTY)];
 const ROLES: [&str; 9] = ["guest", "worker", "worker", "clerk", "sharer", "steward", "lefty", "full", "administrator"];
 
-impl Powers {
-    fn of(role: &str) -> Powers {
+impl Held {
+    fn of(role: &str) -> Held {
         match role {
-            "administrator" => Powers::Administrator,
-            "full" => Powers::Full,
-            _ => Powers::Listed(CUSTOM.iter().find(|(name, _)| *name == role).unwrap().1),
+            "administrator" => Held::Administrator,
+            "full" => Held::Full,
+            _ => Held::Listed(CUSTOM.iter().find(|(name, _)| *name == role).unwrap().1),
         }
     }
 
     fn scope(self, permission: &str) -> Scope {
         let holds = match self {
-            Powers::Nothing => false,
-            Powers::Owner => true,
-            Powers::Administrator => ![TEAM, TRANSFER].contains(&permission),
-            Powers::Full => ["templates", "suppressions"].contains(&permission.split('.').next().unwrap()),
-            Powers::Listed(grants) => return grants.iter().find(|(name, _)| *name == permission).map_or(No, |grant| grant.1),
+            Held::Owner => true,
+            Held::Administrator => ![TEAM, TRANSFER].contains(&permission),
+            Held::Full => ["templates", "suppressions"].contains(&permission.split('.').next().unwrap()),
+            Held::Listed(grants) => return grants.iter().find(|(name, _)| *name == permission).map_or(No, |grant| grant.1),
         };
         if holds { Any } else { No }
     }
+}
 
-    fn holds(self, permission: &str) -> bool {
+impl Powers {
+    fn of(role: &str) -> Powers {
+        Powers(vec![Held::of(role)])
+    }
+
+    fn scope(&self, permission: &str) -> Scope {
+        self.0.iter().map(|held| held.scope(permission)).max().unwrap_or(No)
+    }
+
+    fn holds(&self, permission: &str) -> bool {
         self.scope(permission) != No
     }
 
     /// Whether these are more than those.
-    fn exceed(self, held: Powers) -> bool {
-        match (self, held) {
-            (Powers::Nothing, _) | (_, Powers::Owner) | (Powers::Administrator | Powers::Full, Powers::Administrator) => false,
-            (Powers::Listed(wanted), _) => wanted.iter().any(|(permission, scope)| *scope > held.scope(permission)),
-            (Powers::Full, Powers::Full) => false,
-            (Powers::Owner | Powers::Administrator | Powers::Full, _) => true,
-        }
+    fn exceed(&self, held: &Powers) -> bool {
+        let among = |enough: &[Held]| held.0.iter().any(|one| enough.contains(one));
+        self.0.iter().any(|wanted| match wanted {
+            Held::Owner => !among(&[Held::Owner]),
+            Held::Administrator => !among(&[Held::Owner, Held::Administrator]),
+            Held::Full => !among(&[Held::Owner, Held::Administrator, Held::Full]),
+            Held::Listed(grants) => grants.iter().any(|(permission, scope)| *scope > held.scope(permission)),
+        })
     }
 }
 
@@ -230,6 +245,8 @@ struct Invitation {
     grants: Vec<Grant>,
     by: String,
     state: State,
+    /// Whether nothing tells any more whom it was for.
+    forgotten: bool,
     generation: u64,
     sent_at_ms: u64,
 }
@@ -306,23 +323,36 @@ impl Model {
     /// What a membership gives.
     fn membership(&self, account: &str, user: &str) -> Powers {
         match self.member(account, user) {
-            None => Powers::Nothing,
-            Some(_) if self.accounts[account].owner == user => Powers::Owner,
-            Some(member) => member.role.as_deref().map_or(Powers::Nothing, Powers::of),
+            None => Powers::default(),
+            Some(_) if self.accounts[account].owner == user => Powers(vec![Held::Owner]),
+            Some(member) => Powers(member.role.as_deref().map(Held::of).into_iter().collect()),
         }
     }
 
-    /// The account by whose membership a user acts in an account: that one, or the next above whose team they manage.
-    fn acts_by(&self, account: &str, user: &str) -> Option<String> {
+    /// The accounts by whose memberships a user acts in an account: that one, and those above whose team they manage.
+    fn memberships(&self, account: &str, user: &str) -> Vec<String> {
         let line = if self.accounts.contains_key(account) { self.line(account) } else { Vec::new() };
         let manages = |at: &str| self.membership(at, user).holds(TEAM);
-        line.into_iter().enumerate().find(|(level, at)| self.member(at, user).is_some() && (*level == 0 || manages(at))).map(|(_, at)| at)
+        let counts = |(level, at): &(usize, String)| self.member(at, user).is_some() && (*level == 0 || manages(at));
+        line.into_iter().enumerate().filter(counts).map(|(_, at)| at).collect()
+    }
+
+    /// Of these, what is disabled gives nothing beside what is not.
+    fn acts_by(&self, account: &str, user: &str) -> Vec<String> {
+        let all = self.memberships(account, user);
+        let (disabled, enabled): (Vec<_>, Vec<_>) = all.into_iter().partition(|at| self.accounts[at].members[user].disabled);
+        if enabled.is_empty() { disabled } else { enabled }
+    }
+
+    fn united(&self, by: &[String], user: &str) -> Powers {
+        Powers(by.iter().flat_map(|at| self.membership(at, user).0).collect())
     }
 
     /// What a user may do in an account, and why they may do nothing.
     fn judged(&self, account: &str, user: &str) -> Result<Powers, Refusal> {
-        let by = self.acts_by(account, user).ok_or("not_member")?;
-        if self.accounts[&by].members[user].disabled { Err("member_disabled") } else { Ok(self.membership(&by, user)) }
+        let by = self.acts_by(account, user);
+        let nearest = by.first().ok_or("not_member")?;
+        if self.accounts[nearest].members[user].disabled { Err("member_disabled") } else { Ok(self.united(&by, user)) }
     }
 
     /// What an acting user may do in an account: where they act, or below it. Everything else is not there.
@@ -331,7 +361,11 @@ impl Model {
             Err("not_member") => return Err("not_found"),
             judged => judged?,
         };
-        if account != home && !(self.is_within(account, home) && own.holds(TEAM)) { Err("not_found") } else { Ok(own) }
+        match account == home {
+            true => Ok(own),
+            false if self.is_within(account, home) && own.holds(TEAM) => self.judged(account, user),
+            false => Err("not_found"),
+        }
     }
 
     fn require(&self, who: &Who, account: &str, permission: &str) -> Result<(), Refusal> {
@@ -347,12 +381,17 @@ impl Model {
         }
     }
 
-    /// Nobody gives, changes or takes what is more than they hold (R-ROL-7).
-    fn refuse_beyond(&self, who: &Who, wanted: Powers) -> Result<(), Refusal> {
+    /// Nobody gives in an account what is more than they hold there (R-ROL-7).
+    fn refuse_beyond(&self, who: &Who, account: &str, wanted: &Powers) -> Result<(), Refusal> {
         match who {
-            Who::User(user, home) if wanted.exceed(self.judged(home, user)?) => Err("escalation_refused"),
+            Who::User(user, _) if wanted.exceed(&self.judged(account, user).unwrap_or_default()) => Err("escalation_refused"),
             _ => Ok(()),
         }
+    }
+
+    /// Nobody acts on who can do more in an account, were they enabled.
+    fn refuse_stronger(&self, who: &Who, account: &str, user: &str) -> Result<(), Refusal> {
+        self.refuse_beyond(who, account, &self.united(&self.memberships(account, user), user))
     }
 
     fn manages_team(&self, who: &Who, account: &str) -> bool {
@@ -365,19 +404,19 @@ impl Model {
     /// Whether a member of an account is hidden from an actor: who owns an account above is, from who manages it (R-INV-10).
     fn hides(&self, who: &Who, account: &str, member: &str) -> bool {
         let Who::User(user, home) = who else { return false };
-        let from_above = self.standing(user, home, account).is_ok() && (account != home || self.acts_by(home, user).as_ref() != Some(home));
+        let from_above = self.standing(user, home, account).is_ok() && self.acts_by(account, user).iter().any(|at| at != account);
         !from_above && user != member && self.line(account).iter().skip(1).any(|above| self.accounts[above].owner == member)
     }
 
     /// Whether an actor sees that a user acts in an account, be it from above (R-INV-10).
     fn sees_acting(&self, who: &Who, account: &str, user: &str) -> bool {
         let Who::User(actor, home) = who else { return true };
-        let inside = self.acts_by(account, user).as_deref() == Some(account);
+        let inside = self.acts_by(account, user).iter().any(|at| at == account);
         actor == user || (!self.hides(who, account, user) && (inside || self.membership_of_actor(actor, home).holds(TEAM)))
     }
 
     fn membership_of_actor(&self, actor: &str, home: &str) -> Powers {
-        self.judged(home, actor).unwrap_or(Powers::Nothing)
+        self.judged(home, actor).unwrap_or_default()
     }
 
     /// Whether an actor sees a user in any account.
@@ -410,8 +449,14 @@ impl Model {
         self.line(account).iter().find_map(|above| self.accounts[above].seats).unwrap_or(u64::MAX)
     }
 
-    fn seated(&self, top: &str) -> BTreeSet<String> {
+    fn users_below(&self, top: &str) -> BTreeSet<String> {
         self.subtree(top).iter().flat_map(|id| self.accounts[id].members.keys().cloned()).collect()
+    }
+
+    /// Those of them who hold a seat: a membership that is disabled holds none, unless it is the owner's (R-INV-9).
+    fn seated(&self, top: &str) -> BTreeSet<String> {
+        let holds = |id: &String, user: &str| self.accounts[id].owner == user || !self.accounts[id].members[user].disabled;
+        self.subtree(top).iter().flat_map(|id| self.accounts[id].members.keys().filter(|user| holds(id, user)).cloned()).collect()
     }
 
     /// Users and open invitations, each once.
@@ -473,9 +518,11 @@ impl Model {
         if last {
             let email = self.users.remove(user).unwrap();
             self.gone.insert(user.to_owned());
-            for invitation in self.invitations.iter_mut().filter(|one| one.email == email) {
-                if invitation.grants.iter().any(|grant| grant.account == account) {
-                    invitation.state = State::Erased;
+            let team = self.team(account);
+            let theirs = |model: &Model, one: &Invitation| !one.forgotten && one.email == email && one.state != State::Erased && model.team(&one.grants[0].account) == team;
+            for at in 0..self.invitations.len() {
+                if theirs(self, &self.invitations[at]) {
+                    self.invitations[at].state = State::Erased;
                 }
             }
         }
@@ -533,7 +580,8 @@ impl Model {
 
     fn refuse_offer_above(&self, who: &Who, at: usize, mine: &[String]) -> Result<(), Refusal> {
         let grants = self.invitations[at].grants.iter().filter(|grant| mine.contains(&grant.account));
-        grants.filter_map(|grant| grant.role.as_deref()).try_for_each(|role| self.refuse_beyond(who, Powers::of(role)))
+        let mut offers = grants.filter_map(|grant| Some((&grant.account, grant.role.as_deref()?)));
+        offers.try_for_each(|(account, role)| self.refuse_beyond(who, account, &Powers::of(role)))
     }
 
     fn check_grants(&self, who: &Who, team: &str, wanted: Vec<Grant>, permission: &str) -> Result<Vec<Grant>, Refusal> {
@@ -546,7 +594,7 @@ impl Model {
             }
             let role = role.or(self.accounts[&account].default_role.map(str::to_owned)).ok_or("invalid_argument")?;
             self.has_role(&account, &role)?;
-            self.refuse_beyond(who, Powers::of(&role))?;
+            self.refuse_beyond(who, &account, &Powers::of(&role))?;
             if role == "administrator" && group.is_some() {
                 return Err("admin_has_no_group");
             }
@@ -571,7 +619,7 @@ impl Model {
         let colleague = || seen.iter().any(|account| self.member(account, &invitation.by).is_some() && !self.hides(who, account, &invitation.by));
         let by = is_self || self.manages_team(who, &self.team(&invitation.grants[0].account)) || colleague();
         json!({
-            "id": invitation.id, "email": invitation.email, "accounts": grants, "status": self.status(invitation),
+            "id": invitation.id, "email": (!invitation.forgotten).then_some(&invitation.email), "accounts": grants, "status": self.status(invitation),
             "invited_by": by.then(|| invitation.by.clone()), "sent_at_ms": invitation.sent_at_ms,
         })
     }
@@ -584,6 +632,19 @@ impl Model {
         let mut listed: Vec<Value> = all.map(|at| self.shown_invitation(who, at)).collect();
         listed.sort_by_key(|one| one["id"].to_string());
         listed.into()
+    }
+
+    /// Whom it was for is forgotten, of those before it to the same address as well.
+    fn delete_invitation(&mut self, at: usize) {
+        self.invitations[at].state = State::Deleted;
+        let (email, team) = (self.invitations[at].email.clone(), self.team(&self.invitations[at].grants[0].account));
+        for earlier in 0..self.invitations.len() {
+            let one = &self.invitations[earlier];
+            let ended = matches!(one.state, State::Deleted | State::Superseded);
+            if ended && one.email == email && self.team(&one.grants[0].account) == team {
+                self.invitations[earlier].forgotten = true;
+            }
+        }
     }
 
     fn no_longer_offered(&mut self, account: &str) {
@@ -667,7 +728,7 @@ impl Model {
     /// By what somebody who may do this much in an account sees a template.
     fn covers(&self, account: &str, user: &str, group: Option<&str>, scope: Scope, id: &str) -> Option<&'static str> {
         let template = &self.accounts[account].templates[id];
-        let in_group = group.is_some() && group == template.group.as_deref() && template.shared;
+        let in_group = group.is_some() && group == template.group.as_deref() && template.shared && self.shares(account, &template.owner);
         match scope {
             No => None,
             _ if template.owner == user => Some("owner"),
@@ -677,13 +738,15 @@ impl Model {
         }
     }
 
+    /// Whether a member's group sees anything of theirs (R-GRP-3).
+    fn shares(&self, account: &str, owner: &str) -> bool {
+        self.member(account, owner).is_none() || self.united(&self.acts_by(account, owner), owner).holds(SHARE)
+    }
+
     /// The group in which somebody acts in an account: that of their membership, if it is by that.
-    fn acting_group(&self, who: &Who, account: &str, user: &str) -> Option<String> {
-        let by_own = match who {
-            Who::User(actor, home) if actor == user => home == account && self.member(account, user).is_some(),
-            _ => self.member(account, user).is_some(),
-        };
-        if by_own { self.accounts[account].members[user].group.clone() } else { None }
+    fn acting_group(&self, account: &str, user: &str) -> Option<String> {
+        let nearest = self.acts_by(account, user).into_iter().next();
+        if nearest.as_deref() == Some(account) { self.accounts[account].members[user].group.clone() } else { None }
     }
 
     /// What a user may do in an account, whether they act themselves or are asked about.
@@ -697,7 +760,7 @@ impl Model {
 
     fn sees_template(&self, who: &Who, account: &str, user: &str, permission: &str, id: &str) -> Option<&'static str> {
         let scope = self.viewed(who, account, user).map_or(No, |powers| powers.scope(permission));
-        self.covers(account, user, self.acting_group(who, account, user).as_deref(), scope, id)
+        self.covers(account, user, self.acting_group(account, user).as_deref(), scope, id)
     }
 
     /// A template that the actor may look at; any other is not there.
@@ -713,7 +776,10 @@ impl Model {
     /// As [`look`](Self::look), to change it: what an account above shares is changed there alone.
     fn look_to_change(&self, who: &Who, account: &str, id: &str) -> Result<Template, Refusal> {
         match self.look(who, account, id) {
-            Err("not_found") if self.enter(who, account).is_ok() && self.shared_from(account, id).is_some() => Err("shared_read_only"),
+            Err("not_found") if self.enter(who, account).is_ok() && self.is_shared_alone(account, id) => match who {
+                Who::User(user, _) if self.shared_refusal(who, account, user, "preview").is_some() => Err("not_found"),
+                _ => Err("shared_read_only"),
+            },
             found => found,
         }
     }
@@ -727,9 +793,14 @@ impl Model {
 
     /// Whether the actor may do it with every template of the account.
     fn may_with_all(&self, who: &Who, account: &str, permission: &str) -> bool {
+        self.standing_scope(who, account, permission) == Any
+    }
+
+    /// How far a permission of the actor reaches.
+    fn standing_scope(&self, who: &Who, account: &str, permission: &str) -> Scope {
         match who {
-            Who::System => true,
-            Who::User(user, home) => self.standing(user, home, account).is_ok_and(|powers| powers.scope(permission) == Any),
+            Who::System => Any,
+            Who::User(user, home) => self.standing(user, home, account).map_or(No, |powers| powers.scope(permission)),
         }
     }
 
@@ -784,6 +855,11 @@ impl Model {
     fn shared_from(&self, account: &str, id: &str) -> Option<String> {
         let shares = |above: &String| self.accounts[above].shares.get(id).is_some_and(|share| share.all || share.accounts.contains(account));
         self.line(account).into_iter().skip(1).find(shares)
+    }
+
+    /// Whether it is shared from above, and is nothing of the account's own.
+    fn is_shared_alone(&self, account: &str, id: &str) -> bool {
+        !self.accounts[account].templates.contains_key(id) && self.shared_from(account, id).is_some()
     }
 
     /// Why a user may not do something with what is shared from above.
@@ -872,7 +948,11 @@ impl Model {
         for gone in &leaving {
             above.iter().for_each(|above| self.unname(above, gone));
         }
-        self.change(child).parent = None;
+        // What it inherited, it keeps.
+        let inherited = above.iter().find_map(|above| self.accounts[above].seats);
+        let there = self.change(child);
+        there.parent = None;
+        there.seats = there.seats.or(inherited);
         for account in &leaving {
             for at in 0..self.invitations.len() {
                 let invitation = self.invitations[at].clone();
@@ -1011,13 +1091,14 @@ impl Model {
                 if old == to {
                     return Ok(json!({"account": account, "owner": to, "old_owner": to, "old_owner_role": null}));
                 }
-                self.refuse_beyond(who, Powers::Owner)?;
-                if self.member(&account, &to).ok_or("not_found")?.disabled {
-                    return Err("member_disabled");
-                }
+                self.refuse_beyond(who, &account, &Powers(vec![Held::Owner]))?;
+                let disabled = self.member(&account, &to).ok_or("not_found")?.disabled;
                 let role = role.unwrap_or(self.accounts[&account].default_role.unwrap_or("full").to_owned());
                 self.has_role(&account, &role)?;
                 let group = self.group_for(&account, Some(&role), false, None, None)?;
+                if disabled {
+                    return Err("member_disabled");
+                }
                 self.refuse_shared_owner(&account, &to, true)?;
                 let there = self.change(&account);
                 there.owner = to.clone();
@@ -1061,7 +1142,7 @@ impl Model {
                 }
                 let role = named("role").or(self.accounts[&account].default_role.map(str::to_owned)).ok_or("invalid_argument")?;
                 self.has_role(&account, &role)?;
-                self.refuse_beyond(who, Powers::of(&role))?;
+                self.refuse_beyond(who, &account, &Powers::of(&role))?;
                 self.join(&account, &user, Some(role), false, named("group").as_deref())?;
                 Ok(self.shown_member(&account, &user))
             }
@@ -1072,17 +1153,16 @@ impl Model {
             "members.get" | "members.set_role" | "members.remove" | "members.disable" | "members.enable" => {
                 let member = self.member(&account, &user).filter(|_| !self.hides(who, &account, &user)).ok_or("not_found")?.clone();
                 let owns = self.accounts[&account].owner == user;
-                let theirs = self.membership(&account, &user);
                 match operation {
                     "members.get" => {}
                     "members.set_role" => {
                         if owns {
                             return Err("owner_transfer_required");
                         }
-                        self.refuse_beyond(who, theirs)?;
+                        self.refuse_stronger(who, &account, &user)?;
                         let role = text("role");
                         self.has_role(&account, &role)?;
-                        self.refuse_beyond(who, Powers::of(&role))?;
+                        self.refuse_beyond(who, &account, &Powers::of(&role))?;
                         let group = self.group_for(&account, Some(&role), false, member.group.as_deref(), named("group").as_deref())?;
                         self.change(&account).members.insert(user.clone(), Member { role: Some(role), group, ..member });
                     }
@@ -1090,7 +1170,7 @@ impl Model {
                         if owns {
                             return Err("owner_transfer_required");
                         }
-                        self.refuse_beyond(who, theirs)?;
+                        self.refuse_stronger(who, &account, &user)?;
                         match request.get("resources_to") {
                             Some(to) => self.hand_over(who, &account, &user, to)?,
                             None if self.accounts[&account].templates.values().any(|template| template.owner == user) => {
@@ -1118,8 +1198,12 @@ impl Model {
                         if matches!(who, Who::User(actor, _) if *actor == user) {
                             return Err("self_forbidden");
                         }
-                        self.refuse_beyond(who, theirs)?;
-                        self.change(&account).members.get_mut(&user).unwrap().disabled = operation == "members.disable";
+                        self.refuse_stronger(who, &account, &user)?;
+                        let disabled = operation == "members.disable";
+                        if member.disabled && !disabled && !owns {
+                            self.refuse_without_seat(std::slice::from_ref(&account), Some(&user))?;
+                        }
+                        self.change(&account).members.get_mut(&user).unwrap().disabled = disabled;
                     }
                 }
                 Ok(self.shown_member(&account, &user))
@@ -1143,11 +1227,11 @@ impl Model {
                 let refused = |problem: Value| Ok(json!({"invited": [], "problems": [problem]}));
                 let elsewhere = || json!({"position": 1, "code": "user_in_other_account", "user": null, "invitation": null});
                 let holder = self.users.iter().find(|(_, known)| **known == email).map(|(user, _)| user.clone());
-                if let Some(user) = holder.filter(|user| self.seated(&team).contains(user)) {
+                if let Some(user) = holder.filter(|user| self.users_below(&team).contains(user)) {
                     let colleague = accounts.iter().any(|account| self.member(account, &user).is_some() && !self.hides(who, account, &user));
                     let seen = match who {
                         Who::System => true,
-                        Who::User(_, home) => colleague || (self.manages_team(who, home) && self.seated(home).contains(&user)),
+                        Who::User(_, home) => colleague || (self.manages_team(who, home) && self.users_below(home).contains(&user)),
                     };
                     return refused(if seen { json!({"position": 1, "code": "user_exists", "user": user, "invitation": null}) } else { elsewhere() });
                 }
@@ -1172,7 +1256,7 @@ impl Model {
                     Who::User(actor, _) => actor.clone(),
                 };
                 let (generation, sent_at_ms) = (1, self.now_ms);
-                self.invitations.push(Invitation { id: String::new(), email: email.clone(), grants, by, state: State::Open, generation, sent_at_ms });
+                self.invitations.push(Invitation { id: String::new(), email: email.clone(), grants, by, state: State::Open, forgotten: false, generation, sent_at_ms });
                 Ok(json!({"invited": [{"email": email, "expires_at_ms": sent_at_ms + LIFE_MS}], "problems": []}))
             }
             "invitations.get" => {
@@ -1220,13 +1304,12 @@ impl Model {
                 }
                 self.refuse_offer_above(who, at, &mine)?;
                 if operation == "invitations.delete" {
-                    let invitation = &mut self.invitations[at];
-                    let deleted = mine.len() == invitation.grants.len();
+                    let deleted = mine.len() == self.invitations[at].grants.len();
                     match deleted {
-                        true => invitation.state = State::Deleted,
-                        false => invitation.grants.retain(|grant| !mine.contains(&grant.account)),
+                        true => self.delete_invitation(at),
+                        false => self.invitations[at].grants.retain(|grant| !mine.contains(&grant.account)),
                     }
-                    return Ok(json!({"invitation": invitation.id, "deleted": deleted}));
+                    return Ok(json!({"invitation": self.invitations[at].id, "deleted": deleted}));
                 }
                 if self.status(&self.invitations[at]) == "expired" {
                     let accounts: Vec<String> = self.invitations[at].grants.iter().map(|grant| grant.account.clone()).collect();
@@ -1308,6 +1391,12 @@ impl Model {
                     None if there.default_group == group || !inside.is_empty() || carried > 0 => return Err("invalid_argument"),
                     None => {}
                 }
+                // An invitation into it leads to where its members went.
+                for grant in self.invitations.iter_mut().flat_map(|invitation| &mut invitation.grants) {
+                    if grant.account == account && grant.group.as_ref() == Some(&group) {
+                        grant.group = named("to");
+                    }
+                }
                 let there = self.change(&account);
                 there.groups.remove(&group);
                 there.groups_gone.insert(group.clone());
@@ -1376,9 +1465,10 @@ impl Model {
                 let before = self.look_to_change(who, &account, &id)?;
                 let all = self.may_with_all(who, &account, "templates.edit");
                 let (shared, owner) = (request["shared"].as_bool(), named("owner"));
-                if let (Some(_), Who::User(actor, _)) = (shared, who) {
-                    let theirs = self.sees_template(who, &account, actor, "templates.edit", &id) == Some("owner");
-                    if !all && !theirs {
+                if let (Some(shared), Who::User(actor, _)) = (shared, who) {
+                    let theirs = before.owner == *actor && self.standing_scope(who, &account, SHARE) != No;
+                    // To stop sharing what is one's own needs no permission.
+                    if !theirs && (shared || before.owner != *actor) && !self.may_with_all(who, &account, SHARE) {
                         return Err("permission_denied");
                     }
                 }
@@ -1522,7 +1612,7 @@ impl Model {
         let Who::User(actor, home) = who else { return true };
         let elsewhere = |account: &String| {
             let held = match self.standing(actor, home, account) {
-                Err("not_found") if self.member(account, actor).is_some() => self.judged(account, actor),
+                Err("not_found") if self.acts_by(account, actor).first() == Some(account) => self.judged(account, actor),
                 standing => standing,
             };
             held.is_ok_and(|held| held.holds("users.view")) && !self.hides(who, account, user)
@@ -1877,7 +1967,7 @@ fn is_left_out(model: &Model, who: &Who, operation: &str, request: &Value) -> bo
     match operation {
         // What they may do is told.
         "resources.can" | "resources.visible" | "sharing.check" => {
-            request["user"].as_str().is_some_and(|user| !model.sees_acting(who, account, user) && model.acts_by(account, user).is_some())
+            request["user"].as_str().is_some_and(|user| !model.sees_acting(who, account, user) && !model.acts_by(account, user).is_empty())
         }
         // Who is a member beside that is moved.
         "groups.add_members" | "groups.remove_members" | "groups.transfer_members" => {
@@ -2090,8 +2180,9 @@ impl Walk {
             let visible = json!({"account": id, "user": account.owner, "kind": "template", "limit": 500});
             let mut visible = must(&self.store, "resources.visible", visible);
             sort("resources.visible", &mut visible);
-            let disabled = account.members[&account.owner].disabled;
-            let all = account.templates.keys().filter(|_| !disabled).map(|template| self.model.shown_template(id, template));
+            // All, as the owner or as who manages the team from above.
+            let may_act = self.model.judged(id, &account.owner).is_ok();
+            let all = account.templates.keys().filter(|_| may_act).map(|template| self.model.shown_template(id, template));
             same(all.collect(), &visible["resources"]);
         }
         // Of every link, whether it is worth something.

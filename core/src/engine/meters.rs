@@ -321,8 +321,9 @@ impl Cold {
         if is_current { self.meter.holds(at_ms) } else { window::is_of_part(at_ms, until_ms) }
     }
 
-    /// When what is used counts no longer, and how much of it: the ends of windows, and of reservations before them.
-    fn frees(&self, hot: &Hot, open: &[Reservation], lifts: bool) -> Vec<(u64, u64)> {
+    /// When what is used counts no longer, and how much of it: the ends of windows, and of reservations before them. What credits
+    /// paid for was not charged to a counter that takes them.
+    fn frees(&self, hot: &Hot, open: &[Reservation], takes_credits: bool) -> Vec<(u64, u64)> {
         let now_used = self.meter.drawn - hot.rest;
         let mut parts: Vec<(u64, u64)> = match self.window {
             Window::RollingHour => {
@@ -336,7 +337,7 @@ impl Cold {
         }
         let (text, mut back) = (self.id.text(), Vec::new());
         for reservation in open.iter().filter(|open| open.counters.contains(&text)) {
-            let is_paid = lifts && self.id.is_own_of(&reservation.account);
+            let is_paid = takes_credits && self.id.is_own_of(&reservation.account);
             let charged = reservation.count - if is_paid { reservation.paid_of(reservation.count) } else { 0 };
             let of = parts.iter_mut().find(|(until_ms, _)| self.is_part_of(*until_ms, reservation.reserved_at_ms));
             if let Some((_, left)) = of.filter(|(until_ms, _)| reservation.expires_at_ms < *until_ms) {
@@ -540,6 +541,11 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
+    /// Whether credits pay beyond it, where its account pays with credits.
+    fn takes_credits(&self) -> bool {
+        self.resolved.over == OverLimit::UseCredits
+    }
+
     /// Whether the record at a key is that of this counter.
     pub(super) fn has_key(&self, key: &[u8]) -> bool {
         self.id.key() == key
@@ -839,7 +845,7 @@ impl Prepared {
 
     /// Whether credits pay beyond a counter where the account pays with credits.
     fn lifts(&self, wanted: &Wanted) -> bool {
-        self.is_own(&wanted.id) && wanted.resolved.over == OverLimit::UseCredits
+        self.is_own(&wanted.id) && wanted.takes_credits()
     }
 
     /// What would be charged.
@@ -1990,7 +1996,7 @@ impl Engine {
         for (place, wanted) in prepared.places.iter().zip(wanted) {
             let (hot, cold) = meters.pair(*place)?;
             let bound = meters.bound(prepared, *place, wanted, &coming.open)?;
-            let frees = cold.frees(hot, &coming.open, prepared.lifts(wanted));
+            let frees = cold.frees(hot, &coming.open, wanted.takes_credits());
             let instants = bound.turns().into_iter().chain(bound.grown_at(count, cold.meter.ends_at_ms)).chain(and_at_ms);
             let instants: std::collections::BTreeSet<u64> = instants.filter(|at_ms| *at_ms > now_ms).collect();
             readings.push(MeterReading {
@@ -2046,7 +2052,7 @@ impl Engine {
                 grows: wanted.growth.is_some(),
                 lifted: prepared.lifts(wanted),
                 used: hot.used,
-                frees: cold.frees(hot, &open, prepared.lifts(wanted)).into(),
+                frees: cold.frees(hot, &open, wanted.takes_credits()).into(),
                 window: wanted.window,
                 calendar: &wanted.calendar,
             });

@@ -1014,10 +1014,6 @@ impl List {
 
     /// A user as they are listed; none where they do not fit the filters.
     fn entry(&self, ctx: &mut Ctx<'_>, user: model::User, scope: Option<&Id>, steps: &[PendingStep]) -> Result<Option<UserEntry>, Error> {
-        let last_seen_at_ms = last_seen(ctx, &user)?;
-        if !is_inactive(&user, last_seen_at_ms, self.inactive_since_ms) {
-            return Ok(None);
-        }
         let memberships = memberships_in(ctx, &user.id, scope)?;
         let counts = |member: &&model::Member| self.sub_account.as_ref().is_none_or(|account| member.account == *account);
         if self.sub_account.is_some() && !memberships.iter().any(|member| counts(&member)) {
@@ -1031,6 +1027,10 @@ impl List {
         let pending = missing_steps(steps, &user);
         let status = MemberStatus::of(disabled, &pending);
         if self.status.is_some_and(|asked| asked != status) {
+            return Ok(None);
+        }
+        let last_seen_at_ms = last_seen(ctx, &user)?;
+        if !is_inactive(&user, last_seen_at_ms, self.inactive_since_ms) {
             return Ok(None);
         }
         let shown = |member: &model::Member| UserMembership {
