@@ -519,7 +519,9 @@ impl Model {
             let email = self.users.remove(user).unwrap();
             self.gone.insert(user.to_owned());
             let team = self.team(account);
-            let theirs = |model: &Model, one: &Invitation| !one.forgotten && one.email == email && one.state != State::Erased && model.team(&one.grants[0].account) == team;
+            let theirs = |model: &Model, one: &Invitation| {
+                !one.forgotten && one.email == email && one.state != State::Erased && model.team(&one.grants[0].account) == team
+            };
             for at in 0..self.invitations.len() {
                 if theirs(self, &self.invitations[at]) {
                     self.invitations[at].state = State::Erased;
@@ -1256,7 +1258,16 @@ impl Model {
                     Who::User(actor, _) => actor.clone(),
                 };
                 let (generation, sent_at_ms) = (1, self.now_ms);
-                self.invitations.push(Invitation { id: String::new(), email: email.clone(), grants, by, state: State::Open, forgotten: false, generation, sent_at_ms });
+                self.invitations.push(Invitation {
+                    id: String::new(),
+                    email: email.clone(),
+                    grants,
+                    by,
+                    state: State::Open,
+                    forgotten: false,
+                    generation,
+                    sent_at_ms,
+                });
                 Ok(json!({"invited": [{"email": email, "expires_at_ms": sent_at_ms + LIFE_MS}], "problems": []}))
             }
             "invitations.get" => {

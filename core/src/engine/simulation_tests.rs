@@ -774,7 +774,7 @@ impl World {
                 drawn.unwrap();
                 for place in places {
                     let counter = &mut self.counters[place];
-                    if let Some(meter) = stored(&self.disk.lock(), &counter.key) {
+                    if let Some(meter) = stored(&self.disk.lock(), &counter.key).filter(Meter::is_charged) {
                         counter.go_to(meter.starts_at_ms, meter.ends_at_ms);
                     }
                 }
