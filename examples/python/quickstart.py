@@ -29,7 +29,7 @@ with tenantry.open(path) as t:
             print(f"message {number}: goes out")
         else:
             decision = gate.last()
-            assert decision and decision.refusal and decision.refusal.limit
+            assert decision is not None and decision.refusal and decision.refusal.limit
             print(f"message {number}: {decision.refusal.code}, {decision.refusal.limit.name} is {decision.refusal.limit.value}")
 
     for window in t.usage.get(account="acme").windows:

@@ -378,8 +378,7 @@ pub struct Account {
     pub members: u64,
     /// How many users it and all accounts below have, each once.
     pub users: u64,
-    /// Its credits for e-mails, reserves of groups included: in `accounts.get` and `accounts.list`, for who may see them
-    /// (`credits.view`).
+    /// Its credits for e-mails, reserves of groups included, for who may see them (`credits.view`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email_credits: Option<u64>,
     /// Its credits for text messages, likewise.
@@ -495,15 +494,21 @@ pub(crate) fn shown(ctx: &mut Ctx<'_>, id: &Id) -> Result<Account, Error> {
     shown_of(ctx, line)
 }
 
-/// The account at the start of a line.
+/// The account at the start of a line, with its credits for who may see them (R-ACC-6).
 fn shown_of(ctx: &mut Ctx<'_>, line: Vec<model::Account>) -> Result<Account, Error> {
     let status = effective_status(&line);
     let account = line.into_iter().next().ok_or_else(|| Error::new(Code::Internal, "a line of accounts without an account"))?;
+    let sees_credits = match reach::holds_in(ctx, &account.id, "credits.view") {
+        // Whoever has just closed the account, for one.
+        Err(error) if error.is_refusal() => false,
+        held => held?,
+    };
+    let credits = |ctx: &mut Ctx<'_>, channel| sees_credits.then(|| credits::balance(ctx, &account.id, channel)).transpose();
     Ok(Account {
         members: people::count(ctx, &keys::tally(&account.id, "members"))?,
         users: people::count(ctx, &keys::tally(&account.id, "users"))?,
-        email_credits: None,
-        sms_credits: None,
+        email_credits: credits(ctx, Channel::Email)?,
+        sms_credits: credits(ctx, Channel::Sms)?,
         id: account.id,
         name: account.name,
         parent: account.parent,
@@ -524,15 +529,6 @@ fn shown_of(ctx: &mut Ctx<'_>, line: Vec<model::Account>) -> Result<Account, Err
         created_at_ms: account.created_at_ms,
         updated_at_ms: account.updated_at_ms,
     })
-}
-
-/// The account with its credits, for who may see them (R-ACC-6).
-fn with_credits(ctx: &mut Ctx<'_>, mut account: Account) -> Result<Account, Error> {
-    if reach::holds_in(ctx, &account.id, "credits.view")? {
-        account.email_credits = Some(credits::balance(ctx, &account.id, Channel::Email)?);
-        account.sms_credits = Some(credits::balance(ctx, &account.id, Channel::Sms)?);
-    }
-    Ok(account)
 }
 
 /// Reads an account that is to be changed.
@@ -799,8 +795,7 @@ impl Operation for Get {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
-        let account = shown(ctx, &self.account).map_err(|error| error.at("/account"))?;
-        with_credits(ctx, account)
+        shown(ctx, &self.account).map_err(|error| error.at("/account"))
     }
 }
 
@@ -877,8 +872,7 @@ impl Operation for List {
             if !wanted {
                 return Ok(None);
             }
-            let account = shown_of(ctx, line)?;
-            with_credits(ctx, account).map(Some)
+            shown_of(ctx, line).map(Some)
         })?;
         Ok(AccountList { accounts, next })
     }

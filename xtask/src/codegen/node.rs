@@ -120,15 +120,16 @@ impl<'a> Node<'a> {
         Ok(text)
     }
 
-    /// The names of the fields in JavaScript. Where they are the values of an enum, such as the names of limits, they
-    /// are data and stay: the same text stands in both places.
+    /// The names of the fields in JavaScript. Those that are all the values of an enum, such as the names of limits, are data and
+    /// stay: the same text stands in both places.
     pub(super) fn names(&self, fields: &[Field]) -> Result<Vec<String>> {
         let own: BTreeSet<_> = fields.iter().map(|field| field.name.as_str()).collect();
-        let data = self.catalogue.types.iter().any(|def| match def {
-            TypeDef::Enum { values, .. } => values.iter().map(|(value, _)| value.as_str()).collect::<BTreeSet<_>>() == own,
-            TypeDef::Struct { .. } => false,
+        let values = self.catalogue.types.iter().filter_map(|def| match def {
+            TypeDef::Enum { values, .. } => Some(values.iter().map(|(value, _)| value.as_str()).collect::<BTreeSet<_>>()),
+            TypeDef::Struct { .. } => None,
         });
-        fields.iter().map(|field| if data { Ok(field.name.clone()) } else { identifier(&field.name) }).collect()
+        let data: BTreeSet<_> = values.filter(|values| values.is_subset(&own)).flatten().collect();
+        fields.iter().map(|field| if data.contains(field.name.as_str()) { Ok(field.name.clone()) } else { identifier(&field.name) }).collect()
     }
 
     /// One line of `TYPES`; `lib/codec.cjs` says what it means.
