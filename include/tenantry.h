@@ -48,7 +48,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "0efd1c3009517bbf1f59d2e73258cfe4"
+#define TENANTRY_CATALOGUE_HASH "2bd53449b00d4fbfbf4d9082a3b2049e"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))
@@ -62,7 +62,7 @@
 #define TENANTRY_UNLIMITED UINT64_MAX
 
 /* tenantry_decision decision = TENANTRY_DECISION_INIT; */
-#define TENANTRY_DECISION_INIT { sizeof(tenantry_decision), 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, { 0 }, { 0 } }
+#define TENANTRY_DECISION_INIT { sizeof(tenantry_decision), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, { 0 }, { 0 } }
 
 /* The error numbers. A number never changes its meaning; later versions add some. */
 enum tenantry_error {
@@ -321,6 +321,10 @@ typedef struct tenantry_decision {
     uint64_t credits;
     /// The entry of the ledger that says so: what fails of them is given back with `credits.refund`.
     uint64_t credits_entry;
+    /// How many credits are left, where `code` is `TENANTRY_CREDITS_EXHAUSTED`; 0 otherwise.
+    uint64_t credits_left;
+    /// How much of the limit that refused is kept apart for accounts below that are guaranteed a part of it.
+    uint64_t limit_kept_apart;
     /// The name of the limit that refused, such as "email_per_day", or the id of the cap; empty when no limit did.
     char limit[72];
     /// Whose limit it is: "account", "ancestor" for an account above, "group", or for a cap also "member", "campaign",

@@ -10,7 +10,7 @@ async function platform() {
     name: 'Writer',
     allow: [{ permission: 'campaigns', scope: 'group' }, { permission: 'self' }],
   })
-  await t.packages.create({ id: 'starter', name: 'Starter', limits: { emailPerDay: 100 } })
+  await t.packages.create({ id: 'starter', name: 'Starter', limits: { email_per_day: 100 } })
   await t.accounts.create({
     id: 'acme',
     name: 'Acme',
@@ -555,7 +555,7 @@ async function usage(t) {
 async function users(t) {
   // Ann changes her profile, and asks for another address.
   const ann = t.acting({ user: 'ann', account: 'acme' })
-  const edited = await ann.users.edit({ user: 'ann', firstName: 'Ann' })
+  const edited = await ann.users.edit({ user: 'ann', first_name: 'Ann' })
   assert.equal(edited.profile.first_name, 'Ann')
   const asked = await ann.users.changeEmail({ user: 'ann', email: 'ann@new.example' })
   assert.equal(asked.changed, false)

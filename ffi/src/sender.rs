@@ -42,6 +42,10 @@ pub struct tenantry_decision {
     pub credits: u64,
     /// The entry of the ledger that says so: what fails of them is given back with `credits.refund`.
     pub credits_entry: u64,
+    /// How many credits are left, where `code` is `TENANTRY_CREDITS_EXHAUSTED`; 0 otherwise.
+    pub credits_left: u64,
+    /// How much of the limit that refused is kept apart for accounts below that are guaranteed a part of it.
+    pub limit_kept_apart: u64,
     /// The name of the limit that refused, such as "email_per_day", or the id of the cap; empty when no limit did.
     pub limit: [c_char; 72],
     /// Whose limit it is: "account", "ancestor" for an account above, "group", or for a cap also "member", "campaign",
@@ -191,9 +195,11 @@ unsafe fn write(out: *mut tenantry_decision, decision: &Decision) {
             Some("spread") => 2,
             _ => 0,
         });
+        (&raw mut (*out).credits_left).write(refusal.credits_left.unwrap_or(0));
         if let Some(limit) = &refusal.limit {
             (&raw mut (*out).limit_value).write(limit.value);
             (&raw mut (*out).limit_used).write(limit.used);
+            (&raw mut (*out).limit_kept_apart).write(limit.kept_apart.unwrap_or(0));
             copy(&raw mut (*out).limit, &limit.name);
             copy(&raw mut (*out).scope, &limit.scope);
             copy(&raw mut (*out).source, &limit.source);
@@ -219,6 +225,8 @@ unsafe fn clear(out: *mut tenantry_decision, granted: u64, code: i32, retry_at_m
         (&raw mut (*out).limit_used).write(0);
         (&raw mut (*out).credits).write(0);
         (&raw mut (*out).credits_entry).write(0);
+        (&raw mut (*out).credits_left).write(0);
+        (&raw mut (*out).limit_kept_apart).write(0);
         (&raw mut (*out).limit).cast::<c_char>().write(0);
         (&raw mut (*out).scope).cast::<c_char>().write(0);
         (&raw mut (*out).source).cast::<c_char>().write(0);

@@ -65,12 +65,14 @@ static inline void append_decision(buffer *to, const tenantry_decision *decision
             append_string(to, decision->scope);
             append(to, ",\"subject\":");
             append_string(to, decision->subject);
-            append(to, ",\"value\":%" PRIu64 ",\"used\":%" PRIu64 ",\"source\":", decision->limit_value,
-                   decision->limit_used);
+            append(to, ",\"value\":%" PRIu64 ",\"used\":%" PRIu64, decision->limit_value, decision->limit_used);
+            if (decision->limit_kept_apart != 0) append(to, ",\"kept_apart\":%" PRIu64, decision->limit_kept_apart);
+            append(to, ",\"source\":");
             append_string(to, decision->source);
             append(to, "}");
         }
         if (decision->retry_at_ms != 0) append(to, ",\"retry_at_ms\":%" PRIu64, decision->retry_at_ms);
+        if (decision->code == TENANTRY_CREDITS_EXHAUSTED) append(to, ",\"credits_left\":%" PRIu64, decision->credits_left);
         if (decision->over != 0) append(to, ",\"over\":\"%s\"", decision->over == 1 ? "hold" : "spread");
         append(to, "}");
     }

@@ -439,10 +439,7 @@ export interface Account {
   createdAtMs: number
   /** The role that a new member gets when none is named. */
   defaultRole?: string
-  /**
-   * Its credits for e-mails, reserves of groups included: in `accounts.get` and `accounts.list`, for who may see them
-   * (`credits.view`).
-   */
+  /** Its credits for e-mails, reserves of groups included, for who may see them (`credits.view`). */
   emailCredits?: number
   /** What suspends this account itself. */
   holds: Array<Hold>
@@ -2317,21 +2314,21 @@ export interface LimitTerms {
 /** A value for each limit; an absent one is inherited (R-PKG-2). */
 export interface LimitsInput {
   /** Actions in one automation. */
-  actionsPerAutomation?: LimitInput | undefined
+  actions_per_automation?: LimitInput | undefined
   /** Automation actions per month. */
-  automationActionsPerMonth?: LimitInput | undefined
+  automation_actions_per_month?: LimitInput | undefined
   /** Accounts below this one. */
-  childAccounts?: LimitInput | undefined
+  child_accounts?: LimitInput | undefined
   /** Contacts. */
   contacts?: LimitInput | undefined
   /** E-mails per day of the account's time zone. */
-  emailPerDay?: LimitInput | undefined
+  email_per_day?: LimitInput | undefined
   /** E-mails per hour. */
-  emailPerHour?: LimitInput | undefined
+  email_per_hour?: LimitInput | undefined
   /** E-mails per month of the account's time zone. */
-  emailPerMonth?: LimitInput | undefined
+  email_per_month?: LimitInput | undefined
   /** Evergreen campaigns. */
-  evergreenCampaigns?: LimitInput | undefined
+  evergreen_campaigns?: LimitInput | undefined
   /** Contact lists. */
   lists?: LimitInput | undefined
   /** Users of the account and of all accounts below, each once, with open invitations (R-INV-9). */
@@ -2339,15 +2336,15 @@ export interface LimitsInput {
   /** Segments. */
   segments?: LimitInput | undefined
   /** Sending domains. */
-  sendingDomains?: LimitInput | undefined
+  sending_domains?: LimitInput | undefined
   /** Text messages per day of the account's time zone. */
-  smsPerDay?: LimitInput | undefined
+  sms_per_day?: LimitInput | undefined
   /** Text messages per hour. */
-  smsPerHour?: LimitInput | undefined
+  sms_per_hour?: LimitInput | undefined
   /** Text messages per month of the account's time zone. */
-  smsPerMonth?: LimitInput | undefined
+  sms_per_month?: LimitInput | undefined
   /** Suppressed domains; with a commercial licence only. */
-  suppressedDomains?: LimitInput | undefined
+  suppressed_domains?: LimitInput | undefined
   /**
    * What single limits count, and what happens beyond them, at most one entry for each; what is absent is inherited.
    */
@@ -2355,7 +2352,7 @@ export interface LimitsInput {
   /** Jobs that run at the same time. */
   threads?: LimitInput | undefined
   /** Trigger actions per month. */
-  triggerActionsPerMonth?: LimitInput | undefined
+  trigger_actions_per_month?: LimitInput | undefined
   /** Triggers. */
   triggers?: LimitInput | undefined
 }
@@ -2363,21 +2360,21 @@ export interface LimitsInput {
 /** A value for each limit; an absent one is inherited (R-PKG-2). */
 export interface Limits {
   /** Actions in one automation. */
-  actionsPerAutomation?: Limit
+  actions_per_automation?: Limit
   /** Automation actions per month. */
-  automationActionsPerMonth?: Limit
+  automation_actions_per_month?: Limit
   /** Accounts below this one. */
-  childAccounts?: Limit
+  child_accounts?: Limit
   /** Contacts. */
   contacts?: Limit
   /** E-mails per day of the account's time zone. */
-  emailPerDay?: Limit
+  email_per_day?: Limit
   /** E-mails per hour. */
-  emailPerHour?: Limit
+  email_per_hour?: Limit
   /** E-mails per month of the account's time zone. */
-  emailPerMonth?: Limit
+  email_per_month?: Limit
   /** Evergreen campaigns. */
-  evergreenCampaigns?: Limit
+  evergreen_campaigns?: Limit
   /** Contact lists. */
   lists?: Limit
   /** Users of the account and of all accounts below, each once, with open invitations (R-INV-9). */
@@ -2385,15 +2382,15 @@ export interface Limits {
   /** Segments. */
   segments?: Limit
   /** Sending domains. */
-  sendingDomains?: Limit
+  sending_domains?: Limit
   /** Text messages per day of the account's time zone. */
-  smsPerDay?: Limit
+  sms_per_day?: Limit
   /** Text messages per hour. */
-  smsPerHour?: Limit
+  sms_per_hour?: Limit
   /** Text messages per month of the account's time zone. */
-  smsPerMonth?: Limit
+  sms_per_month?: Limit
   /** Suppressed domains; with a commercial licence only. */
-  suppressedDomains?: Limit
+  suppressed_domains?: Limit
   /**
    * What single limits count, and what happens beyond them, at most one entry for each; what is absent is inherited.
    */
@@ -2401,7 +2398,7 @@ export interface Limits {
   /** Jobs that run at the same time. */
   threads?: Limit
   /** Trigger actions per month. */
-  triggerActionsPerMonth?: Limit
+  trigger_actions_per_month?: Limit
   /** Triggers. */
   triggers?: Limit
 }
@@ -7077,19 +7074,19 @@ export interface UsersEditRequest {
   /** The revision that the change was made from; a stale one is `rev_conflict`. */
   expectedRev?: Integer | undefined
   /** First name. */
-  firstName?: string | undefined
+  first_name?: string | undefined
   /** The language: a tag such as `de` or `pt-BR`. */
   language?: string | undefined
   /** Last name. */
-  lastName?: string | undefined
+  last_name?: string | undefined
   /** What the user is told about new messages; what is absent stays. */
   notifications?: NotificationsEditInput | undefined
   /** Phone number, at most 40 bytes. */
   phone?: string | undefined
   /** The country that is sent to by default: two capital letters, as in ISO 3166. */
-  sendingCountry?: string | undefined
+  sending_country?: string | undefined
   /** IANA name of the time zone. */
-  timeZone?: string | undefined
+  time_zone?: string | undefined
   /** The user. */
   user: string
 }

@@ -21,9 +21,9 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// What is left.
+    /// What is left; of what nothing limits, `u64::MAX` whatever was used.
     pub fn left(&self) -> u64 {
-        self.limit.saturating_sub(self.used)
+        if self.limit == u64::MAX { u64::MAX } else { self.limit.saturating_sub(self.used) }
     }
 
     /// How it stands at an instant.

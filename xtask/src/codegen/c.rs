@@ -132,5 +132,5 @@ const MACROS: &str = r#"
 #define TENANTRY_UNLIMITED UINT64_MAX
 
 /* tenantry_decision decision = TENANTRY_DECISION_INIT; */
-#define TENANTRY_DECISION_INIT { sizeof(tenantry_decision), 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, { 0 }, { 0 } }
+#define TENANTRY_DECISION_INIT { sizeof(tenantry_decision), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, { 0 }, { 0 } }
 "#;

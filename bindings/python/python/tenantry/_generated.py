@@ -199,7 +199,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "0efd1c3009517bbf1f59d2e73258cfe4"
+CATALOGUE_HASH = "2bd53449b00d4fbfbf4d9082a3b2049e"
 
 
 class AccessOperations(Namespace):

@@ -1274,9 +1274,7 @@ class Account:
     default_role: str | None = None
     """The role that a new member gets when none is named."""
     email_credits: int | None = None
-    """Its credits for e-mails, reserves of groups included: in `accounts.get` and `accounts.list`, for who may see them
-    (`credits.view`).
-    """
+    """Its credits for e-mails, reserves of groups included, for who may see them (`credits.view`)."""
     holds: tuple[Hold, ...]
     """What suspends this account itself."""
     id: str
