@@ -747,8 +747,8 @@ pub(crate) fn refuse_stronger_in(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> 
     refuse_beyond_own(ctx, account, &theirs, format!("`{user}` can do more than you"), "/user")
 }
 
-/// Refuses what the actor does not hold themself in an account, or in one below that it lets one reach. Compared before the ceilings: a package that grows later must
-/// not lift anyone above whoever gave them their role.
+/// Refuses what the actor does not hold themself in an account, or in one below that it lets one reach. Compared before the
+/// ceilings: a package that grows later must not lift anyone above whoever gave them their role.
 fn refuse_beyond_own(ctx: &mut Ctx<'_>, account: &Id, wanted: &Powers, message: String, field: &str) -> Result<(), Error> {
     for held in ctx.papers_where(account, wanted)? {
         roles::refuse_beyond(&ctx.tree(), wanted, &held, message.clone(), field)?;
