@@ -381,12 +381,12 @@ impl Model {
         }
     }
 
-    /// Nobody gives in an account what is more than they hold there (R-ROL-7).
+    /// Nobody gives in an account what is more than they hold there, or below, where it lets one reach that (R-ROL-7).
     fn refuse_beyond(&self, who: &Who, account: &str, wanted: &Powers) -> Result<(), Refusal> {
-        match who {
-            Who::User(user, _) if wanted.exceed(&self.judged(account, user).unwrap_or_default()) => Err("escalation_refused"),
-            _ => Ok(()),
-        }
+        let Who::User(user, _) = who else { return Ok(()) };
+        let counts = |at: &&String| *at == account || wanted.holds(TEAM) && self.is_within(at, account);
+        let exceeds = |at: &String| wanted.exceed(&self.judged(at, user).unwrap_or_default());
+        if self.accounts.keys().filter(counts).any(exceeds) { Err("escalation_refused") } else { Ok(()) }
     }
 
     /// Nobody acts on who can do more in an account, were they enabled.
@@ -582,7 +582,7 @@ impl Model {
 
     fn refuse_offer_above(&self, who: &Who, at: usize, mine: &[String]) -> Result<(), Refusal> {
         let grants = self.invitations[at].grants.iter().filter(|grant| mine.contains(&grant.account));
-        let mut offers = grants.filter_map(|grant| Some((&grant.account, grant.role.as_deref()?)));
+        let mut offers = grants.filter_map(|grant| Some((&grant.account, grant.role.as_deref().or(self.accounts[&grant.account].default_role)?)));
         offers.try_for_each(|(account, role)| self.refuse_beyond(who, account, &Powers::of(role)))
     }
 
@@ -1313,7 +1313,9 @@ impl Model {
                 if self.invitations[at].state != State::Open {
                     self.dead(&self.invitations[at])?;
                 }
-                self.refuse_offer_above(who, at, &mine)?;
+                // The link that goes out again is that of all accounts.
+                let all: Vec<String> = self.invitations[at].grants.iter().map(|grant| grant.account.clone()).collect();
+                self.refuse_offer_above(who, at, if operation == "invitations.delete" { &mine } else { &all })?;
                 if operation == "invitations.delete" {
                     let deleted = mine.len() == self.invitations[at].grants.len();
                     match deleted {

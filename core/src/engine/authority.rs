@@ -290,6 +290,40 @@ impl Ctx<'_> {
         Ok(Some(theirs.iter().fold(held, Powers::under)))
     }
 
+    /// What bounds what the actor does about powers that somebody has in an account: what they hold there, and where these let
+    /// one reach the accounts below, what they hold in those (R-ROL-7). As [`paper_in`](Ctx::paper_in) for each; empty for host
+    /// and operators.
+    pub(crate) fn papers_where(&mut self, account: &Id, powers: &Powers) -> Result<Vec<Powers>, Error> {
+        let mut papers: Vec<Powers> = self.paper_in(account)?.into_iter().collect();
+        if !papers.is_empty() && self.lets_reach_below(account, powers)? {
+            self.papers_below(account, &mut papers)?;
+        }
+        Ok(papers)
+    }
+
+    /// Whether who holds this in an account reaches those below it.
+    pub(crate) fn lets_reach_below(&self, account: &Id, powers: &Powers) -> Result<bool, Error> {
+        Ok(self.engine.cell(account)?.view(self.engine)?.lets_reach_below(&self.tree(), powers))
+    }
+
+    /// What the actor holds in the accounts below one. In the first of them where they have no place of their own they hold the
+    /// least, so that no other needs to be looked at.
+    pub(crate) fn papers_below(&mut self, account: &Id, papers: &mut Vec<Powers>) -> Result<(), Error> {
+        let Some(user) = self.actor.user() else { return Ok(()) };
+        let (mut from, until) = keys::below(keys::CHILD, &[account.as_str()]);
+        while let Some((key, ())) = self.tx.range::<()>(&from, &until, 1)?.pop() {
+            let Some(child) = keys::last_id(&key) else { break };
+            papers.extend(self.paper_in(&child)?);
+            if !self.tx.has(&keys::member(&child, user))? {
+                break;
+            }
+            self.papers_below(&child, papers)?;
+            from = key;
+            from.push(0);
+        }
+        Ok(())
+    }
+
     /// As [`paper_in`](Ctx::paper_in), in the account that the actor acts in.
     pub(crate) fn paper(&mut self) -> Result<Option<Powers>, Error> {
         match self.actor {

@@ -224,6 +224,11 @@ pub(crate) fn is_of_all(hash: &str, password: &str) -> bool {
 pub(crate) fn check_imported(hash: &str) -> Result<(), &'static str> {
     const UNKNOWN: &str = "a hash is that of bcrypt, or of Argon2, scrypt or PBKDF2 in the form of PHC";
     const TOO_DEAR: &str = "comparing a password with this hash would take too long";
+    // Its algorithm took bytes beyond ASCII for negative numbers. No password with one would fit, and nobody sees from the hash
+    // whether there is one.
+    if hash.starts_with("$2x$") {
+        return Err("a hash of bcrypt as `$2x$` was made wrongly, and is not compared with: let its user set a password");
+    }
     let numbers = || PasswordHash::new(hash).map_err(|_| UNKNOWN);
     let dear = match Form::of(hash).ok_or(UNKNOWN)? {
         Form::Argon2 => {
@@ -329,7 +334,10 @@ mod tests {
     #[test]
     fn hashes_that_are_not_taken() {
         let dear = ["$2b$17$", "$argon2id$v=19$m=2097152,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$", "$scrypt$ln=24,r=8,p=1$c2FsdHNhbHRzYWx0c2FsdA$"];
-        for bad in ["", "password", "$1$abc$def", "$2b$99$short", "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ", "$pbkdf2-sha256$99999999$c2FsdA$AAAA"] {
+        let spoiled = bcrypt::hash_with_salt("password", 4, *b"saltsaltsaltsalt").unwrap().to_string().replacen("$2b$", "$2x$", 1);
+        for bad in
+            [&spoiled, "", "password", "$1$abc$def", "$2b$99$short", "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ", "$pbkdf2-sha256$99999999$c2FsdA$AAAA"]
+        {
             assert!(check_imported(bad).is_err(), "{bad}");
         }
         let output = "A".repeat(43);

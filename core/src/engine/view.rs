@@ -373,6 +373,17 @@ impl View {
         Ok(united(papers.tree, &held))
     }
 
+    /// What the package leaves a member here who has their powers from it (R-INV-8): none where there is no package.
+    pub(crate) fn paper_by_package(&self, tree: &PermissionTree) -> Powers {
+        let ceiling = self.levels.first().and_then(|own| own.ceiling.as_deref());
+        ceiling.cloned().unwrap_or_else(|| Powers::none(tree))
+    }
+
+    /// Whether who holds this here reaches the accounts below.
+    pub(crate) fn lets_reach_below(&self, tree: &PermissionTree, paper: &Powers) -> bool {
+        self.levels.first().is_some_and(|own| own.reaches_below(tree, paper))
+    }
+
     /// Whether a membership of this account lets a user reach those below it.
     pub(crate) fn reaches_below(&self, tx: &mut Tx<'_>, papers: &mut Papers<'_>, user: &Id) -> Result<bool, Error> {
         let (Some(own), Some(member)) = (self.levels.first(), tx.get::<Member>(&keys::member(&self.account, user))?) else { return Ok(false) };

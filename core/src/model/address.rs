@@ -78,6 +78,11 @@ impl AddressRange {
     pub fn contains(&self, address: Address) -> bool {
         self.0.contains(&address.ip())
     }
+
+    /// Whether all of another range is in it.
+    pub fn covers(&self, other: &AddressRange) -> bool {
+        self.0.contains(&other.0)
+    }
 }
 
 impl TryFrom<String> for AddressRange {

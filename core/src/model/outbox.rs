@@ -145,7 +145,7 @@ pub enum OutboxKind {
     OwnerVerification,
     /// Send the link that confirms a new e-mail address.
     EmailChange,
-    /// Tell the old address that another was asked for.
+    /// Tell the old address that another was asked for, or has taken its place (R-SES-4).
     EmailChangeNotice,
     /// Send the link that sets a new password.
     PasswordReset,
@@ -155,7 +155,7 @@ pub enum OutboxKind {
     SecondFactorChanged,
     /// Tell a user that they have new recovery codes (R-SES-4).
     RecoveryCodesChanged,
-    /// Tell a user that an API key acts for them (R-SES-4).
+    /// Tell a user that an API key acts for them, or can be used further than before (R-SES-4).
     ApiKeyCreated,
     /// Tell the account that a threshold of a limit is reached.
     LimitAlert,

@@ -8,7 +8,7 @@ use crate::engine::sessions::{actor_with, blamed};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{self, Actor, Address, AddressRange, Count, Grant, Id, Name, OutboxKind, OutboxMessage, Secret};
-use crate::rules::api_key::{can_have, powers_of_key};
+use crate::rules::api_key::{can_have, powers_of_key, reaches_further};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +38,8 @@ pub struct Create {
     pub expires_at_ms: Option<Count>,
 }
 
-/// Changes an API key; what is not named stays. Its token stays the same. Users change their own.
+/// Changes an API key; what is not named stays. Its token stays the same. Users change their own. Where it can be used further
+/// than before, the user is told, as by `api_keys.create`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
@@ -284,6 +285,16 @@ fn check_permissions(ctx: &mut Ctx<'_>, member: &model::Member, permissions: &[G
     roles::refuse_beyond(&tree, &powers_of_key(&tree, permissions), &held, "the key would do more than you may".to_owned(), FIELD)
 }
 
+/// Tells the user what acts for them (R-SES-4).
+fn tell(ctx: &mut Ctx<'_>, key: &model::ApiKey) -> Result<(), Error> {
+    let person = users::load(ctx, &key.user, "/user")?;
+    ctx.tell_host(&OutboxMessage {
+        user: Some(person.id),
+        to: Some(person.email),
+        ..OutboxMessage::about(OutboxKind::ApiKeyCreated, Some(key.account.clone()), ctx.now_ms)
+    })
+}
+
 fn check_expiry(ctx: &Ctx<'_>, expires_at_ms: Option<Count>) -> Result<(), Error> {
     match expires_at_ms {
         Some(at_ms) if at_ms.get() <= ctx.now_ms => Err(Error::invalid("/expires_at_ms", "the key would have expired already")),
@@ -338,12 +349,7 @@ impl Operation for Create {
         };
         ctx.tx.put(keys::api_key(&key.id), &key)?;
         ctx.tx.mark(keys::account_api_key(&key.account, &key.user, &key.id));
-        let person = users::load(ctx, &key.user, "/user")?;
-        ctx.tell_host(&OutboxMessage {
-            user: Some(person.id),
-            to: Some(person.email),
-            ..OutboxMessage::about(OutboxKind::ApiKeyCreated, Some(key.account.clone()), ctx.now_ms)
-        })?;
+        tell(ctx, &key)?;
         Ok(ApiKeyToken { api_key: shown(key), token: token.reveal()? })
     }
 }
@@ -363,6 +369,7 @@ impl Operation for Edit {
         if matches!(ctx.actor, Actor::User { .. }) && !reach::is_self(ctx, &key.user) {
             return Err(Error::new(Code::PermissionDenied, "users change keys of their own; those of others they delete").at("/api_key"));
         }
+        let before = key.clone();
         let member = member_for(ctx, &self.account, Some(key.user.clone()))?;
         check_rev(self.expected_rev, key.rev)?;
         check_expiry(ctx, self.expires_at_ms)?;
@@ -382,6 +389,9 @@ impl Operation for Edit {
         key.updated_at_ms = ctx.now_ms;
         ctx.tx.put(keys::api_key(&key.id), &key)?;
         touch(ctx, &key);
+        if reaches_further(&ctx.tree(), &before, &key) {
+            tell(ctx, &key)?;
+        }
         Ok(shown(key))
     }
 }

@@ -118,7 +118,8 @@ pub enum InvitationOrder {
 /// Changes what a pending invitation offers (R-INV-5). What is absent stays. Nothing is sent: the link that went out offers
 /// the new.
 ///
-/// Nobody changes an invitation to more than they hold, into one to more than they hold, or in accounts that they do not reach.
+/// Nobody changes an invitation to more than they hold, into one to more than they hold, or in accounts that they do not reach; nor
+/// the names in one that offers more than they hold, be it elsewhere.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
@@ -148,7 +149,8 @@ pub struct Edit {
 /// Sends a pending or expired invitation again; its life begins anew (R-INV-3, R-INV-5).
 ///
 /// By the policy `resend` the old link dies, or the same goes out again, or it is `policy_forbids`: then delete the
-/// invitation and invite again. The verification of an owner is always sent again with a new link.
+/// invitation and invite again. The verification of an owner is always sent again with a new link. Nobody sends again what
+/// offers more than they hold, be it in accounts that they do not reach (R-ROL-7).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Resend {
@@ -483,7 +485,10 @@ fn check_grants(ctx: &mut Ctx<'_>, team: &Id, wanted: Vec<(AccountGrant, String)
         let role = if ctx.policies(Some(&account))?.role_scope == RoleScope::Package {
             match role {
                 Some(_) => return Err(Error::new(Code::RoleByPackage, format!("in `{account}` the role is that of the package")).at(at_role)),
-                None => None,
+                None => {
+                    members::refuse_membership(ctx, &account, None).map_err(|error| error.at(at_role))?;
+                    None
+                }
             }
         } else {
             let role =
@@ -514,12 +519,28 @@ fn refuse_several_roles(ctx: &mut Ctx<'_>, grants: &[AccountGrant]) -> Result<()
     Ok(())
 }
 
-/// Nobody touches an invitation to more than they hold themself (R-ROL-7).
-fn refuse_offer_above(ctx: &mut Ctx<'_>, invitation: &model::Invitation, accounts: &[Id]) -> Result<(), Error> {
-    for grant in invitation.grants.iter().filter(|grant| accounts.contains(&grant.account)) {
-        if let Some(role) = &grant.role {
-            members::refuse_escalation(ctx, &grant.account, role).map_err(|error| error.at("/invitation"))?;
+/// Nobody touches an invitation to more than they hold themself: what it offers in the accounts that they reach, and where all of
+/// it is touched, elsewhere too (R-ROL-7). Of what is offered elsewhere they are told nothing.
+fn refuse_offer_above(ctx: &mut Ctx<'_>, invitation: &model::Invitation, reached: &[Id], all: bool) -> Result<(), Error> {
+    const FIELD: &str = "/invitation";
+    for AccountGrant { account, role, .. } in &invitation.grants {
+        let seen = reached.contains(account);
+        if !seen && !all {
+            continue;
         }
+        let judged = match invitation.kind {
+            InvitationKind::Owner => members::refuse_ownership(ctx, account, FIELD),
+            InvitationKind::Member => members::refuse_membership(ctx, account, role.as_ref()),
+        };
+        judged.map_err(|error| {
+            match error.code() {
+                Code::EscalationRefused if !seen => {
+                    Error::new(Code::EscalationRefused, "the invitation also offers more than you hold, in another account of the team")
+                }
+                _ => error,
+            }
+            .at(FIELD)
+        })?;
     }
     Ok(())
 }
@@ -756,7 +777,8 @@ impl Operation for Edit {
         let (mut invitation, mine) = load_reached(ctx, &self.invitation, EDIT)?;
         check_rev(self.expected_rev, invitation.rev)?;
         refuse_ended(ctx, &invitation, false)?;
-        refuse_offer_above(ctx, &invitation, &mine)?;
+        // The names are those of the whole invitation.
+        refuse_offer_above(ctx, &invitation, &mine, self.first_name.is_some() || self.last_name.is_some())?;
         if self.role.is_some() || self.group.is_some() || self.accounts.is_some() {
             if invitation.kind == InvitationKind::Owner {
                 return Err(Error::invalid("/invitation", "whoever owns an account has no role and no group; nothing else is offered"));
@@ -849,7 +871,7 @@ impl Operation for Resend {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Invitation, Error> {
         let (mut invitation, mine) = load_reached(ctx, &self.invitation, RESEND)?;
         refuse_ended(ctx, &invitation, true)?;
-        refuse_offer_above(ctx, &invitation, &mine)?;
+        refuse_offer_above(ctx, &invitation, &mine, true)?;
         let (life_ms, resend) = match (invitation.kind, invitation.grants.first()) {
             (InvitationKind::Owner, Some(grant)) => (ctx.policies(Some(&grant.account.clone()))?.verification_life_ms.get(), ResendPolicy::Rotate),
             _ => records::terms(ctx, &invitation.grants)?,
@@ -884,7 +906,7 @@ impl Operation for Delete {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationDeleted, Error> {
         let (mut invitation, mine) = load_reached(ctx, &self.invitation, DELETE)?;
         refuse_ended(ctx, &invitation, true)?;
-        refuse_offer_above(ctx, &invitation, &mine)?;
+        refuse_offer_above(ctx, &invitation, &mine, false)?;
         refuse_awaited(&invitation, "/invitation")?;
         let left: Vec<AccountGrant> = invitation.grants.iter().filter(|grant| !mine.contains(&grant.account)).cloned().collect();
         let deleted = left.is_empty();
@@ -917,7 +939,7 @@ impl Operation for Erase {
                 if mine.len() < invitation.grants.len() || invitation.state == InvitationState::Accepted {
                     continue;
                 }
-                refuse_offer_above(ctx, &invitation, &mine).map_err(|error| error.at("/email"))?;
+                refuse_offer_above(ctx, &invitation, &mine, false).map_err(|error| error.at("/email"))?;
             }
             refuse_awaited(&invitation, "/email")?;
             records::erase(ctx, &invitation)?;

@@ -520,8 +520,7 @@ pub(crate) fn make_owner(ctx: &mut Ctx<'_>, account: &Id, to: &Id, old_owner_rol
     if record.owner.as_ref() == Some(to) {
         return Ok(record);
     }
-    let everything = Powers::all(&ctx.tree());
-    refuse_beyond_own(ctx, account, &everything, format!("the owner of `{account}` can do more than you"), "/account")?;
+    refuse_ownership(ctx, account, "/account")?;
     load(ctx, account, to)?;
     if let Some(parent) = &record.parent
         && ctx.policies(Some(account))?.child_owner == ChildOwner::Parents
@@ -720,6 +719,27 @@ pub(crate) fn refuse_escalation(ctx: &mut Ctx<'_>, account: &Id, role: &Id) -> R
     refuse_beyond_own(ctx, account, &granted, format!("the role `{role}` allows more than you hold in `{account}`"), "/role")
 }
 
+/// As [`refuse_escalation`], for all that makes somebody a member: what they get is what the package leaves them where the role is
+/// that of the package (R-INV-8), and otherwise what the role gives, or where none is named the default role.
+pub(crate) fn refuse_membership(ctx: &mut Ctx<'_>, account: &Id, role: Option<&Id>) -> Result<(), Error> {
+    let Actor::User { .. } = ctx.actor else { return Ok(()) };
+    if ctx.policies(Some(account))?.role_scope == RoleScope::Package {
+        let given = ctx.engine.cell(account)?.view(ctx.engine)?.paper_by_package(&ctx.tree());
+        return refuse_beyond_own(ctx, account, &given, format!("the package of `{account}` gives its members more than you hold there"), "/role");
+    }
+    let default = accounts::load(ctx, account, "/account")?.default_role;
+    match role.or(default.as_ref()) {
+        Some(role) => refuse_escalation(ctx, account, role),
+        None => Ok(()),
+    }
+}
+
+/// Nobody makes an owner who could not be one: an owner may do everything (R-ROL-7).
+pub(crate) fn refuse_ownership(ctx: &mut Ctx<'_>, account: &Id, field: &str) -> Result<(), Error> {
+    let everything = Powers::all(&ctx.tree());
+    refuse_beyond_own(ctx, account, &everything, format!("the owner of `{account}` can do more than you"), field)
+}
+
 /// Nobody changes one who can do more in the account (R-ROL-7).
 pub(crate) fn refuse_stronger_in(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<(), Error> {
     let Actor::User { .. } = ctx.actor else { return Ok(()) };
@@ -727,13 +747,13 @@ pub(crate) fn refuse_stronger_in(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> 
     refuse_beyond_own(ctx, account, &theirs, format!("`{user}` can do more than you"), "/user")
 }
 
-/// Refuses what the actor does not hold themself in an account. Compared before the ceilings: a package that grows later must
-/// not lift anyone above whoever gave them their role.
+/// Refuses what the actor does not hold themself in an account, or in one below that it lets one reach. Compared before the
+/// ceilings: a package that grows later must not lift anyone above whoever gave them their role.
 fn refuse_beyond_own(ctx: &mut Ctx<'_>, account: &Id, wanted: &Powers, message: String, field: &str) -> Result<(), Error> {
-    match ctx.paper_in(account)? {
-        Some(held) => roles::refuse_beyond(&ctx.tree(), wanted, &held, message, field),
-        None => Ok(()),
+    for held in ctx.papers_where(account, wanted)? {
+        roles::refuse_beyond(&ctx.tree(), wanted, &held, message.clone(), field)?;
     }
+    Ok(())
 }
 
 /// Whether the actor may give existing users access to an account (R-INV-7); `field` is where the request names it.
@@ -784,8 +804,8 @@ fn grant(ctx: &mut Ctx<'_>, account: &Id, user: &model::User, role: Option<Id>, 
     }
     if let Some(role) = &role {
         roles::load_for(ctx, role, account, "/role")?;
-        refuse_escalation(ctx, account, role)?;
     }
+    refuse_membership(ctx, account, role.as_ref())?;
     create(ctx, account, user, Place { role, owner: false, group, disabled: false })
 }
 
@@ -943,6 +963,7 @@ fn set_role(ctx: &mut Ctx<'_>, member: model::Member, role: &Id, group: Option<I
         if !reach::holds_in(ctx, &other.account, "users.edit_role")? {
             return Err(spans_accounts(&member.user));
         }
+        refuse_stronger_in(ctx, &other.account, &other.user)?;
     }
     let (account, user) = (member.account.clone(), member.user.clone());
     let mut shown = None;

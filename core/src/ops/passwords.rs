@@ -61,7 +61,8 @@ pub struct Forgot {
 
 /// Brings hashes along from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2 in the form of PHC, at most 500
 /// at once, all or none. Each is renewed when its user logs in (R-SES-1), but for bcrypt of a password of more than 72 bytes,
-/// of which bcrypt looks at 72. Where it takes the place of a password, that is a new one: sessions end, and the user is told.
+/// of which bcrypt looks at 72. To its user it is a new password, as by `passwords.set`: sessions end, and they are told.
+/// `$2x$...` is not taken: whoever made it spoiled every letter beyond ASCII.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportHashes {
@@ -303,10 +304,9 @@ fn new_hash(ctx: &Ctx<'_>, password: &str, cost: Cost) -> Result<String, Error> 
 
 /// Writes a new password; all sessions end but the one that is kept.
 fn save(ctx: &mut Ctx<'_>, user: model::User, hash: &str, keep: Option<&Id>) -> Result<PasswordChanged, Error> {
-    let user = users::password_was_set(ctx, user)?;
     let pepper = ctx.engine.hasher.pepper().cloned();
-    ctx.tx.put(keys::password(&user.id), &PasswordRecord { hash: hash.to_owned(), pepper, set_at_ms: Some(ctx.now_ms) })?;
-    let sessions_ended = sessions::end_all_of(ctx, &user.id, keep)?;
+    let record = PasswordRecord { hash: hash.to_owned(), pepper, set_at_ms: Some(ctx.now_ms) };
+    let (user, sessions_ended) = users::password_was_set(ctx, user, Some(&record), keep)?;
     Ok(PasswordChanged { user: user.id, sessions_ended })
 }
 
@@ -395,21 +395,11 @@ impl Operation for ImportHashes {
         for (at, ImportedPassword { user, hash }) in self.passwords.iter().enumerate() {
             let user = users::load(ctx, user, &format!("/passwords/{at}/user"))?;
             hasher::check_imported(hash.reveal()).map_err(|error| Error::invalid(format!("/passwords/{at}/hash"), error))?;
-            import(ctx, &user, hash)?;
+            let record = PasswordRecord { hash: hash.reveal().to_owned(), pepper: None, set_at_ms: None };
+            users::password_was_set(ctx, user, Some(&record), None)?;
         }
         Ok(PasswordsImported { imported: self.passwords.len() as u64 })
     }
-}
-
-/// Writes a hash that is brought along. Whoever had no password brings theirs; to whoever had one it is another.
-fn import(ctx: &mut Ctx<'_>, user: &model::User, hash: &Secret) -> Result<(), Error> {
-    if ctx.tx.has(&keys::password(&user.id))? {
-        users::password_changed(ctx, user)?;
-        sessions::end_all_of(ctx, &user.id, None)?;
-    } else {
-        links::end_all(ctx, &user.id)?;
-    }
-    ctx.tx.put(keys::password(&user.id), &PasswordRecord { hash: hash.reveal().to_owned(), pepper: None, set_at_ms: None })
 }
 
 impl Operation for Remove {
@@ -420,9 +410,7 @@ impl Operation for Remove {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PasswordChanged, Error> {
         let user = users::load(ctx, &self.user, "/user")?;
-        users::password_changed(ctx, &user)?;
-        ctx.tx.delete(keys::password(&user.id));
-        let sessions_ended = sessions::end_all_of(ctx, &user.id, None)?;
+        let sessions_ended = users::password_was_removed(ctx, &user)?;
         Ok(PasswordChanged { user: user.id, sessions_ended })
     }
 }

@@ -1,6 +1,7 @@
 //! Roles: of the platform, and of accounts' own (R-ROL-1, R-ROL-3, R-ROL-4, R-ROL-6 to R-ROL-8).
 
 use super::{Access, Effect, Operation, accounts, check_rev, members, page_size, unknown_permission};
+use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::view::{account_line, load_role, role_with_includes};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
@@ -8,6 +9,7 @@ use crate::model::{self, Actor, BuiltIn, Count, Grant, Id, Invitation, Name, Ope
 use crate::rules::role::{Powers, role_powers};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// Most grants, denials or includes of one role.
@@ -61,7 +63,8 @@ pub struct Copy {
 }
 
 /// Changes a role; acts at once for everyone who has it (R-ROL-6). What is absent stays. The built-in ones are copied
-/// instead (R-ROL-4), and nobody changes a role that allows more than they hold (R-ROL-7).
+/// instead (R-ROL-4), and nobody changes a role that allows more than they hold, nor takes by it from those whose role includes
+/// it and allows more (R-ROL-7).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
@@ -428,15 +431,48 @@ fn accounts_of(ctx: &mut Ctx<'_>, role: &Id) -> Result<Vec<Id>, Error> {
     Ok(without_repeats(found))
 }
 
-/// A role in an account in which somebody has it, and what the actor holds there.
+/// A role where somebody has it, or reaches by it, and what the actor holds there.
 struct Place {
     role: Id,
     held: Powers,
+    /// Whether it is an account below one where somebody has the role: only one that lets them reach it gives anything there.
+    below: bool,
+}
+
+impl Place {
+    /// What powers of somebody with the role come to here.
+    fn of<'a>(&self, tree: &PermissionTree, powers: &'a Powers) -> Cow<'a, Powers> {
+        let reaches = tree.place(TEAM_PERMISSION).is_some_and(|place| powers.at(place).is_some());
+        if self.below && !reaches { Cow::Owned(Powers::none(tree)) } else { Cow::Borrowed(powers) }
+    }
+}
+
+/// Where somebody has a role, or reaches by it, and what the actor holds there.
+fn places_of(ctx: &mut Ctx<'_>, role: &Id, bound: &Powers) -> Result<Vec<Place>, Error> {
+    let place = |held, below| Place { role: role.clone(), held, below };
+    if let Actor::Operator { .. } = ctx.actor {
+        let used = is_used_by(ctx, role, &["operator"])?;
+        return Ok(used.then(|| place(bound.clone(), false)).into_iter().collect());
+    }
+    let everything = Powers::all(&ctx.tree());
+    let mut places = Vec::new();
+    for account in accounts_of(ctx, role)? {
+        places.extend(ctx.paper_in(&account)?.map(|held| place(held, false)));
+        if ctx.lets_reach_below(&account, &everything)? {
+            let mut below = Vec::new();
+            ctx.papers_below(&account, &mut below)?;
+            places.extend(below.into_iter().map(|held| place(held, true)));
+        }
+    }
+    Ok(places)
 }
 
 /// Looks at a role, and at every role that includes it, before and after a change: a denial taken away below can give much
-/// above, also to whoever makes the change. And a role of an account is used in those below it (R-ROL-7).
+/// above, also to whoever makes the change, and one that is added takes from those who can do more. And a role of an account is
+/// used in those below it (R-ROL-7).
 struct Watch {
+    /// The role itself. Who holds what it allows narrows it, wherever it is used.
+    changed: Id,
     held: Powers,
     before: Vec<(Id, Powers)>,
     places: Vec<Place>,
@@ -447,25 +483,24 @@ impl Watch {
     fn begin(ctx: &mut Ctx<'_>, role: &Id) -> Result<Option<Watch>, Error> {
         refuse_beyond_own(ctx, role, "/role")?;
         let Some(held) = bound(ctx)? else { return Ok(None) };
-        let mut watch = Watch { held, before: Vec::new(), places: Vec::new() };
+        let mut watch = Watch { changed: role.clone(), held, before: Vec::new(), places: Vec::new() };
         for id in including(ctx, role)? {
+            let places = places_of(ctx, &id, &watch.held)?;
+            watch.places.extend(places);
             let powers = counted(ctx, &id)?;
-            if let Actor::User { .. } = ctx.actor {
-                for account in accounts_of(ctx, &id)? {
-                    let held = ctx.paper_in(&account)?;
-                    watch.places.extend(held.map(|held| Place { role: id.clone(), held }));
-                }
-            }
             watch.before.push((id, powers));
         }
         Ok(Some(watch))
     }
 
-    /// Another role that takes the place of one. What the actor held before counts: they may have had that one themselves.
-    fn refuse_giving(&self, ctx: &mut Ctx<'_>, role: &Id, other: &Id, field: &str) -> Result<(), Error> {
+    /// Another role that takes the place of one, which is gone then. What the actor held before counts: they may have had that one
+    /// themselves.
+    fn refuse_giving(&mut self, ctx: &mut Ctx<'_>, role: &Id, other: &Id, field: &str) -> Result<(), Error> {
         let wanted = counted(ctx, other)?;
         refuse_beyond(&ctx.tree(), &wanted, &self.held, format!("the role `{other}` allows more than you hold"), field)?;
-        self.refuse_in_places(ctx, role, &wanted, field)
+        self.refuse_in_places(ctx, role, &wanted, field)?;
+        self.before.retain(|(id, _)| id != role);
+        Ok(())
     }
 
     /// After the change is written: what it gives, wherever, the actor must hold.
@@ -479,13 +514,20 @@ impl Watch {
         Ok(())
     }
 
-    /// Refuses what a role comes to give in an account where the actor does not hold it.
+    /// Refuses what a role comes to give where the actor does not hold it, and what a role that includes the changed one takes from
+    /// those who can do more there.
     fn refuse_in_places(&self, ctx: &mut Ctx<'_>, role: &Id, now: &Powers, field: &str) -> Result<(), Error> {
         let Some((_, before)) = self.before.iter().find(|(id, _)| id == role) else { return Ok(()) };
-        let gained = now.clone().gained_since(before);
+        let tree = ctx.tree();
         for place in self.places.iter().filter(|place| place.role == *role) {
+            let (before, now) = (place.of(&tree, before), place.of(&tree, now));
+            let gained = now.clone().into_owned().gained_since(&before);
             let message = format!("the role `{role}` would allow more than you hold in an account where it is used");
-            refuse_beyond(&ctx.tree(), &gained, &place.held, message, field)?;
+            refuse_beyond(&tree, &gained, &place.held, message, field)?;
+            if *role != self.changed && !before.beyond(&now).is_empty() {
+                let message = format!("the role `{role}` allows more than you hold in an account where it is used");
+                refuse_beyond(&tree, &before, &place.held, message, field)?;
+            }
         }
         Ok(())
     }
@@ -722,7 +764,7 @@ impl Operation for Delete {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<RoleDeleted, Error> {
         let role = load_seen(ctx, &self.role, "roles.delete", "/role")?;
         require_change(ctx, &role, "roles.delete")?;
-        let watch = Watch::begin(ctx, &role.id)?;
+        let mut watch = Watch::begin(ctx, &role.id)?;
         let mut replaced = 0;
         match &self.replace_with {
             Some(other) => {
@@ -739,7 +781,7 @@ impl Operation for Delete {
                 if replaced > 0 {
                     ctx.tx.touch_everything();
                 }
-                if let Some(watch) = watch.as_ref().filter(|_| replaced > 0) {
+                if let Some(watch) = watch.as_mut().filter(|_| replaced > 0) {
                     watch.refuse_giving(ctx, &role.id, other, "/replace_with")?;
                 }
             }

@@ -364,8 +364,8 @@ struct Importer<'a> {
     account: &'a Id,
     role: Option<&'a Id>,
     accounts: HashMap<Id, Result<Known, Error>>,
-    /// Whether the actor may give a role in an account.
-    roles: HashMap<(Id, Id), Result<(), Error>>,
+    /// Whether the actor may give a role in an account, or where it is that of the package, none.
+    roles: HashMap<(Id, Option<Id>), Result<(), Error>>,
 }
 
 /// What counts in an account for every row.
@@ -457,19 +457,19 @@ impl Importer<'_> {
             RoleScope::Membership => named,
             RoleScope::User | RoleScope::Package => members::fitting_role(ctx, account, user, named)?,
         };
-        if role.is_none() && known.role_scope == RoleScope::Package {
-            return Ok(None);
-        }
-        let role = role
-            .or_else(|| known.default_role.clone())
-            .ok_or_else(|| Error::invalid("/role", format!("`{account}` has no default role: name one")))?;
+        let role = match role.or_else(|| known.default_role.clone()) {
+            _ if known.role_scope == RoleScope::Package => None,
+            None => return Err(Error::invalid("/role", format!("`{account}` has no default role: name one"))),
+            role => role,
+        };
         let given = (account.clone(), role.clone());
         if !self.roles.contains_key(&given) {
-            let may = roles::load_for(ctx, &role, account, "/role").and_then(|_| members::refuse_escalation(ctx, account, &role));
+            let there = role.as_ref().map_or(Ok(()), |role| roles::load_for(ctx, role, account, "/role").map(drop));
+            let may = there.and_then(|()| members::refuse_membership(ctx, account, role.as_ref()));
             self.roles.insert(given.clone(), may);
         }
         self.roles.get(&given).cloned().unwrap_or(Ok(()))?;
-        Ok(Some(role))
+        Ok(role)
     }
 }
 

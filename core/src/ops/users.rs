@@ -12,7 +12,7 @@ use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
 use crate::model::{
     self, Actor, AuditKind, Count, Cursor, Editor, EffectivePolicies, Email, Id, Link, LinkKind, Name, NotificationsEdit, OutboxKind, OutboxMessage,
-    PendingStep, Profile, ResourcesTo, Secret,
+    PasswordRecord, PendingStep, Profile, ResourcesTo, Secret,
 };
 use crate::rules::user::{FieldGroup, edits_as, is_country, is_language, is_phone, missing_steps, names_of};
 use crate::rules::window;
@@ -126,7 +126,7 @@ pub struct ChangeEmail {
     pub expected_rev: Option<Count>,
 }
 
-/// The link to the new address was followed: from now on it is the user's. A token is used once (R-SES-4).
+/// The link to the new address was followed: from now on it is the user's, and the old one is told. A token is used once (R-SES-4).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmEmail {
@@ -146,9 +146,9 @@ pub struct RequestPasswordReset {
     pub user: Id,
 }
 
-/// The host, whose log-in is its own, tells that a user has set a password: the step is done (R-TEA-4). The links that they
-/// were sent are dead, a waiting change of address with them, and they are told, but of the first that they were asked for
-/// (R-SES-4).
+/// The host, whose log-in is its own, tells that a user has set a password: the step is done (R-TEA-4). All their sessions end,
+/// the links that they were sent are dead, a waiting change of address with them, and they are told, but of the first that they
+/// were asked for (R-SES-4).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordWasSet {
@@ -486,22 +486,39 @@ fn save(ctx: &mut Ctx<'_>, before: &model::User, mut user: model::User) -> Resul
     Ok(user)
 }
 
-/// The user has another password: the links that they were sent are dead, a waiting change of address with them, and they
-/// are told (R-SES-4).
-pub(crate) fn password_changed(ctx: &mut Ctx<'_>, user: &model::User) -> Result<(), Error> {
-    links::end_all(ctx, &user.id)?;
-    notify(ctx, OutboxKind::PasswordChanged, user)
+/// What the password of a user opened is closed: the links that they were sent are dead, a waiting change of address with them,
+/// and all sessions end but the one that is kept; answers how many (R-SES-4).
+fn end_access(ctx: &mut Ctx<'_>, user: &Id, keep: Option<&Id>) -> Result<u64, Error> {
+    links::end_all(ctx, user)?;
+    sessions::end_all_of(ctx, user, keep)
 }
 
-/// The user has a password of their own choice. Where it is the one that they were asked for, the step is done (R-TEA-4), and
-/// nothing has changed that they would have to be told.
-pub(crate) fn password_was_set(ctx: &mut Ctx<'_>, user: model::User) -> Result<model::User, Error> {
-    if !user.must_set_password {
-        password_changed(ctx, &user)?;
-        return Ok(user);
+/// The password of a user was taken away, and they are told; answers how many sessions ended (R-SES-4).
+pub(crate) fn password_was_removed(ctx: &mut Ctx<'_>, user: &model::User) -> Result<u64, Error> {
+    notify(ctx, OutboxKind::PasswordChanged, user)?;
+    ctx.tx.delete(keys::password(&user.id));
+    end_access(ctx, &user.id, None)
+}
+
+/// The user has another password, however that came about, and is told; answers how many sessions ended (R-SES-4). The step is
+/// done where they were asked for one (R-TEA-4): of the first that they have, nobody has to tell them. `record` is what is
+/// known of it here; the host may keep it itself.
+pub(crate) fn password_was_set(
+    ctx: &mut Ctx<'_>,
+    user: model::User,
+    record: Option<&PasswordRecord>,
+    keep: Option<&Id>,
+) -> Result<(model::User, u64), Error> {
+    let key = keys::password(&user.id);
+    if !user.must_set_password || ctx.tx.has(&key)? {
+        notify(ctx, OutboxKind::PasswordChanged, &user)?;
     }
-    links::end_all(ctx, &user.id)?;
-    save(ctx, &user, model::User { must_set_password: false, ..user.clone() })
+    if let Some(record) = record {
+        ctx.tx.put(key, record)?;
+    }
+    let sessions_ended = end_access(ctx, &user.id, keep)?;
+    let user = if user.must_set_password { save(ctx, &user, model::User { must_set_password: false, ..user.clone() })? } else { user };
+    Ok((user, sessions_ended))
 }
 
 /// The user was here at an instant.
@@ -544,7 +561,7 @@ pub(crate) fn reset_life(ctx: &mut Ctx<'_>) -> Result<Count, Error> {
     Ok(Count::new(LONGEST_MS).unwrap_or_default().min(life_ms))
 }
 
-/// Gives a user another address. Links that went to the old one are dead.
+/// Gives a user another address, of which the old one is told (R-SES-4). Links that went to that one are dead.
 fn set_email(ctx: &mut Ctx<'_>, user: &model::User, email: Email, field: &str) -> Result<model::User, Error> {
     if email.key() != user.email.key() {
         if ctx.tx.has(&keys::email(email.key()))? {
@@ -553,6 +570,7 @@ fn set_email(ctx: &mut Ctx<'_>, user: &model::User, email: Email, field: &str) -
         ctx.tx.delete(keys::email(user.email.key()));
         ctx.tx.put(keys::email(email.key()), &user.id)?;
         invitations::keep(ctx, &user.id, &user.email)?;
+        notify(ctx, OutboxKind::EmailChangeNotice, user)?;
     }
     links::end_all(ctx, &user.id)?;
     let user = save(ctx, user, model::User { email, ..user.clone() })?;
@@ -866,9 +884,6 @@ impl Operation for ChangeEmail {
         let same = self.email.key() == user.email.key();
         if same || editing.host || !editing.hats.contains(&Editor::OneSelf) && editing.account.is_none() {
             let changed = set_email(ctx, &user, self.email, "/email")?;
-            if !same {
-                tell(ctx, OutboxKind::EmailChangeNotice, &user.id, &user.email, None)?;
-            }
             return Ok(EmailChanged { user: changed.id, email, changed: true, expires_at_ms: None });
         }
         // Whoever asks must not learn whom an address belongs to: only the mail to it is left out.
@@ -878,7 +893,7 @@ impl Operation for ChangeEmail {
         if !taken {
             tell(ctx, OutboxKind::EmailChange, &user.id, &link.email, Some(&link))?;
         }
-        tell(ctx, OutboxKind::EmailChangeNotice, &user.id, &user.email, None)?;
+        notify(ctx, OutboxKind::EmailChangeNotice, &user)?;
         Ok(EmailChanged { user: user.id, email, changed: false, expires_at_ms: Some(link.expires_at_ms.get()) })
     }
 }
@@ -936,7 +951,7 @@ impl Operation for PasswordWasSet {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<User, Error> {
         let user = load(ctx, &self.user, "/user")?;
-        let user = password_was_set(ctx, user)?;
+        let (user, _) = password_was_set(ctx, user, None, None)?;
         shown(ctx, user)
     }
 }

@@ -1,7 +1,7 @@
 //! What an API key lets a program do (R-SES-7).
 
 use super::role::{Powers, granted};
-use crate::model::{ApiKey, Grant, PermissionTree};
+use crate::model::{AddressRange, ApiKey, Grant, PermissionTree};
 
 /// Branches of the permission tree that no key can have: a program does not change how people log in, makes no keys and acts
 /// as nobody else.
@@ -32,6 +32,15 @@ fn first_part(id: &str) -> &str {
 /// The most that a key lets a program do: what its user may do besides does not count.
 pub fn powers_of_key(tree: &PermissionTree, permissions: &[Grant]) -> Powers {
     granted(tree, permissions).only(tree, can_have)
+}
+
+/// Whether a key can be used for more than before, from further away, or for longer.
+pub fn reaches_further(tree: &PermissionTree, before: &ApiKey, now: &ApiKey) -> bool {
+    let powers = |key: &ApiKey| powers_of_key(tree, &key.permissions);
+    let was_covered = |range: &AddressRange| before.allow_list.iter().any(|old| old.covers(range));
+    let from_further = !before.allow_list.is_empty() && (now.allow_list.is_empty() || !now.allow_list.iter().all(was_covered));
+    let until = |key: &ApiKey| key.expires_at_ms.unwrap_or(u64::MAX);
+    !powers(now).beyond(&powers(before)).is_empty() || from_further || until(now) > until(before)
 }
 
 /// Whether a key has expired at an instant.
