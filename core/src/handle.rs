@@ -1,9 +1,9 @@
 //! The handle that a host holds, and what it prepares for the hot path.
 
-use crate::engine::{Engine, Tx};
 use crate::engine::allowance::Allowance;
 use crate::engine::meters::{Ask, Decision, Prepared, check_count};
 use crate::engine::view::AccountCell;
+use crate::engine::{Engine, Tx};
 use crate::error::{Code, Error};
 use crate::guard::{Guard, contained};
 use crate::model::{Actor, Caller, Channel, Id, MessageInput};
