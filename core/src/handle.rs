@@ -1,9 +1,9 @@
 //! The handle that a host holds, and what it prepares for the hot path.
 
-use crate::engine::Engine;
 use crate::engine::allowance::Allowance;
 use crate::engine::meters::{Ask, Decision, Prepared, check_count};
 use crate::engine::view::AccountCell;
+use crate::engine::{Engine, Tx};
 use crate::error::{Code, Error};
 use crate::guard::{Guard, contained};
 use crate::model::{Actor, Caller, Channel, Id, MessageInput};
@@ -109,6 +109,10 @@ impl Tenantry {
         self.guard.enter(Effect::Read, |engine| {
             let cell = engine.cell_by_text(account)?;
             let user = user.map(Id::new).transpose().map_err(|error| Error::invalid("/user", format!("`user` {error}")))?;
+            // The key that somebody acts with is looked at whenever it sends.
+            if acting.is_none() {
+                ops::sending::require_own_key(&mut Tx::new(&*engine.backend), &cell.id, user.as_ref(), &message)?;
+            }
             let (prepared, allowance) = (ArcSwapOption::empty(), Arc::default());
             Ok(Sender { guard: self.guard.clone(), cell, user, channel, message, acting: acting.map(Box::new), prepared, allowance })
         })

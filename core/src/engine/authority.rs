@@ -28,7 +28,7 @@ impl Engine {
         }
         ctx.require_access(request)?;
         match ctx.actor.log_in() {
-            Some(log_in) => ctx.require_log_in::<O>(log_in, request.account()),
+            Some(log_in) => ctx.require_log_in::<O>(log_in),
             None => Ok(()),
         }
     }
@@ -61,19 +61,13 @@ impl Ctx<'_> {
 
     /// Refuses what a session does not do: where a second factor is asked for, anything without one, and what needs a log-in that
     /// is recent (R-SES-1).
-    fn require_log_in<O: Operation>(&mut self, log_in: LogIn, account: Option<&Id>) -> Result<(), Error> {
+    fn require_log_in<O: Operation>(&mut self, log_in: LogIn) -> Result<(), Error> {
         if !is_open_without(O::NAME) {
             let home = match self.actor {
                 Actor::User { account, .. } => Some(account),
                 Actor::System | Actor::Operator { .. } => None,
             };
             self.require_second_factor(log_in, home)?;
-            // What another account asks for is told to who reaches it alone.
-            if let Some(other) = account.filter(|account| home.is_some_and(|home| home != *account))
-                && self.standing(other).is_ok()
-            {
-                self.require_second_factor(log_in, Some(other))?;
-            }
         }
         if !needs_recent_log_in(O::NAME, O::EFFECT != Effect::Read) {
             return Ok(());
@@ -128,6 +122,10 @@ impl Ctx<'_> {
         }
         let there = self.narrowed_member(account, user)?;
         self.require_address(&there.addresses)?;
+        // However an operation names the account: what it asks for is told to who reaches it alone.
+        if let Some(log_in) = self.actor.log_in() {
+            self.require_second_factor(log_in, Some(account))?;
+        }
         // Where what is tried would not reach below at all, the check above has counted that.
         let tree = engine.tree.load();
         let reaches = |trial: &Trial| tree.place(TEAM_PERMISSION).is_some_and(|place| trial.powers.at(place).is_some());
@@ -159,7 +157,7 @@ impl Ctx<'_> {
         let cell = self.engine.cell(account)?;
         let member = cell.member(self.engine, user.as_str())?;
         if let Some(behind) = self.actor.behind() {
-            let theirs = self.standing_behind(behind, account)?;
+            let theirs = self.standing_behind(behind, account, user)?;
             return Ok(Arc::new(member.by_another(theirs.as_deref().map(|theirs| &theirs.powers))));
         }
         let Some(scope) = self.actor.api_key() else { return Ok(member) };
@@ -170,10 +168,10 @@ impl Ctx<'_> {
     /// What the person behind a log-in-as may do in an account themself, which bounds what they may do there as another; an
     /// operator has no bound of that kind. Their own address and allow-lists count. The session is over for who may no longer
     /// begin one (R-SES-6).
-    fn standing_behind(&self, behind: &Behind, account: &Id) -> Result<Option<Arc<MemberView>>, Error> {
+    fn standing_behind(&self, behind: &Behind, account: &Id, subject: &Id) -> Result<Option<Arc<MemberView>>, Error> {
         let person = behind.in_person(self.actor.raw_ip());
         let mut ctx = self.engine.ctx(&person);
-        let standing = ctx.require_log_in_as(account).and_then(|()| match person {
+        let standing = ctx.require_log_in_as(account, subject).and_then(|()| match person {
             Actor::User { .. } => ctx.standing(account).map(Some),
             _ => Ok(None),
         });
@@ -184,17 +182,24 @@ impl Ctx<'_> {
         })
     }
 
-    /// Refuses who may not act as users of an account: operators with `clients.login_as` may where the policy lets them, and users
-    /// with `impersonation.start` in the accounts below their own (R-SES-6).
-    pub(crate) fn require_log_in_as(&mut self, account: &Id) -> Result<(), Error> {
+    /// Refuses who may not act as a user of an account: operators with `clients.login_as` may where the policy lets them, there and
+    /// wherever what the user may do there comes from, and users with `impersonation.start` in the accounts below their own (R-SES-6).
+    pub(crate) fn require_log_in_as(&mut self, account: &Id, subject: &Id) -> Result<(), Error> {
         match self.actor {
             Actor::System => Err(Error::new(Code::ActorNotAllowed, "the host names the person who acts as another: an operator or a user")),
             Actor::Operator { .. } => {
                 self.require_as_operator("clients.login_as")?;
-                if self.policies(Some(account)).map_err(|error| error.at("/account"))?.operators_log_in_as {
-                    return Ok(());
+                let view = self.engine.cell(account).and_then(|cell| cell.view(self.engine)).map_err(|error| error.at("/account"))?;
+                let tree = self.tree();
+                let judged = view.judge(&mut self.tx, &mut Papers::new(&tree), subject)?;
+                let by = judged.iter().flat_map(|judged| judged.memberships().map(|member| &member.account));
+                for place in std::iter::once(account).chain(by) {
+                    if !self.policies(Some(place))?.operators_log_in_as {
+                        let message = format!("operators do not act as users of `{place}`");
+                        return Err(Error::new(Code::PolicyForbids, message).at("/account").with("policy", "operators_log_in_as"));
+                    }
                 }
-                Err(Error::new(Code::PolicyForbids, "operators do not act as users here").at("/account").with("policy", "operators_log_in_as"))
+                Ok(())
             }
             Actor::User { account: home, .. } => {
                 self.require_in(home, "impersonation.start")?;

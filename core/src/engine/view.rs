@@ -160,6 +160,9 @@ pub(crate) struct Guarantee {
     pub(crate) part: u64,
 }
 
+/// What nobody does from an account above: an API key belongs to a membership of its account (R-SES-7).
+pub(crate) const OF_OWN_MEMBERS: &str = "api_keys.create";
+
 /// What bounds the members of one account of a line.
 struct Level {
     account: Id,
@@ -274,6 +277,25 @@ impl MemberView {
     pub(crate) fn group(&self) -> Option<(&Id, &Id)> {
         let member = self.member.as_deref()?;
         Some((&member.account, member.group.as_ref()?))
+    }
+
+    /// Who is no member and manages nothing from above.
+    fn stranger(stamp: u64, tree: &PermissionTree) -> MemberView {
+        MemberView {
+            stamp,
+            refusal: Some(Code::NotMember),
+            powers: Powers::none(tree),
+            addresses: Vec::new(),
+            member: None,
+            from_above: false,
+            trial: None,
+            prepared: PerChannel::default(),
+        }
+    }
+
+    /// The same to whom they are not there (R-INV-10).
+    pub(crate) fn as_stranger(&self, tree: &PermissionTree) -> MemberView {
+        MemberView::stranger(self.stamp, tree)
     }
 
     /// The same with nothing prepared: what differs sends otherwise.
@@ -420,7 +442,10 @@ impl View {
         };
         let owns = held.iter().any(|holding| holding.member.owner);
         let status = self.status.refusal().filter(|_| !(owns && self.owner_may_enter));
-        let powers = self.under_ceiling(united(papers.tree, &held));
+        let mut powers = self.under_ceiling(united(papers.tree, &held));
+        if !self.is_own(&nearest.member) {
+            powers = powers.only(papers.tree, |permission| permission != OF_OWN_MEMBERS);
+        }
         Ok(Some(Judged { refusal: status.or(disabled), disabled, powers, held }))
     }
 
@@ -649,16 +674,7 @@ impl AccountCell {
         let mut tx = Tx::new(&*engine.backend);
         let Some(judged) = view.judge(&mut tx, &mut Papers::new(&tree), &user)? else {
             // Not kept: strangers are without number.
-            return Ok(Arc::new(MemberView {
-                stamp,
-                refusal: Some(Code::NotMember),
-                powers: Powers::none(&tree),
-                addresses: Vec::new(),
-                member: None,
-                from_above: false,
-                trial: None,
-                prepared: PerChannel::default(),
-            }));
+            return Ok(Arc::new(MemberView::stranger(stamp, &tree)));
         };
         let mut addresses = view.addresses.clone();
         addresses.extend(tx.get(&keys::user_allow_list(&user))?);

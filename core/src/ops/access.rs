@@ -3,7 +3,7 @@
 //! Every answer comes from one place, [`View::judge`](crate::engine::view::View::judge), so that all of them agree.
 
 use super::{Access, Effect, Operation, reach, unknown_permission, walk};
-use crate::engine::view::{Judged, Papers, account_line, load_role, role_powers};
+use crate::engine::view::{Judged, MemberView, OF_OWN_MEMBERS, Papers, account_line, load_role, role_powers};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::handle;
@@ -12,6 +12,7 @@ use crate::rules::role::powers;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// Whether a user may do something in an account. The prepared and by-id calls of each language answer the same.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -197,13 +198,15 @@ pub enum AccessStepKind {
     Administrator,
     /// A role denies it.
     Denial,
-    /// Nothing allows it: no role of the member, or no package with a role where the package decides.
+    /// Nothing allows it: no role of the member, no package with a role where the package decides, or no membership of the account
+    /// itself where it takes one.
     NoGrant,
     /// The role of a package leaves it, so far.
     Ceiling,
     /// The role of a package does not leave it.
     CeilingMissing,
-    /// Somebody acts as the user, and may not do it themself (R-SES-6).
+    /// Somebody acts as the user, or a program with an API key for them: how far they may do it bounds what the user may (R-SES-6,
+    /// R-SES-7).
     Behind,
     /// The status of account, user or membership forbids everything.
     Status,
@@ -214,13 +217,31 @@ pub enum AccessStepKind {
 fn judge(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<Option<Judged>, Error> {
     let view = ctx.engine.cell(account)?.view(ctx.engine)?;
     let tree = ctx.tree();
-    let mut judged = view.judge(&mut ctx.tx, &mut Papers::new(&tree), user)?;
-    let from_above = judged.as_ref().is_some_and(|judged| judged.memberships().all(|member| member.account != *account));
-    if let Some(judged) = judged.as_mut().filter(|_| ctx.actor.behind().is_some() && reach::is_self(ctx, user)) {
+    let Some(mut judged) = view.judge(&mut ctx.tx, &mut Papers::new(&tree), user)? else { return Ok(None) };
+    narrow(ctx, account, user, &mut judged)?;
+    let from_above = judged.memberships().all(|member| member.account != *account);
+    Ok(is_told(ctx, account, user, from_above)?.then_some(judged))
+}
+
+/// Who acts for a user, a person or a program, is told what the user may do by them (R-SES-6, R-SES-7).
+fn narrow(ctx: &mut Ctx<'_>, account: &Id, user: &Id, judged: &mut Judged) -> Result<(), Error> {
+    if reach::is_self(ctx, user) && !ctx.actor.is_in_person() {
         judged.powers = judged.powers.clone().under(&ctx.standing(account)?.powers);
     }
-    let unseen = from_above && ctx.actor.user() != Some(user) && !sees_those_above(ctx, account)?;
-    Ok(if unseen || reach::hidden_in(ctx, account)?.contains(user) { None } else { judged })
+    Ok(())
+}
+
+/// Whether the actor sees a user act in an account, be it `from_above` alone (R-INV-10).
+fn is_told(ctx: &mut Ctx<'_>, account: &Id, user: &Id, from_above: bool) -> Result<bool, Error> {
+    let unseen = from_above && !reach::is_self(ctx, user) && !sees_those_above(ctx, account)?;
+    Ok(!unseen && !reach::hidden_in(ctx, account)?.contains(user))
+}
+
+/// What another user may do in an account, as far as the actor sees them there: whom they do not see may do what a stranger may.
+pub(crate) fn member_seen(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<Arc<MemberView>, Error> {
+    let member = ctx.engine.cell(account)?.member(ctx.engine, user.as_str())?;
+    let is_told = is_told(ctx, account, user, member.member.is_none())?;
+    Ok(if is_told { member } else { Arc::new(member.as_stranger(&ctx.tree())) })
 }
 
 fn sees_those_above(ctx: &mut Ctx<'_>, account: &Id) -> Result<bool, Error> {
@@ -317,7 +338,8 @@ impl Operation for WhoCan {
         let mut papers = Papers::new(&tree);
         let (holders, next) = walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
             let Some(user) = keys::last_id(key).filter(|user| !hidden.contains(user)) else { return Ok(None) };
-            let Some(judged) = view.judge(&mut ctx.tx, &mut papers, &user)? else { return Ok(None) };
+            let Some(mut judged) = view.judge(&mut ctx.tx, &mut papers, &user)? else { return Ok(None) };
+            narrow(ctx, &self.account, &user, &mut judged)?;
             let Some(scope) = judged.powers.at(place).filter(|_| judged.refusal.is_none()) else { return Ok(None) };
             // Of somebody's memberships in the line one counts; they are listed there.
             let counts = if sees_those_above { judged.by(place) } else { judged.member() };
@@ -354,8 +376,9 @@ impl Operation for Explain {
                 let scope = judged.powers.at(place);
                 let refusal = if scope.is_none() { Some(Code::PermissionDenied) } else { None };
                 let mut steps = self.steps(ctx, &tree, place, judged)?;
-                if let Some(behind) = ctx.actor.behind().filter(|_| reach::is_self(ctx, &self.user)) {
-                    steps.push(AccessStep { scope, ..step(AccessStepKind::Behind, &behind.user) });
+                let behind = ctx.actor.behind().map(|behind| &behind.user);
+                if let Some(acts) = behind.or(ctx.actor.api_key().map(|key| &key.id)).filter(|_| reach::is_self(ctx, &self.user)) {
+                    steps.push(AccessStep { scope, ..step(AccessStepKind::Behind, acts) });
                 }
                 (refusal, scope, steps)
             }
@@ -385,6 +408,11 @@ impl Explain {
         let held = ways.last().is_some_and(|(scope, _)| scope.is_some());
         let mut steps: Vec<AccessStep> = ways.into_iter().flat_map(|(_, steps)| steps).collect();
         if !held {
+            return Ok(steps);
+        }
+        let is_own = judged.memberships().any(|member| member.account == self.account);
+        if !is_own && tree.node(place).is_some_and(|node| node.id == OF_OWN_MEMBERS) {
+            steps.push(step(AccessStepKind::NoGrant, &self.user));
             return Ok(steps);
         }
         for ceiling in ceilings(ctx, tree, place, &self.account)? {

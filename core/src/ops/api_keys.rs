@@ -253,12 +253,9 @@ fn sees_all(ctx: &mut Ctx<'_>, account: &Id, permission: &str, operator: &str) -
     }
 }
 
-/// The membership that a new key is of: users make keys for themselves, where they act.
+/// The membership that a new key is of: users make keys for themselves.
 fn member_for(ctx: &mut Ctx<'_>, account: &Id, named: Option<Id>) -> Result<model::Member, Error> {
     let user = match (ctx.actor, named) {
-        (Actor::User { account: home, .. }, _) if home != account => {
-            return Err(Error::new(Code::ActorNotAllowed, "a key is made in the account that one acts in").at("/account"));
-        }
         (Actor::User { user, .. }, Some(named)) if named != *user => {
             return Err(Error::new(Code::PermissionDenied, format!("`{user}` makes no keys for `{named}`")).at("/user"));
         }

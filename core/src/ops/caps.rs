@@ -1,6 +1,6 @@
 //! Caps: limits of an account beside those of its package, for members, campaigns, API keys and domains (R-QTA-4, R-QTA-14).
 
-use super::{Access, Effect, Operation, accounts, check_rev, members, sending};
+use super::{Access, Effect, Operation, accounts, check_rev, members, reach, sending, users};
 use crate::engine::alerts::Lowered;
 use crate::engine::view::{account_line, caps_of};
 use crate::engine::{Ctx, keys};
@@ -151,11 +151,43 @@ fn shown(cap: model::Cap) -> Cap {
     }
 }
 
-/// Nobody limits one who can do more (R-ROL-7).
+/// The memberships that a cap for one member or one API key is about, in its account and below it: those of a person, the one of a
+/// key. None for other caps, and where nobody is there.
+fn limited(ctx: &mut Ctx<'_>, account: Option<&Id>, scope: CapScope, subject: Option<&Name>) -> Result<Vec<model::Member>, Error> {
+    let Some(subject) = subject.filter(|_| is_about_somebody(scope)) else { return Ok(Vec::new()) };
+    let subject = Id::new(subject.as_str()).map_err(|error| Error::invalid("/subject", error))?;
+    if scope == CapScope::Member {
+        return users::memberships_in(ctx, &subject, account);
+    }
+    let Some(key) = ctx.tx.get::<model::ApiKey>(&keys::api_key(&subject))? else { return Ok(Vec::new()) };
+    let mut theirs = users::memberships_in(ctx, &key.user, account)?;
+    theirs.retain(|member| member.account == key.account);
+    Ok(theirs)
+}
+
+fn is_about_somebody(scope: CapScope) -> bool {
+    matches!(scope, CapScope::Member | CapScope::ApiKey)
+}
+
+/// Who is limited is there to the actor: in the account, or below it where the actor manages its team.
+fn require_limited(ctx: &mut Ctx<'_>, account: Option<&Id>, scope: CapScope, subject: Option<&Name>) -> Result<(), Error> {
+    let Some(subject) = subject.filter(|_| is_about_somebody(scope)) else { return Ok(()) };
+    let mut theirs = limited(ctx, account, scope, Some(subject))?;
+    if let Some(account) = account {
+        let hidden = reach::hidden_in(ctx, account)?;
+        let manages = ctx.manages_team_of(account)?;
+        theirs.retain(|member| !hidden.contains(&member.user) && (manages || member.account == *account));
+    }
+    let what = if scope == CapScope::Member { "member" } else { "API key" };
+    if theirs.is_empty() { Err(Error::not_found(what, subject.as_str()).at("/subject")) } else { Ok(()) }
+}
+
+/// Nobody limits one who can do more, nor a program that acts for them (R-ROL-7).
 fn refuse_stronger(ctx: &mut Ctx<'_>, account: Option<&Id>, scope: CapScope, subject: Option<&Name>) -> Result<(), Error> {
-    let (Some(account), CapScope::Member, Some(user)) = (account, scope, subject) else { return Ok(()) };
-    let user = Id::new(user.as_str()).map_err(|error| Error::invalid("/subject", error))?;
-    members::refuse_stronger_in(ctx, account, &user).map_err(|error| error.at("/subject"))
+    for member in limited(ctx, account, scope, subject)? {
+        members::refuse_stronger_in(ctx, &member.account, &member.user).map_err(|error| error.at("/subject"))?;
+    }
+    Ok(())
 }
 
 /// A user leaves alone what the platform has set.
@@ -277,6 +309,7 @@ impl Operation for Set {
         self.check()?;
         let subject = self.subject()?;
         check_carrier(ctx, self.account.as_ref())?;
+        require_limited(ctx, self.account.as_ref(), self.scope, subject.as_ref())?;
         refuse_stronger(ctx, self.account.as_ref(), self.scope, subject.as_ref())?;
         let known: Option<model::Cap> = ctx.tx.get(&keys::cap(self.account.as_ref(), &self.id))?;
         match &known {

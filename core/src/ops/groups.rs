@@ -1,7 +1,7 @@
 //! Groups of users (R-GRP-1 to R-GRP-8).
 
 use super::usage::{UsageWindow, window_of};
-use super::{Access, Effect, Operation, accounts, check_rev, credits, page, resources};
+use super::{Access, Effect, Operation, accounts, check_rev, credits, members, page, resources};
 use crate::engine::alerts::Lowered;
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
@@ -694,7 +694,8 @@ fn move_members(ctx: &mut Ctx<'_>, users: &[Id], from: Option<&Id>, to: model::G
     Ok(moved)
 }
 
-/// The members of these names, each once; all of them plain members, and in `from` where it is given.
+/// The members of these names, each once; all of them plain members who can do no more than the actor, and in `from` where it is
+/// given.
 fn named(ctx: &mut Ctx<'_>, account: &Id, users: &[Id], from: Option<&Id>) -> Result<Vec<model::Member>, Error> {
     if !(1..=MOST_NAMED).contains(&users.len()) {
         return Err(Error::invalid("/users", format!("name 1 to {MOST_NAMED} members, not {}", users.len())));
@@ -706,14 +707,14 @@ fn named(ctx: &mut Ctx<'_>, account: &Id, users: &[Id], from: Option<&Id>) -> Re
             continue;
         }
         let field = format!("/users/{place}");
-        let member: Option<model::Member> = ctx.tx.get(&keys::member(account, user))?;
-        let member = member.ok_or_else(|| Error::not_found("member", user.as_str()).at(field.clone()))?;
+        let member = members::find(ctx, account, user)?.ok_or_else(|| Error::not_found("member", user.as_str()).at(field.clone()))?;
         let Some(group) = &member.group else {
             return Err(Error::new(Code::AdminHasNoGroup, format!("`{user}` is the owner or an administrator")).at(field));
         };
         if let Some(from) = from.filter(|from| *from != group) {
             return Err(Error::invalid(field, format!("`{user}` is not in the group `{from}`")));
         }
+        members::refuse_stronger_in(ctx, account, user).map_err(|error| error.at(field))?;
         members.push(member);
     }
     Ok(members)

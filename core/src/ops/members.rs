@@ -743,6 +743,12 @@ pub(crate) fn refuse_ownership(ctx: &mut Ctx<'_>, account: &Id, field: &str) -> 
 /// Nobody changes one who can do more in the account (R-ROL-7).
 pub(crate) fn refuse_stronger_in(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<(), Error> {
     let Actor::User { .. } = ctx.actor else { return Ok(()) };
+    // What an account that the actor reaches asks for is asked of who acts on somebody there, too.
+    if let Err(error) = ctx.standing(account)
+        && matches!(error.code(), Code::SecondFactorMissing | Code::IpNotAllowed)
+    {
+        return Err(error);
+    }
     let theirs = ctx.paper_of(account, user, true)?;
     refuse_beyond_own(ctx, account, &theirs, format!("`{user}` can do more than you"), "/user")
 }

@@ -117,8 +117,12 @@ pub(crate) fn holds_in(ctx: &mut Ctx<'_>, account: &Id, permission: &str) -> Res
     if !ctx.actor.is_in_person() || !ctx.tx.has(&keys::member(account, user))? {
         return Ok(false);
     }
+    // It gives nothing to who could not enter the account now.
+    if ctx.entry_refusal(account)?.is_some() {
+        return Ok(false);
+    }
     let own = ctx.engine.cell(account)?.member(ctx.engine, user.as_str())?;
-    Ok(own.refusal.is_none() && own.member.is_some() && holds(ctx.engine, &own, permission))
+    Ok(own.member.is_some() && holds(ctx.engine, &own, permission))
 }
 
 /// Whether the user is in no other team than that of this account.

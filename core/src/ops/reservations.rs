@@ -281,7 +281,7 @@ impl Operation for Create {
         }
         ctx.require_in(&self.account, self.channel.permission())?;
         let user = sender_of(ctx, self.user.clone())?;
-        let message = own_message(ctx, self.message.clone())?;
+        let message = own_message(ctx, &self.account, user.as_ref(), self.message.clone())?;
         let cell = ctx.engine.cell(&self.account)?;
         let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
         ctx.count_tried(&prepared);

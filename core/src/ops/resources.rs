@@ -1,7 +1,7 @@
 //! Resources: references to what the host keeps, and who may do what with which (R-RES-1, R-RES-2, R-GRP-3).
 
 use super::sharing::SharedAction;
-use super::{Access, Effect, Operation, accounts, check_rev, groups, leases, members, reach, unknown_permission, walk};
+use super::{Access, Effect, Operation, access, accounts, check_rev, groups, leases, members, reach, unknown_permission, walk};
 use crate::engine::view::MemberView;
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
@@ -321,7 +321,7 @@ impl Viewer {
     /// What they may do, whether they are asked about or act themselves.
     fn of(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<Viewer, Error> {
         let acts = matches!(ctx.actor, Actor::User { user: acting, .. } if acting == user);
-        let standing = if acts { ctx.standing(account)? } else { ctx.engine.cell(account)?.member(ctx.engine, user.as_str())? };
+        let standing = if acts { ctx.standing(account)? } else { access::member_seen(ctx, account, user)? };
         Ok(Viewer { user: user.clone(), standing, groups: ctx.policies(Some(account))?.groups })
     }
 
@@ -413,14 +413,11 @@ pub(crate) fn require(ctx: &mut Ctx<'_>, user: &Id, kind: &Kind, resource: &Reso
     let viewer = Viewer::of(ctx, &resource.account, user)?;
     let place = kind.permission(choice)?;
     let reason = viewer.covers(ctx, place, kind, resource)?;
-    let reaches_all = viewer.scope(place) == Some(Scope::Any);
-    let enough = match need {
-        _ if kind.is_of_ones_own(choice) => reason == Some(ResourceReason::Owner),
-        Need::Any => reason.is_some(),
-        Need::OwnerOrAll => reason == Some(ResourceReason::Owner) || reaches_all,
-        Need::All => reaches_all,
+    let enough = |reason| match kind.is_of_ones_own(choice) {
+        true => reason == ResourceReason::Owner,
+        false => need.is_met(reason, viewer.scope(place)),
     };
-    if enough {
+    if reason.is_some_and(enough) {
         return Ok(());
     }
     let missing = kind.name_of(place);
@@ -437,6 +434,18 @@ pub(crate) enum Need {
     OwnerOrAll,
     /// By reaching everything.
     All,
+}
+
+impl Need {
+    /// Whether it is enough that a permission of this scope covers a resource for this reason.
+    fn is_met(self, reason: ResourceReason, scope: Option<Scope>) -> bool {
+        let reaches_all = scope == Some(Scope::Any);
+        match self {
+            Need::Any => true,
+            Need::OwnerOrAll => reason == ResourceReason::Owner || reaches_all,
+            Need::All => reaches_all,
+        }
+    }
 }
 
 /// The same for whoever acts: the host may do everything, an operator nothing here.
@@ -480,7 +489,7 @@ fn asked_about(ctx: &mut Ctx<'_>, account: &Id, named: Option<Id>) -> Result<Id,
 
 /// The group that a member's resources carry: none for owner and administrators.
 fn group_of(ctx: &mut Ctx<'_>, account: &Id, owner: &Id, field: &str) -> Result<Option<Id>, Error> {
-    let member = ctx.tx.get::<model::Member>(&keys::member(account, owner))?;
+    let member = members::find(ctx, account, owner)?;
     Ok(member.ok_or_else(|| Error::not_found("member", owner.as_str()).at(field))?.group)
 }
 
@@ -782,7 +791,7 @@ impl Operation for Get {
 }
 
 /// Refuses unless the actor may say whether a member shares a kind: themself, who needs nothing to stop; the host; and who may
-/// share everything of the kind and can do as much as the member.
+/// share everything of the kind.
 fn require_sharing(ctx: &mut Ctx<'_>, account: &Id, kind: &Kind, user: &Id, shared: bool) -> Result<(), Error> {
     match ctx.actor {
         Actor::System => return Ok(()),
@@ -805,7 +814,7 @@ fn require_sharing(ctx: &mut Ctx<'_>, account: &Id, kind: &Kind, user: &Id, shar
         let error = Error::new(Code::PermissionDenied, format!("only who may share everything of the kind names another user, with `{missing}`"));
         return Err(error.at("/user").with("missing", missing));
     }
-    members::refuse_stronger_in(ctx, account, user)
+    Ok(())
 }
 
 /// Whether a member shares a kind; owner and administrators have no group to keep anything from.
@@ -816,6 +825,9 @@ fn set_kind_shared(ctx: &mut Ctx<'_>, account: &Id, kind: Id, user: Option<Id>, 
     require_sharing(ctx, account, &kind, &user, shared)?;
     let key = keys::member(account, &user);
     let mut member = members::find(ctx, account, &user)?.ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))?;
+    if !reach::is_self(ctx, &user) {
+        members::refuse_stronger_in(ctx, account, &user)?;
+    }
     if !shared && member.group.is_none() {
         return Err(Error::new(Code::AdminHasNoGroup, format!("`{user}` is in no group to keep anything from")).at("/user"));
     }
@@ -890,7 +902,9 @@ impl Operation for Can {
             return Ok(ResourceDecision { allowed: refusal.is_none(), permission: kind.name_of(place), scope, reason, refusal });
         };
         let viewer = Viewer::of(ctx, &self.account, &user)?;
-        let reason = viewer.covers(ctx, place, &kind, &resource)?;
+        // What a group shares its owner stops, and who reaches everything.
+        let need = if SHARE.first() == Some(&self.action.as_str()) { Need::OwnerOrAll } else { Need::Any };
+        let reason = viewer.covers(ctx, place, &kind, &resource)?.filter(|reason| need.is_met(*reason, viewer.scope(place)));
         let refusal = match reason {
             Some(_) => None,
             None => Some(viewer.standing.refusal.unwrap_or(Code::PermissionDenied)),

@@ -828,7 +828,7 @@ fn refuse_used(ctx: &mut Ctx<'_>, role: &Id) -> Result<(), Error> {
     Err(error.with("uses", uses.len()).with("used_by", shown))
 }
 
-/// Host and operators see every use, a user those of the accounts that they reach.
+/// Host and operators see every use, a user those of the accounts that they reach, but for members who are not there to them.
 fn sees_use(ctx: &mut Ctx<'_>, used_by: &[String]) -> Result<bool, Error> {
     let Actor::User { account: home, .. } = ctx.actor else { return Ok(true) };
     let account = match used_by {
@@ -836,7 +836,11 @@ fn sees_use(ctx: &mut Ctx<'_>, used_by: &[String]) -> Result<bool, Error> {
         [kind, account, ..] if kind == "member" || kind == "account" => Some(stored_id(account)?),
         _ => None,
     };
-    Ok(account.is_some_and(|account| account == *home || ctx.standing(&account).is_ok()))
+    let Some(account) = account.filter(|account| account == home || ctx.standing(account).is_ok()) else { return Ok(false) };
+    match used_by {
+        [kind, _, user] if kind == "member" => Ok(members::find(ctx, &account, &stored_id(user)?)?.is_some()),
+        _ => Ok(true),
+    }
 }
 
 fn stored_id(text: &str) -> Result<Id, Error> {

@@ -3,11 +3,11 @@
 use super::usage::{UsageWindow, add_paid, window_of};
 use super::{Access, Effect, Operation, credits, once};
 use crate::engine::meters::{Ask, Decision, OtherPackage, Prepared, Refusal, Standing, check_count};
-use crate::engine::view::Resolved;
-use crate::engine::{Ctx, check_instant, keys};
+use crate::engine::view::{Resolved, account_line};
+use crate::engine::{Ctx, Tx, check_instant, keys};
 use crate::error::{Code, Error};
 use crate::handle;
-use crate::model::{Actor, Channel, Count, Id, LimitName, Limits, MessageInput, Name, Package, normal_domain};
+use crate::model::{Actor, ApiKey, Channel, Count, Id, LimitName, Limits, MessageInput, Name, Package, normal_domain};
 use crate::rules::limit::{candidates, terms};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -226,17 +226,31 @@ pub(crate) fn message_of(message: Option<MessageInput>) -> Result<MessageInput, 
     Ok(message)
 }
 
-/// As [`message_of`], of one that the actor sends: a program that acts with an API key sends with that key, so that its caps
-/// count whatever it says (R-SES-7).
-pub(crate) fn own_message(ctx: &Ctx<'_>, message: Option<MessageInput>) -> Result<MessageInput, Error> {
-    let mut message = message_of(message)?;
-    let acting = ctx.actor.api_key().map(|key| &key.id);
-    if matches!(ctx.actor, Actor::User { .. }) {
-        if message.api_key.is_some() && message.api_key.as_ref() != acting {
-            return Err(Error::new(Code::PermissionDenied, "this is not the API key that you act with").at("/message/api_key"));
-        }
-        message.api_key = acting.cloned();
+/// Refuses a message that names an API key of somebody else: a key sends for its user alone, in its account and below it.
+pub(crate) fn require_own_key(tx: &mut Tx<'_>, account: &Id, user: Option<&Id>, message: &MessageInput) -> Result<(), Error> {
+    let Some(id) = &message.api_key else { return Ok(()) };
+    let key: Option<ApiKey> = tx.get(&keys::api_key(id))?;
+    if let Some(key) = key.filter(|key| user.is_none_or(|user| *user == key.user))
+        && account_line(tx, account)?.iter().any(|above| above.id == key.account)
+    {
+        return Ok(());
     }
+    Err(Error::not_found("API key", id.as_str()).at("/message/api_key"))
+}
+
+/// As [`message_of`], of one that is sent in an account by a user of it or by the account: a program that acts with an API key
+/// sends with that key, so that its caps count whatever it says (R-SES-7).
+pub(crate) fn own_message(ctx: &mut Ctx<'_>, account: &Id, user: Option<&Id>, message: Option<MessageInput>) -> Result<MessageInput, Error> {
+    let mut message = message_of(message)?;
+    let Actor::User { .. } = ctx.actor else {
+        require_own_key(&mut ctx.tx, account, user, &message)?;
+        return Ok(message);
+    };
+    let acting = ctx.actor.api_key().map(|key| &key.id);
+    if message.api_key.is_some() && message.api_key.as_ref() != acting {
+        return Err(Error::new(Code::PermissionDenied, "this is not the API key that you act with").at("/message/api_key"));
+    }
+    message.api_key = acting.cloned();
     Ok(message)
 }
 
@@ -281,7 +295,7 @@ impl Operation for Admit {
         let ask = Ask::of(self.count, self.min)?;
         ctx.require_in(&self.account, self.channel.permission())?;
         let user = sender_of(ctx, self.user.clone())?;
-        let message = own_message(ctx, self.message.clone())?;
+        let message = own_message(ctx, &self.account, user.as_ref(), self.message.clone())?;
         let cell = ctx.engine.cell(&self.account)?;
         let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
         ctx.count_tried(&prepared);
@@ -313,9 +327,9 @@ impl Operation for AdmitBatch {
 }
 
 impl BatchedSend {
-    fn prepared(self, ctx: &Ctx<'_>) -> Result<(Arc<Prepared>, Ask), Error> {
+    fn prepared(self, ctx: &mut Ctx<'_>) -> Result<(Arc<Prepared>, Ask), Error> {
         let ask = Ask::of(self.count, self.min)?;
-        let message = message_of(self.message)?;
+        let message = own_message(ctx, &self.account, self.user.as_ref(), self.message)?;
         let cell = ctx.engine.cell(&self.account).map_err(|error| error.at("/account"))?;
         Ok((cell.sending(ctx.engine, self.user.as_ref().map(Id::as_str), self.channel, &message)?, ask))
     }
@@ -334,7 +348,7 @@ impl Operation for Forecast {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SendForecast, Error> {
         let count = check_count(self.count.get())?;
         let user = looked_at(ctx, self.user)?;
-        let message = own_message(ctx, self.message)?;
+        let message = own_message(ctx, &self.account, user.as_ref(), self.message)?;
         let cell = ctx.engine.cell(&self.account)?;
         let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
         match prepared.refusal {
@@ -362,7 +376,7 @@ impl Operation for WhatIf {
             return Err(Error::invalid("/at_ms", "what was is not what if: name an instant that is not over"));
         }
         check_instant(at_ms, "/at_ms")?;
-        let message = own_message(ctx, self.message)?;
+        let message = own_message(ctx, &self.account, user.as_ref(), self.message)?;
         let other = self.package.as_ref().map(|package| other_package(ctx, &self.account, package)).transpose()?;
         let cell = ctx.engine.cell(&self.account)?;
         let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
@@ -445,7 +459,7 @@ impl Operation for Explain {
         let count = check_count(self.count.get())?;
         let user = looked_at(ctx, self.user)?;
         let cell = ctx.engine.cell(&self.account)?;
-        let message = own_message(ctx, self.message)?;
+        let message = own_message(ctx, &self.account, user.as_ref(), self.message)?;
         let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
         let standing = ctx.engine.outlook(&prepared, count)?;
         explained(ctx, &self.account, &prepared, standing, count)

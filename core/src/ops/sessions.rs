@@ -113,7 +113,8 @@ pub struct List {
 }
 
 /// Ends a session: by its token for the host, by its id for the user themself and for operators with `clients.status`. One in which
-/// somebody acts as the user is ended by that person too, and by who holds `impersonation.end` in its account.
+/// somebody acts as the user is ended by that person too, and by who holds `impersonation.end` in its account and can do as much
+/// there as either of them.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct End {
@@ -452,7 +453,7 @@ impl Operation for CreateAs {
     type Answer = SessionToken;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionToken, Error> {
-        ctx.require_log_in_as(&self.account)?;
+        ctx.require_log_in_as(&self.account, &self.user)?;
         reach::refuse_self(ctx, &self.user, "acts as")?;
         let is_operator = reach::home(ctx).is_none() && ctx.tx.has(&keys::operator(&self.user))?;
         if is_operator {
@@ -644,8 +645,12 @@ impl Operation for End {
                     }
                     Actor::User { .. } if !reach::is_self(ctx, &session.user) => {
                         let begun = session.behind.is_some() && reach::is_self(ctx, session.person());
-                        if !begun && in_charge_of(ctx, vec![session.clone()], "impersonation.end")?.is_empty() {
-                            return Err(not_there());
+                        if !begun {
+                            let theirs = in_charge_of(ctx, vec![session.clone()], "impersonation.end")?;
+                            let behind = theirs.first().and_then(|session| session.behind.as_deref()).ok_or_else(not_there)?;
+                            for user in [&behind.user, &session.user] {
+                                members::refuse_stronger_in(ctx, &behind.account, user).map_err(|error| error.at("/session"))?;
+                            }
                         }
                     }
                     _ => require_self(ctx, &session.user, "self.devices.sign_out")?,

@@ -3,7 +3,7 @@
 //! A shared template stays where it is: what lies below reads the same resource, so that an edit above is live for all.
 
 use super::resources::{self, Kind, Need};
-use super::{Access, Effect, Operation, accounts, reach, walk};
+use super::{Access, Effect, Operation, access, accounts, reach, walk};
 use crate::engine::authority::holds;
 use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys};
@@ -335,7 +335,7 @@ pub(crate) fn leave(ctx: &mut Ctx<'_>, account: &Id, above: &Id) -> Result<(), E
 /// Why a user may not do something with what an account above shares; none where they may.
 pub(crate) fn refusal(ctx: &mut Ctx<'_>, account: &Id, user: &Id, action: SharedAction) -> Result<Option<Code>, Error> {
     let acts = reach::home(ctx).is_some() && reach::is_self(ctx, user);
-    let member = if acts { ctx.standing(account)? } else { ctx.engine.cell(account)?.member(ctx.engine, user.as_str())? };
+    let member = if acts { ctx.standing(account)? } else { access::member_seen(ctx, account, user)? };
     let unless_held = |permission| (!holds(ctx.engine, &member, permission)).then_some(Code::PermissionDenied);
     Ok(member.refusal.or_else(|| match action {
         SharedAction::Preview => unless_held("templates.view"),

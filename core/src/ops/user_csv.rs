@@ -433,10 +433,10 @@ impl Importer<'_> {
 
         let there = ctx.tx.get::<Id>(&keys::email(email.key()))?;
         if let Some(user) = &there {
-            if ctx.tx.has(&keys::member(&account, user))? {
+            if members::find(ctx, &account, user)?.is_some() {
                 return Err(Error::new(Code::AlreadyMember, format!("`{}` is a member of `{account}` already", email.as_typed())).at("/email"));
             }
-            refuse_stranger(ctx, &known, user, &email)?;
+            refuse_stranger(ctx, &known, &account, user, &email)?;
         }
         if flag(field(Column::Owner), Column::Owner)? {
             return Err(Error::invalid("/owner", "an import makes no owners: import a member, and make them the owner then"));
@@ -475,7 +475,7 @@ impl Importer<'_> {
 
 /// Users of other teams are nobody's to add but the host's and the operators'; those of this team, by policy the parent's
 /// or everybody's who may give access (R-INV-7).
-fn refuse_stranger(ctx: &mut Ctx<'_>, known: &Known, user: &Id, email: &Email) -> Result<(), Error> {
+fn refuse_stranger(ctx: &mut Ctx<'_>, known: &Known, account: &Id, user: &Id, email: &Email) -> Result<(), Error> {
     let email = email.as_typed();
     if known.adds_anybody {
         return Ok(());
@@ -483,7 +483,8 @@ fn refuse_stranger(ctx: &mut Ctx<'_>, known: &Known, user: &Id, email: &Email) -
     if people::seats_of(ctx, &known.top, user)? == 0 {
         return Err(Error::new(Code::EmailTaken, format!("`{email}` belongs to a user already; invite them")).at("/email"));
     }
-    if known.grants {
+    // A member whom the actor does not see is one of another account to them (R-INV-10).
+    if known.grants && !ctx.tx.has(&keys::member(account, user))? {
         return Ok(());
     }
     let message = format!("`{email}` belongs to another account of the team; only the parent can give access");
