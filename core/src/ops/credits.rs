@@ -9,7 +9,9 @@
 use super::{Access, Effect, Operation, accounts, groups, once, page_size};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{self, Actor, Channel, Count, CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket, CreditTotals, Id, LimitName, Note};
+use crate::model::{
+    self, Actor, Channel, Count, CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket, CreditTotals, Id, LimitName, Note,
+};
 use crate::rules::credit::{Turn, give_back, pay};
 use crate::rules::send::Part;
 use schemars::JsonSchema;
