@@ -653,6 +653,8 @@ pub(crate) fn payable_parts(
         }
         parts.push(Part { amount: left, from_ms: 0, until_ms: u64::MAX });
     }
+    // What comes back to the reserve of a group that has none by now is not among the sources yet.
+    let binds = ctx.policies(Some(account))?.groups;
     for reservation in open.iter().filter(|open| open.account == *account && open.channel == channel) {
         let Some(paid) = reservation.credits else { continue };
         let (spent, before) = spent(ctx, account, channel, paid.entry)?;
@@ -660,7 +662,7 @@ pub(crate) fn payable_parts(
         let back = give_back(&amounts, before, reservation.paid_of(reservation.count));
         for (part, amount) in spent.parts.iter().zip(back) {
             let into = still_there(ctx, account, part.group.as_ref())?;
-            if !sources.iter().any(|source| source.as_ref() == into) {
+            if binds && into.is_some() && into != group {
                 continue;
             }
             let until_ms = book.turn_of(ctx, part.grant)?.expires_at_ms().unwrap_or(u64::MAX);
