@@ -85,7 +85,7 @@ impl Engine {
             "group" => {
                 let Some(channel) = Channel::ALL.into_iter().find(|channel| name.starts_with(channel.name())) else { return Ok(None) };
                 let Ok(group) = Id::new(subject) else { return Ok(None) };
-                self.wanted_of_group(view, &cell.id, &group, channel)
+                self.wanted_of_group(view, &group, channel, view.group_cap_period)
             }
             _ => {
                 let cap = view.caps.iter().find(|cap| keys::of_cap(&cap.id) == scope);

@@ -2,8 +2,9 @@
 
 use super::meters::{meter_of, next_window};
 use super::{Ctx, Engine, keys};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::model::{Actor, Cap, Id, LimitName, Meter, PaceRecord, Window};
+use crate::ops::credits;
 use crate::rules::pace::Pace;
 use crate::rules::window::{Calendar, last_of_part};
 use crate::store::Order;
@@ -75,6 +76,9 @@ fn leave(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Error> {
         _ => last_window(ctx, key, &meter)?,
     };
     let now = next_window(last, kind, now_ms, &calendar)?;
+    if let (Some(account), Some(limit), true) = (keys::part(key, 1), keys::part(key, 4).and_then(LimitName::find), paid) {
+        credits::leave_future(ctx, &Id::new(account).map_err(|error| Error::new(Code::StoreCorrupt, error))?, limit, now.starts_at_ms)?;
+    }
     ctx.tx.put(key.to_vec(), &Meter { drawn: now.drawn + counted, paid: now.paid || paid, ..now })?;
     Ok(true)
 }

@@ -1,7 +1,7 @@
 //! Where each record lies. A key is a letter, a zero byte, and ids with zero bytes between them: no id holds one.
 
 use super::token::hex;
-use crate::model::{AuditChain, AuditKind, Channel, Id, folded};
+use crate::model::{AuditChain, AuditKind, Channel, Id, LimitName, folded};
 use crate::rules::credit::Turn;
 use sha2::{Digest, Sha256};
 
@@ -749,6 +749,16 @@ pub(crate) fn credit_expiry_at(key: &[u8]) -> Option<(u64, u64, Option<Id>)> {
 /// How much of a spend was refunded.
 pub(crate) fn credit_refunded(account: &Id, channel: Channel, spend: u64) -> Vec<u8> {
     credit(account, channel, &["refunded", &sortable(spend)])
+}
+
+/// Which windows of the account's own limits were charged less, because a spend paid for it.
+pub(crate) fn credit_lifted(account: &Id, channel: Channel, spend: u64) -> Vec<u8> {
+    credit(account, channel, &["lifted", &sortable(spend)])
+}
+
+/// What credits paid for in a window of a limit of the account, or in the part of a rolling one.
+pub(crate) fn credit_paid(account: &Id, channel: Channel, limit: LimitName, starts_at_ms: u64) -> Vec<u8> {
+    credit(account, channel, &["paid", limit.name(), &sortable(starts_at_ms)])
 }
 
 /// What somebody asked for with a key; both ledgers of the account share the keys.

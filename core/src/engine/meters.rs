@@ -15,7 +15,8 @@ use crate::model::{
     Actor, Assets, Cap, CapPeriod, CapScope, Channel, Count, Group, Id, Limit, LimitAlert, LimitName, MessageClass, MessageInput, Meter, Name,
     OutboxKind, OutboxMessage, OverLimit, PaceRecord, PaidWithCredits, Reservation, Window,
 };
-use crate::ops::{accounts, campaigns, credits, reservations};
+use crate::ops::credits::{self, Lifted};
+use crate::ops::{accounts, campaigns, reservations};
 use crate::rules::limit::Source;
 use crate::rules::pace::Pace;
 use crate::rules::window::Calendar;
@@ -147,6 +148,17 @@ impl MeterId {
             MeterScope::Group(group) => ("group".to_owned(), group.as_str()),
             MeterScope::Cap(cap, _, subject) => (keys::of_cap(cap), subject),
         }
+    }
+
+    /// Whether what another counter counts may have been counted here before: limits change their class, groups their period.
+    fn takes_place_of(&self, other: &MeterId) -> bool {
+        use MeterScope::{Account, Group, Uncounted};
+        let scopes = match (&self.scope, &other.scope) {
+            (Account, Uncounted) | (Uncounted, Account) => self.limit == other.limit,
+            (Group(_), Group(_)) => true,
+            _ => false,
+        };
+        scopes && self.account == other.account
     }
 
     /// One text for all of it.
@@ -604,6 +616,23 @@ pub(crate) struct Sending<'a> {
     pub(crate) message: &'a MessageInput,
 }
 
+/// Messages that were charged once, and come back.
+pub(crate) struct Sent<'a> {
+    pub(crate) user: Option<&'a Id>,
+    /// The group of the user then; several where they changed it at that instant.
+    pub(crate) groups: &'a [Id],
+    pub(crate) channel: Channel,
+    pub(crate) message: &'a MessageInput,
+}
+
+/// What came back to a counter.
+struct Back {
+    /// What can be used again.
+    usable: u64,
+    /// With what was taken out of a window that is over.
+    in_all: u64,
+}
+
 /// How many messages a send asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ask {
@@ -640,9 +669,28 @@ pub(crate) struct Charge<'p> {
     prepared: &'p Arc<Prepared>,
     ask: Ask,
     decision: Decision,
-    /// How many of the messages credits are to pay for; the account's own limits are charged so many less.
-    owed: u64,
+    owed: Paid,
     at_ms: u64,
+}
+
+/// What credits pay for of a send: its account's own limits are charged so many less.
+#[derive(Clone, Default)]
+pub(crate) struct Paid {
+    pub(crate) amount: u64,
+    /// Which of them; none where nobody knows any more: those of today.
+    pub(crate) lifted: Option<Vec<Lifted>>,
+}
+
+impl Paid {
+    /// How many of so many messages each counter is charged.
+    fn charged(&self, prepared: &Prepared, count: u64) -> Vec<u64> {
+        let rest = count.saturating_sub(self.amount);
+        let is_less = |wanted: &Wanted| match &self.lifted {
+            Some(lifted) => prepared.is_own(&wanted.id) && lifted.iter().any(|(limit, _)| limit.name() == wanted.id.limit),
+            None => prepared.lifts(wanted),
+        };
+        prepared.wanted.iter().map(|wanted| if is_less(wanted) { rest } else { count }).collect()
+    }
 }
 
 /// What became of a charge.
@@ -657,15 +705,16 @@ impl Charge<'_> {
     /// Pays what is owed with credits, and says what was decided (R-CRD-2).
     pub(crate) fn pay(&self, ctx: &mut Ctx<'_>) -> Result<Decision, Error> {
         let mut decision = self.decision.clone();
-        if self.owed > 0 {
+        if self.owed.amount > 0 {
             let Prepared { account, channel, group, .. } = &**self.prepared;
             // The reserve of a group that is gone has become free.
             let group = match group {
                 Some(group) if ctx.tx.has(&keys::group(account, group))? => Some(group),
                 _ => None,
             };
-            let entry = credits::spend(ctx, account, *channel, group, self.owed, None)?.entry;
-            decision.credits = Some(Box::new(PaidWithCredits { amount: self.owed, entry }));
+            let Paid { amount, lifted } = &self.owed;
+            let entry = credits::pay_for_send(ctx, account, *channel, group, *amount, lifted.as_deref().unwrap_or_default())?.entry;
+            decision.credits = Some(Box::new(PaidWithCredits { amount: *amount, entry }));
         }
         Ok(decision)
     }
@@ -852,33 +901,6 @@ impl Prepared {
     pub(crate) fn counters(&self) -> Vec<String> {
         self.wanted.iter().chain(&self.paced).map(|wanted| wanted.id.text()).collect()
     }
-
-    /// Only those of the counters that are wanted.
-    fn only(&self, keep: impl Fn(&str) -> bool) -> Prepared {
-        let kept = || self.wanted.iter().zip(self.places.iter()).filter(|(wanted, _)| keep(&wanted.id.text()));
-        let paced = || self.paced.iter().zip(&self.pace_places).filter(|(wanted, _)| keep(&wanted.id.text()));
-        Prepared {
-            stamp: self.stamp,
-            refusal: self.refusal,
-            lacking: None,
-            until_ms: self.until_ms,
-            account: self.account.clone(),
-            team: self.team.clone(),
-            lifted: kept().filter(|(wanted, _)| self.lifts(wanted)).count(),
-            wanted: kept().map(|(wanted, _)| wanted.clone()).collect(),
-            places: kept().map(|(_, place)| *place).collect(),
-            allowance: Arc::default(),
-            channel: self.channel,
-            group: self.group.clone(),
-            pays: false,
-            pays_from: Vec::new(),
-            credits: 0,
-            promised: Arc::default(),
-            paced: paced().map(|(wanted, _)| wanted.clone()).collect(),
-            pace_places: paced().map(|(_, place)| *place).collect(),
-            asked: AtomicBool::new(true),
-        }
-    }
 }
 
 impl Meters {
@@ -1033,6 +1055,13 @@ impl Meters {
 
     fn pair_mut(&mut self, place: usize) -> Result<(&mut Hot, &mut Cold), Error> {
         self.hot.get_mut(place).zip(self.cold.get_mut(place)).ok_or_else(lost_place)
+    }
+
+    /// The windows of the account's own limits that credits pay beyond.
+    fn lifted(&self, prepared: &Prepared) -> Result<Vec<Lifted>, Error> {
+        let lifted = prepared.places.iter().zip(&prepared.wanted).filter(|(_, wanted)| prepared.lifts(wanted));
+        let windows = lifted.map(|(place, wanted)| Ok(LimitName::find(wanted.id.limit).zip(Some(self.pair(*place)?.1.meter.starts_at_ms))));
+        windows.filter_map(Result::transpose).collect()
     }
 
     /// Charges `count` to every counter, or to none; none where one of them does not cover it. How many are left then, with so
@@ -1235,6 +1264,11 @@ impl Meter {
 impl Engine {
     /// Prepares sending by an account, on behalf of a member where one is named.
     pub(crate) fn prepare(&self, cell: &Arc<AccountCell>, sending: &Sending<'_>) -> Result<Prepared, Error> {
+        self.prepare_in(cell, sending, sending.member.and_then(MemberView::group))
+    }
+
+    /// As [`prepare`](Engine::prepare), with the counters of this group.
+    fn prepare_in(&self, cell: &Arc<AccountCell>, sending: &Sending<'_>, group: Option<&Id>) -> Result<Prepared, Error> {
         let stamp = cell.stamp(self);
         let view = cell.view(self)?;
         let mut wanted = Vec::new();
@@ -1246,20 +1280,19 @@ impl Engine {
             wanted.extend(of_account.caps.iter().filter_map(|cap| wanted_of_cap(&of_account.frame, cap, sending)));
         }
         wanted.extend(view.platform.caps.iter().filter_map(|cap| wanted_of_cap(&view.platform.frame, cap, sending)));
-        if let Some((account, group)) = sending.member.and_then(MemberView::group) {
-            wanted.extend(self.wanted_of_group(&view, account, group, sending.channel)?);
+        if let Some(group) = group {
+            wanted.extend(self.wanted_of_group(&view, group, sending.channel, view.group_cap_period)?);
         }
         let (paced, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|wanted| wanted.is_pace);
         let refusal = self.refusal_before_limits(&view, sending)?;
         let place = self.tree.load().place(sending.channel.permission());
         let lacking = sending.member.filter(|_| refusal.is_none()).zip(place).and_then(|(member, place)| member.lacking(self, place));
-        let group = sending.member.and_then(MemberView::group).map(|(_, group)| group.clone());
-        let (credits, until_ms) = if view.pays { self.credits_at_hand(&cell.id, sending.channel, group.as_ref())? } else { (0, u64::MAX) };
+        let (credits, until_ms) = if view.pays { self.credits_at_hand(&cell.id, sending.channel, group)? } else { (0, u64::MAX) };
         let turns = std::iter::once((0, view.pays)).chain(view.later.iter().map(|later| (later.from_ms, later.pays)));
         let pays_from = if turns.clone().any(|(_, pays)| pays) { turns.collect() } else { Vec::new() };
         self.hold_places(Prepared {
             channel: sending.channel,
-            group,
+            group: group.cloned(),
             pays: view.pays,
             pays_from,
             credits,
@@ -1329,25 +1362,25 @@ impl Engine {
     /// Prepares what a group of the account counts (R-GRP-8).
     pub(crate) fn prepare_group(&self, cell: &Arc<AccountCell>, group: &Id, channel: Channel) -> Result<Prepared, Error> {
         let view = cell.view(self)?;
-        let wanted = self.wanted_of_group(&view, &cell.id, group, channel)?;
+        let wanted = self.wanted_of_group(&view, group, channel, view.group_cap_period)?;
         self.hold_places(Prepared::new(cell, &view, wanted.into_iter().collect()))
     }
 
     /// What a group counts, also where it has no cap (R-GRP-5).
-    pub(super) fn wanted_of_group(&self, view: &View, account: &Id, group: &Id, channel: Channel) -> Result<Option<Wanted>, Error> {
+    pub(super) fn wanted_of_group(&self, view: &View, group: &Id, channel: Channel, period: CapPeriod) -> Result<Option<Wanted>, Error> {
         let mut tx = Tx::new(&*self.backend);
-        let Some(group) = tx.get::<Group>(&keys::group(account, group))? else { return Ok(None) };
+        let Some(group) = tx.get::<Group>(&keys::group(&view.account, group))? else { return Ok(None) };
         let cap = match channel {
             Channel::Email => group.caps.email,
             Channel::Sms => group.caps.sms,
         };
-        let (limit, window) = match (channel, view.group_cap_period) {
+        let (limit, window) = match (channel, period) {
             (Channel::Email, CapPeriod::Month) => ("email_per_month", Window::Month),
             (Channel::Email, CapPeriod::Year) => ("email_per_year", Window::Year),
             (Channel::Sms, CapPeriod::Month) => ("sms_per_month", Window::Month),
             (Channel::Sms, CapPeriod::Year) => ("sms_per_year", Window::Year),
         };
-        let id = MeterId { account: Some(account.clone()), scope: MeterScope::Group(group.id), limit };
+        let id = MeterId { account: Some(view.account.clone()), scope: MeterScope::Group(group.id), limit };
         Ok(Some(view.frame.wanted(id, window, Resolved::plain(cap.unwrap_or(Limit::Unlimited), Source::Group))))
     }
 
@@ -1508,7 +1541,7 @@ impl Engine {
             return self.charge(prepared, ask);
         }
         let charge = self.charge_or_owe(actor, prepared, ask)?;
-        match charge.owed {
+        match charge.owed.amount {
             0 => Ok(charge.decision),
             _ => self.book(actor, charge, |ctx, charge| charge.pay(ctx).map(Booked::Kept)),
         }
@@ -1519,11 +1552,11 @@ impl Engine {
         let at_ms = self.clock.now_ms();
         let charge = |decision, owed| Charge { prepared, ask, decision, owed, at_ms };
         if let Some(code) = prepared.refusal {
-            return Ok(charge(Decision::refused_for(code), 0));
+            return Ok(charge(Decision::refused_for(code), Paid::default()));
         }
         let left = if ask.later { None } else { self.charge_in_memory(prepared, ask.count) };
         if let Some(left) = left {
-            return Ok(charge(Decision::granted(ask.count, left), 0));
+            return Ok(charge(Decision::granted(ask.count, left), Paid::default()));
         }
         let credits = if prepared.pays { self.payable(actor, prepared)? } else { 0 };
         let (decision, owed) = self.charge_but(prepared, ask, credits)?;
@@ -1547,12 +1580,12 @@ impl Engine {
                 return Ok(answer);
             }
             let Charge { prepared, ask, decision, owed, at_ms } = charge;
-            self.refund(prepared, decision.granted, owed, at_ms)?;
+            self.refund(prepared, decision.granted, &owed, at_ms)?;
             self.return_turns(prepared, decision.granted, if ask.later { u64::MAX } else { at_ms });
             match booked {
                 Ok(Booked::Kept(answer) | Booked::Before(answer)) => return Ok(answer),
                 // Others have spent the credits meanwhile.
-                Err(error) if owed > 0 && error.code() == Code::CreditsExhausted => charge = self.charge_or_owe(actor, prepared, ask)?,
+                Err(error) if owed.amount > 0 && error.code() == Code::CreditsExhausted => charge = self.charge_or_owe(actor, prepared, ask)?,
                 Err(error) => return Err(error),
             }
         }
@@ -1565,21 +1598,52 @@ impl Engine {
         credits::payable(&mut self.ctx(actor), &prepared.account, prepared.channel, prepared.group.as_ref())
     }
 
-    /// Gives back so many of a reservation, to the counters that it was charged to.
+    /// Gives back so many of a reservation, to the counters that it was charged to, whatever counts by now.
     pub(crate) fn return_reserved(&self, reservation: &Reservation, count: u64) -> Result<(), Error> {
         let cell = match self.cell(&reservation.account) {
             // With the account its counters have gone.
             Err(error) if error.code() == Code::NotFound => return Ok(()),
             cell => cell?,
         };
-        let member = reservation.user.as_ref().map(|user| cell.member(self, user.as_str())).transpose()?;
-        // They may be in another group by now.
-        let member = member.map(|member| member.as_in_group(reservation.group.clone()));
-        let sending = Sending { member: member.as_ref(), channel: reservation.channel, message: &reservation.message };
-        let prepared = self.prepare(&cell, &sending)?;
-        let prepared = prepared.only(|counter| reservation.counters.iter().any(|charged| charged == counter));
+        let Reservation { account, user, group, channel, message, counters, .. } = reservation;
+        let sent = Sent { user: user.as_ref(), groups: group.as_slice(), channel: *channel, message };
+        let view = cell.view(self)?;
+        let mut wanted = self.may_be_charged(&cell, &view, &sent)?;
+        wanted.retain(|wanted| counters.contains(&wanted.id.text()));
+        let (paced, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|wanted| wanted.is_pace);
+        let prepared = self.hold_places(Prepared { paced, ..Prepared::new(&cell, &view, wanted) })?;
+        let lifted = match reservation.credits {
+            Some(paid) => credits::lifted_by(&mut self.ctx(&Actor::System), account, *channel, paid.entry)?,
+            None => None,
+        };
         self.return_turns(&prepared, count, reservation.not_before_ms.unwrap_or(reservation.reserved_at_ms));
-        self.refund(&prepared, count, reservation.paid_of(count), reservation.reserved_at_ms).map(drop)
+        self.refund(&prepared, count, &Paid { amount: reservation.paid_of(count), lifted }, reservation.reserved_at_ms)
+    }
+
+    /// Every counter that messages may have been charged to, whatever class limits and caps count by now, and in whichever period
+    /// groups do.
+    fn may_be_charged(&self, cell: &Arc<AccountCell>, view: &View, sent: &Sent<'_>) -> Result<Vec<Wanted>, Error> {
+        let (limits, mut wanted, mut below) = (sent.channel.limits(), Vec::new(), None);
+        for above in std::iter::once(cell).chain(&view.above) {
+            let of_account = above.view(self)?;
+            wanted.extend(wanted_of(above, &of_account, below.replace(&above.id), limits, None));
+            wanted.extend(limits.into_iter().filter_map(|limit| Some(uncounted(above, &of_account, limit, limit.window()?))));
+            wanted.extend(of_account.caps.iter().filter_map(|cap| counter_of_cap(&of_account.frame, cap, sent)));
+        }
+        wanted.extend(view.platform.caps.iter().filter_map(|cap| counter_of_cap(&view.platform.frame, cap, sent)));
+        for group in sent.groups {
+            for period in [CapPeriod::Month, CapPeriod::Year] {
+                wanted.extend(self.wanted_of_group(view, group, sent.channel, period)?);
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// Prepares giving messages back that were granted at an instant: the group then gets its own (R-GRP-4).
+    pub(crate) fn prepare_return(&self, cell: &Arc<AccountCell>, sent: &Sent<'_>) -> Result<Prepared, Error> {
+        let member = sent.user.map(|user| cell.member(self, user.as_str())).transpose()?;
+        let sending = Sending { member: member.as_deref(), channel: sent.channel, message: sent.message };
+        self.prepare_in(cell, &sending, sent.groups.first())
     }
 
     /// Charges what is asked for to every counter, or nothing, drawing from the store where needed.
@@ -1593,7 +1657,7 @@ impl Engine {
 
     /// Charges what is asked for, or as much of it as fits and can be paid for with so many credits; answers how many of them are
     /// owed for it, which are not charged to the account's own limits.
-    pub(super) fn charge_but(&self, prepared: &Arc<Prepared>, ask: Ask, credits: u64) -> Result<(Decision, u64), Error> {
+    pub(super) fn charge_but(&self, prepared: &Arc<Prepared>, ask: Ask, credits: u64) -> Result<(Decision, Paid), Error> {
         for _ in 0..ROUNDS {
             if let Some(charged) = self.charge_now(prepared, ask, credits)? {
                 return Ok(charged);
@@ -1604,7 +1668,7 @@ impl Engine {
                 standing.readings.truncate(prepared.places.len());
             }
             if let Some(refusal) = standing.refusal(&prepared.account, ask.min) {
-                return Ok((Decision::refused(refusal, standing.remaining()), 0));
+                return Ok((Decision::refused(refusal, standing.remaining()), Paid::default()));
             }
             // Something has come back meanwhile.
         }
@@ -1612,7 +1676,7 @@ impl Engine {
     }
 
     /// As [`charge_but`](Engine::charge_but); none where it does not fit.
-    fn charge_now(&self, prepared: &Arc<Prepared>, ask: Ask, credits: u64) -> Result<Option<(Decision, u64)>, Error> {
+    fn charge_now(&self, prepared: &Arc<Prepared>, ask: Ask, credits: u64) -> Result<Option<(Decision, Paid)>, Error> {
         let _drawing = prepared.team.drawing.lock();
         for _ in 0..ROUNDS {
             self.refuse_when_shut()?;
@@ -1641,7 +1705,8 @@ impl Engine {
                 false => meters.charge(prepared, count, paid, credits - paid, now_ms),
             };
             if let Some((left, _)) = charged {
-                return Ok(Some((Decision::granted(count, left), paid)));
+                let lifted = if paid > 0 { meters.lifted(prepared)? } else { Vec::new() };
+                return Ok(Some((Decision::granted(count, left), Paid { amount: paid, lifted: Some(lifted) })));
             }
         }
         Err(Error::new(Code::Busy, "others keep drawing from the same limits"))
@@ -1675,62 +1740,99 @@ impl Engine {
         Ok((draws, batch))
     }
 
-    /// Gives back what was granted at an instant and did not go out, into the windows of that instant (R-QTA-6). The account's own
-    /// limits were charged so many less, which credits `paid` for.
+    /// Gives back what was granted at an instant and did not go out, into the windows of that instant (R-QTA-6).
     ///
-    /// Answers to how many of the counters something came back that can be used again. What came back into the last window of a
-    /// counter is in memory only: after a crash it counts as used.
-    pub(crate) fn refund(&self, prepared: &Prepared, count: u64, paid: u64, granted_at_ms: u64) -> Result<usize, Error> {
-        let _drawing = prepared.team.drawing.lock();
-        self.refuse_when_shut()?;
-        self.roll(prepared, self.clock.now_ms())?;
-        let (mut refunded, mut kept) = (0, Vec::new());
-        {
-            let mut meters = prepared.team.meters();
-            for (place, wanted) in prepared.places.iter().zip(&prepared.wanted) {
-                let (hot, cold) = meters.pair_mut(*place)?;
-                let charged = if prepared.lifts(wanted) { count.saturating_sub(paid) } else { count };
-                refunded += usize::from(cold.give_back(hot, charged, granted_at_ms) > 0);
-                if charged > 0 && cold.is_kept(granted_at_ms) {
-                    kept.push((cold.id.clone(), charged));
+    /// What came back into the last window of a counter is in memory only: after a crash it counts as used.
+    pub(crate) fn refund(&self, prepared: &Prepared, count: u64, paid: &Paid, granted_at_ms: u64) -> Result<(), Error> {
+        self.put_back(prepared, &paid.charged(prepared, count), granted_at_ms, false).map(drop)
+    }
+
+    /// As [`refund`](Engine::refund), where it is not known what was charged. What a counter has not, comes back to another that the
+    /// messages may have been charged to in its place: a limit counted another class then, a group in another period, a user was in
+    /// another group. Answers to how many of the counters something came back that can be used again; where this is asked for alone,
+    /// nothing comes back.
+    pub(crate) fn refund_sent(
+        &self,
+        prepared: &Prepared,
+        sent: &Sent<'_>,
+        count: u64,
+        paid: &Paid,
+        granted_at_ms: u64,
+        asked_alone: bool,
+    ) -> Result<usize, Error> {
+        let charged = paid.charged(prepared, count);
+        let back = self.put_back(prepared, &charged, granted_at_ms, asked_alone)?;
+        let mut refunded = back.iter().filter(|back| back.usable > 0).count();
+        let missing = prepared.wanted.iter().zip(charged.iter().zip(&back)).map(|(wanted, (charged, back))| (&wanted.id, charged - back.in_all));
+        let mut missing: Vec<_> = missing.filter(|(_, missing)| *missing > 0).collect();
+        if missing.is_empty() {
+            return Ok(refunded);
+        }
+        let cell = self.cell(&prepared.account)?;
+        let view = cell.view(self)?;
+        for wanted in self.may_be_charged(&cell, &view, sent)? {
+            let is_other = !wanted.is_pace && prepared.wanted.iter().all(|known| known.id != wanted.id);
+            let place = missing.iter_mut().find(|(id, missing)| is_other && *missing > 0 && wanted.id.takes_place_of(id));
+            let Some((_, missing)) = place else { continue };
+            if self.backend.get(&wanted.id.key())?.is_some() {
+                let other = self.hold_places(Prepared::new(&cell, &view, vec![wanted]))?;
+                for back in self.put_back(&other, &[*missing], granted_at_ms, asked_alone)? {
+                    *missing -= back.in_all;
+                    refunded += usize::from(back.usable > 0);
                 }
             }
         }
-        let written = kept.into_iter().map(|(id, count)| self.give_back_to_kept(&id, count, granted_at_ms)).collect::<Result<Vec<_>, _>>()?;
-        self.wait_until_durable(written.into_iter().max().unwrap_or(0))?;
-        prepared.team.meters().keep_apart_of(prepared)?;
         Ok(refunded)
     }
 
-    /// To how many of the counters [`refund`](Engine::refund) would give something back; charges and gives back nothing.
-    pub(crate) fn refundable(&self, prepared: &Prepared, count: u64, paid: u64, granted_at_ms: u64) -> Result<usize, Error> {
+    /// Takes so much out of each counter, in the window of an instant; where it is asked alone how much that would be, nothing.
+    fn put_back(&self, prepared: &Prepared, charged: &[u64], granted_at_ms: u64, asked_alone: bool) -> Result<Vec<Back>, Error> {
         let _drawing = prepared.team.drawing.lock();
         self.refuse_when_shut()?;
         self.roll(prepared, self.clock.now_ms())?;
-        let meters = prepared.team.meters();
-        let mut refundable = 0;
-        for (place, wanted) in prepared.places.iter().zip(&prepared.wanted) {
-            let (hot, cold) = meters.pair(*place)?;
-            let charged = if prepared.lifts(wanted) { count.saturating_sub(paid) } else { count };
-            refundable += usize::from(cold.clone().give_back(&mut hot.clone(), charged, granted_at_ms) > 0);
+        let (mut given_back, mut kept) = (Vec::new(), Vec::new());
+        {
+            let mut meters = prepared.team.meters();
+            for (place, charged) in prepared.places.iter().zip(charged) {
+                let (hot, cold) = meters.pair_mut(*place)?;
+                let usable = match asked_alone {
+                    true => cold.clone().give_back(&mut hot.clone(), *charged, granted_at_ms),
+                    false => cold.give_back(hot, *charged, granted_at_ms),
+                };
+                if *charged > 0 && cold.is_kept(granted_at_ms) {
+                    kept.push((given_back.len(), cold.id.clone(), *charged));
+                }
+                given_back.push(Back { usable, in_all: usable });
+            }
         }
-        Ok(refundable)
+        let mut written = 0;
+        for (at, id, count) in kept {
+            let (version, back) = self.give_back_to_kept(&id, count, granted_at_ms, asked_alone)?;
+            written = written.max(version);
+            if let Some(given_back) = given_back.get_mut(at) {
+                given_back.in_all += back;
+            }
+        }
+        self.wait_until_durable(written)?;
+        prepared.team.meters().keep_apart_of(prepared)?;
+        Ok(given_back)
     }
 
-    /// Takes what was used at an instant out of a window that is over and kept; answers the number of the commit, or 0 where
-    /// nothing is kept of that instant.
-    fn give_back_to_kept(&self, id: &MeterId, count: u64, used_at_ms: u64) -> Result<u64, Error> {
+    /// Takes what was used at an instant out of a window that is over and kept; answers the number of the commit, or 0 where nothing
+    /// is written, and how much of it was there.
+    fn give_back_to_kept(&self, id: &MeterId, count: u64, used_at_ms: u64, asked_alone: bool) -> Result<(u64, u64), Error> {
         let (from, until) = (id.history_key(0), id.history_key(used_at_ms.saturating_add(1)));
         for _ in 0..ROUNDS {
-            let Some((key, record)) = self.backend.range(&from, &until, Order::Descending, 1)?.pop() else { return Ok(0) };
+            let Some((key, record)) = self.backend.range(&from, &until, Order::Descending, 1)?.pop() else { return Ok((0, 0)) };
             let mut kept: Meter = meter_of(&key, &record.value)?;
-            if kept.take_out(count, used_at_ms, 0) == 0 {
-                return Ok(0);
+            let back = kept.take_out(count, used_at_ms, 0);
+            if back == 0 || asked_alone {
+                return Ok((0, back));
             }
             let left = if kept.is_charged() { Some(bytes_of(&kept)?) } else { None };
             let batch = Batch { writes: vec![(key.clone(), left)], expected: vec![(key, record.version)], ..Batch::default() };
             match self.commit_batch(&batch) {
-                Ok(version) => return Ok(version),
+                Ok(version) => return Ok((version, back)),
                 Err(CommitError::Conflict) => {}
                 Err(CommitError::Store(error)) => return Err(self.store_failure(error.into())),
             }
@@ -2231,14 +2333,23 @@ pub(crate) struct OtherPackage {
 
 /// The counter of a cap, where it counts this send.
 fn wanted_of_cap(frame: &Frame, cap: &Cap, sending: &Sending<'_>) -> Option<Wanted> {
-    let message = sending.message;
-    let class = message.message_class.unwrap_or(MessageClass::Marketing);
-    if cap.channel != sending.channel || cap.message_class.is_some_and(|only| only != class) {
+    let class = sending.message.message_class.unwrap_or(MessageClass::Marketing);
+    if cap.message_class.is_some_and(|only| only != class) {
+        return None;
+    }
+    let user = sending.member.and_then(|member| member.member.as_ref()).map(|member| &member.user);
+    counter_of_cap(frame, cap, &Sent { user, groups: &[], channel: sending.channel, message: sending.message })
+}
+
+/// The same, whatever class the cap counts.
+fn counter_of_cap(frame: &Frame, cap: &Cap, sent: &Sent<'_>) -> Option<Wanted> {
+    let message = sent.message;
+    if cap.channel != sent.channel {
         return None;
     }
     let subject = match cap.scope {
         CapScope::Account => Some(cap.account.as_ref().map_or(PLATFORM, Id::as_str)),
-        CapScope::Member => sending.member.and_then(|member| member.member.as_ref()).map(|member| member.user.as_str()),
+        CapScope::Member => sent.user.map(Id::as_str),
         CapScope::Campaign => message.campaign.as_ref().map(Id::as_str),
         CapScope::ApiKey => message.api_key.as_ref().map(Id::as_str),
         CapScope::SendingDomain => message.sending_domain.as_ref().map(|domain| domain.as_str()),

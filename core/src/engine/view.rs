@@ -273,10 +273,9 @@ impl MemberView {
         trial.lacking(&engine.tree.load(), place)
     }
 
-    /// The group, in its account; owner and administrators are in none.
-    pub(crate) fn group(&self) -> Option<(&Id, &Id)> {
-        let member = self.member.as_deref()?;
-        Some((&member.account, member.group.as_ref()?))
+    /// The group; owner and administrators are in none.
+    pub(crate) fn group(&self) -> Option<&Id> {
+        self.member.as_deref()?.group.as_ref()
     }
 
     /// Who is no member and manages nothing from above.
@@ -320,12 +319,6 @@ impl MemberView {
     /// The same member where another acts as them, with no more than this: the allow-lists of that person count, not theirs.
     pub(crate) fn by_another(&self, most: Option<&Powers>) -> MemberView {
         MemberView { powers: most.into_iter().fold(self.powers.clone(), Powers::under), addresses: Vec::new(), ..self.unprepared() }
-    }
-
-    /// The same member, as if they were in this group.
-    pub(crate) fn as_in_group(&self, group: Option<Id>) -> MemberView {
-        let member = self.member.as_deref().map(|member| Arc::new(Member { group, ..member.clone() }));
-        MemberView { member, ..self.unprepared() }
     }
 
     /// The same for who acts from an account above: the status of this one does not keep them out.

@@ -27,6 +27,11 @@ impl Channel {
         }
     }
 
+    /// The channel whose messages a limit counts.
+    pub fn of(limit: LimitName) -> Option<Channel> {
+        Channel::ALL.into_iter().find(|channel| channel.limits().contains(&limit))
+    }
+
     /// The stable name.
     pub const fn name(self) -> &'static str {
         match self {
@@ -97,7 +102,7 @@ pub struct Meter {
     /// The highest threshold that the host was told of in this window, in percent (R-QTA-8).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub alerted: u64,
-    /// Whether credits paid for something in the window: how much, the ledger says (R-CRD-2).
+    /// Whether credits paid for something in the window, that was not charged to it: how much, lies beside the ledger (R-CRD-2).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paid: bool,
 }

@@ -9,7 +9,9 @@
 use super::{Access, Effect, Operation, accounts, groups, once, page_size};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{self, Actor, Channel, Count, CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket, CreditTotals, Id, Note};
+use crate::model::{
+    self, Actor, Channel, Count, CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket, CreditTotals, Id, LimitName, Note,
+};
 use crate::rules::credit::{Turn, give_back, pay};
 use crate::rules::send::Part;
 use schemars::JsonSchema;
@@ -321,6 +323,9 @@ pub struct CreditMove {
     /// What is free in the account above now.
     pub free_above: u64,
 }
+
+/// A limit of the account, and the start of its window, or of the part of a rolling one, in which credits paid for messages.
+pub(crate) type Lifted = (LimitName, u64);
 
 /// Credits of a grant that were taken out of the reserve of a group, or of what is free.
 struct Taken {
@@ -636,11 +641,11 @@ pub(crate) fn payable_parts(
     open: &[model::Reservation],
 ) -> Result<Vec<Part>, Error> {
     let book = Book::open(ctx, account, channel)?;
-    let pockets = group.map(Some).into_iter().chain([None]);
+    let sources = book.sources(ctx, group)?;
     let mut parts = Vec::new();
-    for pocket in pockets {
-        let mut left = book.pocket(ctx, pocket)?.left;
-        let (from, until) = keys::credit_parts(account, channel, pocket);
+    for source in sources.iter().map(Option::as_ref) {
+        let mut left = book.pocket(ctx, source)?.left;
+        let (from, until) = keys::credit_parts(account, channel, source);
         for (key, amount) in ctx.tx.range::<u64>(&from, &until, MOST_PARTS)? {
             let (_, turn) = keys::credit_part_at(&key).ok_or_else(|| broken(&key))?;
             left = left.saturating_sub(amount);
@@ -648,12 +653,18 @@ pub(crate) fn payable_parts(
         }
         parts.push(Part { amount: left, from_ms: 0, until_ms: u64::MAX });
     }
+    // What comes back to the reserve of a group that has none by now is not among the sources yet.
+    let binds = ctx.policies(Some(account))?.groups;
     for reservation in open.iter().filter(|open| open.account == *account && open.channel == channel) {
         let Some(paid) = reservation.credits else { continue };
         let (spent, before) = spent(ctx, account, channel, paid.entry)?;
         let amounts: Vec<u64> = spent.parts.iter().map(|part| part.amount).collect();
         let back = give_back(&amounts, before, reservation.paid_of(reservation.count));
-        for (part, amount) in spent.parts.iter().zip(back).filter(|(part, _)| part.group.is_none() || part.group.as_ref() == group) {
+        for (part, amount) in spent.parts.iter().zip(back) {
+            let into = still_there(ctx, account, part.group.as_ref())?;
+            if binds && into.is_some() && into != group {
+                continue;
+            }
             let until_ms = book.turn_of(ctx, part.grant)?.expires_at_ms().unwrap_or(u64::MAX);
             parts.push(Part { amount, from_ms: reservation.expires_at_ms, until_ms });
         }
@@ -667,17 +678,69 @@ pub(crate) fn totals_within(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, f
     Ok(book.before(ctx, until_ms)?.1.since(book.before(ctx, from_ms)?.1))
 }
 
-/// How many messages credits paid for from an instant on and before another, without what came back of them, then or later (R-QTA-6).
-pub(crate) fn paid_within(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, from_ms: u64, until_ms: u64) -> Result<u64, Error> {
-    let book = Book::open(ctx, account, channel)?;
-    let ((first, before), (last, after)) = (book.before(ctx, from_ms)?, book.before(ctx, until_ms)?);
-    let spent = after.since(before).spent;
-    if spent == 0 {
-        return Ok(0);
+/// Pays for messages of a send. The account's own limits were charged so many less in these windows, and their books tell of it
+/// as long as it does not come back (R-QTA-6).
+pub(crate) fn pay_for_send(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    channel: Channel,
+    group: Option<&Id>,
+    amount: u64,
+    lifted: &[Lifted],
+) -> Result<CreditEntry, Error> {
+    let entry = spend(ctx, account, channel, group, amount, None)?;
+    for (limit, starts_at_ms) in lifted {
+        let key = keys::credit_paid(account, channel, *limit, *starts_at_ms);
+        let paid: u64 = ctx.tx.get(&key)?.unwrap_or(0);
+        ctx.tx.put(key, &(paid + amount))?;
     }
-    let refunded = |after: u64| keys::credit_refunded(account, channel, after + 1);
-    let back = ctx.tx.range::<u64>(&refunded(first), &refunded(last), usize::MAX)?;
-    Ok(spent.saturating_sub(back.iter().map(|(_, amount)| amount).sum()))
+    ctx.tx.put(keys::credit_lifted(account, channel, entry.entry), &lifted)?;
+    Ok(entry)
+}
+
+/// The windows that were charged less for a spend; none where no send spent it.
+pub(crate) fn lifted_by(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, spend: u64) -> Result<Option<Vec<Lifted>>, Error> {
+    ctx.tx.get(&keys::credit_lifted(account, channel, spend))
+}
+
+/// How many messages credits paid for in the windows of a limit that begin from an instant on and before another, without what came
+/// back of them, then or later (R-QTA-6).
+pub(crate) fn paid_in(ctx: &mut Ctx<'_>, account: &Id, limit: LimitName, from_ms: u64, until_ms: u64) -> Result<u64, Error> {
+    let Some(channel) = Channel::of(limit) else { return Ok(0) };
+    let [from, until] = [from_ms, until_ms].map(|at_ms| keys::credit_paid(account, channel, limit, at_ms));
+    Ok(ctx.tx.range::<u64>(&from, &until, usize::MAX)?.iter().map(|(_, paid)| paid).sum())
+}
+
+/// What credits paid for in windows that begin after now counts in the one of now: the clock was wrong (R-QTA-13).
+pub(crate) fn leave_future(ctx: &mut Ctx<'_>, account: &Id, limit: LimitName, starts_at_ms: u64) -> Result<(), Error> {
+    let Some(channel) = Channel::of(limit) else { return Ok(()) };
+    let [now, from, until] = [starts_at_ms, ctx.now_ms + 1, u64::MAX].map(|at_ms| keys::credit_paid(account, channel, limit, at_ms));
+    let mut moved = 0;
+    for (key, paid) in ctx.tx.range::<u64>(&from, &until, usize::MAX)? {
+        moved += paid;
+        ctx.tx.delete(key);
+    }
+    if moved == 0 {
+        return Ok(());
+    }
+    let paid: u64 = ctx.tx.get(&now)?.unwrap_or(0);
+    ctx.tx.put(now, &(paid + moved))
+}
+
+/// Of what a spend paid for so much did not go out.
+fn unpay(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, spend: u64, amount: u64) -> Result<(), Error> {
+    for (limit, starts_at_ms) in lifted_by(ctx, account, channel, spend)?.unwrap_or_default() {
+        let [first, own, next] = [0, starts_at_ms, starts_at_ms.saturating_add(1)].map(|at_ms| keys::credit_paid(account, channel, limit, at_ms));
+        let counted = match ctx.tx.get::<u64>(&own)? {
+            Some(paid) => Some((own, paid)),
+            // A window of the future has moved into the last one before it.
+            None => ctx.tx.range::<u64>(&first, &next, usize::MAX)?.pop(),
+        };
+        if let Some((key, paid)) = counted {
+            ctx.tx.put(key, &paid.saturating_sub(amount))?;
+        }
+    }
+    Ok(())
 }
 
 /// Pays with credits, all or nothing; the answer says which grants paid (R-CRD-2).
@@ -740,6 +803,7 @@ fn spent(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, spend: u64) -> Resul
 fn give_back_of(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, spent: CreditEntry, before: u64, amount: u64) -> Result<CreditEntry, Error> {
     let mut book = Book::open(ctx, account, channel)?;
     ctx.tx.put(keys::credit_refunded(account, channel, spent.entry), &(before + amount))?;
+    unpay(ctx, account, channel, spent.entry, amount)?;
     let group = still_there(ctx, account, spent.group.as_ref())?;
     let paid: Vec<u64> = spent.parts.iter().map(|part| part.amount).collect();
     let mut parts = Vec::new();

@@ -360,8 +360,14 @@ pub(crate) fn place(ctx: &mut Ctx<'_>, member: &mut model::Member, group: Option
         ctx.tx.mark(keys::group_member(&member.account, new, &member.user));
         people::add(ctx, keys::group_tally(&member.account, new), 1)?;
     }
-    member.group = group;
+    member.change_group(group, ctx.now_ms);
     Ok(())
+}
+
+/// The groups that a user was in when they sent something; none where the account has no groups by policy.
+pub(crate) fn of_sender_at(ctx: &mut Ctx<'_>, account: &Id, user: &Id, at_ms: u64) -> Result<Vec<Id>, Error> {
+    let member: Option<model::Member> = if ctx.policies(Some(account))?.groups { ctx.tx.get(&keys::member(account, user))? } else { None };
+    Ok(member.map(|member| member.groups_at(at_ms)).unwrap_or_default())
 }
 
 /// Removes the groups of an account that is deleted.

@@ -393,6 +393,7 @@ pub(crate) fn create(ctx: &mut Ctx<'_>, account: &Id, user: &model::User, place:
         rev: 1,
         created_at_ms: ctx.now_ms,
         updated_at_ms: ctx.now_ms,
+        groups: Vec::new(),
     };
     if !people::is_idle(&member, user) {
         check_seats(ctx, account, Some(&user.id))?;

@@ -1,8 +1,8 @@
 //! Sending: one decision over status, permission and every limit, charged in the same step (R-QTA-1, R-QTA-3).
 
 use super::usage::{UsageWindow, add_paid, window_of};
-use super::{Access, Effect, Operation, credits, once};
-use crate::engine::meters::{Ask, Decision, OtherPackage, Prepared, Refusal, Standing, check_count};
+use super::{Access, Effect, Operation, credits, groups, once};
+use crate::engine::meters::{Ask, Decision, OtherPackage, Paid, Prepared, Refusal, Sent, Standing, check_count};
 use crate::engine::view::{Resolved, account_line};
 use crate::engine::{Ctx, Tx, check_instant, keys};
 use crate::error::{Code, Error};
@@ -120,7 +120,7 @@ pub struct SendForecast {
 pub struct Refund {
     /// The account that was to send.
     pub account: Id,
-    /// The user who was to send, as in `sending.admit`; their group's cap gets back what it gave.
+    /// The user who was to send, as in `sending.admit`; the cap of the group that they were in then gets back what it gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// By e-mail when absent.
@@ -419,13 +419,23 @@ impl Operation for Refund {
         let count = check_count(self.count.get())?;
         let cell = ctx.engine.cell(&self.account).map_err(|error| error.at("/account"))?;
         let message = message_of(self.message.clone())?;
-        let prepared = cell.sending(ctx.engine, self.user.as_ref().map(Id::as_str), self.channel, &message)?;
         let granted_at_ms = self.granted_at_ms.get();
+        let groups = match &self.user {
+            Some(user) => groups::of_sender_at(ctx, &self.account, user, granted_at_ms)?,
+            None => Vec::new(),
+        };
+        let sent = Sent { user: self.user.as_ref(), groups: &groups, channel: self.channel, message: &message };
+        let prepared = ctx.engine.prepare_return(&cell, &sent)?;
         if self.key.is_none() && self.spend.is_none() {
             ctx.engine.return_turns(&prepared, count, granted_at_ms);
-            let counters = ctx.engine.refund(&prepared, count, 0, granted_at_ms)? as u64;
+            let counters = ctx.engine.refund_sent(&prepared, &sent, count, &Paid::default(), granted_at_ms, false)? as u64;
             return Ok(SendRefund { counters, credits: 0 });
         }
+        let lifted = match self.spend {
+            Some(spend) => credits::lifted_by(ctx, &self.account, self.channel, spend.get())?,
+            None => None,
+        };
+        let paid = |amount| Paid { amount, lifted: lifted.clone() };
         // What is given back in memory comes after the commit that remembers it: never twice, whatever happens between.
         let (refund, is_first) = ctx.engine.commit_beside(ctx.actor, None, |ctx| {
             once::carried_out(ctx, &self, self.key.as_ref(), |ctx| {
@@ -433,13 +443,13 @@ impl Operation for Refund {
                     Some(spend) => credits::refund_at_most(ctx, &self.account, self.channel, spend, count).map_err(|error| error.at("/spend"))?,
                     None => 0,
                 };
-                let counters = ctx.engine.refundable(&prepared, count, credits, granted_at_ms)? as u64;
+                let counters = ctx.engine.refund_sent(&prepared, &sent, count, &paid(credits), granted_at_ms, true)? as u64;
                 Ok(SendRefund { counters, credits })
             })
         })?;
         if is_first {
             ctx.engine.return_turns(&prepared, count, granted_at_ms);
-            ctx.engine.refund(&prepared, count, refund.credits, granted_at_ms)?;
+            ctx.engine.refund_sent(&prepared, &sent, count, &paid(refund.credits), granted_at_ms, false)?;
         }
         Ok(refund)
     }

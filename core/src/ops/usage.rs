@@ -8,7 +8,7 @@ use crate::model::{
     Cap, CapScope, Channel, Count, CreditTotals, Cursor, Id, Limit, LimitName, MessageClass, MessageInput, Meter, Name, OverLimit, Price, Window,
 };
 use crate::rules::limit::Source;
-use crate::rules::window::{self, counts_from, starts_from};
+use crate::rules::window::{self, counts_from};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -214,20 +214,15 @@ pub(crate) fn window_of(asked_for: &Id, reading: MeterReading) -> UsageWindow {
     }
 }
 
-/// The channel whose messages a limit counts.
-fn channel_of(limit: LimitName) -> Option<Channel> {
-    Channel::ALL.into_iter().find(|channel| channel.limits().contains(&limit))
-}
-
 /// Adds to the account's own limits what credits paid for beyond them (R-CRD-2).
 pub(crate) fn add_paid(ctx: &mut Ctx<'_>, account: &Id, windows: &mut [UsageWindow]) -> Result<(), Error> {
     for window in windows.iter_mut().filter(|window| window.scope == "account" && window.source != Source::Cap) {
-        let Some(channel) = LimitName::find(&window.limit).and_then(channel_of) else { continue };
+        let Some(limit) = LimitName::find(&window.limit) else { continue };
         let from_ms = match window.window {
             Window::RollingHour => counts_from(window.starts_at_ms),
             _ => window.starts_at_ms,
         };
-        window.overuse += credits::paid_within(ctx, account, channel, from_ms, window.resets_at_ms)?;
+        window.overuse += credits::paid_in(ctx, account, limit, from_ms, window.starts_at_ms + 1)?;
     }
     Ok(())
 }
@@ -303,14 +298,14 @@ impl Operation for History {
             _ => return Err(Error::invalid("/limit", "name a limit or a cap")),
         };
         let span = keys::below(keys::METER_HISTORY, &[self.account.as_str(), &scope, &subject, name]);
-        let channel = self.limit.and_then(channel_of);
         let (windows, next) = walk(ctx, &[span], self.after.as_ref(), self.page, |ctx, key| {
             let Some(Meter { starts_at_ms, ends_at_ms, drawn, .. }) = ctx.tx.get(key)? else { return Ok(None) };
-            let paid_with_credits = match channel {
-                Some(channel) => credits::paid_within(ctx, &self.account, channel, starts_at_ms, ends_at_ms)?,
+            let paid_with_credits = match self.limit {
+                Some(limit) => credits::paid_in(ctx, &self.account, limit, starts_at_ms, ends_at_ms)?,
                 None => 0,
             };
-            Ok(Some(UsedWindow { starts_at_ms, ends_at_ms, used: drawn + paid_with_credits, paid_with_credits }))
+            let used = drawn + paid_with_credits;
+            Ok((used > 0).then_some(UsedWindow { starts_at_ms, ends_at_ms, used, paid_with_credits }))
         })
         .map_err(page_is_meant)?;
         Ok(UsageHistory { windows, next })
@@ -375,8 +370,8 @@ impl Invoice {
         };
         let (from_ms, until_ms) = (self.from_ms.get(), self.until_ms.get());
         Ok(InvoiceLine {
-            email_sent: self.sent(ctx, id, Channel::Email, LimitName::EmailPerDay)?,
-            sms_sent: self.sent(ctx, id, Channel::Sms, LimitName::SmsPerDay)?,
+            email_sent: self.sent(ctx, id, LimitName::EmailPerDay)?,
+            sms_sent: self.sent(ctx, id, LimitName::SmsPerDay)?,
             email_credits: credits::totals_within(ctx, id, Channel::Email, from_ms, until_ms)?,
             sms_credits: credits::totals_within(ctx, id, Channel::Sms, from_ms, until_ms)?,
             users: people::count(ctx, &keys::tally(id, "users"))?,
@@ -390,7 +385,7 @@ impl Invoice {
 
     /// What was granted in the days that begin in the period and not given back, to the account and all below it, with what its own
     /// credits paid for (R-QTA-6).
-    fn sent(&self, ctx: &mut Ctx<'_>, id: &Id, channel: Channel, per_day: LimitName) -> Result<u64, Error> {
+    fn sent(&self, ctx: &mut Ctx<'_>, id: &Id, per_day: LimitName) -> Result<u64, Error> {
         let (from_ms, until_ms) = (self.from_ms.get(), self.until_ms.get());
         let cell = ctx.engine.cell(id)?;
         // A day is kept with the first send of a later one. Looked at first: one that is kept meanwhile is found, and counts once.
@@ -409,9 +404,6 @@ impl Invoice {
             }
             sent += days.values().sum::<u64>();
         }
-        let view = cell.view(ctx.engine)?;
-        let first_day = |at_ms| starts_from(Window::Day, at_ms, &view.frame.calendar).unwrap_or(at_ms);
-        let paid = credits::paid_within(ctx, id, channel, first_day(from_ms), first_day(until_ms))?;
-        Ok(sent + paid)
+        Ok(sent + credits::paid_in(ctx, id, per_day, from_ms, until_ms)?)
     }
 }

@@ -3,7 +3,7 @@
 use super::{Look, STEP, broken, id};
 use crate::engine::{Tx, keys};
 use crate::error::Error;
-use crate::model::{Account, Channel, CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket, CreditTotals, Id};
+use crate::model::{Account, Channel, CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket, CreditTotals, Id, LimitName};
 use crate::rules::credit::Turn;
 use crate::store::Order;
 use std::collections::BTreeMap;
@@ -144,6 +144,19 @@ impl Look<'_> {
                 let spent: Option<CreditEntry> = self.tx.get(&keys::credit_entry(account, channel, number(spend)?))?;
                 let spent = spent.filter(|entry| entry.kind == CreditKind::Spent);
                 self.must(spent.is_some_and(|spent| (1..=spent.amount).contains(&refunded)), "so much was not spent");
+                Ok(())
+            }
+            ["lifted", spend] => {
+                let lifted: Vec<(LimitName, u64)> = self.record()?;
+                let spent: Option<CreditEntry> = self.tx.get(&keys::credit_entry(account, channel, number(spend)?))?;
+                let fits = lifted.iter().all(|(limit, _)| Channel::of(*limit) == Some(channel));
+                self.must(fits && spent.is_some_and(|entry| entry.kind == CreditKind::Spent), "no send spent it");
+                Ok(())
+            }
+            ["paid", limit, starts_at_ms] => {
+                self.record::<u64>()?;
+                number(starts_at_ms)?;
+                self.must(LimitName::find(limit).and_then(Channel::of) == Some(channel), "it is of no limit");
                 Ok(())
             }
             _ => Err(broken("it is no record of credits")),
