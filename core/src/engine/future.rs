@@ -3,10 +3,7 @@
 use super::meters::{UNCOUNTED, meter_of, next_window, wanted_of};
 use super::{Ctx, Engine, Tx, decode, keys, second_factor};
 use crate::error::Error;
-use crate::model::{
-    Account, Actor, ApiKey, Cap, Channel, CreditHead, Id, Lifecycle, LimitName, Link, Meter, OutboxMessage, PaceRecord, SecondFactor, Session,
-    Window,
-};
+use crate::model::{Actor, ApiKey, Cap, Channel, CreditHead, Id, LimitName, Link, Meter, OutboxMessage, PaceRecord, SecondFactor, Session, Window};
 use crate::ops::{Operation, accounts, clock, credits, invitations, leases, links, once, outbox, reservations, threads};
 use crate::rules::pace::Pace;
 use crate::rules::window::{Calendar, last_of_part};
@@ -41,10 +38,12 @@ impl Engine {
         self.leave_each(actor, keys::LAST_SEEN, |at_ms: &u64, now_ms| *at_ms > now_ms, |ctx, key, _| ctx.tx.put(key.to_vec(), &ctx.now_ms))?;
         let is_used_up = |factor: &SecondFactor, now_ms| factor.last_step > second_factor::last_step_by(now_ms);
         self.leave_each(actor, keys::SECOND_FACTOR, is_used_up, leave_second_factor)?;
-        self.leave_each(actor, keys::ACCOUNT, is_closed_ahead, |ctx, _, account| leave_account(ctx, account))?;
+        self.leave_each(actor, keys::ACCOUNT, accounts::is_ahead, |ctx, _, account| accounts::leave_future(ctx, account))?;
         self.leave_each(actor, keys::OUTBOX, |message: &OutboxMessage, now_ms| message.at_ms > now_ms, leave_message)?;
         self.change_each(actor, keys::OUTBOX_CONSUMER, outbox::is_ahead, outbox::give_again)?;
-        self.each_below(keys::ACCOUNT, &[], |account| Channel::ALL.into_iter().try_for_each(|channel| self.leave_in_ledger(actor, account, channel)))?;
+        self.each_below(keys::ACCOUNT, &[], |account| {
+            Channel::ALL.into_iter().try_for_each(|channel| self.leave_in_ledger(actor, account, channel))
+        })?;
         // Who has drawn meanwhile looks into the store again, and at all that was prepared in the future.
         self.draw_anew()?;
         self.epoch.fetch_add(1, Ordering::AcqRel);
@@ -154,18 +153,6 @@ fn leave_cap(ctx: &mut Ctx<'_>, key: &[u8], mut cap: Cap) -> Result<(), Error> {
     cap.rev += 1;
     ctx.tx.touch_everything();
     ctx.tx.put(key.to_vec(), &cap)
-}
-
-fn is_closed_ahead(account: &Account, now_ms: u64) -> bool {
-    matches!(account.lifecycle, Lifecycle::Closed { at_ms, .. } if at_ms > now_ms)
-}
-
-/// The time in which it can be reopened begins now.
-fn leave_account(ctx: &mut Ctx<'_>, mut account: Account) -> Result<(), Error> {
-    if let Lifecycle::Closed { at_ms, .. } = &mut account.lifecycle {
-        *at_ms = ctx.now_ms;
-    }
-    accounts::save(ctx, account)
 }
 
 /// Messages are cleared away by their age.
