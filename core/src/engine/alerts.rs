@@ -43,7 +43,7 @@ impl Engine {
     }
 
     /// Goes through the ids at the end of some keys, a bounded number at a time.
-    fn each_below(&self, letter: u8, parts: &[&str], run: impl Fn(&Id) -> Result<(), Error>) -> Result<(), Error> {
+    pub(super) fn each_below(&self, letter: u8, parts: &[&str], run: impl Fn(&Id) -> Result<(), Error>) -> Result<(), Error> {
         let (mut from, until) = keys::below(letter, parts);
         loop {
             let rows = Tx::new(&*self.backend).range::<serde::de::IgnoredAny>(&from, &until, STEP)?;

@@ -1,29 +1,72 @@
-//! Meters that were drawn from in a future that was none: the clock was wrong, and is right again (R-QTA-13).
+//! What bears an instant of a future that was none: the clock was wrong, and is right again (R-QTA-13).
 
-use super::meters::{meter_of, next_window};
-use super::{Ctx, Engine, keys};
+use super::meters::{UNCOUNTED, meter_of, next_window, wanted_of};
+use super::{Ctx, Engine, Tx, decode, keys, second_factor};
 use crate::error::{Code, Error};
-use crate::model::{Actor, Cap, Id, LimitName, Meter, PaceRecord, Window};
-use crate::ops::credits;
+use crate::model::{Actor, ApiKey, Cap, Channel, CreditHead, Id, LimitName, Link, Meter, OutboxMessage, PaceRecord, SecondFactor, Session, Window};
+use crate::ops::{Operation, accounts, clock, credits, invitations, leases, links, once, outbox, reservations, threads};
 use crate::rules::pace::Pace;
 use crate::rules::window::{Calendar, last_of_part};
 use crate::store::Order;
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-/// How many meters are looked at, and written, at once.
+/// How many records are looked at, and written, at once.
 const STEP: usize = 500;
 
 impl Engine {
     /// Takes all meters out of windows that begin after now: the last true window is there again, with all that it counted, and what
-    /// was counted in the future counts in the window of now. Answers how many meters they were.
+    /// was counted in the future counts in the window of now. What else would be wrong until then is brought back to now, or ends.
+    /// Answers how many meters they were.
     pub(crate) fn leave_future(&self, actor: &Actor) -> Result<u64, Error> {
         self.draw_anew()?;
+        // Paces depend on how far caps have grown.
+        self.leave_each(actor, keys::CAP, |cap: &Cap, now_ms| cap.created_at_ms > now_ms, leave_cap)?;
         let left = self.change_each(actor, keys::METER, |key, value, now_ms| Ok(meter_of::<Meter>(key, value)?.starts_at_ms > now_ms), leave)?;
         let is_ahead = |key: &[u8], value: &[u8], now_ms: u64| Ok(meter_of::<PaceRecord>(key, value)?.turn_us.is_some_and(|us| us / 1000 > now_ms));
         self.change_each(actor, keys::PACE, is_ahead, bound_pace)?;
-        // Who has drawn meanwhile looks into the store again.
+        self.leave_each(actor, keys::RESERVATION, reservations::is_ahead, |ctx, _, record| reservations::leave_future(ctx, record))?;
+        self.leave_each(actor, keys::SLOT, threads::is_ahead, |ctx, _, slot| threads::end_at_once(ctx, &slot))?;
+        self.leave_each(actor, keys::LEASE, leases::is_ahead, |ctx, key, _| end_at_once(ctx, key))?;
+        self.leave_each(actor, keys::ANSWERED, once::is_ahead, once::leave_future)?;
+        self.leave_each(actor, keys::INVITATION, invitations::is_ahead, |ctx, _, record| invitations::leave_future(ctx, record))?;
+        let lives = links::lives(&mut self.ctx(actor))?;
+        self.leave_each(actor, keys::LINK, |link: &Link, now_ms| lives.is_ahead(link, now_ms), |ctx, _, link| lives.bound(ctx, link))?;
+        self.leave_each(actor, keys::SESSION, Session::is_ahead, leave_session)?;
+        self.leave_each(actor, keys::API_KEY, |record: &ApiKey, now_ms| record.last_used_at_ms > Some(now_ms), leave_api_key)?;
+        self.leave_each(actor, keys::LAST_SEEN, |at_ms: &u64, now_ms| *at_ms > now_ms, |ctx, key, _| ctx.tx.put(key.to_vec(), &ctx.now_ms))?;
+        let is_used_up = |factor: &SecondFactor, now_ms| factor.last_step > second_factor::last_step_by(now_ms);
+        self.leave_each(actor, keys::SECOND_FACTOR, is_used_up, leave_second_factor)?;
+        self.leave_each(actor, keys::ACCOUNT, accounts::is_ahead, |ctx, _, account| accounts::leave_future(ctx, account))?;
+        self.leave_each(actor, keys::OUTBOX, |message: &OutboxMessage, now_ms| message.at_ms > now_ms, leave_message)?;
+        self.change_each(actor, keys::OUTBOX_CONSUMER, outbox::is_ahead, outbox::give_again)?;
+        self.each_below(keys::ACCOUNT, &[], |account| {
+            Channel::ALL.into_iter().try_for_each(|channel| self.leave_in_ledger(actor, account, channel))
+        })?;
+        // Who has drawn meanwhile looks into the store again, and at all that was prepared in the future.
         self.draw_anew()?;
+        self.epoch.fetch_add(1, Ordering::AcqRel);
         Ok(left)
+    }
+
+    /// Changes the records of a kind that bear an instant after now.
+    fn leave_each<T: DeserializeOwned>(
+        &self,
+        actor: &Actor,
+        letter: u8,
+        is_ahead: impl Fn(&T, u64) -> bool,
+        leave: impl Fn(&mut Ctx<'_>, &[u8], T) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let is_wanted = |key: &[u8], value: &[u8], now_ms| Ok(is_ahead(&decode(key, value)?, now_ms));
+        let change = |ctx: &mut Ctx<'_>, key: &[u8]| {
+            let now_ms = ctx.now_ms;
+            match ctx.tx.get::<T>(key)?.filter(|record| is_ahead(record, now_ms)) {
+                Some(record) => leave(ctx, key, record).map(|()| true),
+                None => Ok(false),
+            }
+        };
+        self.change_each(actor, letter, is_wanted, change).map(drop)
     }
 
     /// Changes the records of a kind that are wanted, some in each commit; answers how many were changed.
@@ -46,13 +89,23 @@ impl Engine {
                 }
             }
             if !wanted.is_empty() {
-                changed += self.commit_beside(actor, None, |ctx| wanted.iter().try_fold(0, |sum, key| Ok(sum + u64::from(change(ctx, key)?))))?;
+                let change_all = |ctx: &mut Ctx<'_>| wanted.iter().try_fold(0, |sum, key| Ok(sum + u64::from(change(ctx, key)?)));
+                changed += self.commit_beside(actor, Some(clock::Undo::NAME), change_all)?;
             }
             match rows.last() {
                 Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),
                 _ => return Ok(changed),
             }
         }
+    }
+
+    /// Takes a ledger of credits out of the future, a part of it in each commit.
+    fn leave_in_ledger(&self, actor: &Actor, account: &Id, channel: Channel) -> Result<(), Error> {
+        let head: Option<CreditHead> = Tx::new(&*self.backend).get(&keys::credit_head(account, channel))?;
+        if head.is_some_and(|head| head.at_ms > self.clock.now_ms()) {
+            while self.commit_beside(actor, Some(clock::Undo::NAME), |ctx| credits::leave_future(ctx, account, channel))? {}
+        }
+        Ok(())
     }
 
     /// Gives back what was drawn ahead, and lets no pace go beyond its burst from now on.
@@ -63,6 +116,54 @@ impl Engine {
             self.give_blocks_back(team)
         })
     }
+}
+
+impl Session {
+    fn is_ahead(&self, now_ms: u64) -> bool {
+        self.created_at_ms.max(self.authenticated_at_ms).max(self.last_seen_at_ms) > now_ms
+    }
+}
+
+/// It lasts as long as it would had it begun now, and is not in use for years.
+fn leave_session(ctx: &mut Ctx<'_>, key: &[u8], mut session: Session) -> Result<(), Error> {
+    let ahead_ms = session.created_at_ms.saturating_sub(ctx.now_ms);
+    session.created_at_ms -= ahead_ms;
+    session.expires_at_ms = session.expires_at_ms.saturating_sub(ahead_ms);
+    session.authenticated_at_ms = session.authenticated_at_ms.min(ctx.now_ms);
+    session.last_seen_at_ms = session.last_seen_at_ms.min(ctx.now_ms);
+    ctx.tx.touch_session(&session.id);
+    ctx.tx.put(key.to_vec(), &session)
+}
+
+fn leave_api_key(ctx: &mut Ctx<'_>, key: &[u8], mut record: ApiKey) -> Result<(), Error> {
+    record.last_used_at_ms = Some(ctx.now_ms);
+    ctx.tx.touch_api_key(&record.id);
+    ctx.tx.put(key.to_vec(), &record)
+}
+
+/// Whatever code was taken by now stays used up, and the next ones count again.
+fn leave_second_factor(ctx: &mut Ctx<'_>, key: &[u8], mut factor: SecondFactor) -> Result<(), Error> {
+    factor.last_step = second_factor::last_step_by(ctx.now_ms);
+    ctx.tx.put(key.to_vec(), &factor)
+}
+
+/// A cap grows from when it was made.
+fn leave_cap(ctx: &mut Ctx<'_>, key: &[u8], mut cap: Cap) -> Result<(), Error> {
+    (cap.created_at_ms, cap.updated_at_ms) = (ctx.now_ms, ctx.now_ms);
+    cap.rev += 1;
+    ctx.tx.touch_everything();
+    ctx.tx.put(key.to_vec(), &cap)
+}
+
+/// Messages are cleared away by their age.
+fn leave_message(ctx: &mut Ctx<'_>, key: &[u8], mut message: OutboxMessage) -> Result<(), Error> {
+    message.at_ms = ctx.now_ms;
+    ctx.tx.put(key.to_vec(), &message)
+}
+
+fn end_at_once(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), Error> {
+    ctx.tx.delete(key.to_vec());
+    Ok(())
 }
 
 /// Takes a meter out of the future; whether it was there.
@@ -83,14 +184,36 @@ fn leave(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// Lets a pace that no process has in memory be no further ahead than its burst; whether it is that of a cap that is there.
+/// Lets a pace that no process has in memory be no further ahead than its burst. Where nothing spreads by it now it has none, if
+/// something ever does again.
 fn bound_pace(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Error> {
     let Some(PaceRecord { turn_us: Some(turn_us) }) = ctx.tx.get(key)? else { return Ok(false) };
-    let Some(cap) = cap_at(ctx, key)? else { return Ok(false) };
-    let mut pace = Pace::new(cap.window, cap.limit.get(), cap.burst.get()).at(turn_us);
-    pace.bound(ctx.now_ms);
-    ctx.tx.put(key.to_vec(), &PaceRecord { turn_us: pace.turn_us() })?;
+    let now_ms = ctx.now_ms;
+    let pace = pace_at(ctx, key)?.map(|pace| {
+        let mut pace = pace.at(turn_us);
+        pace.bound(now_ms);
+        pace
+    });
+    ctx.tx.put(key.to_vec(), &PaceRecord { turn_us: pace.and_then(|pace| pace.turn_us()) })?;
     Ok(true)
+}
+
+/// The pace whose record lies at a key: that of a cap, or of a limit of an account that spreads.
+fn pace_at(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<Pace>, Error> {
+    let [carrier, scope, subject, name] = [1, 2, 3, 4].map(|place| keys::part(key, place).unwrap_or_default());
+    let (engine, now_ms) = (ctx.engine, ctx.now_ms);
+    let cap = cap_at(ctx, key)?;
+    let Ok(account) = Id::new(carrier) else {
+        let platform = engine.cells.platform(engine)?;
+        return Ok(cap.map(|cap| platform.frame.wanted_of_cap(&cap, subject).pace(now_ms)));
+    };
+    let cell = engine.cell(&account)?;
+    let view = cell.view(engine)?;
+    Ok(match (cap, scope) {
+        (Some(cap), _) => Some(view.frame.wanted_of_cap(&cap, subject).pace(now_ms)),
+        (None, "") => wanted_of(&cell, &view, None, LimitName::find(name), None).iter().find(|wanted| wanted.is_pace()).map(|pace| pace.pace(now_ms)),
+        (None, _) => None,
+    })
 }
 
 /// The cap whose counter or pace lies at a key.
@@ -133,7 +256,7 @@ fn kind_of(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<(Window, Arc<Calendar
     let [carrier, scope, name] = [1, 2, 4].map(|place| keys::part(key, place).unwrap_or_default());
     let account = Id::new(carrier).ok();
     let kind = match scope {
-        "" => LimitName::find(name).and_then(LimitName::window),
+        "" | UNCOUNTED => LimitName::find(name).and_then(LimitName::window),
         "group" if name.ends_with("year") => Some(Window::Year),
         "group" => Some(Window::Month),
         _ => cap_at(ctx, key)?.map(|cap| cap.window),

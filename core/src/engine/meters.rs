@@ -580,6 +580,15 @@ impl Wanted {
         self.resolved.limit.ceiling().saturating_add(self.grown(starts_at_ms))
     }
 
+    pub(super) fn is_pace(&self) -> bool {
+        self.is_pace
+    }
+
+    /// How it spreads what goes out, as far as it has grown by now; nothing has.
+    pub(super) fn pace(&self, now_ms: u64) -> Pace {
+        Pace::new(self.window, self.limit_at(now_ms), self.burst)
+    }
+
     /// What it is at an instant.
     fn resolved_then(&self, at_ms: u64) -> Resolved {
         self.later.iter().rfind(|(from_ms, _)| *from_ms <= at_ms).map_or(self.resolved, |(_, resolved)| *resolved)
@@ -1429,7 +1438,7 @@ impl Engine {
         }
         let mut pace_places = Vec::with_capacity(prepared.paced.len());
         for wanted in &prepared.paced {
-            let pace = Pace::new(wanted.window, wanted.limit_at(self.clock.now_ms()), wanted.burst);
+            let pace = wanted.pace(self.clock.now_ms());
             let key = (wanted.id.clone(), wanted.made_at_ms);
             let place = match meters.pace_places.get(&key) {
                 Some(place) => *place,

@@ -40,6 +40,7 @@ pub(crate) mod view;
 pub use tx::Tx;
 
 pub(crate) use token::{SecretToken, ShownToken, Token, hash_bytes};
+pub(crate) use tx::decode;
 
 use crate::error::{Code, Error};
 use crate::model::{Actor, ApiKey, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord, Reservation, Session};

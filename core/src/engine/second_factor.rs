@@ -64,6 +64,11 @@ impl FactorSecret {
     }
 }
 
+/// The time step of the last code that can have been taken by an instant.
+pub(crate) fn last_step_by(now_ms: u64) -> u64 {
+    now_ms / 30_000 + 1
+}
+
 #[cfg(test)]
 impl FactorSecret {
     pub(crate) fn code_at(&self, now_ms: u64) -> String {

@@ -264,7 +264,7 @@ impl<'a> Tx<'a> {
     }
 }
 
-fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, Error> {
+pub(crate) fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(bytes)
         .map_err(|error| Error::new(Code::StoreCorrupt, format!("the record at {} cannot be read: {error}", key.escape_ascii())))
 }

@@ -107,7 +107,8 @@ impl CreditTotals {
     }
 }
 
-/// An entry in the ledger of an account's credits, as it is stored and shown. It is never changed (R-CRD-1).
+/// An entry in the ledger of an account's credits, as it is stored and shown. It is never changed (R-CRD-1), but that `clock.undo` dates
+/// it now where it was made in a future that was none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CreditEntry {
     /// The account.

@@ -946,16 +946,42 @@ fn set_package(ctx: &mut Ctx<'_>, account: &mut model::Account, package: Option<
         (None, PackageChange::NextMonth) => return Err(Error::invalid("/at", "a package is taken away at once")),
         (Some(package), PackageChange::NextMonth) => {
             let package = packages::load_open(ctx, &package, "/package")?.id;
-            let zone = window::zone(&account.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
-            let (_, from_ms) = window::bounds(Window::Month, ctx.now_ms, &window::Calendar { zone, billing_day: 1 })
-                .ok_or_else(|| Error::new(Code::Internal, format!("no calendar has the time {} ms", ctx.now_ms)))?;
-            ctx.tx.mark(keys::package_next(&package, &account.id));
-            ctx.tx.mark(keys::due(from_ms, &account.id));
-            ctx.tx.touch_due(from_ms);
-            account.next_package = Some(NextPackage { package, from_ms });
+            plan_package(ctx, account, package)?;
         }
     }
     Ok(())
+}
+
+/// An account gets a package when its next month begins. The account itself is not written.
+fn plan_package(ctx: &mut Ctx<'_>, account: &mut model::Account, package: Id) -> Result<(), Error> {
+    let zone = window::zone(&account.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
+    let (_, from_ms) = window::bounds(Window::Month, ctx.now_ms, &window::Calendar { zone, billing_day: 1 })
+        .ok_or_else(|| Error::new(Code::Internal, format!("no calendar has the time {} ms", ctx.now_ms)))?;
+    ctx.tx.mark(keys::package_next(&package, &account.id));
+    ctx.tx.mark(keys::due(from_ms, &account.id));
+    ctx.tx.touch_due(from_ms);
+    account.next_package = Some(NextPackage { package, from_ms });
+    Ok(())
+}
+
+/// Whether an account was closed after now, or gets another package later than one that is planned now.
+pub(crate) fn is_ahead(account: &model::Account, now_ms: u64) -> bool {
+    // The longest month, and a day for a change of zone.
+    const LONGEST_WAIT_MS: u64 = 32 * 24 * 3_600_000;
+    let is_closed_ahead = matches!(account.lifecycle, Lifecycle::Closed { at_ms, .. } if at_ms > now_ms);
+    is_closed_ahead || account.next_package.as_ref().is_some_and(|next| next.from_ms > now_ms.saturating_add(LONGEST_WAIT_MS))
+}
+
+/// What was done with an account in a future that was none counts from now: the time in which it can be reopened, the next month (R-QTA-13).
+pub(crate) fn leave_future(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
+    if let Lifecycle::Closed { at_ms, .. } = &mut account.lifecycle {
+        *at_ms = ctx.now_ms.min(*at_ms);
+    }
+    if let Some(next) = account.next_package.clone() {
+        forget_next_package(ctx, &mut account);
+        plan_package(ctx, &mut account, next.package)?;
+    }
+    save(ctx, account)
 }
 
 /// An account does not get another package later, after all. The account itself is not written.

@@ -143,7 +143,8 @@ pub struct Prune {
     /// The account whose chain it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
-    /// The instant, in unix milliseconds: the first record of it or later stays, and all behind it.
+    /// The instant, in unix milliseconds: the first record of it or later stays, and all behind it. One that is dated after now,
+    /// by a clock that was wrong, goes with those behind it.
     pub before_ms: Count,
 }
 
@@ -631,30 +632,33 @@ impl Operation for Prune {
         let head = head(ctx, &chain)?;
         let (from, until) = keys::audits(&chain);
         let rows = ctx.engine.backend.range(&from, &until, Order::Ascending, MOST_PRUNED + 1)?;
-        let mut base = head.base.clone();
-        let (mut pruned, mut more) = (0, false);
+        let (mut last, mut old, mut pruned) = (head.base.clone(), Vec::new(), 0);
         for (key, stored) in rows {
-            let number = base.number + 1;
-            let record = follows(&base, &stored.value).ok_or_else(|| broken(&chain, number))?;
-            if record.at_ms >= self.before_ms.get() {
+            let number = last.number + 1;
+            let record = follows(&last, &stored.value).ok_or_else(|| broken(&chain, number))?;
+            let is_old = record.at_ms < self.before_ms.get();
+            // The clock was wrong where one is dated after now. It is older than those behind it.
+            if !is_old && record.at_ms <= ctx.now_ms {
                 break;
             }
-            more = pruned == MOST_PRUNED as u64;
-            if more {
-                break;
-            }
+            last = AuditLink { number, hash: hash(&stored.value) };
+            old.push((key, record, last.clone()));
+            pruned = if is_old { old.len() } else { pruned };
+        }
+        let more = pruned > MOST_PRUNED;
+        old.truncate(pruned.min(MOST_PRUNED));
+        for (key, record, link) in &old {
             for (place, change) in record.changes.iter().enumerate() {
                 if let Some(person) = &change.person {
-                    ctx.tx.delete(keys::audit_person(person.kind, &person.id, &chain, number, place));
+                    ctx.tx.delete(keys::audit_person(person.kind, &person.id, &chain, link.number, place));
                 }
             }
-            base = AuditLink { number, hash: hash(&stored.value) };
-            ctx.tx.delete(key);
-            pruned += 1;
+            ctx.tx.delete(key.clone());
         }
-        if pruned > 0 {
-            ctx.tx.put(keys::audit_head(&chain), &AuditHead { base, ..head })?;
+        if let Some((_, _, base)) = old.last() {
+            ctx.tx.put(keys::audit_head(&chain), &AuditHead { base: base.clone(), ..head })?;
         }
+        let pruned = old.len() as u64;
         Ok(AuditPruned { pruned, more })
     }
 }

@@ -32,6 +32,10 @@ pub struct Confirm {}
 /// The clock was wrong, and is right now (R-QTA-13): what was counted in windows that begin after now counts in the window of now. The
 /// last true windows are there again with all that they counted, so nothing is granted twice. Where nothing was counted in the future,
 /// nothing changes.
+///
+/// What else began after now is as if it began now: paces, reservations, entries of credits, sessions, links, invitations, the time in
+/// which a closed account can be reopened, a package for the next month, and how long answers to keys are remembered. Slots and edit
+/// leases end, and messages of the outbox that were taken are given again.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Undo {}

@@ -426,8 +426,7 @@ impl Book {
         let mut totals = CreditTotals::default();
         while after.saturating_sub(before) > 1 {
             let middle = before + (after - before) / 2;
-            let entry = self.read(ctx, middle)?;
-            let entry = entry.ok_or_else(|| Error::new(Code::StoreCorrupt, format!("the ledger of `{}` has no entry {middle}", self.account)))?;
+            let entry = self.entry_at(ctx, middle)?;
             if entry.at_ms < at_ms {
                 (before, totals) = (middle, entry.totals);
             } else {
@@ -439,6 +438,12 @@ impl Book {
 
     fn read(&self, ctx: &mut Ctx<'_>, entry: u64) -> Result<Option<CreditEntry>, Error> {
         ctx.tx.get(&keys::credit_entry(&self.account, self.channel, entry))
+    }
+
+    /// An entry that is there.
+    fn entry_at(&self, ctx: &mut Ctx<'_>, entry: u64) -> Result<CreditEntry, Error> {
+        let missing = || Error::new(Code::StoreCorrupt, format!("the ledger of `{}` has no entry {entry}", self.account));
+        self.read(ctx, entry)?.ok_or_else(missing)
     }
 
     /// The entry that made a grant.
@@ -593,6 +598,25 @@ impl Book {
         let entry = self.entry(ctx, CreditKind::TakenBack, sum(&back));
         self.append(ctx, CreditEntry { other: Some(below.account.clone()), parts: parts_of(&back), ..entry }).map(drop)
     }
+}
+
+/// What was entered in a future that was none counts as entered now; whether there may be more of it (R-QTA-13). The earliest comes
+/// first, so that no entry ever comes before another.
+pub(crate) fn leave_future(ctx: &mut Ctx<'_>, account: &Id, channel: Channel) -> Result<bool, Error> {
+    let (key, at_ms) = (keys::credit_head(account, channel), ctx.now_ms);
+    let Some(head) = ctx.tx.get::<CreditHead>(&key)?.filter(|head| head.at_ms > at_ms) else { return Ok(false) };
+    let book = Book { account: account.clone(), channel, head };
+    let (before, _) = book.before(ctx, at_ms.saturating_add(1))?;
+    let until = book.head.entries.min(before.saturating_add(STEP as u64));
+    for number in before + 1..=until {
+        let entry = book.entry_at(ctx, number)?;
+        ctx.tx.put(keys::credit_entry(account, channel, number), &CreditEntry { at_ms, ..entry })?;
+    }
+    let more = until < book.head.entries;
+    if !more {
+        ctx.tx.put(key, &CreditHead { at_ms, ..book.head })?;
+    }
+    Ok(more)
 }
 
 fn broken(key: &[u8]) -> Error {

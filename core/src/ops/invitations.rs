@@ -9,7 +9,7 @@ mod tests;
 
 #[cfg(test)]
 pub(crate) use records::hold;
-pub(crate) use records::{erase_all_of, follow, forget, forget_whom, invite_owner, keep, list, listed_at, settle};
+pub(crate) use records::{erase_all_of, follow, forget, forget_whom, invite_owner, is_ahead, keep, leave_future, list, listed_at, settle};
 
 use super::{Access, Effect, Operation, accounts, check_rev, groups, members, reach, roles, users, walk};
 use crate::engine::authority::TEAM_PERMISSION;

@@ -128,6 +128,11 @@ fn current(ctx: &mut Ctx<'_>, kind: &Kind, resource: &Resource) -> Result<Option
     }
 }
 
+/// Whether a lease began after now, or lives for longer than any can.
+pub(crate) fn is_ahead(lease: &model::Lease, now_ms: u64) -> bool {
+    lease.since_ms > now_ms || lease.expires_at_ms > now_ms.saturating_add(LONGEST_MS)
+}
+
 /// Refuses while another than `user` edits the resource.
 pub(crate) fn refuse_beside(ctx: &mut Ctx<'_>, kind: &Kind, resource: &Resource, user: Option<&Id>) -> Result<(), Error> {
     match current(ctx, kind, resource)? {

@@ -4,6 +4,7 @@
 use crate::engine::{Ctx, Token, keys};
 use crate::error::{Code, Error};
 use crate::model::{Count, Email, Id, Link, LinkKind, Secret};
+use crate::ops::users;
 
 pub(crate) const fn name(kind: LinkKind) -> &'static str {
     match kind {
@@ -44,6 +45,36 @@ pub(crate) fn end(ctx: &mut Ctx<'_>, user: &Id, kind: LinkKind) -> Result<(), Er
 pub(crate) fn end_all(ctx: &mut Ctx<'_>, user: &Id) -> Result<(), Error> {
     end(ctx, user, LinkKind::EmailChange)?;
     end(ctx, user, LinkKind::PasswordReset)
+}
+
+/// How long links live that are sent now.
+pub(crate) struct Lives {
+    email_change_ms: u64,
+    password_reset_ms: u64,
+}
+
+pub(crate) fn lives(ctx: &mut Ctx<'_>) -> Result<Lives, Error> {
+    Ok(Lives { email_change_ms: ctx.policies(None)?.link_life_ms.get(), password_reset_ms: users::reset_life(ctx)?.get() })
+}
+
+impl Lives {
+    fn until_ms(&self, kind: LinkKind, now_ms: u64) -> u64 {
+        now_ms.saturating_add(match kind {
+            LinkKind::EmailChange => self.email_change_ms,
+            LinkKind::PasswordReset => self.password_reset_ms,
+        })
+    }
+
+    /// Whether a link can be used for longer than one that is sent now.
+    pub(crate) fn is_ahead(&self, link: &Link, now_ms: u64) -> bool {
+        link.expires_at_ms.get() > self.until_ms(link.kind, now_ms)
+    }
+
+    /// A link that was sent in a future that was none lives as if it were sent now (R-QTA-13).
+    pub(crate) fn bound(&self, ctx: &mut Ctx<'_>, mut link: Link) -> Result<(), Error> {
+        link.expires_at_ms = Count::new(self.until_ms(link.kind, ctx.now_ms).min(Count::MAX)).unwrap_or_default();
+        ctx.tx.put(keys::link(&link.id), &link)
+    }
 }
 
 /// Uses a link up.

@@ -15,7 +15,7 @@ const REMEMBERED_MS: u64 = 24 * 3_600_000;
 
 /// What was asked with a key, and what was answered.
 #[derive(Serialize, Deserialize)]
-struct Answered {
+pub(crate) struct Answered {
     /// The digest of the request.
     request: String,
     answer: serde_json::Value,
@@ -118,6 +118,23 @@ fn answered<A: DeserializeOwned>(ctx: &mut Ctx<'_>, account: &Id, key: Option<&I
 /// An answer is forgotten.
 pub(crate) fn forget(ctx: &mut Ctx<'_>, account: &Id, actor: &str, key: &Id) {
     ctx.tx.delete(keys::answered(account, actor, key));
+}
+
+/// Whether an answer would be remembered for longer than any is.
+pub(crate) fn is_ahead(known: &Answered, now_ms: u64) -> bool {
+    known.until_ms > now_ms.saturating_add(REMEMBERED_MS)
+}
+
+/// An answer that was given in a future that was none is remembered as one of now (R-QTA-13).
+pub(crate) fn leave_future(ctx: &mut Ctx<'_>, at: &[u8], mut known: Answered) -> Result<(), Error> {
+    let (Some(account), Some(actor), Some(key)) = (keys::part(at, 1).and_then(|id| Id::new(id).ok()), keys::part(at, 2), keys::last_id(at)) else {
+        return Ok(());
+    };
+    ctx.tx.delete(keys::due_answered(known.until_ms, &account, actor, &key));
+    known.until_ms = ctx.now_ms.saturating_add(REMEMBERED_MS);
+    ctx.tx.mark(keys::due_answered(known.until_ms, &account, actor, &key));
+    ctx.tx.touch_due(known.until_ms);
+    ctx.tx.put(at.to_vec(), &known)
 }
 
 /// Removes the answers of an account that is deleted.

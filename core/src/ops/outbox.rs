@@ -4,7 +4,7 @@
 //! it was given and has not acknowledged: at most [`MOST_OPEN`]. What is neither open nor dead below its place is done.
 
 use super::{Access, Effect, Operation, page_size};
-use crate::engine::{Ctx, keys};
+use crate::engine::{Ctx, decode, keys};
 use crate::error::{Code, Error};
 use crate::model::{
     self, AuditKind, ClockJump, Count, DeadMessage, Id, LimitAlert, Link, LogInNotice, Name, Note, OpenMessage, OutboxConsumer, OutboxKind, Secret,
@@ -377,6 +377,22 @@ pub(crate) fn forget(ctx: &mut Ctx<'_>, kind: AuditKind, person: &Id) -> Result<
         ctx.tx.delete(key);
     }
     Ok(())
+}
+
+/// Whether a message at a key of a consumer is kept from others for longer than any can be.
+pub(crate) fn is_ahead(key: &[u8], value: &[u8], now_ms: u64) -> Result<bool, Error> {
+    if keys::part(key, 2) != Some("open") {
+        return Ok(false);
+    }
+    let open: OpenMessage = decode(key, value)?;
+    Ok(open.until_ms > now_ms.saturating_add(LONGEST_HOLD_MS))
+}
+
+/// A message that was taken in a future that was none is given again at once (R-QTA-13).
+pub(crate) fn give_again(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Error> {
+    let Some(open) = ctx.tx.get::<OpenMessage>(key)? else { return Ok(false) };
+    ctx.tx.put(key.to_vec(), &OpenMessage { until_ms: open.until_ms.min(ctx.now_ms), ..open })?;
+    Ok(true)
 }
 
 impl Operation for Read {

@@ -239,6 +239,25 @@ pub(crate) fn take_its_turn(ctx: &mut Ctx<'_>, account: &Id, id: &Id) -> Result<
     }
 }
 
+/// Whether a reservation was made, or ended, after now.
+pub(crate) fn is_ahead(reservation: &model::Reservation, now_ms: u64) -> bool {
+    reservation.reserved_at_ms.max(reservation.ended_at_ms.unwrap_or(0)) > now_ms
+}
+
+/// One that was made in a future that was none is as if it were made now: what it charged counts in the windows of now (R-QTA-13).
+pub(crate) fn leave_future(ctx: &mut Ctx<'_>, mut reservation: model::Reservation) -> Result<(), Error> {
+    ctx.tx.delete(keys::due_reservation(reservation.due_at_ms(), &reservation.account, &reservation.id));
+    for key in all_listed_at(&reservation, &account_line(&mut ctx.tx, &reservation.account)?) {
+        ctx.tx.delete(key);
+    }
+    let ahead_ms = reservation.reserved_at_ms.saturating_sub(ctx.now_ms);
+    reservation.reserved_at_ms -= ahead_ms;
+    reservation.expires_at_ms = reservation.expires_at_ms.saturating_sub(ahead_ms);
+    reservation.not_before_ms = reservation.not_before_ms.map(|at_ms| at_ms.saturating_sub(ahead_ms));
+    reservation.ended_at_ms = reservation.ended_at_ms.map(|at_ms| at_ms.min(ctx.now_ms));
+    save(ctx, &reservation)
+}
+
 /// An account is suspended or closed: its open reservations come back (R-ACC-4).
 pub(crate) fn void_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
     let (from, until) = keys::below(keys::RESERVATION, &[account.as_str()]);

@@ -99,8 +99,7 @@ fn end_expired(ctx: &mut Ctx<'_>, above: &Id) -> Result<bool, Error> {
     let until = keys::slot_ends_after(above, ctx.now_ms);
     let Some((key, ())) = ctx.tx.range::<()>(&from, &until, 1)?.into_iter().next() else { return Ok(false) };
     let slot = at_end(ctx, &key)?.ok_or_else(|| Error::new(Code::StoreCorrupt, format!("no slot ends at {}", key.escape_ascii())))?;
-    let line = account_line(&mut ctx.tx, &slot.account)?;
-    end(ctx, &slot, &line)?;
+    end_at_once(ctx, &slot)?;
     Ok(true)
 }
 
@@ -137,6 +136,17 @@ fn end(ctx: &mut Ctx<'_>, slot: &Slot, line: &[Account]) -> Result<(), Error> {
     list(ctx, slot, line, false);
     ctx.tx.delete(keys::slot(&slot.account, &slot.id));
     gauges::change(ctx, line, LimitName::Threads, -1)
+}
+
+/// Whether a slot was taken after now, or is kept for longer than any can be.
+pub(crate) fn is_ahead(slot: &Slot, now_ms: u64) -> bool {
+    slot.acquired_at_ms > now_ms || slot.expires_at_ms > now_ms.saturating_add(LONGEST_MS)
+}
+
+/// The lease of a slot has run out.
+pub(crate) fn end_at_once(ctx: &mut Ctx<'_>, slot: &Slot) -> Result<(), Error> {
+    let line = account_line(&mut ctx.tx, &slot.account)?;
+    end(ctx, slot, &line)
 }
 
 fn check_life(ttl_ms: Count) -> Result<u64, Error> {

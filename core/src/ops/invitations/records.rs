@@ -96,6 +96,24 @@ pub(crate) fn hold(ctx: &mut Ctx<'_>, invitation: &Invitation, held: bool) -> Re
     Ok(())
 }
 
+/// Whether an invitation was sent after now.
+pub(crate) fn is_ahead(invitation: &Invitation, now_ms: u64) -> bool {
+    invitation.sent_at_ms > now_ms
+}
+
+/// The life of an invitation that was sent in a future that was none begins now (R-QTA-13).
+pub(crate) fn leave_future(ctx: &mut Ctx<'_>, mut invitation: Invitation) -> Result<(), Error> {
+    let is_open = invitation.state == InvitationState::Open;
+    if is_open {
+        hold(ctx, &invitation, false)?;
+    }
+    invitation.sent_at_ms = ctx.now_ms;
+    if is_open {
+        hold(ctx, &invitation, true)?;
+    }
+    save(ctx, &mut invitation)
+}
+
 /// How long an invitation to these accounts can be accepted, and what sending it again does: by the strictest of them (R-INV-3).
 pub(super) fn terms(ctx: &mut Ctx<'_>, grants: &[AccountGrant]) -> Result<(u64, Resend), Error> {
     let (mut life_ms, mut resend) = (u64::MAX, Resend::Reuse);
