@@ -178,7 +178,7 @@ fn leave(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Error> {
     };
     let now = next_window(last, kind, now_ms, &calendar)?;
     if let (Some(account), Some(limit), true) = (keys::part(key, 1), keys::part(key, 4).and_then(LimitName::find), paid) {
-        credits::leave_future(ctx, &Id::new(account).map_err(|error| Error::new(Code::StoreCorrupt, error))?, limit, now.starts_at_ms)?;
+        credits::count_future_now(ctx, &Id::new(account).map_err(|error| Error::new(Code::StoreCorrupt, error))?, limit, now.starts_at_ms)?;
     }
     ctx.tx.put(key.to_vec(), &Meter { drawn: now.drawn + counted, paid: now.paid || paid, ..now })?;
     Ok(true)

@@ -136,7 +136,7 @@ fn refunds_and_blocks_drawn_ahead() {
                 let mut kept = 0;
                 for _ in 0..4 {
                     kept += send(&guard, &prepared, 5) - 3;
-                    guard.engine.refund(&prepared, 3, 0, START_MS).unwrap();
+                    guard.engine.refund(&prepared, 3, &meters::Paid::default(), START_MS).unwrap();
                 }
                 kept
             })

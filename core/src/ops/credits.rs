@@ -736,7 +736,7 @@ pub(crate) fn paid_in(ctx: &mut Ctx<'_>, account: &Id, limit: LimitName, from_ms
 }
 
 /// What credits paid for in windows that begin after now counts in the one of now: the clock was wrong (R-QTA-13).
-pub(crate) fn leave_future(ctx: &mut Ctx<'_>, account: &Id, limit: LimitName, starts_at_ms: u64) -> Result<(), Error> {
+pub(crate) fn count_future_now(ctx: &mut Ctx<'_>, account: &Id, limit: LimitName, starts_at_ms: u64) -> Result<(), Error> {
     let Some(channel) = Channel::of(limit) else { return Ok(()) };
     let [now, from, until] = [starts_at_ms, ctx.now_ms + 1, u64::MAX].map(|at_ms| keys::credit_paid(account, channel, limit, at_ms));
     let mut moved = 0;
