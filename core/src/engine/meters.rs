@@ -13,12 +13,12 @@ use crate::error::{Code, Error};
 use crate::locks::{Mutex, MutexGuard};
 use crate::model::{
     Actor, Assets, Cap, CapPeriod, CapScope, Channel, Count, Group, Id, Limit, LimitAlert, LimitName, MessageClass, MessageInput, Meter, Name,
-    OutboxKind, OutboxMessage, OverLimit, PaceRecord, PaidWithCredits, Reservation, Window,
+    OutboxKind, OutboxMessage, OverLimit, PaceRecord, PaidWithCredits, Reservation, ReservationState, Window,
 };
 use crate::ops::credits::{self, Lifted};
 use crate::ops::{accounts, campaigns, reservations};
 use crate::rules::limit::Source;
-use crate::rules::pace::Pace;
+use crate::rules::pace::{Course, Pace, Return};
 use crate::rules::window::Calendar;
 use crate::rules::{forecast, send, threshold, window};
 use crate::store::{Batch, CommitError, Order};
@@ -39,11 +39,15 @@ const DRAW_AGAIN_MS: u64 = 2500;
 const GIVEN_BACK_AT_ONCE: usize = 256;
 /// Smaller blocks are not drawn ahead.
 const DRAWN_AHEAD_FROM: u64 = 8;
+/// How many windows of an account end, at most, while one of an account below is open.
+const WINDOWS_AHEAD: usize = 4;
 /// How often a draw is tried against others that draw from the same records.
 const ROUNDS: usize = 16;
 
 /// Whose the caps are that count what all accounts send.
 const PLATFORM: &str = "platform";
+/// The stamp of what is only looked at: it changes no counter, as every view that counts is later.
+pub(crate) const TRIED: u64 = 0;
 /// The scope of what a limit does not count.
 pub(crate) const UNCOUNTED: &str = "uncounted";
 
@@ -209,7 +213,7 @@ struct Cold {
     limit: u64,
     calendar: Arc<Calendar>,
     /// The counters of the accounts below that are guaranteed a part of it, and their parts (R-TEA-9).
-    guaranteed: Arc<[(usize, u64)]>,
+    guaranteed: Arc<[Kept]>,
     /// The stamp of the view that they were taken from.
     guaranteed_by: Option<u64>,
     /// Percentages of it at which the host is told.
@@ -365,9 +369,33 @@ impl Cold {
 
     /// Whether what is used here was used in the window of the counter above: that of another zone begins and ends beside it.
     fn counts_in(&self, above: &Cold) -> bool {
-        let middle_ms = above.meter.starts_at_ms.midpoint(above.meter.ends_at_ms);
-        self.window == Window::RollingHour || self.meter.ends_at_ms > middle_ms
+        self.counts_in_window(above.meter.starts_at_ms, above.meter.ends_at_ms)
     }
+
+    fn counts_in_window(&self, starts_at_ms: u64, ends_at_ms: u64) -> bool {
+        self.window == Window::RollingHour || self.meter.ends_at_ms > starts_at_ms.midpoint(ends_at_ms)
+    }
+
+    /// The last window that was charged: it owns its boundaries.
+    fn last(&self) -> (u64, u64) {
+        let last = if self.meter.is_charged() { &self.meter } else { &self.charged };
+        (last.starts_at_ms, last.ends_at_ms)
+    }
+
+    /// The window of an instant from now on.
+    fn window_at(&self, at_ms: u64) -> (u64, u64) {
+        let now = (self.meter.starts_at_ms, self.meter.ends_at_ms);
+        if at_ms < self.meter.ends_at_ms { now } else { window::bounds_after(self.window, self.last(), at_ms, &self.calendar).unwrap_or(now) }
+    }
+}
+
+/// The counter of an account below that is guaranteed a part of a counter.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    below: usize,
+    part: u64,
+    /// Whether credits pay beyond the limit of the account below.
+    takes_credits: bool,
 }
 
 /// What is left of a part that has been used so far.
@@ -403,7 +431,7 @@ impl Bound<'_> {
 
     /// Of all who send.
     fn of_all(&self, at_ms: u64) -> u64 {
-        if self.wanted.over.refuses() { self.wanted.limit_then(at_ms, self.starts_at_ms(at_ms)) } else { u64::MAX }
+        if self.wanted.refuses_at(at_ms) { self.wanted.limit_then(at_ms, self.starts_at_ms(at_ms)) } else { u64::MAX }
     }
 
     /// How much of it is kept apart for others.
@@ -488,6 +516,7 @@ impl Standing {
 }
 
 /// What comes back by itself, and what credits there are to pay with.
+#[derive(Default)]
 struct Coming {
     open: Vec<Reservation>,
     grants: Vec<send::Part>,
@@ -506,6 +535,8 @@ pub(crate) struct Prepared {
     wanted: Vec<Wanted>,
     /// The places of the counters in the team's meters, those that credits pay beyond first.
     places: Arc<[usize]>,
+    /// The counters that a planned package makes count, and their places.
+    planned: Vec<(Wanted, usize)>,
     /// Of those who ask by ids.
     allowance: Arc<Allowance>,
     /// How many of them, the first, credits pay beyond.
@@ -524,6 +555,8 @@ pub(crate) struct Prepared {
     /// What spreads the sends.
     paced: Vec<Wanted>,
     pace_places: Box<[usize]>,
+    /// What spreads them once a planned package comes into force.
+    planned_paces: Vec<Wanted>,
     /// Whether the next blocks are asked for.
     asked: AtomicBool,
 }
@@ -534,8 +567,10 @@ pub(super) struct Wanted {
     id: MeterId,
     window: Window,
     resolved: Resolved,
+    /// Whether it counts such messages now; otherwise a planned package makes it.
+    counts: bool,
     /// What it becomes with planned packages, in order.
-    later: Vec<(u64, Resolved)>,
+    later: Vec<(u64, Term)>,
     over: OverLimit,
     /// Whether it is a pace, and no counter.
     is_pace: bool,
@@ -552,10 +587,52 @@ pub(super) struct Wanted {
     alert_at: Arc<[u64]>,
 }
 
+/// What a limit is from an instant on.
+#[derive(Clone, Copy)]
+struct Term {
+    resolved: Resolved,
+    /// Whether it counts such messages.
+    counts: bool,
+}
+
+impl Term {
+    /// How the sends are spread, where they are.
+    fn pace(&self, window: Window) -> Option<Pace> {
+        let Resolved { limit, over, burst, .. } = self.resolved;
+        let spreads = self.counts && over == OverLimit::Spread && matches!(limit, Limit::At(count) if count.get() > 0);
+        spreads.then(|| Pace::new(window, limit.ceiling(), burst))
+    }
+}
+
 impl Wanted {
     /// Whether credits pay beyond it, where its account pays with credits.
     fn takes_credits(&self) -> bool {
         self.resolved.over == OverLimit::UseCredits
+    }
+
+    /// What a planned package has made of it by an instant.
+    fn planned(&self, at_ms: u64) -> Option<&Term> {
+        self.later.iter().rfind(|(from_ms, _)| *from_ms <= at_ms).map(|(_, term)| term)
+    }
+
+    /// Whether it counts such messages at an instant.
+    fn counts_at(&self, at_ms: u64) -> bool {
+        self.planned(at_ms).map_or(self.counts, |term| term.counts)
+    }
+
+    /// Whether more than the limit is refused at an instant.
+    fn refuses_at(&self, at_ms: u64) -> bool {
+        self.planned(at_ms).map_or(self.counts && self.over.refuses(), |term| term.counts && over_of(term.resolved).refuses())
+    }
+
+    /// The pace that it is now.
+    pub(super) fn pace(&self, now_ms: u64) -> Pace {
+        Pace::new(self.window, self.limit_at(now_ms), self.burst)
+    }
+
+    /// How it spreads the sends, now and later.
+    fn paces(&self, now: Pace) -> Vec<(u64, Option<Pace>)> {
+        std::iter::once((0, self.counts.then_some(now))).chain(self.later.iter().map(|(from_ms, term)| (*from_ms, term.pace(self.window)))).collect()
     }
 
     /// Whether the record at a key is that of this counter.
@@ -584,26 +661,14 @@ impl Wanted {
         self.is_pace
     }
 
-    /// How it spreads what goes out, as far as it has grown by now; nothing has.
-    pub(super) fn pace(&self, now_ms: u64) -> Pace {
-        Pace::new(self.window, self.limit_at(now_ms), self.burst)
-    }
-
     /// What it is at an instant.
     fn resolved_then(&self, at_ms: u64) -> Resolved {
-        self.later.iter().rfind(|(from_ms, _)| *from_ms <= at_ms).map_or(self.resolved, |(_, resolved)| *resolved)
+        self.planned(at_ms).map_or(self.resolved, |term| term.resolved)
     }
 
     /// The limit at an instant of a window that began at another.
     fn limit_then(&self, at_ms: u64, starts_at_ms: u64) -> u64 {
         self.resolved_then(at_ms).limit.ceiling().saturating_add(self.grown(starts_at_ms))
-    }
-
-    /// The same with the value of another package. Where that is less than what is guaranteed, all of it is best effort.
-    fn under(&self, other: &OtherPackage) -> Wanted {
-        let resolved = other.limits.iter().find(|(name, _)| name.name() == self.id.limit).map_or(self.resolved, |(_, resolved)| *resolved);
-        let fits = |kept: &Arc<Guaranteed>| kept.holds(0) && kept.parts.iter().map(|of| of.part).sum::<u64>() <= resolved.limit.ceiling();
-        Wanted { resolved, over: over_of(resolved), later: Vec::new(), kept: self.kept.clone().filter(fits), ..self.clone() }
     }
 
     /// What is kept apart of it, as long as it holds.
@@ -823,6 +888,9 @@ pub(crate) struct MeterReading {
     pub(crate) ends_at_ms: u64,
     /// How much is kept apart for others (R-TEA-9).
     pub(crate) kept_apart: u64,
+    /// Whether it looks at the send at all; otherwise a planned package makes it.
+    pub(crate) counts: bool,
+    is_pace: bool,
     pub(crate) reading: send::Reading,
 }
 
@@ -870,7 +938,9 @@ impl Prepared {
     pub(super) fn new(cell: &AccountCell, view: &View, wanted: Vec<Wanted>) -> Prepared {
         let pays = view.pays || view.later.iter().any(|later| later.pays);
         let lifts = |wanted: &Wanted| pays && wanted.id.is_own_of(&cell.id) && wanted.resolved.over == OverLimit::UseCredits;
-        let mut wanted = wanted;
+        let (planned, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|wanted| !wanted.counts);
+        let (planned_paces, planned): (Vec<_>, Vec<_>) = planned.into_iter().partition(|wanted| wanted.is_pace);
+        let (paced, mut wanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|wanted| wanted.is_pace);
         // Credits pay beyond these: they lie together, the first of all.
         wanted.sort_by_key(|wanted| !lifts(wanted));
         Prepared {
@@ -890,8 +960,10 @@ impl Prepared {
             pays_from: Vec::new(),
             credits: 0,
             promised: Arc::default(),
-            paced: Vec::new(),
+            planned: planned.into_iter().map(|wanted| (wanted, 0)).collect(),
+            paced,
             pace_places: Box::default(),
+            planned_paces,
             asked: AtomicBool::new(false),
         }
     }
@@ -899,6 +971,16 @@ impl Prepared {
     /// Whether a counter is of a limit of the account itself.
     fn is_own(&self, id: &MeterId) -> bool {
         id.is_own_of(&self.account)
+    }
+
+    /// The counters that a send is charged to, and those that a planned package makes count.
+    fn all(&self) -> impl Iterator<Item = (usize, &Wanted)> {
+        self.places.iter().copied().zip(&self.wanted).chain(self.planned.iter().map(|(wanted, place)| (*place, wanted)))
+    }
+
+    /// Whether credits pay beyond a counter at an instant, where the account pays with credits then.
+    fn lifts_at(&self, wanted: &Wanted, at_ms: u64) -> bool {
+        self.is_own(&wanted.id) && wanted.counts_at(at_ms) && wanted.resolved_then(at_ms).over == OverLimit::UseCredits
     }
 
     /// Whether credits pay beyond a counter where the account pays with credits.
@@ -948,13 +1030,13 @@ impl Meters {
 
     /// The counters of the accounts below that are guaranteed a part of a limit. Those that are not known yet get their limits when
     /// something is prepared for them.
-    fn places_below(&mut self, wanted: &Wanted) -> Arc<[(usize, u64)]> {
+    fn places_below(&mut self, wanted: &Wanted) -> Arc<[Kept]> {
         let Some(kept) = wanted.kept_now() else { return Arc::default() };
         let place = |of: &Guarantee| {
             let (id, calendar) = (wanted.counter_of(of), of.calendar.clone());
             let unlimited = Resolved::plain(Limit::Unlimited, Source::PlatformDefault);
             let below = Wanted { id, calendar, resolved: unlimited, later: Vec::new(), kept: None, below: None, stamp: 0, ..wanted.clone() };
-            (self.place(&below), of.part)
+            Kept { below: self.place(&below), part: of.part, takes_credits: of.takes_credits }
         };
         kept.parts.iter().map(place).collect()
     }
@@ -964,9 +1046,9 @@ impl Meters {
         let (hot, cold) = self.pair(place)?;
         let (most, guaranteed) = (cold.most(), cold.guaranteed.clone());
         let (mut limit, mut ends_at_ms) = (most, hot.ends_at_ms);
-        for (below, part) in guaranteed.iter() {
-            let (hot_below, cold_below) = self.pair(*below)?;
-            let kept = if most == u64::MAX { 0 } else { unused(*part, hot_below, cold_below, self.pair(place)?.1) };
+        for kept in guaranteed.iter() {
+            let (hot_below, cold_below) = self.pair(kept.below)?;
+            let kept = if most == u64::MAX { 0 } else { unused(kept.part, hot_below, cold_below, self.pair(place)?.1) };
             limit = limit.saturating_sub(kept);
             // From then on more is kept apart.
             ends_at_ms = ends_at_ms.min(cold_below.meter.ends_at_ms);
@@ -1013,10 +1095,10 @@ impl Meters {
             let (hot, cold) = self.pair(*place)?;
             let limit = hot.limit.saturating_add(self.kept_for(&prepared.promised, *place));
             let lifted = prepared.lifts(wanted);
-            readings.push(send::Reading { limit, used: hot.used, over: cold.over, lifted, frees: Vec::new(), limits: Vec::new() });
+            readings.push(send::Reading { limit, used: hot.used, lifted, ..send::Reading::plain(cold.over) });
         }
         if !ask.later {
-            readings.extend(pace_readings(&self.paces_of(prepared)?, ask.min, now_ms));
+            readings.extend(self.paces_of(prepared)?.iter().map(|pace| pace.reading(now_ms)));
         }
         Ok(readings)
     }
@@ -1024,8 +1106,7 @@ impl Meters {
     /// What the limit of a counter will be for who sends.
     fn bound<'a>(&self, prepared: &Prepared, place: usize, wanted: &'a Wanted, open: &[Reservation]) -> Result<Bound<'a>, Error> {
         let cold = self.pair(place)?.1;
-        let last = if cold.meter.is_charged() { &cold.meter } else { &cold.charged };
-        Ok(Bound { wanted, last: (last.starts_at_ms, last.ends_at_ms), kept: self.kept_from(prepared, place, open)? })
+        Ok(Bound { wanted, last: cold.last(), kept: self.kept_from(prepared, place, open)? })
     }
 
     /// How much of a counter is kept apart for others than who sends, from which instant on: what they have used of their parts
@@ -1035,19 +1116,26 @@ impl Meters {
         let own = prepared.promised.iter().find(|promise| promise.above == place).map(|promise| promise.below);
         let mut used = Vec::new();
         let mut turns = std::collections::BTreeSet::from([0]);
-        for (below, part) in above.guaranteed.iter().filter(|(below, _)| Some(*below) != own) {
-            let (hot, cold) = self.pair(*below)?;
-            let counts = cold.counts_in(above);
-            let frees = if counts { cold.frees(hot, open, true) } else { Vec::new() };
-            let last_ms = if above.window == Window::RollingHour { u64::MAX } else { above.meter.ends_at_ms };
-            let frees: Vec<_> = frees.into_iter().map(|(at_ms, freed)| (at_ms.min(last_ms), freed)).collect();
+        for kept in above.guaranteed.iter().filter(|kept| Some(kept.below) != own) {
+            let (hot, cold) = self.pair(kept.below)?;
+            let frees = cold.frees(hot, open, kept.takes_credits);
             turns.extend(frees.iter().map(|(at_ms, _)| *at_ms));
-            used.push((*part, if counts { hot.used } else { 0 }, frees));
+            // With each window above, too, what is used below may count no longer.
+            let mut ends_at_ms = above.meter.ends_at_ms;
+            for _ in 0..WINDOWS_AHEAD {
+                if above.window == Window::RollingHour || ends_at_ms >= cold.meter.ends_at_ms {
+                    break;
+                }
+                turns.insert(ends_at_ms);
+                ends_at_ms = above.window_at(ends_at_ms).1;
+            }
+            used.push((kept.part, hot.used, cold, frees));
         }
         let kept = |at_ms: u64| {
-            let of_each = used.iter().map(|(part, used, frees)| {
+            let (starts_at_ms, ends_at_ms) = above.window_at(at_ms);
+            let of_each = used.iter().map(|(part, used, cold, frees)| {
                 let freed: u64 = frees.iter().filter(|(free_ms, _)| *free_ms <= at_ms).map(|(_, freed)| freed).sum();
-                part.saturating_sub(used.saturating_sub(freed))
+                part.saturating_sub(if cold.counts_in_window(starts_at_ms, ends_at_ms) { used.saturating_sub(freed) } else { 0 })
             });
             of_each.fold(0, u64::saturating_add)
         };
@@ -1219,10 +1307,6 @@ impl Meters {
     }
 }
 
-fn pace_readings(paces: &[Pace], count: u64, now_ms: u64) -> impl Iterator<Item = send::Reading> {
-    paces.iter().map(move |pace| pace.reading(count, now_ms))
-}
-
 fn lost_place() -> Error {
     Error::new(Code::Internal, "a counter has no place")
 }
@@ -1273,27 +1357,29 @@ impl Meter {
 impl Engine {
     /// Prepares sending by an account, on behalf of a member where one is named.
     pub(crate) fn prepare(&self, cell: &Arc<AccountCell>, sending: &Sending<'_>) -> Result<Prepared, Error> {
-        self.prepare_in(cell, sending, sending.member.and_then(MemberView::group))
+        self.prepare_as(cell, &*cell.view(self)?, sending)
     }
 
-    /// As [`prepare`](Engine::prepare), with the counters of this group.
-    fn prepare_in(&self, cell: &Arc<AccountCell>, sending: &Sending<'_>, group: Option<&Id>) -> Result<Prepared, Error> {
-        let stamp = cell.stamp(self);
-        let view = cell.view(self)?;
+    /// As [`prepare`](Engine::prepare), where this counts for the account.
+    pub(crate) fn prepare_as(&self, cell: &Arc<AccountCell>, view: &View, sending: &Sending<'_>) -> Result<Prepared, Error> {
+        self.prepare_in(cell, view, sending, sending.member.and_then(MemberView::group))
+    }
+
+    /// As [`prepare_as`](Engine::prepare_as), with the counters of this group.
+    fn prepare_in(&self, cell: &Arc<AccountCell>, view: &View, sending: &Sending<'_>, group: Option<&Id>) -> Result<Prepared, Error> {
         let mut wanted = Vec::new();
         let class = Some(sending.message.message_class.unwrap_or(MessageClass::Marketing));
         let mut below = None;
-        for above in std::iter::once(cell).chain(&view.above) {
-            let of_account = above.view(self)?;
-            wanted.extend(wanted_of(above, &of_account, below.replace(&above.id), sending.channel.limits(), class));
-            wanted.extend(of_account.caps.iter().filter_map(|cap| wanted_of_cap(&of_account.frame, cap, sending)));
+        let above = view.above.iter().map(|above| Ok((above, above.view(self)?))).collect::<Result<Vec<_>, Error>>()?;
+        for (cell, view) in std::iter::once((cell, view)).chain(above.iter().map(|(cell, view)| (*cell, &**view))) {
+            wanted.extend(wanted_of(cell, view, below.replace(&cell.id), sending.channel.limits(), class));
+            wanted.extend(view.caps.iter().filter_map(|cap| wanted_of_cap(&view.frame, cap, sending)));
         }
         wanted.extend(view.platform.caps.iter().filter_map(|cap| wanted_of_cap(&view.platform.frame, cap, sending)));
         if let Some(group) = group {
-            wanted.extend(self.wanted_of_group(&view, group, sending.channel, view.group_cap_period)?);
+            wanted.extend(self.wanted_of_group(view, group, sending.channel, view.group_cap_period)?);
         }
-        let (paced, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|wanted| wanted.is_pace);
-        let refusal = self.refusal_before_limits(&view, sending)?;
+        let refusal = self.refusal_before_limits(view, sending)?;
         let place = self.tree.load().place(sending.channel.permission());
         let lacking = sending.member.filter(|_| refusal.is_none()).zip(place).and_then(|(member, place)| member.lacking(self, place));
         let (credits, until_ms) = if view.pays { self.credits_at_hand(&cell.id, sending.channel, group)? } else { (0, u64::MAX) };
@@ -1306,18 +1392,16 @@ impl Engine {
             pays_from,
             credits,
             until_ms,
-            stamp,
             refusal,
             lacking,
-            paced,
-            ..Prepared::new(cell, &view, wanted)
+            ..Prepared::new(cell, view, wanted)
         })
     }
 
     /// Prepares what a limit of an account does not count.
     pub(crate) fn prepare_uncounted(&self, cell: &Arc<AccountCell>, limit: LimitName) -> Result<Option<Prepared>, Error> {
         let (Some(window), view) = (limit.window(), cell.view(self)?) else { return Ok(None) };
-        let wanted = uncounted(cell, &view, limit, window);
+        let wanted = uncounted(cell, &view, limit, window, &[]);
         self.hold_places(Prepared::new(cell, &view, vec![wanted])).map(Some)
     }
 
@@ -1329,8 +1413,7 @@ impl Engine {
         for above in std::iter::once(cell).chain(&view.above) {
             wanted.extend(wanted_of(above, &*above.view(self)?, below.replace(&above.id), [limit], None));
         }
-        let (paced, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|wanted| wanted.is_pace);
-        Ok(Arc::new(self.hold_places(Prepared { refusal: view.status.refusal(), paced, ..Prepared::new(cell, &view, wanted) })?))
+        Ok(Arc::new(self.hold_places(Prepared { refusal: view.status.refusal(), ..Prepared::new(cell, &view, wanted) })?))
     }
 
     /// How many credits there are to pay with now, and until when so many.
@@ -1450,10 +1533,13 @@ impl Engine {
                     place
                 }
             };
-            if let Some(known) = meters.paces.get_mut(place) {
+            if let Some(known) = meters.paces.get_mut(place).filter(|_| wanted.stamp > TRIED) {
                 known.go_on_as(pace);
             }
             pace_places.push(place);
+        }
+        for (wanted, place) in &mut prepared.planned {
+            *place = meters.place(&Wanted { stamp: TRIED, ..wanted.clone() });
         }
         drop(meters);
         prepared.places = places.into();
@@ -1625,7 +1711,10 @@ impl Engine {
             Some(paid) => credits::lifted_by(&mut self.ctx(&Actor::System), account, *channel, paid.entry)?,
             None => None,
         };
-        self.return_turns(&prepared, count, reservation.not_before_ms.unwrap_or(reservation.reserved_at_ms));
+        // Turns come back when it expires, whoever calls next.
+        let now_ms = self.clock.now_ms();
+        let at_ms = if reservation.state == ReservationState::Expired { reservation.expires_at_ms.min(now_ms) } else { now_ms };
+        self.return_turns_at(&prepared, count, reservation.turns_from_ms(), at_ms);
         self.refund(&prepared, count, &Paid { amount: reservation.paid_of(count), lifted }, reservation.reserved_at_ms)
     }
 
@@ -1636,7 +1725,7 @@ impl Engine {
         for above in std::iter::once(cell).chain(&view.above) {
             let of_account = above.view(self)?;
             wanted.extend(wanted_of(above, &of_account, below.replace(&above.id), limits, None));
-            wanted.extend(limits.into_iter().filter_map(|limit| Some(uncounted(above, &of_account, limit, limit.window()?))));
+            wanted.extend(limits.into_iter().filter_map(|limit| Some(uncounted(above, &of_account, limit, limit.window()?, &[]))));
             wanted.extend(of_account.caps.iter().filter_map(|cap| counter_of_cap(&of_account.frame, cap, sent)));
         }
         wanted.extend(view.platform.caps.iter().filter_map(|cap| counter_of_cap(&view.platform.frame, cap, sent)));
@@ -1652,7 +1741,7 @@ impl Engine {
     pub(crate) fn prepare_return(&self, cell: &Arc<AccountCell>, sent: &Sent<'_>) -> Result<Prepared, Error> {
         let member = sent.user.map(|user| cell.member(self, user.as_str())).transpose()?;
         let sending = Sending { member: member.as_deref(), channel: sent.channel, message: sent.message };
-        self.prepare_in(cell, &sending, sent.groups.first())
+        self.prepare_in(cell, &*cell.view(self)?, &sending, sent.groups.first())
     }
 
     /// Charges what is asked for to every counter, or nothing, drawing from the store where needed.
@@ -1672,9 +1761,9 @@ impl Engine {
                 return Ok(charged);
             }
             let coming = self.coming(prepared)?;
-            let mut standing = self.standing(prepared, &prepared.wanted, &prepared.pays_from, ask.min, &coming)?;
+            let mut standing = self.standing(prepared, ask.min, coming, None)?;
             if ask.later {
-                standing.readings.truncate(prepared.places.len());
+                standing.readings.retain(|reading| !reading.is_pace);
             }
             if let Some(refusal) = standing.refusal(&prepared.account, ask.min) {
                 return Ok((Decision::refused(refusal, standing.remaining()), Paid::default()));
@@ -1907,23 +1996,28 @@ impl Engine {
 
     /// Begins the next window of the counters whose window has ended. The store's window counts where it is still open.
     fn roll(&self, prepared: &Prepared, now_ms: u64) -> Result<(), Error> {
-        for (place, wanted) in prepared.places.iter().zip(&prepared.wanted) {
+        self.roll_these(prepared, prepared.places.iter().copied().zip(&prepared.wanted), now_ms)?;
+        prepared.team.meters().keep_apart_of(prepared)
+    }
+
+    fn roll_these<'p>(&self, prepared: &Prepared, counters: impl Iterator<Item = (usize, &'p Wanted)>, now_ms: u64) -> Result<(), Error> {
+        for (place, wanted) in counters {
             let (is_open, guaranteed) = {
                 let meters = prepared.team.meters();
-                let (hot, cold) = meters.pair(*place)?;
+                let (hot, cold) = meters.pair(place)?;
                 (now_ms < hot.ends_at_ms && cold.meter.is_charged(), cold.guaranteed.clone())
             };
             if !is_open {
-                self.roll_one(&prepared.team, *place, Some(wanted), now_ms)?;
+                self.roll_one(&prepared.team, place, Some(wanted), now_ms)?;
             }
-            for (below, _) in guaranteed.iter() {
+            for Kept { below, .. } in guaranteed.iter() {
                 let is_open = now_ms < prepared.team.meters().pair(*below)?.1.meter.ends_at_ms;
                 if !is_open {
                     self.roll_one(&prepared.team, *below, None, now_ms)?;
                 }
             }
         }
-        prepared.team.meters().keep_apart_of(prepared)
+        Ok(())
     }
 
     fn roll_one(&self, team: &Team, place: usize, wanted: Option<&Wanted>, now_ms: u64) -> Result<(), Error> {
@@ -2019,7 +2113,10 @@ impl Engine {
 
     /// Gives turns back of what could go out from an instant on and did not.
     pub(crate) fn return_turns(&self, prepared: &Prepared, count: u64, from_ms: u64) {
-        let now_ms = self.clock.now_ms();
+        self.return_turns_at(prepared, count, from_ms, self.clock.now_ms());
+    }
+
+    fn return_turns_at(&self, prepared: &Prepared, count: u64, from_ms: u64, now_ms: u64) {
         let mut meters = prepared.team.meters();
         for place in &prepared.pace_places {
             if let Some(pace) = meters.paces.get_mut(*place) {
@@ -2030,32 +2127,20 @@ impl Engine {
 
     /// How every counter stands now, for a send of `count`.
     pub(crate) fn readings(&self, prepared: &Prepared, count: u64) -> Result<Vec<MeterReading>, Error> {
-        let nothing = Coming { open: Vec::new(), grants: Vec::new() };
-        Ok(self.standing(prepared, &prepared.wanted, &[], count, &nothing)?.readings)
+        let readings = self.standing(prepared, count, Coming::default(), None)?.readings;
+        Ok(readings.into_iter().filter(|reading| reading.counts).collect())
     }
 
     /// How everything that a send of `count` looks at stands, and will.
     pub(crate) fn outlook(&self, prepared: &Prepared, count: u64) -> Result<Standing, Error> {
-        self.standing(prepared, &prepared.wanted, &prepared.pays_from, count, &self.coming(prepared)?)
+        self.standing(prepared, count, self.coming(prepared)?, None)
     }
 
-    /// As it will be at an instant, if nothing goes out until then; where another package is tried, with its values of the account's
-    /// limits, and its word on whether credits pay.
-    pub(crate) fn outlook_then(&self, prepared: &Prepared, count: u64, at_ms: u64, other: Option<&OtherPackage>) -> Result<Standing, Error> {
-        let (wanted, pays_from) = match other {
-            None => (prepared.wanted.clone(), prepared.pays_from.clone()),
-            Some(other) => (
-                prepared.wanted.iter().map(|wanted| if prepared.is_own(&wanted.id) { wanted.under(other) } else { wanted.clone() }).collect(),
-                if other.pays { vec![(0, true)] } else { Vec::new() },
-            ),
-        };
-        let coming = self.coming(prepared)?;
-        let mut standing = self.standing_from(prepared, &wanted, &pays_from, count, &coming, Some(at_ms))?;
-        for (reading, wanted) in standing.readings.iter_mut().zip(wanted.iter().chain(&prepared.paced)) {
+    /// As it will be at an instant, if nothing goes out until then.
+    pub(crate) fn outlook_then(&self, prepared: &Prepared, count: u64, at_ms: u64) -> Result<Standing, Error> {
+        let mut standing = self.standing(prepared, count, self.coming(prepared)?, Some(at_ms))?;
+        for (reading, (_, wanted)) in standing.readings.iter_mut().zip(prepared.all()) {
             reading.reading.go_to(at_ms);
-            if wanted.is_pace {
-                continue;
-            }
             let resolved = wanted.resolved_then(at_ms);
             if reading.ends_at_ms <= at_ms {
                 let bounds = window::bounds_after(wanted.window, (reading.starts_at_ms, reading.ends_at_ms), at_ms, &wanted.calendar);
@@ -2063,9 +2148,9 @@ impl Engine {
             }
             reading.limit = shown_limit(resolved, wanted.limit_then(at_ms, reading.starts_at_ms));
             reading.source = resolved.source;
+            reading.counts = wanted.counts_at(at_ms);
         }
-        standing.at_ms = at_ms;
-        Ok(standing)
+        Ok(Standing { at_ms, ..standing })
     }
 
     /// What comes back by itself to the counters of a send, and what credits there are to pay for it.
@@ -2074,9 +2159,15 @@ impl Engine {
         let actor = Actor::System;
         let mut ctx = self.ctx(&actor);
         // Whatever comes back to an account comes back to those above it.
+        let accounts = || prepared.wanted.iter().filter(|wanted| !matches!(wanted.id.scope, MeterScope::Group(_)));
+        let height = |id: &MeterId| {
+            id.account.as_ref().map_or(Some(usize::MAX), |of| {
+                accounts().map(|wanted| wanted.id.account.as_ref()).enumerate().filter(|(_, account)| *account == Some(of)).last().map(|(at, _)| at)
+            })
+        };
         let limited = |wanted: &&Wanted| wanted.resolved.limit != Limit::Unlimited || !wanted.later.is_empty();
-        let limited = prepared.wanted.iter().filter(|wanted| !matches!(wanted.id.scope, MeterScope::Group(_))).rfind(limited);
-        let above = limited.map_or(Some(&prepared.account), |wanted| wanted.id.account.as_ref());
+        let limited = prepared.all().map(|(_, wanted)| wanted).chain(&prepared.paced).chain(&prepared.planned_paces).filter(limited);
+        let above = limited.max_by_key(|wanted| height(&wanted.id)).map_or(Some(&prepared.account), |wanted| wanted.id.account.as_ref());
         let open = reservations::open_below(&mut ctx.tx, above)?;
         let grants = match prepared.pays_from.is_empty() && !ctx.includes_credits(Some(&prepared.account))? {
             true => Vec::new(),
@@ -2085,28 +2176,18 @@ impl Engine {
         Ok(Coming { open, grants })
     }
 
-    fn standing(&self, prepared: &Prepared, wanted: &[Wanted], pays_from: &[(u64, bool)], count: u64, coming: &Coming) -> Result<Standing, Error> {
-        self.standing_from(prepared, wanted, pays_from, count, coming, None)
-    }
-
-    /// How it stands now; what limits will be is told exactly for the instants at which that matters, and for one more.
-    fn standing_from(
-        &self,
-        prepared: &Prepared,
-        wanted: &[Wanted],
-        pays_from: &[(u64, bool)],
-        count: u64,
-        coming: &Coming,
-        and_at_ms: Option<u64>,
-    ) -> Result<Standing, Error> {
+    /// How it stands now; what limits will be is told exactly for the instants at which that matters, and for one more. Paces stand as
+    /// they do then.
+    fn standing(&self, prepared: &Prepared, count: u64, coming: Coming, and_at_ms: Option<u64>) -> Result<Standing, Error> {
         let now_ms = self.clock.now_ms();
         let _drawing = prepared.team.drawing.lock();
         self.roll(prepared, now_ms)?;
+        self.roll_these(prepared, prepared.planned.iter().map(|(wanted, place)| (*place, wanted)), now_ms)?;
         let meters = prepared.team.meters();
         let mut readings = Vec::with_capacity(prepared.places.len());
-        for (place, wanted) in prepared.places.iter().zip(wanted) {
-            let (hot, cold) = meters.pair(*place)?;
-            let bound = meters.bound(prepared, *place, wanted, &coming.open)?;
+        for (place, wanted) in prepared.all() {
+            let (hot, cold) = meters.pair(place)?;
+            let bound = meters.bound(prepared, place, wanted, &coming.open)?;
             let frees = cold.frees(hot, &coming.open, wanted.takes_credits());
             let instants = bound.turns().into_iter().chain(bound.grown_at(count, cold.meter.ends_at_ms)).chain(and_at_ms);
             let instants: std::collections::BTreeSet<u64> = instants.filter(|at_ms| *at_ms > now_ms).collect();
@@ -2118,32 +2199,61 @@ impl Engine {
                 starts_at_ms: cold.meter.starts_at_ms,
                 ends_at_ms: cold.meter.ends_at_ms,
                 kept_apart: bound.kept(now_ms),
+                counts: wanted.counts,
+                is_pace: false,
                 reading: send::Reading {
                     limit: bound.at(now_ms),
                     used: hot.used,
                     over: wanted.over,
-                    lifted: prepared.lifts(wanted),
+                    lifted: prepared.lifts_at(wanted, now_ms),
+                    lifts: wanted.later.iter().map(|(at_ms, _)| (*at_ms, prepared.lifts_at(wanted, *at_ms))).collect(),
                     frees,
                     limits: instants.into_iter().map(|at_ms| (at_ms, bound.at(at_ms))).collect(),
                 },
             });
         }
         drop(meters);
-        for (reading, wanted) in pace_readings(&self.paces(prepared, now_ms)?, count, now_ms).zip(&prepared.paced) {
-            let opens_at_ms = reading.frees.first().map_or(now_ms, |(at_ms, _)| *at_ms);
+        let at_ms = and_at_ms.unwrap_or(now_ms);
+        for (wanted, course) in self.courses(prepared, &coming.open, now_ms)? {
+            let reading = course.reading(count, at_ms);
+            let opens_at_ms = send::fits_at_ms(std::slice::from_ref(&reading), &send::Credits::default(), count, at_ms);
             readings.push(MeterReading {
                 id: wanted.id.clone(),
                 window: wanted.window,
-                source: wanted.resolved.source,
-                limit: Limit::At(Count::new(wanted.limit_at(now_ms)).unwrap_or_default()),
-                starts_at_ms: now_ms,
-                ends_at_ms: opens_at_ms.max(now_ms),
+                source: wanted.resolved_then(at_ms).source,
+                limit: Limit::At(Count::new(wanted.limit_then(at_ms, at_ms)).unwrap_or_default()),
+                starts_at_ms: at_ms,
+                ends_at_ms: opens_at_ms.filter(|_| reading.left() < count).unwrap_or(at_ms),
                 kept_apart: 0,
+                counts: reading.limit != u64::MAX,
+                is_pace: true,
                 reading,
             });
         }
-        let credits = send::Credits { grants: coming.grants.clone(), pays: pays_from.to_vec() };
+        let credits = send::Credits { grants: coming.grants, pays: prepared.pays_from.clone() };
         Ok(Standing { readings, credits, at_ms: now_ms })
+    }
+
+    /// What becomes of everything that spreads the sends, now or once a planned package comes into force.
+    fn courses<'p>(&self, prepared: &'p Prepared, open: &[Reservation], now_ms: u64) -> Result<Vec<(&'p Wanted, Course)>, Error> {
+        let of_each = prepared.paced.iter().chain(&prepared.planned_paces).map(|wanted| {
+            let in_memory = {
+                let meters = prepared.team.meters();
+                let place = meters.pace_places.get(&(wanted.id.clone(), wanted.made_at_ms));
+                place.and_then(|place| meters.paces.get(*place)).copied()
+            };
+            let now = in_memory.filter(|_| wanted.stamp > TRIED).unwrap_or_else(|| wanted.pace(now_ms));
+            let pace = match in_memory.filter(|pace| pace.turn_us().is_some()) {
+                Some(pace) => pace,
+                None => self.stored_pace(now, &wanted.id.pace_key(), now_ms)?.1,
+            };
+            let terms = wanted.paces(now);
+            let text = wanted.id.text();
+            let returns = open.iter().filter(|open| open.counters.contains(&text));
+            let returns = returns.map(|open| Return { at_ms: open.expires_at_ms, count: open.count, from_ms: open.turns_from_ms() });
+            Ok((wanted, Course::new(pace, terms, returns.collect())))
+        });
+        of_each.collect()
     }
 
     /// When so many will have gone out; see [`crate::rules::forecast`].
@@ -2152,24 +2262,27 @@ impl Engine {
         let now_ms = self.clock.now_ms();
         let _drawing = prepared.team.drawing.lock();
         self.roll(prepared, now_ms)?;
+        self.roll_these(prepared, prepared.planned.iter().map(|(wanted, place)| (*place, wanted)), now_ms)?;
         let meters = prepared.team.meters();
         let mut counters = Vec::new();
-        for (place, wanted) in prepared.places.iter().zip(&prepared.wanted).filter(|(_, wanted)| wanted.over.refuses()) {
-            let (hot, cold) = meters.pair(*place)?;
-            let bound = meters.bound(prepared, *place, wanted, &open)?;
+        for (place, wanted) in prepared.all().filter(|(_, wanted)| wanted.over.refuses() || !wanted.later.is_empty()) {
+            let (hot, cold) = meters.pair(place)?;
+            let bound = meters.bound(prepared, place, wanted, &open)?;
             counters.push(forecast::Counter {
                 turns: std::collections::BTreeSet::from_iter(bound.turns()).into_iter().collect(),
                 limit: Box::new(move |at_ms| bound.at(at_ms)),
+                counts: Box::new(|at_ms| wanted.counts_at(at_ms)),
                 grows: wanted.growth.is_some(),
-                lifted: prepared.lifts(wanted),
+                lifted: Box::new(|at_ms| prepared.lifts_at(wanted, at_ms)),
                 used: hot.used,
                 frees: cold.frees(hot, &open, wanted.takes_credits()).into(),
                 window: wanted.window,
+                last: cold.last(),
                 calendar: &wanted.calendar,
             });
         }
         drop(meters);
-        let paces = self.paces(prepared, now_ms)?;
+        let paces = self.courses(prepared, &open, now_ms)?.into_iter().map(|(_, course)| course).collect();
         let credits = send::Credits { grants, pays: prepared.pays_from.clone() };
         Ok(forecast::forecast(counters, paces, credits, count, now_ms))
     }
@@ -2255,6 +2368,7 @@ impl Frame {
             id,
             window,
             resolved,
+            counts: true,
             later: Vec::new(),
             over: OverLimit::Reject,
             is_pace: false,
@@ -2295,21 +2409,25 @@ pub(super) fn wanted_of(
     let mut wanted = Vec::new();
     for limit in limits {
         let (Some(window), resolved) = (limit.window(), view.limit(limit)) else { continue };
-        if resolved.class.is_some_and(|only| class.is_some_and(|class| class != only)) {
-            wanted.push(uncounted(cell, view, limit, window));
-            continue;
+        let term = |resolved: Resolved| Term { resolved, counts: resolved.class.is_none_or(|only| class.is_none_or(|class| class == only)) };
+        let now = term(resolved);
+        let later: Vec<_> = view.later.iter().map(|later| (later.from_ms, term(value_of(&later.limits, limit)))).collect();
+        if !now.counts {
+            wanted.push(uncounted(cell, view, limit, window, &later));
         }
         let id = MeterId { account: Some(cell.id.clone()), scope: MeterScope::Account, limit: limit.name() };
         let counter = Wanted {
+            counts: now.counts,
             over: over_of(resolved),
-            later: view.later.iter().map(|later| (later.from_ms, value_of(&later.limits, limit))).collect(),
             kept: view.guaranteed.iter().find(|guaranteed| guaranteed.limit == limit).cloned(),
             below: below.cloned(),
             ..view.frame.wanted(id, window, resolved)
         };
-        let spreads = counter.over == OverLimit::Spread && matches!(resolved.limit, Limit::At(count) if count.get() > 0);
-        let pace = spreads.then(|| Wanted { is_pace: true, burst: resolved.burst, ..counter.clone() });
-        wanted.extend(std::iter::once(counter).chain(pace));
+        let counts = now.counts || later.iter().any(|(_, term)| term.counts);
+        let (spreads, will_spread) = (now.pace(window).is_some(), later.iter().any(|(_, term)| term.pace(window).is_some()));
+        let counter = Wanted { later, ..counter };
+        let pace = Wanted { is_pace: true, counts: spreads, burst: resolved.burst, ..counter.clone() };
+        wanted.extend(counts.then_some(counter).into_iter().chain((spreads || will_spread).then_some(pace)));
     }
     wanted
 }
@@ -2323,21 +2441,16 @@ fn over_of(resolved: Resolved) -> OverLimit {
 }
 
 /// The counter of messages that a limit of an account does not count.
-fn uncounted(cell: &AccountCell, view: &View, limit: LimitName, window: Window) -> Wanted {
+fn uncounted(cell: &AccountCell, view: &View, limit: LimitName, window: Window, later: &[(u64, Term)]) -> Wanted {
     let id = MeterId { account: Some(cell.id.clone()), scope: MeterScope::Uncounted, limit: limit.name() };
-    view.frame.wanted(id, window, Resolved::plain(Limit::Unlimited, view.limit(limit).source))
+    let resolved = Resolved::plain(Limit::Unlimited, view.limit(limit).source);
+    let later = later.iter().map(|(from_ms, term)| (*from_ms, Term { resolved, counts: !term.counts })).collect();
+    Wanted { later, ..view.frame.wanted(id, window, resolved) }
 }
 
 /// A limit as people are shown it.
 fn shown_limit(resolved: Resolved, value: u64) -> Limit {
     if resolved.limit == Limit::Unlimited { Limit::Unlimited } else { Limit::At(Count::new(value).unwrap_or_default()) }
-}
-
-/// A package that an account is tried with.
-pub(crate) struct OtherPackage {
-    pub(crate) limits: Vec<(LimitName, Resolved)>,
-    /// Whether credits pay under it.
-    pub(crate) pays: bool,
 }
 
 /// The counter of a cap, where it counts this send.

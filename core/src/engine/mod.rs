@@ -213,7 +213,7 @@ impl Engine {
             writer: Mutex::new(()),
             commits: RecursiveRwLock::new(()),
             tree: ArcSwap::from_pointee(tree),
-            epoch: AtomicU64::new(0),
+            epoch: AtomicU64::new(meters::TRIED + 1),
             cells: Cells::new(options.cache_mib << 20),
             hasher: Hasher::new(options.peppers.clone()),
             throttle: Throttle::default(),

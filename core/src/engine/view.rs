@@ -2,7 +2,7 @@
 //!
 //! A cell is out of date as soon as the sum of the platform's epoch and its own has moved; both only ever grow.
 
-use super::meters::{Prepared, Sending, Team};
+use super::meters::{Prepared, Sending, TRIED, Team};
 use super::trials::{Lacking, Trial};
 use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
@@ -158,6 +158,8 @@ pub(crate) struct Guarantee {
     /// Of the account below, whose windows are its own.
     pub(crate) calendar: Arc<Calendar>,
     pub(crate) part: u64,
+    /// Whether credits pay beyond its limit.
+    pub(crate) takes_credits: bool,
 }
 
 /// What nobody does from an account above: an API key belongs to a membership of its account (R-SES-7).
@@ -497,12 +499,26 @@ impl AccountCell {
         if let Some(view) = self.view.load_full().filter(|view| view.frame.stamp == stamp) {
             return Ok(view);
         }
+        let view = Arc::new(self.viewed(engine, stamp, None)?);
+        self.view.store(Some(view.clone()));
+        Ok(view)
+    }
+
+    /// What would count if the account had another package now, and none were planned for it (R-QTA-15).
+    pub(crate) fn view_under(self: &Arc<AccountCell>, engine: &Engine, package: Package) -> Result<View, Error> {
+        self.viewed(engine, TRIED, Some(package))
+    }
+
+    fn viewed(self: &Arc<AccountCell>, engine: &Engine, stamp: u64, other: Option<Package>) -> Result<View, Error> {
         let _whole = engine.commits.read();
         let mut tx = Tx::new(&*engine.backend);
-        let line = account_line(&mut tx, &self.id)?;
+        let mut line = account_line(&mut tx, &self.id)?;
         let mut packages = Vec::new();
         for account in &line {
             packages.push(account.package.as_ref().map(|id| tx.get::<Package>(&keys::package(id))).transpose()?.flatten());
+        }
+        if let Some((other, (account, package))) = other.zip(line.first_mut().zip(packages.first_mut())) {
+            (account.package, account.next_package, *package) = (Some(other.id.clone()), None, Some(other));
         }
         let defaults: Limits = tx.get(&keys::defaults())?.unwrap_or_default();
         let pairs: Vec<_> = line.iter().zip(packages.iter().map(Option::as_ref)).collect();
@@ -527,7 +543,7 @@ impl AccountCell {
         let zone_name = line.first().map_or("UTC", |account| account.time_zone.as_str());
         let above: Vec<_> = line.iter().skip(1).map(|account| engine.cells.get_or_insert(engine, &account.id)).collect();
         let platform = engine.cells.platform(engine)?;
-        let view = Arc::new(View {
+        Ok(View {
             account: self.id.clone(),
             frame: Frame::new(stamp, zone_name, &policies),
             status: effective_status(&line),
@@ -549,9 +565,7 @@ impl AccountCell {
             group_cap_period: policies.group_cap_period,
             owner_may_enter: policies.billing_hold_owner_enters && held_for_billing_alone(&line),
             needs_second_factor: policies.second_factor == SecondFactorPolicy::Required,
-        });
-        self.view.store(Some(view.clone()));
-        Ok(view)
+        })
     }
 
     /// The view as it was when it was last asked for.
@@ -905,34 +919,40 @@ impl Ruled<'_> {
             let holds = |packages: &Packages<'_>| guarantees_hold(sum, smallest(packages).unwrap_or(Limit::Unlimited));
             let later = Ruled::turns(planned).into_iter().map(|at_ms| (at_ms, holds(&Ruled::packages_at(now, planned, at_ms))));
             let holds = std::iter::once((0, holds(now))).chain(later).collect();
-            Arc::new(Guaranteed { limit, parts: parts_of(&children, limit), holds })
+            Arc::new(Guaranteed { limit, parts: self.parts_of(now, &children, limit), holds })
         });
         Ok(of_each.collect())
     }
+
+    fn parts_of(&self, now: &Packages<'_>, children: &[(Account, Option<Package>)], limit: LimitName) -> Vec<Guarantee> {
+        let part = |(child, package): &(Account, Option<Package>)| match child.overrides.get(limit) {
+            Some(Limit::At(part)) if child.guaranteed.contains(&limit) => {
+                let line: Vec<_> = std::iter::once((child, package.as_ref())).chain(self.line.iter().zip(now.iter().copied())).collect();
+                Some(Guarantee {
+                    account: child.id.clone(),
+                    // No window of a limit follows the billing day.
+                    calendar: Arc::new(Calendar { zone: crate::rules::window::zone(&child.time_zone).unwrap_or(TimeZone::UTC), billing_day: 1 }),
+                    part: part.get(),
+                    takes_credits: terms(limit, &line, self.defaults).over.unwrap_or(self.over_limit) == OverLimit::UseCredits,
+                })
+            }
+            _ => None,
+        };
+        children.iter().filter_map(part).collect()
+    }
 }
 
-/// The accounts directly below that are guaranteed a part of a limit.
-fn guaranteed_children(tx: &mut Tx<'_>, id: &Id) -> Result<Vec<Account>, Error> {
+/// The accounts directly below that are guaranteed a part of a limit, with their packages.
+fn guaranteed_children(tx: &mut Tx<'_>, id: &Id) -> Result<Vec<(Account, Option<Package>)>, Error> {
     let (from, until) = keys::below(keys::CHILD, &[id.as_str()]);
     let mut children = Vec::new();
     for (key, ()) in tx.range::<()>(&from, &until, usize::MAX)? {
         let Some(child) = keys::last_id(&key) else { continue };
-        children.extend(tx.get::<Account>(&keys::account(&child))?.filter(|child| !child.guaranteed.is_empty()));
+        let Some(child) = tx.get::<Account>(&keys::account(&child))?.filter(|child| !child.guaranteed.is_empty()) else { continue };
+        let package = child.package.as_ref().map(|id| tx.get::<Package>(&keys::package(id))).transpose()?.flatten();
+        children.push((child, package));
     }
     Ok(children)
-}
-
-fn parts_of(children: &[Account], limit: LimitName) -> Vec<Guarantee> {
-    let part = |child: &Account| match child.overrides.get(limit) {
-        Some(Limit::At(part)) if child.guaranteed.contains(&limit) => Some(Guarantee {
-            account: child.id.clone(),
-            // No window of a limit follows the billing day.
-            calendar: Arc::new(Calendar { zone: crate::rules::window::zone(&child.time_zone).unwrap_or(TimeZone::UTC), billing_day: 1 }),
-            part: part.get(),
-        }),
-        _ => None,
-    };
-    children.iter().filter_map(part).collect()
 }
 
 /// The package that each account of a line is to get, and when.

@@ -69,6 +69,11 @@ impl Reservation {
         self.credits.map_or(0, |paid| paid.amount.min(count))
     }
 
+    /// From when on all of it could go out: turns of a pace come back from then on.
+    pub fn turns_from_ms(&self) -> u64 {
+        self.not_before_ms.unwrap_or(self.reserved_at_ms)
+    }
+
     /// When something happens to it by itself: it expires, or is forgotten.
     pub fn due_at_ms(&self) -> u64 {
         self.ended_at_ms.map_or(self.expires_at_ms, |ended| ended.saturating_add(REMEMBERED_MS))

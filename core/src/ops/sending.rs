@@ -2,13 +2,12 @@
 
 use super::usage::{UsageWindow, add_paid, window_of};
 use super::{Access, Effect, Operation, credits, groups, once};
-use crate::engine::meters::{Ask, Decision, OtherPackage, Paid, Prepared, Refusal, Sent, Standing, check_count};
-use crate::engine::view::{Resolved, account_line};
+use crate::engine::meters::{Ask, Decision, Paid, Prepared, Refusal, Sending, Sent, Standing, check_count};
+use crate::engine::view::{AccountCell, account_line};
 use crate::engine::{Ctx, Tx, check_instant, keys};
 use crate::error::{Code, Error};
 use crate::handle;
-use crate::model::{Actor, ApiKey, Channel, Count, Id, LimitName, Limits, MessageInput, Name, Package, normal_domain};
-use crate::rules::limit::{candidates, terms};
+use crate::model::{Actor, ApiKey, Channel, Count, Id, MessageInput, Name, Package, normal_domain};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -377,32 +376,33 @@ impl Operation for WhatIf {
         }
         check_instant(at_ms, "/at_ms")?;
         let message = own_message(ctx, &self.account, user.as_ref(), self.message)?;
-        let other = self.package.as_ref().map(|package| other_package(ctx, &self.account, package)).transpose()?;
         let cell = ctx.engine.cell(&self.account)?;
-        let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
-        let standing = ctx.engine.outlook_then(&prepared, count, at_ms, other.as_ref())?;
+        let prepared = match &self.package {
+            Some(package) => Arc::new(under_package(ctx, &cell, user.as_ref(), self.channel, &message, package)?),
+            None => cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?,
+        };
+        let standing = ctx.engine.outlook_then(&prepared, count, at_ms)?;
         explained(ctx, &self.account, &prepared, standing, count)
     }
 }
 
-/// What an account would have with another package.
-fn other_package(ctx: &mut Ctx<'_>, account: &Id, package: &Id) -> Result<OtherPackage, Error> {
+/// Sending as it would be with another package of the account.
+fn under_package(
+    ctx: &mut Ctx<'_>,
+    cell: &Arc<AccountCell>,
+    user: Option<&Id>,
+    channel: Channel,
+    message: &MessageInput,
+    package: &Id,
+) -> Result<Prepared, Error> {
     if matches!(ctx.actor, Actor::User { .. }) {
         return Err(Error::new(Code::ActorNotAllowed, "users do not try out packages").at("/package"));
     }
-    let account = super::accounts::load(ctx, account, "/account")?;
+    super::accounts::load(ctx, &cell.id, "/account")?;
     let package: Package = ctx.tx.get(&keys::package(package))?.ok_or_else(|| Error::not_found("package", package.as_str()).at("/package"))?;
-    let defaults: Limits = ctx.tx.get(&keys::defaults())?.unwrap_or_default();
-    let line = [(&account, Some(&package))];
-    let policy = ctx.policies(Some(&account.id))?.over_limit;
-    let resolved = |name: LimitName| {
-        let first = candidates(name, &line, &defaults, ctx.engine.edition).into_iter().next()?;
-        Some((name, Resolved::of(&first, terms(name, &line, &defaults), policy)))
-    };
-    Ok(OtherPackage {
-        limits: LimitName::ALL.iter().filter_map(|name| resolved(*name)).collect(),
-        pays: ctx.includes_credits(Some(&account.id))? && package.credits && package.overuse,
-    })
+    let member = user.map(|user| cell.member(ctx.engine, user.as_str())).transpose()?;
+    let view = cell.view_under(ctx.engine, package)?;
+    ctx.engine.prepare_as(cell, &view, &Sending { member: member.as_deref(), channel, message })
 }
 
 impl Operation for Refund {
@@ -483,7 +483,7 @@ fn explained(ctx: &mut Ctx<'_>, account: &Id, prepared: &Prepared, standing: Sta
     };
     let would_grant = refusal.is_none();
     let (remaining, credits) = (standing.remaining(), if would_grant { standing.paid(count) } else { 0 });
-    let mut limits: Vec<_> = standing.readings.into_iter().map(|reading| window_of(account, reading)).collect();
+    let mut limits: Vec<_> = standing.readings.into_iter().filter(|reading| reading.counts).map(|reading| window_of(account, reading)).collect();
     add_paid(ctx, account, &mut limits)?;
     Ok(SendExplanation { would_grant, remaining: remaining.filter(|_| prepared.refusal.is_none()), refusal, credits, limits })
 }

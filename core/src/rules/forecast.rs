@@ -1,6 +1,6 @@
 //! When so many messages will have gone out, if all go as soon as they may and nothing else does (R-QTA-12).
 
-use super::pace::Pace;
+use super::pace::Course;
 use super::send::Credits;
 use super::window::{self, Calendar};
 use crate::model::Window;
@@ -17,14 +17,18 @@ pub struct Counter<'a> {
     pub turns: Vec<u64>,
     /// Whether it grows from window to window.
     pub grows: bool,
-    /// Whether credits pay for what goes beyond it.
-    pub lifted: bool,
+    /// Whether it counts what goes out at an instant.
+    pub counts: Box<dyn Fn(u64) -> bool + 'a>,
+    /// Whether credits pay for what goes beyond it at an instant.
+    pub lifted: Box<dyn Fn(u64) -> bool + 'a>,
     /// How much of it is used.
     pub used: u64,
     /// When what is used counts no longer, in order: until when, and how much.
     pub frees: VecDeque<(u64, u64)>,
     /// The window that it counts in.
     pub window: Window,
+    /// The last one that was charged: it owns its boundaries.
+    pub last: (u64, u64),
     /// What its boundaries follow.
     pub calendar: &'a Calendar,
 }
@@ -37,9 +41,13 @@ impl Counter<'_> {
     /// When more may fit than now; none where it never does.
     fn next_ms(&self, now_ms: u64) -> Option<u64> {
         let freed = self.frees.front().map(|(at_ms, _)| *at_ms).filter(|_| self.used > 0);
-        let grown = if self.grows { window::bounds(self.window, now_ms, self.calendar).map(|(_, ends_at_ms)| ends_at_ms) } else { None };
+        let grown = if self.grows { self.window_at(now_ms).map(|(_, ends_at_ms)| ends_at_ms) } else { None };
         let turned = self.turns.iter().copied().find(|at_ms| *at_ms > now_ms);
         freed.into_iter().chain(grown).chain(turned).min()
+    }
+
+    fn window_at(&self, now_ms: u64) -> Option<(u64, u64)> {
+        if now_ms < self.last.1 { Some(self.last) } else { window::bounds_after(self.window, self.last, now_ms, self.calendar) }
     }
 
     fn go_to(&mut self, now_ms: u64) {
@@ -49,11 +57,14 @@ impl Counter<'_> {
     }
 
     fn take(&mut self, count: u64, now_ms: u64) -> Option<()> {
-        let ends_at_ms = window::bounds(self.window, now_ms, self.calendar)?.1;
+        if count == 0 || !(self.counts)(now_ms) {
+            return Some(());
+        }
+        self.last = self.window_at(now_ms)?;
+        let ends_at_ms = self.last.1;
         let frees_at_ms = if self.window == Window::RollingHour { window::counts_until(ends_at_ms) } else { ends_at_ms };
         self.used = self.used.saturating_add(count);
         match self.frees.back_mut() {
-            // Where the zone was changed, the window of now lasts longer than the calendar's.
             Some((at_ms, freed)) if *at_ms >= frees_at_ms => *freed += count,
             _ => self.frees.push_back((frees_at_ms, count)),
         }
@@ -67,18 +78,19 @@ fn least<'a>(counters: impl Iterator<Item = &'a Counter<'a>>, now_ms: u64) -> u6
 }
 
 /// The instant at which the last of `count` goes out; none where it never does, or in so far a future that it cannot be told.
-pub fn forecast(mut counters: Vec<Counter<'_>>, mut paces: Vec<Pace>, mut credits: Credits, count: u64, from_ms: u64) -> Option<u64> {
+pub fn forecast(mut counters: Vec<Counter<'_>>, mut paces: Vec<Course>, mut credits: Credits, count: u64, from_ms: u64) -> Option<u64> {
     let (mut left, mut now_ms) = (count, from_ms);
     for _ in 0..MOST_STEPS {
         counters.iter_mut().for_each(|counter| counter.go_to(now_ms));
-        let own = least(counters.iter().filter(|counter| counter.lifted), now_ms);
-        let others = least(counters.iter().filter(|counter| !counter.lifted), now_ms);
+        paces.iter_mut().for_each(|pace| pace.go_to(now_ms));
+        let own = least(counters.iter().filter(|counter| (counter.lifted)(now_ms)), now_ms);
+        let others = least(counters.iter().filter(|counter| !(counter.lifted)(now_ms)), now_ms);
         let by_paces = paces.iter().map(|pace| pace.left(now_ms)).min().unwrap_or(u64::MAX);
         let fits = own.saturating_add(credits.left(now_ms)).min(others).min(by_paces).min(left);
         if fits > 0 {
             let paid = fits.saturating_sub(own);
             for counter in &mut counters {
-                counter.take(if counter.lifted { fits - paid } else { fits }, now_ms)?;
+                counter.take(if (counter.lifted)(now_ms) { fits - paid } else { fits }, now_ms)?;
             }
             credits.take(paid, now_ms);
             paces.iter_mut().for_each(|pace| pace.take(fits, now_ms));
@@ -93,10 +105,10 @@ pub fn forecast(mut counters: Vec<Counter<'_>>, mut paces: Vec<Pace>, mut credit
 }
 
 /// When more may fit than now: as soon as each of those that are full has freed something.
-fn next_ms(counters: &[Counter<'_>], paces: &[Pace], credits: &Credits, now_ms: u64) -> Option<u64> {
+fn next_ms(counters: &[Counter<'_>], paces: &[Course], credits: &Credits, now_ms: u64) -> Option<u64> {
     let latest = |latest: u64, at_ms: Option<u64>| Some(latest.max(at_ms?));
-    let full =
-        |lifted| counters.iter().filter(move |counter| counter.lifted == lifted && counter.left(now_ms) == 0).map(|counter| counter.next_ms(now_ms));
+    let is_full = |counter: &&Counter<'_>, lifted| (counter.lifted)(now_ms) == lifted && counter.left(now_ms) == 0;
+    let full = |lifted| counters.iter().filter(move |counter| is_full(counter, lifted)).map(|counter| counter.next_ms(now_ms));
     // Credits that come, or that a package lets pay, do for those that they lift.
     let paid = credits.turns().filter(|at_ms| *at_ms > now_ms && *at_ms != u64::MAX).min();
     let own = if full(true).next().is_some() && credits.left(now_ms) == 0 {
@@ -104,14 +116,14 @@ fn next_ms(counters: &[Counter<'_>], paces: &[Pace], credits: &Credits, now_ms: 
     } else {
         Some(now_ms)
     };
-    let turns = paces.iter().map(|pace| pace.reading(1, now_ms)).filter(|reading| reading.left() == 0);
-    let turns = turns.map(|reading| reading.frees.first().map(|(at_ms, _)| *at_ms));
+    let turns = paces.iter().filter(|pace| pace.left(now_ms) == 0).map(|pace| pace.next_ms(now_ms));
     full(false).chain(turns).chain([own]).try_fold(now_ms, latest)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::pace::Pace;
     use crate::rules::send::Part;
     use jiff::tz::TimeZone;
 
@@ -125,11 +137,13 @@ mod tests {
         let counter = |limit: Box<dyn Fn(u64) -> u64>, used, window| Counter {
             limit,
             turns: Vec::new(),
+            counts: Box::new(|_| true),
             grows: false,
-            lifted: false,
+            lifted: Box::new(|_| false),
             used,
             frees: [(midnight + DAY_MS, used)].into(),
             window,
+            last: (0, 0),
             calendar: &calendar,
         };
         let day = |limit: u64, used| counter(Box::new(move |_| limit), used, Window::Day);
@@ -162,11 +176,13 @@ mod tests {
         let own = |turns: Vec<u64>, limit: Box<dyn Fn(u64) -> u64>| Counter {
             limit,
             turns,
+            counts: Box::new(|_| true),
             grows: false,
-            lifted: true,
+            lifted: Box::new(|_| true),
             used: 0,
             frees: VecDeque::new(),
             window: Window::Day,
+            last: (0, 0),
             calendar: &calendar,
         };
         let credits = |amount, until_ms| Credits { grants: vec![Part { amount, from_ms: 0, until_ms }], pays: vec![(0, true)] };
@@ -182,7 +198,8 @@ mod tests {
     fn one_after_the_other_at_a_pace() {
         let from_ms = 1_795_305_600_000;
         let pace = Pace::new(Window::Hour, 3600, 5);
-        let forecast = |count| forecast(vec![], vec![pace], Credits::default(), count, from_ms);
+        let course = || Course::new(pace, vec![(0, Some(pace))], VecDeque::new());
+        let forecast = |count| forecast(vec![], vec![course()], Credits::default(), count, from_ms);
         assert_eq!((forecast(5), forecast(65)), (Some(from_ms), Some(from_ms + 60_000)));
     }
 }

@@ -4,6 +4,7 @@
 
 use super::send::Reading;
 use crate::model::{OverLimit, Window};
+use std::collections::{BTreeSet, VecDeque};
 
 /// The turn of a pace that is not in memory: no clock gets there.
 const UNKNOWN: u64 = u64::MAX;
@@ -109,11 +110,99 @@ impl Pace {
         self.burst - self.used(now_ms)
     }
 
-    /// How it stands for a send of `count`.
-    pub fn reading(&self, count: u64, now_ms: u64) -> Reading {
+    /// How it stands.
+    pub fn reading(&self, now_ms: u64) -> Reading {
         let used = self.used(now_ms);
-        let frees = vec![(self.opens_us(count).div_ceil(1000), used)];
-        Reading { limit: self.burst, used, over: OverLimit::Spread, lifted: false, frees, limits: Vec::new() }
+        Reading { limit: self.burst, used, ..Reading::plain(OverLimit::Spread) }
+    }
+}
+
+/// Turns of a reservation that come back by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Return {
+    /// When.
+    pub at_ms: u64,
+    /// Of how many sends.
+    pub count: u64,
+    /// From when on all of them could have gone out.
+    pub from_ms: u64,
+}
+
+/// What becomes of a pace if nothing happens but time.
+#[derive(Clone, Debug)]
+pub struct Course {
+    turn_us: u64,
+    /// What the pace is from an instant on, in order; none where nothing spreads the sends then.
+    terms: Vec<(u64, Option<Pace>)>,
+    /// What comes back, in order.
+    returns: VecDeque<Return>,
+}
+
+impl Course {
+    /// Of a pace that is as far as `pace` is.
+    pub fn new(pace: Pace, terms: Vec<(u64, Option<Pace>)>, returns: VecDeque<Return>) -> Course {
+        Course { turn_us: pace.turn_us, terms, returns }
+    }
+
+    /// The pace at an instant, where nothing comes back until then.
+    fn pace(&self, at_ms: u64) -> Option<Pace> {
+        let term = self.terms.iter().rfind(|(from_ms, _)| *from_ms <= at_ms)?.1;
+        term.map(|pace| pace.at(self.turn_us))
+    }
+
+    /// Gives back what comes back until an instant.
+    pub fn go_to(&mut self, now_ms: u64) {
+        while let Some(back) = self.returns.pop_front_if(|back| back.at_ms <= now_ms) {
+            if let Some(mut pace) = self.pace(back.at_ms) {
+                pace.give_back(back.count, back.from_ms, back.at_ms);
+                self.turn_us = pace.turn_us;
+            }
+        }
+    }
+
+    /// How many may go out now.
+    pub fn left(&self, now_ms: u64) -> u64 {
+        self.pace(now_ms).map_or(u64::MAX, |pace| pace.left(now_ms))
+    }
+
+    /// Takes the turns of `count` that go out now.
+    pub fn take(&mut self, count: u64, now_ms: u64) {
+        if let Some(mut pace) = self.pace(now_ms) {
+            pace.take(count, now_ms);
+            self.turn_us = pace.turn_us;
+        }
+    }
+
+    /// When it becomes another by itself.
+    fn turns(&self) -> impl Iterator<Item = u64> + '_ {
+        self.returns.iter().map(|back| back.at_ms).chain(self.terms.iter().map(|(from_ms, _)| *from_ms))
+    }
+
+    /// When more may go out than now; none where never.
+    pub fn next_ms(&self, now_ms: u64) -> Option<u64> {
+        let opens = self.pace(now_ms).filter(|pace| pace.burst > 0).map(|pace| pace.opens_us(1).div_ceil(1000));
+        opens.into_iter().chain(self.turns()).filter(|at_ms| *at_ms > now_ms).min()
+    }
+
+    /// How it stands for a send of `count`, and will.
+    pub fn reading(mut self, count: u64, now_ms: u64) -> Reading {
+        self.go_to(now_ms);
+        let mut reading = match self.pace(now_ms) {
+            Some(pace) => pace.reading(now_ms),
+            None => Reading { limit: u64::MAX, ..Reading::plain(OverLimit::Spread) },
+        };
+        let turns: BTreeSet<u64> = self.turns().filter(|at_ms| *at_ms > now_ms).chain([now_ms]).collect();
+        for at_ms in turns {
+            self.go_to(at_ms);
+            let opens_ms = self.pace(at_ms).filter(|pace| count <= pace.burst).map(|pace| pace.opens_us(count).div_ceil(1000));
+            // Where it becomes another before it opens, the next step says more.
+            let step = |at_ms| (at_ms, self.left(at_ms).saturating_add(reading.used));
+            reading.limits.retain(|(from_ms, _)| *from_ms < at_ms);
+            let steps: Vec<_> = [Some(at_ms), opens_ms].into_iter().flatten().filter(|ms| *ms >= at_ms && *ms > now_ms).map(step).collect();
+            reading.limits.extend(steps);
+        }
+        reading.limits.dedup();
+        reading
     }
 }
 
@@ -121,13 +210,17 @@ impl Pace {
 mod tests {
     use super::*;
 
+    fn alone(pace: Pace) -> Course {
+        Course::new(pace, vec![(0, Some(pace))], VecDeque::new())
+    }
+
     #[test]
     fn one_every_so_often() {
         let mut pace = Pace::new(Window::Hour, 3600, 1);
         assert!(pace.lets_through(1, 10_000) && !pace.lets_through(2, 10_000));
         pace.take(1, 10_000);
         assert!(!pace.lets_through(1, 10_999));
-        assert_eq!(pace.reading(1, 10_500).frees.first().unwrap().0, 11_000);
+        assert_eq!(alone(pace).reading(1, 10_500).limits.first().unwrap().0, 11_000);
         assert!(pace.lets_through(1, 11_000));
     }
 
@@ -137,13 +230,13 @@ mod tests {
         let mut pace = Pace::new(Window::Hour, 1200, 4);
         pace.take(4, 1_000_000);
         for count in 1..=4 {
-            let reading = pace.reading(count, 1_000_000);
-            let opens_ms = reading.frees.first().unwrap().0;
+            let opens_ms = alone(pace).reading(count, 1_000_000).limits.first().unwrap().0;
             assert_eq!(opens_ms, 1_000_000 + 3000 * count);
             assert!(!pace.lets_through(count, opens_ms - 1) && pace.lets_through(count, opens_ms));
-            assert_eq!(pace.reading(count, opens_ms).left(), count);
+            assert_eq!(pace.reading(opens_ms).left(), count);
         }
-        assert!(pace.reading(5, 9_000_000).limit < 5);
+        let never = alone(pace).reading(5, 9_000_000);
+        assert!(never.limit < 5 && never.limits.is_empty());
     }
 
     /// 18.6, R-QTA-13: after a crash one by one, and never more than a process could have let out that did not crash.
@@ -170,5 +263,24 @@ mod tests {
         pace.take(1, 10_000_000);
         pace.give_back(9_000, 8_999_000, 10_000_000);
         assert_eq!(pace.turn_us(), Some(10_001_000_000));
+    }
+
+    /// 18.12, R-QTA-3: turns of a reservation that expires come back then; a pace may begin, end or change with a package to come.
+    #[test]
+    fn turns_come_back_by_themselves() {
+        let fits_at = |course: Course, count| crate::rules::send::fits_at_ms(&[course.reading(count, 0)], &Default::default(), count, 0);
+        let mut pace = Pace::new(Window::Hour, 3600, 2);
+        pace.take(1_000, 0);
+        let back = Return { at_ms: 60_000, count: 1_000, from_ms: pace.opens_for_all_ms() };
+        let course = |terms, returns: &[Return]| Course::new(pace, terms, returns.iter().copied().collect());
+        let same = || vec![(0, Some(pace))];
+        assert_eq!([1, 2, 3].map(|count| fits_at(course(same(), &[]), count)), [Some(999_000), Some(1_000_000), None]);
+        assert_eq!([1, 2].map(|count| fits_at(course(same(), &[back]), count)), [Some(60_000), Some(60_000)]);
+        let none_at = |at_ms| vec![(0, Some(pace)), (at_ms, None)];
+        assert_eq!((fits_at(course(none_at(5_000), &[back]), 9), fits_at(course(none_at(90_000), &[back]), 1)), (Some(5_000), Some(60_000)));
+        let larger = Pace::new(Window::Hour, 3600, 9);
+        assert_eq!(fits_at(course(vec![(0, Some(pace)), (70_000, Some(larger))], &[back]), 9), Some(70_000));
+        let begins = Course::new(Pace::new(Window::Hour, 3600, 2), vec![(0, None), (5_000, Some(pace))], VecDeque::new());
+        assert_eq!((begins.left(4_999), begins.left(5_000)), (u64::MAX, 2));
     }
 }

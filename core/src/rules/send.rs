@@ -14,6 +14,8 @@ pub struct Reading {
     pub over: OverLimit,
     /// Whether credits pay for what goes beyond it (R-CRD-2).
     pub lifted: bool,
+    /// From when on they do, or do no longer, in order.
+    pub lifts: Vec<(u64, bool)>,
     /// When what is used counts no longer: instants in order, and how much each frees. A calendar window frees all at its end.
     pub frees: Vec<(u64, u64)>,
     /// What the limit will be from an instant on, in order: a warm-up grows, a planned package comes into force.
@@ -21,6 +23,11 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// One of which nothing is used, with no limit yet.
+    pub fn plain(over: OverLimit) -> Reading {
+        Reading { limit: 0, used: 0, over, lifted: false, lifts: Vec::new(), frees: Vec::new(), limits: Vec::new() }
+    }
+
     /// What is left; of what nothing limits, `u64::MAX` whatever was used.
     pub fn left(&self) -> u64 {
         if self.limit == u64::MAX { u64::MAX } else { self.limit.saturating_sub(self.used) }
@@ -33,11 +40,23 @@ impl Reading {
         self.used = self.used.saturating_sub(freed);
         let over = self.limits.iter().take_while(|(at_ms, _)| *at_ms <= now_ms).count();
         self.limit = self.limits.drain(..over).next_back().map_or(self.limit, |(_, limit)| limit);
+        let over = self.lifts.iter().take_while(|(at_ms, _)| *at_ms <= now_ms).count();
+        self.lifted = self.lifts.drain(..over).next_back().map_or(self.lifted, |(_, lifted)| lifted);
+    }
+
+    /// Whether credits ever pay for what goes beyond it.
+    fn is_lifted_sometime(&self) -> bool {
+        self.lifted || self.lifts.iter().any(|(_, lifted)| *lifted)
+    }
+
+    /// What fits with so many credits.
+    fn fits(&self, credits: u64) -> u64 {
+        self.left().saturating_add(if self.lifted { credits } else { 0 })
     }
 
     /// The instants at which more or less fits than before.
     fn turns(&self) -> impl Iterator<Item = u64> + '_ {
-        self.frees.iter().chain(&self.limits).map(|(at_ms, _)| *at_ms)
+        self.frees.iter().chain(&self.limits).map(|(at_ms, _)| *at_ms).chain(self.lifts.iter().map(|(at_ms, _)| *at_ms))
     }
 }
 
@@ -98,8 +117,7 @@ impl Credits {
 
 /// How many fit under every reading, with so many credits.
 pub fn most(readings: &[Reading], credits: u64) -> u64 {
-    let fits = |reading: &Reading| reading.left().saturating_add(if reading.lifted { credits } else { 0 });
-    readings.iter().map(fits).min().unwrap_or(u64::MAX)
+    readings.iter().map(|reading| reading.fits(credits)).min().unwrap_or(u64::MAX)
 }
 
 /// How many of `count` credits are to pay for: the excess is charged once, at the largest (R-CRD-2).
@@ -148,16 +166,16 @@ pub fn refusal(readings: &[Reading], credits: &Credits, count: u64, now_ms: u64)
     if most(readings, left) >= count {
         return None;
     }
-    let is_lifted = |reading: &Reading| reading.lifted && !credits.pays.is_empty();
+    let is_lifted = |reading: &Reading| reading.is_lifted_sometime() && !credits.pays.is_empty();
     let mut bars = Vec::new();
     for (index, reading) in readings.iter().enumerate().filter(|(_, reading)| !is_lifted(reading) && reading.left() < count) {
         let opens_at_ms = fits_at_ms(std::slice::from_ref(reading), &Credits::default(), count, now_ms);
         bars.push(Bar { index, limit: reading.limit, by_credits: false, opens_at_ms });
     }
     let lifted: Vec<_> = readings.iter().filter(|reading| is_lifted(reading)).cloned().collect();
-    let largest = readings.iter().enumerate().filter(|(_, reading)| is_lifted(reading)).min_by_key(|(_, reading)| reading.left());
+    let largest = readings.iter().enumerate().filter(|(_, reading)| is_lifted(reading)).min_by_key(|(_, reading)| reading.fits(left));
     if let Some((index, reading)) = largest.filter(|_| most(&lifted, left) < count) {
-        bars.push(Bar { index, limit: reading.limit, by_credits: true, opens_at_ms: fits_at_ms(&lifted, credits, count, now_ms) });
+        bars.push(Bar { index, limit: reading.limit, by_credits: reading.lifted, opens_at_ms: fits_at_ms(&lifted, credits, count, now_ms) });
     }
     let over = bars.iter().filter_map(|bar| readings.get(bar.index)).map(|reading| reading.over).min()?;
     let never = bars.iter().filter(|bar| bar.opens_at_ms.is_none()).min_by_key(|bar| bar.limit);
@@ -176,7 +194,8 @@ pub fn refusal(readings: &[Reading], credits: &Credits, count: u64, now_ms: u64)
 mod tests {
     use super::*;
 
-    const ONE: Reading = Reading { limit: 0, used: 0, over: OverLimit::Reject, lifted: false, frees: Vec::new(), limits: Vec::new() };
+    const ONE: Reading =
+        Reading { limit: 0, used: 0, over: OverLimit::Reject, lifted: false, lifts: Vec::new(), frees: Vec::new(), limits: Vec::new() };
 
     fn window(limit: u64, used: u64, ends_at_ms: u64) -> Reading {
         Reading { limit, used, frees: vec![(ends_at_ms, used)], ..ONE }
