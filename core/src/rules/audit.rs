@@ -109,8 +109,8 @@ fn is_left_out(kind: AuditKind, name: &str) -> bool {
             }
             &["id", "account"]
         }
-        AuditKind::Invitation => &["id", "team", "user", "counted_in", "generation"],
-        AuditKind::Link => &["id", "user", "generation"],
+        AuditKind::Invitation => &["id", "team", "user", "counted_in"],
+        AuditKind::Link => &["id", "user"],
         AuditKind::Suppression => &["account", "value", "message_class"],
         AuditKind::Credits => &["account", "channel", "entry"],
         AuditKind::Resource | AuditKind::Share => &["account", "kind", "id"],
