@@ -39,7 +39,10 @@ impl Role {
     /// With what the host added to the tree, where the role is that of administrators: copies have it as the built-in one has.
     #[must_use]
     pub fn with_nodes_of_host(mut self, tree: &PermissionTree) -> Role {
-        for id in added_by_host(tree).filter(|_| self.administrator) {
+        if !self.administrator {
+            return self;
+        }
+        for id in added_by_host(tree) {
             if !self.allow.iter().any(|grant| grant.permission.as_str() == id) {
                 self.allow.extend(Id::new(id).ok().map(|permission| Grant { permission, scope: None }));
             }

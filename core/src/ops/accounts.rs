@@ -1,7 +1,8 @@
 //! Accounts: creation in two steps, holds, the end and the way back (R-ACC-1 to R-ACC-3).
 
 use super::{
-    Access, Effect, Operation, caps, check_rev, credits, groups, invitations, limits, members, once, packages, reach, reservations, roles, users, walk,
+    Access, Effect, Operation, caps, check_rev, credits, groups, invitations, limits, members, once, packages, reach, reservations, roles, users,
+    walk,
 };
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::view::{MAX_DEPTH, account_line};

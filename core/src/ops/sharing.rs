@@ -294,10 +294,12 @@ pub(crate) fn received(ctx: &mut Ctx<'_>, account: &Id, kind: &Id, id: &Id) -> R
         return Ok(None);
     }
     let above = seen_from_above(ctx, account, kind, id)?;
-    match ctx.actor {
-        Actor::User { user, .. } if above.is_some() && refusal(ctx, account, user, SharedAction::Preview)?.is_some() => Ok(None),
-        _ => Ok(above),
+    if let (Actor::User { user, .. }, Some(_)) = (ctx.actor, &above)
+        && refusal(ctx, account, user, SharedAction::Preview)?.is_some()
+    {
+        return Ok(None);
     }
+    Ok(above)
 }
 
 /// Refuses to change what an account above shares (R-TEA-7).

@@ -313,9 +313,11 @@ fn narrowed((from, until): Span, text: &str) -> Vec<Span> {
     let span = |text: &[u8], first: &[u8]| ([from.as_slice(), text, first].concat(), [from.as_slice(), text, &[0xff]].concat());
     let plain = text.bytes().take_while(u8::is_ascii).count();
     let whole = (plain == text.len()).then(|| span(text.as_bytes(), &[]));
-    let other = text.as_bytes().get(..plain).into_iter().flat_map(|plain| {
-        (0..=plain.len().min(text.len() - 1)).rev().map(move |end| plain.get(..end).unwrap_or_default())
-    });
+    let other = text
+        .as_bytes()
+        .get(..plain)
+        .into_iter()
+        .flat_map(|plain| (0..=plain.len().min(text.len() - 1)).rev().map(move |end| plain.get(..end).unwrap_or_default()));
     whole.into_iter().chain(other.map(|start| span(start, &[0x80]))).collect()
 }
 
@@ -519,8 +521,7 @@ impl Operation for List {
         let account = accounts::load(ctx, &self.account, "/account")?;
         let search = self.search.map_or_else(String::new, |text| folded(text.as_str()));
         let wanted = self.message_class;
-        let fits =
-            |entry: &Suppression| wanted.is_none_or(|class| class == entry.message_class) && folded(&entry.value).starts_with(search.as_str());
+        let fits = |entry: &Suppression| wanted.is_none_or(|class| class == entry.message_class) && folded(&entry.value).starts_with(search.as_str());
         let (suppressions, next) = if self.pooled && account.pooled {
             let team = team_of(ctx, &self.account)?;
             let spans = narrowed(keys::below(keys::TEAM_SUPPRESSION, &[team.as_str()]), &search);

@@ -1,6 +1,6 @@
 //! Users as CSV: out of an account or a team, and in again (R-USR-5).
 
-use super::{Access, Effect, Operation, SCAN_MAX, groups, members, reach, read_cursor, roles, users, write_cursor};
+use super::{Access, Effect, Operation, SCAN_MAX, accounts, groups, members, reach, read_cursor, roles, users, write_cursor};
 use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Class, Code, Error};
@@ -148,13 +148,9 @@ impl Operation for ExportCsv {
         let hidden = reach::hidden_in(ctx, &self.account)?;
         let mut rows = 0;
         for (account, user) in found {
-            let Some(mut member) = ctx.tx.get::<model::Member>(&keys::member(&account, &user))? else { continue };
+            let Some(member) = ctx.tx.get::<model::Member>(&keys::member(&account, &user))? else { continue };
             if hidden.contains(&user) {
                 continue;
-            }
-            // An import would be refused with the group of an account that has none.
-            if !ctx.policies(Some(&account))?.groups {
-                member.group = None;
             }
             let user = users::load(ctx, &user, "/account")?;
             writer
@@ -434,7 +430,10 @@ impl Importer<'_> {
         let group = bounded(field(Column::Group), Column::Group, Id::new)?;
         let disabled = flag(field(Column::Disabled), Column::Disabled)?;
         let known = self.known(ctx, &account)?;
-        if group.is_some() {
+        // Where the account has no groups, an export names the one that everybody is in.
+        if let Some(group) = &group
+            && accounts::load(ctx, &account, "/account")?.default_group != *group
+        {
             groups::require_groups(ctx, &account, "/group")?;
         }
 

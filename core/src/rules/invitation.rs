@@ -216,7 +216,7 @@ fn word_length(text: &str) -> usize {
 /// Whether a text begins with so many bytes of a name, and goes on with an address in angle brackets.
 fn is_name_before_brackets(text: &str, length: usize) -> bool {
     let (Some(name), Some(behind)) = (text.get(..length), text.get(length..)) else { return false };
-    !name.contains('<') && behind.trim_start_matches(|c| gap(c) == Some(Gap::Space)).starts_with('<')
+    !name.contains('<') && behind.trim_start_matches(|c: char| gap(c) == Some(Gap::Space)).starts_with('<')
 }
 
 /// How many bytes there are up to the character that closes what the text begins with, on the same line and not far away.
