@@ -253,9 +253,6 @@ impl Set {
         self.message_class = self.message_class.or(known.message_class);
         self.grows_daily_by = self.grows_daily_by.or(known.grows_daily_by.filter(|_| !spreads));
         self.burst = self.burst.or(Some(known.burst).filter(|_| spreads));
-        if self.subject.is_none() {
-            self.subject.clone_from(&known.subject);
-        }
     }
 
     fn check(&self) -> Result<(), Error> {
