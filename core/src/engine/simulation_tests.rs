@@ -397,12 +397,12 @@ impl World {
                 id: id(&format!("c{number}")),
                 scope: *world.dice.of(&scopes),
                 subject: None,
-                channel: Channel::Email,
+                channel: Some(Channel::Email),
                 message_class: world.dice.one_in(3).then_some(MessageClass::Marketing),
                 window: *world.dice.of(&WINDOWS),
                 limit: count(1),
                 grows_daily_by: None,
-                over,
+                over: Some(over),
                 burst: (over == OverLimit::Spread).then(|| count(1 + world.dice.roll(8))),
                 expected_rev: None,
             };
@@ -482,10 +482,11 @@ impl World {
 
     fn set_cap(&mut self, number: usize) {
         let limit = count(self.random_limit().clamp(1, 100_000));
-        let grows = self.dice.one_in(3).then(|| count(1 + self.dice.roll(20)));
+        // What is absent would stay.
+        let grows = count(if self.dice.one_in(3) { 1 + self.dice.roll(20) } else { 0 });
         self.caps[number].limit = limit;
         // What a pace is today is told when it is prepared: it grows with the next change.
-        self.caps[number].grows_daily_by = grows.filter(|_| self.caps[number].over != OverLimit::Spread);
+        self.caps[number].grows_daily_by = Some(grows).filter(|_| self.caps[number].over != Some(OverLimit::Spread));
         self.must(self.caps[number].clone());
     }
 
@@ -518,7 +519,7 @@ impl World {
                 };
                 let place = self.counter(keys::meter(Some(above), "cap", &keys::of_cap(&cap.id), subject), cap.id.as_str(), cap.window);
                 let grows = cap.grows_daily_by.map(|by| (by.get(), self.cap_times[number]));
-                self.set(place, cap.limit.get(), grows, cap.over.refuses());
+                self.set(place, cap.limit.get(), grows, cap.over.is_none_or(OverLimit::refuses));
                 places.push(place);
             }
         }

@@ -1067,7 +1067,7 @@ pub(crate) fn role_powers(tx: &mut Tx<'_>, tree: &PermissionTree, role: &Id) -> 
 pub(crate) fn load_role(tx: &mut Tx<'_>, tree: &PermissionTree, id: &Id) -> Result<Option<Role>, Error> {
     match BuiltIn::find(id.as_str(), tree) {
         Some(role) => Ok(Some(role)),
-        None => tx.get(&keys::role(id)),
+        None => Ok(tx.get::<Role>(&keys::role(id))?.map(|role| role.with_nodes_of_host(tree))),
     }
 }
 

@@ -154,15 +154,12 @@ impl LimitTerms {
         LimitTerms { limit, message_class: None, over: None, burst: None }
     }
 
-    /// What is said here, and for the rest what is said there.
+    /// What is said here, and for the rest what is said there. A burst ends with the spreading that it belongs to.
     #[must_use]
     pub fn or(self, other: LimitTerms) -> LimitTerms {
-        LimitTerms {
-            limit: self.limit,
-            message_class: self.message_class.or(other.message_class),
-            over: self.over.or(other.over),
-            burst: self.burst.or(other.burst),
-        }
+        let over = self.over.or(other.over);
+        let burst = other.burst.filter(|_| over == Some(OverLimit::Spread));
+        LimitTerms { limit: self.limit, message_class: self.message_class.or(other.message_class), over, burst: self.burst.or(burst) }
     }
 }
 

@@ -22,11 +22,14 @@ impl<'a> Mailbox<'a> {
         }
     }
 
-    /// First and last name: `Ann Lee` and `Lee, Ann`. What cannot be a name is left out.
+    /// First and last name: `Ann Lee` and `Lee, Ann`. What cannot be a name is left out, and so is the address over again.
     pub fn names(&self) -> [Option<Name>; 2] {
         let name = trimmed(self.name);
         let inner = name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
         let name = trimmed(inner.or_else(|| name.strip_prefix('\'')?.strip_suffix('\'')).unwrap_or(name));
+        if name.eq_ignore_ascii_case(self.address) {
+            return [None, None];
+        }
         let (first, last) = match name.split_once(',') {
             Some((last, first)) => (first, last),
             None => name.split_once(char::is_whitespace).unwrap_or((name, "")),
@@ -61,6 +64,7 @@ mod tests {
             (" Ann  van der Lee<ann@x.example> ", "ann@x.example", "Ann", "van der Lee"),
             ("\"Lee, Ann\" < ann@x.example >", "ann@x.example", "Ann", "Lee"),
             ("'Ann Lee' <ann@x.example>", "ann@x.example", "Ann", "Lee"),
+            ("'Ann@x.example' <ann@x.example>", "ann@x.example", "", ""),
             ("Lee, Ann <ann@x.example>", "ann@x.example", "Ann", "Lee"),
             ("Ann <ann@x.example>", "ann@x.example", "Ann", ""),
             ("Ann <ann@x.example", "Ann <ann@x.example", "", ""),

@@ -52,6 +52,11 @@ impl OutboxMessage {
         self.log_in = None;
     }
 
+    /// Whether the person that it told of is erased.
+    pub fn is_forgotten(&self) -> bool {
+        (self.user.is_some() || self.token_of.is_some()) && self.person().is_none()
+    }
+
     /// A message about an account.
     pub fn about(kind: OutboxKind, account: Option<Id>, at_ms: u64) -> OutboxMessage {
         let (user, to, token_of, campaign, alert, log_in, jump) = (None, None, None, None, None, None, None);

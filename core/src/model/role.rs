@@ -35,6 +35,22 @@ pub struct Role {
     pub updated_at_ms: u64,
 }
 
+impl Role {
+    /// With what the host added to the tree, where the role is that of administrators: copies have it as the built-in one has.
+    #[must_use]
+    pub fn with_nodes_of_host(mut self, tree: &PermissionTree) -> Role {
+        if !self.administrator {
+            return self;
+        }
+        for id in added_by_host(tree) {
+            if !self.allow.iter().any(|grant| grant.permission.as_str() == id) {
+                self.allow.extend(Id::new(id).ok().map(|permission| Grant { permission, scope: None }));
+            }
+        }
+        self
+    }
+}
+
 /// A permission that a role allows, and for resources how far it reaches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

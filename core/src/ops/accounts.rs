@@ -1,7 +1,8 @@
 //! Accounts: creation in two steps, holds, the end and the way back (R-ACC-1 to R-ACC-3).
 
 use super::{
-    Access, Effect, Operation, check_rev, credits, groups, invitations, limits, members, once, packages, reach, reservations, roles, users, walk,
+    Access, Effect, Operation, caps, check_rev, credits, groups, invitations, limits, members, once, packages, reach, reservations, roles, users,
+    walk,
 };
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::view::{MAX_DEPTH, account_line};
@@ -203,7 +204,8 @@ pub struct Activate {
     pub expected_rev: Option<Count>,
 }
 
-/// Suspends an account for a reason, beside any other reason (R-ACC-2).
+/// Suspends an account for a reason, beside any other reason (R-ACC-2). A hold of this reason that the same level placed is there
+/// already: it stays as it is.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hold {
@@ -1115,6 +1117,13 @@ fn place_hold(ctx: &mut Ctx<'_>, mut account: model::Account, reason: HoldReason
     if level == HoldLevel::Account && reason != HoldReason::OwnerRequest {
         return Err(Error::new(Code::PermissionDenied, "an account puts itself on hold by `owner_request` only").at("/reason"));
     }
+    let placed_from = match ctx.actor {
+        Actor::User { account, .. } => Some(account.clone()),
+        Actor::System | Actor::Operator { .. } => None,
+    };
+    if account.holds.iter().any(|hold| (hold.reason, hold.level, &hold.placed_from) == (reason, level, &placed_from)) {
+        return Ok(());
+    }
     if account.holds.len() >= MOST_HOLDS {
         return Err(Error::invalid("/account", format!("an account has at most {MOST_HOLDS} holds")));
     }
@@ -1123,10 +1132,7 @@ fn place_hold(ctx: &mut Ctx<'_>, mut account: model::Account, reason: HoldReason
         reason,
         level,
         placed_by: ctx.actor.label(),
-        placed_from: match ctx.actor {
-            Actor::User { account, .. } => Some(account.clone()),
-            Actor::System | Actor::Operator { .. } => None,
-        },
+        placed_from,
         placed_at_ms: ctx.now_ms,
         note,
     });
@@ -1338,7 +1344,8 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
 }
 
 /// An account that leaves those above keeps what it took from them: without a package of its own their package, limits and assets,
-/// and the policies that they set. Otherwise it would be free of all of that. The account itself is not written.
+/// the caps and policies that they set, and where it has no list of addresses of its own, the nearest one. Otherwise it would be free of
+/// all of that. The account itself is not written.
 fn keep_inherited(ctx: &mut Ctx<'_>, account: &mut model::Account, above: &[model::Account]) -> Result<(), Error> {
     for from in above {
         if account.package.is_some() {
@@ -1357,6 +1364,15 @@ fn keep_inherited(ctx: &mut Ctx<'_>, account: &mut model::Account, above: &[mode
     let own = merged(&levels);
     if own != PolicyRecord::default() {
         ctx.tx.put(keys::policy(Some(&account.id)), &own)?;
+    }
+    for from in above {
+        caps::keep(ctx, &account.id, &from.id)?;
+        let addresses: Option<Vec<model::AddressRange>> = ctx.tx.get(&keys::account_allow_list(&from.id))?;
+        if let Some(addresses) = addresses
+            && !ctx.tx.has(&keys::account_allow_list(&account.id))?
+        {
+            ctx.tx.put(keys::account_allow_list(&account.id), &addresses)?;
+        }
     }
     Ok(())
 }
@@ -1514,11 +1530,9 @@ impl Bulk {
     /// Does it to one account.
     fn one(&self, ctx: &mut Ctx<'_>, id: &Id) -> Result<(), Error> {
         let mut account = load(ctx, id, "/account")?;
-        let reason = self.reason.unwrap_or(HoldReason::Admin);
         match self.action {
             AccountAction::Activate => activate(ctx, account, self.reason),
-            AccountAction::Suspend if account.holds.iter().any(|hold| hold.reason == reason && hold.level == HoldLevel::Platform) => Ok(()),
-            AccountAction::Suspend => place_hold(ctx, account, reason, self.note.clone()),
+            AccountAction::Suspend => place_hold(ctx, account, self.reason.unwrap_or(HoldReason::Admin), self.note.clone()),
             AccountAction::Close => close(ctx, account),
             AccountAction::Reopen => reopen(ctx, account),
             AccountAction::Delete => delete(ctx, account, self.children).map(drop),

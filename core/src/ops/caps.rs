@@ -16,6 +16,8 @@ const MOST_CAPS: usize = 50;
 /// send from now on, or what all accounts send; the windows of the platform are those of UTC. Where the platform has caps,
 /// all sends of all accounts go through one lock.
 ///
+/// Of a cap that is there already, what is absent stays as it was; what is to go goes with `caps.remove`.
+///
 /// A user can change or remove what users of the account have set; what the platform has set, the platform changes.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -31,23 +33,23 @@ pub struct Set {
     /// is deleted its caps go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Name>,
-    /// E-mails when absent.
-    #[serde(default)]
-    pub channel: Channel,
-    /// Only messages of this class; all when absent.
+    /// What it counts; e-mails in the beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
+    /// Only messages of this class; all in the beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_class: Option<MessageClass>,
     /// The window that it counts in.
     pub window: Window,
     /// How many in a window; at least 1 where it spreads.
     pub limit: Count,
-    /// How many more each day since it was made, for a warm-up.
+    /// How many more each day since it was made, for a warm-up; 0 for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grows_daily_by: Option<Count>,
-    /// What happens beyond it; refused when absent (R-QTA-7).
-    #[serde(default)]
-    pub over: OverLimit,
-    /// How many may go out at once where it spreads, at least 1; 1 when absent.
+    /// What happens beyond it; in the beginning it is refused (R-QTA-7). With the spreading its burst ends, and a growth where it begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<OverLimit>,
+    /// How many may go out at once where it spreads, at least 1; 1 in the beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Count>,
     /// The revision that the change was made from; a stale one is `rev_conflict`.
@@ -248,6 +250,24 @@ pub(crate) fn end_all_of_key(ctx: &mut Ctx<'_>, account: &Id, api_key: &Id) -> R
     Ok(())
 }
 
+/// An account leaves the one above it, and keeps the caps that counted what it sent: it starts to count by itself. Caps of single API
+/// keys are about keys of the account above.
+pub(crate) fn keep(ctx: &mut Ctx<'_>, account: &Id, above: &Id) -> Result<(), Error> {
+    for cap in caps_of(&mut ctx.tx, Some(above))? {
+        if cap.scope == CapScope::ApiKey && cap.subject.is_some() {
+            continue;
+        }
+        let mut id = cap.id.clone();
+        while ctx.tx.has(&keys::cap(Some(account), &id))? {
+            id = ctx.engine.ids.next(ctx.now_ms)?;
+        }
+        let kept = model::Cap { account: Some(account.clone()), id, rev: 1, updated_at_ms: ctx.now_ms, ..cap };
+        ctx.tx.put(keys::cap(Some(account), &kept.id), &kept)?;
+        touch(ctx, &kept);
+    }
+    Ok(())
+}
+
 /// Removes a cap and what it has counted.
 fn end(ctx: &mut Ctx<'_>, cap: &model::Cap) -> Result<(), Error> {
     ctx.tx.delete(keys::cap(cap.account.as_ref(), &cap.id));
@@ -257,8 +277,18 @@ fn end(ctx: &mut Ctx<'_>, cap: &model::Cap) -> Result<(), Error> {
 }
 
 impl Set {
+    /// Fills in what is absent from the cap as it is known.
+    fn fill_from(&mut self, known: &model::Cap) {
+        let over = *self.over.get_or_insert(known.over);
+        let spreads = over == OverLimit::Spread;
+        self.channel = self.channel.or(Some(known.channel));
+        self.message_class = self.message_class.or(known.message_class);
+        self.grows_daily_by = self.grows_daily_by.or(known.grows_daily_by.filter(|_| !spreads));
+        self.burst = self.burst.or(Some(known.burst).filter(|_| spreads));
+    }
+
     fn check(&self) -> Result<(), Error> {
-        let spreads = self.over == OverLimit::Spread;
+        let spreads = self.over == Some(OverLimit::Spread);
         if spreads && self.limit.get() == 0 {
             return Err(Error::invalid("/limit", "a cap that spreads lets at least 1 through in a window"));
         }
@@ -271,7 +301,7 @@ impl Set {
         if spreads && self.grows_daily_by.is_some() {
             return Err(Error::invalid("/grows_daily_by", "a pace does not grow: set a second cap for the warm-up"));
         }
-        if self.over == OverLimit::UseCredits {
+        if self.over == Some(OverLimit::UseCredits) {
             return Err(Error::invalid("/over", "credits pay for what exceeds the limits of an account, not its caps"));
         }
         if self.scope == CapScope::Account && self.subject.is_some() {
@@ -305,19 +335,23 @@ impl Operation for Set {
         self.account.as_ref()
     }
 
-    fn run(self, ctx: &mut Ctx<'_>) -> Result<Cap, Error> {
+    fn run(mut self, ctx: &mut Ctx<'_>) -> Result<Cap, Error> {
+        check_carrier(ctx, self.account.as_ref())?;
+        let known: Option<model::Cap> = ctx.tx.get(&keys::cap(self.account.as_ref(), &self.id))?;
+        if let Some(known) = known.as_ref().filter(|known| known.scope == self.scope) {
+            self.fill_from(known);
+        }
         self.check()?;
         let subject = self.subject()?;
-        check_carrier(ctx, self.account.as_ref())?;
         require_limited(ctx, self.account.as_ref(), self.scope, subject.as_ref())?;
         refuse_stronger(ctx, self.account.as_ref(), self.scope, subject.as_ref())?;
-        let known: Option<model::Cap> = ctx.tx.get(&keys::cap(self.account.as_ref(), &self.id))?;
+        let channel = self.channel.unwrap_or_default();
         match &known {
             Some(known) => {
                 check_rev(self.expected_rev, known.rev)?;
                 refuse_platforms(ctx, known)?;
                 let counts = |scope, subject, channel, window| (scope, subject, channel, window);
-                if counts(known.scope, &known.subject, known.channel, known.window) != counts(self.scope, &subject, self.channel, self.window) {
+                if counts(known.scope, &known.subject, known.channel, known.window) != counts(self.scope, &subject, channel, self.window) {
                     return Err(Error::invalid("/id", "another scope, subject, channel or window is another cap: remove this one")
                         .with("cap", self.id.as_str()));
                 }
@@ -332,12 +366,12 @@ impl Operation for Set {
             id: self.id,
             scope: self.scope,
             subject,
-            channel: self.channel,
+            channel,
             message_class: self.message_class,
             window: self.window,
             limit: self.limit,
-            grows_daily_by: self.grows_daily_by,
-            over: self.over,
+            grows_daily_by: self.grows_daily_by.filter(|by| by.get() > 0),
+            over: self.over.unwrap_or_default(),
             burst: self.burst.unwrap_or_else(|| Count::new(1).unwrap_or_default()),
             by_platform: !matches!(ctx.actor, Actor::User { .. }),
             rev: known.as_ref().map_or(1, |known| known.rev + 1),

@@ -391,10 +391,18 @@ pub(crate) fn erase_all(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
 pub(crate) fn enter(ctx: &mut Ctx<'_>, account: &Id, effect: Effect) -> Result<model::Account, Error> {
     let account = accounts::load(ctx, account, "/account")?;
     let host_looks = effect == Effect::Read && *ctx.actor == Actor::System;
-    if !host_looks && !ctx.policies(Some(&account.id))?.groups {
-        return Err(Error::new(Code::PolicyForbids, format!("by policy `{}` has no groups", account.id)).at("/account").with("policy", "groups"));
+    if !host_looks {
+        require_groups(ctx, &account.id, "/account")?;
     }
     Ok(account)
+}
+
+/// Refuses to do anything with groups in an account that has none by policy.
+pub(crate) fn require_groups(ctx: &mut Ctx<'_>, account: &Id, field: &str) -> Result<(), Error> {
+    if ctx.policies(Some(account))?.groups {
+        return Ok(());
+    }
+    Err(Error::new(Code::PolicyForbids, format!("by policy `{account}` has no groups")).at(field).with("policy", "groups"))
 }
 
 /// Reads a group that is to be changed.

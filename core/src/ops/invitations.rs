@@ -9,7 +9,7 @@ mod tests;
 
 #[cfg(test)]
 pub(crate) use records::hold;
-pub(crate) use records::{erase_all_of, follow, forget, forget_whom, invite_owner, is_ahead, keep, leave_future, list, listed_at, settle};
+pub(crate) use records::{erase_all_of, find, follow, forget, forget_whom, invite_owner, is_ahead, keep, leave_future, list, listed_at, settle};
 
 use super::{Access, Effect, Operation, accounts, check_rev, groups, members, reach, roles, users, walk};
 use crate::engine::authority::TEAM_PERMISSION;
@@ -458,8 +458,8 @@ fn shown(ctx: &mut Ctx<'_>, invitation: model::Invitation) -> Result<Invitation,
 
 /// Checks what is to be offered and fills in what was left open: the role that counts, in every account.
 ///
-/// `wanted` says where the request names each. Accounts in `kept` are offered already: there the permission to edit is enough.
-fn check_grants(ctx: &mut Ctx<'_>, team: &Id, wanted: Vec<(AccountGrant, String)>, kept: &[Id]) -> Result<Vec<AccountGrant>, Error> {
+/// `wanted` says where the request names each. What is in `kept` is offered already: there the permission to edit is enough.
+fn check_grants(ctx: &mut Ctx<'_>, team: &Id, wanted: Vec<(AccountGrant, String)>, kept: &[AccountGrant]) -> Result<Vec<AccountGrant>, Error> {
     if wanted.is_empty() || wanted.len() > MOST_ACCOUNTS {
         return Err(Error::invalid("/accounts", format!("an invitation offers 1 to {MOST_ACCOUNTS} accounts, not {}", wanted.len())));
     }
@@ -468,8 +468,9 @@ fn check_grants(ctx: &mut Ctx<'_>, team: &Id, wanted: Vec<(AccountGrant, String)
         let AccountGrant { account, role, group } = grant;
         let (at_account, at_role, at_group) = (format!("{at}/account"), format!("{at}/role"), format!("{at}/group"));
         let record = accounts::load(ctx, &account, &at_account)?;
+        let before = kept.iter().find(|grant| grant.account == account);
         if is_user(ctx) {
-            let permission = if kept.contains(&account) { EDIT } else { INVITE };
+            let permission = if before.is_some() { EDIT } else { INVITE };
             // Who may grant access by a membership of their own there may invite by it, too (R-INV-1, R-INV-7).
             let by_own = ctx.policies(Some(&account))?.grant_existing == GrantExisting::Holder && reach::holds_in(ctx, &account, permission)?;
             if !by_own {
@@ -501,6 +502,10 @@ fn check_grants(ctx: &mut Ctx<'_>, team: &Id, wanted: Vec<(AccountGrant, String)
             Some(role)
         };
         if let Some(group) = &group {
+            // What was offered before the policy switched groups off stays.
+            if before.is_none_or(|before| before.group.as_ref() != Some(group)) {
+                groups::require_groups(ctx, &account, &at_group)?;
+            }
             groups::load(ctx, &account, group, &at_group)?;
         }
         grants.push(AccountGrant { account, role, group });
@@ -784,8 +789,8 @@ impl Operation for Edit {
                 return Err(Error::invalid("/invitation", "whoever owns an account has no role and no group; nothing else is offered"));
             }
             let (old, others): (Vec<_>, Vec<_>) = invitation.grants.clone().into_iter().partition(|grant| mine.contains(&grant.account));
-            let wanted = wanted(ctx, old, self.accounts, self.role, self.group)?;
-            let mut grants = check_grants(ctx, &invitation.team, wanted, &mine)?;
+            let wanted = wanted(ctx, old.clone(), self.accounts, self.role, self.group)?;
+            let mut grants = check_grants(ctx, &invitation.team, wanted, &old)?;
             refuse_elsewhere(ctx, &grants, &others)?;
             refuse_several_roles(ctx, &grants)?;
             grants.extend(others);

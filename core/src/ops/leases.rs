@@ -1,6 +1,6 @@
 //! Edit leases: one person at a time edits a resource (R-RES-3).
 
-use super::resources::{EDIT, Kind, Need, acting, look, look_to_change, require};
+use super::resources::{EDIT, Kind, Need, acting, look_to_change, look_to_read, require};
 use super::{Access, Effect, Operation, accounts};
 use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys};
@@ -80,7 +80,7 @@ pub struct TakeOver {
     pub user: Option<Id>,
 }
 
-/// Says who edits a resource now (R-RES-3).
+/// Says who edits a resource now (R-RES-3). Of what an account above shares, people below are not told who edits it there.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Get {
@@ -246,7 +246,7 @@ impl Operation for Release {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LeaseState, Error> {
-        let (kind, resource) = look(ctx, &self.account, self.kind, &self.id)?;
+        let (kind, resource) = look_to_change(ctx, &self.account, self.kind, &self.id)?;
         if let Some(user) = acting(ctx, self.user)? {
             own(ctx, &kind, &resource, &user)?;
         }
@@ -309,8 +309,9 @@ impl Operation for Get {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LeaseState, Error> {
-        let (kind, resource) = look(ctx, &self.account, self.kind, &self.id)?;
-        let lease = current(ctx, &kind, &resource)?;
+        let (kind, resource) = look_to_read(ctx, &self.account, self.kind, &self.id)?;
+        let told = resource.account == self.account || !matches!(ctx.actor, Actor::User { .. });
+        let lease = if told { current(ctx, &kind, &resource)? } else { None };
         Ok(state(&resource, lease))
     }
 }

@@ -13,7 +13,8 @@ use crate::rules::limit::{Candidate, Carrier, Source, candidates, guarantees_hol
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Gives an account a limit of its own, over that of its package (R-PKG-2).
+/// Gives an account a limit of its own, over that of its package (R-PKG-2). Beside the value, what is absent stays as it was;
+/// `limits.inherit` takes all of it away.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Set {
@@ -23,13 +24,13 @@ pub struct Set {
     pub limit: LimitName,
     /// `unlimited`, 0 for nothing, or a number.
     pub value: Limit,
-    /// The class of the messages that it counts; as in the package when absent (R-QTA-14).
+    /// The class of the messages that it counts; as in the package where the account says nothing (R-QTA-14).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_class: Option<CountedClass>,
-    /// What happens beyond it; as in the package when absent, and in the end what the policy `over_limit` says (R-QTA-7).
+    /// What happens beyond it; as in the package where the account says nothing, and in the end what the policy `over_limit` says (R-QTA-7).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<OverLimit>,
-    /// How many may go out at once where it spreads, at least 1; 1 when absent.
+    /// How many may go out at once where it spreads, at least 1; 1 in the beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Count>,
     /// The revision of the account that the change was made from; a stale one is `rev_conflict`.
@@ -65,15 +66,16 @@ pub struct Allocate {
     /// `unlimited`, 0 for nothing, or a number; absent takes the part back, so that the account inherits again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Limit>,
-    /// Whether it is guaranteed; not for `unlimited`.
-    #[serde(default)]
-    pub guaranteed: bool,
+    /// Whether it is guaranteed; not for `unlimited`. As it was when absent, and in the beginning it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guaranteed: Option<bool>,
     /// The revision of the account that the change was made from; a stale one is `rev_conflict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rev: Option<Count>,
 }
 
-/// Sets what counts where neither account nor package says anything; `unlimited` until then (R-PKG-3).
+/// Sets what counts where neither account nor package says anything; `unlimited` until then (R-PKG-3). Beside the value, what is
+/// absent stays as it was.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetDefault {
@@ -81,13 +83,13 @@ pub struct SetDefault {
     pub limit: LimitName,
     /// `unlimited`, 0 for nothing, or a number.
     pub value: Limit,
-    /// The class of the messages that it counts; both when absent (R-QTA-14).
+    /// The class of the messages that it counts; both in the beginning (R-QTA-14).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_class: Option<CountedClass>,
-    /// What happens beyond it; what the policy `over_limit` says when absent (R-QTA-7).
+    /// What happens beyond it; in the beginning what the policy `over_limit` says (R-QTA-7).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<OverLimit>,
-    /// How many may go out at once where it spreads, at least 1; 1 when absent.
+    /// How many may go out at once where it spreads, at least 1; 1 in the beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Count>,
 }
@@ -248,18 +250,18 @@ pub(crate) fn value_of(ctx: &mut Ctx<'_>, account: &Id, name: LimitName) -> Resu
     Ok(Line::load(ctx, account)?.value(0, name))
 }
 
-/// Refuses what could not be meant of limits, and what the licence does not include.
-pub(crate) fn check_terms(ctx: &mut Ctx<'_>, account: Option<&Id>, terms: &[LimitTerms], field: &str) -> Result<(), Error> {
+/// Refuses what could not be meant of limits, of which `known` says something already, and what the licence does not include.
+pub(crate) fn check_terms(ctx: &mut Ctx<'_>, account: Option<&Id>, terms: &[LimitTerms], known: &Limits, field: &str) -> Result<(), Error> {
     for (at, one) in terms.iter().enumerate() {
         if terms.iter().take(at).any(|before| before.limit == one.limit) {
             return Err(Error::invalid(format!("{field}/{at}/limit"), format!("`{}` is named twice", one.limit.name())));
         }
-        check_terms_of(ctx, account, one, &format!("{field}/{at}"))?;
+        check_terms_of(ctx, account, one, known, &format!("{field}/{at}"))?;
     }
     Ok(())
 }
 
-fn check_terms_of(ctx: &mut Ctx<'_>, account: Option<&Id>, terms: &LimitTerms, field: &str) -> Result<(), Error> {
+fn check_terms_of(ctx: &mut Ctx<'_>, account: Option<&Id>, terms: &LimitTerms, known: &Limits, field: &str) -> Result<(), Error> {
     let name = terms.limit.name();
     let counts_messages = Channel::ALL.iter().any(|channel| channel.limits().contains(&terms.limit));
     if terms.message_class.is_some() && !counts_messages {
@@ -269,7 +271,7 @@ fn check_terms_of(ctx: &mut Ctx<'_>, account: Option<&Id>, terms: &LimitTerms, f
         return Err(Error::invalid(format!("{field}/over"), format!("`{name}` does not count what happens in a window: beyond it all is refused")));
     }
     match terms.burst.map(Count::get) {
-        Some(_) if terms.over != Some(OverLimit::Spread) => {
+        Some(_) if terms.or(known.terms_of(terms.limit)).over != Some(OverLimit::Spread) => {
             return Err(Error::invalid(format!("{field}/burst"), "only a limit that spreads has a burst"));
         }
         Some(0) => return Err(Error::invalid(format!("{field}/burst"), "at least 1 goes out at once")),
@@ -283,7 +285,7 @@ fn check_terms_of(ctx: &mut Ctx<'_>, account: Option<&Id>, terms: &LimitTerms, f
 
 /// What an account has of its own is checked against the licence (R-PLT-1).
 pub(crate) fn check_own(ctx: &mut Ctx<'_>, own: &Limits, parent: Option<&Id>) -> Result<(), Error> {
-    check_terms(ctx, parent, &own.terms, "/limits/terms")?;
+    check_terms(ctx, parent, &own.terms, &Limits::default(), "/limits/terms")?;
     for name in LimitName::ALL.iter().copied().filter(|name| own.get(*name).is_some() && needs_licence(*name, Carrier::Account)) {
         ctx.require_licence(&format!("/limits/{}", name.name()))?;
     }
@@ -321,8 +323,8 @@ struct Change {
     limit: LimitName,
     /// None to inherit again.
     value: Option<Limit>,
-    /// None where they stay.
-    terms: Option<LimitTerms>,
+    /// What is said of it beside the value; what is absent stays, but where it is to inherit again.
+    terms: LimitTerms,
     /// Whether it is given by the account above, and not by the platform.
     allocated: bool,
     guaranteed: bool,
@@ -339,10 +341,9 @@ fn change(ctx: &mut Ctx<'_>, id: &Id, change: Change) -> Result<LimitExplanation
     let held_before = holds_below(ctx, id, limit)?;
     promise(ctx, &account, limit, false)?;
     account.overrides.set(limit, value);
-    if let Some(terms) = change.terms {
-        check_terms_of(ctx, Some(id), &terms, "")?;
-        account.overrides.set_terms(terms);
-    }
+    check_terms_of(ctx, Some(id), &change.terms, &account.overrides, "")?;
+    let known = account.overrides.terms_of(limit);
+    account.overrides.set_terms(if value.is_some() { change.terms.or(known) } else { LimitTerms::none(limit) });
     account.allocated.retain(|name| *name != limit);
     account.guaranteed.retain(|name| *name != limit);
     if change.allocated && value.is_some() {
@@ -438,7 +439,7 @@ impl Operation for Set {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LimitExplanations, Error> {
         let Set { account, limit, value, message_class, over, burst, expected_rev } = self;
-        let terms = Some(LimitTerms { limit, message_class, over, burst });
+        let terms = LimitTerms { limit, message_class, over, burst };
         change(ctx, &account, Change { limit, value: Some(value), terms, allocated: false, guaranteed: false, expected_rev })
     }
 }
@@ -455,7 +456,7 @@ impl Operation for Inherit {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LimitExplanations, Error> {
         let Inherit { account, limit, expected_rev } = self;
-        change(ctx, &account, Change { limit, value: None, terms: Some(LimitTerms::none(limit)), allocated: false, guaranteed: false, expected_rev })
+        change(ctx, &account, Change { limit, value: None, terms: LimitTerms::none(limit), allocated: false, guaranteed: false, expected_rev })
     }
 }
 
@@ -488,14 +489,16 @@ impl Operation for Allocate {
         if account.parent.is_none() {
             return Err(Error::invalid("/account", "there is no account above whose limit could be divided"));
         }
-        if guaranteed && !matches!(value, Some(Limit::At(_))) {
+        let is_number = matches!(value, Some(Limit::At(_)));
+        if guaranteed == Some(true) && !is_number {
             return Err(Error::invalid("/guaranteed", "a number can be guaranteed, and nothing else"));
         }
+        let guaranteed = is_number && guaranteed.unwrap_or_else(|| account.guaranteed.contains(&limit));
         let by_platform = account.overrides.get(limit).is_some() && !account.allocated.contains(&limit);
         if by_platform && matches!(ctx.actor, Actor::User { .. }) {
             return Err(Error::new(Code::PermissionDenied, format!("the platform has set `{}` of `{id}`", limit.name())).at("/limit"));
         }
-        change(ctx, &id, Change { limit, value, terms: None, allocated: true, guaranteed, expected_rev })
+        change(ctx, &id, Change { limit, value, terms: LimitTerms::none(limit), allocated: true, guaranteed, expected_rev })
     }
 }
 
@@ -513,8 +516,8 @@ impl Operation for SetDefault {
         limits.set(self.limit, Some(self.value));
         let SetDefault { limit, message_class, over, burst, .. } = self;
         let terms = LimitTerms { limit, message_class, over, burst };
-        check_terms_of(ctx, None, &terms, "")?;
-        limits.set_terms(terms);
+        check_terms_of(ctx, None, &terms, &limits, "")?;
+        limits.set_terms(terms.or(limits.terms_of(limit)));
         ctx.tx.put(keys::defaults(), &limits)?;
         ctx.tx.touch_everything();
         if matches!(self.limit.kind(), LimitKind::Window(_)) {

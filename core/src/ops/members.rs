@@ -801,6 +801,9 @@ fn load_known(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::User, Error> {
 /// names the account.
 fn grant(ctx: &mut Ctx<'_>, account: &Id, user: &model::User, role: Option<Id>, group: Option<Id>, at: &str) -> Result<model::Member, Error> {
     let record = accounts::load(ctx, account, at)?;
+    if group.is_some() {
+        groups::require_groups(ctx, account, "/group")?;
+    }
     if ctx.tx.has(&keys::member(account, &user.id))? {
         return Err(Error::new(Code::AlreadyMember, format!("`{}` is a member of `{account}` already", user.id)).at(at));
     }
@@ -957,6 +960,9 @@ fn set_role(ctx: &mut Ctx<'_>, member: model::Member, role: &Id, group: Option<I
         return Err(error.at("/user"));
     }
     refuse_stronger_in(ctx, &member.account, &member.user)?;
+    if group.is_some() {
+        groups::require_groups(ctx, &member.account, "/group")?;
+    }
     let others = match ctx.policies(Some(&member.account))?.role_scope {
         RoleScope::Membership => Vec::new(),
         RoleScope::Package => return Err(by_package(&member.account)),

@@ -365,14 +365,24 @@ fn shown(ctx: &mut Ctx<'_>, number: u64, message: model::OutboxMessage) -> Resul
     })
 }
 
-/// A person is erased: the messages to them, and about them, no longer tell who they are (R-USR-4).
+/// A person is erased: the messages to them, and about them, no longer tell who they are, nor does the reason for which a consumer
+/// gave one up, which often names the address (R-USR-4).
 pub(crate) fn forget(ctx: &mut Ctx<'_>, kind: AuditKind, person: &Id) -> Result<(), Error> {
     let (from, until) = keys::outbox_of_person(kind, person);
-    for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
-        let at = keys::outbox(number_at(&key)?);
+    let told = ctx.tx.range::<()>(&from, &until, usize::MAX)?;
+    let consumers = if told.is_empty() { Vec::new() } else { all_consumers(ctx)? };
+    for (key, ()) in told {
+        let number = number_at(&key)?;
+        let at = keys::outbox(number);
         if let Some(mut message) = ctx.tx.get::<model::OutboxMessage>(&at)? {
             message.forget_person();
             ctx.tx.put(at, &message)?;
+        }
+        for consumer in &consumers {
+            let at = keys::dead_message(&consumer.name, number);
+            if let Some(dead) = ctx.tx.get::<DeadMessage>(&at)?.filter(|dead| dead.reason.is_some()) {
+                ctx.tx.put(at, &DeadMessage { reason: None, ..dead })?;
+            }
         }
         ctx.tx.delete(key);
     }
@@ -604,7 +614,11 @@ impl Operation for Fail {
     type Answer = OutboxSettled;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxSettled, Error> {
-        settle(ctx, &self.consumer, &self.numbers, |ctx, consumer, number, open| bury(ctx, consumer, number, open.deliveries, self.reason.clone()))
+        settle(ctx, &self.consumer, &self.numbers, |ctx, consumer, number, open| {
+            // Of who was erased in between no reason tells.
+            let forgotten = ctx.tx.get::<model::OutboxMessage>(&keys::outbox(number))?.is_some_and(|message| message.is_forgotten());
+            bury(ctx, consumer, number, open.deliveries, self.reason.clone().filter(|_| !forgotten))
+        })
     }
 }
 

@@ -348,7 +348,7 @@ impl Operation for Create {
             updated_at_ms: ctx.now_ms,
         };
         check(&package)?;
-        limits::check_terms(ctx, None, &package.limits.terms, "/limits/terms")?;
+        limits::check_terms(ctx, None, &package.limits.terms, &Limits::default(), "/limits/terms")?;
         check_licence(ctx, None, &package)?;
         ctx.tx.put(keys::package(&package.id), &package)?;
         shown(ctx, package)
@@ -382,7 +382,7 @@ impl Operation for Edit {
         package.credits = self.credits.unwrap_or(package.credits);
         package.overuse = self.overuse.unwrap_or(package.overuse);
         let given = self.limits.unwrap_or_default();
-        limits::check_terms(ctx, None, &given.terms, "/limits/terms")?;
+        limits::check_terms(ctx, None, &given.terms, &package.limits, "/limits/terms")?;
         package.limits = given.or(&package.limits);
         for (at, name) in self.without_limits.iter().enumerate() {
             if given.get(*name).is_some() || given.terms_of(*name) != LimitTerms::none(*name) {

@@ -86,7 +86,8 @@ pub struct Remove {
     pub expected_rev: Option<Count>,
 }
 
-/// Reads a resource.
+/// Reads a resource of an account, or one that an account above shares with it: of that, `account` is the account above, and people
+/// below are told no other `owner` (R-TEA-7).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Get {
@@ -380,6 +381,10 @@ fn find(ctx: &mut Ctx<'_>, account: &Id, kind: &Id, id: &Id) -> Result<Option<Re
     ctx.tx.get(&keys::resource(account, kind, id))
 }
 
+fn is_absent(error: &Error) -> bool {
+    error.code() == Code::NotFound && error.field() == Some("/id")
+}
+
 fn absent(kind: &Kind, id: &Id) -> Error {
     Error::not_found(kind.id.as_str(), id.as_str()).at("/id")
 }
@@ -402,10 +407,26 @@ pub(crate) fn look(ctx: &mut Ctx<'_>, account: &Id, kind: Id, id: &Id) -> Result
 /// As [`look`], for what is to be changed: what an account above shares is seen here, and changed by nobody (R-TEA-7).
 pub(crate) fn look_to_change(ctx: &mut Ctx<'_>, account: &Id, kind: Id, id: &Id) -> Result<(Kind, Resource), Error> {
     let found = look(ctx, account, kind.clone(), id);
-    if found.as_ref().is_err_and(|error| error.code() == Code::NotFound && error.field() == Some("/id")) {
+    if found.as_ref().is_err_and(is_absent) {
         super::sharing::refuse_read_only(ctx, account, &kind, id)?;
     }
     found
+}
+
+/// As [`look`], for what is to be read: also what an account above shares (R-TEA-7). People here are not told whose it is there: it is
+/// that account's.
+pub(crate) fn look_to_read(ctx: &mut Ctx<'_>, account: &Id, kind: Id, id: &Id) -> Result<(Kind, Resource), Error> {
+    let found = look(ctx, account, kind.clone(), id);
+    if !found.as_ref().is_err_and(is_absent) {
+        return found;
+    }
+    let Some(above) = super::sharing::received(ctx, account, &kind, id)? else { return found };
+    let Some(mut resource) = find(ctx, &above, &kind, id)? else { return found };
+    if let Actor::User { .. } = ctx.actor {
+        resource.owner = above;
+        resource.group = None;
+    }
+    Ok((Kind::find(ctx, kind)?, resource))
 }
 
 /// Refuses unless a user may do one of `choice` with a resource; `everything` where only a permission for all of them will do.
@@ -580,6 +601,7 @@ pub(crate) fn hand_over(ctx: &mut Ctx<'_>, account: &Id, from: &Id, to: &Resourc
     let (owner, group) = match (to.kind, &to.id) {
         (ResourcesToKind::Member, Some(member)) => (member.clone(), group_of(ctx, account, member, field)?),
         (ResourcesToKind::Group, Some(group)) => {
+            groups::require_groups(ctx, account, field)?;
             let group = groups::load(ctx, account, group, field)?.id;
             (owner_of(ctx, account, "/resources_to")?, Some(group))
         }
@@ -786,7 +808,7 @@ impl Operation for Get {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Resource, Error> {
-        Ok(look(ctx, &self.account, self.kind, &self.id)?.1)
+        Ok(look_to_read(ctx, &self.account, self.kind, &self.id)?.1)
     }
 }
 

@@ -288,15 +288,23 @@ pub(crate) fn seen_from_above(ctx: &mut Ctx<'_>, account: &Id, kind: &Id, id: &I
     Ok(None)
 }
 
-/// Refuses to change what is not of this account but shared with it from above, where the actor sees it (R-TEA-7).
-pub(crate) fn refuse_read_only(ctx: &mut Ctx<'_>, account: &Id, kind: &Id, id: &Id) -> Result<(), Error> {
-    let own = ctx.tx.has(&keys::resource(account, kind, id))?;
-    let Some(above) = seen_from_above(ctx, account, kind, id)?.filter(|_| !own) else { return Ok(()) };
-    if let Actor::User { user, .. } = ctx.actor
+/// The account above that shares a resource which is not of this account, where the actor sees it here (R-TEA-7).
+pub(crate) fn received(ctx: &mut Ctx<'_>, account: &Id, kind: &Id, id: &Id) -> Result<Option<Id>, Error> {
+    if ctx.tx.has(&keys::resource(account, kind, id))? {
+        return Ok(None);
+    }
+    let above = seen_from_above(ctx, account, kind, id)?;
+    if let (Actor::User { user, .. }, Some(_)) = (ctx.actor, &above)
         && refusal(ctx, account, user, SharedAction::Preview)?.is_some()
     {
-        return Ok(());
+        return Ok(None);
     }
+    Ok(above)
+}
+
+/// Refuses to change what an account above shares (R-TEA-7).
+pub(crate) fn refuse_read_only(ctx: &mut Ctx<'_>, account: &Id, kind: &Id, id: &Id) -> Result<(), Error> {
+    let Some(above) = received(ctx, account, kind, id)? else { return Ok(()) };
     Err(Error::new(Code::SharedReadOnly, format!("the {kind} `{id}` is shared by `{above}` and is changed there alone")).at("/id"))
 }
 
@@ -413,6 +421,7 @@ impl Operation for Unshare {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ShareEnded, Error> {
         accounts::load(ctx, &self.account, "/account")?;
+        refuse_read_only(ctx, &self.account, &self.kind, &self.id)?;
         shareable(ctx, &self.account, &self.kind, &self.id, "unshare")?;
         let share: Option<ShareRecord> = ctx.tx.get(&keys::share(&self.account, &self.kind, &self.id))?;
         let share = share.ok_or_else(|| Error::not_found("shared template", self.id.as_str()).at("/id"))?;

@@ -9,7 +9,7 @@ use super::{Access, Effect, Operation, Span, accounts, gauges, walk};
 use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{self, Count, Cursor, Id, LimitName, Mailbox, MessageClass, Name, Note, Recipient, Suppression, normal_domain};
+use crate::model::{self, Count, Cursor, Id, LimitName, Mailbox, MessageClass, Name, Note, Recipient, Suppression, folded, normal_domain};
 use crate::rules::suppression::{blocks, values};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -66,7 +66,7 @@ pub struct List {
     /// Whether to list what the pool of the team holds, where the account is in it; its own entries otherwise.
     #[serde(default)]
     pub pooled: bool,
-    /// Only addresses and domains that begin with this.
+    /// Only addresses and domains that begin with this, without regard to case and accents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Name>,
     /// Only entries of this class.
@@ -303,15 +303,22 @@ fn source_of(key: &[u8]) -> Option<(MessageClass, Id)> {
     Some((class, account))
 }
 
-/// The part of a span whose texts begin with a prefix.
-fn narrowed((from, until): Span, prefix: &str) -> Span {
-    if prefix.is_empty() {
-        return (from, until);
+/// The parts of a span with the texts that can begin with a folded text: those that do as they stand, and those that do up to a
+/// letter that is none of ASCII, which another may fold to.
+fn narrowed((from, until): Span, text: &str) -> Vec<Span> {
+    if text.is_empty() {
+        return vec![(from, until)];
     }
-    let from = [from.as_slice(), prefix.as_bytes()].concat();
     // No UTF-8 text holds this byte.
-    let until = [from.as_slice(), &[0xff]].concat();
-    (from, until)
+    let span = |text: &[u8], first: &[u8]| ([from.as_slice(), text, first].concat(), [from.as_slice(), text, &[0xff]].concat());
+    let plain = text.bytes().take_while(u8::is_ascii).count();
+    let whole = (plain == text.len()).then(|| span(text.as_bytes(), &[]));
+    let other = text
+        .as_bytes()
+        .get(..plain)
+        .into_iter()
+        .flat_map(|plain| (0..=plain.len().min(text.len() - 1)).rev().map(move |end| plain.get(..end).unwrap_or_default()));
+    whole.into_iter().chain(other.map(|start| span(start, &[0x80]))).collect()
 }
 
 /// What one call knows of the pool: which accounts are in it, and what blocks each value that was looked up.
@@ -512,15 +519,15 @@ impl Operation for List {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionList, Error> {
         let account = accounts::load(ctx, &self.account, "/account")?;
-        let search = self.search.map_or_else(String::new, |text| text.as_str().to_ascii_lowercase());
+        let search = self.search.map_or_else(String::new, |text| folded(text.as_str()));
         let wanted = self.message_class;
-        let fits = move |entry: &Suppression| wanted.is_none_or(|class| class == entry.message_class);
+        let fits = |entry: &Suppression| wanted.is_none_or(|class| class == entry.message_class) && folded(&entry.value).starts_with(search.as_str());
         let (suppressions, next) = if self.pooled && account.pooled {
             let team = team_of(ctx, &self.account)?;
-            let span = narrowed(keys::below(keys::TEAM_SUPPRESSION, &[team.as_str()]), &search);
+            let spans = narrowed(keys::below(keys::TEAM_SUPPRESSION, &[team.as_str()]), &search);
             let prefix = span_prefix(&team);
             let mut in_pool = HashMap::new();
-            walk(ctx, &[span], self.after.as_ref(), self.limit, |ctx, key| {
+            walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
                 let Some((class, source)) = source_of(key) else { return Ok(None) };
                 let Some(value) = key.get(prefix..).and_then(|rest| rest.split(|byte| *byte == 0).next()) else { return Ok(None) };
                 let Ok(value) = std::str::from_utf8(value) else { return Ok(None) };
@@ -531,8 +538,8 @@ impl Operation for List {
                 Ok(entry.filter(&fits))
             })?
         } else {
-            let span = narrowed(keys::below(keys::SUPPRESSION, &[self.account.as_str()]), &search);
-            walk(ctx, &[span], self.after.as_ref(), self.limit, |ctx, key| Ok(ctx.tx.get::<Suppression>(key)?.filter(&fits)))?
+            let spans = narrowed(keys::below(keys::SUPPRESSION, &[self.account.as_str()]), &search);
+            walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| Ok(ctx.tx.get::<Suppression>(key)?.filter(&fits)))?
         };
         Ok(SuppressionList { suppressions, next })
     }

@@ -1,6 +1,6 @@
 //! Users as CSV: out of an account or a team, and in again (R-USR-5).
 
-use super::{Access, Effect, Operation, SCAN_MAX, members, reach, read_cursor, roles, users, write_cursor};
+use super::{Access, Effect, Operation, SCAN_MAX, accounts, groups, members, reach, read_cursor, roles, users, write_cursor};
 use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Class, Code, Error};
@@ -430,6 +430,12 @@ impl Importer<'_> {
         let group = bounded(field(Column::Group), Column::Group, Id::new)?;
         let disabled = flag(field(Column::Disabled), Column::Disabled)?;
         let known = self.known(ctx, &account)?;
+        // Where the account has no groups, an export names the one that everybody is in.
+        if let Some(group) = &group
+            && accounts::load(ctx, &account, "/account")?.default_group != *group
+        {
+            groups::require_groups(ctx, &account, "/group")?;
+        }
 
         let there = ctx.tx.get::<Id>(&keys::email(email.key()))?;
         if let Some(user) = &there {

@@ -13,6 +13,9 @@ const SECRET: &[&str] = &["hash", "hashes", "password", "salt", "secret", "token
 /// Fields that tell nothing beside the record: when it was written, and what it counts of others.
 const NEVER: &[&str] = &["rev", "created_at_ms", "updated_at_ms"];
 
+/// Fields that tell something where they change, and nothing of what is new or gone.
+const ONLY_CHANGES: &[&str] = &["generation"];
+
 /// What differs between two states of a record.
 #[derive(Debug, Default, PartialEq)]
 pub struct Difference {
@@ -69,7 +72,7 @@ pub fn difference(kind: AuditKind, before: Option<&Value>, after: Option<&Value>
     let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     for name in names {
         let (old, new) = (old.get(name), new.get(name));
-        if old == new || is_left_out(kind, name) || (!both && old.or(new).is_some_and(is_nothing)) {
+        if old == new || is_left_out(kind, name) || (!both && (ONLY_CHANGES.contains(&name.as_str()) || old.or(new).is_some_and(is_nothing))) {
             continue;
         }
         let sides = if is_personal(kind, name) { &mut found.personal } else { &mut found.open };
@@ -109,8 +112,8 @@ fn is_left_out(kind: AuditKind, name: &str) -> bool {
             }
             &["id", "account"]
         }
-        AuditKind::Invitation => &["id", "team", "user", "counted_in", "generation"],
-        AuditKind::Link => &["id", "user", "generation"],
+        AuditKind::Invitation => &["id", "team", "user", "counted_in"],
+        AuditKind::Link => &["id", "user"],
         AuditKind::Suppression => &["account", "value", "message_class"],
         AuditKind::Credits => &["account", "channel", "entry"],
         AuditKind::Resource | AuditKind::Share => &["account", "kind", "id"],

@@ -128,16 +128,18 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut found: Vec<Piece<'_>> = Vec::new();
     // Words without an `@` that may be the name of an address in brackets.
     let mut open: Vec<(Gap, Piece<'_>)> = Vec::new();
-    for (gap, word) in words(text) {
+    let words = words(text);
+    for (at, (gap, word)) in words.iter().copied().enumerate() {
         if gap == Gap::End {
             found.extend(open.drain(..).map(|(_, word)| word));
         }
-        if word.text.ends_with('>') && word.text.contains('<') {
+        let named = words.get(at + 1).is_some_and(|(gap, next)| *gap == Gap::Space && is_bracketed(next.text));
+        if is_bracketed(word.text) {
             let name = open.split_off(name_begins(&open, gap));
             found.extend(open.drain(..).map(|(_, word)| word));
             let offset = name.first().map_or(word.offset, |(_, first)| first.offset);
             found.push(Piece { offset, text: text.get(offset..word.offset + word.text.len()).unwrap_or_default() });
-        } else if word.text.contains('@') {
+        } else if word.text.contains('@') && !(named && is_quoted(word.text)) {
             found.extend(open.drain(..).map(|(_, word)| word));
             found.push(word);
         } else {
@@ -146,6 +148,16 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
     }
     found.extend(open.into_iter().map(|(_, word)| word));
     found
+}
+
+/// Whether a word ends with an address in angle brackets.
+fn is_bracketed(word: &str) -> bool {
+    word.ends_with('>') && word.contains('<')
+}
+
+/// Whether a word stands in quotes: before an address in brackets it is the name, whatever it holds, often the address again.
+fn is_quoted(word: &str) -> bool {
+    ['"', '\''].iter().any(|quote| word.len() > 1 && word.starts_with(*quote) && word.ends_with(*quote))
 }
 
 /// At which of the words the name of an address begins that stands in brackets behind them: at the last comma, or where `Lee, Ann`
@@ -162,7 +174,8 @@ fn name_begins(words: &[(Gap, Piece<'_>)], gap_behind: Gap) -> usize {
     if words.iter().take(given).skip(family).all(is_name) { family } else { given }
 }
 
-/// The words of a text. What stands in quotes at the beginning of a word, or in angle brackets, is not cut.
+/// The words of a text. What stands in quotes at the beginning of a word, or in angle brackets, is not cut; in single quotes, which
+/// are apostrophes too, where an address in brackets follows.
 fn words(text: &str) -> Vec<(Gap, Piece<'_>)> {
     let mut words = Vec::new();
     let (mut before, mut offset) = (Gap::End, 0);
@@ -188,6 +201,7 @@ fn word_length(text: &str) -> usize {
         let rest = text.get(end..).unwrap_or_default();
         let enclosed = match c {
             '"' if end == 0 => enclosed(rest, '"'),
+            '\'' if end == 0 => enclosed(rest, '\'').filter(|length| is_name_before_brackets(rest, *length)),
             '<' => enclosed(rest, '>'),
             _ => None,
         };
@@ -197,6 +211,12 @@ fn word_length(text: &str) -> usize {
         }
     }
     end
+}
+
+/// Whether a text begins with so many bytes of a name, and goes on with an address in angle brackets.
+fn is_name_before_brackets(text: &str, length: usize) -> bool {
+    let (Some(name), Some(behind)) = (text.get(..length), text.get(length..)) else { return false };
+    !name.contains('<') && behind.trim_start_matches(|c: char| gap(c) == Some(Gap::Space)).starts_with('<')
 }
 
 /// How many bytes there are up to the character that closes what the text begins with, on the same line and not far away.
@@ -254,6 +274,12 @@ mod tests {
             ("Ann Lee <ann@>", vec!["! Ann Lee <ann@>"]),
             ("Ann <ann@x.example", vec!["! Ann", "! <ann@x.example"]),
             ("\"Ann bob@x.example", vec!["! \"Ann", "||bob@x.example"]),
+            ("'q@x.example' <q@x.example>", vec!["||q@x.example"]),
+            ("\"Ann@x.example\" <ann@x.example>, 'bob@x.example'<bob@x.example>", vec!["||ann@x.example", "||bob@x.example"]),
+            ("'Ann @ Sales' <ann@x.example>", vec!["Ann|@ Sales|ann@x.example"]),
+            ("cid@x.example 'Ann, Lee @' <ann@x.example>", vec!["||cid@x.example", "Lee @|Ann|ann@x.example"]),
+            ("'t Hooft <h@x.example>, 'Ann' <ann@x.example>", vec!["'t|Hooft|h@x.example", "Ann||ann@x.example"]),
+            ("'Conan O'Brien' <c@x.example> 'd@x.example'\n<e@x.example>", vec!["Conan|O'Brien|c@x.example", "! 'd@x.example'", "||e@x.example"]),
             ("\u{5f20}\u{4f1f} <zhang@x.example>\u{ff1b}bob@x.example", vec!["\u{5f20}\u{4f1f}||zhang@x.example", "||bob@x.example"]),
         ] {
             assert_eq!(read(text), found, "{text}");

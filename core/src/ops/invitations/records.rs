@@ -14,7 +14,7 @@ pub(super) fn load(ctx: &mut Ctx<'_>, id: &Id) -> Result<Invitation, Error> {
 }
 
 /// An invitation, where there is one. In the place of a group that was deleted since it offers the one that took in its members.
-pub(super) fn find(ctx: &mut Ctx<'_>, id: &Id) -> Result<Option<Invitation>, Error> {
+pub(crate) fn find(ctx: &mut Ctx<'_>, id: &Id) -> Result<Option<Invitation>, Error> {
     let Some(mut invitation) = ctx.tx.get::<Invitation>(&keys::invitation(id))? else { return Ok(None) };
     for grant in &mut invitation.grants {
         if let Some(group) = grant.group.take() {

@@ -174,7 +174,7 @@ impl People {
 
     /// Somebody who was invited and has not accepted.
     fn invited(&self, ctx: &mut Ctx<'_>, invitation: &Id, steps: &[PendingStep]) -> Result<Option<Person>, Error> {
-        let Some(invitation) = ctx.tx.get::<model::Invitation>(&keys::invitation(invitation))? else { return Ok(None) };
+        let Some(invitation) = invitations::find(ctx, invitation)? else { return Ok(None) };
         if invitation.state != InvitationState::Open || self.inactive_since_ms.is_some() {
             return Ok(None);
         }

@@ -12,7 +12,7 @@ use crate::ops::api_keys::{self, ApiKey};
 use crate::ops::audit::{AuditField, AuditWhat};
 use crate::ops::second_factors::{self, SecondFactorStatus};
 use crate::ops::sessions::{self, SessionDevice};
-use crate::ops::{Access, Effect, Operation, Span, audit, members, reach, read_cursor, walk_sized, write_cursor};
+use crate::ops::{Access, Effect, Operation, Span, audit, invitations, members, reach, read_cursor, walk_sized, write_cursor};
 use crate::rules::invitation::{InvitationStatus, status};
 use schemars::JsonSchema;
 use serde::de::IgnoredAny;
@@ -266,7 +266,7 @@ fn item(ctx: &mut Ctx<'_>, user: &Id, key: &[u8]) -> Result<Option<Item>, Error>
             Ok(session.map(|session| Item::Session(Box::new(sessions::device(session)))))
         }
         (Some(&keys::ADDRESS_INVITATION), Some(invitation)) => {
-            let invitation = ctx.tx.get::<model::Invitation>(&keys::invitation(&invitation))?;
+            let invitation = invitations::find(ctx, &invitation)?;
             Ok(invitation.map(|invitation| Item::Invitation(invited(ctx, invitation))))
         }
         (Some(&keys::OUTBOX_PERSON), _) => message(ctx, key),
@@ -342,7 +342,7 @@ mod tests {
     use super::*;
     use crate::OpenOptions;
     use crate::engine::Engine;
-    use crate::ops::{accounts, invitations, outbox, users};
+    use crate::ops::{accounts, outbox, users};
     use crate::store::Order;
     use serde_json::{Value, json};
     use std::path::Path;
