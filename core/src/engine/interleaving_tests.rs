@@ -8,7 +8,7 @@ use crate::guard::Guard;
 use crate::locks::explored::explore;
 use crate::model::Channel;
 use crate::store::{Batch, Order, Record, StoreError, Verification};
-use meters::{Ask, Prepared};
+use meters::{Ask, Paid, Prepared};
 use shuttle::thread;
 
 /// 2026-06-15T12:00Z
@@ -136,7 +136,7 @@ fn refunds_and_blocks_drawn_ahead() {
                 let mut kept = 0;
                 for _ in 0..4 {
                     kept += send(&guard, &prepared, 5) - 3;
-                    guard.engine.refund(&prepared, 3, &meters::Paid::default(), START_MS).unwrap();
+                    guard.engine.refund(&prepared, 3, &Paid::default(), START_MS).unwrap();
                 }
                 kept
             })
