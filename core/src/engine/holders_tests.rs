@@ -131,7 +131,7 @@ impl World {
     fn send(&mut self) {
         let (by, account, most) = (self.any(HOLDERS), self.any(ACCOUNTS.len()), [3, 3, 3, 40][self.any(4)]);
         let amount = 1 + self.dice.roll(most);
-        let ask = if self.dice.one_in(4) { Ask { count: amount, min: 1, later: false } } else { Ask::exact(amount) };
+        let ask = if self.dice.one_in(4) { Ask { count: amount, min: 1, later: None } } else { Ask::exact(amount) };
         let granted = self.admit(by, account, ask).granted;
         let places = self.charged(account);
         if granted == 0 {
@@ -246,7 +246,7 @@ impl World {
                 |place: usize, lost: u64| self.counters[place].limit.saturating_sub(self.counters[place].sum(self.now, |part| part.used) + lost);
             let most = places.clone().map(|place| left(place, 0)).min().unwrap();
             let least = places.clone().map(|place| left(place, self.lost(place))).min().unwrap();
-            let granted = self.admit(0, account, Ask { count: 1_000_000, min: 1, later: false }).granted;
+            let granted = self.admit(0, account, Ask { count: 1_000_000, min: 1, later: None }).granted;
             assert!((least..=most).contains(&granted), "{granted} of {least} to {most}");
             for place in places {
                 self.counters[place].charge(self.now, granted);

@@ -275,18 +275,31 @@ impl Cold {
         }
     }
 
-    fn alert(&self, percent: u64, used: u64, now_ms: u64) -> OutboxMessage {
-        let first_free_ms = self.meter.past.first().map(|(until_ms, _)| *until_ms);
+    /// Tells of a threshold that `reading` reaches, and when it helps to try again.
+    fn alert(&self, percent: u64, reading: &send::Reading, now_ms: u64) -> OutboxMessage {
         let alert = LimitAlert {
             limit: self.id.name().to_owned(),
             scope: self.id.own_scope_name().to_owned(),
             subject: self.id.subject().to_owned(),
             percent,
             value: self.limit,
-            used,
-            resets_at_ms: window::resets_at_ms(self.window, self.meter.ends_at_ms, first_free_ms),
+            used: reading.used,
+            resets_at_ms: reading.helps_at_ms().unwrap_or_else(|| self.counts_until()),
         };
         OutboxMessage { alert: Some(alert), ..OutboxMessage::about(OutboxKind::LimitAlert, self.id.account.clone(), now_ms) }
+    }
+
+    /// Until when what is used now counts.
+    fn counts_until(&self) -> u64 {
+        window::resets_at_ms(self.window, self.meter.ends_at_ms, None)
+    }
+
+    /// How it stands once so many more are used, which come back at an instant where they are reserved until then.
+    fn reading_with(&self, hot: &Hot, more: u64, reserved_until_ms: Option<u64>, open: &[Reservation], takes_credits: bool) -> send::Reading {
+        let mut frees = self.frees(hot, open, takes_credits);
+        frees.push((reserved_until_ms.map_or(self.counts_until(), |at_ms| at_ms.min(self.counts_until())), more));
+        frees.sort_unstable();
+        send::Reading { limit: self.limit, used: hot.used.saturating_add(more), frees, ..send::Reading::plain(self.over) }
     }
 
     /// Whether the window of an instant is over and kept in the history.
@@ -343,7 +356,7 @@ impl Cold {
         let now_used = self.meter.drawn - hot.rest;
         let mut parts: Vec<(u64, u64)> = match self.window {
             Window::RollingHour => {
-                let current = (now_used > 0).then(|| (window::counts_until(self.meter.ends_at_ms), now_used));
+                let current = (now_used > 0).then(|| (self.counts_until(), now_used));
                 self.meter.past.iter().copied().chain(current).collect()
             }
             _ => vec![(self.meter.ends_at_ms, hot.used)],
@@ -713,14 +726,14 @@ pub(crate) struct Ask {
     pub(crate) count: u64,
     /// With fewer than this nothing is granted; all of them for an exact send (R-QTA-2).
     pub(crate) min: u64,
-    /// Whether they go out later: then a pace does not stand in the way, it says from when on.
-    pub(crate) later: bool,
+    /// Until when they are reserved, where they go out later: then a pace does not stand in the way, it says from when on.
+    pub(crate) later: Option<u64>,
 }
 
 impl Ask {
     /// As many as fit, but at least `min`; all or nothing where none is named.
     pub(crate) fn of(count: Count, min: Option<Count>) -> Result<Ask, Error> {
-        let ask = Ask { count: check_count(count.get())?, min: min.map_or(count.get(), Count::get), later: false };
+        let ask = Ask { count: check_count(count.get())?, min: min.map_or(count.get(), Count::get), later: None };
         if (1..=ask.count).contains(&ask.min) {
             return Ok(ask);
         }
@@ -729,12 +742,12 @@ impl Ask {
 
     /// All or nothing.
     pub(crate) fn exact(count: u64) -> Ask {
-        Ask { count, min: count, later: false }
+        Ask { count, min: count, later: None }
     }
 
-    /// The same for messages that go out later.
-    pub(crate) fn later(self) -> Ask {
-        Ask { later: true, ..self }
+    /// The same for messages that go out later, and are reserved until an instant.
+    pub(crate) fn later(self, until_ms: u64) -> Ask {
+        Ask { later: Some(until_ms), ..self }
     }
 }
 
@@ -1097,7 +1110,7 @@ impl Meters {
             let lifted = prepared.lifts(wanted);
             readings.push(send::Reading { limit, used: hot.used, lifted, ..send::Reading::plain(cold.over) });
         }
-        if !ask.later {
+        if ask.later.is_none() {
             readings.extend(self.paces_of(prepared)?.iter().map(|pace| pace.reading(now_ms)));
         }
         Ok(readings)
@@ -1649,7 +1662,7 @@ impl Engine {
         if let Some(code) = prepared.refusal {
             return Ok(charge(Decision::refused_for(code), Paid::default()));
         }
-        let left = if ask.later { None } else { self.charge_in_memory(prepared, ask.count) };
+        let left = if ask.later.is_some() { None } else { self.charge_in_memory(prepared, ask.count) };
         if let Some(left) = left {
             return Ok(charge(Decision::granted(ask.count, left), Paid::default()));
         }
@@ -1676,7 +1689,7 @@ impl Engine {
             }
             let Charge { prepared, ask, decision, owed, at_ms } = charge;
             self.refund(prepared, decision.granted, &owed, at_ms)?;
-            self.return_turns(prepared, decision.granted, if ask.later { u64::MAX } else { at_ms });
+            self.return_turns(prepared, decision.granted, if ask.later.is_some() { u64::MAX } else { at_ms });
             match booked {
                 Ok(Booked::Kept(answer) | Booked::Before(answer)) => return Ok(answer),
                 // Others have spent the credits meanwhile.
@@ -1746,7 +1759,7 @@ impl Engine {
 
     /// Charges what is asked for to every counter, or nothing, drawing from the store where needed.
     pub(crate) fn charge(&self, prepared: &Arc<Prepared>, ask: Ask) -> Result<Decision, Error> {
-        let left = if ask.later { None } else { self.charge_in_memory(prepared, ask.count) };
+        let left = if ask.later.is_some() { None } else { self.charge_in_memory(prepared, ask.count) };
         match left {
             Some(left) => Ok(Decision::granted(ask.count, left)),
             None => self.charge_but(prepared, ask, 0).map(|(decision, _)| decision),
@@ -1762,7 +1775,7 @@ impl Engine {
             }
             let coming = self.coming(prepared)?;
             let mut standing = self.standing(prepared, ask.min, coming, None)?;
-            if ask.later {
+            if ask.later.is_some() {
                 standing.readings.retain(|reading| !reading.is_pace);
             }
             if let Some(refusal) = standing.refusal(&prepared.account, ask.min) {
@@ -1788,7 +1801,7 @@ impl Engine {
             let count = ask.count.min(send::most(&readings, credits));
             let granted = if count < ask.min { 0 } else { count };
             let paid = send::excess(&readings, granted);
-            let (draws, batch) = self.draws(&mut meters, prepared, granted, paid, now_ms)?;
+            let (draws, batch) = self.draws(&mut meters, prepared, ask, granted, paid, now_ms)?;
             if !draws.is_empty() {
                 drop(meters);
                 meters = self.draw(prepared, &batch, &draws)?;
@@ -1798,7 +1811,7 @@ impl Engine {
             }
             // Under the same lock: nobody else takes what was drawn for this send.
             let now_ms = self.clock.now_ms();
-            let charged = match ask.later {
+            let charged = match ask.later.is_some() {
                 true => meters.charge_for_later(prepared, count, paid, credits - paid, now_ms),
                 false => meters.charge(prepared, count, paid, credits - paid, now_ms),
             };
@@ -1811,7 +1824,7 @@ impl Engine {
     }
 
     /// What is to be drawn for a send, and the thresholds that it reaches.
-    fn draws(&self, meters: &mut Meters, prepared: &Prepared, granted: u64, paid: u64, now_ms: u64) -> Result<(Vec<Draw>, Batch), Error> {
+    fn draws(&self, meters: &mut Meters, prepared: &Prepared, ask: Ask, granted: u64, paid: u64, now_ms: u64) -> Result<(Vec<Draw>, Batch), Error> {
         let (mut draws, mut batch) = (Vec::new(), Batch::default());
         let mut told = Tx::new(&*self.backend);
         for (place, wanted) in prepared.places.iter().zip(&prepared.wanted) {
@@ -1828,7 +1841,9 @@ impl Engine {
                 push_draw(&mut batch, cold, &draws)?;
             }
             if let Some(percent) = alert.filter(|_| cold.over != OverLimit::Shadow) {
-                told.tell_host(&cold.alert(percent, hot.used.saturating_add(granted), now_ms))?;
+                let open = reservations::open_below(&mut Tx::new(&*self.backend), cold.id.account.as_ref())?;
+                let reading = cold.reading_with(hot, granted, ask.later, &open, wanted.takes_credits());
+                told.tell_host(&cold.alert(percent, &reading, now_ms))?;
             }
         }
         if let Some(messages) = told.finish().0 {

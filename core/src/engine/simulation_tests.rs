@@ -628,7 +628,7 @@ impl World {
             0 => self.dice.roll(40),
             _ => self.dice.roll(3),
         };
-        if self.dice.one_in(4) { Ask { count, min: 1 + self.dice.roll(count), later: false } } else { Ask::exact(count) }
+        if self.dice.one_in(4) { Ask { count, min: 1 + self.dice.roll(count), later: None } } else { Ask::exact(count) }
     }
 
     fn admit(&self, source: usize, ask: Ask) -> Decision {

@@ -294,7 +294,7 @@ impl Operation for Create {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ReservationDecision, Error> {
-        let ask = Ask::of(self.count, self.min)?.later();
+        let ask = Ask::of(self.count, self.min)?.later(ctx.now_ms.saturating_add(self.life_ms.get()));
         if !(SHORTEST_MS..=LONGEST_MS).contains(&self.life_ms.get()) {
             return Err(Error::invalid("/life_ms", format!("`life_ms` is from {SHORTEST_MS} to {LONGEST_MS}, not {}", self.life_ms.get())));
         }

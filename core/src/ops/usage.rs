@@ -209,7 +209,7 @@ pub(crate) fn window_of(asked_for: &Id, reading: MeterReading) -> UsageWindow {
         starts_at_ms: reading.starts_at_ms,
         resets_at_ms: match reading.reading.over {
             OverLimit::Spread => reading.ends_at_ms,
-            _ => window::resets_at_ms(reading.window, reading.ends_at_ms, reading.reading.frees.first().map(|(at_ms, _)| *at_ms)),
+            _ => window::resets_at_ms(reading.window, reading.ends_at_ms, reading.reading.helps_at_ms()),
         },
     }
 }

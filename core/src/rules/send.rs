@@ -44,6 +44,16 @@ impl Reading {
         self.lifted = self.lifts.drain(..over).next_back().map_or(self.lifted, |(_, lifted)| lifted);
     }
 
+    /// When it helps to try again: the first instant at which more fits than now; none where it never does.
+    pub fn helps_at_ms(&self) -> Option<u64> {
+        let mut used = self.used;
+        let frees = self.frees.iter().find(|(_, freed)| {
+            used = used.saturating_sub(*freed);
+            self.limit.saturating_sub(used) > self.left()
+        });
+        frees.map(|(at_ms, _)| *at_ms)
+    }
+
     /// Whether credits ever pay for what goes beyond it.
     fn is_lifted_sometime(&self) -> bool {
         self.lifted || self.lifts.iter().any(|(_, lifted)| *lifted)
