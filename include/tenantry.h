@@ -48,7 +48,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "2bd53449b00d4fbfbf4d9082a3b2049e"
+#define TENANTRY_CATALOGUE_HASH "51076562eee4244fd41b21a9f77925d4"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))

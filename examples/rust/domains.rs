@@ -8,8 +8,8 @@ use tenantry::ops::{
 };
 use tenantry::{
     Actor, Address, AddressRange, AssetKind, Assets, CapPeriod, CapScope, Channel, Code, Count, Email, Grant, GroupCaps, HoldReason, Id, Limit,
-    LimitName, Limits, ManualClock, MessageClass, MessageInput, Name, Note, OpenOptions, OutboxKind, OverLimit, Policies, Preset, ResourceReason,
-    Scope, Secret, Source, Status, Tenantry, Window,
+    LimitName, Limits, ManualClock, MessageClass, MessageInput, Name, Note, OpenOptions, OutboxKind, Policies, Preset, ResourceReason, Scope, Secret,
+    Source, Status, Tenantry, Window,
 };
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
@@ -204,12 +204,12 @@ fn api_keys(t: &Tenantry) -> Result {
             id: Id::new("newsletter")?,
             scope: CapScope::ApiKey,
             subject: Some(Name::new(made.api_key.id.as_str())?),
-            channel: Channel::default(),
+            channel: None,
             message_class: None,
             window: Window::Day,
             limit: Count::new(100)?,
             grows_daily_by: None,
-            over: OverLimit::default(),
+            over: None,
             burst: None,
             expected_rev: None,
         },
@@ -369,12 +369,12 @@ fn caps(t: &Tenantry) -> Result {
             id: Id::new("per-campaign")?,
             scope: CapScope::Campaign,
             subject: None,
-            channel: Channel::default(),
+            channel: None,
             message_class: None,
             window: Window::Day,
             limit: Count::new(40)?,
             grows_daily_by: None,
-            over: OverLimit::default(),
+            over: None,
             burst: None,
             expected_rev: None,
         },
@@ -574,7 +574,7 @@ fn limits(t: &Tenantry) -> Result {
             account: Id::new("shop")?,
             limit: LimitName::EmailPerDay,
             value: Some(Limit::At(Count::new(40)?)),
-            guaranteed: false,
+            guaranteed: None,
             expected_rev: None,
         },
     )?;

@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '2bd53449b00d4fbfbf4d9082a3b2049e'
+const CATALOGUE_HASH = '51076562eee4244fd41b21a9f77925d4'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},

@@ -409,10 +409,14 @@ export interface AccessStep {
  * - `grant`: A role allows it.
  * - `administrator`: The role is that of an administrator, whose every scope is `any`.
  * - `denial`: A role denies it.
- * - `no_grant`: Nothing allows it: no role of the member, or no package with a role where the package decides.
+ * - `no_grant`: Nothing allows it: no role of the member, no package with a role where the package decides, or no
+ *   membership of the account
+ * itself where it takes one.
  * - `ceiling`: The role of a package leaves it, so far.
  * - `ceiling_missing`: The role of a package does not leave it.
- * - `behind`: Somebody acts as the user, and may not do it themself (R-SES-6).
+ * - `behind`: Somebody acts as the user, or a program with an API key for them: how far they may do it bounds what the
+ *   user may (R-SES-6,
+ * R-SES-7).
  * - `status`: The status of account, user or membership forbids everything.
  */
 export type AccessStepKind =
@@ -1352,7 +1356,11 @@ export interface CreditChannel {
   total: number
 }
 
-/** An entry in the ledger of an account's credits, as it is stored and shown. It is never changed (R-CRD-1). */
+/**
+ * An entry in the ledger of an account's credits, as it is stored and shown. It is never changed (R-CRD-1), but that
+ * `clock.undo` dates
+ * it now where it was made in a future that was none.
+ */
 export interface CreditEntry {
   /** The account. */
   account: string
@@ -2779,12 +2787,12 @@ export interface OutboxItem {
  * - `invitation`: Send an invitation with the link that accepts it.
  * - `owner_verification`: Send the owner of a new account the link that confirms it.
  * - `email_change`: Send the link that confirms a new e-mail address.
- * - `email_change_notice`: Tell the old address that another was asked for.
+ * - `email_change_notice`: Tell the old address that another was asked for, or has taken its place (R-SES-4).
  * - `password_reset`: Send the link that sets a new password.
  * - `password_changed`: Tell a user that their password is another one, or was taken away (R-SES-4).
  * - `second_factor_changed`: Tell a user that they have a second factor now, another one, or none (R-SES-4).
  * - `recovery_codes_changed`: Tell a user that they have new recovery codes (R-SES-4).
- * - `api_key_created`: Tell a user that an API key acts for them (R-SES-4).
+ * - `api_key_created`: Tell a user that an API key acts for them, or can be used further than before (R-SES-4).
  * - `limit_alert`: Tell the account that a threshold of a limit is reached.
  * - `logged_in_as`: Tell a user that somebody acts as them (R-SES-6).
  * - `clock_jumped`: Look at the system's clock: it has jumped (R-QTA-13). Where it is held back and right, call
@@ -5056,7 +5064,11 @@ export interface AuditListRequest {
 export interface AuditPruneRequest {
   /** The account whose chain it is. */
   account?: string | undefined
-  /** The instant, in unix milliseconds: the first record of it or later stays, and all behind it. */
+  /**
+   * The instant, in unix milliseconds: the first record of it or later stays, and all behind it. One that is dated
+   * after now,
+   * by a clock that was wrong, goes with those behind it.
+   */
   beforeMs: Integer
   /** Which chain; as for `audit.list`. */
   chain?: AuditOf | undefined
@@ -5175,21 +5187,24 @@ export interface CapsRemoveRequest {
 export interface CapsSetRequest {
   /** The account; the platform when absent, for operators and the host. */
   account?: string | undefined
-  /** How many may go out at once where it spreads, at least 1; 1 when absent. */
+  /** How many may go out at once where it spreads, at least 1; 1 in the beginning. */
   burst?: Integer | undefined
-  /** E-mails when absent. */
+  /** What it counts; e-mails in the beginning. */
   channel?: Channel | undefined
   /** The revision that the change was made from; a stale one is `rev_conflict`. */
   expectedRev?: Integer | undefined
-  /** How many more each day since it was made, for a warm-up. */
+  /** How many more each day since it was made, for a warm-up; 0 for none. */
   growsDailyBy?: Integer | undefined
   /** The id of the cap, unique within the account or the platform. */
   id: string
   /** How many in a window; at least 1 where it spreads. */
   limit: Integer
-  /** Only messages of this class; all when absent. */
+  /** Only messages of this class; all in the beginning. */
   messageClass?: MessageClass | undefined
-  /** What happens beyond it; refused when absent (R-QTA-7). */
+  /**
+   * What happens beyond it; in the beginning it is refused (R-QTA-7). With the spreading its burst ends, and a growth
+   * where it begins.
+   */
   over?: OverLimit | undefined
   /** What it counts by. */
   scope: CapScope
@@ -5752,7 +5767,7 @@ export interface LimitsAllocateRequest {
   account: string
   /** The revision of the account that the change was made from; a stale one is `rev_conflict`. */
   expectedRev?: Integer | undefined
-  /** Whether it is guaranteed; not for `unlimited`. */
+  /** Whether it is guaranteed; not for `unlimited`. As it was when absent, and in the beginning it is not. */
   guaranteed?: boolean | undefined
   /** Which limit. */
   limit: LimitName
@@ -5780,16 +5795,17 @@ export interface LimitsInheritRequest {
 export interface LimitsSetRequest {
   /** The account. */
   account: string
-  /** How many may go out at once where it spreads, at least 1; 1 when absent. */
+  /** How many may go out at once where it spreads, at least 1; 1 in the beginning. */
   burst?: Integer | undefined
   /** The revision of the account that the change was made from; a stale one is `rev_conflict`. */
   expectedRev?: Integer | undefined
   /** Which limit. */
   limit: LimitName
-  /** The class of the messages that it counts; as in the package when absent (R-QTA-14). */
+  /** The class of the messages that it counts; as in the package where the account says nothing (R-QTA-14). */
   messageClass?: CountedClass | undefined
   /**
-   * What happens beyond it; as in the package when absent, and in the end what the policy `over_limit` says (R-QTA-7).
+   * What happens beyond it; as in the package where the account says nothing, and in the end what the policy
+   * `over_limit` says (R-QTA-7).
    */
   over?: OverLimit | undefined
   /** `unlimited`, 0 for nothing, or a number. */
@@ -5798,13 +5814,13 @@ export interface LimitsSetRequest {
 
 /** What `limits.set_default` is asked with. */
 export interface LimitsSetDefaultRequest {
-  /** How many may go out at once where it spreads, at least 1; 1 when absent. */
+  /** How many may go out at once where it spreads, at least 1; 1 in the beginning. */
   burst?: Integer | undefined
   /** Which limit. */
   limit: LimitName
-  /** The class of the messages that it counts; both when absent (R-QTA-14). */
+  /** The class of the messages that it counts; both in the beginning (R-QTA-14). */
   messageClass?: CountedClass | undefined
-  /** What happens beyond it; what the policy `over_limit` says when absent (R-QTA-7). */
+  /** What happens beyond it; in the beginning what the policy `over_limit` says (R-QTA-7). */
   over?: OverLimit | undefined
   /** `unlimited`, 0 for nothing, or a number. */
   value: LimitInput
@@ -6707,7 +6723,10 @@ export interface SendingRefundRequest {
    * back first, once, and the account's own limits the rest (R-CRD-2).
    */
   spend?: Integer | undefined
-  /** The user who was to send, as in `sending.admit`; their group's cap gets back what it gave. */
+  /**
+   * The user who was to send, as in `sending.admit`; the cap of the group that they were in then gets back what it
+   * gave.
+   */
   user?: string | undefined
 }
 
@@ -6903,7 +6922,7 @@ export interface SuppressionsListRequest {
   messageClass?: MessageClass | undefined
   /** Whether to list what the pool of the team holds, where the account is in it; its own entries otherwise. */
   pooled?: boolean | undefined
-  /** Only addresses and domains that begin with this. */
+  /** Only addresses and domains that begin with this, without regard to case and accents. */
   search?: string | undefined
 }
 
@@ -7266,7 +7285,11 @@ export interface AccountsOperations {
   edit(request: AccountsEditRequest): Promise<Account>
   /** Reads an account. */
   get(request: AccountsGetRequest): Promise<Account>
-  /** Suspends an account for a reason, beside any other reason (R-ACC-2). */
+  /**
+   * Suspends an account for a reason, beside any other reason (R-ACC-2). A hold of this reason that the same level
+   * placed is there
+   * already: it stays as it is.
+   */
   hold(request: AccountsHoldRequest): Promise<Account>
   /**
    * Lists accounts, a page at a time: of the platform, of a team, or directly below one account (R-ACC-6).
@@ -7345,7 +7368,11 @@ export interface ApiKeysOperations {
    * `api_keys.revoke` those of members who can do no more than they.
    */
   delete(request: ApiKeysDeleteRequest): Promise<ApiKeyDeleted>
-  /** Changes an API key; what is not named stays. Its token stays the same. Users change their own. */
+  /**
+   * Changes an API key; what is not named stays. Its token stays the same. Users change their own. Where it can be used
+   * further
+   * than before, the user is told, as by `api_keys.create`.
+   */
   edit(request: ApiKeysEditRequest): Promise<ApiKey>
   /**
    * Lists the API keys of an account, at most 100, those that have expired included. Users see their own, and with
@@ -7448,6 +7475,8 @@ export interface CapsOperations {
    * caps,
    * all sends of all accounts go through one lock.
    *
+   * Of a cap that is there already, what is absent stays as it was; what is to go goes with `caps.remove`.
+   *
    * A user can change or remove what users of the account have set; what the platform has set, the platform changes.
    */
   set(request: CapsSetRequest): Promise<Cap>
@@ -7476,6 +7505,12 @@ export interface ClockOperations {
    * last true windows are there again with all that they counted, so nothing is granted twice. Where nothing was
    * counted in the future,
    * nothing changes.
+   *
+   * What else began after now is as if it began now: paces, reservations, entries of credits, sessions, links,
+   * invitations, the time in
+   * which a closed account can be reopened, a package for the next month, and how long answers to keys are remembered.
+   * Slots and edit
+   * leases end, and messages of the outbox that were taken are given again.
    */
   undo(): Promise<ClockUndone>
 }
@@ -7612,7 +7647,8 @@ export interface InvitationsOperations {
    * the new.
    *
    * Nobody changes an invitation to more than they hold, into one to more than they hold, or in accounts that they do
-   * not reach.
+   * not reach; nor
+   * the names in one that offers more than they hold, be it elsewhere.
    */
   edit(request: InvitationsEditRequest): Promise<Invitation>
   /**
@@ -7645,7 +7681,9 @@ export interface InvitationsOperations {
    * Sends a pending or expired invitation again; its life begins anew (R-INV-3, R-INV-5).
    *
    * By the policy `resend` the old link dies, or the same goes out again, or it is `policy_forbids`: then delete the
-   * invitation and invite again. The verification of an owner is always sent again with a new link.
+   * invitation and invite again. The verification of an owner is always sent again with a new link. Nobody sends again
+   * what
+   * offers more than they hold, be it in accounts that they do not reach (R-ROL-7).
    */
   resend(request: InvitationsResendRequest): Promise<Invitation>
 }
@@ -7654,7 +7692,10 @@ export interface InvitationsOperations {
 export interface LeasesOperations {
   /** Begins to edit a resource. Somebody else who does so already is named in `lease_held` (R-RES-3). */
   acquire(request: LeasesAcquireRequest): Promise<LeaseState>
-  /** Says who edits a resource now (R-RES-3). */
+  /**
+   * Says who edits a resource now (R-RES-3). Of what an account above shares, people below are not told who edits it
+   * there.
+   */
   get(request: LeasesGetRequest): Promise<LeaseState>
   /** Stops editing (R-RES-3). */
   release(request: LeasesReleaseRequest): Promise<LeaseState>
@@ -7680,9 +7721,17 @@ export interface LimitsOperations {
   explain(request: LimitsExplainRequest): Promise<LimitExplanations>
   /** Takes an account's own limit away, so that it inherits again (R-PKG-2). */
   inherit(request: LimitsInheritRequest): Promise<LimitExplanations>
-  /** Gives an account a limit of its own, over that of its package (R-PKG-2). */
+  /**
+   * Gives an account a limit of its own, over that of its package (R-PKG-2). Beside the value, what is absent stays as
+   * it was;
+   * `limits.inherit` takes all of it away.
+   */
   set(request: LimitsSetRequest): Promise<LimitExplanations>
-  /** Sets what counts where neither account nor package says anything; `unlimited` until then (R-PKG-3). */
+  /**
+   * Sets what counts where neither account nor package says anything; `unlimited` until then (R-PKG-3). Beside the
+   * value, what is
+   * absent stays as it was.
+   */
   setDefault(request: LimitsSetDefaultRequest): Promise<DefaultLimits>
 }
 
@@ -7845,8 +7894,9 @@ export interface PasswordsOperations {
    * most 500
    * at once, all or none. Each is renewed when its user logs in (R-SES-1), but for bcrypt of a password of more than 72
    * bytes,
-   * of which bcrypt looks at 72. Where it takes the place of a password, that is a new one: sessions end, and the user
-   * is told.
+   * of which bcrypt looks at 72. To its user it is a new password, as by `passwords.set`: sessions end, and they are
+   * told.
+   * `$2x$...` is not taken: whoever made it spoiled every letter beyond ASCII.
    */
   importHashes(request: PasswordsImportHashesRequest): Promise<PasswordsImported>
   /** Takes a user's password away: from now on the host vouches for them. All their sessions end. */
@@ -7927,7 +7977,11 @@ export interface ResourcesOperations {
    * group sees what is shared while the owner holds the permission to share the kind (`lists.share`).
    */
   edit(request: ResourcesEditRequest): Promise<Resource>
-  /** Reads a resource. */
+  /**
+   * Reads a resource of an account, or one that an account above shares with it: of that, `account` is the account
+   * above, and people
+   * below are told no other `owner` (R-TEA-7).
+   */
   get(request: ResourcesGetRequest): Promise<Resource>
   /**
    * Registers a resource; a user, one that is their own. It carries the group of its owner (R-RES-1, R-GRP-3).
@@ -7975,7 +8029,9 @@ export interface RolesOperations {
   delete(request: RolesDeleteRequest): Promise<RoleDeleted>
   /**
    * Changes a role; acts at once for everyone who has it (R-ROL-6). What is absent stays. The built-in ones are copied
-   * instead (R-ROL-4), and nobody changes a role that allows more than they hold (R-ROL-7).
+   * instead (R-ROL-4), and nobody changes a role that allows more than they hold, nor takes by it from those whose role
+   * includes
+   * it and allows more (R-ROL-7).
    */
   edit(request: RolesEditRequest): Promise<Role>
   /** Reads a role. One of an account that the actor cannot see is `not_found`. */
@@ -8116,7 +8172,9 @@ export interface SessionsOperations {
   /**
    * Ends a session: by its token for the host, by its id for the user themself and for operators with `clients.status`.
    * One in which
-   * somebody acts as the user is ended by that person too, and by who holds `impersonation.end` in its account.
+   * somebody acts as the user is ended by that person too, and by who holds `impersonation.end` in its account and can
+   * do as much
+   * there as either of them.
    */
   end(request?: SessionsEndRequest): Promise<SessionsEnded>
   /**
@@ -8282,7 +8340,10 @@ export interface UsersOperations {
    * somebody is answered alike: no link goes out. Asking for the address that they have ends what was asked for before.
    */
   changeEmail(request: UsersChangeEmailRequest): Promise<EmailChanged>
-  /** The link to the new address was followed: from now on it is the user's. A token is used once (R-SES-4). */
+  /**
+   * The link to the new address was followed: from now on it is the user's, and the old one is told. A token is used
+   * once (R-SES-4).
+   */
   confirmEmail(request: UsersConfirmEmailRequest): Promise<User>
   /** Makes a user. An e-mail address is one user on the whole platform; a second use is `email_taken` (R-USR-1). */
   create(request: UsersCreateRequest): Promise<User>
@@ -8346,11 +8407,11 @@ export interface UsersOperations {
   /** The host, whose log-in is its own, tells that a user has logged in; the first time counts (R-INV-4). */
   loggedIn(request: UsersLoggedInRequest): Promise<User>
   /**
-   * The host, whose log-in is its own, tells that a user has set a password: the step is done (R-TEA-4). The links that
-   * they
-   * were sent are dead, a waiting change of address with them, and they are told, but of the first that they were asked
-   * for
-   * (R-SES-4).
+   * The host, whose log-in is its own, tells that a user has set a password: the step is done (R-TEA-4). All their
+   * sessions end,
+   * the links that they were sent are dead, a waiting change of address with them, and they are told, but of the first
+   * that they
+   * were asked for (R-SES-4).
    */
   passwordWasSet(request: UsersPasswordWasSetRequest): Promise<User>
   /**

@@ -199,7 +199,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "2bd53449b00d4fbfbf4d9082a3b2049e"
+CATALOGUE_HASH = "51076562eee4244fd41b21a9f77925d4"
 
 
 class AccessOperations(Namespace):
@@ -471,7 +471,8 @@ class AccountsOperations(Namespace):
         expected_rev: int | None = None,
         note: str | None = None,
     ) -> Account:
-        """Suspends an account for a reason, beside any other reason (R-ACC-2).
+        """Suspends an account for a reason, beside any other reason (R-ACC-2). A hold of this reason that the same
+        level placed is there already: it stays as it is.
 
         - `account`: The account.
         - `reason`: Why.
@@ -736,7 +737,8 @@ class ApiKeysOperations(Namespace):
         never_expires: bool | None = None,
         permissions: List[GrantInput] | tuple[GrantInput, ...] | None = None,
     ) -> ApiKey:
-        """Changes an API key; what is not named stays. Its token stays the same. Users change their own.
+        """Changes an API key; what is not named stays. Its token stays the same. Users change their own. Where it can
+        be used further than before, the user is told, as by `api_keys.create`.
 
         - `account`: The account.
         - `api_key`: The key.
@@ -896,6 +898,7 @@ class AuditOperations(Namespace):
         as before: the chain knows the hash of the last record that went. That it was pruned is remembered as well.
 
         - `before_ms`: The instant, in unix milliseconds: the first record of it or later stays, and all behind it.
+          One that is dated after now, by a clock that was wrong, goes with those behind it.
         - `account`: The account whose chain it is.
         - `chain`: Which chain; as for `audit.list`.
         """
@@ -1081,6 +1084,8 @@ class CapsOperations(Namespace):
         below it send from now on, or what all accounts send; the windows of the platform are those of UTC. Where the
         platform has caps, all sends of all accounts go through one lock.
 
+        Of a cap that is there already, what is absent stays as it was; what is to go goes with `caps.remove`.
+
         A user can change or remove what users of the account have set; what the platform has set, the platform
         changes.
 
@@ -1089,12 +1094,13 @@ class CapsOperations(Namespace):
         - `scope`: What it counts by.
         - `window`: The window that it counts in.
         - `account`: The account; the platform when absent, for operators and the host.
-        - `burst`: How many may go out at once where it spreads, at least 1; 1 when absent.
-        - `channel`: E-mails when absent.
+        - `burst`: How many may go out at once where it spreads, at least 1; 1 in the beginning.
+        - `channel`: What it counts; e-mails in the beginning.
         - `expected_rev`: The revision that the change was made from; a stale one is `rev_conflict`.
-        - `grows_daily_by`: How many more each day since it was made, for a warm-up.
-        - `message_class`: Only messages of this class; all when absent.
-        - `over`: What happens beyond it; refused when absent (R-QTA-7).
+        - `grows_daily_by`: How many more each day since it was made, for a warm-up; 0 for none.
+        - `message_class`: Only messages of this class; all in the beginning.
+        - `over`: What happens beyond it; in the beginning it is refused (R-QTA-7). With the spreading its burst
+          ends, and a growth where it begins.
         - `subject`: The one member, campaign, API key or domain that it is for; each has a count of its own when
           absent. With an API key that is deleted its caps go.
         """
@@ -1135,6 +1141,11 @@ class ClockOperations(Namespace):
         """The clock was wrong, and is right now (R-QTA-13): what was counted in windows that begin after now counts in
         the window of now. The last true windows are there again with all that they counted, so nothing is granted
         twice. Where nothing was counted in the future, nothing changes.
+
+        What else began after now is as if it began now: paces, reservations, entries of credits, sessions, links,
+        invitations, the time in which a closed account can be reopened, a package for the next month, and how long
+        answers to keys are remembered. Slots and edit leases end, and messages of the outbox that were taken are
+        given again.
         """
         return ClockUndone._from(self._call("clock.undo", {}))
 
@@ -1710,7 +1721,7 @@ class InvitationsOperations(Namespace):
         out offers the new.
 
         Nobody changes an invitation to more than they hold, into one to more than they hold, or in accounts that
-        they do not reach.
+        they do not reach; nor the names in one that offers more than they hold, be it elsewhere.
 
         - `invitation`: The invitation.
         - `accounts`: The accounts to offer, of all that one reaches: at least one and at most 100. An account that
@@ -1800,7 +1811,8 @@ class InvitationsOperations(Namespace):
         """Sends a pending or expired invitation again; its life begins anew (R-INV-3, R-INV-5).
 
         By the policy `resend` the old link dies, or the same goes out again, or it is `policy_forbids`: then delete
-        the invitation and invite again. The verification of an owner is always sent again with a new link.
+        the invitation and invite again. The verification of an owner is always sent again with a new link. Nobody
+        sends again what offers more than they hold, be it in accounts that they do not reach (R-ROL-7).
 
         - `invitation`: The invitation.
         """
@@ -1828,7 +1840,8 @@ class LeasesOperations(Namespace):
         ))
 
     def get(self, *, account: str, id: str, kind: str) -> LeaseState:
-        """Says who edits a resource now (R-RES-3).
+        """Says who edits a resource now (R-RES-3). Of what an account above shares, people below are not told who edits
+        it there.
 
         - `account`: The account.
         - `id`: The resource.
@@ -1905,7 +1918,8 @@ class LimitsOperations(Namespace):
         - `account`: The account below that gets it.
         - `limit`: Which limit.
         - `expected_rev`: The revision of the account that the change was made from; a stale one is `rev_conflict`.
-        - `guaranteed`: Whether it is guaranteed; not for `unlimited`.
+        - `guaranteed`: Whether it is guaranteed; not for `unlimited`. As it was when absent, and in the beginning it
+          is not.
         - `value`: `unlimited`, 0 for nothing, or a number; absent takes the part back, so that the account inherits
           again.
         """
@@ -1946,16 +1960,18 @@ class LimitsOperations(Namespace):
         message_class: CountedClass | None = None,
         over: OverLimit | None = None,
     ) -> LimitExplanations:
-        """Gives an account a limit of its own, over that of its package (R-PKG-2).
+        """Gives an account a limit of its own, over that of its package (R-PKG-2). Beside the value, what is absent
+        stays as it was; `limits.inherit` takes all of it away.
 
         - `account`: The account.
         - `limit`: Which limit.
         - `value`: `unlimited`, 0 for nothing, or a number.
-        - `burst`: How many may go out at once where it spreads, at least 1; 1 when absent.
+        - `burst`: How many may go out at once where it spreads, at least 1; 1 in the beginning.
         - `expected_rev`: The revision of the account that the change was made from; a stale one is `rev_conflict`.
-        - `message_class`: The class of the messages that it counts; as in the package when absent (R-QTA-14).
-        - `over`: What happens beyond it; as in the package when absent, and in the end what the policy `over_limit`
-          says (R-QTA-7).
+        - `message_class`: The class of the messages that it counts; as in the package where the account says nothing
+          (R-QTA-14).
+        - `over`: What happens beyond it; as in the package where the account says nothing, and in the end what the
+          policy `over_limit` says (R-QTA-7).
         """
         return LimitExplanations._from(self._call(
             "limits.set",
@@ -1972,13 +1988,14 @@ class LimitsOperations(Namespace):
         message_class: CountedClass | None = None,
         over: OverLimit | None = None,
     ) -> DefaultLimits:
-        """Sets what counts where neither account nor package says anything; `unlimited` until then (R-PKG-3).
+        """Sets what counts where neither account nor package says anything; `unlimited` until then (R-PKG-3). Beside
+        the value, what is absent stays as it was.
 
         - `limit`: Which limit.
         - `value`: `unlimited`, 0 for nothing, or a number.
-        - `burst`: How many may go out at once where it spreads, at least 1; 1 when absent.
-        - `message_class`: The class of the messages that it counts; both when absent (R-QTA-14).
-        - `over`: What happens beyond it; what the policy `over_limit` says when absent (R-QTA-7).
+        - `burst`: How many may go out at once where it spreads, at least 1; 1 in the beginning.
+        - `message_class`: The class of the messages that it counts; both in the beginning (R-QTA-14).
+        - `over`: What happens beyond it; in the beginning what the policy `over_limit` says (R-QTA-7).
         """
         return DefaultLimits._from(self._call(
             "limits.set_default",
@@ -2578,8 +2595,9 @@ class PasswordsOperations(Namespace):
     ) -> PasswordsImported:
         """Brings hashes along from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2 in the form of
         PHC, at most 500 at once, all or none. Each is renewed when its user logs in (R-SES-1), but for bcrypt of a
-        password of more than 72 bytes, of which bcrypt looks at 72. Where it takes the place of a password, that is
-        a new one: sessions end, and the user is told.
+        password of more than 72 bytes, of which bcrypt looks at 72. To its user it is a new password, as by
+        `passwords.set`: sessions end, and they are told. `$2x$...` is not taken: whoever made it spoiled every
+        letter beyond ASCII.
 
         - `passwords`: Users and their hashes.
         """
@@ -2824,7 +2842,8 @@ class ResourcesOperations(Namespace):
         ))
 
     def get(self, *, account: str, id: str, kind: str) -> Resource:
-        """Reads a resource.
+        """Reads a resource of an account, or one that an account above shares with it: of that, `account` is the
+        account above, and people below are told no other `owner` (R-TEA-7).
 
         - `account`: The account.
         - `id`: The resource.
@@ -3021,7 +3040,8 @@ class RolesOperations(Namespace):
         name: str | None = None,
     ) -> Role:
         """Changes a role; acts at once for everyone who has it (R-ROL-6). What is absent stays. The built-in ones are
-        copied instead (R-ROL-4), and nobody changes a role that allows more than they hold (R-ROL-7).
+        copied instead (R-ROL-4), and nobody changes a role that allows more than they hold, nor takes by it from
+        those whose role includes it and allows more (R-ROL-7).
 
         - `role`: The role.
         - `allow`: The permissions that it allows, all of them.
@@ -3270,7 +3290,8 @@ class SendingOperations(Namespace):
         - `message`: What the message was, as in `sending.admit`.
         - `spend`: Where credits paid for a part of them, the entry that `sending.admit` answered in `credits`: the
           grants that paid get theirs back first, once, and the account's own limits the rest (R-CRD-2).
-        - `user`: The user who was to send, as in `sending.admit`; their group's cap gets back what it gave.
+        - `user`: The user who was to send, as in `sending.admit`; the cap of the group that they were in then gets
+          back what it gave.
         """
         return SendRefund._from(self._call(
             "sending.refund",
@@ -3390,7 +3411,7 @@ class SessionsOperations(Namespace):
     def end(self, *, session: str | None = None, token: str | None = None) -> SessionsEnded:
         """Ends a session: by its token for the host, by its id for the user themself and for operators with
         `clients.status`. One in which somebody acts as the user is ended by that person too, and by who holds
-        `impersonation.end` in its account.
+        `impersonation.end` in its account and can do as much there as either of them.
 
         - `session`: The session; this or `token`.
         - `token`: Its token; this or `session`.
@@ -3624,7 +3645,7 @@ class SuppressionsOperations(Namespace):
         - `message_class`: Only entries of this class.
         - `pooled`: Whether to list what the pool of the team holds, where the account is in it; its own entries
           otherwise.
-        - `search`: Only addresses and domains that begin with this.
+        - `search`: Only addresses and domains that begin with this, without regard to case and accents.
         """
         return SuppressionList._from(self._call(
             "suppressions.list",
@@ -3830,7 +3851,8 @@ class UsersOperations(Namespace):
         ))
 
     def confirm_email(self, *, token: str) -> User:
-        """The link to the new address was followed: from now on it is the user's. A token is used once (R-SES-4).
+        """The link to the new address was followed: from now on it is the user's, and the old one is told. A token is
+        used once (R-SES-4).
 
         - `token`: The token of the link.
         """
@@ -4061,9 +4083,9 @@ class UsersOperations(Namespace):
         return User._from(self._call("users.logged_in", {"user": user}))
 
     def password_was_set(self, *, user: str) -> User:
-        """The host, whose log-in is its own, tells that a user has set a password: the step is done (R-TEA-4). The
-        links that they were sent are dead, a waiting change of address with them, and they are told, but of the
-        first that they were asked for (R-SES-4).
+        """The host, whose log-in is its own, tells that a user has set a password: the step is done (R-TEA-4). All
+        their sessions end, the links that they were sent are dead, a waiting change of address with them, and they
+        are told, but of the first that they were asked for (R-SES-4).
 
         - `user`: The user.
         """

@@ -40,10 +40,12 @@ AccessStepKind = Union[
 - `grant`: A role allows it.
 - `administrator`: The role is that of an administrator, whose every scope is `any`.
 - `denial`: A role denies it.
-- `no_grant`: Nothing allows it: no role of the member, or no package with a role where the package decides.
+- `no_grant`: Nothing allows it: no role of the member, no package with a role where the package decides, or no
+  membership of the account itself where it takes one.
 - `ceiling`: The role of a package leaves it, so far.
 - `ceiling_missing`: The role of a package does not leave it.
-- `behind`: Somebody acts as the user, and may not do it themself (R-SES-6).
+- `behind`: Somebody acts as the user, or a program with an API key for them: how far they may do it bounds what the
+  user may (R-SES-6, R-SES-7).
 - `status`: The status of account, user or membership forbids everything.
 """
 
@@ -492,12 +494,12 @@ OutboxKind = Union[
 - `invitation`: Send an invitation with the link that accepts it.
 - `owner_verification`: Send the owner of a new account the link that confirms it.
 - `email_change`: Send the link that confirms a new e-mail address.
-- `email_change_notice`: Tell the old address that another was asked for.
+- `email_change_notice`: Tell the old address that another was asked for, or has taken its place (R-SES-4).
 - `password_reset`: Send the link that sets a new password.
 - `password_changed`: Tell a user that their password is another one, or was taken away (R-SES-4).
 - `second_factor_changed`: Tell a user that they have a second factor now, another one, or none (R-SES-4).
 - `recovery_codes_changed`: Tell a user that they have new recovery codes (R-SES-4).
-- `api_key_created`: Tell a user that an API key acts for them (R-SES-4).
+- `api_key_created`: Tell a user that an API key acts for them, or can be used further than before (R-SES-4).
 - `limit_alert`: Tell the account that a threshold of a limit is reached.
 - `logged_in_as`: Tell a user that somebody acts as them (R-SES-6).
 - `clock_jumped`: Look at the system's clock: it has jumped (R-QTA-13). Where it is held back and right, call
@@ -2461,7 +2463,9 @@ class CreditChannel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreditEntry:
-    """An entry in the ledger of an account's credits, as it is stored and shown. It is never changed (R-CRD-1)."""
+    """An entry in the ledger of an account's credits, as it is stored and shown. It is never changed (R-CRD-1), but
+    that `clock.undo` dates it now where it was made in a future that was none.
+    """
 
     account: str
     """The account."""
