@@ -44,12 +44,13 @@ impl Reading {
         self.lifted = self.lifts.drain(..over).next_back().map_or(self.lifted, |(_, lifted)| lifted);
     }
 
-    /// When it helps to try again: the first instant at which more fits than now; none where it never does.
+    /// When it helps to try again: the first instant at which more fits than now, or where nothing is limited, at which less is used;
+    /// none where it never does.
     pub fn helps_at_ms(&self) -> Option<u64> {
         let mut used = self.used;
         let frees = self.frees.iter().find(|(_, freed)| {
             used = used.saturating_sub(*freed);
-            self.limit.saturating_sub(used) > self.left()
+            used < self.used.min(self.limit)
         });
         frees.map(|(at_ms, _)| *at_ms)
     }
