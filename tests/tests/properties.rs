@@ -135,7 +135,7 @@ struct Account {
     pending: bool,
     closed_at_ms: Option<u64>,
     /// With their reasons.
-    holds: Vec<(u64, String)>,
+    holds: Vec<(u64, (String, Who))>,
     next_hold: u64,
     members: BTreeMap<String, Member>,
     meters: [Meter; WINDOWS],
@@ -639,8 +639,16 @@ impl Model {
                 if matches!(who, Who::User(_, home) if *home == id) && reason != "owner_request" {
                     return Err("permission_denied");
                 }
-                account.holds.push((account.next_hold, reason));
-                account.next_hold += 1;
+                // One for each reason and place that it comes from.
+                let placed = match who {
+                    Who::System => Who::System,
+                    Who::User(_, home) => Who::User(String::new(), home.clone()),
+                };
+                let hold = (reason, placed);
+                if account.holds.iter().all(|(_, other)| *other != hold) {
+                    account.holds.push((account.next_hold, hold));
+                    account.next_hold += 1;
+                }
                 Ok(json!({ "id": id }))
             }
             "accounts.release" => {
@@ -671,7 +679,7 @@ impl Model {
                 if account.closed_at_ms.is_some() {
                     return Err("account_closed");
                 }
-                account.holds.retain(|(_, reason)| reason != "admin");
+                account.holds.retain(|(_, (reason, _))| reason != "admin");
                 account.pending = false;
                 Ok(json!({ "id": id }))
             }

@@ -1472,6 +1472,10 @@ impl Model {
                 Ok(self.shown_template(&account, &id))
             }
             "resources.get" => {
+                // What an account above shares is looked at, too.
+                if self.look_to_change(who, &account, &id) == Err("shared_read_only") {
+                    return Ok(json!({ "id": id }));
+                }
                 self.look(who, &account, &id)?;
                 Ok(self.shown_template(&account, &id))
             }
@@ -1555,7 +1559,7 @@ impl Model {
                 Ok(self.shown_share(&account, &id))
             }
             "sharing.unshare" => {
-                self.look(who, &account, &id)?;
+                self.look_to_change(who, &account, &id)?;
                 self.may(who, &account, "templates.unshare", &id)?;
                 self.change(&account).shares.remove(&id).ok_or("not_found")?;
                 Ok(json!({"account": account, "id": id}))
