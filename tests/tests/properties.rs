@@ -101,12 +101,17 @@ impl Meter {
         self.used + self.past.iter().map(|(_, used)| used).sum::<u64>()
     }
 
-    /// When some of what is used counts no longer, for the hour (at 0); the end of the window for the others.
-    fn resets_at(&self, at: usize) -> u64 {
-        match at {
-            0 => self.past.iter().find(|(_, used)| *used > 0).map_or(self.ends_at_ms + 3_600_000, |(until, _)| *until),
-            _ => self.ends_at_ms,
+    /// When more fits than now, for the hour (at 0); the end of the window for the others.
+    fn resets_at(&self, at: usize, limit: u64) -> u64 {
+        if at > 0 {
+            return self.ends_at_ms;
         }
+        let mut left = self.total();
+        let helps = |(_, used): &&(u64, u64)| {
+            left -= used;
+            left < self.total().min(limit)
+        };
+        self.past.iter().find(helps).map_or(self.ends_at_ms + HOUR_MS, |(until, _)| *until)
     }
 
     /// When `count` fit, with no event but the clock: minute by minute for the hour (at 0), all at once for the others.
@@ -396,7 +401,7 @@ impl Model {
         let windows: Vec<Value> = (0..WINDOWS)
             .map(|at| {
                 let ((limit, source), meter) = (self.limit(account, at), self.meter(account, at));
-                let mut window = json!({"limit": LIMITS[at], "subject": account, "source": source, "value": shown(limit), "used": meter.total(), "resets_at_ms": meter.resets_at(at)});
+                let mut window = json!({"limit": LIMITS[at], "subject": account, "source": source, "value": shown(limit), "used": meter.total(), "resets_at_ms": meter.resets_at(at, limit)});
                 if limit != UNLIMITED {
                     window["remaining"] = limit.saturating_sub(meter.total()).into();
                 }
