@@ -1718,8 +1718,7 @@ impl Engine {
         let view = cell.view(self)?;
         let mut wanted = self.may_be_charged(&cell, &view, &sent)?;
         wanted.retain(|wanted| counters.contains(&wanted.id.text()));
-        let (paced, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|wanted| wanted.is_pace);
-        let prepared = self.hold_places(Prepared { paced, ..Prepared::new(&cell, &view, wanted) })?;
+        let prepared = self.hold_places(Prepared::new(&cell, &view, wanted))?;
         let lifted = match reservation.credits {
             Some(paid) => credits::lifted_by(&mut self.ctx(&Actor::System), account, *channel, paid.entry)?,
             None => None,
@@ -1876,7 +1875,8 @@ impl Engine {
         let charged = paid.charged(prepared, count);
         let back = self.put_back(prepared, &charged, granted_at_ms, asked_alone)?;
         let mut refunded = back.iter().filter(|back| back.usable > 0).count();
-        let missing = prepared.wanted.iter().zip(charged.iter().zip(&back)).map(|(wanted, (charged, back))| (&wanted.id, charged - back.in_all));
+        let missing =
+            prepared.wanted.iter().zip(charged.iter().zip(&back)).map(|(wanted, (charged, back))| (&wanted.id, charged.saturating_sub(back.in_all)));
         let mut missing: Vec<_> = missing.filter(|(_, missing)| *missing > 0).collect();
         if missing.is_empty() {
             return Ok(refunded);
@@ -1890,7 +1890,7 @@ impl Engine {
             if self.backend.get(&wanted.id.key())?.is_some() {
                 let other = self.hold_places(Prepared::new(&cell, &view, vec![wanted]))?;
                 for back in self.put_back(&other, &[*missing], granted_at_ms, asked_alone)? {
-                    *missing -= back.in_all;
+                    *missing = missing.saturating_sub(back.in_all);
                     refunded += usize::from(back.usable > 0);
                 }
             }
