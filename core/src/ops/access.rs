@@ -681,6 +681,8 @@ mod tests {
         let tree = engine.tree.load_full();
         for account in ACCOUNTS {
             let cell = engine.cell_by_text(account).unwrap();
+            let mut line = cell.view(engine).unwrap().above.iter().map(|above| above.id.clone()).collect::<Vec<_>>();
+            line.push(cell.id.clone());
             let mut can: BTreeMap<&str, (BTreeMap<String, Value>, Value)> = BTreeMap::new();
             for user in users {
                 let answer = call(engine, "access.what_can", json!({"account": account, "user": user}));
@@ -700,12 +702,16 @@ mod tests {
                 let who = holders(engine, account, permission);
                 for user in users {
                     let at = format!("seed {seed}: {user} in {account}: {permission}");
-                    let (held, _) = &can[user.as_str()];
+                    let (held, whole) = &can[user.as_str()];
                     let explained = call(engine, "access.explain", json!({"account": account, "user": user, "permission": permission}));
                     assert_eq!(explained["allowed"], held.contains_key(permission), "{at}: {explained}");
                     assert_eq!(explained.get("scope"), held.get(permission), "{at}: {explained}");
                     let holder = who.get(user);
                     assert_eq!(holder.map(|holder| &holder["scope"]), held.get(permission), "{at}: {holder:?}");
+                    // Of several memberships that count the one is named that gives this permission.
+                    let id = Id::new(user.as_str()).unwrap();
+                    let memberships = line.iter().filter(|above| Tx::new(&*engine.backend).has(&keys::member(above, &id)).unwrap()).count();
+                    assert!(memberships > 1 || holder.is_none_or(|holder| holder["held_as"] == whole["held_as"]), "{at}: {holder:?}");
                     let is_above = |holder: &&Value| holder["held_as"] == "above";
                     assert_eq!(holder.filter(is_above).is_some(), holder.is_some_and(|holder| holder["account"] != account), "{at}: {holder:?}");
                     let checked = call(engine, "access.check", json!({"account": account, "user": user, "permission": permission}));
