@@ -1,5 +1,5 @@
-//! Gives the shared library its soname, and keeps it loaded: its threads and its fork handler may not
-//! be unmapped under a running process by `dlclose`.
+//! Gives the shared library its soname, and keeps it loaded: its threads and its fork handler may
+//! not be unmapped under a running process by `dlclose`.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

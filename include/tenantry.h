@@ -12,7 +12,8 @@
  * `tenantry_text_free`. What comes out as `const char *` is static and never freed. Before an out-parameter is
  * filled, what it held is neither read nor freed.
  *
- * Handles. A handle is a number, so nothing dangles: one that was freed, made up, zero or of another kind is
+ * Handles. A handle is a number, so nothing dangles: one that was freed, made up,
+     zero or of another kind is
  * answered with TENANTRY_CLOSED. Closing and freeing are two things: after `tenantry_close` the store is safe on the
  * disk and every handle on it answers TENANTRY_CLOSED; freeing gives back the handle itself. A handle may be freed
  * twice, and while other threads use it: they finish first.
@@ -20,7 +21,8 @@
  * Errors. A function that can fail returns 0 or the number of an error (`enum tenantry_error`), never anything
  * else. `tenantry_call` and `tenantry_open` describe it in JSON as well; for the others `tenantry_error_name`,
  * `_class`, `_retry` and `_sentence` do. Nothing is kept per thread. An out-parameter holds a harmless value after an
- * error (zero, `false`, nothing granted). That a message may not go out now is a decision, not an error: the 0 that is
+ * error (zero, `false`, nothing granted). That a message may not go out now is a decision,
+     not an error: the 0 that is
  * returned says that there is an answer, and the answer is in `*allowed` or in `decision.granted`.
  * A `NULL` where a result belongs, or `NULL` with a length, is TENANTRY_INVALID_ARGUMENT. A defect inside the library
  * is TENANTRY_INTERNAL and never ends the process; the store then refuses writes (TENANTRY_POISONED) until it is
@@ -31,7 +33,8 @@
  * admissions read memory, except when an account is used for the first time or the next units have to be drawn.
  *
  * Fork. A store does not follow into a forked child: there every handle answers TENANTRY_FORKED and can only be freed,
- * while the parent goes on. So fork first, and open stores in the children: a process that was forked after its
+ * while the parent goes on. So fork first,
+     and open stores in the children: a process that was forked after its
  * parent had opened a folder can open no folder itself. One process at a time has a folder open. Do not call the
  * library from a signal handler.
  */
@@ -48,7 +51,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "51076562eee4244fd41b21a9f77925d4"
+#define TENANTRY_CATALOGUE_HASH "5927e13b0561b84cbbb5f8123983df02"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))
@@ -259,7 +262,8 @@ enum tenantry_error {
 };
 
 
-/// A text that the library made. It belongs to the caller, who gives it back with `tenantry_text_free`.
+/// A text that the library made. It belongs to the caller, who gives it back with
+/// `tenantry_text_free`.
 ///
 /// The library always writes both fields and never reads or frees what stood there before.
 typedef struct tenantry_text {
@@ -275,8 +279,8 @@ typedef struct tenantry_store {
     uint64_t id;
 } tenantry_store;
 
-/// A function of the caller that is told how far an import is. It may call the library, even to close the store, but it
-/// must return: a C++ exception or a `longjmp` must not leave it.
+/// A function of the caller that is told how far an import is. It may call the library, even to
+/// close the store, but it must return: a C++ exception or a `longjmp` must not leave it.
 ///
 /// `context`: what the caller passed along; the library does not look at it.
 ///
@@ -285,7 +289,8 @@ typedef struct tenantry_store {
 /// Returns whether to go on; `false` stops the import.
 typedef bool (*tenantry_import_progress)(void *context, uint64_t rows, uint64_t bytes, uint64_t bytes_total);
 
-/// A prepared permission check. A number, not an address: a copy is the same handle, and zero is no handle.
+/// A prepared permission check. A number, not an address: a copy is the same handle, and zero is no
+/// handle.
 typedef struct tenantry_access {
     /// The library's own; zero is no handle.
     uint64_t id;
@@ -297,21 +302,23 @@ typedef struct tenantry_sender {
     uint64_t id;
 } tenantry_sender;
 
-/// What was decided about sending. Make it with `TENANTRY_DECISION_INIT`: `struct_size` tells the library
-/// which fields the program knows, so that later versions can add some.
+/// What was decided about sending. Make it with `TENANTRY_DECISION_INIT`: `struct_size` tells the
+/// library which fields the program knows, so that later versions can add some.
 typedef struct tenantry_decision {
-    /// `sizeof(tenantry_decision)`, set by the program before each call and never changed by the library.
+    /// `sizeof(tenantry_decision)`, set by the program before each call and never changed by the
+    /// library.
     size_t struct_size;
     /// How many messages may go out now: all that were asked for, or 0.
     uint64_t granted;
     /// 0 when granted, else why not: an error number such as `TENANTRY_QUOTA_EXCEEDED`.
     int32_t code;
-    /// What is to become of messages that are refused: 0 nothing more, 1 the host keeps them until `retry_at_ms` (hold),
-    /// 2 they are spread over the window and have their turn then.
+    /// What is to become of messages that are refused: 0 nothing more, 1 the host keeps them until
+    /// `retry_at_ms` (hold), 2 they are spread over the window and have their turn then.
     uint32_t over;
     /// When asking again can help, in milliseconds since 1970; 0 when waiting alone never helps.
     uint64_t retry_at_ms;
-    /// How many more could be granted now; `TENANTRY_UNLIMITED` when no limit applies, or none was looked at.
+    /// How many more could be granted now; `TENANTRY_UNLIMITED` when no limit applies, or none was
+    /// looked at.
     uint64_t remaining;
     /// The value of the limit that refused.
     uint64_t limit_value;
@@ -319,18 +326,22 @@ typedef struct tenantry_decision {
     uint64_t limit_used;
     /// How many of the granted messages credits paid for.
     uint64_t credits;
-    /// The entry of the ledger that says so: what fails of them is given back with `credits.refund`.
+    /// The entry of the ledger that says so: what fails of them is given back with
+    /// `credits.refund`.
     uint64_t credits_entry;
     /// How many credits are left, where `code` is `TENANTRY_CREDITS_EXHAUSTED`; 0 otherwise.
     uint64_t credits_left;
-    /// How much of the limit that refused is kept apart for accounts below that are guaranteed a part of it.
+    /// How much of the limit that refused is kept apart for accounts below that are guaranteed a
+    /// part of it.
     uint64_t limit_kept_apart;
-    /// The name of the limit that refused, such as "email_per_day", or the id of the cap; empty when no limit did.
+    /// The name of the limit that refused, such as "email_per_day", or the id of the cap; empty
+    /// when no limit did.
     char limit[72];
-    /// Whose limit it is: "account", "ancestor" for an account above, "group", or for a cap also "member", "campaign",
-    /// "api_key", "sending_domain" or "recipient_domain".
+    /// Whose limit it is: "account", "ancestor" for an account above, "group", or for a cap also
+    /// "member", "campaign", "api_key", "sending_domain" or "recipient_domain".
     char scope[24];
-    /// Where its value is from: "override", "package", "inherited", "platform_default", "group" or "cap".
+    /// Where its value is from: "override", "package", "inherited", "platform_default", "group" or
+    /// "cap".
     char source[24];
     /// The id of the account, group, member, campaign or API key whose limit it is, or the domain.
     char subject[256];
@@ -358,16 +369,17 @@ TENANTRY_API const char *tenantry_catalogue_hash(void);
 
 /// Opens a store, and makes it when there is none.
 ///
-/// `path`: the folder of the store, or ":memory:" for one that lives until it is closed. Opening a folder
-/// again in the same process gives a second handle on the same store; from another process it is
-/// `TENANTRY_STORE_LOCKED`.
+/// `path`: the folder of the store, or ":memory:" for one that lives until it is closed. Opening a
+/// folder again in the same process gives a second handle on the same store; from another process
+/// it is `TENANTRY_STORE_LOCKED`.
 ///
-/// `options`: a JSON object, or empty for the defaults:
-/// `{"durability": "full" | "relaxed", "cache_mib": 64, "create": true, "edition": "standard" | "commercial",
-/// "token_key": "64 hexadecimal digits", "peppers": [{"id": "2026", "key": "64 hexadecimal digits"}],
-/// "clock": {"manual_ms": 0}, "seed": 7}`. Passwords are mixed with the first of the peppers before they are hashed; hashes that
-/// were made with another one need it until their users log in. Without a `token_key` the store keeps
-/// one in a file beside its data; it is always opened with the key that it was made with.
+/// `options`: a JSON object, or empty for the defaults: `{"durability": "full" | "relaxed",
+/// "cache_mib": 64, "create": true, "edition": "standard" | "commercial", "token_key": "64
+/// hexadecimal digits", "peppers": [{"id": "2026", "key": "64 hexadecimal digits"}], "clock":
+/// {"manual_ms": 0}, "seed": 7}`. Passwords are mixed with the first of the peppers before they are
+/// hashed; hashes that were made with another one need it until their users log in. Without a
+/// `token_key` the store keeps one in a file beside its data; it is always opened with the key that
+/// it was made with.
 ///
 /// `store`: receives the handle, or zero. It is yours: end it with `tenantry_free`.
 ///
@@ -388,15 +400,16 @@ int32_t tenantry_open(const char *path,
 /// `store`: an open store.
 ///
 /// `actor`: who asks, as a JSON object: `{"kind": "system"}`, or empty, for the host itself;
-/// `{"kind": "user", "user": "ann", "account": "acme", "ip": "203.0.113.7"}` for a user in an account;
-/// `{"kind": "operator", "user": "olga", "ip": "203.0.113.7"}` for an operator of the platform (`ip` may be left out).
+/// `{"kind": "user", "user": "ann", "account": "acme", "ip": "203.0.113.7"}` for a user in an
+/// account; `{"kind": "operator", "user": "olga", "ip": "203.0.113.7"}` for an operator of the
+/// platform (`ip` may be left out).
 ///
 /// `operation`: its name, such as "members.add".
 ///
 /// `request`: its request as a JSON object; empty is `{}`.
 ///
-/// `answer`: always receives a JSON object, which is yours to free: the operation's answer, or the error
-/// `{"code", "number", "class", "retry", "message", "field", "details"}`.
+/// `answer`: always receives a JSON object, which is yours to free: the operation's answer, or the
+/// error `{"code", "number", "class", "retry", "message", "field", "details"}`.
 ///
 /// Returns 0 when the operation was done, else the number of the error; then nothing was changed.
 TENANTRY_API
@@ -410,41 +423,44 @@ int32_t tenantry_call(struct tenantry_store store,
                       size_t request_len,
                       struct tenantry_text *answer);
 
-/// Closes a store: what was drawn ahead is given back, and all is on the disk when it returns. Every handle that was
-/// prepared from it, and this one, answers `TENANTRY_CLOSED` from now on. The handle is still to be freed.
+/// Closes a store: what was drawn ahead is given back, and all is on the disk when it returns.
+/// Every handle that was prepared from it, and this one, answers `TENANTRY_CLOSED` from now on. The
+/// handle is still to be freed.
 ///
-/// Returns 0, or the number of the error: after an error, what was acknowledged is safe, but units that
-/// were drawn ahead may count as spent.
-TENANTRY_API
-int32_t tenantry_close(struct tenantry_store store);
+/// Returns 0, or the number of the error: after an error, what was acknowledged is safe, but units
+/// that were drawn ahead may count as spent.
+TENANTRY_API int32_t tenantry_close(struct tenantry_store store);
 
-/// Frees a handle, and closes the store if that was not done. Zero and a freed handle are fine. In a forked child it
-/// frees the child's copy and leaves the parent's store alone.
-TENANTRY_API
-void tenantry_free(struct tenantry_store store);
+/// Frees a handle, and closes the store if that was not done. Zero and a freed handle are fine. In
+/// a forked child it frees the child's copy and leaves the parent's store alone.
+TENANTRY_API void tenantry_free(struct tenantry_store store);
 
-/// Imports a file of users: the operation `users.import_csv`, part by part, for a file of any size. Each part of at most
-/// 500 rows is a commit of its own.
+/// Imports a file of users: the operation `users.import_csv`, part by part, for a file of any size.
+/// Each part of at most 500 rows is a commit of its own.
 ///
 /// `store`: an open store.
 ///
 /// `actor`: who asks, as for `tenantry_call`; empty for the host itself.
 ///
-/// `options`: a JSON object: `{"account": "acme", "role": "editor", "atomic": false}`. `account` gets the rows that name
-/// none. `role` (may be left out) is for rows that name none. With `atomic` one bad row keeps all of them out: only for a
-/// file of at most 1000 rows and 900 KiB.
+/// `options`: a JSON object: `{"account": "acme", "role": "editor", "atomic": false}`. `account`
+/// gets the rows that name none. `role` (may be left out) is for rows that name none. With `atomic`
+/// one bad row keeps all of them out: only for a file of at most 1000 rows and 900 KiB.
 ///
-/// `csv`: the content of the file. The first line names the columns: `email`, and any of `first_name`, `last_name`,
-/// `account`, `role`, `group`, `owner`, `disabled`. It is yours, and read until the call returns.
+/// `csv`: the content of the file. The first line names the columns: `email`, and any of
+/// `first_name`, `last_name`, `account`, `role`, `group`, `owner`, `disabled`. It is yours, and
+/// read until the call returns.
 ///
-/// `progress`: called after each part, in the thread of the call, before it returns; `NULL` when nobody wants to know.
+/// `progress`: called after each part, in the thread of the call, before it returns; `NULL` when
+/// nobody wants to know.
 ///
 /// `context`: handed to `progress` as it is.
 ///
-/// `answer`: always receives a JSON object, which is yours to free: what became of the rows (`UserImport` in
-/// tenantry.json), or the error as for `tenantry_call`; its `details.rows_done` says how many rows were read before it.
+/// `answer`: always receives a JSON object, which is yours to free: what became of the rows
+/// (`UserImport` in tenantry.json), or the error as for `tenantry_call`; its `details.rows_done`
+/// says how many rows were read before it.
 ///
-/// Returns 0, or the number of the error: parts that were imported before it stay. Bad rows are no error.
+/// Returns 0, or the number of the error: parts that were imported before it stay. Bad rows are no
+/// error.
 TENANTRY_API
 TENANTRY_MUST_USE
 int32_t tenantry_import_users(struct tenantry_store store,
@@ -458,8 +474,9 @@ int32_t tenantry_import_users(struct tenantry_store store,
                               void *context,
                               struct tenantry_text *answer);
 
-/// Prepares the question whether a user holds a permission in an account. Like a prepared statement, it is
-/// asked any number of times, from any thread, and sees every change that is made later.
+/// Prepares the question whether a user holds a permission in an account. Like a prepared
+/// statement, it is asked any number of times, from any thread, and sees every change that is made
+/// later.
 ///
 /// `account`, `user`, `permission`: their ids.
 ///
@@ -504,18 +521,20 @@ int32_t tenantry_allowed(struct tenantry_store store,
                          size_t permission_len,
                          bool *allowed);
 
-/// Prepares the question whether messages may go out. Like a prepared statement, it is asked any number of
-/// times, from any thread, and sees every change that is made later.
+/// Prepares the question whether messages may go out. Like a prepared statement, it is asked any
+/// number of times, from any thread, and sees every change that is made later.
 ///
 /// `account`: its id.
 ///
-/// `user`: the id of the member who sends, whose permission to send is then a condition; `NULL` with length 0 when the
-/// account itself sends. An empty text that is not `NULL` is an error.
+/// `user`: the id of the member who sends, whose permission to send is then a condition; `NULL`
+/// with length 0 when the account itself sends. An empty text that is not `NULL` is an error.
 ///
-/// `options`: what the messages are, as JSON; `NULL` with length 0 for e-mail of which nothing more is said. Its fields:
-/// `channel` (`"email"`, `"sms"`) and `message` with `campaign`, `sending_domain`, `recipient_domain` and `message_class`
-/// (`"marketing"`, `"transactional"`). Prepare one sender for each. With `acting` the user sends themself, from its `ip`, so that
-/// allow-lists count, and by a program with the id of an `api_key`; without it the host sends, which comes from nowhere.
+/// `options`: what the messages are, as JSON; `NULL` with length 0 for e-mail of which nothing more
+/// is said. Its fields: `channel` (`"email"`, `"sms"`) and `message` with `campaign`,
+/// `sending_domain`, `recipient_domain` and `message_class` (`"marketing"`, `"transactional"`).
+/// Prepare one sender for each. With `acting` the user sends themself, from its `ip`, so that
+/// allow-lists count, and by a program with the id of an `api_key`; without it the host sends,
+/// which comes from nowhere.
 ///
 /// `sender`: receives the handle, or zero. It is yours: end it with `tenantry_sender_free`.
 ///
@@ -531,10 +550,11 @@ int32_t tenantry_sender_prepare(struct tenantry_store store,
                                 size_t options_len,
                                 struct tenantry_sender *sender);
 
-/// Asks whether `count` messages may go out now, and charges every limit on their way, all or nothing.
+/// Asks whether `count` messages may go out now, and charges every limit on their way, all or
+/// nothing.
 ///
-/// `decision`: receives what was decided. A refusal is a decision, not an error; on an error nothing is granted and
-/// `code` is the error.
+/// `decision`: receives what was decided. A refusal is a decision, not an error; on an error
+/// nothing is granted and `code` is the error.
 ///
 /// Returns 0 when it was decided, granted or refused, else the number of the error.
 TENANTRY_API
@@ -560,17 +580,20 @@ int32_t tenantry_admit(struct tenantry_store store,
                        uint64_t count,
                        struct tenantry_decision *decision);
 
-/// Sleeps until the outbox has a message after the one of this number, without asking again and again: the commit that
-/// writes a message wakes it. Take messages then with the operation `outbox.take`.
+/// Sleeps until the outbox has a message after the one of this number, without asking again and
+/// again: the commit that writes a message wakes it. Take messages then with the operation
+/// `outbox.take`.
 ///
-/// `store`: an open store. Closing it (`tenantry_close`) in another thread wakes this one with `TENANTRY_CLOSED`; freeing it
-/// does not.
+/// `store`: an open store. Closing it (`tenantry_close`) in another thread wakes this one with
+/// `TENANTRY_CLOSED`; freeing it does not.
 ///
-/// `after`: the number of the last message that is known, such as `taken_to` of `outbox.take`; 0 for none.
+/// `after`: the number of the last message that is known, such as `taken_to` of `outbox.take`; 0
+/// for none.
 ///
 /// `timeout_ms`: how long at most, in milliseconds.
 ///
-/// `last`: receives the number of the last message, or 0 when the time was over before there was one.
+/// `last`: receives the number of the last message, or 0 when the time was over before there was
+/// one.
 ///
 /// Returns 0, or the number of the error.
 TENANTRY_API
@@ -580,24 +603,24 @@ int32_t tenantry_outbox_wait(struct tenantry_store store,
                              uint64_t timeout_ms,
                              uint64_t *last);
 
-/// The name of an error, such as "quota_exceeded"; "ok" for 0, "unknown" for a number that is no error.
+/// The name of an error, such as "quota_exceeded"; "ok" for 0, "unknown" for a number that is no
+/// error.
 ///
 /// Returns a text that is never freed.
 TENANTRY_API const char *tenantry_error_name(int32_t number);
 
-/// The class of an error: "invalid", "not_found", "conflict", "refused", "limit", "state", "store", "handle" or
-/// "internal"; "ok" for 0, "unknown" for a number that is no error.
+/// The class of an error: "invalid", "not_found", "conflict", "refused", "limit", "state", "store",
+/// "handle" or "internal"; "ok" for 0, "unknown" for a number that is no error.
 ///
 /// Returns a text that is never freed.
-TENANTRY_API
-const char *tenantry_error_class(int32_t number);
+TENANTRY_API const char *tenantry_error_class(int32_t number);
 
-/// Whether the same request can succeed later: "never", "later" (at `retry_at_ms`), "again" (at once) or "reopen"
-/// (after the store was opened anew); "ok" for 0, "unknown" for a number that is no error.
+/// Whether the same request can succeed later: "never", "later" (at `retry_at_ms`), "again" (at
+/// once) or "reopen" (after the store was opened anew); "ok" for 0, "unknown" for a number that is
+/// no error.
 ///
 /// Returns a text that is never freed.
-TENANTRY_API
-const char *tenantry_error_retry(int32_t number);
+TENANTRY_API const char *tenantry_error_retry(int32_t number);
 
 /// One sentence on what an error means; "Done." for 0, "unknown" for a number that is no error.
 ///

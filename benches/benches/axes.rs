@@ -1,5 +1,6 @@
-//! How the cost of one admission, and of one durable write, changes with one thing at a time: threads, accounts, the depth of
-//! the tree, the number of limits. `TENANTRY_BENCH_ACCOUNTS` says how many accounts there are at most.
+//! How the cost of one admission, and of one durable write, changes with one thing at a time:
+//! threads, accounts, the depth of the tree, the number of limits. `TENANTRY_BENCH_ACCOUNTS` says
+//! how many accounts there are at most.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use governor::{Quota, RateLimiter};
@@ -29,7 +30,9 @@ fn together<W: FnMut() + Send>(mut work: Vec<W>, times: u64) -> Duration {
         // Before the last of them may go.
         let began = Instant::now();
         start.wait();
-        threads.into_iter().for_each(|thread| thread.join().expect("a thread ends"));
+        threads
+            .into_iter()
+            .for_each(|thread| thread.join().expect("a thread ends"));
         began.elapsed()
     })
 }
@@ -55,7 +58,11 @@ fn threads(c: &mut Criterion) {
         group.throughput(Throughput::Elements(many as u64));
         group.bench_function(BenchmarkId::from_parameter(many), |b| {
             b.iter_custom(|times| {
-                let work = senders.iter().take(many).map(|sender| || drop(sender.admit(black_box(1)).expect("granted"))).collect();
+                let work = senders
+                    .iter()
+                    .take(many)
+                    .map(|sender| || drop(sender.admit(black_box(1)).expect("granted")))
+                    .collect();
                 together(work, times)
             })
         });
@@ -63,29 +70,41 @@ fn threads(c: &mut Criterion) {
     group.finish();
 }
 
-/// What an account has sent before it is measured: its first blocks are small, and what they cost is another question.
+/// What an account has sent before it is measured: its first blocks are small, and what they cost
+/// is another question.
 const SENT_BEFORE: usize = 400;
 
 /// Numbers below `many` in no order.
 fn at_random(many: u64) -> impl FnMut() -> usize {
     let mut state = 1_u64;
     move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         ((state >> 33) % many) as usize
     }
 }
 
-/// Each message of another account, in no order; and the same with keys of governor, which miss the caches as well.
+/// Each message of another account, in no order; and the same with keys of governor, which miss the
+/// caches as well.
 fn accounts(c: &mut Criterion) {
-    let most = std::env::var("TENANTRY_BENCH_ACCOUNTS").map_or(1_000_000, |text| text.parse().expect("TENANTRY_BENCH_ACCOUNTS is a number"));
-    let sizes = || [1000_u64, 10_000, 100_000, 1_000_000].into_iter().filter(|many| *many <= most);
+    let most = std::env::var("TENANTRY_BENCH_ACCOUNTS").map_or(1_000_000, |text| {
+        text.parse().expect("TENANTRY_BENCH_ACCOUNTS is a number")
+    });
+    let sizes = || {
+        [1000_u64, 10_000, 100_000, 1_000_000]
+            .into_iter()
+            .filter(|many| *many <= most)
+    };
     let mut group = c.benchmark_group("accounts of governor");
     let peer = RateLimiter::keyed(Quota::per_second(NonZeroU32::MAX).allow_burst(NonZeroU32::MAX));
     let mut keys = Vec::new();
     for many in sizes() {
         keys.extend((keys.len() as u64..many).map(|number| format!("a{number}")));
         let mut next = at_random(many);
-        group.bench_function(BenchmarkId::from_parameter(many), |b| b.iter(|| peer.check_key(&keys[next()]).is_ok()));
+        group.bench_function(BenchmarkId::from_parameter(many), |b| {
+            b.iter(|| peer.check_key(&keys[next()]).is_ok())
+        });
     }
     group.finish();
     let t = store_at_one_instant();
@@ -100,7 +119,9 @@ fn accounts(c: &mut Criterion) {
             senders.push(sender);
         }
         let mut next = at_random(many);
-        group.bench_function(BenchmarkId::from_parameter(many), |b| b.iter(|| senders[next()].admit(1).expect("granted")));
+        group.bench_function(BenchmarkId::from_parameter(many), |b| {
+            b.iter(|| senders[next()].admit(1).expect("granted"))
+        });
     }
     group.finish();
 }
@@ -113,7 +134,9 @@ fn depth(c: &mut Criterion) {
         let id = format!("d{depth}");
         account(&t, &id, above.as_deref());
         let sender = sender(&t, &id);
-        group.bench_function(BenchmarkId::from_parameter(depth), |b| b.iter(|| sender.admit(black_box(1)).expect("granted")));
+        group.bench_function(BenchmarkId::from_parameter(depth), |b| {
+            b.iter(|| sender.admit(black_box(1)).expect("granted"))
+        });
         above = Some(id);
     }
     group.finish();
@@ -126,10 +149,18 @@ fn limits(c: &mut Criterion) {
     let mut group = c.benchmark_group("limits");
     for limits in 3..=12 {
         if limits > 3 {
-            call(&t, "caps.set", &format!(r#"{{"account":"acme","id":"c{limits}","scope":"account","window":"week","limit":{PLENTY}}}"#));
+            call(
+                &t,
+                "caps.set",
+                &format!(
+                    r#"{{"account":"acme","id":"c{limits}","scope":"account","window":"week","limit":{PLENTY}}}"#
+                ),
+            );
         }
         if limits % 3 == 0 {
-            group.bench_function(BenchmarkId::from_parameter(limits), |b| b.iter(|| sender.admit(black_box(1)).expect("granted")));
+            group.bench_function(BenchmarkId::from_parameter(limits), |b| {
+                b.iter(|| sender.admit(black_box(1)).expect("granted"))
+            });
         }
     }
     group.finish();
@@ -140,7 +171,8 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new(name: &str) -> Folder {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("axes-{name}-{}", std::process::id()));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("axes-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).expect("a folder");
         Folder(path)
     }
@@ -152,18 +184,25 @@ impl Drop for Folder {
     }
 }
 
-/// One change that survives a power loss, beside sled with what it takes to do the same for one record, and for four that
-/// belong together: the change, its link of the audit chain, that chain's head and the store's.
+/// One change that survives a power loss, beside sled with what it takes to do the same for one
+/// record, and for four that belong together: the change, its link of the audit chain, that chain's
+/// head and the store's.
 fn writes(c: &mut Criterion) {
     let mut group = c.benchmark_group("durable write");
     let folder = Folder::new("raw");
-    let db = sled::Config::new().path(&folder.0).segment_size(512 * 1024).flush_every_ms(None).open().expect("sled opens");
+    let db = sled::Config::new()
+        .path(&folder.0)
+        .segment_size(512 * 1024)
+        .flush_every_ms(None)
+        .open()
+        .expect("sled opens");
     let file = File::open(folder.0.join("db")).expect("sled's file");
     let mut number = 0_u64;
     group.bench_function("raw sled", |b| {
         b.iter(|| {
             number += 1;
-            db.insert(number.to_be_bytes(), vec![7_u8; 200]).expect("inserted");
+            db.insert(number.to_be_bytes(), vec![7_u8; 200])
+                .expect("inserted");
             db.flush().expect("flushed");
             file.sync_data().expect("synced");
         })
@@ -181,7 +220,11 @@ fn writes(c: &mut Criterion) {
         })
     });
     let folder = Folder::new("store");
-    let t = Tenantry::open(folder.0.join("store").to_str().expect("text"), OpenOptions::default()).expect("the store opens");
+    let t = Tenantry::open(
+        folder.0.join("store").to_str().expect("text"),
+        OpenOptions::default(),
+    )
+    .expect("the store opens");
     prepare(&t);
     for number in 0..16 {
         account(&t, &format!("a{number}"), None);
@@ -194,7 +237,13 @@ fn writes(c: &mut Criterion) {
                     let (t, mut value) = (&t, 0);
                     move || {
                         value += 1;
-                        call(t, "limits.set", &format!(r#"{{"account":"a{number}","limit":"seats","value":{value}}}"#));
+                        call(
+                            t,
+                            "limits.set",
+                            &format!(
+                                r#"{{"account":"a{number}","limit":"seats","value":{value}}}"#
+                            ),
+                        );
                     }
                 });
                 together(work.collect(), times)

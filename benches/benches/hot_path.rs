@@ -1,5 +1,5 @@
-//! What one admission and one permission check cost, beside what others do for it. What is compared with what, and the
-//! targets, are in `xtask/src/bench.rs`.
+//! What one admission and one permission check cost, beside what others do for it. What is compared
+//! with what, and the targets, are in `xtask/src/bench.rs`.
 
 use casbin::{CoreApi, DefaultModel, Enforcer, MgmtApi, NullAdapter};
 use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, PolicySet, Request};
@@ -18,17 +18,30 @@ use tenantry::{Actor, Id};
 use tenantry_benches::{PLENTY, platform};
 
 /// The counters that one message is charged to.
-const COUNTERS: [&str; 6] = ["acme:hour", "acme:day", "acme:month", "top:hour", "top:day", "top:month"];
+const COUNTERS: [&str; 6] = [
+    "acme:hour",
+    "acme:day",
+    "acme:month",
+    "top:hour",
+    "top:day",
+    "top:month",
+];
 
 fn admit(c: &mut Criterion) {
     let t = platform();
     let mut group = c.benchmark_group("admit");
     let gate = t.sender("acme", Some("ann")).expect("ann sends");
-    group.bench_function("tenantry prepared", |b| b.iter(|| gate.admit(black_box(1)).expect("granted")));
-    group.bench_function("tenantry by ids", |b| b.iter(|| t.admit(black_box("acme"), Some("ann"), 1).expect("granted")));
+    group.bench_function("tenantry prepared", |b| {
+        b.iter(|| gate.admit(black_box(1)).expect("granted"))
+    });
+    group.bench_function("tenantry by ids", |b| {
+        b.iter(|| t.admit(black_box("acme"), Some("ann"), 1).expect("granted"))
+    });
     let quota = Quota::per_second(NonZeroU32::MAX).allow_burst(NonZeroU32::MAX);
     let peer = RateLimiter::keyed(quota);
-    group.bench_function("governor, one window", |b| b.iter(|| peer.check_key(black_box(&"acme")).is_ok()));
+    group.bench_function("governor, one window", |b| {
+        b.iter(|| peer.check_key(black_box(&"acme")).is_ok())
+    });
     limitador(&mut group);
     sqlite(&mut group, "SQLite, durable", "FULL");
     sqlite(&mut group, "SQLite, not durable", "OFF");
@@ -40,13 +53,31 @@ fn admit(c: &mut Criterion) {
 fn sessions(c: &mut Criterion) {
     let t = platform();
     let user = Id::new("ann").expect("an id");
-    let create = Create { user: Some(user), email: None, password: None, code: None, ip: None, device: None };
+    let create = Create {
+        user: Some(user),
+        email: None,
+        password: None,
+        code: None,
+        ip: None,
+        device: None,
+    };
     let token = t.call(&Actor::System, create).expect("a session").token;
     let mut group = c.benchmark_group("sessions");
-    group.bench_function("SHA-256 of the token", |b| b.iter(|| Sha256::digest(black_box(token.reveal()).as_bytes())));
+    group.bench_function("SHA-256 of the token", |b| {
+        b.iter(|| Sha256::digest(black_box(token.reveal()).as_bytes()))
+    });
     for (name, account) in [("check", None), ("check in an account", Some("acme"))] {
-        let check = Check { token: token.clone(), account: account.map(|id| Id::new(id).expect("an id")), ip: None };
-        group.bench_function(name, |b| b.iter(|| t.call(&Actor::System, black_box(&check).clone()).expect("answered")));
+        let check = Check {
+            token: token.clone(),
+            account: account.map(|id| Id::new(id).expect("an id")),
+            ip: None,
+        };
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                t.call(&Actor::System, black_box(&check).clone())
+                    .expect("answered")
+            })
+        });
     }
     group.finish();
 }
@@ -55,32 +86,60 @@ fn sessions(c: &mut Criterion) {
 fn limitador(group: &mut BenchmarkGroup<'_, WallTime>) {
     let peer = limitador::RateLimiter::new(1000);
     for seconds in [3600, 86_400, 2_592_000] {
-        peer.add_limit(Limit::new("mail", PLENTY, seconds, Vec::new(), vec!["account".try_into().expect("an expression")]));
+        peer.add_limit(Limit::new(
+            "mail",
+            PLENTY,
+            seconds,
+            Vec::new(),
+            vec!["account".try_into().expect("an expression")],
+        ));
     }
     let namespace = "mail".into();
     group.bench_function("limitador, three windows", |b| {
         b.iter(|| {
-            let values = Values::from(HashMap::from([("account".to_owned(), black_box("acme").to_owned())]));
-            assert!(!peer.check_rate_limited_and_update(&namespace, &values, 1).expect("answered").limited);
+            let values = Values::from(HashMap::from([(
+                "account".to_owned(),
+                black_box("acme").to_owned(),
+            )]));
+            assert!(
+                !peer
+                    .check_rate_limited_and_update(&namespace, &values, 1)
+                    .expect("answered")
+                    .limited
+            );
         })
     });
 }
 
 /// Six rows in one transaction, each only where it stays below its limit.
 fn sqlite(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, synchronous: &str) {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("peer-{}-{synchronous}.sqlite", std::process::id()));
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("peer-{}-{synchronous}.sqlite", std::process::id()));
     let mut db = Connection::open(&path).expect("SQLite opens");
     db.pragma_update(None, "journal_mode", "WAL").expect("WAL");
-    db.pragma_update(None, "synchronous", synchronous).expect("a mode");
-    db.execute_batch("CREATE TABLE counters (name TEXT PRIMARY KEY, used INTEGER NOT NULL, most INTEGER NOT NULL) WITHOUT ROWID").expect("a table");
+    db.pragma_update(None, "synchronous", synchronous)
+        .expect("a mode");
+    db.execute_batch(
+        "CREATE TABLE counters (name TEXT PRIMARY KEY, used INTEGER NOT NULL, most \
+        INTEGER NOT NULL) WITHOUT ROWID",
+    )
+    .expect("a table");
     for name in COUNTERS {
-        db.execute("INSERT INTO counters VALUES (?1, 0, ?2)", rusqlite::params![name, PLENTY.cast_signed()]).expect("a row");
+        db.execute(
+            "INSERT INTO counters VALUES (?1, 0, ?2)",
+            rusqlite::params![name, PLENTY.cast_signed()],
+        )
+        .expect("a row");
     }
     group.bench_function(name, |b| {
         b.iter(|| {
             let charge = db.transaction().expect("begun");
             for name in COUNTERS {
-                let mut update = charge.prepare_cached("UPDATE counters SET used = used + 1 WHERE name = ?1 AND used < most").expect("a statement");
+                let mut update = charge
+                    .prepare_cached(
+                        "UPDATE counters SET used = used + 1 WHERE name = ?1 AND used < most",
+                    )
+                    .expect("a statement");
                 assert_eq!(update.execute([name]).expect("charged"), 1);
             }
             charge.commit().expect("committed");
@@ -92,10 +151,14 @@ fn sqlite(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, synchronous: &st
     }
 }
 
-/// A script that looks at six counters and charges all of them or none, on a server of this machine.
+/// A script that looks at six counters and charges all of them or none, on a server of this
+/// machine.
 fn redis(group: &mut BenchmarkGroup<'_, WallTime>) {
-    let address = std::env::var("TENANTRY_BENCH_REDIS").unwrap_or_else(|_| "redis://127.0.0.1:6379/".to_owned());
-    let Ok(mut server) = redis::Client::open(address.as_str()).and_then(|client| client.get_connection()) else {
+    let address = std::env::var("TENANTRY_BENCH_REDIS")
+        .unwrap_or_else(|_| "redis://127.0.0.1:6379/".to_owned());
+    let Ok(mut server) =
+        redis::Client::open(address.as_str()).and_then(|client| client.get_connection())
+    else {
         println!("admit/Redis script: skipped, no server answers at {address}");
         return;
     };
@@ -110,7 +173,12 @@ fn redis(group: &mut BenchmarkGroup<'_, WallTime>) {
             for name in COUNTERS {
                 call.key(format!("tenantry-bench:{name}"));
             }
-            assert_eq!(call.arg(PLENTY).invoke::<u64>(&mut server).expect("answered"), 1);
+            assert_eq!(
+                call.arg(PLENTY)
+                    .invoke::<u64>(&mut server)
+                    .expect("answered"),
+                1
+            );
         })
     });
 }
@@ -118,12 +186,24 @@ fn redis(group: &mut BenchmarkGroup<'_, WallTime>) {
 fn check(c: &mut Criterion) {
     let t = platform();
     let mut group = c.benchmark_group("check");
-    let access = t.access("acme", "ann", "campaigns.send").expect("ann is known");
-    group.bench_function("tenantry prepared", |b| b.iter(|| access.allowed().expect("answered")));
-    group.bench_function("tenantry by ids", |b| b.iter(|| t.allowed(black_box("acme"), "ann", "campaigns.send").expect("answered")));
+    let access = t
+        .access("acme", "ann", "campaigns.send")
+        .expect("ann is known");
+    group.bench_function("tenantry prepared", |b| {
+        b.iter(|| access.allowed().expect("answered"))
+    });
+    group.bench_function("tenantry by ids", |b| {
+        b.iter(|| {
+            t.allowed(black_box("acme"), "ann", "campaigns.send")
+                .expect("answered")
+        })
+    });
     group.bench_function("tenantry as JSON", |b| {
         let request = br#"{"account":"acme","user":"ann","permission":"campaigns.send"}"#;
-        b.iter(|| t.call_json(b"", b"access.check", black_box(request)).expect("answered"))
+        b.iter(|| {
+            t.call_json(b"", b"access.check", black_box(request))
+                .expect("answered")
+        })
     });
     for users in [100, 10_000] {
         casbin(&mut group, users);
@@ -135,38 +215,84 @@ fn check(c: &mut Criterion) {
 /// Users in ten roles of ten permissions each.
 fn casbin(group: &mut BenchmarkGroup<'_, WallTime>, users: usize) {
     const MODEL: &str = "[request_definition]\nr = sub, obj, act\n[policy_definition]\np = sub, obj, act\n[role_definition]\ng = _, _\n\
-        [policy_effect]\ne = some(where (p.eft == allow))\n[matchers]\nm = g(r.sub, p.sub) && r.obj == p.obj && r.act == p.act";
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        [policy_effect]\ne = some(where (p.eft == allow))\n[matchers]\nm = g(r.sub,
+            p.sub) && r.obj == p.obj && r.act == p.act";
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
     let words = |words: &[String]| words.to_vec();
     let peer = runtime.block_on(async {
-        let mut peer = Enforcer::new(DefaultModel::from_str(MODEL).await.expect("a model"), NullAdapter).await.expect("an enforcer");
-        let allowed = (0..100).map(|number| words(&[format!("role{}", number % 10), format!("kind{}", number / 10), "send".to_owned()])).collect();
+        let mut peer = Enforcer::new(
+            DefaultModel::from_str(MODEL).await.expect("a model"),
+            NullAdapter,
+        )
+        .await
+        .expect("an enforcer");
+        let allowed = (0..100)
+            .map(|number| {
+                words(&[
+                    format!("role{}", number % 10),
+                    format!("kind{}", number / 10),
+                    "send".to_owned(),
+                ])
+            })
+            .collect();
         peer.add_policies(allowed).await.expect("policies");
-        let members = (0..users).map(|number| words(&[format!("user{number}"), format!("role{}", number % 10)])).collect();
+        let members = (0..users)
+            .map(|number| words(&[format!("user{number}"), format!("role{}", number % 10)]))
+            .collect();
         peer.add_grouping_policies(members).await.expect("roles");
         peer
     });
     group.bench_function(format!("casbin, {users} users"), |b| {
-        b.iter(|| assert!(peer.enforce((black_box("user57"), "kind5", "send")).expect("answered")));
+        b.iter(|| {
+            assert!(
+                peer.enforce((black_box("user57"), "kind5", "send"))
+                    .expect("answered")
+            )
+        });
     });
 }
 
 /// Two hundred policies, one for each of as many groups of users.
 fn cedar(group: &mut BenchmarkGroup<'_, WallTime>) {
     let policies: String = (0..200)
-        .map(|number| format!("permit(principal in Group::\"group{number}\", action == Action::\"send\", resource == Account::\"a{number}\");\n"))
+        .map(|number| {
+            format!(
+                "permit(principal in Group::\"group{number}\", action == \
+            Action::\"send\", resource == Account::\"a{number}\");\n"
+            )
+        })
         .collect();
     let policies: PolicySet = policies.parse().expect("policies");
     let users: Vec<String> = (0..200)
-        .map(|number| format!(r#"{{"uid":{{"type":"User","id":"u{number}"}},"attrs":{{}},"parents":[{{"type":"Group","id":"group{number}"}}]}}"#))
+        .map(|number| {
+            format!(
+                r#"{{"uid":{{"type":"User","id":"u{number}"}},"attrs":{{}},
+           "parents":[{{"type":"Group","id":"group{number}"}}]}}"#
+            )
+        })
         .collect();
-    let entities = Entities::from_json_str(&format!("[{}]", users.join(",")), None).expect("entities");
-    let [user, action, account] = ["User::\"u57\"", "Action::\"send\"", "Account::\"a57\""].map(|id| id.parse::<EntityUid>().expect("an id"));
+    let entities =
+        Entities::from_json_str(&format!("[{}]", users.join(",")), None).expect("entities");
+    let [user, action, account] = ["User::\"u57\"", "Action::\"send\"", "Account::\"a57\""]
+        .map(|id| id.parse::<EntityUid>().expect("an id"));
     let peer = Authorizer::new();
     group.bench_function("cedar, 200 policies", |b| {
         b.iter(|| {
-            let request = Request::new(user.clone(), action.clone(), account.clone(), Context::empty(), None).expect("a request");
-            assert_eq!(peer.is_authorized(black_box(&request), &policies, &entities).decision(), Decision::Allow);
+            let request = Request::new(
+                user.clone(),
+                action.clone(),
+                account.clone(),
+                Context::empty(),
+                None,
+            )
+            .expect("a request");
+            assert_eq!(
+                peer.is_authorized(black_box(&request), &policies, &entities)
+                    .decision(),
+                Decision::Allow
+            );
         })
     });
 }

@@ -1,5 +1,5 @@
-//! How many instructions a call of the hot path takes: the same number on every machine. Runs under valgrind; `cargo xtask bench`
-//! installs the runner that it needs.
+//! How many instructions a call of the hot path takes: the same number on every machine. Runs under
+//! valgrind; `cargo xtask bench` installs the runner that it needs.
 #![expect(missing_docs, reason = "the macros write items without")]
 
 use gungraun::{library_benchmark, library_benchmark_group, main};
@@ -19,7 +19,9 @@ fn sender() -> (Tenantry, Sender) {
 
 fn access() -> (Tenantry, Access) {
     let t = platform();
-    let access = t.access("acme", "ann", "campaigns.send").expect("ann is known");
+    let access = t
+        .access("acme", "ann", "campaigns.send")
+        .expect("ann is known");
     assert!(access.allowed().expect("answered"));
     (t, access)
 }
@@ -29,7 +31,12 @@ fn drop_handle<T>(_: T) {}
 #[library_benchmark(setup = sender, teardown = drop_handle)]
 #[bench::six_counters()]
 fn admit_prepared((t, sender): (Tenantry, Sender)) -> (Tenantry, Sender) {
-    black_box(sender.try_admit(black_box(1)).expect("answered").expect("granted from memory"));
+    black_box(
+        sender
+            .try_admit(black_box(1))
+            .expect("answered")
+            .expect("granted from memory"),
+    );
     (t, sender)
 }
 
@@ -50,9 +57,15 @@ fn check_prepared((t, access): (Tenantry, Access)) -> (Tenantry, Access) {
 #[library_benchmark(setup = access, teardown = drop_handle)]
 #[bench::known()]
 fn check_by_ids((t, access): (Tenantry, Access)) -> (Tenantry, Access) {
-    black_box(t.allowed(black_box("acme"), "ann", "campaigns.send").expect("answered"));
+    black_box(
+        t.allowed(black_box("acme"), "ann", "campaigns.send")
+            .expect("answered"),
+    );
     (t, access)
 }
 
-library_benchmark_group!(name = hot_path, benchmarks = [admit_prepared, admit_by_ids, check_prepared, check_by_ids]);
+library_benchmark_group!(
+    name = hot_path,
+    benchmarks = [admit_prepared, admit_by_ids, check_prepared, check_by_ids]
+);
 main!(library_benchmark_groups = hot_path);

@@ -1,7 +1,8 @@
-//! What questions cost on a platform of a thousand users and on one of a million, and what importing users costs beside
-//! raw sled.
+//! What questions cost on a platform of a thousand users and on one of a million, and what
+//! importing users costs beside raw sled.
 //!
-//! The platforms lie on disk, with the cache of the defaults. `TENANTRY_BENCH_USERS` says how many users the large one has.
+//! The platforms lie on disk, with the cache of the defaults. `TENANTRY_BENCH_USERS` says how many
+//! users the large one has.
 
 use criterion::{Criterion, criterion_group};
 use std::collections::BTreeMap;
@@ -23,7 +24,10 @@ const IMPORTED: usize = 100_000;
 const ROUNDS: usize = 3;
 
 fn number(variable: &str, otherwise: usize) -> usize {
-    std::env::var(variable).map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{variable} is a number")))
+    std::env::var(variable).map_or(otherwise, |text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{variable} is a number"))
+    })
 }
 
 /// A folder that is gone with the value.
@@ -31,7 +35,8 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new(name: &str) -> Folder {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tenantry-bench-{name}-{}", std::process::id()));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("tenantry-bench-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).expect("a folder");
         Folder(path)
     }
@@ -39,30 +44,53 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0).unwrap_or_else(|error| eprintln!("{}: {error}", self.0.display()));
+        std::fs::remove_dir_all(&self.0)
+            .unwrap_or_else(|error| eprintln!("{}: {error}", self.0.display()));
     }
 }
 
 fn open(folder: &Path, durability: Durability) -> Tenantry {
     let path = folder.to_str().expect("the path is text");
-    Tenantry::open(path, OpenOptions { durability, ..OpenOptions::default() }).expect("the store opens")
+    Tenantry::open(
+        path,
+        OpenOptions {
+            durability,
+            ..OpenOptions::default()
+        },
+    )
+    .expect("the store opens")
 }
 
 fn call(t: &Tenantry, operation: &str, request: &str) -> String {
-    t.call_json(b"", operation.as_bytes(), request.as_bytes()).unwrap_or_else(|error| panic!("{operation} {request}: {error}"))
+    t.call_json(b"", operation.as_bytes(), request.as_bytes())
+        .unwrap_or_else(|error| panic!("{operation} {request}: {error}"))
 }
 
 /// A file of users.
 fn csv(users: std::ops::Range<usize>) -> String {
     let rows = users.map(|number| format!("user{number:07}@people.example,Ann{number},Miller\n"));
-    std::iter::once("email,first_name,last_name\n".to_owned()).chain(rows).collect()
+    std::iter::once("email,first_name,last_name\n".to_owned())
+        .chain(rows)
+        .collect()
 }
 
 /// An account whose members are imported.
 fn fill(t: &Tenantry, account: &str, csv: &str) {
-    call(t, "accounts.create", &format!(r#"{{"id":"{account}","name":"A","owner":{{"email":"owner@{account}.example"}}}}"#));
-    let request = ImportUsers { account: Id::new(account).expect("an id"), role: Some(Id::new("editor").expect("an id")), atomic: false };
-    let answer = t.import_users(&Actor::System, request, csv.as_bytes(), &mut |_| true).expect("imported");
+    call(
+        t,
+        "accounts.create",
+        &format!(
+            r#"{{"id":"{account}","name":"A","owner":{{"email":"owner@{account}.example"}}}}"#
+        ),
+    );
+    let request = ImportUsers {
+        account: Id::new(account).expect("an id"),
+        role: Some(Id::new("editor").expect("an id")),
+        atomic: false,
+    };
+    let answer = t
+        .import_users(&Actor::System, request, csv.as_bytes(), &mut |_| true)
+        .expect("imported");
     assert_eq!(answer.rejected, 0, "{:?}", answer.problems.first());
 }
 
@@ -72,9 +100,16 @@ fn platform(users: usize) -> (Folder, Tenantry) {
     let t = open(&folder.0, Durability::Relaxed);
     let began = Instant::now();
     for first in (0..users).step_by(MEMBERS) {
-        fill(&t, &format!("a{first}"), &csv(first..users.min(first + MEMBERS)));
+        fill(
+            &t,
+            &format!("a{first}"),
+            &csv(first..users.min(first + MEMBERS)),
+        );
     }
-    println!("a platform of {users} users on disk, imported in {:.1} s", began.elapsed().as_secs_f64());
+    println!(
+        "a platform of {users} users on disk, imported in {:.1} s",
+        began.elapsed().as_secs_f64()
+    );
     (folder, t)
 }
 
@@ -86,18 +121,37 @@ fn questions(c: &mut Criterion) {
             group.bench_function(name, |b| b.iter(|| call(&t, operation, black_box(request))));
         };
         ask("a page of 50", "users.list", r#"{"order":"name"}"#);
-        ask("one by e-mail", "users.get", r#"{"email":"user0000500@people.example"}"#);
+        ask(
+            "one by e-mail",
+            "users.get",
+            r#"{"email":"user0000500@people.example"}"#,
+        );
         ask(
             &format!("a page of who_can among {} members", users.min(MEMBERS)),
             "access.who_can",
             r#"{"account":"a0","permission":"campaigns.edit"}"#,
         );
-        ask("a page of 50 of these members", "members.list", r#"{"account":"a0"}"#);
+        ask(
+            "a page of 50 of these members",
+            "members.list",
+            r#"{"account":"a0"}"#,
+        );
         let user = call(&t, "users.get", r#"{"email":"user0000500@people.example"}"#);
-        let user = user.split(r#""id":""#).nth(1).and_then(|rest| rest.split('"').next()).expect("an id");
+        let user = user
+            .split(r#""id":""#)
+            .nth(1)
+            .and_then(|rest| rest.split('"').next())
+            .expect("an id");
         let access = t.access("a0", user, "campaigns.edit").expect("known");
-        group.bench_function("check, prepared", |b| b.iter(|| access.allowed().expect("answered")));
-        group.bench_function("check, by ids", |b| b.iter(|| t.allowed(black_box("a0"), user, "campaigns.edit").expect("answered")));
+        group.bench_function("check, prepared", |b| {
+            b.iter(|| access.allowed().expect("answered"))
+        });
+        group.bench_function("check, by ids", |b| {
+            b.iter(|| {
+                t.allowed(black_box("a0"), user, "campaigns.edit")
+                    .expect("answered")
+            })
+        });
         group.finish();
         t.close().expect("closed");
         drop(t);
@@ -112,7 +166,11 @@ fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).expect("a folder") {
         let entry = entry.expect("an entry");
         let (from, to) = (entry.path(), to.join(entry.file_name()));
-        if from.is_dir() { copy(&from, &to) } else { std::fs::copy(&from, &to).map(drop).expect("copied") }
+        if from.is_dir() {
+            copy(&from, &to)
+        } else {
+            std::fs::copy(&from, &to).map(drop).expect("copied")
+        }
     }
 }
 
@@ -131,7 +189,10 @@ fn opening(folder: &Folder) {
         println!("open, each: {opened}; sled's own: {raw}");
         opened.took / raw.took
     });
-    println!("open: {:.2} times as long as sled's own (target: below 1.5)", middle(ratios));
+    println!(
+        "open: {:.2} times as long as sled's own (target: below 1.5)",
+        middle(ratios)
+    );
 }
 
 /// How long something took, and how much of the processors: on a busy machine that says more.
@@ -145,16 +206,33 @@ impl Cost {
     fn of(work: impl FnOnce()) -> Cost {
         let (began, used) = (Instant::now(), processors());
         work();
-        Cost { took: began.elapsed().as_secs_f64(), processors: processors() - used }
+        Cost {
+            took: began.elapsed().as_secs_f64(),
+            processors: processors() - used,
+        }
     }
 
-    /// Of a part that runs as a process of its own: memory that another left in pieces would count otherwise.
+    /// Of a part that runs as a process of its own: memory that another left in pieces would count
+    /// otherwise.
     fn of_part(part: &str, folder: &Folder) -> Cost {
         let program = std::env::current_exe().expect("this program");
-        let output = Command::new(program).args([PART, part]).arg(&folder.0).stderr(Stdio::inherit()).output().expect("it runs");
+        let output = Command::new(program)
+            .args([PART, part])
+            .arg(&folder.0)
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("it runs");
         let text = String::from_utf8(output.stdout).expect("text");
-        match text.split_whitespace().filter_map(|number| number.parse().ok()).collect::<Vec<f64>>().as_slice() {
-            [took, processors] if output.status.success() => Cost { took: *took, processors: *processors },
+        match text
+            .split_whitespace()
+            .filter_map(|number| number.parse().ok())
+            .collect::<Vec<f64>>()
+            .as_slice()
+        {
+            [took, processors] if output.status.success() => Cost {
+                took: *took,
+                processors: *processors,
+            },
             _ => panic!("{part}: {}: {text}", output.status),
         }
     }
@@ -162,33 +240,59 @@ impl Cost {
 
 impl std::fmt::Display for Cost {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "{:.2} s, {:.2} s of processors", self.took, self.processors)
+        write!(
+            out,
+            "{:.2} s, {:.2} s of processors",
+            self.took, self.processors
+        )
     }
 }
 
-/// The seconds that all threads of this process have computed for; 0 where the system does not tell.
+/// The seconds that all threads of this process have computed for; 0 where the system does not
+/// tell.
 fn processors() -> f64 {
-    // Linux counts in hundredths; the two numbers are the 12th and the 13th behind the name, which may hold spaces.
+    // Linux counts in hundredths; the two numbers are the 12th and the 13th behind the name, which
+    // may hold spaces.
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
-    fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+    let fields = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .skip(11)
+        .take(2);
+    fields
+        .filter_map(|ticks| ticks.parse::<f64>().ok())
+        .sum::<f64>()
+        / 100.0
 }
 
 fn raw(path: &Path) -> sled::Db {
     let cache = OpenOptions::default().cache_mib << 20;
-    sled::Config::new().path(path).cache_capacity(cache).segment_size(512 * 1024).flush_every_ms(None).open().expect("sled opens")
+    sled::Config::new()
+        .path(path)
+        .cache_capacity(cache)
+        .segment_size(512 * 1024)
+        .flush_every_ms(None)
+        .open()
+        .expect("sled opens")
 }
 
 /// Where the keys and values of an import lie for who writes them raw.
 const ENTRIES: &str = "entries";
 
-/// Writes down what lies in a store, in the order of the commits that wrote it: a record begins with a checksum (4), its
-/// kind (1) and the number of its commit (8). Answers how many commits, keys and bytes there are.
+/// Writes down what lies in a store, in the order of the commits that wrote it: a record begins
+/// with a checksum (4), its kind (1) and the number of its commit (8). Answers how many commits,
+/// keys and bytes there are.
 fn write_down(folder: &Folder) -> (usize, usize, usize) {
     let mut commits: BTreeMap<u64, Vec<(sled::IVec, sled::IVec)>> = BTreeMap::new();
     for entry in raw(&folder.0.join("store/sled")).iter() {
         let (key, value) = entry.expect("read");
-        let commit = value.get(5..13).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes).expect("a header");
+        let commit = value
+            .get(5..13)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(u64::from_le_bytes)
+            .expect("a header");
         commits.entry(commit).or_default().push((key, value));
     }
     let mut text = Vec::new();
@@ -203,7 +307,9 @@ fn write_down(folder: &Folder) -> (usize, usize, usize) {
     }
     std::fs::write(folder.0.join(ENTRIES), text).expect("written");
     let entries = commits.values().flatten();
-    let (keys, bytes) = entries.fold((0, 0), |(keys, bytes), (key, value)| (keys + 1, bytes + key.len() + value.len()));
+    let (keys, bytes) = entries.fold((0, 0), |(keys, bytes), (key, value)| {
+        (keys + 1, bytes + key.len() + value.len())
+    });
     (commits.len(), keys, bytes)
 }
 
@@ -218,9 +324,13 @@ fn batches(text: &[u8]) -> Vec<Vec<(&[u8], &[u8])>> {
     };
     let mut at = 0;
     while at < text.len() {
-        let [batch, key, value] = [(); 3].map(|()| u64::from_le_bytes(part(8).try_into().expect("eight bytes")) as usize);
+        let [batch, key, value] =
+            [(); 3].map(|()| u64::from_le_bytes(part(8).try_into().expect("eight bytes")) as usize);
         batches.resize_with(batches.len().max(batch + 1), Vec::new);
-        batches.last_mut().expect("a batch").push((part(key), part(value)));
+        batches
+            .last_mut()
+            .expect("a batch")
+            .push((part(key), part(value)));
         at += 24 + key + value;
     }
     batches
@@ -265,12 +375,22 @@ fn import(_: &mut Criterion) {
         let imported = Cost::of_part("import", &folder);
         let (number, keys, bytes) = write_down(&folder);
         let raw = Cost::of_part("raw", &folder);
-        println!("import: {imported}; raw sled, {keys} keys of {} MiB in {number} batches: {raw}", bytes >> 20);
+        println!(
+            "import: {imported}; raw sled, {keys} keys of {} MiB in {number} batches: {raw}",
+            bytes >> 20
+        );
         costs.push((imported, raw));
     }
     let took = middle(costs.iter().map(|(imported, raw)| imported.took / raw.took));
-    let processors = middle(costs.iter().map(|(imported, raw)| imported.processors / raw.processors));
-    println!("import, durable: {took:.2} times as long as raw sled, {processors:.2} times the processors (target: below 3)");
+    let processors = middle(
+        costs
+            .iter()
+            .map(|(imported, raw)| imported.processors / raw.processors),
+    );
+    println!(
+        "import, durable: {took:.2} times as long as raw sled, {processors:.2} times the \
+         processors (target: below 3)"
+    );
 }
 
 criterion_group!(benches, import, questions);
@@ -280,7 +400,12 @@ const PART: &str = "--part";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let cost = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    let cost = match arguments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
         [PART, "import", folder] => import_part(Path::new(folder)),
         [PART, "raw", folder] => raw_part(Path::new(folder)),
         _ => {

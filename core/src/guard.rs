@@ -15,7 +15,10 @@ pub(crate) struct Guard {
 
 impl Guard {
     pub(crate) fn new(engine: Arc<Engine>) -> Guard {
-        Guard { closed: AtomicBool::new(false), engine }
+        Guard {
+            closed: AtomicBool::new(false),
+            engine,
+        }
     }
 
     /// Marks the handle as closed; whether it was open until now.
@@ -29,8 +32,15 @@ impl Guard {
 
     /// Runs a call. A panic becomes `internal` and leaves the handle without the right to write.
     #[inline]
-    pub(crate) fn enter<T>(&self, effect: Effect, call: impl FnOnce(&Engine) -> Result<T, Error>) -> Result<T, Error> {
-        if self.closed.load(Ordering::Acquire) || self.engine.is_forked() || self.engine.is_poisoned() {
+    pub(crate) fn enter<T>(
+        &self,
+        effect: Effect,
+        call: impl FnOnce(&Engine) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        if self.closed.load(Ordering::Acquire)
+            || self.engine.is_forked()
+            || self.engine.is_poisoned()
+        {
             self.refuse(effect)?;
         }
         let call = || {
@@ -44,13 +54,20 @@ impl Guard {
     fn refuse(&self, effect: Effect) -> Result<(), Error> {
         // Forked comes first: in a child even closing is the parent's business.
         if self.engine.is_forked() {
-            return Err(Error::new(Code::Forked, "the store was opened before a fork; open it after forking, not before"));
+            return Err(Error::new(
+                Code::Forked,
+                "the store was opened before a fork; open it after forking, not before",
+            ));
         }
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::new(Code::Closed, "the handle was closed"));
         }
         if self.engine.is_poisoned() && effect != Effect::Read {
-            return Err(Error::new(Code::Poisoned, "the handle refuses writes after a panic or a failure of the store; open the store anew"));
+            return Err(Error::new(
+                Code::Poisoned,
+                "the handle refuses writes after a panic or a failure of the store; open the store \
+                 anew",
+            ));
         }
         Ok(())
     }
@@ -62,14 +79,21 @@ pub(crate) fn contained<T>(call: impl FnOnce() -> Result<T, Error>) -> Result<T,
 }
 
 #[inline]
-fn contain<T>(call: impl FnOnce() -> Result<T, Error>, when_it_panics: impl FnOnce()) -> Result<T, Error> {
+fn contain<T>(
+    call: impl FnOnce() -> Result<T, Error>,
+    when_it_panics: impl FnOnce(),
+) -> Result<T, Error> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(answer) => answer,
         Err(panic) => {
             when_it_panics();
-            // The payload may hold anything, so the error does not repeat it; dropping it may itself panic.
+            // The payload may hold anything, so the error does not repeat it; dropping it may
+            // itself panic.
             std::mem::forget(panic);
-            Err(Error::new(Code::Internal, "a defect in tenantry stopped the call; open the store anew"))
+            Err(Error::new(
+                Code::Internal,
+                "a defect in tenantry stopped the call; open the store anew",
+            ))
         }
     }
 }

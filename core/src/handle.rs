@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 
 /// An open store. Share it between threads by reference or in an `Arc`.
 ///
-/// A second `open` of the same path in one process shares the store and is a handle of its own. Another process gets
-/// `store_locked`. Dropping the handle closes it.
+/// A second `open` of the same path in one process shares the store and is a handle of its own.
+/// Another process gets `store_locked`. Dropping the handle closes it.
 pub struct Tenantry {
     guard: Arc<Guard>,
 }
@@ -29,9 +29,14 @@ impl Tenantry {
     pub fn open(path: &str, options: OpenOptions) -> Result<Tenantry, Error> {
         options.check()?;
         if path.is_empty() || path.contains('\0') {
-            return Err(Error::invalid("/path", "`path` must not be empty or hold a zero byte"));
+            return Err(Error::invalid(
+                "/path",
+                "`path` must not be empty or hold a zero byte",
+            ));
         }
-        Ok(Tenantry { guard: Arc::new(Guard::new(contained(|| registry::open(path, &options))?)) })
+        Ok(Tenantry {
+            guard: Arc::new(Guard::new(contained(|| registry::open(path, &options))?)),
+        })
     }
 
     /// Opens a store with options as JSON; no bytes are the defaults.
@@ -51,20 +56,34 @@ impl Tenantry {
 
     /// Runs an operation as an actor.
     pub fn call<O: Operation>(&self, actor: &Actor, request: O) -> Result<O::Answer, Error> {
-        self.guard.enter(O::EFFECT, |engine| engine.run(actor, request))
+        self.guard
+            .enter(O::EFFECT, |engine| engine.run(actor, request))
     }
 
-    /// Who calls: the actor that the host names, or the one that a session proves, for the calls of one request.
+    /// Who calls: the actor that the host names, or the one that a session proves, for the calls of
+    /// one request.
     pub fn actor(&self, caller: &Caller) -> Result<Actor, Error> {
-        self.guard.enter(Effect::Read, |engine| engine.prove(caller))
+        self.guard
+            .enter(Effect::Read, |engine| engine.prove(caller))
     }
 
-    /// Runs an operation by name, with the actor and the request as JSON; an empty actor is `system`.
-    pub fn call_json(&self, actor: &[u8], operation: &[u8], request: &[u8]) -> Result<String, Error> {
+    /// Runs an operation by name, with the actor and the request as JSON; an empty actor is
+    /// `system`.
+    pub fn call_json(
+        &self,
+        actor: &[u8],
+        operation: &[u8],
+        request: &[u8],
+    ) -> Result<String, Error> {
         let entry = std::str::from_utf8(operation)
             .ok()
             .and_then(catalogue::find)
-            .ok_or_else(|| Error::new(Code::UnknownOperation, format!("there is no operation `{}`", shown(operation))));
+            .ok_or_else(|| {
+                Error::new(
+                    Code::UnknownOperation,
+                    format!("there is no operation `{}`", shown(operation)),
+                )
+            });
         // A handle that cannot be used says so whatever is asked of it.
         let effect = entry.as_ref().map_or(Effect::Read, |entry| entry.effect);
         self.guard.enter(effect, |engine| {
@@ -77,49 +96,95 @@ impl Tenantry {
     pub fn access(&self, account: &str, user: &str, permission: &str) -> Result<Access, Error> {
         self.guard.enter(Effect::Read, |engine| {
             let cell = engine.cell_by_text(account)?;
-            let user = Id::new(user).map_err(|error| Error::invalid("/user", format!("`user` {error}")))?;
+            let user = Id::new(user)
+                .map_err(|error| Error::invalid("/user", format!("`user` {error}")))?;
             if engine.tree.load().place(permission).is_none() {
                 return Err(ops::unknown_permission(permission, "/permission"));
             }
-            Ok(Access { guard: self.guard.clone(), cell, user, permission: permission.to_owned(), known: AtomicU64::new(u64::MAX) })
+            Ok(Access {
+                guard: self.guard.clone(),
+                cell,
+                user,
+                permission: permission.to_owned(),
+                known: AtomicU64::new(u64::MAX),
+            })
         })
     }
 
     /// Prepares sending of e-mail by an account, on behalf of a user of it or of the host itself.
     ///
-    /// Where the user comes from is not looked at: the host sends. For a user who sends themself see
-    /// [`SenderOptions::acting`].
+    /// Where the user comes from is not looked at: the host sends. For a user who sends themself
+    /// see [`SenderOptions::acting`].
     pub fn sender(&self, account: &str, user: Option<&str>) -> Result<Sender, Error> {
         self.sender_for(account, user, SenderOptions::default())
     }
 
-    /// Prepares sending of text messages, or of messages of a campaign, class or domain: one sender for each (R-QTA-14).
-    pub fn sender_for(&self, account: &str, user: Option<&str>, options: SenderOptions) -> Result<Sender, Error> {
-        let SenderOptions { channel, message, acting } = options;
+    /// Prepares sending of text messages, or of messages of a campaign, class or domain: one sender
+    /// for each (R-QTA-14).
+    pub fn sender_for(
+        &self,
+        account: &str,
+        user: Option<&str>,
+        options: SenderOptions,
+    ) -> Result<Sender, Error> {
+        let SenderOptions {
+            channel,
+            message,
+            acting,
+        } = options;
         let mut message = ops::sending::message_of(message)?;
         if let Some(acting) = &acting {
             if user.is_none() {
-                return Err(Error::invalid("/acting", "name the user who sends themself"));
+                return Err(Error::invalid(
+                    "/acting",
+                    "name the user who sends themself",
+                ));
             }
             if message.api_key.is_some() && message.api_key != acting.api_key {
-                return Err(Error::invalid("/message/api_key", "it is not the API key that they act with"));
+                return Err(Error::invalid(
+                    "/message/api_key",
+                    "it is not the API key that they act with",
+                ));
             }
             message.api_key.clone_from(&acting.api_key);
         }
         self.guard.enter(Effect::Read, |engine| {
             let cell = engine.cell_by_text(account)?;
-            let user = user.map(Id::new).transpose().map_err(|error| Error::invalid("/user", format!("`user` {error}")))?;
+            let user = user
+                .map(Id::new)
+                .transpose()
+                .map_err(|error| Error::invalid("/user", format!("`user` {error}")))?;
             // The key that somebody acts with is looked at whenever it sends.
             if acting.is_none() {
-                ops::sending::require_own_key(&mut Tx::new(&*engine.backend), &cell.id, user.as_ref(), &message)?;
+                ops::sending::require_own_key(
+                    &mut Tx::new(&*engine.backend),
+                    &cell.id,
+                    user.as_ref(),
+                    &message,
+                )?;
             }
             let (prepared, allowance) = (ArcSwapOption::empty(), Arc::default());
-            Ok(Sender { guard: self.guard.clone(), cell, user, channel, message, acting: acting.map(Box::new), prepared, allowance })
+            Ok(Sender {
+                guard: self.guard.clone(),
+                cell,
+                user,
+                channel,
+                message,
+                acting: acting.map(Box::new),
+                prepared,
+                allowance,
+            })
         })
     }
 
-    /// As [`sender_for`](Tenantry::sender_for), with the options as JSON; no bytes are the defaults.
-    pub fn sender_json(&self, account: &str, user: Option<&str>, options: &[u8]) -> Result<Sender, Error> {
+    /// As [`sender_for`](Tenantry::sender_for), with the options as JSON; no bytes are the
+    /// defaults.
+    pub fn sender_json(
+        &self,
+        account: &str,
+        user: Option<&str>,
+        options: &[u8],
+    ) -> Result<Sender, Error> {
         self.sender_for(account, user, json::read(options)?)
     }
 
@@ -137,7 +202,11 @@ impl Tenantry {
         let quick = self.guard.enter(Effect::Send, |engine| {
             let at_hand = check_count(count).ok().and_then(|count| {
                 let charge = |prepared: &Arc<Prepared>| engine.charge_in_memory(prepared, count);
-                engine.cells.look(account, |cell| cell.look_at_sending(engine, user, channel, |prepared| quickly(prepared, charge)))
+                engine.cells.look(account, |cell| {
+                    cell.look_at_sending(engine, user, channel, |prepared| {
+                        quickly(prepared, charge)
+                    })
+                })
             });
             Ok(at_hand.unwrap_or(Quick::Unknown))
         })?;
@@ -145,31 +214,45 @@ impl Tenantry {
             Some(decision) => Ok(decision),
             None => self.guard.enter(Effect::Send, |engine| {
                 let cell = engine.cell_by_text(account)?;
-                admit(engine, &cell, user, channel, &MessageInput::default(), Ask::exact(check_count(count)?))
+                admit(
+                    engine,
+                    &cell,
+                    user,
+                    channel,
+                    &MessageInput::default(),
+                    Ask::exact(check_count(count)?),
+                )
             }),
         }
     }
 
-    /// Sleeps until the outbox has a message after the one of this number, and answers the number of the last one; none when
-    /// the time is over before (R-OUT-1). It ends with `closed` when this handle is closed meanwhile.
+    /// Sleeps until the outbox has a message after the one of this number, and answers the number
+    /// of the last one; none when the time is over before (R-OUT-1). It ends with `closed` when
+    /// this handle is closed meanwhile.
     ///
-    /// Nothing is read and nobody is asked while it sleeps: the commit that writes a message wakes it.
+    /// Nothing is read and nobody is asked while it sleeps: the commit that writes a message wakes
+    /// it.
     pub fn wait_outbox(&self, after: u64, timeout: Duration) -> Result<Option<u64>, Error> {
         // A time that no clock reaches is none.
         let until = Instant::now().checked_add(timeout);
         loop {
-            let last = self.guard.enter(Effect::Read, |engine| engine.last_message())?;
+            let last = self
+                .guard
+                .enter(Effect::Read, |engine| engine.last_message())?;
             if last > after {
                 return Ok(Some(last));
             }
             if until.is_some_and(|until| until <= Instant::now()) {
                 return Ok(None);
             }
-            self.guard.engine.nap_until_message(after, until, || self.guard.is_closed())?;
+            self.guard
+                .engine
+                .nap_until_message(after, until, || self.guard.is_closed())?;
         }
     }
 
-    /// Closes the handle: what was drawn ahead and not used is given back when it is the last one of its store.
+    /// Closes the handle: what was drawn ahead and not used is given back when it is the last one
+    /// of its store.
     ///
     /// Later calls answer `closed`; closing again does nothing.
     pub fn close(&self) -> Result<(), Error> {
@@ -217,9 +300,11 @@ impl Access {
             if known >> 1 == stamp {
                 return Ok(known & 1 == 1);
             }
-            let (allowed, counts) = check(engine, &self.cell, self.user.as_str(), &self.permission)?;
+            let (allowed, counts) =
+                check(engine, &self.cell, self.user.as_str(), &self.permission)?;
             if !counts {
-                self.known.store(stamp << 1 | u64::from(allowed), Ordering::Release);
+                self.known
+                    .store(stamp << 1 | u64::from(allowed), Ordering::Release);
             }
             Ok(allowed)
         })
@@ -250,15 +335,19 @@ impl Sender {
     pub fn admit(&self, count: u64) -> Result<Decision, Error> {
         match self.try_admit(count)? {
             Some(decision) => Ok(decision),
-            None => self.guard.enter(Effect::Send, |engine| decide(engine, &self.prepare(engine)?, Ask::exact(count))),
+            None => self.guard.enter(Effect::Send, |engine| {
+                decide(engine, &self.prepare(engine)?, Ask::exact(count))
+            }),
         }
     }
 
-    /// As [`admit`](Sender::admit), but answers none, having charged nothing, where it would have to wait for the disk, or
-    /// where a role is tried that would refuse: then [`admit`](Sender::admit) counts (R-QTA-15).
+    /// As [`admit`](Sender::admit), but answers none, having charged nothing, where it would have
+    /// to wait for the disk, or where a role is tried that would refuse: then
+    /// [`admit`](Sender::admit) counts (R-QTA-15).
     #[inline]
     pub fn try_admit(&self, count: u64) -> Result<Option<Decision>, Error> {
-        // A whole decision is made once, at the end: handing it through every layer costs as much as deciding.
+        // A whole decision is made once, at the end: handing it through every layer costs as much
+        // as deciding.
         let quick = self.guard.enter(Effect::Send, |engine| {
             let count = check_count(count)?;
             let (stamp, now_ms) = (self.cell.stamp(engine), engine.clock.now_ms());
@@ -270,10 +359,21 @@ impl Sender {
         Ok(quick.decision(count))
     }
 
-    fn without_allowance(&self, engine: &Engine, stamp: u64, count: u64, now_ms: u64) -> Result<Quick, Error> {
-        let charge = |prepared: &Arc<Prepared>| engine.charge_meters(prepared, &self.allowance, count, now_ms);
+    fn without_allowance(
+        &self,
+        engine: &Engine,
+        stamp: u64,
+        count: u64,
+        now_ms: u64,
+    ) -> Result<Quick, Error> {
+        let charge = |prepared: &Arc<Prepared>| {
+            engine.charge_meters(prepared, &self.allowance, count, now_ms)
+        };
         let prepared = self.prepared.load();
-        if let Some(prepared) = prepared.as_ref().filter(|prepared| prepared.stamp == stamp && now_ms < prepared.until_ms) {
+        if let Some(prepared) = prepared
+            .as_ref()
+            .filter(|prepared| prepared.stamp == stamp && now_ms < prepared.until_ms)
+        {
             return Ok(quickly(prepared, charge));
         }
         let fresh = self.prepare(engine)?;
@@ -283,8 +383,19 @@ impl Sender {
 
     fn prepare(&self, engine: &Engine) -> Result<Arc<Prepared>, Error> {
         match (&self.acting, &self.user) {
-            (Some(acting), Some(user)) => Ok(Arc::new(self.cell.sending_themself(engine, user, self.channel, &self.message, acting)?)),
-            _ => self.cell.sending(engine, self.user.as_ref().map(Id::as_str), self.channel, &self.message),
+            (Some(acting), Some(user)) => Ok(Arc::new(self.cell.sending_themself(
+                engine,
+                user,
+                self.channel,
+                &self.message,
+                acting,
+            )?)),
+            _ => self.cell.sending(
+                engine,
+                self.user.as_ref().map(Id::as_str),
+                self.channel,
+                &self.message,
+            ),
         }
     }
 }
@@ -316,7 +427,8 @@ fn quickly(prepared: &Arc<Prepared>, charge: impl Fn(&Arc<Prepared>) -> Option<u
     }
 }
 
-// The operations `sending.admit` and `access.check` answer like the typed hot calls because they run this code.
+// The operations `sending.admit` and `access.check` answer like the typed hot calls because they
+// run this code.
 pub(crate) fn admit(
     engine: &Engine,
     cell: &Arc<AccountCell>,
@@ -334,28 +446,54 @@ fn decide(engine: &Engine, prepared: &Arc<Prepared>, ask: Ask) -> Result<Decisio
     Ok(decision)
 }
 
-pub(crate) fn allowed(engine: &Engine, cell: &Arc<AccountCell>, user: &str, permission: &str) -> Result<bool, Error> {
+pub(crate) fn allowed(
+    engine: &Engine,
+    cell: &Arc<AccountCell>,
+    user: &str,
+    permission: &str,
+) -> Result<bool, Error> {
     Ok(check(engine, cell, user, permission)?.0)
 }
 
-/// Whether a user may do something, and whether a role that is tried makes each such check count (R-QTA-15).
-fn check(engine: &Engine, cell: &Arc<AccountCell>, user: &str, permission: &str) -> Result<(bool, bool), Error> {
-    let place = engine.tree.load().place(permission).ok_or_else(|| ops::unknown_permission(permission, "/permission"))?;
+/// Whether a user may do something, and whether a role that is tried makes each such check count
+/// (R-QTA-15).
+fn check(
+    engine: &Engine,
+    cell: &Arc<AccountCell>,
+    user: &str,
+    permission: &str,
+) -> Result<(bool, bool), Error> {
+    let place = engine
+        .tree
+        .load()
+        .place(permission)
+        .ok_or_else(|| ops::unknown_permission(permission, "/permission"))?;
     let member = cell.member(engine, user)?;
     if member.refusal.is_some() {
         return Ok((false, false));
     }
-    Ok((member.may(engine, place), member.lacking(engine, place).is_some()))
+    Ok((
+        member.may(engine, place),
+        member.lacking(engine, place).is_some(),
+    ))
 }
 
 /// Who calls, as JSON; nothing is the host itself.
 pub(crate) fn read_caller(caller: &[u8]) -> Result<Caller, Error> {
-    if caller.is_empty() { Ok(Caller::default()) } else { json::read(caller).map_err(|error| below("/actor", error)) }
+    if caller.is_empty() {
+        Ok(Caller::default())
+    } else {
+        json::read(caller).map_err(|error| below("/actor", error))
+    }
 }
 
 /// At most 64 characters of what was given, for an error.
 fn shown(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).chars().take(64).flat_map(char::escape_debug).collect()
+    String::from_utf8_lossy(bytes)
+        .chars()
+        .take(64)
+        .flat_map(char::escape_debug)
+        .collect()
 }
 
 pub(crate) fn below(prefix: &str, error: Error) -> Error {

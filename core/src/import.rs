@@ -22,7 +22,8 @@ pub struct ImportUsers {
     /// The role for rows that name none; absent, the default role of the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
-    /// Whether one bad row keeps all of them out: only for files of at most 1,000 rows and 900 KiB, which go in by one commit.
+    /// Whether one bad row keeps all of them out: only for files of at most 1,000 rows and 900 KiB,
+    /// which go in by one commit.
     #[serde(default)]
     pub atomic: bool,
 }
@@ -39,11 +40,13 @@ pub struct ImportProgress {
 }
 
 impl Tenantry {
-    /// Imports a file of users, as [`users.import_csv`](ImportCsv) does, in parts of at most 500 rows.
+    /// Imports a file of users, as [`users.import_csv`](ImportCsv) does, in parts of at most 500
+    /// rows.
     ///
-    /// Each part is a commit of its own. After each, `progress` is told how far it is, and may call this library; when it
-    /// answers `false` before the end, the import stops, and the answer says so. After an error, `details.rows_done` says
-    /// how many rows were read before it: what those brought stays.
+    /// Each part is a commit of its own. After each, `progress` is told how far it is, and may call
+    /// this library; when it answers `false` before the end, the import stops, and the answer says
+    /// so. After an error, `details.rows_done` says how many rows were read before it: what those
+    /// brought stays.
     pub fn import_users(
         &self,
         actor: &Actor,
@@ -59,10 +62,26 @@ impl Tenantry {
         let header = rows.next()?;
         let columns: Vec<String> = rows.fields().iter().map(str::to_owned).collect();
         // Refused before anything is imported, however large the file is.
-        Columns::read(columns.iter().map(String::as_str), header.map_or(1, |row| row.line)).map_err(|error| error.at("/csv"))?;
+        Columns::read(
+            columns.iter().map(String::as_str),
+            header.map_or(1, |row| row.line),
+        )
+        .map_err(|error| error.at("/csv"))?;
 
-        let rows_at_once = if request.atomic { MOST_ROWS } else { ROWS_AT_ONCE };
-        let mut file = File { store: self, actor, request, columns, separator, body, answer: UserImport::default() };
+        let rows_at_once = if request.atomic {
+            MOST_ROWS
+        } else {
+            ROWS_AT_ONCE
+        };
+        let mut file = File {
+            store: self,
+            actor,
+            request,
+            columns,
+            separator,
+            body,
+            answer: UserImport::default(),
+        };
         let mut part: Option<Part> = None;
         while let Some(row) = rows.next()? {
             if row.end - row.start > MOST_BYTES {
@@ -79,12 +98,23 @@ impl Tenantry {
                     part.end = row.end;
                 }
                 _ => {
-                    let next = Part { line: row.line, start: row.start, end: row.end, rows: 1 };
-                    let Some(full) = part.replace(next) else { continue };
+                    let next = Part {
+                        line: row.line,
+                        start: row.start,
+                        end: row.end,
+                        rows: 1,
+                    };
+                    let Some(full) = part.replace(next) else {
+                        continue;
+                    };
                     file.refuse_parts()?;
                     file.import(&full)?;
                     let bytes = (whole.len() - body.len() + full.end) as u64;
-                    if !progress(ImportProgress { rows: file.answer.rows, bytes, bytes_total: csv.len() as u64 }) {
+                    if !progress(ImportProgress {
+                        rows: file.answer.rows,
+                        bytes,
+                        bytes_total: csv.len() as u64,
+                    }) {
                         file.answer.stopped = true;
                         return Ok(file.answer);
                     }
@@ -92,12 +122,22 @@ impl Tenantry {
             }
         }
         // Also where there is no row at all: whether the actor may import is asked in every case.
-        file.import(&part.unwrap_or(Part { line: 1, start: body.len(), end: body.len(), rows: 0 }))?;
-        progress(ImportProgress { rows: file.answer.rows, bytes: csv.len() as u64, bytes_total: csv.len() as u64 });
+        file.import(&part.unwrap_or(Part {
+            line: 1,
+            start: body.len(),
+            end: body.len(),
+            rows: 0,
+        }))?;
+        progress(ImportProgress {
+            rows: file.answer.rows,
+            bytes: csv.len() as u64,
+            bytes_total: csv.len() as u64,
+        });
         Ok(file.answer)
     }
 
-    /// As [`import_users`](Tenantry::import_users), with the actor, the request and the answer as JSON.
+    /// As [`import_users`](Tenantry::import_users), with the actor, the request and the answer as
+    /// JSON.
     pub fn import_users_json(
         &self,
         actor: &[u8],
@@ -107,7 +147,12 @@ impl Tenantry {
     ) -> Result<String, Error> {
         let actor = self.actor(&read_caller(actor)?)?;
         let answer = self.import_users(&actor, json::read(request)?, csv, progress)?;
-        serde_json::to_string(&answer).map_err(|error| Error::new(Code::Internal, format!("the answer cannot be written: {error}")))
+        serde_json::to_string(&answer).map_err(|error| {
+            Error::new(
+                Code::Internal,
+                format!("the answer cannot be written: {error}"),
+            )
+        })
     }
 }
 
@@ -134,27 +179,45 @@ impl File<'_> {
     fn import(&mut self, part: &Part) -> Result<(), Error> {
         let request = ImportCsv {
             account: self.request.account.clone(),
-            csv: self.body.get(part.start..part.end).unwrap_or_default().to_owned(),
+            csv: self
+                .body
+                .get(part.start..part.end)
+                .unwrap_or_default()
+                .to_owned(),
             columns: Some(self.columns.clone()),
             separator: Some(self.separator),
             first_line: Some(Count::new(part.line).map_err(|error| Error::invalid("/csv", error))?),
             role: self.request.role.clone(),
             atomic: self.request.atomic,
         };
-        let done = self.store.call(self.actor, request).map_err(|error| error.with("rows_done", self.answer.rows))?;
+        let done = self
+            .store
+            .call(self.actor, request)
+            .map_err(|error| error.with("rows_done", self.answer.rows))?;
         self.answer.rows += done.rows;
         self.answer.added += done.added;
         self.answer.members += done.members;
         self.answer.rejected += done.rejected;
         let room = MOST_PROBLEMS.saturating_sub(self.answer.problems.len());
-        self.answer.problems.extend(done.problems.into_iter().take(room));
+        self.answer
+            .problems
+            .extend(done.problems.into_iter().take(room));
         Ok(())
     }
 
     /// What takes more than one commit cannot be all or nothing.
     fn refuse_parts(&self) -> Result<(), Error> {
-        let most = || format!("a file of more than {MOST_ROWS} rows or {MOST_BYTES} bytes cannot go in as a whole or not at all");
-        if self.request.atomic { Err(Error::invalid("/atomic", most())) } else { Ok(()) }
+        let most = || {
+            format!(
+                "a file of more than {MOST_ROWS} rows or {MOST_BYTES} bytes cannot go in as a \
+                 whole or not at all"
+            )
+        };
+        if self.request.atomic {
+            Err(Error::invalid("/atomic", most()))
+        } else {
+            Ok(())
+        }
     }
 
     /// A row that no call could take.
@@ -162,12 +225,17 @@ impl File<'_> {
         let why = if rows.is_unclosed(row) {
             "a quote is opened and never closed: the rest of the text is one field".to_owned()
         } else {
-            format!("a row has at most {MOST_BYTES} bytes, this one has {}", row.end - row.start)
+            format!(
+                "a row has at most {MOST_BYTES} bytes, this one has {}",
+                row.end - row.start
+            )
         };
         self.answer.rows += 1;
         self.answer.rejected += 1;
         if self.answer.problems.len() < MOST_PROBLEMS {
-            self.answer.problems.push(UserImportProblem::new(row.line, &broken(row.line, why)));
+            self.answer
+                .problems
+                .push(UserImportProblem::new(row.line, &broken(row.line, why)));
         }
     }
 }
@@ -188,17 +256,26 @@ mod tests {
     /// A store with the account `acme`, whose owner is in it.
     fn store() -> Tenantry {
         let store = Tenantry::open(":memory:", OpenOptions::default()).unwrap();
-        let account = br#"{"id":"acme","name":"Acme","owner":{"user":"olga","email":"olga@acme.example"}}"#;
+        let account =
+            br#"{"id":"acme","name":"Acme","owner":{"user":"olga","email":"olga@acme.example"}}"#;
         store.call_json(b"", b"accounts.create", account).unwrap();
         store
     }
 
     fn request(atomic: bool) -> ImportUsers {
-        ImportUsers { account: Id::new("acme").unwrap(), role: Some(Id::new("editor").unwrap()), atomic }
+        ImportUsers {
+            account: Id::new("acme").unwrap(),
+            role: Some(Id::new("editor").unwrap()),
+            atomic,
+        }
     }
 
     fn import(store: &Tenantry, csv: &str) -> UserImport {
-        store.import_users(&Actor::System, request(false), csv.as_bytes(), &mut |_| true).unwrap()
+        store
+            .import_users(&Actor::System, request(false), csv.as_bytes(), &mut |_| {
+                true
+            })
+            .unwrap()
     }
 
     fn addresses(rows: std::ops::Range<u64>) -> String {
@@ -208,51 +285,130 @@ mod tests {
     #[test]
     fn a_file_goes_in_part_by_part_and_lines_are_those_of_the_file() {
         let store = store();
-        let file = format!("\u{feff}email\r\n\r\n{}u0@acme.example\r\nnobody\r\n", addresses(0..1200));
+        let file = format!(
+            "\u{feff}email\r\n\r\n{}u0@acme.example\r\nnobody\r\n",
+            addresses(0..1200)
+        );
         let mut seen = Vec::new();
         let mut progress = |at: ImportProgress| {
             // The callback may use the store.
-            assert!(store.call_json(b"", b"accounts.get", br#"{"account":"acme"}"#).is_ok());
+            assert!(
+                store
+                    .call_json(b"", b"accounts.get", br#"{"account":"acme"}"#)
+                    .is_ok()
+            );
             seen.push(at);
             true
         };
-        let answer = store.import_users(&Actor::System, request(false), file.as_bytes(), &mut progress).unwrap();
-        assert_eq!((answer.rows, answer.added, answer.members, answer.rejected, answer.stopped), (1202, 1200, 1200, 2, false));
-        let problems: Vec<_> = answer.problems.iter().map(|one| (one.line, one.column.as_deref(), one.code)).collect();
-        assert_eq!(problems, [(1203, Some("email"), Code::AlreadyMember), (1204, Some("email"), Code::InvalidArgument)]);
-        assert_eq!(seen.iter().map(|at| at.rows).collect::<Vec<_>>(), [500, 1000, 1202]);
+        let answer = store
+            .import_users(
+                &Actor::System,
+                request(false),
+                file.as_bytes(),
+                &mut progress,
+            )
+            .unwrap();
+        assert_eq!(
+            (
+                answer.rows,
+                answer.added,
+                answer.members,
+                answer.rejected,
+                answer.stopped
+            ),
+            (1202, 1200, 1200, 2, false)
+        );
+        let problems: Vec<_> = answer
+            .problems
+            .iter()
+            .map(|one| (one.line, one.column.as_deref(), one.code))
+            .collect();
+        assert_eq!(
+            problems,
+            [
+                (1203, Some("email"), Code::AlreadyMember),
+                (1204, Some("email"), Code::InvalidArgument)
+            ]
+        );
+        assert_eq!(
+            seen.iter().map(|at| at.rows).collect::<Vec<_>>(),
+            [500, 1000, 1202]
+        );
         let total = file.len() as u64;
-        assert!(seen.iter().all(|at| at.bytes_total == total) && seen[0].bytes < seen[1].bytes && seen[2].bytes == total);
+        assert!(
+            seen.iter().all(|at| at.bytes_total == total)
+                && seen[0].bytes < seen[1].bytes
+                && seen[2].bytes == total
+        );
     }
 
     #[test]
     fn progress_can_stop_and_nothing_else_is_undone() {
         let store = store();
         let file = format!("email\n{}", addresses(0..600));
-        let answer = store.import_users(&Actor::System, request(false), file.as_bytes(), &mut |_| false).unwrap();
-        assert_eq!((answer.rows, answer.members, answer.stopped), (500, 500, true));
+        let answer = store
+            .import_users(&Actor::System, request(false), file.as_bytes(), &mut |_| {
+                false
+            })
+            .unwrap();
+        assert_eq!(
+            (answer.rows, answer.members, answer.stopped),
+            (500, 500, true)
+        );
         let again = import(&store, &file);
-        assert_eq!((again.members, again.rejected, again.stopped), (100, 500, false));
+        assert_eq!(
+            (again.members, again.rejected, again.stopped),
+            (100, 500, false)
+        );
     }
 
     #[test]
     fn all_or_nothing_is_one_call_or_none() {
         let store = store();
-        let atomic = |file: String| store.import_users(&Actor::System, request(true), file.as_bytes(), &mut |_| true);
+        let atomic = |file: String| {
+            store.import_users(&Actor::System, request(true), file.as_bytes(), &mut |_| {
+                true
+            })
+        };
         let error = atomic(format!("email\n{}", addresses(0..1001))).unwrap_err();
-        assert_eq!((error.code(), error.field()), (Code::InvalidArgument, Some("/atomic")));
+        assert_eq!(
+            (error.code(), error.field()),
+            (Code::InvalidArgument, Some("/atomic"))
+        );
         let bad = atomic(format!("email\n{}nobody\n", addresses(0..999))).unwrap();
-        assert_eq!((bad.rows, bad.added, bad.members, bad.rejected), (1000, 0, 0, 1));
-        assert_eq!(atomic(format!("email\n{}", addresses(0..1000))).unwrap().members, 1000);
+        assert_eq!(
+            (bad.rows, bad.added, bad.members, bad.rejected),
+            (1000, 0, 0, 1)
+        );
+        assert_eq!(
+            atomic(format!("email\n{}", addresses(0..1000)))
+                .unwrap()
+                .members,
+            1000
+        );
     }
 
     #[test]
     fn what_is_no_table_is_refused_before_anything_is_imported() {
         let store = store();
-        let refused = |file: &[u8]| store.import_users(&Actor::System, request(false), file, &mut |_| true).unwrap_err();
-        for (file, line) in [(&b""[..], 1), (b"email,colour\na@b.example,red\n", 1), (b"\n\nname\n", 3), (b"email\na@b.example\n\xff\n", 3)] {
+        let refused = |file: &[u8]| {
+            store
+                .import_users(&Actor::System, request(false), file, &mut |_| true)
+                .unwrap_err()
+        };
+        for (file, line) in [
+            (&b""[..], 1),
+            (b"email,colour\na@b.example,red\n", 1),
+            (b"\n\nname\n", 3),
+            (b"email\na@b.example\n\xff\n", 3),
+        ] {
             let error = refused(file);
-            assert_eq!((error.code(), &error.details()["line"]), (Code::CsvInvalid, &line.into()), "{}", file.escape_ascii());
+            assert_eq!(
+                (error.code(), &error.details()["line"]),
+                (Code::CsvInvalid, &line.into()),
+                "{}",
+                file.escape_ascii()
+            );
         }
         assert_eq!(import(&store, "email\n").rows, 0);
         store.close().unwrap();
@@ -263,10 +419,21 @@ mod tests {
     fn a_quote_that_is_never_closed_costs_the_rows_behind_it_and_says_so() {
         let store = store();
         for rest in [String::new(), addresses(2..60_000)] {
-            let answer = import(&store, &format!("email,first_name\na@acme.example,Ann\nb@acme.example,\"Bob\n{rest}"));
-            assert_eq!((answer.rows, answer.rejected), (2, if rest.is_empty() { 1 } else { 2 }));
+            let answer = import(
+                &store,
+                &format!("email,first_name\na@acme.example,Ann\nb@acme.example,\"Bob\n{rest}"),
+            );
+            assert_eq!(
+                (answer.rows, answer.rejected),
+                (2, if rest.is_empty() { 1 } else { 2 })
+            );
             let last = answer.problems.last().unwrap();
-            assert!(last.line == 3 && last.code == Code::CsvInvalid && last.message.contains("never closed"), "{last:?}");
+            assert!(
+                last.line == 3
+                    && last.code == Code::CsvInvalid
+                    && last.message.contains("never closed"),
+                "{last:?}"
+            );
         }
     }
 
@@ -275,7 +442,17 @@ mod tests {
         let store = store();
         let file = format!("email\n{}", addresses(0..600));
         let mut closing = |_| store.close().is_ok();
-        let error = store.import_users(&Actor::System, request(false), file.as_bytes(), &mut closing).unwrap_err();
-        assert_eq!((error.code(), &error.details()["rows_done"]), (Code::Closed, &500.into()));
+        let error = store
+            .import_users(
+                &Actor::System,
+                request(false),
+                file.as_bytes(),
+                &mut closing,
+            )
+            .unwrap_err();
+        assert_eq!(
+            (error.code(), &error.details()["rows_done"]),
+            (Code::Closed, &500.into())
+        );
     }
 }

@@ -19,25 +19,41 @@ pub(crate) fn read<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, E
         let field = pointer(error.path());
         Error::invalid(field, without_position(&error.inner().to_string()))
     })?;
-    json.end().map_err(|error| Error::invalid("", without_position(&error.to_string())))?;
+    json.end()
+        .map_err(|error| Error::invalid("", without_position(&error.to_string())))?;
     if has_list {
-        let broken = |error: serde_json::Error| Error::invalid("", without_position(&error.to_string()));
-        no_list_for_an_object(&serde_json::from_str(text).map_err(broken)?, &serde_json::to_value(&value).map_err(broken)?, String::new())?;
+        let broken =
+            |error: serde_json::Error| Error::invalid("", without_position(&error.to_string()));
+        no_list_for_an_object(
+            &serde_json::from_str(text).map_err(broken)?,
+            &serde_json::to_value(&value).map_err(broken)?,
+            String::new(),
+        )?;
     }
     Ok(value)
 }
 
-/// serde takes a list for a struct, its fields in order; a request that relies on that order is refused.
+/// serde takes a list for a struct, its fields in order; a request that relies on that order is
+/// refused.
 fn no_list_for_an_object(given: &Value, read: &Value, at: String) -> Result<(), Error> {
     match (given, read) {
-        (Value::Array(_), Value::Object(_)) => Err(Error::invalid(at, "invalid type: sequence, expected an object")),
-        (Value::Array(given), Value::Array(read)) => {
-            given.iter().zip(read).enumerate().try_for_each(|(index, (given, read))| no_list_for_an_object(given, read, format!("{at}/{index}")))
-        }
+        (Value::Array(_), Value::Object(_)) => Err(Error::invalid(
+            at,
+            "invalid type: sequence, expected an object",
+        )),
+        (Value::Array(given), Value::Array(read)) => given
+            .iter()
+            .zip(read)
+            .enumerate()
+            .try_for_each(|(index, (given, read))| {
+                no_list_for_an_object(given, read, format!("{at}/{index}"))
+            }),
         (Value::Object(given), Value::Object(read)) => given
             .iter()
             .filter_map(|(key, given)| Some((key, given, read.get(key)?)))
-            .try_for_each(|(key, given, read)| no_list_for_an_object(given, read, format!("{at}/{key}"))),
+            .try_for_each(|(key, given, read)| {
+                no_list_for_an_object(given, read, format!("{at}/{key}"))
+            }),
         _ => Ok(()),
     }
 }
@@ -45,9 +61,20 @@ fn no_list_for_an_object(given: &Value, read: &Value, at: String) -> Result<(), 
 /// The text, and whether there is a list in it.
 fn check(bytes: &[u8]) -> Result<(&str, bool), Error> {
     if bytes.len() > MAX_BYTES {
-        return Err(Error::invalid("", format!("a request has at most {MAX_BYTES} bytes, this one has {}", bytes.len())));
+        return Err(Error::invalid(
+            "",
+            format!(
+                "a request has at most {MAX_BYTES} bytes, this one has {}",
+                bytes.len()
+            ),
+        ));
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| Error::invalid("", format!("a request is UTF-8; byte {} is not", error.valid_up_to())))?;
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        Error::invalid(
+            "",
+            format!("a request is UTF-8; byte {} is not", error.valid_up_to()),
+        )
+    })?;
     let (mut depth, mut in_string, mut escaped, mut has_list) = (0_usize, false, false, false);
     for byte in bytes {
         match (in_string, escaped, byte) {
@@ -58,7 +85,10 @@ fn check(bytes: &[u8]) -> Result<(&str, bool), Error> {
                 depth += 1;
                 has_list |= *byte == b'[';
                 if depth > MAX_DEPTH {
-                    return Err(Error::invalid("", format!("a request is nested at most {MAX_DEPTH} deep")));
+                    return Err(Error::invalid(
+                        "",
+                        format!("a request is nested at most {MAX_DEPTH} deep"),
+                    ));
                 }
             }
             (false, _, b'}' | b']') => depth = depth.saturating_sub(1),
@@ -72,14 +102,18 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     path.iter()
         .map(|segment| match segment {
             Segment::Seq { index } => format!("/{index}"),
-            Segment::Map { key } | Segment::Enum { variant: key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Map { key } | Segment::Enum { variant: key } => {
+                format!("/{}", key.replace('~', "~0").replace('/', "~1"))
+            }
             Segment::Unknown => String::new(),
         })
         .collect()
 }
 
 fn without_position(message: &str) -> &str {
-    message.rsplit_once(" at line ").map_or(message, |(sentence, _)| sentence)
+    message
+        .rsplit_once(" at line ")
+        .map_or(message, |(sentence, _)| sentence)
 }
 
 #[cfg(test)]
@@ -104,16 +138,34 @@ mod tests {
 
     #[test]
     fn a_bad_request_names_the_field() {
-        let field = |text: &[u8]| read::<Request>(text).unwrap_err().field().unwrap().to_owned();
+        let field = |text: &[u8]| {
+            read::<Request>(text)
+                .unwrap_err()
+                .field()
+                .unwrap()
+                .to_owned()
+        };
         assert!(read::<Request>(br#"{"name":"a {[\" b","list":[1]}"#).is_ok());
         assert_eq!(field(br#"{"name":5}"#), "/name");
         assert_eq!(field(br#"{"name":"a","list":[1,-1]}"#), "/list/1");
         assert_eq!(field(br#"{"name":"a","list":[1.5]}"#), "/list/0");
         assert_eq!(field(br#"{"name":"a","nane":"b"}"#), "/nane");
         assert_eq!(field(br#"["a"]"#), "");
-        assert_eq!(field(br#"{"name":"a","parts":[{"size":1},[2]]}"#), "/parts/1");
+        assert_eq!(
+            field(br#"{"name":"a","parts":[{"size":1},[2]]}"#),
+            "/parts/1"
+        );
         assert!(read::<Request>(br#"{"name":"a","parts":[{"size":1},{"size":2}]}"#).is_ok());
-        for bad in [&b""[..], b"{", b"{}", b"[]", b"null", b"{\"name\":\"a\"} {}", b"{\"name\":\"a\",\"name\":\"b\"}", b"{\"name\":\"\xff\"}"] {
+        for bad in [
+            &b""[..],
+            b"{",
+            b"{}",
+            b"[]",
+            b"null",
+            b"{\"name\":\"a\"} {}",
+            b"{\"name\":\"a\",\"name\":\"b\"}",
+            b"{\"name\":\"\xff\"}",
+        ] {
             assert!(read::<Request>(bad).is_err(), "{}", bad.escape_ascii());
         }
     }

@@ -1,8 +1,8 @@
 //! tenantry: the account logic of an e-mail platform, embedded.
 //!
-//! A platform that sends mail for many clients asks it who may do what, and how many messages may still go out this
-//! hour, day and month. A send is decided and charged in one step, so that two at once never pass a limit together,
-//! and what was granted survives kill -9 and power loss.
+//! A platform that sends mail for many clients asks it who may do what, and how many messages may
+//! still go out this hour, day and month. A send is decided and charged in one step, so that two at
+//! once never pass a limit together, and what was granted survives kill -9 and power loss.
 //!
 //! ```
 //! use tenantry::{Actor, OpenOptions, Tenantry, Id, Name, Email};
@@ -49,18 +49,30 @@ pub use handle::{Access, Sender, Tenantry};
 pub use import::{ImportProgress, ImportUsers};
 pub use model::{AccountGrant, Delivery, DeliveryOutcome, InvitationKind, OutboxKind};
 pub use model::{
-    Actor, Address, AddressRange, Caller, Channel, Count, Cursor, Edition, Email, Grant, HoldLevel, HoldReason, Id, KeyScope, Name, Note,
-    Notifications, PermissionTree, Role, Scope, Secret,
+    Actor, Address, AddressRange, Caller, Channel, Count, Cursor, Edition, Email, Grant, HoldLevel,
+    HoldReason, Id, KeyScope, Name, Note, Notifications, PermissionTree, Role, Scope, Secret,
 };
-pub use model::{AssetKind, Assets, BounceRate, CapScope, Limit, LimitKind, LimitName, Limits, OverLimit, Package, Price, Window};
-pub use model::{Avatar, GroupCaps, LimitAlert, ReservationState, ResourceReason, ResourcesTo, ResourcesToKind, Suppression};
-pub use model::{BuiltIn, CapPeriod, ChildOwner, Editor, EffectivePolicies, GrantExisting, PendingStep, Policies, Preset, Resend};
 pub use model::{
-    CampaignOutcomes, CampaignStopReason, CreditEntry, CreditKind, CreditPart, CreditTotals, MessageClass, MessageInput, PaidWithCredits,
+    AssetKind, Assets, BounceRate, CapScope, Limit, LimitKind, LimitName, Limits, OverLimit,
+    Package, Price, Window,
+};
+pub use model::{
+    Avatar, GroupCaps, LimitAlert, ReservationState, ResourceReason, ResourcesTo, ResourcesToKind,
+    Suppression,
+};
+pub use model::{
+    BuiltIn, CapPeriod, ChildOwner, Editor, EffectivePolicies, GrantExisting, PendingStep,
+    Policies, Preset, Resend,
+};
+pub use model::{
+    CampaignOutcomes, CampaignStopReason, CreditEntry, CreditKind, CreditPart, CreditTotals,
+    MessageClass, MessageInput, PaidWithCredits,
 };
 pub use model::{LogIn, ReservationsOnHold, RoleScope, SecondFactorPolicy};
 pub use ops::{Effect, Operation, catalogue};
-pub use options::{ActingSender, Durability, HexKey, ManualClock, OpenOptions, Pepper, SenderOptions};
+pub use options::{
+    ActingSender, Durability, HexKey, ManualClock, OpenOptions, Pepper, SenderOptions,
+};
 pub use rules::account::Status;
 pub use rules::invitation::InvitationStatus;
 pub use rules::limit::Source;

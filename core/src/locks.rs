@@ -1,5 +1,6 @@
-//! What threads that send have in common: the lock of the meters, and the numbers that are read and written without it. The
-//! tests of the library can hand both to shuttle, which tries out in which order threads take their steps.
+//! What threads that send have in common: the lock of the meters, and the numbers that are read and
+//! written without it. The tests of the library can hand both to shuttle, which tries out in which
+//! order threads take their steps.
 
 #[cfg(test)]
 pub(crate) use explored::{AtomicU64, Mutex, MutexGuard};
@@ -37,7 +38,11 @@ pub(crate) mod explored {
 
     impl<T: Default> Default for Mutex<T> {
         fn default() -> Self {
-            if EXPLORING.get() { Mutex::Explored(shuttle::sync::Mutex::new(T::default())) } else { Mutex::Plain(Default::default()) }
+            if EXPLORING.get() {
+                Mutex::Explored(shuttle::sync::Mutex::new(T::default()))
+            } else {
+                Mutex::Plain(Default::default())
+            }
         }
     }
 
@@ -76,7 +81,11 @@ pub(crate) mod explored {
 
     impl Default for AtomicU64 {
         fn default() -> Self {
-            if EXPLORING.get() { AtomicU64::Explored(Default::default()) } else { AtomicU64::Plain(Default::default()) }
+            if EXPLORING.get() {
+                AtomicU64::Explored(Default::default())
+            } else {
+                AtomicU64::Plain(Default::default())
+            }
         }
     }
 
@@ -102,7 +111,13 @@ pub(crate) mod explored {
             }
         }
 
-        pub(crate) fn compare_exchange_weak(&self, from: u64, to: u64, done: Ordering, failed: Ordering) -> Result<u64, u64> {
+        pub(crate) fn compare_exchange_weak(
+            &self,
+            from: u64,
+            to: u64,
+            done: Ordering,
+            failed: Ordering,
+        ) -> Result<u64, u64> {
             match self {
                 AtomicU64::Plain(number) => number.compare_exchange_weak(from, to, done, failed),
                 AtomicU64::Explored(number) => number.compare_exchange_weak(from, to, done, failed),
@@ -110,7 +125,8 @@ pub(crate) mod explored {
         }
     }
 
-    /// Runs a scenario under so many schedules of its threads, which are those of `shuttle::thread`.
+    /// Runs a scenario under so many schedules of its threads, which are those of
+    /// `shuttle::thread`.
     pub(crate) fn explore(schedules: usize, scenario: impl Fn() + Send + Sync + 'static) {
         let mut config = shuttle::Config::new();
         config.stack_size = STACK;

@@ -18,12 +18,14 @@ pub struct OpenOptions {
     pub create: bool,
     /// What the platform's licence includes (R-PLT-1).
     pub edition: Edition,
-    /// The key that tokens are derived with, as 64 hexadecimal digits; absent, the store keeps one in a file beside its data.
+    /// The key that tokens are derived with, as 64 hexadecimal digits; absent, the store keeps one
+    /// in a file beside its data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_key: Option<HexKey>,
-    /// Keys that passwords are mixed with before they are hashed, so that hashes that are stolen cannot be guessed at: the first for new
-    /// hashes, the others for those that were made with them, until their users log in. Without the one that a hash was made with
-    /// its user cannot log in.
+    /// Keys that passwords are mixed with before they are hashed, so that hashes that are stolen
+    /// cannot be guessed at: the first for new hashes, the others for those that were made with
+    /// them, until their users log in. Without the one that a hash was made with its user cannot
+    /// log in.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub peppers: Vec<Pepper>,
     /// The system's clock, or one that the caller sets.
@@ -43,8 +45,9 @@ pub struct SenderOptions {
     /// What they are; caps of members, campaigns and domains look at it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageInput>,
-    /// The user sends themself: the allow-lists on their way count as for everything that they do (R-SES-3). A sender of the
-    /// host, which sends on behalf of somebody, goes without, and comes from nowhere.
+    /// The user sends themself: the allow-lists on their way count as for everything that they do
+    /// (R-SES-3). A sender of the host, which sends on behalf of somebody, goes without, and comes
+    /// from nowhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acting: Option<ActingSender>,
 }
@@ -53,11 +56,12 @@ pub struct SenderOptions {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ActingSender {
-    /// Where they come from, as the host saw it; where an allow-list applies, a send without is `ip_not_allowed`.
+    /// Where they come from, as the host saw it; where an allow-list applies, a send without is
+    /// `ip_not_allowed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<Address>,
-    /// The API key that a program of theirs acts with, as `api_keys.check` answered it: what it lists, its addresses, its end
-    /// and its caps count too (R-SES-7).
+    /// The API key that a program of theirs acts with, as `api_keys.check` answered it: what it
+    /// lists, its addresses, its end and its caps count too (R-SES-7).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_key: Option<Id>,
 }
@@ -88,7 +92,10 @@ impl TryFrom<String> for HexKey {
             return Err(FORM);
         }
         for (at, byte) in bytes.iter_mut().enumerate() {
-            *byte = text.get(at * 2..at * 2 + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok()).ok_or(FORM)?;
+            *byte = text
+                .get(at * 2..at * 2 + 2)
+                .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+                .ok_or(FORM)?;
         }
         Ok(HexKey(bytes))
     }
@@ -116,10 +123,20 @@ impl Pepper {
 
     fn check(peppers: &[Pepper]) -> Result<(), Error> {
         if peppers.len() > Pepper::MOST {
-            return Err(Error::invalid("/peppers", format!("at most {}, there are {}", Pepper::MOST, peppers.len())));
+            return Err(Error::invalid(
+                "/peppers",
+                format!("at most {}, there are {}", Pepper::MOST, peppers.len()),
+            ));
         }
-        match peppers.iter().enumerate().find(|(at, one)| peppers.iter().take(*at).any(|before| before.id == one.id)) {
-            Some((at, _)) => Err(Error::invalid(format!("/peppers/{at}/id"), "there is another pepper of this id")),
+        match peppers
+            .iter()
+            .enumerate()
+            .find(|(at, one)| peppers.iter().take(*at).any(|before| before.id == one.id))
+        {
+            Some((at, _)) => Err(Error::invalid(
+                format!("/peppers/{at}/id"),
+                "there is another pepper of this id",
+            )),
             None => Ok(()),
         }
     }
@@ -166,14 +183,20 @@ impl OpenOptions {
 
     pub(crate) fn check(&self) -> Result<(), Error> {
         if !(1..=65_536).contains(&self.cache_mib) {
-            return Err(Error::invalid("/cache_mib", format!("`cache_mib` must be from 1 to 65536, is {}", self.cache_mib)));
+            return Err(Error::invalid(
+                "/cache_mib",
+                format!("`cache_mib` must be from 1 to 65536, is {}", self.cache_mib),
+            ));
         }
         Pepper::check(&self.peppers)?;
         if let Some(now_ms) = self.manual_clock_ms() {
             check_instant(now_ms, "/clock/manual_ms")?;
         }
         if self.seed.is_some() && self.clock.is_none() {
-            return Err(Error::invalid("/seed", "`seed` is for tests and goes with a manual clock only"));
+            return Err(Error::invalid(
+                "/seed",
+                "`seed` is for tests and goes with a manual clock only",
+            ));
         }
         Ok(())
     }

@@ -24,10 +24,14 @@ static REGISTRY: Lazy<ArcSwap<Registry>> = Lazy::new(|| ArcSwap::from_pointee(Re
 
 impl Registry {
     fn new() -> Registry {
-        Registry { fork_generation: tenantry_fork::generation(), open: Mutex::new(HashMap::new()) }
+        Registry {
+            fork_generation: tenantry_fork::generation(),
+            open: Mutex::new(HashMap::new()),
+        }
     }
 
-    /// A forked child begins with a registry of its own: the parent's may have been locked at the fork.
+    /// A forked child begins with a registry of its own: the parent's may have been locked at the
+    /// fork.
     fn current() -> Arc<Registry> {
         let registry = REGISTRY.load_full();
         if registry.fork_generation == tenantry_fork::generation() {
@@ -50,22 +54,44 @@ pub(crate) fn open(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Err
         && let Some(engine) = shared.engine.upgrade().filter(|engine| !engine.is_shut())
     {
         if engine.has_manual_clock() != options.clock.is_some() {
-            return Err(Error::invalid("/clock", "this process has the store open with another kind of clock"));
+            return Err(Error::invalid(
+                "/clock",
+                "this process has the store open with another kind of clock",
+            ));
         }
         if engine.edition != options.edition {
-            return Err(Error::invalid("/edition", "this process has the store open with another edition"));
+            return Err(Error::invalid(
+                "/edition",
+                "this process has the store open with another edition",
+            ));
         }
-        if options.token_key.as_ref().is_some_and(|key| !engine.tokens.is(&key.bytes())) {
-            return Err(Error::invalid("/token_key", "this process has the store open with another token key"));
+        if options
+            .token_key
+            .as_ref()
+            .is_some_and(|key| !engine.tokens.is(&key.bytes()))
+        {
+            return Err(Error::invalid(
+                "/token_key",
+                "this process has the store open with another token key",
+            ));
         }
         if !engine.hasher.has_peppers(&options.peppers) {
-            return Err(Error::invalid("/peppers", "this process has the store open with other peppers"));
+            return Err(Error::invalid(
+                "/peppers",
+                "this process has the store open with other peppers",
+            ));
         }
         shared.handles += 1;
         return Ok(engine);
     }
     let engine = Engine::open(Path::new(path), options)?;
-    open.insert(key, Shared { engine: Arc::downgrade(&engine), handles: 1 });
+    open.insert(
+        key,
+        Shared {
+            engine: Arc::downgrade(&engine),
+            handles: 1,
+        },
+    );
     Ok(engine)
 }
 
@@ -73,7 +99,9 @@ pub(crate) fn open(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Err
 pub(crate) fn close(engine: &Arc<Engine>) -> Result<(), Error> {
     let registry = Registry::current();
     let mut open = registry.open.lock();
-    let known = open.iter_mut().find(|(_, shared)| std::ptr::eq(shared.engine.as_ptr(), Arc::as_ptr(engine)));
+    let known = open
+        .iter_mut()
+        .find(|(_, shared)| std::ptr::eq(shared.engine.as_ptr(), Arc::as_ptr(engine)));
     if let Some((path, shared)) = known {
         shared.handles -= 1;
         if shared.handles > 0 {
@@ -87,14 +115,20 @@ pub(crate) fn close(engine: &Arc<Engine>) -> Result<(), Error> {
 
 /// The one name of a folder that may not exist yet.
 fn absolute(path: &str) -> Result<PathBuf, Error> {
-    let path = std::path::absolute(path).map_err(|error| Error::invalid("/path", format!("`path` cannot be used: {error}")))?;
+    let path = std::path::absolute(path)
+        .map_err(|error| Error::invalid("/path", format!("`path` cannot be used: {error}")))?;
     if let Ok(real) = path.canonicalize() {
         return Ok(real);
     }
-    Ok(match (path.parent().and_then(|above| above.canonicalize().ok()), path.file_name()) {
-        (Some(above), Some(name)) => above.join(name),
-        _ => path,
-    })
+    Ok(
+        match (
+            path.parent().and_then(|above| above.canonicalize().ok()),
+            path.file_name(),
+        ) {
+            (Some(above), Some(name)) => above.join(name),
+            _ => path,
+        },
+    )
 }
 
 #[cfg(test)]
@@ -105,9 +139,16 @@ mod tests {
     fn a_second_handle_with_another_token_key_is_refused() {
         let folder = std::env::temp_dir().join(format!("tenantry-registry-{}", std::process::id()));
         let path = folder.to_str().unwrap();
-        let with = |digit: &str| OpenOptions { token_key: Some(digit.repeat(64).try_into().unwrap()), ..OpenOptions::default() };
+        let with = |digit: &str| OpenOptions {
+            token_key: Some(digit.repeat(64).try_into().unwrap()),
+            ..OpenOptions::default()
+        };
         let first = Tenantry::open(path, with("1")).unwrap();
-        let field = |options| Tenantry::open(path, options).map(drop).map_err(|error| error.field().unwrap_or_default().to_owned());
+        let field = |options| {
+            Tenantry::open(path, options)
+                .map(drop)
+                .map_err(|error| error.field().unwrap_or_default().to_owned())
+        };
         assert_eq!(field(with("2")), Err("/token_key".to_owned()));
         assert_eq!(field(with("1")), Ok(()));
         first.close().unwrap();
@@ -120,16 +161,33 @@ mod tests {
     /// S4
     #[test]
     fn a_second_handle_with_other_peppers_is_refused() {
-        let folder = std::env::temp_dir().join(format!("tenantry-registry-peppers-{}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("tenantry-registry-peppers-{}", std::process::id()));
         let path = folder.to_str().unwrap();
-        let pepper = |digit: &str| Pepper { id: Id::new("one").unwrap(), key: digit.repeat(64).try_into().unwrap() };
-        let with = |digit: &str| OpenOptions { peppers: vec![pepper(digit)], ..OpenOptions::default() };
+        let pepper = |digit: &str| Pepper {
+            id: Id::new("one").unwrap(),
+            key: digit.repeat(64).try_into().unwrap(),
+        };
+        let with = |digit: &str| OpenOptions {
+            peppers: vec![pepper(digit)],
+            ..OpenOptions::default()
+        };
         let first = Tenantry::open(path, with("1")).unwrap();
-        let field = |options| Tenantry::open(path, options).map(drop).map_err(|error| error.field().unwrap_or_default().to_owned());
+        let field = |options| {
+            Tenantry::open(path, options)
+                .map(drop)
+                .map_err(|error| error.field().unwrap_or_default().to_owned())
+        };
         assert_eq!(field(with("2")), Err("/peppers".to_owned()));
         assert_eq!(field(OpenOptions::default()), Err("/peppers".to_owned()));
         assert_eq!(field(with("1")), Ok(()));
-        assert_eq!(field(OpenOptions { peppers: vec![pepper("1"), pepper("2")], ..OpenOptions::default() }), Err("/peppers/1/id".to_owned()));
+        assert_eq!(
+            field(OpenOptions {
+                peppers: vec![pepper("1"), pepper("2")],
+                ..OpenOptions::default()
+            }),
+            Err("/peppers/1/id".to_owned())
+        );
         first.close().unwrap();
         std::fs::remove_dir_all(folder).unwrap();
     }

@@ -13,7 +13,8 @@
 static tenantry_text call(tenantry_store t, const char *actor, const char *operation, const char *request)
 {
     tenantry_text answer;
-    int32_t status = tenantry_call(t, actor, actor == NULL ? 0 : strlen(actor), operation, strlen(operation),
+    int32_t status = tenantry_call(t, actor, actor == NULL ? 0 : strlen(actor), operation,
+        strlen(operation),
                                    request, strlen(request), &answer);
     if (status != TENANTRY_OK) {
         fprintf(stderr, "%s: %s\n", operation, answer.data);
@@ -33,10 +34,12 @@ static void run(tenantry_store t, const char *actor, const char *operation, cons
 static void refused(tenantry_store t, const char *actor, const char *operation, const char *request, int32_t error)
 {
     tenantry_text answer;
-    int32_t status = tenantry_call(t, actor, actor == NULL ? 0 : strlen(actor), operation, strlen(operation),
+    int32_t status = tenantry_call(t, actor, actor == NULL ? 0 : strlen(actor), operation,
+        strlen(operation),
                                    request, strlen(request), &answer);
     if (status != error) {
-        fprintf(stderr, "%s is not refused with %s: %s\n", operation, tenantry_error_name(error), answer.data);
+        fprintf(stderr, "%s is not refused with %s: %s\n", operation, tenantry_error_name(error),
+            answer.data);
         exit(1);
     }
     tenantry_text_free(&answer);

@@ -2,29 +2,49 @@
 
 use std::error::Error;
 use tenantry::ops::{
-    access, accounts, addresses, api_keys, assets, audit, automations, campaigns, caps, clock, credits, gauges, groups, invitations, leases, limits,
-    members, operators, outbox, packages, passwords, permissions, policies, reservations, resources, roles, second_factors, sending, sessions,
-    sharing, store, suppressions, teams, threads, usage, users,
+    access, accounts, addresses, api_keys, assets, audit, automations, campaigns, caps, clock,
+    credits, gauges, groups, invitations, leases, limits, members, operators, outbox, packages,
+    passwords, permissions, policies, reservations, resources, roles, second_factors, sending,
+    sessions, sharing, store, suppressions, teams, threads, usage, users,
 };
 use tenantry::{
-    Actor, Address, AddressRange, AssetKind, Assets, CapPeriod, CapScope, Channel, Code, Count, Email, Grant, GroupCaps, HoldReason, Id, Limit,
-    LimitName, Limits, ManualClock, MessageClass, MessageInput, Name, Note, OpenOptions, OutboxKind, Policies, Preset, ResourceReason, Scope, Secret,
-    Source, Status, Tenantry, Window,
+    Actor, Address, AddressRange, AssetKind, Assets, CapPeriod, CapScope, Channel, Code, Count,
+    Email, Grant, GroupCaps, HoldReason, Id, Limit, LimitName, Limits, ManualClock, MessageClass,
+    MessageInput, Name, Note, OpenOptions, OutboxKind, Policies, Preset, ResourceReason, Scope,
+    Secret, Source, Status, Tenantry, Window,
 };
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
 /// A small platform of its own for every example: in memory, with a clock that stands still.
 fn platform() -> Result<Tenantry> {
-    let clock = ManualClock { manual_ms: Count::new(1781524800000)? };
-    let t = Tenantry::open(":memory:", OpenOptions { clock: Some(clock), seed: Some(1), ..OpenOptions::default() })?;
+    let clock = ManualClock {
+        manual_ms: Count::new(1781524800000)?,
+    };
+    let t = Tenantry::open(
+        ":memory:",
+        OpenOptions {
+            clock: Some(clock),
+            seed: Some(1),
+            ..OpenOptions::default()
+        },
+    )?;
     t.call(
         &Actor::System,
         roles::Create {
             id: Some(Id::new("writer")?),
             account: None,
             name: Name::new("Writer")?,
-            allow: vec![Grant { permission: Id::new("campaigns")?, scope: Some(Scope::Group) }, Grant { permission: Id::new("self")?, scope: None }],
+            allow: vec![
+                Grant {
+                    permission: Id::new("campaigns")?,
+                    scope: Some(Scope::Group),
+                },
+                Grant {
+                    permission: Id::new("self")?,
+                    scope: None,
+                },
+            ],
             deny: vec![],
             includes: vec![],
         },
@@ -34,7 +54,10 @@ fn platform() -> Result<Tenantry> {
         packages::Create {
             id: Some(Id::new("starter")?),
             name: Name::new("Starter")?,
-            limits: Limits { email_per_day: Some(Limit::At(Count::new(100)?)), ..Limits::default() },
+            limits: Limits {
+                email_per_day: Some(Limit::At(Count::new(100)?)),
+                ..Limits::default()
+            },
             role: None,
             assets: Assets::default(),
             credits: false,
@@ -108,16 +131,37 @@ fn platform() -> Result<Tenantry> {
 
 fn access(t: &Tenantry) -> Result {
     // Ann writes campaigns, and those of her group.
-    let check = t.call(&Actor::System, access::Check { account: Id::new("acme")?, user: Id::new("ann")?, permission: Id::new("campaigns.send")? })?;
+    let check = t.call(
+        &Actor::System,
+        access::Check {
+            account: Id::new("acme")?,
+            user: Id::new("ann")?,
+            permission: Id::new("campaigns.send")?,
+        },
+    )?;
     assert!(check.allowed);
-    let why = t.call(&Actor::System, access::Explain { account: Id::new("acme")?, user: Id::new("ann")?, permission: Id::new("campaigns.send")? })?;
+    let why = t.call(
+        &Actor::System,
+        access::Explain {
+            account: Id::new("acme")?,
+            user: Id::new("ann")?,
+            permission: Id::new("campaigns.send")?,
+        },
+    )?;
     assert_eq!(why.scope, Some(Scope::Group));
     assert_eq!(why.steps[0].kind, access::AccessStepKind::Grant);
     assert_eq!(why.steps[0].subject, Id::new("writer")?);
 
     // Nobody but the owner may close the account.
-    let closers =
-        t.call(&Actor::System, access::WhoCan { account: Id::new("acme")?, permission: Id::new("accounts.close")?, after: None, limit: None })?;
+    let closers = t.call(
+        &Actor::System,
+        access::WhoCan {
+            account: Id::new("acme")?,
+            permission: Id::new("accounts.close")?,
+            after: None,
+            limit: None,
+        },
+    )?;
     assert_eq!(closers.holders[0].held_as, access::AccessHeldAs::Owner);
     assert_eq!(closers.holders[0].user, Id::new("olga")?);
     Ok(())
@@ -144,12 +188,32 @@ fn accounts(t: &Tenantry) -> Result {
     assert_eq!(child.status, Status::Pending);
 
     // A hold on Acme stops all that is below it.
-    let held = t.call(&Actor::System, accounts::Hold { account: Id::new("acme")?, reason: HoldReason::Billing, note: None, expected_rev: None })?;
+    let held = t.call(
+        &Actor::System,
+        accounts::Hold {
+            account: Id::new("acme")?,
+            reason: HoldReason::Billing,
+            note: None,
+            expected_rev: None,
+        },
+    )?;
     assert_eq!(held.holds[0].hold, 1);
     assert_eq!(held.status, Status::Suspended);
-    let below = t.call(&Actor::System, accounts::Get { account: Id::new("shop")? })?;
+    let below = t.call(
+        &Actor::System,
+        accounts::Get {
+            account: Id::new("shop")?,
+        },
+    )?;
     assert_eq!(below.status, Status::Suspended);
-    let released = t.call(&Actor::System, accounts::Release { account: Id::new("acme")?, hold: Count::new(1)?, expected_rev: None })?;
+    let released = t.call(
+        &Actor::System,
+        accounts::Release {
+            account: Id::new("acme")?,
+            hold: Count::new(1)?,
+            expected_rev: None,
+        },
+    )?;
     assert_eq!(released.children, 2);
     assert_eq!(released.status, Status::Active);
     Ok(())
@@ -162,16 +226,34 @@ fn addresses(t: &Tenantry) -> Result {
         addresses::Set {
             account: Some(Id::new("acme")?),
             user: None,
-            addresses: vec![AddressRange::new("192.0.2.0/24")?, AddressRange::new("2001:db8::/32")?],
+            addresses: vec![
+                AddressRange::new("192.0.2.0/24")?,
+                AddressRange::new("2001:db8::/32")?,
+            ],
         },
     )?;
     assert_eq!(list.account, Some(Id::new("acme")?));
 
     // Olga says nothing of where she is.
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
-    let refused = t.call(&olga, accounts::Get { account: Id::new("acme")? });
-    assert_eq!(refused.err().map(|error| error.code()), Some(Code::IpNotAllowed));
-    t.call(&Actor::System, addresses::Set { account: Some(Id::new("acme")?), user: None, addresses: vec![] })?;
+    let refused = t.call(
+        &olga,
+        accounts::Get {
+            account: Id::new("acme")?,
+        },
+    );
+    assert_eq!(
+        refused.err().map(|error| error.code()),
+        Some(Code::IpNotAllowed)
+    );
+    t.call(
+        &Actor::System,
+        addresses::Set {
+            account: Some(Id::new("acme")?),
+            user: None,
+            addresses: vec![],
+        },
+    )?;
     Ok(())
 }
 
@@ -184,7 +266,10 @@ fn api_keys(t: &Tenantry) -> Result {
             account: Id::new("acme")?,
             user: None,
             name: Name::new("Newsletter")?,
-            permissions: vec![Grant { permission: Id::new("campaigns.send")?, scope: None }],
+            permissions: vec![Grant {
+                permission: Id::new("campaigns.send")?,
+                scope: None,
+            }],
             allow_list: vec![AddressRange::new("192.0.2.0/24")?],
             expires_at_ms: None,
         },
@@ -192,7 +277,13 @@ fn api_keys(t: &Tenantry) -> Result {
     assert_eq!(made.api_key.user, Id::new("olga")?);
 
     // Whose is it? The host asks, or passes the token as the actor of a call.
-    let proof = t.call(&Actor::System, api_keys::Check { token: Secret::new(made.token.reveal())?, ip: Some(Address::new("192.0.2.7")?) })?;
+    let proof = t.call(
+        &Actor::System,
+        api_keys::Check {
+            token: Secret::new(made.token.reveal())?,
+            ip: Some(Address::new("192.0.2.7")?),
+        },
+    )?;
     assert_eq!(proof.account, Id::new("acme")?);
     assert_eq!(proof.user, Id::new("olga")?);
 
@@ -214,11 +305,32 @@ fn api_keys(t: &Tenantry) -> Result {
             expected_rev: None,
         },
     )?;
-    let known = t.call(&olga, api_keys::List { account: Id::new("acme")?, user: None })?;
+    let known = t.call(
+        &olga,
+        api_keys::List {
+            account: Id::new("acme")?,
+            user: None,
+        },
+    )?;
     assert_eq!(known.api_keys[0].name, Name::new("Newsletter")?);
-    t.call(&olga, api_keys::Delete { account: Id::new("acme")?, api_key: Id::new(made.api_key.id.as_str())? })?;
-    let refused = t.call(&Actor::System, api_keys::Check { token: Secret::new(made.token.reveal())?, ip: Some(Address::new("192.0.2.7")?) });
-    assert_eq!(refused.err().map(|error| error.code()), Some(Code::ApiKeyInvalid));
+    t.call(
+        &olga,
+        api_keys::Delete {
+            account: Id::new("acme")?,
+            api_key: Id::new(made.api_key.id.as_str())?,
+        },
+    )?;
+    let refused = t.call(
+        &Actor::System,
+        api_keys::Check {
+            token: Secret::new(made.token.reveal())?,
+            ip: Some(Address::new("192.0.2.7")?),
+        },
+    );
+    assert_eq!(
+        refused.err().map(|error| error.code()),
+        Some(Code::ApiKeyInvalid)
+    );
     Ok(())
 }
 
@@ -226,14 +338,35 @@ fn assets(t: &Tenantry) -> Result {
     // What Acme may send with, Shop may use too: it has no package of its own.
     t.call(
         &Actor::System,
-        assets::Assign { account: Id::new("acme")?, kind: AssetKind::Domain, asset: Name::new("news.acme.example")?, expected_rev: None },
+        assets::Assign {
+            account: Id::new("acme")?,
+            kind: AssetKind::Domain,
+            asset: Name::new("news.acme.example")?,
+            expected_rev: None,
+        },
     )?;
-    let domain =
-        t.call(&Actor::System, assets::Check { account: Id::new("shop")?, kind: AssetKind::Domain, asset: Name::new("news.acme.example")? })?;
+    let domain = t.call(
+        &Actor::System,
+        assets::Check {
+            account: Id::new("shop")?,
+            kind: AssetKind::Domain,
+            asset: Name::new("news.acme.example")?,
+        },
+    )?;
     assert_eq!(domain.carrier, Id::new("acme")?);
     assert_eq!(domain.source, assets::AssetSource::Inherited);
-    let refused = t.call(&Actor::System, assets::Check { account: Id::new("shop")?, kind: AssetKind::Domain, asset: Name::new("other.example")? });
-    assert_eq!(refused.err().map(|error| error.code()), Some(Code::AssetNotAssigned));
+    let refused = t.call(
+        &Actor::System,
+        assets::Check {
+            account: Id::new("shop")?,
+            kind: AssetKind::Domain,
+            asset: Name::new("other.example")?,
+        },
+    );
+    assert_eq!(
+        refused.err().map(|error| error.code()),
+        Some(Code::AssetNotAssigned)
+    );
     Ok(())
 }
 
@@ -242,7 +375,13 @@ fn audit(t: &Tenantry) -> Result {
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     t.call(
         &olga,
-        members::SetRole { account: Id::new("acme")?, user: Id::new("bob")?, role: Id::new("administrator")?, group: None, expected_rev: None },
+        members::SetRole {
+            account: Id::new("acme")?,
+            user: Id::new("bob")?,
+            role: Id::new("administrator")?,
+            group: None,
+            expected_rev: None,
+        },
     )?;
     let latest = t.call(
         &olga,
@@ -265,11 +404,22 @@ fn audit(t: &Tenantry) -> Result {
     assert_eq!(latest.records[0].operation, "members.set_role");
 
     // The head is kept elsewhere, once a day, say: with it a cut end is found as well.
-    let head = t.call(&Actor::System, audit::Head { chain: None, account: Some(Id::new("acme")?) })?;
+    let head = t.call(
+        &Actor::System,
+        audit::Head {
+            chain: None,
+            account: Some(Id::new("acme")?),
+        },
+    )?;
     assert_eq!(head.number, 4);
     let checked = t.call(
         &Actor::System,
-        audit::Verify { chain: None, account: Some(Id::new("acme")?), number: Some(Count::new(4)?), hash: Some(Name::new(head.hash.clone())?) },
+        audit::Verify {
+            chain: None,
+            account: Some(Id::new("acme")?),
+            number: Some(Count::new(4)?),
+            hash: Some(Name::new(head.hash.clone())?),
+        },
     )?;
     assert!(checked.whole);
     Ok(())
@@ -291,7 +441,13 @@ fn automations(t: &Tenantry) -> Result {
     )?;
     let decision = t.call(
         &Actor::System,
-        automations::Admit { account: Id::new("shop")?, kind: automations::ActionKind::Automation, count: Count::new(10)?, min: None, key: None },
+        automations::Admit {
+            account: Id::new("shop")?,
+            kind: automations::ActionKind::Automation,
+            count: Count::new(10)?,
+            min: None,
+            key: None,
+        },
     )?;
     assert_eq!(decision.granted, 10);
     assert_eq!(decision.remaining, Some(990));
@@ -309,8 +465,17 @@ fn automations(t: &Tenantry) -> Result {
             expected_rev: None,
         },
     )?;
-    let refused = t.call(&Actor::System, automations::Check { account: Id::new("acme")?, actions: Count::new(21)? });
-    assert_eq!(refused.err().map(|error| error.code()), Some(Code::LimitReached));
+    let refused = t.call(
+        &Actor::System,
+        automations::Check {
+            account: Id::new("acme")?,
+            actions: Count::new(21)?,
+        },
+    );
+    assert_eq!(
+        refused.err().map(|error| error.code()),
+        Some(Code::LimitReached)
+    );
     Ok(())
 }
 
@@ -333,7 +498,13 @@ fn campaigns(t: &Tenantry) -> Result {
 
     // Stopped, by hand or for its bounces, it sends nothing more until somebody resumes it.
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
-    t.call(&olga, campaigns::Stop { account: Id::new("acme")?, campaign: Id::new("spring")? })?;
+    t.call(
+        &olga,
+        campaigns::Stop {
+            account: Id::new("acme")?,
+            campaign: Id::new("spring")?,
+        },
+    )?;
     let decision = t.call(
         &Actor::System,
         sending::Admit {
@@ -355,7 +526,10 @@ fn campaigns(t: &Tenantry) -> Result {
         },
     )?;
     assert_eq!(decision.granted, 0);
-    assert_eq!(decision.refusal.as_ref().ok_or("absent")?.code, Code::BounceStop);
+    assert_eq!(
+        decision.refusal.as_ref().ok_or("absent")?.code,
+        Code::BounceStop
+    );
     Ok(())
 }
 
@@ -431,7 +605,12 @@ fn clock(t: &Tenantry) -> Result {
     let noon = t.call(&Actor::System, clock::Get {})?;
     assert!(noon.manual);
     assert_eq!(noon.now_ms, 1781524800000);
-    let later = t.call(&Actor::System, clock::Set { now_ms: Count::new(1781528400000)? })?;
+    let later = t.call(
+        &Actor::System,
+        clock::Set {
+            now_ms: Count::new(1781528400000)?,
+        },
+    )?;
     assert_eq!(later.now_ms, 1781528400000);
     Ok(())
 }
@@ -439,7 +618,14 @@ fn clock(t: &Tenantry) -> Result {
 fn credits(t: &Tenantry) -> Result {
     // What Acme has of credits; the commercial edition grants and spends them.
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
-    let credits = t.call(&olga, credits::Balance { account: Id::new("acme")?, channel: Some(Channel::Email), group: None })?;
+    let credits = t.call(
+        &olga,
+        credits::Balance {
+            account: Id::new("acme")?,
+            channel: Some(Channel::Email),
+            group: None,
+        },
+    )?;
     assert_eq!(credits.channels[0].free, 0);
     assert_eq!(credits.channels[0].total, 0);
     Ok(())
@@ -459,8 +645,21 @@ fn gauges(t: &Tenantry) -> Result {
             expected_rev: None,
         },
     )?;
-    t.call(&Actor::System, gauges::Claim { account: Id::new("shop")?, limit: LimitName::Lists, count: Count::new(480)?, key: None })?;
-    let gauges = t.call(&Actor::System, gauges::Get { account: Id::new("acme")? })?;
+    t.call(
+        &Actor::System,
+        gauges::Claim {
+            account: Id::new("shop")?,
+            limit: LimitName::Lists,
+            count: Count::new(480)?,
+            key: None,
+        },
+    )?;
+    let gauges = t.call(
+        &Actor::System,
+        gauges::Get {
+            account: Id::new("acme")?,
+        },
+    )?;
     assert_eq!(gauges.gauges[1].left, Some(20));
     assert_eq!(gauges.gauges[1].limit, LimitName::Lists);
     assert_eq!(gauges.gauges[1].used, 480);
@@ -470,16 +669,34 @@ fn gauges(t: &Tenantry) -> Result {
 fn groups(t: &Tenantry) -> Result {
     // Olga makes a group, moves Ann into it and caps what it sends in a month.
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
-    t.call(&olga, groups::Create { account: Id::new("acme")?, id: Some(Id::new("sales")?), name: Name::new("Sales")?, caps: None })?;
-    let moved =
-        t.call(&olga, groups::AddMembers { account: Id::new("acme")?, group: Id::new("sales")?, users: vec![Id::new("ann")?], resources: None })?;
+    t.call(
+        &olga,
+        groups::Create {
+            account: Id::new("acme")?,
+            id: Some(Id::new("sales")?),
+            name: Name::new("Sales")?,
+            caps: None,
+        },
+    )?;
+    let moved = t.call(
+        &olga,
+        groups::AddMembers {
+            account: Id::new("acme")?,
+            group: Id::new("sales")?,
+            users: vec![Id::new("ann")?],
+            resources: None,
+        },
+    )?;
     assert_eq!(moved.members, 1);
     let group = t.call(
         &olga,
         groups::SetCaps {
             account: Id::new("acme")?,
             group: Id::new("sales")?,
-            caps: GroupCaps { email: Some(Limit::At(Count::new(500)?)), sms: None },
+            caps: GroupCaps {
+                email: Some(Limit::At(Count::new(500)?)),
+                sms: None,
+            },
             expected_rev: None,
         },
     )?;
@@ -506,7 +723,13 @@ fn invitations(t: &Tenantry) -> Result {
     )?;
     assert_eq!(batch.invited[0].email, "cat@acme.example");
     assert_eq!(batch.problems[0].address, "nonsense");
-    let mail = t.call(&Actor::System, outbox::Read { after: None, limit: None })?;
+    let mail = t.call(
+        &Actor::System,
+        outbox::Read {
+            after: None,
+            limit: None,
+        },
+    )?;
     assert_eq!(mail.messages[0].to, Some("cat@acme.example".to_owned()));
 
     // Cat follows the link.
@@ -530,30 +753,65 @@ fn invitations(t: &Tenantry) -> Result {
             last_name: None,
         },
     );
-    assert_eq!(refused.err().map(|error| error.code()), Some(Code::InvitationAlreadyAccepted));
+    assert_eq!(
+        refused.err().map(|error| error.code()),
+        Some(Code::InvitationAlreadyAccepted)
+    );
     Ok(())
 }
 
 fn leases(t: &Tenantry) -> Result {
     // Ann edits her campaign; meanwhile nobody else does.
     let ann = Actor::in_account(Id::new("ann")?, Id::new("acme")?, None);
-    t.call(&ann, resources::Register { account: Id::new("acme")?, kind: Id::new("campaign")?, id: Id::new("spring")?, owner: None })?;
+    t.call(
+        &ann,
+        resources::Register {
+            account: Id::new("acme")?,
+            kind: Id::new("campaign")?,
+            id: Id::new("spring")?,
+            owner: None,
+        },
+    )?;
     let state = t.call(
         &ann,
-        leases::Acquire { account: Id::new("acme")?, kind: Id::new("campaign")?, id: Id::new("spring")?, life_ms: Count::new(60000)?, user: None },
+        leases::Acquire {
+            account: Id::new("acme")?,
+            kind: Id::new("campaign")?,
+            id: Id::new("spring")?,
+            life_ms: Count::new(60000)?,
+            user: None,
+        },
     )?;
-    assert_eq!(state.lease.as_ref().ok_or("absent")?.expires_at_ms, 1781524860000);
+    assert_eq!(
+        state.lease.as_ref().ok_or("absent")?.expires_at_ms,
+        1781524860000
+    );
     assert_eq!(state.lease.as_ref().ok_or("absent")?.user, Id::new("ann")?);
     let bob = Actor::in_account(Id::new("bob")?, Id::new("acme")?, None);
     let refused = t.call(
         &bob,
-        leases::Acquire { account: Id::new("acme")?, kind: Id::new("campaign")?, id: Id::new("spring")?, life_ms: Count::new(60000)?, user: None },
+        leases::Acquire {
+            account: Id::new("acme")?,
+            kind: Id::new("campaign")?,
+            id: Id::new("spring")?,
+            life_ms: Count::new(60000)?,
+            user: None,
+        },
     );
-    assert_eq!(refused.err().map(|error| error.code()), Some(Code::LeaseHeld));
+    assert_eq!(
+        refused.err().map(|error| error.code()),
+        Some(Code::LeaseHeld)
+    );
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     let taken = t.call(
         &olga,
-        leases::TakeOver { account: Id::new("acme")?, kind: Id::new("campaign")?, id: Id::new("spring")?, life_ms: Count::new(60000)?, user: None },
+        leases::TakeOver {
+            account: Id::new("acme")?,
+            kind: Id::new("campaign")?,
+            id: Id::new("spring")?,
+            life_ms: Count::new(60000)?,
+            user: None,
+        },
     )?;
     assert_eq!(taken.lease.as_ref().ok_or("absent")?.user, Id::new("olga")?);
     Ok(())
@@ -561,7 +819,12 @@ fn leases(t: &Tenantry) -> Result {
 
 fn limits(t: &Tenantry) -> Result {
     // Shop has no limit of its own: Acme's package counts.
-    let inherited = t.call(&Actor::System, limits::Explain { account: Id::new("shop")? })?;
+    let inherited = t.call(
+        &Actor::System,
+        limits::Explain {
+            account: Id::new("shop")?,
+        },
+    )?;
     assert_eq!(inherited.limits[1].limit, LimitName::EmailPerDay);
     assert_eq!(inherited.limits[1].source, Source::Inherited);
     assert_eq!(inherited.limits[1].value, Limit::At(Count::new(100)?));
@@ -578,7 +841,12 @@ fn limits(t: &Tenantry) -> Result {
             expected_rev: None,
         },
     )?;
-    let own = t.call(&Actor::System, limits::Explain { account: Id::new("shop")? })?;
+    let own = t.call(
+        &Actor::System,
+        limits::Explain {
+            account: Id::new("shop")?,
+        },
+    )?;
     assert_eq!(own.limits[1].source, Source::Override);
     assert_eq!(own.limits[1].value, Limit::At(Count::new(40)?));
     Ok(())
@@ -589,10 +857,22 @@ fn members(t: &Tenantry) -> Result {
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     let bob = t.call(
         &olga,
-        members::SetRole { account: Id::new("acme")?, user: Id::new("bob")?, role: Id::new("administrator")?, group: None, expected_rev: None },
+        members::SetRole {
+            account: Id::new("acme")?,
+            user: Id::new("bob")?,
+            role: Id::new("administrator")?,
+            group: None,
+            expected_rev: None,
+        },
     )?;
     assert!(bob.administrator);
-    let ann = t.call(&olga, members::Disable { account: Id::new("acme")?, user: Id::new("ann")? })?;
+    let ann = t.call(
+        &olga,
+        members::Disable {
+            account: Id::new("acme")?,
+            user: Id::new("ann")?,
+        },
+    )?;
     assert_eq!(ann.status, members::MemberStatus::Disabled);
     let administrators = t.call(
         &Actor::System,
@@ -620,7 +900,10 @@ fn operators(t: &Tenantry) -> Result {
             id: Some(Id::new("support")?),
             account: None,
             name: Name::new("Support")?,
-            allow: vec![Grant { permission: Id::new("clients.view_all")?, scope: None }],
+            allow: vec![Grant {
+                permission: Id::new("clients.view_all")?,
+                scope: None,
+            }],
             deny: vec![],
             includes: vec![],
         },
@@ -637,10 +920,24 @@ fn operators(t: &Tenantry) -> Result {
     )?;
     assert_eq!(added.role, Id::new("support")?);
     let sam = Actor::operator(Id::new("sam")?, None);
-    let client = t.call(&sam, accounts::Get { account: Id::new("acme")? })?;
+    let client = t.call(
+        &sam,
+        accounts::Get {
+            account: Id::new("acme")?,
+        },
+    )?;
     assert_eq!(client.name, Name::new("Acme")?);
-    let refused = t.call(&sam, accounts::Close { account: Id::new("acme")?, expected_rev: None });
-    assert_eq!(refused.err().map(|error| error.code()), Some(Code::PermissionDenied));
+    let refused = t.call(
+        &sam,
+        accounts::Close {
+            account: Id::new("acme")?,
+            expected_rev: None,
+        },
+    );
+    assert_eq!(
+        refused.err().map(|error| error.code()),
+        Some(Code::PermissionDenied)
+    );
     Ok(())
 }
 
@@ -659,25 +956,56 @@ fn outbox(t: &Tenantry) -> Result {
             atomic: false,
         },
     )?;
-    t.call(&Actor::System, users::RequestPasswordReset { user: Id::new("ann")? })?;
-    let first = t.call(&Actor::System, outbox::Read { after: None, limit: None })?;
+    t.call(
+        &Actor::System,
+        users::RequestPasswordReset {
+            user: Id::new("ann")?,
+        },
+    )?;
+    let first = t.call(
+        &Actor::System,
+        outbox::Read {
+            after: None,
+            limit: None,
+        },
+    )?;
     assert_eq!(first.messages[0].kind, OutboxKind::Invitation);
     assert_eq!(first.messages[0].to, Some("cat@acme.example".to_owned()));
     assert_eq!(first.messages[1].kind, OutboxKind::PasswordReset);
     assert_eq!(first.messages[1].to, Some("ann@acme.example".to_owned()));
 
     // The next reading goes on behind the last number.
-    let rest = t.call(&Actor::System, outbox::Read { after: Some(Count::new(2)?), limit: None })?;
+    let rest = t.call(
+        &Actor::System,
+        outbox::Read {
+            after: Some(Count::new(2)?),
+            limit: None,
+        },
+    )?;
     assert!(rest.messages.is_empty());
 
     // Several workers share the name of a consumer: none is given what another has, and what is not acknowledged within a minute comes again.
     let mine = t.call(
         &Actor::System,
-        outbox::Take { consumer: Id::new("mailer")?, limit: Some(Count::new(1)?), hold_ms: Some(Count::new(60000)?), tries: None },
+        outbox::Take {
+            consumer: Id::new("mailer")?,
+            limit: Some(Count::new(1)?),
+            hold_ms: Some(Count::new(60000)?),
+            tries: None,
+        },
     )?;
     assert_eq!(mine.messages[0].deliveries, 1);
-    assert_eq!(mine.messages[0].message.to, Some("cat@acme.example".to_owned()));
-    let done = t.call(&Actor::System, outbox::Ack { consumer: Id::new("mailer")?, numbers: vec![Count::new(1)?] })?;
+    assert_eq!(
+        mine.messages[0].message.to,
+        Some("cat@acme.example".to_owned())
+    );
+    let done = t.call(
+        &Actor::System,
+        outbox::Ack {
+            consumer: Id::new("mailer")?,
+            numbers: vec![Count::new(1)?],
+        },
+    )?;
     assert_eq!(done.open, 0);
     assert_eq!(done.settled, 1);
     Ok(())
@@ -690,7 +1018,10 @@ fn packages(t: &Tenantry) -> Result {
         packages::Create {
             id: Some(Id::new("solo")?),
             name: Name::new("Solo")?,
-            limits: Limits { seats: Some(Limit::At(Count::new(1)?)), ..Limits::default() },
+            limits: Limits {
+                seats: Some(Limit::At(Count::new(1)?)),
+                ..Limits::default()
+            },
             role: None,
             assets: Assets::default(),
             credits: false,
@@ -699,12 +1030,24 @@ fn packages(t: &Tenantry) -> Result {
             child_price: None,
         },
     )?;
-    let check = t.call(&Actor::System, packages::Preflight { account: Id::new("acme")?, package: Id::new("solo")? })?;
+    let check = t.call(
+        &Actor::System,
+        packages::Preflight {
+            account: Id::new("acme")?,
+            package: Id::new("solo")?,
+        },
+    )?;
     assert_eq!(check.exceeded[0].limit, LimitName::Seats);
     assert_eq!(check.exceeded[0].value, Limit::At(Count::new(1)?));
 
     // Nobody new gets a retired package; who has it keeps it.
-    let retired = t.call(&Actor::System, packages::Retire { package: Id::new("starter")?, expected_rev: None })?;
+    let retired = t.call(
+        &Actor::System,
+        packages::Retire {
+            package: Id::new("starter")?,
+            expected_rev: None,
+        },
+    )?;
     assert_eq!(retired.accounts, 1);
     assert!(retired.retired);
     Ok(())
@@ -712,8 +1055,19 @@ fn packages(t: &Tenantry) -> Result {
 
 fn passwords(t: &Tenantry) -> Result {
     // Ann forgot her password. The mail goes to the address that is stored.
-    t.call(&Actor::System, passwords::Forgot { email: Email::new("ann@acme.example")? })?;
-    let mail = t.call(&Actor::System, outbox::Read { after: None, limit: None })?;
+    t.call(
+        &Actor::System,
+        passwords::Forgot {
+            email: Email::new("ann@acme.example")?,
+        },
+    )?;
+    let mail = t.call(
+        &Actor::System,
+        outbox::Read {
+            after: None,
+            limit: None,
+        },
+    )?;
     assert_eq!(mail.messages[0].kind, OutboxKind::PasswordReset);
     assert_eq!(mail.messages[0].user, Some(Id::new("ann")?));
 
@@ -721,7 +1075,9 @@ fn passwords(t: &Tenantry) -> Result {
     let changed = t.call(
         &Actor::System,
         passwords::Set {
-            token: Some(Secret::new(mail.messages[0].token.as_ref().ok_or("absent")?.reveal())?),
+            token: Some(Secret::new(
+                mail.messages[0].token.as_ref().ok_or("absent")?.reveal(),
+            )?),
             user: None,
             password: Secret::new("seven green lamps on a shelf")?,
         },
@@ -730,30 +1086,77 @@ fn passwords(t: &Tenantry) -> Result {
     assert_eq!(changed.user, Id::new("ann")?);
 
     // What everybody tries is nobody's password.
-    let banned = t.call(&Actor::System, passwords::Ban { words: vec![Name::new("correct horse battery staple")?] })?;
+    let banned = t.call(
+        &Actor::System,
+        passwords::Ban {
+            words: vec![Name::new("correct horse battery staple")?],
+        },
+    )?;
     assert_eq!(banned.changed, 1);
-    let refused =
-        t.call(&Actor::System, passwords::Set { token: None, user: Some(Id::new("ann")?), password: Secret::new("Correct Horse Battery Staple")? });
-    assert_eq!(refused.err().map(|error| error.code()), Some(Code::PasswordBanned));
+    let refused = t.call(
+        &Actor::System,
+        passwords::Set {
+            token: None,
+            user: Some(Id::new("ann")?),
+            password: Secret::new("Correct Horse Battery Staple")?,
+        },
+    );
+    assert_eq!(
+        refused.err().map(|error| error.code()),
+        Some(Code::PasswordBanned)
+    );
     Ok(())
 }
 
 fn permissions(t: &Tenantry) -> Result {
     // The host adds a feature of its own to the tree.
-    let polls =
-        t.call(&Actor::System, permissions::Add { permission: Id::new("polls")?, title: Name::new("Polls")?, scoped: true, sensitive: false })?;
+    let polls = t.call(
+        &Actor::System,
+        permissions::Add {
+            permission: Id::new("polls")?,
+            title: Name::new("Polls")?,
+            scoped: true,
+            sensitive: false,
+        },
+    )?;
     assert!(polls.scoped);
-    let found = t.call(&Actor::System, permissions::Search { words: Name::new("polls")?, limit: None })?;
+    let found = t.call(
+        &Actor::System,
+        permissions::Search {
+            words: Name::new("polls")?,
+            limit: None,
+        },
+    )?;
     assert_eq!(found.permissions[0].permission, "polls");
     Ok(())
 }
 
 fn policies(t: &Tenantry) -> Result {
     // A preset for the platform, and one policy that differs for Acme.
-    let platform = t.call(&Actor::System, policies::Preset { account: None, preset: Some(Preset::Teams) })?;
+    let platform = t.call(
+        &Actor::System,
+        policies::Preset {
+            account: None,
+            preset: Some(Preset::Teams),
+        },
+    )?;
     assert_eq!(platform.preset, Some(Preset::Teams));
-    t.call(&Actor::System, policies::Set { account: Some(Id::new("acme")?), policies: Policies { groups: Some(true), ..Policies::default() } })?;
-    let report = t.call(&Actor::System, policies::Get { account: Some(Id::new("acme")?) })?;
+    t.call(
+        &Actor::System,
+        policies::Set {
+            account: Some(Id::new("acme")?),
+            policies: Policies {
+                groups: Some(true),
+                ..Policies::default()
+            },
+        },
+    )?;
+    let report = t.call(
+        &Actor::System,
+        policies::Get {
+            account: Some(Id::new("acme")?),
+        },
+    )?;
     assert_eq!(report.policies.depth, Count::new(2)?);
     assert!(report.policies.groups);
     Ok(())
@@ -792,7 +1195,12 @@ fn reservations(t: &Tenantry) -> Result {
         },
     )?;
     assert_eq!(again.granted, 60);
-    let usage = t.call(&Actor::System, usage::Get { account: Id::new("acme")? })?;
+    let usage = t.call(
+        &Actor::System,
+        usage::Get {
+            account: Id::new("acme")?,
+        },
+    )?;
     assert_eq!(usage.windows[1].used, 60);
     Ok(())
 }
@@ -800,22 +1208,54 @@ fn reservations(t: &Tenantry) -> Result {
 fn resources(t: &Tenantry) -> Result {
     // Ann's campaign is seen by her group, and not by Sue of another account.
     let ann = Actor::in_account(Id::new("ann")?, Id::new("acme")?, None);
-    let campaign =
-        t.call(&ann, resources::Register { account: Id::new("acme")?, kind: Id::new("campaign")?, id: Id::new("spring")?, owner: None })?;
+    let campaign = t.call(
+        &ann,
+        resources::Register {
+            account: Id::new("acme")?,
+            kind: Id::new("campaign")?,
+            id: Id::new("spring")?,
+            owner: None,
+        },
+    )?;
     assert_eq!(campaign.owner, Id::new("ann")?);
     assert!(campaign.shared);
     let bob = Actor::in_account(Id::new("bob")?, Id::new("acme")?, None);
     let edit = t.call(
         &bob,
-        resources::Can { account: Id::new("acme")?, user: None, action: Id::new("edit")?, kind: Id::new("campaign")?, id: Id::new("spring")? },
+        resources::Can {
+            account: Id::new("acme")?,
+            user: None,
+            action: Id::new("edit")?,
+            kind: Id::new("campaign")?,
+            id: Id::new("spring")?,
+        },
     )?;
     assert!(edit.allowed);
     assert_eq!(edit.reason, Some(ResourceReason::Group));
-    let seen = t.call(&bob, resources::Visible { account: Id::new("acme")?, user: None, kind: Id::new("campaign")?, after: None, limit: None })?;
+    let seen = t.call(
+        &bob,
+        resources::Visible {
+            account: Id::new("acme")?,
+            user: None,
+            kind: Id::new("campaign")?,
+            after: None,
+            limit: None,
+        },
+    )?;
     assert_eq!(seen.resources[0].id, Id::new("spring")?);
     let sue = Actor::in_account(Id::new("sue")?, Id::new("shop")?, None);
-    let refused = t.call(&sue, resources::Get { account: Id::new("acme")?, kind: Id::new("campaign")?, id: Id::new("spring")? });
-    assert_eq!(refused.err().map(|error| error.code()), Some(Code::NotFound));
+    let refused = t.call(
+        &sue,
+        resources::Get {
+            account: Id::new("acme")?,
+            kind: Id::new("campaign")?,
+            id: Id::new("spring")?,
+        },
+    );
+    assert_eq!(
+        refused.err().map(|error| error.code()),
+        Some(Code::NotFound)
+    );
     Ok(())
 }
 
@@ -835,25 +1275,56 @@ fn roles(t: &Tenantry) -> Result {
     assert_eq!(trainee.includes, [Id::new("writer")?]);
     t.call(
         &Actor::System,
-        members::SetRole { account: Id::new("acme")?, user: Id::new("ann")?, role: Id::new("trainee")?, group: None, expected_rev: None },
+        members::SetRole {
+            account: Id::new("acme")?,
+            user: Id::new("ann")?,
+            role: Id::new("trainee")?,
+            group: None,
+            expected_rev: None,
+        },
     )?;
-    let send = t.call(&Actor::System, access::Check { account: Id::new("acme")?, user: Id::new("ann")?, permission: Id::new("campaigns.send")? })?;
+    let send = t.call(
+        &Actor::System,
+        access::Check {
+            account: Id::new("acme")?,
+            user: Id::new("ann")?,
+            permission: Id::new("campaigns.send")?,
+        },
+    )?;
     assert!(!send.allowed);
 
     // Whoever had a role that is deleted gets another one.
-    let deleted = t.call(&Actor::System, roles::Delete { role: Id::new("trainee")?, replace_with: Some(Id::new("writer")?) })?;
+    let deleted = t.call(
+        &Actor::System,
+        roles::Delete {
+            role: Id::new("trainee")?,
+            replace_with: Some(Id::new("writer")?),
+        },
+    )?;
     assert_eq!(deleted.replaced, 1);
     Ok(())
 }
 
 fn second_factors(t: &Tenantry) -> Result {
     // Bob's authenticator comes along from the platform that he was on before.
-    let brought =
-        t.call(&Actor::System, second_factors::ImportSecret { user: Id::new("bob")?, secret: Secret::new("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")? })?;
+    let brought = t.call(
+        &Actor::System,
+        second_factors::ImportSecret {
+            user: Id::new("bob")?,
+            secret: Secret::new("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")?,
+        },
+    )?;
     assert!(brought.enabled);
 
     // His password alone is not enough any more.
-    t.call(&Actor::System, passwords::Set { token: None, user: Some(Id::new("bob")?), password: Secret::new("correct horse battery staple")? })?;
+    t.call(
+        &Actor::System,
+        passwords::Set {
+            token: None,
+            user: Some(Id::new("bob")?),
+            password: Secret::new("correct horse battery staple")?,
+        },
+    )?;
     let refused = t.call(
         &Actor::System,
         sessions::Create {
@@ -865,7 +1336,10 @@ fn second_factors(t: &Tenantry) -> Result {
             ip: None,
         },
     );
-    assert_eq!(refused.err().map(|error| error.code()), Some(Code::SecondFactorRequired));
+    assert_eq!(
+        refused.err().map(|error| error.code()),
+        Some(Code::SecondFactorRequired)
+    );
     let begun = t.call(
         &Actor::System,
         sessions::Create {
@@ -880,8 +1354,18 @@ fn second_factors(t: &Tenantry) -> Result {
     assert_eq!(begun.user, Id::new("bob")?);
 
     // Codes on paper, for the day on which he loses his phone.
-    t.call(&Actor::System, second_factors::RenewRecoveryCodes { user: Id::new("bob")? })?;
-    let known = t.call(&Actor::System, second_factors::Status { user: Id::new("bob")? })?;
+    t.call(
+        &Actor::System,
+        second_factors::RenewRecoveryCodes {
+            user: Id::new("bob")?,
+        },
+    )?;
+    let known = t.call(
+        &Actor::System,
+        second_factors::Status {
+            user: Id::new("bob")?,
+        },
+    )?;
     assert_eq!(known.recovery_codes_left, 10);
     Ok(())
 }
@@ -915,9 +1399,32 @@ fn sending(t: &Tenantry) -> Result {
         },
     )?;
     assert_eq!(second.granted, 0);
-    assert_eq!(second.refusal.as_ref().ok_or("absent")?.code, Code::QuotaExceeded);
-    assert_eq!(second.refusal.as_ref().ok_or("absent")?.limit.as_ref().ok_or("absent")?.name, "email_per_day");
-    assert_eq!(second.refusal.as_ref().ok_or("absent")?.limit.as_ref().ok_or("absent")?.value, 100);
+    assert_eq!(
+        second.refusal.as_ref().ok_or("absent")?.code,
+        Code::QuotaExceeded
+    );
+    assert_eq!(
+        second
+            .refusal
+            .as_ref()
+            .ok_or("absent")?
+            .limit
+            .as_ref()
+            .ok_or("absent")?
+            .name,
+        "email_per_day"
+    );
+    assert_eq!(
+        second
+            .refusal
+            .as_ref()
+            .ok_or("absent")?
+            .limit
+            .as_ref()
+            .ok_or("absent")?
+            .value,
+        100
+    );
 
     // As many as fit, but at least 10.
     let third = t.call(
@@ -938,7 +1445,14 @@ fn sending(t: &Tenantry) -> Result {
 
 fn sessions(t: &Tenantry) -> Result {
     // Ann logs in.
-    t.call(&Actor::System, passwords::Set { token: None, user: Some(Id::new("ann")?), password: Secret::new("seven green lamps on a shelf")? })?;
+    t.call(
+        &Actor::System,
+        passwords::Set {
+            token: None,
+            user: Some(Id::new("ann")?),
+            password: Secret::new("seven green lamps on a shelf")?,
+        },
+    )?;
     let session = t.call(
         &Actor::System,
         sessions::Create {
@@ -953,17 +1467,48 @@ fn sessions(t: &Tenantry) -> Result {
     assert_eq!(session.user, Id::new("ann")?);
 
     // With each request: whose token is it, and may they act in Acme?
-    let proof = t.call(&Actor::System, sessions::Check { token: Secret::new(session.token.reveal())?, account: Some(Id::new("acme")?), ip: None })?;
+    let proof = t.call(
+        &Actor::System,
+        sessions::Check {
+            token: Secret::new(session.token.reveal())?,
+            account: Some(Id::new("acme")?),
+            ip: None,
+        },
+    )?;
     assert_eq!(proof.user, Id::new("ann")?);
 
     // Her devices; then she signs out everywhere.
     let ann = Actor::in_account(Id::new("ann")?, Id::new("acme")?, None);
-    let devices = t.call(&ann, sessions::List { user: Id::new("ann")? })?;
-    assert_eq!(devices.sessions[0].device, Some(Name::new("Firefox on Linux")?));
-    let ended = t.call(&ann, sessions::EndAll { user: Id::new("ann")?, keep_session: None })?;
+    let devices = t.call(
+        &ann,
+        sessions::List {
+            user: Id::new("ann")?,
+        },
+    )?;
+    assert_eq!(
+        devices.sessions[0].device,
+        Some(Name::new("Firefox on Linux")?)
+    );
+    let ended = t.call(
+        &ann,
+        sessions::EndAll {
+            user: Id::new("ann")?,
+            keep_session: None,
+        },
+    )?;
     assert_eq!(ended.ended, 1);
-    let refused = t.call(&Actor::System, sessions::Check { token: Secret::new(session.token.reveal())?, account: None, ip: None });
-    assert_eq!(refused.err().map(|error| error.code()), Some(Code::SessionInvalid));
+    let refused = t.call(
+        &Actor::System,
+        sessions::Check {
+            token: Secret::new(session.token.reveal())?,
+            account: None,
+            ip: None,
+        },
+    );
+    assert_eq!(
+        refused.err().map(|error| error.code()),
+        Some(Code::SessionInvalid)
+    );
 
     // Olga helps Sue, as Sue: for an hour, in the shop; Sue is told, and the audit has both.
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
@@ -984,9 +1529,33 @@ fn sessions(t: &Tenantry) -> Result {
 fn sharing(t: &Tenantry) -> Result {
     // Acme shares a template with all accounts below: they use it, and Acme alone changes it.
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
-    t.call(&olga, resources::Register { account: Id::new("acme")?, kind: Id::new("template")?, id: Id::new("welcome")?, owner: None })?;
-    t.call(&olga, sharing::Share { account: Id::new("acme")?, kind: Id::new("template")?, id: Id::new("welcome")?, all: true, accounts: vec![] })?;
-    let received = t.call(&Actor::System, sharing::Received { account: Id::new("shop")?, after: None, limit: None })?;
+    t.call(
+        &olga,
+        resources::Register {
+            account: Id::new("acme")?,
+            kind: Id::new("template")?,
+            id: Id::new("welcome")?,
+            owner: None,
+        },
+    )?;
+    t.call(
+        &olga,
+        sharing::Share {
+            account: Id::new("acme")?,
+            kind: Id::new("template")?,
+            id: Id::new("welcome")?,
+            all: true,
+            accounts: vec![],
+        },
+    )?;
+    let received = t.call(
+        &Actor::System,
+        sharing::Received {
+            account: Id::new("shop")?,
+            after: None,
+            limit: None,
+        },
+    )?;
     assert_eq!(received.templates[0].account, Id::new("acme")?);
     assert_eq!(received.templates[0].id, Id::new("welcome")?);
     let edit = t.call(
@@ -1012,7 +1581,10 @@ fn store(t: &Tenantry) -> Result {
     // That is for the host alone.
     let olga = Actor::in_account(Id::new("olga")?, Id::new("acme")?, None);
     let refused = t.call(&olga, store::Verify {});
-    assert_eq!(refused.err().map(|error| error.code()), Some(Code::ActorNotAllowed));
+    assert_eq!(
+        refused.err().map(|error| error.code()),
+        Some(Code::ActorNotAllowed)
+    );
     Ok(())
 }
 
@@ -1046,7 +1618,11 @@ fn suppressions(t: &Tenantry) -> Result {
         suppressions::Check {
             account: Id::new("acme")?,
             message_class: MessageClass::Marketing,
-            recipients: vec!["eve@example.com".to_owned(), "Dan@Example.com".to_owned(), "any@spam.example".to_owned()],
+            recipients: vec![
+                "eve@example.com".to_owned(),
+                "Dan@Example.com".to_owned(),
+                "any@spam.example".to_owned(),
+            ],
         },
     )?;
     assert_eq!(check.suppressed[0].recipient, 1);
@@ -1071,14 +1647,29 @@ fn threads(t: &Tenantry) -> Result {
     )?;
     let slot = t.call(
         &Actor::System,
-        threads::Acquire { account: Id::new("acme")?, holder: Id::new("worker-1")?, ttl_ms: Count::new(60000)?, campaign: None, key: None },
+        threads::Acquire {
+            account: Id::new("acme")?,
+            holder: Id::new("worker-1")?,
+            ttl_ms: Count::new(60000)?,
+            campaign: None,
+            key: None,
+        },
     )?;
     assert_eq!(slot.holder, Id::new("worker-1")?);
     let refused = t.call(
         &Actor::System,
-        threads::Acquire { account: Id::new("acme")?, holder: Id::new("worker-2")?, ttl_ms: Count::new(60000)?, campaign: None, key: None },
+        threads::Acquire {
+            account: Id::new("acme")?,
+            holder: Id::new("worker-2")?,
+            ttl_ms: Count::new(60000)?,
+            campaign: None,
+            key: None,
+        },
     );
-    assert_eq!(refused.err().map(|error| error.code()), Some(Code::LimitReached));
+    assert_eq!(
+        refused.err().map(|error| error.code()),
+        Some(Code::LimitReached)
+    );
     Ok(())
 }
 
@@ -1096,7 +1687,12 @@ fn usage(t: &Tenantry) -> Result {
             key: None,
         },
     )?;
-    let usage = t.call(&Actor::System, usage::Get { account: Id::new("acme")? })?;
+    let usage = t.call(
+        &Actor::System,
+        usage::Get {
+            account: Id::new("acme")?,
+        },
+    )?;
     assert_eq!(usage.windows[1].limit, "email_per_day");
     assert_eq!(usage.windows[1].remaining, Some(70));
     assert_eq!(usage.windows[1].used, 30);
@@ -1123,15 +1719,33 @@ fn users(t: &Tenantry) -> Result {
         },
     )?;
     assert_eq!(edited.profile.first_name, Some(Name::new("Ann")?));
-    let asked =
-        t.call(&ann, users::ChangeEmail { user: Id::new("ann")?, account: None, email: Email::new("ann@new.example")?, expected_rev: None })?;
+    let asked = t.call(
+        &ann,
+        users::ChangeEmail {
+            user: Id::new("ann")?,
+            account: None,
+            email: Email::new("ann@new.example")?,
+            expected_rev: None,
+        },
+    )?;
     assert!(!asked.changed);
 
     // It counts once the link that went there was followed.
-    let mail = t.call(&Actor::System, outbox::Read { after: None, limit: None })?;
+    let mail = t.call(
+        &Actor::System,
+        outbox::Read {
+            after: None,
+            limit: None,
+        },
+    )?;
     assert_eq!(mail.messages[0].kind, OutboxKind::EmailChange);
     assert_eq!(mail.messages[0].to, Some("ann@new.example".to_owned()));
-    let changed = t.call(&Actor::System, users::ConfirmEmail { token: Secret::new(mail.messages[0].token.as_ref().ok_or("absent")?.reveal())? })?;
+    let changed = t.call(
+        &Actor::System,
+        users::ConfirmEmail {
+            token: Secret::new(mail.messages[0].token.as_ref().ok_or("absent")?.reveal())?,
+        },
+    )?;
     assert_eq!(changed.email, "ann@new.example");
     Ok(())
 }

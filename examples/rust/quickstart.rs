@@ -10,12 +10,25 @@ pub fn main() -> Result<(), Box<dyn Error>> {
 
     // The host itself sets the platform up.
     let system = Actor::System;
-    let allow = vec![Grant { permission: Id::new("campaigns.send")?, scope: None }];
+    let allow = vec![Grant {
+        permission: Id::new("campaigns.send")?,
+        scope: None,
+    }];
     t.call(
         &system,
-        roles::Create { id: Some(Id::new("sender")?), name: Name::new("Sender")?, allow, deny: vec![], includes: vec![], account: None },
+        roles::Create {
+            id: Some(Id::new("sender")?),
+            name: Name::new("Sender")?,
+            allow,
+            deny: vec![],
+            includes: vec![],
+            account: None,
+        },
     )?;
-    let limits = Limits { email_per_day: Some(Limit::At(Count::new(3)?)), ..Limits::default() };
+    let limits = Limits {
+        email_per_day: Some(Limit::At(Count::new(3)?)),
+        ..Limits::default()
+    };
     let starter = packages::Create {
         id: Some(Id::new("starter")?),
         name: Name::new("Starter")?,
@@ -28,8 +41,12 @@ pub fn main() -> Result<(), Box<dyn Error>> {
         child_price: None,
     };
     t.call(&system, starter)?;
-    let owner =
-        accounts::OwnerInput { user: Some(Id::new("olga")?), email: Some(Email::new("olga@acme.example")?), first_name: None, last_name: None };
+    let owner = accounts::OwnerInput {
+        user: Some(Id::new("olga")?),
+        email: Some(Email::new("olga@acme.example")?),
+        first_name: None,
+        last_name: None,
+    };
     t.call(
         &system,
         accounts::Create {
@@ -56,7 +73,13 @@ pub fn main() -> Result<(), Box<dyn Error>> {
 
     // A user acts in an account: what they may not do is refused.
     let ann = Actor::in_account(Id::new("ann")?, Id::new("acme")?, None);
-    if let Err(error) = t.call(&ann, accounts::Close { account: Id::new("acme")?, expected_rev: None }) {
+    if let Err(error) = t.call(
+        &ann,
+        accounts::Close {
+            account: Id::new("acme")?,
+            expected_rev: None,
+        },
+    ) {
         println!("refused: {}", error.code());
     }
 
@@ -67,7 +90,10 @@ pub fn main() -> Result<(), Box<dyn Error>> {
     for number in 1..=4 {
         match gate.admit(1)?.refusal {
             None => println!("message {number}: goes out"),
-            Some(refusal) => println!("message {number}: {}, again at {:?} ms", refusal.code, refusal.retry_at_ms),
+            Some(refusal) => println!(
+                "message {number}: {}, again at {:?} ms",
+                refusal.code, refusal.retry_at_ms
+            ),
         }
     }
     t.close()?;

@@ -9,7 +9,8 @@ use tenantry_core::{Access, Error};
 
 static ACCESSES: Table<Access> = Table::new(2);
 
-/// A prepared permission check. A number, not an address: a copy is the same handle, and zero is no handle.
+/// A prepared permission check. A number, not an address: a copy is the same handle, and zero is no
+/// handle.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct tenantry_access {
@@ -17,8 +18,9 @@ pub struct tenantry_access {
     pub id: u64,
 }
 
-/// Prepares the question whether a user holds a permission in an account. Like a prepared statement, it is
-/// asked any number of times, from any thread, and sees every change that is made later.
+/// Prepares the question whether a user holds a permission in an account. Like a prepared
+/// statement, it is asked any number of times, from any thread, and sees every change that is made
+/// later.
 ///
 /// `account`, `user`, `permission`: their ids.
 ///
@@ -47,8 +49,11 @@ pub unsafe extern "C" fn tenantry_access_prepare(
             let account = text("account", account, account_len)?;
             let user = text("user", user, user_len)?;
             let permission = text("permission", permission, permission_len)?;
-            let prepared = with_store(store, |tenantry| tenantry.access(account, user, permission))?;
-            access.write(tenantry_access { id: ACCESSES.insert(prepared).ok_or_else(no_room)? });
+            let prepared =
+                with_store(store, |tenantry| tenantry.access(account, user, permission))?;
+            access.write(tenantry_access {
+                id: ACCESSES.insert(prepared).ok_or_else(no_room)?,
+            });
         }
         Ok(())
     }))
@@ -61,9 +66,18 @@ pub unsafe extern "C" fn tenantry_access_prepare(
 /// Returns 0 when there is an answer, else the number of the error.
 #[must_use]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn tenantry_access_allowed(access: tenantry_access, allowed: *mut bool) -> i32 {
+pub unsafe extern "C" fn tenantry_access_allowed(
+    access: tenantry_access,
+    allowed: *mut bool,
+) -> i32 {
     // SAFETY: the caller's promise on `allowed`.
-    unsafe { check(allowed, || ACCESSES.with(access.id, Access::allowed).unwrap_or_else(no_handle)) }
+    unsafe {
+        check(allowed, || {
+            ACCESSES
+                .with(access.id, Access::allowed)
+                .unwrap_or_else(no_handle)
+        })
+    }
 }
 
 /// Frees a prepared permission check. Zero and a freed handle are fine.
@@ -96,7 +110,9 @@ pub unsafe extern "C" fn tenantry_allowed(
             let account = text("account", account, account_len)?;
             let user = text("user", user, user_len)?;
             let permission = text("permission", permission, permission_len)?;
-            with_store(store, |tenantry| tenantry.allowed(account, user, permission))
+            with_store(store, |tenantry| {
+                tenantry.allowed(account, user, permission)
+            })
         })
     }
 }

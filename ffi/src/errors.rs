@@ -13,7 +13,8 @@ struct Row {
     sentence: CString,
 }
 
-/// The name of an error, such as "quota_exceeded"; "ok" for 0, "unknown" for a number that is no error.
+/// The name of an error, such as "quota_exceeded"; "ok" for 0, "unknown" for a number that is no
+/// error.
 ///
 /// Returns a text that is never freed.
 #[unsafe(no_mangle)]
@@ -21,8 +22,8 @@ pub extern "C" fn tenantry_error_name(number: i32) -> *const c_char {
     find(number, |row| &row.name, c"ok")
 }
 
-/// The class of an error: "invalid", "not_found", "conflict", "refused", "limit", "state", "store", "handle" or
-/// "internal"; "ok" for 0, "unknown" for a number that is no error.
+/// The class of an error: "invalid", "not_found", "conflict", "refused", "limit", "state", "store",
+/// "handle" or "internal"; "ok" for 0, "unknown" for a number that is no error.
 ///
 /// Returns a text that is never freed.
 #[unsafe(no_mangle)]
@@ -30,8 +31,9 @@ pub extern "C" fn tenantry_error_class(number: i32) -> *const c_char {
     find(number, |row| &row.class, c"ok")
 }
 
-/// Whether the same request can succeed later: "never", "later" (at `retry_at_ms`), "again" (at once) or "reopen"
-/// (after the store was opened anew); "ok" for 0, "unknown" for a number that is no error.
+/// Whether the same request can succeed later: "never", "later" (at `retry_at_ms`), "again" (at
+/// once) or "reopen" (after the store was opened anew); "ok" for 0, "unknown" for a number that is
+/// no error.
 ///
 /// Returns a text that is never freed.
 #[unsafe(no_mangle)]
@@ -54,9 +56,15 @@ fn find(number: i32, column: fn(&Row) -> &CString, success: &'static CStr) -> *c
     }
     let text = guarded(|| {
         let rows = ROWS.get_or_init(|| Box::new(Code::all().iter().map(row).collect()));
-        Ok(rows.binary_search_by_key(&number, |row| row.number).ok().and_then(|place| rows.get(place)).map(column))
+        Ok(rows
+            .binary_search_by_key(&number, |row| row.number)
+            .ok()
+            .and_then(|place| rows.get(place))
+            .map(column))
     });
-    text.ok().flatten().map_or(c"unknown".as_ptr(), |text| text.as_ptr())
+    text.ok()
+        .flatten()
+        .map_or(c"unknown".as_ptr(), |text| text.as_ptr())
 }
 
 fn row(code: &Code) -> Row {

@@ -27,13 +27,19 @@ pub(crate) fn status(result: Result<(), Error>) -> i32 {
 /// What a handle answers that is in no table.
 #[cold]
 pub(crate) fn no_handle<T>() -> Result<T, Error> {
-    Err(Error::new(Code::Closed, "the handle was freed, or never given out"))
+    Err(Error::new(
+        Code::Closed,
+        "the handle was freed, or never given out",
+    ))
 }
 
 /// What preparing answers when the table of handles is full.
 #[cold]
 pub(crate) fn no_room() -> Error {
-    Error::new(Code::Internal, "there are too many handles; free those that are not needed")
+    Error::new(
+        Code::Internal,
+        "there are too many handles; free those that are not needed",
+    )
 }
 
 #[cfg(test)]
@@ -51,7 +57,10 @@ mod tests {
     /// S17
     #[test]
     fn a_panic_becomes_internal_whatever_it_carries() {
-        for payload in [Box::new("text") as Box<dyn std::any::Any + Send>, Box::new(PanicsAgain)] {
+        for payload in [
+            Box::new("text") as Box<dyn std::any::Any + Send>,
+            Box::new(PanicsAgain),
+        ] {
             let result: Result<(), Error> = guarded(|| std::panic::resume_unwind(payload));
             assert_eq!(status(result), Code::Internal.number());
         }

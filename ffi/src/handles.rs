@@ -1,11 +1,11 @@
 //! Handles: numbers that stand for an object, never its address.
 //!
-//! A table is a list of slots that only grows. A handle names its kind, its slot and the generation of
-//! the slot, so a handle that was freed, made up or meant for another table finds nothing. Generations
-//! begin at an unpredictable number, so small made-up numbers do not hit either.
+//! A table is a list of slots that only grows. A handle names its kind, its slot and the generation
+//! of the slot, so a handle that was freed, made up or meant for another table finds nothing.
+//! Generations begin at an unpredictable number, so small made-up numbers do not hit either.
 //!
-//! Nothing here takes a lock, or waits in any other way: a forked child may find another thread's work
-//! half done, and must still be able to free what it inherited and to open stores of its own.
+//! Nothing here takes a lock, or waits in any other way: a forked child may find another thread's
+//! work half done, and must still be able to free what it inherited and to open stores of its own.
 
 use arc_swap::ArcSwapOption;
 use once_cell::race::OnceBox;
@@ -62,7 +62,8 @@ impl<T> Table<T> {
             Some(freed) => freed,
             None => self.fresh()?,
         };
-        let id = self.kind | slot.generation.load(Ordering::Relaxed) << INDEX_BITS | u64::from(index);
+        let id =
+            self.kind | slot.generation.load(Ordering::Relaxed) << INDEX_BITS | u64::from(index);
         slot.entry.store(Some(Arc::new(Entry { id, value })));
         Some(id)
     }
@@ -77,7 +78,9 @@ impl<T> Table<T> {
 
     /// Ends a handle and says whether it was one. The object is dropped when its last user is done.
     pub(crate) fn remove(&self, id: u64) -> bool {
-        let Some(slot) = self.slot_of(id) else { return false };
+        let Some(slot) = self.slot_of(id) else {
+            return false;
+        };
         let entry = slot.entry.load();
         if entry.as_deref().is_none_or(|entry| entry.id != id) {
             return false;
@@ -104,7 +107,8 @@ impl<T> Table<T> {
         self.slot((id & ((1 << INDEX_BITS) - 1)) as u32)
     }
 
-    /// Chunk `n` holds twice as many slots as the one before, so an index finds its place by its highest bit.
+    /// Chunk `n` holds twice as many slots as the one before, so an index finds its place by its
+    /// highest bit.
     #[inline]
     fn slot(&self, index: u32) -> Option<&Slot<T>> {
         let place = index as usize + FIRST_CHUNK;
@@ -113,10 +117,17 @@ impl<T> Table<T> {
     }
 
     fn fresh(&self) -> Option<(u32, &Slot<T>)> {
-        let index = self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| (used < CAPACITY as u64).then_some(used + 1)).ok()? as u32;
+        let index = self
+            .used
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| {
+                (used < CAPACITY as u64).then_some(used + 1)
+            })
+            .ok()? as u32;
         let place = index as usize + FIRST_CHUNK;
         let chunk = (place.ilog2() - FIRST_CHUNK.ilog2()) as usize;
-        self.chunks.get(chunk)?.get_or_init(|| Box::new(new_chunk(FIRST_CHUNK << chunk)));
+        self.chunks
+            .get(chunk)?
+            .get_or_init(|| Box::new(new_chunk(FIRST_CHUNK << chunk)));
         Some((index, self.slot(index)?))
     }
 
@@ -126,7 +137,12 @@ impl<T> Table<T> {
             let index = top as u32;
             let slot = self.slot(index)?; // `NONE` has no slot
             let next = slot.next_free.load(Ordering::Relaxed);
-            match self.free.compare_exchange_weak(top, changed(top, next), Ordering::AcqRel, Ordering::Acquire) {
+            match self.free.compare_exchange_weak(
+                top,
+                changed(top, next),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
                 Ok(_) => return Some((index, slot)),
                 Err(now) => top = now,
             }
@@ -137,7 +153,12 @@ impl<T> Table<T> {
         let mut top = self.free.load(Ordering::Acquire);
         loop {
             slot.next_free.store(top as u32, Ordering::Relaxed);
-            match self.free.compare_exchange_weak(top, changed(top, index), Ordering::AcqRel, Ordering::Acquire) {
+            match self.free.compare_exchange_weak(
+                top,
+                changed(top, index),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
                 Ok(_) => return,
                 Err(now) => top = now,
             }
@@ -188,7 +209,11 @@ mod tests {
         let table = Table::new(1);
         let other = Table::new(2);
         let id = table.insert(()).unwrap();
-        for forged in (0..64).map(|bit| id ^ 1 << bit).chain(0..10_000).chain([u64::MAX, u64::MAX >> 2]) {
+        for forged in (0..64)
+            .map(|bit| id ^ 1 << bit)
+            .chain(0..10_000)
+            .chain([u64::MAX, u64::MAX >> 2])
+        {
             assert_eq!(table.with(forged, |_| ()), None, "{forged:#x}");
             assert!(!table.remove(forged), "{forged:#x}");
         }
@@ -199,7 +224,9 @@ mod tests {
     #[test]
     fn chunks_meet_without_a_gap() {
         let table = Table::new(3);
-        let ids: Vec<u64> = (0..1000_u32).map(|value| table.insert(value).unwrap()).collect();
+        let ids: Vec<u64> = (0..1000_u32)
+            .map(|value| table.insert(value).unwrap())
+            .collect();
         for (value, id) in ids.iter().enumerate() {
             assert_eq!(table.with(*id, |value| *value), Some(value as u32));
         }
@@ -212,7 +239,11 @@ mod tests {
         let id = table.insert(()).unwrap();
         let index = (id & ((1 << INDEX_BITS) - 1)) as u32;
         assert!(table.remove(id));
-        table.slot(index).unwrap().generation.store((1 << GENERATION_BITS) - 1, Ordering::Relaxed);
+        table
+            .slot(index)
+            .unwrap()
+            .generation
+            .store((1 << GENERATION_BITS) - 1, Ordering::Relaxed);
         let last = table.insert(()).unwrap();
         assert_eq!(last as u32 & 0x3ff_ffff, index);
         assert!(table.remove(last));
@@ -220,8 +251,8 @@ mod tests {
         assert_ne!(next as u32 & 0x3ff_ffff, index);
     }
 
-    /// Threads use, free and make handles of the same few slots; each object is dropped once and nobody
-    /// sees an object that is not theirs.
+    /// Threads use, free and make handles of the same few slots; each object is dropped once and
+    /// nobody sees an object that is not theirs.
     #[test]
     fn many_threads_use_and_free_the_same_slots() {
         static ALIVE: AtomicUsize = AtomicUsize::new(0);

@@ -6,38 +6,44 @@ use crate::store::{answer, tenantry_store, with_store};
 use std::ffi::{c_char, c_void};
 use tenantry_core::{Code, ImportProgress};
 
-/// A function of the caller that is told how far an import is. It may call the library, even to close the store, but it
-/// must return: a C++ exception or a `longjmp` must not leave it.
+/// A function of the caller that is told how far an import is. It may call the library, even to
+/// close the store, but it must return: a C++ exception or a `longjmp` must not leave it.
 ///
 /// `context`: what the caller passed along; the library does not look at it.
 ///
 /// `rows`: how many rows were read. `bytes` of `bytes_total`: how much of the file.
 ///
 /// Returns whether to go on; `false` stops the import.
-pub type tenantry_import_progress = Option<unsafe extern "C" fn(context: *mut c_void, rows: u64, bytes: u64, bytes_total: u64) -> bool>;
+pub type tenantry_import_progress = Option<
+    unsafe extern "C" fn(context: *mut c_void, rows: u64, bytes: u64, bytes_total: u64) -> bool,
+>;
 
-/// Imports a file of users: the operation `users.import_csv`, part by part, for a file of any size. Each part of at most
-/// 500 rows is a commit of its own.
+/// Imports a file of users: the operation `users.import_csv`, part by part, for a file of any size.
+/// Each part of at most 500 rows is a commit of its own.
 ///
 /// `store`: an open store.
 ///
 /// `actor`: who asks, as for `tenantry_call`; empty for the host itself.
 ///
-/// `options`: a JSON object: `{"account": "acme", "role": "editor", "atomic": false}`. `account` gets the rows that name
-/// none. `role` (may be left out) is for rows that name none. With `atomic` one bad row keeps all of them out: only for a
-/// file of at most 1000 rows and 900 KiB.
+/// `options`: a JSON object: `{"account": "acme", "role": "editor", "atomic": false}`. `account`
+/// gets the rows that name none. `role` (may be left out) is for rows that name none. With `atomic`
+/// one bad row keeps all of them out: only for a file of at most 1000 rows and 900 KiB.
 ///
-/// `csv`: the content of the file. The first line names the columns: `email`, and any of `first_name`, `last_name`,
-/// `account`, `role`, `group`, `owner`, `disabled`. It is yours, and read until the call returns.
+/// `csv`: the content of the file. The first line names the columns: `email`, and any of
+/// `first_name`, `last_name`, `account`, `role`, `group`, `owner`, `disabled`. It is yours, and
+/// read until the call returns.
 ///
-/// `progress`: called after each part, in the thread of the call, before it returns; `NULL` when nobody wants to know.
+/// `progress`: called after each part, in the thread of the call, before it returns; `NULL` when
+/// nobody wants to know.
 ///
 /// `context`: handed to `progress` as it is.
 ///
-/// `answer`: always receives a JSON object, which is yours to free: what became of the rows (`UserImport` in
-/// tenantry.json), or the error as for `tenantry_call`; its `details.rows_done` says how many rows were read before it.
+/// `answer`: always receives a JSON object, which is yours to free: what became of the rows
+/// (`UserImport` in tenantry.json), or the error as for `tenantry_call`; its `details.rows_done`
+/// says how many rows were read before it.
 ///
-/// Returns 0, or the number of the error: parts that were imported before it stay. Bad rows are no error.
+/// Returns 0, or the number of the error: parts that were imported before it stay. Bad rows are no
+/// error.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tenantry_import_users(
@@ -57,14 +63,21 @@ pub unsafe extern "C" fn tenantry_import_users(
     }
     let answered = guarded(|| {
         // SAFETY: the caller's promise on the three texts.
-        let (actor, options, csv) =
-            unsafe { (bytes("actor", actor, actor_len)?, bytes("options", options, options_len)?, bytes("csv", csv, csv_len)?) };
+        let (actor, options, csv) = unsafe {
+            (
+                bytes("actor", actor, actor_len)?,
+                bytes("options", options, options_len)?,
+                bytes("csv", csv, csv_len)?,
+            )
+        };
         let mut tell = |at: ImportProgress| match progress {
             // SAFETY: the caller's promise on the function.
             Some(progress) => unsafe { progress(context, at.rows, at.bytes, at.bytes_total) },
             None => true,
         };
-        with_store(store, |tenantry| tenantry.import_users_json(actor, options, csv, &mut tell))
+        with_store(store, |tenantry| {
+            tenantry.import_users_json(actor, options, csv, &mut tell)
+        })
     });
     // SAFETY: a place by the test above.
     unsafe { self::answer(answer, answered.map(Some)) }

@@ -1,9 +1,9 @@
 //! The C ABI of tenantry.
 //!
 //! Plain functions only: the header `include/tenantry.h` is made from these files by `cargo xtask
-//! codegen`, and the generator does not see what a macro makes. Their documentation is the header's, so
-//! it speaks to C programmers. What a caller must keep to is said once, in the header's introduction;
-//! a `# Safety` heading on each function would only repeat it there.
+//! codegen`, and the generator does not see what a macro makes. Their documentation is the
+//! header's, so it speaks to C programmers. What a caller must keep to is said once, in the
+//! header's introduction; a `# Safety` heading on each function would only repeat it there.
 //!
 //! - `handles`: numbers that stand for stores and prepared questions
 //! - `memory`: every read and write of the caller's memory

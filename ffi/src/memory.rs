@@ -9,7 +9,11 @@ use zeroize::{Zeroize, Zeroizing};
 /// # Safety
 /// A pointer that is not `NULL` is valid for reading `len` bytes until the caller gets its answer.
 #[inline]
-pub(crate) unsafe fn bytes<'a>(name: &str, data: *const c_char, len: usize) -> Result<&'a [u8], Error> {
+pub(crate) unsafe fn bytes<'a>(
+    name: &str,
+    data: *const c_char,
+    len: usize,
+) -> Result<&'a [u8], Error> {
     if len == 0 {
         return Ok(&[]);
     }
@@ -23,7 +27,10 @@ pub(crate) unsafe fn bytes<'a>(name: &str, data: *const c_char, len: usize) -> R
 
 #[cold]
 fn impossible(name: &str, len: usize) -> Error {
-    Error::invalid(format!("/{name}"), format!("`{name}` points at no text of {len} bytes"))
+    Error::invalid(
+        format!("/{name}"),
+        format!("`{name}` points at no text of {len} bytes"),
+    )
 }
 
 /// The UTF-8 text that a caller passes as pointer and length.
@@ -31,23 +38,33 @@ fn impossible(name: &str, len: usize) -> Error {
 /// # Safety
 /// As [`bytes`].
 #[inline]
-pub(crate) unsafe fn text<'a>(name: &str, data: *const c_char, len: usize) -> Result<&'a str, Error> {
+pub(crate) unsafe fn text<'a>(
+    name: &str,
+    data: *const c_char,
+    len: usize,
+) -> Result<&'a str, Error> {
     // SAFETY: the caller's promise.
     let bytes = unsafe { bytes(name, data, len) }?;
     if bytes.is_ascii() {
         // SAFETY: ASCII is UTF-8. Most ids are, and for short texts this test costs half as much.
         return Ok(unsafe { std::str::from_utf8_unchecked(bytes) });
     }
-    std::str::from_utf8(bytes).map_err(|_| Error::invalid(format!("/{name}"), format!("`{name}` is not UTF-8")))
+    std::str::from_utf8(bytes)
+        .map_err(|_| Error::invalid(format!("/{name}"), format!("`{name}` is not UTF-8")))
 }
 
-/// As [`text`], but `NULL` with length 0 is *none*. An empty text that is not `NULL` stays an empty text, for the core
-/// to refuse: a host that lost a user's name must not be taken for one that names no user.
+/// As [`text`], but `NULL` with length 0 is *none*. An empty text that is not `NULL` stays an empty
+/// text, for the core to refuse: a host that lost a user's name must not be taken for one that
+/// names no user.
 ///
 /// # Safety
 /// As [`bytes`].
 #[inline]
-pub(crate) unsafe fn optional_text<'a>(name: &str, data: *const c_char, len: usize) -> Result<Option<&'a str>, Error> {
+pub(crate) unsafe fn optional_text<'a>(
+    name: &str,
+    data: *const c_char,
+    len: usize,
+) -> Result<Option<&'a str>, Error> {
     if data.is_null() && len == 0 {
         return Ok(None);
     }
@@ -63,10 +80,14 @@ pub(crate) fn is_place<T>(out: *mut T) -> bool {
 
 #[cold]
 pub(crate) fn no_place(name: &str) -> Error {
-    Error::invalid(format!("/{name}"), format!("`{name}` is NULL or not aligned"))
+    Error::invalid(
+        format!("/{name}"),
+        format!("`{name}` is NULL or not aligned"),
+    )
 }
 
-/// A text that the library made. It belongs to the caller, who gives it back with `tenantry_text_free`.
+/// A text that the library made. It belongs to the caller, who gives it back with
+/// `tenantry_text_free`.
 ///
 /// The library always writes both fields and never reads or frees what stood there before.
 #[repr(C)]
@@ -78,7 +99,10 @@ pub struct tenantry_text {
 }
 
 impl tenantry_text {
-    pub(crate) const NONE: tenantry_text = tenantry_text { data: std::ptr::null_mut(), len: 0 };
+    pub(crate) const NONE: tenantry_text = tenantry_text {
+        data: std::ptr::null_mut(),
+        len: 0,
+    };
 
     pub(crate) fn new(text: String) -> tenantry_text {
         // An answer may hold a token: what it is copied from keeps none.
@@ -86,7 +110,10 @@ impl tenantry_text {
         let mut bytes = Vec::with_capacity(text.len() + 1);
         bytes.extend_from_slice(text.as_bytes());
         bytes.push(0);
-        tenantry_text { data: Box::into_raw(bytes.into_boxed_slice()).cast(), len: text.len() }
+        tenantry_text {
+            data: Box::into_raw(bytes.into_boxed_slice()).cast(),
+            len: text.len(),
+        }
     }
 }
 
@@ -98,11 +125,16 @@ pub unsafe extern "C" fn tenantry_text_free(text: *mut tenantry_text) {
     if !is_place(text) {
         return;
     }
-    // SAFETY: a place by the test above; what it holds came from `tenantry_text::new` by the caller's promise.
+    // SAFETY: a place by the test above; what it holds came from `tenantry_text::new` by the
+    // caller's promise.
     unsafe {
         let tenantry_text { data, len } = text.replace(tenantry_text::NONE);
         if !data.is_null() {
-            Box::from_raw(std::ptr::slice_from_raw_parts_mut(data.cast::<u8>(), len + 1)).zeroize();
+            Box::from_raw(std::ptr::slice_from_raw_parts_mut(
+                data.cast::<u8>(),
+                len + 1,
+            ))
+            .zeroize();
         }
     }
 }

@@ -5,29 +5,39 @@ use crate::memory::{is_place, no_place};
 use crate::store::{tenantry_store, with_store};
 use std::time::Duration;
 
-/// Sleeps until the outbox has a message after the one of this number, without asking again and again: the commit that
-/// writes a message wakes it. Take messages then with the operation `outbox.take`.
+/// Sleeps until the outbox has a message after the one of this number, without asking again and
+/// again: the commit that writes a message wakes it. Take messages then with the operation
+/// `outbox.take`.
 ///
-/// `store`: an open store. Closing it (`tenantry_close`) in another thread wakes this one with `TENANTRY_CLOSED`; freeing it
-/// does not.
+/// `store`: an open store. Closing it (`tenantry_close`) in another thread wakes this one with
+/// `TENANTRY_CLOSED`; freeing it does not.
 ///
-/// `after`: the number of the last message that is known, such as `taken_to` of `outbox.take`; 0 for none.
+/// `after`: the number of the last message that is known, such as `taken_to` of `outbox.take`; 0
+/// for none.
 ///
 /// `timeout_ms`: how long at most, in milliseconds.
 ///
-/// `last`: receives the number of the last message, or 0 when the time was over before there was one.
+/// `last`: receives the number of the last message, or 0 when the time was over before there was
+/// one.
 ///
 /// Returns 0, or the number of the error.
 #[must_use]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn tenantry_outbox_wait(store: tenantry_store, after: u64, timeout_ms: u64, last: *mut u64) -> i32 {
+pub unsafe extern "C" fn tenantry_outbox_wait(
+    store: tenantry_store,
+    after: u64,
+    timeout_ms: u64,
+    last: *mut u64,
+) -> i32 {
     status(guarded(|| {
         if !is_place(last) {
             return Err(no_place("last"));
         }
         // SAFETY: a place by the test above.
         unsafe { last.write(0) };
-        let found = with_store(store, |tenantry| tenantry.wait_outbox(after, Duration::from_millis(timeout_ms)))?;
+        let found = with_store(store, |tenantry| {
+            tenantry.wait_outbox(after, Duration::from_millis(timeout_ms))
+        })?;
         // SAFETY: as above.
         unsafe { last.write(found.unwrap_or(0)) };
         Ok(())

@@ -17,22 +17,24 @@ pub struct tenantry_sender {
     pub id: u64,
 }
 
-/// What was decided about sending. Make it with `TENANTRY_DECISION_INIT`: `struct_size` tells the library
-/// which fields the program knows, so that later versions can add some.
+/// What was decided about sending. Make it with `TENANTRY_DECISION_INIT`: `struct_size` tells the
+/// library which fields the program knows, so that later versions can add some.
 #[repr(C)]
 pub struct tenantry_decision {
-    /// `sizeof(tenantry_decision)`, set by the program before each call and never changed by the library.
+    /// `sizeof(tenantry_decision)`, set by the program before each call and never changed by the
+    /// library.
     pub struct_size: usize,
     /// How many messages may go out now: all that were asked for, or 0.
     pub granted: u64,
     /// 0 when granted, else why not: an error number such as `TENANTRY_QUOTA_EXCEEDED`.
     pub code: i32,
-    /// What is to become of messages that are refused: 0 nothing more, 1 the host keeps them until `retry_at_ms` (hold),
-    /// 2 they are spread over the window and have their turn then.
+    /// What is to become of messages that are refused: 0 nothing more, 1 the host keeps them until
+    /// `retry_at_ms` (hold), 2 they are spread over the window and have their turn then.
     pub over: u32,
     /// When asking again can help, in milliseconds since 1970; 0 when waiting alone never helps.
     pub retry_at_ms: u64,
-    /// How many more could be granted now; `TENANTRY_UNLIMITED` when no limit applies, or none was looked at.
+    /// How many more could be granted now; `TENANTRY_UNLIMITED` when no limit applies, or none was
+    /// looked at.
     pub remaining: u64,
     /// The value of the limit that refused.
     pub limit_value: u64,
@@ -40,38 +42,46 @@ pub struct tenantry_decision {
     pub limit_used: u64,
     /// How many of the granted messages credits paid for.
     pub credits: u64,
-    /// The entry of the ledger that says so: what fails of them is given back with `credits.refund`.
+    /// The entry of the ledger that says so: what fails of them is given back with
+    /// `credits.refund`.
     pub credits_entry: u64,
     /// How many credits are left, where `code` is `TENANTRY_CREDITS_EXHAUSTED`; 0 otherwise.
     pub credits_left: u64,
-    /// How much of the limit that refused is kept apart for accounts below that are guaranteed a part of it.
+    /// How much of the limit that refused is kept apart for accounts below that are guaranteed a
+    /// part of it.
     pub limit_kept_apart: u64,
-    /// The name of the limit that refused, such as "email_per_day", or the id of the cap; empty when no limit did.
+    /// The name of the limit that refused, such as "email_per_day", or the id of the cap; empty
+    /// when no limit did.
     pub limit: [c_char; 72],
-    /// Whose limit it is: "account", "ancestor" for an account above, "group", or for a cap also "member", "campaign",
-    /// "api_key", "sending_domain" or "recipient_domain".
+    /// Whose limit it is: "account", "ancestor" for an account above, "group", or for a cap also
+    /// "member", "campaign", "api_key", "sending_domain" or "recipient_domain".
     pub scope: [c_char; 24],
-    /// Where its value is from: "override", "package", "inherited", "platform_default", "group" or "cap".
+    /// Where its value is from: "override", "package", "inherited", "platform_default", "group" or
+    /// "cap".
     pub source: [c_char; 24],
     /// The id of the account, group, member, campaign or API key whose limit it is, or the domain.
     pub subject: [c_char; 256],
 }
 
 // Growing the struct must not move what is there, nor hide new fields in padding.
-const _: () = assert!(size_of::<tenantry_decision>() == std::mem::offset_of!(tenantry_decision, subject) + 256);
+const _: () = assert!(
+    size_of::<tenantry_decision>() == std::mem::offset_of!(tenantry_decision, subject) + 256
+);
 
-/// Prepares the question whether messages may go out. Like a prepared statement, it is asked any number of
-/// times, from any thread, and sees every change that is made later.
+/// Prepares the question whether messages may go out. Like a prepared statement, it is asked any
+/// number of times, from any thread, and sees every change that is made later.
 ///
 /// `account`: its id.
 ///
-/// `user`: the id of the member who sends, whose permission to send is then a condition; `NULL` with length 0 when the
-/// account itself sends. An empty text that is not `NULL` is an error.
+/// `user`: the id of the member who sends, whose permission to send is then a condition; `NULL`
+/// with length 0 when the account itself sends. An empty text that is not `NULL` is an error.
 ///
-/// `options`: what the messages are, as JSON; `NULL` with length 0 for e-mail of which nothing more is said. Its fields:
-/// `channel` (`"email"`, `"sms"`) and `message` with `campaign`, `sending_domain`, `recipient_domain` and `message_class`
-/// (`"marketing"`, `"transactional"`). Prepare one sender for each. With `acting` the user sends themself, from its `ip`, so that
-/// allow-lists count, and by a program with the id of an `api_key`; without it the host sends, which comes from nowhere.
+/// `options`: what the messages are, as JSON; `NULL` with length 0 for e-mail of which nothing more
+/// is said. Its fields: `channel` (`"email"`, `"sms"`) and `message` with `campaign`,
+/// `sending_domain`, `recipient_domain` and `message_class` (`"marketing"`, `"transactional"`).
+/// Prepare one sender for each. With `acting` the user sends themself, from its `ip`, so that
+/// allow-lists count, and by a program with the id of an `api_key`; without it the host sends,
+/// which comes from nowhere.
 ///
 /// `sender`: receives the handle, or zero. It is yours: end it with `tenantry_sender_free`.
 ///
@@ -98,24 +108,39 @@ pub unsafe extern "C" fn tenantry_sender_prepare(
             let account = text("account", account, account_len)?;
             let user = optional_text("user", user, user_len)?;
             let options = bytes("options", options, options_len)?;
-            let prepared = with_store(store, |tenantry| tenantry.sender_json(account, user, options))?;
-            sender.write(tenantry_sender { id: SENDERS.insert(prepared).ok_or_else(no_room)? });
+            let prepared = with_store(store, |tenantry| {
+                tenantry.sender_json(account, user, options)
+            })?;
+            sender.write(tenantry_sender {
+                id: SENDERS.insert(prepared).ok_or_else(no_room)?,
+            });
         }
         Ok(())
     }))
 }
 
-/// Asks whether `count` messages may go out now, and charges every limit on their way, all or nothing.
+/// Asks whether `count` messages may go out now, and charges every limit on their way, all or
+/// nothing.
 ///
-/// `decision`: receives what was decided. A refusal is a decision, not an error; on an error nothing is granted and
-/// `code` is the error.
+/// `decision`: receives what was decided. A refusal is a decision, not an error; on an error
+/// nothing is granted and `code` is the error.
 ///
 /// Returns 0 when it was decided, granted or refused, else the number of the error.
 #[must_use]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn tenantry_sender_admit(sender: tenantry_sender, count: u64, decision: *mut tenantry_decision) -> i32 {
+pub unsafe extern "C" fn tenantry_sender_admit(
+    sender: tenantry_sender,
+    count: u64,
+    decision: *mut tenantry_decision,
+) -> i32 {
     // SAFETY: the caller's promise on `decision`.
-    unsafe { decide(decision, || SENDERS.with(sender.id, |sender| sender.admit(count)).unwrap_or_else(no_handle)) }
+    unsafe {
+        decide(decision, || {
+            SENDERS
+                .with(sender.id, |sender| sender.admit(count))
+                .unwrap_or_else(no_handle)
+        })
+    }
 }
 
 /// Frees a prepared sender. Zero and a freed handle are fine.
@@ -154,10 +179,15 @@ pub unsafe extern "C" fn tenantry_admit(
 /// # Safety
 /// `out` is `NULL` or points at a struct whose `struct_size` is set and true.
 #[inline]
-unsafe fn decide(out: *mut tenantry_decision, ask: impl FnOnce() -> Result<Decision, Error>) -> i32 {
-    // SAFETY: `struct_size` is read only through a place; the rest is written only when it is there.
+unsafe fn decide(
+    out: *mut tenantry_decision,
+    ask: impl FnOnce() -> Result<Decision, Error>,
+) -> i32 {
+    // SAFETY: `struct_size` is read only through a place; the rest is written only when it is
+    // there.
     unsafe {
-        if !is_place(out) || (&raw const (*out).struct_size).read() < size_of::<tenantry_decision>() {
+        if !is_place(out) || (&raw const (*out).struct_size).read() < size_of::<tenantry_decision>()
+        {
             return Code::InvalidArgument.number();
         }
         match guarded(ask) {
@@ -189,7 +219,13 @@ unsafe fn write(out: *mut tenantry_decision, decision: &Decision) {
             }
             return;
         };
-        clear(out, decision.granted, refusal.code.number(), refusal.retry_at_ms.unwrap_or(0), remaining);
+        clear(
+            out,
+            decision.granted,
+            refusal.code.number(),
+            refusal.retry_at_ms.unwrap_or(0),
+            remaining,
+        );
         (&raw mut (*out).over).write(match refusal.over.map(|over| over.name()) {
             Some("hold") => 1,
             Some("spread") => 2,
@@ -208,12 +244,19 @@ unsafe fn write(out: *mut tenantry_decision, decision: &Decision) {
     }
 }
 
-/// Writes the struct without a limit. The texts are ended at their first byte, not cleared: this runs for each message.
+/// Writes the struct without a limit. The texts are ended at their first byte, not cleared: this
+/// runs for each message.
 ///
 /// # Safety
 /// `out` is a place for the whole struct.
 #[inline]
-unsafe fn clear(out: *mut tenantry_decision, granted: u64, code: i32, retry_at_ms: u64, remaining: u64) {
+unsafe fn clear(
+    out: *mut tenantry_decision,
+    granted: u64,
+    code: i32,
+    retry_at_ms: u64,
+    remaining: u64,
+) {
     // SAFETY: the caller's promise.
     unsafe {
         (&raw mut (*out).granted).write(granted);

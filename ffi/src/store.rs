@@ -18,7 +18,10 @@ pub struct tenantry_store {
 }
 
 /// Works with an open store.
-pub(crate) fn with_store<R>(store: tenantry_store, work: impl FnOnce(&Tenantry) -> Result<R, Error>) -> Result<R, Error> {
+pub(crate) fn with_store<R>(
+    store: tenantry_store,
+    work: impl FnOnce(&Tenantry) -> Result<R, Error>,
+) -> Result<R, Error> {
     STORES.with(store.id, work).unwrap_or_else(no_handle)
 }
 
@@ -37,22 +40,27 @@ pub extern "C" fn tenantry_version() -> *const c_char {
 #[unsafe(no_mangle)]
 pub extern "C" fn tenantry_catalogue_hash() -> *const c_char {
     static HASH: OnceBox<CString> = OnceBox::new();
-    let hash = guarded(|| Ok(HASH.get_or_init(|| Box::new(CString::new(tenantry_core::catalogue::hash()).unwrap_or_default()))));
+    let hash = guarded(|| {
+        Ok(HASH.get_or_init(|| {
+            Box::new(CString::new(tenantry_core::catalogue::hash()).unwrap_or_default())
+        }))
+    });
     hash.map_or(c"".as_ptr(), |hash| hash.as_ptr())
 }
 
 /// Opens a store, and makes it when there is none.
 ///
-/// `path`: the folder of the store, or ":memory:" for one that lives until it is closed. Opening a folder
-/// again in the same process gives a second handle on the same store; from another process it is
-/// `TENANTRY_STORE_LOCKED`.
+/// `path`: the folder of the store, or ":memory:" for one that lives until it is closed. Opening a
+/// folder again in the same process gives a second handle on the same store; from another process
+/// it is `TENANTRY_STORE_LOCKED`.
 ///
-/// `options`: a JSON object, or empty for the defaults:
-/// `{"durability": "full" | "relaxed", "cache_mib": 64, "create": true, "edition": "standard" | "commercial",
-/// "token_key": "64 hexadecimal digits", "peppers": [{"id": "2026", "key": "64 hexadecimal digits"}],
-/// "clock": {"manual_ms": 0}, "seed": 7}`. Passwords are mixed with the first of the peppers before they are hashed; hashes that
-/// were made with another one need it until their users log in. Without a `token_key` the store keeps
-/// one in a file beside its data; it is always opened with the key that it was made with.
+/// `options`: a JSON object, or empty for the defaults: `{"durability": "full" | "relaxed",
+/// "cache_mib": 64, "create": true, "edition": "standard" | "commercial", "token_key": "64
+/// hexadecimal digits", "peppers": [{"id": "2026", "key": "64 hexadecimal digits"}], "clock":
+/// {"manual_ms": 0}, "seed": 7}`. Passwords are mixed with the first of the peppers before they are
+/// hashed; hashes that were made with another one need it until their users log in. Without a
+/// `token_key` the store keeps one in a file beside its data; it is always opened with the key that
+/// it was made with.
 ///
 /// `store`: receives the handle, or zero. It is yours: end it with `tenantry_free`.
 ///
@@ -77,14 +85,21 @@ pub unsafe extern "C" fn tenantry_open(
             return Err(no_place("store"));
         }
         // SAFETY: the caller's promise on `path` and `options`.
-        let (path, options) = unsafe { (text("path", path, path_len)?, bytes("options", options, options_len)?) };
+        let (path, options) = unsafe {
+            (
+                text("path", path, path_len)?,
+                bytes("options", options, options_len)?,
+            )
+        };
         let tenantry = Tenantry::open_json(path, options)?;
         STORES.insert(tenantry).ok_or_else(no_room)
     });
     // SAFETY: both are places; `store` is tested again since its absence is one of the errors.
     unsafe {
         if is_place(store) {
-            store.write(tenantry_store { id: *opened.as_ref().unwrap_or(&0) });
+            store.write(tenantry_store {
+                id: *opened.as_ref().unwrap_or(&0),
+            });
         }
         answer(error, opened.map(|_| None))
     }
@@ -95,15 +110,16 @@ pub unsafe extern "C" fn tenantry_open(
 /// `store`: an open store.
 ///
 /// `actor`: who asks, as a JSON object: `{"kind": "system"}`, or empty, for the host itself;
-/// `{"kind": "user", "user": "ann", "account": "acme", "ip": "203.0.113.7"}` for a user in an account;
-/// `{"kind": "operator", "user": "olga", "ip": "203.0.113.7"}` for an operator of the platform (`ip` may be left out).
+/// `{"kind": "user", "user": "ann", "account": "acme", "ip": "203.0.113.7"}` for a user in an
+/// account; `{"kind": "operator", "user": "olga", "ip": "203.0.113.7"}` for an operator of the
+/// platform (`ip` may be left out).
 ///
 /// `operation`: its name, such as "members.add".
 ///
 /// `request`: its request as a JSON object; empty is `{}`.
 ///
-/// `answer`: always receives a JSON object, which is yours to free: the operation's answer, or the error
-/// `{"code", "number", "class", "retry", "message", "field", "details"}`.
+/// `answer`: always receives a JSON object, which is yours to free: the operation's answer, or the
+/// error `{"code", "number", "class", "retry", "message", "field", "details"}`.
 ///
 /// Returns 0 when the operation was done, else the number of the error; then nothing was changed.
 #[must_use]
@@ -123,9 +139,16 @@ pub unsafe extern "C" fn tenantry_call(
     }
     let answered = guarded(|| {
         // SAFETY: the caller's promise on the three texts.
-        let (actor, operation, request) =
-            unsafe { (bytes("actor", actor, actor_len)?, bytes("operation", operation, operation_len)?, bytes("request", request, request_len)?) };
-        with_store(store, |tenantry| tenantry.call_json(actor, operation, request))
+        let (actor, operation, request) = unsafe {
+            (
+                bytes("actor", actor, actor_len)?,
+                bytes("operation", operation, operation_len)?,
+                bytes("request", request, request_len)?,
+            )
+        };
+        with_store(store, |tenantry| {
+            tenantry.call_json(actor, operation, request)
+        })
     });
     // SAFETY: a place by the test above.
     unsafe { self::answer(answer, answered.map(Some)) }
@@ -135,7 +158,10 @@ pub unsafe extern "C" fn tenantry_call(
 ///
 /// # Safety
 /// `out` is a place to write.
-pub(crate) unsafe fn answer(out: *mut tenantry_text, answered: Result<Option<String>, Error>) -> i32 {
+pub(crate) unsafe fn answer(
+    out: *mut tenantry_text,
+    answered: Result<Option<String>, Error>,
+) -> i32 {
     let (status, text) = match answered {
         Ok(text) => (OK, text),
         Err(error) => (error.code().number(), Some(error.to_json())),
@@ -145,18 +171,19 @@ pub(crate) unsafe fn answer(out: *mut tenantry_text, answered: Result<Option<Str
     status
 }
 
-/// Closes a store: what was drawn ahead is given back, and all is on the disk when it returns. Every handle that was
-/// prepared from it, and this one, answers `TENANTRY_CLOSED` from now on. The handle is still to be freed.
+/// Closes a store: what was drawn ahead is given back, and all is on the disk when it returns.
+/// Every handle that was prepared from it, and this one, answers `TENANTRY_CLOSED` from now on. The
+/// handle is still to be freed.
 ///
-/// Returns 0, or the number of the error: after an error, what was acknowledged is safe, but units that
-/// were drawn ahead may count as spent.
+/// Returns 0, or the number of the error: after an error, what was acknowledged is safe, but units
+/// that were drawn ahead may count as spent.
 #[unsafe(no_mangle)]
 pub extern "C" fn tenantry_close(store: tenantry_store) -> i32 {
     status(guarded(|| with_store(store, Tenantry::close)))
 }
 
-/// Frees a handle, and closes the store if that was not done. Zero and a freed handle are fine. In a forked child it
-/// frees the child's copy and leaves the parent's store alone.
+/// Frees a handle, and closes the store if that was not done. Zero and a freed handle are fine. In
+/// a forked child it frees the child's copy and leaves the parent's store alone.
 #[unsafe(no_mangle)]
 pub extern "C" fn tenantry_free(store: tenantry_store) {
     let _ = guarded(|| Ok(STORES.remove(store.id)));

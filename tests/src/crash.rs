@@ -1,8 +1,10 @@
-//! What the crash tests share: the work that a killed host was doing, what has to be left of it, and the folders.
+//! What the crash tests share: the work that a killed host was doing, what has to be left of it,
+//! and the folders.
 //!
-//! A host (`src/bin/crash_host.rs`) says on its standard output what it is about to do and what was acknowledged, one
-//! line each, the second only after the acknowledgement. It is killed at some moment. From the lines a [`Ledger`] knows
-//! what a store has to hold: everything that was acknowledged, and of each thread's last effect all or nothing.
+//! A host (`src/bin/crash_host.rs`) says on its standard output what it is about to do and what was
+//! acknowledged, one line each, the second only after the acknowledgement. It is killed at some
+//! moment. From the lines a [`Ledger`] knows what a store has to hold: everything that was
+//! acknowledged, and of each thread's last effect all or nothing.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -19,12 +21,18 @@ use tenantry::Tenantry;
 /// The clock stands still, so that all cycles of a test are in one window of every limit.
 pub const OPTIONS: &str = r#"{"durability":"full","clock":{"manual_ms":1750000000000}}"#;
 /// As [`OPTIONS`], for a store that must be there.
-pub const EXISTING: &str = r#"{"durability":"full","clock":{"manual_ms":1750000000000},"create":false}"#;
+pub const EXISTING: &str =
+    r#"{"durability":"full","clock":{"manual_ms":1750000000000},"create":false}"#;
 pub const THREADS: u64 = 4;
 /// One admission asks for 1 to this many.
 pub const MOST_AT_ONCE: u64 = 3;
-/// Accounts that every host sends from, with their daily limits. They are below [`TOP`], which counts their sends too.
-pub const METERS: [(&str, Option<u64>); 3] = [("meter-0", None), ("meter-1", Some(100_000)), ("meter-2", Some(1000))];
+/// Accounts that every host sends from, with their daily limits. They are below [`TOP`], which
+/// counts their sends too.
+pub const METERS: [(&str, Option<u64>); 3] = [
+    ("meter-0", None),
+    ("meter-1", Some(100_000)),
+    ("meter-2", Some(1000)),
+];
 pub const TOP: &str = "top";
 /// How the ids of the other accounts below it begin.
 pub const BELOW: &str = "below";
@@ -72,7 +80,10 @@ impl Dice {
 
 /// How often something is done: from the environment, for long runs.
 pub fn count(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+    std::env::var(name).map_or(default, |text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is a number"))
+    })
 }
 
 /// A folder for one test; it stays when the test fails.
@@ -82,7 +93,8 @@ impl Scratch {
     pub fn new(test: &str) -> Scratch {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("tenantry-{test}-{}-{number}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("tenantry-{test}-{}-{number}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         Scratch(path.canonicalize().unwrap())
     }
@@ -119,7 +131,9 @@ pub fn copy(from: &Path, to: &Path) {
 
 pub fn remove(folder: &Path) {
     match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => panic!("{}: {error}", folder.display()),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            panic!("{}: {error}", folder.display())
+        }
         _ => {}
     }
 }
@@ -150,16 +164,48 @@ fn assemble_folder(image: &Path, inode: &str, to: &Path) {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Effect {
-    Role { role: String },
-    Rename { role: String, name: String },
-    Create { account: String, owner: String, parent: Option<String>, limit: Option<u64> },
-    Limit { account: String, limit: u64 },
-    Hold { account: String, hold: u64 },
-    Release { account: String, hold: u64 },
-    Add { account: String, user: String, role: String },
-    SetRole { account: String, user: String, role: String },
-    Remove { account: String, user: String },
-    Delete { account: String },
+    Role {
+        role: String,
+    },
+    Rename {
+        role: String,
+        name: String,
+    },
+    Create {
+        account: String,
+        owner: String,
+        parent: Option<String>,
+        limit: Option<u64>,
+    },
+    Limit {
+        account: String,
+        limit: u64,
+    },
+    Hold {
+        account: String,
+        hold: u64,
+    },
+    Release {
+        account: String,
+        hold: u64,
+    },
+    Add {
+        account: String,
+        user: String,
+        role: String,
+    },
+    SetRole {
+        account: String,
+        user: String,
+        role: String,
+    },
+    Remove {
+        account: String,
+        user: String,
+    },
+    Delete {
+        account: String,
+    },
 }
 
 pub fn email(user: &str) -> String {
@@ -172,8 +218,14 @@ impl Effect {
         match self {
             Effect::Role { role } => ("roles.create", json!({"id": role, "name": role})),
             Effect::Rename { role, name } => ("roles.edit", json!({"role": role, "name": name})),
-            Effect::Create { account, owner, parent, limit } => {
-                let mut request = json!({"id": account, "name": account, "owner": {"user": owner, "email": email(owner)}, "limits": {}});
+            Effect::Create {
+                account,
+                owner,
+                parent,
+                limit,
+            } => {
+                let mut request = json!({"id": account, "name": account, "owner": {"user": owner,
+                    "email": email(owner)}, "limits": {}});
                 if let Some(parent) = parent {
                     request["parent"] = json!(parent);
                 }
@@ -182,14 +234,38 @@ impl Effect {
                 }
                 ("accounts.create", request)
             }
-            Effect::Limit { account, limit } => ("limits.set", json!({"account": account, "limit": "email_per_day", "value": limit})),
-            Effect::Hold { account, hold } => {
-                ("accounts.hold", json!({"account": account, "reason": "abuse", "note": "n".repeat((hold * 97 % 400) as usize)}))
+            Effect::Limit { account, limit } => (
+                "limits.set",
+                json!({"account": account, "limit": "email_per_day", "value": limit}),
+            ),
+            Effect::Hold { account, hold } => (
+                "accounts.hold",
+                json!({"account": account, "reason": "abuse",
+                    "note": "n".repeat((hold * 97 % 400) as usize)}),
+            ),
+            Effect::Release { account, hold } => (
+                "accounts.release",
+                json!({"account": account, "hold": hold}),
+            ),
+            Effect::Add {
+                account,
+                user,
+                role,
+            } => (
+                "members.add",
+                json!({"account": account, "user": user, "email": email(user), "role": role}),
+            ),
+            Effect::SetRole {
+                account,
+                user,
+                role,
+            } => (
+                "members.set_role",
+                json!({"account": account, "user": user, "role": role}),
+            ),
+            Effect::Remove { account, user } => {
+                ("members.remove", json!({"account": account, "user": user}))
             }
-            Effect::Release { account, hold } => ("accounts.release", json!({"account": account, "hold": hold})),
-            Effect::Add { account, user, role } => ("members.add", json!({"account": account, "user": user, "email": email(user), "role": role})),
-            Effect::SetRole { account, user, role } => ("members.set_role", json!({"account": account, "user": user, "role": role})),
-            Effect::Remove { account, user } => ("members.remove", json!({"account": account, "user": user})),
             Effect::Delete { account } => ("accounts.delete", json!({"account": account})),
         }
     }
@@ -248,28 +324,64 @@ impl State {
                 role.name = name;
                 role.rev += 1;
             }
-            Effect::Create { account, owner, parent, limit } => {
+            Effect::Create {
+                account,
+                owner,
+                parent,
+                limit,
+            } => {
                 if let Some(parent) = &parent {
                     self.account(parent).children += 1;
                 }
                 let members = BTreeMap::from([(owner.clone(), (None, 1))]);
-                self.accounts.insert(account, Account { owner, parent, children: 0, limit, holds: Vec::new(), rev: 1, members });
+                self.accounts.insert(
+                    account,
+                    Account {
+                        owner,
+                        parent,
+                        children: 0,
+                        limit,
+                        holds: Vec::new(),
+                        rev: 1,
+                        members,
+                    },
+                );
             }
             Effect::Limit { account, limit } => self.change(&account).limit = Some(limit),
             Effect::Hold { account, hold } => self.change(&account).holds.push(hold),
-            Effect::Release { account, hold } => self.change(&account).holds.retain(|other| *other != hold),
-            Effect::Add { account, user, role } => {
+            Effect::Release { account, hold } => {
+                self.change(&account).holds.retain(|other| *other != hold)
+            }
+            Effect::Add {
+                account,
+                user,
+                role,
+            } => {
                 self.role(&role);
                 self.account(&account).members.insert(user, (Some(role), 1));
             }
-            Effect::SetRole { account, user, role } => {
-                let member = self.account(&account).members.get_mut(&user).expect("a member");
+            Effect::SetRole {
+                account,
+                user,
+                role,
+            } => {
+                let member = self
+                    .account(&account)
+                    .members
+                    .get_mut(&user)
+                    .expect("a member");
                 member.1 += 1;
-                member.0.replace(role.clone()).expect("a member with a role");
+                member
+                    .0
+                    .replace(role.clone())
+                    .expect("a member with a role");
                 self.role(&role);
             }
             Effect::Remove { account, user } => {
-                self.account(&account).members.remove(&user).expect("a member");
+                self.account(&account)
+                    .members
+                    .remove(&user)
+                    .expect("a member");
                 self.gone.insert(user);
             }
             Effect::Delete { account } => {
@@ -283,7 +395,9 @@ impl State {
     }
 
     fn account(&mut self, id: &str) -> &mut Account {
-        self.accounts.get_mut(id).unwrap_or_else(|| panic!("an effect on the account {id}, which was not acknowledged"))
+        self.accounts
+            .get_mut(id)
+            .unwrap_or_else(|| panic!("an effect on the account {id}, which was not acknowledged"))
     }
 
     fn change(&mut self, id: &str) -> &mut Account {
@@ -293,21 +407,41 @@ impl State {
     }
 
     fn role(&mut self, id: &str) -> &mut Role {
-        self.roles.get_mut(id).unwrap_or_else(|| panic!("an effect on the role {id}, which was not acknowledged"))
+        self.roles
+            .get_mut(id)
+            .unwrap_or_else(|| panic!("an effect on the role {id}, which was not acknowledged"))
     }
 
     fn has_same(&self, other: &State, effect: &Effect) -> bool {
         let subject = effect.subject();
         let role = |state: &State| state.roles.get(subject).cloned();
-        let account = |state: &State| state.accounts.get(subject).map(|account| Account { children: 0, ..account.clone() });
+        let account = |state: &State| {
+            state.accounts.get(subject).map(|account| Account {
+                children: 0,
+                ..account.clone()
+            })
+        };
         role(self) == role(other) && account(self) == account(other)
     }
 
-    /// Reads all of it, and indexes from both of their ends; `store.verify` has looked at all of them.
+    /// Reads all of it, and indexes from both of their ends; `store.verify` has looked at all of
+    /// them.
     pub fn read(store: &Tenantry, gone: &BTreeSet<String>) -> Result<State, String> {
-        let mut state = State { gone: gone.clone(), ..State::default() };
-        for role in pages(store, "roles.list", "roles", json!({}))?.into_iter().filter(|role| role["built_in"] == false) {
-            state.roles.insert(text(&role["id"]), Role { name: text(&role["name"]), rev: number(&role["rev"]) });
+        let mut state = State {
+            gone: gone.clone(),
+            ..State::default()
+        };
+        for role in pages(store, "roles.list", "roles", json!({}))?
+            .into_iter()
+            .filter(|role| role["built_in"] == false)
+        {
+            state.roles.insert(
+                text(&role["id"]),
+                Role {
+                    name: text(&role["name"]),
+                    rev: number(&role["rev"]),
+                },
+            );
         }
         let mut children: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for account in pages(store, "accounts.list", "accounts", json!({}))? {
@@ -322,13 +456,24 @@ impl State {
                     }
                 }
                 if member["owner"] != (account["owner"] == user) {
-                    return Err(format!("{user} in {id} is half an owner: {member} {account}"));
+                    return Err(format!(
+                        "{user} in {id} is half an owner: {member} {account}"
+                    ));
                 }
-                members.insert(user, (member["role"].as_str().map(str::to_owned), number(&member["rev"])));
+                members.insert(
+                    user,
+                    (
+                        member["role"].as_str().map(str::to_owned),
+                        number(&member["rev"]),
+                    ),
+                );
             }
             let parent = account["parent"].as_str().map(str::to_owned);
             if let Some(parent) = &parent {
-                children.entry(parent.clone()).or_default().insert(id.clone());
+                children
+                    .entry(parent.clone())
+                    .or_default()
+                    .insert(id.clone());
             }
             state.accounts.insert(
                 id,
@@ -337,17 +482,30 @@ impl State {
                     parent,
                     children: number(&account["children"]),
                     limit: account["limits"]["email_per_day"].as_u64(),
-                    holds: account["holds"].as_array().into_iter().flatten().map(|hold| number(&hold["hold"])).collect(),
+                    holds: account["holds"]
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .map(|hold| number(&hold["hold"]))
+                        .collect(),
                     rev: number(&account["rev"]),
                     members,
                 },
             );
         }
         for (parent, expected) in children {
-            let listed = pages(store, "accounts.list", "accounts", json!({"parent": parent}))?;
-            let listed: BTreeSet<String> = listed.iter().map(|account| text(&account["id"])).collect();
+            let listed = pages(
+                store,
+                "accounts.list",
+                "accounts",
+                json!({"parent": parent}),
+            )?;
+            let listed: BTreeSet<String> =
+                listed.iter().map(|account| text(&account["id"])).collect();
             if listed != expected {
-                return Err(format!("below {parent} are {expected:?}, its index has {listed:?}"));
+                return Err(format!(
+                    "below {parent} are {expected:?}, its index has {listed:?}"
+                ));
             }
         }
         for user in gone {
@@ -361,7 +519,11 @@ fn absent(store: &Tenantry, user: &str) -> Result<(), String> {
     for by in [json!({"user": user}), json!({"email": email(user)})] {
         match store.call_json(b"", b"users.get", by.to_string().as_bytes()) {
             Err(error) if error.code() == tenantry::Code::NotFound => {}
-            other => return Err(format!("something is left of {user}: {by} answers {other:?}")),
+            other => {
+                return Err(format!(
+                    "something is left of {user}: {by} answers {other:?}"
+                ));
+            }
         }
     }
     Ok(())
@@ -374,12 +536,21 @@ pub fn call(store: &Tenantry, operation: &str, request: &Value) -> Result<Value,
     serde_json::from_str(&answer).map_err(|error| format!("{operation} answered {answer}: {error}"))
 }
 
-fn pages(store: &Tenantry, operation: &str, field: &str, mut request: Value) -> Result<Vec<Value>, String> {
+fn pages(
+    store: &Tenantry,
+    operation: &str,
+    field: &str,
+    mut request: Value,
+) -> Result<Vec<Value>, String> {
     let mut all = Vec::new();
     request["limit"] = json!(500);
     loop {
         let mut page = call(store, operation, &request)?;
-        all.append(page[field].as_array_mut().ok_or_else(|| format!("{operation} answers without {field}"))?);
+        all.append(
+            page[field]
+                .as_array_mut()
+                .ok_or_else(|| format!("{operation} answers without {field}"))?,
+        );
         match page.get("next") {
             Some(next) => request["after"] = next.clone(),
             None => return Ok(all),
@@ -413,24 +584,33 @@ impl Said {
         said
     }
 
-    /// `try <thread> <effect>`, `ack <thread>`, `busy <thread>` (nothing was changed), `granted <account> <count>`.
+    /// `try <thread> <effect>`, `ack <thread>`, `busy <thread>` (nothing was changed), `granted
+    /// <account> <count>`.
     fn hear(&mut self, line: &str) {
         let mut words = line.splitn(3, ' ');
-        let mut word = || words.next().unwrap_or_else(|| panic!("the host said `{line}`"));
+        let mut word = || {
+            words
+                .next()
+                .unwrap_or_else(|| panic!("the host said `{line}`"))
+        };
         match word() {
             "try" => {
                 let thread = word().to_owned();
-                let effect = serde_json::from_str(word()).unwrap_or_else(|error| panic!("the host said `{line}`: {error}"));
+                let effect = serde_json::from_str(word())
+                    .unwrap_or_else(|error| panic!("the host said `{line}`: {error}"));
                 self.open.insert(thread, effect);
             }
             "ack" => {
-                self.acknowledged.push(self.open.remove(word()).expect("tried before"));
+                self.acknowledged
+                    .push(self.open.remove(word()).expect("tried before"));
                 self.acknowledgements += 1;
             }
             "busy" => drop(self.open.remove(word()).expect("tried before")),
             "granted" => {
                 let granted = self.granted.entry(word().to_owned()).or_default();
-                *granted += word().parse::<u64>().unwrap_or_else(|error| panic!("the host said `{line}`: {error}"));
+                *granted += word()
+                    .parse::<u64>()
+                    .unwrap_or_else(|error| panic!("the host said `{line}`: {error}"));
                 self.acknowledgements += 1;
             }
             _ => panic!("the host said `{line}`"),
@@ -448,13 +628,28 @@ pub struct Ledger {
     pub acknowledgements: u64,
 }
 
-/// S12: whatever the crash, the chains of the audit are whole: the platform's, the users', and that of every account.
+/// S12: whatever the crash, the chains of the audit are whole: the platform's, the users', and that
+/// of every account.
 fn check_chains(store: &Tenantry) -> Result<(), String> {
     let mut chains = vec![json!({"chain": "platform"}), json!({"chain": "users"})];
     let mut after = Value::Null;
     loop {
-        let page = call(store, "accounts.list", &if after.is_null() { json!({"limit": 500}) } else { json!({"limit": 500, "after": after}) })?;
-        chains.extend(page["accounts"].as_array().ok_or("a page without accounts")?.iter().map(|account| json!({"account": account["id"]})));
+        let page = call(
+            store,
+            "accounts.list",
+            &if after.is_null() {
+                json!({"limit": 500})
+            } else {
+                json!({"limit": 500, "after": after})
+            },
+        )?;
+        chains.extend(
+            page["accounts"]
+                .as_array()
+                .ok_or("a page without accounts")?
+                .iter()
+                .map(|account| json!({"account": account["id"]})),
+        );
         match page.get("next") {
             Some(next) => after = next.clone(),
             None => break,
@@ -470,8 +665,8 @@ fn check_chains(store: &Tenantry) -> Result<(), String> {
 }
 
 impl Ledger {
-    /// Takes in what a host said before it was killed, and checks what the store holds now. The store is opened, and
-    /// closed again.
+    /// Takes in what a host said before it was killed, and checks what the store holds now. The
+    /// store is opened, and closed again.
     pub fn check(&mut self, said: Said, path: &Path) -> Result<(), String> {
         self.crashes += 1;
         self.acknowledgements += said.acknowledgements;
@@ -484,8 +679,13 @@ impl Ledger {
                 *self.granted.entry(TOP.to_owned()).or_default() += granted;
             }
         }
-        let options = if self.acknowledgements == 0 { OPTIONS } else { EXISTING };
-        let store = Tenantry::open_json(path.to_str().unwrap(), options.as_bytes()).map_err(|error| format!("does not open: {}", error.to_json()))?;
+        let options = if self.acknowledgements == 0 {
+            OPTIONS
+        } else {
+            EXISTING
+        };
+        let store = Tenantry::open_json(path.to_str().unwrap(), options.as_bytes())
+            .map_err(|error| format!("does not open: {}", error.to_json()))?;
         let verified = call(&store, "store.verify", &json!({}))?;
         if verified["whole"] != true {
             return Err(format!("not whole: {verified}"));
@@ -504,9 +704,14 @@ impl Ledger {
                 absent(&store, user)?;
             }
         }
-        self.compare(&State { gone: self.expected.gone.clone(), ..found })?;
+        self.compare(&State {
+            gone: self.expected.gone.clone(),
+            ..found
+        })?;
         self.check_usage(&store)?;
-        store.close().map_err(|error| format!("does not close: {}", error.to_json()))
+        store
+            .close()
+            .map_err(|error| format!("does not close: {}", error.to_json()))
     }
 
     fn compare(&self, found: &State) -> Result<(), String> {
@@ -514,30 +719,65 @@ impl Ledger {
             return Ok(());
         }
         let mut differences = Vec::new();
-        differ("account", &self.expected.accounts, &found.accounts, &mut differences);
+        differ(
+            "account",
+            &self.expected.accounts,
+            &found.accounts,
+            &mut differences,
+        );
         differ("role", &self.expected.roles, &found.roles, &mut differences);
-        Err(format!("{} differences, the first: {}", differences.len(), differences.first().map_or("none", String::as_str)))
+        Err(format!(
+            "{} differences, the first: {}",
+            differences.len(),
+            differences.first().map_or("none", String::as_str)
+        ))
     }
 
-    /// Never less than was granted, never more than the limit, and at most a block for each crash too much.
+    /// Never less than was granted, never more than the limit, and at most a block for each crash
+    /// too much.
     fn check_usage(&self, store: &Tenantry) -> Result<(), String> {
-        for (account, granted) in self.granted.iter().filter(|(account, _)| self.expected.accounts.contains_key(*account)) {
-            let limit = METERS.iter().find(|(meter, _)| meter == account).map(|(_, limit)| limit.unwrap_or(u64::MAX));
-            let limit = if account == TOP { Some(u64::MAX) } else { limit };
+        for (account, granted) in self
+            .granted
+            .iter()
+            .filter(|(account, _)| self.expected.accounts.contains_key(*account))
+        {
+            let limit = METERS
+                .iter()
+                .find(|(meter, _)| meter == account)
+                .map(|(_, limit)| limit.unwrap_or(u64::MAX));
+            let limit = if account == TOP {
+                Some(u64::MAX)
+            } else {
+                limit
+            };
             let used = call(store, "usage.get", &json!({"account": account}))?;
             // The ledger sends no text messages, and nothing acts by itself.
             let windows = used["windows"].as_array().ok_or("usage without windows")?;
-            for window in windows.iter().filter(|window| window["limit"].as_str().is_some_and(|limit| limit.starts_with("email_"))) {
+            for window in windows.iter().filter(|window| {
+                window["limit"]
+                    .as_str()
+                    .is_some_and(|limit| limit.starts_with("email_"))
+            }) {
                 let used = number(&window["used"]);
                 if used < *granted {
-                    return Err(format!("{account} was granted {granted} in all, but {window} says less"));
+                    return Err(format!(
+                        "{account} was granted {granted} in all, but {window} says less"
+                    ));
                 }
                 let Some(limit) = limit else { continue };
-                let limit = if window["limit"] == "email_per_day" { limit } else { u64::MAX };
-                // A block, what was left of the one before, and what was granted but not told any more.
+                let limit = if window["limit"] == "email_per_day" {
+                    limit
+                } else {
+                    u64::MAX
+                };
+                // A block, what was left of the one before, and what was granted but not told any
+                // more.
                 let lost = (limit / 50).clamp(1, 1 << 20) + MOST_AT_ONCE + THREADS * MOST_AT_ONCE;
                 if used > limit || used > granted + self.crashes * lost {
-                    return Err(format!("{account} was granted {granted}, there were {} crashes, but {window}", self.crashes));
+                    return Err(format!(
+                        "{account} was granted {granted}, there were {} crashes, but {window}",
+                        self.crashes
+                    ));
                 }
             }
         }
@@ -545,11 +785,20 @@ impl Ledger {
     }
 }
 
-fn differ<T: PartialEq + std::fmt::Debug>(kind: &str, expected: &BTreeMap<String, T>, found: &BTreeMap<String, T>, differences: &mut Vec<String>) {
+fn differ<T: PartialEq + std::fmt::Debug>(
+    kind: &str,
+    expected: &BTreeMap<String, T>,
+    found: &BTreeMap<String, T>,
+    differences: &mut Vec<String>,
+) {
     let ids: BTreeSet<&String> = expected.keys().chain(found.keys()).collect();
     for id in ids {
         if expected.get(id) != found.get(id) {
-            differences.push(format!("{kind} {id} should be {:?} and is {:?}", expected.get(id), found.get(id)));
+            differences.push(format!(
+                "{kind} {id} should be {:?} and is {:?}",
+                expected.get(id),
+                found.get(id)
+            ));
         }
     }
 }
@@ -570,22 +819,46 @@ struct Host {
 
 impl Host {
     fn start(command: &mut Command) -> Host {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the host starts");
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the host starts");
         let (sender, lines) = channel();
         let output = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        std::thread::spawn(move || {
+            output
+                .lines()
+                .map_while(Result::ok)
+                .try_for_each(|line| sender.send(line))
+        });
         let mut stderr = child.stderr.take().unwrap();
         let errors = std::thread::spawn(move || {
             let mut text = String::new();
-            stderr.read_to_string(&mut text).map_or_else(|error| error.to_string(), |_| text)
+            stderr
+                .read_to_string(&mut text)
+                .map_or_else(|error| error.to_string(), |_| text)
         });
-        Host { child, lines, errors }
+        Host {
+            child,
+            lines,
+            errors,
+        }
     }
 
     /// Listens until the instant, or until a line that is wanted; false when the host has ended.
-    fn listen(&self, lines: &mut Vec<String>, until: Instant, wanted: impl Fn(&str) -> bool) -> bool {
+    fn listen(
+        &self,
+        lines: &mut Vec<String>,
+        until: Instant,
+        wanted: impl Fn(&str) -> bool,
+    ) -> bool {
         loop {
-            match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            match self
+                .lines
+                .recv_timeout(until.saturating_duration_since(Instant::now()))
+            {
                 Ok(line) => {
                     lines.push(line);
                     if lines.last().is_some_and(|line| wanted(line)) {
@@ -599,27 +872,50 @@ impl Host {
     }
 }
 
-/// Starts a host and kills it; answers its lines. A host that ends by itself, or complains, is an error.
-pub fn kill_after(command: &mut Command, moment: Moment, acknowledges: impl Fn(&str) -> bool) -> Result<Vec<String>, String> {
+/// Starts a host and kills it; answers its lines. A host that ends by itself, or complains, is an
+/// error.
+pub fn kill_after(
+    command: &mut Command,
+    moment: Moment,
+    acknowledges: impl Fn(&str) -> bool,
+) -> Result<Vec<String>, String> {
     let mut host = Host::start(command);
     let mut lines = Vec::new();
     let delay = match moment {
         Moment::AfterStart(delay) => delay,
         Moment::AfterFirstAcknowledgement(delay) => {
-            host.listen(&mut lines, Instant::now() + Duration::from_secs(60), &acknowledges);
+            host.listen(
+                &mut lines,
+                Instant::now() + Duration::from_secs(60),
+                &acknowledges,
+            );
             if !lines.last().is_some_and(|line| acknowledges(line)) {
-                host.child.kill().map_err(|error| format!("cannot kill the host: {error}"))?;
-                return Err(format!("the host acknowledged nothing: {}", host.errors.join().expect("reading a pipe does not panic")));
+                host.child
+                    .kill()
+                    .map_err(|error| format!("cannot kill the host: {error}"))?;
+                return Err(format!(
+                    "the host acknowledged nothing: {}",
+                    host.errors.join().expect("reading a pipe does not panic")
+                ));
             }
             delay
         }
     };
     let lives = host.listen(&mut lines, Instant::now() + delay, |_| false);
-    host.child.kill().map_err(|error| format!("cannot kill the host: {error}"))?;
-    let status = host.child.wait().map_err(|error| format!("cannot wait for the host: {error}"))?;
+    host.child
+        .kill()
+        .map_err(|error| format!("cannot kill the host: {error}"))?;
+    let status = host
+        .child
+        .wait()
+        .map_err(|error| format!("cannot wait for the host: {error}"))?;
     lines.extend(host.lines.iter());
     let errors = host.errors.join().expect("reading a pipe does not panic");
-    if lives && errors.is_empty() { Ok(lines) } else { Err(format!("the host ended by itself ({status}): {errors}")) }
+    if lives && errors.is_empty() {
+        Ok(lines)
+    } else {
+        Err(format!("the host ended by itself ({status}): {errors}"))
+    }
 }
 
 /// Starts `crash_host` and kills it; answers what it said.
@@ -638,11 +934,16 @@ pub fn finish(command: &mut Command) -> Said {
     said
 }
 
-/// The command for a host that works on the store until it is killed, or until each thread has made `effects` changes:
-/// then it is closed, or it aborts, as `end` says (`close` or `abort`).
+/// The command for a host that works on the store until it is killed, or until each thread has made
+/// `effects` changes: then it is closed, or it aborts, as `end` says (`close` or `abort`).
 pub fn host(program: &str, store: &Path, seed: u64, run: u64, end: Option<(&str, u64)>) -> Command {
     let mut command = Command::new(program);
     let (end, effects) = end.unwrap_or(("never", u64::MAX));
-    command.arg("work").arg(store).args([&seed.to_string(), &run.to_string(), end, &effects.to_string()]);
+    command.arg("work").arg(store).args([
+        &seed.to_string(),
+        &run.to_string(),
+        end,
+        &effects.to_string(),
+    ]);
     command
 }

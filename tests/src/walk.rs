@@ -1,4 +1,5 @@
-//! What the random walks share: how they ask, what a model says, and how an answer is held against it.
+//! What the random walks share: how they ask, what a model says, and how an answer is held against
+//! it.
 
 use crate::crash::Dice;
 use crate::scenario::unix_ms;
@@ -12,12 +13,23 @@ pub fn start_ms() -> u64 {
 }
 
 /// Asks as an actor; the error as JSON too.
-pub fn call(store: &Tenantry, actor: &Who, operation: &str, request: &Value) -> Result<Value, Value> {
+pub fn call(
+    store: &Tenantry,
+    actor: &Who,
+    operation: &str,
+    request: &Value,
+) -> Result<Value, Value> {
     let actor = match actor {
         Who::System => String::new(),
-        Who::User(user, account) => json!({"kind": "user", "user": user, "account": account}).to_string(),
+        Who::User(user, account) => {
+            json!({"kind": "user", "user": user, "account": account}).to_string()
+        }
     };
-    match store.call_json(actor.as_bytes(), operation.as_bytes(), request.to_string().as_bytes()) {
+    match store.call_json(
+        actor.as_bytes(),
+        operation.as_bytes(),
+        request.to_string().as_bytes(),
+    ) {
         Ok(answer) => Ok(serde_json::from_str(&answer).unwrap()),
         Err(error) => Err(serde_json::from_str(&error.to_json()).unwrap()),
     }
@@ -25,7 +37,8 @@ pub fn call(store: &Tenantry, actor: &Who, operation: &str, request: &Value) -> 
 
 /// Asks as the host for what must succeed.
 pub fn must(store: &Tenantry, operation: &str, request: Value) -> Value {
-    call(store, &Who::System, operation, &request).unwrap_or_else(|error| panic!("{operation} {request}: {error}"))
+    call(store, &Who::System, operation, &request)
+        .unwrap_or_else(|error| panic!("{operation} {request}: {error}"))
 }
 
 /// Who calls: the host, or a user in an account.
@@ -51,20 +64,34 @@ pub fn known<T>(dice: &mut Dice, map: &BTreeMap<String, T>, letter: char) -> Str
     if map.is_empty() || dice.roll(8) == 0 {
         return id(dice, letter, 60);
     }
-    map.keys().nth(dice.roll(map.len() as u64) as usize).unwrap().clone()
+    map.keys()
+        .nth(dice.roll(map.len() as u64) as usize)
+        .unwrap()
+        .clone()
 }
 
-/// Takes from an answer what the model spoke of, so that the two can be compared; a decision is compared whole. What the model
-/// says is null must be absent.
+/// Takes from an answer what the model spoke of, so that the two can be compared; a decision is
+/// compared whole. What the model says is null must be absent.
 pub fn only_what_was_said(said: &Value, answer: &Value) -> Value {
     match (said, answer) {
         (Value::Object(said), Value::Object(answer)) => {
-            let found = |key: &str, said: &Value| answer.get(key).cloned().or(said.is_null().then_some(Value::Null));
-            said.iter().filter_map(|(key, said)| Some((key.clone(), only_what_was_said(said, &found(key, said)?)))).collect()
+            let found = |key: &str, said: &Value| {
+                answer
+                    .get(key)
+                    .cloned()
+                    .or(said.is_null().then_some(Value::Null))
+            };
+            said.iter()
+                .filter_map(|(key, said)| {
+                    Some((key.clone(), only_what_was_said(said, &found(key, said)?)))
+                })
+                .collect()
         }
-        (Value::Array(said), Value::Array(answer)) if said.len() == answer.len() => {
-            said.iter().zip(answer).map(|(said, answer)| only_what_was_said(said, answer)).collect()
-        }
+        (Value::Array(said), Value::Array(answer)) if said.len() == answer.len() => said
+            .iter()
+            .zip(answer)
+            .map(|(said, answer)| only_what_was_said(said, answer))
+            .collect(),
         _ => answer.clone(),
     }
 }

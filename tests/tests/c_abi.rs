@@ -1,6 +1,6 @@
-//! The C ABI as C programs see it: the header in every standard, the programs of `tests/c` and `examples`
-//! against the shared and the static library, under valgrind and under the sanitizers, and the
-//! exported symbols against the header.
+//! The C ABI as C programs see it: the header in every standard, the programs of `tests/c` and
+//! `examples` against the shared and the static library, under valgrind and under the sanitizers,
+//! and the exported symbols against the header.
 //!
 //! `TENANTRY_LIB_DIR` names a folder with a built library; without it the library is built here.
 
@@ -21,12 +21,16 @@ const STRICT_CPP: [&str; 2] = ["-Wold-style-cast", "-Wnon-virtual-dtor"];
 const STATIC_LIBRARIES: [&str; 6] = ["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl"];
 
 fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are in a folder of the repository")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the tests are in a folder of the repository")
 }
 
 /// A fresh folder for what a test builds.
 fn workshop(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c_abi").join(name);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("c_abi")
+        .join(name);
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
     folder
@@ -39,16 +43,32 @@ fn library() -> &'static Path {
         let built = match std::env::var_os("TENANTRY_LIB_DIR") {
             Some(folder) => PathBuf::from(folder),
             None => {
-                let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("tmp is in the target folder");
+                let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
+                    .parent()
+                    .expect("tmp is in the target folder");
                 let mut cargo = Command::new(env!("CARGO"));
-                cargo.args(["build", "--release", "--package", "tenantry-ffi", "--target-dir"]).arg(target);
-                assert!(cargo.current_dir(repository()).status().unwrap().success(), "the library does not build");
+                cargo
+                    .args([
+                        "build",
+                        "--release",
+                        "--package",
+                        "tenantry-ffi",
+                        "--target-dir",
+                    ])
+                    .arg(target);
+                assert!(
+                    cargo.current_dir(repository()).status().unwrap().success(),
+                    "the library does not build"
+                );
                 target.join("release")
             }
         };
         let folder = workshop("lib");
         for file in ["libtenantry.so", "libtenantry.a"] {
-            let file_built = built.join(file).canonicalize().unwrap_or_else(|error| panic!("{file}: {error}"));
+            let file_built = built
+                .join(file)
+                .canonicalize()
+                .unwrap_or_else(|error| panic!("{file}: {error}"));
             std::os::unix::fs::symlink(&file_built, folder.join(file)).unwrap();
         }
         std::os::unix::fs::symlink("libtenantry.so", folder.join("libtenantry.so.0")).unwrap();
@@ -57,17 +77,32 @@ fn library() -> &'static Path {
 }
 
 fn run(command: &mut Command) -> String {
-    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?}: {}\n{out}{err}", output.status);
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{out}{err}",
+        output.status
+    );
     out.into_owned()
 }
 
 /// Runs a program with a time limit, since what these tests fear most is a hang.
 fn run_within(limit: Duration, command: &mut Command, log: &Path) -> String {
     let (out, err) = (log.with_extension("out"), log.with_extension("err"));
-    command.stdin(Stdio::null()).stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
-    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    command
+        .stdin(Stdio::null())
+        .stdout(File::create(&out).unwrap())
+        .stderr(File::create(&err).unwrap());
+    let mut child = command
+        .spawn()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let started = Instant::now();
     let status = loop {
         if let Some(status) = child.try_wait().unwrap() {
@@ -84,14 +119,21 @@ fn run_within(limit: Duration, command: &mut Command, log: &Path) -> String {
     match status {
         Some(status) if status.success() => read(&out),
         Some(status) => panic!("{command:?}: {status}\n{}{}", read(&out), read(&err)),
-        None => panic!("{command:?}: not done after {limit:?}\n{}{}", read(&out), read(&err)),
+        None => panic!(
+            "{command:?}: not done after {limit:?}\n{}{}",
+            read(&out),
+            read(&err)
+        ),
     }
 }
 
 fn compiler(standard: &str) -> Command {
     let cpp = standard.starts_with("c++");
     let mut compiler = Command::new(if cpp { "g++" } else { "gcc" });
-    compiler.arg(format!("-std={standard}")).args(STRICT).args(if cpp { STRICT_CPP } else { STRICT_C });
+    compiler
+        .arg(format!("-std={standard}"))
+        .args(STRICT)
+        .args(if cpp { STRICT_CPP } else { STRICT_C });
     compiler.arg("-I").arg(repository().join("include"));
     compiler
 }
@@ -116,16 +158,31 @@ enum Link {
 /// Compiles and links a program, with more arguments for the compiler.
 fn build(source: &str, link: Link, more: &[&str], folder: &Path) -> PathBuf {
     let source = repository().join(source);
-    let standard = if source.extension() == Some(OsStr::new("cpp")) { "c++17" } else { "c11" };
+    let standard = if source.extension() == Some(OsStr::new("cpp")) {
+        "c++17"
+    } else {
+        "c11"
+    };
     let program = folder.join(source.file_stem().unwrap());
     let mut compiler = compiler(standard);
-    compiler.args(["-g", "-O1"]).args(more).arg(&source).arg("-o").arg(&program);
+    compiler
+        .args(["-g", "-O1"])
+        .args(more)
+        .arg(&source)
+        .arg("-o")
+        .arg(&program);
     match link {
         Link::Shared => {
             let path = format!("-Wl,-rpath,{}", library().display());
-            compiler.arg("-L").arg(library()).args(["-ltenantry", "-lpthread"]).arg(path)
+            compiler
+                .arg("-L")
+                .arg(library())
+                .args(["-ltenantry", "-lpthread"])
+                .arg(path)
         }
-        Link::Static => compiler.arg(library().join("libtenantry.a")).args(STATIC_LIBRARIES),
+        Link::Static => compiler
+            .arg(library().join("libtenantry.a"))
+            .args(STATIC_LIBRARIES),
     };
     run(&mut compiler);
     program
@@ -133,10 +190,14 @@ fn build(source: &str, link: Link, more: &[&str], folder: &Path) -> PathBuf {
 
 #[test]
 fn the_header_and_the_programs_compile_in_every_standard() {
-    for (standards, extension, folders) in
-        [(&C_STANDARDS[..], "c", ["tests/c", "examples/c"]), (&CPP_STANDARDS[..], "cpp", ["tests/c", "examples/cpp"])]
-    {
-        for source in folders.into_iter().flat_map(|folder| sources(folder, extension)) {
+    for (standards, extension, folders) in [
+        (&C_STANDARDS[..], "c", ["tests/c", "examples/c"]),
+        (&CPP_STANDARDS[..], "cpp", ["tests/c", "examples/cpp"]),
+    ] {
+        for source in folders
+            .into_iter()
+            .flat_map(|folder| sources(folder, extension))
+        {
             for standard in standards {
                 run(compiler(standard).arg("-fsyntax-only").arg(&source));
             }
@@ -144,11 +205,14 @@ fn the_header_and_the_programs_compile_in_every_standard() {
     }
     // A C header is C++ too.
     for standard in CPP_STANDARDS {
-        run(compiler(standard).args(["-fsyntax-only", "-x", "c++"]).arg(repository().join("include/tenantry.h")));
+        run(compiler(standard)
+            .args(["-fsyntax-only", "-x", "c++"])
+            .arg(repository().join("include/tenantry.h")));
     }
 }
 
-/// The functions that the header declares: every `tenantry_` name before a parenthesis, outside of comments.
+/// The functions that the header declares: every `tenantry_` name before a parenthesis, outside of
+/// comments.
 fn declared() -> BTreeSet<String> {
     let header = fs::read_to_string(repository().join("include/tenantry.h")).unwrap();
     let mut code = String::new();
@@ -159,10 +223,18 @@ fn declared() -> BTreeSet<String> {
         rest = &rest[rest.find("*/").expect("comments end") + 2..];
     }
     code.push_str(rest);
-    let code: String = code.lines().map(|line| line.split("//").next().unwrap_or("").to_owned() + "\n").collect();
+    let code: String = code
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or("").to_owned() + "\n")
+        .collect();
     let is_name = |byte: char| byte.is_ascii_alphanumeric() || byte == '_';
     code.match_indices('(')
-        .map(|(end, _)| code[..end].rsplit(|byte| !is_name(byte)).next().unwrap_or(""))
+        .map(|(end, _)| {
+            code[..end]
+                .rsplit(|byte| !is_name(byte))
+                .next()
+                .unwrap_or("")
+        })
         .filter(|name| name.starts_with("tenantry_"))
         .map(str::to_owned)
         .collect()
@@ -170,29 +242,44 @@ fn declared() -> BTreeSet<String> {
 
 #[test]
 fn the_library_exports_what_the_header_declares_and_nothing_else() {
-    let exported: BTreeSet<String> = run(Command::new("nm").args(["-D", "--defined-only"]).arg(library().join("libtenantry.so")))
-        .lines()
-        .map(|line| line.split_whitespace().last().expect("a symbol").to_owned())
-        .collect();
+    let exported: BTreeSet<String> = run(Command::new("nm")
+        .args(["-D", "--defined-only"])
+        .arg(library().join("libtenantry.so")))
+    .lines()
+    .map(|line| line.split_whitespace().last().expect("a symbol").to_owned())
+    .collect();
     let declared = declared();
-    assert!(declared.len() >= 15, "the header was read wrongly: {declared:?}");
+    assert!(
+        declared.len() >= 15,
+        "the header was read wrongly: {declared:?}"
+    );
     assert_eq!(exported, declared);
 
-    let in_archive: BTreeSet<String> = run(Command::new("nm").args(["-g", "--defined-only"]).arg(library().join("libtenantry.a")))
-        .lines()
-        .filter_map(|line| line.split_whitespace().nth(2)) // address, kind, name; the lines between name the objects
-        .filter(|name| name.starts_with("tenantry_"))
-        .map(str::to_owned)
-        .collect();
+    let in_archive: BTreeSet<String> = run(Command::new("nm")
+        .args(["-g", "--defined-only"])
+        .arg(library().join("libtenantry.a")))
+    .lines()
+    .filter_map(|line| line.split_whitespace().nth(2)) // address, kind, name; the lines between name the objects
+    .filter(|name| name.starts_with("tenantry_"))
+    .map(str::to_owned)
+    .collect();
     assert_eq!(in_archive, declared);
 }
 
 /// S19: nothing of the system's that opens a connection or starts a process is as much as linked.
 #[test]
 fn the_library_has_no_network_and_starts_no_process() {
-    let needed = run(Command::new("nm").args(["-D", "--undefined-only"]).arg(library().join("libtenantry.so")));
-    let needed: BTreeSet<&str> = needed.lines().filter_map(|line| line.split_whitespace().last()?.split('@').next()).collect();
-    assert!(needed.contains("open64") || needed.contains("open"), "nm was read wrongly: {needed:?}");
+    let needed = run(Command::new("nm")
+        .args(["-D", "--undefined-only"])
+        .arg(library().join("libtenantry.so")));
+    let needed: BTreeSet<&str> = needed
+        .lines()
+        .filter_map(|line| line.split_whitespace().last()?.split('@').next())
+        .collect();
+    assert!(
+        needed.contains("open64") || needed.contains("open"),
+        "nm was read wrongly: {needed:?}"
+    );
     for forbidden in [
         "socket",
         "socketpair",
@@ -225,7 +312,10 @@ fn the_library_has_no_network_and_starts_no_process() {
         "dlopen",
         "ptrace",
     ] {
-        assert!(!needed.contains(forbidden), "the library uses `{forbidden}`");
+        assert!(
+            !needed.contains(forbidden),
+            "the library uses `{forbidden}`"
+        );
     }
 }
 
@@ -237,13 +327,19 @@ fn no_secret_is_left_in_memory() {
         let folder = folder.join(name);
         fs::create_dir_all(&folder).unwrap();
         let built = build("tests/c/secrets_test.c", link, &[], &folder);
-        run_within(Duration::from_secs(60), Command::new(&built).current_dir(&folder), &built);
+        run_within(
+            Duration::from_secs(60),
+            Command::new(&built).current_dir(&folder),
+            &built,
+        );
     }
 }
 
 #[test]
 fn the_shared_library_has_its_soname_and_stays_loaded() {
-    let dynamic = run(Command::new("readelf").arg("-d").arg(library().join("libtenantry.so")));
+    let dynamic = run(Command::new("readelf")
+        .arg("-d")
+        .arg(library().join("libtenantry.so")));
     assert!(dynamic.contains("[libtenantry.so.0]"), "{dynamic}");
     assert!(dynamic.contains("NODELETE"), "{dynamic}");
 }
@@ -263,7 +359,11 @@ fn the_programs_run_with_either_library() {
             let folder = folder.join(name);
             fs::create_dir_all(&folder).unwrap();
             let built = build(program, link, &[], &folder);
-            run_within(Duration::from_secs(120), Command::new(&built).current_dir(&folder), &built);
+            run_within(
+                Duration::from_secs(120),
+                Command::new(&built).current_dir(&folder),
+                &built,
+            );
         }
     }
 }
@@ -271,16 +371,37 @@ fn the_programs_run_with_either_library() {
 #[test]
 fn valgrind_finds_nothing() {
     let folder = workshop("valgrind");
-    for program in ["tests/c/header.cpp", "tests/c/abi_test.c", "examples/c/quickstart.c", "examples/c/domains.c", "examples/cpp/quickstart.cpp"] {
+    for program in [
+        "tests/c/header.cpp",
+        "tests/c/abi_test.c",
+        "examples/c/quickstart.c",
+        "examples/c/domains.c",
+        "examples/cpp/quickstart.cpp",
+    ] {
         let built = build(program, Link::Shared, &[], &folder);
         let mut valgrind = Command::new("valgrind");
-        valgrind.args(["--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect"]);
-        // One thread at a time runs under valgrind; without this the busy ones starve the one that forks.
+        valgrind.args([
+            "--error-exitcode=99",
+            "--leak-check=full",
+            "--errors-for-leak-kinds=definite,indirect",
+        ]);
+        // One thread at a time runs under valgrind; without this the busy ones starve the one that
+        // forks.
         valgrind.arg("--fair-sched=try");
-        // Forked children leak on purpose what they inherit; their own verdict reaches the parent otherwise.
-        valgrind.args(["--child-silent-after-fork=yes", "--show-leak-kinds=definite,indirect"]);
-        valgrind.arg(format!("--suppressions={}", repository().join("tests/c/valgrind.supp").display()));
-        valgrind.arg(&built).current_dir(&folder).env("RUST_BACKTRACE", "0");
+        // Forked children leak on purpose what they inherit; their own verdict reaches the parent
+        // otherwise.
+        valgrind.args([
+            "--child-silent-after-fork=yes",
+            "--show-leak-kinds=definite,indirect",
+        ]);
+        valgrind.arg(format!(
+            "--suppressions={}",
+            repository().join("tests/c/valgrind.supp").display()
+        ));
+        valgrind
+            .arg(&built)
+            .current_dir(&folder)
+            .env("RUST_BACKTRACE", "0");
         run_within(Duration::from_secs(600), &mut valgrind, &built);
     }
 }
@@ -289,10 +410,18 @@ fn valgrind_finds_nothing() {
 fn the_sanitizers_find_nothing() {
     let folder = workshop("sanitizers");
     let flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
-    for program in ["tests/c/abi_test.c", "examples/c/quickstart.c", "examples/c/domains.c", "examples/cpp/quickstart.cpp"] {
+    for program in [
+        "tests/c/abi_test.c",
+        "examples/c/quickstart.c",
+        "examples/c/domains.c",
+        "examples/cpp/quickstart.cpp",
+    ] {
         let built = build(program, Link::Shared, &flags, &folder);
         let mut program = Command::new(&built);
-        program.current_dir(&folder).env("ASAN_OPTIONS", "detect_leaks=1").env("RUST_BACKTRACE", "0");
+        program
+            .current_dir(&folder)
+            .env("ASAN_OPTIONS", "detect_leaks=1")
+            .env("RUST_BACKTRACE", "0");
         run_within(Duration::from_secs(300), &mut program, &built);
     }
 }

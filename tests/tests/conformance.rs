@@ -1,9 +1,10 @@
-//! Runs every scenario of `tests/conformance` through five drivers, step by step: each step must be answered as the
-//! scenario says, and alike by all. `src/scenario.rs` describes the scenarios.
+//! Runs every scenario of `tests/conformance` through five drivers, step by step: each step must be
+//! answered as the scenario says, and alike by all. `src/scenario.rs` describes the scenarios.
 //!
-//! C, Python and Node are programs that speak a protocol of lines. Their command lines come from `TENANTRY_DRIVER_C`,
-//! `TENANTRY_DRIVER_PYTHON` and `TENANTRY_DRIVER_NODE`, which `cargo xtask test` sets. `TENANTRY_DRIVERS=rust` leaves
-//! them out. `TENANTRY_SCENARIO=limits` runs the scenarios with `limits` in the name of the file alone.
+//! C, Python and Node are programs that speak a protocol of lines. Their command lines come from
+//! `TENANTRY_DRIVER_C`, `TENANTRY_DRIVER_PYTHON` and `TENANTRY_DRIVER_NODE`, which `cargo xtask
+//! test` sets. `TENANTRY_DRIVERS=rust` leaves them out. `TENANTRY_SCENARIO=limits` runs the
+//! scenarios with `limits` in the name of the file alone.
 
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -25,7 +26,13 @@ trait Driver {
     fn name(&self) -> &'static str;
     fn open(&mut self, path: &str, options: &str) -> Value;
     fn call(&mut self, actor: Option<&Value>, operation: &str, request: &Value) -> Value;
-    fn admit(&mut self, account: &str, user: Option<&str>, count: u64, options: &Map<String, Value>) -> Value;
+    fn admit(
+        &mut self,
+        account: &str,
+        user: Option<&str>,
+        count: u64,
+        options: &Map<String, Value>,
+    ) -> Value;
     fn check(&mut self, account: &str, user: &str, permission: &str) -> Value;
     fn close(&mut self) -> Value;
 }
@@ -37,7 +44,8 @@ fn outcome(answer: Result<Value, Error>) -> Value {
     }
 }
 
-/// Rust with its own types. Handles are kept until the store is closed, so that they must see every change.
+/// Rust with its own types. Handles are kept until the store is closed, so that they must see every
+/// change.
 #[derive(Default)]
 struct Typed {
     store: Option<Tenantry>,
@@ -49,7 +57,9 @@ struct Typed {
 
 impl Typed {
     fn store(&self) -> &Tenantry {
-        self.store.as_ref().expect("the scenario opens the store first")
+        self.store
+            .as_ref()
+            .expect("the scenario opens the store first")
     }
 }
 
@@ -81,12 +91,26 @@ impl Driver for Typed {
             fn operation<O: Operation>(self) -> Self::Output {
                 let typed: O = serde_json::from_value(self.request.clone()).ok()?;
                 matches(self.request, &serde_json::to_value(&typed).unwrap(), "").ok()?;
-                Some(self.store.call(self.actor, typed).map(|answer| serde_json::to_value(answer).unwrap()))
+                Some(
+                    self.store
+                        .call(self.actor, typed)
+                        .map(|answer| serde_json::to_value(answer).unwrap()),
+                )
             }
         }
-        let caller: Option<Caller> = actor.map_or(Some(Caller::default()), |actor| serde_json::from_value(actor.clone()).ok());
+        let caller: Option<Caller> = actor.map_or(Some(Caller::default()), |actor| {
+            serde_json::from_value(actor.clone()).ok()
+        });
         let answer = match caller.map(|caller| self.store().actor(&caller)) {
-            Some(Ok(actor)) => visit(operation, Run { store: self.store(), actor: &actor, request }).flatten(),
+            Some(Ok(actor)) => visit(
+                operation,
+                Run {
+                    store: self.store(),
+                    actor: &actor,
+                    request,
+                },
+            )
+            .flatten(),
             Some(Err(error)) => Some(Err(error)),
             None => None,
         };
@@ -99,13 +123,23 @@ impl Driver for Typed {
         }
     }
 
-    fn admit(&mut self, account: &str, user: Option<&str>, count: u64, options: &Map<String, Value>) -> Value {
+    fn admit(
+        &mut self,
+        account: &str,
+        user: Option<&str>,
+        count: u64,
+        options: &Map<String, Value>,
+    ) -> Value {
         self.admissions += 1;
         let store = self.store.as_ref().unwrap();
         let decided = if options.is_empty() && self.admissions.is_multiple_of(2) {
             store.admit(account, user, count)
         } else {
-            let key = (account.to_owned(), user.map(str::to_owned), json!(options).to_string());
+            let key = (
+                account.to_owned(),
+                user.map(str::to_owned),
+                json!(options).to_string(),
+            );
             match self.senders.get(&key) {
                 Some(sender) => sender.admit(count),
                 None => serde_json::from_value(json!(options))
@@ -123,10 +157,16 @@ impl Driver for Typed {
         let key = [account, user, permission].map(str::to_owned);
         let prepared = match self.accesses.get(&key) {
             Some(access) => access.allowed(),
-            None => store.access(account, user, permission).and_then(|access| self.accesses.entry(key).or_insert(access).allowed()),
+            None => store
+                .access(account, user, permission)
+                .and_then(|access| self.accesses.entry(key).or_insert(access).allowed()),
         };
-        let [by_ids, prepared] = [by_ids, prepared].map(|allowed| outcome(allowed.map(|allowed| json!({ "allowed": allowed }))));
-        assert_eq!(by_ids, prepared, "{account} {user} {permission}: by ids and prepared");
+        let [by_ids, prepared] = [by_ids, prepared]
+            .map(|allowed| outcome(allowed.map(|allowed| json!({ "allowed": allowed }))));
+        assert_eq!(
+            by_ids, prepared,
+            "{account} {user} {permission}: by ids and prepared"
+        );
         by_ids
     }
 
@@ -143,7 +183,11 @@ struct Untyped(Option<Tenantry>);
 
 fn call_json(store: &Tenantry, actor: Option<&Value>, operation: &str, request: &Value) -> Value {
     let actor = actor.map(Value::to_string).unwrap_or_default();
-    let answer = store.call_json(actor.as_bytes(), operation.as_bytes(), request.to_string().as_bytes());
+    let answer = store.call_json(
+        actor.as_bytes(),
+        operation.as_bytes(),
+        request.to_string().as_bytes(),
+    );
     outcome(answer.map(|answer| serde_json::from_str(&answer).unwrap()))
 }
 
@@ -160,10 +204,21 @@ impl Driver for Untyped {
     }
 
     fn call(&mut self, actor: Option<&Value>, operation: &str, request: &Value) -> Value {
-        call_json(self.0.as_ref().expect("the scenario opens the store first"), actor, operation, request)
+        call_json(
+            self.0.as_ref().expect("the scenario opens the store first"),
+            actor,
+            operation,
+            request,
+        )
     }
 
-    fn admit(&mut self, account: &str, user: Option<&str>, count: u64, options: &Map<String, Value>) -> Value {
+    fn admit(
+        &mut self,
+        account: &str,
+        user: Option<&str>,
+        count: u64,
+        options: &Map<String, Value>,
+    ) -> Value {
         let mut request = json!({"account": account, "count": count});
         let mut options = options.clone();
         let acting = options.remove("acting");
@@ -171,20 +226,28 @@ impl Driver for Untyped {
         if let Some(user) = user {
             request["user"] = user.into();
         }
-        let Some(mut actor) = acting else { return self.call(None, "sending.admit", &request) };
+        let Some(mut actor) = acting else {
+            return self.call(None, "sending.admit", &request);
+        };
         actor["kind"] = "user".into();
         actor["account"] = account.into();
         actor["user"] = user.into();
         let answer = self.call(Some(&actor), "sending.admit", &request);
         // Of who may not even ask, a prepared sender says so in its decision.
         match answer.pointer("/error/code") {
-            Some(code) if code == "ip_not_allowed" => json!({"ok": {"granted": 0, "refusal": {"code": code}}}),
+            Some(code) if code == "ip_not_allowed" => {
+                json!({"ok": {"granted": 0, "refusal": {"code": code}}})
+            }
             _ => answer,
         }
     }
 
     fn check(&mut self, account: &str, user: &str, permission: &str) -> Value {
-        self.call(None, "access.check", &json!({"account": account, "user": user, "permission": permission}))
+        self.call(
+            None,
+            "access.check",
+            &json!({"account": account, "user": user, "permission": permission}),
+        )
     }
 
     fn close(&mut self) -> Value {
@@ -203,33 +266,65 @@ struct Program {
 impl Program {
     fn start(name: &'static str, command_line: &str) -> Program {
         let mut words = command_line.split_whitespace();
-        let program = words.next().unwrap_or_else(|| panic!("the driver in {name} has an empty command line"));
+        let program = words
+            .next()
+            .unwrap_or_else(|| panic!("the driver in {name} has an empty command line"));
         let mut child = Command::new(program)
             .args(words)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("the driver in {name}, `{command_line}`, cannot be started: {error}"));
+            .unwrap_or_else(|error| {
+                panic!("the driver in {name}, `{command_line}`, cannot be started: {error}")
+            });
         let (said, answers) = channel();
         let output = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || output.lines().map_while(Result::ok).all(|line| said.send(line).is_ok()));
-        Program { name, questions: child.stdin.take(), child, answers }
+        std::thread::spawn(move || {
+            output
+                .lines()
+                .map_while(Result::ok)
+                .all(|line| said.send(line).is_ok())
+        });
+        Program {
+            name,
+            questions: child.stdin.take(),
+            child,
+            answers,
+        }
     }
 
     fn ask(&mut self, words: &[&str]) -> Value {
-        assert!(words.iter().all(|word| !word.contains(['\t', '\n'])), "a word of the protocol holds a tab or a line break: {words:?}");
+        assert!(
+            words.iter().all(|word| !word.contains(['\t', '\n'])),
+            "a word of the protocol holds a tab or a line break: {words:?}"
+        );
         let line = words.join("\t");
-        // A driver that has ended says why on its standard error; here it shows as the missing answer.
+        // A driver that has ended says why on its standard error; here it shows as the missing
+        // answer.
         let _ = writeln!(self.questions.as_mut().unwrap(), "{line}");
-        let answer =
-            self.answers.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("the driver in {} does not answer `{line}`: {error}", self.name));
-        serde_json::from_str(&answer).unwrap_or_else(|error| panic!("the driver in {} answers `{answer}` to `{line}`: {error}", self.name))
+        let answer = self.answers.recv_timeout(PATIENCE).unwrap_or_else(|error| {
+            panic!(
+                "the driver in {} does not answer `{line}`: {error}",
+                self.name
+            )
+        });
+        serde_json::from_str(&answer).unwrap_or_else(|error| {
+            panic!(
+                "the driver in {} answers `{answer}` to `{line}`: {error}",
+                self.name
+            )
+        })
     }
 
     /// Ends the program; it must end well.
     fn end(mut self) {
         self.questions = None;
-        assert_eq!(self.answers.recv_timeout(PATIENCE).ok(), None, "the driver in {} says more than it was asked", self.name);
+        assert_eq!(
+            self.answers.recv_timeout(PATIENCE).ok(),
+            None,
+            "the driver in {} says more than it was asked",
+            self.name
+        );
         let status = self.child.wait().unwrap();
         assert!(status.success(), "the driver in {}: {status}", self.name);
     }
@@ -254,12 +349,33 @@ impl Driver for Program {
     }
 
     fn call(&mut self, actor: Option<&Value>, operation: &str, request: &Value) -> Value {
-        self.ask(&["call", &actor.map(Value::to_string).unwrap_or_default(), operation, &request.to_string()])
+        self.ask(&[
+            "call",
+            &actor.map(Value::to_string).unwrap_or_default(),
+            operation,
+            &request.to_string(),
+        ])
     }
 
-    fn admit(&mut self, account: &str, user: Option<&str>, count: u64, options: &Map<String, Value>) -> Value {
-        let options = if options.is_empty() { String::new() } else { json!(options).to_string() };
-        self.ask(&["admit", account, user.unwrap_or("-"), &count.to_string(), &options])
+    fn admit(
+        &mut self,
+        account: &str,
+        user: Option<&str>,
+        count: u64,
+        options: &Map<String, Value>,
+    ) -> Value {
+        let options = if options.is_empty() {
+            String::new()
+        } else {
+            json!(options).to_string()
+        };
+        self.ask(&[
+            "admit",
+            account,
+            user.unwrap_or("-"),
+            &count.to_string(),
+            &options,
+        ])
     }
 
     fn check(&mut self, account: &str, user: &str, permission: &str) -> Value {
@@ -273,14 +389,23 @@ impl Driver for Program {
 
 /// The programs that the environment names.
 fn programs() -> Vec<Program> {
-    let named = [("C", "TENANTRY_DRIVER_C"), ("Python", "TENANTRY_DRIVER_PYTHON"), ("Node", "TENANTRY_DRIVER_NODE")];
+    let named = [
+        ("C", "TENANTRY_DRIVER_C"),
+        ("Python", "TENANTRY_DRIVER_PYTHON"),
+        ("Node", "TENANTRY_DRIVER_NODE"),
+    ];
     let only_rust = std::env::var("TENANTRY_DRIVERS").is_ok_and(|drivers| drivers == "rust");
     let mut programs = Vec::new();
     for (name, variable) in named {
         match std::env::var(variable) {
-            _ if only_rust => println!("!!! the driver in {name} did NOT run: TENANTRY_DRIVERS=rust"),
+            _ if only_rust => {
+                println!("!!! the driver in {name} did NOT run: TENANTRY_DRIVERS=rust")
+            }
             Ok(command_line) => programs.push(Program::start(name, &command_line)),
-            Err(_) => panic!("{variable} is not set: run `cargo xtask test`, or set TENANTRY_DRIVERS=rust to leave the other languages out"),
+            Err(_) => panic!(
+                "{variable} is not set: run `cargo xtask test`, or set TENANTRY_DRIVERS=rust to \
+                 leave the other languages out"
+            ),
         }
     }
     programs
@@ -305,29 +430,53 @@ impl Run<'_> {
         match action {
             Action::Open(options) => self.driver.open(&self.path, &options.to_string()),
             Action::Close => self.driver.close(),
-            Action::Call { actor, operation, request } => self.driver.call(actor.as_ref(), operation, request),
-            Action::Admit { account, user, count, options } => self.driver.admit(account, user.as_deref(), *count, options),
-            Action::Check { account, user, permission } => self.driver.check(account, user, permission),
+            Action::Call {
+                actor,
+                operation,
+                request,
+            } => self.driver.call(actor.as_ref(), operation, request),
+            Action::Admit {
+                account,
+                user,
+                count,
+                options,
+            } => self.driver.admit(account, user.as_deref(), *count, options),
+            Action::Check {
+                account,
+                user,
+                permission,
+            } => self.driver.check(account, user, permission),
         }
     }
 }
 
 /// The part of an answer in which all drivers are alike.
 ///
-/// An error of a hot call has no more than its code in C, an error of opening names the path, which is each driver's own,
-/// and so is the id that a store gets when it is made. Why a handle is closed, C cannot know: its driver frees it.
+/// An error of a hot call has no more than its code in C, an error of opening names the path, which
+/// is each driver's own, and so is the id that a store gets when it is made. Why a handle is
+/// closed, C cannot know: its driver frees it.
 fn comparable(action: &Action, mut outcome: Value) -> Value {
     let only: &[&str] = match action {
-        Action::Call { .. } if outcome["error"]["code"] == "closed" => &["code", "number", "class", "retry"],
+        Action::Call { .. } if outcome["error"]["code"] == "closed" => {
+            &["code", "number", "class", "retry"]
+        }
         Action::Call { operation, .. } => {
-            if let (true, Some(info)) = (operation == "store.info", outcome.get_mut("ok").and_then(Value::as_object_mut)) {
+            if let (true, Some(info)) = (
+                operation == "store.info",
+                outcome.get_mut("ok").and_then(Value::as_object_mut),
+            ) {
                 let id = info.remove("store_id");
-                assert!(id.is_some_and(|id| id.as_str().is_some_and(|id| id.len() == 32)), "a store has an id");
+                assert!(
+                    id.is_some_and(|id| id.as_str().is_some_and(|id| id.len() == 32)),
+                    "a store has an id"
+                );
             }
             return outcome;
         }
         Action::Open(_) => &["code", "number", "class", "retry", "field"],
-        Action::Close | Action::Admit { .. } | Action::Check { .. } => &["code", "number", "class", "retry"],
+        Action::Close | Action::Admit { .. } | Action::Check { .. } => {
+            &["code", "number", "class", "retry"]
+        }
     };
     if let Some(error) = outcome.get_mut("error").and_then(Value::as_object_mut) {
         error.retain(|key, _| only.contains(&key.as_str()));
@@ -343,15 +492,21 @@ fn ask_all(runs: &mut [Run<'_>], action: &Action) -> Result<Value, String> {
         match &first {
             None => first = Some((run.driver.name(), answer)),
             Some((name, same)) if *same != answer => {
-                return Err(format!("the answers differ\n  {name}: {same}\n  {}: {answer}", run.driver.name()));
+                return Err(format!(
+                    "the answers differ\n  {name}: {same}\n  {}: {answer}",
+                    run.driver.name()
+                ));
             }
             Some(_) => {}
         }
     }
-    first.map(|(_, answer)| answer).ok_or_else(|| "there are no drivers".to_owned())
+    first
+        .map(|(_, answer)| answer)
+        .ok_or_else(|| "there are no drivers".to_owned())
 }
 
-/// Every index and every count must be what the records say, whatever a step has done; a closed store is not asked.
+/// Every index and every count must be what the records say, whatever a step has done; a closed
+/// store is not asked.
 fn whole(driver: &mut dyn Driver) -> Result<(), String> {
     let verified = driver.call(None, "store.verify", &json!({}));
     match (&verified["ok"]["damaged"], &verified["error"]["code"]) {
@@ -371,17 +526,27 @@ fn play(scenario: &Scenario, runs: &mut [Run<'_>]) -> Result<(), String> {
     }
     for (number, step) in scenario.steps.iter().enumerate() {
         let line = || format!("step {}, {}", number + 1, shown(step));
-        let action = step.action(&saved).map_err(|error| format!("{}: {error}", line()))?;
+        let action = step
+            .action(&saved)
+            .map_err(|error| format!("{}: {error}", line()))?;
         let answer = ask_all(runs, &action).map_err(|error| format!("{}: {error}", line()))?;
-        step.judge(&answer, &mut saved).map_err(|error| format!("{}: {error}\n  answered: {answer}", line()))?;
+        step.judge(&answer, &mut saved)
+            .map_err(|error| format!("{}: {error}\n  answered: {answer}", line()))?;
         whole(&mut *runs[0].driver).map_err(|error| format!("{}: afterwards {error}", line()))?;
     }
     for run in &mut *runs {
         whole(&mut *run.driver).map_err(|error| format!("{}: {error}", run.driver.name()))?;
     }
-    let hash = Action::Call { actor: None, operation: "store.state_hash".to_owned(), request: json!({}) };
+    let hash = Action::Call {
+        actor: None,
+        operation: "store.state_hash".to_owned(),
+        request: json!({}),
+    };
     let answer = ask_all(runs, &hash)?;
-    if answer["ok"]["state_hash"].as_str().is_none_or(|hash| hash.len() != 64) {
+    if answer["ok"]["state_hash"]
+        .as_str()
+        .is_none_or(|hash| hash.len() != 64)
+    {
         return Err(format!("the state hash is {answer}"));
     }
     let closed = ask_all(runs, &Action::Close)?;
@@ -398,7 +563,13 @@ fn shown(step: &Step) -> String {
     match (&step.time, step.operation()) {
         (Some(time), _) => format!("time {time}"),
         (None, Some(operation)) => {
-            let what = step.with.as_ref().or(step.admit.as_ref()).or(step.check.as_ref()).map(Value::to_string).unwrap_or_default();
+            let what = step
+                .with
+                .as_ref()
+                .or(step.admit.as_ref())
+                .or(step.check.as_ref())
+                .map(Value::to_string)
+                .unwrap_or_default();
             format!("{operation} {what}")
         }
         (None, None) => if step.open.is_some() { "open" } else { "close" }.to_owned(),
@@ -408,7 +579,10 @@ fn shown(step: &Step) -> String {
 #[test]
 fn every_scenario_through_every_driver() {
     let wanted = std::env::var("TENANTRY_SCENARIO").unwrap_or_default();
-    let scenarios: Vec<Scenario> = all().into_iter().filter(|scenario| scenario.file.contains(&wanted)).collect();
+    let scenarios: Vec<Scenario> = all()
+        .into_iter()
+        .filter(|scenario| scenario.file.contains(&wanted))
+        .collect();
     assert!(!scenarios.is_empty(), "there are no scenarios");
     let mut typed = Typed::default();
     let mut untyped = Untyped::default();
@@ -418,7 +592,11 @@ fn every_scenario_through_every_driver() {
     let mut failures = Vec::new();
     {
         let mut drivers: Vec<&mut dyn Driver> = vec![&mut typed, &mut untyped];
-        drivers.extend(programs.iter_mut().map(|program| program as &mut dyn Driver));
+        drivers.extend(
+            programs
+                .iter_mut()
+                .map(|program| program as &mut dyn Driver),
+        );
         for scenario in &scenarios {
             let scratch = Scratch::new("conformance");
             let mut runs: Vec<Run<'_>> = drivers
@@ -426,7 +604,11 @@ fn every_scenario_through_every_driver() {
                 .map(|driver| Run {
                     path: match scenario.store {
                         Place::Memory => ":memory:".to_owned(),
-                        Place::Folder => scratch.at(&driver.name().replace(' ', "_")).to_str().unwrap().to_owned(),
+                        Place::Folder => scratch
+                            .at(&driver.name().replace(' ', "_"))
+                            .to_str()
+                            .unwrap()
+                            .to_owned(),
                     },
                     driver: &mut **driver,
                     tally: Tally::default(),
@@ -434,7 +616,8 @@ fn every_scenario_through_every_driver() {
                 .collect();
             if let Err(error) = play(scenario, &mut runs) {
                 failures.push(format!("{}: {error}", scenario.file));
-                // What is open stays open in the failed drivers: the next scenario begins with a closed store.
+                // What is open stays open in the failed drivers: the next scenario begins with a
+                // closed store.
                 runs.iter_mut().for_each(|run| drop(run.driver.close()));
             }
             for run in runs {
@@ -450,11 +633,22 @@ fn every_scenario_through_every_driver() {
     for (name, tally) in &tallies {
         println!("{name:<12} {:>9} {:>6}", tally.scenarios, tally.steps);
     }
-    println!("({} calls of `Rust typed` were such that no Rust type can say them)", typed.untyped);
-    assert!(failures.is_empty(), "{} scenarios failed\n\n{}", failures.len(), failures.join("\n\n"));
+    println!(
+        "({} calls of `Rust typed` were such that no Rust type can say them)",
+        typed.untyped
+    );
+    assert!(
+        failures.is_empty(),
+        "{} scenarios failed\n\n{}",
+        failures.len(),
+        failures.join("\n\n")
+    );
     let ran = tallies.values().next().unwrap();
     assert_eq!(ran.scenarios, scenarios.len());
-    assert!(tallies.values().all(|tally| tally == ran), "the drivers did not run the same: {tallies:?}");
+    assert!(
+        tallies.values().all(|tally| tally == ran),
+        "the drivers did not run the same: {tallies:?}"
+    );
 }
 
 fn repository() -> &'static Path {
@@ -462,58 +656,143 @@ fn repository() -> &'static Path {
 }
 
 fn catalogue_file() -> Value {
-    serde_json::from_str(&std::fs::read_to_string(repository().join("include/tenantry.json")).unwrap()).unwrap()
+    serde_json::from_str(
+        &std::fs::read_to_string(repository().join("include/tenantry.json")).unwrap(),
+    )
+    .unwrap()
 }
 
 fn names(list: &Value) -> BTreeSet<String> {
-    list.as_array().unwrap().iter().map(|entry| entry["name"].as_str().unwrap().to_owned()).collect()
+    list.as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["name"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[test]
 fn every_operation_occurs_in_a_scenario() {
     let operations = names(&catalogue_file()["operations"]);
-    assert_eq!(operations, CATALOGUE.iter().map(|entry| entry.name.to_owned()).collect(), "include/tenantry.json is that of another catalogue");
+    assert_eq!(
+        operations,
+        CATALOGUE
+            .iter()
+            .map(|entry| entry.name.to_owned())
+            .collect(),
+        "include/tenantry.json is that of another catalogue"
+    );
     let scenarios = all();
     // The runner itself ends each scenario with this one.
     let mut seen = BTreeSet::from(["store.state_hash".to_owned()]);
-    let answered = scenarios.iter().flat_map(|scenario| &scenario.steps).filter(|step| step.refused.is_none());
+    let answered = scenarios
+        .iter()
+        .flat_map(|scenario| &scenario.steps)
+        .filter(|step| step.refused.is_none());
     seen.extend(answered.filter_map(|step| step.operation().map(str::to_owned)));
     let missing: Vec<_> = operations.difference(&seen).collect();
-    assert!(missing.is_empty(), "no scenario has an answer of {missing:?}");
+    assert!(
+        missing.is_empty(),
+        "no scenario has an answer of {missing:?}"
+    );
     let unknown: Vec<_> = seen.difference(&operations).collect();
-    assert!(unknown.is_empty(), "scenarios have answers of what is no operation: {unknown:?}");
+    assert!(
+        unknown.is_empty(),
+        "scenarios have answers of what is no operation: {unknown:?}"
+    );
 }
 
 /// The codes that no request can bring about, and the test that does: code, file, test.
 const BROUGHT_ABOUT_ELSEWHERE: &[(&str, &str, &str)] = &[
-    ("busy", "core/src/engine/tests.rs", "fn others_who_are_always_first_make_it_busy"),
-    ("forked", "tests/python/test_handles.py", "def test_a_forked_child_is_refused_and_ends"),
-    ("poisoned", "core/src/engine/tests.rs", "fn a_panic_is_internal_and_leaves_a_handle_that_only_reads"),
-    ("internal", "core/src/engine/tests.rs", "fn a_panic_is_internal_and_leaves_a_handle_that_only_reads"),
-    ("store_locked", "tests/node/process.test.mjs", "test('another process gets store_locked, with the pid of the first'"),
-    ("store_corrupt", "tests/tests/damaged.rs", "fn cut_and_removed_files_are_noticed"),
-    ("store_full", "core/src/engine/tests.rs", "fn a_store_that_fails_is_read_and_no_longer_written"),
-    ("store_failed", "core/src/engine/tests.rs", "fn a_store_that_fails_is_read_and_no_longer_written"),
+    (
+        "busy",
+        "core/src/engine/tests.rs",
+        "fn others_who_are_always_first_make_it_busy",
+    ),
+    (
+        "forked",
+        "tests/python/test_handles.py",
+        "def test_a_forked_child_is_refused_and_ends",
+    ),
+    (
+        "poisoned",
+        "core/src/engine/tests.rs",
+        "fn a_panic_is_internal_and_leaves_a_handle_that_only_reads",
+    ),
+    (
+        "internal",
+        "core/src/engine/tests.rs",
+        "fn a_panic_is_internal_and_leaves_a_handle_that_only_reads",
+    ),
+    (
+        "store_locked",
+        "tests/node/process.test.mjs",
+        "test('another process gets store_locked, with the pid of the first'",
+    ),
+    (
+        "store_corrupt",
+        "tests/tests/damaged.rs",
+        "fn cut_and_removed_files_are_noticed",
+    ),
+    (
+        "store_full",
+        "core/src/engine/tests.rs",
+        "fn a_store_that_fails_is_read_and_no_longer_written",
+    ),
+    (
+        "store_failed",
+        "core/src/engine/tests.rs",
+        "fn a_store_that_fails_is_read_and_no_longer_written",
+    ),
 ];
 
 #[test]
 fn every_code_occurs_in_a_scenario_or_in_a_test_of_its_own() {
     let codes = names(&catalogue_file()["errors"]);
-    assert_eq!(codes, Code::all().iter().map(|code| code.name().to_owned()).collect(), "include/tenantry.json has another table of codes");
-    let seen: BTreeSet<String> = all().iter().flat_map(|scenario| &scenario.steps).flat_map(Step::codes).collect();
+    assert_eq!(
+        codes,
+        Code::all()
+            .iter()
+            .map(|code| code.name().to_owned())
+            .collect(),
+        "include/tenantry.json has another table of codes"
+    );
+    let seen: BTreeSet<String> = all()
+        .iter()
+        .flat_map(|scenario| &scenario.steps)
+        .flat_map(Step::codes)
+        .collect();
     let unknown: Vec<_> = seen.difference(&codes).collect();
-    assert!(unknown.is_empty(), "scenarios expect what is no code: {unknown:?}");
+    assert!(
+        unknown.is_empty(),
+        "scenarios expect what is no code: {unknown:?}"
+    );
     for (code, file, test) in BROUGHT_ABOUT_ELSEWHERE {
         assert!(codes.contains(*code), "`{code}` is no code");
-        assert!(!seen.contains(*code), "`{code}` occurs in a scenario: it needs no test of its own");
-        let text = std::fs::read_to_string(repository().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
-        let variant = Code::from_name(code).map(|code| format!("{code:?}")).unwrap();
-        let names_code =
-            text.contains(*code) || text.contains(&format!("Code::{variant}")) || text.contains(&format!("TENANTRY_{}", code.to_uppercase()));
-        assert!(text.contains(*test), "{file} has no test `{test}`, which brings `{code}` about");
+        assert!(
+            !seen.contains(*code),
+            "`{code}` occurs in a scenario: it needs no test of its own"
+        );
+        let text = std::fs::read_to_string(repository().join(file))
+            .unwrap_or_else(|error| panic!("{file}: {error}"));
+        let variant = Code::from_name(code)
+            .map(|code| format!("{code:?}"))
+            .unwrap();
+        let names_code = text.contains(*code)
+            || text.contains(&format!("Code::{variant}"))
+            || text.contains(&format!("TENANTRY_{}", code.to_uppercase()));
+        assert!(
+            text.contains(*test),
+            "{file} has no test `{test}`, which brings `{code}` about"
+        );
         assert!(names_code, "{file} does not name `{code}`");
     }
-    let elsewhere: BTreeSet<String> = BROUGHT_ABOUT_ELSEWHERE.iter().map(|(code, ..)| (*code).to_owned()).collect();
-    let missing: Vec<_> = codes.iter().filter(|code| !seen.contains(*code) && !elsewhere.contains(*code)).collect();
+    let elsewhere: BTreeSet<String> = BROUGHT_ABOUT_ELSEWHERE
+        .iter()
+        .map(|(code, ..)| (*code).to_owned())
+        .collect();
+    let missing: Vec<_> = codes
+        .iter()
+        .filter(|code| !seen.contains(*code) && !elsewhere.contains(*code))
+        .collect();
     assert!(missing.is_empty(), "nothing brings about {missing:?}");
 }

@@ -1,5 +1,5 @@
-//! Credits against a naive model that counts them one by one: whatever is asked in whatever order, none is made, lost or spent
-//! twice (R-CRD-1 to R-CRD-3).
+//! Credits against a naive model that counts them one by one: whatever is asked in whatever order,
+//! none is made, lost or spent twice (R-CRD-1 to R-CRD-3).
 //!
 //! The test prints its seed; `TENANTRY_SEED` repeats it. `TENANTRY_RUNS` makes the walks longer.
 
@@ -16,15 +16,19 @@ const NEVER: u64 = u64::MAX;
 const FREE: &str = "";
 
 fn open() -> Tenantry {
-    let options: OpenOptions =
-        serde_json::from_value(json!({"clock": {"manual_ms": START_MS}, "seed": 1, "edition": "commercial"})).expect("options");
+    let options: OpenOptions = serde_json::from_value(
+        json!({"clock": {"manual_ms": START_MS}, "seed": 1, "edition": "commercial"}),
+    )
+    .expect("options");
     Tenantry::open(":memory:", options).unwrap()
 }
 
 /// The answer, or the code of the refusal.
 fn call(store: &Tenantry, operation: &str, request: &Value) -> Result<Value, String> {
     let answer = store.call_json(b"", operation.as_bytes(), request.to_string().as_bytes());
-    answer.map(|answer| serde_json::from_str(&answer).unwrap()).map_err(|error| error.code().name().to_owned())
+    answer
+        .map(|answer| serde_json::from_str(&answer).unwrap())
+        .map_err(|error| error.code().name().to_owned())
 }
 
 fn must(store: &Tenantry, operation: &str, request: Value) -> Value {
@@ -58,33 +62,61 @@ struct Book {
 
 impl Book {
     fn in_pocket(&self, pocket: &str) -> u64 {
-        self.grants.values().filter_map(|grant| grant.left.get(pocket)).sum()
+        self.grants
+            .values()
+            .filter_map(|grant| grant.left.get(pocket))
+            .sum()
     }
 
     fn total(&self) -> u64 {
-        self.grants.values().flat_map(|grant| grant.left.values()).sum()
+        self.grants
+            .values()
+            .flat_map(|grant| grant.left.values())
+            .sum()
     }
 
     /// The grant whose turn it is, of those that have something left there and that `fits`.
     fn next(&self, pocket: &str, fits: impl Fn(&Grant) -> bool) -> Option<u64> {
-        let left = self.grants.iter().filter(|(_, grant)| grant.left.get(pocket).is_some_and(|left| *left > 0) && fits(grant));
-        left.min_by_key(|(number, grant)| (grant.terms, **number)).map(|(number, _)| *number)
+        let left = self.grants.iter().filter(|(_, grant)| {
+            grant.left.get(pocket).is_some_and(|left| *left > 0) && fits(grant)
+        });
+        left.min_by_key(|(number, grant)| (grant.terms, **number))
+            .map(|(number, _)| *number)
     }
 
     fn add(&mut self, grant: u64, pocket: &str, amount: u64) {
-        *self.grants.get_mut(&grant).unwrap().left.entry(pocket.to_owned()).or_default() += amount;
+        *self
+            .grants
+            .get_mut(&grant)
+            .unwrap()
+            .left
+            .entry(pocket.to_owned())
+            .or_default() += amount;
     }
 
     fn take(&mut self, pocket: &str, fits: impl Fn(&Grant) -> bool) -> u64 {
         let grant = self.next(pocket, fits).unwrap();
-        *self.grants.get_mut(&grant).unwrap().left.get_mut(pocket).unwrap() -= 1;
+        *self
+            .grants
+            .get_mut(&grant)
+            .unwrap()
+            .left
+            .get_mut(pocket)
+            .unwrap() -= 1;
         grant
     }
 
     fn expire(&mut self, now_ms: u64) -> u64 {
         let mut gone = 0;
-        for grant in self.grants.values_mut().filter(|grant| grant.terms[1] <= now_ms) {
-            for (_, left) in std::mem::take(&mut grant.left).into_iter().filter(|(_, left)| *left > 0) {
+        for grant in self
+            .grants
+            .values_mut()
+            .filter(|grant| grant.terms[1] <= now_ms)
+        {
+            for (_, left) in std::mem::take(&mut grant.left)
+                .into_iter()
+                .filter(|(_, left)| *left > 0)
+            {
                 self.entries += 1;
                 gone += left;
             }
@@ -145,7 +177,14 @@ impl World {
             request["parent"] = parent.as_str().into();
         }
         must(&self.store, "accounts.create", request);
-        self.accounts.insert(id, Account { parent, groups: vec!["default".to_owned()], books: Default::default() });
+        self.accounts.insert(
+            id,
+            Account {
+                parent,
+                groups: vec!["default".to_owned()],
+                books: Default::default(),
+            },
+        );
     }
 
     fn book(&mut self, account: &str, channel: usize) -> &mut Book {
@@ -181,8 +220,13 @@ impl World {
                 let account = self.pick();
                 let amount = amount * 3;
                 let priority = [0, 50, 50, 100][self.dice.roll(4) as usize];
-                let ends = if self.dice.roll(3) == 0 { NEVER } else { self.now_ms + 1 + self.dice.roll(40) };
-                let mut request = json!({"account": account, "channel": name, "amount": amount, "reason": "r", "priority": priority});
+                let ends = if self.dice.roll(3) == 0 {
+                    NEVER
+                } else {
+                    self.now_ms + 1 + self.dice.roll(40)
+                };
+                let mut request = json!({"account": account, "channel": name, "amount": amount,
+                    "reason": "r", "priority": priority});
                 if ends < NEVER {
                     request["expires_at_ms"] = ends.into();
                 }
@@ -197,25 +241,51 @@ impl World {
                 let book = self.book(&account, channel);
                 book.entries += 1;
                 let left = BTreeMap::from([(FREE.to_owned(), amount)]);
-                book.grants.insert(book.entries, Grant { terms, left, from: None });
+                book.grants.insert(
+                    book.entries,
+                    Grant {
+                        terms,
+                        left,
+                        from: None,
+                    },
+                );
                 self.granted += amount;
             }
             20..40 => {
                 let account = self.pick();
-                let group = if self.dice.roll(3) == 0 { FREE.to_owned() } else { self.pick_group(&account) };
+                let group = if self.dice.roll(3) == 0 {
+                    FREE.to_owned()
+                } else {
+                    self.pick_group(&account)
+                };
                 let book = self.book(&account, channel);
-                let own = if group.is_empty() { 0 } else { book.in_pocket(&group) };
+                let own = if group.is_empty() {
+                    0
+                } else {
+                    book.in_pocket(&group)
+                };
                 let enough = own + book.in_pocket(FREE) >= amount;
                 let mut request = json!({"account": account, "channel": name, "amount": amount});
                 if !group.is_empty() {
                     request["group"] = group.as_str().into();
                 }
-                if self.ask("credits.spend", request, (!enough).then_some("credits_exhausted")).is_none() {
+                if self
+                    .ask(
+                        "credits.spend",
+                        request,
+                        (!enough).then_some("credits_exhausted"),
+                    )
+                    .is_none()
+                {
                     return;
                 }
                 let book = self.book(&account, channel);
                 let credits = (0..amount).map(|number| {
-                    let pocket = if number < own { group.clone() } else { FREE.to_owned() };
+                    let pocket = if number < own {
+                        group.clone()
+                    } else {
+                        FREE.to_owned()
+                    };
                     (book.take(&pocket, |_| true), pocket)
                 });
                 let credits = credits.collect();
@@ -226,14 +296,20 @@ impl World {
             }
             40..52 => {
                 let account = self.pick();
-                let numbers: Vec<u64> = self.book(&account, channel).spends.keys().copied().collect();
+                let numbers: Vec<u64> = self
+                    .book(&account, channel)
+                    .spends
+                    .keys()
+                    .copied()
+                    .collect();
                 if numbers.is_empty() {
                     return;
                 }
                 let spend = numbers[self.dice.roll(numbers.len() as u64) as usize];
                 let left = self.book(&account, channel).spends[&spend].credits.len() as u64;
                 let refusal = (amount > left).then_some("refund_exceeded");
-                let request = json!({"account": account, "channel": name, "spend": spend, "amount": amount});
+                let request =
+                    json!({"account": account, "channel": name, "spend": spend, "amount": amount});
                 if self.ask("credits.refund", request, refusal).is_none() {
                     return;
                 }
@@ -241,8 +317,17 @@ impl World {
                 let book = self.book(&account, channel);
                 book.entries += 1;
                 for _ in 0..amount {
-                    let (grant, pocket) = book.spends.get_mut(&spend).unwrap().credits.pop().unwrap();
-                    book.add(grant, if groups.contains(&pocket) { &pocket } else { FREE }, 1);
+                    let (grant, pocket) =
+                        book.spends.get_mut(&spend).unwrap().credits.pop().unwrap();
+                    book.add(
+                        grant,
+                        if groups.contains(&pocket) {
+                            &pocket
+                        } else {
+                            FREE
+                        },
+                        1,
+                    );
                 }
                 let group = book.spends[&spend].group.clone();
                 if let Some(spent) = book.spent.get_mut(&group) {
@@ -255,11 +340,20 @@ impl World {
             52..64 => {
                 let account = self.pick();
                 let group = self.pick_group(&account);
-                let (from, to, operation) =
-                    if self.dice.roll(2) > 0 { (FREE, group.as_str(), "credits.reserve") } else { (group.as_str(), FREE, "credits.unreserve") };
-                let amount = if to.is_empty() { amount.div_ceil(8) } else { amount };
-                let refusal = (self.book(&account, channel).in_pocket(from) < amount).then_some("credits_exhausted");
-                let request = json!({"account": account, "group": group, "channel": name, "amount": amount});
+                let (from, to, operation) = if self.dice.roll(2) > 0 {
+                    (FREE, group.as_str(), "credits.reserve")
+                } else {
+                    (group.as_str(), FREE, "credits.unreserve")
+                };
+                let amount = if to.is_empty() {
+                    amount.div_ceil(8)
+                } else {
+                    amount
+                };
+                let refusal = (self.book(&account, channel).in_pocket(from) < amount)
+                    .then_some("credits_exhausted");
+                let request =
+                    json!({"account": account, "group": group, "channel": name, "amount": amount});
                 if self.ask(operation, request, refusal).is_none() {
                     return;
                 }
@@ -277,7 +371,8 @@ impl World {
                     self.ask("credits.allocate", request, Some("invalid_argument"));
                     return;
                 };
-                let refusal = (self.book(&parent, channel).in_pocket(FREE) < amount).then_some("credits_exhausted");
+                let refusal = (self.book(&parent, channel).in_pocket(FREE) < amount)
+                    .then_some("credits_exhausted");
                 if self.ask("credits.allocate", request, refusal).is_none() {
                     return;
                 }
@@ -292,10 +387,21 @@ impl World {
                 let below = self.book(&account, channel);
                 let first = below.entries;
                 for (grant, terms) in taken {
-                    let same = below.grants.range(first + 1..).find(|(_, there)| there.from == Some(grant)).map(|(number, _)| *number);
+                    let same = below
+                        .grants
+                        .range(first + 1..)
+                        .find(|(_, there)| there.from == Some(grant))
+                        .map(|(number, _)| *number);
                     let number = same.unwrap_or_else(|| {
                         below.entries += 1;
-                        below.grants.insert(below.entries, Grant { terms, left: BTreeMap::new(), from: Some(grant) });
+                        below.grants.insert(
+                            below.entries,
+                            Grant {
+                                terms,
+                                left: BTreeMap::new(),
+                                from: Some(grant),
+                            },
+                        );
                         below.entries
                     });
                     below.add(number, FREE, 1);
@@ -313,8 +419,13 @@ impl World {
                     return;
                 };
                 let from_above = |grant: &Grant| grant.from.is_some();
-                let there: u64 =
-                    self.book(&account, channel).grants.values().filter(|grant| from_above(grant)).filter_map(|grant| grant.left.get(FREE)).sum();
+                let there: u64 = self
+                    .book(&account, channel)
+                    .grants
+                    .values()
+                    .filter(|grant| from_above(grant))
+                    .filter_map(|grant| grant.left.get(FREE))
+                    .sum();
                 let amount = if all { there } else { amount };
                 let refusal = (there < amount || there == 0).then_some("credits_exhausted");
                 if self.ask("credits.take_back", request, refusal).is_none() {
@@ -333,14 +444,21 @@ impl World {
                 self.now_ms += self.dice.roll(25);
                 must(&self.store, "clock.set", json!({"now_ms": self.now_ms}));
                 let now_ms = self.now_ms;
-                let books = self.accounts.values_mut().flat_map(|account| &mut account.books);
+                let books = self
+                    .accounts
+                    .values_mut()
+                    .flat_map(|account| &mut account.books);
                 self.expired += books.map(|book| book.expire(now_ms)).sum::<u64>();
             }
             90..93 => {
                 let account = self.pick();
                 self.made += 1;
                 let group = format!("g{}", self.made);
-                self.ask("groups.create", json!({"account": account, "id": group, "name": "G"}), None);
+                self.ask(
+                    "groups.create",
+                    json!({"account": account, "id": group, "name": "G"}),
+                    None,
+                );
                 self.accounts.get_mut(&account).unwrap().groups.push(group);
             }
             93..96 => {
@@ -349,7 +467,11 @@ impl World {
                 if group == "default" {
                     return;
                 }
-                self.ask("groups.delete", json!({"account": account, "group": group}), None);
+                self.ask(
+                    "groups.delete",
+                    json!({"account": account, "group": group}),
+                    None,
+                );
                 let account = self.accounts.get_mut(&account).unwrap();
                 account.groups.retain(|other| *other != group);
                 for book in &mut account.books {
@@ -379,16 +501,25 @@ impl World {
             return;
         }
         let account = self.pick();
-        let children: Vec<String> =
-            self.accounts.iter().filter(|(_, other)| other.parent.as_ref() == Some(&account)).map(|(id, _)| id.clone()).collect();
+        let children: Vec<String> = self
+            .accounts
+            .iter()
+            .filter(|(_, other)| other.parent.as_ref() == Some(&account))
+            .map(|(id, _)| id.clone())
+            .collect();
         let detach = self.dice.roll(2) == 0;
-        let request = json!({"account": account, "children": if detach { "detach" } else { "delete" }});
+        let request =
+            json!({"account": account, "children": if detach { "detach" } else { "delete" }});
         self.ask("accounts.delete", request, None);
         if detach {
             for child in &children {
                 let child = self.accounts.get_mut(child).unwrap();
                 child.parent = None;
-                child.books.iter_mut().flat_map(|book| book.grants.values_mut()).for_each(|grant| grant.from = None);
+                child
+                    .books
+                    .iter_mut()
+                    .flat_map(|book| book.grants.values_mut())
+                    .for_each(|grant| grant.from = None);
             }
         }
         self.forget(&account);
@@ -399,8 +530,12 @@ impl World {
 
     /// Takes an account and all below it out of the model, from the bottom up.
     fn forget(&mut self, account: &str) {
-        let children: Vec<String> =
-            self.accounts.iter().filter(|(_, other)| other.parent.as_deref() == Some(account)).map(|(id, _)| id.clone()).collect();
+        let children: Vec<String> = self
+            .accounts
+            .iter()
+            .filter(|(_, other)| other.parent.as_deref() == Some(account))
+            .map(|(id, _)| id.clone())
+            .collect();
         for child in children {
             self.forget(&child);
         }
@@ -436,62 +571,117 @@ impl World {
                 let groups: BTreeMap<&str, (u64, u64)> = account
                     .groups
                     .iter()
-                    .map(|group| (group.as_str(), (book.in_pocket(group), book.spent.get(group).copied().unwrap_or(0))))
+                    .map(|group| {
+                        (
+                            group.as_str(),
+                            (
+                                book.in_pocket(group),
+                                book.spent.get(group).copied().unwrap_or(0),
+                            ),
+                        )
+                    })
                     .filter(|(_, counts)| *counts != (0, 0))
                     .collect();
                 let told = shown["groups"].as_array().unwrap().iter();
                 let told: BTreeMap<&str, (u64, u64)> = told
-                    .map(|group| (group["group"].as_str().unwrap(), (group["reserve"].as_u64().unwrap(), group["spent"].as_u64().unwrap())))
+                    .map(|group| {
+                        (
+                            group["group"].as_str().unwrap(),
+                            (
+                                group["reserve"].as_u64().unwrap(),
+                                group["spent"].as_u64().unwrap(),
+                            ),
+                        )
+                    })
                     .collect();
                 assert_eq!(told, groups, "{id}");
                 let mut left: Vec<(String, [u64; 3], u64, u64)> = Vec::new();
                 for (number, grant) in &book.grants {
                     let there = grant.left.iter().filter(|(_, left)| **left > 0);
-                    left.extend(there.map(|(pocket, left)| (pocket.clone(), grant.terms, *number, *left)));
+                    left.extend(
+                        there.map(|(pocket, left)| (pocket.clone(), grant.terms, *number, *left)),
+                    );
                 }
                 left.sort();
                 let told = shown["grants"].as_array().unwrap().iter();
                 let told: Vec<_> = told
                     .map(|grant| {
                         let number = |field: &str| grant[field].as_u64();
-                        let terms = [number("priority").unwrap(), number("expires_at_ms").unwrap_or(NEVER), number("granted_at_ms").unwrap()];
+                        let terms = [
+                            number("priority").unwrap(),
+                            number("expires_at_ms").unwrap_or(NEVER),
+                            number("granted_at_ms").unwrap(),
+                        ];
                         let group = grant["group"].as_str().unwrap_or(FREE).to_owned();
-                        (group, terms, number("grant").unwrap(), number("left").unwrap())
+                        (
+                            group,
+                            terms,
+                            number("grant").unwrap(),
+                            number("left").unwrap(),
+                        )
                     })
                     .collect();
                 assert_eq!(told, left, "{id}");
                 self.compare_ledger(id, channel, book);
             }
         }
-        assert_eq!(everywhere + self.spent + self.expired + self.erased, self.granted);
+        assert_eq!(
+            everywhere + self.spent + self.expired + self.erased,
+            self.granted
+        );
     }
 
     /// An invoice tells what the entries of its period do (R-ACC-7).
     fn compare_invoice(&self, account: &str, channel: usize) {
-        let page = must(&self.store, "credits.ledger", json!({"account": account, "channel": CHANNELS[channel], "limit": 500}));
+        let page = must(
+            &self.store,
+            "credits.ledger",
+            json!({"account": account, "channel": CHANNELS[channel], "limit": 500}),
+        );
         let entries = page["entries"].as_array().unwrap();
-        let at_ms = |entry: usize| entries.get(entry).map_or(START_MS, |entry| entry["at_ms"].as_u64().unwrap());
+        let at_ms = |entry: usize| {
+            entries
+                .get(entry)
+                .map_or(START_MS, |entry| entry["at_ms"].as_u64().unwrap())
+        };
         // The last entry is the first; of a long ledger the beginning is left out.
-        for (until, from) in [(entries.len() / 3, entries.len() / 2), (entries.len() / 4, entries.len().saturating_sub(1))] {
+        for (until, from) in [
+            (entries.len() / 3, entries.len() / 2),
+            (entries.len() / 4, entries.len().saturating_sub(1)),
+        ] {
             let (from, until) = (at_ms(from), at_ms(until) + (entries.len() % 2) as u64);
             if from >= until || (page["next"].is_u64() && from == at_ms(entries.len() - 1)) {
                 continue;
             }
-            let mut told = json!({"granted": 0, "received": 0, "returned": 0, "spent": 0, "refunded": 0, "expired": 0, "withdrawn": 0});
-            for entry in entries.iter().filter(|entry| (from..until).contains(&entry["at_ms"].as_u64().unwrap())) {
+            let mut told = json!({"granted": 0, "received": 0, "returned": 0, "spent": 0,
+                "refunded": 0, "expired": 0, "withdrawn": 0});
+            for entry in entries
+                .iter()
+                .filter(|entry| (from..until).contains(&entry["at_ms"].as_u64().unwrap()))
+            {
                 if let Some(total) = told.get_mut(entry["kind"].as_str().unwrap()) {
                     *total = json!(total.as_u64().unwrap() + entry["amount"].as_u64().unwrap());
                 }
             }
-            let lines = must(&self.store, "usage.invoice", json!({"account": account, "from_ms": from, "until_ms": until, "page": 1}));
-            assert_eq!(lines["lines"][0][format!("{}_credits", CHANNELS[channel])], told, "{account} {}", CHANNELS[channel]);
+            let lines = must(
+                &self.store,
+                "usage.invoice",
+                json!({"account": account, "from_ms": from, "until_ms": until, "page": 1}),
+            );
+            assert_eq!(
+                lines["lines"][0][format!("{}_credits", CHANNELS[channel])],
+                told,
+                "{account} {}",
+                CHANNELS[channel]
+            );
         }
     }
 
     fn compare_ledger(&self, account: &str, channel: usize, book: &Book) {
         let (mut balance, mut entries, mut after) = (0_i64, 0, None);
         loop {
-            let mut request = json!({"account": account, "channel": CHANNELS[channel], "order": "oldest", "limit": 500});
+            let mut request = json!({"account": account, "channel": CHANNELS[channel],
+                "order": "oldest", "limit": 500});
             if let Some(after) = after {
                 request["after"] = Value::from(after);
             }
@@ -505,23 +695,38 @@ impl World {
                     "spent" | "expired" | "allocated" | "returned" => -amount,
                     _ => 0,
                 };
-                assert!(balance >= 0 && entry["balance"] == balance, "{account}: {entry}");
+                assert!(
+                    balance >= 0 && entry["balance"] == balance,
+                    "{account}: {entry}"
+                );
             }
             after = page["next"].as_u64();
             if after.is_none() {
                 break;
             }
         }
-        assert_eq!((balance as u64, entries), (book.total(), book.entries), "{account}");
+        assert_eq!(
+            (balance as u64, entries),
+            (book.total(), book.entries),
+            "{account}"
+        );
     }
 }
 
 fn world(dice: Dice) -> World {
     let store = open();
     must(&store, "policies.set", json!({"policies": {"depth": 4}}));
-    must(&store, "users.create", json!({"id": "olga", "email": "olga@acme.example"}));
+    must(
+        &store,
+        "users.create",
+        json!({"id": "olga", "email": "olga@acme.example"}),
+    );
     // Not of the walk: its owner stays, whatever is deleted.
-    must(&store, "accounts.create", json!({"id": "anchor", "name": "A", "owner": {"user": "olga"}}));
+    must(
+        &store,
+        "accounts.create",
+        json!({"id": "anchor", "name": "A", "owner": {"user": "olga"}}),
+    );
     let mut world = World {
         store,
         dice,
@@ -551,16 +756,27 @@ fn no_credit_is_made_lost_or_spent_twice() {
             world.step();
             world.compare();
             if step % 20 == 19 {
-                world.accounts.keys().for_each(|account| (0..CHANNELS.len()).for_each(|channel| world.compare_invoice(account, channel)));
+                world.accounts.keys().for_each(|account| {
+                    (0..CHANNELS.len()).for_each(|channel| world.compare_invoice(account, channel))
+                });
                 let verified = must(&world.store, "store.verify", json!({}));
                 assert_eq!(verified["damaged"], json!([]));
             }
         }
-        world.done.into_iter().for_each(|(name, times)| *done.entry(name).or_insert(0) += times);
-        world.refused.into_iter().for_each(|(name, times)| *refused.entry(name).or_insert(0) += times);
+        world
+            .done
+            .into_iter()
+            .for_each(|(name, times)| *done.entry(name).or_insert(0) += times);
+        world
+            .refused
+            .into_iter()
+            .for_each(|(name, times)| *refused.entry(name).or_insert(0) += times);
     }
     println!("{done:?}\n{refused:?}");
-    assert!(done.len() >= 10 && done.values().all(|times| *times >= 10), "{done:?}");
+    assert!(
+        done.len() >= 10 && done.values().all(|times| *times >= 10),
+        "{done:?}"
+    );
     assert!(refused.len() >= 8, "{refused:?}");
 }
 
@@ -568,12 +784,28 @@ fn no_credit_is_made_lost_or_spent_twice() {
 #[test]
 fn threads_spend_the_last_credit_once() {
     let store = open();
-    must(&store, "users.create", json!({"id": "olga", "email": "olga@acme.example"}));
-    must(&store, "accounts.create", json!({"id": "acme", "name": "A", "owner": {"user": "olga"}}));
+    must(
+        &store,
+        "users.create",
+        json!({"id": "olga", "email": "olga@acme.example"}),
+    );
+    must(
+        &store,
+        "accounts.create",
+        json!({"id": "acme", "name": "A", "owner": {"user": "olga"}}),
+    );
     for amount in [300, 500, 203] {
-        must(&store, "credits.grant", json!({"account": "acme", "channel": "email", "amount": amount, "reason": "r"}));
+        must(
+            &store,
+            "credits.grant",
+            json!({"account": "acme", "channel": "email", "amount": amount, "reason": "r"}),
+        );
     }
-    must(&store, "credits.reserve", json!({"account": "acme", "group": "default", "channel": "email", "amount": 400}));
+    must(
+        &store,
+        "credits.reserve",
+        json!({"account": "acme", "group": "default", "channel": "email", "amount": 400}),
+    );
     let spent: u64 = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..8_u64)
             .map(|thread| {
@@ -581,7 +813,8 @@ fn threads_spend_the_last_credit_once() {
                 scope.spawn(move || {
                     let mut spent = 0;
                     for amount in [5 + thread, 3, 1] {
-                        let request = json!({"account": "acme", "channel": "email", "amount": amount, "group": "default"});
+                        let request = json!({"account": "acme", "channel": "email",
+                            "amount": amount, "group": "default"});
                         while call(store, "credits.spend", &request).is_ok() {
                             spent += amount;
                         }
@@ -590,9 +823,18 @@ fn threads_spend_the_last_credit_once() {
                 })
             })
             .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .sum()
     });
     assert_eq!(spent, 1003);
-    assert_eq!(must(&store, "credits.balance", json!({"account": "acme"}))["channels"][0]["total"], 0);
-    assert_eq!(must(&store, "store.verify", json!({}))["damaged"], json!([]));
+    assert_eq!(
+        must(&store, "credits.balance", json!({"account": "acme"}))["channels"][0]["total"],
+        0
+    );
+    assert_eq!(
+        must(&store, "store.verify", json!({}))["damaged"],
+        json!([])
+    );
 }

@@ -1,7 +1,8 @@
-//! Stores that were cut, robbed of files, or altered by a bit: each opens with everything in it, or is refused as
-//! `store_corrupt`. None opens empty, or as it was some time ago.
+//! Stores that were cut, robbed of files, or altered by a bit: each opens with everything in it, or
+//! is refused as `store_corrupt`. None opens empty, or as it was some time ago.
 //!
-//! Every damage is looked at by a process of its own, because sled's threads may panic or hang on it.
+//! Every damage is looked at by a process of its own, because sled's threads may panic or hang on
+//! it.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -36,7 +37,14 @@ impl Base {
         let effects = count("TENANTRY_DAMAGED_EFFECTS", 400);
         let mut acknowledged = 0;
         for run in 0..2 {
-            acknowledged += finish(&mut host(HOST, &store, dice.number(), run, Some((end, effects)))).acknowledgements;
+            acknowledged += finish(&mut host(
+                HOST,
+                &store,
+                dice.number(),
+                run,
+                Some((end, effects)),
+            ))
+            .acknowledgements;
         }
         assert!(acknowledged > 2000, "only {acknowledged} acknowledgements");
         let mut base = Base {
@@ -52,7 +60,10 @@ impl Base {
         let found = base.look();
         assert_eq!(found["store.verify"]["whole"], true, "{found}");
         base.verified = found["store.verify"].clone();
-        base.hash = found["store.state_hash"]["state_hash"].as_str().unwrap().to_owned();
+        base.hash = found["store.state_hash"]["state_hash"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         base
     }
 
@@ -61,7 +72,13 @@ impl Base {
     }
 
     fn look(&self) -> Value {
-        let mut child = Command::new(HOST).arg("check").arg(&self.looked_at).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = Command::new(HOST)
+            .arg("check")
+            .arg(&self.looked_at)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let until = Instant::now() + PATIENCE;
         while child.try_wait().unwrap().is_none() {
             if Instant::now() > until {
@@ -72,22 +89,33 @@ impl Base {
             std::thread::sleep(Duration::from_micros(500));
         }
         let output = child.wait_with_output().unwrap();
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| Value::from(format!("ends with {}", output.status)))
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| Value::from(format!("ends with {}", output.status)))
     }
 
-    /// Damages a copy and opens it: twice, because a refused store must not open at the next attempt as something less.
+    /// Damages a copy and opens it: twice, because a refused store must not open at the next
+    /// attempt as something less.
     fn damage(&mut self, what: &str, damage: impl FnOnce(&Base)) -> bool {
         copy(&self.store, &self.looked_at);
         damage(self);
         let mut refused = false;
         for attempt in ["first", "second"] {
             let found = self.look();
-            let intact = found["store.state_hash"]["state_hash"] == self.hash.as_str() && found["store.verify"] == self.verified;
+            let intact = found["store.state_hash"]["state_hash"] == self.hash.as_str()
+                && found["store.verify"] == self.verified;
             refused = found["refused"] == "store_corrupt";
-            assert!(intact || refused, "{} store, {what}, {attempt} attempt: {found}", self.end);
+            assert!(
+                intact || refused,
+                "{} store, {what}, {attempt} attempt: {found}",
+                self.end
+            );
             if attempt == "first" {
                 let place = found["at"].as_str().unwrap_or_default();
-                let outcome = if intact { "opens, whole".to_owned() } else { format!("refused by {place}") };
+                let outcome = if intact {
+                    "opens, whole".to_owned()
+                } else {
+                    format!("refused by {place}")
+                };
                 *self.tally.entry(outcome).or_default() += 1;
             }
         }
@@ -95,37 +123,69 @@ impl Base {
     }
 
     fn refuses(&mut self, what: &str, damage: impl FnOnce(&Base)) {
-        assert!(self.damage(what, damage), "{} store, {what}: opened", self.end);
+        assert!(
+            self.damage(what, damage),
+            "{} store, {what}: opened",
+            self.end
+        );
     }
 
     fn report(&self, what: &str) {
-        println!("{} store, {what}: {:?}", if self.end == "close" { "closed" } else { "killed" }, self.tally);
+        println!(
+            "{} store, {what}: {:?}",
+            if self.end == "close" {
+                "closed"
+            } else {
+                "killed"
+            },
+            self.tally
+        );
     }
 }
 
 fn flip(file: &Path, dice: &mut Dice) -> String {
     let bit = dice.roll(fs::metadata(file).unwrap().len() * 8);
-    let open = OpenOptions::new().read(true).write(true).open(file).unwrap();
+    let open = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(file)
+        .unwrap();
     let mut byte = [0];
     open.read_exact_at(&mut byte, bit / 8).unwrap();
-    open.write_all_at(&[byte[0] ^ 1 << (bit % 8)], bit / 8).unwrap();
+    open.write_all_at(&[byte[0] ^ 1 << (bit % 8)], bit / 8)
+        .unwrap();
     format!("bit {bit}")
 }
 
-/// Where the segment begins that sled wrote last, by the log sequence numbers in the headers of the segments.
+/// Where the segment begins that sled wrote last, by the log sequence numbers in the headers of the
+/// segments.
 fn newest_segment(db: &Path) -> u64 {
     const SEGMENT: usize = 512 * 1024;
     let log = fs::read(db).unwrap();
-    let written = |place: &usize| log[place * SEGMENT + 20..].iter().take(SEGMENT - 20).any(|byte| *byte != 0);
-    let sequence = |place: &usize| u64::from_le_bytes(log[place * SEGMENT + 4..][..8].try_into().unwrap()) ^ (u64::MAX >> 1);
-    let newest = (0..log.len() / SEGMENT).filter(written).max_by_key(sequence).expect("a segment with records");
+    let written = |place: &usize| {
+        log[place * SEGMENT + 20..]
+            .iter()
+            .take(SEGMENT - 20)
+            .any(|byte| *byte != 0)
+    };
+    let sequence = |place: &usize| {
+        u64::from_le_bytes(log[place * SEGMENT + 4..][..8].try_into().unwrap()) ^ (u64::MAX >> 1)
+    };
+    let newest = (0..log.len() / SEGMENT)
+        .filter(written)
+        .max_by_key(sequence)
+        .expect("a segment with records");
     (newest * SEGMENT) as u64
 }
 
 fn snapshot(base: &Base) -> PathBuf {
-    let entries = fs::read_dir(base.at("sled")).unwrap().map(|entry| entry.unwrap());
-    let mut found: Vec<PathBuf> =
-        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("snap.")).map(|entry| entry.path()).collect();
+    let entries = fs::read_dir(base.at("sled"))
+        .unwrap()
+        .map(|entry| entry.unwrap());
+    let mut found: Vec<PathBuf> = entries
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("snap."))
+        .map(|entry| entry.path())
+        .collect();
     assert_eq!(found.len(), 1, "{found:?}");
     found.remove(0)
 }
@@ -138,12 +198,17 @@ fn cut_and_removed_files_are_noticed() {
         for per_cent in [99, 90, 50, 10, 0] {
             let what = format!("db cut to {per_cent} %");
             let cut = |base: &Base| {
-                let db = OpenOptions::new().write(true).open(base.at("sled/db")).unwrap();
-                db.set_len(db.metadata().unwrap().len() * per_cent / 100).unwrap();
+                let db = OpenOptions::new()
+                    .write(true)
+                    .open(base.at("sled/db"))
+                    .unwrap();
+                db.set_len(db.metadata().unwrap().len() * per_cent / 100)
+                    .unwrap();
             };
-            // sled uses segments again, so the end of the file is not the end of the log: after a crash a small cut can
-            // hit records that were superseded since. Then the store opens with all that it held, which `damage` checks;
-            // after a clean close the length itself is known.
+            // sled uses segments again, so the end of the file is not the end of the log: after a
+            // crash a small cut can hit records that were superseded since. Then the store opens
+            // with all that it held, which `damage` checks; after a clean close the length itself
+            // is known.
             if end == "abort" && per_cent >= 90 {
                 base.damage(&what, cut);
             } else {
@@ -153,31 +218,80 @@ fn cut_and_removed_files_are_noticed() {
         base.refuses("db cut before what was written last", |base| {
             let db = base.at("sled/db");
             let newest = newest_segment(&db);
-            OpenOptions::new().write(true).open(db).unwrap().set_len(newest).unwrap();
+            OpenOptions::new()
+                .write(true)
+                .open(db)
+                .unwrap()
+                .set_len(newest)
+                .unwrap();
         });
-        base.refuses("db removed", |base| fs::remove_file(base.at("sled/db")).unwrap());
-        base.refuses("snapshot removed", |base| fs::remove_file(snapshot(base)).unwrap());
-        base.refuses("snapshot emptied", |base| drop(fs::File::create(snapshot(base)).unwrap()));
-        base.refuses("conf removed", |base| fs::remove_file(base.at("sled/conf")).unwrap());
-        base.refuses("folder sled removed", |base| fs::remove_dir_all(base.at("sled")).unwrap());
+        base.refuses("db removed", |base| {
+            fs::remove_file(base.at("sled/db")).unwrap()
+        });
+        base.refuses("snapshot removed", |base| {
+            fs::remove_file(snapshot(base)).unwrap()
+        });
+        base.refuses("snapshot emptied", |base| {
+            drop(fs::File::create(snapshot(base)).unwrap())
+        });
+        base.refuses("conf removed", |base| {
+            fs::remove_file(base.at("sled/conf")).unwrap()
+        });
+        base.refuses("folder sled removed", |base| {
+            fs::remove_dir_all(base.at("sled")).unwrap()
+        });
         base.refuses("folder sled emptied", |base| {
             fs::remove_dir_all(base.at("sled")).unwrap();
             fs::create_dir(base.at("sled")).unwrap();
         });
-        base.refuses("token.key removed", |base| fs::remove_file(base.at("token.key")).unwrap());
-        base.refuses("token.key emptied", |base| drop(fs::File::create(base.at("token.key")).unwrap()));
-        base.refuses("token.key cut", |base| OpenOptions::new().write(true).open(base.at("token.key")).unwrap().set_len(31).unwrap());
-        base.refuses("token.key longer", |base| OpenOptions::new().write(true).open(base.at("token.key")).unwrap().set_len(33).unwrap());
-        base.refuses("manifest removed", |base| fs::remove_file(base.at("manifest")).unwrap());
-        base.refuses("manifest emptied", |base| drop(fs::File::create(base.at("manifest")).unwrap()));
+        base.refuses("token.key removed", |base| {
+            fs::remove_file(base.at("token.key")).unwrap()
+        });
+        base.refuses("token.key emptied", |base| {
+            drop(fs::File::create(base.at("token.key")).unwrap())
+        });
+        base.refuses("token.key cut", |base| {
+            OpenOptions::new()
+                .write(true)
+                .open(base.at("token.key"))
+                .unwrap()
+                .set_len(31)
+                .unwrap()
+        });
+        base.refuses("token.key longer", |base| {
+            OpenOptions::new()
+                .write(true)
+                .open(base.at("token.key"))
+                .unwrap()
+                .set_len(33)
+                .unwrap()
+        });
+        base.refuses("manifest removed", |base| {
+            fs::remove_file(base.at("manifest")).unwrap()
+        });
+        base.refuses("manifest emptied", |base| {
+            drop(fs::File::create(base.at("manifest")).unwrap())
+        });
         base.refuses("manifest of another store", |base| {
             let other = Scratch::new("other");
-            finish(&mut host(HOST, &other.at("store"), 1, 0, Some(("close", 0))));
+            finish(&mut host(
+                HOST,
+                &other.at("store"),
+                1,
+                0,
+                Some(("close", 0)),
+            ));
             fs::copy(other.at("store/manifest"), base.at("manifest")).unwrap();
         });
         base.refuses("token.key of another store", |base| {
             let other = Scratch::new("other");
-            finish(&mut host(HOST, &other.at("store"), 1, 0, Some(("close", 0))));
+            finish(&mut host(
+                HOST,
+                &other.at("store"),
+                1,
+                0,
+                Some(("close", 0)),
+            ));
             fs::copy(other.at("store/token.key"), base.at("token.key")).unwrap();
         });
         base.report("cut and removed files");
@@ -192,11 +306,24 @@ fn an_older_copy_of_the_files_is_noticed() {
         let mut base = Base::new(&mut dice, end);
         let older = base._scratch.at("older");
         copy(&base.store, &older);
-        finish(&mut host(HOST, &base.store, dice.number(), 2, Some((end, 100))));
+        finish(&mut host(
+            HOST,
+            &base.store,
+            dice.number(),
+            2,
+            Some((end, 100)),
+        ));
         copy(&base.store, &base.looked_at);
-        base.hash = base.look()["store.state_hash"]["state_hash"].as_str().unwrap().to_owned();
-        base.refuses("older folder sled", |base| copy(&older.join("sled"), &base.at("sled")));
-        base.refuses("older db", |base| assert!(fs::copy(older.join("sled/db"), base.at("sled/db")).unwrap() > 0));
+        base.hash = base.look()["store.state_hash"]["state_hash"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        base.refuses("older folder sled", |base| {
+            copy(&older.join("sled"), &base.at("sled"))
+        });
+        base.refuses("older db", |base| {
+            assert!(fs::copy(older.join("sled/db"), base.at("sled/db")).unwrap() > 0)
+        });
         base.report("older files");
     }
 }
@@ -207,8 +334,13 @@ fn single_flipped_bits_are_harmless_or_noticed() {
     let flips = count("TENANTRY_FLIPS", 200);
     for end in ["close", "abort"] {
         let mut base = Base::new(&mut dice, end);
-        for (file, flips) in [("db", flips / 2), ("snapshot", flips / 10), ("conf", flips / 20), ("manifest", flips / 10), ("token.key", flips / 20)]
-        {
+        for (file, flips) in [
+            ("db", flips / 2),
+            ("snapshot", flips / 10),
+            ("conf", flips / 20),
+            ("manifest", flips / 10),
+            ("token.key", flips / 20),
+        ] {
             for _ in 0..flips {
                 let mut bit = String::new();
                 let seed = dice.number();
@@ -220,7 +352,11 @@ fn single_flipped_bits_are_harmless_or_noticed() {
                     };
                     bit = flip(&path, &mut Dice::new(seed));
                 });
-                assert!(refused || file != "token.key", "{} store, {bit} of token.key: opened", base.end);
+                assert!(
+                    refused || file != "token.key",
+                    "{} store, {bit} of token.key: opened",
+                    base.end
+                );
             }
             base.report(&format!("flipped bits of {file}"));
             base.tally.clear();

@@ -1,4 +1,5 @@
-//! The examples in Rust and in C and C++ are programs that run; those of Python and Node run with their own tests.
+//! The examples in Rust and in C and C++ are programs that run; those of Python and Node run with
+//! their own tests.
 
 #[path = "../../examples/rust/domains.rs"]
 mod domains;

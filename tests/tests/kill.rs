@@ -1,5 +1,5 @@
-//! A host that is killed with SIGKILL, again and again, on one store: everything it acknowledged is there afterwards,
-//! nothing is there by halves, and nothing that was granted is forgotten.
+//! A host that is killed with SIGKILL, again and again, on one store: everything it acknowledged is
+//! there afterwards, nothing is there by halves, and nothing that was granted is forgotten.
 
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,10 +27,19 @@ fn what_was_acknowledged_survives_kill_9() {
         let said = kill(&mut host(HOST, &store, seed, run, None), moment);
         let said = said.unwrap_or_else(|error| panic!("run {run}, {moment:?}: {error}"));
         // Where only a copy is opened, the next crash comes upon what the last one left.
-        let opened = if dice.roll(2) == 0 && store.exists() { copied(&store, &looked_at) } else { store.as_path() };
-        ledger.check(said, opened).unwrap_or_else(|error| panic!("run {run}, {moment:?}: {error}"));
+        let opened = if dice.roll(2) == 0 && store.exists() {
+            copied(&store, &looked_at)
+        } else {
+            store.as_path()
+        };
+        ledger
+            .check(said, opened)
+            .unwrap_or_else(|error| panic!("run {run}, {moment:?}: {error}"));
     }
-    println!("{kills} kills, {} acknowledgements, none lost", ledger.acknowledgements);
+    println!(
+        "{kills} kills, {} acknowledgements, none lost",
+        ledger.acknowledgements
+    );
 }
 
 #[test]
@@ -46,17 +55,27 @@ fn a_store_that_was_being_created_opens() {
         // A second kill upon the first, in half of them.
         for attempt in 0..=dice.roll(2) {
             let moment = Moment::AfterStart(dice.millis(0, 25));
-            let said = kill(&mut host(HOST, &store, dice.number(), attempt, None), moment);
+            let said = kill(
+                &mut host(HOST, &store, dice.number(), attempt, None),
+                moment,
+            );
             let said = said.unwrap_or_else(|error| panic!("run {run}, {moment:?}: {error}"));
             before_the_first += u64::from(said.acknowledgements == 0);
-            let opened = if dice.roll(2) == 0 && store.exists() { copied(&store, &looked_at) } else { store.as_path() };
-            ledger.check(said, opened).unwrap_or_else(|error| panic!("run {run}, {moment:?}: {error}"));
+            let opened = if dice.roll(2) == 0 && store.exists() {
+                copied(&store, &looked_at)
+            } else {
+                store.as_path()
+            };
+            ledger
+                .check(said, opened)
+                .unwrap_or_else(|error| panic!("run {run}, {moment:?}: {error}"));
         }
     }
     println!("{kills} stores, {before_the_first} kills before anything was acknowledged");
 }
 
-/// R-OUT-1, S12: a message is there when its cause is, and comes until it was acknowledged; the chains of the audit are whole.
+/// R-OUT-1, S12: a message is there when its cause is, and comes until it was acknowledged; the
+/// chains of the audit are whole.
 #[test]
 fn no_message_is_lost_to_kill_9() {
     let mut dice = Dice::of_test("kill and messages");
@@ -69,58 +88,120 @@ fn no_message_is_lost_to_kill_9() {
         let moment = Moment::AfterFirstAcknowledgement(dice.millis(5, 80));
         let mut host = Command::new(HOST);
         host.arg("tell").arg(&store).arg(run.to_string());
-        let lines = crash::kill_after(&mut host, moment, |_| true).unwrap_or_else(|error| panic!("run {run}, {moment:?}: {error}"));
+        let lines = crash::kill_after(&mut host, moment, |_| true)
+            .unwrap_or_else(|error| panic!("run {run}, {moment:?}: {error}"));
         for line in &lines {
             match line.split_once(' ') {
                 Some(("stopped", campaign)) => drop(stopped.insert(campaign.to_owned())),
-                Some(("carried-out", number)) => drop(carried_out.insert(number.parse::<u64>().unwrap())),
+                Some(("carried-out", number)) => {
+                    drop(carried_out.insert(number.parse::<u64>().unwrap()))
+                }
                 _ => panic!("run {run}: the host says `{line}`"),
             }
         }
         // Later, so that nobody has anything any more.
-        let options = br#"{"durability":"full","clock":{"manual_ms":1750000100000},"create":false}"#;
+        let options =
+            br#"{"durability":"full","clock":{"manual_ms":1750000100000},"create":false}"#;
         let opened = Tenantry::open_json(copied(&store, &looked_at).to_str().unwrap(), options);
         let opened = opened.unwrap_or_else(|error| panic!("run {run}: {}", error.to_json()));
-        let call = |operation, request| crash::call(&opened, operation, &request).unwrap_or_else(|error| panic!("run {run}: {operation}: {error}"));
-        assert_eq!(call("store.verify", json!({}))["damaged"], json!([]), "run {run}");
-        for chain in [json!({"account": "top"}), json!({"chain": "platform"}), json!({"chain": "users"})] {
+        let call = |operation, request| {
+            crash::call(&opened, operation, &request)
+                .unwrap_or_else(|error| panic!("run {run}: {operation}: {error}"))
+        };
+        assert_eq!(
+            call("store.verify", json!({}))["damaged"],
+            json!([]),
+            "run {run}"
+        );
+        for chain in [
+            json!({"account": "top"}),
+            json!({"chain": "platform"}),
+            json!({"chain": "users"}),
+        ] {
             assert_eq!(call("audit.verify", chain)["whole"], true, "run {run}");
         }
         let mut told: BTreeMap<u64, String> = BTreeMap::new();
         loop {
-            let page = call("outbox.read", json!({"after": told.keys().next_back().copied().unwrap_or(0), "limit": 500}));
+            let page = call(
+                "outbox.read",
+                json!({"after": told.keys().next_back().copied().unwrap_or(0), "limit": 500}),
+            );
             for message in page["messages"].as_array().unwrap() {
-                told.insert(message["number"].as_u64().unwrap(), message["campaign"].as_str().unwrap().to_owned());
+                told.insert(
+                    message["number"].as_u64().unwrap(),
+                    message["campaign"].as_str().unwrap().to_owned(),
+                );
             }
             if page.get("next").is_none() {
                 break;
             }
         }
-        assert!(told.keys().copied().eq(1..=told.len() as u64), "run {run}: {:?}", told.keys());
+        assert!(
+            told.keys().copied().eq(1..=told.len() as u64),
+            "run {run}: {:?}",
+            told.keys()
+        );
         let causes: BTreeSet<String> = told.values().cloned().collect();
-        assert_eq!(causes.len(), told.len(), "run {run}: a cause has two messages");
-        assert!(stopped.is_subset(&causes), "run {run}: causes without a message: {:?}", stopped.difference(&causes).collect::<Vec<_>>());
+        assert_eq!(
+            causes.len(),
+            told.len(),
+            "run {run}: a cause has two messages"
+        );
+        assert!(
+            stopped.is_subset(&causes),
+            "run {run}: causes without a message: {:?}",
+            stopped.difference(&causes).collect::<Vec<_>>()
+        );
         for cause in causes.difference(&stopped) {
-            assert!(call("campaigns.get", json!({"account": "top", "campaign": cause})).get("stop").is_some(), "run {run}: {cause}");
+            assert!(
+                call(
+                    "campaigns.get",
+                    json!({"account": "top", "campaign": cause})
+                )
+                .get("stop")
+                .is_some(),
+                "run {run}: {cause}"
+            );
         }
         let mut again = BTreeSet::new();
         loop {
             let taken = call("outbox.take", json!({"consumer": "mails", "limit": 500}));
-            let numbers: Vec<u64> = taken["messages"].as_array().unwrap().iter().map(|one| one["message"]["number"].as_u64().unwrap()).collect();
+            let numbers: Vec<u64> = taken["messages"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|one| one["message"]["number"].as_u64().unwrap())
+                .collect();
             if numbers.is_empty() {
                 break;
             }
-            call("outbox.ack", json!({"consumer": "mails", "numbers": numbers}));
+            call(
+                "outbox.ack",
+                json!({"consumer": "mails", "numbers": numbers}),
+            );
             again.extend(numbers);
         }
-        let lost: Vec<_> = told.keys().filter(|number| !again.contains(number) && !carried_out.contains(number)).collect();
+        let lost: Vec<_> = told
+            .keys()
+            .filter(|number| !again.contains(number) && !carried_out.contains(number))
+            .collect();
         // One was acknowledged, and the host was killed before it could say so.
-        assert!(lost.len() as u64 <= run + 1, "run {run}: neither acknowledged nor delivered: {lost:?}");
-        assert!(carried_out.is_disjoint(&again), "run {run}: delivered after they were acknowledged");
+        assert!(
+            lost.len() as u64 <= run + 1,
+            "run {run}: neither acknowledged nor delivered: {lost:?}"
+        );
+        assert!(
+            carried_out.is_disjoint(&again),
+            "run {run}: delivered after they were acknowledged"
+        );
         delivered += again.len();
         opened.close().unwrap();
     }
-    println!("{kills} kills, {} messages, {} acknowledged, {delivered} deliveries afterwards", stopped.len(), carried_out.len());
+    println!(
+        "{kills} kills, {} messages, {} acknowledged, {delivered} deliveries afterwards",
+        stopped.len(),
+        carried_out.len()
+    );
 }
 
 fn copied<'a>(store: &Path, to: &'a Path) -> &'a Path {
@@ -134,13 +215,42 @@ fn c_host() -> PathBuf {
     let temporary = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let target = temporary.parent().expect("tmp is in the target folder");
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--release", "--package", "tenantry-ffi", "--target-dir"]).arg(target);
-    assert!(cargo.current_dir(tests).status().unwrap().success(), "the library does not build");
+    cargo
+        .args([
+            "build",
+            "--quiet",
+            "--release",
+            "--package",
+            "tenantry-ffi",
+            "--target-dir",
+        ])
+        .arg(target);
+    assert!(
+        cargo.current_dir(tests).status().unwrap().success(),
+        "the library does not build"
+    );
     let program = temporary.join("kill_host");
     let mut compiler = Command::new("cc");
-    compiler.args(["-std=c11", "-O2", "-I"]).arg(tests.join("../include")).arg(tests.join("c/kill_host.c"));
-    compiler.arg(target.join("release/libtenantry.a")).args(["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl", "-o"]).arg(&program);
-    assert!(compiler.status().expect("a C compiler").success(), "the host does not compile");
+    compiler
+        .args(["-std=c11", "-O2", "-I"])
+        .arg(tests.join("../include"))
+        .arg(tests.join("c/kill_host.c"));
+    compiler
+        .arg(target.join("release/libtenantry.a"))
+        .args([
+            "-lgcc_s",
+            "-lutil",
+            "-lrt",
+            "-lpthread",
+            "-lm",
+            "-ldl",
+            "-o",
+        ])
+        .arg(&program);
+    assert!(
+        compiler.status().expect("a C compiler").success(),
+        "the host does not compile"
+    );
     program
 }
 
@@ -155,7 +265,9 @@ fn the_same_through_the_c_abi() {
     for run in 0..kills {
         let moment = Moment::AfterFirstAcknowledgement(dice.millis(5, 80));
         let mut host = Command::new(&program);
-        let lines = crash::kill_after(host.arg(&store).arg(format!("run{run}")), moment, |line| !line.starts_with("ready"));
+        let lines = crash::kill_after(host.arg(&store).arg(format!("run{run}")), moment, |line| {
+            !line.starts_with("ready")
+        });
         let lines = lines.unwrap_or_else(|error| panic!("run {run}, {moment:?}: {error}"));
         crashes += 1;
         for line in &lines {
@@ -165,23 +277,40 @@ fn the_same_through_the_c_abi() {
                 _ => assert_eq!(line, "ready"),
             }
         }
-        let store =
-            Tenantry::open_json(store.to_str().unwrap(), br#"{"create":false}"#).unwrap_or_else(|error| panic!("run {run}: {}", error.to_json()));
-        assert_eq!(crash::call(&store, "store.verify", &json!({})).unwrap()["whole"], true, "run {run}");
+        let store = Tenantry::open_json(store.to_str().unwrap(), br#"{"create":false}"#)
+            .unwrap_or_else(|error| panic!("run {run}: {}", error.to_json()));
+        assert_eq!(
+            crash::call(&store, "store.verify", &json!({})).unwrap()["whole"],
+            true,
+            "run {run}"
+        );
         for user in &users {
-            crash::call(&store, "users.get", &json!({"user": user})).unwrap_or_else(|error| panic!("run {run}: {error}"));
+            crash::call(&store, "users.get", &json!({"user": user}))
+                .unwrap_or_else(|error| panic!("run {run}: {error}"));
         }
         let usage = crash::call(&store, "usage.get", &json!({"account": "acme"})).unwrap();
-        let window = usage["windows"].as_array().unwrap().iter().find(|window| window["limit"] == "email_per_month").unwrap();
+        let window = usage["windows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|window| window["limit"] == "email_per_month")
+            .unwrap();
         if *month.get_or_insert(window["starts_at_ms"].clone()) != window["starts_at_ms"] {
             println!("a new month has begun after {run} kills");
             return;
         }
         let used = window["used"].as_u64().unwrap();
-        // What was granted but not told any more; and blocks, which double: no more is drawn ahead than twice what went out before.
+        // What was granted but not told any more; and blocks, which double: no more is drawn ahead
+        // than twice what went out before.
         let most = 3 * (granted + crashes * 20) + crashes * (20 + 20);
-        assert!((granted..=most).contains(&used), "run {run}: {granted} granted in {crashes} runs, {window}");
+        assert!(
+            (granted..=most).contains(&used),
+            "run {run}: {granted} granted in {crashes} runs, {window}"
+        );
         store.close().unwrap();
     }
-    println!("{kills} kills, {granted} messages and {} users, none lost", users.len());
+    println!(
+        "{kills} kills, {granted} messages and {} users, none lost",
+        users.len()
+    );
 }

@@ -4,7 +4,12 @@ use std::fs;
 use std::path::Path;
 
 /// A layer, and the modules of the core that it may use besides itself.
-const LAYERS: [(&str, &[&str]); 4] = [("model", &[]), ("rules", &["model", "error"]), ("store", &[]), ("error", &["store"])];
+const LAYERS: [(&str, &[&str]); 4] = [
+    ("model", &[]),
+    ("rules", &["model", "error"]),
+    ("store", &[]),
+    ("error", &["store"]),
+];
 
 fn sources(folder: &Path) -> Vec<(String, String)> {
     let mut found = Vec::new();
@@ -13,7 +18,10 @@ fn sources(folder: &Path) -> Vec<(String, String)> {
         if path.is_dir() {
             found.extend(sources(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push((path.display().to_string(), fs::read_to_string(&path).unwrap()));
+            found.push((
+                path.display().to_string(),
+                fs::read_to_string(&path).unwrap(),
+            ));
         }
     }
     found
@@ -22,7 +30,14 @@ fn sources(folder: &Path) -> Vec<(String, String)> {
 /// The modules of the core that a source names as `crate::module`.
 fn named(source: &str) -> Vec<String> {
     let names = source.split("crate::").skip(1);
-    names.map(|rest| rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect()).filter(|name: &String| !name.is_empty()).collect()
+    names
+        .map(|rest| {
+            rest.chars()
+                .take_while(|c| c.is_ascii_lowercase() || *c == '_')
+                .collect()
+        })
+        .filter(|name: &String| !name.is_empty())
+        .collect()
 }
 
 #[test]
@@ -34,7 +49,10 @@ fn every_layer_uses_what_lies_below_it_only() {
         for (path, source) in sources {
             // Tests may look at what lies above.
             for name in named(source.split("\n#[cfg(test)]\nmod tests {").next().unwrap()) {
-                assert!(name == layer || allowed.contains(&name.as_str()), "{path} uses `crate::{name}`");
+                assert!(
+                    name == layer || allowed.contains(&name.as_str()),
+                    "{path} uses `crate::{name}`"
+                );
             }
         }
     }
@@ -42,7 +60,8 @@ fn every_layer_uses_what_lies_below_it_only() {
 
 #[test]
 fn the_rules_read_no_clock() {
-    for (path, source) in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/src/rules")) {
+    for (path, source) in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/src/rules"))
+    {
         for clock in ["SystemTime", "Instant", "Timestamp::now", "Zoned::now"] {
             assert!(!source.contains(clock), "{path} names `{clock}`");
         }

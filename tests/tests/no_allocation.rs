@@ -1,19 +1,45 @@
-//! What is granted from memory allocates nothing: neither a prepared send nor a prepared check (design, section 6).
+//! What is granted from memory allocates nothing: neither a prepared send nor a prepared check
+//! (design, section 6).
 
 use allocation_counter::measure;
 use tenantry::Tenantry;
 
 fn platform(options: &str) -> Tenantry {
     let t = Tenantry::open_json(":memory:", options.as_bytes()).unwrap();
-    let call = |operation: &str, request: &str| t.call_json(b"", operation.as_bytes(), request.as_bytes()).unwrap();
-    let limits = r#"{"email_per_hour":1000000000,"email_per_day":2000000000,"email_per_month":3000000000}"#;
-    call("packages.create", &format!(r#"{{"id":"large","name":"Large","limits":{limits}}}"#));
-    call("accounts.create", r#"{"id":"top","name":"Top","package":"large","owner":{"user":"tom","email":"tom@top.example"}}"#);
-    call("accounts.create", r#"{"id":"acme","name":"Acme","package":"large","parent":"top","owner":{"user":"olga","email":"olga@acme.example"}}"#);
-    call("members.add", r#"{"account":"acme","user":"ann","email":"ann@acme.example","role":"full"}"#);
-    call("groups.set_caps", r#"{"account":"acme","group":"default","caps":{"email":1000000000}}"#);
-    call("caps.set", r#"{"account":"acme","id":"each","scope":"member","window":"week","limit":1000000000}"#);
-    call("caps.set", r#"{"account":"top","id":"pace","scope":"account","window":"hour","limit":1000000000,"over":"spread","burst":1000000}"#);
+    let call = |operation: &str, request: &str| {
+        t.call_json(b"", operation.as_bytes(), request.as_bytes())
+            .unwrap()
+    };
+    let limits =
+        r#"{"email_per_hour":1000000000,"email_per_day":2000000000,"email_per_month":3000000000}"#;
+    call(
+        "packages.create",
+        &format!(r#"{{"id":"large","name":"Large","limits":{limits}}}"#),
+    );
+    call(
+        "accounts.create",
+        r#"{"id":"top","name":"Top","package":"large","owner":{"user":"tom","email":"tom@top.example"}}"#,
+    );
+    call(
+        "accounts.create",
+        r#"{"id":"acme","name":"Acme","package":"large","parent":"top","owner":{"user":"olga","email":"olga@acme.example"}}"#,
+    );
+    call(
+        "members.add",
+        r#"{"account":"acme","user":"ann","email":"ann@acme.example","role":"full"}"#,
+    );
+    call(
+        "groups.set_caps",
+        r#"{"account":"acme","group":"default","caps":{"email":1000000000}}"#,
+    );
+    call(
+        "caps.set",
+        r#"{"account":"acme","id":"each","scope":"member","window":"week","limit":1000000000}"#,
+    );
+    call(
+        "caps.set",
+        r#"{"account":"top","id":"pace","scope":"account","window":"hour","limit":1000000000,"over":"spread","burst":1000000}"#,
+    );
     t
 }
 
@@ -28,7 +54,11 @@ fn a_send_that_memory_grants_allocates_nothing() {
         let counted = measure(|| answer = gate.try_admit(1).unwrap());
         match answer {
             Some(decision) => {
-                assert_eq!((decision.granted, counted.count_total), (1, 0), "after {granted}: {counted:?}");
+                assert_eq!(
+                    (decision.granted, counted.count_total),
+                    (1, 0),
+                    "after {granted}: {counted:?}"
+                );
                 granted += 1;
             }
             None => assert_eq!(gate.admit(10).unwrap().granted, 10),

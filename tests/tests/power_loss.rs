@@ -1,10 +1,12 @@
-//! A host whose machine loses power: only what was made durable is left (`powerloss/shim.c`), and everything that it
-//! acknowledged is there all the same.
+//! A host whose machine loses power: only what was made durable is left (`powerloss/shim.c`), and
+//! everything that it acknowledged is there all the same.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use tenantry_tests::crash::{Dice, Ledger, Moment, Said, Scratch, assemble, copy, count, host, kill, remove};
+use tenantry_tests::crash::{
+    Dice, Ledger, Moment, Said, Scratch, assemble, copy, count, host, kill, remove,
+};
 
 const HOST: &str = env!("CARGO_BIN_EXE_crash_host");
 /// So many images follow upon each other before the next fresh store.
@@ -16,8 +18,16 @@ fn shim() -> &'static Path {
         let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("power_loss.so");
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("powerloss/shim.c");
         let mut compiler = Command::new("cc");
-        compiler.args(["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o"]).arg(&library).arg(source);
-        assert!(compiler.status().expect("a C compiler").success(), "the shim does not compile");
+        compiler
+            .args([
+                "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o",
+            ])
+            .arg(&library)
+            .arg(source);
+        assert!(
+            compiler.status().expect("a C compiler").success(),
+            "the shim does not compile"
+        );
         library
     })
 }
@@ -32,7 +42,11 @@ struct Machine {
 impl Machine {
     fn new(test: &str) -> Machine {
         let scratch = Scratch::new(test);
-        Machine { disk: scratch.at("disk"), image: scratch.at("image"), scratch }
+        Machine {
+            disk: scratch.at("disk"),
+            image: scratch.at("image"),
+            scratch,
+        }
     }
 
     fn fresh(&self) {
@@ -40,15 +54,26 @@ impl Machine {
         std::fs::create_dir(&self.disk).unwrap();
     }
 
-    /// Runs a host on the disk and cuts the power: the disk then holds what was durable, and what else of the un-synced
-    /// pages and names (`keep` per cent) has reached it.
-    fn lose_power(&self, dice: &mut Dice, run: u64, moment: Moment, keep: u64, without_fdatasync: bool) -> Result<Said, String> {
+    /// Runs a host on the disk and cuts the power: the disk then holds what was durable, and what
+    /// else of the un-synced pages and names (`keep` per cent) has reached it.
+    fn lose_power(
+        &self,
+        dice: &mut Dice,
+        run: u64,
+        moment: Moment,
+        keep: u64,
+        without_fdatasync: bool,
+    ) -> Result<Said, String> {
         remove(&self.image);
         std::fs::create_dir(&self.image).unwrap();
         let mut host = host(HOST, &self.disk.join("store"), dice.number(), run, None);
         self.watch(&mut host);
-        host.env("TENANTRY_POWER_KEEP", keep.to_string()).env("TENANTRY_POWER_SEED", dice.number().to_string());
-        host.env("TENANTRY_POWER_PAGE", if dice.roll(4) == 0 { "512" } else { "4096" });
+        host.env("TENANTRY_POWER_KEEP", keep.to_string())
+            .env("TENANTRY_POWER_SEED", dice.number().to_string());
+        host.env(
+            "TENANTRY_POWER_PAGE",
+            if dice.roll(4) == 0 { "512" } else { "4096" },
+        );
         if without_fdatasync {
             host.env("TENANTRY_POWER_IGNORE_FDATASYNC", "1");
         }
@@ -60,10 +85,13 @@ impl Machine {
     }
 
     fn watch(&self, host: &mut Command) {
-        host.env("LD_PRELOAD", shim()).env("TENANTRY_POWER_STORE", &self.disk).env("TENANTRY_POWER_IMAGE", &self.image);
+        host.env("LD_PRELOAD", shim())
+            .env("TENANTRY_POWER_STORE", &self.disk)
+            .env("TENANTRY_POWER_IMAGE", &self.image);
     }
 
-    /// A copy of the store on the disk, so that the next host finds the disk as the power loss left it.
+    /// A copy of the store on the disk, so that the next host finds the disk as the power loss left
+    /// it.
     fn copied(&self) -> PathBuf {
         let copied = self.scratch.at("looked-at");
         copy(&self.disk, &copied);
@@ -92,26 +120,41 @@ fn nothing_is_lost(test: &str, images: u64, keep: &[u64]) {
         let moment = moment(&mut dice, run);
         let keep = keep[dice.roll(keep.len() as u64) as usize];
         let context = format!("image {run}, {moment:?}, {keep} % kept");
-        let said = machine.lose_power(&mut dice, run, moment, keep, false).unwrap_or_else(|error| panic!("{context}: {error}"));
+        let said = machine
+            .lose_power(&mut dice, run, moment, keep, false)
+            .unwrap_or_else(|error| panic!("{context}: {error}"));
         in_all += said.acknowledgements;
         unopened += u64::from(said.acknowledgements == 0);
-        ledger.check(said, &machine.copied()).unwrap_or_else(|error| panic!("{context}: {error}"));
+        ledger
+            .check(said, &machine.copied())
+            .unwrap_or_else(|error| panic!("{context}: {error}"));
     }
-    println!("{test}: {images} images ({unopened} from before any work), {in_all} acknowledgements, none lost");
+    println!(
+        "{test}: {images} images ({unopened} from before any work), {in_all} acknowledgements, \
+         none lost"
+    );
 }
 
 #[test]
 fn what_was_acknowledged_survives_when_only_synced_data_does() {
-    nothing_is_lost("power loss, strict", count("TENANTRY_IMAGES", 100) / 2, &[0]);
+    nothing_is_lost(
+        "power loss, strict",
+        count("TENANTRY_IMAGES", 100) / 2,
+        &[0],
+    );
 }
 
 #[test]
 fn what_was_acknowledged_survives_when_some_unsynced_pages_do_too() {
-    nothing_is_lost("power loss, random", count("TENANTRY_IMAGES", 100).div_ceil(2), &[5, 30, 70, 95]);
+    nothing_is_lost(
+        "power loss, random",
+        count("TENANTRY_IMAGES", 100).div_ceil(2),
+        &[5, 30, 70, 95],
+    );
 }
 
-/// The story: sled's flush calls `sync_file_range`, which a power loss does not respect. If this test saw no loss, the two
-/// above would prove nothing.
+/// The story: sled's flush calls `sync_file_range`, which a power loss does not respect. If this
+/// test saw no loss, the two above would prove nothing.
 #[test]
 fn without_fdatasync_acknowledged_work_is_lost() {
     let mut dice = Dice::of_test("power loss without fdatasync");
@@ -122,14 +165,22 @@ fn without_fdatasync_acknowledged_work_is_lost() {
         machine.fresh();
         let moment = Moment::AfterFirstAcknowledgement(dice.millis(20, 80));
         let keep = [0, 30, 95][run as usize % 3];
-        let said = machine.lose_power(&mut dice, run, moment, keep, true).unwrap();
+        let said = machine
+            .lose_power(&mut dice, run, moment, keep, true)
+            .unwrap();
         if let Err(error) = Ledger::default().check(said, &machine.copied()) {
             lost += 1;
             first.get_or_insert(error);
         }
     }
-    println!("without fdatasync {lost} of {images} images lost work, the first: {}", first.unwrap_or_default());
-    assert!(lost >= images / 2, "only {lost} of {images} images have lost something: does the shim see what is synced?");
+    println!(
+        "without fdatasync {lost} of {images} images lost work, the first: {}",
+        first.unwrap_or_default()
+    );
+    assert!(
+        lost >= images / 2,
+        "only {lost} of {images} images have lost something: does the shim see what is synced?"
+    );
 }
 
 /// If the shim missed a way of writing, it would see losses that are none.
@@ -141,7 +192,13 @@ fn after_a_clean_close_the_image_is_the_store() {
     for run in 0..3 {
         remove(&machine.image);
         std::fs::create_dir(&machine.image).unwrap();
-        let mut host = host(HOST, &machine.disk.join("store"), dice.number(), run, Some(("close", 50)));
+        let mut host = host(
+            HOST,
+            &machine.disk.join("store"),
+            dice.number(),
+            run,
+            Some(("close", 50)),
+        );
         machine.watch(&mut host);
         let said = tenantry_tests::crash::finish(&mut host);
         assert!(said.acknowledgements >= 150);
@@ -151,7 +208,15 @@ fn after_a_clean_close_the_image_is_the_store() {
         for folder in [&machine.disk, &image] {
             std::fs::remove_file(folder.join("store/lock")).unwrap();
         }
-        let differ = Command::new("diff").arg("-r").args([&machine.disk, &image]).output().unwrap();
-        assert!(differ.status.success(), "{}", String::from_utf8_lossy(&differ.stdout));
+        let differ = Command::new("diff")
+            .arg("-r")
+            .args([&machine.disk, &image])
+            .output()
+            .unwrap();
+        assert!(
+            differ.status.success(),
+            "{}",
+            String::from_utf8_lossy(&differ.stdout)
+        );
     }
 }

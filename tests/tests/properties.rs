@@ -1,7 +1,8 @@
-//! What must hold whatever is asked, in which order and by whom: random operations against a naive model, threads
-//! that fight for the last unit, and users who ask for what is not theirs.
+//! What must hold whatever is asked, in which order and by whom: random operations against a naive
+//! model, threads that fight for the last unit, and users who ask for what is not theirs.
 //!
-//! Each test prints its seed; `TENANTRY_SEED` repeats it. `TENANTRY_RUNS` makes the random walks longer.
+//! Each test prints its seed; `TENANTRY_SEED` repeats it. `TENANTRY_RUNS` makes the random walks
+//! longer.
 
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -11,7 +12,9 @@ use tenantry::catalogue::CATALOGUE;
 use tenantry::{Code, Decision, Sender, Tenantry};
 use tenantry_tests::crash::{Dice, Scratch, count};
 use tenantry_tests::scenario::unix_ms;
-use tenantry_tests::walk::{Said, Who, call, id, known, must, one_of, only_what_was_said, start_ms};
+use tenantry_tests::walk::{
+    Said, Who, call, id, known, must, one_of, only_what_was_said, start_ms,
+};
 
 const UNLIMITED: u64 = u64::MAX;
 const MINUTE_MS: u64 = 60_000;
@@ -19,19 +22,30 @@ const HOUR_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 24 * HOUR_MS;
 const GRACE_MS: u64 = 30 * DAY_MS;
 /// The windows that e-mails are charged to, then the seats; and where `limits.explain` lists each.
-const LIMITS: [&str; 4] = ["email_per_hour", "email_per_day", "email_per_month", "seats"];
+const LIMITS: [&str; 4] = [
+    "email_per_hour",
+    "email_per_day",
+    "email_per_month",
+    "seats",
+];
 const WINDOWS: usize = 3;
 const SEATS: usize = 3;
 const LISTED_AT: [usize; 4] = [0, 1, 2, 16];
 /// Zones without summer time, and how far they are ahead of UTC.
-const ZONES: [(&str, u64); 3] = [("UTC", 0), ("Asia/Kathmandu", 20_700_000), ("Asia/Tokyo", 32_400_000)];
+const ZONES: [(&str, u64); 3] = [
+    ("UTC", 0),
+    ("Asia/Kathmandu", 20_700_000),
+    ("Asia/Tokyo", 32_400_000),
+];
 
 /// Walks that once failed, by the seed of the walk: they are walked again every time.
 const REGRESSIONS: &[u64] = &[];
 
-// ---- The model. It keeps everything in plain maps, computes everything anew, and knows no cache and no block.
+// ---- The model. It keeps everything in plain maps, computes everything anew, and knows no cache
+// and no block.
 
-/// Permissions as bits. One more stands for what else an administrator holds, one for what else an owner holds.
+/// Permissions as bits. One more stands for what else an administrator holds, one for what else an
+/// owner holds.
 const PERMISSIONS: [&str; 12] = [
     "campaigns.send",
     "campaigns.view",
@@ -48,12 +62,16 @@ const PERMISSIONS: [&str; 12] = [
 ];
 const OTHERS_OF_ADMINISTRATORS: u32 = 1 << PERMISSIONS.len();
 const EVERYTHING: u32 = OTHERS_OF_ADMINISTRATORS * 4 - 1;
-/// The built-in role: in no group, and everything but what makes or ends accounts or reaches those below.
+/// The built-in role: in no group, and everything but what makes or ends accounts or reaches those
+/// below.
 const ADMINISTRATOR: &str = "administrator";
 const ROLES: [&str; 5] = ["r0", "r1", "r2", "r3", ADMINISTRATOR];
 
 fn bit(permission: &str) -> u32 {
-    1 << PERMISSIONS.iter().position(|known| *known == permission).unwrap()
+    1 << PERMISSIONS
+        .iter()
+        .position(|known| *known == permission)
+        .unwrap()
 }
 
 #[derive(Clone, Default)]
@@ -66,7 +84,10 @@ struct Role {
 impl Role {
     fn powers(&self) -> u32 {
         let mut powers = self.allow;
-        for (holds, implied) in [("campaigns.send", "campaigns.view"), ("accounts.edit", "accounts.view")] {
+        for (holds, implied) in [
+            ("campaigns.send", "campaigns.view"),
+            ("accounts.edit", "accounts.view"),
+        ] {
             if powers & bit(holds) != 0 {
                 powers |= bit(implied);
             }
@@ -111,16 +132,25 @@ impl Meter {
             left -= used;
             left < self.total().min(limit)
         };
-        self.past.iter().find(helps).map_or(self.ends_at_ms + HOUR_MS, |(until, _)| *until)
+        self.past
+            .iter()
+            .find(helps)
+            .map_or(self.ends_at_ms + HOUR_MS, |(until, _)| *until)
     }
 
-    /// When `count` fit, with no event but the clock: minute by minute for the hour (at 0), all at once for the others.
+    /// When `count` fit, with no event but the clock: minute by minute for the hour (at 0), all at
+    /// once for the others.
     fn fits_at(&self, at: usize, limit: u64, count: u64) -> u64 {
         if at > 0 {
             return self.ends_at_ms;
         }
         let mut left = limit as i64 - self.total() as i64;
-        for (until, used) in self.past.iter().copied().chain([(self.ends_at_ms + HOUR_MS, self.used)]) {
+        for (until, used) in self
+            .past
+            .iter()
+            .copied()
+            .chain([(self.ends_at_ms + HOUR_MS, self.used)])
+        {
             left += used as i64;
             if left >= count as i64 {
                 return until;
@@ -187,26 +217,49 @@ impl Model {
                 _ => 0,
             }
         });
-        [None, Some("account_pending"), Some("account_suspended"), Some("account_closed")][worst.max().unwrap()]
+        [
+            None,
+            Some("account_pending"),
+            Some("account_suspended"),
+            Some("account_closed"),
+        ][worst.max().unwrap()]
     }
 
-    /// The accounts by whose memberships a user acts in an account: that one, and those above whose team they manage.
+    /// The accounts by whose memberships a user acts in an account: that one, and those above whose
+    /// team they manage.
     fn held(&self, account: &str, user: &str) -> Vec<String> {
         let line = self.line(account);
-        let manages = |at: &String| self.membership_powers(at, user) & self.ceiling(at) & bit("accounts.team") != 0;
-        let counts = |(level, at): &(usize, String)| self.accounts[at].members.contains_key(user) && (*level == 0 || manages(at));
-        line.into_iter().enumerate().filter(counts).map(|(_, at)| at).collect()
+        let manages = |at: &String| {
+            self.membership_powers(at, user) & self.ceiling(at) & bit("accounts.team") != 0
+        };
+        let counts = |(level, at): &(usize, String)| {
+            self.accounts[at].members.contains_key(user) && (*level == 0 || manages(at))
+        };
+        line.into_iter()
+            .enumerate()
+            .filter(counts)
+            .map(|(_, at)| at)
+            .collect()
     }
 
     /// Of these, what is disabled gives nothing beside what is not.
     fn acts_by(&self, account: &str, user: &str) -> Vec<String> {
-        let (disabled, enabled): (Vec<_>, Vec<_>) = self.held(account, user).into_iter().partition(|at| self.accounts[at].members[user].disabled);
-        if enabled.is_empty() { disabled } else { enabled }
+        let (disabled, enabled): (Vec<_>, Vec<_>) = self
+            .held(account, user)
+            .into_iter()
+            .partition(|at| self.accounts[at].members[user].disabled);
+        if enabled.is_empty() {
+            disabled
+        } else {
+            enabled
+        }
     }
 
     fn member_refusal(&self, account: &str, user: &str) -> Option<&'static str> {
         let by = self.acts_by(account, user);
-        let Some(nearest) = by.first() else { return Some("not_member") };
+        let Some(nearest) = by.first() else {
+            return Some("not_member");
+        };
         match self.status(account) {
             Some(code) => Some(code),
             None if self.users[user] => Some("user_disabled"),
@@ -217,22 +270,33 @@ impl Model {
 
     /// What a membership gives before the ceilings.
     fn membership_powers(&self, account: &str, user: &str) -> u32 {
-        let Some(member) = self.accounts[account].members.get(user) else { return 0 };
+        let Some(member) = self.accounts[account].members.get(user) else {
+            return 0;
+        };
         if self.accounts[account].owner == user {
             return EVERYTHING;
         }
-        member.role.as_ref().map_or(0, |role| self.roles[role].powers())
+        member
+            .role
+            .as_ref()
+            .map_or(0, |role| self.roles[role].powers())
     }
 
     /// What memberships of these accounts give together, before the ceilings.
     fn united(&self, by: &[String], user: &str) -> u32 {
-        by.iter().fold(0, |powers, at| powers | self.membership_powers(at, user))
+        by.iter()
+            .fold(0, |powers, at| powers | self.membership_powers(at, user))
     }
 
     fn ceiling(&self, account: &str) -> u32 {
-        let packages = self.line(account).into_iter().filter_map(|above| self.accounts[&above].package.clone());
+        let packages = self
+            .line(account)
+            .into_iter()
+            .filter_map(|above| self.accounts[&above].package.clone());
         let roles = packages.filter_map(|package| self.packages[&package].role.clone());
-        roles.fold(EVERYTHING, |ceiling, role| ceiling & self.roles[&role].powers())
+        roles.fold(EVERYTHING, |ceiling, role| {
+            ceiling & self.roles[&role].powers()
+        })
     }
 
     fn powers(&self, account: &str, user: &str) -> u32 {
@@ -244,7 +308,8 @@ impl Model {
         self.line(account).iter().any(|above| above == top)
     }
 
-    /// Whether a membership holds a seat: an owner's always does, any other while neither it nor its user is disabled (R-INV-9).
+    /// Whether a membership holds a seat: an owner's always does, any other while neither it nor
+    /// its user is disabled (R-INV-9).
     fn holds_seat(&self, account: &str, user: &str) -> bool {
         let account = &self.accounts[account];
         account.owner == user || !(account.members[user].disabled || self.users[user])
@@ -252,34 +317,86 @@ impl Model {
 
     /// The users who hold a seat in an account, by a membership of it or of one below, each once.
     fn seated(&self, top: &str) -> BTreeSet<String> {
-        let within = self.accounts.iter().filter(|(id, _)| self.is_within(id, top));
-        within.flat_map(|(id, account)| account.members.keys().filter(|user| self.holds_seat(id, user)).cloned()).collect()
+        let within = self
+            .accounts
+            .iter()
+            .filter(|(id, _)| self.is_within(id, top));
+        within
+            .flat_map(|(id, account)| {
+                account
+                    .members
+                    .keys()
+                    .filter(|user| self.holds_seat(id, user))
+                    .cloned()
+            })
+            .collect()
     }
 
-    /// Refuses a change after which somebody holds a seat who held none before, where there is none left.
+    /// Refuses a change after which somebody holds a seat who held none before, where there is none
+    /// left.
     fn refuse_without_seats(&self, before: &Model) -> Result<(), &'static str> {
-        let grown = |id: &&String| before.accounts.get(*id).map_or(0, |_| before.seated(id).len()) < self.seated(id).len();
+        let grown = |id: &&String| {
+            before
+                .accounts
+                .get(*id)
+                .map_or(0, |_| before.seated(id).len())
+                < self.seated(id).len()
+        };
         let full = |id: &String| self.seated(id).len() as u64 > self.limit(id, SEATS).0;
-        if self.accounts.keys().filter(grown).any(full) { Err("seats_exhausted") } else { Ok(()) }
+        if self.accounts.keys().filter(grown).any(full) {
+            Err("seats_exhausted")
+        } else {
+            Ok(())
+        }
     }
 
     /// Makes a user a member, where there is a seat and the group is right.
-    fn join(&mut self, account: &str, user: &str, role: Option<String>, group: Option<&str>) -> Result<(), &'static str> {
+    fn join(
+        &mut self,
+        account: &str,
+        user: &str,
+        role: Option<String>,
+        group: Option<&str>,
+    ) -> Result<(), &'static str> {
         if self.accounts[account].owner == user && self.users[user] {
             return Err("user_disabled");
         }
         let before = self.clone();
-        self.account(account)?.members.insert(user.to_owned(), Member { role: role.clone(), group: None, disabled: false });
+        self.account(account)?.members.insert(
+            user.to_owned(),
+            Member {
+                role: role.clone(),
+                group: None,
+                disabled: false,
+            },
+        );
         self.refuse_without_seats(&before)?;
         let group = self.group_for(role.as_deref(), group, None)?;
-        self.account(account)?.members.insert(user.to_owned(), Member { group, role, disabled: false });
+        self.account(account)?.members.insert(
+            user.to_owned(),
+            Member {
+                group,
+                role,
+                disabled: false,
+            },
+        );
         Ok(())
     }
 
-    /// The group of one with this role, or of the owner, who has none: the one that is named, or where they are, or the default.
-    fn group_for(&self, role: Option<&str>, named: Option<&str>, now: Option<&str>) -> Result<Option<String>, &'static str> {
+    /// The group of one with this role, or of the owner, who has none: the one that is named, or
+    /// where they are, or the default.
+    fn group_for(
+        &self,
+        role: Option<&str>,
+        named: Option<&str>,
+        now: Option<&str>,
+    ) -> Result<Option<String>, &'static str> {
         if role.is_none_or(|role| self.roles[role].administrator) {
-            return if named.is_some() { Err("admin_has_no_group") } else { Ok(None) };
+            return if named.is_some() {
+                Err("admin_has_no_group")
+            } else {
+                Ok(None)
+            };
         }
         match named {
             Some("default") | None => Ok(Some(now.unwrap_or("default").to_owned())),
@@ -304,15 +421,26 @@ impl Model {
         (self.defaults[at].unwrap_or(UNLIMITED), "platform_default")
     }
 
-    /// The window that an instant lies in, of the day or the month, or the minute of the rolling hour.
+    /// The window that an instant lies in, of the day or the month, or the minute of the rolling
+    /// hour.
     fn window(at: usize, now_ms: u64, ahead_ms: u64) -> (u64, u64) {
         let local = now_ms + ahead_ms;
         match at {
-            0 => (now_ms / MINUTE_MS * MINUTE_MS, (now_ms / MINUTE_MS + 1) * MINUTE_MS),
-            1 => (local / DAY_MS * DAY_MS - ahead_ms, (local / DAY_MS + 1) * DAY_MS - ahead_ms),
+            0 => (
+                now_ms / MINUTE_MS * MINUTE_MS,
+                (now_ms / MINUTE_MS + 1) * MINUTE_MS,
+            ),
+            1 => (
+                local / DAY_MS * DAY_MS - ahead_ms,
+                (local / DAY_MS + 1) * DAY_MS - ahead_ms,
+            ),
             _ => {
                 let months: Vec<u64> = (1970..2100)
-                    .flat_map(|year| (1..=12).map(move |month| unix_ms(&format!("{year}-{month:02}-01T00:00:00.000Z")).unwrap()))
+                    .flat_map(|year| {
+                        (1..=12).map(move |month| {
+                            unix_ms(&format!("{year}-{month:02}-01T00:00:00.000Z")).unwrap()
+                        })
+                    })
                     .collect();
                 let next = months.iter().position(|first| *first > local).unwrap();
                 (months[next - 1] - ahead_ms, months[next] - ahead_ms)
@@ -329,7 +457,8 @@ impl Model {
         }
         let (mut start, mut end) = Model::window(at, self.now_ms, account.ahead_ms);
         if start < last.ends_at_ms {
-            // The zone was changed: at least half a window, and no second short one after a short one (R-QTA-4).
+            // The zone was changed: at least half a window, and no second short one after a short
+            // one (R-QTA-4).
             let usual = [MINUTE_MS, DAY_MS, 30 * DAY_MS][at];
             let eighths = (last.ends_at_ms - last.starts_at_ms) * 8 / usual;
             let least = if (4..7).contains(&eighths) { 7 } else { 4 };
@@ -343,7 +472,12 @@ impl Model {
             past.push((last.ends_at_ms + HOUR_MS, last.used));
         }
         past.retain(|(until, used)| self.now_ms < *until && *used > 0);
-        Meter { starts_at_ms: start, ends_at_ms: end, used: 0, past }
+        Meter {
+            starts_at_ms: start,
+            ends_at_ms: end,
+            used: 0,
+            past,
+        }
     }
 
     fn admit(&mut self, account: &str, user: Option<&str>, count: u64) -> Value {
@@ -360,25 +494,51 @@ impl Model {
             }
         }
         let line = self.line(account);
-        let counters: Vec<_> = line.iter().flat_map(|id| (0..WINDOWS).map(move |at| (id.clone(), at))).collect();
-        let seen: Vec<_> = counters.iter().map(|(id, at)| (self.limit(id, *at).0, self.meter(id, *at))).collect();
+        let counters: Vec<_> = line
+            .iter()
+            .flat_map(|id| (0..WINDOWS).map(move |at| (id.clone(), at)))
+            .collect();
+        let seen: Vec<_> = counters
+            .iter()
+            .map(|(id, at)| (self.limit(id, *at).0, self.meter(id, *at)))
+            .collect();
         let left = |(limit, meter): &(u64, Meter)| limit.saturating_sub(meter.total());
-        let remaining = seen.iter().filter(|(limit, _)| *limit != UNLIMITED).map(left).min();
-        let never = seen.iter().enumerate().filter(|(_, (limit, _))| count > *limit).min_by_key(|(_, (limit, _))| *limit);
-        let short = || seen.iter().enumerate().filter(|(_, counter)| never.is_none() && count > left(counter));
-        let later = short().rev().max_by_key(|(index, (limit, meter))| meter.fits_at(counters[*index].1, *limit, count));
+        let remaining = seen
+            .iter()
+            .filter(|(limit, _)| *limit != UNLIMITED)
+            .map(left)
+            .min();
+        let never = seen
+            .iter()
+            .enumerate()
+            .filter(|(_, (limit, _))| count > *limit)
+            .min_by_key(|(_, (limit, _))| *limit);
+        let short = || {
+            seen.iter()
+                .enumerate()
+                .filter(|(_, counter)| never.is_none() && count > left(counter))
+        };
+        let later = short()
+            .rev()
+            .max_by_key(|(index, (limit, meter))| meter.fits_at(counters[*index].1, *limit, count));
         let mut decision = match (never, later) {
             (Some((index, (limit, meter))), _) => {
                 let (id, at) = &counters[index];
-                json!({"granted": 0, "refusal": {"code": "exceeds_limit", "limit": self.binding(account, id, *at, *limit, meter.total())}})
+                json!({"granted": 0, "refusal": {"code": "exceeds_limit",
+                    "limit": self.binding(account, id, *at, *limit, meter.total())}})
             }
             (None, Some((index, (limit, meter)))) => {
                 let (id, at) = &counters[index];
-                json!({"granted": 0, "refusal": {"code": "quota_exceeded", "limit": self.binding(account, id, *at, *limit, meter.total()), "retry_at_ms": meter.fits_at(*at, *limit, count)}})
+                json!({"granted": 0, "refusal": {"code": "quota_exceeded",
+                    "limit": self.binding(account, id, *at, *limit, meter.total()),
+                    "retry_at_ms": meter.fits_at(*at, *limit, count)}})
             }
             (None, None) => {
                 for ((id, at), (limit, meter)) in counters.iter().zip(&seen) {
-                    let meter = Meter { used: meter.used + count, ..meter.clone() };
+                    let meter = Meter {
+                        used: meter.used + count,
+                        ..meter.clone()
+                    };
                     assert!(meter.total() <= *limit, "the model itself grants too much");
                     self.accounts.get_mut(id).unwrap().meters[*at] = meter;
                 }
@@ -394,14 +554,17 @@ impl Model {
 
     fn binding(&self, account: &str, id: &str, at: usize, limit: u64, used: u64) -> Value {
         let scope = if id == account { "account" } else { "ancestor" };
-        json!({"name": LIMITS[at], "scope": scope, "subject": id, "value": limit, "used": used, "source": self.limit(id, at).1})
+        json!({"name": LIMITS[at], "scope": scope, "subject": id, "value": limit, "used": used,
+            "source": self.limit(id, at).1})
     }
 
     fn usage(&self, account: &str) -> Value {
         let windows: Vec<Value> = (0..WINDOWS)
             .map(|at| {
                 let ((limit, source), meter) = (self.limit(account, at), self.meter(account, at));
-                let mut window = json!({"limit": LIMITS[at], "subject": account, "source": source, "value": shown(limit), "used": meter.total(), "resets_at_ms": meter.resets_at(at, limit)});
+                let mut window = json!({"limit": LIMITS[at], "subject": account, "source": source,
+                    "value": shown(limit), "used": meter.total(),
+                    "resets_at_ms": meter.resets_at(at, limit)});
                 if limit != UNLIMITED {
                     window["remaining"] = limit.saturating_sub(meter.total()).into();
                 }
@@ -409,12 +572,22 @@ impl Model {
             })
             .collect();
         // Then those of text messages, and of automations and triggers: no walk has any.
-        let windows: Vec<Value> = windows.into_iter().chain(vec![json!({}); WINDOWS + 2]).collect();
+        let windows: Vec<Value> = windows
+            .into_iter()
+            .chain(vec![json!({}); WINDOWS + 2])
+            .collect();
         json!({ "windows": windows })
     }
 
-    fn authorise(&self, who: &Who, permission: Option<&str>, target: &str) -> Result<(), &'static str> {
-        let Who::User(user, home) = who else { return Ok(()) };
+    fn authorise(
+        &self,
+        who: &Who,
+        permission: Option<&str>,
+        target: &str,
+    ) -> Result<(), &'static str> {
+        let Who::User(user, home) = who else {
+            return Ok(());
+        };
         let permission = permission.ok_or("actor_not_allowed")?;
         if !self.accounts.contains_key(home) {
             return Err("not_found");
@@ -428,13 +601,21 @@ impl Model {
         if target != home && !(reached && self.powers(home, user) & bit("accounts.team") != 0) {
             return Err("not_found");
         }
-        if self.powers(target, user) & bit(permission) == 0 { Err("permission_denied") } else { Ok(()) }
+        if self.powers(target, user) & bit(permission) == 0 {
+            Err("permission_denied")
+        } else {
+            Ok(())
+        }
     }
 
     /// Nobody grants in an account more than they hold there, before the ceilings.
     fn refuse_beyond(&self, who: &Who, account: &str, powers: u32) -> Result<(), &'static str> {
         match who {
-            Who::User(user, _) if powers & !self.united(&self.acts_by(account, user), user) != 0 => Err("escalation_refused"),
+            Who::User(user, _)
+                if powers & !self.united(&self.acts_by(account, user), user) != 0 =>
+            {
+                Err("escalation_refused")
+            }
             _ => Ok(()),
         }
     }
@@ -444,28 +625,47 @@ impl Model {
         self.refuse_beyond(who, account, self.united(&self.held(account, user), user))
     }
 
-    /// Whether a member of an account is hidden from an actor: who owns an account above is, from who manages it (R-INV-10).
+    /// Whether a member of an account is hidden from an actor: who owns an account above is, from
+    /// who manages it (R-INV-10).
     fn hides(&self, who: &Who, account: &str, member: &str) -> bool {
-        let Who::User(user, home) = who else { return false };
+        let Who::User(user, home) = who else {
+            return false;
+        };
         let from_inside = home == account && self.acts_by(home, user) == [home.as_str()];
-        from_inside && user != member && self.line(account).iter().skip(1).any(|above| self.accounts[above].owner == member)
+        from_inside
+            && user != member
+            && self
+                .line(account)
+                .iter()
+                .skip(1)
+                .any(|above| self.accounts[above].owner == member)
     }
 
     /// Whether an actor sees a user who acts in an account from above (R-INV-10).
     fn sees_those_above(&self, who: &Who, user: &str) -> bool {
         match who {
             Who::System => true,
-            Who::User(actor, home) => actor == user || self.powers(home, actor) & bit("accounts.team") != 0,
+            Who::User(actor, home) => {
+                actor == user || self.powers(home, actor) & bit("accounts.team") != 0
+            }
         }
     }
 
     /// Whether an actor sees a user in any account at all.
     fn sees(&self, who: &Who, user: &str) -> bool {
-        let Who::User(actor, home) = who else { return true };
+        let Who::User(actor, home) = who else {
+            return true;
+        };
         if self.powers(home, actor) & bit("accounts.team") == 0 {
-            return actor == user || (self.accounts[home].members.contains_key(user) && !self.hides(who, home, user));
+            return actor == user
+                || (self.accounts[home].members.contains_key(user)
+                    && !self.hides(who, home, user));
         }
-        actor == user || self.accounts.iter().any(|(id, account)| account.members.contains_key(user) && self.is_within(id, home))
+        actor == user
+            || self
+                .accounts
+                .iter()
+                .any(|(id, account)| account.members.contains_key(user) && self.is_within(id, home))
     }
 
     fn account(&mut self, id: &str) -> Result<&mut Account, &'static str> {
@@ -498,7 +698,10 @@ impl Model {
 
     fn drop_member(&mut self, account: &str, user: &str) -> bool {
         self.accounts.get_mut(account).unwrap().members.remove(user);
-        let last = !self.accounts.values().any(|account| account.members.contains_key(user));
+        let last = !self
+            .accounts
+            .values()
+            .any(|account| account.members.contains_key(user));
         if last {
             self.users.remove(user);
             self.gone.insert(user.to_owned());
@@ -559,7 +762,10 @@ impl Model {
                     return Err("id_taken");
                 }
                 let parent = request["parent"].as_str().map(str::to_owned);
-                if parent.as_ref().is_some_and(|parent| !self.accounts.contains_key(parent)) {
+                if parent
+                    .as_ref()
+                    .is_some_and(|parent| !self.accounts.contains_key(parent))
+                {
                     return Err("not_found");
                 }
                 let depth = parent.as_ref().map_or(0, |parent| self.line(parent).len());
@@ -570,7 +776,10 @@ impl Model {
                 if let Some(package) = &package {
                     self.usable_package(package)?;
                 }
-                let zone = ZONES.iter().find(|(name, _)| request["time_zone"] == *name).unwrap();
+                let zone = ZONES
+                    .iter()
+                    .find(|(name, _)| request["time_zone"] == *name)
+                    .unwrap();
                 let account = Account {
                     parent,
                     owner: owner.clone(),
@@ -587,15 +796,29 @@ impl Model {
             }
             "accounts.get" => {
                 self.account(&id)?;
-                let children = self.accounts.values().filter(|account| account.parent.as_ref() == Some(&id)).count();
-                let status = self.status(&id).map_or("active", |code| code.strip_prefix("account_").unwrap());
-                Ok(json!({"id": id, "owner": self.accounts[&id].owner, "status": status, "children": children}))
+                let children = self
+                    .accounts
+                    .values()
+                    .filter(|account| account.parent.as_ref() == Some(&id))
+                    .count();
+                let status = self
+                    .status(&id)
+                    .map_or("active", |code| code.strip_prefix("account_").unwrap());
+                Ok(
+                    json!({"id": id, "owner": self.accounts[&id].owner, "status": status,
+                        "children": children}),
+                )
             }
             "accounts.delete" => {
                 self.account(&id)?;
                 let mut doomed = vec![id.clone()];
                 let children = |of: &str, model: &Model| -> Vec<String> {
-                    model.accounts.iter().filter(|(_, account)| account.parent.as_deref() == Some(of)).map(|(id, _)| id.clone()).collect()
+                    model
+                        .accounts
+                        .iter()
+                        .filter(|(_, account)| account.parent.as_deref() == Some(of))
+                        .map(|(id, _)| id.clone())
+                        .collect()
                 };
                 let below = children(&id, self);
                 match request["children"].as_str() {
@@ -621,10 +844,14 @@ impl Model {
             }
             "accounts.edit" => {
                 let old = self.account(&id)?.package.clone();
-                if *who != Who::System && (request.get("package").is_some() || request["without_package"] == true) {
+                if *who != Who::System
+                    && (request.get("package").is_some() || request["without_package"] == true)
+                {
                     return Err("actor_not_allowed");
                 }
-                if let Some((_, ahead_ms)) = ZONES.iter().find(|(name, _)| request["time_zone"] == *name) {
+                if let Some((_, ahead_ms)) =
+                    ZONES.iter().find(|(name, _)| request["time_zone"] == *name)
+                {
                     self.account(&id)?.ahead_ms = *ahead_ms;
                 }
                 let new = match request["package"].as_str() {
@@ -689,16 +916,28 @@ impl Model {
                 Ok(json!({ "id": id }))
             }
             "limits.set" | "limits.inherit" => {
-                let at = LIMITS.iter().position(|name| request["limit"] == *name).unwrap();
+                let at = LIMITS
+                    .iter()
+                    .position(|name| request["limit"] == *name)
+                    .unwrap();
                 self.account(&id)?.overrides[at] = request.get("value").map(limit_of);
                 let (limit, source) = self.limit(&id, at);
-                let smallest = self.line(&id).iter().map(|id| self.limit(id, at).0).min().unwrap();
+                let smallest = self
+                    .line(&id)
+                    .iter()
+                    .map(|id| self.limit(id, at).0)
+                    .min()
+                    .unwrap();
                 let mut limits = vec![json!({}); 19];
-                limits[LISTED_AT[at]] = json!({"limit": LIMITS[at], "value": shown(limit), "source": source, "smallest": shown(smallest)});
+                limits[LISTED_AT[at]] = json!({"limit": LIMITS[at], "value": shown(limit),
+                    "source": source, "smallest": shown(smallest)});
                 Ok(json!({ "limits": limits }))
             }
             "limits.set_default" => {
-                let at = LIMITS.iter().position(|name| request["limit"] == *name).unwrap();
+                let at = LIMITS
+                    .iter()
+                    .position(|name| request["limit"] == *name)
+                    .unwrap();
                 self.defaults[at] = Some(limit_of(&request["value"]));
                 Ok(json!({}))
             }
@@ -712,13 +951,26 @@ impl Model {
                 Ok(json!({}))
             }
             "packages.retire" => {
-                self.packages.get_mut(&text("package")).ok_or("not_found")?.retired = true;
+                self.packages
+                    .get_mut(&text("package"))
+                    .ok_or("not_found")?
+                    .retired = true;
                 Ok(json!({"retired": true}))
             }
             "roles.edit" => {
                 let role = self.roles.get_mut(&text("role")).ok_or("not_found")?;
-                role.allow = request["allow"].as_array().unwrap().iter().map(|grant| bit(grant["permission"].as_str().unwrap())).sum();
-                role.deny = request["deny"].as_array().unwrap().iter().map(|denied| bit(denied.as_str().unwrap())).sum();
+                role.allow = request["allow"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|grant| bit(grant["permission"].as_str().unwrap()))
+                    .sum();
+                role.deny = request["deny"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|denied| bit(denied.as_str().unwrap()))
+                    .sum();
                 Ok(json!({}))
             }
             "members.add" => {
@@ -742,7 +994,9 @@ impl Model {
             }
             "members.set_role" => {
                 let role = text("role");
-                let Some(member) = self.account(&id)?.members.get(&user).cloned() else { return Err("not_found") };
+                let Some(member) = self.account(&id)?.members.get(&user).cloned() else {
+                    return Err("not_found");
+                };
                 if self.accounts[&id].owner == user {
                     return Err("owner_transfer_required");
                 }
@@ -752,7 +1006,14 @@ impl Model {
                     true => None,
                     false => self.group_for(Some(&role), None, member.group.as_deref())?,
                 };
-                self.account(&id)?.members.insert(user.clone(), Member { role: Some(role), group, ..member });
+                self.account(&id)?.members.insert(
+                    user.clone(),
+                    Member {
+                        role: Some(role),
+                        group,
+                        ..member
+                    },
+                );
                 Ok(self.shown(&id, &user))
             }
             "members.remove" => {
@@ -777,7 +1038,8 @@ impl Model {
                 }
                 self.refuse_stronger(who, &id, &user)?;
                 let before = self.clone();
-                self.account(&id)?.members.get_mut(&user).unwrap().disabled = operation == "members.disable";
+                self.account(&id)?.members.get_mut(&user).unwrap().disabled =
+                    operation == "members.disable";
                 self.refuse_without_seats(&before)?;
                 Ok(self.shown(&id, &user))
             }
@@ -790,8 +1052,11 @@ impl Model {
             }
             "access.check" => {
                 self.account(&id)?;
-                let held = self.powers(&id, &user) & bit(request["permission"].as_str().unwrap()) != 0;
-                let seen = !self.hides(who, &id, &user) && (self.acts_by(&id, &user).contains(&id) || self.sees_those_above(who, &user));
+                let held =
+                    self.powers(&id, &user) & bit(request["permission"].as_str().unwrap()) != 0;
+                let seen = !self.hides(who, &id, &user)
+                    && (self.acts_by(&id, &user).contains(&id)
+                        || self.sees_those_above(who, &user));
                 Ok(json!({"allowed": held && self.member_refusal(&id, &user).is_none() && seen}))
             }
             "usage.get" => {
@@ -803,7 +1068,9 @@ impl Model {
                 let count = request["count"].as_u64().unwrap();
                 let named = request["user"].as_str();
                 match who {
-                    Who::User(user, _) if named.is_some_and(|named| named != user) => Err("permission_denied"),
+                    Who::User(user, _) if named.is_some_and(|named| named != user) => {
+                        Err("permission_denied")
+                    }
                     Who::User(user, _) => Ok(self.admit(&id, Some(user), count)),
                     Who::System => Ok(self.admit(&id, named, count)),
                 }
@@ -818,19 +1085,33 @@ impl Model {
 
     /// A member as `members.get` and `members.list` show them.
     fn shown(&self, account: &str, user: &str) -> Value {
-        let (owner, member) = (self.accounts[account].owner == user, &self.accounts[account].members[user]);
-        let administrator = member.role.as_ref().is_some_and(|role| self.roles[role].administrator);
+        let (owner, member) = (
+            self.accounts[account].owner == user,
+            &self.accounts[account].members[user],
+        );
+        let administrator = member
+            .role
+            .as_ref()
+            .is_some_and(|role| self.roles[role].administrator);
         let mut shown = json!({
-            "account": account, "user": user, "owner": owner, "administrator": administrator, "disabled": member.disabled || self.users[user],
+            "account": account, "user": user, "owner": owner, "administrator": administrator,
+                "disabled": member.disabled || self.users[user],
             "role": member.role, "group": member.group,
         });
-        shown.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        shown
+            .as_object_mut()
+            .unwrap()
+            .retain(|_, value| !value.is_null());
         shown
     }
 }
 
 fn shown(limit: u64) -> Value {
-    if limit == UNLIMITED { "unlimited".into() } else { limit.into() }
+    if limit == UNLIMITED {
+        "unlimited".into()
+    } else {
+        limit.into()
+    }
 }
 
 fn limit_of(value: &Value) -> u64 {
@@ -866,7 +1147,10 @@ fn random_limits(dice: &mut Dice) -> Value {
 }
 
 fn random_permissions(dice: &mut Dice, one_in: u64) -> Vec<&'static str> {
-    PERMISSIONS.into_iter().filter(|_| dice.roll(one_in) == 0).collect()
+    PERMISSIONS
+        .into_iter()
+        .filter(|_| dice.roll(one_in) == 0)
+        .collect()
 }
 
 /// A request that the model knows, more often for what exists than for what does not.
@@ -874,8 +1158,17 @@ fn random_request(dice: &mut Dice, model: &Model, who: &Who) -> (&'static str, V
     let account = match who {
         Who::User(_, home) if dice.roll(4) > 0 => {
             // Often one below: that is where an owner reaches and nobody else does.
-            let below: Vec<&String> = model.accounts.iter().filter(|(_, account)| account.parent.as_ref() == Some(home)).map(|(id, _)| id).collect();
-            if below.is_empty() || dice.roll(3) == 0 { home.clone() } else { one_of(dice, &below).clone() }
+            let below: Vec<&String> = model
+                .accounts
+                .iter()
+                .filter(|(_, account)| account.parent.as_ref() == Some(home))
+                .map(|(id, _)| id)
+                .collect();
+            if below.is_empty() || dice.roll(3) == 0 {
+                home.clone()
+            } else {
+                one_of(dice, &below).clone()
+            }
         }
         _ => known(dice, &model.accounts, 'a'),
     };
@@ -895,7 +1188,8 @@ fn random_request(dice: &mut Dice, model: &Model, who: &Who) -> (&'static str, V
                 let user = id(dice, 'u', 60);
                 owner = json!({"user": user, "email": format!("{user}@example.com")});
             }
-            let mut request = json!({"id": id(dice, 'a', 60), "name": "An account", "owner": owner, "time_zone": one_of(dice, &ZONES).0});
+            let mut request = json!({"id": id(dice, 'a', 60), "name": "An account", "owner": owner,
+                "time_zone": one_of(dice, &ZONES).0});
             if dice.roll(2) == 0 {
                 request["parent"] = account.into();
             }
@@ -924,20 +1218,48 @@ fn random_request(dice: &mut Dice, model: &Model, who: &Who) -> (&'static str, V
             }
             ("accounts.edit", request)
         }
-        8..10 => ("accounts.hold", json!({"account": account, "reason": one_of(dice, &["admin", "billing", "owner_request"])})),
+        8..10 => (
+            "accounts.hold",
+            json!({"account": account, "reason": one_of(dice, &["admin", "billing",
+                "owner_request"])}),
+        ),
         10..19 => {
-            let holds = model.accounts.get(&account).map(|account| account.holds.clone()).unwrap_or_default();
-            let hold = if holds.is_empty() { dice.roll(4) } else { one_of(dice, &holds).0 };
-            ("accounts.release", json!({"account": account, "hold": hold}))
+            let holds = model
+                .accounts
+                .get(&account)
+                .map(|account| account.holds.clone())
+                .unwrap_or_default();
+            let hold = if holds.is_empty() {
+                dice.roll(4)
+            } else {
+                one_of(dice, &holds).0
+            };
+            (
+                "accounts.release",
+                json!({"account": account, "hold": hold}),
+            )
         }
         19 if dice.roll(2) == 0 => ("accounts.close", there),
         19..24 => ("accounts.reopen", there),
         24..26 => ("accounts.activate", there),
         26 => ("accounts.get", there),
-        27 if dice.roll(2) == 0 => ("limits.set", json!({"account": account, "limit": "seats", "value": 1 + dice.roll(10)})),
-        27..30 => ("limits.set", json!({"account": account, "limit": one_of(dice, &LIMITS[..WINDOWS]), "value": random_limit(dice)})),
-        30..32 => ("limits.inherit", json!({"account": account, "limit": limit})),
-        32 => ("limits.set_default", json!({"limit": one_of(dice, &LIMITS[..WINDOWS]), "value": random_limit(dice)})),
+        27 if dice.roll(2) == 0 => (
+            "limits.set",
+            json!({"account": account, "limit": "seats", "value": 1 + dice.roll(10)}),
+        ),
+        27..30 => (
+            "limits.set",
+            json!({"account": account, "limit": one_of(dice, &LIMITS[..WINDOWS]),
+                "value": random_limit(dice)}),
+        ),
+        30..32 => (
+            "limits.inherit",
+            json!({"account": account, "limit": limit}),
+        ),
+        32 => (
+            "limits.set_default",
+            json!({"limit": one_of(dice, &LIMITS[..WINDOWS]), "value": random_limit(dice)}),
+        ),
         33..35 => {
             let mut request = json!({"package": id(dice, 'p', 5), "limits": random_limits(dice)});
             if dice.roll(2) == 0 {
@@ -949,11 +1271,18 @@ fn random_request(dice: &mut Dice, model: &Model, who: &Who) -> (&'static str, V
         }
         35 if dice.roll(20) == 0 => ("packages.retire", json!({"package": id(dice, 'p', 5)})),
         35..38 => {
-            let allow: Vec<Value> = random_permissions(dice, 2).into_iter().map(|permission| json!({ "permission": permission })).collect();
-            ("roles.edit", json!({"role": role, "allow": allow, "deny": random_permissions(dice, 8)}))
+            let allow: Vec<Value> = random_permissions(dice, 2)
+                .into_iter()
+                .map(|permission| json!({ "permission": permission }))
+                .collect();
+            (
+                "roles.edit",
+                json!({"role": role, "allow": allow, "deny": random_permissions(dice, 8)}),
+            )
         }
         38..44 => {
-            let mut request = json!({"account": account, "user": known(dice, &model.users, 'u'), "role": given});
+            let mut request =
+                json!({"account": account, "user": known(dice, &model.users, 'u'), "role": given});
             if dice.roll(6) == 0 {
                 request["group"] = one_of(dice, &["default", "default", "no-group"]).into();
             }
@@ -965,17 +1294,30 @@ fn random_request(dice: &mut Dice, model: &Model, who: &Who) -> (&'static str, V
             ("members.add", request)
         }
         44..46 => ("members.get", member),
-        46..52 => ("members.set_role", json!({"account": account, "user": user, "role": given})),
+        46..52 => (
+            "members.set_role",
+            json!({"account": account, "user": user, "role": given}),
+        ),
         52..54 => ("members.remove", member),
         54..57 => ("members.disable", member),
         57..62 => ("members.enable", member),
         62 => ("users.disable", json!({ "user": user })),
         63..65 => ("users.enable", json!({ "user": user })),
-        65..70 => ("access.check", json!({"account": account, "user": user, "permission": one_of(dice, &PERMISSIONS)})),
+        65..70 => (
+            "access.check",
+            json!({"account": account, "user": user, "permission": one_of(dice, &PERMISSIONS)}),
+        ),
         70..74 => ("usage.get", there),
         74..77 => {
-            let by = one_of(dice, &[1, 1000, HOUR_MS / 3, HOUR_MS, HOUR_MS, DAY_MS, 12 * DAY_MS]);
-            let now_ms = if dice.roll(5) == 0 { model.now_ms - dice.roll(2 * by + 1) } else { model.now_ms + dice.roll(2 * by + 1) };
+            let by = one_of(
+                dice,
+                &[1, 1000, HOUR_MS / 3, HOUR_MS, HOUR_MS, DAY_MS, 12 * DAY_MS],
+            );
+            let now_ms = if dice.roll(5) == 0 {
+                model.now_ms - dice.roll(2 * by + 1)
+            } else {
+                model.now_ms + dice.roll(2 * by + 1)
+            };
             ("clock.set", json!({ "now_ms": now_ms }))
         }
         _ => {
@@ -997,7 +1339,11 @@ fn random_actor(dice: &mut Dice, model: &Model) -> Who {
     // A member, or one of the account above, or anybody.
     let from = match dice.roll(8) {
         0 => None,
-        1 | 2 => model.accounts.get(&account).and_then(|there| there.parent.as_ref()).and_then(|above| model.accounts.get(above)),
+        1 | 2 => model
+            .accounts
+            .get(&account)
+            .and_then(|there| there.parent.as_ref())
+            .and_then(|above| model.accounts.get(above)),
         _ => model.accounts.get(&account),
     };
     match from {
@@ -1022,35 +1368,86 @@ struct Walk {
 impl Walk {
     fn new(seed: u64, path: &str) -> Walk {
         let store = Tenantry::open_json(path, &options(start_ms())).unwrap();
-        let mut model = Model { now_ms: start_ms(), depth: 2, ..Model::default() };
+        let mut model = Model {
+            now_ms: start_ms(),
+            depth: 2,
+            ..Model::default()
+        };
         model.depth = 3;
-        must(&store, "policies.set", json!({"policies": {"depth": model.depth}}));
+        must(
+            &store,
+            "policies.set",
+            json!({"policies": {"depth": model.depth}}),
+        );
         for role in &ROLES[..4] {
-            must(&store, "roles.create", json!({"id": role, "name": role, "allow": [{"permission": "campaigns.send"}]}));
-            model.roles.insert((*role).to_owned(), Role { allow: bit("campaigns.send"), ..Role::default() });
+            must(
+                &store,
+                "roles.create",
+                json!({"id": role, "name": role, "allow": [{"permission": "campaigns.send"}]}),
+            );
+            model.roles.insert(
+                (*role).to_owned(),
+                Role {
+                    allow: bit("campaigns.send"),
+                    ..Role::default()
+                },
+            );
         }
-        let all_of_administrators = EVERYTHING & !(OTHERS_OF_ADMINISTRATORS << 1) & !bit("accounts.close") & !bit("accounts.team");
-        model.roles.insert(ADMINISTRATOR.to_owned(), Role { allow: all_of_administrators, deny: 0, administrator: true });
+        let all_of_administrators = EVERYTHING
+            & !(OTHERS_OF_ADMINISTRATORS << 1)
+            & !bit("accounts.close")
+            & !bit("accounts.team");
+        model.roles.insert(
+            ADMINISTRATOR.to_owned(),
+            Role {
+                allow: all_of_administrators,
+                deny: 0,
+                administrator: true,
+            },
+        );
         for package in ["p0", "p1", "p2", "p3"] {
-            must(&store, "packages.create", json!({"id": package, "name": package}));
-            model.packages.insert(package.to_owned(), Package::default());
+            must(
+                &store,
+                "packages.create",
+                json!({"id": package, "name": package}),
+            );
+            model
+                .packages
+                .insert(package.to_owned(), Package::default());
         }
-        Walk { seed, dice: Dice::new(seed), store, model, senders: HashMap::new(), last: VecDeque::new(), ends: BTreeMap::new() }
+        Walk {
+            seed,
+            dice: Dice::new(seed),
+            store,
+            model,
+            senders: HashMap::new(),
+            last: VecDeque::new(),
+            ends: BTreeMap::new(),
+        }
     }
 
     fn step(&mut self) {
         let who = random_actor(&mut self.dice, &self.model);
         let (operation, request) = random_request(&mut self.dice, &self.model, &who);
-        // What these let users do depends on holds, teams and policies: the scenarios show it, the model knows the host's part.
-        let who = if OF_THE_HOST.contains(&operation) { Who::System } else { who };
-        self.last.push_back(format!("{who:?} {operation} {request}"));
+        // What these let users do depends on holds, teams and policies: the scenarios show it, the
+        // model knows the host's part.
+        let who = if OF_THE_HOST.contains(&operation) {
+            Who::System
+        } else {
+            who
+        };
+        self.last
+            .push_back(format!("{who:?} {operation} {request}"));
         if self.last.len() > 12 {
             self.last.pop_front();
         }
         let said = self.model.run(&who, operation, &request);
         let answered = match (operation, &who) {
-            ("sending.admit", Who::System) if self.dice.roll(2) == 0 => self.admit_prepared(&request),
-            _ => call(&self.store, &who, operation, &request).map_err(|error| error["code"].as_str().unwrap().to_owned()),
+            ("sending.admit", Who::System) if self.dice.roll(2) == 0 => {
+                self.admit_prepared(&request)
+            }
+            _ => call(&self.store, &who, operation, &request)
+                .map_err(|error| error["code"].as_str().unwrap().to_owned()),
         };
         match (&said, &answered) {
             (Ok(said), Ok(answer)) if operation == "sending.admit" => self.agree(said, answer),
@@ -1067,42 +1464,75 @@ impl Walk {
 
     /// Through a handle that was prepared when the account and the user were first seen.
     fn admit_prepared(&mut self, request: &Value) -> Result<Value, String> {
-        let key = (request["account"].as_str().unwrap().to_owned(), request["user"].as_str().map(str::to_owned));
+        let key = (
+            request["account"].as_str().unwrap().to_owned(),
+            request["user"].as_str().map(str::to_owned),
+        );
         let count = request["count"].as_u64().unwrap();
         let decided = match self.senders.get(&key) {
             Some(sender) => sender.admit(count),
-            None => self.store.sender(&key.0, key.1.as_deref()).and_then(|sender| self.senders.entry(key).or_insert(sender).admit(count)),
+            None => self
+                .store
+                .sender(&key.0, key.1.as_deref())
+                .and_then(|sender| self.senders.entry(key).or_insert(sender).admit(count)),
         };
-        decided.map(|decision| serde_json::to_value(decision).unwrap()).map_err(|error| error.code().name().to_owned())
+        decided
+            .map(|decision| serde_json::to_value(decision).unwrap())
+            .map_err(|error| error.code().name().to_owned())
     }
 
     fn agree(&self, said: &Value, answer: &Value) {
         if said != answer {
-            self.fail(&format!("the model says {said}\n  the store       {answer}"));
+            self.fail(&format!(
+                "the model says {said}\n  the store       {answer}"
+            ));
         }
     }
 
     fn fail(&self, what: &str) -> ! {
         let last: Vec<_> = self.last.iter().map(String::as_str).collect();
-        panic!("walk {}: {what}\n  after\n    {}", self.seed, last.join("\n    "));
+        panic!(
+            "walk {}: {what}\n  after\n    {}",
+            self.seed,
+            last.join("\n    ")
+        );
     }
 
     /// Everything that must hold between any two steps.
     fn check(&mut self) {
         for id in self.model.accounts.clone().keys() {
-            let members = must(&self.store, "members.list", json!({"account": id, "limit": 500}))["members"].clone();
-            let said: Vec<Value> = self.model.accounts[id].members.keys().map(|user| self.model.shown(id, user)).collect();
+            let members = must(
+                &self.store,
+                "members.list",
+                json!({"account": id, "limit": 500}),
+            )["members"]
+                .clone();
+            let said: Vec<Value> = self.model.accounts[id]
+                .members
+                .keys()
+                .map(|user| self.model.shown(id, user))
+                .collect();
             if members.as_array().unwrap().len() != said.len() {
-                self.fail(&format!("`{id}` has the members {members}, the model says {said:?}"));
+                self.fail(&format!(
+                    "`{id}` has the members {members}, the model says {said:?}"
+                ));
             }
             let said = Value::from(said);
             self.agree(&said, &only_what_was_said(&said, &members));
             let members = members.as_array().unwrap();
-            let owners = members.iter().filter(|member| member["owner"] == true).count();
+            let owners = members
+                .iter()
+                .filter(|member| member["owner"] == true)
+                .count();
             // R-TEA-2, R-GRP-2, whatever the model says.
-            let grouped = |member: &Value| member.get("group").is_some() == (member["owner"] == false && member["administrator"] == false);
+            let grouped = |member: &Value| {
+                member.get("group").is_some()
+                    == (member["owner"] == false && member["administrator"] == false)
+            };
             if owners != 1 || !members.iter().all(grouped) {
-                self.fail(&format!("`{id}` has {owners} owners, or somebody is in a wrong group: {members:?}"));
+                self.fail(&format!(
+                    "`{id}` has {owners} owners, or somebody is in a wrong group: {members:?}"
+                ));
             }
             let said = self.model.usage(id);
             let answer = must(&self.store, "usage.get", json!({ "account": id }));
@@ -1120,22 +1550,35 @@ impl Walk {
     }
 }
 
-const OF_THE_HOST: [&str; 8] =
-    ["accounts.activate", "accounts.delete", "accounts.release", "accounts.reopen", "members.add", "roles.edit", "users.disable", "users.enable"];
+const OF_THE_HOST: [&str; 8] = [
+    "accounts.activate",
+    "accounts.delete",
+    "accounts.release",
+    "accounts.reopen",
+    "members.add",
+    "roles.edit",
+    "users.disable",
+    "users.enable",
+];
 
 fn options(now_ms: u64) -> Vec<u8> {
-    json!({"clock": {"manual_ms": now_ms}, "seed": 1, "durability": "relaxed", "cache_mib": 8}).to_string().into_bytes()
+    json!({"clock": {"manual_ms": now_ms}, "seed": 1, "durability": "relaxed", "cache_mib": 8})
+        .to_string()
+        .into_bytes()
 }
 
-/// R-TEA-2, R-GRP-2, R-INV-9, R-PKG-3, R-QTA-1, R-ROL-5 to 7: what the model says is what the store answers, whoever asks;
-/// and with that each account has one owner, each plain member one group and no administrator any, nobody gives or changes
-/// more than they hold, no seat is taken twice, no grant passes a limit of the account or above, and what is used is the sum
-/// of the grants. `store.verify` adds that nothing names what is not there.
+/// R-TEA-2, R-GRP-2, R-INV-9, R-PKG-3, R-QTA-1, R-ROL-5 to 7: what the model says is what the store
+/// answers, whoever asks; and with that each account has one owner, each plain member one group and
+/// no administrator any, nobody gives or changes more than they hold, no seat is taken twice, no
+/// grant passes a limit of the account or above, and what is used is the sum of the grants.
+/// `store.verify` adds that nothing names what is not there.
 #[test]
 fn random_operations_answer_as_the_model_says() {
     let mut dice = Dice::of_test("random_operations_answer_as_the_model_says");
     let mut ends: BTreeMap<(&str, String), u64> = BTreeMap::new();
-    let fresh: Vec<u64> = (0..count("TENANTRY_RUNS", 80)).map(|_| dice.number()).collect();
+    let fresh: Vec<u64> = (0..count("TENANTRY_RUNS", 80))
+        .map(|_| dice.number())
+        .collect();
     for seed in REGRESSIONS.iter().copied().chain(fresh) {
         let mut walk = Walk::new(seed, ":memory:");
         for _ in 0..15 {
@@ -1149,19 +1592,47 @@ fn random_operations_answer_as_the_model_says() {
     println!("{ends:?}");
     let operations: BTreeSet<&str> = ends.keys().map(|(operation, _)| *operation).collect();
     for operation in operations {
-        assert!(ends.contains_key(&(operation, "ok".to_owned())), "no walk saw `{operation}` succeed");
+        assert!(
+            ends.contains_key(&(operation, "ok".to_owned())),
+            "no walk saw `{operation}` succeed"
+        );
     }
-    let sends = |end: &str| ends.get(&("sending.admit", end.to_owned())).copied().unwrap_or_default();
-    for end in ["ok", "quota_exceeded", "exceeds_limit", "permission_denied", "account_suspended"] {
-        assert!(sends(end) >= 100, "the walks are not worth their time: {} sends ended in `{end}`", sends(end));
+    let sends = |end: &str| {
+        ends.get(&("sending.admit", end.to_owned()))
+            .copied()
+            .unwrap_or_default()
+    };
+    for end in [
+        "ok",
+        "quota_exceeded",
+        "exceeds_limit",
+        "permission_denied",
+        "account_suspended",
+    ] {
+        assert!(
+            sends(end) >= 100,
+            "the walks are not worth their time: {} sends ended in `{end}`",
+            sends(end)
+        );
     }
     let ended: BTreeSet<&str> = ends.keys().map(|(_, end)| end.as_str()).collect();
-    for end in ["escalation_refused", "seats_exhausted", "admin_has_no_group", "depth_exceeded", "owner_transfer_required", "not_found"] {
-        assert!(ended.contains(end), "the walks are not worth their time: none met `{end}`");
+    for end in [
+        "escalation_refused",
+        "seats_exhausted",
+        "admin_has_no_group",
+        "depth_exceeded",
+        "owner_transfer_required",
+        "not_found",
+    ] {
+        assert!(
+            ended.contains(end),
+            "the walks are not worth their time: none met `{end}`"
+        );
     }
 }
 
-/// The same on disk, closed and opened again in between: nothing is forgotten, and a clean close gives every block back.
+/// The same on disk, closed and opened again in between: nothing is forgotten, and a clean close
+/// gives every block back.
 #[test]
 fn a_store_on_disk_that_is_opened_again_answers_as_the_model_says() {
     let mut dice = Dice::of_test("a_store_on_disk_that_is_opened_again_answers_as_the_model_says");
@@ -1197,7 +1668,10 @@ fn hammer(dice: &mut Dice, senders: &[Sender]) -> u64 {
                     if decision.granted == 0 && count == 1 {
                         open.swap_remove(at);
                     } else {
-                        assert!(decision.granted == count || decision.granted == 0, "{count} were asked for: {decision:?}");
+                        assert!(
+                            decision.granted == count || decision.granted == 0,
+                            "{count} were asked for: {decision:?}"
+                        );
                     }
                 }
             });
@@ -1207,16 +1681,23 @@ fn hammer(dice: &mut Dice, senders: &[Sender]) -> u64 {
 }
 
 fn admit(sender: &Sender, count: u64) -> Decision {
-    let decision = sender.admit(count).unwrap_or_else(|error| panic!("{error}"));
+    let decision = sender
+        .admit(count)
+        .unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(decision.granted == 0, decision.refusal.is_some());
     if let Some(refusal) = &decision.refusal {
-        assert!(matches!(refusal.code, Code::QuotaExceeded | Code::ExceedsLimit), "{refusal:?}");
+        assert!(
+            matches!(refusal.code, Code::QuotaExceeded | Code::ExceedsLimit),
+            "{refusal:?}"
+        );
     }
     decision
 }
 
 fn used(store: &Tenantry, account: &str) -> u64 {
-    must(store, "usage.get", json!({ "account": account }))["windows"][1]["used"].as_u64().unwrap()
+    must(store, "usage.get", json!({ "account": account }))["windows"][1]["used"]
+        .as_u64()
+        .unwrap()
 }
 
 fn fight(dice: &mut Dice, path: &str) {
@@ -1225,12 +1706,25 @@ fn fight(dice: &mut Dice, path: &str) {
     let owner = |user: &str| json!({"user": user, "email": format!("{user}@example.com")});
     let limit = 20_000 + dice.roll(10_000);
 
-    must(&store, "accounts.create", json!({"id": "one", "name": "One", "owner": owner("ann"), "limits": {"email_per_day": limit}}));
-    let senders = [store.sender("one", None).unwrap(), store.sender("one", Some("ann")).unwrap()];
+    must(
+        &store,
+        "accounts.create",
+        json!({"id": "one", "name": "One", "owner": owner("ann"),
+            "limits": {"email_per_day": limit}}),
+    );
+    let senders = [
+        store.sender("one", None).unwrap(),
+        store.sender("one", Some("ann")).unwrap(),
+    ];
     assert_eq!(hammer(dice, &senders), limit, "one account");
     assert_eq!(used(&store, "one"), limit);
 
-    must(&store, "accounts.create", json!({"id": "top", "name": "Top", "owner": owner("tom"), "limits": {"email_per_day": limit}}));
+    must(
+        &store,
+        "accounts.create",
+        json!({"id": "top", "name": "Top", "owner": owner("tom"),
+            "limits": {"email_per_day": limit}}),
+    );
     let mut senders = vec![store.sender("top", None).unwrap()];
     let children = ["kid0", "kid1", "kid2", "kid3"];
     for (at, child) in children.iter().enumerate() {
@@ -1238,19 +1732,35 @@ fn fight(dice: &mut Dice, path: &str) {
         if at > 1 {
             limits["email_per_day"] = (limit / 5).into();
         }
-        must(&store, "accounts.create", json!({"id": child, "name": child, "parent": "top", "owner": owner(child), "limits": limits}));
+        must(
+            &store,
+            "accounts.create",
+            json!({"id": child, "name": child, "parent": "top", "owner": owner(child),
+                "limits": limits}),
+        );
         senders.push(store.sender(child, None).unwrap());
     }
     assert_eq!(hammer(dice, &senders), limit, "a tree");
     assert_eq!(used(&store, "top"), limit);
     let below: Vec<u64> = children.iter().map(|child| used(&store, child)).collect();
-    assert!(below.iter().sum::<u64>() <= limit && below[2] <= limit / 5 && below[3] <= limit / 5, "{below:?} of {limit}");
+    assert!(
+        below.iter().sum::<u64>() <= limit && below[2] <= limit / 5 && below[3] <= limit / 5,
+        "{below:?} of {limit}"
+    );
 
-    let before: Vec<u64> = ["one", "top"].iter().chain(&children).map(|account| used(&store, account)).collect();
+    let before: Vec<u64> = ["one", "top"]
+        .iter()
+        .chain(&children)
+        .map(|account| used(&store, account))
+        .collect();
     store.close().unwrap();
     if path != ":memory:" {
         let store = Tenantry::open_json(path, options.as_bytes()).unwrap();
-        let after: Vec<u64> = ["one", "top"].iter().chain(&children).map(|account| used(&store, account)).collect();
+        let after: Vec<u64> = ["one", "top"]
+            .iter()
+            .chain(&children)
+            .map(|account| used(&store, account))
+            .collect();
         assert_eq!(after, before, "after closing and opening again");
         assert_eq!(store.admit("one", None, 1).unwrap().granted, 0);
         assert_eq!(store.admit("kid0", None, 1).unwrap().granted, 0);
@@ -1275,37 +1785,57 @@ fn the_last_unit_is_sold_exactly_once_on_disk() {
 
 // ---- Users who ask for what is not theirs.
 
-/// A platform with two teams; `ann` owns and `adam` administers the first, `ben` and `beth` are of the second.
+/// A platform with two teams; `ann` owns and `adam` administers the first, `ben` and `beth` are of
+/// the second.
 fn two_teams(store: &Tenantry) {
     must(
         store,
         "roles.create",
         json!({"id": "admin", "name": "Admin", "allow": [
-        {"permission": "users"}, {"permission": "accounts"}, {"permission": "campaigns"}, {"permission": "limits"}, {"permission": "roles"}]}),
+        {"permission": "users"}, {"permission": "accounts"}, {"permission": "campaigns"},
+            {"permission": "limits"}, {"permission": "roles"}]}),
     );
-    must(store, "packages.create", json!({"id": "small", "name": "Small", "limits": {"email_per_day": 100}}));
+    must(
+        store,
+        "packages.create",
+        json!({"id": "small", "name": "Small", "limits": {"email_per_day": 100}}),
+    );
     for (account, parent, owner, member) in [
         ("alpha", None, "ann", "adam"),
         ("beta", None, "ben", "beth"),
         ("alpha-kid", Some("alpha"), "aki", "ada"),
         ("beta-kid", Some("beta"), "bo", "bea"),
     ] {
-        let mut request =
-            json!({"id": account, "name": account, "package": "small", "owner": {"user": owner, "email": format!("{owner}@example.com")}});
+        let mut request = json!({"id": account, "name": account, "package": "small",
+            "owner": {"user": owner, "email": format!("{owner}@example.com")}});
         if let Some(parent) = parent {
             request["parent"] = parent.into();
         }
         must(store, "accounts.create", request);
-        must(store, "members.add", json!({"account": account, "user": member, "email": format!("{member}@example.com"), "role": "admin"}));
+        must(
+            store,
+            "members.add",
+            json!({"account": account, "user": member, "email": format!("{member}@example.com"),
+                "role": "admin"}),
+        );
     }
     assert_eq!(store.admit("beta", None, 7).unwrap().granted, 7);
 }
 
-/// Names of fields that name an account, and a user, whatever the operation; the same in the plural.
+/// Names of fields that name an account, and a user, whatever the operation; the same in the
+/// plural.
 const NAMES_AN_ACCOUNT: [&str; 6] = ["account", "parent", "team", "source", "from", "to"];
-const NAMES_A_USER: [&str; 6] = ["user", "owner", "successor", "resources_to", "transfer_to", "member"];
+const NAMES_A_USER: [&str; 6] = [
+    "user",
+    "owner",
+    "successor",
+    "resources_to",
+    "transfer_to",
+    "member",
+];
 
-/// Fills requests by their schemas, so that an operation is asked as soon as it is in the catalogue.
+/// Fills requests by their schemas, so that an operation is asked as soon as it is in the
+/// catalogue.
 struct Filler<'a> {
     dice: Dice,
     /// The whole schema of the request, which holds the definitions of its types.
@@ -1323,7 +1853,12 @@ impl Filler<'_> {
     }
 
     fn object(&mut self, schema: &Value) -> Value {
-        let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let required: Vec<&str> = schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         let mut object = json!({});
         for (name, field) in schema["properties"].as_object().into_iter().flatten() {
             let names_somebody = ["account", "user", "accounts", "users"].contains(&name.as_str());
@@ -1340,12 +1875,20 @@ impl Filler<'_> {
             return one_of(&mut self.dice, choices);
         }
         if let Some(choices) = schema["oneOf"].as_array().or(schema["anyOf"].as_array()) {
-            let choices: Vec<&Value> = choices.iter().filter(|choice| choice["type"] != "null").collect();
+            let choices: Vec<&Value> = choices
+                .iter()
+                .filter(|choice| choice["type"] != "null")
+                .collect();
             let choice = one_of(&mut self.dice, &choices);
-            return choice.get("const").cloned().unwrap_or_else(|| self.value(name, choice));
+            return choice
+                .get("const")
+                .cloned()
+                .unwrap_or_else(|| self.value(name, choice));
         }
         let kind = match &schema["type"] {
-            Value::Array(kinds) => kinds.iter().find_map(|kind| kind.as_str().filter(|kind| *kind != "null")),
+            Value::Array(kinds) => kinds
+                .iter()
+                .find_map(|kind| kind.as_str().filter(|kind| *kind != "null")),
             kind => kind.as_str(),
         };
         match kind {
@@ -1357,7 +1900,9 @@ impl Filler<'_> {
             Some("boolean") => (self.dice.roll(2) == 0).into(),
             Some("integer" | "number") => (1 + self.dice.roll(3)).into(),
             Some("string") => self.text(name).into(),
-            other => panic!("say here how to fill `{name}`, which is of the type {other:?}: {schema}"),
+            other => {
+                panic!("say here how to fill `{name}`, which is of the type {other:?}: {schema}")
+            }
         }
     }
 
@@ -1369,7 +1914,8 @@ impl Filler<'_> {
             "role" | "replace_with" => "admin".to_owned(),
             "package" | "move_to" => "small".to_owned(),
             "permission" => "campaigns.send".to_owned(),
-            // The address of nobody: one that is known is a user by itself, whom a request may well name.
+            // The address of nobody: one that is known is a user by itself, whom a request may well
+            // name.
             "email" | "emails" | "address" | "addresse" => "nobody@nowhere.example".to_owned(),
             "group" => "default".to_owned(),
             "time_zone" => "UTC".to_owned(),
@@ -1381,8 +1927,14 @@ impl Filler<'_> {
     where
         Self: 's,
     {
-        match schema["$ref"].as_str().and_then(|path| path.strip_prefix('#')) {
-            Some(pointer) => self.schema.pointer(pointer).unwrap_or_else(|| panic!("the schema has nothing at {pointer}")),
+        match schema["$ref"]
+            .as_str()
+            .and_then(|path| path.strip_prefix('#'))
+        {
+            Some(pointer) => self
+                .schema
+                .pointer(pointer)
+                .unwrap_or_else(|| panic!("the schema has nothing at {pointer}")),
             None => schema,
         }
     }
@@ -1397,9 +1949,11 @@ fn names(request: &Value, id: &str) -> bool {
     }
 }
 
-/// Sections 2 and 6 of the rules: what belongs to another account answers as what is not there, and is not touched.
+/// Sections 2 and 6 of the rules: what belongs to another account answers as what is not there, and
+/// is not touched.
 ///
-/// An owner reaches the accounts below; nobody else reaches anything but their own, neither up nor sideways.
+/// An owner reaches the accounts below; nobody else reaches anything but their own, neither up nor
+/// sideways.
 #[test]
 fn nobody_reads_or_writes_in_the_account_of_another() {
     let mut dice = Dice::of_test("nobody_reads_or_writes_in_the_account_of_another");
@@ -1417,12 +1971,23 @@ fn nobody_reads_or_writes_in_the_account_of_another() {
         ("beta-kid", "bea"),
     ];
     let missing = ("account-of-nobody", "user-of-nobody");
-    let schemas: Vec<(&str, Value)> = CATALOGUE.iter().map(|entry| (entry.name, (entry.request)().to_value())).collect();
+    let schemas: Vec<(&str, Value)> = CATALOGUE
+        .iter()
+        .map(|entry| (entry.name, (entry.request)().to_value()))
+        .collect();
     let mut codes: BTreeMap<String, u64> = BTreeMap::new();
     let mut asked = 0;
     while asked < 10_000 {
         let (operation, schema) = &schemas[dice.roll(schemas.len() as u64) as usize];
-        let (own, me) = one_of(&mut dice, &[("alpha", "ann"), ("alpha", "adam"), ("alpha-kid", "aki"), ("alpha-kid", "ada")]);
+        let (own, me) = one_of(
+            &mut dice,
+            &[
+                ("alpha", "ann"),
+                ("alpha", "adam"),
+                ("alpha-kid", "aki"),
+                ("alpha-kid", "ada"),
+            ],
+        );
         let theirs = one_of(&mut dice, &all);
         if theirs.0 == own || (me == "ann" && theirs.0 == "alpha-kid") {
             continue;
@@ -1440,23 +2005,53 @@ fn nobody_reads_or_writes_in_the_account_of_another() {
                 2 => (own, own, user),
                 _ => (account, account, user),
             };
-            let request = Filler { dice: Dice::new(seed), schema, account: named_account, user: named_user, whole }.request();
+            let request = Filler {
+                dice: Dice::new(seed),
+                schema,
+                account: named_account,
+                user: named_user,
+                whole,
+            }
+            .request();
             if !names(&request, account) && !names(&request, user) {
                 return None;
             }
-            let answer = call(&store, &Who::User(me.to_owned(), home.to_owned()), operation, &request);
+            let answer = call(
+                &store,
+                &Who::User(me.to_owned(), home.to_owned()),
+                operation,
+                &request,
+            );
             // With the names taken out, the answers must be the same, letter by letter.
-            let text = format!("{answer:?}").replace(&format!("\"{account}\""), "ACCOUNT").replace(&format!("\"{user}\""), "USER");
-            Some((text.replace(&format!("`{account}`"), "ACCOUNT").replace(&format!("`{user}`"), "USER"), answer, request))
+            let text = format!("{answer:?}")
+                .replace(&format!("\"{account}\""), "ACCOUNT")
+                .replace(&format!("\"{user}\""), "USER");
+            Some((
+                text.replace(&format!("`{account}`"), "ACCOUNT")
+                    .replace(&format!("`{user}`"), "USER"),
+                answer,
+                request,
+            ))
         };
-        let (Some((of_theirs, answer, request)), Some((of_nobody, ..))) = (ask(theirs), ask(missing)) else { continue };
+        let (Some((of_theirs, answer, request)), Some((of_nobody, ..))) =
+            (ask(theirs), ask(missing))
+        else {
+            continue;
+        };
         asked += 1;
         assert_eq!(of_theirs, of_nobody, "{me} {operation} {request}");
         match answer {
-            Err(error) => *codes.entry(error["code"].as_str().unwrap().to_owned()).or_default() += 1,
+            Err(error) => {
+                *codes
+                    .entry(error["code"].as_str().unwrap().to_owned())
+                    .or_default() += 1
+            }
             // Only what says "no" may be said.
             Ok(answer) => {
-                let no = answer["allowed"] == false || answer["would_grant"] == false || answer["refusal"].is_string() || answer["done"] == 0;
+                let no = answer["allowed"] == false
+                    || answer["would_grant"] == false
+                    || answer["refusal"].is_string()
+                    || answer["done"] == 0;
                 let no = no || answer["api_keys"] == json!([]);
                 assert!(no, "{me} {operation} {request}: {answer}");
                 *codes.entry("(no)".to_owned()).or_default() += 1;
@@ -1464,6 +2059,14 @@ fn nobody_reads_or_writes_in_the_account_of_another() {
         }
     }
     println!("{codes:?}");
-    assert_eq!(must(&store, "store.state_hash", json!({})), before, "something was written");
-    assert!(codes.keys().any(|code| code == "not_found") && codes.keys().any(|code| code == "actor_not_allowed"), "{codes:?}");
+    assert_eq!(
+        must(&store, "store.state_hash", json!({})),
+        before,
+        "something was written"
+    );
+    assert!(
+        codes.keys().any(|code| code == "not_found")
+            && codes.keys().any(|code| code == "actor_not_allowed"),
+        "{codes:?}"
+    );
 }

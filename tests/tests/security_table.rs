@@ -8,15 +8,34 @@ use std::path::Path;
 fn every_check_names_tests_that_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let page = fs::read_to_string(root.join("docs/security.md")).unwrap();
-    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| S")).collect();
-    let numbers: BTreeSet<String> = rows.iter().map(|row| row[2..].split(' ').next().unwrap().to_owned()).collect();
-    assert_eq!(numbers, (1..=22).map(|number| format!("S{number}")).collect(), "one row for each check");
+    let rows: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("| S"))
+        .collect();
+    let numbers: BTreeSet<String> = rows
+        .iter()
+        .map(|row| row[2..].split(' ').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        numbers,
+        (1..=22).map(|number| format!("S{number}")).collect(),
+        "one row for each check"
+    );
     assert_eq!(rows.len(), 22);
     for row in rows {
-        let named: Vec<(&str, &str)> = row.split('`').skip(1).step_by(2).filter_map(|code| code.split_once('#')).collect();
-        assert!(!named.is_empty() || row.contains("*Not there yet:*"), "no test is named: {row}");
+        let named: Vec<(&str, &str)> = row
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter_map(|code| code.split_once('#'))
+            .collect();
+        assert!(
+            !named.is_empty() || row.contains("*Not there yet:*"),
+            "no test is named: {row}"
+        );
         for (file, test) in named {
-            let source = fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+            let source = fs::read_to_string(root.join(file))
+                .unwrap_or_else(|error| panic!("{file}: {error}"));
             let is_there = match file.rsplit('.').next().unwrap() {
                 "rs" => source.contains(&format!("fn {test}(")),
                 "py" => source.contains(&format!("def {test}(")),

@@ -1,5 +1,6 @@
-//! What must hold in teams whatever is asked, in which order and by whom: random operations on groups, invitations, owners,
-//! shared templates and suppressions against a naive model, in a small tree of accounts and beside a foreign team.
+//! What must hold in teams whatever is asked, in which order and by whom: random operations on
+//! groups, invitations, owners, shared templates and suppressions against a naive model, in a small
+//! tree of accounts and beside a foreign team.
 //!
 //! The test prints its seed; `TENANTRY_SEED` repeats it. `TENANTRY_RUNS` says how many walks.
 
@@ -15,9 +16,16 @@ const LIFE_MS: u64 = 14 * DAY_MS;
 const DEPTH: usize = 3;
 /// What is never there.
 const NOWHERE: &str = "nowhere";
-/// The accounts that a walk begins with: `deep` lies so deep that nothing can be below it. The first four stay.
-const ACCOUNTS: [(&str, Option<&str>); 6] =
-    [("top", None), ("left", Some("top")), ("right", Some("top")), ("other", None), ("deep", Some("left")), ("nest", Some("other"))];
+/// The accounts that a walk begins with: `deep` lies so deep that nothing can be below it. The
+/// first four stay.
+const ACCOUNTS: [(&str, Option<&str>); 6] = [
+    ("top", None),
+    ("left", Some("top")),
+    ("right", Some("top")),
+    ("other", None),
+    ("deep", Some("left")),
+    ("nest", Some("other")),
+];
 const THAT_STAY: usize = 4;
 const MOST_ACCOUNTS: usize = 9;
 const ADDRESSES: u64 = 40;
@@ -25,7 +33,8 @@ const ADDRESSES: u64 = 40;
 /// Walks that once failed, by the seed of the walk: they are walked again every time.
 const REGRESSIONS: &[u64] = &[];
 
-// ---- The model. It keeps everything in plain maps, computes everything anew, and knows no index and no count.
+// ---- The model. It keeps everything in plain maps, computes everything anew, and knows no index
+// and no count.
 
 /// How far a permission reaches; what is not about resources reaches everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,7 +48,8 @@ use Scope::{Any, Group, No, Own};
 
 type Grants = &'static [(&'static str, Scope)];
 
-/// What one membership gives. Built-in roles hold more than the walk asks for, and so are told from each other by name.
+/// What one membership gives. Built-in roles hold more than the walk asks for, and so are told from
+/// each other by name.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Held {
     Owner,
@@ -94,7 +104,8 @@ const SHARER: Grants = &[
     ("templates.unshare", Any),
     ("suppressions.share", Any),
 ];
-/// Manages the team without owning anything; may ask for the change of an owner, and may not make one.
+/// Manages the team without owning anything; may ask for the change of an owner, and may not make
+/// one.
 const STEWARD: Grants = &[
     (TEAM, Any),
     (TRANSFER, Any),
@@ -131,9 +142,25 @@ const STEWARD: Grants = &[
 /// The role of the account `left`, which is no role anywhere else but below it.
 const LEFTY: Grants = &[("templates.view", Any), ("templates.use_shared", Any)];
 
-const CUSTOM: [(&str, Grants); 6] =
-    [("guest", GUEST), ("worker", WORKER), ("clerk", CLERK), ("sharer", SHARER), ("steward", STEWARD), ("lefty", LEFTY)];
-const ROLES: [&str; 9] = ["guest", "worker", "worker", "clerk", "sharer", "steward", "lefty", "full", "administrator"];
+const CUSTOM: [(&str, Grants); 6] = [
+    ("guest", GUEST),
+    ("worker", WORKER),
+    ("clerk", CLERK),
+    ("sharer", SHARER),
+    ("steward", STEWARD),
+    ("lefty", LEFTY),
+];
+const ROLES: [&str; 9] = [
+    "guest",
+    "worker",
+    "worker",
+    "clerk",
+    "sharer",
+    "steward",
+    "lefty",
+    "full",
+    "administrator",
+];
 
 impl Held {
     fn of(role: &str) -> Held {
@@ -148,8 +175,15 @@ impl Held {
         let holds = match self {
             Held::Owner => true,
             Held::Administrator => ![TEAM, TRANSFER].contains(&permission),
-            Held::Full => ["templates", "suppressions"].contains(&permission.split('.').next().unwrap()),
-            Held::Listed(grants) => return grants.iter().find(|(name, _)| *name == permission).map_or(No, |grant| grant.1),
+            Held::Full => {
+                ["templates", "suppressions"].contains(&permission.split('.').next().unwrap())
+            }
+            Held::Listed(grants) => {
+                return grants
+                    .iter()
+                    .find(|(name, _)| *name == permission)
+                    .map_or(No, |grant| grant.1);
+            }
         };
         if holds { Any } else { No }
     }
@@ -161,7 +195,11 @@ impl Powers {
     }
 
     fn scope(&self, permission: &str) -> Scope {
-        self.0.iter().map(|held| held.scope(permission)).max().unwrap_or(No)
+        self.0
+            .iter()
+            .map(|held| held.scope(permission))
+            .max()
+            .unwrap_or(No)
     }
 
     fn holds(&self, permission: &str) -> bool {
@@ -175,7 +213,9 @@ impl Powers {
             Held::Owner => !among(&[Held::Owner]),
             Held::Administrator => !among(&[Held::Owner, Held::Administrator]),
             Held::Full => !among(&[Held::Owner, Held::Administrator, Held::Full]),
-            Held::Listed(grants) => grants.iter().any(|(permission, scope)| *scope > held.scope(permission)),
+            Held::Listed(grants) => grants
+                .iter()
+                .any(|(permission, scope)| *scope > held.scope(permission)),
         })
     }
 }
@@ -299,7 +339,11 @@ impl Model {
     }
 
     fn children(&self, of: &str) -> Vec<String> {
-        self.accounts.iter().filter(|(_, account)| account.parent.as_deref() == Some(of)).map(|(id, _)| id.clone()).collect()
+        self.accounts
+            .iter()
+            .filter(|(_, account)| account.parent.as_deref() == Some(of))
+            .map(|(id, _)| id.clone())
+            .collect()
     }
 
     fn subtree(&self, of: &str) -> Vec<String> {
@@ -317,7 +361,11 @@ impl Model {
     }
 
     fn accounts_of(&self, user: &str) -> Vec<String> {
-        self.accounts.iter().filter(|(_, account)| account.members.contains_key(user)).map(|(id, _)| id.clone()).collect()
+        self.accounts
+            .iter()
+            .filter(|(_, account)| account.members.contains_key(user))
+            .map(|(id, _)| id.clone())
+            .collect()
     }
 
     /// What a membership gives.
@@ -329,33 +377,59 @@ impl Model {
         }
     }
 
-    /// The accounts by whose memberships a user acts in an account: that one, and those above whose team they manage.
+    /// The accounts by whose memberships a user acts in an account: that one, and those above whose
+    /// team they manage.
     fn memberships(&self, account: &str, user: &str) -> Vec<String> {
-        let line = if self.accounts.contains_key(account) { self.line(account) } else { Vec::new() };
+        let line = if self.accounts.contains_key(account) {
+            self.line(account)
+        } else {
+            Vec::new()
+        };
         let manages = |at: &str| self.membership(at, user).holds(TEAM);
-        let counts = |(level, at): &(usize, String)| self.member(at, user).is_some() && (*level == 0 || manages(at));
-        line.into_iter().enumerate().filter(counts).map(|(_, at)| at).collect()
+        let counts = |(level, at): &(usize, String)| {
+            self.member(at, user).is_some() && (*level == 0 || manages(at))
+        };
+        line.into_iter()
+            .enumerate()
+            .filter(counts)
+            .map(|(_, at)| at)
+            .collect()
     }
 
     /// Of these, what is disabled gives nothing beside what is not.
     fn acts_by(&self, account: &str, user: &str) -> Vec<String> {
         let all = self.memberships(account, user);
-        let (disabled, enabled): (Vec<_>, Vec<_>) = all.into_iter().partition(|at| self.accounts[at].members[user].disabled);
-        if enabled.is_empty() { disabled } else { enabled }
+        let (disabled, enabled): (Vec<_>, Vec<_>) = all
+            .into_iter()
+            .partition(|at| self.accounts[at].members[user].disabled);
+        if enabled.is_empty() {
+            disabled
+        } else {
+            enabled
+        }
     }
 
     fn united(&self, by: &[String], user: &str) -> Powers {
-        Powers(by.iter().flat_map(|at| self.membership(at, user).0).collect())
+        Powers(
+            by.iter()
+                .flat_map(|at| self.membership(at, user).0)
+                .collect(),
+        )
     }
 
     /// What a user may do in an account, and why they may do nothing.
     fn judged(&self, account: &str, user: &str) -> Result<Powers, Refusal> {
         let by = self.acts_by(account, user);
         let nearest = by.first().ok_or("not_member")?;
-        if self.accounts[nearest].members[user].disabled { Err("member_disabled") } else { Ok(self.united(&by, user)) }
+        if self.accounts[nearest].members[user].disabled {
+            Err("member_disabled")
+        } else {
+            Ok(self.united(&by, user))
+        }
     }
 
-    /// What an acting user may do in an account: where they act, or below it. Everything else is not there.
+    /// What an acting user may do in an account: where they act, or below it. Everything else is
+    /// not there.
     fn standing(&self, user: &str, home: &str, account: &str) -> Result<Powers, Refusal> {
         let own = match self.judged(home, user) {
             Err("not_member") => return Err("not_found"),
@@ -369,8 +443,14 @@ impl Model {
     }
 
     fn require(&self, who: &Who, account: &str, permission: &str) -> Result<(), Refusal> {
-        let Who::User(user, home) = who else { return Ok(()) };
-        if self.standing(user, home, account)?.holds(permission) { Ok(()) } else { Err("permission_denied") }
+        let Who::User(user, home) = who else {
+            return Ok(());
+        };
+        if self.standing(user, home, account)?.holds(permission) {
+            Ok(())
+        } else {
+            Err("permission_denied")
+        }
     }
 
     /// As `require`; and the account is there, for the host too.
@@ -381,38 +461,69 @@ impl Model {
         }
     }
 
-    /// Nobody gives in an account what is more than they hold there, or below, where it lets one reach that (R-ROL-7).
+    /// Nobody gives in an account what is more than they hold there, or below, where it lets one
+    /// reach that (R-ROL-7).
     fn refuse_beyond(&self, who: &Who, account: &str, wanted: &Powers) -> Result<(), Refusal> {
-        let Who::User(user, _) = who else { return Ok(()) };
-        let counts = |at: &&String| *at == account || wanted.holds(TEAM) && self.is_within(at, account);
+        let Who::User(user, _) = who else {
+            return Ok(());
+        };
+        let counts =
+            |at: &&String| *at == account || wanted.holds(TEAM) && self.is_within(at, account);
         let exceeds = |at: &String| wanted.exceed(&self.judged(at, user).unwrap_or_default());
-        if self.accounts.keys().filter(counts).any(exceeds) { Err("escalation_refused") } else { Ok(()) }
+        if self.accounts.keys().filter(counts).any(exceeds) {
+            Err("escalation_refused")
+        } else {
+            Ok(())
+        }
     }
 
     /// Nobody acts on who can do more in an account, were they enabled.
     fn refuse_stronger(&self, who: &Who, account: &str, user: &str) -> Result<(), Refusal> {
-        self.refuse_beyond(who, account, &self.united(&self.memberships(account, user), user))
+        self.refuse_beyond(
+            who,
+            account,
+            &self.united(&self.memberships(account, user), user),
+        )
     }
 
     fn manages_team(&self, who: &Who, account: &str) -> bool {
         match who {
             Who::System => true,
-            Who::User(user, home) => self.is_within(account, home) && self.standing(user, home, home).is_ok_and(|own| own.holds(TEAM)),
+            Who::User(user, home) => {
+                self.is_within(account, home)
+                    && self
+                        .standing(user, home, home)
+                        .is_ok_and(|own| own.holds(TEAM))
+            }
         }
     }
 
-    /// Whether a member of an account is hidden from an actor: who owns an account above is, from who manages it (R-INV-10).
+    /// Whether a member of an account is hidden from an actor: who owns an account above is, from
+    /// who manages it (R-INV-10).
     fn hides(&self, who: &Who, account: &str, member: &str) -> bool {
-        let Who::User(user, home) = who else { return false };
-        let from_above = self.standing(user, home, account).is_ok() && self.acts_by(account, user).iter().any(|at| at != account);
-        !from_above && user != member && self.line(account).iter().skip(1).any(|above| self.accounts[above].owner == member)
+        let Who::User(user, home) = who else {
+            return false;
+        };
+        let from_above = self.standing(user, home, account).is_ok()
+            && self.acts_by(account, user).iter().any(|at| at != account);
+        !from_above
+            && user != member
+            && self
+                .line(account)
+                .iter()
+                .skip(1)
+                .any(|above| self.accounts[above].owner == member)
     }
 
     /// Whether an actor sees that a user acts in an account, be it from above (R-INV-10).
     fn sees_acting(&self, who: &Who, account: &str, user: &str) -> bool {
-        let Who::User(actor, home) = who else { return true };
+        let Who::User(actor, home) = who else {
+            return true;
+        };
         let inside = self.acts_by(account, user).iter().any(|at| at == account);
-        actor == user || (!self.hides(who, account, user) && (inside || self.membership_of_actor(actor, home).holds(TEAM)))
+        actor == user
+            || (!self.hides(who, account, user)
+                && (inside || self.membership_of_actor(actor, home).holds(TEAM)))
     }
 
     fn membership_of_actor(&self, actor: &str, home: &str) -> Powers {
@@ -421,18 +532,27 @@ impl Model {
 
     /// Whether an actor sees a user in any account.
     fn sees(&self, who: &Who, user: &str) -> bool {
-        let Who::User(actor, home) = who else { return true };
+        let Who::User(actor, home) = who else {
+            return true;
+        };
         if actor == user {
             return true;
         }
         if self.membership_of_actor(actor, home).holds(TEAM) {
-            return self.accounts_of(user).iter().any(|account| self.is_within(account, home));
+            return self
+                .accounts_of(user)
+                .iter()
+                .any(|account| self.is_within(account, home));
         }
         self.member(home, user).is_some() && !self.hides(who, home, user)
     }
 
     fn has_group(&self, account: &str, group: &str) -> Result<(), Refusal> {
-        if self.accounts[account].groups.contains_key(group) { Ok(()) } else { Err("not_found") }
+        if self.accounts[account].groups.contains_key(group) {
+            Ok(())
+        } else {
+            Err("not_found")
+        }
     }
 
     fn has_role(&self, account: &str, role: &str) -> Result<(), Refusal> {
@@ -446,41 +566,93 @@ impl Model {
     // -- Seats and membership.
 
     fn seats(&self, account: &str) -> u64 {
-        self.line(account).iter().find_map(|above| self.accounts[above].seats).unwrap_or(u64::MAX)
+        self.line(account)
+            .iter()
+            .find_map(|above| self.accounts[above].seats)
+            .unwrap_or(u64::MAX)
     }
 
     fn users_below(&self, top: &str) -> BTreeSet<String> {
-        self.subtree(top).iter().flat_map(|id| self.accounts[id].members.keys().cloned()).collect()
+        self.subtree(top)
+            .iter()
+            .flat_map(|id| self.accounts[id].members.keys().cloned())
+            .collect()
     }
 
-    /// Those of them who hold a seat: a membership that is disabled holds none, unless it is the owner's (R-INV-9).
+    /// Those of them who hold a seat: a membership that is disabled holds none, unless it is the
+    /// owner's (R-INV-9).
     fn seated(&self, top: &str) -> BTreeSet<String> {
-        let holds = |id: &String, user: &str| self.accounts[id].owner == user || !self.accounts[id].members[user].disabled;
-        self.subtree(top).iter().flat_map(|id| self.accounts[id].members.keys().filter(|user| holds(id, user)).cloned()).collect()
+        let holds = |id: &String, user: &str| {
+            self.accounts[id].owner == user || !self.accounts[id].members[user].disabled
+        };
+        self.subtree(top)
+            .iter()
+            .flat_map(|id| {
+                self.accounts[id]
+                    .members
+                    .keys()
+                    .filter(|user| holds(id, user))
+                    .cloned()
+            })
+            .collect()
     }
 
     /// Users and open invitations, each once.
     fn taken(&self, top: &str) -> u64 {
-        let invited = self.invitations.iter().filter(|one| self.status(one) == "pending");
-        let counted = invited.filter(|one| one.grants.iter().any(|grant| self.is_within(&grant.account, top)));
+        let invited = self
+            .invitations
+            .iter()
+            .filter(|one| self.status(one) == "pending");
+        let counted = invited.filter(|one| {
+            one.grants
+                .iter()
+                .any(|grant| self.is_within(&grant.account, top))
+        });
         (self.seated(top).len() + counted.count()) as u64
     }
 
     /// A seat for one more in the accounts and in all above them, but where a user has theirs.
     fn refuse_without_seat(&self, accounts: &[String], user: Option<&str>) -> Result<(), Refusal> {
-        let all: BTreeSet<String> = accounts.iter().flat_map(|account| self.line(account)).collect();
-        let full = |above: &String| self.taken(above) >= self.seats(above) && !user.is_some_and(|user| self.seated(above).contains(user));
-        if all.iter().any(full) { Err("seats_exhausted") } else { Ok(()) }
+        let all: BTreeSet<String> = accounts
+            .iter()
+            .flat_map(|account| self.line(account))
+            .collect();
+        let full = |above: &String| {
+            self.taken(above) >= self.seats(above)
+                && !user.is_some_and(|user| self.seated(above).contains(user))
+        };
+        if all.iter().any(full) {
+            Err("seats_exhausted")
+        } else {
+            Ok(())
+        }
     }
 
     fn refuse_shared_owner(&self, account: &str, user: &str, owner: bool) -> Result<(), Refusal> {
-        let others: Vec<String> = self.accounts_of(user).into_iter().filter(|other| other != account).collect();
-        let owns = others.iter().any(|other| self.accounts[other].owner == user);
-        if self.exclusive && !others.is_empty() && (owner || owns) { Err("owner_not_exclusive") } else { Ok(()) }
+        let others: Vec<String> = self
+            .accounts_of(user)
+            .into_iter()
+            .filter(|other| other != account)
+            .collect();
+        let owns = others
+            .iter()
+            .any(|other| self.accounts[other].owner == user);
+        if self.exclusive && !others.is_empty() && (owner || owns) {
+            Err("owner_not_exclusive")
+        } else {
+            Ok(())
+        }
     }
 
     /// The group that a member comes into: none for owner and administrators (R-GRP-2).
-    fn group_for(&self, account: &str, role: Option<&str>, owner: bool, now: Option<&str>, named: Option<&str>) -> Result<Option<String>, Refusal> {
+    fn group_for(
+        &self,
+        account: &str,
+        role: Option<&str>,
+        owner: bool,
+        now: Option<&str>,
+        named: Option<&str>,
+    ) -> Result<Option<String>, Refusal> {
         match named {
             _ if owner || role == Some("administrator") => {
                 if named.is_some() {
@@ -488,13 +660,25 @@ impl Model {
                 }
                 Ok(None)
             }
-            Some(group) => self.has_group(account, group).map(|()| Some(group.to_owned())),
-            None => Ok(Some(now.unwrap_or(&self.accounts[account].default_group).to_owned())),
+            Some(group) => self
+                .has_group(account, group)
+                .map(|()| Some(group.to_owned())),
+            None => Ok(Some(
+                now.unwrap_or(&self.accounts[account].default_group)
+                    .to_owned(),
+            )),
         }
     }
 
     /// Makes a user a member.
-    fn join(&mut self, account: &str, user: &str, role: Option<String>, owner: bool, group: Option<&str>) -> Result<(), Refusal> {
+    fn join(
+        &mut self,
+        account: &str,
+        user: &str,
+        role: Option<String>,
+        owner: bool,
+        group: Option<&str>,
+    ) -> Result<(), Refusal> {
         self.refuse_shared_owner(account, user, owner)?;
         // Who is in the team needs no invitation to it any more.
         let (team, email) = (self.team(account), self.users[user].clone());
@@ -507,11 +691,19 @@ impl Model {
             self.has_role(account, role)?;
         }
         let group = self.group_for(account, role.as_deref(), owner, None, group)?;
-        self.change(account).members.insert(user.to_owned(), Member { role, group, disabled: false });
+        self.change(account).members.insert(
+            user.to_owned(),
+            Member {
+                role,
+                group,
+                disabled: false,
+            },
+        );
         Ok(())
     }
 
-    /// Ends a membership; the user goes with the last one, and with them what their address was invited to there.
+    /// Ends a membership; the user goes with the last one, and with them what their address was
+    /// invited to there.
     fn part(&mut self, account: &str, user: &str) -> bool {
         self.change(account).members.remove(user);
         let last = self.accounts_of(user).is_empty();
@@ -520,7 +712,10 @@ impl Model {
             self.gone.insert(user.to_owned());
             let team = self.team(account);
             let theirs = |model: &Model, one: &Invitation| {
-                !one.forgotten && one.email == email && one.state != State::Erased && model.team(&one.grants[0].account) == team
+                !one.forgotten
+                    && one.email == email
+                    && one.state != State::Erased
+                    && model.team(&one.grants[0].account) == team
             };
             for at in 0..self.invitations.len() {
                 if theirs(self, &self.invitations[at]) {
@@ -566,35 +761,79 @@ impl Model {
 
     /// The invitation of an address to a team that was not ended, expired or not.
     fn open_invitation(&self, team: &str, email: &str) -> Option<usize> {
-        self.invitations.iter().position(|one| one.state == State::Open && one.email == email && self.team(&one.grants[0].account) == team)
+        self.invitations.iter().position(|one| {
+            one.state == State::Open
+                && one.email == email
+                && self.team(&one.grants[0].account) == team
+        })
     }
 
     fn reached(&self, who: &Who, invitation: &Invitation, permission: &str) -> Vec<String> {
         let all = invitation.grants.iter().map(|grant| grant.account.clone());
-        all.filter(|account| self.require(who, account, permission).is_ok()).collect()
+        all.filter(|account| self.require(who, account, permission).is_ok())
+            .collect()
     }
 
-    fn load_reached(&self, who: &Who, id: &str, permission: &str) -> Result<(usize, Vec<String>), Refusal> {
-        let found = self.invitations.iter().position(|one| one.id == id && one.state != State::Erased).ok_or("not_found")?;
+    fn load_reached(
+        &self,
+        who: &Who,
+        id: &str,
+        permission: &str,
+    ) -> Result<(usize, Vec<String>), Refusal> {
+        let found = self
+            .invitations
+            .iter()
+            .position(|one| one.id == id && one.state != State::Erased)
+            .ok_or("not_found")?;
         let mine = self.reached(who, &self.invitations[found], permission);
-        if mine.is_empty() { Err("not_found") } else { Ok((found, mine)) }
+        if mine.is_empty() {
+            Err("not_found")
+        } else {
+            Ok((found, mine))
+        }
     }
 
     fn refuse_offer_above(&self, who: &Who, at: usize, mine: &[String]) -> Result<(), Refusal> {
-        let grants = self.invitations[at].grants.iter().filter(|grant| mine.contains(&grant.account));
-        let mut offers = grants.filter_map(|grant| Some((&grant.account, grant.role.as_deref().or(self.accounts[&grant.account].default_role)?)));
+        let grants = self.invitations[at]
+            .grants
+            .iter()
+            .filter(|grant| mine.contains(&grant.account));
+        let mut offers = grants.filter_map(|grant| {
+            Some((
+                &grant.account,
+                grant
+                    .role
+                    .as_deref()
+                    .or(self.accounts[&grant.account].default_role)?,
+            ))
+        });
         offers.try_for_each(|(account, role)| self.refuse_beyond(who, account, &Powers::of(role)))
     }
 
-    fn check_grants(&self, who: &Who, team: &str, wanted: Vec<Grant>, permission: &str) -> Result<Vec<Grant>, Refusal> {
+    fn check_grants(
+        &self,
+        who: &Who,
+        team: &str,
+        wanted: Vec<Grant>,
+        permission: &str,
+    ) -> Result<Vec<Grant>, Refusal> {
         let mut grants: Vec<Grant> = Vec::new();
-        for Grant { account, role, group } in wanted {
+        for Grant {
+            account,
+            role,
+            group,
+        } in wanted
+        {
             self.account(&account)?;
             self.require(who, &account, permission)?;
-            if grants.iter().any(|earlier| earlier.account == account) || self.team(&account) != team {
+            if grants.iter().any(|earlier| earlier.account == account)
+                || self.team(&account) != team
+            {
                 return Err("invalid_argument");
             }
-            let role = role.or(self.accounts[&account].default_role.map(str::to_owned)).ok_or("invalid_argument")?;
+            let role = role
+                .or(self.accounts[&account].default_role.map(str::to_owned))
+                .ok_or("invalid_argument")?;
             self.has_role(&account, &role)?;
             self.refuse_beyond(who, &account, &Powers::of(&role))?;
             if role == "administrator" && group.is_some() {
@@ -603,7 +842,11 @@ impl Model {
             if let Some(group) = &group {
                 self.has_group(&account, group)?;
             }
-            grants.push(Grant { account, role: Some(role), group });
+            grants.push(Grant {
+                account,
+                role: Some(role),
+                group,
+            });
         }
         Ok(grants)
     }
@@ -615,22 +858,37 @@ impl Model {
             .grants
             .iter()
             .filter(|grant| seen.contains(&grant.account))
-            .map(|grant| json!({"account": grant.account, "role": grant.role, "group": grant.group}))
+            .map(
+                |grant| json!({"account": grant.account, "role": grant.role, "group": grant.group}),
+            )
             .collect();
         let is_self = matches!(who, Who::User(user, _) if *user == invitation.by);
-        let colleague = || seen.iter().any(|account| self.member(account, &invitation.by).is_some() && !self.hides(who, account, &invitation.by));
-        let by = is_self || self.manages_team(who, &self.team(&invitation.grants[0].account)) || colleague();
+        let colleague = || {
+            seen.iter().any(|account| {
+                self.member(account, &invitation.by).is_some()
+                    && !self.hides(who, account, &invitation.by)
+            })
+        };
+        let by = is_self
+            || self.manages_team(who, &self.team(&invitation.grants[0].account))
+            || colleague();
         json!({
-            "id": invitation.id, "email": (!invitation.forgotten).then_some(&invitation.email), "accounts": grants, "status": self.status(invitation),
+            "id": invitation.id, "email": (!invitation.forgotten).then_some(&invitation.email),
+                "accounts": grants, "status": self.status(invitation),
             "invited_by": by.then(|| invitation.by.clone()), "sent_at_ms": invitation.sent_at_ms,
         })
     }
 
     /// By id.
     fn listed_invitations(&self, who: &Who, account: &str, below: bool) -> Value {
-        let offered =
-            |one: &Invitation| one.grants.iter().any(|grant| grant.account == account || (below && self.is_within(&grant.account, account)));
-        let all = (0..self.invitations.len()).filter(|at| self.invitations[*at].state != State::Erased && offered(&self.invitations[*at]));
+        let offered = |one: &Invitation| {
+            one.grants.iter().any(|grant| {
+                grant.account == account || (below && self.is_within(&grant.account, account))
+            })
+        };
+        let all = (0..self.invitations.len()).filter(|at| {
+            self.invitations[*at].state != State::Erased && offered(&self.invitations[*at])
+        });
         let mut listed: Vec<Value> = all.map(|at| self.shown_invitation(who, at)).collect();
         listed.sort_by_key(|one| one["id"].to_string());
         listed.into()
@@ -639,7 +897,10 @@ impl Model {
     /// Whom it was for is forgotten, of those before it to the same address as well.
     fn delete_invitation(&mut self, at: usize) {
         self.invitations[at].state = State::Deleted;
-        let (email, team) = (self.invitations[at].email.clone(), self.team(&self.invitations[at].grants[0].account));
+        let (email, team) = (
+            self.invitations[at].email.clone(),
+            self.team(&self.invitations[at].grants[0].account),
+        );
         for earlier in 0..self.invitations.len() {
             let one = &self.invitations[earlier];
             let ended = matches!(one.state, State::Deleted | State::Superseded);
@@ -650,8 +911,16 @@ impl Model {
     }
 
     fn no_longer_offered(&mut self, account: &str) {
-        for invitation in self.invitations.iter_mut().filter(|one| one.state != State::Erased) {
-            if invitation.grants.iter().any(|grant| grant.account == account) {
+        for invitation in self
+            .invitations
+            .iter_mut()
+            .filter(|one| one.state != State::Erased)
+        {
+            if invitation
+                .grants
+                .iter()
+                .any(|grant| grant.account == account)
+            {
                 if invitation.grants.len() == 1 {
                     invitation.state = State::Erased;
                 } else {
@@ -664,7 +933,13 @@ impl Model {
     // -- Groups.
 
     /// The members of these names, each once, all in groups and in `from` where it is given.
-    fn named(&self, who: &Who, account: &str, users: &[String], from: Option<&str>) -> Result<Vec<String>, Refusal> {
+    fn named(
+        &self,
+        who: &Who,
+        account: &str,
+        users: &[String],
+        from: Option<&str>,
+    ) -> Result<Vec<String>, Refusal> {
         if users.is_empty() {
             return Err("invalid_argument");
         }
@@ -673,7 +948,10 @@ impl Model {
             if found.contains(user) {
                 continue;
             }
-            let member = self.member(account, user).filter(|_| !self.hides(who, account, user)).ok_or("not_found")?;
+            let member = self
+                .member(account, user)
+                .filter(|_| !self.hides(who, account, user))
+                .ok_or("not_found")?;
             let group = member.group.as_deref().ok_or("admin_has_no_group")?;
             if from.is_some_and(|from| from != group) {
                 return Err("invalid_argument");
@@ -694,7 +972,12 @@ impl Model {
             member.group = Some(to.to_owned());
             members += 1;
             if follow {
-                for template in self.change(account).templates.values_mut().filter(|template| template.owner == *user) {
+                for template in self
+                    .change(account)
+                    .templates
+                    .values_mut()
+                    .filter(|template| template.owner == *user)
+                {
                     resources += u64::from(Model::regroup(template, to));
                 }
             }
@@ -713,15 +996,24 @@ impl Model {
 
     fn shown_group(&self, account: &str, group: &str) -> Value {
         let there = &self.accounts[account];
-        let members = there.members.values().filter(|member| member.group.as_deref() == Some(group)).count();
-        json!({"id": group, "account": account, "name": there.groups[group], "is_default": there.default_group == group, "members": members})
+        let members = there
+            .members
+            .values()
+            .filter(|member| member.group.as_deref() == Some(group))
+            .count();
+        json!({"id": group, "account": account, "name": there.groups[group],
+            "is_default": there.default_group == group, "members": members})
     }
 
     fn shown_member(&self, account: &str, user: &str) -> Value {
-        let (owner, member) = (self.accounts[account].owner == user, &self.accounts[account].members[user]);
+        let (owner, member) = (
+            self.accounts[account].owner == user,
+            &self.accounts[account].members[user],
+        );
         let administrator = member.role.as_deref() == Some("administrator");
         json!({
-            "account": account, "user": user, "email": self.users[user], "owner": owner, "administrator": administrator,
+            "account": account, "user": user, "email": self.users[user], "owner": owner,
+                "administrator": administrator,
             "disabled": member.disabled, "role": member.role, "group": member.group,
         })
     }
@@ -729,9 +1021,19 @@ impl Model {
     // -- Templates.
 
     /// By what somebody who may do this much in an account sees a template.
-    fn covers(&self, account: &str, user: &str, group: Option<&str>, scope: Scope, id: &str) -> Option<&'static str> {
+    fn covers(
+        &self,
+        account: &str,
+        user: &str,
+        group: Option<&str>,
+        scope: Scope,
+        id: &str,
+    ) -> Option<&'static str> {
         let template = &self.accounts[account].templates[id];
-        let in_group = group.is_some() && group == template.group.as_deref() && template.shared && self.shares(account, &template.owner);
+        let in_group = group.is_some()
+            && group == template.group.as_deref()
+            && template.shared
+            && self.shares(account, &template.owner);
         match scope {
             No => None,
             _ if template.owner == user => Some("owner"),
@@ -743,13 +1045,20 @@ impl Model {
 
     /// Whether a member's group sees anything of theirs (R-GRP-3).
     fn shares(&self, account: &str, owner: &str) -> bool {
-        self.member(account, owner).is_none() || self.united(&self.acts_by(account, owner), owner).holds(SHARE)
+        self.member(account, owner).is_none()
+            || self
+                .united(&self.acts_by(account, owner), owner)
+                .holds(SHARE)
     }
 
     /// The group in which somebody acts in an account: that of their membership, if it is by that.
     fn acting_group(&self, account: &str, user: &str) -> Option<String> {
         let nearest = self.acts_by(account, user).into_iter().next();
-        if nearest.as_deref() == Some(account) { self.accounts[account].members[user].group.clone() } else { None }
+        if nearest.as_deref() == Some(account) {
+            self.accounts[account].members[user].group.clone()
+        } else {
+            None
+        }
     }
 
     /// What a user may do in an account, whether they act themselves or are asked about.
@@ -761,17 +1070,41 @@ impl Model {
         }
     }
 
-    fn sees_template(&self, who: &Who, account: &str, user: &str, permission: &str, id: &str) -> Option<&'static str> {
-        let scope = self.viewed(who, account, user).map_or(No, |powers| powers.scope(permission));
-        self.covers(account, user, self.acting_group(account, user).as_deref(), scope, id)
+    fn sees_template(
+        &self,
+        who: &Who,
+        account: &str,
+        user: &str,
+        permission: &str,
+        id: &str,
+    ) -> Option<&'static str> {
+        let scope = self
+            .viewed(who, account, user)
+            .map_or(No, |powers| powers.scope(permission));
+        self.covers(
+            account,
+            user,
+            self.acting_group(account, user).as_deref(),
+            scope,
+            id,
+        )
     }
 
     /// A template that the actor may look at; any other is not there.
     fn look(&self, who: &Who, account: &str, id: &str) -> Result<Template, Refusal> {
         self.enter(who, account)?;
-        let template = self.accounts[account].templates.get(id).ok_or("not_found")?;
+        let template = self.accounts[account]
+            .templates
+            .get(id)
+            .ok_or("not_found")?;
         match who {
-            Who::User(user, _) if self.sees_template(who, account, user, "templates.view", id).is_none() => Err("not_found"),
+            Who::User(user, _)
+                if self
+                    .sees_template(who, account, user, "templates.view", id)
+                    .is_none() =>
+            {
+                Err("not_found")
+            }
             _ => Ok(template.clone()),
         }
     }
@@ -779,17 +1112,31 @@ impl Model {
     /// As [`look`](Self::look), to change it: what an account above shares is changed there alone.
     fn look_to_change(&self, who: &Who, account: &str, id: &str) -> Result<Template, Refusal> {
         match self.look(who, account, id) {
-            Err("not_found") if self.enter(who, account).is_ok() && self.is_shared_alone(account, id) => match who {
-                Who::User(user, _) if self.shared_refusal(who, account, user, "preview").is_some() => Err("not_found"),
-                _ => Err("shared_read_only"),
-            },
+            Err("not_found")
+                if self.enter(who, account).is_ok() && self.is_shared_alone(account, id) =>
+            {
+                match who {
+                    Who::User(user, _)
+                        if self.shared_refusal(who, account, user, "preview").is_some() =>
+                    {
+                        Err("not_found")
+                    }
+                    _ => Err("shared_read_only"),
+                }
+            }
             found => found,
         }
     }
 
     fn may(&self, who: &Who, account: &str, permission: &str, id: &str) -> Result<(), Refusal> {
         match who {
-            Who::User(user, _) if self.sees_template(who, account, user, permission, id).is_none() => Err("permission_denied"),
+            Who::User(user, _)
+                if self
+                    .sees_template(who, account, user, permission, id)
+                    .is_none() =>
+            {
+                Err("permission_denied")
+            }
             _ => Ok(()),
         }
     }
@@ -803,28 +1150,42 @@ impl Model {
     fn standing_scope(&self, who: &Who, account: &str, permission: &str) -> Scope {
         match who {
             Who::System => Any,
-            Who::User(user, home) => self.standing(user, home, account).map_or(No, |powers| powers.scope(permission)),
+            Who::User(user, home) => self
+                .standing(user, home, account)
+                .map_or(No, |powers| powers.scope(permission)),
         }
     }
 
     fn group_of(&self, who: &Who, account: &str, user: &str) -> Result<Option<String>, Refusal> {
-        let seen = self.member(account, user).filter(|_| !self.hides(who, account, user));
+        let seen = self
+            .member(account, user)
+            .filter(|_| !self.hides(who, account, user));
         Ok(seen.ok_or("not_found")?.group.clone())
     }
 
     fn shown_template(&self, account: &str, id: &str) -> Value {
         let template = &self.accounts[account].templates[id];
         json!({
-            "account": account, "kind": "template", "id": id, "owner": template.owner, "group": template.group, "shared": template.shared,
+            "account": account, "kind": "template", "id": id, "owner": template.owner,
+                "group": template.group, "shared": template.shared,
             "rev": template.rev,
         })
     }
 
-    fn hand_over(&mut self, who: &Who, account: &str, from: &str, to: &Value) -> Result<(), Refusal> {
+    fn hand_over(
+        &mut self,
+        who: &Who,
+        account: &str,
+        from: &str,
+        to: &Value,
+    ) -> Result<(), Refusal> {
         let id = to["id"].as_str();
         let owner = self.accounts[account].owner.clone();
         let (owner, group) = match to["kind"].as_str().unwrap() {
-            "member" => (id.unwrap().to_owned(), self.group_of(who, account, id.unwrap())?),
+            "member" => (
+                id.unwrap().to_owned(),
+                self.group_of(who, account, id.unwrap())?,
+            ),
             "group" => {
                 self.has_group(account, id.unwrap())?;
                 (owner, id.map(str::to_owned))
@@ -834,9 +1195,19 @@ impl Model {
         if owner == from {
             return Err("invalid_argument");
         }
-        for template in self.change(account).templates.values_mut().filter(|template| template.owner == from) {
+        for template in self
+            .change(account)
+            .templates
+            .values_mut()
+            .filter(|template| template.owner == from)
+        {
             let shared = template.shared || to["kind"] == "group";
-            *template = Template { owner: owner.clone(), group: group.clone(), shared, rev: template.rev + 1 };
+            *template = Template {
+                owner: owner.clone(),
+                group: group.clone(),
+                shared,
+                rev: template.rev + 1,
+            };
         }
         Ok(())
     }
@@ -852,21 +1223,37 @@ impl Model {
 
     /// An account below which there is nothing, nor can be, shares nothing.
     fn refuse_lowest(&self, account: &str) -> Result<(), Refusal> {
-        if self.children(account).is_empty() && self.line(account).len() >= DEPTH { Err("share_direction") } else { Ok(()) }
+        if self.children(account).is_empty() && self.line(account).len() >= DEPTH {
+            Err("share_direction")
+        } else {
+            Ok(())
+        }
     }
 
     fn shared_from(&self, account: &str, id: &str) -> Option<String> {
-        let shares = |above: &String| self.accounts[above].shares.get(id).is_some_and(|share| share.all || share.accounts.contains(account));
+        let shares = |above: &String| {
+            self.accounts[above]
+                .shares
+                .get(id)
+                .is_some_and(|share| share.all || share.accounts.contains(account))
+        };
         self.line(account).into_iter().skip(1).find(shares)
     }
 
     /// Whether it is shared from above, and is nothing of the account's own.
     fn is_shared_alone(&self, account: &str, id: &str) -> bool {
-        !self.accounts[account].templates.contains_key(id) && self.shared_from(account, id).is_some()
+        !self.accounts[account].templates.contains_key(id)
+            && self.shared_from(account, id).is_some()
     }
 
     /// Why a user may not do something with what is shared from above.
-    fn shared_refusal(&self, who: &Who, account: &str, user: &str, action: &str) -> Option<Refusal> {
+    fn shared_refusal(
+        &self,
+        who: &Who,
+        account: &str,
+        user: &str,
+        action: &str,
+    ) -> Option<Refusal> {
         let is_self = matches!(who, Who::User(actor, _) if actor == user);
         let powers = match self.judged(account, user) {
             _ if !is_self && !self.sees_acting(who, account, user) => return Some("not_member"),
@@ -878,14 +1265,19 @@ impl Model {
             "use_shared" | "use" => "templates.use_shared",
             _ => return Some("shared_read_only"),
         };
-        if powers.holds(permission) { None } else { Some("permission_denied") }
+        if powers.holds(permission) {
+            None
+        } else {
+            Some("permission_denied")
+        }
     }
 
     fn shown_share(&self, account: &str, id: &str) -> Value {
         let there = &self.accounts[account];
         let share = there.shares.get(id);
         json!({
-            "account": account, "kind": "template", "id": id, "owner": there.templates[id].owner, "rev": there.templates[id].rev,
+            "account": account, "kind": "template", "id": id, "owner": there.templates[id].owner,
+                "rev": there.templates[id].rev,
             "shared": share.is_some(), "all": share.is_some_and(|share| share.all),
             "accounts": share.map(|share| share.accounts.clone()).unwrap_or_default(),
         })
@@ -897,20 +1289,31 @@ impl Model {
         for above in line.iter().skip(1) {
             for (id, share) in &self.accounts[above].shares {
                 if share.all || share.accounts.contains(account) {
-                    templates.push(json!({"account": above, "id": id, "rev": self.accounts[above].templates[id].rev}));
+                    templates.push(json!({"account": above, "id": id,
+                        "rev": self.accounts[above].templates[id].rev}));
                 }
             }
         }
         templates.sort_by_key(|one| format!("{} {}", one["account"], one["id"]));
-        json!({"folder": line.iter().any(|above| self.accounts[above].folder), "templates": templates})
+        json!({"folder": line.iter().any(|above| self.accounts[above].folder),
+            "templates": templates})
     }
 
     /// The templates of an account that a user sees.
     fn visible(&self, who: &Who, account: &str, user: &str) -> Value {
-        let seen = |id: &&String| self.sees_template(who, account, user, "templates.view", id).is_some();
-        let mut ids: Vec<&String> = self.accounts[account].templates.keys().filter(seen).collect();
+        let seen = |id: &&String| {
+            self.sees_template(who, account, user, "templates.view", id)
+                .is_some()
+        };
+        let mut ids: Vec<&String> = self.accounts[account]
+            .templates
+            .keys()
+            .filter(seen)
+            .collect();
         ids.sort();
-        ids.into_iter().map(|id| self.shown_template(account, id)).collect()
+        ids.into_iter()
+            .map(|id| self.shown_template(account, id))
+            .collect()
     }
 
     // -- Suppressions.
@@ -918,19 +1321,32 @@ impl Model {
     fn suppressing(&self, account: &str, class: &str, address: &str) -> Option<Value> {
         let domain = address.split_once('@').unwrap().1;
         let blocks = |source: &str, value: &str, of: &'static str| {
-            let end = self.accounts[source].suppressions.get(&(value.to_owned(), of))?;
-            let fits = end.is_none_or(|end| self.now_ms < end) && (of == "transactional" || class == "marketing");
+            let end = self.accounts[source]
+                .suppressions
+                .get(&(value.to_owned(), of))?;
+            let fits = end.is_none_or(|end| self.now_ms < end)
+                && (of == "transactional" || class == "marketing");
             fits.then(|| json!({"value": value, "account": source, "message_class": of}))
         };
         let pool: Vec<String> = match self.accounts[account].pooled {
-            true => {
-                self.subtree(&self.team(account)).into_iter().filter(|one| self.accounts[one].pooled).collect::<BTreeSet<_>>().into_iter().collect()
-            }
+            true => self
+                .subtree(&self.team(account))
+                .into_iter()
+                .filter(|one| self.accounts[one].pooled)
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect(),
             false => Vec::new(),
         };
         for value in [address, domain] {
-            let own = CLASSES.into_iter().find_map(|of| blocks(account, value, of));
-            let theirs = || CLASSES.into_iter().find_map(|of| pool.iter().find_map(|source| blocks(source, value, of)));
+            let own = CLASSES
+                .into_iter()
+                .find_map(|of| blocks(account, value, of));
+            let theirs = || {
+                CLASSES
+                    .into_iter()
+                    .find_map(|of| pool.iter().find_map(|source| blocks(source, value, of)))
+            };
             if let Some(by) = own.or_else(theirs) {
                 return Some(by);
             }
@@ -939,8 +1355,15 @@ impl Model {
     }
 
     fn listed_suppressions(&self, account: &str) -> Value {
-        let shown = |((value, class), end): (&(String, &str), &Option<u64>)| json!({"value": value, "message_class": class, "account": account, "expires_at_ms": end});
-        self.accounts[account].suppressions.iter().map(shown).collect()
+        let shown = |((value, class), end): (&(String, &str), &Option<u64>)| {
+            json!({"value": value,
+            "message_class": class, "account": account, "expires_at_ms": end})
+        };
+        self.accounts[account]
+            .suppressions
+            .iter()
+            .map(shown)
+            .collect()
     }
 
     // -- The end of accounts.
@@ -959,11 +1382,22 @@ impl Model {
         for account in &leaving {
             for at in 0..self.invitations.len() {
                 let invitation = self.invitations[at].clone();
-                if invitation.state == State::Erased || invitation.grants.iter().all(|grant| grant.account != *account) {
+                if invitation.state == State::Erased
+                    || invitation
+                        .grants
+                        .iter()
+                        .all(|grant| grant.account != *account)
+                {
                     continue;
                 }
-                let (along, rest): (Vec<_>, Vec<_>) = invitation.grants.into_iter().partition(|grant| leaving.contains(&grant.account));
-                let outside: Vec<_> = rest.into_iter().filter(|grant| !self.is_within(&grant.account, &parent)).collect();
+                let (along, rest): (Vec<_>, Vec<_>) = invitation
+                    .grants
+                    .into_iter()
+                    .partition(|grant| leaving.contains(&grant.account));
+                let outside: Vec<_> = rest
+                    .into_iter()
+                    .filter(|grant| !self.is_within(&grant.account, &parent))
+                    .collect();
                 self.invitations[at].grants = if outside.is_empty() { along } else { outside };
             }
         }
@@ -1003,9 +1437,14 @@ impl Model {
         said
     }
 
-    /// R-INV-9, of the model itself: nothing but time and the host's own limits lets more be taken than there are.
+    /// R-INV-9, of the model itself: nothing but time and the host's own limits lets more be taken
+    /// than there are.
     fn check_seats(&self, before: &Model, operation: &str) {
-        for id in self.accounts.keys().filter(|id| before.accounts.contains_key(*id)) {
+        for id in self
+            .accounts
+            .keys()
+            .filter(|id| before.accounts.contains_key(*id))
+        {
             let more = self.taken(id) > before.taken(id) && self.taken(id) > self.seats(id);
             assert!(!more, "{operation} passed the seats of `{id}`");
         }
@@ -1015,7 +1454,14 @@ impl Model {
         self.to_send.clear();
         let text = |key: &str| request[key].as_str().unwrap_or_default().to_owned();
         let named = |key: &str| request[key].as_str().map(str::to_owned);
-        let list = |key: &str| -> Vec<String> { request[key].as_array().into_iter().flatten().map(|one| one.as_str().unwrap().to_owned()).collect() };
+        let list = |key: &str| -> Vec<String> {
+            request[key]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|one| one.as_str().unwrap().to_owned())
+                .collect()
+        };
         let (account, user, group, id) = (text("account"), text("user"), text("group"), text("id"));
         let permission = match operation {
             "members.get" | "members.list" | "invitations.list" | "invitations.get" => "users.view",
@@ -1043,12 +1489,24 @@ impl Model {
         };
         if let Who::User(actor, home) = who {
             match operation {
-                "invitations.accept" | "clock.set" | "outbox.read" => return Err("actor_not_allowed"),
+                "invitations.accept" | "clock.set" | "outbox.read" => {
+                    return Err("actor_not_allowed");
+                }
                 _ if permission.is_empty() => self.standing(actor, home, home).map(drop)?,
-                _ => self.require(who, if request.get("account").is_some() { &account } else { home }, permission)?,
+                _ => self.require(
+                    who,
+                    if request.get("account").is_some() {
+                        &account
+                    } else {
+                        home
+                    },
+                    permission,
+                )?,
             }
         }
-        let has_account = request.get("account").is_some() && !operation.starts_with("resources.") && operation != "members.add";
+        let has_account = request.get("account").is_some()
+            && !operation.starts_with("resources.")
+            && operation != "members.add";
         if has_account && operation != "sharing.check" && !operation.starts_with("suppressions.") {
             self.account(&account)?;
         }
@@ -1068,7 +1526,8 @@ impl Model {
                 if self.line(&parent).len() >= DEPTH {
                     return Err("depth_exceeded");
                 }
-                self.accounts.insert(id.clone(), new_account(Some(parent), &owner));
+                self.accounts
+                    .insert(id.clone(), new_account(Some(parent), &owner));
                 self.join(&id, &owner, None, true, None)?;
                 Ok(json!({"id": id, "owner": owner, "children": 0}))
             }
@@ -1087,16 +1546,24 @@ impl Model {
             }
             "accounts.transfer_owner" => {
                 let (to, role) = (text("to"), named("old_owner_role"));
-                if matches!(who, Who::User(_, home) if *home == account) && self.accounts[&account].parent.is_some() {
+                if matches!(who, Who::User(_, home) if *home == account)
+                    && self.accounts[&account].parent.is_some()
+                {
                     return Err("permission_denied");
                 }
                 let old = self.accounts[&account].owner.clone();
                 if old == to {
-                    return Ok(json!({"account": account, "owner": to, "old_owner": to, "old_owner_role": null}));
+                    return Ok(json!({"account": account, "owner": to, "old_owner": to,
+                            "old_owner_role": null}));
                 }
                 self.refuse_beyond(who, &account, &Powers(vec![Held::Owner]))?;
                 let disabled = self.member(&account, &to).ok_or("not_found")?.disabled;
-                let role = role.unwrap_or(self.accounts[&account].default_role.unwrap_or("full").to_owned());
+                let role = role.unwrap_or(
+                    self.accounts[&account]
+                        .default_role
+                        .unwrap_or("full")
+                        .to_owned(),
+                );
                 self.has_role(&account, &role)?;
                 let group = self.group_for(&account, Some(&role), false, None, None)?;
                 if disabled {
@@ -1109,7 +1576,8 @@ impl Model {
                 (leaving.role, leaving.group) = (Some(role.clone()), group);
                 let coming = there.members.get_mut(&to).unwrap();
                 (coming.role, coming.group) = (None, None);
-                Ok(json!({"account": account, "owner": to, "old_owner": old, "old_owner_role": role}))
+                Ok(json!({"account": account, "owner": to, "old_owner": old,
+                        "old_owner_role": role}))
             }
             "limits.set" => {
                 self.change(&account).seats = request["value"].as_u64().or(Some(u64::MAX));
@@ -1143,18 +1611,37 @@ impl Model {
                 if self.member(&account, &user).is_some() {
                     return Err("already_member");
                 }
-                let role = named("role").or(self.accounts[&account].default_role.map(str::to_owned)).ok_or("invalid_argument")?;
+                let role = named("role")
+                    .or(self.accounts[&account].default_role.map(str::to_owned))
+                    .ok_or("invalid_argument")?;
                 self.has_role(&account, &role)?;
                 self.refuse_beyond(who, &account, &Powers::of(&role))?;
-                self.join(&account, &user, Some(role), false, named("group").as_deref())?;
+                self.join(
+                    &account,
+                    &user,
+                    Some(role),
+                    false,
+                    named("group").as_deref(),
+                )?;
                 Ok(self.shown_member(&account, &user))
             }
             "members.list" => {
-                let users = self.accounts[&account].members.keys().filter(|user| !self.hides(who, &account, user));
-                Ok(json!({"members": users.map(|user| self.shown_member(&account, user)).collect::<Vec<_>>()}))
+                let users = self.accounts[&account]
+                    .members
+                    .keys()
+                    .filter(|user| !self.hides(who, &account, user));
+                Ok(
+                    json!({"members": users.map(|user| self.shown_member(&account,
+                        user)).collect::<Vec<_>>()}),
+                )
             }
-            "members.get" | "members.set_role" | "members.remove" | "members.disable" | "members.enable" => {
-                let member = self.member(&account, &user).filter(|_| !self.hides(who, &account, &user)).ok_or("not_found")?.clone();
+            "members.get" | "members.set_role" | "members.remove" | "members.disable"
+            | "members.enable" => {
+                let member = self
+                    .member(&account, &user)
+                    .filter(|_| !self.hides(who, &account, &user))
+                    .ok_or("not_found")?
+                    .clone();
                 let owns = self.accounts[&account].owner == user;
                 match operation {
                     "members.get" => {}
@@ -1166,8 +1653,21 @@ impl Model {
                         let role = text("role");
                         self.has_role(&account, &role)?;
                         self.refuse_beyond(who, &account, &Powers::of(&role))?;
-                        let group = self.group_for(&account, Some(&role), false, member.group.as_deref(), named("group").as_deref())?;
-                        self.change(&account).members.insert(user.clone(), Member { role: Some(role), group, ..member });
+                        let group = self.group_for(
+                            &account,
+                            Some(&role),
+                            false,
+                            member.group.as_deref(),
+                            named("group").as_deref(),
+                        )?;
+                        self.change(&account).members.insert(
+                            user.clone(),
+                            Member {
+                                role: Some(role),
+                                group,
+                                ..member
+                            },
+                        );
                     }
                     "members.remove" => {
                         if owns {
@@ -1176,7 +1676,11 @@ impl Model {
                         self.refuse_stronger(who, &account, &user)?;
                         match request.get("resources_to") {
                             Some(to) => self.hand_over(who, &account, &user, to)?,
-                            None if self.accounts[&account].templates.values().any(|template| template.owner == user) => {
+                            None if self.accounts[&account]
+                                .templates
+                                .values()
+                                .any(|template| template.owner == user) =>
+                            {
                                 return Err("invalid_argument");
                             }
                             None => {}
@@ -1188,14 +1692,21 @@ impl Model {
                             Who::User(actor, home) if actor != &user => {
                                 let manages = before.membership_of_actor(actor, home).holds(TEAM);
                                 let left = self.accounts_of(&user);
-                                left.iter()
-                                    .any(|left| if manages { self.is_within(left, home) } else { left == home && !before.hides(who, home, &user) })
+                                left.iter().any(|left| {
+                                    if manages {
+                                        self.is_within(left, home)
+                                    } else {
+                                        left == home && !before.hides(who, home, &user)
+                                    }
+                                })
                             }
                             _ => true,
                         };
                         // Whether they are in accounts of others is nobody's business.
                         let unseen = gone || !is_seen;
-                        return Ok(json!({"account": account, "user": user, "user_deleted": unseen}));
+                        return Ok(
+                            json!({"account": account, "user": user, "user_deleted": unseen}),
+                        );
                     }
                     _ => {
                         if matches!(who, Who::User(actor, _) if *actor == user) {
@@ -1206,7 +1717,11 @@ impl Model {
                         if member.disabled && !disabled && !owns {
                             self.refuse_without_seat(std::slice::from_ref(&account), Some(&user))?;
                         }
-                        self.change(&account).members.get_mut(&user).unwrap().disabled = disabled;
+                        self.change(&account)
+                            .members
+                            .get_mut(&user)
+                            .unwrap()
+                            .disabled = disabled;
                     }
                 }
                 Ok(self.shown_member(&account, &user))
@@ -1223,26 +1738,53 @@ impl Model {
                             group: grant["group"].as_str().map(str::to_owned).or(group.clone()),
                         })
                         .collect(),
-                    None => vec![Grant { account: account.clone(), role, group }],
+                    None => vec![Grant {
+                        account: account.clone(),
+                        role,
+                        group,
+                    }],
                 };
                 let grants = self.check_grants(who, &team, wanted, "users.invite")?;
-                let accounts: Vec<String> = grants.iter().map(|grant| grant.account.clone()).collect();
+                let accounts: Vec<String> =
+                    grants.iter().map(|grant| grant.account.clone()).collect();
                 let refused = |problem: Value| Ok(json!({"invited": [], "problems": [problem]}));
-                let elsewhere = || json!({"position": 1, "code": "user_in_other_account", "user": null, "invitation": null});
-                let holder = self.users.iter().find(|(_, known)| **known == email).map(|(user, _)| user.clone());
+                let elsewhere = || {
+                    json!({"position": 1, "code": "user_in_other_account",
+                    "user": null, "invitation": null})
+                };
+                let holder = self
+                    .users
+                    .iter()
+                    .find(|(_, known)| **known == email)
+                    .map(|(user, _)| user.clone());
                 if let Some(user) = holder.filter(|user| self.users_below(&team).contains(user)) {
-                    let colleague = accounts.iter().any(|account| self.member(account, &user).is_some() && !self.hides(who, account, &user));
+                    let colleague = accounts.iter().any(|account| {
+                        self.member(account, &user).is_some() && !self.hides(who, account, &user)
+                    });
                     let seen = match who {
                         Who::System => true,
-                        Who::User(_, home) => colleague || (self.manages_team(who, home) && self.users_below(home).contains(&user)),
+                        Who::User(_, home) => {
+                            colleague
+                                || (self.manages_team(who, home)
+                                    && self.users_below(home).contains(&user))
+                        }
                     };
-                    return refused(if seen { json!({"position": 1, "code": "user_exists", "user": user, "invitation": null}) } else { elsewhere() });
+                    return refused(if seen {
+                        json!({"position": 1, "code": "user_exists", "user": user,
+                            "invitation": null})
+                    } else {
+                        elsewhere()
+                    });
                 }
                 let earlier = self.open_invitation(&team, &email);
-                if let Some(earlier) = earlier.map(|at| &self.invitations[at]).filter(|one| self.status(one) == "pending") {
+                if let Some(earlier) = earlier
+                    .map(|at| &self.invitations[at])
+                    .filter(|one| self.status(one) == "pending")
+                {
                     let seen = !self.reached(who, earlier, "users.view").is_empty();
                     return refused(if seen {
-                        json!({"position": 1, "code": "already_invited", "user": null, "invitation": earlier.id})
+                        json!({"position": 1, "code": "already_invited", "user": null,
+                            "invitation": earlier.id})
                     } else {
                         elsewhere()
                     });
@@ -1269,7 +1811,10 @@ impl Model {
                     generation,
                     sent_at_ms,
                 });
-                Ok(json!({"invited": [{"email": email, "expires_at_ms": sent_at_ms + LIFE_MS}], "problems": []}))
+                Ok(
+                    json!({"invited": [{"email": email, "expires_at_ms": sent_at_ms + LIFE_MS}],
+                        "problems": []}),
+                )
             }
             "invitations.get" => {
                 let (at, _) = self.load_reached(who, &text("invitation"), permission)?;
@@ -1290,8 +1835,11 @@ impl Model {
                     return Ok(self.shown_invitation(who, at));
                 }
                 let team = self.team(&self.invitations[at].grants[0].account);
-                let (old, others): (Vec<_>, Vec<_>) =
-                    self.invitations[at].grants.clone().into_iter().partition(|grant| mine.contains(&grant.account));
+                let (old, others): (Vec<_>, Vec<_>) = self.invitations[at]
+                    .grants
+                    .clone()
+                    .into_iter()
+                    .partition(|grant| mine.contains(&grant.account));
                 let mut wanted = Vec::new();
                 for mut grant in old {
                     if let Some(role) = named("role") {
@@ -1315,18 +1863,36 @@ impl Model {
                     self.dead(&self.invitations[at])?;
                 }
                 // The link that goes out again is that of all accounts.
-                let all: Vec<String> = self.invitations[at].grants.iter().map(|grant| grant.account.clone()).collect();
-                self.refuse_offer_above(who, at, if operation == "invitations.delete" { &mine } else { &all })?;
+                let all: Vec<String> = self.invitations[at]
+                    .grants
+                    .iter()
+                    .map(|grant| grant.account.clone())
+                    .collect();
+                self.refuse_offer_above(
+                    who,
+                    at,
+                    if operation == "invitations.delete" {
+                        &mine
+                    } else {
+                        &all
+                    },
+                )?;
                 if operation == "invitations.delete" {
                     let deleted = mine.len() == self.invitations[at].grants.len();
                     match deleted {
                         true => self.delete_invitation(at),
-                        false => self.invitations[at].grants.retain(|grant| !mine.contains(&grant.account)),
+                        false => self.invitations[at]
+                            .grants
+                            .retain(|grant| !mine.contains(&grant.account)),
                     }
                     return Ok(json!({"invitation": self.invitations[at].id, "deleted": deleted}));
                 }
                 if self.status(&self.invitations[at]) == "expired" {
-                    let accounts: Vec<String> = self.invitations[at].grants.iter().map(|grant| grant.account.clone()).collect();
+                    let accounts: Vec<String> = self.invitations[at]
+                        .grants
+                        .iter()
+                        .map(|grant| grant.account.clone())
+                        .collect();
                     self.refuse_without_seat(&accounts, None)?;
                 }
                 self.invitations[at].generation += 1;
@@ -1336,7 +1902,12 @@ impl Model {
             }
             "invitations.accept" => {
                 let token = text("token");
-                let (_, at, generation) = self.links.iter().find(|(known, ..)| *known == token).cloned().ok_or("link_invalid")?;
+                let (_, at, generation) = self
+                    .links
+                    .iter()
+                    .find(|(known, ..)| *known == token)
+                    .cloned()
+                    .ok_or("link_invalid")?;
                 let invitation = self.invitations[at].clone();
                 match (invitation.state, generation == invitation.generation) {
                     (State::Erased, true) => return Err("invitation_deleted"),
@@ -1345,7 +1916,11 @@ impl Model {
                     (_, false) => return Err("invitation_superseded"),
                     (_, true) => self.dead(&invitation)?,
                 }
-                let holder = self.users.iter().find(|(_, email)| **email == invitation.email).map(|(user, _)| user.clone());
+                let holder = self
+                    .users
+                    .iter()
+                    .find(|(_, email)| **email == invitation.email)
+                    .map(|(user, _)| user.clone());
                 let created = holder.is_none();
                 let user = holder.unwrap_or(user);
                 if created {
@@ -1353,15 +1928,27 @@ impl Model {
                 }
                 self.invitations[at].state = State::Accepted;
                 let mut accounts = Vec::new();
-                for Grant { account, role, group } in invitation.grants {
+                for Grant {
+                    account,
+                    role,
+                    group,
+                } in invitation.grants
+                {
                     let group = group.filter(|group| self.has_group(&account, group).is_ok());
                     self.join(&account, &user, role, false, group.as_deref())?;
                     accounts.push(account);
                 }
-                Ok(json!({"invitation": invitation.id, "user": user, "created": created, "accounts": accounts}))
+                Ok(
+                    json!({"invitation": invitation.id, "user": user, "created": created,
+                        "accounts": accounts}),
+                )
             }
             "groups.list" => {
-                let groups: Vec<Value> = self.accounts[&account].groups.keys().map(|group| self.shown_group(&account, group)).collect();
+                let groups: Vec<Value> = self.accounts[&account]
+                    .groups
+                    .keys()
+                    .map(|group| self.shown_group(&account, group))
+                    .collect();
                 Ok(json!({ "groups": groups }))
             }
             "groups.create" => {
@@ -1375,7 +1962,11 @@ impl Model {
             "groups.rename" | "groups.make_default" => {
                 self.has_group(&account, &group)?;
                 match operation {
-                    "groups.rename" => drop(self.change(&account).groups.insert(group.clone(), text("name"))),
+                    "groups.rename" => drop(
+                        self.change(&account)
+                            .groups
+                            .insert(group.clone(), text("name")),
+                    ),
                     _ => self.change(&account).default_group = group.clone(),
                 }
                 Ok(self.shown_group(&account, &group))
@@ -1386,27 +1977,45 @@ impl Model {
                 if there.groups.len() == 1 {
                     return Err("last_group");
                 }
-                let inside: Vec<String> =
-                    there.members.iter().filter(|(_, member)| member.group.as_ref() == Some(&group)).map(|(user, _)| user.clone()).collect();
-                let carried = there.templates.values().filter(|template| template.group.as_ref() == Some(&group)).count();
+                let inside: Vec<String> = there
+                    .members
+                    .iter()
+                    .filter(|(_, member)| member.group.as_ref() == Some(&group))
+                    .map(|(user, _)| user.clone())
+                    .collect();
+                let carried = there
+                    .templates
+                    .values()
+                    .filter(|template| template.group.as_ref() == Some(&group))
+                    .count();
                 match named("to") {
                     Some(to) if to == group => return Err("invalid_argument"),
                     Some(to) => {
                         self.has_group(&account, &to)?;
                         self.move_members(&account, &inside, &to, false);
                         let there = self.change(&account);
-                        there.templates.values_mut().filter(|template| template.group.as_ref() == Some(&group)).for_each(|template| {
-                            Model::regroup(template, &to);
-                        });
+                        there
+                            .templates
+                            .values_mut()
+                            .filter(|template| template.group.as_ref() == Some(&group))
+                            .for_each(|template| {
+                                Model::regroup(template, &to);
+                            });
                         if there.default_group == group {
                             there.default_group = to;
                         }
                     }
-                    None if there.default_group == group || !inside.is_empty() || carried > 0 => return Err("invalid_argument"),
+                    None if there.default_group == group || !inside.is_empty() || carried > 0 => {
+                        return Err("invalid_argument");
+                    }
                     None => {}
                 }
                 // An invitation into it leads to where its members went.
-                for grant in self.invitations.iter_mut().flat_map(|invitation| &mut invitation.grants) {
+                for grant in self
+                    .invitations
+                    .iter_mut()
+                    .flat_map(|invitation| &mut invitation.grants)
+                {
                     if grant.account == account && grant.group.as_ref() == Some(&group) {
                         grant.group = named("to");
                     }
@@ -1414,7 +2023,10 @@ impl Model {
                 let there = self.change(&account);
                 there.groups.remove(&group);
                 there.groups_gone.insert(group.clone());
-                Ok(json!({"account": account, "group": group, "members": inside.len(), "resources": carried}))
+                Ok(
+                    json!({"account": account, "group": group, "members": inside.len(),
+                        "resources": carried}),
+                )
             }
             "groups.add_members" | "groups.remove_members" | "groups.transfer_members" => {
                 let default = self.accounts[&account].default_group.clone();
@@ -1423,8 +2035,14 @@ impl Model {
                     "groups.add_members" => {
                         self.has_group(&account, &group)?;
                         let users = self.named(who, &account, &users, None)?;
-                        let comes_from = |user: &String| self.accounts[&account].members[user].group.clone().unwrap();
-                        if users.iter().map(comes_from).any(|from| from != default && from != group) {
+                        let comes_from = |user: &String| {
+                            self.accounts[&account].members[user].group.clone().unwrap()
+                        };
+                        if users
+                            .iter()
+                            .map(comes_from)
+                            .any(|from| from != default && from != group)
+                        {
                             self.require(who, &account, "groups.members.transfer")?;
                         }
                         (None, group)
@@ -1467,8 +2085,20 @@ impl Model {
                 if self.accounts[&account].templates.contains_key(&id) {
                     return Err("id_taken");
                 }
-                let group = self.member(&account, &owner).ok_or("not_found")?.group.clone();
-                self.change(&account).templates.insert(id.clone(), Template { owner, group, shared: true, rev: 1 });
+                let group = self
+                    .member(&account, &owner)
+                    .ok_or("not_found")?
+                    .group
+                    .clone();
+                self.change(&account).templates.insert(
+                    id.clone(),
+                    Template {
+                        owner,
+                        group,
+                        shared: true,
+                        rev: 1,
+                    },
+                );
                 Ok(self.shown_template(&account, &id))
             }
             "resources.get" => {
@@ -1484,9 +2114,13 @@ impl Model {
                 let all = self.may_with_all(who, &account, "templates.edit");
                 let (shared, owner) = (request["shared"].as_bool(), named("owner"));
                 if let (Some(shared), Who::User(actor, _)) = (shared, who) {
-                    let theirs = before.owner == *actor && self.standing_scope(who, &account, SHARE) != No;
+                    let theirs =
+                        before.owner == *actor && self.standing_scope(who, &account, SHARE) != No;
                     // To stop sharing what is one's own needs no permission.
-                    if !theirs && (shared || before.owner != *actor) && !self.may_with_all(who, &account, SHARE) {
+                    if !theirs
+                        && (shared || before.owner != *actor)
+                        && !self.may_with_all(who, &account, SHARE)
+                    {
                         return Err("permission_denied");
                     }
                 }
@@ -1526,14 +2160,24 @@ impl Model {
                 let asked = self.asked_about(who, &account, named("user"))?;
                 let action = text("action");
                 let permission = format!("templates.{action}");
-                let refused = |refusal: Option<Refusal>, reason: Option<&str>| json!({"allowed": refusal.is_none(), "permission": permission, "reason": reason, "refusal": refusal});
+                let refused = |refusal: Option<Refusal>, reason: Option<&str>| {
+                    json!({"allowed": refusal.is_none(),
+                    "permission": permission, "reason": reason, "refusal": refusal})
+                };
                 if !self.accounts[&account].templates.contains_key(&id) {
                     self.shared_from(&account, &id).ok_or("not_found")?;
                     let refusal = self.shared_refusal(who, &account, &asked, &action);
-                    return Ok(refused(refusal, refusal.is_none().then_some("shared_from_above")));
+                    return Ok(refused(
+                        refusal,
+                        refusal.is_none().then_some("shared_from_above"),
+                    ));
                 }
                 let reason = self.sees_template(who, &account, &asked, &permission, &id);
-                let why_not = || self.viewed(who, &account, &asked).err().unwrap_or("permission_denied");
+                let why_not = || {
+                    self.viewed(who, &account, &asked)
+                        .err()
+                        .unwrap_or("permission_denied")
+                };
                 Ok(refused(reason.is_none().then(why_not), reason))
             }
             "resources.visible" => {
@@ -1549,62 +2193,103 @@ impl Model {
                 if all != accounts.is_empty() {
                     return Err("invalid_argument");
                 }
-                accounts.iter().try_for_each(|to| self.refuse_direction(&account, to))?;
+                accounts
+                    .iter()
+                    .try_for_each(|to| self.refuse_direction(&account, to))?;
                 self.refuse_lowest(&account)?;
                 self.look_to_change(who, &account, &id)?;
                 self.may(who, &account, "templates.share_down", &id)?;
                 let there = self.change(&account);
-                there.shares.insert(id.clone(), Share { all, accounts: accounts.into_iter().collect() });
+                there.shares.insert(
+                    id.clone(),
+                    Share {
+                        all,
+                        accounts: accounts.into_iter().collect(),
+                    },
+                );
                 there.folder = true;
                 Ok(self.shown_share(&account, &id))
             }
             "sharing.unshare" => {
                 self.look_to_change(who, &account, &id)?;
                 self.may(who, &account, "templates.unshare", &id)?;
-                self.change(&account).shares.remove(&id).ok_or("not_found")?;
+                self.change(&account)
+                    .shares
+                    .remove(&id)
+                    .ok_or("not_found")?;
                 Ok(json!({"account": account, "id": id}))
             }
             "sharing.list" => {
                 self.refuse_lowest(&account)?;
                 let only = request["shared"].as_bool();
-                let eligible = |id: &&String| self.may(who, &account, "templates.share_down", id).is_ok();
-                let fits = |id: &&String| only.is_none_or(|only| only == self.accounts[&account].shares.contains_key(*id));
-                let ids = self.accounts[&account].templates.keys().filter(eligible).filter(fits);
-                Ok(json!({"templates": ids.map(|id| self.shown_share(&account, id)).collect::<Vec<_>>()}))
+                let eligible =
+                    |id: &&String| self.may(who, &account, "templates.share_down", id).is_ok();
+                let fits = |id: &&String| {
+                    only.is_none_or(|only| only == self.accounts[&account].shares.contains_key(*id))
+                };
+                let ids = self.accounts[&account]
+                    .templates
+                    .keys()
+                    .filter(eligible)
+                    .filter(fits);
+                Ok(json!({"templates": ids.map(|id| self.shown_share(&account,
+                        id)).collect::<Vec<_>>()}))
             }
             "sharing.received" => Ok(self.received(&account)),
             "sharing.check" => {
                 match who {
-                    Who::User(actor, home) if *actor == user => self.standing(actor, home, &account).map(drop)?,
+                    Who::User(actor, home) if *actor == user => {
+                        self.standing(actor, home, &account).map(drop)?
+                    }
                     _ => self.require(who, &account, "users.view")?,
                 }
                 self.account(&account)?;
                 let source = self.shared_from(&account, &id).ok_or("not_found")?;
                 let refusal = self.shared_refusal(who, &account, &user, &text("action"));
                 let rev = self.accounts[&source].templates[&id].rev;
-                Ok(json!({"allowed": refusal.is_none(), "refusal": refusal, "account": source, "rev": rev}))
+                Ok(
+                    json!({"allowed": refusal.is_none(), "refusal": refusal, "account": source,
+                        "rev": rev}),
+                )
             }
             "suppressions.add" | "suppressions.remove" => {
                 let entry = &request["entries"][0];
                 let value = entry["value"].as_str().unwrap().to_owned();
                 let verb = operation.split_once('.').unwrap().1;
-                let permission = if value.contains('@') { format!("suppressions.{verb}") } else { format!("suppressions.domains.{verb}") };
+                let permission = if value.contains('@') {
+                    format!("suppressions.{verb}")
+                } else {
+                    format!("suppressions.domains.{verb}")
+                };
                 self.require(who, &account, &permission)?;
                 self.account(&account)?;
-                let class = CLASSES.into_iter().find(|class| entry["message_class"] == **class);
+                let class = CLASSES
+                    .into_iter()
+                    .find(|class| entry["message_class"] == **class);
                 if verb == "add" {
                     let end = entry["expires_at_ms"].as_u64();
                     if end.is_some_and(|end| end <= self.now_ms) {
                         return Err("invalid_argument");
                     }
-                    self.change(&account).suppressions.insert((value.clone(), class.unwrap()), end);
-                    return Ok(json!({"suppressions": [{"value": value, "message_class": class, "account": account, "expires_at_ms": end}]}));
+                    self.change(&account)
+                        .suppressions
+                        .insert((value.clone(), class.unwrap()), end);
+                    return Ok(
+                        json!({"suppressions": [{"value": value, "message_class": class,
+                            "account": account, "expires_at_ms": end}]}),
+                    );
                 }
                 let there = self.change(&account);
                 let before = there.suppressions.len();
-                there.suppressions.retain(|(known, of), _| *known != value || class.is_some_and(|class| class != *of));
+                there.suppressions.retain(|(known, of), _| {
+                    *known != value || class.is_some_and(|class| class != *of)
+                });
                 let removed = before - there.suppressions.len();
-                if removed == 0 { Err("not_found") } else { Ok(json!({ "removed": removed })) }
+                if removed == 0 {
+                    Err("not_found")
+                } else {
+                    Ok(json!({ "removed": removed }))
+                }
             }
             "suppressions.list" => {
                 self.account(&account)?;
@@ -1612,8 +2297,13 @@ impl Model {
             }
             "suppressions.check" => {
                 self.account(&account)?;
-                let by = self.suppressing(&account, &text("message_class"), request["recipients"][0].as_str().unwrap());
-                Ok(json!({"suppressed": by.map(|by| json!({"recipient": 0, "by": by})).into_iter().collect::<Vec<_>>()}))
+                let by = self.suppressing(
+                    &account,
+                    &text("message_class"),
+                    request["recipients"][0].as_str().unwrap(),
+                );
+                Ok(json!({"suppressed": by.map(|by| json!({"recipient": 0,
+                        "by": by})).into_iter().collect::<Vec<_>>()}))
             }
             "suppressions.pool" => {
                 self.account(&account)?;
@@ -1625,12 +2315,17 @@ impl Model {
         }
     }
 
-    /// Whether an actor who gives access sees whom they give it to: in their team, or by a membership of their own.
+    /// Whether an actor who gives access sees whom they give it to: in their team, or by a
+    /// membership of their own.
     fn knows(&self, who: &Who, user: &str) -> bool {
-        let Who::User(actor, home) = who else { return true };
+        let Who::User(actor, home) = who else {
+            return true;
+        };
         let elsewhere = |account: &String| {
             let held = match self.standing(actor, home, account) {
-                Err("not_found") if self.acts_by(account, actor).first() == Some(account) => self.judged(account, actor),
+                Err("not_found") if self.acts_by(account, actor).first() == Some(account) => {
+                    self.judged(account, actor)
+                }
                 standing => standing,
             };
             held.is_ok_and(|held| held.holds("users.view")) && !self.hides(who, account, user)
@@ -1639,12 +2334,19 @@ impl Model {
     }
 
     /// Whom a question about templates is about.
-    fn asked_about(&self, who: &Who, account: &str, named: Option<String>) -> Result<String, Refusal> {
+    fn asked_about(
+        &self,
+        who: &Who,
+        account: &str,
+        named: Option<String>,
+    ) -> Result<String, Refusal> {
         self.enter(who, account)?;
         match (who, named) {
             (Who::User(actor, _), None) => Ok(actor.clone()),
             (Who::User(actor, _), Some(named)) if named == *actor => Ok(named),
-            (Who::User(..), Some(named)) => self.require(who, account, "users.view").map(|()| named),
+            (Who::User(..), Some(named)) => {
+                self.require(who, account, "users.view").map(|()| named)
+            }
             (Who::System, named) => named.ok_or("invalid_argument"),
         }
     }
@@ -1652,19 +2354,37 @@ impl Model {
 
 fn new_account(parent: Option<String>, owner: &str) -> Account {
     let groups = BTreeMap::from([("default".to_owned(), "Default".to_owned())]);
-    Account { parent, owner: owner.to_owned(), default_group: "default".to_owned(), groups, ..Account::default() }
+    Account {
+        parent,
+        owner: owner.to_owned(),
+        default_group: "default".to_owned(),
+        groups,
+        ..Account::default()
+    }
 }
 
 // ---- Random requests.
 
 fn known<'a>(dice: &mut Dice, ids: impl Iterator<Item = &'a String>) -> Option<String> {
     let ids: Vec<&String> = ids.collect();
-    if ids.is_empty() { None } else { Some(one_of(dice, &ids).clone()) }
+    if ids.is_empty() {
+        None
+    } else {
+        Some(one_of(dice, &ids).clone())
+    }
 }
 
 fn random_account(dice: &mut Dice, model: &Model, who: &Who) -> String {
-    let any = |dice: &mut Dice| if dice.roll(12) == 0 { NOWHERE.to_owned() } else { known(dice, model.accounts.keys()).unwrap() };
-    let Who::User(_, home) = who else { return any(dice) };
+    let any = |dice: &mut Dice| {
+        if dice.roll(12) == 0 {
+            NOWHERE.to_owned()
+        } else {
+            known(dice, model.accounts.keys()).unwrap()
+        }
+    };
+    let Who::User(_, home) = who else {
+        return any(dice);
+    };
     match dice.roll(6) {
         0 => any(dice),
         1 | 2 if model.accounts.contains_key(home) => one_of(dice, &model.subtree(home)),
@@ -1677,7 +2397,13 @@ fn random_user(dice: &mut Dice, model: &Model, account: &str) -> String {
     let there = model.accounts.contains_key(account);
     let found = match dice.roll(10) {
         0..7 if there => known(dice, model.accounts[account].members.keys()),
-        7 if there => known(dice, model.line(account).iter().map(|above| &model.accounts[above].owner)),
+        7 if there => known(
+            dice,
+            model
+                .line(account)
+                .iter()
+                .map(|above| &model.accounts[above].owner),
+        ),
         9 => None,
         _ => known(dice, model.users.keys()),
     };
@@ -1685,17 +2411,38 @@ fn random_user(dice: &mut Dice, model: &Model, account: &str) -> String {
 }
 
 fn random_group(dice: &mut Dice, model: &Model, account: &str) -> String {
-    let found = model.accounts.get(account).filter(|_| dice.roll(10) > 0).and_then(|there| known(dice, there.groups.keys()));
+    let found = model
+        .accounts
+        .get(account)
+        .filter(|_| dice.roll(10) > 0)
+        .and_then(|there| known(dice, there.groups.keys()));
     found.unwrap_or_else(|| format!("g{}", dice.roll(8)))
 }
 
 /// Of the account, or of one above it.
 fn random_template(dice: &mut Dice, model: &Model, account: &str) -> String {
-    let of = |account: &String| model.accounts[account].templates.keys().cloned().collect::<Vec<_>>();
+    let of = |account: &String| {
+        model.accounts[account]
+            .templates
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+    };
     let found = match dice.roll(8) {
         0 => None,
-        1..6 => model.accounts.get(account).and_then(|there| known(dice, there.templates.keys())),
-        _ if model.accounts.contains_key(account) => known(dice, model.line(account).iter().flat_map(of).collect::<Vec<_>>().iter()),
+        1..6 => model
+            .accounts
+            .get(account)
+            .and_then(|there| known(dice, there.templates.keys())),
+        _ if model.accounts.contains_key(account) => known(
+            dice,
+            model
+                .line(account)
+                .iter()
+                .flat_map(of)
+                .collect::<Vec<_>>()
+                .iter(),
+        ),
         _ => None,
     };
     found.unwrap_or_else(|| format!("t{}", dice.roll(30)))
@@ -1703,17 +2450,36 @@ fn random_template(dice: &mut Dice, model: &Model, account: &str) -> String {
 
 /// Of those that are shared from above, if there are any.
 fn random_shared(dice: &mut Dice, model: &Model, account: &str) -> Option<String> {
-    let above = if model.accounts.contains_key(account) { model.line(account).split_off(1) } else { Vec::new() };
-    let ids = above.iter().flat_map(|above| model.accounts[above].shares.keys());
-    let shared: Vec<&String> = ids.filter(|id| model.shared_from(account, id).is_some()).collect();
-    if shared.is_empty() { None } else { Some(one_of(dice, &shared).clone()) }
+    let above = if model.accounts.contains_key(account) {
+        model.line(account).split_off(1)
+    } else {
+        Vec::new()
+    };
+    let ids = above
+        .iter()
+        .flat_map(|above| model.accounts[above].shares.keys());
+    let shared: Vec<&String> = ids
+        .filter(|id| model.shared_from(account, id).is_some())
+        .collect();
+    if shared.is_empty() {
+        None
+    } else {
+        Some(one_of(dice, &shared).clone())
+    }
 }
 
 /// Now and then of who was invited already, or is a user.
 fn random_address(dice: &mut Dice, model: &Model) -> String {
     let known = match dice.roll(8) {
         0 => known(dice, model.users.values()),
-        1 => known(dice, model.invitations.iter().filter(|one| one.state == State::Open).map(|one| &one.email)),
+        1 => known(
+            dice,
+            model
+                .invitations
+                .iter()
+                .filter(|one| one.state == State::Open)
+                .map(|one| &one.email),
+        ),
         _ => None,
     };
     known.unwrap_or_else(|| format!("a{}@d{}.example", dice.roll(ADDRESSES), dice.roll(2)))
@@ -1728,13 +2494,23 @@ fn with(mut request: Value, key: &str, value: impl Into<Value>) -> Value {
 fn new_id(model: &Model, letter: char) -> String {
     (0..)
         .map(|number| format!("{letter}{number}"))
-        .find(|id| !model.users.contains_key(id) && !model.gone.contains(id) && !model.accounts.contains_key(id))
+        .find(|id| {
+            !model.users.contains_key(id)
+                && !model.gone.contains(id)
+                && !model.accounts.contains_key(id)
+        })
         .unwrap()
 }
 
-/// Operations that the host alone calls here: what they let users do depends on prices, verification, holds and the limits
-/// given below; the scenarios show it, the model knows the host's part.
-const OF_THE_HOST: [&str; 4] = ["accounts.create", "accounts.delete", "limits.set", "limits.inherit"];
+/// Operations that the host alone calls here: what they let users do depends on prices,
+/// verification, holds and the limits given below; the scenarios show it, the model knows the
+/// host's part.
+const OF_THE_HOST: [&str; 4] = [
+    "accounts.create",
+    "accounts.delete",
+    "limits.set",
+    "limits.inherit",
+];
 
 fn random_request(dice: &mut Dice, model: &Model, who: &Who) -> (&'static str, Value) {
     let account = random_account(dice, model, who);
@@ -1749,45 +2525,102 @@ fn random_request(dice: &mut Dice, model: &Model, who: &Who) -> (&'static str, V
     let invitation = || json!({"invitation": NOWHERE});
     match dice.roll(120) {
         0 | 1 if model.accounts.len() < MOST_ACCOUNTS => {
-            let id = if dice.roll(6) == 0 { known(dice, model.accounts.keys()).unwrap() } else { new_id(model, 'k') };
+            let id = if dice.roll(6) == 0 {
+                known(dice, model.accounts.keys()).unwrap()
+            } else {
+                new_id(model, 'k')
+            };
             let owner = match dice.roll(3) {
                 0 => json!({"user": user}),
                 _ => json!({"user": new_id(model, 'u'), "email": random_address(dice, model)}),
             };
-            ("accounts.create", json!({"id": id, "name": id, "parent": account, "owner": owner}))
+            (
+                "accounts.create",
+                json!({"id": id, "name": id, "parent": account, "owner": owner}),
+            )
         }
         2 => {
             let may_go = |id: &&String| ACCOUNTS[..THAT_STAY].iter().all(|(stays, _)| stays != *id);
-            let account = known(dice, model.accounts.keys().filter(may_go)).unwrap_or_else(|| NOWHERE.to_owned());
+            let account = known(dice, model.accounts.keys().filter(may_go))
+                .unwrap_or_else(|| NOWHERE.to_owned());
             let how = one_of(dice, &["delete", "detach", ""]);
-            ("accounts.delete", if how.is_empty() { json!({"account": account}) } else { json!({"account": account, "children": how}) })
+            (
+                "accounts.delete",
+                if how.is_empty() {
+                    json!({"account": account})
+                } else {
+                    json!({"account": account, "children": how})
+                },
+            )
         }
         3 | 4 => {
-            let value = if dice.roll(4) == 0 { "unlimited".into() } else { Value::from(2 + dice.roll(20)) };
-            ("limits.set", json!({"account": account, "limit": "seats", "value": value}))
+            let value = if dice.roll(4) == 0 {
+                "unlimited".into()
+            } else {
+                Value::from(2 + dice.roll(20))
+            };
+            (
+                "limits.set",
+                json!({"account": account, "limit": "seats", "value": value}),
+            )
         }
-        5 => ("limits.inherit", json!({"account": account, "limit": "seats"})),
-        6 => ("clock.set", json!({"now_ms": model.now_ms + 1 + dice.roll(12 * DAY_MS)})),
+        5 => (
+            "limits.inherit",
+            json!({"account": account, "limit": "seats"}),
+        ),
+        6 => (
+            "clock.set",
+            json!({"now_ms": model.now_ms + 1 + dice.roll(12 * DAY_MS)}),
+        ),
         7..10 => {
             let request = json!({"account": account, "to": user});
-            ("accounts.transfer_owner", if dice.roll(3) == 0 { with(request, "old_owner_role", role) } else { request })
+            (
+                "accounts.transfer_owner",
+                if dice.roll(3) == 0 {
+                    with(request, "old_owner_role", role)
+                } else {
+                    request
+                },
+            )
         }
         10..17 => {
             let mut request = with(there, "user", known(dice, model.users.keys()).unwrap());
             if dice.roll(2) == 0 {
-                let new = if dice.roll(6) == 0 && user != NOWHERE { user } else { new_id(model, 'u') };
-                request = with(with(request, "user", new), "email", random_address(dice, model));
+                let new = if dice.roll(6) == 0 && user != NOWHERE {
+                    user
+                } else {
+                    new_id(model, 'u')
+                };
+                request = with(
+                    with(request, "user", new),
+                    "email",
+                    random_address(dice, model),
+                );
             }
             if dice.roll(4) > 0 {
                 request = with(request, "role", role);
             }
-            ("members.add", if dice.roll(3) == 0 { with(request, "group", group) } else { request })
+            (
+                "members.add",
+                if dice.roll(3) == 0 {
+                    with(request, "group", group)
+                } else {
+                    request
+                },
+            )
         }
         17 => ("members.get", member),
         18 => ("members.list", with(there, "limit", 500)),
         19..24 => {
             let request = with(member, "role", role);
-            ("members.set_role", if dice.roll(4) == 0 { with(request, "group", group) } else { request })
+            (
+                "members.set_role",
+                if dice.roll(4) == 0 {
+                    with(request, "group", group)
+                } else {
+                    request
+                },
+            )
         }
         24..29 => {
             let to = match dice.roll(4) {
@@ -1796,7 +2629,10 @@ fn random_request(dice: &mut Dice, model: &Model, who: &Who) -> (&'static str, V
                 2 => Some(json!({"kind": "group", "id": group})),
                 _ => Some(json!({"kind": "member", "id": random_user(dice, model, &account)})),
             };
-            ("members.remove", to.map_or(member.clone(), |to| with(member, "resources_to", to)))
+            (
+                "members.remove",
+                to.map_or(member.clone(), |to| with(member, "resources_to", to)),
+            )
         }
         29 => ("members.disable", member),
         30..33 => ("members.enable", member),
@@ -1814,7 +2650,11 @@ fn random_request(dice: &mut Dice, model: &Model, who: &Who) -> (&'static str, V
                     let account = random_account(dice, model, who);
                     let group = random_group(dice, model, &account);
                     let grant = json!({"account": account});
-                    grants.push(if dice.roll(6) == 0 { with(grant, "group", group) } else { grant });
+                    grants.push(if dice.roll(6) == 0 {
+                        with(grant, "group", group)
+                    } else {
+                        grant
+                    });
                 }
                 request = with(request, "accounts", grants);
             }
@@ -1822,8 +2662,13 @@ fn random_request(dice: &mut Dice, model: &Model, who: &Who) -> (&'static str, V
         }
         43..53 => {
             // More often one that is still worth something, and one of the account.
-            let offered = |one: &&Invitation| one.grants.iter().any(|grant| grant.account == account);
-            let open: Vec<&Invitation> = model.invitations.iter().filter(|one| one.state == State::Open).collect();
+            let offered =
+                |one: &&Invitation| one.grants.iter().any(|grant| grant.account == account);
+            let open: Vec<&Invitation> = model
+                .invitations
+                .iter()
+                .filter(|one| one.state == State::Open)
+                .collect();
             let near: Vec<&Invitation> = open.iter().filter(|one| offered(one)).copied().collect();
             let all: Vec<&Invitation> = model.invitations.iter().collect();
             let from = match dice.roll(4) {
@@ -1831,12 +2676,27 @@ fn random_request(dice: &mut Dice, model: &Model, who: &Who) -> (&'static str, V
                 1 => open,
                 _ => near,
             };
-            let request = if from.is_empty() { invitation() } else { json!({"invitation": one_of(dice, &from).id}) };
+            let request = if from.is_empty() {
+                invitation()
+            } else {
+                json!({"invitation": one_of(dice, &from).id})
+            };
             match dice.roll(6) {
                 0 => ("invitations.get", request),
                 1 | 2 => {
-                    let request = if dice.roll(3) > 0 { with(request, "role", role) } else { request };
-                    ("invitations.edit", if dice.roll(3) == 0 { with(request, "group", group) } else { request })
+                    let request = if dice.roll(3) > 0 {
+                        with(request, "role", role)
+                    } else {
+                        request
+                    };
+                    (
+                        "invitations.edit",
+                        if dice.roll(3) == 0 {
+                            with(request, "group", group)
+                        } else {
+                            request
+                        },
+                    )
                 }
                 3 => ("invitations.delete", request),
                 _ => ("invitations.resend", request),
@@ -1844,115 +2704,297 @@ fn random_request(dice: &mut Dice, model: &Model, who: &Who) -> (&'static str, V
         }
         53 => {
             let request = with(there, "limit", 500);
-            ("invitations.list", if dice.roll(2) == 0 { with(request, "below", true) } else { request })
+            (
+                "invitations.list",
+                if dice.roll(2) == 0 {
+                    with(request, "below", true)
+                } else {
+                    request
+                },
+            )
         }
         54..62 => {
-            let live: Vec<_> = model.links.iter().filter(|(_, at, _)| model.invitations[*at].state == State::Open).collect();
-            let from = if live.is_empty() || dice.roll(4) == 0 { model.links.iter().collect() } else { live };
-            let token = if from.is_empty() || dice.roll(20) == 0 { "no-link".to_owned() } else { one_of(dice, &from).0.clone() };
-            let new = if dice.roll(12) == 0 && user != NOWHERE { user } else { new_id(model, 'u') };
+            let live: Vec<_> = model
+                .links
+                .iter()
+                .filter(|(_, at, _)| model.invitations[*at].state == State::Open)
+                .collect();
+            let from = if live.is_empty() || dice.roll(4) == 0 {
+                model.links.iter().collect()
+            } else {
+                live
+            };
+            let token = if from.is_empty() || dice.roll(20) == 0 {
+                "no-link".to_owned()
+            } else {
+                one_of(dice, &from).0.clone()
+            };
+            let new = if dice.roll(12) == 0 && user != NOWHERE {
+                user
+            } else {
+                new_id(model, 'u')
+            };
             ("invitations.accept", json!({"token": token, "user": new}))
         }
         62 => ("groups.list", there),
-        63..67 => ("groups.create", with(with(there, "id", format!("g{}", dice.roll(8))), "name", "A group")),
-        67 => ("groups.rename", with(with(there, "group", group), "name", format!("Named {}", dice.roll(9)))),
+        63..67 => (
+            "groups.create",
+            with(
+                with(there, "id", format!("g{}", dice.roll(8))),
+                "name",
+                "A group",
+            ),
+        ),
+        67 => (
+            "groups.rename",
+            with(
+                with(there, "group", group),
+                "name",
+                format!("Named {}", dice.roll(9)),
+            ),
+        ),
         68..71 => {
             let to = random_group(dice, model, &account);
             let request = with(there, "group", group);
-            ("groups.delete", if dice.roll(4) > 0 { with(request, "to", to) } else { request })
+            (
+                "groups.delete",
+                if dice.roll(4) > 0 {
+                    with(request, "to", to)
+                } else {
+                    request
+                },
+            )
         }
         71 => ("groups.make_default", with(there, "group", group)),
         72..80 => {
             let most = one_of(dice, &[1, 1, 2, 3]);
-            let users: Vec<String> = (0..if dice.roll(20) == 0 { 0 } else { most }).map(|_| random_user(dice, model, &account)).collect();
-            let of_user = model.member(&account, &user).and_then(|member| member.group.clone()).unwrap_or(group.clone());
+            let users: Vec<String> = (0..if dice.roll(20) == 0 { 0 } else { most })
+                .map(|_| random_user(dice, model, &account))
+                .collect();
+            let of_user = model
+                .member(&account, &user)
+                .and_then(|member| member.group.clone())
+                .unwrap_or(group.clone());
             let (to, stay) = (random_group(dice, model, &account), dice.roll(2) == 0);
-            let request = with(with(there, "users", users), "resources", if stay { "stay" } else { "follow" });
+            let request = with(
+                with(there, "users", users),
+                "resources",
+                if stay { "stay" } else { "follow" },
+            );
             match dice.roll(3) {
                 0 => ("groups.add_members", with(request, "group", group)),
                 1 => {
                     let request = with(with(request, "group", of_user), "users", vec![user]);
-                    ("groups.remove_members", if dice.roll(2) == 0 { with(request, "to", to) } else { request })
+                    (
+                        "groups.remove_members",
+                        if dice.roll(2) == 0 {
+                            with(request, "to", to)
+                        } else {
+                            request
+                        },
+                    )
                 }
                 _ => {
                     let request = with(request, "to", to);
-                    ("groups.transfer_members", if dice.roll(3) == 0 { with(request, "from_group", group) } else { request })
+                    (
+                        "groups.transfer_members",
+                        if dice.roll(3) == 0 {
+                            with(request, "from_group", group)
+                        } else {
+                            request
+                        },
+                    )
                 }
             }
         }
         80..86 => {
             let request = with(resource, "id", format!("t{}", dice.roll(30)));
-            ("resources.register", if dice.roll(2) == 0 { with(request, "owner", user) } else { request })
+            (
+                "resources.register",
+                if dice.roll(2) == 0 {
+                    with(request, "owner", user)
+                } else {
+                    request
+                },
+            )
         }
         86 => ("resources.get", resource),
         87..90 => {
             let shared = dice.roll(3) > 0;
             match dice.roll(3) {
                 0 => ("resources.edit", with(resource, "owner", user)),
-                1 => ("resources.edit", with(with(resource, "owner", user), "shared", shared)),
+                1 => (
+                    "resources.edit",
+                    with(with(resource, "owner", user), "shared", shared),
+                ),
                 _ => ("resources.edit", with(resource, "shared", shared)),
             }
         }
         90..93 => {
-            let rev = model.accounts.get(&account).and_then(|there| there.templates.get(&template)).map_or(1, |template| template.rev);
-            ("resources.save", with(resource, "expected_rev", if dice.roll(8) == 0 { rev + 1 } else { rev }))
+            let rev = model
+                .accounts
+                .get(&account)
+                .and_then(|there| there.templates.get(&template))
+                .map_or(1, |template| template.rev);
+            (
+                "resources.save",
+                with(
+                    resource,
+                    "expected_rev",
+                    if dice.roll(8) == 0 { rev + 1 } else { rev },
+                ),
+            )
         }
         93 => ("resources.remove", resource),
         94..98 => {
-            let resource = if dice.roll(2) == 0 { with(resource, "id", from_above.unwrap_or(template)) } else { resource };
-            let request = with(resource, "action", one_of(dice, &["view", "edit", "delete", "use_shared", "share_down"]));
+            let resource = if dice.roll(2) == 0 {
+                with(resource, "id", from_above.unwrap_or(template))
+            } else {
+                resource
+            };
+            let request = with(
+                resource,
+                "action",
+                one_of(
+                    dice,
+                    &["view", "edit", "delete", "use_shared", "share_down"],
+                ),
+            );
             let about_self = matches!(who, Who::User(..)) && dice.roll(2) == 0;
-            ("resources.can", if about_self { request } else { with(request, "user", user) })
+            (
+                "resources.can",
+                if about_self {
+                    request
+                } else {
+                    with(request, "user", user)
+                },
+            )
         }
         98 => {
             let request = with(with(there, "kind", "template"), "limit", 500);
             let about_self = matches!(who, Who::User(..)) && dice.roll(2) == 0;
-            ("resources.visible", if about_self { request } else { with(request, "user", user) })
+            (
+                "resources.visible",
+                if about_self {
+                    request
+                } else {
+                    with(request, "user", user)
+                },
+            )
         }
         99..105 => {
-            let request = if dice.roll(20) == 0 { with(resource, "kind", "campaign") } else { resource };
+            let request = if dice.roll(20) == 0 {
+                with(resource, "kind", "campaign")
+            } else {
+                resource
+            };
             if dice.roll(3) == 0 {
                 return ("sharing.share", with(request, "all", true));
             }
-            let below: Vec<String> = if model.accounts.contains_key(&account) { model.subtree(&account).split_off(1) } else { Vec::new() };
-            let any = |dice: &mut Dice| if dice.roll(8) == 0 { NOWHERE.to_owned() } else { known(dice, model.accounts.keys()).unwrap() };
-            let target = |dice: &mut Dice| if below.is_empty() || dice.roll(6) == 0 { any(dice) } else { one_of(dice, &below) };
+            let below: Vec<String> = if model.accounts.contains_key(&account) {
+                model.subtree(&account).split_off(1)
+            } else {
+                Vec::new()
+            };
+            let any = |dice: &mut Dice| {
+                if dice.roll(8) == 0 {
+                    NOWHERE.to_owned()
+                } else {
+                    known(dice, model.accounts.keys()).unwrap()
+                }
+            };
+            let target = |dice: &mut Dice| {
+                if below.is_empty() || dice.roll(6) == 0 {
+                    any(dice)
+                } else {
+                    one_of(dice, &below)
+                }
+            };
             let targets: Vec<String> = (0..1 + dice.roll(2)).map(|_| target(dice)).collect();
             ("sharing.share", with(request, "accounts", targets))
         }
         105 | 106 => ("sharing.unshare", resource),
         107 => {
             let shared = dice.roll(2) == 0;
-            ("sharing.list", if dice.roll(2) == 0 { with(there, "shared", shared) } else { there })
+            (
+                "sharing.list",
+                if dice.roll(2) == 0 {
+                    with(there, "shared", shared)
+                } else {
+                    there
+                },
+            )
         }
         108 => ("sharing.received", there),
         109..113 => {
-            let resource = if dice.roll(4) > 0 { with(resource, "id", from_above.unwrap_or(template)) } else { resource };
-            let action = one_of(dice, &["preview", "use", "edit", "rename", "delete", "share"]);
+            let resource = if dice.roll(4) > 0 {
+                with(resource, "id", from_above.unwrap_or(template))
+            } else {
+                resource
+            };
+            let action = one_of(
+                dice,
+                &["preview", "use", "edit", "rename", "delete", "share"],
+            );
             let user = match who {
                 Who::User(actor, _) if dice.roll(2) == 0 => actor.clone(),
                 _ => user,
             };
-            ("sharing.check", with(with(resource, "user", user), "action", action))
+            (
+                "sharing.check",
+                with(with(resource, "user", user), "action", action),
+            )
         }
         other => {
             let address = format!("a{}@d{}.example", dice.roll(3), dice.roll(2));
-            let value = if dice.roll(3) == 0 { address.split_once('@').unwrap().1.to_owned() } else { address.clone() };
+            let value = if dice.roll(3) == 0 {
+                address.split_once('@').unwrap().1.to_owned()
+            } else {
+                address.clone()
+            };
             let entry = json!({"value": value, "message_class": one_of(dice, &CLASSES)});
             match other {
                 113..115 => {
                     let end = model.now_ms - DAY_MS + dice.roll(20 * DAY_MS);
-                    ("suppressions.add", with(there, "entries", vec![if dice.roll(2) == 0 { with(entry, "expires_at_ms", end) } else { entry }]))
+                    (
+                        "suppressions.add",
+                        with(
+                            there,
+                            "entries",
+                            vec![if dice.roll(2) == 0 {
+                                with(entry, "expires_at_ms", end)
+                            } else {
+                                entry
+                            }],
+                        ),
+                    )
                 }
                 115 => {
-                    let listed = model.accounts.get(&account).and_then(|there| known(dice, there.suppressions.keys().map(|(value, _)| value)));
-                    let value = if dice.roll(3) > 0 { listed.unwrap_or(value) } else { value };
-                    let entry = if dice.roll(2) == 0 { json!({ "value": value }) } else { with(entry, "value", value) };
+                    let listed = model.accounts.get(&account).and_then(|there| {
+                        known(dice, there.suppressions.keys().map(|(value, _)| value))
+                    });
+                    let value = if dice.roll(3) > 0 {
+                        listed.unwrap_or(value)
+                    } else {
+                        value
+                    };
+                    let entry = if dice.roll(2) == 0 {
+                        json!({ "value": value })
+                    } else {
+                        with(entry, "value", value)
+                    };
                     ("suppressions.remove", with(there, "entries", vec![entry]))
                 }
                 116 => ("suppressions.list", there),
                 117 => ("suppressions.pool", with(there, "pooled", dice.roll(3) > 0)),
-                _ => ("suppressions.check", with(with(there, "message_class", one_of(dice, &CLASSES)), "recipients", vec![address])),
+                _ => (
+                    "suppressions.check",
+                    with(
+                        with(there, "message_class", one_of(dice, &CLASSES)),
+                        "recipients",
+                        vec![address],
+                    ),
+                ),
             }
         }
     }
@@ -1968,10 +3010,20 @@ fn random_actor(dice: &mut Dice, model: &Model) -> Who {
     let user = match dice.roll(10) {
         0..3 => Some(there.owner.clone()),
         3..7 => known(dice, there.members.keys()),
-        7 => known(dice, model.line(&home).iter().flat_map(|above| model.accounts[above].members.keys())),
+        7 => known(
+            dice,
+            model
+                .line(&home)
+                .iter()
+                .flat_map(|above| model.accounts[above].members.keys()),
+        ),
         _ => known(dice, model.users.keys()),
     };
-    let home = if dice.roll(40) == 0 { NOWHERE.to_owned() } else { home };
+    let home = if dice.roll(40) == 0 {
+        NOWHERE.to_owned()
+    } else {
+        home
+    };
     Who::User(user.unwrap(), home)
 }
 
@@ -1984,27 +3036,42 @@ struct Walk {
     last: VecDeque<String>,
     /// The number of the last message of the outbox.
     read: u64,
-    /// How often each operation ended how; who was no member of anything that they named counts as a stranger.
+    /// How often each operation ended how; who was no member of anything that they named counts as
+    /// a stranger.
     ends: BTreeMap<(&'static str, String), u64>,
     strangers: u64,
 }
 
 impl Walk {
     fn new(seed: u64) -> Walk {
-        let options = json!({"clock": {"manual_ms": start_ms()}, "seed": 1, "durability": "relaxed", "cache_mib": 8}).to_string();
+        let options = json!({"clock": {"manual_ms": start_ms()}, "seed": 1,
+            "durability": "relaxed", "cache_mib": 8})
+        .to_string();
         let store = Tenantry::open_json(":memory:", options.as_bytes()).unwrap();
         let mut dice = Dice::new(seed);
-        let mut model = Model { now_ms: start_ms(), exclusive: dice.roll(3) == 0, ..Model::default() };
-        must(&store, "policies.set", json!({"policies": {"depth": DEPTH, "owner_exclusive": model.exclusive}}));
+        let mut model = Model {
+            now_ms: start_ms(),
+            exclusive: dice.roll(3) == 0,
+            ..Model::default()
+        };
+        must(
+            &store,
+            "policies.set",
+            json!({"policies": {"depth": DEPTH, "owner_exclusive": model.exclusive}}),
+        );
         for (number, (account, parent)) in ACCOUNTS.into_iter().enumerate() {
             let (user, email) = (format!("u{number}"), format!("a{number}@d0.example"));
-            let mut request = json!({"id": account, "name": account, "owner": {"user": user, "email": email}});
+            let mut request =
+                json!({"id": account, "name": account, "owner": {"user": user, "email": email}});
             if let Some(parent) = parent {
                 request["parent"] = parent.into();
             }
             must(&store, "accounts.create", request);
             model.users.insert(user.clone(), email);
-            model.accounts.insert(account.to_owned(), new_account(parent.map(str::to_owned), &user));
+            model.accounts.insert(
+                account.to_owned(),
+                new_account(parent.map(str::to_owned), &user),
+            );
             model.join(account, &user, None, true, None).unwrap();
         }
         for (role, grants) in CUSTOM {
@@ -2013,38 +3080,56 @@ impl Walk {
                 Group => "group",
                 No | Any => "any",
             };
-            let grant = |(permission, reach): &(&str, Scope)| match permission.starts_with("templates") {
-                true => json!({"permission": permission, "scope": scope(*reach)}),
-                false => json!({ "permission": permission }),
-            };
-            let mut request = json!({"id": role, "name": role, "allow": grants.iter().map(grant).collect::<Vec<_>>()});
+            let grant =
+                |(permission, reach): &(&str, Scope)| match permission.starts_with("templates") {
+                    true => json!({"permission": permission, "scope": scope(*reach)}),
+                    false => json!({ "permission": permission }),
+                };
+            let mut request = json!({"id": role, "name": role,
+                "allow": grants.iter().map(grant).collect::<Vec<_>>()});
             if role == "lefty" {
                 request["account"] = "left".into();
             }
             must(&store, "roles.create", request);
         }
-        must(&store, "accounts.edit", json!({"account": "left", "default_role": "worker"}));
+        must(
+            &store,
+            "accounts.edit",
+            json!({"account": "left", "default_role": "worker"}),
+        );
         model.change("left").default_role = Some("worker");
         for (account, _) in ACCOUNTS {
             for _ in 0..4 {
                 let role = one_of(&mut dice, &ROLES);
                 let user = new_id(&model, 'u');
                 let email = format!("{user}@d0.example");
-                let request = json!({"account": account, "user": user, "email": email, "role": role});
+                let request =
+                    json!({"account": account, "user": user, "email": email, "role": role});
                 if model.run(&Who::System, "members.add", &request).is_ok() {
                     must(&store, "members.add", request);
                 }
             }
         }
-        Walk { seed, dice, store, model, last: VecDeque::new(), read: 0, ends: BTreeMap::new(), strangers: 0 }
+        Walk {
+            seed,
+            dice,
+            store,
+            model,
+            last: VecDeque::new(),
+            read: 0,
+            ends: BTreeMap::new(),
+            strangers: 0,
+        }
     }
 
     fn step(&mut self) {
         let who = random_actor(&mut self.dice, &self.model);
         let (operation, request) = random_request(&mut self.dice, &self.model, &who);
-        let to_host = OF_THE_HOST.contains(&operation) || (["clock.set", "invitations.accept"].contains(&operation) && self.dice.roll(20) > 0);
+        let to_host = OF_THE_HOST.contains(&operation)
+            || (["clock.set", "invitations.accept"].contains(&operation) && self.dice.roll(20) > 0);
         let who = if to_host { Who::System } else { who };
-        self.last.push_back(format!("{who:?} {operation} {request}"));
+        self.last
+            .push_back(format!("{who:?} {operation} {request}"));
         if self.last.len() > 14 {
             self.last.pop_front();
         }
@@ -2055,8 +3140,16 @@ impl Walk {
                 let mut answer = answer.clone();
                 sort(operation, &mut answer);
                 self.agree(said, &only_what_was_said(said, &answer));
-                if operation == "invitations.create" && said["invited"].as_array().is_some_and(|invited| !invited.is_empty()) {
-                    self.model.invitations.last_mut().unwrap().id = answer["invited"][0]["invitation"].as_str().unwrap().to_owned();
+                if operation == "invitations.create"
+                    && said["invited"]
+                        .as_array()
+                        .is_some_and(|invited| !invited.is_empty())
+                {
+                    self.model.invitations.last_mut().unwrap().id =
+                        answer["invited"][0]["invitation"]
+                            .as_str()
+                            .unwrap()
+                            .to_owned();
                 }
             }
             (Err(said), Err(error)) if error["code"] == *said => {
@@ -2068,38 +3161,68 @@ impl Walk {
         }
         self.read_outbox();
         let end = match &said {
-            Ok(said) => said["refusal"].as_str().or(said["problems"][0]["code"].as_str()).unwrap_or("ok"),
+            Ok(said) => said["refusal"]
+                .as_str()
+                .or(said["problems"][0]["code"].as_str())
+                .unwrap_or("ok"),
             Err(code) => code,
         };
         *self.ends.entry((operation, end.to_owned())).or_default() += 1;
     }
 
     /// What is not the actor's answers, letter by letter, as what is not there at all.
-    fn answers_as_for_nobody(&mut self, (user, home): (&str, &str), operation: &str, request: &Value, error: &Value) {
+    fn answers_as_for_nobody(
+        &mut self,
+        (user, home): (&str, &str),
+        operation: &str,
+        request: &Value,
+        error: &Value,
+    ) {
         let name = error["details"]["id"].as_str().unwrap();
-        // Themself; an address that they do not suppress; a template that they see, and that is not shared.
+        // Themself; an address that they do not suppress; a template that they see, and that is not
+        // shared.
         let kind = error["details"]["kind"].as_str().unwrap();
-        if name == user || kind == "suppression" || (operation, kind) == ("sharing.unshare", "shared template") {
+        if name == user
+            || kind == "suppression"
+            || (operation, kind) == ("sharing.unshare", "shared template")
+        {
             return;
         }
         let plain = |error: &Value, name: &str| {
             // A role or group that is named once for several accounts is missed in another of them.
-            let place = error["field"].as_str().map(|field| field.replace(|digit: char| digit.is_ascii_digit(), "*"));
+            let place = error["field"]
+                .as_str()
+                .map(|field| field.replace(|digit: char| digit.is_ascii_digit(), "*"));
             let error = with(error.clone(), "field", place);
-            error.to_string().replace(&format!("`{name}`"), "NAME").replace(&format!("\"{name}\""), "NAME")
+            error
+                .to_string()
+                .replace(&format!("`{name}`"), "NAME")
+                .replace(&format!("\"{name}\""), "NAME")
         };
-        let elsewhere = |text: &str| text.replace(&format!("\"{name}\""), &format!("\"{NOWHERE}\""));
+        let elsewhere =
+            |text: &str| text.replace(&format!("\"{name}\""), &format!("\"{NOWHERE}\""));
         let other: Value = serde_json::from_str(&elsewhere(&request.to_string())).unwrap();
-        let other_home = if kind == "account" && home == name { NOWHERE } else { home };
+        let other_home = if kind == "account" && home == name {
+            NOWHERE
+        } else {
+            home
+        };
         if other == *request && other_home == home {
             return;
         }
         self.strangers += u64::from(other_home != home);
-        let Err(of_nobody) = call(&self.store, &Who::User(user.to_owned(), other_home.to_owned()), operation, &other) else {
+        let Err(of_nobody) = call(
+            &self.store,
+            &Who::User(user.to_owned(), other_home.to_owned()),
+            operation,
+            &other,
+        ) else {
             self.fail(&format!("there is `{NOWHERE}`, says {operation} {other}"))
         };
         if plain(error, name) != plain(&of_nobody, NOWHERE) {
-            self.fail(&format!("of what is not theirs they are told {error}\n  of what is not there {of_nobody}"));
+            self.fail(&format!(
+                "of what is not theirs they are told {error}\n  of what is not there {of_nobody}"
+            ));
         }
     }
 
@@ -2108,32 +3231,46 @@ impl Walk {
         if self.model.to_send.is_empty() {
             return;
         }
-        let messages = must(&self.store, "outbox.read", json!({"after": self.read}))["messages"].clone();
+        let messages =
+            must(&self.store, "outbox.read", json!({"after": self.read}))["messages"].clone();
         let to_send = std::mem::take(&mut self.model.to_send);
         let invitations = to_send.iter().map(|at| &self.model.invitations[*at]);
         let said: Value = invitations
             .map(|one| {
-                let accounts: Vec<Value> = one.grants.iter().map(|grant| json!({"account": grant.account})).collect();
-                json!({"kind": "invitation", "to": one.email, "invitation": one.id, "accounts": accounts, "token_expires_at_ms": one.sent_at_ms + LIFE_MS})
+                let accounts: Vec<Value> = one
+                    .grants
+                    .iter()
+                    .map(|grant| json!({"account": grant.account}))
+                    .collect();
+                json!({"kind": "invitation", "to": one.email, "invitation": one.id,
+                    "accounts": accounts, "token_expires_at_ms": one.sent_at_ms + LIFE_MS})
             })
             .collect();
         self.agree(&said, &only_what_was_said(&said, &messages));
         for (at, message) in to_send.into_iter().zip(messages.as_array().unwrap()) {
             self.read = message["number"].as_u64().unwrap();
             let token = message["token"].as_str().unwrap().to_owned();
-            self.model.links.push((token, at, self.model.invitations[at].generation));
+            self.model
+                .links
+                .push((token, at, self.model.invitations[at].generation));
         }
     }
 
     fn agree(&self, said: &Value, answer: &Value) {
         if said != answer {
-            self.fail(&format!("the model says {said}\n  the store       {answer}"));
+            self.fail(&format!(
+                "the model says {said}\n  the store       {answer}"
+            ));
         }
     }
 
     fn fail(&self, what: &str) -> ! {
         let last: Vec<_> = self.last.iter().map(String::as_str).collect();
-        panic!("walk {}: {what}\n  after\n    {}", self.seed, last.join("\n    "));
+        panic!(
+            "walk {}: {what}\n  after\n    {}",
+            self.seed,
+            last.join("\n    ")
+        );
     }
 
     /// Everything that is listed, between any two steps.
@@ -2141,47 +3278,106 @@ impl Walk {
         let whole = json!({"limit": 500});
         for (id, account) in &self.model.accounts {
             let ask = |operation: &str| {
-                let mut answer = must(&self.store, operation, with(whole.clone(), "account", id.as_str()));
+                let mut answer = must(
+                    &self.store,
+                    operation,
+                    with(whole.clone(), "account", id.as_str()),
+                );
                 sort(operation, &mut answer);
                 answer
             };
-            let same = |said: Value, answer: &Value| self.agree(&said, &only_what_was_said(&said, answer));
+            let same =
+                |said: Value, answer: &Value| self.agree(&said, &only_what_was_said(&said, answer));
             let listed = ask("members.list");
-            same(account.members.keys().map(|user| self.model.shown_member(id, user)).collect(), &listed["members"]);
+            same(
+                account
+                    .members
+                    .keys()
+                    .map(|user| self.model.shown_member(id, user))
+                    .collect(),
+                &listed["members"],
+            );
             // R-TEA-2, R-GRP-2, whatever the model says.
             let members = listed["members"].as_array().unwrap();
-            let owners = members.iter().filter(|member| member["owner"] == true).count();
+            let owners = members
+                .iter()
+                .filter(|member| member["owner"] == true)
+                .count();
             let groups = ask("groups.list");
-            let exists = |group: &Value| groups["groups"].as_array().unwrap().iter().any(|known| known["id"] == *group);
-            let grouped = |member: &Value| match member["owner"] == true || member["administrator"] == true {
-                true => member.get("group").is_none(),
-                false => exists(&member["group"]),
+            let exists = |group: &Value| {
+                groups["groups"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .any(|known| known["id"] == *group)
             };
+            let grouped =
+                |member: &Value| match member["owner"] == true || member["administrator"] == true {
+                    true => member.get("group").is_none(),
+                    false => exists(&member["group"]),
+                };
             if owners != 1 || !members.iter().all(grouped) {
-                self.fail(&format!("`{id}` has {owners} owners, or somebody is in a wrong group: {members:?}"));
+                self.fail(&format!(
+                    "`{id}` has {owners} owners, or somebody is in a wrong group: {members:?}"
+                ));
             }
-            same(account.groups.keys().map(|group| self.model.shown_group(id, group)).collect(), &groups["groups"]);
+            same(
+                account
+                    .groups
+                    .keys()
+                    .map(|group| self.model.shown_group(id, group))
+                    .collect(),
+                &groups["groups"],
+            );
             let invitations = ask("invitations.list");
-            same(self.model.listed_invitations(&Who::System, id, false), &invitations["invitations"]);
+            same(
+                self.model.listed_invitations(&Who::System, id, false),
+                &invitations["invitations"],
+            );
             same(self.model.received(id), &ask("sharing.received"));
-            same(self.model.listed_suppressions(id), &ask("suppressions.list")["suppressions"]);
+            same(
+                self.model.listed_suppressions(id),
+                &ask("suppressions.list")["suppressions"],
+            );
             if self.model.refuse_lowest(id).is_ok() {
-                same(account.templates.keys().map(|template| self.model.shown_share(id, template)).collect(), &ask("sharing.list")["templates"]);
+                same(
+                    account
+                        .templates
+                        .keys()
+                        .map(|template| self.model.shown_share(id, template))
+                        .collect(),
+                    &ask("sharing.list")["templates"],
+                );
             }
-            let visible = json!({"account": id, "user": account.owner, "kind": "template", "limit": 500});
+            let visible =
+                json!({"account": id, "user": account.owner, "kind": "template", "limit": 500});
             let mut visible = must(&self.store, "resources.visible", visible);
             sort("resources.visible", &mut visible);
             // All, as the owner or as who manages the team from above.
             let may_act = self.model.judged(id, &account.owner).is_ok();
-            let all = account.templates.keys().filter(|_| may_act).map(|template| self.model.shown_template(id, template));
+            let all = account
+                .templates
+                .keys()
+                .filter(|_| may_act)
+                .map(|template| self.model.shown_template(id, template));
             same(all.collect(), &visible["resources"]);
         }
         // Of every link, whether it is worth something.
         let mut read = 0;
         let mut dead = Vec::new();
         loop {
-            let page = must(&self.store, "outbox.read", json!({"after": read, "limit": 500}));
-            dead.extend(page["messages"].as_array().unwrap().iter().map(|message| message.get("token").is_none()));
+            let page = must(
+                &self.store,
+                "outbox.read",
+                json!({"after": read, "limit": 500}),
+            );
+            dead.extend(
+                page["messages"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|message| message.get("token").is_none()),
+            );
             match page["next"].as_u64() {
                 Some(next) => read = next,
                 None => break,
@@ -2192,14 +3388,18 @@ impl Walk {
             self.model.dead(invitation).is_err() || invitation.generation != *generation
         };
         if self.model.links.iter().map(is_dead).collect::<Vec<_>>() != dead {
-            self.fail("a link that is worth nothing is shown in the outbox, or one that is worth something is not");
+            self.fail(
+                "a link that is worth nothing is shown in the outbox, or one that is worth \
+                something is not",
+            );
         }
         let verified = must(&self.store, "store.verify", json!({}));
         assert_eq!(verified["whole"], true, "walk {}: {verified}", self.seed);
     }
 }
 
-/// Puts lists into an order that both keep: the order in which they are listed is shown by the scenarios.
+/// Puts lists into an order that both keep: the order in which they are listed is shown by the
+/// scenarios.
 fn sort(operation: &str, answer: &mut Value) {
     let list = match operation {
         "invitations.list" => &mut answer["invitations"],
@@ -2209,21 +3409,30 @@ fn sort(operation: &str, answer: &mut Value) {
     };
     if let Some(list) = list.as_array_mut() {
         let by_account = operation == "sharing.received";
-        list.sort_by_key(|one| if by_account { format!("{} {}", one["account"], one["id"]) } else { one["id"].to_string() });
+        list.sort_by_key(|one| {
+            if by_account {
+                format!("{} {}", one["account"], one["id"])
+            } else {
+                one["id"].to_string()
+            }
+        });
     }
 }
 
-/// R-TEA-2, R-TEA-5 to R-TEA-8, R-GRP-1 to R-GRP-4, R-GRP-7, R-INV-2 to R-INV-10, R-ROL-7, R-USR-4: what the model says is
-/// what the store answers, whoever asks; and with that each account has one owner, each plain member one group and no
-/// administrator any, nobody gives or changes more than they hold, no seat is taken twice, no link works twice or too late,
-/// templates go down and are changed where they come from alone, and what is another's answers as what is not there.
+/// R-TEA-2, R-TEA-5 to R-TEA-8, R-GRP-1 to R-GRP-4, R-GRP-7, R-INV-2 to R-INV-10, R-ROL-7, R-USR-4:
+/// what the model says is what the store answers, whoever asks; and with that each account has one
+/// owner, each plain member one group and no administrator any, nobody gives or changes more than
+/// they hold, no seat is taken twice, no link works twice or too late, templates go down and are
+/// changed where they come from alone, and what is another's answers as what is not there.
 /// `store.verify` adds that nothing names what is not there.
 #[test]
 fn random_operations_in_teams_answer_as_the_model_says() {
     let mut dice = Dice::of_test("random_operations_in_teams_answer_as_the_model_says");
     let mut ends: BTreeMap<(&str, String), u64> = BTreeMap::new();
     let mut strangers = 0;
-    let fresh: Vec<u64> = (0..count("TENANTRY_RUNS", 25)).map(|_| dice.number()).collect();
+    let fresh: Vec<u64> = (0..count("TENANTRY_RUNS", 25))
+        .map(|_| dice.number())
+        .collect();
     for seed in REGRESSIONS.iter().copied().chain(fresh) {
         let mut walk = Walk::new(seed);
         for _ in 0..20 {
@@ -2237,15 +3446,35 @@ fn random_operations_in_teams_answer_as_the_model_says() {
     }
     println!("{ends:?}");
     for (operation, _) in ends.keys() {
-        assert!(ends.contains_key(&(*operation, "ok".to_owned())), "no walk saw `{operation}` succeed");
+        assert!(
+            ends.contains_key(&(*operation, "ok".to_owned())),
+            "no walk saw `{operation}` succeed"
+        );
     }
-    let met = |operation: &'static str, end: &str| ends.get(&(operation, end.to_owned())).copied().unwrap_or_default();
+    let met = |operation: &'static str, end: &str| {
+        ends.get(&(operation, end.to_owned()))
+            .copied()
+            .unwrap_or_default()
+    };
     for (operation, end) in WORTH_MEETING {
-        assert!(met(operation, end) > 0, "the walks are not worth their time: no `{operation}` ended in `{end}`");
+        assert!(
+            met(operation, end) > 0,
+            "the walks are not worth their time: no `{operation}` ended in `{end}`"
+        );
     }
-    let escalations: u64 = ends.iter().filter(|((_, end), _)| end == "escalation_refused").map(|(_, times)| times).sum();
-    assert!(escalations >= 20, "the walks are not worth their time: {escalations} tried to rise");
-    assert!(strangers >= 500, "the walks are not worth their time: {strangers} strangers");
+    let escalations: u64 = ends
+        .iter()
+        .filter(|((_, end), _)| end == "escalation_refused")
+        .map(|(_, times)| times)
+        .sum();
+    assert!(
+        escalations >= 20,
+        "the walks are not worth their time: {escalations} tried to rise"
+    );
+    assert!(
+        strangers >= 500,
+        "the walks are not worth their time: {strangers} strangers"
+    );
 }
 
 /// What some walk has to meet, however short all of them are.

@@ -21,7 +21,8 @@ pub struct Options {
     pub write: bool,
 }
 
-/// The benchmarks in Rust with their peers, then the cost of a call from C, Python and Node, and one table of all.
+/// The benchmarks in Rust with their peers, then the cost of a call from C, Python and Node, and
+/// one table of all.
 pub fn run(root: &Path, options: Options) -> Result<()> {
     let mut figures = Figures::default();
     let raw = root.join("target/bench/criterion");
@@ -32,10 +33,24 @@ pub fn run(root: &Path, options: Options) -> Result<()> {
         let mut bench = setup::cargo(&["bench", "-p", "tenantry-benches", "--bench", name, "--"]);
         bench.arg("--noplot").env("CRITERION_HOME", &raw);
         if options.quick {
-            bench.args(["--warm-up-time", "0.2", "--measurement-time", "0.5", "--sample-size", "10"]);
-            bench.env("TENANTRY_BENCH_ACCOUNTS", "10000").env("TENANTRY_BENCH_USERS", "10000").env("TENANTRY_BENCH_IMPORT", "10000");
+            bench.args([
+                "--warm-up-time",
+                "0.2",
+                "--measurement-time",
+                "0.5",
+                "--sample-size",
+                "10",
+            ]);
+            bench
+                .env("TENANTRY_BENCH_ACCOUNTS", "10000")
+                .env("TENANTRY_BENCH_USERS", "10000")
+                .env("TENANTRY_BENCH_IMPORT", "10000");
         }
-        figures.read_notes(&setup::heard(&format!("benchmark: {name}"), root, &mut bench)?);
+        figures.read_notes(&setup::heard(
+            &format!("benchmark: {name}"),
+            root,
+            &mut bench,
+        )?);
     }
     figures.read_criterion(&raw)?;
     instructions(root, &mut figures)?;
@@ -43,14 +58,33 @@ pub fn run(root: &Path, options: Options) -> Result<()> {
     let library = setup::library(root)?;
     let program = root.join("target/bench_c");
     let mut gcc = Command::new("gcc");
-    gcc.args(["-std=c11", "-O2", "-Iinclude", "tests/c/bench.c", "-o"]).arg(&program).arg(library.join("libtenantry.a"));
+    gcc.args(["-std=c11", "-O2", "-Iinclude", "tests/c/bench.c", "-o"])
+        .arg(&program)
+        .arg(library.join("libtenantry.a"));
     gcc.args(["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl"]);
     setup::run("compile the C benchmark", root, &mut gcc)?;
-    figures.read_lines("C", &setup::heard("calls from C", root, &mut Command::new(program))?);
+    figures.read_lines(
+        "C",
+        &setup::heard("calls from C", root, &mut Command::new(program))?,
+    );
     let python = setup::python(root)?;
-    figures.read_lines("Python", &setup::heard("calls from Python", root, Command::new(python).arg("benches/python_calls.py"))?);
+    figures.read_lines(
+        "Python",
+        &setup::heard(
+            "calls from Python",
+            root,
+            Command::new(python).arg("benches/python_calls.py"),
+        )?,
+    );
     setup::node(root)?;
-    figures.read_lines("Node", &setup::heard("calls from Node", root, Command::new("node").arg("benches/node_calls.mjs"))?);
+    figures.read_lines(
+        "Node",
+        &setup::heard(
+            "calls from Node",
+            root,
+            Command::new("node").arg("benches/node_calls.mjs"),
+        )?,
+    );
 
     let text = report::markdown(&figures);
     println!("\n{text}");
@@ -72,7 +106,9 @@ fn instructions(root: &Path, figures: &mut Figures) -> Result<()> {
     }
     let runner = gungraun(root).context("installing the runner of gungraun")?;
     let mut bench = setup::cargo(&["bench", "-p", "tenantry-benches", "--bench", "instructions"]);
-    bench.env("GUNGRAUN_RUNNER", runner).env("GUNGRAUN_COLOR", "never");
+    bench
+        .env("GUNGRAUN_RUNNER", runner)
+        .env("GUNGRAUN_COLOR", "never");
     figures.read_instructions(&setup::heard("instructions", root, &mut bench)?);
     Ok(())
 }
@@ -80,25 +116,101 @@ fn instructions(root: &Path, figures: &mut Figures) -> Result<()> {
 fn gungraun(root: &Path) -> Result<PathBuf> {
     let tools = root.join("target/tools");
     let runner = tools.join("bin/gungraun-runner");
-    let installed = Command::new(&runner).arg("--version").output().is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(GUNGRAUN));
+    let installed = Command::new(&runner)
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(GUNGRAUN));
     if !installed {
-        let mut install = setup::cargo(&["install", "--quiet", "--locked", "--version", GUNGRAUN, "gungraun-runner", "--root"]);
+        let mut install = setup::cargo(&[
+            "install",
+            "--quiet",
+            "--locked",
+            "--version",
+            GUNGRAUN,
+            "gungraun-runner",
+            "--root",
+        ]);
         setup::run("install the runner of gungraun", root, install.arg(&tools))?;
     }
     Ok(runner)
 }
 
-/// The crash tests, ten times as long, ten times as many histories of quotas, and fifty times as many orders of threads.
+/// The crash tests, ten times as long, ten times as many histories of quotas, and fifty times as
+/// many orders of threads.
 pub fn soak(root: &Path) -> Result<()> {
-    let mut histories = setup::cargo(&["test", "--release", "-p", "tenantry", "--lib", "--", "simulation_tests", "holders_tests", "--nocapture"]);
-    setup::run("histories of quotas", root, histories.env("TENANTRY_HISTORIES", "5000"))?;
-    let mut orders = setup::cargo(&["test", "--release", "-p", "tenantry", "--lib", "--", "interleaving_tests", "--nocapture"]);
-    setup::run("orders of threads", root, orders.env("TENANTRY_SCHEDULES", "50000"))?;
-    let mut tests = setup::cargo(&["test", "--release", "-p", "tenantry-tests", "--test", "kill", "--test", "power_loss", "--test", "damaged"]);
-    tests.env("TENANTRY_KILLS", "2000").env("TENANTRY_IMAGES", "1000").env("TENANTRY_FLIPS", "2000");
+    let mut histories = setup::cargo(&[
+        "test",
+        "--release",
+        "-p",
+        "tenantry",
+        "--lib",
+        "--",
+        "simulation_tests",
+        "holders_tests",
+        "--nocapture",
+    ]);
+    setup::run(
+        "histories of quotas",
+        root,
+        histories.env("TENANTRY_HISTORIES", "5000"),
+    )?;
+    let mut orders = setup::cargo(&[
+        "test",
+        "--release",
+        "-p",
+        "tenantry",
+        "--lib",
+        "--",
+        "interleaving_tests",
+        "--nocapture",
+    ]);
+    setup::run(
+        "orders of threads",
+        root,
+        orders.env("TENANTRY_SCHEDULES", "50000"),
+    )?;
+    let mut tests = setup::cargo(&[
+        "test",
+        "--release",
+        "-p",
+        "tenantry-tests",
+        "--test",
+        "kill",
+        "--test",
+        "power_loss",
+        "--test",
+        "damaged",
+    ]);
+    tests
+        .env("TENANTRY_KILLS", "2000")
+        .env("TENANTRY_IMAGES", "1000")
+        .env("TENANTRY_FLIPS", "2000");
     setup::run("crash tests", root, &mut tests)?;
-    let mut isolation = setup::cargo(&["test", "--release", "-p", "tenantry-tests", "--test", "isolation", "--", "--nocapture"]);
-    setup::run("calls about another team", root, isolation.env("TENANTRY_CALLS", "2000000"))?;
-    let mut times = setup::cargo(&["test", "--release", "-p", "tenantry-tests", "--test", "security", "--", "--nocapture", "--ignored"]);
+    let mut isolation = setup::cargo(&[
+        "test",
+        "--release",
+        "-p",
+        "tenantry-tests",
+        "--test",
+        "isolation",
+        "--",
+        "--nocapture",
+    ]);
+    setup::run(
+        "calls about another team",
+        root,
+        isolation.env("TENANTRY_CALLS", "2000000"),
+    )?;
+    let mut times = setup::cargo(&[
+        "test",
+        "--release",
+        "-p",
+        "tenantry-tests",
+        "--test",
+        "security",
+        "--",
+        "--nocapture",
+        "--ignored",
+    ]);
     setup::run("times of log-ins that fail", root, &mut times)
 }

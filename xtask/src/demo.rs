@@ -1,4 +1,5 @@
-//! `cargo xtask demo`: a mail host in Python with tenantry inside, under load, and killed in the middle.
+//! `cargo xtask demo`: a mail host in Python with tenantry inside, under load, and killed in the
+//! middle.
 
 use crate::setup;
 use anyhow::Result;

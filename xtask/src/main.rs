@@ -14,20 +14,38 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   demo [--short]     the mail host: thousands of messages, killed in the middle
   codegen [--check]  write what follows from the catalogue, or compare
   bench [--quick] [--write]
-                     the benchmarks with their peers, as one table: in target/bench, with --write in docs
+                     the benchmarks with their peers, as one table: in target/bench,
+                         with --write in docs
   soak               the long versions of the crash tests, of the histories of quotas and of the checks of security";
 
 fn main() -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()?;
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    match arguments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
         ["codegen"] => codegen::run(&root, false),
         ["codegen", "--check"] => codegen::run(&root, true),
         ["test"] => test::run(&root),
         ["demo"] => demo::run(&root, false),
         ["demo", "--short"] => demo::run(&root, true),
-        ["bench", flags @ ..] if flags.iter().all(|flag| ["--quick", "--write"].contains(flag)) => {
-            bench::run(&root, bench::Options { quick: flags.contains(&"--quick"), write: flags.contains(&"--write") })
+        ["bench", flags @ ..]
+            if flags
+                .iter()
+                .all(|flag| ["--quick", "--write"].contains(flag)) =>
+        {
+            bench::run(
+                &root,
+                bench::Options {
+                    quick: flags.contains(&"--quick"),
+                    write: flags.contains(&"--write"),
+                },
+            )
         }
         ["soak"] => bench::soak(&root),
         _ => bail!("{USAGE}"),

@@ -1,4 +1,5 @@
-//! Sets up what tests and demo need: the shared library, a virtual environment with the wheel, the Node package.
+//! Sets up what tests and demo need: the shared library, a virtual environment with the wheel, the
+//! Node package.
 //!
 //! Everything lands in `target/` or is ignored by git, and is made anew only where it changed.
 
@@ -14,7 +15,10 @@ use std::time::Instant;
 pub fn run(what: &str, folder: &Path, command: &mut Command) -> Result<()> {
     let began = Instant::now();
     println!("\n== {what}");
-    let status = command.current_dir(folder).status().with_context(|| format!("{what}: {command:?} cannot be started"))?;
+    let status = command
+        .current_dir(folder)
+        .status()
+        .with_context(|| format!("{what}: {command:?} cannot be started"))?;
     if !status.success() {
         bail!("{what} failed: {command:?}, {status}");
     }
@@ -25,7 +29,11 @@ pub fn run(what: &str, folder: &Path, command: &mut Command) -> Result<()> {
 /// As [`run`]; answers what was printed.
 pub fn heard(what: &str, folder: &Path, command: &mut Command) -> Result<String> {
     println!("\n== {what}");
-    let mut child = command.current_dir(folder).stdout(Stdio::piped()).spawn().with_context(|| format!("{what}: {command:?} cannot be started"))?;
+    let mut child = command
+        .current_dir(folder)
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("{what}: {command:?} cannot be started"))?;
     let mut text = String::new();
     for line in BufReader::new(child.stdout.take().context("no output")?).lines() {
         let line = line?;
@@ -49,7 +57,11 @@ pub fn cargo(arguments: &[&str]) -> Command {
 
 /// Builds libtenantry.so and libtenantry.a; answers their folder.
 pub fn library(root: &Path) -> Result<PathBuf> {
-    run("build the C library", root, &mut cargo(&["build", "--release", "-p", "tenantry-ffi"]))?;
+    run(
+        "build the C library",
+        root,
+        &mut cargo(&["build", "--release", "-p", "tenantry-ffi"]),
+    )?;
     Ok(root.join("target/release"))
 }
 
@@ -58,32 +70,56 @@ pub fn python(root: &Path) -> Result<PathBuf> {
     let venv = root.join("target/venv");
     let python = venv.join("bin/python");
     if !python.exists() {
-        run("make the virtual environment", root, Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+        run(
+            "make the virtual environment",
+            root,
+            Command::new("python3").args(["-m", "venv"]).arg(&venv),
+        )?;
     }
-    requirements(root, &python, Path::new("bindings/python/requirements-dev.txt"))?;
+    requirements(
+        root,
+        &python,
+        Path::new("bindings/python/requirements-dev.txt"),
+    )?;
     let wheels = root.join("target/wheels");
     if wheels.exists() {
         fs::remove_dir_all(&wheels)?;
     }
     let mut maturin = Command::new(venv.join("bin/maturin"));
-    maturin.args(["build", "--release", "--quiet", "--out"]).arg(&wheels);
-    run("build the Python wheel", &root.join("bindings/python"), &mut maturin)?;
+    maturin
+        .args(["build", "--release", "--quiet", "--out"])
+        .arg(&wheels);
+    run(
+        "build the Python wheel",
+        &root.join("bindings/python"),
+        &mut maturin,
+    )?;
     let wheel = only_file(&wheels, "whl")?;
     let mut pip = pip(&python);
-    pip.args(["install", "--force-reinstall", "--no-deps", "--no-index"]).arg(wheel);
+    pip.args(["install", "--force-reinstall", "--no-deps", "--no-index"])
+        .arg(wheel);
     run("install the Python wheel", root, &mut pip)?;
     Ok(python)
 }
 
 /// Installs a file of pinned requirements, unless this very file was installed before.
 pub fn requirements(root: &Path, python: &Path, file: &Path) -> Result<()> {
-    let wanted = fs::read_to_string(root.join(file)).with_context(|| format!("reading {}", file.display()))?;
-    let name = file.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("-");
+    let wanted = fs::read_to_string(root.join(file))
+        .with_context(|| format!("reading {}", file.display()))?;
+    let name = file
+        .components()
+        .map(|part| part.as_os_str().to_string_lossy())
+        .collect::<Vec<_>>()
+        .join("-");
     let stamp = root.join("target/venv").join(name);
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
-    run(&format!("install {}", file.display()), root, pip(python).args(["install", "-r"]).arg(file))?;
+    run(
+        &format!("install {}", file.display()),
+        root,
+        pip(python).args(["install", "-r"]).arg(file),
+    )?;
     fs::write(stamp, wanted)?;
     Ok(())
 }
@@ -100,10 +136,18 @@ pub fn node(root: &Path) -> Result<()> {
     let lock = fs::read_to_string(folder.join("package-lock.json"))?;
     let stamp = folder.join("node_modules/.tenantry-lock");
     if !fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
-        run("install the Node tools", &folder, Command::new("npm").args(["ci", "--no-audit", "--no-fund"]))?;
+        run(
+            "install the Node tools",
+            &folder,
+            Command::new("npm").args(["ci", "--no-audit", "--no-fund"]),
+        )?;
         fs::write(stamp, lock)?;
     }
-    run("build the Node package", &folder, Command::new("npm").args(["run", "--silent", "build"]))
+    run(
+        "build the Node package",
+        &folder,
+        Command::new("npm").args(["run", "--silent", "build"]),
+    )
 }
 
 fn only_file(folder: &Path, extension: &str) -> Result<PathBuf> {
@@ -116,6 +160,10 @@ fn only_file(folder: &Path, extension: &str) -> Result<PathBuf> {
     }
     match found.as_slice() {
         [only] => Ok(only.clone()),
-        _ => bail!("{} should hold one .{extension} file, holds {}", folder.display(), found.len()),
+        _ => bail!(
+            "{} should hold one .{extension} file, holds {}",
+            folder.display(),
+            found.len()
+        ),
     }
 }

@@ -6,14 +6,33 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-/// The packages with Rust tests. Benchmarks stay out: their peers are heavy. The bindings have their tests in their language.
-const TESTED: [&str; 5] = ["tenantry", "tenantry-fork", "tenantry-ffi", "tenantry-tests", "xtask"];
-const LINTED: [&str; 7] = ["tenantry", "tenantry-fork", "tenantry-ffi", "tenantry-python", "tenantry-node", "tenantry-tests", "xtask"];
+/// The packages with Rust tests. Benchmarks stay out: their peers are heavy. The bindings have
+/// their tests in their language.
+const TESTED: [&str; 5] = [
+    "tenantry",
+    "tenantry-fork",
+    "tenantry-ffi",
+    "tenantry-tests",
+    "xtask",
+];
+const LINTED: [&str; 7] = [
+    "tenantry",
+    "tenantry-fork",
+    "tenantry-ffi",
+    "tenantry-python",
+    "tenantry-node",
+    "tenantry-tests",
+    "xtask",
+];
 
 /// Runs everything, and stops at the first thing that fails.
 pub fn run(root: &Path) -> Result<()> {
     let began = Instant::now();
-    setup::run("formatting", root, &mut setup::cargo(&["fmt", "--all", "--check"]))?;
+    setup::run(
+        "formatting",
+        root,
+        &mut setup::cargo(&["fmt", "--all", "--check"]),
+    )?;
     println!("\n== generated files");
     codegen::run(root, true)?;
 
@@ -23,23 +42,53 @@ pub fn run(root: &Path) -> Result<()> {
     let c_driver = c_driver(root, &library)?;
 
     let mut lints = setup::cargo(&["clippy", "--release", "--all-targets", "--quiet"]);
-    setup::run("lints", root, packages(&mut lints, &LINTED).args(["--", "-D", "warnings"]))?;
+    setup::run(
+        "lints",
+        root,
+        packages(&mut lints, &LINTED).args(["--", "-D", "warnings"]),
+    )?;
 
     let mut rust = setup::cargo(&["test", "--release"]);
     packages(&mut rust, &TESTED)
         .env("TENANTRY_LIB_DIR", &library)
         .env("TENANTRY_DRIVER_C", c_driver)
-        .env("TENANTRY_DRIVER_PYTHON", format!("{} {}", python.display(), root.join("tests/python/driver.py").display()))
-        .env("TENANTRY_DRIVER_NODE", format!("node {}", root.join("tests/node/driver.mjs").display()));
+        .env(
+            "TENANTRY_DRIVER_PYTHON",
+            format!(
+                "{} {}",
+                python.display(),
+                root.join("tests/python/driver.py").display()
+            ),
+        )
+        .env(
+            "TENANTRY_DRIVER_NODE",
+            format!("node {}", root.join("tests/node/driver.mjs").display()),
+        );
     setup::run("Rust, C and conformance tests", root, &mut rust)?;
 
     let mut pytest = Command::new(&python);
-    pytest.args(["-m", "pytest", "-q", "-c", "bindings/python/pyproject.toml", "--rootdir", ".", "tests/python"]);
+    pytest.args([
+        "-m",
+        "pytest",
+        "-q",
+        "-c",
+        "bindings/python/pyproject.toml",
+        "--rootdir",
+        ".",
+        "tests/python",
+    ]);
     setup::run("Python tests", root, &mut pytest)?;
-    setup::run("Node tests", &root.join("bindings/node"), Command::new("npm").args(["test", "--silent"]))?;
+    setup::run(
+        "Node tests",
+        &root.join("bindings/node"),
+        Command::new("npm").args(["test", "--silent"]),
+    )?;
     crate::demo::run(root, true)?;
 
-    println!("\nall tests passed in {:.0} s", began.elapsed().as_secs_f64());
+    println!(
+        "\nall tests passed in {:.0} s",
+        began.elapsed().as_secs_f64()
+    );
     Ok(())
 }
 
@@ -54,10 +103,24 @@ fn packages<'c>(command: &'c mut Command, names: &[&str]) -> &'c mut Command {
 fn c_driver(root: &Path, library: &Path) -> Result<PathBuf> {
     let driver = root.join("target/conformance_driver_c");
     let mut gcc = Command::new("gcc");
-    gcc.args(["-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-Iinclude", "tests/c/driver.c", "-o"])
-        .arg(&driver)
-        .arg(library.join("libtenantry.so").canonicalize().context("the C library is not built")?)
-        .arg(format!("-Wl,-rpath,{}", library.canonicalize()?.display()));
+    gcc.args([
+        "-std=c11",
+        "-O1",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-Iinclude",
+        "tests/c/driver.c",
+        "-o",
+    ])
+    .arg(&driver)
+    .arg(
+        library
+            .join("libtenantry.so")
+            .canonicalize()
+            .context("the C library is not built")?,
+    )
+    .arg(format!("-Wl,-rpath,{}", library.canonicalize()?.display()));
     setup::run("compile the C driver", root, &mut gcc)?;
     let soname = library.join("libtenantry.so.0");
     if !soname.exists() {

@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '51076562eee4244fd41b21a9f77925d4'
+const CATALOGUE_HASH = '5927e13b0561b84cbbb5f8123983df02'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},

@@ -319,7 +319,10 @@ export interface AccessExplanation {
   allowed: boolean
   /** The ids from the top of the permission tree to this permission. */
   path: Array<string>
-  /** Why not, where a code says it: the status of the account, the user or the membership, or `permission_denied`. */
+  /**
+   * Why not, where a code says it: the status of the account, the user or the membership, or
+   * `permission_denied`.
+   */
   refusal?: string
   /** How far the permission reaches. */
   scope?: Scope
@@ -375,17 +378,26 @@ export interface AccessPowers {
   heldAs?: AccessHeldAs
   /** What they may do now, in the order of the permission tree; what is not here they may not. */
   permissions: Array<AccessPower>
-  /** Why nothing at all, where a code says it: the status of the account, the user or the membership. */
+  /**
+   * Why nothing at all, where a code says it: the status of the account, the user or the
+   * membership.
+   */
   refusal?: string
 }
 
 /** One thing that a permission check looked at. */
 export interface AccessStep {
-  /** The account that it comes from: that of the membership, or the one whose package sets a ceiling. */
+  /**
+   * The account that it comes from: that of the membership, or the one whose package sets a
+   * ceiling.
+   */
   account?: string
   /** The status that forbids. */
   code?: string
-  /** The roles that include the subject, from the member's own down; absent where it is the member's own. */
+  /**
+   * The roles that include the subject, from the member's own down; absent where it is the
+   * member's own.
+   */
   includedBy?: Array<string>
   /** What kind of thing. */
   kind: AccessStepKind
@@ -409,14 +421,12 @@ export interface AccessStep {
  * - `grant`: A role allows it.
  * - `administrator`: The role is that of an administrator, whose every scope is `any`.
  * - `denial`: A role denies it.
- * - `no_grant`: Nothing allows it: no role of the member, no package with a role where the package decides, or no
- *   membership of the account
- * itself where it takes one.
+ * - `no_grant`: Nothing allows it: no role of the member, no package with a role where the package decides,
+ * or no membership of the account itself where it takes one.
  * - `ceiling`: The role of a package leaves it, so far.
  * - `ceiling_missing`: The role of a package does not leave it.
- * - `behind`: Somebody acts as the user, or a program with an API key for them: how far they may do it bounds what the
- *   user may (R-SES-6,
- * R-SES-7).
+ * - `behind`: Somebody acts as the user, or a program with an API key for them: how far they may do it
+ * bounds what the user may (R-SES-6, R-SES-7).
  * - `status`: The status of account, user or membership forbids everything.
  */
 export type AccessStepKind =
@@ -457,7 +467,10 @@ export interface Account {
   name: string
   /** The package that it gets later. */
   nextPackage?: NextPackage
-  /** The user who owns it; absent only while the account waits for its first owner's confirmation. */
+  /**
+   * The user who owns it; absent only while the account waits for its first owner's
+   * confirmation.
+   */
   owner?: string
   /** The package. */
   package?: string
@@ -520,7 +533,8 @@ export interface AccountBulkItem {
   /** The account. */
   account: string
   /**
-   * Why not; absent where it was done, and where it was not because another was refused and all or none were asked for.
+   * Why not; absent where it was done, and where it was not because another was refused and all
+   * or none were asked for.
    */
   code?: string
   /** Whether it was done. */
@@ -783,7 +797,10 @@ export interface AssetsEditInput {
 
 /** Who changed something. */
 export interface AuditActor {
-  /** The account on whose behalf a user acted, or somebody as a user; it may lie above the one that was changed. */
+  /**
+   * The account on whose behalf a user acted, or somebody as a user; it may lie above the one
+   * that was changed.
+   */
   account?: string
   /** The API key, where it was a program of that user. */
   apiKey?: string
@@ -830,9 +847,8 @@ export interface AuditExport {
   /** The number to go on after; absent at the end. */
   next?: number
   /**
-   * JSON lines of what is known of the persons in these records: number and place of the change, and the text whose
-   * hash the
-   * change has.
+   * JSON lines of what is known of the persons in these records: number and place of the change,
+   * and the text whose hash the change has.
    */
   personal?: string
   /** How many records. */
@@ -861,7 +877,10 @@ export interface AuditHeadItem {
   prunedTo: number
 }
 
-/** What was changed by one operation. One that changes much has several records, one after the other. */
+/**
+ * What was changed by one operation. One that changes much has several records, one after the
+ * other.
+ */
 export interface AuditItem {
   /** Who, on whose behalf, and from which address. */
   actor: AuditActor
@@ -885,7 +904,8 @@ export interface AuditItem {
  * - `avatar`: The picture of a group.
  * - `campaign`: A campaign: that it was stopped or resumed.
  * - `cap`: A cap or pace.
- * - `credits`: An entry of a ledger of credits, as channel and number. What pays for a send is in the ledger alone.
+ * - `credits`: An entry of a ledger of credits, as channel and number. What pays for a send is in the
+ * ledger alone.
  * - `default_limits`: The default limits of the platform.
  * - `group`: A group.
  * - `invitation`: An invitation.
@@ -935,8 +955,8 @@ export type AuditKind =
  * Which chain.
  *
  * - `account`: That of an account, also of one that was deleted.
- * - `platform`: That of the platform: packages, roles of the platform, operators, policies; which accounts came and
- *   went.
+ * - `platform`: That of the platform: packages, roles of the platform, operators, policies; which accounts
+ * came and went.
  * - `users`: That of the users.
  */
 export type AuditOf =
@@ -1024,7 +1044,10 @@ export interface AutomationSize {
   value: Limit
 }
 
-/** The picture of a group (R-GRP-6): bytes with their media type, or an address. Exactly one of `data` and `url`. */
+/**
+ * The picture of a group (R-GRP-6): bytes with their media type, or an address. Exactly one of
+ * `data` and `url`.
+ */
 export interface AvatarInput {
   /** The bytes in base64, at most 256 KiB of them. */
   data?: string | undefined
@@ -1034,7 +1057,10 @@ export interface AvatarInput {
   url?: string | undefined
 }
 
-/** The picture of a group (R-GRP-6): bytes with their media type, or an address. Exactly one of `data` and `url`. */
+/**
+ * The picture of a group (R-GRP-6): bytes with their media type, or an address. Exactly one of
+ * `data` and `url`.
+ */
 export interface Avatar {
   /** The bytes in base64, at most 256 KiB of them. */
   data?: string
@@ -1069,18 +1095,22 @@ export interface BatchedSendInput {
 /** The limit that refused a send. */
 export interface BindingLimit {
   /**
-   * How much of it is kept apart for accounts below that are guaranteed it, and not used by them yet (R-TEA-9); absent
-   * for none.
+   * How much of it is kept apart for accounts below that are guaranteed it, and not used by them
+   * yet (R-TEA-9); absent for none.
    */
   keptApart?: number
   /** Its name, such as `email_per_day`, or the id of the cap. */
   name: string
   /**
-   * Whose it is: the `account` that sends, an `ancestor`, the `group` of the member who sends, or for a cap also the
-   * `platform`, a `member`, `campaign`, `api_key`, `sending_domain` or `recipient_domain`.
+   * Whose it is: the `account` that sends, an `ancestor`, the `group` of the member who sends,
+   * or for a cap also the `platform`, a `member`, `campaign`, `api_key`, `sending_domain` or
+   * `recipient_domain`.
    */
   scope: string
-  /** Where the value comes from: `override`, `package`, `inherited`, `platform_default`, `group` or `cap`. */
+  /**
+   * Where the value comes from: `override`, `package`, `inherited`, `platform_default`, `group`
+   * or `cap`.
+   */
   source: string
   /** The id of that account or group, member, campaign or API key, or the domain. */
   subject: string
@@ -1116,7 +1146,10 @@ export interface Campaign {
   id: string
   /** What was reported since the sample began: this decides whether the campaign is stopped. */
   sample: CampaignOutcomes
-  /** When the sample began, in unix milliseconds: with the first report, and anew whenever the campaign is resumed. */
+  /**
+   * When the sample began, in unix milliseconds: with the first report, and anew whenever the
+   * campaign is resumed.
+   */
   sampleSinceMs: number
   /** Why it is stopped; absent while it is not. */
   stop?: CampaignStop
@@ -1128,7 +1161,10 @@ export interface Campaign {
 
 /** A page of campaigns. */
 export interface CampaignList {
-  /** The campaigns; a page can be shorter than asked for, and even empty, while there is a `next`. */
+  /**
+   * The campaigns; a page can be shorter than asked for, and even empty, while there is a
+   * `next`.
+   */
   campaigns: Array<Campaign>
   /** Where to go on; absent on the last page. */
   next?: string
@@ -1150,7 +1186,10 @@ export interface CampaignOutcomes {
 export interface CampaignStop {
   /** When, in unix milliseconds. */
   atMs: number
-  /** The rate that was reached, in bounces of a thousand outcomes; absent where somebody stopped it. */
+  /**
+   * The rate that was reached, in bounces of a thousand outcomes; absent where somebody stopped
+   * it.
+   */
   perMille?: number
   /** What stopped it. */
   reason: CampaignStopReason
@@ -1293,8 +1332,8 @@ export interface ClockJump {
   /** What time it would have been without it, in unix milliseconds. */
   fromMs: number
   /**
-   * Whether it is held back: time goes on from `from_ms` until the clock is right again, or `clock.confirm` says that
-   * it is.
+   * Whether it is held back: time goes on from `from_ms` until the clock is right again, or
+   * `clock.confirm` says that it is.
    */
   held: boolean
   /** What the system's clock said, in unix milliseconds. */
@@ -1346,8 +1385,8 @@ export interface CreditChannel {
   /** Those that any group may spend. */
   free: number
   /**
-   * What is left of grants, in the order in which they pay: the free balance, then the reserve of each group; at most
-   * 500.
+   * What is left of grants, in the order in which they pay: the free balance, then the reserve
+   * of each group; at most 500.
    */
   grants: Array<CreditLeft>
   /** What groups have in reserve and have spent, at most 500. */
@@ -1357,16 +1396,18 @@ export interface CreditChannel {
 }
 
 /**
- * An entry in the ledger of an account's credits, as it is stored and shown. It is never changed (R-CRD-1), but that
- * `clock.undo` dates
- * it now where it was made in a future that was none.
+ * An entry in the ledger of an account's credits, as it is stored and shown. It is never changed
+ * (R-CRD-1), but that `clock.undo` dates it now where it was made in a future that was none.
  */
 export interface CreditEntry {
   /** The account. */
   account: string
   /** How many credits. */
   amount: number
-  /** When, in unix milliseconds; where the clock stepped back, when the entry before was made (R-QTA-13). */
+  /**
+   * When, in unix milliseconds; where the clock stepped back, when the entry before was made
+   * (R-QTA-13).
+   */
   atMs: number
   /** How many the account has after it, reserves of groups included. */
   balance: number
@@ -1375,14 +1416,18 @@ export interface CreditEntry {
   /** What the credits pay. */
   channel: Channel
   /**
-   * The number of the entry in its ledger, from 1 on. That of what brought credits in is also the number of the grant.
+   * The number of the entry in its ledger, from 1 on. That of what brought credits in is also
+   * the number of the grant.
    */
   entry: number
   /** Of a grant: when what is left of it is gone, in unix milliseconds. */
   expiresAtMs?: number
   /** Of a grant that came from the account above: which grant of that account it is a part of. */
   fromGrant?: number
-  /** Of a grant: how old it is, in unix milliseconds; what comes from the account above is as old as it was there. */
+  /**
+   * Of a grant: how old it is, in unix milliseconds; what comes from the account above is as old
+   * as it was there.
+   */
   grantedAtMs?: number
   /** The group that spent, or whose reserve it is about. */
   group?: string
@@ -1392,7 +1437,10 @@ export interface CreditEntry {
   kind: CreditKind
   /** The account above or below that credits came from or went to. */
   other?: string
-  /** The grants that paid, got something back, or changed their place; none where the entry is a grant itself. */
+  /**
+   * The grants that paid, got something back, or changed their place; none where the entry is a
+   * grant itself.
+   */
   parts?: Array<CreditPart>
   /** Of a grant: those with a lower number pay first. */
   priority?: number
@@ -1412,7 +1460,10 @@ export interface CreditGroup {
   group: string
   /** What is kept for it. */
   reserve: number
-  /** What it has spent in all, from its reserve and from the free balance, without what was refunded. */
+  /**
+   * What it has spent in all, from its reserve and from the free balance, without what was
+   * refunded.
+   */
   spent: number
 }
 
@@ -1560,14 +1611,16 @@ export type CsvSeparator =
 export interface Decision {
   /** What credits paid for, beyond the account's own limits (R-CRD-2). */
   credits?: PaidWithCredits
-  /** How many may go out: all that were asked for, or, where a `min` was named, at least so many, or none. */
+  /**
+   * How many may go out: all that were asked for, or, where a `min` was named, at least so many,
+   * or none.
+   */
   granted: number
   /** Why nothing was granted. */
   refusal?: Refusal
   /**
-   * How many could still be granted after this, under every limit, those that credits would pay for included; absent
-   * when
-   * nothing limits it.
+   * How many could still be granted after this, under every limit, those that credits would pay
+   * for included; absent when nothing limits it.
    */
   remaining?: number
 }
@@ -1624,7 +1677,10 @@ export type Editor =
 
 /** The value that counts for each policy. */
 export interface EffectivePolicies {
-  /** The thresholds of a limit at which the host is told, in percent, each once in a window (R-QTA-8). */
+  /**
+   * The thresholds of a limit at which the host is told, in percent, each once in a window
+   * (R-QTA-8).
+   */
   alertAtPercent: Array<number>
   /** The day of the month on which an account's month begins where it is billed, 1 to 31. */
   billingDay: number
@@ -1648,7 +1704,10 @@ export interface EffectivePolicies {
   groups: boolean
   /** How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3). */
   invitationLifeMs: number
-  /** How long a link for a new password or a new e-mail address can be used, in milliseconds (R-SES-4). */
+  /**
+   * How long a link for a new password or a new e-mail address can be used, in milliseconds
+   * (R-SES-4).
+   */
   linkLifeMs: number
   /** How long somebody can act as a user at most, in milliseconds, up to eight hours (R-SES-6). */
   logInAsMs: number
@@ -1657,33 +1716,38 @@ export interface EffectivePolicies {
   /** Whether operators may act as a user (R-SES-6). */
   operatorsLogInAs: boolean
   /**
-   * What happens beyond a limit of an account of which nothing else is said (R-QTA-7): by default credits pay where the
-   * package lets them,
-   * and otherwise it is refused.
+   * What happens beyond a limit of an account of which nothing else is said (R-QTA-7): by
+   * default credits pay where the package lets them, and otherwise it is refused.
    */
   overLimit: OverLimit
   /** Whether the owner of one account can be a member of no other (R-TEA-2). */
   ownerExclusive: boolean
-  /** The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1). */
+  /**
+   * The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform
+   * alone (R-SES-1).
+   */
   passwordMemoryKib: number
   /** The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1). */
   passwordMin: number
   /**
-   * The fewest characters of a password of who needs a second factor wherever they act, 8 to 64; for the platform alone
-   * (R-SES-1).
+   * The fewest characters of a password of who needs a second factor wherever they act, 8 to 64;
+   * for the platform alone (R-SES-1).
    */
   passwordMinWithSecondFactor: number
   /** The passes over that memory, 2 to 16; for the platform alone (R-SES-1). */
   passwordPasses: number
-  /** Words that make no password, such as the names of the platform, at most 50; for the platform alone (R-SES-1). */
+  /**
+   * Words that make no password, such as the names of the platform, at most 50; for the platform
+   * alone (R-SES-1).
+   */
   passwordWords: Array<string>
   /** What has to be done before a member is no longer shown as pending (R-INV-4). */
   pendingUntil: Array<PendingStep>
   /** Who edits phone, sending country, language, time zone and notifications. */
   profileEditedBy: Array<Editor>
   /**
-   * How long after a log-in a session may change how its user logs in, in milliseconds; for the platform alone
-   * (R-SES-1).
+   * How long after a log-in a session may change how its user logs in, in milliseconds; for the
+   * platform alone (R-SES-1).
    */
   recentLogInMs: number
   /** What resending an invitation does to the link that went out before (R-INV-5). */
@@ -1692,13 +1756,25 @@ export interface EffectivePolicies {
   reservationsOnHold: ReservationsOnHold
   /** What a role is held by: a membership, a user in the whole team, or the package (R-INV-8). */
   roleScope: RoleScope
-  /** How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9). */
+  /**
+   * How many users a team can have: each user once, with the owners and the invitations that are
+   * open (R-INV-9).
+   */
   seats: Limit
-  /** Whether sessions need a second factor: in an account, and of the platform, for operators too (R-SES-1). */
+  /**
+   * Whether sessions need a second factor: in an account, and of the platform, for operators too
+   * (R-SES-1).
+   */
   secondFactor: SecondFactorPolicy
-  /** How long a session lasts that is not used, in milliseconds; for the platform alone (R-SES-1). */
+  /**
+   * How long a session lasts that is not used, in milliseconds; for the platform alone
+   * (R-SES-1).
+   */
   sessionIdleMs: number
-  /** How long a session lasts however much it is used, in milliseconds; for the platform alone (R-SES-1). */
+  /**
+   * How long a session lasts however much it is used, in milliseconds; for the platform alone
+   * (R-SES-1).
+   */
   sessionLifeMs: number
   /** Whether an account below another can be made without its owner confirming first (R-TEA-4). */
   skipVerification: boolean
@@ -1819,8 +1895,8 @@ export interface Group {
 }
 
 /**
- * What the members of a group may send together in a month, or a year by policy; owner and administrators are exempt
- * (R-GRP-5).
+ * What the members of a group may send together in a month, or a year by policy; owner and
+ * administrators are exempt (R-GRP-5).
  */
 export interface GroupCapsInput {
   /** E-mails; no cap when absent. */
@@ -1830,8 +1906,8 @@ export interface GroupCapsInput {
 }
 
 /**
- * What the members of a group may send together in a month, or a year by policy; owner and administrators are exempt
- * (R-GRP-5).
+ * What the members of a group may send together in a month, or a year by policy; owner and
+ * administrators are exempt (R-GRP-5).
  */
 export interface GroupCaps {
   /** E-mails; no cap when absent. */
@@ -2018,7 +2094,10 @@ export interface InvitationBatch {
 
 /** An invitation of which an offer was taken back. */
 export interface InvitationDeleted {
-  /** Whether it is deleted as a whole; otherwise accounts that the actor does not reach are still offered. */
+  /**
+   * Whether it is deleted as a whole; otherwise accounts that the actor does not reach are still
+   * offered.
+   */
   deleted: boolean
   /** The invitation. */
   invitation: string
@@ -2114,7 +2193,10 @@ export type InvitationStatus =
 
 /** Somebody who was invited and is erased. */
 export interface InvitationsErased {
-  /** How many invitations are gone; none where the address was not invited, or not by whom the actor reaches. */
+  /**
+   * How many invitations are gone; none where the address was not invited, or not by whom the
+   * actor reaches.
+   */
   erased: number
 }
 
@@ -2132,12 +2214,14 @@ export interface InvitedAddress {
 export interface InvoiceLine {
   /** The account. */
   account: string
-  /** What became of its own credits for e-mail in the period; those below it have lines of their own. */
+  /**
+   * What became of its own credits for e-mail in the period; those below it have lines of their
+   * own.
+   */
   emailCredits: CreditTotals
   /**
-   * How many e-mails it and all accounts below it were granted in those days and did not give back, then or later; with
-   * what its
-   * own credits paid for.
+   * How many e-mails it and all accounts below it were granted in those days and did not give
+   * back, then or later; with what its own credits paid for.
    */
   emailSent: number
   /** The name that people see. */
@@ -2183,14 +2267,13 @@ export interface LimitAlert {
   /** The threshold that was reached, in percent. */
   percent: number
   /**
-   * When it helps to try again, in unix milliseconds: when the window ends, or where it rolls, when the first of what
-   * is used counts
-   * no longer.
+   * When it helps to try again, in unix milliseconds: when the window ends, or where it rolls,
+   * when the first of what is used counts no longer.
    */
   resetsAtMs: number
   /**
-   * Whose it is: of an `account` or a `group`, or for a cap also of the `platform`, a `member`, `campaign`, `api_key`,
-   * `sending_domain` or `recipient_domain`.
+   * Whose it is: of an `account` or a `group`, or for a cap also of the `platform`, a `member`,
+   * `campaign`, `api_key`, `sending_domain` or `recipient_domain`.
    */
   scope?: string
   /** The id of that account or group, member, campaign or API key, or the domain. */
@@ -2205,7 +2288,10 @@ export interface LimitAlert {
 export interface LimitCandidate {
   /** The account or package that carries it; absent for the platform's default. */
   carrier?: string
-  /** Whether the edition of the store includes it; otherwise it is kept and does not count (R-PLT-1). */
+  /**
+   * Whether the edition of the store includes it; otherwise it is kept and does not count
+   * (R-PLT-1).
+   */
   enforced: boolean
   /** Where it comes from. */
   source: Source
@@ -2215,12 +2301,14 @@ export interface LimitCandidate {
 
 /** One limit explained. */
 export interface LimitExplanation {
-  /** Every value that was looked at, the one that counts first, and last what the edition does not include. */
+  /**
+   * Every value that was looked at, the one that counts first, and last what the edition does
+   * not include.
+   */
   candidates: Array<LimitCandidate>
   /**
-   * Whether it is a guaranteed part of the limit of the account above; false where it was given as one and that limit
-   * was
-   * lowered since. Absent where it was not given as one (R-TEA-9).
+   * Whether it is a guaranteed part of the limit of the account above; false where it was given
+   * as one and that limit was lowered since. Absent where it was not given as one (R-TEA-9).
    */
   guaranteed?: boolean
   /** Which limit. */
@@ -2246,7 +2334,8 @@ export interface LimitExplanations {
   /** One entry for each limit. */
   limits: Array<LimitExplanation>
   /**
-   * The accounts directly below whose guaranteed part this change has turned into best effort, at most 500 (R-TEA-9).
+   * The accounts directly below whose guaranteed part this change has turned into best effort,
+   * at most 500 (R-TEA-9).
    */
   nowBestEffort?: Array<string>
 }
@@ -2303,7 +2392,10 @@ export interface LimitTermsInput {
   limit: LimitName
   /** The class of the messages that it counts; inherited when absent, and in the end both. */
   messageClass?: CountedClass | undefined
-  /** What happens beyond it; inherited when absent, and in the end what the policy `over_limit` says. */
+  /**
+   * What happens beyond it; inherited when absent, and in the end what the policy `over_limit`
+   * says.
+   */
   over?: OverLimit | undefined
 }
 
@@ -2315,7 +2407,10 @@ export interface LimitTerms {
   limit: LimitName
   /** The class of the messages that it counts; inherited when absent, and in the end both. */
   messageClass?: CountedClass
-  /** What happens beyond it; inherited when absent, and in the end what the policy `over_limit` says. */
+  /**
+   * What happens beyond it; inherited when absent, and in the end what the policy `over_limit`
+   * says.
+   */
   over?: OverLimit
 }
 
@@ -2354,7 +2449,8 @@ export interface LimitsInput {
   /** Suppressed domains; with a commercial licence only. */
   suppressed_domains?: LimitInput | undefined
   /**
-   * What single limits count, and what happens beyond them, at most one entry for each; what is absent is inherited.
+   * What single limits count, and what happens beyond them, at most one entry for each;
+   * what is absent is inherited.
    */
   terms?: ReadonlyArray<LimitTermsInput> | undefined
   /** Jobs that run at the same time. */
@@ -2400,7 +2496,8 @@ export interface Limits {
   /** Suppressed domains; with a commercial licence only. */
   suppressed_domains?: Limit
   /**
-   * What single limits count, and what happens beyond them, at most one entry for each; what is absent is inherited.
+   * What single limits count, and what happens beyond them, at most one entry for each;
+   * what is absent is inherited.
    */
   terms?: Array<LimitTerms>
   /** Jobs that run at the same time. */
@@ -2443,7 +2540,10 @@ export interface Member {
   group?: string
   /** Last name. */
   lastName?: string
-  /** When they were last here, in unix milliseconds, to five minutes; absent where they never were. */
+  /**
+   * When they were last here, in unix milliseconds, to five minutes; absent where they never
+   * were.
+   */
   lastSeenAtMs?: number
   /** Whether they own the account. */
   owner: boolean
@@ -2532,8 +2632,8 @@ export interface MemberRemoved {
   /** The user. */
   user: string
   /**
-   * Whether it was the last one in which the caller could see them. To the host and to operators: whether the user is
-   * gone.
+   * Whether it was the last one in which the caller could see them. To the host and to
+   * operators: whether the user is gone.
    */
   userDeleted: boolean
 }
@@ -2571,20 +2671,30 @@ export type MessageClass =
 /** What a message is, where a host says so: caps and bounce stops look at it. */
 export interface MessageInput {
   /**
-   * The API key that a program sends with. Of one that acts with a key it is that key, named or not; users name none.
+   * The API key that a program sends with. Of one that acts with a key it is that key, named or
+   * not; users name none.
    */
   apiKey?: string | undefined
-  /** The address that its bounces go to; where the account has bounce addresses assigned, one of them. */
+  /**
+   * The address that its bounces go to; where the account has bounce addresses assigned, one of
+   * them.
+   */
   bounceAddress?: string | undefined
   /** The campaign, by the host's name of it. */
   campaign?: string | undefined
   /** Marketing when absent (R-QTA-14). */
   messageClass?: MessageClass | undefined
-  /** The node that it is sent through; where the account has nodes assigned, one of them (R-PKG-5). */
+  /**
+   * The node that it is sent through; where the account has nodes assigned, one of them
+   * (R-PKG-5).
+   */
   node?: string | undefined
   /** The domain of its recipients. */
   recipientDomain?: string | undefined
-  /** The domain that it is sent from; where the account has sending domains assigned, one of them. */
+  /**
+   * The domain that it is sent from; where the account has sending domains assigned, one of
+   * them.
+   */
   sendingDomain?: string | undefined
 }
 
@@ -2727,8 +2837,8 @@ export interface OutboxDeadPage {
 /** A message that a consumer is given. */
 export interface OutboxDelivery {
   /**
-   * How often it was given, this time included: more than once where somebody had it and did not acknowledge it in
-   * time.
+   * How often it was given, this time included: more than once where somebody had it and did not
+   * acknowledge it in time.
    */
   deliveries: number
   /** The message. */
@@ -2768,9 +2878,8 @@ export interface OutboxItem {
   /** Its number: from 1 on, in the order in which their causes were committed. */
   number: number
   /**
-   * Where the mail goes, which is also the address to log in with; absent where there is none, or where the person was
-   * erased
-   * since: then nothing is to be sent.
+   * Where the mail goes, which is also the address to log in with; absent where there is none,
+   * or where the person was erased since: then nothing is to be sent.
    */
   to?: string
   /** The token for the link; absent where there is none, or where it is dead by now. */
@@ -2796,7 +2905,7 @@ export interface OutboxItem {
  * - `limit_alert`: Tell the account that a threshold of a limit is reached.
  * - `logged_in_as`: Tell a user that somebody acts as them (R-SES-6).
  * - `clock_jumped`: Look at the system's clock: it has jumped (R-QTA-13). Where it is held back and right, call
- *   `clock.confirm`.
+ * `clock.confirm`.
  * - `stop_campaign`: Stop a campaign: nothing more of it goes out (R-QTA-11).
  */
 export type OutboxKind =
@@ -2834,11 +2943,17 @@ export interface OutboxSettled {
 
 /** What a consumer is given. */
 export interface OutboxTaken {
-  /** Whether it has 1,000 messages that are not acknowledged: it is given no new ones before some are. */
+  /**
+   * Whether it has 1,000 messages that are not acknowledged: it is given no new ones before some
+   * are.
+   */
   full: boolean
   /** The messages, in their order. */
   messages: Array<OutboxDelivery>
-  /** When the next message that was given before may be taken again, in unix milliseconds; absent where none waits. */
+  /**
+   * When the next message that was given before may be taken again, in unix milliseconds; absent
+   * where none waits.
+   */
   retryAtMs?: number
   /** The last message that the consumer was given: after that one it waits for new ones. */
   takenTo: number
@@ -2850,8 +2965,8 @@ export interface OutboxTaken {
  * - `reject`: It is refused.
  * - `hold`: It is refused, and the host keeps it until `retry_at_ms`.
  * - `spread`: Sends are spread evenly over the window: one every so often, at most `burst` at once.
- * - `use_credits`: Credits pay for it where the account pays with credits; otherwise it is refused. For limits, not for
- *   caps.
+ * - `use_credits`: Credits pay for it where the account pays with credits; otherwise it is refused. For limits,
+ * not for caps.
  * - `soft`: It goes out, counts as overuse, and the host is told.
  * - `shadow`: It goes out, and counts as overuse: to see what a new limit would do (R-QTA-15).
  */
@@ -2911,7 +3026,10 @@ export interface Package {
   childPrice?: Price
   /** When it was made, in unix milliseconds. */
   createdAtMs: number
-  /** Whether its accounts pay with credits for what exceeds their caps; with a commercial licence only (R-CRD-2). */
+  /**
+   * Whether its accounts pay with credits for what exceeds their caps; with a commercial licence
+   * only (R-CRD-2).
+   */
   credits: boolean
   /** The id. */
   id: string
@@ -2922,7 +3040,8 @@ export interface Package {
   /** Whether its accounts may send beyond their caps; with a commercial licence only (R-CRD-2). */
   overuse: boolean
   /**
-   * What is set and not included in the edition of the store: kept, shown, and not enforced (R-PLT-1). Never stored.
+   * What is set and not included in the edition of the store: kept, shown, and not enforced
+   * (R-PLT-1). Never stored.
    */
   readOnly?: Array<string>
   /** Whether it takes no new accounts (R-PKG-4). */
@@ -2934,8 +3053,8 @@ export interface Package {
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
   /**
-   * What is set and does nothing by itself: credits pay for nothing unless `overuse` is allowed, too (R-CRD-2). Never
-   * stored.
+   * What is set and does nothing by itself: credits pay for nothing unless `overuse` is allowed,
+   * too (R-CRD-2). Never stored.
    */
   withoutEffect?: Array<string>
 }
@@ -2973,7 +3092,8 @@ export interface PackagePreflight {
   /** The limits that the usage of today exceeds; none when it fits. */
   exceeded: Array<PreflightExcess>
   /**
-   * The limits of which the accounts below are guaranteed more than there would be: best effort from then on (R-TEA-9).
+   * The limits of which the accounts below are guaranteed more than there would be: best effort
+   * from then on (R-TEA-9).
    */
   guarantees: Array<PreflightGuarantee>
   /** The package that it would get. */
@@ -3052,7 +3172,10 @@ export interface PermissionList {
 
 /** A member, or somebody who was invited. */
 export interface Person {
-  /** Where they are a member, or what they are offered, of what is listed; of a member at most 50. */
+  /**
+   * Where they are a member, or what they are offered, of what is listed; of a member at most
+   * 50.
+   */
   accounts: Array<AccountGrant>
   /** When the user, or the invitation, was made, in unix milliseconds. */
   createdAtMs: number
@@ -3066,7 +3189,10 @@ export interface Person {
   invitation?: string
   /** Last name. */
   lastName?: string
-  /** When they were last here, in unix milliseconds, to five minutes; absent where they never were. */
+  /**
+   * When they were last here, in unix milliseconds, to five minutes; absent where they never
+   * were.
+   */
   lastSeenAtMs?: number
   /** Whether they own one of these accounts, or are to own it. */
   owner: boolean
@@ -3100,9 +3226,15 @@ export type PersonStatus =
   | 'expired'
   | 'disabled'
 
-/** Policies that are set; an absent one is taken from the account above, the platform, its preset, the default. */
+/**
+ * Policies that are set; an absent one is taken from the account above, the platform, its
+ * preset, the default.
+ */
 export interface PoliciesInput {
-  /** The thresholds of a limit at which the host is told, in percent, each once in a window (R-QTA-8). */
+  /**
+   * The thresholds of a limit at which the host is told, in percent, each once in a window
+   * (R-QTA-8).
+   */
   alertAtPercent?: ReadonlyArray<Integer> | undefined
   /** The day of the month on which an account's month begins where it is billed, 1 to 31. */
   billingDay?: Integer | undefined
@@ -3126,7 +3258,10 @@ export interface PoliciesInput {
   groups?: boolean | undefined
   /** How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3). */
   invitationLifeMs?: Integer | undefined
-  /** How long a link for a new password or a new e-mail address can be used, in milliseconds (R-SES-4). */
+  /**
+   * How long a link for a new password or a new e-mail address can be used, in milliseconds
+   * (R-SES-4).
+   */
   linkLifeMs?: Integer | undefined
   /** How long somebody can act as a user at most, in milliseconds, up to eight hours (R-SES-6). */
   logInAsMs?: Integer | undefined
@@ -3135,33 +3270,38 @@ export interface PoliciesInput {
   /** Whether operators may act as a user (R-SES-6). */
   operatorsLogInAs?: boolean | undefined
   /**
-   * What happens beyond a limit of an account of which nothing else is said (R-QTA-7): by default credits pay where the
-   * package lets them,
-   * and otherwise it is refused.
+   * What happens beyond a limit of an account of which nothing else is said (R-QTA-7): by
+   * default credits pay where the package lets them, and otherwise it is refused.
    */
   overLimit?: OverLimit | undefined
   /** Whether the owner of one account can be a member of no other (R-TEA-2). */
   ownerExclusive?: boolean | undefined
-  /** The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1). */
+  /**
+   * The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform
+   * alone (R-SES-1).
+   */
   passwordMemoryKib?: Integer | undefined
   /** The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1). */
   passwordMin?: Integer | undefined
   /**
-   * The fewest characters of a password of who needs a second factor wherever they act, 8 to 64; for the platform alone
-   * (R-SES-1).
+   * The fewest characters of a password of who needs a second factor wherever they act, 8 to 64;
+   * for the platform alone (R-SES-1).
    */
   passwordMinWithSecondFactor?: Integer | undefined
   /** The passes over that memory, 2 to 16; for the platform alone (R-SES-1). */
   passwordPasses?: Integer | undefined
-  /** Words that make no password, such as the names of the platform, at most 50; for the platform alone (R-SES-1). */
+  /**
+   * Words that make no password, such as the names of the platform, at most 50; for the platform
+   * alone (R-SES-1).
+   */
   passwordWords?: ReadonlyArray<string> | undefined
   /** What has to be done before a member is no longer shown as pending (R-INV-4). */
   pendingUntil?: ReadonlyArray<PendingStep> | undefined
   /** Who edits phone, sending country, language, time zone and notifications. */
   profileEditedBy?: ReadonlyArray<Editor> | undefined
   /**
-   * How long after a log-in a session may change how its user logs in, in milliseconds; for the platform alone
-   * (R-SES-1).
+   * How long after a log-in a session may change how its user logs in, in milliseconds; for the
+   * platform alone (R-SES-1).
    */
   recentLogInMs?: Integer | undefined
   /** What resending an invitation does to the link that went out before (R-INV-5). */
@@ -3170,13 +3310,25 @@ export interface PoliciesInput {
   reservationsOnHold?: ReservationsOnHold | undefined
   /** What a role is held by: a membership, a user in the whole team, or the package (R-INV-8). */
   roleScope?: RoleScope | undefined
-  /** How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9). */
+  /**
+   * How many users a team can have: each user once, with the owners and the invitations that are
+   * open (R-INV-9).
+   */
   seats?: LimitInput | undefined
-  /** Whether sessions need a second factor: in an account, and of the platform, for operators too (R-SES-1). */
+  /**
+   * Whether sessions need a second factor: in an account, and of the platform, for operators too
+   * (R-SES-1).
+   */
   secondFactor?: SecondFactorPolicy | undefined
-  /** How long a session lasts that is not used, in milliseconds; for the platform alone (R-SES-1). */
+  /**
+   * How long a session lasts that is not used, in milliseconds; for the platform alone
+   * (R-SES-1).
+   */
   sessionIdleMs?: Integer | undefined
-  /** How long a session lasts however much it is used, in milliseconds; for the platform alone (R-SES-1). */
+  /**
+   * How long a session lasts however much it is used, in milliseconds; for the platform alone
+   * (R-SES-1).
+   */
   sessionLifeMs?: Integer | undefined
   /** Whether an account below another can be made without its owner confirming first (R-TEA-4). */
   skipVerification?: boolean | undefined
@@ -3186,9 +3338,15 @@ export interface PoliciesInput {
   verificationLifeMs?: Integer | undefined
 }
 
-/** Policies that are set; an absent one is taken from the account above, the platform, its preset, the default. */
+/**
+ * Policies that are set; an absent one is taken from the account above, the platform, its
+ * preset, the default.
+ */
 export interface Policies {
-  /** The thresholds of a limit at which the host is told, in percent, each once in a window (R-QTA-8). */
+  /**
+   * The thresholds of a limit at which the host is told, in percent, each once in a window
+   * (R-QTA-8).
+   */
   alertAtPercent?: Array<number>
   /** The day of the month on which an account's month begins where it is billed, 1 to 31. */
   billingDay?: number
@@ -3212,7 +3370,10 @@ export interface Policies {
   groups?: boolean
   /** How long an invitation can be accepted, from its last sending, in milliseconds (R-INV-3). */
   invitationLifeMs?: number
-  /** How long a link for a new password or a new e-mail address can be used, in milliseconds (R-SES-4). */
+  /**
+   * How long a link for a new password or a new e-mail address can be used, in milliseconds
+   * (R-SES-4).
+   */
   linkLifeMs?: number
   /** How long somebody can act as a user at most, in milliseconds, up to eight hours (R-SES-6). */
   logInAsMs?: number
@@ -3221,33 +3382,38 @@ export interface Policies {
   /** Whether operators may act as a user (R-SES-6). */
   operatorsLogInAs?: boolean
   /**
-   * What happens beyond a limit of an account of which nothing else is said (R-QTA-7): by default credits pay where the
-   * package lets them,
-   * and otherwise it is refused.
+   * What happens beyond a limit of an account of which nothing else is said (R-QTA-7): by
+   * default credits pay where the package lets them, and otherwise it is refused.
    */
   overLimit?: OverLimit
   /** Whether the owner of one account can be a member of no other (R-TEA-2). */
   ownerExclusive?: boolean
-  /** The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1). */
+  /**
+   * The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform
+   * alone (R-SES-1).
+   */
   passwordMemoryKib?: number
   /** The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1). */
   passwordMin?: number
   /**
-   * The fewest characters of a password of who needs a second factor wherever they act, 8 to 64; for the platform alone
-   * (R-SES-1).
+   * The fewest characters of a password of who needs a second factor wherever they act, 8 to 64;
+   * for the platform alone (R-SES-1).
    */
   passwordMinWithSecondFactor?: number
   /** The passes over that memory, 2 to 16; for the platform alone (R-SES-1). */
   passwordPasses?: number
-  /** Words that make no password, such as the names of the platform, at most 50; for the platform alone (R-SES-1). */
+  /**
+   * Words that make no password, such as the names of the platform, at most 50; for the platform
+   * alone (R-SES-1).
+   */
   passwordWords?: Array<string>
   /** What has to be done before a member is no longer shown as pending (R-INV-4). */
   pendingUntil?: Array<PendingStep>
   /** Who edits phone, sending country, language, time zone and notifications. */
   profileEditedBy?: Array<Editor>
   /**
-   * How long after a log-in a session may change how its user logs in, in milliseconds; for the platform alone
-   * (R-SES-1).
+   * How long after a log-in a session may change how its user logs in, in milliseconds; for the
+   * platform alone (R-SES-1).
    */
   recentLogInMs?: number
   /** What resending an invitation does to the link that went out before (R-INV-5). */
@@ -3256,13 +3422,25 @@ export interface Policies {
   reservationsOnHold?: ReservationsOnHold
   /** What a role is held by: a membership, a user in the whole team, or the package (R-INV-8). */
   roleScope?: RoleScope
-  /** How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9). */
+  /**
+   * How many users a team can have: each user once, with the owners and the invitations that are
+   * open (R-INV-9).
+   */
   seats?: Limit
-  /** Whether sessions need a second factor: in an account, and of the platform, for operators too (R-SES-1). */
+  /**
+   * Whether sessions need a second factor: in an account, and of the platform, for operators too
+   * (R-SES-1).
+   */
   secondFactor?: SecondFactorPolicy
-  /** How long a session lasts that is not used, in milliseconds; for the platform alone (R-SES-1). */
+  /**
+   * How long a session lasts that is not used, in milliseconds; for the platform alone
+   * (R-SES-1).
+   */
   sessionIdleMs?: number
-  /** How long a session lasts however much it is used, in milliseconds; for the platform alone (R-SES-1). */
+  /**
+   * How long a session lasts however much it is used, in milliseconds; for the platform alone
+   * (R-SES-1).
+   */
   sessionLifeMs?: number
   /** Whether an account below another can be made without its owner confirming first (R-TEA-4). */
   skipVerification?: boolean
@@ -3331,7 +3509,8 @@ export interface PreflightGuarantee {
 }
 
 /**
- * A named set of policies: one of the five products that the rules come from (section 16 of the rules).
+ * A named set of policies: one of the five products that the rules come from (section 16 of the
+ * rules).
  *
  * - `packages`: Clients with packages, run by operators.
  * - `groups`: One account whose users are in groups.
@@ -3402,7 +3581,10 @@ export type ProfileField =
 
 /** A page of the folder "Shared templates". */
 export interface ReceivedList {
-  /** Whether the account has the folder: since an account above first shared a template, even while it is empty. */
+  /**
+   * Whether the account has the folder: since an account above first shared a template, even
+   * while it is empty.
+   */
   folder: boolean
   /** Where to go on; absent on the last page. */
   next?: string
@@ -3439,9 +3621,8 @@ export interface RecoveryCodes {
 /** Why a send is refused. */
 export interface Refusal {
   /**
-   * The error code, such as `quota_exceeded`; `credits_exhausted` where there are too few credits to pay for what
-   * exceeds the
-   * account's own limits.
+   * The error code, such as `quota_exceeded`; `credits_exhausted` where there are too few
+   * credits to pay for what exceeds the account's own limits.
    */
   code: string
   /** With `credits_exhausted`, how many credits there are to pay with. */
@@ -3449,10 +3630,14 @@ export interface Refusal {
   /** The limit that binds, where one does. */
   limit?: BindingLimit
   /**
-   * What is to become of the messages, where it is not just a refusal: the strictest of the limits that bind (R-QTA-7).
+   * What is to become of the messages, where it is not just a refusal: the strictest of the
+   * limits that bind (R-QTA-7).
    */
   over?: OverLimit
-  /** The first instant at which, with no event but the clock, the same send is let through; absent for never. */
+  /**
+   * The first instant at which, with no event but the clock, the same send is let through;
+   * absent for never.
+   */
   retryAtMs?: number
 }
 
@@ -3478,13 +3663,19 @@ export interface Reservation {
   committed: number
   /** How many were charged. */
   count: number
-  /** What credits paid for when it was charged; of what comes back they get theirs first (R-CRD-2). */
+  /**
+   * What credits paid for when it was charged; of what comes back they get theirs first
+   * (R-CRD-2).
+   */
   credits?: PaidWithCredits
   /** When what is left comes back by itself, in unix milliseconds. */
   expiresAtMs: number
   /** The reservation. */
   id: string
-  /** Where a pace spreads what goes out: from when on all of them may have gone out, in unix milliseconds. */
+  /**
+   * Where a pace spreads what goes out: from when on all of them may have gone out, in unix
+   * milliseconds.
+   */
   notBeforeMs?: number
   /** When it was charged, in unix milliseconds. */
   reservedAtMs: number
@@ -3509,8 +3700,8 @@ export interface ReservationDecision {
   /** How many are reserved. */
   granted: number
   /**
-   * Where a pace spreads what goes out: from when on all of them may have gone out, in unix milliseconds; absent where
-   * they may now.
+   * Where a pace spreads what goes out: from when on all of them may have gone out, in unix
+   * milliseconds; absent where they may now.
    */
   notBeforeMs?: number
   /** Why nothing was granted. */
@@ -3555,13 +3746,19 @@ export interface Resource {
   group?: string
   /** The id, unique within account and kind. */
   id: string
-  /** The kind: `campaign`, `list`, `template` ... or a branch of the permission tree that the host added. */
+  /**
+   * The kind: `campaign`, `list`, `template` ... or a branch of the permission tree that the
+   * host added.
+   */
   kind: string
   /** Whose it is. */
   owner: string
   /** Raised by every change and every save. */
   rev: number
-  /** Whether its owner lets the group see it; it does while they hold the permission to share the kind (R-GRP-3). */
+  /**
+   * Whether its owner lets the group see it; it does while they hold the permission to share the
+   * kind (R-GRP-3).
+   */
   shared: boolean
   /** When it was last changed, in unix milliseconds. */
   updatedAtMs: number
@@ -3591,7 +3788,10 @@ export interface ResourceDecision {
 export interface ResourceList {
   /** Where to go on; absent on the last page. */
   next?: string
-  /** The resources; a page can be shorter than asked for, and even empty, while there is a `next`. */
+  /**
+   * The resources; a page can be shorter than asked for, and even empty, while there is a
+   * `next`.
+   */
   resources: Array<Resource>
 }
 
@@ -3644,13 +3844,16 @@ export interface Role {
   /** The account whose own it is; absent for those of the platform (R-ROL-4). */
   account?: string
   /**
-   * Whether its holders are administrators: in no group, every scope `any`. Only the built-in one and its copies
-   * (R-ROL-4).
+   * Whether its holders are administrators: in no group, every scope `any`. Only the built-in
+   * one and its copies (R-ROL-4).
    */
   administrator: boolean
   /** The permissions that it allows. */
   allow: Array<Grant>
-  /** Whether it is one of the five that every platform has; those are copied, not edited (R-ROL-4). */
+  /**
+   * Whether it is one of the five that every platform has; those are copied, not edited
+   * (R-ROL-4).
+   */
   builtIn: boolean
   /** When it was made, in unix milliseconds. */
   createdAtMs: number
@@ -3665,7 +3868,8 @@ export interface Role {
   /** Raised by every change. */
   rev: number
   /**
-   * Another role that is tried in its place: it refuses nothing, and what it would have refused is counted (R-QTA-15).
+   * Another role that is tried in its place: it refuses nothing, and what it would have refused
+   * is counted (R-QTA-15).
    */
   trial?: string
   /** When it was last changed, in unix milliseconds. */
@@ -3706,7 +3910,10 @@ export interface RoleTrial {
   candidate: string
   /** The role. */
   role: string
-  /** Since when it is counted, in unix milliseconds: when the trial began, or when the store was opened since. */
+  /**
+   * Since when it is counted, in unix milliseconds: when the trial began, or when the store was
+   * opened since.
+   */
   sinceMs: number
   /** What it would have refused, by permission. */
   wouldRefuse: Array<WouldRefuse>
@@ -3746,7 +3953,10 @@ export interface SecondFactorRemoved {
 export interface SecondFactorSecret {
   /** The secret in base32, for who types it. It is shown here once. */
   secret: string
-  /** The same as `otpauth://` URI, for a QR code; with the user's id where their address is too long for it. */
+  /**
+   * The same as `otpauth://` URI, for a QR code; with the user's id where their address is too
+   * long for it.
+   */
   uri: string
   /** The user. */
   user: string
@@ -3788,13 +3998,16 @@ export interface SendDecisions {
 export interface SendExplanation {
   /** How many of the messages credits would pay for (R-CRD-2). */
   credits: number
-  /** Every limit and cap that was looked at: the account's, then those of the accounts above, then the group's. */
+  /**
+   * Every limit and cap that was looked at: the account's, then those of the accounts above,
+   * then the group's.
+   */
   limits: Array<UsageWindow>
   /** Why not. */
   refusal?: Refusal
   /**
-   * How many could be granted, under every limit, those that credits would pay for included; absent when nothing limits
-   * it.
+   * How many could be granted, under every limit, those that credits would pay for included;
+   * absent when nothing limits it.
    */
   remaining?: number
   /** Whether the messages would go out. */
@@ -3804,8 +4017,8 @@ export interface SendExplanation {
 /** When messages will have gone out. */
 export interface SendForecast {
   /**
-   * When the last of them goes out, in unix milliseconds; absent where it never does, or in a future too far to be
-   * told.
+   * When the last of them goes out, in unix milliseconds; absent where it never does, or in a
+   * future too far to be told.
    */
   doneAtMs?: number
   /** Why nothing may go out at all, whatever the limits are. */
@@ -3860,11 +4073,17 @@ export interface SessionList {
 
 /** What a token proves. */
 export interface SessionProof {
-  /** When they proved last who they are, in unix milliseconds. Hosts ask again before what matters. */
+  /**
+   * When they proved last who they are, in unix milliseconds. Hosts ask again before what
+   * matters.
+   */
   authenticatedAtMs: number
   /** Who acts as the user in it; absent where it is the user's own. */
   behind?: SessionBehind
-  /** From when on it cannot be used, in unix milliseconds; earlier where it is not used for a while. */
+  /**
+   * From when on it cannot be used, in unix milliseconds; earlier where it is not used for a
+   * while.
+   */
   expiresAtMs: number
   /** The session. */
   session: string
@@ -3876,7 +4095,10 @@ export interface SessionProof {
 
 /** A session that was begun, or has a new token. */
 export interface SessionToken {
-  /** From when on it cannot be used, in unix milliseconds; earlier where it is not used for a while. */
+  /**
+   * From when on it cannot be used, in unix milliseconds; earlier where it is not used for a
+   * while.
+   */
   expiresAtMs: number
   /** The session. */
   session: string
@@ -3970,7 +4192,10 @@ export interface SharingCheck {
   rev: number
 }
 
-/** A slot that a worker has, as it is stored and shown. It is free again once its lease has run out. */
+/**
+ * A slot that a worker has, as it is stored and shown. It is free again once its lease has run
+ * out.
+ */
 export interface Slot {
   /** The account that the worker works for. */
   account: string
@@ -4028,7 +4253,10 @@ export type Status =
 
 /** What the store is. */
 export interface StoreInfo {
-  /** The last jump of the system's clock, and whether it is held back; absent where there was none (R-QTA-13). */
+  /**
+   * The last jump of the system's clock, and whether it is held back; absent where there was
+   * none (R-QTA-13).
+   */
   clockJump?: ClockJump
   /** The number of the last commit. */
   lastCommit: number
@@ -4078,7 +4306,10 @@ export interface SuccessorInput {
 export interface SuppressedRecipient {
   /** The address, as it was given. */
   address: string
-  /** The entry that suppresses them: their address before their domain, the account's own before another's. */
+  /**
+   * The entry that suppresses them: their address before their domain, the account's own before
+   * another's.
+   */
   by: Suppression
   /** The place of the recipient in the request, from 0. */
   recipient: number
@@ -4092,7 +4323,10 @@ export interface Suppression {
   createdAtMs: number
   /** When it ends by itself, in unix milliseconds. */
   expiresAtMs?: number
-  /** The messages that it keeps from going out: `marketing`, those alone; `transactional`, these and marketing too. */
+  /**
+   * The messages that it keeps from going out: `marketing`, those alone; `transactional`, these
+   * and marketing too.
+   */
   messageClass: MessageClass
   /** Why. */
   reason?: string
@@ -4117,9 +4351,8 @@ export interface SuppressionInput {
   /** Why. */
   reason?: string | undefined
   /**
-   * The e-mail address, any that a message can have, or the domain: it stands for all addresses in it and in the
-   * domains that
-   * lie in it.
+   * The e-mail address, any that a message can have, or the domain: it stands for all addresses
+   * in it and in the domains that lie in it.
    */
   value: string
 }
@@ -4273,29 +4506,27 @@ export interface UsageReconciled {
 /** A limit and its current window. */
 export interface UsageWindow {
   /**
-   * How much of it is kept apart for accounts below that are guaranteed it, and not used by them yet (R-TEA-9); absent
-   * for none.
+   * How much of it is kept apart for accounts below that are guaranteed it, and not used by them
+   * yet (R-TEA-9); absent for none.
    */
   keptApart?: number
   /** The name of the limit, such as `email_per_day`, or the id of the cap. */
   limit: string
   /**
-   * How much of it is beyond the limit, where that is let through (R-QTA-7); what credits paid for comes on top of what
-   * is used
-   * of the limit (R-CRD-2).
+   * How much of it is beyond the limit, where that is let through (R-QTA-7); what credits paid
+   * for comes on top of what is used of the limit (R-CRD-2).
    */
   overuse: number
   /** How much is left, for who is asked about; absent where it is unlimited. */
   remaining?: number
   /**
-   * When it helps to try again, in unix milliseconds: when the window ends, or where it rolls, when the first of what
-   * is used counts
-   * no longer.
+   * When it helps to try again, in unix milliseconds: when the window ends, or where it rolls,
+   * when the first of what is used counts no longer.
    */
   resetsAtMs: number
   /**
-   * Whose: the `account` that was asked for, an `ancestor`, a `group`, or for a cap also a `member`, `campaign`,
-   * `api_key`, `sending_domain` or `recipient_domain`.
+   * Whose: the `account` that was asked for, an `ancestor`, a `group`, or for a cap also a
+   * `member`, `campaign`, `api_key`, `sending_domain` or `recipient_domain`.
    */
   scope: string
   /** Where the value comes from. */
@@ -4334,13 +4565,19 @@ export interface User {
   disabled: boolean
   /** The e-mail address, as typed. */
   email: string
-  /** The address that was asked for and is not confirmed yet; shown to the user themself, the host and operators. */
+  /**
+   * The address that was asked for and is not confirmed yet; shown to the user themself, the
+   * host and operators.
+   */
   emailChange?: EmailChangeAsked
   /** When they logged in first, in unix milliseconds. */
   firstLoginAtMs?: number
   /** The id. */
   id: string
-  /** When they were last here, in unix milliseconds, to five minutes; absent where they never were. */
+  /**
+   * When they were last here, in unix milliseconds, to five minutes; absent where they never
+   * were.
+   */
   lastSeenAtMs?: number
   /** Whether a password has to be set before they are no longer shown as pending. */
   mustSetPassword: boolean
@@ -4370,7 +4607,10 @@ export interface UserData {
   apiKeys: Array<ApiKey>
   /** When this was put together, in unix milliseconds. */
   exportedAtMs: number
-  /** What was changed about them, as far as it is remembered: former names and addresses, former sessions. */
+  /**
+   * What was changed about them, as far as it is remembered: former names and addresses, former
+   * sessions.
+   */
   history: Array<UserHistory>
   /** The invitations of their address, and of those that they had before, to whatever team. */
   invitations: Array<UserInvitation>
@@ -4385,8 +4625,8 @@ export interface UserData {
   /** The role that they have as an operator of the platform. */
   operatorRole?: string
   /**
-   * When they chose their password, in unix milliseconds; absent where they have none, or it was brought along from
-   * elsewhere.
+   * When they chose their password, in unix milliseconds; absent where they have none, or it was
+   * brought along from elsewhere.
    */
   passwordSetAtMs?: number
   /** The resources that they own. */
@@ -4394,9 +4634,8 @@ export interface UserData {
   /** Their second factor, without its secrets. */
   secondFactor: SecondFactorStatus
   /**
-   * The devices that they are logged in with, and the addresses that they came from; also where others act as them, or
-   * they as
-   * others.
+   * The devices that they are logged in with, and the addresses that they came from; also where
+   * others act as them, or they as others.
    */
   sessions: Array<SessionDevice>
   /** The user. */
@@ -4425,7 +4664,10 @@ export interface UserEntry {
   id: string
   /** Last name. */
   lastName?: string
-  /** When they were last here, in unix milliseconds, to five minutes; absent where they never were. */
+  /**
+   * When they were last here, in unix milliseconds, to five minutes; absent where they never
+   * were.
+   */
   lastSeenAtMs?: number
   /** Their memberships in the accounts that are listed, at most 50. */
   memberships: Array<UserMembership>
@@ -4459,13 +4701,19 @@ export interface UserImport {
   added: number
   /** How many memberships were made, those of new users included. */
   members: number
-  /** What is wrong with them, in the order of the file. Of a whole file the first 10,000 are kept. */
+  /**
+   * What is wrong with them, in the order of the file. Of a whole file the first 10,000 are
+   * kept.
+   */
   problems: Array<UserImportProblem>
   /** How many rows are bad. */
   rejected: number
   /** How many rows were read, without the names of the columns. */
   rows: number
-  /** Whether a file was not read to its end, since its progress function said so; what was read until then is in. */
+  /**
+   * Whether a file was not read to its end, since its progress function said so; what was read
+   * until then is in.
+   */
   stopped: boolean
 }
 
@@ -4548,8 +4796,8 @@ export type UserOrder =
 /** An owner of whom a user sees resources. */
 export interface VisibleOwner {
   /**
-   * Whether every resource of the kind that is theirs is seen. Where not, `resources.visible` says which are: some are
-   * not shared, or stayed with another group.
+   * Whether every resource of the kind that is theirs is seen. Where not, `resources.visible`
+   * says which are: some are not shared, or stayed with another group.
    */
   all: boolean
   /** The owner. */
@@ -4563,8 +4811,8 @@ export interface VisibleOwners {
   /** Where to go on; absent on the last page. */
   next?: string
   /**
-   * Those of whom the user sees something, the user first; a page can be shorter than asked for while there is a
-   * `next`.
+   * Those of whom the user sees something, the user first; a page can be shorter than asked for
+   * while there is a `next`.
    */
   owners: Array<VisibleOwner>
 }
@@ -4577,8 +4825,8 @@ export interface VisibleOwners {
  * - `day`: From midnight to midnight in the account's time zone; 23 or 25 hours are a day.
  * - `week`: From Monday to Monday in the account's time zone.
  * - `month`: From the first to the first in the account's time zone.
- * - `billing_month`: From billing day to billing day in the account's time zone (policy `billing_day`); the last day of
- *   a shorter month.
+ * - `billing_month`: From billing day to billing day in the account's time zone (policy `billing_day`); the last
+ * day of a shorter month.
  * - `year`: From the first of January to the first of January in the account's time zone.
  */
 export type Window =
@@ -4593,9 +4841,8 @@ export type Window =
 /** How often a role that is tried would have refused a permission. */
 export interface WouldRefuse {
   /**
-   * How many checks it would have refused. A send is one, however many messages it asks for; how far a permission
-   * reaches
-   * is not compared.
+   * How many checks it would have refused. A send is one, however many messages it asks for; how
+   * far a permission reaches is not compared.
    */
   count: number
   /** The permission. */
@@ -4658,7 +4905,10 @@ export interface AccountsBulkRequest {
   accounts: ReadonlyArray<string>
   /** What to do. */
   action: AccountAction
-  /** How many credits for each account, for `add_credits`; for `withdraw_credits`, all that are left when absent. */
+  /**
+   * How many credits for each account, for `add_credits`; for `withdraw_credits`, all that are
+   * left when absent.
+   */
   amount?: Integer | undefined
   /** All or none. */
   atomic?: boolean | undefined
@@ -4666,9 +4916,15 @@ export interface AccountsBulkRequest {
   channel?: Channel | undefined
   /** What becomes of the accounts below, for `delete`. */
   children?: Children | undefined
-  /** When what is left of them is gone, for `add_credits`, in unix milliseconds; never when absent. */
+  /**
+   * When what is left of them is gone, for `add_credits`, in unix milliseconds; never when
+   * absent.
+   */
   expiresAtMs?: Integer | undefined
-  /** For `add_credits` and `withdraw_credits`: asked again with the same key, it is done once for each account. */
+  /**
+   * For `add_credits` and `withdraw_credits`: asked again with the same key, it is done once for
+   * each account.
+   */
   key?: string | undefined
   /** A remark for people, for `suspend`; why, for `add_credits` and `withdraw_credits`. */
   note?: string | undefined
@@ -4702,7 +4958,10 @@ export interface AccountsCreateRequest {
   parent?: string | undefined
   /** Waits for its owner: nothing is sent until `accounts.activate`. */
   pending?: boolean | undefined
-  /** IANA name of the time zone of its days and months; that of the policy `time_zone` when absent. */
+  /**
+   * IANA name of the time zone of its days and months; that of the policy `time_zone` when
+   * absent.
+   */
   timeZone?: string | undefined
 }
 
@@ -4735,7 +4994,8 @@ export interface AccountsDeleteRequest {
   /** The account. */
   account: string
   /**
-   * What becomes of the accounts below; needed when there are any. Users need to manage their team, and detach none.
+   * What becomes of the accounts below; needed when there are any. Users need to manage their
+   * team, and detach none.
    */
   children?: Children | undefined
   /** The revision that the change was made from; a stale one is `rev_conflict`. */
@@ -4795,9 +5055,8 @@ export interface AccountsListRequest {
   /** Only the accounts directly below this one. */
   parent?: string | undefined
   /**
-   * Only those whose name, or whose owner's e-mail address, begins with this, without regard to case and accents; they
-   * are ordered
-   * by name, and who is found by the address comes last.
+   * Only those whose name, or whose owner's e-mail address, begins with this, without regard to
+   * case and accents; they are ordered by name, and who is found by the address comes last.
    */
   search?: string | undefined
   /** Only those of this effective status. */
@@ -4840,7 +5099,10 @@ export interface AccountsSwitchRequest {
 
 /** What `accounts.switchable` is asked with. */
 export interface AccountsSwitchableRequest {
-  /** Go on here: `next` of the page before. A page may be shorter than `limit` and still have a `next`. */
+  /**
+   * Go on here: `next` of the page before. A page may be shorter than `limit` and still have a
+   * `next`.
+   */
   after?: string | undefined
   /** At most this many (1 to 500, 50 when absent). */
   limit?: Integer | undefined
@@ -4913,8 +5175,8 @@ export interface ApiKeysCreateRequest {
   /** The account that it acts in. */
   account: string
   /**
-   * Where it may come from: at most 100 addresses and ranges; anywhere when absent. The other lists on the way count
-   * too.
+   * Where it may come from: at most 100 addresses and ranges; anywhere when absent. The other
+   * lists on the way count too.
    */
   allowList?: ReadonlyArray<string> | undefined
   /** From when on it cannot be used, in unix milliseconds; never when absent. */
@@ -4922,9 +5184,8 @@ export interface ApiKeysCreateRequest {
   /** What people call it. */
   name: string
   /**
-   * What it may be used for, 1 to 100 permissions; `escalation_refused` where a user does not hold one. Those below
-   * `self`,
-   * `api_keys` and `impersonation` no key has.
+   * What it may be used for, 1 to 100 permissions; `escalation_refused` where a user does not
+   * hold one. Those below `self`, `api_keys` and `impersonation` no key has.
    */
   permissions: ReadonlyArray<GrantInput>
   /** The member for whom it acts; the acting user when absent. The host names somebody. */
@@ -5040,8 +5301,8 @@ export interface AuditListRequest {
   /** Go on after the page before: its `next`. */
   after?: string | undefined
   /**
-   * Which chain; when absent, that of `account`, else that of the account that a user acts in, else that of the
-   * platform.
+   * Which chain; when absent, that of `account`, else that of the account that a user acts in,
+   * else that of the platform.
    */
   chain?: AuditOf | undefined
   /** Only what was done from this instant on, in unix milliseconds. */
@@ -5065,9 +5326,8 @@ export interface AuditPruneRequest {
   /** The account whose chain it is. */
   account?: string | undefined
   /**
-   * The instant, in unix milliseconds: the first record of it or later stays, and all behind it. One that is dated
-   * after now,
-   * by a clock that was wrong, goes with those behind it.
+   * The instant, in unix milliseconds: the first record of it or later stays, and all behind it.
+   * One that is dated after now, by a clock that was wrong, goes with those behind it.
    */
   beforeMs: Integer
   /** Which chain; as for `audit.list`. */
@@ -5093,9 +5353,8 @@ export interface AutomationsAdmitRequest {
   /** How many actions, at least 1. */
   count: Integer
   /**
-   * A name of the host's for this request: asked again within a day it gets the same answer, and charges nothing
-   * (R-QTA-5). It
-   * costs a commit.
+   * A name of the host's for this request: asked again within a day it gets the same answer, and
+   * charges nothing (R-QTA-5). It costs a commit.
    */
   key?: string | undefined
   /** What acts. */
@@ -5143,8 +5402,8 @@ export interface CampaignsReportRequest {
   /** How many more bounced for good; none when absent. */
   hard?: Integer | undefined
   /**
-   * Asked again within a day with the same key it gets the same answer, and counts once; another request is
-   * `idempotency_mismatch`.
+   * Asked again within a day with the same key it gets the same answer, and counts once; another
+   * request is `idempotency_mismatch`.
    */
   key?: string | undefined
   /** How many more bounced for now; none when absent. */
@@ -5202,16 +5461,15 @@ export interface CapsSetRequest {
   /** Only messages of this class; all in the beginning. */
   messageClass?: MessageClass | undefined
   /**
-   * What happens beyond it; in the beginning it is refused (R-QTA-7). With the spreading its burst ends, and a growth
-   * where it begins.
+   * What happens beyond it; in the beginning it is refused (R-QTA-7). With the spreading its
+   * burst ends, and a growth where it begins.
    */
   over?: OverLimit | undefined
   /** What it counts by. */
   scope: CapScope
   /**
-   * The one member, campaign, API key or domain that it is for; each has a count of its own when absent. With an API
-   * key that
-   * is deleted its caps go.
+   * The one member, campaign, API key or domain that it is for; each has a count of its own when
+   * absent. With an API key that is deleted its caps go.
    */
   subject?: string | undefined
   /** The window that it counts in. */
@@ -5233,8 +5491,8 @@ export interface CreditsAllocateRequest {
   /** What they pay. */
   channel: Channel
   /**
-   * Asked again within a day with the same key it gets the same answer, and moves nothing; another request is
-   * `idempotency_mismatch`.
+   * Asked again within a day with the same key it gets the same answer, and moves nothing;
+   * another request is `idempotency_mismatch`.
    */
   key?: string | undefined
 }
@@ -5260,7 +5518,8 @@ export interface CreditsGrantRequest {
   /** When what is left of them is gone, in unix milliseconds; never when absent. */
   expiresAtMs?: Integer | undefined
   /**
-   * The same request with the same key is carried out once, and answered alike; another one is `idempotency_mismatch`.
+   * The same request with the same key is carried out once, and answered alike; another one is
+   * `idempotency_mismatch`.
    */
   key?: string | undefined
   /** Grants with a lower number pay first, 0 to 100; 50 when absent. */
@@ -5292,7 +5551,8 @@ export interface CreditsRefundRequest {
   /** Which of its ledgers. */
   channel: Channel
   /**
-   * The same request with the same key is carried out once, and answered alike; another one is `idempotency_mismatch`.
+   * The same request with the same key is carried out once, and answered alike; another one is
+   * `idempotency_mismatch`.
    */
   key?: string | undefined
   /** The number of the entry that is refunded. */
@@ -5310,8 +5570,8 @@ export interface CreditsReserveRequest {
   /** The group. */
   group: string
   /**
-   * Asked again within a day with the same key it gets the same answer, and moves nothing; another request is
-   * `idempotency_mismatch`.
+   * Asked again within a day with the same key it gets the same answer, and moves nothing;
+   * another request is `idempotency_mismatch`.
    */
   key?: string | undefined
 }
@@ -5327,7 +5587,8 @@ export interface CreditsSpendRequest {
   /** The group that spends; without one the free balance alone pays. */
   group?: string | undefined
   /**
-   * The same request with the same key is carried out once, and answered alike; another one is `idempotency_mismatch`.
+   * The same request with the same key is carried out once, and answered alike; another one is
+   * `idempotency_mismatch`.
    */
   key?: string | undefined
   /** What is paid, in the host's words: a campaign, a reservation. */
@@ -5343,8 +5604,8 @@ export interface CreditsTakeBackRequest {
   /** What they pay. */
   channel: Channel
   /**
-   * Asked again within a day with the same key it gets the same answer, and moves nothing; another request is
-   * `idempotency_mismatch`.
+   * Asked again within a day with the same key it gets the same answer, and moves nothing;
+   * another request is `idempotency_mismatch`.
    */
   key?: string | undefined
 }
@@ -5360,8 +5621,8 @@ export interface CreditsUnreserveRequest {
   /** The group. */
   group: string
   /**
-   * Asked again within a day with the same key it gets the same answer, and moves nothing; another request is
-   * `idempotency_mismatch`.
+   * Asked again within a day with the same key it gets the same answer, and moves nothing;
+   * another request is `idempotency_mismatch`.
    */
   key?: string | undefined
 }
@@ -5375,7 +5636,8 @@ export interface CreditsWithdrawRequest {
   /** What they pay. */
   channel: Channel
   /**
-   * The same request with the same key is carried out once, and answered alike; another one is `idempotency_mismatch`.
+   * The same request with the same key is carried out once, and answered alike; another one is
+   * `idempotency_mismatch`.
    */
   key?: string | undefined
   /** Why. */
@@ -5389,11 +5651,14 @@ export interface GaugesClaimRequest {
   /** How many, at least 1. */
   count: Integer
   /**
-   * Asked again within a day with the same key it gets the same answer, and counts once; another request is
-   * `idempotency_mismatch`.
+   * Asked again within a day with the same key it gets the same answer, and counts once; another
+   * request is `idempotency_mismatch`.
    */
   key?: string | undefined
-  /** Which limit: `contacts`, `lists`, `segments`, `sending_domains`, `triggers` or `evergreen_campaigns`. */
+  /**
+   * Which limit: `contacts`, `lists`, `segments`, `sending_domains`, `triggers` or
+   * `evergreen_campaigns`.
+   */
   limit: LimitName
 }
 
@@ -5420,8 +5685,8 @@ export interface GaugesReleaseRequest {
   /** How many, at least 1; no more than the account itself has (`more_than_claimed`). */
   count: Integer
   /**
-   * Asked again within a day with the same key it gets the same answer, and counts once; another request is
-   * `idempotency_mismatch`.
+   * Asked again within a day with the same key it gets the same answer, and counts once; another
+   * request is `idempotency_mismatch`.
    */
   key?: string | undefined
   /** Which limit, as in `gauges.claim`. */
@@ -5471,7 +5736,8 @@ export interface GroupsDeleteRequest {
   /** The group. */
   group: string
   /**
-   * Where its members and resources go; needed when there are any, and for the default group, which this one becomes.
+   * Where its members and resources go; needed when there are any, and for the default group,
+   * which this one becomes.
    */
   to?: string | undefined
 }
@@ -5511,8 +5777,8 @@ export interface GroupsRemoveMembersRequest {
   /** What becomes of their resources; they follow when absent. */
   resources?: GroupResources | undefined
   /**
-   * Another group than the default one. Out of a group that is not the default one this is a transfer, and needs
-   * `groups.members.transfer` too.
+   * Another group than the default one. Out of a group that is not the default one this is a
+   * transfer, and needs `groups.members.transfer` too.
    */
   to?: string | undefined
   /** The members, 1 to 500: all of them or none. */
@@ -5592,17 +5858,16 @@ export interface InvitationsAcceptRequest {
 /** What `invitations.create` is asked with. */
 export interface InvitationsCreateRequest {
   /**
-   * The account that it is done for, and that is offered where `accounts` is absent; for a user the one they act in
-   * when
-   * absent.
+   * The account that it is done for, and that is offered where `accounts` is absent; for a user
+   * the one they act in when absent.
    */
   account?: string | undefined
   /** The accounts to offer, all of one team, at most 100. */
   accounts?: ReadonlyArray<AccountGrantInput> | undefined
   /**
-   * The addresses, separated by comma, semicolon or white space: at most 500, in at most 64 KiB; repetitions count
-   * once. A name
-   * may stand before one: `Ann Lee <ann@x.example>`. Addresses times accounts are at most 10,000.
+   * The addresses, separated by comma, semicolon or white space: at most 500, in at most 64 KiB;
+   * repetitions count once. A name may stand before one: `Ann Lee <ann@x.example>`. Addresses
+   * times accounts are at most 10,000.
    */
   addresses: string
   /** Invites all or none: with a single problem nobody is invited. */
@@ -5626,9 +5891,9 @@ export interface InvitationsDeleteRequest {
 /** What `invitations.edit` is asked with. */
 export interface InvitationsEditRequest {
   /**
-   * The accounts to offer, of all that one reaches: at least one and at most 100. An account that is new needs
-   * `users.invite`; in
-   * one that was offered before, a role or group that is absent stays.
+   * The accounts to offer, of all that one reaches: at least one and at most 100. An account
+   * that is new needs `users.invite`; in one that was offered before, a role or group that is
+   * absent stays.
    */
   accounts?: ReadonlyArray<AccountGrantInput> | undefined
   /** The revision that the change was made from; a stale one is `rev_conflict`. */
@@ -5767,11 +6032,17 @@ export interface LimitsAllocateRequest {
   account: string
   /** The revision of the account that the change was made from; a stale one is `rev_conflict`. */
   expectedRev?: Integer | undefined
-  /** Whether it is guaranteed; not for `unlimited`. As it was when absent, and in the beginning it is not. */
+  /**
+   * Whether it is guaranteed; not for `unlimited`. As it was when absent, and in the beginning
+   * it is not.
+   */
   guaranteed?: boolean | undefined
   /** Which limit. */
   limit: LimitName
-  /** `unlimited`, 0 for nothing, or a number; absent takes the part back, so that the account inherits again. */
+  /**
+   * `unlimited`, 0 for nothing, or a number; absent takes the part back, so that the account
+   * inherits again.
+   */
   value?: LimitInput | undefined
 }
 
@@ -5801,11 +6072,14 @@ export interface LimitsSetRequest {
   expectedRev?: Integer | undefined
   /** Which limit. */
   limit: LimitName
-  /** The class of the messages that it counts; as in the package where the account says nothing (R-QTA-14). */
+  /**
+   * The class of the messages that it counts; as in the package where the account says nothing
+   * (R-QTA-14).
+   */
   messageClass?: CountedClass | undefined
   /**
-   * What happens beyond it; as in the package where the account says nothing, and in the end what the policy
-   * `over_limit` says (R-QTA-7).
+   * What happens beyond it; as in the package where the account says nothing, and in the end
+   * what the policy `over_limit` says (R-QTA-7).
    */
   over?: OverLimit | undefined
   /** `unlimited`, 0 for nothing, or a number. */
@@ -5839,9 +6113,9 @@ export interface MembersAddRequest {
   /** Last name of a new user. */
   lastName?: string | undefined
   /**
-   * The role. When absent: the one that the user has in the team where a user has one role (`role_scope`), or the
-   * default
-   * role of the account. None where the role is that of the package.
+   * The role. When absent: the one that the user has in the team where a user has one role
+   * (`role_scope`), or the default role of the account. None where the role is that of the
+   * package.
    */
   role?: string | undefined
   /** The existing user, or the id that the new one gets. */
@@ -5907,20 +6181,26 @@ export interface MembersListRequest {
   /** Only members of this group. */
   group?: string | undefined
   /**
-   * Only who was not here since this instant, in unix milliseconds: seen last before it, or never seen and made before
-   * it.
+   * Only who was not here since this instant, in unix milliseconds: seen last before it, or
+   * never seen and made before it.
    */
   inactiveSinceMs?: Integer | undefined
-  /** At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there is a `next`. */
+  /**
+   * At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there
+   * is a `next`.
+   */
   limit?: Integer | undefined
   /**
-   * What it is ordered by; the id when absent, the e-mail address in a search. In a search, who is found by what it is
-   * ordered by comes first.
+   * What it is ordered by; the id when absent, the e-mail address in a search. In a search, who
+   * is found by what it is ordered by comes first.
    */
   order?: MemberOrder | undefined
   /** Only members with this role. */
   role?: string | undefined
-  /** Only whose e-mail address, last name or first name begins with this, without regard to case and accents. */
+  /**
+   * Only whose e-mail address, last name or first name begins with this, without regard to case
+   * and accents.
+   */
   search?: string | undefined
   /** Only members of this status. */
   status?: MemberStatus | undefined
@@ -5935,11 +6215,14 @@ export interface MembersPeopleRequest {
   /** Those of all accounts below it as well, each person once; for who manages the team. */
   below?: boolean | undefined
   /**
-   * Only members who were not here since this instant, in unix milliseconds: seen last before it, or never seen and
-   * made before it.
+   * Only members who were not here since this instant, in unix milliseconds: seen last before
+   * it, or never seen and made before it.
    */
   inactiveSinceMs?: Integer | undefined
-  /** At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there is a `next`. */
+  /**
+   * At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there
+   * is a `next`.
+   */
   limit?: Integer | undefined
   /** Only those with this in the address or in the name, without regard to case and accents. */
   search?: string | undefined
@@ -5963,7 +6246,10 @@ export interface MembersSetRoleRequest {
   account: string
   /** The revision that the change was made from; a stale one is `rev_conflict`. */
   expectedRev?: Integer | undefined
-  /** The group, where the new role needs one; the one that the member is in, or the default group, when absent. */
+  /**
+   * The group, where the new role needs one; the one that the member is in, or the default
+   * group, when absent.
+   */
   group?: string | undefined
   /** The new role. */
   role: string
@@ -5979,7 +6265,10 @@ export interface OperatorsAddRequest {
   firstName?: string | undefined
   /** Last name of a new user. */
   lastName?: string | undefined
-  /** The role: one of the platform, allowing no more to operators than whoever gives it holds (R-ROL-7). */
+  /**
+   * The role: one of the platform, allowing no more to operators than whoever gives it holds
+   * (R-ROL-7).
+   */
   role: string
   /** The existing user, or the id that the new one gets. */
   user?: string | undefined
@@ -6071,7 +6360,10 @@ export interface OutboxForgetRequest {
 
 /** What `outbox.read` is asked with. */
 export interface OutboxReadRequest {
-  /** Go on after the message of this number: `next` of the page before, or the last one that was carried out. */
+  /**
+   * Go on after the message of this number: `next` of the page before, or the last one that was
+   * carried out.
+   */
   after?: Integer | undefined
   /** At most this many (1 to 500, 50 when absent). */
   limit?: Integer | undefined
@@ -6100,13 +6392,19 @@ export interface OutboxTakeRequest {
   /** The name of the consumer. */
   consumer: string
   /**
-   * How long they are kept from others of the same name, in milliseconds: 1 to 604,800,000 (a week), a minute when
-   * absent.
+   * How long they are kept from others of the same name, in milliseconds: 1 to 604,800,000 (a
+   * week), a minute when absent.
    */
   holdMs?: Integer | undefined
-  /** At most this many (1 to 500, 50 when absent). Nobody has more than 1,000 that are not acknowledged. */
+  /**
+   * At most this many (1 to 500, 50 when absent). Nobody has more than 1,000 that are not
+   * acknowledged.
+   */
   limit?: Integer | undefined
-  /** How often a message is given at most: 1 to 1,000; the last that was said counts, 10 when nothing was. */
+  /**
+   * How often a message is given at most: 1 to 1,000; the last that was said counts, 10 when
+   * nothing was.
+   */
   tries?: Integer | undefined
 }
 
@@ -6169,7 +6467,8 @@ export interface PackagesEditRequest {
   /** No price is shown any more; not together with `child_price`. */
   withoutChildPrice?: boolean | undefined
   /**
-   * The limits that are taken away, so that they fall to the platform's default; not together with a value in `limits`.
+   * The limits that are taken away, so that they fall to the platform's default; not together
+   * with a value in `limits`.
    */
   withoutLimits?: ReadonlyArray<LimitName> | undefined
   /** Takes the ceiling away; not together with `role`. */
@@ -6247,11 +6546,10 @@ export interface PasswordsRemoveRequest {
 /** What `passwords.set` is asked with. */
 export interface PasswordsSetRequest {
   /**
-   * The new password: at least as many characters as policy `password_min` says, or where they need a second factor
-   * wherever
-   * they act, `password_min_with_second_factor`; at most 256 bytes. One that is guessed too easily is
-   * `password_banned`, with
-   * what is weak in `details.weak`: `own_word`, `common`, `keyboard`, `repeat`, `sequence`, `date`, `short` or
+   * The new password: at least as many characters as policy `password_min` says, or where they
+   * need a second factor wherever they act, `password_min_with_second_factor`; at most 256
+   * bytes. One that is guessed too easily is `password_banned`, with what is weak in
+   * `details.weak`: `own_word`, `common`, `keyboard`, `repeat`, `sequence`, `date`, `short` or
    * `banned`.
    */
   password: string
@@ -6270,8 +6568,8 @@ export interface PasswordsUnbanRequest {
 /** What `permissions.add` is asked with. */
 export interface PermissionsAddRequest {
   /**
-   * The dotted id: lower-case letters, digits, `_` and `-` between the dots. What stands before the last dot must
-   * exist.
+   * The dotted id: lower-case letters, digits, `_` and `-` between the dots. What stands before
+   * the last dot must exist.
    */
   permission: string
   /** Whether grants carry a scope (own, group, any). */
@@ -6339,17 +6637,23 @@ export interface ReservationsCreateRequest {
   /** How many messages, at least 1. */
   count: Integer
   /**
-   * A name of the host's for this request: asked again within a day after it was granted it gets the same answer, and
-   * charges nothing.
+   * A name of the host's for this request: asked again within a day after it was granted it gets
+   * the same answer, and charges nothing.
    */
   key?: string | undefined
   /** How long it lives, in milliseconds (1,000 to 31 days). */
   lifeMs: Integer
   /** What the messages are; caps for members, campaigns and domains look at it (R-QTA-14). */
   message?: MessageInput | undefined
-  /** Reserves as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2). */
+  /**
+   * Reserves as many as fit, and nothing where fewer than these do; all or none when absent
+   * (R-QTA-2).
+   */
   min?: Integer | undefined
-  /** The user who sends, who needs the permission to; absent when the host itself sends for the account. */
+  /**
+   * The user who sends, who needs the permission to; absent when the host itself sends for the
+   * account.
+   */
   user?: string | undefined
 }
 
@@ -6417,7 +6721,10 @@ export interface ResourcesRegisterRequest {
   id: string
   /** The kind. */
   kind: string
-  /** The member whose it is. When absent: the acting user; the owner of the account for who is not a member of it. */
+  /**
+   * The member whose it is. When absent: the acting user; the owner of the account for who is
+   * not a member of it.
+   */
   owner?: string | undefined
 }
 
@@ -6454,8 +6761,8 @@ export interface ResourcesShareKindRequest {
   /** The kind. */
   kind: string
   /**
-   * Whose resources; the acting user's when absent. Another is named by the host, and by who may share everything of
-   * the kind.
+   * Whose resources; the acting user's when absent. Another is named by the host, and by who may
+   * share everything of the kind.
    */
   user?: string | undefined
 }
@@ -6467,8 +6774,8 @@ export interface ResourcesUnshareKindRequest {
   /** The kind. */
   kind: string
   /**
-   * Whose resources; the acting user's when absent. Another is named by the host, and by who may share everything of
-   * the kind.
+   * Whose resources; the acting user's when absent. Another is named by the host, and by who may
+   * share everything of the kind.
    */
   user?: string | undefined
 }
@@ -6504,8 +6811,8 @@ export interface ResourcesVisibleOwnersRequest {
 /** What `roles.copy` is asked with. */
 export interface RolesCopyRequest {
   /**
-   * The account whose own the copy is. When absent: for a user the account that they act in, for host and operators
-   * the platform.
+   * The account whose own the copy is. When absent: for a user the account that they act in, for
+   * host and operators the platform.
    */
   account?: string | undefined
   /** The host's own id for the copy; made when absent. */
@@ -6519,8 +6826,8 @@ export interface RolesCopyRequest {
 /** What `roles.create` is asked with. */
 export interface RolesCreateRequest {
   /**
-   * The account whose own it is, to be used there and below. When absent: for a user the account that they act in,
-   * for host and operators the platform.
+   * The account whose own it is, to be used there and below. When absent: for a user the account
+   * that they act in, for host and operators the platform.
    */
   account?: string | undefined
   /** The permissions that it allows, at most 1000 lines. */
@@ -6529,7 +6836,10 @@ export interface RolesCreateRequest {
   deny?: ReadonlyArray<string> | undefined
   /** The host's own id; made when absent. */
   id?: string | undefined
-  /** The roles whose grants and denials it takes in, at most 1000; each must be usable where this one is. */
+  /**
+   * The roles whose grants and denials it takes in, at most 1000; each must be usable where this
+   * one is.
+   */
   includes?: ReadonlyArray<string> | undefined
   /** The name that people see. */
   name: string
@@ -6568,8 +6878,8 @@ export interface RolesGetRequest {
 /** What `roles.list` is asked with. */
 export interface RolesListRequest {
   /**
-   * The account. When absent: for a user the one that they act in; for host and operators only the built-in roles and
-   * those of the platform are listed.
+   * The account. When absent: for a user the one that they act in; for host and operators only
+   * the built-in roles and those of the platform are listed.
    */
   account?: string | undefined
   /** Go on after this id: `next` of the page before. */
@@ -6587,9 +6897,8 @@ export interface RolesTrialRequest {
 /** What `roles.try_out` is asked with. */
 export interface RolesTryOutRequest {
   /**
-   * The role to try, usable wherever the other is, and allowing no more than the actor holds (R-ROL-7). The trial is
-   * over
-   * when absent.
+   * The role to try, usable wherever the other is, and allowing no more than the actor holds
+   * (R-ROL-7). The trial is over when absent.
    */
   candidate?: string | undefined
   /** The revision that the change was made from; a stale one is `rev_conflict`. */
@@ -6653,15 +6962,25 @@ export interface SendingAdmitRequest {
   /** How many messages, at least 1. */
   count: Integer
   /**
-   * A name of the host's for this request: asked again within a day after it was granted it gets the same answer, and
-   * charges nothing (R-QTA-5). It costs a commit; without it a send is decided in memory.
+   * A name of the host's for this request: asked again within a day after it was granted it gets
+   * the same answer, and charges nothing (R-QTA-5). It costs a commit; without it a send is
+   * decided in memory.
    */
   key?: string | undefined
-  /** What the message is; caps for members, campaigns, API keys and domains look at it (R-QTA-14). */
+  /**
+   * What the message is; caps for members, campaigns, API keys and domains look at it
+   * (R-QTA-14).
+   */
   message?: MessageInput | undefined
-  /** Grants as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2). */
+  /**
+   * Grants as many as fit, and nothing where fewer than these do; all or none when absent
+   * (R-QTA-2).
+   */
   min?: Integer | undefined
-  /** The user who sends, who needs `campaigns.send`; absent when the host itself sends for the account. */
+  /**
+   * The user who sends, who needs `campaigns.send`; absent when the host itself sends for the
+   * account.
+   */
   user?: string | undefined
 }
 
@@ -6679,7 +6998,10 @@ export interface SendingExplainRequest {
   channel?: Channel | undefined
   /** How many messages, at least 1. */
   count: Integer
-  /** What the message is; caps for members, campaigns, API keys and domains look at it (R-QTA-14). */
+  /**
+   * What the message is; caps for members, campaigns, API keys and domains look at it
+   * (R-QTA-14).
+   */
   message?: MessageInput | undefined
   /** The user who would send; absent when the host itself would. */
   user?: string | undefined
@@ -6710,22 +7032,21 @@ export interface SendingRefundRequest {
   /** When they were granted, in unix milliseconds. */
   grantedAtMs: Integer
   /**
-   * A name of the host's for this request: asked again within a day it gets the same answer, and gives back once
-   * (R-QTA-5). It
-   * costs a commit.
+   * A name of the host's for this request: asked again within a day it gets the same answer, and
+   * gives back once (R-QTA-5). It costs a commit.
    */
   key?: string | undefined
   /** What the message was, as in `sending.admit`. */
   message?: MessageInput | undefined
   /**
-   * Where credits paid for a part of them, the entry that `sending.admit` answered in `credits`: the grants that paid
-   * get theirs
-   * back first, once, and the account's own limits the rest (R-CRD-2).
+   * Where credits paid for a part of them, the entry that `sending.admit` answered in `credits`:
+   * the grants that paid get theirs back first, once, and the account's own limits the rest
+   * (R-CRD-2).
    */
   spend?: Integer | undefined
   /**
-   * The user who was to send, as in `sending.admit`; the cap of the group that they were in then gets back what it
-   * gave.
+   * The user who was to send, as in `sending.admit`; the cap of the group that they were in then
+   * gets back what it gave.
    */
   user?: string | undefined
 }
@@ -6760,7 +7081,10 @@ export interface SessionsCheckRequest {
 
 /** What `sessions.create` is asked with. */
 export interface SessionsCreateRequest {
-  /** A code of their second factor, by time or for recovery; for a user who has one (`second_factor_required`). */
+  /**
+   * A code of their second factor, by time or for recovery; for a user who has one
+   * (`second_factor_required`).
+   */
   code?: string | undefined
   /** What the user is shown of the device, such as `Firefox on Linux`. */
   device?: string | undefined
@@ -6770,7 +7094,10 @@ export interface SessionsCreateRequest {
   ip?: string | undefined
   /** The password. */
   password?: string | undefined
-  /** The user whom the host vouches for, with whatever it asked for; in the place of address and password. */
+  /**
+   * The user whom the host vouches for, with whatever it asked for; in the place of address and
+   * password.
+   */
   user?: string | undefined
 }
 
@@ -6780,7 +7107,10 @@ export interface SessionsCreateAsRequest {
   account: string
   /** What is shown of the device, such as `Firefox on Linux`. */
   device?: string | undefined
-  /** For how long, in milliseconds; at most, and when absent, what the policy `log_in_as_ms` says. */
+  /**
+   * For how long, in milliseconds; at most, and when absent, what the policy `log_in_as_ms`
+   * says.
+   */
   lifeMs?: Integer | undefined
   /** Why, in 1 to 500 bytes; the user is told, and it is remembered. */
   reason: string
@@ -6840,11 +7170,17 @@ export interface SharingCheckRequest {
 export interface SharingListRequest {
   /** The account. */
   account: string
-  /** Go on here: `next` of the page before. A page may be shorter than `limit` and still have a `next`. */
+  /**
+   * Go on here: `next` of the page before. A page may be shorter than `limit` and still have a
+   * `next`.
+   */
   after?: string | undefined
   /** At most this many (1 to 500, 50 when absent). */
   limit?: Integer | undefined
-  /** Only those that are shared, or only those that are eligible and not shared; both when absent. */
+  /**
+   * Only those that are shared, or only those that are eligible and not shared; both when
+   * absent.
+   */
   shared?: boolean | undefined
 }
 
@@ -6852,7 +7188,10 @@ export interface SharingListRequest {
 export interface SharingReceivedRequest {
   /** The account. */
   account: string
-  /** Go on here: `next` of the page before. A page may be shorter than `limit` and still have a `next`. */
+  /**
+   * Go on here: `next` of the page before. A page may be shorter than `limit` and still have a
+   * `next`.
+   */
   after?: string | undefined
   /** At most this many (1 to 500, 50 when absent). */
   limit?: Integer | undefined
@@ -6914,13 +7253,19 @@ export interface SuppressionsImportManyRequest {
 export interface SuppressionsListRequest {
   /** The account. */
   account: string
-  /** Go on here: `next` of the page before. A page may be shorter than `limit` and still have a `next`. */
+  /**
+   * Go on here: `next` of the page before. A page may be shorter than `limit` and still have a
+   * `next`.
+   */
   after?: string | undefined
   /** At most this many (1 to 500, 50 when absent). */
   limit?: Integer | undefined
   /** Only entries of this class. */
   messageClass?: MessageClass | undefined
-  /** Whether to list what the pool of the team holds, where the account is in it; its own entries otherwise. */
+  /**
+   * Whether to list what the pool of the team holds, where the account is in it; its own entries
+   * otherwise.
+   */
   pooled?: boolean | undefined
   /** Only addresses and domains that begin with this, without regard to case and accents. */
   search?: string | undefined
@@ -6938,7 +7283,10 @@ export interface SuppressionsPoolRequest {
 export interface SuppressionsRemoveRequest {
   /** The account. */
   account: string
-  /** The addresses and domains, at most 500; one that the account does not suppress is `not_found`. */
+  /**
+   * The addresses and domains, at most 500; one that the account does not suppress is
+   * `not_found`.
+   */
   entries: ReadonlyArray<SuppressionNameInput>
 }
 
@@ -6951,8 +7299,8 @@ export interface ThreadsAcquireRequest {
   /** The worker, as the host names it. One that needs several slots takes them one by one. */
   holder: string
   /**
-   * Asked again within a day with the same key it gets the same slot, and no other; another request is
-   * `idempotency_mismatch`.
+   * Asked again within a day with the same key it gets the same slot, and no other; another
+   * request is `idempotency_mismatch`.
    */
   key?: string | undefined
   /** How long the lease lives unless it is renewed, in milliseconds (1,000 to 86,400,000). */
@@ -7030,8 +7378,8 @@ export interface UsageReconcileRequest {
   /** The limit, one that counts in a window. */
   limit: LimitName
   /**
-   * How much went out in the window, by the account and all below it, without what credits paid for: at most what is
-   * counted.
+   * How much went out in the window, by the account and all below it, without what credits paid
+   * for: at most what is counted.
    */
   used: Integer
 }
@@ -7086,7 +7434,10 @@ export interface UsersDisableRequest {
 
 /** What `users.edit` is asked with. */
 export interface UsersEditRequest {
-  /** An account in which the user is, as which administrator the actor edits them; where they act when absent. */
+  /**
+   * An account in which the user is, as which administrator the actor edits them; where they act
+   * when absent.
+   */
   account?: string | undefined
   /** The fields that are emptied. */
   clear?: ReadonlyArray<ProfileField> | undefined
@@ -7119,8 +7470,8 @@ export interface UsersEnableRequest {
 /** What `users.export_csv` is asked with. */
 export interface UsersExportCsvRequest {
   /**
-   * The account. A top account gives its whole team to those who manage that (`accounts.team`); in every other case it
-   * is the members of this one account.
+   * The account. A top account gives its whole team to those who manage that (`accounts.team`);
+   * in every other case it is the members of this one account.
    */
   account: string
   /** Go on here: `next` of the page before. */
@@ -7128,8 +7479,8 @@ export interface UsersExportCsvRequest {
   /** Whether the text begins with the names of the columns; absent, the first page alone does. */
   header?: boolean | undefined
   /**
-   * At most this many rows (1 to 1,000, 1,000 when absent). A page may be shorter, and even empty, while there is a
-   * `next`.
+   * At most this many rows (1 to 1,000, 1,000 when absent). A page may be shorter, and even
+   * empty, while there is a `next`.
    */
   limit?: Integer | undefined
 }
@@ -7139,8 +7490,8 @@ export interface UsersExportDataRequest {
   /** Go on here: `next` of the part before. */
   after?: string | undefined
   /**
-   * At most so many memberships, sessions, invitations, messages, changes and resources together (1 to 1,000, 1,000
-   * when absent).
+   * At most so many memberships, sessions, invitations, messages, changes and resources together
+   * (1 to 1,000, 1,000 when absent).
    */
   limit?: Integer | undefined
   /** The user. */
@@ -7159,7 +7510,10 @@ export interface UsersGetRequest {
 export interface UsersImportCsvRequest {
   /** The account that rows go to which name none. A row may name this one or one below it. */
   account: string
-  /** Whether one bad row keeps all of them out; the answer says what is wrong, and nothing was changed. */
+  /**
+   * Whether one bad row keeps all of them out; the answer says what is wrong, and nothing was
+   * changed.
+   */
   atomic?: boolean | undefined
   /** The columns, where the first line of `csv` does not name them: a later part of a file. */
   columns?: ReadonlyArray<string> | undefined
@@ -7175,25 +7529,30 @@ export interface UsersImportCsvRequest {
 
 /** What `users.list` is asked with. */
 export interface UsersListRequest {
-  /** Only users of this account and of all accounts below it; for a user, where they act when absent. */
+  /**
+   * Only users of this account and of all accounts below it; for a user, where they act when
+   * absent.
+   */
   account?: string | undefined
   /** Go on after the page before: its `next`. */
   after?: string | undefined
   /**
-   * Only who was not here since this instant, in unix milliseconds: seen last before it, or never seen and made before
-   * it.
+   * Only who was not here since this instant, in unix milliseconds: seen last before it, or
+   * never seen and made before it.
    */
   inactiveSinceMs?: Integer | undefined
-  /** At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there is a `next`. */
+  /**
+   * At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there
+   * is a `next`.
+   */
   limit?: Integer | undefined
   /** What it is ordered by; the e-mail address when absent. */
   order?: UserOrder | undefined
   /** Only who has this role in one of the accounts that are listed. */
   role?: string | undefined
   /**
-   * Only whose e-mail address, last name or first name begins with this, without regard to case and accents. Who is
-   * found by what
-   * the list is ordered by comes first.
+   * Only whose e-mail address, last name or first name begins with this, without regard to case
+   * and accents. Who is found by what the list is ordered by comes first.
    */
   search?: string | undefined
   /** Only users of this status. */
@@ -7222,7 +7581,10 @@ export interface UsersRequestPasswordResetRequest {
 
 /** The operations `access.*`. */
 export interface AccessOperations {
-  /** Whether a user may do something in an account. The prepared and by-id calls of each language answer the same. */
+  /**
+   * Whether a user may do something in an account. The prepared and by-id calls of each language
+   * answer the same.
+   */
   check(request: AccessCheckRequest): Promise<AccessCheck>
   /** Why a user may or may not do something: which grant, ceiling or denial decided (R-ROL-9). */
   explain(request: AccessExplainRequest): Promise<AccessExplanation>
@@ -7231,9 +7593,9 @@ export interface AccessOperations {
   /**
    * Everybody who may do something in an account now, a page at a time (R-ROL-9).
    *
-   * First those who reach it from the accounts above, from the top down, then its own members; each by user id. One
-   * call looks
-   * at a bounded number of users: a page may be shorter than asked for, and even empty, while there is a `next`.
+   * First those who reach it from the accounts above, from the top down, then its own members; each
+   * by user id. One call looks at a bounded number of users: a page may be shorter than asked for,
+   * and even empty, while there is a `next`.
    */
   whoCan(request: AccessWhoCanRequest): Promise<AccessHolderList>
 }
@@ -7241,76 +7603,84 @@ export interface AccessOperations {
 /** The operations `accounts.*`. */
 export interface AccountsOperations {
   /**
-   * Makes a pending account active, and clears the holds of a reason from a suspended one, as far as the actor may
-   * clear them; those
-   * of other reasons stay. One that has no owner yet waits on (R-TEA-2).
+   * Makes a pending account active, and clears the holds of a reason from a suspended one, as far as
+   * the actor may clear them; those of other reasons stay. One that has no owner yet waits on
+   * (R-TEA-2).
    */
   activate(request: AccountsActivateRequest): Promise<Account>
   /**
-   * Does one thing to many accounts (R-ACC-5): each is done or says why not; with `atomic` all are done, or none.
+   * Does one thing to many accounts (R-ACC-5): each is done or says why not; with `atomic` all are
+   * done, or none.
    *
    * An operator needs the permission of the action too, as for one account.
    */
   bulk(request: AccountsBulkRequest): Promise<AccountBulk>
   /**
-   * Closes an account: it sends nothing and cannot be entered; within the grace period it can be reopened (R-ACC-3).
+   * Closes an account: it sends nothing and cannot be entered; within the grace period it can be
+   * reopened (R-ACC-3).
    */
   close(request: AccountsCloseRequest): Promise<Account>
   /**
    * Creates a client or an account below another: details, owner and package in one step (R-ACC-1).
    *
-   * An operator needs `packages.assign` too to name a package, and `packages.override_limits` to name limits.
+   * An operator needs `packages.assign` too to name a package, and `packages.override_limits` to
+   * name limits.
    */
   create(request: AccountsCreateRequest): Promise<Account>
   /**
-   * Makes an account below another, with an owner of its own or, by policy `child_owner`, the owner of the account
-   * above.
+   * Makes an account below another, with an owner of its own or, by policy `child_owner`, the owner
+   * of the account above.
    *
-   * Its own owner confirms their address first: the account is pending until then. With `skip_verification` it can be
-   * used at
-   * once; an owner who is new then gets a link to set a password (R-TEA-4).
+   * Its own owner confirms their address first: the account is pending until then. With
+   * `skip_verification` it can be used at once; an owner who is new then gets a link to set a
+   * password (R-TEA-4).
    */
   createChild(request: AccountsCreateChildRequest): Promise<ChildCreated>
   /**
-   * Deletes an account for good; its id is never used again, and users without another account go with it (R-ACC-3).
+   * Deletes an account for good; its id is never used again, and users without another account go
+   * with it (R-ACC-3).
    */
   delete(request: AccountsDeleteRequest): Promise<AccountDeleted>
   /**
    * Changes an account. What is absent stays. A new time zone acts from the next window on.
    *
-   * The package is chosen by the platform: the host, and operators with `packages.assign`. Users set the default role
-   * with
-   * `users.default_permissions`, and none that can do more than they can.
+   * The package is chosen by the platform: the host, and operators with `packages.assign`. Users set
+   * the default role with `users.default_permissions`, and none that can do more than they can.
    */
   edit(request: AccountsEditRequest): Promise<Account>
   /** Reads an account. */
   get(request: AccountsGetRequest): Promise<Account>
   /**
-   * Suspends an account for a reason, beside any other reason (R-ACC-2). A hold of this reason that the same level
-   * placed is there
-   * already: it stays as it is.
+   * Suspends an account for a reason, beside any other reason (R-ACC-2). A hold of this reason that
+   * the same level placed is there already: it stays as it is.
    */
   hold(request: AccountsHoldRequest): Promise<Account>
   /**
-   * Lists accounts, a page at a time: of the platform, of a team, or directly below one account (R-ACC-6).
+   * Lists accounts, a page at a time: of the platform, of a team, or directly below one account
+   * (R-ACC-6).
    *
-   * Users list the accounts below their own, all of them when nothing is said. What is filtered out counts against a
-   * bound
-   * of each call: a page may be shorter than asked for, and even empty, while there is a `next`.
+   * Users list the accounts below their own, all of them when nothing is said. What is filtered out
+   * counts against a bound of each call: a page may be shorter than asked for, and even empty, while
+   * there is a `next`.
    */
   list(request?: AccountsListRequest): Promise<AccountList>
   /** Says what a further account below another costs each month, before it is made (R-TEA-4). */
   quote(request: AccountsQuoteRequest): Promise<AccountQuote>
   /** Clears one hold; the others stay. Only the level that placed it, or one above, can (R-ACC-2). */
   release(request: AccountsReleaseRequest): Promise<Account>
-  /** Reopens a closed account within its grace period; one that was waiting for its owner waits again (R-ACC-3). */
+  /**
+   * Reopens a closed account within its grace period; one that was waiting for its owner waits again
+   * (R-ACC-3).
+   */
   reopen(request: AccountsReopenRequest): Promise<Account>
-  /** Decides whether a user enters another account (R-SES-5). An account that they have no access to is `not_found`. */
+  /**
+   * Decides whether a user enters another account (R-SES-5). An account that they have no access to
+   * is `not_found`.
+   */
   switch(request: AccountsSwitchRequest): Promise<AccountSwitch>
   /**
-   * Lists the accounts that a user has access to, each with whether they can enter it now: those that they are a member
-   * of,
-   * and those below an account whose team they manage (R-SES-5).
+   * Lists the accounts that a user has access to, each with whether they can enter it now: those
+   * that they are a member of, and those below an account whose team they manage (R-SES-5).
    *
    * A user whose own account cannot be entered asks through the host, which names them in `user`.
    */
@@ -7318,12 +7688,14 @@ export interface AccountsOperations {
   /** Lists all accounts of a team, each before those below it, a page at a time (R-TEA-3). */
   team(request: AccountsTeamRequest): Promise<TeamList>
   /**
-   * Makes a member of an account its owner; the owner until now becomes an ordinary member (R-TEA-5). Where accounts
-   * below
-   * have their parent's owner, they get the new one too.
+   * Makes a member of an account its owner; the owner until now becomes an ordinary member
+   * (R-TEA-5). Where accounts below have their parent's owner, they get the new one too.
    */
   transferOwner(request: AccountsTransferOwnerRequest): Promise<OwnerTransferred>
-  /** The first step of the creation by itself: says what is wrong with the details, and changes nothing (R-ACC-1). */
+  /**
+   * The first step of the creation by itself: says what is wrong with the details, and changes
+   * nothing (R-ACC-1).
+   */
   validate(request?: AccountsValidateRequest): Promise<AccountValidation>
 }
 
@@ -7332,12 +7704,12 @@ export interface AddressesOperations {
   /** Reads an allow-list. */
   get(request?: AddressesGetRequest): Promise<AddressList>
   /**
-   * Says where a user, whoever acts in an account or below it, or a member of one may come from; an empty list is none.
+   * Says where a user, whoever acts in an account or below it, or a member of one may come from; an
+   * empty list is none.
    *
-   * Every list on the way must hold the address of the actor: that of the user, of the membership, of the account and
-   * of those
-   * above it. Otherwise, and where no address is named, everything they do is `ip_not_allowed`. Nobody locks themself
-   * out.
+   * Every list on the way must hold the address of the actor: that of the user, of the membership,
+   * of the account and of those above it. Otherwise, and where no address is named, everything they
+   * do is `ip_not_allowed`. Nobody locks themself out.
    */
   set(request: AddressesSetRequest): Promise<AddressList>
 }
@@ -7345,38 +7717,35 @@ export interface AddressesOperations {
 /** The operations `api_keys.*`. */
 export interface ApiKeysOperations {
   /**
-   * Whose API key a token is, and that it can be used now. Answered from memory while nothing changes; counts as use of
-   * the key.
+   * Whose API key a token is, and that it can be used now. Answered from memory while nothing
+   * changes; counts as use of the key.
    *
-   * To run operations with it, pass it as the actor: `{"kind": "api_key", "token": "...", "ip": "..."}`.
+   * To run operations with it, pass it as the actor: `{"kind": "api_key", "token": "...", "ip":
+   * "..."}`.
    */
   check(request: ApiKeysCheckRequest): Promise<ApiKeyProof>
   /**
    * Makes an API key of a member of an account. The token is shown in the answer, once.
    *
-   * A program that acts with it may do what the member may do in the account now, and of that what the key lists. It
-   * ends with
-   * the membership, and does nothing while the user is disabled or the account is on hold. It changes nothing about how
-   * people
-   * log in, and makes no keys (`not_with_api_key`). Users make keys for themselves, with `api_keys.create` where they
-   * act.
+   * A program that acts with it may do what the member may do in the account now, and of that what
+   * the key lists. It ends with the membership, and does nothing while the user is disabled or the
+   * account is on hold. It changes nothing about how people log in, and makes no keys
+   * (`not_with_api_key`). Users make keys for themselves, with `api_keys.create` where they act.
    */
   create(request: ApiKeysCreateRequest): Promise<ApiKeyToken>
   /**
-   * Deletes an API key: from now on its token is `api_key_invalid`, and its caps are gone. Users delete their own, and
-   * with
-   * `api_keys.revoke` those of members who can do no more than they.
+   * Deletes an API key: from now on its token is `api_key_invalid`, and its caps are gone. Users
+   * delete their own, and with `api_keys.revoke` those of members who can do no more than they.
    */
   delete(request: ApiKeysDeleteRequest): Promise<ApiKeyDeleted>
   /**
-   * Changes an API key; what is not named stays. Its token stays the same. Users change their own. Where it can be used
-   * further
-   * than before, the user is told, as by `api_keys.create`.
+   * Changes an API key; what is not named stays. Its token stays the same. Users change their own.
+   * Where it can be used further than before, the user is told, as by `api_keys.create`.
    */
   edit(request: ApiKeysEditRequest): Promise<ApiKey>
   /**
-   * Lists the API keys of an account, at most 100, those that have expired included. Users see their own, and with
-   * `api_keys.view` all.
+   * Lists the API keys of an account, at most 100, those that have expired included. Users see their
+   * own, and with `api_keys.view` all.
    */
   list(request: ApiKeysListRequest): Promise<ApiKeyList>
 }
@@ -7388,9 +7757,8 @@ export interface AssetsOperations {
   /** Says where an account has an asset from; what it may not use is `asset_not_assigned` (R-PKG-5). */
   check(request: AssetsCheckRequest): Promise<Asset>
   /**
-   * Lists the assets that an account may use: its own and those of its package, and where it has no package those of
-   * the
-   * account above (R-PKG-5).
+   * Lists the assets that an account may use: its own and those of its package, and where it has no
+   * package those of the account above (R-PKG-5).
    */
   get(request: AssetsGetRequest): Promise<AssetList>
   /** Takes an asset of its own away from an account. Those of its package stay. */
@@ -7400,31 +7768,31 @@ export interface AssetsOperations {
 /** The operations `audit.*`. */
 export interface AuditOperations {
   /**
-   * The records of a chain as lines, the first first: each line is what its hash was made of, so that `sha256` of a
-   * line is
-   * what the next has as `previous`.
+   * The records of a chain as lines, the first first: each line is what its hash was made of, so
+   * that `sha256` of a line is what the next has as `previous`.
    */
   export(request?: AuditExportRequest): Promise<AuditExport>
-  /** Where a chain ends: saved outside the store, it lets `audit.verify` find that the end was cut off. */
+  /**
+   * Where a chain ends: saved outside the store, it lets `audit.verify` find that the end was cut
+   * off.
+   */
   head(request?: AuditHeadRequest): Promise<AuditHeadItem>
   /**
    * What was changed, the latest first (R-AUD-1).
    *
-   * A page may be shorter than asked for, and even empty, while there is a `next`: where a filter leaves out nearly
-   * all, a call
-   * looks at a part of the chain.
+   * A page may be shorter than asked for, and even empty, while there is a `next`: where a filter
+   * leaves out nearly all, a call looks at a part of the chain.
    */
   list(request?: AuditListRequest): Promise<AuditPage>
   /**
-   * Deletes the records at the beginning of a chain that are older than an instant. What is left can be checked as
-   * before: the
-   * chain knows the hash of the last record that went. That it was pruned is remembered as well.
+   * Deletes the records at the beginning of a chain that are older than an instant. What is left can
+   * be checked as before: the chain knows the hash of the last record that went. That it was pruned
+   * is remembered as well.
    */
   prune(request: AuditPruneRequest): Promise<AuditPruned>
   /**
-   * Checks every record of a chain: none is missing, altered or added. With a head that was saved elsewhere, also that
-   * the end
-   * was not cut off or written anew.
+   * Checks every record of a chain: none is missing, altered or added. With a head that was saved
+   * elsewhere, also that the end was not cut off or written anew.
    */
   verify(request?: AuditVerifyRequest): Promise<AuditVerification>
 }
@@ -7432,11 +7800,14 @@ export interface AuditOperations {
 /** The operations `automations.*`. */
 export interface AutomationsOperations {
   /**
-   * Asks for actions of automations or of triggers and charges the limits of the account and of those above, all or
-   * none.
+   * Asks for actions of automations or of triggers and charges the limits of the account and of
+   * those above, all or none.
    */
   admit(request: AutomationsAdmitRequest): Promise<Decision>
-  /** Refuses an automation with more actions than the account, or one above it, allows in each (`limit_reached`). */
+  /**
+   * Refuses an automation with more actions than the account, or one above it, allows in each
+   * (`limit_reached`).
+   */
   check(request: AutomationsCheckRequest): Promise<AutomationSize>
 }
 
@@ -7447,17 +7818,19 @@ export interface CampaignsOperations {
   /** Lists the campaigns of an account that are stopped, by id, a page at a time (R-QTA-11). */
   list(request: CampaignsListRequest): Promise<CampaignList>
   /**
-   * Adds to what became of the messages of a campaign. Where its bounces reach the rate of the account's package, or of
-   * that
-   * of an account above, it is stopped in the same step, and the outbox tells the host (R-QTA-11).
+   * Adds to what became of the messages of a campaign. Where its bounces reach the rate of the
+   * account's package, or of that of an account above, it is stopped in the same step, and the
+   * outbox tells the host (R-QTA-11).
    */
   report(request: CampaignsReportRequest): Promise<Campaign>
-  /** Lets a campaign that is stopped go on, with a new sample (R-QTA-11). One that is not stopped stays as it is. */
+  /**
+   * Lets a campaign that is stopped go on, with a new sample (R-QTA-11). One that is not stopped
+   * stays as it is.
+   */
   resume(request: CampaignsResumeRequest): Promise<Campaign>
   /**
-   * Stops a campaign by hand, also one that nothing was reported of yet; the outbox tells the host (R-QTA-11). One that
-   * is
-   * stopped stays as it is.
+   * Stops a campaign by hand, also one that nothing was reported of yet; the outbox tells the host
+   * (R-QTA-11). One that is stopped stays as it is.
    */
   stop(request: CampaignsStopRequest): Promise<Campaign>
 }
@@ -7469,15 +7842,16 @@ export interface CapsOperations {
   /** Removes a cap, and what it has counted. */
   remove(request: CapsRemoveRequest): Promise<CapRemoved>
   /**
-   * Makes a cap of an account or of the platform, or gives one another value. It counts what the account and all below
-   * it
-   * send from now on, or what all accounts send; the windows of the platform are those of UTC. Where the platform has
-   * caps,
-   * all sends of all accounts go through one lock.
+   * Makes a cap of an account or of the platform, or gives one another value. It counts what the
+   * account and all below it send from now on, or what all accounts send; the windows of the
+   * platform are those of UTC. Where the platform has caps, all sends of all accounts go through one
+   * lock.
    *
-   * Of a cap that is there already, what is absent stays as it was; what is to go goes with `caps.remove`.
+   * Of a cap that is there already, what is absent stays as it was; what is to go goes with
+   * `caps.remove`.
    *
-   * A user can change or remove what users of the account have set; what the platform has set, the platform changes.
+   * A user can change or remove what users of the account have set; what the platform has set, the
+   * platform changes.
    */
   set(request: CapsSetRequest): Promise<Cap>
 }
@@ -7485,39 +7859,41 @@ export interface CapsOperations {
 /** The operations `clock.*`. */
 export interface ClockOperations {
   /**
-   * The system's clock is right where it is held back (R-QTA-13): time goes on with it. Where nothing is held back,
-   * nothing changes.
+   * The system's clock is right where it is held back (R-QTA-13): time goes on with it. Where
+   * nothing is held back, nothing changes.
    *
-   * A jump forward of more than a minute that a steady clock did not see is held back, and so is a clock that is more
-   * than 366 days
-   * ahead of the last time that the store knew of. Until it is confirmed, or the system's clock is right again, time
-   * goes on without the
-   * jump: for decisions, for what expires, and in the audit.
+   * A jump forward of more than a minute that a steady clock did not see is held back, and so is a
+   * clock that is more than 366 days ahead of the last time that the store knew of. Until it is
+   * confirmed, or the system's clock is right again, time goes on without the jump: for decisions,
+   * for what expires, and in the audit.
    */
   confirm(): Promise<ClockReading>
   /** The time that decisions are made by. */
   get(): Promise<ClockReading>
-  /** Moves a manual clock, forwards or backwards; with the system's clock it is `clock_not_manual` (R-QTA-13). */
+  /**
+   * Moves a manual clock, forwards or backwards; with the system's clock it is `clock_not_manual`
+   * (R-QTA-13).
+   */
   set(request: ClockSetRequest): Promise<ClockReading>
   /**
-   * The clock was wrong, and is right now (R-QTA-13): what was counted in windows that begin after now counts in the
-   * window of now. The
-   * last true windows are there again with all that they counted, so nothing is granted twice. Where nothing was
-   * counted in the future,
-   * nothing changes.
+   * The clock was wrong, and is right now (R-QTA-13): what was counted in windows that begin after
+   * now counts in the window of now. The last true windows are there again with all that they
+   * counted, so nothing is granted twice. Where nothing was counted in the future, nothing changes.
    *
-   * What else began after now is as if it began now: paces, reservations, entries of credits, sessions, links,
-   * invitations, the time in
-   * which a closed account can be reopened, a package for the next month, and how long answers to keys are remembered.
-   * Slots and edit
-   * leases end, and messages of the outbox that were taken are given again.
+   * What else began after now is as if it began now: paces, reservations, entries of credits,
+   * sessions, links, invitations, the time in which a closed account can be reopened, a package for
+   * the next month, and how long answers to keys are remembered. Slots and edit leases end, and
+   * messages of the outbox that were taken are given again.
    */
   undo(): Promise<ClockUndone>
 }
 
 /** The operations `credits.*`. */
 export interface CreditsOperations {
-  /** Gives free credits of an account to one directly below; they pay there as they would have here (R-CRD-3). */
+  /**
+   * Gives free credits of an account to one directly below; they pay there as they would have here
+   * (R-CRD-3).
+   */
   allocate(request: CreditsAllocateRequest): Promise<CreditMove>
   /** Says how many credits an account has, how many of them are free, and what is left of each grant. */
   balance(request: CreditsBalanceRequest): Promise<CreditBalance>
@@ -7526,27 +7902,35 @@ export interface CreditsOperations {
   /** Reads a ledger of credits, a page at a time. */
   ledger(request: CreditsLedgerRequest): Promise<CreditLedger>
   /**
-   * Gives back what was spent on messages that did not go out, to the grants that paid and where they paid from; no
-   * more than was
-   * spent (R-CRD-2). What goes back to a grant that has expired is gone again with the next entry.
+   * Gives back what was spent on messages that did not go out, to the grants that paid and where
+   * they paid from; no more than was spent (R-CRD-2). What goes back to a grant that has expired is
+   * gone again with the next entry.
    */
   refund(request: CreditsRefundRequest): Promise<CreditEntry>
-  /** Keeps free credits for a group: no other spends them (R-CRD-3). Those whose turn to pay is first go first. */
+  /**
+   * Keeps free credits for a group: no other spends them (R-CRD-3). Those whose turn to pay is first
+   * go first.
+   */
   reserve(request: CreditsReserveRequest): Promise<CreditReserve>
-  /** Pays with credits, all or nothing: a group with its own reserve first, then with the free balance (R-CRD-2). */
+  /**
+   * Pays with credits, all or nothing: a group with its own reserve first, then with the free
+   * balance (R-CRD-2).
+   */
   spend(request: CreditsSpendRequest): Promise<CreditEntry>
   /**
-   * Takes back what is left, and free, of the credits that an account got from the one above (R-CRD-3). What the
-   * platform gave it
-   * stays.
+   * Takes back what is left, and free, of the credits that an account got from the one above
+   * (R-CRD-3). What the platform gave it stays.
    */
   takeBack(request: CreditsTakeBackRequest): Promise<CreditMove>
-  /** Makes credits of a group's reserve free again (R-CRD-3). Those whose turn to pay is first go first. */
+  /**
+   * Makes credits of a group's reserve free again (R-CRD-3). Those whose turn to pay is first go
+   * first.
+   */
   unreserve(request: CreditsUnreserveRequest): Promise<CreditReserve>
   /**
-   * Takes back what is left, and free, of the credits that the platform gave an account: a grant by mistake, an invoice
-   * that was not
-   * paid (R-CRD-1). What is kept for groups, or came from the account above, stays.
+   * Takes back what is left, and free, of the credits that the platform gave an account: a grant by
+   * mistake, an invoice that was not paid (R-CRD-1). What is kept for groups, or came from the
+   * account above, stays.
    */
   withdraw(request: CreditsWithdrawRequest): Promise<CreditEntry>
 }
@@ -7554,19 +7938,18 @@ export interface CreditsOperations {
 /** The operations `gauges.*`. */
 export interface GaugesOperations {
   /**
-   * Claims some more of what a limit counts, for the account and for every account above it: all of them or none
-   * (R-QTA-10).
+   * Claims some more of what a limit counts, for the account and for every account above it: all of
+   * them or none (R-QTA-10).
    *
-   * `limit_reached` names the account whose limit is in the way. An account that is pending, suspended or closed claims
-   * nothing.
+   * `limit_reached` names the account whose limit is in the way. An account that is pending,
+   * suspended or closed claims nothing.
    */
   claim(request: GaugesClaimRequest): Promise<Gauge>
   /** Shows for every limit that counts what there is at a time how much of it is used (R-QTA-10). */
   get(request: GaugesGetRequest): Promise<GaugeList>
   /**
-   * Sets how many the account really has. That may be more than its limit allows: then nothing more can be claimed
-   * until
-   * there are fewer again (R-QTA-10).
+   * Sets how many the account really has. That may be more than its limit allows: then nothing more
+   * can be claimed until there are fewer again (R-QTA-10).
    */
   reconcile(request: GaugesReconcileRequest): Promise<Gauge>
   /** Gives back what was claimed (R-QTA-10). */
@@ -7576,8 +7959,8 @@ export interface GaugesOperations {
 /** The operations `groups.*`. */
 export interface GroupsOperations {
   /**
-   * Puts members into a group (R-GRP-4). Who is in another than the default group is transferred, and that needs
-   * `groups.members.transfer` too.
+   * Puts members into a group (R-GRP-4). Who is in another than the default group is transferred,
+   * and that needs `groups.members.transfer` too.
    */
   addMembers(request: GroupsAddMembersRequest): Promise<GroupMove>
   /** Takes the picture of a group away (R-GRP-6). */
@@ -7585,8 +7968,8 @@ export interface GroupsOperations {
   /** Makes a group (R-GRP-1). */
   create(request: GroupsCreateRequest): Promise<Group>
   /**
-   * Deletes a group. Its members and the resources that carry it go to another; the users keep everything else
-   * (R-GRP-7).
+   * Deletes a group. Its members and the resources that carry it go to another; the users keep
+   * everything else (R-GRP-7).
    */
   delete(request: GroupsDeleteRequest): Promise<GroupDeleted>
   /** Reads a group, with its picture. */
@@ -7596,7 +7979,8 @@ export interface GroupsOperations {
   /** Makes a group the one that new members come into (R-GRP-1). Nobody is moved. */
   makeDefault(request: GroupsMakeDefaultRequest): Promise<Group>
   /**
-   * Takes members out of a group: into the default group, and out of that only where another one is named (R-GRP-4).
+   * Takes members out of a group: into the default group, and out of that only where another one is
+   * named (R-GRP-4).
    */
   removeMembers(request: GroupsRemoveMembersRequest): Promise<GroupMove>
   /** Renames a group (R-GRP-6). */
@@ -7608,9 +7992,9 @@ export interface GroupsOperations {
   /** Moves members from one group to another (R-GRP-4). */
   transferMembers(request: GroupsTransferMembersRequest): Promise<GroupMove>
   /**
-   * What the members of a group have sent together in its current window, by channel, and what is kept for it of the
-   * account's
-   * credits (R-GRP-8). What was consumed stays with the group when members leave.
+   * What the members of a group have sent together in its current window, by channel, and what is
+   * kept for it of the account's credits (R-GRP-8). What was consumed stays with the group when
+   * members leave.
    */
   usage(request: GroupsUsageRequest): Promise<GroupUsage>
 }
@@ -7618,72 +8002,72 @@ export interface GroupsOperations {
 /** The operations `invitations.*`. */
 export interface InvitationsOperations {
   /**
-   * Accepts an invitation: whoever has the address becomes a member of all its accounts, in one step (R-INV-2,
-   * R-INV-6).
+   * Accepts an invitation: whoever has the address becomes a member of all its accounts, in one step
+   * (R-INV-2, R-INV-6).
    *
-   * The user is made, unless there is one with the address. Of many who use a link at once one succeeds.
+   * The user is made, unless there is one with the address. Of many who use a link at once one
+   * succeeds.
    */
   accept(request: InvitationsAcceptRequest): Promise<InvitationAccepted>
   /**
-   * Invites people to accounts, many at once (R-INV-1). The messages with the links go into the outbox.
+   * Invites people to accounts, many at once (R-INV-1). The messages with the links go into the
+   * outbox.
    *
-   * Whoever invites holds `users.invite` in every account named, and all that the role allows. The role is part of the
-   * offer from now on: another default role later does not change it.
+   * Whoever invites holds `users.invite` in every account named, and all that the role allows. The
+   * role is part of the offer from now on: another default role later does not change it.
    */
   create(request: InvitationsCreateRequest): Promise<InvitationBatch>
   /**
-   * Deletes a pending or expired invitation (R-INV-5): its link says `invitation_deleted`. Name and address are
-   * forgotten, in the
-   * outbox and the audit too (R-USR-4).
+   * Deletes a pending or expired invitation (R-INV-5): its link says `invitation_deleted`. Name and
+   * address are forgotten, in the outbox and the audit too (R-USR-4).
    *
-   * Who reaches only some of its accounts takes back the offer of these; the rest stands. The verification of an owner
-   * goes
-   * with its account alone.
+   * Who reaches only some of its accounts takes back the offer of these; the rest stands. The
+   * verification of an owner goes with its account alone.
    */
   delete(request: InvitationsDeleteRequest): Promise<InvitationDeleted>
   /**
-   * Changes what a pending invitation offers (R-INV-5). What is absent stays. Nothing is sent: the link that went out
-   * offers
-   * the new.
+   * Changes what a pending invitation offers (R-INV-5). What is absent stays. Nothing is sent: the
+   * link that went out offers the new.
    *
-   * Nobody changes an invitation to more than they hold, into one to more than they hold, or in accounts that they do
-   * not reach; nor
-   * the names in one that offers more than they hold, be it elsewhere.
+   * Nobody changes an invitation to more than they hold, into one to more than they hold, or in
+   * accounts that they do not reach; nor the names in one that offers more than they hold, be it
+   * elsewhere.
    */
   edit(request: InvitationsEditRequest): Promise<Invitation>
   /**
-   * Erases somebody who was invited and never came: every invitation of the address, whatever became of it, and their
-   * name and
-   * address in the outbox and the audit (R-USR-4). The links say `invitation_deleted`.
+   * Erases somebody who was invited and never came: every invitation of the address, whatever became
+   * of it, and their name and address in the outbox and the audit (R-USR-4). The links say
+   * `invitation_deleted`.
    *
-   * By the host and operators in all teams; by users, those invitations of which they may delete all that is offered.
-   * Somebody who
-   * is a user is erased with `users.delete`; an account that waits for its owner is deleted, or gets another.
+   * By the host and operators in all teams; by users, those invitations of which they may delete all
+   * that is offered. Somebody who is a user is erased with `users.delete`; an account that waits for
+   * its owner is deleted, or gets another.
    */
   erase(request: InvitationsEraseRequest): Promise<InvitationsErased>
   /** Reads an invitation. */
   get(request: InvitationsGetRequest): Promise<Invitation>
   /**
-   * Lists the invitations to an account, a page at a time; a page can be shorter than asked for while there is a
-   * `next`.
+   * Lists the invitations to an account, a page at a time; a page can be shorter than asked for
+   * while there is a `next`.
    */
   list(request: InvitationsListRequest): Promise<InvitationList>
   /**
-   * What the page behind a link shows before the invitation is accepted; a dead link is refused as by
-   * `invitations.accept`.
+   * What the page behind a link shows before the invitation is accepted; a dead link is refused as
+   * by `invitations.accept`.
    */
   lookUp(request: InvitationsLookUpRequest): Promise<InvitationOffer>
   /**
-   * Reports how the delivery of an invitation went; it is shown with the invitation until it is sent again (R-INV-2).
+   * Reports how the delivery of an invitation went; it is shown with the invitation until it is sent
+   * again (R-INV-2).
    */
   reportDelivery(request: InvitationsReportDeliveryRequest): Promise<Invitation>
   /**
    * Sends a pending or expired invitation again; its life begins anew (R-INV-3, R-INV-5).
    *
-   * By the policy `resend` the old link dies, or the same goes out again, or it is `policy_forbids`: then delete the
-   * invitation and invite again. The verification of an owner is always sent again with a new link. Nobody sends again
-   * what
-   * offers more than they hold, be it in accounts that they do not reach (R-ROL-7).
+   * By the policy `resend` the old link dies, or the same goes out again, or it is `policy_forbids`:
+   * then delete the invitation and invite again. The verification of an owner is always sent again
+   * with a new link. Nobody sends again what offers more than they hold, be it in accounts that they
+   * do not reach (R-ROL-7).
    */
   resend(request: InvitationsResendRequest): Promise<Invitation>
 }
@@ -7693,8 +8077,8 @@ export interface LeasesOperations {
   /** Begins to edit a resource. Somebody else who does so already is named in `lease_held` (R-RES-3). */
   acquire(request: LeasesAcquireRequest): Promise<LeaseState>
   /**
-   * Says who edits a resource now (R-RES-3). Of what an account above shares, people below are not told who edits it
-   * there.
+   * Says who edits a resource now (R-RES-3). Of what an account above shares, people below are not
+   * told who edits it there.
    */
   get(request: LeasesGetRequest): Promise<LeaseState>
   /** Stops editing (R-RES-3). */
@@ -7702,7 +8086,8 @@ export interface LeasesOperations {
   /** Goes on editing. After the lease has ended, or was taken over, it is `lease_lost` (R-RES-3). */
   renew(request: LeasesRenewRequest): Promise<LeaseState>
   /**
-   * Takes the lease from whoever has it: owner and administrators, and who may edit everything of the kind (R-RES-3).
+   * Takes the lease from whoever has it: owner and administrators, and who may edit everything of
+   * the kind (R-RES-3).
    */
   takeOver(request: LeasesTakeOverRequest): Promise<LeaseState>
 }
@@ -7712,25 +8097,27 @@ export interface LimitsOperations {
   /**
    * Gives an account a part of the limit of the account above (R-TEA-9).
    *
-   * A guaranteed part counts against what the account above can guarantee: together never more than its own limit
-   * (`guarantee_exceeded`). One that is not guaranteed is best effort: the limit of the account above counts for all
-   * together in any case. What the platform set stays the platform's.
+   * A guaranteed part counts against what the account above can guarantee: together never more than
+   * its own limit (`guarantee_exceeded`). One that is not guaranteed is best effort: the limit of
+   * the account above counts for all together in any case. What the platform set stays the
+   * platform's.
    */
   allocate(request: LimitsAllocateRequest): Promise<LimitExplanations>
-  /** Shows for every limit of an account which value counts, where it comes from and what it hides (R-PKG-3). */
+  /**
+   * Shows for every limit of an account which value counts, where it comes from and what it hides
+   * (R-PKG-3).
+   */
   explain(request: LimitsExplainRequest): Promise<LimitExplanations>
   /** Takes an account's own limit away, so that it inherits again (R-PKG-2). */
   inherit(request: LimitsInheritRequest): Promise<LimitExplanations>
   /**
-   * Gives an account a limit of its own, over that of its package (R-PKG-2). Beside the value, what is absent stays as
-   * it was;
-   * `limits.inherit` takes all of it away.
+   * Gives an account a limit of its own, over that of its package (R-PKG-2). Beside the value, what
+   * is absent stays as it was; `limits.inherit` takes all of it away.
    */
   set(request: LimitsSetRequest): Promise<LimitExplanations>
   /**
-   * Sets what counts where neither account nor package says anything; `unlimited` until then (R-PKG-3). Beside the
-   * value, what is
-   * absent stays as it was.
+   * Sets what counts where neither account nor package says anything; `unlimited` until then
+   * (R-PKG-3). Beside the value, what is absent stays as it was.
    */
   setDefault(request: LimitsSetDefaultRequest): Promise<DefaultLimits>
 }
@@ -7738,11 +8125,12 @@ export interface LimitsOperations {
 /** The operations `members.*`. */
 export interface MembersOperations {
   /**
-   * Makes a user a member of an account: an existing one by id, or a new one by e-mail address (R-INV-7).
+   * Makes a user a member of an account: an existing one by id, or a new one by e-mail address
+   * (R-INV-7).
    *
-   * New users are made by the host, and by operators with `clients.edit`; everybody else invites them. Who gives an
-   * existing
-   * user of the team access is a policy (`grant_existing`): the parent, or whoever holds `users.grant_account` there.
+   * New users are made by the host, and by operators with `clients.edit`; everybody else invites
+   * them. Who gives an existing user of the team access is a policy (`grant_existing`): the parent,
+   * or whoever holds `users.grant_account` there.
    */
   add(request: MembersAddRequest): Promise<Member>
   /** Does one thing to many members of an account, and answers for each (R-ACC-5). */
@@ -7753,29 +8141,35 @@ export interface MembersOperations {
   enable(request: MembersEnableRequest): Promise<Member>
   /** Reads a membership. */
   get(request: MembersGetRequest): Promise<Member>
-  /** Gives an existing user access to further accounts with one role, to all of them or to none (R-INV-7). */
+  /**
+   * Gives an existing user access to further accounts with one role, to all of them or to none
+   * (R-INV-7).
+   */
   grant(request: MembersGrantRequest): Promise<MembersGranted>
   /**
-   * Lists the members of an account, a page at a time. Who acts in an account below another and does not manage the
-   * team does
-   * not see the owners of the accounts above (R-INV-10).
+   * Lists the members of an account, a page at a time. Who acts in an account below another and does
+   * not manage the team does not see the owners of the accounts above (R-INV-10).
    */
   list(request: MembersListRequest): Promise<MemberList>
   /**
-   * The users page of an account: its members, and who was invited and has not accepted, in one list by e-mail address
-   * (R-INV-4).
+   * The users page of an account: its members, and who was invited and has not accepted, in one list
+   * by e-mail address (R-INV-4).
    *
-   * Members are listed as by `members.list`, invitations as by `invitations.list`: nobody sees more here than there.
+   * Members are listed as by `members.list`, invitations as by `invitations.list`: nobody sees more
+   * here than there.
    */
   people(request: MembersPeopleRequest): Promise<PersonList>
-  /** Ends a membership; the user goes with the last one. The owner stays until another owns the account (R-TEA-5). */
+  /**
+   * Ends a membership; the user goes with the last one. The owner stays until another owns the
+   * account (R-TEA-5).
+   */
   remove(request: MembersRemoveRequest): Promise<MemberRemoved>
   /**
    * Gives a member another role, up or down; nobody gives more than they hold (R-INV-8, R-ROL-7).
    *
-   * By policy (`role_scope`) a user has one role in all accounts of the team: then it changes in all of them, by who
-   * may change
-   * roles in all of them. Where the role is that of the package, it is `role_by_package`.
+   * By policy (`role_scope`) a user has one role in all accounts of the team: then it changes in all
+   * of them, by who may change roles in all of them. Where the role is that of the package, it is
+   * `role_by_package`.
    */
   setRole(request: MembersSetRoleRequest): Promise<Member>
 }
@@ -7783,7 +8177,8 @@ export interface MembersOperations {
 /** The operations `operators.*`. */
 export interface OperatorsOperations {
   /**
-   * Makes an operator: of an existing user who is in no account, by id, or of a new one by e-mail address (R-PLT-2).
+   * Makes an operator: of an existing user who is in no account, by id, or of a new one by e-mail
+   * address (R-PLT-2).
    */
   add(request: OperatorsAddRequest): Promise<Operator>
   /** Disables an operator: they can do nothing any more. Nobody disables themselves. */
@@ -7797,20 +8192,22 @@ export interface OperatorsOperations {
   /** Removes an operator, and with that the user. Nobody removes themselves. */
   remove(request: OperatorsRemoveRequest): Promise<OperatorRemoved>
   /**
-   * Gives an operator another role; nobody gives more than they hold, changes one who can do more, or themselves
-   * (R-ROL-7).
+   * Gives an operator another role; nobody gives more than they hold, changes one who can do more,
+   * or themselves (R-ROL-7).
    */
   setRole(request: OperatorsSetRoleRequest): Promise<Operator>
 }
 
 /** The operations `outbox.*`. */
 export interface OutboxOperations {
-  /** A consumer has carried out messages: it is not given them again. To say so twice does nothing more. */
+  /**
+   * A consumer has carried out messages: it is not given them again. To say so twice does nothing
+   * more.
+   */
   ack(request: OutboxAckRequest): Promise<OutboxSettled>
   /**
-   * Deletes messages that every consumer has acknowledged. Where there are no consumers, the host says by this what it
-   * has
-   * carried out.
+   * Deletes messages that every consumer has acknowledged. Where there are no consumers, the host
+   * says by this what it has carried out.
    */
   clear(request?: OutboxClearRequest): Promise<OutboxCleared>
   /** The consumers, and how far each is. */
@@ -7820,32 +8217,31 @@ export interface OutboxOperations {
   /** A consumer gives messages up: they are dead, and no more given. */
   fail(request: OutboxFailRequest): Promise<OutboxSettled>
   /**
-   * Removes a consumer with all that is known of it. A message that it had not acknowledged is nobody's of that name
-   * any more.
+   * Removes a consumer with all that is known of it. A message that it had not acknowledged is
+   * nobody's of that name any more.
    */
   forget(request: OutboxForgetRequest): Promise<OutboxForgotten>
   /**
    * Reads messages of the outbox in their order, a page at a time.
    *
-   * Tokens are made as they are read, never kept. A message whose link is dead by now, because it expired, was used, or
-   * was
-   * replaced, comes without one: nothing is to be sent.
+   * Tokens are made as they are read, never kept. A message whose link is dead by now, because it
+   * expired, was used, or was replaced, comes without one: nothing is to be sent.
    */
   read(request?: OutboxReadRequest): Promise<OutboxPage>
   /**
-   * A consumer cannot carry out messages now: they are given again, earlier or later than they would be by themselves.
+   * A consumer cannot carry out messages now: they are given again, earlier or later than they would
+   * be by themselves.
    */
   retry(request: OutboxRetryRequest): Promise<OutboxSettled>
   /** Gives dead messages another chance: they are given again, as if they never had been. */
   revive(request: OutboxReviveRequest): Promise<OutboxSettled>
   /**
-   * Gives a consumer the next messages that it has neither acknowledged nor holds, in their order (R-OUT-1).
+   * Gives a consumer the next messages that it has neither acknowledged nor holds, in their order
+   * (R-OUT-1).
    *
-   * A consumer is a program of the host by any name; each gets every message, and several workers may take in one name.
-   * The
-   * first call makes it. A message that is not acknowledged in time is given again, and when that was done as often as
-   * `tries`
-   * says, it is dead: see `outbox.dead`.
+   * A consumer is a program of the host by any name; each gets every message, and several workers
+   * may take in one name. The first call makes it. A message that is not acknowledged in time is
+   * given again, and when that was done as often as `tries` says, it is dead: see `outbox.dead`.
    */
   take(request: OutboxTakeRequest): Promise<OutboxTaken>
 }
@@ -7855,22 +8251,27 @@ export interface PackagesOperations {
   /**
    * Makes a package.
    *
-   * Credits, overuse, the bounce rate and the limit on suppressed domains belong to the commercial edition (R-PLT-1).
+   * Credits, overuse, the bounce rate and the limit on suppressed domains belong to the commercial
+   * edition (R-PLT-1).
    */
   create(request: PackagesCreateRequest): Promise<Package>
   /** Deletes a package; one in use only when its accounts move to another (R-PKG-4). */
   delete(request: PackagesDeleteRequest): Promise<PackageDeleted>
-  /** Changes a package; acts at once on every account that inherits from it (R-PKG-4). What is absent stays. */
+  /**
+   * Changes a package; acts at once on every account that inherits from it (R-PKG-4). What is absent
+   * stays.
+   */
   edit(request: PackagesEditRequest): Promise<Package>
   /** Reads a package. */
   get(request: PackagesGetRequest): Promise<Package>
   /** Lists packages by id, a page at a time. */
   list(request?: PackagesListRequest): Promise<PackageList>
   /**
-   * What an account would be over if it had another package: every limit that the usage of today exceeds (R-PKG-6).
+   * What an account would be over if it had another package: every limit that the usage of today
+   * exceeds (R-PKG-6).
    *
-   * Nothing of it stands in the way of the change: nothing is deleted, and what is over the limit can shrink but not
-   * grow.
+   * Nothing of it stands in the way of the change: nothing is deleted, and what is over the limit
+   * can shrink but not grow.
    */
   preflight(request: PackagesPreflightRequest): Promise<PackagePreflight>
   /** Retires a package: its accounts keep it, new ones cannot have it (R-PKG-4). */
@@ -7884,30 +8285,28 @@ export interface PasswordsOperations {
   /** Users change their own password; all their other sessions end (R-SES-1). */
   change(request: PasswordsChangeRequest): Promise<PasswordChanged>
   /**
-   * Sends the link that sets a new password to whoever has this address (R-SES-4). Nobody learns from the answer
-   * whether there
-   * is one; from the time that it takes they could, so answer first and call then. One link a minute at most.
+   * Sends the link that sets a new password to whoever has this address (R-SES-4). Nobody learns
+   * from the answer whether there is one; from the time that it takes they could, so answer first
+   * and call then. One link a minute at most.
    */
   forgot(request: PasswordsForgotRequest): Promise<PasswordForgotten>
   /**
-   * Brings hashes along from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2 in the form of PHC, at
-   * most 500
-   * at once, all or none. Each is renewed when its user logs in (R-SES-1), but for bcrypt of a password of more than 72
-   * bytes,
-   * of which bcrypt looks at 72. To its user it is a new password, as by `passwords.set`: sessions end, and they are
-   * told.
-   * `$2x$...` is not taken: whoever made it spoiled every letter beyond ASCII.
+   * Brings hashes along from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2 in
+   * the form of PHC, at most 500 at once, all or none. Each is renewed when its user logs in
+   * (R-SES-1), but for bcrypt of a password of more than 72 bytes, of which bcrypt looks at 72. To
+   * its user it is a new password, as by `passwords.set`: sessions end, and they are told. `$2x$...`
+   * is not taken: whoever made it spoiled every letter beyond ASCII.
    */
   importHashes(request: PasswordsImportHashesRequest): Promise<PasswordsImported>
   /** Takes a user's password away: from now on the host vouches for them. All their sessions end. */
   remove(request: PasswordsRemoveRequest): Promise<PasswordChanged>
   /**
-   * Gives a user a password: with the token of a reset link, or because the host says so. All sessions of the user end,
-   * a
-   * waiting change of their address too, and they are told (outbox), as by everything that gives somebody another
-   * password.
+   * Gives a user a password: with the token of a reset link, or because the host says so. All
+   * sessions of the user end, a waiting change of their address too, and they are told (outbox), as
+   * by everything that gives somebody another password.
    *
-   * The token is used up by the first that comes (R-SES-4). Nobody but the host chooses the password of another.
+   * The token is used up by the first that comes (R-SES-4). Nobody but the host chooses the password
+   * of another.
    */
   set(request: PasswordsSetRequest): Promise<PasswordChanged>
   /** Takes passwords off the list of those that are banned. */
@@ -7926,11 +8325,14 @@ export interface PermissionsOperations {
 
 /** The operations `policies.*`. */
 export interface PoliciesOperations {
-  /** Shows which policies count for an account, or for the platform, and where each comes from (R-PLT-3). */
+  /**
+   * Shows which policies count for an account, or for the platform, and where each comes from
+   * (R-PLT-3).
+   */
   get(request?: PoliciesGetRequest): Promise<PolicyReport>
   /**
-   * Gives an account, or the platform, a preset: a named set of policies. Single policies that are set beside it come
-   * before it.
+   * Gives an account, or the platform, a preset: a named set of policies. Single policies that are
+   * set beside it come before it.
    */
   preset(request?: PoliciesPresetRequest): Promise<PolicyReport>
   /** Sets single policies of an account, or of the platform. What is absent stays as it is. */
@@ -7942,21 +8344,23 @@ export interface PoliciesOperations {
 /** The operations `reservations.*`. */
 export interface ReservationsOperations {
   /**
-   * Says how many of a reservation go out; the rest comes back, into the windows that it was charged to (R-QTA-5).
+   * Says how many of a reservation go out; the rest comes back, into the windows that it was charged
+   * to (R-QTA-5).
    *
-   * Hosts commit before they hand over, and refund what failed. The same commit again gets the same answer. What
-   * belongs to a campaign
-   * that is stopped, or to a user who may send no longer, does not go out: it is refused, and can be released.
+   * Hosts commit before they hand over, and refund what failed. The same commit again gets the same
+   * answer. What belongs to a campaign that is stopped, or to a user who may send no longer, does
+   * not go out: it is refused, and can be released.
    */
   commit(request: ReservationsCommitRequest): Promise<Reservation>
   /**
-   * Charges messages that go out later. Until it is committed, released or expires, all of it counts as used.
+   * Charges messages that go out later. Until it is committed, released or expires, all of it counts
+   * as used.
    *
-   * A pace does not stand in the way: it reserves their turns and says from when on they may go out (`not_before_ms`).
+   * A pace does not stand in the way: it reserves their turns and says from when on they may go out
+   * (`not_before_ms`).
    *
-   * Answers like `sending.admit`: where it is refused, nothing is reserved. Credits that paid for a part of it are the
-   * first to
-   * come back (R-CRD-2).
+   * Answers like `sending.admit`: where it is refused, nothing is reserved. Credits that paid for a
+   * part of it are the first to come back (R-CRD-2).
    */
   create(request: ReservationsCreateRequest): Promise<ReservationDecision>
   /** Reads a reservation, for a day after it ended. */
@@ -7970,42 +8374,50 @@ export interface ResourcesOperations {
   /** Whether a user may do something with a resource, and by what (R-RES-2). */
   can(request: ResourcesCanRequest): Promise<ResourceDecision>
   /**
-   * Shares a resource with the group or no longer; gives it to another member, whose group it then carries (R-GRP-3).
+   * Shares a resource with the group or no longer; gives it to another member, whose group it then
+   * carries (R-GRP-3).
    *
-   * Its owner shares it, who needs no permission to stop, and so does who reaches everything; only the latter gives it
-   * away. The
-   * group sees what is shared while the owner holds the permission to share the kind (`lists.share`).
+   * Its owner shares it, who needs no permission to stop, and so does who reaches everything; only
+   * the latter gives it away. The group sees what is shared while the owner holds the permission to
+   * share the kind (`lists.share`).
    */
   edit(request: ResourcesEditRequest): Promise<Resource>
   /**
-   * Reads a resource of an account, or one that an account above shares with it: of that, `account` is the account
-   * above, and people
-   * below are told no other `owner` (R-TEA-7).
+   * Reads a resource of an account, or one that an account above shares with it: of that, `account`
+   * is the account above, and people below are told no other `owner` (R-TEA-7).
    */
   get(request: ResourcesGetRequest): Promise<Resource>
   /**
-   * Registers a resource; a user, one that is their own. It carries the group of its owner (R-RES-1, R-GRP-3).
+   * Registers a resource; a user, one that is their own. It carries the group of its owner (R-RES-1,
+   * R-GRP-3).
    *
-   * The kind is `campaign`, `list`, `template`, `form`, `page`, `image`, `blacklist`, `segment`, `program`, `report`,
-   * `from_address`, or a branch with scopes that the host added to the permission tree.
+   * The kind is `campaign`, `list`, `template`, `form`, `page`, `image`, `blacklist`, `segment`,
+   * `program`, `report`, `from_address`, or a branch with scopes that the host added to the
+   * permission tree.
    */
   register(request: ResourcesRegisterRequest): Promise<Resource>
   /** Removes the reference to a resource that the host has deleted. */
   remove(request: ResourcesRemoveRequest): Promise<ResourceRemoved>
   /**
-   * The content was saved: raises the revision. A stale one is `rev_conflict`, so that nobody overwrites another's work
-   * (R-RES-3).
+   * The content was saved: raises the revision. A stale one is `rev_conflict`, so that nobody
+   * overwrites another's work (R-RES-3).
    */
   save(request: ResourcesSaveRequest): Promise<Resource>
-  /** The group sees a member's resources of a kind again, but for those that are not shared one by one (R-GRP-3). */
+  /**
+   * The group sees a member's resources of a kind again, but for those that are not shared one by
+   * one (R-GRP-3).
+   */
   shareKind(request: ResourcesShareKindRequest): Promise<UnsharedKinds>
   /**
-   * From now on the group does not see a member's resources of a kind, those to come included (R-GRP-3). Nobody needs a
-   * permission
-   * to keep their own. Who lacks the permission to share a kind (`lists.share`) shares nothing of it anyway.
+   * From now on the group does not see a member's resources of a kind, those to come included
+   * (R-GRP-3). Nobody needs a permission to keep their own. Who lacks the permission to share a kind
+   * (`lists.share`) shares nothing of it anyway.
    */
   unshareKind(request: ResourcesUnshareKindRequest): Promise<UnsharedKinds>
-  /** Lists the resources of a kind that a user sees: their own, those shared in their group, or all (R-RES-2). */
+  /**
+   * Lists the resources of a kind that a user sees: their own, those shared in their group, or all
+   * (R-RES-2).
+   */
   visible(request: ResourcesVisibleRequest): Promise<ResourceList>
   /** Lists the owners whose resources of a kind a user sees, for a query of the host's own (R-GRP-3). */
   visibleOwners(request: ResourcesVisibleOwnersRequest): Promise<VisibleOwners>
@@ -8014,48 +8426,46 @@ export interface ResourcesOperations {
 /** The operations `roles.*`. */
 export interface RolesOperations {
   /**
-   * Makes a role like another: built in, of the platform, or of an account (R-ROL-4). The copy of one of administrators
-   * is one
-   * of administrators.
+   * Makes a role like another: built in, of the platform, or of an account (R-ROL-4). The copy of
+   * one of administrators is one of administrators.
    */
   copy(request: RolesCopyRequest): Promise<Role>
-  /** Makes a role: of an account's own, or of the platform, which host and operators alone make (R-ROL-4). */
+  /**
+   * Makes a role: of an account's own, or of the platform, which host and operators alone make
+   * (R-ROL-4).
+   */
   create(request: RolesCreateRequest): Promise<Role>
   /**
-   * Deletes a role; one in use only when another takes its place (R-ROL-8). To be tried in the place of another is a
-   * use too: such
-   * a trial is over when the role is replaced.
+   * Deletes a role; one in use only when another takes its place (R-ROL-8). To be tried in the place
+   * of another is a use too: such a trial is over when the role is replaced.
    */
   delete(request: RolesDeleteRequest): Promise<RoleDeleted>
   /**
-   * Changes a role; acts at once for everyone who has it (R-ROL-6). What is absent stays. The built-in ones are copied
-   * instead (R-ROL-4), and nobody changes a role that allows more than they hold, nor takes by it from those whose role
-   * includes
-   * it and allows more (R-ROL-7).
+   * Changes a role; acts at once for everyone who has it (R-ROL-6). What is absent stays. The
+   * built-in ones are copied instead (R-ROL-4), and nobody changes a role that allows more than they
+   * hold, nor takes by it from those whose role includes it and allows more (R-ROL-7).
    */
   edit(request: RolesEditRequest): Promise<Role>
   /** Reads a role. One of an account that the actor cannot see is `not_found`. */
   get(request: RolesGetRequest): Promise<Role>
   /**
-   * Lists the roles that can be used in an account, by id, a page at a time: the built-in ones, those of the platform,
-   * and
-   * those of the account and of the accounts above it.
+   * Lists the roles that can be used in an account, by id, a page at a time: the built-in ones,
+   * those of the platform, and those of the account and of the accounts above it.
    */
   list(request?: RolesListRequest): Promise<RoleList>
   /**
-   * Reads what a role that is tried in the place of another would have refused (R-QTA-15). `not_found` where none is
-   * tried.
+   * Reads what a role that is tried in the place of another would have refused (R-QTA-15).
+   * `not_found` where none is tried.
    */
   trial(request: RolesTrialRequest): Promise<RoleTrial>
   /**
-   * Tries another role in the place of one, without effect: who has the role may do what it allows as before, and each
-   * check
-   * that the other would have refused is counted for `roles.trial` (R-QTA-15). Not the built-in roles and not those of
-   * administrators; access as for `roles.edit`.
+   * Tries another role in the place of one, without effect: who has the role may do what it allows
+   * as before, and each check that the other would have refused is counted for `roles.trial`
+   * (R-QTA-15). Not the built-in roles and not those of administrators; access as for `roles.edit`.
    *
-   * It counts for members who have the role itself, under the ceilings that bind them: not for operators, owners, roles
-   * that
-   * include it, or packages. Counts are kept in memory, and begin anew whenever a trial begins or the store is opened.
+   * It counts for members who have the role itself, under the ceilings that bind them: not for
+   * operators, owners, roles that include it, or packages. Counts are kept in memory, and begin anew
+   * whenever a trial begins or the store is opened.
    */
   tryOut(request: RolesTryOutRequest): Promise<Role>
 }
@@ -8063,34 +8473,32 @@ export interface RolesOperations {
 /** The operations `second_factors.*`. */
 export interface SecondFactorsOperations {
   /**
-   * Makes the secret that an authenticator makes codes of. It counts from `second_factors.confirm` on; until then a
-   * factor that the
-   * user has stays as it is. Another call makes another secret.
+   * Makes the secret that an authenticator makes codes of. It counts from `second_factors.confirm`
+   * on; until then a factor that the user has stays as it is. Another call makes another secret.
    *
-   * Codes are those that every authenticator knows: SHA-1, six digits, a new one each 30 seconds. Users do this for
-   * themselves,
-   * with `self.password` where they act, shortly after a log-in (`log_in_again`).
+   * Codes are those that every authenticator knows: SHA-1, six digits, a new one each 30 seconds.
+   * Users do this for themselves, with `self.password` where they act, shortly after a log-in
+   * (`log_in_again`).
    */
   begin(request: SecondFactorsBeginRequest): Promise<SecondFactorSecret>
   /**
-   * Shows that the authenticator makes the right codes. From now on the user logs in with password and code.
+   * Shows that the authenticator makes the right codes. From now on the user logs in with password
+   * and code.
    *
-   * All their sessions end but the one that is kept, which has the second factor then. The answer has new recovery
-   * codes, once.
-   * The user is told (outbox) of this, and of every other change of their second factor.
+   * All their sessions end but the one that is kept, which has the second factor then. The answer
+   * has new recovery codes, once. The user is told (outbox) of this, and of every other change of
+   * their second factor.
    */
   confirm(request: SecondFactorsConfirmRequest): Promise<RecoveryCodes>
   /**
-   * Brings the second factor of a user along from another platform: from now on they log in with password and code.
-   * They have no
-   * recovery codes until they ask for some. All their sessions end.
+   * Brings the second factor of a user along from another platform: from now on they log in with
+   * password and code. They have no recovery codes until they ask for some. All their sessions end.
    */
   importSecret(request: SecondFactorsImportSecretRequest): Promise<SecondFactorStatus>
   /**
-   * Takes the second factor of a user away, with its recovery codes: by themself, or for who lost everything, by the
-   * host or an
-   * operator with `clients.edit`. All sessions of the user end but the one that is kept, which has no second factor
-   * then.
+   * Takes the second factor of a user away, with its recovery codes: by themself, or for who lost
+   * everything, by the host or an operator with `clients.edit`. All sessions of the user end but the
+   * one that is kept, which has no second factor then.
    */
   remove(request: SecondFactorsRemoveRequest): Promise<SecondFactorRemoved>
   /** Makes new recovery codes; those that the user had are dead. */
@@ -8102,34 +8510,39 @@ export interface SecondFactorsOperations {
 /** The operations `sending.*`. */
 export interface SendingOperations {
   /**
-   * Asks for messages and charges every limit of the account and of those above, all or none (R-QTA-1).
+   * Asks for messages and charges every limit of the account and of those above, all or none
+   * (R-QTA-1).
    *
    * The prepared and by-id calls of each language answer the same.
    */
   admit(request: SendingAdmitRequest): Promise<Decision>
   /**
-   * Decides many sends in one call, one after the other, each by itself: what one is refused does not touch the others.
+   * Decides many sends in one call, one after the other, each by itself: what one is refused does
+   * not touch the others.
    */
   admitBatch(request: SendingAdmitBatchRequest): Promise<SendDecisions>
-  /** Answers as `sending.admit` would, lists every limit that it looks at, and charges nothing (R-QTA-3). */
+  /**
+   * Answers as `sending.admit` would, lists every limit that it looks at, and charges nothing
+   * (R-QTA-3).
+   */
   explain(request: SendingExplainRequest): Promise<SendExplanation>
   /**
-   * When so many messages will have gone out, if they go as soon as every limit lets them and nothing else goes out
-   * meanwhile
-   * (R-QTA-12). Charges nothing.
+   * When so many messages will have gone out, if they go as soon as every limit lets them and
+   * nothing else goes out meanwhile (R-QTA-12). Charges nothing.
    */
   forecast(request: SendingForecastRequest): Promise<SendForecast>
   /**
-   * Gives back what was granted and failed before it was handed over, into the windows of its own time that still count
-   * (R-QTA-6).
+   * Gives back what was granted and failed before it was handed over, into the windows of its own
+   * time that still count (R-QTA-6).
    *
-   * The host answers for it that so many were granted then: no more comes back than was used in each window.
+   * The host answers for it that so many were granted then: no more comes back than was used in each
+   * window.
    */
   refund(request: SendingRefundRequest): Promise<SendRefund>
   /**
-   * As `sending.explain`, for another time or another package (R-QTA-15): how it would be if nothing went out until
-   * then, and
-   * if the account had that package now, with the limits of its own that it has. Charges nothing.
+   * As `sending.explain`, for another time or another package (R-QTA-15): how it would be if nothing
+   * went out until then, and if the account had that package now, with the limits of its own that it
+   * has. Charges nothing.
    */
   whatIf(request: SendingWhatIfRequest): Promise<SendExplanation>
 }
@@ -8137,61 +8550,57 @@ export interface SendingOperations {
 /** The operations `sessions.*`. */
 export interface SessionsOperations {
   /**
-   * Whose session a token is. Answered from memory while nothing changes; counts as use of the session.
+   * Whose session a token is. Answered from memory while nothing changes; counts as use of the
+   * session.
    *
    * With `account` it is seen besides that the user can act there now.
    */
   check(request: SessionsCheckRequest): Promise<SessionProof>
   /**
-   * Logs a user in: with e-mail address and password, or because the host vouches for them after a sign-on of its own.
+   * Logs a user in: with e-mail address and password, or because the host vouches for them after a
+   * sign-on of its own.
    *
-   * An unknown address, a wrong password and a disabled user are all `login_refused`, and take the same work. Failures
-   * delay for
-   * a growing time (`login_delayed`), a quarter of an hour at most. After the right password the answer may be that a
-   * code is
-   * needed, or wrong (30 in a day are), the status of the user's accounts, where none can be entered (R-ACC-3), or
-   * `ip_not_allowed`.
+   * An unknown address, a wrong password and a disabled user are all `login_refused`, and take the
+   * same work. Failures delay for a growing time (`login_delayed`), a quarter of an hour at most.
+   * After the right password the answer may be that a code is needed, or wrong (30 in a day are),
+   * the status of the user's accounts, where none can be entered (R-ACC-3), or `ip_not_allowed`.
    */
   create(request?: SessionsCreateRequest): Promise<SessionToken>
   /**
-   * Lets an operator, or who manages the team of the account from above it, act as one of its users (R-SES-6).
+   * Lets an operator, or who manages the team of the account from above it, act as one of its users
+   * (R-SES-6).
    *
-   * Operators need `clients.login_as` and the policy `operators_log_in_as`; users need `impersonation.start` and
-   * `accounts.team` in
-   * an account above, and everything that the user may do. The session belongs to the one account. It lets nobody do
-   * more than
-   * the user may, nor more than a user behind it may themself; what is for the user in person is `not_as_another`. The
-   * address and
-   * the allow-lists of the person behind it count, not those of the user. It ends after `life_ms` and is not renewed;
-   * when the
-   * person behind it may no longer begin it, is disabled, or has all their sessions ended; and when the user leaves or
-   * ends it.
-   * The user is told by a message of the outbox.
+   * Operators need `clients.login_as` and the policy `operators_log_in_as`; users need
+   * `impersonation.start` and `accounts.team` in an account above, and everything that the user may
+   * do. The session belongs to the one account. It lets nobody do more than the user may, nor more
+   * than a user behind it may themself; what is for the user in person is `not_as_another`. The
+   * address and the allow-lists of the person behind it count, not those of the user. It ends after
+   * `life_ms` and is not renewed; when the person behind it may no longer begin it, is disabled, or
+   * has all their sessions ended; and when the user leaves or ends it. The user is told by a message
+   * of the outbox.
    */
   createAs(request: SessionsCreateAsRequest): Promise<SessionToken>
   /**
-   * Ends a session: by its token for the host, by its id for the user themself and for operators with `clients.status`.
-   * One in which
-   * somebody acts as the user is ended by that person too, and by who holds `impersonation.end` in its account and can
-   * do as much
-   * there as either of them.
+   * Ends a session: by its token for the host, by its id for the user themself and for operators
+   * with `clients.status`. One in which somebody acts as the user is ended by that person too, and
+   * by who holds `impersonation.end` in its account and can do as much there as either of them.
    */
   end(request?: SessionsEndRequest): Promise<SessionsEnded>
   /**
-   * Ends all sessions of a user, or all but one, and those in which they act as others (R-SES-2): for the user
-   * themself, for whoever holds `users.disable` in the one
-   * team that they are in and can do as much, for operators with `clients.status`.
+   * Ends all sessions of a user, or all but one, and those in which they act as others (R-SES-2):
+   * for the user themself, for whoever holds `users.disable` in the one team that they are in and
+   * can do as much, for operators with `clients.status`.
    */
   endAll(request: SessionsEndAllRequest): Promise<SessionsEnded>
   /**
-   * The devices that somebody is logged in with (R-SES-2). Users see their own, those included in which others act as
-   * them; with
-   * `impersonation.list` in an account also those in which others act as its users there.
+   * The devices that somebody is logged in with (R-SES-2). Users see their own, those included in
+   * which others act as them; with `impersonation.list` in an account also those in which others act
+   * as its users there.
    */
   list(request: SessionsListRequest): Promise<SessionList>
   /**
-   * Gives a session another token; the old one is dead. A session in which somebody acts as another is not renewed.
-   * With the password the user has proven anew who they are.
+   * Gives a session another token; the old one is dead. A session in which somebody acts as another
+   * is not renewed. With the password the user has proven anew who they are.
    */
   renew(request: SessionsRenewRequest): Promise<SessionToken>
 }
@@ -8199,21 +8608,23 @@ export interface SessionsOperations {
 /** The operations `sharing.*`. */
 export interface SharingOperations {
   /**
-   * Says whether a user may do something with what an account above shares with theirs. What is not shared is
-   * `not_found`.
+   * Says whether a user may do something with what an account above shares with theirs. What is not
+   * shared is `not_found`.
    */
   check(request: SharingCheckRequest): Promise<SharingCheck>
   /**
-   * Lists the templates of an account that can be shared, the shared ones with whom they are shared with, a page at a
-   * time.
+   * Lists the templates of an account that can be shared, the shared ones with whom they are shared
+   * with, a page at a time.
    */
   list(request: SharingListRequest): Promise<ShareableList>
-  /** Lists what the accounts above share with an account: its folder "Shared templates", a page at a time. */
+  /**
+   * Lists what the accounts above share with an account: its folder "Shared templates", a page at a
+   * time.
+   */
   received(request: SharingReceivedRequest): Promise<ReceivedList>
   /**
-   * Shares a template with accounts below: with all of them, or with those named. Sharing it again replaces whom it is
-   * shared
-   * with. Only templates are ever shared, and only downwards.
+   * Shares a template with accounts below: with all of them, or with those named. Sharing it again
+   * replaces whom it is shared with. Only templates are ever shared, and only downwards.
    */
   share(request: SharingShareRequest): Promise<ShareableTemplate>
   /** Ends the sharing of a template, for all accounts at once. */
@@ -8227,48 +8638,49 @@ export interface StoreOperations {
   /**
    * A fingerprint of every record: two stores that went through the same operations have the same.
    *
-   * Blocks drawn ahead are part of what is stored, so that equal sends give equal fingerprints only when they were
-   * asked
-   * for alike.
+   * Blocks drawn ahead are part of what is stored, so that equal sends give equal fingerprints only
+   * when they were asked for alike.
    */
   stateHash(): Promise<StoreStateHash>
-  /** Reads every record, checks it, and checks that all of them fit each other: indexes, counts, and what they name. */
+  /**
+   * Reads every record, checks it, and checks that all of them fit each other: indexes, counts, and
+   * what they name.
+   */
   verify(): Promise<StoreVerification>
 }
 
 /** The operations `suppressions.*`. */
 export interface SuppressionsOperations {
   /**
-   * Suppresses addresses and domains in an account. All of them go in, or none. What is suppressed already gets the new
-   * reason
-   * and end. Domains need `suppressions.domains.add`.
+   * Suppresses addresses and domains in an account. All of them go in, or none. What is suppressed
+   * already gets the new reason and end. Domains need `suppressions.domains.add`.
    */
   add(request: SuppressionsAddRequest): Promise<SuppressionsAdded>
   /**
    * Filters recipients: says which of them must not be written to, and why.
    *
-   * A recipient is suppressed by their address, by its domain, and by every domain that this one lies in.
+   * A recipient is suppressed by their address, by its domain, and by every domain that this one
+   * lies in.
    */
   check(request: SuppressionsCheckRequest): Promise<SuppressionCheck>
   /**
-   * Suppresses many addresses and domains: what is wrong is reported and the rest go in. Domains need
-   * `suppressions.domains.add`.
+   * Suppresses many addresses and domains: what is wrong is reported and the rest go in. Domains
+   * need `suppressions.domains.add`.
    */
   importMany(request: SuppressionsImportManyRequest): Promise<SuppressionsImported>
   /**
-   * Lists suppressions by address and domain, a page at a time. Those that have expired are listed until they are
-   * removed.
+   * Lists suppressions by address and domain, a page at a time. Those that have expired are listed
+   * until they are removed.
    */
   list(request: SuppressionsListRequest): Promise<SuppressionList>
   /**
-   * Puts an account into the pool of its team, or takes it out: in the pool its suppressions count for all in it, and
-   * theirs
-   * for it; out of it just its own, as they are.
+   * Puts an account into the pool of its team, or takes it out: in the pool its suppressions count
+   * for all in it, and theirs for it; out of it just its own, as they are.
    */
   pool(request: SuppressionsPoolRequest): Promise<SuppressionPool>
   /**
-   * Ends suppressions of an account. All of them end, or none; those of other accounts in the pool stay. Domains need
-   * `suppressions.domains.remove`.
+   * Ends suppressions of an account. All of them end, or none; those of other accounts in the pool
+   * stay. Domains need `suppressions.domains.remove`.
    */
   remove(request: SuppressionsRemoveRequest): Promise<SuppressionsRemoved>
 }
@@ -8276,25 +8688,24 @@ export interface SuppressionsOperations {
 /** The operations `threads.*`. */
 export interface ThreadsOperations {
   /**
-   * Takes a slot for a worker, within the limit `threads` of the account and of every account above it (R-QTA-10).
+   * Takes a slot for a worker, within the limit `threads` of the account and of every account above
+   * it (R-QTA-10).
    *
-   * When all are taken it is `limit_reached`, with `details.retry_at_ms`: when enough leases have run out, unless they
-   * are
-   * renewed. A campaign that is stopped gets none (`bounce_stop`), nor does an account that is pending, suspended or
-   * closed.
+   * When all are taken it is `limit_reached`, with `details.retry_at_ms`: when enough leases have
+   * run out, unless they are renewed. A campaign that is stopped gets none (`bounce_stop`), nor does
+   * an account that is pending, suspended or closed.
    */
   acquire(request: ThreadsAcquireRequest): Promise<Slot>
   /**
-   * Lists the slots that are taken in an account and in all accounts below it, the one that ends first at the top. One
-   * that is renewed meanwhile can come again on a later page.
+   * Lists the slots that are taken in an account and in all accounts below it, the one that ends
+   * first at the top. One that is renewed meanwhile can come again on a later page.
    */
   list(request: ThreadsListRequest): Promise<SlotList>
   /** Gives a slot back. After the lease has run out it is `lease_lost` (R-QTA-10). */
   release(request: ThreadsReleaseRequest): Promise<Slot>
   /**
-   * Keeps a slot for longer. After the lease has run out it is `lease_lost` (R-QTA-10); an account that is suspended or
-   * closed
-   * keeps none for longer.
+   * Keeps a slot for longer. After the lease has run out it is `lease_lost` (R-QTA-10); an account
+   * that is suspended or closed keeps none for longer.
    */
   renew(request: ThreadsRenewRequest): Promise<Slot>
 }
@@ -8308,22 +8719,20 @@ export interface UsageOperations {
    */
   get(request: UsageGetRequest): Promise<Usage>
   /**
-   * The windows of a limit or a cap that are over and that something went out in, the oldest first. A rolling hour has
-   * none.
+   * The windows of a limit or a cap that are over and that something went out in, the oldest first.
+   * A rolling hour has none.
    *
-   * A window appears with the first send of a later one. What is given back later is taken out of the window that it
-   * was granted in
-   * (R-QTA-6). After a crash what was drawn ahead counts as used.
+   * A window appears with the first send of a later one. What is given back later is taken out of
+   * the window that it was granted in (R-QTA-6). After a crash what was drawn ahead counts as used.
    */
   history(request: UsageHistoryRequest): Promise<UsageHistory>
   /** What an invoice needs to know of an account and of those below it, for a period (R-ACC-7). */
   invoice(request: UsageInvoiceRequest): Promise<InvoiceLines>
   /**
-   * Says how much of a limit of an account was really used in its current window, where the host has counted: after a
-   * crash
-   * what was drawn ahead counts as used. It only gives back; the accounts above are reconciled by themselves. Of a
-   * rolling hour
-   * the oldest messages come back first, so that never too few of them count.
+   * Says how much of a limit of an account was really used in its current window, where the host has
+   * counted: after a crash what was drawn ahead counts as used. It only gives back; the accounts
+   * above are reconciled by themselves. Of a rolling hour the oldest messages come back first, so
+   * that never too few of them count.
    */
   reconcile(request: UsageReconcileRequest): Promise<UsageReconciled>
 }
@@ -8333,26 +8742,26 @@ export interface UsersOperations {
   /**
    * Asks for another e-mail address (R-USR-3, R-SES-4).
    *
-   * The host, and operators where the policy lets them, change it at once. For everybody else a link goes to the new
-   * address,
-   * and nothing changes until it is followed; a newer request takes the place of an older one. An address that belongs
-   * to
-   * somebody is answered alike: no link goes out. Asking for the address that they have ends what was asked for before.
+   * The host, and operators where the policy lets them, change it at once. For everybody else a link
+   * goes to the new address, and nothing changes until it is followed; a newer request takes the
+   * place of an older one. An address that belongs to somebody is answered alike: no link goes out.
+   * Asking for the address that they have ends what was asked for before.
    */
   changeEmail(request: UsersChangeEmailRequest): Promise<EmailChanged>
   /**
-   * The link to the new address was followed: from now on it is the user's, and the old one is told. A token is used
-   * once (R-SES-4).
+   * The link to the new address was followed: from now on it is the user's, and the old one is told.
+   * A token is used once (R-SES-4).
    */
   confirmEmail(request: UsersConfirmEmailRequest): Promise<User>
-  /** Makes a user. An e-mail address is one user on the whole platform; a second use is `email_taken` (R-USR-1). */
+  /**
+   * Makes a user. An e-mail address is one user on the whole platform; a second use is `email_taken`
+   * (R-USR-1).
+   */
   create(request: UsersCreateRequest): Promise<User>
   /**
-   * Deletes a user (R-USR-4). For the host and for operators with `clients.delete` the user is gone everywhere. Who
-   * manages a
-   * team from its top account and holds `users.delete` there ends the memberships in that team; the user goes with the
-   * last
-   * one that they have anywhere.
+   * Deletes a user (R-USR-4). For the host and for operators with `clients.delete` the user is gone
+   * everywhere. Who manages a team from its top account and holds `users.delete` there ends the
+   * memberships in that team; the user goes with the last one that they have anywhere.
    *
    * An account that the user owns gets a successor in the same call, or goes too (R-TEA-5).
    */
@@ -8360,68 +8769,69 @@ export interface UsersOperations {
   /** Disables a user as a whole: they can do nothing in any account (R-ACC-3). */
   disable(request: UsersDisableRequest): Promise<User>
   /**
-   * Changes a profile: who may edit which field is a matrix (R-USR-3). What is absent stays; all of it is changed or
-   * nothing.
+   * Changes a profile: who may edit which field is a matrix (R-USR-3). What is absent stays; all of
+   * it is changed or nothing.
    */
   edit(request: UsersEditRequest): Promise<User>
   /** Enables a user that was disabled (R-ACC-3). */
   enable(request: UsersEnableRequest): Promise<User>
   /**
-   * Writes users with their accounts as CSV, a page at a time: one row for each membership, with the columns `email`,
-   * `first_name`, `last_name`, `account`, `role`, `group`, `owner` and `disabled` (R-USR-5).
+   * Writes users with their accounts as CSV, a page at a time: one row for each membership, with the
+   * columns `email`, `first_name`, `last_name`, `account`, `role`, `group`, `owner` and `disabled`
+   * (R-USR-5).
    *
-   * The pages one after the other are the file. A field that a spreadsheet would take for a formula has an apostrophe
-   * before it; `users.import_csv` takes it away again.
+   * The pages one after the other are the file. A field that a spreadsheet would take for a formula
+   * has an apostrophe before it; `users.import_csv` takes it away again.
    */
   exportCsv(request: UsersExportCsvRequest): Promise<UserCsv>
   /**
-   * All that is known of a person, as one document (R-USR-4). For the host, for operators with `clients.view_all`, and
-   * for
-   * the person.
+   * All that is known of a person, as one document (R-USR-4). For the host, for operators with
+   * `clients.view_all`, and for the person.
    *
    * Somebody with much in the store gets it in parts: while there is a `next` there is more.
    */
   exportData(request: UsersExportDataRequest): Promise<UserData>
-  /** Reads a user, by id or by e-mail address. Users read themselves, and whom they see where they act. */
+  /**
+   * Reads a user, by id or by e-mail address. Users read themselves, and whom they see where they
+   * act.
+   */
   get(request?: UsersGetRequest): Promise<User>
   /**
-   * Makes users and memberships from CSV, in one commit: at most 900 KiB and 1,000 rows. Larger files go in part by
-   * part,
-   * which is what the function of each language does that imports a whole file.
+   * Makes users and memberships from CSV, in one commit: at most 900 KiB and 1,000 rows. Larger
+   * files go in part by part, which is what the function of each language does that imports a whole
+   * file.
    *
-   * The first line names the columns, those of `users.export_csv` in any order, without regard to case and spaces;
-   * `email` alone
-   * is needed. Comma, semicolon and tab part the fields, whichever the first line has. Spaces around a field are not
-   * part of it, and
-   * an address may be pasted with a name: `Ann Lee <ann@x.example>`. A row makes a user and their membership; a user of
-   * the same team who is there already gets the membership alone, and keeps their
-   * name. A bad row is reported with its line and column, and the others go in (R-USR-5).
+   * The first line names the columns, those of `users.export_csv` in any order, without regard to
+   * case and spaces; `email` alone is needed. Comma, semicolon and tab part the fields, whichever
+   * the first line has. Spaces around a field are not part of it, and an address may be pasted with
+   * a name: `Ann Lee <ann@x.example>`. A row makes a user and their membership; a user of the same
+   * team who is there already gets the membership alone, and keeps their name. A bad row is reported
+   * with its line and column, and the others go in (R-USR-5).
    */
   importCsv(request: UsersImportCsvRequest): Promise<UserImport>
   /**
-   * Lists users, a page at a time: those of a team, owners included, for who manages it from its top account (R-TEA-3);
-   * those
-   * of the platform for the host and operators.
+   * Lists users, a page at a time: those of a team, owners included, for who manages it from its top
+   * account (R-TEA-3); those of the platform for the host and operators.
    */
   list(request?: UsersListRequest): Promise<UserList>
-  /** The host, whose log-in is its own, tells that a user has logged in; the first time counts (R-INV-4). */
+  /**
+   * The host, whose log-in is its own, tells that a user has logged in; the first time counts
+   * (R-INV-4).
+   */
   loggedIn(request: UsersLoggedInRequest): Promise<User>
   /**
-   * The host, whose log-in is its own, tells that a user has set a password: the step is done (R-TEA-4). All their
-   * sessions end,
-   * the links that they were sent are dead, a waiting change of address with them, and they are told, but of the first
-   * that they
-   * were asked for (R-SES-4).
+   * The host, whose log-in is its own, tells that a user has set a password: the step is done
+   * (R-TEA-4). All their sessions end, the links that they were sent are dead, a waiting change of
+   * address with them, and they are told, but of the first that they were asked for (R-SES-4).
    */
   passwordWasSet(request: UsersPasswordWasSetRequest): Promise<User>
   /**
-   * Sends a user the link that sets a new password; a newer link takes the place of an older one (R-INV-10, R-SES-4).
-   * It can be
-   * used for an hour, or for `link_life_ms` where that is shorter.
+   * Sends a user the link that sets a new password; a newer link takes the place of an older one
+   * (R-INV-10, R-SES-4). It can be used for an hour, or for `link_life_ms` where that is shorter.
    *
-   * Asked for by the host, by operators with `clients.edit`, by the parent and by whoever holds `users.reset_password`
-   * in an
-   * account of the user, and by the user themself. An invitation that nobody accepted is no user.
+   * Asked for by the host, by operators with `clients.edit`, by the parent and by whoever holds
+   * `users.reset_password` in an account of the user, and by the user themself. An invitation that
+   * nobody accepted is no user.
    */
   requestPasswordReset(request: UsersRequestPasswordResetRequest): Promise<PasswordResetRequested>
 }

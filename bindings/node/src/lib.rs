@@ -1,14 +1,19 @@
 //! The native half of the npm package `tenantry`: only `lib/index.cjs` calls it.
 //!
-//! A store is an object of plain functions, each a closure over what it works on: a call of one costs a sixth of a
-//! call of a `#[napi]` class method, which looks up its receiver behind a mutex. A panic ends in the core or, as a last
-//! resort, in napi's closures and in [`finished`]: one that left a task would abort Node.
+//! A store is an object of plain functions, each a closure over what it works on: a call of one
+//! costs a sixth of a call of a `#[napi]` class method, which looks up its receiver behind a mutex.
+//! A panic ends in the core or, as a last resort, in napi's closures and in [`finished`]: one that
+//! left a task would abort Node.
 //!
-//! An error crosses as error JSON: a promise rejects with it as the message, every other function answers with the text
-//! in place of its result. `lib/codec.cjs` makes the exception, so that its stack is the caller's.
+//! An error crosses as error JSON: a promise rejects with it as the message, every other function
+//! answers with the text in place of its result. `lib/codec.cjs` makes the exception, so that its
+//! stack is the caller's.
 
 use napi::ScopedTask;
-use napi::bindgen_prelude::{AsyncTask, Either, Env, FnArgs, Function, FunctionCallContext, Object, Task, ToNapiValue, Uint8Array};
+use napi::bindgen_prelude::{
+    AsyncTask, Either, Env, FnArgs, Function, FunctionCallContext, Object, Task, ToNapiValue,
+    Uint8Array,
+};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 use std::cell::RefCell;
@@ -44,11 +49,14 @@ pub fn open(path: String, options: String) -> AsyncTask<Open> {
     AsyncTask::new(Open { path, options })
 }
 
-/// A function that takes and answers what `admit` does and does nothing: what the benchmark compares with.
+/// A function that takes and answers what `admit` does and does nothing: what the benchmark
+/// compares with.
 #[napi]
 pub fn empty(env: &Env) -> napi::Result<Object<'_>> {
     let mut object = Object::new(env)?;
-    method(env, &mut object, "admit", |call| Ok(Answer::<bool>::A(call.get::<f64>(0)? > 0.0)))?;
+    method(env, &mut object, "admit", |call| {
+        Ok(Answer::<bool>::A(call.get::<f64>(0)? > 0.0))
+    })?;
     Ok(object)
 }
 
@@ -84,7 +92,12 @@ impl Task for Call {
     type JsValue = String;
 
     fn compute(&mut self) -> napi::Result<String> {
-        let Call { store, actor, operation, request } = self;
+        let Call {
+            store,
+            actor,
+            operation,
+            request,
+        } = self;
         finished(|| store.call_json(actor.as_bytes(), operation.as_bytes(), request.as_bytes()))
     }
 
@@ -96,7 +109,8 @@ impl Task for Call {
 /// What a progress function is called with: rows, bytes, all bytes.
 type Progress = FnArgs<(f64, f64, f64)>;
 
-/// The work of importing a file, off the JavaScript thread, which meanwhile is asked now and then whether to go on.
+/// The work of importing a file, off the JavaScript thread, which meanwhile is asked now and then
+/// whether to go on.
 struct Import {
     store: Arc<Tenantry>,
     actor: String,
@@ -112,7 +126,14 @@ impl Task for Import {
     type JsValue = String;
 
     fn compute(&mut self) -> napi::Result<String> {
-        let Import { store, actor, options, csv, leaving, progress } = self;
+        let Import {
+            store,
+            actor,
+            options,
+            csv,
+            leaving,
+            progress,
+        } = self;
         let mut tell = |at: ImportProgress| match progress {
             Some(progress) => goes_on(progress, leaving, at),
             None => !leaving.load(Ordering::Acquire),
@@ -125,20 +146,32 @@ impl Task for Import {
     }
 }
 
-/// Asks JavaScript whether to go on, and waits for what it says. Where that ends meanwhile, it is no: a process that leaves
-/// waits for this thread, so that waiting on would be for ever.
-fn goes_on(progress: &ThreadsafeFunction<Progress, bool, Progress, napi::Status, false>, leaving: &AtomicBool, at: ImportProgress) -> bool {
+/// Asks JavaScript whether to go on, and waits for what it says. Where that ends meanwhile, it is
+/// no: a process that leaves waits for this thread, so that waiting on would be for ever.
+fn goes_on(
+    progress: &ThreadsafeFunction<Progress, bool, Progress, napi::Status, false>,
+    leaving: &AtomicBool,
+    at: ImportProgress,
+) -> bool {
     let (answer, answered) = channel();
     let arguments = (at.rows as f64, at.bytes as f64, at.bytes_total as f64).into();
-    progress.call_with_return_value(arguments, ThreadsafeFunctionCallMode::Blocking, move |goes_on: napi::Result<bool>, _| {
-        let _ = answer.send(goes_on.unwrap_or(false));
-        Ok(())
-    });
+    progress.call_with_return_value(
+        arguments,
+        ThreadsafeFunctionCallMode::Blocking,
+        move |goes_on: napi::Result<bool>, _| {
+            let _ = answer.send(goes_on.unwrap_or(false));
+            Ok(())
+        },
+    );
     loop {
         match answered.recv_timeout(Duration::from_millis(100)) {
             Ok(goes_on) => return goes_on,
             Err(RecvTimeoutError::Disconnected) => return false,
-            Err(RecvTimeoutError::Timeout) if progress.aborted() || leaving.load(Ordering::Acquire) => return false,
+            Err(RecvTimeoutError::Timeout)
+                if progress.aborted() || leaving.load(Ordering::Acquire) =>
+            {
+                return false;
+            }
             Err(RecvTimeoutError::Timeout) => {}
         }
     }
@@ -147,13 +180,23 @@ fn goes_on(progress: &ThreadsafeFunction<Progress, bool, Progress, napi::Status,
 /// What ends waiting for messages: the number of the last one or nothing, and error JSON.
 type Waited = FnArgs<(Option<f64>, Option<String>)>;
 
-/// Waits for messages in a thread of its own, not in one of the few that do the work of promises, and tells `done` what came.
+/// Waits for messages in a thread of its own, not in one of the few that do the work of promises,
+/// and tells `done` what came.
 ///
-/// `done` holds up nothing: a process may end while somebody waits, and so may a worker, which the thread notices.
-fn wait_for_messages(store: Arc<Tenantry>, after: u64, timeout: Duration, done: Function<'_, Waited, ()>) -> napi::Result<()> {
+/// `done` holds up nothing: a process may end while somebody waits, and so may a worker, which the
+/// thread notices.
+fn wait_for_messages(
+    store: Arc<Tenantry>,
+    after: u64,
+    timeout: Duration,
+    done: Function<'_, Waited, ()>,
+) -> napi::Result<()> {
     /// How long it may take until the end of a worker is noticed.
     const NAP: Duration = Duration::from_millis(250);
-    let done = done.build_threadsafe_function::<Waited>().weak::<true>().build()?;
+    let done = done
+        .build_threadsafe_function::<Waited>()
+        .weak::<true>()
+        .build()?;
     let wait = move || {
         let began = Instant::now();
         loop {
@@ -171,7 +214,9 @@ fn wait_for_messages(store: Arc<Tenantry>, after: u64, timeout: Duration, done: 
             return;
         }
     };
-    std::thread::Builder::new().name("tenantry-outbox".to_owned()).spawn(wait)?;
+    std::thread::Builder::new()
+        .name("tenantry-outbox".to_owned())
+        .spawn(wait)?;
     Ok(())
 }
 
@@ -198,7 +243,12 @@ fn store_object<'env>(env: &Env, store: &Arc<Tenantry>) -> napi::Result<Object<'
     let store = own();
     method(env, &mut object, "call", move |call| {
         let (actor, operation, request) = (call.get(0)?, call.get(1)?, call.get(2)?);
-        Ok(AsyncTask::new(Call { store: Arc::clone(&store), actor, operation, request }))
+        Ok(AsyncTask::new(Call {
+            store: Arc::clone(&store),
+            actor,
+            operation,
+            request,
+        }))
     })?;
 
     let leaving = Arc::new(AtomicBool::new(false));
@@ -210,66 +260,104 @@ fn store_object<'env>(env: &Env, store: &Arc<Tenantry>) -> napi::Result<Object<'
 
     let store = own();
     method(env, &mut object, "importUsers", move |call| {
-        let (actor, options, csv): (String, String, Uint8Array) = (call.get(0)?, call.get(1)?, call.get(2)?);
+        let (actor, options, csv): (String, String, Uint8Array) =
+            (call.get(0)?, call.get(1)?, call.get(2)?);
         let progress = call.get::<Option<Function<'_, Progress, bool>>>(3)?;
-        let progress = progress.map(|progress| progress.build_threadsafe_function::<Progress>().build()).transpose()?;
+        let progress = progress
+            .map(|progress| progress.build_threadsafe_function::<Progress>().build())
+            .transpose()?;
         // A copy: JavaScript may write into its own while the import reads.
-        Ok(AsyncTask::new(Import { store: Arc::clone(&store), actor, options, csv: csv.to_vec(), leaving: Arc::clone(&leaving), progress }))
+        Ok(AsyncTask::new(Import {
+            store: Arc::clone(&store),
+            actor,
+            options,
+            csv: csv.to_vec(),
+            leaving: Arc::clone(&leaving),
+            progress,
+        }))
     })?;
 
     let store = own();
     method(env, &mut object, "outboxWait", move |call| {
         let (after, timeout_ms): (f64, f64) = (call.get(0)?, call.get(1)?);
-        wait_for_messages(Arc::clone(&store), after as u64, Duration::from_millis(timeout_ms as u64), call.get(2)?)
+        wait_for_messages(
+            Arc::clone(&store),
+            after as u64,
+            Duration::from_millis(timeout_ms as u64),
+            call.get(2)?,
+        )
     })?;
 
     let store = own();
-    method(env, &mut object, "close", move |_| Ok(AsyncTask::new(Close(Arc::clone(&store)))))?;
+    method(env, &mut object, "close", move |_| {
+        Ok(AsyncTask::new(Close(Arc::clone(&store))))
+    })?;
 
     let store = own();
     method(env, &mut object, "access", move |call| {
-        let (account, user, permission): (String, String, String) = (call.get(0)?, call.get(1)?, call.get(2)?);
-        or_error(store.access(&account, &user, &permission), |access| access_object(call.env, access))
+        let (account, user, permission): (String, String, String) =
+            (call.get(0)?, call.get(1)?, call.get(2)?);
+        or_error(store.access(&account, &user, &permission), |access| {
+            access_object(call.env, access)
+        })
     })?;
 
     let store = own();
     method(env, &mut object, "sender", move |call| {
-        let (account, user, options): (String, Option<String>, String) = (call.get(0)?, call.get(1)?, call.get(2)?);
-        or_error(store.sender_json(&account, user.as_deref(), options.as_bytes()), |sender| sender_object(call.env, sender))
+        let (account, user, options): (String, Option<String>, String) =
+            (call.get(0)?, call.get(1)?, call.get(2)?);
+        or_error(
+            store.sender_json(&account, user.as_deref(), options.as_bytes()),
+            |sender| sender_object(call.env, sender),
+        )
     })?;
 
     let store = own();
     method(env, &mut object, "allowed", move |call| {
-        let (account, user, permission): (String, String, String) = (call.get(0)?, call.get(1)?, call.get(2)?);
+        let (account, user, permission): (String, String, String) =
+            (call.get(0)?, call.get(1)?, call.get(2)?);
         or_error(store.allowed(&account, &user, &permission), Ok)
     })?;
 
     let (store, last) = (own(), last_method(env, &mut object)?);
     method(env, &mut object, "admit", move |call| {
         let (account, user): (String, Option<String>) = (call.get(0)?, call.get(1)?);
-        admitted(&last, count(call.get(2)?).and_then(|count| store.admit(&account, user.as_deref(), count)))
+        admitted(
+            &last,
+            count(call.get(2)?).and_then(|count| store.admit(&account, user.as_deref(), count)),
+        )
     })?;
     Ok(object)
 }
 
 fn access_object<'env>(env: &Env, access: tenantry::Access) -> napi::Result<Object<'env>> {
     let mut object = Object::new(env)?;
-    method(env, &mut object, "allowed", move |_| or_error(access.allowed(), Ok))?;
+    method(env, &mut object, "allowed", move |_| {
+        or_error(access.allowed(), Ok)
+    })?;
     Ok(object)
 }
 
 fn sender_object<'env>(env: &Env, sender: tenantry::Sender) -> napi::Result<Object<'env>> {
     let mut object = Object::new(env)?;
     let last = last_method(env, &mut object)?;
-    method(env, &mut object, "admit", move |call| admitted(&last, count(call.get(0)?).and_then(|count| sender.admit(count))))?;
+    method(env, &mut object, "admit", move |call| {
+        admitted(
+            &last,
+            count(call.get(0)?).and_then(|count| sender.admit(count)),
+        )
+    })?;
     Ok(object)
 }
 
-/// Adds `last`: the decision of the latest `admit` of the object. Granting builds no object that nobody asked for.
+/// Adds `last`: the decision of the latest `admit` of the object. Granting builds no object that
+/// nobody asked for.
 fn last_method(env: &Env, object: &mut Object<'_>) -> napi::Result<Last> {
     let last = Last::default();
     let own = Rc::clone(&last);
-    method(env, object, "last", move |_| Ok(own.borrow().as_ref().map(Decision::from)))?;
+    method(env, object, "last", move |_| {
+        Ok(own.borrow().as_ref().map(Decision::from))
+    })?;
     Ok(last)
 }
 
@@ -282,7 +370,10 @@ where
     object.set(name, function)
 }
 
-fn admitted(last: &Last, decision: Result<tenantry::Decision, Error>) -> napi::Result<Answer<bool>> {
+fn admitted(
+    last: &Last,
+    decision: Result<tenantry::Decision, Error>,
+) -> napi::Result<Answer<bool>> {
     or_error(decision, |decision| {
         let granted = decision.refusal.is_none();
         *last.borrow_mut() = Some(decision);
@@ -290,17 +381,24 @@ fn admitted(last: &Last, decision: Result<tenantry::Decision, Error>) -> napi::R
     })
 }
 
-/// A number of messages. JavaScript has one type of number, and napi's own integers would take -1, 1.5 and NaN.
+/// A number of messages. JavaScript has one type of number, and napi's own integers would take -1,
+/// 1.5 and NaN.
 fn count(value: f64) -> Result<u64, Error> {
     const MAX: f64 = 9_007_199_254_740_991.0;
     if (0.0..=MAX).contains(&value) && value.fract() == 0.0 {
         Ok(value as u64)
     } else {
-        Err(Error::invalid("/count", format!("must be an integer from 0 to {MAX}, is {value}")))
+        Err(Error::invalid(
+            "/count",
+            format!("must be an integer from 0 to {MAX}, is {value}"),
+        ))
     }
 }
 
-fn or_error<A, T>(result: Result<A, Error>, answer: impl FnOnce(A) -> napi::Result<T>) -> napi::Result<Answer<T>> {
+fn or_error<A, T>(
+    result: Result<A, Error>,
+    answer: impl FnOnce(A) -> napi::Result<T>,
+) -> napi::Result<Answer<T>> {
     match result {
         Ok(result) => answer(result).map(Either::A),
         Err(error) => Ok(Either::B(error.to_json())),
@@ -312,7 +410,10 @@ fn finished<T>(work: impl FnOnce() -> Result<T, Error>) -> napi::Result<T> {
     let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         // Dropping what was thrown could panic again.
         std::mem::forget(panic);
-        Err(Error::new(Code::Internal, "a defect in tenantry stopped the call; open the store anew"))
+        Err(Error::new(
+            Code::Internal,
+            "a defect in tenantry stopped the call; open the store anew",
+        ))
     });
     result.map_err(|error| napi::Error::from_reason(error.to_json()))
 }
@@ -379,7 +480,10 @@ impl From<&tenantry::Decision> for Decision {
             granted: decision.granted as f64,
             refusal: decision.refusal.as_deref().map(Refusal::from),
             remaining: decision.remaining.map(|remaining| remaining as f64),
-            credits: decision.credits.as_ref().map(|paid| PaidWithCredits { amount: paid.amount as f64, entry: paid.entry as f64 }),
+            credits: decision.credits.as_ref().map(|paid| PaidWithCredits {
+                amount: paid.amount as f64,
+                entry: paid.entry as f64,
+            }),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The native half of the Python package `tenantry`.
 //!
-//! Operations pass as JSON text and release the GIL. The two questions of the hot path are typed: a prepared
-//! [`Sender`] or [`Access`] answers in one call from Python into Rust, and releases the GIL only where it must wait
-//! for the disk. The core holds no Python object and never asks for the GIL, so waiting for it while holding the GIL
-//! cannot deadlock. The core also catches panics: none reaches pyo3.
+//! Operations pass as JSON text and release the GIL. The two questions of the hot path are typed: a
+//! prepared [`Sender`] or [`Access`] answers in one call from Python into Rust, and releases the
+//! GIL only where it must wait for the disk. The core holds no Python object and never asks for the
+//! GIL, so waiting for it while holding the GIL cannot deadlock. The core also catches panics: none
+//! reaches pyo3.
 
 use parking_lot::Mutex;
 use pyo3::exceptions::PyTypeError;
@@ -22,37 +23,91 @@ struct Store(Tenantry);
 impl Store {
     /// Runs one operation as the actor (empty text is `system`).
     #[pyo3(signature = (actor, operation, request, /))]
-    fn call(&self, py: Python<'_>, actor: &Bound<'_, PyAny>, operation: &Bound<'_, PyAny>, request: &Bound<'_, PyAny>) -> PyResult<String> {
-        let (actor, operation, request) = (json(actor, "actor")?, json(operation, "operation")?, json(request, "request")?);
-        py.detach(|| self.0.call_json(actor, operation, request)).map_err(|error| raised(py, &error))
+    fn call(
+        &self,
+        py: Python<'_>,
+        actor: &Bound<'_, PyAny>,
+        operation: &Bound<'_, PyAny>,
+        request: &Bound<'_, PyAny>,
+    ) -> PyResult<String> {
+        let (actor, operation, request) = (
+            json(actor, "actor")?,
+            json(operation, "operation")?,
+            json(request, "request")?,
+        );
+        py.detach(|| self.0.call_json(actor, operation, request))
+            .map_err(|error| raised(py, &error))
     }
 
     /// A prepared permission check.
     #[pyo3(signature = (account, user, permission, /))]
-    fn access(&self, py: Python<'_>, account: &Bound<'_, PyAny>, user: &Bound<'_, PyAny>, permission: &Bound<'_, PyAny>) -> PyResult<Access> {
-        let (account, user, permission) = (text(account, "account")?, text(user, "user")?, text(permission, "permission")?);
+    fn access(
+        &self,
+        py: Python<'_>,
+        account: &Bound<'_, PyAny>,
+        user: &Bound<'_, PyAny>,
+        permission: &Bound<'_, PyAny>,
+    ) -> PyResult<Access> {
+        let (account, user, permission) = (
+            text(account, "account")?,
+            text(user, "user")?,
+            text(permission, "permission")?,
+        );
         let access = py.detach(|| self.0.access(account, user, permission));
         access.map(Access).map_err(|error| raised(py, &error))
     }
 
     /// A prepared admission; the options are JSON text.
     #[pyo3(signature = (account, user, options, /))]
-    fn sender(&self, py: Python<'_>, account: &Bound<'_, PyAny>, user: &Bound<'_, PyAny>, options: &Bound<'_, PyAny>) -> PyResult<Sender> {
-        let (account, user, options) = (text(account, "account")?, optional_text(user, "user")?, json(options, "options")?);
-        let sender = py.detach(|| self.0.sender_json(account, user, options)).map_err(|error| raised(py, &error))?;
-        Ok(Sender { sender, last: Mutex::new(None) })
+    fn sender(
+        &self,
+        py: Python<'_>,
+        account: &Bound<'_, PyAny>,
+        user: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyAny>,
+    ) -> PyResult<Sender> {
+        let (account, user, options) = (
+            text(account, "account")?,
+            optional_text(user, "user")?,
+            json(options, "options")?,
+        );
+        let sender = py
+            .detach(|| self.0.sender_json(account, user, options))
+            .map_err(|error| raised(py, &error))?;
+        Ok(Sender {
+            sender,
+            last: Mutex::new(None),
+        })
     }
 
     /// Whether the user holds the permission in the account.
     #[pyo3(signature = (account, user, permission, /))]
-    fn allowed(&self, py: Python<'_>, account: &Bound<'_, PyAny>, user: &Bound<'_, PyAny>, permission: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let (account, user, permission) = (text(account, "account")?, text(user, "user")?, text(permission, "permission")?);
-        py.detach(|| self.0.allowed(account, user, permission)).map_err(|error| raised(py, &error))
+    fn allowed(
+        &self,
+        py: Python<'_>,
+        account: &Bound<'_, PyAny>,
+        user: &Bound<'_, PyAny>,
+        permission: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
+        let (account, user, permission) = (
+            text(account, "account")?,
+            text(user, "user")?,
+            text(permission, "permission")?,
+        );
+        py.detach(|| self.0.allowed(account, user, permission))
+            .map_err(|error| raised(py, &error))
     }
 
-    /// Asks to send `count` messages now: true when all of them are granted, and then they are charged.
+    /// Asks to send `count` messages now: true when all of them are granted, and then they are
+    /// charged.
     #[pyo3(signature = (account, user, count, /))]
-    fn admit(&self, py: Python<'_>, account: &Bound<'_, PyAny>, user: &Bound<'_, PyAny>, count: &Bound<'_, PyAny>) -> PyResult<bool> {
+    fn admit(
+        &self,
+        py: Python<'_>,
+        account: &Bound<'_, PyAny>,
+        user: &Bound<'_, PyAny>,
+        count: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
         Ok(self.decision(py, account, user, count)?.refusal.is_none())
     }
 
@@ -68,8 +123,9 @@ impl Store {
         decision_object(py, &self.decision(py, account, user, count)?)
     }
 
-    /// Imports a file of users as the actor. Between the parts `progress` is called with rows, bytes and all bytes: what
-    /// it answers is whether to go on, and what it raises ends the import and is raised again.
+    /// Imports a file of users as the actor. Between the parts `progress` is called with rows,
+    /// bytes and all bytes: what it answers is whether to go on, and what it raises ends the import
+    /// and is raised again.
     #[pyo3(signature = (actor, options, csv, progress, /))]
     fn import_users(
         &self,
@@ -80,13 +136,18 @@ impl Store {
         progress: Option<Py<PyAny>>,
     ) -> PyResult<String> {
         let (actor, options) = (json(actor, "actor")?, json(options, "options")?);
-        let csv = csv.cast::<PyBytes>().map_err(|_| wrong_type(csv, "csv", "bytes"))?.as_bytes();
+        let csv = csv
+            .cast::<PyBytes>()
+            .map_err(|_| wrong_type(csv, "csv", "bytes"))?
+            .as_bytes();
         let mut raised_by_progress = None;
         let answer = py.detach(|| {
             let mut tell = |at: ImportProgress| match &progress {
                 None => true,
                 Some(progress) => Python::attach(|py| {
-                    let goes_on = progress.call1(py, (at.rows, at.bytes, at.bytes_total)).and_then(|answer| answer.is_truthy(py));
+                    let goes_on = progress
+                        .call1(py, (at.rows, at.bytes, at.bytes_total))
+                        .and_then(|answer| answer.is_truthy(py));
                     goes_on.unwrap_or_else(|error| {
                         raised_by_progress = Some(error);
                         false
@@ -101,16 +162,27 @@ impl Store {
         }
     }
 
-    /// Sleeps until the outbox has a message after this one; the number of the last, or none when the time is over before.
+    /// Sleeps until the outbox has a message after this one; the number of the last, or none when
+    /// the time is over before.
     #[pyo3(signature = (after, timeout_ms, /))]
-    fn outbox_wait(&self, py: Python<'_>, after: &Bound<'_, PyAny>, timeout_ms: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
+    fn outbox_wait(
+        &self,
+        py: Python<'_>,
+        after: &Bound<'_, PyAny>,
+        timeout_ms: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<u64>> {
         /// How long Ctrl-C may take.
         const NAP: Duration = Duration::from_millis(100);
-        let (after, timeout) = (integer(after, "after")?, Duration::from_millis(integer(timeout_ms, "timeout_ms")?));
+        let (after, timeout) = (
+            integer(after, "after")?,
+            Duration::from_millis(integer(timeout_ms, "timeout_ms")?),
+        );
         let began = Instant::now();
         loop {
             let left = timeout.saturating_sub(began.elapsed());
-            let found = py.detach(|| self.0.wait_outbox(after, left.min(NAP))).map_err(|error| raised(py, &error))?;
+            let found = py
+                .detach(|| self.0.wait_outbox(after, left.min(NAP)))
+                .map_err(|error| raised(py, &error))?;
             if found.is_some() || left.is_zero() {
                 return Ok(found);
             }
@@ -120,14 +192,26 @@ impl Store {
 
     /// Gives back what was not spent and closes; every later call answers `closed`.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.0.close()).map_err(|error| raised(py, &error))
+        py.detach(|| self.0.close())
+            .map_err(|error| raised(py, &error))
     }
 }
 
 impl Store {
-    fn decision(&self, py: Python<'_>, account: &Bound<'_, PyAny>, user: &Bound<'_, PyAny>, count: &Bound<'_, PyAny>) -> PyResult<Decision> {
-        let (account, user, count) = (text(account, "account")?, optional_text(user, "user")?, integer(count, "count")?);
-        py.detach(|| self.0.admit(account, user, count)).map_err(|error| raised(py, &error))
+    fn decision(
+        &self,
+        py: Python<'_>,
+        account: &Bound<'_, PyAny>,
+        user: &Bound<'_, PyAny>,
+        count: &Bound<'_, PyAny>,
+    ) -> PyResult<Decision> {
+        let (account, user, count) = (
+            text(account, "account")?,
+            optional_text(user, "user")?,
+            integer(count, "count")?,
+        );
+        py.detach(|| self.0.admit(account, user, count))
+            .map_err(|error| raised(py, &error))
     }
 }
 
@@ -149,11 +233,14 @@ impl Access {
 
     /// The check itself is no answer (R-ANS-1).
     fn __bool__(&self) -> PyResult<bool> {
-        Err(PyTypeError::new_err("a prepared `Access` says neither yes nor no: call its `allowed`"))
+        Err(PyTypeError::new_err(
+            "a prepared `Access` says neither yes nor no: call its `allowed`",
+        ))
     }
 }
 
-/// A prepared admission: it sees every later change. Threads may share it, but then `last` may be another's.
+/// A prepared admission: it sees every later change. Threads may share it, but then `last` may be
+/// another's.
 #[pyclass(frozen, module = "tenantry")]
 struct Sender {
     sender: tenantry::Sender,
@@ -168,7 +255,8 @@ impl Sender {
         count.0 > 0
     }
 
-    /// Ask to send `count` messages now: true when all of them are granted, and then they are charged.
+    /// Ask to send `count` messages now: true when all of them are granted, and then they are
+    /// charged.
     #[pyo3(signature = (count = Count(1)), text_signature = "($self, count=1)")]
     fn admit(&self, py: Python<'_>, count: Count) -> PyResult<bool> {
         let decision = self.decision(py, count)?;
@@ -186,10 +274,21 @@ impl Sender {
         object
     }
 
-    /// The same as `decide` where memory alone can tell; `None`, with nothing charged, where it would wait for the disk.
+    /// The same as `decide` where memory alone can tell; `None`, with nothing charged, where it
+    /// would wait for the disk.
     #[pyo3(signature = (count = Count(1)), text_signature = "($self, count=1)")]
-    fn try_decide<'py>(&self, py: Python<'py>, count: Count) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Some(decision) = self.sender.try_admit(count.0).map_err(|error| raised(py, &error))? else { return Ok(None) };
+    fn try_decide<'py>(
+        &self,
+        py: Python<'py>,
+        count: Count,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Some(decision) = self
+            .sender
+            .try_admit(count.0)
+            .map_err(|error| raised(py, &error))?
+        else {
+            return Ok(None);
+        };
         let object = decision_object(py, &decision)?;
         *self.last.lock() = Some(decision);
         Ok(Some(object))
@@ -197,13 +296,16 @@ impl Sender {
 
     /// The gate itself is no answer (R-ANS-1).
     fn __bool__(&self) -> PyResult<bool> {
-        Err(PyTypeError::new_err("a prepared `Sender` says neither yes nor no: call its `admit`"))
+        Err(PyTypeError::new_err(
+            "a prepared `Sender` says neither yes nor no: call its `admit`",
+        ))
     }
 
     /// The decision of the latest `admit`, `decide` or `try_decide` of this handle.
     fn last<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let last = self.last.lock().clone();
-        last.map(|decision| decision_object(py, &decision)).transpose()
+        last.map(|decision| decision_object(py, &decision))
+            .transpose()
     }
 }
 
@@ -235,18 +337,30 @@ fn integer(value: &Bound<'_, PyAny>, name: &str) -> PyResult<u64> {
         return Err(wrong_type(value, name, "an integer"));
     }
     // The core holds the bound of 2^53-1; here only what no u64 can carry is refused.
-    value.extract().map_err(|_| invalid(value, name, "must be from 0 to 9007199254740991"))
+    value
+        .extract()
+        .map_err(|_| invalid(value, name, "must be from 0 to 9007199254740991"))
 }
 
 fn text<'a>(value: &'a Bound<'_, PyAny>, name: &str) -> PyResult<&'a str> {
     let Ok(string) = value.cast::<PyString>() else {
         return Err(wrong_type(value, name, "text"));
     };
-    string.to_str().map_err(|_| invalid(value, name, "must be valid Unicode, without lone surrogates"))
+    string.to_str().map_err(|_| {
+        invalid(
+            value,
+            name,
+            "must be valid Unicode, without lone surrogates",
+        )
+    })
 }
 
 fn optional_text<'a>(value: &'a Bound<'_, PyAny>, name: &str) -> PyResult<Option<&'a str>> {
-    if value.is_none() { Ok(None) } else { text(value, name).map(Some) }
+    if value.is_none() {
+        Ok(None)
+    } else {
+        text(value, name).map(Some)
+    }
 }
 
 fn json<'a>(value: &'a Bound<'_, PyAny>, name: &str) -> PyResult<&'a [u8]> {
@@ -264,13 +378,18 @@ fn wrong_type(value: &Bound<'_, PyAny>, name: &str, expected: &str) -> PyErr {
 }
 
 fn invalid(value: &Bound<'_, PyAny>, name: &str, message: &str) -> PyErr {
-    raised(value.py(), &Error::invalid(format!("/{name}"), format!("`{name}` {message}")))
+    raised(
+        value.py(),
+        &Error::invalid(format!("/{name}"), format!("`{name}` {message}")),
+    )
 }
 
 /// The Python exception of this error: the generated `tenantry._errors` knows the classes.
 fn raised(py: Python<'_>, error: &Error) -> PyErr {
     static FROM_JSON: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let exception = FROM_JSON.import(py, "tenantry._errors", "_from_json").and_then(|from_json| from_json.call1((error.to_json(),)));
+    let exception = FROM_JSON
+        .import(py, "tenantry._errors", "_from_json")
+        .and_then(|from_json| from_json.call1((error.to_json(),)));
     exception.map_or_else(|error| error, PyErr::from_value)
 }
 
@@ -291,7 +410,9 @@ fn decision_object<'py>(py: Python<'py>, decision: &Decision) -> PyResult<Bound<
         dict.set_item(intern!(py, "entry"), paid.entry)?;
         answer.set_item(intern!(py, "credits"), dict)?;
     }
-    DECISION.import(py, "tenantry.model", "Decision")?.call_method1(intern!(py, "_from"), (answer,))
+    DECISION
+        .import(py, "tenantry.model", "Decision")?
+        .call_method1(intern!(py, "_from"), (answer,))
 }
 
 fn refusal_dict<'py>(py: Python<'py>, refusal: &Refusal) -> PyResult<Bound<'py, PyDict>> {
@@ -336,7 +457,11 @@ mod _native {
     /// Opens the store at this path; the options are JSON text.
     #[pyfunction]
     #[pyo3(signature = (path, options, /))]
-    fn open(py: Python<'_>, path: &Bound<'_, PyAny>, options: &Bound<'_, PyAny>) -> PyResult<Store> {
+    fn open(
+        py: Python<'_>,
+        path: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyAny>,
+    ) -> PyResult<Store> {
         let (path, options) = (text(path, "path")?, json(options, "options")?);
         let store = py.detach(|| Tenantry::open_json(path, options));
         store.map(Store).map_err(|error| raised(py, &error))

@@ -1,7 +1,8 @@
-//! Thresholds that are reached because a limit is lower than before: the host is told at once (R-QTA-8).
+//! Thresholds that are reached because a limit is lower than before: the host is told at once
+//! (R-QTA-8).
 //!
-//! What was used is looked for in the store: it has a record of each counter, and never counts less than memory does. Only those that
-//! reach a threshold there are looked at more closely.
+//! What was used is looked for in the store: it has a record of each counter, and never counts less
+//! than memory does. Only those that reach a threshold there are looked at more closely.
 
 use super::meters::{Ask, Prepared, Wanted, wanted_of};
 use super::view::{AccountCell, View};
@@ -31,23 +32,37 @@ impl Engine {
     pub(super) fn alert(&self, lowered: &Lowered) -> Result<(), Error> {
         match lowered {
             Lowered::Platform => self.alert_platform(),
-            Lowered::Everybody => self.each_below(keys::ACCOUNT, &[], |account| self.alert_account(account)),
+            Lowered::Everybody => {
+                self.each_below(keys::ACCOUNT, &[], |account| self.alert_account(account))
+            }
             Lowered::Package(package) => {
-                self.each_below(keys::PACKAGE_ACCOUNT, &[package.as_str()], |account| self.alert(&Lowered::Account(account.clone())))
+                self.each_below(keys::PACKAGE_ACCOUNT, &[package.as_str()], |account| {
+                    self.alert(&Lowered::Account(account.clone()))
+                })
             }
             Lowered::Account(account) => {
                 self.alert_account(account)?;
-                self.each_below(keys::TEAM_ACCOUNT, &[account.as_str(), "id"], |below| self.alert_account(below))
+                self.each_below(keys::TEAM_ACCOUNT, &[account.as_str(), "id"], |below| {
+                    self.alert_account(below)
+                })
             }
         }
     }
 
     /// Goes through the ids at the end of some keys, a bounded number at a time.
-    pub(super) fn each_below(&self, letter: u8, parts: &[&str], run: impl Fn(&Id) -> Result<(), Error>) -> Result<(), Error> {
+    pub(super) fn each_below(
+        &self,
+        letter: u8,
+        parts: &[&str],
+        run: impl Fn(&Id) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let (mut from, until) = keys::below(letter, parts);
         loop {
-            let rows = Tx::new(&*self.backend).range::<serde::de::IgnoredAny>(&from, &until, STEP)?;
-            rows.iter().filter_map(|(key, _)| keys::last_id(key)).try_for_each(|id| run(&id))?;
+            let rows =
+                Tx::new(&*self.backend).range::<serde::de::IgnoredAny>(&from, &until, STEP)?;
+            rows.iter()
+                .filter_map(|(key, _)| keys::last_id(key))
+                .try_for_each(|id| run(&id))?;
             match rows.last() {
                 Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),
                 _ => return Ok(()),
@@ -62,29 +77,56 @@ impl Engine {
             cell => cell?,
         };
         let view = cell.view(self)?;
-        self.alert_carrier(Some(account), &cell, &view, |scope, subject, name| self.wanted_at(&cell, &view, scope, subject, name))
+        self.alert_carrier(Some(account), &cell, &view, |scope, subject, name| {
+            self.wanted_at(&cell, &view, scope, subject, name)
+        })
     }
 
     /// The counters of the platform's caps lie with those of every account.
     fn alert_platform(&self) -> Result<(), Error> {
         let (from, until) = keys::below(keys::ACCOUNT, &[]);
         let rows = Tx::new(&*self.backend).range::<serde::de::IgnoredAny>(&from, &until, 1)?;
-        let Some(account) = rows.first().and_then(|(key, _)| keys::last_id(key)) else { return Ok(()) };
+        let Some(account) = rows.first().and_then(|(key, _)| keys::last_id(key)) else {
+            return Ok(());
+        };
         let cell = self.cell(&account)?;
         let view = cell.view(self)?;
         self.alert_carrier(None, &cell, &view, |scope, subject, _| {
-            let cap = view.platform.caps.iter().find(|cap| keys::of_cap(&cap.id) == scope);
+            let cap = view
+                .platform
+                .caps
+                .iter()
+                .find(|cap| keys::of_cap(&cap.id) == scope);
             Ok(cap.map(|cap| view.platform.frame.wanted_of_cap(cap, subject)))
         })
     }
 
-    /// What bounds a counter of an account today, by the scope, the subject and the name in its key; none where nothing does.
-    fn wanted_at(&self, cell: &Arc<AccountCell>, view: &View, scope: &str, subject: &str, name: &str) -> Result<Option<Wanted>, Error> {
+    /// What bounds a counter of an account today, by the scope, the subject and the name in its
+    /// key; none where nothing does.
+    fn wanted_at(
+        &self,
+        cell: &Arc<AccountCell>,
+        view: &View,
+        scope: &str,
+        subject: &str,
+        name: &str,
+    ) -> Result<Option<Wanted>, Error> {
         match scope {
-            "" => Ok(LimitName::find(name).and_then(|limit| wanted_of(cell, view, None, [limit], None).into_iter().next())),
+            "" => Ok(LimitName::find(name).and_then(|limit| {
+                wanted_of(cell, view, None, [limit], None)
+                    .into_iter()
+                    .next()
+            })),
             "group" => {
-                let Some(channel) = Channel::ALL.into_iter().find(|channel| name.starts_with(channel.name())) else { return Ok(None) };
-                let Ok(group) = Id::new(subject) else { return Ok(None) };
+                let Some(channel) = Channel::ALL
+                    .into_iter()
+                    .find(|channel| name.starts_with(channel.name()))
+                else {
+                    return Ok(None);
+                };
+                let Ok(group) = Id::new(subject) else {
+                    return Ok(None);
+                };
                 self.wanted_of_group(view, &group, channel, view.group_cap_period)
             }
             _ => {
@@ -106,9 +148,15 @@ impl Engine {
             let rows = Tx::new(&*self.backend).range::<Meter>(&from, &until, STEP)?;
             let mut reached = Vec::new();
             for (key, meter) in &rows {
-                let (Some(scope), Some(subject), Some(name)) = (keys::part(key, 2), keys::part(key, 3), keys::part(key, 4)) else { continue };
+                let (Some(scope), Some(subject), Some(name)) =
+                    (keys::part(key, 2), keys::part(key, 3), keys::part(key, 4))
+                else {
+                    continue;
+                };
                 let wanted = wanted_at(scope, subject, name)?;
-                reached.extend(wanted.filter(|wanted| wanted.has_key(key) && wanted.is_to_be_told(meter)));
+                reached.extend(
+                    wanted.filter(|wanted| wanted.has_key(key) && wanted.is_to_be_told(meter)),
+                );
             }
             if !reached.is_empty() {
                 let prepared = Arc::new(self.hold_places(Prepared::new(cell, view, reached))?);

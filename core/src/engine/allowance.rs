@@ -1,9 +1,10 @@
 //! What one sender may send before anybody looks at the counters again (ADR 24).
 //!
-//! Taking the lock of the meters costs more than all that is decided under it. So a sender that sends twice in a row is lent
-//! what its counters cover: they are charged for it in advance, and the sender takes from it in one step. Whoever locks the
-//! meters takes back what is left before anything else. Under the lock nothing is ever lent, and every rule is decided on
-//! counters that are exact.
+//! Taking the lock of the meters costs more than all that is decided under it. So a sender that
+//! sends twice in a row is lent what its counters cover: they are charged for it in advance, and
+//! the sender takes from it in one step. Whoever locks the meters takes back what is left before
+//! anything else. Under the lock nothing is ever lent, and every rule is decided on counters that
+//! are exact.
 
 use super::meters::Promise;
 use crate::locks::AtomicU64;
@@ -14,14 +15,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Default)]
 #[repr(align(128))]
 pub(crate) struct Allowance {
-    /// How many messages it holds. The other numbers are written while this is 0, and read after it.
+    /// How many messages it holds. The other numbers are written while this is 0, and read after
+    /// it.
     rest: AtomicU64,
     /// Holds for what was prepared with this stamp.
     stamp: AtomicU64,
     ends_at_ms: AtomicU64,
     /// How many could be granted once it is used up; `u64::MAX` where nothing limits them.
     beyond: AtomicU64,
-    /// Whether meters have lent it. Those of one account may follow those of another as its own: only one lends at a time.
+    /// Whether meters have lent it. Those of one account may follow those of another as its own:
+    /// only one lends at a time.
     is_lent: AtomicBool,
 }
 
@@ -38,20 +41,27 @@ impl Allowance {
         self.rest.load(Ordering::Acquire)
     }
 
-    /// Takes `count`, or nothing, and says how many are left then; none where the counters are to be looked at.
+    /// Takes `count`, or nothing, and says how many are left then; none where the counters are to
+    /// be looked at.
     ///
-    /// Meanwhile it may be taken back and lent anew, on other terms. Then the send is as one that came after the change: it is
-    /// charged to the counters of the new terms, whose windows are open at least until `now_ms`.
+    /// Meanwhile it may be taken back and lent anew, on other terms. Then the send is as one that
+    /// came after the change: it is charged to the counters of the new terms, whose windows are
+    /// open at least until `now_ms`.
     #[inline]
     pub(crate) fn take(&self, stamp: u64, count: u64, now_ms: u64) -> Option<u64> {
         let mut rest = self.rest.load(Ordering::Acquire);
         loop {
             let after = rest.checked_sub(count)?;
-            if self.stamp.load(Ordering::Relaxed) != stamp || now_ms >= self.ends_at_ms.load(Ordering::Relaxed) {
+            if self.stamp.load(Ordering::Relaxed) != stamp
+                || now_ms >= self.ends_at_ms.load(Ordering::Relaxed)
+            {
                 return None;
             }
             let beyond = self.beyond.load(Ordering::Relaxed);
-            match self.rest.compare_exchange_weak(rest, after, Ordering::AcqRel, Ordering::Acquire) {
+            match self
+                .rest
+                .compare_exchange_weak(rest, after, Ordering::AcqRel, Ordering::Acquire)
+            {
                 Ok(_) => return Some(beyond.saturating_add(after)),
                 Err(now) => rest = now,
             }
@@ -69,15 +79,27 @@ pub(super) struct Lent {
 
 impl Lent {
     /// Lends `amount`; not what others have lent.
-    pub(super) fn new(allowance: &Arc<Allowance>, places: &Arc<[usize]>, promised: &Arc<[Promise]>, amount: u64, terms: Terms) -> Option<Lent> {
+    pub(super) fn new(
+        allowance: &Arc<Allowance>,
+        places: &Arc<[usize]>,
+        promised: &Arc<[Promise]>,
+        amount: u64,
+        terms: Terms,
+    ) -> Option<Lent> {
         if allowance.is_lent.swap(true, Ordering::AcqRel) {
             return None;
         }
         allowance.stamp.store(terms.stamp, Ordering::Relaxed);
-        allowance.ends_at_ms.store(terms.ends_at_ms, Ordering::Relaxed);
+        allowance
+            .ends_at_ms
+            .store(terms.ends_at_ms, Ordering::Relaxed);
         allowance.beyond.store(terms.beyond, Ordering::Relaxed);
         allowance.rest.store(amount, Ordering::Release);
-        Some(Lent { allowance: allowance.clone(), places: places.clone(), promised: promised.clone() })
+        Some(Lent {
+            allowance: allowance.clone(),
+            places: places.clone(),
+            promised: promised.clone(),
+        })
     }
 
     /// Takes back what is left, and answers how many they are.
@@ -105,7 +127,9 @@ mod tests {
     const WARM: u64 = 400;
 
     fn call(store: &Tenantry, operation: &str, request: Value) -> Value {
-        let answer = store.call_json(b"", operation.as_bytes(), request.to_string().as_bytes()).unwrap();
+        let answer = store
+            .call_json(b"", operation.as_bytes(), request.to_string().as_bytes())
+            .unwrap();
         serde_json::from_str(&answer).unwrap()
     }
 
@@ -113,12 +137,20 @@ mod tests {
     fn store(options: &Value, per_hour: u64) -> Tenantry {
         let store = Tenantry::open_json(":memory:", options.to_string().as_bytes()).unwrap();
         let owner = json!({"user": "olga", "email": "olga@acme.example"});
-        call(&store, "accounts.create", json!({"id": "acme", "name": "Acme", "owner": owner, "limits": {"email_per_hour": per_hour}}));
+        call(
+            &store,
+            "accounts.create",
+            json!({"id": "acme", "name": "Acme", "owner": owner,
+                "limits": {"email_per_hour": per_hour}}),
+        );
         store
     }
 
     fn manual(per_hour: u64) -> Tenantry {
-        store(&json!({"clock": {"manual_ms": NOON_MS}, "seed": 1}), per_hour)
+        store(
+            &json!({"clock": {"manual_ms": NOON_MS}, "seed": 1}),
+            per_hour,
+        )
     }
 
     fn send(sender: &Sender) -> Option<u64> {
@@ -128,15 +160,26 @@ mod tests {
 
     fn used(store: &Tenantry) -> u64 {
         let usage = call(store, "usage.get", json!({"account": "acme"}));
-        usage["windows"].as_array().unwrap().iter().find(|window| window["limit"] == "email_per_hour").unwrap()["used"].as_u64().unwrap()
+        usage["windows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|window| window["limit"] == "email_per_hour")
+            .unwrap()["used"]
+            .as_u64()
+            .unwrap()
     }
 
-    /// What is lent is not used yet: each answer is the one of a counter, whoever looks or sends between (R-QTA-3, R-QTA-9).
+    /// What is lent is not used yet: each answer is the one of a counter, whoever looks or sends
+    /// between (R-QTA-3, R-QTA-9).
     #[test]
     fn nobody_sees_what_is_lent() {
         const LIMIT: u64 = 10_000;
         let store = manual(LIMIT);
-        let (one, other) = (store.sender("acme", None).unwrap(), store.sender("acme", Some("olga")).unwrap());
+        let (one, other) = (
+            store.sender("acme", None).unwrap(),
+            store.sender("acme", Some("olga")).unwrap(),
+        );
         let (mut sent, mut most, mut looked_while_lent) = (0, 0, 0);
         let mut sends = |sender: &Sender| {
             sent += 1;
@@ -158,16 +201,25 @@ mod tests {
                 assert_eq!(one.lent_for_tests(), 0);
             }
         }
-        assert!(most > 50 && looked_while_lent > 20, "{most} lent, looked {looked_while_lent} times");
+        assert!(
+            most > 50 && looked_while_lent > 20,
+            "{most} lent, looked {looked_while_lent} times"
+        );
         while sent < LIMIT {
             sent += 1;
-            assert_eq!(send(if sent % 1000 < 500 { &one } else { &other }), Some(LIMIT - sent));
+            assert_eq!(
+                send(if sent % 1000 < 500 { &one } else { &other }),
+                Some(LIMIT - sent)
+            );
         }
-        assert_eq!((send(&one), send(&other), used(&store)), (None, None, LIMIT));
+        assert_eq!(
+            (send(&one), send(&other), used(&store)),
+            (None, None, LIMIT)
+        );
     }
 
-    /// A change counts at once (R-ACC-3, R-LIM-1), as do the end of a window (R-QTA-4) and a threshold (R-QTA-8); what is to
-    /// be looked at each time is not lent at all.
+    /// A change counts at once (R-ACC-3, R-LIM-1), as do the end of a window (R-QTA-4) and a
+    /// threshold (R-QTA-8); what is to be looked at each time is not lent at all.
     #[test]
     fn what_is_lent_ends_with_its_terms() {
         let store = manual(10_000);
@@ -179,30 +231,59 @@ mod tests {
             })
         };
         assert!(lent());
-        call(&store, "accounts.hold", json!({"account": "acme", "reason": "abuse"}));
+        call(
+            &store,
+            "accounts.hold",
+            json!({"account": "acme", "reason": "abuse"}),
+        );
         assert_eq!(send(&sender), None);
-        call(&store, "accounts.release", json!({"account": "acme", "hold": 1}));
+        call(
+            &store,
+            "accounts.release",
+            json!({"account": "acme", "hold": 1}),
+        );
         assert!(lent());
         let before = used(&store);
         assert!(lent());
-        call(&store, "limits.set", json!({"account": "acme", "limit": "email_per_hour", "value": before + 1}));
+        call(
+            &store,
+            "limits.set",
+            json!({"account": "acme", "limit": "email_per_hour", "value": before + 1}),
+        );
         assert_eq!(send(&sender), None);
-        call(&store, "limits.set", json!({"account": "acme", "limit": "email_per_hour", "value": 10_000}));
+        call(
+            &store,
+            "limits.set",
+            json!({"account": "acme", "limit": "email_per_hour", "value": 10_000}),
+        );
 
         assert!(lent());
         call(
             &store,
             "caps.set",
-            json!({"account": "acme", "id": "slowly", "scope": "account", "window": "hour", "limit": 36_000, "burst": 300, "over": "spread"}),
+            json!({"account": "acme", "id": "slowly", "scope": "account", "window": "hour",
+                "limit": 36_000, "burst": 300, "over": "spread"}),
         );
         assert!(!lent());
-        call(&store, "caps.remove", json!({"account": "acme", "cap": "slowly"}));
+        call(
+            &store,
+            "caps.remove",
+            json!({"account": "acme", "cap": "slowly"}),
+        );
         assert!(lent());
-        call(&store, "clock.set", json!({"now_ms": NOON_MS + 2 * HOUR_MS}));
+        call(
+            &store,
+            "clock.set",
+            json!({"now_ms": NOON_MS + 2 * HOUR_MS}),
+        );
         assert_eq!((send(&sender), used(&store)), (Some(9_999), 1));
         assert!(lent());
 
-        call(&store, "policies.set", json!({"account": "acme", "policies": {"alert_at_percent": [50]}}));
+        call(
+            &store,
+            "policies.set",
+            json!({"account": "acme", "policies": {"alert_at_percent": [50]}}),
+        );
         let told = || {
             call(&store, "outbox.read", json!({"limit": 100}))["messages"]
                 .as_array()
@@ -217,7 +298,8 @@ mod tests {
         assert_eq!((send(&sender), told()), (Some(5_000), before + 1));
     }
 
-    /// Senders, who ask by ids, and who look, at once: the limit is sold to the last unit (R-QTA-1).
+    /// Senders, who ask by ids, and who look, at once: the limit is sold to the last unit
+    /// (R-QTA-1).
     #[test]
     fn all_is_sold_once_by_many_threads() {
         const LIMIT: u64 = 300_000;
@@ -247,7 +329,10 @@ mod tests {
                     })
                 })
                 .collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .sum()
         });
         assert_eq!((granted, used(&store)), (LIMIT, LIMIT));
     }

@@ -1,4 +1,5 @@
-//! What tokens prove, in memory: a token is looked up in the store once, and again after a change (R-SES-1, R-SES-7).
+//! What tokens prove, in memory: a token is looked up in the store once, and again after a change
+//! (R-SES-1, R-SES-7).
 
 use super::token::{ShownToken, hash_bytes};
 use super::{Engine, Tx};
@@ -30,7 +31,8 @@ pub(crate) trait Proven: Serialize + DeserializeOwned {
     fn token_hash(&self) -> &str;
     /// When it was used last; 0 for never.
     fn used_at_ms(&self) -> u64;
-    /// Who was here when it was used; nobody where that is a program, or somebody who acts as another.
+    /// Who was here when it was used; nobody where that is a program, or somebody who acts as
+    /// another.
     fn person(&self) -> Option<&Id>;
     /// It was used.
     fn use_at(&mut self, at_ms: u64, ip: Option<Address>);
@@ -60,7 +62,10 @@ pub(crate) struct Live<T> {
 
 impl<T> Default for AtHand<T> {
     fn default() -> AtHand<T> {
-        AtHand(RwLock::new(Known { by_id: HashMap::default(), generation: 0 }))
+        AtHand(RwLock::new(Known {
+            by_id: HashMap::default(),
+            generation: 0,
+        }))
     }
 }
 
@@ -68,7 +73,13 @@ impl<T: Proven> Live<T> {
     fn new(record: T) -> Live<T> {
         let at_ms = record.used_at_ms();
         let hash = hash_bytes(record.token_hash());
-        Live { record, hash, entered: ArcSwapOption::empty(), used_ms: at_ms.into(), written_ms: at_ms.into() }
+        Live {
+            record,
+            hash,
+            entered: ArcSwapOption::empty(),
+            used_ms: at_ms.into(),
+            written_ms: at_ms.into(),
+        }
     }
 
     fn is_of(&self, token: &ShownToken<'_>) -> bool {
@@ -113,27 +124,48 @@ impl<T: Proven> AtHand<T> {
 
 impl Engine {
     /// What a token proves; none where it proves nothing. Whether that is over is still to be seen.
-    pub(super) fn proven<T: Proven>(&self, at_hand: &AtHand<T>, token: &str) -> Result<Option<Arc<Live<T>>>, Error> {
-        let Some(token) = ShownToken::parse(T::PREFIX, token) else { return Ok(None) };
+    pub(super) fn proven<T: Proven>(
+        &self,
+        at_hand: &AtHand<T>,
+        token: &str,
+    ) -> Result<Option<Arc<Live<T>>>, Error> {
+        let Some(token) = ShownToken::parse(T::PREFIX, token) else {
+            return Ok(None);
+        };
         if let Some(live) = at_hand.get(token.id()) {
             return Ok(live.is_of(&token).then_some(live));
         }
-        let Some(id) = Id::new(token.id()).ok().filter(|_| token.is_whole()) else { return Ok(None) };
+        let Some(id) = Id::new(token.id()).ok().filter(|_| token.is_whole()) else {
+            return Ok(None);
+        };
         let generation = at_hand.generation();
         let record: Option<T> = Tx::new(&*self.backend).get(&T::key(&id))?;
-        let Some(live) = record.map(Live::new).filter(|live| live.is_of(&token)) else { return Ok(None) };
+        let Some(live) = record.map(Live::new).filter(|live| live.is_of(&token)) else {
+            return Ok(None);
+        };
         let live = Arc::new(live);
         at_hand.keep(&live, generation);
         Ok(Some(live))
     }
 
-    /// It is used now. That is written down every few minutes; more often where it ends when it is idle for a short time.
-    pub(super) fn used<T: Proven>(&self, live: &Live<T>, idle_ms: u64, ip: Option<Address>) -> Result<(), Error> {
+    /// It is used now. That is written down every few minutes; more often where it ends when it is
+    /// idle for a short time.
+    pub(super) fn used<T: Proven>(
+        &self,
+        live: &Live<T>,
+        idle_ms: u64,
+        ip: Option<Address>,
+    ) -> Result<(), Error> {
         let now_ms = self.clock.now_ms();
         live.used_ms.fetch_max(now_ms, Ordering::AcqRel);
         let written_ms = live.written_ms.load(Ordering::Acquire);
         let due = is_to_be_written(written_ms, idle_ms, now_ms) && !self.is_poisoned();
-        if due && live.written_ms.compare_exchange(written_ms, now_ms, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+        if due
+            && live
+                .written_ms
+                .compare_exchange(written_ms, now_ms, Ordering::AcqRel, Ordering::Acquire)
+                .is_ok()
+        {
             self.write_last_use::<T>(live.record.id(), ip)?;
         }
         Ok(())

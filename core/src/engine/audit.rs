@@ -1,15 +1,19 @@
-//! Every commit of an operation remembers what it changed (R-AUD-1): derived here from the records that it writes, so that
-//! no operation can forget it.
+//! Every commit of an operation remembers what it changed (R-AUD-1): derived here from the records
+//! that it writes, so that no operation can forget it.
 
 use super::{Ctx, Tx, keys};
 use crate::error::{Code, Error};
-use crate::model::{AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink, AuditPerson, AuditPersonal, AuditRecord, Id};
+use crate::model::{
+    AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink, AuditPerson,
+    AuditPersonal, AuditRecord, Id,
+};
 use crate::rules::audit::{difference, hash, masked};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Changes of one commit share a record up to so many bytes: a record that is stored as one stays below 4 KiB.
+/// Changes of one commit share a record up to so many bytes: a record that is stored as one stays
+/// below 4 KiB.
 const FULL: usize = 3000;
 
 /// Letters of keys whose records are remembered.
@@ -41,8 +45,9 @@ const AUDITED: &[(u8, AuditKind)] = &[
     (keys::USER, AuditKind::User),
 ];
 
-/// Letters of keys whose records are not remembered: indexes and counts follow from others, and what is in use for a moment
-/// (meters, reservations, slots, leases, answers) changes with every send.
+/// Letters of keys whose records are not remembered: indexes and counts follow from others, and
+/// what is in use for a moment (meters, reservations, slots, leases, answers) changes with every
+/// send.
 #[cfg(test)]
 const NOT_AUDITED: &[u8] = &[
     keys::ACCOUNT_API_KEY,
@@ -107,11 +112,17 @@ struct Subject {
 
 fn kind_of(key: &[u8]) -> Option<AuditKind> {
     let letter = key.first()?;
-    AUDITED.iter().find(|(audited, _)| audited == letter).map(|(_, kind)| *kind)
+    AUDITED
+        .iter()
+        .find(|(audited, _)| audited == letter)
+        .map(|(_, kind)| *kind)
 }
 
 fn broken(key: &[u8]) -> Error {
-    Error::new(Code::StoreCorrupt, format!("the key {} names nothing", key.escape_ascii()))
+    Error::new(
+        Code::StoreCorrupt,
+        format!("the key {} names nothing", key.escape_ascii()),
+    )
 }
 
 /// Adds to the chains what the operation has written so far.
@@ -123,18 +134,40 @@ pub(super) fn remember(ctx: &mut Ctx<'_>, operation: &str) -> Result<(), Error> 
         if before == after {
             continue;
         }
-        let read = |bytes: Option<&[u8]>| bytes.map(serde_json::from_slice::<Value>).transpose().map_err(|_| broken(&key));
+        let read = |bytes: Option<&[u8]>| {
+            bytes
+                .map(serde_json::from_slice::<Value>)
+                .transpose()
+                .map_err(|_| broken(&key))
+        };
         let (before, after) = (read(before.as_deref())?, read(after.as_deref())?);
-        let Some(record) = after.as_ref().or(before.as_ref()) else { continue };
-        let Some(subject) = subject(kind, &key, record)? else { continue };
+        let Some(record) = after.as_ref().or(before.as_ref()) else {
+            continue;
+        };
+        let Some(subject) = subject(kind, &key, record)? else {
+            continue;
+        };
         let is_gone = after.is_none();
         // With the record of a person, or with the address in it, goes what is known of them.
         let is_forgotten = is_gone || is_without_address(kind, after.as_ref());
-        if let Some((_, id)) = subject.person.as_ref().filter(|(person, _)| is_forgotten && *person == kind) {
+        if let Some((_, id)) = subject
+            .person
+            .as_ref()
+            .filter(|(person, _)| is_forgotten && *person == kind)
+        {
             forget_person(&mut ctx.tx, kind, id)?;
         }
-        for (chain, before, after) in told(kind, &subject.chain, before.as_ref(), after.as_ref()).ok_or_else(|| broken(&key))? {
-            if let Some(one) = find(ctx, kind, &subject, before.as_deref(), after.as_deref(), is_forgotten)? {
+        for (chain, before, after) in told(kind, &subject.chain, before.as_ref(), after.as_ref())
+            .ok_or_else(|| broken(&key))?
+        {
+            if let Some(one) = find(
+                ctx,
+                kind,
+                &subject,
+                before.as_deref(),
+                after.as_deref(),
+                is_forgotten,
+            )? {
                 found.entry(chain).or_default().push(one);
             }
         }
@@ -147,11 +180,14 @@ pub(super) fn remember(ctx: &mut Ctx<'_>, operation: &str) -> Result<(), Error> 
 
 /// Whether a person is forgotten whose record stays: an invitation that was deleted.
 fn is_without_address(kind: AuditKind, record: Option<&Value>) -> bool {
-    kind == AuditKind::Invitation && record.and_then(|record| record.get("email")).is_none_or(Value::is_null)
+    kind == AuditKind::Invitation
+        && record
+            .and_then(|record| record.get("email"))
+            .is_none_or(Value::is_null)
 }
 
-/// The change of a record, as one chain tells it; none where nothing changed that is worth remembering. What is known of somebody
-/// who is gone is not written down once more.
+/// The change of a record, as one chain tells it; none where nothing changed that is worth
+/// remembering. What is known of somebody who is gone is not written down once more.
 fn find(
     ctx: &mut Ctx<'_>,
     kind: AuditKind,
@@ -160,7 +196,9 @@ fn find(
     after: Option<&Value>,
     is_forgotten: bool,
 ) -> Result<Option<Found>, Error> {
-    let Some(mut difference) = difference(kind, before, after) else { return Ok(None) };
+    let Some(mut difference) = difference(kind, before, after) else {
+        return Ok(None);
+    };
     if subject.person.is_none() {
         difference.tell_all();
     }
@@ -168,16 +206,27 @@ fn find(
         None
     } else {
         let (before, after) = (difference.personal.before, difference.personal.after);
-        Some(AuditPersonal { salt: ctx.engine.ids.next(ctx.now_ms)?.into(), before, after })
+        Some(AuditPersonal {
+            salt: ctx.engine.ids.next(ctx.now_ms)?.into(),
+            before,
+            after,
+        })
     };
-    let hash = personal.as_ref().map(bytes_of).transpose()?.map(|bytes| hash(&bytes));
+    let hash = personal
+        .as_ref()
+        .map(bytes_of)
+        .transpose()?
+        .map(|bytes| hash(&bytes));
     let side = |there: bool, fields: AuditFields| there.then_some(fields);
     let change = AuditChange {
         kind,
         id: subject.id.clone(),
         before: side(before.is_some(), difference.open.before),
         after: side(after.is_some(), difference.open.after),
-        person: subject.person.clone().map(|(kind, id)| AuditPerson { kind, id, hash }),
+        person: subject
+            .person
+            .clone()
+            .map(|(kind, id)| AuditPerson { kind, id, hash }),
     };
     Ok(Some(Found { change, personal }))
 }
@@ -185,24 +234,48 @@ fn find(
 /// A chain, and a record before and after as it is told there.
 type Told<'v> = (AuditChain, Option<Cow<'v, Value>>, Option<Cow<'v, Value>>);
 
-/// Where a change is told, and what of it: in the chain of the record, and in those of others whom it concerns. None where the
-/// record names something that is no id.
-fn told<'v>(kind: AuditKind, chain: &AuditChain, before: Option<&'v Value>, after: Option<&'v Value>) -> Option<Vec<Told<'v>>> {
+/// Where a change is told, and what of it: in the chain of the record, and in those of others whom
+/// it concerns. None where the record names something that is no id.
+fn told<'v>(
+    kind: AuditKind,
+    chain: &AuditChain,
+    before: Option<&'v Value>,
+    after: Option<&'v Value>,
+) -> Option<Vec<Told<'v>>> {
     let whole = |chain: AuditChain| (chain, before.map(Cow::Borrowed), after.map(Cow::Borrowed));
     let both = || before.into_iter().chain(after);
     Some(match kind {
         // Each account that is offered reads of its own offer, and of no other.
         AuditKind::Invitation => {
             let accounts: BTreeSet<&str> = both().flat_map(offers).filter_map(account_of).collect();
-            let offered = |record: Option<&'v Value>, account: &str| record.and_then(|record| offer_to(record, account)).map(Cow::Owned);
-            let told = |account: &str| Some((AuditChain::Account(Id::new(account).ok()?), offered(before, account), offered(after, account)));
+            let offered = |record: Option<&'v Value>, account: &str| {
+                record
+                    .and_then(|record| offer_to(record, account))
+                    .map(Cow::Owned)
+            };
+            let told = |account: &str| {
+                Some((
+                    AuditChain::Account(Id::new(account).ok()?),
+                    offered(before, account),
+                    offered(after, account),
+                ))
+            };
             accounts.into_iter().map(told).collect::<Option<_>>()?
         }
         // The platform sees which accounts come and go.
-        AuditKind::Account if before.is_none() || after.is_none() => vec![whole(AuditChain::Platform), whole(chain.clone())],
+        AuditKind::Account if before.is_none() || after.is_none() => {
+            vec![whole(AuditChain::Platform), whole(chain.clone())]
+        }
         // An account sees who acts as one of its users.
-        AuditKind::Session => match both().last().and_then(|record| record.pointer("/behind/account")).and_then(Value::as_str) {
-            Some(account) => vec![whole(AuditChain::Account(Id::new(account).ok()?)), whole(chain.clone())],
+        AuditKind::Session => match both()
+            .last()
+            .and_then(|record| record.pointer("/behind/account"))
+            .and_then(Value::as_str)
+        {
+            Some(account) => vec![
+                whole(AuditChain::Account(Id::new(account).ok()?)),
+                whole(chain.clone()),
+            ],
             None => vec![whole(chain.clone())],
         },
         _ => vec![whole(chain.clone())],
@@ -211,7 +284,11 @@ fn told<'v>(kind: AuditKind, chain: &AuditChain, before: Option<&'v Value>, afte
 
 /// What an invitation offers.
 fn offers(invitation: &Value) -> impl Iterator<Item = &Value> {
-    invitation.get("grants").and_then(Value::as_array).into_iter().flatten()
+    invitation
+        .get("grants")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
 }
 
 fn account_of(offer: &Value) -> Option<&str> {
@@ -220,7 +297,10 @@ fn account_of(offer: &Value) -> Option<&str> {
 
 /// An invitation as far as it concerns one of its accounts; none where that is not offered.
 fn offer_to(invitation: &Value, account: &str) -> Option<Value> {
-    let own: Vec<Value> = offers(invitation).filter(|offer| account_of(offer) == Some(account)).cloned().collect();
+    let own: Vec<Value> = offers(invitation)
+        .filter(|offer| account_of(offer) == Some(account))
+        .cloned()
+        .collect();
     if own.is_empty() {
         return None;
     }
@@ -231,7 +311,12 @@ fn offer_to(invitation: &Value, account: &str) -> Option<Value> {
 
 /// Where a record is remembered, and as what; none for what lies beside a ledger of credits.
 fn subject(kind: AuditKind, key: &[u8], record: &Value) -> Result<Option<Subject>, Error> {
-    let parts: Vec<&str> = key.split(|byte| *byte == 0).skip(1).map(std::str::from_utf8).collect::<Result<_, _>>().map_err(|_| broken(key))?;
+    let parts: Vec<&str> = key
+        .split(|byte| *byte == 0)
+        .skip(1)
+        .map(std::str::from_utf8)
+        .collect::<Result<_, _>>()
+        .map_err(|_| broken(key))?;
     let named = |text: &str| Id::new(text).map_err(|_| broken(key));
     let of_account = |account: &str| named(account).map(AuditChain::Account);
     let field = |name: &str| record.get(name).and_then(Value::as_str);
@@ -246,40 +331,69 @@ fn subject(kind: AuditKind, key: &[u8], record: &Value) -> Result<Option<Subject
             (of_account(account)?, format!("{channel}/{number}"), None)
         }
         (AuditKind::Credits, _) => return Ok(None),
-        (AuditKind::AllowList, ["user", user]) | (AuditKind::Password | AuditKind::SecondFactor, [user]) => {
-            (AuditChain::Users, last, Some((AuditKind::User, named(user)?)))
-        }
-        (AuditKind::AllowList, ["member", account, user]) => (of_account(account)?, last, Some((AuditKind::User, named(user)?))),
+        (AuditKind::AllowList, ["user", user])
+        | (AuditKind::Password | AuditKind::SecondFactor, [user]) => (
+            AuditChain::Users,
+            last,
+            Some((AuditKind::User, named(user)?)),
+        ),
+        (AuditKind::AllowList, ["member", account, user]) => (
+            of_account(account)?,
+            last,
+            Some((AuditKind::User, named(user)?)),
+        ),
         (AuditKind::AllowList, [_, account, ..]) => (of_account(account)?, last, None),
         // The words are not for everybody who reads the chain.
         (AuditKind::Password, _) => (AuditChain::Platform, String::new(), None),
         (AuditKind::Session, [session]) => {
             let user = named(field("user").unwrap_or_default())?;
-            (AuditChain::Users, (*session).to_owned(), Some((AuditKind::User, user)))
+            (
+                AuditChain::Users,
+                (*session).to_owned(),
+                Some((AuditKind::User, user)),
+            )
         }
         (AuditKind::ApiKey, _) => {
             let user = named(field("user").unwrap_or_default())?;
-            (of_account(field("account").unwrap_or_default())?, last, Some((AuditKind::User, user)))
+            (
+                of_account(field("account").unwrap_or_default())?,
+                last,
+                Some((AuditKind::User, user)),
+            )
         }
         (AuditKind::Cap, ["", _]) => (AuditChain::Platform, last, None),
-        (AuditKind::User, [user]) => (AuditChain::Users, last, Some((AuditKind::User, named(user)?))),
+        (AuditKind::User, [user]) => (
+            AuditChain::Users,
+            last,
+            Some((AuditKind::User, named(user)?)),
+        ),
         (AuditKind::Link, _) => {
             let user = named(field("user").unwrap_or_default())?;
             (AuditChain::Users, last, Some((AuditKind::User, user)))
         }
-        (AuditKind::Invitation, [invitation]) => {
-            (of_account(field("team").unwrap_or_default())?, last, Some((AuditKind::Invitation, named(invitation)?)))
-        }
+        (AuditKind::Invitation, [invitation]) => (
+            of_account(field("team").unwrap_or_default())?,
+            last,
+            Some((AuditKind::Invitation, named(invitation)?)),
+        ),
         (AuditKind::Role, _) => {
             let chain = field("account").map_or(Ok(AuditChain::Platform), of_account)?;
             (chain, last, None)
         }
         (AuditKind::DefaultLimits, _) => (AuditChain::Platform, String::new(), None),
-        (AuditKind::Operator | AuditKind::Package | AuditKind::Permission, _) => (AuditChain::Platform, last, None),
+        (AuditKind::Operator | AuditKind::Package | AuditKind::Permission, _) => {
+            (AuditChain::Platform, last, None)
+        }
         (AuditKind::Policies, [account]) => (of_account(account)?, last, None),
         (AuditKind::Policies, _) => (AuditChain::Platform, String::new(), None),
-        (AuditKind::Suppression, [account, value, class]) => (of_account(account)?, format!("{}/{class}", masked(value)), None),
-        (AuditKind::Resource | AuditKind::Share, [account, kind, id]) => (of_account(account)?, format!("{kind}/{id}"), None),
+        (AuditKind::Suppression, [account, value, class]) => (
+            of_account(account)?,
+            format!("{}/{class}", masked(value)),
+            None,
+        ),
+        (AuditKind::Resource | AuditKind::Share, [account, kind, id]) => {
+            (of_account(account)?, format!("{kind}/{id}"), None)
+        }
         (_, [account, ..]) => (of_account(account)?, last, None),
         _ => return Err(broken(key)),
     };
@@ -287,7 +401,12 @@ fn subject(kind: AuditKind, key: &[u8], record: &Value) -> Result<Option<Subject
 }
 
 /// Puts what was found at the end of a chain, in as many records as it needs.
-fn append(ctx: &mut Ctx<'_>, chain: &AuditChain, operation: &str, found: Vec<Found>) -> Result<(), Error> {
+fn append(
+    ctx: &mut Ctx<'_>,
+    chain: &AuditChain,
+    operation: &str,
+    found: Vec<Found>,
+) -> Result<(), Error> {
     let mut head: AuditHead = ctx.tx.get(&keys::audit_head(chain))?.unwrap_or_default();
     let mut some = Vec::new();
     let mut size = 0;
@@ -304,7 +423,13 @@ fn append(ctx: &mut Ctx<'_>, chain: &AuditChain, operation: &str, found: Vec<Fou
     ctx.tx.put(keys::audit_head(chain), &head)
 }
 
-fn append_one(ctx: &mut Ctx<'_>, chain: &AuditChain, operation: &str, last: &AuditLink, found: Vec<Found>) -> Result<AuditLink, Error> {
+fn append_one(
+    ctx: &mut Ctx<'_>,
+    chain: &AuditChain,
+    operation: &str,
+    last: &AuditLink,
+    found: Vec<Found>,
+) -> Result<AuditLink, Error> {
     let number = last.number + 1;
     let mut changes = Vec::with_capacity(found.len());
     for (place, Found { change, personal }) in found.into_iter().enumerate() {
@@ -326,11 +451,19 @@ fn append_one(ctx: &mut Ctx<'_>, chain: &AuditChain, operation: &str, last: &Aud
         previous: last.hash.clone(),
     };
     ctx.tx.put(keys::audit(chain, number), &record)?;
-    Ok(AuditLink { number, hash: hash(&bytes_of(&record)?) })
+    Ok(AuditLink {
+        number,
+        hash: hash(&bytes_of(&record)?),
+    })
 }
 
 fn bytes_of<T: serde::Serialize>(record: &T) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(record).map_err(|error| Error::new(Code::Internal, format!("a record cannot be written: {error}")))
+    serde_json::to_vec(record).map_err(|error| {
+        Error::new(
+            Code::Internal,
+            format!("a record cannot be written: {error}"),
+        )
+    })
 }
 
 /// Deletes what tells who a person was. The chains keep the hashes.
@@ -352,11 +485,17 @@ mod tests {
     #[test]
     fn every_letter_is_remembered_or_known_not_to_be() {
         let source = include_str!("keys.rs");
-        let letters = source.lines().filter_map(|line| line.split_once(": u8 = b'")?.1.bytes().next());
+        let letters = source
+            .lines()
+            .filter_map(|line| line.split_once(": u8 = b'")?.1.bytes().next());
         let mut seen = 0;
         for letter in letters {
             let audited = AUDITED.iter().any(|(audited, _)| *audited == letter);
-            assert!(audited != NOT_AUDITED.contains(&letter), "the letter `{}` belongs into one of the two lists", letter as char);
+            assert!(
+                audited != NOT_AUDITED.contains(&letter),
+                "the letter `{}` belongs into one of the two lists",
+                letter as char
+            );
             seen += 1;
         }
         assert_eq!(seen, AUDITED.len() + NOT_AUDITED.len());

@@ -1,4 +1,5 @@
-//! Who may do what: the actor of every operation is checked here, not by the host (section 1 of the rules).
+//! Who may do what: the actor of every operation is checked here, not by the host (section 1 of the
+//! rules).
 
 use super::trials::Trial;
 use super::view::{MemberView, Papers, account_line};
@@ -14,17 +15,29 @@ use crate::rules::second_factor::is_open_without;
 use crate::rules::session::may_come_from;
 use std::sync::Arc;
 
-/// The permission that lets a user reach every account below their own as they reach their own (R-TEA-3).
+/// The permission that lets a user reach every account below their own as they reach their own
+/// (R-TEA-3).
 pub(crate) const TEAM_PERMISSION: &str = "accounts.team";
 
 impl Engine {
-    /// Whether this actor may call this operation (the catalogue's `access`). What is not the actor's is `not_found`.
-    pub(super) fn authorise<O: Operation>(&self, ctx: &mut Ctx<'_>, request: &O) -> Result<(), Error> {
+    /// Whether this actor may call this operation (the catalogue's `access`). What is not the
+    /// actor's is `not_found`.
+    pub(super) fn authorise<O: Operation>(
+        &self,
+        ctx: &mut Ctx<'_>,
+        request: &O,
+    ) -> Result<(), Error> {
         if ctx.actor.api_key().is_some() && is_for_people_alone(O::NAME) {
-            return Err(Error::new(Code::NotWithApiKey, format!("no API key lets a program call `{}`", O::NAME)));
+            return Err(Error::new(
+                Code::NotWithApiKey,
+                format!("no API key lets a program call `{}`", O::NAME),
+            ));
         }
         if ctx.actor.behind().is_some() && is_masked(O::NAME, O::EFFECT != Effect::Read) {
-            return Err(Error::new(Code::NotAsAnother, format!("`{}` is for the user in person", O::NAME)));
+            return Err(Error::new(
+                Code::NotAsAnother,
+                format!("`{}` is for the user in person", O::NAME),
+            ));
         }
         ctx.require_access(request)?;
         match ctx.actor.log_in() {
@@ -38,15 +51,32 @@ impl Ctx<'_> {
     fn require_access<O: Operation>(&mut self, request: &O) -> Result<(), Error> {
         match (self.actor, O::ACCESS) {
             (Actor::System, _) => Ok(()),
-            (_, Access::System) => Err(Error::new(Code::ActorNotAllowed, format!("`{}` is for `system` alone", O::NAME))),
-            (Actor::User { .. }, Access::Operator(_)) => Err(Error::new(Code::ActorNotAllowed, format!("`{}` is for operators", O::NAME))),
-            (Actor::Operator { .. }, Access::Account { operator: None, .. }) => {
-                Err(Error::new(Code::ActorNotAllowed, format!("`{}` is for users of an account", O::NAME)))
-            }
-            (Actor::Operator { .. }, Access::Operator(permission) | Access::Account { operator: Some(permission), .. }) => {
-                self.require_as_operator(permission)
-            }
-            (Actor::User { account: home, .. }, Access::Account { user: permission, .. }) => {
+            (_, Access::System) => Err(Error::new(
+                Code::ActorNotAllowed,
+                format!("`{}` is for `system` alone", O::NAME),
+            )),
+            (Actor::User { .. }, Access::Operator(_)) => Err(Error::new(
+                Code::ActorNotAllowed,
+                format!("`{}` is for operators", O::NAME),
+            )),
+            (Actor::Operator { .. }, Access::Account { operator: None, .. }) => Err(Error::new(
+                Code::ActorNotAllowed,
+                format!("`{}` is for users of an account", O::NAME),
+            )),
+            (
+                Actor::Operator { .. },
+                Access::Operator(permission)
+                | Access::Account {
+                    operator: Some(permission),
+                    ..
+                },
+            ) => self.require_as_operator(permission),
+            (
+                Actor::User { account: home, .. },
+                Access::Account {
+                    user: permission, ..
+                },
+            ) => {
                 let account = request.account().unwrap_or(home);
                 if O::ON_HOLD && account == home && self.actor.is_in_person() {
                     self.require_on_hold(home, permission)
@@ -59,8 +89,8 @@ impl Ctx<'_> {
         }
     }
 
-    /// Refuses what a session does not do: where a second factor is asked for, anything without one, and what needs a log-in that
-    /// is recent (R-SES-1).
+    /// Refuses what a session does not do: where a second factor is asked for, anything without
+    /// one, and what needs a log-in that is recent (R-SES-1).
     fn require_log_in<O: Operation>(&mut self, log_in: LogIn) -> Result<(), Error> {
         if !is_open_without(O::NAME) {
             let home = match self.actor {
@@ -76,32 +106,65 @@ impl Ctx<'_> {
         if self.now_ms.saturating_sub(log_in.authenticated_at_ms) <= recent_ms {
             return Ok(());
         }
-        let message = format!("`{}` needs a log-in of the last {} seconds: prove the user anew", O::NAME, recent_ms / 1000);
-        Err(Error::new(Code::LogInAgain, message).at("/actor/token").with("recent_log_in_ms", recent_ms))
+        let message = format!(
+            "`{}` needs a log-in of the last {} seconds: prove the user anew",
+            O::NAME,
+            recent_ms / 1000
+        );
+        Err(Error::new(Code::LogInAgain, message)
+            .at("/actor/token")
+            .with("recent_log_in_ms", recent_ms))
     }
 
-    /// Refuses a session without second factor where an account, or for operators the platform, asks for one.
-    pub(crate) fn require_second_factor(&mut self, log_in: LogIn, account: Option<&Id>) -> Result<(), Error> {
+    /// Refuses a session without second factor where an account, or for operators the platform,
+    /// asks for one.
+    pub(crate) fn require_second_factor(
+        &mut self,
+        log_in: LogIn,
+        account: Option<&Id>,
+    ) -> Result<(), Error> {
         let is_needed = match (self.actor, account) {
             _ if log_in.with_second_factor => false,
-            (Actor::User { .. }, Some(account)) => self.engine.cell(account)?.view(self.engine)?.needs_second_factor,
-            (Actor::Operator { .. }, _) => self.policies(None)?.second_factor == SecondFactorPolicy::Required,
+            (Actor::User { .. }, Some(account)) => {
+                self.engine
+                    .cell(account)?
+                    .view(self.engine)?
+                    .needs_second_factor
+            }
+            (Actor::Operator { .. }, _) => {
+                self.policies(None)?.second_factor == SecondFactorPolicy::Required
+            }
             _ => false,
         };
         if !is_needed {
             return Ok(());
         }
-        let place = account.map_or_else(|| "the platform".to_owned(), |account| format!("`{account}`"));
-        Err(Error::new(Code::SecondFactorMissing, format!("{place} asks for a second factor, and the session was begun without one"))
-            .at("/actor/token"))
+        let place = account.map_or_else(
+            || "the platform".to_owned(),
+            |account| format!("`{account}`"),
+        );
+        Err(Error::new(
+            Code::SecondFactorMissing,
+            format!("{place} asks for a second factor, and the session was begun without one"),
+        )
+        .at("/actor/token"))
     }
 
-    /// What the acting user can do in an account: where they act, or below it when they manage its team.
+    /// What the acting user can do in an account: where they act, or below it when they manage its
+    /// team.
     ///
     /// Everything else is `not_found`, whether it is there or not.
     pub(crate) fn standing(&mut self, account: &Id) -> Result<Arc<MemberView>, Error> {
-        let Actor::User { user, account: home, .. } = self.actor else {
-            return Err(Error::new(Code::ActorNotAllowed, "only a user acts in an account"));
+        let Actor::User {
+            user,
+            account: home,
+            ..
+        } = self.actor
+        else {
+            return Err(Error::new(
+                Code::ActorNotAllowed,
+                "only a user acts in an account",
+            ));
         };
         let engine = self.engine;
         let own = self.narrowed_member(home, user)?;
@@ -110,13 +173,21 @@ impl Ctx<'_> {
         }
         self.require_address(&own.addresses)?;
         if let Some(code) = own.refusal {
-            return Err(Error::new(code, format!("`{user}` cannot act in `{home}`: {}", code.sentence())).with("account", home.as_str()));
+            return Err(Error::new(
+                code,
+                format!("`{user}` cannot act in `{home}`: {}", code.sentence()),
+            )
+            .with("account", home.as_str()));
         }
         if account == home {
             return Ok(own);
         }
         let cell = engine.cell(account)?;
-        let below = cell.view(engine)?.above.iter().any(|above| above.id == *home);
+        let below = cell
+            .view(engine)?
+            .above
+            .iter()
+            .any(|above| above.id == *home);
         if !below || !holds(engine, &own, TEAM_PERMISSION) {
             return Err(Error::not_found("account", account.as_str()));
         }
@@ -128,12 +199,20 @@ impl Ctx<'_> {
         }
         // Where what is tried would not reach below at all, the check above has counted that.
         let tree = engine.tree.load();
-        let reaches = |trial: &Trial| tree.place(TEAM_PERMISSION).is_some_and(|place| trial.powers.at(place).is_some());
-        let trial = if own.trial.as_deref().is_none_or(reaches) { there.trial.clone() } else { None };
+        let reaches = |trial: &Trial| {
+            tree.place(TEAM_PERMISSION)
+                .is_some_and(|place| trial.powers.at(place).is_some())
+        };
+        let trial = if own.trial.as_deref().is_none_or(reaches) {
+            there.trial.clone()
+        } else {
+            None
+        };
         Ok(Arc::new(there.entered_from_above(trial)))
     }
 
-    /// Why the acting user could do nothing in an account, were it the one that they act in; none where they could (R-SES-5).
+    /// Why the acting user could do nothing in an account, were it the one that they act in; none
+    /// where they could (R-SES-5).
     pub(crate) fn entry_refusal(&self, account: &Id) -> Result<Option<Code>, Error> {
         let mut there = self.actor.clone();
         if let Actor::User { account: home, .. } = &mut there {
@@ -151,106 +230,168 @@ impl Ctx<'_> {
         }
     }
 
-    /// What the acting user may do in an account, and where an API key acts for them, what it leaves of that (R-SES-7): while the
-    /// account is on hold nothing, not even of what its owner may do.
+    /// What the acting user may do in an account, and where an API key acts for them, what it
+    /// leaves of that (R-SES-7): while the account is on hold nothing, not even of what its owner
+    /// may do.
     fn narrowed_member(&self, account: &Id, user: &Id) -> Result<Arc<MemberView>, Error> {
         let cell = self.engine.cell(account)?;
         let member = cell.member(self.engine, user.as_str())?;
         if let Some(behind) = self.actor.behind() {
             let theirs = self.standing_behind(behind, account, user)?;
-            return Ok(Arc::new(member.by_another(theirs.as_deref().map(|theirs| &theirs.powers))));
+            return Ok(Arc::new(
+                member.by_another(theirs.as_deref().map(|theirs| &theirs.powers)),
+            ));
         }
-        let Some(scope) = self.actor.api_key() else { return Ok(member) };
+        let Some(scope) = self.actor.api_key() else {
+            return Ok(member);
+        };
         let on_hold = cell.view(self.engine)?.status.refusal();
-        Ok(Arc::new(member.under(&powers_of_key(&self.tree(), &scope.permissions), on_hold)))
+        Ok(Arc::new(member.under(
+            &powers_of_key(&self.tree(), &scope.permissions),
+            on_hold,
+        )))
     }
 
-    /// What the person behind a log-in-as may do in an account themself, which bounds what they may do there as another; an
-    /// operator has no bound of that kind. Their own address and allow-lists count. The session is over for who may no longer
-    /// begin one (R-SES-6).
-    fn standing_behind(&self, behind: &Behind, account: &Id, subject: &Id) -> Result<Option<Arc<MemberView>>, Error> {
+    /// What the person behind a log-in-as may do in an account themself, which bounds what they may
+    /// do there as another; an operator has no bound of that kind. Their own address and
+    /// allow-lists count. The session is over for who may no longer begin one (R-SES-6).
+    fn standing_behind(
+        &self,
+        behind: &Behind,
+        account: &Id,
+        subject: &Id,
+    ) -> Result<Option<Arc<MemberView>>, Error> {
         let person = behind.in_person(self.actor.raw_ip());
         let mut ctx = self.engine.ctx(&person);
-        let standing = ctx.require_log_in_as(account, subject).and_then(|()| match person {
-            Actor::User { .. } => ctx.standing(account).map(Some),
-            _ => Ok(None),
-        });
+        let standing = ctx
+            .require_log_in_as(account, subject)
+            .and_then(|()| match person {
+                Actor::User { .. } => ctx.standing(account).map(Some),
+                _ => Ok(None),
+            });
         standing.map_err(|error| match error.code().class() {
             Class::Store | Class::Handle => error,
             _ if error.code() == Code::IpNotAllowed => error,
-            _ => Error::new(Code::SessionInvalid, format!("`{}` can no longer act as another here", behind.user)),
+            _ => Error::new(
+                Code::SessionInvalid,
+                format!("`{}` can no longer act as another here", behind.user),
+            ),
         })
     }
 
-    /// Refuses who may not act as a user of an account: operators with `clients.login_as` may where the policy lets them, there and
-    /// wherever what the user may do there comes from, and users with `impersonation.start` in the accounts below their own (R-SES-6).
+    /// Refuses who may not act as a user of an account: operators with `clients.login_as` may where
+    /// the policy lets them, there and wherever what the user may do there comes from, and users
+    /// with `impersonation.start` in the accounts below their own (R-SES-6).
     pub(crate) fn require_log_in_as(&mut self, account: &Id, subject: &Id) -> Result<(), Error> {
         match self.actor {
-            Actor::System => Err(Error::new(Code::ActorNotAllowed, "the host names the person who acts as another: an operator or a user")),
+            Actor::System => Err(Error::new(
+                Code::ActorNotAllowed,
+                "the host names the person who acts as another: an operator or a user",
+            )),
             Actor::Operator { .. } => {
                 self.require_as_operator("clients.login_as")?;
-                let view = self.engine.cell(account).and_then(|cell| cell.view(self.engine)).map_err(|error| error.at("/account"))?;
+                let view = self
+                    .engine
+                    .cell(account)
+                    .and_then(|cell| cell.view(self.engine))
+                    .map_err(|error| error.at("/account"))?;
                 let tree = self.tree();
                 let judged = view.judge(&mut self.tx, &mut Papers::new(&tree), subject)?;
-                let by = judged.iter().flat_map(|judged| judged.memberships().map(|member| &member.account));
+                let by = judged
+                    .iter()
+                    .flat_map(|judged| judged.memberships().map(|member| &member.account));
                 for place in std::iter::once(account).chain(by) {
                     if !self.policies(Some(place))?.operators_log_in_as {
                         let message = format!("operators do not act as users of `{place}`");
-                        return Err(Error::new(Code::PolicyForbids, message).at("/account").with("policy", "operators_log_in_as"));
+                        return Err(Error::new(Code::PolicyForbids, message)
+                            .at("/account")
+                            .with("policy", "operators_log_in_as"));
                     }
                 }
                 Ok(())
             }
             Actor::User { account: home, .. } => {
                 self.require_in(home, "impersonation.start")?;
-                self.standing(account).map_err(|error| error.at("/account"))?;
+                self.standing(account)
+                    .map_err(|error| error.at("/account"))?;
                 if account != home {
                     return Ok(());
                 }
-                Err(Error::new(Code::ActorNotAllowed, "users act as those of the accounts below their own").at("/account"))
+                Err(Error::new(
+                    Code::ActorNotAllowed,
+                    "users act as those of the accounts below their own",
+                )
+                .at("/account"))
             }
         }
     }
 
-    /// Refuses an actor who does not come from where these allow-lists let them come from (R-SES-3).
+    /// Refuses an actor who does not come from where these allow-lists let them come from
+    /// (R-SES-3).
     pub(crate) fn require_address(&self, lists: &[Vec<AddressRange>]) -> Result<(), Error> {
         if may_come_from(lists.iter().map(Vec::as_slice), self.actor.ip()) {
             return Ok(());
         }
-        Err(Error::new(Code::IpNotAllowed, format!("`{}` may not come from this address", self.actor.label())))
+        Err(Error::new(
+            Code::IpNotAllowed,
+            format!("`{}` may not come from this address", self.actor.label()),
+        ))
     }
 
-    /// Refuses unless the actor holds a permission in an account. The host may do everything; an operator, nothing here.
+    /// Refuses unless the actor holds a permission in an account. The host may do everything; an
+    /// operator, nothing here.
     pub(crate) fn require_in(&mut self, account: &Id, permission: &str) -> Result<(), Error> {
         let Actor::User { user, .. } = self.actor else {
             return match self.actor {
                 Actor::System => Ok(()),
-                _ => Err(Error::new(Code::ActorNotAllowed, "an operator has no permissions in an account")),
+                _ => Err(Error::new(
+                    Code::ActorNotAllowed,
+                    "an operator has no permissions in an account",
+                )),
             };
         };
         let standing = self.standing(account)?;
         if holds(self.engine, &standing, permission) {
             return Ok(());
         }
-        Err(Error::new(Code::PermissionDenied, format!("`{user}` does not hold `{permission}` in `{account}`")).with("missing", permission))
+        Err(Error::new(
+            Code::PermissionDenied,
+            format!("`{user}` does not hold `{permission}` in `{account}`"),
+        )
+        .with("missing", permission))
     }
 
     /// As [`require_in`](Ctx::require_in), for a member of an account that may be on hold.
     fn require_on_hold(&mut self, account: &Id, permission: &str) -> Result<(), Error> {
         let engine = self.engine;
-        let Some(user) = self.actor.user() else { return self.require_in(account, permission) };
+        let Some(user) = self.actor.user() else {
+            return self.require_in(account, permission);
+        };
         let own = engine.cell(account)?.member(engine, user.as_str())?;
         // The status hides that a person is disabled.
         let disabled = own.member.as_ref().is_none_or(|member| member.disabled);
-        let disabled = disabled || self.tx.get::<model::User>(&keys::user(user))?.is_none_or(|user| user.disabled);
-        if own.refusal == Some(Code::AccountSuspended) && !disabled && holds(engine, &own, permission) {
+        let disabled = disabled
+            || self
+                .tx
+                .get::<model::User>(&keys::user(user))?
+                .is_none_or(|user| user.disabled);
+        if own.refusal == Some(Code::AccountSuspended)
+            && !disabled
+            && holds(engine, &own, permission)
+        {
             return self.require_address(&own.addresses);
         }
         self.require_in(account, permission)
     }
 
-    /// As [`require_in`](Ctx::require_in) for a user, and for an operator that they hold `operator`.
-    pub(crate) fn require(&mut self, account: &Id, permission: &str, operator: &str) -> Result<(), Error> {
+    /// As [`require_in`](Ctx::require_in) for a user, and for an operator that they hold
+    /// `operator`.
+    pub(crate) fn require(
+        &mut self,
+        account: &Id,
+        permission: &str,
+        operator: &str,
+    ) -> Result<(), Error> {
         match self.actor {
             Actor::Operator { .. } => self.require_as_operator(operator),
             _ => self.require_in(account, permission),
@@ -260,45 +401,66 @@ impl Ctx<'_> {
     /// Refuses unless the acting operator holds a permission of the platform.
     pub(crate) fn require_as_operator(&mut self, permission: &str) -> Result<(), Error> {
         let powers = self.operator_powers()?;
-        if self.tree().place(permission).is_some_and(|place| powers.at(place).is_some()) {
+        if self
+            .tree()
+            .place(permission)
+            .is_some_and(|place| powers.at(place).is_some())
+        {
             return Ok(());
         }
         let who = self.actor.label();
-        Err(Error::new(Code::PermissionDenied, format!("`{who}` does not hold `{permission}`")).with("missing", permission))
+        Err(Error::new(
+            Code::PermissionDenied,
+            format!("`{who}` does not hold `{permission}`"),
+        )
+        .with("missing", permission))
     }
 
     /// What the acting operator may do.
     pub(crate) fn operator_powers(&mut self) -> Result<Powers, Error> {
         let Some(user) = self.actor.user() else {
-            return Err(Error::new(Code::ActorNotAllowed, "only an operator does this"));
+            return Err(Error::new(
+                Code::ActorNotAllowed,
+                "only an operator does this",
+            ));
         };
         let list = self.tx.get(&keys::user_allow_list(user))?;
         self.require_address(list.as_slice())?;
         operator_powers(&mut self.tx, &self.engine.tree.load(), user)
     }
 
-    /// What bounds the roles that the actor hands out in an account, and whom they act on there: what they hold in it before any
-    /// ceiling, from whichever account they come. None for host and operators, who answer for accounts without having permissions
-    /// in them (R-ROL-7).
+    /// What bounds the roles that the actor hands out in an account, and whom they act on there:
+    /// what they hold in it before any ceiling, from whichever account they come. None for host and
+    /// operators, who answer for accounts without having permissions in them (R-ROL-7).
     pub(crate) fn paper_in(&mut self, account: &Id) -> Result<Option<Powers>, Error> {
-        let Actor::User { user, .. } = self.actor else { return Ok(None) };
+        let Actor::User { user, .. } = self.actor else {
+            return Ok(None);
+        };
         // An API key and a log-in-as belong to one membership.
         if !self.actor.is_in_person() && self.standing(account).is_err() {
             return Ok(Some(Powers::none(&self.tree())));
         }
         let held = self.paper_of(account, user, false)?;
         if let Some(scope) = self.actor.api_key() {
-            return Ok(Some(held.under(&powers_of_key(&self.tree(), &scope.permissions))));
+            return Ok(Some(
+                held.under(&powers_of_key(&self.tree(), &scope.permissions)),
+            ));
         }
-        let Some(behind) = self.actor.behind() else { return Ok(Some(held)) };
+        let Some(behind) = self.actor.behind() else {
+            return Ok(Some(held));
+        };
         let theirs = self.engine.ctx(&behind.in_person(None)).paper_in(account)?;
         Ok(Some(theirs.iter().fold(held, Powers::under)))
     }
 
-    /// What bounds what the actor does about powers that somebody has in an account: what they hold there, and where these let
-    /// one reach the accounts below, what they hold in those (R-ROL-7). As [`paper_in`](Ctx::paper_in) for each; empty for host
-    /// and operators.
-    pub(crate) fn papers_where(&mut self, account: &Id, powers: &Powers) -> Result<Vec<Powers>, Error> {
+    /// What bounds what the actor does about powers that somebody has in an account: what they hold
+    /// there, and where these let one reach the accounts below, what they hold in those (R-ROL-7).
+    /// As [`paper_in`](Ctx::paper_in) for each; empty for host and operators.
+    pub(crate) fn papers_where(
+        &mut self,
+        account: &Id,
+        powers: &Powers,
+    ) -> Result<Vec<Powers>, Error> {
         let mut papers: Vec<Powers> = self.paper_in(account)?.into_iter().collect();
         if !papers.is_empty() && self.lets_reach_below(account, powers)? {
             self.papers_below(account, &mut papers)?;
@@ -308,16 +470,28 @@ impl Ctx<'_> {
 
     /// Whether who holds this in an account reaches those below it.
     pub(crate) fn lets_reach_below(&self, account: &Id, powers: &Powers) -> Result<bool, Error> {
-        Ok(self.engine.cell(account)?.view(self.engine)?.lets_reach_below(&self.tree(), powers))
+        Ok(self
+            .engine
+            .cell(account)?
+            .view(self.engine)?
+            .lets_reach_below(&self.tree(), powers))
     }
 
-    /// What the actor holds in the accounts below one. In the first of them where they have no place of their own they hold the
-    /// least, so that no other needs to be looked at.
-    pub(crate) fn papers_below(&mut self, account: &Id, papers: &mut Vec<Powers>) -> Result<(), Error> {
-        let Some(user) = self.actor.user() else { return Ok(()) };
+    /// What the actor holds in the accounts below one. In the first of them where they have no
+    /// place of their own they hold the least, so that no other needs to be looked at.
+    pub(crate) fn papers_below(
+        &mut self,
+        account: &Id,
+        papers: &mut Vec<Powers>,
+    ) -> Result<(), Error> {
+        let Some(user) = self.actor.user() else {
+            return Ok(());
+        };
         let (mut from, until) = keys::below(keys::CHILD, &[account.as_str()]);
         while let Some((key, ())) = self.tx.range::<()>(&from, &until, 1)?.pop() {
-            let Some(child) = keys::last_id(&key) else { break };
+            let Some(child) = keys::last_id(&key) else {
+                break;
+            };
             papers.extend(self.paper_in(&child)?);
             if !self.tx.has(&keys::member(&child, user))? {
                 break;
@@ -337,16 +511,29 @@ impl Ctx<'_> {
         }
     }
 
-    /// What a user holds in an account before the ceilings, as a member and as who manages its team from above; with what is
-    /// disabled, or without.
-    pub(crate) fn paper_of(&mut self, account: &Id, user: &Id, with_disabled: bool) -> Result<Powers, Error> {
+    /// What a user holds in an account before the ceilings, as a member and as who manages its team
+    /// from above; with what is disabled, or without.
+    pub(crate) fn paper_of(
+        &mut self,
+        account: &Id,
+        user: &Id,
+        with_disabled: bool,
+    ) -> Result<Powers, Error> {
         let view = self.engine.cell(account)?.view(self.engine)?;
-        view.paper(&mut self.tx, &mut Papers::new(&self.engine.tree.load()), user, with_disabled)
+        view.paper(
+            &mut self.tx,
+            &mut Papers::new(&self.engine.tree.load()),
+            user,
+            with_disabled,
+        )
     }
 
-    /// Whether the actor manages the team of an account: from above it, or as the host or an operator.
+    /// Whether the actor manages the team of an account: from above it, or as the host or an
+    /// operator.
     pub(crate) fn manages_team_of(&mut self, account: &Id) -> Result<bool, Error> {
-        let Actor::User { account: home, .. } = self.actor else { return Ok(true) };
+        let Actor::User { account: home, .. } = self.actor else {
+            return Ok(true);
+        };
         // What is not there answers like what is somebody else's.
         let line = match account_line(&mut self.tx, account) {
             Err(error) if error.code() == Code::NotFound => return Ok(false),
@@ -359,8 +546,12 @@ impl Ctx<'_> {
         Ok(holds(self.engine, &standing, TEAM_PERMISSION))
     }
 
-    /// Runs a part of an operation; where it is refused, what it wrote is taken back and the rest of the operation goes on.
-    pub(crate) fn attempt<T>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+    /// Runs a part of an operation; where it is refused, what it wrote is taken back and the rest
+    /// of the operation goes on.
+    pub(crate) fn attempt<T>(
+        &mut self,
+        part: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let outer = self.tx.mark_point();
         let answer = part(self);
         self.tx.end_point(outer, answer.is_ok());
@@ -370,16 +561,36 @@ impl Ctx<'_> {
 
 /// Whether a member holds a permission, as far as it may reach; see [`MemberView::may`].
 pub(crate) fn holds(engine: &Engine, member: &MemberView, permission: &str) -> bool {
-    engine.tree.load().place(permission).is_some_and(|place| member.may(engine, place))
+    engine
+        .tree
+        .load()
+        .place(permission)
+        .is_some_and(|place| member.may(engine, place))
 }
 
 /// What an operator may do; `not_found` for who is none.
-pub(crate) fn operator_powers(tx: &mut Tx<'_>, tree: &model::PermissionTree, user: &Id) -> Result<Powers, Error> {
-    let operator: Operator = tx.get(&keys::operator(user))?.ok_or_else(|| Error::not_found("operator", user.as_str()))?;
-    let disabled = operator.disabled || tx.get::<model::User>(&keys::user(user))?.is_none_or(|user| user.disabled);
+pub(crate) fn operator_powers(
+    tx: &mut Tx<'_>,
+    tree: &model::PermissionTree,
+    user: &Id,
+) -> Result<Powers, Error> {
+    let operator: Operator = tx
+        .get(&keys::operator(user))?
+        .ok_or_else(|| Error::not_found("operator", user.as_str()))?;
+    let disabled = operator.disabled
+        || tx
+            .get::<model::User>(&keys::user(user))?
+            .is_none_or(|user| user.disabled);
     if disabled {
-        return Err(Error::new(Code::UserDisabled, format!("`{user}` cannot act: {}", Code::UserDisabled.sentence())));
+        return Err(Error::new(
+            Code::UserDisabled,
+            format!("`{user}` cannot act: {}", Code::UserDisabled.sentence()),
+        ));
     }
     // A role that is gone grants nothing.
-    Ok(role_powers(tree, &super::view::role_with_includes(tx, tree, &operator.role)?).within_platform(tree))
+    Ok(role_powers(
+        tree,
+        &super::view::role_with_includes(tx, tree, &operator.role)?,
+    )
+    .within_platform(tree))
 }

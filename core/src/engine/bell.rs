@@ -29,19 +29,30 @@ impl Bell {
 impl Engine {
     /// The number of the last message of the outbox; 0 where there never was one.
     pub(crate) fn last_message(&self) -> Result<u64, Error> {
-        let next = Tx::new(&*self.backend).get::<u64>(&keys::outbox_next())?.unwrap_or(1);
+        let next = Tx::new(&*self.backend)
+            .get::<u64>(&keys::outbox_next())?
+            .unwrap_or(1);
         Ok(next.saturating_sub(1))
     }
 
-    /// Sleeps until there is a message after this one, until the instant, for a nap at most, or until `is_over` and somebody
-    /// has rung.
-    pub(crate) fn nap_until_message(&self, after: u64, until: Option<Instant>, is_over: impl Fn() -> bool) -> Result<(), Error> {
+    /// Sleeps until there is a message after this one, until the instant, for a nap at most, or
+    /// until `is_over` and somebody has rung.
+    pub(crate) fn nap_until_message(
+        &self,
+        after: u64,
+        until: Option<Instant>,
+        is_over: impl Fn() -> bool,
+    ) -> Result<(), Error> {
         let mut lock = self.bell.lock.lock();
         if self.last_message()? > after || is_over() {
             return Ok(());
         }
-        let nap = until.map_or(LONGEST_NAP, |until| until.saturating_duration_since(Instant::now()));
-        self.bell.rung.wait_for(&mut lock, nap.min(self.longest_nap()));
+        let nap = until.map_or(LONGEST_NAP, |until| {
+            until.saturating_duration_since(Instant::now())
+        });
+        self.bell
+            .rung
+            .wait_for(&mut lock, nap.min(self.longest_nap()));
         Ok(())
     }
 
@@ -50,7 +61,11 @@ impl Engine {
         if self.has_manual_clock() {
             return MANUAL_NAP;
         }
-        let due_in_ms = self.clock.next_due_ms.load(Ordering::Acquire).saturating_sub(self.clock.now_ms());
+        let due_in_ms = self
+            .clock
+            .next_due_ms
+            .load(Ordering::Acquire)
+            .saturating_sub(self.clock.now_ms());
         Duration::from_millis(due_in_ms.saturating_add(1)).min(LONGEST_NAP)
     }
 

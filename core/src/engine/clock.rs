@@ -6,11 +6,13 @@ use crate::rules::clock::Watch;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The last instant that is reckoned with, in unix milliseconds: the year 9000 begins. Calendars end a thousand years later.
+/// The last instant that is reckoned with, in unix milliseconds: the year 9000 begins. Calendars
+/// end a thousand years later.
 pub(crate) const LAST_MS: u64 = 221_845_392_000_000;
 /// For so long after it was held against the steady clock the system's is believed.
 const BELIEVED_MS: u64 = 1000;
-/// How often the time is kept, so that a process that opens the store after a crash knows about when that was.
+/// How often the time is kept, so that a process that opens the store after a crash knows about
+/// when that was.
 const KEPT_EVERY_MS: u64 = 24 * 3_600_000;
 
 /// Refuses an instant after [`LAST_MS`].
@@ -18,13 +20,17 @@ pub(crate) fn check_instant(at_ms: u64, field: &str) -> Result<(), Error> {
     if at_ms <= LAST_MS {
         return Ok(());
     }
-    Err(Error::invalid(field, format!("no calendar has the time {at_ms} ms: it is to be at most {LAST_MS}")))
+    Err(Error::invalid(
+        field,
+        format!("no calendar has the time {at_ms} ms: it is to be at most {LAST_MS}"),
+    ))
 }
 
 /// The clock that a store was opened with.
 pub(crate) struct Clock {
     source: Source,
-    /// When the first of what is scheduled becomes due; see [`due`](super::due). 0 where the clock itself has something to tell.
+    /// When the first of what is scheduled becomes due; see [`due`](super::due). 0 where the clock
+    /// itself has something to tell.
     pub(super) next_due_ms: AtomicU64,
 }
 
@@ -56,10 +62,18 @@ impl SystemClock {
     fn begin(known: Option<ClockRecord>) -> SystemClock {
         let (system_ms, steady_ms) = (system_ms(), steady_ms());
         let (watch, untold) = Watch::begin(system_ms, steady_ms, known.map(|record| record.at_ms));
-        let record = ClockRecord { jump: untold.or(known.and_then(|record| record.jump)), ..known.unwrap_or_default() };
+        let record = ClockRecord {
+            jump: untold.or(known.and_then(|record| record.jump)),
+            ..known.unwrap_or_default()
+        };
         SystemClock {
             looked_at_ms: AtomicU64::new(0),
-            watched: Mutex::new(Watched { watch, record, is_new: untold.is_some(), untold }),
+            watched: Mutex::new(Watched {
+                watch,
+                record,
+                is_new: untold.is_some(),
+                untold,
+            }),
             #[cfg(test)]
             faked: Mutex::new(None),
         }
@@ -67,7 +81,9 @@ impl SystemClock {
 
     #[cfg(test)]
     fn read(&self) -> (u64, u64) {
-        self.faked.lock().unwrap_or_else(|| (system_ms(), steady_ms()))
+        self.faked
+            .lock()
+            .unwrap_or_else(|| (system_ms(), steady_ms()))
     }
 
     #[cfg(not(test))]
@@ -94,22 +110,34 @@ impl SystemClock {
 
 impl Clock {
     pub(super) fn manual(now_ms: u64, next_due_ms: u64) -> Clock {
-        Clock { source: Source::Manual(AtomicU64::new(now_ms)), next_due_ms: AtomicU64::new(next_due_ms) }
+        Clock {
+            source: Source::Manual(AtomicU64::new(now_ms)),
+            next_due_ms: AtomicU64::new(next_due_ms),
+        }
     }
 
     /// The system's, with what the store knows of it.
     pub(super) fn system(known: Option<ClockRecord>, next_due_ms: u64) -> Clock {
-        Clock { source: Source::System(SystemClock::begin(known)), next_due_ms: AtomicU64::new(next_due_ms) }
+        Clock {
+            source: Source::System(SystemClock::begin(known)),
+            next_due_ms: AtomicU64::new(next_due_ms),
+        }
     }
 
-    /// Unix milliseconds. The coarse clock of the system is a few milliseconds late and ten times as fast.
+    /// Unix milliseconds. The coarse clock of the system is a few milliseconds late and ten times
+    /// as fast.
     #[inline]
     pub(crate) fn now_ms(&self) -> u64 {
         match &self.source {
             Source::System(clock) => {
                 let now_ms = system_ms();
-                let is_believed = now_ms.wrapping_sub(clock.looked_at_ms.load(Ordering::Relaxed)) < BELIEVED_MS;
-                if is_believed { now_ms } else { self.look(clock) }
+                let is_believed =
+                    now_ms.wrapping_sub(clock.looked_at_ms.load(Ordering::Relaxed)) < BELIEVED_MS;
+                if is_believed {
+                    now_ms
+                } else {
+                    self.look(clock)
+                }
             }
             Source::Manual(now_ms) => now_ms.load(Ordering::Relaxed),
         }
@@ -130,7 +158,10 @@ impl Clock {
 
     pub(crate) fn set(&self, to_ms: u64) -> Result<(), Error> {
         match &self.source {
-            Source::System(_) => Err(Error::new(Code::ClockNotManual, "the store was opened with the system's clock")),
+            Source::System(_) => Err(Error::new(
+                Code::ClockNotManual,
+                "the store was opened with the system's clock",
+            )),
             Source::Manual(now_ms) => {
                 check_instant(to_ms, "/now_ms")?;
                 now_ms.store(to_ms, Ordering::Relaxed);
@@ -139,9 +170,12 @@ impl Clock {
         }
     }
 
-    /// What is watched of the system's clock, once it was looked at; a manual one is as its host sets it.
+    /// What is watched of the system's clock, once it was looked at; a manual one is as its host
+    /// sets it.
     fn watched<T>(&self, run: impl FnOnce(&mut Watched, u64) -> T) -> Option<T> {
-        let Source::System(clock) = &self.source else { return None };
+        let Source::System(clock) = &self.source else {
+            return None;
+        };
         self.look(clock);
         let steady_ms = clock.read().1;
         Some(run(&mut clock.watched.lock(), steady_ms))
@@ -149,14 +183,18 @@ impl Clock {
 
     /// What the system's clock says, where it is held back.
     pub(crate) fn held_back_ms(&self) -> Option<u64> {
-        self.watched(|watched, steady_ms| watched.watch.held_back(steady_ms)).flatten()
+        self.watched(|watched, steady_ms| watched.watch.held_back(steady_ms))
+            .flatten()
     }
 
     /// The last jump, and whether the clock is still held back for it.
     pub(crate) fn last_jump(&self) -> Option<ClockJump> {
         let last = self.watched(|watched, steady_ms| {
             let held = watched.watch.held_back(steady_ms).is_some();
-            watched.record.jump.map(|jump| ClockJump { held: jump.held && held, ..jump })
+            watched.record.jump.map(|jump| ClockJump {
+                held: jump.held && held,
+                ..jump
+            })
         });
         last.flatten()
     }
@@ -173,8 +211,17 @@ impl Clock {
 
     /// What the store is to know of the clock, and the jump that the host is to be told of.
     pub(super) fn news(&self) -> Option<(ClockRecord, Option<ClockJump>)> {
-        let news = self.watched(|watched, _| watched.is_new.then_some((watched.record, watched.untold)));
-        news.flatten().map(|(record, untold)| (ClockRecord { at_ms: self.now_ms(), ..record }, untold))
+        let news =
+            self.watched(|watched, _| watched.is_new.then_some((watched.record, watched.untold)));
+        news.flatten().map(|(record, untold)| {
+            (
+                ClockRecord {
+                    at_ms: self.now_ms(),
+                    ..record
+                },
+                untold,
+            )
+        })
     }
 
     /// The store knows this of the clock, and the host was told.
@@ -189,7 +236,10 @@ impl Clock {
     /// What is to be kept when the store is closed; nothing of a manual clock.
     pub(super) fn last_record(&self) -> Option<ClockRecord> {
         let record = self.watched(|watched, _| watched.record)?;
-        Some(ClockRecord { at_ms: self.now_ms(), ..record })
+        Some(ClockRecord {
+            at_ms: self.now_ms(),
+            ..record
+        })
     }
 
     /// Stands for the system's clock and the steady one.
@@ -219,24 +269,35 @@ fn steady_ms() -> u64 {
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
 fn steady_ms() -> u64 {
     static FIRST: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-    u64::try_from(FIRST.get_or_init(std::time::Instant::now).elapsed().as_millis()).unwrap_or(0)
+    u64::try_from(
+        FIRST
+            .get_or_init(std::time::Instant::now)
+            .elapsed()
+            .as_millis(),
+    )
+    .unwrap_or(0)
 }
 
 #[cfg(target_os = "linux")]
 #[inline]
 fn system_ms() -> u64 {
-    milliseconds(rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse))
+    milliseconds(rustix::time::clock_gettime(
+        rustix::time::ClockId::RealtimeCoarse,
+    ))
 }
 
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 #[inline]
 fn milliseconds(time: rustix::time::Timespec) -> u64 {
-    u64::try_from(time.tv_sec).unwrap_or(0) * 1000 + u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000_000
+    u64::try_from(time.tv_sec).unwrap_or(0) * 1000
+        + u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000_000
 }
 
 #[cfg(not(target_os = "linux"))]
 fn system_ms() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(0)
 }
 
@@ -255,7 +316,12 @@ impl IdSource {
             IdSource::Random => self.fill(&mut random)?,
             IdSource::Seeded(state) => {
                 let step = state.fetch_add(1, Ordering::Relaxed);
-                for (slot, byte) in random.iter_mut().zip(mix(step).to_le_bytes().into_iter().chain(mix(!step).to_le_bytes())) {
+                for (slot, byte) in random.iter_mut().zip(
+                    mix(step)
+                        .to_le_bytes()
+                        .into_iter()
+                        .chain(mix(!step).to_le_bytes()),
+                ) {
                     *slot = byte;
                 }
             }
@@ -266,16 +332,23 @@ impl IdSource {
 }
 
 impl IdSource {
-    /// Bytes for tokens and salts. Those of a store that is opened with a seed are no secret: it is for tests.
+    /// Bytes for tokens and salts. Those of a store that is opened with a seed are no secret: it is
+    /// for tests.
     pub(crate) fn fill(&self, bytes: &mut [u8]) -> Result<(), Error> {
         match self {
-            IdSource::Random => {
-                getrandom::fill(bytes).map_err(|error| Error::new(Code::Internal, format!("the system gives no random bytes: {error}")))
-            }
+            IdSource::Random => getrandom::fill(bytes).map_err(|error| {
+                Error::new(
+                    Code::Internal,
+                    format!("the system gives no random bytes: {error}"),
+                )
+            }),
             IdSource::Seeded(state) => {
                 for chunk in bytes.chunks_mut(8) {
                     let step = mix(state.fetch_add(1, Ordering::Relaxed));
-                    chunk.iter_mut().zip(step.to_le_bytes()).for_each(|(slot, byte)| *slot = byte);
+                    chunk
+                        .iter_mut()
+                        .zip(step.to_le_bytes())
+                        .for_each(|(slot, byte)| *slot = byte);
                 }
                 Ok(())
             }
@@ -285,7 +358,9 @@ impl IdSource {
 
 /// SplitMix64's output step.
 fn mix(step: u64) -> u64 {
-    let mut z = step.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = step
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        .wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)

@@ -1,5 +1,5 @@
-//! Draws the next blocks in the background, so that a steady flow of messages does not wait for the disk. What was asked for
-//! while a draw was under way is drawn in one commit.
+//! Draws the next blocks in the background, so that a steady flow of messages does not wait for the
+//! disk. What was asked for while a draw was under way is drawn in one commit.
 
 use super::Engine;
 use super::meters::Prepared;
@@ -10,7 +10,8 @@ use std::sync::{Arc, Weak};
 /// For how many trees of accounts blocks are drawn in one commit.
 const AT_ONCE: usize = 64;
 
-/// What is to be drawn, and the thread that does it. The thread starts with the first request and ends with the engine.
+/// What is to be drawn, and the thread that does it. The thread starts with the first request and
+/// ends with the engine.
 #[derive(Default)]
 pub(crate) struct Drawer {
     queue: Arc<Queue>,
@@ -30,11 +31,13 @@ struct State {
 }
 
 impl State {
-    /// What is to be drawn next: of each tree of accounts what was asked for first, since its lock is taken once.
+    /// What is to be drawn next: of each tree of accounts what was asked for first, since its lock
+    /// is taken once.
     fn next(&mut self) -> Vec<Arc<Prepared>> {
         let mut next: Vec<Arc<Prepared>> = Vec::new();
-        while let Some(prepared) = self.asked.pop_front_if(|prepared| next.len() < AT_ONCE && !next.iter().any(|other| other.is_of_team_of(prepared)))
-        {
+        while let Some(prepared) = self.asked.pop_front_if(|prepared| {
+            next.len() < AT_ONCE && !next.iter().any(|other| other.is_of_team_of(prepared))
+        }) {
             next.push(prepared);
         }
         next
@@ -42,7 +45,8 @@ impl State {
 }
 
 impl Drawer {
-    /// Asks for the next blocks of these counters. Where no thread can be had, whoever sends next draws for themselves.
+    /// Asks for the next blocks of these counters. Where no thread can be had, whoever sends next
+    /// draws for themselves.
     pub(crate) fn ask(&self, engine: &Weak<Engine>, prepared: &Arc<Prepared>) {
         let mut state = self.queue.state.lock();
         if state.ended {
@@ -50,7 +54,9 @@ impl Drawer {
         }
         if !state.running {
             let (queue, engine) = (self.queue.clone(), engine.clone());
-            let started = std::thread::Builder::new().name("tenantry-draw".to_owned()).spawn(move || run(&queue, &engine));
+            let started = std::thread::Builder::new()
+                .name("tenantry-draw".to_owned())
+                .spawn(move || run(&queue, &engine));
             if started.is_err() {
                 return;
             }
@@ -82,9 +88,13 @@ fn run(queue: &Queue, engine: &Weak<Engine>) {
             state.next()
         };
         // Gone when the last handle was dropped without closing: nobody is left to draw for.
-        let Some(engine) = engine.upgrade() else { return };
-        // A failure of the store poisons the engine, and whoever sends next is told; a panic does the same.
-        let drawn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| engine.draw_ahead(&asked)));
+        let Some(engine) = engine.upgrade() else {
+            return;
+        };
+        // A failure of the store poisons the engine, and whoever sends next is told; a panic does
+        // the same.
+        let drawn =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| engine.draw_ahead(&asked)));
         if let Err(panic) = drawn {
             engine.poison();
             // Dropping the payload of a panic may itself panic.
@@ -101,11 +111,16 @@ mod tests {
     use serde_json::json;
     use std::path::Path;
 
-    /// Accounts that have sent so much that each of them needs its next block, and another sender of the first one.
+    /// Accounts that have sent so much that each of them needs its next block, and another sender
+    /// of the first one.
     fn senders(engine: &Arc<Engine>) -> Vec<Arc<Prepared>> {
         let create = crate::ops::catalogue::find("accounts.create").unwrap();
         let prepare = |account: &str, user: Option<&str>| {
-            engine.cell_by_text(account).unwrap().sending(engine, user, Channel::Email, &Default::default()).unwrap()
+            engine
+                .cell_by_text(account)
+                .unwrap()
+                .sending(engine, user, Channel::Email, &Default::default())
+                .unwrap()
         };
         let mut senders = Vec::new();
         for id in ["a", "b", "c"] {
@@ -123,12 +138,21 @@ mod tests {
     }
 
     fn send(engine: &Engine, prepared: &Arc<Prepared>, times: usize) {
-        (0..times).for_each(|_| assert_eq!(engine.charge(prepared, Ask::exact(1)).unwrap().granted, 1));
+        (0..times)
+            .for_each(|_| assert_eq!(engine.charge(prepared, Ask::exact(1)).unwrap().granted, 1));
     }
 
     fn engine() -> Arc<Engine> {
-        let options = serde_json::from_value(json!({"clock": {"manual_ms": 1_781_524_800_000_u64}, "seed": 1})).unwrap();
-        Engine::on(crate::store::memory().unwrap(), Path::new(":memory:"), &options).unwrap()
+        let options = serde_json::from_value(
+            json!({"clock": {"manual_ms": 1_781_524_800_000_u64}, "seed": 1}),
+        )
+        .unwrap();
+        Engine::on(
+            crate::store::memory().unwrap(),
+            Path::new(":memory:"),
+            &options,
+        )
+        .unwrap()
     }
 
     #[test]
@@ -139,7 +163,16 @@ mod tests {
         engine.draw_ahead(&senders[..3]).unwrap();
         assert_eq!(engine.backend.last_commit(), before + 1);
         for prepared in &senders {
-            send(&engine, prepared, 8 + 56 - if prepared.is_of_team_of(&senders[0]) { 32 } else { 0 });
+            send(
+                &engine,
+                prepared,
+                8 + 56
+                    - if prepared.is_of_team_of(&senders[0]) {
+                        32
+                    } else {
+                        0
+                    },
+            );
         }
         assert_eq!(engine.backend.last_commit(), before + 1);
         send(&engine, &senders[2], 1);
@@ -149,13 +182,21 @@ mod tests {
     #[test]
     fn each_tree_is_drawn_for_once_at_a_time() {
         let [a, b, c, of_a] = senders(&engine()).try_into().ok().unwrap();
-        let mut state = State { asked: [&b, &a, &of_a, &c].map(Arc::clone).into(), ..State::default() };
+        let mut state = State {
+            asked: [&b, &a, &of_a, &c].map(Arc::clone).into(),
+            ..State::default()
+        };
         let mut order = Vec::new();
         while !state.asked.is_empty() {
             order.push(state.next());
         }
         assert_eq!(order.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
         let asked = order.concat();
-        assert!([b, a, of_a, c].iter().zip(&asked).all(|(one, other)| Arc::ptr_eq(one, other)));
+        assert!(
+            [b, a, of_a, c]
+                .iter()
+                .zip(&asked)
+                .all(|(one, other)| Arc::ptr_eq(one, other))
+        );
     }
 }

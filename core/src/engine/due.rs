@@ -1,8 +1,10 @@
-//! What becomes due by itself: an account gets another package (R-PKG-6), a reservation expires (R-QTA-5), and what is
-//! remembered for a time is forgotten. And what the clock has to tell (R-QTA-13): it is told before anything else.
+//! What becomes due by itself: an account gets another package (R-PKG-6), a reservation expires
+//! (R-QTA-5), and what is remembered for a time is forgotten. And what the clock has to tell
+//! (R-QTA-13): it is told before anything else.
 //!
-//! No thread waits for it. Every call looks at the clock first, where anything is scheduled at all, and carries out what is
-//! due before it does anything else: nobody sees the state before. Until somebody calls, nobody can tell the difference.
+//! No thread waits for it. Every call looks at the clock first, where anything is scheduled at all,
+//! and carries out what is due before it does anything else: nobody sees the state before. Until
+//! somebody calls, nobody can tell the difference.
 
 use super::{Ctx, Engine, Tx, keys};
 use crate::error::Error;
@@ -21,7 +23,10 @@ const OPERATION: &str = "schedule";
 pub(super) fn first(tx: &mut Tx<'_>) -> Result<u64, Error> {
     let (from, until) = keys::below(keys::DUE, &[]);
     let rows = tx.range::<serde::de::IgnoredAny>(&from, &until, 1)?;
-    Ok(rows.first().and_then(|(key, _)| keys::due_at(key)).unwrap_or(NEVER))
+    Ok(rows
+        .first()
+        .and_then(|(key, _)| keys::due_at(key))
+        .unwrap_or(NEVER))
 }
 
 impl Engine {
@@ -29,7 +34,11 @@ impl Engine {
     #[inline]
     pub(crate) fn carry_out_due(&self) -> Result<(), Error> {
         let next_ms = self.clock.next_due_ms.load(Ordering::Acquire);
-        if next_ms == NEVER || self.clock.now_ms() < next_ms { Ok(()) } else { self.carry_out() }
+        if next_ms == NEVER || self.clock.now_ms() < next_ms {
+            Ok(())
+        } else {
+            self.carry_out()
+        }
     }
 
     #[cold]
@@ -40,27 +49,43 @@ impl Engine {
         }
         let _alone = self.writer.lock();
         if let Some((record, untold)) = self.clock.news() {
-            self.commit(&Actor::System, None, |ctx| tell_of_clock(ctx, &record, untold))?;
+            self.commit(&Actor::System, None, |ctx| {
+                tell_of_clock(ctx, &record, untold)
+            })?;
             self.clock.is_known(record, untold);
         }
         loop {
             let committed = self.commit(&Actor::System, Some(OPERATION), carry_out_some)?;
-            // Not synced by itself where nothing comes back and nobody is to be told: what a power loss takes back is due again at the next opening.
-            let more = if committed.returned.is_empty() && committed.lowered.is_empty() { committed.answer } else { self.settle(committed)? };
+            // Not synced by itself where nothing comes back and nobody is to be told: what a power
+            // loss takes back is due again at the next opening.
+            let more = if committed.returned.is_empty() && committed.lowered.is_empty() {
+                committed.answer
+            } else {
+                self.settle(committed)?
+            };
             if !more {
                 break;
             }
         }
-        self.clock.next_due_ms.store(first(&mut Tx::new(&*self.backend))?, Ordering::Release);
+        self.clock
+            .next_due_ms
+            .store(first(&mut Tx::new(&*self.backend))?, Ordering::Release);
         Ok(())
     }
 }
 
 /// Keeps what is known of the clock, and tells the host of a jump (R-QTA-13).
-fn tell_of_clock(ctx: &mut Ctx<'_>, record: &ClockRecord, jump: Option<ClockJump>) -> Result<(), Error> {
+fn tell_of_clock(
+    ctx: &mut Ctx<'_>,
+    record: &ClockRecord,
+    jump: Option<ClockJump>,
+) -> Result<(), Error> {
     ctx.tx.put(keys::clock(), record)?;
     match jump {
-        Some(_) => ctx.tell_host(&OutboxMessage { jump, ..OutboxMessage::about(OutboxKind::ClockJumped, None, ctx.now_ms) }),
+        Some(_) => ctx.tell_host(&OutboxMessage {
+            jump,
+            ..OutboxMessage::about(OutboxKind::ClockJumped, None, ctx.now_ms)
+        }),
         None => Ok(()),
     }
 }
@@ -69,14 +94,24 @@ fn tell_of_clock(ctx: &mut Ctx<'_>, record: &ClockRecord, jump: Option<ClockJump
 fn carry_out_some(ctx: &mut Ctx<'_>) -> Result<bool, Error> {
     let (from, _) = keys::below(keys::DUE, &[]);
     let until = keys::due_after(ctx.now_ms);
-    let rows = ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, BATCH)?;
+    let rows = ctx
+        .tx
+        .range::<serde::de::IgnoredAny>(&from, &until, BATCH)?;
     let more = rows.len() == BATCH;
     for (key, _) in rows {
         ctx.tx.delete(key.clone());
-        let Some(account) = keys::part(&key, 2).and_then(|id| Id::new(id).ok()) else { continue };
-        match (keys::part(&key, 3), keys::part(&key, 4), keys::last_id(&key)) {
+        let Some(account) = keys::part(&key, 2).and_then(|id| Id::new(id).ok()) else {
+            continue;
+        };
+        match (
+            keys::part(&key, 3),
+            keys::part(&key, 4),
+            keys::last_id(&key),
+        ) {
             (None, ..) => ops::accounts::take_next_package(ctx, &account)?,
-            (Some(_), None, Some(reservation)) => ops::reservations::take_its_turn(ctx, &account, &reservation)?,
+            (Some(_), None, Some(reservation)) => {
+                ops::reservations::take_its_turn(ctx, &account, &reservation)?
+            }
             (Some(actor), Some(_), Some(name)) => ops::once::forget(ctx, &account, actor, &name),
             _ => {}
         }

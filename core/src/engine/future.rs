@@ -1,10 +1,17 @@
-//! What bears an instant of a future that was none: the clock was wrong, and is right again (R-QTA-13).
+//! What bears an instant of a future that was none: the clock was wrong, and is right again
+//! (R-QTA-13).
 
 use super::meters::{UNCOUNTED, meter_of, next_window, wanted_of};
 use super::{Ctx, Engine, Tx, decode, keys, second_factor};
 use crate::error::{Code, Error};
-use crate::model::{Actor, ApiKey, Cap, Channel, CreditHead, Id, LimitName, Link, Meter, OutboxMessage, PaceRecord, SecondFactor, Session, Window};
-use crate::ops::{Operation, accounts, clock, credits, invitations, leases, links, once, outbox, reservations, threads};
+use crate::model::{
+    Actor, ApiKey, Cap, Channel, CreditHead, Id, LimitName, Link, Meter, OutboxMessage, PaceRecord,
+    SecondFactor, Session, Window,
+};
+use crate::ops::{
+    Operation, accounts, clock, credits, invitations, leases, links, once, outbox, reservations,
+    threads,
+};
 use crate::rules::pace::Pace;
 use crate::rules::window::{Calendar, last_of_part};
 use crate::store::Order;
@@ -16,35 +23,98 @@ use std::sync::atomic::Ordering;
 const STEP: usize = 500;
 
 impl Engine {
-    /// Takes all meters out of windows that begin after now: the last true window is there again, with all that it counted, and what
-    /// was counted in the future counts in the window of now. What else would be wrong until then is brought back to now, or ends.
-    /// Answers how many meters they were.
+    /// Takes all meters out of windows that begin after now: the last true window is there again,
+    /// with all that it counted, and what was counted in the future counts in the window of now.
+    /// What else would be wrong until then is brought back to now, or ends. Answers how many meters
+    /// they were.
     pub(crate) fn leave_future(&self, actor: &Actor) -> Result<u64, Error> {
         self.draw_anew()?;
         // Paces depend on how far caps have grown.
-        self.leave_each(actor, keys::CAP, |cap: &Cap, now_ms| cap.created_at_ms > now_ms, leave_cap)?;
-        let left = self.change_each(actor, keys::METER, |key, value, now_ms| Ok(meter_of::<Meter>(key, value)?.starts_at_ms > now_ms), leave)?;
-        let is_ahead = |key: &[u8], value: &[u8], now_ms: u64| Ok(meter_of::<PaceRecord>(key, value)?.turn_us.is_some_and(|us| us / 1000 > now_ms));
+        self.leave_each(
+            actor,
+            keys::CAP,
+            |cap: &Cap, now_ms| cap.created_at_ms > now_ms,
+            leave_cap,
+        )?;
+        let left = self.change_each(
+            actor,
+            keys::METER,
+            |key, value, now_ms| Ok(meter_of::<Meter>(key, value)?.starts_at_ms > now_ms),
+            leave,
+        )?;
+        let is_ahead = |key: &[u8], value: &[u8], now_ms: u64| {
+            Ok(meter_of::<PaceRecord>(key, value)?
+                .turn_us
+                .is_some_and(|us| us / 1000 > now_ms))
+        };
         self.change_each(actor, keys::PACE, is_ahead, bound_pace)?;
-        self.leave_each(actor, keys::RESERVATION, reservations::is_ahead, |ctx, _, record| reservations::leave_future(ctx, record))?;
-        self.leave_each(actor, keys::SLOT, threads::is_ahead, |ctx, _, slot| threads::end_at_once(ctx, &slot))?;
-        self.leave_each(actor, keys::LEASE, leases::is_ahead, |ctx, key, _| end_at_once(ctx, key))?;
-        self.leave_each(actor, keys::ANSWERED, once::is_ahead, once::leave_future)?;
-        self.leave_each(actor, keys::INVITATION, invitations::is_ahead, |ctx, _, record| invitations::leave_future(ctx, record))?;
-        let lives = links::lives(&mut self.ctx(actor))?;
-        self.leave_each(actor, keys::LINK, |link: &Link, now_ms| lives.is_ahead(link, now_ms), |ctx, _, link| lives.bound(ctx, link))?;
-        self.leave_each(actor, keys::SESSION, Session::is_ahead, leave_session)?;
-        self.leave_each(actor, keys::API_KEY, |record: &ApiKey, now_ms| record.last_used_at_ms > Some(now_ms), leave_api_key)?;
-        self.leave_each(actor, keys::LAST_SEEN, |at_ms: &u64, now_ms| *at_ms > now_ms, |ctx, key, _| ctx.tx.put(key.to_vec(), &ctx.now_ms))?;
-        let is_used_up = |factor: &SecondFactor, now_ms| factor.last_step > second_factor::last_step_by(now_ms);
-        self.leave_each(actor, keys::SECOND_FACTOR, is_used_up, leave_second_factor)?;
-        self.leave_each(actor, keys::ACCOUNT, accounts::is_ahead, |ctx, _, account| accounts::leave_future(ctx, account))?;
-        self.leave_each(actor, keys::OUTBOX, |message: &OutboxMessage, now_ms| message.at_ms > now_ms, leave_message)?;
-        self.change_each(actor, keys::OUTBOX_CONSUMER, outbox::is_ahead, outbox::give_again)?;
-        self.each_below(keys::ACCOUNT, &[], |account| {
-            Channel::ALL.into_iter().try_for_each(|channel| self.leave_in_ledger(actor, account, channel))
+        self.leave_each(
+            actor,
+            keys::RESERVATION,
+            reservations::is_ahead,
+            |ctx, _, record| reservations::leave_future(ctx, record),
+        )?;
+        self.leave_each(actor, keys::SLOT, threads::is_ahead, |ctx, _, slot| {
+            threads::end_at_once(ctx, &slot)
         })?;
-        // Who has drawn meanwhile looks into the store again, and at all that was prepared in the future.
+        self.leave_each(actor, keys::LEASE, leases::is_ahead, |ctx, key, _| {
+            end_at_once(ctx, key)
+        })?;
+        self.leave_each(actor, keys::ANSWERED, once::is_ahead, once::leave_future)?;
+        self.leave_each(
+            actor,
+            keys::INVITATION,
+            invitations::is_ahead,
+            |ctx, _, record| invitations::leave_future(ctx, record),
+        )?;
+        let lives = links::lives(&mut self.ctx(actor))?;
+        self.leave_each(
+            actor,
+            keys::LINK,
+            |link: &Link, now_ms| lives.is_ahead(link, now_ms),
+            |ctx, _, link| lives.bound(ctx, link),
+        )?;
+        self.leave_each(actor, keys::SESSION, Session::is_ahead, leave_session)?;
+        self.leave_each(
+            actor,
+            keys::API_KEY,
+            |record: &ApiKey, now_ms| record.last_used_at_ms > Some(now_ms),
+            leave_api_key,
+        )?;
+        self.leave_each(
+            actor,
+            keys::LAST_SEEN,
+            |at_ms: &u64, now_ms| *at_ms > now_ms,
+            |ctx, key, _| ctx.tx.put(key.to_vec(), &ctx.now_ms),
+        )?;
+        let is_used_up =
+            |factor: &SecondFactor, now_ms| factor.last_step > second_factor::last_step_by(now_ms);
+        self.leave_each(actor, keys::SECOND_FACTOR, is_used_up, leave_second_factor)?;
+        self.leave_each(
+            actor,
+            keys::ACCOUNT,
+            accounts::is_ahead,
+            |ctx, _, account| accounts::leave_future(ctx, account),
+        )?;
+        self.leave_each(
+            actor,
+            keys::OUTBOX,
+            |message: &OutboxMessage, now_ms| message.at_ms > now_ms,
+            leave_message,
+        )?;
+        self.change_each(
+            actor,
+            keys::OUTBOX_CONSUMER,
+            outbox::is_ahead,
+            outbox::give_again,
+        )?;
+        self.each_below(keys::ACCOUNT, &[], |account| {
+            Channel::ALL
+                .into_iter()
+                .try_for_each(|channel| self.leave_in_ledger(actor, account, channel))
+        })?;
+        // Who has drawn meanwhile looks into the store again, and at all that was prepared in the
+        // future.
         self.draw_anew()?;
         self.epoch.fetch_add(1, Ordering::AcqRel);
         Ok(left)
@@ -58,10 +128,15 @@ impl Engine {
         is_ahead: impl Fn(&T, u64) -> bool,
         leave: impl Fn(&mut Ctx<'_>, &[u8], T) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let is_wanted = |key: &[u8], value: &[u8], now_ms| Ok(is_ahead(&decode(key, value)?, now_ms));
+        let is_wanted =
+            |key: &[u8], value: &[u8], now_ms| Ok(is_ahead(&decode(key, value)?, now_ms));
         let change = |ctx: &mut Ctx<'_>, key: &[u8]| {
             let now_ms = ctx.now_ms;
-            match ctx.tx.get::<T>(key)?.filter(|record| is_ahead(record, now_ms)) {
+            match ctx
+                .tx
+                .get::<T>(key)?
+                .filter(|record| is_ahead(record, now_ms))
+            {
                 Some(record) => leave(ctx, key, record).map(|()| true),
                 None => Ok(false),
             }
@@ -69,7 +144,8 @@ impl Engine {
         self.change_each(actor, letter, is_wanted, change).map(drop)
     }
 
-    /// Changes the records of a kind that are wanted, some in each commit; answers how many were changed.
+    /// Changes the records of a kind that are wanted, some in each commit; answers how many were
+    /// changed.
     fn change_each(
         &self,
         actor: &Actor,
@@ -89,7 +165,11 @@ impl Engine {
                 }
             }
             if !wanted.is_empty() {
-                let change_all = |ctx: &mut Ctx<'_>| wanted.iter().try_fold(0, |sum, key| Ok(sum + u64::from(change(ctx, key)?)));
+                let change_all = |ctx: &mut Ctx<'_>| {
+                    wanted
+                        .iter()
+                        .try_fold(0, |sum, key| Ok(sum + u64::from(change(ctx, key)?)))
+                };
                 changed += self.commit_beside(actor, Some(clock::Undo::NAME), change_all)?;
             }
             match rows.last() {
@@ -101,9 +181,12 @@ impl Engine {
 
     /// Takes a ledger of credits out of the future, a part of it in each commit.
     fn leave_in_ledger(&self, actor: &Actor, account: &Id, channel: Channel) -> Result<(), Error> {
-        let head: Option<CreditHead> = Tx::new(&*self.backend).get(&keys::credit_head(account, channel))?;
+        let head: Option<CreditHead> =
+            Tx::new(&*self.backend).get(&keys::credit_head(account, channel))?;
         if head.is_some_and(|head| head.at_ms > self.clock.now_ms()) {
-            while self.commit_beside(actor, Some(clock::Undo::NAME), |ctx| credits::leave_future(ctx, account, channel))? {}
+            while self.commit_beside(actor, Some(clock::Undo::NAME), |ctx| {
+                credits::leave_future(ctx, account, channel)
+            })? {}
         }
         Ok(())
     }
@@ -120,7 +203,10 @@ impl Engine {
 
 impl Session {
     fn is_ahead(&self, now_ms: u64) -> bool {
-        self.created_at_ms.max(self.authenticated_at_ms).max(self.last_seen_at_ms) > now_ms
+        self.created_at_ms
+            .max(self.authenticated_at_ms)
+            .max(self.last_seen_at_ms)
+            > now_ms
     }
 }
 
@@ -142,7 +228,11 @@ fn leave_api_key(ctx: &mut Ctx<'_>, key: &[u8], mut record: ApiKey) -> Result<()
 }
 
 /// Whatever code was taken by now stays used up, and the next ones count again.
-fn leave_second_factor(ctx: &mut Ctx<'_>, key: &[u8], mut factor: SecondFactor) -> Result<(), Error> {
+fn leave_second_factor(
+    ctx: &mut Ctx<'_>,
+    key: &[u8],
+    mut factor: SecondFactor,
+) -> Result<(), Error> {
     factor.last_step = second_factor::last_step_by(ctx.now_ms);
     ctx.tx.put(key.to_vec(), &factor)
 }
@@ -169,38 +259,73 @@ fn end_at_once(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), Error> {
 /// Takes a meter out of the future; whether it was there.
 fn leave(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Error> {
     let now_ms = ctx.now_ms;
-    let Some(meter) = ctx.tx.get::<Meter>(key)?.filter(|meter| meter.starts_at_ms > now_ms) else { return Ok(false) };
+    let Some(meter) = ctx
+        .tx
+        .get::<Meter>(key)?
+        .filter(|meter| meter.starts_at_ms > now_ms)
+    else {
+        return Ok(false);
+    };
     // One whose cap is gone counts for nobody.
-    let Some((kind, calendar)) = kind_of(ctx, key)? else { return Ok(false) };
+    let Some((kind, calendar)) = kind_of(ctx, key)? else {
+        return Ok(false);
+    };
     let (last, counted, paid) = match kind {
         Window::RollingHour => last_hour(&meter, now_ms),
         _ => last_window(ctx, key, &meter)?,
     };
     let now = next_window(last, kind, now_ms, &calendar)?;
-    if let (Some(account), Some(limit), true) = (keys::part(key, 1), keys::part(key, 4).and_then(LimitName::find), paid) {
-        credits::count_future_now(ctx, &Id::new(account).map_err(|error| Error::new(Code::StoreCorrupt, error))?, limit, now.starts_at_ms)?;
+    if let (Some(account), Some(limit), true) = (
+        keys::part(key, 1),
+        keys::part(key, 4).and_then(LimitName::find),
+        paid,
+    ) {
+        credits::count_future_now(
+            ctx,
+            &Id::new(account).map_err(|error| Error::new(Code::StoreCorrupt, error))?,
+            limit,
+            now.starts_at_ms,
+        )?;
     }
-    ctx.tx.put(key.to_vec(), &Meter { drawn: now.drawn + counted, paid: now.paid || paid, ..now })?;
+    ctx.tx.put(
+        key.to_vec(),
+        &Meter {
+            drawn: now.drawn + counted,
+            paid: now.paid || paid,
+            ..now
+        },
+    )?;
     Ok(true)
 }
 
-/// Lets a pace that no process has in memory be no further ahead than its burst. Where nothing spreads by it now it has none, if
-/// something ever does again.
+/// Lets a pace that no process has in memory be no further ahead than its burst. Where nothing
+/// spreads by it now it has none, if something ever does again.
 fn bound_pace(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Error> {
-    let Some(PaceRecord { turn_us: Some(turn_us) }) = ctx.tx.get(key)? else { return Ok(false) };
+    let Some(PaceRecord {
+        turn_us: Some(turn_us),
+    }) = ctx.tx.get(key)?
+    else {
+        return Ok(false);
+    };
     let now_ms = ctx.now_ms;
     let pace = pace_at(ctx, key)?.map(|pace| {
         let mut pace = pace.at(turn_us);
         pace.bound(now_ms);
         pace
     });
-    ctx.tx.put(key.to_vec(), &PaceRecord { turn_us: pace.and_then(|pace| pace.turn_us()) })?;
+    ctx.tx.put(
+        key.to_vec(),
+        &PaceRecord {
+            turn_us: pace.and_then(|pace| pace.turn_us()),
+        },
+    )?;
     Ok(true)
 }
 
 /// The pace whose record lies at a key: that of a cap, or of a limit of an account that spreads.
 fn pace_at(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<Pace>, Error> {
-    let [carrier, scope, subject, name] = [1, 2, 3, 4].map(|place| keys::part(key, place).unwrap_or_default());
+    let [carrier, scope, subject, name] =
+        [1, 2, 3, 4].map(|place| keys::part(key, place).unwrap_or_default());
     let (engine, now_ms) = (ctx.engine, ctx.now_ms);
     let cap = cap_at(ctx, key)?;
     let Ok(account) = Id::new(carrier) else {
@@ -211,7 +336,10 @@ fn pace_at(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<Pace>, Error> {
     let view = cell.view(engine)?;
     Ok(match (cap, scope) {
         (Some(cap), _) => Some(view.frame.wanted_of_cap(&cap, subject).pace(now_ms)),
-        (None, "") => wanted_of(&cell, &view, None, LimitName::find(name), None).iter().find(|wanted| wanted.is_pace()).map(|pace| pace.pace(now_ms)),
+        (None, "") => wanted_of(&cell, &view, None, LimitName::find(name), None)
+            .iter()
+            .find(|wanted| wanted.is_pace())
+            .map(|pace| pace.pace(now_ms)),
         (None, _) => None,
     })
 }
@@ -228,20 +356,39 @@ fn cap_at(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<Cap>, Error> {
 /// What was used in the hour before the future began, and what is counted in the future.
 fn last_hour(meter: &Meter, now_ms: u64) -> (Meter, u64, bool) {
     let parts = meter.before.into_iter().chain(meter.past.iter().copied());
-    let (past, future): (Vec<_>, Vec<_>) = parts.partition(|(until_ms, _)| last_of_part(*until_ms) <= now_ms);
+    let (past, future): (Vec<_>, Vec<_>) =
+        parts.partition(|(until_ms, _)| last_of_part(*until_ms) <= now_ms);
     let counted = future.iter().map(|(_, used)| used).sum::<u64>() + meter.drawn;
-    (Meter { past, alerted: meter.alerted, ..Meter::default() }, counted, meter.paid)
+    (
+        Meter {
+            past,
+            alerted: meter.alerted,
+            ..Meter::default()
+        },
+        counted,
+        meter.paid,
+    )
 }
 
-/// The last window that began before now, and what is counted in later ones, which are not kept any more.
+/// The last window that began before now, and what is counted in later ones, which are not kept any
+/// more.
 fn last_window(ctx: &mut Ctx<'_>, key: &[u8], meter: &Meter) -> Result<(Meter, u64, bool), Error> {
     let (mut counted, mut paid) = (meter.drawn, meter.paid);
-    let (from, now, until) = (keys::history_of(key, 0), keys::history_of(key, ctx.now_ms + 1), keys::history_of(key, u64::MAX));
+    let (from, now, until) = (
+        keys::history_of(key, 0),
+        keys::history_of(key, ctx.now_ms + 1),
+        keys::history_of(key, u64::MAX),
+    );
     for (kept, window) in ctx.tx.range::<Meter>(&now, &until, usize::MAX)? {
         (counted, paid) = (counted + window.drawn, paid || window.paid);
         ctx.tx.delete(kept);
     }
-    let Some((kept, record)) = ctx.engine.backend.range(&from, &now, Order::Descending, 1)?.pop() else {
+    let Some((kept, record)) = ctx
+        .engine
+        .backend
+        .range(&from, &now, Order::Descending, 1)?
+        .pop()
+    else {
         return Ok((Meter::default(), counted, paid));
     };
     let last: Meter = meter_of(&kept, &record.value)?;
@@ -263,8 +410,20 @@ fn kind_of(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<(Window, Arc<Calendar
     };
     let Some(kind) = kind else { return Ok(None) };
     let calendar = match &account {
-        Some(account) => ctx.engine.cell(account)?.view(ctx.engine)?.frame.calendar.clone(),
-        None => ctx.engine.cells.platform(ctx.engine)?.frame.calendar.clone(),
+        Some(account) => ctx
+            .engine
+            .cell(account)?
+            .view(ctx.engine)?
+            .frame
+            .calendar
+            .clone(),
+        None => ctx
+            .engine
+            .cells
+            .platform(ctx.engine)?
+            .frame
+            .calendar
+            .clone(),
     };
     Ok(Some((kind, calendar)))
 }

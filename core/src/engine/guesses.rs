@@ -7,16 +7,20 @@ use zeroize::Zeroizing;
 use zxcvbn::Match;
 use zxcvbn::matching::patterns::MatchPattern;
 
-/// How many characters zxcvbn is given at a time. Its work grows with their cube, its factorials of the number of parts fit in
-/// 64 bits up to 20, and the copies that it makes of them are not wiped.
+/// How many characters zxcvbn is given at a time. Its work grows with their cube, its factorials of
+/// the number of parts fit in 64 bits up to 20, and the copies that it makes of them are not wiped.
 const PIECE: usize = 20;
 
-/// How easily a text is guessed by who knows these words too, in lower case all of them: as easily as its hardest piece. Once that
-/// takes guesses enough, the rest is not looked at.
+/// How easily a text is guessed by who knows these words too, in lower case all of them: as easily
+/// as its hardest piece. Once that takes guesses enough, the rest is not looked at.
 pub(crate) fn estimate(text: &str, words: &[String]) -> Estimate {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let text: Zeroizing<Vec<char>> = Zeroizing::new(text.chars().collect());
-    let once = if text.len() > PIECE { block(&text) } else { text.len() };
+    let once = if text.len() > PIECE {
+        block(&text)
+    } else {
+        text.len()
+    };
     let mut guesses = 0;
     let (mut longest, mut weakness) = (0, Weakness::Short);
     for piece in text.get(..once).unwrap_or_default().chunks(PIECE) {
@@ -43,27 +47,44 @@ pub(crate) fn estimate(text: &str, words: &[String]) -> Estimate {
 
 /// How long the shortest block is that the text repeats to its end; all of it where there is none.
 fn block(text: &[char]) -> usize {
-    let repeats = |length: &usize| text.iter().zip(text.iter().skip(*length)).all(|(one, other)| one == other);
+    let repeats = |length: &usize| {
+        text.iter()
+            .zip(text.iter().skip(*length))
+            .all(|(one, other)| one == other)
+    };
     (1..=text.len() / 2).find(repeats).unwrap_or(text.len())
 }
 
-/// The guesses of the parts, multiplied. zxcvbn itself adds ten thousand for each further part, so that three that everybody
-/// tries would do.
+/// The guesses of the parts, multiplied. zxcvbn itself adds ten thousand for each further part, so
+/// that three that everybody tries would do.
 fn of_all_parts(entropy: &zxcvbn::Entropy) -> u64 {
     match entropy.guesses() {
         // Of the many ways to get there it names any.
         u64::MAX => u64::MAX,
-        _ => entropy.sequence().iter().filter_map(|part| part.guesses).fold(1, u64::saturating_mul),
+        _ => entropy
+            .sequence()
+            .iter()
+            .filter_map(|part| part.guesses)
+            .fold(1, u64::saturating_mul),
     }
 }
 
 /// What a part is that is tried first; none where nothing was found in it.
 fn weakness_of(part: &Match, words: &[&str]) -> Option<Weakness> {
     Some(match &part.pattern {
-        MatchPattern::Dictionary(found) if words.contains(&found.matched_word.as_str()) => Weakness::OwnWord,
+        MatchPattern::Dictionary(found) if words.contains(&found.matched_word.as_str()) => {
+            Weakness::OwnWord
+        }
         MatchPattern::Dictionary(_) => Weakness::Common,
         MatchPattern::Spatial(_) => Weakness::Keyboard,
-        MatchPattern::Repeat(found) if found.base_matches.iter().any(|base| weakness_of(base, words) == Some(Weakness::OwnWord)) => Weakness::OwnWord,
+        MatchPattern::Repeat(found)
+            if found
+                .base_matches
+                .iter()
+                .any(|base| weakness_of(base, words) == Some(Weakness::OwnWord)) =>
+        {
+            Weakness::OwnWord
+        }
         MatchPattern::Repeat(_) => Weakness::Repeat,
         MatchPattern::Sequence(_) => Weakness::Sequence,
         MatchPattern::Regex(_) | MatchPattern::Date(_) => Weakness::Date,
@@ -79,7 +100,8 @@ mod tests {
         estimate(text, &[]).guesses
     }
 
-    /// 17.5, S2: what lists of leaked passwords begin with, and what people make of it when it has to be long.
+    /// 17.5, S2: what lists of leaked passwords begin with, and what people make of it when it has
+    /// to be long.
     #[test]
     fn what_is_tried_first_takes_few_guesses() {
         for text in LEAKED.split_whitespace().chain(["", "       "]) {
@@ -120,8 +142,15 @@ mod tests {
     fn the_longest_text_is_looked_at_in_pieces() {
         assert!(guesses(&"z".repeat(256)) < 100);
         assert_eq!(guesses(&"q7-kw_zp".repeat(32)), LEAST_GUESSES);
-        assert_eq!(estimate(&"kingston".repeat(32), &[]).weakness, Weakness::Repeat);
-        for worst in ["4@8(<3690$5!1|7+%2".repeat(14), "love1you2and3the4".repeat(15), "a".repeat(255) + "b"] {
+        assert_eq!(
+            estimate(&"kingston".repeat(32), &[]).weakness,
+            Weakness::Repeat
+        );
+        for worst in [
+            "4@8(<3690$5!1|7+%2".repeat(14),
+            "love1you2and3the4".repeat(15),
+            "a".repeat(255) + "b",
+        ] {
             guesses(&worst);
         }
     }

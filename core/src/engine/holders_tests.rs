@@ -1,10 +1,13 @@
-//! Histories of several engines that draw from one store, as many processes will: they come and go, crash, and send for the
-//! same accounts; the limits change, windows end, and what did not go out comes back by whoever is asked (R-QTA-1, R-QTA-2,
-//! R-QTA-6). What one of them changed is told to the others.
+//! Histories of several engines that draw from one store, as many processes will: they come and go,
+//! crash, and send for the same accounts; the limits change, windows end, and what did not go out
+//! comes back by whoever is asked (R-QTA-1, R-QTA-2, R-QTA-6). What one of them changed is told to
+//! the others.
 //!
 //! The clock steps back in the histories of `simulation_tests`.
 
-use super::simulation_tests::{Counter, DAY_MS, Dice, Disk, EVENTS, HOUR_MS, MINUTE_MS, START_MS, count, engine_on, id, walk};
+use super::simulation_tests::{
+    Counter, DAY_MS, Dice, Disk, EVENTS, HOUR_MS, MINUTE_MS, START_MS, count, engine_on, id, walk,
+};
 use super::*;
 use crate::guard::Guard;
 use crate::handle;
@@ -43,14 +46,29 @@ struct World {
 impl World {
     fn new(seed: u64) -> World {
         let disk = Arc::new(Mutex::new(Disk::default()));
-        let holders = (1..=HOLDERS as u64).map(|opened| engine_on(&disk, START_MS, opened)).collect();
+        let holders = (1..=HOLDERS as u64)
+            .map(|opened| engine_on(&disk, START_MS, opened))
+            .collect();
         let (mut dice, now, opened) = (Dice(seed), START_MS, HOLDERS as u64);
         let (crashes, refunds) = (dice.one_in(2), dice.one_in(2));
-        let mut world = World { dice, now, opened, disk, holders, counters: Vec::new(), lost: Vec::new(), grants: Vec::new(), crashes, refunds };
+        let mut world = World {
+            dice,
+            now,
+            opened,
+            disk,
+            holders,
+            counters: Vec::new(),
+            lost: Vec::new(),
+            grants: Vec::new(),
+            crashes,
+            refunds,
+        };
         for (number, name) in ACCOUNTS.into_iter().enumerate() {
             let parent = number.checked_sub(1).map(|above| ACCOUNTS[above]);
-            let owner = serde_json::json!({"user": format!("o-{name}"), "email": format!("{name}@x.example")});
-            let request = serde_json::json!({"id": name, "name": name, "parent": parent, "owner": owner});
+            let owner = serde_json::json!({"user": format!("o-{name}"),
+                "email": format!("{name}@x.example")});
+            let request =
+                serde_json::json!({"id": name, "name": name, "parent": parent, "owner": owner});
             world.must::<accounts::Create>(0, serde_json::from_value(request).unwrap());
             for limit in Channel::Email.limits() {
                 let (name, window) = (limit.name().to_owned(), limit.window().unwrap());
@@ -76,7 +94,8 @@ impl World {
     }
 
     fn must<O: Operation>(&self, holder: usize, request: O) -> O::Answer {
-        let answer = self.holders[holder].enter(O::EFFECT, |engine| engine.run(&Actor::System, request));
+        let answer =
+            self.holders[holder].enter(O::EFFECT, |engine| engine.run(&Actor::System, request));
         answer.unwrap_or_else(|error| panic!("{}: {error:?}", O::NAME))
     }
 
@@ -91,11 +110,22 @@ impl World {
             _ => 1000 + self.dice.roll(20_000),
         };
         let of_each = self.counters.len() / ACCOUNTS.len();
-        let (account, limit) = (id(ACCOUNTS[place / of_each]), Channel::Email.limits()[place % of_each]);
+        let (account, limit) = (
+            id(ACCOUNTS[place / of_each]),
+            Channel::Email.limits()[place % of_each],
+        );
         let by = self.any(HOLDERS);
         self.must(
             by,
-            limits::Set { account, limit, value: Limit::At(count(value)), message_class: None, over: None, burst: None, expected_rev: None },
+            limits::Set {
+                account,
+                limit,
+                value: Limit::At(count(value)),
+                message_class: None,
+                over: None,
+                burst: None,
+                expected_rev: None,
+            },
         );
         for holder in &self.holders {
             holder.engine.epoch.fetch_add(1, Ordering::AcqRel);
@@ -111,36 +141,74 @@ impl World {
 
     /// The most that one of them holds at a time: a block, or the largest send, and what came back.
     fn held(counter: &Counter) -> u64 {
-        (counter.largest / 50).clamp(1, 1 << 20).max(counter.most_asked) + counter.returned
+        (counter.largest / 50)
+            .clamp(1, 1 << 20)
+            .max(counter.most_asked)
+            + counter.returned
     }
 
     /// How much may count as spent by now that did not go out.
     fn lost(&self, place: usize) -> u64 {
         let counter = &self.counters[place];
-        let since = counter.window_at(self.now).0.saturating_sub(if counter.name.ends_with("hour") { HOUR_MS } else { 0 });
-        self.lost[place].iter().filter(|(at, _)| *at >= since).map(|(_, count)| count).sum()
+        let since =
+            counter
+                .window_at(self.now)
+                .0
+                .saturating_sub(if counter.name.ends_with("hour") {
+                    HOUR_MS
+                } else {
+                    0
+                });
+        self.lost[place]
+            .iter()
+            .filter(|(at, _)| *at >= since)
+            .map(|(_, count)| count)
+            .sum()
     }
 
     fn admit(&self, holder: usize, account: usize, ask: Ask) -> Decision {
         let sent = self.holders[holder].enter(Effect::Send, |engine| {
-            handle::admit(engine, &engine.cell_by_text(ACCOUNTS[account])?, None, Channel::Email, &MessageInput::default(), ask)
+            handle::admit(
+                engine,
+                &engine.cell_by_text(ACCOUNTS[account])?,
+                None,
+                Channel::Email,
+                &MessageInput::default(),
+                ask,
+            )
         });
         sent.unwrap()
     }
 
     fn send(&mut self) {
-        let (by, account, most) = (self.any(HOLDERS), self.any(ACCOUNTS.len()), [3, 3, 3, 40][self.any(4)]);
+        let (by, account, most) = (
+            self.any(HOLDERS),
+            self.any(ACCOUNTS.len()),
+            [3, 3, 3, 40][self.any(4)],
+        );
         let amount = 1 + self.dice.roll(most);
-        let ask = if self.dice.one_in(4) { Ask { count: amount, min: 1, later: None } } else { Ask::exact(amount) };
+        let ask = if self.dice.one_in(4) {
+            Ask {
+                count: amount,
+                min: 1,
+                later: None,
+            }
+        } else {
+            Ask::exact(amount)
+        };
         let granted = self.admit(by, account, ask).granted;
         let places = self.charged(account);
         if granted == 0 {
             let is_short = |place: usize| {
                 let counter = &self.counters[place];
                 let others = Self::held(counter) * (HOLDERS as u64 - 1);
-                counter.sum(self.now, |part| part.used) + others + self.lost(place) + ask.min > counter.limit
+                counter.sum(self.now, |part| part.used) + others + self.lost(place) + ask.min
+                    > counter.limit
             };
-            assert!(places.into_iter().any(is_short), "{ask:?} refused to {by} for {account}");
+            assert!(
+                places.into_iter().any(is_short),
+                "{ask:?} refused to {by} for {account}"
+            );
             return;
         }
         let mut parts = Vec::new();
@@ -148,9 +216,20 @@ impl World {
             counter.most_asked = counter.most_asked.max(amount);
             parts.push(counter.charge(self.now, granted));
             let used = counter.sum(self.now, |part| part.used);
-            assert!(used <= counter.limit, "{}: {used} of {} have gone out", counter.name, counter.limit);
+            assert!(
+                used <= counter.limit,
+                "{}: {used} of {} have gone out",
+                counter.name,
+                counter.limit
+            );
         }
-        self.grants.push(Grant { account, by, at: self.now, count: granted, parts });
+        self.grants.push(Grant {
+            account,
+            by,
+            at: self.now,
+            count: granted,
+            parts,
+        });
     }
 
     fn refund(&mut self) {
@@ -159,7 +238,13 @@ impl World {
         }
         let newest = self.grants.len().min(30);
         let at = self.grants.len() - 1 - self.any(newest);
-        let Grant { account, by, at, count: granted, parts } = self.grants.swap_remove(at);
+        let Grant {
+            account,
+            by,
+            at,
+            count: granted,
+            parts,
+        } = self.grants.swap_remove(at);
         let (back, asked) = (1 + self.dice.roll(granted), self.any(HOLDERS));
         let request = sending::Refund {
             account: id(ACCOUNTS[account]),
@@ -197,7 +282,14 @@ impl World {
         match self.dice.roll(1000) {
             0..800 => self.send(),
             800..880 => {
-                let by = *self.dice.of(&[1000, MINUTE_MS, MINUTE_MS, HOUR_MS, 12 * HOUR_MS, 5 * DAY_MS]);
+                let by = *self.dice.of(&[
+                    1000,
+                    MINUTE_MS,
+                    MINUTE_MS,
+                    HOUR_MS,
+                    12 * HOUR_MS,
+                    5 * DAY_MS,
+                ]);
                 self.now += 1 + self.dice.roll(by);
                 for holder in &self.holders {
                     holder.engine.clock.set(self.now).unwrap();
@@ -208,7 +300,12 @@ impl World {
                 let (by, account) = (self.any(HOLDERS), self.any(ACCOUNTS.len()));
                 let drawn = self.holders[by].enter(Effect::Send, |engine| {
                     let cell = engine.cell_by_text(ACCOUNTS[account])?;
-                    engine.draw_ahead(&[cell.sending(engine, None, Channel::Email, &MessageInput::default())?])
+                    engine.draw_ahead(&[cell.sending(
+                        engine,
+                        None,
+                        Channel::Email,
+                        &MessageInput::default(),
+                    )?])
                 });
                 drawn.unwrap();
             }
@@ -231,23 +328,60 @@ impl World {
         self.opened += 1;
         self.holders = vec![engine_on(&self.disk, self.now, self.opened)];
         for account in (0..ACCOUNTS.len()).rev() {
-            let answer = self
-                .must(0, sending::Explain { account: id(ACCOUNTS[account]), user: None, channel: Channel::Email, message: None, count: count(1) });
+            let answer = self.must(
+                0,
+                sending::Explain {
+                    account: id(ACCOUNTS[account]),
+                    user: None,
+                    channel: Channel::Email,
+                    message: None,
+                    count: count(1),
+                },
+            );
             let places = self.charged(account);
             assert_eq!(answer.limits.len(), places.len());
             for place in places.clone() {
                 let counter = &self.counters[place];
                 let used = counter.sum(self.now, |part| part.used);
                 let of_account = ACCOUNTS[place / (self.counters.len() / ACCOUNTS.len())];
-                let counted = answer.limits.iter().find(|one| one.limit == counter.name && one.subject == of_account).unwrap().used;
-                assert!(used <= counted && counted <= used + self.lost(place), "{}: {used} went out, {counted} are counted", counter.name);
+                let counted = answer
+                    .limits
+                    .iter()
+                    .find(|one| one.limit == counter.name && one.subject == of_account)
+                    .unwrap()
+                    .used;
+                assert!(
+                    used <= counted && counted <= used + self.lost(place),
+                    "{}: {used} went out, {counted} are counted",
+                    counter.name
+                );
             }
-            let left =
-                |place: usize, lost: u64| self.counters[place].limit.saturating_sub(self.counters[place].sum(self.now, |part| part.used) + lost);
+            let left = |place: usize, lost: u64| {
+                self.counters[place]
+                    .limit
+                    .saturating_sub(self.counters[place].sum(self.now, |part| part.used) + lost)
+            };
             let most = places.clone().map(|place| left(place, 0)).min().unwrap();
-            let least = places.clone().map(|place| left(place, self.lost(place))).min().unwrap();
-            let granted = self.admit(0, account, Ask { count: 1_000_000, min: 1, later: None }).granted;
-            assert!((least..=most).contains(&granted), "{granted} of {least} to {most}");
+            let least = places
+                .clone()
+                .map(|place| left(place, self.lost(place)))
+                .min()
+                .unwrap();
+            let granted = self
+                .admit(
+                    0,
+                    account,
+                    Ask {
+                        count: 1_000_000,
+                        min: 1,
+                        later: None,
+                    },
+                )
+                .granted;
+            assert!(
+                (least..=most).contains(&granted),
+                "{granted} of {least} to {most}"
+            );
             for place in places {
                 self.counters[place].charge(self.now, granted);
             }
@@ -255,8 +389,8 @@ impl World {
     }
 }
 
-/// Whoever sends, never more than the limit goes out; a crash costs what the one that crashed held, a clean close nothing, and a
-/// send is refused only where the others hold the rest.
+/// Whoever sends, never more than the limit goes out; a crash costs what the one that crashed held,
+/// a clean close nothing, and a send is refused only where the others hold the rest.
 #[test]
 fn several_holders_never_send_too_much() {
     walk("several_holders_never_send_too_much", 1, |seed| {
@@ -277,29 +411,61 @@ fn two() -> (Arc<Mutex<Disk>>, [Guard; 2]) {
     let disk = Arc::new(Mutex::new(Disk::default()));
     let holders = [1, 2].map(|opened| engine_on(&disk, START_MS, opened));
     let owner = serde_json::json!({"user": "olga", "email": "olga@x.example"});
-    let request = serde_json::json!({"id": "top", "name": "top", "owner": owner, "limits": {"email_per_hour": 1000}});
-    holders[0].enter(Effect::Write, |engine| engine.run::<accounts::Create>(&Actor::System, serde_json::from_value(request).unwrap())).unwrap();
+    let request = serde_json::json!({"id": "top", "name": "top", "owner": owner,
+        "limits": {"email_per_hour": 1000}});
+    holders[0]
+        .enter(Effect::Write, |engine| {
+            engine.run::<accounts::Create>(&Actor::System, serde_json::from_value(request).unwrap())
+        })
+        .unwrap();
     (disk, holders)
 }
 
 fn send(holder: &Guard, amount: u64) {
     let sent = holder.enter(Effect::Send, |engine| {
         let cell = engine.cell_by_text("top")?;
-        handle::admit(engine, &cell, None, Channel::Email, &MessageInput::default(), Ask::exact(amount))
+        handle::admit(
+            engine,
+            &cell,
+            None,
+            Channel::Email,
+            &MessageInput::default(),
+            Ask::exact(amount),
+        )
     });
     assert_eq!(sent.unwrap().granted, amount);
 }
 
 fn refund(holder: &Guard, amount: u64, granted_at_ms: u64) {
-    let request = serde_json::json!({"account": "top", "count": amount, "granted_at_ms": granted_at_ms});
+    let request =
+        serde_json::json!({"account": "top", "count": amount, "granted_at_ms": granted_at_ms});
     let refund = serde_json::from_value::<sending::Refund>(request).unwrap();
-    holder.enter(Effect::Send, |engine| engine.run(&Actor::System, refund.clone())).unwrap();
+    holder
+        .enter(Effect::Send, |engine| {
+            engine.run(&Actor::System, refund.clone())
+        })
+        .unwrap();
 }
 
 fn used(holder: &Guard) -> u64 {
-    let explain = sending::Explain { account: id("top"), user: None, channel: Channel::Email, message: None, count: count(1) };
-    let answer = holder.enter(Effect::Read, |engine| engine.run(&Actor::System, explain.clone())).unwrap();
-    answer.limits.iter().find(|one| one.limit == "email_per_hour").unwrap().used
+    let explain = sending::Explain {
+        account: id("top"),
+        user: None,
+        channel: Channel::Email,
+        message: None,
+        count: count(1),
+    };
+    let answer = holder
+        .enter(Effect::Read, |engine| {
+            engine.run(&Actor::System, explain.clone())
+        })
+        .unwrap();
+    answer
+        .limits
+        .iter()
+        .find(|one| one.limit == "email_per_hour")
+        .unwrap()
+        .used
 }
 
 /// What one of them holds is not used, whatever others write meanwhile.
@@ -315,7 +481,8 @@ fn what_is_held_is_not_used() {
     assert_eq!(used(&one), 19);
 }
 
-/// What came back in memory is not forgotten where another writes the record first, nor when the store is closed.
+/// What came back in memory is not forgotten where another writes the record first, nor when the
+/// store is closed.
 #[test]
 fn what_came_back_stays() {
     for others_write in [false, true] {

@@ -1,4 +1,5 @@
-//! Indexes follow from records. Where they are written otherwise than they were, a store is brought up to date as it is opened.
+//! Indexes follow from records. Where they are written otherwise than they were, a store is brought
+//! up to date as it is opened.
 
 use super::view::account_line;
 use super::{Ctx, Engine, keys, people};
@@ -8,7 +9,8 @@ use crate::ops::{accounts, invitations, users};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-/// How indexes are written: 1, texts folded (R-USR-6), accounts by owner, invitations by address, messages by person.
+/// How indexes are written: 1, texts folded (R-USR-6), accounts by owner, invitations by address,
+/// messages by person.
 pub(super) const VERSION: u64 = 1;
 
 /// What a store knows of itself.
@@ -32,7 +34,10 @@ enum StoredAbout {
 impl From<StoredAbout> for About {
     fn from(stored: StoredAbout) -> About {
         match stored {
-            StoredAbout::Fingerprint(token_key) => About { token_key, indexes: 0 },
+            StoredAbout::Fingerprint(token_key) => About {
+                token_key,
+                indexes: 0,
+            },
             StoredAbout::Whole { token_key, indexes } => About { token_key, indexes },
         }
     }
@@ -42,13 +47,22 @@ impl From<StoredAbout> for About {
 const STEP: usize = 500;
 
 /// Letters of keys whose entries follow from records, and are written anew.
-const WRITTEN_ANEW: &[u8] =
-    &[keys::PERSON, keys::ACCOUNT_ORDER, keys::TEAM_ACCOUNT, keys::ACCOUNT_INVITATION, keys::ADDRESS_INVITATION, keys::OUTBOX_PERSON];
+const WRITTEN_ANEW: &[u8] = &[
+    keys::PERSON,
+    keys::ACCOUNT_ORDER,
+    keys::TEAM_ACCOUNT,
+    keys::ACCOUNT_INVITATION,
+    keys::ADDRESS_INVITATION,
+    keys::OUTBOX_PERSON,
+];
 
-/// Writes the indexes of an older store anew. Until that is done, whoever opens the store begins with it again.
+/// Writes the indexes of an older store anew. Until that is done, whoever opens the store begins
+/// with it again.
 pub(super) fn bring_up_to_date(engine: &Engine) -> Result<(), Error> {
     let about: Option<About> = engine.ctx(&Actor::System).tx.get(&keys::token_key())?;
-    let Some(about) = about.filter(|about| about.indexes < VERSION) else { return Ok(()) };
+    let Some(about) = about.filter(|about| about.indexes < VERSION) else {
+        return Ok(());
+    };
     for letter in WRITTEN_ANEW {
         each(engine, *letter, |ctx, key| {
             ctx.tx.delete(key.to_vec());
@@ -66,14 +80,30 @@ pub(super) fn bring_up_to_date(engine: &Engine) -> Result<(), Error> {
     each(engine, keys::OUTBOX, list_message)?;
     each(engine, keys::SESSION, |ctx, key| {
         let session: Session = record(ctx, key)?;
-        if session.behind.is_none() { users::seen(ctx, &session.user, session.last_seen_at_ms) } else { Ok(()) }
+        if session.behind.is_none() {
+            users::seen(ctx, &session.user, session.last_seen_at_ms)
+        } else {
+            Ok(())
+        }
     })?;
-    let about = About { indexes: VERSION, ..about };
-    engine.commit(&Actor::System, None, |ctx| ctx.tx.put(keys::token_key(), &about)).map(drop)
+    let about = About {
+        indexes: VERSION,
+        ..about
+    };
+    engine
+        .commit(&Actor::System, None, |ctx| {
+            ctx.tx.put(keys::token_key(), &about)
+        })
+        .map(drop)
 }
 
-/// Does something for each key that begins with a letter, in bounded commits. What is deleted is remembered as what becomes due.
-fn each(engine: &Engine, letter: u8, run: impl Fn(&mut Ctx<'_>, &[u8]) -> Result<(), Error>) -> Result<(), Error> {
+/// Does something for each key that begins with a letter, in bounded commits. What is deleted is
+/// remembered as what becomes due.
+fn each(
+    engine: &Engine,
+    letter: u8,
+    run: impl Fn(&mut Ctx<'_>, &[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
     let (mut from, until) = keys::below(letter, &[]);
     loop {
         let committed = engine.commit(&Actor::System, Some("schedule"), |ctx| {
@@ -91,12 +121,22 @@ fn each(engine: &Engine, letter: u8, run: impl Fn(&mut Ctx<'_>, &[u8]) -> Result
 }
 
 fn record<T: serde::de::DeserializeOwned>(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<T, Error> {
-    ctx.tx.get(key)?.ok_or_else(|| Error::new(Code::StoreCorrupt, format!("the record at {} is gone", key.escape_ascii())))
+    ctx.tx.get(key)?.ok_or_else(|| {
+        Error::new(
+            Code::StoreCorrupt,
+            format!("the record at {} is gone", key.escape_ascii()),
+        )
+    })
 }
 
 /// A user is in the list of an account that they, or an account below, have a seat in.
 fn list_seat(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), Error> {
-    let broken = || Error::new(Code::StoreCorrupt, format!("the key {} names no seat", key.escape_ascii()));
+    let broken = || {
+        Error::new(
+            Code::StoreCorrupt,
+            format!("the key {} names no seat", key.escape_ascii()),
+        )
+    };
     let (account, user) = keys::last_pair(key).ok_or_else(broken)?;
     let user: User = record(ctx, &keys::user(&user))?;
     people::list(ctx, account.as_str(), &user, true);
@@ -105,7 +145,10 @@ fn list_seat(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), Error> {
 
 fn list_account(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), Error> {
     let account: Account = record(ctx, key)?;
-    let above: Vec<Account> = account_line(&mut ctx.tx, &account.id)?.into_iter().skip(1).collect();
+    let above: Vec<Account> = account_line(&mut ctx.tx, &account.id)?
+        .into_iter()
+        .skip(1)
+        .collect();
     accounts::list(ctx, &account, &above, true)
 }
 
@@ -113,15 +156,26 @@ fn list_account(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), Error> {
 fn list_invitation(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), Error> {
     let invitation: Invitation = record(ctx, key)?;
     invitations::list(ctx, &invitation, true);
-    if invitation.state == InvitationState::Deleted { invitations::forget_whom(ctx, invitation) } else { Ok(()) }
+    if invitation.state == InvitationState::Deleted {
+        invitations::forget_whom(ctx, invitation)
+    } else {
+        Ok(())
+    }
 }
 
 /// What was to be sent to somebody who is gone by now tells of nobody any more.
 fn list_message(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), Error> {
     let mut message: OutboxMessage = record(ctx, key)?;
-    let Some(number) = keys::last_number(key) else { return Ok(()) };
-    let Some((kind, person)) = message.person() else { return Ok(()) };
-    let (record, entry) = (keys::record_of_person(kind, person), keys::outbox_person(kind, person, number));
+    let Some(number) = keys::last_number(key) else {
+        return Ok(());
+    };
+    let Some((kind, person)) = message.person() else {
+        return Ok(());
+    };
+    let (record, entry) = (
+        keys::record_of_person(kind, person),
+        keys::outbox_person(kind, person, number),
+    );
     if is_known(ctx, &record)? {
         ctx.tx.mark(entry);
         return Ok(());
@@ -148,21 +202,34 @@ mod tests {
     use std::path::Path;
 
     fn run<O: Operation>(engine: &Engine, request: Value) -> O::Answer {
-        engine.run(&Actor::System, serde_json::from_value::<O>(request).unwrap()).unwrap()
+        engine
+            .run(
+                &Actor::System,
+                serde_json::from_value::<O>(request).unwrap(),
+            )
+            .unwrap()
     }
 
-    /// 17.17, R-USR-6: a store from before is searched as every other, and name and address of what was deleted are gone (17.16).
+    /// 17.17, R-USR-6: a store from before is searched as every other, and name and address of what
+    /// was deleted are gone (17.16).
     #[test]
     fn a_store_from_before_is_brought_up_to_date() {
         let engine = Engine::open(Path::new(":memory:"), &OpenOptions::default()).unwrap();
-        run::<accounts::Create>(&engine, json!({"id": "acme", "name": "Acme", "owner": {"user": "olga", "email": "olga@mail.example"}}));
         run::<accounts::Create>(
             &engine,
-            json!({"id": "shop", "name": "Shop", "parent": "acme", "owner": {"user": "sue", "email": "sue@mail.example"}}),
+            json!({"id": "acme", "name": "Acme", "owner": {"user": "olga",
+                "email": "olga@mail.example"}}),
         );
-        let ann = json!({"account": "shop", "user": "ann", "email": "ann@mail.example", "first_name": "Luc\u{ed}a", "role": "full"});
+        run::<accounts::Create>(
+            &engine,
+            json!({"id": "shop", "name": "Shop", "parent": "acme", "owner": {"user": "sue",
+                "email": "sue@mail.example"}}),
+        );
+        let ann = json!({"account": "shop", "user": "ann", "email": "ann@mail.example",
+            "first_name": "Luc\u{ed}a", "role": "full"});
         run::<crate::ops::members::Add>(&engine, ann);
-        let invite = json!({"account": "acme", "addresses": "cid@mail.example dan@mail.example", "role": "full"});
+        let invite = json!({"account": "acme", "addresses": "cid@mail.example dan@mail.example",
+            "role": "full"});
         let invited = run::<invitations::Create>(&engine, invite).invited;
         engine
             .commit(&Actor::System, None, |ctx| {
@@ -172,7 +239,12 @@ mod tests {
                         ctx.tx.delete(key);
                     }
                 }
-                ctx.tx.mark(keys::person("", "first", "luc\u{ed}a ", &Id::new("ann").unwrap()));
+                ctx.tx.mark(keys::person(
+                    "",
+                    "first",
+                    "luc\u{ed}a ",
+                    &Id::new("ann").unwrap(),
+                ));
                 let deleted = keys::invitation(&invited[0].invitation);
                 let mut deleted_record: Invitation = record(ctx, &deleted)?;
                 invitations::hold(ctx, &deleted_record, false)?;
@@ -186,13 +258,37 @@ mod tests {
         bring_up_to_date(&engine).unwrap();
         assert_eq!(check(&*engine.backend, 100).unwrap(), Vec::<String>::new());
         let found = run::<users::List>(&engine, json!({"search": "lucia"})).users;
-        assert_eq!(found.iter().map(|user| user.id.as_str()).collect::<Vec<_>>(), ["ann"]);
+        assert_eq!(
+            found
+                .iter()
+                .map(|user| user.id.as_str())
+                .collect::<Vec<_>>(),
+            ["ann"]
+        );
         let found = run::<accounts::List>(&engine, json!({"search": "sue@"})).accounts;
-        assert_eq!(found.iter().map(|account| account.id.as_str()).collect::<Vec<_>>(), ["shop"]);
-        let left = run::<invitations::List>(&engine, json!({"account": "acme", "order": "email"})).invitations;
-        assert_eq!(left.iter().map(|one| one.email.as_deref()).collect::<Vec<_>>(), [None, Some("dan@mail.example")]);
+        assert_eq!(
+            found
+                .iter()
+                .map(|account| account.id.as_str())
+                .collect::<Vec<_>>(),
+            ["shop"]
+        );
+        let left = run::<invitations::List>(&engine, json!({"account": "acme", "order": "email"}))
+            .invitations;
+        assert_eq!(
+            left.iter()
+                .map(|one| one.email.as_deref())
+                .collect::<Vec<_>>(),
+            [None, Some("dan@mail.example")]
+        );
         let messages = run::<crate::ops::outbox::Read>(&engine, json!({})).messages;
-        assert_eq!(messages.iter().map(|one| one.to.as_deref()).collect::<Vec<_>>(), [None, Some("dan@mail.example")]);
+        assert_eq!(
+            messages
+                .iter()
+                .map(|one| one.to.as_deref())
+                .collect::<Vec<_>>(),
+            [None, Some("dan@mail.example")]
+        );
         let commits = engine.backend.last_commit();
         bring_up_to_date(&engine).unwrap();
         assert_eq!(engine.backend.last_commit(), commits, "once");

@@ -1,5 +1,6 @@
-//! The meters under many orders of threads, which shuttle makes up: who takes the lock when, between a look at the counters
-//! and a draw, a draw and its charge, the end of a window and the first send after it (ADR 19).
+//! The meters under many orders of threads, which shuttle makes up: who takes the lock when,
+//! between a look at the counters and a draw, a draw and its charge, the end of a window and the
+//! first send after it (ADR 19).
 //!
 //! `TENANTRY_SCHEDULES` says how many orders are tried.
 
@@ -27,7 +28,13 @@ impl Backend for Shared {
     fn get(&self, key: &[u8]) -> Result<Option<Record>, StoreError> {
         self.0.get(key)
     }
-    fn range(&self, from: &[u8], until: &[u8], order: Order, limit: usize) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
+    fn range(
+        &self,
+        from: &[u8],
+        until: &[u8],
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
         self.0.range(from, until, order, limit)
     }
     fn commit(&self, batch: &Batch) -> Result<u64, CommitError> {
@@ -52,8 +59,12 @@ impl Backend for Shared {
 }
 
 fn open(shared: &Shared) -> Arc<Guard> {
-    let options = serde_json::from_value(serde_json::json!({"clock": {"manual_ms": START_MS}, "seed": 1})).unwrap();
-    Arc::new(Guard::new(Engine::on(Box::new(shared.clone()), Path::new(":memory:"), &options).unwrap()))
+    let options =
+        serde_json::from_value(serde_json::json!({"clock": {"manual_ms": START_MS}, "seed": 1}))
+            .unwrap();
+    Arc::new(Guard::new(
+        Engine::on(Box::new(shared.clone()), Path::new(":memory:"), &options).unwrap(),
+    ))
 }
 
 /// An account `top` with a limit each hour, and `one` and `two` below it.
@@ -61,26 +72,45 @@ fn tree(limit: u64) -> (Shared, Arc<Guard>) {
     let shared = Shared(Arc::from(crate::store::memory().unwrap()));
     let guard = open(&shared);
     for (id, parent) in [("top", None), ("one", Some("top")), ("two", Some("top"))] {
-        let limits = if parent.is_none() { serde_json::json!({ "email_per_hour": limit }) } else { serde_json::json!({}) };
-        let owner = serde_json::json!({"user": format!("of-{id}"), "email": format!("{id}@t.example")});
-        let mut request = serde_json::json!({"id": id, "name": id, "owner": owner, "limits": limits});
+        let limits = if parent.is_none() {
+            serde_json::json!({ "email_per_hour": limit })
+        } else {
+            serde_json::json!({})
+        };
+        let owner =
+            serde_json::json!({"user": format!("of-{id}"), "email": format!("{id}@t.example")});
+        let mut request =
+            serde_json::json!({"id": id, "name": id, "owner": owner, "limits": limits});
         if let Some(parent) = parent {
             request["parent"] = parent.into();
         }
         let entry = crate::ops::catalogue::find("accounts.create").unwrap();
-        guard.enter(entry.effect, |engine| (entry.run_json)(engine, &Actor::System, request.to_string().as_bytes())).unwrap();
+        guard
+            .enter(entry.effect, |engine| {
+                (entry.run_json)(engine, &Actor::System, request.to_string().as_bytes())
+            })
+            .unwrap();
     }
     (shared, guard)
 }
 
-/// What sends of an account are charged to, found before the threads begin: preparing holds locks that shuttle does not know.
+/// What sends of an account are charged to, found before the threads begin: preparing holds locks
+/// that shuttle does not know.
 fn prepared(guard: &Guard, account: &str) -> Arc<Prepared> {
     let engine = &guard.engine;
-    engine.cell_by_text(account).unwrap().sending(engine, None, Channel::Email, &Default::default()).unwrap()
+    engine
+        .cell_by_text(account)
+        .unwrap()
+        .sending(engine, None, Channel::Email, &Default::default())
+        .unwrap()
 }
 
 fn send(guard: &Guard, prepared: &Arc<Prepared>, count: u64) -> u64 {
-    guard.engine.charge(prepared, Ask::exact(count)).unwrap().granted
+    guard
+        .engine
+        .charge(prepared, Ask::exact(count))
+        .unwrap()
+        .granted
 }
 
 fn send_until_refused(guard: &Guard, prepared: &Arc<Prepared>, count: u64) -> u64 {
@@ -89,11 +119,21 @@ fn send_until_refused(guard: &Guard, prepared: &Arc<Prepared>, count: u64) -> u6
 
 /// What the hour counts as used.
 fn used(guard: &Guard, prepared: &Prepared) -> u64 {
-    guard.engine.readings(prepared, 1).unwrap().iter().map(|reading| reading.reading.used).max().unwrap()
+    guard
+        .engine
+        .readings(prepared, 1)
+        .unwrap()
+        .iter()
+        .map(|reading| reading.reading.used)
+        .max()
+        .unwrap()
 }
 
 fn sum(threads: Vec<thread::JoinHandle<u64>>) -> u64 {
-    threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    threads
+        .into_iter()
+        .map(|thread| thread.join().unwrap())
+        .sum()
 }
 
 /// The last unit is sold, and sold once, whoever draws for whom (R-QTA-1).
@@ -109,7 +149,8 @@ fn the_last_unit_is_sold_once() {
     });
 }
 
-/// Blocks drawn ahead, sends and refunds at once: what is used is what went out, and the rest can still be sold (R-QTA-6, R-QTA-9).
+/// Blocks drawn ahead, sends and refunds at once: what is used is what went out, and the rest can
+/// still be sold (R-QTA-6, R-QTA-9).
 #[test]
 fn refunds_and_blocks_drawn_ahead() {
     const LIMIT: u64 = 200;
@@ -121,7 +162,10 @@ fn refunds_and_blocks_drawn_ahead() {
             let (guard, prepared) = (guard.clone(), of_one.clone());
             thread::spawn(move || {
                 for _ in 0..3 {
-                    guard.engine.draw_ahead(std::slice::from_ref(&prepared)).unwrap();
+                    guard
+                        .engine
+                        .draw_ahead(std::slice::from_ref(&prepared))
+                        .unwrap();
                 }
                 0
             })
@@ -136,7 +180,10 @@ fn refunds_and_blocks_drawn_ahead() {
                 let mut kept = 0;
                 for _ in 0..4 {
                     kept += send(&guard, &prepared, 5) - 3;
-                    guard.engine.refund(&prepared, 3, &Paid::default(), START_MS).unwrap();
+                    guard
+                        .engine
+                        .refund(&prepared, 3, &Paid::default(), START_MS)
+                        .unwrap();
                 }
                 kept
             })
@@ -148,7 +195,8 @@ fn refunds_and_blocks_drawn_ahead() {
     });
 }
 
-/// An hour ends while all send: neither gives more than its limit, and the second gives all of it (R-QTA-4).
+/// An hour ends while all send: neither gives more than its limit, and the second gives all of it
+/// (R-QTA-4).
 #[test]
 fn a_window_ends_between_sends() {
     const LIMIT: u64 = 6;
@@ -157,7 +205,9 @@ fn a_window_ends_between_sends() {
         let mut threads = Vec::new();
         for account in ["one", "two"] {
             let (guard, prepared) = (guard.clone(), prepared(&guard, account));
-            threads.push(thread::spawn(move || (0..5).map(|_| send(&guard, &prepared, 1)).sum()));
+            threads.push(thread::spawn(move || {
+                (0..5).map(|_| send(&guard, &prepared, 1)).sum()
+            }));
         }
         let clock = guard.clone();
         threads.push(thread::spawn(move || {
@@ -169,12 +219,16 @@ fn a_window_ends_between_sends() {
         let out = sum(threads);
         let top = prepared(&guard, "top");
         let of_second = used(&guard, &top);
-        assert!(of_second <= LIMIT && out - of_second <= LIMIT, "{out} of which {of_second} in the second hour");
+        assert!(
+            of_second <= LIMIT && out - of_second <= LIMIT,
+            "{out} of which {of_second} in the second hour"
+        );
         assert_eq!(of_second + send_until_refused(&guard, &top, 1), LIMIT);
     });
 }
 
-/// What is lent to one comes back when another sends or looks, and with the end of its hour (R-QTA-4, R-QTA-9).
+/// What is lent to one comes back when another sends or looks, and with the end of its hour
+/// (R-QTA-4, R-QTA-9).
 #[test]
 fn what_is_lent_comes_back() {
     const LIMIT: u64 = 400;

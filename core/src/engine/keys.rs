@@ -1,4 +1,5 @@
-//! Where each record lies. A key is a letter, a zero byte, and ids with zero bytes between them: no id holds one.
+//! Where each record lies. A key is a letter, a zero byte, and ids with zero bytes between them: no
+//! id holds one.
 
 use super::token::hex;
 use crate::model::{AuditChain, AuditKind, Channel, Id, LimitName, folded};
@@ -158,7 +159,8 @@ pub(crate) fn role(id: &Id) -> Vec<u8> {
     key(ROLE, &[id.as_str()])
 }
 
-/// Index: what uses a role; `kind` is `account` (its default role), `invitation`, `member`, `operator`, `package` or `role`.
+/// Index: what uses a role; `kind` is `account` (its default role), `invitation`, `member`,
+/// `operator`, `package` or `role`.
 pub(crate) fn role_use(role: &Id, kind: &str, parts: &[&str]) -> Vec<u8> {
     let mut all = vec![role.as_str(), kind];
     all.extend_from_slice(parts);
@@ -180,20 +182,42 @@ pub(crate) fn meter(account: Option<&Id>, name: &str, scope: &str, subject: &str
     key(METER, &[carrier(account), scope, subject, name])
 }
 
-/// The scope of the meters of a cap; that of a group is `group`, that of an account itself is empty.
+/// The scope of the meters of a cap; that of a group is `group`, that of an account itself is
+/// empty.
 pub(crate) fn of_cap(cap: &Id) -> String {
     format!("cap {cap}")
 }
 
 /// A window of a meter that is over.
-pub(crate) fn meter_history(account: Option<&Id>, name: &str, scope: &str, subject: &str, starts_at_ms: u64) -> Vec<u8> {
-    key(METER_HISTORY, &[carrier(account), scope, subject, name, &sortable(starts_at_ms)])
+pub(crate) fn meter_history(
+    account: Option<&Id>,
+    name: &str,
+    scope: &str,
+    subject: &str,
+    starts_at_ms: u64,
+) -> Vec<u8> {
+    key(
+        METER_HISTORY,
+        &[
+            carrier(account),
+            scope,
+            subject,
+            name,
+            &sortable(starts_at_ms),
+        ],
+    )
 }
 
 /// Where a window of the meter at a key is kept.
 pub(crate) fn history_of(meter: &[u8], starts_at_ms: u64) -> Vec<u8> {
     let meter = meter.strip_prefix(&[METER]).unwrap_or(meter);
-    [&[METER_HISTORY], meter, &[0], sortable(starts_at_ms).as_bytes()].concat()
+    [
+        &[METER_HISTORY],
+        meter,
+        &[0],
+        sortable(starts_at_ms).as_bytes(),
+    ]
+    .concat()
 }
 
 /// Where a pace stands; its parts are those of a meter.
@@ -206,9 +230,23 @@ pub(crate) fn reservation(account: &Id, reservation: &Id) -> Vec<u8> {
     key(RESERVATION, &[account.as_str(), reservation.as_str()])
 }
 
-/// Index: the open reservations of an account and of all below it, or of the platform, by the instant at which they come back.
-pub(crate) fn open_reservation(above: Option<&Id>, expires_at_ms: u64, account: &Id, reservation: &Id) -> Vec<u8> {
-    key(OPEN_RESERVATION, &[carrier(above), &sortable(expires_at_ms), account.as_str(), reservation.as_str()])
+/// Index: the open reservations of an account and of all below it, or of the platform, by the
+/// instant at which they come back.
+pub(crate) fn open_reservation(
+    above: Option<&Id>,
+    expires_at_ms: u64,
+    account: &Id,
+    reservation: &Id,
+) -> Vec<u8> {
+    key(
+        OPEN_RESERVATION,
+        &[
+            carrier(above),
+            &sortable(expires_at_ms),
+            account.as_str(),
+            reservation.as_str(),
+        ],
+    )
 }
 
 /// What was answered to a request with a key.
@@ -231,8 +269,9 @@ pub(crate) fn operator(user: &Id) -> Vec<u8> {
     key(OPERATOR, &[user.as_str()])
 }
 
-/// Index: a user among those of an account and all accounts below it, or of the platform where `account` is empty.
-/// `order` is `email`, `name` (last name first) or `first`; `text` is what they are ordered by.
+/// Index: a user among those of an account and all accounts below it, or of the platform where
+/// `account` is empty. `order` is `email`, `name` (last name first) or `first`; `text` is what they
+/// are ordered by.
 pub(crate) fn person(account: &str, order: &str, text: &str, user: &Id) -> Vec<u8> {
     key(PERSON, &[account, order, text, user.as_str()])
 }
@@ -254,10 +293,14 @@ pub(crate) fn group(account: &Id, group: &Id) -> Vec<u8> {
 
 /// Index: the members of a group.
 pub(crate) fn group_member(account: &Id, group: &Id, user: &Id) -> Vec<u8> {
-    key(GROUP_MEMBER, &[account.as_str(), group.as_str(), user.as_str()])
+    key(
+        GROUP_MEMBER,
+        &[account.as_str(), group.as_str(), user.as_str()],
+    )
 }
 
-/// A number that is counted on the side, so that counting changes no record: `members`, `users` or `groups` of an account.
+/// A number that is counted on the side, so that counting changes no record: `members`, `users` or
+/// `groups` of an account.
 pub(crate) fn tally(account: &Id, what: &str) -> Vec<u8> {
     key(TALLY, &[account.as_str(), what])
 }
@@ -284,12 +327,23 @@ pub(crate) fn slot(account: &Id, slot: &Id) -> Vec<u8> {
 
 /// Index: the slots of an account and of all below it, by the instant at which they are free again.
 pub(crate) fn slot_end(above: &Id, expires_at_ms: u64, account: &Id, slot: &Id) -> Vec<u8> {
-    key(SLOT_END, &[above.as_str(), &sortable(expires_at_ms), account.as_str(), slot.as_str()])
+    key(
+        SLOT_END,
+        &[
+            above.as_str(),
+            &sortable(expires_at_ms),
+            account.as_str(),
+            slot.as_str(),
+        ],
+    )
 }
 
 /// The first key of the slots of an account that are not free at an instant.
 pub(crate) fn slot_ends_after(above: &Id, now_ms: u64) -> Vec<u8> {
-    key(SLOT_END, &[above.as_str(), &sortable(now_ms.saturating_add(1))])
+    key(
+        SLOT_END,
+        &[above.as_str(), &sortable(now_ms.saturating_add(1))],
+    )
 }
 
 /// When the slot at a key of this index is free again.
@@ -328,20 +382,38 @@ pub(crate) fn invitation(id: &Id) -> Vec<u8> {
     key(INVITATION, &[id.as_str()])
 }
 
-/// Index: the invitations to an account in the order `newest` or `email`, by `text`; with all accounts below it in the order
-/// `below_newest` or `below_email`.
-pub(crate) fn account_invitation(account: &Id, order: &str, text: &str, invitation: &Id) -> Vec<u8> {
-    key(ACCOUNT_INVITATION, &[account.as_str(), order, text, invitation.as_str()])
+/// Index: the invitations to an account in the order `newest` or `email`, by `text`; with all
+/// accounts below it in the order `below_newest` or `below_email`.
+pub(crate) fn account_invitation(
+    account: &Id,
+    order: &str,
+    text: &str,
+    invitation: &Id,
+) -> Vec<u8> {
+    key(
+        ACCOUNT_INVITATION,
+        &[account.as_str(), order, text, invitation.as_str()],
+    )
 }
 
 /// Index: the open invitations to a team or account, by the instant at which they expire.
 pub(crate) fn open_invitation(account: &Id, expires_at_ms: u64, invitation: &Id) -> Vec<u8> {
-    key(OPEN_INVITATION, &[account.as_str(), &sortable(expires_at_ms), invitation.as_str()])
+    key(
+        OPEN_INVITATION,
+        &[
+            account.as_str(),
+            &sortable(expires_at_ms),
+            invitation.as_str(),
+        ],
+    )
 }
 
 /// The first key of the open invitations that expire after an instant.
 pub(crate) fn open_invitations_after(account: &Id, now_ms: u64) -> Vec<u8> {
-    key(OPEN_INVITATION, &[account.as_str(), &sortable(now_ms.saturating_add(1))])
+    key(
+        OPEN_INVITATION,
+        &[account.as_str(), &sortable(now_ms.saturating_add(1))],
+    )
 }
 
 /// Index: the open invitation of an address to a team, by the address's normal form.
@@ -356,7 +428,10 @@ pub(crate) fn address_invitation(email: &str, invitation: &Id) -> Vec<u8> {
 
 /// Index: the invitations of addresses that a user had before. No address is this word.
 pub(crate) fn user_invitation(user: &Id, invitation: &Id) -> Vec<u8> {
-    key(ADDRESS_INVITATION, &[FORMER, user.as_str(), invitation.as_str()])
+    key(
+        ADDRESS_INVITATION,
+        &[FORMER, user.as_str(), invitation.as_str()],
+    )
 }
 
 /// The invitations of addresses that a user had before: from the first key, until the second.
@@ -387,7 +462,8 @@ pub(crate) fn password(user: &Id) -> Vec<u8> {
     key(PASSWORD, &[user.as_str()])
 }
 
-/// A password that nobody may have, as it is compared: by its hash, since passwords that somebody wants are looked for with it.
+/// A password that nobody may have, as it is compared: by its hash, since passwords that somebody
+/// wants are looked for with it.
 pub(crate) fn banned_password(word: &str) -> Vec<u8> {
     key(PASSWORD, &["", &hex(&Sha256::digest(word.as_bytes()))])
 }
@@ -414,7 +490,10 @@ pub(crate) fn api_key(id: &Id) -> Vec<u8> {
 
 /// Index: the API keys of an account, by their user.
 pub(crate) fn account_api_key(account: &Id, user: &Id, api_key: &Id) -> Vec<u8> {
-    key(ACCOUNT_API_KEY, &[account.as_str(), user.as_str(), api_key.as_str()])
+    key(
+        ACCOUNT_API_KEY,
+        &[account.as_str(), user.as_str(), api_key.as_str()],
+    )
 }
 
 /// Where a user may come from.
@@ -439,7 +518,10 @@ pub(crate) fn outbox(number: u64) -> Vec<u8> {
 
 /// Index: the messages of the outbox that tell who a person is.
 pub(crate) fn outbox_person(kind: AuditKind, person: &Id, number: u64) -> Vec<u8> {
-    key(OUTBOX_PERSON, &[person_kind(kind), person.as_str(), &sortable(number)])
+    key(
+        OUTBOX_PERSON,
+        &[person_kind(kind), person.as_str(), &sortable(number)],
+    )
 }
 
 /// The messages of the outbox that tell who a person is: from the first key, until the second.
@@ -465,17 +547,24 @@ pub(crate) fn consumer(name: &Id) -> Vec<u8> {
 
 /// A message that a consumer was given and has not acknowledged.
 pub(crate) fn open_message(consumer: &Id, number: u64) -> Vec<u8> {
-    key(OUTBOX_CONSUMER, &[consumer.as_str(), "open", &sortable(number)])
+    key(
+        OUTBOX_CONSUMER,
+        &[consumer.as_str(), "open", &sortable(number)],
+    )
 }
 
-/// The messages that a consumer was given and has not acknowledged: from the first key, until the second.
+/// The messages that a consumer was given and has not acknowledged: from the first key, until the
+/// second.
 pub(crate) fn open_messages(consumer: &Id) -> (Vec<u8>, Vec<u8>) {
     below(OUTBOX_CONSUMER, &[consumer.as_str(), "open"])
 }
 
 /// A message that a consumer gave up.
 pub(crate) fn dead_message(consumer: &Id, number: u64) -> Vec<u8> {
-    key(OUTBOX_CONSUMER, &[consumer.as_str(), "dead", &sortable(number)])
+    key(
+        OUTBOX_CONSUMER,
+        &[consumer.as_str(), "dead", &sortable(number)],
+    )
 }
 
 /// The messages that a consumer gave up: from the first key, until the second.
@@ -499,10 +588,27 @@ pub(crate) fn audit_head(chain: &AuditChain) -> Vec<u8> {
     key(AUDIT_HEAD, &chain.parts())
 }
 
-/// What a change tells of a person, by its place in a record; also the index of the records that are about them.
-pub(crate) fn audit_person(kind: AuditKind, person: &Id, chain: &AuditChain, number: u64, place: usize) -> Vec<u8> {
+/// What a change tells of a person, by its place in a record; also the index of the records that
+/// are about them.
+pub(crate) fn audit_person(
+    kind: AuditKind,
+    person: &Id,
+    chain: &AuditChain,
+    number: u64,
+    place: usize,
+) -> Vec<u8> {
     let [of, id] = chain.parts();
-    key(AUDIT_PERSON, &[person_kind(kind), person.as_str(), of, id, &sortable(number), &sortable(place as u64)])
+    key(
+        AUDIT_PERSON,
+        &[
+            person_kind(kind),
+            person.as_str(),
+            of,
+            id,
+            &sortable(number),
+            &sortable(place as u64),
+        ],
+    )
 }
 
 /// What the audit knows of a person: from the first key, until the second.
@@ -512,11 +618,19 @@ pub(crate) fn audit_of_person(kind: AuditKind, person: &Id) -> (Vec<u8>, Vec<u8>
 
 /// The record of a person: of a user, or of somebody who was invited.
 pub(crate) fn record_of_person(kind: AuditKind, person: &Id) -> Vec<u8> {
-    if kind == AuditKind::Invitation { invitation(person) } else { user(person) }
+    if kind == AuditKind::Invitation {
+        invitation(person)
+    } else {
+        user(person)
+    }
 }
 
 fn person_kind(kind: AuditKind) -> &'static str {
-    if kind == AuditKind::Invitation { "invitation" } else { "user" }
+    if kind == AuditKind::Invitation {
+        "invitation"
+    } else {
+        "user"
+    }
 }
 
 /// What is known of the clock.
@@ -524,14 +638,16 @@ pub(crate) fn clock() -> Vec<u8> {
     key(CLOCK, &[])
 }
 
-/// The chain, the number of the record, and the place of the change in it, at a key of what the audit knows of a person.
+/// The chain, the number of the record, and the place of the change in it, at a key of what the
+/// audit knows of a person.
 pub(crate) fn audit_person_at(key: &[u8]) -> Option<(AuditChain, u64, usize)> {
     let number = |at| u64::from_str_radix(part(key, at)?, 16).ok();
     let chain = AuditChain::from_parts(part(key, 3)?, part(key, 4)?)?;
     Some((chain, number(5)?, usize::try_from(number(6)?).ok()?))
 }
 
-/// What the store knows of itself: the fingerprint of the key that tokens are derived with, and how indexes are written.
+/// What the store knows of itself: the fingerprint of the key that tokens are derived with, and how
+/// indexes are written.
 pub(crate) fn token_key() -> Vec<u8> {
     key(TOKEN_KEY, &[])
 }
@@ -551,22 +667,41 @@ pub(crate) fn resource(account: &Id, kind: &Id, id: &Id) -> Vec<u8> {
 
 /// Index: the resources of an owner.
 pub(crate) fn resource_of_owner(account: &Id, owner: &Id, kind: &Id, id: &Id) -> Vec<u8> {
-    key(RESOURCE_OF_OWNER, &[account.as_str(), owner.as_str(), kind.as_str(), id.as_str()])
+    key(
+        RESOURCE_OF_OWNER,
+        &[account.as_str(), owner.as_str(), kind.as_str(), id.as_str()],
+    )
 }
 
 /// Index: the resources that carry a group.
 pub(crate) fn resource_of_group(account: &Id, group: &Id, kind: &Id, id: &Id) -> Vec<u8> {
-    key(RESOURCE_OF_GROUP, &[account.as_str(), group.as_str(), kind.as_str(), id.as_str()])
+    key(
+        RESOURCE_OF_GROUP,
+        &[account.as_str(), group.as_str(), kind.as_str(), id.as_str()],
+    )
 }
 
 /// How many resources of a kind an owner has.
 pub(crate) fn owner_tally(account: &Id, owner: &Id, kind: &Id) -> Vec<u8> {
-    key(TALLY, &[account.as_str(), "owner", owner.as_str(), kind.as_str()])
+    key(
+        TALLY,
+        &[account.as_str(), "owner", owner.as_str(), kind.as_str()],
+    )
 }
 
-/// How many resources of a kind an owner shares in a group; also the index of those who share any there.
+/// How many resources of a kind an owner shares in a group; also the index of those who share any
+/// there.
 pub(crate) fn shared_tally(account: &Id, group: &Id, kind: &Id, owner: &Id) -> Vec<u8> {
-    key(TALLY, &[account.as_str(), "shared", group.as_str(), kind.as_str(), owner.as_str()])
+    key(
+        TALLY,
+        &[
+            account.as_str(),
+            "shared",
+            group.as_str(),
+            kind.as_str(),
+            owner.as_str(),
+        ],
+    )
 }
 
 /// The counts of what an owner has: from the first, until the second.
@@ -576,7 +711,10 @@ pub(crate) fn owner_tallies(account: &Id, owner: &Id) -> (Vec<u8>, Vec<u8>) {
 
 /// The counts of those who share resources of a kind in a group: from the first, until the second.
 pub(crate) fn shared_tallies(account: &Id, group: &Id, kind: &Id) -> (Vec<u8>, Vec<u8>) {
-    below(TALLY, &[account.as_str(), "shared", group.as_str(), kind.as_str()])
+    below(
+        TALLY,
+        &[account.as_str(), "shared", group.as_str(), kind.as_str()],
+    )
 }
 
 /// Who edits a resource.
@@ -601,7 +739,10 @@ pub(crate) fn share(account: &Id, kind: &Id, id: &Id) -> Vec<u8> {
 
 /// Index: what an account above shares with one account by name.
 pub(crate) fn shared_with(below: &Id, above: &Id, kind: &Id, id: &Id) -> Vec<u8> {
-    key(SHARED_WITH, &[below.as_str(), above.as_str(), kind.as_str(), id.as_str()])
+    key(
+        SHARED_WITH,
+        &[below.as_str(), above.as_str(), kind.as_str(), id.as_str()],
+    )
 }
 
 /// A suppression of an account.
@@ -611,15 +752,20 @@ pub(crate) fn suppression(account: &Id, value: &str, class: &str) -> Vec<u8> {
 
 /// Index: the accounts of a team that suppress a value.
 pub(crate) fn team_suppression(team: &Id, value: &str, class: &str, account: &Id) -> Vec<u8> {
-    key(TEAM_SUPPRESSION, &[team.as_str(), value, class, account.as_str()])
+    key(
+        TEAM_SUPPRESSION,
+        &[team.as_str(), value, class, account.as_str()],
+    )
 }
 
-/// Index: an account among all of the platform; `order` is `name`, `owner` (by the address) or `created`.
+/// Index: an account among all of the platform; `order` is `name`, `owner` (by the address) or
+/// `created`.
 pub(crate) fn account_order(order: &str, text: &str, id: &Id) -> Vec<u8> {
     key(ACCOUNT_ORDER, &[order, text, id.as_str()])
 }
 
-/// Index: an account among all below another; `order` is `id` (with an empty text), `name`, `owner` (by the address) or `created`.
+/// Index: an account among all below another; `order` is `id` (with an empty text), `name`, `owner`
+/// (by the address) or `created`.
 pub(crate) fn team_account(above: &Id, order: &str, text: &str, id: &Id) -> Vec<u8> {
     key(TEAM_ACCOUNT, &[above.as_str(), order, text, id.as_str()])
 }
@@ -636,12 +782,18 @@ pub(crate) fn due(at_ms: u64, account: &Id) -> Vec<u8> {
 
 /// Index: when something happens to a reservation by itself.
 pub(crate) fn due_reservation(at_ms: u64, account: &Id, reservation: &Id) -> Vec<u8> {
-    key(DUE, &[&sortable(at_ms), account.as_str(), reservation.as_str()])
+    key(
+        DUE,
+        &[&sortable(at_ms), account.as_str(), reservation.as_str()],
+    )
 }
 
 /// Index: when an answer is forgotten.
 pub(crate) fn due_answered(at_ms: u64, account: &Id, actor: &str, name: &Id) -> Vec<u8> {
-    key(DUE, &[&sortable(at_ms), account.as_str(), actor, name.as_str()])
+    key(
+        DUE,
+        &[&sortable(at_ms), account.as_str(), actor, name.as_str()],
+    )
 }
 
 /// A part of a key, from 0 for its letter.
@@ -694,15 +846,45 @@ pub(crate) fn credit_reserves(account: &Id, channel: Channel) -> (Vec<u8>, Vec<u
     ([from.as_slice(), &[0x01]].concat(), until)
 }
 
-/// What is left of a grant in the free credits, or in the reserve of a group; the key sorts by whose turn it is to pay.
-pub(crate) fn credit_part(account: &Id, channel: Channel, group: Option<&Id>, turn: &Turn) -> Vec<u8> {
+/// What is left of a grant in the free credits, or in the reserve of a group; the key sorts by
+/// whose turn it is to pay.
+pub(crate) fn credit_part(
+    account: &Id,
+    channel: Channel,
+    group: Option<&Id>,
+    turn: &Turn,
+) -> Vec<u8> {
     let [priority, expires, granted, grant] = turn.numbers().map(sortable);
-    credit(account, channel, &["part", group.map_or("", Id::as_str), &priority, &expires, &granted, &grant])
+    credit(
+        account,
+        channel,
+        &[
+            "part",
+            group.map_or("", Id::as_str),
+            &priority,
+            &expires,
+            &granted,
+            &grant,
+        ],
+    )
 }
 
-/// What is left of grants in the free credits, or in the reserve of a group, in the order in which they pay.
-pub(crate) fn credit_parts(account: &Id, channel: Channel, group: Option<&Id>) -> (Vec<u8>, Vec<u8>) {
-    below(CREDIT, &[account.as_str(), channel.name(), "part", group.map_or("", Id::as_str)])
+/// What is left of grants in the free credits, or in the reserve of a group, in the order in which
+/// they pay.
+pub(crate) fn credit_parts(
+    account: &Id,
+    channel: Channel,
+    group: Option<&Id>,
+) -> (Vec<u8>, Vec<u8>) {
+    below(
+        CREDIT,
+        &[
+            account.as_str(),
+            channel.name(),
+            "part",
+            group.map_or("", Id::as_str),
+        ],
+    )
 }
 
 /// What is left of grants anywhere in an account: the free credits, then the reserve of each group.
@@ -715,10 +897,14 @@ pub(crate) fn credit_part_at(key: &[u8]) -> Option<(Option<Id>, Turn)> {
     let mut parts = key.rsplit(|byte| *byte == 0);
     let mut number = || u64::from_str_radix(std::str::from_utf8(parts.next()?).ok()?, 16).ok();
     let (grant, granted, expires, priority) = (number()?, number()?, number()?, number()?);
-    Some((group_at(parts.next()?)?, Turn::from_numbers([priority, expires, granted, grant])))
+    Some((
+        group_at(parts.next()?)?,
+        Turn::from_numbers([priority, expires, granted, grant]),
+    ))
 }
 
-/// The group that a part of a key names; the outer none where it is no id, the inner one where it is empty.
+/// The group that a part of a key names; the outer none where it is no id, the inner one where it
+/// is empty.
 fn group_at(part: &[u8]) -> Option<Option<Id>> {
     match std::str::from_utf8(part).ok()? {
         "" => Some(None),
@@ -727,17 +913,40 @@ fn group_at(part: &[u8]) -> Option<Option<Id>> {
 }
 
 /// Index: what is left of a grant, by the instant at which it is gone.
-pub(crate) fn credit_expiry(account: &Id, channel: Channel, expires_at_ms: u64, grant: u64, group: Option<&Id>) -> Vec<u8> {
-    credit(account, channel, &["expiry", &sortable(expires_at_ms), &sortable(grant), group.map_or("", Id::as_str)])
+pub(crate) fn credit_expiry(
+    account: &Id,
+    channel: Channel,
+    expires_at_ms: u64,
+    grant: u64,
+    group: Option<&Id>,
+) -> Vec<u8> {
+    credit(
+        account,
+        channel,
+        &[
+            "expiry",
+            &sortable(expires_at_ms),
+            &sortable(grant),
+            group.map_or("", Id::as_str),
+        ],
+    )
 }
 
 /// What has expired by an instant: from the first key, until the second.
 pub(crate) fn credits_expired(account: &Id, channel: Channel, now_ms: u64) -> (Vec<u8>, Vec<u8>) {
     let (from, _) = below(CREDIT, &[account.as_str(), channel.name(), "expiry"]);
-    (from, credit(account, channel, &["expiry", &sortable(now_ms.saturating_add(1))]))
+    (
+        from,
+        credit(
+            account,
+            channel,
+            &["expiry", &sortable(now_ms.saturating_add(1))],
+        ),
+    )
 }
 
-/// When what lies at a key of the index expires, of which grant it is, and in which group's reserve.
+/// When what lies at a key of the index expires, of which grant it is, and in which group's
+/// reserve.
 pub(crate) fn credit_expiry_at(key: &[u8]) -> Option<(u64, u64, Option<Id>)> {
     let mut parts = key.rsplit(|byte| *byte == 0);
     let group = group_at(parts.next()?)?;
@@ -757,8 +966,17 @@ pub(crate) fn credit_lifted(account: &Id, channel: Channel, spend: u64) -> Vec<u
 }
 
 /// What credits paid for in a window of a limit of the account, or in the part of a rolling one.
-pub(crate) fn credit_paid(account: &Id, channel: Channel, limit: LimitName, starts_at_ms: u64) -> Vec<u8> {
-    credit(account, channel, &["paid", limit.name(), &sortable(starts_at_ms)])
+pub(crate) fn credit_paid(
+    account: &Id,
+    channel: Channel,
+    limit: LimitName,
+    starts_at_ms: u64,
+) -> Vec<u8> {
+    credit(
+        account,
+        channel,
+        &["paid", limit.name(), &sortable(starts_at_ms)],
+    )
 }
 
 /// What somebody asked for with a key; both ledgers of the account share the keys.
@@ -771,7 +989,8 @@ pub(crate) fn sortable(number: u64) -> String {
     format!("{number:016x}")
 }
 
-/// A text to order and to search by: without regard to case and accents, and short enough for a key.
+/// A text to order and to search by: without regard to case and accents, and short enough for a
+/// key.
 pub(crate) fn orderable(text: &str) -> String {
     const LONGEST: usize = 128;
     let mut text = folded(text);

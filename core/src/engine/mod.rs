@@ -1,4 +1,5 @@
-//! Joins the rules and the store: loads facts, asks the rules, commits one batch, keeps the read model, owns the clock.
+//! Joins the rules and the store: loads facts, asks the rules, commits one batch, keeps the read
+//! model, owns the clock.
 
 pub(crate) mod alerts;
 pub(crate) mod allowance;
@@ -43,7 +44,10 @@ pub(crate) use token::{SecretToken, ShownToken, Token, hash_bytes};
 pub(crate) use tx::decode;
 
 use crate::error::{Code, Error};
-use crate::model::{Actor, ApiKey, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord, Reservation, Session};
+use crate::model::{
+    Actor, ApiKey, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord,
+    Reservation, Session,
+};
 use crate::ops::{Effect, Operation};
 use crate::options::{Durability, OpenOptions};
 use crate::store::{Backend, Batch, CommitError};
@@ -79,8 +83,8 @@ pub(crate) struct Engine {
     pub(crate) tokens: TokenKey,
     /// One operation writes at a time.
     writer: Mutex<()>,
-    /// Held while a batch becomes visible, so that a reader sees all of it or nothing. Recursive: a reader that holds it
-    /// builds views, which take it too.
+    /// Held while a batch becomes visible, so that a reader sees all of it or nothing. Recursive: a
+    /// reader that holds it builds views, which take it too.
     pub(crate) commits: RecursiveRwLock<()>,
     pub(crate) tree: ArcSwap<PermissionTree>,
     /// Raised by changes that any account may depend on: roles, packages, accounts with children.
@@ -123,28 +127,43 @@ pub struct Ctx<'a> {
 }
 
 impl Ctx<'_> {
-    /// The id that the host gave, or a new one. An id that was ever used for the same kind of thing is `id_taken`.
-    pub(crate) fn new_id(&mut self, given: Option<Id>, letter: u8, key_of: impl Fn(&Id) -> Vec<u8>, kind: &str) -> Result<Id, Error> {
+    /// The id that the host gave, or a new one. An id that was ever used for the same kind of thing
+    /// is `id_taken`.
+    pub(crate) fn new_id(
+        &mut self,
+        given: Option<Id>,
+        letter: u8,
+        key_of: impl Fn(&Id) -> Vec<u8>,
+        kind: &str,
+    ) -> Result<Id, Error> {
         let id = match given {
             Some(id) => id,
             None => self.engine.ids.next(self.now_ms)?,
         };
         if self.tx.has(&key_of(&id))? || self.tx.has(&keys::tombstone(letter, &id))? {
-            return Err(Error::new(Code::IdTaken, format!("the id `{id}` is, or was, that of another {kind}")).at("/id"));
+            return Err(Error::new(
+                Code::IdTaken,
+                format!("the id `{id}` is, or was, that of another {kind}"),
+            )
+            .at("/id"));
         }
         Ok(id)
     }
 
     /// The policies that count for an account, or for the platform (R-PLT-3).
     pub(crate) fn policies(&mut self, account: Option<&Id>) -> Result<EffectivePolicies, Error> {
-        self.policy_levels(account).map(|levels| crate::rules::policy::effective(&levels))
+        self.policy_levels(account)
+            .map(|levels| crate::rules::policy::effective(&levels))
     }
 
     fn policy_levels(&mut self, account: Option<&Id>) -> Result<Vec<PolicyRecord>, Error> {
         let mut levels = Vec::new();
         if let Some(id) = account {
             for above in view::account_line(&mut self.tx, id)? {
-                levels.extend(self.tx.get::<PolicyRecord>(&keys::policy(Some(&above.id)))?);
+                levels.extend(
+                    self.tx
+                        .get::<PolicyRecord>(&keys::policy(Some(&above.id)))?,
+                );
             }
         }
         levels.extend(self.tx.get::<PolicyRecord>(&keys::policy(None))?);
@@ -154,19 +173,34 @@ impl Ctx<'_> {
     /// Whether credits and reserves are included for an account, or for the platform (R-PLT-1).
     pub(crate) fn includes_credits(&mut self, account: Option<&Id>) -> Result<bool, Error> {
         let edition = self.engine.edition;
-        Ok(crate::rules::policy::includes_credits(edition, &self.policy_levels(account)?))
+        Ok(crate::rules::policy::includes_credits(
+            edition,
+            &self.policy_levels(account)?,
+        ))
     }
 
     /// Refuses what belongs to credits where these are not included.
-    pub(crate) fn require_credits(&mut self, account: Option<&Id>, field: &str) -> Result<(), Error> {
-        if self.includes_credits(account)? { Ok(()) } else { self.require_licence(field) }
+    pub(crate) fn require_credits(
+        &mut self,
+        account: Option<&Id>,
+        field: &str,
+    ) -> Result<(), Error> {
+        if self.includes_credits(account)? {
+            Ok(())
+        } else {
+            self.require_licence(field)
+        }
     }
 
     /// What belongs to the commercial edition is refused under the standard one (R-PLT-1).
     pub(crate) fn require_licence(&self, field: &str) -> Result<(), Error> {
         match self.engine.edition {
             Edition::Commercial => Ok(()),
-            Edition::Standard => Err(Error::new(Code::FeatureNotLicensed, "this needs the commercial edition").at(field)),
+            Edition::Standard => Err(Error::new(
+                Code::FeatureNotLicensed,
+                "this needs the commercial edition",
+            )
+            .at(field)),
         }
     }
 
@@ -185,13 +219,20 @@ impl Engine {
         let backend = if path.as_os_str() == ":memory:" {
             crate::store::memory()?
         } else {
-            let sled = crate::store::SledOptions { cache_bytes: options.cache_mib << 20, create: options.create };
+            let sled = crate::store::SledOptions {
+                cache_bytes: options.cache_mib << 20,
+                create: options.create,
+            };
             crate::store::sled(path, &sled)?
         };
         Engine::on(backend, path, options)
     }
 
-    fn on(backend: Box<dyn Backend>, path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
+    fn on(
+        backend: Box<dyn Backend>,
+        path: &Path,
+        options: &OpenOptions,
+    ) -> Result<Arc<Engine>, Error> {
         let tokens = token_key(path, options, &*backend)?;
         let tree = view::permission_tree(&mut Tx::new(&*backend))?;
         let next_due_ms = due::first(&mut Tx::new(&*backend))?;
@@ -253,11 +294,20 @@ impl Engine {
     }
 
     pub(crate) fn ctx<'a>(&'a self, actor: &'a Actor) -> Ctx<'a> {
-        Ctx { engine: self, actor, now_ms: self.clock.now_ms(), tx: Tx::new(&*self.backend) }
+        Ctx {
+            engine: self,
+            actor,
+            now_ms: self.clock.now_ms(),
+            tx: Tx::new(&*self.backend),
+        }
     }
 
     /// Runs an operation that writes.
-    fn write<O: Operation>(&self, actor: &Actor, request: O) -> Result<Committed<O::Answer>, Error> {
+    fn write<O: Operation>(
+        &self,
+        actor: &Actor,
+        request: O,
+    ) -> Result<Committed<O::Answer>, Error> {
         let _alone = self.writer.lock();
         self.commit(actor, Some(O::NAME), |ctx| {
             self.authorise(ctx, &request)?;
@@ -265,9 +315,15 @@ impl Engine {
         })
     }
 
-    /// Runs and commits, for whoever holds the lock of the writer; another that changed the same records first makes it run
-    /// again. What it changed is remembered as the work of an operation, where one is named.
-    fn commit<T>(&self, actor: &Actor, operation: Option<&str>, run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>) -> Result<Committed<T>, Error> {
+    /// Runs and commits, for whoever holds the lock of the writer; another that changed the same
+    /// records first makes it run again. What it changed is remembered as the work of an operation,
+    /// where one is named.
+    fn commit<T>(
+        &self,
+        actor: &Actor,
+        operation: Option<&str>,
+        run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>,
+    ) -> Result<Committed<T>, Error> {
         for _ in 0..ROUNDS {
             self.refuse_when_shut()?;
             let mut ctx = self.ctx(actor);
@@ -276,7 +332,14 @@ impl Engine {
                 audit::remember(&mut ctx, operation)?;
             }
             let (batch, touched) = ctx.tx.finish();
-            let Some(batch) = batch else { return Ok(Committed { answer, version: 0, returned: Vec::new(), lowered: BTreeSet::new() }) };
+            let Some(batch) = batch else {
+                return Ok(Committed {
+                    answer,
+                    version: 0,
+                    returned: Vec::new(),
+                    lowered: BTreeSet::new(),
+                });
+            };
             let committed = {
                 let _visible_at_once = self.commits.write();
                 self.commit_batch(&batch)
@@ -284,26 +347,39 @@ impl Engine {
             match committed {
                 Ok(version) => {
                     self.look_again_at(&touched)?;
-                    return Ok(Committed { answer, version, returned: touched.returned, lowered: touched.lowered });
+                    return Ok(Committed {
+                        answer,
+                        version,
+                        returned: touched.returned,
+                        lowered: touched.lowered,
+                    });
                 }
                 Err(CommitError::Conflict) => {}
                 Err(CommitError::Store(error)) => return Err(self.store_failure(error.into())),
             }
         }
-        Err(Error::new(Code::Busy, "others keep changing the same records"))
+        Err(Error::new(
+            Code::Busy,
+            "others keep changing the same records",
+        ))
     }
 
     /// Commits, and wakes who waits for messages where there are some in it.
     fn commit_batch(&self, batch: &Batch) -> Result<u64, CommitError> {
         let committed = self.backend.commit(batch);
-        if committed.is_ok() && batch.writes.iter().any(|(key, _)| key.first() == Some(&keys::OUTBOX_NEXT)) {
+        if committed.is_ok()
+            && batch
+                .writes
+                .iter()
+                .any(|(key, _)| key.first() == Some(&keys::OUTBOX_NEXT))
+        {
             self.bell.ring();
         }
         committed
     }
 
-    /// Commits something beside an operation that charges meters or hashes passwords. What happens with every send is not
-    /// remembered: it names no operation.
+    /// Commits something beside an operation that charges meters or hashes passwords. What happens
+    /// with every send is not remembered: it names no operation.
     pub(crate) fn commit_beside<T>(
         &self,
         actor: &Actor,
@@ -317,24 +393,31 @@ impl Engine {
         self.settle(committed)
     }
 
-    /// Waits until a commit is durable. Only then what it ended comes back: after a crash it would come back once more.
+    /// Waits until a commit is durable. Only then what it ended comes back: after a crash it would
+    /// come back once more.
     fn settle<T>(&self, committed: Committed<T>) -> Result<T, Error> {
         self.wait_until_durable(committed.version)?;
         for (reservation, count) in &committed.returned {
             self.return_reserved(reservation, *count)?;
         }
-        committed.lowered.iter().try_for_each(|lowered| self.alert(lowered))?;
+        committed
+            .lowered
+            .iter()
+            .try_for_each(|lowered| self.alert(lowered))?;
         Ok(committed.answer)
     }
 
     fn look_again_at(&self, touched: &tx::Touched) -> Result<(), Error> {
         if touched.permission_tree {
-            self.tree.store(Arc::new(view::permission_tree(&mut Tx::new(&*self.backend))?));
+            self.tree.store(Arc::new(view::permission_tree(&mut Tx::new(
+                &*self.backend,
+            ))?));
         }
         self.sessions.forget(&touched.sessions);
         self.api_keys.forget(&touched.api_keys);
         for (role, candidate) in &touched.trials {
-            self.trials.begin(role, candidate.as_ref(), self.clock.now_ms());
+            self.trials
+                .begin(role, candidate.as_ref(), self.clock.now_ms());
         }
         for account in &touched.accounts {
             self.cells.touch(account);
@@ -343,11 +426,19 @@ impl Engine {
             self.epoch.fetch_add(1, Ordering::AcqRel);
         }
         if touched.meters {
-            self.cells.teams().iter().try_for_each(|team| self.give_blocks_back(team))?;
+            self.cells
+                .teams()
+                .iter()
+                .try_for_each(|team| self.give_blocks_back(team))?;
         }
         for account in &touched.gone {
-            // The accounts that were below it may go on in a tree of their own, which knows nothing of these blocks.
-            if let Some(view) = self.cells.get(account.as_str()).and_then(|cell| cell.last_view()) {
+            // The accounts that were below it may go on in a tree of their own, which knows nothing
+            // of these blocks.
+            if let Some(view) = self
+                .cells
+                .get(account.as_str())
+                .and_then(|cell| cell.last_view())
+            {
                 self.give_blocks_back(&view.team)?;
             }
             self.cells.remove(account);
@@ -363,7 +454,9 @@ impl Engine {
     pub(crate) fn cell(&self, id: &Id) -> Result<Arc<AccountCell>, Error> {
         match self.cells.get(id.as_str()) {
             Some(cell) => Ok(cell),
-            None if self.backend.get(&keys::account(id))?.is_some() => Ok(self.cells.get_or_insert(self, id)),
+            None if self.backend.get(&keys::account(id))?.is_some() => {
+                Ok(self.cells.get_or_insert(self, id))
+            }
             None => Err(Error::not_found("account", id.as_str())),
         }
     }
@@ -372,7 +465,10 @@ impl Engine {
     pub(crate) fn cell_by_text(&self, id: &str) -> Result<Arc<AccountCell>, Error> {
         match self.cells.get(id) {
             Some(cell) => Ok(cell),
-            None => self.cell(&Id::new(id).map_err(|error| Error::invalid("/account", format!("`account` {error}")))?),
+            None => self.cell(
+                &Id::new(id)
+                    .map_err(|error| Error::invalid("/account", format!("`account` {error}")))?,
+            ),
         }
     }
 
@@ -381,7 +477,9 @@ impl Engine {
         if version == 0 || self.durability == Durability::Relaxed {
             return Ok(());
         }
-        self.backend.sync(version).map_err(|error| self.store_failure(error.into()))
+        self.backend
+            .sync(version)
+            .map_err(|error| self.store_failure(error.into()))
     }
 
     /// After a failure of the store nothing more is written through this engine.
@@ -413,7 +511,11 @@ impl Engine {
     }
 
     pub(crate) fn refuse_when_shut(&self) -> Result<(), Error> {
-        if self.is_shut() { Err(Error::new(Code::Closed, "the store was closed")) } else { Ok(()) }
+        if self.is_shut() {
+            Err(Error::new(Code::Closed, "the store was closed"))
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether what only the memory of a team knew is in the store, so that it can go.
@@ -421,7 +523,8 @@ impl Engine {
         !team.has_paces() || (!self.is_poisoned() && self.give_blocks_back(team).is_ok())
     }
 
-    /// Gives unspent blocks back and closes the store. A poisoned engine writes nothing more: its blocks count as spent.
+    /// Gives unspent blocks back and closes the store. A poisoned engine writes nothing more: its
+    /// blocks count as spent.
     pub(crate) fn shut_down(&self) -> Result<(), Error> {
         if self.shut.swap(true, Ordering::AcqRel) {
             return Ok(());
@@ -429,7 +532,11 @@ impl Engine {
         self.bell.ring();
         self.drawer.end();
         let _alone = self.writer.lock();
-        let kept = if self.is_poisoned() { Ok(()) } else { self.keep_at_the_end() };
+        let kept = if self.is_poisoned() {
+            Ok(())
+        } else {
+            self.keep_at_the_end()
+        };
         let closed = self.backend.close().map_err(Error::from);
         kept.and(closed)
     }
@@ -438,8 +545,13 @@ impl Engine {
 impl Engine {
     /// What was drawn and is not spent, and what time it is.
     fn keep_at_the_end(&self) -> Result<(), Error> {
-        self.cells.teams().iter().try_for_each(|team| self.give_blocks_back(team))?;
-        let Some(record) = self.clock.last_record() else { return Ok(()) };
+        self.cells
+            .teams()
+            .iter()
+            .try_for_each(|team| self.give_blocks_back(team))?;
+        let Some(record) = self.clock.last_record() else {
+            return Ok(());
+        };
         let mut tx = Tx::new(&*self.backend);
         tx.put(keys::clock(), &record)?;
         match tx.finish().0.map(|batch| self.backend.commit(&batch)) {
@@ -450,13 +562,17 @@ impl Engine {
     }
 }
 
-/// The key of the tokens. The store remembers its fingerprint: with another key every link that was sent would be dead.
+/// The key of the tokens. The store remembers its fingerprint: with another key every link that was
+/// sent would be dead.
 fn token_key(path: &Path, options: &OpenOptions, backend: &dyn Backend) -> Result<TokenKey, Error> {
     let mut tx = Tx::new(backend);
-    let known = tx.get::<indexes::About>(&keys::token_key())?.map(|about| about.token_key);
+    let known = tx
+        .get::<indexes::About>(&keys::token_key())?
+        .map(|about| about.token_key);
     let key = match (&options.token_key, options.seed) {
         (Some(given), _) => TokenKey::new(given.bytes()),
-        // Whatever the seed is: a store that is opened again needs new ids, and the tokens that it had.
+        // Whatever the seed is: a store that is opened again needs new ids, and the tokens that it
+        // had.
         (None, Some(_)) => TokenKey::of_tests(),
         (None, None) if path.as_os_str() == ":memory:" => TokenKey::random()?,
         (None, None) => TokenKey::new(crate::store::token_key(path, known.is_none())?),
@@ -464,14 +580,30 @@ fn token_key(path: &Path, options: &OpenOptions, backend: &dyn Backend) -> Resul
     match known {
         Some(known) if known == key.fingerprint() => {}
         Some(_) if options.token_key.is_some() || options.seed.is_some() => {
-            return Err(Error::invalid("/token_key", "the store was made with another token key"));
+            return Err(Error::invalid(
+                "/token_key",
+                "the store was made with another token key",
+            ));
         }
-        Some(_) => return Err(Error::new(Code::StoreCorrupt, "the token key beside the store is not the one that it was made with")),
+        Some(_) => {
+            return Err(Error::new(
+                Code::StoreCorrupt,
+                "the token key beside the store is not the one that it was made with",
+            ));
+        }
         None => {
-            tx.put(keys::token_key(), &indexes::About { token_key: key.fingerprint(), indexes: indexes::VERSION })?;
+            tx.put(
+                keys::token_key(),
+                &indexes::About {
+                    token_key: key.fingerprint(),
+                    indexes: indexes::VERSION,
+                },
+            )?;
             if let (Some(batch), _) = tx.finish() {
                 let version = backend.commit(&batch).map_err(|error| match error {
-                    CommitError::Conflict => Error::new(Code::Busy, "another process opens the store"),
+                    CommitError::Conflict => {
+                        Error::new(Code::Busy, "another process opens the store")
+                    }
                     CommitError::Store(error) => error.into(),
                 })?;
                 backend.sync(version).map_err(Error::from)?;

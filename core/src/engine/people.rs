@@ -1,6 +1,8 @@
-//! The lists of users: of an account with all accounts below it, and of the platform; by e-mail address and by name.
+//! The lists of users: of an account with all accounts below it, and of the platform; by e-mail
+//! address and by name.
 //!
-//! Each list is an index, so that a page of it reads the same number of records however many users there are.
+//! Each list is an index, so that a page of it reads the same number of records however many users
+//! there are.
 
 use super::view::account_line;
 use super::{Ctx, keys};
@@ -32,8 +34,15 @@ impl Order {
     }
 
     fn text(self, user: &User) -> String {
-        let Profile { first_name, last_name, .. } = &user.profile;
-        let (first, last) = (first_name.as_ref().map_or("", |name| name.as_str()), last_name.as_ref().map_or("", |name| name.as_str()));
+        let Profile {
+            first_name,
+            last_name,
+            ..
+        } = &user.profile;
+        let (first, last) = (
+            first_name.as_ref().map_or("", |name| name.as_str()),
+            last_name.as_ref().map_or("", |name| name.as_str()),
+        );
         match self {
             Order::Email => keys::orderable(user.email.key()),
             Order::Name => keys::orderable(&format!("{last} {first}")),
@@ -56,7 +65,8 @@ pub(crate) fn span(account: &str, order: Order, prefix: &str) -> (Vec<u8>, Vec<u
     (from, until)
 }
 
-/// What a list is searched by: an address in its normal form, every other text as lists are ordered by it.
+/// What a list is searched by: an address in its normal form, every other text as lists are ordered
+/// by it.
 pub(crate) fn searched(text: &str) -> String {
     match Email::new(text) {
         Ok(email) => keys::orderable(email.key()),
@@ -64,8 +74,8 @@ pub(crate) fn searched(text: &str) -> String {
     }
 }
 
-/// What a list of people looks at, one index after the other: without a text to search for the one that it is ordered by,
-/// with one the parts of all of them that begin with it.
+/// What a list of people looks at, one index after the other: without a text to search for the one
+/// that it is ordered by, with one the parts of all of them that begin with it.
 pub(crate) struct Search {
     orders: Vec<Order>,
     prefix: String,
@@ -77,19 +87,31 @@ impl Search {
         if text.is_some() {
             orders.extend(Order::ALL.into_iter().filter(|other| *other != order));
         }
-        Search { orders, prefix: text.map(searched).unwrap_or_default() }
+        Search {
+            orders,
+            prefix: text.map(searched).unwrap_or_default(),
+        }
     }
 
     /// The spans to walk over in the list of an account, or of the platform.
     pub(crate) fn spans(&self, account: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
-        self.orders.iter().map(|order| span(account, *order, &self.prefix)).collect()
+        self.orders
+            .iter()
+            .map(|order| span(account, *order, &self.prefix))
+            .collect()
     }
 
-    /// Whether an entry is the first at which a user is found: whoever is found in several ways is listed once.
+    /// Whether an entry is the first at which a user is found: whoever is found in several ways is
+    /// listed once.
     pub(crate) fn is_first(&self, key: &[u8], user: &User) -> bool {
         let found_by = key.split(|byte| *byte == 0).nth(2).unwrap_or_default();
-        let earlier = self.orders.iter().take_while(|order| order.name().as_bytes() != found_by);
-        earlier.into_iter().all(|order| !order.text(user).starts_with(&self.prefix))
+        let earlier = self
+            .orders
+            .iter()
+            .take_while(|order| order.name().as_bytes() != found_by);
+        earlier
+            .into_iter()
+            .all(|order| !order.text(user).starts_with(&self.prefix))
     }
 }
 
@@ -109,12 +131,14 @@ pub(crate) fn list(ctx: &mut Ctx<'_>, account: &str, user: &User, listed: bool) 
     }
 }
 
-/// A user has become a member of an account: they are in its list, and in those of all accounts above, once in each.
+/// A user has become a member of an account: they are in its list, and in those of all accounts
+/// above, once in each.
 pub(crate) fn join(ctx: &mut Ctx<'_>, member: &Member, user: &User) -> Result<(), Error> {
     add(ctx, keys::tally(&member.account, "members"), 1)?;
     let line = account_line(&mut ctx.tx, &member.account)?;
     let idle = i64::from(is_idle(member, user));
-    line.iter().try_for_each(|above| count_in(ctx, &above.id, user, 1, idle))
+    line.iter()
+        .try_for_each(|above| count_in(ctx, &above.id, user, 1, idle))
 }
 
 /// A user is no longer a member of an account.
@@ -125,34 +149,67 @@ pub(crate) fn leave(ctx: &mut Ctx<'_>, member: &Member, user: &User) -> Result<(
 }
 
 /// One membership of a user no longer counts for these accounts.
-pub(crate) fn leave_lists(ctx: &mut Ctx<'_>, line: &[Account], member: &Member, user: &User) -> Result<(), Error> {
+pub(crate) fn leave_lists(
+    ctx: &mut Ctx<'_>,
+    line: &[Account],
+    member: &Member,
+    user: &User,
+) -> Result<(), Error> {
     let idle = i64::from(is_idle(member, user));
-    line.iter().try_for_each(|above| count_in(ctx, &above.id, user, -1, -idle))
+    line.iter()
+        .try_for_each(|above| count_in(ctx, &above.id, user, -1, -idle))
 }
 
-/// A membership that held a seat holds none any longer, or the other way round; that there is one was seen before.
-pub(crate) fn set_idle(ctx: &mut Ctx<'_>, account: &Id, user: &User, idle: bool) -> Result<(), Error> {
+/// A membership that held a seat holds none any longer, or the other way round; that there is one
+/// was seen before.
+pub(crate) fn set_idle(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    user: &User,
+    idle: bool,
+) -> Result<(), Error> {
     let line = account_line(&mut ctx.tx, account)?;
-    line.iter().try_for_each(|above| count_in(ctx, &above.id, user, 0, if idle { 1 } else { -1 }))
+    line.iter()
+        .try_for_each(|above| count_in(ctx, &above.id, user, 0, if idle { 1 } else { -1 }))
 }
 
-/// Whether a membership holds no seat: it is disabled, or its user is. An owner always holds one (R-INV-9).
+/// Whether a membership holds no seat: it is disabled, or its user is. An owner always holds one
+/// (R-INV-9).
 pub(crate) fn is_idle(member: &Member, user: &User) -> bool {
     !member.owner && (member.disabled || user.disabled)
 }
 
-/// So many memberships of a user more, or fewer, count for an account, and so many of those that hold no seat.
-fn count_in(ctx: &mut Ctx<'_>, account: &Id, user: &User, memberships: i64, idle: i64) -> Result<(), Error> {
-    let (was_there, held) = (seats_of(ctx, account, &user.id)? > 0, holds_seat(ctx, account, &user.id)?);
+/// So many memberships of a user more, or fewer, count for an account, and so many of those that
+/// hold no seat.
+fn count_in(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    user: &User,
+    memberships: i64,
+    idle: i64,
+) -> Result<(), Error> {
+    let (was_there, held) = (
+        seats_of(ctx, account, &user.id)? > 0,
+        holds_seat(ctx, account, &user.id)?,
+    );
     let is_there = add(ctx, keys::seat(account, &user.id), memberships)? > 0;
     add(ctx, keys::idle_tally(account, &user.id), idle)?;
     if was_there != is_there {
         list(ctx, account.as_str(), user, is_there);
-        add(ctx, keys::tally(account, "users"), i64::from(is_there) - i64::from(was_there))?;
+        add(
+            ctx,
+            keys::tally(account, "users"),
+            i64::from(is_there) - i64::from(was_there),
+        )?;
     }
     let holds = holds_seat(ctx, account, &user.id)?;
     let (was_idle, is_idle) = (was_there && !held, is_there && !holds);
-    add(ctx, keys::tally(account, "idle"), i64::from(is_idle) - i64::from(was_idle)).map(drop)
+    add(
+        ctx,
+        keys::tally(account, "idle"),
+        i64::from(is_idle) - i64::from(was_idle),
+    )
+    .map(drop)
 }
 
 /// Whether a user holds a seat in an account: by a membership there, or below it.
@@ -167,7 +224,12 @@ pub(crate) fn seats_held(ctx: &mut Ctx<'_>, account: &Id) -> Result<u64, Error> 
 }
 
 /// The name or the address of a user has changed: every list shows them in their new place.
-pub(crate) fn rename(ctx: &mut Ctx<'_>, before: &User, after: &User, accounts: &[Id]) -> Result<(), Error> {
+pub(crate) fn rename(
+    ctx: &mut Ctx<'_>,
+    before: &User,
+    after: &User,
+    accounts: &[Id],
+) -> Result<(), Error> {
     let mut lists = vec![PLATFORM.to_owned()];
     for account in accounts {
         for above in account_line(&mut ctx.tx, account)? {

@@ -1,5 +1,5 @@
-//! What an operation concludes from a range holds when it commits (17.11): two engines on one store, of which the second does
-//! something between the reads of the first and its commit.
+//! What an operation concludes from a range holds when it commits (17.11): two engines on one
+//! store, of which the second does something between the reads of the first and its commit.
 
 use super::*;
 use crate::guard::Guard;
@@ -19,7 +19,13 @@ impl Backend for Shared {
     fn get(&self, key: &[u8]) -> Result<Option<Record>, StoreError> {
         self.store.get(key)
     }
-    fn range(&self, from: &[u8], until: &[u8], order: Order, limit: usize) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
+    fn range(
+        &self,
+        from: &[u8],
+        until: &[u8],
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
         self.store.range(from, until, order, limit)
     }
     fn commit(&self, batch: &Batch) -> Result<u64, CommitError> {
@@ -49,21 +55,33 @@ impl Backend for Shared {
 
 fn engine_on(store: &Arc<dyn Backend>, seed: u64) -> (Guard, Meanwhile) {
     let meanwhile = Meanwhile::default();
-    let options = serde_json::from_value(json!({"clock": {"manual_ms": 1_781_524_800_000_u64}, "seed": seed})).unwrap();
-    let shared = Shared { store: store.clone(), meanwhile: meanwhile.clone() };
-    (Guard::new(Engine::on(Box::new(shared), Path::new(":memory:"), &options).unwrap()), meanwhile)
+    let options = serde_json::from_value(
+        json!({"clock": {"manual_ms": 1_781_524_800_000_u64}, "seed": seed}),
+    )
+    .unwrap();
+    let shared = Shared {
+        store: store.clone(),
+        meanwhile: meanwhile.clone(),
+    };
+    (
+        Guard::new(Engine::on(Box::new(shared), Path::new(":memory:"), &options).unwrap()),
+        meanwhile,
+    )
 }
 
 fn call(guard: &Guard, operation: &str, request: &Value) -> Result<Value, Error> {
     let entry = crate::ops::catalogue::find(operation).unwrap();
-    let answer = guard.enter(entry.effect, |engine| (entry.run_json)(engine, &Actor::System, request.to_string().as_bytes()))?;
+    let answer = guard.enter(entry.effect, |engine| {
+        (entry.run_json)(engine, &Actor::System, request.to_string().as_bytes())
+    })?;
     Ok(serde_json::from_slice(answer.as_bytes()).unwrap())
 }
 
 /// An operation and its request.
 type Step = (&'static str, Value);
 
-/// A platform, one operation, another that comes between its reads and its commit, and what the first is to be answered.
+/// A platform, one operation, another that comes between its reads and its commit, and what the
+/// first is to be answered.
 struct Case {
     before: Vec<Step>,
     first: Step,
@@ -71,107 +89,250 @@ struct Case {
     refused: Code,
 }
 
-fn hold(Case { before, first, meanwhile, refused }: Case) {
+fn hold(
+    Case {
+        before,
+        first,
+        meanwhile,
+        refused,
+    }: Case,
+) {
     let store: Arc<dyn Backend> = Arc::from(crate::store::memory().unwrap());
     let ((one, between), (other, _)) = (engine_on(&store, 1), engine_on(&store, 2 << 32));
     let owner = |user: &str| json!({"user": user, "email": format!("{user}@x.example")});
     let common = [
-        ("accounts.create", json!({"id": "acme", "name": "Acme", "owner": owner("olga")})),
-        ("accounts.create", json!({"id": "other", "name": "Other", "owner": owner("otto")})),
-        ("members.add", json!({"account": "acme", "user": "ann", "email": "ann@x.example", "role": "author"})),
+        (
+            "accounts.create",
+            json!({"id": "acme", "name": "Acme", "owner": owner("olga")}),
+        ),
+        (
+            "accounts.create",
+            json!({"id": "other", "name": "Other", "owner": owner("otto")}),
+        ),
+        (
+            "members.add",
+            json!({"account": "acme", "user": "ann", "email": "ann@x.example", "role": "author"}),
+        ),
     ];
     for (operation, request) in common.into_iter().chain(before) {
         call(&one, operation, &request).unwrap_or_else(|error| panic!("{operation}: {error:?}"));
     }
     let (operation, request) = meanwhile.clone();
-    *between.lock() = Some(Box::new(move || drop(call(&other, operation, &request).unwrap())));
+    *between.lock() = Some(Box::new(move || {
+        drop(call(&other, operation, &request).unwrap())
+    }));
     let answer = call(&one, first.0, &first.1);
     assert!(between.lock().is_none(), "{first:?} did not commit");
-    assert_eq!(answer.map_err(|error| error.code()), Err(refused), "{first:?} while {meanwhile:?}");
+    assert_eq!(
+        answer.map_err(|error| error.code()),
+        Err(refused),
+        "{first:?} while {meanwhile:?}"
+    );
     let verified = call(&one, "store.verify", &json!({})).unwrap();
-    assert_eq!(verified["damaged"], json!([]), "{first:?} while {meanwhile:?}");
+    assert_eq!(
+        verified["damaged"],
+        json!([]),
+        "{first:?} while {meanwhile:?}"
+    );
 }
 
-/// 17.11, R-TEA-2: an account for somebody who becomes a member where owners are exclusive, and the other way round.
+/// 17.11, R-TEA-2: an account for somebody who becomes a member where owners are exclusive, and the
+/// other way round.
 #[test]
 fn an_owner_is_exclusive() {
-    let exclusive = || vec![("policies.set", json!({"account": "other", "policies": {"owner_exclusive": true}}))];
-    let create = ("accounts.create", json!({"id": "new", "name": "New", "owner": {"user": "ann"}}));
-    let add = ("members.add", json!({"account": "other", "user": "ann", "role": "author"}));
+    let exclusive = || {
+        vec![(
+            "policies.set",
+            json!({"account": "other", "policies": {"owner_exclusive": true}}),
+        )]
+    };
+    let create = (
+        "accounts.create",
+        json!({"id": "new", "name": "New", "owner": {"user": "ann"}}),
+    );
+    let add = (
+        "members.add",
+        json!({"account": "other", "user": "ann", "role": "author"}),
+    );
     hold(Case {
-        before: [exclusive(), vec![("members.add", json!({"account": "acme", "user": "bob", "email": "bob@x.example", "role": "author"}))]].concat(),
-        first: ("accounts.create", json!({"id": "new", "name": "New", "owner": {"user": "bob"}})),
-        meanwhile: ("members.add", json!({"account": "other", "user": "bob", "role": "author"})),
+        before: [
+            exclusive(),
+            vec![(
+                "members.add",
+                json!({"account": "acme", "user": "bob",
+            "email": "bob@x.example", "role": "author"}),
+            )],
+        ]
+        .concat(),
+        first: (
+            "accounts.create",
+            json!({"id": "new", "name": "New", "owner": {"user": "bob"}}),
+        ),
+        meanwhile: (
+            "members.add",
+            json!({"account": "other", "user": "bob", "role": "author"}),
+        ),
         refused: Code::OwnerNotExclusive,
     });
-    hold(Case { before: exclusive(), first: create.clone(), meanwhile: add.clone(), refused: Code::OwnerNotExclusive });
-    hold(Case { before: exclusive(), first: add, meanwhile: create, refused: Code::OwnerNotExclusive });
+    hold(Case {
+        before: exclusive(),
+        first: create.clone(),
+        meanwhile: add.clone(),
+        refused: Code::OwnerNotExclusive,
+    });
+    hold(Case {
+        before: exclusive(),
+        first: add,
+        meanwhile: create,
+        refused: Code::OwnerNotExclusive,
+    });
 }
 
 /// 17.11, R-INV-9: the last seat, by two invitations, and by an invitation and a membership.
 #[test]
 fn the_last_seat_is_taken_once() {
-    let seats = || vec![("policies.set", json!({"account": "acme", "policies": {"seats": 3}}))];
-    let invite = |address: &str| ("invitations.create", json!({"account": "acme", "addresses": address, "role": "author"}));
-    let add = ("members.add", json!({"account": "acme", "user": "otto", "role": "author"}));
-    hold(Case { before: seats(), first: add.clone(), meanwhile: invite("a@x.example"), refused: Code::SeatsExhausted });
+    let seats = || {
+        vec![(
+            "policies.set",
+            json!({"account": "acme", "policies": {"seats": 3}}),
+        )]
+    };
+    let invite = |address: &str| {
+        (
+            "invitations.create",
+            json!({"account": "acme", "addresses": address, "role": "author"}),
+        )
+    };
+    let add = (
+        "members.add",
+        json!({"account": "acme", "user": "otto", "role": "author"}),
+    );
+    hold(Case {
+        before: seats(),
+        first: add.clone(),
+        meanwhile: invite("a@x.example"),
+        refused: Code::SeatsExhausted,
+    });
     let store: Arc<dyn Backend> = Arc::from(crate::store::memory().unwrap());
     let ((one, between), (other, _)) = (engine_on(&store, 1), engine_on(&store, 2 << 32));
     let owner = json!({"user": "olga", "email": "olga@x.example"});
-    call(&one, "accounts.create", &json!({"id": "acme", "name": "Acme", "owner": owner})).unwrap();
-    call(&one, "policies.set", &json!({"account": "acme", "policies": {"seats": 2}})).unwrap();
+    call(
+        &one,
+        "accounts.create",
+        &json!({"id": "acme", "name": "Acme", "owner": owner}),
+    )
+    .unwrap();
+    call(
+        &one,
+        "policies.set",
+        &json!({"account": "acme", "policies": {"seats": 2}}),
+    )
+    .unwrap();
     let (operation, request) = invite("a@x.example");
-    *between.lock() = Some(Box::new(move || drop(call(&other, operation, &request).unwrap())));
+    *between.lock() = Some(Box::new(move || {
+        drop(call(&other, operation, &request).unwrap())
+    }));
     let (operation, request) = invite("b@x.example");
     let answer = call(&one, operation, &request).unwrap();
-    assert_eq!((&answer["invited"], &answer["problems"][0]["code"]), (&json!([]), &json!("seats_exhausted")));
+    assert_eq!(
+        (&answer["invited"], &answer["problems"][0]["code"]),
+        (&json!([]), &json!("seats_exhausted"))
+    );
 }
 
-/// 17.11, R-ROL-8, R-PKG-4, R-GRP-7: what is in use is not deleted, though its first use came meanwhile.
+/// 17.11, R-ROL-8, R-PKG-4, R-GRP-7: what is in use is not deleted, though its first use came
+/// meanwhile.
 #[test]
 fn what_is_in_use_is_not_deleted() {
     hold(Case {
-        before: vec![("roles.create", json!({"id": "desk", "name": "Desk", "allow": [{"permission": "responses"}]}))],
+        before: vec![(
+            "roles.create",
+            json!({"id": "desk", "name": "Desk", "allow": [{"permission": "responses"}]}),
+        )],
         first: ("roles.delete", json!({"role": "desk"})),
-        meanwhile: ("members.add", json!({"account": "other", "user": "ann", "role": "desk"})),
+        meanwhile: (
+            "members.add",
+            json!({"account": "other", "user": "ann", "role": "desk"}),
+        ),
         refused: Code::RoleInUse,
     });
     hold(Case {
         before: vec![("packages.create", json!({"id": "basic", "name": "Basic"}))],
         first: ("packages.delete", json!({"package": "basic"})),
-        meanwhile: ("accounts.edit", json!({"account": "other", "package": "basic"})),
+        meanwhile: (
+            "accounts.edit",
+            json!({"account": "other", "package": "basic"}),
+        ),
         refused: Code::PackageInUse,
     });
     hold(Case {
         before: vec![
-            ("groups.create", json!({"account": "acme", "id": "red", "name": "Red"})),
-            ("groups.add_members", json!({"account": "acme", "group": "red", "users": ["ann"]})),
-            ("resources.register", json!({"account": "acme", "kind": "list", "id": "l", "owner": "ann"})),
-            ("groups.add_members", json!({"account": "acme", "group": "default", "users": ["ann"]})),
+            (
+                "groups.create",
+                json!({"account": "acme", "id": "red", "name": "Red"}),
+            ),
+            (
+                "groups.add_members",
+                json!({"account": "acme", "group": "red", "users": ["ann"]}),
+            ),
+            (
+                "resources.register",
+                json!({"account": "acme", "kind": "list", "id": "l", "owner": "ann"}),
+            ),
+            (
+                "groups.add_members",
+                json!({"account": "acme", "group": "default", "users": ["ann"]}),
+            ),
         ],
         first: ("groups.delete", json!({"account": "acme", "group": "red"})),
-        meanwhile: ("groups.add_members", json!({"account": "acme", "group": "red", "users": ["ann"]})),
+        meanwhile: (
+            "groups.add_members",
+            json!({"account": "acme", "group": "red", "users": ["ann"]}),
+        ),
         refused: Code::InvalidArgument,
     });
 }
 
-/// 17.11, R-INV-8, R-ACC-3: where a user has one role in the team; and an account that gets one below it meanwhile.
+/// 17.11, R-INV-8, R-ACC-3: where a user has one role in the team; and an account that gets one
+/// below it meanwhile.
 #[test]
 fn a_team_is_seen_whole() {
-    let below = |id: &str| ("accounts.create", json!({"id": id, "name": id, "parent": "acme", "owner": {"user": "olga"}}));
-    let add = |account: &str, role: &str| ("members.add", json!({"account": account, "user": "ben", "role": role}));
+    let below = |id: &str| {
+        (
+            "accounts.create",
+            json!({"id": id, "name": id, "parent": "acme", "owner": {"user": "olga"}}),
+        )
+    };
+    let add = |account: &str, role: &str| {
+        (
+            "members.add",
+            json!({"account": account, "user": "ben", "role": role}),
+        )
+    };
     hold(Case {
         before: vec![
-            ("policies.preset", json!({"account": "acme", "preset": "essentials"})),
+            (
+                "policies.preset",
+                json!({"account": "acme", "preset": "essentials"}),
+            ),
             below("north"),
             below("south"),
-            ("members.add", json!({"account": "other", "user": "ben", "email": "ben@x.example", "role": "author"})),
+            (
+                "members.add",
+                json!({"account": "other", "user": "ben", "email": "ben@x.example",
+                    "role": "author"}),
+            ),
         ],
         first: add("north", "author"),
         meanwhile: add("south", "editor"),
         refused: Code::RoleSpansAccounts,
     });
-    hold(Case { before: vec![], first: ("accounts.delete", json!({"account": "acme"})), meanwhile: below("north"), refused: Code::ChildrenLeft });
+    hold(Case {
+        before: vec![],
+        first: ("accounts.delete", json!({"account": "acme"})),
+        meanwhile: below("north"),
+        refused: Code::ChildrenLeft,
+    });
 }
 
 /// 17.11, R-USR-4: somebody whose last membership ends, and who is given another meanwhile, stays.
@@ -181,13 +342,47 @@ fn who_is_given_another_membership_stays() {
     let ((one, between), (other, _)) = (engine_on(&store, 1), engine_on(&store, 2 << 32));
     for id in ["acme", "other"] {
         let owner = json!({"user": format!("of-{id}"), "email": format!("{id}@x.example")});
-        call(&one, "accounts.create", &json!({"id": id, "name": id, "owner": owner})).unwrap();
+        call(
+            &one,
+            "accounts.create",
+            &json!({"id": id, "name": id, "owner": owner}),
+        )
+        .unwrap();
     }
-    call(&one, "members.add", &json!({"account": "acme", "user": "ann", "email": "ann@x.example", "role": "author"})).unwrap();
-    *between.lock() =
-        Some(Box::new(move || drop(call(&other, "members.add", &json!({"account": "other", "user": "ann", "role": "author"})).unwrap())));
-    let gone = call(&one, "members.remove", &json!({"account": "acme", "user": "ann"})).unwrap();
+    call(
+        &one,
+        "members.add",
+        &json!({"account": "acme", "user": "ann", "email": "ann@x.example", "role": "author"}),
+    )
+    .unwrap();
+    *between.lock() = Some(Box::new(move || {
+        drop(
+            call(
+                &other,
+                "members.add",
+                &json!({"account": "other", "user": "ann", "role": "author"}),
+            )
+            .unwrap(),
+        )
+    }));
+    let gone = call(
+        &one,
+        "members.remove",
+        &json!({"account": "acme", "user": "ann"}),
+    )
+    .unwrap();
     assert_eq!(gone["user_deleted"], json!(false));
-    assert_eq!(call(&one, "members.get", &json!({"account": "other", "user": "ann"})).unwrap()["user"], json!("ann"));
-    assert_eq!(call(&one, "store.verify", &json!({})).unwrap()["damaged"], json!([]));
+    assert_eq!(
+        call(
+            &one,
+            "members.get",
+            &json!({"account": "other", "user": "ann"})
+        )
+        .unwrap()["user"],
+        json!("ann")
+    );
+    assert_eq!(
+        call(&one, "store.verify", &json!({})).unwrap()["damaged"],
+        json!([])
+    );
 }

@@ -1,5 +1,5 @@
-//! Nothing scans the platform: what a question reads does not depend on how many users and accounts there are, and a
-//! change that acts on all of them writes a few keys.
+//! Nothing scans the platform: what a question reads does not depend on how many users and accounts
+//! there are, and a change that acts on all of them writes a few keys.
 
 use super::*;
 use crate::model::{Email, Name};
@@ -15,7 +15,8 @@ const SLACK: u64 = 2;
 const ROWS: usize = 500;
 /// Most keys that a change may write which acts on everybody.
 const MOST_WRITTEN: u64 = 10;
-/// Most reads of a page for which a filter leaves out nearly all: a walk looks at 2,000 entries, and reads a few records for each.
+/// Most reads of a page for which a filter leaves out nearly all: a walk looks at 2,000 entries,
+/// and reads a few records for each.
 const MOST_READ: u64 = 10_000;
 
 /// What the store was asked for.
@@ -40,7 +41,13 @@ impl Backend for Counting {
         self.counts.lock().reads += 1;
         self.inner.get(key)
     }
-    fn range(&self, from: &[u8], until: &[u8], order: Order, limit: usize) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
+    fn range(
+        &self,
+        from: &[u8],
+        until: &[u8],
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
         let found = self.inner.range(from, until, order, limit)?;
         let mut counts = self.counts.lock();
         counts.reads += 1;
@@ -102,37 +109,63 @@ struct Platform {
 }
 
 impl Platform {
-    /// As many accounts as users, each with an owner of its own and all with the package `tier`; every fifth lies below the
-    /// first, `top`. All owners are members of `big` too, with the role `sender` and in its default group.
+    /// As many accounts as users, each with an owner of its own and all with the package `tier`;
+    /// every fifth lies below the first, `top`. All owners are members of `big` too, with the role
+    /// `sender` and in its default group.
     fn new(users: usize) -> Platform {
         let counts = Arc::<Mutex<Counts>>::default();
-        let backend = Box::new(Counting { inner: crate::store::memory().unwrap(), counts: counts.clone() });
-        let options = OpenOptions { durability: Durability::Relaxed, ..OpenOptions::default() };
-        let platform = Platform { engine: Engine::on(backend, Path::new(":memory:"), &options).unwrap(), counts };
-        platform
-            .call("roles.create", json!({"id": "sender", "name": "Sender", "allow": [{"permission": "campaigns"}, {"permission": "users.view"}]}));
-        platform.call("packages.create", json!({"id": "tier", "name": "Tier", "limits": {"email_per_day": 1000}}));
+        let backend = Box::new(Counting {
+            inner: crate::store::memory().unwrap(),
+            counts: counts.clone(),
+        });
+        let options = OpenOptions {
+            durability: Durability::Relaxed,
+            ..OpenOptions::default()
+        };
+        let platform = Platform {
+            engine: Engine::on(backend, Path::new(":memory:"), &options).unwrap(),
+            counts,
+        };
+        platform.call(
+            "roles.create",
+            json!({"id": "sender", "name": "Sender",
+                "allow": [{"permission": "campaigns"}, {"permission": "users.view"}]}),
+        );
+        platform.call(
+            "packages.create",
+            json!({"id": "tier", "name": "Tier", "limits": {"email_per_day": 1000}}),
+        );
         for (id, owner) in [("top", "tom"), ("big", "bea")] {
-            let owner = json!({"user": owner, "email": format!("{owner}@owners.example"), "first_name": owner});
-            platform.call("accounts.create", json!({"id": id, "name": id, "package": "tier", "owner": owner}));
+            let owner = json!({"user": owner, "email": format!("{owner}@owners.example"),
+                "first_name": owner});
+            platform.call(
+                "accounts.create",
+                json!({"id": id, "name": id, "package": "tier", "owner": owner}),
+            );
         }
         let numbers: Vec<usize> = (0..users).collect();
-        numbers.chunks(ROWS).for_each(|numbers| platform.fill(numbers));
+        numbers
+            .chunks(ROWS)
+            .for_each(|numbers| platform.fill(numbers));
         platform
     }
 
     /// Makes some of the accounts and users by one commit.
     fn fill(&self, numbers: &[usize]) {
-        let csv = numbers.iter().fold("email\n".to_owned(), |csv, number| csv + &email(*number) + "\n");
+        let csv = numbers.iter().fold("email\n".to_owned(), |csv, number| {
+            csv + &email(*number) + "\n"
+        });
         let import = json!({"account": "big", "role": "sender", "csv": csv});
         let import: user_csv::ImportCsv = serde_json::from_value(import).unwrap();
         let _alone = self.engine.writer.lock();
-        let filled = self.engine.commit(&Actor::System, Some("users.import_csv"), |ctx| {
-            for number in numbers {
-                account(*number).run(ctx)?;
-            }
-            import.clone().run(ctx)
-        });
+        let filled = self
+            .engine
+            .commit(&Actor::System, Some("users.import_csv"), |ctx| {
+                for number in numbers {
+                    account(*number).run(ctx)?;
+                }
+                import.clone().run(ctx)
+            });
         assert_eq!(filled.unwrap().answer.rejected, 0);
     }
 
@@ -143,7 +176,10 @@ impl Platform {
     fn call_as(&self, actor: &Actor, operation: &str, request: &Value) -> Value {
         let entry = crate::ops::catalogue::find(operation).unwrap();
         let answer = (entry.run_json)(&self.engine, actor, request.to_string().as_bytes());
-        serde_json::from_str(&answer.unwrap_or_else(|error| panic!("{operation} {request}: {error}"))).unwrap()
+        serde_json::from_str(
+            &answer.unwrap_or_else(|error| panic!("{operation} {request}: {error}")),
+        )
+        .unwrap()
     }
 
     /// What a call costs once everything that is kept in memory is there.
@@ -163,12 +199,20 @@ struct Question {
 }
 
 fn ask(operation: &'static str, request: Value) -> Question {
-    Question { actor: Actor::System, operation, request }
+    Question {
+        actor: Actor::System,
+        operation,
+        request,
+    }
 }
 
 fn ask_as(user: &str, account: &str, operation: &'static str, request: Value) -> Question {
     let id = |text| Id::new(text).unwrap();
-    Question { actor: Actor::in_account(id(user), id(account), None), operation, request }
+    Question {
+        actor: Actor::in_account(id(user), id(account), None),
+        operation,
+        request,
+    }
 }
 
 /// What is asked of both platforms. A page is full unless a text finds one alone.
@@ -186,7 +230,10 @@ fn questions() -> Vec<Question> {
         ask("users.list", json!({"search": "ann000500"})),
         ask("users.list", json!({"account": "top"})),
         ask("users.list", json!({"account": "top", "order": "name"})),
-        ask("users.list", json!({"sub_account": "big", "role": "sender"})),
+        ask(
+            "users.list",
+            json!({"sub_account": "big", "role": "sender"}),
+        ),
         ask("accounts.get", json!({"account": "a000500"})),
         ask("accounts.list", json!({})),
         ask("accounts.list", json!({"order": "name"})),
@@ -201,7 +248,10 @@ fn questions() -> Vec<Question> {
         ask("accounts.list", json!({"parent": "top"})),
         ask("packages.get", json!({"package": "tier"})),
         ask("packages.list", json!({})),
-        ask("packages.preflight", json!({"account": "big", "package": "tier"})),
+        ask(
+            "packages.preflight",
+            json!({"account": "big", "package": "tier"}),
+        ),
         ask("roles.get", json!({"role": "sender"})),
         ask("roles.list", json!({"account": "big"})),
         ask("groups.list", json!({"account": "big"})),
@@ -210,10 +260,18 @@ fn questions() -> Vec<Question> {
         ask("usage.get", json!({"account": "big"})),
         ask_as("tom", "top", "users.list", json!({})),
         ask_as("tom", "top", "accounts.list", json!({})),
-        ask_as("tom", "top", "users.get", json!({"email": "user000500@people.example"})),
+        ask_as(
+            "tom",
+            "top",
+            "users.get",
+            json!({"email": "user000500@people.example"}),
+        ),
     ];
     // The host, and the owner.
-    for asks in [|operation, request| ask(operation, request), |operation, request| ask_as("bea", "big", operation, request)] {
+    for asks in [
+        |operation, request| ask(operation, request),
+        |operation, request| ask_as("bea", "big", operation, request),
+    ] {
         questions.extend([
             asks("users.get", json!({"email": "user000500@people.example"})),
             asks("members.get", json!({"account": "big", "user": "u000500"})),
@@ -221,15 +279,39 @@ fn questions() -> Vec<Question> {
             asks("members.list", json!({"account": "big", "order": "email"})),
             asks("members.list", json!({"account": "big", "order": "name"})),
             asks("members.list", json!({"account": "big", "search": "user"})),
-            asks("members.list", json!({"account": "big", "search": "ann000500"})),
+            asks(
+                "members.list",
+                json!({"account": "big", "search": "ann000500"}),
+            ),
             asks("members.list", json!({"account": "big", "role": "sender"})),
-            asks("members.list", json!({"account": "big", "role": "sender", "order": "name"})),
-            asks("members.list", json!({"account": "big", "group": "default"})),
-            asks("members.list", json!({"account": "big", "group": "default", "role": "sender", "status": "active"})),
-            asks("access.check", json!({"account": "big", "user": "u000500", "permission": "campaigns.send"})),
-            asks("access.explain", json!({"account": "big", "user": "u000500", "permission": "campaigns.send"})),
-            asks("access.what_can", json!({"account": "big", "user": "u000500"})),
-            asks("access.who_can", json!({"account": "big", "permission": "campaigns.send"})),
+            asks(
+                "members.list",
+                json!({"account": "big", "role": "sender", "order": "name"}),
+            ),
+            asks(
+                "members.list",
+                json!({"account": "big", "group": "default"}),
+            ),
+            asks(
+                "members.list",
+                json!({"account": "big", "group": "default", "role": "sender", "status": "active"}),
+            ),
+            asks(
+                "access.check",
+                json!({"account": "big", "user": "u000500", "permission": "campaigns.send"}),
+            ),
+            asks(
+                "access.explain",
+                json!({"account": "big", "user": "u000500", "permission": "campaigns.send"}),
+            ),
+            asks(
+                "access.what_can",
+                json!({"account": "big", "user": "u000500"}),
+            ),
+            asks(
+                "access.who_can",
+                json!({"account": "big", "permission": "campaigns.send"}),
+            ),
             asks("users.export_csv", json!({"account": "big", "limit": 50})),
         ]);
     }
@@ -241,20 +323,45 @@ fn rare() -> Vec<Question> {
     vec![
         ask("users.list", json!({"role": "editor"})),
         ask("users.list", json!({"status": "disabled"})),
-        ask("users.list", json!({"search": "user", "status": "disabled"})),
-        ask("users.list", json!({"sub_account": "big", "role": "editor"})),
+        ask(
+            "users.list",
+            json!({"search": "user", "status": "disabled"}),
+        ),
+        ask(
+            "users.list",
+            json!({"sub_account": "big", "role": "editor"}),
+        ),
         ask("accounts.list", json!({"status": "suspended"})),
-        ask("accounts.list", json!({"status": "suspended", "package": "tier"})),
-        ask("members.list", json!({"account": "big", "status": "disabled"})),
-        ask("members.list", json!({"account": "big", "group": "default", "role": "editor"})),
-        ask("members.list", json!({"account": "big", "role": "editor", "order": "name"})),
-        ask("access.who_can", json!({"account": "big", "permission": "lists.edit"})),
+        ask(
+            "accounts.list",
+            json!({"status": "suspended", "package": "tier"}),
+        ),
+        ask(
+            "members.list",
+            json!({"account": "big", "status": "disabled"}),
+        ),
+        ask(
+            "members.list",
+            json!({"account": "big", "group": "default", "role": "editor"}),
+        ),
+        ask(
+            "members.list",
+            json!({"account": "big", "role": "editor", "order": "name"}),
+        ),
+        ask(
+            "access.who_can",
+            json!({"account": "big", "permission": "lists.edit"}),
+        ),
     ]
 }
 
 /// What a question costs, and its second page, with how many items each brought.
 fn costs(platform: &Platform, question: &Question) -> (Vec<Counts>, Vec<usize>) {
-    let Question { actor, operation, request } = question;
+    let Question {
+        actor,
+        operation,
+        request,
+    } = question;
     let (first, page) = platform.cost(actor, operation, request);
     let (mut costs, mut lengths) = (vec![first], vec![length(&page)]);
     if let Some(next) = page.get("next") {
@@ -269,27 +376,90 @@ fn costs(platform: &Platform, question: &Question) -> (Vec<Counts>, Vec<usize>) 
 
 /// How many items a page has.
 fn length(page: &Value) -> usize {
-    page.as_object().and_then(|fields| fields.values().find_map(Value::as_array)).map_or(0, Vec::len)
+    page.as_object()
+        .and_then(|fields| fields.values().find_map(Value::as_array))
+        .map_or(0, Vec::len)
 }
 
 fn near(small: &[Counts], large: &[Counts]) -> bool {
     let close = |one: u64, other: u64| one.abs_diff(other) <= SLACK;
-    small.len() == large.len() && small.iter().zip(large).all(|(one, other)| close(one.reads, other.reads) && close(one.records, other.records))
+    small.len() == large.len()
+        && small
+            .iter()
+            .zip(large)
+            .all(|(one, other)| close(one.reads, other.reads) && close(one.records, other.records))
 }
 
-/// Changes that act on everybody: what is changed, what is asked afterwards, and where in the answer it shows.
+/// Changes that act on everybody: what is changed, what is asked afterwards, and where in the
+/// answer it shows.
 fn changes() -> Vec<(Question, Question, &'static str, Value)> {
-    let sends = || ask("access.check", json!({"account": "big", "user": "u000500", "permission": "campaigns.send"}));
+    let sends = || {
+        ask(
+            "access.check",
+            json!({"account": "big", "user": "u000500", "permission": "campaigns.send"}),
+        )
+    };
     let sends_today = || ask("sending.explain", json!({"account": "a000501", "count": 1}));
     vec![
-        (ask("roles.edit", json!({"role": "sender", "deny": ["campaigns.send"]})), sends(), "/allowed", json!(false)),
-        (ask("roles.edit", json!({"role": "sender", "deny": [], "allow": [], "includes": ["full"]})), sends(), "/allowed", json!(true)),
-        (ask("packages.edit", json!({"package": "tier", "role": "response_only"})), sends(), "/allowed", json!(false)),
-        (ask("packages.edit", json!({"package": "tier", "without_role": true})), sends(), "/allowed", json!(true)),
-        (ask("packages.edit", json!({"package": "tier", "limits": {"email_per_day": 0}})), sends_today(), "/would_grant", json!(false)),
-        (ask("policies.set", json!({"policies": {"role_scope": "package"}})), sends(), "/allowed", json!(false)),
         (
-            ask("accounts.hold", json!({"account": "top", "reason": "abuse"})),
+            ask(
+                "roles.edit",
+                json!({"role": "sender", "deny": ["campaigns.send"]}),
+            ),
+            sends(),
+            "/allowed",
+            json!(false),
+        ),
+        (
+            ask(
+                "roles.edit",
+                json!({"role": "sender", "deny": [], "allow": [], "includes": ["full"]}),
+            ),
+            sends(),
+            "/allowed",
+            json!(true),
+        ),
+        (
+            ask(
+                "packages.edit",
+                json!({"package": "tier", "role": "response_only"}),
+            ),
+            sends(),
+            "/allowed",
+            json!(false),
+        ),
+        (
+            ask(
+                "packages.edit",
+                json!({"package": "tier", "without_role": true}),
+            ),
+            sends(),
+            "/allowed",
+            json!(true),
+        ),
+        (
+            ask(
+                "packages.edit",
+                json!({"package": "tier", "limits": {"email_per_day": 0}}),
+            ),
+            sends_today(),
+            "/would_grant",
+            json!(false),
+        ),
+        (
+            ask(
+                "policies.set",
+                json!({"policies": {"role_scope": "package"}}),
+            ),
+            sends(),
+            "/allowed",
+            json!(false),
+        ),
+        (
+            ask(
+                "accounts.hold",
+                json!({"account": "top", "reason": "abuse"}),
+            ),
             ask("accounts.get", json!({"account": "a000500"})),
             "/status",
             json!("suspended"),
@@ -304,9 +474,20 @@ fn check_changes(platform: &Platform) {
         platform.call_as(&change.actor, change.operation, &change.request);
         let written = platform.counts.lock().written;
         eprintln!("{} {}: {written} keys", change.operation, change.request);
-        assert!(written <= MOST_WRITTEN, "{} {} wrote {written} keys", change.operation, change.request);
+        assert!(
+            written <= MOST_WRITTEN,
+            "{} {} wrote {written} keys",
+            change.operation,
+            change.request
+        );
         let answer = platform.call_as(&question.actor, question.operation, &question.request);
-        assert_eq!(answer.pointer(place), Some(&expected), "{} {}: {answer}", change.operation, change.request);
+        assert_eq!(
+            answer.pointer(place),
+            Some(&expected),
+            "{} {}: {answer}",
+            change.operation,
+            change.request
+        );
     }
 }
 
@@ -315,8 +496,15 @@ fn scans(small: &Platform, large: &Platform) -> Vec<String> {
     let mut scans = Vec::new();
     for question in questions() {
         let ((of_small, items), (of_large, _)) = (costs(small, &question), costs(large, &question));
-        let Question { actor, operation, request } = &question;
-        let what = format!("{operation} {request} by {}: {items:?} items, {of_small:?} and {of_large:?}", actor.label());
+        let Question {
+            actor,
+            operation,
+            request,
+        } = &question;
+        let what = format!(
+            "{operation} {request} by {}: {items:?} items, {of_small:?} and {of_large:?}",
+            actor.label()
+        );
         println!("{what}");
         if !near(&of_small, &of_large) {
             scans.push(what);
@@ -324,7 +512,10 @@ fn scans(small: &Platform, large: &Platform) -> Vec<String> {
     }
     for question in rare() {
         let (costs, items) = costs(large, &question);
-        let what = format!("{} {}: {items:?} items, {costs:?}", question.operation, question.request);
+        let what = format!(
+            "{} {}: {items:?} items, {costs:?}",
+            question.operation, question.request
+        );
         println!("{what}");
         if costs.iter().any(|cost| cost.reads > MOST_READ) {
             scans.push(what);

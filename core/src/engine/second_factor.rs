@@ -1,7 +1,8 @@
-//! What a second factor is made of: codes by time (RFC 6238), recovery codes, and how the store keeps them (R-SES-1).
+//! What a second factor is made of: codes by time (RFC 6238), recovery codes, and how the store
+//! keeps them (R-SES-1).
 //!
-//! Codes are made of their secret, so that cannot be hashed: it is sealed, with a key that is derived from the token key. That
-//! one is not in the store.
+//! Codes are made of their secret, so that cannot be hashed: it is sealed, with a key that is
+//! derived from the token key. That one is not in the store.
 
 use super::token::{TokenKey, hex};
 use crate::error::{Code, Error};
@@ -26,7 +27,8 @@ const NONCE_BYTES: usize = 24;
 /// Random bytes of a recovery code.
 const RECOVERY_BYTES: usize = RECOVERY_LENGTH * 5 / 8;
 
-/// The secret that codes by time are made of: HMAC-SHA1, six digits, 30 seconds, one step early or late.
+/// The secret that codes by time are made of: HMAC-SHA1, six digits, 30 seconds, one step early or
+/// late.
 pub(crate) struct FactorSecret(totp_rs::Secret);
 
 impl FactorSecret {
@@ -39,9 +41,13 @@ impl FactorSecret {
     /// Reads one that another platform shows in base32; none where it is not of 16 to 64 bytes.
     pub(crate) fn read(text: &str) -> Option<FactorSecret> {
         let mut plain = Zeroizing::new(String::with_capacity(text.len()));
-        text.chars().filter(|c| !matches!(c, ' ' | '-' | '=')).for_each(|c| plain.push(c.to_ascii_uppercase()));
+        text.chars()
+            .filter(|c| !matches!(c, ' ' | '-' | '='))
+            .for_each(|c| plain.push(c.to_ascii_uppercase()));
         let secret = totp_rs::Secret::try_from_base32(plain.as_str()).ok()?;
-        (16..=LONGEST_SECRET).contains(&secret.as_bytes().len()).then_some(FactorSecret(secret))
+        (16..=LONGEST_SECRET)
+            .contains(&secret.as_bytes().len())
+            .then_some(FactorSecret(secret))
     }
 
     pub(crate) fn base32(&self) -> Zeroizing<String> {
@@ -54,13 +60,22 @@ impl FactorSecret {
 
     /// What authenticators read from a QR code; none where a name cannot stand in it.
     pub(crate) fn uri(&self, issuer: &str, name: &str) -> Option<Zeroizing<String>> {
-        let codes: Totp = self.codes().with_issuer(Some(issuer)).with_account_name(name).build().ok()?;
+        let codes: Totp = self
+            .codes()
+            .with_issuer(Some(issuer))
+            .with_account_name(name)
+            .build()
+            .ok()?;
         codes.to_url().ok().map(Zeroizing::new)
     }
 
     /// The time step of a code, where it is one of now that is later than the last that was taken.
     pub(crate) fn step_of(&self, code: &str, now_ms: u64, last_step: u64) -> Option<u64> {
-        self.codes().build().ok()?.check(code, now_ms / 1000).filter(|step| *step > last_step)
+        self.codes()
+            .build()
+            .ok()?
+            .check(code, now_ms / 1000)
+            .filter(|step| *step > last_step)
     }
 }
 
@@ -72,7 +87,11 @@ pub(crate) fn last_step_by(now_ms: u64) -> u64 {
 #[cfg(test)]
 impl FactorSecret {
     pub(crate) fn code_at(&self, now_ms: u64) -> String {
-        self.codes().build().unwrap().generate(now_ms / 1000).to_string()
+        self.codes()
+            .build()
+            .unwrap()
+            .generate(now_ms / 1000)
+            .to_string()
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -84,17 +103,30 @@ impl FactorSecret {
 pub(crate) fn recovery_code(ids: &super::IdSource) -> Result<Zeroizing<String>, Error> {
     let mut bytes = Zeroizing::new([0; RECOVERY_BYTES]);
     ids.fill(&mut *bytes)?;
-    Ok(Zeroizing::new(totp_rs::Secret::from(bytes.as_slice()).to_base32()))
+    Ok(Zeroizing::new(
+        totp_rs::Secret::from(bytes.as_slice()).to_base32(),
+    ))
 }
 
 fn broken() -> Error {
-    Error::new(Code::StoreCorrupt, "the second factor of a user cannot be opened with the token key of the store")
+    Error::new(
+        Code::StoreCorrupt,
+        "the second factor of a user cannot be opened with the token key of the store",
+    )
 }
 
 impl TokenKey {
     /// A secret as the store keeps it: for this user alone.
-    pub(crate) fn seal(&self, user: &Id, secret: &FactorSecret, nonce: [u8; NONCE_BYTES]) -> Result<String, Error> {
-        let payload = Payload { msg: secret.0.as_bytes(), aad: user.as_str().as_bytes() };
+    pub(crate) fn seal(
+        &self,
+        user: &Id,
+        secret: &FactorSecret,
+        nonce: [u8; NONCE_BYTES],
+    ) -> Result<String, Error> {
+        let payload = Payload {
+            msg: secret.0.as_bytes(),
+            aad: user.as_str().as_bytes(),
+        };
         let sealed = self.cipher()?.encrypt(&XNonce::from(nonce), payload);
         let sealed = sealed.map_err(|_| Error::new(Code::Internal, "a secret cannot be sealed"))?;
         Ok(STANDARD_NO_PAD.encode([nonce.as_slice(), &sealed].concat()))
@@ -103,21 +135,32 @@ impl TokenKey {
     /// The secret of a user that was sealed.
     pub(crate) fn unseal(&self, user: &Id, sealed: &str) -> Result<FactorSecret, Error> {
         let bytes = STANDARD_NO_PAD.decode(sealed).map_err(|_| broken())?;
-        let (nonce, sealed) = bytes.split_first_chunk::<NONCE_BYTES>().ok_or_else(broken)?;
-        let payload = Payload { msg: sealed, aad: user.as_str().as_bytes() };
-        let secret = Zeroizing::new(self.cipher()?.decrypt(&XNonce::from(*nonce), payload).map_err(|_| broken())?);
+        let (nonce, sealed) = bytes
+            .split_first_chunk::<NONCE_BYTES>()
+            .ok_or_else(broken)?;
+        let payload = Payload {
+            msg: sealed,
+            aad: user.as_str().as_bytes(),
+        };
+        let secret = Zeroizing::new(
+            self.cipher()?
+                .decrypt(&XNonce::from(*nonce), payload)
+                .map_err(|_| broken())?,
+        );
         Ok(FactorSecret(totp_rs::Secret::from(secret.as_slice())))
     }
 
     fn cipher(&self) -> Result<XChaCha20Poly1305, Error> {
         let key = self.derived("secrets of second factors")?;
-        XChaCha20Poly1305::new_from_slice(key.as_slice()).map_err(|_| Error::new(Code::Internal, "a key has the wrong length"))
+        XChaCha20Poly1305::new_from_slice(key.as_slice())
+            .map_err(|_| Error::new(Code::Internal, "a key has the wrong length"))
     }
 
     /// What the store keeps of a recovery code: whoever has the store alone cannot try codes.
     pub(crate) fn recovery_hash(&self, user: &Id, code: &str) -> Result<String, Error> {
         let key = self.derived("recovery codes")?;
-        let mut mac = Hmac::<Sha256>::new_from_slice(key.as_slice()).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(key.as_slice())
+            .map_err(|error| Error::new(Code::Internal, error.to_string()))?;
         mac.update(user.as_str().as_bytes());
         mac.update(&[0]);
         mac.update(code.as_bytes());
@@ -127,7 +170,13 @@ impl TokenKey {
 
 /// Where among hashes one is; takes the same time wherever it differs.
 pub(crate) fn position(hashes: &[String], hash: &str) -> Option<usize> {
-    hashes.iter().enumerate().fold(None, |found, (at, one)| if one.as_bytes().ct_eq(hash.as_bytes()).into() { Some(at) } else { found })
+    hashes.iter().enumerate().fold(None, |found, (at, one)| {
+        if one.as_bytes().ct_eq(hash.as_bytes()).into() {
+            Some(at)
+        } else {
+            found
+        }
+    })
 }
 
 #[cfg(test)]
@@ -150,7 +199,11 @@ mod tests {
             (20_000_000_000, "353130"),
         ];
         for (seconds, code) in vectors {
-            assert_eq!(rfc().step_of(code, seconds * 1000, 0), Some(seconds / 30), "{code}");
+            assert_eq!(
+                rfc().step_of(code, seconds * 1000, 0),
+                Some(seconds / 30),
+                "{code}"
+            );
         }
     }
 
@@ -159,7 +212,10 @@ mod tests {
     fn a_code_counts_for_a_minute_and_a_half_and_once() {
         let step = 1_111_111_109 / 30;
         let at = |steps: u64| (step + steps - 2) * 30_000;
-        assert_eq!([0, 1, 2, 3, 4].map(|steps| rfc().step_of("081804", at(steps), 0)), [None, Some(step), Some(step), Some(step), None]);
+        assert_eq!(
+            [0, 1, 2, 3, 4].map(|steps| rfc().step_of("081804", at(steps), 0)),
+            [None, Some(step), Some(step), Some(step), None]
+        );
         assert_eq!(rfc().step_of("081804", at(2), step - 1), Some(step));
         assert_eq!(rfc().step_of("081804", at(2), step), None);
         assert_eq!(rfc().step_of("081805", at(2), 0), None);
@@ -168,10 +224,18 @@ mod tests {
     #[test]
     fn secrets_are_read_as_others_show_them() {
         assert_eq!(rfc().base32().as_str(), "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
-        for text in ["gezd gnbv gy3t qojq gezd gnbv gy3t qojq", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ===="] {
+        for text in [
+            "gezd gnbv gy3t qojq gezd gnbv gy3t qojq",
+            "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ====",
+        ] {
             assert_eq!(FactorSecret::read(text).unwrap().base32(), rfc().base32());
         }
-        for bad in ["", "GEZDGNBVGY3TQOJQ", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJ1", &"A".repeat(120)] {
+        for bad in [
+            "",
+            "GEZDGNBVGY3TQOJQ",
+            "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJ1",
+            &"A".repeat(120),
+        ] {
             assert!(FactorSecret::read(bad).is_none(), "{bad}");
         }
     }
@@ -180,7 +244,12 @@ mod tests {
     fn the_uri_names_issuer_and_user() {
         let uri = rfc().uri("Big Mail", "ann@acme.example").unwrap();
         let secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
-        assert_eq!(uri.as_str(), format!("otpauth://totp/Big%20Mail:ann%40acme.example?secret={secret}&issuer=Big%20Mail"));
+        assert_eq!(
+            uri.as_str(),
+            format!(
+                "otpauth://totp/Big%20Mail:ann%40acme.example?secret={secret}&issuer=Big%20Mail"
+            )
+        );
         assert!(rfc().uri("a:b", "ann").is_none());
     }
 
@@ -189,7 +258,13 @@ mod tests {
     fn a_sealed_secret_is_for_one_user() {
         let (key, ann) = (TokenKey::of_tests(), Id::new("ann").unwrap());
         let sealed = key.seal(&ann, &rfc(), [7; NONCE_BYTES]).unwrap();
-        assert!(!STANDARD_NO_PAD.decode(&sealed).unwrap().windows(8).any(|window| window == b"12345678"));
+        assert!(
+            !STANDARD_NO_PAD
+                .decode(&sealed)
+                .unwrap()
+                .windows(8)
+                .any(|window| window == b"12345678")
+        );
         assert_eq!(key.unseal(&ann, &sealed).unwrap().base32(), rfc().base32());
         let changed = format!("{}A{}", &sealed[..40], &sealed[41..]);
         let code = |opened: Result<FactorSecret, Error>| opened.err().map(|error| error.code());
@@ -207,10 +282,16 @@ mod tests {
     #[test]
     fn a_recovery_code_is_known_by_a_keyed_hash() {
         let (key, ann) = (TokenKey::of_tests(), Id::new("ann").unwrap());
-        let hash = |key: &TokenKey, user: &str, code: &str| key.recovery_hash(&Id::new(user).unwrap(), code).unwrap();
+        let hash = |key: &TokenKey, user: &str, code: &str| {
+            key.recovery_hash(&Id::new(user).unwrap(), code).unwrap()
+        };
         let hashes = ["AAAA", "BBBB"].map(|code| key.recovery_hash(&ann, code).unwrap());
         assert_eq!(position(&hashes, &hash(&key, "ann", "BBBB")), Some(1));
-        for other in [hash(&key, "bob", "BBBB"), hash(&TokenKey::new([2; 32]), "ann", "BBBB"), hash(&key, "ann", "CCCC")] {
+        for other in [
+            hash(&key, "bob", "BBBB"),
+            hash(&TokenKey::new([2; 32]), "ann", "BBBB"),
+            hash(&key, "ann", "CCCC"),
+        ] {
             assert_eq!(position(&hashes, &other), None);
         }
     }

@@ -71,55 +71,112 @@ impl Proven for ApiKey {
 }
 
 pub(crate) fn invalid() -> Error {
-    Error::new(Code::SessionInvalid, "the session has ended, or there never was one")
+    Error::new(
+        Code::SessionInvalid,
+        "the session has ended, or there never was one",
+    )
 }
 
 /// Names the field that is to blame, in a request that holds a token and an address.
 pub(crate) fn blamed(error: Error, within: &str) -> Error {
-    let field = if error.code() == Code::IpNotAllowed { "ip" } else { "token" };
+    let field = if error.code() == Code::IpNotAllowed {
+        "ip"
+    } else {
+        "token"
+    };
     error.at(format!("{within}/{field}"))
 }
 
 /// Whoever acts with an API key.
 pub(crate) fn actor_with(key: &ApiKey, ip: Option<IpAddr>) -> Actor {
-    let scope = KeyScope { id: key.id.clone(), permissions: key.permissions.clone() };
-    Actor::User { user: key.user.clone(), account: key.account.clone(), ip, api_key: Some(Box::new(scope)), behind: None, log_in: None }
+    let scope = KeyScope {
+        id: key.id.clone(),
+        permissions: key.permissions.clone(),
+    };
+    Actor::User {
+        user: key.user.clone(),
+        account: key.account.clone(),
+        ip,
+        api_key: Some(Box::new(scope)),
+        behind: None,
+        log_in: None,
+    }
 }
 
 /// Whoever acts as another in a session; none where it is the user's own.
 pub(crate) fn acting_in(session: &Session, ip: Option<IpAddr>) -> Option<Actor> {
     let behind = session.behind.as_ref()?;
     let (user, account) = (session.user.clone(), behind.account.clone());
-    let behind = Behind { user: behind.user.clone(), account: behind.from_account.clone(), session: session.id.clone() };
-    Some(Actor::User { user, account, ip, api_key: None, behind: Some(Box::new(behind)), log_in: Some(session.log_in()) })
+    let behind = Behind {
+        user: behind.user.clone(),
+        account: behind.from_account.clone(),
+        session: session.id.clone(),
+    };
+    Some(Actor::User {
+        user,
+        account,
+        ip,
+        api_key: None,
+        behind: Some(Box::new(behind)),
+        log_in: Some(session.log_in()),
+    })
 }
 
 /// The actor in the one account that they have; every other is not there for them.
 pub(crate) fn one_account(actor: Actor, named: Option<&Id>) -> Result<Actor, Error> {
     match (&actor, named) {
-        (Actor::User { account, .. }, Some(named)) if account != named => Err(Error::not_found("account", named.as_str())),
+        (Actor::User { account, .. }, Some(named)) if account != named => {
+            Err(Error::not_found("account", named.as_str()))
+        }
         _ => Ok(actor),
     }
 }
 
 impl Engine {
     /// The session of a token, while it lasts; what it is used for counts as use.
-    pub(crate) fn session(&self, token: &str, ip: Option<Address>) -> Result<Arc<Live<Session>>, Error> {
+    pub(crate) fn session(
+        &self,
+        token: &str,
+        ip: Option<Address>,
+    ) -> Result<Arc<Live<Session>>, Error> {
         let live = self.proven(&self.sessions, token)?.ok_or_else(invalid)?;
         let idle_ms = self.session_idle_ms()?;
-        if is_over(&live.record, live.used_at_ms(), idle_ms, self.clock.now_ms()) {
+        if is_over(
+            &live.record,
+            live.used_at_ms(),
+            idle_ms,
+            self.clock.now_ms(),
+        ) {
             return Err(invalid());
         }
         self.used(&live, idle_ms, ip)?;
         Ok(live)
     }
 
-    /// The API key of a token, while it lasts and where it may come from; what it is used for counts as use.
-    pub(crate) fn api_key(&self, token: &str, ip: Option<Address>) -> Result<Arc<Live<ApiKey>>, Error> {
-        let live = self.proven(&self.api_keys, token)?.filter(|live| !is_expired(&live.record, self.clock.now_ms()));
-        let live = live.ok_or_else(|| Error::new(Code::ApiKeyInvalid, "the API key was deleted or has expired, or there never was one"))?;
+    /// The API key of a token, while it lasts and where it may come from; what it is used for
+    /// counts as use.
+    pub(crate) fn api_key(
+        &self,
+        token: &str,
+        ip: Option<Address>,
+    ) -> Result<Arc<Live<ApiKey>>, Error> {
+        let live = self
+            .proven(&self.api_keys, token)?
+            .filter(|live| !is_expired(&live.record, self.clock.now_ms()));
+        let live = live.ok_or_else(|| {
+            Error::new(
+                Code::ApiKeyInvalid,
+                "the API key was deleted or has expired, or there never was one",
+            )
+        })?;
         if !may_come_from([live.record.allow_list.as_slice()], ip) {
-            return Err(Error::new(Code::IpNotAllowed, format!("the API key `{}` may not come from this address", live.record.id)));
+            return Err(Error::new(
+                Code::IpNotAllowed,
+                format!(
+                    "the API key `{}` may not come from this address",
+                    live.record.id
+                ),
+            ));
         }
         self.used(&live, u64::MAX, ip)?;
         Ok(live)
@@ -130,21 +187,34 @@ impl Engine {
         match caller {
             Caller::Known(actor) => Ok(actor.clone()),
             Caller::Session { token, account, ip } => {
-                let live = self.session(token.reveal(), ip.map(Address::from)).map_err(|error| error.at("/actor/token"))?;
+                let live = self
+                    .session(token.reveal(), ip.map(Address::from))
+                    .map_err(|error| error.at("/actor/token"))?;
                 match acting_in(&live.record, *ip) {
-                    Some(actor) => one_account(actor, account.as_ref()).map_err(|error| error.at("/actor/account")),
-                    None => Ok(self.actor_of(&live.record.user, account.as_ref(), *ip)?.logged_in(live.record.log_in())),
+                    Some(actor) => one_account(actor, account.as_ref())
+                        .map_err(|error| error.at("/actor/account")),
+                    None => Ok(self
+                        .actor_of(&live.record.user, account.as_ref(), *ip)?
+                        .logged_in(live.record.log_in())),
                 }
             }
             Caller::ApiKey { token, ip } => {
-                let live = self.api_key(token.reveal(), ip.map(Address::from)).map_err(|error| blamed(error, "/actor"))?;
+                let live = self
+                    .api_key(token.reveal(), ip.map(Address::from))
+                    .map_err(|error| blamed(error, "/actor"))?;
                 Ok(actor_with(&live.record, *ip))
             }
         }
     }
 
-    /// As whom a user acts: in the account that is named, as an operator, or in the one account that they have.
-    fn actor_of(&self, user: &Id, account: Option<&Id>, ip: Option<IpAddr>) -> Result<Actor, Error> {
+    /// As whom a user acts: in the account that is named, as an operator, or in the one account
+    /// that they have.
+    fn actor_of(
+        &self,
+        user: &Id,
+        account: Option<&Id>,
+        ip: Option<IpAddr>,
+    ) -> Result<Actor, Error> {
         if let Some(account) = account {
             return Ok(Actor::in_account(user.clone(), account.clone(), ip));
         }
@@ -155,18 +225,26 @@ impl Engine {
         }
         match users::accounts_of(&mut ctx, user, 2)?.as_slice() {
             [only] => Ok(Actor::in_account(user.clone(), only.clone(), ip)),
-            _ => Err(Error::invalid("/actor/account", "name the account that the user acts in")),
+            _ => Err(Error::invalid(
+                "/actor/account",
+                "name the account that the user acts in",
+            )),
         }
     }
 
-    /// How long a session lasts that is not used. Read anew after a change of the platform's policies.
+    /// How long a session lasts that is not used. Read anew after a change of the platform's
+    /// policies.
     fn session_idle_ms(&self) -> Result<u64, Error> {
         let epoch = self.epoch.load(Ordering::Acquire);
         let (known, idle_ms) = **self.session_idle.load();
         if known == Some(epoch) {
             return Ok(idle_ms);
         }
-        let idle_ms = self.ctx(&Actor::System).policies(None)?.session_idle_ms.get();
+        let idle_ms = self
+            .ctx(&Actor::System)
+            .policies(None)?
+            .session_idle_ms
+            .get();
         self.session_idle.store(Arc::new((Some(epoch), idle_ms)));
         Ok(idle_ms)
     }

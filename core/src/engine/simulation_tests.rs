@@ -1,13 +1,16 @@
-//! Histories of sends, crashes, clocks that jump and limits that change, beside a naive model that only counts (R-QTA-1 to 6, R-QTA-9, R-QTA-13).
+//! Histories of sends, crashes, clocks that jump and limits that change, beside a naive model that
+//! only counts (R-QTA-1 to 6, R-QTA-9, R-QTA-13).
 //!
-//! The store is a simulated one: a crash takes the engine without closing it, and with it commits that nobody synced.
-//! `TENANTRY_HISTORIES` says how many histories there are, `TENANTRY_SEED` the first of their seeds.
+//! The store is a simulated one: a crash takes the engine without closing it, and with it commits
+//! that nobody synced. `TENANTRY_HISTORIES` says how many histories there are, `TENANTRY_SEED` the
+//! first of their seeds.
 
 use super::*;
 use crate::guard::Guard;
 use crate::handle;
 use crate::model::{
-    CapScope, Channel, Count, GroupCaps, Limit, LimitName, MessageClass, MessageInput, Meter, Name, OverLimit, Policies, ReservationState, Window,
+    CapScope, Channel, Count, GroupCaps, Limit, LimitName, MessageClass, MessageInput, Meter, Name,
+    OverLimit, Policies, ReservationState, Window,
 };
 use crate::ops::{accounts, caps, groups, limits, members, policies, reservations, sending, usage};
 use crate::store::{Batch, Order, Record, StoreError, Verification};
@@ -21,7 +24,15 @@ pub(super) const DAY_MS: u64 = 24 * HOUR_MS;
 /// 2026-06-15T12:00Z
 pub(super) const START_MS: u64 = 1_781_524_800_000;
 pub(super) const EVENTS: usize = 4000;
-const WINDOWS: [Window; 7] = [Window::RollingHour, Window::Hour, Window::Day, Window::Week, Window::Month, Window::BillingMonth, Window::Year];
+const WINDOWS: [Window; 7] = [
+    Window::RollingHour,
+    Window::Hour,
+    Window::Day,
+    Window::Week,
+    Window::Month,
+    Window::BillingMonth,
+    Window::Year,
+];
 
 /// SplitMix64.
 pub(super) struct Dice(pub(super) u64);
@@ -76,7 +87,9 @@ impl Disk {
 
 /// A counter as it lies on the disk.
 fn stored(disk: &Disk, key: &[u8]) -> Option<Meter> {
-    disk.records.get(key).map(|record| serde_json::from_slice(&record.value).unwrap())
+    disk.records
+        .get(key)
+        .map(|record| serde_json::from_slice(&record.value).unwrap())
 }
 
 struct Simulated(Arc<Mutex<Disk>>);
@@ -85,9 +98,18 @@ impl Backend for Simulated {
     fn get(&self, key: &[u8]) -> Result<Option<Record>, StoreError> {
         Ok(self.0.lock().records.get(key).cloned())
     }
-    fn range(&self, from: &[u8], until: &[u8], order: Order, limit: usize) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
+    fn range(
+        &self,
+        from: &[u8],
+        until: &[u8],
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
         let disk = self.0.lock();
-        let range = disk.records.range(from.to_vec()..until.to_vec()).map(|(key, record)| (key.clone(), record.clone()));
+        let range = disk
+            .records
+            .range(from.to_vec()..until.to_vec())
+            .map(|(key, record)| (key.clone(), record.clone()));
         Ok(match order {
             Order::Ascending => range.take(limit).collect(),
             Order::Descending => range.rev().take(limit).collect(),
@@ -95,8 +117,16 @@ impl Backend for Simulated {
     }
     fn commit(&self, batch: &Batch) -> Result<u64, CommitError> {
         let mut disk = self.0.lock();
-        let version = |key: &[u8]| Ok::<_, StoreError>(disk.records.get(key).map_or(0, |record| record.version));
-        let count = |from: &[u8], until: &[u8], most| Ok(disk.records.range(from.to_vec()..until.to_vec()).take(most).count());
+        let version = |key: &[u8]| {
+            Ok::<_, StoreError>(disk.records.get(key).map_or(0, |record| record.version))
+        };
+        let count = |from: &[u8], until: &[u8], most| {
+            Ok(disk
+                .records
+                .range(from.to_vec()..until.to_vec())
+                .take(most)
+                .count())
+        };
         if !batch.holds(version, count)? {
             return Err(CommitError::Conflict);
         }
@@ -108,7 +138,13 @@ impl Backend for Simulated {
         let mut before = Vec::new();
         for (key, value) in &batch.writes {
             let old = match value {
-                Some(value) => disk.records.insert(key.clone(), Record { version, value: value.clone() }),
+                Some(value) => disk.records.insert(
+                    key.clone(),
+                    Record {
+                        version,
+                        value: value.clone(),
+                    },
+                ),
                 None => disk.records.remove(key),
             };
             before.push((key.clone(), old));
@@ -127,7 +163,12 @@ impl Backend for Simulated {
         "simulated".to_owned()
     }
     fn verify(&self) -> Result<Verification, StoreError> {
-        Ok(Verification { records: 0, bytes: 0, last_commit: self.last_commit(), damaged: Vec::new() })
+        Ok(Verification {
+            records: 0,
+            bytes: 0,
+            last_commit: self.last_commit(),
+            damaged: Vec::new(),
+        })
     }
     fn close(&self) -> Result<(), StoreError> {
         self.0.lock().undo.clear();
@@ -149,7 +190,8 @@ pub(super) struct Counter {
     pub(super) parts: Vec<Part>,
     /// The windows that are over, of a calendar: what the history tells.
     pub(super) kept: Vec<Part>,
-    /// The largest limit and the largest send since the store was opened: a crash may cost one block, or that send.
+    /// The largest limit and the largest send since the store was opened: a crash may cost one
+    /// block, or that send.
     pub(super) largest: u64,
     pub(super) most_asked: u64,
     /// What came back since then, in memory only.
@@ -177,14 +219,22 @@ fn date(days: u64) -> (u64, u64, u64) {
     let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
     let mp = (5 * doy + 2) / 153;
     let month = if mp < 10 { mp + 3 } else { mp - 9 };
-    (yoe + era * 400 + u64::from(month <= 2), month, doy - (153 * mp + 2) / 5 + 1)
+    (
+        yoe + era * 400 + u64::from(month <= 2),
+        month,
+        doy - (153 * mp + 2) / 5 + 1,
+    )
 }
 
 /// The first and the last instant of a window in UTC, found day by day.
 fn bounds(window: Window, at: u64) -> (u64, u64) {
     let day = at / DAY_MS;
     let span = |same: &dyn Fn(u64) -> bool| {
-        let first = (0..=day).rev().take_while(|day| same(*day)).last().unwrap_or(day);
+        let first = (0..=day)
+            .rev()
+            .take_while(|day| same(*day))
+            .last()
+            .unwrap_or(day);
         let after = (day..).find(|day| !same(*day)).unwrap();
         (first * DAY_MS, after * DAY_MS)
     };
@@ -195,13 +245,16 @@ fn bounds(window: Window, at: u64) -> (u64, u64) {
         Window::Day => (day * DAY_MS, (day + 1) * DAY_MS),
         // 1970 began on a Thursday.
         Window::Week => span(&|other| (other + 3) / 7 == (day + 3) / 7),
-        Window::Month | Window::BillingMonth => span(&|other| date(other).1 == month && date(other).0 == year),
+        Window::Month | Window::BillingMonth => {
+            span(&|other| date(other).1 == month && date(other).0 == year)
+        }
         Window::Year => span(&|other| date(other).0 == year),
     }
 }
 
 impl Counter {
-    /// The window that is charged at an instant. One that was charged is never left for an earlier one.
+    /// The window that is charged at an instant. One that was charged is never left for an earlier
+    /// one.
     pub(super) fn window_at(&self, at: u64) -> (u64, u64) {
         match self.parts.last() {
             Some(last) if at < last.end => (last.start, last.end),
@@ -211,12 +264,19 @@ impl Counter {
 
     pub(super) fn limit_at(&self, at: u64) -> u64 {
         let start = self.window_at(at).0;
-        self.limit.saturating_add(self.grows.map_or(0, |(by, from)| by * (start / DAY_MS).saturating_sub(from / DAY_MS)))
+        self.limit
+            .saturating_add(self.grows.map_or(0, |(by, from)| {
+                by * (start / DAY_MS).saturating_sub(from / DAY_MS)
+            }))
     }
 
     pub(super) fn sum(&self, at: u64, what: impl Fn(&Part) -> u64) -> u64 {
         let start = self.window_at(at).0;
-        self.parts.iter().filter(|part| part.until > start).map(what).sum()
+        self.parts
+            .iter()
+            .filter(|part| part.until > start)
+            .map(what)
+            .sum()
     }
 
     fn left(&self, at: u64) -> u64 {
@@ -226,17 +286,35 @@ impl Counter {
     /// What is left where so much of each part has come back.
     fn left_but(&self, at: u64, back: impl Fn(&Part) -> u64) -> u64 {
         let counted = |part: &Part| part.counted - back(part).min(part.counted);
-        if self.refuses { self.limit_at(at).saturating_sub(self.sum(at, counted)) } else { u64::MAX }
+        if self.refuses {
+            self.limit_at(at).saturating_sub(self.sum(at, counted))
+        } else {
+            u64::MAX
+        }
     }
 
     /// A window is charged, or a block was drawn for it.
     fn go_to(&mut self, start: u64, end: u64) {
         if self.parts.last().is_none_or(|last| last.start != start) {
-            let (over, parts): (Vec<_>, Vec<_>) = self.parts.drain(..).partition(|part| part.until <= start);
+            let (over, parts): (Vec<_>, Vec<_>) =
+                self.parts.drain(..).partition(|part| part.until <= start);
             self.parts = parts;
-            self.kept.extend(over.into_iter().filter(|_| self.window != Window::RollingHour));
-            let until = if self.window == Window::RollingHour { end + HOUR_MS } else { end };
-            self.parts.push(Part { start, end, until, used: 0, counted: 0 });
+            self.kept.extend(
+                over.into_iter()
+                    .filter(|_| self.window != Window::RollingHour),
+            );
+            let until = if self.window == Window::RollingHour {
+                end + HOUR_MS
+            } else {
+                end
+            };
+            self.parts.push(Part {
+                start,
+                end,
+                until,
+                used: 0,
+                counted: 0,
+            });
         }
     }
 
@@ -254,7 +332,12 @@ impl Counter {
     /// What was charged to a part at an instant did not go out.
     pub(super) fn refund(&mut self, now: u64, at: u64, part: u64, count: u64) -> bool {
         let start = self.window_at(now).0;
-        if let Some(part) = self.parts.iter_mut().chain(&mut self.kept).find(|one| one.start == part) {
+        if let Some(part) = self
+            .parts
+            .iter_mut()
+            .chain(&mut self.kept)
+            .find(|one| one.start == part)
+        {
             part.used -= count;
         }
         let holds = |one: &&mut Part| (one.start..one.end).contains(&at);
@@ -262,31 +345,67 @@ impl Counter {
             part.counted -= count.min(part.counted);
         }
         // A window that is over counts less again, too: the clock may step back into it.
-        let Some(part) = self.parts.iter_mut().find(holds) else { return false };
+        let Some(part) = self.parts.iter_mut().find(holds) else {
+            return false;
+        };
         let back = count.min(part.counted);
         part.counted -= back;
         self.returned += back;
         back > 0 && part.until > start
     }
 
-    /// A crash: the store says what is counted now. Never less than went out, and at most a block more than was counted.
+    /// A crash: the store says what is counted now. Never less than went out, and at most a block
+    /// more than was counted.
     fn crashed(&mut self, stored: Option<Meter>, clean: bool) {
-        let Some(stored) = stored else { return assert!(self.parts.is_empty(), "{}", self.name) };
-        // An alert of a lower limit is written down in the window that was then, though nothing went out in it.
-        if self.parts.last().is_some_and(|last| last.start < stored.starts_at_ms) {
+        let Some(stored) = stored else {
+            return assert!(self.parts.is_empty(), "{}", self.name);
+        };
+        // An alert of a lower limit is written down in the window that was then, though nothing
+        // went out in it.
+        if self
+            .parts
+            .last()
+            .is_some_and(|last| last.start < stored.starts_at_ms)
+        {
             self.go_to(stored.starts_at_ms, stored.ends_at_ms);
         }
         let counted = |part: &Part| {
-            let past = stored.past.iter().find(|(until, _)| *until == part.until).map(|(_, used)| *used);
-            if stored.starts_at_ms == part.start { Some(stored.drawn) } else { past }
+            let past = stored
+                .past
+                .iter()
+                .find(|(until, _)| *until == part.until)
+                .map(|(_, used)| *used);
+            if stored.starts_at_ms == part.start {
+                Some(stored.drawn)
+            } else {
+                past
+            }
         };
-        let before: u64 = self.parts.iter().filter(|part| part.until > stored.starts_at_ms).map(|part| part.counted).sum();
+        let before: u64 = self
+            .parts
+            .iter()
+            .filter(|part| part.until > stored.starts_at_ms)
+            .map(|part| part.counted)
+            .sum();
         for part in &mut self.parts {
             part.counted = counted(part).unwrap_or(0);
         }
-        let after: u64 = self.parts.iter().filter(|part| part.until > stored.starts_at_ms).map(|part| part.counted).sum();
-        let bound = if clean { 0 } else { (self.largest / 50).clamp(1, 1 << 20).max(self.most_asked) + self.returned };
-        assert!(before <= after && after <= before + bound, "{}: {before} counted before, {after} after, {bound} to lose: {stored:?}", self.name);
+        let after: u64 = self
+            .parts
+            .iter()
+            .filter(|part| part.until > stored.starts_at_ms)
+            .map(|part| part.counted)
+            .sum();
+        let bound = if clean {
+            0
+        } else {
+            (self.largest / 50).clamp(1, 1 << 20).max(self.most_asked) + self.returned
+        };
+        assert!(
+            before <= after && after <= before + bound,
+            "{}: {before} counted before, {after} after, {bound} to lose: {stored:?}",
+            self.name
+        );
         (self.largest, self.most_asked, self.returned) = (self.limit_at(stored.starts_at_ms), 0, 0);
         self.check();
     }
@@ -340,7 +459,12 @@ struct World {
     reservations: Vec<Open>,
 }
 
-const ACCOUNTS: [(&str, Option<&str>); 4] = [("top", None), ("mid", Some("top")), ("kid", Some("mid")), ("sib", Some("top"))];
+const ACCOUNTS: [(&str, Option<&str>); 4] = [
+    ("top", None),
+    ("mid", Some("top")),
+    ("kid", Some("mid")),
+    ("sib", Some("top")),
+];
 /// A plain member of the account in the middle, in its default group.
 const MEMBER: &str = "ann";
 
@@ -354,8 +478,17 @@ pub(super) fn count(number: u64) -> Count {
 
 pub(super) fn engine_on(disk: &Arc<Mutex<Disk>>, now: u64, opened: u64) -> Guard {
     let options: OpenOptions =
-        serde_json::from_value(serde_json::json!({"clock": {"manual_ms": now}, "seed": opened << 32, "edition": "commercial"})).unwrap();
-    Guard::new(Engine::on(Box::new(Simulated(disk.clone())), Path::new(":memory:"), &options).unwrap())
+        serde_json::from_value(serde_json::json!({"clock": {"manual_ms": now},
+            "seed": opened << 32, "edition": "commercial"}))
+        .unwrap();
+    Guard::new(
+        Engine::on(
+            Box::new(Simulated(disk.clone())),
+            Path::new(":memory:"),
+            &options,
+        )
+        .unwrap(),
+    )
 }
 
 impl World {
@@ -377,20 +510,41 @@ impl World {
             grants: Vec::new(),
             reservations: Vec::new(),
         };
-        world.must(policies::Set { account: None, policies: Policies { depth: Some(count(8)), ..Policies::default() } });
+        world.must(policies::Set {
+            account: None,
+            policies: Policies {
+                depth: Some(count(8)),
+                ..Policies::default()
+            },
+        });
         for (name, parent) in ACCOUNTS {
-            let request = serde_json::json!({"id": name, "name": name, "parent": parent, "owner": {"user": format!("o-{name}"), "email": format!("{name}@x.example")}});
+            let request = serde_json::json!({"id": name, "name": name, "parent": parent,
+                "owner": {"user": format!("o-{name}"), "email": format!("{name}@x.example")}});
             world.must::<accounts::Create>(serde_json::from_value(request).unwrap());
             for limit in Channel::Email.limits() {
                 world.set_limit(name, limit);
             }
         }
-        let member = serde_json::json!({"account": "mid", "user": MEMBER, "email": "ann@x.example", "role": "full"});
+        let member = serde_json::json!({"account": "mid", "user": MEMBER, "email": "ann@x.example",
+            "role": "full"});
         world.must::<members::Add>(serde_json::from_value(member).unwrap());
         world.set_group();
         for number in 0..world.dice.roll(6) {
-            let scopes = [CapScope::Account, CapScope::Member, CapScope::Campaign, CapScope::SendingDomain, CapScope::RecipientDomain];
-            let overs = [OverLimit::Reject, OverLimit::Reject, OverLimit::Hold, OverLimit::Soft, OverLimit::Shadow, OverLimit::Spread];
+            let scopes = [
+                CapScope::Account,
+                CapScope::Member,
+                CapScope::Campaign,
+                CapScope::SendingDomain,
+                CapScope::RecipientDomain,
+            ];
+            let overs = [
+                OverLimit::Reject,
+                OverLimit::Reject,
+                OverLimit::Hold,
+                OverLimit::Soft,
+                OverLimit::Shadow,
+                OverLimit::Spread,
+            ];
             let over = *world.dice.of(&overs[..if paced { 6 } else { 5 }]);
             let cap = caps::Set {
                 account: Some(id(world.dice.of(&ACCOUNTS).0)),
@@ -419,9 +573,20 @@ impl World {
             ..MessageInput::default()
         };
         for (account, _) in ACCOUNTS {
-            for user in [None, Some(MEMBER)].into_iter().filter(|user| user.is_none() || account == "mid") {
-                for message in [message(None, None), message(Some("spring"), None), message(Some("summer"), Some(MessageClass::Transactional))] {
-                    world.sources.push(Source { account: id(account), user: user.map(id), message });
+            for user in [None, Some(MEMBER)]
+                .into_iter()
+                .filter(|user| user.is_none() || account == "mid")
+            {
+                for message in [
+                    message(None, None),
+                    message(Some("spring"), None),
+                    message(Some("summer"), Some(MessageClass::Transactional)),
+                ] {
+                    world.sources.push(Source {
+                        account: id(account),
+                        user: user.map(id),
+                        message,
+                    });
                 }
             }
         }
@@ -429,11 +594,13 @@ impl World {
     }
 
     fn run<O: Operation>(&self, request: O) -> Result<O::Answer, Error> {
-        self.guard.enter(O::EFFECT, |engine| engine.run(&Actor::System, request))
+        self.guard
+            .enter(O::EFFECT, |engine| engine.run(&Actor::System, request))
     }
 
     fn must<O: Operation>(&self, request: O) -> O::Answer {
-        self.run(request).unwrap_or_else(|error| panic!("{}: {error:?}", O::NAME))
+        self.run(request)
+            .unwrap_or_else(|error| panic!("{}: {error:?}", O::NAME))
     }
 
     fn random_limit(&mut self) -> u64 {
@@ -449,58 +616,124 @@ impl World {
     /// The counter, made where it is not there yet.
     fn counter(&mut self, key: Vec<u8>, name: &str, window: Window) -> usize {
         let counters = &mut self.counters;
-        *self.places.entry((key.clone(), name.to_owned())).or_insert_with(|| {
-            let name = name.to_owned();
-            let (parts, kept) = (vec![], vec![]);
-            counters.push(Counter { key, name, window, limit: 0, grows: None, refuses: true, parts, kept, largest: 0, most_asked: 0, returned: 0 });
-            counters.len() - 1
-        })
+        *self
+            .places
+            .entry((key.clone(), name.to_owned()))
+            .or_insert_with(|| {
+                let name = name.to_owned();
+                let (parts, kept) = (vec![], vec![]);
+                counters.push(Counter {
+                    key,
+                    name,
+                    window,
+                    limit: 0,
+                    grows: None,
+                    refuses: true,
+                    parts,
+                    kept,
+                    largest: 0,
+                    most_asked: 0,
+                    returned: 0,
+                });
+                counters.len() - 1
+            })
     }
 
     fn set(&mut self, place: usize, limit: u64, grows: Option<(u64, u64)>, refuses: bool) {
         let now = self.now;
         let counter = &mut self.counters[place];
         (counter.limit, counter.grows, counter.refuses) = (limit, grows, refuses);
-        counter.largest = if refuses { counter.largest.max(counter.limit_at(now)) } else { u64::MAX };
+        counter.largest = if refuses {
+            counter.largest.max(counter.limit_at(now))
+        } else {
+            u64::MAX
+        };
     }
 
     fn set_limit(&mut self, account: &str, name: LimitName) {
         let limit = self.random_limit();
-        let value = if limit == u64::MAX { Limit::Unlimited } else { Limit::At(count(limit)) };
-        self.must(limits::Set { account: id(account), limit: name, value, message_class: None, over: None, burst: None, expected_rev: None });
-        let place = self.counter(keys::meter(Some(&id(account)), name.name(), "", ""), name.name(), name.window().unwrap());
+        let value = if limit == u64::MAX {
+            Limit::Unlimited
+        } else {
+            Limit::At(count(limit))
+        };
+        self.must(limits::Set {
+            account: id(account),
+            limit: name,
+            value,
+            message_class: None,
+            over: None,
+            burst: None,
+            expected_rev: None,
+        });
+        let place = self.counter(
+            keys::meter(Some(&id(account)), name.name(), "", ""),
+            name.name(),
+            name.window().unwrap(),
+        );
         self.set(place, limit, None, true);
     }
 
     fn set_group(&mut self) {
         let limit = self.random_limit();
-        let email = Some(if limit == u64::MAX { Limit::Unlimited } else { Limit::At(count(limit)) });
-        self.must(groups::SetCaps { account: id("mid"), group: id("default"), caps: GroupCaps { email, sms: None }, expected_rev: None });
-        let place = self.counter(keys::meter(Some(&id("mid")), "email_per_month", "group", "default"), "email_per_month", Window::Month);
+        let email = Some(if limit == u64::MAX {
+            Limit::Unlimited
+        } else {
+            Limit::At(count(limit))
+        });
+        self.must(groups::SetCaps {
+            account: id("mid"),
+            group: id("default"),
+            caps: GroupCaps { email, sms: None },
+            expected_rev: None,
+        });
+        let place = self.counter(
+            keys::meter(Some(&id("mid")), "email_per_month", "group", "default"),
+            "email_per_month",
+            Window::Month,
+        );
         self.set(place, limit, None, true);
     }
 
     fn set_cap(&mut self, number: usize) {
         let limit = count(self.random_limit().clamp(1, 100_000));
         // What is absent would stay.
-        let grows = count(if self.dice.one_in(3) { 1 + self.dice.roll(20) } else { 0 });
+        let grows = count(if self.dice.one_in(3) {
+            1 + self.dice.roll(20)
+        } else {
+            0
+        });
         self.caps[number].limit = limit;
         // What a pace is today is told when it is prepared: it grows with the next change.
-        self.caps[number].grows_daily_by = Some(grows).filter(|_| self.caps[number].over != Some(OverLimit::Spread));
+        self.caps[number].grows_daily_by =
+            Some(grows).filter(|_| self.caps[number].over != Some(OverLimit::Spread));
         self.must(self.caps[number].clone());
     }
 
     /// The counters that a send is charged to.
     fn charged(&mut self, source: usize) -> Vec<usize> {
-        let Source { account, user, message } = self.sources[source].clone();
+        let Source {
+            account,
+            user,
+            message,
+        } = self.sources[source].clone();
         let mut line = vec![account.clone()];
-        while let Some(parent) = ACCOUNTS.iter().find(|(name, _)| *name == line.last().unwrap().as_str()).unwrap().1 {
+        while let Some(parent) = ACCOUNTS
+            .iter()
+            .find(|(name, _)| *name == line.last().unwrap().as_str())
+            .unwrap()
+            .1
+        {
             line.push(id(parent));
         }
         let mut places = Vec::new();
         for above in &line {
             for limit in Channel::Email.limits() {
-                places.push(self.counter(keys::meter(Some(above), limit.name(), "", ""), limit.name(), limit.window().unwrap()));
+                places.push(self.counter(
+                    keys::meter(Some(above), limit.name(), "", ""),
+                    limit.name(),
+                    limit.window().unwrap(),
+                ));
             }
             for number in 0..self.caps.len() {
                 let cap = self.caps[number].clone();
@@ -511,36 +744,65 @@ impl World {
                     CapScope::Campaign => message.campaign.as_ref().map(Id::as_str),
                     CapScope::ApiKey => message.api_key.as_ref().map(Id::as_str),
                     CapScope::SendingDomain => message.sending_domain.as_ref().map(Name::as_str),
-                    CapScope::RecipientDomain => message.recipient_domain.as_ref().map(Name::as_str),
+                    CapScope::RecipientDomain => {
+                        message.recipient_domain.as_ref().map(Name::as_str)
+                    }
                 };
-                let Some(subject) = subject.filter(|_| cap.account.as_ref() == Some(above) && cap.message_class.is_none_or(|only| only == class))
-                else {
+                let Some(subject) = subject.filter(|_| {
+                    cap.account.as_ref() == Some(above)
+                        && cap.message_class.is_none_or(|only| only == class)
+                }) else {
                     continue;
                 };
-                let place = self.counter(keys::meter(Some(above), "cap", &keys::of_cap(&cap.id), subject), cap.id.as_str(), cap.window);
-                let grows = cap.grows_daily_by.map(|by| (by.get(), self.cap_times[number]));
-                self.set(place, cap.limit.get(), grows, cap.over.is_none_or(OverLimit::refuses));
+                let place = self.counter(
+                    keys::meter(Some(above), "cap", &keys::of_cap(&cap.id), subject),
+                    cap.id.as_str(),
+                    cap.window,
+                );
+                let grows = cap
+                    .grows_daily_by
+                    .map(|by| (by.get(), self.cap_times[number]));
+                self.set(
+                    place,
+                    cap.limit.get(),
+                    grows,
+                    cap.over.is_none_or(OverLimit::refuses),
+                );
                 places.push(place);
             }
         }
         if user.is_some() {
-            places.push(self.counter(keys::meter(Some(&id("mid")), "email_per_month", "group", "default"), "email_per_month", Window::Month));
+            places.push(self.counter(
+                keys::meter(Some(&id("mid")), "email_per_month", "group", "default"),
+                "email_per_month",
+                Window::Month,
+            ));
         }
         places
     }
 
-    /// Whether so many fit at an instant, when the reservations that have expired by then have come back.
+    /// Whether so many fit at an instant, when the reservations that have expired by then have come
+    /// back.
     fn fits(&self, places: &[usize], at: u64, count: u64) -> bool {
         places.iter().all(|place| {
             let back = |part: &Part| {
-                let of_part = |open: &&Open| (part.start..part.end).contains(&open.grant.at) && open.grant.charged.iter().any(|(of, _)| of == place);
-                self.reservations.iter().filter(|open| open.expires <= at).filter(of_part).map(|open| open.grant.count).sum()
+                let of_part = |open: &&Open| {
+                    (part.start..part.end).contains(&open.grant.at)
+                        && open.grant.charged.iter().any(|(of, _)| of == place)
+                };
+                self.reservations
+                    .iter()
+                    .filter(|open| open.expires <= at)
+                    .filter(of_part)
+                    .map(|open| open.grant.count)
+                    .sum()
             };
             count <= self.counters[*place].left_but(at, back)
         })
     }
 
-    /// The first instant from now on at which so many fit, looked for at every instant at which something changes.
+    /// The first instant from now on at which so many fit, looked for at every instant at which
+    /// something changes.
     fn fits_at(&self, places: &[usize], count: u64) -> Option<u64> {
         let mut instants = BTreeSet::from([self.now]);
         instants.extend(self.reservations.iter().map(|open| open.expires));
@@ -554,7 +816,10 @@ impl World {
                 instants.extend([next_year, bounds(Window::Year, next_year).1]);
             }
         }
-        instants.into_iter().filter(|at| *at >= self.now).find(|at| self.fits(places, *at, count))
+        instants
+            .into_iter()
+            .filter(|at| *at >= self.now)
+            .find(|at| self.fits(places, *at, count))
     }
 
     /// What comes back by itself by now, with the first call.
@@ -583,9 +848,21 @@ impl World {
     /// What a send has to answer; where it is granted it is charged.
     fn expect(&mut self, source: usize, ask: Ask, decision: &Decision) -> Option<Grant> {
         let places = self.charged(source);
-        let left = places.iter().map(|place| self.counters[*place].left(self.now)).min().unwrap();
-        let granted = if left >= ask.min { ask.count.min(left) } else { 0 };
-        assert_eq!(decision.granted, granted, "{ask:?} by {:?} of {left}: {decision:?}", self.sources[source]);
+        let left = places
+            .iter()
+            .map(|place| self.counters[*place].left(self.now))
+            .min()
+            .unwrap();
+        let granted = if left >= ask.min {
+            ask.count.min(left)
+        } else {
+            0
+        };
+        assert_eq!(
+            decision.granted, granted,
+            "{ask:?} by {:?} of {left}: {decision:?}",
+            self.sources[source]
+        );
         if granted == 0 {
             self.expect_refusal(&places, ask.min, decision.refusal.as_deref().unwrap());
             return None;
@@ -595,23 +872,45 @@ impl World {
             let counter = &mut self.counters[place];
             let part = counter.charge(now, granted);
             let (used, limit) = (counter.sum(now, |part| part.used), counter.limit_at(now));
-            assert!(!counter.refuses || used <= limit, "{}: {used} of {limit} have gone out", counter.name);
+            assert!(
+                !counter.refuses || used <= limit,
+                "{}: {used} of {limit} have gone out",
+                counter.name
+            );
             (place, part)
         });
-        Some(Grant { source, at: now, count: granted, charged: charged.collect() })
+        Some(Grant {
+            source,
+            at: now,
+            count: granted,
+            charged: charged.collect(),
+        })
     }
 
     /// R-QTA-3: the very instant, and never where it never fits.
     fn expect_refusal(&self, places: &[usize], count: u64, refusal: &Refusal) {
         let fits_at = self.fits_at(places, count);
-        let code = if fits_at.is_some() { Code::QuotaExceeded } else { Code::ExceedsLimit };
-        let short: Vec<_> = places.iter().map(|place| &self.counters[*place]).filter(|counter| counter.left(self.now) < count).collect();
-        assert_eq!((refusal.code, refusal.retry_at_ms), (code, fits_at), "{count} at {}: {refusal:?}", self.now);
+        let code = if fits_at.is_some() {
+            Code::QuotaExceeded
+        } else {
+            Code::ExceedsLimit
+        };
+        let short: Vec<_> = places
+            .iter()
+            .map(|place| &self.counters[*place])
+            .filter(|counter| counter.left(self.now) < count)
+            .collect();
+        assert_eq!(
+            (refusal.code, refusal.retry_at_ms),
+            (code, fits_at),
+            "{count} at {}: {refusal:?}",
+            self.now
+        );
         let limit = refusal.limit.as_ref().unwrap();
         assert!(
-            short
-                .iter()
-                .any(|one| one.name == limit.name && one.limit_at(self.now) == limit.value && one.sum(self.now, |part| part.counted) == limit.used),
+            short.iter().any(|one| one.name == limit.name
+                && one.limit_at(self.now) == limit.value
+                && one.sum(self.now, |part| part.counted) == limit.used),
             "{limit:?} at {}: {:?}",
             self.now,
             places
@@ -628,15 +927,34 @@ impl World {
             0 => self.dice.roll(40),
             _ => self.dice.roll(3),
         };
-        if self.dice.one_in(4) { Ask { count, min: 1 + self.dice.roll(count), later: None } } else { Ask::exact(count) }
+        if self.dice.one_in(4) {
+            Ask {
+                count,
+                min: 1 + self.dice.roll(count),
+                later: None,
+            }
+        } else {
+            Ask::exact(count)
+        }
     }
 
     fn admit(&self, source: usize, ask: Ask) -> Decision {
-        let Source { account, user, message } = &self.sources[source];
+        let Source {
+            account,
+            user,
+            message,
+        } = &self.sources[source];
         let user = user.as_ref().map(Id::as_str);
-        let sent = self
-            .guard
-            .enter(Effect::Send, |engine| handle::admit(engine, &engine.cell_by_text(account.as_str())?, user, Channel::Email, message, ask));
+        let sent = self.guard.enter(Effect::Send, |engine| {
+            handle::admit(
+                engine,
+                &engine.cell_by_text(account.as_str())?,
+                user,
+                Channel::Email,
+                message,
+                ask,
+            )
+        });
         sent.unwrap()
     }
 
@@ -667,53 +985,143 @@ impl World {
 
     /// R-QTA-3: the counters of a send, each as the model has it.
     fn compare(&mut self, source: usize) {
-        let Source { account, user, message } = self.sources[source].clone();
-        let answer = self.must(sending::Explain { account, user, channel: Channel::Email, message: Some(message), count: count(1) });
+        let Source {
+            account,
+            user,
+            message,
+        } = self.sources[source].clone();
+        let answer = self.must(sending::Explain {
+            account,
+            user,
+            channel: Channel::Email,
+            message: Some(message),
+            count: count(1),
+        });
         let places = self.charged(source);
         assert_eq!(answer.limits.len(), places.len());
-        let mut listed: Vec<_> = answer.limits.iter().map(|limit| (limit.limit.clone(), limit.used)).collect();
-        let mut known: Vec<_> =
-            places.iter().map(|place| &self.counters[*place]).map(|one| (one.name.clone(), one.sum(self.now, |part| part.counted))).collect();
+        let mut listed: Vec<_> = answer
+            .limits
+            .iter()
+            .map(|limit| (limit.limit.clone(), limit.used))
+            .collect();
+        let mut known: Vec<_> = places
+            .iter()
+            .map(|place| &self.counters[*place])
+            .map(|one| (one.name.clone(), one.sum(self.now, |part| part.counted)))
+            .collect();
         listed.sort();
         known.sort();
         assert_eq!(listed, known, "at {}", self.now);
-        assert_eq!(answer.would_grant, self.fits(&places, self.now, 1), "at {}: {answer:?}", self.now);
+        assert_eq!(
+            answer.would_grant,
+            self.fits(&places, self.now, 1),
+            "at {}: {answer:?}",
+            self.now
+        );
     }
 
-    /// R-QTA-6: what the history and the invoice tell of the account that sends, and of the caps that it carries.
+    /// R-QTA-6: what the history and the invoice tell of the account that sends, and of the caps
+    /// that it carries.
     fn compare_books(&mut self, source: usize) {
-        let Source { account, user, message } = self.sources[source].clone();
+        let Source {
+            account,
+            user,
+            message,
+        } = self.sources[source].clone();
         for place in self.charged(source) {
             let counter = &self.counters[place];
-            let Some(cap) = self.caps.iter().find(|cap| cap.id.as_str() == counter.name).map(|cap| (cap.scope, cap.id.clone())) else { continue };
+            let Some(cap) = self
+                .caps
+                .iter()
+                .find(|cap| cap.id.as_str() == counter.name)
+                .map(|cap| (cap.scope, cap.id.clone()))
+            else {
+                continue;
+            };
             let subject = match cap.0 {
                 CapScope::Member => user.as_ref().map(ToString::to_string),
                 CapScope::Campaign => message.campaign.as_ref().map(ToString::to_string),
                 _ => message.recipient_domain.as_ref().map(ToString::to_string),
             };
-            let of = self.caps.iter().find(|one| one.id == cap.1).unwrap().account.clone().unwrap();
+            let of = self
+                .caps
+                .iter()
+                .find(|one| one.id == cap.1)
+                .unwrap()
+                .account
+                .clone()
+                .unwrap();
             self.compare_history(place, &of, None, Some(cap.1), subject);
         }
         for limit in Channel::Email.limits() {
-            let place = self.counter(keys::meter(Some(&account), limit.name(), "", ""), limit.name(), limit.window().unwrap());
+            let place = self.counter(
+                keys::meter(Some(&account), limit.name(), "", ""),
+                limit.name(),
+                limit.window().unwrap(),
+            );
             self.compare_history(place, &account, Some(limit), None, None);
         }
-        let place = self.counter(keys::meter(Some(&account), "email_per_day", "", ""), "email_per_day", Window::Day);
+        let place = self.counter(
+            keys::meter(Some(&account), "email_per_day", "", ""),
+            "email_per_day",
+            Window::Day,
+        );
         let day = START_MS / DAY_MS * DAY_MS;
         let from = day + self.dice.roll(40) * DAY_MS / 2;
         let until = from + 1 + self.dice.roll(60) * DAY_MS / 2;
-        let line = self.must(usage::Invoice { account, from_ms: count(from), until_ms: count(until), after: None, page: None }).lines.remove(0);
-        let days = self.counters[place].kept.iter().chain(&self.counters[place].parts).filter(|day| (from..until).contains(&day.start));
-        assert_eq!(line.email_sent, days.map(|day| day.counted).sum::<u64>(), "at {}", self.now);
+        let line = self
+            .must(usage::Invoice {
+                account,
+                from_ms: count(from),
+                until_ms: count(until),
+                after: None,
+                page: None,
+            })
+            .lines
+            .remove(0);
+        let days = self.counters[place]
+            .kept
+            .iter()
+            .chain(&self.counters[place].parts)
+            .filter(|day| (from..until).contains(&day.start));
+        assert_eq!(
+            line.email_sent,
+            days.map(|day| day.counted).sum::<u64>(),
+            "at {}",
+            self.now
+        );
     }
 
-    fn compare_history(&self, place: usize, account: &Id, limit: Option<LimitName>, cap: Option<Id>, subject: Option<String>) {
+    fn compare_history(
+        &self,
+        place: usize,
+        account: &Id,
+        limit: Option<LimitName>,
+        cap: Option<Id>,
+        subject: Option<String>,
+    ) {
         let subject = subject.map(|subject| Name::new(&subject).unwrap());
-        let request = usage::History { account: account.clone(), limit, cap, subject, after: None, page: Some(count(500)) };
+        let request = usage::History {
+            account: account.clone(),
+            limit,
+            cap,
+            subject,
+            after: None,
+            page: Some(count(500)),
+        };
         let answer = self.must(request).windows;
-        let kept = self.counters[place].kept.iter().filter(|window| window.counted > 0);
-        let known: Vec<_> = kept.map(|window| (window.start, window.end, window.counted)).take(500).collect();
-        let told: Vec<_> = answer.iter().map(|window| (window.starts_at_ms, window.ends_at_ms, window.used)).collect();
+        let kept = self.counters[place]
+            .kept
+            .iter()
+            .filter(|window| window.counted > 0);
+        let known: Vec<_> = kept
+            .map(|window| (window.start, window.end, window.counted))
+            .take(500)
+            .collect();
+        let told: Vec<_> = answer
+            .iter()
+            .map(|window| (window.starts_at_ms, window.ends_at_ms, window.used))
+            .collect();
         assert_eq!(told, known, "{} at {}", self.counters[place].name, self.now);
     }
 
@@ -727,7 +1135,14 @@ impl World {
                 self.grants.extend(granted);
             }
             600..680 => {
-                let far = [5 * SECOND_MS, MINUTE_MS, MINUTE_MS, HOUR_MS, HOUR_MS, 12 * HOUR_MS];
+                let far = [
+                    5 * SECOND_MS,
+                    MINUTE_MS,
+                    MINUTE_MS,
+                    HOUR_MS,
+                    HOUR_MS,
+                    12 * HOUR_MS,
+                ];
                 let by = self.dice.of(&far) / 4;
                 let to = self.now + 1 + self.dice.roll(4 * by);
                 self.set_clock(to);
@@ -736,7 +1151,11 @@ impl World {
                 let by = *self.dice.of(&[DAY_MS, DAY_MS, 7 * DAY_MS, 40 * DAY_MS]);
                 let to = self.now + self.dice.roll(by);
                 // To the very boundary, too.
-                let to = if self.dice.one_in(2) { to - to % DAY_MS } else { to };
+                let to = if self.dice.one_in(2) {
+                    to - to % DAY_MS
+                } else {
+                    to
+                };
                 self.set_clock(to.max(self.now));
             }
             690..700 => {
@@ -767,15 +1186,26 @@ impl World {
             960..985 => {
                 let source = self.random_source();
                 let places = self.charged(source);
-                let Source { account, user, message } = &self.sources[source];
+                let Source {
+                    account,
+                    user,
+                    message,
+                } = &self.sources[source];
                 let drawn = self.guard.enter(Effect::Send, |engine| {
-                    let prepared = engine.cell_by_text(account.as_str())?.sending(engine, user.as_ref().map(Id::as_str), Channel::Email, message)?;
+                    let prepared = engine.cell_by_text(account.as_str())?.sending(
+                        engine,
+                        user.as_ref().map(Id::as_str),
+                        Channel::Email,
+                        message,
+                    )?;
                     engine.draw_ahead(&[prepared])
                 });
                 drawn.unwrap();
                 for place in places {
                     let counter = &mut self.counters[place];
-                    if let Some(meter) = stored(&self.disk.lock(), &counter.key).filter(Meter::is_charged) {
+                    if let Some(meter) =
+                        stored(&self.disk.lock(), &counter.key).filter(Meter::is_charged)
+                    {
                         counter.go_to(meter.starts_at_ms, meter.ends_at_ms);
                     }
                 }
@@ -796,7 +1226,11 @@ impl World {
         let at = self.grants.len() - 1 - self.dice.roll(newest as u64) as usize;
         let mut grant = self.grants.swap_remove(at);
         let back = 1 + self.dice.roll(grant.count);
-        let Source { account, user, message } = self.sources[grant.source].clone();
+        let Source {
+            account,
+            user,
+            message,
+        } = self.sources[grant.source].clone();
         let request = sending::Refund {
             account,
             user,
@@ -812,11 +1246,20 @@ impl World {
         let mut counters = 0;
         for (place, part) in &grant.charged {
             let counter = &mut self.counters[*place];
-            // In which group a member was before they were one, as a clock that steps back has it, nobody knows.
-            let at = if grant.at < START_MS && counter.key == group { u64::MAX } else { grant.at };
+            // In which group a member was before they were one, as a clock that steps back has it,
+            // nobody knows.
+            let at = if grant.at < START_MS && counter.key == group {
+                u64::MAX
+            } else {
+                grant.at
+            };
             counters += u64::from(counter.refund(self.now, at, *part, back));
         }
-        assert_eq!(answer.counters, counters, "{back} of {} at {}", grant.count, grant.at);
+        assert_eq!(
+            answer.counters, counters,
+            "{back} of {} at {}",
+            grant.count, grant.at
+        );
         grant.count -= back;
         if grant.count > 0 {
             self.grants.push(grant);
@@ -826,7 +1269,11 @@ impl World {
     fn reserve(&mut self) {
         let (source, ask) = (self.random_source(), self.ask());
         let life = *self.dice.of(&[MINUTE_MS, HOUR_MS, DAY_MS]);
-        let Source { account, user, message } = self.sources[source].clone();
+        let Source {
+            account,
+            user,
+            message,
+        } = self.sources[source].clone();
         let request = reservations::Create {
             account,
             user,
@@ -838,9 +1285,18 @@ impl World {
             key: None,
         };
         let answer = self.must(request);
-        let decision = Decision { granted: answer.granted, refusal: answer.refusal, remaining: None, credits: None };
+        let decision = Decision {
+            granted: answer.granted,
+            refusal: answer.refusal,
+            remaining: None,
+            credits: None,
+        };
         if let Some(grant) = self.expect(source, ask, &decision) {
-            self.reservations.push(Open { id: answer.reservation.unwrap(), expires: self.now + life, grant });
+            self.reservations.push(Open {
+                id: answer.reservation.unwrap(),
+                expires: self.now + life,
+                grant,
+            });
         }
     }
 
@@ -849,28 +1305,61 @@ impl World {
             return;
         }
         let at = self.dice.roll(self.reservations.len() as u64) as usize;
-        let Open { id: reservation, grant, .. } = self.reservations.swap_remove(at);
+        let Open {
+            id: reservation,
+            grant,
+            ..
+        } = self.reservations.swap_remove(at);
         let account = self.sources[grant.source].account.clone();
         let (committed, state) = match self.dice.roll(3) {
-            0 => (0, self.must(reservations::Release { account, reservation }).state),
+            0 => (
+                0,
+                self.must(reservations::Release {
+                    account,
+                    reservation,
+                })
+                .state,
+            ),
             _ => {
                 let committed = self.dice.roll(grant.count + 1);
-                (committed, self.must(reservations::Commit { account, reservation, count: count(committed) }).state)
+                (
+                    committed,
+                    self.must(reservations::Commit {
+                        account,
+                        reservation,
+                        count: count(committed),
+                    })
+                    .state,
+                )
             }
         };
-        assert!(matches!(state, ReservationState::Committed | ReservationState::Released));
+        assert!(matches!(
+            state,
+            ReservationState::Committed | ReservationState::Released
+        ));
         self.give_back(&grant, grant.count - committed);
         if committed > 0 {
-            self.grants.push(Grant { count: committed, ..grant });
+            self.grants.push(Grant {
+                count: committed,
+                ..grant
+            });
         }
     }
 }
 
 /// Walks the histories of as many seeds as are wanted, on all processors.
 pub(super) fn walk(test: &str, fewer: u64, walk: impl Fn(u64) + Sync) {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap_or_else(|_| panic!("{name} is a number")));
-    let histories = number("TENANTRY_HISTORIES").unwrap_or(if cfg!(debug_assertions) { 20 } else { 500 }).div_ceil(fewer);
-    let first = number("TENANTRY_SEED").unwrap_or_else(|| std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64);
+    let number = |name: &str| {
+        std::env::var(name).ok().map(|text| {
+            text.parse::<u64>()
+                .unwrap_or_else(|_| panic!("{name} is a number"))
+        })
+    };
+    let histories = number("TENANTRY_HISTORIES")
+        .unwrap_or(if cfg!(debug_assertions) { 20 } else { 500 })
+        .div_ceil(fewer);
+    let first = number("TENANTRY_SEED")
+        .unwrap_or_else(|| std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64);
     println!("{test}: {histories} from TENANTRY_SEED={first}");
     let next = AtomicU64::new(0);
     std::thread::scope(|scope| {
@@ -882,7 +1371,8 @@ pub(super) fn walk(test: &str, fewer: u64, walk: impl Fn(u64) + Sync) {
                         return;
                     }
                     let seed = first.wrapping_add(number);
-                    let walked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| walk(seed)));
+                    let walked =
+                        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| walk(seed)));
                     if walked.is_err() {
                         next.store(histories, Ordering::Relaxed);
                         panic!("{test}: TENANTRY_HISTORIES=1 TENANTRY_SEED={seed}");
@@ -893,8 +1383,9 @@ pub(super) fn walk(test: &str, fewer: u64, walk: impl Fn(u64) + Sync) {
     });
 }
 
-/// Whatever happens, nothing goes out beyond a limit in force; a crash costs one block of each counter, a clean close nothing;
-/// and but for that each send answers as one who counts it all would: granted or not, which limit, and until when.
+/// Whatever happens, nothing goes out beyond a limit in force; a crash costs one block of each
+/// counter, a clean close nothing; and but for that each send answers as one who counts it all
+/// would: granted or not, which limit, and until when.
 #[test]
 fn no_history_ends_in_an_overdraft() {
     walk("no_history_ends_in_an_overdraft", 1, |seed| {
@@ -909,51 +1400,71 @@ fn no_history_ends_in_an_overdraft() {
     });
 }
 
-/// R-QTA-3, 18.5: with no event but the clock, what is refused is refused at every instant before `retry_at_ms` and let through
-/// at it; more than a limit ever will be is never. Caps of all windows, paces, growth, groups and ancestors; reservations that
-/// end, credits that expire, packages to come, zones that change, and parts that are guaranteed.
+/// R-QTA-3, 18.5: with no event but the clock, what is refused is refused at every instant before
+/// `retry_at_ms` and let through at it; more than a limit ever will be is never. Caps of all
+/// windows, paces, growth, groups and ancestors; reservations that end, credits that expire,
+/// packages to come, zones that change, and parts that are guaranteed.
 #[test]
 fn a_refused_send_is_let_through_at_the_very_instant() {
-    walk("a_refused_send_is_let_through_at_the_very_instant", 1, |seed| {
-        let mut world = World::new(seed, true);
-        world.make_packages();
-        for _ in 0..150 {
-            if world.dice.one_in(3) {
-                world.stir();
-            }
-            let (source, ask) = (world.random_source(), world.ask());
-            let decision = world.admit(source, ask);
-            let by = *world.dice.of(&[1, SECOND_MS, MINUTE_MS, HOUR_MS]);
-            match decision.refusal {
-                None => {
-                    let to = world.now + world.dice.roll(by);
-                    world.set_clock(to);
+    walk(
+        "a_refused_send_is_let_through_at_the_very_instant",
+        1,
+        |seed| {
+            let mut world = World::new(seed, true);
+            world.make_packages();
+            for _ in 0..150 {
+                if world.dice.one_in(3) {
+                    world.stir();
                 }
-                Some(refusal) => world.wait_for(source, ask, &refusal),
+                let (source, ask) = (world.random_source(), world.ask());
+                let decision = world.admit(source, ask);
+                let by = *world.dice.of(&[1, SECOND_MS, MINUTE_MS, HOUR_MS]);
+                match decision.refusal {
+                    None => {
+                        let to = world.now + world.dice.roll(by);
+                        world.set_clock(to);
+                    }
+                    Some(refusal) => world.wait_for(source, ask, &refusal),
+                }
             }
-        }
-    });
+        },
+    );
 }
 
 const PACKAGES: usize = 4;
-const ZONES: [&str; 5] = ["UTC", "America/New_York", "Asia/Kolkata", "Pacific/Kiritimati", "Europe/Berlin"];
+const ZONES: [&str; 5] = [
+    "UTC",
+    "America/New_York",
+    "Asia/Kolkata",
+    "Pacific/Kiritimati",
+    "Europe/Berlin",
+];
 
 impl World {
-    fn run_json<O: Operation + serde::de::DeserializeOwned>(&self, request: serde_json::Value) -> Result<O::Answer, Error> {
+    fn run_json<O: Operation + serde::de::DeserializeOwned>(
+        &self,
+        request: serde_json::Value,
+    ) -> Result<O::Answer, Error> {
         self.run::<O>(serde_json::from_value(request).unwrap())
     }
 
     fn make_packages(&mut self) {
         for number in 0..PACKAGES {
-            let limits: serde_json::Map<_, _> =
-                Channel::Email.limits().iter().map(|limit| (limit.name().to_owned(), self.dice.roll(200).into())).collect();
+            let limits: serde_json::Map<_, _> = Channel::Email
+                .limits()
+                .iter()
+                .map(|limit| (limit.name().to_owned(), self.dice.roll(200).into()))
+                .collect();
             let pays = self.dice.one_in(2);
-            let request = serde_json::json!({"id": format!("p{number}"), "name": "P", "limits": limits, "credits": pays, "overuse": pays});
-            self.run_json::<crate::ops::packages::Create>(request).unwrap();
+            let request = serde_json::json!({"id": format!("p{number}"), "name": "P",
+                "limits": limits, "credits": pays, "overuse": pays});
+            self.run_json::<crate::ops::packages::Create>(request)
+                .unwrap();
         }
     }
 
-    /// Something that changes what becomes of a send later. Some of it is refused, such as a guarantee of more than there is.
+    /// Something that changes what becomes of a send later. Some of it is refused, such as a
+    /// guarantee of more than there is.
     fn stir(&mut self) {
         let account = self.dice.of(&ACCOUNTS).0;
         let package = format!("p{}", self.dice.roll(PACKAGES as u64));
@@ -961,30 +1472,57 @@ impl World {
         let count = 1 + self.dice.roll(60);
         match self.dice.roll(9) {
             0 | 1 => {
-                let life = *self.dice.of(&[MINUTE_MS, HOUR_MS, DAY_MS, 20 * DAY_MS]) + self.dice.roll(HOUR_MS);
+                let life = *self.dice.of(&[MINUTE_MS, HOUR_MS, DAY_MS, 20 * DAY_MS])
+                    + self.dice.roll(HOUR_MS);
                 let source = self.random_source();
-                let Source { account, user, message } = self.sources[source].clone();
-                let request = serde_json::json!({"account": account, "user": user, "message": message, "count": count, "min": 1, "life_ms": life});
+                let Source {
+                    account,
+                    user,
+                    message,
+                } = self.sources[source].clone();
+                let request = serde_json::json!({"account": account, "user": user,
+                    "message": message, "count": count, "min": 1, "life_ms": life});
                 self.run_json::<reservations::Create>(request).unwrap();
             }
             2 => {
-                let expires = self.dice.one_in(2).then(|| self.now + 1 + self.dice.roll(3 * DAY_MS));
-                let request =
-                    serde_json::json!({"account": account, "channel": "email", "amount": count, "reason": "bought", "expires_at_ms": expires});
-                self.run_json::<crate::ops::credits::Grant>(request).unwrap();
+                let expires = self
+                    .dice
+                    .one_in(2)
+                    .then(|| self.now + 1 + self.dice.roll(3 * DAY_MS));
+                let request = serde_json::json!({"account": account, "channel": "email",
+                    "amount": count, "reason": "bought", "expires_at_ms": expires});
+                self.run_json::<crate::ops::credits::Grant>(request)
+                    .unwrap();
             }
-            3 => drop(self.run_json::<accounts::Edit>(serde_json::json!({"account": account, "package": package, "at": "next_month"}))),
-            4 => drop(self.run_json::<accounts::Edit>(serde_json::json!({"account": account, "package": package}))),
+            3 => drop(self.run_json::<accounts::Edit>(
+                serde_json::json!({"account": account, "package": package, "at": "next_month"}),
+            )),
+            4 => drop(self.run_json::<accounts::Edit>(
+                serde_json::json!({"account": account, "package": package}),
+            )),
             5 => {
                 let zone = *self.dice.of(&ZONES);
-                self.run_json::<accounts::Edit>(serde_json::json!({"account": account, "time_zone": zone})).unwrap();
+                self.run_json::<accounts::Edit>(
+                    serde_json::json!({"account": account, "time_zone": zone}),
+                )
+                .unwrap();
             }
-            6 => drop(self.run_json::<limits::Inherit>(serde_json::json!({"account": account, "limit": limit}))),
+            6 => drop(self.run_json::<limits::Inherit>(
+                serde_json::json!({"account": account, "limit": limit}),
+            )),
             7 => {
-                let request = serde_json::json!({"account": account, "limit": limit, "value": count, "guaranteed": self.dice.one_in(2)});
+                let request = serde_json::json!({"account": account, "limit": limit,
+                    "value": count, "guaranteed": self.dice.one_in(2)});
                 drop(self.run_json::<limits::Allocate>(request));
             }
-            _ => self.set_limit(account, *Channel::Email.limits().iter().find(|one| one.name() == limit).unwrap()),
+            _ => self.set_limit(
+                account,
+                *Channel::Email
+                    .limits()
+                    .iter()
+                    .find(|one| one.name() == limit)
+                    .unwrap(),
+            ),
         }
     }
 
@@ -1002,13 +1540,28 @@ impl World {
         for at in instants.into_iter().filter(|at| (from..until).contains(at)) {
             self.set_clock(at);
             let early = self.admit(source, ask);
-            assert_eq!(early.granted, 0, "{ask:?} by {:?}, {} ms before {until}: {refusal:?}", self.sources[source], until - at);
-            assert_eq!(early.refusal.unwrap().retry_at_ms, refusal.retry_at_ms, "{} ms before", until - at);
+            assert_eq!(
+                early.granted,
+                0,
+                "{ask:?} by {:?}, {} ms before {until}: {refusal:?}",
+                self.sources[source],
+                until - at
+            );
+            assert_eq!(
+                early.refusal.unwrap().retry_at_ms,
+                refusal.retry_at_ms,
+                "{} ms before",
+                until - at
+            );
         }
         self.set_clock(until);
         if refusal.retry_at_ms.is_some() {
             let decision = self.admit(source, ask);
-            assert!(decision.granted >= ask.min, "{ask:?} by {:?} at {until}: {refusal:?}, then {decision:?}", self.sources[source]);
+            assert!(
+                decision.granted >= ask.min,
+                "{ask:?} by {:?} at {until}: {refusal:?}, then {decision:?}",
+                self.sources[source]
+            );
         }
     }
 }

@@ -1,11 +1,13 @@
-//! Delays after failed log-ins: growing, never longer than a quarter of an hour, never for ever (R-SES-1).
+//! Delays after failed log-ins: growing, never longer than a quarter of an hour, never for ever
+//! (R-SES-1).
 //!
-//! Failures are counted for a person, for the place that they come from, and for both together. Who is delayed because of
-//! the failures of others gets a turn: when it comes, they are let in whatever others have done since. So somebody who fails
-//! on purpose keeps nobody out, from however many places.
+//! Failures are counted for a person, for the place that they come from, and for both together. Who
+//! is delayed because of the failures of others gets a turn: when it comes, they are let in
+//! whatever others have done since. So somebody who fails on purpose keeps nobody out, from however
+//! many places.
 //!
-//! It is all in memory. An address that nobody has is counted like any other, so that it answers alike; on disk strangers
-//! could fill the store with it.
+//! It is all in memory. An address that nobody has is counted like any other, so that it answers
+//! alike; on disk strangers could fill the store with it.
 
 use crate::model::{Address, Id};
 use foldhash::fast::RandomState;
@@ -19,11 +21,13 @@ pub(crate) const LONGEST_MS: u64 = 15 * 60_000;
 const FIRST_MS: u64 = 1000;
 /// Failures that are forgotten when nothing happens for so long.
 const FORGOTTEN_MS: u64 = 24 * 3_600_000;
-/// How often one may fail before the first delay: a person from one place, a person from everywhere, a place.
+/// How often one may fail before the first delay: a person from one place, a person from
+/// everywhere, a place.
 const FREE_OF_BOTH: u32 = 5;
 const FREE_OF_PERSON: u32 = 20;
 const FREE_OF_PLACE: u32 = 50;
-/// How many wrong codes of a second factor somebody may give in a day: of a million, three are right.
+/// How many wrong codes of a second factor somebody may give in a day: of a million, three are
+/// right.
 const MOST_CODES: u32 = 30;
 /// The most entries.
 const MOST: usize = 100_000;
@@ -45,7 +49,8 @@ struct Entry {
 }
 
 impl Entry {
-    /// The end of the delay. One that lies further ahead than any can is from before the clock stepped back.
+    /// The end of the delay. One that lies further ahead than any can is from before the clock
+    /// stepped back.
     fn delayed_until(&self, now_ms: u64) -> Option<u64> {
         Some(self.until_ms).filter(|until_ms| now_ms < *until_ms && until_ms - now_ms <= LONGEST_MS)
     }
@@ -59,9 +64,11 @@ impl Entry {
         self.turn = false;
         let delay_ms = match self.failures.saturating_sub(free) {
             0 => 0,
-            beyond => {
-                FIRST_MS.checked_shl(beyond - 1).filter(|delay| delay >> (beyond - 1).min(63) == FIRST_MS).unwrap_or(LONGEST_MS).min(LONGEST_MS)
-            }
+            beyond => FIRST_MS
+                .checked_shl(beyond - 1)
+                .filter(|delay| delay >> (beyond - 1).min(63) == FIRST_MS)
+                .unwrap_or(LONGEST_MS)
+                .min(LONGEST_MS),
         };
         self.until_ms = now_ms.saturating_add(delay_ms);
     }
@@ -82,18 +89,29 @@ pub(crate) struct Throttle {
 }
 
 impl Throttle {
-    /// Counts an attempt as a failure until [`succeeded`](Throttle::succeeded) says otherwise, so that many at once count
-    /// too. Refused, with the instant of the next turn, it counts for nothing.
-    pub(crate) fn admit(&self, person: &str, place: Option<Address>, now_ms: u64) -> Result<(), u64> {
+    /// Counts an attempt as a failure until [`succeeded`](Throttle::succeeded) says otherwise, so
+    /// that many at once count too. Refused, with the instant of the next turn, it counts for
+    /// nothing.
+    pub(crate) fn admit(
+        &self,
+        person: &str,
+        place: Option<Address>,
+        now_ms: u64,
+    ) -> Result<(), u64> {
         let [both, one, other] = keys(person, place);
         let mut entries = self.entries.lock();
         let delay = |key: &Option<Key>, entries: &HashMap<Key, Entry, RandomState>| {
-            key.as_ref().and_then(|key| entries.get(key)).and_then(|entry| entry.delayed_until(now_ms))
+            key.as_ref()
+                .and_then(|key| entries.get(key))
+                .and_then(|entry| entry.delayed_until(now_ms))
         };
         if let Some(until_ms) = delay(&both, &entries) {
             return Err(until_ms);
         }
-        let has_turn = both.as_ref().and_then(|key| entries.get(key)).is_some_and(|entry| entry.turn);
+        let has_turn = both
+            .as_ref()
+            .and_then(|key| entries.get(key))
+            .is_some_and(|entry| entry.turn);
         let by_others = delay(&one, &entries).max(delay(&other, &entries));
         if entries.len() >= MOST {
             make_room(&mut entries);
@@ -105,7 +123,11 @@ impl Throttle {
             entry.turn = true;
             return Err(until_ms);
         }
-        for (key, free) in [(both, FREE_OF_BOTH), (one, FREE_OF_PERSON), (other, FREE_OF_PLACE)] {
+        for (key, free) in [
+            (both, FREE_OF_BOTH),
+            (one, FREE_OF_PERSON),
+            (other, FREE_OF_PLACE),
+        ] {
             if let Some(key) = key {
                 entries.entry(key).or_default().fail(free, now_ms);
             }
@@ -113,7 +135,8 @@ impl Throttle {
         Ok(())
     }
 
-    /// The attempt was neither a failure nor a success: the right password without the code that is needed besides.
+    /// The attempt was neither a failure nor a success: the right password without the code that is
+    /// needed besides.
     pub(crate) fn withdrawn(&self, person: &str, place: Option<Address>) {
         let mut entries = self.entries.lock();
         for key in keys(person, place).into_iter().flatten() {
@@ -123,16 +146,23 @@ impl Throttle {
         }
     }
 
-    /// Counts a code of a second factor as a wrong one until [`code_taken`](Throttle::code_taken). Refused, with the instant
-    /// from which on codes count again, when there were too many: six digits are soon guessed, from however many places.
+    /// Counts a code of a second factor as a wrong one until [`code_taken`](Throttle::code_taken).
+    /// Refused, with the instant from which on codes count again, when there were too many: six
+    /// digits are soon guessed, from however many places.
     pub(crate) fn admit_code(&self, user: &Id, now_ms: u64) -> Result<(), u64> {
         let mut codes = self.codes.lock();
         if codes.len() >= MOST {
             codes.retain(|_, codes| now_ms.saturating_sub(codes.since_ms) < FORGOTTEN_MS);
         }
-        let entry = codes.entry(user.clone()).or_insert(Codes { tried: 0, since_ms: now_ms });
+        let entry = codes.entry(user.clone()).or_insert(Codes {
+            tried: 0,
+            since_ms: now_ms,
+        });
         if now_ms.saturating_sub(entry.since_ms) >= FORGOTTEN_MS || now_ms < entry.since_ms {
-            *entry = Codes { tried: 0, since_ms: now_ms };
+            *entry = Codes {
+                tried: 0,
+                since_ms: now_ms,
+            };
         }
         if entry.tried >= MOST_CODES {
             return Err(entry.since_ms.saturating_add(FORGOTTEN_MS));
@@ -146,8 +176,8 @@ impl Throttle {
         self.codes.lock().remove(user);
     }
 
-    /// The attempt was none that failed: the failures of this person are forgotten. Those of the place are not: who has a
-    /// password of their own could try those of others for ever.
+    /// The attempt was none that failed: the failures of this person are forgotten. Those of the
+    /// place are not: who has a password of their own could try those of others for ever.
     pub(crate) fn succeeded(&self, person: &str, place: Option<Address>) {
         let [both, one, other] = keys(person, place);
         let mut entries = self.entries.lock();
@@ -163,7 +193,11 @@ impl Throttle {
 
 fn keys(person: &str, place: Option<Address>) -> [Option<Key>; 3] {
     let place = place.map(network);
-    [Some(Key::Both(person.to_owned(), place)), Some(Key::Person(person.to_owned())), place.map(Key::Place)]
+    [
+        Some(Key::Both(person.to_owned(), place)),
+        Some(Key::Person(person.to_owned())),
+        place.map(Key::Place),
+    ]
 }
 
 /// One place: whoever has a network of v6 has more addresses than can be counted.
@@ -202,8 +236,13 @@ mod tests {
         }
         let mut delays = Vec::new();
         for _ in 0..100 {
-            let until_ms = throttle.admit("ann", place("192.0.2.1"), now_ms).unwrap_err();
-            assert_eq!(throttle.admit("ann", place("192.0.2.1"), until_ms - 1), Err(until_ms));
+            let until_ms = throttle
+                .admit("ann", place("192.0.2.1"), now_ms)
+                .unwrap_err();
+            assert_eq!(
+                throttle.admit("ann", place("192.0.2.1"), until_ms - 1),
+                Err(until_ms)
+            );
             delays.push(until_ms - now_ms);
             now_ms = until_ms;
             assert_eq!(throttle.admit("ann", place("192.0.2.1"), now_ms), Ok(()));
@@ -214,7 +253,8 @@ mod tests {
         assert_eq!(throttle.admit("ann", place("192.0.2.1"), now_ms), Ok(()));
     }
 
-    /// S6: from a new address one gets in within a quarter of an hour, whatever others do meanwhile from however many places.
+    /// S6: from a new address one gets in within a quarter of an hour, whatever others do meanwhile
+    /// from however many places.
     #[test]
     fn nobody_keeps_another_out() {
         let (throttle, mut now_ms, mut tries) = (Throttle::default(), 1_000_000, 0_u32);
@@ -226,7 +266,9 @@ mod tests {
             }
         };
         attack(now_ms, 1000);
-        let Err(turn_ms) = throttle.admit("ann", place("203.0.113.9"), now_ms) else { panic!("nothing delays her") };
+        let Err(turn_ms) = throttle.admit("ann", place("203.0.113.9"), now_ms) else {
+            panic!("nothing delays her")
+        };
         assert!(turn_ms - now_ms <= LONGEST_MS);
         while now_ms < turn_ms {
             now_ms += MINUTE / 2;
@@ -240,8 +282,14 @@ mod tests {
     fn attempts_at_once_all_count() {
         let throttle = Throttle::default();
         let admitted = std::thread::scope(|scope| {
-            let all: Vec<_> = (0..64).map(|_| scope.spawn(|| throttle.admit("ann", place("192.0.2.1"), 1000).is_ok())).collect();
-            all.into_iter().filter(|_| true).map(|one| one.join().unwrap()).filter(|admitted| *admitted).count()
+            let all: Vec<_> = (0..64)
+                .map(|_| scope.spawn(|| throttle.admit("ann", place("192.0.2.1"), 1000).is_ok()))
+                .collect();
+            all.into_iter()
+                .filter(|_| true)
+                .map(|one| one.join().unwrap())
+                .filter(|admitted| *admitted)
+                .count()
         });
         assert_eq!(admitted as u32, FREE_OF_BOTH + 1);
     }
@@ -250,20 +298,37 @@ mod tests {
     fn a_place_is_delayed_for_many_people_and_a_network_of_v6_is_one_place() {
         let throttle = Throttle::default();
         for number in 0..=FREE_OF_PLACE {
-            assert_eq!(throttle.admit(&format!("user {number}"), place(&format!("2001:db8::{number:x}")), 1000), Ok(()));
+            assert_eq!(
+                throttle.admit(
+                    &format!("user {number}"),
+                    place(&format!("2001:db8::{number:x}")),
+                    1000
+                ),
+                Ok(())
+            );
         }
-        assert_eq!(throttle.admit("another", place("2001:db8::ffff:1"), 1000), Err(2000));
-        assert_eq!(throttle.admit("another", place("2001:db8:0:1::1"), 1000), Ok(()));
+        assert_eq!(
+            throttle.admit("another", place("2001:db8::ffff:1"), 1000),
+            Err(2000)
+        );
+        assert_eq!(
+            throttle.admit("another", place("2001:db8:0:1::1"), 1000),
+            Ok(())
+        );
     }
 
-    /// S6: with the right password one tries few codes a day, from however many places, and a day later again.
+    /// S6: with the right password one tries few codes a day, from however many places, and a day
+    /// later again.
     #[test]
     fn codes_are_few_in_a_day() {
         let (throttle, ann) = (Throttle::default(), Id::new("ann").unwrap());
         for at_ms in 0..u64::from(MOST_CODES) {
             assert_eq!(throttle.admit_code(&ann, 1000 + at_ms), Ok(()));
         }
-        assert_eq!(throttle.admit_code(&ann, 1000 + FORGOTTEN_MS - 1), Err(1000 + FORGOTTEN_MS));
+        assert_eq!(
+            throttle.admit_code(&ann, 1000 + FORGOTTEN_MS - 1),
+            Err(1000 + FORGOTTEN_MS)
+        );
         assert_eq!(throttle.admit_code(&Id::new("bob").unwrap(), 2000), Ok(()));
         assert_eq!(throttle.admit_code(&ann, 1000 + FORGOTTEN_MS), Ok(()));
         for _ in 0..100 {

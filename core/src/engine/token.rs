@@ -1,7 +1,9 @@
-//! Tokens. Those of links are derived when they are needed, never stored (R-INV-2); of those of sessions a hash is stored.
+//! Tokens. Those of links are derived when they are needed, never stored (R-INV-2); of those of
+//! sessions a hash is stored.
 //!
-//! The token of a link is the id of what it is for and a keyed hash of that id and its generation, so that a new generation
-//! ends the old token and the store alone makes none. The token of a session is its id and a random number; it is shown once.
+//! The token of a link is the id of what it is for and a keyed hash of that id and its generation,
+//! so that a new generation ends the old token and the store alone makes none. The token of a
+//! session is its id and a random number; it is shown once.
 
 use crate::error::{Code, Error};
 use crate::model::{Id, Secret};
@@ -24,7 +26,12 @@ impl TokenKey {
     /// A key for a store that ends with the process.
     pub(crate) fn random() -> Result<TokenKey, Error> {
         let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).map_err(|error| Error::new(Code::Internal, format!("the system gives no random bytes: {error}")))?;
+        getrandom::fill(&mut bytes).map_err(|error| {
+            Error::new(
+                Code::Internal,
+                format!("the system gives no random bytes: {error}"),
+            )
+        })?;
         Ok(TokenKey(bytes))
     }
 
@@ -44,13 +51,15 @@ impl TokenKey {
 
     /// A key for something else than tokens.
     pub(super) fn derived(&self, purpose: &str) -> Result<Zeroizing<[u8; 32]>, Error> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0)
+            .map_err(|error| Error::new(Code::Internal, error.to_string()))?;
         mac.update(purpose.as_bytes());
         Ok(Zeroizing::new(mac.finalize().into_bytes().into()))
     }
 
     fn mac(&self, id: &str, generation: u64) -> Result<Hmac<Sha256>, Error> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0)
+            .map_err(|error| Error::new(Code::Internal, error.to_string()))?;
         mac.update(id.as_bytes());
         mac.update(&generation.to_le_bytes());
         Ok(mac)
@@ -58,12 +67,19 @@ impl TokenKey {
 
     /// The token for this generation of an invitation or link, whose id is a UUID.
     pub(crate) fn token(&self, id: &Id, generation: u64) -> Result<String, Error> {
-        Ok(format!("{PREFIX}{}{}", compact(id), hex(&self.mac(id.as_str(), generation)?.finalize().into_bytes())))
+        Ok(format!(
+            "{PREFIX}{}{}",
+            compact(id),
+            hex(&self.mac(id.as_str(), generation)?.finalize().into_bytes())
+        ))
     }
 
     /// Whether the token is that of this generation; takes the same time wherever it differs.
     pub(crate) fn fits(&self, token: &Token, generation: u64) -> Result<bool, Error> {
-        Ok(self.mac(token.id.as_str(), generation)?.verify_slice(&token.hash).is_ok())
+        Ok(self
+            .mac(token.id.as_str(), generation)?
+            .verify_slice(&token.hash)
+            .is_ok())
     }
 }
 
@@ -77,19 +93,26 @@ pub(crate) struct Token {
 impl Token {
     /// Takes a token apart; none where it has not the form of one.
     pub(crate) fn parse(text: &str) -> Option<Token> {
-        let rest = text.strip_prefix(PREFIX).filter(|rest| rest.len() == 96 && is_hex(rest))?;
+        let rest = text
+            .strip_prefix(PREFIX)
+            .filter(|rest| rest.len() == 96 && is_hex(rest))?;
         let (id, hash) = rest.split_at_checked(32)?;
         let id = from_compact(id)?;
-        Some(Token { id, hash: hash_bytes(hash)? })
+        Some(Token {
+            id,
+            hash: hash_bytes(hash)?,
+        })
     }
 }
 
-/// A token that is an id and a random number of 256 bits. Of it the store knows the SHA-256 alone: it has nothing to guess.
+/// A token that is an id and a random number of 256 bits. Of it the store knows the SHA-256 alone:
+/// it has nothing to guess.
 pub(crate) struct SecretToken {
     text: Zeroizing<String>,
 }
 
-/// A token of that kind that somebody shows, taken apart where it lies: it is looked at with every request.
+/// A token of that kind that somebody shows, taken apart where it lies: it is looked at with every
+/// request.
 pub(crate) struct ShownToken<'a> {
     /// The id that it carries.
     id: [u8; 36],
@@ -105,7 +128,9 @@ impl SecretToken {
     pub(crate) fn new(prefix: &str, id: &Id, secret: &[u8; 32]) -> Result<SecretToken, Error> {
         let text = format!("{prefix}{}{}", compact(id), hex(secret));
         let checksum = crc32fast::hash(text.as_bytes());
-        Ok(SecretToken { text: Zeroizing::new(format!("{text}{checksum:08x}")) })
+        Ok(SecretToken {
+            text: Zeroizing::new(format!("{text}{checksum:08x}")),
+        })
     }
 
     /// What the store keeps.
@@ -124,7 +149,10 @@ impl<'a> ShownToken<'a> {
     pub(crate) fn parse(prefix: &str, text: &'a str) -> Option<ShownToken<'a>> {
         let rest = text.strip_prefix(prefix).filter(|rest| rest.len() == 104)?;
         let mut id = [0; 36];
-        uuid::Uuid::try_parse(rest.get(..32)?).ok()?.hyphenated().encode_lower(&mut id);
+        uuid::Uuid::try_parse(rest.get(..32)?)
+            .ok()?
+            .hyphenated()
+            .encode_lower(&mut id);
         Some(ShownToken { id, text })
     }
 
@@ -132,7 +160,8 @@ impl<'a> ShownToken<'a> {
         std::str::from_utf8(&self.id).unwrap_or_default()
     }
 
-    /// Whether it has the form of one to the end, where a checksum tells scanners that it is a token. What has the right hash has.
+    /// Whether it has the form of one to the end, where a checksum tells scanners that it is a
+    /// token. What has the right hash has.
     pub(crate) fn is_whole(&self) -> bool {
         let digits = self.text.len() - 104;
         let (known, checksum) = match self.text.split_at_checked(self.text.len() - 8) {
@@ -144,7 +173,10 @@ impl<'a> ShownToken<'a> {
 
     /// Whether it is the token of this hash; takes the same time wherever it differs.
     pub(crate) fn has_hash(&self, hash: &[u8; 32]) -> bool {
-        words(&Sha256::digest(self.text.as_bytes()).into()).as_slice().ct_eq(&words(hash)).into()
+        words(&Sha256::digest(self.text.as_bytes()).into())
+            .as_slice()
+            .ct_eq(&words(hash))
+            .into()
     }
 }
 
@@ -180,11 +212,16 @@ fn from_compact(text: &str) -> Option<Id> {
 }
 
 fn is_hex(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.bytes()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 #[cfg(test)]
@@ -201,9 +238,18 @@ mod tests {
         assert!(key.fits(&token, 3).unwrap());
         assert!(!key.fits(&token, 2).unwrap() && !key.fits(&token, 4).unwrap());
         assert!(!TokenKey::new([2; 32]).fits(&token, 3).unwrap());
-        let other = Token { id: Id::new("019a0000-0000-7000-8000-000000000002").unwrap(), hash: token.hash };
+        let other = Token {
+            id: Id::new("019a0000-0000-7000-8000-000000000002").unwrap(),
+            hash: token.hash,
+        };
         assert!(!key.fits(&other, 3).unwrap());
-        for bad in ["", "tny_link_", &text[..text.len() - 1], &text.to_uppercase(), &format!("{text}0")] {
+        for bad in [
+            "",
+            "tny_link_",
+            &text[..text.len() - 1],
+            &text.to_uppercase(),
+            &format!("{text}0"),
+        ] {
             assert!(Token::parse(bad).is_none(), "{bad}");
         }
     }
@@ -217,10 +263,17 @@ mod tests {
         assert_eq!(text.len(), "tny_session_".len() + 32 + 64 + 8);
         let shown = ShownToken::parse(SecretToken::SESSION, &text).unwrap();
         assert_eq!(shown.id(), id.as_str());
-        assert!(shown.has_hash(&hash_bytes(&token.hash()).unwrap()) && !text.contains(&token.hash()));
+        assert!(
+            shown.has_hash(&hash_bytes(&token.hash()).unwrap()) && !text.contains(&token.hash())
+        );
         let other = SecretToken::new(SecretToken::SESSION, &id, &[0xac; 32]).unwrap();
         assert!(!shown.has_hash(&hash_bytes(&other.hash()).unwrap()));
-        for bad in ["", &token.hash()[1..], &token.hash().to_uppercase(), &"é".repeat(32)] {
+        for bad in [
+            "",
+            &token.hash()[1..],
+            &token.hash().to_uppercase(),
+            &"é".repeat(32),
+        ] {
             assert!(hash_bytes(bad).is_none(), "{bad}");
         }
         assert!(shown.is_whole());
@@ -233,7 +286,10 @@ mod tests {
             &text.replace("session", "link"),
             &text.replace("019a", "019é"),
         ] {
-            assert!(ShownToken::parse(SecretToken::SESSION, bad).is_none(), "{bad}");
+            assert!(
+                ShownToken::parse(SecretToken::SESSION, bad).is_none(),
+                "{bad}"
+            );
         }
         let ends_with = |end: &str| format!("{}{end}", &text[..text.len() - end.len()]);
         for bad in [
@@ -244,7 +300,12 @@ mod tests {
             ends_with("é0000000"),
             ends_with("éééé"),
         ] {
-            assert!(!ShownToken::parse(SecretToken::SESSION, &bad).unwrap().is_whole(), "{bad}");
+            assert!(
+                !ShownToken::parse(SecretToken::SESSION, &bad)
+                    .unwrap()
+                    .is_whole(),
+                "{bad}"
+            );
         }
     }
 }

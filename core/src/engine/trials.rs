@@ -1,6 +1,7 @@
 //! Roles that are tried in the place of others, and what they would have refused (R-QTA-15).
 //!
-//! The counts are in memory alone: they begin anew with each trial and with each opening of the store.
+//! The counts are in memory alone: they begin anew with each trial and with each opening of the
+//! store.
 
 use super::meters::Prepared;
 use super::{Ctx, Engine};
@@ -31,7 +32,11 @@ impl Trial {
             return None;
         }
         let permission = tree.node(place)?.id.clone();
-        Some(Lacking { role: self.role.clone(), candidate: self.candidate.clone(), permission })
+        Some(Lacking {
+            role: self.role.clone(),
+            candidate: self.candidate.clone(),
+            permission,
+        })
     }
 }
 
@@ -52,11 +57,18 @@ pub(crate) struct Counts {
 
 impl Trials {
     pub(crate) fn new(opened_at_ms: u64) -> Trials {
-        Trials { opened_at_ms, by_role: Mutex::default() }
+        Trials {
+            opened_at_ms,
+            by_role: Mutex::default(),
+        }
     }
 
     fn fresh(candidate: &Id, since_ms: u64) -> Counts {
-        Counts { candidate: candidate.clone(), since_ms, refused: BTreeMap::new() }
+        Counts {
+            candidate: candidate.clone(),
+            since_ms,
+            refused: BTreeMap::new(),
+        }
     }
 
     /// The trial of a role begins, or is over where there is no candidate.
@@ -71,7 +83,9 @@ impl Trials {
     /// The candidate would have refused. Who still saw another trial of the role counts nothing.
     pub(crate) fn count(&self, lacking: &Lacking) {
         let mut by_role = self.by_role.lock();
-        let counts = by_role.entry(lacking.role.clone()).or_insert_with(|| Trials::fresh(&lacking.candidate, self.opened_at_ms));
+        let counts = by_role
+            .entry(lacking.role.clone())
+            .or_insert_with(|| Trials::fresh(&lacking.candidate, self.opened_at_ms));
         if counts.candidate != lacking.candidate {
             return;
         }
@@ -82,15 +96,22 @@ impl Trials {
         }
     }
 
-    /// What the trial of a role has counted; one that began before the store was opened, since then.
+    /// What the trial of a role has counted; one that began before the store was opened, since
+    /// then.
     pub(crate) fn of(&self, role: &Id, candidate: &Id) -> Counts {
-        let known = self.by_role.lock().get(role).filter(|counts| counts.candidate == *candidate).cloned();
+        let known = self
+            .by_role
+            .lock()
+            .get(role)
+            .filter(|counts| counts.candidate == *candidate)
+            .cloned();
         known.unwrap_or_else(|| Trials::fresh(candidate, self.opened_at_ms))
     }
 }
 
 impl Engine {
-    /// Counts a send that a trial would have refused: one for each call, however many messages it asks for.
+    /// Counts a send that a trial would have refused: one for each call, however many messages it
+    /// asks for.
     pub(crate) fn count_tried(&self, prepared: &Prepared) {
         if let Some(lacking) = &prepared.lacking {
             self.trials.count(lacking);
@@ -99,7 +120,8 @@ impl Engine {
 }
 
 impl Ctx<'_> {
-    /// As [`Engine::count_tried`]; of a user who sends themselves, the check of what they hold has counted.
+    /// As [`Engine::count_tried`]; of a user who sends themselves, the check of what they hold has
+    /// counted.
     pub(crate) fn count_tried(&self, prepared: &Prepared) {
         if self.actor.user().is_none() {
             self.engine.count_tried(prepared);
@@ -118,25 +140,41 @@ mod tests {
     }
 
     fn lacking(candidate: &str, permission: &str) -> Lacking {
-        Lacking { role: id("own"), candidate: id(candidate), permission: permission.to_owned() }
+        Lacking {
+            role: id("own"),
+            candidate: id(candidate),
+            permission: permission.to_owned(),
+        }
     }
 
-    /// R-QTA-15: each refusal counts for its permission, a trial that begins anew counts from nothing, and what somebody saw
-    /// of the one before it does not count.
+    /// R-QTA-15: each refusal counts for its permission, a trial that begins anew counts from
+    /// nothing, and what somebody saw of the one before it does not count.
     #[test]
     fn each_trial_counts_for_itself() {
         let trials = Trials::new(5);
-        assert_eq!((trials.of(&id("own"), &id("a")).since_ms, trials.of(&id("own"), &id("a")).refused.len()), (5, 0));
+        assert_eq!(
+            (
+                trials.of(&id("own"), &id("a")).since_ms,
+                trials.of(&id("own"), &id("a")).refused.len()
+            ),
+            (5, 0)
+        );
         for permission in ["sms.send", "campaigns.send", "sms.send"] {
             trials.count(&lacking("a", permission));
         }
         let counts = trials.of(&id("own"), &id("a"));
-        assert_eq!(counts.refused.into_iter().collect::<Vec<_>>(), [("campaigns.send".to_owned(), 1), ("sms.send".to_owned(), 2)]);
+        assert_eq!(
+            counts.refused.into_iter().collect::<Vec<_>>(),
+            [("campaigns.send".to_owned(), 1), ("sms.send".to_owned(), 2)]
+        );
         trials.begin(&id("own"), Some(&id("b")), 9);
         trials.count(&lacking("a", "sms.send"));
         trials.count(&lacking("b", "sms.send"));
         let counts = trials.of(&id("own"), &id("b"));
-        assert_eq!((counts.since_ms, counts.refused.get("sms.send")), (9, Some(&1)));
+        assert_eq!(
+            (counts.since_ms, counts.refused.get("sms.send")),
+            (9, Some(&1))
+        );
         trials.begin(&id("own"), None, 10);
         assert_eq!(trials.of(&id("own"), &id("b")).refused.len(), 0);
     }
@@ -144,12 +182,25 @@ mod tests {
     #[test]
     fn there_are_no_more_counts_than_nodes() {
         let trials = Trials::new(0);
-        (0..PermissionTree::MAX_NODES + 5).for_each(|number| trials.count(&lacking("a", &format!("p{number}"))));
-        assert_eq!(trials.of(&id("own"), &id("a")).refused.len(), PermissionTree::MAX_NODES);
+        (0..PermissionTree::MAX_NODES + 5)
+            .for_each(|number| trials.count(&lacking("a", &format!("p{number}"))));
+        assert_eq!(
+            trials.of(&id("own"), &id("a")).refused.len(),
+            PermissionTree::MAX_NODES
+        );
     }
 
-    fn call_as(store: &Tenantry, actor: &Value, operation: &str, request: Value) -> Result<Value, crate::Error> {
-        let answer = store.call_json(actor.to_string().as_bytes(), operation.as_bytes(), request.to_string().as_bytes())?;
+    fn call_as(
+        store: &Tenantry,
+        actor: &Value,
+        operation: &str,
+        request: Value,
+    ) -> Result<Value, crate::Error> {
+        let answer = store.call_json(
+            actor.to_string().as_bytes(),
+            operation.as_bytes(),
+            request.to_string().as_bytes(),
+        )?;
         Ok(serde_json::from_str(&answer).unwrap())
     }
 
@@ -161,18 +212,43 @@ mod tests {
         call(store, "roles.trial", json!({"role": "own"}))["would_refuse"].take()
     }
 
-    /// R-QTA-15: each call counts once and is answered as without the trial: by ids, prepared, by operations, by who acts
-    /// themselves. Where there is no trial, or the candidate allows it too, nothing is counted.
+    /// R-QTA-15: each call counts once and is answered as without the trial: by ids, prepared, by
+    /// operations, by who acts themselves. Where there is no trial, or the candidate allows it too,
+    /// nothing is counted.
     #[test]
     fn every_call_counts_once_and_none_is_refused() {
-        let store = Tenantry::open_json(":memory:", br#"{"clock": {"manual_ms": 1781524800000}, "seed": 1}"#).unwrap();
+        let store = Tenantry::open_json(
+            ":memory:",
+            br#"{"clock": {"manual_ms": 1781524800000}, "seed": 1}"#,
+        )
+        .unwrap();
         let grants = json!([{"permission": "campaigns"}, {"permission": "lists"}]);
-        call(&store, "roles.create", json!({"id": "own", "name": "Own", "allow": grants}));
-        call(&store, "roles.create", json!({"id": "less", "name": "Less", "allow": [{"permission": "lists"}]}));
-        call(&store, "packages.create", json!({"id": "small", "name": "Small", "limits": {"email_per_day": 1000}}));
+        call(
+            &store,
+            "roles.create",
+            json!({"id": "own", "name": "Own", "allow": grants}),
+        );
+        call(
+            &store,
+            "roles.create",
+            json!({"id": "less", "name": "Less", "allow": [{"permission": "lists"}]}),
+        );
+        call(
+            &store,
+            "packages.create",
+            json!({"id": "small", "name": "Small", "limits": {"email_per_day": 1000}}),
+        );
         let owner = json!({"user": "olga", "email": "olga@acme.example"});
-        call(&store, "accounts.create", json!({"id": "acme", "name": "Acme", "package": "small", "owner": owner}));
-        call(&store, "members.add", json!({"account": "acme", "user": "ann", "email": "ann@acme.example", "role": "own"}));
+        call(
+            &store,
+            "accounts.create",
+            json!({"id": "acme", "name": "Acme", "package": "small", "owner": owner}),
+        );
+        call(
+            &store,
+            "members.add",
+            json!({"account": "acme", "user": "ann", "email": "ann@acme.example", "role": "own"}),
+        );
         let send = store.access("acme", "ann", "campaigns.send").unwrap();
         let lists = store.access("acme", "ann", "lists.view").unwrap();
         let sender = store.sender("acme", Some("ann")).unwrap();
@@ -183,12 +259,26 @@ mod tests {
         }
         assert!(sender.try_admit(1).unwrap().is_some());
 
-        call(&store, "roles.try_out", json!({"role": "own", "candidate": "less"}));
+        call(
+            &store,
+            "roles.try_out",
+            json!({"role": "own", "candidate": "less"}),
+        );
         assert_eq!(counted(&store), json!([]));
-        assert!(send.allowed().unwrap() && send.allowed().unwrap() && store.allowed("acme", "ann", "campaigns.send").unwrap());
+        assert!(
+            send.allowed().unwrap()
+                && send.allowed().unwrap()
+                && store.allowed("acme", "ann", "campaigns.send").unwrap()
+        );
         assert!(lists.allowed().unwrap() && store.allowed("acme", "ann", "lists.view").unwrap());
-        assert!(store.allowed("acme", "olga", "campaigns.send").unwrap() && !store.allowed("acme", "ann", "forms.view").unwrap());
-        assert_eq!(counted(&store), json!([{"permission": "campaigns.send", "count": 3}]));
+        assert!(
+            store.allowed("acme", "olga", "campaigns.send").unwrap()
+                && !store.allowed("acme", "ann", "forms.view").unwrap()
+        );
+        assert_eq!(
+            counted(&store),
+            json!([{"permission": "campaigns.send", "count": 3}])
+        );
 
         assert!(sender.try_admit(1).unwrap().is_none());
         assert_eq!(counted(&store)[0]["count"], 3);
@@ -198,26 +288,62 @@ mod tests {
         assert_eq!(store.admit("acme", None, 1).unwrap().granted, 1);
         assert_eq!(counted(&store)[0]["count"], 6);
         let ann = json!({"kind": "user", "user": "ann", "account": "acme"});
-        for (actor, request) in
-            [(&ann, json!({"account": "acme", "count": 1})), (&json!({"kind": "system"}), json!({"account": "acme", "user": "ann", "count": 1}))]
-        {
-            assert_eq!(call_as(&store, actor, "sending.admit", request).unwrap()["granted"], 1);
+        for (actor, request) in [
+            (&ann, json!({"account": "acme", "count": 1})),
+            (
+                &json!({"kind": "system"}),
+                json!({"account": "acme", "user": "ann", "count": 1}),
+            ),
+        ] {
+            assert_eq!(
+                call_as(&store, actor, "sending.admit", request).unwrap()["granted"],
+                1
+            );
         }
-        let sends = json!([{"account": "acme", "user": "ann", "count": 1}, {"account": "acme", "user": "ann", "count": 1}]);
+        let sends = json!([{"account": "acme", "user": "ann", "count": 1}, {"account": "acme",
+            "user": "ann", "count": 1}]);
         call(&store, "sending.admit_batch", json!({"sends": sends}));
-        assert_eq!(counted(&store), json!([{"permission": "campaigns.send", "count": 10}]));
+        assert_eq!(
+            counted(&store),
+            json!([{"permission": "campaigns.send", "count": 10}])
+        );
 
-        call(&store, "accounts.hold", json!({"account": "acme", "reason": "abuse"}));
+        call(
+            &store,
+            "accounts.hold",
+            json!({"account": "acme", "reason": "abuse"}),
+        );
         assert!(!send.allowed().unwrap());
         assert_eq!(sender.admit(1).unwrap().granted, 0);
         assert_eq!(counted(&store)[0]["count"], 10);
-        call(&store, "accounts.release", json!({"account": "acme", "hold": 1}));
+        call(
+            &store,
+            "accounts.release",
+            json!({"account": "acme", "hold": 1}),
+        );
 
-        call(&store, "roles.try_out", json!({"role": "own", "candidate": "less"}));
+        call(
+            &store,
+            "roles.try_out",
+            json!({"role": "own", "candidate": "less"}),
+        );
         assert!(send.allowed().unwrap());
-        assert_eq!(counted(&store), json!([{"permission": "campaigns.send", "count": 1}]));
+        assert_eq!(
+            counted(&store),
+            json!([{"permission": "campaigns.send", "count": 1}])
+        );
         call(&store, "roles.try_out", json!({"role": "own"}));
         assert!(send.allowed().unwrap() && sender.try_admit(1).unwrap().is_some());
-        assert_eq!(call_as(&store, &json!({"kind": "system"}), "roles.trial", json!({"role": "own"})).unwrap_err().code(), crate::Code::NotFound);
+        assert_eq!(
+            call_as(
+                &store,
+                &json!({"kind": "system"}),
+                "roles.trial",
+                json!({"role": "own"})
+            )
+            .unwrap_err()
+            .code(),
+            crate::Code::NotFound
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! One operation's view of the store: reads with what it wrote itself on top, and the batch that comes out.
+//! One operation's view of the store: reads with what it wrote itself on top, and the batch that
+//! comes out.
 
 use super::alerts::Lowered;
 use super::keys;
@@ -27,11 +28,13 @@ pub struct Tx<'a> {
 struct Seen {
     /// 0 where there was no record.
     version: u64,
-    /// What was read at this key alone: a range keeps no values. Operations ask for the same few records over and over.
+    /// What was read at this key alone: a range keeps no values. Operations ask for the same few
+    /// records over and over.
     value: Option<Option<Vec<u8>>>,
 }
 
-/// A key and what was written to it before; none where nothing was, and none within where it was deleted.
+/// A key and what was written to it before; none where nothing was, and none within where it was
+/// deleted.
 type Written = (Vec<u8>, Option<Option<Vec<u8>>>);
 
 /// What is taken back when a part of an operation is refused.
@@ -81,15 +84,30 @@ impl<'a> Tx<'a> {
     /// The record at a key.
     pub(crate) fn get<T: DeserializeOwned>(&mut self, key: &[u8]) -> Result<Option<T>, Error> {
         if let Some(written) = self.writes.get(key) {
-            return written.as_deref().map(|bytes| decode(key, bytes)).transpose();
+            return written
+                .as_deref()
+                .map(|bytes| decode(key, bytes))
+                .transpose();
         }
-        if let Some(Seen { value: Some(value), .. }) = self.seen.get(key) {
+        if let Some(Seen {
+            value: Some(value), ..
+        }) = self.seen.get(key)
+        {
             return value.as_deref().map(|bytes| decode(key, bytes)).transpose();
         }
         let record = self.backend.get(key)?;
-        let decoded = record.as_ref().map(|record| decode(key, &record.value)).transpose();
+        let decoded = record
+            .as_ref()
+            .map(|record| decode(key, &record.value))
+            .transpose();
         let version = record.as_ref().map_or(0, |record| record.version);
-        self.seen.entry(key.to_vec()).or_insert(Seen { version, value: None }).value = Some(record.map(|record| record.value));
+        self.seen
+            .entry(key.to_vec())
+            .or_insert(Seen {
+                version,
+                value: None,
+            })
+            .value = Some(record.map(|record| record.value));
         decoded
     }
 
@@ -99,24 +117,45 @@ impl<'a> Tx<'a> {
     }
 
     /// The keys that were written so far, as far as `wanted`, and what was written to them.
-    pub(super) fn written(&self, wanted: impl Fn(&[u8]) -> bool) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
-        self.writes.iter().filter(|(key, _)| wanted(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
+    pub(super) fn written(
+        &self,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        self.writes
+            .iter()
+            .filter(|(key, _)| wanted(key))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
     }
 
     /// What the store has at a key, whatever was written since.
     pub(super) fn stored(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        if let Some(Seen { value: Some(value), .. }) = self.seen.get(key) {
+        if let Some(Seen {
+            value: Some(value), ..
+        }) = self.seen.get(key)
+        {
             return Ok(value.clone());
         }
         let record = self.backend.get(key)?;
         let version = record.as_ref().map_or(0, |record| record.version);
         let value = record.map(|record| record.value);
-        self.seen.entry(key.to_vec()).or_insert(Seen { version, value: None }).value = Some(value.clone());
+        self.seen
+            .entry(key.to_vec())
+            .or_insert(Seen {
+                version,
+                value: None,
+            })
+            .value = Some(value.clone());
         Ok(value)
     }
 
     pub(crate) fn put<T: Serialize>(&mut self, key: Vec<u8>, record: &T) -> Result<(), Error> {
-        let bytes = serde_json::to_vec(record).map_err(|error| Error::new(Code::Internal, format!("a record cannot be written: {error}")))?;
+        let bytes = serde_json::to_vec(record).map_err(|error| {
+            Error::new(
+                Code::Internal,
+                format!("a record cannot be written: {error}"),
+            )
+        })?;
         self.write(key, Some(bytes));
         Ok(())
     }
@@ -149,10 +188,14 @@ impl<'a> Tx<'a> {
 
     /// From here on what is written can be taken back; answers the journal that was kept until now.
     pub(crate) fn mark_point(&mut self) -> Option<Journal> {
-        self.journal.replace(Journal { written: Vec::new(), returned: self.touched.returned.len() })
+        self.journal.replace(Journal {
+            written: Vec::new(),
+            returned: self.touched.returned.len(),
+        })
     }
 
-    /// Goes back to keeping the journal `outer`; takes back what was written since unless it is to be kept.
+    /// Goes back to keeping the journal `outer`; takes back what was written since unless it is to
+    /// be kept.
     pub(crate) fn end_point(&mut self, mut outer: Option<Journal>, keep: bool) {
         let Journal { written, returned } = std::mem::take(&mut self.journal).unwrap_or_default();
         if !keep {
@@ -169,9 +212,20 @@ impl<'a> Tx<'a> {
         self.journal = outer;
     }
 
-    /// Up to `limit` records from a key until another, in order, what this operation wrote included.
-    pub(crate) fn range<T: DeserializeOwned>(&mut self, from: &[u8], until: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, T)>, Error> {
-        let overlay = || self.writes.range::<[u8], _>((std::ops::Bound::Included(from), std::ops::Bound::Excluded(until)));
+    /// Up to `limit` records from a key until another, in order, what this operation wrote
+    /// included.
+    pub(crate) fn range<T: DeserializeOwned>(
+        &mut self,
+        from: &[u8],
+        until: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, T)>, Error> {
+        let overlay = || {
+            self.writes.range::<[u8], _>((
+                std::ops::Bound::Included(from),
+                std::ops::Bound::Excluded(until),
+            ))
+        };
         let asked = limit.saturating_add(overlay().count());
         let stored = self.backend.range(from, until, Order::Ascending, asked)?;
         // Nothing is known of what lies behind a last record that was not the last of all.
@@ -182,7 +236,10 @@ impl<'a> Tx<'a> {
         self.ranges.insert((from.to_vec(), seen_until));
         let mut merged: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
         for (key, record) in stored {
-            self.seen.entry(key.clone()).or_insert(Seen { version: record.version, value: None });
+            self.seen.entry(key.clone()).or_insert(Seen {
+                version: record.version,
+                value: None,
+            });
             merged.insert(key, record.value);
         }
         for (key, written) in overlay() {
@@ -191,7 +248,11 @@ impl<'a> Tx<'a> {
                 None => merged.remove(key),
             };
         }
-        merged.into_iter().take(limit).map(|(key, bytes)| decode(&key, &bytes).map(|record| (key, record))).collect()
+        merged
+            .into_iter()
+            .take(limit)
+            .map(|(key, bytes)| decode(&key, &bytes).map(|record| (key, record)))
+            .collect()
     }
 
     /// The read model of this account is out of date once this is committed.
@@ -210,7 +271,8 @@ impl<'a> Tx<'a> {
         self.touched.everything = true;
     }
 
-    /// The read model of every account is out of date once this is committed, and what was drawn is to be drawn anew.
+    /// The read model of every account is out of date once this is committed, and what was drawn is
+    /// to be drawn anew.
     pub(crate) fn touch_meters(&mut self) {
         self.touched.meters = true;
         self.touched.everything = true;
@@ -232,7 +294,8 @@ impl<'a> Tx<'a> {
         self.touched.api_keys.insert(api_key.clone());
     }
 
-    /// A trial of the role begins once this is committed, or is over. What its holders may do is to be looked at again.
+    /// A trial of the role begins once this is committed, or is over. What its holders may do is to
+    /// be looked at again.
     pub(crate) fn touch_trial(&mut self, role: &Id, candidate: Option<&Id>) {
         self.touched.trials.insert(role.clone(), candidate.cloned());
         self.touched.everything = true;
@@ -243,7 +306,8 @@ impl<'a> Tx<'a> {
         self.touched.returned.push((reservation, count));
     }
 
-    /// A limit of what happens in a window may be lower once this is committed: the host is told where that reaches a threshold.
+    /// A limit of what happens in a window may be lower once this is committed: the host is told
+    /// where that reaches a threshold.
     pub(crate) fn touch_limits(&mut self, lowered: Lowered) {
         self.touched.lowered.insert(lowered);
     }
@@ -258,13 +322,32 @@ impl<'a> Tx<'a> {
         if self.writes.is_empty() {
             return (None, self.touched);
         }
-        let expected = self.seen.into_iter().map(|(key, seen)| (key, seen.version)).collect();
+        let expected = self
+            .seen
+            .into_iter()
+            .map(|(key, seen)| (key, seen.version))
+            .collect();
         let ranges = self.ranges.into_iter().collect();
-        (Some(Batch { writes: self.writes.into_iter().collect(), expected, ranges, read_since: Some(self.began_at) }), self.touched)
+        (
+            Some(Batch {
+                writes: self.writes.into_iter().collect(),
+                expected,
+                ranges,
+                read_since: Some(self.began_at),
+            }),
+            self.touched,
+        )
     }
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| Error::new(Code::StoreCorrupt, format!("the record at {} cannot be read: {error}", key.escape_ascii())))
+    serde_json::from_slice(bytes).map_err(|error| {
+        Error::new(
+            Code::StoreCorrupt,
+            format!(
+                "the record at {} cannot be read: {error}",
+                key.escape_ascii()
+            ),
+        )
+    })
 }

@@ -1,15 +1,18 @@
-//! The read model: what the hot path asks about an account, taken from the store once and again after each change.
+//! The read model: what the hot path asks about an account, taken from the store once and again
+//! after each change.
 //!
-//! A cell is out of date as soon as the sum of the platform's epoch and its own has moved; both only ever grow.
+//! A cell is out of date as soon as the sum of the platform's epoch and its own has moved; both
+//! only ever grow.
 
 use super::meters::{Prepared, Sending, TRIED, Team};
 use super::trials::{Lacking, Trial};
 use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
-    Account, AddressRange, ApiKey, Assets, BuiltIn, Cap, CapPeriod, Channel, Count, CountedClass, Edition, EffectivePolicies, HoldReason, HostNode,
-    Id, Limit, LimitName, LimitTerms, Limits, Member, MessageClass, MessageInput, Name, OverLimit, Package, PermissionTree, PolicyRecord, Role,
-    RoleScope, SecondFactorPolicy, User,
+    Account, AddressRange, ApiKey, Assets, BuiltIn, Cap, CapPeriod, Channel, Count, CountedClass,
+    Edition, EffectivePolicies, HoldReason, HostNode, Id, Limit, LimitName, LimitTerms, Limits,
+    Member, MessageClass, MessageInput, Name, OverLimit, Package, PermissionTree, PolicyRecord,
+    Role, RoleScope, SecondFactorPolicy, User,
 };
 use crate::ops::limits::promised_key;
 use crate::options::ActingSender;
@@ -77,7 +80,8 @@ pub(crate) struct View {
     pub(crate) pays: bool,
     /// What planned packages make of it, in order (R-PKG-6).
     pub(crate) later: Vec<Later>,
-    /// What is guaranteed to the accounts directly below, of each limit that something of is (R-TEA-9).
+    /// What is guaranteed to the accounts directly below, of each limit that something of is
+    /// (R-TEA-9).
     pub(crate) guaranteed: Vec<Arc<Guaranteed>>,
     /// The account's own caps.
     pub(crate) caps: Vec<Cap>,
@@ -119,7 +123,11 @@ impl Frame {
                 zone: crate::rules::window::zone(zone).unwrap_or(TimeZone::UTC),
                 billing_day: i8::try_from(policies.billing_day.get()).unwrap_or(1),
             }),
-            alert_at: policies.alert_at_percent.iter().map(|percent| percent.get()).collect(),
+            alert_at: policies
+                .alert_at_percent
+                .iter()
+                .map(|percent| percent.get())
+                .collect(),
         }
     }
 }
@@ -127,7 +135,10 @@ impl Frame {
 /// One of the limits.
 pub(crate) fn value_of(limits: &[Resolved; LimitName::COUNT], name: LimitName) -> Resolved {
     let place = LimitName::ALL.iter().position(|one| *one == name);
-    place.and_then(|at| limits.get(at)).copied().unwrap_or(Resolved::plain(Limit::Unlimited, Source::PlatformDefault))
+    place
+        .and_then(|at| limits.get(at))
+        .copied()
+        .unwrap_or(Resolved::plain(Limit::Unlimited, Source::PlatformDefault))
 }
 
 /// What counts from an instant on, when a planned package comes into force.
@@ -141,14 +152,18 @@ pub(crate) struct Later {
 pub(crate) struct Guaranteed {
     pub(crate) limit: LimitName,
     pub(crate) parts: Vec<Guarantee>,
-    /// From when on they fit into the limit, or do not, in order, from now on: together, or they are best effort.
+    /// From when on they fit into the limit, or do not, in order, from now on: together, or they
+    /// are best effort.
     pub(crate) holds: Vec<(u64, bool)>,
 }
 
 impl Guaranteed {
     /// Whether the parts fit into the limit at an instant.
     pub(crate) fn holds(&self, at_ms: u64) -> bool {
-        self.holds.iter().rfind(|(from_ms, _)| *from_ms <= at_ms).is_some_and(|(_, holds)| *holds)
+        self.holds
+            .iter()
+            .rfind(|(from_ms, _)| *from_ms <= at_ms)
+            .is_some_and(|(_, holds)| *holds)
     }
 }
 
@@ -162,13 +177,15 @@ pub(crate) struct Guarantee {
     pub(crate) takes_credits: bool,
 }
 
-/// What nobody does from an account above: an API key belongs to a membership of its account (R-SES-7).
+/// What nobody does from an account above: an API key belongs to a membership of its account
+/// (R-SES-7).
 pub(crate) const OF_OWN_MEMBERS: &str = "api_keys.create";
 
 /// What bounds the members of one account of a line.
 struct Level {
     account: Id,
-    /// What the roles of its package and of those above leave; everything where there is none (R-ROL-5).
+    /// What the roles of its package and of those above leave; everything where there is none
+    /// (R-ROL-5).
     ceiling: Option<Arc<Powers>>,
     /// Whether members have their powers from the package, by policy `role_scope` (R-INV-8).
     by_package: bool,
@@ -188,7 +205,12 @@ impl Level {
     }
 
     /// What a membership gives before the ceilings.
-    fn paper(&self, tx: &mut Tx<'_>, papers: &mut Papers<'_>, member: &Member) -> Result<Powers, Error> {
+    fn paper(
+        &self,
+        tx: &mut Tx<'_>,
+        papers: &mut Papers<'_>,
+        member: &Member,
+    ) -> Result<Powers, Error> {
         match (self.is_by_package(member), &self.ceiling) {
             (false, _) => papers.of(tx, member),
             (true, Some(ceiling)) => Ok(ceiling.as_ref().clone()),
@@ -199,8 +221,15 @@ impl Level {
 
     /// Whether who holds this here reaches the accounts below (R-TEA-3).
     fn reaches_below(&self, tree: &PermissionTree, paper: &Powers) -> bool {
-        let held = |place| paper.at(place).is_some() && self.ceiling.as_ref().is_none_or(|ceiling| ceiling.at(place).is_some());
-        tree.place(super::authority::TEAM_PERMISSION).is_some_and(held)
+        let held = |place| {
+            paper.at(place).is_some()
+                && self
+                    .ceiling
+                    .as_ref()
+                    .is_none_or(|ceiling| ceiling.at(place).is_some())
+        };
+        tree.place(super::authority::TEAM_PERMISSION)
+            .is_some_and(held)
     }
 }
 
@@ -226,7 +255,13 @@ pub(crate) struct Resolved {
 impl Resolved {
     /// One that counts everything, and refuses beyond it.
     pub(crate) const fn plain(limit: Limit, source: Source) -> Resolved {
-        Resolved { limit, source, class: None, over: OverLimit::Reject, burst: 1 }
+        Resolved {
+            limit,
+            source,
+            class: None,
+            over: OverLimit::Reject,
+            burst: 1,
+        }
     }
 
     /// The value that counts, with the terms of the limit.
@@ -246,9 +281,11 @@ pub(crate) struct MemberView {
     /// Why the member may do nothing at all.
     pub(crate) refusal: Option<Code>,
     pub(crate) powers: Powers,
-    /// The allow-lists on the way to the account: each must hold the address that the member comes from (R-SES-3).
+    /// The allow-lists on the way to the account: each must hold the address that the member comes
+    /// from (R-SES-3).
     pub(crate) addresses: Vec<Vec<AddressRange>>,
-    /// The membership, in no group where the account has none by policy; none for who is a member of accounts above alone.
+    /// The membership, in no group where the account has none by policy; none for who is a member
+    /// of accounts above alone.
     pub(crate) member: Option<Arc<Member>>,
     /// Whether they manage the team of the account from above it.
     pub(crate) from_above: bool,
@@ -259,8 +296,8 @@ pub(crate) struct MemberView {
 }
 
 impl MemberView {
-    /// Whether the permission at this place is held, as far as it may reach. Where a role is tried that would refuse, that
-    /// counts: this is for checks that decide (R-QTA-15).
+    /// Whether the permission at this place is held, as far as it may reach. Where a role is tried
+    /// that would refuse, that counts: this is for checks that decide (R-QTA-15).
     pub(crate) fn may(&self, engine: &Engine, place: usize) -> bool {
         if let Some(lacking) = self.lacking(engine, place) {
             engine.trials.count(&lacking);
@@ -315,17 +352,30 @@ impl MemberView {
 
     /// The same member with no more than this, refused where they are not refused already.
     pub(crate) fn under(&self, most: &Powers, refusal: Option<Code>) -> MemberView {
-        MemberView { refusal: self.refusal.or(refusal), powers: self.powers.clone().under(most), ..self.unprepared() }
+        MemberView {
+            refusal: self.refusal.or(refusal),
+            powers: self.powers.clone().under(most),
+            ..self.unprepared()
+        }
     }
 
-    /// The same member where another acts as them, with no more than this: the allow-lists of that person count, not theirs.
+    /// The same member where another acts as them, with no more than this: the allow-lists of that
+    /// person count, not theirs.
     pub(crate) fn by_another(&self, most: Option<&Powers>) -> MemberView {
-        MemberView { powers: most.into_iter().fold(self.powers.clone(), Powers::under), addresses: Vec::new(), ..self.unprepared() }
+        MemberView {
+            powers: most.into_iter().fold(self.powers.clone(), Powers::under),
+            addresses: Vec::new(),
+            ..self.unprepared()
+        }
     }
 
     /// The same for who acts from an account above: the status of this one does not keep them out.
     pub(crate) fn entered_from_above(&self, trial: Option<Arc<Trial>>) -> MemberView {
-        MemberView { refusal: None, trial, ..self.unprepared() }
+        MemberView {
+            refusal: None,
+            trial,
+            ..self.unprepared()
+        }
     }
 }
 
@@ -336,8 +386,8 @@ pub(crate) struct Judged {
     /// The same, whatever the status of the account.
     pub(crate) disabled: Option<Code>,
     pub(crate) powers: Powers,
-    /// What gives them these: a membership of this account, and those of accounts above from which they manage its team; from
-    /// the account up.
+    /// What gives them these: a membership of this account, and those of accounts above from which
+    /// they manage its team; from the account up.
     held: Vec<Holding>,
 }
 
@@ -348,7 +398,9 @@ struct Holding {
 }
 
 fn united(tree: &PermissionTree, held: &[Holding]) -> Powers {
-    held.iter().fold(Powers::none(tree), |all, holding| all.united(&holding.paper))
+    held.iter().fold(Powers::none(tree), |all, holding| {
+        all.united(&holding.paper)
+    })
 }
 
 impl Judged {
@@ -362,19 +414,32 @@ impl Judged {
         self.held.iter().map(|holding| &holding.member)
     }
 
-    /// The membership by which the permission at this place reaches furthest; of several the nearest.
+    /// The membership by which the permission at this place reaches furthest; of several the
+    /// nearest.
     pub(crate) fn by(&self, place: usize) -> Option<&Member> {
-        self.held.iter().rev().max_by_key(|holding| holding.paper.at(place)).map(|holding| &holding.member)
+        self.held
+            .iter()
+            .rev()
+            .max_by_key(|holding| holding.paper.at(place))
+            .map(|holding| &holding.member)
     }
 }
 
 impl View {
-    /// What a user holds here before the ceilings, membership by membership: of this account, and as one who manages the team
-    /// of accounts above (R-SES-5, R-TEA-2); those included that are disabled.
-    fn held(&self, tx: &mut Tx<'_>, papers: &mut Papers<'_>, user: &Id) -> Result<Vec<Holding>, Error> {
+    /// What a user holds here before the ceilings, membership by membership: of this account, and
+    /// as one who manages the team of accounts above (R-SES-5, R-TEA-2); those included that are
+    /// disabled.
+    fn held(
+        &self,
+        tx: &mut Tx<'_>,
+        papers: &mut Papers<'_>,
+        user: &Id,
+    ) -> Result<Vec<Holding>, Error> {
         let mut held = Vec::new();
         for (height, level) in self.levels.iter().enumerate() {
-            let Some(member) = tx.get::<Member>(&keys::member(&level.account, user))? else { continue };
+            let Some(member) = tx.get::<Member>(&keys::member(&level.account, user))? else {
+                continue;
+            };
             let paper = level.paper(tx, papers, &member)?;
             if height == 0 || level.reaches_below(papers.tree, &paper) {
                 held.push(Holding { member, paper });
@@ -383,14 +448,22 @@ impl View {
         Ok(held)
     }
 
-    /// What a user holds here before the ceilings; with what is disabled and can be enabled, or without.
-    pub(crate) fn paper(&self, tx: &mut Tx<'_>, papers: &mut Papers<'_>, user: &Id, with_disabled: bool) -> Result<Powers, Error> {
+    /// What a user holds here before the ceilings; with what is disabled and can be enabled, or
+    /// without.
+    pub(crate) fn paper(
+        &self,
+        tx: &mut Tx<'_>,
+        papers: &mut Papers<'_>,
+        user: &Id,
+        with_disabled: bool,
+    ) -> Result<Powers, Error> {
         let mut held = self.held(tx, papers, user)?;
         held.retain(|holding| with_disabled || !holding.member.disabled);
         Ok(united(papers.tree, &held))
     }
 
-    /// What the package leaves a member here who has their powers from it (R-INV-8): none where there is no package.
+    /// What the package leaves a member here who has their powers from it (R-INV-8): none where
+    /// there is no package.
     pub(crate) fn paper_by_package(&self, tree: &PermissionTree) -> Powers {
         let ceiling = self.levels.first().and_then(|own| own.ceiling.as_deref());
         ceiling.cloned().unwrap_or_else(|| Powers::none(tree))
@@ -398,66 +471,132 @@ impl View {
 
     /// Whether who holds this here reaches the accounts below.
     pub(crate) fn lets_reach_below(&self, tree: &PermissionTree, paper: &Powers) -> bool {
-        self.levels.first().is_some_and(|own| own.reaches_below(tree, paper))
+        self.levels
+            .first()
+            .is_some_and(|own| own.reaches_below(tree, paper))
     }
 
     /// Whether a membership of this account lets a user reach those below it.
-    pub(crate) fn reaches_below(&self, tx: &mut Tx<'_>, papers: &mut Papers<'_>, user: &Id) -> Result<bool, Error> {
-        let (Some(own), Some(member)) = (self.levels.first(), tx.get::<Member>(&keys::member(&self.account, user))?) else { return Ok(false) };
+    pub(crate) fn reaches_below(
+        &self,
+        tx: &mut Tx<'_>,
+        papers: &mut Papers<'_>,
+        user: &Id,
+    ) -> Result<bool, Error> {
+        let (Some(own), Some(member)) = (
+            self.levels.first(),
+            tx.get::<Member>(&keys::member(&self.account, user))?,
+        ) else {
+            return Ok(false);
+        };
         let paper = own.paper(tx, papers, &member)?;
         Ok(own.reaches_below(papers.tree, &paper))
     }
 
     /// The membership, in no group where there are none.
     fn grouped(&self, member: &Member) -> Member {
-        Member { group: member.group.clone().filter(|_| self.groups), ..member.clone() }
+        Member {
+            group: member.group.clone().filter(|_| self.groups),
+            ..member.clone()
+        }
     }
 
     fn is_own(&self, member: &Member) -> bool {
         member.account == self.account
     }
 
-    /// Whether a membership of this account has its powers from the package, by policy `role_scope` (R-INV-8).
+    /// Whether a membership of this account has its powers from the package, by policy `role_scope`
+    /// (R-INV-8).
     pub(crate) fn is_by_package(&self, member: &Member) -> bool {
-        self.levels.iter().any(|level| level.account == member.account && level.is_by_package(member))
+        self.levels
+            .iter()
+            .any(|level| level.account == member.account && level.is_by_package(member))
     }
 
-    /// What a user may do here now, and by which memberships; none for a stranger. Every answer to "may they?" is made here, for
-    /// whoever asks and from whichever account they come (R-ROL-9).
-    pub(crate) fn judge(&self, tx: &mut Tx<'_>, papers: &mut Papers<'_>, user: &Id) -> Result<Option<Judged>, Error> {
+    /// What a user may do here now, and by which memberships; none for a stranger. Every answer to
+    /// "may they?" is made here, for whoever asks and from whichever account they come (R-ROL-9).
+    pub(crate) fn judge(
+        &self,
+        tx: &mut Tx<'_>,
+        papers: &mut Papers<'_>,
+        user: &Id,
+    ) -> Result<Option<Judged>, Error> {
         let mut held = self.held(tx, papers, user)?;
         // What is disabled gives nothing beside what is not.
         if held.iter().any(|holding| !holding.member.disabled) {
             held.retain(|holding| !holding.member.disabled);
         }
-        let Some(nearest) = held.first() else { return Ok(None) };
-        let disabled = match tx.get::<User>(&keys::user(user))?.is_none_or(|user| user.disabled) {
+        let Some(nearest) = held.first() else {
+            return Ok(None);
+        };
+        let disabled = match tx
+            .get::<User>(&keys::user(user))?
+            .is_none_or(|user| user.disabled)
+        {
             true => Some(Code::UserDisabled),
             false => nearest.member.disabled.then_some(Code::MemberDisabled),
         };
         let owns = held.iter().any(|holding| holding.member.owner);
-        let status = self.status.refusal().filter(|_| !(owns && self.owner_may_enter));
+        let status = self
+            .status
+            .refusal()
+            .filter(|_| !(owns && self.owner_may_enter));
         let mut powers = self.under_ceiling(united(papers.tree, &held));
         if !self.is_own(&nearest.member) {
             powers = powers.only(papers.tree, |permission| permission != OF_OWN_MEMBERS);
         }
-        Ok(Some(Judged { refusal: status.or(disabled), disabled, powers, held }))
+        Ok(Some(Judged {
+            refusal: status.or(disabled),
+            disabled,
+            powers,
+            held,
+        }))
     }
 
-    /// What is tried in the place of a role by which a user holds what they hold here. Owners, and who has their powers from the
-    /// package, are bound by none.
-    fn trial(&self, tx: &mut Tx<'_>, tree: &PermissionTree, judged: &Judged) -> Result<Option<Trial>, Error> {
+    /// What is tried in the place of a role by which a user holds what they hold here. Owners, and
+    /// who has their powers from the package, are bound by none.
+    fn trial(
+        &self,
+        tx: &mut Tx<'_>,
+        tree: &PermissionTree,
+        judged: &Judged,
+    ) -> Result<Option<Trial>, Error> {
         for (at, Holding { member, .. }) in judged.held.iter().enumerate() {
-            let level = self.levels.iter().find(|level| level.account == member.account);
-            let Some((role, level)) = member.role.as_ref().zip(level).filter(|(_, level)| !(member.owner || level.is_by_package(member))) else {
+            let level = self
+                .levels
+                .iter()
+                .find(|level| level.account == member.account);
+            let Some((role, level)) = member
+                .role
+                .as_ref()
+                .zip(level)
+                .filter(|(_, level)| !(member.owner || level.is_by_package(member)))
+            else {
                 continue;
             };
-            let Some(candidate) = tx.get::<Role>(&keys::role(role))?.and_then(|role| role.trial) else { continue };
+            let Some(candidate) = tx
+                .get::<Role>(&keys::role(role))?
+                .and_then(|role| role.trial)
+            else {
+                continue;
+            };
             let tried = role_powers(tx, tree, &candidate)?;
-            let tried = if self.is_own(member) || level.reaches_below(tree, &tried) { tried } else { Powers::none(tree) };
-            let others = judged.held.iter().enumerate().filter(|(other, _)| *other != at);
+            let tried = if self.is_own(member) || level.reaches_below(tree, &tried) {
+                tried
+            } else {
+                Powers::none(tree)
+            };
+            let others = judged
+                .held
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other != at);
             let paper = others.fold(tried, |all, (_, holding)| all.united(&holding.paper));
-            return Ok(Some(Trial { role: role.clone(), candidate, powers: self.under_ceiling(paper) }));
+            return Ok(Some(Trial {
+                role: role.clone(),
+                candidate,
+                powers: self.under_ceiling(paper),
+            }));
         }
         Ok(None)
     }
@@ -496,7 +635,11 @@ impl AccountCell {
     /// What counts now.
     pub(crate) fn view(self: &Arc<AccountCell>, engine: &Engine) -> Result<Arc<View>, Error> {
         let stamp = self.stamp(engine);
-        if let Some(view) = self.view.load_full().filter(|view| view.frame.stamp == stamp) {
+        if let Some(view) = self
+            .view
+            .load_full()
+            .filter(|view| view.frame.stamp == stamp)
+        {
             return Ok(view);
         }
         let view = Arc::new(self.viewed(engine, stamp, None)?);
@@ -504,24 +647,47 @@ impl AccountCell {
         Ok(view)
     }
 
-    /// What would count if the account had another package now, and none were planned for it (R-QTA-15).
-    pub(crate) fn view_under(self: &Arc<AccountCell>, engine: &Engine, package: Package) -> Result<View, Error> {
+    /// What would count if the account had another package now, and none were planned for it
+    /// (R-QTA-15).
+    pub(crate) fn view_under(
+        self: &Arc<AccountCell>,
+        engine: &Engine,
+        package: Package,
+    ) -> Result<View, Error> {
         self.viewed(engine, TRIED, Some(package))
     }
 
-    fn viewed(self: &Arc<AccountCell>, engine: &Engine, stamp: u64, other: Option<Package>) -> Result<View, Error> {
+    fn viewed(
+        self: &Arc<AccountCell>,
+        engine: &Engine,
+        stamp: u64,
+        other: Option<Package>,
+    ) -> Result<View, Error> {
         let _whole = engine.commits.read();
         let mut tx = Tx::new(&*engine.backend);
         let mut line = account_line(&mut tx, &self.id)?;
         let mut packages = Vec::new();
         for account in &line {
-            packages.push(account.package.as_ref().map(|id| tx.get::<Package>(&keys::package(id))).transpose()?.flatten());
+            packages.push(
+                account
+                    .package
+                    .as_ref()
+                    .map(|id| tx.get::<Package>(&keys::package(id)))
+                    .transpose()?
+                    .flatten(),
+            );
         }
-        if let Some((other, (account, package))) = other.zip(line.first_mut().zip(packages.first_mut())) {
-            (account.package, account.next_package, *package) = (Some(other.id.clone()), None, Some(other));
+        if let Some((other, (account, package))) =
+            other.zip(line.first_mut().zip(packages.first_mut()))
+        {
+            (account.package, account.next_package, *package) =
+                (Some(other.id.clone()), None, Some(other));
         }
         let defaults: Limits = tx.get(&keys::defaults())?.unwrap_or_default();
-        let pairs: Vec<_> = line.iter().zip(packages.iter().map(Option::as_ref)).collect();
+        let pairs: Vec<_> = line
+            .iter()
+            .zip(packages.iter().map(Option::as_ref))
+            .collect();
         let (mut records, mut addresses) = (Vec::new(), Vec::new());
         for account in &line {
             addresses.extend(tx.get(&keys::account_allow_list(&account.id))?);
@@ -538,10 +704,19 @@ impl AccountCell {
         };
         let now = packages.iter().map(Option::as_ref).collect::<Vec<_>>();
         let planned = planned_packages(&mut tx, &line)?;
-        let (guaranteed, later) = (ruled.guaranteed(&mut tx, &now, &planned)?, ruled.later(&now, &planned));
+        let (guaranteed, later) = (
+            ruled.guaranteed(&mut tx, &now, &planned)?,
+            ruled.later(&now, &planned),
+        );
         let levels = levels(&mut tx, &engine.tree.load(), &pairs, &records)?;
-        let zone_name = line.first().map_or("UTC", |account| account.time_zone.as_str());
-        let above: Vec<_> = line.iter().skip(1).map(|account| engine.cells.get_or_insert(engine, &account.id)).collect();
+        let zone_name = line
+            .first()
+            .map_or("UTC", |account| account.time_zone.as_str());
+        let above: Vec<_> = line
+            .iter()
+            .skip(1)
+            .map(|account| engine.cells.get_or_insert(engine, &account.id))
+            .collect();
         let platform = engine.cells.platform(engine)?;
         Ok(View {
             account: self.id.clone(),
@@ -555,7 +730,12 @@ impl AccountCell {
             assets: assigned(&pairs),
             addresses,
             team: match platform.caps.is_empty() {
-                true => above.last().unwrap_or(self).team.get_or_init(Arc::default).clone(),
+                true => above
+                    .last()
+                    .unwrap_or(self)
+                    .team
+                    .get_or_init(Arc::default)
+                    .clone(),
                 false => engine.cells.all.clone(),
             },
             platform,
@@ -573,8 +753,8 @@ impl AccountCell {
         self.view.load_full()
     }
 
-    /// Sending by the account, on behalf of a member where one is named; prepared once for all that ask by ids, where nothing
-    /// is said of the message.
+    /// Sending by the account, on behalf of a member where one is named; prepared once for all that
+    /// ask by ids, where nothing is said of the message.
     pub(crate) fn sending(
         self: &Arc<AccountCell>,
         engine: &Engine,
@@ -586,15 +766,27 @@ impl AccountCell {
         let stamp = self.stamp(engine);
         let member = user.map(|user| self.member(engine, user)).transpose()?;
         let prepare = || {
-            let mut prepared = engine.prepare(self, &Sending { member: member.as_deref(), channel, message })?;
+            let mut prepared = engine.prepare(
+                self,
+                &Sending {
+                    member: member.as_deref(),
+                    channel,
+                    message,
+                },
+            )?;
             prepared.stamp = stamp;
             Ok(Arc::new(prepared))
         };
         if *message != MessageInput::default() {
             return prepare();
         }
-        let kept = member.as_ref().map_or(&self.prepared, |member| &member.prepared).of(channel);
-        let is_good = |prepared: &Arc<Prepared>| prepared.stamp == stamp && engine.clock.now_ms() < prepared.until_ms;
+        let kept = member
+            .as_ref()
+            .map_or(&self.prepared, |member| &member.prepared)
+            .of(channel);
+        let is_good = |prepared: &Arc<Prepared>| {
+            prepared.stamp == stamp && engine.clock.now_ms() < prepared.until_ms
+        };
         if let Some(prepared) = kept.load_full().filter(is_good) {
             return Ok(prepared);
         }
@@ -603,7 +795,8 @@ impl AccountCell {
         Ok(prepared)
     }
 
-    /// Looks at what [`sending`](AccountCell::sending) answers for messages of which nothing more is said, where that is at hand.
+    /// Looks at what [`sending`](AccountCell::sending) answers for messages of which nothing more
+    /// is said, where that is at hand.
     #[inline]
     pub(crate) fn look_at_sending<T>(
         &self,
@@ -613,14 +806,26 @@ impl AccountCell {
         at: impl FnOnce(&Arc<Prepared>) -> T,
     ) -> Option<T> {
         let stamp = self.stamp(engine);
-        let look = |kept: &PerChannel| kept.of(channel).load().as_ref().filter(|prepared| prepared.stamp == stamp).map(at);
+        let look = |kept: &PerChannel| {
+            kept.of(channel)
+                .load()
+                .as_ref()
+                .filter(|prepared| prepared.stamp == stamp)
+                .map(at)
+        };
         match user {
             None => look(&self.prepared),
-            Some(user) => self.members.read().get(user).filter(|member| member.stamp == stamp).and_then(|member| look(&member.prepared)),
+            Some(user) => self
+                .members
+                .read()
+                .get(user)
+                .filter(|member| member.stamp == stamp)
+                .and_then(|member| look(&member.prepared)),
         }
     }
 
-    /// Sending by a member themself, or by a program with an API key of theirs. Whoever may not come from where they come from is refused before all else (R-SES-3).
+    /// Sending by a member themself, or by a program with an API key of theirs. Whoever may not
+    /// come from where they come from is refused before all else (R-SES-3).
     pub(crate) fn sending_themself(
         self: &Arc<AccountCell>,
         engine: &Engine,
@@ -632,32 +837,48 @@ impl AccountCell {
         // What changes while this is found out makes it out of date at once.
         let stamp = self.stamp(engine);
         let member = self.member(engine, user.as_str())?;
-        let mut refusal = (!may_come_from(member.addresses.iter().map(Vec::as_slice), acting.ip)).then_some(Code::IpNotAllowed);
+        let mut refusal = (!may_come_from(member.addresses.iter().map(Vec::as_slice), acting.ip))
+            .then_some(Code::IpNotAllowed);
         let mut until_ms = u64::MAX;
         let mut narrowed = None;
         if let Some(id) = &acting.api_key {
             let key: Option<ApiKey> = Tx::new(&*engine.backend).get(&keys::api_key(id))?;
-            let theirs = |key: &ApiKey| key.account == self.id && key.user == *user && !is_expired(key, engine.clock.now_ms());
+            let theirs = |key: &ApiKey| {
+                key.account == self.id
+                    && key.user == *user
+                    && !is_expired(key, engine.clock.now_ms())
+            };
             match key.filter(theirs) {
                 Some(key) => {
                     if !may_come_from([key.allow_list.as_slice()], acting.ip) {
                         refusal = refusal.or(Some(Code::IpNotAllowed));
                     }
                     until_ms = key.expires_at_ms.unwrap_or(until_ms);
-                    narrowed = Some(member.under(&powers_of_key(&engine.tree.load(), &key.permissions), self.view(engine)?.status.refusal()));
+                    narrowed = Some(member.under(
+                        &powers_of_key(&engine.tree.load(), &key.permissions),
+                        self.view(engine)?.status.refusal(),
+                    ));
                 }
                 None => refusal = Some(Code::ApiKeyInvalid),
             }
         }
         let member = narrowed.as_ref().unwrap_or(&member);
-        let mut prepared = engine.prepare(self, &Sending { member: Some(member), channel, message })?;
+        let mut prepared = engine.prepare(
+            self,
+            &Sending {
+                member: Some(member),
+                channel,
+                message,
+            },
+        )?;
         prepared.stamp = stamp;
         prepared.until_ms = until_ms;
         prepared.refusal = refusal.or(prepared.refusal);
         Ok(prepared)
     }
 
-    /// Whether somebody else holds the account in memory, or its meters hold something. What it keeps at hand is dropped.
+    /// Whether somebody else holds the account in memory, or its meters hold something. What it
+    /// keeps at hand is dropped.
     fn is_in_use(self: &Arc<AccountCell>, engine: &Engine, members_kept: &AtomicUsize) -> bool {
         if Arc::strong_count(self) > 1 {
             return true;
@@ -665,13 +886,24 @@ impl AccountCell {
         self.view.store(None);
         self.prepared.clear();
         self.forget_members(members_kept);
-        self.team.get().is_some_and(|team| Arc::strong_count(team) > 1 || !team.is_idle() || !engine.puts_down(team))
+        self.team.get().is_some_and(|team| {
+            Arc::strong_count(team) > 1 || !team.is_idle() || !engine.puts_down(team)
+        })
     }
 
     /// What a member may do now; `not_member` as the refusal of those who are none.
-    pub(crate) fn member(self: &Arc<AccountCell>, engine: &Engine, user: &str) -> Result<Arc<MemberView>, Error> {
+    pub(crate) fn member(
+        self: &Arc<AccountCell>,
+        engine: &Engine,
+        user: &str,
+    ) -> Result<Arc<MemberView>, Error> {
         let stamp = self.stamp(engine);
-        if let Some(member) = self.members.read().get(user).filter(|member| member.stamp == stamp) {
+        if let Some(member) = self
+            .members
+            .read()
+            .get(user)
+            .filter(|member| member.stamp == stamp)
+        {
             return Ok(member.clone());
         }
         let view = self.view(engine)?;
@@ -694,7 +926,10 @@ impl AccountCell {
             refusal: judged.refusal,
             powers: judged.powers.clone(),
             addresses,
-            member: judged.member().filter(|member| view.is_own(member)).map(|member| Arc::new(view.grouped(member))),
+            member: judged
+                .member()
+                .filter(|member| view.is_own(member))
+                .map(|member| Arc::new(view.grouped(member))),
             from_above: judged.memberships().any(|member| !view.is_own(member)),
             trial,
             prepared: PerChannel::default(),
@@ -719,12 +954,15 @@ pub(crate) struct Cells {
     hasher: RandomState,
     most_in_shard: usize,
     platform: ArcSwapOption<Platform>,
-    /// The meters of all accounts, where caps of the platform count them together: all are charged under one lock then.
+    /// The meters of all accounts, where caps of the platform count them together: all are charged
+    /// under one lock then.
     all: Arc<Team>,
-    /// How many members all accounts keep at hand. It changes under the lock of those that it counts.
+    /// How many members all accounts keep at hand. It changes under the lock of those that it
+    /// counts.
     members_kept: AtomicUsize,
     most_members: usize,
-    /// No epoch of an account that went was higher: one that comes back begins here, so that its stamps still only grow.
+    /// No epoch of an account that went was higher: one that comes back begins here, so that its
+    /// stamps still only grow.
     epoch_floor: AtomicU64,
 }
 
@@ -748,7 +986,8 @@ impl Cells {
         }
     }
 
-    /// Keeps at hand what a member of an account may do; where that is one too many, about half of all are forgotten first.
+    /// Keeps at hand what a member of an account may do; where that is one too many, about half of
+    /// all are forgotten first.
     fn keep_member(&self, cell: &AccountCell, user: Id, member: Arc<MemberView>) {
         if self.members_kept.load(Ordering::Acquire) >= self.most_members {
             self.forget_members(self.most_members / 2);
@@ -784,7 +1023,11 @@ impl Cells {
 
     /// Looks at an account that is in memory, without holding on to it.
     #[inline]
-    pub(crate) fn look<T>(&self, id: &str, at: impl FnOnce(&AccountCell) -> Option<T>) -> Option<T> {
+    pub(crate) fn look<T>(
+        &self,
+        id: &str,
+        at: impl FnOnce(&AccountCell) -> Option<T>,
+    ) -> Option<T> {
         self.shard(id).read().get(id).and_then(|cell| at(cell))
     }
 
@@ -796,7 +1039,15 @@ impl Cells {
         if shard.len() >= self.most_in_shard {
             self.make_room(engine, &mut shard);
         }
-        shard.entry(id.clone()).or_insert_with(|| Arc::new(AccountCell::new(id.clone(), self.epoch_floor.load(Ordering::Acquire)))).clone()
+        shard
+            .entry(id.clone())
+            .or_insert_with(|| {
+                Arc::new(AccountCell::new(
+                    id.clone(),
+                    self.epoch_floor.load(Ordering::Acquire),
+                ))
+            })
+            .clone()
     }
 
     /// Forgets the accounts of a shard that nobody uses now; half of them, so that this is seldom.
@@ -807,7 +1058,8 @@ impl Cells {
                 return true;
             }
             going -= 1;
-            self.epoch_floor.fetch_max(cell.epoch.load(Ordering::Acquire), Ordering::AcqRel);
+            self.epoch_floor
+                .fetch_max(cell.epoch.load(Ordering::Acquire), Ordering::AcqRel);
             false
         });
     }
@@ -815,21 +1067,33 @@ impl Cells {
     pub(crate) fn remove(&self, id: &Id) {
         if let Some(cell) = self.shard(id.as_str()).write().remove(id) {
             cell.forget_members(&self.members_kept);
-            self.epoch_floor.fetch_max(cell.epoch.load(Ordering::Acquire), Ordering::AcqRel);
+            self.epoch_floor
+                .fetch_max(cell.epoch.load(Ordering::Acquire), Ordering::AcqRel);
         }
     }
 
     /// What counts for all accounts together now.
     pub(super) fn platform(&self, engine: &Engine) -> Result<Arc<Platform>, Error> {
         let stamp = engine.epoch.load(Ordering::Acquire);
-        if let Some(platform) = self.platform.load_full().filter(|platform| platform.frame.stamp == stamp) {
+        if let Some(platform) = self
+            .platform
+            .load_full()
+            .filter(|platform| platform.frame.stamp == stamp)
+        {
             return Ok(platform);
         }
         let _whole = engine.commits.read();
         let mut tx = Tx::new(&*engine.backend);
         let policies: Option<PolicyRecord> = tx.get(&keys::policy(None))?;
-        let frame = Frame::new(stamp, "UTC", &crate::rules::policy::effective(policies.as_slice()));
-        let platform = Arc::new(Platform { frame, caps: caps_of(&mut tx, None)? });
+        let frame = Frame::new(
+            stamp,
+            "UTC",
+            &crate::rules::policy::effective(policies.as_slice()),
+        );
+        let platform = Arc::new(Platform {
+            frame,
+            caps: caps_of(&mut tx, None)?,
+        });
         self.platform.store(Some(platform.clone()));
         Ok(platform)
     }
@@ -837,9 +1101,17 @@ impl Cells {
     /// The meters of every tree of accounts, and those of the platform.
     pub(crate) fn teams(&self) -> Vec<Arc<Team>> {
         let of_trees = |shard: &RwLock<HashMap<Id, Arc<AccountCell>, RandomState>>| {
-            shard.read().values().filter_map(|cell| cell.team.get().cloned()).collect::<Vec<_>>()
+            shard
+                .read()
+                .values()
+                .filter_map(|cell| cell.team.get().cloned())
+                .collect::<Vec<_>>()
         };
-        self.shards.iter().flat_map(of_trees).chain([self.all.clone()]).collect()
+        self.shards
+            .iter()
+            .flat_map(of_trees)
+            .chain([self.all.clone()])
+            .collect()
     }
 
     /// The account is to be looked at again.
@@ -866,14 +1138,24 @@ type Packages<'a> = [Option<&'a Package>];
 impl Ruled<'_> {
     /// The value of a limit of the account at a level of the line.
     fn value(&self, packages: &Packages<'_>, level: usize, name: LimitName) -> Resolved {
-        let pairs: Vec<_> = self.line.iter().zip(packages.iter().copied()).skip(level).collect();
-        let first = candidates(name, &pairs, self.defaults, self.edition).into_iter().next();
+        let pairs: Vec<_> = self
+            .line
+            .iter()
+            .zip(packages.iter().copied())
+            .skip(level)
+            .collect();
+        let first = candidates(name, &pairs, self.defaults, self.edition)
+            .into_iter()
+            .next();
         let plain = Resolved::plain(Limit::Unlimited, Source::PlatformDefault);
-        first.map_or(plain, |first| Resolved::of(&first, terms(name, &pairs, self.defaults), self.over_limit))
+        first.map_or(plain, |first| {
+            Resolved::of(&first, terms(name, &pairs, self.defaults), self.over_limit)
+        })
     }
 
     fn limits(&self, packages: &Packages<'_>) -> [Resolved; LimitName::COUNT] {
-        let mut limits = [Resolved::plain(Limit::Unlimited, Source::PlatformDefault); LimitName::COUNT];
+        let mut limits =
+            [Resolved::plain(Limit::Unlimited, Source::PlatformDefault); LimitName::COUNT];
         for (slot, name) in limits.iter_mut().zip(LimitName::ALL) {
             *slot = self.value(packages, 0, *name);
         }
@@ -882,58 +1164,123 @@ impl Ruled<'_> {
 
     /// Whether credits pay for what exceeds the account's own limits.
     fn pays(&self, packages: &Packages<'_>) -> bool {
-        self.includes_credits && packages.iter().flatten().next().is_some_and(|package| package.credits && package.overuse)
+        self.includes_credits
+            && packages
+                .iter()
+                .flatten()
+                .next()
+                .is_some_and(|package| package.credits && package.overuse)
     }
 
     /// The packages at an instant.
-    fn packages_at<'p>(now: &Packages<'p>, planned: &'p [Option<(u64, Package)>], at_ms: u64) -> Vec<Option<&'p Package>> {
-        let then = |planned: &'p Option<(u64, Package)>| planned.as_ref().filter(|(from_ms, _)| *from_ms <= at_ms).map(|(_, package)| package);
-        now.iter().zip(planned).map(|(now, planned)| then(planned).or(*now)).collect()
+    fn packages_at<'p>(
+        now: &Packages<'p>,
+        planned: &'p [Option<(u64, Package)>],
+        at_ms: u64,
+    ) -> Vec<Option<&'p Package>> {
+        let then = |planned: &'p Option<(u64, Package)>| {
+            planned
+                .as_ref()
+                .filter(|(from_ms, _)| *from_ms <= at_ms)
+                .map(|(_, package)| package)
+        };
+        now.iter()
+            .zip(planned)
+            .map(|(now, planned)| then(planned).or(*now))
+            .collect()
     }
 
     fn turns(planned: &[Option<(u64, Package)>]) -> std::collections::BTreeSet<u64> {
-        planned.iter().flatten().map(|(from_ms, _)| *from_ms).collect()
+        planned
+            .iter()
+            .flatten()
+            .map(|(from_ms, _)| *from_ms)
+            .collect()
     }
 
     fn later(&self, now: &Packages<'_>, planned: &[Option<(u64, Package)>]) -> Vec<Later> {
         let at = |from_ms| {
             let packages = Ruled::packages_at(now, planned, from_ms);
-            Later { from_ms, limits: self.limits(&packages), pays: self.pays(&packages) }
+            Later {
+                from_ms,
+                limits: self.limits(&packages),
+                pays: self.pays(&packages),
+            }
         };
         Ruled::turns(planned).into_iter().map(at).collect()
     }
 
     /// What is guaranteed to the accounts directly below the first of the line.
-    fn guaranteed(&self, tx: &mut Tx<'_>, now: &Packages<'_>, planned: &[Option<(u64, Package)>]) -> Result<Vec<Arc<Guaranteed>>, Error> {
-        let Some(account) = self.line.first().filter(|account| account.children > 0) else { return Ok(Vec::new()) };
+    fn guaranteed(
+        &self,
+        tx: &mut Tx<'_>,
+        now: &Packages<'_>,
+        planned: &[Option<(u64, Package)>],
+    ) -> Result<Vec<Arc<Guaranteed>>, Error> {
+        let Some(account) = self.line.first().filter(|account| account.children > 0) else {
+            return Ok(Vec::new());
+        };
         let mut sums = Vec::new();
-        for name in LimitName::ALL.iter().copied().filter(|name| name.window().is_some()) {
-            sums.extend(tx.get::<u64>(&promised_key(&account.id, name))?.map(|sum| (name, sum)));
+        for name in LimitName::ALL
+            .iter()
+            .copied()
+            .filter(|name| name.window().is_some())
+        {
+            sums.extend(
+                tx.get::<u64>(&promised_key(&account.id, name))?
+                    .map(|sum| (name, sum)),
+            );
         }
         if sums.is_empty() {
             return Ok(Vec::new());
         }
         let children = guaranteed_children(tx, &account.id)?;
         let of_each = sums.into_iter().map(|(limit, sum)| {
-            let smallest = |packages: &Packages<'_>| (0..self.line.len()).map(|level| self.value(packages, level, limit).limit).min();
-            let holds = |packages: &Packages<'_>| guarantees_hold(sum, smallest(packages).unwrap_or(Limit::Unlimited));
-            let later = Ruled::turns(planned).into_iter().map(|at_ms| (at_ms, holds(&Ruled::packages_at(now, planned, at_ms))));
+            let smallest = |packages: &Packages<'_>| {
+                (0..self.line.len())
+                    .map(|level| self.value(packages, level, limit).limit)
+                    .min()
+            };
+            let holds = |packages: &Packages<'_>| {
+                guarantees_hold(sum, smallest(packages).unwrap_or(Limit::Unlimited))
+            };
+            let later = Ruled::turns(planned)
+                .into_iter()
+                .map(|at_ms| (at_ms, holds(&Ruled::packages_at(now, planned, at_ms))));
             let holds = std::iter::once((0, holds(now))).chain(later).collect();
-            Arc::new(Guaranteed { limit, parts: self.parts_of(now, &children, limit), holds })
+            Arc::new(Guaranteed {
+                limit,
+                parts: self.parts_of(now, &children, limit),
+                holds,
+            })
         });
         Ok(of_each.collect())
     }
 
-    fn parts_of(&self, now: &Packages<'_>, children: &[(Account, Option<Package>)], limit: LimitName) -> Vec<Guarantee> {
-        let part = |(child, package): &(Account, Option<Package>)| match child.overrides.get(limit) {
+    fn parts_of(
+        &self,
+        now: &Packages<'_>,
+        children: &[(Account, Option<Package>)],
+        limit: LimitName,
+    ) -> Vec<Guarantee> {
+        let part = |(child, package): &(Account, Option<Package>)| match child.overrides.get(limit)
+        {
             Some(Limit::At(part)) if child.guaranteed.contains(&limit) => {
-                let line: Vec<_> = std::iter::once((child, package.as_ref())).chain(self.line.iter().zip(now.iter().copied())).collect();
+                let line: Vec<_> = std::iter::once((child, package.as_ref()))
+                    .chain(self.line.iter().zip(now.iter().copied()))
+                    .collect();
                 Some(Guarantee {
                     account: child.id.clone(),
                     // No window of a limit follows the billing day.
-                    calendar: Arc::new(Calendar { zone: crate::rules::window::zone(&child.time_zone).unwrap_or(TimeZone::UTC), billing_day: 1 }),
+                    calendar: Arc::new(Calendar {
+                        zone: crate::rules::window::zone(&child.time_zone).unwrap_or(TimeZone::UTC),
+                        billing_day: 1,
+                    }),
                     part: part.get(),
-                    takes_credits: terms(limit, &line, self.defaults).over.unwrap_or(self.over_limit) == OverLimit::UseCredits,
+                    takes_credits: terms(limit, &line, self.defaults)
+                        .over
+                        .unwrap_or(self.over_limit)
+                        == OverLimit::UseCredits,
                 })
             }
             _ => None,
@@ -947,19 +1294,38 @@ fn guaranteed_children(tx: &mut Tx<'_>, id: &Id) -> Result<Vec<(Account, Option<
     let (from, until) = keys::below(keys::CHILD, &[id.as_str()]);
     let mut children = Vec::new();
     for (key, ()) in tx.range::<()>(&from, &until, usize::MAX)? {
-        let Some(child) = keys::last_id(&key) else { continue };
-        let Some(child) = tx.get::<Account>(&keys::account(&child))?.filter(|child| !child.guaranteed.is_empty()) else { continue };
-        let package = child.package.as_ref().map(|id| tx.get::<Package>(&keys::package(id))).transpose()?.flatten();
+        let Some(child) = keys::last_id(&key) else {
+            continue;
+        };
+        let Some(child) = tx
+            .get::<Account>(&keys::account(&child))?
+            .filter(|child| !child.guaranteed.is_empty())
+        else {
+            continue;
+        };
+        let package = child
+            .package
+            .as_ref()
+            .map(|id| tx.get::<Package>(&keys::package(id)))
+            .transpose()?
+            .flatten();
         children.push((child, package));
     }
     Ok(children)
 }
 
 /// The package that each account of a line is to get, and when.
-fn planned_packages(tx: &mut Tx<'_>, line: &[Account]) -> Result<Vec<Option<(u64, Package)>>, Error> {
+fn planned_packages(
+    tx: &mut Tx<'_>,
+    line: &[Account],
+) -> Result<Vec<Option<(u64, Package)>>, Error> {
     let planned = line.iter().map(|account| {
-        let Some(next) = &account.next_package else { return Ok(None) };
-        Ok(tx.get::<Package>(&keys::package(&next.package))?.map(|package| (next.from_ms, package)))
+        let Some(next) = &account.next_package else {
+            return Ok(None);
+        };
+        Ok(tx
+            .get::<Package>(&keys::package(&next.package))?
+            .map(|package| (next.from_ms, package)))
     });
     planned.collect()
 }
@@ -967,18 +1333,33 @@ fn planned_packages(tx: &mut Tx<'_>, line: &[Account]) -> Result<Vec<Option<(u64
 /// The caps that an account carries, or the platform.
 pub(crate) fn caps_of(tx: &mut Tx<'_>, account: Option<&Id>) -> Result<Vec<Cap>, Error> {
     let (from, until) = keys::below(keys::CAP, &[keys::carrier(account)]);
-    Ok(tx.range::<Cap>(&from, &until, usize::MAX)?.into_iter().map(|(_, cap)| cap).collect())
+    Ok(tx
+        .range::<Cap>(&from, &until, usize::MAX)?
+        .into_iter()
+        .map(|(_, cap)| cap)
+        .collect())
 }
 
 /// What is assigned, along the line up to the first package; domains in normal form.
 fn assigned(line: &[(&Account, Option<&Package>)]) -> Assets {
     let mut all = Assets::default();
     for (account, package) in line {
-        for assets in std::iter::once(&account.assets).chain(package.map(|package| &package.assets)) {
-            let normal = |domain: &Name| crate::model::normal_domain(domain.as_str()).ok().and_then(|normal| Name::new(&normal).ok());
-            all.domains.extend(assets.domains.iter().map(|domain| normal(domain).unwrap_or_else(|| domain.clone())));
+        for assets in std::iter::once(&account.assets).chain(package.map(|package| &package.assets))
+        {
+            let normal = |domain: &Name| {
+                crate::model::normal_domain(domain.as_str())
+                    .ok()
+                    .and_then(|normal| Name::new(&normal).ok())
+            };
+            all.domains.extend(
+                assets
+                    .domains
+                    .iter()
+                    .map(|domain| normal(domain).unwrap_or_else(|| domain.clone())),
+            );
             all.nodes.extend(assets.nodes.iter().cloned());
-            all.bounce_addresses.extend(assets.bounce_addresses.iter().cloned());
+            all.bounce_addresses
+                .extend(assets.bounce_addresses.iter().cloned());
         }
         if package.is_some() {
             break;
@@ -992,18 +1373,27 @@ pub(crate) fn account_line(tx: &mut Tx<'_>, id: &Id) -> Result<Vec<Account>, Err
     let mut line: Vec<Account> = Vec::new();
     let mut next = Some(id.clone());
     while let Some(id) = next {
-        let account: Account = tx.get(&keys::account(&id))?.ok_or_else(|| Error::not_found("account", id.as_str()))?;
+        let account: Account = tx
+            .get(&keys::account(&id))?
+            .ok_or_else(|| Error::not_found("account", id.as_str()))?;
         next = account.parent.clone();
         line.push(account);
         if line.len() > MAX_DEPTH {
-            return Err(Error::new(Code::StoreCorrupt, format!("the accounts above `{id}` form a circle")));
+            return Err(Error::new(
+                Code::StoreCorrupt,
+                format!("the accounts above `{id}` form a circle"),
+            ));
         }
     }
     Ok(line)
 }
 
 /// What a member's role allows, or the owner's everything, before any ceiling (R-ROL-5).
-fn powers_on_paper(tx: &mut Tx<'_>, tree: &PermissionTree, member: &Member) -> Result<Powers, Error> {
+fn powers_on_paper(
+    tx: &mut Tx<'_>,
+    tree: &PermissionTree,
+    member: &Member,
+) -> Result<Powers, Error> {
     match (&member.role, member.owner) {
         (_, true) => Ok(Powers::all(tree)),
         (Some(role), false) => role_powers(tx, tree, role),
@@ -1019,12 +1409,17 @@ pub(crate) struct Papers<'a> {
 
 impl<'a> Papers<'a> {
     pub(crate) fn new(tree: &'a PermissionTree) -> Papers<'a> {
-        Papers { tree, roles: HashMap::new() }
+        Papers {
+            tree,
+            roles: HashMap::new(),
+        }
     }
 
     /// As [`powers_on_paper`].
     fn of(&mut self, tx: &mut Tx<'_>, member: &Member) -> Result<Powers, Error> {
-        let Some(role) = member.role.as_ref().filter(|_| !member.owner) else { return powers_on_paper(tx, self.tree, member) };
+        let Some(role) = member.role.as_ref().filter(|_| !member.owner) else {
+            return powers_on_paper(tx, self.tree, member);
+        };
         if let Some(known) = self.roles.get(role) {
             return Ok(known.clone());
         }
@@ -1034,7 +1429,8 @@ impl<'a> Papers<'a> {
     }
 }
 
-/// What bounds the members of each account of a line, given their packages and policies; the last of these are the platform's.
+/// What bounds the members of each account of a line, given their packages and policies; the last
+/// of these are the platform's.
 fn levels(
     tx: &mut Tx<'_>,
     tree: &PermissionTree,
@@ -1044,35 +1440,60 @@ fn levels(
     let mut levels: Vec<Level> = Vec::with_capacity(line.len());
     for (height, (account, package)) in line.iter().enumerate().rev() {
         let above = levels.last().and_then(|level| level.ceiling.clone());
-        let own = package.and_then(|package| package.role.as_ref()).map(|role| role_powers(tx, tree, role)).transpose()?;
+        let own = package
+            .and_then(|package| package.role.as_ref())
+            .map(|role| role_powers(tx, tree, role))
+            .transpose()?;
         let ceiling = match (own, above) {
             (Some(own), Some(above)) => Some(Arc::new(own.under(&above))),
             (Some(own), None) => Some(Arc::new(own)),
             (None, above) => above,
         };
         let from_here = policies.iter().skip(height).flatten();
-        let by_package = crate::rules::policy::effective(from_here).role_scope == RoleScope::Package;
-        levels.push(Level { account: account.id.clone(), ceiling, by_package });
+        let by_package =
+            crate::rules::policy::effective(from_here).role_scope == RoleScope::Package;
+        levels.push(Level {
+            account: account.id.clone(),
+            ceiling,
+            by_package,
+        });
     }
     levels.reverse();
     Ok(levels)
 }
 
 /// What a role allows to a member of an account.
-pub(crate) fn role_powers(tx: &mut Tx<'_>, tree: &PermissionTree, role: &Id) -> Result<Powers, Error> {
-    Ok(crate::rules::role::role_powers(tree, &role_with_includes(tx, tree, role)?).within_accounts(tree))
+pub(crate) fn role_powers(
+    tx: &mut Tx<'_>,
+    tree: &PermissionTree,
+    role: &Id,
+) -> Result<Powers, Error> {
+    Ok(
+        crate::rules::role::role_powers(tree, &role_with_includes(tx, tree, role)?)
+            .within_accounts(tree),
+    )
 }
 
 /// A role: built in, or stored.
-pub(crate) fn load_role(tx: &mut Tx<'_>, tree: &PermissionTree, id: &Id) -> Result<Option<Role>, Error> {
+pub(crate) fn load_role(
+    tx: &mut Tx<'_>,
+    tree: &PermissionTree,
+    id: &Id,
+) -> Result<Option<Role>, Error> {
     match BuiltIn::find(id.as_str(), tree) {
         Some(role) => Ok(Some(role)),
-        None => Ok(tx.get::<Role>(&keys::role(id))?.map(|role| role.with_nodes_of_host(tree))),
+        None => Ok(tx
+            .get::<Role>(&keys::role(id))?
+            .map(|role| role.with_nodes_of_host(tree))),
     }
 }
 
 /// The role itself first, then every role that it includes, directly or through others.
-pub(crate) fn role_with_includes(tx: &mut Tx<'_>, tree: &PermissionTree, id: &Id) -> Result<Vec<Role>, Error> {
+pub(crate) fn role_with_includes(
+    tx: &mut Tx<'_>,
+    tree: &PermissionTree,
+    id: &Id,
+) -> Result<Vec<Role>, Error> {
     let mut seen = HashSet::new();
     let mut open = vec![id.clone()];
     let mut roles = Vec::new();
@@ -1091,13 +1512,21 @@ pub(crate) fn role_with_includes(tx: &mut Tx<'_>, tree: &PermissionTree, id: &Id
 
 /// Whether unpaid invoices are all that keeps the account from being active.
 fn held_for_billing_alone(line: &[Account]) -> bool {
-    effective_status(line) == Status::Suspended && line.iter().flat_map(|account| &account.holds).all(|hold| hold.reason == HoldReason::Billing)
+    effective_status(line) == Status::Suspended
+        && line
+            .iter()
+            .flat_map(|account| &account.holds)
+            .all(|hold| hold.reason == HoldReason::Billing)
 }
 
 /// The permission tree with the host's nodes.
 pub(crate) fn permission_tree(tx: &mut Tx<'_>) -> Result<PermissionTree, Error> {
     let (from, until) = keys::below(keys::TREE_NODE, &[]);
-    let nodes: Vec<HostNode> = tx.range(&from, &until, PermissionTree::MAX_NODES)?.into_iter().map(|(_, node)| node).collect();
+    let nodes: Vec<HostNode> = tx
+        .range(&from, &until, PermissionTree::MAX_NODES)?
+        .into_iter()
+        .map(|(_, node)| node)
+        .collect();
     Ok(PermissionTree::new(&nodes))
 }
 
@@ -1110,26 +1539,50 @@ mod tests {
     use std::path::Path;
 
     fn engine() -> Arc<Engine> {
-        Engine::open(Path::new(":memory:"), &OpenOptions { cache_mib: 1, ..OpenOptions::default() }).unwrap()
+        Engine::open(
+            Path::new(":memory:"),
+            &OpenOptions {
+                cache_mib: 1,
+                ..OpenOptions::default()
+            },
+        )
+        .unwrap()
     }
 
     fn call(engine: &Engine, operation: &str, request: serde_json::Value) {
         let entry = crate::ops::catalogue::find(operation).unwrap();
-        (entry.run_json)(engine, &crate::model::Actor::System, request.to_string().as_bytes()).unwrap();
+        (entry.run_json)(
+            engine,
+            &crate::model::Actor::System,
+            request.to_string().as_bytes(),
+        )
+        .unwrap();
     }
 
     fn make_account(engine: &Engine, id: &str) {
         let owner = json!({"user": format!("of-{id}"), "email": format!("of-{id}@owners.example")});
-        call(engine, "accounts.create", json!({"id": id, "name": id, "owner": owner}));
+        call(
+            engine,
+            "accounts.create",
+            json!({"id": id, "name": id, "owner": owner}),
+        );
     }
 
     fn in_memory(engine: &Engine) -> (usize, usize) {
-        let cells: Vec<_> = engine.cells.shards.iter().flat_map(|shard| shard.read().values().cloned().collect::<Vec<_>>()).collect();
-        (cells.len(), cells.iter().map(|cell| cell.members.read().len()).sum())
+        let cells: Vec<_> = engine
+            .cells
+            .shards
+            .iter()
+            .flat_map(|shard| shard.read().values().cloned().collect::<Vec<_>>())
+            .collect();
+        (
+            cells.len(),
+            cells.iter().map(|cell| cell.members.read().len()).sum(),
+        )
     }
 
-    /// However many accounts are asked about, those in memory are as many as there is room for; whoever holds one keeps it,
-    /// and for one that comes back the stamps still only grow.
+    /// However many accounts are asked about, those in memory are as many as there is room for;
+    /// whoever holds one keeps it, and for one that comes back the stamps still only grow.
     #[test]
     fn accounts_that_nobody_uses_go() {
         const ACCOUNTS: usize = 2_000;
@@ -1144,17 +1597,31 @@ mod tests {
             make_account(&engine, &id);
             let cell = engine.cell_by_text(&id).unwrap();
             assert!(allowed(&engine, &cell, &format!("of-{id}"), "campaigns.send").unwrap());
-            call(&engine, "accounts.hold", json!({"account": id, "reason": "abuse"}));
+            call(
+                &engine,
+                "accounts.hold",
+                json!({"account": id, "reason": "abuse"}),
+            );
             stamps.push((id, cell.view(&engine).unwrap().frame.stamp));
             let (cells, members) = in_memory(&engine);
-            assert!(cells <= most && members <= engine.cells.most_members, "{cells} accounts, {members} members");
+            assert!(
+                cells <= most && members <= engine.cells.most_members,
+                "{cells} accounts, {members} members"
+            );
         }
         assert!(Arc::ptr_eq(&held, &engine.cell_by_text("held").unwrap()));
         for (id, before) in stamps {
             let view = engine.cell_by_text(&id).unwrap().view(&engine).unwrap();
-            assert!(view.frame.stamp >= before && view.status == Status::Suspended, "{id}: {} after {before}", view.frame.stamp);
+            assert!(
+                view.frame.stamp >= before && view.status == Status::Suspended,
+                "{id}: {} after {before}",
+                view.frame.stamp
+            );
         }
-        assert_eq!(engine.cells.members_kept.load(Ordering::Acquire), in_memory(&engine).1);
+        assert_eq!(
+            engine.cells.members_kept.load(Ordering::Acquire),
+            in_memory(&engine).1
+        );
     }
 
     /// However many members are asked about, in one account or in many.
@@ -1162,25 +1629,48 @@ mod tests {
     fn members_that_are_kept_at_hand_are_counted() {
         const MEMBERS: usize = 2_000;
         let engine = engine();
-        assert!(engine.cells.most_members < MEMBERS / 2, "{}", engine.cells.most_members);
+        assert!(
+            engine.cells.most_members < MEMBERS / 2,
+            "{}",
+            engine.cells.most_members
+        );
         make_account(&engine, "other");
         make_account(&engine, "big");
-        let addresses: Vec<_> = (0..MEMBERS).map(|number| format!("m{number}@big.example\n")).collect();
+        let addresses: Vec<_> = (0..MEMBERS)
+            .map(|number| format!("m{number}@big.example\n"))
+            .collect();
         for part in addresses.chunks(500) {
-            call(&engine, "users.import_csv", json!({"account": "big", "role": "editor", "csv": format!("email\n{}", part.concat())}));
+            call(
+                &engine,
+                "users.import_csv",
+                json!({"account": "big", "role": "editor", "csv": format!("email\n{}",
+                    part.concat())}),
+            );
         }
-        let (other, big) = (engine.cell_by_text("other").unwrap(), engine.cell_by_text("big").unwrap());
+        let (other, big) = (
+            engine.cell_by_text("other").unwrap(),
+            engine.cell_by_text("big").unwrap(),
+        );
         let (from, until) = keys::below(keys::MEMBER, &["big"]);
-        let users = Tx::new(&*engine.backend).range::<serde::de::IgnoredAny>(&from, &until, usize::MAX).unwrap();
+        let users = Tx::new(&*engine.backend)
+            .range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)
+            .unwrap();
         assert_eq!(users.len(), MEMBERS + 1);
         for (key, _) in users.iter().chain(&users) {
             let user = keys::last_id(key).unwrap();
             assert!(allowed(&engine, &big, user.as_str(), "campaigns.edit").unwrap());
             assert!(allowed(&engine, &other, "of-other", "campaigns.edit").unwrap());
             let (_, kept) = in_memory(&engine);
-            assert!(kept <= engine.cells.most_members && kept == engine.cells.members_kept.load(Ordering::Acquire), "{kept}");
+            assert!(
+                kept <= engine.cells.most_members
+                    && kept == engine.cells.members_kept.load(Ordering::Acquire),
+                "{kept}"
+            );
         }
         call(&engine, "accounts.delete", json!({"account": "other"}));
-        assert_eq!(engine.cells.members_kept.load(Ordering::Acquire), in_memory(&engine).1);
+        assert_eq!(
+            engine.cells.members_kept.load(Ordering::Acquire),
+            in_memory(&engine).1
+        );
     }
 }

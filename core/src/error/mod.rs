@@ -7,7 +7,8 @@ pub use table::{Class, Code, Retry};
 use crate::store::StoreError;
 use serde_json::{Map, Value, json};
 
-/// A refusal: a stable code, a sentence a person can act on, and the fields that explain it (section 14 of the rules).
+/// A refusal: a stable code, a sentence a person can act on, and the fields that explain it
+/// (section 14 of the rules).
 ///
 /// It never holds a password, a token, or a value that belongs to another account.
 #[derive(Clone, Debug)]
@@ -24,7 +25,12 @@ struct Inner {
 impl Error {
     /// A refusal with this code and sentence.
     pub fn new(code: Code, message: impl Into<String>) -> Error {
-        Error(Box::new(Inner { code, message: message.into(), field: None, details: Map::new() }))
+        Error(Box::new(Inner {
+            code,
+            message: message.into(),
+            field: None,
+            details: Map::new(),
+        }))
     }
 
     /// `invalid_argument` for the field at this JSON pointer.
@@ -34,7 +40,9 @@ impl Error {
 
     /// `not_found`: the same answer for "not there" and for "not yours".
     pub fn not_found(kind: &str, id: &str) -> Error {
-        Error::new(Code::NotFound, format!("there is no {kind} `{id}` here")).with("kind", kind).with("id", id)
+        Error::new(Code::NotFound, format!("there is no {kind} `{id}` here"))
+            .with("kind", kind)
+            .with("id", id)
     }
 
     /// Names the field that is wrong, as a JSON pointer.
@@ -56,9 +64,13 @@ impl Error {
         self.0.code
     }
 
-    /// Whether the request was refused. Otherwise something failed, and whoever does many things at once stops here too.
+    /// Whether the request was refused. Otherwise something failed, and whoever does many things at
+    /// once stops here too.
     pub(crate) fn is_refusal(&self) -> bool {
-        !matches!(self.code().class(), Class::Store | Class::Handle | Class::Internal)
+        !matches!(
+            self.code().class(),
+            Class::Store | Class::Handle | Class::Internal
+        )
     }
 
     /// The sentence: lower case, no full stop, what was given in back-ticks.

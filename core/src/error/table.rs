@@ -1,7 +1,7 @@
 //! Every code that tenantry can answer with, in one table.
 //!
-//! Numbers are stable and only ever added to: a block of a hundred for each domain. A retired code keeps its
-//! number and its place.
+//! Numbers are stable and only ever added to: a block of a hundred for each domain. A retired code
+//! keeps its number and its place.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,8 +30,17 @@ pub enum Class {
 
 impl Class {
     /// All classes, in the order of their definition.
-    pub const ALL: [Class; 9] =
-        [Class::Invalid, Class::NotFound, Class::Conflict, Class::Refused, Class::Limit, Class::State, Class::Store, Class::Handle, Class::Internal];
+    pub const ALL: [Class; 9] = [
+        Class::Invalid,
+        Class::NotFound,
+        Class::Conflict,
+        Class::Refused,
+        Class::Limit,
+        Class::State,
+        Class::Store,
+        Class::Handle,
+        Class::Internal,
+    ];
 
     /// The stable name, as it stands in error JSON.
     pub const fn name(self) -> &'static str {
@@ -53,7 +62,9 @@ impl Class {
         match self {
             Class::Invalid => "The request itself is wrong; the same request will never succeed.",
             Class::NotFound => "What the request names does not exist, or is not the caller's.",
-            Class::Conflict => "It clashes with what is there: a taken address, a stale revision, a thing in use.",
+            Class::Conflict => {
+                "It clashes with what is there: a taken address, a stale revision, a thing in use."
+            }
             Class::Refused => "The actor may not do this.",
             Class::Limit => "A limit is reached.",
             Class::State => "An account, user or membership is in a state that does not allow it.",
@@ -116,7 +127,8 @@ macro_rules! codes {
                 match self { $(Code::$variant => Retry::$retry,)* }
             }
 
-            /// A sentence that says what it means in general; an [`Error`](super::Error) says what happened.
+            /// A sentence that says what it means in general; an [`Error`](super::Error) says what
+            /// happened.
             pub const fn sentence(self) -> &'static str {
                 match self { $(Code::$variant => $sentence,)* }
             }
@@ -126,127 +138,211 @@ macro_rules! codes {
 
 codes! {
     // 1..99: any call
-    InvalidArgument = 1, "invalid_argument", Invalid, Never, "An argument is missing, unknown, of the wrong type or out of bounds; `field` says which.";
-    UnknownOperation = 2, "unknown_operation", Invalid, Never, "The catalogue has no operation of this name.";
-    NotFound = 3, "not_found", NotFound, Never, "What the request names does not exist, or belongs to an account that the actor cannot see.";
-    PermissionDenied = 4, "permission_denied", Refused, Never, "The actor does not hold the permission that this needs; `details.missing` names it.";
-    ActorNotAllowed = 5, "actor_not_allowed", Refused, Never, "An actor of this kind never does this.";
-    RevConflict = 6, "rev_conflict", Conflict, Again, "The record was changed since it was read; read it again and repeat.";
-    IdTaken = 7, "id_taken", Conflict, Never, "Something with this id exists, or existed and was deleted.";
+    InvalidArgument = 1, "invalid_argument", Invalid, Never, "An argument is missing, unknown, of \
+        the wrong type or out of bounds; `field` says which.";
+    UnknownOperation = 2, "unknown_operation", Invalid, Never, "The catalogue has no operation of \
+        this name.";
+    NotFound = 3, "not_found", NotFound, Never, "What the request names does not exist, or belongs \
+        to an account that the actor cannot see.";
+    PermissionDenied = 4, "permission_denied", Refused, Never, "The actor does not hold the \
+        permission that this needs; `details.missing` names it.";
+    ActorNotAllowed = 5, "actor_not_allowed", Refused, Never, "An actor of this kind never does \
+        this.";
+    RevConflict = 6, "rev_conflict", Conflict, Again, "The record was changed since it was read; \
+        read it again and repeat.";
+    IdTaken = 7, "id_taken", Conflict, Never, "Something with this id exists, or existed and was \
+        deleted.";
     Busy = 8, "busy", Conflict, Again, "Others keep changing the same records; try again.";
-    FeatureNotLicensed = 9, "feature_not_licensed", Refused, Never, "The platform's licence does not include this; it needs the commercial edition.";
-    PolicyForbids = 10, "policy_forbids", Refused, Never, "A policy of the account or of the platform does not allow it; `details.policy` names it.";
+    FeatureNotLicensed = 9, "feature_not_licensed", Refused, Never, "The platform's licence does \
+        not include this; it needs the commercial edition.";
+    PolicyForbids = 10, "policy_forbids", Refused, Never, "A policy of the account or of the \
+        platform does not allow it; `details.policy` names it.";
     SelfForbidden = 11, "self_forbidden", Refused, Never, "Nobody does this to themselves.";
-    IdempotencyMismatch = 12, "idempotency_mismatch", Conflict, Never, "The key was used for another request; the same key goes with the same request only.";
+    IdempotencyMismatch = 12, "idempotency_mismatch", Conflict, Never, "The key was used for \
+        another request; the same key goes with the same request only.";
 
     // 100..199: the handle and the store
     Closed = 100, "closed", Handle, Reopen, "The handle was closed or freed.";
-    Forked = 101, "forked", Handle, Reopen, "The handle was opened before a fork and belongs to the parent; open the store after forking, not before.";
-    Poisoned = 102, "poisoned", Handle, Reopen, "The handle refuses writes after a panic or a failure of the store; open the store anew.";
-    Internal = 103, "internal", Internal, Reopen, "A defect in tenantry stopped the call; nothing was changed that was not acknowledged.";
-    StoreLocked = 110, "store_locked", Store, Again, "Another process has the store open; `details.pid` names it.";
-    StoreMissing = 111, "store_missing", Store, Never, "There is no store at this path, and `create` is off.";
-    StoreCorrupt = 112, "store_corrupt", Store, Never, "The store is damaged or incomplete and was not opened; restore a backup.";
-    StoreFull = 113, "store_full", Store, Reopen, "The disk is full; nothing that was acknowledged is lost.";
-    StoreFailed = 114, "store_failed", Store, Reopen, "Reading or writing the store failed; open the store anew.";
-    ClockNotManual = 120, "clock_not_manual", State, Never, "The clock can be set only where the store was opened with a manual clock.";
+    Forked = 101, "forked", Handle, Reopen, "The handle was opened before a fork and belongs to \
+        the parent; open the store after forking, not before.";
+    Poisoned = 102, "poisoned", Handle, Reopen, "The handle refuses writes after a panic or a \
+        failure of the store; open the store anew.";
+    Internal = 103, "internal", Internal, Reopen, "A defect in tenantry stopped the call; nothing \
+        was changed that was not acknowledged.";
+    StoreLocked = 110, "store_locked", Store, Again, "Another process has the store open; \
+        `details.pid` names it.";
+    StoreMissing = 111, "store_missing", Store, Never, "There is no store at this path, and \
+        `create` is off.";
+    StoreCorrupt = 112, "store_corrupt", Store, Never, "The store is damaged or incomplete and was \
+        not opened; restore a backup.";
+    StoreFull = 113, "store_full", Store, Reopen, "The disk is full; nothing that was acknowledged \
+        is lost.";
+    StoreFailed = 114, "store_failed", Store, Reopen, "Reading or writing the store failed; open \
+        the store anew.";
+    ClockNotManual = 120, "clock_not_manual", State, Never, "The clock can be set only where the \
+        store was opened with a manual clock.";
 
     // 200..299: roles and permissions
-    RoleCycle = 200, "role_cycle", Conflict, Never, "The role would include itself; `details.path` shows how.";
-    RoleInUse = 201, "role_in_use", Conflict, Never, "Members, packages or other roles use the role; name a role in `replace_with`.";
-    PermissionUnknown = 202, "permission_unknown", Invalid, Never, "The permission tree has no such node.";
-    PermissionExists = 203, "permission_exists", Conflict, Never, "The permission tree has this node already.";
-    EscalationRefused = 204, "escalation_refused", Refused, Never, "Nobody grants more than they hold; `details.missing` lists what the actor lacks.";
-    RoleBuiltIn = 205, "role_built_in", Refused, Never, "A built-in role is not edited or deleted; copy it and change the copy.";
-    RoleByPackage = 206, "role_by_package", Refused, Never, "The role of a member is that of the account's package.";
-    RoleSpansAccounts = 207, "role_spans_accounts", Refused, Never, "The user has one role in all accounts of the team; only who administers all of them changes it.";
-    IsOperator = 208, "is_operator", Conflict, Never, "The user is an operator of the platform and cannot be a member of an account.";
-    IsMember = 209, "is_member", Conflict, Never, "The user is a member of an account and cannot be an operator.";
+    RoleCycle = 200, "role_cycle", Conflict, Never, "The role would include itself; `details.path` \
+        shows how.";
+    RoleInUse = 201, "role_in_use", Conflict, Never, "Members, packages or other roles use the \
+        role; name a role in `replace_with`.";
+    PermissionUnknown = 202, "permission_unknown", Invalid, Never, "The permission tree has no \
+        such node.";
+    PermissionExists = 203, "permission_exists", Conflict, Never, "The permission tree has this \
+        node already.";
+    EscalationRefused = 204, "escalation_refused", Refused, Never, "Nobody grants more than they \
+        hold; `details.missing` lists what the actor lacks.";
+    RoleBuiltIn = 205, "role_built_in", Refused, Never, "A built-in role is not edited or deleted; \
+        copy it and change the copy.";
+    RoleByPackage = 206, "role_by_package", Refused, Never, "The role of a member is that of the \
+        account's package.";
+    RoleSpansAccounts = 207, "role_spans_accounts", Refused, Never, "The user has one role in all \
+        accounts of the team; only who administers all of them changes it.";
+    IsOperator = 208, "is_operator", Conflict, Never, "The user is an operator of the platform and \
+        cannot be a member of an account.";
+    IsMember = 209, "is_member", Conflict, Never, "The user is a member of an account and cannot \
+        be an operator.";
 
     // 300..399: packages and limits
-    PackageInUse = 300, "package_in_use", Conflict, Never, "Accounts use the package; name a package in `move_to`.";
-    PackageRetired = 301, "package_retired", State, Never, "The package is retired and takes no new accounts.";
-    AssetNotAssigned = 302, "asset_not_assigned", Refused, Never, "The domain, node or bounce address is not assigned to the account.";
-    GuaranteeExceeded = 303, "guarantee_exceeded", Conflict, Never, "The guaranteed parts of the accounts below would exceed the limit of the account above.";
-    LimitReached = 304, "limit_reached", Limit, Never, "The account has as many of them as its limit allows; `details.limit` names it.";
-    MoreThanClaimed = 305, "more_than_claimed", Conflict, Never, "More would be given back than the account has claimed; `details.own` says how many it has.";
+    PackageInUse = 300, "package_in_use", Conflict, Never, "Accounts use the package; name a \
+        package in `move_to`.";
+    PackageRetired = 301, "package_retired", State, Never, "The package is retired and takes no \
+        new accounts.";
+    AssetNotAssigned = 302, "asset_not_assigned", Refused, Never, "The domain, node or bounce \
+        address is not assigned to the account.";
+    GuaranteeExceeded = 303, "guarantee_exceeded", Conflict, Never, "The guaranteed parts of the \
+        accounts below would exceed the limit of the account above.";
+    LimitReached = 304, "limit_reached", Limit, Never, "The account has as many of them as its \
+        limit allows; `details.limit` names it.";
+    MoreThanClaimed = 305, "more_than_claimed", Conflict, Never, "More would be given back than \
+        the account has claimed; `details.own` says how many it has.";
 
     // 400..499: accounts and users
-    EmailTaken = 400, "email_taken", Conflict, Never, "The e-mail address belongs to a user already.";
+    EmailTaken = 400, "email_taken", Conflict, Never, "The e-mail address belongs to a user \
+        already.";
     AccountPending = 401, "account_pending", State, Never, "The account waits for its owner.";
-    AccountSuspended = 402, "account_suspended", State, Never, "The account, or one above it, is suspended by a hold.";
+    AccountSuspended = 402, "account_suspended", State, Never, "The account, or one above it, is \
+        suspended by a hold.";
     AccountClosed = 403, "account_closed", State, Never, "The account, or one above it, is closed.";
-    AccountNotClosed = 404, "account_not_closed", State, Never, "Only a closed account can be reopened.";
-    GraceOver = 405, "grace_over", State, Never, "The time in which the account could be reopened is over.";
-    HoldAbove = 406, "hold_above", Refused, Never, "The hold was placed by a higher level and is cleared there.";
-    DepthExceeded = 407, "depth_exceeded", Limit, Never, "The tree of accounts would be deeper than the platform allows.";
-    ChildrenLeft = 408, "children_left", Conflict, Never, "The account has children; say what becomes of them.";
+    AccountNotClosed = 404, "account_not_closed", State, Never, "Only a closed account can be \
+        reopened.";
+    GraceOver = 405, "grace_over", State, Never, "The time in which the account could be reopened \
+        is over.";
+    HoldAbove = 406, "hold_above", Refused, Never, "The hold was placed by a higher level and is \
+        cleared there.";
+    DepthExceeded = 407, "depth_exceeded", Limit, Never, "The tree of accounts would be deeper \
+        than the platform allows.";
+    ChildrenLeft = 408, "children_left", Conflict, Never, "The account has children; say what \
+        becomes of them.";
     UserDisabled = 409, "user_disabled", State, Never, "The user is disabled.";
     MemberDisabled = 410, "member_disabled", State, Never, "The membership is disabled.";
-    AlreadyMember = 411, "already_member", Conflict, Never, "The user is a member of the account already.";
-    OwnerTransferRequired = 412, "owner_transfer_required", Conflict, Never, "An account always has an owner; make another user the owner first.";
+    AlreadyMember = 411, "already_member", Conflict, Never, "The user is a member of the account \
+        already.";
+    OwnerTransferRequired = 412, "owner_transfer_required", Conflict, Never, "An account always \
+        has an owner; make another user the owner first.";
     NotMember = 413, "not_member", Refused, Never, "The user is not a member of the account.";
-    SeatsExhausted = 414, "seats_exhausted", Limit, Never, "The team has as many users and open invitations as it has seats.";
-    OwnerNotExclusive = 415, "owner_not_exclusive", Conflict, Never, "The owner of an account cannot be a member of another.";
+    SeatsExhausted = 414, "seats_exhausted", Limit, Never, "The team has as many users and open \
+        invitations as it has seats.";
+    OwnerNotExclusive = 415, "owner_not_exclusive", Conflict, Never, "The owner of an account \
+        cannot be a member of another.";
     AlreadyThere = 416, "already_there", Conflict, Never, "The user is in this account already.";
-    FieldNotEditable = 417, "field_not_editable", Refused, Never, "Whoever asks may not edit this field of the user; `details.edited_by` says who may.";
-    LinkInvalid = 418, "link_invalid", Refused, Never, "The link is not one of ours, was used, or was replaced by a newer one.";
-    LinkExpired = 419, "link_expired", State, Never, "The link can no longer be used; ask for a new one.";
-    CsvInvalid = 420, "csv_invalid", Invalid, Never, "The CSV text cannot be read; `details` names line and column.";
+    FieldNotEditable = 417, "field_not_editable", Refused, Never, "Whoever asks may not edit this \
+        field of the user; `details.edited_by` says who may.";
+    LinkInvalid = 418, "link_invalid", Refused, Never, "The link is not one of ours, was used, or \
+        was replaced by a newer one.";
+    LinkExpired = 419, "link_expired", State, Never, "The link can no longer be used; ask for a \
+        new one.";
+    CsvInvalid = 420, "csv_invalid", Invalid, Never, "The CSV text cannot be read; `details` names \
+        line and column.";
 
     // 500..599: sending
-    QuotaExceeded = 500, "quota_exceeded", Limit, Later, "A limit is used up until its window resets.";
-    ExceedsLimit = 501, "exceeds_limit", Limit, Never, "More than the limit itself was asked for; waiting does not help.";
-    BounceStop = 502, "bounce_stop", State, Never, "The campaign was stopped, for its bounces or by hand; resume it first.";
+    QuotaExceeded = 500, "quota_exceeded", Limit, Later, "A limit is used up until its window \
+        resets.";
+    ExceedsLimit = 501, "exceeds_limit", Limit, Never, "More than the limit itself was asked for; \
+        waiting does not help.";
+    BounceStop = 502, "bounce_stop", State, Never, "The campaign was stopped, for its bounces or \
+        by hand; resume it first.";
 
-    ReservationOver = 503, "reservation_over", State, Never, "The reservation was committed or released, or has expired.";
-    ReservationVoid = 504, "reservation_void", State, Never, "The account was suspended or closed, and the reservation came back.";
+    ReservationOver = 503, "reservation_over", State, Never, "The reservation was committed or \
+        released, or has expired.";
+    ReservationVoid = 504, "reservation_void", State, Never, "The account was suspended or closed, \
+        and the reservation came back.";
 
     // 600..699: invitations
-    InvitationExpired = 600, "invitation_expired", State, Never, "The invitation has expired; ask for a new one.";
+    InvitationExpired = 600, "invitation_expired", State, Never, "The invitation has expired; ask \
+        for a new one.";
     InvitationDeleted = 601, "invitation_deleted", State, Never, "The invitation was deleted.";
-    InvitationSuperseded = 602, "invitation_superseded", State, Never, "A newer invitation, or a newer link, took its place.";
-    InvitationAlreadyAccepted = 603, "invitation_already_accepted", State, Never, "The invitation was accepted already.";
-    UserExists = 604, "user_exists", Conflict, Never, "The address belongs to a user of the account or of the team; edit the user instead.";
-    UserInOtherAccount = 605, "user_in_other_account", Conflict, Never, "The address belongs to another account of the team; only the parent can give access.";
-    AlreadyInvited = 606, "already_invited", Conflict, Never, "The address has an open invitation; edit it, resend it, or delete it first.";
+    InvitationSuperseded = 602, "invitation_superseded", State, Never, "A newer invitation, or a \
+        newer link, took its place.";
+    InvitationAlreadyAccepted = 603, "invitation_already_accepted", State, Never, "The invitation \
+        was accepted already.";
+    UserExists = 604, "user_exists", Conflict, Never, "The address belongs to a user of the \
+        account or of the team; edit the user instead.";
+    UserInOtherAccount = 605, "user_in_other_account", Conflict, Never, "The address belongs to \
+        another account of the team; only the parent can give access.";
+    AlreadyInvited = 606, "already_invited", Conflict, Never, "The address has an open invitation; \
+        edit it, resend it, or delete it first.";
 
     // 700..799: groups and resources
-    AdminHasNoGroup = 700, "admin_has_no_group", Refused, Never, "Owner and administrators are in no group.";
-    LastGroup = 701, "last_group", Refused, Never, "The last group of an account cannot be deleted.";
-    NotShareable = 702, "not_shareable", Refused, Never, "Resources of this kind are never shared between accounts.";
-    ShareDirection = 703, "share_direction", Refused, Never, "Templates are shared from an account with those below it only.";
-    SharedReadOnly = 704, "shared_read_only", Refused, Never, "The template is shared by an account above: it can be used and previewed, not changed.";
-    LeaseHeld = 705, "lease_held", Conflict, Later, "Somebody else edits this; `details` says who and until when.";
-    LeaseLost = 706, "lease_lost", Conflict, Never, "The lease has ended, or somebody took it over.";
+    AdminHasNoGroup = 700, "admin_has_no_group", Refused, Never, "Owner and administrators are in \
+        no group.";
+    LastGroup = 701, "last_group", Refused, Never, "The last group of an account cannot be \
+        deleted.";
+    NotShareable = 702, "not_shareable", Refused, Never, "Resources of this kind are never shared \
+        between accounts.";
+    ShareDirection = 703, "share_direction", Refused, Never, "Templates are shared from an account \
+        with those below it only.";
+    SharedReadOnly = 704, "shared_read_only", Refused, Never, "The template is shared by an \
+        account above: it can be used and previewed, not changed.";
+    LeaseHeld = 705, "lease_held", Conflict, Later, "Somebody else edits this; `details` says who \
+        and until when.";
+    LeaseLost = 706, "lease_lost", Conflict, Never, "The lease has ended, or somebody took it \
+        over.";
 
     // 800..899: credits
-    CreditsExhausted = 800, "credits_exhausted", Limit, Never, "There are not as many credits as this needs; `details.left` says how many there are.";
-    RefundExceeded = 801, "refund_exceeded", Conflict, Never, "No more is refunded than was spent and not refunded yet; `details.left` says how much that is.";
+    CreditsExhausted = 800, "credits_exhausted", Limit, Never, "There are not as many credits as \
+        this needs; `details.left` says how many there are.";
+    RefundExceeded = 801, "refund_exceeded", Conflict, Never, "No more is refunded than was spent \
+        and not refunded yet; `details.left` says how much that is.";
 
     // 900..999: log-in
-    SessionInvalid = 900, "session_invalid", Refused, Never, "The session has ended, or there never was one; log in again.";
-    LoginRefused = 901, "login_refused", Refused, Never, "Address and password do not fit together, or the user may not log in.";
-    LoginDelayed = 902, "login_delayed", Limit, Later, "There were too many failures; the next attempt counts after `retry_at_ms`.";
-    PasswordTooShort = 903, "password_too_short", Invalid, Never, "The password has fewer characters than the platform asks for; `details.min` says how many that is.";
-    PasswordBanned = 904, "password_banned", Invalid, Never, "The password is guessed too easily, or the host bans it; `details.weak` says what is weak.";
-    IpNotAllowed = 905, "ip_not_allowed", Refused, Never, "An allow-list does not hold the address that the actor comes from, or none was named.";
+    SessionInvalid = 900, "session_invalid", Refused, Never, "The session has ended, or there \
+        never was one; log in again.";
+    LoginRefused = 901, "login_refused", Refused, Never, "Address and password do not fit \
+        together, or the user may not log in.";
+    LoginDelayed = 902, "login_delayed", Limit, Later, "There were too many failures; the next \
+        attempt counts after `retry_at_ms`.";
+    PasswordTooShort = 903, "password_too_short", Invalid, Never, "The password has fewer \
+        characters than the platform asks for; `details.min` says how many that is.";
+    PasswordBanned = 904, "password_banned", Invalid, Never, "The password is guessed too easily, \
+        or the host bans it; `details.weak` says what is weak.";
+    IpNotAllowed = 905, "ip_not_allowed", Refused, Never, "An allow-list does not hold the address \
+        that the actor comes from, or none was named.";
 
     // 910..919: second factor
-    SecondFactorRequired = 910, "second_factor_required", Refused, Never, "The user has a second factor: send its `code` along.";
-    SecondFactorRefused = 911, "second_factor_refused", Refused, Never, "The code of the second factor is wrong, or was used already.";
-    SecondFactorMissing = 912, "second_factor_missing", Refused, Never, "A second factor is asked for here, and the session was begun without one: get one, or log in with it.";
-    LogInAgain = 913, "log_in_again", Refused, Never, "This needs a log-in that is more recent: prove the user anew with `sessions.renew`.";
+    SecondFactorRequired = 910, "second_factor_required", Refused, Never, "The user has a second \
+        factor: send its `code` along.";
+    SecondFactorRefused = 911, "second_factor_refused", Refused, Never, "The code of the second \
+        factor is wrong, or was used already.";
+    SecondFactorMissing = 912, "second_factor_missing", Refused, Never, "A second factor is asked \
+        for here, and the session was begun without one: get one, or log in with it.";
+    LogInAgain = 913, "log_in_again", Refused, Never, "This needs a log-in that is more recent: \
+        prove the user anew with `sessions.renew`.";
 
     // 920..929: API keys
-    ApiKeyInvalid = 920, "api_key_invalid", Refused, Never, "The API key was deleted, has expired, or there never was one.";
-    NotWithApiKey = 921, "not_with_api_key", Refused, Never, "This is for people: no program does it with an API key.";
+    ApiKeyInvalid = 920, "api_key_invalid", Refused, Never, "The API key was deleted, has expired, \
+        or there never was one.";
+    NotWithApiKey = 921, "not_with_api_key", Refused, Never, "This is for people: no program does \
+        it with an API key.";
 
     // 930..939: log-in-as
-    NotAsAnother = 930, "not_as_another", Refused, Never, "This is for the user in person: nobody does it who acts as them.";
+    NotAsAnother = 930, "not_as_another", Refused, Never, "This is for the user in person: nobody \
+        does it who acts as them.";
 
     // 950..979: outbox and audit
-    NotTaken = 950, "not_taken", Conflict, Never, "The consumer was not given this message of the outbox.";
+    NotTaken = 950, "not_taken", Conflict, Never, "The consumer was not given this message of the \
+        outbox.";
 }
 
 impl Code {
@@ -262,7 +358,10 @@ impl Code {
 
     /// The code with this number.
     pub fn from_number(number: i32) -> Option<Code> {
-        Code::TABLE.iter().copied().find(|code| code.number() == number)
+        Code::TABLE
+            .iter()
+            .copied()
+            .find(|code| code.number() == number)
     }
 
     /// The code with this name.
@@ -286,7 +385,8 @@ impl Serialize for Code {
 impl<'de> Deserialize<'de> for Code {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Code, D::Error> {
         let name = String::deserialize(deserializer)?;
-        Code::from_name(&name).ok_or_else(|| serde::de::Error::custom(format!("`{name}` is not an error code")))
+        Code::from_name(&name)
+            .ok_or_else(|| serde::de::Error::custom(format!("`{name}` is not an error code")))
     }
 }
 
@@ -309,7 +409,11 @@ mod tests {
 
     #[test]
     fn numbers_and_names_are_unique_and_sorted() {
-        assert!(Code::all().windows(2).all(|pair| pair[0].number() < pair[1].number()));
+        assert!(
+            Code::all()
+                .windows(2)
+                .all(|pair| pair[0].number() < pair[1].number())
+        );
         let names: HashSet<_> = Code::all().iter().map(|code| code.name()).collect();
         assert_eq!(names.len(), Code::all().len());
     }

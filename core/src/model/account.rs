@@ -13,7 +13,8 @@ pub struct Account {
     pub name: Name,
     /// The account above.
     pub parent: Option<Id>,
-    /// The user who owns it; exactly one, and none only while the account waits for the confirmation of its first (R-TEA-2).
+    /// The user who owns it; exactly one, and none only while the account waits for the
+    /// confirmation of its first (R-TEA-2).
     pub owner: Option<Id>,
     /// The package; without one the parent's values count.
     pub package: Option<Id>,
@@ -118,7 +119,9 @@ pub enum HoldReason {
 }
 
 /// Who can clear a hold, from the bottom up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldLevel {
     /// The account itself.

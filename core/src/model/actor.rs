@@ -21,7 +21,8 @@ pub enum Actor {
         ip: Option<IpAddr>,
         /// The API key that a program of theirs acts with; none where they act in person.
         api_key: Option<Box<KeyScope>>,
-        /// Who acts as the user in a session of `sessions.create_as`; none where it is the user themself (R-SES-6).
+        /// Who acts as the user in a session of `sessions.create_as`; none where it is the user
+        /// themself (R-SES-6).
         behind: Option<Box<Behind>>,
         /// How they logged in, where a session proves who they are; none where the host does.
         log_in: Option<LogIn>,
@@ -86,7 +87,8 @@ pub enum Caller {
     Session {
         /// What `sessions.create` answered.
         token: Secret,
-        /// The account that they act in. When absent: the only one that they have, or none for an operator.
+        /// The account that they act in. When absent: the only one that they have, or none for an
+        /// operator.
         account: Option<Id>,
         /// Where they come from, as the host saw it.
         ip: Option<IpAddr>,
@@ -141,11 +143,25 @@ impl TryFrom<Wire> for Caller {
     type Error = &'static str;
     fn try_from(wire: Wire) -> Result<Caller, &'static str> {
         match (wire.kind, wire.user, wire.token) {
-            (Kind::Session, None, Some(token)) => Ok(Caller::Session { token, account: wire.account, ip: wire.ip }),
+            (Kind::Session, None, Some(token)) => Ok(Caller::Session {
+                token,
+                account: wire.account,
+                ip: wire.ip,
+            }),
             (Kind::Session, ..) => Err("an actor of kind `session` has a `token` and no `user`"),
-            (Kind::ApiKey, None, Some(token)) if wire.account.is_none() => Ok(Caller::ApiKey { token, ip: wire.ip }),
-            (Kind::ApiKey, ..) => Err("an actor of kind `api_key` has a `token` and no `user` or `account`"),
-            (kind, user, token) => Actor::try_from(Wire { kind, user, token, ..wire }).map(Caller::Known),
+            (Kind::ApiKey, None, Some(token)) if wire.account.is_none() => {
+                Ok(Caller::ApiKey { token, ip: wire.ip })
+            }
+            (Kind::ApiKey, ..) => {
+                Err("an actor of kind `api_key` has a `token` and no `user` or `account`")
+            }
+            (kind, user, token) => Actor::try_from(Wire {
+                kind,
+                user,
+                token,
+                ..wire
+            })
+            .map(Caller::Known),
         }
     }
 }
@@ -157,7 +173,14 @@ impl Serialize for Caller {
             Caller::Session { token, account, ip } => (Kind::Session, token, account.clone(), *ip),
             Caller::ApiKey { token, ip } => (Kind::ApiKey, token, None, *ip),
         };
-        Wire { kind, user: None, account, ip, token: Some(token.clone()) }.serialize(serializer)
+        Wire {
+            kind,
+            user: None,
+            account,
+            ip,
+            token: Some(token.clone()),
+        }
+        .serialize(serializer)
     }
 }
 
@@ -173,7 +196,9 @@ impl TryFrom<Wire> for Actor {
             (Kind::User, Some(user), Some(account), ip) => Ok(Actor::in_account(user, account, ip)),
             (Kind::User, ..) => Err("an actor of kind `user` has a `user` and an `account`"),
             (Kind::Operator, Some(user), None, ip) => Ok(Actor::operator(user, ip)),
-            (Kind::Operator, ..) => Err("an actor of kind `operator` has a `user` and no `account`"),
+            (Kind::Operator, ..) => {
+                Err("an actor of kind `operator` has a `user` and no `account`")
+            }
             (Kind::Session | Kind::ApiKey, ..) => Err("what a token proves is to be proven first"),
         }
     }
@@ -184,25 +209,59 @@ impl Serialize for Actor {
         let (kind, account, ip) = match self {
             Actor::System => (Kind::System, None, None),
             // Without its key it would be somebody who may do more.
-            Actor::User { api_key: Some(_), .. } => return Err(serde::ser::Error::custom("whoever acts with an API key is written as its token")),
-            Actor::User { behind: Some(_), .. } => return Err(serde::ser::Error::custom("whoever acts as another is written as their session")),
-            _ if self.log_in().is_some() => return Err(serde::ser::Error::custom("whoever a session proves is written as its token")),
+            Actor::User {
+                api_key: Some(_), ..
+            } => {
+                return Err(serde::ser::Error::custom(
+                    "whoever acts with an API key is written as its token",
+                ));
+            }
+            Actor::User {
+                behind: Some(_), ..
+            } => {
+                return Err(serde::ser::Error::custom(
+                    "whoever acts as another is written as their session",
+                ));
+            }
+            _ if self.log_in().is_some() => {
+                return Err(serde::ser::Error::custom(
+                    "whoever a session proves is written as its token",
+                ));
+            }
             Actor::User { account, ip, .. } => (Kind::User, Some(account.clone()), *ip),
             Actor::Operator { ip, .. } => (Kind::Operator, None, *ip),
         };
-        Wire { kind, user: self.user().cloned(), account, ip, token: None }.serialize(serializer)
+        Wire {
+            kind,
+            user: self.user().cloned(),
+            account,
+            ip,
+            token: None,
+        }
+        .serialize(serializer)
     }
 }
 
 impl Actor {
     /// A user who acts in an account, in person.
     pub fn in_account(user: Id, account: Id, ip: Option<IpAddr>) -> Actor {
-        Actor::User { user, account, ip, api_key: None, behind: None, log_in: None }
+        Actor::User {
+            user,
+            account,
+            ip,
+            api_key: None,
+            behind: None,
+            log_in: None,
+        }
     }
 
     /// One of the platform's staff.
     pub fn operator(user: Id, ip: Option<IpAddr>) -> Actor {
-        Actor::Operator { user, ip, log_in: None }
+        Actor::Operator {
+            user,
+            ip,
+            log_in: None,
+        }
     }
 
     /// The same actor, proven by a session.
@@ -245,7 +304,8 @@ impl Actor {
 
     /// A name for records: `system`, or the user's id.
     pub fn label(&self) -> String {
-        self.user().map_or_else(|| "system".to_owned(), Id::to_string)
+        self.user()
+            .map_or_else(|| "system".to_owned(), Id::to_string)
     }
 
     /// Where the person comes from, as the host saw it.
@@ -264,7 +324,8 @@ impl Actor {
         }
     }
 
-    /// As whom the actor acts; none for the host itself. See [`behind`](Actor::behind) for who it really is.
+    /// As whom the actor acts; none for the host itself. See [`behind`](Actor::behind) for who it
+    /// really is.
     pub fn user(&self) -> Option<&Id> {
         match self {
             Actor::System => None,

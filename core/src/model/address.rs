@@ -14,7 +14,10 @@ pub struct Address(IpAddr);
 impl Address {
     /// Reads an address. Zone ids, leading zeros and short forms are refused.
     pub fn new(text: &str) -> Result<Address, &'static str> {
-        let address = text.parse::<IpAddr>().map_err(|_| "is no address: v4 as in `192.0.2.7`, without leading zeros, or v6 without a zone id")?;
+        let address = text.parse::<IpAddr>().map_err(|_| {
+            "is no address: v4 as in `192.0.2.7`, \
+            without leading zeros, or v6 without a zone id"
+        })?;
         Ok(Address::from(address))
     }
 
@@ -55,23 +58,38 @@ impl AddressRange {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text, None),
         };
-        let given =
-            address.parse::<IpAddr>().map_err(|_| "is no range: an address without leading zeros or a zone id, with `/` and a prefix or without")?;
+        let given = address.parse::<IpAddr>().map_err(|_| {
+            "is no range: an address without leading zeros \
+                or a zone id, with `/` and a prefix or without"
+        })?;
         let widest: u8 = if given.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
             None => widest,
-            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0')) => {
-                digits.parse().ok().filter(|prefix| *prefix <= widest).ok_or("has a prefix that is too long")?
+            Some(digits)
+                if digits.bytes().all(|byte| byte.is_ascii_digit())
+                    && (digits == "0" || !digits.starts_with('0')) =>
+            {
+                digits
+                    .parse()
+                    .ok()
+                    .filter(|prefix| *prefix <= widest)
+                    .ok_or("has a prefix that is too long")?
             }
             Some(_) => return Err("has a prefix that is no number"),
         };
         let address = given.to_canonical();
         let prefix = match (given, address) {
-            (IpAddr::V6(_), IpAddr::V4(_)) => prefix.checked_sub(96).ok_or("is wider than what is v4 mapped into v6")?,
+            (IpAddr::V6(_), IpAddr::V4(_)) => prefix
+                .checked_sub(96)
+                .ok_or("is wider than what is v4 mapped into v6")?,
             _ => prefix,
         };
         let range = IpNet::new(address, prefix).map_err(|_| "has a prefix that is too long")?;
-        if range.network() == address { Ok(AddressRange(range)) } else { Err("names an address within the range, not its first") }
+        if range.network() == address {
+            Ok(AddressRange(range))
+        } else {
+            Err("names an address within the range, not its first")
+        }
     }
 
     /// Whether the address is in it.
@@ -94,7 +112,11 @@ impl TryFrom<String> for AddressRange {
 
 impl From<AddressRange> for String {
     fn from(range: AddressRange) -> String {
-        if range.0.prefix_len() == range.0.max_prefix_len() { range.0.addr().to_string() } else { range.0.to_string() }
+        if range.0.prefix_len() == range.0.max_prefix_len() {
+            range.0.addr().to_string()
+        } else {
+            range.0.to_string()
+        }
     }
 }
 
@@ -124,14 +146,26 @@ mod tests {
     /// S13, R-SES-3
     #[test]
     fn what_is_in_a_range() {
-        let within = |range: &str, address: &str| AddressRange::new(range).unwrap().contains(Address::new(address).unwrap());
+        let within = |range: &str, address: &str| {
+            AddressRange::new(range)
+                .unwrap()
+                .contains(Address::new(address).unwrap())
+        };
         assert!(within("192.0.2.0/24", "192.0.2.255") && !within("192.0.2.0/24", "192.0.3.0"));
         assert!(within("192.0.2.7", "::ffff:192.0.2.7") && within("192.0.2.7", "::ffff:c000:207"));
-        assert!(within("1.2.3.4", "::ffff:1.2.3.4") && within("1.2.3.4", "::ffff:102:304") && within("127.0.0.0/8", "::ffff:127.0.0.1"));
-        assert!(within("::ffff:192.0.2.0/120", "192.0.2.9") && within("::ffff:192.0.2.7", "192.0.2.7"));
+        assert!(
+            within("1.2.3.4", "::ffff:1.2.3.4")
+                && within("1.2.3.4", "::ffff:102:304")
+                && within("127.0.0.0/8", "::ffff:127.0.0.1")
+        );
+        assert!(
+            within("::ffff:192.0.2.0/120", "192.0.2.9") && within("::ffff:192.0.2.7", "192.0.2.7")
+        );
         assert!(within("0.0.0.0/0", "203.0.113.1") && !within("0.0.0.0/0", "2001:db8::1"));
         assert!(within("::/0", "2001:db8::1") && !within("::/0", "203.0.113.1"));
-        assert!(within("2001:db8::/32", "2001:db8:ffff::1") && !within("2001:db8::/32", "2001:db9::"));
+        assert!(
+            within("2001:db8::/32", "2001:db8:ffff::1") && !within("2001:db8::/32", "2001:db9::")
+        );
         // What NAT64 makes of a v4 address is a v6 address of its own.
         assert!(!within("192.0.2.7", "64:ff9b::192.0.2.7"));
     }
@@ -139,8 +173,19 @@ mod tests {
     /// S13
     #[test]
     fn what_is_no_address_and_no_range() {
-        for bad in ["", "010.0.0.1", "10.0.0.01", "1.2.3", "0x7f.0.0.1", "2130706433", "fe80::1%eth0", "fe80::1%1", "1.2.3.4 ", "1.2.3.4:80", "[::1]"]
-        {
+        for bad in [
+            "",
+            "010.0.0.1",
+            "10.0.0.01",
+            "1.2.3",
+            "0x7f.0.0.1",
+            "2130706433",
+            "fe80::1%eth0",
+            "fe80::1%1",
+            "1.2.3.4 ",
+            "1.2.3.4:80",
+            "[::1]",
+        ] {
             assert!(Address::new(bad).is_err(), "{bad}");
             assert!(AddressRange::new(bad).is_err(), "{bad}");
         }
@@ -158,7 +203,13 @@ mod tests {
         ] {
             assert!(AddressRange::new(bad).is_err(), "{bad}");
         }
-        assert_eq!(String::from(AddressRange::new("::ffff:10.0.0.0/104").unwrap()), "10.0.0.0/8");
-        assert_eq!(String::from(AddressRange::new("2001:DB8::1").unwrap()), "2001:db8::1");
+        assert_eq!(
+            String::from(AddressRange::new("::ffff:10.0.0.0/104").unwrap()),
+            "10.0.0.0/8"
+        );
+        assert_eq!(
+            String::from(AddressRange::new("2001:DB8::1").unwrap()),
+            "2001:db8::1"
+        );
     }
 }

@@ -78,7 +78,12 @@ impl Assets {
     /// Takes in those of others that are not here.
     pub fn add_all(&mut self, others: &Assets) {
         for kind in [AssetKind::Domain, AssetKind::Node, AssetKind::BounceAddress] {
-            let new: Vec<Name> = others.of(kind).iter().filter(|name| !self.of(kind).contains(name)).cloned().collect();
+            let new: Vec<Name> = others
+                .of(kind)
+                .iter()
+                .filter(|name| !self.of(kind).contains(name))
+                .cloned()
+                .collect();
             self.of_mut(kind).extend(new);
         }
     }

@@ -5,10 +5,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// The fields of a record, by name; those of a record within a record by both names with a dot between them.
+/// The fields of a record, by name; those of a record within a record by both names with a dot
+/// between them.
 pub type AuditFields = Map<String, Value>;
 
-/// A chain of records. An account has one of its own, which outlives it; one tells of the platform, and one of all users.
+/// A chain of records. An account has one of its own, which outlives it; one tells of the platform,
+/// and one of all users.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AuditChain {
     /// What belongs to an account.
@@ -40,8 +42,8 @@ impl AuditChain {
     }
 }
 
-/// A record of a chain. What is stored of it are the bytes of its JSON, and their SHA-256 is what the next one has as
-/// `previous`: whoever has the lines can check them without this library.
+/// A record of a chain. What is stored of it are the bytes of its JSON, and their SHA-256 is what
+/// the next one has as `previous`: whoever has the lines can check them without this library.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditRecord {
     /// Its place in the chain, from 1 on.
@@ -66,7 +68,8 @@ pub struct AuditActor {
     /// The person who really acted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// The account on whose behalf a user acted, or somebody as a user; it may lie above the one that was changed.
+    /// The account on whose behalf a user acted, or somebody as a user; it may lie above the one
+    /// that was changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// The address that they came from, as the host saw it.
@@ -96,23 +99,46 @@ impl From<&Actor> for AuditActor {
     fn from(actor: &Actor) -> AuditActor {
         let (kind, account, ip) = match actor {
             Actor::System => (AuditActorKind::System, None, None),
-            Actor::User { account, ip, .. } => (AuditActorKind::User, Some(account.clone()), ip.as_ref()),
+            Actor::User { account, ip, .. } => {
+                (AuditActorKind::User, Some(account.clone()), ip.as_ref())
+            }
             Actor::Operator { ip, .. } => (AuditActorKind::Operator, None, ip.as_ref()),
         };
-        let (ip, api_key) = (ip.map(ToString::to_string), actor.api_key().map(|key| key.id.clone()));
+        let (ip, api_key) = (
+            ip.map(ToString::to_string),
+            actor.api_key().map(|key| key.id.clone()),
+        );
         let user = actor.user().cloned();
         match actor.behind() {
-            None => AuditActor { kind, user, account, ip, api_key, subject: None },
+            None => AuditActor {
+                kind,
+                user,
+                account,
+                ip,
+                api_key,
+                subject: None,
+            },
             Some(behind) => {
-                let kind = if behind.account.is_some() { AuditActorKind::User } else { AuditActorKind::Operator };
-                AuditActor { kind, user: Some(behind.user.clone()), account, ip, api_key, subject: user }
+                let kind = if behind.account.is_some() {
+                    AuditActorKind::User
+                } else {
+                    AuditActorKind::Operator
+                };
+                AuditActor {
+                    kind,
+                    user: Some(behind.user.clone()),
+                    account,
+                    ip,
+                    api_key,
+                    subject: user,
+                }
             }
         }
     }
 }
 
-/// What happened to one thing. Of a person it holds no name and no address: these are kept beside the chain, and the change
-/// has their hash.
+/// What happened to one thing. Of a person it holds no name and no address: these are kept beside
+/// the chain, and the change has their hash.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditChange {
     /// What kind of thing.
@@ -142,8 +168,8 @@ pub struct AuditPerson {
     pub hash: Option<String>,
 }
 
-/// The personal fields of a change. They are deleted with the person, and the salt with them: what is left is a hash that
-/// nobody can guess the fields from.
+/// The personal fields of a change. They are deleted with the person, and the salt with them: what
+/// is left is a hash that nobody can guess the fields from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditPersonal {
     /// What makes the hash differ from that of the same fields elsewhere.
@@ -165,8 +191,14 @@ pub struct AuditHead {
 
 impl Default for AuditHead {
     fn default() -> AuditHead {
-        let none = AuditLink { number: 0, hash: "0".repeat(64) };
-        AuditHead { last: none.clone(), base: none }
+        let none = AuditLink {
+            number: 0,
+            hash: "0".repeat(64),
+        };
+        AuditHead {
+            last: none.clone(),
+            base: none,
+        }
     }
 }
 
@@ -180,7 +212,9 @@ pub struct AuditLink {
 }
 
 /// What kind of thing a change is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum AuditKind {
     /// An account.
@@ -197,7 +231,8 @@ pub enum AuditKind {
     Campaign,
     /// A cap or pace.
     Cap,
-    /// An entry of a ledger of credits, as channel and number. What pays for a send is in the ledger alone.
+    /// An entry of a ledger of credits, as channel and number. What pays for a send is in the
+    /// ledger alone.
     Credits,
     /// The default limits of the platform.
     DefaultLimits,

@@ -13,7 +13,8 @@ pub struct Campaign {
     pub id: Id,
     /// What was reported since the sample began: this decides whether the campaign is stopped.
     pub sample: CampaignOutcomes,
-    /// When the sample began, in unix milliseconds: with the first report, and anew whenever the campaign is resumed.
+    /// When the sample began, in unix milliseconds: with the first report, and anew whenever the
+    /// campaign is resumed.
     pub sample_since_ms: u64,
     /// What was reported in all.
     pub total: CampaignOutcomes,
@@ -44,7 +45,8 @@ pub struct CampaignOutcomes {
 pub struct CampaignStop {
     /// What stopped it.
     pub reason: CampaignStopReason,
-    /// The rate that was reached, in bounces of a thousand outcomes; absent where somebody stopped it.
+    /// The rate that was reached, in bounces of a thousand outcomes; absent where somebody stopped
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_mille: Option<Count>,
     /// When, in unix milliseconds.

@@ -1,4 +1,5 @@
-//! Caps: what may go out of one kind, beside the limits of an account and its package (R-QTA-4, R-QTA-14).
+//! Caps: what may go out of one kind, beside the limits of an account and its package (R-QTA-4,
+//! R-QTA-14).
 
 use super::{Channel, Count, Id, MessageClass, Name, Window};
 use schemars::JsonSchema;
@@ -13,7 +14,8 @@ pub struct Cap {
     pub id: Id,
     /// What it counts by.
     pub scope: CapScope,
-    /// The one member, campaign, API key or domain that it is for; each has a count of its own where none is named.
+    /// The one member, campaign, API key or domain that it is for; each has a count of its own
+    /// where none is named.
     pub subject: Option<Name>,
     /// What it counts.
     pub channel: Channel,
@@ -72,7 +74,20 @@ impl CapScope {
 }
 
 /// What happens to a send beyond a limit, the strictest first (R-QTA-7).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum OverLimit {
     /// It is refused.
@@ -82,7 +97,8 @@ pub enum OverLimit {
     Hold,
     /// Sends are spread evenly over the window: one every so often, at most `burst` at once.
     Spread,
-    /// Credits pay for it where the account pays with credits; otherwise it is refused. For limits, not for caps.
+    /// Credits pay for it where the account pays with credits; otherwise it is refused. For limits,
+    /// not for caps.
     UseCredits,
     /// It goes out, counts as overuse, and the host is told.
     Soft,
@@ -116,13 +132,16 @@ pub struct MessageInput {
     /// The campaign, by the host's name of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub campaign: Option<Id>,
-    /// The domain that it is sent from; where the account has sending domains assigned, one of them.
+    /// The domain that it is sent from; where the account has sending domains assigned, one of
+    /// them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sending_domain: Option<Name>,
-    /// The node that it is sent through; where the account has nodes assigned, one of them (R-PKG-5).
+    /// The node that it is sent through; where the account has nodes assigned, one of them
+    /// (R-PKG-5).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<Name>,
-    /// The address that its bounces go to; where the account has bounce addresses assigned, one of them.
+    /// The address that its bounces go to; where the account has bounce addresses assigned, one of
+    /// them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bounce_address: Option<Name>,
     /// The domain of its recipients.
@@ -131,7 +150,8 @@ pub struct MessageInput {
     /// Marketing when absent (R-QTA-14).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_class: Option<MessageClass>,
-    /// The API key that a program sends with. Of one that acts with a key it is that key, named or not; users name none.
+    /// The API key that a program sends with. Of one that acts with a key it is that key, named or
+    /// not; users name none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key: Option<Id>,
 }

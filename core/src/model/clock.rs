@@ -10,7 +10,8 @@ pub struct ClockJump {
     pub from_ms: u64,
     /// What the system's clock said, in unix milliseconds.
     pub to_ms: u64,
-    /// Whether it is held back: time goes on from `from_ms` until the clock is right again, or `clock.confirm` says that it is.
+    /// Whether it is held back: time goes on from `from_ms` until the clock is right again, or
+    /// `clock.confirm` says that it is.
     pub held: bool,
 }
 

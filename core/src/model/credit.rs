@@ -45,8 +45,15 @@ impl CreditKind {
     /// Whether it adds to the balance, or takes from it; none where it does neither.
     pub const fn adds(self) -> Option<bool> {
         match self {
-            CreditKind::Granted | CreditKind::Refunded | CreditKind::Received | CreditKind::TakenBack => Some(true),
-            CreditKind::Spent | CreditKind::Expired | CreditKind::Allocated | CreditKind::Returned | CreditKind::Withdrawn => Some(false),
+            CreditKind::Granted
+            | CreditKind::Refunded
+            | CreditKind::Received
+            | CreditKind::TakenBack => Some(true),
+            CreditKind::Spent
+            | CreditKind::Expired
+            | CreditKind::Allocated
+            | CreditKind::Returned
+            | CreditKind::Withdrawn => Some(false),
             CreditKind::Reserved | CreditKind::Unreserved => None,
         }
     }
@@ -84,7 +91,10 @@ impl CreditTotals {
             CreditKind::Refunded => &mut self.refunded,
             CreditKind::Expired => &mut self.expired,
             CreditKind::Withdrawn => &mut self.withdrawn,
-            CreditKind::Reserved | CreditKind::Unreserved | CreditKind::Allocated | CreditKind::TakenBack => return Some(self),
+            CreditKind::Reserved
+            | CreditKind::Unreserved
+            | CreditKind::Allocated
+            | CreditKind::TakenBack => return Some(self),
         };
         *total = total.checked_add(amount)?;
         // Whatever else there is, each credit of it was brought in or spent once.
@@ -107,15 +117,16 @@ impl CreditTotals {
     }
 }
 
-/// An entry in the ledger of an account's credits, as it is stored and shown. It is never changed (R-CRD-1), but that `clock.undo` dates
-/// it now where it was made in a future that was none.
+/// An entry in the ledger of an account's credits, as it is stored and shown. It is never changed
+/// (R-CRD-1), but that `clock.undo` dates it now where it was made in a future that was none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CreditEntry {
     /// The account.
     pub account: Id,
     /// What the credits pay.
     pub channel: Channel,
-    /// The number of the entry in its ledger, from 1 on. That of what brought credits in is also the number of the grant.
+    /// The number of the entry in its ledger, from 1 on. That of what brought credits in is also
+    /// the number of the grant.
     pub entry: u64,
     /// What it tells.
     pub kind: CreditKind,
@@ -125,7 +136,8 @@ pub struct CreditEntry {
     pub balance: u64,
     /// What the ledger sums up to with it.
     pub totals: CreditTotals,
-    /// The grants that paid, got something back, or changed their place; none where the entry is a grant itself.
+    /// The grants that paid, got something back, or changed their place; none where the entry is a
+    /// grant itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<CreditPart>,
     /// The group that spent, or whose reserve it is about.
@@ -149,7 +161,8 @@ pub struct CreditEntry {
     /// Of a grant: when what is left of it is gone, in unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<u64>,
-    /// Of a grant: how old it is, in unix milliseconds; what comes from the account above is as old as it was there.
+    /// Of a grant: how old it is, in unix milliseconds; what comes from the account above is as old
+    /// as it was there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub granted_at_ms: Option<u64>,
     /// Of a grant that came from the account above: which grant of that account it is a part of.
@@ -160,7 +173,8 @@ pub struct CreditEntry {
     pub key: Option<Id>,
     /// Who brought it about: `system` or a user's id.
     pub by: String,
-    /// When, in unix milliseconds; where the clock stepped back, when the entry before was made (R-QTA-13).
+    /// When, in unix milliseconds; where the clock stepped back, when the entry before was made
+    /// (R-QTA-13).
     pub at_ms: u64,
 }
 
@@ -213,13 +227,27 @@ pub struct CreditKey {
 mod tests {
     use super::*;
 
-    /// R-CRD-1: each number of a ledger is one that every language can tell, however often the same credits come and go.
+    /// R-CRD-1: each number of a ledger is one that every language can tell, however often the same
+    /// credits come and go.
     #[test]
     fn no_more_is_brought_in_or_spent_than_can_be_told() {
-        let all = CreditTotals::default().and(CreditKind::Granted, Count::MAX - 1).unwrap().and(CreditKind::Spent, Count::MAX).unwrap();
+        let all = CreditTotals::default()
+            .and(CreditKind::Granted, Count::MAX - 1)
+            .unwrap()
+            .and(CreditKind::Spent, Count::MAX)
+            .unwrap();
         let and = |kind, amount| all.and(kind, amount).is_some();
-        assert!(and(CreditKind::Received, 1) && and(CreditKind::Granted, 1) && !and(CreditKind::Received, 2) && !and(CreditKind::Granted, 2));
+        assert!(
+            and(CreditKind::Received, 1)
+                && and(CreditKind::Granted, 1)
+                && !and(CreditKind::Received, 2)
+                && !and(CreditKind::Granted, 2)
+        );
         assert!(!and(CreditKind::Spent, 1) && !and(CreditKind::Granted, u64::MAX));
-        assert!(and(CreditKind::Refunded, 1) && and(CreditKind::Expired, 1) && and(CreditKind::Reserved, u64::MAX));
+        assert!(
+            and(CreditKind::Refunded, 1)
+                && and(CreditKind::Expired, 1)
+                && and(CreditKind::Reserved, u64::MAX)
+        );
     }
 }

@@ -9,9 +9,9 @@ use unicode_security::mixed_script::AugmentedScriptSet;
 
 /// An e-mail address: kept as it was typed, compared in normalised form.
 ///
-/// The normal form is NFC, the domain as a lower-case A-label (UTS-46), ASCII letters of the local part in lower
-/// case, and nothing else folded: `mıke@` and `mike@` are two people. A domain with a label that mixes scripts, such as
-/// one Cyrillic letter among Latin ones, is refused.
+/// The normal form is NFC, the domain as a lower-case A-label (UTS-46), ASCII letters of the local
+/// part in lower case, and nothing else folded: `mıke@` and `mike@` are two people. A domain with a
+/// label that mixes scripts, such as one Cyrillic letter among Latin ones, is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Email {
@@ -23,10 +23,13 @@ impl Email {
     /// Checks the address; the error says what is wrong with it.
     pub fn new(typed: impl Into<String>) -> Result<Email, String> {
         let typed = typed.into();
-        let (local, domain) = typed.rsplit_once('@').ok_or("an e-mail address has an `@`")?;
+        let (local, domain) = typed
+            .rsplit_once('@')
+            .ok_or("an e-mail address has an `@`")?;
         let local: String = local.nfc().collect::<String>().to_ascii_lowercase();
         check_local(&local)?;
-        let domain = normal_domain(domain).map_err(|_| "the domain of the e-mail address is not a valid host name")?;
+        let domain = normal_domain(domain)
+            .map_err(|_| "the domain of the e-mail address is not a valid host name")?;
         if domain.split('.').any(mixes_scripts) {
             return Err("the domain of the e-mail address mixes scripts within a label".to_owned());
         }
@@ -56,11 +59,17 @@ impl Email {
 /// The normal form of a domain: a lower-case A-label.
 pub fn normal_domain(typed: &str) -> Result<String, String> {
     let wrong = || "not a valid host name".to_owned();
-    let domain = idna::domain_to_ascii_cow(typed.as_bytes(), idna::AsciiDenyList::STD3).map_err(|_| wrong())?;
-    if is_domain(&domain) { Ok(domain.into_owned()) } else { Err(wrong()) }
+    let domain = idna::domain_to_ascii_cow(typed.as_bytes(), idna::AsciiDenyList::STD3)
+        .map_err(|_| wrong())?;
+    if is_domain(&domain) {
+        Ok(domain.into_owned())
+    } else {
+        Err(wrong())
+    }
 }
 
-/// Whether a label, an A-label too, is made of more than one script. Latin letters go with Chinese, Japanese and Korean ones.
+/// Whether a label, an A-label too, is made of more than one script. Latin letters go with Chinese,
+/// Japanese and Korean ones.
 fn mixes_scripts(label: &str) -> bool {
     if !label.starts_with("xn--") {
         return false;
@@ -74,7 +83,10 @@ fn mixes_scripts(label: &str) -> bool {
 
 fn check_local(local: &str) -> Result<(), String> {
     if local.is_empty() || local.len() > 64 {
-        return Err(format!("the part before the `@` has 1 to 64 bytes, has {}", local.len()));
+        return Err(format!(
+            "the part before the `@` has 1 to 64 bytes, has {}",
+            local.len()
+        ));
     }
     if local.starts_with('.') || local.ends_with('.') || local.contains("..") {
         return Err("a dot before the `@` stands between two other characters".to_owned());
@@ -83,7 +95,10 @@ fn check_local(local: &str) -> Result<(), String> {
     for c in local.chars() {
         after_letter = c.is_alphanumeric() || (after_letter && is_visible_mark(c));
         if !after_letter && !SYMBOLS.contains(c) {
-            return Err(format!("the part before the `@` must not hold {}", c.escape_unicode()));
+            return Err(format!(
+                "the part before the `@` must not hold {}",
+                c.escape_unicode()
+            ));
         }
     }
     Ok(())
@@ -92,17 +107,23 @@ fn check_local(local: &str) -> Result<(), String> {
 /// What an address may hold before its `@` beside letters, their marks and digits.
 pub(super) const SYMBOLS: &str = "!#$%&'*+/=?^_`{|}~.-";
 
-/// Whether this is a mark that many scripts write their letters with (R-USR-6), and that can be seen: no selector of a variant,
-/// no joiner, no frame around the letter.
+/// Whether this is a mark that many scripts write their letters with (R-USR-6), and that can be
+/// seen: no selector of a variant, no joiner, no frame around the letter.
 fn is_visible_mark(c: char) -> bool {
-    let hidden = matches!(c, '\u{34f}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{20dd}'..='\u{20e4}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}');
+    let hidden = matches!(c,
+        '\u{34f}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{20dd}'..='\u{20e4}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}');
     is_combining_mark(c) && !hidden
 }
 
 fn is_domain(domain: &str) -> bool {
-    let labels_fit = domain.split('.').all(|label| (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-'));
+    let labels_fit = domain.split('.').all(|label| {
+        (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
+    });
     let dotted = domain.contains('.') && !domain.ends_with('.');
-    let address = domain.rsplit('.').next().is_some_and(|last| last.chars().all(|c| c.is_ascii_digit()));
+    let address = domain
+        .rsplit('.')
+        .next()
+        .is_some_and(|last| last.chars().all(|c| c.is_ascii_digit()));
     labels_fit && dotted && !address && domain.len() <= 253
 }
 
@@ -143,9 +164,18 @@ mod tests {
     fn the_normal_form_folds_ascii_and_the_domain_only() {
         assert_eq!(key("Ann@Example.COM").unwrap(), "ann@example.com");
         assert_eq!(key("ann@Straße.de").unwrap(), "ann@xn--strae-oqa.de");
-        assert_eq!(key("ann@bücher.example").unwrap(), key("ann@xn--bcher-kva.example").unwrap());
-        assert_ne!(key("m\u{131}ke@example.com").unwrap(), key("mike@example.com").unwrap());
-        assert_eq!(key("e\u{301}va@example.com").unwrap(), key("\u{e9}va@example.com").unwrap());
+        assert_eq!(
+            key("ann@bücher.example").unwrap(),
+            key("ann@xn--bcher-kva.example").unwrap()
+        );
+        assert_ne!(
+            key("m\u{131}ke@example.com").unwrap(),
+            key("mike@example.com").unwrap()
+        );
+        assert_eq!(
+            key("e\u{301}va@example.com").unwrap(),
+            key("\u{e9}va@example.com").unwrap()
+        );
         assert_eq!(key("a+tag.b@example.com").unwrap(), "a+tag.b@example.com");
     }
 
@@ -169,12 +199,28 @@ mod tests {
         for (one, other) in pairs {
             assert_ne!(key(one).unwrap(), key(other).unwrap(), "{one} {other}");
         }
-        // The Kelvin sign is the letter K (NFC), and UTS-46 spells ligatures and the domain of mike out.
-        assert_eq!(key("\u{212a}im@example.com").unwrap(), key("kim@example.com").unwrap());
-        assert_eq!(key("ann@\u{212a}im.example").unwrap(), key("ann@kim.example").unwrap());
-        assert_eq!(key("ann@o\u{fb00}ice.example").unwrap(), key("ann@office.example").unwrap());
-        assert_eq!(key("ann@Stra\u{df}e.de").unwrap(), key("ann@xn--strae-oqa.de").unwrap());
-        assert_eq!(Email::new("\u{212a}im@Example.com").unwrap().as_typed(), "\u{212a}im@Example.com");
+        // The Kelvin sign is the letter K (NFC), and UTS-46 spells ligatures and the domain of mike
+        // out.
+        assert_eq!(
+            key("\u{212a}im@example.com").unwrap(),
+            key("kim@example.com").unwrap()
+        );
+        assert_eq!(
+            key("ann@\u{212a}im.example").unwrap(),
+            key("ann@kim.example").unwrap()
+        );
+        assert_eq!(
+            key("ann@o\u{fb00}ice.example").unwrap(),
+            key("ann@office.example").unwrap()
+        );
+        assert_eq!(
+            key("ann@Stra\u{df}e.de").unwrap(),
+            key("ann@xn--strae-oqa.de").unwrap()
+        );
+        assert_eq!(
+            Email::new("\u{212a}im@Example.com").unwrap().as_typed(),
+            "\u{212a}im@Example.com"
+        );
     }
 
     /// 17.17, R-USR-6
@@ -194,8 +240,17 @@ mod tests {
         ] {
             assert!(key(good).is_ok(), "{good:?}: {:?}", key(good));
         }
-        assert_eq!(key("e\u{323}\u{302}@example.com").unwrap(), key("\u{1ec7}@example.com").unwrap());
-        for bad in ["\u{301}a@example.com", "a.\u{301}b@example.com", "ann\u{fe0f}@example.com", "ann\u{34f}@example.com", "1\u{20e3}@example.com"] {
+        assert_eq!(
+            key("e\u{323}\u{302}@example.com").unwrap(),
+            key("\u{1ec7}@example.com").unwrap()
+        );
+        for bad in [
+            "\u{301}a@example.com",
+            "a.\u{301}b@example.com",
+            "ann\u{fe0f}@example.com",
+            "ann\u{34f}@example.com",
+            "1\u{20e3}@example.com",
+        ] {
             assert!(key(bad).is_err(), "{bad:?} was accepted as {:?}", key(bad));
         }
     }

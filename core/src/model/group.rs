@@ -25,7 +25,8 @@ pub struct Group {
     pub updated_at_ms: u64,
 }
 
-/// What the members of a group may send together in a month, or a year by policy; owner and administrators are exempt (R-GRP-5).
+/// What the members of a group may send together in a month, or a year by policy; owner and
+/// administrators are exempt (R-GRP-5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GroupCaps {
@@ -41,11 +42,15 @@ impl GroupCaps {
     /// The caps that are here, and for the rest what is there.
     #[must_use]
     pub fn or(self, other: GroupCaps) -> GroupCaps {
-        GroupCaps { email: self.email.or(other.email), sms: self.sms.or(other.sms) }
+        GroupCaps {
+            email: self.email.or(other.email),
+            sms: self.sms.or(other.sms),
+        }
     }
 }
 
-/// The picture of a group (R-GRP-6): bytes with their media type, or an address. Exactly one of `data` and `url`.
+/// The picture of a group (R-GRP-6): bytes with their media type, or an address. Exactly one of
+/// `data` and `url`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Avatar {

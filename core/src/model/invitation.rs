@@ -25,7 +25,8 @@ pub struct Invitation {
     pub last_name: Option<Name>,
     /// What is offered.
     pub grants: Vec<AccountGrant>,
-    /// The accounts that are offered and all above them: it is listed there, and takes a seat there while it can be accepted.
+    /// The accounts that are offered and all above them: it is listed there, and takes a seat there
+    /// while it can be accepted.
     pub counted_in: Vec<Id>,
     /// Who invited: `system` or a user's id.
     pub invited_by: String,

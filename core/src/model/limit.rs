@@ -5,7 +5,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// A limit: unlimited, or a number (0 allows nothing). *Inherit* is the absence of a limit, never a value (R-PKG-2).
+/// A limit: unlimited, or a number (0 allows nothing). *Inherit* is the absence of a limit, never a
+/// value (R-PKG-2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Limit {
     /// At most this many.
@@ -45,7 +46,8 @@ impl<'de> Deserialize<'de> for Limit {
                 Count::new(value).map(Limit::At).map_err(E::custom)
             }
             fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Limit, E> {
-                let value = u64::try_from(value).map_err(|_| E::invalid_value(serde::de::Unexpected::Signed(value), &self))?;
+                let value = u64::try_from(value)
+                    .map_err(|_| E::invalid_value(serde::de::Unexpected::Signed(value), &self))?;
                 self.visit_u64(value)
             }
             fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Limit, E> {
@@ -64,14 +66,16 @@ impl JsonSchema for Limit {
         "Limit".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"anyOf": [{"const": "unlimited"}, {"type": "integer", "minimum": 0, "maximum": Count::MAX}]})
+        json_schema!({"anyOf": [{"const": "unlimited"}, {"type": "integer", "minimum": 0,
+            "maximum": Count::MAX}]})
     }
 }
 
 macro_rules! limits {
     ($($(#[doc = $doc:literal])* $variant:ident $name:ident $kind:expr,)*) => {
         /// The limits that an account can have (R-PKG-1).
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+            JsonSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum LimitName {
             $($(#[doc = $doc])* $variant,)*
@@ -99,7 +103,8 @@ macro_rules! limits {
         #[serde(deny_unknown_fields, default)]
         pub struct Limits {
             $($(#[doc = $doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $name: Option<Limit>,)*
-            /// What single limits count, and what happens beyond them, at most one entry for each; what is absent is inherited.
+            /// What single limits count, and what happens beyond them, at most one entry for each;
+            /// what is absent is inherited.
             #[serde(skip_serializing_if = "Vec::is_empty")]
             pub terms: Vec<LimitTerms>,
         }
@@ -140,7 +145,8 @@ pub struct LimitTerms {
     /// The class of the messages that it counts; inherited when absent, and in the end both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_class: Option<CountedClass>,
-    /// What happens beyond it; inherited when absent, and in the end what the policy `over_limit` says.
+    /// What happens beyond it; inherited when absent, and in the end what the policy `over_limit`
+    /// says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<OverLimit>,
     /// How many may go out at once where it spreads, at least 1; 1 when absent.
@@ -151,15 +157,26 @@ pub struct LimitTerms {
 impl LimitTerms {
     /// Nothing is said of a limit.
     pub const fn none(limit: LimitName) -> LimitTerms {
-        LimitTerms { limit, message_class: None, over: None, burst: None }
+        LimitTerms {
+            limit,
+            message_class: None,
+            over: None,
+            burst: None,
+        }
     }
 
-    /// What is said here, and for the rest what is said there. A burst ends with the spreading that it belongs to.
+    /// What is said here, and for the rest what is said there. A burst ends with the spreading that
+    /// it belongs to.
     #[must_use]
     pub fn or(self, other: LimitTerms) -> LimitTerms {
         let over = self.over.or(other.over);
         let burst = other.burst.filter(|_| over == Some(OverLimit::Spread));
-        LimitTerms { limit: self.limit, message_class: self.message_class.or(other.message_class), over, burst: self.burst.or(burst) }
+        LimitTerms {
+            limit: self.limit,
+            message_class: self.message_class.or(other.message_class),
+            over,
+            burst: self.burst.or(burst),
+        }
     }
 }
 
@@ -189,7 +206,11 @@ impl CountedClass {
 impl Limits {
     /// What is said of a limit here.
     pub fn terms_of(&self, name: LimitName) -> LimitTerms {
-        self.terms.iter().find(|terms| terms.limit == name).copied().unwrap_or(LimitTerms::none(name))
+        self.terms
+            .iter()
+            .find(|terms| terms.limit == name)
+            .copied()
+            .unwrap_or(LimitTerms::none(name))
     }
 
     /// Says this of a limit; nothing where it says nothing.
@@ -256,7 +277,10 @@ limits! {
 impl LimitName {
     /// The limit of this name.
     pub fn find(name: &str) -> Option<LimitName> {
-        LimitName::ALL.iter().copied().find(|limit| limit.name() == name)
+        LimitName::ALL
+            .iter()
+            .copied()
+            .find(|limit| limit.name() == name)
     }
 
     /// The window that the limit counts in, where it counts in one.
@@ -277,7 +301,16 @@ mod tests {
         let read = |text: &str| serde_json::from_str::<Limit>(text);
         assert_eq!(read("\"unlimited\"").unwrap(), Limit::Unlimited);
         assert_eq!(read("0").unwrap().ceiling(), 0);
-        for bad in ["-1", "1.5", "9007199254740992", "1e300", "null", "\"inherit\"", "true", "{}"] {
+        for bad in [
+            "-1",
+            "1.5",
+            "9007199254740992",
+            "1e300",
+            "null",
+            "\"inherit\"",
+            "true",
+            "{}",
+        ] {
             assert!(read(bad).is_err(), "{bad} was accepted");
         }
     }

@@ -1,4 +1,5 @@
-//! An address as people paste it: with spaces around it, in angle brackets, with a name before (R-INV-1, R-USR-5).
+//! An address as people paste it: with spaces around it, in angle brackets, with a name before
+//! (R-INV-1, R-USR-5).
 
 use super::Name;
 
@@ -15,18 +16,33 @@ impl<'a> Mailbox<'a> {
     /// Reads `ann@x.example`, `<ann@x.example>` or `Ann Lee <ann@x.example>`.
     pub fn read(text: &'a str) -> Mailbox<'a> {
         let text = trimmed(text);
-        let bracketed = text.strip_suffix('>').and_then(|rest| rest.rsplit_once('<'));
+        let bracketed = text
+            .strip_suffix('>')
+            .and_then(|rest| rest.rsplit_once('<'));
         match bracketed {
-            Some((name, address)) => Mailbox { name: trimmed(name), address: trimmed(address) },
-            None => Mailbox { name: "", address: text },
+            Some((name, address)) => Mailbox {
+                name: trimmed(name),
+                address: trimmed(address),
+            },
+            None => Mailbox {
+                name: "",
+                address: text,
+            },
         }
     }
 
-    /// First and last name: `Ann Lee` and `Lee, Ann`. What cannot be a name is left out, and so is the address over again.
+    /// First and last name: `Ann Lee` and `Lee, Ann`. What cannot be a name is left out, and so is
+    /// the address over again.
     pub fn names(&self) -> [Option<Name>; 2] {
         let name = trimmed(self.name);
-        let inner = name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        let name = trimmed(inner.or_else(|| name.strip_prefix('\'')?.strip_suffix('\'')).unwrap_or(name));
+        let inner = name
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'));
+        let name = trimmed(
+            inner
+                .or_else(|| name.strip_prefix('\'')?.strip_suffix('\''))
+                .unwrap_or(name),
+        );
         if name.eq_ignore_ascii_case(self.address) {
             return [None, None];
         }
@@ -38,10 +54,12 @@ impl<'a> Mailbox<'a> {
     }
 }
 
-/// Whether a character around an address is none of it: white space, and what cannot be seen, such as the mark at the beginning of
-/// a file.
+/// Whether a character around an address is none of it: white space, and what cannot be seen, such
+/// as the mark at the beginning of a file.
 pub(crate) fn is_blank(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202c}' | '\u{2060}' | '\u{2066}'..='\u{2069}')
+    c.is_whitespace()
+        || matches!(c,
+            '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202c}' | '\u{2060}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A text without what is blank around it.
@@ -61,8 +79,18 @@ mod tests {
             (" \u{feff}ann@x.example\u{a0}\t", "ann@x.example", "", ""),
             ("<ann@x.example>", "ann@x.example", "", ""),
             ("Ann Lee <ann@x.example>", "ann@x.example", "Ann", "Lee"),
-            (" Ann  van der Lee<ann@x.example> ", "ann@x.example", "Ann", "van der Lee"),
-            ("\"Lee, Ann\" < ann@x.example >", "ann@x.example", "Ann", "Lee"),
+            (
+                " Ann  van der Lee<ann@x.example> ",
+                "ann@x.example",
+                "Ann",
+                "van der Lee",
+            ),
+            (
+                "\"Lee, Ann\" < ann@x.example >",
+                "ann@x.example",
+                "Ann",
+                "Lee",
+            ),
             ("'Ann Lee' <ann@x.example>", "ann@x.example", "Ann", "Lee"),
             ("'Ann@x.example' <ann@x.example>", "ann@x.example", "", ""),
             ("Lee, Ann <ann@x.example>", "ann@x.example", "Ann", "Lee"),
@@ -71,8 +99,14 @@ mod tests {
             ("\u{2068}ann@x.example\u{2069}", "ann@x.example", "", ""),
         ] {
             let mailbox = Mailbox::read(pasted);
-            let names = mailbox.names().map(|name| name.map_or_else(String::new, String::from));
-            assert_eq!((mailbox.address, names), (address, [first, last].map(str::to_owned)), "{pasted}");
+            let names = mailbox
+                .names()
+                .map(|name| name.map_or_else(String::new, String::from));
+            assert_eq!(
+                (mailbox.address, names),
+                (address, [first, last].map(str::to_owned)),
+                "{pasted}"
+            );
         }
     }
 }

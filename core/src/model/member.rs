@@ -28,7 +28,8 @@ pub struct Member {
     pub created_at_ms: u64,
     /// When it was last changed.
     pub updated_at_ms: u64,
-    /// Since when the member has been in which group, once they have changed it: the last of them, the oldest first.
+    /// Since when the member has been in which group, once they have changed it: the last of them,
+    /// the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<(u64, Option<Id>)>,
 }
@@ -50,14 +51,27 @@ impl Member {
         self.groups.drain(..gone);
     }
 
-    /// The groups that the member was in at an instant: several, the first of them first, where that is when they changed it.
+    /// The groups that the member was in at an instant: several, the first of them first, where
+    /// that is when they changed it.
     pub fn groups_at(&self, at_ms: u64) -> Vec<Id> {
         if self.groups.is_empty() {
-            return self.group.iter().filter(|_| self.created_at_ms <= at_ms).cloned().collect();
+            return self
+                .group
+                .iter()
+                .filter(|_| self.created_at_ms <= at_ms)
+                .cloned()
+                .collect();
         }
         let before = self.groups.iter().rfind(|(since_ms, _)| *since_ms < at_ms);
-        let then = self.groups.iter().filter(|(since_ms, _)| *since_ms == at_ms);
-        before.into_iter().chain(then).filter_map(|(_, group)| group.clone()).collect()
+        let then = self
+            .groups
+            .iter()
+            .filter(|(since_ms, _)| *since_ms == at_ms);
+        before
+            .into_iter()
+            .chain(then)
+            .filter_map(|(_, group)| group.clone())
+            .collect()
     }
 }
 
@@ -84,12 +98,33 @@ mod tests {
             groups: Vec::new(),
         };
         member.change_group(Some(id("red")), 10);
-        assert_eq!((member.groups.len(), member.groups_at(9), member.groups_at(10)), (0, vec![], vec![id("red")]));
+        assert_eq!(
+            (
+                member.groups.len(),
+                member.groups_at(9),
+                member.groups_at(10)
+            ),
+            (0, vec![], vec![id("red")])
+        );
         member.change_group(Some(id("blue")), 20);
         member.change_group(None, 30);
-        let at = [9, 10, 19, 20, 21, 30, 31].map(|at_ms| member.groups_at(at_ms).iter().map(Id::to_string).collect::<Vec<_>>().join(" "));
+        let at = [9, 10, 19, 20, 21, 30, 31].map(|at_ms| {
+            member
+                .groups_at(at_ms)
+                .iter()
+                .map(Id::to_string)
+                .collect::<Vec<_>>()
+                .join(" ")
+        });
         assert_eq!(at, ["", "red", "red", "red blue", "blue", "blue", ""]);
         (0..100).for_each(|at_ms| member.change_group(Some(id("red")), 40 + at_ms));
-        assert_eq!((member.groups.len(), member.groups_at(25), member.groups_at(138)), (GROUPS_REMEMBERED, vec![], vec![id("red"); 2]));
+        assert_eq!(
+            (
+                member.groups.len(),
+                member.groups_at(25),
+                member.groups_at(138)
+            ),
+            (GROUPS_REMEMBERED, vec![], vec![id("red"); 2])
+        );
     }
 }

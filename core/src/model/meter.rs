@@ -22,14 +22,24 @@ impl Channel {
     /// The limits of an account that every message of the channel is charged to.
     pub const fn limits(self) -> [LimitName; 3] {
         match self {
-            Channel::Email => [LimitName::EmailPerHour, LimitName::EmailPerDay, LimitName::EmailPerMonth],
-            Channel::Sms => [LimitName::SmsPerHour, LimitName::SmsPerDay, LimitName::SmsPerMonth],
+            Channel::Email => [
+                LimitName::EmailPerHour,
+                LimitName::EmailPerDay,
+                LimitName::EmailPerMonth,
+            ],
+            Channel::Sms => [
+                LimitName::SmsPerHour,
+                LimitName::SmsPerDay,
+                LimitName::SmsPerMonth,
+            ],
         }
     }
 
     /// The channel whose messages a limit counts.
     pub fn of(limit: LimitName) -> Option<Channel> {
-        Channel::ALL.into_iter().find(|channel| channel.limits().contains(&limit))
+        Channel::ALL
+            .into_iter()
+            .find(|channel| channel.limits().contains(&limit))
     }
 
     /// The stable name.
@@ -63,7 +73,8 @@ pub enum Window {
     Week,
     /// From the first to the first in the account's time zone.
     Month,
-    /// From billing day to billing day in the account's time zone (policy `billing_day`); the last day of a shorter month.
+    /// From billing day to billing day in the account's time zone (policy `billing_day`); the last
+    /// day of a shorter month.
     BillingMonth,
     /// From the first of January to the first of January in the account's time zone.
     Year,
@@ -83,7 +94,8 @@ impl Window {
     }
 }
 
-/// A meter as it is stored: the window owns its boundaries, so that nobody splits a day differently.
+/// A meter as it is stored: the window owns its boundaries, so that nobody splits a day
+/// differently.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meter {
     /// When the window began, or the part of a rolling one that is drawn from now.
@@ -95,20 +107,22 @@ pub struct Meter {
     /// The earlier parts of a rolling window that still count: until when, and how much.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub past: Vec<(u64, u64)>,
-    /// What was used in the last hour before one in which nothing was: until when it counted, and how much. It counts again where the
-    /// clock was wrong (R-QTA-13).
+    /// What was used in the last hour before one in which nothing was: until when it counted, and
+    /// how much. It counts again where the clock was wrong (R-QTA-13).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<(u64, u64)>,
     /// The highest threshold that the host was told of in this window, in percent (R-QTA-8).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub alerted: u64,
-    /// Whether credits paid for something in the window, that was not charged to it: how much, lies beside the ledger (R-CRD-2).
+    /// Whether credits paid for something in the window, that was not charged to it: how much, lies
+    /// beside the ledger (R-CRD-2).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paid: bool,
 }
 
 impl Meter {
-    /// Whether something was granted in the window, from the limit or for credits. One that nobody charged moves none after it.
+    /// Whether something was granted in the window, from the limit or for credits. One that nobody
+    /// charged moves none after it.
     pub fn is_charged(&self) -> bool {
         self.drawn > 0 || self.paid
     }
@@ -117,7 +131,8 @@ impl Meter {
 /// Where a pace stands, as it is stored while no process has it in memory (R-QTA-13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaceRecord {
-    /// When the next send has its turn, in microseconds; absent while a process has it: where that crashes, nobody knows.
+    /// When the next send has its turn, in microseconds; absent while a process has it: where that
+    /// crashes, nobody knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn_us: Option<u64>,
 }

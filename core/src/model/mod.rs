@@ -1,4 +1,5 @@
-//! Plain types that cannot be built wrong. They know nothing of rules, of the store or of the engine.
+//! Plain types that cannot be built wrong. They know nothing of rules, of the store or of the
+//! engine.
 
 mod account;
 mod actor;
@@ -41,27 +42,37 @@ pub use actor::{Actor, Behind, Caller, KeyScope, LogIn};
 pub use address::{Address, AddressRange};
 pub use api_key::ApiKey;
 pub use assets::{AssetKind, Assets, AssetsEdit};
-pub use audit::{AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink, AuditPerson, AuditPersonal, AuditRecord};
+pub use audit::{
+    AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink, AuditPerson,
+    AuditPersonal, AuditRecord,
+};
 pub use campaign::{Campaign, CampaignOutcomes, CampaignStop, CampaignStopReason};
 pub use cap::{Cap, CapScope, MessageInput, OverLimit};
 pub use clock::{ClockJump, ClockRecord};
-pub use credit::{CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket, CreditTotals, PaidWithCredits};
+pub use credit::{
+    CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket, CreditTotals,
+    PaidWithCredits,
+};
 pub use edition::Edition;
 pub use email::{Email, normal_domain};
 pub use group::{Avatar, Group, GroupCaps};
-pub use invitation::{AccountGrant, Delivery, DeliveryOutcome, Invitation, InvitationKind, InvitationState};
+pub use invitation::{
+    AccountGrant, Delivery, DeliveryOutcome, Invitation, InvitationKind, InvitationState,
+};
 pub use limit::{CountedClass, Limit, LimitKind, LimitName, LimitTerms, Limits};
 pub use mailbox::Mailbox;
 pub(crate) use mailbox::trimmed;
 pub use member::Member;
 pub use meter::{Channel, Meter, PaceRecord, Window};
 pub use operator::Operator;
-pub use outbox::{DeadMessage, LimitAlert, LogInNotice, OpenMessage, OutboxConsumer, OutboxKind, OutboxMessage};
+pub use outbox::{
+    DeadMessage, LimitAlert, LogInNotice, OpenMessage, OutboxConsumer, OutboxKind, OutboxMessage,
+};
 pub use package::{BounceRate, Package, Price};
 pub use permission::{HostNode, Scope, tree::PermissionTree};
 pub use policy::{
-    CapPeriod, ChildOwner, Editor, EffectivePolicies, GrantExisting, PendingStep, Policies, PolicyRecord, Preset, Resend, ReservationsOnHold,
-    RoleScope,
+    CapPeriod, ChildOwner, Editor, EffectivePolicies, GrantExisting, PendingStep, Policies,
+    PolicyRecord, Preset, Resend, ReservationsOnHold, RoleScope,
 };
 pub use recipient::Recipient;
 pub use reservation::{Reservation, ReservationState};

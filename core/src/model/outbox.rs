@@ -4,7 +4,8 @@ use super::{AuditKind, ClockJump, Email, Id, Note};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A message to the host as it is stored. A token is never in it: it is derived when the message is read (R-INV-2).
+/// A message to the host as it is stored. A token is never in it: it is derived when the message is
+/// read (R-INV-2).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OutboxMessage {
     /// What is to be done.
@@ -59,8 +60,21 @@ impl OutboxMessage {
 
     /// A message about an account.
     pub fn about(kind: OutboxKind, account: Option<Id>, at_ms: u64) -> OutboxMessage {
-        let (user, to, token_of, campaign, alert, log_in, jump) = (None, None, None, None, None, None, None);
-        OutboxMessage { kind, account, user, to, accounts: Vec::new(), token_of, campaign, at_ms, alert, log_in, jump }
+        let (user, to, token_of, campaign, alert, log_in, jump) =
+            (None, None, None, None, None, None, None);
+        OutboxMessage {
+            kind,
+            account,
+            user,
+            to,
+            accounts: Vec::new(),
+            token_of,
+            campaign,
+            at_ms,
+            alert,
+            log_in,
+            jump,
+        }
     }
 }
 
@@ -107,8 +121,8 @@ pub struct DeadMessage {
 pub struct LimitAlert {
     /// The name of the limit, or the id of the cap.
     pub limit: String,
-    /// Whose it is: of an `account` or a `group`, or for a cap also of the `platform`, a `member`, `campaign`, `api_key`,
-    /// `sending_domain` or `recipient_domain`.
+    /// Whose it is: of an `account` or a `group`, or for a cap also of the `platform`, a `member`,
+    /// `campaign`, `api_key`, `sending_domain` or `recipient_domain`.
     #[serde(default)]
     pub scope: String,
     /// The id of that account or group, member, campaign or API key, or the domain.
@@ -119,8 +133,8 @@ pub struct LimitAlert {
     pub value: u64,
     /// How much of it is used.
     pub used: u64,
-    /// When it helps to try again, in unix milliseconds: when the window ends, or where it rolls, when the first of what is used counts
-    /// no longer.
+    /// When it helps to try again, in unix milliseconds: when the window ends, or where it rolls,
+    /// when the first of what is used counts no longer.
     pub resets_at_ms: u64,
 }
 
@@ -166,7 +180,8 @@ pub enum OutboxKind {
     LimitAlert,
     /// Tell a user that somebody acts as them (R-SES-6).
     LoggedInAs,
-    /// Look at the system's clock: it has jumped (R-QTA-13). Where it is held back and right, call `clock.confirm`.
+    /// Look at the system's clock: it has jumped (R-QTA-13). Where it is held back and right, call
+    /// `clock.confirm`.
     ClockJumped,
     /// Stop a campaign: nothing more of it goes out (R-QTA-11).
     StopCampaign,

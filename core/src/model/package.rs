@@ -19,7 +19,8 @@ pub struct Package {
     /// The assets that its accounts can use (R-PKG-5).
     #[serde(default, skip_serializing_if = "Assets::is_empty")]
     pub assets: Assets,
-    /// Whether its accounts pay with credits for what exceeds their caps; with a commercial licence only (R-CRD-2).
+    /// Whether its accounts pay with credits for what exceeds their caps; with a commercial licence
+    /// only (R-CRD-2).
     pub credits: bool,
     /// Whether its accounts may send beyond their caps; with a commercial licence only (R-CRD-2).
     pub overuse: bool,
@@ -31,10 +32,12 @@ pub struct Package {
     pub child_price: Option<Price>,
     /// Whether it takes no new accounts (R-PKG-4).
     pub retired: bool,
-    /// What is set and not included in the edition of the store: kept, shown, and not enforced (R-PLT-1). Never stored.
+    /// What is set and not included in the edition of the store: kept, shown, and not enforced
+    /// (R-PLT-1). Never stored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub read_only: Vec<String>,
-    /// What is set and does nothing by itself: credits pay for nothing unless `overuse` is allowed, too (R-CRD-2). Never stored.
+    /// What is set and does nothing by itself: credits pay for nothing unless `overuse` is allowed,
+    /// too (R-CRD-2). Never stored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without_effect: Vec<String>,
     /// How many accounts use it.

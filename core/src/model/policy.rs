@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 macro_rules! policies {
     ($($(#[doc = $doc:literal])* $name:ident: $type:ty = $default:expr,)*) => {
-        /// Policies that are set; an absent one is taken from the account above, the platform, its preset, the default.
+        /// Policies that are set; an absent one is taken from the account above, the platform, its
+        /// preset, the default.
         #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields, default)]
         pub struct Policies {
@@ -79,7 +80,8 @@ policies! {
     invitation_life_ms: Count = count(14 * DAY_MS),
     /// How long the owner of a new account can confirm their address, in milliseconds (R-INV-3).
     verification_life_ms: Count = count(3 * DAY_MS),
-    /// How long a link for a new password or a new e-mail address can be used, in milliseconds (R-SES-4).
+    /// How long a link for a new password or a new e-mail address can be used, in milliseconds
+    /// (R-SES-4).
     link_life_ms: Count = count(DAY_MS),
     /// Whether an account below another can be made without its owner confirming first (R-TEA-4).
     skip_verification: bool = true,
@@ -93,7 +95,8 @@ policies! {
     names_edited_by: Vec<Editor> = vec![Editor::OneSelf],
     /// Who edits phone, sending country, language, time zone and notifications.
     profile_edited_by: Vec<Editor> = vec![Editor::OneSelf],
-    /// How many users a team can have: each user once, with the owners and the invitations that are open (R-INV-9).
+    /// How many users a team can have: each user once, with the owners and the invitations that are
+    /// open (R-INV-9).
     seats: Limit = Limit::Unlimited,
     /// Whether operators may act as a user (R-SES-6).
     operators_log_in_as: bool = false,
@@ -103,7 +106,8 @@ policies! {
     group_cap_period: CapPeriod = CapPeriod::Month,
     /// What becomes of open reservations when an account is suspended or closed (R-ACC-4).
     reservations_on_hold: ReservationsOnHold = ReservationsOnHold::Void,
-    /// The thresholds of a limit at which the host is told, in percent, each once in a window (R-QTA-8).
+    /// The thresholds of a limit at which the host is told, in percent, each once in a window
+    /// (R-QTA-8).
     alert_at_percent: Vec<Count> = vec![count(80), count(100)],
     /// IANA name of the time zone that new accounts get.
     time_zone: Name = super::Name::utc(),
@@ -115,24 +119,31 @@ policies! {
     grace_ms: Count = count(30 * DAY_MS),
     /// The fewest characters of a password, 8 to 64; for the platform alone (R-SES-1).
     password_min: Count = count(15),
-    /// The fewest characters of a password of who needs a second factor wherever they act, 8 to 64; for the platform alone (R-SES-1).
+    /// The fewest characters of a password of who needs a second factor wherever they act, 8 to 64;
+    /// for the platform alone (R-SES-1).
     password_min_with_second_factor: Count = count(8),
-    /// Words that make no password, such as the names of the platform, at most 50; for the platform alone (R-SES-1).
+    /// Words that make no password, such as the names of the platform, at most 50; for the platform
+    /// alone (R-SES-1).
     password_words: Vec<Name> = Vec::new(),
-    /// The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform alone (R-SES-1).
+    /// The memory that hashing a password takes, in KiB, 15,360 to 1,048,576; for the platform
+    /// alone (R-SES-1).
     password_memory_kib: Count = count(19_456),
     /// The passes over that memory, 2 to 16; for the platform alone (R-SES-1).
     password_passes: Count = count(2),
-    /// How long a session lasts that is not used, in milliseconds; for the platform alone (R-SES-1).
+    /// How long a session lasts that is not used, in milliseconds; for the platform alone
+    /// (R-SES-1).
     session_idle_ms: Count = count(7 * DAY_MS),
-    /// How long a session lasts however much it is used, in milliseconds; for the platform alone (R-SES-1).
+    /// How long a session lasts however much it is used, in milliseconds; for the platform alone
+    /// (R-SES-1).
     session_life_ms: Count = count(30 * DAY_MS),
-    /// How long after a log-in a session may change how its user logs in, in milliseconds; for the platform alone (R-SES-1).
+    /// How long after a log-in a session may change how its user logs in, in milliseconds; for the
+    /// platform alone (R-SES-1).
     recent_log_in_ms: Count = count(600_000),
-    /// Whether sessions need a second factor: in an account, and of the platform, for operators too (R-SES-1).
+    /// Whether sessions need a second factor: in an account, and of the platform, for operators too
+    /// (R-SES-1).
     second_factor: SecondFactorPolicy = SecondFactorPolicy::Optional,
-    /// What happens beyond a limit of an account of which nothing else is said (R-QTA-7): by default credits pay where the package lets them,
-    /// and otherwise it is refused.
+    /// What happens beyond a limit of an account of which nothing else is said (R-QTA-7): by
+    /// default credits pay where the package lets them, and otherwise it is refused.
     over_limit: OverLimit = OverLimit::UseCredits,
 }
 
@@ -155,7 +166,8 @@ pub enum ReservationsOnHold {
     Drain,
 }
 
-/// A named set of policies: one of the five products that the rules come from (section 16 of the rules).
+/// A named set of policies: one of the five products that the rules come from (section 16 of the
+/// rules).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Preset {
@@ -204,7 +216,9 @@ pub enum GrantExisting {
 }
 
 /// What resending an invitation does, the strictest last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Resend {
     /// The same link goes out again.

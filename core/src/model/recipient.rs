@@ -8,8 +8,9 @@ use unicode_normalization::UnicodeNormalization;
 /// Longest address, in bytes.
 const LONGEST: usize = 254;
 
-/// The normal form of an address that mail goes to. Some mail hosts give out what no standard allows, such as two dots in a row or
-/// one before the `@`, and some addresses have quotes; quotes that are not needed are not part of it.
+/// The normal form of an address that mail goes to. Some mail hosts give out what no standard
+/// allows, such as two dots in a row or one before the `@`, and some addresses have quotes; quotes
+/// that are not needed are not part of it.
 ///
 /// What can be the address of an account has the same normal form here as there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +42,9 @@ impl Recipient {
 }
 
 fn loose(typed: &str) -> Result<String, String> {
-    let (local, domain) = typed.rsplit_once('@').ok_or("an e-mail address has an `@`")?;
+    let (local, domain) = typed
+        .rsplit_once('@')
+        .ok_or("an e-mail address has an `@`")?;
     let key = format!("{}@{}", local_part(local)?, domain_part(domain)?);
     if key.len() > LONGEST {
         return Err(format!("an e-mail address has at most {LONGEST} bytes"));
@@ -50,20 +53,32 @@ fn loose(typed: &str) -> Result<String, String> {
 }
 
 fn local_part(typed: &str) -> Result<String, String> {
-    let quoted = typed.strip_prefix('"').map(|rest| rest.strip_suffix('"').ok_or("a quote is opened and never closed"));
+    let quoted = typed.strip_prefix('"').map(|rest| {
+        rest.strip_suffix('"')
+            .ok_or("a quote is opened and never closed")
+    });
     let text = match quoted.transpose()? {
         Some(inner) => unquoted(inner)?,
         None if typed.is_empty() => return Err("there is nothing before the `@`".to_owned()),
         None => typed.to_owned(),
     };
     if let Some(c) = text.chars().find(|c| c.is_control()) {
-        return Err(format!("the part before the `@` must not hold {}", c.escape_unicode()));
+        return Err(format!(
+            "the part before the `@` must not hold {}",
+            c.escape_unicode()
+        ));
     }
     let text = text.nfc().collect::<String>().to_ascii_lowercase();
     match text.chars().find(|c| !stands_alone(*c)) {
         None if !text.is_empty() => Ok(text),
-        Some(c) if quoted.is_none() => Err(format!("the part before the `@` must not hold {} without quotes", c.escape_unicode())),
-        _ => Ok(format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))),
+        Some(c) if quoted.is_none() => Err(format!(
+            "the part before the `@` must not hold {} without quotes",
+            c.escape_unicode()
+        )),
+        _ => Ok(format!(
+            "\"{}\"",
+            text.replace('\\', "\\\\").replace('"', "\\\"")
+        )),
     }
 }
 
@@ -83,18 +98,34 @@ fn unquoted(text: &str) -> Result<String, String> {
 
 /// Whether a character needs no quotes around it.
 fn stands_alone(c: char) -> bool {
-    if c.is_ascii() { c.is_ascii_alphanumeric() || SYMBOLS.contains(c) } else { !c.is_whitespace() }
+    if c.is_ascii() {
+        c.is_ascii_alphanumeric() || SYMBOLS.contains(c)
+    } else {
+        !c.is_whitespace()
+    }
 }
 
 fn domain_part(typed: &str) -> Result<String, String> {
     let wrong = || "the domain of the e-mail address is not a valid host name".to_owned();
-    if let Some(host) = typed.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        return host_address(host).map(|host| format!("[{host}]")).ok_or_else(wrong);
+    if let Some(host) = typed
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
+        return host_address(host)
+            .map(|host| format!("[{host}]"))
+            .ok_or_else(wrong);
     }
     let typed = typed.strip_suffix('.').unwrap_or(typed);
-    let domain = idna::domain_to_ascii_cow(typed.as_bytes(), AsciiDenyList::URL).map_err(|_| wrong())?;
-    let labels_fit = domain.split('.').all(|label| (1..=63).contains(&label.len()));
-    if labels_fit { Ok(domain.into_owned()) } else { Err(wrong()) }
+    let domain =
+        idna::domain_to_ascii_cow(typed.as_bytes(), AsciiDenyList::URL).map_err(|_| wrong())?;
+    let labels_fit = domain
+        .split('.')
+        .all(|label| (1..=63).contains(&label.len()));
+    if labels_fit {
+        Ok(domain.into_owned())
+    } else {
+        Err(wrong())
+    }
 }
 
 /// The address of a host as it stands in brackets.
@@ -103,7 +134,10 @@ fn host_address(text: &str) -> Option<String> {
         return Some(v4.to_string());
     }
     let (kind, v6) = text.split_once(':')?;
-    let v6 = v6.parse::<Ipv6Addr>().ok().filter(|_| kind.eq_ignore_ascii_case("ipv6"))?;
+    let v6 = v6
+        .parse::<Ipv6Addr>()
+        .ok()
+        .filter(|_| kind.eq_ignore_ascii_case("ipv6"))?;
     Some(format!("ipv6:{v6}"))
 }
 
@@ -138,11 +172,18 @@ mod tests {
             ("ann@p\u{430}ypal.example", "ann@xn--pypal-4ve.example"),
         ] {
             assert_eq!(key(typed).as_deref(), Ok(normal), "{typed}");
-            assert_eq!(key(normal).as_deref(), Ok(normal), "the normal form of a normal form");
+            assert_eq!(
+                key(normal).as_deref(),
+                Ok(normal),
+                "the normal form of a normal form"
+            );
         }
         let long = format!("{}@example.com", "a".repeat(100));
         assert_eq!(key(&long).as_deref(), Ok(long.as_str()));
-        assert_eq!(Recipient::new("\"a@b\"@Example.com").unwrap().domain(), "example.com");
+        assert_eq!(
+            Recipient::new("\"a@b\"@Example.com").unwrap().domain(),
+            "example.com"
+        );
     }
 
     #[test]

@@ -36,13 +36,15 @@ pub struct Reservation {
     pub ended_at_ms: Option<u64>,
     /// The counters that were charged: nothing comes back to others.
     pub counters: Vec<String>,
-    /// From when on all of them may have gone out, where a pace spreads them; none where they could at once.
+    /// From when on all of them may have gone out, where a pace spreads them; none where they could
+    /// at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before_ms: Option<u64>,
     /// What credits paid for of it, beyond the account's own limits (R-CRD-2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credits: Option<PaidWithCredits>,
-    /// Whether it is listed, as long as it is open, with the accounts to whose counters it comes back.
+    /// Whether it is listed, as long as it is open, with the accounts to whose counters it comes
+    /// back.
     #[serde(default)]
     pub listed: bool,
 }
@@ -76,6 +78,8 @@ impl Reservation {
 
     /// When something happens to it by itself: it expires, or is forgotten.
     pub fn due_at_ms(&self) -> u64 {
-        self.ended_at_ms.map_or(self.expires_at_ms, |ended| ended.saturating_add(REMEMBERED_MS))
+        self.ended_at_ms.map_or(self.expires_at_ms, |ended| {
+            ended.saturating_add(REMEMBERED_MS)
+        })
     }
 }

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct Resource {
     /// The account.
     pub account: Id,
-    /// The kind: `campaign`, `list`, `template` ... or a branch of the permission tree that the host added.
+    /// The kind: `campaign`, `list`, `template` ... or a branch of the permission tree that the
+    /// host added.
     pub kind: Id,
     /// The id, unique within account and kind.
     pub id: Id,
@@ -18,7 +19,8 @@ pub struct Resource {
     /// The group that it is shared in; none when an owner or administrator made it (R-GRP-3).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Id>,
-    /// Whether its owner lets the group see it; it does while they hold the permission to share the kind (R-GRP-3).
+    /// Whether its owner lets the group see it; it does while they hold the permission to share the
+    /// kind (R-GRP-3).
     pub shared: bool,
     /// Raised by every change and every save.
     pub rev: u64,
@@ -74,6 +76,7 @@ pub struct Lease {
     pub since_ms: u64,
     /// When it ends by itself.
     pub expires_at_ms: u64,
-    /// From whom it was taken over: they are told that theirs is lost, not only that somebody has one.
+    /// From whom it was taken over: they are told that theirs is lost, not only that somebody has
+    /// one.
     pub taken_from: Vec<Id>,
 }

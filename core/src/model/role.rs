@@ -20,12 +20,15 @@ pub struct Role {
     /// The account whose own it is; absent for those of the platform (R-ROL-4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
-    /// Another role that is tried in its place: it refuses nothing, and what it would have refused is counted (R-QTA-15).
+    /// Another role that is tried in its place: it refuses nothing, and what it would have refused
+    /// is counted (R-QTA-15).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<Id>,
-    /// Whether its holders are administrators: in no group, every scope `any`. Only the built-in one and its copies (R-ROL-4).
+    /// Whether its holders are administrators: in no group, every scope `any`. Only the built-in
+    /// one and its copies (R-ROL-4).
     pub administrator: bool,
-    /// Whether it is one of the five that every platform has; those are copied, not edited (R-ROL-4).
+    /// Whether it is one of the five that every platform has; those are copied, not edited
+    /// (R-ROL-4).
     pub built_in: bool,
     /// Raised by every change.
     pub rev: u64,
@@ -36,15 +39,23 @@ pub struct Role {
 }
 
 impl Role {
-    /// With what the host added to the tree, where the role is that of administrators: copies have it as the built-in one has.
+    /// With what the host added to the tree, where the role is that of administrators: copies have
+    /// it as the built-in one has.
     #[must_use]
     pub fn with_nodes_of_host(mut self, tree: &PermissionTree) -> Role {
         if !self.administrator {
             return self;
         }
         for id in added_by_host(tree) {
-            if !self.allow.iter().any(|grant| grant.permission.as_str() == id) {
-                self.allow.extend(Id::new(id).ok().map(|permission| Grant { permission, scope: None }));
+            if !self
+                .allow
+                .iter()
+                .any(|grant| grant.permission.as_str() == id)
+            {
+                self.allow.extend(Id::new(id).ok().map(|permission| Grant {
+                    permission,
+                    scope: None,
+                }));
             }
         }
         self
@@ -115,8 +126,15 @@ const ADMINISTRATOR: &[&str] = &[
     "impersonation.start",
 ];
 
-/// What the Administrator lacks, with all below it: what makes, ends and passes on accounts, and the team (R-ROL-4).
-const NOT_ADMINISTRATOR: &[&str] = &["accounts.create_child", "accounts.close", "accounts.delete", "accounts.transfer_owner", "accounts.team"];
+/// What the Administrator lacks, with all below it: what makes, ends and passes on accounts, and
+/// the team (R-ROL-4).
+const NOT_ADMINISTRATOR: &[&str] = &[
+    "accounts.create_child",
+    "accounts.close",
+    "accounts.delete",
+    "accounts.transfer_owner",
+    "accounts.team",
+];
 
 const FULL: &[&str] = &[
     "self",
@@ -174,11 +192,21 @@ const AUTHOR: &[Line] = &[
     ("images", None),
 ];
 
-const RESPONSE_ONLY: &[Line] = &[("self", None), ("responses", None), ("reports.view", Some(Scope::Own))];
+const RESPONSE_ONLY: &[Line] = &[
+    ("self", None),
+    ("responses", None),
+    ("reports.view", Some(Scope::Own)),
+];
 
 impl BuiltIn {
     /// All of them.
-    pub const ALL: [BuiltIn; 5] = [BuiltIn::Administrator, BuiltIn::Full, BuiltIn::Editor, BuiltIn::Author, BuiltIn::ResponseOnly];
+    pub const ALL: [BuiltIn; 5] = [
+        BuiltIn::Administrator,
+        BuiltIn::Full,
+        BuiltIn::Editor,
+        BuiltIn::Author,
+        BuiltIn::ResponseOnly,
+    ];
 
     /// The id, which no other role can have.
     pub const fn id(self) -> &'static str {
@@ -220,13 +248,24 @@ impl BuiltIn {
     pub fn role(self, tree: &PermissionTree) -> Option<Role> {
         let unscoped = |ids: &[&'static str]| ids.iter().map(|id| (*id, None)).collect::<Vec<_>>();
         let lines: Vec<(&str, Option<Scope>)> = match self {
-            BuiltIn::Administrator => unscoped(ADMINISTRATOR).into_iter().chain(added_by_host(tree).map(|id| (id, None))).collect(),
+            BuiltIn::Administrator => unscoped(ADMINISTRATOR)
+                .into_iter()
+                .chain(added_by_host(tree).map(|id| (id, None)))
+                .collect(),
             BuiltIn::Full => unscoped(FULL),
             BuiltIn::Editor => unscoped(EDITOR),
             BuiltIn::Author => AUTHOR.to_vec(),
             BuiltIn::ResponseOnly => RESPONSE_ONLY.to_vec(),
         };
-        let allow = lines.into_iter().filter_map(|(id, scope)| Some(Grant { permission: Id::new(id).ok()?, scope })).collect();
+        let allow = lines
+            .into_iter()
+            .filter_map(|(id, scope)| {
+                Some(Grant {
+                    permission: Id::new(id).ok()?,
+                    scope,
+                })
+            })
+            .collect();
         Some(Role {
             id: Id::new(self.id()).ok()?,
             name: Name::new(self.title()).ok()?,
@@ -244,11 +283,21 @@ impl BuiltIn {
     }
 }
 
-/// What an Administrator has of the host's nodes by name: all for accounts that no grant above them reaches.
+/// What an Administrator has of the host's nodes by name: all for accounts that no grant above them
+/// reaches.
 fn added_by_host(tree: &PermissionTree) -> impl Iterator<Item = &str> {
     let by_name = tree.nodes().iter().enumerate().filter(|(place, node)| {
-        let lacks = || tree.path(*place).iter().any(|above| NOT_ADMINISTRATOR.contains(above));
-        let reached = || !node.sensitive && node.parent.is_some_and(|above| is_administrators(tree, above));
+        let lacks = || {
+            tree.path(*place)
+                .iter()
+                .any(|above| NOT_ADMINISTRATOR.contains(above))
+        };
+        let reached = || {
+            !node.sensitive
+                && node
+                    .parent
+                    .is_some_and(|above| is_administrators(tree, above))
+        };
         node.host && !node.operators && !lacks() && !reached()
     });
     by_name.map(|(_, node)| node.id.as_str())
@@ -257,7 +306,12 @@ fn added_by_host(tree: &PermissionTree) -> impl Iterator<Item = &str> {
 /// Whether the Administrator holds a node above one that the host added.
 fn is_administrators(tree: &PermissionTree, place: usize) -> bool {
     tree.node(place).is_some_and(|node| {
-        let by_parent = || !node.sensitive && node.parent.is_some_and(|above| is_administrators(tree, above));
+        let by_parent = || {
+            !node.sensitive
+                && node
+                    .parent
+                    .is_some_and(|above| is_administrators(tree, above))
+        };
         node.host || ADMINISTRATOR.contains(&node.id.as_str()) || by_parent()
     })
 }
@@ -271,8 +325,15 @@ mod tests {
         let tree = PermissionTree::new(&[]);
         for built_in in BuiltIn::ALL {
             for grant in built_in.role(&tree).unwrap().allow {
-                let place = tree.place(grant.permission.as_str()).unwrap_or_else(|| panic!("{} has no node {}", built_in.id(), grant.permission));
-                assert!(grant.scope.is_none() || tree.node(place).unwrap().scoped, "{} {}", built_in.id(), grant.permission);
+                let place = tree.place(grant.permission.as_str()).unwrap_or_else(|| {
+                    panic!("{} has no node {}", built_in.id(), grant.permission)
+                });
+                assert!(
+                    grant.scope.is_none() || tree.node(place).unwrap().scoped,
+                    "{} {}",
+                    built_in.id(),
+                    grant.permission
+                );
             }
         }
     }

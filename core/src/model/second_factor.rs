@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 /// The second factor of a user as it is stored.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct SecondFactor {
-    /// The secret of the codes, sealed with a key that the store does not have; absent until a code of it was confirmed.
+    /// The secret of the codes, sealed with a key that the store does not have; absent until a code
+    /// of it was confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
     /// Since when it counts, in unix milliseconds.

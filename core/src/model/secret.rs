@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// A password, a token or a hash of a password: 1 to 256 bytes of any text. It shows itself in answers alone, never in
-/// `Debug` or in an error, and leaves no trace in memory.
+/// A password, a token or a hash of a password: 1 to 256 bytes of any text. It shows itself in
+/// answers alone, never in `Debug` or in an error, and leaves no trace in memory.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
@@ -19,7 +19,14 @@ impl Secret {
     pub fn new(text: impl Into<String>) -> Result<Secret, String> {
         let secret = Secret(Zeroizing::new(text.into()));
         let bytes = secret.0.len();
-        if (1..=Secret::MAX_BYTES).contains(&bytes) { Ok(secret) } else { Err(format!("must have 1 to {} bytes, has {bytes}", Secret::MAX_BYTES)) }
+        if (1..=Secret::MAX_BYTES).contains(&bytes) {
+            Ok(secret)
+        } else {
+            Err(format!(
+                "must have 1 to {} bytes, has {bytes}",
+                Secret::MAX_BYTES
+            ))
+        }
     }
 
     /// The text itself.
@@ -84,7 +91,8 @@ impl JsonSchema for Secret {
         "Secret".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "format": "password", "minLength": 1, "maxLength": Secret::MAX_BYTES})
+        json_schema!({"type": "string", "format": "password", "minLength": 1,
+            "maxLength": Secret::MAX_BYTES})
     }
 }
 
@@ -97,12 +105,20 @@ mod tests {
     fn a_secret_never_shows_itself() {
         assert_eq!(format!("{:?}", Secret::new("hunter2").unwrap()), "Secret");
         for given in ["12345678", "12345678.5", "-12345678", "true"] {
-            let error = serde_json::from_str::<Secret>(given).unwrap_err().to_string();
+            let error = serde_json::from_str::<Secret>(given)
+                .unwrap_err()
+                .to_string();
             assert!(!error.contains(given), "{error}");
         }
         let long = "z".repeat(257);
         assert!(!Secret::new(long.clone()).unwrap_err().contains(&long));
-        assert_eq!(serde_json::from_str::<Secret>(&format!("\"{}\"", "z".repeat(256))).unwrap().reveal().len(), 256);
+        assert_eq!(
+            serde_json::from_str::<Secret>(&format!("\"{}\"", "z".repeat(256)))
+                .unwrap()
+                .reveal()
+                .len(),
+            256
+        );
         assert!(Secret::new("").is_err());
     }
 }

@@ -37,12 +37,17 @@ pub struct Session {
 impl Session {
     /// How its user logged in.
     pub fn log_in(&self) -> LogIn {
-        LogIn { authenticated_at_ms: self.authenticated_at_ms, with_second_factor: self.with_second_factor }
+        LogIn {
+            authenticated_at_ms: self.authenticated_at_ms,
+            with_second_factor: self.with_second_factor,
+        }
     }
 
     /// The person who uses it.
     pub fn person(&self) -> &Id {
-        self.behind.as_ref().map_or(&self.user, |behind| &behind.user)
+        self.behind
+            .as_ref()
+            .map_or(&self.user, |behind| &behind.user)
     }
 }
 

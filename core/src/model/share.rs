@@ -3,7 +3,8 @@
 use super::Id;
 use serde::{Deserialize, Serialize};
 
-/// A resource that is shared with accounts below, as it is stored. The resource itself stays where it is: there is no copy.
+/// A resource that is shared with accounts below, as it is stored. The resource itself stays where
+/// it is: there is no copy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Share {
     /// The account that shares it.

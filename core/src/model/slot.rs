@@ -4,7 +4,8 @@ use super::Id;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A slot that a worker has, as it is stored and shown. It is free again once its lease has run out.
+/// A slot that a worker has, as it is stored and shown. It is free again once its lease has run
+/// out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Slot {
     /// The id, which renews it and gives it back.

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct Suppression {
     /// The e-mail address in normal form, or the domain.
     pub value: String,
-    /// The messages that it keeps from going out: `marketing`, those alone; `transactional`, these and marketing too.
+    /// The messages that it keeps from going out: `marketing`, those alone; `transactional`, these
+    /// and marketing too.
     pub message_class: MessageClass,
     /// The account whose entry it is.
     pub account: Id,

@@ -7,7 +7,8 @@ use unicode_normalization::char::canonical_combining_class;
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 macro_rules! bounded_text {
-    ($(#[$doc:meta])* $name:ident, $min:literal ..= $max:literal bytes, $newlines:literal, $form:expr) => {
+    ($(#[$doc:meta])* $name:ident, $min:literal ..= $max:literal bytes, $newlines:literal,
+        $form:expr) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -72,8 +73,8 @@ macro_rules! bounded_text {
 }
 
 bounded_text! {
-    /// The id of an account, user, role or package: the host's own or a UUIDv7, 1 to 64 bytes of UTF-8 without
-    /// control characters.
+    /// The id of an account, user, role or package: the host's own or a UUIDv7, 1 to 64 bytes of
+    /// UTF-8 without control characters.
     Id, 1 ..= 64 bytes, false, as_given
 }
 bounded_text! {
@@ -94,14 +95,18 @@ fn as_given(text: String, _: usize) -> String {
     text
 }
 
-/// The text in NFC (R-USR-6). One that fits as it was given and would be too long in NFC stays as it is, so that what was
-/// stored before can be read.
+/// The text in NFC (R-USR-6). One that fits as it was given and would be too long in NFC stays as
+/// it is, so that what was stored before can be read.
 fn in_nfc(text: String, most: usize) -> String {
     if is_nfc(&text) {
         return text;
     }
     let normal: String = text.nfc().collect();
-    if normal.len() > most && text.len() <= most { text } else { normal }
+    if normal.len() > most && text.len() <= most {
+        text
+    } else {
+        normal
+    }
 }
 
 /// A text as it is searched and ordered by: without regard to case, width and accents (R-USR-6).
@@ -109,12 +114,19 @@ pub fn folded(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
-    let letters = text.nfkd().flat_map(char::to_lowercase).nfd().filter(|c| !is_accent(*c));
-    letters.flat_map(|c| plain(c).into_iter().flatten()).nfc().collect()
+    let letters = text
+        .nfkd()
+        .flat_map(char::to_lowercase)
+        .nfd()
+        .filter(|c| !is_accent(*c));
+    letters
+        .flat_map(|c| plain(c).into_iter().flatten())
+        .nfc()
+        .collect()
 }
 
-/// Whether a mark is an accent, a stroke, or a point that says how a word is read. What makes another letter of its base is none:
-/// a nukta, the voicing of kana, a virama, a vowel.
+/// Whether a mark is an accent, a stroke, or a point that says how a word is read. What makes
+/// another letter of its base is none: a nukta, the voicing of kana, a virama, a vowel.
 fn is_accent(c: char) -> bool {
     matches!(canonical_combining_class(c), 1 | 10..=36 | 200..)
 }
@@ -146,7 +158,9 @@ impl Name {
 }
 
 /// A whole number from 0 to 2^53 - 1: exact in every language, JavaScript included.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(try_from = "u64", into = "u64")]
 pub struct Count(u64);
 
@@ -156,7 +170,11 @@ impl Count {
 
     /// Checks the bound.
     pub fn new(value: u64) -> Result<Count, String> {
-        if value <= Count::MAX { Ok(Count(value)) } else { Err(format!("must be at most {}, is {value}", Count::MAX)) }
+        if value <= Count::MAX {
+            Ok(Count(value))
+        } else {
+            Err(format!("must be at most {}, is {value}", Count::MAX))
+        }
     }
 
     /// The number.
@@ -199,8 +217,15 @@ mod tests {
     fn a_name_is_kept_in_nfc_and_folded_to_be_found() {
         assert_eq!(Name::new("Luci\u{301}a").unwrap().as_str(), "Luc\u{ed}a");
         let long = "\u{958}".repeat(66);
-        assert_eq!(Name::new(long.as_str()).unwrap().as_str(), long, "longer in NFC than a name can be");
-        assert!(Name::new("e\u{301}".repeat(100)).is_ok(), "of 300 bytes 200 in NFC");
+        assert_eq!(
+            Name::new(long.as_str()).unwrap().as_str(),
+            long,
+            "longer in NFC than a name can be"
+        );
+        assert!(
+            Name::new("e\u{301}".repeat(100)).is_ok(),
+            "of 300 bytes 200 in NFC"
+        );
         for (name, typed) in [
             ("Luc\u{ed}a", "lucia"),
             ("LUCI\u{301}A", "luc\u{ed}a"),
@@ -209,15 +234,25 @@ mod tests {
             ("\u{130}pek", "ipek"),
             ("D\u{131}lek", "dilek"),
             ("Nguy\u{1ec5}n", "nguyen"),
-            ("\u{39f}\u{394}\u{39f}\u{3a3}", "\u{3bf}\u{3b4}\u{3bf}\u{3c2}"),
-            ("\u{395}\u{3bb}\u{3ad}\u{3bd}\u{3b7}", "\u{3b5}\u{3bb}\u{3b5}\u{3bd}\u{3b7}"),
+            (
+                "\u{39f}\u{394}\u{39f}\u{3a3}",
+                "\u{3bf}\u{3b4}\u{3bf}\u{3c2}",
+            ),
+            (
+                "\u{395}\u{3bb}\u{3ad}\u{3bd}\u{3b7}",
+                "\u{3b5}\u{3bb}\u{3b5}\u{3bd}\u{3b7}",
+            ),
             ("\u{ff21}nn", "ann"),
             ("\u{5d0}\u{5b8}", "\u{5d0}"),
             ("A\u{a0}B", "a b"),
         ] {
             assert_eq!(folded(name), folded(typed), "{name} {typed}");
         }
-        assert_ne!(folded("\u{304c}"), folded("\u{304b}"), "another syllable, not another accent");
+        assert_ne!(
+            folded("\u{304c}"),
+            folded("\u{304b}"),
+            "another syllable, not another accent"
+        );
         assert_ne!(folded("\u{915}\u{94d}"), folded("\u{915}"));
         assert_eq!(folded("\u{d55c}"), "\u{d55c}");
     }

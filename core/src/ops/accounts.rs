@@ -1,16 +1,17 @@
 //! Accounts: creation in two steps, holds, the end and the way back (R-ACC-1 to R-ACC-3).
 
 use super::{
-    Access, Effect, Operation, caps, check_rev, credits, groups, invitations, limits, members, once, packages, reach, reservations, roles, users,
-    walk,
+    Access, Effect, Operation, caps, check_rev, credits, groups, invitations, limits, members,
+    once, packages, reach, reservations, roles, users, walk,
 };
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::view::{MAX_DEPTH, account_line};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
 use crate::model::{
-    self, Actor, Channel, Count, Cursor, Email, Hold as HoldEntry, HoldLevel, HoldReason, Id, Lifecycle, LimitName, Limits, Name, NextPackage, Note,
-    PolicyRecord, ReservationsOnHold, Window,
+    self, Actor, Channel, Count, Cursor, Email, Hold as HoldEntry, HoldLevel, HoldReason, Id,
+    Lifecycle, LimitName, Limits, Name, NextPackage, Note, PolicyRecord, ReservationsOnHold,
+    Window,
 };
 use crate::rules::account::{Status, effective_status, hold_level};
 use crate::rules::policy::merged;
@@ -26,7 +27,8 @@ const MOST_HOLDS: usize = 100;
 
 /// Creates a client or an account below another: details, owner and package in one step (R-ACC-1).
 ///
-/// An operator needs `packages.assign` too to name a package, and `packages.override_limits` to name limits.
+/// An operator needs `packages.assign` too to name a package, and `packages.override_limits` to
+/// name limits.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
@@ -40,7 +42,8 @@ pub struct Create {
     /// The account above; without one it is a client of the platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Id>,
-    /// IANA name of the time zone of its days and months; that of the policy `time_zone` when absent.
+    /// IANA name of the time zone of its days and months; that of the policy `time_zone` when
+    /// absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<Name>,
     /// The package; without one the parent's values count.
@@ -54,7 +57,8 @@ pub struct Create {
     pub pending: bool,
 }
 
-/// The first step of the creation by itself: says what is wrong with the details, and changes nothing (R-ACC-1).
+/// The first step of the creation by itself: says what is wrong with the details, and changes
+/// nothing (R-ACC-1).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Validate {
@@ -98,10 +102,12 @@ pub struct Get {
     pub account: Id,
 }
 
-/// Lists accounts, a page at a time: of the platform, of a team, or directly below one account (R-ACC-6).
+/// Lists accounts, a page at a time: of the platform, of a team, or directly below one account
+/// (R-ACC-6).
 ///
-/// Users list the accounts below their own, all of them when nothing is said. What is filtered out counts against a bound
-/// of each call: a page may be shorter than asked for, and even empty, while there is a `next`.
+/// Users list the accounts below their own, all of them when nothing is said. What is filtered out
+/// counts against a bound of each call: a page may be shorter than asked for, and even empty, while
+/// there is a `next`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
@@ -117,8 +123,8 @@ pub struct List {
     /// Only those that have this package themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<Id>,
-    /// Only those whose name, or whose owner's e-mail address, begins with this, without regard to case and accents; they are ordered
-    /// by name, and who is found by the address comes last.
+    /// Only those whose name, or whose owner's e-mail address, begins with this, without regard to
+    /// case and accents; they are ordered by name, and who is found by the address comes last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Name>,
     /// The order; `id` when absent, `name` with `search`.
@@ -146,8 +152,8 @@ pub enum AccountOrder {
 
 /// Changes an account. What is absent stays. A new time zone acts from the next window on.
 ///
-/// The package is chosen by the platform: the host, and operators with `packages.assign`. Users set the default role with
-/// `users.default_permissions`, and none that can do more than they can.
+/// The package is chosen by the platform: the host, and operators with `packages.assign`. Users set
+/// the default role with `users.default_permissions`, and none that can do more than they can.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
@@ -189,8 +195,9 @@ pub enum PackageChange {
     NextMonth,
 }
 
-/// Makes a pending account active, and clears the holds of a reason from a suspended one, as far as the actor may clear them; those
-/// of other reasons stay. One that has no owner yet waits on (R-TEA-2).
+/// Makes a pending account active, and clears the holds of a reason from a suspended one, as far as
+/// the actor may clear them; those of other reasons stay. One that has no owner yet waits on
+/// (R-TEA-2).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Activate {
@@ -204,8 +211,8 @@ pub struct Activate {
     pub expected_rev: Option<Count>,
 }
 
-/// Suspends an account for a reason, beside any other reason (R-ACC-2). A hold of this reason that the same level placed is there
-/// already: it stays as it is.
+/// Suspends an account for a reason, beside any other reason (R-ACC-2). A hold of this reason that
+/// the same level placed is there already: it stays as it is.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hold {
@@ -234,7 +241,8 @@ pub struct Release {
     pub expected_rev: Option<Count>,
 }
 
-/// Closes an account: it sends nothing and cannot be entered; within the grace period it can be reopened (R-ACC-3).
+/// Closes an account: it sends nothing and cannot be entered; within the grace period it can be
+/// reopened (R-ACC-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Close {
@@ -245,7 +253,8 @@ pub struct Close {
     pub expected_rev: Option<Count>,
 }
 
-/// Reopens a closed account within its grace period; one that was waiting for its owner waits again (R-ACC-3).
+/// Reopens a closed account within its grace period; one that was waiting for its owner waits again
+/// (R-ACC-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reopen {
@@ -256,13 +265,15 @@ pub struct Reopen {
     pub expected_rev: Option<Count>,
 }
 
-/// Deletes an account for good; its id is never used again, and users without another account go with it (R-ACC-3).
+/// Deletes an account for good; its id is never used again, and users without another account go
+/// with it (R-ACC-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delete {
     /// The account.
     pub account: Id,
-    /// What becomes of the accounts below; needed when there are any. Users need to manage their team, and detach none.
+    /// What becomes of the accounts below; needed when there are any. Users need to manage their
+    /// team, and detach none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub children: Option<Children>,
     /// The revision that the change was made from; a stale one is `rev_conflict`.
@@ -270,7 +281,8 @@ pub struct Delete {
     pub expected_rev: Option<Count>,
 }
 
-/// Does one thing to many accounts (R-ACC-5): each is done or says why not; with `atomic` all are done, or none.
+/// Does one thing to many accounts (R-ACC-5): each is done or says why not; with `atomic` all are
+/// done, or none.
 ///
 /// An operator needs the permission of the action too, as for one account.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -292,13 +304,16 @@ pub struct Bulk {
     /// What the credits pay, for `add_credits` and `withdraw_credits`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
-    /// How many credits for each account, for `add_credits`; for `withdraw_credits`, all that are left when absent.
+    /// How many credits for each account, for `add_credits`; for `withdraw_credits`, all that are
+    /// left when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Count>,
-    /// When what is left of them is gone, for `add_credits`, in unix milliseconds; never when absent.
+    /// When what is left of them is gone, for `add_credits`, in unix milliseconds; never when
+    /// absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<Count>,
-    /// For `add_credits` and `withdraw_credits`: asked again with the same key, it is done once for each account.
+    /// For `add_credits` and `withdraw_credits`: asked again with the same key, it is done once for
+    /// each account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
     /// What becomes of the accounts below, for `delete`.
@@ -351,7 +366,8 @@ pub struct Account {
     /// The account above.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<Id>,
-    /// The user who owns it; absent only while the account waits for its first owner's confirmation.
+    /// The user who owns it; absent only while the account waits for its first owner's
+    /// confirmation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Id>,
     /// The package.
@@ -453,7 +469,8 @@ pub struct AccountBulkItem {
     pub account: Id,
     /// Whether it was done.
     pub done: bool,
-    /// Why not; absent where it was done, and where it was not because another was refused and all or none were asked for.
+    /// Why not; absent where it was done, and where it was not because another was refused and all
+    /// or none were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<Code>,
     /// A sentence a person can act on.
@@ -463,13 +480,22 @@ pub struct AccountBulkItem {
 
 /// Reads an account inside an operation.
 pub(crate) fn load(ctx: &mut Ctx<'_>, id: &Id, field: &str) -> Result<model::Account, Error> {
-    ctx.tx.get(&keys::account(id))?.ok_or_else(|| Error::not_found("account", id.as_str()).at(field))
+    ctx.tx
+        .get(&keys::account(id))?
+        .ok_or_else(|| Error::not_found("account", id.as_str()).at(field))
 }
 
-/// Refuses what only an account in use does, such as claiming: the line runs from the account up to the top (R-ACC-2).
+/// Refuses what only an account in use does, such as claiming: the line runs from the account up to
+/// the top (R-ACC-2).
 pub(crate) fn refuse_unless_active(line: &[model::Account]) -> Result<(), Error> {
-    let (Some(code), Some(account)) = (effective_status(line).refusal(), line.first()) else { return Ok(()) };
-    Err(Error::new(code, format!("`{}`: {}", account.id, code.sentence())).at("/account").with("account", account.id.as_str()))
+    let (Some(code), Some(account)) = (effective_status(line).refusal(), line.first()) else {
+        return Ok(());
+    };
+    Err(
+        Error::new(code, format!("`{}`: {}", account.id, code.sentence()))
+            .at("/account")
+            .with("account", account.id.as_str()),
+    )
 }
 
 /// Writes an account that was changed.
@@ -478,7 +504,10 @@ pub(crate) fn save(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(),
     account.updated_at_ms = ctx.now_ms;
     let before = load(ctx, &account.id, "/account")?;
     if before.name != account.name || before.owner != account.owner {
-        let above: Vec<_> = account_line(&mut ctx.tx, &account.id)?.into_iter().skip(1).collect();
+        let above: Vec<_> = account_line(&mut ctx.tx, &account.id)?
+            .into_iter()
+            .skip(1)
+            .collect();
         list(ctx, &before, &above, false)?;
         list(ctx, &account, &above, true)?;
     }
@@ -499,13 +528,20 @@ pub(crate) fn shown(ctx: &mut Ctx<'_>, id: &Id) -> Result<Account, Error> {
 /// The account at the start of a line, with its credits for who may see them (R-ACC-6).
 fn shown_of(ctx: &mut Ctx<'_>, line: Vec<model::Account>) -> Result<Account, Error> {
     let status = effective_status(&line);
-    let account = line.into_iter().next().ok_or_else(|| Error::new(Code::Internal, "a line of accounts without an account"))?;
+    let account = line
+        .into_iter()
+        .next()
+        .ok_or_else(|| Error::new(Code::Internal, "a line of accounts without an account"))?;
     let sees_credits = match reach::holds_in(ctx, &account.id, "credits.view") {
         // Whoever has just closed the account, for one.
         Err(error) if error.is_refusal() => false,
         held => held?,
     };
-    let credits = |ctx: &mut Ctx<'_>, channel| sees_credits.then(|| credits::balance(ctx, &account.id, channel)).transpose();
+    let credits = |ctx: &mut Ctx<'_>, channel| {
+        sees_credits
+            .then(|| credits::balance(ctx, &account.id, channel))
+            .transpose()
+    };
     Ok(Account {
         members: people::count(ctx, &keys::tally(&account.id, "members"))?,
         users: people::count(ctx, &keys::tally(&account.id, "users"))?,
@@ -534,7 +570,11 @@ fn shown_of(ctx: &mut Ctx<'_>, line: Vec<model::Account>) -> Result<Account, Err
 }
 
 /// Reads an account that is to be changed.
-fn load_to_change(ctx: &mut Ctx<'_>, id: &Id, expected_rev: Option<Count>) -> Result<model::Account, Error> {
+fn load_to_change(
+    ctx: &mut Ctx<'_>,
+    id: &Id,
+    expected_rev: Option<Count>,
+) -> Result<model::Account, Error> {
     let account = load(ctx, id, "/account")?;
     check_rev(expected_rev, account.rev)?;
     Ok(account)
@@ -549,7 +589,13 @@ fn save_and_show(ctx: &mut Ctx<'_>, account: model::Account) -> Result<Account, 
 fn check_time_zone(name: &str) -> Result<(), Error> {
     match window::zone(name) {
         Some(_) => Ok(()),
-        None => Err(Error::invalid("/time_zone", format!("`{}` is not an IANA time zone", name.chars().take(64).collect::<String>()))),
+        None => Err(Error::invalid(
+            "/time_zone",
+            format!(
+                "`{}` is not an IANA time zone",
+                name.chars().take(64).collect::<String>()
+            ),
+        )),
     }
 }
 
@@ -573,7 +619,8 @@ pub(crate) struct NewAccount<'a> {
     pub(crate) owner: Option<&'a model::User>,
 }
 
-/// Makes an account, whoever asks for it: depth, number of accounts below, package, licence, group, owner (R-ACC-1).
+/// Makes an account, whoever asks for it: depth, number of accounts below, package, licence, group,
+/// owner (R-ACC-1).
 ///
 /// Errors name the fields of `accounts.create`.
 pub(crate) fn make(ctx: &mut Ctx<'_>, new: NewAccount<'_>) -> Result<model::Account, Error> {
@@ -589,7 +636,11 @@ pub(crate) fn make(ctx: &mut Ctx<'_>, new: NewAccount<'_>) -> Result<model::Acco
     if let Some(parent) = above.first() {
         let depth = policies.depth.get();
         if above.len() as u64 >= depth.min(MAX_DEPTH as u64) {
-            return Err(Error::new(Code::DepthExceeded, format!("accounts can be {depth} deep")).at("/parent").with("depth", depth));
+            return Err(
+                Error::new(Code::DepthExceeded, format!("accounts can be {depth} deep"))
+                    .at("/parent")
+                    .with("depth", depth),
+            );
         }
         limits::check_children(ctx, &above)?;
         let mut parent = parent.clone();
@@ -606,7 +657,11 @@ pub(crate) fn make(ctx: &mut Ctx<'_>, new: NewAccount<'_>) -> Result<model::Acco
         package: new.package,
         next_package: None,
         allocated: match ctx.actor {
-            Actor::User { .. } => LimitName::ALL.iter().copied().filter(|name| new.limits.get(*name).is_some()).collect(),
+            Actor::User { .. } => LimitName::ALL
+                .iter()
+                .copied()
+                .filter(|name| new.limits.get(*name).is_some())
+                .collect(),
             Actor::System | Actor::Operator { .. } => Vec::new(),
         },
         overrides: new.limits,
@@ -631,8 +686,13 @@ pub(crate) fn make(ctx: &mut Ctx<'_>, new: NewAccount<'_>) -> Result<model::Acco
     }
     list(ctx, &account, &above, true)?;
     if let Some(owner) = new.owner {
-        members::create(ctx, &id, owner, members::Place::OWNER)
-            .map_err(|error| if error.field() == Some("/user") { error.at("/owner") } else { error })?;
+        members::create(ctx, &id, owner, members::Place::OWNER).map_err(|error| {
+            if error.field() == Some("/user") {
+                error.at("/owner")
+            } else {
+                error
+            }
+        })?;
     }
     Ok(account)
 }
@@ -640,49 +700,92 @@ pub(crate) fn make(ctx: &mut Ctx<'_>, new: NewAccount<'_>) -> Result<model::Acco
 /// The owner that a request names: an existing user, or a new one.
 fn owner_of(ctx: &mut Ctx<'_>, owner: OwnerInput) -> Result<model::User, Error> {
     match (owner.email, owner.user) {
-        (Some(email), user) => {
-            users::create(ctx, user, email, owner.first_name, owner.last_name, &users::NamedAt { id: "/owner/user", email: "/owner/email" })
-        }
+        (Some(email), user) => users::create(
+            ctx,
+            user,
+            email,
+            owner.first_name,
+            owner.last_name,
+            &users::NamedAt {
+                id: "/owner/user",
+                email: "/owner/email",
+            },
+        ),
         (None, Some(_)) if owner.first_name.is_some() || owner.last_name.is_some() => {
-            Err(Error::invalid("/owner/first_name", "names are given with the `email` of a new user only"))
+            Err(Error::invalid(
+                "/owner/first_name",
+                "names are given with the `email` of a new user only",
+            ))
         }
         (None, Some(user)) => users::load(ctx, &user, "/owner/user"),
-        (None, None) => Err(Error::invalid("/owner", "name an existing `user`, or the `email` of a new one")),
+        (None, None) => Err(Error::invalid(
+            "/owner",
+            "name an existing `user`, or the `email` of a new one",
+        )),
     }
 }
 
 /// Where an account is listed among all of the platform; `owner` is the address of who owns it.
 pub(crate) fn orders(account: &model::Account, owner: Option<&Email>) -> Vec<Vec<u8>> {
     let listed = texts(account, owner);
-    listed.iter().map(|(order, text)| keys::account_order(order, text, &account.id)).collect()
+    listed
+        .iter()
+        .map(|(order, text)| keys::account_order(order, text, &account.id))
+        .collect()
 }
 
 /// Where an account is listed among those below another.
-pub(crate) fn orders_below(account: &model::Account, above: &Id, owner: Option<&Email>) -> Vec<Vec<u8>> {
+pub(crate) fn orders_below(
+    account: &model::Account,
+    above: &Id,
+    owner: Option<&Email>,
+) -> Vec<Vec<u8>> {
     let listed = texts(account, owner);
     let by_id = ("id", String::new());
-    listed.iter().chain([&by_id]).map(|(order, text)| keys::team_account(above, order, text, &account.id)).collect()
+    listed
+        .iter()
+        .chain([&by_id])
+        .map(|(order, text)| keys::team_account(above, order, text, &account.id))
+        .collect()
 }
 
 /// What an account is ordered by, in each order.
 fn texts(account: &model::Account, owner: Option<&Email>) -> Vec<(&'static str, String)> {
     let by_owner = owner.map(|email| ("owner", keys::orderable(email.key())));
-    let others = [("name", keys::orderable(account.name.as_str())), ("created", keys::sortable(account.created_at_ms))];
+    let others = [
+        ("name", keys::orderable(account.name.as_str())),
+        ("created", keys::sortable(account.created_at_ms)),
+    ];
     others.into_iter().chain(by_owner).collect()
 }
 
-/// Puts an account into the lists of the platform and of the accounts above, or takes it out of them.
-pub(crate) fn list(ctx: &mut Ctx<'_>, account: &model::Account, above: &[model::Account], listed: bool) -> Result<(), Error> {
+/// Puts an account into the lists of the platform and of the accounts above, or takes it out of
+/// them.
+pub(crate) fn list(
+    ctx: &mut Ctx<'_>,
+    account: &model::Account,
+    above: &[model::Account],
+    listed: bool,
+) -> Result<(), Error> {
     let owner = owner_address(ctx, account)?;
     set_listed(ctx, orders(account, owner.as_ref()), listed);
     list_below(ctx, account, above, listed)
 }
 
 /// Puts an account into the lists of accounts above, or takes it out of them.
-fn list_below(ctx: &mut Ctx<'_>, account: &model::Account, above: &[model::Account], listed: bool) -> Result<(), Error> {
+fn list_below(
+    ctx: &mut Ctx<'_>,
+    account: &model::Account,
+    above: &[model::Account],
+    listed: bool,
+) -> Result<(), Error> {
     let owner = owner_address(ctx, account)?;
     for above in above {
-        set_listed(ctx, orders_below(account, &above.id, owner.as_ref()), listed);
+        set_listed(
+            ctx,
+            orders_below(account, &above.id, owner.as_ref()),
+            listed,
+        );
     }
     Ok(())
 }
@@ -699,12 +802,22 @@ fn set_listed(ctx: &mut Ctx<'_>, entries: Vec<Vec<u8>>, listed: bool) {
 
 /// The address of who owns an account.
 fn owner_address(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<Option<Email>, Error> {
-    let Some(owner) = &account.owner else { return Ok(None) };
-    Ok(ctx.tx.get::<model::User>(&keys::user(owner))?.map(|user| user.email))
+    let Some(owner) = &account.owner else {
+        return Ok(None);
+    };
+    Ok(ctx
+        .tx
+        .get::<model::User>(&keys::user(owner))?
+        .map(|user| user.email))
 }
 
 /// The owner of an account has another address from now on: it is found by that one.
-pub(crate) fn move_owner(ctx: &mut Ctx<'_>, account: &Id, before: &model::User, after: &model::User) -> Result<(), Error> {
+pub(crate) fn move_owner(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    before: &model::User,
+    after: &model::User,
+) -> Result<(), Error> {
     let account = load(ctx, account, "/account")?;
     if account.owner.as_ref() != Some(&after.id) {
         return Ok(());
@@ -713,7 +826,11 @@ pub(crate) fn move_owner(ctx: &mut Ctx<'_>, account: &Id, before: &model::User, 
     for (user, listed) in [(before, false), (after, true)] {
         set_listed(ctx, orders(&account, Some(&user.email)), listed);
         for above in line.iter().skip(1) {
-            set_listed(ctx, orders_below(&account, &above.id, Some(&user.email)), listed);
+            set_listed(
+                ctx,
+                orders_below(&account, &above.id, Some(&user.email)),
+                listed,
+            );
         }
     }
     Ok(())
@@ -728,10 +845,12 @@ impl Operation for Create {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
         if let Actor::Operator { .. } = ctx.actor {
             if self.package.is_some() {
-                ctx.require_as_operator("packages.assign").map_err(|error| error.at("/package"))?;
+                ctx.require_as_operator("packages.assign")
+                    .map_err(|error| error.at("/package"))?;
             }
             if self.limits != Limits::default() {
-                ctx.require_as_operator("packages.override_limits").map_err(|error| error.at("/limits"))?;
+                ctx.require_as_operator("packages.override_limits")
+                    .map_err(|error| error.at("/limits"))?;
             }
         }
         let owner = owner_of(ctx, self.owner)?;
@@ -744,7 +863,11 @@ impl Operation for Create {
                 package: self.package,
                 limits: self.limits,
                 time_zone: self.time_zone,
-                lifecycle: if self.pending { Lifecycle::Pending } else { Lifecycle::Active },
+                lifecycle: if self.pending {
+                    Lifecycle::Pending
+                } else {
+                    Lifecycle::Active
+                },
                 owner: Some(&owner),
             },
         )?;
@@ -760,29 +883,50 @@ impl Operation for Validate {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AccountValidation, Error> {
         let mut problems = Vec::new();
-        let mut note = |field: &str, code: Code, message: String| problems.push(AccountProblem { field: field.to_owned(), code, message });
+        let mut note = |field: &str, code: Code, message: String| {
+            problems.push(AccountProblem {
+                field: field.to_owned(),
+                code,
+                message,
+            })
+        };
         if let Some(id) = self.id
             && let Err(error) = ctx.new_id(Some(id), keys::ACCOUNT, keys::account, "account")
         {
             note("/id", error.code(), error.message().to_owned());
         }
         match self.name.map(Name::new) {
-            None => note("/name", Code::InvalidArgument, "an account has a name".to_owned()),
+            None => note(
+                "/name",
+                Code::InvalidArgument,
+                "an account has a name".to_owned(),
+            ),
             Some(Err(error)) => note("/name", Code::InvalidArgument, format!("`name` {error}")),
             Some(Ok(_)) => {}
         }
         match self.owner_email.map(Email::new) {
-            None => note("/owner_email", Code::InvalidArgument, "an account has an owner with an e-mail address".to_owned()),
+            None => note(
+                "/owner_email",
+                Code::InvalidArgument,
+                "an account has an owner with an e-mail address".to_owned(),
+            ),
             Some(Err(error)) => note("/owner_email", Code::InvalidArgument, error),
             Some(Ok(email)) if ctx.tx.has(&keys::email(email.key()))? => {
-                note("/owner_email", Code::EmailTaken, format!("`{}` belongs to a user already", email.as_typed()));
+                note(
+                    "/owner_email",
+                    Code::EmailTaken,
+                    format!("`{}` belongs to a user already", email.as_typed()),
+                );
             }
             Some(Ok(_)) => {}
         }
         if let Some(Err(error)) = self.time_zone.as_deref().map(check_time_zone) {
             note("/time_zone", error.code(), error.message().to_owned());
         }
-        Ok(AccountValidation { valid: problems.is_empty(), problems })
+        Ok(AccountValidation {
+            valid: problems.is_empty(),
+            problems,
+        })
     }
 }
 
@@ -804,7 +948,10 @@ impl Operation for Get {
 impl Operation for List {
     const NAME: &'static str = "accounts.list";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule("users with `accounts.team`, of the accounts below their own; operators with `clients.view_all`");
+    const ACCESS: Access = Access::Rule(
+        "users with `accounts.team`, of the accounts below their own; operators with \
+         `clients.view_all`",
+    );
     type Answer = AccountList;
 
     fn account(&self) -> Option<&Id> {
@@ -812,9 +959,21 @@ impl Operation for List {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AccountList, Error> {
-        let List { parent, mut team, status, package, search, order, after, limit } = self;
+        let List {
+            parent,
+            mut team,
+            status,
+            package,
+            search,
+            order,
+            after,
+            limit,
+        } = self;
         if parent.is_some() && team.is_some() {
-            return Err(Error::invalid("/team", "`parent` and `team` exclude each other"));
+            return Err(Error::invalid(
+                "/team",
+                "`parent` and `team` exclude each other",
+            ));
         }
         match ctx.actor {
             Actor::System => {}
@@ -828,7 +987,9 @@ impl Operation for List {
         }
         for (field, named) in [("/parent", &parent), ("/team", &team)] {
             if let Some(named) = named
-                && !ctx.manages_team_of(named).map_err(|error| error.at(field))?
+                && !ctx
+                    .manages_team_of(named)
+                    .map_err(|error| error.at(field))?
             {
                 return Err(Error::not_found("account", named.as_str()).at(field));
             }
@@ -838,34 +999,53 @@ impl Operation for List {
         }
         let order = match (order, &search) {
             (None | Some(AccountOrder::Name), Some(_)) => AccountOrder::Name,
-            (Some(_), Some(_)) => return Err(Error::invalid("/order", "what is searched by name is ordered by name")),
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid(
+                    "/order",
+                    "what is searched by name is ordered by name",
+                ));
+            }
             (order, None) => order.unwrap_or(AccountOrder::Id),
         };
-        let prefix = search.as_ref().map_or_else(String::new, |text| people::searched(text.as_str()));
+        let prefix = search
+            .as_ref()
+            .map_or_else(String::new, |text| people::searched(text.as_str()));
         let among = team.as_ref().or(parent.as_ref());
         let ordered = |order: &str| match among {
             None => keys::below(keys::ACCOUNT_ORDER, &[order]),
             Some(above) => keys::below(keys::TEAM_ACCOUNT, &[above.as_str(), order]),
         };
         let spans = match (among, order) {
-            _ if search.is_some() => ["name", "owner"].map(|order| starting_with(ordered(order), &prefix)).to_vec(),
+            _ if search.is_some() => ["name", "owner"]
+                .map(|order| starting_with(ordered(order), &prefix))
+                .to_vec(),
             (_, AccountOrder::Name) => vec![ordered("name")],
             (_, AccountOrder::Created) => vec![ordered("created")],
             (None, AccountOrder::Id) => match &package {
                 Some(package) => vec![keys::below(keys::PACKAGE_ACCOUNT, &[package.as_str()])],
                 None => vec![keys::below(keys::ACCOUNT, &[])],
             },
-            (Some(above), AccountOrder::Id) if parent.is_some() => vec![keys::below(keys::CHILD, &[above.as_str()])],
-            (Some(above), AccountOrder::Id) => vec![keys::below(keys::TEAM_ACCOUNT, &[above.as_str(), "id", ""])],
+            (Some(above), AccountOrder::Id) if parent.is_some() => {
+                vec![keys::below(keys::CHILD, &[above.as_str()])]
+            }
+            (Some(above), AccountOrder::Id) => {
+                vec![keys::below(keys::TEAM_ACCOUNT, &[above.as_str(), "id", ""])]
+            }
         };
         let order_at = if among.is_none() { 1 } else { 2 };
         let (accounts, next) = walk(ctx, &spans, after.as_ref(), limit, |ctx, key| {
-            let id = keys::last_id(key).ok_or_else(|| Error::new(Code::StoreCorrupt, format!("the key {} ends in no id", key.escape_ascii())))?;
+            let id = keys::last_id(key).ok_or_else(|| {
+                Error::new(
+                    Code::StoreCorrupt,
+                    format!("the key {} ends in no id", key.escape_ascii()),
+                )
+            })?;
             let line = account_line(&mut ctx.tx, &id)?;
             let wanted = line.first().is_some_and(|account| {
                 // Who is found by the name is not listed once more.
-                let again =
-                    search.is_some() && keys::part(key, order_at) == Some("owner") && keys::orderable(account.name.as_str()).starts_with(&prefix);
+                let again = search.is_some()
+                    && keys::part(key, order_at) == Some("owner")
+                    && keys::orderable(account.name.as_str()).starts_with(&prefix);
                 !again
                     && (parent.is_none() || account.parent == parent)
                     && (package.is_none() || account.package == package)
@@ -909,16 +1089,31 @@ impl Operation for Edit {
             account.time_zone = zone.into();
         }
         match (self.package, self.without_package) {
-            (Some(_), true) => return Err(Error::invalid("/without_package", "`package` and `without_package` exclude each other")),
-            (None, false) if self.at.is_some() => return Err(Error::invalid("/at", "`at` goes with `package`")),
+            (Some(_), true) => {
+                return Err(Error::invalid(
+                    "/without_package",
+                    "`package` and `without_package` exclude each other",
+                ));
+            }
+            (None, false) if self.at.is_some() => {
+                return Err(Error::invalid("/at", "`at` goes with `package`"));
+            }
             (None, false) => {}
             (package, _) => {
                 authorise_package(ctx)?;
-                set_package(ctx, &mut account, package, self.at.unwrap_or(PackageChange::Now))?;
+                set_package(
+                    ctx,
+                    &mut account,
+                    package,
+                    self.at.unwrap_or(PackageChange::Now),
+                )?;
             }
         }
         if self.default_role.is_some() && self.without_default_role {
-            return Err(Error::invalid("/without_default_role", "`default_role` and `without_default_role` exclude each other"));
+            return Err(Error::invalid(
+                "/without_default_role",
+                "`default_role` and `without_default_role` exclude each other",
+            ));
         }
         if self.default_role.is_some() || self.without_default_role {
             set_default_role(ctx, &mut account, self.default_role)?;
@@ -932,20 +1127,34 @@ impl Operation for Edit {
 fn authorise_package(ctx: &mut Ctx<'_>) -> Result<(), Error> {
     match ctx.actor {
         Actor::System => Ok(()),
-        Actor::Operator { .. } => ctx.require_as_operator("packages.assign").map_err(|error| error.at("/package")),
-        Actor::User { .. } => Err(Error::new(Code::ActorNotAllowed, "the package is chosen by the platform").at("/package")),
+        Actor::Operator { .. } => ctx
+            .require_as_operator("packages.assign")
+            .map_err(|error| error.at("/package")),
+        Actor::User { .. } => Err(Error::new(
+            Code::ActorNotAllowed,
+            "the package is chosen by the platform",
+        )
+        .at("/package")),
     }
 }
 
-/// Gives an account another package, or none, now or at the next month (R-PKG-6). The account itself is not written.
-fn set_package(ctx: &mut Ctx<'_>, account: &mut model::Account, package: Option<Id>, at: PackageChange) -> Result<(), Error> {
+/// Gives an account another package, or none, now or at the next month (R-PKG-6). The account
+/// itself is not written.
+fn set_package(
+    ctx: &mut Ctx<'_>,
+    account: &mut model::Account,
+    package: Option<Id>,
+    at: PackageChange,
+) -> Result<(), Error> {
     forget_next_package(ctx, account);
     match (package, at) {
         (package, PackageChange::Now) => {
             packages::relink(ctx, &account.id, account.package.as_ref(), package.as_ref())?;
             account.package = package;
         }
-        (None, PackageChange::NextMonth) => return Err(Error::invalid("/at", "a package is taken away at once")),
+        (None, PackageChange::NextMonth) => {
+            return Err(Error::invalid("/at", "a package is taken away at once"));
+        }
         (Some(package), PackageChange::NextMonth) => {
             let package = packages::load_open(ctx, &package, "/package")?.id;
             plan_package(ctx, account, package)?;
@@ -957,8 +1166,20 @@ fn set_package(ctx: &mut Ctx<'_>, account: &mut model::Account, package: Option<
 /// An account gets a package when its next month begins. The account itself is not written.
 fn plan_package(ctx: &mut Ctx<'_>, account: &mut model::Account, package: Id) -> Result<(), Error> {
     let zone = window::zone(&account.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
-    let (_, from_ms) = window::bounds(Window::Month, ctx.now_ms, &window::Calendar { zone, billing_day: 1 })
-        .ok_or_else(|| Error::new(Code::Internal, format!("no calendar has the time {} ms", ctx.now_ms)))?;
+    let (_, from_ms) = window::bounds(
+        Window::Month,
+        ctx.now_ms,
+        &window::Calendar {
+            zone,
+            billing_day: 1,
+        },
+    )
+    .ok_or_else(|| {
+        Error::new(
+            Code::Internal,
+            format!("no calendar has the time {} ms", ctx.now_ms),
+        )
+    })?;
     ctx.tx.mark(keys::package_next(&package, &account.id));
     ctx.tx.mark(keys::due(from_ms, &account.id));
     ctx.tx.touch_due(from_ms);
@@ -966,15 +1187,22 @@ fn plan_package(ctx: &mut Ctx<'_>, account: &mut model::Account, package: Id) ->
     Ok(())
 }
 
-/// Whether an account was closed after now, or gets another package later than one that is planned now.
+/// Whether an account was closed after now, or gets another package later than one that is planned
+/// now.
 pub(crate) fn is_ahead(account: &model::Account, now_ms: u64) -> bool {
     // The longest month, and a day for a change of zone.
     const LONGEST_WAIT_MS: u64 = 32 * 24 * 3_600_000;
-    let is_closed_ahead = matches!(account.lifecycle, Lifecycle::Closed { at_ms, .. } if at_ms > now_ms);
-    is_closed_ahead || account.next_package.as_ref().is_some_and(|next| next.from_ms > now_ms.saturating_add(LONGEST_WAIT_MS))
+    let is_closed_ahead =
+        matches!(account.lifecycle, Lifecycle::Closed { at_ms, .. } if at_ms > now_ms);
+    is_closed_ahead
+        || account
+            .next_package
+            .as_ref()
+            .is_some_and(|next| next.from_ms > now_ms.saturating_add(LONGEST_WAIT_MS))
 }
 
-/// What was done with an account in a future that was none counts from now: the time in which it can be reopened, the next month (R-QTA-13).
+/// What was done with an account in a future that was none counts from now: the time in which it
+/// can be reopened, the next month (R-QTA-13).
 pub(crate) fn leave_future(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
     if let Lifecycle::Closed { at_ms, .. } = &mut account.lifecycle {
         *at_ms = ctx.now_ms.min(*at_ms);
@@ -989,17 +1217,28 @@ pub(crate) fn leave_future(ctx: &mut Ctx<'_>, mut account: model::Account) -> Re
 /// An account does not get another package later, after all. The account itself is not written.
 fn forget_next_package(ctx: &mut Ctx<'_>, account: &mut model::Account) {
     if let Some(next) = account.next_package.take() {
-        ctx.tx.delete(keys::package_next(&next.package, &account.id));
+        ctx.tx
+            .delete(keys::package_next(&next.package, &account.id));
         ctx.tx.delete(keys::due(next.from_ms, &account.id));
     }
 }
 
-/// Gives an account the package that it was to get from now on (R-PKG-6), even where that was retired since.
+/// Gives an account the package that it was to get from now on (R-PKG-6), even where that was
+/// retired since.
 pub(crate) fn take_next_package(ctx: &mut Ctx<'_>, id: &Id) -> Result<(), Error> {
-    let Some(mut account) = ctx.tx.get::<model::Account>(&keys::account(id))? else { return Ok(()) };
-    let Some(next) = account.next_package.clone().filter(|next| next.from_ms <= ctx.now_ms) else { return Ok(()) };
+    let Some(mut account) = ctx.tx.get::<model::Account>(&keys::account(id))? else {
+        return Ok(());
+    };
+    let Some(next) = account
+        .next_package
+        .clone()
+        .filter(|next| next.from_ms <= ctx.now_ms)
+    else {
+        return Ok(());
+    };
     forget_next_package(ctx, &mut account);
-    // Deleting a package moves whoever waits for it: that it is gone would be a defect, and no reason to stop every call.
+    // Deleting a package moves whoever waits for it: that it is gone would be a defect, and no
+    // reason to stop every call.
     if ctx.tx.has(&keys::package(&next.package))? {
         packages::link(ctx, id, account.package.as_ref(), Some(&next.package))?;
         account.package = Some(next.package);
@@ -1007,11 +1246,17 @@ pub(crate) fn take_next_package(ctx: &mut Ctx<'_>, id: &Id) -> Result<(), Error>
     save(ctx, account)
 }
 
-/// Sets the role that a new member gets when none is named (R-TEA-9). The account itself is not written.
-fn set_default_role(ctx: &mut Ctx<'_>, account: &mut model::Account, role: Option<Id>) -> Result<(), Error> {
+/// Sets the role that a new member gets when none is named (R-TEA-9). The account itself is not
+/// written.
+fn set_default_role(
+    ctx: &mut Ctx<'_>,
+    account: &mut model::Account,
+    role: Option<Id>,
+) -> Result<(), Error> {
     const FIELD: &str = "/default_role";
     if let Actor::User { .. } = ctx.actor {
-        ctx.require_in(&account.id, "users.default_permissions").map_err(|error| error.at(FIELD))?;
+        ctx.require_in(&account.id, "users.default_permissions")
+            .map_err(|error| error.at(FIELD))?;
     }
     if let Some(role) = &role {
         roles::load_for(ctx, role, &account.id, FIELD)?;
@@ -1045,13 +1290,25 @@ impl Operation for Activate {
 }
 
 /// Makes an account active as far as its life and the holds of one reason go.
-fn activate(ctx: &mut Ctx<'_>, mut account: model::Account, reason: Option<HoldReason>) -> Result<(), Error> {
+fn activate(
+    ctx: &mut Ctx<'_>,
+    mut account: model::Account,
+    reason: Option<HoldReason>,
+) -> Result<(), Error> {
     match account.lifecycle {
         Lifecycle::Pending if account.owner.is_none() => {
-            return Err(Error::new(Code::AccountPending, format!("`{}` waits for the confirmation of its owner", account.id)).at("/account"));
+            return Err(Error::new(
+                Code::AccountPending,
+                format!("`{}` waits for the confirmation of its owner", account.id),
+            )
+            .at("/account"));
         }
         Lifecycle::Closed { .. } => {
-            return Err(Error::new(Code::AccountClosed, format!("`{}` is closed; reopen it", account.id)).at("/account"));
+            return Err(Error::new(
+                Code::AccountClosed,
+                format!("`{}` is closed; reopen it", account.id),
+            )
+            .at("/account"));
         }
         Lifecycle::Pending | Lifecycle::Active => {}
     }
@@ -1077,10 +1334,20 @@ enum Cleared {
     None,
 }
 
-/// Clears the holds of a reason, as far as the actor may clear them (R-ACC-2). The account itself is not written.
-fn clear_holds(ctx: &mut Ctx<'_>, account: &mut model::Account, reason: HoldReason) -> Result<Cleared, Error> {
+/// Clears the holds of a reason, as far as the actor may clear them (R-ACC-2). The account itself
+/// is not written.
+fn clear_holds(
+    ctx: &mut Ctx<'_>,
+    account: &mut model::Account,
+    reason: HoldReason,
+) -> Result<Cleared, Error> {
     let mut outcome = Cleared::None;
-    for hold in account.holds.clone().iter().filter(|hold| hold.reason == reason) {
+    for hold in account
+        .holds
+        .clone()
+        .iter()
+        .filter(|hold| hold.reason == reason)
+    {
         if clears(ctx, account, hold)? {
             account.holds.retain(|other| other.hold != hold.hold);
             outcome = Cleared::Some;
@@ -1092,7 +1359,11 @@ fn clear_holds(ctx: &mut Ctx<'_>, account: &mut model::Account, reason: HoldReas
 }
 
 fn hold_above(field: &str) -> Error {
-    Error::new(Code::HoldAbove, "the hold was placed by a higher level and is cleared there").at(field)
+    Error::new(
+        Code::HoldAbove,
+        "the hold was placed by a higher level and is cleared there",
+    )
+    .at(field)
 }
 
 impl Operation for Hold {
@@ -1112,20 +1383,36 @@ impl Operation for Hold {
     }
 }
 
-fn place_hold(ctx: &mut Ctx<'_>, mut account: model::Account, reason: HoldReason, note: Option<Note>) -> Result<(), Error> {
+fn place_hold(
+    ctx: &mut Ctx<'_>,
+    mut account: model::Account,
+    reason: HoldReason,
+    note: Option<Note>,
+) -> Result<(), Error> {
     let level = hold_level(ctx.actor, &account.id);
     if level == HoldLevel::Account && reason != HoldReason::OwnerRequest {
-        return Err(Error::new(Code::PermissionDenied, "an account puts itself on hold by `owner_request` only").at("/reason"));
+        return Err(Error::new(
+            Code::PermissionDenied,
+            "an account puts itself on hold by `owner_request` only",
+        )
+        .at("/reason"));
     }
     let placed_from = match ctx.actor {
         Actor::User { account, .. } => Some(account.clone()),
         Actor::System | Actor::Operator { .. } => None,
     };
-    if account.holds.iter().any(|hold| (hold.reason, hold.level, &hold.placed_from) == (reason, level, &placed_from)) {
+    if account
+        .holds
+        .iter()
+        .any(|hold| (hold.reason, hold.level, &hold.placed_from) == (reason, level, &placed_from))
+    {
         return Ok(());
     }
     if account.holds.len() >= MOST_HOLDS {
-        return Err(Error::invalid("/account", format!("an account has at most {MOST_HOLDS} holds")));
+        return Err(Error::invalid(
+            "/account",
+            format!("an account has at most {MOST_HOLDS} holds"),
+        ));
     }
     account.holds.push(HoldEntry {
         hold: account.next_hold,
@@ -1142,14 +1429,19 @@ fn place_hold(ctx: &mut Ctx<'_>, mut account: model::Account, reason: HoldReason
     void_reservations(ctx, &id)
 }
 
-/// What is reserved in an account that can send no more, and below it, comes back; or stays, by policy (R-ACC-4).
+/// What is reserved in an account that can send no more, and below it, comes back; or stays, by
+/// policy (R-ACC-4).
 fn void_reservations(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
     if ctx.policies(Some(account))?.reservations_on_hold == ReservationsOnHold::Drain {
         return Ok(());
     }
     let (from, until) = keys::below(keys::TEAM_ACCOUNT, &[account.as_str(), "id"]);
     let below = ctx.tx.range::<()>(&from, &until, usize::MAX)?;
-    for id in below.iter().filter_map(|(key, ())| keys::last_id(key)).chain([account.clone()]) {
+    for id in below
+        .iter()
+        .filter_map(|(key, ())| keys::last_id(key))
+        .chain([account.clone()])
+    {
         reservations::void_all_of(ctx, &id)?;
     }
     Ok(())
@@ -1169,8 +1461,12 @@ impl Operation for Release {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
         let mut account = load_to_change(ctx, &self.account, self.expected_rev)?;
-        let hold = account.holds.iter().find(|hold| hold.hold == self.hold.get());
-        let hold = hold.ok_or_else(|| Error::not_found("hold", &self.hold.get().to_string()).at("/hold"))?;
+        let hold = account
+            .holds
+            .iter()
+            .find(|hold| hold.hold == self.hold.get());
+        let hold =
+            hold.ok_or_else(|| Error::not_found("hold", &self.hold.get().to_string()).at("/hold"))?;
         if !clears(ctx, &account, hold)? {
             return Err(hold_above("/hold"));
         }
@@ -1182,12 +1478,19 @@ impl Operation for Release {
 /// Whether the actor is of the level that placed a hold, or of one above it (R-ACC-2).
 fn clears(ctx: &mut Ctx<'_>, account: &model::Account, hold: &HoldEntry) -> Result<bool, Error> {
     let level = hold_level(ctx.actor, &account.id);
-    let (Actor::User { account: home, .. }, Some(from), HoldLevel::Ancestor) = (ctx.actor, &hold.placed_from, hold.level) else {
+    let (Actor::User { account: home, .. }, Some(from), HoldLevel::Ancestor) =
+        (ctx.actor, &hold.placed_from, hold.level)
+    else {
         return Ok(hold.level <= level);
     };
-    // Of two accounts above, the lower does not clear what the upper placed. One that is gone has nobody left to ask.
+    // Of two accounts above, the lower does not clear what the upper placed. One that is gone has
+    // nobody left to ask.
     let gone = !ctx.tx.has(&keys::account(from))?;
-    Ok(level == HoldLevel::Ancestor && (gone || account_line(&mut ctx.tx, from)?.iter().any(|above| above.id == *home)))
+    Ok(level == HoldLevel::Ancestor
+        && (gone
+            || account_line(&mut ctx.tx, from)?
+                .iter()
+                .any(|above| above.id == *home)))
 }
 
 impl Operation for Close {
@@ -1211,7 +1514,10 @@ fn close(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
     if let Lifecycle::Closed { .. } = account.lifecycle {
         return Ok(());
     }
-    account.lifecycle = Lifecycle::Closed { at_ms: ctx.now_ms, was_pending: account.lifecycle == Lifecycle::Pending };
+    account.lifecycle = Lifecycle::Closed {
+        at_ms: ctx.now_ms,
+        was_pending: account.lifecycle == Lifecycle::Pending,
+    };
     let id = account.id.clone();
     save(ctx, account)?;
     void_reservations(ctx, &id)
@@ -1236,15 +1542,26 @@ impl Operation for Reopen {
 
 fn reopen(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
     let Lifecycle::Closed { at_ms, was_pending } = account.lifecycle else {
-        return Err(Error::new(Code::AccountNotClosed, format!("`{}` is not closed", account.id)).at("/account"));
+        return Err(Error::new(
+            Code::AccountNotClosed,
+            format!("`{}` is not closed", account.id),
+        )
+        .at("/account"));
     };
     let until_ms = at_ms.saturating_add(ctx.policies(Some(&account.id))?.grace_ms.get());
     if ctx.now_ms >= until_ms {
-        return Err(Error::new(Code::GraceOver, format!("`{}` could be reopened until {until_ms}", account.id))
-            .at("/account")
-            .with("until_ms", until_ms));
+        return Err(Error::new(
+            Code::GraceOver,
+            format!("`{}` could be reopened until {until_ms}", account.id),
+        )
+        .at("/account")
+        .with("until_ms", until_ms));
     }
-    account.lifecycle = if was_pending { Lifecycle::Pending } else { Lifecycle::Active };
+    account.lifecycle = if was_pending {
+        Lifecycle::Pending
+    } else {
+        Lifecycle::Active
+    };
     save(ctx, account)
 }
 
@@ -1264,18 +1581,30 @@ impl Operation for Delete {
     }
 }
 
-fn delete(ctx: &mut Ctx<'_>, account: model::Account, children: Option<Children>) -> Result<AccountDeleted, Error> {
+fn delete(
+    ctx: &mut Ctx<'_>,
+    account: model::Account,
+    children: Option<Children>,
+) -> Result<AccountDeleted, Error> {
     if account.children > 0 {
         let Some(children) = children else {
-            return Err(Error::new(Code::ChildrenLeft, format!("`{}` has {} accounts below", account.id, account.children))
-                .at("/children")
-                .with("children", account.children));
+            return Err(Error::new(
+                Code::ChildrenLeft,
+                format!("`{}` has {} accounts below", account.id, account.children),
+            )
+            .at("/children")
+            .with("children", account.children));
         };
         if let Actor::User { account: home, .. } = ctx.actor {
-            ctx.require_in(home, TEAM_PERMISSION).map_err(|error| error.at("/children"))?;
+            ctx.require_in(home, TEAM_PERMISSION)
+                .map_err(|error| error.at("/children"))?;
             if children == Children::Detach {
                 // Below nobody, and with no package, an account would be free of every limit.
-                return Err(Error::new(Code::ActorNotAllowed, "accounts are made top accounts by the platform").at("/children"));
+                return Err(Error::new(
+                    Code::ActorNotAllowed,
+                    "accounts are made top accounts by the platform",
+                )
+                .at("/children"));
             }
         }
     }
@@ -1285,7 +1614,10 @@ fn delete(ctx: &mut Ctx<'_>, account: model::Account, children: Option<Children>
         above.children = above.children.saturating_sub(1);
         ctx.tx.put(keys::account(parent), &above)?;
     }
-    let mut gone = AccountDeleted { accounts: 0, users: 0 };
+    let mut gone = AccountDeleted {
+        accounts: 0,
+        users: 0,
+    };
     let mut ends = vec![account];
     let mut at = 0;
     while let Some(above) = ends.get(at).map(|account| account.id.clone()) {
@@ -1309,7 +1641,9 @@ fn delete(ctx: &mut Ctx<'_>, account: model::Account, children: Option<Children>
 /// Makes an account a top account: it and whoever is in it count for the accounts above no longer.
 fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
     limits::give_back(ctx, &mut account)?;
-    let Some(parent) = account.parent.take() else { return Ok(()) };
+    let Some(parent) = account.parent.take() else {
+        return Ok(());
+    };
     let above = account_line(&mut ctx.tx, &parent)?;
     keep_inherited(ctx, &mut account, &above)?;
     let mut subtree = vec![account.id.clone()];
@@ -1343,10 +1677,15 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
     invitations::follow(ctx, &subtree, &parent)
 }
 
-/// An account that leaves those above keeps what it took from them: without a package of its own their package, limits and assets,
-/// the caps and policies that they set, and where it has no list of addresses of its own, the nearest one. Otherwise it would be free of
-/// all of that. The account itself is not written.
-fn keep_inherited(ctx: &mut Ctx<'_>, account: &mut model::Account, above: &[model::Account]) -> Result<(), Error> {
+/// An account that leaves those above keeps what it took from them: without a package of its own
+/// their package, limits and assets, the caps and policies that they set, and where it has no list
+/// of addresses of its own, the nearest one. Otherwise it would be free of all of that. The account
+/// itself is not written.
+fn keep_inherited(
+    ctx: &mut Ctx<'_>,
+    account: &mut model::Account,
+    above: &[model::Account],
+) -> Result<(), Error> {
     for from in above {
         if account.package.is_some() {
             break;
@@ -1367,11 +1706,13 @@ fn keep_inherited(ctx: &mut Ctx<'_>, account: &mut model::Account, above: &[mode
     }
     for from in above {
         caps::keep(ctx, &account.id, &from.id)?;
-        let addresses: Option<Vec<model::AddressRange>> = ctx.tx.get(&keys::account_allow_list(&from.id))?;
+        let addresses: Option<Vec<model::AddressRange>> =
+            ctx.tx.get(&keys::account_allow_list(&from.id))?;
         if let Some(addresses) = addresses
             && !ctx.tx.has(&keys::account_allow_list(&account.id))?
         {
-            ctx.tx.put(keys::account_allow_list(&account.id), &addresses)?;
+            ctx.tx
+                .put(keys::account_allow_list(&account.id), &addresses)?;
         }
     }
     Ok(())
@@ -1380,7 +1721,12 @@ fn keep_inherited(ctx: &mut Ctx<'_>, account: &mut model::Account, above: &[mode
 /// The accounts directly below one.
 pub(crate) fn children_of(ctx: &mut Ctx<'_>, id: &Id) -> Result<Vec<Id>, Error> {
     let (from, until) = keys::below(keys::CHILD, &[id.as_str()]);
-    Ok(ctx.tx.range::<()>(&from, &until, usize::MAX)?.iter().filter_map(|(key, ())| keys::last_id(key)).collect())
+    Ok(ctx
+        .tx
+        .range::<()>(&from, &until, usize::MAX)?
+        .iter()
+        .filter_map(|(key, ())| keys::last_id(key))
+        .collect())
 }
 
 /// Removes an account with its memberships and meters; answers how many users went with it.
@@ -1389,7 +1735,10 @@ fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
         ctx.tx.delete(keys::child(parent, &account.id));
     }
     super::resources::erase_all_of(ctx, &account.id)?;
-    let above: Vec<_> = account_line(&mut ctx.tx, &account.id)?.into_iter().skip(1).collect();
+    let above: Vec<_> = account_line(&mut ctx.tx, &account.id)?
+        .into_iter()
+        .skip(1)
+        .collect();
     list(ctx, account, &above, false)?;
     for account_above in &above {
         people::add(ctx, keys::tally(&account_above.id, BELOW), -1)?;
@@ -1416,9 +1765,18 @@ fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
     super::credits::erase_all_of(ctx, account)?;
     ctx.tx.delete(keys::policy(Some(&account.id)));
     ctx.tx.delete(keys::account_allow_list(&account.id));
-    for letter in [keys::METER, keys::METER_HISTORY, keys::PACE, keys::CAP, keys::TALLY] {
+    for letter in [
+        keys::METER,
+        keys::METER_HISTORY,
+        keys::PACE,
+        keys::CAP,
+        keys::TALLY,
+    ] {
         let (from, until) = keys::below(letter, &[account.id.as_str()]);
-        for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)? {
+        for (key, _) in ctx
+            .tx
+            .range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?
+        {
             ctx.tx.delete(key);
         }
     }
@@ -1441,7 +1799,8 @@ impl Operation for Bulk {
         self.check()?;
         if let Actor::Operator { .. } = ctx.actor {
             for permission in self.action.permissions() {
-                ctx.require_as_operator(permission).map_err(|error| error.at("/action"))?;
+                ctx.require_as_operator(permission)
+                    .map_err(|error| error.at("/action"))?;
             }
         }
         let outer = ctx.tx.mark_point();
@@ -1449,10 +1808,17 @@ impl Operation for Bulk {
         for id in &self.accounts {
             let (code, message) = match ctx.attempt(|ctx| self.one(ctx, id)) {
                 Ok(()) => (None, None),
-                Err(error) if error.is_refusal() => (Some(error.code()), Some(error.message().to_owned())),
+                Err(error) if error.is_refusal() => {
+                    (Some(error.code()), Some(error.message().to_owned()))
+                }
                 Err(error) => return Err(error),
             };
-            items.push(AccountBulkItem { account: id.clone(), done: code.is_none(), code, message });
+            items.push(AccountBulkItem {
+                account: id.clone(),
+                done: code.is_none(),
+                code,
+                message,
+            });
         }
         let refused = items.iter().filter(|item| !item.done).count();
         let keep = refused == 0 || !self.atomic;
@@ -1461,7 +1827,11 @@ impl Operation for Bulk {
             items.iter_mut().for_each(|item| item.done = false);
         }
         let done = items.iter().filter(|item| item.done).count();
-        Ok(AccountBulk { done: done as u64, refused: refused as u64, accounts: items })
+        Ok(AccountBulk {
+            done: done as u64,
+            refused: refused as u64,
+            accounts: items,
+        })
     }
 }
 
@@ -1469,7 +1839,10 @@ impl AccountAction {
     /// What an operator needs beside `clients.bulk`.
     const fn permissions(self) -> &'static [&'static str] {
         match self {
-            AccountAction::Activate | AccountAction::Suspend | AccountAction::Close | AccountAction::Reopen => &["clients.status"],
+            AccountAction::Activate
+            | AccountAction::Suspend
+            | AccountAction::Close
+            | AccountAction::Reopen => &["clients.status"],
             AccountAction::Delete => &["clients.delete"],
             AccountAction::SetPackage => &["clients.edit", "packages.assign"],
             AccountAction::AddCredits | AccountAction::WithdrawCredits => &["clients.add_credits"],
@@ -1479,38 +1852,81 @@ impl AccountAction {
 
 impl Bulk {
     fn check(&self) -> Result<(), Error> {
-        let Bulk { accounts, action, .. } = self;
+        let Bulk {
+            accounts, action, ..
+        } = self;
         if !(1..=MOST_AT_ONCE).contains(&accounts.len()) {
-            return Err(Error::invalid("/accounts", format!("1 to {MOST_AT_ONCE} accounts at once, there are {}", accounts.len())));
+            return Err(Error::invalid(
+                "/accounts",
+                format!(
+                    "1 to {MOST_AT_ONCE} accounts at once, there are {}",
+                    accounts.len()
+                ),
+            ));
         }
         let mut seen = HashSet::new();
-        if let Some((at, twice)) = accounts.iter().enumerate().find(|(_, id)| !seen.insert(*id)) {
-            return Err(Error::invalid(format!("/accounts/{at}"), format!("`{twice}` is named twice")));
+        if let Some((at, twice)) = accounts
+            .iter()
+            .enumerate()
+            .find(|(_, id)| !seen.insert(*id))
+        {
+            return Err(Error::invalid(
+                format!("/accounts/{at}"),
+                format!("`{twice}` is named twice"),
+            ));
         }
         if self.package.is_some() != (*action == AccountAction::SetPackage) {
-            return Err(Error::invalid("/package", "`package` goes with `set_package`"));
+            return Err(Error::invalid(
+                "/package",
+                "`package` goes with `set_package`",
+            ));
         }
-        if self.reason.is_some() && !matches!(action, AccountAction::Suspend | AccountAction::Activate) {
-            return Err(Error::invalid("/reason", "`reason` goes with `suspend` and `activate`"));
+        if self.reason.is_some()
+            && !matches!(action, AccountAction::Suspend | AccountAction::Activate)
+        {
+            return Err(Error::invalid(
+                "/reason",
+                "`reason` goes with `suspend` and `activate`",
+            ));
         }
-        let of_credits = matches!(action, AccountAction::AddCredits | AccountAction::WithdrawCredits);
+        let of_credits = matches!(
+            action,
+            AccountAction::AddCredits | AccountAction::WithdrawCredits
+        );
         if self.note.is_some() && !of_credits && *action != AccountAction::Suspend {
-            return Err(Error::invalid("/note", "`note` goes with `suspend`, `add_credits` and `withdraw_credits`"));
+            return Err(Error::invalid(
+                "/note",
+                "`note` goes with `suspend`, `add_credits` and `withdraw_credits`",
+            ));
         }
         if of_credits && self.note.is_none() {
             return Err(Error::invalid("/note", "say why"));
         }
         if self.channel.is_some() != of_credits {
-            return Err(Error::invalid("/channel", "`channel` goes with `add_credits` and `withdraw_credits`"));
+            return Err(Error::invalid(
+                "/channel",
+                "`channel` goes with `add_credits` and `withdraw_credits`",
+            ));
         }
-        if self.amount.is_some() && !of_credits || self.amount.is_none() && *action == AccountAction::AddCredits {
-            return Err(Error::invalid("/amount", "`amount` goes with `add_credits` and `withdraw_credits`"));
+        if self.amount.is_some() && !of_credits
+            || self.amount.is_none() && *action == AccountAction::AddCredits
+        {
+            return Err(Error::invalid(
+                "/amount",
+                "`amount` goes with `add_credits` and `withdraw_credits`",
+            ));
         }
         if self.expires_at_ms.is_some() && *action != AccountAction::AddCredits {
-            return Err(Error::invalid("/expires_at_ms", "`expires_at_ms` goes with `add_credits`"));
+            return Err(Error::invalid(
+                "/expires_at_ms",
+                "`expires_at_ms` goes with `add_credits`",
+            ));
         }
         if self.key.is_some() && !of_credits {
-            return Err(Error::invalid("/key", "`key` goes with `add_credits` and `withdraw_credits`"));
+            return Err(Error::invalid(
+                "/key",
+                "`key` goes with `add_credits` and `withdraw_credits`",
+            ));
         }
         if self.children.is_some() && *action != AccountAction::Delete {
             return Err(Error::invalid("/children", "`children` goes with `delete`"));
@@ -1522,9 +1938,26 @@ impl Bulk {
     fn credits(&self, account: &Id) -> Option<(credits::Grant, credits::Withdraw)> {
         let (channel, reason) = (self.channel?, self.note.clone()?);
         let (account, key, expires_at_ms) = (account.clone(), self.key.clone(), self.expires_at_ms);
-        let withdraw = credits::Withdraw { account: account.clone(), channel, amount: self.amount, reason: reason.clone(), key: key.clone() };
+        let withdraw = credits::Withdraw {
+            account: account.clone(),
+            channel,
+            amount: self.amount,
+            reason: reason.clone(),
+            key: key.clone(),
+        };
         let amount = self.amount.unwrap_or_default();
-        Some((credits::Grant { account, channel, amount, reason, priority: None, expires_at_ms, key }, withdraw))
+        Some((
+            credits::Grant {
+                account,
+                channel,
+                amount,
+                reason,
+                priority: None,
+                expires_at_ms,
+                key,
+            },
+            withdraw,
+        ))
     }
 
     /// Does it to one account.
@@ -1532,7 +1965,12 @@ impl Bulk {
         let mut account = load(ctx, id, "/account")?;
         match self.action {
             AccountAction::Activate => activate(ctx, account, self.reason),
-            AccountAction::Suspend => place_hold(ctx, account, self.reason.unwrap_or(HoldReason::Admin), self.note.clone()),
+            AccountAction::Suspend => place_hold(
+                ctx,
+                account,
+                self.reason.unwrap_or(HoldReason::Admin),
+                self.note.clone(),
+            ),
             AccountAction::Close => close(ctx, account),
             AccountAction::Reopen => reopen(ctx, account),
             AccountAction::Delete => delete(ctx, account, self.children).map(drop),
@@ -1541,8 +1979,14 @@ impl Bulk {
                 save(ctx, account)
             }
             AccountAction::AddCredits | AccountAction::WithdrawCredits => {
-                let (grant, withdraw) = self.credits(id).ok_or_else(|| Error::invalid("/channel", "name the channel"))?;
-                if self.action == AccountAction::AddCredits { grant.run(ctx).map(drop) } else { withdraw.run(ctx).map(drop) }
+                let (grant, withdraw) = self
+                    .credits(id)
+                    .ok_or_else(|| Error::invalid("/channel", "name the channel"))?;
+                if self.action == AccountAction::AddCredits {
+                    grant.run(ctx).map(drop)
+                } else {
+                    withdraw.run(ctx).map(drop)
+                }
             }
         }
     }

@@ -8,10 +8,12 @@ use crate::rules::session::may_come_from;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Says where a user, whoever acts in an account or below it, or a member of one may come from; an empty list is none.
+/// Says where a user, whoever acts in an account or below it, or a member of one may come from; an
+/// empty list is none.
 ///
-/// Every list on the way must hold the address of the actor: that of the user, of the membership, of the account and of those
-/// above it. Otherwise, and where no address is named, everything they do is `ip_not_allowed`. Nobody locks themself out.
+/// Every list on the way must hold the address of the actor: that of the user, of the membership,
+/// of the account and of those above it. Otherwise, and where no address is named, everything they
+/// do is `ip_not_allowed`. Nobody locks themself out.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Set {
@@ -53,19 +55,38 @@ pub struct AddressList {
 const MOST_ADDRESSES: usize = 100;
 
 /// Where the list of an account, a user or a membership lies. Refuses who may not do this.
-fn key_of(ctx: &mut Ctx<'_>, account: Option<&Id>, user: Option<&Id>, effect: Effect) -> Result<Vec<u8>, Error> {
+fn key_of(
+    ctx: &mut Ctx<'_>,
+    account: Option<&Id>,
+    user: Option<&Id>,
+    effect: Effect,
+) -> Result<Vec<u8>, Error> {
     let changes = effect == Effect::Write;
-    let operator = if changes { "clients.edit" } else { "clients.view_all" };
+    let operator = if changes {
+        "clients.edit"
+    } else {
+        "clients.view_all"
+    };
     match (account, user) {
         (Some(account), None) => {
-            let permission = if changes { "accounts.edit" } else { "accounts.view" };
-            ctx.require(account, permission, operator).map_err(|error| error.at("/account"))?;
+            let permission = if changes {
+                "accounts.edit"
+            } else {
+                "accounts.view"
+            };
+            ctx.require(account, permission, operator)
+                .map_err(|error| error.at("/account"))?;
             accounts::load(ctx, account, "/account")?;
             Ok(keys::account_allow_list(account))
         }
         (Some(account), Some(user)) => {
-            let permission = if changes { "users.disable" } else { "users.view" };
-            ctx.require(account, permission, operator).map_err(|error| error.at("/account"))?;
+            let permission = if changes {
+                "users.disable"
+            } else {
+                "users.view"
+            };
+            ctx.require(account, permission, operator)
+                .map_err(|error| error.at("/account"))?;
             let hidden = reach::hidden_in(ctx, account)?.contains(user);
             let member = members::find(ctx, account, user)?.filter(|_| !hidden);
             member.ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))?;
@@ -85,7 +106,10 @@ fn key_of(ctx: &mut Ctx<'_>, account: Option<&Id>, user: Option<&Id>, effect: Ef
             users::load(ctx, user, "/user")?;
             Ok(keys::user_allow_list(user))
         }
-        (None, None) => Err(Error::invalid("/account", "name an `account`, a `user`, or both")),
+        (None, None) => Err(Error::invalid(
+            "/account",
+            "name an `account`, a `user`, or both",
+        )),
     }
 }
 
@@ -93,7 +117,8 @@ impl Operation for Set {
     const NAME: &'static str = "addresses.set";
     const EFFECT: Effect = Effect::Write;
     const ACCESS: Access = Access::Rule(
-        "R-SES-3: of an account with `accounts.edit`, of a member with `users.disable`, of oneself with `self.password`; operators with `clients.edit`",
+        "R-SES-3: of an account with `accounts.edit`, of a member with `users.disable`, of oneself \
+         with `self.password`; operators with `clients.edit`",
     );
     type Answer = AddressList;
 
@@ -103,12 +128,32 @@ impl Operation for Set {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AddressList, Error> {
         if self.addresses.len() > MOST_ADDRESSES {
-            return Err(Error::invalid("/addresses", format!("at most {MOST_ADDRESSES}, there are {}", self.addresses.len())));
+            return Err(Error::invalid(
+                "/addresses",
+                format!(
+                    "at most {MOST_ADDRESSES}, there are {}",
+                    self.addresses.len()
+                ),
+            ));
         }
-        let key = key_of(ctx, self.account.as_ref(), self.user.as_ref(), Effect::Write)?;
-        let concerns_actor = self.user.as_ref().map_or(matches!(ctx.actor, Actor::User { .. }), |user| reach::is_self(ctx, user));
+        let key = key_of(
+            ctx,
+            self.account.as_ref(),
+            self.user.as_ref(),
+            Effect::Write,
+        )?;
+        let concerns_actor = self
+            .user
+            .as_ref()
+            .map_or(matches!(ctx.actor, Actor::User { .. }), |user| {
+                reach::is_self(ctx, user)
+            });
         if concerns_actor && !may_come_from([self.addresses.as_slice()], ctx.actor.ip()) {
-            return Err(Error::new(Code::IpNotAllowed, "the list does not hold the address that you come from yourself").at("/addresses"));
+            return Err(Error::new(
+                Code::IpNotAllowed,
+                "the list does not hold the address that you come from yourself",
+            )
+            .at("/addresses"));
         }
         let mut addresses = self.addresses;
         addresses.sort_unstable();
@@ -127,7 +172,11 @@ impl Operation for Set {
             }
             (None, None) => {}
         }
-        Ok(AddressList { account: self.account, user: self.user, addresses })
+        Ok(AddressList {
+            account: self.account,
+            user: self.user,
+            addresses,
+        })
     }
 }
 
@@ -135,7 +184,8 @@ impl Operation for Get {
     const NAME: &'static str = "addresses.get";
     const EFFECT: Effect = Effect::Read;
     const ACCESS: Access = Access::Rule(
-        "R-SES-3: of an account with `accounts.view`, of a member with `users.view`, of oneself with `self.password`; operators with `clients.view_all`",
+        "R-SES-3: of an account with `accounts.view`, of a member with `users.view`, of oneself \
+         with `self.password`; operators with `clients.view_all`",
     );
     type Answer = AddressList;
 
@@ -146,6 +196,10 @@ impl Operation for Get {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AddressList, Error> {
         let key = key_of(ctx, self.account.as_ref(), self.user.as_ref(), Effect::Read)?;
         let addresses = ctx.tx.get(&key)?.unwrap_or_default();
-        Ok(AddressList { account: self.account, user: self.user, addresses })
+        Ok(AddressList {
+            account: self.account,
+            user: self.user,
+            addresses,
+        })
     }
 }

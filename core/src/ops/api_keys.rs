@@ -1,4 +1,5 @@
-//! API keys: what programs act with, each with permissions, addresses, an end and caps of its own (R-SES-7).
+//! API keys: what programs act with, each with permissions, addresses, an end and caps of its own
+//! (R-SES-7).
 
 #[cfg(test)]
 mod tests;
@@ -7,16 +8,19 @@ use super::{Access, Effect, Operation, accounts, caps, check_rev, members, reach
 use crate::engine::sessions::{actor_with, blamed};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{self, Actor, Address, AddressRange, Count, Grant, Id, Name, OutboxKind, OutboxMessage, Secret};
+use crate::model::{
+    self, Actor, Address, AddressRange, Count, Grant, Id, Name, OutboxKind, OutboxMessage, Secret,
+};
 use crate::rules::api_key::{can_have, powers_of_key, reaches_further};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Makes an API key of a member of an account. The token is shown in the answer, once.
 ///
-/// A program that acts with it may do what the member may do in the account now, and of that what the key lists. It ends with
-/// the membership, and does nothing while the user is disabled or the account is on hold. It changes nothing about how people
-/// log in, and makes no keys (`not_with_api_key`). Users make keys for themselves, with `api_keys.create` where they act.
+/// A program that acts with it may do what the member may do in the account now, and of that what
+/// the key lists. It ends with the membership, and does nothing while the user is disabled or the
+/// account is on hold. It changes nothing about how people log in, and makes no keys
+/// (`not_with_api_key`). Users make keys for themselves, with `api_keys.create` where they act.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
@@ -27,10 +31,11 @@ pub struct Create {
     pub user: Option<Id>,
     /// What people call it.
     pub name: Name,
-    /// What it may be used for, 1 to 100 permissions; `escalation_refused` where a user does not hold one. Those below `self`,
-    /// `api_keys` and `impersonation` no key has.
+    /// What it may be used for, 1 to 100 permissions; `escalation_refused` where a user does not
+    /// hold one. Those below `self`, `api_keys` and `impersonation` no key has.
     pub permissions: Vec<Grant>,
-    /// Where it may come from: at most 100 addresses and ranges; anywhere when absent. The other lists on the way count too.
+    /// Where it may come from: at most 100 addresses and ranges; anywhere when absent. The other
+    /// lists on the way count too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow_list: Vec<AddressRange>,
     /// From when on it cannot be used, in unix milliseconds; never when absent.
@@ -38,8 +43,8 @@ pub struct Create {
     pub expires_at_ms: Option<Count>,
 }
 
-/// Changes an API key; what is not named stays. Its token stays the same. Users change their own. Where it can be used further
-/// than before, the user is told, as by `api_keys.create`.
+/// Changes an API key; what is not named stays. Its token stays the same. Users change their own.
+/// Where it can be used further than before, the user is told, as by `api_keys.create`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
@@ -67,8 +72,8 @@ pub struct Edit {
     pub expected_rev: Option<Count>,
 }
 
-/// Deletes an API key: from now on its token is `api_key_invalid`, and its caps are gone. Users delete their own, and with
-/// `api_keys.revoke` those of members who can do no more than they.
+/// Deletes an API key: from now on its token is `api_key_invalid`, and its caps are gone. Users
+/// delete their own, and with `api_keys.revoke` those of members who can do no more than they.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delete {
@@ -78,8 +83,8 @@ pub struct Delete {
     pub api_key: Id,
 }
 
-/// Lists the API keys of an account, at most 100, those that have expired included. Users see their own, and with
-/// `api_keys.view` all.
+/// Lists the API keys of an account, at most 100, those that have expired included. Users see their
+/// own, and with `api_keys.view` all.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
@@ -90,9 +95,11 @@ pub struct List {
     pub user: Option<Id>,
 }
 
-/// Whose API key a token is, and that it can be used now. Answered from memory while nothing changes; counts as use of the key.
+/// Whose API key a token is, and that it can be used now. Answered from memory while nothing
+/// changes; counts as use of the key.
 ///
-/// To run operations with it, pass it as the actor: `{"kind": "api_key", "token": "...", "ip": "..."}`.
+/// To run operations with it, pass it as the actor: `{"kind": "api_key", "token": "...", "ip":
+/// "..."}`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Check {
@@ -199,10 +206,19 @@ pub(crate) fn shown(key: model::ApiKey) -> ApiKey {
 }
 
 /// The keys of an account, or of one of its members.
-pub(crate) fn all_of(ctx: &mut Ctx<'_>, account: &Id, user: Option<&Id>) -> Result<Vec<model::ApiKey>, Error> {
-    let parts: Vec<&str> = std::iter::once(account).chain(user).map(Id::as_str).collect();
+pub(crate) fn all_of(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    user: Option<&Id>,
+) -> Result<Vec<model::ApiKey>, Error> {
+    let parts: Vec<&str> = std::iter::once(account)
+        .chain(user)
+        .map(Id::as_str)
+        .collect();
     let (from, until) = keys::below(keys::ACCOUNT_API_KEY, &parts);
-    let rows = ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?;
+    let rows = ctx
+        .tx
+        .range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?;
     let mut found = Vec::with_capacity(rows.len());
     for id in rows.iter().filter_map(|(key, _)| keys::last_id(key)) {
         found.extend(ctx.tx.get::<model::ApiKey>(&keys::api_key(&id))?);
@@ -212,12 +228,15 @@ pub(crate) fn all_of(ctx: &mut Ctx<'_>, account: &Id, user: Option<&Id>) -> Resu
 
 /// Ends the keys of a member who leaves.
 pub(crate) fn end_all_of(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<(), Error> {
-    all_of(ctx, account, Some(user))?.iter().try_for_each(|key| end(ctx, key))
+    all_of(ctx, account, Some(user))?
+        .iter()
+        .try_for_each(|key| end(ctx, key))
 }
 
 fn end(ctx: &mut Ctx<'_>, key: &model::ApiKey) -> Result<(), Error> {
     ctx.tx.delete(keys::api_key(&key.id));
-    ctx.tx.delete(keys::account_api_key(&key.account, &key.user, &key.id));
+    ctx.tx
+        .delete(keys::account_api_key(&key.account, &key.user, &key.id));
     caps::end_all_of_key(ctx, &key.account, &key.id)?;
     touch(ctx, key);
     Ok(())
@@ -230,16 +249,32 @@ fn touch(ctx: &mut Ctx<'_>, key: &model::ApiKey) {
 }
 
 /// Reads a key that the actor sees: their own, or with a permission any. Others are not there.
-fn load_seen(ctx: &mut Ctx<'_>, account: &Id, id: &Id, permission: &str, operator: &str) -> Result<model::ApiKey, Error> {
-    let sees_all = sees_all(ctx, account, permission, operator).map_err(|error| error.at("/account"))?;
+fn load_seen(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    id: &Id,
+    permission: &str,
+    operator: &str,
+) -> Result<model::ApiKey, Error> {
+    let sees_all =
+        sees_all(ctx, account, permission, operator).map_err(|error| error.at("/account"))?;
     let hidden = reach::hidden_in(ctx, account)?;
     let key: Option<model::ApiKey> = ctx.tx.get(&keys::api_key(id))?;
-    let seen = |key: &model::ApiKey| reach::is_self(ctx, &key.user) || (sees_all && !hidden.contains(&key.user));
-    key.filter(|key| key.account == *account && seen(key)).ok_or_else(|| Error::not_found("API key", id.as_str()).at("/api_key"))
+    let seen = |key: &model::ApiKey| {
+        reach::is_self(ctx, &key.user) || (sees_all && !hidden.contains(&key.user))
+    };
+    key.filter(|key| key.account == *account && seen(key))
+        .ok_or_else(|| Error::not_found("API key", id.as_str()).at("/api_key"))
 }
 
-/// Whether the actor sees the keys of others in an account. Refused for those to whom the account is none of their business.
-fn sees_all(ctx: &mut Ctx<'_>, account: &Id, permission: &str, operator: &str) -> Result<bool, Error> {
+/// Whether the actor sees the keys of others in an account. Refused for those to whom the account
+/// is none of their business.
+fn sees_all(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    permission: &str,
+    operator: &str,
+) -> Result<bool, Error> {
     match ctx.actor {
         Actor::System => accounts::load(ctx, account, "/account").map(|_| true),
         Actor::Operator { .. } => {
@@ -257,29 +292,60 @@ fn sees_all(ctx: &mut Ctx<'_>, account: &Id, permission: &str, operator: &str) -
 fn member_for(ctx: &mut Ctx<'_>, account: &Id, named: Option<Id>) -> Result<model::Member, Error> {
     let user = match (ctx.actor, named) {
         (Actor::User { user, .. }, Some(named)) if named != *user => {
-            return Err(Error::new(Code::PermissionDenied, format!("`{user}` makes no keys for `{named}`")).at("/user"));
+            return Err(Error::new(
+                Code::PermissionDenied,
+                format!("`{user}` makes no keys for `{named}`"),
+            )
+            .at("/user"));
         }
         (Actor::User { user, .. }, _) => user.clone(),
         (_, Some(named)) => named,
         (_, None) => return Err(Error::invalid("/user", "say for which member")),
     };
     accounts::load(ctx, account, "/account")?;
-    ctx.tx.get(&keys::member(account, &user))?.ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))
+    ctx.tx
+        .get(&keys::member(account, &user))?
+        .ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))
 }
 
-/// Nobody gives a key what they lack (R-ROL-7). Where the package decides what members may do, that is what it leaves them.
-fn check_permissions(ctx: &mut Ctx<'_>, member: &model::Member, permissions: &[Grant]) -> Result<(), Error> {
+/// Nobody gives a key what they lack (R-ROL-7). Where the package decides what members may do, that
+/// is what it leaves them.
+fn check_permissions(
+    ctx: &mut Ctx<'_>,
+    member: &model::Member,
+    permissions: &[Grant],
+) -> Result<(), Error> {
     const FIELD: &str = "/permissions";
     if !(1..=MOST_PERMISSIONS).contains(&permissions.len()) {
-        return Err(Error::invalid(FIELD, format!("a key has 1 to {MOST_PERMISSIONS} permissions, not {}", permissions.len())));
+        return Err(Error::invalid(
+            FIELD,
+            format!(
+                "a key has 1 to {MOST_PERMISSIONS} permissions, not {}",
+                permissions.len()
+            ),
+        ));
     }
     let tree = ctx.tree();
     roles::check_grants(&tree, permissions, FIELD)?;
-    if let Some(at) = permissions.iter().position(|grant| !can_have(grant.permission.as_str())) {
-        return Err(Error::new(Code::NotWithApiKey, "no key has this permission").at(format!("{FIELD}/{at}/permission")));
+    if let Some(at) = permissions
+        .iter()
+        .position(|grant| !can_have(grant.permission.as_str()))
+    {
+        return Err(
+            Error::new(Code::NotWithApiKey, "no key has this permission")
+                .at(format!("{FIELD}/{at}/permission")),
+        );
     }
-    let Some(held) = ctx.paper_in(&member.account)? else { return Ok(()) };
-    roles::refuse_beyond(&tree, &powers_of_key(&tree, permissions), &held, "the key would do more than you may".to_owned(), FIELD)
+    let Some(held) = ctx.paper_in(&member.account)? else {
+        return Ok(());
+    };
+    roles::refuse_beyond(
+        &tree,
+        &powers_of_key(&tree, permissions),
+        &held,
+        "the key would do more than you may".to_owned(),
+        FIELD,
+    )
 }
 
 /// Tells the user what acts for them (R-SES-4).
@@ -288,13 +354,20 @@ fn tell(ctx: &mut Ctx<'_>, key: &model::ApiKey) -> Result<(), Error> {
     ctx.tell_host(&OutboxMessage {
         user: Some(person.id),
         to: Some(person.email),
-        ..OutboxMessage::about(OutboxKind::ApiKeyCreated, Some(key.account.clone()), ctx.now_ms)
+        ..OutboxMessage::about(
+            OutboxKind::ApiKeyCreated,
+            Some(key.account.clone()),
+            ctx.now_ms,
+        )
     })
 }
 
 fn check_expiry(ctx: &Ctx<'_>, expires_at_ms: Option<Count>) -> Result<(), Error> {
     match expires_at_ms {
-        Some(at_ms) if at_ms.get() <= ctx.now_ms => Err(Error::invalid("/expires_at_ms", "the key would have expired already")),
+        Some(at_ms) if at_ms.get() <= ctx.now_ms => Err(Error::invalid(
+            "/expires_at_ms",
+            "the key would have expired already",
+        )),
         _ => Ok(()),
     }
 }
@@ -302,7 +375,10 @@ fn check_expiry(ctx: &Ctx<'_>, expires_at_ms: Option<Count>) -> Result<(), Error
 /// The list in order, without what stands there twice.
 fn checked_list(mut list: Vec<AddressRange>) -> Result<Vec<AddressRange>, Error> {
     if list.len() > MOST_ADDRESSES {
-        return Err(Error::invalid("/allow_list", format!("at most {MOST_ADDRESSES}, there are {}", list.len())));
+        return Err(Error::invalid(
+            "/allow_list",
+            format!("at most {MOST_ADDRESSES}, there are {}", list.len()),
+        ));
     }
     list.sort_unstable();
     list.dedup();
@@ -325,7 +401,11 @@ impl Operation for Create {
         check_expiry(ctx, self.expires_at_ms)?;
         let allow_list = checked_list(self.allow_list)?;
         if all_of(ctx, &self.account, None)?.len() >= MOST_KEYS {
-            return Err(Error::new(Code::LimitReached, format!("an account has at most {MOST_KEYS} API keys")).at("/account"));
+            return Err(Error::new(
+                Code::LimitReached,
+                format!("an account has at most {MOST_KEYS} API keys"),
+            )
+            .at("/account"));
         }
         let id = ctx.new_id(None, keys::API_KEY, keys::api_key, "API key")?;
         let token = ctx.token_of::<model::ApiKey>(&id)?;
@@ -345,9 +425,13 @@ impl Operation for Create {
             last_ip: None,
         };
         ctx.tx.put(keys::api_key(&key.id), &key)?;
-        ctx.tx.mark(keys::account_api_key(&key.account, &key.user, &key.id));
+        ctx.tx
+            .mark(keys::account_api_key(&key.account, &key.user, &key.id));
         tell(ctx, &key)?;
-        Ok(ApiKeyToken { api_key: shown(key), token: token.reveal()? })
+        Ok(ApiKeyToken {
+            api_key: shown(key),
+            token: token.reveal()?,
+        })
     }
 }
 
@@ -362,16 +446,29 @@ impl Operation for Edit {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ApiKey, Error> {
-        let mut key = load_seen(ctx, &self.account, &self.api_key, "api_keys.view", "clients.view_all")?;
+        let mut key = load_seen(
+            ctx,
+            &self.account,
+            &self.api_key,
+            "api_keys.view",
+            "clients.view_all",
+        )?;
         if matches!(ctx.actor, Actor::User { .. }) && !reach::is_self(ctx, &key.user) {
-            return Err(Error::new(Code::PermissionDenied, "users change keys of their own; those of others they delete").at("/api_key"));
+            return Err(Error::new(
+                Code::PermissionDenied,
+                "users change keys of their own; those of others they delete",
+            )
+            .at("/api_key"));
         }
         let before = key.clone();
         let member = member_for(ctx, &self.account, Some(key.user.clone()))?;
         check_rev(self.expected_rev, key.rev)?;
         check_expiry(ctx, self.expires_at_ms)?;
         if self.never_expires && self.expires_at_ms.is_some() {
-            return Err(Error::invalid("/never_expires", "a key expires or it does not"));
+            return Err(Error::invalid(
+                "/never_expires",
+                "a key expires or it does not",
+            ));
         }
         if let Some(permissions) = self.permissions {
             check_permissions(ctx, &member, &permissions)?;
@@ -381,7 +478,11 @@ impl Operation for Edit {
             key.allow_list = checked_list(list)?;
         }
         key.name = self.name.unwrap_or(key.name);
-        key.expires_at_ms = if self.never_expires { None } else { self.expires_at_ms.map(Count::get).or(key.expires_at_ms) };
+        key.expires_at_ms = if self.never_expires {
+            None
+        } else {
+            self.expires_at_ms.map(Count::get).or(key.expires_at_ms)
+        };
         key.rev += 1;
         key.updated_at_ms = ctx.now_ms;
         ctx.tx.put(keys::api_key(&key.id), &key)?;
@@ -396,7 +497,10 @@ impl Operation for Edit {
 impl Operation for Delete {
     const NAME: &'static str = "api_keys.delete";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule("R-SES-7: users their own, those of others with `api_keys.revoke`; operators with `clients.status`");
+    const ACCESS: Access = Access::Rule(
+        "R-SES-7: users their own, those of others with `api_keys.revoke`; operators with \
+         `clients.status`",
+    );
     type Answer = ApiKeyDeleted;
 
     fn account(&self) -> Option<&Id> {
@@ -404,9 +508,16 @@ impl Operation for Delete {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ApiKeyDeleted, Error> {
-        let key = load_seen(ctx, &self.account, &self.api_key, "api_keys.revoke", "clients.status")?;
+        let key = load_seen(
+            ctx,
+            &self.account,
+            &self.api_key,
+            "api_keys.revoke",
+            "clients.status",
+        )?;
         if !reach::is_self(ctx, &key.user) {
-            members::refuse_stronger_in(ctx, &key.account, &key.user).map_err(|error| error.at("/api_key"))?;
+            members::refuse_stronger_in(ctx, &key.account, &key.user)
+                .map_err(|error| error.at("/api_key"))?;
         }
         end(ctx, &key)?;
         Ok(ApiKeyDeleted { api_key: key.id })
@@ -416,7 +527,10 @@ impl Operation for Delete {
 impl Operation for List {
     const NAME: &'static str = "api_keys.list";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule("R-SES-7: users their own, those of others with `api_keys.view`; operators with `clients.view_all`");
+    const ACCESS: Access = Access::Rule(
+        "R-SES-7: users their own, those of others with `api_keys.view`; operators with \
+         `clients.view_all`",
+    );
     type Answer = ApiKeyList;
 
     fn account(&self) -> Option<&Id> {
@@ -424,11 +538,16 @@ impl Operation for List {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ApiKeyList, Error> {
-        let sees_all = sees_all(ctx, &self.account, "api_keys.view", "clients.view_all").map_err(|error| error.at("/account"))?;
+        let sees_all = sees_all(ctx, &self.account, "api_keys.view", "clients.view_all")
+            .map_err(|error| error.at("/account"))?;
         let hidden = reach::hidden_in(ctx, &self.account)?;
         let mut found = all_of(ctx, &self.account, self.user.as_ref())?;
-        found.retain(|key| reach::is_self(ctx, &key.user) || (sees_all && !hidden.contains(&key.user)));
-        Ok(ApiKeyList { api_keys: found.into_iter().map(shown).collect() })
+        found.retain(|key| {
+            reach::is_self(ctx, &key.user) || (sees_all && !hidden.contains(&key.user))
+        });
+        Ok(ApiKeyList {
+            api_keys: found.into_iter().map(shown).collect(),
+        })
     }
 }
 
@@ -439,10 +558,16 @@ impl Operation for Check {
     type Answer = ApiKeyProof;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ApiKeyProof, Error> {
-        let live = ctx.engine.api_key(self.token.reveal(), self.ip).map_err(|error| blamed(error, ""))?;
+        let live = ctx
+            .engine
+            .api_key(self.token.reveal(), self.ip)
+            .map_err(|error| blamed(error, ""))?;
         let key = &live.record;
         let actor = actor_with(key, self.ip.map(Address::ip));
-        ctx.engine.ctx(&actor).standing(&key.account).map_err(|error| blamed(error, ""))?;
+        ctx.engine
+            .ctx(&actor)
+            .standing(&key.account)
+            .map_err(|error| blamed(error, ""))?;
         Ok(ApiKeyProof {
             api_key: key.id.clone(),
             account: key.account.clone(),

@@ -8,8 +8,8 @@ use crate::model::{Actor, AssetKind, Assets, Count, Id, Name};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Lists the assets that an account may use: its own and those of its package, and where it has no package those of the
-/// account above (R-PKG-5).
+/// Lists the assets that an account may use: its own and those of its package, and where it has no
+/// package those of the account above (R-PKG-5).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Get {
@@ -108,7 +108,8 @@ const fn view_permission(kind: AssetKind) -> &'static str {
 }
 
 const SEE: Access = Access::Rule(
-    "users with `sending.domains.view`, `sending.nodes.view` or `sending.bounce_addresses.view`, each for its kind; operators with `clients.view_all`",
+    "users with `sending.domains.view`, `sending.nodes.view` or `sending.bounce_addresses.view`, \
+     each for its kind; operators with `clients.view_all`",
 );
 
 fn require_view(ctx: &mut Ctx<'_>, account: &Id, kind: AssetKind) -> Result<(), Error> {
@@ -120,26 +121,57 @@ fn require_view(ctx: &mut Ctx<'_>, account: &Id, kind: AssetKind) -> Result<(), 
 
 /// Refuses what could not be meant: too many of a kind, one of them twice.
 pub(crate) fn check(assets: &Assets) -> Result<(), Error> {
-    for (field, of_kind) in [("domains", &assets.domains), ("nodes", &assets.nodes), ("bounce_addresses", &assets.bounce_addresses)] {
+    for (field, of_kind) in [
+        ("domains", &assets.domains),
+        ("nodes", &assets.nodes),
+        ("bounce_addresses", &assets.bounce_addresses),
+    ] {
         if of_kind.len() > Assets::MOST {
-            return Err(Error::invalid(format!("/assets/{field}"), format!("at most {} of a kind, there are {}", Assets::MOST, of_kind.len())));
+            return Err(Error::invalid(
+                format!("/assets/{field}"),
+                format!(
+                    "at most {} of a kind, there are {}",
+                    Assets::MOST,
+                    of_kind.len()
+                ),
+            ));
         }
-        if let Some((at, twice)) = of_kind.iter().enumerate().find(|(at, asset)| of_kind.iter().take(*at).any(|before| before == *asset)) {
-            return Err(Error::invalid(format!("/assets/{field}/{at}"), format!("`{twice}` is named twice")));
+        if let Some((at, twice)) = of_kind
+            .iter()
+            .enumerate()
+            .find(|(at, asset)| of_kind.iter().take(*at).any(|before| before == *asset))
+        {
+            return Err(Error::invalid(
+                format!("/assets/{field}/{at}"),
+                format!("`{twice}` is named twice"),
+            ));
         }
     }
     Ok(())
 }
 
 /// The assets of one kind that an account may use (R-PKG-5).
-pub(crate) fn effective(ctx: &mut Ctx<'_>, account: &Id, kind: AssetKind) -> Result<Vec<Asset>, Error> {
+pub(crate) fn effective(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    kind: AssetKind,
+) -> Result<Vec<Asset>, Error> {
     let mut found: Vec<Asset> = Vec::new();
     for (level, above) in account_line(&mut ctx.tx, account)?.into_iter().enumerate() {
         let mut add = |assets: &Assets, source, carrier: &Id| {
             for asset in assets.of(kind) {
                 if !found.iter().any(|known| known.asset == *asset) {
-                    let source = if level == 0 { source } else { AssetSource::Inherited };
-                    found.push(Asset { kind, asset: asset.clone(), source, carrier: carrier.clone() });
+                    let source = if level == 0 {
+                        source
+                    } else {
+                        AssetSource::Inherited
+                    };
+                    found.push(Asset {
+                        kind,
+                        asset: asset.clone(),
+                        source,
+                        carrier: carrier.clone(),
+                    });
                 }
             }
         };
@@ -165,7 +197,10 @@ fn change(
     check_rev(expected_rev, record.rev)?;
     how(record.assets.of_mut(kind))?;
     accounts::save(ctx, record)?;
-    Ok(AssetList { assets: effective(ctx, &account, kind)?, account })
+    Ok(AssetList {
+        assets: effective(ctx, &account, kind)?,
+        account,
+    })
 }
 
 impl Operation for Get {
@@ -182,19 +217,30 @@ impl Operation for Get {
         let mut assets = Vec::new();
         let mut refused = None;
         let mut seen = false;
-        for kind in KINDS.into_iter().filter(|kind| self.kind.is_none_or(|wanted| wanted == *kind)) {
+        for kind in KINDS
+            .into_iter()
+            .filter(|kind| self.kind.is_none_or(|wanted| wanted == *kind))
+        {
             match require_view(ctx, &self.account, kind) {
                 Ok(()) => {
                     seen = true;
-                    assets.extend(effective(ctx, &self.account, kind).map_err(|error| error.at("/account"))?);
+                    assets.extend(
+                        effective(ctx, &self.account, kind)
+                            .map_err(|error| error.at("/account"))?,
+                    );
                 }
-                Err(error) if error.code() == Code::PermissionDenied => refused = refused.or(Some(error)),
+                Err(error) if error.code() == Code::PermissionDenied => {
+                    refused = refused.or(Some(error))
+                }
                 Err(error) => return Err(error),
             }
         }
         match refused {
             Some(refusal) if !seen => Err(refusal),
-            _ => Ok(AssetList { account: self.account, assets }),
+            _ => Ok(AssetList {
+                account: self.account,
+                assets,
+            }),
         }
     }
 }
@@ -215,7 +261,13 @@ impl Operation for Assign {
                 return Ok(());
             }
             if own.len() >= Assets::MOST {
-                return Err(Error::invalid("/asset", format!("an account has at most {} assets of a kind of its own", Assets::MOST)));
+                return Err(Error::invalid(
+                    "/asset",
+                    format!(
+                        "an account has at most {} assets of a kind of its own",
+                        Assets::MOST
+                    ),
+                ));
             }
             own.push(self.asset);
             Ok(())
@@ -256,10 +308,17 @@ impl Operation for Check {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Asset, Error> {
         require_view(ctx, &self.account, self.kind)?;
-        let found = effective(ctx, &self.account, self.kind).map_err(|error| error.at("/account"))?;
+        let found =
+            effective(ctx, &self.account, self.kind).map_err(|error| error.at("/account"))?;
         found
             .into_iter()
             .find(|one| one.asset == self.asset)
-            .ok_or_else(|| Error::new(Code::AssetNotAssigned, format!("`{}` is not assigned to `{}`", self.asset, self.account)).at("/asset"))
+            .ok_or_else(|| {
+                Error::new(
+                    Code::AssetNotAssigned,
+                    format!("`{}` is not assigned to `{}`", self.asset, self.account),
+                )
+                .at("/asset")
+            })
     }
 }

@@ -1,14 +1,14 @@
 //! What was changed, by whom, and that nobody has altered what is remembered of it (R-AUD-1).
 //!
-//! There is a chain of records for each account, one for the platform, and one for all users. The records are made where
-//! operations commit, see `engine/audit.rs`.
+//! There is a chain of records for each account, one for the platform, and one for all users. The
+//! records are made where operations commit, see `engine/audit.rs`.
 
 use super::{Access, Effect, Operation, SCAN_MAX, SCAN_STEP, page_size};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
-    Actor, AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink, AuditPerson, AuditPersonal, AuditRecord, Count, Cursor,
-    Id, Name,
+    Actor, AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink,
+    AuditPerson, AuditPersonal, AuditRecord, Count, Cursor, Id, Name,
 };
 use crate::rules::audit::{follows, hash};
 use crate::store::Order;
@@ -31,7 +31,8 @@ const MOST_EXPORTED: usize = 512 * 1024;
 pub enum AuditOf {
     /// That of an account, also of one that was deleted.
     Account,
-    /// That of the platform: packages, roles of the platform, operators, policies; which accounts came and went.
+    /// That of the platform: packages, roles of the platform, operators, policies; which accounts
+    /// came and went.
     Platform,
     /// That of the users.
     Users,
@@ -39,12 +40,13 @@ pub enum AuditOf {
 
 /// What was changed, the latest first (R-AUD-1).
 ///
-/// A page may be shorter than asked for, and even empty, while there is a `next`: where a filter leaves out nearly all, a call
-/// looks at a part of the chain.
+/// A page may be shorter than asked for, and even empty, while there is a `next`: where a filter
+/// leaves out nearly all, a call looks at a part of the chain.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
-    /// Which chain; when absent, that of `account`, else that of the account that a user acts in, else that of the platform.
+    /// Which chain; when absent, that of `account`, else that of the account that a user acts in,
+    /// else that of the platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<AuditOf>,
     /// The account whose chain it is.
@@ -79,8 +81,8 @@ pub struct List {
     pub limit: Option<Count>,
 }
 
-/// The records of a chain as lines, the first first: each line is what its hash was made of, so that `sha256` of a line is
-/// what the next has as `previous`.
+/// The records of a chain as lines, the first first: each line is what its hash was made of, so
+/// that `sha256` of a line is what the next has as `previous`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Export {
@@ -101,8 +103,8 @@ pub struct Export {
     pub with_personal: bool,
 }
 
-/// Checks every record of a chain: none is missing, altered or added. With a head that was saved elsewhere, also that the end
-/// was not cut off or written anew.
+/// Checks every record of a chain: none is missing, altered or added. With a head that was saved
+/// elsewhere, also that the end was not cut off or written anew.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Verify {
@@ -120,7 +122,8 @@ pub struct Verify {
     pub hash: Option<Name>,
 }
 
-/// Where a chain ends: saved outside the store, it lets `audit.verify` find that the end was cut off.
+/// Where a chain ends: saved outside the store, it lets `audit.verify` find that the end was cut
+/// off.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Head {
@@ -132,8 +135,9 @@ pub struct Head {
     pub account: Option<Id>,
 }
 
-/// Deletes the records at the beginning of a chain that are older than an instant. What is left can be checked as before: the
-/// chain knows the hash of the last record that went. That it was pruned is remembered as well.
+/// Deletes the records at the beginning of a chain that are older than an instant. What is left can
+/// be checked as before: the chain knows the hash of the last record that went. That it was pruned
+/// is remembered as well.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Prune {
@@ -143,8 +147,8 @@ pub struct Prune {
     /// The account whose chain it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
-    /// The instant, in unix milliseconds: the first record of it or later stays, and all behind it. One that is dated after now,
-    /// by a clock that was wrong, goes with those behind it.
+    /// The instant, in unix milliseconds: the first record of it or later stays, and all behind it.
+    /// One that is dated after now, by a clock that was wrong, goes with those behind it.
     pub before_ms: Count,
 }
 
@@ -158,7 +162,8 @@ pub struct AuditPage {
     pub next: Option<Cursor>,
 }
 
-/// What was changed by one operation. One that changes much has several records, one after the other.
+/// What was changed by one operation. One that changes much has several records, one after the
+/// other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditItem {
     /// Its place in the chain, from 1 on.
@@ -219,8 +224,8 @@ pub struct AuditField {
 pub struct AuditExport {
     /// JSON lines: one for each record, with a line feed behind it.
     pub lines: String,
-    /// JSON lines of what is known of the persons in these records: number and place of the change, and the text whose hash the
-    /// change has.
+    /// JSON lines of what is known of the persons in these records: number and place of the change,
+    /// and the text whose hash the change has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub personal: Option<String>,
     /// How many records.
@@ -296,29 +301,50 @@ pub struct AuditPruned {
     pub more: bool,
 }
 
-/// The chain that is asked for. A user sees that of an account alone; that of the platform, operators who manage operators.
-fn chain(ctx: &mut Ctx<'_>, of: Option<AuditOf>, account: Option<&Id>) -> Result<AuditChain, Error> {
+/// The chain that is asked for. A user sees that of an account alone; that of the platform,
+/// operators who manage operators.
+fn chain(
+    ctx: &mut Ctx<'_>,
+    of: Option<AuditOf>,
+    account: Option<&Id>,
+) -> Result<AuditChain, Error> {
     let home = match ctx.actor {
         Actor::User { account, .. } => Some(account.clone()),
         Actor::System | Actor::Operator { .. } => None,
     };
     let chain = match (of, account) {
         (None | Some(AuditOf::Account), Some(account)) => AuditChain::Account(account.clone()),
-        (Some(AuditOf::Platform | AuditOf::Users), Some(_)) => return Err(Error::invalid("/account", "this chain is that of no account")),
+        (Some(AuditOf::Platform | AuditOf::Users), Some(_)) => {
+            return Err(Error::invalid(
+                "/account",
+                "this chain is that of no account",
+            ));
+        }
         (Some(AuditOf::Platform), None) => AuditChain::Platform,
         (Some(AuditOf::Users), None) => AuditChain::Users,
         (of, None) => match (home.clone(), of) {
             (Some(home), _) => AuditChain::Account(home),
             (None, None) => AuditChain::Platform,
-            (None, Some(_)) => return Err(Error::invalid("/account", "name the account whose chain it is")),
+            (None, Some(_)) => {
+                return Err(Error::invalid(
+                    "/account",
+                    "name the account whose chain it is",
+                ));
+            }
         },
     };
     match &chain {
-        AuditChain::Platform | AuditChain::Users if home.is_some() => {
-            Err(Error::new(Code::ActorNotAllowed, "users see the chains of accounts only").at("/chain"))
+        AuditChain::Platform | AuditChain::Users if home.is_some() => Err(Error::new(
+            Code::ActorNotAllowed,
+            "users see the chains of accounts only",
+        )
+        .at("/chain")),
+        AuditChain::Platform if matches!(ctx.actor, Actor::Operator { .. }) => {
+            ctx.require_as_operator(OPERATORS_PLATFORM).map(|()| chain)
         }
-        AuditChain::Platform if matches!(ctx.actor, Actor::Operator { .. }) => ctx.require_as_operator(OPERATORS_PLATFORM).map(|()| chain),
-        AuditChain::Account(id) if !ctx.tx.has(&keys::audit_head(&chain))? && !ctx.tx.has(&keys::account(id))? => {
+        AuditChain::Account(id)
+            if !ctx.tx.has(&keys::audit_head(&chain))? && !ctx.tx.has(&keys::account(id))? =>
+        {
             Err(Error::not_found("account", id.as_str()).at("/account"))
         }
         _ => Ok(chain),
@@ -330,24 +356,42 @@ fn head(ctx: &mut Ctx<'_>, chain: &AuditChain) -> Result<AuditHead, Error> {
 }
 
 fn broken(chain: &AuditChain, number: u64) -> Error {
-    Error::new(Code::StoreCorrupt, format!("the record {number} of the chain {:?} cannot be read", chain.parts()))
+    Error::new(
+        Code::StoreCorrupt,
+        format!(
+            "the record {number} of the chain {:?} cannot be read",
+            chain.parts()
+        ),
+    )
 }
 
 /// The numbers of records below one, the largest first: at most `most`.
-fn numbers_below(ctx: &Ctx<'_>, chain: &AuditChain, user: Option<&Id>, below: u64, most: usize) -> Result<Vec<u64>, Error> {
+fn numbers_below(
+    ctx: &Ctx<'_>,
+    chain: &AuditChain,
+    user: Option<&Id>,
+    below: u64,
+    most: usize,
+) -> Result<Vec<u64>, Error> {
     let (from, until) = match user {
         Some(user) => {
-            let [from, until] = [0, below].map(|number| keys::audit_person(AuditKind::User, user, chain, number, 0));
+            let [from, until] = [0, below]
+                .map(|number| keys::audit_person(AuditKind::User, user, chain, number, 0));
             (from, until)
         }
         None => (keys::audits(chain).0, keys::audit(chain, below)),
     };
-    let rows = ctx.engine.backend.range(&from, &until, Order::Descending, most)?;
+    let rows = ctx
+        .engine
+        .backend
+        .range(&from, &until, Order::Descending, most)?;
     let number = |key: &[u8]| match user {
         Some(_) => keys::part(key, 5).and_then(|number| u64::from_str_radix(number, 16).ok()),
         None => keys::last_number(key),
     };
-    rows.iter().map(|(key, _)| number(key).ok_or_else(|| broken(chain, below))).collect()
+    rows.iter()
+        .map(|(key, _)| number(key).ok_or_else(|| broken(chain, below)))
+        .collect()
 }
 
 fn text(value: Value) -> String {
@@ -358,9 +402,19 @@ fn text(value: Value) -> String {
 }
 
 fn fields(before: AuditFields, mut after: AuditFields) -> Vec<AuditField> {
-    let mut fields: Vec<AuditField> =
-        before.into_iter().map(|(name, before)| AuditField { after: after.remove(&name).map(text), before: Some(text(before)), name }).collect();
-    fields.extend(after.into_iter().map(|(name, after)| AuditField { name, before: None, after: Some(text(after)) }));
+    let mut fields: Vec<AuditField> = before
+        .into_iter()
+        .map(|(name, before)| AuditField {
+            after: after.remove(&name).map(text),
+            before: Some(text(before)),
+            name,
+        })
+        .collect();
+    fields.extend(after.into_iter().map(|(name, after)| AuditField {
+        name,
+        before: None,
+        after: Some(text(after)),
+    }));
     fields.sort_by(|one, other| one.name.cmp(&other.name));
     fields
 }
@@ -371,37 +425,73 @@ fn shown(ctx: &mut Ctx<'_>, chain: &AuditChain, record: AuditRecord) -> Result<A
     for (place, one) in record.changes.into_iter().enumerate() {
         changes.push(change(ctx, chain, record.number, place, one)?);
     }
-    Ok(AuditItem { number: record.number, at_ms: record.at_ms, actor: record.actor, operation: record.operation, changes })
+    Ok(AuditItem {
+        number: record.number,
+        at_ms: record.at_ms,
+        actor: record.actor,
+        operation: record.operation,
+        changes,
+    })
 }
 
 /// A change of a record, with what is still known of the person.
-pub(crate) fn change(ctx: &mut Ctx<'_>, chain: &AuditChain, number: u64, place: usize, change: AuditChange) -> Result<AuditChangeItem, Error> {
+pub(crate) fn change(
+    ctx: &mut Ctx<'_>,
+    chain: &AuditChain,
+    number: u64,
+    place: usize,
+    change: AuditChange,
+) -> Result<AuditChangeItem, Error> {
     let what = match (&change.before, &change.after) {
         (None, _) => AuditWhat::Created,
         (Some(_), None) => AuditWhat::Deleted,
         (Some(_), Some(_)) => AuditWhat::Changed,
     };
-    let mut shown = fields(change.before.unwrap_or_default(), change.after.unwrap_or_default());
+    let mut shown = fields(
+        change.before.unwrap_or_default(),
+        change.after.unwrap_or_default(),
+    );
     let mut erased = false;
-    if let Some(AuditPerson { kind, id, hash: Some(_) }) = &change.person {
-        let known: Option<Option<AuditPersonal>> = ctx.tx.get(&keys::audit_person(*kind, id, chain, number, place))?;
+    if let Some(AuditPerson {
+        kind,
+        id,
+        hash: Some(_),
+    }) = &change.person
+    {
+        let known: Option<Option<AuditPersonal>> = ctx
+            .tx
+            .get(&keys::audit_person(*kind, id, chain, number, place))?;
         match known.flatten() {
             Some(known) => shown.extend(fields(known.before, known.after)),
             None => erased = true,
         }
     }
-    Ok(AuditChangeItem { kind: change.kind, id: change.id, what, fields: shown, erased })
+    Ok(AuditChangeItem {
+        kind: change.kind,
+        id: change.id,
+        what,
+        fields: shown,
+        erased,
+    })
 }
 
 impl List {
     fn fits(&self, record: &AuditRecord) -> bool {
         let after = self.from_ms.is_none_or(|from| record.at_ms >= from.get());
         let before = self.until_ms.is_none_or(|until| record.at_ms < until.get());
-        let by = self.actor.as_ref().is_none_or(|actor| [&record.actor.user, &record.actor.subject].contains(&&Some(actor.clone())));
-        let done = self.operation.as_ref().is_none_or(|operation| record.operation == operation.as_str());
+        let by = self.actor.as_ref().is_none_or(|actor| {
+            [&record.actor.user, &record.actor.subject].contains(&&Some(actor.clone()))
+        });
+        let done = self
+            .operation
+            .as_ref()
+            .is_none_or(|operation| record.operation == operation.as_str());
         let about = self.kind.is_none_or(|kind| {
             let id = self.subject.as_ref().map(Name::as_str);
-            record.changes.iter().any(|change| change.kind == kind && id.is_none_or(|id| change.id == id))
+            record
+                .changes
+                .iter()
+                .any(|change| change.kind == kind && id.is_none_or(|id| change.id == id))
         });
         after && before && by && done && about
     }
@@ -421,12 +511,20 @@ impl Operation for List {
         let size = page_size(self.limit)?;
         let chain = chain(ctx, self.chain, self.account.as_ref())?;
         if self.user.is_some() && chain != AuditChain::Users {
-            return Err(Error::invalid("/user", "`user` goes with the chain `users`"));
+            return Err(Error::invalid(
+                "/user",
+                "`user` goes with the chain `users`",
+            ));
         }
         if self.subject.is_some() && self.kind.is_none() {
             return Err(Error::invalid("/subject", "`subject` goes with `kind`"));
         }
-        let wrong = || Error::invalid("/after", "`after` is what the page before answered as `next`, unchanged");
+        let wrong = || {
+            Error::invalid(
+                "/after",
+                "`after` is what the page before answered as `next`, unchanged",
+            )
+        };
         let mut below = match &self.after {
             Some(after) => after.as_str().parse().map_err(|_| wrong())?,
             None => u64::MAX,
@@ -442,8 +540,12 @@ impl Operation for List {
                     continue;
                 }
                 if records.len() == size || looked_at == SCAN_MAX {
-                    let next = Cursor::new(below.to_string()).map_err(|error| Error::new(Code::Internal, error))?;
-                    return Ok(AuditPage { records, next: Some(next) });
+                    let next = Cursor::new(below.to_string())
+                        .map_err(|error| Error::new(Code::Internal, error))?;
+                    return Ok(AuditPage {
+                        records,
+                        next: Some(next),
+                    });
                 }
                 looked_at += 1;
                 below = number;
@@ -454,7 +556,10 @@ impl Operation for List {
                 }
             }
             if is_end {
-                return Ok(AuditPage { records, next: None });
+                return Ok(AuditPage {
+                    records,
+                    next: None,
+                });
             }
         }
     }
@@ -475,8 +580,16 @@ impl Operation for Export {
         let chain = chain(ctx, self.chain, self.account.as_ref())?;
         let from = keys::audit(&chain, self.after.map_or(0, Count::get).saturating_add(1));
         let (_, until) = keys::audits(&chain);
-        let rows = ctx.engine.backend.range(&from, &until, Order::Ascending, size + 1)?;
-        let mut answer = AuditExport { lines: String::new(), personal: self.with_personal.then(String::new), records: 0, next: None };
+        let rows = ctx
+            .engine
+            .backend
+            .range(&from, &until, Order::Ascending, size + 1)?;
+        let mut answer = AuditExport {
+            lines: String::new(),
+            personal: self.with_personal.then(String::new),
+            records: 0,
+            next: None,
+        };
         let mut last = None;
         for (key, stored) in rows {
             let number = keys::last_number(&key).ok_or_else(|| broken(&chain, 0))?;
@@ -498,15 +611,34 @@ impl Operation for Export {
 }
 
 /// What is known of the persons in a record.
-fn personal_lines(ctx: &mut Ctx<'_>, chain: &AuditChain, line: &str, number: u64) -> Result<String, Error> {
+fn personal_lines(
+    ctx: &mut Ctx<'_>,
+    chain: &AuditChain,
+    line: &str,
+    number: u64,
+) -> Result<String, Error> {
     let record: AuditRecord = serde_json::from_str(line).map_err(|_| broken(chain, number))?;
     let mut lines = String::new();
     for (place, change) in record.changes.iter().enumerate() {
-        let Some(AuditPerson { kind, id, hash: Some(_) }) = &change.person else { continue };
-        let stored = ctx.engine.backend.get(&keys::audit_person(*kind, id, chain, number, place))?;
-        let Some(stored) = stored.filter(|stored| stored.value != b"null") else { continue };
+        let Some(AuditPerson {
+            kind,
+            id,
+            hash: Some(_),
+        }) = &change.person
+        else {
+            continue;
+        };
+        let stored = ctx
+            .engine
+            .backend
+            .get(&keys::audit_person(*kind, id, chain, number, place))?;
+        let Some(stored) = stored.filter(|stored| stored.value != b"null") else {
+            continue;
+        };
         let text = String::from_utf8(stored.value).map_err(|_| broken(chain, number))?;
-        lines.push_str(&serde_json::json!({"number": number, "place": place, "hashed": text}).to_string());
+        lines.push_str(
+            &serde_json::json!({"number": number, "place": place, "hashed": text}).to_string(),
+        );
         lines.push('\n');
     }
     Ok(lines)
@@ -525,18 +657,37 @@ impl Operation for Verify {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AuditVerification, Error> {
         let chain = chain(ctx, self.chain, self.account.as_ref())?;
         let saved = match (self.number, self.hash) {
-            (Some(number), Some(hash)) => Some(AuditLink { number: number.get(), hash: hash.into() }),
+            (Some(number), Some(hash)) => Some(AuditLink {
+                number: number.get(),
+                hash: hash.into(),
+            }),
             (None, None) => None,
-            _ => return Err(Error::invalid("/hash", "`number` and `hash` of a head go together")),
+            _ => {
+                return Err(Error::invalid(
+                    "/hash",
+                    "`number` and `hash` of a head go together",
+                ));
+            }
         };
         let head = head(ctx, &chain)?;
         let (records, problem) = check(ctx, &chain, &head, saved.as_ref())?;
-        Ok(AuditVerification { whole: problem.is_none(), problem, records, number: head.last.number, hash: head.last.hash })
+        Ok(AuditVerification {
+            whole: problem.is_none(),
+            problem,
+            records,
+            number: head.last.number,
+            hash: head.last.hash,
+        })
     }
 }
 
 /// How many records fit, and the first that does not.
-fn check(ctx: &mut Ctx<'_>, chain: &AuditChain, head: &AuditHead, saved: Option<&AuditLink>) -> Result<(u64, Option<AuditProblem>), Error> {
+fn check(
+    ctx: &mut Ctx<'_>,
+    chain: &AuditChain,
+    head: &AuditHead,
+    saved: Option<&AuditLink>,
+) -> Result<(u64, Option<AuditProblem>), Error> {
     let problem = |kind, number| Some(AuditProblem { kind, number });
     if let Some(saved) = saved {
         if saved.number > head.last.number {
@@ -546,7 +697,9 @@ fn check(ctx: &mut Ctx<'_>, chain: &AuditChain, head: &AuditHead, saved: Option<
             return Ok((0, problem(AuditProblemKind::Pruned, saved.number)));
         }
     }
-    let differs = |link: &AuditLink| saved.is_some_and(|saved| saved.number == link.number && saved.hash != link.hash);
+    let differs = |link: &AuditLink| {
+        saved.is_some_and(|saved| saved.number == link.number && saved.hash != link.hash)
+    };
     if differs(&head.base) {
         return Ok((0, problem(AuditProblemKind::Altered, head.base.number)));
     }
@@ -554,17 +707,27 @@ fn check(ctx: &mut Ctx<'_>, chain: &AuditChain, head: &AuditHead, saved: Option<
     let mut records = 0;
     let (mut from, until) = keys::audits(chain);
     loop {
-        let rows = ctx.engine.backend.range(&from, &until, Order::Ascending, SCAN_STEP)?;
+        let rows = ctx
+            .engine
+            .backend
+            .range(&from, &until, Order::Ascending, SCAN_STEP)?;
         for (key, stored) in &rows {
             let number = keys::last_number(key);
             if number != Some(last.number + 1) {
-                let kind = if number.is_some_and(|number| number <= last.number) { AuditProblemKind::HeadAltered } else { AuditProblemKind::Missing };
+                let kind = if number.is_some_and(|number| number <= last.number) {
+                    AuditProblemKind::HeadAltered
+                } else {
+                    AuditProblemKind::Missing
+                };
                 return Ok((records, problem(kind, last.number + 1)));
             }
             let Some(record) = follows(&last, &stored.value) else {
                 return Ok((records, problem(AuditProblemKind::Altered, last.number + 1)));
             };
-            last = AuditLink { number: record.number, hash: hash(&stored.value) };
+            last = AuditLink {
+                number: record.number,
+                hash: hash(&stored.value),
+            };
             if last.number > head.last.number {
                 return Ok((records, problem(AuditProblemKind::HeadAltered, last.number)));
             }
@@ -572,7 +735,10 @@ fn check(ctx: &mut Ctx<'_>, chain: &AuditChain, head: &AuditHead, saved: Option<
                 return Ok((records, problem(AuditProblemKind::Altered, last.number)));
             }
             if !personal_fits(ctx, chain, &record)? {
-                return Ok((records, problem(AuditProblemKind::PersonalAltered, last.number)));
+                return Ok((
+                    records,
+                    problem(AuditProblemKind::PersonalAltered, last.number),
+                ));
             }
             records += 1;
         }
@@ -591,12 +757,23 @@ fn check(ctx: &mut Ctx<'_>, chain: &AuditChain, head: &AuditHead, saved: Option<
     Ok((records, end))
 }
 
-/// Whether what is kept of persons beside a record is what was written, as far as it was not erased.
+/// Whether what is kept of persons beside a record is what was written, as far as it was not
+/// erased.
 fn personal_fits(ctx: &Ctx<'_>, chain: &AuditChain, record: &AuditRecord) -> Result<bool, Error> {
     for (place, change) in record.changes.iter().enumerate() {
-        let Some(person) = &change.person else { continue };
-        let stored = ctx.engine.backend.get(&keys::audit_person(person.kind, &person.id, chain, record.number, place))?;
-        let fits = stored.is_some_and(|stored| stored.value == b"null" || person.hash.as_ref() == Some(&hash(&stored.value)));
+        let Some(person) = &change.person else {
+            continue;
+        };
+        let stored = ctx.engine.backend.get(&keys::audit_person(
+            person.kind,
+            &person.id,
+            chain,
+            record.number,
+            place,
+        ))?;
+        let fits = stored.is_some_and(|stored| {
+            stored.value == b"null" || person.hash.as_ref() == Some(&hash(&stored.value))
+        });
         if !fits {
             return Ok(false);
         }
@@ -617,7 +794,12 @@ impl Operation for Head {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AuditHeadItem, Error> {
         let chain = chain(ctx, self.chain, self.account.as_ref())?;
         let AuditHead { last, base } = head(ctx, &chain)?;
-        Ok(AuditHeadItem { number: last.number, hash: last.hash, pruned_to: base.number, pruned_hash: base.hash })
+        Ok(AuditHeadItem {
+            number: last.number,
+            hash: last.hash,
+            pruned_to: base.number,
+            pruned_hash: base.hash,
+        })
     }
 }
 
@@ -631,7 +813,10 @@ impl Operation for Prune {
         let chain = chain(ctx, self.chain, self.account.as_ref())?;
         let head = head(ctx, &chain)?;
         let (from, until) = keys::audits(&chain);
-        let rows = ctx.engine.backend.range(&from, &until, Order::Ascending, MOST_PRUNED + 1)?;
+        let rows = ctx
+            .engine
+            .backend
+            .range(&from, &until, Order::Ascending, MOST_PRUNED + 1)?;
         let (mut last, mut old, mut pruned) = (head.base.clone(), Vec::new(), 0);
         for (key, stored) in rows {
             let number = last.number + 1;
@@ -641,7 +826,10 @@ impl Operation for Prune {
             if !is_old && record.at_ms <= ctx.now_ms {
                 break;
             }
-            last = AuditLink { number, hash: hash(&stored.value) };
+            last = AuditLink {
+                number,
+                hash: hash(&stored.value),
+            };
             old.push((key, record, last.clone()));
             pruned = if is_old { old.len() } else { pruned };
         }
@@ -650,13 +838,25 @@ impl Operation for Prune {
         for (key, record, link) in &old {
             for (place, change) in record.changes.iter().enumerate() {
                 if let Some(person) = &change.person {
-                    ctx.tx.delete(keys::audit_person(person.kind, &person.id, &chain, link.number, place));
+                    ctx.tx.delete(keys::audit_person(
+                        person.kind,
+                        &person.id,
+                        &chain,
+                        link.number,
+                        place,
+                    ));
                 }
             }
             ctx.tx.delete(key.clone());
         }
         if let Some((_, _, base)) = old.last() {
-            ctx.tx.put(keys::audit_head(&chain), &AuditHead { base: base.clone(), ..head })?;
+            ctx.tx.put(
+                keys::audit_head(&chain),
+                &AuditHead {
+                    base: base.clone(),
+                    ..head
+                },
+            )?;
         }
         let pruned = old.len() as u64;
         Ok(AuditPruned { pruned, more })

@@ -8,7 +8,8 @@ use crate::model::{Count, Id, Limit, LimitName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Asks for actions of automations or of triggers and charges the limits of the account and of those above, all or none.
+/// Asks for actions of automations or of triggers and charges the limits of the account and of
+/// those above, all or none.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Admit {
@@ -21,8 +22,8 @@ pub struct Admit {
     /// Grants as many as fit, and nothing where fewer than these do; all or none when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<Count>,
-    /// A name of the host's for this request: asked again within a day it gets the same answer, and charges nothing (R-QTA-5). It
-    /// costs a commit.
+    /// A name of the host's for this request: asked again within a day it gets the same answer, and
+    /// charges nothing (R-QTA-5). It costs a commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
@@ -37,7 +38,8 @@ pub enum ActionKind {
     Trigger,
 }
 
-/// Refuses an automation with more actions than the account, or one above it, allows in each (`limit_reached`).
+/// Refuses an automation with more actions than the account, or one above it, allows in each
+/// (`limit_reached`).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Check {
@@ -70,12 +72,23 @@ impl Operation for Admit {
             ActionKind::Automation => LimitName::AutomationActionsPerMonth,
             ActionKind::Trigger => LimitName::TriggerActionsPerMonth,
         };
-        let cell = ctx.engine.cell(&self.account).map_err(|error| error.at("/account"))?;
+        let cell = ctx
+            .engine
+            .cell(&self.account)
+            .map_err(|error| error.at("/account"))?;
         let prepared = ctx.engine.prepare_limit(&cell, limit)?;
         if self.key.is_none() {
             return ctx.engine.decide(ctx.actor, &prepared, ask);
         }
-        once::charged(ctx, &self.account, self.key.as_ref(), &self, &prepared, ask, |_, decision| Ok(decision))
+        once::charged(
+            ctx,
+            &self.account,
+            self.key.as_ref(),
+            &self,
+            &prepared,
+            ask,
+            |_, decision| Ok(decision),
+        )
     }
 }
 
@@ -94,15 +107,27 @@ impl Operation for Check {
         let view = cell.view(ctx.engine)?;
         let mut value = view.limit(LimitName::ActionsPerAutomation).limit;
         for above in &view.above {
-            value = value.min(above.view(ctx.engine)?.limit(LimitName::ActionsPerAutomation).limit);
+            value = value.min(
+                above
+                    .view(ctx.engine)?
+                    .limit(LimitName::ActionsPerAutomation)
+                    .limit,
+            );
         }
         if self.actions.get() <= value.ceiling() {
             return Ok(AutomationSize { value });
         }
         let limit = LimitName::ActionsPerAutomation.name();
-        Err(Error::new(Code::LimitReached, format!("an automation of `{}` has at most {} actions", self.account, value.ceiling()))
-            .at("/actions")
-            .with("limit", limit)
-            .with("value", value.ceiling()))
+        Err(Error::new(
+            Code::LimitReached,
+            format!(
+                "an automation of `{}` has at most {} actions",
+                self.account,
+                value.ceiling()
+            ),
+        )
+        .at("/actions")
+        .with("limit", limit)
+        .with("value", value.ceiling()))
     }
 }

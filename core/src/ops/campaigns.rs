@@ -1,7 +1,9 @@
-//! Campaigns: what became of their messages, and when they are stopped for their bounces (R-QTA-11).
+//! Campaigns: what became of their messages, and when they are stopped for their bounces
+//! (R-QTA-11).
 //!
-//! A campaign is the host's id for it; its record begins with the first report. Whether it is a resource too is another
-//! matter (R-RES-1): where it is, users reach it as far as their permission reaches that.
+//! A campaign is the host's id for it; its record begins with the first report. Whether it is a
+//! resource too is another matter (R-RES-1): where it is, users reach it as far as their permission
+//! reaches that.
 
 use super::limits::Line;
 use super::resources::{self, Kind, Need};
@@ -9,14 +11,16 @@ use super::{Access, Effect, Operation, accounts, once, walk};
 use crate::engine::{Ctx, Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
-    Actor, BounceRate, Campaign, CampaignOutcomes, CampaignStop, CampaignStopReason, Count, Cursor, Edition, Id, OutboxKind, OutboxMessage,
+    Actor, BounceRate, Campaign, CampaignOutcomes, CampaignStop, CampaignStopReason, Count, Cursor,
+    Edition, Id, OutboxKind, OutboxMessage,
 };
 use crate::rules::campaign::{rate_reached, sum};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Adds to what became of the messages of a campaign. Where its bounces reach the rate of the account's package, or of that
-/// of an account above, it is stopped in the same step, and the outbox tells the host (R-QTA-11).
+/// Adds to what became of the messages of a campaign. Where its bounces reach the rate of the
+/// account's package, or of that of an account above, it is stopped in the same step, and the
+/// outbox tells the host (R-QTA-11).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
@@ -36,8 +40,8 @@ pub struct Report {
     /// How many more of those delivered were complained about; none when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complaints: Option<Count>,
-    /// Asked again within a day with the same key it gets the same answer, and counts once; another request is
-    /// `idempotency_mismatch`.
+    /// Asked again within a day with the same key it gets the same answer, and counts once; another
+    /// request is `idempotency_mismatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
@@ -52,7 +56,8 @@ pub struct Get {
     pub campaign: Id,
 }
 
-/// Lets a campaign that is stopped go on, with a new sample (R-QTA-11). One that is not stopped stays as it is.
+/// Lets a campaign that is stopped go on, with a new sample (R-QTA-11). One that is not stopped
+/// stays as it is.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Resume {
@@ -62,8 +67,8 @@ pub struct Resume {
     pub campaign: Id,
 }
 
-/// Stops a campaign by hand, also one that nothing was reported of yet; the outbox tells the host (R-QTA-11). One that is
-/// stopped stays as it is.
+/// Stops a campaign by hand, also one that nothing was reported of yet; the outbox tells the host
+/// (R-QTA-11). One that is stopped stays as it is.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stop {
@@ -90,7 +95,8 @@ pub struct List {
 /// A page of campaigns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CampaignList {
-    /// The campaigns; a page can be shorter than asked for, and even empty, while there is a `next`.
+    /// The campaigns; a page can be shorter than asked for, and even empty, while there is a
+    /// `next`.
     pub campaigns: Vec<Campaign>,
     /// Where to go on; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,29 +110,40 @@ pub(crate) fn is_stopped(tx: &mut Tx<'_>, account: &Id, campaign: &Id) -> Result
 
 /// What who wants to go on with a campaign that is stopped is told.
 pub(crate) fn bounce_stop(campaign: &Id) -> Error {
-    Error::new(Code::BounceStop, format!("the campaign `{campaign}` is stopped")).with("campaign", campaign.as_str())
+    Error::new(
+        Code::BounceStop,
+        format!("the campaign `{campaign}` is stopped"),
+    )
+    .with("campaign", campaign.as_str())
 }
 
 /// Removes the campaigns of an account that is deleted.
 pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
     for letter in [keys::CAMPAIGN, keys::STOPPED_CAMPAIGN] {
         let (from, until) = keys::below(letter, &[account.as_str()]);
-        for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)? {
+        for (key, _) in ctx
+            .tx
+            .range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?
+        {
             ctx.tx.delete(key);
         }
     }
     Ok(())
 }
 
-/// Refuses a user whose permission does not reach the campaign, where it is a resource of the account.
+/// Refuses a user whose permission does not reach the campaign, where it is a resource of the
+/// account.
 fn reach(ctx: &mut Ctx<'_>, account: &Id, campaign: &Id, choice: &[&str]) -> Result<(), Error> {
     const KIND: &str = "campaign";
-    let Actor::User { user, .. } = ctx.actor else { return accounts::load(ctx, account, "/account").map(drop) };
+    let Actor::User { user, .. } = ctx.actor else {
+        return accounts::load(ctx, account, "/account").map(drop);
+    };
     let kind = Id::new(KIND).map_err(|error| Error::new(Code::Internal, error))?;
     if !ctx.tx.has(&keys::resource(account, &kind, campaign))? {
         return Ok(());
     }
-    let (kind, resource): (Kind, _) = resources::look(ctx, account, kind, campaign).map_err(|error| error.at("/campaign"))?;
+    let (kind, resource): (Kind, _) =
+        resources::look(ctx, account, kind, campaign).map_err(|error| error.at("/campaign"))?;
     resources::require(ctx, user, &kind, &resource, choice, Need::Any)
 }
 
@@ -135,39 +152,70 @@ fn find(ctx: &mut Ctx<'_>, account: &Id, campaign: &Id) -> Result<Option<Campaig
 }
 
 fn load(ctx: &mut Ctx<'_>, account: &Id, campaign: &Id) -> Result<Campaign, Error> {
-    find(ctx, account, campaign)?.ok_or_else(|| Error::not_found("campaign", campaign.as_str()).at("/campaign"))
+    find(ctx, account, campaign)?
+        .ok_or_else(|| Error::not_found("campaign", campaign.as_str()).at("/campaign"))
 }
 
 fn new(ctx: &Ctx<'_>, account: Id, id: Id) -> Campaign {
     let none = CampaignOutcomes::default();
     let now_ms = ctx.now_ms;
-    Campaign { account, id, sample: none, sample_since_ms: now_ms, total: none, stop: None, created_at_ms: now_ms, updated_at_ms: now_ms }
+    Campaign {
+        account,
+        id,
+        sample: none,
+        sample_since_ms: now_ms,
+        total: none,
+        stop: None,
+        created_at_ms: now_ms,
+        updated_at_ms: now_ms,
+    }
 }
 
 fn save(ctx: &mut Ctx<'_>, mut campaign: Campaign) -> Result<Campaign, Error> {
     campaign.updated_at_ms = ctx.now_ms;
-    ctx.tx.put(keys::campaign(&campaign.account, &campaign.id), &campaign)?;
+    ctx.tx
+        .put(keys::campaign(&campaign.account, &campaign.id), &campaign)?;
     Ok(campaign)
 }
 
 /// Stops a campaign and asks the host to; who sends looks again.
-fn stop(ctx: &mut Ctx<'_>, campaign: &mut Campaign, reason: CampaignStopReason, per_mille: Option<Count>) -> Result<(), Error> {
-    campaign.stop = Some(CampaignStop { reason, per_mille, at_ms: ctx.now_ms });
-    ctx.tx.mark(keys::stopped_campaign(&campaign.account, &campaign.id));
+fn stop(
+    ctx: &mut Ctx<'_>,
+    campaign: &mut Campaign,
+    reason: CampaignStopReason,
+    per_mille: Option<Count>,
+) -> Result<(), Error> {
+    campaign.stop = Some(CampaignStop {
+        reason,
+        per_mille,
+        at_ms: ctx.now_ms,
+    });
+    ctx.tx
+        .mark(keys::stopped_campaign(&campaign.account, &campaign.id));
     ctx.tx.touch(&campaign.account);
     ctx.tell_host(&OutboxMessage {
         campaign: Some(campaign.id.clone()),
-        ..OutboxMessage::about(OutboxKind::StopCampaign, Some(campaign.account.clone()), ctx.now_ms)
+        ..OutboxMessage::about(
+            OutboxKind::StopCampaign,
+            Some(campaign.account.clone()),
+            ctx.now_ms,
+        )
     })
 }
 
-/// The rates that hold for an account: of its package and of those of the accounts above (R-PKG-3). One without a package
-/// has the rate of the account above in any case.
+/// The rates that hold for an account: of its package and of those of the accounts above (R-PKG-3).
+/// One without a package has the rate of the account above in any case.
 fn rates(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<BounceRate>, Error> {
     let line = Line::load(ctx, account).map_err(|error| error.at("/account"))?;
     // Under another edition a rate is kept and does not count (R-PLT-1).
     let counts = ctx.engine.edition == Edition::Commercial;
-    Ok(line.packages.into_iter().flatten().filter_map(|package| package.bounce_rate).filter(|_| counts).collect())
+    Ok(line
+        .packages
+        .into_iter()
+        .flatten()
+        .filter_map(|package| package.bounce_rate)
+        .filter(|_| counts)
+        .collect())
 }
 
 impl Operation for Report {
@@ -181,7 +229,9 @@ impl Operation for Report {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
-        once::written(ctx, &self, self.key.as_ref(), |ctx| self.clone().carry_out(ctx))
+        once::written(ctx, &self, self.key.as_ref(), |ctx| {
+            self.clone().carry_out(ctx)
+        })
     }
 }
 
@@ -189,19 +239,33 @@ impl Report {
     fn carry_out(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
         let rates = rates(ctx, &self.account)?;
         let more = |count: Option<Count>| count.map_or(0, Count::get);
-        let outcomes =
-            CampaignOutcomes { delivered: more(self.delivered), hard: more(self.hard), soft: more(self.soft), complaints: more(self.complaints) };
+        let outcomes = CampaignOutcomes {
+            delivered: more(self.delivered),
+            hard: more(self.hard),
+            soft: more(self.soft),
+            complaints: more(self.complaints),
+        };
         let mut campaign = match find(ctx, &self.account, &self.campaign)? {
             Some(campaign) => campaign,
             None => new(ctx, self.account, self.campaign),
         };
-        let too_many = |name| Error::invalid(format!("/{name}"), format!("no more than {} can be counted", Count::MAX));
+        let too_many = |name| {
+            Error::invalid(
+                format!("/{name}"),
+                format!("no more than {} can be counted", Count::MAX),
+            )
+        };
         campaign.total = sum(&campaign.total, &outcomes).map_err(too_many)?;
         campaign.sample = sum(&campaign.sample, &outcomes).map_err(too_many)?;
         if campaign.stop.is_none()
             && let Some(rate) = rate_reached(&campaign.sample, rates)
         {
-            stop(ctx, &mut campaign, CampaignStopReason::Bounces, Some(rate.per_mille))?;
+            stop(
+                ctx,
+                &mut campaign,
+                CampaignStopReason::Bounces,
+                Some(rate.per_mille),
+            )?;
         }
         save(ctx, campaign)
     }
@@ -242,7 +306,8 @@ impl Operation for Resume {
         }
         campaign.sample = CampaignOutcomes::default();
         campaign.sample_since_ms = ctx.now_ms;
-        ctx.tx.delete(keys::stopped_campaign(&campaign.account, &campaign.id));
+        ctx.tx
+            .delete(keys::stopped_campaign(&campaign.account, &campaign.id));
         ctx.tx.touch(&campaign.account);
         save(ctx, campaign)
     }
@@ -285,10 +350,14 @@ impl Operation for List {
         let account = self.account;
         let span = keys::below(keys::STOPPED_CAMPAIGN, &[account.as_str()]);
         let (campaigns, next) = walk(ctx, &[span], self.after.as_ref(), self.limit, |ctx, key| {
-            let Some(id) = keys::last_id(key) else { return Ok(None) };
+            let Some(id) = keys::last_id(key) else {
+                return Ok(None);
+            };
             match reach(ctx, &account, &id, &["view"]) {
                 Ok(()) => find(ctx, &account, &id),
-                Err(error) if matches!(error.code(), Code::NotFound | Code::PermissionDenied) => Ok(None),
+                Err(error) if matches!(error.code(), Code::NotFound | Code::PermissionDenied) => {
+                    Ok(None)
+                }
                 Err(error) => Err(error),
             }
         })?;

@@ -1,24 +1,30 @@
-//! Caps: limits of an account beside those of its package, for members, campaigns, API keys and domains (R-QTA-4, R-QTA-14).
+//! Caps: limits of an account beside those of its package, for members, campaigns, API keys and
+//! domains (R-QTA-4, R-QTA-14).
 
 use super::{Access, Effect, Operation, accounts, check_rev, members, reach, sending, users};
 use crate::engine::alerts::Lowered;
 use crate::engine::view::{account_line, caps_of};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{self, Actor, CapScope, Channel, Count, Id, MessageClass, Name, OverLimit, Window};
+use crate::model::{
+    self, Actor, CapScope, Channel, Count, Id, MessageClass, Name, OverLimit, Window,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The most caps of one account, or of the platform: each is looked at with every send.
 const MOST_CAPS: usize = 50;
 
-/// Makes a cap of an account or of the platform, or gives one another value. It counts what the account and all below it
-/// send from now on, or what all accounts send; the windows of the platform are those of UTC. Where the platform has caps,
-/// all sends of all accounts go through one lock.
+/// Makes a cap of an account or of the platform, or gives one another value. It counts what the
+/// account and all below it send from now on, or what all accounts send; the windows of the
+/// platform are those of UTC. Where the platform has caps, all sends of all accounts go through one
+/// lock.
 ///
-/// Of a cap that is there already, what is absent stays as it was; what is to go goes with `caps.remove`.
+/// Of a cap that is there already, what is absent stays as it was; what is to go goes with
+/// `caps.remove`.
 ///
-/// A user can change or remove what users of the account have set; what the platform has set, the platform changes.
+/// A user can change or remove what users of the account have set; what the platform has set, the
+/// platform changes.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Set {
@@ -29,8 +35,8 @@ pub struct Set {
     pub id: Id,
     /// What it counts by.
     pub scope: CapScope,
-    /// The one member, campaign, API key or domain that it is for; each has a count of its own when absent. With an API key that
-    /// is deleted its caps go.
+    /// The one member, campaign, API key or domain that it is for; each has a count of its own when
+    /// absent. With an API key that is deleted its caps go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Name>,
     /// What it counts; e-mails in the beginning.
@@ -46,7 +52,8 @@ pub struct Set {
     /// How many more each day since it was made, for a warm-up; 0 for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grows_daily_by: Option<Count>,
-    /// What happens beyond it; in the beginning it is refused (R-QTA-7). With the spreading its burst ends, and a growth where it begins.
+    /// What happens beyond it; in the beginning it is refused (R-QTA-7). With the spreading its
+    /// burst ends, and a growth where it begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<OverLimit>,
     /// How many may go out at once where it spreads, at least 1; 1 in the beginning.
@@ -153,15 +160,24 @@ fn shown(cap: model::Cap) -> Cap {
     }
 }
 
-/// The memberships that a cap for one member or one API key is about, in its account and below it: those of a person, the one of a
-/// key. None for other caps, and where nobody is there.
-fn limited(ctx: &mut Ctx<'_>, account: Option<&Id>, scope: CapScope, subject: Option<&Name>) -> Result<Vec<model::Member>, Error> {
-    let Some(subject) = subject.filter(|_| is_about_somebody(scope)) else { return Ok(Vec::new()) };
+/// The memberships that a cap for one member or one API key is about, in its account and below it:
+/// those of a person, the one of a key. None for other caps, and where nobody is there.
+fn limited(
+    ctx: &mut Ctx<'_>,
+    account: Option<&Id>,
+    scope: CapScope,
+    subject: Option<&Name>,
+) -> Result<Vec<model::Member>, Error> {
+    let Some(subject) = subject.filter(|_| is_about_somebody(scope)) else {
+        return Ok(Vec::new());
+    };
     let subject = Id::new(subject.as_str()).map_err(|error| Error::invalid("/subject", error))?;
     if scope == CapScope::Member {
         return users::memberships_in(ctx, &subject, account);
     }
-    let Some(key) = ctx.tx.get::<model::ApiKey>(&keys::api_key(&subject))? else { return Ok(Vec::new()) };
+    let Some(key) = ctx.tx.get::<model::ApiKey>(&keys::api_key(&subject))? else {
+        return Ok(Vec::new());
+    };
     let mut theirs = users::memberships_in(ctx, &key.user, account)?;
     theirs.retain(|member| member.account == key.account);
     Ok(theirs)
@@ -171,23 +187,47 @@ fn is_about_somebody(scope: CapScope) -> bool {
     matches!(scope, CapScope::Member | CapScope::ApiKey)
 }
 
-/// Who is limited is there to the actor: in the account, or below it where the actor manages its team.
-fn require_limited(ctx: &mut Ctx<'_>, account: Option<&Id>, scope: CapScope, subject: Option<&Name>) -> Result<(), Error> {
-    let Some(subject) = subject.filter(|_| is_about_somebody(scope)) else { return Ok(()) };
+/// Who is limited is there to the actor: in the account, or below it where the actor manages its
+/// team.
+fn require_limited(
+    ctx: &mut Ctx<'_>,
+    account: Option<&Id>,
+    scope: CapScope,
+    subject: Option<&Name>,
+) -> Result<(), Error> {
+    let Some(subject) = subject.filter(|_| is_about_somebody(scope)) else {
+        return Ok(());
+    };
     let mut theirs = limited(ctx, account, scope, Some(subject))?;
     if let Some(account) = account {
         let hidden = reach::hidden_in(ctx, account)?;
         let manages = ctx.manages_team_of(account)?;
-        theirs.retain(|member| !hidden.contains(&member.user) && (manages || member.account == *account));
+        theirs.retain(|member| {
+            !hidden.contains(&member.user) && (manages || member.account == *account)
+        });
     }
-    let what = if scope == CapScope::Member { "member" } else { "API key" };
-    if theirs.is_empty() { Err(Error::not_found(what, subject.as_str()).at("/subject")) } else { Ok(()) }
+    let what = if scope == CapScope::Member {
+        "member"
+    } else {
+        "API key"
+    };
+    if theirs.is_empty() {
+        Err(Error::not_found(what, subject.as_str()).at("/subject"))
+    } else {
+        Ok(())
+    }
 }
 
 /// Nobody limits one who can do more, nor a program that acts for them (R-ROL-7).
-fn refuse_stronger(ctx: &mut Ctx<'_>, account: Option<&Id>, scope: CapScope, subject: Option<&Name>) -> Result<(), Error> {
+fn refuse_stronger(
+    ctx: &mut Ctx<'_>,
+    account: Option<&Id>,
+    scope: CapScope,
+    subject: Option<&Name>,
+) -> Result<(), Error> {
     for member in limited(ctx, account, scope, subject)? {
-        members::refuse_stronger_in(ctx, &member.account, &member.user).map_err(|error| error.at("/subject"))?;
+        members::refuse_stronger_in(ctx, &member.account, &member.user)
+            .map_err(|error| error.at("/subject"))?;
     }
     Ok(())
 }
@@ -195,7 +235,11 @@ fn refuse_stronger(ctx: &mut Ctx<'_>, account: Option<&Id>, scope: CapScope, sub
 /// A user leaves alone what the platform has set.
 fn refuse_platforms(ctx: &Ctx<'_>, cap: &model::Cap) -> Result<(), Error> {
     if cap.by_platform && matches!(ctx.actor, Actor::User { .. }) {
-        return Err(Error::new(Code::PermissionDenied, format!("the platform has set the cap `{}`", cap.id)).at("/id"));
+        return Err(Error::new(
+            Code::PermissionDenied,
+            format!("the platform has set the cap `{}`", cap.id),
+        )
+        .at("/id"));
     }
     Ok(())
 }
@@ -204,15 +248,17 @@ fn refuse_platforms(ctx: &Ctx<'_>, cap: &model::Cap) -> Result<(), Error> {
 fn check_carrier(ctx: &mut Ctx<'_>, account: Option<&Id>) -> Result<(), Error> {
     match (account, ctx.actor) {
         (Some(account), _) => accounts::load(ctx, account, "/account").map(drop),
-        (None, Actor::User { .. }) => {
-            Err(Error::new(Code::ActorNotAllowed, "the caps of the platform are not for users: name an account").at("/account"))
-        }
+        (None, Actor::User { .. }) => Err(Error::new(
+            Code::ActorNotAllowed,
+            "the caps of the platform are not for users: name an account",
+        )
+        .at("/account")),
         (None, Actor::System | Actor::Operator { .. }) => Ok(()),
     }
 }
 
-/// The read model is out of date: the accounts below send under the cap, too. The first and the last cap of the platform say
-/// which lock guards the meters.
+/// The read model is out of date: the accounts below send under the cap, too. The first and the
+/// last cap of the platform say which lock guards the meters.
 fn touch(ctx: &mut Ctx<'_>, cap: &model::Cap) {
     match &cap.account {
         Some(account) => {
@@ -230,19 +276,28 @@ fn touch(ctx: &mut Ctx<'_>, cap: &model::Cap) {
 fn forget_counts(ctx: &mut Ctx<'_>, account: Option<&Id>, cap: &Id) -> Result<(), Error> {
     for letter in [keys::METER, keys::METER_HISTORY, keys::PACE] {
         let (from, until) = keys::below(letter, &[keys::carrier(account), &keys::of_cap(cap)]);
-        for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)? {
+        for (key, _) in ctx
+            .tx
+            .range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?
+        {
             ctx.tx.delete(key);
         }
     }
     Ok(())
 }
 
-/// An API key is deleted: with it go its caps, in its account, those above and the platform (R-SES-7).
+/// An API key is deleted: with it go its caps, in its account, those above and the platform
+/// (R-SES-7).
 pub(crate) fn end_all_of_key(ctx: &mut Ctx<'_>, account: &Id, api_key: &Id) -> Result<(), Error> {
     let line = account_line(&mut ctx.tx, account)?;
     for carrier in line.iter().map(|account| Some(&account.id)).chain([None]) {
         for cap in caps_of(&mut ctx.tx, carrier)? {
-            if cap.scope == CapScope::ApiKey && cap.subject.as_ref().is_some_and(|subject| subject.as_str() == api_key.as_str()) {
+            if cap.scope == CapScope::ApiKey
+                && cap
+                    .subject
+                    .as_ref()
+                    .is_some_and(|subject| subject.as_str() == api_key.as_str())
+            {
                 end(ctx, &cap)?;
             }
         }
@@ -250,8 +305,8 @@ pub(crate) fn end_all_of_key(ctx: &mut Ctx<'_>, account: &Id, api_key: &Id) -> R
     Ok(())
 }
 
-/// An account leaves the one above it, and keeps the caps that counted what it sent: it starts to count by itself. Caps of single API
-/// keys are about keys of the account above.
+/// An account leaves the one above it, and keeps the caps that counted what it sent: it starts to
+/// count by itself. Caps of single API keys are about keys of the account above.
 pub(crate) fn keep(ctx: &mut Ctx<'_>, account: &Id, above: &Id) -> Result<(), Error> {
     for cap in caps_of(&mut ctx.tx, Some(above))? {
         if cap.scope == CapScope::ApiKey && cap.subject.is_some() {
@@ -261,7 +316,13 @@ pub(crate) fn keep(ctx: &mut Ctx<'_>, account: &Id, above: &Id) -> Result<(), Er
         while ctx.tx.has(&keys::cap(Some(account), &id))? {
             id = ctx.engine.ids.next(ctx.now_ms)?;
         }
-        let kept = model::Cap { account: Some(account.clone()), id, rev: 1, updated_at_ms: ctx.now_ms, ..cap };
+        let kept = model::Cap {
+            account: Some(account.clone()),
+            id,
+            rev: 1,
+            updated_at_ms: ctx.now_ms,
+            ..cap
+        };
         ctx.tx.put(keys::cap(Some(account), &kept.id), &kept)?;
         touch(ctx, &kept);
     }
@@ -283,29 +344,46 @@ impl Set {
         let spreads = over == OverLimit::Spread;
         self.channel = self.channel.or(Some(known.channel));
         self.message_class = self.message_class.or(known.message_class);
-        self.grows_daily_by = self.grows_daily_by.or(known.grows_daily_by.filter(|_| !spreads));
+        self.grows_daily_by = self
+            .grows_daily_by
+            .or(known.grows_daily_by.filter(|_| !spreads));
         self.burst = self.burst.or(Some(known.burst).filter(|_| spreads));
     }
 
     fn check(&self) -> Result<(), Error> {
         let spreads = self.over == Some(OverLimit::Spread);
         if spreads && self.limit.get() == 0 {
-            return Err(Error::invalid("/limit", "a cap that spreads lets at least 1 through in a window"));
+            return Err(Error::invalid(
+                "/limit",
+                "a cap that spreads lets at least 1 through in a window",
+            ));
         }
         if !spreads && self.burst.is_some() {
-            return Err(Error::invalid("/burst", "only a cap that spreads has a burst"));
+            return Err(Error::invalid(
+                "/burst",
+                "only a cap that spreads has a burst",
+            ));
         }
         if self.burst.is_some_and(|burst| burst.get() == 0) {
             return Err(Error::invalid("/burst", "at least 1 goes out at once"));
         }
         if spreads && self.grows_daily_by.is_some() {
-            return Err(Error::invalid("/grows_daily_by", "a pace does not grow: set a second cap for the warm-up"));
+            return Err(Error::invalid(
+                "/grows_daily_by",
+                "a pace does not grow: set a second cap for the warm-up",
+            ));
         }
         if self.over == Some(OverLimit::UseCredits) {
-            return Err(Error::invalid("/over", "credits pay for what exceeds the limits of an account, not its caps"));
+            return Err(Error::invalid(
+                "/over",
+                "credits pay for what exceeds the limits of an account, not its caps",
+            ));
         }
         if self.scope == CapScope::Account && self.subject.is_some() {
-            return Err(Error::invalid("/subject", "a cap for everything together has no subject"));
+            return Err(Error::invalid(
+                "/subject",
+                "a cap for everything together has no subject",
+            ));
         }
         Ok(())
     }
@@ -314,7 +392,9 @@ impl Set {
     fn subject(&self) -> Result<Option<Name>, Error> {
         match (self.scope, &self.subject) {
             (CapScope::SendingDomain | CapScope::RecipientDomain, Some(domain)) => {
-                sending::domain_of(domain.as_str()).map(Some).map_err(|error| error.at("/subject"))
+                sending::domain_of(domain.as_str())
+                    .map(Some)
+                    .map_err(|error| error.at("/subject"))
             }
             (CapScope::Member | CapScope::Campaign | CapScope::ApiKey, Some(id)) => {
                 Id::new(id.as_str()).map_err(|error| Error::invalid("/subject", error))?;
@@ -351,13 +431,22 @@ impl Operation for Set {
                 check_rev(self.expected_rev, known.rev)?;
                 refuse_platforms(ctx, known)?;
                 let counts = |scope, subject, channel, window| (scope, subject, channel, window);
-                if counts(known.scope, &known.subject, known.channel, known.window) != counts(self.scope, &subject, channel, self.window) {
-                    return Err(Error::invalid("/id", "another scope, subject, channel or window is another cap: remove this one")
-                        .with("cap", self.id.as_str()));
+                if counts(known.scope, &known.subject, known.channel, known.window)
+                    != counts(self.scope, &subject, channel, self.window)
+                {
+                    return Err(Error::invalid(
+                        "/id",
+                        "another scope, subject, channel or window is another cap: remove this one",
+                    )
+                    .with("cap", self.id.as_str()));
                 }
             }
             None if caps_of(&mut ctx.tx, self.account.as_ref())?.len() >= MOST_CAPS => {
-                return Err(Error::new(Code::LimitReached, format!("an account has at most {MOST_CAPS} caps")).at("/id"));
+                return Err(Error::new(
+                    Code::LimitReached,
+                    format!("an account has at most {MOST_CAPS} caps"),
+                )
+                .at("/id"));
             }
             None => check_rev(self.expected_rev, 0)?,
         }
@@ -372,7 +461,9 @@ impl Operation for Set {
             limit: self.limit,
             grows_daily_by: self.grows_daily_by.filter(|by| by.get() > 0),
             over: self.over.unwrap_or_default(),
-            burst: self.burst.unwrap_or_else(|| Count::new(1).unwrap_or_default()),
+            burst: self
+                .burst
+                .unwrap_or_else(|| Count::new(1).unwrap_or_default()),
             by_platform: !matches!(ctx.actor, Actor::User { .. }),
             rev: known.as_ref().map_or(1, |known| known.rev + 1),
             created_at_ms: known.map_or(ctx.now_ms, |known| known.created_at_ms),
@@ -400,7 +491,8 @@ impl Operation for Remove {
         let cap = cap.ok_or_else(|| Error::not_found("cap", self.cap.as_str()).at("/cap"))?;
         check_rev(self.expected_rev, cap.rev)?;
         refuse_platforms(ctx, &cap).map_err(|error| error.at("/cap"))?;
-        refuse_stronger(ctx, cap.account.as_ref(), cap.scope, cap.subject.as_ref()).map_err(|error| error.at("/cap"))?;
+        refuse_stronger(ctx, cap.account.as_ref(), cap.scope, cap.subject.as_ref())
+            .map_err(|error| error.at("/cap"))?;
         end(ctx, &cap)?;
         Ok(CapRemoved { id: self.cap })
     }
@@ -418,6 +510,11 @@ impl Operation for List {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CapList, Error> {
         check_carrier(ctx, self.account.as_ref())?;
-        Ok(CapList { caps: caps_of(&mut ctx.tx, self.account.as_ref())?.into_iter().map(shown).collect() })
+        Ok(CapList {
+            caps: caps_of(&mut ctx.tx, self.account.as_ref())?
+                .into_iter()
+                .map(shown)
+                .collect(),
+        })
     }
 }

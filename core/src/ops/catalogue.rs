@@ -34,7 +34,14 @@ pub trait Visitor {
 }
 
 const fn entry<O: Operation>() -> Entry {
-    Entry { name: O::NAME, effect: O::EFFECT, access: O::ACCESS, run_json: run_json::<O>, request: schema::<O>, answer: schema::<O::Answer> }
+    Entry {
+        name: O::NAME,
+        effect: O::EFFECT,
+        access: O::ACCESS,
+        run_json: run_json::<O>,
+        request: schema::<O>,
+        answer: schema::<O::Answer>,
+    }
 }
 
 macro_rules! catalogue {
@@ -282,9 +289,15 @@ catalogue! {
     super::users::RequestPasswordReset,
 }
 
-const _: () = assert!(is_sorted(NAMES), "the catalogue is sorted by name, each name once");
+const _: () = assert!(
+    is_sorted(NAMES),
+    "the catalogue is sorted by name, each name once"
+);
 
-#[expect(clippy::indexing_slicing, reason = "evaluated at compile time, where a wrong index does not build")]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated at compile time, where a wrong index does not build"
+)]
 const fn is_sorted(names: &[&str]) -> bool {
     let mut at = 1;
     while at < names.len() {
@@ -296,7 +309,10 @@ const fn is_sorted(names: &[&str]) -> bool {
     true
 }
 
-#[expect(clippy::indexing_slicing, reason = "evaluated at compile time, where a wrong index does not build")]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated at compile time, where a wrong index does not build"
+)]
 const fn is_before(one: &[u8], other: &[u8]) -> bool {
     let mut at = 0;
     while at < one.len() && at < other.len() {
@@ -313,7 +329,12 @@ fn run_json<O: Operation>(engine: &Engine, actor: &Actor, request: &[u8]) -> Res
     let answer = engine.run(actor, request)?;
     // Room for an answer with a token: what grows leaves copies behind.
     let mut text = Vec::with_capacity(1024);
-    let unwritten = |error: &dyn std::fmt::Display| Error::new(Code::Internal, format!("the answer cannot be written: {error}"));
+    let unwritten = |error: &dyn std::fmt::Display| {
+        Error::new(
+            Code::Internal,
+            format!("the answer cannot be written: {error}"),
+        )
+    };
     serde_json::to_writer(&mut text, &answer).map_err(|error| unwritten(&error))?;
     String::from_utf8(text).map_err(|error| unwritten(&error))
 }
@@ -331,11 +352,14 @@ impl Entry {
 
 /// The operation of this name.
 pub fn find(name: &str) -> Option<&'static Entry> {
-    let at = CATALOGUE.binary_search_by(|entry| entry.name.cmp(name)).ok()?;
+    let at = CATALOGUE
+        .binary_search_by(|entry| entry.name.cmp(name))
+        .ok()?;
     CATALOGUE.get(at)
 }
 
-/// What a binding compares when it is loaded: it changes with every name and type of the catalogue and every error code.
+/// What a binding compares when it is loaded: it changes with every name and type of the catalogue
+/// and every error code.
 pub fn hash() -> &'static str {
     static HASH: Lazy<String> = Lazy::new(|| {
         let mut hash = Sha256::new();
@@ -348,7 +372,11 @@ pub fn hash() -> &'static str {
             hash.update(code.name());
             hash.update(code.number().to_le_bytes());
         }
-        hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        hash.finalize()
+            .iter()
+            .take(16)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     });
     &HASH
 }

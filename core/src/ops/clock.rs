@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct Get {}
 
-/// Moves a manual clock, forwards or backwards; with the system's clock it is `clock_not_manual` (R-QTA-13).
+/// Moves a manual clock, forwards or backwards; with the system's clock it is `clock_not_manual`
+/// (R-QTA-13).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Set {
@@ -20,22 +21,25 @@ pub struct Set {
     pub now_ms: Count,
 }
 
-/// The system's clock is right where it is held back (R-QTA-13): time goes on with it. Where nothing is held back, nothing changes.
+/// The system's clock is right where it is held back (R-QTA-13): time goes on with it. Where
+/// nothing is held back, nothing changes.
 ///
-/// A jump forward of more than a minute that a steady clock did not see is held back, and so is a clock that is more than 366 days
-/// ahead of the last time that the store knew of. Until it is confirmed, or the system's clock is right again, time goes on without the
-/// jump: for decisions, for what expires, and in the audit.
+/// A jump forward of more than a minute that a steady clock did not see is held back, and so is a
+/// clock that is more than 366 days ahead of the last time that the store knew of. Until it is
+/// confirmed, or the system's clock is right again, time goes on without the jump: for decisions,
+/// for what expires, and in the audit.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Confirm {}
 
-/// The clock was wrong, and is right now (R-QTA-13): what was counted in windows that begin after now counts in the window of now. The
-/// last true windows are there again with all that they counted, so nothing is granted twice. Where nothing was counted in the future,
-/// nothing changes.
+/// The clock was wrong, and is right now (R-QTA-13): what was counted in windows that begin after
+/// now counts in the window of now. The last true windows are there again with all that they
+/// counted, so nothing is granted twice. Where nothing was counted in the future, nothing changes.
 ///
-/// What else began after now is as if it began now: paces, reservations, entries of credits, sessions, links, invitations, the time in
-/// which a closed account can be reopened, a package for the next month, and how long answers to keys are remembered. Slots and edit
-/// leases end, and messages of the outbox that were taken are given again.
+/// What else began after now is as if it began now: paces, reservations, entries of credits,
+/// sessions, links, invitations, the time in which a closed account can be reopened, a package for
+/// the next month, and how long answers to keys are remembered. Slots and edit leases end, and
+/// messages of the outbox that were taken are given again.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Undo {}
@@ -61,7 +65,11 @@ pub struct ClockUndone {
 
 fn reading(ctx: &Ctx<'_>) -> ClockReading {
     let clock = &ctx.engine.clock;
-    ClockReading { now_ms: clock.now_ms(), manual: clock.is_manual(), held_back_ms: clock.held_back_ms() }
+    ClockReading {
+        now_ms: clock.now_ms(),
+        manual: clock.is_manual(),
+        held_back_ms: clock.held_back_ms(),
+    }
 }
 
 impl Operation for Get {
@@ -107,6 +115,8 @@ impl Operation for Undo {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ClockUndone, Error> {
         ctx.engine.clock.forget_future();
-        Ok(ClockUndone { counters: ctx.engine.leave_future(ctx.actor)? })
+        Ok(ClockUndone {
+            counters: ctx.engine.leave_future(ctx.actor)?,
+        })
     }
 }

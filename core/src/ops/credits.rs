@@ -1,16 +1,20 @@
-//! Credits: a ledger for each account and channel, what is left of its grants, and where it lies (R-CRD-1 to R-CRD-3).
+//! Credits: a ledger for each account and channel, what is left of its grants, and where it lies
+//! (R-CRD-1 to R-CRD-3).
 //!
-//! Entries are only ever added. Beside them lies what they sum up to: how much each grant has left, in the free balance and in
-//! the reserve of each group, in the order in which grants pay; so a spend reads the grants that it is paid by, and nothing else.
+//! Entries are only ever added. Beside them lies what they sum up to: how much each grant has left,
+//! in the free balance and in the reserve of each group, in the order in which grants pay; so a
+//! spend reads the grants that it is paid by, and nothing else.
 //!
-//! No thread waits for a grant to expire. Every operation first enters what has expired by now, those that only read too: in
-//! their own view of the store, which nobody keeps. So an expiry counts at its instant, and the next change writes it down.
+//! No thread waits for a grant to expire. Every operation first enters what has expired by now,
+//! those that only read too: in their own view of the store, which nobody keeps. So an expiry
+//! counts at its instant, and the next change writes it down.
 
 use super::{Access, Effect, Operation, accounts, groups, once, page_size};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
-    self, Actor, Channel, Count, CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket, CreditTotals, Id, LimitName, Note,
+    self, Actor, Channel, Count, CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart,
+    CreditPocket, CreditTotals, Id, LimitName, Note,
 };
 use crate::rules::credit::{Turn, give_back, pay};
 use crate::rules::send::Part;
@@ -46,7 +50,8 @@ pub struct Grant {
     /// When what is left of them is gone, in unix milliseconds; never when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<Count>,
-    /// The same request with the same key is carried out once, and answered alike; another one is `idempotency_mismatch`.
+    /// The same request with the same key is carried out once, and answered alike; another one is
+    /// `idempotency_mismatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
@@ -95,7 +100,8 @@ pub enum CreditOrder {
     Oldest,
 }
 
-/// Pays with credits, all or nothing: a group with its own reserve first, then with the free balance (R-CRD-2).
+/// Pays with credits, all or nothing: a group with its own reserve first, then with the free
+/// balance (R-CRD-2).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spend {
@@ -111,13 +117,15 @@ pub struct Spend {
     /// What is paid, in the host's words: a campaign, a reservation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Id>,
-    /// The same request with the same key is carried out once, and answered alike; another one is `idempotency_mismatch`.
+    /// The same request with the same key is carried out once, and answered alike; another one is
+    /// `idempotency_mismatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
-/// Gives back what was spent on messages that did not go out, to the grants that paid and where they paid from; no more than was
-/// spent (R-CRD-2). What goes back to a grant that has expired is gone again with the next entry.
+/// Gives back what was spent on messages that did not go out, to the grants that paid and where
+/// they paid from; no more than was spent (R-CRD-2). What goes back to a grant that has expired is
+/// gone again with the next entry.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Refund {
@@ -129,12 +137,14 @@ pub struct Refund {
     pub spend: Count,
     /// How many credits, at least 1.
     pub amount: Count,
-    /// The same request with the same key is carried out once, and answered alike; another one is `idempotency_mismatch`.
+    /// The same request with the same key is carried out once, and answered alike; another one is
+    /// `idempotency_mismatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
-/// Keeps free credits for a group: no other spends them (R-CRD-3). Those whose turn to pay is first go first.
+/// Keeps free credits for a group: no other spends them (R-CRD-3). Those whose turn to pay is first
+/// go first.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reserve {
@@ -146,13 +156,14 @@ pub struct Reserve {
     pub channel: Channel,
     /// How many, at least 1.
     pub amount: Count,
-    /// Asked again within a day with the same key it gets the same answer, and moves nothing; another request is
-    /// `idempotency_mismatch`.
+    /// Asked again within a day with the same key it gets the same answer, and moves nothing;
+    /// another request is `idempotency_mismatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
-/// Makes credits of a group's reserve free again (R-CRD-3). Those whose turn to pay is first go first.
+/// Makes credits of a group's reserve free again (R-CRD-3). Those whose turn to pay is first go
+/// first.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Unreserve {
@@ -165,13 +176,14 @@ pub struct Unreserve {
     /// How many, at least 1; all of them when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Count>,
-    /// Asked again within a day with the same key it gets the same answer, and moves nothing; another request is
-    /// `idempotency_mismatch`.
+    /// Asked again within a day with the same key it gets the same answer, and moves nothing;
+    /// another request is `idempotency_mismatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
-/// Gives free credits of an account to one directly below; they pay there as they would have here (R-CRD-3).
+/// Gives free credits of an account to one directly below; they pay there as they would have here
+/// (R-CRD-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Allocate {
@@ -181,14 +193,14 @@ pub struct Allocate {
     pub channel: Channel,
     /// How many, at least 1.
     pub amount: Count,
-    /// Asked again within a day with the same key it gets the same answer, and moves nothing; another request is
-    /// `idempotency_mismatch`.
+    /// Asked again within a day with the same key it gets the same answer, and moves nothing;
+    /// another request is `idempotency_mismatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
-/// Takes back what is left, and free, of the credits that an account got from the one above (R-CRD-3). What the platform gave it
-/// stays.
+/// Takes back what is left, and free, of the credits that an account got from the one above
+/// (R-CRD-3). What the platform gave it stays.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TakeBack {
@@ -199,14 +211,15 @@ pub struct TakeBack {
     /// How many, at least 1; all of them when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Count>,
-    /// Asked again within a day with the same key it gets the same answer, and moves nothing; another request is
-    /// `idempotency_mismatch`.
+    /// Asked again within a day with the same key it gets the same answer, and moves nothing;
+    /// another request is `idempotency_mismatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
-/// Takes back what is left, and free, of the credits that the platform gave an account: a grant by mistake, an invoice that was not
-/// paid (R-CRD-1). What is kept for groups, or came from the account above, stays.
+/// Takes back what is left, and free, of the credits that the platform gave an account: a grant by
+/// mistake, an invoice that was not paid (R-CRD-1). What is kept for groups, or came from the
+/// account above, stays.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Withdraw {
@@ -219,7 +232,8 @@ pub struct Withdraw {
     pub amount: Option<Count>,
     /// Why.
     pub reason: Note,
-    /// The same request with the same key is carried out once, and answered alike; another one is `idempotency_mismatch`.
+    /// The same request with the same key is carried out once, and answered alike; another one is
+    /// `idempotency_mismatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
@@ -244,7 +258,8 @@ pub struct CreditChannel {
     pub free: u64,
     /// What groups have in reserve and have spent, at most 500.
     pub groups: Vec<CreditGroup>,
-    /// What is left of grants, in the order in which they pay: the free balance, then the reserve of each group; at most 500.
+    /// What is left of grants, in the order in which they pay: the free balance, then the reserve
+    /// of each group; at most 500.
     pub grants: Vec<CreditLeft>,
     /// Whether all groups and grants are listed.
     pub complete: bool,
@@ -257,7 +272,8 @@ pub struct CreditGroup {
     pub group: Id,
     /// What is kept for it.
     pub reserve: u64,
-    /// What it has spent in all, from its reserve and from the free balance, without what was refunded.
+    /// What it has spent in all, from its reserve and from the free balance, without what was
+    /// refunded.
     pub spent: u64,
 }
 
@@ -324,7 +340,8 @@ pub struct CreditMove {
     pub free_above: u64,
 }
 
-/// A limit of the account, and the start of its window, or of the part of a rolling one, in which credits paid for messages.
+/// A limit of the account, and the start of its window, or of the part of a rolling one, in which
+/// credits paid for messages.
 pub(crate) type Lifted = (LimitName, u64);
 
 /// Credits of a grant that were taken out of the reserve of a group, or of what is free.
@@ -343,8 +360,15 @@ struct Book {
 
 impl Book {
     fn open(ctx: &mut Ctx<'_>, account: &Id, channel: Channel) -> Result<Book, Error> {
-        let head = ctx.tx.get(&keys::credit_head(account, channel))?.unwrap_or_default();
-        let mut book = Book { account: account.clone(), channel, head };
+        let head = ctx
+            .tx
+            .get(&keys::credit_head(account, channel))?
+            .unwrap_or_default();
+        let mut book = Book {
+            account: account.clone(),
+            channel,
+            head,
+        };
         book.expire(ctx)?;
         Ok(book)
     }
@@ -353,12 +377,27 @@ impl Book {
     fn expire(&mut self, ctx: &mut Ctx<'_>) -> Result<(), Error> {
         let (from, until) = keys::credits_expired(&self.account, self.channel, ctx.now_ms);
         for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
-            let (expires_at_ms, grant, group) = keys::credit_expiry_at(&key).ok_or_else(|| broken(&key))?;
+            let (expires_at_ms, grant, group) =
+                keys::credit_expiry_at(&key).ok_or_else(|| broken(&key))?;
             let turn = self.turn_of(ctx, grant)?;
             let amount = self.left_of(ctx, group.as_ref(), &turn)?;
             self.lower(ctx, group.as_ref(), &turn, amount)?;
-            let entry = CreditEntry { by: Actor::System.label(), at_ms: expires_at_ms, ..self.entry(ctx, CreditKind::Expired, amount) };
-            self.append(ctx, CreditEntry { parts: vec![CreditPart { grant, amount, group }], ..entry })?;
+            let entry = CreditEntry {
+                by: Actor::System.label(),
+                at_ms: expires_at_ms,
+                ..self.entry(ctx, CreditKind::Expired, amount)
+            };
+            self.append(
+                ctx,
+                CreditEntry {
+                    parts: vec![CreditPart {
+                        grant,
+                        amount,
+                        group,
+                    }],
+                    ..entry
+                },
+            )?;
         }
         Ok(())
     }
@@ -397,27 +436,47 @@ impl Book {
             None => Some(self.head.balance),
         };
         let told = balance.zip(self.head.totals.and(entry.kind, entry.amount));
-        // No operation takes more than there is: what is left to refuse is a number that no language could tell.
-        let too_many = || Error::invalid("/amount", format!("an account gets, and spends, at most {} credits", Count::MAX));
+        // No operation takes more than there is: what is left to refuse is a number that no
+        // language could tell.
+        let too_many = || {
+            Error::invalid(
+                "/amount",
+                format!(
+                    "an account gets, and spends, at most {} credits",
+                    Count::MAX
+                ),
+            )
+        };
         (entry.balance, entry.totals) = told.ok_or_else(too_many)?;
-        // Entered later than it came about, or with a clock that stepped back, it still does not come before what was entered earlier.
+        // Entered later than it came about, or with a clock that stepped back, it still does not
+        // come before what was entered earlier.
         entry.at_ms = entry.at_ms.max(self.head.at_ms);
-        self.head = CreditHead { entries: entry.entry, balance: entry.balance, totals: entry.totals, at_ms: entry.at_ms };
-        ctx.tx.put(keys::credit_head(&self.account, self.channel), &self.head)?;
-        ctx.tx.put(keys::credit_entry(&self.account, self.channel, entry.entry), &entry)?;
+        self.head = CreditHead {
+            entries: entry.entry,
+            balance: entry.balance,
+            totals: entry.totals,
+            at_ms: entry.at_ms,
+        };
+        ctx.tx
+            .put(keys::credit_head(&self.account, self.channel), &self.head)?;
+        ctx.tx.put(
+            keys::credit_entry(&self.account, self.channel, entry.entry),
+            &entry,
+        )?;
         Ok(entry)
     }
 
     /// Adds an entry that is a grant; all of it is free.
     fn bring_in(&mut self, ctx: &mut Ctx<'_>, entry: CreditEntry) -> Result<CreditEntry, Error> {
         let entry = self.append(ctx, entry)?;
-        let turn = Turn::of(&entry).ok_or_else(|| Error::new(Code::Internal, "a grant has no terms"))?;
+        let turn =
+            Turn::of(&entry).ok_or_else(|| Error::new(Code::Internal, "a grant has no terms"))?;
         self.raise(ctx, None, &turn, entry.amount)?;
         Ok(entry)
     }
 
-    /// How many entries were made before an instant, and what they sum up to. A ledger may be long: the last of them is found
-    /// by halving.
+    /// How many entries were made before an instant, and what they sum up to. A ledger may be long:
+    /// the last of them is found by halving.
     fn before(&self, ctx: &mut Ctx<'_>, at_ms: u64) -> Result<(u64, CreditTotals), Error> {
         if self.head.at_ms < at_ms {
             return Ok((self.head.entries, self.head.totals));
@@ -437,30 +496,54 @@ impl Book {
     }
 
     fn read(&self, ctx: &mut Ctx<'_>, entry: u64) -> Result<Option<CreditEntry>, Error> {
-        ctx.tx.get(&keys::credit_entry(&self.account, self.channel, entry))
+        ctx.tx
+            .get(&keys::credit_entry(&self.account, self.channel, entry))
     }
 
     /// An entry that is there.
     fn entry_at(&self, ctx: &mut Ctx<'_>, entry: u64) -> Result<CreditEntry, Error> {
-        let missing = || Error::new(Code::StoreCorrupt, format!("the ledger of `{}` has no entry {entry}", self.account));
+        let missing = || {
+            Error::new(
+                Code::StoreCorrupt,
+                format!("the ledger of `{}` has no entry {entry}", self.account),
+            )
+        };
         self.read(ctx, entry)?.ok_or_else(missing)
     }
 
     /// The entry that made a grant.
     fn grant(&self, ctx: &mut Ctx<'_>, grant: u64) -> Result<CreditEntry, Error> {
-        self.read(ctx, grant)?.ok_or_else(|| Error::new(Code::StoreCorrupt, format!("`{}` has no grant {grant}", self.account)))
+        self.read(ctx, grant)?.ok_or_else(|| {
+            Error::new(
+                Code::StoreCorrupt,
+                format!("`{}` has no grant {grant}", self.account),
+            )
+        })
     }
 
     fn turn_of(&self, ctx: &mut Ctx<'_>, grant: u64) -> Result<Turn, Error> {
         let entry = self.grant(ctx, grant)?;
-        Turn::of(&entry).ok_or_else(|| Error::new(Code::StoreCorrupt, format!("the entry {grant} of `{}` is no grant", self.account)))
+        Turn::of(&entry).ok_or_else(|| {
+            Error::new(
+                Code::StoreCorrupt,
+                format!("the entry {grant} of `{}` is no grant", self.account),
+            )
+        })
     }
 
     fn pocket(&self, ctx: &mut Ctx<'_>, group: Option<&Id>) -> Result<CreditPocket, Error> {
-        Ok(ctx.tx.get(&keys::credit_pocket(&self.account, self.channel, group))?.unwrap_or_default())
+        Ok(ctx
+            .tx
+            .get(&keys::credit_pocket(&self.account, self.channel, group))?
+            .unwrap_or_default())
     }
 
-    fn save_pocket(&self, ctx: &mut Ctx<'_>, group: Option<&Id>, pocket: &CreditPocket) -> Result<(), Error> {
+    fn save_pocket(
+        &self,
+        ctx: &mut Ctx<'_>,
+        group: Option<&Id>,
+        pocket: &CreditPocket,
+    ) -> Result<(), Error> {
         // How many a send can be paid with is prepared.
         ctx.tx.touch(&self.account);
         let key = keys::credit_pocket(&self.account, self.channel, group);
@@ -473,16 +556,25 @@ impl Book {
     }
 
     fn left_of(&self, ctx: &mut Ctx<'_>, group: Option<&Id>, turn: &Turn) -> Result<u64, Error> {
-        Ok(ctx.tx.get(&keys::credit_part(&self.account, self.channel, group, turn))?.unwrap_or(0))
+        Ok(ctx
+            .tx
+            .get(&keys::credit_part(&self.account, self.channel, group, turn))?
+            .unwrap_or(0))
     }
 
-    /// Where a payer takes credits from, in this order: the reserve of their group, then what is free. Where the account has no
-    /// groups by policy, the reserves bind nobody: they come last (section 16).
+    /// Where a payer takes credits from, in this order: the reserve of their group, then what is
+    /// free. Where the account has no groups by policy, the reserves bind nobody: they come last
+    /// (section 16).
     fn sources(&self, ctx: &mut Ctx<'_>, group: Option<&Id>) -> Result<Vec<Option<Id>>, Error> {
         let mut sources: Vec<_> = group.cloned().map(Some).into_iter().chain([None]).collect();
         if !ctx.policies(Some(&self.account))?.groups {
             let others = self.reserves(ctx)?;
-            sources.extend(others.into_iter().filter(|other| Some(other) != group).map(Some));
+            sources.extend(
+                others
+                    .into_iter()
+                    .filter(|other| Some(other) != group)
+                    .map(Some),
+            );
         }
         Ok(sources)
     }
@@ -491,7 +583,9 @@ impl Book {
     fn reserves(&self, ctx: &mut Ctx<'_>) -> Result<Vec<Id>, Error> {
         let (from, until) = keys::credit_reserves(&self.account, self.channel);
         let rows = ctx.tx.range::<CreditPocket>(&from, &until, usize::MAX)?;
-        rows.iter().map(|(key, _)| keys::last_id(key).ok_or_else(|| broken(key))).collect()
+        rows.iter()
+            .map(|(key, _)| keys::last_id(key).ok_or_else(|| broken(key)))
+            .collect()
     }
 
     /// How many credits there are in these.
@@ -503,31 +597,64 @@ impl Book {
         Ok(all)
     }
 
-    /// Takes up to so many credits out of these, one after the other; with a giver, only what came from there.
-    fn take(&self, ctx: &mut Ctx<'_>, sources: &[Option<Id>], amount: u64, giver: Option<Option<&Id>>) -> Result<Vec<Taken>, Error> {
+    /// Takes up to so many credits out of these, one after the other; with a giver, only what came
+    /// from there.
+    fn take(
+        &self,
+        ctx: &mut Ctx<'_>,
+        sources: &[Option<Id>],
+        amount: u64,
+        giver: Option<Option<&Id>>,
+    ) -> Result<Vec<Taken>, Error> {
         let mut taken: Vec<Taken> = Vec::new();
         for source in sources {
             let open = amount.saturating_sub(sum(&taken));
             let from_here = self.take_from(ctx, source.as_ref(), open, giver)?;
-            taken.extend(from_here.into_iter().map(|(turn, amount)| Taken { group: source.clone(), turn, amount }));
+            taken.extend(from_here.into_iter().map(|(turn, amount)| Taken {
+                group: source.clone(),
+                turn,
+                amount,
+            }));
         }
         Ok(taken)
     }
 
     /// Puts credits of a grant into the free balance or the reserve of a group.
-    fn raise(&self, ctx: &mut Ctx<'_>, group: Option<&Id>, turn: &Turn, amount: u64) -> Result<(), Error> {
+    fn raise(
+        &self,
+        ctx: &mut Ctx<'_>,
+        group: Option<&Id>,
+        turn: &Turn,
+        amount: u64,
+    ) -> Result<(), Error> {
         let left = self.left_of(ctx, group, turn)?;
         let mut pocket = self.pocket(ctx, group)?;
         pocket.left = pocket.left.saturating_add(amount);
         self.save_pocket(ctx, group, &pocket)?;
         if let Some(expires_at_ms) = turn.expires_at_ms() {
-            ctx.tx.mark(keys::credit_expiry(&self.account, self.channel, expires_at_ms, turn.grant(), group));
+            ctx.tx.mark(keys::credit_expiry(
+                &self.account,
+                self.channel,
+                expires_at_ms,
+                turn.grant(),
+                group,
+            ));
         }
-        ctx.tx.put(keys::credit_part(&self.account, self.channel, group, turn), &left.saturating_add(amount))
+        ctx.tx.put(
+            keys::credit_part(&self.account, self.channel, group, turn),
+            &left.saturating_add(amount),
+        )
     }
 
-    /// Takes credits of a grant, of which there are as many, out of the free balance or the reserve of a group.
-    fn lower(&self, ctx: &mut Ctx<'_>, group: Option<&Id>, turn: &Turn, amount: u64) -> Result<(), Error> {
+    /// Takes credits of a grant, of which there are as many, out of the free balance or the reserve
+    /// of a group.
+    fn lower(
+        &self,
+        ctx: &mut Ctx<'_>,
+        group: Option<&Id>,
+        turn: &Turn,
+        amount: u64,
+    ) -> Result<(), Error> {
         let left = self.left_of(ctx, group, turn)?.saturating_sub(amount);
         let mut pocket = self.pocket(ctx, group)?;
         pocket.left = pocket.left.saturating_sub(amount);
@@ -538,14 +665,27 @@ impl Book {
         }
         ctx.tx.delete(key);
         if let Some(expires_at_ms) = turn.expires_at_ms() {
-            ctx.tx.delete(keys::credit_expiry(&self.account, self.channel, expires_at_ms, turn.grant(), group));
+            ctx.tx.delete(keys::credit_expiry(
+                &self.account,
+                self.channel,
+                expires_at_ms,
+                turn.grant(),
+                group,
+            ));
         }
         Ok(())
     }
 
-    /// Takes up to so many credits out of the free balance or the reserve of a group, in the order in which grants pay; with a giver,
-    /// only what came from there: an account above, or the platform, which is no account.
-    fn take_from(&self, ctx: &mut Ctx<'_>, group: Option<&Id>, amount: u64, giver: Option<Option<&Id>>) -> Result<Vec<(Turn, u64)>, Error> {
+    /// Takes up to so many credits out of the free balance or the reserve of a group, in the order
+    /// in which grants pay; with a giver, only what came from there: an account above, or the
+    /// platform, which is no account.
+    fn take_from(
+        &self,
+        ctx: &mut Ctx<'_>,
+        group: Option<&Id>,
+        amount: u64,
+        giver: Option<Option<&Id>>,
+    ) -> Result<Vec<(Turn, u64)>, Error> {
         let (mut from, until) = keys::credit_parts(&self.account, self.channel, group);
         let mut open = amount;
         let mut taken = Vec::new();
@@ -573,16 +713,41 @@ impl Book {
         Ok(taken)
     }
 
-    /// Moves so many credits, of which there are as many, between the free balance and the reserve of a group.
-    fn shift(&mut self, ctx: &mut Ctx<'_>, kind: CreditKind, group: &Id, amount: u64) -> Result<CreditEntry, Error> {
-        let (from, to) = if kind == CreditKind::Reserved { (None, Some(group)) } else { (Some(group), None) };
+    /// Moves so many credits, of which there are as many, between the free balance and the reserve
+    /// of a group.
+    fn shift(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        kind: CreditKind,
+        group: &Id,
+        amount: u64,
+    ) -> Result<CreditEntry, Error> {
+        let (from, to) = if kind == CreditKind::Reserved {
+            (None, Some(group))
+        } else {
+            (Some(group), None)
+        };
         let moved = self.take_from(ctx, from, amount, None)?;
         for (turn, part) in &moved {
             self.raise(ctx, to, turn, *part)?;
         }
         let entry = self.entry(ctx, kind, amount);
-        let parts = moved.iter().map(|(turn, amount)| CreditPart { grant: turn.grant(), amount: *amount, group: None }).collect();
-        self.append(ctx, CreditEntry { group: Some(group.clone()), parts, ..entry })
+        let parts = moved
+            .iter()
+            .map(|(turn, amount)| CreditPart {
+                grant: turn.grant(),
+                amount: *amount,
+                group: None,
+            })
+            .collect();
+        self.append(
+            ctx,
+            CreditEntry {
+                group: Some(group.clone()),
+                parts,
+                ..entry
+            },
+        )
     }
 
     /// Takes in what came back from an account below, where it lay in these grants.
@@ -590,27 +755,61 @@ impl Book {
         let mut back = Vec::with_capacity(taken.len());
         for Taken { turn, amount, .. } in taken {
             let of = below.grant(ctx, turn.grant())?.from_grant;
-            let of = of.ok_or_else(|| Error::new(Code::StoreCorrupt, format!("a grant of `{}` came from no other", below.account)))?;
+            let of = of.ok_or_else(|| {
+                Error::new(
+                    Code::StoreCorrupt,
+                    format!("a grant of `{}` came from no other", below.account),
+                )
+            })?;
             let turn = turn.as_grant(of);
             self.raise(ctx, None, &turn, *amount)?;
-            back.push(Taken { group: None, turn, amount: *amount });
+            back.push(Taken {
+                group: None,
+                turn,
+                amount: *amount,
+            });
         }
         let entry = self.entry(ctx, CreditKind::TakenBack, sum(&back));
-        self.append(ctx, CreditEntry { other: Some(below.account.clone()), parts: parts_of(&back), ..entry }).map(drop)
+        self.append(
+            ctx,
+            CreditEntry {
+                other: Some(below.account.clone()),
+                parts: parts_of(&back),
+                ..entry
+            },
+        )
+        .map(drop)
     }
 }
 
-/// What was entered in a future that was none counts as entered now; whether there may be more of it (R-QTA-13). The earliest comes
-/// first, so that no entry ever comes before another.
-pub(crate) fn leave_future(ctx: &mut Ctx<'_>, account: &Id, channel: Channel) -> Result<bool, Error> {
+/// What was entered in a future that was none counts as entered now; whether there may be more of
+/// it (R-QTA-13). The earliest comes first, so that no entry ever comes before another.
+pub(crate) fn leave_future(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    channel: Channel,
+) -> Result<bool, Error> {
     let (key, at_ms) = (keys::credit_head(account, channel), ctx.now_ms);
-    let Some(head) = ctx.tx.get::<CreditHead>(&key)?.filter(|head| head.at_ms > at_ms) else { return Ok(false) };
-    let book = Book { account: account.clone(), channel, head };
+    let Some(head) = ctx
+        .tx
+        .get::<CreditHead>(&key)?
+        .filter(|head| head.at_ms > at_ms)
+    else {
+        return Ok(false);
+    };
+    let book = Book {
+        account: account.clone(),
+        channel,
+        head,
+    };
     let (before, _) = book.before(ctx, at_ms.saturating_add(1))?;
     let until = book.head.entries.min(before.saturating_add(STEP as u64));
     for number in before + 1..=until {
         let entry = book.entry_at(ctx, number)?;
-        ctx.tx.put(keys::credit_entry(account, channel, number), &CreditEntry { at_ms, ..entry })?;
+        ctx.tx.put(
+            keys::credit_entry(account, channel, number),
+            &CreditEntry { at_ms, ..entry },
+        )?;
     }
     let more = until < book.head.entries;
     if !more {
@@ -620,7 +819,10 @@ pub(crate) fn leave_future(ctx: &mut Ctx<'_>, account: &Id, channel: Channel) ->
 }
 
 fn broken(key: &[u8]) -> Error {
-    Error::new(Code::StoreCorrupt, format!("the key {} is none of credits", key.escape_ascii()))
+    Error::new(
+        Code::StoreCorrupt,
+        format!("the key {} is none of credits", key.escape_ascii()),
+    )
 }
 
 fn sum(taken: &[Taken]) -> u64 {
@@ -628,14 +830,24 @@ fn sum(taken: &[Taken]) -> u64 {
 }
 
 fn parts_of(taken: &[Taken]) -> Vec<CreditPart> {
-    taken.iter().map(|part| CreditPart { grant: part.turn.grant(), amount: part.amount, group: part.group.clone() }).collect()
+    taken
+        .iter()
+        .map(|part| CreditPart {
+            grant: part.turn.grant(),
+            amount: part.amount,
+            group: part.group.clone(),
+        })
+        .collect()
 }
 
 fn exhausted(what: impl Into<String>, left: u64) -> Error {
-    Error::new(Code::CreditsExhausted, what).at("/amount").with("left", left)
+    Error::new(Code::CreditsExhausted, what)
+        .at("/amount")
+        .with("left", left)
 }
 
-/// Credits are of the commercial edition and of the preset `groups`: otherwise they are looked at, and nothing else (R-PLT-1).
+/// Credits are of the commercial edition and of the preset `groups`: otherwise they are looked at,
+/// and nothing else (R-PLT-1).
 fn check(ctx: &mut Ctx<'_>, account: &Id, amount: Option<Count>) -> Result<(), Error> {
     if amount.is_some_and(|amount| amount.get() == 0) {
         return Err(Error::invalid("/amount", "at least 1 credit"));
@@ -644,7 +856,12 @@ fn check(ctx: &mut Ctx<'_>, account: &Id, amount: Option<Count>) -> Result<(), E
 }
 
 /// How many credits a group, or who is in none, could pay with.
-pub(crate) fn payable(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, group: Option<&Id>) -> Result<u64, Error> {
+pub(crate) fn payable(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    channel: Channel,
+    group: Option<&Id>,
+) -> Result<u64, Error> {
     let book = Book::open(ctx, account, channel)?;
     let sources = book.sources(ctx, group)?;
     book.payable(ctx, &sources)
@@ -655,8 +872,9 @@ pub(crate) fn balance(ctx: &mut Ctx<'_>, account: &Id, channel: Channel) -> Resu
     Ok(Book::open(ctx, account, channel)?.head.balance)
 }
 
-/// What a group, or who is in none, could pay with, in the order in which it pays: what is left of grants, and what would come
-/// back of open reservations that they paid for. Of very many grants the last are taken for one that does not expire.
+/// What a group, or who is in none, could pay with, in the order in which it pays: what is left of
+/// grants, and what would come back of open reservations that they paid for. Of very many grants
+/// the last are taken for one that does not expire.
 pub(crate) fn payable_parts(
     ctx: &mut Ctx<'_>,
     account: &Id,
@@ -673,14 +891,27 @@ pub(crate) fn payable_parts(
         for (key, amount) in ctx.tx.range::<u64>(&from, &until, MOST_PARTS)? {
             let (_, turn) = keys::credit_part_at(&key).ok_or_else(|| broken(&key))?;
             left = left.saturating_sub(amount);
-            parts.push(Part { amount, from_ms: 0, until_ms: turn.expires_at_ms().unwrap_or(u64::MAX) });
+            parts.push(Part {
+                amount,
+                from_ms: 0,
+                until_ms: turn.expires_at_ms().unwrap_or(u64::MAX),
+            });
         }
-        parts.push(Part { amount: left, from_ms: 0, until_ms: u64::MAX });
+        parts.push(Part {
+            amount: left,
+            from_ms: 0,
+            until_ms: u64::MAX,
+        });
     }
     // What comes back to the reserve of a group that has none by now is not among the sources yet.
     let binds = ctx.policies(Some(account))?.groups;
-    for reservation in open.iter().filter(|open| open.account == *account && open.channel == channel) {
-        let Some(paid) = reservation.credits else { continue };
+    for reservation in open
+        .iter()
+        .filter(|open| open.account == *account && open.channel == channel)
+    {
+        let Some(paid) = reservation.credits else {
+            continue;
+        };
         let (spent, before) = spent(ctx, account, channel, paid.entry)?;
         let amounts: Vec<u64> = spent.parts.iter().map(|part| part.amount).collect();
         let back = give_back(&amounts, before, reservation.paid_of(reservation.count));
@@ -689,21 +920,37 @@ pub(crate) fn payable_parts(
             if binds && into.is_some() && into != group {
                 continue;
             }
-            let until_ms = book.turn_of(ctx, part.grant)?.expires_at_ms().unwrap_or(u64::MAX);
-            parts.push(Part { amount, from_ms: reservation.expires_at_ms, until_ms });
+            let until_ms = book
+                .turn_of(ctx, part.grant)?
+                .expires_at_ms()
+                .unwrap_or(u64::MAX);
+            parts.push(Part {
+                amount,
+                from_ms: reservation.expires_at_ms,
+                until_ms,
+            });
         }
     }
     Ok(parts)
 }
 
 /// What became of an account's credits from an instant on and before another (R-ACC-7).
-pub(crate) fn totals_within(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, from_ms: u64, until_ms: u64) -> Result<CreditTotals, Error> {
+pub(crate) fn totals_within(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    channel: Channel,
+    from_ms: u64,
+    until_ms: u64,
+) -> Result<CreditTotals, Error> {
     let book = Book::open(ctx, account, channel)?;
-    Ok(book.before(ctx, until_ms)?.1.since(book.before(ctx, from_ms)?.1))
+    Ok(book
+        .before(ctx, until_ms)?
+        .1
+        .since(book.before(ctx, from_ms)?.1))
 }
 
-/// Pays for messages of a send. The account's own limits were charged so many less in these windows, and their books tell of it
-/// as long as it does not come back (R-QTA-6).
+/// Pays for messages of a send. The account's own limits were charged so many less in these
+/// windows, and their books tell of it as long as it does not come back (R-QTA-6).
 pub(crate) fn pay_for_send(
     ctx: &mut Ctx<'_>,
     account: &Id,
@@ -718,27 +965,56 @@ pub(crate) fn pay_for_send(
         let paid: u64 = ctx.tx.get(&key)?.unwrap_or(0);
         ctx.tx.put(key, &(paid + amount))?;
     }
-    ctx.tx.put(keys::credit_lifted(account, channel, entry.entry), &lifted)?;
+    ctx.tx
+        .put(keys::credit_lifted(account, channel, entry.entry), &lifted)?;
     Ok(entry)
 }
 
 /// The windows that were charged less for a spend; none where no send spent it.
-pub(crate) fn lifted_by(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, spend: u64) -> Result<Option<Vec<Lifted>>, Error> {
+pub(crate) fn lifted_by(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    channel: Channel,
+    spend: u64,
+) -> Result<Option<Vec<Lifted>>, Error> {
     ctx.tx.get(&keys::credit_lifted(account, channel, spend))
 }
 
-/// How many messages credits paid for in the windows of a limit that begin from an instant on and before another, without what came
-/// back of them, then or later (R-QTA-6).
-pub(crate) fn paid_in(ctx: &mut Ctx<'_>, account: &Id, limit: LimitName, from_ms: u64, until_ms: u64) -> Result<u64, Error> {
-    let Some(channel) = Channel::of(limit) else { return Ok(0) };
-    let [from, until] = [from_ms, until_ms].map(|at_ms| keys::credit_paid(account, channel, limit, at_ms));
-    Ok(ctx.tx.range::<u64>(&from, &until, usize::MAX)?.iter().map(|(_, paid)| paid).sum())
+/// How many messages credits paid for in the windows of a limit that begin from an instant on and
+/// before another, without what came back of them, then or later (R-QTA-6).
+pub(crate) fn paid_in(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    limit: LimitName,
+    from_ms: u64,
+    until_ms: u64,
+) -> Result<u64, Error> {
+    let Some(channel) = Channel::of(limit) else {
+        return Ok(0);
+    };
+    let [from, until] =
+        [from_ms, until_ms].map(|at_ms| keys::credit_paid(account, channel, limit, at_ms));
+    Ok(ctx
+        .tx
+        .range::<u64>(&from, &until, usize::MAX)?
+        .iter()
+        .map(|(_, paid)| paid)
+        .sum())
 }
 
-/// What credits paid for in windows that begin after now counts in the one of now: the clock was wrong (R-QTA-13).
-pub(crate) fn count_future_now(ctx: &mut Ctx<'_>, account: &Id, limit: LimitName, starts_at_ms: u64) -> Result<(), Error> {
-    let Some(channel) = Channel::of(limit) else { return Ok(()) };
-    let [now, from, until] = [starts_at_ms, ctx.now_ms + 1, u64::MAX].map(|at_ms| keys::credit_paid(account, channel, limit, at_ms));
+/// What credits paid for in windows that begin after now counts in the one of now: the clock was
+/// wrong (R-QTA-13).
+pub(crate) fn count_future_now(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    limit: LimitName,
+    starts_at_ms: u64,
+) -> Result<(), Error> {
+    let Some(channel) = Channel::of(limit) else {
+        return Ok(());
+    };
+    let [now, from, until] = [starts_at_ms, ctx.now_ms + 1, u64::MAX]
+        .map(|at_ms| keys::credit_paid(account, channel, limit, at_ms));
     let mut moved = 0;
     for (key, paid) in ctx.tx.range::<u64>(&from, &until, usize::MAX)? {
         moved += paid;
@@ -752,9 +1028,16 @@ pub(crate) fn count_future_now(ctx: &mut Ctx<'_>, account: &Id, limit: LimitName
 }
 
 /// Of what a spend paid for so much did not go out.
-fn unpay(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, spend: u64, amount: u64) -> Result<(), Error> {
+fn unpay(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    channel: Channel,
+    spend: u64,
+    amount: u64,
+) -> Result<(), Error> {
     for (limit, starts_at_ms) in lifted_by(ctx, account, channel, spend)?.unwrap_or_default() {
-        let [first, own, next] = [0, starts_at_ms, starts_at_ms.saturating_add(1)].map(|at_ms| keys::credit_paid(account, channel, limit, at_ms));
+        let [first, own, next] = [0, starts_at_ms, starts_at_ms.saturating_add(1)]
+            .map(|at_ms| keys::credit_paid(account, channel, limit, at_ms));
         let counted = match ctx.tx.get::<u64>(&own)? {
             Some(paid) => Some((own, paid)),
             // A window of the future has moved into the last one before it.
@@ -769,7 +1052,8 @@ fn unpay(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, spend: u64, amount: 
 
 /// Pays with credits, all or nothing; the answer says which grants paid (R-CRD-2).
 ///
-/// What it is worth for is the caller's to say: neither the package's switch nor the account's status is looked at.
+/// What it is worth for is the caller's to say: neither the package's switch nor the account's
+/// status is looked at.
 pub(crate) fn spend(
     ctx: &mut Ctx<'_>,
     account: &Id,
@@ -783,31 +1067,58 @@ pub(crate) fn spend(
     let sources = book.sources(ctx, group)?;
     let left = book.payable(ctx, &sources)?;
     if left < amount {
-        return Err(exhausted(format!("`{account}` would pay with {amount} credits and has {left}"), left));
+        return Err(exhausted(
+            format!("`{account}` would pay with {amount} credits and has {left}"),
+            left,
+        ));
     }
     let parts = parts_of(&book.take(ctx, &sources, amount, None)?);
     let mut pocket = book.pocket(ctx, group)?;
     pocket.spent = pocket.spent.saturating_add(amount);
     book.save_pocket(ctx, group, &pocket)?;
     let entry = book.entry(ctx, CreditKind::Spent, amount);
-    book.append(ctx, CreditEntry { group: group.cloned(), reference, parts, ..entry })
+    book.append(
+        ctx,
+        CreditEntry {
+            group: group.cloned(),
+            reference,
+            parts,
+            ..entry
+        },
+    )
 }
 
 /// Gives back a part of what was spent, to the grants that paid; once (R-CRD-2).
-fn refund(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, spend: u64, amount: u64) -> Result<CreditEntry, Error> {
+fn refund(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    channel: Channel,
+    spend: u64,
+    amount: u64,
+) -> Result<CreditEntry, Error> {
     ctx.require_credits(Some(account), "/amount")?;
     let (spent, before) = spent(ctx, account, channel, spend)?;
     let left = spent.amount.saturating_sub(before);
     if amount > left {
-        let error = Error::new(Code::RefundExceeded, format!("of {} credits {before} were refunded already", spent.amount));
+        let error = Error::new(
+            Code::RefundExceeded,
+            format!("of {} credits {before} were refunded already", spent.amount),
+        );
         return Err(error.at("/amount").with("left", left));
     }
     give_back_of(ctx, account, channel, spent, before, amount)
 }
 
-/// Gives back to the grants that paid for a send, but no more than they have not got back yet; answers how much that was. What
-/// the licence includes by now does not matter: they were paid with.
-pub(crate) fn refund_at_most(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, spend: u64, amount: u64) -> Result<u64, Error> {
+/// Gives back to the grants that paid for a send, but no more than they have not got back yet;
+/// answers how much that was. What the licence includes by now does not matter: they were paid
+/// with.
+pub(crate) fn refund_at_most(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    channel: Channel,
+    spend: u64,
+    amount: u64,
+) -> Result<u64, Error> {
     let (spent, before) = spent(ctx, account, channel, spend)?;
     let amount = amount.min(spent.amount.saturating_sub(before));
     if amount > 0 {
@@ -817,25 +1128,54 @@ pub(crate) fn refund_at_most(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, 
 }
 
 /// What was spent, and how much of it came back already.
-fn spent(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, spend: u64) -> Result<(CreditEntry, u64), Error> {
-    let spent = Book::open(ctx, account, channel)?.read(ctx, spend)?.filter(|entry| entry.kind == CreditKind::Spent);
+fn spent(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    channel: Channel,
+    spend: u64,
+) -> Result<(CreditEntry, u64), Error> {
+    let spent = Book::open(ctx, account, channel)?
+        .read(ctx, spend)?
+        .filter(|entry| entry.kind == CreditKind::Spent);
     let spent = spent.ok_or_else(|| Error::not_found("spend", &spend.to_string()).at("/spend"))?;
-    let before: u64 = ctx.tx.get(&keys::credit_refunded(account, channel, spend))?.unwrap_or(0);
+    let before: u64 = ctx
+        .tx
+        .get(&keys::credit_refunded(account, channel, spend))?
+        .unwrap_or(0);
     Ok((spent, before))
 }
 
-fn give_back_of(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, spent: CreditEntry, before: u64, amount: u64) -> Result<CreditEntry, Error> {
+fn give_back_of(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    channel: Channel,
+    spent: CreditEntry,
+    before: u64,
+    amount: u64,
+) -> Result<CreditEntry, Error> {
     let mut book = Book::open(ctx, account, channel)?;
-    ctx.tx.put(keys::credit_refunded(account, channel, spent.entry), &(before + amount))?;
+    ctx.tx.put(
+        keys::credit_refunded(account, channel, spent.entry),
+        &(before + amount),
+    )?;
     unpay(ctx, account, channel, spent.entry, amount)?;
     let group = still_there(ctx, account, spent.group.as_ref())?;
     let paid: Vec<u64> = spent.parts.iter().map(|part| part.amount).collect();
     let mut parts = Vec::new();
-    for (part, back) in spent.parts.iter().zip(give_back(&paid, before, amount)).filter(|(_, back)| *back > 0) {
+    for (part, back) in spent
+        .parts
+        .iter()
+        .zip(give_back(&paid, before, amount))
+        .filter(|(_, back)| *back > 0)
+    {
         let turn = book.turn_of(ctx, part.grant)?;
         let into = still_there(ctx, account, part.group.as_ref())?;
         book.raise(ctx, into, &turn, back)?;
-        parts.push(CreditPart { grant: part.grant, amount: back, group: into.cloned() });
+        parts.push(CreditPart {
+            grant: part.grant,
+            amount: back,
+            group: into.cloned(),
+        });
     }
     if group.is_some() == spent.group.is_some() {
         let mut pocket = book.pocket(ctx, group)?;
@@ -843,13 +1183,25 @@ fn give_back_of(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, spent: Credit
         book.save_pocket(ctx, group, &pocket)?;
     }
     let entry = book.entry(ctx, CreditKind::Refunded, amount);
-    let entry = book.append(ctx, CreditEntry { group: spent.group, spend: Some(spent.entry), parts, ..entry })?;
+    let entry = book.append(
+        ctx,
+        CreditEntry {
+            group: spent.group,
+            spend: Some(spent.entry),
+            parts,
+            ..entry
+        },
+    )?;
     book.expire(ctx)?;
     Ok(entry)
 }
 
 /// A group, where it is still there: the reserve of one that is gone has become free.
-fn still_there<'g>(ctx: &mut Ctx<'_>, account: &Id, group: Option<&'g Id>) -> Result<Option<&'g Id>, Error> {
+fn still_there<'g>(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    group: Option<&'g Id>,
+) -> Result<Option<&'g Id>, Error> {
     match group {
         Some(group) if ctx.tx.has(&keys::group(account, group))? => Ok(Some(group)),
         _ => Ok(None),
@@ -869,7 +1221,8 @@ pub(crate) fn release_group(ctx: &mut Ctx<'_>, account: &Id, group: &Id) -> Resu
     Ok(())
 }
 
-/// Removes the credits of an account that is deleted; what is left of what came from the account above goes back (R-CRD-3).
+/// Removes the credits of an account that is deleted; what is left of what came from the account
+/// above goes back (R-CRD-3).
 pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<(), Error> {
     if let Some(parent) = &account.parent {
         for channel in Channel::ALL {
@@ -883,33 +1236,62 @@ pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &model::Account) -> Resul
         }
     }
     let (from, until) = keys::credits(&account.id);
-    for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)? {
+    for (key, _) in ctx
+        .tx
+        .range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?
+    {
         ctx.tx.delete(key);
     }
     Ok(())
 }
 
-/// Carries out a request, unless the actor asked the same with the same key before: then it answers what it answered then. The
-/// ledger is what remembers it, for ever.
+/// Carries out a request, unless the actor asked the same with the same key before: then it answers
+/// what it answered then. The ledger is what remembers it, for ever.
 fn entered<O: Operation<Answer = CreditEntry>>(
     ctx: &mut Ctx<'_>,
     request: O,
     key: Option<Id>,
     run: impl FnOnce(&mut Ctx<'_>, O) -> Result<CreditEntry, Error>,
 ) -> Result<CreditEntry, Error> {
-    let (Some(key), Some(account)) = (key, request.account().cloned()) else { return run(ctx, request) };
+    let (Some(key), Some(account)) = (key, request.account().cloned()) else {
+        return run(ctx, request);
+    };
     let fingerprint = once::digest(&request)?;
     let index = keys::credit_key(&account, &ctx.actor.label(), &key);
     if let Some(before) = ctx.tx.get::<CreditKey>(&index)? {
         if before.fingerprint != fingerprint {
-            return Err(Error::new(Code::IdempotencyMismatch, format!("`{key}` is the key of another request")).at("/key"));
+            return Err(Error::new(
+                Code::IdempotencyMismatch,
+                format!("`{key}` is the key of another request"),
+            )
+            .at("/key"));
         }
-        let entry = ctx.tx.get(&keys::credit_entry(&account, before.channel, before.entry))?;
-        return entry.ok_or_else(|| Error::new(Code::StoreCorrupt, format!("the entry of the key `{key}` is gone")));
+        let entry = ctx
+            .tx
+            .get(&keys::credit_entry(&account, before.channel, before.entry))?;
+        return entry.ok_or_else(|| {
+            Error::new(
+                Code::StoreCorrupt,
+                format!("the entry of the key `{key}` is gone"),
+            )
+        });
     }
-    let entry = CreditEntry { key: Some(key), ..run(ctx, request)? };
-    ctx.tx.put(index, &CreditKey { fingerprint, channel: entry.channel, entry: entry.entry })?;
-    ctx.tx.put(keys::credit_entry(&account, entry.channel, entry.entry), &entry)?;
+    let entry = CreditEntry {
+        key: Some(key),
+        ..run(ctx, request)?
+    };
+    ctx.tx.put(
+        index,
+        &CreditKey {
+            fingerprint,
+            channel: entry.channel,
+            entry: entry.entry,
+        },
+    )?;
+    ctx.tx.put(
+        keys::credit_entry(&account, entry.channel, entry.entry),
+        &entry,
+    )?;
     Ok(entry)
 }
 
@@ -930,16 +1312,31 @@ impl Operation for Grant {
             check(ctx, &request.account, Some(request.amount))?;
             let priority = request.priority.map_or(PRIORITY, Count::get);
             if priority > LAST_PRIORITY {
-                return Err(Error::invalid("/priority", format!("a priority is 0 to {LAST_PRIORITY}, not {priority}")));
+                return Err(Error::invalid(
+                    "/priority",
+                    format!("a priority is 0 to {LAST_PRIORITY}, not {priority}"),
+                ));
             }
             let expires_at_ms = request.expires_at_ms.map(Count::get);
             if expires_at_ms.is_some_and(|end| end <= ctx.now_ms) {
-                return Err(Error::invalid("/expires_at_ms", "a grant expires in the future"));
+                return Err(Error::invalid(
+                    "/expires_at_ms",
+                    "a grant expires in the future",
+                ));
             }
             let mut book = Book::open(ctx, &request.account, request.channel)?;
             let entry = book.entry(ctx, CreditKind::Granted, request.amount.get());
             let granted_at_ms = Some(ctx.now_ms);
-            book.bring_in(ctx, CreditEntry { reason: Some(request.reason), priority: Some(priority), expires_at_ms, granted_at_ms, ..entry })
+            book.bring_in(
+                ctx,
+                CreditEntry {
+                    reason: Some(request.reason),
+                    priority: Some(priority),
+                    expires_at_ms,
+                    granted_at_ms,
+                    ..entry
+                },
+            )
         })
     }
 }
@@ -955,13 +1352,20 @@ impl Operation for Balance {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditBalance, Error> {
-        let Balance { account, channel, group } = self;
+        let Balance {
+            account,
+            channel,
+            group,
+        } = self;
         accounts::load(ctx, &account, "/account")?;
         if let Some(group) = &group {
             groups::load(ctx, &account, group, "/group")?;
         }
         let mut channels = Vec::new();
-        for of in Channel::ALL.into_iter().filter(|of| channel.is_none_or(|channel| channel == *of)) {
+        for of in Channel::ALL
+            .into_iter()
+            .filter(|of| channel.is_none_or(|channel| channel == *of))
+        {
             channels.push(balance_of(ctx, &account, of, group.as_ref())?);
         }
         Ok(CreditBalance { account, channels })
@@ -969,12 +1373,23 @@ impl Operation for Balance {
 }
 
 /// What is kept for a group, and what it has spent.
-pub(crate) fn of_group(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, group: &Id) -> Result<(u64, u64), Error> {
-    let CreditPocket { left, spent } = Book::open(ctx, account, channel)?.pocket(ctx, Some(group))?;
+pub(crate) fn of_group(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    channel: Channel,
+    group: &Id,
+) -> Result<(u64, u64), Error> {
+    let CreditPocket { left, spent } =
+        Book::open(ctx, account, channel)?.pocket(ctx, Some(group))?;
     Ok((left, spent))
 }
 
-fn balance_of(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, group: Option<&Id>) -> Result<CreditChannel, Error> {
+fn balance_of(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    channel: Channel,
+    group: Option<&Id>,
+) -> Result<CreditChannel, Error> {
     let book = Book::open(ctx, account, channel)?;
     let mut shown = CreditChannel {
         channel,
@@ -987,14 +1402,24 @@ fn balance_of(ctx: &mut Ctx<'_>, account: &Id, channel: Channel, group: Option<&
     let (from, until) = match group {
         Some(group) => {
             let CreditPocket { left, spent } = book.pocket(ctx, Some(group))?;
-            shown.groups.push(CreditGroup { group: group.clone(), reserve: left, spent });
+            shown.groups.push(CreditGroup {
+                group: group.clone(),
+                reserve: left,
+                spent,
+            });
             keys::credit_parts(account, channel, Some(group))
         }
         None => {
             let (from, until) = keys::credit_reserves(account, channel);
-            for (key, CreditPocket { left, spent }) in ctx.tx.range(&from, &until, MOST_LISTED + 1)? {
+            for (key, CreditPocket { left, spent }) in
+                ctx.tx.range(&from, &until, MOST_LISTED + 1)?
+            {
                 let group = keys::last_id(&key).ok_or_else(|| broken(&key))?;
-                shown.groups.push(CreditGroup { group, reserve: left, spent });
+                shown.groups.push(CreditGroup {
+                    group,
+                    reserve: left,
+                    spent,
+                });
             }
             keys::all_credit_parts(account, channel)
         }
@@ -1041,14 +1466,24 @@ impl Operation for Ledger {
             let from = after.map_or(1, |after| after.min(last) + 1);
             (from, from.saturating_add(most).min(last + 1))
         };
-        let span = [from, until].map(|entry| keys::credit_entry(&self.account, self.channel, entry));
+        let span =
+            [from, until].map(|entry| keys::credit_entry(&self.account, self.channel, entry));
         let [first, end] = &span;
-        let mut entries: Vec<CreditEntry> = ctx.tx.range(first, end, size)?.into_iter().map(|(_, entry)| entry).collect();
+        let mut entries: Vec<CreditEntry> = ctx
+            .tx
+            .range(first, end, size)?
+            .into_iter()
+            .map(|(_, entry)| entry)
+            .collect();
         if newest {
             entries.reverse();
         }
         let more = if newest { from > 1 } else { until <= last };
-        let next = if more { entries.last().map(|entry| entry.entry) } else { None };
+        let next = if more {
+            entries.last().map(|entry| entry.entry)
+        } else {
+            None
+        };
         Ok(CreditLedger { entries, next })
     }
 }
@@ -1066,13 +1501,33 @@ impl Operation for Spend {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditEntry, Error> {
         accounts::load(ctx, &self.account, "/account")?;
         let key = self.key.clone();
-        entered(ctx, self, key, |ctx, Spend { account, channel, amount, group, reference, .. }| {
-            check(ctx, &account, Some(amount))?;
-            if let Some(group) = &group {
-                groups::load(ctx, &account, group, "/group")?;
-            }
-            spend(ctx, &account, channel, group.as_ref(), amount.get(), reference)
-        })
+        entered(
+            ctx,
+            self,
+            key,
+            |ctx,
+             Spend {
+                 account,
+                 channel,
+                 amount,
+                 group,
+                 reference,
+                 ..
+             }| {
+                check(ctx, &account, Some(amount))?;
+                if let Some(group) = &group {
+                    groups::load(ctx, &account, group, "/group")?;
+                }
+                spend(
+                    ctx,
+                    &account,
+                    channel,
+                    group.as_ref(),
+                    amount.get(),
+                    reference,
+                )
+            },
+        )
     }
 }
 
@@ -1092,12 +1547,23 @@ impl Operation for Refund {
         let key = self.key.clone();
         entered(ctx, self, key, |ctx, request| {
             check(ctx, &request.account, Some(request.amount))?;
-            refund(ctx, &request.account, request.channel, request.spend.get(), request.amount.get())
+            refund(
+                ctx,
+                &request.account,
+                request.channel,
+                request.spend.get(),
+                request.amount.get(),
+            )
         })
     }
 }
 
-fn reserve_of(ctx: &mut Ctx<'_>, book: &Book, entry: CreditEntry, group: Id) -> Result<CreditReserve, Error> {
+fn reserve_of(
+    ctx: &mut Ctx<'_>,
+    book: &Book,
+    entry: CreditEntry,
+    group: Id,
+) -> Result<CreditReserve, Error> {
     Ok(CreditReserve {
         channel: entry.channel,
         amount: entry.amount,
@@ -1119,7 +1585,9 @@ impl Operation for Reserve {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditReserve, Error> {
-        once::written(ctx, &self, self.key.as_ref(), |ctx| self.clone().carry_out(ctx))
+        once::written(ctx, &self, self.key.as_ref(), |ctx| {
+            self.clone().carry_out(ctx)
+        })
     }
 }
 
@@ -1131,7 +1599,13 @@ impl Reserve {
         let mut book = Book::open(ctx, &account, self.channel)?;
         let (amount, free) = (self.amount.get(), book.pocket(ctx, None)?.left);
         if free < amount {
-            return Err(exhausted(format!("`{account}` would keep {amount} credits for `{group}` and has {free} that are free"), free));
+            return Err(exhausted(
+                format!(
+                    "`{account}` would keep {amount} credits for `{group}` and has {free} that are \
+                     free"
+                ),
+                free,
+            ));
         }
         let entry = book.shift(ctx, CreditKind::Reserved, &group, amount)?;
         reserve_of(ctx, &book, entry, group)
@@ -1149,7 +1623,9 @@ impl Operation for Unreserve {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditReserve, Error> {
-        once::written(ctx, &self, self.key.as_ref(), |ctx| self.clone().carry_out(ctx))
+        once::written(ctx, &self, self.key.as_ref(), |ctx| {
+            self.clone().carry_out(ctx)
+        })
     }
 }
 
@@ -1162,7 +1638,10 @@ impl Unreserve {
         let kept = book.pocket(ctx, Some(&group))?.left;
         let amount = self.amount.map_or(kept, Count::get);
         if kept < amount || kept == 0 {
-            return Err(exhausted(format!("`{group}` has {kept} credits in reserve"), kept));
+            return Err(exhausted(
+                format!("`{group}` has {kept} credits in reserve"),
+                kept,
+            ));
         }
         let entry = book.shift(ctx, CreditKind::Unreserved, &group, amount)?;
         reserve_of(ctx, &book, entry, group)
@@ -1170,8 +1649,8 @@ impl Unreserve {
 }
 
 /// Who gives credits to an account below and takes them back.
-const FROM_ABOVE: &str =
-    "users who manage the team from an account above (`accounts.team`) and hold `credits.allocate` there; operators with `clients.add_credits`";
+const FROM_ABOVE: &str = "users who manage the team from an account above (`accounts.team`) and \
+    hold `credits.allocate` there; operators with `clients.add_credits`";
 
 /// The account above, for whoever may move credits between it and this one.
 fn above(ctx: &mut Ctx<'_>, id: &Id) -> Result<Id, Error> {
@@ -1180,16 +1659,26 @@ fn above(ctx: &mut Ctx<'_>, id: &Id) -> Result<Id, Error> {
         // As for credits that are added: editing a client does not imply it.
         Actor::Operator { .. } => ctx.require_as_operator("clients.add_credits")?,
         Actor::User { account: home, .. } if home == id => {
-            return Err(Error::new(Code::PermissionDenied, "credits are given from above").at("/account"));
+            return Err(
+                Error::new(Code::PermissionDenied, "credits are given from above").at("/account"),
+            );
         }
         Actor::User { .. } => {
-            if !ctx.manages_team_of(id).map_err(|error| error.at("/account"))? {
+            if !ctx
+                .manages_team_of(id)
+                .map_err(|error| error.at("/account"))?
+            {
                 return Err(Error::not_found("account", id.as_str()).at("/account"));
             }
         }
     }
     let parent = accounts::load(ctx, id, "/account")?.parent;
-    let parent = parent.ok_or_else(|| Error::invalid("/account", "there is no account above that credits could come from"))?;
+    let parent = parent.ok_or_else(|| {
+        Error::invalid(
+            "/account",
+            "there is no account above that credits could come from",
+        )
+    })?;
     if let Actor::User { .. } = ctx.actor {
         ctx.require_in(&parent, "credits.allocate")?;
     }
@@ -1218,7 +1707,9 @@ impl Operation for Allocate {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditMove, Error> {
-        once::written(ctx, &self, self.key.as_ref(), |ctx| self.clone().carry_out(ctx))
+        once::written(ctx, &self, self.key.as_ref(), |ctx| {
+            self.clone().carry_out(ctx)
+        })
     }
 }
 
@@ -1231,12 +1722,25 @@ impl Allocate {
         let sources = from.sources(ctx, None)?;
         let (amount, free) = (self.amount.get(), from.payable(ctx, &sources)?);
         if free < amount {
-            return Err(exhausted(format!("`{parent}` would give {amount} credits and has {free} that are free"), free));
+            return Err(exhausted(
+                format!("`{parent}` would give {amount} credits and has {free} that are free"),
+                free,
+            ));
         }
         let taken = from.take(ctx, &sources, amount, None)?;
         let entry = from.entry(ctx, CreditKind::Allocated, amount);
-        from.append(ctx, CreditEntry { other: Some(self.account), parts: parts_of(&taken), ..entry })?;
-        for Taken { turn, amount: part, .. } in taken {
+        from.append(
+            ctx,
+            CreditEntry {
+                other: Some(self.account),
+                parts: parts_of(&taken),
+                ..entry
+            },
+        )?;
+        for Taken {
+            turn, amount: part, ..
+        } in taken
+        {
             let entry = CreditEntry {
                 other: Some(parent.clone()),
                 from_grant: Some(turn.grant()),
@@ -1262,7 +1766,9 @@ impl Operation for TakeBack {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditMove, Error> {
-        once::written(ctx, &self, self.key.as_ref(), |ctx| self.clone().carry_out(ctx))
+        once::written(ctx, &self, self.key.as_ref(), |ctx| {
+            self.clone().carry_out(ctx)
+        })
     }
 }
 
@@ -1273,14 +1779,32 @@ impl TakeBack {
         let mut from = Book::open(ctx, &self.account, self.channel)?;
         let mut to = Book::open(ctx, &parent, self.channel)?;
         let sources = from.sources(ctx, None)?;
-        let taken = from.take(ctx, &sources, self.amount.map_or(u64::MAX, Count::get), Some(Some(&parent)))?;
+        let taken = from.take(
+            ctx,
+            &sources,
+            self.amount.map_or(u64::MAX, Count::get),
+            Some(Some(&parent)),
+        )?;
         let amount = sum(&taken);
         if taken.is_empty() || self.amount.is_some_and(|wanted| wanted.get() > amount) {
-            return Err(exhausted(format!("`{}` has {amount} free credits of those that it got from `{parent}`", self.account), amount));
+            return Err(exhausted(
+                format!(
+                    "`{}` has {amount} free credits of those that it got from `{parent}`",
+                    self.account
+                ),
+                amount,
+            ));
         }
         to.take_in(ctx, &from, &taken)?;
         let entry = from.entry(ctx, CreditKind::Returned, amount);
-        from.append(ctx, CreditEntry { other: Some(parent), parts: parts_of(&taken), ..entry })?;
+        from.append(
+            ctx,
+            CreditEntry {
+                other: Some(parent),
+                parts: parts_of(&taken),
+                ..entry
+            },
+        )?;
         moved(ctx, &to, from, amount)
     }
 }
@@ -1298,17 +1822,47 @@ impl Operation for Withdraw {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditEntry, Error> {
         accounts::load(ctx, &self.account, "/account")?;
         let key = self.key.clone();
-        entered(ctx, self, key, |ctx, Withdraw { account, channel, amount, reason, .. }| {
-            check(ctx, &account, amount)?;
-            let mut book = Book::open(ctx, &account, channel)?;
-            let sources = book.sources(ctx, None)?;
-            let taken = book.take(ctx, &sources, amount.map_or(u64::MAX, Count::get), Some(None))?;
-            let withdrawn = sum(&taken);
-            if taken.is_empty() || amount.is_some_and(|wanted| wanted.get() > withdrawn) {
-                return Err(exhausted(format!("`{account}` has {withdrawn} free credits of those that it got from the platform"), withdrawn));
-            }
-            let entry = book.entry(ctx, CreditKind::Withdrawn, withdrawn);
-            book.append(ctx, CreditEntry { reason: Some(reason), parts: parts_of(&taken), ..entry })
-        })
+        entered(
+            ctx,
+            self,
+            key,
+            |ctx,
+             Withdraw {
+                 account,
+                 channel,
+                 amount,
+                 reason,
+                 ..
+             }| {
+                check(ctx, &account, amount)?;
+                let mut book = Book::open(ctx, &account, channel)?;
+                let sources = book.sources(ctx, None)?;
+                let taken = book.take(
+                    ctx,
+                    &sources,
+                    amount.map_or(u64::MAX, Count::get),
+                    Some(None),
+                )?;
+                let withdrawn = sum(&taken);
+                if taken.is_empty() || amount.is_some_and(|wanted| wanted.get() > withdrawn) {
+                    return Err(exhausted(
+                        format!(
+                            "`{account}` has {withdrawn} free credits of those that it got from \
+                             the platform"
+                        ),
+                        withdrawn,
+                    ));
+                }
+                let entry = book.entry(ctx, CreditKind::Withdrawn, withdrawn);
+                book.append(
+                    ctx,
+                    CreditEntry {
+                        reason: Some(reason),
+                        parts: parts_of(&taken),
+                        ..entry
+                    },
+                )
+            },
+        )
     }
 }

@@ -44,8 +44,9 @@ pub struct Get {
     pub group: Id,
 }
 
-/// What the members of a group have sent together in its current window, by channel, and what is kept for it of the account's
-/// credits (R-GRP-8). What was consumed stays with the group when members leave.
+/// What the members of a group have sent together in its current window, by channel, and what is
+/// kept for it of the account's credits (R-GRP-8). What was consumed stays with the group when
+/// members leave.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Usage {
@@ -149,7 +150,8 @@ pub struct SetCaps {
     pub expected_rev: Option<Count>,
 }
 
-/// Deletes a group. Its members and the resources that carry it go to another; the users keep everything else (R-GRP-7).
+/// Deletes a group. Its members and the resources that carry it go to another; the users keep
+/// everything else (R-GRP-7).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delete {
@@ -157,7 +159,8 @@ pub struct Delete {
     pub account: Id,
     /// The group.
     pub group: Id,
-    /// Where its members and resources go; needed when there are any, and for the default group, which this one becomes.
+    /// Where its members and resources go; needed when there are any, and for the default group,
+    /// which this one becomes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Id>,
     /// The revision that the decision was made from; a stale one is `rev_conflict`.
@@ -175,8 +178,8 @@ pub struct MakeDefault {
     pub group: Id,
 }
 
-/// Puts members into a group (R-GRP-4). Who is in another than the default group is transferred, and that needs
-/// `groups.members.transfer` too.
+/// Puts members into a group (R-GRP-4). Who is in another than the default group is transferred,
+/// and that needs `groups.members.transfer` too.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddMembers {
@@ -191,7 +194,8 @@ pub struct AddMembers {
     pub resources: Option<GroupResources>,
 }
 
-/// Takes members out of a group: into the default group, and out of that only where another one is named (R-GRP-4).
+/// Takes members out of a group: into the default group, and out of that only where another one is
+/// named (R-GRP-4).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RemoveMembers {
@@ -201,8 +205,8 @@ pub struct RemoveMembers {
     pub group: Id,
     /// The members, 1 to 500: all of them or none.
     pub users: Vec<Id>,
-    /// Another group than the default one. Out of a group that is not the default one this is a transfer, and needs
-    /// `groups.members.transfer` too.
+    /// Another group than the default one. Out of a group that is not the default one this is a
+    /// transfer, and needs `groups.members.transfer` too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Id>,
     /// What becomes of their resources; they follow when absent.
@@ -304,12 +308,19 @@ pub struct GroupDeleted {
 }
 
 /// Reads a group inside an operation.
-pub(crate) fn load(ctx: &mut Ctx<'_>, account: &Id, id: &Id, field: &str) -> Result<model::Group, Error> {
-    ctx.tx.get(&keys::group(account, id))?.ok_or_else(|| Error::not_found("group", id.as_str()).at(field))
+pub(crate) fn load(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    id: &Id,
+    field: &str,
+) -> Result<model::Group, Error> {
+    ctx.tx
+        .get(&keys::group(account, id))?
+        .ok_or_else(|| Error::not_found("group", id.as_str()).at(field))
 }
 
-/// A group that was named before: itself, or where it was deleted since the one that its members went to; none where nobody was left
-/// in it (R-GRP-7).
+/// A group that was named before: itself, or where it was deleted since the one that its members
+/// went to; none where nobody was left in it (R-GRP-7).
 pub(crate) fn now(ctx: &mut Ctx<'_>, account: &Id, group: &Id) -> Result<Option<Id>, Error> {
     let mut next = Some(group.clone());
     while let Some(group) = next {
@@ -317,7 +328,10 @@ pub(crate) fn now(ctx: &mut Ctx<'_>, account: &Id, group: &Id) -> Result<Option<
             return Ok(Some(group));
         }
         // An id is never used again, so this comes to an end.
-        next = ctx.tx.get::<Option<Id>>(&keys::group_tombstone(account, &group))?.flatten();
+        next = ctx
+            .tx
+            .get::<Option<Id>>(&keys::group_tombstone(account, &group))?
+            .flatten();
     }
     Ok(None)
 }
@@ -325,8 +339,13 @@ pub(crate) fn now(ctx: &mut Ctx<'_>, account: &Id, group: &Id) -> Result<Option<
 /// The groups of an account.
 pub(crate) fn all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<Id>, Error> {
     let (from, until) = keys::below(keys::GROUP, &[account.as_str()]);
-    let rows = ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?;
-    Ok(rows.iter().filter_map(|(key, _)| keys::last_id(key)).collect())
+    let rows = ctx
+        .tx
+        .range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?;
+    Ok(rows
+        .iter()
+        .filter_map(|(key, _)| keys::last_id(key))
+        .collect())
 }
 
 /// Makes the group that a new account starts with (R-GRP-1).
@@ -339,35 +358,68 @@ pub(crate) fn create_default(ctx: &mut Ctx<'_>, account: &Id) -> Result<Id, Erro
 }
 
 /// Writes a new group.
-fn create(ctx: &mut Ctx<'_>, account: &Id, id: Id, name: Name, caps: GroupCaps) -> Result<model::Group, Error> {
-    let group =
-        model::Group { id, account: account.clone(), name, caps, has_avatar: false, rev: 1, created_at_ms: ctx.now_ms, updated_at_ms: ctx.now_ms };
+fn create(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    id: Id,
+    name: Name,
+    caps: GroupCaps,
+) -> Result<model::Group, Error> {
+    let group = model::Group {
+        id,
+        account: account.clone(),
+        name,
+        caps,
+        has_avatar: false,
+        rev: 1,
+        created_at_ms: ctx.now_ms,
+        updated_at_ms: ctx.now_ms,
+    };
     ctx.tx.put(keys::group(account, &group.id), &group)?;
     people::add(ctx, keys::tally(account, "groups"), 1)?;
     Ok(group)
 }
 
-/// Puts a member into a group, or into none, and keeps index and count. The membership itself is not written.
-pub(crate) fn place(ctx: &mut Ctx<'_>, member: &mut model::Member, group: Option<Id>) -> Result<(), Error> {
+/// Puts a member into a group, or into none, and keeps index and count. The membership itself is
+/// not written.
+pub(crate) fn place(
+    ctx: &mut Ctx<'_>,
+    member: &mut model::Member,
+    group: Option<Id>,
+) -> Result<(), Error> {
     if member.group == group {
         return Ok(());
     }
     if let Some(old) = &member.group {
-        ctx.tx.delete(keys::group_member(&member.account, old, &member.user));
+        ctx.tx
+            .delete(keys::group_member(&member.account, old, &member.user));
         people::add(ctx, keys::group_tally(&member.account, old), -1)?;
     }
     if let Some(new) = &group {
-        ctx.tx.mark(keys::group_member(&member.account, new, &member.user));
+        ctx.tx
+            .mark(keys::group_member(&member.account, new, &member.user));
         people::add(ctx, keys::group_tally(&member.account, new), 1)?;
     }
     member.change_group(group, ctx.now_ms);
     Ok(())
 }
 
-/// The groups that a user was in when they sent something; none where the account has no groups by policy.
-pub(crate) fn of_sender_at(ctx: &mut Ctx<'_>, account: &Id, user: &Id, at_ms: u64) -> Result<Vec<Id>, Error> {
-    let member: Option<model::Member> = if ctx.policies(Some(account))?.groups { ctx.tx.get(&keys::member(account, user))? } else { None };
-    Ok(member.map(|member| member.groups_at(at_ms)).unwrap_or_default())
+/// The groups that a user was in when they sent something; none where the account has no groups by
+/// policy.
+pub(crate) fn of_sender_at(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    user: &Id,
+    at_ms: u64,
+) -> Result<Vec<Id>, Error> {
+    let member: Option<model::Member> = if ctx.policies(Some(account))?.groups {
+        ctx.tx.get(&keys::member(account, user))?
+    } else {
+        None
+    };
+    Ok(member
+        .map(|member| member.groups_at(at_ms))
+        .unwrap_or_default())
 }
 
 /// Removes the groups of an account that is deleted.
@@ -380,15 +432,23 @@ pub(crate) fn erase_all(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
     }
     // The id of the account is never used again, and so neither are those of its groups.
     let (from, until) = keys::group_tombstones(account);
-    for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)? {
+    for (key, _) in ctx
+        .tx
+        .range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?
+    {
         ctx.tx.delete(key);
     }
     ctx.tx.delete(keys::tally(account, "groups"));
     Ok(())
 }
 
-/// Reads the account. Where it has no groups by policy, nothing is done with them; the host alone may look at what is there.
-pub(crate) fn enter(ctx: &mut Ctx<'_>, account: &Id, effect: Effect) -> Result<model::Account, Error> {
+/// Reads the account. Where it has no groups by policy, nothing is done with them; the host alone
+/// may look at what is there.
+pub(crate) fn enter(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    effect: Effect,
+) -> Result<model::Account, Error> {
     let account = accounts::load(ctx, account, "/account")?;
     let host_looks = effect == Effect::Read && *ctx.actor == Actor::System;
     if !host_looks {
@@ -402,18 +462,33 @@ pub(crate) fn require_groups(ctx: &mut Ctx<'_>, account: &Id, field: &str) -> Re
     if ctx.policies(Some(account))?.groups {
         return Ok(());
     }
-    Err(Error::new(Code::PolicyForbids, format!("by policy `{account}` has no groups")).at(field).with("policy", "groups"))
+    Err(Error::new(
+        Code::PolicyForbids,
+        format!("by policy `{account}` has no groups"),
+    )
+    .at(field)
+    .with("policy", "groups"))
 }
 
 /// Reads a group that is to be changed.
-fn open(ctx: &mut Ctx<'_>, account: &Id, group: &Id, expected_rev: Option<Count>) -> Result<(model::Account, model::Group), Error> {
+fn open(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    group: &Id,
+    expected_rev: Option<Count>,
+) -> Result<(model::Account, model::Group), Error> {
     let account = enter(ctx, account, Effect::Write)?;
     let group = load(ctx, &account.id, group, "/group")?;
     check_rev(expected_rev, group.rev)?;
     Ok((account, group))
 }
 
-fn shown(ctx: &mut Ctx<'_>, account: &model::Account, group: model::Group, cap_period: CapPeriod) -> Result<Group, Error> {
+fn shown(
+    ctx: &mut Ctx<'_>,
+    account: &model::Account,
+    group: model::Group,
+    cap_period: CapPeriod,
+) -> Result<Group, Error> {
     Ok(Group {
         is_default: group.id == account.default_group,
         members: people::count(ctx, &keys::group_tally(&account.id, &group.id))?,
@@ -435,7 +510,11 @@ fn show(ctx: &mut Ctx<'_>, account: &model::Account, group: model::Group) -> Res
     shown(ctx, account, group, period)
 }
 
-fn save(ctx: &mut Ctx<'_>, account: &model::Account, mut group: model::Group) -> Result<Group, Error> {
+fn save(
+    ctx: &mut Ctx<'_>,
+    account: &model::Account,
+    mut group: model::Group,
+) -> Result<Group, Error> {
     group.rev += 1;
     group.updated_at_ms = ctx.now_ms;
     ctx.tx.put(keys::group(&account.id, &group.id), &group)?;
@@ -459,11 +538,26 @@ impl Operation for Create {
         if self.caps.is_some() {
             ctx.require(&account.id, "groups.limit", "clients.edit")?;
         }
-        let id = ctx.new_id(self.id, keys::GROUP, |id| keys::group(&self.account, id), "group")?;
+        let id = ctx.new_id(
+            self.id,
+            keys::GROUP,
+            |id| keys::group(&self.account, id),
+            "group",
+        )?;
         if ctx.tx.has(&keys::group_tombstone(&account.id, &id))? {
-            return Err(Error::new(Code::IdTaken, format!("the id `{id}` was that of another group")).at("/id"));
+            return Err(Error::new(
+                Code::IdTaken,
+                format!("the id `{id}` was that of another group"),
+            )
+            .at("/id"));
         }
-        let group = create(ctx, &account.id, id, self.name, self.caps.unwrap_or_default())?;
+        let group = create(
+            ctx,
+            &account.id,
+            id,
+            self.name,
+            self.caps.unwrap_or_default(),
+        )?;
         show(ctx, &account, group)
     }
 }
@@ -482,7 +576,10 @@ impl Operation for Get {
         let account = enter(ctx, &self.account, Effect::Read)?;
         let group = load(ctx, &account.id, &self.group, "/group")?;
         let avatar = ctx.tx.get(&keys::avatar(&account.id, &group.id))?;
-        Ok(Group { avatar, ..show(ctx, &account, group)? })
+        Ok(Group {
+            avatar,
+            ..show(ctx, &account, group)?
+        })
     }
 }
 
@@ -505,10 +602,18 @@ impl Operation for Usage {
             let prepared = ctx.engine.prepare_group(&cell, &group.id, channel)?;
             let (reserve, credits_spent) = credits::of_group(ctx, &account.id, channel, &group.id)?;
             for reading in ctx.engine.readings(&prepared, 1)? {
-                channels.push(GroupChannel { channel, window: window_of(&account.id, reading), reserve, credits_spent });
+                channels.push(GroupChannel {
+                    channel,
+                    window: window_of(&account.id, reading),
+                    reserve,
+                    credits_spent,
+                });
             }
         }
-        Ok(GroupUsage { group: group.id, channels })
+        Ok(GroupUsage {
+            group: group.id,
+            channels,
+        })
     }
 }
 
@@ -525,8 +630,16 @@ impl Operation for List {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupList, Error> {
         let account = enter(ctx, &self.account, Effect::Read)?;
         let period = ctx.policies(Some(&account.id))?.group_cap_period;
-        let (rows, next) = page::<model::Group>(ctx, keys::below(keys::GROUP, &[account.id.as_str()]), self.after.as_ref(), self.limit)?;
-        let groups = rows.into_iter().map(|(_, group)| shown(ctx, &account, group, period)).collect::<Result<_, _>>()?;
+        let (rows, next) = page::<model::Group>(
+            ctx,
+            keys::below(keys::GROUP, &[account.id.as_str()]),
+            self.after.as_ref(),
+            self.limit,
+        )?;
+        let groups = rows
+            .into_iter()
+            .map(|(_, group)| shown(ctx, &account, group, period))
+            .collect::<Result<_, _>>()?;
         Ok(GroupList { groups, next })
     }
 }
@@ -561,7 +674,8 @@ impl Operation for SetAvatar {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
         let (account, mut group) = open(ctx, &self.account, &self.group, self.expected_rev)?;
         check_avatar(&self.avatar)?;
-        ctx.tx.put(keys::avatar(&account.id, &group.id), &self.avatar)?;
+        ctx.tx
+            .put(keys::avatar(&account.id, &group.id), &self.avatar)?;
         group.has_avatar = true;
         save(ctx, &account, group)
     }
@@ -639,17 +753,37 @@ impl Operation for Delete {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupDeleted, Error> {
         let (mut account, group) = open(ctx, &self.account, &self.group, self.expected_rev)?;
         if people::count(ctx, &keys::tally(&account.id, "groups"))? <= 1 {
-            return Err(Error::new(Code::LastGroup, format!("`{}` is the last group of `{}`", group.id, account.id)).at("/group"));
+            return Err(Error::new(
+                Code::LastGroup,
+                format!("`{}` is the last group of `{}`", group.id, account.id),
+            )
+            .at("/group"));
         }
-        let mut gone = GroupDeleted { account: account.id.clone(), group: group.id.clone(), members: 0, resources: 0 };
+        let mut gone = GroupDeleted {
+            account: account.id.clone(),
+            group: group.id.clone(),
+            members: 0,
+            resources: 0,
+        };
         match &self.to {
-            Some(to) if *to == group.id => return Err(Error::invalid("/to", "a group that is deleted takes nobody in")),
+            Some(to) if *to == group.id => {
+                return Err(Error::invalid(
+                    "/to",
+                    "a group that is deleted takes nobody in",
+                ));
+            }
             Some(to) => {
                 let to = load(ctx, &account.id, to, "/to")?.id;
-                let (from, until) = keys::below(keys::GROUP_MEMBER, &[account.id.as_str(), group.id.as_str()]);
+                let (from, until) = keys::below(
+                    keys::GROUP_MEMBER,
+                    &[account.id.as_str(), group.id.as_str()],
+                );
                 for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
                     let user = keys::last_id(&key).ok_or_else(|| dangling(&key))?;
-                    let member = ctx.tx.get(&keys::member(&account.id, &user))?.ok_or_else(|| dangling(&key))?;
+                    let member = ctx
+                        .tx
+                        .get(&keys::member(&account.id, &user))?
+                        .ok_or_else(|| dangling(&key))?;
                     move_member(ctx, member, &to)?;
                     gone.members += 1;
                 }
@@ -661,8 +795,15 @@ impl Operation for Delete {
             }
             None => {
                 let members = people::count(ctx, &keys::group_tally(&account.id, &group.id))?;
-                if account.default_group == group.id || members > 0 || resources::any_in(ctx, &account.id, &group.id)? {
-                    let error = Error::invalid("/to", "say which group gets its members and resources, and is the default group where this one is");
+                if account.default_group == group.id
+                    || members > 0
+                    || resources::any_in(ctx, &account.id, &group.id)?
+                {
+                    let error = Error::invalid(
+                        "/to",
+                        "say which group gets its members and resources, and is the default group \
+                         where this one is",
+                    );
                     return Err(error.with("members", members));
                 }
             }
@@ -670,7 +811,8 @@ impl Operation for Delete {
         credits::release_group(ctx, &account.id, &group.id)?;
         ctx.tx.delete(keys::avatar(&account.id, &group.id));
         ctx.tx.delete(keys::group(&account.id, &group.id));
-        ctx.tx.put(keys::group_tombstone(&account.id, &group.id), &self.to)?;
+        ctx.tx
+            .put(keys::group_tombstone(&account.id, &group.id), &self.to)?;
         people::add(ctx, keys::tally(&account.id, "groups"), -1)?;
         ctx.tx.touch(&account.id);
         Ok(gone)
@@ -678,22 +820,38 @@ impl Operation for Delete {
 }
 
 fn dangling(key: &[u8]) -> Error {
-    Error::new(Code::StoreCorrupt, format!("the index entry {} names no member", key.escape_ascii()))
+    Error::new(
+        Code::StoreCorrupt,
+        format!("the index entry {} names no member", key.escape_ascii()),
+    )
 }
 
-/// Writes a member who came into a group. Nothing but the group changes: role and what is not shared stay (R-GRP-7).
+/// Writes a member who came into a group. Nothing but the group changes: role and what is not
+/// shared stay (R-GRP-7).
 fn move_member(ctx: &mut Ctx<'_>, mut member: model::Member, to: &Id) -> Result<(), Error> {
     place(ctx, &mut member, Some(to.clone()))?;
     member.rev += 1;
     member.updated_at_ms = ctx.now_ms;
     ctx.tx.touch(&member.account);
-    ctx.tx.put(keys::member(&member.account, &member.user), &member)
+    ctx.tx
+        .put(keys::member(&member.account, &member.user), &member)
 }
 
 /// Moves members into a group, all of them or none; `from` is the group that they have to be in.
-fn move_members(ctx: &mut Ctx<'_>, users: &[Id], from: Option<&Id>, to: model::Group, with: GroupResources) -> Result<GroupMove, Error> {
+fn move_members(
+    ctx: &mut Ctx<'_>,
+    users: &[Id],
+    from: Option<&Id>,
+    to: model::Group,
+    with: GroupResources,
+) -> Result<GroupMove, Error> {
     let account = to.account;
-    let mut moved = GroupMove { account: account.clone(), group: to.id, members: 0, resources: 0 };
+    let mut moved = GroupMove {
+        account: account.clone(),
+        group: to.id,
+        members: 0,
+        resources: 0,
+    };
     for member in named(ctx, &account, users, from)? {
         let user = member.user.clone();
         if member.group.as_ref() == Some(&moved.group) {
@@ -708,11 +866,19 @@ fn move_members(ctx: &mut Ctx<'_>, users: &[Id], from: Option<&Id>, to: model::G
     Ok(moved)
 }
 
-/// The members of these names, each once; all of them plain members who can do no more than the actor, and in `from` where it is
-/// given.
-fn named(ctx: &mut Ctx<'_>, account: &Id, users: &[Id], from: Option<&Id>) -> Result<Vec<model::Member>, Error> {
+/// The members of these names, each once; all of them plain members who can do no more than the
+/// actor, and in `from` where it is given.
+fn named(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    users: &[Id],
+    from: Option<&Id>,
+) -> Result<Vec<model::Member>, Error> {
     if !(1..=MOST_NAMED).contains(&users.len()) {
-        return Err(Error::invalid("/users", format!("name 1 to {MOST_NAMED} members, not {}", users.len())));
+        return Err(Error::invalid(
+            "/users",
+            format!("name 1 to {MOST_NAMED} members, not {}", users.len()),
+        ));
     }
     let mut seen = BTreeSet::new();
     let mut members = Vec::new();
@@ -721,12 +887,20 @@ fn named(ctx: &mut Ctx<'_>, account: &Id, users: &[Id], from: Option<&Id>) -> Re
             continue;
         }
         let field = format!("/users/{place}");
-        let member = members::find(ctx, account, user)?.ok_or_else(|| Error::not_found("member", user.as_str()).at(field.clone()))?;
+        let member = members::find(ctx, account, user)?
+            .ok_or_else(|| Error::not_found("member", user.as_str()).at(field.clone()))?;
         let Some(group) = &member.group else {
-            return Err(Error::new(Code::AdminHasNoGroup, format!("`{user}` is the owner or an administrator")).at(field));
+            return Err(Error::new(
+                Code::AdminHasNoGroup,
+                format!("`{user}` is the owner or an administrator"),
+            )
+            .at(field));
         };
         if let Some(from) = from.filter(|from| *from != group) {
-            return Err(Error::invalid(field, format!("`{user}` is not in the group `{from}`")));
+            return Err(Error::invalid(
+                field,
+                format!("`{user}` is not in the group `{from}`"),
+            ));
         }
         members::refuse_stronger_in(ctx, account, user).map_err(|error| error.at(field))?;
         members.push(member);
@@ -750,10 +924,19 @@ impl Operation for AddMembers {
             let comes_from = |id: &Id| member.group.as_ref() != Some(id);
             comes_from(&account.default_group) && comes_from(&group.id)
         };
-        if named(ctx, &account.id, &self.users, None)?.iter().any(come_from_elsewhere) {
+        if named(ctx, &account.id, &self.users, None)?
+            .iter()
+            .any(come_from_elsewhere)
+        {
             ctx.require(&account.id, "groups.members.transfer", "clients.edit")?;
         }
-        move_members(ctx, &self.users, None, group, self.resources.unwrap_or(GroupResources::Follow))
+        move_members(
+            ctx,
+            &self.users,
+            None,
+            group,
+            self.resources.unwrap_or(GroupResources::Follow),
+        )
     }
 }
 
@@ -769,14 +952,28 @@ impl Operation for RemoveMembers {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupMove, Error> {
         let (account, group) = open(ctx, &self.account, &self.group, None)?;
-        let to = load(ctx, &account.id, self.to.as_ref().unwrap_or(&account.default_group), "/to")?;
+        let to = load(
+            ctx,
+            &account.id,
+            self.to.as_ref().unwrap_or(&account.default_group),
+            "/to",
+        )?;
         if to.id == group.id {
-            return Err(Error::invalid("/to", "a member is always in a group: say which other one"));
+            return Err(Error::invalid(
+                "/to",
+                "a member is always in a group: say which other one",
+            ));
         }
         if to.id != account.default_group && group.id != account.default_group {
             ctx.require(&account.id, "groups.members.transfer", "clients.edit")?;
         }
-        move_members(ctx, &self.users, Some(&group.id), to, self.resources.unwrap_or(GroupResources::Follow))
+        move_members(
+            ctx,
+            &self.users,
+            Some(&group.id),
+            to,
+            self.resources.unwrap_or(GroupResources::Follow),
+        )
     }
 }
 
@@ -791,13 +988,20 @@ impl Operation for TransferMembers {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupMove, Error> {
-        let (account, to) = open(ctx, &self.account, &self.to, None).map_err(|error| match error.field() {
-            Some("/group") => error.at("/to"),
-            _ => error,
-        })?;
+        let (account, to) =
+            open(ctx, &self.account, &self.to, None).map_err(|error| match error.field() {
+                Some("/group") => error.at("/to"),
+                _ => error,
+            })?;
         if let Some(from) = &self.from_group {
             load(ctx, &account.id, from, "/from_group")?;
         }
-        move_members(ctx, &self.users, self.from_group.as_ref(), to, self.resources)
+        move_members(
+            ctx,
+            &self.users,
+            self.from_group.as_ref(),
+            to,
+            self.resources,
+        )
     }
 }

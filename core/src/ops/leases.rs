@@ -63,7 +63,8 @@ pub struct Release {
     pub user: Option<Id>,
 }
 
-/// Takes the lease from whoever has it: owner and administrators, and who may edit everything of the kind (R-RES-3).
+/// Takes the lease from whoever has it: owner and administrators, and who may edit everything of
+/// the kind (R-RES-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TakeOver {
@@ -80,7 +81,8 @@ pub struct TakeOver {
     pub user: Option<Id>,
 }
 
-/// Says who edits a resource now (R-RES-3). Of what an account above shares, people below are not told who edits it there.
+/// Says who edits a resource now (R-RES-3). Of what an account above shares, people below are not
+/// told who edits it there.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Get {
@@ -117,10 +119,21 @@ pub struct EditLease {
     pub expires_at_ms: u64,
 }
 
-/// The lease that counts now: none where it has run out, or its holder may edit the resource no longer.
-fn current(ctx: &mut Ctx<'_>, kind: &Kind, resource: &Resource) -> Result<Option<model::Lease>, Error> {
+/// The lease that counts now: none where it has run out, or its holder may edit the resource no
+/// longer.
+fn current(
+    ctx: &mut Ctx<'_>,
+    kind: &Kind,
+    resource: &Resource,
+) -> Result<Option<model::Lease>, Error> {
     let key = keys::lease(&resource.account, &resource.kind, &resource.id);
-    let Some(lease) = ctx.tx.get::<model::Lease>(&key)?.filter(|lease| ctx.now_ms < lease.expires_at_ms) else { return Ok(None) };
+    let Some(lease) = ctx
+        .tx
+        .get::<model::Lease>(&key)?
+        .filter(|lease| ctx.now_ms < lease.expires_at_ms)
+    else {
+        return Ok(None);
+    };
     match require(ctx, &lease.user, kind, resource, EDIT, Need::Any) {
         Ok(()) => Ok(Some(lease)),
         Err(error) if error.code() == Code::PermissionDenied => Ok(None),
@@ -134,7 +147,12 @@ pub(crate) fn is_ahead(lease: &model::Lease, now_ms: u64) -> bool {
 }
 
 /// Refuses while another than `user` edits the resource.
-pub(crate) fn refuse_beside(ctx: &mut Ctx<'_>, kind: &Kind, resource: &Resource, user: Option<&Id>) -> Result<(), Error> {
+pub(crate) fn refuse_beside(
+    ctx: &mut Ctx<'_>,
+    kind: &Kind,
+    resource: &Resource,
+    user: Option<&Id>,
+) -> Result<(), Error> {
     match current(ctx, kind, resource)? {
         Some(lease) if Some(&lease.user) != user => Err(refusal(&lease, user)),
         _ => Ok(()),
@@ -145,18 +163,27 @@ pub(crate) fn refuse_beside(ctx: &mut Ctx<'_>, kind: &Kind, resource: &Resource,
 fn refusal(lease: &model::Lease, user: Option<&Id>) -> Error {
     let lost = user.is_some_and(|user| lease.taken_from.contains(user));
     let error = if lost {
-        Error::new(Code::LeaseLost, format!("`{}` took the lease over", lease.user))
+        Error::new(
+            Code::LeaseLost,
+            format!("`{}` took the lease over", lease.user),
+        )
     } else {
-        Error::new(Code::LeaseHeld, format!("`{}` edits this", lease.user)).with("retry_at_ms", lease.expires_at_ms)
+        Error::new(Code::LeaseHeld, format!("`{}` edits this", lease.user))
+            .with("retry_at_ms", lease.expires_at_ms)
     };
-    error.with("user", lease.user.as_str()).with("expires_at_ms", lease.expires_at_ms)
+    error
+        .with("user", lease.user.as_str())
+        .with("expires_at_ms", lease.expires_at_ms)
 }
 
 fn check_life(life_ms: Count) -> Result<u64, Error> {
     if (SHORTEST_MS..=LONGEST_MS).contains(&life_ms.get()) {
         return Ok(life_ms.get());
     }
-    Err(Error::invalid("/life_ms", format!("a lease lives {SHORTEST_MS} to {LONGEST_MS} milliseconds")))
+    Err(Error::invalid(
+        "/life_ms",
+        format!("a lease lives {SHORTEST_MS} to {LONGEST_MS} milliseconds"),
+    ))
 }
 
 fn state(resource: &Resource, lease: Option<model::Lease>) -> LeaseState {
@@ -164,19 +191,33 @@ fn state(resource: &Resource, lease: Option<model::Lease>) -> LeaseState {
         account: resource.account.clone(),
         kind: resource.kind.clone(),
         id: resource.id.clone(),
-        lease: lease.map(|lease| EditLease { user: lease.user, since_ms: lease.since_ms, expires_at_ms: lease.expires_at_ms }),
+        lease: lease.map(|lease| EditLease {
+            user: lease.user,
+            since_ms: lease.since_ms,
+            expires_at_ms: lease.expires_at_ms,
+        }),
     }
 }
 
 fn grant(ctx: &mut Ctx<'_>, resource: &Resource, lease: model::Lease) -> Result<LeaseState, Error> {
-    ctx.tx.put(keys::lease(&resource.account, &resource.kind, &resource.id), &lease)?;
+    ctx.tx.put(
+        keys::lease(&resource.account, &resource.kind, &resource.id),
+        &lease,
+    )?;
     Ok(state(resource, Some(lease)))
 }
 
 /// A resource, and who edits it: somebody who may.
-fn open(ctx: &mut Ctx<'_>, account: &Id, kind: Id, id: &Id, user: Option<Id>) -> Result<(Kind, Resource, Id), Error> {
+fn open(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    kind: Id,
+    id: &Id,
+    user: Option<Id>,
+) -> Result<(Kind, Resource, Id), Error> {
     let (kind, resource) = look_to_change(ctx, account, kind, id)?;
-    let user = acting(ctx, user)?.ok_or_else(|| Error::invalid("/user", "say which `user` edits"))?;
+    let user =
+        acting(ctx, user)?.ok_or_else(|| Error::invalid("/user", "say which `user` edits"))?;
     accounts::refuse_unless_active(&account_line(&mut ctx.tx, account)?)?;
     require(ctx, &user, &kind, &resource, EDIT, Need::Any)?;
     Ok((kind, resource, user))
@@ -201,17 +242,34 @@ impl Operation for Acquire {
             None => (ctx.now_ms, Vec::new()),
         };
         let expires_at_ms = ctx.now_ms.saturating_add(life_ms);
-        grant(ctx, &resource, model::Lease { user, since_ms, expires_at_ms, taken_from })
+        grant(
+            ctx,
+            &resource,
+            model::Lease {
+                user,
+                since_ms,
+                expires_at_ms,
+                taken_from,
+            },
+        )
     }
 }
 
 /// The lease of this user, who may have lost it.
-fn own(ctx: &mut Ctx<'_>, kind: &Kind, resource: &Resource, user: &Id) -> Result<model::Lease, Error> {
+fn own(
+    ctx: &mut Ctx<'_>,
+    kind: &Kind,
+    resource: &Resource,
+    user: &Id,
+) -> Result<model::Lease, Error> {
     match current(ctx, kind, resource)? {
         Some(lease) if lease.user == *user => Ok(lease),
-        Some(lease) => Err(Error::new(Code::LeaseLost, format!("`{}` has the lease now", lease.user))
-            .with("user", lease.user.as_str())
-            .with("expires_at_ms", lease.expires_at_ms)),
+        Some(lease) => Err(Error::new(
+            Code::LeaseLost,
+            format!("`{}` has the lease now", lease.user),
+        )
+        .with("user", lease.user.as_str())
+        .with("expires_at_ms", lease.expires_at_ms)),
         None => Err(Error::new(Code::LeaseLost, "the lease has ended")),
     }
 }
@@ -231,7 +289,14 @@ impl Operation for Renew {
         let (kind, resource, user) = open(ctx, &self.account, self.kind, &self.id, self.user)?;
         let lease = own(ctx, &kind, &resource, &user)?;
         let expires_at_ms = ctx.now_ms.saturating_add(life_ms);
-        grant(ctx, &resource, model::Lease { expires_at_ms, ..lease })
+        grant(
+            ctx,
+            &resource,
+            model::Lease {
+                expires_at_ms,
+                ..lease
+            },
+        )
     }
 }
 
@@ -250,7 +315,8 @@ impl Operation for Release {
         if let Some(user) = acting(ctx, self.user)? {
             own(ctx, &kind, &resource, &user)?;
         }
-        ctx.tx.delete(keys::lease(&resource.account, &resource.kind, &resource.id));
+        ctx.tx
+            .delete(keys::lease(&resource.account, &resource.kind, &resource.id));
         Ok(state(&resource, None))
     }
 }
@@ -258,7 +324,8 @@ impl Operation for Release {
 impl Operation for TakeOver {
     const NAME: &'static str = "leases.take_over";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule("owner and administrators, and users who may edit all resources of the kind");
+    const ACCESS: Access =
+        Access::Rule("owner and administrators, and users who may edit all resources of the kind");
     type Answer = LeaseState;
 
     fn account(&self) -> Option<&Id> {
@@ -269,20 +336,31 @@ impl Operation for TakeOver {
         let life_ms = check_life(self.life_ms)?;
         let (kind, resource, user) = open(ctx, &self.account, self.kind, &self.id, self.user)?;
         if let Actor::User { .. } = ctx.actor {
-            let member = ctx.tx.get::<model::Member>(&keys::member(&self.account, &user))?;
+            let member = ctx
+                .tx
+                .get::<model::Member>(&keys::member(&self.account, &user))?;
             match member {
                 Some(member) if member.owner || member.administrator => {}
-                // Who manages the team from above needs no place here, and loses nothing by a small one.
+                // Who manages the team from above needs no place here, and loses nothing by a small
+                // one.
                 _ => {
                     require(ctx, &user, &kind, &resource, EDIT, Need::All)?;
                     if !ctx.standing(&self.account)?.from_above {
-                        return Err(Error::new(Code::PermissionDenied, "only the owner and administrators take over what another edits"));
+                        return Err(Error::new(
+                            Code::PermissionDenied,
+                            "only the owner and administrators take over what another edits",
+                        ));
                     }
                 }
             }
         }
         let expires_at_ms = ctx.now_ms.saturating_add(life_ms);
-        let mut lease = model::Lease { user, since_ms: ctx.now_ms, expires_at_ms, taken_from: Vec::new() };
+        let mut lease = model::Lease {
+            user,
+            since_ms: ctx.now_ms,
+            expires_at_ms,
+            taken_from: Vec::new(),
+        };
         if let Some(before) = current(ctx, &kind, &resource)? {
             lease.taken_from = before.taken_from;
             if before.user == lease.user {
@@ -301,7 +379,8 @@ impl Operation for TakeOver {
 impl Operation for Get {
     const NAME: &'static str = "leases.get";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule("users who see the resource, and operators with clients.view_all");
+    const ACCESS: Access =
+        Access::Rule("users who see the resource, and operators with clients.view_all");
     type Answer = LeaseState;
 
     fn account(&self) -> Option<&Id> {
@@ -311,7 +390,11 @@ impl Operation for Get {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LeaseState, Error> {
         let (kind, resource) = look_to_read(ctx, &self.account, self.kind, &self.id)?;
         let told = resource.account == self.account || !matches!(ctx.actor, Actor::User { .. });
-        let lease = if told { current(ctx, &kind, &resource)? } else { None };
+        let lease = if told {
+            current(ctx, &kind, &resource)?
+        } else {
+            None
+        };
         Ok(state(&resource, lease))
     }
 }

@@ -7,14 +7,17 @@ use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
 use crate::model::Edition;
 use crate::model::{
-    Account, Actor, Channel, Count, CountedClass, Id, Limit, LimitKind, LimitName, LimitTerms, Limits, MessageClass, OverLimit, Package,
+    Account, Actor, Channel, Count, CountedClass, Id, Limit, LimitKind, LimitName, LimitTerms,
+    Limits, MessageClass, OverLimit, Package,
 };
-use crate::rules::limit::{Candidate, Carrier, Source, candidates, guarantees_hold, needs_licence, terms};
+use crate::rules::limit::{
+    Candidate, Carrier, Source, candidates, guarantees_hold, needs_licence, terms,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Gives an account a limit of its own, over that of its package (R-PKG-2). Beside the value, what is absent stays as it was;
-/// `limits.inherit` takes all of it away.
+/// Gives an account a limit of its own, over that of its package (R-PKG-2). Beside the value, what
+/// is absent stays as it was; `limits.inherit` takes all of it away.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Set {
@@ -24,10 +27,12 @@ pub struct Set {
     pub limit: LimitName,
     /// `unlimited`, 0 for nothing, or a number.
     pub value: Limit,
-    /// The class of the messages that it counts; as in the package where the account says nothing (R-QTA-14).
+    /// The class of the messages that it counts; as in the package where the account says nothing
+    /// (R-QTA-14).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_class: Option<CountedClass>,
-    /// What happens beyond it; as in the package where the account says nothing, and in the end what the policy `over_limit` says (R-QTA-7).
+    /// What happens beyond it; as in the package where the account says nothing, and in the end
+    /// what the policy `over_limit` says (R-QTA-7).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<OverLimit>,
     /// How many may go out at once where it spreads, at least 1; 1 in the beginning.
@@ -53,9 +58,10 @@ pub struct Inherit {
 
 /// Gives an account a part of the limit of the account above (R-TEA-9).
 ///
-/// A guaranteed part counts against what the account above can guarantee: together never more than its own limit
-/// (`guarantee_exceeded`). One that is not guaranteed is best effort: the limit of the account above counts for all
-/// together in any case. What the platform set stays the platform's.
+/// A guaranteed part counts against what the account above can guarantee: together never more than
+/// its own limit (`guarantee_exceeded`). One that is not guaranteed is best effort: the limit of
+/// the account above counts for all together in any case. What the platform set stays the
+/// platform's.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Allocate {
@@ -63,10 +69,12 @@ pub struct Allocate {
     pub account: Id,
     /// Which limit.
     pub limit: LimitName,
-    /// `unlimited`, 0 for nothing, or a number; absent takes the part back, so that the account inherits again.
+    /// `unlimited`, 0 for nothing, or a number; absent takes the part back, so that the account
+    /// inherits again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Limit>,
-    /// Whether it is guaranteed; not for `unlimited`. As it was when absent, and in the beginning it is not.
+    /// Whether it is guaranteed; not for `unlimited`. As it was when absent, and in the beginning
+    /// it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guaranteed: Option<bool>,
     /// The revision of the account that the change was made from; a stale one is `rev_conflict`.
@@ -74,8 +82,8 @@ pub struct Allocate {
     pub expected_rev: Option<Count>,
 }
 
-/// Sets what counts where neither account nor package says anything; `unlimited` until then (R-PKG-3). Beside the value, what is
-/// absent stays as it was.
+/// Sets what counts where neither account nor package says anything; `unlimited` until then
+/// (R-PKG-3). Beside the value, what is absent stays as it was.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetDefault {
@@ -94,7 +102,8 @@ pub struct SetDefault {
     pub burst: Option<Count>,
 }
 
-/// Shows for every limit of an account which value counts, where it comes from and what it hides (R-PKG-3).
+/// Shows for every limit of an account which value counts, where it comes from and what it hides
+/// (R-PKG-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Explain {
@@ -109,7 +118,8 @@ pub struct LimitExplanations {
     pub account: Id,
     /// One entry for each limit.
     pub limits: Vec<LimitExplanation>,
-    /// The accounts directly below whose guaranteed part this change has turned into best effort, at most 500 (R-TEA-9).
+    /// The accounts directly below whose guaranteed part this change has turned into best effort,
+    /// at most 500 (R-TEA-9).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub now_best_effort: Vec<Id>,
 }
@@ -131,14 +141,15 @@ pub struct LimitExplanation {
     pub over: Option<OverLimit>,
     /// The smallest along the accounts above, this one included: nothing goes out beyond it.
     pub smallest: Limit,
-    /// Whether it is a guaranteed part of the limit of the account above; false where it was given as one and that limit was
-    /// lowered since. Absent where it was not given as one (R-TEA-9).
+    /// Whether it is a guaranteed part of the limit of the account above; false where it was given
+    /// as one and that limit was lowered since. Absent where it was not given as one (R-TEA-9).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guaranteed: Option<bool>,
     /// How much of it is guaranteed to the accounts directly below; absent for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promised: Option<u64>,
-    /// Every value that was looked at, the one that counts first, and last what the edition does not include.
+    /// Every value that was looked at, the one that counts first, and last what the edition does
+    /// not include.
     pub candidates: Vec<LimitCandidate>,
 }
 
@@ -152,7 +163,8 @@ pub struct LimitCandidate {
     pub carrier: Option<Id>,
     /// The value.
     pub value: Limit,
-    /// Whether the edition of the store includes it; otherwise it is kept and does not count (R-PLT-1).
+    /// Whether the edition of the store includes it; otherwise it is kept and does not count
+    /// (R-PLT-1).
     pub enforced: bool,
 }
 
@@ -176,31 +188,56 @@ impl Line {
         let accounts = account_line(&mut ctx.tx, account)?;
         let mut packages = Vec::new();
         for account in &accounts {
-            packages.push(account.package.as_ref().map(|package| packages::load(ctx, package, "/account")).transpose()?);
+            packages.push(
+                account
+                    .package
+                    .as_ref()
+                    .map(|package| packages::load(ctx, package, "/account"))
+                    .transpose()?,
+            );
         }
-        Ok(Line { accounts, packages, defaults: ctx.tx.get(&keys::defaults())?.unwrap_or_default(), edition: ctx.engine.edition })
+        Ok(Line {
+            accounts,
+            packages,
+            defaults: ctx.tx.get(&keys::defaults())?.unwrap_or_default(),
+            edition: ctx.engine.edition,
+        })
     }
 
     /// The values of a limit for the account at this level, the one that counts first (R-PKG-3).
     pub(crate) fn candidates(&self, level: usize, name: LimitName) -> Vec<Candidate> {
-        let pairs: Vec<_> = self.accounts.iter().zip(self.packages.iter().map(Option::as_ref)).skip(level).collect();
+        let pairs: Vec<_> = self
+            .accounts
+            .iter()
+            .zip(self.packages.iter().map(Option::as_ref))
+            .skip(level)
+            .collect();
         candidates(name, &pairs, &self.defaults, self.edition)
     }
 
     /// What a limit of the account at the start counts, and what happens beyond it.
     fn terms(&self, name: LimitName) -> LimitTerms {
-        let pairs: Vec<_> = self.accounts.iter().zip(self.packages.iter().map(Option::as_ref)).collect();
+        let pairs: Vec<_> = self
+            .accounts
+            .iter()
+            .zip(self.packages.iter().map(Option::as_ref))
+            .collect();
         terms(name, &pairs, &self.defaults)
     }
 
     /// The own value of the account at this level.
     pub(crate) fn value(&self, level: usize, name: LimitName) -> Limit {
-        self.candidates(level, name).first().map_or(Limit::Unlimited, |first| first.limit)
+        self.candidates(level, name)
+            .first()
+            .map_or(Limit::Unlimited, |first| first.limit)
     }
 
     /// The smallest value from this level up to the top.
     pub(crate) fn smallest(&self, level: usize, name: LimitName) -> Limit {
-        (level..self.accounts.len()).map(|level| self.value(level, name)).min().unwrap_or(Limit::Unlimited)
+        (level..self.accounts.len())
+            .map(|level| self.value(level, name))
+            .min()
+            .unwrap_or(Limit::Unlimited)
     }
 }
 
@@ -220,13 +257,22 @@ fn explain(ctx: &mut Ctx<'_>, id: &Id) -> Result<LimitExplanations, Error> {
     let mut limits = Vec::new();
     for limit in LimitName::ALL.iter().copied() {
         let found = line.candidates(0, limit);
-        let (value, source) = found.first().map_or((Limit::Unlimited, Source::PlatformDefault), |first| (first.limit, first.source));
-        let candidates =
-            found.into_iter().map(|one| LimitCandidate { source: one.source, carrier: one.carrier, value: one.limit, enforced: one.enforced });
+        let (value, source) = found
+            .first()
+            .map_or((Limit::Unlimited, Source::PlatformDefault), |first| {
+                (first.limit, first.source)
+            });
+        let candidates = found.into_iter().map(|one| LimitCandidate {
+            source: one.source,
+            carrier: one.carrier,
+            value: one.limit,
+            enforced: one.enforced,
+        });
         let guaranteed = match line.accounts.as_slice() {
-            [account, parent, ..] if account.guaranteed.contains(&limit) => {
-                Some(guarantees_hold(promised(ctx, &parent.id, limit)?, line.smallest(1, limit)))
-            }
+            [account, parent, ..] if account.guaranteed.contains(&limit) => Some(guarantees_hold(
+                promised(ctx, &parent.id, limit)?,
+                line.smallest(1, limit),
+            )),
             _ => None,
         };
         let terms = line.terms(limit);
@@ -242,7 +288,11 @@ fn explain(ctx: &mut Ctx<'_>, id: &Id) -> Result<LimitExplanations, Error> {
             candidates: candidates.collect(),
         });
     }
-    Ok(LimitExplanations { account: id.clone(), limits, now_best_effort: Vec::new() })
+    Ok(LimitExplanations {
+        account: id.clone(),
+        limits,
+        now_best_effort: Vec::new(),
+    })
 }
 
 /// The account's own value of one limit (R-PKG-3).
@@ -250,31 +300,67 @@ pub(crate) fn value_of(ctx: &mut Ctx<'_>, account: &Id, name: LimitName) -> Resu
     Ok(Line::load(ctx, account)?.value(0, name))
 }
 
-/// Refuses what could not be meant of limits, of which `known` says something already, and what the licence does not include.
-pub(crate) fn check_terms(ctx: &mut Ctx<'_>, account: Option<&Id>, terms: &[LimitTerms], known: &Limits, field: &str) -> Result<(), Error> {
+/// Refuses what could not be meant of limits, of which `known` says something already, and what the
+/// licence does not include.
+pub(crate) fn check_terms(
+    ctx: &mut Ctx<'_>,
+    account: Option<&Id>,
+    terms: &[LimitTerms],
+    known: &Limits,
+    field: &str,
+) -> Result<(), Error> {
     for (at, one) in terms.iter().enumerate() {
-        if terms.iter().take(at).any(|before| before.limit == one.limit) {
-            return Err(Error::invalid(format!("{field}/{at}/limit"), format!("`{}` is named twice", one.limit.name())));
+        if terms
+            .iter()
+            .take(at)
+            .any(|before| before.limit == one.limit)
+        {
+            return Err(Error::invalid(
+                format!("{field}/{at}/limit"),
+                format!("`{}` is named twice", one.limit.name()),
+            ));
         }
         check_terms_of(ctx, account, one, known, &format!("{field}/{at}"))?;
     }
     Ok(())
 }
 
-fn check_terms_of(ctx: &mut Ctx<'_>, account: Option<&Id>, terms: &LimitTerms, known: &Limits, field: &str) -> Result<(), Error> {
+fn check_terms_of(
+    ctx: &mut Ctx<'_>,
+    account: Option<&Id>,
+    terms: &LimitTerms,
+    known: &Limits,
+    field: &str,
+) -> Result<(), Error> {
     let name = terms.limit.name();
-    let counts_messages = Channel::ALL.iter().any(|channel| channel.limits().contains(&terms.limit));
+    let counts_messages = Channel::ALL
+        .iter()
+        .any(|channel| channel.limits().contains(&terms.limit));
     if terms.message_class.is_some() && !counts_messages {
-        return Err(Error::invalid(format!("{field}/message_class"), format!("`{name}` counts no messages")));
+        return Err(Error::invalid(
+            format!("{field}/message_class"),
+            format!("`{name}` counts no messages"),
+        ));
     }
     if terms.over.is_some() && terms.limit.window().is_none() {
-        return Err(Error::invalid(format!("{field}/over"), format!("`{name}` does not count what happens in a window: beyond it all is refused")));
+        return Err(Error::invalid(
+            format!("{field}/over"),
+            format!("`{name}` does not count what happens in a window: beyond it all is refused"),
+        ));
     }
     match terms.burst.map(Count::get) {
         Some(_) if terms.or(known.terms_of(terms.limit)).over != Some(OverLimit::Spread) => {
-            return Err(Error::invalid(format!("{field}/burst"), "only a limit that spreads has a burst"));
+            return Err(Error::invalid(
+                format!("{field}/burst"),
+                "only a limit that spreads has a burst",
+            ));
         }
-        Some(0) => return Err(Error::invalid(format!("{field}/burst"), "at least 1 goes out at once")),
+        Some(0) => {
+            return Err(Error::invalid(
+                format!("{field}/burst"),
+                "at least 1 goes out at once",
+            ));
+        }
         _ => {}
     }
     match terms.over {
@@ -286,7 +372,11 @@ fn check_terms_of(ctx: &mut Ctx<'_>, account: Option<&Id>, terms: &LimitTerms, k
 /// What an account has of its own is checked against the licence (R-PLT-1).
 pub(crate) fn check_own(ctx: &mut Ctx<'_>, own: &Limits, parent: Option<&Id>) -> Result<(), Error> {
     check_terms(ctx, parent, &own.terms, &Limits::default(), "/limits/terms")?;
-    for name in LimitName::ALL.iter().copied().filter(|name| own.get(*name).is_some() && needs_licence(*name, Carrier::Account)) {
+    for name in LimitName::ALL
+        .iter()
+        .copied()
+        .filter(|name| own.get(*name).is_some() && needs_licence(*name, Carrier::Account))
+    {
         ctx.require_licence(&format!("/limits/{}", name.name()))?;
     }
     Ok(())
@@ -295,11 +385,14 @@ pub(crate) fn check_own(ctx: &mut Ctx<'_>, own: &Limits, parent: Option<&Id>) ->
 /// What who wants more than a limit allows is told: whose limit it is, and how much of it is used.
 pub(crate) fn reached(limit: LimitName, subject: &Id, value: u64, used: u64) -> Error {
     let what = limit.name();
-    Error::new(Code::LimitReached, format!("`{subject}` can have {value} of `{what}` with all below it, and has {used}"))
-        .with("limit", what)
-        .with("subject", subject.as_str())
-        .with("value", value)
-        .with("used", used)
+    Error::new(
+        Code::LimitReached,
+        format!("`{subject}` can have {value} of `{what}` with all below it, and has {used}"),
+    )
+    .with("limit", what)
+    .with("subject", subject.as_str())
+    .with("value", value)
+    .with("used", used)
 }
 
 /// Whether one more account fits below each of these (R-PKG-1, R-PKG-3).
@@ -343,7 +436,11 @@ fn change(ctx: &mut Ctx<'_>, id: &Id, change: Change) -> Result<LimitExplanation
     account.overrides.set(limit, value);
     check_terms_of(ctx, Some(id), &change.terms, &account.overrides, "")?;
     let known = account.overrides.terms_of(limit);
-    account.overrides.set_terms(if value.is_some() { change.terms.or(known) } else { LimitTerms::none(limit) });
+    account.overrides.set_terms(if value.is_some() {
+        change.terms.or(known)
+    } else {
+        LimitTerms::none(limit)
+    });
     account.allocated.retain(|name| *name != limit);
     account.guaranteed.retain(|name| *name != limit);
     if change.allocated && value.is_some() {
@@ -365,22 +462,38 @@ fn change(ctx: &mut Ctx<'_>, id: &Id, change: Change) -> Result<LimitExplanation
 }
 
 /// Adds an account's guaranteed part of a limit to what its parent has promised, or takes it off.
-fn promise(ctx: &mut Ctx<'_>, account: &Account, limit: LimitName, given: bool) -> Result<(), Error> {
-    let (Some(parent), Some(Limit::At(part)), true) = (&account.parent, account.overrides.get(limit), account.guaranteed.contains(&limit)) else {
+fn promise(
+    ctx: &mut Ctx<'_>,
+    account: &Account,
+    limit: LimitName,
+    given: bool,
+) -> Result<(), Error> {
+    let (Some(parent), Some(Limit::At(part)), true) = (
+        &account.parent,
+        account.overrides.get(limit),
+        account.guaranteed.contains(&limit),
+    ) else {
         return Ok(());
     };
     // What is kept apart concerns the account above and all below it.
     ctx.tx.touch_everything();
     let key = promised_key(parent, limit);
     let sum = people::count(ctx, &key)?;
-    let sum = if given { sum.saturating_add(part.get()) } else { sum.saturating_sub(part.get()) };
+    let sum = if given {
+        sum.saturating_add(part.get())
+    } else {
+        sum.saturating_sub(part.get())
+    };
     if given {
         let value = Line::load(ctx, parent)?.smallest(0, limit);
         // Never more than a number can be in every language, whatever is unlimited.
         if !guarantees_hold(sum, value) || sum > Count::MAX {
             return Err(Error::new(
                 Code::GuaranteeExceeded,
-                format!("`{parent}` would guarantee {sum} of `{}` in all, more than it has", limit.name()),
+                format!(
+                    "`{parent}` would guarantee {sum} of `{}` in all, more than it has",
+                    limit.name()
+                ),
             )
             .at("/value")
             .with("limit", limit.name())
@@ -420,7 +533,10 @@ fn guaranteed_below(ctx: &mut Ctx<'_>, id: &Id, limit: LimitName) -> Result<Vec<
         if named.len() == MOST_NAMED {
             break;
         }
-        if accounts::load(ctx, &child, "/account")?.guaranteed.contains(&limit) {
+        if accounts::load(ctx, &child, "/account")?
+            .guaranteed
+            .contains(&limit)
+        {
             named.push(child);
         }
     }
@@ -438,9 +554,33 @@ impl Operation for Set {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LimitExplanations, Error> {
-        let Set { account, limit, value, message_class, over, burst, expected_rev } = self;
-        let terms = LimitTerms { limit, message_class, over, burst };
-        change(ctx, &account, Change { limit, value: Some(value), terms, allocated: false, guaranteed: false, expected_rev })
+        let Set {
+            account,
+            limit,
+            value,
+            message_class,
+            over,
+            burst,
+            expected_rev,
+        } = self;
+        let terms = LimitTerms {
+            limit,
+            message_class,
+            over,
+            burst,
+        };
+        change(
+            ctx,
+            &account,
+            Change {
+                limit,
+                value: Some(value),
+                terms,
+                allocated: false,
+                guaranteed: false,
+                expected_rev,
+            },
+        )
     }
 }
 
@@ -455,16 +595,33 @@ impl Operation for Inherit {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LimitExplanations, Error> {
-        let Inherit { account, limit, expected_rev } = self;
-        change(ctx, &account, Change { limit, value: None, terms: LimitTerms::none(limit), allocated: false, guaranteed: false, expected_rev })
+        let Inherit {
+            account,
+            limit,
+            expected_rev,
+        } = self;
+        change(
+            ctx,
+            &account,
+            Change {
+                limit,
+                value: None,
+                terms: LimitTerms::none(limit),
+                allocated: false,
+                guaranteed: false,
+                expected_rev,
+            },
+        )
     }
 }
 
 impl Operation for Allocate {
     const NAME: &'static str = "limits.allocate";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access =
-        Access::Rule("users who manage the team from an account above (`accounts.team`); operators with `packages.override_limits`");
+    const ACCESS: Access = Access::Rule(
+        "users who manage the team from an account above (`accounts.team`); operators with \
+         `packages.override_limits`",
+    );
     type Answer = LimitExplanations;
 
     fn account(&self) -> Option<&Id> {
@@ -472,33 +629,69 @@ impl Operation for Allocate {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LimitExplanations, Error> {
-        let Allocate { account: id, limit, value, guaranteed, expected_rev } = self;
+        let Allocate {
+            account: id,
+            limit,
+            value,
+            guaranteed,
+            expected_rev,
+        } = self;
         match ctx.actor {
             Actor::System => {}
             Actor::Operator { .. } => ctx.require_as_operator("packages.override_limits")?,
             Actor::User { account: home, .. } if *home == id => {
-                return Err(Error::new(Code::PermissionDenied, "an account's part of a limit is given from above").at("/account"));
+                return Err(Error::new(
+                    Code::PermissionDenied,
+                    "an account's part of a limit is given from above",
+                )
+                .at("/account"));
             }
             Actor::User { .. } => {
-                if !ctx.manages_team_of(&id).map_err(|error| error.at("/account"))? {
+                if !ctx
+                    .manages_team_of(&id)
+                    .map_err(|error| error.at("/account"))?
+                {
                     return Err(Error::not_found("account", id.as_str()).at("/account"));
                 }
             }
         }
         let account = accounts::load(ctx, &id, "/account")?;
         if account.parent.is_none() {
-            return Err(Error::invalid("/account", "there is no account above whose limit could be divided"));
+            return Err(Error::invalid(
+                "/account",
+                "there is no account above whose limit could be divided",
+            ));
         }
         let is_number = matches!(value, Some(Limit::At(_)));
         if guaranteed == Some(true) && !is_number {
-            return Err(Error::invalid("/guaranteed", "a number can be guaranteed, and nothing else"));
+            return Err(Error::invalid(
+                "/guaranteed",
+                "a number can be guaranteed, and nothing else",
+            ));
         }
-        let guaranteed = is_number && guaranteed.unwrap_or_else(|| account.guaranteed.contains(&limit));
-        let by_platform = account.overrides.get(limit).is_some() && !account.allocated.contains(&limit);
+        let guaranteed =
+            is_number && guaranteed.unwrap_or_else(|| account.guaranteed.contains(&limit));
+        let by_platform =
+            account.overrides.get(limit).is_some() && !account.allocated.contains(&limit);
         if by_platform && matches!(ctx.actor, Actor::User { .. }) {
-            return Err(Error::new(Code::PermissionDenied, format!("the platform has set `{}` of `{id}`", limit.name())).at("/limit"));
+            return Err(Error::new(
+                Code::PermissionDenied,
+                format!("the platform has set `{}` of `{id}`", limit.name()),
+            )
+            .at("/limit"));
         }
-        change(ctx, &id, Change { limit, value, terms: LimitTerms::none(limit), allocated: true, guaranteed, expected_rev })
+        change(
+            ctx,
+            &id,
+            Change {
+                limit,
+                value,
+                terms: LimitTerms::none(limit),
+                allocated: true,
+                guaranteed,
+                expected_rev,
+            },
+        )
     }
 }
 
@@ -510,12 +703,24 @@ impl Operation for SetDefault {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<DefaultLimits, Error> {
         let mut limits: Limits = ctx.tx.get(&keys::defaults())?.unwrap_or_default();
-        if needs_licence(self.limit, Carrier::Package) && limits.get(self.limit) != Some(self.value) {
+        if needs_licence(self.limit, Carrier::Package) && limits.get(self.limit) != Some(self.value)
+        {
             ctx.require_licence("/limit")?;
         }
         limits.set(self.limit, Some(self.value));
-        let SetDefault { limit, message_class, over, burst, .. } = self;
-        let terms = LimitTerms { limit, message_class, over, burst };
+        let SetDefault {
+            limit,
+            message_class,
+            over,
+            burst,
+            ..
+        } = self;
+        let terms = LimitTerms {
+            limit,
+            message_class,
+            over,
+            burst,
+        };
         check_terms_of(ctx, None, &terms, &limits, "")?;
         limits.set_terms(terms.or(limits.terms_of(limit)));
         ctx.tx.put(keys::defaults(), &limits)?;

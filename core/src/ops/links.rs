@@ -1,5 +1,5 @@
-//! Links that users are sent: to confirm a new address, or to set a new password. Each is used once, within its time, and a
-//! newer one of its kind takes its place (R-SES-4).
+//! Links that users are sent: to confirm a new address, or to set a new password. Each is used
+//! once, within its time, and a newer one of its kind takes its place (R-SES-4).
 
 use crate::engine::{Ctx, Token, keys};
 use crate::error::{Code, Error};
@@ -14,11 +14,25 @@ pub(crate) const fn name(kind: LinkKind) -> &'static str {
 }
 
 /// Writes a new link for a user; the one of this kind that they had is dead from now on.
-pub(crate) fn create(ctx: &mut Ctx<'_>, kind: LinkKind, user: &Id, email: Email, life_ms: Count) -> Result<Link, Error> {
+pub(crate) fn create(
+    ctx: &mut Ctx<'_>,
+    kind: LinkKind,
+    user: &Id,
+    email: Email,
+    life_ms: Count,
+) -> Result<Link, Error> {
     end(ctx, user, kind)?;
     let id = ctx.new_id(None, keys::LINK, keys::link, "link")?;
-    let expires_at_ms = Count::new(ctx.now_ms.saturating_add(life_ms.get()).min(Count::MAX)).unwrap_or_default();
-    let link = Link { id, kind, user: user.clone(), email, generation: 1, expires_at_ms };
+    let expires_at_ms =
+        Count::new(ctx.now_ms.saturating_add(life_ms.get()).min(Count::MAX)).unwrap_or_default();
+    let link = Link {
+        id,
+        kind,
+        user: user.clone(),
+        email,
+        generation: 1,
+        expires_at_ms,
+    };
     ctx.tx.put(keys::link(&link.id), &link)?;
     ctx.tx.put(keys::user_link(user, name(kind)), &link.id)?;
     Ok(link)
@@ -26,7 +40,9 @@ pub(crate) fn create(ctx: &mut Ctx<'_>, kind: LinkKind, user: &Id, email: Email,
 
 /// The link of a kind that a user was sent last, while it can be used.
 pub(crate) fn open(ctx: &mut Ctx<'_>, user: &Id, kind: LinkKind) -> Result<Option<Link>, Error> {
-    let Some(id) = ctx.tx.get::<Id>(&keys::user_link(user, name(kind)))? else { return Ok(None) };
+    let Some(id) = ctx.tx.get::<Id>(&keys::user_link(user, name(kind)))? else {
+        return Ok(None);
+    };
     let link = ctx.tx.get::<Link>(&keys::link(&id))?;
     Ok(link.filter(|link| ctx.now_ms < link.expires_at_ms.get()))
 }
@@ -54,7 +70,10 @@ pub(crate) struct Lives {
 }
 
 pub(crate) fn lives(ctx: &mut Ctx<'_>) -> Result<Lives, Error> {
-    Ok(Lives { email_change_ms: ctx.policies(None)?.link_life_ms.get(), password_reset_ms: users::reset_life(ctx)?.get() })
+    Ok(Lives {
+        email_change_ms: ctx.policies(None)?.link_life_ms.get(),
+        password_reset_ms: users::reset_life(ctx)?.get(),
+    })
 }
 
 impl Lives {
@@ -72,7 +91,8 @@ impl Lives {
 
     /// A link that was sent in a future that was none lives as if it were sent now (R-QTA-13).
     pub(crate) fn bound(&self, ctx: &mut Ctx<'_>, mut link: Link) -> Result<(), Error> {
-        link.expires_at_ms = Count::new(self.until_ms(link.kind, ctx.now_ms).min(Count::MAX)).unwrap_or_default();
+        link.expires_at_ms =
+            Count::new(self.until_ms(link.kind, ctx.now_ms).min(Count::MAX)).unwrap_or_default();
         ctx.tx.put(keys::link(&link.id), &link)
     }
 }
@@ -84,19 +104,32 @@ pub(crate) fn take(ctx: &mut Ctx<'_>, token: &Secret, kind: LinkKind) -> Result<
     Ok(link)
 }
 
-/// The link of a token, while it can be used. Unknown, wrong, used and replaced ones are answered alike: nobody learns which
-/// there were.
+/// The link of a token, while it can be used. Unknown, wrong, used and replaced ones are answered
+/// alike: nobody learns which there were.
 pub(crate) fn look_up(ctx: &mut Ctx<'_>, token: &Secret, kind: LinkKind) -> Result<Link, Error> {
-    let invalid = || Error::new(Code::LinkInvalid, "the link is not valid, was used, or was replaced by a newer one").at("/token");
+    let invalid = || {
+        Error::new(
+            Code::LinkInvalid,
+            "the link is not valid, was used, or was replaced by a newer one",
+        )
+        .at("/token")
+    };
     let token = Token::parse(token.reveal()).ok_or_else(invalid)?;
-    let link = ctx.tx.get::<Link>(&keys::link(&token.id))?.filter(|link| link.kind == kind).ok_or_else(invalid)?;
+    let link = ctx
+        .tx
+        .get::<Link>(&keys::link(&token.id))?
+        .filter(|link| link.kind == kind)
+        .ok_or_else(invalid)?;
     if !ctx.engine.tokens.fits(&token, link.generation)? {
         return Err(invalid());
     }
     if ctx.now_ms >= link.expires_at_ms.get() {
-        return Err(Error::new(Code::LinkExpired, format!("the link could be used until {}", link.expires_at_ms.get()))
-            .at("/token")
-            .with("expired_at_ms", link.expires_at_ms.get()));
+        return Err(Error::new(
+            Code::LinkExpired,
+            format!("the link could be used until {}", link.expires_at_ms.get()),
+        )
+        .at("/token")
+        .with("expired_at_ms", link.expires_at_ms.get()));
     }
     Ok(link)
 }

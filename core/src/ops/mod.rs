@@ -1,4 +1,5 @@
-//! The operations: for each domain one file with its requests, its answers, and the calls into the engine.
+//! The operations: for each domain one file with its requests, its answers, and the calls into the
+//! engine.
 
 pub mod access;
 pub mod accounts;
@@ -51,7 +52,8 @@ use serde::de::DeserializeOwned;
 
 /// A request with a name in the catalogue.
 ///
-/// Implemented by every request type of [`ops`](crate::ops); a host calls [`Tenantry::call`](crate::Tenantry::call).
+/// Implemented by every request type of [`ops`](crate::ops); a host calls
+/// [`Tenantry::call`](crate::Tenantry::call).
 pub trait Operation: Clone + Serialize + DeserializeOwned + JsonSchema + Send + 'static {
     /// The name, such as `accounts.create`.
     const NAME: &'static str;
@@ -91,8 +93,8 @@ pub enum Access {
     System,
     /// Operators who hold this permission (R-PLT-2).
     Operator(&'static str),
-    /// Users who hold a permission in the account that the operation is about, acting there or managing its team from
-    /// an account above; and operators who hold one of theirs.
+    /// Users who hold a permission in the account that the operation is about, acting there or
+    /// managing its team from an account above; and operators who hold one of theirs.
     Account {
         /// What a user needs in the account.
         user: &'static str,
@@ -106,21 +108,30 @@ pub enum Access {
 impl Access {
     /// Users with `user`, and operators with `operator`.
     pub const fn account(user: &'static str, operator: &'static str) -> Access {
-        Access::Account { user, operator: Some(operator) }
+        Access::Account {
+            user,
+            operator: Some(operator),
+        }
     }
 
     /// Users with `user`, and no operator.
     pub const fn users(user: &'static str) -> Access {
-        Access::Account { user, operator: None }
+        Access::Account {
+            user,
+            operator: None,
+        }
     }
 }
 
 /// A stale `expected_rev` is `rev_conflict`.
 fn check_rev(expected: Option<Count>, rev: u64) -> Result<(), Error> {
     match expected {
-        Some(expected) if expected.get() != rev => {
-            Err(Error::new(Code::RevConflict, format!("the record has rev {rev}, not {}", expected.get())).at("/expected_rev").with("rev", rev))
-        }
+        Some(expected) if expected.get() != rev => Err(Error::new(
+            Code::RevConflict,
+            format!("the record has rev {rev}, not {}", expected.get()),
+        )
+        .at("/expected_rev")
+        .with("rev", rev)),
         _ => Ok(()),
     }
 }
@@ -133,16 +144,26 @@ const PAGE_DEFAULT: u64 = 50;
 fn page_size(asked: Option<Count>) -> Result<usize, Error> {
     let size = asked.map_or(PAGE_DEFAULT, Count::get);
     if !(1..=PAGE_MAX).contains(&size) {
-        return Err(Error::invalid("/limit", format!("a page has 1 to {PAGE_MAX} items, not {size}")));
+        return Err(Error::invalid(
+            "/limit",
+            format!("a page has 1 to {PAGE_MAX} items, not {size}"),
+        ));
     }
-    usize::try_from(size).map_err(|_| Error::invalid("/limit", "a page of this size does not fit into memory"))
+    usize::try_from(size)
+        .map_err(|_| Error::invalid("/limit", "a page of this size does not fit into memory"))
 }
 
 /// The rows of a page, and the id to go on from when there are more.
 type Page<T> = (Vec<(Id, T)>, Option<Id>);
 
-/// One page below `from..until`: the records after the id `after`, and the id to go on from when there are more.
-fn page<T: DeserializeOwned>(ctx: &mut Ctx<'_>, range: (Vec<u8>, Vec<u8>), after: Option<&Id>, limit: Option<Count>) -> Result<Page<T>, Error> {
+/// One page below `from..until`: the records after the id `after`, and the id to go on from when
+/// there are more.
+fn page<T: DeserializeOwned>(
+    ctx: &mut Ctx<'_>,
+    range: (Vec<u8>, Vec<u8>),
+    after: Option<&Id>,
+    limit: Option<Count>,
+) -> Result<Page<T>, Error> {
     let size = page_size(limit)?;
     let (mut from, until) = range;
     if let Some(after) = after {
@@ -151,29 +172,40 @@ fn page<T: DeserializeOwned>(ctx: &mut Ctx<'_>, range: (Vec<u8>, Vec<u8>), after
     }
     let mut rows = Vec::new();
     for (key, record) in ctx.tx.range::<T>(&from, &until, size + 1)? {
-        let id = crate::engine::keys::last_id(&key)
-            .ok_or_else(|| Error::new(Code::StoreCorrupt, format!("the key {} ends in no id", key.escape_ascii())))?;
+        let id = crate::engine::keys::last_id(&key).ok_or_else(|| {
+            Error::new(
+                Code::StoreCorrupt,
+                format!("the key {} ends in no id", key.escape_ascii()),
+            )
+        })?;
         rows.push((id, record));
     }
     let more = rows.len() > size;
     rows.truncate(size);
-    let next = if more { rows.last().map(|(id, _)| id.clone()) } else { None };
+    let next = if more {
+        rows.last().map(|(id, _)| id.clone())
+    } else {
+        None
+    };
     Ok((rows, next))
 }
 
-/// A range of keys to be listed: from the first until the second, both beginning with the same prefix.
+/// A range of keys to be listed: from the first until the second, both beginning with the same
+/// prefix.
 type Span = (Vec<u8>, Vec<u8>);
 
-/// Most index entries that one call looks at: a page may be shorter than asked for, and even empty, while there is a `next`.
+/// Most index entries that one call looks at: a page may be shorter than asked for, and even empty,
+/// while there is a `next`.
 const SCAN_MAX: usize = 2000;
 /// How many index entries are read at once.
 const SCAN_STEP: usize = 128;
 
 /// One page over several spans of index entries, one after the other.
 ///
-/// `keep` is shown each key and answers what to list, or none to leave it out. What is left out counts against
-/// [`SCAN_MAX`], so that no call reads without bound, however few fit. The cursor names the place behind the entry that was
-/// looked at last: a list stays stable while others change it.
+/// `keep` is shown each key and answers what to list, or none to leave it out. What is left out
+/// counts against [`SCAN_MAX`], so that no call reads without bound, however few fit. The cursor
+/// names the place behind the entry that was looked at last: a list stays stable while others
+/// change it.
 fn walk<T>(
     ctx: &mut Ctx<'_>,
     spans: &[Span],
@@ -199,7 +231,9 @@ fn walk_sized<T>(
     for (number, (from, until)) in spans.iter().enumerate().skip(first) {
         let mut next_from = resume.take().unwrap_or_else(|| from.clone());
         loop {
-            let rows = ctx.tx.range::<serde::de::IgnoredAny>(&next_from, until, SCAN_STEP)?;
+            let rows = ctx
+                .tx
+                .range::<serde::de::IgnoredAny>(&next_from, until, SCAN_STEP)?;
             let whole = rows.len() < SCAN_STEP;
             for (key, _) in rows {
                 if found.len() == size || looked_at == SCAN_MAX {
@@ -218,7 +252,8 @@ fn walk_sized<T>(
     Ok((found, None))
 }
 
-/// One page over several spans at once, in the order of what follows their prefixes; `keep` is told of which span a key is.
+/// One page over several spans at once, in the order of what follows their prefixes; `keep` is told
+/// of which span a key is.
 fn walk_merged<T>(
     ctx: &mut Ctx<'_>,
     spans: &[Span],
@@ -230,21 +265,30 @@ fn walk_merged<T>(
     // A place is kept as if it were one of the first span.
     let first = spans.first().cloned().unwrap_or_default();
     let mut place = match after {
-        Some(cursor) => read_cursor(cursor, std::slice::from_ref(&first))?.1.split_off(first.0.len()),
+        Some(cursor) => read_cursor(cursor, std::slice::from_ref(&first))?
+            .1
+            .split_off(first.0.len()),
         None => Vec::new(),
     };
-    let mut streams: Vec<Stream> = spans.iter().map(|(from, until)| Stream::new(from, until, &place)).collect();
+    let mut streams: Vec<Stream> = spans
+        .iter()
+        .map(|(from, until)| Stream::new(from, until, &place))
+        .collect();
     let (mut found, mut looked_at) = (Vec::new(), 0);
     loop {
         let mut next: Option<(Vec<u8>, usize)> = None;
         for (number, stream) in streams.iter_mut().enumerate() {
             if let Some(rest) = stream.peek(ctx)?
-                && next.as_ref().is_none_or(|(least, _)| rest < least.as_slice())
+                && next
+                    .as_ref()
+                    .is_none_or(|(least, _)| rest < least.as_slice())
             {
                 next = Some((rest.to_vec(), number));
             }
         }
-        let Some((rest, number)) = next else { return Ok((found, None)) };
+        let Some((rest, number)) = next else {
+            return Ok((found, None));
+        };
         if found.len() == size || looked_at == SCAN_MAX {
             let at = [first.0.as_slice(), &place].concat();
             return Ok((found, Some(write_cursor(0, &first.0, &at)?)));
@@ -269,13 +313,21 @@ struct Stream {
 impl Stream {
     fn new(from: &[u8], until: &[u8], place: &[u8]) -> Stream {
         let (next_from, until) = ([from, place].concat(), until.to_vec());
-        Stream { prefix: from.len(), next_from, until, keys: std::collections::VecDeque::new(), whole: false }
+        Stream {
+            prefix: from.len(),
+            next_from,
+            until,
+            keys: std::collections::VecDeque::new(),
+            whole: false,
+        }
     }
 
     /// What follows the prefix in the next key.
     fn peek(&mut self, ctx: &mut Ctx<'_>) -> Result<Option<&[u8]>, Error> {
         if self.keys.is_empty() && !self.whole {
-            let rows = ctx.tx.range::<serde::de::IgnoredAny>(&self.next_from, &self.until, SCAN_STEP)?;
+            let rows =
+                ctx.tx
+                    .range::<serde::de::IgnoredAny>(&self.next_from, &self.until, SCAN_STEP)?;
             self.whole = rows.len() < SCAN_STEP;
             self.keys = rows.into_iter().map(|(key, _)| key).collect();
             if let Some(last) = self.keys.back() {
@@ -294,21 +346,42 @@ impl Stream {
 fn write_cursor(span: usize, from: &[u8], key: &[u8]) -> Result<Cursor, Error> {
     use base64::Engine;
     let rest = key.get(from.len()..).unwrap_or_default();
-    let text = format!("{span}.{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(rest));
+    let text = format!(
+        "{span}.{}",
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(rest)
+    );
     Cursor::new(text).map_err(|error| Error::new(Code::Internal, error))
 }
 
 fn read_cursor(cursor: &Cursor, spans: &[Span]) -> Result<(usize, Vec<u8>), Error> {
     use base64::Engine;
-    let broken = || Error::invalid("/after", "`after` is what the page before answered as `next`, unchanged");
+    let broken = || {
+        Error::invalid(
+            "/after",
+            "`after` is what the page before answered as `next`, unchanged",
+        )
+    };
     let (span, rest) = cursor.as_str().split_once('.').ok_or_else(broken)?;
     let span: usize = span.parse().map_err(|_| broken())?;
-    let rest = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(rest).map_err(|_| broken())?;
+    let rest = base64::engine::general_purpose::URL_SAFE_NO_PAD
+        .decode(rest)
+        .map_err(|_| broken())?;
     let (from, until) = spans.get(span).ok_or_else(broken)?;
     let key = [from.as_slice(), &rest].concat();
-    if key < *until { Ok((span, key)) } else { Err(broken()) }
+    if key < *until {
+        Ok((span, key))
+    } else {
+        Err(broken())
+    }
 }
 
 pub(crate) fn unknown_permission(id: &str, field: &str) -> Error {
-    Error::new(Code::PermissionUnknown, format!("the permission tree has no node `{}`", id.chars().take(64).collect::<String>())).at(field)
+    Error::new(
+        Code::PermissionUnknown,
+        format!(
+            "the permission tree has no node `{}`",
+            id.chars().take(64).collect::<String>()
+        ),
+    )
+    .at(field)
 }

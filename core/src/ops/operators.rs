@@ -1,4 +1,5 @@
-//! Operators: the platform's staff, users with a role on the platform itself and in no account (R-PLT-2).
+//! Operators: the platform's staff, users with a role on the platform itself and in no account
+//! (R-PLT-2).
 
 use super::{Access, Effect, Operation, check_rev, page, roles, sessions, users};
 use crate::engine::view::role_with_includes;
@@ -12,7 +13,8 @@ use serde::{Deserialize, Serialize};
 /// What an operator needs to manage the others.
 const MANAGE: &str = "operators.manage";
 
-/// Makes an operator: of an existing user who is in no account, by id, or of a new one by e-mail address (R-PLT-2).
+/// Makes an operator: of an existing user who is in no account, by id, or of a new one by e-mail
+/// address (R-PLT-2).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Add {
@@ -28,7 +30,8 @@ pub struct Add {
     /// Last name of a new user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Name>,
-    /// The role: one of the platform, allowing no more to operators than whoever gives it holds (R-ROL-7).
+    /// The role: one of the platform, allowing no more to operators than whoever gives it holds
+    /// (R-ROL-7).
     pub role: Id,
 }
 
@@ -52,7 +55,8 @@ pub struct List {
     pub limit: Option<Count>,
 }
 
-/// Gives an operator another role; nobody gives more than they hold, changes one who can do more, or themselves (R-ROL-7).
+/// Gives an operator another role; nobody gives more than they hold, changes one who can do more,
+/// or themselves (R-ROL-7).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetRole {
@@ -132,7 +136,9 @@ pub struct OperatorRemoved {
 }
 
 fn load(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::Operator, Error> {
-    ctx.tx.get(&keys::operator(user))?.ok_or_else(|| Error::not_found("operator", user.as_str()).at("/user"))
+    ctx.tx
+        .get(&keys::operator(user))?
+        .ok_or_else(|| Error::not_found("operator", user.as_str()).at("/user"))
 }
 
 fn save(ctx: &mut Ctx<'_>, mut operator: model::Operator) -> Result<Operator, Error> {
@@ -163,9 +169,17 @@ fn powers_of(ctx: &mut Ctx<'_>, role: &Id) -> Result<Powers, Error> {
     Ok(role_powers(&tree, &role_with_includes(&mut ctx.tx, &tree, role)?).within_platform(&tree))
 }
 
-/// No operator gives a role that lets others do more than they can, or changes who has such a role (R-ROL-7).
-fn refuse_beyond_own(ctx: &mut Ctx<'_>, role: &Id, message: String, field: &str) -> Result<(), Error> {
-    let Actor::Operator { .. } = ctx.actor else { return Ok(()) };
+/// No operator gives a role that lets others do more than they can, or changes who has such a role
+/// (R-ROL-7).
+fn refuse_beyond_own(
+    ctx: &mut Ctx<'_>,
+    role: &Id,
+    message: String,
+    field: &str,
+) -> Result<(), Error> {
+    let Actor::Operator { .. } = ctx.actor else {
+        return Ok(());
+    };
     let held = ctx.operator_powers()?;
     let wanted = powers_of(ctx, role)?;
     roles::refuse_beyond(&ctx.tree(), &wanted, &held, message, field)
@@ -173,26 +187,46 @@ fn refuse_beyond_own(ctx: &mut Ctx<'_>, role: &Id, message: String, field: &str)
 
 fn refuse_giving(ctx: &mut Ctx<'_>, role: &Id) -> Result<(), Error> {
     roles::load_of_platform(ctx, role, "/role")?;
-    refuse_beyond_own(ctx, role, format!("the role `{role}` allows more than you hold"), "/role")
+    refuse_beyond_own(
+        ctx,
+        role,
+        format!("the role `{role}` allows more than you hold"),
+        "/role",
+    )
 }
 
-/// An operator changes another, as a user of the platform, where they manage the staff and can do as much themself (R-ROL-7).
+/// An operator changes another, as a user of the platform, where they manage the staff and can do
+/// as much themself (R-ROL-7).
 pub(crate) fn refuse_stronger(ctx: &mut Ctx<'_>, user: &Id) -> Result<(), Error> {
-    let Some(operator) = ctx.tx.get::<model::Operator>(&keys::operator(user))? else { return Ok(()) };
+    let Some(operator) = ctx.tx.get::<model::Operator>(&keys::operator(user))? else {
+        return Ok(());
+    };
     if *ctx.actor == Actor::System || ctx.actor.user() == Some(user) {
         return Ok(());
     }
     ctx.require_as_operator(MANAGE)?;
-    refuse_beyond_own(ctx, &operator.role, format!("`{user}` can do more than you"), "/user")
+    refuse_beyond_own(
+        ctx,
+        &operator.role,
+        format!("`{user}` can do more than you"),
+        "/user",
+    )
 }
 
 /// Reads an operator whom the actor may change: somebody else, who can do no more than they can.
 fn load_to_change(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::Operator, Error> {
     let operator = load(ctx, user)?;
     if ctx.actor.user() == Some(user) {
-        return Err(Error::new(Code::SelfForbidden, "another operator does this to you").at("/user"));
+        return Err(
+            Error::new(Code::SelfForbidden, "another operator does this to you").at("/user"),
+        );
     }
-    refuse_beyond_own(ctx, &operator.role, format!("`{user}` can do more than you"), "/user")?;
+    refuse_beyond_own(
+        ctx,
+        &operator.role,
+        format!("`{user}` can do more than you"),
+        "/user",
+    )?;
     Ok(operator)
 }
 
@@ -217,22 +251,60 @@ impl Operation for Add {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Operator, Error> {
         refuse_giving(ctx, &self.role)?;
         let user = match (self.email, self.user) {
-            (Some(email), id) => users::create(ctx, id, email, self.first_name, self.last_name, &users::NamedAt { id: "/user", email: "/email" })?,
+            (Some(email), id) => users::create(
+                ctx,
+                id,
+                email,
+                self.first_name,
+                self.last_name,
+                &users::NamedAt {
+                    id: "/user",
+                    email: "/email",
+                },
+            )?,
             (None, Some(_)) if self.first_name.is_some() || self.last_name.is_some() => {
-                return Err(Error::invalid("/first_name", "names are given with the `email` of a new user only"));
+                return Err(Error::invalid(
+                    "/first_name",
+                    "names are given with the `email` of a new user only",
+                ));
             }
             (None, Some(id)) => users::load(ctx, &id, "/user")?,
-            (None, None) => return Err(Error::invalid("/user", "name an existing `user`, or the `email` of a new one")),
+            (None, None) => {
+                return Err(Error::invalid(
+                    "/user",
+                    "name an existing `user`, or the `email` of a new one",
+                ));
+            }
         };
         if ctx.tx.has(&keys::operator(&user.id))? {
-            return Err(Error::new(Code::IsOperator, format!("`{}` is an operator already", user.id)).at("/user"));
+            return Err(Error::new(
+                Code::IsOperator,
+                format!("`{}` is an operator already", user.id),
+            )
+            .at("/user"));
         }
         if !users::accounts_of(ctx, &user.id, 1)?.is_empty() {
-            return Err(Error::new(Code::IsMember, format!("`{}` is a member of an account", user.id)).at("/user"));
+            return Err(Error::new(
+                Code::IsMember,
+                format!("`{}` is a member of an account", user.id),
+            )
+            .at("/user"));
         }
-        let operator =
-            model::Operator { user: user.id, role: self.role, disabled: false, rev: 1, created_at_ms: ctx.now_ms, updated_at_ms: ctx.now_ms };
-        roles::mark_use(ctx, &operator.role, "operator", &[operator.user.as_str()], true);
+        let operator = model::Operator {
+            user: user.id,
+            role: self.role,
+            disabled: false,
+            rev: 1,
+            created_at_ms: ctx.now_ms,
+            updated_at_ms: ctx.now_ms,
+        };
+        roles::mark_use(
+            ctx,
+            &operator.role,
+            "operator",
+            &[operator.user.as_str()],
+            true,
+        );
         ctx.tx.put(keys::operator(&operator.user), &operator)?;
         shown(ctx, operator)
     }
@@ -257,8 +329,16 @@ impl Operation for List {
     type Answer = OperatorList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OperatorList, Error> {
-        let (rows, next) = page::<model::Operator>(ctx, keys::below(keys::OPERATOR, &[]), self.after.as_ref(), self.limit)?;
-        let operators = rows.into_iter().map(|(_, operator)| shown(ctx, operator)).collect::<Result<_, _>>()?;
+        let (rows, next) = page::<model::Operator>(
+            ctx,
+            keys::below(keys::OPERATOR, &[]),
+            self.after.as_ref(),
+            self.limit,
+        )?;
+        let operators = rows
+            .into_iter()
+            .map(|(_, operator)| shown(ctx, operator))
+            .collect::<Result<_, _>>()?;
         Ok(OperatorList { operators, next })
     }
 }
@@ -273,7 +353,13 @@ impl Operation for SetRole {
         let mut operator = load_to_change(ctx, &self.user)?;
         check_rev(self.expected_rev, operator.rev)?;
         refuse_giving(ctx, &self.role)?;
-        roles::mark_use(ctx, &operator.role, "operator", &[operator.user.as_str()], false);
+        roles::mark_use(
+            ctx,
+            &operator.role,
+            "operator",
+            &[operator.user.as_str()],
+            false,
+        );
         roles::mark_use(ctx, &self.role, "operator", &[operator.user.as_str()], true);
         operator.role = self.role;
         save(ctx, operator)
@@ -310,7 +396,13 @@ impl Operation for Remove {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OperatorRemoved, Error> {
         let operator = load_to_change(ctx, &self.user)?;
-        roles::mark_use(ctx, &operator.role, "operator", &[operator.user.as_str()], false);
+        roles::mark_use(
+            ctx,
+            &operator.role,
+            "operator",
+            &[operator.user.as_str()],
+            false,
+        );
         ctx.tx.delete(keys::operator(&operator.user));
         let user = users::load(ctx, &operator.user, "/user")?;
         users::erase(ctx, &user)?;

@@ -1,13 +1,15 @@
 //! The outbox: what the host has to carry out, in order (R-OUT-1).
 //!
-//! A consumer's place is the last message that it was given (`taken_to`), and beside it one small record for each message that
-//! it was given and has not acknowledged: at most [`MOST_OPEN`]. What is neither open nor dead below its place is done.
+//! A consumer's place is the last message that it was given (`taken_to`), and beside it one small
+//! record for each message that it was given and has not acknowledged: at most [`MOST_OPEN`]. What
+//! is neither open nor dead below its place is done.
 
 use super::{Access, Effect, Operation, page_size};
 use crate::engine::{Ctx, decode, keys};
 use crate::error::{Code, Error};
 use crate::model::{
-    self, AuditKind, ClockJump, Count, DeadMessage, Id, LimitAlert, Link, LogInNotice, Name, Note, OpenMessage, OutboxConsumer, OutboxKind, Secret,
+    self, AuditKind, ClockJump, Count, DeadMessage, Id, LimitAlert, Link, LogInNotice, Name, Note,
+    OpenMessage, OutboxConsumer, OutboxKind, Secret,
 };
 use crate::rules::invitation::{InvitationStatus, expires_at_ms, status};
 use crate::rules::outbox::{Turn, turn};
@@ -29,12 +31,13 @@ const MOST_CLEARED: usize = 1000;
 
 /// Reads messages of the outbox in their order, a page at a time.
 ///
-/// Tokens are made as they are read, never kept. A message whose link is dead by now, because it expired, was used, or was
-/// replaced, comes without one: nothing is to be sent.
+/// Tokens are made as they are read, never kept. A message whose link is dead by now, because it
+/// expired, was used, or was replaced, comes without one: nothing is to be sent.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Read {
-    /// Go on after the message of this number: `next` of the page before, or the last one that was carried out.
+    /// Go on after the message of this number: `next` of the page before, or the last one that was
+    /// carried out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Count>,
     /// At most this many (1 to 500, 50 when absent).
@@ -42,28 +45,33 @@ pub struct Read {
     pub limit: Option<Count>,
 }
 
-/// Gives a consumer the next messages that it has neither acknowledged nor holds, in their order (R-OUT-1).
+/// Gives a consumer the next messages that it has neither acknowledged nor holds, in their order
+/// (R-OUT-1).
 ///
-/// A consumer is a program of the host by any name; each gets every message, and several workers may take in one name. The
-/// first call makes it. A message that is not acknowledged in time is given again, and when that was done as often as `tries`
-/// says, it is dead: see `outbox.dead`.
+/// A consumer is a program of the host by any name; each gets every message, and several workers
+/// may take in one name. The first call makes it. A message that is not acknowledged in time is
+/// given again, and when that was done as often as `tries` says, it is dead: see `outbox.dead`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Take {
     /// The name of the consumer.
     pub consumer: Id,
-    /// At most this many (1 to 500, 50 when absent). Nobody has more than 1,000 that are not acknowledged.
+    /// At most this many (1 to 500, 50 when absent). Nobody has more than 1,000 that are not
+    /// acknowledged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
-    /// How long they are kept from others of the same name, in milliseconds: 1 to 604,800,000 (a week), a minute when absent.
+    /// How long they are kept from others of the same name, in milliseconds: 1 to 604,800,000 (a
+    /// week), a minute when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold_ms: Option<Count>,
-    /// How often a message is given at most: 1 to 1,000; the last that was said counts, 10 when nothing was.
+    /// How often a message is given at most: 1 to 1,000; the last that was said counts, 10 when
+    /// nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tries: Option<Count>,
 }
 
-/// A consumer has carried out messages: it is not given them again. To say so twice does nothing more.
+/// A consumer has carried out messages: it is not given them again. To say so twice does nothing
+/// more.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ack {
@@ -73,7 +81,8 @@ pub struct Ack {
     pub numbers: Vec<Count>,
 }
 
-/// A consumer cannot carry out messages now: they are given again, earlier or later than they would be by themselves.
+/// A consumer cannot carry out messages now: they are given again, earlier or later than they would
+/// be by themselves.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Retry {
@@ -128,7 +137,8 @@ pub struct Revive {
 #[serde(deny_unknown_fields)]
 pub struct Consumers {}
 
-/// Removes a consumer with all that is known of it. A message that it had not acknowledged is nobody's of that name any more.
+/// Removes a consumer with all that is known of it. A message that it had not acknowledged is
+/// nobody's of that name any more.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Forget {
@@ -136,8 +146,8 @@ pub struct Forget {
     pub consumer: Id,
 }
 
-/// Deletes messages that every consumer has acknowledged. Where there are no consumers, the host says by this what it has
-/// carried out.
+/// Deletes messages that every consumer has acknowledged. Where there are no consumers, the host
+/// says by this what it has carried out.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Clear {
@@ -154,12 +164,14 @@ pub struct Clear {
 pub struct OutboxTaken {
     /// The messages, in their order.
     pub messages: Vec<OutboxDelivery>,
-    /// When the next message that was given before may be taken again, in unix milliseconds; absent where none waits.
+    /// When the next message that was given before may be taken again, in unix milliseconds; absent
+    /// where none waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_at_ms: Option<u64>,
     /// The last message that the consumer was given: after that one it waits for new ones.
     pub taken_to: u64,
-    /// Whether it has 1,000 messages that are not acknowledged: it is given no new ones before some are.
+    /// Whether it has 1,000 messages that are not acknowledged: it is given no new ones before some
+    /// are.
     pub full: bool,
 }
 
@@ -168,7 +180,8 @@ pub struct OutboxTaken {
 pub struct OutboxDelivery {
     /// The message.
     pub message: OutboxItem,
-    /// How often it was given, this time included: more than once where somebody had it and did not acknowledge it in time.
+    /// How often it was given, this time included: more than once where somebody had it and did not
+    /// acknowledge it in time.
     pub deliveries: u64,
     /// Until when it is kept from others, in unix milliseconds.
     pub until_ms: u64,
@@ -278,8 +291,8 @@ pub struct OutboxItem {
     /// The user that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// Where the mail goes, which is also the address to log in with; absent where there is none, or where the person was erased
-    /// since: then nothing is to be sent.
+    /// Where the mail goes, which is also the address to log in with; absent where there is none,
+    /// or where the person was erased since: then nothing is to be sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
     /// The accounts that are offered, those that were deleted since left out.
@@ -321,19 +334,28 @@ pub struct OutboxAccount {
 /// When the token of an invitation or link dies, if it is not dead by now.
 fn lives_until(ctx: &mut Ctx<'_>, id: &Id, generation: u64) -> Result<Option<u64>, Error> {
     if let Some(invitation) = ctx.tx.get::<model::Invitation>(&keys::invitation(id))? {
-        let alive = status(&invitation, ctx.now_ms) == InvitationStatus::Pending && invitation.generation == generation;
+        let alive = status(&invitation, ctx.now_ms) == InvitationStatus::Pending
+            && invitation.generation == generation;
         return Ok(alive.then(|| expires_at_ms(&invitation)));
     }
     let link = ctx.tx.get::<Link>(&keys::link(id))?;
-    let alive = link.filter(|link| link.generation == generation && ctx.now_ms < link.expires_at_ms.get());
+    let alive =
+        link.filter(|link| link.generation == generation && ctx.now_ms < link.expires_at_ms.get());
     Ok(alive.map(|link| link.expires_at_ms.get()))
 }
 
-fn shown(ctx: &mut Ctx<'_>, number: u64, message: model::OutboxMessage) -> Result<OutboxItem, Error> {
+fn shown(
+    ctx: &mut Ctx<'_>,
+    number: u64,
+    message: model::OutboxMessage,
+) -> Result<OutboxItem, Error> {
     let mut accounts = Vec::with_capacity(message.accounts.len());
     for id in message.accounts {
         if let Some(account) = ctx.tx.get::<model::Account>(&keys::account(&id))? {
-            accounts.push(OutboxAccount { account: account.id, name: account.name });
+            accounts.push(OutboxAccount {
+                account: account.id,
+                name: account.name,
+            });
         }
     }
     let (mut token, mut token_expires_at_ms, mut invitation) = (None, None, None);
@@ -341,9 +363,15 @@ fn shown(ctx: &mut Ctx<'_>, number: u64, message: model::OutboxMessage) -> Resul
         token_expires_at_ms = lives_until(ctx, &id, generation)?;
         if token_expires_at_ms.is_some() {
             let text = ctx.engine.tokens.token(&id, generation)?;
-            token = Some(Secret::new(text).map_err(|error| Error::new(Code::Internal, format!("a token {error}")))?);
+            token = Some(
+                Secret::new(text)
+                    .map_err(|error| Error::new(Code::Internal, format!("a token {error}")))?,
+            );
         }
-        if matches!(message.kind, OutboxKind::Invitation | OutboxKind::OwnerVerification) {
+        if matches!(
+            message.kind,
+            OutboxKind::Invitation | OutboxKind::OwnerVerification
+        ) {
             invitation = Some(id);
         }
     }
@@ -365,12 +393,16 @@ fn shown(ctx: &mut Ctx<'_>, number: u64, message: model::OutboxMessage) -> Resul
     })
 }
 
-/// A person is erased: the messages to them, and about them, no longer tell who they are, nor does the reason for which a consumer
-/// gave one up, which often names the address (R-USR-4).
+/// A person is erased: the messages to them, and about them, no longer tell who they are, nor does
+/// the reason for which a consumer gave one up, which often names the address (R-USR-4).
 pub(crate) fn forget(ctx: &mut Ctx<'_>, kind: AuditKind, person: &Id) -> Result<(), Error> {
     let (from, until) = keys::outbox_of_person(kind, person);
     let told = ctx.tx.range::<()>(&from, &until, usize::MAX)?;
-    let consumers = if told.is_empty() { Vec::new() } else { all_consumers(ctx)? };
+    let consumers = if told.is_empty() {
+        Vec::new()
+    } else {
+        all_consumers(ctx)?
+    };
     for (key, ()) in told {
         let number = number_at(&key)?;
         let at = keys::outbox(number);
@@ -380,8 +412,18 @@ pub(crate) fn forget(ctx: &mut Ctx<'_>, kind: AuditKind, person: &Id) -> Result<
         }
         for consumer in &consumers {
             let at = keys::dead_message(&consumer.name, number);
-            if let Some(dead) = ctx.tx.get::<DeadMessage>(&at)?.filter(|dead| dead.reason.is_some()) {
-                ctx.tx.put(at, &DeadMessage { reason: None, ..dead })?;
+            if let Some(dead) = ctx
+                .tx
+                .get::<DeadMessage>(&at)?
+                .filter(|dead| dead.reason.is_some())
+            {
+                ctx.tx.put(
+                    at,
+                    &DeadMessage {
+                        reason: None,
+                        ..dead
+                    },
+                )?;
             }
         }
         ctx.tx.delete(key);
@@ -400,8 +442,16 @@ pub(crate) fn is_ahead(key: &[u8], value: &[u8], now_ms: u64) -> Result<bool, Er
 
 /// A message that was taken in a future that was none is given again at once (R-QTA-13).
 pub(crate) fn give_again(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Error> {
-    let Some(open) = ctx.tx.get::<OpenMessage>(key)? else { return Ok(false) };
-    ctx.tx.put(key.to_vec(), &OpenMessage { until_ms: open.until_ms.min(ctx.now_ms), ..open })?;
+    let Some(open) = ctx.tx.get::<OpenMessage>(key)? else {
+        return Ok(false);
+    };
+    ctx.tx.put(
+        key.to_vec(),
+        &OpenMessage {
+            until_ms: open.until_ms.min(ctx.now_ms),
+            ..open
+        },
+    )?;
     Ok(true)
 }
 
@@ -415,25 +465,38 @@ impl Operation for Read {
         let size = page_size(self.limit)?;
         let from = keys::outbox(self.after.map_or(0, Count::get).saturating_add(1));
         let (_, until) = keys::below(keys::OUTBOX, &[]);
-        let mut rows = ctx.tx.range::<model::OutboxMessage>(&from, &until, size + 1)?;
+        let mut rows = ctx
+            .tx
+            .range::<model::OutboxMessage>(&from, &until, size + 1)?;
         let more = rows.len() > size;
         rows.truncate(size);
         let mut messages = Vec::with_capacity(rows.len());
         for (key, message) in rows {
             messages.push(shown(ctx, number_at(&key)?, message)?);
         }
-        let next = if more { messages.last().map(|message| message.number) } else { None };
+        let next = if more {
+            messages.last().map(|message| message.number)
+        } else {
+            None
+        };
         Ok(OutboxPage { messages, next })
     }
 }
 
 /// The number of what lies at a key of the outbox or of a consumer.
 fn number_at(key: &[u8]) -> Result<u64, Error> {
-    keys::last_number(key).ok_or_else(|| Error::new(Code::StoreCorrupt, format!("the key {} ends in no number", key.escape_ascii())))
+    keys::last_number(key).ok_or_else(|| {
+        Error::new(
+            Code::StoreCorrupt,
+            format!("the key {} ends in no number", key.escape_ascii()),
+        )
+    })
 }
 
 fn consumer(ctx: &mut Ctx<'_>, name: &Id) -> Result<OutboxConsumer, Error> {
-    ctx.tx.get(&keys::consumer(name))?.ok_or_else(|| Error::not_found("consumer", name.as_str()).at("/consumer"))
+    ctx.tx
+        .get(&keys::consumer(name))?
+        .ok_or_else(|| Error::not_found("consumer", name.as_str()).at("/consumer"))
 }
 
 fn save(ctx: &mut Ctx<'_>, consumer: &OutboxConsumer) -> Result<(), Error> {
@@ -446,9 +509,19 @@ fn consumer_or_new(ctx: &mut Ctx<'_>, name: &Id) -> Result<OutboxConsumer, Error
         return Ok(known);
     }
     if all_consumers(ctx)?.len() >= MOST_CONSUMERS {
-        return Err(Error::invalid("/consumer", format!("there are at most {MOST_CONSUMERS} consumers; forget one first")));
+        return Err(Error::invalid(
+            "/consumer",
+            format!("there are at most {MOST_CONSUMERS} consumers; forget one first"),
+        ));
     }
-    let fresh = OutboxConsumer { name: name.clone(), taken_to: 0, tries: TRIES, open: 0, dead: 0, created_at_ms: ctx.now_ms };
+    let fresh = OutboxConsumer {
+        name: name.clone(),
+        taken_to: 0,
+        tries: TRIES,
+        open: 0,
+        dead: 0,
+        created_at_ms: ctx.now_ms,
+    };
     save(ctx, &fresh)?;
     Ok(fresh)
 }
@@ -468,10 +541,15 @@ fn all_consumers(ctx: &mut Ctx<'_>) -> Result<Vec<OutboxConsumer>, Error> {
 fn open_messages(ctx: &mut Ctx<'_>, name: &Id) -> Result<Vec<(u64, OpenMessage)>, Error> {
     let (from, until) = keys::open_messages(name);
     let rows = ctx.tx.range::<OpenMessage>(&from, &until, usize::MAX)?;
-    rows.into_iter().map(|(key, open)| Ok((number_at(&key)?, open))).collect()
+    rows.into_iter()
+        .map(|(key, open)| Ok((number_at(&key)?, open)))
+        .collect()
 }
 
-fn first_number(ctx: &mut Ctx<'_>, (from, until): (Vec<u8>, Vec<u8>)) -> Result<Option<u64>, Error> {
+fn first_number(
+    ctx: &mut Ctx<'_>,
+    (from, until): (Vec<u8>, Vec<u8>),
+) -> Result<Option<u64>, Error> {
     let rows = ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, 1)?;
     rows.first().map(|(key, _)| number_at(key)).transpose()
 }
@@ -479,24 +557,58 @@ fn first_number(ctx: &mut Ctx<'_>, (from, until): (Vec<u8>, Vec<u8>)) -> Result<
 /// The message up to which a consumer has acknowledged all; with `dead`, or given up.
 fn done_to(ctx: &mut Ctx<'_>, consumer: &OutboxConsumer, dead: bool) -> Result<u64, Error> {
     let open = first_number(ctx, keys::open_messages(&consumer.name))?;
-    let buried = if dead { None } else { first_number(ctx, keys::dead_messages(&consumer.name))? };
-    Ok([open, buried].into_iter().flatten().min().map_or(consumer.taken_to, |first| first.saturating_sub(1)))
+    let buried = if dead {
+        None
+    } else {
+        first_number(ctx, keys::dead_messages(&consumer.name))?
+    };
+    Ok([open, buried]
+        .into_iter()
+        .flatten()
+        .min()
+        .map_or(consumer.taken_to, |first| first.saturating_sub(1)))
 }
 
-fn bounded(asked: Option<Count>, otherwise: u64, (least, most): (u64, u64), field: &str) -> Result<u64, Error> {
+fn bounded(
+    asked: Option<Count>,
+    otherwise: u64,
+    (least, most): (u64, u64),
+    field: &str,
+) -> Result<u64, Error> {
     let value = asked.map_or(otherwise, Count::get);
-    if (least..=most).contains(&value) { Ok(value) } else { Err(Error::invalid(field, format!("from {least} to {most}, not {value}"))) }
+    if (least..=most).contains(&value) {
+        Ok(value)
+    } else {
+        Err(Error::invalid(
+            field,
+            format!("from {least} to {most}, not {value}"),
+        ))
+    }
 }
 
-fn bury(ctx: &mut Ctx<'_>, consumer: &mut OutboxConsumer, number: u64, deliveries: u64, reason: Option<Note>) -> Result<(), Error> {
+fn bury(
+    ctx: &mut Ctx<'_>,
+    consumer: &mut OutboxConsumer,
+    number: u64,
+    deliveries: u64,
+    reason: Option<Note>,
+) -> Result<(), Error> {
     ctx.tx.delete(keys::open_message(&consumer.name, number));
-    ctx.tx.put(keys::dead_message(&consumer.name, number), &DeadMessage { deliveries, reason, since_ms: ctx.now_ms })?;
+    ctx.tx.put(
+        keys::dead_message(&consumer.name, number),
+        &DeadMessage {
+            deliveries,
+            reason,
+            since_ms: ctx.now_ms,
+        },
+    )?;
     consumer.open = consumer.open.saturating_sub(1);
     consumer.dead += 1;
     Ok(())
 }
 
-/// Settles those of the numbers that are open; one that the consumer was never given is `not_taken`.
+/// Settles those of the numbers that are open; one that the consumer was never given is
+/// `not_taken`.
 fn settle(
     ctx: &mut Ctx<'_>,
     name: &Id,
@@ -509,7 +621,11 @@ fn settle(
     let mut settled = 0;
     for (at, number) in numbers.iter().map(|number| number.get()).enumerate() {
         if number == 0 || number > known.taken_to {
-            return Err(Error::new(Code::NotTaken, format!("`{name}` was not given message {number}")).at(format!("/numbers/{at}")));
+            return Err(Error::new(
+                Code::NotTaken,
+                format!("`{name}` was not given message {number}"),
+            )
+            .at(format!("/numbers/{at}")));
         }
         if let Some(open) = ctx.tx.get(&keys::open_message(name, number))? {
             settle(ctx, &mut known, number, open)?;
@@ -519,12 +635,23 @@ fn settle(
     if known != before {
         save(ctx, &known)?;
     }
-    Ok(OutboxSettled { settled, open: known.open, dead: known.dead })
+    Ok(OutboxSettled {
+        settled,
+        open: known.open,
+        dead: known.dead,
+    })
 }
 
 fn check_numbers(numbers: &[Count]) -> Result<(), Error> {
     const MOST: usize = 500;
-    if numbers.len() > MOST { Err(Error::invalid("/numbers", format!("at most {MOST} numbers, not {}", numbers.len()))) } else { Ok(()) }
+    if numbers.len() > MOST {
+        Err(Error::invalid(
+            "/numbers",
+            format!("at most {MOST} numbers, not {}", numbers.len()),
+        ))
+    } else {
+        Ok(())
+    }
 }
 
 impl Operation for Take {
@@ -535,7 +662,12 @@ impl Operation for Take {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxTaken, Error> {
         let size = page_size(self.limit)?;
-        let until_ms = ctx.now_ms.saturating_add(bounded(self.hold_ms, HOLD_MS, (1, LONGEST_HOLD_MS), "/hold_ms")?);
+        let until_ms = ctx.now_ms.saturating_add(bounded(
+            self.hold_ms,
+            HOLD_MS,
+            (1, LONGEST_HOLD_MS),
+            "/hold_ms",
+        )?);
         let before = consumer_or_new(ctx, &self.consumer)?;
         let mut consumer = before.clone();
         consumer.tries = bounded(self.tries, consumer.tries, (1, MOST_TRIES), "/tries")?;
@@ -547,12 +679,20 @@ impl Operation for Take {
                 Turn::GiveUp => bury(ctx, &mut consumer, number, open.deliveries, None)?,
                 Turn::Again if due.len() < size => due.push((number, open.deliveries + 1)),
                 Turn::Again => retry_at_ms = Some(ctx.now_ms),
-                Turn::Later { at_ms } => retry_at_ms = Some(retry_at_ms.map_or(at_ms, |first| first.min(at_ms))),
+                Turn::Later { at_ms } => {
+                    retry_at_ms = Some(retry_at_ms.map_or(at_ms, |first| first.min(at_ms)))
+                }
             }
         }
-        let room = size.saturating_sub(due.len()).min(usize::try_from(MOST_OPEN.saturating_sub(consumer.open)).unwrap_or(usize::MAX));
+        let room = size
+            .saturating_sub(due.len())
+            .min(usize::try_from(MOST_OPEN.saturating_sub(consumer.open)).unwrap_or(usize::MAX));
         let (_, end) = keys::below(keys::OUTBOX, &[]);
-        for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(&keys::outbox(consumer.taken_to.saturating_add(1)), &end, room)? {
+        for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(
+            &keys::outbox(consumer.taken_to.saturating_add(1)),
+            &end,
+            room,
+        )? {
             consumer.taken_to = number_at(&key)?;
             consumer.open += 1;
             due.push((consumer.taken_to, 1));
@@ -561,20 +701,40 @@ impl Operation for Take {
         let mut messages = Vec::with_capacity(due.len());
         for (number, deliveries) in due {
             let message = message(ctx, number)?;
-            ctx.tx.put(keys::open_message(&self.consumer, number), &OpenMessage { deliveries, until_ms })?;
-            messages.push(OutboxDelivery { message, deliveries, until_ms });
+            ctx.tx.put(
+                keys::open_message(&self.consumer, number),
+                &OpenMessage {
+                    deliveries,
+                    until_ms,
+                },
+            )?;
+            messages.push(OutboxDelivery {
+                message,
+                deliveries,
+                until_ms,
+            });
         }
         if consumer != before {
             save(ctx, &consumer)?;
         }
-        Ok(OutboxTaken { messages, retry_at_ms, taken_to: consumer.taken_to, full: consumer.open >= MOST_OPEN })
+        Ok(OutboxTaken {
+            messages,
+            retry_at_ms,
+            taken_to: consumer.taken_to,
+            full: consumer.open >= MOST_OPEN,
+        })
     }
 }
 
 /// The message of a number that a consumer still has to do with: it is not cleared.
 fn message(ctx: &mut Ctx<'_>, number: u64) -> Result<OutboxItem, Error> {
     let message = ctx.tx.get(&keys::outbox(number))?;
-    let message = message.ok_or_else(|| Error::new(Code::StoreCorrupt, format!("the message {number} of the outbox is gone")))?;
+    let message = message.ok_or_else(|| {
+        Error::new(
+            Code::StoreCorrupt,
+            format!("the message {number} of the outbox is gone"),
+        )
+    })?;
     shown(ctx, number, message)
 }
 
@@ -585,11 +745,16 @@ impl Operation for Ack {
     type Answer = OutboxSettled;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxSettled, Error> {
-        settle(ctx, &self.consumer, &self.numbers, |ctx, consumer, number, _| {
-            ctx.tx.delete(keys::open_message(&consumer.name, number));
-            consumer.open = consumer.open.saturating_sub(1);
-            Ok(())
-        })
+        settle(
+            ctx,
+            &self.consumer,
+            &self.numbers,
+            |ctx, consumer, number, _| {
+                ctx.tx.delete(keys::open_message(&consumer.name, number));
+                consumer.open = consumer.open.saturating_sub(1);
+                Ok(())
+            },
+        )
     }
 }
 
@@ -600,10 +765,23 @@ impl Operation for Retry {
     type Answer = OutboxSettled;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxSettled, Error> {
-        let until_ms = ctx.now_ms.saturating_add(bounded(self.after_ms, 0, (0, LONGEST_HOLD_MS), "/after_ms")?);
-        settle(ctx, &self.consumer, &self.numbers, |ctx, consumer, number, open| {
-            ctx.tx.put(keys::open_message(&consumer.name, number), &OpenMessage { until_ms, ..open })
-        })
+        let until_ms = ctx.now_ms.saturating_add(bounded(
+            self.after_ms,
+            0,
+            (0, LONGEST_HOLD_MS),
+            "/after_ms",
+        )?);
+        settle(
+            ctx,
+            &self.consumer,
+            &self.numbers,
+            |ctx, consumer, number, open| {
+                ctx.tx.put(
+                    keys::open_message(&consumer.name, number),
+                    &OpenMessage { until_ms, ..open },
+                )
+            },
+        )
     }
 }
 
@@ -614,11 +792,25 @@ impl Operation for Fail {
     type Answer = OutboxSettled;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxSettled, Error> {
-        settle(ctx, &self.consumer, &self.numbers, |ctx, consumer, number, open| {
-            // Of who was erased in between no reason tells.
-            let forgotten = ctx.tx.get::<model::OutboxMessage>(&keys::outbox(number))?.is_some_and(|message| message.is_forgotten());
-            bury(ctx, consumer, number, open.deliveries, self.reason.clone().filter(|_| !forgotten))
-        })
+        settle(
+            ctx,
+            &self.consumer,
+            &self.numbers,
+            |ctx, consumer, number, open| {
+                // Of who was erased in between no reason tells.
+                let forgotten = ctx
+                    .tx
+                    .get::<model::OutboxMessage>(&keys::outbox(number))?
+                    .is_some_and(|message| message.is_forgotten());
+                bury(
+                    ctx,
+                    consumer,
+                    number,
+                    open.deliveries,
+                    self.reason.clone().filter(|_| !forgotten),
+                )
+            },
+        )
     }
 }
 
@@ -631,16 +823,36 @@ impl Operation for Dead {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxDeadPage, Error> {
         let size = page_size(self.limit)?;
         consumer(ctx, &self.consumer)?;
-        let from = keys::dead_message(&self.consumer, self.after.map_or(0, Count::get).saturating_add(1));
+        let from = keys::dead_message(
+            &self.consumer,
+            self.after.map_or(0, Count::get).saturating_add(1),
+        );
         let (_, until) = keys::dead_messages(&self.consumer);
         let mut rows = ctx.tx.range::<DeadMessage>(&from, &until, size + 1)?;
         let more = rows.len() > size;
         rows.truncate(size);
         let mut messages = Vec::with_capacity(rows.len());
-        for (key, DeadMessage { deliveries, reason, since_ms }) in rows {
-            messages.push(OutboxDead { message: message(ctx, number_at(&key)?)?, deliveries, reason, since_ms });
+        for (
+            key,
+            DeadMessage {
+                deliveries,
+                reason,
+                since_ms,
+            },
+        ) in rows
+        {
+            messages.push(OutboxDead {
+                message: message(ctx, number_at(&key)?)?,
+                deliveries,
+                reason,
+                since_ms,
+            });
         }
-        let next = if more { messages.last().map(|dead| dead.message.number) } else { None };
+        let next = if more {
+            messages.last().map(|dead| dead.message.number)
+        } else {
+            None
+        };
         Ok(OutboxDeadPage { messages, next })
     }
 }
@@ -658,16 +870,27 @@ impl Operation for Revive {
         for (at, number) in self.numbers.iter().map(|number| number.get()).enumerate() {
             let key = keys::dead_message(&self.consumer, number);
             if !ctx.tx.has(&key)? {
-                return Err(Error::not_found("dead message", &number.to_string()).at(format!("/numbers/{at}")));
+                return Err(Error::not_found("dead message", &number.to_string())
+                    .at(format!("/numbers/{at}")));
             }
             ctx.tx.delete(key);
-            ctx.tx.put(keys::open_message(&self.consumer, number), &OpenMessage { deliveries: 0, until_ms: ctx.now_ms })?;
+            ctx.tx.put(
+                keys::open_message(&self.consumer, number),
+                &OpenMessage {
+                    deliveries: 0,
+                    until_ms: ctx.now_ms,
+                },
+            )?;
             consumer.dead = consumer.dead.saturating_sub(1);
             consumer.open += 1;
             settled += 1;
         }
         save(ctx, &consumer)?;
-        Ok(OutboxSettled { settled, open: consumer.open, dead: consumer.dead })
+        Ok(OutboxSettled {
+            settled,
+            open: consumer.open,
+            dead: consumer.dead,
+        })
     }
 }
 
@@ -681,10 +904,28 @@ impl Operation for Consumers {
         let mut consumers = Vec::new();
         for consumer in all_consumers(ctx)? {
             let done_to = done_to(ctx, &consumer, true)?;
-            let OutboxConsumer { name, taken_to, tries, open, dead, created_at_ms } = consumer;
-            consumers.push(OutboxConsumerItem { consumer: name, taken_to, done_to, open, dead, tries, created_at_ms });
+            let OutboxConsumer {
+                name,
+                taken_to,
+                tries,
+                open,
+                dead,
+                created_at_ms,
+            } = consumer;
+            consumers.push(OutboxConsumerItem {
+                consumer: name,
+                taken_to,
+                done_to,
+                open,
+                dead,
+                tries,
+                created_at_ms,
+            });
         }
-        Ok(OutboxConsumerList { consumers, last: ctx.engine.last_message()? })
+        Ok(OutboxConsumerList {
+            consumers,
+            last: ctx.engine.last_message()?,
+        })
     }
 }
 
@@ -696,8 +937,14 @@ impl Operation for Forget {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxForgotten, Error> {
         let OutboxConsumer { open, dead, .. } = consumer(ctx, &self.consumer)?;
-        for (from, until) in [keys::open_messages(&self.consumer), keys::dead_messages(&self.consumer)] {
-            for (key, _) in ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)? {
+        for (from, until) in [
+            keys::open_messages(&self.consumer),
+            keys::dead_messages(&self.consumer),
+        ] {
+            for (key, _) in ctx
+                .tx
+                .range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?
+            {
                 ctx.tx.delete(key);
             }
         }
@@ -719,15 +966,21 @@ impl Operation for Clear {
         }
         let (from, _) = keys::below(keys::OUTBOX, &[]);
         let until = keys::outbox(up_to.saturating_add(1));
-        let rows = ctx.tx.range::<model::OutboxMessage>(&from, &until, MOST_CLEARED + 1)?;
-        let kept = rows.iter().position(|(_, message)| self.before_ms.is_some_and(|before| message.at_ms >= before.get()));
+        let rows = ctx
+            .tx
+            .range::<model::OutboxMessage>(&from, &until, MOST_CLEARED + 1)?;
+        let kept = rows.iter().position(|(_, message)| {
+            self.before_ms
+                .is_some_and(|before| message.at_ms >= before.get())
+        });
         let old = rows.into_iter().take(kept.unwrap_or(usize::MAX));
         let (mut cleared, mut more) = (0, false);
         for (key, message) in old {
             more = cleared == MOST_CLEARED as u64;
             if !more {
                 if let Some((kind, person)) = message.person() {
-                    ctx.tx.delete(keys::outbox_person(kind, person, number_at(&key)?));
+                    ctx.tx
+                        .delete(keys::outbox_person(kind, person, number_at(&key)?));
                 }
                 ctx.tx.delete(key);
                 cleared += 1;

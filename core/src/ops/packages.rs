@@ -1,18 +1,24 @@
 //! Packages: service tiers with limits (R-PKG-1, R-PKG-4).
 
-use super::{Access, Effect, Operation, accounts, assets, check_rev, gauges, limits, page, roles, usage};
+use super::{
+    Access, Effect, Operation, accounts, assets, check_rev, gauges, limits, page, roles, usage,
+};
 use crate::engine::alerts::Lowered;
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::Edition;
-use crate::model::{Assets, AssetsEdit, BounceRate, Count, Id, Limit, LimitName, LimitTerms, Limits, Name, Package, Price};
+use crate::model::{
+    Assets, AssetsEdit, BounceRate, Count, Id, Limit, LimitName, LimitTerms, Limits, Name, Package,
+    Price,
+};
 use crate::rules::limit::{Carrier, CountedBy, counted_by, guarantees_hold, needs_licence};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Makes a package.
 ///
-/// Credits, overuse, the bounce rate and the limit on suppressed domains belong to the commercial edition (R-PLT-1).
+/// Credits, overuse, the bounce rate and the limit on suppressed domains belong to the commercial
+/// edition (R-PLT-1).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
@@ -44,7 +50,8 @@ pub struct Create {
     pub child_price: Option<Price>,
 }
 
-/// Changes a package; acts at once on every account that inherits from it (R-PKG-4). What is absent stays.
+/// Changes a package; acts at once on every account that inherits from it (R-PKG-4). What is absent
+/// stays.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
@@ -56,7 +63,8 @@ pub struct Edit {
     /// Its limits; one that is absent stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
-    /// The limits that are taken away, so that they fall to the platform's default; not together with a value in `limits`.
+    /// The limits that are taken away, so that they fall to the platform's default; not together
+    /// with a value in `limits`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without_limits: Vec<LimitName>,
     /// The role that no member of its accounts can exceed.
@@ -136,9 +144,11 @@ pub struct Delete {
     pub expected_rev: Option<Count>,
 }
 
-/// What an account would be over if it had another package: every limit that the usage of today exceeds (R-PKG-6).
+/// What an account would be over if it had another package: every limit that the usage of today
+/// exceeds (R-PKG-6).
 ///
-/// Nothing of it stands in the way of the change: nothing is deleted, and what is over the limit can shrink but not grow.
+/// Nothing of it stands in the way of the change: nothing is deleted, and what is over the limit
+/// can shrink but not grow.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Preflight {
@@ -176,7 +186,8 @@ pub struct PackagePreflight {
     pub package: Id,
     /// The limits that the usage of today exceeds; none when it fits.
     pub exceeded: Vec<PreflightExcess>,
-    /// The limits of which the accounts below are guaranteed more than there would be: best effort from then on (R-TEA-9).
+    /// The limits of which the accounts below are guaranteed more than there would be: best effort
+    /// from then on (R-TEA-9).
     pub guarantees: Vec<PreflightGuarantee>,
 }
 
@@ -204,11 +215,19 @@ pub struct PreflightGuarantee {
 
 /// Reads a package inside an operation.
 pub(crate) fn load(ctx: &mut Ctx<'_>, id: &Id, field: &str) -> Result<Package, Error> {
-    ctx.tx.get(&keys::package(id))?.ok_or_else(|| Error::not_found("package", id.as_str()).at(field))
+    ctx.tx
+        .get(&keys::package(id))?
+        .ok_or_else(|| Error::not_found("package", id.as_str()).at(field))
 }
 
-/// Gives an account another package, or none, and keeps index and count. The account itself is not written.
-pub(crate) fn relink(ctx: &mut Ctx<'_>, account: &Id, old: Option<&Id>, new: Option<&Id>) -> Result<(), Error> {
+/// Gives an account another package, or none, and keeps index and count. The account itself is not
+/// written.
+pub(crate) fn relink(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    old: Option<&Id>,
+    new: Option<&Id>,
+) -> Result<(), Error> {
     if let Some(id) = new.filter(|_| old != new) {
         load_open(ctx, id, "/package")?;
     }
@@ -216,11 +235,20 @@ pub(crate) fn relink(ctx: &mut Ctx<'_>, account: &Id, old: Option<&Id>, new: Opt
 }
 
 /// As [`relink`], also to a package that was retired since the account was promised it.
-pub(crate) fn link(ctx: &mut Ctx<'_>, account: &Id, old: Option<&Id>, new: Option<&Id>) -> Result<(), Error> {
+pub(crate) fn link(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    old: Option<&Id>,
+    new: Option<&Id>,
+) -> Result<(), Error> {
     if old == new {
         return Ok(());
     }
-    for (id, joins) in old.map(|id| (id, false)).into_iter().chain(new.map(|id| (id, true))) {
+    for (id, joins) in old
+        .map(|id| (id, false))
+        .into_iter()
+        .chain(new.map(|id| (id, true)))
+    {
         let mut package = load(ctx, id, "/package")?;
         let key = keys::package_account(id, account);
         if joins {
@@ -240,7 +268,11 @@ pub(crate) fn link(ctx: &mut Ctx<'_>, account: &Id, old: Option<&Id>, new: Optio
 pub(crate) fn load_open(ctx: &mut Ctx<'_>, id: &Id, field: &str) -> Result<Package, Error> {
     let package = load(ctx, id, field)?;
     if package.retired {
-        return Err(Error::new(Code::PackageRetired, format!("`{id}` is retired and takes no new accounts")).at(field));
+        return Err(Error::new(
+            Code::PackageRetired,
+            format!("`{id}` is retired and takes no new accounts"),
+        )
+        .at(field));
     }
     Ok(package)
 }
@@ -250,31 +282,57 @@ fn check(package: &Package) -> Result<(), Error> {
     assets::check(&package.assets)?;
     if let Some(rate) = &package.bounce_rate {
         if !(1..=1000).contains(&rate.per_mille.get()) {
-            return Err(Error::invalid("/bounce_rate/per_mille", format!("bounces in a thousand are 1 to 1000, not {}", rate.per_mille.get())));
+            return Err(Error::invalid(
+                "/bounce_rate/per_mille",
+                format!(
+                    "bounces in a thousand are 1 to 1000, not {}",
+                    rate.per_mille.get()
+                ),
+            ));
         }
         if rate.sample.get() == 0 {
-            return Err(Error::invalid("/bounce_rate/sample", "a rate needs at least one outcome"));
+            return Err(Error::invalid(
+                "/bounce_rate/sample",
+                "a rate needs at least one outcome",
+            ));
         }
     }
-    let is_code = |code: &str| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+    let is_code =
+        |code: &str| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase());
     match &package.child_price {
-        Some(price) if !is_code(price.currency.as_str()) => {
-            Err(Error::invalid("/child_price/currency", "a currency is three capital letters, such as `EUR`"))
-        }
+        Some(price) if !is_code(price.currency.as_str()) => Err(Error::invalid(
+            "/child_price/currency",
+            "a currency is three capital letters, such as `EUR`",
+        )),
         _ => Ok(()),
     }
 }
 
-/// What the edition does not include is neither set nor changed: it stays as it was written (R-PLT-1).
-fn check_licence(ctx: &mut Ctx<'_>, before: Option<&Package>, after: &Package) -> Result<(), Error> {
+/// What the edition does not include is neither set nor changed: it stays as it was written
+/// (R-PLT-1).
+fn check_licence(
+    ctx: &mut Ctx<'_>,
+    before: Option<&Package>,
+    after: &Package,
+) -> Result<(), Error> {
     let credits = [
-        ("/credits", before.is_some_and(|package| package.credits) != after.credits),
-        ("/overuse", before.is_some_and(|package| package.overuse) != after.overuse),
+        (
+            "/credits",
+            before.is_some_and(|package| package.credits) != after.credits,
+        ),
+        (
+            "/overuse",
+            before.is_some_and(|package| package.overuse) != after.overuse,
+        ),
     ];
     for (field, _) in credits.into_iter().filter(|(_, changed)| *changed) {
         ctx.require_credits(None, field)?;
         if after.overuse && !after.credits {
-            return Err(Error::invalid("/overuse", "without `credits` nothing pays for what exceeds the limits: allow both, or neither"));
+            return Err(Error::invalid(
+                "/overuse",
+                "without `credits` nothing pays for what exceeds the limits: allow both, or \
+                 neither",
+            ));
         }
     }
     if before.and_then(|package| package.bounce_rate) != after.bounce_rate {
@@ -290,23 +348,45 @@ fn check_licence(ctx: &mut Ctx<'_>, before: Option<&Package>, after: &Package) -
 
 /// The limits that a package has under the commercial edition alone.
 fn licensed_limits() -> impl Iterator<Item = LimitName> {
-    LimitName::ALL.iter().copied().filter(|name| needs_licence(*name, Carrier::Package))
+    LimitName::ALL
+        .iter()
+        .copied()
+        .filter(|name| needs_licence(*name, Carrier::Package))
 }
 
 /// The package with a note of what counts for nothing, in this edition or by itself.
 fn shown(ctx: &mut Ctx<'_>, mut package: Package) -> Result<Package, Error> {
-    package.without_effect = if package.credits && !package.overuse { vec!["credits".to_owned()] } else { Vec::new() };
+    package.without_effect = if package.credits && !package.overuse {
+        vec!["credits".to_owned()]
+    } else {
+        Vec::new()
+    };
     if ctx.engine.edition == Edition::Standard {
         let paid = !ctx.includes_credits(None)?;
-        let set = [("credits", paid && package.credits), ("overuse", paid && package.overuse), ("bounce_rate", package.bounce_rate.is_some())];
-        package.read_only = set.into_iter().filter(|(_, set)| *set).map(|(field, _)| field.to_owned()).collect();
+        let set = [
+            ("credits", paid && package.credits),
+            ("overuse", paid && package.overuse),
+            ("bounce_rate", package.bounce_rate.is_some()),
+        ];
+        package.read_only = set
+            .into_iter()
+            .filter(|(_, set)| *set)
+            .map(|(field, _)| field.to_owned())
+            .collect();
         let limits = licensed_limits().filter(|name| package.limits.get(*name).is_some());
-        package.read_only.extend(limits.map(|name| format!("limits.{}", name.name())));
+        package
+            .read_only
+            .extend(limits.map(|name| format!("limits.{}", name.name())));
     }
     Ok(package)
 }
 
-fn relink_role(ctx: &mut Ctx<'_>, package: &Id, old: Option<&Id>, new: Option<&Id>) -> Result<(), Error> {
+fn relink_role(
+    ctx: &mut Ctx<'_>,
+    package: &Id,
+    old: Option<&Id>,
+    new: Option<&Id>,
+) -> Result<(), Error> {
     if old == new {
         return Ok(());
     }
@@ -348,7 +428,13 @@ impl Operation for Create {
             updated_at_ms: ctx.now_ms,
         };
         check(&package)?;
-        limits::check_terms(ctx, None, &package.limits.terms, &Limits::default(), "/limits/terms")?;
+        limits::check_terms(
+            ctx,
+            None,
+            &package.limits.terms,
+            &Limits::default(),
+            "/limits/terms",
+        )?;
         check_licence(ctx, None, &package)?;
         ctx.tx.put(keys::package(&package.id), &package)?;
         shown(ctx, package)
@@ -356,9 +442,17 @@ impl Operation for Create {
 }
 
 /// What a field of an edit makes of one that can be taken away.
-fn edited<T>(old: Option<T>, new: Option<T>, without: bool, field: &str) -> Result<Option<T>, Error> {
+fn edited<T>(
+    old: Option<T>,
+    new: Option<T>,
+    without: bool,
+    field: &str,
+) -> Result<Option<T>, Error> {
     match (new, without) {
-        (Some(_), true) => Err(Error::invalid(format!("/without_{field}"), format!("`{field}` and `without_{field}` exclude each other"))),
+        (Some(_), true) => Err(Error::invalid(
+            format!("/without_{field}"),
+            format!("`{field}` and `without_{field}` exclude each other"),
+        )),
         (_, true) => Ok(None),
         (new, false) => Ok(new.or(old)),
     }
@@ -375,8 +469,18 @@ impl Operation for Edit {
         check_rev(self.expected_rev, before.rev)?;
         let mut package = before.clone();
         package.role = edited(package.role, self.role, self.without_role, "role")?;
-        package.bounce_rate = edited(package.bounce_rate, self.bounce_rate, self.without_bounce_rate, "bounce_rate")?;
-        package.child_price = edited(package.child_price, self.child_price, self.without_child_price, "child_price")?;
+        package.bounce_rate = edited(
+            package.bounce_rate,
+            self.bounce_rate,
+            self.without_bounce_rate,
+            "bounce_rate",
+        )?;
+        package.child_price = edited(
+            package.child_price,
+            self.child_price,
+            self.without_child_price,
+            "child_price",
+        )?;
         package.name = self.name.unwrap_or(package.name);
         package.assets = self.assets.unwrap_or_default().of(package.assets);
         package.credits = self.credits.unwrap_or(package.credits);
@@ -394,7 +498,12 @@ impl Operation for Edit {
         }
         check(&package)?;
         check_licence(ctx, Some(&before), &package)?;
-        relink_role(ctx, &package.id, before.role.as_ref(), package.role.as_ref())?;
+        relink_role(
+            ctx,
+            &package.id,
+            before.role.as_ref(),
+            package.role.as_ref(),
+        )?;
         package.rev += 1;
         package.updated_at_ms = ctx.now_ms;
         ctx.tx.put(keys::package(&package.id), &package)?;
@@ -425,8 +534,19 @@ impl Operation for List {
     type Answer = PackageList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PackageList, Error> {
-        let (rows, next) = page::<Package>(ctx, keys::below(keys::PACKAGE, &[]), self.after.as_ref(), self.limit)?;
-        Ok(PackageList { packages: rows.into_iter().map(|(_, package)| shown(ctx, package)).collect::<Result<_, _>>()?, next })
+        let (rows, next) = page::<Package>(
+            ctx,
+            keys::below(keys::PACKAGE, &[]),
+            self.after.as_ref(),
+            self.limit,
+        )?;
+        Ok(PackageList {
+            packages: rows
+                .into_iter()
+                .map(|(_, package)| shown(ctx, package))
+                .collect::<Result<_, _>>()?,
+            next,
+        })
     }
 }
 
@@ -454,7 +574,12 @@ const MOST_NAMED: usize = 10;
 
 fn ids_below(ctx: &mut Ctx<'_>, letter: u8, package: &Id, most: usize) -> Result<Vec<Id>, Error> {
     let (from, until) = keys::below(letter, &[package.as_str()]);
-    Ok(ctx.tx.range::<()>(&from, &until, most)?.iter().filter_map(|(key, ())| keys::last_id(key)).collect())
+    Ok(ctx
+        .tx
+        .range::<()>(&from, &until, most)?
+        .iter()
+        .filter_map(|(key, ())| keys::last_id(key))
+        .collect())
 }
 
 impl Operation for Delete {
@@ -466,17 +591,37 @@ impl Operation for Delete {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PackageDeleted, Error> {
         let package = load(ctx, &self.package, "/package")?;
         check_rev(self.expected_rev, package.rev)?;
-        let most = if self.move_to.is_some() { usize::MAX } else { MOST_NAMED };
+        let most = if self.move_to.is_some() {
+            usize::MAX
+        } else {
+            MOST_NAMED
+        };
         let users = ids_below(ctx, keys::PACKAGE_ACCOUNT, &package.id, most)?;
         let waiting = ids_below(ctx, keys::PACKAGE_NEXT, &package.id, most)?;
         if !users.is_empty() || !waiting.is_empty() {
             let Some(target) = &self.move_to else {
-                let shown: Vec<String> = users.iter().chain(&waiting).take(MOST_NAMED).map(Id::to_string).collect();
-                let error = Error::new(Code::PackageInUse, format!("{} accounts use `{}`, or get it later", package.accounts, package.id));
-                return Err(error.with("accounts", package.accounts).with("used_by", shown));
+                let shown: Vec<String> = users
+                    .iter()
+                    .chain(&waiting)
+                    .take(MOST_NAMED)
+                    .map(Id::to_string)
+                    .collect();
+                let error = Error::new(
+                    Code::PackageInUse,
+                    format!(
+                        "{} accounts use `{}`, or get it later",
+                        package.accounts, package.id
+                    ),
+                );
+                return Err(error
+                    .with("accounts", package.accounts)
+                    .with("used_by", shown));
             };
             if *target == package.id {
-                return Err(Error::invalid("/move_to", "the accounts cannot move to the package that is to be deleted"));
+                return Err(Error::invalid(
+                    "/move_to",
+                    "the accounts cannot move to the package that is to be deleted",
+                ));
             }
             let mut target = load_open(ctx, target, "/move_to")?;
             for id in &users {
@@ -503,7 +648,10 @@ impl Operation for Delete {
         relink_role(ctx, &package.id, package.role.as_ref(), None)?;
         ctx.tx.delete(keys::package(&package.id));
         ctx.tx.mark(keys::tombstone(keys::PACKAGE, &package.id));
-        Ok(PackageDeleted { package: package.id, moved: users.len() as u64 })
+        Ok(PackageDeleted {
+            package: package.id,
+            moved: users.len() as u64,
+        })
     }
 }
 
@@ -521,26 +669,59 @@ impl Operation for Preflight {
         let Preflight { account, package } = self;
         let mut line = limits::Line::load(ctx, &account).map_err(|error| error.at("/account"))?;
         let with = load(ctx, &package, "/package")?;
-        if line.accounts.first().is_some_and(|account| account.package.as_ref() != Some(&with.id)) {
+        if line
+            .accounts
+            .first()
+            .is_some_and(|account| account.package.as_ref() != Some(&with.id))
+        {
             load_open(ctx, &package, "/package")?;
         }
         if let Some(own) = line.packages.first_mut() {
             *own = Some(with);
         }
-        let windows = usage::Get { account: account.clone() }.run(ctx)?.windows;
-        let mut used: Vec<(LimitName, u64)> = windows.into_iter().filter_map(|window| Some((LimitName::find(&window.limit)?, window.used))).collect();
-        for limit in LimitName::ALL.iter().copied().filter(|limit| counted_by(*limit) != CountedBy::Nobody) {
+        let windows = usage::Get {
+            account: account.clone(),
+        }
+        .run(ctx)?
+        .windows;
+        let mut used: Vec<(LimitName, u64)> = windows
+            .into_iter()
+            .filter_map(|window| Some((LimitName::find(&window.limit)?, window.used)))
+            .collect();
+        for limit in LimitName::ALL
+            .iter()
+            .copied()
+            .filter(|limit| counted_by(*limit) != CountedBy::Nobody)
+        {
             used.push((limit, gauges::used(ctx, &account, limit)?));
         }
-        let excess = used.into_iter().map(|(limit, used)| PreflightExcess { limit, value: line.value(0, limit), used });
-        let exceeded = excess.filter(|excess| excess.used > excess.value.ceiling()).collect();
+        let excess = used.into_iter().map(|(limit, used)| PreflightExcess {
+            limit,
+            value: line.value(0, limit),
+            used,
+        });
+        let exceeded = excess
+            .filter(|excess| excess.used > excess.value.ceiling())
+            .collect();
         let mut guarantees = Vec::new();
         for limit in LimitName::ALL.iter().copied() {
-            let (promised, value) = (limits::promised(ctx, &account, limit)?, line.smallest(0, limit));
+            let (promised, value) = (
+                limits::promised(ctx, &account, limit)?,
+                line.smallest(0, limit),
+            );
             if !guarantees_hold(promised, value) {
-                guarantees.push(PreflightGuarantee { limit, value, promised });
+                guarantees.push(PreflightGuarantee {
+                    limit,
+                    value,
+                    promised,
+                });
             }
         }
-        Ok(PackagePreflight { account, package, exceeded, guarantees })
+        Ok(PackagePreflight {
+            account,
+            package,
+            exceeded,
+            guarantees,
+        })
     }
 }

@@ -7,16 +7,21 @@ use crate::engine::guesses::estimate;
 use crate::engine::hasher::{self, Cost};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{self, Address, EffectivePolicies, Email, Id, LinkKind, Name, PasswordRecord, SecondFactorPolicy, Secret};
+use crate::model::{
+    self, Address, EffectivePolicies, Email, Id, LinkKind, Name, PasswordRecord,
+    SecondFactorPolicy, Secret,
+};
 use crate::rules::password::{Weakness, check, folded, normal, weak};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-/// Gives a user a password: with the token of a reset link, or because the host says so. All sessions of the user end, a
-/// waiting change of their address too, and they are told (outbox), as by everything that gives somebody another password.
+/// Gives a user a password: with the token of a reset link, or because the host says so. All
+/// sessions of the user end, a waiting change of their address too, and they are told (outbox), as
+/// by everything that gives somebody another password.
 ///
-/// The token is used up by the first that comes (R-SES-4). Nobody but the host chooses the password of another.
+/// The token is used up by the first that comes (R-SES-4). Nobody but the host chooses the password
+/// of another.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Set {
@@ -26,9 +31,11 @@ pub struct Set {
     /// The user; this or `token`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// The new password: at least as many characters as policy `password_min` says, or where they need a second factor wherever
-    /// they act, `password_min_with_second_factor`; at most 256 bytes. One that is guessed too easily is `password_banned`, with
-    /// what is weak in `details.weak`: `own_word`, `common`, `keyboard`, `repeat`, `sequence`, `date`, `short` or `banned`.
+    /// The new password: at least as many characters as policy `password_min` says, or where they
+    /// need a second factor wherever they act, `password_min_with_second_factor`; at most 256
+    /// bytes. One that is guessed too easily is `password_banned`, with what is weak in
+    /// `details.weak`: `own_word`, `common`, `keyboard`, `repeat`, `sequence`, `date`, `short` or
+    /// `banned`.
     pub password: Secret,
 }
 
@@ -50,8 +57,9 @@ pub struct Change {
     pub keep_session: Option<Id>,
 }
 
-/// Sends the link that sets a new password to whoever has this address (R-SES-4). Nobody learns from the answer whether there
-/// is one; from the time that it takes they could, so answer first and call then. One link a minute at most.
+/// Sends the link that sets a new password to whoever has this address (R-SES-4). Nobody learns
+/// from the answer whether there is one; from the time that it takes they could, so answer first
+/// and call then. One link a minute at most.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Forgot {
@@ -59,10 +67,11 @@ pub struct Forgot {
     pub email: Email,
 }
 
-/// Brings hashes along from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2 in the form of PHC, at most 500
-/// at once, all or none. Each is renewed when its user logs in (R-SES-1), but for bcrypt of a password of more than 72 bytes,
-/// of which bcrypt looks at 72. To its user it is a new password, as by `passwords.set`: sessions end, and they are told.
-/// `$2x$...` is not taken: whoever made it spoiled every letter beyond ASCII.
+/// Brings hashes along from another platform: bcrypt (`$2b$...`), or Argon2, scrypt and PBKDF2 in
+/// the form of PHC, at most 500 at once, all or none. Each is renewed when its user logs in
+/// (R-SES-1), but for bcrypt of a password of more than 72 bytes, of which bcrypt looks at 72. To
+/// its user it is a new password, as by `passwords.set`: sessions end, and they are told. `$2x$...`
+/// is not taken: whoever made it spoiled every letter beyond ASCII.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportHashes {
@@ -141,7 +150,8 @@ const ACCOUNTS_LOOKED_AT: usize = 50;
 /// Who is mailed a link is not mailed another for so long.
 const MAIL_EVERY_MS: u64 = 60_000;
 
-/// A password that was proven to be the user's. A code that was given besides is still to be used up.
+/// A password that was proven to be the user's. A code that was given besides is still to be used
+/// up.
 pub(crate) struct Proven {
     user: Id,
     code: Option<Secret>,
@@ -161,21 +171,33 @@ impl Proven {
 
 /// The refusal of every failed log-in, whatever it failed for.
 fn refused(field: &str) -> Error {
-    Error::new(Code::LoginRefused, "address and password do not fit together").at(field)
+    Error::new(
+        Code::LoginRefused,
+        "address and password do not fit together",
+    )
+    .at(field)
 }
 
 /// The refusal of the right password alone, where there is a second factor.
 fn code_needed() -> Error {
-    Error::new(Code::SecondFactorRequired, "the password needs a code of the second factor besides").at("/code")
+    Error::new(
+        Code::SecondFactorRequired,
+        "the password needs a code of the second factor besides",
+    )
+    .at("/code")
 }
 
 /// The refusal of who failed too often.
 fn delayed(retry_at_ms: u64) -> Error {
-    Error::new(Code::LoginDelayed, format!("there were too many failures; try again at {retry_at_ms}")).with("retry_at_ms", retry_at_ms)
+    Error::new(
+        Code::LoginDelayed,
+        format!("there were too many failures; try again at {retry_at_ms}"),
+    )
+    .with("retry_at_ms", retry_at_ms)
 }
 
-/// Proves a user by their password. Whoever has none, is disabled, or does not exist costs the same and is answered alike.
-/// Whoever has a second factor needs a code of it besides.
+/// Proves a user by their password. Whoever has none, is disabled, or does not exist costs the same
+/// and is answered alike. Whoever has a second factor needs a code of it besides.
 pub(crate) fn prove(
     ctx: &mut Ctx<'_>,
     email: &Email,
@@ -185,23 +207,44 @@ pub(crate) fn prove(
     field: &str,
 ) -> Result<Proven, Error> {
     let engine = ctx.engine;
-    engine.throttle.admit(email.key(), ip, ctx.now_ms).map_err(delayed)?;
+    engine
+        .throttle
+        .admit(email.key(), ip, ctx.now_ms)
+        .map_err(delayed)?;
     let cost = Cost::of(&ctx.policies(None)?);
     let (typed, password) = (password.reveal(), normal(password.reveal()));
     let known = match ctx.tx.get::<Id>(&keys::email(email.key()))? {
-        Some(id) => ctx.tx.get::<model::User>(&keys::user(&id))?.filter(|user| !user.disabled),
+        Some(id) => ctx
+            .tx
+            .get::<model::User>(&keys::user(&id))?
+            .filter(|user| !user.disabled),
         None => None,
     };
     let record = match &known {
         Some(user) => ctx.tx.get::<PasswordRecord>(&keys::password(&user.id))?,
         None => None,
     };
-    let (Some(user), Some(PasswordRecord { hash, pepper, set_at_ms })) = (known, record) else {
+    let (
+        Some(user),
+        Some(PasswordRecord {
+            hash,
+            pepper,
+            set_at_ms,
+        }),
+    ) = (known, record)
+    else {
         engine.hasher.pretend(&password, cost)?;
         return Err(refused(field));
     };
-    let spellings = if set_at_ms.is_some() { vec![password.as_str()] } else { hasher::foreign_spellings(typed, &password) };
-    let hashed = engine.hasher.find(&spellings, &hash, pepper.as_ref(), cost)?.ok_or_else(|| refused(field))?;
+    let spellings = if set_at_ms.is_some() {
+        vec![password.as_str()]
+    } else {
+        hasher::foreign_spellings(typed, &password)
+    };
+    let hashed = engine
+        .hasher
+        .find(&spellings, &hash, pepper.as_ref(), cost)?
+        .ok_or_else(|| refused(field))?;
     let code = match (second_factors::is_enabled(ctx, &user.id)?, code) {
         (false, _) => {
             engine.throttle.succeeded(email.key(), ip);
@@ -212,20 +255,44 @@ pub(crate) fn prove(
             return Err(code_needed());
         }
         (true, Some(code)) => {
-            engine.throttle.admit_code(&user.id, ctx.now_ms).map_err(|retry_at_ms| delayed(retry_at_ms).at("/code"))?;
+            engine
+                .throttle
+                .admit_code(&user.id, ctx.now_ms)
+                .map_err(|retry_at_ms| delayed(retry_at_ms).at("/code"))?;
             Some(code.clone())
         }
     };
     let is_outdated = hasher::is_outdated(&hash, cost) || pepper.as_ref() != engine.hasher.pepper();
-    let renewed = if is_outdated && hasher::is_of_all(&hash, hashed) { Some(new_hash(ctx, &password, cost)?) } else { None };
-    Ok(Proven { user: user.id, code, ip, hash, renewed })
+    let renewed = if is_outdated && hasher::is_of_all(&hash, hashed) {
+        Some(new_hash(ctx, &password, cost)?)
+    } else {
+        None
+    };
+    Ok(Proven {
+        user: user.id,
+        code,
+        ip,
+        hash,
+        renewed,
+    })
 }
 
-/// Looks again within the commit: the user may have been disabled meanwhile, their password changed, or a second factor begun. Uses
-/// the code up.
-pub(crate) fn confirm(ctx: &mut Ctx<'_>, proven: &Proven, field: &str) -> Result<model::User, Error> {
-    let user = ctx.tx.get::<model::User>(&keys::user(&proven.user))?.filter(|user| !user.disabled).ok_or_else(|| refused(field))?;
-    let record: PasswordRecord = ctx.tx.get(&keys::password(&user.id))?.ok_or_else(|| refused(field))?;
+/// Looks again within the commit: the user may have been disabled meanwhile, their password
+/// changed, or a second factor begun. Uses the code up.
+pub(crate) fn confirm(
+    ctx: &mut Ctx<'_>,
+    proven: &Proven,
+    field: &str,
+) -> Result<model::User, Error> {
+    let user = ctx
+        .tx
+        .get::<model::User>(&keys::user(&proven.user))?
+        .filter(|user| !user.disabled)
+        .ok_or_else(|| refused(field))?;
+    let record: PasswordRecord = ctx
+        .tx
+        .get(&keys::password(&user.id))?
+        .ok_or_else(|| refused(field))?;
     if record.hash == proven.hash {
         match &proven.code {
             Some(code) => {
@@ -238,12 +305,22 @@ pub(crate) fn confirm(ctx: &mut Ctx<'_>, proven: &Proven, field: &str) -> Result
         }
         if let Some(hash) = &proven.renewed {
             let pepper = ctx.engine.hasher.pepper().cloned();
-            ctx.tx.put(keys::password(&user.id), &PasswordRecord { hash: hash.clone(), pepper, ..record })?;
+            ctx.tx.put(
+                keys::password(&user.id),
+                &PasswordRecord {
+                    hash: hash.clone(),
+                    pepper,
+                    ..record
+                },
+            )?;
         }
         return Ok(user);
     }
     // Another log-in may have renewed the hash of the same password just now; it comes next time.
-    Err(Error::new(Code::Busy, "the password was changed at the same time; try again"))
+    Err(Error::new(
+        Code::Busy,
+        "the password was changed at the same time; try again",
+    ))
 }
 
 /// Whether who is in these accounts can do nothing anywhere without a second factor.
@@ -269,13 +346,26 @@ fn acceptable(
 ) -> Result<Zeroizing<String>, Error> {
     let password = normal(password.reveal());
     // The last label of a domain is everybody's.
-    let address = user.email.key().rsplit_once('.').map_or(user.email.key(), |(address, _)| address);
+    let address = user
+        .email
+        .key()
+        .rsplit_once('.')
+        .map_or(user.email.key(), |(address, _)| address);
     let mut words: Vec<String> = address.split('@').map(str::to_owned).collect();
     words.extend(policies.password_words.iter().map(Name::to_string));
-    words.extend([&user.profile.first_name, &user.profile.last_name].into_iter().flatten().map(Name::to_string));
+    words.extend(
+        [&user.profile.first_name, &user.profile.last_name]
+            .into_iter()
+            .flatten()
+            .map(Name::to_string),
+    );
     let accounts = users::accounts_of(ctx, &user.id, usize::MAX)?;
     for account in accounts.iter().take(ACCOUNTS_LOOKED_AT) {
-        words.extend(ctx.tx.get::<model::Account>(&keys::account(account))?.map(|account| account.name.to_string()));
+        words.extend(
+            ctx.tx
+                .get::<model::Account>(&keys::account(account))?
+                .map(|account| account.name.to_string()),
+        );
     }
     let least = match is_second_factor_needed(ctx, &accounts)? {
         true => policies.password_min_with_second_factor,
@@ -289,7 +379,12 @@ fn acceptable(
 }
 
 /// Makes the hash of a password that was found acceptable.
-fn hashed(ctx: &mut Ctx<'_>, user: &model::User, password: &Secret, field: &str) -> Result<String, Error> {
+fn hashed(
+    ctx: &mut Ctx<'_>,
+    user: &model::User,
+    password: &Secret,
+    field: &str,
+) -> Result<String, Error> {
     let policies = ctx.policies(None)?;
     let password = acceptable(ctx, user, password, &policies, field)?;
     new_hash(ctx, &password, Cost::of(&policies))
@@ -298,16 +393,30 @@ fn hashed(ctx: &mut Ctx<'_>, user: &model::User, password: &Secret, field: &str)
 /// Hashes a password in normal form, mixed with the newest pepper.
 fn new_hash(ctx: &Ctx<'_>, password: &str, cost: Cost) -> Result<String, Error> {
     let hasher = &ctx.engine.hasher;
-    let peppered = hasher.peppered(password, hasher.pepper()).ok_or_else(|| Error::new(Code::Internal, "the newest pepper is not there"))?;
+    let peppered = hasher
+        .peppered(password, hasher.pepper())
+        .ok_or_else(|| Error::new(Code::Internal, "the newest pepper is not there"))?;
     hasher.hash(&peppered, ctx.salt()?, cost)
 }
 
 /// Writes a new password; all sessions end but the one that is kept.
-fn save(ctx: &mut Ctx<'_>, user: model::User, hash: &str, keep: Option<&Id>) -> Result<PasswordChanged, Error> {
+fn save(
+    ctx: &mut Ctx<'_>,
+    user: model::User,
+    hash: &str,
+    keep: Option<&Id>,
+) -> Result<PasswordChanged, Error> {
     let pepper = ctx.engine.hasher.pepper().cloned();
-    let record = PasswordRecord { hash: hash.to_owned(), pepper, set_at_ms: Some(ctx.now_ms) };
+    let record = PasswordRecord {
+        hash: hash.to_owned(),
+        pepper,
+        set_at_ms: Some(ctx.now_ms),
+    };
     let (user, sessions_ended) = users::password_was_set(ctx, user, Some(&record), keep)?;
-    Ok(PasswordChanged { user: user.id, sessions_ended })
+    Ok(PasswordChanged {
+        user: user.id,
+        sessions_ended,
+    })
 }
 
 impl Operation for Set {
@@ -317,27 +426,40 @@ impl Operation for Set {
     type Answer = PasswordChanged;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PasswordChanged, Error> {
-        let field = if self.token.is_some() { "/token" } else { "/user" };
+        let field = if self.token.is_some() {
+            "/token"
+        } else {
+            "/user"
+        };
         let id = match (&self.token, &self.user) {
             (Some(token), None) => links::look_up(ctx, token, LinkKind::PasswordReset)?.user,
             (None, Some(user)) => user.clone(),
-            _ => return Err(Error::invalid("/user", "name either a `user` or the `token` of a link")),
+            _ => {
+                return Err(Error::invalid(
+                    "/user",
+                    "name either a `user` or the `token` of a link",
+                ));
+            }
         };
         let user = users::load(ctx, &id, field)?;
         if user.disabled && self.token.is_some() {
             return Err(Error::new(Code::UserDisabled, format!("`{id}` is disabled")).at(field));
         }
         let hash = hashed(ctx, &user, &self.password, "/password")?;
-        let changed = ctx.engine.commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
-            if let Some(token) = &self.token {
-                links::take(ctx, token, LinkKind::PasswordReset)?;
-            }
-            let user = users::load(ctx, &id, field)?;
-            if user.disabled && self.token.is_some() {
-                return Err(Error::new(Code::UserDisabled, format!("`{id}` is disabled")).at(field));
-            }
-            save(ctx, user, &hash, None)
-        })?;
+        let changed = ctx
+            .engine
+            .commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
+                if let Some(token) = &self.token {
+                    links::take(ctx, token, LinkKind::PasswordReset)?;
+                }
+                let user = users::load(ctx, &id, field)?;
+                if user.disabled && self.token.is_some() {
+                    return Err(
+                        Error::new(Code::UserDisabled, format!("`{id}` is disabled")).at(field),
+                    );
+                }
+                save(ctx, user, &hash, None)
+            })?;
         ctx.engine.throttle.succeeded(user.email.key(), None);
         Ok(changed)
     }
@@ -346,18 +468,27 @@ impl Operation for Set {
 impl Operation for Change {
     const NAME: &'static str = "passwords.change";
     const EFFECT: Effect = Effect::Send;
-    const ACCESS: Access = Access::Rule("R-SES-1: the person themself; a user needs `self.password` where they act");
+    const ACCESS: Access =
+        Access::Rule("R-SES-1: the person themself; a user needs `self.password` where they act");
     type Answer = PasswordChanged;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PasswordChanged, Error> {
         sessions::require_self(ctx, &self.user, "self.password")?;
         let user = users::load(ctx, &self.user, "/user")?;
-        let proven = prove(ctx, &user.email, &self.old_password, self.code.as_ref(), ctx.actor.ip(), "/old_password")?;
+        let proven = prove(
+            ctx,
+            &user.email,
+            &self.old_password,
+            self.code.as_ref(),
+            ctx.actor.ip(),
+            "/old_password",
+        )?;
         let hash = hashed(ctx, &user, &self.new_password, "/new_password")?;
-        ctx.engine.commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
-            let user = confirm(ctx, &proven, "/old_password")?;
-            save(ctx, user, &hash, self.keep_session.as_ref())
-        })
+        ctx.engine
+            .commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
+                let user = confirm(ctx, &proven, "/old_password")?;
+                save(ctx, user, &hash, self.keep_session.as_ref())
+            })
     }
 }
 
@@ -373,7 +504,9 @@ impl Operation for Forgot {
         if let Some(id) = ctx.tx.get::<Id>(&keys::email(self.email.key()))? {
             let user = users::load(ctx, &id, "/email")?;
             let last = links::open(ctx, &id, LinkKind::PasswordReset)?;
-            let just_mailed = last.is_some_and(|link| expires_at_ms.saturating_sub(link.expires_at_ms.get()) < MAIL_EVERY_MS);
+            let just_mailed = last.is_some_and(|link| {
+                expires_at_ms.saturating_sub(link.expires_at_ms.get()) < MAIL_EVERY_MS
+            });
             if !user.disabled && !just_mailed {
                 users::send_reset(ctx, &user)?;
             }
@@ -390,15 +523,28 @@ impl Operation for ImportHashes {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PasswordsImported, Error> {
         if self.passwords.len() > MOST_IMPORTED {
-            return Err(Error::invalid("/passwords", format!("at most {MOST_IMPORTED} at once, there are {}", self.passwords.len())));
+            return Err(Error::invalid(
+                "/passwords",
+                format!(
+                    "at most {MOST_IMPORTED} at once, there are {}",
+                    self.passwords.len()
+                ),
+            ));
         }
         for (at, ImportedPassword { user, hash }) in self.passwords.iter().enumerate() {
             let user = users::load(ctx, user, &format!("/passwords/{at}/user"))?;
-            hasher::check_imported(hash.reveal()).map_err(|error| Error::invalid(format!("/passwords/{at}/hash"), error))?;
-            let record = PasswordRecord { hash: hash.reveal().to_owned(), pepper: None, set_at_ms: None };
+            hasher::check_imported(hash.reveal())
+                .map_err(|error| Error::invalid(format!("/passwords/{at}/hash"), error))?;
+            let record = PasswordRecord {
+                hash: hash.reveal().to_owned(),
+                pepper: None,
+                set_at_ms: None,
+            };
             users::password_was_set(ctx, user, Some(&record), None)?;
         }
-        Ok(PasswordsImported { imported: self.passwords.len() as u64 })
+        Ok(PasswordsImported {
+            imported: self.passwords.len() as u64,
+        })
     }
 }
 
@@ -411,21 +557,35 @@ impl Operation for Remove {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PasswordChanged, Error> {
         let user = users::load(ctx, &self.user, "/user")?;
         let sessions_ended = users::password_was_removed(ctx, &user)?;
-        Ok(PasswordChanged { user: user.id, sessions_ended })
+        Ok(PasswordChanged {
+            user: user.id,
+            sessions_ended,
+        })
     }
 }
 
 /// Puts words onto the list of banned passwords, or takes them off it.
-fn set_banned(ctx: &mut Ctx<'_>, words: &[Name], is_banned: bool) -> Result<BannedPasswords, Error> {
+fn set_banned(
+    ctx: &mut Ctx<'_>,
+    words: &[Name],
+    is_banned: bool,
+) -> Result<BannedPasswords, Error> {
     if words.len() > MOST_WORDS {
-        return Err(Error::invalid("/words", format!("at most {MOST_WORDS} at once, there are {}", words.len())));
+        return Err(Error::invalid(
+            "/words",
+            format!("at most {MOST_WORDS} at once, there are {}", words.len()),
+        ));
     }
     let mut changed = 0;
     for word in words {
         let key = keys::banned_password(&folded(word.as_str()));
         if ctx.tx.has(&key)? != is_banned {
             changed += 1;
-            if is_banned { ctx.tx.mark(key) } else { ctx.tx.delete(key) }
+            if is_banned {
+                ctx.tx.mark(key)
+            } else {
+                ctx.tx.delete(key)
+            }
         }
     }
     Ok(BannedPasswords { changed })

@@ -4,12 +4,15 @@ use super::{Access, Effect, Operation, accounts, members};
 use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{Actor, EffectivePolicies, Id, Name, Policies, PolicyRecord, Preset as NamedPreset};
+use crate::model::{
+    Actor, EffectivePolicies, Id, Name, Policies, PolicyRecord, Preset as NamedPreset,
+};
 use crate::rules::policy::{PolicySource, check, check_for_account, effective, origin};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Shows which policies count for an account, or for the platform, and where each comes from (R-PLT-3).
+/// Shows which policies count for an account, or for the platform, and where each comes from
+/// (R-PLT-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Get {
@@ -40,7 +43,8 @@ pub struct Unset {
     pub names: Vec<Name>,
 }
 
-/// Gives an account, or the platform, a preset: a named set of policies. Single policies that are set beside it come before it.
+/// Gives an account, or the platform, a preset: a named set of policies. Single policies that are
+/// set beside it come before it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Preset {
@@ -93,34 +97,65 @@ fn report(ctx: &mut Ctx<'_>, account: Option<Id>) -> Result<PolicyReport, Error>
     carriers.push(None);
     let mut records: Vec<PolicyRecord> = Vec::new();
     for carrier in &carriers {
-        records.push(ctx.tx.get(&keys::policy(carrier.as_ref()))?.unwrap_or_default());
+        records.push(
+            ctx.tx
+                .get(&keys::policy(carrier.as_ref()))?
+                .unwrap_or_default(),
+        );
     }
     let levels: Vec<&PolicyRecord> = records.iter().collect();
     let sources = Policies::NAMES.iter().map(|name| {
-        let found = origin(name, &levels).and_then(|(level, by_itself)| Some((carriers.get(level)?.clone(), by_itself)));
+        let found = origin(name, &levels)
+            .and_then(|(level, by_itself)| Some((carriers.get(level)?.clone(), by_itself)));
         let (source, account) = match found {
             None => (PolicySource::Default, None),
             Some((carrier, false)) => (PolicySource::Preset, carrier),
             Some((Some(carrier), true)) => (PolicySource::Account, Some(carrier)),
             Some((None, true)) => (PolicySource::Platform, None),
         };
-        PolicyOrigin { policy: (*name).to_owned(), source, account }
+        PolicyOrigin {
+            policy: (*name).to_owned(),
+            source,
+            account,
+        }
     });
     let sources = sources.collect();
     let policies = effective(levels.iter().copied());
     let own = records.into_iter().next().unwrap_or_default();
-    Ok(PolicyReport { account, preset: own.preset, set: own.set, policies, sources })
+    Ok(PolicyReport {
+        account,
+        preset: own.preset,
+        set: own.set,
+        policies,
+        sources,
+    })
 }
 
 /// Users never: policies hold limits that they would lift, such as the seats.
-const CHANGE: Access = Access::Rule("operators: with `platform.policies` for the platform, with `clients.edit` for an account; users never");
+const CHANGE: Access = Access::Rule(
+    "operators: with `platform.policies` for the platform, with `clients.edit` for an account; \
+     users never",
+);
 
 /// Changes what is set on one level; everyone below sees it at once.
-fn change(ctx: &mut Ctx<'_>, account: Option<Id>, how: impl FnOnce(&mut PolicyRecord) -> Result<(), Error>) -> Result<PolicyReport, Error> {
+fn change(
+    ctx: &mut Ctx<'_>,
+    account: Option<Id>,
+    how: impl FnOnce(&mut PolicyRecord) -> Result<(), Error>,
+) -> Result<PolicyReport, Error> {
     match ctx.actor {
         Actor::System => {}
-        Actor::Operator { .. } => ctx.require_as_operator(if account.is_some() { "clients.edit" } else { "platform.policies" })?,
-        Actor::User { .. } => return Err(Error::new(Code::ActorNotAllowed, "policies are set by the platform")),
+        Actor::Operator { .. } => ctx.require_as_operator(if account.is_some() {
+            "clients.edit"
+        } else {
+            "platform.policies"
+        })?,
+        Actor::User { .. } => {
+            return Err(Error::new(
+                Code::ActorNotAllowed,
+                "policies are set by the platform",
+            ));
+        }
     }
     if let Some(id) = &account {
         accounts::load(ctx, id, "/account")?;
@@ -144,7 +179,8 @@ impl Operation for Get {
     const NAME: &'static str = "policies.get";
     const EFFECT: Effect = Effect::Read;
     const ACCESS: Access = Access::Rule(
-        "of an account: users with `accounts.view` there, operators with `clients.view_all`; of the platform: operators with `platform.policies`",
+        "of an account: users with `accounts.view` there, operators with `clients.view_all`; of \
+         the platform: operators with `platform.policies`",
     );
     type Answer = PolicyReport;
 
@@ -155,16 +191,28 @@ impl Operation for Get {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PolicyReport, Error> {
         match (ctx.actor, &self.account) {
             (Actor::System, _) => {}
-            (Actor::User { .. }, None) => return Err(Error::new(Code::ActorNotAllowed, "a user reads the policies of an account").at("/account")),
+            (Actor::User { .. }, None) => {
+                return Err(Error::new(
+                    Code::ActorNotAllowed,
+                    "a user reads the policies of an account",
+                )
+                .at("/account"));
+            }
             (Actor::Operator { .. }, None) => ctx.require_as_operator("platform.policies")?,
-            (_, Some(account)) => ctx.require(account, "accounts.view", "clients.view_all").map_err(at_account)?,
+            (_, Some(account)) => ctx
+                .require(account, "accounts.view", "clients.view_all")
+                .map_err(at_account)?,
         }
         report(ctx, self.account)
     }
 }
 
 fn at_account(error: Error) -> Error {
-    if error.code() == Code::NotFound { error.at("/account") } else { error }
+    if error.code() == Code::NotFound {
+        error.at("/account")
+    } else {
+        error
+    }
 }
 
 impl Operation for Set {
@@ -204,11 +252,17 @@ impl Operation for Unset {
         let Unset { account, names } = self;
         change(ctx, account, |record| {
             if names.len() > MOST_NAMES {
-                return Err(Error::invalid("/names", format!("at most {MOST_NAMES} names, there are {}", names.len())));
+                return Err(Error::invalid(
+                    "/names",
+                    format!("at most {MOST_NAMES} names, there are {}", names.len()),
+                ));
             }
             for (at, name) in names.iter().enumerate() {
                 if !record.set.unset(name.as_str()) {
-                    return Err(Error::invalid(format!("/names/{at}"), format!("there is no policy `{name}`")));
+                    return Err(Error::invalid(
+                        format!("/names/{at}"),
+                        format!("there is no policy `{name}`"),
+                    ));
                 }
             }
             Ok(())

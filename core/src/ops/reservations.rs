@@ -6,27 +6,33 @@ use crate::engine::meters::{Ask, Refusal};
 use crate::engine::view::{Judged, Papers, account_line};
 use crate::engine::{Ctx, Tx, keys};
 use crate::error::{Code, Error};
-use crate::model::{self, Account, Channel, Count, Id, MessageInput, PaidWithCredits, ReservationState};
+use crate::model::{
+    self, Account, Channel, Count, Id, MessageInput, PaidWithCredits, ReservationState,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 const SHORTEST_MS: u64 = 1000;
 const LONGEST_MS: u64 = 31 * 24 * 3_600_000;
-/// Of an account with more open reservations only those that come back first are looked at to say when a send fits.
+/// Of an account with more open reservations only those that come back first are looked at to say
+/// when a send fits.
 const MOST_LOOKED_AT: usize = 10_000;
 
-/// Charges messages that go out later. Until it is committed, released or expires, all of it counts as used.
+/// Charges messages that go out later. Until it is committed, released or expires, all of it counts
+/// as used.
 ///
-/// A pace does not stand in the way: it reserves their turns and says from when on they may go out (`not_before_ms`).
+/// A pace does not stand in the way: it reserves their turns and says from when on they may go out
+/// (`not_before_ms`).
 ///
-/// Answers like `sending.admit`: where it is refused, nothing is reserved. Credits that paid for a part of it are the first to
-/// come back (R-CRD-2).
+/// Answers like `sending.admit`: where it is refused, nothing is reserved. Credits that paid for a
+/// part of it are the first to come back (R-CRD-2).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
     /// The account that sends.
     pub account: Id,
-    /// The user who sends, who needs the permission to; absent when the host itself sends for the account.
+    /// The user who sends, who needs the permission to; absent when the host itself sends for the
+    /// account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// By e-mail when absent.
@@ -37,21 +43,24 @@ pub struct Create {
     pub message: Option<MessageInput>,
     /// How many messages, at least 1.
     pub count: Count,
-    /// Reserves as many as fit, and nothing where fewer than these do; all or none when absent (R-QTA-2).
+    /// Reserves as many as fit, and nothing where fewer than these do; all or none when absent
+    /// (R-QTA-2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<Count>,
     /// How long it lives, in milliseconds (1,000 to 31 days).
     pub life_ms: Count,
-    /// A name of the host's for this request: asked again within a day after it was granted it gets the same answer, and
-    /// charges nothing.
+    /// A name of the host's for this request: asked again within a day after it was granted it gets
+    /// the same answer, and charges nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
-/// Says how many of a reservation go out; the rest comes back, into the windows that it was charged to (R-QTA-5).
+/// Says how many of a reservation go out; the rest comes back, into the windows that it was charged
+/// to (R-QTA-5).
 ///
-/// Hosts commit before they hand over, and refund what failed. The same commit again gets the same answer. What belongs to a campaign
-/// that is stopped, or to a user who may send no longer, does not go out: it is refused, and can be released.
+/// Hosts commit before they hand over, and refund what failed. The same commit again gets the same
+/// answer. What belongs to a campaign that is stopped, or to a user who may send no longer, does
+/// not go out: it is refused, and can be released.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Commit {
@@ -95,7 +104,8 @@ pub struct ReservationDecision {
     /// When what is left of it comes back by itself, in unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<u64>,
-    /// Where a pace spreads what goes out: from when on all of them may have gone out, in unix milliseconds; absent where they may now.
+    /// Where a pace spreads what goes out: from when on all of them may have gone out, in unix
+    /// milliseconds; absent where they may now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before_ms: Option<u64>,
     /// Why nothing was granted.
@@ -128,10 +138,12 @@ pub struct Reservation {
     pub reserved_at_ms: u64,
     /// When what is left comes back by itself, in unix milliseconds.
     pub expires_at_ms: u64,
-    /// Where a pace spreads what goes out: from when on all of them may have gone out, in unix milliseconds.
+    /// Where a pace spreads what goes out: from when on all of them may have gone out, in unix
+    /// milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before_ms: Option<u64>,
-    /// What credits paid for when it was charged; of what comes back they get theirs first (R-CRD-2).
+    /// What credits paid for when it was charged; of what comes back they get theirs first
+    /// (R-CRD-2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credits: Option<PaidWithCredits>,
 }
@@ -154,21 +166,40 @@ fn shown(reservation: model::Reservation) -> Reservation {
 
 fn load(ctx: &mut Ctx<'_>, account: &Id, id: &Id) -> Result<model::Reservation, Error> {
     accounts::load(ctx, account, "/account")?;
-    ctx.tx.get(&keys::reservation(account, id))?.ok_or_else(|| Error::not_found("reservation", id.as_str()).at("/reservation"))
+    ctx.tx
+        .get(&keys::reservation(account, id))?
+        .ok_or_else(|| Error::not_found("reservation", id.as_str()).at("/reservation"))
 }
 
 /// Where an open reservation is listed: with the account, those above it, and the platform.
 pub(crate) fn listed_at(reservation: &model::Reservation, line: &[Account]) -> Vec<Vec<u8>> {
-    if reservation.state == ReservationState::Open && reservation.listed { all_listed_at(reservation, line) } else { Vec::new() }
+    if reservation.state == ReservationState::Open && reservation.listed {
+        all_listed_at(reservation, line)
+    } else {
+        Vec::new()
+    }
 }
 
 fn all_listed_at(reservation: &model::Reservation, line: &[Account]) -> Vec<Vec<u8>> {
     let above = line.iter().map(|above| Some(&above.id)).chain([None]);
-    above.map(|above| keys::open_reservation(above, reservation.expires_at_ms, &reservation.account, &reservation.id)).collect()
+    above
+        .map(|above| {
+            keys::open_reservation(
+                above,
+                reservation.expires_at_ms,
+                &reservation.account,
+                &reservation.id,
+            )
+        })
+        .collect()
 }
 
-/// The open reservations of an account and of all below it, or of the platform, those that come back first first.
-pub(crate) fn open_below(tx: &mut Tx<'_>, above: Option<&Id>) -> Result<Vec<model::Reservation>, Error> {
+/// The open reservations of an account and of all below it, or of the platform, those that come
+/// back first first.
+pub(crate) fn open_below(
+    tx: &mut Tx<'_>,
+    above: Option<&Id>,
+) -> Result<Vec<model::Reservation>, Error> {
     let (from, until) = keys::below(keys::OPEN_RESERVATION, &[keys::carrier(above)]);
     let mut open = Vec::new();
     for (key, ()) in tx.range::<()>(&from, &until, MOST_LOOKED_AT)? {
@@ -182,9 +213,17 @@ pub(crate) fn open_below(tx: &mut Tx<'_>, above: Option<&Id>) -> Result<Vec<mode
 /// The reservations of an account no longer come back to these accounts above it.
 pub(crate) fn leave(ctx: &mut Ctx<'_>, account: &Id, above: &[Account]) -> Result<(), Error> {
     let (from, until) = keys::below(keys::RESERVATION, &[account.as_str()]);
-    for (_, reservation) in ctx.tx.range::<model::Reservation>(&from, &until, usize::MAX)? {
+    for (_, reservation) in ctx
+        .tx
+        .range::<model::Reservation>(&from, &until, usize::MAX)?
+    {
         for above in above {
-            ctx.tx.delete(keys::open_reservation(Some(&above.id), reservation.expires_at_ms, account, &reservation.id));
+            ctx.tx.delete(keys::open_reservation(
+                Some(&above.id),
+                reservation.expires_at_ms,
+                account,
+                &reservation.id,
+            ));
         }
     }
     Ok(())
@@ -193,18 +232,41 @@ pub(crate) fn leave(ctx: &mut Ctx<'_>, account: &Id, above: &[Account]) -> Resul
 /// Writes a reservation and when something happens to it next.
 fn save(ctx: &mut Ctx<'_>, reservation: &model::Reservation) -> Result<(), Error> {
     let is_open = reservation.state == ReservationState::Open;
-    for key in all_listed_at(reservation, &account_line(&mut ctx.tx, &reservation.account)?) {
-        if is_open { ctx.tx.mark(key) } else { ctx.tx.delete(key) }
+    for key in all_listed_at(
+        reservation,
+        &account_line(&mut ctx.tx, &reservation.account)?,
+    ) {
+        if is_open {
+            ctx.tx.mark(key)
+        } else {
+            ctx.tx.delete(key)
+        }
     }
-    ctx.tx.put(keys::reservation(&reservation.account, &reservation.id), reservation)?;
-    ctx.tx.mark(keys::due_reservation(reservation.due_at_ms(), &reservation.account, &reservation.id));
+    ctx.tx.put(
+        keys::reservation(&reservation.account, &reservation.id),
+        reservation,
+    )?;
+    ctx.tx.mark(keys::due_reservation(
+        reservation.due_at_ms(),
+        &reservation.account,
+        &reservation.id,
+    ));
     ctx.tx.touch_due(reservation.due_at_ms());
     Ok(())
 }
 
 /// Ends an open reservation: what was not committed comes back once this is committed.
-fn end(ctx: &mut Ctx<'_>, mut reservation: model::Reservation, state: ReservationState, committed: u64) -> Result<model::Reservation, Error> {
-    ctx.tx.delete(keys::due_reservation(reservation.due_at_ms(), &reservation.account, &reservation.id));
+fn end(
+    ctx: &mut Ctx<'_>,
+    mut reservation: model::Reservation,
+    state: ReservationState,
+    committed: u64,
+) -> Result<model::Reservation, Error> {
+    ctx.tx.delete(keys::due_reservation(
+        reservation.due_at_ms(),
+        &reservation.account,
+        &reservation.id,
+    ));
     reservation.state = state;
     reservation.committed = committed;
     reservation.ended_at_ms = Some(ctx.now_ms);
@@ -218,10 +280,21 @@ fn end(ctx: &mut Ctx<'_>, mut reservation: model::Reservation, state: Reservatio
 }
 
 /// Of so many that come back, gives back the credits that paid for them.
-fn give_back_credits(ctx: &mut Ctx<'_>, reservation: &model::Reservation, count: u64) -> Result<(), Error> {
+fn give_back_credits(
+    ctx: &mut Ctx<'_>,
+    reservation: &model::Reservation,
+    count: u64,
+) -> Result<(), Error> {
     let amount = reservation.paid_of(count);
     match reservation.credits {
-        Some(paid) => credits::refund_at_most(ctx, &reservation.account, reservation.channel, paid.entry, amount).map(drop),
+        Some(paid) => credits::refund_at_most(
+            ctx,
+            &reservation.account,
+            reservation.channel,
+            paid.entry,
+            amount,
+        )
+        .map(drop),
         None => Ok(()),
     }
 }
@@ -230,7 +303,9 @@ fn give_back_credits(ctx: &mut Ctx<'_>, reservation: &model::Reservation, count:
 pub(crate) fn take_its_turn(ctx: &mut Ctx<'_>, account: &Id, id: &Id) -> Result<(), Error> {
     let key = keys::reservation(account, id);
     match ctx.tx.get::<model::Reservation>(&key)? {
-        Some(open) if open.state == ReservationState::Open => end(ctx, open, ReservationState::Expired, 0).map(drop),
+        Some(open) if open.state == ReservationState::Open => {
+            end(ctx, open, ReservationState::Expired, 0).map(drop)
+        }
         Some(_) => {
             ctx.tx.delete(key);
             Ok(())
@@ -241,19 +316,35 @@ pub(crate) fn take_its_turn(ctx: &mut Ctx<'_>, account: &Id, id: &Id) -> Result<
 
 /// Whether a reservation was made, or ended, after now.
 pub(crate) fn is_ahead(reservation: &model::Reservation, now_ms: u64) -> bool {
-    reservation.reserved_at_ms.max(reservation.ended_at_ms.unwrap_or(0)) > now_ms
+    reservation
+        .reserved_at_ms
+        .max(reservation.ended_at_ms.unwrap_or(0))
+        > now_ms
 }
 
-/// One that was made in a future that was none is as if it were made now: what it charged counts in the windows of now (R-QTA-13).
-pub(crate) fn leave_future(ctx: &mut Ctx<'_>, mut reservation: model::Reservation) -> Result<(), Error> {
-    ctx.tx.delete(keys::due_reservation(reservation.due_at_ms(), &reservation.account, &reservation.id));
-    for key in all_listed_at(&reservation, &account_line(&mut ctx.tx, &reservation.account)?) {
+/// One that was made in a future that was none is as if it were made now: what it charged counts in
+/// the windows of now (R-QTA-13).
+pub(crate) fn leave_future(
+    ctx: &mut Ctx<'_>,
+    mut reservation: model::Reservation,
+) -> Result<(), Error> {
+    ctx.tx.delete(keys::due_reservation(
+        reservation.due_at_ms(),
+        &reservation.account,
+        &reservation.id,
+    ));
+    for key in all_listed_at(
+        &reservation,
+        &account_line(&mut ctx.tx, &reservation.account)?,
+    ) {
         ctx.tx.delete(key);
     }
     let ahead_ms = reservation.reserved_at_ms.saturating_sub(ctx.now_ms);
     reservation.reserved_at_ms -= ahead_ms;
     reservation.expires_at_ms = reservation.expires_at_ms.saturating_sub(ahead_ms);
-    reservation.not_before_ms = reservation.not_before_ms.map(|at_ms| at_ms.saturating_sub(ahead_ms));
+    reservation.not_before_ms = reservation
+        .not_before_ms
+        .map(|at_ms| at_ms.saturating_sub(ahead_ms));
     reservation.ended_at_ms = reservation.ended_at_ms.map(|at_ms| at_ms.min(ctx.now_ms));
     save(ctx, &reservation)
 }
@@ -261,7 +352,10 @@ pub(crate) fn leave_future(ctx: &mut Ctx<'_>, mut reservation: model::Reservatio
 /// An account is suspended or closed: its open reservations come back (R-ACC-4).
 pub(crate) fn void_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
     let (from, until) = keys::below(keys::RESERVATION, &[account.as_str()]);
-    for (_, reservation) in ctx.tx.range::<model::Reservation>(&from, &until, usize::MAX)? {
+    for (_, reservation) in ctx
+        .tx
+        .range::<model::Reservation>(&from, &until, usize::MAX)?
+    {
         if reservation.state == ReservationState::Open {
             end(ctx, reservation, ReservationState::Void, 0)?;
         }
@@ -273,11 +367,18 @@ pub(crate) fn void_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> 
 pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
     let line = account_line(&mut ctx.tx, account)?;
     let (from, until) = keys::below(keys::RESERVATION, &[account.as_str()]);
-    for (key, reservation) in ctx.tx.range::<model::Reservation>(&from, &until, usize::MAX)? {
+    for (key, reservation) in ctx
+        .tx
+        .range::<model::Reservation>(&from, &until, usize::MAX)?
+    {
         for key in all_listed_at(&reservation, &line) {
             ctx.tx.delete(key);
         }
-        ctx.tx.delete(keys::due_reservation(reservation.due_at_ms(), account, &reservation.id));
+        ctx.tx.delete(keys::due_reservation(
+            reservation.due_at_ms(),
+            account,
+            &reservation.id,
+        ));
         ctx.tx.delete(key);
     }
     Ok(())
@@ -286,7 +387,9 @@ pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error>
 impl Operation for Create {
     const NAME: &'static str = "reservations.create";
     const EFFECT: Effect = Effect::Send;
-    const ACCESS: Access = Access::Rule("users with `campaigns.send`, or `sms.send` for text messages, for themselves");
+    const ACCESS: Access = Access::Rule(
+        "users with `campaigns.send`, or `sms.send` for text messages, for themselves",
+    );
     type Answer = ReservationDecision;
 
     fn account(&self) -> Option<&Id> {
@@ -294,53 +397,78 @@ impl Operation for Create {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ReservationDecision, Error> {
-        let ask = Ask::of(self.count, self.min)?.later(ctx.now_ms.saturating_add(self.life_ms.get()));
+        let ask =
+            Ask::of(self.count, self.min)?.later(ctx.now_ms.saturating_add(self.life_ms.get()));
         if !(SHORTEST_MS..=LONGEST_MS).contains(&self.life_ms.get()) {
-            return Err(Error::invalid("/life_ms", format!("`life_ms` is from {SHORTEST_MS} to {LONGEST_MS}, not {}", self.life_ms.get())));
+            return Err(Error::invalid(
+                "/life_ms",
+                format!(
+                    "`life_ms` is from {SHORTEST_MS} to {LONGEST_MS}, not {}",
+                    self.life_ms.get()
+                ),
+            ));
         }
         ctx.require_in(&self.account, self.channel.permission())?;
         let user = sender_of(ctx, self.user.clone())?;
         let message = own_message(ctx, &self.account, user.as_ref(), self.message.clone())?;
         let cell = ctx.engine.cell(&self.account)?;
-        let prepared = cell.sending(ctx.engine, user.as_ref().map(Id::as_str), self.channel, &message)?;
+        let prepared = cell.sending(
+            ctx.engine,
+            user.as_ref().map(Id::as_str),
+            self.channel,
+            &message,
+        )?;
         ctx.count_tried(&prepared);
         let now_ms = ctx.now_ms;
-        once::charged(ctx, &self.account, self.key.as_ref(), &self, &prepared, ask, |ctx, decision| {
-            let credits = decision.credits.map(|paid| *paid);
-            let mut answer = ReservationDecision {
-                reservation: None,
-                granted: decision.granted,
-                expires_at_ms: None,
-                not_before_ms: None,
-                refusal: decision.refusal,
-                credits,
-            };
-            if decision.granted > 0 {
-                answer.not_before_ms = ctx.engine.not_before_ms(&prepared)?;
-                let reservation = model::Reservation {
-                    account: self.account.clone(),
-                    id: ctx.new_id(None, keys::RESERVATION, |id| keys::reservation(&self.account, id), "reservation")?,
-                    user: user.clone(),
-                    group: prepared.group.clone(),
-                    channel: self.channel,
-                    message: message.clone(),
-                    count: decision.granted,
-                    state: ReservationState::Open,
-                    committed: 0,
-                    reserved_at_ms: now_ms,
-                    expires_at_ms: now_ms.saturating_add(self.life_ms.get()),
-                    ended_at_ms: None,
-                    counters: prepared.counters(),
-                    not_before_ms: answer.not_before_ms,
+        once::charged(
+            ctx,
+            &self.account,
+            self.key.as_ref(),
+            &self,
+            &prepared,
+            ask,
+            |ctx, decision| {
+                let credits = decision.credits.map(|paid| *paid);
+                let mut answer = ReservationDecision {
+                    reservation: None,
+                    granted: decision.granted,
+                    expires_at_ms: None,
+                    not_before_ms: None,
+                    refusal: decision.refusal,
                     credits,
-                    listed: true,
                 };
-                save(ctx, &reservation)?;
-                answer.expires_at_ms = Some(reservation.expires_at_ms);
-                answer.reservation = Some(reservation.id);
-            }
-            Ok(answer)
-        })
+                if decision.granted > 0 {
+                    answer.not_before_ms = ctx.engine.not_before_ms(&prepared)?;
+                    let reservation = model::Reservation {
+                        account: self.account.clone(),
+                        id: ctx.new_id(
+                            None,
+                            keys::RESERVATION,
+                            |id| keys::reservation(&self.account, id),
+                            "reservation",
+                        )?,
+                        user: user.clone(),
+                        group: prepared.group.clone(),
+                        channel: self.channel,
+                        message: message.clone(),
+                        count: decision.granted,
+                        state: ReservationState::Open,
+                        committed: 0,
+                        reserved_at_ms: now_ms,
+                        expires_at_ms: now_ms.saturating_add(self.life_ms.get()),
+                        ended_at_ms: None,
+                        counters: prepared.counters(),
+                        not_before_ms: answer.not_before_ms,
+                        credits,
+                        listed: true,
+                    };
+                    save(ctx, &reservation)?;
+                    answer.expires_at_ms = Some(reservation.expires_at_ms);
+                    answer.reservation = Some(reservation.id);
+                }
+                Ok(answer)
+            },
+        )
     }
 }
 
@@ -358,7 +486,10 @@ impl Operation for Commit {
         let reservation = load(ctx, &self.account, &self.reservation)?;
         let count = self.count.get();
         if count > reservation.count {
-            return Err(Error::invalid("/count", format!("{} were reserved, not {count}", reservation.count)));
+            return Err(Error::invalid(
+                "/count",
+                format!("{} were reserved, not {count}", reservation.count),
+            ));
         }
         match reservation.state {
             ReservationState::Open => {
@@ -386,17 +517,29 @@ impl Operation for Release {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Reservation, Error> {
         let reservation = load(ctx, &self.account, &self.reservation)?;
         match reservation.state {
-            ReservationState::Open => end(ctx, reservation, ReservationState::Released, 0).map(shown),
+            ReservationState::Open => {
+                end(ctx, reservation, ReservationState::Released, 0).map(shown)
+            }
             ReservationState::Released => Ok(shown(reservation)),
             state => Err(over(&reservation.id, state)),
         }
     }
 }
 
-/// Refuses what may no longer go out: that of a stopped campaign, of somebody who may send no longer (R-QTA-5). An account on hold
-/// is another matter: it is [voided](void_all_of) or, by policy, drained (R-ACC-4).
-fn refuse_what_is_stopped(ctx: &mut Ctx<'_>, reservation: &model::Reservation) -> Result<(), Error> {
-    let model::Reservation { account, user, channel, message, .. } = reservation;
+/// Refuses what may no longer go out: that of a stopped campaign, of somebody who may send no
+/// longer (R-QTA-5). An account on hold is another matter: it is [voided](void_all_of) or, by
+/// policy, drained (R-ACC-4).
+fn refuse_what_is_stopped(
+    ctx: &mut Ctx<'_>,
+    reservation: &model::Reservation,
+) -> Result<(), Error> {
+    let model::Reservation {
+        account,
+        user,
+        channel,
+        message,
+        ..
+    } = reservation;
     if let Some(campaign) = &message.campaign
         && campaigns::is_stopped(&mut ctx.tx, account, campaign)?
     {
@@ -406,24 +549,38 @@ fn refuse_what_is_stopped(ctx: &mut Ctx<'_>, reservation: &model::Reservation) -
     let (tree, view) = (ctx.tree(), ctx.engine.cell(account)?.view(ctx.engine)?);
     let refusal = match view.judge(&mut ctx.tx, &mut Papers::new(&tree), user)? {
         None => Some(Code::NotMember),
-        Some(Judged { disabled: Some(code), .. }) => Some(code),
+        Some(Judged {
+            disabled: Some(code),
+            ..
+        }) => Some(code),
         Some(Judged { powers, .. }) => {
-            let may_send = tree.place(channel.permission()).is_some_and(|place| powers.at(place).is_some());
+            let may_send = tree
+                .place(channel.permission())
+                .is_some_and(|place| powers.at(place).is_some());
             (!may_send).then_some(Code::PermissionDenied)
         }
     };
     match refusal {
-        Some(code) => Err(Error::new(code, format!("`{user}` sends no more: {}", code.sentence())).at("/reservation").with("user", user.as_str())),
+        Some(code) => Err(
+            Error::new(code, format!("`{user}` sends no more: {}", code.sentence()))
+                .at("/reservation")
+                .with("user", user.as_str()),
+        ),
         None => Ok(()),
     }
 }
 
 fn over(id: &Id, state: ReservationState) -> Error {
     let (code, what) = match state {
-        ReservationState::Void => (Code::ReservationVoid, "came back when the account was suspended or closed"),
+        ReservationState::Void => (
+            Code::ReservationVoid,
+            "came back when the account was suspended or closed",
+        ),
         ReservationState::Expired => (Code::ReservationOver, "has expired"),
         ReservationState::Released => (Code::ReservationOver, "was released"),
-        ReservationState::Open | ReservationState::Committed => (Code::ReservationOver, "was committed"),
+        ReservationState::Open | ReservationState::Committed => {
+            (Code::ReservationOver, "was committed")
+        }
     };
     Error::new(code, format!("the reservation `{id}` {what}")).at("/reservation")
 }

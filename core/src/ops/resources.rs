@@ -1,21 +1,30 @@
-//! Resources: references to what the host keeps, and who may do what with which (R-RES-1, R-RES-2, R-GRP-3).
+//! Resources: references to what the host keeps, and who may do what with which (R-RES-1, R-RES-2,
+//! R-GRP-3).
 
 use super::sharing::SharedAction;
-use super::{Access, Effect, Operation, access, accounts, check_rev, groups, leases, members, reach, unknown_permission, walk};
+use super::{
+    Access, Effect, Operation, access, accounts, check_rev, groups, leases, members, reach,
+    unknown_permission, walk,
+};
 use crate::engine::view::MemberView;
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
-use crate::model::{self, Actor, Count, Cursor, Id, PermissionTree, Resource, ResourceReason, ResourcesTo, ResourcesToKind, Scope};
+use crate::model::{
+    self, Actor, Count, Cursor, Id, PermissionTree, Resource, ResourceReason, ResourcesTo,
+    ResourcesToKind, Scope,
+};
 use crate::rules::resource::{branch, seen_by};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Registers a resource; a user, one that is their own. It carries the group of its owner (R-RES-1, R-GRP-3).
+/// Registers a resource; a user, one that is their own. It carries the group of its owner (R-RES-1,
+/// R-GRP-3).
 ///
-/// The kind is `campaign`, `list`, `template`, `form`, `page`, `image`, `blacklist`, `segment`, `program`, `report`,
-/// `from_address`, or a branch with scopes that the host added to the permission tree.
+/// The kind is `campaign`, `list`, `template`, `form`, `page`, `image`, `blacklist`, `segment`,
+/// `program`, `report`, `from_address`, or a branch with scopes that the host added to the
+/// permission tree.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Register {
@@ -25,15 +34,18 @@ pub struct Register {
     pub kind: Id,
     /// The host's own id, unique within account and kind.
     pub id: Id,
-    /// The member whose it is. When absent: the acting user; the owner of the account for who is not a member of it.
+    /// The member whose it is. When absent: the acting user; the owner of the account for who is
+    /// not a member of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<Id>,
 }
 
-/// Shares a resource with the group or no longer; gives it to another member, whose group it then carries (R-GRP-3).
+/// Shares a resource with the group or no longer; gives it to another member, whose group it then
+/// carries (R-GRP-3).
 ///
-/// Its owner shares it, who needs no permission to stop, and so does who reaches everything; only the latter gives it away. The
-/// group sees what is shared while the owner holds the permission to share the kind (`lists.share`).
+/// Its owner shares it, who needs no permission to stop, and so does who reaches everything; only
+/// the latter gives it away. The group sees what is shared while the owner holds the permission to
+/// share the kind (`lists.share`).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
@@ -54,7 +66,8 @@ pub struct Edit {
     pub expected_rev: Option<Count>,
 }
 
-/// The content was saved: raises the revision. A stale one is `rev_conflict`, so that nobody overwrites another's work (R-RES-3).
+/// The content was saved: raises the revision. A stale one is `rev_conflict`, so that nobody
+/// overwrites another's work (R-RES-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Save {
@@ -86,8 +99,8 @@ pub struct Remove {
     pub expected_rev: Option<Count>,
 }
 
-/// Reads a resource of an account, or one that an account above shares with it: of that, `account` is the account above, and people
-/// below are told no other `owner` (R-TEA-7).
+/// Reads a resource of an account, or one that an account above shares with it: of that, `account`
+/// is the account above, and people below are told no other `owner` (R-TEA-7).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Get {
@@ -99,8 +112,9 @@ pub struct Get {
     pub id: Id,
 }
 
-/// From now on the group does not see a member's resources of a kind, those to come included (R-GRP-3). Nobody needs a permission
-/// to keep their own. Who lacks the permission to share a kind (`lists.share`) shares nothing of it anyway.
+/// From now on the group does not see a member's resources of a kind, those to come included
+/// (R-GRP-3). Nobody needs a permission to keep their own. Who lacks the permission to share a kind
+/// (`lists.share`) shares nothing of it anyway.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UnshareKind {
@@ -108,12 +122,14 @@ pub struct UnshareKind {
     pub account: Id,
     /// The kind.
     pub kind: Id,
-    /// Whose resources; the acting user's when absent. Another is named by the host, and by who may share everything of the kind.
+    /// Whose resources; the acting user's when absent. Another is named by the host, and by who may
+    /// share everything of the kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
 }
 
-/// The group sees a member's resources of a kind again, but for those that are not shared one by one (R-GRP-3).
+/// The group sees a member's resources of a kind again, but for those that are not shared one by
+/// one (R-GRP-3).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShareKind {
@@ -121,7 +137,8 @@ pub struct ShareKind {
     pub account: Id,
     /// The kind.
     pub kind: Id,
-    /// Whose resources; the acting user's when absent. Another is named by the host, and by who may share everything of the kind.
+    /// Whose resources; the acting user's when absent. Another is named by the host, and by who may
+    /// share everything of the kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
 }
@@ -143,7 +160,8 @@ pub struct Can {
     pub id: Id,
 }
 
-/// Lists the resources of a kind that a user sees: their own, those shared in their group, or all (R-RES-2).
+/// Lists the resources of a kind that a user sees: their own, those shared in their group, or all
+/// (R-RES-2).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Visible {
@@ -225,7 +243,8 @@ pub struct ResourceDecision {
 /// A page of resources.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ResourceList {
-    /// The resources; a page can be shorter than asked for, and even empty, while there is a `next`.
+    /// The resources; a page can be shorter than asked for, and even empty, while there is a
+    /// `next`.
     pub resources: Vec<Resource>,
     /// Where to go on; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -237,7 +256,8 @@ pub struct ResourceList {
 pub struct VisibleOwners {
     /// Everybody's, so that no owners are listed.
     pub everything: bool,
-    /// Those of whom the user sees something, the user first; a page can be shorter than asked for while there is a `next`.
+    /// Those of whom the user sees something, the user first; a page can be shorter than asked for
+    /// while there is a `next`.
     pub owners: Vec<VisibleOwner>,
     /// Where to go on; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -249,8 +269,8 @@ pub struct VisibleOwners {
 pub struct VisibleOwner {
     /// The owner.
     pub user: Id,
-    /// Whether every resource of the kind that is theirs is seen. Where not, `resources.visible` says which are: some are
-    /// not shared, or stayed with another group.
+    /// Whether every resource of the kind that is theirs is seen. Where not, `resources.visible`
+    /// says which are: some are not shared, or stayed with another group.
     pub all: bool,
 }
 
@@ -261,8 +281,8 @@ pub(crate) struct Kind {
     branch: usize,
 }
 
-/// What creating needs: the first of these that the branch has. Where nothing can be made, as with reports, who may view may
-/// register their own, and change and remove that.
+/// What creating needs: the first of these that the branch has. Where nothing can be made, as with
+/// reports, who may view may register their own, and change and remove that.
 const CREATE: &[&str] = &["create", "add"];
 /// What changing needs. Where nothing can be edited, who may make it may change it.
 pub(crate) const EDIT: &[&str] = &["edit", "create", "add"];
@@ -276,27 +296,38 @@ impl Kind {
         let tree = ctx.tree();
         let place = match branch(id.as_str()) {
             Some(branch) => tree.place(branch),
-            None if ctx.tx.has(&keys::tree_node(&id))? => tree
-                .place(id.as_str())
-                .filter(|place| tree.node(*place).is_some_and(|node| node.scoped && !node.operators && !node.children.is_empty())),
+            None if ctx.tx.has(&keys::tree_node(&id))? => tree.place(id.as_str()).filter(|place| {
+                tree.node(*place)
+                    .is_some_and(|node| node.scoped && !node.operators && !node.children.is_empty())
+            }),
             None => None,
         };
-        let branch = place.ok_or_else(|| Error::invalid("/kind", format!("there is no kind of resources `{id}`")))?;
+        let branch = place.ok_or_else(|| {
+            Error::invalid("/kind", format!("there is no kind of resources `{id}`"))
+        })?;
         Ok(Kind { id, tree, branch })
     }
 
     /// The permission with this last part.
     fn action(&self, last: &str) -> Option<usize> {
         let above = self.tree.node(self.branch)?;
-        self.tree.place(&format!("{}.{last}", above.id)).filter(|place| above.children.contains(place))
+        self.tree
+            .place(&format!("{}.{last}", above.id))
+            .filter(|place| above.children.contains(place))
     }
 
     /// The first of these permissions that the branch has.
     fn permission(&self, choice: &[&str]) -> Result<usize, Error> {
         let found = choice.iter().chain(VIEW).find_map(|last| self.action(last));
         found.ok_or_else(|| {
-            let branch = self.tree.node(self.branch).map_or("", |node| node.id.as_str());
-            unknown_permission(&format!("{branch}.{}", choice.first().copied().unwrap_or_default()), "/kind")
+            let branch = self
+                .tree
+                .node(self.branch)
+                .map_or("", |node| node.id.as_str());
+            unknown_permission(
+                &format!("{branch}.{}", choice.first().copied().unwrap_or_default()),
+                "/kind",
+            )
         })
     }
 
@@ -306,7 +337,10 @@ impl Kind {
     }
 
     fn name_of(&self, place: usize) -> String {
-        self.tree.node(place).map(|node| node.id.clone()).unwrap_or_default()
+        self.tree
+            .node(place)
+            .map(|node| node.id.clone())
+            .unwrap_or_default()
     }
 }
 
@@ -322,47 +356,100 @@ impl Viewer {
     /// What they may do, whether they are asked about or act themselves.
     fn of(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<Viewer, Error> {
         let acts = matches!(ctx.actor, Actor::User { user: acting, .. } if acting == user);
-        let standing = if acts { ctx.standing(account)? } else { access::member_seen(ctx, account, user)? };
-        Ok(Viewer { user: user.clone(), standing, groups: ctx.policies(Some(account))?.groups })
+        let standing = if acts {
+            ctx.standing(account)?
+        } else {
+            access::member_seen(ctx, account, user)?
+        };
+        Ok(Viewer {
+            user: user.clone(),
+            standing,
+            groups: ctx.policies(Some(account))?.groups,
+        })
     }
 
-    /// The group that a plain member sees the shared resources of. Where the account has no groups, that is whichever a resource
-    /// carries: what is switched off hides nothing (section 16).
+    /// The group that a plain member sees the shared resources of. Where the account has no groups,
+    /// that is whichever a resource carries: what is switched off hides nothing (section 16).
     fn group_beside<'a>(&'a self, resource: &'a Resource) -> Option<&'a Id> {
-        let member = self.standing.member.as_deref().filter(|member| !(member.owner || member.administrator))?;
-        if self.groups { member.group.as_ref() } else { resource.group.as_ref() }
+        let member = self
+            .standing
+            .member
+            .as_deref()
+            .filter(|member| !(member.owner || member.administrator))?;
+        if self.groups {
+            member.group.as_ref()
+        } else {
+            resource.group.as_ref()
+        }
     }
 
     /// The groups whose shared resources a plain member sees.
     fn groups_seen(&self, ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<Id>, Error> {
-        let Some(member) = self.standing.member.as_deref().filter(|member| !(member.owner || member.administrator)) else {
+        let Some(member) = self
+            .standing
+            .member
+            .as_deref()
+            .filter(|member| !(member.owner || member.administrator))
+        else {
             return Ok(Vec::new());
         };
-        if self.groups { Ok(member.group.iter().cloned().collect()) } else { groups::all_of(ctx, account) }
+        if self.groups {
+            Ok(member.group.iter().cloned().collect())
+        } else {
+            groups::all_of(ctx, account)
+        }
     }
 
     /// How far a permission reaches.
     fn scope(&self, place: usize) -> Option<Scope> {
-        self.standing.powers.at(place).filter(|_| self.standing.refusal.is_none())
+        self.standing
+            .powers
+            .at(place)
+            .filter(|_| self.standing.refusal.is_none())
     }
 
     /// By what the permission at this place covers a resource of a kind.
-    fn covers(&self, ctx: &mut Ctx<'_>, place: usize, kind: &Kind, resource: &Resource) -> Result<Option<ResourceReason>, Error> {
-        let Some(scope) = self.scope(place) else { return Ok(None) };
-        let shared = resource.group.is_some() && shares(ctx, &resource.account, kind, &resource.owner)?;
-        Ok(seen_by(scope, &self.user, self.group_beside(resource), resource, shared))
+    fn covers(
+        &self,
+        ctx: &mut Ctx<'_>,
+        place: usize,
+        kind: &Kind,
+        resource: &Resource,
+    ) -> Result<Option<ResourceReason>, Error> {
+        let Some(scope) = self.scope(place) else {
+            return Ok(None);
+        };
+        let shared =
+            resource.group.is_some() && shares(ctx, &resource.account, kind, &resource.owner)?;
+        Ok(seen_by(
+            scope,
+            &self.user,
+            self.group_beside(resource),
+            resource,
+            shared,
+        ))
     }
 }
 
-/// Whether a member's group sees what they own of a kind: not where they stopped that, nor where they lack the permission to
-/// share it (R-GRP-3).
+/// Whether a member's group sees what they own of a kind: not where they stopped that, nor where
+/// they lack the permission to share it (R-GRP-3).
 fn shares(ctx: &mut Ctx<'_>, account: &Id, kind: &Kind, owner: &Id) -> Result<bool, Error> {
-    let Some(member) = ctx.tx.get::<model::Member>(&keys::member(account, owner))? else { return Ok(true) };
+    let Some(member) = ctx.tx.get::<model::Member>(&keys::member(account, owner))? else {
+        return Ok(true);
+    };
     if member.unshared.contains(&kind.id) {
         return Ok(false);
     }
-    let Some(share) = kind.action("share") else { return Ok(true) };
-    Ok(ctx.engine.cell(account)?.member(ctx.engine, owner.as_str())?.powers.at(share).is_some())
+    let Some(share) = kind.action("share") else {
+        return Ok(true);
+    };
+    Ok(ctx
+        .engine
+        .cell(account)?
+        .member(ctx.engine, owner.as_str())?
+        .powers
+        .at(share)
+        .is_some())
 }
 
 /// Refuses those to whom an account is none of their business.
@@ -390,7 +477,12 @@ fn absent(kind: &Kind, id: &Id) -> Error {
 }
 
 /// A resource that the actor may look at. Who may not see it is answered as if it were not there.
-pub(crate) fn look(ctx: &mut Ctx<'_>, account: &Id, kind: Id, id: &Id) -> Result<(Kind, Resource), Error> {
+pub(crate) fn look(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    kind: Id,
+    id: &Id,
+) -> Result<(Kind, Resource), Error> {
     enter(ctx, account)?;
     let kind = Kind::find(ctx, kind)?;
     let resource = find(ctx, account, &kind.id, id)?.ok_or_else(|| absent(&kind, id))?;
@@ -404,8 +496,14 @@ pub(crate) fn look(ctx: &mut Ctx<'_>, account: &Id, kind: Id, id: &Id) -> Result
     Ok((kind, resource))
 }
 
-/// As [`look`], for what is to be changed: what an account above shares is seen here, and changed by nobody (R-TEA-7).
-pub(crate) fn look_to_change(ctx: &mut Ctx<'_>, account: &Id, kind: Id, id: &Id) -> Result<(Kind, Resource), Error> {
+/// As [`look`], for what is to be changed: what an account above shares is seen here, and changed
+/// by nobody (R-TEA-7).
+pub(crate) fn look_to_change(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    kind: Id,
+    id: &Id,
+) -> Result<(Kind, Resource), Error> {
     let found = look(ctx, account, kind.clone(), id);
     if found.as_ref().is_err_and(is_absent) {
         super::sharing::refuse_read_only(ctx, account, &kind, id)?;
@@ -413,15 +511,24 @@ pub(crate) fn look_to_change(ctx: &mut Ctx<'_>, account: &Id, kind: Id, id: &Id)
     found
 }
 
-/// As [`look`], for what is to be read: also what an account above shares (R-TEA-7). People here are not told whose it is there: it is
-/// that account's.
-pub(crate) fn look_to_read(ctx: &mut Ctx<'_>, account: &Id, kind: Id, id: &Id) -> Result<(Kind, Resource), Error> {
+/// As [`look`], for what is to be read: also what an account above shares (R-TEA-7). People here
+/// are not told whose it is there: it is that account's.
+pub(crate) fn look_to_read(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    kind: Id,
+    id: &Id,
+) -> Result<(Kind, Resource), Error> {
     let found = look(ctx, account, kind.clone(), id);
     if !found.as_ref().is_err_and(is_absent) {
         return found;
     }
-    let Some(above) = super::sharing::received(ctx, account, &kind, id)? else { return found };
-    let Some(mut resource) = find(ctx, &above, &kind, id)? else { return found };
+    let Some(above) = super::sharing::received(ctx, account, &kind, id)? else {
+        return found;
+    };
+    let Some(mut resource) = find(ctx, &above, &kind, id)? else {
+        return found;
+    };
     if let Actor::User { .. } = ctx.actor {
         resource.owner = above;
         resource.group = None;
@@ -429,8 +536,16 @@ pub(crate) fn look_to_read(ctx: &mut Ctx<'_>, account: &Id, kind: Id, id: &Id) -
     Ok((Kind::find(ctx, kind)?, resource))
 }
 
-/// Refuses unless a user may do one of `choice` with a resource; `everything` where only a permission for all of them will do.
-pub(crate) fn require(ctx: &mut Ctx<'_>, user: &Id, kind: &Kind, resource: &Resource, choice: &[&str], need: Need) -> Result<(), Error> {
+/// Refuses unless a user may do one of `choice` with a resource; `everything` where only a
+/// permission for all of them will do.
+pub(crate) fn require(
+    ctx: &mut Ctx<'_>,
+    user: &Id,
+    kind: &Kind,
+    resource: &Resource,
+    choice: &[&str],
+    need: Need,
+) -> Result<(), Error> {
     let viewer = Viewer::of(ctx, &resource.account, user)?;
     let place = kind.permission(choice)?;
     let reason = viewer.covers(ctx, place, kind, resource)?;
@@ -442,7 +557,13 @@ pub(crate) fn require(ctx: &mut Ctx<'_>, user: &Id, kind: &Kind, resource: &Reso
         return Ok(());
     }
     let missing = kind.name_of(place);
-    let error = Error::new(Code::PermissionDenied, format!("`{missing}` of `{user}` does not reach the {} `{}`", kind.id, resource.id));
+    let error = Error::new(
+        Code::PermissionDenied,
+        format!(
+            "`{missing}` of `{user}` does not reach the {} `{}`",
+            kind.id, resource.id
+        ),
+    );
     Err(error.with("missing", missing))
 }
 
@@ -470,7 +591,13 @@ impl Need {
 }
 
 /// The same for whoever acts: the host may do everything, an operator nothing here.
-fn require_of_actor(ctx: &mut Ctx<'_>, kind: &Kind, resource: &Resource, choice: &[&str], need: Need) -> Result<(), Error> {
+fn require_of_actor(
+    ctx: &mut Ctx<'_>,
+    kind: &Kind,
+    resource: &Resource,
+    choice: &[&str],
+    need: Need,
+) -> Result<(), Error> {
     match ctx.actor {
         Actor::System => Ok(()),
         Actor::Operator { .. } => Err(no_operator()),
@@ -479,7 +606,10 @@ fn require_of_actor(ctx: &mut Ctx<'_>, kind: &Kind, resource: &Resource, choice:
 }
 
 fn no_operator() -> Error {
-    Error::new(Code::ActorNotAllowed, "an operator has no permissions in an account")
+    Error::new(
+        Code::ActorNotAllowed,
+        "an operator has no permissions in an account",
+    )
 }
 
 /// The acting user; whom the host names.
@@ -488,7 +618,11 @@ pub(crate) fn acting(ctx: &Ctx<'_>, named: Option<Id>) -> Result<Option<Id>, Err
         (Actor::System, named) => Ok(named),
         (Actor::User { user, .. }, None) => Ok(Some(user.clone())),
         (Actor::User { user, .. }, Some(named)) if named == *user => Ok(Some(named)),
-        (Actor::User { .. }, Some(_)) => Err(Error::new(Code::PermissionDenied, "only the host names another user here").at("/user")),
+        (Actor::User { .. }, Some(_)) => Err(Error::new(
+            Code::PermissionDenied,
+            "only the host names another user here",
+        )
+        .at("/user")),
         (Actor::Operator { .. }, _) => Err(no_operator()),
     }
 }
@@ -511,19 +645,40 @@ fn asked_about(ctx: &mut Ctx<'_>, account: &Id, named: Option<Id>) -> Result<Id,
 /// The group that a member's resources carry: none for owner and administrators.
 fn group_of(ctx: &mut Ctx<'_>, account: &Id, owner: &Id, field: &str) -> Result<Option<Id>, Error> {
     let member = members::find(ctx, account, owner)?;
-    Ok(member.ok_or_else(|| Error::not_found("member", owner.as_str()).at(field))?.group)
+    Ok(member
+        .ok_or_else(|| Error::not_found("member", owner.as_str()).at(field))?
+        .group)
 }
 
 /// Who owns an account, and with it what is nobody else's.
 fn owner_of(ctx: &mut Ctx<'_>, account: &Id, field: &str) -> Result<Id, Error> {
     let owner = accounts::load(ctx, account, "/account")?.owner;
-    owner.ok_or_else(|| Error::invalid(field, format!("`{account}` still waits for its owner: name a member")))
+    owner.ok_or_else(|| {
+        Error::invalid(
+            field,
+            format!("`{account}` still waits for its owner: name a member"),
+        )
+    })
 }
 
 /// Keeps the indexes and counts of a resource: with 1 it is there, with -1 no longer.
 fn link(ctx: &mut Ctx<'_>, resource: &Resource, by: i64) -> Result<(), Error> {
-    let Resource { account, kind, id, owner, group, shared, .. } = resource;
-    let keep = |ctx: &mut Ctx<'_>, key| if by > 0 { ctx.tx.mark(key) } else { ctx.tx.delete(key) };
+    let Resource {
+        account,
+        kind,
+        id,
+        owner,
+        group,
+        shared,
+        ..
+    } = resource;
+    let keep = |ctx: &mut Ctx<'_>, key| {
+        if by > 0 {
+            ctx.tx.mark(key)
+        } else {
+            ctx.tx.delete(key)
+        }
+    };
     keep(ctx, keys::resource_of_owner(account, owner, kind, id));
     people::add(ctx, keys::owner_tally(account, owner, kind), by)?;
     if let Some(group) = group {
@@ -536,7 +691,11 @@ fn link(ctx: &mut Ctx<'_>, resource: &Resource, by: i64) -> Result<(), Error> {
 }
 
 /// Changes a resource; its revision stays where nothing changes.
-fn change(ctx: &mut Ctx<'_>, before: Resource, edit: impl FnOnce(&mut Resource)) -> Result<Resource, Error> {
+fn change(
+    ctx: &mut Ctx<'_>,
+    before: Resource,
+    edit: impl FnOnce(&mut Resource),
+) -> Result<Resource, Error> {
     let mut after = before.clone();
     edit(&mut after);
     if after == before {
@@ -546,20 +705,32 @@ fn change(ctx: &mut Ctx<'_>, before: Resource, edit: impl FnOnce(&mut Resource))
     link(ctx, &after, 1)?;
     after.rev += 1;
     after.updated_at_ms = ctx.now_ms;
-    ctx.tx.put(keys::resource(&after.account, &after.kind, &after.id), &after)?;
+    ctx.tx.put(
+        keys::resource(&after.account, &after.kind, &after.id),
+        &after,
+    )?;
     Ok(after)
 }
 
 fn erase(ctx: &mut Ctx<'_>, resource: &Resource) -> Result<(), Error> {
     super::sharing::end(ctx, &resource.account, &resource.kind, &resource.id)?;
     link(ctx, resource, -1)?;
-    ctx.tx.delete(keys::lease(&resource.account, &resource.kind, &resource.id));
-    ctx.tx.delete(keys::resource(&resource.account, &resource.kind, &resource.id));
+    ctx.tx
+        .delete(keys::lease(&resource.account, &resource.kind, &resource.id));
+    ctx.tx.delete(keys::resource(
+        &resource.account,
+        &resource.kind,
+        &resource.id,
+    ));
     Ok(())
 }
 
 /// The resources that an index names, all of them.
-fn indexed(ctx: &mut Ctx<'_>, account: &Id, (from, until): (Vec<u8>, Vec<u8>)) -> Result<Vec<Resource>, Error> {
+fn indexed(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    (from, until): (Vec<u8>, Vec<u8>),
+) -> Result<Vec<Resource>, Error> {
     let mut found = Vec::new();
     for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
         let resource = match keys::last_pair(&key) {
@@ -572,47 +743,81 @@ fn indexed(ctx: &mut Ctx<'_>, account: &Id, (from, until): (Vec<u8>, Vec<u8>)) -
 }
 
 fn dangling(key: &[u8]) -> Error {
-    Error::new(Code::StoreCorrupt, format!("the index entry {} names no resource", key.escape_ascii()))
+    Error::new(
+        Code::StoreCorrupt,
+        format!("the index entry {} names no resource", key.escape_ascii()),
+    )
 }
 
 /// How many resources a member owns.
 pub(crate) fn count_of(ctx: &mut Ctx<'_>, account: &Id, owner: &Id) -> Result<u64, Error> {
     let (from, until) = keys::owner_tallies(account, owner);
-    Ok(ctx.tx.range::<u64>(&from, &until, usize::MAX)?.into_iter().map(|(_, count)| count).sum())
+    Ok(ctx
+        .tx
+        .range::<u64>(&from, &until, usize::MAX)?
+        .into_iter()
+        .map(|(_, count)| count)
+        .sum())
 }
 
-/// What becomes of the resources of a member who leaves (R-USR-4): where there are some, it has to be said who gets them.
-/// Answers how many there were. Before the membership ends.
-pub(crate) fn settle(ctx: &mut Ctx<'_>, account: &Id, user: &Id, to: Option<&ResourcesTo>) -> Result<u64, Error> {
+/// What becomes of the resources of a member who leaves (R-USR-4): where there are some, it has to
+/// be said who gets them. Answers how many there were. Before the membership ends.
+pub(crate) fn settle(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    user: &Id,
+    to: Option<&ResourcesTo>,
+) -> Result<u64, Error> {
     if let Some(to) = to {
         return hand_over(ctx, account, user, to);
     }
     match count_of(ctx, account, user)? {
         0 => Ok(0),
-        left => {
-            Err(Error::invalid("/resources_to", format!("`{user}` owns {left} resources in `{account}`: say who gets them")).with("resources", left))
-        }
+        left => Err(Error::invalid(
+            "/resources_to",
+            format!("`{user}` owns {left} resources in `{account}`: say who gets them"),
+        )
+        .with("resources", left)),
     }
 }
 
-/// Gives all resources of a member to another member, to a group, or to the account (R-USR-4). Answers how many.
-pub(crate) fn hand_over(ctx: &mut Ctx<'_>, account: &Id, from: &Id, to: &ResourcesTo) -> Result<u64, Error> {
+/// Gives all resources of a member to another member, to a group, or to the account (R-USR-4).
+/// Answers how many.
+pub(crate) fn hand_over(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    from: &Id,
+    to: &ResourcesTo,
+) -> Result<u64, Error> {
     let field = "/resources_to/id";
     let (owner, group) = match (to.kind, &to.id) {
-        (ResourcesToKind::Member, Some(member)) => (member.clone(), group_of(ctx, account, member, field)?),
+        (ResourcesToKind::Member, Some(member)) => {
+            (member.clone(), group_of(ctx, account, member, field)?)
+        }
         (ResourcesToKind::Group, Some(group)) => {
             groups::require_groups(ctx, account, field)?;
             let group = groups::load(ctx, account, group, field)?.id;
             (owner_of(ctx, account, "/resources_to")?, Some(group))
         }
         (ResourcesToKind::Account, None) => (owner_of(ctx, account, "/resources_to")?, None),
-        (ResourcesToKind::Account, Some(_)) => return Err(Error::invalid(field, "the account needs no `id`")),
-        (ResourcesToKind::Member | ResourcesToKind::Group, None) => return Err(Error::invalid(field, "say which member or group")),
+        (ResourcesToKind::Account, Some(_)) => {
+            return Err(Error::invalid(field, "the account needs no `id`"));
+        }
+        (ResourcesToKind::Member | ResourcesToKind::Group, None) => {
+            return Err(Error::invalid(field, "say which member or group"));
+        }
     };
     if owner == *from {
-        return Err(Error::invalid("/resources_to", format!("`{from}` would get their own resources")));
+        return Err(Error::invalid(
+            "/resources_to",
+            format!("`{from}` would get their own resources"),
+        ));
     }
-    let theirs = indexed(ctx, account, keys::below(keys::RESOURCE_OF_OWNER, &[account.as_str(), from.as_str()]))?;
+    let theirs = indexed(
+        ctx,
+        account,
+        keys::below(keys::RESOURCE_OF_OWNER, &[account.as_str(), from.as_str()]),
+    )?;
     let count = theirs.len() as u64;
     for resource in theirs {
         change(ctx, resource, |resource| {
@@ -625,15 +830,29 @@ pub(crate) fn hand_over(ctx: &mut Ctx<'_>, account: &Id, from: &Id, to: &Resourc
     Ok(count)
 }
 
-/// The resources of a member take the group that the member came into (R-GRP-4). Answers how many changed.
-pub(crate) fn follow(ctx: &mut Ctx<'_>, account: &Id, owner: &Id, group: &Id) -> Result<u64, Error> {
-    let theirs = indexed(ctx, account, keys::below(keys::RESOURCE_OF_OWNER, &[account.as_str(), owner.as_str()]))?;
+/// The resources of a member take the group that the member came into (R-GRP-4). Answers how many
+/// changed.
+pub(crate) fn follow(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    owner: &Id,
+    group: &Id,
+) -> Result<u64, Error> {
+    let theirs = indexed(
+        ctx,
+        account,
+        keys::below(keys::RESOURCE_OF_OWNER, &[account.as_str(), owner.as_str()]),
+    )?;
     into_group(ctx, theirs, group)
 }
 
 /// All resources that carry a group take another one (R-GRP-7). Answers how many.
 pub(crate) fn regroup(ctx: &mut Ctx<'_>, account: &Id, from: &Id, to: &Id) -> Result<u64, Error> {
-    let carrying = indexed(ctx, account, keys::below(keys::RESOURCE_OF_GROUP, &[account.as_str(), from.as_str()]))?;
+    let carrying = indexed(
+        ctx,
+        account,
+        keys::below(keys::RESOURCE_OF_GROUP, &[account.as_str(), from.as_str()]),
+    )?;
     into_group(ctx, carrying, to)
 }
 
@@ -641,7 +860,9 @@ fn into_group(ctx: &mut Ctx<'_>, resources: Vec<Resource>, group: &Id) -> Result
     let mut changed = 0;
     for resource in resources {
         if resource.group.as_ref() != Some(group) {
-            change(ctx, resource, |resource| resource.group = Some(group.clone()))?;
+            change(ctx, resource, |resource| {
+                resource.group = Some(group.clone())
+            })?;
             changed += 1;
         }
     }
@@ -666,7 +887,8 @@ pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error>
 impl Operation for Register {
     const NAME: &'static str = "resources.register";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule("users who may create resources of the kind, each for themself");
+    const ACCESS: Access =
+        Access::Rule("users who may create resources of the kind, each for themself");
     type Answer = Resource;
 
     fn account(&self) -> Option<&Id> {
@@ -684,7 +906,11 @@ impl Operation for Register {
                 let create = kind.permission(CREATE)?;
                 ctx.require_in(&self.account, &kind.name_of(create))?;
                 if owner.as_ref().is_some_and(|owner| owner != user) {
-                    return Err(Error::new(Code::PermissionDenied, "users register what is their own").at("/owner"));
+                    return Err(Error::new(
+                        Code::PermissionDenied,
+                        "users register what is their own",
+                    )
+                    .at("/owner"));
                 }
                 if owner.is_none() && ctx.tx.has(&keys::member(&self.account, user))? {
                     owner = Some(user.clone());
@@ -696,7 +922,11 @@ impl Operation for Register {
             None => owner_of(ctx, &self.account, "/owner")?,
         };
         if find(ctx, &self.account, &kind.id, &self.id)?.is_some() {
-            return Err(Error::new(Code::IdTaken, format!("there is a {} `{}` already", kind.id, self.id)).at("/id"));
+            return Err(Error::new(
+                Code::IdTaken,
+                format!("there is a {} `{}` already", kind.id, self.id),
+            )
+            .at("/id"));
         }
         let resource = Resource {
             group: group_of(ctx, &self.account, &owner, "/owner")?,
@@ -710,7 +940,10 @@ impl Operation for Register {
             updated_at_ms: ctx.now_ms,
         };
         link(ctx, &resource, 1)?;
-        ctx.tx.put(keys::resource(&resource.account, &resource.kind, &resource.id), &resource)?;
+        ctx.tx.put(
+            keys::resource(&resource.account, &resource.kind, &resource.id),
+            &resource,
+        )?;
         Ok(resource)
     }
 }
@@ -718,7 +951,8 @@ impl Operation for Register {
 impl Operation for Edit {
     const NAME: &'static str = "resources.edit";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule("the owner of the resource and who may change all of the kind");
+    const ACCESS: Access =
+        Access::Rule("the owner of the resource and who may change all of the kind");
     type Answer = Resource;
 
     fn account(&self) -> Option<&Id> {
@@ -737,7 +971,9 @@ impl Operation for Edit {
         }
         check_rev(self.expected_rev, resource.rev)?;
         let owner = match self.owner {
-            Some(owner) if owner != resource.owner => Some((group_of(ctx, &self.account, &owner, "/owner")?, owner)),
+            Some(owner) if owner != resource.owner => {
+                Some((group_of(ctx, &self.account, &owner, "/owner")?, owner))
+            }
             _ => None,
         };
         change(ctx, resource, |resource| {
@@ -753,7 +989,8 @@ impl Operation for Edit {
 impl Operation for Save {
     const NAME: &'static str = "resources.save";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule("users who may edit the resource, while nobody else has the lease");
+    const ACCESS: Access =
+        Access::Rule("users who may edit the resource, while nobody else has the lease");
     type Answer = Resource;
 
     fn account(&self) -> Option<&Id> {
@@ -770,7 +1007,10 @@ impl Operation for Save {
         check_rev(Some(self.expected_rev), resource.rev)?;
         resource.rev += 1;
         resource.updated_at_ms = ctx.now_ms;
-        ctx.tx.put(keys::resource(&resource.account, &resource.kind, &resource.id), &resource)?;
+        ctx.tx.put(
+            keys::resource(&resource.account, &resource.kind, &resource.id),
+            &resource,
+        )?;
         Ok(resource)
     }
 }
@@ -793,14 +1033,19 @@ impl Operation for Remove {
         }
         check_rev(self.expected_rev, resource.rev)?;
         erase(ctx, &resource)?;
-        Ok(ResourceRemoved { account: resource.account, kind: resource.kind, id: resource.id })
+        Ok(ResourceRemoved {
+            account: resource.account,
+            kind: resource.kind,
+            id: resource.id,
+        })
     }
 }
 
 impl Operation for Get {
     const NAME: &'static str = "resources.get";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule("users who see the resource, and operators with clients.view_all");
+    const ACCESS: Access =
+        Access::Rule("users who see the resource, and operators with clients.view_all");
     type Answer = Resource;
 
     fn account(&self) -> Option<&Id> {
@@ -812,9 +1057,15 @@ impl Operation for Get {
     }
 }
 
-/// Refuses unless the actor may say whether a member shares a kind: themself, who needs nothing to stop; the host; and who may
-/// share everything of the kind.
-fn require_sharing(ctx: &mut Ctx<'_>, account: &Id, kind: &Kind, user: &Id, shared: bool) -> Result<(), Error> {
+/// Refuses unless the actor may say whether a member shares a kind: themself, who needs nothing to
+/// stop; the host; and who may share everything of the kind.
+fn require_sharing(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    kind: &Kind,
+    user: &Id,
+    shared: bool,
+) -> Result<(), Error> {
     match ctx.actor {
         Actor::System => return Ok(()),
         Actor::Operator { .. } => return Err(no_operator()),
@@ -833,43 +1084,73 @@ fn require_sharing(ctx: &mut Ctx<'_>, account: &Id, kind: &Kind, user: &Id, shar
         return ctx.require_in(account, &missing);
     }
     if ctx.standing(account)?.powers.at(share) != Some(Scope::Any) {
-        let error = Error::new(Code::PermissionDenied, format!("only who may share everything of the kind names another user, with `{missing}`"));
+        let error = Error::new(
+            Code::PermissionDenied,
+            format!(
+                "only who may share everything of the kind names another user, with `{missing}`"
+            ),
+        );
         return Err(error.at("/user").with("missing", missing));
     }
     Ok(())
 }
 
 /// Whether a member shares a kind; owner and administrators have no group to keep anything from.
-fn set_kind_shared(ctx: &mut Ctx<'_>, account: &Id, kind: Id, user: Option<Id>, shared: bool) -> Result<UnsharedKinds, Error> {
+fn set_kind_shared(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    kind: Id,
+    user: Option<Id>,
+    shared: bool,
+) -> Result<UnsharedKinds, Error> {
     enter(ctx, account)?;
     let kind = Kind::find(ctx, kind)?;
-    let user = user.or_else(|| ctx.actor.user().cloned()).ok_or_else(|| Error::invalid("/user", "say which `user`"))?;
+    let user = user
+        .or_else(|| ctx.actor.user().cloned())
+        .ok_or_else(|| Error::invalid("/user", "say which `user`"))?;
     require_sharing(ctx, account, &kind, &user, shared)?;
     let key = keys::member(account, &user);
-    let mut member = members::find(ctx, account, &user)?.ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))?;
+    let mut member = members::find(ctx, account, &user)?
+        .ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))?;
     if !reach::is_self(ctx, &user) {
         members::refuse_stronger_in(ctx, account, &user)?;
     }
     if !shared && member.group.is_none() {
-        return Err(Error::new(Code::AdminHasNoGroup, format!("`{user}` is in no group to keep anything from")).at("/user"));
+        return Err(Error::new(
+            Code::AdminHasNoGroup,
+            format!("`{user}` is in no group to keep anything from"),
+        )
+        .at("/user"));
     }
     let at = member.unshared.binary_search(&kind.id);
     match (at, shared) {
         (Ok(at), true) => drop(member.unshared.remove(at)),
         (Err(at), false) => member.unshared.insert(at, kind.id),
-        (Ok(_), false) | (Err(_), true) => return Ok(UnsharedKinds { account: account.clone(), user, unshared: member.unshared }),
+        (Ok(_), false) | (Err(_), true) => {
+            return Ok(UnsharedKinds {
+                account: account.clone(),
+                user,
+                unshared: member.unshared,
+            });
+        }
     }
     member.rev += 1;
     member.updated_at_ms = ctx.now_ms;
     ctx.tx.put(key, &member)?;
     ctx.tx.touch(account);
-    Ok(UnsharedKinds { account: account.clone(), user, unshared: member.unshared })
+    Ok(UnsharedKinds {
+        account: account.clone(),
+        user,
+        unshared: member.unshared,
+    })
 }
 
 impl Operation for UnshareKind {
     const NAME: &'static str = "resources.unshare_kind";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule("every user for themself; for others, users who may share all resources of the kind");
+    const ACCESS: Access = Access::Rule(
+        "every user for themself; for others, users who may share all resources of the kind",
+    );
     type Answer = UnsharedKinds;
 
     fn account(&self) -> Option<&Id> {
@@ -884,7 +1165,10 @@ impl Operation for UnshareKind {
 impl Operation for ShareKind {
     const NAME: &'static str = "resources.share_kind";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule("users who may share resources of the kind, for themself; for others, who may share all of them");
+    const ACCESS: Access = Access::Rule(
+        "users who may share resources of the kind, for themself; for others, who may share all of \
+         them",
+    );
     type Answer = UnsharedKinds;
 
     fn account(&self) -> Option<&Id> {
@@ -899,7 +1183,10 @@ impl Operation for ShareKind {
 impl Operation for Can {
     const NAME: &'static str = "resources.can";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule("every user about themself; who holds users.view, and operators with clients.view_all, about others");
+    const ACCESS: Access = Access::Rule(
+        "every user about themself; who holds users.view, and operators with clients.view_all, \
+         about others",
+    );
     type Answer = ResourceDecision;
 
     fn account(&self) -> Option<&Id> {
@@ -909,10 +1196,13 @@ impl Operation for Can {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ResourceDecision, Error> {
         let user = asked_about(ctx, &self.account, self.user)?;
         let kind = Kind::find(ctx, self.kind)?;
-        let place = kind.action(self.action.as_str()).ok_or_else(|| unknown_permission(self.action.as_str(), "/action"))?;
+        let place = kind
+            .action(self.action.as_str())
+            .ok_or_else(|| unknown_permission(self.action.as_str(), "/action"))?;
         let Some(resource) = find(ctx, &self.account, &kind.id, &self.id)? else {
             // What an account above shares is not in this one, and is seen all the same (R-TEA-7).
-            super::sharing::seen_from_above(ctx, &self.account, &kind.id, &self.id)?.ok_or_else(|| absent(&kind, &self.id))?;
+            super::sharing::seen_from_above(ctx, &self.account, &kind.id, &self.id)?
+                .ok_or_else(|| absent(&kind, &self.id))?;
             let action = match self.action.as_str() {
                 "view" => SharedAction::Preview,
                 "use_shared" => SharedAction::Use,
@@ -921,24 +1211,45 @@ impl Operation for Can {
             let refusal = super::sharing::refusal(ctx, &self.account, &user, action)?;
             let scope = Viewer::of(ctx, &self.account, &user)?.scope(place);
             let reason = refusal.is_none().then_some(ResourceReason::SharedFromAbove);
-            return Ok(ResourceDecision { allowed: refusal.is_none(), permission: kind.name_of(place), scope, reason, refusal });
+            return Ok(ResourceDecision {
+                allowed: refusal.is_none(),
+                permission: kind.name_of(place),
+                scope,
+                reason,
+                refusal,
+            });
         };
         let viewer = Viewer::of(ctx, &self.account, &user)?;
         // What a group shares its owner stops, and who reaches everything.
-        let need = if SHARE.first() == Some(&self.action.as_str()) { Need::OwnerOrAll } else { Need::Any };
-        let reason = viewer.covers(ctx, place, &kind, &resource)?.filter(|reason| need.is_met(*reason, viewer.scope(place)));
+        let need = if SHARE.first() == Some(&self.action.as_str()) {
+            Need::OwnerOrAll
+        } else {
+            Need::Any
+        };
+        let reason = viewer
+            .covers(ctx, place, &kind, &resource)?
+            .filter(|reason| need.is_met(*reason, viewer.scope(place)));
         let refusal = match reason {
             Some(_) => None,
             None => Some(viewer.standing.refusal.unwrap_or(Code::PermissionDenied)),
         };
-        Ok(ResourceDecision { allowed: reason.is_some(), permission: kind.name_of(place), scope: viewer.scope(place), reason, refusal })
+        Ok(ResourceDecision {
+            allowed: reason.is_some(),
+            permission: kind.name_of(place),
+            scope: viewer.scope(place),
+            reason,
+            refusal,
+        })
     }
 }
 
 impl Operation for Visible {
     const NAME: &'static str = "resources.visible";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule("every user about themself; who holds users.view, and operators with clients.view_all, about others");
+    const ACCESS: Access = Access::Rule(
+        "every user about themself; who holds users.view, and operators with clients.view_all, \
+         about others",
+    );
     type Answer = ResourceList;
 
     fn account(&self) -> Option<&Id> {
@@ -950,16 +1261,27 @@ impl Operation for Visible {
         let kind = Kind::find(ctx, self.kind)?;
         let viewer = Viewer::of(ctx, &self.account, &user)?;
         let (account, kind_id) = (&self.account, &kind.id);
-        let own = || keys::below(keys::RESOURCE_OF_OWNER, &[account.as_str(), user.as_str(), kind_id.as_str()]);
+        let own = || {
+            keys::below(
+                keys::RESOURCE_OF_OWNER,
+                &[account.as_str(), user.as_str(), kind_id.as_str()],
+            )
+        };
         let scope = viewer.scope(kind.permission(VIEW)?);
         let mut spans = match scope {
             None => Vec::new(),
-            Some(Scope::Any) => vec![keys::below(keys::RESOURCE, &[account.as_str(), kind_id.as_str()])],
+            Some(Scope::Any) => vec![keys::below(
+                keys::RESOURCE,
+                &[account.as_str(), kind_id.as_str()],
+            )],
             Some(Scope::Group | Scope::Own) => vec![own()],
         };
         if scope == Some(Scope::Group) {
             for group in viewer.groups_seen(ctx, account)? {
-                spans.push(keys::below(keys::RESOURCE_OF_GROUP, &[account.as_str(), group.as_str(), kind_id.as_str()]));
+                spans.push(keys::below(
+                    keys::RESOURCE_OF_GROUP,
+                    &[account.as_str(), group.as_str(), kind_id.as_str()],
+                ));
             }
         }
         // Many resources have few owners: each owner is asked once.
@@ -979,7 +1301,13 @@ impl Operation for Visible {
                 }
             };
             // What is their own was listed before.
-            let by_group = seen_by(Scope::Group, &user, viewer.group_beside(&resource), &resource, shared) == Some(ResourceReason::Group);
+            let by_group = seen_by(
+                Scope::Group,
+                &user,
+                viewer.group_beside(&resource),
+                &resource,
+                shared,
+            ) == Some(ResourceReason::Group);
             Ok(by_group.then_some(resource))
         })?;
         Ok(ResourceList { resources, next })
@@ -989,7 +1317,10 @@ impl Operation for Visible {
 impl Operation for ListVisibleOwners {
     const NAME: &'static str = "resources.visible_owners";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule("every user about themself; who holds users.view, and operators with clients.view_all, about others");
+    const ACCESS: Access = Access::Rule(
+        "every user about themself; who holds users.view, and operators with clients.view_all, \
+         about others",
+    );
     type Answer = VisibleOwners;
 
     fn account(&self) -> Option<&Id> {
@@ -1008,12 +1339,23 @@ impl Operation for ListVisibleOwners {
             let until = [themself.as_slice(), &[1]].concat();
             spans.push((themself, until));
         }
-        let groups = if scope == Some(Scope::Group) { viewer.groups_seen(ctx, account)? } else { Vec::new() };
-        spans.extend(groups.iter().map(|group| keys::shared_tallies(account, group, kind_id)));
+        let groups = if scope == Some(Scope::Group) {
+            viewer.groups_seen(ctx, account)?
+        } else {
+            Vec::new()
+        };
+        spans.extend(
+            groups
+                .iter()
+                .map(|group| keys::shared_tallies(account, group, kind_id)),
+        );
         let (owners, next) = walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
             let owner = keys::last_id(key).ok_or_else(|| dangling(key))?;
             if key.first() == Some(&keys::MEMBER) {
-                return Ok(Some(VisibleOwner { user: owner, all: true }));
+                return Ok(Some(VisibleOwner {
+                    user: owner,
+                    all: true,
+                }));
             }
             if owner == user || !shares(ctx, account, &kind, &owner)? {
                 return Ok(None);
@@ -1034,6 +1376,10 @@ impl Operation for ListVisibleOwners {
             let all = shared == people::count(ctx, &keys::owner_tally(account, &owner, kind_id))?;
             Ok(Some(VisibleOwner { user: owner, all }))
         })?;
-        Ok(VisibleOwners { everything: scope == Some(Scope::Any), owners, next })
+        Ok(VisibleOwners {
+            everything: scope == Some(Scope::Any),
+            owners,
+            next,
+        })
     }
 }

@@ -1,4 +1,5 @@
-//! The second factor of a user: codes by time of an authenticator, and recovery codes for who lost it (R-SES-1).
+//! The second factor of a user: codes by time of an authenticator, and recovery codes for who lost
+//! it (R-SES-1).
 
 #[cfg(test)]
 mod tests;
@@ -12,11 +13,12 @@ use crate::rules::second_factor::{Typed, grouped};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Makes the secret that an authenticator makes codes of. It counts from `second_factors.confirm` on; until then a factor that the
-/// user has stays as it is. Another call makes another secret.
+/// Makes the secret that an authenticator makes codes of. It counts from `second_factors.confirm`
+/// on; until then a factor that the user has stays as it is. Another call makes another secret.
 ///
-/// Codes are those that every authenticator knows: SHA-1, six digits, a new one each 30 seconds. Users do this for themselves,
-/// with `self.password` where they act, shortly after a log-in (`log_in_again`).
+/// Codes are those that every authenticator knows: SHA-1, six digits, a new one each 30 seconds.
+/// Users do this for themselves, with `self.password` where they act, shortly after a log-in
+/// (`log_in_again`).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Begin {
@@ -26,10 +28,12 @@ pub struct Begin {
     pub issuer: Name,
 }
 
-/// Shows that the authenticator makes the right codes. From now on the user logs in with password and code.
+/// Shows that the authenticator makes the right codes. From now on the user logs in with password
+/// and code.
 ///
-/// All their sessions end but the one that is kept, which has the second factor then. The answer has new recovery codes, once.
-/// The user is told (outbox) of this, and of every other change of their second factor.
+/// All their sessions end but the one that is kept, which has the second factor then. The answer
+/// has new recovery codes, once. The user is told (outbox) of this, and of every other change of
+/// their second factor.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Confirm {
@@ -42,8 +46,8 @@ pub struct Confirm {
     pub keep_session: Option<Id>,
 }
 
-/// Brings the second factor of a user along from another platform: from now on they log in with password and code. They have no
-/// recovery codes until they ask for some. All their sessions end.
+/// Brings the second factor of a user along from another platform: from now on they log in with
+/// password and code. They have no recovery codes until they ask for some. All their sessions end.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportSecret {
@@ -61,8 +65,9 @@ pub struct Status {
     pub user: Id,
 }
 
-/// Takes the second factor of a user away, with its recovery codes: by themself, or for who lost everything, by the host or an
-/// operator with `clients.edit`. All sessions of the user end but the one that is kept, which has no second factor then.
+/// Takes the second factor of a user away, with its recovery codes: by themself, or for who lost
+/// everything, by the host or an operator with `clients.edit`. All sessions of the user end but the
+/// one that is kept, which has no second factor then.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Remove {
@@ -88,7 +93,8 @@ pub struct SecondFactorSecret {
     pub user: Id,
     /// The secret in base32, for who types it. It is shown here once.
     pub secret: Secret,
-    /// The same as `otpauth://` URI, for a QR code; with the user's id where their address is too long for it.
+    /// The same as `otpauth://` URI, for a QR code; with the user's id where their address is too
+    /// long for it.
     pub uri: Secret,
 }
 
@@ -135,7 +141,11 @@ const RECOVERY_CODES: usize = 10;
 const LONGEST_ISSUER: usize = 30;
 
 fn refused() -> Error {
-    Error::new(Code::SecondFactorRefused, "the code is wrong, or was used already").at("/code")
+    Error::new(
+        Code::SecondFactorRefused,
+        "the code is wrong, or was used already",
+    )
+    .at("/code")
 }
 
 fn load(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::SecondFactor, Error> {
@@ -153,10 +163,14 @@ pub(crate) fn take(ctx: &mut Ctx<'_>, user: &Id, code: &Secret) -> Result<(), Er
     let tokens = &ctx.engine.tokens;
     match (Typed::read(code.reveal()), &factor.secret) {
         (Some(Typed::ByTime(code)), Some(sealed)) => {
-            factor.last_step = tokens.unseal(user, sealed)?.step_of(&code, ctx.now_ms, factor.last_step).ok_or_else(refused)?;
+            factor.last_step = tokens
+                .unseal(user, sealed)?
+                .step_of(&code, ctx.now_ms, factor.last_step)
+                .ok_or_else(refused)?;
         }
         (Some(Typed::Recovery(code)), Some(_)) => {
-            let place = position(&factor.recovery_hashes, &tokens.recovery_hash(user, &code)?).ok_or_else(refused)?;
+            let place = position(&factor.recovery_hashes, &tokens.recovery_hash(user, &code)?)
+                .ok_or_else(refused)?;
             factor.recovery_hashes.remove(place);
         }
         _ => return Err(refused()),
@@ -170,7 +184,10 @@ fn recovery_codes(ctx: &Ctx<'_>, user: &Id) -> Result<(Vec<Secret>, Vec<String>)
     for _ in 0..RECOVERY_CODES {
         let code = recovery_code(&ctx.engine.ids)?;
         hashes.push(ctx.engine.tokens.recovery_hash(user, &code)?);
-        codes.push(Secret::new(grouped(&code).as_str()).map_err(|error| Error::new(Code::Internal, error))?);
+        codes.push(
+            Secret::new(grouped(&code).as_str())
+                .map_err(|error| Error::new(Code::Internal, error))?,
+        );
     }
     Ok((codes, hashes))
 }
@@ -183,7 +200,8 @@ fn require_self(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::User, Error> {
 impl Operation for Begin {
     const NAME: &'static str = "second_factors.begin";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule("R-SES-1: the person themself; a user needs `self.password` where they act");
+    const ACCESS: Access =
+        Access::Rule("R-SES-1: the person themself; a user needs `self.password` where they act");
     type Answer = SecondFactorSecret;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SecondFactorSecret, Error> {
@@ -191,38 +209,72 @@ impl Operation for Begin {
         let issuer = self.issuer.as_str();
         let is_bad = issuer.len() > LONGEST_ISSUER || issuer.contains(':');
         if is_bad {
-            return Err(Error::invalid("/issuer", format!("a name of 1 to {LONGEST_ISSUER} bytes without `:`")));
+            return Err(Error::invalid(
+                "/issuer",
+                format!("a name of 1 to {LONGEST_ISSUER} bytes without `:`"),
+            ));
         }
         let secret = FactorSecret::new(&ctx.engine.ids)?;
-        let uri = [user.email.as_typed(), user.id.as_str()].iter().find_map(|name| Secret::new(secret.uri(issuer, name)?.as_str()).ok());
-        let uri = uri.ok_or_else(|| Error::invalid("/issuer", "this name makes the URI too long"))?;
+        let uri = [user.email.as_typed(), user.id.as_str()]
+            .iter()
+            .find_map(|name| Secret::new(secret.uri(issuer, name)?.as_str()).ok());
+        let uri =
+            uri.ok_or_else(|| Error::invalid("/issuer", "this name makes the URI too long"))?;
         let pending_secret = Some(ctx.engine.tokens.seal(&user.id, &secret, ctx.salt()?)?);
-        let factor = model::SecondFactor { pending_secret, ..load(ctx, &user.id)? };
+        let factor = model::SecondFactor {
+            pending_secret,
+            ..load(ctx, &user.id)?
+        };
         ctx.tx.put(keys::second_factor(&user.id), &factor)?;
-        let secret = Secret::new(secret.base32().as_str()).map_err(|error| Error::new(Code::Internal, error))?;
-        Ok(SecondFactorSecret { user: user.id, secret, uri })
+        let secret = Secret::new(secret.base32().as_str())
+            .map_err(|error| Error::new(Code::Internal, error))?;
+        Ok(SecondFactorSecret {
+            user: user.id,
+            secret,
+            uri,
+        })
     }
 }
 
 impl Operation for Confirm {
     const NAME: &'static str = "second_factors.confirm";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule("R-SES-1: the person themself; a user needs `self.password` where they act");
+    const ACCESS: Access =
+        Access::Rule("R-SES-1: the person themself; a user needs `self.password` where they act");
     type Answer = RecoveryCodes;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<RecoveryCodes, Error> {
         let person = require_self(ctx, &self.user)?;
         let user = person.id.clone();
-        let pending = load(ctx, &user)?.pending_secret.ok_or_else(|| Error::not_found("second factor", user.as_str()).at("/user"))?;
-        let Some(Typed::ByTime(code)) = Typed::read(self.code.reveal()) else { return Err(refused()) };
-        let last_step = ctx.engine.tokens.unseal(&user, &pending)?.step_of(&code, ctx.now_ms, 0).ok_or_else(refused)?;
+        let pending = load(ctx, &user)?
+            .pending_secret
+            .ok_or_else(|| Error::not_found("second factor", user.as_str()).at("/user"))?;
+        let Some(Typed::ByTime(code)) = Typed::read(self.code.reveal()) else {
+            return Err(refused());
+        };
+        let last_step = ctx
+            .engine
+            .tokens
+            .unseal(&user, &pending)?
+            .step_of(&code, ctx.now_ms, 0)
+            .ok_or_else(refused)?;
         let (recovery_codes, recovery_hashes) = recovery_codes(ctx, &user)?;
         let confirmed_at_ms = Some(ctx.now_ms);
-        let factor = model::SecondFactor { secret: Some(pending), confirmed_at_ms, pending_secret: None, last_step, recovery_hashes };
+        let factor = model::SecondFactor {
+            secret: Some(pending),
+            confirmed_at_ms,
+            pending_secret: None,
+            last_step,
+            recovery_hashes,
+        };
         ctx.tx.put(keys::second_factor(&user), &factor)?;
         let sessions_ended = sessions::end_all_but(ctx, &user, self.keep_session.as_ref(), true)?;
         users::notify(ctx, OutboxKind::SecondFactorChanged, &person)?;
-        Ok(RecoveryCodes { user, recovery_codes, sessions_ended })
+        Ok(RecoveryCodes {
+            user,
+            recovery_codes,
+            sessions_ended,
+        })
     }
 }
 
@@ -235,9 +287,14 @@ impl Operation for ImportSecret {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SecondFactorStatus, Error> {
         let person = users::load(ctx, &self.user, "/user")?;
         let user = person.id.clone();
-        let secret = FactorSecret::read(self.secret.reveal()).ok_or_else(|| Error::invalid("/secret", "16 to 64 bytes in base32"))?;
+        let secret = FactorSecret::read(self.secret.reveal())
+            .ok_or_else(|| Error::invalid("/secret", "16 to 64 bytes in base32"))?;
         let secret = Some(ctx.engine.tokens.seal(&user, &secret, ctx.salt()?)?);
-        let factor = model::SecondFactor { secret, confirmed_at_ms: Some(ctx.now_ms), ..model::SecondFactor::default() };
+        let factor = model::SecondFactor {
+            secret,
+            confirmed_at_ms: Some(ctx.now_ms),
+            ..model::SecondFactor::default()
+        };
         ctx.tx.put(keys::second_factor(&user), &factor)?;
         sessions::end_all_but(ctx, &user, None, true)?;
         users::notify(ctx, OutboxKind::SecondFactorChanged, &person)?;
@@ -258,12 +315,17 @@ pub(crate) fn status(user: Id, factor: &model::SecondFactor) -> SecondFactorStat
 impl Operation for Status {
     const NAME: &'static str = "second_factors.status";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule("R-SES-1: the person themself, with `self.password` where they act; operators with `clients.view_all`");
+    const ACCESS: Access = Access::Rule(
+        "R-SES-1: the person themself, with `self.password` where they act; operators with \
+         `clients.view_all`",
+    );
     type Answer = SecondFactorStatus;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SecondFactorStatus, Error> {
         match ctx.actor {
-            Actor::Operator { .. } if !reach::is_self(ctx, &self.user) => ctx.require_as_operator("clients.view_all")?,
+            Actor::Operator { .. } if !reach::is_self(ctx, &self.user) => {
+                ctx.require_as_operator("clients.view_all")?
+            }
             _ => sessions::require_self(ctx, &self.user, "self.password")?,
         }
         let user = users::load(ctx, &self.user, "/user")?.id;
@@ -275,7 +337,10 @@ impl Operation for Status {
 impl Operation for Remove {
     const NAME: &'static str = "second_factors.remove";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule("R-SES-1: the person themself, with `self.password` where they act; operators with `clients.edit`");
+    const ACCESS: Access = Access::Rule(
+        "R-SES-1: the person themself, with `self.password` where they act; operators with \
+         `clients.edit`",
+    );
     type Answer = SecondFactorRemoved;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SecondFactorRemoved, Error> {
@@ -294,14 +359,18 @@ impl Operation for Remove {
         ctx.tx.delete(keys::second_factor(&user));
         users::notify(ctx, OutboxKind::SecondFactorChanged, &person)?;
         let sessions_ended = sessions::end_all_but(ctx, &user, self.keep_session.as_ref(), false)?;
-        Ok(SecondFactorRemoved { user, sessions_ended })
+        Ok(SecondFactorRemoved {
+            user,
+            sessions_ended,
+        })
     }
 }
 
 impl Operation for RenewRecoveryCodes {
     const NAME: &'static str = "second_factors.renew_recovery_codes";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule("R-SES-1: the person themself; a user needs `self.password` where they act");
+    const ACCESS: Access =
+        Access::Rule("R-SES-1: the person themself; a user needs `self.password` where they act");
     type Answer = RecoveryCodes;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<RecoveryCodes, Error> {
@@ -311,9 +380,16 @@ impl Operation for RenewRecoveryCodes {
             return Err(Error::not_found("second factor", user.as_str()).at("/user"));
         }
         let (recovery_codes, recovery_hashes) = recovery_codes(ctx, &user)?;
-        let factor = model::SecondFactor { recovery_hashes, ..load(ctx, &user)? };
+        let factor = model::SecondFactor {
+            recovery_hashes,
+            ..load(ctx, &user)?
+        };
         ctx.tx.put(keys::second_factor(&user), &factor)?;
         users::notify(ctx, OutboxKind::RecoveryCodesChanged, &person)?;
-        Ok(RecoveryCodes { user, recovery_codes, sessions_ended: 0 })
+        Ok(RecoveryCodes {
+            user,
+            recovery_codes,
+            sessions_ended: 0,
+        })
     }
 }

@@ -1,4 +1,5 @@
-//! Sessions: logging in, what a token proves, and the devices that somebody is logged in with (R-SES-1, R-SES-2).
+//! Sessions: logging in, what a token proves, and the devices that somebody is logged in with
+//! (R-SES-1, R-SES-2).
 
 #[cfg(test)]
 mod tests;
@@ -9,19 +10,21 @@ use crate::engine::view::MemberView;
 use crate::engine::{Ctx, SecretToken, ShownToken, hash_bytes, keys, sessions};
 use crate::error::{Code, Error};
 use crate::model::{
-    self, Actor, Address, AddressRange, Count, EffectivePolicies, Email, Id, LogInNotice, Name, Note, OutboxKind, OutboxMessage, Secret, Session,
-    SessionBehind,
+    self, Actor, Address, AddressRange, Count, EffectivePolicies, Email, Id, LogInNotice, Name,
+    Note, OutboxKind, OutboxMessage, Secret, Session, SessionBehind,
 };
 use crate::rules::session::{is_over, may_come_from};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Logs a user in: with e-mail address and password, or because the host vouches for them after a sign-on of its own.
+/// Logs a user in: with e-mail address and password, or because the host vouches for them after a
+/// sign-on of its own.
 ///
-/// An unknown address, a wrong password and a disabled user are all `login_refused`, and take the same work. Failures delay for
-/// a growing time (`login_delayed`), a quarter of an hour at most. After the right password the answer may be that a code is
-/// needed, or wrong (30 in a day are), the status of the user's accounts, where none can be entered (R-ACC-3), or `ip_not_allowed`.
+/// An unknown address, a wrong password and a disabled user are all `login_refused`, and take the
+/// same work. Failures delay for a growing time (`login_delayed`), a quarter of an hour at most.
+/// After the right password the answer may be that a code is needed, or wrong (30 in a day are),
+/// the status of the user's accounts, where none can be entered (R-ACC-3), or `ip_not_allowed`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
@@ -31,10 +34,12 @@ pub struct Create {
     /// The password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<Secret>,
-    /// A code of their second factor, by time or for recovery; for a user who has one (`second_factor_required`).
+    /// A code of their second factor, by time or for recovery; for a user who has one
+    /// (`second_factor_required`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Secret>,
-    /// The user whom the host vouches for, with whatever it asked for; in the place of address and password.
+    /// The user whom the host vouches for, with whatever it asked for; in the place of address and
+    /// password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// What the user is shown of the device, such as `Firefox on Linux`.
@@ -45,14 +50,17 @@ pub struct Create {
     pub ip: Option<Address>,
 }
 
-/// Lets an operator, or who manages the team of the account from above it, act as one of its users (R-SES-6).
+/// Lets an operator, or who manages the team of the account from above it, act as one of its users
+/// (R-SES-6).
 ///
-/// Operators need `clients.login_as` and the policy `operators_log_in_as`; users need `impersonation.start` and `accounts.team` in
-/// an account above, and everything that the user may do. The session belongs to the one account. It lets nobody do more than
-/// the user may, nor more than a user behind it may themself; what is for the user in person is `not_as_another`. The address and
-/// the allow-lists of the person behind it count, not those of the user. It ends after `life_ms` and is not renewed; when the
-/// person behind it may no longer begin it, is disabled, or has all their sessions ended; and when the user leaves or ends it.
-/// The user is told by a message of the outbox.
+/// Operators need `clients.login_as` and the policy `operators_log_in_as`; users need
+/// `impersonation.start` and `accounts.team` in an account above, and everything that the user may
+/// do. The session belongs to the one account. It lets nobody do more than the user may, nor more
+/// than a user behind it may themself; what is for the user in person is `not_as_another`. The
+/// address and the allow-lists of the person behind it count, not those of the user. It ends after
+/// `life_ms` and is not renewed; when the person behind it may no longer begin it, is disabled, or
+/// has all their sessions ended; and when the user leaves or ends it. The user is told by a message
+/// of the outbox.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateAs {
@@ -62,7 +70,8 @@ pub struct CreateAs {
     pub account: Id,
     /// Why, in 1 to 500 bytes; the user is told, and it is remembered.
     pub reason: Note,
-    /// For how long, in milliseconds; at most, and when absent, what the policy `log_in_as_ms` says.
+    /// For how long, in milliseconds; at most, and when absent, what the policy `log_in_as_ms`
+    /// says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub life_ms: Option<Count>,
     /// What is shown of the device, such as `Firefox on Linux`.
@@ -70,7 +79,8 @@ pub struct CreateAs {
     pub device: Option<Name>,
 }
 
-/// Whose session a token is. Answered from memory while nothing changes; counts as use of the session.
+/// Whose session a token is. Answered from memory while nothing changes; counts as use of the
+/// session.
 ///
 /// With `account` it is seen besides that the user can act there now.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -86,7 +96,8 @@ pub struct Check {
     pub ip: Option<Address>,
 }
 
-/// Gives a session another token; the old one is dead. A session in which somebody acts as another is not renewed. With the password the user has proven anew who they are.
+/// Gives a session another token; the old one is dead. A session in which somebody acts as another
+/// is not renewed. With the password the user has proven anew who they are.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Renew {
@@ -103,8 +114,9 @@ pub struct Renew {
     pub ip: Option<Address>,
 }
 
-/// The devices that somebody is logged in with (R-SES-2). Users see their own, those included in which others act as them; with
-/// `impersonation.list` in an account also those in which others act as its users there.
+/// The devices that somebody is logged in with (R-SES-2). Users see their own, those included in
+/// which others act as them; with `impersonation.list` in an account also those in which others act
+/// as its users there.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
@@ -112,9 +124,9 @@ pub struct List {
     pub user: Id,
 }
 
-/// Ends a session: by its token for the host, by its id for the user themself and for operators with `clients.status`. One in which
-/// somebody acts as the user is ended by that person too, and by who holds `impersonation.end` in its account and can do as much
-/// there as either of them.
+/// Ends a session: by its token for the host, by its id for the user themself and for operators
+/// with `clients.status`. One in which somebody acts as the user is ended by that person too, and
+/// by who holds `impersonation.end` in its account and can do as much there as either of them.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct End {
@@ -126,8 +138,9 @@ pub struct End {
     pub token: Option<Secret>,
 }
 
-/// Ends all sessions of a user, or all but one, and those in which they act as others (R-SES-2): for the user themself, for whoever holds `users.disable` in the one
-/// team that they are in and can do as much, for operators with `clients.status`.
+/// Ends all sessions of a user, or all but one, and those in which they act as others (R-SES-2):
+/// for the user themself, for whoever holds `users.disable` in the one team that they are in and
+/// can do as much, for operators with `clients.status`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EndAll {
@@ -147,7 +160,8 @@ pub struct SessionToken {
     pub user: Id,
     /// What proves the user from now on. It is shown here once and stored nowhere.
     pub token: Secret,
-    /// From when on it cannot be used, in unix milliseconds; earlier where it is not used for a while.
+    /// From when on it cannot be used, in unix milliseconds; earlier where it is not used for a
+    /// while.
     pub expires_at_ms: u64,
 }
 
@@ -158,11 +172,13 @@ pub struct SessionProof {
     pub session: Id,
     /// The user.
     pub user: Id,
-    /// When they proved last who they are, in unix milliseconds. Hosts ask again before what matters.
+    /// When they proved last who they are, in unix milliseconds. Hosts ask again before what
+    /// matters.
     pub authenticated_at_ms: u64,
     /// Whether with a second factor, or because the host vouched for them.
     pub with_second_factor: bool,
-    /// From when on it cannot be used, in unix milliseconds; earlier where it is not used for a while.
+    /// From when on it cannot be used, in unix milliseconds; earlier where it is not used for a
+    /// while.
     pub expires_at_ms: u64,
     /// Who acts as the user in it; absent where it is the user's own.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -219,7 +235,9 @@ const LONGEST_REASON: usize = 500;
 /// The sessions of a user and those in which they act as others, those included that are over.
 fn all_of(ctx: &mut Ctx<'_>, user: &Id) -> Result<Vec<Session>, Error> {
     let (from, until) = keys::below(keys::USER_SESSION, &[user.as_str()]);
-    let rows = ctx.tx.range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?;
+    let rows = ctx
+        .tx
+        .range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?;
     let mut sessions = Vec::with_capacity(rows.len());
     for id in rows.iter().filter_map(|(key, _)| keys::last_id(key)) {
         sessions.extend(ctx.tx.get::<Session>(&keys::session(&id))?);
@@ -229,16 +247,24 @@ fn all_of(ctx: &mut Ctx<'_>, user: &Id) -> Result<Vec<Session>, Error> {
 
 fn end(ctx: &mut Ctx<'_>, session: &Session) {
     ctx.tx.delete(keys::session(&session.id));
-    ctx.tx.delete(keys::user_session(&session.user, &session.id));
-    ctx.tx.delete(keys::user_session(session.person(), &session.id));
+    ctx.tx
+        .delete(keys::user_session(&session.user, &session.id));
+    ctx.tx
+        .delete(keys::user_session(session.person(), &session.id));
     ctx.tx.touch_session(&session.id);
 }
 
-/// Ends the sessions in which somebody acts as another: of an operator, or of who is no longer in an account, as whom or from
-/// which they were begun.
-pub(crate) fn end_log_ins_as(ctx: &mut Ctx<'_>, user: &Id, account: Option<&Id>) -> Result<(), Error> {
+/// Ends the sessions in which somebody acts as another: of an operator, or of who is no longer in
+/// an account, as whom or from which they were begun.
+pub(crate) fn end_log_ins_as(
+    ctx: &mut Ctx<'_>,
+    user: &Id,
+    account: Option<&Id>,
+) -> Result<(), Error> {
     for session in all_of(ctx, user)? {
-        let Some(behind) = &session.behind else { continue };
+        let Some(behind) = &session.behind else {
+            continue;
+        };
         let begun = behind.user == *user && behind.from_account.as_ref() == account;
         if begun || (session.user == *user && Some(&behind.account) == account) {
             end(ctx, &session);
@@ -247,18 +273,28 @@ pub(crate) fn end_log_ins_as(ctx: &mut Ctx<'_>, user: &Id, account: Option<&Id>)
     Ok(())
 }
 
-/// Ends the sessions of a user and those in which they act as others, all but one; answers how many ended.
+/// Ends the sessions of a user and those in which they act as others, all but one; answers how many
+/// ended.
 pub(crate) fn end_all_of(ctx: &mut Ctx<'_>, user: &Id, keep: Option<&Id>) -> Result<u64, Error> {
     let mut ended = 0;
-    for session in all_of(ctx, user)?.iter().filter(|session| Some(&session.id) != keep) {
+    for session in all_of(ctx, user)?
+        .iter()
+        .filter(|session| Some(&session.id) != keep)
+    {
         end(ctx, session);
         ended += 1;
     }
     Ok(ended)
 }
 
-/// As [`end_all_of`], where the second factor of the user has changed: the session that is kept has one now, or none.
-pub(crate) fn end_all_but(ctx: &mut Ctx<'_>, user: &Id, keep: Option<&Id>, with_second_factor: bool) -> Result<u64, Error> {
+/// As [`end_all_of`], where the second factor of the user has changed: the session that is kept has
+/// one now, or none.
+pub(crate) fn end_all_but(
+    ctx: &mut Ctx<'_>,
+    user: &Id,
+    keep: Option<&Id>,
+    with_second_factor: bool,
+) -> Result<u64, Error> {
     if let Some(keep) = keep
         && let Some(mut session) = ctx.tx.get::<Session>(&keys::session(keep))?
         && session.user == *user
@@ -271,8 +307,13 @@ pub(crate) fn end_all_but(ctx: &mut Ctx<'_>, user: &Id, keep: Option<&Id>, with_
     end_all_of(ctx, user, keep)
 }
 
-/// Those sessions in which somebody acts as another in an account where the actor holds a permission.
-fn in_charge_of(ctx: &mut Ctx<'_>, sessions: Vec<Session>, permission: &str) -> Result<Vec<Session>, Error> {
+/// Those sessions in which somebody acts as another in an account where the actor holds a
+/// permission.
+fn in_charge_of(
+    ctx: &mut Ctx<'_>,
+    sessions: Vec<Session>,
+    permission: &str,
+) -> Result<Vec<Session>, Error> {
     let mut theirs = Vec::new();
     for session in sessions {
         if let Some(behind) = &session.behind
@@ -298,8 +339,8 @@ pub(crate) fn require_self(ctx: &mut Ctx<'_>, user: &Id, permission: &str) -> Re
     }
 }
 
-/// Refuses a user who cannot enter any of their accounts, or comes from where none of them lets them come from (R-ACC-3); answers the
-/// first that they can enter, where they have one.
+/// Refuses a user who cannot enter any of their accounts, or comes from where none of them lets
+/// them come from (R-ACC-3); answers the first that they can enter, where they have one.
 fn require_entry(ctx: &mut Ctx<'_>, user: &Id, ip: Option<Address>) -> Result<Option<Id>, Error> {
     let own: Option<Vec<AddressRange>> = ctx.tx.get(&keys::user_allow_list(user))?;
     if !may_come_from(own.as_deref(), ip) {
@@ -307,7 +348,10 @@ fn require_entry(ctx: &mut Ctx<'_>, user: &Id, ip: Option<Address>) -> Result<Op
     }
     let mut refusal = None;
     for account in users::accounts_of(ctx, user, usize::MAX)? {
-        let member = ctx.engine.cell(&account)?.member(ctx.engine, user.as_str())?;
+        let member = ctx
+            .engine
+            .cell(&account)?
+            .member(ctx.engine, user.as_str())?;
         match entry_refusal(&member, user, &account, ip) {
             Some(refused) => refusal.get_or_insert(refused),
             None => return Ok(Some(account)),
@@ -316,19 +360,40 @@ fn require_entry(ctx: &mut Ctx<'_>, user: &Id, ip: Option<Address>) -> Result<Op
     refusal.map_or(Ok(None), Err)
 }
 
-fn entry_refusal(member: &MemberView, user: &Id, account: &Id, ip: Option<Address>) -> Option<Error> {
+fn entry_refusal(
+    member: &MemberView,
+    user: &Id,
+    account: &Id,
+    ip: Option<Address>,
+) -> Option<Error> {
     match member.refusal {
-        Some(code) => Some(Error::new(code, format!("`{user}` cannot enter `{account}`: {}", code.sentence())).with("account", account.as_str())),
-        None => (!may_come_from(member.addresses.iter().map(Vec::as_slice), ip)).then(|| not_from_here(user)),
+        Some(code) => Some(
+            Error::new(
+                code,
+                format!("`{user}` cannot enter `{account}`: {}", code.sentence()),
+            )
+            .with("account", account.as_str()),
+        ),
+        None => (!may_come_from(member.addresses.iter().map(Vec::as_slice), ip))
+            .then(|| not_from_here(user)),
     }
 }
 
 fn not_from_here(user: &Id) -> Error {
-    Error::new(Code::IpNotAllowed, format!("`{user}` may not come from this address")).at("/ip")
+    Error::new(
+        Code::IpNotAllowed,
+        format!("`{user}` may not come from this address"),
+    )
+    .at("/ip")
 }
 
-/// The same for a session in use: where its user could go in last is most likely where they can go in now.
-fn require_entry_again(ctx: &mut Ctx<'_>, live: &Live<Session>, ip: Option<Address>) -> Result<(), Error> {
+/// The same for a session in use: where its user could go in last is most likely where they can go
+/// in now.
+fn require_entry_again(
+    ctx: &mut Ctx<'_>,
+    live: &Live<Session>,
+    ip: Option<Address>,
+) -> Result<(), Error> {
     let user = &live.record.user;
     if let Some(account) = live.entered.load().as_deref()
         && let Ok(cell) = ctx.engine.cell(account)
@@ -342,9 +407,12 @@ fn require_entry_again(ctx: &mut Ctx<'_>, live: &Live<Session>, ip: Option<Addre
     Ok(())
 }
 
-/// Ends those that are over, and of the others those that were not used for longest, until there is room for one more.
+/// Ends those that are over, and of the others those that were not used for longest, until there is
+/// room for one more.
 fn make_room(ctx: &mut Ctx<'_>, sessions: Vec<Session>, idle_ms: u64) {
-    let (over, mut live): (Vec<_>, Vec<_>) = sessions.into_iter().partition(|session| is_over(session, session.last_seen_at_ms, idle_ms, ctx.now_ms));
+    let (over, mut live): (Vec<_>, Vec<_>) = sessions
+        .into_iter()
+        .partition(|session| is_over(session, session.last_seen_at_ms, idle_ms, ctx.now_ms));
     live.sort_by_key(|session| std::cmp::Reverse(session.last_seen_at_ms));
     for session in over.iter().chain(live.iter().skip(MOST_SESSIONS - 1)) {
         end(ctx, session);
@@ -366,7 +434,10 @@ fn begin(
     make_room(ctx, own, policies.session_idle_ms.get());
     let id = ctx.new_id(None, keys::SESSION, keys::session, "session")?;
     let token = ctx.session_token(&id)?;
-    let expires_at_ms = ctx.now_ms.saturating_add(policies.session_life_ms.get()).min(Count::MAX);
+    let expires_at_ms = ctx
+        .now_ms
+        .saturating_add(policies.session_life_ms.get())
+        .min(Count::MAX);
     let session = Session {
         id,
         user: user.id.clone(),
@@ -388,7 +459,12 @@ fn begin(
 }
 
 fn answer(session: Session, user: Id, token: &SecretToken) -> Result<SessionToken, Error> {
-    Ok(SessionToken { session: session.id, user, token: token.reveal()?, expires_at_ms: session.expires_at_ms })
+    Ok(SessionToken {
+        session: session.id,
+        user,
+        token: token.reveal()?,
+        expires_at_ms: session.expires_at_ms,
+    })
 }
 
 impl Operation for Create {
@@ -399,29 +475,55 @@ impl Operation for Create {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionToken, Error> {
         let policies = ctx.policies(None)?;
-        let Create { email, password, code, user, device, ip } = self;
+        let Create {
+            email,
+            password,
+            code,
+            user,
+            device,
+            ip,
+        } = self;
         match (email, password, user) {
             (Some(email), Some(password), None) => {
-                let proven = passwords::prove(ctx, &email, &password, code.as_ref(), ip, "/password")?;
-                ctx.engine.commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
-                    let user = passwords::confirm(ctx, &proven, "/password")?;
-                    begin(ctx, user, device.clone(), ip, &policies, proven.with_second_factor())
-                })
+                let proven =
+                    passwords::prove(ctx, &email, &password, code.as_ref(), ip, "/password")?;
+                ctx.engine
+                    .commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
+                        let user = passwords::confirm(ctx, &proven, "/password")?;
+                        begin(
+                            ctx,
+                            user,
+                            device.clone(),
+                            ip,
+                            &policies,
+                            proven.with_second_factor(),
+                        )
+                    })
             }
-            (None, None, Some(id)) if code.is_none() => ctx.engine.commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
-                let user = users::load(ctx, &id, "/user")?;
-                if user.disabled {
-                    return Err(Error::new(Code::LoginRefused, format!("`{id}` is disabled")).at("/user"));
-                }
-                begin(ctx, user, device.clone(), ip, &policies, true)
-            }),
-            _ => Err(Error::invalid("/user", "name `email` and `password`, or the `user` whom you vouch for")),
+            (None, None, Some(id)) if code.is_none() => {
+                ctx.engine
+                    .commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
+                        let user = users::load(ctx, &id, "/user")?;
+                        if user.disabled {
+                            return Err(Error::new(
+                                Code::LoginRefused,
+                                format!("`{id}` is disabled"),
+                            )
+                            .at("/user"));
+                        }
+                        begin(ctx, user, device.clone(), ip, &policies, true)
+                    })
+            }
+            _ => Err(Error::invalid(
+                "/user",
+                "name `email` and `password`, or the `user` whom you vouch for",
+            )),
         }
     }
 }
 
-/// Nobody acts as one who can do more there (R-ROL-7), and as nobody but a member. Operators answer for accounts without having
-/// permissions in them.
+/// Nobody acts as one who can do more there (R-ROL-7), and as nobody but a member. Operators answer
+/// for accounts without having permissions in them.
 fn refuse_acting_up(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<(), Error> {
     if reach::home(ctx).is_none() {
         return Ok(());
@@ -437,7 +539,10 @@ impl CreateAs {
         let most = ctx.policies(Some(&self.account))?.log_in_as_ms;
         let life_ms = self.life_ms.unwrap_or(most);
         if life_ms.get() == 0 || life_ms > most {
-            return Err(Error::invalid("/life_ms", format!("1 to {} milliseconds, not {}", most.get(), life_ms.get())));
+            return Err(Error::invalid(
+                "/life_ms",
+                format!("1 to {} milliseconds, not {}", most.get(), life_ms.get()),
+            ));
         }
         Ok(life_ms.get())
     }
@@ -457,27 +562,64 @@ impl Operation for CreateAs {
         reach::refuse_self(ctx, &self.user, "acts as")?;
         let is_operator = reach::home(ctx).is_none() && ctx.tx.has(&keys::operator(&self.user))?;
         if is_operator {
-            return Err(Error::new(Code::IsOperator, format!("`{}` is an operator: nobody acts as one", self.user)).at("/user"));
+            return Err(Error::new(
+                Code::IsOperator,
+                format!("`{}` is an operator: nobody acts as one", self.user),
+            )
+            .at("/user"));
         }
         refuse_acting_up(ctx, &self.account, &self.user)?;
-        match ctx.engine.cell(&self.account)?.member(ctx.engine, self.user.as_str())?.refusal {
+        match ctx
+            .engine
+            .cell(&self.account)?
+            .member(ctx.engine, self.user.as_str())?
+            .refusal
+        {
             None => {}
-            Some(Code::NotMember) => return Err(Error::not_found("user", self.user.as_str()).at("/user")),
-            Some(code) => return Err(Error::new(code, format!("`{}` cannot enter `{}`: {}", self.user, self.account, code.sentence())).at("/user")),
+            Some(Code::NotMember) => {
+                return Err(Error::not_found("user", self.user.as_str()).at("/user"));
+            }
+            Some(code) => {
+                return Err(Error::new(
+                    code,
+                    format!(
+                        "`{}` cannot enter `{}`: {}",
+                        self.user,
+                        self.account,
+                        code.sentence()
+                    ),
+                )
+                .at("/user"));
+            }
         }
         if self.reason.as_str().trim().is_empty() || self.reason.as_str().len() > LONGEST_REASON {
-            return Err(Error::invalid("/reason", format!("say why, in 1 to {LONGEST_REASON} bytes")));
+            return Err(Error::invalid(
+                "/reason",
+                format!("say why, in 1 to {LONGEST_REASON} bytes"),
+            ));
         }
-        let expires_at_ms = ctx.now_ms.saturating_add(self.life_ms(ctx)?).min(Count::MAX);
+        let expires_at_ms = ctx
+            .now_ms
+            .saturating_add(self.life_ms(ctx)?)
+            .min(Count::MAX);
         let subject = users::load(ctx, &self.user, "/user")?;
-        let by = ctx.actor.user().cloned().ok_or_else(|| Error::new(Code::Internal, "the host acts as nobody"))?;
+        let by = ctx
+            .actor
+            .user()
+            .cloned()
+            .ok_or_else(|| Error::new(Code::Internal, "the host acts as nobody"))?;
         let mut begun = all_of(ctx, &by)?;
         begun.retain(|session| session.behind.is_some() && *session.person() == by);
         let idle_ms = ctx.policies(None)?.session_idle_ms.get();
         make_room(ctx, begun, idle_ms);
         let id = ctx.new_id(None, keys::SESSION, keys::session, "session")?;
         let token = ctx.session_token(&id)?;
-        let behind = SessionBehind { user: by.clone(), from_account: reach::home(ctx), account: self.account.clone(), reason: self.reason };
+        let behind = SessionBehind {
+            user: by.clone(),
+            from_account: reach::home(ctx),
+            account: self.account.clone(),
+            reason: self.reason,
+        };
         let session = Session {
             id: id.clone(),
             user: self.user,
@@ -486,7 +628,10 @@ impl Operation for CreateAs {
             ip: ctx.actor.ip(),
             created_at_ms: ctx.now_ms,
             authenticated_at_ms: ctx.now_ms,
-            with_second_factor: ctx.actor.log_in().is_none_or(|log_in| log_in.with_second_factor),
+            with_second_factor: ctx
+                .actor
+                .log_in()
+                .is_none_or(|log_in| log_in.with_second_factor),
             last_seen_at_ms: ctx.now_ms,
             last_ip: ctx.actor.ip(),
             expires_at_ms,
@@ -495,11 +640,22 @@ impl Operation for CreateAs {
         ctx.tx.put(keys::session(&id), &session)?;
         ctx.tx.mark(keys::user_session(&session.user, &id));
         ctx.tx.mark(keys::user_session(&by, &id));
-        let SessionBehind { from_account, account, reason, .. } = behind;
+        let SessionBehind {
+            from_account,
+            account,
+            reason,
+            ..
+        } = behind;
         ctx.tell_host(&OutboxMessage {
             user: Some(subject.id.clone()),
             to: Some(subject.email),
-            log_in: Some(Box::new(LogInNotice { session: id, by, from_account, reason, expires_at_ms })),
+            log_in: Some(Box::new(LogInNotice {
+                session: id,
+                by,
+                from_account,
+                reason,
+                expires_at_ms,
+            })),
             ..OutboxMessage::about(OutboxKind::LoggedInAs, Some(account), ctx.now_ms)
         })?;
         answer(session, subject.id, &token)
@@ -513,19 +669,32 @@ impl Operation for Check {
     type Answer = SessionProof;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionProof, Error> {
-        let live = ctx.engine.session(self.token.reveal(), self.ip).map_err(|error| error.at("/token"))?;
+        let live = ctx
+            .engine
+            .session(self.token.reveal(), self.ip)
+            .map_err(|error| error.at("/token"))?;
         let session = &live.record;
         let ip = self.ip.map(Address::ip);
         let actor = match (sessions::acting_in(session, ip), &self.account) {
-            (Some(actor), named) => Some(sessions::one_account(actor, named.as_ref()).map_err(|error| error.at("/account"))?),
-            (None, Some(account)) => Some(Actor::in_account(session.user.clone(), account.clone(), ip).logged_in(session.log_in())),
+            (Some(actor), named) => Some(
+                sessions::one_account(actor, named.as_ref())
+                    .map_err(|error| error.at("/account"))?,
+            ),
+            (None, Some(account)) => Some(
+                Actor::in_account(session.user.clone(), account.clone(), ip)
+                    .logged_in(session.log_in()),
+            ),
             (None, None) => None,
         };
         match &actor {
             Some(actor @ Actor::User { account, .. }) => {
                 let mut theirs = ctx.engine.ctx(actor);
-                theirs.standing(account).map_err(|error| error.at("/account"))?;
-                theirs.require_second_factor(session.log_in(), Some(account)).map_err(|error| error.at("/account"))?;
+                theirs
+                    .standing(account)
+                    .map_err(|error| error.at("/account"))?;
+                theirs
+                    .require_second_factor(session.log_in(), Some(account))
+                    .map_err(|error| error.at("/account"))?;
             }
             _ => require_entry_again(ctx, &live, self.ip)?,
         }
@@ -548,37 +717,60 @@ impl Operation for Renew {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionToken, Error> {
         let gone = || sessions::invalid().at("/token");
-        let live = ctx.engine.session(self.token.reveal(), self.ip).map_err(|error| error.at("/token"))?;
+        let live = ctx
+            .engine
+            .session(self.token.reveal(), self.ip)
+            .map_err(|error| error.at("/token"))?;
         if live.record.behind.is_some() {
-            return Err(Error::new(Code::NotAsAnother, "a session in which somebody acts as another is not renewed").at("/token"));
+            return Err(Error::new(
+                Code::NotAsAnother,
+                "a session in which somebody acts as another is not renewed",
+            )
+            .at("/token"));
         }
         let user = users::load(ctx, &live.record.user, "/token")?;
         let proven = match &self.password {
-            Some(password) => Some(passwords::prove(ctx, &user.email, password, self.code.as_ref(), self.ip, "/password")?),
-            None if self.code.is_some() => return Err(Error::invalid("/password", "a `code` goes with the `password`")),
+            Some(password) => Some(passwords::prove(
+                ctx,
+                &user.email,
+                password,
+                self.code.as_ref(),
+                self.ip,
+                "/password",
+            )?),
+            None if self.code.is_some() => {
+                return Err(Error::invalid(
+                    "/password",
+                    "a `code` goes with the `password`",
+                ));
+            }
             None => None,
         };
-        ctx.engine.commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
-            if let Some(proven) = &proven {
-                passwords::confirm(ctx, proven, "/password")?;
-            }
-            let mut session: Session = ctx.tx.get(&keys::session(&live.record.id))?.ok_or_else(gone)?;
-            // Of two that renew at once one has the token that lives on.
-            if session.token_hash != live.record.token_hash {
-                return Err(gone());
-            }
-            let token = ctx.session_token(&session.id)?;
-            session.token_hash = token.hash();
-            session.last_seen_at_ms = ctx.now_ms;
-            if let Some(proven) = &proven {
-                session.authenticated_at_ms = ctx.now_ms;
-                session.with_second_factor |= proven.with_second_factor();
-            }
-            ctx.tx.put(keys::session(&session.id), &session)?;
-            ctx.tx.touch_session(&session.id);
-            let user = session.user.clone();
-            answer(session, user, &token)
-        })
+        ctx.engine
+            .commit_beside(ctx.actor, Some(Self::NAME), |ctx| {
+                if let Some(proven) = &proven {
+                    passwords::confirm(ctx, proven, "/password")?;
+                }
+                let mut session: Session = ctx
+                    .tx
+                    .get(&keys::session(&live.record.id))?
+                    .ok_or_else(gone)?;
+                // Of two that renew at once one has the token that lives on.
+                if session.token_hash != live.record.token_hash {
+                    return Err(gone());
+                }
+                let token = ctx.session_token(&session.id)?;
+                session.token_hash = token.hash();
+                session.last_seen_at_ms = ctx.now_ms;
+                if let Some(proven) = &proven {
+                    session.authenticated_at_ms = ctx.now_ms;
+                    session.with_second_factor |= proven.with_second_factor();
+                }
+                ctx.tx.put(keys::session(&session.id), &session)?;
+                ctx.tx.touch_session(&session.id);
+                let user = session.user.clone();
+                answer(session, user, &token)
+            })
     }
 }
 
@@ -586,16 +778,22 @@ impl Operation for List {
     const NAME: &'static str = "sessions.list";
     const EFFECT: Effect = Effect::Read;
     const ACCESS: Access = Access::Rule(
-        "R-SES-2: users their own, with `self.devices.view`, and with `impersonation.list` in which others act; operators with `clients.view_all`",
+        "R-SES-2: users their own, with `self.devices.view`, and with `impersonation.list` in \
+         which others act; operators with `clients.view_all`",
     );
     type Answer = SessionList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionList, Error> {
         let idle_ms = ctx.policies(None)?.session_idle_ms.get();
         let mut sessions = all_of(ctx, &self.user)?;
-        sessions.retain(|session| session.user == self.user && !is_over(session, session.last_seen_at_ms, idle_ms, ctx.now_ms));
+        sessions.retain(|session| {
+            session.user == self.user
+                && !is_over(session, session.last_seen_at_ms, idle_ms, ctx.now_ms)
+        });
         match ctx.actor {
-            Actor::Operator { .. } if !reach::is_self(ctx, &self.user) => ctx.require_as_operator("clients.view_all")?,
+            Actor::Operator { .. } if !reach::is_self(ctx, &self.user) => {
+                ctx.require_as_operator("clients.view_all")?
+            }
             Actor::User { .. } if !reach::is_self(ctx, &self.user) => {
                 sessions = in_charge_of(ctx, sessions, "impersonation.list")?;
                 if sessions.is_empty() {
@@ -605,8 +803,12 @@ impl Operation for List {
             _ => require_self(ctx, &self.user, "self.devices.view")?,
         }
         users::load(ctx, &self.user, "/user")?;
-        sessions.sort_by(|one, other| (one.created_at_ms, &one.id).cmp(&(other.created_at_ms, &other.id)));
-        Ok(SessionList { sessions: sessions.into_iter().map(device).collect() })
+        sessions.sort_by(|one, other| {
+            (one.created_at_ms, &one.id).cmp(&(other.created_at_ms, &other.id))
+        });
+        Ok(SessionList {
+            sessions: sessions.into_iter().map(device).collect(),
+        })
     }
 }
 
@@ -628,7 +830,8 @@ impl Operation for End {
     const NAME: &'static str = "sessions.end";
     const EFFECT: Effect = Effect::Write;
     const ACCESS: Access = Access::Rule(
-        "R-SES-2: users their own, with `self.devices.sign_out`, or as who acts in it, or with `impersonation.end`; operators with `clients.status`; by token the host",
+        "R-SES-2: users their own, with `self.devices.sign_out`, or as who acts in it, or with \
+         `impersonation.end`; operators with `clients.status`; by token the host",
     );
     type Answer = SessionsEnded;
 
@@ -638,18 +841,25 @@ impl Operation for End {
                 let not_there = || Error::not_found("session", id.as_str()).at("/session");
                 let session: Session = ctx.tx.get(&keys::session(id))?.ok_or_else(not_there)?;
                 match ctx.actor {
-                    Actor::Operator { .. } if session.behind.is_some() && reach::is_self(ctx, session.person()) => {}
+                    Actor::Operator { .. }
+                        if session.behind.is_some() && reach::is_self(ctx, session.person()) => {}
                     Actor::Operator { .. } if !reach::is_self(ctx, &session.user) => {
                         ctx.require_as_operator("clients.status")?;
                         reach::refuse_stronger(ctx, &session.user)?;
                     }
                     Actor::User { .. } if !reach::is_self(ctx, &session.user) => {
-                        let begun = session.behind.is_some() && reach::is_self(ctx, session.person());
+                        let begun =
+                            session.behind.is_some() && reach::is_self(ctx, session.person());
                         if !begun {
-                            let theirs = in_charge_of(ctx, vec![session.clone()], "impersonation.end")?;
-                            let behind = theirs.first().and_then(|session| session.behind.as_deref()).ok_or_else(not_there)?;
+                            let theirs =
+                                in_charge_of(ctx, vec![session.clone()], "impersonation.end")?;
+                            let behind = theirs
+                                .first()
+                                .and_then(|session| session.behind.as_deref())
+                                .ok_or_else(not_there)?;
                             for user in [&behind.user, &session.user] {
-                                members::refuse_stronger_in(ctx, &behind.account, user).map_err(|error| error.at("/session"))?;
+                                members::refuse_stronger_in(ctx, &behind.account, user)
+                                    .map_err(|error| error.at("/session"))?;
                             }
                         }
                     }
@@ -659,15 +869,36 @@ impl Operation for End {
             }
             (None, Some(token)) if *ctx.actor == Actor::System => {
                 let gone = || sessions::invalid().at("/token");
-                let token = ShownToken::parse(SecretToken::SESSION, token.reveal()).ok_or_else(gone)?;
-                let session: Option<Session> = ctx.tx.get(&keys::session(&Id::new(token.id()).map_err(|_| gone())?))?;
-                session.filter(|session| hash_bytes(&session.token_hash).is_some_and(|hash| token.has_hash(&hash))).ok_or_else(gone)?
+                let token =
+                    ShownToken::parse(SecretToken::SESSION, token.reveal()).ok_or_else(gone)?;
+                let session: Option<Session> = ctx
+                    .tx
+                    .get(&keys::session(&Id::new(token.id()).map_err(|_| gone())?))?;
+                session
+                    .filter(|session| {
+                        hash_bytes(&session.token_hash).is_some_and(|hash| token.has_hash(&hash))
+                    })
+                    .ok_or_else(gone)?
             }
-            (None, Some(_)) => return Err(Error::new(Code::ActorNotAllowed, "only the host ends a session by its token").at("/token")),
-            _ => return Err(Error::invalid("/session", "name either a `session` or its `token`")),
+            (None, Some(_)) => {
+                return Err(Error::new(
+                    Code::ActorNotAllowed,
+                    "only the host ends a session by its token",
+                )
+                .at("/token"));
+            }
+            _ => {
+                return Err(Error::invalid(
+                    "/session",
+                    "name either a `session` or its `token`",
+                ));
+            }
         };
         end(ctx, &session);
-        Ok(SessionsEnded { user: session.user, ended: 1 })
+        Ok(SessionsEnded {
+            user: session.user,
+            ended: 1,
+        })
     }
 }
 
@@ -675,7 +906,8 @@ impl Operation for EndAll {
     const NAME: &'static str = "sessions.end_all";
     const EFFECT: Effect = Effect::Write;
     const ACCESS: Access = Access::Rule(
-        "R-SES-2: users their own, with `self.devices.sign_out`; whoever holds `users.disable` in the team of the user; operators with `clients.status`",
+        "R-SES-2: users their own, with `self.devices.sign_out`; whoever holds `users.disable` in \
+         the team of the user; operators with `clients.status`",
     );
     type Answer = SessionsEnded;
 
@@ -692,13 +924,18 @@ impl Operation for EndAll {
                 reach::load_seen(ctx, &self.user, "/user")?;
                 if !reach::in_this_team_alone(ctx, &self.user, home)? {
                     let message = format!("`{}` is in another team too", self.user);
-                    return Err(Error::new(Code::PermissionDenied, message).at("/user").with("missing", "users.disable"));
+                    return Err(Error::new(Code::PermissionDenied, message)
+                        .at("/user")
+                        .with("missing", "users.disable"));
                 }
                 reach::refuse_stronger(ctx, &self.user)?;
             }
         }
         let user = users::load(ctx, &self.user, "/user")?;
         let ended = end_all_of(ctx, &user.id, self.keep_session.as_ref())?;
-        Ok(SessionsEnded { user: user.id, ended })
+        Ok(SessionsEnded {
+            user: user.id,
+            ended,
+        })
     }
 }

@@ -17,15 +17,16 @@ const MOST_DAMAGED: usize = 100;
 #[serde(deny_unknown_fields)]
 pub struct Info {}
 
-/// Reads every record, checks it, and checks that all of them fit each other: indexes, counts, and what they name.
+/// Reads every record, checks it, and checks that all of them fit each other: indexes, counts, and
+/// what they name.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Verify {}
 
 /// A fingerprint of every record: two stores that went through the same operations have the same.
 ///
-/// Blocks drawn ahead are part of what is stored, so that equal sends give equal fingerprints only when they were asked
-/// for alike.
+/// Blocks drawn ahead are part of what is stored, so that equal sends give equal fingerprints only
+/// when they were asked for alike.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StateHash {}
@@ -39,7 +40,8 @@ pub struct StoreInfo {
     pub last_commit: u64,
     /// The version of this library.
     pub version: String,
-    /// The last jump of the system's clock, and whether it is held back; absent where there was none (R-QTA-13).
+    /// The last jump of the system's clock, and whether it is held back; absent where there was
+    /// none (R-QTA-13).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_jump: Option<ClockJump>,
 }
@@ -120,7 +122,10 @@ impl Operation for StateHash {
         let mut records = 0;
         let (mut from, until) = (keys::FIRST.to_vec(), vec![0x7f]);
         loop {
-            let rows = ctx.engine.backend.range(&from, &until, Order::Ascending, STEP)?;
+            let rows = ctx
+                .engine
+                .backend
+                .range(&from, &until, Order::Ascending, STEP)?;
             for (key, record) in &rows {
                 for part in [key, &record.value] {
                     hash.update((part.len() as u64).to_le_bytes());
@@ -133,6 +138,13 @@ impl Operation for StateHash {
                 _ => break,
             }
         }
-        Ok(StoreStateHash { state_hash: hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(), records })
+        Ok(StoreStateHash {
+            state_hash: hash
+                .finalize()
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+            records,
+        })
     }
 }

@@ -1,15 +1,18 @@
 //! Suppressions: who is not written to, per account or pooled for the team (R-TEA-8).
 //!
-//! An account's entries are its own records, and beside each lies an index entry of its team, whether the account is in the
-//! pool or not. Joining and leaving the pool is therefore one flag: the union is seen at once, and nothing is copied that
-//! leaving would have to take back.
+//! An account's entries are its own records, and beside each lies an index entry of its team,
+//! whether the account is in the pool or not. Joining and leaving the pool is therefore one flag:
+//! the union is seen at once, and nothing is copied that leaving would have to take back.
 
 use super::limits::Line;
 use super::{Access, Effect, Operation, Span, accounts, gauges, walk};
 use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{self, Count, Cursor, Id, LimitName, Mailbox, MessageClass, Name, Note, Recipient, Suppression, folded, normal_domain};
+use crate::model::{
+    self, Count, Cursor, Id, LimitName, Mailbox, MessageClass, Name, Note, Recipient, Suppression,
+    folded, normal_domain,
+};
 use crate::rules::suppression::{blocks, values};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,8 +25,8 @@ const MOST_IMPORTED: usize = 5000;
 /// Most recipients that one call filters.
 const MOST_RECIPIENTS: usize = 1000;
 
-/// Suppresses addresses and domains in an account. All of them go in, or none. What is suppressed already gets the new reason
-/// and end. Domains need `suppressions.domains.add`.
+/// Suppresses addresses and domains in an account. All of them go in, or none. What is suppressed
+/// already gets the new reason and end. Domains need `suppressions.domains.add`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Add {
@@ -33,18 +36,20 @@ pub struct Add {
     pub entries: Vec<SuppressionInput>,
 }
 
-/// Ends suppressions of an account. All of them end, or none; those of other accounts in the pool stay. Domains need
-/// `suppressions.domains.remove`.
+/// Ends suppressions of an account. All of them end, or none; those of other accounts in the pool
+/// stay. Domains need `suppressions.domains.remove`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Remove {
     /// The account.
     pub account: Id,
-    /// The addresses and domains, at most 500; one that the account does not suppress is `not_found`.
+    /// The addresses and domains, at most 500; one that the account does not suppress is
+    /// `not_found`.
     pub entries: Vec<SuppressionName>,
 }
 
-/// Suppresses many addresses and domains: what is wrong is reported and the rest go in. Domains need `suppressions.domains.add`.
+/// Suppresses many addresses and domains: what is wrong is reported and the rest go in. Domains
+/// need `suppressions.domains.add`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Import {
@@ -57,13 +62,15 @@ pub struct Import {
     pub atomic: bool,
 }
 
-/// Lists suppressions by address and domain, a page at a time. Those that have expired are listed until they are removed.
+/// Lists suppressions by address and domain, a page at a time. Those that have expired are listed
+/// until they are removed.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
     /// The account.
     pub account: Id,
-    /// Whether to list what the pool of the team holds, where the account is in it; its own entries otherwise.
+    /// Whether to list what the pool of the team holds, where the account is in it; its own entries
+    /// otherwise.
     #[serde(default)]
     pub pooled: bool,
     /// Only addresses and domains that begin with this, without regard to case and accents.
@@ -72,7 +79,8 @@ pub struct List {
     /// Only entries of this class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_class: Option<MessageClass>,
-    /// Go on here: `next` of the page before. A page may be shorter than `limit` and still have a `next`.
+    /// Go on here: `next` of the page before. A page may be shorter than `limit` and still have a
+    /// `next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
     /// At most this many (1 to 500, 50 when absent).
@@ -82,7 +90,8 @@ pub struct List {
 
 /// Filters recipients: says which of them must not be written to, and why.
 ///
-/// A recipient is suppressed by their address, by its domain, and by every domain that this one lies in.
+/// A recipient is suppressed by their address, by its domain, and by every domain that this one
+/// lies in.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Check {
@@ -94,8 +103,8 @@ pub struct Check {
     pub recipients: Vec<String>,
 }
 
-/// Puts an account into the pool of its team, or takes it out: in the pool its suppressions count for all in it, and theirs
-/// for it; out of it just its own, as they are.
+/// Puts an account into the pool of its team, or takes it out: in the pool its suppressions count
+/// for all in it, and theirs for it; out of it just its own, as they are.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pool {
@@ -109,8 +118,8 @@ pub struct Pool {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SuppressionInput {
-    /// The e-mail address, any that a message can have, or the domain: it stands for all addresses in it and in the domains that
-    /// lie in it.
+    /// The e-mail address, any that a message can have, or the domain: it stands for all addresses
+    /// in it and in the domains that lie in it.
     pub value: String,
     /// `marketing` keeps marketing from going out; `transactional` keeps both from it.
     pub message_class: MessageClass,
@@ -195,7 +204,8 @@ pub struct SuppressedRecipient {
     pub recipient: u64,
     /// The address, as it was given.
     pub address: String,
-    /// The entry that suppresses them: their address before their domain, the account's own before another's.
+    /// The entry that suppresses them: their address before their domain, the account's own before
+    /// another's.
     pub by: Suppression,
 }
 
@@ -222,7 +232,10 @@ pub struct SuppressionPool {
 /// The top account of the team that an account is in.
 fn team_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<Id, Error> {
     let line = account_line(&mut ctx.tx, account).map_err(|error| error.at("/account"))?;
-    Ok(line.into_iter().next_back().map_or_else(|| account.clone(), |top| top.id))
+    Ok(line
+        .into_iter()
+        .next_back()
+        .map_or_else(|| account.clone(), |top| top.id))
 }
 
 /// The normal form of an address or a domain, and whether it is a domain.
@@ -232,18 +245,33 @@ fn normal_form(value: &str, field: &str) -> Result<(String, bool), Error> {
         let recipient = Recipient::new(value).map_err(|error| Error::invalid(field, error))?;
         return Ok((recipient.key().to_owned(), false));
     }
-    let domain = normal_domain(value).map_err(|error| Error::invalid(field, format!("neither an e-mail address nor a domain: {error}")))?;
+    let domain = normal_domain(value).map_err(|error| {
+        Error::invalid(
+            field,
+            format!("neither an e-mail address nor a domain: {error}"),
+        )
+    })?;
     Ok((domain, true))
 }
 
 fn refuse_too_many(field: &str, given: usize, most: usize) -> Result<(), Error> {
-    if given <= most { Ok(()) } else { Err(Error::invalid(field, format!("at most {most} at once, there are {given}"))) }
+    if given <= most {
+        Ok(())
+    } else {
+        Err(Error::invalid(
+            field,
+            format!("at most {most} at once, there are {given}"),
+        ))
+    }
 }
 
 /// Whether an account has an entry of this value, of whatever class.
 fn is_suppressed(ctx: &mut Ctx<'_>, account: &Id, value: &str) -> Result<bool, Error> {
     for class in MessageClass::ALL {
-        if ctx.tx.has(&keys::suppression(account, value, class.name()))? {
+        if ctx
+            .tx
+            .has(&keys::suppression(account, value, class.name()))?
+        {
             return Ok(true);
         }
     }
@@ -260,26 +288,50 @@ struct Place {
 impl Place {
     fn of(ctx: &mut Ctx<'_>, account: &Id) -> Result<Place, Error> {
         let line = Line::load(ctx, account).map_err(|error| error.at("/account"))?;
-        let team = line.accounts.last().map_or_else(|| account.clone(), |top| top.id.clone());
-        Ok(Place { account: account.clone(), team, line })
+        let team = line
+            .accounts
+            .last()
+            .map_or_else(|| account.clone(), |top| top.id.clone());
+        Ok(Place {
+            account: account.clone(),
+            team,
+            line,
+        })
     }
 }
 
-/// Writes an entry and its place in the index of the team; answers whether it is new. A domain counts once, of whatever
-/// class, until its last entry is removed; the limit of suppressed domains holds for the account and for those above (R-PKG-1).
-fn write(ctx: &mut Ctx<'_>, place: &Place, at: usize, input: SuppressionInput) -> Result<(Suppression, bool), Error> {
-    let Place { account, team, line } = place;
+/// Writes an entry and its place in the index of the team; answers whether it is new. A domain
+/// counts once, of whatever class, until its last entry is removed; the limit of suppressed domains
+/// holds for the account and for those above (R-PKG-1).
+fn write(
+    ctx: &mut Ctx<'_>,
+    place: &Place,
+    at: usize,
+    input: SuppressionInput,
+) -> Result<(Suppression, bool), Error> {
+    let Place {
+        account,
+        team,
+        line,
+    } = place;
     let (value, is_domain) = normal_form(&input.value, &format!("/entries/{at}/value"))?;
     if is_domain {
         ctx.require(account, "suppressions.domains.add", "clients.edit")?;
     }
-    if input.expires_at_ms.is_some_and(|end| end.get() <= ctx.now_ms) {
-        return Err(Error::invalid(format!("/entries/{at}/expires_at_ms"), "an end lies in the future"));
+    if input
+        .expires_at_ms
+        .is_some_and(|end| end.get() <= ctx.now_ms)
+    {
+        return Err(Error::invalid(
+            format!("/entries/{at}/expires_at_ms"),
+            "an end lies in the future",
+        ));
     }
     let key = keys::suppression(account, &value, input.message_class.name());
     let before: Option<Suppression> = ctx.tx.get(&key)?;
     if is_domain && !is_suppressed(ctx, account, &value)? {
-        gauges::claim(ctx, line, LimitName::SuppressedDomains, 1).map_err(|error| error.at(format!("/entries/{at}/value")))?;
+        gauges::claim(ctx, line, LimitName::SuppressedDomains, 1)
+            .map_err(|error| error.at(format!("/entries/{at}/value")))?;
     }
     let entry = Suppression {
         value,
@@ -287,41 +339,61 @@ fn write(ctx: &mut Ctx<'_>, place: &Place, at: usize, input: SuppressionInput) -
         account: account.clone(),
         reason: input.reason,
         expires_at_ms: input.expires_at_ms.map(Count::get),
-        created_at_ms: before.as_ref().map_or(ctx.now_ms, |before| before.created_at_ms),
+        created_at_ms: before
+            .as_ref()
+            .map_or(ctx.now_ms, |before| before.created_at_ms),
     };
     ctx.tx.put(key, &entry)?;
-    ctx.tx.mark(keys::team_suppression(team, &entry.value, entry.message_class.name(), account));
+    ctx.tx.mark(keys::team_suppression(
+        team,
+        &entry.value,
+        entry.message_class.name(),
+        account,
+    ));
     Ok((entry, before.is_none()))
 }
 
 /// The class and the account at the end of a key of the team's index.
 fn source_of(key: &[u8]) -> Option<(MessageClass, Id)> {
     let mut parts = key.rsplit(|byte| *byte == 0);
-    let account = parts.next().and_then(|part| Id::new(std::str::from_utf8(part).ok()?).ok())?;
+    let account = parts
+        .next()
+        .and_then(|part| Id::new(std::str::from_utf8(part).ok()?).ok())?;
     let name = parts.next()?;
-    let class = MessageClass::ALL.into_iter().find(|class| class.name().as_bytes() == name)?;
+    let class = MessageClass::ALL
+        .into_iter()
+        .find(|class| class.name().as_bytes() == name)?;
     Some((class, account))
 }
 
-/// The parts of a span with the texts that can begin with a folded text: those that do as they stand, and those that do up to a
-/// letter that is none of ASCII, which another may fold to.
+/// The parts of a span with the texts that can begin with a folded text: those that do as they
+/// stand, and those that do up to a letter that is none of ASCII, which another may fold to.
 fn narrowed((from, until): Span, text: &str) -> Vec<Span> {
     if text.is_empty() {
         return vec![(from, until)];
     }
     // No UTF-8 text holds this byte.
-    let span = |text: &[u8], first: &[u8]| ([from.as_slice(), text, first].concat(), [from.as_slice(), text, &[0xff]].concat());
+    let span = |text: &[u8], first: &[u8]| {
+        (
+            [from.as_slice(), text, first].concat(),
+            [from.as_slice(), text, &[0xff]].concat(),
+        )
+    };
     let plain = text.bytes().take_while(u8::is_ascii).count();
     let whole = (plain == text.len()).then(|| span(text.as_bytes(), &[]));
-    let other = text
-        .as_bytes()
-        .get(..plain)
+    let other = text.as_bytes().get(..plain).into_iter().flat_map(|plain| {
+        (0..=plain.len().min(text.len() - 1))
+            .rev()
+            .map(move |end| plain.get(..end).unwrap_or_default())
+    });
+    whole
         .into_iter()
-        .flat_map(|plain| (0..=plain.len().min(text.len() - 1)).rev().map(move |end| plain.get(..end).unwrap_or_default()));
-    whole.into_iter().chain(other.map(|start| span(start, &[0x80]))).collect()
+        .chain(other.map(|start| span(start, &[0x80])))
+        .collect()
 }
 
-/// What one call knows of the pool: which accounts are in it, and what blocks each value that was looked up.
+/// What one call knows of the pool: which accounts are in it, and what blocks each value that was
+/// looked up.
 struct Filter {
     account: Id,
     team: Id,
@@ -335,7 +407,14 @@ impl Filter {
     fn new(ctx: &mut Ctx<'_>, account: Id, class: MessageClass) -> Result<Filter, Error> {
         let team = team_of(ctx, &account)?;
         let pooled = accounts::load(ctx, &account, "/account")?.pooled;
-        Ok(Filter { account, team, pooled, class, in_pool: HashMap::new(), known: HashMap::new() })
+        Ok(Filter {
+            account,
+            team,
+            pooled,
+            class,
+            in_pool: HashMap::new(),
+            known: HashMap::new(),
+        })
     }
 
     /// The entry that keeps a message from going out to a value.
@@ -358,7 +437,9 @@ impl Filter {
         }
         let (from, until) = keys::below(keys::TEAM_SUPPRESSION, &[self.team.as_str(), value]);
         for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
-            let Some((class, source)) = source_of(&key) else { continue };
+            let Some((class, source)) = source_of(&key) else {
+                continue;
+            };
             if is_pooled(ctx, &mut self.in_pool, &source)?
                 && let Some(entry) = self.entry(ctx, &source, value, class)?
             {
@@ -368,29 +449,59 @@ impl Filter {
         Ok(None)
     }
 
-    fn entry(&self, ctx: &mut Ctx<'_>, account: &Id, value: &str, class: MessageClass) -> Result<Option<Suppression>, Error> {
-        let entry: Option<Suppression> = ctx.tx.get(&keys::suppression(account, value, class.name()))?;
+    fn entry(
+        &self,
+        ctx: &mut Ctx<'_>,
+        account: &Id,
+        value: &str,
+        class: MessageClass,
+    ) -> Result<Option<Suppression>, Error> {
+        let entry: Option<Suppression> =
+            ctx.tx
+                .get(&keys::suppression(account, value, class.name()))?;
         Ok(entry.filter(|entry| blocks(entry, self.class, ctx.now_ms)))
     }
 }
 
 /// Whether an account is in the pool of its team; `known` spares reading it again.
-fn is_pooled(ctx: &mut Ctx<'_>, known: &mut HashMap<Id, bool>, account: &Id) -> Result<bool, Error> {
+fn is_pooled(
+    ctx: &mut Ctx<'_>,
+    known: &mut HashMap<Id, bool>,
+    account: &Id,
+) -> Result<bool, Error> {
     if let Some(pooled) = known.get(account) {
         return Ok(*pooled);
     }
-    let pooled = ctx.tx.get::<model::Account>(&keys::account(account))?.is_some_and(|account| account.pooled);
+    let pooled = ctx
+        .tx
+        .get::<model::Account>(&keys::account(account))?
+        .is_some_and(|account| account.pooled);
     known.insert(account.clone(), pooled);
     Ok(pooled)
 }
 
 /// An account is in another team now: its entries are found there, and no longer in the old one.
-pub(crate) fn move_team(ctx: &mut Ctx<'_>, account: &Id, old_top: &Id, new_top: &Id) -> Result<(), Error> {
+pub(crate) fn move_team(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    old_top: &Id,
+    new_top: &Id,
+) -> Result<(), Error> {
     let (from, until) = keys::below(keys::SUPPRESSION, &[account.as_str()]);
     for (_, entry) in ctx.tx.range::<Suppression>(&from, &until, usize::MAX)? {
         let class = entry.message_class.name();
-        ctx.tx.delete(keys::team_suppression(old_top, &entry.value, class, account));
-        ctx.tx.mark(keys::team_suppression(new_top, &entry.value, class, account));
+        ctx.tx.delete(keys::team_suppression(
+            old_top,
+            &entry.value,
+            class,
+            account,
+        ));
+        ctx.tx.mark(keys::team_suppression(
+            new_top,
+            &entry.value,
+            class,
+            account,
+        ));
     }
     Ok(())
 }
@@ -400,7 +511,12 @@ pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error>
     let team = team_of(ctx, account)?;
     let (from, until) = keys::below(keys::SUPPRESSION, &[account.as_str()]);
     for (key, entry) in ctx.tx.range::<Suppression>(&from, &until, usize::MAX)? {
-        ctx.tx.delete(keys::team_suppression(&team, &entry.value, entry.message_class.name(), account));
+        ctx.tx.delete(keys::team_suppression(
+            &team,
+            &entry.value,
+            entry.message_class.name(),
+            account,
+        ));
         ctx.tx.delete(key);
     }
     Ok(())
@@ -409,8 +525,10 @@ pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error>
 impl Operation for Add {
     const NAME: &'static str = "suppressions.add";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access =
-        Access::Rule("users with `suppressions.add` for addresses, `suppressions.domains.add` for domains; operators with `clients.edit`");
+    const ACCESS: Access = Access::Rule(
+        "users with `suppressions.add` for addresses, `suppressions.domains.add` for domains; \
+         operators with `clients.edit`",
+    );
     type Answer = SuppressionsAdded;
 
     fn account(&self) -> Option<&Id> {
@@ -436,8 +554,10 @@ impl Operation for Add {
 impl Operation for Remove {
     const NAME: &'static str = "suppressions.remove";
     const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access =
-        Access::Rule("users with `suppressions.remove` for addresses, `suppressions.domains.remove` for domains; operators with `clients.edit`");
+    const ACCESS: Access = Access::Rule(
+        "users with `suppressions.remove` for addresses, `suppressions.domains.remove` for \
+         domains; operators with `clients.edit`",
+    );
     type Answer = SuppressionsRemoved;
 
     fn account(&self) -> Option<&Id> {
@@ -459,11 +579,19 @@ impl Operation for Remove {
         for (at, name) in self.entries.into_iter().enumerate() {
             let (value, is_domain) = normal_form(&name.value, &format!("/entries/{at}/value"))?;
             let before = removed;
-            for class in MessageClass::ALL.into_iter().filter(|class| name.message_class.is_none_or(|only| only == *class)) {
+            for class in MessageClass::ALL
+                .into_iter()
+                .filter(|class| name.message_class.is_none_or(|only| only == *class))
+            {
                 let key = keys::suppression(&self.account, &value, class.name());
                 if ctx.tx.has(&key)? {
                     ctx.tx.delete(key);
-                    ctx.tx.delete(keys::team_suppression(&team, &value, class.name(), &self.account));
+                    ctx.tx.delete(keys::team_suppression(
+                        &team,
+                        &value,
+                        class.name(),
+                        &self.account,
+                    ));
                     removed += 1;
                 }
             }
@@ -491,14 +619,22 @@ impl Operation for Import {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionsImported, Error> {
         refuse_too_many("/entries", self.entries.len(), MOST_IMPORTED)?;
         let place = Place::of(ctx, &self.account)?;
-        let mut imported = SuppressionsImported { added: 0, changed: 0, problems: Vec::new() };
+        let mut imported = SuppressionsImported {
+            added: 0,
+            changed: 0,
+            problems: Vec::new(),
+        };
         for (at, entry) in self.entries.into_iter().enumerate() {
             match ctx.attempt(|ctx| write(ctx, &place, at, entry)) {
                 Ok((_, true)) => imported.added += 1,
                 Ok((_, false)) => imported.changed += 1,
                 Err(error) if self.atomic => return Err(error),
                 Err(error) => {
-                    let problem = SuppressionProblem { entry: at as u64, code: error.code(), message: error.message().to_owned() };
+                    let problem = SuppressionProblem {
+                        entry: at as u64,
+                        code: error.code(),
+                        message: error.message().to_owned(),
+                    };
                     imported.problems.push(problem);
                 }
             }
@@ -519,27 +655,51 @@ impl Operation for List {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionList, Error> {
         let account = accounts::load(ctx, &self.account, "/account")?;
-        let search = self.search.map_or_else(String::new, |text| folded(text.as_str()));
+        let search = self
+            .search
+            .map_or_else(String::new, |text| folded(text.as_str()));
         let wanted = self.message_class;
-        let fits = |entry: &Suppression| wanted.is_none_or(|class| class == entry.message_class) && folded(&entry.value).starts_with(search.as_str());
+        let fits = |entry: &Suppression| {
+            wanted.is_none_or(|class| class == entry.message_class)
+                && folded(&entry.value).starts_with(search.as_str())
+        };
         let (suppressions, next) = if self.pooled && account.pooled {
             let team = team_of(ctx, &self.account)?;
-            let spans = narrowed(keys::below(keys::TEAM_SUPPRESSION, &[team.as_str()]), &search);
+            let spans = narrowed(
+                keys::below(keys::TEAM_SUPPRESSION, &[team.as_str()]),
+                &search,
+            );
             let prefix = span_prefix(&team);
             let mut in_pool = HashMap::new();
             walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
-                let Some((class, source)) = source_of(key) else { return Ok(None) };
-                let Some(value) = key.get(prefix..).and_then(|rest| rest.split(|byte| *byte == 0).next()) else { return Ok(None) };
-                let Ok(value) = std::str::from_utf8(value) else { return Ok(None) };
+                let Some((class, source)) = source_of(key) else {
+                    return Ok(None);
+                };
+                let Some(value) = key
+                    .get(prefix..)
+                    .and_then(|rest| rest.split(|byte| *byte == 0).next())
+                else {
+                    return Ok(None);
+                };
+                let Ok(value) = std::str::from_utf8(value) else {
+                    return Ok(None);
+                };
                 if !is_pooled(ctx, &mut in_pool, &source)? {
                     return Ok(None);
                 }
-                let entry: Option<Suppression> = ctx.tx.get(&keys::suppression(&source, value, class.name()))?;
+                let entry: Option<Suppression> =
+                    ctx.tx
+                        .get(&keys::suppression(&source, value, class.name()))?;
                 Ok(entry.filter(&fits))
             })?
         } else {
-            let spans = narrowed(keys::below(keys::SUPPRESSION, &[self.account.as_str()]), &search);
-            walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| Ok(ctx.tx.get::<Suppression>(key)?.filter(&fits)))?
+            let spans = narrowed(
+                keys::below(keys::SUPPRESSION, &[self.account.as_str()]),
+                &search,
+            );
+            walk(ctx, &spans, self.after.as_ref(), self.limit, |ctx, key| {
+                Ok(ctx.tx.get::<Suppression>(key)?.filter(&fits))
+            })?
         };
         Ok(SuppressionList { suppressions, next })
     }
@@ -547,7 +707,9 @@ impl Operation for List {
 
 /// How long the keys of a team's index are before the value begins.
 fn span_prefix(team: &Id) -> usize {
-    keys::below(keys::TEAM_SUPPRESSION, &[team.as_str()]).0.len()
+    keys::below(keys::TEAM_SUPPRESSION, &[team.as_str()])
+        .0
+        .len()
 }
 
 impl Operation for Check {
@@ -563,18 +725,28 @@ impl Operation for Check {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionCheck, Error> {
         refuse_too_many("/recipients", self.recipients.len(), MOST_RECIPIENTS)?;
         let mut filter = Filter::new(ctx, self.account, self.message_class)?;
-        let mut answer = SuppressionCheck { suppressed: Vec::new(), invalid: Vec::new() };
+        let mut answer = SuppressionCheck {
+            suppressed: Vec::new(),
+            invalid: Vec::new(),
+        };
         for (place, address) in (0..).zip(self.recipients) {
             let recipient = match Recipient::new(Mailbox::read(&address).address) {
                 Ok(recipient) => recipient,
                 Err(message) => {
-                    answer.invalid.push(InvalidRecipient { recipient: place, message });
+                    answer.invalid.push(InvalidRecipient {
+                        recipient: place,
+                        message,
+                    });
                     continue;
                 }
             };
             for value in values(&recipient) {
                 if let Some(by) = filter.blocking(ctx, value)? {
-                    answer.suppressed.push(SuppressedRecipient { recipient: place, address, by });
+                    answer.suppressed.push(SuppressedRecipient {
+                        recipient: place,
+                        address,
+                        by,
+                    });
                     break;
                 }
             }
@@ -600,6 +772,10 @@ impl Operation for Pool {
             accounts::save(ctx, account)?;
         }
         let team = team_of(ctx, &self.account)?;
-        Ok(SuppressionPool { account: self.account, team, pooled: self.pooled })
+        Ok(SuppressionPool {
+            account: self.account,
+            team,
+            pooled: self.pooled,
+        })
     }
 }

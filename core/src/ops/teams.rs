@@ -1,13 +1,17 @@
-//! Accounts in teams: further accounts with their price, ownership, the accounts of a team, switching between accounts
-//! (R-TEA-1 to R-TEA-5, R-SES-5).
+//! Accounts in teams: further accounts with their price, ownership, the accounts of a team,
+//! switching between accounts (R-TEA-1 to R-TEA-5, R-SES-5).
 
-use super::{Access, Effect, Operation, SCAN_MAX, accounts, check_rev, invitations, links, members, page_size, users};
+use super::{
+    Access, Effect, Operation, SCAN_MAX, accounts, check_rev, invitations, links, members,
+    page_size, users,
+};
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::view::{MAX_DEPTH, Papers, account_line};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
 use crate::model::{
-    self, Actor, ChildOwner, Count, Cursor, Email, Id, Lifecycle, Limits, LinkKind, Member, Name, OutboxKind, OutboxMessage, Package, Price,
+    self, Actor, ChildOwner, Count, Cursor, Email, Id, Lifecycle, Limits, LinkKind, Member, Name,
+    OutboxKind, OutboxMessage, Package, Price,
 };
 use crate::rules::account::{Status, effective_status};
 use schemars::JsonSchema;
@@ -21,10 +25,12 @@ pub struct Quote {
     pub parent: Id,
 }
 
-/// Makes an account below another, with an owner of its own or, by policy `child_owner`, the owner of the account above.
+/// Makes an account below another, with an owner of its own or, by policy `child_owner`, the owner
+/// of the account above.
 ///
-/// Its own owner confirms their address first: the account is pending until then. With `skip_verification` it can be used at
-/// once; an owner who is new then gets a link to set a password (R-TEA-4).
+/// Its own owner confirms their address first: the account is pending until then. With
+/// `skip_verification` it can be used at once; an owner who is new then gets a link to set a
+/// password (R-TEA-4).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateChild {
@@ -58,8 +64,8 @@ pub struct CreateChild {
     pub time_zone: Option<Name>,
 }
 
-/// Makes a member of an account its owner; the owner until now becomes an ordinary member (R-TEA-5). Where accounts below
-/// have their parent's owner, they get the new one too.
+/// Makes a member of an account its owner; the owner until now becomes an ordinary member
+/// (R-TEA-5). Where accounts below have their parent's owner, they get the new one too.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TransferOwner {
@@ -75,8 +81,8 @@ pub struct TransferOwner {
     pub expected_rev: Option<Count>,
 }
 
-/// Lists the accounts that a user has access to, each with whether they can enter it now: those that they are a member of,
-/// and those below an account whose team they manage (R-SES-5).
+/// Lists the accounts that a user has access to, each with whether they can enter it now: those
+/// that they are a member of, and those below an account whose team they manage (R-SES-5).
 ///
 /// A user whose own account cannot be entered asks through the host, which names them in `user`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -85,7 +91,8 @@ pub struct Switchable {
     /// The user, where the host or an operator asks; users ask about themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// Go on here: `next` of the page before. A page may be shorter than `limit` and still have a `next`.
+    /// Go on here: `next` of the page before. A page may be shorter than `limit` and still have a
+    /// `next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
     /// At most this many (1 to 500, 50 when absent).
@@ -93,7 +100,8 @@ pub struct Switchable {
     pub limit: Option<Count>,
 }
 
-/// Decides whether a user enters another account (R-SES-5). An account that they have no access to is `not_found`.
+/// Decides whether a user enters another account (R-SES-5). An account that they have no access to
+/// is `not_found`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Switch {
@@ -265,24 +273,43 @@ pub struct TeamList {
 
 /// The top account of the team that an account is in, and what a further account costs there.
 pub(crate) fn quote(ctx: &mut Ctx<'_>, parent: &Id) -> Result<AccountQuote, Error> {
-    let top = account_line(&mut ctx.tx, parent).map_err(|error| error.at("/parent"))?.pop();
+    let top = account_line(&mut ctx.tx, parent)
+        .map_err(|error| error.at("/parent"))?
+        .pop();
     let (team, package) = top.map_or_else(|| (parent.clone(), None), |top| (top.id, top.package));
     let price = match package {
-        Some(package) => ctx.tx.get::<Package>(&keys::package(&package))?.and_then(|package| package.child_price),
+        Some(package) => ctx
+            .tx
+            .get::<Package>(&keys::package(&package))?
+            .and_then(|package| package.child_price),
         None => None,
     };
-    Ok(AccountQuote { parent: parent.clone(), team, price })
+    Ok(AccountQuote {
+        parent: parent.clone(),
+        team,
+        price,
+    })
 }
 
 /// The error with another field, where it names the first.
 fn renamed(error: Error, from: &str, to: &str) -> Error {
-    if error.field() == Some(from) { error.at(to) } else { error }
+    if error.field() == Some(from) {
+        error.at(to)
+    } else {
+        error
+    }
 }
 
 /// Sends the owner of a new account the link that they set their first password with.
 fn send_first_password(ctx: &mut Ctx<'_>, account: &Id, user: &model::User) -> Result<(), Error> {
     let life_ms = ctx.policies(Some(account))?.link_life_ms;
-    let link = links::create(ctx, LinkKind::PasswordReset, &user.id, user.email.clone(), life_ms)?;
+    let link = links::create(
+        ctx,
+        LinkKind::PasswordReset,
+        &user.id,
+        user.email.clone(),
+        life_ms,
+    )?;
     ctx.tell_host(&OutboxMessage {
         user: Some(user.id.clone()),
         to: Some(user.email.clone()),
@@ -324,11 +351,26 @@ impl CreateChild {
             }
             self.refuse_owner_fields(why)?;
             let owner = accounts::load(ctx, &self.parent, "/parent")?.owner;
-            let owner = owner.ok_or_else(|| Error::new(Code::AccountPending, format!("`{}` has no owner yet", self.parent)).at("/parent"))?;
+            let owner = owner.ok_or_else(|| {
+                Error::new(
+                    Code::AccountPending,
+                    format!("`{}` has no owner yet", self.parent),
+                )
+                .at("/parent")
+            })?;
             let owner = users::load(ctx, &owner, "/parent")?;
-            return if owner.disabled { Err(members::disabled_owner(&owner).at("/parent")) } else { Ok(FirstOwner::Known(owner)) };
+            return if owner.disabled {
+                Err(members::disabled_owner(&owner).at("/parent"))
+            } else {
+                Ok(FirstOwner::Known(owner))
+            };
         }
-        let email = self.owner_email.clone().ok_or_else(|| Error::invalid("/owner_email", "an account has an owner: name their e-mail address"))?;
+        let email = self.owner_email.clone().ok_or_else(|| {
+            Error::invalid(
+                "/owner_email",
+                "an account has an owner: name their e-mail address",
+            )
+        })?;
         let known = match ctx.tx.get::<Id>(&keys::email(email.key()))? {
             Some(user) => Some(users::load(ctx, &user, "/owner_email")?),
             None => None,
@@ -339,19 +381,36 @@ impl CreateChild {
             None => false,
         };
         if in_team && policies.owner_exclusive {
-            let error = Error::new(Code::OwnerNotExclusive, format!("`{}` is a user of another account of the team", email.as_typed()));
+            let error = Error::new(
+                Code::OwnerNotExclusive,
+                format!(
+                    "`{}` is a user of another account of the team",
+                    email.as_typed()
+                ),
+            );
             return Err(error.at("/owner_email"));
         }
         if !self.skip_verification {
-            self.refuse_owner_fields("the owner says who they are when they confirm their address")?;
+            self.refuse_owner_fields(
+                "the owner says who they are when they confirm their address",
+            )?;
             return Ok(FirstOwner::Invited(email));
         }
         if !policies.skip_verification {
-            let error = Error::new(Code::PolicyForbids, "the owner of a new account has to confirm their address first");
-            return Err(error.at("/skip_verification").with("policy", "skip_verification"));
+            let error = Error::new(
+                Code::PolicyForbids,
+                "the owner of a new account has to confirm their address first",
+            );
+            return Err(error
+                .at("/skip_verification")
+                .with("policy", "skip_verification"));
         }
         match known {
-            Some(user) if in_team && user.disabled => Err(Error::new(Code::UserDisabled, format!("`{}` is disabled", user.id)).at("/owner_email")),
+            Some(user) if in_team && user.disabled => Err(Error::new(
+                Code::UserDisabled,
+                format!("`{}` is disabled", user.id),
+            )
+            .at("/owner_email")),
             Some(user) if in_team => {
                 self.refuse_owner_fields("the owner is a user already")?;
                 Ok(FirstOwner::Known(user))
@@ -364,7 +423,10 @@ impl CreateChild {
                     email,
                     names.0,
                     names.1,
-                    &users::NamedAt { id: "/owner_user", email: "/owner_email" },
+                    &users::NamedAt {
+                        id: "/owner_user",
+                        email: "/owner_email",
+                    },
                 )?;
                 user.must_set_password = true;
                 ctx.tx.put(keys::user(&user.id), &user)?;
@@ -374,10 +436,13 @@ impl CreateChild {
     }
 }
 
-/// Who an operation about switching is about, and the account that they are in where they act themselves.
+/// Who an operation about switching is about, and the account that they are in where they act
+/// themselves.
 fn subject(ctx: &mut Ctx<'_>, named: Option<Id>) -> Result<(Id, Option<Id>), Error> {
     match (ctx.actor, named) {
-        (Actor::User { user, .. }, Some(named)) if named != *user => Err(Error::new(Code::ActorNotAllowed, "users ask about themselves").at("/user")),
+        (Actor::User { user, .. }, Some(named)) if named != *user => {
+            Err(Error::new(Code::ActorNotAllowed, "users ask about themselves").at("/user"))
+        }
         (Actor::User { user, account, .. }, _) => Ok((user.clone(), Some(account.clone()))),
         (actor, named) => {
             if matches!(actor, Actor::Operator { .. }) {
@@ -389,16 +454,30 @@ fn subject(ctx: &mut Ctx<'_>, named: Option<Id>) -> Result<(Id, Option<Id>), Err
     }
 }
 
-/// An account as a user has access to it, by the membership nearest to it; none where they have no access.
-fn access(ctx: &mut Ctx<'_>, account: &Id, user: &Id, current: Option<&Id>) -> Result<Option<SwitchableAccount>, Error> {
+/// An account as a user has access to it, by the membership nearest to it; none where they have no
+/// access.
+fn access(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    user: &Id,
+    current: Option<&Id>,
+) -> Result<Option<SwitchableAccount>, Error> {
     if !ctx.tx.has(&keys::account(account))? {
         return Ok(None);
     }
     let line = account_line(&mut ctx.tx, account)?;
     let tree = ctx.tree();
-    let judged = ctx.engine.cell(account)?.view(ctx.engine)?.judge(&mut ctx.tx, &mut Papers::new(&tree), user)?;
-    let (Some(judged), Some(own)) = (judged, line.first()) else { return Ok(None) };
-    let Some(member) = judged.member() else { return Ok(None) };
+    let judged = ctx.engine.cell(account)?.view(ctx.engine)?.judge(
+        &mut ctx.tx,
+        &mut Papers::new(&tree),
+        user,
+    )?;
+    let (Some(judged), Some(own)) = (judged, line.first()) else {
+        return Ok(None);
+    };
+    let Some(member) = judged.member() else {
+        return Ok(None);
+    };
     let how = match (member.account == *account, member.owner) {
         (true, true) => EnterAs::Owner,
         (true, false) => EnterAs::Member,
@@ -406,16 +485,26 @@ fn access(ctx: &mut Ctx<'_>, account: &Id, user: &Id, current: Option<&Id>) -> R
     };
     let refusal = match current {
         Some(current) if current == account => Some(Code::AlreadyThere),
-        // Users are told what acting there would be answered: their address and their second factor count.
+        // Users are told what acting there would be answered: their address and their second factor
+        // count.
         Some(_) => ctx.entry_refusal(account)?,
         None => judged.refusal,
     };
     let (status, role) = (effective_status(&line), member.role.clone());
-    Ok(Some(SwitchableAccount { account: own.id.clone(), name: own.name.clone(), status, how, role, offered: refusal.is_none(), refusal }))
+    Ok(Some(SwitchableAccount {
+        account: own.id.clone(),
+        name: own.name.clone(),
+        status,
+        how,
+        role,
+        offered: refusal.is_none(),
+        refusal,
+    }))
 }
 
-/// A place in a tree of accounts: the ids from where the walk began down to the account itself. A walk visits an account
-/// before those below it; that it can go on from any place, even one that is no more, is what makes pages stable.
+/// A place in a tree of accounts: the ids from where the walk began down to the account itself. A
+/// walk visits an account before those below it; that it can go on from any place, even one that is
+/// no more, is what makes pages stable.
 type TreePath = Vec<Id>;
 
 /// The child of an account that follows another one, or the first.
@@ -424,16 +513,29 @@ fn child_after(ctx: &mut Ctx<'_>, parent: &Id, after: Option<&Id>) -> Result<Opt
 }
 
 /// The id at the end of the key that follows that of another id, or of the first key.
-fn first_after(ctx: &mut Ctx<'_>, (mut from, until): super::Span, after: Option<&Id>) -> Result<Option<Id>, Error> {
+fn first_after(
+    ctx: &mut Ctx<'_>,
+    (mut from, until): super::Span,
+    after: Option<&Id>,
+) -> Result<Option<Id>, Error> {
     if let Some(after) = after {
         from.extend_from_slice(after.as_str().as_bytes());
         from.push(0);
     }
-    Ok(ctx.tx.range::<()>(&from, &until, 1)?.first().and_then(|(key, ())| keys::last_id(key)))
+    Ok(ctx
+        .tx
+        .range::<()>(&from, &until, 1)?
+        .first()
+        .and_then(|(key, ())| keys::last_id(key)))
 }
 
-/// The place that follows in the tree; none at its end. Without `enter` what lies below the place is left out.
-fn next_in_tree(ctx: &mut Ctx<'_>, mut path: TreePath, enter: bool) -> Result<Option<TreePath>, Error> {
+/// The place that follows in the tree; none at its end. Without `enter` what lies below the place
+/// is left out.
+fn next_in_tree(
+    ctx: &mut Ctx<'_>,
+    mut path: TreePath,
+    enter: bool,
+) -> Result<Option<TreePath>, Error> {
     if let Some(last) = path.last().filter(|_| enter)
         && let Some(child) = child_after(ctx, &last.clone(), None)?
     {
@@ -449,8 +551,8 @@ fn next_in_tree(ctx: &mut Ctx<'_>, mut path: TreePath, enter: bool) -> Result<Op
     Ok(None)
 }
 
-/// The place to go on from: as it was, or where the accounts on the way to it were moved meanwhile, as far as they are still
-/// there, and one more, which is not entered.
+/// The place to go on from: as it was, or where the accounts on the way to it were moved meanwhile,
+/// as far as they are still there, and one more, which is not entered.
 fn resume(ctx: &mut Ctx<'_>, mut path: TreePath) -> Result<(TreePath, bool), Error> {
     let mut above: Option<Id> = None;
     for (at, id) in path.clone().into_iter().enumerate() {
@@ -468,17 +570,29 @@ fn resume(ctx: &mut Ctx<'_>, mut path: TreePath) -> Result<(TreePath, bool), Err
 fn write_path(path: &[Id]) -> Result<Cursor, Error> {
     use base64::Engine;
     let text = path.iter().map(Id::as_str).collect::<Vec<_>>().join("\0");
-    Cursor::new(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text)).map_err(|error| Error::new(Code::Internal, error))
+    Cursor::new(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text))
+        .map_err(|error| Error::new(Code::Internal, error))
 }
 
 fn read_path(cursor: &Cursor) -> Result<TreePath, Error> {
     use base64::Engine;
     let read = || -> Option<TreePath> {
-        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(cursor.as_str()).ok()?;
-        let path: Option<TreePath> = std::str::from_utf8(&bytes).ok()?.split('\0').map(|id| Id::new(id).ok()).collect();
+        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD
+            .decode(cursor.as_str())
+            .ok()?;
+        let path: Option<TreePath> = std::str::from_utf8(&bytes)
+            .ok()?
+            .split('\0')
+            .map(|id| Id::new(id).ok())
+            .collect();
         path.filter(|path| path.len() <= MAX_DEPTH)
     };
-    read().ok_or_else(|| Error::invalid("/after", "`after` is what the page before answered as `next`, unchanged"))
+    read().ok_or_else(|| {
+        Error::invalid(
+            "/after",
+            "`after` is what the page before answered as `next`, unchanged",
+        )
+    })
 }
 
 /// Whether a membership of this account lets a user reach those below it.
@@ -487,12 +601,20 @@ fn manages_below(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<bool, Err
         return Ok(false);
     }
     let tree = ctx.tree();
-    ctx.engine.cell(account)?.view(ctx.engine)?.reaches_below(&mut ctx.tx, &mut Papers::new(&tree), user)
+    ctx.engine.cell(account)?.view(ctx.engine)?.reaches_below(
+        &mut ctx.tx,
+        &mut Papers::new(&tree),
+        user,
+    )
 }
 
-/// The place that follows among the accounts of a user: their memberships in order, and below each whose team they manage
-/// the accounts there, but for what they manage by a nearer membership.
-fn next_of_user(ctx: &mut Ctx<'_>, user: &Id, place: Option<TreePath>) -> Result<Option<TreePath>, Error> {
+/// The place that follows among the accounts of a user: their memberships in order, and below each
+/// whose team they manage the accounts there, but for what they manage by a nearer membership.
+fn next_of_user(
+    ctx: &mut Ctx<'_>,
+    user: &Id,
+    place: Option<TreePath>,
+) -> Result<Option<TreePath>, Error> {
     let mut root = None;
     if let Some(path) = place {
         let (path, still_there) = resume(ctx, path)?;
@@ -508,7 +630,11 @@ fn next_of_user(ctx: &mut Ctx<'_>, user: &Id, place: Option<TreePath>) -> Result
             }
         }
     }
-    let next = first_after(ctx, keys::below(keys::MEMBERSHIP, &[user.as_str()]), root.as_ref())?;
+    let next = first_after(
+        ctx,
+        keys::below(keys::MEMBERSHIP, &[user.as_str()]),
+        root.as_ref(),
+    )?;
     Ok(next.map(|account| vec![account]))
 }
 
@@ -541,9 +667,15 @@ impl Operation for CreateChild {
         let AccountQuote { team, price, .. } = quote(ctx, &self.parent)?;
         match ctx.actor {
             Actor::User { .. } if self.package.is_some() => {
-                return Err(Error::new(Code::ActorNotAllowed, "the package is chosen by the platform").at("/package"));
+                return Err(Error::new(
+                    Code::ActorNotAllowed,
+                    "the package is chosen by the platform",
+                )
+                .at("/package"));
             }
-            Actor::Operator { .. } if self.package.is_some() => ctx.require_as_operator("packages.assign")?,
+            Actor::Operator { .. } if self.package.is_some() => {
+                ctx.require_as_operator("packages.assign")?
+            }
             _ => {}
         }
         let first = self.first_owner(ctx, &team)?;
@@ -561,7 +693,8 @@ impl Operation for CreateChild {
             lifecycle,
             owner,
         };
-        let account = accounts::make(ctx, new).map_err(|error| renamed(error, "/owner", "/owner_email"))?;
+        let account =
+            accounts::make(ctx, new).map_err(|error| renamed(error, "/owner", "/owner_email"))?;
         let mut invitation = None;
         let mut must_set_password = false;
         match first {
@@ -575,7 +708,15 @@ impl Operation for CreateChild {
             }
         }
         let status = effective_status(&account_line(&mut ctx.tx, &account.id)?);
-        Ok(ChildCreated { account: account.id, parent: self.parent, status, owner: account.owner, must_set_password, invitation, price })
+        Ok(ChildCreated {
+            account: account.id,
+            parent: self.parent,
+            status,
+            owner: account.owner,
+            must_set_password,
+            invitation,
+            price,
+        })
     }
 }
 
@@ -592,25 +733,44 @@ impl Operation for TransferOwner {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OwnerTransferred, Error> {
         let before = accounts::load(ctx, &self.account, "/account")?;
         check_rev(self.expected_rev, before.rev)?;
-        if matches!(ctx.actor, Actor::User { account: home, .. } if *home == self.account) && before.parent.is_some() {
-            let error = Error::new(Code::PermissionDenied, "the owner of an account below another is chosen from above it (R-TEA-3)");
+        if matches!(ctx.actor, Actor::User { account: home, .. } if *home == self.account)
+            && before.parent.is_some()
+        {
+            let error = Error::new(
+                Code::PermissionDenied,
+                "the owner of an account below another is chosen from above it (R-TEA-3)",
+            );
             return Err(error.at("/account").with("missing", TEAM_PERMISSION));
         }
         // Whoever was asked to confirm their address would come as a second owner.
         let old_owner = before.owner.ok_or_else(|| {
-            Error::new(Code::AccountPending, format!("`{}` waits for its first owner to confirm their address", self.account)).at("/account")
+            Error::new(
+                Code::AccountPending,
+                format!(
+                    "`{}` waits for its first owner to confirm their address",
+                    self.account
+                ),
+            )
+            .at("/account")
         })?;
         let account = members::make_owner(ctx, &self.account, &self.to, self.old_owner_role)
             .map_err(|error| renamed(renamed(error, "/user", "/to"), "/role", "/old_owner_role"))?;
         let old: Option<Member> = ctx.tx.get(&keys::member(&self.account, &old_owner))?;
-        Ok(OwnerTransferred { account: self.account, owner: self.to, old_owner, old_owner_role: old.and_then(|old| old.role), rev: account.rev })
+        Ok(OwnerTransferred {
+            account: self.account,
+            owner: self.to,
+            old_owner,
+            old_owner_role: old.and_then(|old| old.role),
+            rev: account.rev,
+        })
     }
 }
 
 impl Operation for Switchable {
     const NAME: &'static str = "accounts.switchable";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule("users about themselves; operators with `clients.view_all`");
+    const ACCESS: Access =
+        Access::Rule("users about themselves; operators with `clients.view_all`");
     type Answer = SwitchableList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SwitchableList, Error> {
@@ -621,36 +781,59 @@ impl Operation for Switchable {
         let mut looked_at = 0;
         while let Some(path) = next_of_user(ctx, &user, place.clone())? {
             if accounts.len() == size || looked_at == SCAN_MAX {
-                return Ok(SwitchableList { accounts, next: place.as_deref().map(write_path).transpose()? });
+                return Ok(SwitchableList {
+                    accounts,
+                    next: place.as_deref().map(write_path).transpose()?,
+                });
             }
             looked_at += 1;
             if let Some(account) = path.last() {
                 // A membership has its own place in the list.
-                let listed_elsewhere = path.len() > 1 && ctx.tx.has(&keys::member(account, &user))?;
+                let listed_elsewhere =
+                    path.len() > 1 && ctx.tx.has(&keys::member(account, &user))?;
                 if !listed_elsewhere {
                     accounts.extend(access(ctx, account, &user, current.as_ref())?);
                 }
             }
             place = Some(path);
         }
-        Ok(SwitchableList { accounts, next: None })
+        Ok(SwitchableList {
+            accounts,
+            next: None,
+        })
     }
 }
 
 impl Operation for Switch {
     const NAME: &'static str = "accounts.switch";
     const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule("users about themselves; operators with `clients.view_all`");
+    const ACCESS: Access =
+        Access::Rule("users about themselves; operators with `clients.view_all`");
     type Answer = AccountSwitch;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AccountSwitch, Error> {
         let (user, current) = subject(ctx, self.user)?;
         let found = access(ctx, &self.account, &user, current.as_ref())?;
-        let found = found.ok_or_else(|| Error::not_found("account", self.account.as_str()).at("/account"))?;
+        let found = found
+            .ok_or_else(|| Error::not_found("account", self.account.as_str()).at("/account"))?;
         if let Some(code) = found.refusal {
-            return Err(Error::new(code, format!("`{user}` cannot enter `{}`: {}", self.account, code.sentence())).at("/account"));
+            return Err(Error::new(
+                code,
+                format!(
+                    "`{user}` cannot enter `{}`: {}",
+                    self.account,
+                    code.sentence()
+                ),
+            )
+            .at("/account"));
         }
-        Ok(AccountSwitch { account: found.account, name: found.name, user, how: found.how, role: found.role })
+        Ok(AccountSwitch {
+            account: found.account,
+            name: found.name,
+            user,
+            how: found.how,
+            role: found.role,
+        })
     }
 }
 
@@ -665,13 +848,22 @@ impl Operation for Team {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<TeamList, Error> {
-        if accounts::load(ctx, &self.account, "/account")?.parent.is_some() {
+        if accounts::load(ctx, &self.account, "/account")?
+            .parent
+            .is_some()
+        {
             return Err(Error::not_found("team", self.account.as_str()).at("/account"));
         }
         let size = page_size(self.limit)?;
         let mut place = self.after.as_ref().map(read_path).transpose()?;
-        if place.as_ref().is_some_and(|path| path.first() != Some(&self.account)) {
-            return Err(Error::invalid("/after", "`after` is what the page before answered as `next`, unchanged"));
+        if place
+            .as_ref()
+            .is_some_and(|path| path.first() != Some(&self.account))
+        {
+            return Err(Error::invalid(
+                "/after",
+                "`after` is what the page before answered as `next`, unchanged",
+            ));
         }
         let mut accounts = Vec::new();
         loop {
@@ -682,9 +874,17 @@ impl Operation for Team {
                     next_in_tree(ctx, path, still_there)?
                 }
             };
-            let Some(path) = next else { return Ok(TeamList { accounts, next: None }) };
+            let Some(path) = next else {
+                return Ok(TeamList {
+                    accounts,
+                    next: None,
+                });
+            };
             if accounts.len() == size {
-                return Ok(TeamList { accounts, next: place.as_deref().map(write_path).transpose()? });
+                return Ok(TeamList {
+                    accounts,
+                    next: place.as_deref().map(write_path).transpose()?,
+                });
             }
             if let Some(account) = path.last() {
                 accounts.push(team_account(ctx, account)?);
@@ -698,9 +898,17 @@ fn team_account(ctx: &mut Ctx<'_>, id: &Id) -> Result<TeamAccount, Error> {
     let line = account_line(&mut ctx.tx, id)?;
     let status = effective_status(&line);
     let depth = line.len() as u64;
-    let account = line.into_iter().next().ok_or_else(|| Error::not_found("account", id.as_str()))?;
+    let account = line
+        .into_iter()
+        .next()
+        .ok_or_else(|| Error::not_found("account", id.as_str()))?;
     let owner_email = match &account.owner {
-        Some(owner) => Some(users::load(ctx, owner, "/account")?.email.as_typed().to_owned()),
+        Some(owner) => Some(
+            users::load(ctx, owner, "/account")?
+                .email
+                .as_typed()
+                .to_owned(),
+        ),
         None => None,
     };
     Ok(TeamAccount {

@@ -1,7 +1,8 @@
 //! Threads: slots with a lease for the jobs that run at the same time (R-QTA-10).
 //!
-//! A worker that dies renews no more, and its slot is free once the lease has run out. Nothing happens at that instant:
-//! whoever next finds the slots taken ends those that have run out, and each who gets one clears a few away.
+//! A worker that dies renews no more, and its slot is free once the lease has run out. Nothing
+//! happens at that instant: whoever next finds the slots taken ends those that have run out, and
+//! each who gets one clears a few away.
 
 use super::limits::{Line, reached};
 use super::{Access, Effect, Operation, accounts, campaigns, gauges, once, walk};
@@ -14,13 +15,16 @@ use serde::{Deserialize, Serialize};
 
 const SHORTEST_MS: u64 = 1_000;
 const LONGEST_MS: u64 = 24 * 3_600_000;
-/// How many slots that have run out are cleared away with each that is given: more than one, so that they never pile up.
+/// How many slots that have run out are cleared away with each that is given: more than one, so
+/// that they never pile up.
 const CLEARED: usize = 2;
 
-/// Takes a slot for a worker, within the limit `threads` of the account and of every account above it (R-QTA-10).
+/// Takes a slot for a worker, within the limit `threads` of the account and of every account above
+/// it (R-QTA-10).
 ///
-/// When all are taken it is `limit_reached`, with `details.retry_at_ms`: when enough leases have run out, unless they are
-/// renewed. A campaign that is stopped gets none (`bounce_stop`), nor does an account that is pending, suspended or closed.
+/// When all are taken it is `limit_reached`, with `details.retry_at_ms`: when enough leases have
+/// run out, unless they are renewed. A campaign that is stopped gets none (`bounce_stop`), nor does
+/// an account that is pending, suspended or closed.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Acquire {
@@ -33,13 +37,14 @@ pub struct Acquire {
     /// The campaign that it works on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub campaign: Option<Id>,
-    /// Asked again within a day with the same key it gets the same slot, and no other; another request is `idempotency_mismatch`.
+    /// Asked again within a day with the same key it gets the same slot, and no other; another
+    /// request is `idempotency_mismatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Id>,
 }
 
-/// Keeps a slot for longer. After the lease has run out it is `lease_lost` (R-QTA-10); an account that is suspended or closed
-/// keeps none for longer.
+/// Keeps a slot for longer. After the lease has run out it is `lease_lost` (R-QTA-10); an account
+/// that is suspended or closed keeps none for longer.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Renew {
@@ -61,8 +66,8 @@ pub struct Release {
     pub slot: Id,
 }
 
-/// Lists the slots that are taken in an account and in all accounts below it, the one that ends first at the top. One
-/// that is renewed meanwhile can come again on a later page.
+/// Lists the slots that are taken in an account and in all accounts below it, the one that ends
+/// first at the top. One that is renewed meanwhile can come again on a later page.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
@@ -86,7 +91,8 @@ pub struct SlotList {
     pub next: Option<Cursor>,
 }
 
-/// How many slots of an account and of all below it are still counted though their lease has run out.
+/// How many slots of an account and of all below it are still counted though their lease has run
+/// out.
 pub(crate) fn expired(ctx: &mut Ctx<'_>, account: &Id) -> Result<u64, Error> {
     let (from, _) = keys::below(keys::SLOT_END, &[account.as_str()]);
     let until = keys::slot_ends_after(account, ctx.now_ms);
@@ -97,8 +103,15 @@ pub(crate) fn expired(ctx: &mut Ctx<'_>, account: &Id) -> Result<u64, Error> {
 fn end_expired(ctx: &mut Ctx<'_>, above: &Id) -> Result<bool, Error> {
     let (from, _) = keys::below(keys::SLOT_END, &[above.as_str()]);
     let until = keys::slot_ends_after(above, ctx.now_ms);
-    let Some((key, ())) = ctx.tx.range::<()>(&from, &until, 1)?.into_iter().next() else { return Ok(false) };
-    let slot = at_end(ctx, &key)?.ok_or_else(|| Error::new(Code::StoreCorrupt, format!("no slot ends at {}", key.escape_ascii())))?;
+    let Some((key, ())) = ctx.tx.range::<()>(&from, &until, 1)?.into_iter().next() else {
+        return Ok(false);
+    };
+    let slot = at_end(ctx, &key)?.ok_or_else(|| {
+        Error::new(
+            Code::StoreCorrupt,
+            format!("no slot ends at {}", key.escape_ascii()),
+        )
+    })?;
     end_at_once(ctx, &slot)?;
     Ok(true)
 }
@@ -117,7 +130,9 @@ fn ended_at_ms(ctx: &mut Ctx<'_>, above: &Id, count: u64) -> Result<Option<u64>,
     let (_, until) = keys::below(keys::SLOT_END, &[above.as_str()]);
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     let rows = ctx.tx.range::<()>(&from, &until, count)?;
-    Ok(rows.get(count.saturating_sub(1)).and_then(|(key, ())| keys::slot_end_at(key)))
+    Ok(rows
+        .get(count.saturating_sub(1))
+        .and_then(|(key, ())| keys::slot_end_at(key)))
 }
 
 /// Writes a slot, or takes it away, at every place where it ends.
@@ -153,24 +168,38 @@ fn check_life(ttl_ms: Count) -> Result<u64, Error> {
     if (SHORTEST_MS..=LONGEST_MS).contains(&ttl_ms.get()) {
         return Ok(ttl_ms.get());
     }
-    Err(Error::invalid("/ttl_ms", format!("a lease lives {SHORTEST_MS} to {LONGEST_MS} milliseconds")))
+    Err(Error::invalid(
+        "/ttl_ms",
+        format!("a lease lives {SHORTEST_MS} to {LONGEST_MS} milliseconds"),
+    ))
 }
 
 /// A slot that is taken, and the accounts that it counts for.
 fn load(ctx: &mut Ctx<'_>, account: &Id, slot: &Id) -> Result<(Slot, Vec<Account>), Error> {
     let line = account_line(&mut ctx.tx, account).map_err(|error| error.at("/account"))?;
-    let held = ctx.tx.get::<Slot>(&keys::slot(account, slot))?.filter(|slot| ctx.now_ms < slot.expires_at_ms);
+    let held = ctx
+        .tx
+        .get::<Slot>(&keys::slot(account, slot))?
+        .filter(|slot| ctx.now_ms < slot.expires_at_ms);
     // A slot that was cleared away is like one that never was.
-    let held = held.ok_or_else(|| Error::new(Code::LeaseLost, "the lease of the slot has ended").at("/slot"))?;
+    let held = held.ok_or_else(|| {
+        Error::new(Code::LeaseLost, "the lease of the slot has ended").at("/slot")
+    })?;
     Ok((held, line))
 }
 
 fn slots_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<Slot>, Error> {
     let (from, until) = keys::below(keys::SLOT, &[account.as_str()]);
-    Ok(ctx.tx.range::<Slot>(&from, &until, usize::MAX)?.into_iter().map(|(_, slot)| slot).collect())
+    Ok(ctx
+        .tx
+        .range::<Slot>(&from, &until, usize::MAX)?
+        .into_iter()
+        .map(|(_, slot)| slot)
+        .collect())
 }
 
-/// The slots of an account no longer count for these accounts above it; their counts are taken care of by [`gauges::leave`].
+/// The slots of an account no longer count for these accounts above it; their counts are taken care
+/// of by [`gauges::leave`].
 pub(crate) fn leave(ctx: &mut Ctx<'_>, account: &Id, above: &[Account]) -> Result<(), Error> {
     for slot in slots_of(ctx, account)? {
         list(ctx, &slot, above, false);
@@ -178,11 +207,21 @@ pub(crate) fn leave(ctx: &mut Ctx<'_>, account: &Id, above: &[Account]) -> Resul
     Ok(())
 }
 
-/// Removes the slots of an account that is deleted; its counts are taken care of by [`gauges::leave`].
-pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id, above: &[Account]) -> Result<(), Error> {
+/// Removes the slots of an account that is deleted; its counts are taken care of by
+/// [`gauges::leave`].
+pub(crate) fn erase_all_of(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    above: &[Account],
+) -> Result<(), Error> {
     for slot in slots_of(ctx, account)? {
         list(ctx, &slot, above, false);
-        ctx.tx.delete(keys::slot_end(account, slot.expires_at_ms, account, &slot.id));
+        ctx.tx.delete(keys::slot_end(
+            account,
+            slot.expires_at_ms,
+            account,
+            &slot.id,
+        ));
         ctx.tx.delete(keys::slot(account, &slot.id));
     }
     Ok(())
@@ -199,7 +238,9 @@ impl Operation for Acquire {
     }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Slot, Error> {
-        once::written(ctx, &self, self.key.as_ref(), |ctx| self.clone().carry_out(ctx))
+        once::written(ctx, &self, self.key.as_ref(), |ctx| {
+            self.clone().carry_out(ctx)
+        })
     }
 }
 
@@ -301,8 +342,9 @@ impl Operation for List {
         accounts::load(ctx, &self.account, "/account")?;
         let span = keys::below(keys::SLOT_END, &[self.account.as_str()]);
         let now_ms = ctx.now_ms;
-        let (slots, next) =
-            walk(ctx, &[span], self.after.as_ref(), self.limit, |ctx, key| Ok(at_end(ctx, key)?.filter(|slot| now_ms < slot.expires_at_ms)))?;
+        let (slots, next) = walk(ctx, &[span], self.after.as_ref(), self.limit, |ctx, key| {
+            Ok(at_end(ctx, key)?.filter(|slot| now_ms < slot.expires_at_ms))
+        })?;
         Ok(SlotList { slots, next })
     }
 }

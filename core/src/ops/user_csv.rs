@@ -1,10 +1,15 @@
 //! Users as CSV: out of an account or a team, and in again (R-USR-5).
 
-use super::{Access, Effect, Operation, SCAN_MAX, accounts, groups, members, reach, read_cursor, roles, users, write_cursor};
+use super::{
+    Access, Effect, Operation, SCAN_MAX, accounts, groups, members, reach, read_cursor, roles,
+    users, write_cursor,
+};
 use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Class, Code, Error};
-use crate::model::{self, Actor, Count, Cursor, Email, GrantExisting, Id, Mailbox, Name, RoleScope};
+use crate::model::{
+    self, Actor, Count, Cursor, Email, GrantExisting, Id, Mailbox, Name, RoleScope,
+};
 use crate::rules::user_csv::{Column, Columns, CsvSeparator, Rows, broken, neutralised};
 use csv::{StringRecord, Terminator, WriterBuilder};
 use schemars::JsonSchema;
@@ -17,16 +22,17 @@ pub(crate) const MOST_ROWS: u64 = 1000;
 /// Most bytes of CSV that one call takes.
 pub(crate) const MOST_BYTES: usize = 900 << 10;
 
-/// Writes users with their accounts as CSV, a page at a time: one row for each membership, with the columns `email`,
-/// `first_name`, `last_name`, `account`, `role`, `group`, `owner` and `disabled` (R-USR-5).
+/// Writes users with their accounts as CSV, a page at a time: one row for each membership, with the
+/// columns `email`, `first_name`, `last_name`, `account`, `role`, `group`, `owner` and `disabled`
+/// (R-USR-5).
 ///
-/// The pages one after the other are the file. A field that a spreadsheet would take for a formula has an apostrophe
-/// before it; `users.import_csv` takes it away again.
+/// The pages one after the other are the file. A field that a spreadsheet would take for a formula
+/// has an apostrophe before it; `users.import_csv` takes it away again.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExportCsv {
-    /// The account. A top account gives its whole team to those who manage that (`accounts.team`); in every other case it
-    /// is the members of this one account.
+    /// The account. A top account gives its whole team to those who manage that (`accounts.team`);
+    /// in every other case it is the members of this one account.
     pub account: Id,
     /// Whether the text begins with the names of the columns; absent, the first page alone does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,18 +40,22 @@ pub struct ExportCsv {
     /// Go on here: `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
-    /// At most this many rows (1 to 1,000, 1,000 when absent). A page may be shorter, and even empty, while there is a `next`.
+    /// At most this many rows (1 to 1,000, 1,000 when absent). A page may be shorter, and even
+    /// empty, while there is a `next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
 
-/// Makes users and memberships from CSV, in one commit: at most 900 KiB and 1,000 rows. Larger files go in part by part,
-/// which is what the function of each language does that imports a whole file.
+/// Makes users and memberships from CSV, in one commit: at most 900 KiB and 1,000 rows. Larger
+/// files go in part by part, which is what the function of each language does that imports a whole
+/// file.
 ///
-/// The first line names the columns, those of `users.export_csv` in any order, without regard to case and spaces; `email` alone
-/// is needed. Comma, semicolon and tab part the fields, whichever the first line has. Spaces around a field are not part of it, and
-/// an address may be pasted with a name: `Ann Lee <ann@x.example>`. A row makes a user and their membership; a user of the same team who is there already gets the membership alone, and keeps their
-/// name. A bad row is reported with its line and column, and the others go in (R-USR-5).
+/// The first line names the columns, those of `users.export_csv` in any order, without regard to
+/// case and spaces; `email` alone is needed. Comma, semicolon and tab part the fields, whichever
+/// the first line has. Spaces around a field are not part of it, and an address may be pasted with
+/// a name: `Ann Lee <ann@x.example>`. A row makes a user and their membership; a user of the same
+/// team who is there already gets the membership alone, and keeps their name. A bad row is reported
+/// with its line and column, and the others go in (R-USR-5).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportCsv {
@@ -65,7 +75,8 @@ pub struct ImportCsv {
     /// The role for rows that name none; absent, the default role of the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
-    /// Whether one bad row keeps all of them out; the answer says what is wrong, and nothing was changed.
+    /// Whether one bad row keeps all of them out; the answer says what is wrong, and nothing was
+    /// changed.
     #[serde(default)]
     pub atomic: bool,
 }
@@ -93,9 +104,11 @@ pub struct UserImport {
     pub members: u64,
     /// How many rows are bad.
     pub rejected: u64,
-    /// What is wrong with them, in the order of the file. Of a whole file the first 10,000 are kept.
+    /// What is wrong with them, in the order of the file. Of a whole file the first 10,000 are
+    /// kept.
     pub problems: Vec<UserImportProblem>,
-    /// Whether a file was not read to its end, since its progress function said so; what was read until then is in.
+    /// Whether a file was not read to its end, since its progress function said so; what was read
+    /// until then is in.
     pub stopped: bool,
 }
 
@@ -115,8 +128,16 @@ pub struct UserImportProblem {
 
 impl UserImportProblem {
     pub(crate) fn new(line: u64, error: &Error) -> UserImportProblem {
-        let column = error.field().and_then(Column::of_field).map(|column| column.name().to_owned());
-        UserImportProblem { line, column, code: error.code(), message: error.message().to_owned() }
+        let column = error
+            .field()
+            .and_then(Column::of_field)
+            .map(|column| column.name().to_owned());
+        UserImportProblem {
+            line,
+            column,
+            code: error.code(),
+            message: error.message().to_owned(),
+        }
     }
 }
 
@@ -133,33 +154,64 @@ impl Operation for ExportCsv {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<UserCsv, Error> {
         let limit = self.limit.map_or(MOST_ROWS, Count::get);
         if !(1..=MOST_ROWS).contains(&limit) {
-            return Err(Error::invalid("/limit", format!("a page has 1 to {MOST_ROWS} rows, not {limit}")));
+            return Err(Error::invalid(
+                "/limit",
+                format!("a page has 1 to {MOST_ROWS} rows, not {limit}"),
+            ));
         }
-        let line = account_line(&mut ctx.tx, &self.account).map_err(|error| error.at("/account"))?;
+        let line =
+            account_line(&mut ctx.tx, &self.account).map_err(|error| error.at("/account"))?;
         let managed = ctx.manages_team_of(&self.account)?;
-        let list = if line.len() == 1 && managed { List::Team(&self.account) } else { List::Members(&self.account) };
+        let list = if line.len() == 1 && managed {
+            List::Team(&self.account)
+        } else {
+            List::Members(&self.account)
+        };
         let (found, next) = memberships(ctx, &list, self.after.as_ref(), limit)?;
 
-        let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
-        let broken = |error: csv::Error| Error::new(Code::Internal, format!("a row cannot be written: {error}"));
+        let mut writer = WriterBuilder::new()
+            .terminator(Terminator::CRLF)
+            .from_writer(Vec::new());
+        let broken = |error: csv::Error| {
+            Error::new(Code::Internal, format!("a row cannot be written: {error}"))
+        };
         if self.header.unwrap_or(self.after.is_none()) {
-            writer.write_record(Column::ALL.map(Column::name)).map_err(broken)?;
+            writer
+                .write_record(Column::ALL.map(Column::name))
+                .map_err(broken)?;
         }
         let hidden = reach::hidden_in(ctx, &self.account)?;
         let mut rows = 0;
         for (account, user) in found {
-            let Some(member) = ctx.tx.get::<model::Member>(&keys::member(&account, &user))? else { continue };
+            let Some(member) = ctx
+                .tx
+                .get::<model::Member>(&keys::member(&account, &user))?
+            else {
+                continue;
+            };
             if hidden.contains(&user) {
                 continue;
             }
             let user = users::load(ctx, &user, "/account")?;
             writer
-                .write_record(Column::ALL.map(|column| cell(column, &user, &member)).iter().map(|text| neutralised(text).into_owned()))
+                .write_record(
+                    Column::ALL
+                        .map(|column| cell(column, &user, &member))
+                        .iter()
+                        .map(|text| neutralised(text).into_owned()),
+                )
                 .map_err(broken)?;
             rows += 1;
         }
-        let bytes = writer.into_inner().map_err(|error| Error::new(Code::Internal, format!("the rows cannot be written: {error}")))?;
-        let csv = String::from_utf8(bytes).map_err(|error| Error::new(Code::Internal, format!("the rows are no text: {error}")))?;
+        let bytes = writer.into_inner().map_err(|error| {
+            Error::new(
+                Code::Internal,
+                format!("the rows cannot be written: {error}"),
+            )
+        })?;
+        let csv = String::from_utf8(bytes).map_err(|error| {
+            Error::new(Code::Internal, format!("the rows are no text: {error}"))
+        })?;
         Ok(UserCsv { csv, rows, next })
     }
 }
@@ -191,7 +243,12 @@ enum List<'a> {
 type Memberships = (Vec<(Id, Id)>, Option<Cursor>);
 
 /// One page of memberships. The cursor names the last one that was looked at.
-fn memberships(ctx: &mut Ctx<'_>, list: &List<'_>, after: Option<&Cursor>, limit: u64) -> Result<Memberships, Error> {
+fn memberships(
+    ctx: &mut Ctx<'_>,
+    list: &List<'_>,
+    after: Option<&Cursor>,
+    limit: u64,
+) -> Result<Memberships, Error> {
     let span = match list {
         List::Members(account) => keys::below(keys::MEMBER, &[account.as_str()]),
         List::Team(top) => people::span(top.as_str(), people::Order::Email, ""),
@@ -205,7 +262,12 @@ fn memberships(ctx: &mut Ctx<'_>, list: &List<'_>, after: Option<&Cursor>, limit
         let people = ctx.tx.range::<IgnoredAny>(&place.key, &span.1, STEP)?;
         let last = people.len() < STEP;
         for (key, _) in people {
-            let user = keys::last_id(&key).ok_or_else(|| Error::new(Code::StoreCorrupt, format!("the key {} ends in no id", key.escape_ascii())))?;
+            let user = keys::last_id(&key).ok_or_else(|| {
+                Error::new(
+                    Code::StoreCorrupt,
+                    format!("the key {} ends in no id", key.escape_ascii()),
+                )
+            })?;
             // The accounts of a person are gone on with only where it is still the same person.
             let mut account = place.account.take().filter(|_| key == place.key);
             place.key.clone_from(&key);
@@ -241,12 +303,21 @@ fn memberships(ctx: &mut Ctx<'_>, list: &List<'_>, after: Option<&Cursor>, limit
 const STEP: usize = 128;
 
 /// Whether an account is in the list. A person may be in other teams too.
-fn is_listed(ctx: &mut Ctx<'_>, list: &List<'_>, account: &Id, tops: &mut HashMap<Id, bool>) -> Result<bool, Error> {
-    let List::Team(top) = list else { return Ok(true) };
+fn is_listed(
+    ctx: &mut Ctx<'_>,
+    list: &List<'_>,
+    account: &Id,
+    tops: &mut HashMap<Id, bool>,
+) -> Result<bool, Error> {
+    let List::Team(top) = list else {
+        return Ok(true);
+    };
     if let Some(known) = tops.get(account) {
         return Ok(*known);
     }
-    let listed = account_line(&mut ctx.tx, account)?.iter().any(|above| above.id == **top);
+    let listed = account_line(&mut ctx.tx, account)?
+        .iter()
+        .any(|above| above.id == **top);
     tops.insert(account.clone(), listed);
     Ok(listed)
 }
@@ -257,10 +328,16 @@ fn accounts_after(ctx: &mut Ctx<'_>, user: &Id, after: Option<&Id>) -> Result<Ve
         from = keys::membership(user, after);
         from.push(0);
     }
-    Ok(ctx.tx.range::<IgnoredAny>(&from, &until, STEP)?.iter().filter_map(|(key, _)| keys::last_id(key)).collect())
+    Ok(ctx
+        .tx
+        .range::<IgnoredAny>(&from, &until, STEP)?
+        .iter()
+        .filter_map(|(key, _)| keys::last_id(key))
+        .collect())
 }
 
-/// Where an export goes on: with this person, or the first one behind, and behind this account of theirs.
+/// Where an export goes on: with this person, or the first one behind, and behind this account of
+/// theirs.
 struct Place {
     key: Vec<u8>,
     account: Option<Id>,
@@ -268,13 +345,21 @@ struct Place {
 
 impl Place {
     fn read(cursor: Option<&Cursor>, span: &(Vec<u8>, Vec<u8>)) -> Result<Place, Error> {
-        let Some(cursor) = cursor else { return Ok(Place { key: span.0.clone(), account: None }) };
+        let Some(cursor) = cursor else {
+            return Ok(Place {
+                key: span.0.clone(),
+                account: None,
+            });
+        };
         let (_, key) = read_cursor(cursor, std::slice::from_ref(span))?;
         // No id holds the byte 1: it parts the key of the person from the account.
         let mut parts = key.splitn(2, |byte| *byte == 1);
         let (person, account) = (parts.next().unwrap_or_default().to_vec(), parts.next());
         let account = account.and_then(|account| Id::new(std::str::from_utf8(account).ok()?).ok());
-        Ok(Place { key: person, account })
+        Ok(Place {
+            key: person,
+            account,
+        })
     }
 
     fn write(self, span: &(Vec<u8>, Vec<u8>)) -> Result<Cursor, Error> {
@@ -299,21 +384,46 @@ impl Operation for ImportCsv {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<UserImport, Error> {
         if self.csv.len() > MOST_BYTES {
-            return Err(Error::invalid("/csv", format!("`csv` has at most {MOST_BYTES} bytes, this one has {}", self.csv.len())));
+            return Err(Error::invalid(
+                "/csv",
+                format!(
+                    "`csv` has at most {MOST_BYTES} bytes, this one has {}",
+                    self.csv.len()
+                ),
+            ));
         }
-        let mut importer = Importer { account: &self.account, role: self.role.as_ref(), accounts: HashMap::new(), roles: HashMap::new() };
+        let mut importer = Importer {
+            account: &self.account,
+            role: self.role.as_ref(),
+            accounts: HashMap::new(),
+            roles: HashMap::new(),
+        };
         importer.known(ctx, &self.account)?;
         let point = ctx.tx.mark_point();
         let answer = import(ctx, &self, &mut importer);
         // One bad row of an atomic import takes back what the good ones wrote.
-        let keep = answer.as_ref().is_ok_and(|answer| !self.atomic || answer.rejected == 0);
+        let keep = answer
+            .as_ref()
+            .is_ok_and(|answer| !self.atomic || answer.rejected == 0);
         ctx.tx.end_point(point, keep);
         let answer = answer?;
-        Ok(if keep { answer } else { UserImport { added: 0, members: 0, ..answer } })
+        Ok(if keep {
+            answer
+        } else {
+            UserImport {
+                added: 0,
+                members: 0,
+                ..answer
+            }
+        })
     }
 }
 
-fn import(ctx: &mut Ctx<'_>, request: &ImportCsv, importer: &mut Importer<'_>) -> Result<UserImport, Error> {
+fn import(
+    ctx: &mut Ctx<'_>,
+    request: &ImportCsv,
+    importer: &mut Importer<'_>,
+) -> Result<UserImport, Error> {
     let first_line = request.first_line.map_or(1, Count::get);
     let text = request.csv.strip_prefix('\u{feff}').unwrap_or(&request.csv);
     let separator = request.separator.unwrap_or_else(|| match &request.columns {
@@ -322,7 +432,8 @@ fn import(ctx: &mut Ctx<'_>, request: &ImportCsv, importer: &mut Importer<'_>) -
     });
     let mut rows = Rows::new(text, first_line, separator);
     let columns = match &request.columns {
-        Some(names) => Columns::read(names.iter().map(String::as_str), first_line).map_err(|error| error.at("/columns"))?,
+        Some(names) => Columns::read(names.iter().map(String::as_str), first_line)
+            .map_err(|error| error.at("/columns"))?,
         None => {
             let line = rows.next()?.map_or(first_line, |row| row.line);
             Columns::read(rows.fields().iter(), line).map_err(|error| error.at("/csv"))?
@@ -331,11 +442,17 @@ fn import(ctx: &mut Ctx<'_>, request: &ImportCsv, importer: &mut Importer<'_>) -
     let mut answer = UserImport::default();
     while let Some(row) = rows.next()? {
         if answer.rows == MOST_ROWS {
-            return Err(Error::invalid("/csv", format!("one call takes at most {MOST_ROWS} rows; import the rest with another")));
+            return Err(Error::invalid(
+                "/csv",
+                format!("one call takes at most {MOST_ROWS} rows; import the rest with another"),
+            ));
         }
         answer.rows += 1;
         let done = if rows.is_unclosed(row) {
-            Err(broken(row.line, "a quote is opened and never closed: the rest of the text is one field"))
+            Err(broken(
+                row.line,
+                "a quote is opened and never closed: the rest of the text is one field",
+            ))
         } else {
             ctx.attempt(|ctx| importer.row(ctx, &columns, rows.fields()))
         };
@@ -346,7 +463,9 @@ fn import(ctx: &mut Ctx<'_>, request: &ImportCsv, importer: &mut Importer<'_>) -
             }
             Err(error) if is_about_the_row(&error) => {
                 answer.rejected += 1;
-                answer.problems.push(UserImportProblem::new(row.line, &error));
+                answer
+                    .problems
+                    .push(UserImportProblem::new(row.line, &error));
             }
             Err(error) => return Err(error),
         }
@@ -356,7 +475,10 @@ fn import(ctx: &mut Ctx<'_>, request: &ImportCsv, importer: &mut Importer<'_>) -
 
 /// A store that fails is not the fault of a row.
 fn is_about_the_row(error: &Error) -> bool {
-    !matches!(error.code().class(), Class::Store | Class::Handle | Class::Internal)
+    !matches!(
+        error.code().class(),
+        Class::Store | Class::Handle | Class::Internal
+    )
 }
 
 /// What rows have in common is found out once.
@@ -399,7 +521,8 @@ impl Importer<'_> {
             return Err(Error::not_found("account", account.as_str()).at("/account"));
         }
         if let (Actor::User { .. }, true) = (ctx.actor, account != self.account) {
-            ctx.require_in(account, "users.invite").map_err(|error| error.at("/account"))?;
+            ctx.require_in(account, "users.invite")
+                .map_err(|error| error.at("/account"))?;
         }
         let policies = ctx.policies(Some(account))?;
         let grants = reach::holds_in(ctx, account, "users.grant_account")?
@@ -414,10 +537,16 @@ impl Importer<'_> {
     }
 
     /// Imports one row; whether it made a user.
-    fn row(&mut self, ctx: &mut Ctx<'_>, columns: &Columns, row: &StringRecord) -> Result<bool, Error> {
+    fn row(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        columns: &Columns,
+        row: &StringRecord,
+    ) -> Result<bool, Error> {
         columns.check(row)?;
         let field = |column| columns.field(row, column);
-        let pasted = field(Column::Email).ok_or_else(|| Error::invalid("/email", "a row has an e-mail address"))?;
+        let pasted = field(Column::Email)
+            .ok_or_else(|| Error::invalid("/email", "a row has an e-mail address"))?;
         let mailbox = Mailbox::read(pasted);
         let email = Email::new(mailbox.address).map_err(|error| Error::invalid("/email", error))?;
         let mut first_name = bounded(field(Column::FirstName), Column::FirstName, Name::new)?;
@@ -425,7 +554,8 @@ impl Importer<'_> {
         if first_name.is_none() && last_name.is_none() {
             [first_name, last_name] = mailbox.names();
         }
-        let account = bounded(field(Column::Account), Column::Account, Id::new)?.unwrap_or_else(|| self.account.clone());
+        let account = bounded(field(Column::Account), Column::Account, Id::new)?
+            .unwrap_or_else(|| self.account.clone());
         let role = bounded(field(Column::Role), Column::Role, Id::new)?;
         let group = bounded(field(Column::Group), Column::Group, Id::new)?;
         let disabled = flag(field(Column::Disabled), Column::Disabled)?;
@@ -440,37 +570,84 @@ impl Importer<'_> {
         let there = ctx.tx.get::<Id>(&keys::email(email.key()))?;
         if let Some(user) = &there {
             if members::find(ctx, &account, user)?.is_some() {
-                return Err(Error::new(Code::AlreadyMember, format!("`{}` is a member of `{account}` already", email.as_typed())).at("/email"));
+                return Err(Error::new(
+                    Code::AlreadyMember,
+                    format!("`{}` is a member of `{account}` already", email.as_typed()),
+                )
+                .at("/email"));
             }
             refuse_stranger(ctx, &known, &account, user, &email)?;
         }
         if flag(field(Column::Owner), Column::Owner)? {
-            return Err(Error::invalid("/owner", "an import makes no owners: import a member, and make them the owner then"));
+            return Err(Error::invalid(
+                "/owner",
+                "an import makes no owners: import a member, and make them the owner then",
+            ));
         }
         let (user, new) = match there {
             Some(user) => (users::load(ctx, &user, "/email")?, false),
-            None => (users::create(ctx, None, email, first_name, last_name, &users::NamedAt { id: "/email", email: "/email" })?, true),
+            None => (
+                users::create(
+                    ctx,
+                    None,
+                    email,
+                    first_name,
+                    last_name,
+                    &users::NamedAt {
+                        id: "/email",
+                        email: "/email",
+                    },
+                )?,
+                true,
+            ),
         };
         let role = self.role_for(ctx, &account, &known, &user.id, role)?;
-        members::create(ctx, &account, &user, members::Place { role, owner: false, group, disabled })?;
+        members::create(
+            ctx,
+            &account,
+            &user,
+            members::Place {
+                role,
+                owner: false,
+                group,
+                disabled,
+            },
+        )?;
         Ok(new)
     }
 
-    /// The role of a new member: that of the row, of the request, or the default of the account (R-INV-8, R-TEA-9).
-    fn role_for(&mut self, ctx: &mut Ctx<'_>, account: &Id, known: &Known, user: &Id, named: Option<Id>) -> Result<Option<Id>, Error> {
+    /// The role of a new member: that of the row, of the request, or the default of the account
+    /// (R-INV-8, R-TEA-9).
+    fn role_for(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        account: &Id,
+        known: &Known,
+        user: &Id,
+        named: Option<Id>,
+    ) -> Result<Option<Id>, Error> {
         let named = named.or_else(|| self.role.cloned());
         let role = match known.role_scope {
             RoleScope::Membership => named,
-            RoleScope::User | RoleScope::Package => members::fitting_role(ctx, account, user, named)?,
+            RoleScope::User | RoleScope::Package => {
+                members::fitting_role(ctx, account, user, named)?
+            }
         };
         let role = match role.or_else(|| known.default_role.clone()) {
             _ if known.role_scope == RoleScope::Package => None,
-            None => return Err(Error::invalid("/role", format!("`{account}` has no default role: name one"))),
+            None => {
+                return Err(Error::invalid(
+                    "/role",
+                    format!("`{account}` has no default role: name one"),
+                ));
+            }
             role => role,
         };
         let given = (account.clone(), role.clone());
         if !self.roles.contains_key(&given) {
-            let there = role.as_ref().map_or(Ok(()), |role| roles::load_for(ctx, role, account, "/role").map(drop));
+            let there = role.as_ref().map_or(Ok(()), |role| {
+                roles::load_for(ctx, role, account, "/role").map(drop)
+            });
             let may = there.and_then(|()| members::refuse_membership(ctx, account, role.as_ref()));
             self.roles.insert(given.clone(), may);
         }
@@ -479,33 +656,54 @@ impl Importer<'_> {
     }
 }
 
-/// Users of other teams are nobody's to add but the host's and the operators'; those of this team, by policy the parent's
-/// or everybody's who may give access (R-INV-7).
-fn refuse_stranger(ctx: &mut Ctx<'_>, known: &Known, account: &Id, user: &Id, email: &Email) -> Result<(), Error> {
+/// Users of other teams are nobody's to add but the host's and the operators'; those of this team,
+/// by policy the parent's or everybody's who may give access (R-INV-7).
+fn refuse_stranger(
+    ctx: &mut Ctx<'_>,
+    known: &Known,
+    account: &Id,
+    user: &Id,
+    email: &Email,
+) -> Result<(), Error> {
     let email = email.as_typed();
     if known.adds_anybody {
         return Ok(());
     }
     if people::seats_of(ctx, &known.top, user)? == 0 {
-        return Err(Error::new(Code::EmailTaken, format!("`{email}` belongs to a user already; invite them")).at("/email"));
+        return Err(Error::new(
+            Code::EmailTaken,
+            format!("`{email}` belongs to a user already; invite them"),
+        )
+        .at("/email"));
     }
     // A member whom the actor does not see is one of another account to them (R-INV-10).
     if known.grants && !ctx.tx.has(&keys::member(account, user))? {
         return Ok(());
     }
-    let message = format!("`{email}` belongs to another account of the team; only the parent can give access");
+    let message = format!(
+        "`{email}` belongs to another account of the team; only the parent can give access"
+    );
     Err(Error::new(Code::UserInOtherAccount, message).at("/email"))
 }
 
-fn bounded<T>(text: Option<&str>, column: Column, read: fn(String) -> Result<T, String>) -> Result<Option<T>, Error> {
+fn bounded<T>(
+    text: Option<&str>,
+    column: Column,
+    read: fn(String) -> Result<T, String>,
+) -> Result<Option<T>, Error> {
     let name = column.name();
-    text.map(|text| read(text.to_owned())).transpose().map_err(|error| Error::invalid(format!("/{name}"), format!("`{name}` {error}")))
+    text.map(|text| read(text.to_owned()))
+        .transpose()
+        .map_err(|error| Error::invalid(format!("/{name}"), format!("`{name}` {error}")))
 }
 
 fn flag(text: Option<&str>, column: Column) -> Result<bool, Error> {
     match text.map(str::to_ascii_lowercase).as_deref() {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
-        Some(_) => Err(Error::invalid(format!("/{}", column.name()), format!("`{}` is `true`, `false` or empty", column.name()))),
+        Some(_) => Err(Error::invalid(
+            format!("/{}", column.name()),
+            format!("`{}` is `true`, `false` or empty", column.name()),
+        )),
     }
 }

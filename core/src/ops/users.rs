@@ -1,25 +1,33 @@
-//! Users of the platform: their profile, their address, their end (R-USR-1 to R-USR-4, R-ACC-3, R-TEA-3).
+//! Users of the platform: their profile, their address, their end (R-USR-1 to R-USR-4, R-ACC-3,
+//! R-TEA-3).
 
 mod export;
 
 pub use export::{ExportData, OwnedResource, UserData, UserHistory, UserInvitation, UserMessage};
 
 use super::members::{self, MemberStatus};
-use super::{Access, Effect, Operation, accounts, check_rev, invitations, links, outbox, reach, sessions, walk};
+use super::{
+    Access, Effect, Operation, accounts, check_rev, invitations, links, outbox, reach, sessions,
+    walk,
+};
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::people::{Order, Search};
 use crate::engine::{Ctx, keys, people};
 use crate::error::{Code, Error};
 use crate::model::{
-    self, Actor, AuditKind, Count, Cursor, Editor, EffectivePolicies, Email, Id, Link, LinkKind, Name, NotificationsEdit, OutboxKind, OutboxMessage,
-    PasswordRecord, PendingStep, Profile, ResourcesTo, Secret,
+    self, Actor, AuditKind, Count, Cursor, Editor, EffectivePolicies, Email, Id, Link, LinkKind,
+    Name, NotificationsEdit, OutboxKind, OutboxMessage, PasswordRecord, PendingStep, Profile,
+    ResourcesTo, Secret,
 };
-use crate::rules::user::{FieldGroup, edits_as, is_country, is_language, is_phone, missing_steps, names_of};
+use crate::rules::user::{
+    FieldGroup, edits_as, is_country, is_language, is_phone, missing_steps, names_of,
+};
 use crate::rules::window;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Makes a user. An e-mail address is one user on the whole platform; a second use is `email_taken` (R-USR-1).
+/// Makes a user. An e-mail address is one user on the whole platform; a second use is `email_taken`
+/// (R-USR-1).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
@@ -36,7 +44,8 @@ pub struct Create {
     pub last_name: Option<Name>,
 }
 
-/// Reads a user, by id or by e-mail address. Users read themselves, and whom they see where they act.
+/// Reads a user, by id or by e-mail address. Users read themselves, and whom they see where they
+/// act.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Get {
@@ -48,13 +57,15 @@ pub struct Get {
     pub email: Option<Email>,
 }
 
-/// Changes a profile: who may edit which field is a matrix (R-USR-3). What is absent stays; all of it is changed or nothing.
+/// Changes a profile: who may edit which field is a matrix (R-USR-3). What is absent stays; all of
+/// it is changed or nothing.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
     /// The user.
     pub user: Id,
-    /// An account in which the user is, as which administrator the actor edits them; where they act when absent.
+    /// An account in which the user is, as which administrator the actor edits them; where they act
+    /// when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// First name.
@@ -108,9 +119,10 @@ pub enum ProfileField {
 
 /// Asks for another e-mail address (R-USR-3, R-SES-4).
 ///
-/// The host, and operators where the policy lets them, change it at once. For everybody else a link goes to the new address,
-/// and nothing changes until it is followed; a newer request takes the place of an older one. An address that belongs to
-/// somebody is answered alike: no link goes out. Asking for the address that they have ends what was asked for before.
+/// The host, and operators where the policy lets them, change it at once. For everybody else a link
+/// goes to the new address, and nothing changes until it is followed; a newer request takes the
+/// place of an older one. An address that belongs to somebody is answered alike: no link goes out.
+/// Asking for the address that they have ends what was asked for before.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeEmail {
@@ -126,7 +138,8 @@ pub struct ChangeEmail {
     pub expected_rev: Option<Count>,
 }
 
-/// The link to the new address was followed: from now on it is the user's, and the old one is told. A token is used once (R-SES-4).
+/// The link to the new address was followed: from now on it is the user's, and the old one is told.
+/// A token is used once (R-SES-4).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmEmail {
@@ -134,11 +147,12 @@ pub struct ConfirmEmail {
     pub token: Secret,
 }
 
-/// Sends a user the link that sets a new password; a newer link takes the place of an older one (R-INV-10, R-SES-4). It can be
-/// used for an hour, or for `link_life_ms` where that is shorter.
+/// Sends a user the link that sets a new password; a newer link takes the place of an older one
+/// (R-INV-10, R-SES-4). It can be used for an hour, or for `link_life_ms` where that is shorter.
 ///
-/// Asked for by the host, by operators with `clients.edit`, by the parent and by whoever holds `users.reset_password` in an
-/// account of the user, and by the user themself. An invitation that nobody accepted is no user.
+/// Asked for by the host, by operators with `clients.edit`, by the parent and by whoever holds
+/// `users.reset_password` in an account of the user, and by the user themself. An invitation that
+/// nobody accepted is no user.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RequestPasswordReset {
@@ -146,9 +160,9 @@ pub struct RequestPasswordReset {
     pub user: Id,
 }
 
-/// The host, whose log-in is its own, tells that a user has set a password: the step is done (R-TEA-4). All their sessions end,
-/// the links that they were sent are dead, a waiting change of address with them, and they are told, but of the first that they
-/// were asked for (R-SES-4).
+/// The host, whose log-in is its own, tells that a user has set a password: the step is done
+/// (R-TEA-4). All their sessions end, the links that they were sent are dead, a waiting change of
+/// address with them, and they are told, but of the first that they were asked for (R-SES-4).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordWasSet {
@@ -156,7 +170,8 @@ pub struct PasswordWasSet {
     pub user: Id,
 }
 
-/// The host, whose log-in is its own, tells that a user has logged in; the first time counts (R-INV-4).
+/// The host, whose log-in is its own, tells that a user has logged in; the first time counts
+/// (R-INV-4).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoggedIn {
@@ -164,12 +179,13 @@ pub struct LoggedIn {
     pub user: Id,
 }
 
-/// Lists users, a page at a time: those of a team, owners included, for who manages it from its top account (R-TEA-3); those
-/// of the platform for the host and operators.
+/// Lists users, a page at a time: those of a team, owners included, for who manages it from its top
+/// account (R-TEA-3); those of the platform for the host and operators.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
-    /// Only users of this account and of all accounts below it; for a user, where they act when absent.
+    /// Only users of this account and of all accounts below it; for a user, where they act when
+    /// absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
     /// Only members of this one account.
@@ -181,11 +197,12 @@ pub struct List {
     /// Only users of this status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<MemberStatus>,
-    /// Only who was not here since this instant, in unix milliseconds: seen last before it, or never seen and made before it.
+    /// Only who was not here since this instant, in unix milliseconds: seen last before it, or
+    /// never seen and made before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inactive_since_ms: Option<Count>,
-    /// Only whose e-mail address, last name or first name begins with this, without regard to case and accents. Who is found by what
-    /// the list is ordered by comes first.
+    /// Only whose e-mail address, last name or first name begins with this, without regard to case
+    /// and accents. Who is found by what the list is ordered by comes first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Name>,
     /// What it is ordered by; the e-mail address when absent.
@@ -194,7 +211,8 @@ pub struct List {
     /// Go on after the page before: its `next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
-    /// At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there is a `next`.
+    /// At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there
+    /// is a `next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
@@ -209,9 +227,9 @@ pub enum UserOrder {
     Name,
 }
 
-/// Deletes a user (R-USR-4). For the host and for operators with `clients.delete` the user is gone everywhere. Who manages a
-/// team from its top account and holds `users.delete` there ends the memberships in that team; the user goes with the last
-/// one that they have anywhere.
+/// Deletes a user (R-USR-4). For the host and for operators with `clients.delete` the user is gone
+/// everywhere. Who manages a team from its top account and holds `users.delete` there ends the
+/// memberships in that team; the user goes with the last one that they have anywhere.
 ///
 /// An account that the user owns gets a successor in the same call, or goes too (R-TEA-5).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -269,7 +287,8 @@ pub struct User {
     pub disabled: bool,
     /// The accounts that they are a member of and that the caller sees them in, all of them.
     pub accounts: Vec<Id>,
-    /// The address that was asked for and is not confirmed yet; shown to the user themself, the host and operators.
+    /// The address that was asked for and is not confirmed yet; shown to the user themself, the
+    /// host and operators.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email_change: Option<EmailChangeAsked>,
     /// Whether a password has to be set before they are no longer shown as pending.
@@ -277,7 +296,8 @@ pub struct User {
     /// When they logged in first, in unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_login_at_ms: Option<u64>,
-    /// When they were last here, in unix milliseconds, to five minutes; absent where they never were.
+    /// When they were last here, in unix milliseconds, to five minutes; absent where they never
+    /// were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen_at_ms: Option<u64>,
     /// Raised by every change.
@@ -351,7 +371,8 @@ pub struct UserEntry {
     pub memberships: Vec<UserMembership>,
     /// How many there are.
     pub memberships_count: u64,
-    /// When they were last here, in unix milliseconds, to five minutes; absent where they never were.
+    /// When they were last here, in unix milliseconds, to five minutes; absent where they never
+    /// were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen_at_ms: Option<u64>,
     /// When the user was made, in unix milliseconds.
@@ -390,7 +411,9 @@ const MOST_SUCCESSORS: usize = 500;
 
 /// Reads a user inside an operation.
 pub(crate) fn load(ctx: &mut Ctx<'_>, id: &Id, field: &str) -> Result<model::User, Error> {
-    ctx.tx.get(&keys::user(id))?.ok_or_else(|| Error::not_found("user", id.as_str()).at(field))
+    ctx.tx
+        .get(&keys::user(id))?
+        .ok_or_else(|| Error::not_found("user", id.as_str()).at(field))
 }
 
 /// Where a request names a new user.
@@ -409,13 +432,23 @@ pub(crate) fn create(
     named_at: &NamedAt<'_>,
 ) -> Result<model::User, Error> {
     if ctx.tx.has(&keys::email(email.key()))? {
-        return Err(Error::new(Code::EmailTaken, format!("`{}` belongs to a user already", email.as_typed())).at(named_at.email));
+        return Err(Error::new(
+            Code::EmailTaken,
+            format!("`{}` belongs to a user already", email.as_typed()),
+        )
+        .at(named_at.email));
     }
-    let id = ctx.new_id(id, keys::USER, keys::user, "user").map_err(|error| error.at(named_at.id))?;
+    let id = ctx
+        .new_id(id, keys::USER, keys::user, "user")
+        .map_err(|error| error.at(named_at.id))?;
     let user = model::User {
         id,
         email,
-        profile: Profile { first_name, last_name, ..Profile::default() },
+        profile: Profile {
+            first_name,
+            last_name,
+            ..Profile::default()
+        },
         disabled: false,
         must_set_password: false,
         first_login_at_ms: None,
@@ -448,12 +481,21 @@ pub(crate) fn erase(ctx: &mut Ctx<'_>, user: &model::User) -> Result<(), Error> 
 /// The accounts of a user.
 pub(crate) fn accounts_of(ctx: &mut Ctx<'_>, user: &Id, most: usize) -> Result<Vec<Id>, Error> {
     let (from, until) = keys::below(keys::MEMBERSHIP, &[user.as_str()]);
-    Ok(ctx.tx.range::<()>(&from, &until, most)?.iter().filter_map(|(key, ())| keys::last_id(key)).collect())
+    Ok(ctx
+        .tx
+        .range::<()>(&from, &until, most)?
+        .iter()
+        .filter_map(|(key, ())| keys::last_id(key))
+        .collect())
 }
 
 fn shown(ctx: &mut Ctx<'_>, user: model::User) -> Result<User, Error> {
     let to_themself = reach::home(ctx).is_none() || reach::is_in_person(ctx, &user.id);
-    let asked = if to_themself { links::open(ctx, &user.id, LinkKind::EmailChange)? } else { None };
+    let asked = if to_themself {
+        links::open(ctx, &user.id, LinkKind::EmailChange)?
+    } else {
+        None
+    };
     Ok(User {
         last_seen_at_ms: last_seen(ctx, &user)?,
         accounts: reach::accounts_seen(ctx, &user.id, usize::MAX)?,
@@ -461,7 +503,10 @@ fn shown(ctx: &mut Ctx<'_>, user: model::User) -> Result<User, Error> {
         email: user.email.as_typed().to_owned(),
         profile: user.profile,
         disabled: user.disabled,
-        email_change: asked.map(|link| EmailChangeAsked { email: link.email.into(), expires_at_ms: link.expires_at_ms.get() }),
+        email_change: asked.map(|link| EmailChangeAsked {
+            email: link.email.into(),
+            expires_at_ms: link.expires_at_ms.get(),
+        }),
         must_set_password: user.must_set_password,
         first_login_at_ms: user.first_login_at_ms,
         rev: user.rev,
@@ -470,12 +515,22 @@ fn shown(ctx: &mut Ctx<'_>, user: model::User) -> Result<User, Error> {
     })
 }
 
-/// Writes a user who was changed; where the address or a name was, every list shows them in their new place.
-fn save(ctx: &mut Ctx<'_>, before: &model::User, mut user: model::User) -> Result<model::User, Error> {
+/// Writes a user who was changed; where the address or a name was, every list shows them in their
+/// new place.
+fn save(
+    ctx: &mut Ctx<'_>,
+    before: &model::User,
+    mut user: model::User,
+) -> Result<model::User, Error> {
     user.rev += 1;
     user.updated_at_ms = ctx.now_ms;
     ctx.tx.put(keys::user(&user.id), &user)?;
-    let names = |user: &model::User| (user.profile.first_name.clone(), user.profile.last_name.clone());
+    let names = |user: &model::User| {
+        (
+            user.profile.first_name.clone(),
+            user.profile.last_name.clone(),
+        )
+    };
     if before.email.key() != user.email.key() || names(before) != names(&user) {
         let accounts = accounts_of(ctx, &user.id, usize::MAX)?;
         people::rename(ctx, before, &user, &accounts)?;
@@ -486,23 +541,26 @@ fn save(ctx: &mut Ctx<'_>, before: &model::User, mut user: model::User) -> Resul
     Ok(user)
 }
 
-/// What the password of a user opened is closed: the links that they were sent are dead, a waiting change of address with them,
-/// and all sessions end but the one that is kept; answers how many (R-SES-4).
+/// What the password of a user opened is closed: the links that they were sent are dead, a waiting
+/// change of address with them, and all sessions end but the one that is kept; answers how many
+/// (R-SES-4).
 fn end_access(ctx: &mut Ctx<'_>, user: &Id, keep: Option<&Id>) -> Result<u64, Error> {
     links::end_all(ctx, user)?;
     sessions::end_all_of(ctx, user, keep)
 }
 
-/// The password of a user was taken away, and they are told; answers how many sessions ended (R-SES-4).
+/// The password of a user was taken away, and they are told; answers how many sessions ended
+/// (R-SES-4).
 pub(crate) fn password_was_removed(ctx: &mut Ctx<'_>, user: &model::User) -> Result<u64, Error> {
     notify(ctx, OutboxKind::PasswordChanged, user)?;
     ctx.tx.delete(keys::password(&user.id));
     end_access(ctx, &user.id, None)
 }
 
-/// The user has another password, however that came about, and is told; answers how many sessions ended (R-SES-4). The step is
-/// done where they were asked for one (R-TEA-4): of the first that they have, nobody has to tell them. `record` is what is
-/// known of it here; the host may keep it itself.
+/// The user has another password, however that came about, and is told; answers how many sessions
+/// ended (R-SES-4). The step is done where they were asked for one (R-TEA-4): of the first that
+/// they have, nobody has to tell them. `record` is what is known of it here; the host may keep it
+/// itself.
 pub(crate) fn password_was_set(
     ctx: &mut Ctx<'_>,
     user: model::User,
@@ -517,23 +575,45 @@ pub(crate) fn password_was_set(
         ctx.tx.put(key, record)?;
     }
     let sessions_ended = end_access(ctx, &user.id, keep)?;
-    let user = if user.must_set_password { save(ctx, &user, model::User { must_set_password: false, ..user.clone() })? } else { user };
+    let user = if user.must_set_password {
+        save(
+            ctx,
+            &user,
+            model::User {
+                must_set_password: false,
+                ..user.clone()
+            },
+        )?
+    } else {
+        user
+    };
     Ok((user, sessions_ended))
 }
 
 /// The user was here at an instant.
 pub(crate) fn seen(ctx: &mut Ctx<'_>, user: &Id, at_ms: u64) -> Result<(), Error> {
     let before: Option<u64> = ctx.tx.get(&keys::last_seen(user))?;
-    if before.is_none_or(|before| before < at_ms) { ctx.tx.put(keys::last_seen(user), &at_ms) } else { Ok(()) }
+    if before.is_none_or(|before| before < at_ms) {
+        ctx.tx.put(keys::last_seen(user), &at_ms)
+    } else {
+        Ok(())
+    }
 }
 
 /// When a user was last here; absent where they never were.
 pub(crate) fn last_seen(ctx: &mut Ctx<'_>, user: &model::User) -> Result<Option<u64>, Error> {
-    Ok(ctx.tx.get(&keys::last_seen(&user.id))?.or(user.first_login_at_ms))
+    Ok(ctx
+        .tx
+        .get(&keys::last_seen(&user.id))?
+        .or(user.first_login_at_ms))
 }
 
 /// Whether a user was not here since an instant; for who never was, it counts when they were made.
-pub(crate) fn is_inactive(user: &model::User, last_seen_at_ms: Option<u64>, since: Option<Count>) -> bool {
+pub(crate) fn is_inactive(
+    user: &model::User,
+    last_seen_at_ms: Option<u64>,
+    since: Option<Count>,
+) -> bool {
     since.is_none_or(|since| last_seen_at_ms.unwrap_or(user.created_at_ms) < since.get())
 }
 
@@ -543,29 +623,59 @@ pub(crate) fn logged_in(ctx: &mut Ctx<'_>, user: model::User) -> Result<model::U
     if user.first_login_at_ms.is_some() {
         return Ok(user);
     }
-    save(ctx, &user, model::User { first_login_at_ms: Some(ctx.now_ms), ..user.clone() })
+    save(
+        ctx,
+        &user,
+        model::User {
+            first_login_at_ms: Some(ctx.now_ms),
+            ..user.clone()
+        },
+    )
 }
 
 /// Sends a user the link that sets a new password; answers how long it can be used.
 pub(crate) fn send_reset(ctx: &mut Ctx<'_>, user: &model::User) -> Result<u64, Error> {
     let life_ms = reset_life(ctx)?;
-    let link = links::create(ctx, LinkKind::PasswordReset, &user.id, user.email.clone(), life_ms)?;
-    tell(ctx, OutboxKind::PasswordReset, &user.id, &user.email, Some(&link))?;
+    let link = links::create(
+        ctx,
+        LinkKind::PasswordReset,
+        &user.id,
+        user.email.clone(),
+        life_ms,
+    )?;
+    tell(
+        ctx,
+        OutboxKind::PasswordReset,
+        &user.id,
+        &user.email,
+        Some(&link),
+    )?;
     Ok(link.expires_at_ms.get())
 }
 
-/// How long a link for a new password can be used: as other links, and never longer than an hour (R-SES-4).
+/// How long a link for a new password can be used: as other links, and never longer than an hour
+/// (R-SES-4).
 pub(crate) fn reset_life(ctx: &mut Ctx<'_>) -> Result<Count, Error> {
     const LONGEST_MS: u64 = 3_600_000;
     let life_ms = policies_here(ctx)?.link_life_ms;
     Ok(Count::new(LONGEST_MS).unwrap_or_default().min(life_ms))
 }
 
-/// Gives a user another address, of which the old one is told (R-SES-4). Links that went to that one are dead.
-fn set_email(ctx: &mut Ctx<'_>, user: &model::User, email: Email, field: &str) -> Result<model::User, Error> {
+/// Gives a user another address, of which the old one is told (R-SES-4). Links that went to that
+/// one are dead.
+fn set_email(
+    ctx: &mut Ctx<'_>,
+    user: &model::User,
+    email: Email,
+    field: &str,
+) -> Result<model::User, Error> {
     if email.key() != user.email.key() {
         if ctx.tx.has(&keys::email(email.key()))? {
-            return Err(Error::new(Code::EmailTaken, format!("`{}` belongs to a user already", email.as_typed())).at(field));
+            return Err(Error::new(
+                Code::EmailTaken,
+                format!("`{}` belongs to a user already", email.as_typed()),
+            )
+            .at(field));
         }
         ctx.tx.delete(keys::email(user.email.key()));
         ctx.tx.put(keys::email(email.key()), &user.id)?;
@@ -573,7 +683,14 @@ fn set_email(ctx: &mut Ctx<'_>, user: &model::User, email: Email, field: &str) -
         notify(ctx, OutboxKind::EmailChangeNotice, user)?;
     }
     links::end_all(ctx, &user.id)?;
-    let user = save(ctx, user, model::User { email, ..user.clone() })?;
+    let user = save(
+        ctx,
+        user,
+        model::User {
+            email,
+            ..user.clone()
+        },
+    )?;
     for account in accounts_of(ctx, &user.id, usize::MAX)? {
         invitations::settle(ctx, &account, &user)?;
     }
@@ -595,7 +712,9 @@ fn set_disabled(ctx: &mut Ctx<'_>, id: &Id, disabled: bool) -> Result<User, Erro
         }
         for account in accounts_of(ctx, id, usize::MAX)? {
             let member: Option<model::Member> = ctx.tx.get(&keys::member(&account, id))?;
-            if member.is_some_and(|member| people::is_idle(&member, &was) != people::is_idle(&member, &user)) {
+            if member.is_some_and(|member| {
+                people::is_idle(&member, &was) != people::is_idle(&member, &user)
+            }) {
                 members::change_seat(ctx, &account, &user, disabled)?;
             }
             members::touch(ctx, &account)?;
@@ -604,7 +723,8 @@ fn set_disabled(ctx: &mut Ctx<'_>, id: &Id, disabled: bool) -> Result<User, Erro
     shown(ctx, user)
 }
 
-/// What the actor is to a user whose fields they want to edit, and the policies that say what that lets them (R-USR-3).
+/// What the actor is to a user whose fields they want to edit, and the policies that say what that
+/// lets them (R-USR-3).
 struct Editing {
     /// Those of every account where the user is; the platform's where they are in none.
     policies: Vec<EffectivePolicies>,
@@ -616,7 +736,8 @@ struct Editing {
 }
 
 impl Editing {
-    /// `named` is the account in which the request says that the user is: nobody is edited by the rules of another one.
+    /// `named` is the account in which the request says that the user is: nobody is edited by the
+    /// rules of another one.
     fn new(ctx: &mut Ctx<'_>, user: &model::User, named: Option<Id>) -> Result<Editing, Error> {
         if let Some(account) = &named {
             Editing::require_member(ctx, account, &user.id)?;
@@ -640,7 +761,12 @@ impl Editing {
                 }
                 reach::refuse_stronger(ctx, &user.id)?;
             }
-            return Ok(Editing { policies, hats, account: None, host });
+            return Ok(Editing {
+                policies,
+                hats,
+                account: None,
+                host,
+            });
         };
         let account = named.unwrap_or_else(|| home.clone());
         if members::find(ctx, &account, &user.id)?.is_some() {
@@ -658,14 +784,24 @@ impl Editing {
                 hats.push(Editor::Parent);
             }
         }
-        Ok(Editing { policies, hats, account: Some(account), host: false })
+        Ok(Editing {
+            policies,
+            hats,
+            account: Some(account),
+            host: false,
+        })
     }
 
     /// An account that is named is there for the actor, and the user is in it.
     fn require_member(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<(), Error> {
         match ctx.actor {
-            Actor::User { .. } => ctx.standing(account).map(drop).map_err(|error| error.at("/account"))?,
-            Actor::System | Actor::Operator { .. } => accounts::load(ctx, account, "/account").map(drop)?,
+            Actor::User { .. } => ctx
+                .standing(account)
+                .map(drop)
+                .map_err(|error| error.at("/account"))?,
+            Actor::System | Actor::Operator { .. } => {
+                accounts::load(ctx, account, "/account").map(drop)?
+            }
         }
         if members::find(ctx, account, user)?.is_none() {
             return Err(Error::not_found("user", user.as_str()).at("/user"));
@@ -675,12 +811,28 @@ impl Editing {
 
     /// Who may edit the field, in whichever of the user's accounts one asks.
     fn editors(&self, group: FieldGroup) -> Vec<Editor> {
-        let everywhere = |editor: &&Editor| self.policies.iter().all(|policies| group.editors(policies).contains(editor));
-        self.policies.iter().take(1).flat_map(|policies| group.editors(policies)).filter(everywhere).copied().collect()
+        let everywhere = |editor: &&Editor| {
+            self.policies
+                .iter()
+                .all(|policies| group.editors(policies).contains(editor))
+        };
+        self.policies
+            .iter()
+            .take(1)
+            .flat_map(|policies| group.editors(policies))
+            .filter(everywhere)
+            .copied()
+            .collect()
     }
 
     /// Refuses the field unless the actor may edit it; `field` is where the request names it.
-    fn check(&self, ctx: &mut Ctx<'_>, user: &model::User, group: FieldGroup, field: &str) -> Result<(), Error> {
+    fn check(
+        &self,
+        ctx: &mut Ctx<'_>,
+        user: &model::User,
+        group: FieldGroup,
+        field: &str,
+    ) -> Result<(), Error> {
         if self.host {
             return Ok(());
         }
@@ -700,19 +852,31 @@ impl Editing {
         if edits.other && self.reaches(ctx, user, group)? {
             return Ok(());
         }
-        let error = Error::new(Code::FieldNotEditable, format!("you may not edit this field of `{}`", user.id));
+        let error = Error::new(
+            Code::FieldNotEditable,
+            format!("you may not edit this field of `{}`", user.id),
+        );
         Err(error.at(field).with("edited_by", names_of(&editors)))
     }
 
-    /// Whether somebody above the user reaches far enough for this field: a person who is in another team too is not theirs
-    /// to edit. And with the address one gets the password, and with that all of the accounts.
-    fn reaches(&self, ctx: &mut Ctx<'_>, user: &model::User, group: FieldGroup) -> Result<bool, Error> {
-        let Some(acting_in) = &self.account else { return Ok(true) };
+    /// Whether somebody above the user reaches far enough for this field: a person who is in
+    /// another team too is not theirs to edit. And with the address one gets the password, and with
+    /// that all of the accounts.
+    fn reaches(
+        &self,
+        ctx: &mut Ctx<'_>,
+        user: &model::User,
+        group: FieldGroup,
+    ) -> Result<bool, Error> {
+        let Some(acting_in) = &self.account else {
+            return Ok(true);
+        };
         if !reach::in_this_team_alone(ctx, &user.id, acting_in)? {
             return Ok(false);
         }
         for account in accounts_of(ctx, &user.id, usize::MAX)? {
-            if group == FieldGroup::Email && !reach::holds_in(ctx, &account, "users.edit_profile")? {
+            if group == FieldGroup::Email && !reach::holds_in(ctx, &account, "users.edit_profile")?
+            {
                 return Ok(false);
             }
         }
@@ -721,7 +885,12 @@ impl Editing {
 }
 
 /// Empties a field, or gives it what the request holds; both at once is `invalid_argument`.
-fn change<T>(slot: &mut Option<T>, given: Option<T>, cleared: bool, field: &str) -> Result<(), Error> {
+fn change<T>(
+    slot: &mut Option<T>,
+    given: Option<T>,
+    cleared: bool,
+    field: &str,
+) -> Result<(), Error> {
     match (given, cleared) {
         (Some(_), true) => return Err(Error::invalid(field, "a field is either given or cleared")),
         (Some(value), false) => *slot = Some(value),
@@ -731,7 +900,12 @@ fn change<T>(slot: &mut Option<T>, given: Option<T>, cleared: bool, field: &str)
     Ok(())
 }
 
-fn check_form(value: Option<&Name>, fits: impl Fn(&str) -> bool, field: &str, message: &str) -> Result<(), Error> {
+fn check_form(
+    value: Option<&Name>,
+    fits: impl Fn(&str) -> bool,
+    field: &str,
+    message: &str,
+) -> Result<(), Error> {
     match value {
         Some(value) if !fits(value.as_str()) => Err(Error::invalid(field, message)),
         _ => Ok(()),
@@ -739,7 +913,11 @@ fn check_form(value: Option<&Name>, fits: impl Fn(&str) -> bool, field: &str, me
 }
 
 /// The memberships of a user in an account and all below it, or anywhere.
-pub(crate) fn memberships_in(ctx: &mut Ctx<'_>, user: &Id, scope: Option<&Id>) -> Result<Vec<model::Member>, Error> {
+pub(crate) fn memberships_in(
+    ctx: &mut Ctx<'_>,
+    user: &Id,
+    scope: Option<&Id>,
+) -> Result<Vec<model::Member>, Error> {
     let mut found = Vec::new();
     for account in accounts_of(ctx, user, usize::MAX)? {
         let within = match scope {
@@ -759,7 +937,13 @@ pub(crate) fn notify(ctx: &mut Ctx<'_>, kind: OutboxKind, user: &model::User) ->
 }
 
 /// The message to a user, or about them; what is to be sent is made of the link when it is read.
-fn tell(ctx: &mut Ctx<'_>, kind: OutboxKind, user: &Id, to: &Email, link: Option<&Link>) -> Result<(), Error> {
+fn tell(
+    ctx: &mut Ctx<'_>,
+    kind: OutboxKind,
+    user: &Id,
+    to: &Email,
+    link: Option<&Link>,
+) -> Result<(), Error> {
     let message = OutboxMessage {
         user: Some(user.clone()),
         to: Some(to.clone()),
@@ -771,7 +955,11 @@ fn tell(ctx: &mut Ctx<'_>, kind: OutboxKind, user: &Id, to: &Email, link: Option
 
 /// A user needs this permission in the account; what the host and operators need was looked at.
 fn require_of_user(ctx: &mut Ctx<'_>, account: &Id, permission: &str) -> Result<(), Error> {
-    if reach::home(ctx).is_some() { ctx.require_in(account, permission) } else { Ok(()) }
+    if reach::home(ctx).is_some() {
+        ctx.require_in(account, permission)
+    } else {
+        Ok(())
+    }
 }
 
 /// The policies where the actor acts: of their account, or of the platform.
@@ -787,7 +975,17 @@ impl Operation for Create {
     type Answer = User;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<User, Error> {
-        let user = create(ctx, self.id, self.email, self.first_name, self.last_name, &NamedAt { id: "/id", email: "/email" })?;
+        let user = create(
+            ctx,
+            self.id,
+            self.email,
+            self.first_name,
+            self.last_name,
+            &NamedAt {
+                id: "/id",
+                email: "/email",
+            },
+        )?;
         shown(ctx, user)
     }
 }
@@ -801,7 +999,11 @@ impl Operation for Get {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<User, Error> {
         let (id, address, field) = match (self.user, self.email) {
             (Some(id), None) => (Some(id), None, "/user"),
-            (None, Some(email)) => (ctx.tx.get::<Id>(&keys::email(email.key()))?, Some(email.as_typed().to_owned()), "/email"),
+            (None, Some(email)) => (
+                ctx.tx.get::<Id>(&keys::email(email.key()))?,
+                Some(email.as_typed().to_owned()),
+                "/email",
+            ),
             _ => return Err(Error::invalid("/user", "name either `user` or `email`")),
         };
         if !id.as_ref().is_some_and(|id| reach::is_in_person(ctx, id)) {
@@ -833,33 +1035,125 @@ impl Operation for Edit {
         check_rev(self.expected_rev, before.rev)?;
         let cleared = |field| self.clear.contains(&field);
         let fields = [
-            (self.first_name.is_some(), ProfileField::FirstName, FieldGroup::Names, "/first_name"),
-            (self.last_name.is_some(), ProfileField::LastName, FieldGroup::Names, "/last_name"),
-            (self.phone.is_some(), ProfileField::Phone, FieldGroup::Profile, "/phone"),
-            (self.sending_country.is_some(), ProfileField::SendingCountry, FieldGroup::Profile, "/sending_country"),
-            (self.language.is_some(), ProfileField::Language, FieldGroup::Profile, "/language"),
-            (self.time_zone.is_some(), ProfileField::TimeZone, FieldGroup::Profile, "/time_zone"),
-            (self.notifications.is_some(), ProfileField::Notifications, FieldGroup::Notifications, "/notifications"),
+            (
+                self.first_name.is_some(),
+                ProfileField::FirstName,
+                FieldGroup::Names,
+                "/first_name",
+            ),
+            (
+                self.last_name.is_some(),
+                ProfileField::LastName,
+                FieldGroup::Names,
+                "/last_name",
+            ),
+            (
+                self.phone.is_some(),
+                ProfileField::Phone,
+                FieldGroup::Profile,
+                "/phone",
+            ),
+            (
+                self.sending_country.is_some(),
+                ProfileField::SendingCountry,
+                FieldGroup::Profile,
+                "/sending_country",
+            ),
+            (
+                self.language.is_some(),
+                ProfileField::Language,
+                FieldGroup::Profile,
+                "/language",
+            ),
+            (
+                self.time_zone.is_some(),
+                ProfileField::TimeZone,
+                FieldGroup::Profile,
+                "/time_zone",
+            ),
+            (
+                self.notifications.is_some(),
+                ProfileField::Notifications,
+                FieldGroup::Notifications,
+                "/notifications",
+            ),
         ];
         for (given, field, group, at) in fields {
             if given || cleared(field) {
                 editing.check(ctx, &before, group, if given { at } else { "/clear" })?;
             }
         }
-        check_form(self.phone.as_ref(), is_phone, "/phone", "a phone number is digits, and spaces, `+ - ( ) . / x` between them, at most 40 bytes")?;
-        check_form(self.sending_country.as_ref(), is_country, "/sending_country", "a country is two capital letters, as in ISO 3166")?;
-        check_form(self.language.as_ref(), is_language, "/language", "a language is a tag such as `de` or `pt-BR`")?;
-        check_form(self.time_zone.as_ref(), |name| window::zone(name).is_some(), "/time_zone", "this is not an IANA time zone")?;
+        check_form(
+            self.phone.as_ref(),
+            is_phone,
+            "/phone",
+            "a phone number is digits, and spaces, `+ - ( ) . / x` between them, at most 40 bytes",
+        )?;
+        check_form(
+            self.sending_country.as_ref(),
+            is_country,
+            "/sending_country",
+            "a country is two capital letters, as in ISO 3166",
+        )?;
+        check_form(
+            self.language.as_ref(),
+            is_language,
+            "/language",
+            "a language is a tag such as `de` or `pt-BR`",
+        )?;
+        check_form(
+            self.time_zone.as_ref(),
+            |name| window::zone(name).is_some(),
+            "/time_zone",
+            "this is not an IANA time zone",
+        )?;
         let mut user = before.clone();
         let profile = &mut user.profile;
-        change(&mut profile.first_name, self.first_name, cleared(ProfileField::FirstName), "/first_name")?;
-        change(&mut profile.last_name, self.last_name, cleared(ProfileField::LastName), "/last_name")?;
-        change(&mut profile.phone, self.phone, cleared(ProfileField::Phone), "/phone")?;
-        change(&mut profile.sending_country, self.sending_country, cleared(ProfileField::SendingCountry), "/sending_country")?;
-        change(&mut profile.language, self.language, cleared(ProfileField::Language), "/language")?;
-        change(&mut profile.time_zone, self.time_zone, cleared(ProfileField::TimeZone), "/time_zone")?;
-        let notifications = self.notifications.map(|edit| edit.of(profile.notifications.unwrap_or_default()));
-        change(&mut profile.notifications, notifications, cleared(ProfileField::Notifications), "/notifications")?;
+        change(
+            &mut profile.first_name,
+            self.first_name,
+            cleared(ProfileField::FirstName),
+            "/first_name",
+        )?;
+        change(
+            &mut profile.last_name,
+            self.last_name,
+            cleared(ProfileField::LastName),
+            "/last_name",
+        )?;
+        change(
+            &mut profile.phone,
+            self.phone,
+            cleared(ProfileField::Phone),
+            "/phone",
+        )?;
+        change(
+            &mut profile.sending_country,
+            self.sending_country,
+            cleared(ProfileField::SendingCountry),
+            "/sending_country",
+        )?;
+        change(
+            &mut profile.language,
+            self.language,
+            cleared(ProfileField::Language),
+            "/language",
+        )?;
+        change(
+            &mut profile.time_zone,
+            self.time_zone,
+            cleared(ProfileField::TimeZone),
+            "/time_zone",
+        )?;
+        let notifications = self
+            .notifications
+            .map(|edit| edit.of(profile.notifications.unwrap_or_default()));
+        change(
+            &mut profile.notifications,
+            notifications,
+            cleared(ProfileField::Notifications),
+            "/notifications",
+        )?;
         if user.profile == before.profile {
             return shown(ctx, user);
         }
@@ -880,21 +1174,41 @@ impl Operation for ChangeEmail {
         editing.check(ctx, &user, FieldGroup::Email, "/email")?;
         check_rev(self.expected_rev, user.rev)?;
         let email = self.email.as_typed().to_owned();
-        // Another spelling of the same address needs no proof. Operators who change their own are asked for it like anybody.
+        // Another spelling of the same address needs no proof. Operators who change their own are
+        // asked for it like anybody.
         let same = self.email.key() == user.email.key();
-        if same || editing.host || !editing.hats.contains(&Editor::OneSelf) && editing.account.is_none() {
+        if same
+            || editing.host
+            || !editing.hats.contains(&Editor::OneSelf) && editing.account.is_none()
+        {
             let changed = set_email(ctx, &user, self.email, "/email")?;
-            return Ok(EmailChanged { user: changed.id, email, changed: true, expires_at_ms: None });
+            return Ok(EmailChanged {
+                user: changed.id,
+                email,
+                changed: true,
+                expires_at_ms: None,
+            });
         }
         // Whoever asks must not learn whom an address belongs to: only the mail to it is left out.
         let taken = ctx.tx.has(&keys::email(self.email.key()))?;
         let life_ms = ctx.policies(editing.account.as_ref())?.link_life_ms;
         let link = links::create(ctx, LinkKind::EmailChange, &user.id, self.email, life_ms)?;
         if !taken {
-            tell(ctx, OutboxKind::EmailChange, &user.id, &link.email, Some(&link))?;
+            tell(
+                ctx,
+                OutboxKind::EmailChange,
+                &user.id,
+                &link.email,
+                Some(&link),
+            )?;
         }
         notify(ctx, OutboxKind::EmailChangeNotice, &user)?;
-        Ok(EmailChanged { user: user.id, email, changed: false, expires_at_ms: Some(link.expires_at_ms.get()) })
+        Ok(EmailChanged {
+            user: user.id,
+            email,
+            changed: false,
+            expires_at_ms: Some(link.expires_at_ms.get()),
+        })
     }
 }
 
@@ -908,7 +1222,9 @@ impl Operation for ConfirmEmail {
         let link = links::take(ctx, &self.token, LinkKind::EmailChange)?;
         let user = load(ctx, &link.user, "/token")?;
         if user.disabled {
-            return Err(Error::new(Code::UserDisabled, format!("`{}` is disabled", user.id)).at("/token"));
+            return Err(
+                Error::new(Code::UserDisabled, format!("`{}` is disabled", user.id)).at("/token"),
+            );
         }
         let user = set_email(ctx, &user, link.email, "/token")?;
         shown(ctx, user)
@@ -936,10 +1252,15 @@ impl Operation for RequestPasswordReset {
             reach::refuse_stronger(ctx, &user.id)?;
         }
         if user.disabled {
-            return Err(Error::new(Code::UserDisabled, format!("`{}` is disabled", user.id)).at("/user"));
+            return Err(
+                Error::new(Code::UserDisabled, format!("`{}` is disabled", user.id)).at("/user"),
+            );
         }
         let expires_at_ms = send_reset(ctx, &user)?;
-        Ok(PasswordResetRequested { user: user.id, expires_at_ms })
+        Ok(PasswordResetRequested {
+            user: user.id,
+            expires_at_ms,
+        })
     }
 }
 
@@ -997,48 +1318,83 @@ impl Operation for List {
             UserOrder::Name => Order::Name,
         };
         let search = Search::new(order, self.search.as_ref().map(Name::as_str));
-        let listed = self.sub_account.as_ref().or(scope.as_ref()).map_or(people::PLATFORM, Id::as_str);
-        let (users, next) = walk(ctx, &search.spans(listed), self.after.as_ref(), self.limit, |ctx, key| {
-            let Some(user) = keys::last_id(key).map(|id| load(ctx, &id, "/after")).transpose()? else { return Ok(None) };
-            if !search.is_first(key, &user) {
-                return Ok(None);
-            }
-            self.entry(ctx, user, scope.as_ref(), &steps)
-        })?;
+        let listed = self
+            .sub_account
+            .as_ref()
+            .or(scope.as_ref())
+            .map_or(people::PLATFORM, Id::as_str);
+        let (users, next) = walk(
+            ctx,
+            &search.spans(listed),
+            self.after.as_ref(),
+            self.limit,
+            |ctx, key| {
+                let Some(user) = keys::last_id(key)
+                    .map(|id| load(ctx, &id, "/after"))
+                    .transpose()?
+                else {
+                    return Ok(None);
+                };
+                if !search.is_first(key, &user) {
+                    return Ok(None);
+                }
+                self.entry(ctx, user, scope.as_ref(), &steps)
+            },
+        )?;
         Ok(UserList { users, next })
     }
 }
 
 impl List {
-    /// The account whose users are listed, with those of all accounts below; none for the whole platform.
+    /// The account whose users are listed, with those of all accounts below; none for the whole
+    /// platform.
     fn scope(&self, ctx: &mut Ctx<'_>) -> Result<Option<Id>, Error> {
         let Some(home) = reach::home(ctx) else {
             if matches!(ctx.actor, Actor::Operator { .. }) {
                 ctx.require_as_operator("clients.view_all")?;
             }
             return match &self.account {
-                Some(account) => accounts::load(ctx, account, "/account").map(|account| Some(account.id)),
+                Some(account) => {
+                    accounts::load(ctx, account, "/account").map(|account| Some(account.id))
+                }
                 None => Ok(None),
             };
         };
         let account = self.account.clone().unwrap_or(home);
-        ctx.require_in(&account, TEAM_PERMISSION).map_err(|error| error.at("/account"))?;
+        ctx.require_in(&account, TEAM_PERMISSION)
+            .map_err(|error| error.at("/account"))?;
         reach::require_parent(ctx)?;
         Ok(Some(account))
     }
 
     /// A user as they are listed; none where they do not fit the filters.
-    fn entry(&self, ctx: &mut Ctx<'_>, user: model::User, scope: Option<&Id>, steps: &[PendingStep]) -> Result<Option<UserEntry>, Error> {
+    fn entry(
+        &self,
+        ctx: &mut Ctx<'_>,
+        user: model::User,
+        scope: Option<&Id>,
+        steps: &[PendingStep],
+    ) -> Result<Option<UserEntry>, Error> {
         let memberships = memberships_in(ctx, &user.id, scope)?;
-        let counts = |member: &&model::Member| self.sub_account.as_ref().is_none_or(|account| member.account == *account);
+        let counts = |member: &&model::Member| {
+            self.sub_account
+                .as_ref()
+                .is_none_or(|account| member.account == *account)
+        };
         if self.sub_account.is_some() && !memberships.iter().any(|member| counts(&member)) {
             return Ok(None);
         }
-        if self.role.is_some() && !memberships.iter().filter(counts).any(|member| member.role == self.role) {
+        if self.role.is_some()
+            && !memberships
+                .iter()
+                .filter(counts)
+                .any(|member| member.role == self.role)
+        {
             return Ok(None);
         }
         let here: Vec<_> = memberships.iter().filter(counts).collect();
-        let disabled = user.disabled || (!here.is_empty() && here.iter().all(|member| member.disabled));
+        let disabled =
+            user.disabled || (!here.is_empty() && here.iter().all(|member| member.disabled));
         let pending = missing_steps(steps, &user);
         let status = MemberStatus::of(disabled, &pending);
         if self.status.is_some_and(|asked| asked != status) {
@@ -1063,7 +1419,11 @@ impl List {
             pending,
             memberships_count: memberships.len() as u64,
             last_seen_at_ms,
-            memberships: memberships.iter().take(MEMBERSHIPS_SHOWN).map(shown).collect(),
+            memberships: memberships
+                .iter()
+                .take(MEMBERSHIPS_SHOWN)
+                .map(shown)
+                .collect(),
             created_at_ms: user.created_at_ms,
         }))
     }
@@ -1077,7 +1437,13 @@ impl Operation for Delete {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<UserDeleted, Error> {
         if self.successors.len() > MOST_SUCCESSORS {
-            return Err(Error::invalid("/successors", format!("at most {MOST_SUCCESSORS} entries, there are {}", self.successors.len())));
+            return Err(Error::invalid(
+                "/successors",
+                format!(
+                    "at most {MOST_SUCCESSORS} entries, there are {}",
+                    self.successors.len()
+                ),
+            ));
         }
         let scope = match ctx.actor {
             Actor::System => None,
@@ -1093,7 +1459,11 @@ impl Operation for Delete {
         reach::refuse_self(ctx, &self.user, "deletes")?;
         let user = reach::load_seen(ctx, &self.user, "/user")?;
         if ctx.tx.has(&keys::operator(&user.id))? {
-            return Err(Error::new(Code::IsOperator, format!("`{}` is an operator; take that away first", user.id)).at("/user"));
+            return Err(Error::new(
+                Code::IsOperator,
+                format!("`{}` is an operator; take that away first", user.id),
+            )
+            .at("/user"));
         }
         for member in memberships_in(ctx, &user.id, scope.as_ref())? {
             members::refuse_stronger_in(ctx, &member.account, &member.user)?;
@@ -1112,36 +1482,58 @@ impl Operation for Delete {
         if scope.is_none() && ctx.tx.has(&keys::user(&user.id))? {
             erase(ctx, &user)?;
         }
-        Ok(UserDeleted { user: user.id, left, accounts_deleted })
+        Ok(UserDeleted {
+            user: user.id,
+            left,
+            accounts_deleted,
+        })
     }
 }
 
 impl Delete {
-    /// Gives what the user owns to the successors, from the top down: accounts below may follow (`child_owner`).
+    /// Gives what the user owns to the successors, from the top down: accounts below may follow
+    /// (`child_owner`).
     fn pass_on(&self, ctx: &mut Ctx<'_>) -> Result<(), Error> {
         let mut steps = Vec::new();
         for (at, next) in self.successors.iter().enumerate() {
             let field = format!("/successors/{at}/account");
-            require_of_user(ctx, &next.account, "accounts.transfer_owner").map_err(|error| error.at(field.as_str()))?;
+            require_of_user(ctx, &next.account, "accounts.transfer_owner")
+                .map_err(|error| error.at(field.as_str()))?;
             let account = accounts::load(ctx, &next.account, &field)?;
             if account.owner.as_ref() != Some(&self.user) {
-                return Err(Error::invalid(field, format!("`{}` does not own `{}`", self.user, next.account)));
+                return Err(Error::invalid(
+                    field,
+                    format!("`{}` does not own `{}`", self.user, next.account),
+                ));
             }
-            if self.successors.iter().take(at).any(|before| before.account == next.account) {
-                return Err(Error::invalid(field, format!("`{}` is named twice", next.account)));
+            if self
+                .successors
+                .iter()
+                .take(at)
+                .any(|before| before.account == next.account)
+            {
+                return Err(Error::invalid(
+                    field,
+                    format!("`{}` is named twice", next.account),
+                ));
             }
             if next.user == self.user {
-                return Err(Error::invalid(format!("/successors/{at}/user"), "the successor is somebody else"));
+                return Err(Error::invalid(
+                    format!("/successors/{at}/user"),
+                    "the successor is somebody else",
+                ));
             }
             let depth = crate::engine::view::account_line(&mut ctx.tx, &next.account)?.len();
             steps.push((depth, at, next));
         }
         steps.sort_by_key(|(depth, at, _)| (*depth, *at));
         for (_, at, next) in steps {
-            members::make_owner(ctx, &next.account, &next.user, None).map_err(|error| match error.field() {
-                Some("/user") => error.at(format!("/successors/{at}/user")),
-                _ => error.at(format!("/successors/{at}/account")),
-            })?;
+            members::make_owner(ctx, &next.account, &next.user, None).map_err(
+                |error| match error.field() {
+                    Some("/user") => error.at(format!("/successors/{at}/user")),
+                    _ => error.at(format!("/successors/{at}/account")),
+                },
+            )?;
         }
         Ok(())
     }
@@ -1149,22 +1541,40 @@ impl Delete {
     /// What the user still owns goes with them, from the bottom up, where that was asked for.
     fn end_owned(&self, ctx: &mut Ctx<'_>, scope: Option<&Id>) -> Result<Vec<Id>, Error> {
         let mut owned = Vec::new();
-        for member in memberships_in(ctx, &self.user, scope)?.into_iter().filter(|member| member.owner) {
+        for member in memberships_in(ctx, &self.user, scope)?
+            .into_iter()
+            .filter(|member| member.owner)
+        {
             let depth = crate::engine::view::account_line(&mut ctx.tx, &member.account)?.len();
             owned.push((depth, member.account));
         }
         if !owned.is_empty() && !self.delete_accounts {
-            let owned: Vec<String> = owned.iter().take(10).map(|(_, account)| account.to_string()).collect();
-            let message = format!("`{}` owns {}: name who owns it next", self.user, owned.join(", "));
-            return Err(Error::new(Code::OwnerTransferRequired, message).at("/successors").with("accounts", owned));
+            let owned: Vec<String> = owned
+                .iter()
+                .take(10)
+                .map(|(_, account)| account.to_string())
+                .collect();
+            let message = format!(
+                "`{}` owns {}: name who owns it next",
+                self.user,
+                owned.join(", ")
+            );
+            return Err(Error::new(Code::OwnerTransferRequired, message)
+                .at("/successors")
+                .with("accounts", owned));
         }
         owned.sort_by(|(one, _), (other, _)| other.cmp(one));
         let mut gone = Vec::new();
         for (_, account) in owned {
-            require_of_user(ctx, &account, "accounts.delete").map_err(|error| error.at("/delete_accounts"))?;
-            accounts::Delete { account: account.clone(), children: None, expected_rev: None }
-                .run(ctx)
+            require_of_user(ctx, &account, "accounts.delete")
                 .map_err(|error| error.at("/delete_accounts"))?;
+            accounts::Delete {
+                account: account.clone(),
+                children: None,
+                expected_rev: None,
+            }
+            .run(ctx)
+            .map_err(|error| error.at("/delete_accounts"))?;
             gone.push(account);
         }
         Ok(gone)

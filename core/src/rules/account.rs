@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The effective status of an account: the worst along its ancestors, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// In use.
@@ -43,7 +45,10 @@ pub fn own_status(account: &Account) -> Status {
 
 /// The worst status from the account up to the top of its tree.
 pub fn effective_status<'a>(line: impl IntoIterator<Item = &'a Account>) -> Status {
-    line.into_iter().map(own_status).max().unwrap_or(Status::Closed)
+    line.into_iter()
+        .map(own_status)
+        .max()
+        .unwrap_or(Status::Closed)
 }
 
 /// The level at which an actor places and clears holds of `account`.
@@ -61,7 +66,12 @@ mod tests {
 
     #[test]
     fn the_worst_status_wins() {
-        let order = [Status::Active, Status::Pending, Status::Suspended, Status::Closed];
+        let order = [
+            Status::Active,
+            Status::Pending,
+            Status::Suspended,
+            Status::Closed,
+        ];
         assert!(order.windows(2).all(|pair| pair[0] < pair[1]));
     }
 }

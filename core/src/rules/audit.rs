@@ -1,4 +1,5 @@
-//! What a change of a record is to be remembered as, and how the records of a chain hold together (R-AUD-1).
+//! What a change of a record is to be remembered as, and how the records of a chain hold together
+//! (R-AUD-1).
 
 use crate::model::{AuditFields, AuditKind, AuditLink, AuditRecord};
 use serde_json::{Value, json};
@@ -58,7 +59,11 @@ impl Sides {
 /// What differs; none where nothing does that is worth remembering.
 ///
 /// Of what is new or gone, fields that are absent, false or empty are left out.
-pub fn difference(kind: AuditKind, before: Option<&Value>, after: Option<&Value>) -> Option<Difference> {
+pub fn difference(
+    kind: AuditKind,
+    before: Option<&Value>,
+    after: Option<&Value>,
+) -> Option<Difference> {
     let fields = |value: Option<&Value>| {
         let mut fields = AuditFields::new();
         if let Some(value) = value {
@@ -72,10 +77,18 @@ pub fn difference(kind: AuditKind, before: Option<&Value>, after: Option<&Value>
     let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     for name in names {
         let (old, new) = (old.get(name), new.get(name));
-        if old == new || is_left_out(kind, name) || (!both && (ONLY_CHANGES.contains(&name.as_str()) || old.or(new).is_some_and(is_nothing))) {
+        if old == new
+            || is_left_out(kind, name)
+            || (!both
+                && (ONLY_CHANGES.contains(&name.as_str()) || old.or(new).is_some_and(is_nothing)))
+        {
             continue;
         }
-        let sides = if is_personal(kind, name) { &mut found.personal } else { &mut found.open };
+        let sides = if is_personal(kind, name) {
+            &mut found.personal
+        } else {
+            &mut found.open
+        };
         sides.put(name, old, new);
     }
     // A campaign is first heard of with the first of what is counted of it.
@@ -87,7 +100,11 @@ fn flatten(prefix: &str, value: &Value, fields: &mut AuditFields) {
     match value {
         Value::Object(object) => {
             for (name, value) in object {
-                let name = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+                let name = if prefix.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{prefix}.{name}")
+                };
                 match value {
                     Value::Object(_) => flatten(&name, value, fields),
                     _ => drop(fields.insert(name, value.clone())),
@@ -107,7 +124,10 @@ fn is_left_out(kind: AuditKind, name: &str) -> bool {
         AuditKind::Member => &["account", "user"],
         AuditKind::Operator => &["user"],
         AuditKind::Campaign => {
-            if ["sample.", "total.", "sample_since_ms"].iter().any(|counted| name.starts_with(counted)) {
+            if ["sample.", "total.", "sample_since_ms"]
+                .iter()
+                .any(|counted| name.starts_with(counted))
+            {
                 return true;
             }
             &["id", "account"]
@@ -124,7 +144,11 @@ fn is_left_out(kind: AuditKind, name: &str) -> bool {
         AuditKind::ApiKey => &["id", "account", "last_used_at_ms", "last_ip"],
         AuditKind::SecondFactor => &["last_step"],
         AuditKind::Session => &["id", "user", "last_seen_at_ms", "last_ip"],
-        AuditKind::AllowList | AuditKind::Avatar | AuditKind::DefaultLimits | AuditKind::Password | AuditKind::Policies => &[],
+        AuditKind::AllowList
+        | AuditKind::Avatar
+        | AuditKind::DefaultLimits
+        | AuditKind::Password
+        | AuditKind::Policies => &[],
     };
     NEVER.contains(&name) || of_this_kind.contains(&name)
 }
@@ -134,7 +158,9 @@ fn is_personal(kind: AuditKind, name: &str) -> bool {
     match kind {
         AuditKind::User => name == "email" || name.starts_with("profile."),
         // What a mail server said often names the address.
-        AuditKind::Invitation => ["email", "first_name", "last_name", "delivery.note"].contains(&name),
+        AuditKind::Invitation => {
+            ["email", "first_name", "last_name", "delivery.note"].contains(&name)
+        }
         // Where people come from tells who they are.
         AuditKind::AllowList => true,
         AuditKind::ApiKey => ["name", "allow_list"].contains(&name),
@@ -155,7 +181,9 @@ fn is_nothing(value: &Value) -> bool {
 
 fn is_secret(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
-    SECRET.iter().any(|secret| last == *secret || last.ends_with(&format!("_{secret}")))
+    SECRET
+        .iter()
+        .any(|secret| last == *secret || last.ends_with(&format!("_{secret}")))
 }
 
 /// A value as it may be kept: no secret, and not too long.
@@ -164,17 +192,27 @@ fn shown(value: &Value, is_secret: bool) -> Value {
         return json!({"hidden": true});
     }
     let text = value.to_string();
-    if text.len() <= LONGEST { value.clone() } else { json!({"bytes": text.len(), "sha256": hash(text.as_bytes())}) }
+    if text.len() <= LONGEST {
+        value.clone()
+    } else {
+        json!({"bytes": text.len(), "sha256": hash(text.as_bytes())})
+    }
 }
 
 /// SHA-256, in hexadecimal.
 pub fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// What of a value that is suppressed may be remembered: of an address its domain.
 pub fn masked(value: &str) -> &str {
-    value.rfind('@').and_then(|at| value.get(at..)).unwrap_or(value)
+    value
+        .rfind('@')
+        .and_then(|at| value.get(at..))
+        .unwrap_or(value)
 }
 
 /// Whether the record with these bytes is the one that follows.
@@ -189,35 +227,58 @@ mod tests {
 
     #[test]
     fn only_what_changed_is_remembered() {
-        let before = json!({"id": "a", "name": "A", "children": 1, "overrides": {"contacts": 5, "lists": 1}, "rev": 1, "updated_at_ms": 1});
-        let after = json!({"id": "a", "name": "B", "children": 2, "overrides": {"contacts": 6, "lists": 1}, "rev": 2, "updated_at_ms": 2});
+        let before = json!({"id": "a", "name": "A", "children": 1, "overrides": {"contacts": 5,
+            "lists": 1}, "rev": 1, "updated_at_ms": 1});
+        let after = json!({"id": "a", "name": "B", "children": 2, "overrides": {"contacts": 6,
+            "lists": 1}, "rev": 2, "updated_at_ms": 2});
         let found = difference(AuditKind::Account, Some(&before), Some(&after)).unwrap();
-        assert_eq!(Value::from(found.open.before), json!({"name": "A", "overrides.contacts": 5}));
-        assert_eq!(Value::from(found.open.after), json!({"name": "B", "overrides.contacts": 6}));
-        let counted = json!({"id": "a", "name": "A", "children": 9, "overrides": {"contacts": 5, "lists": 1}, "rev": 7, "updated_at_ms": 1});
-        assert_eq!(difference(AuditKind::Account, Some(&before), Some(&counted)), None);
+        assert_eq!(
+            Value::from(found.open.before),
+            json!({"name": "A", "overrides.contacts": 5})
+        );
+        assert_eq!(
+            Value::from(found.open.after),
+            json!({"name": "B", "overrides.contacts": 6})
+        );
+        let counted = json!({"id": "a", "name": "A", "children": 9, "overrides": {"contacts": 5,
+            "lists": 1}, "rev": 7, "updated_at_ms": 1});
+        assert_eq!(
+            difference(AuditKind::Account, Some(&before), Some(&counted)),
+            None
+        );
         let gone = difference(AuditKind::Account, Some(&before), None).unwrap();
         assert!(gone.open.after.is_empty() && gone.open.before.contains_key("name"));
     }
 
     #[test]
     fn what_tells_who_somebody_is_lies_apart() {
-        let user = json!({"id": "ann", "email": "ann@example.com", "profile": {"first_name": "Ann"}, "disabled": false, "must_set_password": true});
+        let user = json!({"id": "ann", "email": "ann@example.com",
+            "profile": {"first_name": "Ann"}, "disabled": false, "must_set_password": true});
         let found = difference(AuditKind::User, None, Some(&user)).unwrap();
-        assert_eq!(Value::from(found.open.after), json!({"must_set_password": true}));
-        assert_eq!(Value::from(found.personal.after), json!({"email": "ann@example.com", "profile.first_name": "Ann"}));
+        assert_eq!(
+            Value::from(found.open.after),
+            json!({"must_set_password": true})
+        );
+        assert_eq!(
+            Value::from(found.personal.after),
+            json!({"email": "ann@example.com", "profile.first_name": "Ann"})
+        );
         assert_eq!(masked("ann@example.com"), "@example.com");
         assert_eq!(masked("example.com"), "example.com");
     }
 
     #[test]
     fn secrets_are_never_shown_and_long_values_shortened() {
-        let key = json!({"password_hash": "abc", "secret": "def", "token": "ghi", "name": "n".repeat(LONGEST)});
+        let key = json!({"password_hash": "abc", "secret": "def", "token": "ghi",
+            "name": "n".repeat(LONGEST)});
         let found = difference(AuditKind::Role, None, Some(&key)).unwrap();
         for secret in ["password_hash", "secret", "token"] {
             assert_eq!(found.open.after[secret], json!({"hidden": true}));
         }
         assert_eq!(found.open.after["name"]["bytes"], json!(LONGEST + 2));
-        assert_eq!(found.open.after["name"]["sha256"].as_str().unwrap().len(), 64);
+        assert_eq!(
+            found.open.after["name"]["sha256"].as_str().unwrap().len(),
+            64
+        );
     }
 }

@@ -7,7 +7,8 @@ const TOLERANCE_MS: i64 = 60_000;
 /// A store that seems to have been closed for longer is opened under a clock that is wrong.
 const LONGEST_CLOSED_MS: i64 = 366 * 24 * 3_600_000;
 
-/// How the system's clock stands to the one that only counts on, and how far it is believed. All instants are in milliseconds.
+/// How the system's clock stands to the one that only counts on, and how far it is believed. All
+/// instants are in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watch {
     /// What time is ahead of the counting clock.
@@ -19,28 +20,56 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Begins to watch a clock; `last_ms` is the last time that was known before, in another process.
-    pub fn begin(system_ms: u64, steady_ms: u64, last_ms: Option<u64>) -> (Watch, Option<ClockJump>) {
+    /// Begins to watch a clock; `last_ms` is the last time that was known before, in another
+    /// process.
+    pub fn begin(
+        system_ms: u64,
+        steady_ms: u64,
+        last_ms: Option<u64>,
+    ) -> (Watch, Option<ClockJump>) {
         let (system, steady) = (signed(system_ms), signed(steady_ms));
         let ahead_ms = system - steady;
         let last = last_ms.map_or(system, signed);
-        let mut watch = Watch { ahead_ms, most_ms: ahead_ms.max(last - steady), held_ms: None };
+        let mut watch = Watch {
+            ahead_ms,
+            most_ms: ahead_ms.max(last - steady),
+            held_ms: None,
+        };
         if system > last + LONGEST_CLOSED_MS {
-            watch = Watch { ahead_ms: last - steady, most_ms: last - steady, held_ms: Some(ahead_ms) };
+            watch = Watch {
+                ahead_ms: last - steady,
+                most_ms: last - steady,
+                held_ms: Some(ahead_ms),
+            };
         }
         let has_jumped = watch.held_ms.is_some() || system < last - TOLERANCE_MS;
-        (watch, has_jumped.then(|| ClockJump { from_ms: unsigned(last), to_ms: system_ms, held: watch.held_ms.is_some() }))
+        (
+            watch,
+            has_jumped.then(|| ClockJump {
+                from_ms: unsigned(last),
+                to_ms: system_ms,
+                held: watch.held_ms.is_some(),
+            }),
+        )
     }
 
-    /// What time it is, and whether the clock has jumped since it was looked at last. Back it is followed; forward no further than
-    /// it ever was right.
+    /// What time it is, and whether the clock has jumped since it was looked at last. Back it is
+    /// followed; forward no further than it ever was right.
     pub fn look(&mut self, system_ms: u64, steady_ms: u64) -> (u64, Option<ClockJump>) {
         let (system, steady) = (signed(system_ms), signed(steady_ms));
         let ahead_ms = system - steady;
         let expected = steady + self.ahead_ms;
-        let jump = |held| Some(ClockJump { from_ms: unsigned(expected), to_ms: system_ms, held });
+        let jump = |held| {
+            Some(ClockJump {
+                from_ms: unsigned(expected),
+                to_ms: system_ms,
+                held,
+            })
+        };
         if ahead_ms > self.most_ms + TOLERANCE_MS {
-            let is_known = self.held_ms.is_some_and(|held_ms| held_ms.abs_diff(ahead_ms) <= TOLERANCE_MS.unsigned_abs());
+            let is_known = self
+                .held_ms
+                .is_some_and(|held_ms| held_ms.abs_diff(ahead_ms) <= TOLERANCE_MS.unsigned_abs());
             self.held_ms = Some(ahead_ms);
             return (unsigned(expected), if is_known { None } else { jump(true) });
         }
@@ -51,7 +80,8 @@ impl Watch {
 
     /// What the system's clock says, where it is held back.
     pub fn held_back(&self, steady_ms: u64) -> Option<u64> {
-        self.held_ms.map(|held_ms| unsigned(signed(steady_ms) + held_ms))
+        self.held_ms
+            .map(|held_ms| unsigned(signed(steady_ms) + held_ms))
     }
 
     /// The clock is right where it is held back: it is followed.
@@ -87,8 +117,15 @@ mod tests {
     #[test]
     fn a_jump_forward_is_held_back() {
         let (mut watch, jump) = Watch::begin(NOW_MS, 1000, Some(NOW_MS - 5 * HOUR_MS));
-        assert_eq!((jump, watch.look(NOW_MS + 500, 1500)), (None, (NOW_MS + 500, None)));
-        let jump = ClockJump { from_ms: NOW_MS + 1000, to_ms: NOW_MS + TEN_YEARS_MS, held: true };
+        assert_eq!(
+            (jump, watch.look(NOW_MS + 500, 1500)),
+            (None, (NOW_MS + 500, None))
+        );
+        let jump = ClockJump {
+            from_ms: NOW_MS + 1000,
+            to_ms: NOW_MS + TEN_YEARS_MS,
+            held: true,
+        };
         assert_eq!(watch.look(jump.to_ms, 2000), (NOW_MS + 1000, Some(jump)));
         assert_eq!(watch.look(jump.to_ms + 5000, 7000), (NOW_MS + 6000, None));
         assert_eq!(watch.held_back(8000), Some(jump.to_ms + 6000));
@@ -100,8 +137,14 @@ mod tests {
     #[test]
     fn what_the_other_clock_saw_is_no_jump() {
         let (mut watch, _) = Watch::begin(NOW_MS, 0, None);
-        assert_eq!(watch.look(NOW_MS + 24 * HOUR_MS, 24 * HOUR_MS), (NOW_MS + 24 * HOUR_MS, None));
-        assert_eq!(watch.look(NOW_MS + 25 * HOUR_MS + 59_000, 25 * HOUR_MS), (NOW_MS + 25 * HOUR_MS + 59_000, None));
+        assert_eq!(
+            watch.look(NOW_MS + 24 * HOUR_MS, 24 * HOUR_MS),
+            (NOW_MS + 24 * HOUR_MS, None)
+        );
+        assert_eq!(
+            watch.look(NOW_MS + 25 * HOUR_MS + 59_000, 25 * HOUR_MS),
+            (NOW_MS + 25 * HOUR_MS + 59_000, None)
+        );
     }
 
     #[test]
@@ -109,24 +152,59 @@ mod tests {
         let (mut watch, _) = Watch::begin(NOW_MS, 0, None);
         watch.look(NOW_MS + TEN_YEARS_MS, 0);
         watch.confirm();
-        assert_eq!(watch.look(NOW_MS + TEN_YEARS_MS + 10, 10), (NOW_MS + TEN_YEARS_MS + 10, None));
-        let back = ClockJump { from_ms: NOW_MS + TEN_YEARS_MS + 20, to_ms: NOW_MS + 20, held: false };
+        assert_eq!(
+            watch.look(NOW_MS + TEN_YEARS_MS + 10, 10),
+            (NOW_MS + TEN_YEARS_MS + 10, None)
+        );
+        let back = ClockJump {
+            from_ms: NOW_MS + TEN_YEARS_MS + 20,
+            to_ms: NOW_MS + 20,
+            held: false,
+        };
         assert_eq!(watch.look(NOW_MS + 20, 20), (NOW_MS + 20, Some(back)));
         // It was right once, so it may be again; after it was undone it may not.
-        let forth = ClockJump { from_ms: NOW_MS + 30, to_ms: NOW_MS + TEN_YEARS_MS + 30, held: false };
+        let forth = ClockJump {
+            from_ms: NOW_MS + 30,
+            to_ms: NOW_MS + TEN_YEARS_MS + 30,
+            held: false,
+        };
         assert_eq!(watch.look(forth.to_ms, 30), (forth.to_ms, Some(forth)));
         watch.look(NOW_MS + 40, 40);
         watch.forget_future();
-        assert_eq!(watch.look(forth.to_ms, 50), (NOW_MS + 50, Some(ClockJump { from_ms: NOW_MS + 50, held: true, ..forth })));
+        assert_eq!(
+            watch.look(forth.to_ms, 50),
+            (
+                NOW_MS + 50,
+                Some(ClockJump {
+                    from_ms: NOW_MS + 50,
+                    held: true,
+                    ..forth
+                })
+            )
+        );
     }
 
     #[test]
     fn what_was_known_before_counts_at_opening() {
         let (mut watch, jump) = Watch::begin(NOW_MS, 0, Some(NOW_MS + 2 * HOUR_MS));
-        assert_eq!(jump, Some(ClockJump { from_ms: NOW_MS + 2 * HOUR_MS, to_ms: NOW_MS, held: false }));
+        assert_eq!(
+            jump,
+            Some(ClockJump {
+                from_ms: NOW_MS + 2 * HOUR_MS,
+                to_ms: NOW_MS,
+                held: false
+            })
+        );
         assert_eq!(watch.look(NOW_MS + 1, 1).0, NOW_MS + 1);
         let (mut watch, jump) = Watch::begin(NOW_MS + TEN_YEARS_MS, 0, Some(NOW_MS));
-        assert_eq!(jump, Some(ClockJump { from_ms: NOW_MS, to_ms: NOW_MS + TEN_YEARS_MS, held: true }));
+        assert_eq!(
+            jump,
+            Some(ClockJump {
+                from_ms: NOW_MS,
+                to_ms: NOW_MS + TEN_YEARS_MS,
+                held: true
+            })
+        );
         assert_eq!(watch.look(NOW_MS + TEN_YEARS_MS + 7, 7), (NOW_MS + 7, None));
     }
 }

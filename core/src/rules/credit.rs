@@ -2,7 +2,8 @@
 
 use crate::model::CreditEntry;
 
-/// When it is a grant's turn to pay: by priority, then by expiry, then by age. The smallest pays first.
+/// When it is a grant's turn to pay: by priority, then by expiry, then by age. The smallest pays
+/// first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Turn {
     priority: u64,
@@ -25,12 +26,22 @@ impl Turn {
 
     /// The numbers that it is ordered by, the first first.
     pub const fn numbers(&self) -> [u64; 4] {
-        [self.priority, self.expires_at_ms, self.granted_at_ms, self.grant]
+        [
+            self.priority,
+            self.expires_at_ms,
+            self.granted_at_ms,
+            self.grant,
+        ]
     }
 
     /// The turn that has these numbers.
     pub const fn from_numbers([priority, expires_at_ms, granted_at_ms, grant]: [u64; 4]) -> Turn {
-        Turn { priority, expires_at_ms, granted_at_ms, grant }
+        Turn {
+            priority,
+            expires_at_ms,
+            granted_at_ms,
+            grant,
+        }
     }
 
     /// The number of the grant in its ledger.
@@ -50,7 +61,11 @@ impl Turn {
 
     /// When what is left of it is gone.
     pub const fn expires_at_ms(&self) -> Option<u64> {
-        if self.expires_at_ms == u64::MAX { None } else { Some(self.expires_at_ms) }
+        if self.expires_at_ms == u64::MAX {
+            None
+        } else {
+            Some(self.expires_at_ms)
+        }
     }
 
     /// The same terms in another ledger, where the grant has another number.
@@ -60,7 +75,8 @@ impl Turn {
     }
 }
 
-/// What each grant pays of an amount, given what is left of them in the order of their turns; less where that is all there is.
+/// What each grant pays of an amount, given what is left of them in the order of their turns; less
+/// where that is all there is.
 pub fn pay(left: &[(Turn, u64)], amount: u64) -> Vec<(Turn, u64)> {
     let mut open = amount;
     let mut paid = Vec::new();
@@ -75,7 +91,8 @@ pub fn pay(left: &[(Turn, u64)], amount: u64) -> Vec<(Turn, u64)> {
     paid
 }
 
-/// What comes back to each part of a spend, of which some came back before: what paid last gets something back first.
+/// What comes back to each part of a spend, of which some came back before: what paid last gets
+/// something back first.
 ///
 /// What is asked for beyond what is left comes back to nobody.
 pub fn give_back(paid: &[u64], before: u64, amount: u64) -> Vec<u64> {
@@ -105,11 +122,31 @@ mod tests {
 
     #[test]
     fn priority_goes_before_expiry_and_expiry_before_age() {
-        let mut turns = [turn(1, 5, 5, 1), turn(0, u64::MAX, 9, 2), turn(1, u64::MAX, 1, 3), turn(1, 5, 4, 4), turn(0, 7, 9, 5), turn(1, 5, 4, 6)];
+        let mut turns = [
+            turn(1, 5, 5, 1),
+            turn(0, u64::MAX, 9, 2),
+            turn(1, u64::MAX, 1, 3),
+            turn(1, 5, 4, 4),
+            turn(0, 7, 9, 5),
+            turn(1, 5, 4, 6),
+        ];
         turns.sort();
-        assert_eq!(turns.iter().map(Turn::grant).collect::<Vec<_>>(), [5, 2, 4, 6, 1, 3]);
-        assert_eq!((turns[0].expires_at_ms(), turns[1].expires_at_ms()), (Some(7), None));
-        assert_eq!((turns[0].priority(), turns[0].granted_at_ms(), turns[0].as_grant(8).numbers()), (0, 9, [0, 7, 9, 8]));
+        assert_eq!(
+            turns.iter().map(Turn::grant).collect::<Vec<_>>(),
+            [5, 2, 4, 6, 1, 3]
+        );
+        assert_eq!(
+            (turns[0].expires_at_ms(), turns[1].expires_at_ms()),
+            (Some(7), None)
+        );
+        assert_eq!(
+            (
+                turns[0].priority(),
+                turns[0].granted_at_ms(),
+                turns[0].as_grant(8).numbers()
+            ),
+            (0, 9, [0, 7, 9, 8])
+        );
     }
 
     #[test]
@@ -136,7 +173,9 @@ mod tests {
                 let amount = step.min(14 - before);
                 let parts = give_back(&paid, before, amount);
                 assert_eq!(parts.iter().sum::<u64>(), amount);
-                back.iter_mut().zip(&parts).for_each(|(back, part)| *back += part);
+                back.iter_mut()
+                    .zip(&parts)
+                    .for_each(|(back, part)| *back += part);
                 before += amount;
             }
             assert_eq!(back, paid);

@@ -1,4 +1,5 @@
-//! When so many messages will have gone out, if all go as soon as they may and nothing else does (R-QTA-12).
+//! When so many messages will have gone out, if all go as soon as they may and nothing else does
+//! (R-QTA-12).
 
 use super::pace::Course;
 use super::send::Credits;
@@ -40,14 +41,26 @@ impl Counter<'_> {
 
     /// When more may fit than now; none where it never does.
     fn next_ms(&self, now_ms: u64) -> Option<u64> {
-        let freed = self.frees.front().map(|(at_ms, _)| *at_ms).filter(|_| self.used > 0);
-        let grown = if self.grows { self.window_at(now_ms).map(|(_, ends_at_ms)| ends_at_ms) } else { None };
+        let freed = self
+            .frees
+            .front()
+            .map(|(at_ms, _)| *at_ms)
+            .filter(|_| self.used > 0);
+        let grown = if self.grows {
+            self.window_at(now_ms).map(|(_, ends_at_ms)| ends_at_ms)
+        } else {
+            None
+        };
         let turned = self.turns.iter().copied().find(|at_ms| *at_ms > now_ms);
         freed.into_iter().chain(grown).chain(turned).min()
     }
 
     fn window_at(&self, now_ms: u64) -> Option<(u64, u64)> {
-        if now_ms < self.last.1 { Some(self.last) } else { window::bounds_after(self.window, self.last, now_ms, self.calendar) }
+        if now_ms < self.last.1 {
+            Some(self.last)
+        } else {
+            window::bounds_after(self.window, self.last, now_ms, self.calendar)
+        }
     }
 
     fn go_to(&mut self, now_ms: u64) {
@@ -62,7 +75,11 @@ impl Counter<'_> {
         }
         self.last = self.window_at(now_ms)?;
         let ends_at_ms = self.last.1;
-        let frees_at_ms = if self.window == Window::RollingHour { window::counts_until(ends_at_ms) } else { ends_at_ms };
+        let frees_at_ms = if self.window == Window::RollingHour {
+            window::counts_until(ends_at_ms)
+        } else {
+            ends_at_ms
+        };
         self.used = self.used.saturating_add(count);
         match self.frees.back_mut() {
             Some((at_ms, freed)) if *at_ms >= frees_at_ms => *freed += count,
@@ -74,23 +91,56 @@ impl Counter<'_> {
 
 /// The least of what is left of some counters.
 fn least<'a>(counters: impl Iterator<Item = &'a Counter<'a>>, now_ms: u64) -> u64 {
-    counters.map(|counter| counter.left(now_ms)).min().unwrap_or(u64::MAX)
+    counters
+        .map(|counter| counter.left(now_ms))
+        .min()
+        .unwrap_or(u64::MAX)
 }
 
-/// The instant at which the last of `count` goes out; none where it never does, or in so far a future that it cannot be told.
-pub fn forecast(mut counters: Vec<Counter<'_>>, mut paces: Vec<Course>, mut credits: Credits, count: u64, from_ms: u64) -> Option<u64> {
+/// The instant at which the last of `count` goes out; none where it never does, or in so far a
+/// future that it cannot be told.
+pub fn forecast(
+    mut counters: Vec<Counter<'_>>,
+    mut paces: Vec<Course>,
+    mut credits: Credits,
+    count: u64,
+    from_ms: u64,
+) -> Option<u64> {
     let (mut left, mut now_ms) = (count, from_ms);
     for _ in 0..MOST_STEPS {
-        counters.iter_mut().for_each(|counter| counter.go_to(now_ms));
+        counters
+            .iter_mut()
+            .for_each(|counter| counter.go_to(now_ms));
         paces.iter_mut().for_each(|pace| pace.go_to(now_ms));
-        let own = least(counters.iter().filter(|counter| (counter.lifted)(now_ms)), now_ms);
-        let others = least(counters.iter().filter(|counter| !(counter.lifted)(now_ms)), now_ms);
-        let by_paces = paces.iter().map(|pace| pace.left(now_ms)).min().unwrap_or(u64::MAX);
-        let fits = own.saturating_add(credits.left(now_ms)).min(others).min(by_paces).min(left);
+        let own = least(
+            counters.iter().filter(|counter| (counter.lifted)(now_ms)),
+            now_ms,
+        );
+        let others = least(
+            counters.iter().filter(|counter| !(counter.lifted)(now_ms)),
+            now_ms,
+        );
+        let by_paces = paces
+            .iter()
+            .map(|pace| pace.left(now_ms))
+            .min()
+            .unwrap_or(u64::MAX);
+        let fits = own
+            .saturating_add(credits.left(now_ms))
+            .min(others)
+            .min(by_paces)
+            .min(left);
         if fits > 0 {
             let paid = fits.saturating_sub(own);
             for counter in &mut counters {
-                counter.take(if (counter.lifted)(now_ms) { fits - paid } else { fits }, now_ms)?;
+                counter.take(
+                    if (counter.lifted)(now_ms) {
+                        fits - paid
+                    } else {
+                        fits
+                    },
+                    now_ms,
+                )?;
             }
             credits.take(paid, now_ms);
             paces.iter_mut().for_each(|pace| pace.take(fits, now_ms));
@@ -105,19 +155,44 @@ pub fn forecast(mut counters: Vec<Counter<'_>>, mut paces: Vec<Course>, mut cred
 }
 
 /// When more may fit than now: as soon as each of those that are full has freed something.
-fn next_ms(counters: &[Counter<'_>], paces: &[Course], credits: &Credits, now_ms: u64) -> Option<u64> {
+fn next_ms(
+    counters: &[Counter<'_>],
+    paces: &[Course],
+    credits: &Credits,
+    now_ms: u64,
+) -> Option<u64> {
     let latest = |latest: u64, at_ms: Option<u64>| Some(latest.max(at_ms?));
-    let is_full = |counter: &&Counter<'_>, lifted| (counter.lifted)(now_ms) == lifted && counter.left(now_ms) == 0;
-    let full = |lifted| counters.iter().filter(move |counter| is_full(counter, lifted)).map(|counter| counter.next_ms(now_ms));
+    let is_full = |counter: &&Counter<'_>, lifted| {
+        (counter.lifted)(now_ms) == lifted && counter.left(now_ms) == 0
+    };
+    let full = |lifted| {
+        counters
+            .iter()
+            .filter(move |counter| is_full(counter, lifted))
+            .map(|counter| counter.next_ms(now_ms))
+    };
     // Credits that come, or that a package lets pay, do for those that they lift.
-    let paid = credits.turns().filter(|at_ms| *at_ms > now_ms && *at_ms != u64::MAX).min();
+    let paid = credits
+        .turns()
+        .filter(|at_ms| *at_ms > now_ms && *at_ms != u64::MAX)
+        .min();
     let own = if full(true).next().is_some() && credits.left(now_ms) == 0 {
-        full(true).try_fold(now_ms, latest).into_iter().chain(paid).min()
+        full(true)
+            .try_fold(now_ms, latest)
+            .into_iter()
+            .chain(paid)
+            .min()
     } else {
         Some(now_ms)
     };
-    let turns = paces.iter().filter(|pace| pace.left(now_ms) == 0).map(|pace| pace.next_ms(now_ms));
-    full(false).chain(turns).chain([own]).try_fold(now_ms, latest)
+    let turns = paces
+        .iter()
+        .filter(|pace| pace.left(now_ms) == 0)
+        .map(|pace| pace.next_ms(now_ms));
+    full(false)
+        .chain(turns)
+        .chain([own])
+        .try_fold(now_ms, latest)
 }
 
 #[cfg(test)]
@@ -132,7 +207,10 @@ mod tests {
 
     #[test]
     fn window_after_window() {
-        let calendar = Calendar { zone: TimeZone::UTC, billing_day: 1 };
+        let calendar = Calendar {
+            zone: TimeZone::UTC,
+            billing_day: 1,
+        };
         let midnight = 1_795_305_600_000;
         let counter = |limit: Box<dyn Fn(u64) -> u64>, used, window| Counter {
             limit,
@@ -147,31 +225,61 @@ mod tests {
             calendar: &calendar,
         };
         let day = |limit: u64, used| counter(Box::new(move |_| limit), used, Window::Day);
-        let forecast = |counters, count, from_ms| forecast(counters, vec![], Credits::default(), count, from_ms);
+        let forecast = |counters, count, from_ms| {
+            forecast(counters, vec![], Credits::default(), count, from_ms)
+        };
         let noon = midnight + 12 * HOUR_MS;
         assert_eq!(forecast(vec![day(10, 0)], 10, noon), Some(noon));
         assert_eq!(forecast(vec![day(10, 4)], 6, noon), Some(noon));
         assert_eq!(forecast(vec![day(10, 4)], 7, noon), Some(midnight + DAY_MS));
-        assert_eq!(forecast(vec![day(10, 4)], 36, noon), Some(midnight + 3 * DAY_MS));
-        assert_eq!(forecast(vec![day(10, 4)], 37, noon), Some(midnight + 4 * DAY_MS));
+        assert_eq!(
+            forecast(vec![day(10, 4)], 36, noon),
+            Some(midnight + 3 * DAY_MS)
+        );
+        assert_eq!(
+            forecast(vec![day(10, 4)], 37, noon),
+            Some(midnight + 4 * DAY_MS)
+        );
         assert_eq!(forecast(vec![day(0, 0)], 1, noon), None);
         let grown = move |first: u64| move |at_ms: u64| first + 5 * ((at_ms - midnight) / DAY_MS);
-        let warming = |limit| Counter { grows: true, ..counter(Box::new(grown(limit)), 0, Window::Day) };
+        let warming = |limit| Counter {
+            grows: true,
+            ..counter(Box::new(grown(limit)), 0, Window::Day)
+        };
         // 10 today, then 15, then 20.
-        assert_eq!(forecast(vec![warming(10)], 25, noon), Some(midnight + DAY_MS));
-        assert_eq!(forecast(vec![warming(10)], 26, noon), Some(midnight + 2 * DAY_MS));
+        assert_eq!(
+            forecast(vec![warming(10)], 25, noon),
+            Some(midnight + DAY_MS)
+        );
+        assert_eq!(
+            forecast(vec![warming(10)], 26, noon),
+            Some(midnight + 2 * DAY_MS)
+        );
         assert_eq!(forecast(vec![warming(0)], 5, noon), Some(midnight + DAY_MS));
         assert_eq!(forecast(vec![], 1_000_000, noon), Some(noon));
-        let hour = || Counter { frees: VecDeque::new(), ..counter(Box::new(|_| 3), 0, Window::RollingHour) };
+        let hour = || Counter {
+            frees: VecDeque::new(),
+            ..counter(Box::new(|_| 3), 0, Window::RollingHour)
+        };
         // Three now, three when the minute of those is an hour ago, then a day has but four.
-        assert_eq!(forecast(vec![hour(), day(100, 0)], 6, noon), Some(noon + HOUR_MS + 60_000));
-        assert_eq!(forecast(vec![hour(), day(4, 0)], 5, noon), Some(midnight + DAY_MS));
+        assert_eq!(
+            forecast(vec![hour(), day(100, 0)], 6, noon),
+            Some(noon + HOUR_MS + 60_000)
+        );
+        assert_eq!(
+            forecast(vec![hour(), day(4, 0)], 5, noon),
+            Some(midnight + DAY_MS)
+        );
     }
 
-    /// 18.3, 18.5, R-QTA-12: credits pay for what the account's own limits do not leave; a planned package counts from then on.
+    /// 18.3, 18.5, R-QTA-12: credits pay for what the account's own limits do not leave; a planned
+    /// package counts from then on.
     #[test]
     fn with_credits_and_with_a_package_to_come() {
-        let calendar = Calendar { zone: TimeZone::UTC, billing_day: 1 };
+        let calendar = Calendar {
+            zone: TimeZone::UTC,
+            billing_day: 1,
+        };
         let midnight = 1_795_305_600_000;
         let own = |turns: Vec<u64>, limit: Box<dyn Fn(u64) -> u64>| Counter {
             limit,
@@ -185,13 +293,43 @@ mod tests {
             last: (0, 0),
             calendar: &calendar,
         };
-        let credits = |amount, until_ms| Credits { grants: vec![Part { amount, from_ms: 0, until_ms }], pays: vec![(0, true)] };
-        let after = |count, counter, credits| forecast(vec![counter], vec![], credits, count, midnight).map(|at_ms| (at_ms - midnight) / HOUR_MS);
+        let credits = |amount, until_ms| Credits {
+            grants: vec![Part {
+                amount,
+                from_ms: 0,
+                until_ms,
+            }],
+            pays: vec![(0, true)],
+        };
+        let after = |count, counter, credits| {
+            forecast(vec![counter], vec![], credits, count, midnight)
+                .map(|at_ms| (at_ms - midnight) / HOUR_MS)
+        };
         let ten = || own(vec![], Box::new(|_| 10));
-        assert_eq!([12, 13].map(|count| after(count, ten(), credits(2, u64::MAX))), [Some(0), Some(24)]);
-        assert_eq!(after(1, own(vec![], Box::new(|_| 0)), credits(0, u64::MAX)), None);
-        let more = || own(vec![midnight + 5 * HOUR_MS], Box::new(move |at_ms| if at_ms < midnight + 5 * HOUR_MS { 10 } else { 50 }));
-        assert_eq!([10, 50, 51].map(|count| after(count, more(), Credits::default())), [Some(0), Some(5), Some(24)]);
+        assert_eq!(
+            [12, 13].map(|count| after(count, ten(), credits(2, u64::MAX))),
+            [Some(0), Some(24)]
+        );
+        assert_eq!(
+            after(1, own(vec![], Box::new(|_| 0)), credits(0, u64::MAX)),
+            None
+        );
+        let more = || {
+            own(
+                vec![midnight + 5 * HOUR_MS],
+                Box::new(move |at_ms| {
+                    if at_ms < midnight + 5 * HOUR_MS {
+                        10
+                    } else {
+                        50
+                    }
+                }),
+            )
+        };
+        assert_eq!(
+            [10, 50, 51].map(|count| after(count, more(), Credits::default())),
+            [Some(0), Some(5), Some(24)]
+        );
     }
 
     #[test]
@@ -200,6 +338,9 @@ mod tests {
         let pace = Pace::new(Window::Hour, 3600, 5);
         let course = || Course::new(pace, vec![(0, Some(pace))], VecDeque::new());
         let forecast = |count| forecast(vec![], vec![course()], Credits::default(), count, from_ms);
-        assert_eq!((forecast(5), forecast(65)), (Some(from_ms), Some(from_ms + 60_000)));
+        assert_eq!(
+            (forecast(5), forecast(65)),
+            (Some(from_ms), Some(from_ms + 60_000))
+        );
     }
 }

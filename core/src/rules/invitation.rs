@@ -1,4 +1,5 @@
-//! Invitations: what one is worth at an instant, and the text that many addresses are typed into (R-INV-1, R-INV-3).
+//! Invitations: what one is worth at an instant, and the text that many addresses are typed into
+//! (R-INV-1, R-INV-3).
 
 use crate::error::Code;
 use crate::model::{Email, Invitation, InvitationState, Mailbox, Name};
@@ -71,13 +72,16 @@ pub struct Entry<'a> {
     pub names: [Option<Name>; 2],
 }
 
-/// The addresses of a text, separated by comma, semicolon or white space, each once by its normal form (R-INV-1). A name before an
-/// address in angle brackets belongs to it.
+/// The addresses of a text, separated by comma, semicolon or white space, each once by its normal
+/// form (R-INV-1). A name before an address in angle brackets belongs to it.
 ///
 /// The error says why the text as a whole is refused.
 pub fn addresses(text: &str) -> Result<Vec<Entry<'_>>, String> {
     if text.len() > LONGEST_TEXT {
-        return Err(format!("the text has at most {LONGEST_TEXT} bytes, this one has {}", text.len()));
+        return Err(format!(
+            "the text has at most {LONGEST_TEXT} bytes, this one has {}",
+            text.len()
+        ));
     }
     let mut seen = HashSet::new();
     let mut entries = Vec::new();
@@ -90,11 +94,23 @@ pub fn addresses(text: &str) -> Result<Vec<Entry<'_>>, String> {
             continue;
         }
         if entries.len() == MOST_ADDRESSES {
-            return Err(format!("at most {MOST_ADDRESSES} addresses are invited at once"));
+            return Err(format!(
+                "at most {MOST_ADDRESSES} addresses are invited at once"
+            ));
         }
-        entries.push(Entry { number: at + 1, offset: piece.offset, text: piece.text, email, names: mailbox.names() });
+        entries.push(Entry {
+            number: at + 1,
+            offset: piece.offset,
+            text: piece.text,
+            email,
+            names: mailbox.names(),
+        });
     }
-    if entries.is_empty() { Err("the text names no address".to_owned()) } else { Ok(entries) }
+    if entries.is_empty() {
+        Err("the text names no address".to_owned())
+    } else {
+        Ok(entries)
+    }
 }
 
 /// What stands between a word and the one before.
@@ -133,12 +149,19 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
         if gap == Gap::End {
             found.extend(open.drain(..).map(|(_, word)| word));
         }
-        let named = words.get(at + 1).is_some_and(|(gap, next)| *gap == Gap::Space && is_bracketed(next.text));
+        let named = words
+            .get(at + 1)
+            .is_some_and(|(gap, next)| *gap == Gap::Space && is_bracketed(next.text));
         if is_bracketed(word.text) {
             let name = open.split_off(name_begins(&open, gap));
             found.extend(open.drain(..).map(|(_, word)| word));
             let offset = name.first().map_or(word.offset, |(_, first)| first.offset);
-            found.push(Piece { offset, text: text.get(offset..word.offset + word.text.len()).unwrap_or_default() });
+            found.push(Piece {
+                offset,
+                text: text
+                    .get(offset..word.offset + word.text.len())
+                    .unwrap_or_default(),
+            });
         } else if word.text.contains('@') && !(named && is_quoted(word.text)) {
             found.extend(open.drain(..).map(|(_, word)| word));
             found.push(word);
@@ -155,27 +178,44 @@ fn is_bracketed(word: &str) -> bool {
     word.ends_with('>') && word.contains('<')
 }
 
-/// Whether a word stands in quotes: before an address in brackets it is the name, whatever it holds, often the address again.
+/// Whether a word stands in quotes: before an address in brackets it is the name, whatever it
+/// holds, often the address again.
 fn is_quoted(word: &str) -> bool {
-    ['"', '\''].iter().any(|quote| word.len() > 1 && word.starts_with(*quote) && word.ends_with(*quote))
+    ['"', '\'']
+        .iter()
+        .any(|quote| word.len() > 1 && word.starts_with(*quote) && word.ends_with(*quote))
 }
 
-/// At which of the words the name of an address begins that stands in brackets behind them: at the last comma, or where `Lee, Ann`
-/// has one within, at the comma before.
+/// At which of the words the name of an address begins that stands in brackets behind them: at the
+/// last comma, or where `Lee, Ann` has one within, at the comma before.
 fn name_begins(words: &[(Gap, Piece<'_>)], gap_behind: Gap) -> usize {
-    let begins = |end: usize| words.iter().take(end).rposition(|(gap, _)| *gap != Gap::Space).unwrap_or(0);
-    let given = if gap_behind == Gap::Comma { words.len() } else { begins(words.len()) };
+    let begins = |end: usize| {
+        words
+            .iter()
+            .take(end)
+            .rposition(|(gap, _)| *gap != Gap::Space)
+            .unwrap_or(0)
+    };
+    let given = if gap_behind == Gap::Comma {
+        words.len()
+    } else {
+        begins(words.len())
+    };
     if words.get(given).is_none_or(|(gap, _)| *gap != Gap::Comma) {
         return given;
     }
     let family = begins(given);
     // What has a dot within is rather an address with a slip.
     let is_name = |(_, word): &(Gap, Piece<'_>)| !word.text.trim_end_matches('.').contains('.');
-    if words.iter().take(given).skip(family).all(is_name) { family } else { given }
+    if words.iter().take(given).skip(family).all(is_name) {
+        family
+    } else {
+        given
+    }
 }
 
-/// The words of a text. What stands in quotes at the beginning of a word, or in angle brackets, is not cut; in single quotes, which
-/// are apostrophes too, where an address in brackets follows.
+/// The words of a text. What stands in quotes at the beginning of a word, or in angle brackets, is
+/// not cut; in single quotes, which are apostrophes too, where an address in brackets follows.
 fn words(text: &str) -> Vec<(Gap, Piece<'_>)> {
     let mut words = Vec::new();
     let (mut before, mut offset) = (Gap::End, 0);
@@ -197,11 +237,17 @@ fn words(text: &str) -> Vec<(Gap, Piece<'_>)> {
 /// How many bytes the word has that a text begins with.
 fn word_length(text: &str) -> usize {
     let mut end = 0;
-    while let Some(c) = text.get(end..).and_then(|rest| rest.chars().next()).filter(|c| gap(*c).is_none()) {
+    while let Some(c) = text
+        .get(end..)
+        .and_then(|rest| rest.chars().next())
+        .filter(|c| gap(*c).is_none())
+    {
         let rest = text.get(end..).unwrap_or_default();
         let enclosed = match c {
             '"' if end == 0 => enclosed(rest, '"'),
-            '\'' if end == 0 => enclosed(rest, '\'').filter(|length| is_name_before_brackets(rest, *length)),
+            '\'' if end == 0 => {
+                enclosed(rest, '\'').filter(|length| is_name_before_brackets(rest, *length))
+            }
             '<' => enclosed(rest, '>'),
             _ => None,
         };
@@ -213,16 +259,27 @@ fn word_length(text: &str) -> usize {
     end
 }
 
-/// Whether a text begins with so many bytes of a name, and goes on with an address in angle brackets.
+/// Whether a text begins with so many bytes of a name, and goes on with an address in angle
+/// brackets.
 fn is_name_before_brackets(text: &str, length: usize) -> bool {
-    let (Some(name), Some(behind)) = (text.get(..length), text.get(length..)) else { return false };
-    !name.contains('<') && behind.trim_start_matches(|c: char| gap(c) == Some(Gap::Space)).starts_with('<')
+    let (Some(name), Some(behind)) = (text.get(..length), text.get(length..)) else {
+        return false;
+    };
+    !name.contains('<')
+        && behind
+            .trim_start_matches(|c: char| gap(c) == Some(Gap::Space))
+            .starts_with('<')
 }
 
-/// How many bytes there are up to the character that closes what the text begins with, on the same line and not far away.
+/// How many bytes there are up to the character that closes what the text begins with, on the same
+/// line and not far away.
 fn enclosed(text: &str, close: char) -> Option<usize> {
     const FARTHEST: usize = 400;
-    let (at, found) = text.char_indices().skip(1).take(FARTHEST).find(|(_, c)| *c == close || matches!(c, '\n' | '\r'))?;
+    let (at, found) = text
+        .char_indices()
+        .skip(1)
+        .take(FARTHEST)
+        .find(|(_, c)| *c == close || matches!(c, '\n' | '\r'))?;
     (found == close).then_some(at + 1)
 }
 
@@ -233,11 +290,28 @@ mod tests {
 
     #[test]
     fn a_text_is_cut_at_commas_semicolons_and_white_space() {
-        let text = "ann@a.example, bob@a.example;;\r\n cid@a.example\u{a0}Ann@A.example,x,\u{3000}dan@a.example";
+        let text = "ann@a.example, bob@a.example;;\r\n \
+            cid@a.example\u{a0}Ann@A.example,x,\u{3000}dan@a.example";
         let found = addresses(text).unwrap();
-        let good: Vec<&str> = found.iter().filter_map(|entry| entry.email.as_ref().ok()).map(Email::as_typed).collect();
-        assert_eq!(good, ["ann@a.example", "bob@a.example", "cid@a.example", "dan@a.example"]);
-        let bad: Vec<_> = found.iter().filter(|entry| entry.email.is_err()).map(|entry| (entry.number, entry.text)).collect();
+        let good: Vec<&str> = found
+            .iter()
+            .filter_map(|entry| entry.email.as_ref().ok())
+            .map(Email::as_typed)
+            .collect();
+        assert_eq!(
+            good,
+            [
+                "ann@a.example",
+                "bob@a.example",
+                "cid@a.example",
+                "dan@a.example"
+            ]
+        );
+        let bad: Vec<_> = found
+            .iter()
+            .filter(|entry| entry.email.is_err())
+            .map(|entry| (entry.number, entry.text))
+            .collect();
         assert_eq!(bad, [(5, "x")]);
         for entry in &found {
             assert!(text[entry.offset..].starts_with(entry.text), "{entry:?}");
@@ -251,7 +325,10 @@ mod tests {
             let found = addresses(text).unwrap();
             let shown = |entry: &Entry<'_>| {
                 assert!(text[entry.offset..].starts_with(entry.text), "{entry:?}");
-                let [first, last] = entry.names.clone().map(|name| name.map_or_else(String::new, String::from));
+                let [first, last] = entry
+                    .names
+                    .clone()
+                    .map(|name| name.map_or_else(String::new, String::from));
                 match &entry.email {
                     Ok(email) => format!("{first}|{last}|{}", email.as_typed()),
                     Err(_) => format!("! {}", entry.text),
@@ -263,24 +340,68 @@ mod tests {
             ("Ann Lee <ann@x.example>", vec!["Ann|Lee|ann@x.example"]),
             (
                 "\u{feff}Ann Lee <ann@x.example>, Bob <bob@x.example>;<cid@x.example>",
-                vec!["Ann|Lee|ann@x.example", "Bob||bob@x.example", "||cid@x.example"],
+                vec![
+                    "Ann|Lee|ann@x.example",
+                    "Bob||bob@x.example",
+                    "||cid@x.example",
+                ],
             ),
-            ("Ann Lee <ann@x.example> Bob Ray <bob@x.example>", vec!["Ann|Lee|ann@x.example", "Bob|Ray|bob@x.example"]),
-            ("\"Lee, Ann\" <ann@x.example>", vec!["Ann|Lee|ann@x.example"]),
-            ("Lee, Ann <ann@x.example>; Ray, Bob M. <bob@x.example>", vec!["Ann|Lee|ann@x.example", "Bob M.|Ray|bob@x.example"]),
-            ("bob@x.example Ann Lee <ann@x.example>", vec!["||bob@x.example", "Ann|Lee|ann@x.example"]),
-            ("Ann Lee\nann@x.example", vec!["! Ann", "! Lee", "||ann@x.example"]),
-            ("bobx.example, Ann <ann@x.example>", vec!["! bobx.example", "Ann||ann@x.example"]),
+            (
+                "Ann Lee <ann@x.example> Bob Ray <bob@x.example>",
+                vec!["Ann|Lee|ann@x.example", "Bob|Ray|bob@x.example"],
+            ),
+            (
+                "\"Lee, Ann\" <ann@x.example>",
+                vec!["Ann|Lee|ann@x.example"],
+            ),
+            (
+                "Lee, Ann <ann@x.example>; Ray, Bob M. <bob@x.example>",
+                vec!["Ann|Lee|ann@x.example", "Bob M.|Ray|bob@x.example"],
+            ),
+            (
+                "bob@x.example Ann Lee <ann@x.example>",
+                vec!["||bob@x.example", "Ann|Lee|ann@x.example"],
+            ),
+            (
+                "Ann Lee\nann@x.example",
+                vec!["! Ann", "! Lee", "||ann@x.example"],
+            ),
+            (
+                "bobx.example, Ann <ann@x.example>",
+                vec!["! bobx.example", "Ann||ann@x.example"],
+            ),
             ("Ann Lee <ann@>", vec!["! Ann Lee <ann@>"]),
             ("Ann <ann@x.example", vec!["! Ann", "! <ann@x.example"]),
             ("\"Ann bob@x.example", vec!["! \"Ann", "||bob@x.example"]),
             ("'q@x.example' <q@x.example>", vec!["||q@x.example"]),
-            ("\"Ann@x.example\" <ann@x.example>, 'bob@x.example'<bob@x.example>", vec!["||ann@x.example", "||bob@x.example"]),
-            ("'Ann @ Sales' <ann@x.example>", vec!["Ann|@ Sales|ann@x.example"]),
-            ("cid@x.example 'Ann, Lee @' <ann@x.example>", vec!["||cid@x.example", "Lee @|Ann|ann@x.example"]),
-            ("'t Hooft <h@x.example>, 'Ann' <ann@x.example>", vec!["'t|Hooft|h@x.example", "Ann||ann@x.example"]),
-            ("'Conan O'Brien' <c@x.example> 'd@x.example'\n<e@x.example>", vec!["Conan|O'Brien|c@x.example", "! 'd@x.example'", "||e@x.example"]),
-            ("\u{5f20}\u{4f1f} <zhang@x.example>\u{ff1b}bob@x.example", vec!["\u{5f20}\u{4f1f}||zhang@x.example", "||bob@x.example"]),
+            (
+                "\"Ann@x.example\" <ann@x.example>, 'bob@x.example'<bob@x.example>",
+                vec!["||ann@x.example", "||bob@x.example"],
+            ),
+            (
+                "'Ann @ Sales' <ann@x.example>",
+                vec!["Ann|@ Sales|ann@x.example"],
+            ),
+            (
+                "cid@x.example 'Ann, Lee @' <ann@x.example>",
+                vec!["||cid@x.example", "Lee @|Ann|ann@x.example"],
+            ),
+            (
+                "'t Hooft <h@x.example>, 'Ann' <ann@x.example>",
+                vec!["'t|Hooft|h@x.example", "Ann||ann@x.example"],
+            ),
+            (
+                "'Conan O'Brien' <c@x.example> 'd@x.example'\n<e@x.example>",
+                vec![
+                    "Conan|O'Brien|c@x.example",
+                    "! 'd@x.example'",
+                    "||e@x.example",
+                ],
+            ),
+            (
+                "\u{5f20}\u{4f1f} <zhang@x.example>\u{ff1b}bob@x.example",
+                vec!["\u{5f20}\u{4f1f}||zhang@x.example", "||bob@x.example"],
+            ),
         ] {
             assert_eq!(read(text), found, "{text}");
         }
@@ -289,7 +410,11 @@ mod tests {
 
     #[test]
     fn a_text_is_bounded() {
-        let many = |count: usize| (0..count).map(|n| format!("u{n}@a.example ")).collect::<String>();
+        let many = |count: usize| {
+            (0..count)
+                .map(|n| format!("u{n}@a.example "))
+                .collect::<String>()
+        };
         assert_eq!(addresses(&many(500)).unwrap().len(), 500);
         assert!(addresses(&many(501)).is_err());
         assert_eq!(addresses(&"ann@a.example ".repeat(4000)).unwrap().len(), 1);

@@ -69,7 +69,13 @@ pub enum CountedBy {
 /// Who counts what there is at a time of this limit.
 pub fn counted_by(name: LimitName) -> CountedBy {
     match (name, name.kind()) {
-        (LimitName::Seats | LimitName::ChildAccounts | LimitName::SuppressedDomains | LimitName::Threads, _) => CountedBy::Tenantry,
+        (
+            LimitName::Seats
+            | LimitName::ChildAccounts
+            | LimitName::SuppressedDomains
+            | LimitName::Threads,
+            _,
+        ) => CountedBy::Tenantry,
         (_, LimitKind::Gauge) => CountedBy::Host,
         (_, LimitKind::Window(_) | LimitKind::Each) => CountedBy::Nobody,
     }
@@ -88,42 +94,71 @@ pub struct Candidate {
     pub enforced: bool,
 }
 
-/// The values of one limit for the account at the start of `line`: those that count, the most specific first, and behind
-/// them those that the edition does not include.
+/// The values of one limit for the account at the start of `line`: those that count, the most
+/// specific first, and behind them those that the edition does not include.
 ///
-/// `line` runs from the account up to the top of its tree, each with its package. An account without a package takes
-/// the parent's values; one with a package does not look further up.
-pub fn candidates(name: LimitName, line: &[(&Account, Option<&Package>)], defaults: &Limits, edition: Edition) -> Vec<Candidate> {
+/// `line` runs from the account up to the top of its tree, each with its package. An account
+/// without a package takes the parent's values; one with a package does not look further up.
+pub fn candidates(
+    name: LimitName,
+    line: &[(&Account, Option<&Package>)],
+    defaults: &Limits,
+    edition: Edition,
+) -> Vec<Candidate> {
     let included = |carrier| edition == Edition::Commercial || !needs_licence(name, carrier);
     let mut found = Vec::new();
     for (depth, (account, package)) in line.iter().enumerate() {
         let source = |own| if depth == 0 { own } else { Source::Inherited };
         if let Some(limit) = account.overrides.get(name) {
             let (carrier, enforced) = (Some(account.id.clone()), included(Carrier::Account));
-            found.push(Candidate { source: source(Source::Override), carrier, limit, enforced });
+            found.push(Candidate {
+                source: source(Source::Override),
+                carrier,
+                limit,
+                enforced,
+            });
         }
         if let Some(package) = package {
             if let Some(limit) = package.limits.get(name) {
                 let (carrier, enforced) = (Some(package.id.clone()), included(Carrier::Package));
-                found.push(Candidate { source: source(Source::Package), carrier, limit, enforced });
+                found.push(Candidate {
+                    source: source(Source::Package),
+                    carrier,
+                    limit,
+                    enforced,
+                });
             }
             break;
         }
     }
     let default = defaults.get(name).unwrap_or(Limit::Unlimited);
     let enforced = default == Limit::Unlimited || included(Carrier::Package);
-    found.push(Candidate { source: Source::PlatformDefault, carrier: None, limit: default, enforced });
+    found.push(Candidate {
+        source: Source::PlatformDefault,
+        carrier: None,
+        limit: default,
+        enforced,
+    });
     if !enforced {
-        found.push(Candidate { source: Source::PlatformDefault, carrier: None, limit: Limit::Unlimited, enforced: true });
+        found.push(Candidate {
+            source: Source::PlatformDefault,
+            carrier: None,
+            limit: Limit::Unlimited,
+            enforced: true,
+        });
     }
     // Stable: within both parts the most specific stays first.
     found.sort_by_key(|candidate| !candidate.enforced);
     found
 }
 
-/// What a limit of the account at the start of `line` counts, and what happens beyond it: the most specific of what is said of
-/// each, along the same line as its value.
-pub fn terms(name: LimitName, line: &[(&Account, Option<&Package>)], defaults: &Limits) -> LimitTerms {
+/// What a limit of the account at the start of `line` counts, and what happens beyond it: the most
+/// specific of what is said of each, along the same line as its value.
+pub fn terms(
+    name: LimitName,
+    line: &[(&Account, Option<&Package>)],
+    defaults: &Limits,
+) -> LimitTerms {
     let mut found = LimitTerms::none(name);
     for (account, package) in line {
         found = found.or(account.overrides.terms_of(name));
@@ -135,7 +170,8 @@ pub fn terms(name: LimitName, line: &[(&Account, Option<&Package>)], defaults: &
     found.or(defaults.terms_of(name))
 }
 
-/// Whether the guaranteed parts of the accounts below still fit into the limit that they are parts of (R-TEA-9).
+/// Whether the guaranteed parts of the accounts below still fit into the limit that they are parts
+/// of (R-TEA-9).
 pub fn guarantees_hold(sum: u64, value: Limit) -> bool {
     sum <= value.ceiling()
 }
@@ -173,20 +209,49 @@ mod tests {
         }
     }
 
-    /// R-PLT-1: what the edition does not include stays visible and does not count, wherever it is set.
+    /// R-PLT-1: what the edition does not include stays visible and does not count, wherever it is
+    /// set.
     #[test]
     fn what_is_not_licensed_comes_last_and_does_not_count() {
         let five = Limit::At(Count::new(5).unwrap());
-        let contacts = account(Limits { contacts: Some(five), ..Limits::default() });
+        let contacts = account(Limits {
+            contacts: Some(five),
+            ..Limits::default()
+        });
         let first = |name, account: &Account, defaults: &Limits, edition| {
             let found = candidates(name, &[(account, None)], defaults, edition);
             (found[0].limit, found[0].enforced, found.len())
         };
         let none = Limits::default();
-        assert_eq!(first(LimitName::Contacts, &contacts, &none, Edition::Commercial), (five, true, 2));
-        assert_eq!(first(LimitName::Contacts, &contacts, &none, Edition::Standard), (Limit::Unlimited, true, 2));
-        let suppressed = Limits { suppressed_domains: Some(five), ..Limits::default() };
-        assert_eq!(first(LimitName::SuppressedDomains, &account(none.clone()), &suppressed, Edition::Commercial), (five, true, 1));
-        assert_eq!(first(LimitName::SuppressedDomains, &account(none), &suppressed, Edition::Standard), (Limit::Unlimited, true, 2));
+        assert_eq!(
+            first(LimitName::Contacts, &contacts, &none, Edition::Commercial),
+            (five, true, 2)
+        );
+        assert_eq!(
+            first(LimitName::Contacts, &contacts, &none, Edition::Standard),
+            (Limit::Unlimited, true, 2)
+        );
+        let suppressed = Limits {
+            suppressed_domains: Some(five),
+            ..Limits::default()
+        };
+        assert_eq!(
+            first(
+                LimitName::SuppressedDomains,
+                &account(none.clone()),
+                &suppressed,
+                Edition::Commercial
+            ),
+            (five, true, 1)
+        );
+        assert_eq!(
+            first(
+                LimitName::SuppressedDomains,
+                &account(none),
+                &suppressed,
+                Edition::Standard
+            ),
+            (Limit::Unlimited, true, 2)
+        );
     }
 }

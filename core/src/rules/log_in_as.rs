@@ -1,10 +1,19 @@
 //! What nobody does who acts as another (R-SES-6).
 
-/// Whole groups of operations that change how a person proves who they are, from where, and what they pay with. Reading them is
-/// open to who holds the permission for it.
-const GROUPS: &[&str] = &["addresses", "api_keys", "credits", "impersonation", "passwords", "second_factors", "sessions"];
+/// Whole groups of operations that change how a person proves who they are, from where, and what
+/// they pay with. Reading them is open to who holds the permission for it.
+const GROUPS: &[&str] = &[
+    "addresses",
+    "api_keys",
+    "credits",
+    "impersonation",
+    "passwords",
+    "second_factors",
+    "sessions",
+];
 
-/// Single operations: those about a person in all their accounts, about who owns an account, and what cannot be taken back.
+/// Single operations: those about a person in all their accounts, about who owns an account, and
+/// what cannot be taken back.
 const OPERATIONS: &[&str] = &[
     "accounts.close",
     "accounts.create_child",
@@ -58,21 +67,42 @@ mod tests {
         "transfer",
     ];
 
-    /// Names that hold one of these and are open: the actor's permissions, under those of the person behind, are enough.
-    const OPEN: &[&str] = &["groups.delete", "groups.transfer_members", "invitations.delete", "packages.delete", "roles.delete"];
+    /// Names that hold one of these and are open: the actor's permissions, under those of the
+    /// person behind, are enough.
+    const OPEN: &[&str] = &[
+        "groups.delete",
+        "groups.transfer_members",
+        "invitations.delete",
+        "packages.delete",
+        "roles.delete",
+    ];
 
-    /// S11: of whoever adds an operation with such a name it is asked whether somebody may do it who acts as another.
+    /// S11: of whoever adds an operation with such a name it is asked whether somebody may do it
+    /// who acts as another.
     #[test]
     fn every_sensitive_operation_is_masked_or_known_not_to_be() {
         for entry in CATALOGUE {
             let looks_so = SENSITIVE.iter().any(|part| entry.name.contains(part));
-            let is_open = OPEN.contains(&entry.name) || entry.access == Access::System || entry.effect == Effect::Read;
+            let is_open = OPEN.contains(&entry.name)
+                || entry.access == Access::System
+                || entry.effect == Effect::Read;
             let known = is_masked(entry.name, entry.effect != Effect::Read) || !looks_so || is_open;
-            assert!(known, "`{}` belongs into the table of this file, or to what is open", entry.name);
+            assert!(
+                known,
+                "`{}` belongs into the table of this file, or to what is open",
+                entry.name
+            );
         }
         for name in OPEN.iter().chain(OPERATIONS) {
-            let entry = CATALOGUE.iter().find(|entry| entry.name == *name).unwrap_or_else(|| panic!("there is no operation `{name}`"));
-            assert_eq!(is_masked(name, entry.effect != Effect::Read), OPERATIONS.contains(name), "{name}");
+            let entry = CATALOGUE
+                .iter()
+                .find(|entry| entry.name == *name)
+                .unwrap_or_else(|| panic!("there is no operation `{name}`"));
+            assert_eq!(
+                is_masked(name, entry.effect != Effect::Read),
+                OPERATIONS.contains(name),
+                "{name}"
+            );
         }
     }
 
@@ -86,7 +116,11 @@ mod tests {
             ("users.export_data", Effect::Read, true),
             ("campaigns.stop", Effect::Write, false),
         ] {
-            assert_eq!(is_masked(operation, effect != Effect::Read), masked, "{operation}");
+            assert_eq!(
+                is_masked(operation, effect != Effect::Read),
+                masked,
+                "{operation}"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Pure functions: facts, a request and the time go in, a decision comes out. Nothing here reads a clock or the store.
+//! Pure functions: facts, a request and the time go in, a decision comes out. Nothing here reads a
+//! clock or the store.
 
 pub(crate) mod account;
 pub(crate) mod api_key;

@@ -16,7 +16,9 @@ pub enum Turn {
 /// What becomes of an open message at an instant.
 pub fn turn(message: &OpenMessage, tries: u64, now_ms: u64) -> Turn {
     if now_ms < message.until_ms {
-        Turn::Later { at_ms: message.until_ms }
+        Turn::Later {
+            at_ms: message.until_ms,
+        }
     } else if message.deliveries >= tries {
         Turn::GiveUp
     } else {
@@ -30,7 +32,10 @@ mod tests {
 
     #[test]
     fn a_message_comes_again_until_it_was_given_often_enough() {
-        let message = |deliveries| OpenMessage { deliveries, until_ms: 100 };
+        let message = |deliveries| OpenMessage {
+            deliveries,
+            until_ms: 100,
+        };
         assert_eq!(turn(&message(1), 3, 99), Turn::Later { at_ms: 100 });
         assert_eq!(turn(&message(1), 3, 100), Turn::Again);
         assert_eq!(turn(&message(2), 3, 100), Turn::Again);

@@ -1,6 +1,7 @@
 //! Paces: sends are spread over a window, one every so often (R-QTA-4, R-QTA-7).
 //!
-//! The generic cell rate algorithm: what counts is when the last of what went out would have gone, had all waited its turn.
+//! The generic cell rate algorithm: what counts is when the last of what went out would have gone,
+//! had all waited its turn.
 
 use super::send::Reading;
 use crate::model::{OverLimit, Window};
@@ -24,12 +25,19 @@ impl Pace {
     /// So many in a window, and `burst` of them at once.
     pub fn new(window: Window, limit: u64, burst: u64) -> Pace {
         let window_us = window.usual_ms().saturating_mul(1000);
-        Pace { each_us: window_us.checked_div(limit).unwrap_or(u64::MAX).max(1), burst, turn_us: 0 }
+        Pace {
+            each_us: window_us.checked_div(limit).unwrap_or(u64::MAX).max(1),
+            burst,
+            turn_us: 0,
+        }
     }
 
     /// The same sends at another pace.
     pub fn go_on_as(&mut self, other: Pace) {
-        *self = Pace { turn_us: self.turn_us, ..other };
+        *self = Pace {
+            turn_us: self.turn_us,
+            ..other
+        };
     }
 
     /// Is no further ahead than one whose burst has just gone out: the clock was wrong.
@@ -56,7 +64,8 @@ impl Pace {
         Some(self.turn_us).filter(|turn_us| *turn_us != UNKNOWN)
     }
 
-    /// The same pace after a crash: all of the burst may have gone out at the last moment (R-QTA-13).
+    /// The same pace after a crash: all of the burst may have gone out at the last moment
+    /// (R-QTA-13).
     #[must_use]
     pub fn without_burst(self, now_ms: u64) -> Pace {
         self.at(now_ms.saturating_mul(1000).saturating_add(self.burst_us()))
@@ -71,9 +80,13 @@ impl Pace {
         self.turn_us.saturating_sub(self.burst_us()).div_ceil(1000)
     }
 
-    /// Gives turns of `count` back that could go out from `from_ms` on and did not: those that are not over.
+    /// Gives turns of `count` back that could go out from `from_ms` on and did not: those that are
+    /// not over.
     pub fn give_back(&mut self, count: u64, from_ms: u64, now_ms: u64) {
-        let ends_us = from_ms.saturating_mul(1000).saturating_add(self.burst_us()).min(self.turn_us);
+        let ends_us = from_ms
+            .saturating_mul(1000)
+            .saturating_add(self.burst_us())
+            .min(self.turn_us);
         let to_come = ends_us.saturating_sub(now_ms.saturating_mul(1000)) / self.each_us;
         if self.turn_us != UNKNOWN {
             self.turn_us -= count.min(to_come).saturating_mul(self.each_us);
@@ -82,7 +95,10 @@ impl Pace {
 
     /// From when on `count` may go out.
     fn opens_us(&self, count: u64) -> u64 {
-        let ahead = self.burst.saturating_sub(count).saturating_mul(self.each_us);
+        let ahead = self
+            .burst
+            .saturating_sub(count)
+            .saturating_mul(self.each_us);
         self.turn_us.saturating_sub(ahead)
     }
 
@@ -96,12 +112,17 @@ impl Pace {
     #[inline]
     pub fn take(&mut self, count: u64, now_ms: u64) {
         let from_us = self.turn_us.max(now_ms.saturating_mul(1000));
-        self.turn_us = from_us.saturating_add(count.saturating_mul(self.each_us)).min(UNKNOWN - 1);
+        self.turn_us = from_us
+            .saturating_add(count.saturating_mul(self.each_us))
+            .min(UNKNOWN - 1);
     }
 
     /// How many of the burst wait for their turn.
     fn used(&self, now_ms: u64) -> u64 {
-        self.turn_us.saturating_sub(now_ms.saturating_mul(1000)).div_ceil(self.each_us).min(self.burst)
+        self.turn_us
+            .saturating_sub(now_ms.saturating_mul(1000))
+            .div_ceil(self.each_us)
+            .min(self.burst)
     }
 
     /// How many may go out now.
@@ -113,7 +134,11 @@ impl Pace {
     /// How it stands.
     pub fn reading(&self, now_ms: u64) -> Reading {
         let used = self.used(now_ms);
-        Reading { limit: self.burst, used, ..Reading::plain(OverLimit::Spread) }
+        Reading {
+            limit: self.burst,
+            used,
+            ..Reading::plain(OverLimit::Spread)
+        }
     }
 }
 
@@ -141,7 +166,11 @@ pub struct Course {
 impl Course {
     /// Of a pace that is as far as `pace` is.
     pub fn new(pace: Pace, terms: Vec<(u64, Option<Pace>)>, returns: VecDeque<Return>) -> Course {
-        Course { turn_us: pace.turn_us, terms, returns }
+        Course {
+            turn_us: pace.turn_us,
+            terms,
+            returns,
+        }
     }
 
     /// The pace at an instant, where nothing comes back until then.
@@ -175,13 +204,23 @@ impl Course {
 
     /// When it becomes another by itself.
     fn turns(&self) -> impl Iterator<Item = u64> + '_ {
-        self.returns.iter().map(|back| back.at_ms).chain(self.terms.iter().map(|(from_ms, _)| *from_ms))
+        self.returns
+            .iter()
+            .map(|back| back.at_ms)
+            .chain(self.terms.iter().map(|(from_ms, _)| *from_ms))
     }
 
     /// When more may go out than now; none where never.
     pub fn next_ms(&self, now_ms: u64) -> Option<u64> {
-        let opens = self.pace(now_ms).filter(|pace| pace.burst > 0).map(|pace| pace.opens_us(1).div_ceil(1000));
-        opens.into_iter().chain(self.turns()).filter(|at_ms| *at_ms > now_ms).min()
+        let opens = self
+            .pace(now_ms)
+            .filter(|pace| pace.burst > 0)
+            .map(|pace| pace.opens_us(1).div_ceil(1000));
+        opens
+            .into_iter()
+            .chain(self.turns())
+            .filter(|at_ms| *at_ms > now_ms)
+            .min()
     }
 
     /// How it stands for a send of `count`, and will.
@@ -189,16 +228,31 @@ impl Course {
         self.go_to(now_ms);
         let mut reading = match self.pace(now_ms) {
             Some(pace) => pace.reading(now_ms),
-            None => Reading { limit: u64::MAX, ..Reading::plain(OverLimit::Spread) },
+            None => Reading {
+                limit: u64::MAX,
+                ..Reading::plain(OverLimit::Spread)
+            },
         };
-        let turns: BTreeSet<u64> = self.turns().filter(|at_ms| *at_ms > now_ms).chain([now_ms]).collect();
+        let turns: BTreeSet<u64> = self
+            .turns()
+            .filter(|at_ms| *at_ms > now_ms)
+            .chain([now_ms])
+            .collect();
         for at_ms in turns {
             self.go_to(at_ms);
-            let opens_ms = self.pace(at_ms).filter(|pace| count <= pace.burst).map(|pace| pace.opens_us(count).div_ceil(1000));
+            let opens_ms = self
+                .pace(at_ms)
+                .filter(|pace| count <= pace.burst)
+                .map(|pace| pace.opens_us(count).div_ceil(1000));
             // Where it becomes another before it opens, the next step says more.
             let step = |at_ms| (at_ms, self.left(at_ms).saturating_add(reading.used));
             reading.limits.retain(|(from_ms, _)| *from_ms < at_ms);
-            let steps: Vec<_> = [Some(at_ms), opens_ms].into_iter().flatten().filter(|ms| *ms >= at_ms && *ms > now_ms).map(step).collect();
+            let steps: Vec<_> = [Some(at_ms), opens_ms]
+                .into_iter()
+                .flatten()
+                .filter(|ms| *ms >= at_ms && *ms > now_ms)
+                .map(step)
+                .collect();
             reading.limits.extend(steps);
         }
         reading.limits.dedup();
@@ -220,7 +274,10 @@ mod tests {
         assert!(pace.lets_through(1, 10_000) && !pace.lets_through(2, 10_000));
         pace.take(1, 10_000);
         assert!(!pace.lets_through(1, 10_999));
-        assert_eq!(alone(pace).reading(1, 10_500).limits.first().unwrap().0, 11_000);
+        assert_eq!(
+            alone(pace).reading(1, 10_500).limits.first().unwrap().0,
+            11_000
+        );
         assert!(pace.lets_through(1, 11_000));
     }
 
@@ -230,7 +287,12 @@ mod tests {
         let mut pace = Pace::new(Window::Hour, 1200, 4);
         pace.take(4, 1_000_000);
         for count in 1..=4 {
-            let opens_ms = alone(pace).reading(count, 1_000_000).limits.first().unwrap().0;
+            let opens_ms = alone(pace)
+                .reading(count, 1_000_000)
+                .limits
+                .first()
+                .unwrap()
+                .0;
             assert_eq!(opens_ms, 1_000_000 + 3000 * count);
             assert!(!pace.lets_through(count, opens_ms - 1) && pace.lets_through(count, opens_ms));
             assert_eq!(pace.reading(opens_ms).left(), count);
@@ -239,16 +301,25 @@ mod tests {
         assert!(never.limit < 5 && never.limits.is_empty());
     }
 
-    /// 18.6, R-QTA-13: after a crash one by one, and never more than a process could have let out that did not crash.
+    /// 18.6, R-QTA-13: after a crash one by one, and never more than a process could have let out
+    /// that did not crash.
     #[test]
     fn after_a_crash_there_is_no_burst() {
         let pace = Pace::new(Window::Hour, 3600, 10).without_burst(5_000);
-        assert!(!pace.lets_through(1, 5_999) && pace.lets_through(1, 6_000) && !pace.lets_through(2, 6_000));
+        assert!(
+            !pace.lets_through(1, 5_999)
+                && pace.lets_through(1, 6_000)
+                && !pace.lets_through(2, 6_000)
+        );
         assert!(!pace.unknown().lets_through(1, u64::MAX / 2000));
-        assert_eq!((pace.unknown().turn_us(), pace.turn_us()), (None, Some(15_000_000)));
+        assert_eq!(
+            (pace.unknown().turn_us(), pace.turn_us()),
+            (None, Some(15_000_000))
+        );
     }
 
-    /// 18.6, R-QTA-5: what is reserved takes its turns at once; those to come are given back, those that are over are not.
+    /// 18.6, R-QTA-5: what is reserved takes its turns at once; those to come are given back, those
+    /// that are over are not.
     #[test]
     fn turns_are_reserved_and_given_back() {
         let mut pace = Pace::new(Window::Hour, 3600, 1);
@@ -265,22 +336,57 @@ mod tests {
         assert_eq!(pace.turn_us(), Some(10_001_000_000));
     }
 
-    /// 18.12, R-QTA-3: turns of a reservation that expires come back then; a pace may begin, end or change with a package to come.
+    /// 18.12, R-QTA-3: turns of a reservation that expires come back then; a pace may begin, end or
+    /// change with a package to come.
     #[test]
     fn turns_come_back_by_themselves() {
-        let fits_at = |course: Course, count| crate::rules::send::fits_at_ms(&[course.reading(count, 0)], &Default::default(), count, 0);
+        let fits_at = |course: Course, count| {
+            crate::rules::send::fits_at_ms(
+                &[course.reading(count, 0)],
+                &Default::default(),
+                count,
+                0,
+            )
+        };
         let mut pace = Pace::new(Window::Hour, 3600, 2);
         pace.take(1_000, 0);
-        let back = Return { at_ms: 60_000, count: 1_000, from_ms: pace.opens_for_all_ms() };
-        let course = |terms, returns: &[Return]| Course::new(pace, terms, returns.iter().copied().collect());
+        let back = Return {
+            at_ms: 60_000,
+            count: 1_000,
+            from_ms: pace.opens_for_all_ms(),
+        };
+        let course =
+            |terms, returns: &[Return]| Course::new(pace, terms, returns.iter().copied().collect());
         let same = || vec![(0, Some(pace))];
-        assert_eq!([1, 2, 3].map(|count| fits_at(course(same(), &[]), count)), [Some(999_000), Some(1_000_000), None]);
-        assert_eq!([1, 2].map(|count| fits_at(course(same(), &[back]), count)), [Some(60_000), Some(60_000)]);
+        assert_eq!(
+            [1, 2, 3].map(|count| fits_at(course(same(), &[]), count)),
+            [Some(999_000), Some(1_000_000), None]
+        );
+        assert_eq!(
+            [1, 2].map(|count| fits_at(course(same(), &[back]), count)),
+            [Some(60_000), Some(60_000)]
+        );
         let none_at = |at_ms| vec![(0, Some(pace)), (at_ms, None)];
-        assert_eq!((fits_at(course(none_at(5_000), &[back]), 9), fits_at(course(none_at(90_000), &[back]), 1)), (Some(5_000), Some(60_000)));
+        assert_eq!(
+            (
+                fits_at(course(none_at(5_000), &[back]), 9),
+                fits_at(course(none_at(90_000), &[back]), 1)
+            ),
+            (Some(5_000), Some(60_000))
+        );
         let larger = Pace::new(Window::Hour, 3600, 9);
-        assert_eq!(fits_at(course(vec![(0, Some(pace)), (70_000, Some(larger))], &[back]), 9), Some(70_000));
-        let begins = Course::new(Pace::new(Window::Hour, 3600, 2), vec![(0, None), (5_000, Some(pace))], VecDeque::new());
+        assert_eq!(
+            fits_at(
+                course(vec![(0, Some(pace)), (70_000, Some(larger))], &[back]),
+                9
+            ),
+            Some(70_000)
+        );
+        let begins = Course::new(
+            Pace::new(Window::Hour, 3600, 2),
+            vec![(0, None), (5_000, Some(pace))],
+            VecDeque::new(),
+        );
         assert_eq!((begins.left(4_999), begins.left(5_000)), (u64::MAX, 2));
     }
 }

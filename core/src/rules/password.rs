@@ -1,4 +1,5 @@
-//! Which passwords are taken (R-SES-1): long enough, and not guessed easily. Nothing is said of what kind of characters.
+//! Which passwords are taken (R-SES-1): long enough, and not guessed easily. Nothing is said of
+//! what kind of characters.
 
 use crate::error::{Code, Error};
 use unicode_normalization::UnicodeNormalization;
@@ -6,12 +7,13 @@ use zeroize::Zeroizing;
 
 /// The fewest characters that a policy can ask for.
 pub const SHORTEST: u64 = 8;
-/// The fewest guesses that a password takes: those of the shortest one in which nothing is found that is tried first, at the ten
-/// for each character that zxcvbn counts.
+/// The fewest guesses that a password takes: those of the shortest one in which nothing is found
+/// that is tried first, at the ten for each character that zxcvbn counts.
 pub const LEAST_GUESSES: u64 = 100_000_000;
 /// A word shorter than this is in too many good passwords.
 const SHORTEST_WORD: usize = 4;
-/// One character becomes at most 18 in NFKC, of at most four bytes each, and each of these at most three in lower case.
+/// One character becomes at most 18 in NFKC, of at most four bytes each, and each of these at most
+/// three in lower case.
 const MOST_GROWTH: usize = 18 * 4 * 3;
 
 /// The password that is hashed: NFC, so that it is the same however it was typed.
@@ -57,8 +59,15 @@ impl Weakness {
     const fn name_and_reason(self) -> (&'static str, &'static str) {
         match self {
             Weakness::Banned => ("banned", "it is on the list of those that are banned"),
-            Weakness::OwnWord => ("own_word", "it is made of your names, your address, or the names of your account or of the platform"),
-            Weakness::Common => ("common", "it is made of words, names or passwords that many people use"),
+            Weakness::OwnWord => (
+                "own_word",
+                "it is made of your names, your address, or the names of your account or of the \
+                 platform",
+            ),
+            Weakness::Common => (
+                "common",
+                "it is made of words, names or passwords that many people use",
+            ),
             Weakness::Keyboard => ("keyboard", "it is made of keys that lie beside each other"),
             Weakness::Repeat => ("repeat", "it repeats itself"),
             Weakness::Sequence => ("sequence", "it is made of letters or digits in their order"),
@@ -77,13 +86,23 @@ pub struct Estimate {
     pub weakness: Weakness,
 }
 
-/// Refuses a password, in normal form, that is too short, or that is guessed easily: also because there is too little in it besides
-/// what whoever guesses knows of the user, and tries first. `guessed` says how easily a text is guessed by who knows these words.
-pub fn check(password: &str, least: u64, words: &[String], guessed: impl Fn(&str, &[String]) -> Estimate, field: &str) -> Result<(), Error> {
+/// Refuses a password, in normal form, that is too short, or that is guessed easily: also because
+/// there is too little in it besides what whoever guesses knows of the user, and tries first.
+/// `guessed` says how easily a text is guessed by who knows these words.
+pub fn check(
+    password: &str,
+    least: u64,
+    words: &[String],
+    guessed: impl Fn(&str, &[String]) -> Estimate,
+    field: &str,
+) -> Result<(), Error> {
     let characters = password.chars().count() as u64;
     if characters < least {
-        let message = format!("a password has at least {least} characters, this one has {characters}");
-        return Err(Error::new(Code::PasswordTooShort, message).at(field).with("min", least));
+        let message =
+            format!("a password has at least {least} characters, this one has {characters}");
+        return Err(Error::new(Code::PasswordTooShort, message)
+            .at(field)
+            .with("min", least));
     }
     let words = parts(words);
     let whole = folded(password);
@@ -92,20 +111,35 @@ pub fn check(password: &str, least: u64, words: &[String], guessed: impl Fn(&str
     if estimate.guesses >= LEAST_GUESSES {
         return Ok(());
     }
-    Err(weak(if rest.len() < whole.len() { Weakness::OwnWord } else { estimate.weakness }, field))
+    Err(weak(
+        if rest.len() < whole.len() {
+            Weakness::OwnWord
+        } else {
+            estimate.weakness
+        },
+        field,
+    ))
 }
 
 /// The refusal of a password that is guessed too easily.
 pub fn weak(weakness: Weakness, field: &str) -> Error {
     let (name, reason) = weakness.name_and_reason();
-    Error::new(Code::PasswordBanned, format!("the password is guessed too easily: {reason}; choose another")).at(field).with("weak", name)
+    Error::new(
+        Code::PasswordBanned,
+        format!("the password is guessed too easily: {reason}; choose another"),
+    )
+    .at(field)
+    .with("weak", name)
 }
 
 /// Words and names whole, word by word, and written together; the longest first.
 fn parts(words: &[String]) -> Vec<String> {
     let mut parts = Vec::new();
     for word in words.iter().map(|word| folded(word)) {
-        let pieces: Vec<&str> = word.split(|c: char| !c.is_alphanumeric()).filter(|piece| !piece.is_empty()).collect();
+        let pieces: Vec<&str> = word
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|piece| !piece.is_empty())
+            .collect();
         parts.push(pieces.concat());
         parts.extend(pieces.into_iter().map(str::to_owned));
         parts.push(word.to_string());
@@ -141,14 +175,24 @@ mod tests {
         refusal(password, least, words).map(|error| error.code())
     }
 
-    /// S1: characters are counted, not bytes; no composition rules; spaces and every script are fine.
+    /// S1: characters are counted, not bytes; no composition rules; spaces and every script are
+    /// fine.
     #[test]
     fn length_alone_counts() {
-        assert_eq!(code("abcdefghijklmn", 15, &[]), Some(Code::PasswordTooShort));
+        assert_eq!(
+            code("abcdefghijklmn", 15, &[]),
+            Some(Code::PasswordTooShort)
+        );
         assert_eq!(code("stitched lemons", 15, &[]), None);
         assert_eq!(code("correct horse battery", 15, &[]), None);
-        assert_eq!(code("\u{e4}\u{f6}\u{fc}\u{e4}\u{f6}\u{fc}\u{e4}", 8, &[]), Some(Code::PasswordTooShort));
-        assert_eq!(code("\u{e4}\u{f6}\u{fc}\u{df}\u{e5}\u{e6}\u{f8}\u{e9}", 8, &[]), None);
+        assert_eq!(
+            code("\u{e4}\u{f6}\u{fc}\u{e4}\u{f6}\u{fc}\u{e4}", 8, &[]),
+            Some(Code::PasswordTooShort)
+        );
+        assert_eq!(
+            code("\u{e4}\u{f6}\u{fc}\u{df}\u{e5}\u{e6}\u{f8}\u{e9}", 8, &[]),
+            None
+        );
         assert_eq!(code(&"q7-kw_zp".repeat(32), 15, &[]), None);
     }
 
@@ -156,7 +200,14 @@ mod tests {
     #[test]
     fn the_normal_form_is_nfc() {
         assert_eq!(normal("u\u{308}").as_str(), "\u{fc}");
-        assert_eq!(code("u\u{308}u\u{308}u\u{308}u\u{308}u\u{308}u\u{308}u\u{308}", 8, &[]), Some(Code::PasswordTooShort));
+        assert_eq!(
+            code(
+                "u\u{308}u\u{308}u\u{308}u\u{308}u\u{308}u\u{308}u\u{308}",
+                8,
+                &[]
+            ),
+            Some(Code::PasswordTooShort)
+        );
     }
 
     /// 17.5, S2: what is weak is said, and no part of the password with it.
@@ -175,7 +226,14 @@ mod tests {
             ("4cme4cme", "own_word"),
         ] {
             let error = refusal(password, 8, &["Acme"]).unwrap();
-            assert_eq!((error.code(), error.details().get("weak").and_then(|weak| weak.as_str())), (Code::PasswordBanned, Some(weak)), "{password}");
+            assert_eq!(
+                (
+                    error.code(),
+                    error.details().get("weak").and_then(|weak| weak.as_str())
+                ),
+                (Code::PasswordBanned, Some(weak)),
+                "{password}"
+            );
             assert!(!error.to_json().contains(password));
         }
     }
@@ -183,10 +241,22 @@ mod tests {
     /// S2
     #[test]
     fn words_of_the_context_do_not_make_a_password() {
-        assert_eq!(code("olga.petrova2026", 15, &["Olga.Petrova"]), Some(Code::PasswordBanned));
-        assert_eq!(code("petrova-olga-2026", 15, &["Olga.Petrova"]), Some(Code::PasswordBanned));
-        assert_eq!(code("ACMEacmeACMEacme", 15, &["Acme"]), Some(Code::PasswordBanned));
-        assert_eq!(code("acmemail acme-mail 1", 15, &["Acme Mail"]), Some(Code::PasswordBanned));
+        assert_eq!(
+            code("olga.petrova2026", 15, &["Olga.Petrova"]),
+            Some(Code::PasswordBanned)
+        );
+        assert_eq!(
+            code("petrova-olga-2026", 15, &["Olga.Petrova"]),
+            Some(Code::PasswordBanned)
+        );
+        assert_eq!(
+            code("ACMEacmeACMEacme", 15, &["Acme"]),
+            Some(Code::PasswordBanned)
+        );
+        assert_eq!(
+            code("acmemail acme-mail 1", 15, &["Acme Mail"]),
+            Some(Code::PasswordBanned)
+        );
         assert_eq!(code("acme has 12 blue doors", 15, &["Acme"]), None);
         // A word of three letters is in everything.
         assert_eq!(code("annual planning in annapolis", 15, &["ann"]), None);

@@ -1,23 +1,25 @@
-//! The five presets and what counts where several levels set a policy (R-PLT-3, section 16 of the rules).
+//! The five presets and what counts where several levels set a policy (R-PLT-3, section 16 of the
+//! rules).
 
 use super::window;
 use crate::error::Error;
 use crate::model::{
-    CapPeriod, ChildOwner, Count, Edition, Editor, EffectivePolicies, GrantExisting, Limit, PendingStep, Policies, PolicyRecord, Preset, Resend,
-    RoleScope,
+    CapPeriod, ChildOwner, Count, Edition, Editor, EffectivePolicies, GrantExisting, Limit,
+    PendingStep, Policies, PolicyRecord, Preset, Resend, RoleScope,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 const DAY_MS: u64 = 24 * 3_600_000;
 
-/// What a preset sets: all of the table of section 16, so that it holds whole over another preset further up. Where its own
-/// column is empty the default holds.
+/// What a preset sets: all of the table of section 16, so that it holds whole over another preset
+/// further up. Where its own column is empty the default holds.
 pub fn preset(preset: Preset) -> Policies {
     column(preset).or(&table_defaults())
 }
 
-/// The defaults of what the table of section 16 has, and of who edits a profile, which R-USR-3 adds to it.
+/// The defaults of what the table of section 16 has, and of who edits a profile, which R-USR-3 adds
+/// to it.
 fn table_defaults() -> Policies {
     let defaults = Policies::default().or_default();
     Policies {
@@ -80,7 +82,11 @@ fn column(preset: Preset) -> Policies {
             grant_existing: Some(GrantExisting::Holder),
             invitation_life_ms: days(14),
             resend: Some(Resend::Forbid),
-            pending_until: Some(vec![PendingStep::Accepted, PendingStep::Profile, PendingStep::FirstLogin]),
+            pending_until: Some(vec![
+                PendingStep::Accepted,
+                PendingStep::Profile,
+                PendingStep::FirstLogin,
+            ]),
             email_edited_by: Some(vec![Editor::OneSelf]),
             names_edited_by: Some(vec![Editor::OneSelf]),
             operators_log_in_as: Some(false),
@@ -126,7 +132,8 @@ fn column(preset: Preset) -> Policies {
 
 /// The values that count, given what is set from the account up to the platform.
 ///
-/// At each level what is set one by one comes before its preset; a level comes before those above it.
+/// At each level what is set one by one comes before its preset; a level comes before those above
+/// it.
 pub fn effective<'a>(levels: impl IntoIterator<Item = &'a PolicyRecord>) -> EffectivePolicies {
     let mut total = Policies::default();
     for level in levels {
@@ -138,7 +145,8 @@ pub fn effective<'a>(levels: impl IntoIterator<Item = &'a PolicyRecord>) -> Effe
     total.or_default()
 }
 
-/// One level that says the same as several, given from the account up: the first preset holds over what lies above it.
+/// One level that says the same as several, given from the account up: the first preset holds over
+/// what lies above it.
 pub fn merged<'a>(levels: impl IntoIterator<Item = &'a PolicyRecord>) -> PolicyRecord {
     let mut total = PolicyRecord::default();
     for level in levels {
@@ -155,10 +163,15 @@ pub fn merged<'a>(levels: impl IntoIterator<Item = &'a PolicyRecord>) -> PolicyR
     total
 }
 
-/// Whether credits and reserves are included: in the commercial edition, and with the preset `groups` in both, where the nearest
-/// preset from the account up to the platform is that (R-PLT-1).
-pub fn includes_credits<'a>(edition: Edition, levels: impl IntoIterator<Item = &'a PolicyRecord>) -> bool {
-    edition == Edition::Commercial || levels.into_iter().find_map(|level| level.preset) == Some(Preset::Groups)
+/// Whether credits and reserves are included: in the commercial edition, and with the preset
+/// `groups` in both, where the nearest preset from the account up to the platform is that
+/// (R-PLT-1).
+pub fn includes_credits<'a>(
+    edition: Edition,
+    levels: impl IntoIterator<Item = &'a PolicyRecord>,
+) -> bool {
+    edition == Edition::Commercial
+        || levels.into_iter().find_map(|level| level.preset) == Some(Preset::Groups)
 }
 
 /// Where the value of a policy comes from.
@@ -175,12 +188,16 @@ pub enum PolicySource {
     Default,
 }
 
-/// Which level the value of a policy comes from, and whether it was set by itself there (`true`) or by its preset; none
-/// for the default.
+/// Which level the value of a policy comes from, and whether it was set by itself there (`true`) or
+/// by its preset; none for the default.
 pub fn origin(name: &str, levels: &[&PolicyRecord]) -> Option<(usize, bool)> {
     levels.iter().enumerate().find_map(|(at, level)| {
         let by_preset = || level.preset.is_some_and(|named| preset(named).has(name));
-        if level.set.has(name) { Some((at, true)) } else { by_preset().then_some((at, false)) }
+        if level.set.has(name) {
+            Some((at, true))
+        } else {
+            by_preset().then_some((at, false))
+        }
     })
 }
 
@@ -197,38 +214,94 @@ const MOST_PASSWORD_WORDS: usize = 50;
 
 /// Refuses values that mean nothing; the error names the field below `policies`.
 pub fn check(policies: &Policies) -> Result<(), Error> {
-    let Policies { depth, invitation_life_ms, verification_life_ms, link_life_ms, grace_ms, billing_day, time_zone, .. } = policies;
+    let Policies {
+        depth,
+        invitation_life_ms,
+        verification_life_ms,
+        link_life_ms,
+        grace_ms,
+        billing_day,
+        time_zone,
+        ..
+    } = policies;
     between("depth", *depth, 1, DEPTH_MAX)?;
     between("billing_day", *billing_day, 1, 31)?;
     between("invitation_life_ms", *invitation_life_ms, 1, LONGEST_MS)?;
     between("verification_life_ms", *verification_life_ms, 1, LONGEST_MS)?;
     between("link_life_ms", *link_life_ms, 1, LONGEST_MS)?;
     between("grace_ms", *grace_ms, 0, LONGEST_MS)?;
-    between("password_min", policies.password_min, super::password::SHORTEST, 64)?;
+    between(
+        "password_min",
+        policies.password_min,
+        super::password::SHORTEST,
+        64,
+    )?;
     let with_second_factor = policies.password_min_with_second_factor;
-    between("password_min_with_second_factor", with_second_factor, super::password::SHORTEST, 64)?;
-    if policies.password_words.as_ref().is_some_and(|words| words.len() > MOST_PASSWORD_WORDS) {
-        return Err(Error::invalid("/policies/password_words", format!("at most {MOST_PASSWORD_WORDS} words")));
+    between(
+        "password_min_with_second_factor",
+        with_second_factor,
+        super::password::SHORTEST,
+        64,
+    )?;
+    if policies
+        .password_words
+        .as_ref()
+        .is_some_and(|words| words.len() > MOST_PASSWORD_WORDS)
+    {
+        return Err(Error::invalid(
+            "/policies/password_words",
+            format!("at most {MOST_PASSWORD_WORDS} words"),
+        ));
     }
-    between("recent_log_in_ms", policies.recent_log_in_ms, 60_000, LONGEST_MS)?;
-    between("password_memory_kib", policies.password_memory_kib, 15_360, 1 << 20)?;
+    between(
+        "recent_log_in_ms",
+        policies.recent_log_in_ms,
+        60_000,
+        LONGEST_MS,
+    )?;
+    between(
+        "password_memory_kib",
+        policies.password_memory_kib,
+        15_360,
+        1 << 20,
+    )?;
     between("password_passes", policies.password_passes, 2, 16)?;
-    between("session_idle_ms", policies.session_idle_ms, 60_000, LONGEST_MS)?;
-    between("session_life_ms", policies.session_life_ms, 60_000, LONGEST_MS)?;
+    between(
+        "session_idle_ms",
+        policies.session_idle_ms,
+        60_000,
+        LONGEST_MS,
+    )?;
+    between(
+        "session_life_ms",
+        policies.session_life_ms,
+        60_000,
+        LONGEST_MS,
+    )?;
     between("log_in_as_ms", policies.log_in_as_ms, 60_000, 8 * 3_600_000)?;
     if let Some(zone) = time_zone
         && window::zone(zone.as_str()).is_none()
     {
         return Err(Error::invalid(
             "/policies/time_zone",
-            format!("`{}` is not an IANA time zone", zone.as_str().chars().take(64).collect::<String>()),
+            format!(
+                "`{}` is not an IANA time zone",
+                zone.as_str().chars().take(64).collect::<String>()
+            ),
         ));
     }
     for percent in policies.alert_at_percent.iter().flatten() {
         between("alert_at_percent", Some(*percent), 1, 100)?;
     }
-    if policies.alert_at_percent.as_ref().is_some_and(|percents| percents.len() > MOST_THRESHOLDS) {
-        return Err(Error::invalid("/policies/alert_at_percent", format!("at most {MOST_THRESHOLDS} thresholds")));
+    if policies
+        .alert_at_percent
+        .as_ref()
+        .is_some_and(|percents| percents.len() > MOST_THRESHOLDS)
+    {
+        return Err(Error::invalid(
+            "/policies/alert_at_percent",
+            format!("at most {MOST_THRESHOLDS} thresholds"),
+        ));
     }
     without_repeats("alert_at_percent", policies.alert_at_percent.as_deref())?;
     without_repeats("pending_until", policies.pending_until.as_deref())?;
@@ -252,24 +325,35 @@ pub const FOR_THE_PLATFORM: [&str; 8] = [
 /// Refuses what an account cannot set for itself; the error names the field below `policies`.
 pub fn check_for_account(policies: &Policies) -> Result<(), Error> {
     match FOR_THE_PLATFORM.iter().find(|name| policies.has(name)) {
-        Some(name) => Err(Error::invalid(format!("/policies/{name}"), format!("`{name}` is set for the platform alone"))),
+        Some(name) => Err(Error::invalid(
+            format!("/policies/{name}"),
+            format!("`{name}` is set for the platform alone"),
+        )),
         None => Ok(()),
     }
 }
 
 fn between(name: &str, value: Option<Count>, least: u64, most: u64) -> Result<(), Error> {
     match value.map(Count::get) {
-        Some(value) if !(least..=most).contains(&value) => {
-            Err(Error::invalid(format!("/policies/{name}"), format!("`{name}` is from {least} to {most}, not {value}")))
-        }
+        Some(value) if !(least..=most).contains(&value) => Err(Error::invalid(
+            format!("/policies/{name}"),
+            format!("`{name}` is from {least} to {most}, not {value}"),
+        )),
         _ => Ok(()),
     }
 }
 
 fn without_repeats<T: PartialEq>(name: &str, list: Option<&[T]>) -> Result<(), Error> {
     let list = list.unwrap_or_default();
-    match list.iter().enumerate().find(|(at, one)| list.iter().take(*at).any(|before| before == *one)) {
-        Some((at, _)) => Err(Error::invalid(format!("/policies/{name}/{at}"), format!("`{name}` names it twice"))),
+    match list
+        .iter()
+        .enumerate()
+        .find(|(at, one)| list.iter().take(*at).any(|before| before == *one))
+    {
+        Some((at, _)) => Err(Error::invalid(
+            format!("/policies/{name}/{at}"),
+            format!("`{name}` names it twice"),
+        )),
         None => Ok(()),
     }
 }
@@ -280,20 +364,41 @@ mod tests {
 
     #[test]
     fn a_level_comes_before_those_above_and_a_single_policy_before_its_preset() {
-        let own = PolicyRecord { preset: None, set: Policies { groups: Some(true), ..Policies::default() } };
-        let top = PolicyRecord { preset: Some(Preset::Access), set: Policies { depth: Count::new(5).ok(), ..Policies::default() } };
+        let own = PolicyRecord {
+            preset: None,
+            set: Policies {
+                groups: Some(true),
+                ..Policies::default()
+            },
+        };
+        let top = PolicyRecord {
+            preset: Some(Preset::Access),
+            set: Policies {
+                depth: Count::new(5).ok(),
+                ..Policies::default()
+            },
+        };
         let levels = [&own, &top];
         assert_eq!(origin("groups", &levels), Some((0, true)));
         assert_eq!(origin("depth", &levels), Some((1, true)));
         assert_eq!(origin("resend", &levels), Some((1, false)));
         assert_eq!(origin("time_zone", &levels), None);
         let total = effective(levels);
-        assert_eq!((total.groups, total.depth.get(), total.resend), (true, 5, Resend::Forbid));
+        assert_eq!(
+            (total.groups, total.depth.get(), total.resend),
+            (true, 5, Resend::Forbid)
+        );
     }
 
     #[test]
     fn every_preset_passes_its_own_checks() {
-        for named in [Preset::Packages, Preset::Groups, Preset::Access, Preset::Teams, Preset::Essentials] {
+        for named in [
+            Preset::Packages,
+            Preset::Groups,
+            Preset::Access,
+            Preset::Teams,
+            Preset::Essentials,
+        ] {
             check(&preset(named)).unwrap();
         }
     }
@@ -301,21 +406,76 @@ mod tests {
     #[test]
     fn both_sides_of_each_boundary() {
         let count = |value| Count::new(value).ok();
-        let field = |policies: Policies| check(&policies).err().and_then(|error| error.field().map(str::to_owned));
+        let field = |policies: Policies| {
+            check(&policies)
+                .err()
+                .and_then(|error| error.field().map(str::to_owned))
+        };
         for (value, refused) in [(0, true), (1, false), (8, false), (9, true)] {
-            assert_eq!(field(Policies { depth: count(value), ..Policies::default() }).is_some(), refused, "depth {value}");
+            assert_eq!(
+                field(Policies {
+                    depth: count(value),
+                    ..Policies::default()
+                })
+                .is_some(),
+                refused,
+                "depth {value}"
+            );
         }
         for (value, refused) in [(0, true), (1, false), (31, false), (32, true)] {
-            assert_eq!(field(Policies { billing_day: count(value), ..Policies::default() }).is_some(), refused, "billing_day {value}");
+            assert_eq!(
+                field(Policies {
+                    billing_day: count(value),
+                    ..Policies::default()
+                })
+                .is_some(),
+                refused,
+                "billing_day {value}"
+            );
         }
-        for (value, refused) in [(0, true), (1, false), (LONGEST_MS, false), (LONGEST_MS + 1, true)] {
-            assert_eq!(field(Policies { link_life_ms: count(value), ..Policies::default() }).is_some(), refused, "link_life_ms {value}");
+        for (value, refused) in [
+            (0, true),
+            (1, false),
+            (LONGEST_MS, false),
+            (LONGEST_MS + 1, true),
+        ] {
+            assert_eq!(
+                field(Policies {
+                    link_life_ms: count(value),
+                    ..Policies::default()
+                })
+                .is_some(),
+                refused,
+                "link_life_ms {value}"
+            );
         }
-        for (value, refused) in [(59_999, true), (60_000, false), (28_800_000, false), (28_800_001, true)] {
-            assert_eq!(field(Policies { log_in_as_ms: count(value), ..Policies::default() }).is_some(), refused, "log_in_as_ms {value}");
+        for (value, refused) in [
+            (59_999, true),
+            (60_000, false),
+            (28_800_000, false),
+            (28_800_001, true),
+        ] {
+            assert_eq!(
+                field(Policies {
+                    log_in_as_ms: count(value),
+                    ..Policies::default()
+                })
+                .is_some(),
+                refused,
+                "log_in_as_ms {value}"
+            );
         }
-        assert_eq!(field(Policies { grace_ms: count(0), ..Policies::default() }), None);
-        let twice = Policies { names_edited_by: Some(vec![Editor::Parent, Editor::OneSelf, Editor::Parent]), ..Policies::default() };
+        assert_eq!(
+            field(Policies {
+                grace_ms: count(0),
+                ..Policies::default()
+            }),
+            None
+        );
+        let twice = Policies {
+            names_edited_by: Some(vec![Editor::Parent, Editor::OneSelf, Editor::Parent]),
+            ..Policies::default()
+        };
         assert_eq!(field(twice).as_deref(), Some("/policies/names_edited_by/2"));
     }
 }
@@ -325,9 +485,16 @@ mod table_tests {
     use super::*;
     use serde_json::{Value, json};
 
-    const PRESETS: [Preset; 5] = [Preset::Packages, Preset::Groups, Preset::Access, Preset::Teams, Preset::Essentials];
+    const PRESETS: [Preset; 5] = [
+        Preset::Packages,
+        Preset::Groups,
+        Preset::Access,
+        Preset::Teams,
+        Preset::Essentials,
+    ];
 
-    /// The table of section 16, a line for each policy: the default, then what each preset says; null for an empty cell.
+    /// The table of section 16, a line for each policy: the default, then what each preset says;
+    /// null for an empty cell.
     fn table() -> Vec<(&'static str, Value, [Value; 5])> {
         let empty = || Value::Null;
         let days = |days: u64| json!(days * DAY_MS);
@@ -335,29 +502,158 @@ mod table_tests {
         let (membership, themselves) = (|| json!("membership"), || json!(["self"]));
         let accepted = || json!(["accepted"]);
         vec![
-            ("depth", json!(2), [json!(1), json!(1), json!(3), json!(2), json!(2)]),
-            ("child_owner", own(), [empty(), empty(), parents(), own(), parents()]),
-            ("owner_exclusive", json!(false), [empty(), empty(), json!(false), json!(true), json!(false)]),
-            ("role_scope", membership(), [json!("package"), membership(), membership(), membership(), json!("user")]),
-            ("custom_roles", json!(true), [json!(true), json!(false), json!(true), json!(true), json!(false)]),
-            ("groups", json!(true), [json!(false), json!(true), json!(false), json!(false), json!(false)]),
-            ("grant_existing", json!("parent"), [empty(), empty(), json!("holder"), json!("parent"), json!("parent")]),
-            ("invitation_life_ms", days(14), [empty(), days(14), days(14), days(14), days(15)]),
-            ("verification_life_ms", days(3), [empty(), empty(), empty(), days(3), empty()]),
-            ("skip_verification", json!(true), [empty(), empty(), empty(), json!(true), empty()]),
-            ("resend", json!("rotate"), [empty(), empty(), json!("forbid"), json!("rotate"), json!("rotate")]),
+            (
+                "depth",
+                json!(2),
+                [json!(1), json!(1), json!(3), json!(2), json!(2)],
+            ),
+            (
+                "child_owner",
+                own(),
+                [empty(), empty(), parents(), own(), parents()],
+            ),
+            (
+                "owner_exclusive",
+                json!(false),
+                [empty(), empty(), json!(false), json!(true), json!(false)],
+            ),
+            (
+                "role_scope",
+                membership(),
+                [
+                    json!("package"),
+                    membership(),
+                    membership(),
+                    membership(),
+                    json!("user"),
+                ],
+            ),
+            (
+                "custom_roles",
+                json!(true),
+                [
+                    json!(true),
+                    json!(false),
+                    json!(true),
+                    json!(true),
+                    json!(false),
+                ],
+            ),
+            (
+                "groups",
+                json!(true),
+                [
+                    json!(false),
+                    json!(true),
+                    json!(false),
+                    json!(false),
+                    json!(false),
+                ],
+            ),
+            (
+                "grant_existing",
+                json!("parent"),
+                [
+                    empty(),
+                    empty(),
+                    json!("holder"),
+                    json!("parent"),
+                    json!("parent"),
+                ],
+            ),
+            (
+                "invitation_life_ms",
+                days(14),
+                [empty(), days(14), days(14), days(14), days(15)],
+            ),
+            (
+                "verification_life_ms",
+                days(3),
+                [empty(), empty(), empty(), days(3), empty()],
+            ),
+            (
+                "skip_verification",
+                json!(true),
+                [empty(), empty(), empty(), json!(true), empty()],
+            ),
+            (
+                "resend",
+                json!("rotate"),
+                [
+                    empty(),
+                    empty(),
+                    json!("forbid"),
+                    json!("rotate"),
+                    json!("rotate"),
+                ],
+            ),
             (
                 "pending_until",
                 accepted(),
-                [empty(), accepted(), json!(["accepted", "profile", "first_login"]), json!(["accepted", "password"]), accepted()],
+                [
+                    empty(),
+                    accepted(),
+                    json!(["accepted", "profile", "first_login"]),
+                    json!(["accepted", "password"]),
+                    accepted(),
+                ],
             ),
-            ("email_edited_by", themselves(), [json!(["self", "operator"]), empty(), themselves(), themselves(), themselves()]),
-            ("names_edited_by", themselves(), [json!(["operator"]), empty(), themselves(), themselves(), json!(["self", "parent"])]),
-            // Not in the table: an operator edits every field of a client in the preset `packages` (R-USR-3).
-            ("profile_edited_by", themselves(), [json!(["self", "operator"]), empty(), empty(), empty(), empty()]),
-            ("seats", json!("unlimited"), [empty(), empty(), empty(), empty(), json!(10)]),
-            ("operators_log_in_as", json!(false), [json!(true), json!(false), json!(false), json!(false), json!(false)]),
-            ("group_cap_period", json!("month"), [empty(), json!("month"), empty(), empty(), empty()]),
+            (
+                "email_edited_by",
+                themselves(),
+                [
+                    json!(["self", "operator"]),
+                    empty(),
+                    themselves(),
+                    themselves(),
+                    themselves(),
+                ],
+            ),
+            (
+                "names_edited_by",
+                themselves(),
+                [
+                    json!(["operator"]),
+                    empty(),
+                    themselves(),
+                    themselves(),
+                    json!(["self", "parent"]),
+                ],
+            ),
+            // Not in the table: an operator edits every field of a client in the preset `packages`
+            // (R-USR-3).
+            (
+                "profile_edited_by",
+                themselves(),
+                [
+                    json!(["self", "operator"]),
+                    empty(),
+                    empty(),
+                    empty(),
+                    empty(),
+                ],
+            ),
+            (
+                "seats",
+                json!("unlimited"),
+                [empty(), empty(), empty(), empty(), json!(10)],
+            ),
+            (
+                "operators_log_in_as",
+                json!(false),
+                [
+                    json!(true),
+                    json!(false),
+                    json!(false),
+                    json!(false),
+                    json!(false),
+                ],
+            ),
+            (
+                "group_cap_period",
+                json!("month"),
+                [empty(), json!("month"), empty(), empty(), empty()],
+            ),
         ]
     }
 
@@ -375,8 +671,16 @@ mod table_tests {
         }
         let in_table: Vec<_> = table().into_iter().map(|(name, ..)| name).collect();
         for preset in presets {
-            let beyond: Vec<_> = preset.as_object().unwrap().keys().filter(|name| !in_table.contains(&name.as_str())).collect();
-            assert!(beyond.is_empty(), "a preset sets {beyond:?}, which the table does not have");
+            let beyond: Vec<_> = preset
+                .as_object()
+                .unwrap()
+                .keys()
+                .filter(|name| !in_table.contains(&name.as_str()))
+                .collect();
+            assert!(
+                beyond.is_empty(),
+                "a preset sets {beyond:?}, which the table does not have"
+            );
         }
     }
 
@@ -384,15 +688,30 @@ mod table_tests {
     fn what_is_set_comes_before_the_preset_and_a_level_before_those_above() {
         let level = |named, depth: Option<u64>| PolicyRecord {
             preset: named,
-            set: Policies { depth: depth.map(|depth| Count::new(depth).unwrap()), ..Policies::default() },
+            set: Policies {
+                depth: depth.map(|depth| Count::new(depth).unwrap()),
+                ..Policies::default()
+            },
         };
         let depth = |levels: &[PolicyRecord]| effective(levels).depth.get();
         assert_eq!(depth(&[]), 2);
         assert_eq!(depth(&[level(Some(Preset::Access), None)]), 3);
         assert_eq!(depth(&[level(Some(Preset::Access), Some(5))]), 5);
-        assert_eq!(depth(&[level(None, None), level(Some(Preset::Packages), None)]), 1);
-        assert_eq!(depth(&[level(Some(Preset::Access), None), level(Some(Preset::Packages), Some(7))]), 3);
-        assert_eq!(depth(&[level(None, None), level(Some(Preset::Packages), Some(7))]), 7);
+        assert_eq!(
+            depth(&[level(None, None), level(Some(Preset::Packages), None)]),
+            1
+        );
+        assert_eq!(
+            depth(&[
+                level(Some(Preset::Access), None),
+                level(Some(Preset::Packages), Some(7))
+            ]),
+            3
+        );
+        assert_eq!(
+            depth(&[level(None, None), level(Some(Preset::Packages), Some(7))]),
+            7
+        );
     }
 
     /// 17.14: what an account takes from several levels above says the same as one level.
@@ -400,25 +719,51 @@ mod table_tests {
     fn several_levels_are_merged_into_one() {
         let count = |value| Count::new(value).ok();
         let level = |preset, set| PolicyRecord { preset, set };
-        let grace = |days| Policies { grace_ms: count(days), ..Policies::default() };
-        let seats = |seats| Policies { seats: count(seats).map(Limit::At), grace_ms: count(seats), ..Policies::default() };
+        let grace = |days| Policies {
+            grace_ms: count(days),
+            ..Policies::default()
+        };
+        let seats = |seats| Policies {
+            seats: count(seats).map(Limit::At),
+            grace_ms: count(seats),
+            ..Policies::default()
+        };
         for own in [None, Some(Preset::Access), Some(Preset::Essentials)] {
             for above in [None, Some(Preset::Teams)] {
-                let levels = [level(None, grace(1)), level(own, seats(7)), level(above, seats(3)), level(Some(Preset::Groups), grace(2))];
-                assert_eq!(effective([&merged(&levels)]), effective(&levels), "{own:?} below {above:?}");
+                let levels = [
+                    level(None, grace(1)),
+                    level(own, seats(7)),
+                    level(above, seats(3)),
+                    level(Some(Preset::Groups), grace(2)),
+                ];
+                assert_eq!(
+                    effective([&merged(&levels)]),
+                    effective(&levels),
+                    "{own:?} below {above:?}"
+                );
             }
         }
         assert_eq!(merged(&[]), PolicyRecord::default());
     }
 
-    /// 17.12, section 16: an account's preset holds whole, whichever the platform has, also over what that sets by itself.
+    /// 17.12, section 16: an account's preset holds whole, whichever the platform has, also over
+    /// what that sets by itself.
     #[test]
     fn a_preset_lets_nothing_of_another_through() {
         for own in PRESETS {
-            let alone = effective(&[PolicyRecord { preset: Some(own), ..PolicyRecord::default() }]);
+            let alone = effective(&[PolicyRecord {
+                preset: Some(own),
+                ..PolicyRecord::default()
+            }]);
             for platform in PRESETS {
-                let level = |preset, set| PolicyRecord { preset: Some(preset), set };
-                let seats = Policies { seats: Count::new(3).ok().map(Limit::At), ..Policies::default() };
+                let level = |preset, set| PolicyRecord {
+                    preset: Some(preset),
+                    set,
+                };
+                let seats = Policies {
+                    seats: Count::new(3).ok().map(Limit::At),
+                    ..Policies::default()
+                };
                 let crossed = effective(&[level(own, Policies::default()), level(platform, seats)]);
                 assert_eq!(crossed, alone, "{own:?} on a platform of {platform:?}");
             }

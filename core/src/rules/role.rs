@@ -30,7 +30,8 @@ impl Powers {
         self
     }
 
-    /// Only what counts for an operator: what no member of an account can hold, and the work on roles (R-PLT-2).
+    /// Only what counts for an operator: what no member of an account can hold, and the work on
+    /// roles (R-PLT-2).
     #[must_use]
     pub fn within_platform(mut self, tree: &PermissionTree) -> Powers {
         for (slot, node) in self.0.iter_mut().zip(tree.nodes()) {
@@ -77,7 +78,10 @@ impl Powers {
     /// Every scope that is held at all as `any`: an administrator's (R-ROL-4).
     #[must_use]
     pub fn everywhere(mut self) -> Powers {
-        self.0.iter_mut().flatten().for_each(|scope| *scope = Scope::Any);
+        self.0
+            .iter_mut()
+            .flatten()
+            .for_each(|scope| *scope = Scope::Any);
         self
     }
 
@@ -121,15 +125,20 @@ impl Powers {
 
     /// The places at which `self` holds more than `other`.
     pub fn beyond(&self, other: &Powers) -> Vec<usize> {
-        (0..self.0.len()).filter(|place| self.at(*place) > other.at(*place)).collect()
+        (0..self.0.len())
+            .filter(|place| self.at(*place) > other.at(*place))
+            .collect()
     }
 }
 
 /// What a role allows, given every role that it includes, directly or through others, itself first.
 ///
-/// They unite: what any of them grants is held, to the widest scope given; a denial in any of them wins over every grant (R-ROL-3).
+/// They unite: what any of them grants is held, to the widest scope given; a denial in any of them
+/// wins over every grant (R-ROL-3).
 pub fn powers(tree: &PermissionTree, roles: &[Role]) -> Powers {
-    let mut powers = roles.iter().fold(Powers::none(tree), |held, role| held.united(&granted(tree, &role.allow)));
+    let mut powers = roles.iter().fold(Powers::none(tree), |held, role| {
+        held.united(&granted(tree, &role.allow))
+    });
     for denied in roles.iter().flat_map(|role| &role.deny) {
         if let Some(place) = tree.place(denied.as_str()) {
             each_below(tree, place, &mut |below| powers.clear(below));
@@ -138,22 +147,29 @@ pub fn powers(tree: &PermissionTree, roles: &[Role]) -> Powers {
     powers
 }
 
-/// As [`powers`], and where the first of the roles is that of an administrator every scope is `any` (R-ROL-4). The flag of
-/// a role that is only included does not count.
+/// As [`powers`], and where the first of the roles is that of an administrator every scope is `any`
+/// (R-ROL-4). The flag of a role that is only included does not count.
 pub fn role_powers(tree: &PermissionTree, roles: &[Role]) -> Powers {
     let held = powers(tree, roles);
-    if roles.first().is_some_and(|role| role.administrator) { held.everywhere() } else { held }
+    if roles.first().is_some_and(|role| role.administrator) {
+        held.everywhere()
+    } else {
+        held
+    }
 }
 
 fn is_of_roles(id: &str) -> bool {
     id.split('.').next() == Some("roles")
 }
 
-/// What is allowed by grants: each reaches all below its node, but for what is granted by its own name only.
+/// What is allowed by grants: each reaches all below its node, but for what is granted by its own
+/// name only.
 pub fn granted(tree: &PermissionTree, allow: &[Grant]) -> Powers {
     let mut powers = Powers::none(tree);
     for grant in allow {
-        let Some(place) = tree.place(grant.permission.as_str()) else { continue };
+        let Some(place) = tree.place(grant.permission.as_str()) else {
+            continue;
+        };
         let scope = grant.scope.unwrap_or(Scope::Any);
         let mut reached = vec![place];
         each_below(tree, place, &mut |below| {
@@ -162,9 +178,23 @@ pub fn granted(tree: &PermissionTree, allow: &[Grant]) -> Powers {
             }
         });
         for at in reached {
-            powers.raise(at, if is_scoped(tree, at) { scope } else { Scope::Any });
+            powers.raise(
+                at,
+                if is_scoped(tree, at) {
+                    scope
+                } else {
+                    Scope::Any
+                },
+            );
             if let Some(implied) = tree.node(at).and_then(|node| node.implies) {
-                powers.raise(implied, if is_scoped(tree, implied) { scope } else { Scope::Any });
+                powers.raise(
+                    implied,
+                    if is_scoped(tree, implied) {
+                        scope
+                    } else {
+                        Scope::Any
+                    },
+                );
             }
         }
     }
@@ -199,7 +229,13 @@ mod tests {
         Role {
             id: Id::new("r").unwrap(),
             name: Name::new("r").unwrap(),
-            allow: allow.iter().map(|(id, scope)| Grant { permission: Id::new(*id).unwrap(), scope: *scope }).collect(),
+            allow: allow
+                .iter()
+                .map(|(id, scope)| Grant {
+                    permission: Id::new(*id).unwrap(),
+                    scope: *scope,
+                })
+                .collect(),
             deny: deny.iter().map(|id| Id::new(*id).unwrap()).collect(),
             includes: Vec::new(),
             account: None,
@@ -212,66 +248,199 @@ mod tests {
         }
     }
 
-    /// One line, one rule: what the roles allow and deny, the node asked for, the scope expected (R-ROL-1, R-ROL-3).
+    /// One line, one rule: what the roles allow and deny, the node asked for, the scope expected
+    /// (R-ROL-1, R-ROL-3).
     #[test]
     fn grants_denials_and_scopes() {
         use Scope::{Any, Group, Own};
         let tree = PermissionTree::new(&[]);
         let cases: &[(&[Role], &str, Option<Scope>)] = &[
             (&[], "campaigns.view", None),
-            (&[role(&[("campaigns", None)], &[])], "campaigns.send", Some(Any)),
-            (&[role(&[("campaigns", Some(Own))], &[])], "campaigns.send", Some(Own)),
-            (&[role(&[("campaigns.send", Some(Group))], &[])], "campaigns.view", Some(Group)),
-            (&[role(&[("campaigns.send", None)], &[])], "campaigns.edit", None),
-            (&[role(&[("campaigns.send", Some(Own)), ("campaigns.view", None)], &[])], "campaigns.view", Some(Any)),
-            (&[role(&[("campaigns.send", Some(Own)), ("campaigns.view", None)], &[])], "campaigns.send", Some(Own)),
-            (&[role(&[("campaigns", None)], &["campaigns.send"])], "campaigns.send", None),
-            (&[role(&[("campaigns", None)], &["campaigns.send"])], "campaigns.view", Some(Any)),
-            (&[role(&[("campaigns.send", None)], &["campaigns"])], "campaigns.send", None),
-            (&[role(&[("campaigns", None)], &[]), role(&[], &["campaigns.send"])], "campaigns.send", None),
-            (&[role(&[("campaigns", None)], &[]), role(&[("campaigns", Some(Own))], &[])], "campaigns.send", Some(Any)),
-            (&[role(&[("campaigns.view", None)], &[]), role(&[("campaigns.edit", Some(Own))], &[])], "campaigns.view", Some(Any)),
-            (&[role(&[("campaigns.view", None)], &[]), role(&[("campaigns.edit", Some(Own))], &[])], "campaigns.edit", Some(Own)),
-            (&[role(&[("campaigns", Some(Own))], &["campaigns.send"]), role(&[("campaigns", None)], &[])], "campaigns.send", None),
+            (
+                &[role(&[("campaigns", None)], &[])],
+                "campaigns.send",
+                Some(Any),
+            ),
+            (
+                &[role(&[("campaigns", Some(Own))], &[])],
+                "campaigns.send",
+                Some(Own),
+            ),
+            (
+                &[role(&[("campaigns.send", Some(Group))], &[])],
+                "campaigns.view",
+                Some(Group),
+            ),
+            (
+                &[role(&[("campaigns.send", None)], &[])],
+                "campaigns.edit",
+                None,
+            ),
+            (
+                &[role(
+                    &[("campaigns.send", Some(Own)), ("campaigns.view", None)],
+                    &[],
+                )],
+                "campaigns.view",
+                Some(Any),
+            ),
+            (
+                &[role(
+                    &[("campaigns.send", Some(Own)), ("campaigns.view", None)],
+                    &[],
+                )],
+                "campaigns.send",
+                Some(Own),
+            ),
+            (
+                &[role(&[("campaigns", None)], &["campaigns.send"])],
+                "campaigns.send",
+                None,
+            ),
+            (
+                &[role(&[("campaigns", None)], &["campaigns.send"])],
+                "campaigns.view",
+                Some(Any),
+            ),
+            (
+                &[role(&[("campaigns.send", None)], &["campaigns"])],
+                "campaigns.send",
+                None,
+            ),
+            (
+                &[
+                    role(&[("campaigns", None)], &[]),
+                    role(&[], &["campaigns.send"]),
+                ],
+                "campaigns.send",
+                None,
+            ),
+            (
+                &[
+                    role(&[("campaigns", None)], &[]),
+                    role(&[("campaigns", Some(Own))], &[]),
+                ],
+                "campaigns.send",
+                Some(Any),
+            ),
+            (
+                &[
+                    role(&[("campaigns.view", None)], &[]),
+                    role(&[("campaigns.edit", Some(Own))], &[]),
+                ],
+                "campaigns.view",
+                Some(Any),
+            ),
+            (
+                &[
+                    role(&[("campaigns.view", None)], &[]),
+                    role(&[("campaigns.edit", Some(Own))], &[]),
+                ],
+                "campaigns.edit",
+                Some(Own),
+            ),
+            (
+                &[
+                    role(&[("campaigns", Some(Own))], &["campaigns.send"]),
+                    role(&[("campaigns", None)], &[]),
+                ],
+                "campaigns.send",
+                None,
+            ),
             (&[role(&[("contacts", None)], &[])], "contacts.export", None),
-            (&[role(&[("contacts.export", Some(Group))], &[])], "contacts.export", Some(Group)),
-            (&[role(&[("users", Some(Own))], &[])], "users.invite", Some(Any)),
-            (&[role(&[("users", None)], &[])], "users.invitations.resend", Some(Any)),
-            (&[role(&[("no.such.node", None)], &[])], "campaigns.view", None),
+            (
+                &[role(&[("contacts.export", Some(Group))], &[])],
+                "contacts.export",
+                Some(Group),
+            ),
+            (
+                &[role(&[("users", Some(Own))], &[])],
+                "users.invite",
+                Some(Any),
+            ),
+            (
+                &[role(&[("users", None)], &[])],
+                "users.invitations.resend",
+                Some(Any),
+            ),
+            (
+                &[role(&[("no.such.node", None)], &[])],
+                "campaigns.view",
+                None,
+            ),
         ];
         for (line, (roles, asked, expected)) in cases.iter().enumerate() {
             let place = tree.place(asked).unwrap();
-            assert_eq!(powers(&tree, roles).at(place), *expected, "case {line}: {asked}");
+            assert_eq!(
+                powers(&tree, roles).at(place),
+                *expected,
+                "case {line}: {asked}"
+            );
         }
     }
 
-    /// S21: one more grant never takes anything away and one less never adds; one more denial never adds; one more role that is
-    /// included takes nothing away and narrows nothing, unless it denies (17.9, R-ROL-3); and an id that is not in the tree changes
-    /// nothing.
+    /// S21: one more grant never takes anything away and one less never adds; one more denial never
+    /// adds; one more role that is included takes nothing away and narrows nothing, unless it
+    /// denies (17.9, R-ROL-3); and an id that is not in the tree changes nothing.
     #[test]
     fn adding_never_removes_and_removing_never_adds() {
         let tree = PermissionTree::new(&[]);
         let nothing = Powers::none(&tree);
         let mut state = 7_u64;
         let mut roll = |below: usize| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) as usize % below
         };
         for _ in 0..3000 {
             let mut any = || tree.nodes()[roll(tree.nodes().len())].id.clone();
             let ids: Vec<String> = (0..6).map(|_| any().to_string()).collect();
-            let mut grant = || (roll(6), [None, Some(Scope::Own), Some(Scope::Group), Some(Scope::Any)][roll(4)]);
-            let allow: Vec<(&str, Option<Scope>)> = (0..4).map(|_| grant()).map(|(at, scope)| (ids[at].as_str(), scope)).collect();
+            let mut grant = || {
+                (
+                    roll(6),
+                    [None, Some(Scope::Own), Some(Scope::Group), Some(Scope::Any)][roll(4)],
+                )
+            };
+            let allow: Vec<(&str, Option<Scope>)> = (0..4)
+                .map(|_| grant())
+                .map(|(at, scope)| (ids[at].as_str(), scope))
+                .collect();
             let deny: Vec<&str> = ids.iter().take(roll(3)).map(String::as_str).collect();
-            let held = |allow: &[(&str, Option<Scope>)], deny: &[&str]| powers(&tree, &[role(allow, deny)]);
+            let held = |allow: &[(&str, Option<Scope>)], deny: &[&str]| {
+                powers(&tree, &[role(allow, deny)])
+            };
             let (less, more) = (held(&allow[1..], &deny), held(&allow, &deny));
-            assert!(less.beyond(&more).is_empty(), "one more grant took away: {allow:?} {deny:?}");
-            assert!(held(&allow, &[&deny[..], &[ids[5].as_str()]].concat()).beyond(&more).is_empty(), "a denial gave: {allow:?} {deny:?}");
-            assert_eq!(held(&[&allow[..], &[("no.such.node", None)]].concat(), &[&deny[..], &["nor.this"]].concat()), more);
+            assert!(
+                less.beyond(&more).is_empty(),
+                "one more grant took away: {allow:?} {deny:?}"
+            );
+            assert!(
+                held(&allow, &[&deny[..], &[ids[5].as_str()]].concat())
+                    .beyond(&more)
+                    .is_empty(),
+                "a denial gave: {allow:?} {deny:?}"
+            );
+            assert_eq!(
+                held(
+                    &[&allow[..], &[("no.such.node", None)]].concat(),
+                    &[&deny[..], &["nor.this"]].concat()
+                ),
+                more
+            );
             let (one, other) = (role(&allow[..2], &deny), role(&allow[2..], &[]));
-            let (alone, both) = (powers(&tree, std::slice::from_ref(&one)), powers(&tree, &[one, other]));
-            assert!(alone.beyond(&both).is_empty(), "an included role took away: {allow:?} {deny:?}");
-            assert!(more.clone().under(&less).beyond(&more).is_empty() && nothing.beyond(&more).is_empty());
+            let (alone, both) = (
+                powers(&tree, std::slice::from_ref(&one)),
+                powers(&tree, &[one, other]),
+            );
+            assert!(
+                alone.beyond(&both).is_empty(),
+                "an included role took away: {allow:?} {deny:?}"
+            );
+            assert!(
+                more.clone().under(&less).beyond(&more).is_empty()
+                    && nothing.beyond(&more).is_empty()
+            );
         }
         assert_eq!(powers(&tree, &[]), nothing);
     }
@@ -281,21 +450,47 @@ mod tests {
         let tree = PermissionTree::new(&[]);
         let send = tree.place("campaigns.send").unwrap();
         let plain = role(&[("campaigns", Some(Scope::Own))], &[]);
-        let chief = Role { administrator: true, ..plain.clone() };
-        assert_eq!(role_powers(&tree, &[plain.clone(), chief.clone()]).at(send), Some(Scope::Own));
-        assert_eq!(role_powers(&tree, &[chief, plain]).at(send), Some(Scope::Any));
+        let chief = Role {
+            administrator: true,
+            ..plain.clone()
+        };
+        assert_eq!(
+            role_powers(&tree, &[plain.clone(), chief.clone()]).at(send),
+            Some(Scope::Own)
+        );
+        assert_eq!(
+            role_powers(&tree, &[chief, plain]).at(send),
+            Some(Scope::Any)
+        );
     }
 
     #[test]
     fn operators_and_accounts_share_nothing_but_the_work_on_roles() {
         let tree = PermissionTree::new(&[]);
         let all = Powers(vec![Some(Scope::Any); tree.nodes().len()]);
-        let both = all.clone().within_platform(&tree).under(&all.clone().within_accounts(&tree));
+        let both = all
+            .clone()
+            .within_platform(&tree)
+            .under(&all.clone().within_accounts(&tree));
         for (place, node) in tree.nodes().iter().enumerate() {
-            assert_eq!(both.at(place).is_some(), node.id == "roles" || node.id.starts_with("roles."), "{}", node.id);
+            assert_eq!(
+                both.at(place).is_some(),
+                node.id == "roles" || node.id.starts_with("roles."),
+                "{}",
+                node.id
+            );
         }
-        assert!(all.clone().of_operators_alone(&tree).under(&Powers::all(&tree)).beyond(&Powers::none(&tree)).is_empty());
-        assert_eq!(all.clone().gained_since(&Powers::all(&tree)), all.clone().of_operators_alone(&tree));
+        assert!(
+            all.clone()
+                .of_operators_alone(&tree)
+                .under(&Powers::all(&tree))
+                .beyond(&Powers::none(&tree))
+                .is_empty()
+        );
+        assert_eq!(
+            all.clone().gained_since(&Powers::all(&tree)),
+            all.clone().of_operators_alone(&tree)
+        );
         assert_eq!(all.clone().gained_since(&all), Powers::none(&tree));
     }
 
@@ -305,13 +500,17 @@ mod tests {
         let wide = powers(&tree, &[role(&[("campaigns", None), ("lists", None)], &[])]);
         let narrow = powers(&tree, &[role(&[("campaigns", Some(Scope::Group))], &[])]);
         let both = wide.clone().under(&narrow);
-        assert_eq!(both.at(tree.place("campaigns.send").unwrap()), Some(Scope::Group));
+        assert_eq!(
+            both.at(tree.place("campaigns.send").unwrap()),
+            Some(Scope::Group)
+        );
         assert_eq!(both.at(tree.place("lists.view").unwrap()), None);
         assert!(both.beyond(&narrow).is_empty() && both.beyond(&wide).is_empty());
         assert!(!wide.beyond(&narrow).is_empty());
     }
 
-    /// R-ROL-4: an administrator has all of an account but for what makes, ends and passes on accounts, and the team.
+    /// R-ROL-4: an administrator has all of an account but for what makes, ends and passes on
+    /// accounts, and the team.
     #[test]
     fn administrator_lacks_these_nodes_alone() {
         let tree = PermissionTree::new(&[]);
@@ -323,26 +522,65 @@ mod tests {
             .filter(|(place, node)| !node.operators && held.at(*place).is_none())
             .map(|(_, node)| node.id.as_str())
             .collect();
-        let except = ["accounts", "accounts.create_child", "accounts.close", "accounts.delete", "accounts.transfer_owner", "accounts.team"];
+        let except = [
+            "accounts",
+            "accounts.create_child",
+            "accounts.close",
+            "accounts.delete",
+            "accounts.transfer_owner",
+            "accounts.team",
+        ];
         assert_eq!(lacking, except);
     }
 
-    /// 17.13, R-ROL-4: what the host added for accounts an administrator has, by name where it is sensitive; nothing of what is
-    /// for operators, or lies below what an administrator lacks. The other built-in roles have none of it.
+    /// 17.13, R-ROL-4: what the host added for accounts an administrator has, by name where it is
+    /// sensitive; nothing of what is for operators, or lies below what an administrator lacks. The
+    /// other built-in roles have none of it.
     #[test]
     fn administrator_has_what_the_host_added() {
-        let node = |id: &str, sensitive| HostNode { id: Id::new(id).unwrap(), title: Name::new(id).unwrap(), scoped: false, sensitive };
-        let added =
-            ["deals", "deals.view", "deals.close", "contacts.merge", "contacts.sell", "accounts.brand", "accounts.close.now", "clients.audit"];
-        let nodes: Vec<HostNode> = added.iter().map(|id| node(id, ["deals.close", "contacts.sell"].contains(id))).collect();
+        let node = |id: &str, sensitive| HostNode {
+            id: Id::new(id).unwrap(),
+            title: Name::new(id).unwrap(),
+            scoped: false,
+            sensitive,
+        };
+        let added = [
+            "deals",
+            "deals.view",
+            "deals.close",
+            "contacts.merge",
+            "contacts.sell",
+            "accounts.brand",
+            "accounts.close.now",
+            "clients.audit",
+        ];
+        let nodes: Vec<HostNode> = added
+            .iter()
+            .map(|id| node(id, ["deals.close", "contacts.sell"].contains(id)))
+            .collect();
         let tree = PermissionTree::new(&nodes);
         let role = BuiltIn::Administrator.role(&tree).unwrap();
         let held = powers(&tree, std::slice::from_ref(&role)).within_accounts(&tree);
-        let lacking: Vec<&str> = added.iter().copied().filter(|id| held.at(tree.place(id).unwrap()).is_none()).collect();
+        let lacking: Vec<&str> = added
+            .iter()
+            .copied()
+            .filter(|id| held.at(tree.place(id).unwrap()).is_none())
+            .collect();
         assert_eq!(lacking, ["accounts.close.now", "clients.audit"]);
-        let by_name: Vec<&str> = role.allow.iter().map(|grant| grant.permission.as_str()).filter(|id| added.contains(id)).collect();
-        assert_eq!(by_name, ["deals", "deals.close", "contacts.sell", "accounts.brand"]);
-        assert_eq!(BuiltIn::Full.role(&tree), BuiltIn::Full.role(&PermissionTree::new(&[])));
+        let by_name: Vec<&str> = role
+            .allow
+            .iter()
+            .map(|grant| grant.permission.as_str())
+            .filter(|id| added.contains(id))
+            .collect();
+        assert_eq!(
+            by_name,
+            ["deals", "deals.close", "contacts.sell", "accounts.brand"]
+        );
+        assert_eq!(
+            BuiltIn::Full.role(&tree),
+            BuiltIn::Full.role(&PermissionTree::new(&[]))
+        );
     }
 
     /// R-ROL-4, section 15 of the rules: what the other four may, and no more.
@@ -351,14 +589,34 @@ mod tests {
         let tree = PermissionTree::new(&[]);
         let held = |one: BuiltIn| powers(&tree, &[one.role(&tree).unwrap()]);
         let scope = |one: BuiltIn, id: &str| held(one).at(tree.place(id).unwrap());
-        for branch in ["contacts", "lists", "campaigns", "sms", "automation", "templates", "suppressions", "sending.domains", "responses"] {
+        for branch in [
+            "contacts",
+            "lists",
+            "campaigns",
+            "sms",
+            "automation",
+            "templates",
+            "suppressions",
+            "sending.domains",
+            "responses",
+        ] {
             assert_eq!(scope(BuiltIn::Full, branch), Some(Scope::Any), "{branch}");
         }
-        for id in ["contacts.export", "reports.export", "users.view", "credits.view", "roles.view", "accounts.view"] {
+        for id in [
+            "contacts.export",
+            "reports.export",
+            "users.view",
+            "credits.view",
+            "roles.view",
+            "accounts.view",
+        ] {
             assert_eq!(scope(BuiltIn::Full, id), None, "{id}");
         }
         let lost = held(BuiltIn::Full).beyond(&held(BuiltIn::Editor));
-        let lost: Vec<&str> = lost.iter().map(|place| tree.node(*place).unwrap().id.as_str()).collect();
+        let lost: Vec<&str> = lost
+            .iter()
+            .map(|place| tree.node(*place).unwrap().id.as_str())
+            .collect();
         let sending = [
             "campaigns",
             "campaigns.send",
@@ -374,11 +632,23 @@ mod tests {
         assert_eq!(lost, sending);
         assert_eq!(scope(BuiltIn::Author, "campaigns.edit"), Some(Scope::Own));
         assert_eq!(scope(BuiltIn::Author, "templates.edit"), Some(Scope::Any));
-        for id in ["campaigns.send", "campaigns.delete", "lists.view", "contacts.view", "responses.view"] {
+        for id in [
+            "campaigns.send",
+            "campaigns.delete",
+            "lists.view",
+            "contacts.view",
+            "responses.view",
+        ] {
             assert_eq!(scope(BuiltIn::Author, id), None, "{id}");
         }
-        assert_eq!(scope(BuiltIn::ResponseOnly, "responses.reply"), Some(Scope::Any));
-        assert_eq!(scope(BuiltIn::ResponseOnly, "reports.view"), Some(Scope::Own));
+        assert_eq!(
+            scope(BuiltIn::ResponseOnly, "responses.reply"),
+            Some(Scope::Any)
+        );
+        assert_eq!(
+            scope(BuiltIn::ResponseOnly, "reports.view"),
+            Some(Scope::Own)
+        );
         assert_eq!(scope(BuiltIn::ResponseOnly, "campaigns.view"), None);
     }
 }

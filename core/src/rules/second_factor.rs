@@ -2,9 +2,16 @@
 
 use zeroize::Zeroizing;
 
-/// What a user can do with a session that lacks the second factor which the account asks for: get one, or leave.
-const OPEN_WITHOUT: &[&str] =
-    &["second_factors.begin", "second_factors.confirm", "second_factors.status", "sessions.end", "sessions.end_all", "sessions.list"];
+/// What a user can do with a session that lacks the second factor which the account asks for: get
+/// one, or leave.
+const OPEN_WITHOUT: &[&str] = &[
+    "second_factors.begin",
+    "second_factors.confirm",
+    "second_factors.status",
+    "sessions.end",
+    "sessions.end_all",
+    "sessions.list",
+];
 
 /// Digits of a code by time.
 const DIGITS: usize = 6;
@@ -28,12 +35,15 @@ impl Typed {
     /// Reads a code, with or without spaces and hyphens; none where it has not the form of one.
     pub fn read(text: &str) -> Option<Typed> {
         let mut code = Zeroizing::new(String::with_capacity(text.len()));
-        text.chars().filter(|c| !matches!(c, ' ' | '-')).for_each(|c| code.push(c.to_ascii_uppercase()));
+        text.chars()
+            .filter(|c| !matches!(c, ' ' | '-'))
+            .for_each(|c| code.push(c.to_ascii_uppercase()));
         let is_base32 = |byte: u8| byte.is_ascii_uppercase() || (b'2'..=b'7').contains(&byte);
         if code.len() == DIGITS && code.bytes().all(|byte| byte.is_ascii_digit()) {
             return Some(Typed::ByTime(code));
         }
-        (code.len() == RECOVERY_LENGTH && code.bytes().all(is_base32)).then_some(Typed::Recovery(code))
+        (code.len() == RECOVERY_LENGTH && code.bytes().all(is_base32))
+            .then_some(Typed::Recovery(code))
     }
 }
 
@@ -57,14 +67,29 @@ mod tests {
     #[test]
     fn codes_are_read_as_people_type_them() {
         for text in ["287082", "287 082", " 287-082 "] {
-            assert!(matches!(Typed::read(text), Some(Typed::ByTime(code)) if *code == "287082"), "{text}");
+            assert!(
+                matches!(Typed::read(text), Some(Typed::ByTime(code)) if *code == "287082"),
+                "{text}"
+            );
         }
         let recovery = grouped("ABCDEFGHIJKLMN27");
         assert_eq!(recovery.as_str(), "ABCD-EFGH-IJKL-MN27");
         for text in [recovery.as_str(), "abcdefghijklmn27", "abcd efgh ijkl mn27"] {
-            assert!(matches!(Typed::read(text), Some(Typed::Recovery(code)) if *code == "ABCDEFGHIJKLMN27"), "{text}");
+            assert!(
+                matches!(Typed::read(text),
+                    Some(Typed::Recovery(code)) if *code == "ABCDEFGHIJKLMN27"),
+                "{text}"
+            );
         }
-        for text in ["", "28708", "2870822", "+28708", "ABCD-EFGH-IJKL-MN28", "ABCD-EFGH-IJKL-MN2", "\u{661}\u{662}\u{663}\u{664}\u{665}\u{666}"] {
+        for text in [
+            "",
+            "28708",
+            "2870822",
+            "+28708",
+            "ABCD-EFGH-IJKL-MN28",
+            "ABCD-EFGH-IJKL-MN2",
+            "\u{661}\u{662}\u{663}\u{664}\u{665}\u{666}",
+        ] {
             assert!(Typed::read(text).is_none(), "{text}");
         }
     }
@@ -73,7 +98,10 @@ mod tests {
     #[test]
     fn what_is_open_without_one_exists() {
         for open in OPEN_WITHOUT {
-            assert!(CATALOGUE.iter().any(|entry| entry.name == *open), "there is no operation `{open}`");
+            assert!(
+                CATALOGUE.iter().any(|entry| entry.name == *open),
+                "there is no operation `{open}`"
+            );
         }
     }
 }

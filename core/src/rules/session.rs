@@ -16,7 +16,10 @@ pub fn is_to_be_written(written_at_ms: u64, idle_ms: u64, now_ms: u64) -> bool {
 }
 
 /// Whether somebody may come from an address: every list that is not empty holds it.
-pub fn may_come_from<'a>(lists: impl IntoIterator<Item = &'a [AddressRange]>, address: Option<Address>) -> bool {
+pub fn may_come_from<'a>(
+    lists: impl IntoIterator<Item = &'a [AddressRange]>,
+    address: Option<Address>,
+) -> bool {
     let mut lists = lists.into_iter().filter(|list| !list.is_empty());
     match address {
         Some(address) => lists.all(|list| list.iter().any(|range| range.contains(address))),
@@ -47,8 +50,18 @@ mod tests {
             expires_at_ms: 1000,
             behind: None,
         };
-        for (seen, now, over) in [(0, 99, false), (0, 100, true), (950, 999, false), (950, 1000, true), (999, 1000, true)] {
-            assert_eq!(is_over(&session, seen, 100, now), over, "seen {seen}, now {now}");
+        for (seen, now, over) in [
+            (0, 99, false),
+            (0, 100, true),
+            (950, 999, false),
+            (950, 1000, true),
+            (999, 1000, true),
+        ] {
+            assert_eq!(
+                is_over(&session, seen, 100, now),
+                over,
+                "seen {seen}, now {now}"
+            );
         }
         assert!(!is_to_be_written(0, 1 << 40, 299_999) && is_to_be_written(0, 1 << 40, 300_000));
         assert!(!is_to_be_written(0, 1000, 249) && is_to_be_written(0, 1000, 250));

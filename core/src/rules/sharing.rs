@@ -16,10 +16,12 @@ pub enum Direction {
     Elsewhere,
 }
 
-/// Where the account at the beginning of `target` stands, seen from the one at the beginning of `own`. Both are lines of ids
-/// from an account up to the top of its team.
+/// Where the account at the beginning of `target` stands, seen from the one at the beginning of
+/// `own`. Both are lines of ids from an account up to the top of its team.
 pub fn direction(own: &[Id], target: &[Id]) -> Direction {
-    let Some(account) = own.first() else { return Direction::Elsewhere };
+    let Some(account) = own.first() else {
+        return Direction::Elsewhere;
+    };
     if target.iter().skip(1).any(|above| above == account) {
         Direction::Below
     } else if own.last() == target.last() {
@@ -40,13 +42,30 @@ mod tests {
 
     #[test]
     fn templates_go_down_and_nowhere_else() {
-        let line = |text: &str| text.split(' ').map(|id| Id::new(id).unwrap()).collect::<Vec<_>>();
+        let line = |text: &str| {
+            text.split(' ')
+                .map(|id| Id::new(id).unwrap())
+                .collect::<Vec<_>>()
+        };
         let parent = line("parent top");
-        assert_eq!(direction(&parent, &line("child parent top")), Direction::Below);
-        assert_eq!(direction(&parent, &line("grandchild child parent top")), Direction::Below);
+        assert_eq!(
+            direction(&parent, &line("child parent top")),
+            Direction::Below
+        );
+        assert_eq!(
+            direction(&parent, &line("grandchild child parent top")),
+            Direction::Below
+        );
         for other in ["parent top", "top", "sister top", "niece sister top"] {
-            assert_eq!(direction(&parent, &line(other)), Direction::AboveOrBeside, "{other}");
+            assert_eq!(
+                direction(&parent, &line(other)),
+                Direction::AboveOrBeside,
+                "{other}"
+            );
         }
-        assert_eq!(direction(&parent, &line("child other")), Direction::Elsewhere);
+        assert_eq!(
+            direction(&parent, &line("child other")),
+            Direction::Elsewhere
+        );
     }
 }

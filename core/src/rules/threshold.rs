@@ -2,15 +2,22 @@
 
 /// How much of a limit a percentage of it is, rounded up.
 fn amount(limit: u64, percent: u64) -> u64 {
-    u64::try_from((u128::from(limit) * u128::from(percent)).div_ceil(100)).unwrap_or(u64::MAX).max(1)
+    u64::try_from((u128::from(limit) * u128::from(percent)).div_ceil(100))
+        .unwrap_or(u64::MAX)
+        .max(1)
 }
 
-/// The amount at which the next threshold lies, after the highest one that was told of; none where no more follow.
+/// The amount at which the next threshold lies, after the highest one that was told of; none where
+/// no more follow.
 pub fn next(percents: &[u64], limit: u64, told: u64) -> Option<u64> {
     if limit == u64::MAX {
         return None;
     }
-    percents.iter().filter(|percent| **percent > told).min().map(|percent| amount(limit, *percent))
+    percents
+        .iter()
+        .filter(|percent| **percent > told)
+        .min()
+        .map(|percent| amount(limit, *percent))
 }
 
 /// The highest threshold that `used` has reached, where it is higher than the one that was told of.
@@ -18,7 +25,11 @@ pub fn crossed(percents: &[u64], limit: u64, used: u64, told: u64) -> Option<u64
     if limit == u64::MAX {
         return None;
     }
-    percents.iter().copied().filter(|percent| *percent > told && used >= amount(limit, *percent)).max()
+    percents
+        .iter()
+        .copied()
+        .filter(|percent| *percent > told && used >= amount(limit, *percent))
+        .max()
 }
 
 /// The highest threshold that `used` reaches; 0 for none.
@@ -42,15 +53,27 @@ mod tests {
         assert_eq!(crossed(&percents, 10, 9, 80), None);
         assert_eq!(crossed(&percents, 10, 12, 0), Some(100));
         assert_eq!(crossed(&percents, 10, 12, 100), None);
-        assert_eq!((next(&percents, u64::MAX, 0), crossed(&percents, u64::MAX, 5, 0)), (None, None));
+        assert_eq!(
+            (
+                next(&percents, u64::MAX, 0),
+                crossed(&percents, u64::MAX, 5, 0)
+            ),
+            (None, None)
+        );
         assert_eq!(crossed(&percents, u64::MAX - 1, u64::MAX - 1, 0), Some(100));
         assert_eq!(crossed(&[], 10, 10, 0), None);
-        assert_eq!([7, 8, 9, 10].map(|used| reached(&percents, 10, used)), [0, 80, 80, 100]);
+        assert_eq!(
+            [7, 8, 9, 10].map(|used| reached(&percents, 10, used)),
+            [0, 80, 80, 100]
+        );
     }
 
     /// A limit of nothing is reached by the first that is refused, not before.
     #[test]
     fn a_limit_of_nothing() {
-        assert_eq!((next(&[80], 0, 0), crossed(&[80], 0, 0, 0)), (Some(1), None));
+        assert_eq!(
+            (next(&[80], 0, 0), crossed(&[80], 0, 0, 0)),
+            (Some(1), None)
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! Who edits which field of a user (R-USR-3), what is still to be done before a member is no longer pending (R-INV-4), and
-//! what the fields of a profile can hold (R-USR-2).
+//! Who edits which field of a user (R-USR-3), what is still to be done before a member is no longer
+//! pending (R-INV-4), and what the fields of a profile can hold (R-USR-2).
 
 use crate::model::{Editor, EffectivePolicies, PendingStep, User};
 
@@ -13,7 +13,8 @@ pub enum FieldGroup {
     Names,
     /// Phone, sending country, language, time zone.
     Profile,
-    /// What the user is told about new messages: by the policy of the profile, with a permission of its own.
+    /// What the user is told about new messages: by the policy of the profile, with a permission of
+    /// its own.
     Notifications,
     /// The e-mail address.
     Email,
@@ -48,10 +49,16 @@ pub struct EditsAs {
     pub other: bool,
 }
 
-/// As what somebody edits fields, who is all of `hats` to the user, where the policy lets `editors` do so.
+/// As what somebody edits fields, who is all of `hats` to the user, where the policy lets `editors`
+/// do so.
 pub fn edits_as(hats: &[Editor], editors: &[Editor]) -> EditsAs {
     let may = |hat: &Editor| hats.contains(hat) && editors.contains(hat);
-    EditsAs { themself: may(&Editor::OneSelf), other: [Editor::Administrator, Editor::Parent, Editor::Operator].iter().any(may) }
+    EditsAs {
+        themself: may(&Editor::OneSelf),
+        other: [Editor::Administrator, Editor::Parent, Editor::Operator]
+            .iter()
+            .any(may),
+    }
 }
 
 /// The names of editors, as they stand in policies.
@@ -65,11 +72,14 @@ pub fn names_of(editors: &[Editor]) -> Vec<&'static str> {
     editors.iter().map(name).collect()
 }
 
-/// The steps that a member has not done yet. Whoever is a member has accepted: an invitation is none.
+/// The steps that a member has not done yet. Whoever is a member has accepted: an invitation is
+/// none.
 pub fn missing_steps(steps: &[PendingStep], user: &User) -> Vec<PendingStep> {
     let is_missing = |step: &&PendingStep| match step {
         PendingStep::Accepted => false,
-        PendingStep::Profile => user.profile.first_name.is_none() || user.profile.last_name.is_none(),
+        PendingStep::Profile => {
+            user.profile.first_name.is_none() || user.profile.last_name.is_none()
+        }
         PendingStep::FirstLogin => user.first_login_at_ms.is_none(),
         PendingStep::Password => user.must_set_password,
     };
@@ -84,11 +94,18 @@ pub fn is_country(text: &str) -> bool {
 /// Whether this has the form of a language tag, such as `de`, `pt-BR` or `zh-Hant-TW`.
 pub fn is_language(text: &str) -> bool {
     let mut parts = text.split('-');
-    let language = parts.next().is_some_and(|first| (2..=8).contains(&first.len()) && first.bytes().all(|byte| byte.is_ascii_alphabetic()));
-    language && text.len() <= 35 && parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    let language = parts.next().is_some_and(|first| {
+        (2..=8).contains(&first.len()) && first.bytes().all(|byte| byte.is_ascii_alphabetic())
+    });
+    language
+        && text.len() <= 35
+        && parts.all(|part| {
+            (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
 }
 
-/// Whether this can be a phone number: digits, and what people write between them. Nobody is called here.
+/// Whether this can be a phone number: digits, and what people write between them. Nobody is called
+/// here.
 pub fn is_phone(text: &str) -> bool {
     let allowed = |c: char| c.is_ascii_digit() || " +-()./x".contains(c);
     text.len() <= PHONE_MAX && text.chars().all(allowed) && text.chars().any(|c| c.is_ascii_digit())
@@ -113,11 +130,26 @@ mod tests {
             (&[Administrator], &[OneSelf, Parent], (false, false)),
             (&[Administrator, Parent], &[OneSelf, Parent], (false, true)),
             (&[Operator], &[OneSelf, Operator], (false, true)),
-            (&[], &[OneSelf, Administrator, Parent, Operator], (false, false)),
-            (&[OneSelf, Administrator, Parent, Operator], &[], (false, false)),
+            (
+                &[],
+                &[OneSelf, Administrator, Parent, Operator],
+                (false, false),
+            ),
+            (
+                &[OneSelf, Administrator, Parent, Operator],
+                &[],
+                (false, false),
+            ),
         ];
         for (line, (hats, editors, (themself, other))) in cases.iter().enumerate() {
-            assert_eq!(edits_as(hats, editors), EditsAs { themself: *themself, other: *other }, "case {line}");
+            assert_eq!(
+                edits_as(hats, editors),
+                EditsAs {
+                    themself: *themself,
+                    other: *other
+                },
+                "case {line}"
+            );
         }
     }
 
@@ -131,13 +163,38 @@ mod tests {
         }
         .or_default();
         assert_eq!(FieldGroup::Names.editors(&policies), [Editor::Parent]);
-        assert_eq!(FieldGroup::Profile.editors(&policies), [Editor::Administrator]);
-        assert_eq!(FieldGroup::Notifications.editors(&policies), [Editor::Administrator]);
-        assert_eq!(FieldGroup::Email.editors(&policies), [Editor::Operator]);
-        let permissions = [FieldGroup::Names, FieldGroup::Profile, FieldGroup::Notifications, FieldGroup::Email].map(FieldGroup::own_permission);
-        assert_eq!(permissions, ["self.profile", "self.profile", "self.notifications", "self.email"]);
         assert_eq!(
-            names_of(&[Editor::OneSelf, Editor::Administrator, Editor::Parent, Editor::Operator]),
+            FieldGroup::Profile.editors(&policies),
+            [Editor::Administrator]
+        );
+        assert_eq!(
+            FieldGroup::Notifications.editors(&policies),
+            [Editor::Administrator]
+        );
+        assert_eq!(FieldGroup::Email.editors(&policies), [Editor::Operator]);
+        let permissions = [
+            FieldGroup::Names,
+            FieldGroup::Profile,
+            FieldGroup::Notifications,
+            FieldGroup::Email,
+        ]
+        .map(FieldGroup::own_permission);
+        assert_eq!(
+            permissions,
+            [
+                "self.profile",
+                "self.profile",
+                "self.notifications",
+                "self.email"
+            ]
+        );
+        assert_eq!(
+            names_of(&[
+                Editor::OneSelf,
+                Editor::Administrator,
+                Editor::Parent,
+                Editor::Operator
+            ]),
             ["self", "administrator", "parent", "operator"]
         );
     }
@@ -149,7 +206,10 @@ mod tests {
         let mut user = User {
             id: Id::new("ann").unwrap(),
             email: Email::new("ann@acme.example").unwrap(),
-            profile: Profile { first_name: Name::new("Ann").ok(), ..Profile::default() },
+            profile: Profile {
+                first_name: Name::new("Ann").ok(),
+                ..Profile::default()
+            },
             disabled: false,
             must_set_password: true,
             first_login_at_ms: None,
@@ -158,7 +218,10 @@ mod tests {
             updated_at_ms: 0,
         };
         let all = [Accepted, PendingStep::Profile, FirstLogin, Password];
-        assert_eq!(missing_steps(&all, &user), [PendingStep::Profile, FirstLogin, Password]);
+        assert_eq!(
+            missing_steps(&all, &user),
+            [PendingStep::Profile, FirstLogin, Password]
+        );
         assert_eq!(missing_steps(&[Accepted], &user), []);
         user.profile.last_name = Name::new("Alba").ok();
         assert_eq!(missing_steps(&all, &user), [FirstLogin, Password]);
@@ -169,17 +232,39 @@ mod tests {
 
     #[test]
     fn forms_of_profile_fields() {
-        assert!(is_country("DE") && !is_country("de") && !is_country("DEU") && !is_country("D") && !is_country("D1"));
+        assert!(
+            is_country("DE")
+                && !is_country("de")
+                && !is_country("DEU")
+                && !is_country("D")
+                && !is_country("D1")
+        );
         for good in ["de", "pt-BR", "zh-Hant-TW", "sr-Latn", "de-CH-1996"] {
             assert!(is_language(good), "{good}");
         }
-        for bad in ["", "d", "-de", "de-", "de_DE", "deutschland", "de--CH", "d3", "de-\u{e4}", "en-a-bbbbbbbb-cccccccc-dddddddd-eeeee"] {
+        for bad in [
+            "",
+            "d",
+            "-de",
+            "de-",
+            "de_DE",
+            "deutschland",
+            "de--CH",
+            "d3",
+            "de-\u{e4}",
+            "en-a-bbbbbbbb-cccccccc-dddddddd-eeeee",
+        ] {
             assert!(!is_language(bad), "{bad}");
         }
         for good in ["+49 30 1234-5", "(030) 123/45", "555.1234 x12"] {
             assert!(is_phone(good), "{good}");
         }
-        for bad in ["", "+", "call me", "12345678901234567890123456789012345678901"] {
+        for bad in [
+            "",
+            "+",
+            "call me",
+            "12345678901234567890123456789012345678901",
+        ] {
             assert!(!is_phone(bad), "{bad}");
         }
     }

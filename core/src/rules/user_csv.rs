@@ -1,4 +1,5 @@
-//! Users as CSV: the columns, the rows and where they begin, and fields that a spreadsheet would take for formulas (R-USR-5).
+//! Users as CSV: the columns, the rows and where they begin, and fields that a spreadsheet would
+//! take for formulas (R-USR-5).
 
 use crate::error::{Code, Error};
 use crate::model::trimmed;
@@ -20,7 +21,11 @@ pub enum CsvSeparator {
 }
 
 impl CsvSeparator {
-    const ALL: [CsvSeparator; 3] = [CsvSeparator::Comma, CsvSeparator::Semicolon, CsvSeparator::Tab];
+    const ALL: [CsvSeparator; 3] = [
+        CsvSeparator::Comma,
+        CsvSeparator::Semicolon,
+        CsvSeparator::Tab,
+    ];
 
     const fn byte(self) -> u8 {
         match self {
@@ -40,16 +45,20 @@ impl CsvSeparator {
         CsvSeparator::of(text, |row| row.len() == columns)
     }
 
-    /// The first with which the first row fits; where it fits with none, the one that makes the most fields of it.
+    /// The first with which the first row fits; where it fits with none, the one that makes the
+    /// most fields of it.
     fn of(text: &str, fits: impl Fn(&StringRecord) -> bool) -> CsvSeparator {
         let row_by = |separator| {
             let mut rows = Rows::new(text, 1, separator);
             matches!(rows.next(), Ok(Some(_))).then_some(rows.fields)
         };
-        let rows = CsvSeparator::ALL.map(|separator| (separator, row_by(separator).unwrap_or_default()));
+        let rows =
+            CsvSeparator::ALL.map(|separator| (separator, row_by(separator).unwrap_or_default()));
         let fitting = rows.iter().find(|(_, row)| fits(row));
         let most = || rows.iter().rev().max_by_key(|(_, row)| row.len());
-        fitting.or_else(most).map_or(CsvSeparator::Comma, |(separator, _)| *separator)
+        fitting
+            .or_else(most)
+            .map_or(CsvSeparator::Comma, |(separator, _)| *separator)
     }
 }
 
@@ -68,8 +77,16 @@ pub(crate) enum Column {
 
 impl Column {
     /// In the order of an export.
-    pub(crate) const ALL: [Column; 8] =
-        [Column::Email, Column::FirstName, Column::LastName, Column::Account, Column::Role, Column::Group, Column::Owner, Column::Disabled];
+    pub(crate) const ALL: [Column; 8] = [
+        Column::Email,
+        Column::FirstName,
+        Column::LastName,
+        Column::Account,
+        Column::Role,
+        Column::Group,
+        Column::Owner,
+        Column::Disabled,
+    ];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -84,11 +101,19 @@ impl Column {
         }
     }
 
-    /// The column that a header means, without regard to case, spaces and signs: `First Name` is `first_name`.
+    /// The column that a header means, without regard to case, spaces and signs: `First Name` is
+    /// `first_name`.
     fn named(header: &str) -> Option<Column> {
-        let letters = |name: &str| name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+        let letters = |name: &str| {
+            name.chars()
+                .filter(|c| c.is_alphanumeric())
+                .flat_map(char::to_lowercase)
+                .collect::<String>()
+        };
         let wanted = letters(header);
-        Column::ALL.into_iter().find(|column| letters(column.name()) == wanted)
+        Column::ALL
+            .into_iter()
+            .find(|column| letters(column.name()) == wanted)
     }
 
     /// The column that a refusal is about, by the field that it names.
@@ -106,22 +131,37 @@ pub(crate) struct Columns(Vec<Column>);
 
 impl Columns {
     /// Reads a header. `line` is where it stands.
-    pub(crate) fn read<'a>(names: impl Iterator<Item = &'a str>, line: u64) -> Result<Columns, Error> {
+    pub(crate) fn read<'a>(
+        names: impl Iterator<Item = &'a str>,
+        line: u64,
+    ) -> Result<Columns, Error> {
         let mut columns = Vec::new();
         for name in names {
             let Some(column) = Column::named(name) else {
                 let known: Vec<_> = Column::ALL.into_iter().map(Column::name).collect();
                 let shown = shown(name);
-                return Err(broken(line, format!("there is no column `{shown}`; the columns are {}", known.join(", "))).with("column", shown));
+                return Err(broken(
+                    line,
+                    format!(
+                        "there is no column `{shown}`; the columns are {}",
+                        known.join(", ")
+                    ),
+                )
+                .with("column", shown));
             };
             if columns.contains(&column) {
                 let shown = shown(name);
-                return Err(broken(line, format!("the column `{shown}` is there twice")).with("column", shown));
+                return Err(broken(line, format!("the column `{shown}` is there twice"))
+                    .with("column", shown));
             }
             columns.push(column);
         }
         if !columns.contains(&Column::Email) {
-            return Err(broken(line, "the first line names the columns, and `email` is one of them").with("column", Column::Email.name()));
+            return Err(broken(
+                line,
+                "the first line names the columns, and `email` is one of them",
+            )
+            .with("column", Column::Email.name()));
         }
         Ok(Columns(columns))
     }
@@ -129,13 +169,23 @@ impl Columns {
     /// Why a row does not fit these columns.
     pub(crate) fn check(&self, row: &StringRecord) -> Result<(), Error> {
         let (has, wants) = (row.len(), self.0.len());
-        if has == wants { Ok(()) } else { Err(Error::new(Code::CsvInvalid, format!("the row has {has} fields, the header has {wants}"))) }
+        if has == wants {
+            Ok(())
+        } else {
+            Err(Error::new(
+                Code::CsvInvalid,
+                format!("the row has {has} fields, the header has {wants}"),
+            ))
+        }
     }
 
-    /// What a row says in a column, without the spaces around it; none where the column is not there, or the field is empty.
+    /// What a row says in a column, without the spaces around it; none where the column is not
+    /// there, or the field is empty.
     pub(crate) fn field<'a>(&self, row: &'a StringRecord, column: Column) -> Option<&'a str> {
         let at = self.0.iter().position(|one| *one == column)?;
-        row.get(at).map(|field| trimmed(restored(trimmed(field)))).filter(|text| !text.is_empty())
+        row.get(at)
+            .map(|field| trimmed(restored(trimmed(field))))
+            .filter(|text| !text.is_empty())
     }
 }
 
@@ -173,15 +223,30 @@ pub(crate) struct Row {
 impl<'a> Rows<'a> {
     /// `line` is the number of the text's first line.
     pub(crate) fn new(text: &'a str, line: u64, separator: CsvSeparator) -> Rows<'a> {
-        // Whether a row has as many fields as the header is for `Columns::check` to say: here it would end the reading.
-        let reader = ReaderBuilder::new().delimiter(separator.byte()).has_headers(false).flexible(true).from_reader(text.as_bytes());
-        Rows { text, separator, reader, fields: StringRecord::new(), line, counted: 0 }
+        // Whether a row has as many fields as the header is for `Columns::check` to say: here it
+        // would end the reading.
+        let reader = ReaderBuilder::new()
+            .delimiter(separator.byte())
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(text.as_bytes());
+        Rows {
+            text,
+            separator,
+            reader,
+            fields: StringRecord::new(),
+            line,
+            counted: 0,
+        }
     }
 
     /// Goes to the next row; none after the last one.
     pub(crate) fn next(&mut self) -> Result<Option<Row>, Error> {
         let before = self.place();
-        let there = self.reader.read_record(&mut self.fields).map_err(|error| broken(self.line, error.to_string()))?;
+        let there = self
+            .reader
+            .read_record(&mut self.fields)
+            .map_err(|error| broken(self.line, error.to_string()))?;
         if !there {
             return Ok(None);
         }
@@ -189,7 +254,11 @@ impl<'a> Rows<'a> {
         let start = before + (rest.len() - rest.trim_start_matches(['\r', '\n']).len());
         self.line += line_breaks(self.text.get(self.counted..start).unwrap_or_default());
         self.counted = start;
-        Ok(Some(Row { line: self.line, start, end: self.place() }))
+        Ok(Some(Row {
+            line: self.line,
+            start,
+            end: self.place(),
+        }))
     }
 
     /// The fields of the row.
@@ -197,18 +266,24 @@ impl<'a> Rows<'a> {
         &self.fields
     }
 
-    /// A quote that is never closed takes everything behind it into one field; whether that happened to this row.
+    /// A quote that is never closed takes everything behind it into one field; whether that
+    /// happened to this row.
     pub(crate) fn is_unclosed(&self, row: Row) -> bool {
         if row.end < self.text.len() {
             return false;
         }
-        let probe = format!("{}\nanother row", self.text.get(row.start..).unwrap_or_default());
+        let probe = format!(
+            "{}\nanother row",
+            self.text.get(row.start..).unwrap_or_default()
+        );
         let mut rows = Rows::new(&probe, 1, self.separator);
         matches!(rows.next(), Ok(Some(_))) && matches!(rows.next(), Ok(None))
     }
 
     fn place(&self) -> usize {
-        usize::try_from(self.reader.position().byte()).unwrap_or(usize::MAX).min(self.text.len())
+        usize::try_from(self.reader.position().byte())
+            .unwrap_or(usize::MAX)
+            .min(self.text.len())
     }
 }
 
@@ -225,18 +300,28 @@ fn line_breaks(text: &str) -> u64 {
 
 /// The field as it can stand in a file: a spreadsheet takes it for a text, whatever it begins with.
 pub(crate) fn neutralised(field: &str) -> Cow<'_, str> {
-    if looks_like_formula(field) { Cow::Owned(format!("'{field}")) } else { Cow::Borrowed(field) }
+    if looks_like_formula(field) {
+        Cow::Owned(format!("'{field}"))
+    } else {
+        Cow::Borrowed(field)
+    }
 }
 
 /// The field as it was before [`neutralised`].
 pub(crate) fn restored(field: &str) -> &str {
-    field.strip_prefix('\'').filter(|rest| looks_like_formula(rest)).unwrap_or(field)
+    field
+        .strip_prefix('\'')
+        .filter(|rest| looks_like_formula(rest))
+        .unwrap_or(field)
 }
 
-/// Whether a spreadsheet would calculate it. Apostrophes before that count as well, or restoring would take one too many.
+/// Whether a spreadsheet would calculate it. Apostrophes before that count as well, or restoring
+/// would take one too many.
 fn looks_like_formula(field: &str) -> bool {
     // The wide forms are taken for the narrow ones by spreadsheets in East Asian languages.
-    field.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
+    field
+        .trim_start_matches('\'')
+        .starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
 }
 
 #[cfg(test)]
@@ -268,7 +353,11 @@ mod tests {
             assert_eq!(neutralised(field), written);
             assert_eq!(restored(written), field);
         }
-        assert_eq!(restored("=1+1"), "=1+1", "a file that nobody neutralised is taken as it is");
+        assert_eq!(
+            restored("=1+1"),
+            "=1+1",
+            "a file that nobody neutralised is taken as it is"
+        );
     }
 
     #[test]
@@ -277,11 +366,20 @@ mod tests {
         let mut rows = Rows::new(text, 10, CsvSeparator::Comma);
         let mut seen = Vec::new();
         while let Some(row) = rows.next().unwrap() {
-            assert!(text[row.start..row.end].contains(rows.fields().get(0).unwrap()), "{row:?}");
+            assert!(
+                text[row.start..row.end].contains(rows.fields().get(0).unwrap()),
+                "{row:?}"
+            );
             assert!(!rows.is_unclosed(row));
             seen.push((row.line, rows.fields().get(0).unwrap().to_owned()));
         }
-        let expected = [(10, "email"), (12, "a@b.example"), (13, "c\r\nd"), (17, "e"), (18, "f")];
+        let expected = [
+            (10, "email"),
+            (12, "a@b.example"),
+            (13, "c\r\nd"),
+            (17, "e"),
+            (18, "f"),
+        ];
         assert_eq!(seen, expected.map(|(line, field)| (line, field.to_owned())));
     }
 
@@ -301,13 +399,22 @@ mod tests {
         ] {
             assert_eq!(CsvSeparator::of_header(text), separator, "{text:?}");
         }
-        assert_eq!(CsvSeparator::of_rows("a@x.example;\"Max, M.\";author\n", 3), Semicolon);
+        assert_eq!(
+            CsvSeparator::of_rows("a@x.example;\"Max, M.\";author\n", 3),
+            Semicolon
+        );
         assert_eq!(CsvSeparator::of_rows("a@x.example", 1), Comma);
     }
 
     #[test]
     fn a_quote_that_is_never_closed_is_noticed() {
-        for (text, unclosed) in [("a\n\"b\nc\nd", true), ("a\n\"b\nc\"", false), ("a\n\"b", true), ("a\n\"b\"\n", false), ("a\nb\"", false)] {
+        for (text, unclosed) in [
+            ("a\n\"b\nc\nd", true),
+            ("a\n\"b\nc\"", false),
+            ("a\n\"b", true),
+            ("a\n\"b\"\n", false),
+            ("a\nb\"", false),
+        ] {
             let mut rows = Rows::new(text, 1, CsvSeparator::Comma);
             rows.next().unwrap();
             let row = rows.next().unwrap().unwrap();
@@ -319,11 +426,32 @@ mod tests {
     fn a_header_names_known_columns_once_and_the_address() {
         let read = |header: &str| Columns::read(header.split(','), 1).map(|columns| columns.0);
         assert_eq!(read("role,email").unwrap(), [Column::Role, Column::Email]);
-        assert_eq!(read("E-Mail, First Name ,LAST_NAME,lastname").unwrap_err().details()["column"], "lastname");
-        assert_eq!(read("E-Mail, First Name ,LAST_NAME").unwrap(), [Column::Email, Column::FirstName, Column::LastName]);
-        for (header, column) in [("email,=x", "=x"), ("mail", "mail"), ("role", "email"), ("email,role,role", "role"), ("", "")] {
+        assert_eq!(
+            read("E-Mail, First Name ,LAST_NAME,lastname")
+                .unwrap_err()
+                .details()["column"],
+            "lastname"
+        );
+        assert_eq!(
+            read("E-Mail, First Name ,LAST_NAME").unwrap(),
+            [Column::Email, Column::FirstName, Column::LastName]
+        );
+        for (header, column) in [
+            ("email,=x", "=x"),
+            ("mail", "mail"),
+            ("role", "email"),
+            ("email,role,role", "role"),
+            ("", ""),
+        ] {
             let error = read(header).unwrap_err();
-            assert_eq!((error.code(), &error.details()["line"], &error.details()["column"]), (Code::CsvInvalid, &1.into(), &column.into()));
+            assert_eq!(
+                (
+                    error.code(),
+                    &error.details()["line"],
+                    &error.details()["column"]
+                ),
+                (Code::CsvInvalid, &1.into(), &column.into())
+            );
         }
     }
 }

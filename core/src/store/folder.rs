@@ -1,10 +1,12 @@
 //! The folder of a store: who may use it, what lies in it, how it comes into being.
 //!
-//! Creation, each step durable before the next: the folder; `creating`; the lock; `sled/` and the first record in it;
-//! `manifest` (written under another name and renamed); `creating` removed. So a folder with `creating` and without a
-//! manifest was never in use and is started anew, whatever else of ours lies in it; one with a manifest is a store,
-//! whether or not `creating` is still there; and anything else is refused. `creating` is only ever written into an
-//! empty folder, under a lock on the folder itself, so it cannot come into a store that somebody else has just finished.
+//! Creation, each step durable before the next: the folder; `creating`; the lock; `sled/` and the
+//! first record in it; `manifest` (written under another name and renamed); `creating` removed. So
+//! a folder with `creating` and without a manifest was never in use and is started anew, whatever
+//! else of ours lies in it; one with a manifest is a store, whether or not `creating` is still
+//! there; and anything else is refused. `creating` is only ever written into an empty folder, under
+//! a lock on the folder itself, so it cannot come into a store that somebody else has just
+//! finished.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::ErrorKind;
@@ -20,7 +22,14 @@ const MANIFEST: &str = "manifest";
 const NEW_MANIFEST: &str = "manifest.new";
 const CREATING: &str = "creating";
 const SLED: &str = "sled";
-const OURS: [&str; 6] = [LOCK, MANIFEST, NEW_MANIFEST, CREATING, SLED, super::key::FILE];
+const OURS: [&str; 6] = [
+    LOCK,
+    MANIFEST,
+    NEW_MANIFEST,
+    CREATING,
+    SLED,
+    super::key::FILE,
+];
 
 pub(super) struct Folder {
     path: PathBuf,
@@ -39,7 +48,12 @@ impl Folder {
         let path = tidy(path)?;
         match fs::symlink_metadata(&path) {
             Ok(metadata) if metadata.is_dir() => {}
-            Ok(_) => return Err(StoreError::invalid(format!("{} is not a folder (nor may it be a link to one)", path.display()))),
+            Ok(_) => {
+                return Err(StoreError::invalid(format!(
+                    "{} is not a folder (nor may it be a link to one)",
+                    path.display()
+                )));
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 if !create {
                     return Err(StoreError::Missing);
@@ -49,10 +63,16 @@ impl Folder {
             }
             Err(error) => return Err(failed("read", &path, &error)),
         }
-        let lock = if exists(&path.join(MANIFEST))? { None } else { Some(begin(&path, create)?) };
+        let lock = if exists(&path.join(MANIFEST))? {
+            None
+        } else {
+            Some(begin(&path, create)?)
+        };
         let lock = match lock {
             Some(lock) => lock,
-            None if Manifest::recognises(&path.join(MANIFEST)) || exists(&path.join(SLED))? => Lock::take(&path.join(LOCK))?,
+            None if Manifest::recognises(&path.join(MANIFEST)) || exists(&path.join(SLED))? => {
+                Lock::take(&path.join(LOCK))?
+            }
             None => return Err(foreign(&path)),
         };
         let folder = Folder { path, lock };
@@ -75,7 +95,10 @@ impl Folder {
             if let Some(metadata) = metadata(&at(name))?
                 && metadata.is_dir() != (name == SLED)
             {
-                return Err(StoreError::invalid(format!("{} is not of the right type", at(name).display())));
+                return Err(StoreError::invalid(format!(
+                    "{} is not of the right type",
+                    at(name).display()
+                )));
             }
         }
         if exists(&at(MANIFEST))? {
@@ -92,10 +115,13 @@ impl Folder {
         }
         remove(&at(NEW_MANIFEST))?;
         match fs::remove_dir_all(self.sled()) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed("remove", &self.sled(), &error)),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(failed("remove", &self.sled(), &error));
+            }
             _ => {}
         }
-        // sled would create these with whatever the umask leaves; an empty `conf` or `db` is to it as good as none.
+        // sled would create these with whatever the umask leaves; an empty `conf` or `db` is to it
+        // as good as none.
         make_folder(&self.sled())?;
         make_folder(&self.sled().join("blobs"))?;
         for name in ["conf", "db"] {
@@ -115,28 +141,46 @@ impl Folder {
     }
 
     fn finish(&self) -> Result<(), StoreError> {
-        if remove(&self.path.join(CREATING))? { sync_folder(&self.path) } else { Ok(()) }
+        if remove(&self.path.join(CREATING))? {
+            sync_folder(&self.path)
+        } else {
+            Ok(())
+        }
     }
 
     /// Everything that can be known about sled's files before sled changes them.
     pub(super) fn check(&self, mark: &Mark) -> Result<(), StoreError> {
         if metadata(&self.db())?.is_none_or(|db| db.len() == 0) {
-            return Err(StoreError::corrupt("the file `sled/db` is missing or empty"));
+            return Err(StoreError::corrupt(
+                "the file `sled/db` is missing or empty",
+            ));
         }
         let conf = self.sled().join("conf");
-        let conf = if exists(&conf)? { fs::read(&conf).map_err(|error| failed("read", &conf, &error))? } else { Vec::new() };
-        if conf.split_last_chunk::<4>().is_none_or(|(text, check)| crc32fast::hash(text).to_le_bytes() != *check) {
-            return Err(StoreError::corrupt("the file `sled/conf` is missing or damaged"));
+        let conf = if exists(&conf)? {
+            fs::read(&conf).map_err(|error| failed("read", &conf, &error))?
+        } else {
+            Vec::new()
+        };
+        if conf
+            .split_last_chunk::<4>()
+            .is_none_or(|(text, check)| crc32fast::hash(text).to_le_bytes() != *check)
+        {
+            return Err(StoreError::corrupt(
+                "the file `sled/conf` is missing or damaged",
+            ));
         }
         if let Some(seen) = mark.snapshot
             && self.snapshot()?.is_none_or(|newest| newest < seen)
         {
-            return Err(StoreError::corrupt(format!("the file `sled/snap.{seen:016X}` is missing")));
+            return Err(StoreError::corrupt(format!(
+                "the file `sled/snap.{seen:016X}` is missing"
+            )));
         }
         Ok(())
     }
 
-    /// sled takes a half-written snapshot for a snapshot and refuses to open. A finished one must never be removed.
+    /// sled takes a half-written snapshot for a snapshot and refuses to open. A finished one must
+    /// never be removed.
     pub(super) fn remove_half_written_snapshots(&self) -> Result<(), StoreError> {
         for name in names(&self.sled())? {
             if name.starts_with("snap.") && name.ends_with(".generating") {
@@ -149,7 +193,10 @@ impl Folder {
     /// The log position of the newest finished snapshot.
     pub(super) fn snapshot(&self) -> Result<Option<u64>, StoreError> {
         let names = names(&self.sled())?;
-        Ok(names.iter().filter_map(|name| u64::from_str_radix(name.strip_prefix("snap.")?, 16).ok()).max())
+        Ok(names
+            .iter()
+            .filter_map(|name| u64::from_str_radix(name.strip_prefix("snap.")?, 16).ok())
+            .max())
     }
 
     /// Names and lengths of sled's files, and the checksum of a part of its log, as one number.
@@ -161,7 +208,9 @@ impl Folder {
             }
             for name in names(&folder)? {
                 let metadata = metadata(&folder.join(&name))?;
-                if let Some(file) = metadata.filter(|metadata| metadata.is_file() && !name.ends_with(".generating")) {
+                if let Some(file) =
+                    metadata.filter(|metadata| metadata.is_file() && !name.ends_with(".generating"))
+                {
                     list.push_str(&format!("{name} {}\n", file.len()));
                 }
             }
@@ -189,7 +238,9 @@ impl Folder {
     /// What sled leaves unsynced when it opens: its configuration and every name.
     pub(super) fn sync_names(&self) -> Result<(), StoreError> {
         let conf = self.sled().join("conf");
-        File::open(&conf).and_then(|file| file.sync_all()).map_err(|error| failed("sync", &conf, &error))?;
+        File::open(&conf)
+            .and_then(|file| file.sync_all())
+            .map_err(|error| failed("sync", &conf, &error))?;
         if exists(&self.sled().join("blobs"))? {
             sync_folder(&self.sled().join("blobs"))?;
         }
@@ -208,7 +259,11 @@ fn begin(path: &Path, create: bool) -> Result<Lock, StoreError> {
     let folder = File::open(path).map_err(|error| failed("open", path, &error))?;
     match folder.try_lock() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { pid: lock::holder(&path.join(LOCK)) }),
+        Err(TryLockError::WouldBlock) => {
+            return Err(StoreError::Locked {
+                pid: lock::holder(&path.join(LOCK)),
+            });
+        }
         Err(TryLockError::Error(error)) => return Err(failed("lock", path, &error)),
     }
     let names = names(path)?;
@@ -225,11 +280,15 @@ fn begin(path: &Path, create: bool) -> Result<Lock, StoreError> {
         }
         set_mode(path, 0o700)?;
         let marker = private_file(&path.join(CREATING))?;
-        marker.sync_all().map_err(|error| failed("sync", &path.join(CREATING), &error))?;
+        marker
+            .sync_all()
+            .map_err(|error| failed("sync", &path.join(CREATING), &error))?;
         sync_folder(path)?;
     }
     let lock = Lock::take(&path.join(LOCK))?;
-    folder.unlock().map_err(|error| failed("unlock", path, &error))?;
+    folder
+        .unlock()
+        .map_err(|error| failed("unlock", path, &error))?;
     Ok(lock)
 }
 
@@ -241,13 +300,18 @@ fn manifest_missing() -> StoreError {
     StoreError::corrupt("the file `manifest` is missing")
 }
 
-/// Absolute, so that a later change of the working directory does no harm, and without a slash at the end, which would
-/// make the system follow a link.
+/// Absolute, so that a later change of the working directory does no harm, and without a slash at
+/// the end, which would make the system follow a link.
 fn tidy(path: &Path) -> Result<PathBuf, StoreError> {
-    let path: PathBuf =
-        std::path::absolute(path).map_err(|error| StoreError::invalid(format!("the path {}: {error}", path.display())))?.components().collect();
+    let path: PathBuf = std::path::absolute(path)
+        .map_err(|error| StoreError::invalid(format!("the path {}: {error}", path.display())))?
+        .components()
+        .collect();
     if path.file_name().is_none() {
-        return Err(StoreError::invalid(format!("{} does not end in a name", path.display())));
+        return Err(StoreError::invalid(format!(
+            "{} does not end in a name",
+            path.display()
+        )));
     }
     Ok(path)
 }
@@ -263,7 +327,9 @@ fn failed(doing: &str, path: &Path, error: &std::io::Error) -> StoreError {
 /// Of the thing itself, never of what a link leads to.
 fn metadata(path: &Path) -> Result<Option<fs::Metadata>, StoreError> {
     match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_symlink() => Err(StoreError::invalid(format!("{} is a link", path.display()))),
+        Ok(metadata) if metadata.is_symlink() => {
+            Err(StoreError::invalid(format!("{} is a link", path.display())))
+        }
         Ok(metadata) => Ok(Some(metadata)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failed("read", path, &error)),
@@ -287,7 +353,9 @@ fn names(folder: &Path) -> Result<Vec<String>, StoreError> {
 
 fn make_folder(path: &Path) -> Result<(), StoreError> {
     match DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(failed("create", path, &error)),
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            Err(failed("create", path, &error))
+        }
         _ => set_mode(path, 0o700),
     }
 }
@@ -295,22 +363,33 @@ fn make_folder(path: &Path) -> Result<(), StoreError> {
 /// Opens a file, creating it if need be, that only its owner may read.
 pub(super) fn private_file(path: &Path) -> Result<File, StoreError> {
     metadata(path)?;
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path);
     let file = file.map_err(|error| failed("open", path, &error))?;
     set_mode(path, 0o600)?;
     Ok(file)
 }
 
 fn set_mode(path: &Path, mode: u32) -> Result<(), StoreError> {
-    let Some(metadata) = metadata(path)? else { return Ok(()) };
+    let Some(metadata) = metadata(path)? else {
+        return Ok(());
+    };
     if metadata.permissions().mode() & 0o7777 == mode {
         return Ok(());
     }
-    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(|error| failed("protect", path, &error))
+    fs::set_permissions(path, Permissions::from_mode(mode))
+        .map_err(|error| failed("protect", path, &error))
 }
 
 pub(super) fn sync_folder(path: &Path) -> Result<(), StoreError> {
-    File::open(path).and_then(|folder| folder.sync_all()).map_err(|error| failed("sync", path, &error))
+    File::open(path)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| failed("sync", path, &error))
 }
 
 /// True when there was something to remove.
@@ -334,7 +413,11 @@ pub(super) mod tests {
     impl Scratch {
         pub(in crate::store) fn new() -> Scratch {
             static NEXT: AtomicU32 = AtomicU32::new(0);
-            let name = format!("tenantry-store-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+            let name = format!(
+                "tenantry-store-{}-{}",
+                std::process::id(),
+                NEXT.fetch_add(1, Ordering::Relaxed)
+            );
             let path = std::env::temp_dir().join(name);
             fs::create_dir(&path).unwrap();
             Scratch(path)

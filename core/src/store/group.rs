@@ -1,4 +1,5 @@
-//! One sync for all who wait: the first thread to ask does it, the others wait and are served by it or by the next.
+//! One sync for all who wait: the first thread to ask does it, the others wait and are served by it
+//! or by the next.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -19,24 +20,40 @@ struct Turn<D> {
     /// What syncing needs; whoever syncs has taken it.
     disk: Option<D>,
     closed: bool,
-    /// How many threads are waiting or syncing now, and how many there were when the last sync began.
+    /// How many threads are waiting or syncing now, and how many there were when the last sync
+    /// began.
     asking: usize,
     served: usize,
 }
 
-/// How often a thread that could begin a sync lets others go first. Those that the last sync has served are about to
-/// come back; beginning without them makes every second sync serve one thread only.
+/// How often a thread that could begin a sync lets others go first. Those that the last sync has
+/// served are about to come back; beginning without them makes every second sync serve one thread
+/// only.
 const PATIENCE: u32 = 64;
 
 impl<D> Group<D> {
     pub(super) fn new(durable: u64, disk: D, failure: Failure) -> Self {
-        let turn = Turn { durable, disk: Some(disk), closed: false, asking: 0, served: 1 };
-        Group { turn: Mutex::new(turn), changed: Condvar::new(), failure }
+        let turn = Turn {
+            durable,
+            disk: Some(disk),
+            closed: false,
+            asking: 0,
+            served: 1,
+        };
+        Group {
+            turn: Mutex::new(turn),
+            changed: Condvar::new(),
+            failure,
+        }
     }
 
-    /// Returns when `commit` is durable. `sync` makes everything durable that was committed before it began, which must
-    /// include `commit`, and returns the number of the last such commit.
-    pub(super) fn wait_for(&self, commit: u64, sync: impl Fn(&mut D) -> Result<u64, StoreError>) -> Result<(), StoreError> {
+    /// Returns when `commit` is durable. `sync` makes everything durable that was committed before
+    /// it began, which must include `commit`, and returns the number of the last such commit.
+    pub(super) fn wait_for(
+        &self,
+        commit: u64,
+        sync: impl Fn(&mut D) -> Result<u64, StoreError>,
+    ) -> Result<(), StoreError> {
         let mut turn = self.turn.lock();
         if turn.closed {
             return Err(StoreError::closed());
@@ -47,7 +64,12 @@ impl<D> Group<D> {
         outcome
     }
 
-    fn wait(&self, turn: &mut MutexGuard<'_, Turn<D>>, commit: u64, sync: impl Fn(&mut D) -> Result<u64, StoreError>) -> Result<(), StoreError> {
+    fn wait(
+        &self,
+        turn: &mut MutexGuard<'_, Turn<D>>,
+        commit: u64,
+        sync: impl Fn(&mut D) -> Result<u64, StoreError>,
+    ) -> Result<(), StoreError> {
         loop {
             if turn.durable >= commit {
                 return Ok(());
@@ -93,7 +115,8 @@ impl<D> Group<D> {
         at(self.turn.lock().disk.as_ref().unwrap())
     }
 
-    /// For closing: waits for a sync that is under way and takes what syncing needs. [`Group::close`] must follow.
+    /// For closing: waits for a sync that is under way and takes what syncing needs.
+    /// [`Group::close`] must follow.
     pub(super) fn take(&self) -> Option<D> {
         let mut turn = self.turn.lock();
         loop {
@@ -129,7 +152,8 @@ mod tests {
         let durable = Arc::new(AtomicU64::new(0));
         let threads: Vec<_> = (0..16)
             .map(|_| {
-                let (group, committed, durable) = (group.clone(), committed.clone(), durable.clone());
+                let (group, committed, durable) =
+                    (group.clone(), committed.clone(), durable.clone());
                 std::thread::spawn(move || {
                     for _ in 0..50 {
                         let mine = committed.fetch_add(1, Ordering::SeqCst) + 1;
@@ -173,10 +197,20 @@ mod tests {
                 })
                 .collect();
             for thread in threads {
-                assert!(matches!(thread.join().unwrap(), Err(StoreError::Failed { .. })));
+                assert!(matches!(
+                    thread.join().unwrap(),
+                    Err(StoreError::Failed { .. })
+                ));
             }
-            assert!(group.wait_for(4, |()| Ok(9)).is_err(), "a failed sync is not tried again");
-            assert_eq!(group.wait_for(3, |()| Ok(9)), Ok(()), "what was durable stays so");
+            assert!(
+                group.wait_for(4, |()| Ok(9)).is_err(),
+                "a failed sync is not tried again"
+            );
+            assert_eq!(
+                group.wait_for(3, |()| Ok(9)),
+                Ok(()),
+                "what was durable stays so"
+            );
         }
     }
 

@@ -1,4 +1,5 @@
-//! The key that tokens are derived with: in a file of its own beside the data, so that neither alone makes a token.
+//! The key that tokens are derived with: in a file of its own beside the data, so that neither
+//! alone makes a token.
 
 use super::StoreError;
 use super::folder::{private_file, sync_folder};
@@ -9,9 +10,11 @@ use std::path::Path;
 /// The name of the file in the folder of the store.
 pub(super) const FILE: &str = "token.key";
 
-/// Reads the key of a store that has one. Where it is gone, none is made: the links that were sent would be dead.
+/// Reads the key of a store that has one. Where it is gone, none is made: the links that were sent
+/// would be dead.
 pub(super) fn read(folder: &Path) -> Result<[u8; 32], StoreError> {
-    find(folder)?.ok_or_else(|| StoreError::corrupt(format!("the file `{FILE}` is missing or empty")))
+    find(folder)?
+        .ok_or_else(|| StoreError::corrupt(format!("the file `{FILE}` is missing or empty")))
 }
 
 /// Reads the key; makes it where there is none yet.
@@ -20,9 +23,12 @@ pub(super) fn read_or_make(folder: &Path) -> Result<[u8; 32], StoreError> {
         return Ok(key);
     }
     let mut key = [0; 32];
-    getrandom::fill(&mut key).map_err(|error| StoreError::failed(format!("no randomness for the token key: {error}")))?;
+    getrandom::fill(&mut key)
+        .map_err(|error| StoreError::failed(format!("no randomness for the token key: {error}")))?;
     let mut file = private_file(&folder.join(FILE))?;
-    file.write_all(&key).and_then(|()| file.sync_all()).map_err(|error| StoreError::io("cannot write the token key", &error))?;
+    file.write_all(&key)
+        .and_then(|()| file.sync_all())
+        .map_err(|error| StoreError::io("cannot write the token key", &error))?;
     sync_folder(folder)?;
     Ok(key)
 }
@@ -32,7 +38,12 @@ fn find(folder: &Path) -> Result<Option<[u8; 32]>, StoreError> {
     let path = folder.join(FILE);
     let bytes = match fs::symlink_metadata(&path) {
         Ok(found) if found.is_file() => fs::read(&path),
-        Ok(_) => return Err(StoreError::invalid(format!("{} is not a file", path.display()))),
+        Ok(_) => {
+            return Err(StoreError::invalid(format!(
+                "{} is not a file",
+                path.display()
+            )));
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => Err(error),
     };
@@ -40,7 +51,10 @@ fn find(folder: &Path) -> Result<Option<[u8; 32]>, StoreError> {
     match <[u8; 32]>::try_from(bytes.as_slice()) {
         Ok(key) => Ok(Some(key)),
         Err(_) if bytes.is_empty() => Ok(None),
-        Err(_) => Err(StoreError::corrupt(format!("the file `{FILE}` has {} bytes, not 32", bytes.len()))),
+        Err(_) => Err(StoreError::corrupt(format!(
+            "the file `{FILE}` has {} bytes, not 32",
+            bytes.len()
+        ))),
     }
 }
 
@@ -57,18 +71,30 @@ mod tests {
         assert!(matches!(read(folder), Err(StoreError::Corrupt { .. })));
         assert!(!file.exists());
         let key = read_or_make(folder).unwrap();
-        assert_eq!((read(folder).unwrap(), read_or_make(folder).unwrap()), (key, key));
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            (read(folder).unwrap(), read_or_make(folder).unwrap()),
+            (key, key)
+        );
+        assert_eq!(
+            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         for damaged in [&key[..31], &[key.as_slice(), &[0]].concat()] {
             fs::write(&file, damaged).unwrap();
             assert!(matches!(read(folder), Err(StoreError::Corrupt { .. })));
-            assert!(matches!(read_or_make(folder), Err(StoreError::Corrupt { .. })));
+            assert!(matches!(
+                read_or_make(folder),
+                Err(StoreError::Corrupt { .. })
+            ));
             assert_eq!(fs::read(&file).unwrap(), damaged);
         }
         fs::write(&file, []).unwrap();
         assert!(matches!(read(folder), Err(StoreError::Corrupt { .. })));
         fs::remove_file(&file).unwrap();
         std::os::unix::fs::symlink("/dev/null", &file).unwrap();
-        assert!(matches!(read_or_make(folder), Err(StoreError::Invalid { .. })));
+        assert!(matches!(
+            read_or_make(folder),
+            Err(StoreError::Invalid { .. })
+        ));
     }
 }

@@ -18,17 +18,22 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { pid: holder(path) }),
-            Err(TryLockError::Error(error)) => return Err(StoreError::io("cannot lock the store", &error)),
+            Err(TryLockError::Error(error)) => {
+                return Err(StoreError::io("cannot lock the store", &error));
+            }
         }
         let lock = Lock { file };
         lock.write(&std::process::id().to_string())?;
         Ok(lock)
     }
 
-    /// Unlocks for every process that has inherited the file: closing it would not while a forked child lives.
+    /// Unlocks for every process that has inherited the file: closing it would not while a forked
+    /// child lives.
     pub(super) fn release(self) -> Result<(), StoreError> {
         self.write("")?;
-        self.file.unlock().map_err(|error| StoreError::io("cannot unlock the store", &error))
+        self.file
+            .unlock()
+            .map_err(|error| StoreError::io("cannot unlock the store", &error))
     }
 
     /// Always of one length, so that a reader never sees a mixture.
@@ -41,6 +46,10 @@ impl Lock {
 /// The pid in a lock file; none while its holder is only just taking or leaving it.
 pub(super) fn holder(path: &Path) -> Option<u32> {
     let mut text = String::new();
-    File::open(path).ok()?.take(16).read_to_string(&mut text).ok()?;
+    File::open(path)
+        .ok()?
+        .take(16)
+        .read_to_string(&mut text)
+        .ok()?;
     text.trim().parse().ok()
 }

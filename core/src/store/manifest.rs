@@ -1,8 +1,8 @@
 //! The manifest: which store this is, and the last commit that is known to be durable.
 //!
-//! The first line never changes and ends in a checksum. Two slots follow, each with a checksum of its own and written
-//! in turn, so that one that is torn by a power loss leaves the one before it. Later formats keep the first line's
-//! shape, so that an older library can say what it found.
+//! The first line never changes and ends in a checksum. Two slots follow, each with a checksum of
+//! its own and written in turn, so that one that is torn by a power loss leaves the one before it.
+//! Later formats keep the first line's shape, so that an older library can say what it found.
 
 use std::fs::File;
 use std::io::Read;
@@ -45,7 +45,8 @@ impl Manifest {
     /// Whether a file is a manifest at all, however damaged.
     pub(super) fn recognises(path: &Path) -> bool {
         let mut start = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut start));
+        let read =
+            File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut start));
         read.is_ok() && start == MAGIC.as_bytes()
     }
 
@@ -55,23 +56,47 @@ impl Manifest {
         let id = hex(id);
         let first = format!("{MAGIC}{FORMAT}, id {id}");
         let first = format!("{first}, check {:08x}\n", crc32fast::hash(first.as_bytes()));
-        file.set_len(3 * SLOT).and_then(|()| file.write_all_at(first.as_bytes(), 0)).map_err(|error| write_error(&error))?;
-        let mut manifest = Manifest { file, id, mark, sequence: 0, unsynced: 0, synced: Instant::now() };
+        file.set_len(3 * SLOT)
+            .and_then(|()| file.write_all_at(first.as_bytes(), 0))
+            .map_err(|error| write_error(&error))?;
+        let mut manifest = Manifest {
+            file,
+            id,
+            mark,
+            sequence: 0,
+            unsynced: 0,
+            synced: Instant::now(),
+        };
         manifest.write(mark)?;
-        manifest.file.sync_all().map_err(|error| write_error(&error))?;
+        manifest
+            .file
+            .sync_all()
+            .map_err(|error| write_error(&error))?;
         Ok(manifest)
     }
 
     pub(super) fn open(path: &Path) -> Result<Manifest, StoreError> {
         let file = private_file(path)?;
         let mut text = Vec::new();
-        (&file).take(4 * SLOT).read_to_end(&mut text).map_err(|error| StoreError::io("cannot read the manifest", &error))?;
+        (&file)
+            .take(4 * SLOT)
+            .read_to_end(&mut text)
+            .map_err(|error| StoreError::io("cannot read the manifest", &error))?;
         let id = first_line(&text)?;
-        let slots = [1, 2].into_iter().filter_map(|number| slot(&text, number * SLOT as usize));
-        let (sequence, mark) = slots
-            .max_by_key(|(sequence, _)| *sequence)
-            .ok_or_else(|| StoreError::corrupt("the manifest is damaged: neither of its two marks can be read"))?;
-        Ok(Manifest { file, id, mark, sequence, unsynced: 0, synced: Instant::now() })
+        let slots = [1, 2]
+            .into_iter()
+            .filter_map(|number| slot(&text, number * SLOT as usize));
+        let (sequence, mark) = slots.max_by_key(|(sequence, _)| *sequence).ok_or_else(|| {
+            StoreError::corrupt("the manifest is damaged: neither of its two marks can be read")
+        })?;
+        Ok(Manifest {
+            file,
+            id,
+            mark,
+            sequence,
+            unsynced: 0,
+            synced: Instant::now(),
+        })
     }
 
     pub(super) fn id(&self) -> &str {
@@ -84,8 +109,15 @@ impl Manifest {
 
     /// After a sync: everything up to `commit` is durable.
     pub(super) fn advance(&mut self, commit: u64) -> Result<(), StoreError> {
-        self.write(Mark { commit, ..self.mark })?;
-        if self.unsynced >= SYNC_AFTER_MARKS || self.synced.elapsed() >= SYNC_AFTER { self.sync() } else { Ok(()) }
+        self.write(Mark {
+            commit,
+            ..self.mark
+        })?;
+        if self.unsynced >= SYNC_AFTER_MARKS || self.synced.elapsed() >= SYNC_AFTER {
+            self.sync()
+        } else {
+            Ok(())
+        }
     }
 
     pub(super) fn write_and_sync(&mut self, mark: Mark) -> Result<(), StoreError> {
@@ -95,13 +127,22 @@ impl Manifest {
 
     fn write(&mut self, mark: Mark) -> Result<(), StoreError> {
         self.sequence += 1;
-        let snapshot = mark.snapshot.map_or_else(|| "-".repeat(16), |lsn| format!("{lsn:016x}"));
-        let files = mark.files.map_or_else(|| "-".repeat(8), |files| format!("{files:08x}"));
-        let line = format!("mark {:020} commit {:020} opened {:020}", self.sequence, mark.commit, mark.opened);
+        let snapshot = mark
+            .snapshot
+            .map_or_else(|| "-".repeat(16), |lsn| format!("{lsn:016x}"));
+        let files = mark
+            .files
+            .map_or_else(|| "-".repeat(8), |files| format!("{files:08x}"));
+        let line = format!(
+            "mark {:020} commit {:020} opened {:020}",
+            self.sequence, mark.commit, mark.opened
+        );
         let line = format!("{line} snapshot {snapshot} files {files}");
         let line = format!("{line} check {:08x}\n", crc32fast::hash(line.as_bytes()));
         let at = (1 + self.sequence % 2) * SLOT;
-        self.file.write_all_at(line.as_bytes(), at).map_err(|error| write_error(&error))?;
+        self.file
+            .write_all_at(line.as_bytes(), at)
+            .map_err(|error| write_error(&error))?;
         self.mark = mark;
         self.unsynced += 1;
         Ok(())
@@ -132,10 +173,15 @@ fn checked<'a>(line: &'a str, before_check: &str) -> Option<&'a str> {
 
 fn first_line(text: &[u8]) -> Result<String, StoreError> {
     let line = line_at(text, 0).and_then(|line| checked(line, ", check "));
-    let parts = line.and_then(|line| line.strip_prefix(MAGIC)).and_then(|rest| rest.split_once(", id "));
+    let parts = line
+        .and_then(|line| line.strip_prefix(MAGIC))
+        .and_then(|rest| rest.split_once(", id "));
     let (format, id) = parts.ok_or_else(|| StoreError::corrupt("the manifest is damaged"))?;
     if format != FORMAT.to_string() {
-        return Err(StoreError::corrupt(format!("the store has format {format}, and this version of the library only knows format {FORMAT}")));
+        return Err(StoreError::corrupt(format!(
+            "the store has format {format}, and this version of the library only knows format \
+             {FORMAT}"
+        )));
     }
     Ok(id.to_owned())
 }
@@ -143,13 +189,27 @@ fn first_line(text: &[u8]) -> Result<String, StoreError> {
 fn slot(text: &[u8], at: usize) -> Option<(u64, Mark)> {
     let line = checked(line_at(text, at)?, " check ")?;
     let mut words = line.split(' ');
-    let mut value = |name: &str| if words.next() == Some(name) { words.next() } else { None };
+    let mut value = |name: &str| {
+        if words.next() == Some(name) {
+            words.next()
+        } else {
+            None
+        }
+    };
     let sequence = value("mark")?.parse().ok()?;
     let commit = value("commit")?.parse().ok()?;
     let opened = value("opened")?.parse().ok()?;
     let snapshot = u64::from_str_radix(value("snapshot")?, 16).ok();
     let files = u32::from_str_radix(value("files")?, 16).ok();
-    Some((sequence, Mark { commit, opened, snapshot, files }))
+    Some((
+        sequence,
+        Mark {
+            commit,
+            opened,
+            snapshot,
+            files,
+        },
+    ))
 }
 
 #[cfg(test)]
@@ -157,7 +217,12 @@ mod tests {
     use super::*;
     use crate::store::folder::tests::Scratch;
 
-    const MARK: Mark = Mark { commit: 5, opened: 4, snapshot: Some(0x1234), files: None };
+    const MARK: Mark = Mark {
+        commit: 5,
+        opened: 4,
+        snapshot: Some(0x1234),
+        files: None,
+    };
 
     #[test]
     fn the_newest_mark_is_found_and_a_torn_one_leaves_the_one_before() {
@@ -168,17 +233,38 @@ mod tests {
         for commit in 6..20 {
             manifest.advance(commit).unwrap();
             let read = Manifest::open(&path).unwrap();
-            assert_eq!((read.mark().commit, read.id()), (commit, "abababababababababababababababab"));
+            assert_eq!(
+                (read.mark().commit, read.id()),
+                (commit, "abababababababababababababababab")
+            );
         }
-        manifest.write_and_sync(Mark { files: Some(7), ..manifest.mark() }).unwrap();
-        assert_eq!(Manifest::open(&path).unwrap().mark(), Mark { commit: 19, files: Some(7), ..MARK });
+        manifest
+            .write_and_sync(Mark {
+                files: Some(7),
+                ..manifest.mark()
+            })
+            .unwrap();
+        assert_eq!(
+            Manifest::open(&path).unwrap().mark(),
+            Mark {
+                commit: 19,
+                files: Some(7),
+                ..MARK
+            }
+        );
 
         let newest = (1 + manifest.sequence % 2) * SLOT;
         manifest.file.write_all_at(b"x", newest + 10).unwrap();
-        assert_eq!(Manifest::open(&path).unwrap().mark(), Mark { commit: 19, ..MARK });
+        assert_eq!(
+            Manifest::open(&path).unwrap().mark(),
+            Mark { commit: 19, ..MARK }
+        );
         let other = (1 + (manifest.sequence + 1) % 2) * SLOT;
         manifest.file.write_all_at(b"x", other + 10).unwrap();
-        assert!(matches!(Manifest::open(&path), Err(StoreError::Corrupt { .. })));
+        assert!(matches!(
+            Manifest::open(&path),
+            Err(StoreError::Corrupt { .. })
+        ));
     }
 
     #[test]
@@ -187,12 +273,20 @@ mod tests {
         let path = scratch.path().join("manifest");
         let manifest = Manifest::create(&path, &[1; 16], MARK).unwrap();
         assert!(Manifest::recognises(&path));
-        manifest.file.write_all_at(b"9", MAGIC.len() as u64).unwrap();
-        assert_eq!(Manifest::open(&path).err(), Some(StoreError::corrupt("the manifest is damaged")));
+        manifest
+            .file
+            .write_all_at(b"9", MAGIC.len() as u64)
+            .unwrap();
+        assert_eq!(
+            Manifest::open(&path).err(),
+            Some(StoreError::corrupt("the manifest is damaged"))
+        );
         let first = format!("{MAGIC}9, id {}", "01".repeat(16));
         let first = format!("{first}, check {:08x}\n", crc32fast::hash(first.as_bytes()));
         manifest.file.write_all_at(first.as_bytes(), 0).unwrap();
-        let Err(StoreError::Corrupt { what }) = Manifest::open(&path) else { panic!("format 9 was opened") };
+        let Err(StoreError::Corrupt { what }) = Manifest::open(&path) else {
+            panic!("format 9 was opened")
+        };
         assert!(what.contains("format 9"), "{what}");
     }
 }

@@ -25,7 +25,11 @@ impl MemoryStore {
     pub(super) fn new() -> Result<Self, StoreError> {
         let id = random_id()?;
         let table = Table::create(Map::default(), id, Failure::default())?;
-        Ok(MemoryStore { table, id, handing_over: Mutex::new(()) })
+        Ok(MemoryStore {
+            table,
+            id,
+            handing_over: Mutex::new(()),
+        })
     }
 
     fn hand_over(&self) -> Result<(), StoreError> {
@@ -41,7 +45,13 @@ impl Raw for Map {
         Ok(self.0.read().get(key).cloned())
     }
 
-    fn scan(&self, from: &[u8], until: &[u8], order: Order, limit: usize) -> Result<Entries<Arc<[u8]>>, StoreError> {
+    fn scan(
+        &self,
+        from: &[u8],
+        until: &[u8],
+        order: Order,
+        limit: usize,
+    ) -> Result<Entries<Arc<[u8]>>, StoreError> {
         let map = self.0.read();
         let range = map.range::<[u8], _>((Bound::Included(from), Bound::Excluded(until)));
         let copy = |(key, bytes): (&Vec<u8>, &Arc<[u8]>)| (key.clone(), bytes.clone());
@@ -68,7 +78,13 @@ impl Backend for MemoryStore {
         self.table.get(key)
     }
 
-    fn range(&self, from: &[u8], until: &[u8], order: Order, limit: usize) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
+    fn range(
+        &self,
+        from: &[u8],
+        until: &[u8],
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
         self.table.range(from, until, order, limit)
     }
 

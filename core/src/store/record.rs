@@ -2,8 +2,9 @@
 
 use super::StoreError;
 
-/// sled moves pages larger than 128 KiB into files that it never syncs. A page holds up to 16 entries, so an entry that
-/// stays below this limit (and a key below [`LONGEST_KEY`]) never gets there.
+/// sled moves pages larger than 128 KiB into files that it never syncs. A page holds up to 16
+/// entries, so an entry that stays below this limit (and a key below [`LONGEST_KEY`]) never gets
+/// there.
 const LARGEST: usize = 4095;
 const HEADER: usize = 13;
 const LARGEST_PAYLOAD: usize = LARGEST - HEADER;
@@ -49,7 +50,9 @@ pub(super) fn check_key(key: &[u8]) -> Result<(), StoreError> {
     match key.first() {
         None => Err(StoreError::invalid("a key is empty")),
         Some(&OWN) => Err(StoreError::invalid("a key begins with the byte 0xFF")),
-        Some(_) if key.len() > LONGEST_KEY => Err(StoreError::invalid("a key is longer than 1024 bytes")),
+        Some(_) if key.len() > LONGEST_KEY => {
+            Err(StoreError::invalid("a key is longer than 1024 bytes"))
+        }
         Some(_) => Ok(()),
     }
 }
@@ -83,38 +86,65 @@ pub(super) fn seal(key: &[u8], kind: Kind, version: u64, payload: &[u8]) -> Vec<
 }
 
 pub(super) fn unseal<'a>(key: &[u8], bytes: &'a [u8]) -> Result<Stored<'a>, StoreError> {
-    let (_, rest) = bytes.split_first_chunk::<4>().ok_or_else(|| damaged(key, "too short"))?;
+    let (_, rest) = bytes
+        .split_first_chunk::<4>()
+        .ok_or_else(|| damaged(key, "too short"))?;
     let stored = checksum_of(bytes);
     if stored != checksum(key, rest) {
         return Err(damaged(key, "the checksum is wrong"));
     }
-    let (kind, rest) = rest.split_first().ok_or_else(|| damaged(key, "too short"))?;
-    let (version, payload) = rest.split_first_chunk::<8>().ok_or_else(|| damaged(key, "too short"))?;
+    let (kind, rest) = rest
+        .split_first()
+        .ok_or_else(|| damaged(key, "too short"))?;
+    let (version, payload) = rest
+        .split_first_chunk::<8>()
+        .ok_or_else(|| damaged(key, "too short"))?;
     let kind = match kind {
         1 => Kind::Whole,
         2 => Kind::Split,
         3 => Kind::Chunk,
         4 => Kind::Head,
-        other => return Err(damaged(key, &format!("kind {other} is not known to this version"))),
+        other => {
+            return Err(damaged(
+                key,
+                &format!("kind {other} is not known to this version"),
+            ));
+        }
     };
-    Ok(Stored { checksum: stored, kind, version: u64::from_le_bytes(*version), payload })
+    Ok(Stored {
+        checksum: stored,
+        kind,
+        version: u64::from_le_bytes(*version),
+        payload,
+    })
 }
 
 pub(super) fn encode(key: &[u8], version: u64, value: &[u8]) -> Encoded {
     if value.len() <= LARGEST_PAYLOAD {
-        return Encoded { main: seal(key, Kind::Whole, version, value), chunks: Vec::new() };
+        return Encoded {
+            main: seal(key, Kind::Whole, version, value),
+            chunks: Vec::new(),
+        };
     }
-    let chunks: Vec<Vec<u8>> =
-        value.chunks(LARGEST_PAYLOAD).zip(0..).map(|(part, number)| seal(&chunk_key(key, number), Kind::Chunk, version, part)).collect();
+    let chunks: Vec<Vec<u8>> = value
+        .chunks(LARGEST_PAYLOAD)
+        .zip(0..)
+        .map(|(part, number)| seal(&chunk_key(key, number), Kind::Chunk, version, part))
+        .collect();
     let mut sizes = Vec::with_capacity(16);
     sizes.extend_from_slice(&(chunks.len() as u64).to_le_bytes());
     sizes.extend_from_slice(&(value.len() as u64).to_le_bytes());
-    Encoded { main: seal(key, Kind::Split, version, &sizes), chunks }
+    Encoded {
+        main: seal(key, Kind::Split, version, &sizes),
+        chunks,
+    }
 }
 
 /// The stored checksum, right or wrong.
 pub(super) fn checksum_of(bytes: &[u8]) -> u32 {
-    bytes.first_chunk::<4>().map_or(0, |bytes| u32::from_le_bytes(*bytes))
+    bytes
+        .first_chunk::<4>()
+        .map_or(0, |bytes| u32::from_le_bytes(*bytes))
 }
 
 /// How many chunks belong to the record, and how long its value is.
@@ -131,7 +161,8 @@ pub(super) fn sizes(key: &[u8], stored: &Stored<'_>) -> Result<(u64, u64), Store
     }
 }
 
-/// Two chunks can only have the same key when record and number are the same: the number's length is fixed.
+/// Two chunks can only have the same key when record and number are the same: the number's length
+/// is fixed.
 pub(super) fn chunk_key(key: &[u8], number: u64) -> Vec<u8> {
     [CHUNKS_FROM, key, &number.to_be_bytes()].concat()
 }
@@ -154,7 +185,12 @@ pub(super) struct Head {
 
 impl Head {
     pub(super) fn encode(&self) -> Vec<u8> {
-        let payload = [&self.records.to_le_bytes()[..], &self.sum.to_le_bytes()[..], &self.id[..]].concat();
+        let payload = [
+            &self.records.to_le_bytes()[..],
+            &self.sum.to_le_bytes()[..],
+            &self.id[..],
+        ]
+        .concat();
         seal(HEAD_KEY, Kind::Head, self.commit, &payload)
     }
 
@@ -162,7 +198,10 @@ impl Head {
     pub(super) fn find_all(bytes: &[u8]) -> impl Iterator<Item = Head> {
         const LENGTH: usize = HEADER + 8 + 8 + 16;
         // The kind first: a cheap question that almost every place answers with no.
-        bytes.windows(LENGTH).filter(|place| place.get(4) == Some(&(Kind::Head as u8))).filter_map(|place| Head::decode(place).ok())
+        bytes
+            .windows(LENGTH)
+            .filter(|place| place.get(4) == Some(&(Kind::Head as u8)))
+            .filter_map(|place| Head::decode(place).ok())
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Head, StoreError> {
@@ -171,7 +210,12 @@ impl Head {
         let (records, rest) = stored.payload.split_first_chunk::<8>().ok_or_else(wrong)?;
         let (sum, rest) = rest.split_first_chunk::<8>().ok_or_else(wrong)?;
         let id = rest.first_chunk::<16>().ok_or_else(wrong)?;
-        Ok(Head { commit: stored.version, records: u64::from_le_bytes(*records), sum: u64::from_le_bytes(*sum), id: *id })
+        Ok(Head {
+            commit: stored.version,
+            records: u64::from_le_bytes(*records),
+            sum: u64::from_le_bytes(*sum),
+            id: *id,
+        })
     }
 }
 
@@ -185,14 +229,31 @@ mod tests {
             let value: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
             let encoded = encode(b"a/key", 7, &value);
             let main = unseal(b"a/key", &encoded.main).unwrap();
-            assert_eq!((main.version, sizes(b"a/key", &main).unwrap()), (7, (encoded.chunks.len() as u64, length as u64)));
+            assert_eq!(
+                (main.version, sizes(b"a/key", &main).unwrap()),
+                (7, (encoded.chunks.len() as u64, length as u64))
+            );
             assert_eq!(encoded.chunks.is_empty(), length <= 4082, "{length}");
-            let mut whole = if encoded.chunks.is_empty() { main.payload.to_vec() } else { Vec::new() };
+            let mut whole = if encoded.chunks.is_empty() {
+                main.payload.to_vec()
+            } else {
+                Vec::new()
+            };
             for (number, chunk) in encoded.chunks.iter().enumerate() {
-                whole.extend_from_slice(unseal(&chunk_key(b"a/key", number as u64), chunk).unwrap().payload);
+                whole.extend_from_slice(
+                    unseal(&chunk_key(b"a/key", number as u64), chunk)
+                        .unwrap()
+                        .payload,
+                );
             }
             assert_eq!(whole, value);
-            assert!(encoded.chunks.iter().chain([&encoded.main]).all(|bytes| bytes.len() < 4096));
+            assert!(
+                encoded
+                    .chunks
+                    .iter()
+                    .chain([&encoded.main])
+                    .all(|bytes| bytes.len() < 4096)
+            );
         }
     }
 
@@ -202,12 +263,24 @@ mod tests {
         for position in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[position / 8] ^= 1 << (position % 8);
-            assert!(matches!(unseal(b"k", &flipped), Err(StoreError::Corrupt { .. })), "bit {position}");
+            assert!(
+                matches!(unseal(b"k", &flipped), Err(StoreError::Corrupt { .. })),
+                "bit {position}"
+            );
         }
         for length in 0..bytes.len() {
-            assert!(matches!(unseal(b"k", &bytes[..length]), Err(StoreError::Corrupt { .. })), "{length} bytes");
+            assert!(
+                matches!(
+                    unseal(b"k", &bytes[..length]),
+                    Err(StoreError::Corrupt { .. })
+                ),
+                "{length} bytes"
+            );
         }
-        assert!(unseal(b"other", &bytes).is_err(), "a record under another key");
+        assert!(
+            unseal(b"other", &bytes).is_err(),
+            "a record under another key"
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! All use of sled 0.34.7, and what its measured faults ask for. See the module's documentation for the whole.
+//! All use of sled 0.34.7, and what its measured faults ask for. See the module's documentation for
+//! the whole.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -16,7 +17,10 @@ use super::group::Group;
 use super::manifest::{Manifest, Mark};
 use super::record::Head;
 use super::table::{Entries, Failure, Raw, Table, Writes};
-use super::{Backend, Batch, CommitError, Order, Record, SledOptions, StoreError, Verification, hex, random_id};
+use super::{
+    Backend, Batch, CommitError, Order, Record, SledOptions, StoreError, Verification, hex,
+    random_id,
+};
 
 /// sled refuses less, and works badly with little.
 const SMALLEST_CACHE: u64 = 1 << 20;
@@ -53,7 +57,8 @@ struct Engine {
     // Before `db`, so that it has ended when sled is dropped.
     watcher: Watcher,
     db: sled::Db,
-    /// A call into sled has panicked. Its locks may be held for ever, so nothing may write or flush any more.
+    /// A call into sled has panicked. Its locks may be held for ever, so nothing may write or flush
+    /// any more.
     panicked: AtomicBool,
     /// A batch has failed on the way, so that half of it may be in sled's memory.
     half_applied: AtomicBool,
@@ -61,9 +66,10 @@ struct Engine {
 
 struct Tree(Arc<Engine>);
 
-/// A thread that never waits for the disk, for two things that nobody else can do. It wakes a flush that sled has
-/// forgotten: when a write of its log fails, one of the two places that note the error does not wake those who wait for
-/// that write, so they would wait for ever; another flush does wake them. And it sees to commits that nobody syncs.
+/// A thread that never waits for the disk, for two things that nobody else can do. It wakes a flush
+/// that sled has forgotten: when a write of its log fails, one of the two places that note the
+/// error does not wake those who wait for that write, so they would wait for ever; another flush
+/// does wake them. And it sees to commits that nobody syncs.
 struct Watcher {
     watch: Arc<Watch>,
     thread: Option<JoinHandle<()>>,
@@ -79,7 +85,8 @@ struct Watch {
     store: OnceLock<Weak<Shared>>,
 }
 
-/// A flush that takes longer is looked at; a commit that was not synced for as long, or twice that, will be.
+/// A flush that takes longer is looked at; a commit that was not synced for as long, or twice that,
+/// will be.
 const TICK: Duration = Duration::from_millis(250);
 /// sled's unit of its log.
 const SEGMENT: usize = 512 * 1024;
@@ -94,83 +101,162 @@ impl SledStore {
             Found::Fresh => create(folder, options, &failure),
             Found::Known(manifest) => reopen(folder, manifest, options, &failure),
         }));
-        let (table, disk, id) = opened.unwrap_or_else(|panic| Err(StoreError::corrupt(format!("sled panicked: {}", message(panic.as_ref())))))?;
+        let (table, disk, id) = opened.unwrap_or_else(|panic| {
+            Err(StoreError::corrupt(format!(
+                "sled panicked: {}",
+                message(panic.as_ref())
+            )))
+        })?;
         let watch = disk.engine.watcher.watch.clone();
         let group = Group::new(table.last_commit(), disk, failure.clone());
-        let shared = Arc::new(Shared { table, group, failure, watch, id, closed: Mutex::new(None) });
+        let shared = Arc::new(Shared {
+            table,
+            group,
+            failure,
+            watch,
+            id,
+            closed: Mutex::new(None),
+        });
         shared.watch.store.get_or_init(|| Arc::downgrade(&shared));
         Ok(SledStore { shared })
     }
 }
 
-/// sled's threads belong to the process that first opened any store. In a child of it opening another would wait for
-/// them for ever.
+/// sled's threads belong to the process that first opened any store. In a child of it opening
+/// another would wait for them for ever.
 fn refuse_after_fork() -> Result<(), StoreError> {
     static FIRST: AtomicU32 = AtomicU32::new(0);
     let own = std::process::id();
     match FIRST.compare_exchange(0, own, Ordering::AcqRel, Ordering::Acquire) {
         Err(first) if first != own => Err(StoreError::Forked {
-            what: format!("process {own} was forked from process {first} after that had opened a store; open stores after forking only"),
+            what: format!(
+                "process {own} was forked from process {first} after that had opened a store; open \
+                 stores after forking only"
+            ),
         }),
         _ => Ok(()),
     }
 }
 
-fn create(folder: Folder, options: &SledOptions, failure: &Failure) -> Result<(Table<Tree>, Disk, String), StoreError> {
+fn create(
+    folder: Folder,
+    options: &SledOptions,
+    failure: &Failure,
+) -> Result<(Table<Tree>, Disk, String), StoreError> {
     let log = open_log(&folder)?;
     let engine = Arc::new(Engine::start(&folder, options)?);
     let id = random_id()?;
     let table = Table::create(Tree(engine.clone()), id, failure.clone())?;
     engine.flush()?;
     settle(&folder, &log)?;
-    let manifest = folder.created(&id, Mark { commit: 0, opened: 0, snapshot: folder.snapshot()?, files: None })?;
-    Ok((table, Disk { engine, log, manifest, folder, syncs: 0 }, hex(&id)))
+    let manifest = folder.created(
+        &id,
+        Mark {
+            commit: 0,
+            opened: 0,
+            snapshot: folder.snapshot()?,
+            files: None,
+        },
+    )?;
+    Ok((
+        table,
+        Disk {
+            engine,
+            log,
+            manifest,
+            folder,
+            syncs: 0,
+        },
+        hex(&id),
+    ))
 }
 
-fn reopen(folder: Folder, mut manifest: Manifest, options: &SledOptions, failure: &Failure) -> Result<(Table<Tree>, Disk, String), StoreError> {
+fn reopen(
+    folder: Folder,
+    mut manifest: Manifest,
+    options: &SledOptions,
+    failure: &Failure,
+) -> Result<(Table<Tree>, Disk, String), StoreError> {
     let mark = manifest.mark();
     folder.check(&mark)?;
     let log = open_log(&folder)?;
     examine(&folder, &log, &mark, manifest.id())?;
     folder.remove_half_written_snapshots()?;
     // From here on the files may change, so the lengths of the last close mean nothing any more.
-    manifest.write_and_sync(Mark { files: None, ..mark })?;
+    manifest.write_and_sync(Mark {
+        files: None,
+        ..mark
+    })?;
 
     let engine = Arc::new(Engine::start(&folder, options)?);
     if !engine.db.was_recovered() {
-        return Err(StoreError::corrupt(format!("the log is empty, but commit {} was durable", mark.commit)));
+        return Err(StoreError::corrupt(format!(
+            "the log is empty, but commit {} was durable",
+            mark.commit
+        )));
     }
     let (table, head) = Table::open(Tree(engine.clone()), failure.clone())?;
     if hex(&head.id) != manifest.id() {
-        return Err(StoreError::corrupt(format!("`sled` is of store {}, the manifest of {}", hex(&head.id), manifest.id())));
+        return Err(StoreError::corrupt(format!(
+            "`sled` is of store {}, the manifest of {}",
+            hex(&head.id),
+            manifest.id()
+        )));
     }
     if head.commit < mark.commit {
-        return Err(StoreError::corrupt(format!("sled recovered commit {}, but commit {} was durable", head.commit, mark.commit)));
+        return Err(StoreError::corrupt(format!(
+            "sled recovered commit {}, but commit {} was durable",
+            head.commit, mark.commit
+        )));
     }
     if mark.files.is_none() {
         check_all(&table)?;
     }
     settle(&folder, &log)?;
-    manifest.write_and_sync(Mark { commit: head.commit, opened: head.commit, snapshot: folder.snapshot()?, files: None })?;
+    manifest.write_and_sync(Mark {
+        commit: head.commit,
+        opened: head.commit,
+        snapshot: folder.snapshot()?,
+        files: None,
+    })?;
     let id = hex(&head.id);
-    Ok((table, Disk { engine, log, manifest, folder, syncs: 0 }, id))
+    Ok((
+        table,
+        Disk {
+            engine,
+            log,
+            manifest,
+            folder,
+            syncs: 0,
+        },
+        id,
+    ))
 }
 
-/// Opens the log and waits for a store that this process has just closed: sled's threads keep its own lock a little
-/// longer. While a forked child of the last holder lives, sled's lock never comes free.
+/// Opens the log and waits for a store that this process has just closed: sled's threads keep its
+/// own lock a little longer. While a forked child of the last holder lives, sled's lock never comes
+/// free.
 fn open_log(folder: &Folder) -> Result<File, StoreError> {
-    let log = File::open(folder.db()).map_err(|error| StoreError::io("cannot open sled's log", &error))?;
-    if unused(&log)? { Ok(log) } else { Err(StoreError::Locked { pid: None }) }
+    let log = File::open(folder.db())
+        .map_err(|error| StoreError::io("cannot open sled's log", &error))?;
+    if unused(&log)? {
+        Ok(log)
+    } else {
+        Err(StoreError::Locked { pid: None })
+    }
 }
 
-/// Reads what sled will read, because sled takes what it cannot read for absent and writes over it. After a clean close
-/// that must be what it was then. After a crash the head of the last durable commit must be in it: otherwise the log was
-/// cut. (A head is rewritten by every commit, and by sled only to a later place, so the newest is always in that part.)
+/// Reads what sled will read, because sled takes what it cannot read for absent and writes over it.
+/// After a clean close that must be what it was then. After a crash the head of the last durable
+/// commit must be in it: otherwise the log was cut. (A head is rewritten by every commit, and by
+/// sled only to a later place, so the newest is always in that part.)
 fn examine(folder: &Folder, log: &File, mark: &Mark, id: &str) -> Result<(), StoreError> {
     let mut replayed = replayed(log, mark.snapshot)?;
     if let Some(files) = mark.files {
         if files != folder.fingerprint(replayed.checksum)? {
-            return Err(StoreError::corrupt("the files in `sled` are not as they were when the store was closed"));
+            return Err(StoreError::corrupt(
+                "the files in `sled` are not as they were when the store was closed",
+            ));
         }
         return Ok(());
     }
@@ -182,12 +268,18 @@ fn examine(folder: &Folder, log: &File, mark: &Mark, id: &str) -> Result<(), Sto
     let mut segment = vec![0; SEGMENT];
     for (_, at) in replayed.segments.into_iter().rev() {
         let bytes = read_segment(log, at, &mut segment)?;
-        newest = Head::find_all(bytes).filter(|head| hex(&head.id) == id).map(|head| head.commit).fold(newest, u64::max);
+        newest = Head::find_all(bytes)
+            .filter(|head| hex(&head.id) == id)
+            .map(|head| head.commit)
+            .fold(newest, u64::max);
         if newest >= mark.commit {
             return Ok(());
         }
     }
-    Err(StoreError::corrupt(format!("the log was cut: it ends with commit {newest}, but commit {} was durable", mark.commit)))
+    Err(StoreError::corrupt(format!(
+        "the log was cut: it ends with commit {newest}, but commit {} was durable",
+        mark.commit
+    )))
 }
 
 /// The part of the log that sled replays when it opens.
@@ -208,17 +300,23 @@ fn replayed(log: &File, snapshot: Option<u64>) -> Result<Replayed, StoreError> {
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => continue,
             other => other.map_err(|error| log_unread(&error))?,
         }
-        let position = header.last_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes)) ^ i64::MAX as u64;
+        let position = header
+            .last_chunk::<8>()
+            .map_or(0, |bytes| u64::from_le_bytes(*bytes))
+            ^ i64::MAX as u64;
         if position.saturating_add(SEGMENT as u64) > snapshot.unwrap_or(0) {
             checksum.update(read_segment(log, at, &mut segment)?);
             segments.push((position, at));
         }
     }
-    Ok(Replayed { segments, checksum: checksum.finalize() })
+    Ok(Replayed {
+        segments,
+        checksum: checksum.finalize(),
+    })
 }
 
-/// sled skips what is damaged in the middle of the part that it replays, and goes on behind it: then the head is there,
-/// and records are missing, or older than they should be.
+/// sled skips what is damaged in the middle of the part that it replays, and goes on behind it:
+/// then the head is there, and records are missing, or older than they should be.
 fn check_all(table: &Table<Tree>) -> Result<(), StoreError> {
     match table.verify()?.damaged.first() {
         Some(damaged) => Err(StoreError::corrupt(format!("after a crash, {damaged}"))),
@@ -249,19 +347,25 @@ fn unused(log: &File) -> Result<bool, StoreError> {
     loop {
         match log.try_lock() {
             Ok(()) => break,
-            Err(std::fs::TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(Duration::from_millis(1)),
+            Err(std::fs::TryLockError::WouldBlock) if Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(1))
+            }
             Err(std::fs::TryLockError::WouldBlock) => return Ok(false),
-            Err(std::fs::TryLockError::Error(error)) => return Err(StoreError::io("cannot lock sled's log", &error)),
+            Err(std::fs::TryLockError::Error(error)) => {
+                return Err(StoreError::io("cannot lock sled's log", &error));
+            }
         }
     }
-    log.unlock().map_err(|error| StoreError::io("cannot unlock sled's log", &error))?;
+    log.unlock()
+        .map_err(|error| StoreError::io("cannot unlock sled's log", &error))?;
     Ok(true)
 }
 
 /// Makes what sled did while opening private and durable.
 fn settle(folder: &Folder, log: &File) -> Result<(), StoreError> {
     folder.restrict()?;
-    log.sync_all().map_err(|error| StoreError::io("cannot sync sled's log", &error))?;
+    log.sync_all()
+        .map_err(|error| StoreError::io("cannot sync sled's log", &error))?;
     folder.sync_names()
 }
 
@@ -269,10 +373,15 @@ impl Watcher {
     fn start(db: sled::Db) -> Result<Watcher, StoreError> {
         let watch = Arc::<Watch>::default();
         let own = watch.clone();
-        let thread = std::thread::Builder::new().name("tenantry-watch".into()).spawn(move || own.run(&db));
+        let thread = std::thread::Builder::new()
+            .name("tenantry-watch".into())
+            .spawn(move || own.run(&db));
         let thread = thread.map_err(|error| StoreError::io("cannot start a thread", &error))?;
         watch.thread.get_or_init(|| thread.thread().clone());
-        Ok(Watcher { watch, thread: Some(thread) })
+        Ok(Watcher {
+            watch,
+            thread: Some(thread),
+        })
     }
 }
 
@@ -281,7 +390,10 @@ impl Watch {
         let (mut flushes_before, mut commit_before) = (0, 0);
         while !self.ended.load(Ordering::SeqCst) {
             let flushes = self.flushes.load(Ordering::SeqCst);
-            if flushes == flushes_before && !flushes.is_multiple_of(2) && db.context.global_error().is_err() {
+            if flushes == flushes_before
+                && !flushes.is_multiple_of(2)
+                && db.context.global_error().is_err()
+            {
                 // Only for the waking: whoever was woken gets the error.
                 let _ = catch_unwind(AssertUnwindSafe(|| db.flush()));
             }
@@ -296,17 +408,22 @@ impl Watch {
             fence(Ordering::SeqCst);
             let store = self.store.get().and_then(Weak::upgrade);
             let nothing_new = store.is_none_or(|store| store.table.last_commit() == commit);
-            if nothing_new && self.flushes.load(Ordering::SeqCst) == flushes && !self.ended.load(Ordering::SeqCst) {
+            if nothing_new
+                && self.flushes.load(Ordering::SeqCst) == flushes
+                && !self.ended.load(Ordering::SeqCst)
+            {
                 std::thread::park();
             }
             self.asleep.store(false, Ordering::SeqCst);
         }
     }
 
-    /// The last commit and the last durable one. A commit up to `waited` that is not durable yet gets a thread of its
-    /// own, because syncing can take long.
+    /// The last commit and the last durable one. A commit up to `waited` that is not durable yet
+    /// gets a thread of its own, because syncing can take long.
     fn sync_what_was_there(&self, waited: u64) -> (u64, u64) {
-        let Some(store) = self.store.get().and_then(Weak::upgrade) else { return (0, 0) };
+        let Some(store) = self.store.get().and_then(Weak::upgrade) else {
+            return (0, 0);
+        };
         let (commit, durable) = (store.table.last_commit(), store.group.durable());
         if store.failure.get().is_some() {
             return (commit, commit);
@@ -314,10 +431,12 @@ impl Watch {
         if durable >= waited {
             return (commit, durable);
         }
-        let sync = std::thread::Builder::new().name("tenantry-sync".into()).spawn(move || {
-            // An error is kept, and meets the next commit or sync.
-            let _ = store.group.wait_for(waited, |disk| store.sync(disk));
-        });
+        let sync = std::thread::Builder::new()
+            .name("tenantry-sync".into())
+            .spawn(move || {
+                // An error is kept, and meets the next commit or sync.
+                let _ = store.group.wait_for(waited, |disk| store.sync(disk));
+            });
         // Without a thread this is tried again after the next tick.
         drop(sync);
         (commit, durable)
@@ -378,27 +497,44 @@ impl Engine {
                 });
             }
             Err(panic) => {
-                return Err(StoreError::corrupt(format!("sled's log cannot be read: {}", message(panic.as_ref()))));
+                return Err(StoreError::corrupt(format!(
+                    "sled's log cannot be read: {}",
+                    message(panic.as_ref())
+                )));
             }
         };
         let watcher = Watcher::start(db.clone())?;
-        Ok(Engine { watcher, db, panicked: AtomicBool::new(false), half_applied: AtomicBool::new(false) })
+        Ok(Engine {
+            watcher,
+            db,
+            panicked: AtomicBool::new(false),
+            half_applied: AtomicBool::new(false),
+        })
     }
 
     /// Runs one call into sled. A panic there almost always means a damaged page.
-    fn run<T>(&self, doing: &str, call: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T, StoreError> {
+    fn run<T>(
+        &self,
+        doing: &str,
+        call: impl FnOnce(&sled::Db) -> sled::Result<T>,
+    ) -> Result<T, StoreError> {
         match catch_unwind(AssertUnwindSafe(|| call(&self.db))) {
             Ok(outcome) => outcome.map_err(|error| from_sled(doing, error)),
             Err(panic) => {
                 self.panicked.store(true, Ordering::Release);
-                Err(StoreError::corrupt(format!("{doing}: sled panicked: {}", message(panic.as_ref()))))
+                Err(StoreError::corrupt(format!(
+                    "{doing}: sled panicked: {}",
+                    message(panic.as_ref())
+                )))
             }
         }
     }
 
     fn no_panic_yet(&self) -> Result<(), StoreError> {
         if self.panicked.load(Ordering::Acquire) {
-            return Err(StoreError::corrupt("a page could not be read, so nothing is written any more"));
+            return Err(StoreError::corrupt(
+                "a page could not be read, so nothing is written any more",
+            ));
         }
         Ok(())
     }
@@ -406,14 +542,17 @@ impl Engine {
     /// Hands everything to the system; not yet durable.
     fn flush(&self) -> Result<(), StoreError> {
         self.no_panic_yet()?;
-        self.watcher.watch.during(|| self.run("cannot write sled's log", |db| db.flush().map(drop)))
+        self.watcher
+            .watch
+            .during(|| self.run("cannot write sled's log", |db| db.flush().map(drop)))
     }
 
     /// Whether dropping sled, which flushes, could wait for ever or write half a batch.
     fn must_leak(&self) -> bool {
         // After an error of its own sled writes nothing any more, not even when it is dropped.
         let silent = self.db.context.global_error().is_err();
-        self.panicked.load(Ordering::Acquire) || (self.half_applied.load(Ordering::Acquire) && !silent)
+        self.panicked.load(Ordering::Acquire)
+            || (self.half_applied.load(Ordering::Acquire) && !silent)
     }
 }
 
@@ -424,8 +563,16 @@ impl Raw for Tree {
         self.0.run("cannot read", |db| db.get(key))
     }
 
-    fn scan(&self, from: &[u8], until: &[u8], order: Order, limit: usize) -> Result<Entries<sled::IVec>, StoreError> {
-        let copy = |entry: sled::Result<(sled::IVec, sled::IVec)>| entry.map(|(key, bytes)| (key.to_vec(), bytes));
+    fn scan(
+        &self,
+        from: &[u8],
+        until: &[u8],
+        order: Order,
+        limit: usize,
+    ) -> Result<Entries<sled::IVec>, StoreError> {
+        let copy = |entry: sled::Result<(sled::IVec, sled::IVec)>| {
+            entry.map(|(key, bytes)| (key.to_vec(), bytes))
+        };
         self.0.run("cannot read", |db| {
             let range = db.range(from..until);
             match order {
@@ -444,7 +591,9 @@ impl Raw for Tree {
                 None => batch.remove(key.as_slice()),
             }
         }
-        let outcome = self.0.run("cannot write sled's log", |db| db.apply_batch(batch));
+        let outcome = self
+            .0
+            .run("cannot write sled's log", |db| db.apply_batch(batch));
         if outcome.is_err() {
             self.0.half_applied.store(true, Ordering::Release);
         }
@@ -457,14 +606,18 @@ impl Shared {
     fn sync(&self, disk: &mut Disk) -> Result<u64, StoreError> {
         let commit = self.table.hand_over()?;
         disk.engine.flush()?;
-        disk.log.sync_data().map_err(|error| StoreError::io("cannot sync sled's log", &error))?;
+        disk.log
+            .sync_data()
+            .map_err(|error| StoreError::io("cannot sync sled's log", &error))?;
         disk.syncs += 1;
         disk.manifest.advance(commit)?;
         Ok(commit)
     }
 
     fn close(&self) -> Result<(), StoreError> {
-        let Some(mut disk) = self.group.take() else { return Ok(()) };
+        let Some(mut disk) = self.group.take() else {
+            return Ok(());
+        };
         self.table.stop();
         let synced = self.sync(&mut disk);
         if let Err(error) = &synced {
@@ -472,9 +625,17 @@ impl Shared {
         }
         let tree = self.table.close();
         self.group.close(synced.as_ref().ok().copied());
-        let Disk { engine, log, manifest, folder, .. } = disk;
+        let Disk {
+            engine,
+            log,
+            manifest,
+            folder,
+            ..
+        } = disk;
         let dropped = drop_sled(tree, engine);
-        let outcome = synced.and(dropped).and_then(|()| mark_closed(&folder, &log, manifest));
+        let outcome = synced
+            .and(dropped)
+            .and_then(|()| mark_closed(&folder, &log, manifest));
         outcome.and(folder.release())
     }
 }
@@ -484,15 +645,28 @@ fn drop_sled(tree: Option<Arc<Tree>>, engine: Arc<Engine>) -> Result<(), StoreEr
         std::mem::forget((tree, engine));
         return Ok(());
     }
-    catch_unwind(AssertUnwindSafe(|| drop((tree, engine))))
-        .map_err(|panic| StoreError::failed(format!("sled panicked while closing: {}", message(panic.as_ref()))))
+    catch_unwind(AssertUnwindSafe(|| drop((tree, engine)))).map_err(|panic| {
+        StoreError::failed(format!(
+            "sled panicked while closing: {}",
+            message(panic.as_ref())
+        ))
+    })
 }
 
 fn mark_closed(folder: &Folder, log: &File, mut manifest: Manifest) -> Result<(), StoreError> {
-    // When sled's lock stays taken (by a forked child) its files are not known to be at rest: then without that.
-    let files = if unused(log)? { Some(folder.fingerprint(replayed(log, manifest.mark().snapshot)?.checksum)?) } else { None };
-    log.sync_all().map_err(|error| StoreError::io("cannot sync sled's log", &error))?;
-    manifest.write_and_sync(Mark { files, ..manifest.mark() })
+    // When sled's lock stays taken (by a forked child) its files are not known to be at rest: then
+    // without that.
+    let files = if unused(log)? {
+        Some(folder.fingerprint(replayed(log, manifest.mark().snapshot)?.checksum)?)
+    } else {
+        None
+    };
+    log.sync_all()
+        .map_err(|error| StoreError::io("cannot sync sled's log", &error))?;
+    manifest.write_and_sync(Mark {
+        files,
+        ..manifest.mark()
+    })
 }
 
 impl Backend for SledStore {
@@ -500,14 +674,21 @@ impl Backend for SledStore {
         self.shared.table.get(key)
     }
 
-    fn range(&self, from: &[u8], until: &[u8], order: Order, limit: usize) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
+    fn range(
+        &self,
+        from: &[u8],
+        until: &[u8],
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
         self.shared.table.range(from, until, order, limit)
     }
 
     fn commit(&self, batch: &Batch) -> Result<u64, CommitError> {
         let (number, waiting) = self.shared.table.commit(batch)?;
         if waiting > ENOUGH {
-            // The commit is made whether or not this works; an error is kept and meets the next commit or sync.
+            // The commit is made whether or not this works; an error is kept and meets the next
+            // commit or sync.
             let _ = self.sync(number);
         }
         self.shared.watch.look();
@@ -516,7 +697,9 @@ impl Backend for SledStore {
 
     fn sync(&self, commit: u64) -> Result<(), StoreError> {
         self.shared.table.known(commit)?;
-        self.shared.group.wait_for(commit, |disk| self.shared.sync(disk))
+        self.shared
+            .group
+            .wait_for(commit, |disk| self.shared.sync(disk))
     }
 
     fn last_commit(&self) -> u64 {
@@ -533,7 +716,11 @@ impl Backend for SledStore {
 
     fn close(&self) -> Result<(), StoreError> {
         self.shared.table.in_its_process()?;
-        self.shared.closed.lock().get_or_insert_with(|| self.shared.close()).clone()
+        self.shared
+            .closed
+            .lock()
+            .get_or_insert_with(|| self.shared.close())
+            .clone()
     }
 
     fn abandon(&self) {
@@ -555,7 +742,9 @@ fn from_sled(doing: &str, error: sled::Error) -> StoreError {
             StoreError::corrupt(format!("{doing}: the file is shorter than it should be"))
         }
         sled::Error::Io(error) => StoreError::io(doing, &error),
-        sled::Error::Corruption { at, .. } => StoreError::corrupt(format!("{doing}: damaged data at {at:?}")),
+        sled::Error::Corruption { at, .. } => {
+            StoreError::corrupt(format!("{doing}: damaged data at {at:?}"))
+        }
         other => StoreError::failed(format!("{doing}: {other}")),
     }
 }

@@ -1,11 +1,12 @@
 //! Tells whether the process has forked.
 //!
-//! [`generation`] answers one number in a process and another one in each child that it forks. Whoever
-//! keeps something that a forked child must not touch (a store, its lock, its threads) remembers the
-//! number when it opens and compares it at every entry: one atomic load, where asking for the process
-//! id is a system call.
+//! [`generation`] answers one number in a process and another one in each child that it forks.
+//! Whoever keeps something that a forked child must not touch (a store, its lock, its threads)
+//! remembers the number when it opens and compares it at every entry: one atomic load, where asking
+//! for the process id is a system call.
 //!
-//! `vfork`, `posix_spawn` and a bare `clone` do not run the handler: such children are about to `exec`.
+//! `vfork`, `posix_spawn` and a bare `clone` do not run the handler: such children are about to
+//! `exec`.
 
 #![allow(unsafe_code)] // registering a C handler
 
@@ -30,7 +31,11 @@ static FORKS: AtomicU64 = AtomicU64::new(0);
 /// The first call registers the handler, so call it before the thing to be protected exists.
 #[inline]
 pub fn generation() -> u64 {
-    if MODE.load(Ordering::Acquire) == COUNTING { FORKS.load(Ordering::Relaxed) } else { first_call() }
+    if MODE.load(Ordering::Acquire) == COUNTING {
+        FORKS.load(Ordering::Relaxed)
+    } else {
+        first_call()
+    }
 }
 
 /// No lock and no `Once` here: a fork in the middle would leave it taken in the child for ever.
@@ -88,7 +93,9 @@ mod tests {
         assert_eq!(
             in_child(|| {
                 let child = generation();
-                child != mine && child == generation() && in_child(|| generation() != child && generation() != mine) == 0
+                child != mine
+                    && child == generation()
+                    && in_child(|| generation() != child && generation() != mine) == 0
             }),
             0
         );

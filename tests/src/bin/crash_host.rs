@@ -1,9 +1,11 @@
-//! A host that is killed by the crash tests, and a process of its own in which they open what is damaged.
+//! A host that is killed by the crash tests, and a process of its own in which they open what is
+//! damaged.
 //!
-//! `crash_host work <store> <seed> <run> <end> <effects>` works with several threads, so that their commits share syncs.
-//! Ids hold the number of the run, so that a later run on the same store makes new ones.
-//! `crash_host tell <store> <run>` stops campaigns, each of which is a message of the outbox, and takes messages meanwhile.
-//! `crash_host check <store>` says in one line of JSON whether the store opens and what is in it.
+//! `crash_host work <store> <seed> <run> <end> <effects>` works with several threads, so that their
+//! commits share syncs. Ids hold the number of the run, so that a later run on the same store makes
+//! new ones. `crash_host tell <store> <run>` stops campaigns, each of which is a message of the
+//! outbox, and takes messages meanwhile. `crash_host check <store>` says in one line of JSON
+//! whether the store opens and what is in it.
 
 use serde_json::{Value, json};
 use std::fs::File;
@@ -11,19 +13,32 @@ use std::io::Write;
 use std::os::fd::AsFd;
 use std::path::Path;
 use tenantry::{Code, Tenantry};
-use tenantry_tests::crash::{BELOW, Dice, EXISTING, Effect, METERS, MOST_AT_ONCE, OPTIONS, THREADS, TOP};
+use tenantry_tests::crash::{
+    BELOW, Dice, EXISTING, Effect, METERS, MOST_AT_ONCE, OPTIONS, THREADS, TOP,
+};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["work", store, seed, run, end, effects] => {
-            let store = Tenantry::open_json(store, OPTIONS.as_bytes()).unwrap_or_else(|error| panic!("{}", error.to_json()));
-            let host = Host { store, out: stdout() };
+            let store = Tenantry::open_json(store, OPTIONS.as_bytes())
+                .unwrap_or_else(|error| panic!("{}", error.to_json()));
+            let host = Host {
+                store,
+                out: stdout(),
+            };
             host.set_up();
             let (seed, effects): (u64, u64) = (seed.parse().unwrap(), effects.parse().unwrap());
             std::thread::scope(|scope| {
                 for thread in 0..THREADS {
-                    let worker = Worker { host: &host, thread, run, dice: Dice::new(seed ^ (thread << 32)), mine: Vec::new(), created: 0 };
+                    let worker = Worker {
+                        host: &host,
+                        thread,
+                        run,
+                        dice: Dice::new(seed ^ (thread << 32)),
+                        mine: Vec::new(),
+                        created: 0,
+                    };
                     scope.spawn(move || worker.work(effects));
                 }
             });
@@ -34,10 +49,18 @@ fn main() {
             }
         }
         ["tell", store, run] => {
-            let store = Tenantry::open_json(store, OPTIONS.as_bytes()).unwrap_or_else(|error| panic!("{}", error.to_json()));
-            let host = Host { store, out: stdout() };
+            let store = Tenantry::open_json(store, OPTIONS.as_bytes())
+                .unwrap_or_else(|error| panic!("{}", error.to_json()));
+            let host = Host {
+                store,
+                out: stdout(),
+            };
             if host.lacks("accounts.get", &json!({"account": TOP})) {
-                host.must("accounts.create", &json!({"id": TOP, "name": "Top", "owner": {"user": "olga", "email": "olga@acme.example"}}));
+                host.must(
+                    "accounts.create",
+                    &json!({"id": TOP, "name": "Top",
+                    "owner": {"user": "olga", "email": "olga@acme.example"}}),
+                );
             }
             std::thread::scope(|scope| {
                 for thread in 0..THREADS {
@@ -64,14 +87,22 @@ struct Host {
 
 impl Host {
     fn say(&self, line: &str) {
-        (&self.out).write_all(format!("{line}\n").as_bytes()).unwrap();
+        (&self.out)
+            .write_all(format!("{line}\n").as_bytes())
+            .unwrap();
     }
 
     /// False when others were in the way, and nothing was changed.
     fn make(&self, thread: u64, effect: &Effect) -> bool {
-        self.say(&format!("try {thread} {}", serde_json::to_string(effect).unwrap()));
+        self.say(&format!(
+            "try {thread} {}",
+            serde_json::to_string(effect).unwrap()
+        ));
         let (operation, request) = effect.request();
-        match self.store.call_json(b"", operation.as_bytes(), request.to_string().as_bytes()) {
+        match self
+            .store
+            .call_json(b"", operation.as_bytes(), request.to_string().as_bytes())
+        {
             Ok(_) => {
                 self.say(&format!("ack {thread}"));
                 true
@@ -96,15 +127,23 @@ impl Host {
     }
 
     fn must(&self, operation: &str, request: &Value) -> Value {
-        let answer = self.store.call_json(b"", operation.as_bytes(), request.to_string().as_bytes());
-        serde_json::from_str(&answer.unwrap_or_else(|error| panic!("{operation} {request}: {}", error.to_json()))).unwrap()
+        let answer =
+            self.store
+                .call_json(b"", operation.as_bytes(), request.to_string().as_bytes());
+        serde_json::from_str(
+            &answer.unwrap_or_else(|error| panic!("{operation} {request}: {}", error.to_json())),
+        )
+        .unwrap()
     }
 
     /// Causes of messages, until somebody kills it.
     fn tell(&self, name: &str) {
         for number in 0.. {
             let campaign = format!("{name}n{number}");
-            self.must("campaigns.stop", &json!({"account": TOP, "campaign": campaign}));
+            self.must(
+                "campaigns.stop",
+                &json!({"account": TOP, "campaign": campaign}),
+            );
             self.say(&format!("stopped {campaign}"));
         }
     }
@@ -113,21 +152,32 @@ impl Host {
     fn carry_out(&self) {
         let mut known = 0;
         loop {
-            let taken = self.must("outbox.take", &json!({"consumer": "mails", "limit": 5, "hold_ms": 1000}));
+            let taken = self.must(
+                "outbox.take",
+                &json!({"consumer": "mails", "limit": 5, "hold_ms": 1000}),
+            );
             for taken in taken["messages"].as_array().unwrap() {
                 let number = taken["message"]["number"].as_u64().unwrap();
                 known = known.max(number);
                 if number % 3 != 0 {
-                    self.must("outbox.ack", &json!({"consumer": "mails", "numbers": [number]}));
+                    self.must(
+                        "outbox.ack",
+                        &json!({"consumer": "mails", "numbers": [number]}),
+                    );
                     self.say(&format!("carried-out {number}"));
                 }
             }
-            self.store.wait_outbox(known, std::time::Duration::from_millis(100)).unwrap();
+            self.store
+                .wait_outbox(known, std::time::Duration::from_millis(100))
+                .unwrap();
         }
     }
 
     fn lacks(&self, operation: &str, request: &Value) -> bool {
-        match self.store.call_json(b"", operation.as_bytes(), request.to_string().as_bytes()) {
+        match self
+            .store
+            .call_json(b"", operation.as_bytes(), request.to_string().as_bytes())
+        {
             Ok(_) => false,
             Err(error) if error.code() == Code::NotFound => true,
             Err(error) => panic!("{operation} {request}: {}", error.to_json()),
@@ -144,10 +194,22 @@ impl Host {
         }
         let own = (0..THREADS).map(|thread| (format!("own-{thread}"), None));
         let meters = METERS.map(|(meter, limit)| (meter.to_owned(), limit));
-        for (account, limit) in [(TOP.to_owned(), None)].into_iter().chain(meters).chain(own) {
+        for (account, limit) in [(TOP.to_owned(), None)]
+            .into_iter()
+            .chain(meters)
+            .chain(own)
+        {
             if self.lacks("accounts.get", &json!({"account": account})) {
                 let parent = (account != TOP).then(|| TOP.to_owned());
-                assert!(self.make(0, &Effect::Create { owner: format!("owner-of-{account}"), account, parent, limit }));
+                assert!(self.make(
+                    0,
+                    &Effect::Create {
+                        owner: format!("owner-of-{account}"),
+                        account,
+                        parent,
+                        limit
+                    }
+                ));
             }
         }
     }
@@ -194,12 +256,18 @@ impl Worker<'_> {
         match kind {
             0 => {
                 let limit = self.dice.roll_limit();
-                self.make(&Effect::Limit { account: format!("own-{}", self.thread), limit });
+                self.make(&Effect::Limit {
+                    account: format!("own-{}", self.thread),
+                    limit,
+                });
                 return;
             }
             1 => {
                 let name = format!("role {pick} of run {}", self.run);
-                self.make(&Effect::Rename { role: format!("role-{}", self.thread), name });
+                self.make(&Effect::Rename {
+                    role: format!("role-{}", self.thread),
+                    name,
+                });
                 return;
             }
             _ => {}
@@ -210,26 +278,62 @@ impl Worker<'_> {
         }
         let at = pick % self.mine.len();
         let account = self.mine[at].account.clone();
-        let member = self.mine[at].members.get(pick % self.mine[at].members.len().max(1)).cloned();
+        let member = self.mine[at]
+            .members
+            .get(pick % self.mine[at].members.len().max(1))
+            .cloned();
         let held = self.mine[at].holds.last().copied();
         let (effect, after): (Effect, fn(&mut Mine)) = match (kind, member, held) {
-            (4, ..) => (Effect::Limit { account, limit: self.dice.roll_limit() }, |_| {}),
-            (5, _, None) => (Effect::Hold { account, hold: self.mine[at].next_hold }, |mine| {
-                mine.holds.push(mine.next_hold);
-                mine.next_hold += 1;
-            }),
+            (4, ..) => (
+                Effect::Limit {
+                    account,
+                    limit: self.dice.roll_limit(),
+                },
+                |_| {},
+            ),
+            (5, _, None) => (
+                Effect::Hold {
+                    account,
+                    hold: self.mine[at].next_hold,
+                },
+                |mine| {
+                    mine.holds.push(mine.next_hold);
+                    mine.next_hold += 1;
+                },
+            ),
             (5, _, Some(hold)) => (Effect::Release { account, hold }, |mine| {
                 mine.holds.pop();
             }),
-            (6, Some(user), _) => (Effect::Remove { account, user: user.clone() }, |_| {}),
-            (7 | 8, Some(user), _) => (Effect::SetRole { account, user, role }, |_| {}),
+            (6, Some(user), _) => (
+                Effect::Remove {
+                    account,
+                    user: user.clone(),
+                },
+                |_| {},
+            ),
+            (7 | 8, Some(user), _) => (
+                Effect::SetRole {
+                    account,
+                    user,
+                    role,
+                },
+                |_| {},
+            ),
             (9, ..) => (Effect::Delete { account }, |_| {}),
             _ => {
                 let user = format!("{account}-u{}", self.mine[at].next_user);
-                (Effect::Add { account, user, role }, |mine| {
-                    mine.members.push(format!("{}-u{}", mine.account, mine.next_user));
-                    mine.next_user += 1;
-                })
+                (
+                    Effect::Add {
+                        account,
+                        user,
+                        role,
+                    },
+                    |mine| {
+                        mine.members
+                            .push(format!("{}-u{}", mine.account, mine.next_user));
+                        mine.next_user += 1;
+                    },
+                )
             }
         };
         if self.make(&effect) {
@@ -244,7 +348,13 @@ impl Worker<'_> {
 
     fn create(&mut self) {
         let below = self.dice.roll(2) == 0;
-        let account = format!("{}-r{}t{}n{}", if below { BELOW } else { "alone" }, self.run, self.thread, self.created);
+        let account = format!(
+            "{}-r{}t{}n{}",
+            if below { BELOW } else { "alone" },
+            self.run,
+            self.thread,
+            self.created
+        );
         self.created += 1;
         let effect = Effect::Create {
             owner: format!("owner-of-{account}"),
@@ -253,7 +363,13 @@ impl Worker<'_> {
             limit: (self.dice.roll(2) == 0).then(|| self.dice.roll_limit()),
         };
         if self.make(&effect) {
-            self.mine.push(Mine { account, members: Vec::new(), holds: Vec::new(), next_hold: 1, next_user: 0 });
+            self.mine.push(Mine {
+                account,
+                members: Vec::new(),
+                holds: Vec::new(),
+                next_hold: 1,
+                next_user: 0,
+            });
         }
     }
 
@@ -262,9 +378,13 @@ impl Worker<'_> {
     }
 }
 
-/// What can be known about a store that may be damaged: the code and place of the first error, or what is in it.
+/// What can be known about a store that may be damaged: the code and place of the first error, or
+/// what is in it.
 fn check(store: &Path) -> Value {
-    let refused = |at: &str, error: tenantry::Error| json!({"refused": error.code().name(), "at": at, "message": error.message()});
+    let refused = |at: &str, error: tenantry::Error| {
+        json!({"refused": error.code().name(),
+        "at": at, "message": error.message()})
+    };
     let opened = match Tenantry::open_json(store.to_str().unwrap(), EXISTING.as_bytes()) {
         Ok(opened) => opened,
         Err(error) => return refused("open", error),

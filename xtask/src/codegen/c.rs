@@ -7,7 +7,15 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// The files of `ffi/src` that hold types and functions of the ABI, in the order of the header.
-const SOURCES: [&str; 7] = ["memory.rs", "store.rs", "import.rs", "access.rs", "sender.rs", "outbox.rs", "errors.rs"];
+const SOURCES: [&str; 7] = [
+    "memory.rs",
+    "store.rs",
+    "import.rs",
+    "access.rs",
+    "sender.rs",
+    "outbox.rs",
+    "errors.rs",
+];
 
 /// Writes the C header.
 pub fn files(catalogue: &Catalogue) -> Result<Vec<(String, String)>> {
@@ -17,7 +25,9 @@ pub fn files(catalogue: &Catalogue) -> Result<Vec<(String, String)>> {
         cpp_compat: true,
         include_guard: Some("TENANTRY_H".into()),
         no_includes: true,
-        sys_includes: ["stdbool.h", "stddef.h", "stdint.h"].map(String::from).into(),
+        sys_includes: ["stdbool.h", "stddef.h", "stdint.h"]
+            .map(String::from)
+            .into(),
         usize_is_size_t: true,
         documentation: true,
         documentation_style: DocumentationStyle::Cxx,
@@ -37,7 +47,10 @@ pub fn files(catalogue: &Catalogue) -> Result<Vec<(String, String)>> {
         builder = builder.with_src(sources.join(source));
     }
     let mut header = Vec::new();
-    builder.generate().context("cbindgen cannot read ffi/src")?.write(&mut header);
+    builder
+        .generate()
+        .context("cbindgen cannot read ffi/src")?
+        .write(&mut header);
     let header = String::from_utf8(header)?.trim_start().to_owned();
     Ok(vec![("include/tenantry.h".into(), checked(header)?)])
 }
@@ -54,7 +67,12 @@ fn checked(header: String) -> Result<String> {
 
 fn definitions(catalogue: &Catalogue) -> Result<String> {
     let mut parts = catalogue.version.split('.').map(str::parse::<u32>);
-    let mut part = || parts.next().context("the version has three numbers")?.context("a number in the version");
+    let mut part = || {
+        parts
+            .next()
+            .context("the version has three numbers")?
+            .context("a number in the version")
+    };
     let (major, minor, patch) = (part()?, part()?, part()?);
     let mut out = format!(
         r#"
@@ -68,12 +86,23 @@ fn definitions(catalogue: &Catalogue) -> Result<String> {
         hash = catalogue.hash,
     );
     out.push_str(MACROS);
-    out.push_str("\n/* The error numbers. A number never changes its meaning; later versions add some. */\nenum tenantry_error {\n");
+    out.push_str(
+        "\n/* The error numbers. A number never changes its meaning; later versions add \
+        some. */\nenum tenantry_error {\n",
+    );
     out.push_str("    /// No error.\n    TENANTRY_OK = 0,\n");
     for (place, error) in catalogue.errors.iter().enumerate() {
         let name = error.name.to_uppercase();
-        let comma = if place + 1 == catalogue.errors.len() { "" } else { "," };
-        write!(out, "    /// {}\n    TENANTRY_{name} = {}{comma}\n", error.doc, error.number)?;
+        let comma = if place + 1 == catalogue.errors.len() {
+            ""
+        } else {
+            ","
+        };
+        write!(
+            out,
+            "    /// {}\n    TENANTRY_{name} = {}{comma}\n",
+            error.doc, error.number
+        )?;
     }
     out.push_str("};\n");
     Ok(out)
@@ -94,7 +123,8 @@ const HEADER: &str = r#"
  * `tenantry_text_free`. What comes out as `const char *` is static and never freed. Before an out-parameter is
  * filled, what it held is neither read nor freed.
  *
- * Handles. A handle is a number, so nothing dangles: one that was freed, made up, zero or of another kind is
+ * Handles. A handle is a number, so nothing dangles: one that was freed, made up,
+     zero or of another kind is
  * answered with TENANTRY_CLOSED. Closing and freeing are two things: after `tenantry_close` the store is safe on the
  * disk and every handle on it answers TENANTRY_CLOSED; freeing gives back the handle itself. A handle may be freed
  * twice, and while other threads use it: they finish first.
@@ -102,7 +132,8 @@ const HEADER: &str = r#"
  * Errors. A function that can fail returns 0 or the number of an error (`enum tenantry_error`), never anything
  * else. `tenantry_call` and `tenantry_open` describe it in JSON as well; for the others `tenantry_error_name`,
  * `_class`, `_retry` and `_sentence` do. Nothing is kept per thread. An out-parameter holds a harmless value after an
- * error (zero, `false`, nothing granted). That a message may not go out now is a decision, not an error: the 0 that is
+ * error (zero, `false`, nothing granted). That a message may not go out now is a decision,
+     not an error: the 0 that is
  * returned says that there is an answer, and the answer is in `*allowed` or in `decision.granted`.
  * A `NULL` where a result belongs, or `NULL` with a length, is TENANTRY_INVALID_ARGUMENT. A defect inside the library
  * is TENANTRY_INTERNAL and never ends the process; the store then refuses writes (TENANTRY_POISONED) until it is
@@ -113,7 +144,8 @@ const HEADER: &str = r#"
  * admissions read memory, except when an account is used for the first time or the next units have to be drawn.
  *
  * Fork. A store does not follow into a forked child: there every handle answers TENANTRY_FORKED and can only be freed,
- * while the parent goes on. So fork first, and open stores in the children: a process that was forked after its
+ * while the parent goes on. So fork first,
+     and open stores in the children: a process that was forked after its
  * parent had opened a folder can open no folder itself. One process at a time has a folder open. Do not call the
  * library from a signal handler.
  */

@@ -1,4 +1,5 @@
-//! The catalogue as the generators see it: operations, types and errors, read from the core's schemas.
+//! The catalogue as the generators see it: operations, types and errors, read from the core's
+//! schemas.
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
@@ -107,7 +108,8 @@ pub enum TypeDef {
     },
 }
 
-/// How an answer says yes or no (R-ANS-1). The core declares it: `#[schemars(extend("x-yes" = "allowed"))]`.
+/// How an answer says yes or no (R-ANS-1). The core declares it: `#[schemars(extend("x-yes" =
+/// "allowed"))]`.
 #[derive(Clone, PartialEq)]
 pub enum Yes {
     /// By a field that is true or false.
@@ -157,14 +159,31 @@ impl TypeDef {
     }
 
     fn is_the_same_as(&self, other: &TypeDef) -> bool {
-        let label = |field: &Field| (field.name.clone(), field.ty.label(), field.required, field.doc.clone());
+        let label = |field: &Field| {
+            (
+                field.name.clone(),
+                field.ty.label(),
+                field.required,
+                field.doc.clone(),
+            )
+        };
         match (self, other) {
-            (TypeDef::Struct { doc, fields, .. }, TypeDef::Struct { doc: other_doc, fields: other_fields, .. }) => {
-                doc == other_doc && fields.iter().map(label).eq(other_fields.iter().map(label))
-            }
-            (TypeDef::Enum { doc, values, .. }, TypeDef::Enum { doc: other_doc, values: other_values, .. }) => {
-                doc == other_doc && values == other_values
-            }
+            (
+                TypeDef::Struct { doc, fields, .. },
+                TypeDef::Struct {
+                    doc: other_doc,
+                    fields: other_fields,
+                    ..
+                },
+            ) => doc == other_doc && fields.iter().map(label).eq(other_fields.iter().map(label)),
+            (
+                TypeDef::Enum { doc, values, .. },
+                TypeDef::Enum {
+                    doc: other_doc,
+                    values: other_values,
+                    ..
+                },
+            ) => doc == other_doc && values == other_values,
             _ => false,
         }
     }
@@ -184,7 +203,10 @@ pub fn read() -> Result<Catalogue> {
         let mut read_op = || -> Result<Op> {
             let request = (entry.request)().to_value();
             let answer = (entry.answer)().to_value();
-            let (namespace, method) = entry.name.split_once('.').context("an operation is named `namespace.method`")?;
+            let (namespace, method) = entry
+                .name
+                .split_once('.')
+                .context("an operation is named `namespace.method`")?;
             let fields = fields(&request, &request, Side::Input, &mut types)?;
             let answer_name = text(&answer, "title")?;
             add_type(&answer_name, &answer, &answer, Side::Output, &mut types)?;
@@ -212,7 +234,10 @@ pub fn read() -> Result<Catalogue> {
         retry: code.retry().name().to_owned(),
         doc: code.sentence().to_owned(),
     });
-    let classes = Class::ALL.iter().map(|class| ClassDef { name: class.name().to_owned(), doc: class.sentence().to_owned() });
+    let classes = Class::ALL.iter().map(|class| ClassDef {
+        name: class.name().to_owned(),
+        doc: class.sentence().to_owned(),
+    });
     let tree = PermissionTree::new(&[]);
     Ok(Catalogue {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -221,25 +246,59 @@ pub fn read() -> Result<Catalogue> {
         types: types.into_values().collect(),
         errors: errors.collect(),
         classes: classes.collect(),
-        permissions: tree.nodes().iter().map(|node| (node.id.clone(), node.title.clone())).collect(),
+        permissions: tree
+            .nodes()
+            .iter()
+            .map(|node| (node.id.clone(), node.title.clone()))
+            .collect(),
     })
 }
 
 fn text(schema: &Value, key: &str) -> Result<String> {
-    let text = schema.get(key).and_then(Value::as_str).with_context(|| format!("a schema has no `{key}`: {schema}"))?;
-    Ok(text.split('\n').map(str::trim_end).collect::<Vec<_>>().join("\n"))
+    let text = schema
+        .get(key)
+        .and_then(Value::as_str)
+        .with_context(|| format!("a schema has no `{key}`: {schema}"))?;
+    Ok(text
+        .split('\n')
+        .map(str::trim_end)
+        .collect::<Vec<_>>()
+        .join("\n"))
 }
 
-fn fields(schema: &Value, root: &Value, side: Side, types: &mut BTreeMap<String, TypeDef>) -> Result<Vec<Field>> {
+fn fields(
+    schema: &Value,
+    root: &Value,
+    side: Side,
+    types: &mut BTreeMap<String, TypeDef>,
+) -> Result<Vec<Field>> {
     let empty = Map::new();
-    let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
-    let required: Vec<&str> = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let properties = schema
+        .get("properties")
+        .and_then(Value::as_object)
+        .unwrap_or(&empty);
+    let required: Vec<&str> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     let mut fields = Vec::new();
     for (name, property) in properties {
         let mut field = || -> Result<Field> {
             let ty = type_ref(property, root, side, types)?;
-            let (doc, required) = (text(property, "description")?, required.contains(&name.as_str()));
-            Ok(Field { name: name.clone(), doc, ty, required, secret: is_secret(property) })
+            let (doc, required) = (
+                text(property, "description")?,
+                required.contains(&name.as_str()),
+            );
+            Ok(Field {
+                name: name.clone(),
+                doc,
+                ty,
+                required,
+                secret: is_secret(property),
+            })
         };
         fields.push(field().with_context(|| format!("in field `{name}`"))?);
     }
@@ -248,27 +307,49 @@ fn fields(schema: &Value, root: &Value, side: Side, types: &mut BTreeMap<String,
 
 /// Whether this is the schema of `Secret`, or of a list of them.
 fn is_secret(schema: &Value) -> bool {
-    schema.get("format").is_some_and(|format| format == "password") || schema.get("items").is_some_and(is_secret)
+    schema
+        .get("format")
+        .is_some_and(|format| format == "password")
+        || schema.get("items").is_some_and(is_secret)
 }
 
-fn type_ref(schema: &Value, root: &Value, side: Side, types: &mut BTreeMap<String, TypeDef>) -> Result<TypeRef> {
+fn type_ref(
+    schema: &Value,
+    root: &Value,
+    side: Side,
+    types: &mut BTreeMap<String, TypeDef>,
+) -> Result<TypeRef> {
     if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
-        let name = reference.strip_prefix("#/$defs/").with_context(|| format!("a reference to `{reference}`"))?;
+        let name = reference
+            .strip_prefix("#/$defs/")
+            .with_context(|| format!("a reference to `{reference}`"))?;
         if name == "Limit" {
             return Ok(TypeRef::Limit);
         }
-        let target = root.get("$defs").and_then(|all| all.get(name)).with_context(|| format!("no definition of `{name}`"))?;
+        let target = root
+            .get("$defs")
+            .and_then(|all| all.get(name))
+            .with_context(|| format!("no definition of `{name}`"))?;
         add_type(name, target, root, side, types)?;
         return Ok(TypeRef::Named(name.to_owned()));
     }
     if let Some(options) = schema.get("anyOf").and_then(Value::as_array) {
-        let real: Vec<_> = options.iter().filter(|option| **option != json!({"type": "null"})).collect();
-        let [only] = real.as_slice() else { bail!("a choice of several types: {schema}") };
+        let real: Vec<_> = options
+            .iter()
+            .filter(|option| **option != json!({"type": "null"}))
+            .collect();
+        let [only] = real.as_slice() else {
+            bail!("a choice of several types: {schema}")
+        };
         return type_ref(only, root, side, types);
     }
     let kind = match schema.get("type") {
         Some(Value::String(kind)) => kind.as_str(),
-        Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).find(|kind| *kind != "null").context("a type that is only null")?,
+        Some(Value::Array(kinds)) => kinds
+            .iter()
+            .filter_map(Value::as_str)
+            .find(|kind| *kind != "null")
+            .context("a type that is only null")?,
         _ => bail!("a schema without type: {schema}"),
     };
     Ok(match kind {
@@ -283,19 +364,41 @@ fn type_ref(schema: &Value, root: &Value, side: Side, types: &mut BTreeMap<Strin
     })
 }
 
-fn add_type(name: &str, schema: &Value, root: &Value, side: Side, types: &mut BTreeMap<String, TypeDef>) -> Result<()> {
+fn add_type(
+    name: &str,
+    schema: &Value,
+    root: &Value,
+    side: Side,
+    types: &mut BTreeMap<String, TypeDef>,
+) -> Result<()> {
     let doc = text(schema, "description").with_context(|| format!("in type `{name}`"))?;
     if let Some(options) = schema.get("oneOf").and_then(Value::as_array) {
         let value = |option: &Value| Ok((text(option, "const")?, text(option, "description")?));
-        let values = options.iter().map(value).collect::<Result<_>>().with_context(|| format!("in type `{name}`"))?;
-        let def = TypeDef::Enum { name: name.to_owned(), doc, values };
+        let values = options
+            .iter()
+            .map(value)
+            .collect::<Result<_>>()
+            .with_context(|| format!("in type `{name}`"))?;
+        let def = TypeDef::Enum {
+            name: name.to_owned(),
+            doc,
+            values,
+        };
         return keep(def, types);
     }
     if schema.get("type").and_then(Value::as_str) != Some("object") {
-        bail!("the type `{name}` is neither a struct nor an enum whose every variant is documented: {schema}");
+        bail!(
+            "the type `{name}` is neither a struct nor an enum whose every variant is documented: \
+             {schema}"
+        );
     }
     let (known_input, known_output, answered) = match types.get(name) {
-        Some(TypeDef::Struct { input, output, answered, .. }) => (*input, *output, *answered),
+        Some(TypeDef::Struct {
+            input,
+            output,
+            answered,
+            ..
+        }) => (*input, *output, *answered),
         _ => (false, false, false),
     };
     let (input, output) = match side {
@@ -304,14 +407,32 @@ fn add_type(name: &str, schema: &Value, root: &Value, side: Side, types: &mut BT
     };
     let fields = fields(schema, root, side, types).with_context(|| format!("in type `{name}`"))?;
     let yes = yes(schema, &fields).with_context(|| format!("in type `{name}`"))?;
-    let doc = yes.iter().fold(doc, |doc, yes| format!("{doc}\n\n{}", yes.sentence()));
-    keep(TypeDef::Struct { name: name.to_owned(), doc, fields, yes, answered, input, output }, types)
+    let doc = yes
+        .iter()
+        .fold(doc, |doc, yes| format!("{doc}\n\n{}", yes.sentence()));
+    keep(
+        TypeDef::Struct {
+            name: name.to_owned(),
+            doc,
+            fields,
+            yes,
+            answered,
+            input,
+            output,
+        },
+        types,
+    )
 }
 
 /// How a type says yes or no, if it declares that it does.
 fn yes(schema: &Value, fields: &[Field]) -> Result<Option<Yes>> {
-    let Some(name) = schema.get("x-yes").and_then(Value::as_str) else { return Ok(None) };
-    let field = fields.iter().find(|field| field.name == name).with_context(|| format!("it says yes by `{name}`, which it does not have"))?;
+    let Some(name) = schema.get("x-yes").and_then(Value::as_str) else {
+        return Ok(None);
+    };
+    let field = fields
+        .iter()
+        .find(|field| field.name == name)
+        .with_context(|| format!("it says yes by `{name}`, which it does not have"))?;
     Ok(Some(match (&field.ty, field.required) {
         (TypeRef::Bool, true) => Yes::By(name.to_owned()),
         (_, false) => Yes::Without(name.to_owned()),
@@ -324,7 +445,10 @@ fn keep(def: TypeDef, types: &mut BTreeMap<String, TypeDef>) -> Result<()> {
     if let Some(known) = types.get(def.name())
         && !known.is_the_same_as(&def)
     {
-        bail!("two types are called `{}`: give one of them another name", def.name());
+        bail!(
+            "two types are called `{}`: give one of them another name",
+            def.name()
+        );
     }
     types.insert(def.name().to_owned(), def);
     Ok(())

@@ -1,4 +1,5 @@
-//! Writes `include/tenantry.json`: the catalogue for programs that generate or check something themselves.
+//! Writes `include/tenantry.json`: the catalogue for programs that generate or check something
+//! themselves.
 
 use super::ir::{Catalogue, Field, TypeDef, Yes};
 use anyhow::Result;
@@ -28,30 +29,56 @@ pub fn files(catalogue: &Catalogue) -> Result<Vec<(String, String)>> {
             "retry": error.retry,
             "doc": error.doc,
         })).collect::<Vec<_>>(),
-        "permissions": catalogue.permissions.iter().map(|(id, title)| json!({"permission": id, "title": title})).collect::<Vec<_>>(),
+        "permissions": catalogue.permissions.iter().map(|(id, title)| json!({"permission": id,
+            "title": title})).collect::<Vec<_>>(),
     });
-    Ok(vec![("include/tenantry.json".to_owned(), format!("{document:#}\n"))])
+    Ok(vec![(
+        "include/tenantry.json".to_owned(),
+        format!("{document:#}\n"),
+    )])
 }
 
-/// What others than the host need: permissions, or a rule in words. Nothing where the host alone may call it.
+/// What others than the host need: permissions, or a rule in words. Nothing where the host alone
+/// may call it.
 fn access(access: Access) -> Value {
     match access {
         Access::System => json!({}),
         Access::Operator(permission) => json!({"operators": permission}),
-        Access::Account { user, operator: None } => json!({"users": user}),
-        Access::Account { user, operator: Some(operator) } => json!({"users": user, "operators": operator}),
+        Access::Account {
+            user,
+            operator: None,
+        } => json!({"users": user}),
+        Access::Account {
+            user,
+            operator: Some(operator),
+        } => json!({"users": user, "operators": operator}),
         Access::Rule(rule) => json!({"rule": rule}),
     }
 }
 
 fn fields(fields: &[Field]) -> Vec<Value> {
-    fields.iter().map(|field| json!({"name": field.name, "type": field.ty.label(), "required": field.required, "doc": field.doc})).collect()
+    fields
+        .iter()
+        .map(|field| {
+            json!({"name": field.name, "type": field.ty.label(),
+        "required": field.required, "doc": field.doc})
+        })
+        .collect()
 }
 
 fn type_def(def: &TypeDef) -> Value {
     match def {
-        TypeDef::Struct { name, doc, fields: all, yes, input, output, .. } => {
-            let mut def = json!({"name": name, "doc": doc, "fields": fields(all), "input": input, "output": output});
+        TypeDef::Struct {
+            name,
+            doc,
+            fields: all,
+            yes,
+            input,
+            output,
+            ..
+        } => {
+            let mut def = json!({"name": name, "doc": doc, "fields": fields(all), "input": input,
+                "output": output});
             if let Some(yes) = yes {
                 def["yes"] = match yes {
                     Yes::By(field) => json!({"by": field}),
@@ -61,7 +88,8 @@ fn type_def(def: &TypeDef) -> Value {
             def
         }
         TypeDef::Enum { name, doc, values } => {
-            json!({"name": name, "doc": doc, "values": values.iter().map(|(value, doc)| json!({"value": value, "doc": doc})).collect::<Vec<_>>()})
+            json!({"name": name, "doc": doc, "values": values.iter().map(|(value,
+                doc)| json!({"value": value, "doc": doc})).collect::<Vec<_>>()})
         }
     }
 }

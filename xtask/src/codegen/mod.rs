@@ -31,7 +31,12 @@ pub fn run(root: &Path, check: bool) -> Result<()> {
             continue;
         }
         if check {
-            let line = now.lines().zip(content.lines()).take_while(|(one, other)| one == other).count() + 1;
+            let line = now
+                .lines()
+                .zip(content.lines())
+                .take_while(|(one, other)| one == other)
+                .count()
+                + 1;
             stale.push(format!("{path}, line {line}"));
             continue;
         }
@@ -42,8 +47,16 @@ pub fn run(root: &Path, check: bool) -> Result<()> {
         println!("wrote {path}");
     }
     if !stale.is_empty() {
-        bail!("generated files differ from the catalogue; run `cargo xtask codegen`:\n  {}", stale.join("\n  "));
+        bail!(
+            "generated files differ from the catalogue; run `cargo xtask codegen`:\n  {}",
+            stale.join("\n  ")
+        );
     }
-    println!("{} generated files are up to date, {} operations, catalogue {}", files.len(), catalogue.ops.len(), catalogue.hash);
+    println!(
+        "{} generated files are up to date, {} operations, catalogue {}",
+        files.len(),
+        catalogue.ops.len(),
+        catalogue.hash
+    );
     Ok(())
 }

@@ -31,7 +31,9 @@ fn exception(class: &str) -> Result<&'static str> {
         "store" => "StoreFailure",
         "handle" => "HandleUnusable",
         "internal" => "InternalError",
-        _ => bail!("the class of errors `{class}` has no exception in Node yet: name it in codegen/node.rs"),
+        _ => bail!(
+            "the class of errors `{class}` has no exception in Node yet: name it in codegen/node.rs"
+        ),
     })
 }
 
@@ -57,11 +59,19 @@ impl<'a> Node<'a> {
         let mut namespaces: BTreeMap<&str, Vec<&Op>> = BTreeMap::new();
         for op in &catalogue.ops {
             if types.contains_key(request_name(op).as_str()) {
-                bail!("`{}` needs the name `{}`, which is a type's", op.name, request_name(op));
+                bail!(
+                    "`{}` needs the name `{}`, which is a type's",
+                    op.name,
+                    request_name(op)
+                );
             }
             namespaces.entry(&op.namespace).or_default().push(op);
         }
-        Ok(Node { catalogue, types, namespaces })
+        Ok(Node {
+            catalogue,
+            types,
+            namespaces,
+        })
     }
 
     /// `index.mjs`: tools that do not run CommonJS must see each name.
@@ -72,21 +82,39 @@ impl<'a> Node<'a> {
         }
         names.sort_unstable();
         let names: String = names.iter().map(|name| format!("  {name},\n")).collect();
-        Ok(format!("{FIRST_LINE}import tenantry from './index.cjs'\n\nexport const {{\n{names}}} = tenantry\n"))
+        Ok(format!(
+            "{FIRST_LINE}import tenantry from './index.cjs'\n\nexport const {{\n{names}}} = \
+             tenantry\n"
+        ))
     }
 
     fn javascript(&self) -> Result<String> {
-        let mut text = format!("{FIRST_LINE}'use strict'\n\nconst {{ TenantryError }} = require('./error.cjs')\n\n");
-        writeln!(text, "const CATALOGUE_HASH = {}\n", quoted(&self.catalogue.hash))?;
+        let mut text = format!(
+            "{FIRST_LINE}'use strict'\n\nconst {{ TenantryError }} = require('./error.cjs')\n\n"
+        );
+        writeln!(
+            text,
+            "const CATALOGUE_HASH = {}\n",
+            quoted(&self.catalogue.hash)
+        )?;
 
         text.push_str("const ERROR_CLASSES = {\n");
         for class in &self.catalogue.classes {
-            writeln!(text, "  {}: class {} extends TenantryError {{}},", class.name, exception(&class.name)?)?;
+            writeln!(
+                text,
+                "  {}: class {} extends TenantryError {{}},",
+                class.name,
+                exception(&class.name)?
+            )?;
         }
         text.push_str("}\n\nconst ERRORS = {\n");
         for error in &self.catalogue.errors {
             let (class, retry) = (quoted(&error.class), quoted(&error.retry));
-            writeln!(text, "  {}: {{ number: {}, class: {class}, retry: {retry} }},", error.name, error.number)?;
+            writeln!(
+                text,
+                "  {}: {{ number: {}, class: {class}, retry: {retry} }},",
+                error.name, error.number
+            )?;
         }
         text.push_str("}\n\nconst TYPES = {\n");
         for def in &self.catalogue.types {
@@ -99,37 +127,77 @@ impl<'a> Node<'a> {
         }
         text.push_str("}\n\nconst OPERATIONS = {\n");
         for op in &self.catalogue.ops {
-            let (name, request, answer) = (quoted(&op.name), quoted(&request_name(op)), quoted(&op.answer));
-            writeln!(text, "  {name}: {{ request: {request}, answer: {answer} }},")?;
+            let (name, request, answer) = (
+                quoted(&op.name),
+                quoted(&request_name(op)),
+                quoted(&op.answer),
+            );
+            writeln!(
+                text,
+                "  {name}: {{ request: {request}, answer: {answer} }},"
+            )?;
         }
         text.push_str("}\n");
 
         let mut fields = String::new();
         for (namespace, ops) in &self.namespaces {
             let class = operations_name(namespace);
-            writeln!(text, "\nclass {class} {{\n  #run\n  constructor(run) {{\n    this.#run = run\n  }}")?;
+            writeln!(
+                text,
+                "\nclass {class} {{\n  #run\n  constructor(run) {{\n    this.#run = run\n  }}"
+            )?;
             for op in ops {
                 let (method, name) = (identifier(&op.method)?, quoted(&op.name));
-                writeln!(text, "  {method}(request) {{\n    return this.#run({name}, request)\n  }}")?;
+                writeln!(
+                    text,
+                    "  {method}(request) {{\n    return this.#run({name}, request)\n  }}"
+                )?;
             }
             text.push_str("}\n");
-            writeln!(fields, "    this.{} = new {class}(run)", identifier(namespace)?)?;
+            writeln!(
+                fields,
+                "    this.{} = new {class}(run)",
+                identifier(namespace)?
+            )?;
         }
-        write!(text, "\nclass Operations {{\n  constructor(run) {{\n{fields}  }}\n}}\n")?;
-        text.push_str("\nmodule.exports = { CATALOGUE_HASH, ERROR_CLASSES, ERRORS, OPERATIONS, Operations, TYPES }\n");
+        write!(
+            text,
+            "\nclass Operations {{\n  constructor(run) {{\n{fields}  }}\n}}\n"
+        )?;
+        text.push_str(
+            "\nmodule.exports = { CATALOGUE_HASH, ERROR_CLASSES, ERRORS, OPERATIONS, \
+            Operations, TYPES }\n",
+        );
         Ok(text)
     }
 
-    /// The names of the fields in JavaScript. Those that are all the values of an enum, such as the names of limits, are data and
-    /// stay: the same text stands in both places.
+    /// The names of the fields in JavaScript. Those that are all the values of an enum, such as the
+    /// names of limits, are data and stay: the same text stands in both places.
     pub(super) fn names(&self, fields: &[Field]) -> Result<Vec<String>> {
         let own: BTreeSet<_> = fields.iter().map(|field| field.name.as_str()).collect();
         let values = self.catalogue.types.iter().filter_map(|def| match def {
-            TypeDef::Enum { values, .. } => Some(values.iter().map(|(value, _)| value.as_str()).collect::<BTreeSet<_>>()),
+            TypeDef::Enum { values, .. } => Some(
+                values
+                    .iter()
+                    .map(|(value, _)| value.as_str())
+                    .collect::<BTreeSet<_>>(),
+            ),
             TypeDef::Struct { .. } => None,
         });
-        let data: BTreeSet<_> = values.filter(|values| values.is_subset(&own)).flatten().collect();
-        fields.iter().map(|field| if data.contains(field.name.as_str()) { Ok(field.name.clone()) } else { identifier(&field.name) }).collect()
+        let data: BTreeSet<_> = values
+            .filter(|values| values.is_subset(&own))
+            .flatten()
+            .collect();
+        fields
+            .iter()
+            .map(|field| {
+                if data.contains(field.name.as_str()) {
+                    Ok(field.name.clone())
+                } else {
+                    identifier(&field.name)
+                }
+            })
+            .collect()
     }
 
     /// One line of `TYPES`; `lib/codec.cjs` says what it means.
@@ -140,7 +208,11 @@ impl<'a> Node<'a> {
             if !seen.insert(camel.clone()) {
                 bail!("two fields of `{name}` would be `{camel}` in Node");
             }
-            entries.push(format!("{camel}: [{}, {}]", quoted(&field.name), self.table_type(&field.ty)?));
+            entries.push(format!(
+                "{camel}: [{}, {}]",
+                quoted(&field.name),
+                self.table_type(&field.ty)?
+            ));
         }
         Ok(braced(&format!("  {name}: "), &entries, ",", 2))
     }
@@ -161,21 +233,60 @@ impl<'a> Node<'a> {
 
     fn types(&self) -> Result<String> {
         let mut text = format!("{FIRST_LINE}import {{ TenantryError }} from './error.cjs'\n");
-        text.push_str("\n/** A whole number from 0 to 2^53-1. */\nexport type Integer = number | bigint\n");
-        text.push_str("\n/** A limit: a number (0 allows nothing), or none. */\nexport type Limit = number | 'unlimited'\n");
-        text.push_str("\n/** A limit that is passed. */\nexport type LimitInput = Integer | 'unlimited'\n");
+        text.push_str(
+            "\n/** A whole number from 0 to 2^53-1. */\nexport type Integer = number | bigint\n",
+        );
+        text.push_str(
+            "\n/** A limit: a number (0 allows nothing), or none. */\nexport type Limit \
+            = number | 'unlimited'\n",
+        );
+        text.push_str(
+            "\n/** A limit that is passed. */\nexport type LimitInput = Integer | 'unlimited'\n",
+        );
 
-        let retries: BTreeSet<_> = self.catalogue.errors.iter().map(|error| error.retry.as_str()).collect();
-        text.push_str(&union("ErrorCode", "The stable codes of errors and refusals.", self.catalogue.errors.iter().map(|error| error.name.as_str())));
-        text.push_str(&union("ErrorClass", "The kinds of errors.", self.catalogue.classes.iter().map(|class| class.name.as_str())));
-        text.push_str(&union("Retry", "Whether the same request can succeed later.", retries.into_iter()));
+        let retries: BTreeSet<_> = self
+            .catalogue
+            .errors
+            .iter()
+            .map(|error| error.retry.as_str())
+            .collect();
+        text.push_str(&union(
+            "ErrorCode",
+            "The stable codes of errors and refusals.",
+            self.catalogue
+                .errors
+                .iter()
+                .map(|error| error.name.as_str()),
+        ));
+        text.push_str(&union(
+            "ErrorClass",
+            "The kinds of errors.",
+            self.catalogue
+                .classes
+                .iter()
+                .map(|class| class.name.as_str()),
+        ));
+        text.push_str(&union(
+            "Retry",
+            "Whether the same request can succeed later.",
+            retries.into_iter(),
+        ));
         for class in &self.catalogue.classes {
             let mut doc = format!("{}\n\n", class.doc);
-            for error in self.catalogue.errors.iter().filter(|error| error.class == class.name) {
+            for error in self
+                .catalogue
+                .errors
+                .iter()
+                .filter(|error| error.class == class.name)
+            {
                 writeln!(doc, "- `{}`: {}", error.name, error.doc)?;
             }
             let (name, class) = (exception(&class.name)?, quoted(&class.name));
-            write!(text, "\n{}export class {name} extends TenantryError {{\n  readonly class: {class}\n}}\n", comment(&doc, 0))?;
+            write!(
+                text,
+                "\n{}export class {name} extends TenantryError {{\n  readonly class: {class}\n}}\n",
+                comment(&doc, 0)
+            )?;
         }
 
         for def in &self.catalogue.types {
@@ -185,15 +296,37 @@ impl<'a> Node<'a> {
                     for (value, meaning) in values {
                         writeln!(doc, "- `{value}`: {meaning}")?;
                     }
-                    text.push_str(&union(name, &doc, values.iter().map(|(value, _)| value.as_str())));
+                    text.push_str(&union(
+                        name,
+                        &doc,
+                        values.iter().map(|(value, _)| value.as_str()),
+                    ));
                 }
-                TypeDef::Struct { name, doc, fields, yes, input, output, .. } => {
+                TypeDef::Struct {
+                    name,
+                    doc,
+                    fields,
+                    yes,
+                    input,
+                    output,
+                    ..
+                } => {
                     if *input {
                         text.push_str(&self.interface(&input_name(name), doc, fields, Way::In)?);
                     }
                     if *output {
-                        let always = if yes.is_some() { "\n\nThe object itself is true either way, as every object in JavaScript." } else { "" };
-                        text.push_str(&self.interface(name, &format!("{doc}{always}"), fields, Way::Out)?);
+                        let always = if yes.is_some() {
+                            "\n\nThe object itself is true either way, as every object in \
+                             JavaScript."
+                        } else {
+                            ""
+                        };
+                        text.push_str(&self.interface(
+                            name,
+                            &format!("{doc}{always}"),
+                            fields,
+                            Way::Out,
+                        )?);
                     }
                 }
             }
@@ -205,21 +338,36 @@ impl<'a> Node<'a> {
 
         let mut fields = String::new();
         for (namespace, ops) in &self.namespaces {
-            let (class, doc) = (operations_name(namespace), format!("The operations `{namespace}.*`."));
+            let (class, doc) = (
+                operations_name(namespace),
+                format!("The operations `{namespace}.*`."),
+            );
             write!(text, "\n{}export interface {class} {{\n", comment(&doc, 0))?;
             for op in ops {
-                let (doc, method, answer) = (comment(&op.doc, 2), identifier(&op.method)?, &op.answer);
+                let (doc, method, answer) =
+                    (comment(&op.doc, 2), identifier(&op.method)?, &op.answer);
                 let request = match op.fields.as_slice() {
                     [] => String::new(),
-                    fields if fields.iter().any(|field| field.required) => format!("request: {}", request_name(op)),
+                    fields if fields.iter().any(|field| field.required) => {
+                        format!("request: {}", request_name(op))
+                    }
                     _ => format!("request?: {}", request_name(op)),
                 };
                 writeln!(text, "{doc}  {method}({request}): Promise<{answer}>")?;
             }
             text.push_str("}\n");
-            writeln!(fields, "{}  readonly {}: {class}", comment(&doc, 2), identifier(namespace)?)?;
+            writeln!(
+                fields,
+                "{}  readonly {}: {class}",
+                comment(&doc, 2),
+                identifier(namespace)?
+            )?;
         }
-        write!(text, "\n/** Every operation of the catalogue, by its namespace. */\nexport interface Operations {{\n{fields}}}\n")?;
+        write!(
+            text,
+            "\n/** Every operation of the catalogue, by its namespace. */\nexport interface \
+             Operations {{\n{fields}}}\n"
+        )?;
         Ok(text)
     }
 
@@ -232,7 +380,11 @@ impl<'a> Node<'a> {
                 (false, Way::In) => ("?", " | undefined"),
                 (false, Way::Out) => ("?", ""),
             };
-            writeln!(text, "{}  {camel}{mark}: {ty}{absent}", comment(&field.doc, 2))?;
+            writeln!(
+                text,
+                "{}  {camel}{mark}: {ty}{absent}",
+                comment(&field.doc, 2)
+            )?;
         }
         text.push_str("}\n");
         Ok(text)
@@ -250,7 +402,9 @@ impl<'a> Node<'a> {
             (TypeRef::List(item), Way::Out) => format!("Array<{}>", self.ty(item, way)?),
             (TypeRef::Named(name), _) => match (self.named(name)?, way) {
                 (TypeDef::Struct { name, .. }, Way::In) => input_name(name),
-                (TypeDef::Struct { name, .. }, Way::Out) | (TypeDef::Enum { name, .. }, _) => name.clone(),
+                (TypeDef::Struct { name, .. }, Way::Out) | (TypeDef::Enum { name, .. }, _) => {
+                    name.clone()
+                }
             },
         })
     }
@@ -265,7 +419,11 @@ impl<'a> Node<'a> {
 
 /// What is passed and what is answered are two types, also where their fields are the same today.
 fn input_name(name: &str) -> String {
-    if name.ends_with("Input") { name.to_owned() } else { format!("{name}Input") }
+    if name.ends_with("Input") {
+        name.to_owned()
+    } else {
+        format!("{name}Input")
+    }
 }
 
 fn request_name(op: &Op) -> String {
@@ -280,14 +438,23 @@ fn pascal(name: &str) -> String {
     name.split('_')
         .map(|word| {
             let mut letters = word.chars();
-            letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect::<String>()
+            letters
+                .next()
+                .map(|first| first.to_ascii_uppercase())
+                .into_iter()
+                .chain(letters)
+                .collect::<String>()
         })
         .collect()
 }
 
-/// The name in camel case: a name that another language could not have is refused, so that all have the same.
+/// The name in camel case: a name that another language could not have is refused, so that all have
+/// the same.
 pub(super) fn identifier(name: &str) -> Result<String> {
-    let plain = name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    let plain = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     if !plain || name == "constructor" {
         bail!("`{name}` cannot be a name in Node: choose another one in the catalogue");
     }
@@ -297,7 +464,9 @@ pub(super) fn identifier(name: &str) -> Result<String> {
 }
 
 fn union<'a>(name: &str, doc: &str, values: impl Iterator<Item = &'a str>) -> String {
-    let values: String = values.map(|value| format!("\n  | {}", quoted(value))).collect();
+    let values: String = values
+        .map(|value| format!("\n  | {}", quoted(value)))
+        .collect();
     format!("\n{}export type {name} ={values}\n", comment(doc, 0))
 }
 
@@ -311,7 +480,10 @@ pub(super) fn braced(head: &str, items: &[String], tail: &str, indent: usize) ->
         return one + "\n";
     }
     let margin = " ".repeat(indent);
-    let lines: String = items.iter().map(|item| format!("{margin}  {item},\n")).collect();
+    let lines: String = items
+        .iter()
+        .map(|item| format!("{margin}  {item},\n"))
+        .collect();
     format!("{head}{{\n{lines}{margin}}}{tail}\n")
 }
 
@@ -323,12 +495,18 @@ pub(super) fn quoted(text: &str) -> String {
 fn comment(doc: &str, indent: usize) -> String {
     let margin = " ".repeat(indent);
     let doc = doc.trim().replace("*/", "*\\/");
-    let lines: Vec<String> = doc.lines().flat_map(|line| wrapped(line.trim_end(), WIDTH - indent - 3)).collect();
+    let lines: Vec<String> = doc
+        .lines()
+        .flat_map(|line| wrapped(line.trim_end(), WIDTH - indent - 3))
+        .collect();
     match lines.as_slice() {
         [] => String::new(),
         [line] if indent + line.len() + 7 <= WIDTH => format!("{margin}/** {line} */\n"),
         lines => {
-            let body: String = lines.iter().map(|line| format!("{margin} * {line}").trim_end().to_owned() + "\n").collect();
+            let body: String = lines
+                .iter()
+                .map(|line| format!("{margin} * {line}").trim_end().to_owned() + "\n")
+                .collect();
             format!("{margin}/**\n{body}{margin} */\n")
         }
     }

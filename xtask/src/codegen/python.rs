@@ -1,4 +1,5 @@
-//! Writes the parts of the Python package that follow from the catalogue: `_errors.py`, `model.py`, `_generated.py`.
+//! Writes the parts of the Python package that follow from the catalogue: `_errors.py`, `model.py`,
+//! `_generated.py`.
 
 use super::ir::{Catalogue, Field, Op, TypeDef, TypeRef, Yes};
 use anyhow::{Context, Result, bail};
@@ -30,30 +31,57 @@ fn exception(class: &str) -> Result<&'static str> {
         "store" => "StoreFailure",
         "handle" => "HandleUnusable",
         "internal" => "InternalError",
-        _ => bail!("the class of errors `{class}` has no Python exception yet: name it in codegen/python.rs"),
+        _ => bail!(
+            "the class of errors `{class}` has no Python exception yet: name it in \
+             codegen/python.rs"
+        ),
     })
 }
 
 fn errors(catalogue: &Catalogue) -> Result<String> {
-    let names: Vec<_> = catalogue.errors.iter().map(|error| error.name.as_str()).collect();
-    let mut retries: Vec<_> = catalogue.errors.iter().map(|error| error.retry.as_str()).collect();
+    let names: Vec<_> = catalogue
+        .errors
+        .iter()
+        .map(|error| error.name.as_str())
+        .collect();
+    let mut retries: Vec<_> = catalogue
+        .errors
+        .iter()
+        .map(|error| error.retry.as_str())
+        .collect();
     retries.sort_unstable();
     retries.dedup();
-    let Some(invalid) = catalogue.errors.iter().find(|error| error.name == "invalid_argument") else {
+    let Some(invalid) = catalogue
+        .errors
+        .iter()
+        .find(|error| error.name == "invalid_argument")
+    else {
         bail!("the table of errors has no `invalid_argument`");
     };
 
-    let mut exported = vec!["ErrorCode".to_owned(), "Retry".to_owned(), "TenantryError".to_owned()];
+    let mut exported = vec![
+        "ErrorCode".to_owned(),
+        "Retry".to_owned(),
+        "TenantryError".to_owned(),
+    ];
     let mut classes = String::new();
     let mut table = String::new();
     for class in &catalogue.classes {
         let name = exception(&class.name)?;
         let mut doc = class.doc.clone();
         doc.push_str("\n\n");
-        for error in catalogue.errors.iter().filter(|error| error.class == class.name) {
+        for error in catalogue
+            .errors
+            .iter()
+            .filter(|error| error.class == class.name)
+        {
             writeln!(doc, "- `{}`: {}", error.name, error.doc)?;
         }
-        write!(classes, "\n\nclass {name}(TenantryError):\n{}\n\n    __module__ = \"tenantry\"\n", docstring(&doc, 4))?;
+        write!(
+            classes,
+            "\n\nclass {name}(TenantryError):\n{}\n\n    __module__ = \"tenantry\"\n",
+            docstring(&doc, 4)
+        )?;
         writeln!(table, "    {}: {name},", quoted(&class.name))?;
         exported.push(name.to_owned());
     }
@@ -117,7 +145,8 @@ _CLASSES: dict[str, type[TenantryError]] = {{
 def _from_json(text: str) -> TenantryError:
     error = json.loads(text)
     return _CLASSES[error["class"]](
-        error["message"], error["code"], error["number"], error["retry"], error["field"], error["details"]
+        error["message"], error["code"], error["number"], error["retry"], error["field"],
+            error["details"]
     )
 
 
@@ -145,15 +174,34 @@ fn types(catalogue: &Catalogue) -> Result<String> {
                 for (value, meaning) in values {
                     writeln!(doc, "- `{value}`: {meaning}")?;
                 }
-                write!(enums, "\n{}\n{}\n", literal(name, &names), docstring(&doc, 0))?;
+                write!(
+                    enums,
+                    "\n{}\n{}\n",
+                    literal(name, &names),
+                    docstring(&doc, 0)
+                )?;
             }
-            TypeDef::Struct { name, doc, fields, yes, answered, input, output } => {
+            TypeDef::Struct {
+                name,
+                doc,
+                fields,
+                yes,
+                answered,
+                input,
+                output,
+            } => {
                 if *input {
-                    inputs.push_str(&python.typed_dict(&input_name(name), doc, fields).with_context(|| format!("in type `{name}`"))?);
+                    inputs.push_str(
+                        &python
+                            .typed_dict(&input_name(name), doc, fields)
+                            .with_context(|| format!("in type `{name}`"))?,
+                    );
                 }
                 if *output {
                     outputs.push_str(
-                        &python.dataclass(name, doc, fields, &truth(name, yes.as_ref(), *answered)).with_context(|| format!("in type `{name}`"))?,
+                        &python
+                            .dataclass(name, doc, fields, &truth(name, yes.as_ref(), *answered))
+                            .with_context(|| format!("in type `{name}`"))?,
                     );
                 }
             }
@@ -184,13 +232,27 @@ fn operations(catalogue: &Catalogue) -> Result<String> {
     }
     let (mut classes, mut properties) = (String::new(), String::new());
     for (namespace, ops) in &namespaces {
-        let (class, property) = (format!("{}Operations", pascal(namespace)), identifier(namespace)?);
+        let (class, property) = (
+            format!("{}Operations", pascal(namespace)),
+            identifier(namespace)?,
+        );
         let doc = format!("\"\"\"The operations `{namespace}.*`.\"\"\"");
-        write!(classes, "\n\nclass {class}(Namespace):\n    {doc}\n\n    __slots__ = ()\n")?;
+        write!(
+            classes,
+            "\n\nclass {class}(Namespace):\n    {doc}\n\n    __slots__ = ()\n"
+        )?;
         for op in ops {
-            classes.push_str(&python.method(op).with_context(|| format!("in operation `{}`", op.name))?);
+            classes.push_str(
+                &python
+                    .method(op)
+                    .with_context(|| format!("in operation `{}`", op.name))?,
+            );
         }
-        write!(properties, "\n    @property\n    def {property}(self) -> {class}:\n        {doc}\n        return {class}(self)\n",)?;
+        write!(
+            properties,
+            "\n    @property\n    def {property}(self) -> {class}:\n        {doc}\n        return \
+             {class}(self)\n",
+        )?;
     }
     let text = format!(
         r#"
@@ -201,9 +263,20 @@ class Operations(Caller):
     __slots__ = ()
 {properties}"#
     );
-    let used: Vec<_> = python.exported().into_iter().filter(|name| mentions(&classes, name)).collect();
-    let typing: Vec<_> = ["Any", "List", "Literal"].into_iter().filter(|name| mentions(&classes, name)).collect();
-    let typing = if typing.is_empty() { String::new() } else { format!("from typing import {}\n\n", typing.join(", ")) };
+    let used: Vec<_> = python
+        .exported()
+        .into_iter()
+        .filter(|name| mentions(&classes, name))
+        .collect();
+    let typing: Vec<_> = ["Any", "List", "Literal"]
+        .into_iter()
+        .filter(|name| mentions(&classes, name))
+        .collect();
+    let typing = if typing.is_empty() {
+        String::new()
+    } else {
+        format!("from typing import {}\n\n", typing.join(", "))
+    };
     Ok(format!(
         r#"{FIRST_LINE}"""The operations of the catalogue."""
 
@@ -226,7 +299,13 @@ struct Python<'a> {
 
 impl<'a> Python<'a> {
     fn new(catalogue: &'a Catalogue) -> Python<'a> {
-        Python { types: catalogue.types.iter().map(|def| (def.name(), def)).collect() }
+        Python {
+            types: catalogue
+                .types
+                .iter()
+                .map(|def| (def.name(), def))
+                .collect(),
+        }
     }
 
     /// What `model.py` defines.
@@ -235,7 +314,12 @@ impl<'a> Python<'a> {
         for def in self.types.values() {
             match def {
                 TypeDef::Enum { name, .. } => names.push(name.clone()),
-                TypeDef::Struct { name, input, output, .. } => {
+                TypeDef::Struct {
+                    name,
+                    input,
+                    output,
+                    ..
+                } => {
                     names.extend(input.then(|| input_name(name)));
                     names.extend(output.then(|| name.clone()));
                 }
@@ -245,7 +329,8 @@ impl<'a> Python<'a> {
         names
     }
 
-    /// The type of a value that the caller passes. `List`, because `list` is also the name of methods.
+    /// The type of a value that the caller passes. `List`, because `list` is also the name of
+    /// methods.
     fn input(&self, ty: &TypeRef) -> Result<String> {
         Ok(match ty {
             TypeRef::Bool => "bool".into(),
@@ -298,18 +383,32 @@ impl<'a> Python<'a> {
     }
 
     fn typed_dict(&self, name: &str, doc: &str, fields: &[Field]) -> Result<String> {
-        let (required, optional): (Vec<_>, Vec<_>) = fields.iter().partition(|field| field.required);
+        let (required, optional): (Vec<_>, Vec<_>) =
+            fields.iter().partition(|field| field.required);
         let mut text = String::new();
         // `NotRequired` came with Python 3.11: what is required stands in a base class.
         let base = if required.is_empty() || optional.is_empty() {
             "TypedDict".to_owned()
         } else {
             let base = format!("_{name}Required");
-            write!(text, "\n\nclass {base}(TypedDict):\n{}", self.attributes(&required)?)?;
+            write!(
+                text,
+                "\n\nclass {base}(TypedDict):\n{}",
+                self.attributes(&required)?
+            )?;
             base
         };
-        let (total, own) = if optional.is_empty() { ("", &required) } else { (", total=False", &optional) };
-        write!(text, "\n\nclass {name}({base}{total}):\n{}\n\n{}", docstring(doc, 4), self.attributes(own)?)?;
+        let (total, own) = if optional.is_empty() {
+            ("", &required)
+        } else {
+            (", total=False", &optional)
+        };
+        write!(
+            text,
+            "\n\nclass {name}({base}{total}):\n{}\n\n{}",
+            docstring(doc, 4),
+            self.attributes(own)?
+        )?;
         Ok(text)
     }
 
@@ -334,8 +433,15 @@ impl<'a> Python<'a> {
                 (true, true) => " = field(repr=False)",
                 (false, true) => " | None = field(default=None, repr=False)",
             };
-            write!(attributes, "    {attribute}: {ty}{absent}\n{}\n", docstring(&field.doc, 4))?;
-            let conversion = match (self.conversion(&field.ty, &format!("value[{key}]"))?, field.required) {
+            write!(
+                attributes,
+                "    {attribute}: {ty}{absent}\n{}\n",
+                docstring(&field.doc, 4)
+            )?;
+            let conversion = match (
+                self.conversion(&field.ty, &format!("value[{key}]"))?,
+                field.required,
+            ) {
                 (Some(converted), true) => converted,
                 (Some(converted), false) => format!("{converted} if {key} in value else None"),
                 (None, true) => format!("value[{key}]"),
@@ -361,9 +467,17 @@ impl<'a> Python<'a> {
         }
         let (mut required, mut optional) = (Vec::new(), Vec::new());
         let mut doc = format!("{}\n\n", op.doc);
-        for field in op.fields.iter().filter(|field| field.required).chain(op.fields.iter().filter(|field| !field.required)) {
+        for field in op
+            .fields
+            .iter()
+            .filter(|field| field.required)
+            .chain(op.fields.iter().filter(|field| !field.required))
+        {
             let (name, ty) = (identifier(&field.name)?, self.input(&field.ty)?);
-            parameters.push(format!("{name}: {ty}{}", if field.required { "" } else { " | None = None" }));
+            parameters.push(format!(
+                "{name}: {ty}{}",
+                if field.required { "" } else { " | None = None" }
+            ));
             let entry = format!("{}: {name}", quoted(&field.name));
             if field.required {
                 required.push(entry)
@@ -390,13 +504,18 @@ impl<'a> Python<'a> {
     }
 }
 
-/// What an answer is in `if`: its yes or no, or a mistake that is told (R-ANS-1). What is only part of an answer is true, as
-/// `if answer.part:` asks whether it is there.
+/// What an answer is in `if`: its yes or no, or a mistake that is told (R-ANS-1). What is only part
+/// of an answer is true, as `if answer.part:` asks whether it is there.
 fn truth(name: &str, yes: Option<&Yes>, answered: bool) -> String {
     let (ty, body) = match yes {
         Some(Yes::By(field)) => ("bool", format!("return self.{field}")),
         Some(Yes::Without(field)) => ("bool", format!("return self.{field} is None")),
-        None if answered => ("NoReturn", format!("raise TypeError(\"`{name}` says neither yes nor no: ask for one of its fields\")")),
+        None if answered => (
+            "NoReturn",
+            format!(
+                "raise TypeError(\"`{name}` says neither yes nor no: ask for one of its fields\")"
+            ),
+        ),
         None => return String::new(),
     };
     format!("\n    def __bool__(self) -> {ty}:\n        {body}\n")
@@ -410,7 +529,13 @@ fn input_name(name: &str) -> String {
 fn pascal(namespace: &str) -> String {
     namespace
         .split('_')
-        .map(|word| word.chars().take(1).map(|first| first.to_ascii_uppercase()).chain(word.chars().skip(1)).collect::<String>())
+        .map(|word| {
+            word.chars()
+                .take(1)
+                .map(|first| first.to_ascii_uppercase())
+                .chain(word.chars().skip(1))
+                .collect::<String>()
+        })
         .collect()
 }
 
@@ -421,28 +546,43 @@ fn wrapped(head: &str, items: &[String], tail: &str, indent: usize) -> String {
         return one;
     }
     let inner = " ".repeat(indent + 4);
-    let lines: String = items.iter().map(|item| format!("{inner}{item},\n")).collect();
+    let lines: String = items
+        .iter()
+        .map(|item| format!("{inner}{item},\n"))
+        .collect();
     format!("{head}\n{lines}{}{tail}", " ".repeat(indent))
 }
 
 fn imports(module: &str, names: &[String]) -> String {
     let one = format!("from .{module} import {}", names.join(", "));
-    if one.len() <= WIDTH { one } else { wrapped(&format!("from .{module} import ("), names, ")", 0) }
+    if one.len() <= WIDTH {
+        one
+    } else {
+        wrapped(&format!("from .{module} import ("), names, ")", 0)
+    }
 }
 
-/// An alias of these values. A union of single literals, because stubtest knows no alias of `Literal`.
+/// An alias of these values. A union of single literals, because stubtest knows no alias of
+/// `Literal`.
 fn literal(name: &str, values: &[&str]) -> String {
-    let values: Vec<_> = values.iter().map(|value| format!("Literal[{}]", quoted(value))).collect();
+    let values: Vec<_> = values
+        .iter()
+        .map(|value| format!("Literal[{}]", quoted(value)))
+        .collect();
     wrapped(&format!("{name} = Union["), &values, "]", 0)
 }
 
 /// Whether the text has this name as a whole word.
 fn mentions(text: &str, name: &str) -> bool {
-    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == name)
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .any(|word| word == name)
 }
 
 fn all(names: &[String]) -> String {
-    let lines: String = names.iter().map(|name| format!("    {},\n", quoted(name))).collect();
+    let lines: String = names
+        .iter()
+        .map(|name| format!("    {},\n", quoted(name)))
+        .collect();
     format!("__all__ = [\n{lines}]\n")
 }
 
@@ -454,15 +594,23 @@ fn quoted(text: &str) -> String {
 /// A docstring, wrapped anew: paragraphs stay paragraphs, and items of lists stay lines.
 fn docstring(doc: &str, indent: usize) -> String {
     let margin = " ".repeat(indent);
-    let doc = doc.trim().replace('\\', "\\\\").replace("\"\"\"", "\\\"\\\"\\\"");
+    let doc = doc
+        .trim()
+        .replace('\\', "\\\\")
+        .replace("\"\"\"", "\\\"\\\"\\\"");
     let mut paragraphs: Vec<String> = Vec::new();
     for line in doc.lines() {
         match paragraphs.last_mut() {
-            Some(last) if !last.is_empty() && !line.is_empty() && !line.starts_with("- ") => *last = format!("{last} {line}"),
+            Some(last) if !last.is_empty() && !line.is_empty() && !line.starts_with("- ") => {
+                *last = format!("{last} {line}")
+            }
             _ => paragraphs.push(line.to_owned()),
         }
     }
-    let lines: Vec<_> = paragraphs.iter().flat_map(|paragraph| wrapped_text(paragraph, WIDTH - indent - 3)).collect();
+    let lines: Vec<_> = paragraphs
+        .iter()
+        .flat_map(|paragraph| wrapped_text(paragraph, WIDTH - indent - 3))
+        .collect();
     if let ([only], false) = (lines.as_slice(), doc.ends_with('"')) {
         return format!("{margin}\"\"\"{only}\"\"\"");
     }
@@ -478,7 +626,11 @@ fn docstring(doc: &str, indent: usize) -> String {
 }
 
 fn wrapped_text(line: &str, width: usize) -> Vec<String> {
-    let hang = if line.trim_start().starts_with("- ") { "  " } else { "" };
+    let hang = if line.trim_start().starts_with("- ") {
+        "  "
+    } else {
+        ""
+    };
     let mut lines = vec![String::new()];
     for word in line.split(' ') {
         let Some(last) = lines.last_mut() else { break };
@@ -494,14 +646,19 @@ fn wrapped_text(line: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// The name as a Python identifier: a name that Python reserves is refused, so that no language gets another one.
+/// The name as a Python identifier: a name that Python reserves is refused, so that no language
+/// gets another one.
 fn identifier(name: &str) -> Result<&str> {
     const RESERVED: [&str; 36] = [
-        "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else", "except",
-        "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "self", "try",
-        "while", "with", "yield",
+        "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class",
+        "continue", "def", "del", "elif", "else", "except", "finally", "for", "from", "global",
+        "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return",
+        "self", "try", "while", "with", "yield",
     ];
-    let plain = name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    let plain = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     if !plain || RESERVED.contains(&name) {
         bail!("`{name}` cannot be a name in Python: choose another one in the catalogue");
     }

@@ -199,7 +199,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "51076562eee4244fd41b21a9f77925d4"
+CATALOGUE_HASH = "5927e13b0561b84cbbb5f8123983df02"
 
 
 class AccessOperations(Namespace):

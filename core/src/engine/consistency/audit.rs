@@ -20,23 +20,47 @@ impl Look<'_> {
         let (chain, at) = (chain(of, account)?, number(at)?);
         let record: AuditRecord = self.record()?;
         self.must(record.number == at, "the record is that of another place");
-        let head: AuditHead = self.tx.get(&keys::audit_head(&chain))?.ok_or_else(|| broken("its chain has no head"))?;
-        self.must(head.base.number < at && at <= head.last.number, "its chain is said not to reach there");
+        let head: AuditHead = self
+            .tx
+            .get(&keys::audit_head(&chain))?
+            .ok_or_else(|| broken("its chain has no head"))?;
+        self.must(
+            head.base.number < at && at <= head.last.number,
+            "its chain is said not to reach there",
+        );
         if at == head.base.number + 1 {
-            self.must(record.previous == head.base.hash, "it is not the one behind what was pruned");
+            self.must(
+                record.previous == head.base.hash,
+                "it is not the one behind what was pruned",
+            );
         } else {
-            self.must_have(keys::audit(&chain, at.saturating_sub(1)), "the record before it is gone")?;
+            self.must_have(
+                keys::audit(&chain, at.saturating_sub(1)),
+                "the record before it is gone",
+            )?;
         }
-        let link = AuditLink { number: at, hash: hash(self.value) };
+        let link = AuditLink {
+            number: at,
+            hash: hash(self.value),
+        };
         if at == head.last.number {
-            self.must(link == head.last, "it is not the one that its chain ends with");
+            self.must(
+                link == head.last,
+                "it is not the one that its chain ends with",
+            );
         } else {
             let next = self.backend.get(&keys::audit(&chain, at + 1))?;
-            self.must(next.is_some_and(|next| follows(&link, &next.value).is_some()), "the record behind it is gone, or follows another");
+            self.must(
+                next.is_some_and(|next| follows(&link, &next.value).is_some()),
+                "the record behind it is gone, or follows another",
+            );
         }
         for (place, change) in record.changes.iter().enumerate() {
             if let Some(person) = &change.person {
-                self.must_have(keys::audit_person(person.kind, &person.id, &chain, at, place), "the person does not know it")?;
+                self.must_have(
+                    keys::audit_person(person.kind, &person.id, &chain, at, place),
+                    "the person does not know it",
+                )?;
             }
         }
         Ok(())
@@ -46,52 +70,96 @@ impl Look<'_> {
         let chain = chain(of, account)?;
         let head: AuditHead = self.record()?;
         if head.last.number == head.base.number {
-            self.must(head.last == head.base && head.last.number > 0, "it begins and ends with two different records");
+            self.must(
+                head.last == head.base && head.last.number > 0,
+                "it begins and ends with two different records",
+            );
             return Ok(());
         }
-        self.must_have(keys::audit(&chain, head.last.number), "its last record is gone")?;
-        self.must_have(keys::audit(&chain, head.base.number + 1), "its first record is gone")
+        self.must_have(
+            keys::audit(&chain, head.last.number),
+            "its last record is gone",
+        )?;
+        self.must_have(
+            keys::audit(&chain, head.base.number + 1),
+            "its first record is gone",
+        )
     }
 
     /// What tells who somebody is must be what was written, and is deleted only with them.
-    pub(super) fn audit_person(&mut self, key: &[u8], (of, account): (&str, &str), at: &str, place: &str) -> Result<(), Error> {
+    pub(super) fn audit_person(
+        &mut self,
+        key: &[u8],
+        (of, account): (&str, &str),
+        at: &str,
+        place: &str,
+    ) -> Result<(), Error> {
         let (chain, at) = (chain(of, account)?, number(at)?);
         let place = usize::try_from(number(place)?).unwrap_or(usize::MAX);
         let record: Option<AuditRecord> = self.tx.get(&keys::audit(&chain, at))?;
-        let person = record.and_then(|record| record.changes.into_iter().nth(place)).and_then(|change| change.person);
-        let known = person.filter(|person| keys::audit_person(person.kind, &person.id, &chain, at, place) == key);
-        let Some(AuditPerson { kind, id: of, hash: written }) = known else {
+        let person = record
+            .and_then(|record| record.changes.into_iter().nth(place))
+            .and_then(|change| change.person);
+        let known = person
+            .filter(|person| keys::audit_person(person.kind, &person.id, &chain, at, place) == key);
+        let Some(AuditPerson {
+            kind,
+            id: of,
+            hash: written,
+        }) = known
+        else {
             return Err(broken("no change there is about the person"));
         };
         match (written, self.value) {
             (None, value) => self.must(value == b"null", "nothing was known of the person"),
             (Some(_), b"null") => {
-                let known: Option<serde_json::Value> = self.tx.get(&keys::record_of_person(kind, &of))?;
-                let there = known.is_some_and(|record| record.get("email").is_some_and(|email| !email.is_null()));
-                self.must(!there, "what is known of the person is gone, and the person is not");
+                let known: Option<serde_json::Value> =
+                    self.tx.get(&keys::record_of_person(kind, &of))?;
+                let there = known.is_some_and(|record| {
+                    record.get("email").is_some_and(|email| !email.is_null())
+                });
+                self.must(
+                    !there,
+                    "what is known of the person is gone, and the person is not",
+                );
             }
-            (Some(written), value) => self.must(hash(value) == written, "it is not what was written"),
+            (Some(written), value) => {
+                self.must(hash(value) == written, "it is not what was written")
+            }
         }
         Ok(())
     }
 
     pub(super) fn consumer(&mut self, name: &str) -> Result<(), Error> {
         let consumer: crate::model::OutboxConsumer = self.record()?;
-        self.must(consumer.name.as_str() == name, "the record is that of another consumer");
+        self.must(
+            consumer.name.as_str() == name,
+            "the record is that of another consumer",
+        );
         for (what, counted) in [("open", consumer.open), ("dead", consumer.dead)] {
             let there = self.count(keys::OUTBOX_CONSUMER, &[name, what])?;
-            self.must(counted == there, &format!("it counts {counted} that are {what}, there are {there}"));
+            self.must(
+                counted == there,
+                &format!("it counts {counted} that are {what}, there are {there}"),
+            );
         }
         let next = self.tx.get::<u64>(&keys::outbox_next())?.unwrap_or(1);
-        self.must(consumer.taken_to < next, "it was given messages that there never were");
+        self.must(
+            consumer.taken_to < next,
+            "it was given messages that there never were",
+        );
         Ok(())
     }
 
     /// A message that a consumer still has to do with.
     pub(super) fn consumed(&mut self, name: &str, at: &str) -> Result<(), Error> {
         let at = number(at)?;
-        let consumer: Option<crate::model::OutboxConsumer> = self.tx.get(&keys::consumer(&id(name)?))?;
-        self.must(consumer.is_some_and(|consumer| at <= consumer.taken_to), "the consumer was never given it");
+        let consumer: Option<crate::model::OutboxConsumer> =
+            self.tx.get(&keys::consumer(&id(name)?))?;
+        self.must(
+            consumer.is_some_and(|consumer| at <= consumer.taken_to),
+            "the consumer was never given it",
+        );
         self.must_have(keys::outbox(at), "the message is gone")
     }
 }

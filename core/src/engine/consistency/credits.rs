@@ -3,7 +3,10 @@
 use super::{Look, STEP, broken, id};
 use crate::engine::{Tx, keys};
 use crate::error::Error;
-use crate::model::{Account, Channel, CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket, CreditTotals, Id, LimitName};
+use crate::model::{
+    Account, Channel, CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket,
+    CreditTotals, Id, LimitName,
+};
 use crate::rules::credit::Turn;
 use crate::store::Order;
 use std::collections::BTreeMap;
@@ -15,8 +18,9 @@ struct Of<'a> {
     channel: Channel,
 }
 
-/// What the entries of a ledger sum up to, as far as they were read. What has nothing left is forgotten: there is no more of it
-/// in memory than there are open grants, groups and refunded spends.
+/// What the entries of a ledger sum up to, as far as they were read. What has nothing left is
+/// forgotten: there is no more of it in memory than there are open grants, groups and refunded
+/// spends.
 #[derive(Default)]
 struct Sums {
     balance: u64,
@@ -43,13 +47,21 @@ impl Sums {
         self.at_ms = entry.at_ms;
         let is_grant = matches!(entry.kind, CreditKind::Granted | CreditKind::Received);
         let parts: u64 = entry.parts.iter().map(|part| part.amount).sum();
-        if entry.balance != self.balance || entry.amount == 0 || parts != if is_grant { 0 } else { entry.amount } {
+        if entry.balance != self.balance
+            || entry.amount == 0
+            || parts != if is_grant { 0 } else { entry.amount }
+        {
             return None;
         }
         if is_grant {
             return self.raise((None, entry.entry), entry.amount);
         }
-        for CreditPart { grant, amount, group } in &entry.parts {
+        for CreditPart {
+            grant,
+            amount,
+            group,
+        } in &entry.parts
+        {
             let here = (group.clone(), *grant);
             match entry.kind {
                 CreditKind::Reserved => {
@@ -102,17 +114,31 @@ fn number(text: &str) -> Result<u64, Error> {
 
 impl Look<'_> {
     /// A record of the credits of an account.
-    pub(super) fn credits(&mut self, key: &[u8], account: &str, parts: &[&str]) -> Result<(), Error> {
+    pub(super) fn credits(
+        &mut self,
+        key: &[u8],
+        account: &str,
+        parts: &[&str],
+    ) -> Result<(), Error> {
         let account = &id(account)?;
         if let ["key", by, asked_with] = parts {
             let made: CreditKey = self.record()?;
-            let entry: Option<CreditEntry> = self.tx.get(&keys::credit_entry(account, made.channel, made.entry))?;
-            let fits = entry.is_some_and(|entry| entry.by == *by && entry.key.is_some_and(|key| key.as_str() == *asked_with));
+            let entry: Option<CreditEntry> =
+                self.tx
+                    .get(&keys::credit_entry(account, made.channel, made.entry))?;
+            let fits = entry.is_some_and(|entry| {
+                entry.by == *by && entry.key.is_some_and(|key| key.as_str() == *asked_with)
+            });
             self.must(fits, "its entry was not asked for with the key");
             return Ok(());
         }
-        let [channel, parts @ ..] = parts else { return Err(broken("it is no record of credits")) };
-        let channel = Channel::ALL.into_iter().find(|known| known.name() == *channel).ok_or_else(|| broken("it is of no channel"))?;
+        let [channel, parts @ ..] = parts else {
+            return Err(broken("it is no record of credits"));
+        };
+        let channel = Channel::ALL
+            .into_iter()
+            .find(|known| known.name() == *channel)
+            .ok_or_else(|| broken("it is of no channel"))?;
         let of = Of { account, channel };
         self.must_have(keys::credit_head(account, channel), "there is no ledger")?;
         match parts {
@@ -120,43 +146,90 @@ impl Look<'_> {
             ["entry", entry] => self.entry(of, number(entry)?),
             ["pocket", group] => self.pocket(of, group),
             ["part", group, ..] => {
-                let (group_id, turn) = keys::credit_part_at(key).ok_or_else(|| broken("it is of no grant"))?;
-                self.must(keys::credit_part(account, channel, group_id.as_ref(), &turn) == key, "its key is not that of its group and grant");
+                let (group_id, turn) =
+                    keys::credit_part_at(key).ok_or_else(|| broken("it is of no grant"))?;
+                self.must(
+                    keys::credit_part(account, channel, group_id.as_ref(), &turn) == key,
+                    "its key is not that of its group and grant",
+                );
                 let left: u64 = self.record()?;
-                let granted: Option<CreditEntry> = self.tx.get(&keys::credit_entry(account, channel, turn.grant()))?;
-                self.must(left > 0 && granted.as_ref().and_then(Turn::of) == Some(turn), "it is of no grant, or of one on other terms");
-                self.must_have(keys::credit_pocket(account, channel, group_id.as_ref()), &format!("`{group}` does not count it"))?;
+                let granted: Option<CreditEntry> =
+                    self.tx
+                        .get(&keys::credit_entry(account, channel, turn.grant()))?;
+                self.must(
+                    left > 0 && granted.as_ref().and_then(Turn::of) == Some(turn),
+                    "it is of no grant, or of one on other terms",
+                );
+                self.must_have(
+                    keys::credit_pocket(account, channel, group_id.as_ref()),
+                    &format!("`{group}` does not count it"),
+                )?;
                 match turn.expires_at_ms() {
-                    Some(at_ms) => self.must_have(keys::credit_expiry(account, channel, at_ms, turn.grant(), group_id.as_ref()), "it never expires"),
+                    Some(at_ms) => self.must_have(
+                        keys::credit_expiry(
+                            account,
+                            channel,
+                            at_ms,
+                            turn.grant(),
+                            group_id.as_ref(),
+                        ),
+                        "it never expires",
+                    ),
                     None => Ok(()),
                 }
             }
             ["expiry", ..] => {
-                let (at_ms, grant, group) = keys::credit_expiry_at(key).ok_or_else(|| broken("it is of no grant"))?;
-                self.must(keys::credit_expiry(account, channel, at_ms, grant, group.as_ref()) == key, "its key is not that of its grant");
-                let granted: Option<CreditEntry> = self.tx.get(&keys::credit_entry(account, channel, grant))?;
-                let turn = granted.as_ref().and_then(Turn::of).filter(|turn| turn.expires_at_ms() == Some(at_ms));
+                let (at_ms, grant, group) =
+                    keys::credit_expiry_at(key).ok_or_else(|| broken("it is of no grant"))?;
+                self.must(
+                    keys::credit_expiry(account, channel, at_ms, grant, group.as_ref()) == key,
+                    "its key is not that of its grant",
+                );
+                let granted: Option<CreditEntry> =
+                    self.tx.get(&keys::credit_entry(account, channel, grant))?;
+                let turn = granted
+                    .as_ref()
+                    .and_then(Turn::of)
+                    .filter(|turn| turn.expires_at_ms() == Some(at_ms));
                 let turn = turn.ok_or_else(|| broken("no grant expires then"))?;
-                self.must_have(keys::credit_part(account, channel, group.as_ref(), &turn), "nothing is left to expire")
+                self.must_have(
+                    keys::credit_part(account, channel, group.as_ref(), &turn),
+                    "nothing is left to expire",
+                )
             }
             ["refunded", spend] => {
                 let refunded: u64 = self.record()?;
-                let spent: Option<CreditEntry> = self.tx.get(&keys::credit_entry(account, channel, number(spend)?))?;
+                let spent: Option<CreditEntry> =
+                    self.tx
+                        .get(&keys::credit_entry(account, channel, number(spend)?))?;
                 let spent = spent.filter(|entry| entry.kind == CreditKind::Spent);
-                self.must(spent.is_some_and(|spent| (1..=spent.amount).contains(&refunded)), "so much was not spent");
+                self.must(
+                    spent.is_some_and(|spent| (1..=spent.amount).contains(&refunded)),
+                    "so much was not spent",
+                );
                 Ok(())
             }
             ["lifted", spend] => {
                 let lifted: Vec<(LimitName, u64)> = self.record()?;
-                let spent: Option<CreditEntry> = self.tx.get(&keys::credit_entry(account, channel, number(spend)?))?;
-                let fits = lifted.iter().all(|(limit, _)| Channel::of(*limit) == Some(channel));
-                self.must(fits && spent.is_some_and(|entry| entry.kind == CreditKind::Spent), "no send spent it");
+                let spent: Option<CreditEntry> =
+                    self.tx
+                        .get(&keys::credit_entry(account, channel, number(spend)?))?;
+                let fits = lifted
+                    .iter()
+                    .all(|(limit, _)| Channel::of(*limit) == Some(channel));
+                self.must(
+                    fits && spent.is_some_and(|entry| entry.kind == CreditKind::Spent),
+                    "no send spent it",
+                );
                 Ok(())
             }
             ["paid", limit, starts_at_ms] => {
                 self.record::<u64>()?;
                 number(starts_at_ms)?;
-                self.must(LimitName::find(limit).and_then(Channel::of) == Some(channel), "it is of no limit");
+                self.must(
+                    LimitName::find(limit).and_then(Channel::of) == Some(channel),
+                    "it is of no limit",
+                );
                 Ok(())
             }
             _ => Err(broken("it is no record of credits")),
@@ -167,26 +240,61 @@ impl Look<'_> {
         let entry: CreditEntry = self.record()?;
         let same = entry.account == *account && entry.channel == channel && entry.entry == number;
         self.must(same, "the record is that of another entry");
-        let head: CreditHead = self.tx.get(&keys::credit_head(account, channel))?.unwrap_or_default();
-        self.must((1..=head.entries).contains(&number), "the ledger does not go so far");
+        let head: CreditHead = self
+            .tx
+            .get(&keys::credit_head(account, channel))?
+            .unwrap_or_default();
+        self.must(
+            (1..=head.entries).contains(&number),
+            "the ledger does not go so far",
+        );
         let is_grant = matches!(entry.kind, CreditKind::Granted | CreditKind::Received);
-        self.must(is_grant == Turn::of(&entry).is_some(), "a grant has terms, and nothing else has");
-        self.must((entry.kind == CreditKind::Received) == entry.from_grant.is_some(), "it came from no grant of the account above");
+        self.must(
+            is_grant == Turn::of(&entry).is_some(),
+            "a grant has terms, and nothing else has",
+        );
+        self.must(
+            (entry.kind == CreditKind::Received) == entry.from_grant.is_some(),
+            "it came from no grant of the account above",
+        );
         if let Some(key) = &entry.key {
-            self.must_have(keys::credit_key(account, &entry.by, key), "its key is not kept")?;
+            self.must_have(
+                keys::credit_key(account, &entry.by, key),
+                "its key is not kept",
+            )?;
         }
         // An account that became a top account keeps what it had.
-        let parent = self.tx.get::<Account>(&keys::account(account))?.and_then(|account| account.parent);
-        if let (Some(grant), Some(above)) = (entry.from_grant, entry.other.as_ref().filter(|other| parent.as_ref() == Some(*other))) {
-            let from: Option<CreditEntry> = self.tx.get(&keys::credit_entry(above, channel, grant))?;
-            let turn = from.as_ref().and_then(Turn::of).map(|turn| turn.as_grant(number));
-            self.must(turn.is_some() && turn == Turn::of(&entry), "the account above has no such grant");
+        let parent = self
+            .tx
+            .get::<Account>(&keys::account(account))?
+            .and_then(|account| account.parent);
+        if let (Some(grant), Some(above)) = (
+            entry.from_grant,
+            entry
+                .other
+                .as_ref()
+                .filter(|other| parent.as_ref() == Some(*other)),
+        ) {
+            let from: Option<CreditEntry> =
+                self.tx.get(&keys::credit_entry(above, channel, grant))?;
+            let turn = from
+                .as_ref()
+                .and_then(Turn::of)
+                .map(|turn| turn.as_grant(number));
+            self.must(
+                turn.is_some() && turn == Turn::of(&entry),
+                "the account above has no such grant",
+            );
         }
         Ok(())
     }
 
     fn pocket(&mut self, Of { account, channel }: Of<'_>, group: &str) -> Result<(), Error> {
-        let group = if group.is_empty() { None } else { Some(id(group)?) };
+        let group = if group.is_empty() {
+            None
+        } else {
+            Some(id(group)?)
+        };
         if let Some(group) = &group {
             self.must_have(keys::group(account, group), "its group is gone")?;
         }
@@ -202,7 +310,10 @@ impl Look<'_> {
                 _ => break,
             }
         }
-        self.must(pocket.left == there, &format!("it counts {} credits, there are {there}", pocket.left));
+        self.must(
+            pocket.left == there,
+            &format!("it counts {} credits, there are {there}", pocket.left),
+        );
         Ok(())
     }
 
@@ -219,7 +330,10 @@ impl Look<'_> {
             for (_, entry) in &rows {
                 let follows = entry.entry == last_entry + 1;
                 if !follows || sums.add(entry).is_none() {
-                    return Err(broken(format!("the entry {} does not follow from those before it", entry.entry)));
+                    return Err(broken(format!(
+                        "the entry {} does not follow from those before it",
+                        entry.entry
+                    )));
                 }
                 last_entry = entry.entry;
             }
@@ -228,14 +342,33 @@ impl Look<'_> {
                 _ => break,
             }
         }
-        let told = CreditHead { entries: last_entry, balance: sums.balance, totals: sums.totals, at_ms: sums.at_ms };
-        self.must(told == head && last_entry > 0, &format!("the ledger tells {told:?}"));
+        let told = CreditHead {
+            entries: last_entry,
+            balance: sums.balance,
+            totals: sums.totals,
+            at_ms: sums.at_ms,
+        };
+        self.must(
+            told == head && last_entry > 0,
+            &format!("the ledger tells {told:?}"),
+        );
         for (spend, refunded) in &sums.refunded {
-            let kept: Option<u64> = self.tx.get(&keys::credit_refunded(account, channel, *spend))?;
-            self.must(kept == Some(*refunded), &format!("of the spend {spend} {refunded} were refunded"));
+            let kept: Option<u64> = self
+                .tx
+                .get(&keys::credit_refunded(account, channel, *spend))?;
+            self.must(
+                kept == Some(*refunded),
+                &format!("of the spend {spend} {refunded} were refunded"),
+            );
         }
-        let refunds = self.count(keys::CREDIT, &[account.as_str(), channel.name(), "refunded"])?;
-        self.must(refunds == sums.refunded.len() as u64, "more is refunded than the ledger tells");
+        let refunds = self.count(
+            keys::CREDIT,
+            &[account.as_str(), channel.name(), "refunded"],
+        )?;
+        self.must(
+            refunds == sums.refunded.len() as u64,
+            "more is refunded than the ledger tells",
+        );
         self.left(of, &sums)?;
         self.spent(of, &sums)
     }
@@ -246,9 +379,16 @@ impl Look<'_> {
         loop {
             let rows = Tx::new(self.backend).range::<u64>(&from, &until, STEP)?;
             for (key, left) in &rows {
-                let (group, turn) = keys::credit_part_at(key).ok_or_else(|| broken("what is left is of no grant"))?;
+                let (group, turn) = keys::credit_part_at(key)
+                    .ok_or_else(|| broken("what is left is of no grant"))?;
                 let told = sums.left.get(&(group, turn.grant()));
-                self.must(told == Some(left), &format!("of the grant {} {left} are left, the ledger tells {told:?}", turn.grant()));
+                self.must(
+                    told == Some(left),
+                    &format!(
+                        "of the grant {} {left} are left, the ledger tells {told:?}",
+                        turn.grant()
+                    ),
+                );
                 parts += 1;
             }
             match rows.last() {
@@ -256,18 +396,25 @@ impl Look<'_> {
                 _ => break,
             }
         }
-        self.must(parts == sums.left.len(), "the ledger tells of more that is left");
+        self.must(
+            parts == sums.left.len(),
+            "the ledger tells of more that is left",
+        );
         Ok(())
     }
 
     fn spent(&mut self, Of { account, channel }: Of<'_>, sums: &Sums) -> Result<(), Error> {
-        let (mut from, until) = keys::below(keys::CREDIT, &[account.as_str(), channel.name(), "pocket"]);
+        let (mut from, until) =
+            keys::below(keys::CREDIT, &[account.as_str(), channel.name(), "pocket"]);
         loop {
             let rows = self.backend.range(&from, &until, Order::Ascending, STEP)?;
             for (key, _) in &rows {
                 let pocket: CreditPocket = Tx::new(self.backend).get(key)?.unwrap_or_default();
                 let told = sums.spent.get(&keys::last_id(key)).copied().unwrap_or(0);
-                self.must(pocket.spent == told, &format!("{} were spent, the ledger tells {told}", pocket.spent));
+                self.must(
+                    pocket.spent == told,
+                    &format!("{} were spent, the ledger tells {told}", pocket.spent),
+                );
             }
             match rows.last() {
                 Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),
@@ -280,7 +427,10 @@ impl Look<'_> {
                 None => true,
             };
             if known {
-                self.must_have(keys::credit_pocket(account, channel, group.as_ref()), "what was spent is not counted")?;
+                self.must_have(
+                    keys::credit_pocket(account, channel, group.as_ref()),
+                    "what was spent is not counted",
+                )?;
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! The nodes that every platform has.
 
-/// One line of the tree: a parent, its title, whether grants below carry a scope, and its children as `name: title`.
+/// One line of the tree: a parent, its title, whether grants below carry a scope, and its children
+/// as `name: title`.
 pub(super) struct Branch {
     pub(super) id: &'static str,
     pub(super) title: &'static str,
@@ -8,11 +9,27 @@ pub(super) struct Branch {
     pub(super) children: &'static [(&'static str, &'static str)],
 }
 
-const fn branch(id: &'static str, title: &'static str, scoped: bool, children: &'static [(&'static str, &'static str)]) -> Branch {
-    Branch { id, title, scoped, children }
+const fn branch(
+    id: &'static str,
+    title: &'static str,
+    scoped: bool,
+    children: &'static [(&'static str, &'static str)],
+) -> Branch {
+    Branch {
+        id,
+        title,
+        scoped,
+        children,
+    }
 }
 
-const RESOURCE: &[(&str, &str)] = &[("view", "View"), ("create", "Create"), ("edit", "Edit"), ("delete", "Delete"), ("share", "Share")];
+const RESOURCE: &[(&str, &str)] = &[
+    ("view", "View"),
+    ("create", "Create"),
+    ("edit", "Edit"),
+    ("delete", "Delete"),
+    ("share", "Share"),
+];
 const ASSET: &[(&str, &str)] = &[("view", "View"), ("add", "Add"), ("delete", "Delete")];
 
 /// Nodes that are granted by their own name only, never through a parent.
@@ -30,8 +47,8 @@ pub(super) const SENSITIVE: &[&str] = &[
     "clients.bulk",
 ];
 
-/// Branches whose `create` implies `share`: roles that name their permissions one by one are older than that one, and by default
-/// everybody shares. To take it away it is denied.
+/// Branches whose `create` implies `share`: roles that name their permissions one by one are older
+/// than that one, and by default everybody shares. To take it away it is denied.
 pub(super) const SHARED_BY_DEFAULT: &[&str] = &["campaigns", "templates", "automation"];
 
 /// Branches that operators of the platform hold, and no user of an account.
@@ -39,8 +56,22 @@ pub(super) const OPERATORS_ONLY: &[&str] = &["platform", "operators", "clients",
 
 /// The tree, parents before children.
 pub(super) const BRANCHES: &[Branch] = &[
-    branch("platform", "Platform", false, &[("licence", "Licence edition"), ("policies", "Policies"), ("catalogue", "Permission catalogue")]),
-    branch("operators", "Operators", false, &[("manage", "Manage operators")]),
+    branch(
+        "platform",
+        "Platform",
+        false,
+        &[
+            ("licence", "Licence edition"),
+            ("policies", "Policies"),
+            ("catalogue", "Permission catalogue"),
+        ],
+    ),
+    branch(
+        "operators",
+        "Operators",
+        false,
+        &[("manage", "Manage operators")],
+    ),
     branch(
         "clients",
         "Clients",
@@ -96,7 +127,12 @@ pub(super) const BRANCHES: &[Branch] = &[
             ("team", "Manage all accounts of the team"),
         ],
     ),
-    branch("accounts.price", "Prices of accounts", false, &[("view", "View the price of a further account")]),
+    branch(
+        "accounts.price",
+        "Prices of accounts",
+        false,
+        &[("view", "View the price of a further account")],
+    ),
     branch(
         "users",
         "Users",
@@ -119,7 +155,11 @@ pub(super) const BRANCHES: &[Branch] = &[
         "users.invitations",
         "Invitations",
         false,
-        &[("resend", "Resend an invitation"), ("edit", "Edit an invitation"), ("delete", "Delete an invitation")],
+        &[
+            ("resend", "Resend an invitation"),
+            ("edit", "Edit an invitation"),
+            ("delete", "Delete an invitation"),
+        ],
     ),
     branch(
         "groups",
@@ -135,19 +175,48 @@ pub(super) const BRANCHES: &[Branch] = &[
             ("delete", "Delete a group"),
         ],
     ),
-    branch("groups.members", "Members of groups", false, &[("add", "Add members"), ("remove", "Remove members"), ("transfer", "Transfer members")]),
+    branch(
+        "groups.members",
+        "Members of groups",
+        false,
+        &[
+            ("add", "Add members"),
+            ("remove", "Remove members"),
+            ("transfer", "Transfer members"),
+        ],
+    ),
     branch(
         "self",
         "Own profile",
         false,
-        &[("profile", "Own profile details"), ("email", "Own e-mail address"), ("password", "Own password"), ("notifications", "Own notifications")],
+        &[
+            ("profile", "Own profile details"),
+            ("email", "Own e-mail address"),
+            ("password", "Own password"),
+            ("notifications", "Own notifications"),
+        ],
     ),
-    branch("self.devices", "Own devices", false, &[("view", "View connected devices"), ("sign_out", "Sign out devices")]),
+    branch(
+        "self.devices",
+        "Own devices",
+        false,
+        &[
+            ("view", "View connected devices"),
+            ("sign_out", "Sign out devices"),
+        ],
+    ),
     branch(
         "contacts",
         "Contacts",
         true,
-        &[("view", "View"), ("create", "Create"), ("edit", "Edit"), ("delete", "Delete"), ("import", "Import"), ("export", "Export")],
+        &[
+            ("view", "View"),
+            ("create", "Create"),
+            ("edit", "Edit"),
+            ("delete", "Delete"),
+            ("import", "Import"),
+            ("export", "Export"),
+        ],
     ),
     branch("lists", "Contact lists", true, RESOURCE),
     branch("segments", "Segments", true, RESOURCE),
@@ -173,7 +242,12 @@ pub(super) const BRANCHES: &[Branch] = &[
             ("share", "Share"),
         ],
     ),
-    branch("sms", "Text messages", true, &[("view", "View"), ("create", "Create"), ("send", "Send")]),
+    branch(
+        "sms",
+        "Text messages",
+        true,
+        &[("view", "View"), ("create", "Create"), ("send", "Send")],
+    ),
     branch(
         "automation",
         "Automation",
@@ -207,19 +281,72 @@ pub(super) const BRANCHES: &[Branch] = &[
         "suppressions",
         "Suppressions",
         false,
-        &[("view", "View"), ("add", "Add"), ("remove", "Remove"), ("import", "Import"), ("share", "Share")],
+        &[
+            ("view", "View"),
+            ("add", "Add"),
+            ("remove", "Remove"),
+            ("import", "Import"),
+            ("share", "Share"),
+        ],
     ),
-    branch("suppressions.domains", "Suppressed domains", false, &[("add", "Add"), ("remove", "Remove")]),
+    branch(
+        "suppressions.domains",
+        "Suppressed domains",
+        false,
+        &[("add", "Add"), ("remove", "Remove")],
+    ),
     branch("sending", "Sending assets", false, &[]),
     branch("sending.domains", "Sending domains", false, ASSET),
     branch("sending.nodes", "Sending nodes", false, ASSET),
     branch("sending.bounce_addresses", "Bounce addresses", false, ASSET),
     branch("sending.from_addresses", "From addresses", false, ASSET),
-    branch("responses", "Responses", false, &[("view", "View"), ("reply", "Reply")]),
-    branch("credits", "Credits", false, &[("view", "View"), ("allocate", "Allocate"), ("refund", "Refund")]),
-    branch("limits", "Limits", false, &[("view", "View limits and usage"), ("explain", "Explain limits")]),
-    branch("reports", "Reports", true, &[("view", "View"), ("export", "Export")]),
-    branch("audit", "Audit", false, &[("view", "View"), ("export", "Export"), ("verify", "Verify")]),
-    branch("api_keys", "API keys", false, &[("view", "View"), ("create", "Create"), ("revoke", "Revoke")]),
-    branch("impersonation", "Acting as another user", false, &[("start", "Start"), ("end", "End"), ("list", "List")]),
+    branch(
+        "responses",
+        "Responses",
+        false,
+        &[("view", "View"), ("reply", "Reply")],
+    ),
+    branch(
+        "credits",
+        "Credits",
+        false,
+        &[
+            ("view", "View"),
+            ("allocate", "Allocate"),
+            ("refund", "Refund"),
+        ],
+    ),
+    branch(
+        "limits",
+        "Limits",
+        false,
+        &[
+            ("view", "View limits and usage"),
+            ("explain", "Explain limits"),
+        ],
+    ),
+    branch(
+        "reports",
+        "Reports",
+        true,
+        &[("view", "View"), ("export", "Export")],
+    ),
+    branch(
+        "audit",
+        "Audit",
+        false,
+        &[("view", "View"), ("export", "Export"), ("verify", "Verify")],
+    ),
+    branch(
+        "api_keys",
+        "API keys",
+        false,
+        &[("view", "View"), ("create", "Create"), ("revoke", "Revoke")],
+    ),
+    branch(
+        "impersonation",
+        "Acting as another user",
+        false,
+        &[("start", "Start"), ("end", "End"), ("list", "List")],
+    ),
 ];

@@ -22,8 +22,8 @@ pub struct Node {
     pub host: bool,
     /// The place of the parent.
     pub parent: Option<usize>,
-    /// The place of the node that holding this one implies: `edit`, `delete` and `send` imply `view`, and of some branches
-    /// `create` implies `share`.
+    /// The place of the node that holding this one implies: `edit`, `delete` and `send` imply
+    /// `view`, and of some branches `create` implies `share`.
     pub implies: Option<usize>,
     /// The places of the nodes below.
     pub children: Vec<usize>,
@@ -42,7 +42,10 @@ impl PermissionTree {
 
     /// The tree with these nodes of the host, parents before children.
     pub fn new(host_nodes: &[HostNode]) -> PermissionTree {
-        let mut tree = PermissionTree { nodes: Vec::new(), by_id: HashMap::new() };
+        let mut tree = PermissionTree {
+            nodes: Vec::new(),
+            by_id: HashMap::new(),
+        };
         for branch in BRANCHES {
             tree.push(branch.id, branch.title, branch.scoped, false, false);
             for (child, title) in branch.children {
@@ -52,7 +55,13 @@ impl PermissionTree {
             }
         }
         for node in host_nodes {
-            tree.push(node.id.as_str(), node.title.as_str(), node.scoped, node.sensitive, true);
+            tree.push(
+                node.id.as_str(),
+                node.title.as_str(),
+                node.scoped,
+                node.sensitive,
+                true,
+            );
         }
         tree
     }
@@ -60,7 +69,9 @@ impl PermissionTree {
     fn push(&mut self, id: &str, title: &str, scoped: bool, sensitive: bool, host: bool) {
         let place = self.nodes.len();
         let operators = OPERATORS_ONLY.contains(&id.split('.').next().unwrap_or(id));
-        let parent = id.rsplit_once('.').and_then(|(above, _)| self.by_id.get(above).copied());
+        let parent = id
+            .rsplit_once('.')
+            .and_then(|(above, _)| self.by_id.get(above).copied());
         self.nodes.push(Node {
             id: id.to_owned(),
             title: title.to_owned(),
@@ -79,9 +90,15 @@ impl PermissionTree {
         self.link_implied(place);
     }
 
-    /// `edit` and `delete` imply `view`; `send` implies `view`, not `edit`. A node may come before or after what it implies.
+    /// `edit` and `delete` imply `view`; `send` implies `view`, not `edit`. A node may come before
+    /// or after what it implies.
     fn link_implied(&mut self, place: usize) {
-        let Some((above, last)) = self.nodes.get(place).and_then(|node| node.id.rsplit_once('.')).map(|(a, l)| (a.to_owned(), l.to_owned())) else {
+        let Some((above, last)) = self
+            .nodes
+            .get(place)
+            .and_then(|node| node.id.rsplit_once('.'))
+            .map(|(a, l)| (a.to_owned(), l.to_owned()))
+        else {
             return;
         };
         match last.as_str() {
@@ -136,7 +153,8 @@ impl PermissionTree {
         path
     }
 
-    /// The nodes in whose id, title, or a parent's title every word occurs, without regard to case and accents (R-ROL-2, R-USR-6).
+    /// The nodes in whose id, title, or a parent's title every word occurs, without regard to case
+    /// and accents (R-ROL-2, R-USR-6).
     pub fn search(&self, words: &str) -> Vec<usize> {
         let words: Vec<String> = words.split_whitespace().map(folded).collect();
         if words.is_empty() {
@@ -178,14 +196,26 @@ mod tests {
             assert!(tree.place(id).is_some(), "{id}");
         }
         let send = tree.place("campaigns.send").unwrap();
-        assert_eq!(tree.node(send).unwrap().implies, tree.place("campaigns.view"));
+        assert_eq!(
+            tree.node(send).unwrap().implies,
+            tree.place("campaigns.view")
+        );
     }
 
     #[test]
     fn search_finds_by_words_and_shows_the_path() {
-        let host = HostNode { id: Id::new("crm.deals").unwrap(), title: Name::new("D\u{e9}als").unwrap(), scoped: true, sensitive: false };
+        let host = HostNode {
+            id: Id::new("crm.deals").unwrap(),
+            title: Name::new("D\u{e9}als").unwrap(),
+            scoped: true,
+            sensitive: false,
+        };
         let tree = PermissionTree::new(&[host]);
-        let hits: Vec<_> = tree.search("send CAMPAIGNS").into_iter().map(|place| tree.path(place)).collect();
+        let hits: Vec<_> = tree
+            .search("send CAMPAIGNS")
+            .into_iter()
+            .map(|place| tree.path(place))
+            .collect();
         assert!(hits.contains(&vec!["campaigns", "campaigns.send"]));
         assert!(!hits.contains(&vec!["sms", "sms.send"]));
         assert_eq!(tree.search("deals").len(), 1);

@@ -11,16 +11,27 @@ use std::sync::Arc;
 const SECOND: u64 = 1000;
 
 fn engine() -> Arc<Engine> {
-    let engine = Engine::open(Path::new(":memory:"), &serde_json::from_str(r#"{"clock": {"manual_ms": 1000}, "seed": 1}"#).unwrap()).unwrap();
+    let engine = Engine::open(
+        Path::new(":memory:"),
+        &serde_json::from_str(r#"{"clock": {"manual_ms": 1000}, "seed": 1}"#).unwrap(),
+    )
+    .unwrap();
     run::<accounts::Create>(
         &engine,
-        json!({"id": "acme", "name": "Acme", "owner": {"user": "ann", "email": "ann@acme.example", "first_name": "Ann", "last_name": "Lee"}}),
+        json!({"id": "acme", "name": "Acme", "owner": {"user": "ann", "email": "ann@acme.example",
+            "first_name": "Ann", "last_name": "Lee"}}),
     );
     engine
 }
 
-fn run_as<O: Operation>(engine: &Engine, actor: &Actor, request: serde_json::Value) -> Result<O::Answer, Code> {
-    engine.run(actor, serde_json::from_value::<O>(request).unwrap()).map_err(|error| error.code())
+fn run_as<O: Operation>(
+    engine: &Engine,
+    actor: &Actor,
+    request: serde_json::Value,
+) -> Result<O::Answer, Code> {
+    engine
+        .run(actor, serde_json::from_value::<O>(request).unwrap())
+        .map_err(|error| error.code())
 }
 
 fn run<O: Operation>(engine: &Engine, request: serde_json::Value) -> O::Answer {
@@ -28,7 +39,11 @@ fn run<O: Operation>(engine: &Engine, request: serde_json::Value) -> O::Answer {
 }
 
 fn ann() -> Actor {
-    Actor::in_account(Id::new("ann").unwrap(), Id::new("acme").unwrap(), Some("203.0.113.7".parse().unwrap()))
+    Actor::in_account(
+        Id::new("ann").unwrap(),
+        Id::new("acme").unwrap(),
+        Some("203.0.113.7".parse().unwrap()),
+    )
 }
 
 fn at(engine: &Engine, now_ms: u64) {
@@ -36,7 +51,10 @@ fn at(engine: &Engine, now_ms: u64) {
 }
 
 fn write(engine: &Engine, key: &[u8], value: Option<&[u8]>) {
-    let batch = Batch { writes: vec![(key.to_vec(), value.map(<[u8]>::to_vec))], ..Batch::default() };
+    let batch = Batch {
+        writes: vec![(key.to_vec(), value.map(<[u8]>::to_vec))],
+        ..Batch::default()
+    };
     engine.backend.commit(&batch).unwrap();
 }
 
@@ -49,7 +67,9 @@ fn acme() -> AuditChain {
 }
 
 fn verify(engine: &Engine, request: serde_json::Value) -> Option<(AuditProblemKind, u64)> {
-    run::<Verify>(engine, request).problem.map(|problem| (problem.kind, problem.number))
+    run::<Verify>(engine, request)
+        .problem
+        .map(|problem| (problem.kind, problem.number))
 }
 
 /// A chain of five records.
@@ -67,33 +87,68 @@ fn filled() -> Arc<Engine> {
 fn a_change_has_a_record_with_who_what_before_and_after() {
     let engine = engine();
     at(&engine, 5000);
-    run::<members::Add>(&engine, json!({"account": "acme", "user": "bob", "email": "bob@acme.example", "role": "editor"}));
-    run_as::<members::SetRole>(&engine, &ann(), json!({"account": "acme", "user": "bob", "role": "author"})).unwrap();
+    run::<members::Add>(
+        &engine,
+        json!({"account": "acme", "user": "bob", "email": "bob@acme.example", "role": "editor"}),
+    );
+    run_as::<members::SetRole>(
+        &engine,
+        &ann(),
+        json!({"account": "acme", "user": "bob", "role": "author"}),
+    )
+    .unwrap();
     let page = run::<List>(&engine, json!({"account": "acme", "limit": 1}));
     let expected = json!({
         "number": 3,
         "at_ms": 5000,
         "actor": {"kind": "user", "user": "ann", "account": "acme", "ip": "203.0.113.7"},
         "operation": "members.set_role",
-        "changes": [{"kind": "member", "id": "bob", "what": "changed", "fields": [{"name": "role", "before": "editor", "after": "author"}]}]
+        "changes": [{"kind": "member", "id": "bob", "what": "changed", "fields": [{"name": "role",
+            "before": "editor", "after": "author"}]}]
     });
     assert_eq!(serde_json::to_value(&page.records[0]).unwrap(), expected);
     let users = run::<List>(&engine, json!({"chain": "users", "user": "bob"}));
     assert_eq!(users.records.len(), 1);
     let created = &users.records[0].changes[0];
-    assert!(created.what == AuditWhat::Created && created.fields.iter().any(|field| field.after.as_deref() == Some("bob@acme.example")));
-    assert_eq!(run::<Head>(&engine, json!({})).number, 1, "the platform knows that the account came");
+    assert!(
+        created.what == AuditWhat::Created
+            && created
+                .fields
+                .iter()
+                .any(|field| field.after.as_deref() == Some("bob@acme.example"))
+    );
+    assert_eq!(
+        run::<Head>(&engine, json!({})).number,
+        1,
+        "the platform knows that the account came"
+    );
 }
 
 #[test]
 fn what_is_refused_or_changes_nothing_leaves_no_record() {
     let engine = engine();
     let before = run::<Head>(&engine, json!({"account": "acme"}));
-    assert!(run_as::<members::SetRole>(&engine, &ann(), json!({"account": "acme", "user": "nobody", "role": "author"})).is_err());
+    assert!(
+        run_as::<members::SetRole>(
+            &engine,
+            &ann(),
+            json!({"account": "acme", "user": "nobody", "role": "author"})
+        )
+        .is_err()
+    );
     engine
         .decide(
             &Actor::System,
-            &engine.cell_by_text("acme").unwrap().sending(&engine, None, crate::model::Channel::Email, &Default::default()).unwrap(),
+            &engine
+                .cell_by_text("acme")
+                .unwrap()
+                .sending(
+                    &engine,
+                    None,
+                    crate::model::Channel::Email,
+                    &Default::default(),
+                )
+                .unwrap(),
             crate::engine::meters::Ask::exact(3),
         )
         .unwrap();
@@ -111,21 +166,40 @@ fn every_record_that_is_altered_cut_or_taken_away_is_found() {
         let value = stored(&engine, &key);
         write(&engine, &key, None);
         assert_eq!(verify(&engine, of_acme()), Some((Missing, number)));
-        let altered = String::from_utf8(value.clone()).unwrap().replace("accounts.", "invented.");
+        let altered = String::from_utf8(value.clone())
+            .unwrap()
+            .replace("accounts.", "invented.");
         write(&engine, &key, Some(altered.as_bytes()));
-        assert_eq!(verify(&engine, of_acme()), Some((Altered, if number == 5 { 5 } else { number + 1 })));
+        assert_eq!(
+            verify(&engine, of_acme()),
+            Some((Altered, if number == 5 { 5 } else { number + 1 }))
+        );
         write(&engine, &key, Some(&value));
     }
     assert_eq!(verify(&engine, of_acme()), None);
 
-    // Who cuts the end off and mends the head is found by a head that was saved elsewhere, and by nothing else.
+    // Who cuts the end off and mends the head is found by a head that was saved elsewhere, and by
+    // nothing else.
     let saved = run::<Head>(&engine, of_acme());
     let anchored = || json!({"account": "acme", "number": saved.number, "hash": saved.hash});
     assert_eq!(verify(&engine, anchored()), None);
-    let (last, head) = (stored(&engine, &keys::audit(&acme(), 5)), stored(&engine, &keys::audit_head(&acme())));
-    let fourth = AuditLink { number: 4, hash: hash(&stored(&engine, &keys::audit(&acme(), 4))) };
-    let mended = AuditHead { last: fourth.clone(), ..AuditHead::default() };
-    write(&engine, &keys::audit_head(&acme()), Some(&serde_json::to_vec(&mended).unwrap()));
+    let (last, head) = (
+        stored(&engine, &keys::audit(&acme(), 5)),
+        stored(&engine, &keys::audit_head(&acme())),
+    );
+    let fourth = AuditLink {
+        number: 4,
+        hash: hash(&stored(&engine, &keys::audit(&acme(), 4))),
+    };
+    let mended = AuditHead {
+        last: fourth.clone(),
+        ..AuditHead::default()
+    };
+    write(
+        &engine,
+        &keys::audit_head(&acme()),
+        Some(&serde_json::to_vec(&mended).unwrap()),
+    );
     assert_eq!(verify(&engine, of_acme()), Some((HeadAltered, 5)));
     write(&engine, &keys::audit(&acme(), 5), None);
     assert_eq!(verify(&engine, of_acme()), None);
@@ -144,7 +218,10 @@ fn the_lines_of_an_export_can_be_checked_by_anybody() {
     let engine = filled();
     let (mut lines, mut after) = (String::new(), None);
     loop {
-        let page = run::<Export>(&engine, json!({"account": "acme", "limit": 2, "after": after.unwrap_or(0)}));
+        let page = run::<Export>(
+            &engine,
+            json!({"account": "acme", "limit": 2, "after": after.unwrap_or(0)}),
+        );
         lines.push_str(&page.lines);
         after = page.next;
         if after.is_none() {
@@ -158,59 +235,141 @@ fn the_lines_of_an_export_can_be_checked_by_anybody() {
         previous = hash(line.as_bytes());
     }
     assert_eq!(lines.lines().count(), 5);
-    assert_eq!(run::<Head>(&engine, json!({"account": "acme"})).hash, previous);
+    assert_eq!(
+        run::<Head>(&engine, json!({"account": "acme"})).hash,
+        previous
+    );
 }
 
 #[test]
 fn a_chain_that_was_pruned_can_still_be_checked() {
     let engine = filled();
     let saved = run::<Head>(&engine, json!({"account": "acme"}));
-    let early = AuditLink { number: 2, hash: hash(&stored(&engine, &keys::audit(&acme(), 2))) };
+    let early = AuditLink {
+        number: 2,
+        hash: hash(&stored(&engine, &keys::audit(&acme(), 2))),
+    };
     let pruned = run::<Prune>(&engine, json!({"account": "acme", "before_ms": 4 * SECOND}));
     assert_eq!((pruned.pruned, pruned.more), (3, false));
     assert_eq!(verify(&engine, json!({"account": "acme"})), None);
-    assert_eq!(verify(&engine, json!({"account": "acme", "number": saved.number, "hash": saved.hash})), None);
-    assert_eq!(verify(&engine, json!({"account": "acme", "number": 2, "hash": early.hash})), Some((AuditProblemKind::Pruned, 2)));
+    assert_eq!(
+        verify(
+            &engine,
+            json!({"account": "acme", "number": saved.number, "hash": saved.hash})
+        ),
+        None
+    );
+    assert_eq!(
+        verify(
+            &engine,
+            json!({"account": "acme", "number": 2, "hash": early.hash})
+        ),
+        Some((AuditProblemKind::Pruned, 2))
+    );
     let head = run::<Head>(&engine, json!({"account": "acme"}));
     assert_eq!((head.number, head.pruned_to), (6, 3));
     let page = run::<List>(&engine, json!({"account": "acme"}));
-    assert_eq!(page.records.iter().map(|record| record.number).collect::<Vec<_>>(), [6, 5, 4]);
-    assert_eq!((page.records[0].operation.as_str(), page.records[0].changes[0].kind), ("audit.prune", AuditKind::Audit));
+    assert_eq!(
+        page.records
+            .iter()
+            .map(|record| record.number)
+            .collect::<Vec<_>>(),
+        [6, 5, 4]
+    );
+    assert_eq!(
+        (
+            page.records[0].operation.as_str(),
+            page.records[0].changes[0].kind
+        ),
+        ("audit.prune", AuditKind::Audit)
+    );
     // Everything, and it goes on behind.
-    assert_eq!(run::<Prune>(&engine, json!({"account": "acme", "before_ms": 99 * SECOND})).pruned, 3);
+    assert_eq!(
+        run::<Prune>(
+            &engine,
+            json!({"account": "acme", "before_ms": 99 * SECOND})
+        )
+        .pruned,
+        3
+    );
     assert_eq!(verify(&engine, json!({"account": "acme"})), None);
     assert_eq!(run::<Head>(&engine, json!({"account": "acme"})).number, 7);
-    assert!(crate::engine::consistency::check(&*engine.backend, 10).unwrap().is_empty());
+    assert!(
+        crate::engine::consistency::check(&*engine.backend, 10)
+            .unwrap()
+            .is_empty()
+    );
 }
 
-/// R-USR-4: of a person who is erased nothing is left that tells who they were, and the chain is whole.
+/// R-USR-4: of a person who is erased nothing is left that tells who they were, and the chain is
+/// whole.
 #[test]
 fn who_is_erased_leaves_a_chain_that_is_whole() {
     let engine = engine();
-    run::<members::Add>(&engine, json!({"account": "acme", "user": "bob", "email": "bob@acme.example", "first_name": "Bobby", "role": "editor"}));
+    run::<members::Add>(
+        &engine,
+        json!({"account": "acme", "user": "bob", "email": "bob@acme.example",
+            "first_name": "Bobby", "role": "editor"}),
+    );
     run::<users::Edit>(&engine, json!({"user": "bob", "last_name": "Tables"}));
     let saved = run::<Head>(&engine, json!({"chain": "users"}));
     let everything = || {
-        let rows = engine.backend.range(keys::FIRST, b"9", Order::Ascending, usize::MAX).unwrap();
-        rows.into_iter().map(|(_, record)| String::from_utf8(record.value).unwrap()).collect::<String>()
+        let rows = engine
+            .backend
+            .range(keys::FIRST, b"9", Order::Ascending, usize::MAX)
+            .unwrap();
+        rows.into_iter()
+            .map(|(_, record)| String::from_utf8(record.value).unwrap())
+            .collect::<String>()
     };
-    assert!(["bob@acme.example", "Bobby", "Tables"].iter().all(|known| everything().contains(known)));
+    assert!(
+        ["bob@acme.example", "Bobby", "Tables"]
+            .iter()
+            .all(|known| everything().contains(known))
+    );
     run::<users::Delete>(&engine, json!({"user": "bob"}));
-    assert!(["bob@acme", "Bobby", "Tables"].iter().all(|known| !everything().contains(known)), "{}", everything());
-    assert_eq!(verify(&engine, json!({"chain": "users", "number": saved.number, "hash": saved.hash})), None);
+    assert!(
+        ["bob@acme", "Bobby", "Tables"]
+            .iter()
+            .all(|known| !everything().contains(known)),
+        "{}",
+        everything()
+    );
+    assert_eq!(
+        verify(
+            &engine,
+            json!({"chain": "users", "number": saved.number, "hash": saved.hash})
+        ),
+        None
+    );
     let page = run::<List>(&engine, json!({"chain": "users", "user": "bob"}));
     assert_eq!(page.records.len(), 3);
     assert!(page.records[1].changes[0].erased && page.records[2].changes[0].erased);
-    assert!(crate::engine::consistency::check(&*engine.backend, 10).unwrap().is_empty());
+    assert!(
+        crate::engine::consistency::check(&*engine.backend, 10)
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[test]
 fn what_is_kept_of_a_person_cannot_be_altered_unnoticed() {
     let engine = engine();
-    let key = keys::audit_person(AuditKind::User, &Id::new("ann").unwrap(), &AuditChain::Users, 1, 0);
-    let altered = String::from_utf8(stored(&engine, &key)).unwrap().replace("Lee", "Low");
+    let key = keys::audit_person(
+        AuditKind::User,
+        &Id::new("ann").unwrap(),
+        &AuditChain::Users,
+        1,
+        0,
+    );
+    let altered = String::from_utf8(stored(&engine, &key))
+        .unwrap()
+        .replace("Lee", "Low");
     write(&engine, &key, Some(altered.as_bytes()));
-    assert_eq!(verify(&engine, json!({"chain": "users"})), Some((AuditProblemKind::PersonalAltered, 1)));
+    assert_eq!(
+        verify(&engine, json!({"chain": "users"})),
+        Some((AuditProblemKind::PersonalAltered, 1))
+    );
 }
 
 #[test]
@@ -218,10 +377,25 @@ fn the_chain_of_an_account_outlives_it() {
     let engine = engine();
     run::<accounts::Delete>(&engine, json!({"account": "acme"}));
     let page = run::<List>(&engine, json!({"account": "acme"}));
-    let gone = page.records[0].changes.iter().find(|change| change.kind == AuditKind::Account).unwrap();
+    let gone = page.records[0]
+        .changes
+        .iter()
+        .find(|change| change.kind == AuditKind::Account)
+        .unwrap();
     assert_eq!(gone.what, AuditWhat::Deleted);
-    assert_eq!(run::<List>(&engine, json!({"chain": "platform", "kind": "account", "subject": "acme"})).records.len(), 2);
-    assert_eq!(run_as::<List>(&engine, &Actor::System, json!({"account": "never"})).unwrap_err(), Code::NotFound);
+    assert_eq!(
+        run::<List>(
+            &engine,
+            json!({"chain": "platform", "kind": "account", "subject": "acme"})
+        )
+        .records
+        .len(),
+        2
+    );
+    assert_eq!(
+        run_as::<List>(&engine, &Actor::System, json!({"account": "never"})).unwrap_err(),
+        Code::NotFound
+    );
 }
 
 #[test]
@@ -231,7 +405,8 @@ fn filters_and_pages() {
         run_as::<caps::Set>(
             &engine,
             &ann(),
-            json!({"account": "acme", "id": format!("c{number}"), "scope": "account", "channel": "email", "window": "day", "limit": 5}),
+            json!({"account": "acme", "id": format!("c{number}"), "scope": "account",
+                "channel": "email", "window": "day", "limit": 5}),
         )
         .unwrap();
     }
@@ -247,22 +422,59 @@ fn filters_and_pages() {
         }
     };
     assert_eq!(count(json!({"account": "acme", "limit": 7})), 35);
-    assert_eq!(count(json!({"account": "acme", "actor": "ann", "limit": 7})), 30);
-    assert_eq!(count(json!({"account": "acme", "operation": "caps.set"})), 30);
-    assert_eq!(count(json!({"account": "acme", "kind": "cap", "subject": "c7"})), 1);
-    assert_eq!(count(json!({"account": "acme", "from_ms": 2000, "until_ms": 4000})), 2);
-    assert_eq!(run_as::<List>(&engine, &ann(), json!({"chain": "platform"})).unwrap_err(), Code::ActorNotAllowed);
-    assert_eq!(run_as::<List>(&engine, &ann(), json!({"after": "x"})).unwrap_err(), Code::InvalidArgument);
+    assert_eq!(
+        count(json!({"account": "acme", "actor": "ann", "limit": 7})),
+        30
+    );
+    assert_eq!(
+        count(json!({"account": "acme", "operation": "caps.set"})),
+        30
+    );
+    assert_eq!(
+        count(json!({"account": "acme", "kind": "cap", "subject": "c7"})),
+        1
+    );
+    assert_eq!(
+        count(json!({"account": "acme", "from_ms": 2000, "until_ms": 4000})),
+        2
+    );
+    assert_eq!(
+        run_as::<List>(&engine, &ann(), json!({"chain": "platform"})).unwrap_err(),
+        Code::ActorNotAllowed
+    );
+    assert_eq!(
+        run_as::<List>(&engine, &ann(), json!({"after": "x"})).unwrap_err(),
+        Code::InvalidArgument
+    );
 }
 
 /// An import of 500 rows is remembered in few records, none of which the store has to split.
 #[test]
 fn every_record_stays_small() {
     let engine = engine();
-    let rows: String = (0..500).map(|row| format!("user{row}@people.example,First{row},Last\n")).collect();
-    let import = json!({"account": "acme", "role": "editor", "csv": format!("email,first_name,last_name\n{rows}")});
-    (catalogue::find("users.import_csv").unwrap().run_json)(&engine, &Actor::System, import.to_string().as_bytes()).unwrap();
-    let rows = engine.backend.range(&[keys::AUDIT], &[keys::AUDIT_HEAD], Order::Ascending, 9999).unwrap();
-    let longest = rows.iter().map(|(_, record)| record.value.len()).max().unwrap();
-    assert!(rows.len() < 200 && longest < 4082, "{} records, the longest of {longest} bytes", rows.len());
+    let rows: String = (0..500)
+        .map(|row| format!("user{row}@people.example,First{row},Last\n"))
+        .collect();
+    let import = json!({"account": "acme", "role": "editor",
+        "csv": format!("email,first_name,last_name\n{rows}")});
+    (catalogue::find("users.import_csv").unwrap().run_json)(
+        &engine,
+        &Actor::System,
+        import.to_string().as_bytes(),
+    )
+    .unwrap();
+    let rows = engine
+        .backend
+        .range(&[keys::AUDIT], &[keys::AUDIT_HEAD], Order::Ascending, 9999)
+        .unwrap();
+    let longest = rows
+        .iter()
+        .map(|(_, record)| record.value.len())
+        .max()
+        .unwrap();
+    assert!(
+        rows.len() < 200 && longest < 4082,
+        "{} records, the longest of {longest} bytes",
+        rows.len()
+    );
 }

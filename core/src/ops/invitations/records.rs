@@ -3,7 +3,10 @@
 use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
-use crate::model::{AccountGrant, AuditKind, Email, Id, Invitation, InvitationKind, InvitationState, Name, OutboxKind, OutboxMessage, Resend, User};
+use crate::model::{
+    AccountGrant, AuditKind, Email, Id, Invitation, InvitationKind, InvitationState, Name,
+    OutboxKind, OutboxMessage, Resend, User,
+};
 use crate::ops::{accounts, groups, members, outbox, roles};
 use crate::rules::invitation::{InvitationStatus, expires_at_ms, status};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,9 +16,12 @@ pub(super) fn load(ctx: &mut Ctx<'_>, id: &Id) -> Result<Invitation, Error> {
     find(ctx, id)?.ok_or_else(|| Error::not_found("invitation", id.as_str()).at("/invitation"))
 }
 
-/// An invitation, where there is one. In the place of a group that was deleted since it offers the one that took in its members.
+/// An invitation, where there is one. In the place of a group that was deleted since it offers the
+/// one that took in its members.
 pub(crate) fn find(ctx: &mut Ctx<'_>, id: &Id) -> Result<Option<Invitation>, Error> {
-    let Some(mut invitation) = ctx.tx.get::<Invitation>(&keys::invitation(id))? else { return Ok(None) };
+    let Some(mut invitation) = ctx.tx.get::<Invitation>(&keys::invitation(id))? else {
+        return Ok(None);
+    };
     for grant in &mut invitation.grants {
         if let Some(group) = grant.group.take() {
             grant.group = groups::now(ctx, &grant.account, &group)?;
@@ -35,28 +41,53 @@ pub(super) fn save(ctx: &mut Ctx<'_>, invitation: &mut Invitation) -> Result<(),
 pub(super) fn lines_of(ctx: &mut Ctx<'_>, grants: &[AccountGrant]) -> Result<Vec<Id>, Error> {
     let mut all = BTreeSet::new();
     for grant in grants {
-        all.extend(account_line(&mut ctx.tx, &grant.account)?.into_iter().map(|account| account.id));
+        all.extend(
+            account_line(&mut ctx.tx, &grant.account)?
+                .into_iter()
+                .map(|account| account.id),
+        );
     }
     Ok(all.into_iter().collect())
 }
 
 /// The top of the tree that an account is in.
 pub(super) fn team_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<Id, Error> {
-    Ok(account_line(&mut ctx.tx, account)?.pop().map_or_else(|| account.clone(), |top| top.id))
+    Ok(account_line(&mut ctx.tx, account)?
+        .pop()
+        .map_or_else(|| account.clone(), |top| top.id))
 }
 
 /// Where an invitation is listed.
 pub(crate) fn listed_at(invitation: &Invitation) -> Vec<Vec<u8>> {
     let newest = keys::sortable(u64::MAX - invitation.created_at_ms);
     let email = keys::orderable(invitation.address());
-    let of_address = invitation.email.as_ref().map(|email| keys::address_invitation(email.key(), &invitation.id));
-    let own = invitation.grants.iter().map(|grant| (&grant.account, ["newest", "email"]));
-    let below = invitation.counted_in.iter().map(|account| (account, ["below_newest", "below_email"]));
+    let of_address = invitation
+        .email
+        .as_ref()
+        .map(|email| keys::address_invitation(email.key(), &invitation.id));
+    let own = invitation
+        .grants
+        .iter()
+        .map(|grant| (&grant.account, ["newest", "email"]));
+    let below = invitation
+        .counted_in
+        .iter()
+        .map(|account| (account, ["below_newest", "below_email"]));
     let both = |(account, [by_time, by_email]): (&Id, [&str; 2])| {
-        [keys::account_invitation(account, by_time, &newest, &invitation.id), keys::account_invitation(account, by_email, &email, &invitation.id)]
+        [
+            keys::account_invitation(account, by_time, &newest, &invitation.id),
+            keys::account_invitation(account, by_email, &email, &invitation.id),
+        ]
     };
-    let of_user = invitation.user.as_ref().map(|user| keys::user_invitation(user, &invitation.id));
-    own.chain(below).flat_map(both).chain(of_address).chain(of_user).collect()
+    let of_user = invitation
+        .user
+        .as_ref()
+        .map(|user| keys::user_invitation(user, &invitation.id));
+    own.chain(below)
+        .flat_map(both)
+        .chain(of_address)
+        .chain(of_user)
+        .collect()
 }
 
 /// Puts an invitation into the lists of its accounts, or takes it out of them.
@@ -70,8 +101,8 @@ pub(crate) fn list(ctx: &mut Ctx<'_>, invitation: &Invitation, listed: bool) {
     }
 }
 
-/// An open invitation takes a seat, uses its roles, and is the one of its address in the team; it does so until it is ended,
-/// also after it expired, but that the seat is free from then on.
+/// An open invitation takes a seat, uses its roles, and is the one of its address in the team; it
+/// does so until it is ended, also after it expired, but that the seat is free from then on.
 pub(crate) fn hold(ctx: &mut Ctx<'_>, invitation: &Invitation, held: bool) -> Result<(), Error> {
     for account in &invitation.counted_in {
         let key = keys::open_invitation(account, expires_at_ms(invitation), &invitation.id);
@@ -81,7 +112,11 @@ pub(crate) fn hold(ctx: &mut Ctx<'_>, invitation: &Invitation, held: bool) -> Re
             ctx.tx.delete(key);
         }
     }
-    for role in invitation.grants.iter().filter_map(|grant| grant.role.as_ref()) {
+    for role in invitation
+        .grants
+        .iter()
+        .filter_map(|grant| grant.role.as_ref())
+    {
         roles::mark_use(ctx, role, "invitation", &[invitation.id.as_str()], held);
     }
     // The owner of an account to be may be invited to other accounts of the team as well.
@@ -114,7 +149,8 @@ pub(crate) fn leave_future(ctx: &mut Ctx<'_>, mut invitation: Invitation) -> Res
     save(ctx, &mut invitation)
 }
 
-/// How long an invitation to these accounts can be accepted, and what sending it again does: by the strictest of them (R-INV-3).
+/// How long an invitation to these accounts can be accepted, and what sending it again does: by the
+/// strictest of them (R-INV-3).
 pub(super) fn terms(ctx: &mut Ctx<'_>, grants: &[AccountGrant]) -> Result<(u64, Resend), Error> {
     let (mut life_ms, mut resend) = (u64::MAX, Resend::Reuse);
     for grant in grants {
@@ -170,11 +206,18 @@ pub(super) fn open(ctx: &mut Ctx<'_>, offer: Offer) -> Result<Invitation, Error>
 pub(super) fn send(ctx: &mut Ctx<'_>, invitation: &Invitation) -> Result<(), Error> {
     let (kind, account) = match invitation.kind {
         InvitationKind::Member => (OutboxKind::Invitation, None),
-        InvitationKind::Owner => (OutboxKind::OwnerVerification, invitation.grants.first().map(|grant| grant.account.clone())),
+        InvitationKind::Owner => (
+            OutboxKind::OwnerVerification,
+            invitation.grants.first().map(|grant| grant.account.clone()),
+        ),
     };
     let message = OutboxMessage {
         to: invitation.email.clone(),
-        accounts: invitation.grants.iter().map(|grant| grant.account.clone()).collect(),
+        accounts: invitation
+            .grants
+            .iter()
+            .map(|grant| grant.account.clone())
+            .collect(),
         token_of: Some((invitation.id.clone(), invitation.generation)),
         ..OutboxMessage::about(kind, account, ctx.now_ms)
     };
@@ -182,15 +225,25 @@ pub(super) fn send(ctx: &mut Ctx<'_>, invitation: &Invitation) -> Result<(), Err
 }
 
 /// Ends an open invitation.
-pub(super) fn end(ctx: &mut Ctx<'_>, invitation: &mut Invitation, state: InvitationState) -> Result<(), Error> {
+pub(super) fn end(
+    ctx: &mut Ctx<'_>,
+    invitation: &mut Invitation,
+    state: InvitationState,
+) -> Result<(), Error> {
     hold(ctx, invitation, false)?;
     invitation.state = state;
     save(ctx, invitation)
 }
 
 /// The open invitation of an address to a team, expired or not.
-pub(super) fn of_address(ctx: &mut Ctx<'_>, team: &Id, email: &Email) -> Result<Option<Invitation>, Error> {
-    let Some(id) = ctx.tx.get::<Id>(&keys::invited(team, email.key()))? else { return Ok(None) };
+pub(super) fn of_address(
+    ctx: &mut Ctx<'_>,
+    team: &Id,
+    email: &Email,
+) -> Result<Option<Invitation>, Error> {
+    let Some(id) = ctx.tx.get::<Id>(&keys::invited(team, email.key()))? else {
+        return Ok(None);
+    };
     ctx.tx.get(&keys::invitation(&id))
 }
 
@@ -213,14 +266,19 @@ impl Seats {
     /// Takes one in each account, or none where there is an account without.
     pub(super) fn take(&mut self) -> Result<(), Error> {
         if let Some((account, _)) = self.0.iter().find(|(_, left)| **left == 0) {
-            return Err(Error::new(Code::SeatsExhausted, format!("all seats of `{account}` are taken")).with("account", account.as_str()));
+            return Err(Error::new(
+                Code::SeatsExhausted,
+                format!("all seats of `{account}` are taken"),
+            )
+            .with("account", account.as_str()));
         }
         self.0.values_mut().for_each(|left| *left -= 1);
         Ok(())
     }
 }
 
-/// Invites the owner of an account that waits for one; an earlier verification of the account is superseded (R-TEA-4).
+/// Invites the owner of an account that waits for one; an earlier verification of the account is
+/// superseded (R-TEA-4).
 ///
 /// The caller makes the account: pending, without an owner. Answers the invitation.
 pub(crate) fn invite_owner(ctx: &mut Ctx<'_>, account: &Id, email: Email) -> Result<Id, Error> {
@@ -231,7 +289,11 @@ pub(crate) fn invite_owner(ctx: &mut Ctx<'_>, account: &Id, email: Email) -> Res
     }
     let user = ctx.tx.get::<Id>(&keys::email(email.key()))?;
     members::check_seats(ctx, account, user.as_ref())?;
-    let grants = vec![AccountGrant { account: account.clone(), role: None, group: None }];
+    let grants = vec![AccountGrant {
+        account: account.clone(),
+        role: None,
+        group: None,
+    }];
     let offer = Offer {
         kind: InvitationKind::Owner,
         team: team_of(ctx, account)?,
@@ -245,8 +307,8 @@ pub(crate) fn invite_owner(ctx: &mut Ctx<'_>, account: &Id, email: Email) -> Res
     Ok(open(ctx, offer)?.id)
 }
 
-/// A user has become a member of an account: what their address was offered in that team is settled. Who is in the team is
-/// given access to further accounts, not invited (R-INV-7).
+/// A user has become a member of an account: what their address was offered in that team is
+/// settled. Who is in the team is given access to further accounts, not invited (R-INV-7).
 pub(crate) fn settle(ctx: &mut Ctx<'_>, account: &Id, user: &User) -> Result<(), Error> {
     let team = team_of(ctx, account)?;
     match of_address(ctx, &team, &user.email)? {
@@ -260,7 +322,10 @@ pub(super) fn all_of_address(ctx: &mut Ctx<'_>, email: &Email) -> Result<Vec<Inv
     all_within(ctx, keys::below(keys::ADDRESS_INVITATION, &[email.key()]))
 }
 
-fn all_within(ctx: &mut Ctx<'_>, (from, until): (Vec<u8>, Vec<u8>)) -> Result<Vec<Invitation>, Error> {
+fn all_within(
+    ctx: &mut Ctx<'_>,
+    (from, until): (Vec<u8>, Vec<u8>),
+) -> Result<Vec<Invitation>, Error> {
     let mut found = Vec::new();
     for (key, ()) in ctx.tx.range::<()>(&from, &until, usize::MAX)? {
         if let Some(id) = keys::last_id(&key) {
@@ -281,13 +346,15 @@ pub(crate) fn keep(ctx: &mut Ctx<'_>, user: &Id, email: &Email) -> Result<(), Er
     Ok(())
 }
 
-/// A person is erased: with them go the invitations of the addresses that they have and had, to one team or to all (R-USR-4). An
-/// account of the team that waits for them as its owner goes on waiting.
+/// A person is erased: with them go the invitations of the addresses that they have and had, to one
+/// team or to all (R-USR-4). An account of the team that waits for them as its owner goes on
+/// waiting.
 pub(crate) fn forget(ctx: &mut Ctx<'_>, user: &User, team: Option<&Id>) -> Result<(), Error> {
     let mut theirs = all_of_address(ctx, &user.email)?;
     theirs.extend(all_within(ctx, keys::user_invitations(&user.id))?);
     for invitation in theirs {
-        let awaited = invitation.kind == InvitationKind::Owner && invitation.state == InvitationState::Open;
+        let awaited =
+            invitation.kind == InvitationKind::Owner && invitation.state == InvitationState::Open;
         if team.is_none_or(|team| invitation.team == *team && !awaited) {
             erase(ctx, &invitation)?;
         }
@@ -295,12 +362,18 @@ pub(crate) fn forget(ctx: &mut Ctx<'_>, user: &User, team: Option<&Id>) -> Resul
     Ok(())
 }
 
-/// Deletes an open invitation: that there was one is all that is left, and of those before it to the same address as well (R-USR-4).
+/// Deletes an open invitation: that there was one is all that is left, and of those before it to
+/// the same address as well (R-USR-4).
 pub(super) fn delete(ctx: &mut Ctx<'_>, mut invitation: Invitation) -> Result<(), Error> {
     end(ctx, &mut invitation, InvitationState::Deleted)?;
-    let Some(email) = invitation.email.clone() else { return Ok(()) };
+    let Some(email) = invitation.email.clone() else {
+        return Ok(());
+    };
     for earlier in all_of_address(ctx, &email)? {
-        let ended = matches!(earlier.state, InvitationState::Deleted | InvitationState::Superseded);
+        let ended = matches!(
+            earlier.state,
+            InvitationState::Deleted | InvitationState::Superseded
+        );
         if ended && earlier.team == invitation.team {
             forget_whom(ctx, earlier)?;
         }
@@ -329,7 +402,10 @@ pub(super) fn erase(ctx: &mut Ctx<'_>, invitation: &Invitation) -> Result<(), Er
         hold(ctx, invitation, false)?;
     }
     ctx.tx.delete(keys::invitation(&invitation.id));
-    ctx.tx.put(keys::tombstone(keys::INVITATION, &invitation.id), &invitation.generation)
+    ctx.tx.put(
+        keys::tombstone(keys::INVITATION, &invitation.id),
+        &invitation.generation,
+    )
 }
 
 /// All invitations to an account.
@@ -344,9 +420,14 @@ fn of_account(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<Invitation>, Error>
     Ok(found)
 }
 
-/// Offers other accounts, or the same ones otherwise, for as long as before but no longer than `most_ms`; nothing else of the invitation
-/// changes. Not saved here.
-pub(super) fn offer(ctx: &mut Ctx<'_>, invitation: &mut Invitation, grants: Vec<AccountGrant>, most_ms: u64) -> Result<(), Error> {
+/// Offers other accounts, or the same ones otherwise, for as long as before but no longer than
+/// `most_ms`; nothing else of the invitation changes. Not saved here.
+pub(super) fn offer(
+    ctx: &mut Ctx<'_>,
+    invitation: &mut Invitation,
+    grants: Vec<AccountGrant>,
+    most_ms: u64,
+) -> Result<(), Error> {
     let is_open = invitation.state == InvitationState::Open;
     list(ctx, invitation, false);
     if is_open {
@@ -365,10 +446,16 @@ pub(super) fn offer(ctx: &mut Ctx<'_>, invitation: &mut Invitation, grants: Vec<
     Ok(())
 }
 
-/// An account is deleted: it is offered no longer, and an invitation to nothing else goes with it (R-ACC-3).
+/// An account is deleted: it is offered no longer, and an invitation to nothing else goes with it
+/// (R-ACC-3).
 pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
     for mut invitation in of_account(ctx, account)? {
-        let left: Vec<AccountGrant> = invitation.grants.iter().filter(|grant| grant.account != *account).cloned().collect();
+        let left: Vec<AccountGrant> = invitation
+            .grants
+            .iter()
+            .filter(|grant| grant.account != *account)
+            .cloned()
+            .collect();
         if !left.is_empty() {
             offer(ctx, &mut invitation, left, u64::MAX)?;
             save(ctx, &mut invitation)?;
@@ -379,10 +466,12 @@ pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error>
     Ok(())
 }
 
-/// Accounts have left their team, since the account `above` them goes: the invitations to them go along.
+/// Accounts have left their team, since the account `above` them goes: the invitations to them go
+/// along.
 ///
-/// One that also offers accounts outside of `above` offers those alone from now on; otherwise, the accounts that leave
-/// together. A role of an account that is no longer above gives way to the default role.
+/// One that also offers accounts outside of `above` offers those alone from now on; otherwise, the
+/// accounts that leave together. A role of an account that is no longer above gives way to the
+/// default role.
 pub(crate) fn follow(ctx: &mut Ctx<'_>, leaving: &[Id], above: &Id) -> Result<(), Error> {
     for account in leaving {
         for mut invitation in of_account(ctx, account)? {
@@ -390,7 +479,10 @@ pub(crate) fn follow(ctx: &mut Ctx<'_>, leaving: &[Id], above: &Id) -> Result<()
             let mut outside = Vec::new();
             for mut grant in invitation.grants.clone() {
                 if !leaving.contains(&grant.account) {
-                    if account_line(&mut ctx.tx, &grant.account)?.iter().all(|other| other.id != *above) {
+                    if account_line(&mut ctx.tx, &grant.account)?
+                        .iter()
+                        .all(|other| other.id != *above)
+                    {
                         outside.push(grant);
                     }
                     continue;
@@ -402,7 +494,12 @@ pub(crate) fn follow(ctx: &mut Ctx<'_>, leaving: &[Id], above: &Id) -> Result<()
                 }
                 along.push(grant);
             }
-            offer(ctx, &mut invitation, if outside.is_empty() { along } else { outside }, u64::MAX)?;
+            offer(
+                ctx,
+                &mut invitation,
+                if outside.is_empty() { along } else { outside },
+                u64::MAX,
+            )?;
             save(ctx, &mut invitation)?;
         }
     }
@@ -411,7 +508,10 @@ pub(crate) fn follow(ctx: &mut Ctx<'_>, leaving: &[Id], above: &Id) -> Result<()
 
 /// Makes whoever has the address the owner of an account that waits for one (R-TEA-4).
 pub(super) fn make_owner(ctx: &mut Ctx<'_>, account: &Id, user: &User) -> Result<(), Error> {
-    match ctx.tx.get::<crate::model::Member>(&keys::member(account, &user.id))? {
+    match ctx
+        .tx
+        .get::<crate::model::Member>(&keys::member(account, &user.id))?
+    {
         None => members::create(ctx, account, user, members::Place::OWNER).map(drop),
         Some(member) => members::own(ctx, member),
     }
@@ -419,14 +519,21 @@ pub(super) fn make_owner(ctx: &mut Ctx<'_>, account: &Id, user: &User) -> Result
     let mut record = accounts::load(ctx, account, "/token")?;
     record.owner = Some(user.id.clone());
     record.lifecycle = match record.lifecycle {
-        crate::model::Lifecycle::Closed { at_ms, .. } => crate::model::Lifecycle::Closed { at_ms, was_pending: false },
+        crate::model::Lifecycle::Closed { at_ms, .. } => crate::model::Lifecycle::Closed {
+            at_ms,
+            was_pending: false,
+        },
         _ => crate::model::Lifecycle::Active,
     };
     accounts::save(ctx, record)
 }
 
 /// The refusal of a link whose invitation is worth nothing any more (R-INV-6).
-pub(super) fn refuse_dead(ctx: &Ctx<'_>, invitation: &Invitation, field: &str) -> Result<(), Error> {
+pub(super) fn refuse_dead(
+    ctx: &Ctx<'_>,
+    invitation: &Invitation,
+    field: &str,
+) -> Result<(), Error> {
     match status(invitation, ctx.now_ms).refusal() {
         None => Ok(()),
         Some(code) => Err(Error::new(code, sentence(status(invitation, ctx.now_ms))).at(field)),

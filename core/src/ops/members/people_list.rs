@@ -4,16 +4,20 @@ use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::people::{self, Order};
 use crate::engine::{Ctx, keys};
 use crate::error::Error;
-use crate::model::{self, AccountGrant, Actor, Count, Cursor, Email, Id, InvitationState, Name, PendingStep, folded};
+use crate::model::{
+    self, AccountGrant, Actor, Count, Cursor, Email, Id, InvitationState, Name, PendingStep, folded,
+};
 use crate::ops::{Access, Effect, Operation, accounts, invitations, reach, users, walk_merged};
 use crate::rules::invitation::{InvitationStatus, expires_at_ms, status};
 use crate::rules::user::missing_steps;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The users page of an account: its members, and who was invited and has not accepted, in one list by e-mail address (R-INV-4).
+/// The users page of an account: its members, and who was invited and has not accepted, in one list
+/// by e-mail address (R-INV-4).
 ///
-/// Members are listed as by `members.list`, invitations as by `invitations.list`: nobody sees more here than there.
+/// Members are listed as by `members.list`, invitations as by `invitations.list`: nobody sees more
+/// here than there.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct People {
@@ -28,13 +32,15 @@ pub struct People {
     /// Only those with this in the address or in the name, without regard to case and accents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Name>,
-    /// Only members who were not here since this instant, in unix milliseconds: seen last before it, or never seen and made before it.
+    /// Only members who were not here since this instant, in unix milliseconds: seen last before
+    /// it, or never seen and made before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inactive_since_ms: Option<Count>,
     /// Go on after the page before: its `next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
-    /// At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there is a `next`.
+    /// At most this many (1 to 500, 50 when absent). With filters a page may hold fewer while there
+    /// is a `next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
@@ -84,11 +90,13 @@ pub struct Person {
     pub status: PersonStatus,
     /// The steps that are still to be done.
     pub pending: Vec<PendingStep>,
-    /// Where they are a member, or what they are offered, of what is listed; of a member at most 50.
+    /// Where they are a member, or what they are offered, of what is listed; of a member at most
+    /// 50.
     pub accounts: Vec<AccountGrant>,
     /// Whether they own one of these accounts, or are to own it.
     pub owner: bool,
-    /// When they were last here, in unix milliseconds, to five minutes; absent where they never were.
+    /// When they were last here, in unix milliseconds, to five minutes; absent where they never
+    /// were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen_at_ms: Option<u64>,
     /// From when on the invitation cannot be accepted, in unix milliseconds.
@@ -111,51 +119,84 @@ impl Operation for People {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PersonList, Error> {
         accounts::load(ctx, &self.account, "/account")?;
         if self.below && matches!(ctx.actor, Actor::User { .. }) {
-            ctx.require_in(&self.account, TEAM_PERMISSION).map_err(|error| error.at("/below"))?;
+            ctx.require_in(&self.account, TEAM_PERMISSION)
+                .map_err(|error| error.at("/below"))?;
         }
         let invited = if self.below { "below_email" } else { "email" };
-        let spans = [people::span(self.account.as_str(), Order::Email, ""), keys::below(keys::ACCOUNT_INVITATION, &[self.account.as_str(), invited])];
+        let spans = [
+            people::span(self.account.as_str(), Order::Email, ""),
+            keys::below(keys::ACCOUNT_INVITATION, &[self.account.as_str(), invited]),
+        ];
         let hidden = reach::hidden_in(ctx, &self.account)?;
         let steps = ctx.policies(Some(&self.account))?.pending_until;
-        let words = self.search.as_ref().map(|text| people::searched(text.as_str()));
-        let (people, next) = walk_merged(ctx, &spans, self.after.as_ref(), self.limit, |ctx, span, key| {
-            let Some(id) = keys::last_id(key) else { return Ok(None) };
-            let person = match span {
-                0 if hidden.contains(&id) => None,
-                0 => self.member(ctx, &id, &steps)?,
-                _ => self.invited(ctx, &id, &steps)?,
-            };
-            let fits = |person: &Person| {
-                self.status.is_none_or(|asked| asked == person.status) && words.as_ref().is_none_or(|words| is_named(person, words))
-            };
-            Ok(person.filter(fits))
-        })?;
+        let words = self
+            .search
+            .as_ref()
+            .map(|text| people::searched(text.as_str()));
+        let (people, next) = walk_merged(
+            ctx,
+            &spans,
+            self.after.as_ref(),
+            self.limit,
+            |ctx, span, key| {
+                let Some(id) = keys::last_id(key) else {
+                    return Ok(None);
+                };
+                let person = match span {
+                    0 if hidden.contains(&id) => None,
+                    0 => self.member(ctx, &id, &steps)?,
+                    _ => self.invited(ctx, &id, &steps)?,
+                };
+                let fits = |person: &Person| {
+                    self.status.is_none_or(|asked| asked == person.status)
+                        && words.as_ref().is_none_or(|words| is_named(person, words))
+                };
+                Ok(person.filter(fits))
+            },
+        )?;
         Ok(PersonList { people, next })
     }
 }
 
 impl People {
     /// A user who is a member of what is listed.
-    fn member(&self, ctx: &mut Ctx<'_>, user: &Id, steps: &[PendingStep]) -> Result<Option<Person>, Error> {
+    fn member(
+        &self,
+        ctx: &mut Ctx<'_>,
+        user: &Id,
+        steps: &[PendingStep],
+    ) -> Result<Option<Person>, Error> {
         const MOST_SHOWN: usize = 50;
         let memberships = if self.below {
             users::memberships_in(ctx, user, Some(&self.account))?
         } else {
-            ctx.tx.get::<model::Member>(&keys::member(&self.account, user))?.into_iter().collect()
+            ctx.tx
+                .get::<model::Member>(&keys::member(&self.account, user))?
+                .into_iter()
+                .collect()
         };
         let user = users::load(ctx, user, "/after")?;
         let last_seen_at_ms = users::last_seen(ctx, &user)?;
-        if memberships.is_empty() || !users::is_inactive(&user, last_seen_at_ms, self.inactive_since_ms) {
+        if memberships.is_empty()
+            || !users::is_inactive(&user, last_seen_at_ms, self.inactive_since_ms)
+        {
             return Ok(None);
         }
         let pending = missing_steps(steps, &user);
-        let status = match (user.disabled || memberships.iter().all(|member| member.disabled), pending.is_empty()) {
+        let status = match (
+            user.disabled || memberships.iter().all(|member| member.disabled),
+            pending.is_empty(),
+        ) {
             (true, _) => PersonStatus::Disabled,
             (false, true) => PersonStatus::Active,
             (false, false) => PersonStatus::Pending,
         };
         let owner = memberships.iter().any(|member| member.owner);
-        let place = |member: model::Member| AccountGrant { account: member.account, role: member.role, group: member.group };
+        let place = |member: model::Member| AccountGrant {
+            account: member.account,
+            role: member.role,
+            group: member.group,
+        };
         Ok(Some(Person {
             user: Some(user.id),
             invitation: None,
@@ -164,7 +205,11 @@ impl People {
             last_name: user.profile.last_name,
             status,
             pending,
-            accounts: memberships.into_iter().take(MOST_SHOWN).map(place).collect(),
+            accounts: memberships
+                .into_iter()
+                .take(MOST_SHOWN)
+                .map(place)
+                .collect(),
             owner,
             last_seen_at_ms,
             expires_at_ms: None,
@@ -173,8 +218,15 @@ impl People {
     }
 
     /// Somebody who was invited and has not accepted.
-    fn invited(&self, ctx: &mut Ctx<'_>, invitation: &Id, steps: &[PendingStep]) -> Result<Option<Person>, Error> {
-        let Some(invitation) = invitations::find(ctx, invitation)? else { return Ok(None) };
+    fn invited(
+        &self,
+        ctx: &mut Ctx<'_>,
+        invitation: &Id,
+        steps: &[PendingStep],
+    ) -> Result<Option<Person>, Error> {
+        let Some(invitation) = invitations::find(ctx, invitation)? else {
+            return Ok(None);
+        };
         if invitation.state != InvitationState::Open || self.inactive_since_ms.is_some() {
             return Ok(None);
         }
@@ -187,7 +239,11 @@ impl People {
             email: invitation.email.map_or_else(String::new, String::from),
             first_name: invitation.first_name,
             last_name: invitation.last_name,
-            status: if expired { PersonStatus::Expired } else { PersonStatus::Pending },
+            status: if expired {
+                PersonStatus::Expired
+            } else {
+                PersonStatus::Pending
+            },
             pending: steps.to_vec(),
             accounts,
             owner: invitation.kind == model::InvitationKind::Owner,
@@ -199,8 +255,19 @@ impl People {
 
 /// Whether the address or the name of somebody holds a text, which is folded.
 fn is_named(person: &Person, words: &str) -> bool {
-    let name = |name: &Option<Name>| name.as_ref().map_or_else(String::new, |name| folded(name.as_str()));
+    let name = |name: &Option<Name>| {
+        name.as_ref()
+            .map_or_else(String::new, |name| folded(name.as_str()))
+    };
     let (first, last) = (name(&person.first_name), name(&person.last_name));
-    let address = Email::new(person.email.as_str()).map_or_else(|_| String::new(), |email| folded(email.key()));
-    [format!("{first} {last}"), format!("{last} {first}"), address, folded(&person.email)].iter().any(|text| text.contains(words))
+    let address = Email::new(person.email.as_str())
+        .map_or_else(|_| String::new(), |email| folded(email.key()));
+    [
+        format!("{first} {last}"),
+        format!("{last} {first}"),
+        address,
+        folded(&person.email),
+    ]
+    .iter()
+    .any(|text| text.contains(words))
 }

@@ -1,4 +1,5 @@
-//! What scenarios cannot see of second factors: who wins when many try at once, what is on the disk, and how often one may fail.
+//! What scenarios cannot see of second factors: who wins when many try at once, what is on the
+//! disk, and how often one may fail.
 
 use crate::engine::second_factor::FactorSecret;
 use crate::error::{Code, Error};
@@ -13,16 +14,35 @@ const PASSWORD: &str = "correct canary battery";
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
 fn call(store: &Tenantry, operation: &str, request: Value) -> Result<Value, Error> {
-    store.call_json(b"", operation.as_bytes(), request.to_string().as_bytes()).map(|answer| serde_json::from_str(&answer).unwrap())
+    store
+        .call_json(b"", operation.as_bytes(), request.to_string().as_bytes())
+        .map(|answer| serde_json::from_str(&answer).unwrap())
 }
 
 /// An account of olga, who logs in with a password and codes of a secret that is known.
 fn store(path: &str) -> Tenantry {
-    let options: OpenOptions = serde_json::from_value(json!({"clock": {"manual_ms": START_MS}, "seed": 1})).unwrap();
+    let options: OpenOptions =
+        serde_json::from_value(json!({"clock": {"manual_ms": START_MS}, "seed": 1})).unwrap();
     let store = Tenantry::open(path, options).unwrap();
-    call(&store, "accounts.create", json!({"id": "acme", "name": "Acme", "owner": {"user": "olga", "email": "olga@acme.example"}})).unwrap();
-    call(&store, "passwords.set", json!({"user": "olga", "password": PASSWORD})).unwrap();
-    call(&store, "second_factors.import_secret", json!({"user": "olga", "secret": SECRET})).unwrap();
+    call(
+        &store,
+        "accounts.create",
+        json!({"id": "acme", "name": "Acme", "owner": {"user": "olga",
+        "email": "olga@acme.example"}}),
+    )
+    .unwrap();
+    call(
+        &store,
+        "passwords.set",
+        json!({"user": "olga", "password": PASSWORD}),
+    )
+    .unwrap();
+    call(
+        &store,
+        "second_factors.import_secret",
+        json!({"user": "olga", "secret": SECRET}),
+    )
+    .unwrap();
     store
 }
 
@@ -31,7 +51,11 @@ fn code_at(secret: &str, now_ms: u64) -> String {
 }
 
 fn log_in(store: &Tenantry, code: Option<&str>, ip: &str) -> Result<Value, Error> {
-    call(store, "sessions.create", json!({"email": "olga@acme.example", "password": PASSWORD, "code": code, "ip": ip}))
+    call(
+        store,
+        "sessions.create",
+        json!({"email": "olga@acme.example", "password": PASSWORD, "code": code, "ip": ip}),
+    )
 }
 
 fn refusal(answer: Result<Value, Error>) -> (Code, Option<String>) {
@@ -45,18 +69,33 @@ fn a_code_has_one_winner() {
     for is_recovery in [false, true] {
         // One each: who is late with the first code uses up what may be tried on a day.
         let store = &store(":memory:");
-        let codes = call(store, "second_factors.renew_recovery_codes", json!({"user": "olga"})).unwrap();
-        let code = if is_recovery { codes["recovery_codes"][0].as_str().unwrap().to_owned() } else { code_at(SECRET, START_MS) };
+        let codes = call(
+            store,
+            "second_factors.renew_recovery_codes",
+            json!({"user": "olga"}),
+        )
+        .unwrap();
+        let code = if is_recovery {
+            codes["recovery_codes"][0].as_str().unwrap().to_owned()
+        } else {
+            code_at(SECRET, START_MS)
+        };
         let won = std::thread::scope(|scope| {
             let tries: Vec<_> = (1..=64)
                 .map(|place| {
                     let code = &code;
-                    scope.spawn(move || log_in(store, Some(code), &format!("192.0.2.{place}")).map_err(|error| error.code()))
+                    scope.spawn(move || {
+                        log_in(store, Some(code), &format!("192.0.2.{place}"))
+                            .map_err(|error| error.code())
+                    })
                 })
                 .collect();
             let answers: Vec<_> = tries.into_iter().map(|one| one.join().unwrap()).collect();
             for refused in answers.iter().filter_map(|answer| answer.as_ref().err()) {
-                assert!([Code::SecondFactorRefused, Code::LoginDelayed].contains(refused), "{refused:?}");
+                assert!(
+                    [Code::SecondFactorRefused, Code::LoginDelayed].contains(refused),
+                    "{refused:?}"
+                );
             }
             answers.iter().filter(|answer| answer.is_ok()).count()
         });
@@ -64,12 +103,17 @@ fn a_code_has_one_winner() {
     }
 }
 
-/// S6: whoever knows the password tries 30 codes a day, from however many places; the right one is refused then too.
+/// S6: whoever knows the password tries 30 codes a day, from however many places; the right one is
+/// refused then too.
 #[test]
 fn codes_are_not_guessed() {
     let store = store(":memory:");
     let right = code_at(SECRET, START_MS);
-    let wrong = if right == "000000" { "000001" } else { "000000" };
+    let wrong = if right == "000000" {
+        "000001"
+    } else {
+        "000000"
+    };
     let mut tried = 0;
     for place in 1..=255 {
         match refusal(log_in(&store, Some(wrong), &format!("198.51.100.{place}"))) {
@@ -91,7 +135,15 @@ fn codes_are_not_guessed() {
         }
     }
     assert_eq!(tried, 30);
-    assert_eq!(refusal(log_in(&store, Some(&code_at(SECRET, now_ms)), "203.0.113.10")).0, Code::LoginDelayed);
+    assert_eq!(
+        refusal(log_in(
+            &store,
+            Some(&code_at(SECRET, now_ms)),
+            "203.0.113.10"
+        ))
+        .0,
+        Code::LoginDelayed
+    );
     now_ms = START_MS + 25 * 3_600_000;
     call(&store, "clock.set", json!({"now_ms": now_ms})).unwrap();
     let delayed = log_in(&store, Some(&code_at(SECRET, now_ms)), "203.0.113.11");
@@ -103,18 +155,39 @@ fn codes_are_not_guessed() {
     }
 }
 
-/// R-SES-1: a second factor that comes between the password and the commit of a log-in is asked for.
+/// R-SES-1: a second factor that comes between the password and the commit of a log-in is asked
+/// for.
 #[test]
 fn a_log_in_that_was_under_way_needs_the_code_too() {
     let store = store(":memory:");
     call(&store, "second_factors.remove", json!({"user": "olga"})).unwrap();
     let guard = store.guard_for_tests();
     let engine = &guard.engine;
-    let (email, password) = (Email::new("olga@acme.example").unwrap(), Secret::new(PASSWORD).unwrap());
-    let proven = passwords::prove(&mut engine.ctx(&Actor::System), &email, &password, None, None, "/password").unwrap();
-    let confirm = || passwords::confirm(&mut engine.ctx(&Actor::System), &proven, "/password").map(|user| user.id).map_err(|error| error.code());
+    let (email, password) = (
+        Email::new("olga@acme.example").unwrap(),
+        Secret::new(PASSWORD).unwrap(),
+    );
+    let proven = passwords::prove(
+        &mut engine.ctx(&Actor::System),
+        &email,
+        &password,
+        None,
+        None,
+        "/password",
+    )
+    .unwrap();
+    let confirm = || {
+        passwords::confirm(&mut engine.ctx(&Actor::System), &proven, "/password")
+            .map(|user| user.id)
+            .map_err(|error| error.code())
+    };
     assert_eq!(confirm(), Ok(Id::new("olga").unwrap()));
-    call(&store, "second_factors.import_secret", json!({"user": "olga", "secret": SECRET})).unwrap();
+    call(
+        &store,
+        "second_factors.import_secret",
+        json!({"user": "olga", "secret": SECRET}),
+    )
+    .unwrap();
     assert_eq!(confirm(), Err(Code::SecondFactorRequired));
 }
 
@@ -123,7 +196,10 @@ fn a_log_in_that_was_under_way_needs_the_code_too() {
 fn being_asked_for_a_code_is_no_failure() {
     let store = store(":memory:");
     for _ in 0..50 {
-        assert_eq!(refusal(log_in(&store, None, "192.0.2.7")), (Code::SecondFactorRequired, Some("/code".to_owned())));
+        assert_eq!(
+            refusal(log_in(&store, None, "192.0.2.7")),
+            (Code::SecondFactorRequired, Some("/code".to_owned()))
+        );
     }
     log_in(&store, Some(&code_at(SECRET, START_MS)), "192.0.2.7").unwrap();
 }
@@ -134,50 +210,121 @@ fn a_wrong_password_tells_nothing_of_a_second_factor() {
     let store = store(":memory:");
     let answer = |email: &str, code: Option<&str>| {
         let request = json!({"email": email, "password": "another battery staple", "code": code});
-        call(&store, "sessions.create", request).unwrap_err().to_json()
+        call(&store, "sessions.create", request)
+            .unwrap_err()
+            .to_json()
     };
     let right = code_at(SECRET, START_MS);
     let known = answer("olga@acme.example", Some(&right));
-    assert!([answer("olga@acme.example", None), answer("nobody@acme.example", Some(&right))].iter().all(|other| *other == known));
+    assert!(
+        [
+            answer("olga@acme.example", None),
+            answer("nobody@acme.example", Some(&right))
+        ]
+        .iter()
+        .all(|other| *other == known)
+    );
     // The code is not used up by it.
     log_in(&store, Some(&right), "192.0.2.7").unwrap();
 }
 
-/// S7, S18: neither secrets nor recovery codes are in the store, in the audit, or in what `Debug` shows.
+/// S7, S18: neither secrets nor recovery codes are in the store, in the audit, or in what `Debug`
+/// shows.
 #[test]
 fn no_secret_of_a_second_factor_is_kept_or_shown() {
-    let folder = std::env::temp_dir().join(format!("tenantry-second-factor-{}", std::process::id()));
+    let folder =
+        std::env::temp_dir().join(format!("tenantry-second-factor-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
     let store = store(folder.to_str().unwrap());
-    let begun = call(&store, "second_factors.begin", json!({"user": "olga", "issuer": "Big Mail"})).unwrap();
+    let begun = call(
+        &store,
+        "second_factors.begin",
+        json!({"user": "olga", "issuer": "Big Mail"}),
+    )
+    .unwrap();
     let secret = begun["secret"].as_str().unwrap().to_owned();
     let code = code_at(&secret, START_MS);
-    let confirmed = call(&store, "second_factors.confirm", json!({"user": "olga", "code": code})).unwrap();
+    let confirmed = call(
+        &store,
+        "second_factors.confirm",
+        json!({"user": "olga", "code": code}),
+    )
+    .unwrap();
     let shown = [
-        format!("{:?}", serde_json::from_value::<super::SecondFactorSecret>(begun).unwrap()),
-        format!("{:?}", serde_json::from_value::<super::RecoveryCodes>(confirmed.clone()).unwrap()),
-        format!("{:?}", serde_json::from_value::<super::ImportSecret>(json!({"user": "olga", "secret": SECRET})).unwrap()),
-        format!("{:?}", serde_json::from_value::<super::Confirm>(json!({"user": "olga", "code": code})).unwrap()),
-        call(&store, "audit.list", json!({"chain": "users", "kind": "second_factor"})).unwrap().to_string(),
-        log_in(&store, Some(&code), "192.0.2.7").unwrap_err().to_json(),
+        format!(
+            "{:?}",
+            serde_json::from_value::<super::SecondFactorSecret>(begun).unwrap()
+        ),
+        format!(
+            "{:?}",
+            serde_json::from_value::<super::RecoveryCodes>(confirmed.clone()).unwrap()
+        ),
+        format!(
+            "{:?}",
+            serde_json::from_value::<super::ImportSecret>(
+                json!({"user": "olga", "secret": SECRET})
+            )
+            .unwrap()
+        ),
+        format!(
+            "{:?}",
+            serde_json::from_value::<super::Confirm>(json!({"user": "olga", "code": code}))
+                .unwrap()
+        ),
+        call(
+            &store,
+            "audit.list",
+            json!({"chain": "users", "kind": "second_factor"}),
+        )
+        .unwrap()
+        .to_string(),
+        log_in(&store, Some(&code), "192.0.2.7")
+            .unwrap_err()
+            .to_json(),
     ];
     store.close().unwrap();
-    let mut secrets = vec![secret.clone().into_bytes(), SECRET.as_bytes().to_vec(), b"12345678901234567890".to_vec()];
+    let mut secrets = vec![
+        secret.clone().into_bytes(),
+        SECRET.as_bytes().to_vec(),
+        b"12345678901234567890".to_vec(),
+    ];
     secrets.push(FactorSecret::read(&secret).unwrap().bytes().to_vec());
     for code in confirmed["recovery_codes"].as_array().unwrap() {
-        secrets.extend([code.as_str().unwrap().to_owned(), code.as_str().unwrap().replace('-', "")].map(String::into_bytes));
+        secrets.extend(
+            [
+                code.as_str().unwrap().to_owned(),
+                code.as_str().unwrap().replace('-', ""),
+            ]
+            .map(String::into_bytes),
+        );
     }
     for text in &shown {
-        assert!(!secrets.iter().any(|secret| text.as_bytes().windows(secret.len()).any(|window| window == secret.as_slice())), "{text}");
+        assert!(
+            !secrets.iter().any(|secret| text
+                .as_bytes()
+                .windows(secret.len())
+                .any(|window| window == secret.as_slice())),
+            "{text}"
+        );
         assert!(!text.contains(&code), "{text}");
     }
     let mut files = 0;
-    for entry in std::fs::read_dir(&folder).unwrap().chain(std::fs::read_dir(folder.join("blobs")).into_iter().flatten()) {
+    for entry in std::fs::read_dir(&folder).unwrap().chain(
+        std::fs::read_dir(folder.join("blobs"))
+            .into_iter()
+            .flatten(),
+    ) {
         let path = entry.unwrap().path();
         if path.is_file() {
             files += 1;
             let bytes = std::fs::read(&path).unwrap();
-            assert!(!secrets.iter().any(|secret| bytes.windows(secret.len()).any(|window| window == secret.as_slice())), "{}", path.display());
+            assert!(
+                !secrets.iter().any(|secret| bytes
+                    .windows(secret.len())
+                    .any(|window| window == secret.as_slice())),
+                "{}",
+                path.display()
+            );
         }
     }
     assert!(files > 0);

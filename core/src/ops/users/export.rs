@@ -4,27 +4,31 @@ use super::{User, load, shown};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
-    self, AccountGrant, Actor, AuditKind, AuditRecord, Count, Cursor, Email, Id, InvitationKind, Name, OutboxKind, OutboxMessage, PasswordRecord,
-    SecondFactor,
+    self, AccountGrant, Actor, AuditKind, AuditRecord, Count, Cursor, Email, Id, InvitationKind,
+    Name, OutboxKind, OutboxMessage, PasswordRecord, SecondFactor,
 };
 use crate::ops::addresses::AddressList;
 use crate::ops::api_keys::{self, ApiKey};
 use crate::ops::audit::{AuditField, AuditWhat};
 use crate::ops::second_factors::{self, SecondFactorStatus};
 use crate::ops::sessions::{self, SessionDevice};
-use crate::ops::{Access, Effect, Operation, Span, audit, invitations, members, reach, read_cursor, walk_sized, write_cursor};
+use crate::ops::{
+    Access, Effect, Operation, Span, audit, invitations, members, reach, read_cursor, walk_sized,
+    write_cursor,
+};
 use crate::rules::invitation::{InvitationStatus, status};
 use schemars::JsonSchema;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-/// Most of each document: of memberships, sessions, invitations, messages, changes and resources together.
+/// Most of each document: of memberships, sessions, invitations, messages, changes and resources
+/// together.
 const MOST_ITEMS: u64 = 1000;
 /// Where in a cursor the resources are, behind what [`walk_sized`] walks over.
 const RESOURCES: usize = 6;
 
-/// All that is known of a person, as one document (R-USR-4). For the host, for operators with `clients.view_all`, and for
-/// the person.
+/// All that is known of a person, as one document (R-USR-4). For the host, for operators with
+/// `clients.view_all`, and for the person.
 ///
 /// Somebody with much in the store gets it in parts: while there is a `next` there is more.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -35,7 +39,8 @@ pub struct ExportData {
     /// Go on here: `next` of the part before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
-    /// At most so many memberships, sessions, invitations, messages, changes and resources together (1 to 1,000, 1,000 when absent).
+    /// At most so many memberships, sessions, invitations, messages, changes and resources together
+    /// (1 to 1,000, 1,000 when absent).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
@@ -45,7 +50,8 @@ pub struct ExportData {
 pub struct UserData {
     /// The user.
     pub user: User,
-    /// When they chose their password, in unix milliseconds; absent where they have none, or it was brought along from elsewhere.
+    /// When they chose their password, in unix milliseconds; absent where they have none, or it was
+    /// brought along from elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_set_at_ms: Option<u64>,
     /// Their second factor, without its secrets.
@@ -59,14 +65,15 @@ pub struct UserData {
     pub allow_lists: Vec<AddressList>,
     /// Their API keys, without the tokens.
     pub api_keys: Vec<ApiKey>,
-    /// The devices that they are logged in with, and the addresses that they came from; also where others act as them, or they as
-    /// others.
+    /// The devices that they are logged in with, and the addresses that they came from; also where
+    /// others act as them, or they as others.
     pub sessions: Vec<SessionDevice>,
     /// The invitations of their address, and of those that they had before, to whatever team.
     pub invitations: Vec<UserInvitation>,
     /// The messages to them that are still in the outbox.
     pub messages: Vec<UserMessage>,
-    /// What was changed about them, as far as it is remembered: former names and addresses, former sessions.
+    /// What was changed about them, as far as it is remembered: former names and addresses, former
+    /// sessions.
     pub history: Vec<UserHistory>,
     /// The resources that they own.
     pub resources: Vec<OwnedResource>,
@@ -166,19 +173,36 @@ impl Operation for ExportData {
         let is_self = reach::is_self(ctx, &self.user);
         match ctx.actor {
             Actor::Operator { .. } if !is_self => ctx.require_as_operator("clients.view_all")?,
-            Actor::User { .. } if !is_self => return Err(Error::new(Code::ActorNotAllowed, "everybody exports their own data alone").at("/user")),
+            Actor::User { .. } if !is_self => {
+                return Err(Error::new(
+                    Code::ActorNotAllowed,
+                    "everybody exports their own data alone",
+                )
+                .at("/user"));
+            }
             Actor::User { account: home, .. } => ctx.require_in(home, "self.profile")?,
             Actor::System | Actor::Operator { .. } => {}
         }
         let limit = self.limit.map_or(MOST_ITEMS, Count::get);
         if !(1..=MOST_ITEMS).contains(&limit) {
-            return Err(Error::invalid("/limit", format!("a part has 1 to {MOST_ITEMS} items, not {limit}")));
+            return Err(Error::invalid(
+                "/limit",
+                format!("a part has 1 to {MOST_ITEMS} items, not {limit}"),
+            ));
         }
         let user = load(ctx, &self.user, "/user")?;
-        let (from, until) = (vec![keys::RESOURCE_OF_OWNER, 0], vec![keys::RESOURCE_OF_OWNER, 1]);
+        let (from, until) = (
+            vec![keys::RESOURCE_OF_OWNER, 0],
+            vec![keys::RESOURCE_OF_OWNER, 1],
+        );
         let mut spans = spans_of(&user.id, &user.email);
         spans.push((from.clone(), until));
-        let resources_from = match self.after.as_ref().map(|after| read_cursor(after, &spans)).transpose()? {
+        let resources_from = match self
+            .after
+            .as_ref()
+            .map(|after| read_cursor(after, &spans))
+            .transpose()?
+        {
             Some((RESOURCES, key)) => Some(key),
             _ => None,
         };
@@ -187,23 +211,34 @@ impl Operation for ExportData {
         let mut room = size;
         if resources_from.is_none() {
             let walked = spans.get(..RESOURCES).unwrap_or_default();
-            let (items, next) = walk_sized(ctx, walked, self.after.as_ref(), size, |ctx, key| item(ctx, &self.user, key))?;
+            let (items, next) = walk_sized(ctx, walked, self.after.as_ref(), size, |ctx, key| {
+                item(ctx, &self.user, key)
+            })?;
             room = size.saturating_sub(items.len());
             items.into_iter().for_each(|item| data.add(item));
             data.next = next;
         }
         if data.next.is_none() {
-            let mut rows = resources_after(ctx, &self.user, &resources_from.unwrap_or_else(|| from.clone()), room + 1)?;
+            let mut rows = resources_after(
+                ctx,
+                &self.user,
+                &resources_from.unwrap_or_else(|| from.clone()),
+                room + 1,
+            )?;
             let more = rows.split_off(room.min(rows.len())).into_iter().next();
-            data.next = more.map(|(key, _)| write_cursor(RESOURCES, &from, &key)).transpose()?;
-            data.resources.extend(rows.into_iter().map(|(_, resource)| resource));
+            data.next = more
+                .map(|(key, _)| write_cursor(RESOURCES, &from, &key))
+                .transpose()?;
+            data.resources
+                .extend(rows.into_iter().map(|(_, resource)| resource));
         }
         data.more_resources = data.next.is_some();
         Ok(data)
     }
 }
 
-/// Where it lies what is known of a person, but for the resources, of which each account has a list.
+/// Where it lies what is known of a person, but for the resources, of which each account has a
+/// list.
 fn spans_of(user: &Id, email: &Email) -> Vec<Span> {
     vec![
         keys::below(keys::MEMBERSHIP, &[user.as_str()]),
@@ -218,13 +253,26 @@ fn spans_of(user: &Id, email: &Email) -> Vec<Span> {
 /// What there is once of a person; what they have one of belongs to the first part.
 fn known(ctx: &mut Ctx<'_>, user: model::User, is_first: bool) -> Result<UserData, Error> {
     let password: Option<PasswordRecord> = ctx.tx.get(&keys::password(&user.id))?;
-    let factor: SecondFactor = ctx.tx.get(&keys::second_factor(&user.id))?.unwrap_or_default();
-    let own: Option<Vec<model::AddressRange>> = ctx.tx.get(&keys::user_allow_list(&user.id))?.filter(|_| is_first);
-    let own = own.map(|addresses| AddressList { account: None, user: Some(user.id.clone()), addresses });
+    let factor: SecondFactor = ctx
+        .tx
+        .get(&keys::second_factor(&user.id))?
+        .unwrap_or_default();
+    let own: Option<Vec<model::AddressRange>> = ctx
+        .tx
+        .get(&keys::user_allow_list(&user.id))?
+        .filter(|_| is_first);
+    let own = own.map(|addresses| AddressList {
+        account: None,
+        user: Some(user.id.clone()),
+        addresses,
+    });
     Ok(UserData {
         password_set_at_ms: password.and_then(|password| password.set_at_ms),
         second_factor: second_factors::status(user.id.clone(), &factor),
-        operator_role: ctx.tx.get::<model::Operator>(&keys::operator(&user.id))?.map(|operator| operator.role),
+        operator_role: ctx
+            .tx
+            .get::<model::Operator>(&keys::operator(&user.id))?
+            .map(|operator| operator.role),
         memberships: Vec::new(),
         allow_lists: own.into_iter().collect(),
         api_keys: Vec::new(),
@@ -276,11 +324,21 @@ fn item(ctx: &mut Ctx<'_>, user: &Id, key: &[u8]) -> Result<Option<Item>, Error>
 }
 
 fn membership(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<Option<Item>, Error> {
-    let Some(member) = ctx.tx.get(&keys::member(account, user))? else { return Ok(None) };
+    let Some(member) = ctx.tx.get(&keys::member(account, user))? else {
+        return Ok(None);
+    };
     let member = members::shown(ctx, member)?;
-    let list: Option<Vec<model::AddressRange>> = ctx.tx.get(&keys::member_allow_list(account, user))?;
-    let list = list.map(|addresses| AddressList { account: Some(account.clone()), user: Some(user.clone()), addresses });
-    let keys = api_keys::all_of(ctx, account, Some(user))?.into_iter().map(api_keys::shown).collect();
+    let list: Option<Vec<model::AddressRange>> =
+        ctx.tx.get(&keys::member_allow_list(account, user))?;
+    let list = list.map(|addresses| AddressList {
+        account: Some(account.clone()),
+        user: Some(user.clone()),
+        addresses,
+    });
+    let keys = api_keys::all_of(ctx, account, Some(user))?
+        .into_iter()
+        .map(api_keys::shown)
+        .collect();
     Ok(Some(Item::Membership(Box::new(member), list, keys)))
 }
 
@@ -299,29 +357,67 @@ fn invited(ctx: &Ctx<'_>, invitation: model::Invitation) -> UserInvitation {
 }
 
 fn message(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<Item>, Error> {
-    let Some(number) = keys::last_number(key) else { return Ok(None) };
+    let Some(number) = keys::last_number(key) else {
+        return Ok(None);
+    };
     let message = ctx.tx.get::<OutboxMessage>(&keys::outbox(number))?;
-    Ok(message.map(|message| Item::Message(UserMessage { number, kind: message.kind, to: message.to.map(String::from), at_ms: message.at_ms })))
+    Ok(message.map(|message| {
+        Item::Message(UserMessage {
+            number,
+            kind: message.kind,
+            to: message.to.map(String::from),
+            at_ms: message.at_ms,
+        })
+    }))
 }
 
 /// A change that is remembered: not who made it, which is another's.
 fn change(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<Item>, Error> {
-    let Some((chain, number, place)) = keys::audit_person_at(key) else { return Ok(None) };
-    let Some(record) = ctx.tx.get::<AuditRecord>(&keys::audit(&chain, number))? else { return Ok(None) };
+    let Some((chain, number, place)) = keys::audit_person_at(key) else {
+        return Ok(None);
+    };
+    let Some(record) = ctx.tx.get::<AuditRecord>(&keys::audit(&chain, number))? else {
+        return Ok(None);
+    };
     let (at_ms, operation) = (record.at_ms, record.operation);
-    let Some(change) = record.changes.into_iter().nth(place) else { return Ok(None) };
+    let Some(change) = record.changes.into_iter().nth(place) else {
+        return Ok(None);
+    };
     let change = audit::change(ctx, &chain, number, place, change)?;
-    Ok(Some(Item::Change(UserHistory { at_ms, operation, kind: change.kind, id: change.id, what: change.what, fields: change.fields })))
+    Ok(Some(Item::Change(UserHistory {
+        at_ms,
+        operation,
+        kind: change.kind,
+        id: change.id,
+        what: change.what,
+        fields: change.fields,
+    })))
 }
 
 /// The resources of a person from an entry of the index of owners on, each with its entry.
-fn resources_after(ctx: &mut Ctx<'_>, user: &Id, from: &[u8], most: usize) -> Result<Vec<(Vec<u8>, OwnedResource)>, Error> {
+fn resources_after(
+    ctx: &mut Ctx<'_>,
+    user: &Id,
+    from: &[u8],
+    most: usize,
+) -> Result<Vec<(Vec<u8>, OwnedResource)>, Error> {
     let mut found = Vec::new();
     let first = keys::part(from, 1).unwrap_or_default().to_owned();
-    for account in super::accounts_of(ctx, user, usize::MAX)?.into_iter().filter(|account| account.as_str() >= first.as_str()) {
-        let (begin, until) = keys::below(keys::RESOURCE_OF_OWNER, &[account.as_str(), user.as_str()]);
-        let begin = if account.as_str() == first { begin.max(from.to_vec()) } else { begin };
-        for (key, _) in ctx.tx.range::<IgnoredAny>(&begin, &until, most - found.len())? {
+    for account in super::accounts_of(ctx, user, usize::MAX)?
+        .into_iter()
+        .filter(|account| account.as_str() >= first.as_str())
+    {
+        let (begin, until) =
+            keys::below(keys::RESOURCE_OF_OWNER, &[account.as_str(), user.as_str()]);
+        let begin = if account.as_str() == first {
+            begin.max(from.to_vec())
+        } else {
+            begin
+        };
+        for (key, _) in ctx
+            .tx
+            .range::<IgnoredAny>(&begin, &until, most - found.len())?
+        {
             found.extend(owned(&account, &key).map(|resource| (key, resource)));
         }
         if found.len() >= most {
@@ -334,7 +430,11 @@ fn resources_after(ctx: &mut Ctx<'_>, user: &Id, from: &[u8], most: usize) -> Re
 /// The resource that an entry of the index of owners names.
 fn owned(account: &Id, key: &[u8]) -> Option<OwnedResource> {
     let id = |number| Id::new(keys::part(key, number)?).ok();
-    Some(OwnedResource { account: account.clone(), kind: id(3)?, id: id(4)? })
+    Some(OwnedResource {
+        account: account.clone(),
+        kind: id(3)?,
+        id: id(4)?,
+    })
 }
 
 #[cfg(test)]
@@ -350,36 +450,74 @@ mod tests {
 
     fn store() -> Arc<Engine> {
         let engine = Engine::open(Path::new(":memory:"), &OpenOptions::default()).unwrap();
-        run::<accounts::Create>(&engine, json!({"id": "acme", "name": "Acme", "owner": {"user": "olga", "email": "olga@mail.example"}}));
+        run::<accounts::Create>(
+            &engine,
+            json!({"id": "acme", "name": "Acme", "owner": {"user": "olga",
+                "email": "olga@mail.example"}}),
+        );
         engine
     }
 
     fn run<O: Operation>(engine: &Engine, request: Value) -> O::Answer {
-        engine.run(&Actor::System, serde_json::from_value::<O>(request).unwrap()).unwrap()
+        engine
+            .run(
+                &Actor::System,
+                serde_json::from_value::<O>(request).unwrap(),
+            )
+            .unwrap()
     }
 
     /// Where the store holds a text, in keys or values.
     fn holding(engine: &Engine, text: &str) -> Vec<String> {
-        let rows = engine.backend.range(keys::FIRST, &[0x7f], Order::Ascending, usize::MAX).unwrap();
+        let rows = engine
+            .backend
+            .range(keys::FIRST, &[0x7f], Order::Ascending, usize::MAX)
+            .unwrap();
         let holds = |bytes: &[u8]| String::from_utf8_lossy(bytes).to_lowercase().contains(text);
-        rows.iter().filter(|(key, record)| holds(key) || holds(&record.value)).map(|(key, _)| key.escape_ascii().to_string()).collect()
+        rows.iter()
+            .filter(|(key, record)| holds(key) || holds(&record.value))
+            .map(|(key, _)| key.escape_ascii().to_string())
+            .collect()
     }
 
-    /// 17.16, R-USR-4: of who was erased there is no name and no address in any record, key or index.
+    /// 17.16, R-USR-4: of who was erased there is no name and no address in any record, key or
+    /// index.
     #[test]
     fn nothing_in_the_store_tells_who_was_erased() {
         let engine = store();
-        let invite = json!({"account": "acme", "addresses": "Quirin Xaver <quirin@old.example>", "role": "full"});
+        let invite = json!({"account": "acme", "addresses": "Quirin Xaver <quirin@old.example>",
+            "role": "full"});
         run::<invitations::Create>(&engine, invite);
-        let token = run::<outbox::Read>(&engine, json!({})).messages.pop().unwrap().token.unwrap();
+        let token = run::<outbox::Read>(&engine, json!({}))
+            .messages
+            .pop()
+            .unwrap()
+            .token
+            .unwrap();
         run::<invitations::Accept>(&engine, json!({"token": token.reveal(), "user": "u1"}));
-        run::<users::Edit>(&engine, json!({"user": "u1", "phone": "+49 30 777777", "last_name": "Quirinsen"}));
-        run::<sessions::Create>(&engine, json!({"user": "u1", "device": "Quirin's phone", "ip": "203.0.113.77"}));
-        run::<crate::ops::addresses::Set>(&engine, json!({"user": "u1", "addresses": ["203.0.113.77"]}));
-        run::<crate::ops::addresses::Set>(&engine, json!({"account": "acme", "user": "u1", "addresses": ["203.0.113.77"]}));
-        let key = json!({"account": "acme", "user": "u1", "name": "Quirin's key", "permissions": [{"permission": "campaigns.view"}], "allow_list": ["203.0.113.77"]});
+        run::<users::Edit>(
+            &engine,
+            json!({"user": "u1", "phone": "+49 30 777777", "last_name": "Quirinsen"}),
+        );
+        run::<sessions::Create>(
+            &engine,
+            json!({"user": "u1", "device": "Quirin's phone", "ip": "203.0.113.77"}),
+        );
+        run::<crate::ops::addresses::Set>(
+            &engine,
+            json!({"user": "u1", "addresses": ["203.0.113.77"]}),
+        );
+        run::<crate::ops::addresses::Set>(
+            &engine,
+            json!({"account": "acme", "user": "u1", "addresses": ["203.0.113.77"]}),
+        );
+        let key = json!({"account": "acme", "user": "u1", "name": "Quirin's key",
+            "permissions": [{"permission": "campaigns.view"}], "allow_list": ["203.0.113.77"]});
         run::<api_keys::Create>(&engine, key);
-        run::<users::ChangeEmail>(&engine, json!({"user": "u1", "email": "quirin@new.example"}));
+        run::<users::ChangeEmail>(
+            &engine,
+            json!({"user": "u1", "email": "quirin@new.example"}),
+        );
         run::<users::RequestPasswordReset>(&engine, json!({"user": "u1"}));
         let texts = ["quirin", "xaver", "777777", "203.0.113.77"];
         for text in texts {
@@ -392,7 +530,10 @@ mod tests {
         for chain in [json!({"chain": "users"}), json!({"account": "acme"})] {
             assert!(run::<audit::Verify>(&engine, chain).whole);
         }
-        assert_eq!(crate::engine::consistency::check(&*engine.backend, 10).unwrap(), Vec::<String>::new());
+        assert_eq!(
+            crate::engine::consistency::check(&*engine.backend, 10).unwrap(),
+            Vec::<String>::new()
+        );
     }
 
     /// 17.16, R-USR-4: who was only invited is gone as well, by whichever way.
@@ -400,44 +541,77 @@ mod tests {
     fn nothing_in_the_store_tells_who_was_invited() {
         let engine = store();
         for way in 0..3 {
-            let invite = json!({"account": "acme", "addresses": "Quirin Xaver <quirin@old.example>", "role": "full"});
-            let invited = run::<invitations::Create>(&engine, invite).invited.remove(0).invitation;
-            let bounce = json!({"invitation": invited, "outcome": "bounced", "note": "550 <quirin@old.example>"});
+            let invite = json!({"account": "acme",
+                "addresses": "Quirin Xaver <quirin@old.example>", "role": "full"});
+            let invited = run::<invitations::Create>(&engine, invite)
+                .invited
+                .remove(0)
+                .invitation;
+            let bounce = json!({"invitation": invited, "outcome": "bounced",
+                "note": "550 <quirin@old.example>"});
             run::<invitations::ReportDelivery>(&engine, bounce);
             run::<invitations::Resend>(&engine, json!({"invitation": invited}));
             match way {
-                0 => drop(run::<invitations::Delete>(&engine, json!({"invitation": invited}))),
-                1 => drop(run::<invitations::Erase>(&engine, json!({"email": "Quirin@old.example"}))),
+                0 => drop(run::<invitations::Delete>(
+                    &engine,
+                    json!({"invitation": invited}),
+                )),
+                1 => drop(run::<invitations::Erase>(
+                    &engine,
+                    json!({"email": "Quirin@old.example"}),
+                )),
                 _ => drop(run::<accounts::Delete>(&engine, json!({"account": "acme"}))),
             }
             for text in ["quirin", "xaver"] {
                 assert_eq!(holding(&engine, text), Vec::<String>::new(), "{text} {way}");
             }
-            assert_eq!(crate::engine::consistency::check(&*engine.backend, 10).unwrap(), Vec::<String>::new());
+            assert_eq!(
+                crate::engine::consistency::check(&*engine.backend, 10).unwrap(),
+                Vec::<String>::new()
+            );
         }
     }
 
-    /// 17.16, R-USR-4: of 600 memberships and more resources than a part holds nothing is cut without a word.
+    /// 17.16, R-USR-4: of 600 memberships and more resources than a part holds nothing is cut
+    /// without a word.
     #[test]
     fn a_document_is_whole_or_says_that_there_is_more() {
         let engine = store();
         run::<users::Create>(&engine, json!({"id": "ann", "email": "ann@mail.example"}));
         for number in 0..600 {
             let owner = json!({"email": format!("o{number}@mail.example")});
-            run::<accounts::Create>(&engine, json!({"id": format!("a{number:03}"), "name": "A", "owner": owner}));
-            run::<members::Add>(&engine, json!({"account": format!("a{number:03}"), "user": "ann", "role": "full"}));
+            run::<accounts::Create>(
+                &engine,
+                json!({"id": format!("a{number:03}"), "name": "A", "owner": owner}),
+            );
+            run::<members::Add>(
+                &engine,
+                json!({"account": format!("a{number:03}"), "user": "ann", "role": "full"}),
+            );
         }
         for number in 0..20 {
-            let resource = json!({"account": format!("a{:03}", number % 7), "kind": "list", "id": format!("l{number}"), "owner": "ann"});
+            let resource = json!({"account": format!("a{:03}", number % 7), "kind": "list",
+                "id": format!("l{number}"), "owner": "ann"});
             run::<crate::ops::resources::Register>(&engine, resource);
         }
-        assert_eq!(run::<users::Get>(&engine, json!({"user": "ann"})).accounts.len(), 600);
+        assert_eq!(
+            run::<users::Get>(&engine, json!({"user": "ann"}))
+                .accounts
+                .len(),
+            600
+        );
         let first = run::<ExportData>(&engine, json!({"user": "ann"}));
-        assert_eq!((first.memberships.len(), first.user.accounts.len()), (600, 600));
+        assert_eq!(
+            (first.memberships.len(), first.user.accounts.len()),
+            (600, 600)
+        );
         for limit in [1000, 333] {
             let (mut memberships, mut resources, mut after) = (Vec::new(), Vec::new(), None);
             loop {
-                let part = run::<ExportData>(&engine, json!({"user": "ann", "limit": limit, "after": after}));
+                let part = run::<ExportData>(
+                    &engine,
+                    json!({"user": "ann", "limit": limit, "after": after}),
+                );
                 memberships.extend(part.memberships.into_iter().map(|member| member.account));
                 resources.extend(part.resources.into_iter().map(|resource| resource.id));
                 assert_eq!(part.more_resources, part.next.is_some());

@@ -10,11 +10,21 @@ use crate::store::folder::tests::Scratch;
 use crate::store::record;
 
 fn open(path: &Path) -> Result<SledStore, StoreError> {
-    SledStore::open(path, &SledOptions { cache_bytes: 16 << 20, create: true })
+    SledStore::open(
+        path,
+        &SledOptions {
+            cache_bytes: 16 << 20,
+            create: true,
+        },
+    )
 }
 
 fn put(key: &str, value: &[u8]) -> Batch {
-    Batch { writes: vec![(key.as_bytes().to_vec(), Some(value.to_vec()))], expected: Vec::new(), ..Batch::default() }
+    Batch {
+        writes: vec![(key.as_bytes().to_vec(), Some(value.to_vec()))],
+        expected: Vec::new(),
+        ..Batch::default()
+    }
 }
 
 fn all(store: &SledStore) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
@@ -25,7 +35,12 @@ fn all(store: &SledStore) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
 fn filled(path: &Path, commits: usize) -> SledStore {
     let store = open(path).unwrap();
     for i in 0..commits {
-        store.commit(&put(&format!("key{:04}", i % 400), &vec![i as u8; i * 37 % 3000])).unwrap();
+        store
+            .commit(&put(
+                &format!("key{:04}", i % 400),
+                &vec![i as u8; i * 37 % 3000],
+            ))
+            .unwrap();
     }
     store.sync(store.last_commit()).unwrap();
     store
@@ -64,7 +79,8 @@ fn is_corrupt(outcome: Result<SledStore, StoreError>) -> String {
     }
 }
 
-// --- other processes ---------------------------------------------------------------------------------------------
+// --- other processes
+// ---------------------------------------------------------------------------------------------
 
 /// Starts this test program again, to do what [`child`] says, through a shell that runs `first`.
 fn spawn(first: &str, role: &str, path: &Path) -> Child {
@@ -72,8 +88,18 @@ fn spawn(first: &str, role: &str, path: &Path) -> Child {
     Command::new("sh")
         .args(["-c", &format!("{first}; exec \"$@\""), "sh"])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--ignored", "--nocapture", "--test-threads", "1"])
-        .envs([("TENANTRY_TEST_ROLE", role.as_ref()), ("TENANTRY_TEST_STORE", path.as_os_str())])
+        .args([
+            "--exact",
+            test,
+            "--ignored",
+            "--nocapture",
+            "--test-threads",
+            "1",
+        ])
+        .envs([
+            ("TENANTRY_TEST_ROLE", role.as_ref()),
+            ("TENANTRY_TEST_STORE", path.as_os_str()),
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -83,7 +109,9 @@ fn spawn(first: &str, role: &str, path: &Path) -> Child {
 
 /// The next line that the child printed for us.
 fn said(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> Option<String> {
-    lines.map(Result::unwrap).find_map(|line| line.split_once("child: ").map(|(_, said)| said.to_owned()))
+    lines
+        .map(Result::unwrap)
+        .find_map(|line| line.split_once("child: ").map(|(_, said)| said.to_owned()))
 }
 
 fn lines(child: &mut Child) -> impl Iterator<Item = std::io::Result<String>> + use<> {
@@ -99,7 +127,9 @@ fn say(what: impl std::fmt::Display) {
 #[test]
 #[ignore = "run by other tests, in a process of its own"]
 fn child() {
-    let path = PathBuf::from(std::env::var_os("TENANTRY_TEST_STORE").expect("only other tests run this one"));
+    let path = PathBuf::from(
+        std::env::var_os("TENANTRY_TEST_STORE").expect("only other tests run this one"),
+    );
     match std::env::var("TENANTRY_TEST_ROLE").unwrap().as_str() {
         "hold" => {
             let store = filled(&path, 10);
@@ -112,8 +142,22 @@ fn child() {
             let store = open(&path).unwrap();
             loop {
                 let number = store.last_commit() + 1;
-                let writes = (0..3).map(|i| (vec![b'k', i], Some(vec![number as u8; (number as usize * 977) % 9000]))).collect();
-                assert_eq!(store.commit(&Batch { writes, expected: Vec::new(), ..Batch::default() }), Ok(number));
+                let writes = (0..3)
+                    .map(|i| {
+                        (
+                            vec![b'k', i],
+                            Some(vec![number as u8; (number as usize * 977) % 9000]),
+                        )
+                    })
+                    .collect();
+                assert_eq!(
+                    store.commit(&Batch {
+                        writes,
+                        expected: Vec::new(),
+                        ..Batch::default()
+                    }),
+                    Ok(number)
+                );
                 store.sync(number).unwrap();
                 say(number);
             }
@@ -129,8 +173,15 @@ fn child() {
                     Err(error) => break error,
                 }
             };
-            assert!(matches!(&error, CommitError::Store(StoreError::Full { .. })), "{error:?}");
-            assert_eq!(store.commit(&put("other", b"")), Err(error.clone()), "refused from now on");
+            assert!(
+                matches!(&error, CommitError::Store(StoreError::Full { .. })),
+                "{error:?}"
+            );
+            assert_eq!(
+                store.commit(&put("other", b"")),
+                Err(error.clone()),
+                "refused from now on"
+            );
             assert_eq!(store.sync(durable), Ok(()), "what was durable is");
             let records = all(&store).unwrap();
             assert!(records.len() as u64 >= durable, "reads go on");
@@ -146,12 +197,22 @@ fn another_process_is_named_and_its_death_frees_the_store() {
     let scratch = Scratch::new();
     let mut child = spawn(":", "hold", &scratch.store());
     assert_eq!(said(&mut lines(&mut child)).as_deref(), Some("ready"));
-    assert_eq!(open(&scratch.store()).err(), Some(StoreError::Locked { pid: Some(child.id()) }));
+    assert_eq!(
+        open(&scratch.store()).err(),
+        Some(StoreError::Locked {
+            pid: Some(child.id())
+        })
+    );
     child.kill().unwrap();
     child.wait().unwrap();
     let store = open(&scratch.store()).unwrap();
     assert_eq!((store.last_commit(), all(&store).unwrap().len()), (10, 10));
-    assert_eq!(open(&scratch.store()).err(), Some(StoreError::Locked { pid: Some(std::process::id()) }));
+    assert_eq!(
+        open(&scratch.store()).err(),
+        Some(StoreError::Locked {
+            pid: Some(std::process::id())
+        })
+    );
     store.close().unwrap();
     open(&scratch.store()).unwrap().close().unwrap();
 }
@@ -175,7 +236,10 @@ fn what_was_acknowledged_survives_kill_9() {
         let last = store.last_commit();
         assert!(last >= acknowledged, "{last} of {acknowledged}");
         let records = all(&store).unwrap();
-        assert!(records.len() == 3 && records.iter().all(|(_, record)| record.version == last), "whole commits only");
+        assert!(
+            records.len() == 3 && records.iter().all(|(_, record)| record.version == last),
+            "whole commits only"
+        );
         assert_eq!(store.verify().unwrap().damaged, Vec::<String>::new());
     }
 }
@@ -184,7 +248,8 @@ fn what_was_acknowledged_survives_kill_9() {
 fn a_full_disk_loses_nothing_that_was_acknowledged() {
     let scratch = Scratch::new();
     open(&scratch.store()).unwrap().close().unwrap();
-    // A limit on the size of a file stands for a full disk: it needs neither root nor a disk of our own.
+    // A limit on the size of a file stands for a full disk: it needs neither root nor a disk of our
+    // own.
     let mut child = spawn("trap '' XFSZ; ulimit -f 3000", "fill", &scratch.store());
     let mut lines = lines(&mut child);
     let durable: u64 = said(&mut lines).expect("the child failed").parse().unwrap();
@@ -220,14 +285,26 @@ fn only_the_owner_may_read_whatever_the_umask() {
     }
 }
 
-// --- the life of a store -----------------------------------------------------------------------------------------
+// --- the life of a store
+// -----------------------------------------------------------------------------------------
 
 #[test]
 fn reopening_keeps_everything() {
     let scratch = Scratch::new();
     let store = filled(&scratch.store(), 900);
-    let (id, before, verified) = (store.store_id(), all(&store).unwrap(), store.verify().unwrap());
-    assert_eq!((verified.records, verified.last_commit, verified.damaged.len()), (400, 900, 0));
+    let (id, before, verified) = (
+        store.store_id(),
+        all(&store).unwrap(),
+        store.verify().unwrap(),
+    );
+    assert_eq!(
+        (
+            verified.records,
+            verified.last_commit,
+            verified.damaged.len()
+        ),
+        (400, 900, 0)
+    );
     store.close().unwrap();
     for _ in 0..3 {
         let store = open(&scratch.store()).unwrap();
@@ -244,7 +321,10 @@ fn a_closed_store_refuses_everything_and_closes_again() {
     assert_eq!((store.close(), store.close()), (Ok(()), Ok(())));
     assert_eq!(store.get(b"key0000"), Err(StoreError::closed()));
     assert_eq!(all(&store), Err(StoreError::closed()));
-    assert_eq!(store.commit(&put("a", b"")), Err(CommitError::Store(StoreError::closed())));
+    assert_eq!(
+        store.commit(&put("a", b"")),
+        Err(CommitError::Store(StoreError::closed()))
+    );
     assert_eq!(store.sync(3), Err(StoreError::closed()));
     assert_eq!(store.verify(), Err(StoreError::closed()));
     assert_eq!(store.last_commit(), 3);
@@ -257,11 +337,18 @@ fn an_abandoned_store_is_left_alone() {
     store.commit(&put("unsynced", b"")).unwrap();
     let before = content(&scratch.store());
     store.abandon();
-    assert!(store.get(b"key0000").is_err() && store.commit(&put("a", b"")).is_err() && store.sync(1).is_err());
+    assert!(
+        store.get(b"key0000").is_err()
+            && store.commit(&put("a", b"")).is_err()
+            && store.sync(1).is_err()
+    );
     assert!(store.verify().is_err() && store.close().is_err());
     drop(store);
     assert!(content(&scratch.store()) == before);
-    assert!(matches!(open(&scratch.store()).err(), Some(StoreError::Locked { .. })));
+    assert!(matches!(
+        open(&scratch.store()).err(),
+        Some(StoreError::Locked { .. })
+    ));
 }
 
 #[test]
@@ -273,15 +360,23 @@ fn one_sync_serves_many_threads() {
             let store = &store;
             scope.spawn(move || {
                 for i in 0..40 {
-                    let number = store.commit(&put(&format!("{thread}-{i}"), b"value")).unwrap();
+                    let number = store
+                        .commit(&put(&format!("{thread}-{i}"), b"value"))
+                        .unwrap();
                     store.sync(number).unwrap();
                     store.sync(number).unwrap();
                 }
             });
         }
     });
-    assert_eq!((store.last_commit(), all(&store).unwrap().len()), (640, 640));
-    let (syncs, mark) = store.shared.group.look(|disk| (disk.syncs, disk.manifest.mark()));
+    assert_eq!(
+        (store.last_commit(), all(&store).unwrap().len()),
+        (640, 640)
+    );
+    let (syncs, mark) = store
+        .shared
+        .group
+        .look(|disk| (disk.syncs, disk.manifest.mark()));
     assert!(syncs > 0 && syncs < 400, "{syncs} syncs for 640 commits");
     assert_eq!(mark.commit, 640);
 }
@@ -306,15 +401,28 @@ fn a_commit_that_nobody_syncs_becomes_durable_soon() {
 fn a_large_batch_is_one_commit() {
     let scratch = Scratch::new();
     let store = open(&scratch.store()).unwrap();
-    let writes = (0..20_000_u32).map(|i| (i.to_be_bytes().to_vec(), Some(vec![i as u8; 200]))).collect();
-    assert_eq!(store.commit(&Batch { writes, expected: Vec::new(), ..Batch::default() }), Ok(1));
+    let writes = (0..20_000_u32)
+        .map(|i| (i.to_be_bytes().to_vec(), Some(vec![i as u8; 200])))
+        .collect();
+    assert_eq!(
+        store.commit(&Batch {
+            writes,
+            expected: Vec::new(),
+            ..Batch::default()
+        }),
+        Ok(1)
+    );
     store.sync(1).unwrap();
     let crashed = scratch.path().join("crashed");
     copy(&scratch.store(), &crashed);
     let store = open(&crashed).unwrap();
     let verified = store.verify().unwrap();
     assert_eq!((verified.records, verified.damaged.len()), (20_000, 0));
-    assert_eq!(fs::read_dir(crashed.join("sled/blobs")).unwrap().count(), 0, "nothing went where sled never syncs");
+    assert_eq!(
+        fs::read_dir(crashed.join("sled/blobs")).unwrap().count(),
+        0,
+        "nothing went where sled never syncs"
+    );
 }
 
 #[test]
@@ -333,29 +441,54 @@ fn a_damaged_record_is_named_and_not_written_over() {
     damage(b"key0003");
     damage(&record::chunk_key(b"big", 2));
     for key in ["key0003", "big"] {
-        let named = |error: &StoreError| matches!(error, StoreError::Corrupt { what } if what.contains(key));
+        let named = |error: &StoreError| {
+            matches!(error,
+            StoreError::Corrupt { what } if what.contains(key))
+        };
         assert!(named(&store.get(key.as_bytes()).unwrap_err()));
-        assert!(named(&store.range(key.as_bytes(), b"z", Order::Ascending, 1).unwrap_err()));
+        assert!(named(
+            &store
+                .range(key.as_bytes(), b"z", Order::Ascending, 1)
+                .unwrap_err()
+        ));
     }
-    assert!(matches!(store.commit(&put("key0003", b"")), Err(CommitError::Store(StoreError::Corrupt { .. }))));
+    assert!(matches!(
+        store.commit(&put("key0003", b"")),
+        Err(CommitError::Store(StoreError::Corrupt { .. }))
+    ));
     assert!(store.get(b"key0002").unwrap().is_some());
     store.commit(&put("key0002", b"")).unwrap();
     assert_eq!(store.verify().unwrap().damaged, ["big", "key0003"]);
 }
 
-// --- what may be opened, and what not ----------------------------------------------------------------------------
+// --- what may be opened, and what not
+// ----------------------------------------------------------------------------
 
 #[test]
 fn nothing_is_created_unasked() {
     let scratch = Scratch::new();
-    let options = SledOptions { cache_bytes: 0, create: false };
-    assert_eq!(SledStore::open(&scratch.store(), &options).err(), Some(StoreError::Missing));
+    let options = SledOptions {
+        cache_bytes: 0,
+        create: false,
+    };
+    assert_eq!(
+        SledStore::open(&scratch.store(), &options).err(),
+        Some(StoreError::Missing)
+    );
     assert!(!scratch.store().exists());
     fs::create_dir(scratch.store()).unwrap();
-    assert_eq!(SledStore::open(&scratch.store(), &options).err(), Some(StoreError::Missing));
+    assert_eq!(
+        SledStore::open(&scratch.store(), &options).err(),
+        Some(StoreError::Missing)
+    );
     assert_eq!(fs::read_dir(scratch.store()).unwrap().count(), 0);
     filled(&scratch.store(), 2).close().unwrap();
-    assert_eq!(SledStore::open(&scratch.store(), &options).unwrap().last_commit(), 2);
+    assert_eq!(
+        SledStore::open(&scratch.store(), &options)
+            .unwrap()
+            .last_commit(),
+        2
+    );
 }
 
 /// S19
@@ -366,15 +499,25 @@ fn links_files_and_folders_of_others_are_not_touched() {
     symlink(scratch.path().join("real"), scratch.path().join("link")).unwrap();
     symlink("nowhere", scratch.path().join("dangling")).unwrap();
     fs::write(scratch.path().join("file"), "text").unwrap();
-    for (folder, file) in [("foreign", "notes.txt"), ("half", "creating"), ("app", "manifest")] {
+    for (folder, file) in [
+        ("foreign", "notes.txt"),
+        ("half", "creating"),
+        ("app", "manifest"),
+    ] {
         fs::create_dir(scratch.path().join(folder)).unwrap();
         fs::write(scratch.path().join(folder).join(file), "text").unwrap();
     }
     fs::write(scratch.path().join("half/notes.txt"), "text").unwrap();
     let before = content(scratch.path());
-    for name in ["link", "link/", "link/.", "dangling", "file", "foreign", "half", "app"] {
+    for name in [
+        "link", "link/", "link/.", "dangling", "file", "foreign", "half", "app",
+    ] {
         let outcome = open(&scratch.path().join(name));
-        assert!(matches!(outcome, Err(StoreError::Invalid { .. })), "{name}: {:?}", outcome.err());
+        assert!(
+            matches!(outcome, Err(StoreError::Invalid { .. })),
+            "{name}: {:?}",
+            outcome.err()
+        );
     }
     assert!(content(scratch.path()) == before);
 
@@ -384,9 +527,17 @@ fn links_files_and_folders_of_others_are_not_touched() {
         fs::rename(store.join(inner), &away).unwrap();
         symlink(&away, store.join(inner)).unwrap();
         let outcome = open(&store);
-        assert!(matches!(outcome, Err(StoreError::Invalid { .. })), "{inner}: {:?}", outcome.err());
+        assert!(
+            matches!(outcome, Err(StoreError::Invalid { .. })),
+            "{inner}: {:?}",
+            outcome.err()
+        );
         fs::remove_dir_all(&store).unwrap();
-        if away.is_dir() { fs::remove_dir_all(&away).unwrap() } else { fs::remove_file(&away).unwrap() }
+        if away.is_dir() {
+            fs::remove_dir_all(&away).unwrap()
+        } else {
+            fs::remove_file(&away).unwrap()
+        }
     }
 }
 
@@ -397,10 +548,18 @@ fn a_store_behind_its_manifest_is_refused() {
     let crashed = scratch.path().join("crashed");
     copy(&scratch.store(), &crashed);
     let mut manifest = Manifest::open(&crashed.join("manifest")).unwrap();
-    manifest.write_and_sync(Mark { commit: 6, ..manifest.mark() }).unwrap();
+    manifest
+        .write_and_sync(Mark {
+            commit: 6,
+            ..manifest.mark()
+        })
+        .unwrap();
     for _ in 0..2 {
         let what = is_corrupt(open(&crashed));
-        assert!(what.contains("commit 5") && what.contains("commit 6"), "{what}");
+        assert!(
+            what.contains("commit 5") && what.contains("commit 6"),
+            "{what}"
+        );
     }
     drop(store);
 }
@@ -418,7 +577,10 @@ fn an_older_or_another_log_is_refused() {
     fs::remove_dir_all(crashed.join("sled")).unwrap();
     copy(&older, &crashed.join("sled"));
     let what = is_corrupt(open(&crashed));
-    assert!(what.contains("commit 5") && what.contains("commit 6"), "{what}");
+    assert!(
+        what.contains("commit 5") && what.contains("commit 6"),
+        "{what}"
+    );
 
     // Only the id tells this one apart: nothing was written since the last opening.
     store.close().unwrap();
@@ -439,7 +601,10 @@ fn a_store_without_one_of_its_parts_is_refused_and_not_touched() {
     let scratch = Scratch::new();
     filled(&scratch.store(), 20).close().unwrap();
     let running = filled(&scratch.store(), 20);
-    let snapshot = running.shared.group.look(|disk| disk.manifest.mark().snapshot.unwrap());
+    let snapshot = running
+        .shared
+        .group
+        .look(|disk| disk.manifest.mark().snapshot.unwrap());
     let snapshot = format!("sled/snap.{snapshot:016X}");
     let parts = ["sled", "sled/db", "sled/conf", &snapshot, "manifest"];
     let crashed = scratch.path().join("crashed");
@@ -483,15 +648,25 @@ fn a_cut_log_is_refused_and_not_touched() {
     let whole = fs::metadata(scratch.store().join("sled/db")).unwrap().len();
     let refused = |closed: bool| {
         let mut untouched = 0;
-        for length in (0..8).map(|part| whole / 8 * part).chain([whole - 4096, whole - 20]) {
+        for length in (0..8)
+            .map(|part| whole / 8 * part)
+            .chain([whole - 4096, whole - 20])
+        {
             copy(&scratch.store(), &crashed);
-            let log = fs::File::options().write(true).open(crashed.join("sled/db")).unwrap();
+            let log = fs::File::options()
+                .write(true)
+                .open(crashed.join("sled/db"))
+                .unwrap();
             log.set_len(length).unwrap();
             let before = content(&crashed.join("sled"));
             let what = is_corrupt(open(&crashed));
-            // Without the newest part it must be seen at once; an older part may only be missed by sled.
+            // Without the newest part it must be seen at once; an older part may only be missed by
+            // sled.
             if closed || length == 0 || what.contains("the log was cut") {
-                assert!(content(&crashed.join("sled")) == before, "{length} of {whole}");
+                assert!(
+                    content(&crashed.join("sled")) == before,
+                    "{length} of {whole}"
+                );
                 untouched += 1;
             }
             is_corrupt(open(&crashed));
@@ -549,7 +724,12 @@ fn a_left_over_mark_of_creation_never_empties_a_store() {
     assert!(!scratch.store().join("creating").exists());
     store.close().unwrap();
     fs::write(scratch.store().join("creating"), "").unwrap();
-    fs::File::options().write(true).open(scratch.store().join("manifest")).unwrap().write_all_at(b"x", 40).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(scratch.store().join("manifest"))
+        .unwrap()
+        .write_all_at(b"x", 40)
+        .unwrap();
     is_corrupt(open(&scratch.store()));
 }
 
@@ -558,7 +738,9 @@ fn a_half_written_snapshot_does_no_harm() {
     let scratch = Scratch::new();
     filled(&scratch.store(), 50).close().unwrap();
     for content in ["", "half of a snapshot"] {
-        let stale = scratch.store().join("sled/snap.00000000FFFFFFFF.generating");
+        let stale = scratch
+            .store()
+            .join("sled/snap.00000000FFFFFFFF.generating");
         fs::write(&stale, content).unwrap();
         let store = open(&scratch.store()).unwrap();
         assert_eq!((store.last_commit(), all(&store).unwrap().len()), (50, 50));
@@ -581,16 +763,26 @@ fn flipped_bits_are_never_taken_for_data() {
         random ^= random >> 7;
         random ^= random << 17;
         copy(&scratch.store(), &crashed);
-        let log = fs::File::options().read(true).write(true).open(crashed.join("sled/db")).unwrap();
+        let log = fs::File::options()
+            .read(true)
+            .write(true)
+            .open(crashed.join("sled/db"))
+            .unwrap();
         let mut byte = [0];
         log.read_exact_at(&mut byte, random % length).unwrap();
         // The first round flips nothing, and must be harmless.
         let flip = if round == 0 { 0 } else { 1 << (random >> 61) };
-        log.write_all_at(&[byte[0] ^ flip], random % length).unwrap();
+        log.write_all_at(&[byte[0] ^ flip], random % length)
+            .unwrap();
         match open(&crashed) {
             Ok(store) => match (all(&store), store.verify()) {
                 (Ok(records), Ok(verified)) if verified.damaged.is_empty() => {
-                    assert!(records == expected, "byte {}: {} records", random % length, records.len());
+                    assert!(
+                        records == expected,
+                        "byte {}: {} records",
+                        random % length,
+                        records.len()
+                    );
                     harmless += 1;
                 }
                 _ => noticed += 1,
@@ -600,5 +792,8 @@ fn flipped_bits_are_never_taken_for_data() {
         }
         fs::remove_dir_all(&crashed).unwrap();
     }
-    assert!(harmless > 0 && noticed > 0, "{harmless} harmless, {noticed} noticed");
+    assert!(
+        harmless > 0 && noticed > 0,
+        "{harmless} harmless, {noticed} noticed"
+    );
 }

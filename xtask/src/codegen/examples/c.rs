@@ -21,7 +21,8 @@ const HELPERS: &str = r##"/* One example for each domain of tenantry, in C. Gene
 static tenantry_text call(tenantry_store t, const char *actor, const char *operation, const char *request)
 {
     tenantry_text answer;
-    int32_t status = tenantry_call(t, actor, actor == NULL ? 0 : strlen(actor), operation, strlen(operation),
+    int32_t status = tenantry_call(t, actor, actor == NULL ? 0 : strlen(actor), operation,
+        strlen(operation),
                                    request, strlen(request), &answer);
     if (status != TENANTRY_OK) {
         fprintf(stderr, "%s: %s\n", operation, answer.data);
@@ -41,10 +42,12 @@ static void run(tenantry_store t, const char *actor, const char *operation, cons
 static void refused(tenantry_store t, const char *actor, const char *operation, const char *request, int32_t error)
 {
     tenantry_text answer;
-    int32_t status = tenantry_call(t, actor, actor == NULL ? 0 : strlen(actor), operation, strlen(operation),
+    int32_t status = tenantry_call(t, actor, actor == NULL ? 0 : strlen(actor), operation,
+        strlen(operation),
                                    request, strlen(request), &answer);
     if (status != error) {
-        fprintf(stderr, "%s is not refused with %s: %s\n", operation, tenantry_error_name(error), answer.data);
+        fprintf(stderr, "%s is not refused with %s: %s\n", operation, tenantry_error_name(error),
+            answer.data);
         exit(1);
     }
     tenantry_text_free(&answer);
@@ -91,7 +94,11 @@ static tenantry_store platform(void)
     );
     let mut names = String::new();
     for (namespace, calls) in domains {
-        write!(code, "\nstatic void show_{namespace}(tenantry_store t)\n{{\n{}}}\n", indented(&body(calls, |one| call(one, calls), "//")?, "    "))?;
+        write!(
+            code,
+            "\nstatic void show_{namespace}(tenantry_store t)\n{{\n{}}}\n",
+            indented(&body(calls, |one| call(one, calls), "//")?, "    ")
+        )?;
         writeln!(names, "        show_{namespace},")?;
     }
     write!(
@@ -116,7 +123,12 @@ int main(void)
         language: "C",
         fence: "c",
         path: "examples/c/domains.c",
-        setup: &["#define JSON", "static tenantry_text call", "static void shows", "static tenantry_store platform"],
+        setup: &[
+            "#define JSON",
+            "static tenantry_text call",
+            "static void shows",
+            "static tenantry_store platform",
+        ],
         domain: "static void show_",
         margin: "    ",
         text: code,
@@ -127,27 +139,56 @@ int main(void)
 fn call(call: &Call, all: &[Call]) -> Result<String> {
     let mut code = String::new();
     if let Some(actor) = call.step.actor.as_ref().filter(|_| call.introduces) {
-        writeln!(code, "const char *{} = JSON({});", actor.name(), spaced(&actor.json()))?;
+        writeln!(
+            code,
+            "const char *{} = JSON({});",
+            actor.name(),
+            spaced(&actor.json())
+        )?;
     }
-    let actor = call.step.actor.as_ref().map_or("NULL", |actor| actor.name());
+    let actor = call
+        .step
+        .actor
+        .as_ref()
+        .map_or("NULL", |actor| actor.name());
     let request = request(call, &mut code)?;
     let (head, tail) = match (&call.step.refused, &call.step.name) {
-        (Some(refused), _) => ("refused(".to_owned(), format!(", TENANTRY_{});\n", refused.to_uppercase())),
+        (Some(refused), _) => (
+            "refused(".to_owned(),
+            format!(", TENANTRY_{});\n", refused.to_uppercase()),
+        ),
         (None, Some(answer)) => (format!("tenantry_text {answer} = call("), ");\n".to_owned()),
         (None, None) => ("run(".to_owned(), ");\n".to_owned()),
     };
     let head = format!("{head}t, {actor}, \"{}\",", call.op.name);
-    let space = if head.len() + request.len() + tail.len() <= WIDTH { " " } else { "\n    " };
+    let space = if head.len() + request.len() + tail.len() <= WIDTH {
+        " "
+    } else {
+        "\n    "
+    };
     write!(code, "{head}{space}{request}{tail}")?;
     for shown in &call.shows {
-        writeln!(code, "shows({}, JSON(\"{}\":{}));", shown.place.answer, last_field(&shown.place)?, shown.value)?;
+        writeln!(
+            code,
+            "shows({}, JSON(\"{}\":{}));",
+            shown.place.answer,
+            last_field(&shown.place)?,
+            shown.value
+        )?;
     }
     if let Some(answer) = &call.step.name {
         let mut copied = Vec::new();
-        for place in all.iter().flat_map(borrowed).filter(|place| place.answer == *answer) {
+        for place in all
+            .iter()
+            .flat_map(borrowed)
+            .filter(|place| place.answer == *answer)
+        {
             let name = last_field(place)?;
             if !copied.contains(&name) {
-                writeln!(code, "char {name}[256];\ncopy_text({answer}, \"{name}\", {name}, sizeof {name});")?;
+                writeln!(
+                    code,
+                    "char {name}[256];\ncopy_text({answer}, \"{name}\", {name}, sizeof {name});"
+                )?;
                 copied.push(name);
             }
         }
@@ -158,10 +199,12 @@ fn call(call: &Call, all: &[Call]) -> Result<String> {
 
 /// The places of earlier answers that a request takes texts from.
 fn borrowed<'c>(call: &'c Call) -> impl Iterator<Item = &'c Place<'c>> {
-    call.request.iter().filter_map(|(_, argument)| match argument {
-        Argument::From(place) => Some(place),
-        Argument::Value(_) => None,
-    })
+    call.request
+        .iter()
+        .filter_map(|(_, argument)| match argument {
+            Argument::From(place) => Some(place),
+            Argument::Value(_) => None,
+        })
 }
 
 fn last_field<'p>(place: &'p Place) -> Result<&'p str> {
@@ -171,7 +214,8 @@ fn last_field<'p>(place: &'p Place) -> Result<&'p str> {
     }
 }
 
-/// The request as an expression. What comes from an earlier answer is put in by statements before it.
+/// The request as an expression. What comes from an earlier answer is put in by statements before
+/// it.
 fn request(call: &Call, before: &mut String) -> Result<String> {
     let mut fields = Vec::new();
     let mut texts = String::new();
@@ -189,19 +233,39 @@ fn request(call: &Call, before: &mut String) -> Result<String> {
     if texts.is_empty() {
         return Ok(request);
     }
-    ensure!(request.matches('%').count() == texts.matches(',').count(), "a request with a percent sign takes no texts in C");
+    ensure!(
+        request.matches('%').count() == texts.matches(',').count(),
+        "a request with a percent sign takes no texts in C"
+    );
     // One variable for each, since two calls may follow the same link.
-    let name = format!("{}_{}", call.op.method, if call.step.refused.is_some() { "again" } else { "request" });
-    writeln!(before, "char {name}[512];\nsnprintf({name}, sizeof {name}, {request}{texts});")?;
+    let name = format!(
+        "{}_{}",
+        call.op.method,
+        if call.step.refused.is_some() {
+            "again"
+        } else {
+            "request"
+        }
+    );
+    writeln!(
+        before,
+        "char {name}[512];\nsnprintf({name}, sizeof {name}, {request}{texts});"
+    )?;
     Ok(name)
 }
 
 /// JSON with a space after every colon and comma.
 fn spaced(value: &Value) -> String {
     match value {
-        Value::Array(items) => format!("[{}]", items.iter().map(spaced).collect::<Vec<_>>().join(", ")),
+        Value::Array(items) => format!(
+            "[{}]",
+            items.iter().map(spaced).collect::<Vec<_>>().join(", ")
+        ),
         Value::Object(fields) => {
-            let fields: Vec<String> = fields.iter().map(|(name, value)| format!("\"{name}\": {}", spaced(value))).collect();
+            let fields: Vec<String> = fields
+                .iter()
+                .map(|(name, value)| format!("\"{name}\": {}", spaced(value)))
+                .collect();
             format!("{{{}}}", fields.join(", "))
         }
         value => value.to_string(),

@@ -7,7 +7,11 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::fmt::Write;
 
-pub(super) fn program(catalogue: &Catalogue, platform: &[Call], domains: &Domains) -> Result<Program> {
+pub(super) fn program(
+    catalogue: &Catalogue,
+    platform: &[Call],
+    domains: &Domains,
+) -> Result<Program> {
     let node = Node::new(catalogue)?;
     let write_call = |call: &Call| node.call(call);
     let mut code = format!(
@@ -25,10 +29,17 @@ async function platform() {{
     );
     let mut names = String::new();
     for (namespace, calls) in domains {
-        write!(code, "\nasync function {namespace}(t) {{\n{}}}\n", indented(&body(calls, write_call, "//")?, "  "))?;
+        write!(
+            code,
+            "\nasync function {namespace}(t) {{\n{}}}\n",
+            indented(&body(calls, write_call, "//")?, "  ")
+        )?;
         writeln!(names, "  {namespace},")?;
     }
-    write!(code, "\nfor (const domain of [\n{names}]) {{\n  const t = await platform()\n  await domain(t)\n  await t.close()\n}}\n")?;
+    write!(
+        code,
+        "\nfor (const domain of [\n{names}]) {{\n  const t = await platform()\n  await domain(t)\n  await t.close()\n}}\n"
+    )?;
     Ok(Program {
         language: "Node",
         fence: "js",
@@ -45,13 +56,25 @@ impl Node<'_> {
         let mut code = String::new();
         if let Some(actor) = call.step.actor.as_ref().filter(|_| call.introduces) {
             match actor {
-                Actor::User { user, account } => {
-                    writeln!(code, "const {user} = t.acting({{ user: {}, account: {} }})", quoted(user), quoted(account))?
-                }
-                Actor::Operator { operator } => writeln!(code, "const {operator} = t.operating({{ user: {} }})", quoted(operator))?,
+                Actor::User { user, account } => writeln!(
+                    code,
+                    "const {user} = t.acting({{ user: {}, account: {} }})",
+                    quoted(user),
+                    quoted(account)
+                )?,
+                Actor::Operator { operator } => writeln!(
+                    code,
+                    "const {operator} = t.operating({{ user: {} }})",
+                    quoted(operator)
+                )?,
             }
         }
-        let head = format!("{}.{}.{}(", call.caller(), identifier(&call.op.namespace)?, identifier(&call.op.method)?);
+        let head = format!(
+            "{}.{}.{}(",
+            call.caller(),
+            identifier(&call.op.namespace)?,
+            identifier(&call.op.method)?
+        );
         let mut fields = Vec::new();
         for (field, argument) in &call.request {
             let value = match argument {
@@ -67,7 +90,11 @@ impl Node<'_> {
         match (&call.step.refused, &call.step.name) {
             (Some(refused), _) => {
                 let (run, code_is) = (run("  ", 2), format!("{{ code: {} }}", quoted(refused)));
-                write!(code, "await assert.rejects(\n{},\n  {code_is},\n)\n", run.trim_end())?;
+                write!(
+                    code,
+                    "await assert.rejects(\n{},\n  {code_is},\n)\n",
+                    run.trim_end()
+                )?;
             }
             (None, Some(answer)) => code.push_str(&run(&format!("const {answer} = await "), 0)),
             (None, None) => code.push_str(&run("await ", 0)),
@@ -75,7 +102,11 @@ impl Node<'_> {
         for shown in &call.shows {
             let place = self.reached(&shown.place)?;
             match &shown.value {
-                Value::Array(_) => writeln!(code, "assert.deepEqual({place}, {})", self.shown(&shown.value)?)?,
+                Value::Array(_) => writeln!(
+                    code,
+                    "assert.deepEqual({place}, {})",
+                    self.shown(&shown.value)?
+                )?,
                 value => writeln!(code, "assert.equal({place}, {})", self.shown(value)?)?,
             }
         }
@@ -97,22 +128,36 @@ impl Node<'_> {
     fn name(&self, field: &Field, all: &[Field]) -> Result<String> {
         let names = self.names(all)?;
         let place = all.iter().position(|other| other.name == field.name);
-        place.and_then(|place| names.into_iter().nth(place)).with_context(|| format!("no field `{}`", field.name))
+        place
+            .and_then(|place| names.into_iter().nth(place))
+            .with_context(|| format!("no field `{}`", field.name))
     }
 
     /// JSON of this type as JavaScript writes it.
     fn written(&self, value: &Value, ty: &TypeRef) -> Result<String> {
         match (value, ty) {
             (Value::Array(items), TypeRef::List(item)) => {
-                let items = items.iter().map(|value| self.written(value, item)).collect::<Result<Vec<_>>>()?;
+                let items = items
+                    .iter()
+                    .map(|value| self.written(value, item))
+                    .collect::<Result<Vec<_>>>()?;
                 Ok(format!("[{}]", items.join(", ")))
             }
             (Value::Object(given), TypeRef::Named(name)) => {
-                let TypeDef::Struct { fields: all, .. } = self.named(name)? else { bail!("`{name}` has no fields") };
+                let TypeDef::Struct { fields: all, .. } = self.named(name)? else {
+                    bail!("`{name}` has no fields")
+                };
                 let mut fields = Vec::new();
                 for (name, value) in given {
-                    let field = all.iter().find(|field| field.name == *name).with_context(|| format!("no field `{name}`"))?;
-                    fields.push(format!("{}: {}", self.name(field, all)?, self.written(value, &field.ty)?));
+                    let field = all
+                        .iter()
+                        .find(|field| field.name == *name)
+                        .with_context(|| format!("no field `{name}`"))?;
+                    fields.push(format!(
+                        "{}: {}",
+                        self.name(field, all)?,
+                        self.written(value, &field.ty)?
+                    ));
                 }
                 Ok(format!("{{ {} }}", fields.join(", ")))
             }
@@ -124,7 +169,14 @@ impl Node<'_> {
     fn shown(&self, value: &Value) -> Result<String> {
         match value {
             Value::String(text) => Ok(quoted(text)),
-            Value::Array(items) => Ok(format!("[{}]", items.iter().map(|item| self.shown(item)).collect::<Result<Vec<_>>>()?.join(", "))),
+            Value::Array(items) => Ok(format!(
+                "[{}]",
+                items
+                    .iter()
+                    .map(|item| self.shown(item))
+                    .collect::<Result<Vec<_>>>()?
+                    .join(", ")
+            )),
             Value::Object(_) => bail!("an example shows single values, not {value}"),
             value => Ok(value.to_string()),
         }

@@ -28,10 +28,17 @@ def platform() -> tenantry.Tenantry:
     );
     let mut names = String::new();
     for (namespace, calls) in domains {
-        write!(code, "\n\ndef {namespace}(t: tenantry.Tenantry) -> None:\n{}", indented(&body(calls, call, "#")?, "    "))?;
+        write!(
+            code,
+            "\n\ndef {namespace}(t: tenantry.Tenantry) -> None:\n{}",
+            indented(&body(calls, call, "#")?, "    ")
+        )?;
         writeln!(names, "    {namespace},")?;
     }
-    write!(code, "\n\nfor domain in (\n{names}):\n    with platform() as t:\n        domain(t)\n")?;
+    write!(
+        code,
+        "\n\nfor domain in (\n{names}):\n    with platform() as t:\n        domain(t)\n"
+    )?;
     Ok(Program {
         language: "Python",
         fence: "python",
@@ -48,16 +55,26 @@ fn call(call: &Call) -> Result<String> {
     let caller = call.caller();
     if let Some(actor) = call.step.actor.as_ref().filter(|_| call.introduces) {
         match actor {
-            Actor::User { user, account } => writeln!(code, "{user} = t.acting(user={user:?}, account={account:?})")?,
-            Actor::Operator { operator } => writeln!(code, "{operator} = t.operating(user={operator:?})")?,
+            Actor::User { user, account } => writeln!(
+                code,
+                "{user} = t.acting(user={user:?}, account={account:?})"
+            )?,
+            Actor::Operator { operator } => {
+                writeln!(code, "{operator} = t.operating(user={operator:?})")?
+            }
         }
     }
     let head = format!("{caller}.{}.{}(", call.op.namespace, call.op.method);
-    let arguments = call.request.iter().map(|(field, argument)| Ok(format!("{}={}", field.name, written(argument)?))).collect::<Result<Vec<_>>>()?;
+    let arguments = call
+        .request
+        .iter()
+        .map(|(field, argument)| Ok(format!("{}={}", field.name, written(argument)?)))
+        .collect::<Result<Vec<_>>>()?;
     match (&call.step.refused, &call.step.name) {
         (Some(refused), _) => write!(
             code,
-            "try:\n{}except tenantry.TenantryError as error:\n    assert error.code == {refused:?}\nelse:\n    raise AssertionError(\"it is refused\")\n",
+            "try:\n{}except tenantry.TenantryError as error:\n    assert error.code == \
+             {refused:?}\nelse:\n    raise AssertionError(\"it is refused\")\n",
             indented(&wrapped(&head, &arguments), "    ")
         )?,
         (None, Some(answer)) => code.push_str(&wrapped(&format!("{answer} = {head}"), &arguments)),
@@ -80,7 +97,10 @@ fn wrapped(head: &str, arguments: &[String]) -> String {
     if one.len() <= WIDTH {
         return one;
     }
-    let lines: String = arguments.iter().map(|argument| format!("    {argument},\n")).collect();
+    let lines: String = arguments
+        .iter()
+        .map(|argument| format!("    {argument},\n"))
+        .collect();
     format!("{head}\n{lines})\n")
 }
 
@@ -88,7 +108,8 @@ fn written(argument: &Argument) -> Result<String> {
     match argument {
         Argument::Value(value) => Ok(literal(value, false)),
         Argument::From(place) => {
-            let optional = matches!(place.hops.last(), Some(Hop::Field(field, _)) if !field.required);
+            let optional =
+                matches!(place.hops.last(), Some(Hop::Field(field, _)) if !field.required);
             Ok(reached(place)?.1 + if optional { " or \"\"" } else { "" })
         }
     }
@@ -118,7 +139,11 @@ fn literal(value: &Value, answer: bool) -> String {
         Value::Bool(false) => "False".to_owned(),
         Value::Number(_) | Value::String(_) => value.to_string(),
         Value::Array(items) => {
-            let all = items.iter().map(|item| literal(item, answer)).collect::<Vec<_>>().join(", ");
+            let all = items
+                .iter()
+                .map(|item| literal(item, answer))
+                .collect::<Vec<_>>()
+                .join(", ");
             match (answer, items.len()) {
                 (false, _) => format!("[{all}]"),
                 (true, 1) => format!("({all},)"),
@@ -126,7 +151,11 @@ fn literal(value: &Value, answer: bool) -> String {
             }
         }
         Value::Object(fields) => {
-            let all = fields.iter().map(|(name, value)| format!("{name:?}: {}", literal(value, answer))).collect::<Vec<_>>().join(", ");
+            let all = fields
+                .iter()
+                .map(|(name, value)| format!("{name:?}: {}", literal(value, answer)))
+                .collect::<Vec<_>>()
+                .join(", ");
             format!("{{{all}}}")
         }
     }

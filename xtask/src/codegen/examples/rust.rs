@@ -15,12 +15,17 @@ pub(super) fn program(root: &Path, platform: &[Call], domains: &Domains) -> Resu
         "/// A small platform of its own for every example: in memory, with a clock that stands still.\n\
          fn platform() -> Result<Tenantry> {{\n\
          let clock = ManualClock {{ manual_ms: Count::new({START_MS})? }};\n\
-         let t = Tenantry::open(\":memory:\", OpenOptions {{ clock: Some(clock), seed: Some({SEED}), ..OpenOptions::default() }})?;\n{}Ok(t)\n}}\n",
+         let t = Tenantry::open(\":memory:\", OpenOptions {{ clock: Some(clock), seed: \
+             Some({SEED}), ..OpenOptions::default() }})?;\n{}Ok(t)\n}}\n",
         body(platform, call, "//")?
     );
     let mut names = String::new();
     for (namespace, calls) in domains {
-        write!(code, "\nfn {namespace}(t: &Tenantry) -> Result {{\n{}Ok(())\n}}\n", body(calls, call, "//")?)?;
+        write!(
+            code,
+            "\nfn {namespace}(t: &Tenantry) -> Result {{\n{}Ok(())\n}}\n",
+            body(calls, call, "//")?
+        )?;
         write!(names, "{namespace}, ")?;
     }
     write!(
@@ -50,25 +55,43 @@ fn imports(code: &str) -> String {
     let uses = |name: &str| {
         code.match_indices(name).any(|(at, _)| {
             let after = code.get(at + name.len()..).unwrap_or_default();
-            let starts =
-                code.get(..at).and_then(|before| before.chars().next_back()).is_none_or(|c| !c.is_ascii_alphanumeric() && c != '_' && c != ':');
+            let starts = code
+                .get(..at)
+                .and_then(|before| before.chars().next_back())
+                .is_none_or(|c| !c.is_ascii_alphanumeric() && c != '_' && c != ':');
             starts && (after.starts_with("::") || after.starts_with(" {"))
         })
     };
     let types: BTreeSet<&str> = exported().filter(|name| uses(name)).collect();
     let modules: BTreeSet<&str> = modules().filter(|name| uses(name)).collect();
     let list = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(", ");
-    let json = if code.contains("from_value(") { "use serde_json::{from_value, json};\n" } else { "" };
-    format!("{json}use std::error::Error;\nuse tenantry::ops::{{{}}};\nuse tenantry::{{{}}};\n", list(modules), list(types))
+    let json = if code.contains("from_value(") {
+        "use serde_json::{from_value, json};\n"
+    } else {
+        ""
+    };
+    format!(
+        "{json}use std::error::Error;\nuse tenantry::ops::{{{}}};\nuse tenantry::{{{}}};\n",
+        list(modules),
+        list(types)
+    )
 }
 
 fn call(call: &Call) -> Result<String> {
     let mut code = String::new();
-    let name = call.step.actor.as_ref().map_or("Actor::System", Actor::name);
+    let name = call
+        .step
+        .actor
+        .as_ref()
+        .map_or("Actor::System", Actor::name);
     if let Some(actor) = call.step.actor.as_ref().filter(|_| call.introduces) {
         let who = match actor {
-            Actor::User { user, account } => format!("Actor::in_account(Id::new({user:?})?, Id::new({account:?})?, None)"),
-            Actor::Operator { operator } => format!("Actor::operator(Id::new({operator:?})?, None)"),
+            Actor::User { user, account } => {
+                format!("Actor::in_account(Id::new({user:?})?, Id::new({account:?})?, None)")
+            }
+            Actor::Operator { operator } => {
+                format!("Actor::operator(Id::new({operator:?})?, None)")
+            }
         };
         writeln!(code, "let {name} = {who};")?;
     }
@@ -76,7 +99,11 @@ fn call(call: &Call) -> Result<String> {
     match (&call.step.refused, &call.step.name) {
         (Some(refused), _) => {
             let code_name = pascal(refused);
-            write!(code, "let refused = {run};\nassert_eq!(refused.err().map(|error| error.code()), Some(Code::{code_name}));\n")?;
+            write!(
+                code,
+                "let refused = {run};\nassert_eq!(refused.err().map(|error| error.code()), \
+                 Some(Code::{code_name}));\n"
+            )?;
         }
         (None, Some(answer)) => writeln!(code, "let {answer} = {run}?;")?,
         (None, None) => writeln!(code, "{run}?;")?,
@@ -86,9 +113,19 @@ fn call(call: &Call) -> Result<String> {
         match &shown.value {
             Value::Bool(true) => writeln!(code, "assert!({place});")?,
             Value::Bool(false) => writeln!(code, "assert!(!{place});")?,
-            Value::Array(items) if items.is_empty() => writeln!(code, "assert!({place}.is_empty());")?,
-            Value::Array(_) => writeln!(code, "assert_eq!({place}, {});", value.trim_start_matches("vec!"))?,
-            _ if ty == "alloc::string::String" => writeln!(code, "assert_eq!({place}, {});", value.trim_end_matches(".to_owned()"))?,
+            Value::Array(items) if items.is_empty() => {
+                writeln!(code, "assert!({place}.is_empty());")?
+            }
+            Value::Array(_) => writeln!(
+                code,
+                "assert_eq!({place}, {});",
+                value.trim_start_matches("vec!")
+            )?,
+            _ if ty == "alloc::string::String" => writeln!(
+                code,
+                "assert_eq!({place}, {});",
+                value.trim_end_matches(".to_owned()")
+            )?,
             _ => writeln!(code, "assert_eq!({place}, {value});")?,
         }
     }
@@ -116,7 +153,12 @@ pub(super) fn place(place: &Place, answer: &TypedTree) -> Result<(String, Typed)
                 path.push_str(&field.name);
             }
         }
-        found = Some(answer.at.get(&path).with_context(|| format!("`{path}` has no type in Rust"))?);
+        found = Some(
+            answer
+                .at
+                .get(&path)
+                .with_context(|| format!("`{path}` has no type in Rust"))?,
+        );
     }
     Ok((code, found.context("a place is somewhere")?.clone()))
 }
@@ -125,11 +167,18 @@ fn is_option(ty: &str) -> bool {
     ty.starts_with("core::option::Option<")
 }
 
-/// The request with what stands in an earlier answer instead of the text that stood there when it ran.
+/// The request with what stands in an earlier answer instead of the text that stood there when it
+/// ran.
 pub(super) fn borrow(request: &str, value: &Value, place: &str, found: &Typed) -> Result<String> {
-    let (secret, id) = (found.ty.trim_end_matches('>').ends_with("::Secret"), found.ty.ends_with("::Id"));
+    let (secret, id) = (
+        found.ty.trim_end_matches('>').ends_with("::Secret"),
+        found.ty.ends_with("::Id"),
+    );
     let plain = secret || id || found.ty.contains("String");
-    ensure!(value.is_string() && plain, "only an id or a plain text is taken from an earlier answer");
+    ensure!(
+        value.is_string() && plain,
+        "only an id or a plain text is taken from an earlier answer"
+    );
     let code = match (secret, id, is_option(&found.ty)) {
         (true, _, true) => format!("{place}.as_ref().ok_or(\"absent\")?.reveal()"),
         (true, ..) => format!("{place}.reveal()"),
@@ -137,16 +186,31 @@ pub(super) fn borrow(request: &str, value: &Value, place: &str, found: &Typed) -
         (_, _, true) => format!("{place}.clone().ok_or(\"absent\")?"),
         (_, _, false) => format!("{place}.clone()"),
     };
-    Ok(request.replace(&format!("{value}.to_owned()"), &code).replace(&value.to_string(), &code))
+    Ok(request
+        .replace(&format!("{value}.to_owned()"), &code)
+        .replace(&value.to_string(), &code))
 }
 
 /// The code as `cargo fmt` leaves it.
 fn formatted(root: &Path, code: &str) -> Result<String> {
     let mut command = Command::new("rustfmt");
-    command.args(["--edition", "2024", "--config-path"]).arg(root);
-    let mut rustfmt = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("running rustfmt")?;
-    rustfmt.stdin.take().context("rustfmt reads nothing")?.write_all(code.as_bytes())?;
+    command
+        .args(["--edition", "2024", "--config-path"])
+        .arg(root);
+    let mut rustfmt = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("running rustfmt")?;
+    rustfmt
+        .stdin
+        .take()
+        .context("rustfmt reads nothing")?
+        .write_all(code.as_bytes())?;
     let output = rustfmt.wait_with_output()?;
-    ensure!(output.status.success(), "rustfmt refuses the examples in Rust:\n{code}");
+    ensure!(
+        output.status.success(),
+        "rustfmt refuses the examples in Rust:\n{code}"
+    );
     Ok(String::from_utf8(output.stdout)?)
 }

@@ -1,9 +1,13 @@
-//! What a JSON value is in Rust: the value is played to the type's own `Deserialize`, which asks for every field by its
-//! type. So the examples are written with the types that the library has, and no list of them is kept here.
+//! What a JSON value is in Rust: the value is played to the type's own `Deserialize`, which asks
+//! for every field by its type. So the examples are written with the types that the library has,
+//! and no list of them is kept here.
 
 use anyhow::{Context, Result};
 use serde::de::value::Error;
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IntoDeserializer, MapAccess,
+    SeqAccess, Visitor,
+};
 use serde_json::{Value, json};
 use std::any::type_name;
 use std::cell::RefCell;
@@ -61,21 +65,31 @@ impl TypedTree {
 
 fn typed<T: DeserializeOwned>(value: &Value) -> Result<TypedTree> {
     let tree = Rc::new(RefCell::new(TypedTree::default()));
-    T::deserialize(Player { value: Some(value), ty: type_name::<T>().to_owned(), path: String::new(), tree: Rc::clone(&tree) })
-        .with_context(|| format!("as {}: {value}", type_name::<T>()))?;
+    T::deserialize(Player {
+        value: Some(value),
+        ty: type_name::<T>().to_owned(),
+        path: String::new(),
+        tree: Rc::clone(&tree),
+    })
+    .with_context(|| format!("as {}: {value}", type_name::<T>()))?;
     Ok(tree.take())
 }
 
 /// The types that the core exports by themselves.
 pub fn exported() -> impl Iterator<Item = &'static str> {
-    let statements = LIBRARY.split(';').filter(|statement| statement.contains("pub use "));
-    let words = statements.flat_map(|statement| statement.split(|c: char| !c.is_ascii_alphanumeric()));
+    let statements = LIBRARY
+        .split(';')
+        .filter(|statement| statement.contains("pub use "));
+    let words =
+        statements.flat_map(|statement| statement.split(|c: char| !c.is_ascii_alphanumeric()));
     words.filter(|word| word.starts_with(|c: char| c.is_ascii_uppercase()))
 }
 
 /// The modules of the operations.
 pub fn modules() -> impl Iterator<Item = &'static str> {
-    OPERATIONS.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+    OPERATIONS
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
 }
 
 /// How others name a type of the core: `members::Add`, `Id`; none where they cannot.
@@ -89,7 +103,15 @@ fn public_name(ty: &str) -> Option<String> {
 
 /// `quota_exceeded` as `QuotaExceeded`.
 pub fn pascal(name: &str) -> String {
-    name.split('_').map(|word| word.chars().take(1).map(|first| first.to_ascii_uppercase()).chain(word.chars().skip(1)).collect::<String>()).collect()
+    name.split('_')
+        .map(|word| {
+            word.chars()
+                .take(1)
+                .map(|first| first.to_ascii_uppercase())
+                .chain(word.chars().skip(1))
+                .collect::<String>()
+        })
+        .collect()
 }
 
 /// Plays one value, and writes down what it is.
@@ -103,17 +125,37 @@ struct Player<'v> {
 
 impl<'v> Player<'v> {
     fn write(&self, code: String) {
-        self.tree.borrow_mut().at.insert(self.path.clone(), Typed { ty: self.ty.clone(), code });
+        self.tree.borrow_mut().at.insert(
+            self.path.clone(),
+            Typed {
+                ty: self.ty.clone(),
+                code,
+            },
+        );
     }
 
     fn written(&self, path: &str) -> String {
-        self.tree.borrow().at.get(path).map(|typed| typed.code.clone()).unwrap_or_default()
+        self.tree
+            .borrow()
+            .at
+            .get(path)
+            .map(|typed| typed.code.clone())
+            .unwrap_or_default()
     }
 
     /// What stands below it, of the type that is asked for.
     fn below<T>(&self, name: &str, value: Option<&'v Value>) -> Player<'v> {
-        let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
-        Player { value, ty: type_name::<T>().to_owned(), path, tree: Rc::clone(&self.tree) }
+        let path = if self.path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.path)
+        };
+        Player {
+            value,
+            ty: type_name::<T>().to_owned(),
+            path,
+            tree: Rc::clone(&self.tree),
+        }
     }
 
     /// The expression for a single value. A type that has no public name can only be read.
@@ -136,11 +178,20 @@ impl<'de> Deserializer<'de> for Player<'_> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let value = self.value.ok_or_else(|| Error::custom(format!("`{}` is absent and has no default that is known here", self.path)))?;
+        let value = self.value.ok_or_else(|| {
+            Error::custom(format!(
+                "`{}` is absent and has no default that is known here",
+                self.path
+            ))
+        })?;
         self.write(self.single(value));
         match value {
             Value::Bool(value) => visitor.visit_bool(*value),
-            Value::Number(number) => visitor.visit_u64(number.as_u64().ok_or_else(|| Error::custom("a number that is not whole"))?),
+            Value::Number(number) => visitor.visit_u64(
+                number
+                    .as_u64()
+                    .ok_or_else(|| Error::custom("a number that is not whole"))?,
+            ),
             Value::String(text) => visitor.visit_str(text),
             other => Err(Error::custom(format!("`{}` is {other}", self.path))),
         }
@@ -161,25 +212,60 @@ impl<'de> Deserializer<'de> for Player<'_> {
             self.write("None".to_owned());
             return visitor.visit_none();
         }
-        let inner = self.ty.split_once('<').and_then(|(_, inner)| inner.strip_suffix('>')).unwrap_or(&self.ty).to_owned();
-        let inner = Player { value: self.value, ty: inner, path: self.path.clone(), tree: Rc::clone(&self.tree) };
+        let inner = self
+            .ty
+            .split_once('<')
+            .and_then(|(_, inner)| inner.strip_suffix('>'))
+            .unwrap_or(&self.ty)
+            .to_owned();
+        let inner = Player {
+            value: self.value,
+            ty: inner,
+            path: self.path.clone(),
+            tree: Rc::clone(&self.tree),
+        };
         let value = visitor.visit_some(inner)?;
         self.write(format!("Some({})", self.written(&self.path)));
         Ok(value)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let items = self.value.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let value = visitor.visit_seq(Items { player: &self, items: items.iter().enumerate() })?;
-        let prefix = if self.path.is_empty() { String::new() } else { format!("{}.", self.path) };
-        let codes: Vec<String> = (0..items.len()).map(|at| self.written(&format!("{prefix}{at}"))).collect();
+        let items = self
+            .value
+            .and_then(Value::as_array)
+            .map_or(&[][..], Vec::as_slice);
+        let value = visitor.visit_seq(Items {
+            player: &self,
+            items: items.iter().enumerate(),
+        })?;
+        let prefix = if self.path.is_empty() {
+            String::new()
+        } else {
+            format!("{}.", self.path)
+        };
+        let codes: Vec<String> = (0..items.len())
+            .map(|at| self.written(&format!("{prefix}{at}")))
+            .collect();
         self.write(format!("vec![{}]", codes.join(", ")));
         Ok(value)
     }
 
-    fn deserialize_struct<V: Visitor<'de>>(self, _: &'static str, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
-        let value = visitor.visit_map(Fields { player: &self, fields: fields.iter(), field: "" })?;
-        let prefix = if self.path.is_empty() { String::new() } else { format!("{}.", self.path) };
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        let value = visitor.visit_map(Fields {
+            player: &self,
+            fields: fields.iter(),
+            field: "",
+        })?;
+        let prefix = if self.path.is_empty() {
+            String::new()
+        } else {
+            format!("{}.", self.path)
+        };
         let given = |field: &&&str| self.value.is_some_and(|value| value.get(**field).is_some());
         let code = match (public_name(&self.ty), self.value) {
             (Some(name), None) => format!("{name}::default()"),
@@ -187,9 +273,17 @@ impl<'de> Deserializer<'de> for Player<'_> {
             (None, Some(value)) => format!("from_value(json!({value}))?"),
             (Some(name), Some(_)) => {
                 // Long, and with a default.
-                let rest = if ["Limits", "Policies"].contains(&name.as_str()) { format!("..{name}::default()") } else { String::new() };
-                let fields = fields.iter().filter(|field| rest.is_empty() || given(field));
-                let mut codes: Vec<String> = fields.map(|field| format!("{field}: {}", self.written(&format!("{prefix}{field}")))).collect();
+                let rest = if ["Limits", "Policies"].contains(&name.as_str()) {
+                    format!("..{name}::default()")
+                } else {
+                    String::new()
+                };
+                let fields = fields
+                    .iter()
+                    .filter(|field| rest.is_empty() || given(field));
+                let mut codes: Vec<String> = fields
+                    .map(|field| format!("{field}: {}", self.written(&format!("{prefix}{field}"))))
+                    .collect();
                 codes.extend((!rest.is_empty()).then_some(rest));
                 match codes.as_slice() {
                     [] => format!("{name} {{}}"),
@@ -204,7 +298,12 @@ impl<'de> Deserializer<'de> for Player<'_> {
         Ok(value)
     }
 
-    fn deserialize_enum<V: Visitor<'de>>(self, _: &'static str, variants: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         let given = self.value.and_then(Value::as_str);
         self.write(match (public_name(&self.ty), given) {
             (Some(name), Some(text)) => format!("{name}::{}", pascal(text)),
@@ -212,8 +311,11 @@ impl<'de> Deserializer<'de> for Player<'_> {
             (None, Some(text)) => format!("from_value(json!({}))?", json!(text)),
             (None, None) => "Default::default()".to_owned(),
         });
-        // Where nothing is given, any of them lets the request be built: only the expression matters.
-        let text = given.or(variants.first().copied()).ok_or_else(|| Error::custom("an enum without variants"))?;
+        // Where nothing is given, any of them lets the request be built: only the expression
+        // matters.
+        let text = given
+            .or(variants.first().copied())
+            .ok_or_else(|| Error::custom("an enum without variants"))?;
         visitor.visit_enum(text.into_deserializer())
     }
 
@@ -230,9 +332,15 @@ struct Items<'p, 'v> {
 
 impl<'de> SeqAccess<'de> for Items<'_, '_> {
     type Error = Error;
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
-        let Some((at, item)) = self.items.next() else { return Ok(None) };
-        seed.deserialize(self.player.below::<S::Value>(&at.to_string(), Some(item))).map(Some)
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Error> {
+        let Some((at, item)) = self.items.next() else {
+            return Ok(None);
+        };
+        seed.deserialize(self.player.below::<S::Value>(&at.to_string(), Some(item)))
+            .map(Some)
     }
 }
 
@@ -245,10 +353,16 @@ struct Fields<'p, 'v> {
 
 impl<'de> MapAccess<'de> for Fields<'_, '_> {
     type Error = Error;
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
-        let Some(field) = self.fields.next() else { return Ok(None) };
+    fn next_key_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Error> {
+        let Some(field) = self.fields.next() else {
+            return Ok(None);
+        };
         self.field = field;
-        seed.deserialize(IntoDeserializer::<Error>::into_deserializer(*field)).map(Some)
+        seed.deserialize(IntoDeserializer::<Error>::into_deserializer(*field))
+            .map(Some)
     }
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
         let value = self.player.value.and_then(|value| value.get(self.field));
