@@ -35,6 +35,7 @@ mod guard;
 mod handle;
 mod import;
 mod json;
+mod kernel;
 mod locks;
 mod model;
 pub mod ops;
@@ -42,6 +43,7 @@ mod options;
 mod registry;
 mod rules;
 mod store;
+mod tables;
 
 pub use engine::meters::{BindingLimit, Decision, Refusal};
 pub use error::{Class, Code, Error, Retry};

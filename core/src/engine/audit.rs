@@ -1,5 +1,6 @@
 //! Every commit of an operation remembers what it changed (R-AUD-1): derived here from the records
-//! that it writes, so that no operation can forget it.
+//! that it writes, so that no operation can forget it. As what a kind of record is remembered is
+//! said with its table.
 
 use super::{Ctx, Tx, keys};
 use crate::error::{Code, Error};
@@ -8,6 +9,7 @@ use crate::model::{
     AuditPersonal, AuditRecord, Id,
 };
 use crate::rules::audit::{difference, hash, masked};
+use crate::tables;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,87 +17,6 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Changes of one commit share a record up to so many bytes: a record that is stored as one stays
 /// below 4 KiB.
 const FULL: usize = 3000;
-
-/// Letters of keys whose records are remembered.
-const AUDITED: &[(u8, AuditKind)] = &[
-    (keys::ACCOUNT, AuditKind::Account),
-    (keys::ALLOW_LIST, AuditKind::AllowList),
-    (keys::API_KEY, AuditKind::ApiKey),
-    (keys::AUDIT_HEAD, AuditKind::Audit),
-    (keys::AVATAR, AuditKind::Avatar),
-    (keys::CAMPAIGN, AuditKind::Campaign),
-    (keys::CAP, AuditKind::Cap),
-    (keys::CREDIT, AuditKind::Credits),
-    (keys::DEFAULTS, AuditKind::DefaultLimits),
-    (keys::GROUP, AuditKind::Group),
-    (keys::INVITATION, AuditKind::Invitation),
-    (keys::LINK, AuditKind::Link),
-    (keys::MEMBER, AuditKind::Member),
-    (keys::OPERATOR, AuditKind::Operator),
-    (keys::PACKAGE, AuditKind::Package),
-    (keys::TREE_NODE, AuditKind::Permission),
-    (keys::PASSWORD, AuditKind::Password),
-    (keys::POLICY, AuditKind::Policies),
-    (keys::RESOURCE, AuditKind::Resource),
-    (keys::ROLE, AuditKind::Role),
-    (keys::SECOND_FACTOR, AuditKind::SecondFactor),
-    (keys::SESSION, AuditKind::Session),
-    (keys::SHARE, AuditKind::Share),
-    (keys::SUPPRESSION, AuditKind::Suppression),
-    (keys::USER, AuditKind::User),
-];
-
-/// Letters of keys whose records are not remembered: indexes and counts follow from others, and
-/// what is in use for a moment (meters, reservations, slots, leases, answers) changes with every
-/// send.
-#[cfg(test)]
-const NOT_AUDITED: &[u8] = &[
-    keys::ACCOUNT_API_KEY,
-    keys::ACCOUNT_INVITATION,
-    keys::ACCOUNT_ORDER,
-    keys::ACCOUNT_ROLE,
-    keys::ADDRESS_INVITATION,
-    keys::ANSWERED,
-    keys::AUDIT,
-    keys::AUDIT_PERSON,
-    keys::CHILD,
-    keys::CLOCK,
-    keys::DUE,
-    keys::EMAIL,
-    keys::GROUP_MEMBER,
-    keys::INVITED,
-    keys::LAST_SEEN,
-    keys::LEASE,
-    keys::MEMBERSHIP,
-    keys::METER,
-    keys::METER_HISTORY,
-    keys::OPEN_INVITATION,
-    keys::OPEN_RESERVATION,
-    keys::OUTBOX,
-    keys::OUTBOX_CONSUMER,
-    keys::OUTBOX_NEXT,
-    keys::OUTBOX_PERSON,
-    keys::PACE,
-    keys::PACKAGE_ACCOUNT,
-    keys::PACKAGE_NEXT,
-    keys::PERSON,
-    keys::RESERVATION,
-    keys::RESOURCE_OF_GROUP,
-    keys::RESOURCE_OF_OWNER,
-    keys::ROLE_USE,
-    keys::SEAT,
-    keys::SHARED_WITH,
-    keys::SLOT,
-    keys::SLOT_END,
-    keys::STOPPED_CAMPAIGN,
-    keys::TALLY,
-    keys::TEAM_ACCOUNT,
-    keys::TEAM_SUPPRESSION,
-    keys::TOKEN_KEY,
-    keys::TOMBSTONE,
-    keys::USER_LINK,
-    keys::USER_SESSION,
-];
 
 /// A change that was found in a commit, and the personal fields that are kept apart.
 struct Found {
@@ -111,11 +32,7 @@ struct Subject {
 }
 
 fn kind_of(key: &[u8]) -> Option<AuditKind> {
-    let letter = key.first()?;
-    AUDITED
-        .iter()
-        .find(|(audited, _)| audited == letter)
-        .map(|(_, kind)| *kind)
+    tables::of(*key.first()?)?.audit
 }
 
 fn broken(key: &[u8]) -> Error {
@@ -475,29 +392,4 @@ fn forget_person(tx: &mut Tx<'_>, kind: AuditKind, id: &Id) -> Result<(), Error>
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// R-AUD-1: of whoever adds a kind of record, it is asked whether changes of it are remembered.
-    #[test]
-    fn every_letter_is_remembered_or_known_not_to_be() {
-        let source = include_str!("keys.rs");
-        let letters = source
-            .lines()
-            .filter_map(|line| line.split_once(": u8 = b'")?.1.bytes().next());
-        let mut seen = 0;
-        for letter in letters {
-            let audited = AUDITED.iter().any(|(audited, _)| *audited == letter);
-            assert!(
-                audited != NOT_AUDITED.contains(&letter),
-                "the letter `{}` belongs into one of the two lists",
-                letter as char
-            );
-            seen += 1;
-        }
-        assert_eq!(seen, AUDITED.len() + NOT_AUDITED.len());
-    }
 }

@@ -2,10 +2,11 @@
 //! up to date as it is opened.
 
 use super::view::account_line;
-use super::{Ctx, Engine, keys, people};
+use super::{Ctx, Engine, keys};
 use crate::error::{Code, Error};
 use crate::model::{Account, Actor, Invitation, InvitationState, OutboxMessage, Session, User};
 use crate::ops::{accounts, invitations, users};
+use crate::tables::people;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
@@ -194,7 +195,7 @@ fn is_known(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Error> {
 mod tests {
     use super::*;
     use crate::OpenOptions;
-    use crate::engine::consistency::check;
+    use crate::kernel::check::check;
     use crate::model::Id;
     use crate::ops::Operation;
     use crate::ops::{invitations, users};

@@ -92,6 +92,20 @@ fn key(letter: u8, parts: &[&str]) -> Vec<u8> {
     key
 }
 
+/// The letter of a key, and its parts.
+pub(crate) fn split(key: &[u8]) -> Option<(u8, Vec<&str>)> {
+    let (letter, parts) = key.split_first()?;
+    let parts = match parts.strip_prefix(&[0]) {
+        Some(parts) => parts
+            .split(|byte| *byte == 0)
+            .map(|part| std::str::from_utf8(part).ok())
+            .collect::<Option<_>>()?,
+        None if parts.is_empty() => Vec::new(),
+        None => return None,
+    };
+    Some((*letter, parts))
+}
+
 /// The keys that begin with the letter and the ids: from the first, until the second.
 pub(crate) fn below(letter: u8, parts: &[&str]) -> (Vec<u8>, Vec<u8>) {
     let mut from = key(letter, parts);

@@ -8,7 +8,6 @@ mod audit;
 pub(crate) mod authority;
 mod bell;
 mod clock;
-pub(crate) mod consistency;
 mod drawer;
 mod due;
 mod future;
@@ -21,7 +20,6 @@ mod indexes;
 mod interleaving_tests;
 pub(crate) mod keys;
 pub(crate) mod meters;
-pub(crate) mod people;
 #[cfg(test)]
 mod phantom_tests;
 #[cfg(test)]
@@ -407,7 +405,7 @@ impl Engine {
         Ok(committed.answer)
     }
 
-    fn look_again_at(&self, touched: &tx::Touched) -> Result<(), Error> {
+    pub(crate) fn look_again_at(&self, touched: &tx::Touched) -> Result<(), Error> {
         if touched.permission_tree {
             self.tree.store(Arc::new(view::permission_tree(&mut Tx::new(
                 &*self.backend,

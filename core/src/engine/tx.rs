@@ -170,6 +170,11 @@ impl<'a> Tx<'a> {
         self.put(keys::outbox_next(), &(number + 1))
     }
 
+    /// Writes the bytes of a record.
+    pub(crate) fn put_bytes(&mut self, key: Vec<u8>, bytes: Vec<u8>) {
+        self.write(key, Some(bytes));
+    }
+
     /// An index entry: its key says all.
     pub(crate) fn mark(&mut self, key: Vec<u8>) {
         self.write(key, Some(b"null".to_vec()));

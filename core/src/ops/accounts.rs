@@ -6,7 +6,7 @@ use super::{
 };
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::view::{MAX_DEPTH, account_line};
-use crate::engine::{Ctx, keys, people};
+use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
     self, Actor, Channel, Count, Cursor, Email, Hold as HoldEntry, HoldLevel, HoldReason, Id,
@@ -16,12 +16,12 @@ use crate::model::{
 use crate::rules::account::{Status, effective_status, hold_level};
 use crate::rules::policy::merged;
 use crate::rules::window;
+use crate::tables::accounts::{BELOW, orders, orders_below};
+use crate::tables::people;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
-/// The tally of all accounts below one.
-pub(crate) const BELOW: &str = "below";
 /// Most holds of one account.
 const MOST_HOLDS: usize = 100;
 
@@ -543,8 +543,8 @@ fn shown_of(ctx: &mut Ctx<'_>, line: Vec<model::Account>) -> Result<Account, Err
             .transpose()
     };
     Ok(Account {
-        members: people::count(ctx, &keys::tally(&account.id, "members"))?,
-        users: people::count(ctx, &keys::tally(&account.id, "users"))?,
+        members: ctx.tx.count(&keys::tally(&account.id, "members"))?,
+        users: ctx.tx.count(&keys::tally(&account.id, "users"))?,
         email_credits: credits(ctx, Channel::Email)?,
         sms_credits: credits(ctx, Channel::Sms)?,
         id: account.id,
@@ -682,7 +682,7 @@ pub(crate) fn make(ctx: &mut Ctx<'_>, new: NewAccount<'_>) -> Result<model::Acco
     };
     ctx.tx.put(keys::account(&id), &account)?;
     for account_above in &above {
-        people::add(ctx, keys::tally(&account_above.id, BELOW), 1)?;
+        ctx.tx.add(keys::tally(&account_above.id, BELOW), 1)?;
     }
     list(ctx, &account, &above, true)?;
     if let Some(owner) = new.owner {
@@ -723,40 +723,6 @@ fn owner_of(ctx: &mut Ctx<'_>, owner: OwnerInput) -> Result<model::User, Error> 
             "name an existing `user`, or the `email` of a new one",
         )),
     }
-}
-
-/// Where an account is listed among all of the platform; `owner` is the address of who owns it.
-pub(crate) fn orders(account: &model::Account, owner: Option<&Email>) -> Vec<Vec<u8>> {
-    let listed = texts(account, owner);
-    listed
-        .iter()
-        .map(|(order, text)| keys::account_order(order, text, &account.id))
-        .collect()
-}
-
-/// Where an account is listed among those below another.
-pub(crate) fn orders_below(
-    account: &model::Account,
-    above: &Id,
-    owner: Option<&Email>,
-) -> Vec<Vec<u8>> {
-    let listed = texts(account, owner);
-    let by_id = ("id", String::new());
-    listed
-        .iter()
-        .chain([&by_id])
-        .map(|(order, text)| keys::team_account(above, order, text, &account.id))
-        .collect()
-}
-
-/// What an account is ordered by, in each order.
-fn texts(account: &model::Account, owner: Option<&Email>) -> Vec<(&'static str, String)> {
-    let by_owner = owner.map(|email| ("owner", keys::orderable(email.key())));
-    let others = [
-        ("name", keys::orderable(account.name.as_str())),
-        ("created", keys::sortable(account.created_at_ms)),
-    ];
-    others.into_iter().chain(by_owner).collect()
 }
 
 /// Puts an account into the lists of the platform and of the accounts above, or takes it out of
@@ -1666,7 +1632,7 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
         let below = load(ctx, &id, "/account")?;
         list_below(ctx, &below, &above, false)?;
         for account_above in &above {
-            people::add(ctx, keys::tally(&account_above.id, BELOW), -1)?;
+            ctx.tx.add(keys::tally(&account_above.id, BELOW), -1)?;
         }
         at += 1;
     }
@@ -1741,7 +1707,7 @@ fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
         .collect();
     list(ctx, account, &above, false)?;
     for account_above in &above {
-        people::add(ctx, keys::tally(&account_above.id, BELOW), -1)?;
+        ctx.tx.add(keys::tally(&account_above.id, BELOW), -1)?;
     }
     let (from, until) = keys::below(keys::MEMBER, &[account.id.as_str()]);
     let mut users = 0;

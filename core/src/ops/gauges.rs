@@ -7,10 +7,11 @@
 
 use super::limits::{Line, reached};
 use super::{Access, Effect, Operation, accounts, members, once, threads};
-use crate::engine::{Ctx, keys, people};
+use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{Account, Count, Id, Limit, LimitName};
 use crate::rules::limit::{CountedBy, Source, counted_by};
+use crate::tables;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -105,7 +106,7 @@ pub struct Gauge {
 pub(crate) fn used(ctx: &mut Ctx<'_>, account: &Id, limit: LimitName) -> Result<u64, Error> {
     match limit {
         LimitName::Seats => members::seats_taken(ctx, account, u64::MAX),
-        LimitName::ChildAccounts => people::count(ctx, &keys::tally(account, accounts::BELOW)),
+        LimitName::ChildAccounts => ctx.tx.count(&keys::tally(account, tables::accounts::BELOW)),
         LimitName::Threads => {
             Ok(total(ctx, account, limit)?.saturating_sub(threads::expired(ctx, account)?))
         }
@@ -115,7 +116,7 @@ pub(crate) fn used(ctx: &mut Ctx<'_>, account: &Id, limit: LimitName) -> Result<
 
 /// The count of an account with all below it, as it is kept.
 pub(crate) fn total(ctx: &mut Ctx<'_>, account: &Id, limit: LimitName) -> Result<u64, Error> {
-    people::count(ctx, &keys::gauge_total(account, limit.name()))
+    ctx.tx.count(&keys::gauge_total(account, limit.name()))
 }
 
 /// Adds to the counts of the account that the line begins with and of those above; refuses where a
@@ -145,10 +146,10 @@ pub(crate) fn change(
     by: i64,
 ) -> Result<(), Error> {
     if let Some(account) = line.first() {
-        people::add(ctx, keys::gauge(&account.id, limit.name()), by)?;
+        ctx.tx.add(keys::gauge(&account.id, limit.name()), by)?;
     }
     for above in line {
-        people::add(ctx, keys::gauge_total(&above.id, limit.name()), by)?;
+        ctx.tx.add(keys::gauge_total(&above.id, limit.name()), by)?;
     }
     Ok(())
 }
@@ -159,7 +160,8 @@ pub(crate) fn leave(ctx: &mut Ctx<'_>, account: &Id, above: &[Account]) -> Resul
     for limit in LimitName::ALL.iter().copied() {
         let leaving = signed(total(ctx, account, limit)?);
         for above in above.iter().filter(|_| leaving != 0) {
-            people::add(ctx, keys::gauge_total(&above.id, limit.name()), -leaving)?;
+            ctx.tx
+                .add(keys::gauge_total(&above.id, limit.name()), -leaving)?;
         }
     }
     Ok(())
@@ -216,7 +218,7 @@ fn shown(ctx: &mut Ctx<'_>, line: &Line, limit: LimitName) -> Result<Gauge, Erro
     let used = used(ctx, &account, limit)?;
     let own = match limit {
         LimitName::Seats | LimitName::ChildAccounts | LimitName::Threads => None,
-        _ => Some(people::count(ctx, &keys::gauge(&account, limit.name()))?),
+        _ => Some(ctx.tx.count(&keys::gauge(&account, limit.name()))?),
     };
     let left = (value != Limit::Unlimited).then(|| value.ceiling().saturating_sub(used));
     Ok(Gauge {
@@ -266,7 +268,9 @@ impl Operation for Release {
         let count = check_count(self.count)?;
         let line = load(ctx, &self.account)?;
         once::written(ctx, &self, self.key.as_ref(), |ctx| {
-            let own = people::count(ctx, &keys::gauge(&self.account, self.limit.name()))?;
+            let own = ctx
+                .tx
+                .count(&keys::gauge(&self.account, self.limit.name()))?;
             if count > own {
                 let error = Error::new(
                     Code::MoreThanClaimed,
@@ -300,7 +304,9 @@ impl Operation for Reconcile {
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Gauge, Error> {
         check_limit(self.limit)?;
         let line = load(ctx, &self.account)?;
-        let own = people::count(ctx, &keys::gauge(&self.account, self.limit.name()))?;
+        let own = ctx
+            .tx
+            .count(&keys::gauge(&self.account, self.limit.name()))?;
         let by = signed(self.value.get()) - signed(own);
         for above in &line.accounts {
             if total(ctx, &above.id, self.limit)?.saturating_add_signed(by) > Count::MAX {

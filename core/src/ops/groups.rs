@@ -3,7 +3,7 @@
 use super::usage::{UsageWindow, window_of};
 use super::{Access, Effect, Operation, accounts, check_rev, credits, members, page, resources};
 use crate::engine::alerts::Lowered;
-use crate::engine::{Ctx, keys, people};
+use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{self, Actor, Avatar, CapPeriod, Channel, Count, GroupCaps, Id, Name};
 use crate::rules::group::check_avatar;
@@ -376,7 +376,7 @@ fn create(
         updated_at_ms: ctx.now_ms,
     };
     ctx.tx.put(keys::group(account, &group.id), &group)?;
-    people::add(ctx, keys::tally(account, "groups"), 1)?;
+    ctx.tx.add(keys::tally(account, "groups"), 1)?;
     Ok(group)
 }
 
@@ -393,12 +393,12 @@ pub(crate) fn place(
     if let Some(old) = &member.group {
         ctx.tx
             .delete(keys::group_member(&member.account, old, &member.user));
-        people::add(ctx, keys::group_tally(&member.account, old), -1)?;
+        ctx.tx.add(keys::group_tally(&member.account, old), -1)?;
     }
     if let Some(new) = &group {
         ctx.tx
             .mark(keys::group_member(&member.account, new, &member.user));
-        people::add(ctx, keys::group_tally(&member.account, new), 1)?;
+        ctx.tx.add(keys::group_tally(&member.account, new), 1)?;
     }
     member.change_group(group, ctx.now_ms);
     Ok(())
@@ -491,7 +491,7 @@ fn shown(
 ) -> Result<Group, Error> {
     Ok(Group {
         is_default: group.id == account.default_group,
-        members: people::count(ctx, &keys::group_tally(&account.id, &group.id))?,
+        members: ctx.tx.count(&keys::group_tally(&account.id, &group.id))?,
         id: group.id,
         account: group.account,
         name: group.name,
@@ -752,7 +752,7 @@ impl Operation for Delete {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupDeleted, Error> {
         let (mut account, group) = open(ctx, &self.account, &self.group, self.expected_rev)?;
-        if people::count(ctx, &keys::tally(&account.id, "groups"))? <= 1 {
+        if ctx.tx.count(&keys::tally(&account.id, "groups"))? <= 1 {
             return Err(Error::new(
                 Code::LastGroup,
                 format!("`{}` is the last group of `{}`", group.id, account.id),
@@ -794,7 +794,7 @@ impl Operation for Delete {
                 }
             }
             None => {
-                let members = people::count(ctx, &keys::group_tally(&account.id, &group.id))?;
+                let members = ctx.tx.count(&keys::group_tally(&account.id, &group.id))?;
                 if account.default_group == group.id
                     || members > 0
                     || resources::any_in(ctx, &account.id, &group.id)?
@@ -813,7 +813,7 @@ impl Operation for Delete {
         ctx.tx.delete(keys::group(&account.id, &group.id));
         ctx.tx
             .put(keys::group_tombstone(&account.id, &group.id), &self.to)?;
-        people::add(ctx, keys::tally(&account.id, "groups"), -1)?;
+        ctx.tx.add(keys::tally(&account.id, "groups"), -1)?;
         ctx.tx.touch(&account.id);
         Ok(gone)
     }

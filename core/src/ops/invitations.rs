@@ -12,20 +12,21 @@ mod tests;
 pub(crate) use records::hold;
 pub(crate) use records::{
     erase_all_of, find, follow, forget, forget_whom, invite_owner, is_ahead, keep, leave_future,
-    list, listed_at, settle,
+    list, settle,
 };
 
 use super::{
     Access, Effect, Operation, accounts, check_rev, groups, members, reach, roles, users, walk,
 };
 use crate::engine::authority::TEAM_PERMISSION;
-use crate::engine::{Ctx, Token, keys, people};
+use crate::engine::{Ctx, Token, keys};
 use crate::error::{Code, Error};
 use crate::model::{
     self, AccountGrant, Actor, Count, Cursor, Delivery, DeliveryOutcome, Email, GrantExisting, Id,
     InvitationKind, InvitationState, Name, Note, Resend as ResendPolicy, RoleScope, Secret, folded,
 };
 use crate::rules::invitation::{Entry, InvitationStatus, addresses, expires_at_ms, status};
+use crate::tables::people;
 use records::{Offer, Seats};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

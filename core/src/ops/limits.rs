@@ -3,7 +3,7 @@
 use super::{Access, Effect, Operation, accounts, check_rev, packages};
 use crate::engine::alerts::Lowered;
 use crate::engine::view::account_line;
-use crate::engine::{Ctx, keys, people};
+use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::Edition;
 use crate::model::{
@@ -13,6 +13,7 @@ use crate::model::{
 use crate::rules::limit::{
     Candidate, Carrier, Source, candidates, guarantees_hold, needs_licence, terms,
 };
+use crate::tables;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -243,7 +244,7 @@ impl Line {
 
 /// How much of a limit is guaranteed to the accounts directly below (R-TEA-9).
 pub(crate) fn promised(ctx: &mut Ctx<'_>, account: &Id, name: LimitName) -> Result<u64, Error> {
-    people::count(ctx, &promised_key(account, name))
+    ctx.tx.count(&promised_key(account, name))
 }
 
 /// Where it is kept how much that is.
@@ -399,7 +400,9 @@ pub(crate) fn reached(limit: LimitName, subject: &Id, value: u64, used: u64) -> 
 pub(crate) fn check_children(ctx: &mut Ctx<'_>, line: &[Account]) -> Result<(), Error> {
     for above in line {
         let most = value_of(ctx, &above.id, LimitName::ChildAccounts)?.ceiling();
-        let used = people::count(ctx, &keys::tally(&above.id, accounts::BELOW))?;
+        let used = ctx
+            .tx
+            .count(&keys::tally(&above.id, tables::accounts::BELOW))?;
         if used >= most {
             let error = reached(LimitName::ChildAccounts, &above.id, most, used);
             return Err(error.at("/parent").with("account", above.id.as_str()));
@@ -478,7 +481,7 @@ fn promise(
     // What is kept apart concerns the account above and all below it.
     ctx.tx.touch_everything();
     let key = promised_key(parent, limit);
-    let sum = people::count(ctx, &key)?;
+    let sum = ctx.tx.count(&key)?;
     let sum = if given {
         sum.saturating_add(part.get())
     } else {

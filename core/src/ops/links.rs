@@ -5,13 +5,7 @@ use crate::engine::{Ctx, Token, keys};
 use crate::error::{Code, Error};
 use crate::model::{Count, Email, Id, Link, LinkKind, Secret};
 use crate::ops::users;
-
-pub(crate) const fn name(kind: LinkKind) -> &'static str {
-    match kind {
-        LinkKind::EmailChange => "email_change",
-        LinkKind::PasswordReset => "password_reset",
-    }
-}
+use crate::tables::access::link_kind;
 
 /// Writes a new link for a user; the one of this kind that they had is dead from now on.
 pub(crate) fn create(
@@ -34,13 +28,14 @@ pub(crate) fn create(
         expires_at_ms,
     };
     ctx.tx.put(keys::link(&link.id), &link)?;
-    ctx.tx.put(keys::user_link(user, name(kind)), &link.id)?;
+    ctx.tx
+        .put(keys::user_link(user, link_kind(kind)), &link.id)?;
     Ok(link)
 }
 
 /// The link of a kind that a user was sent last, while it can be used.
 pub(crate) fn open(ctx: &mut Ctx<'_>, user: &Id, kind: LinkKind) -> Result<Option<Link>, Error> {
-    let Some(id) = ctx.tx.get::<Id>(&keys::user_link(user, name(kind)))? else {
+    let Some(id) = ctx.tx.get::<Id>(&keys::user_link(user, link_kind(kind)))? else {
         return Ok(None);
     };
     let link = ctx.tx.get::<Link>(&keys::link(&id))?;
@@ -49,7 +44,7 @@ pub(crate) fn open(ctx: &mut Ctx<'_>, user: &Id, kind: LinkKind) -> Result<Optio
 
 /// The link of a kind that a user has is dead from now on.
 pub(crate) fn end(ctx: &mut Ctx<'_>, user: &Id, kind: LinkKind) -> Result<(), Error> {
-    let key = keys::user_link(user, name(kind));
+    let key = keys::user_link(user, link_kind(kind));
     if let Some(id) = ctx.tx.get::<Id>(&key)? {
         ctx.tx.delete(keys::link(&id));
         ctx.tx.delete(key);

@@ -9,9 +9,8 @@ use super::{
     Access, Effect, Operation, accounts, api_keys, check_rev, groups, invitations, limits, reach,
     resources, roles, sessions, users, walk,
 };
-use crate::engine::people::{Order, Search};
 use crate::engine::view::{account_line, role_powers};
-use crate::engine::{Ctx, keys, people};
+use crate::engine::{Ctx, keys};
 use crate::error::{Class, Code, Error};
 use crate::model::{
     self, Actor, BuiltIn, ChildOwner, Count, Cursor, Email, GrantExisting, Id, Limit, LimitName,
@@ -19,6 +18,8 @@ use crate::model::{
 };
 use crate::rules::role::Powers;
 use crate::rules::user::missing_steps;
+use crate::tables::people;
+use crate::tables::people::{Order, Search};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

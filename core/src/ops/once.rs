@@ -19,7 +19,7 @@ pub(crate) struct Answered {
     /// The digest of the request.
     request: String,
     answer: serde_json::Value,
-    until_ms: u64,
+    pub(crate) until_ms: u64,
 }
 
 /// Charges meters and commits what belongs to it, the credits that pay for it too; with a key, once

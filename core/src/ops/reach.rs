@@ -3,9 +3,10 @@
 use super::{accounts, members, operators, users};
 use crate::engine::authority::{TEAM_PERMISSION, holds};
 use crate::engine::view::account_line;
-use crate::engine::{Ctx, keys, people};
+use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{self, Actor, Id};
+use crate::tables::people;
 
 /// The account that a user acts in; none for the host and operators.
 pub(crate) fn home(ctx: &Ctx<'_>) -> Option<Id> {

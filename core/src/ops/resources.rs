@@ -7,7 +7,7 @@ use super::{
     unknown_permission, walk,
 };
 use crate::engine::view::MemberView;
-use crate::engine::{Ctx, keys, people};
+use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
     self, Actor, Count, Cursor, Id, PermissionTree, Resource, ResourceReason, ResourcesTo,
@@ -680,11 +680,12 @@ fn link(ctx: &mut Ctx<'_>, resource: &Resource, by: i64) -> Result<(), Error> {
         }
     };
     keep(ctx, keys::resource_of_owner(account, owner, kind, id));
-    people::add(ctx, keys::owner_tally(account, owner, kind), by)?;
+    ctx.tx.add(keys::owner_tally(account, owner, kind), by)?;
     if let Some(group) = group {
         keep(ctx, keys::resource_of_group(account, group, kind, id));
         if *shared {
-            people::add(ctx, keys::shared_tally(account, group, kind, owner), by)?;
+            ctx.tx
+                .add(keys::shared_tally(account, group, kind, owner), by)?;
         }
     }
     Ok(())
@@ -1363,7 +1364,7 @@ impl Operation for ListVisibleOwners {
             let (mut first, mut shared) = (None, 0);
             for group in &groups {
                 let tally = keys::shared_tally(account, group, kind_id, &owner);
-                let here = people::count(ctx, &tally)?;
+                let here = ctx.tx.count(&tally)?;
                 shared += here;
                 if here > 0 {
                     first.get_or_insert(tally);
@@ -1373,7 +1374,7 @@ impl Operation for ListVisibleOwners {
             if first.as_deref() != Some(key) {
                 return Ok(None);
             }
-            let all = shared == people::count(ctx, &keys::owner_tally(account, &owner, kind_id))?;
+            let all = shared == ctx.tx.count(&keys::owner_tally(account, &owner, kind_id))?;
             Ok(Some(VisibleOwner { user: owner, all }))
         })?;
         Ok(VisibleOwners {

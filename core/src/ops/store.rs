@@ -1,8 +1,9 @@
 //! The store itself: what it is, whether it is whole, and a fingerprint of all it holds.
 
 use super::{Access, Effect, Operation};
-use crate::engine::{Ctx, consistency, keys};
+use crate::engine::{Ctx, keys};
 use crate::error::Error;
+use crate::kernel::check::check;
 use crate::model::ClockJump;
 use crate::store::Order;
 use schemars::JsonSchema;
@@ -98,7 +99,7 @@ impl Operation for Verify {
         let mut found = ctx.engine.backend.verify()?;
         // What is damaged cannot be looked up; then that alone is told.
         if found.damaged.is_empty() {
-            found.damaged = consistency::check(&*ctx.engine.backend, MOST_DAMAGED)?;
+            found.damaged = check(&*ctx.engine.backend, MOST_DAMAGED)?;
         }
         Ok(StoreVerification {
             whole: found.damaged.is_empty(),

@@ -7,13 +7,14 @@ use super::{
 };
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::view::{MAX_DEPTH, Papers, account_line};
-use crate::engine::{Ctx, keys, people};
+use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
     self, Actor, ChildOwner, Count, Cursor, Email, Id, Lifecycle, Limits, LinkKind, Member, Name,
     OutboxKind, OutboxMessage, Package, Price,
 };
 use crate::rules::account::{Status, effective_status};
+use crate::tables::people;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -912,7 +913,7 @@ fn team_account(ctx: &mut Ctx<'_>, id: &Id) -> Result<TeamAccount, Error> {
         None => None,
     };
     Ok(TeamAccount {
-        users: people::count(ctx, &keys::tally(id, "members"))?,
+        users: ctx.tx.count(&keys::tally(id, "members"))?,
         account: account.id,
         name: account.name,
         parent: account.parent,

@@ -2,7 +2,7 @@
 
 use super::{Access, Effect, Operation, accounts, credits, sending, teams, walk};
 use crate::engine::meters::{MeterReading, Prepared, UNCOUNTED};
-use crate::engine::{Ctx, keys, people};
+use crate::engine::{Ctx, keys};
 use crate::error::Error;
 use crate::model::{
     Cap, CapScope, Channel, Count, CreditTotals, Cursor, Id, Limit, LimitName, MessageClass,
@@ -469,7 +469,7 @@ impl Invoice {
             sms_sent: self.sent(ctx, id, LimitName::SmsPerDay)?,
             email_credits: credits::totals_within(ctx, id, Channel::Email, from_ms, until_ms)?,
             sms_credits: credits::totals_within(ctx, id, Channel::Sms, from_ms, until_ms)?,
-            users: people::count(ctx, &keys::tally(id, "users"))?,
+            users: ctx.tx.count(&keys::tally(id, "users"))?,
             account: account.id,
             name: account.name,
             parent: account.parent,

@@ -5,12 +5,13 @@ use super::{
     users, write_cursor,
 };
 use crate::engine::view::account_line;
-use crate::engine::{Ctx, keys, people};
+use crate::engine::{Ctx, keys};
 use crate::error::{Class, Code, Error};
 use crate::model::{
     self, Actor, Count, Cursor, Email, GrantExisting, Id, Mailbox, Name, RoleScope,
 };
 use crate::rules::user_csv::{Column, Columns, CsvSeparator, Rows, broken, neutralised};
+use crate::tables::people;
 use csv::{StringRecord, Terminator, WriterBuilder};
 use schemars::JsonSchema;
 use serde::de::IgnoredAny;

@@ -11,8 +11,7 @@ use super::{
     walk,
 };
 use crate::engine::authority::TEAM_PERMISSION;
-use crate::engine::people::{Order, Search};
-use crate::engine::{Ctx, keys, people};
+use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
     self, Actor, AuditKind, Count, Cursor, Editor, EffectivePolicies, Email, Id, Link, LinkKind,
@@ -23,6 +22,8 @@ use crate::rules::user::{
     FieldGroup, edits_as, is_country, is_language, is_phone, missing_steps, names_of,
 };
 use crate::rules::window;
+use crate::tables::people;
+use crate::tables::people::{Order, Search};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,6 @@
 //! One list of who is in an account and who was invited to it (R-INV-4).
 
 use crate::engine::authority::TEAM_PERMISSION;
-use crate::engine::people::{self, Order};
 use crate::engine::{Ctx, keys};
 use crate::error::Error;
 use crate::model::{
@@ -10,6 +9,7 @@ use crate::model::{
 use crate::ops::{Access, Effect, Operation, accounts, invitations, reach, users, walk_merged};
 use crate::rules::invitation::{InvitationStatus, expires_at_ms, status};
 use crate::rules::user::missing_steps;
+use crate::tables::people::{self, Order};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -531,7 +531,7 @@ mod tests {
             assert!(run::<audit::Verify>(&engine, chain).whole);
         }
         assert_eq!(
-            crate::engine::consistency::check(&*engine.backend, 10).unwrap(),
+            crate::kernel::check::check(&*engine.backend, 10).unwrap(),
             Vec::<String>::new()
         );
     }
@@ -566,7 +566,7 @@ mod tests {
                 assert_eq!(holding(&engine, text), Vec::<String>::new(), "{text} {way}");
             }
             assert_eq!(
-                crate::engine::consistency::check(&*engine.backend, 10).unwrap(),
+                crate::kernel::check::check(&*engine.backend, 10).unwrap(),
                 Vec::<String>::new()
             );
         }

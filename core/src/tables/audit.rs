@@ -1,10 +1,43 @@
 //! Whether the chains of the audit hold together, and what lies beside them is theirs (R-AUD-1).
 
-use super::{Look, broken, id};
 use crate::engine::keys;
 use crate::error::Error;
-use crate::model::{AuditChain, AuditHead, AuditLink, AuditPerson, AuditRecord};
+use crate::kernel::check::{Look, broken};
+use crate::kernel::table::{Declared, Owner};
+use crate::model::{AuditChain, AuditHead, AuditKind, AuditLink, AuditPerson, AuditRecord};
 use crate::rules::audit::{follows, hash};
+
+pub(super) const TABLES: &[Declared] = &[
+    Declared::plain(
+        keys::AUDIT,
+        None,
+        Owner::Nobody,
+        |look, _, parts| match parts {
+            [of, account, number] => look.audit(of, account, number),
+            _ => look.no_such_key(),
+        },
+    ),
+    Declared::plain(
+        keys::AUDIT_HEAD,
+        Some(AuditKind::Audit),
+        Owner::Nobody,
+        |look, _, parts| match parts {
+            [of, account] => look.audit_head(of, account),
+            _ => look.no_such_key(),
+        },
+    ),
+    Declared::plain(
+        keys::AUDIT_PERSON,
+        None,
+        Owner::Nobody,
+        |look, key, parts| match parts {
+            [_, _, of, account, number, place] => {
+                look.audit_person(key, (of, account), number, place)
+            }
+            _ => look.no_such_key(),
+        },
+    ),
+];
 
 fn chain(of: &str, account: &str) -> Result<AuditChain, Error> {
     AuditChain::from_parts(of, account).ok_or_else(|| broken("there is no such chain"))
@@ -16,7 +49,7 @@ fn number(text: &str) -> Result<u64, Error> {
 
 impl Look<'_> {
     /// Each record is looked at together with the one before and the one behind.
-    pub(super) fn audit(&mut self, of: &str, account: &str, at: &str) -> Result<(), Error> {
+    fn audit(&mut self, of: &str, account: &str, at: &str) -> Result<(), Error> {
         let (chain, at) = (chain(of, account)?, number(at)?);
         let record: AuditRecord = self.record()?;
         self.must(record.number == at, "the record is that of another place");
@@ -66,7 +99,7 @@ impl Look<'_> {
         Ok(())
     }
 
-    pub(super) fn audit_head(&mut self, of: &str, account: &str) -> Result<(), Error> {
+    fn audit_head(&mut self, of: &str, account: &str) -> Result<(), Error> {
         let chain = chain(of, account)?;
         let head: AuditHead = self.record()?;
         if head.last.number == head.base.number {
@@ -87,7 +120,7 @@ impl Look<'_> {
     }
 
     /// What tells who somebody is must be what was written, and is deleted only with them.
-    pub(super) fn audit_person(
+    fn audit_person(
         &mut self,
         key: &[u8],
         (of, account): (&str, &str),
@@ -128,38 +161,5 @@ impl Look<'_> {
             }
         }
         Ok(())
-    }
-
-    pub(super) fn consumer(&mut self, name: &str) -> Result<(), Error> {
-        let consumer: crate::model::OutboxConsumer = self.record()?;
-        self.must(
-            consumer.name.as_str() == name,
-            "the record is that of another consumer",
-        );
-        for (what, counted) in [("open", consumer.open), ("dead", consumer.dead)] {
-            let there = self.count(keys::OUTBOX_CONSUMER, &[name, what])?;
-            self.must(
-                counted == there,
-                &format!("it counts {counted} that are {what}, there are {there}"),
-            );
-        }
-        let next = self.tx.get::<u64>(&keys::outbox_next())?.unwrap_or(1);
-        self.must(
-            consumer.taken_to < next,
-            "it was given messages that there never were",
-        );
-        Ok(())
-    }
-
-    /// A message that a consumer still has to do with.
-    pub(super) fn consumed(&mut self, name: &str, at: &str) -> Result<(), Error> {
-        let at = number(at)?;
-        let consumer: Option<crate::model::OutboxConsumer> =
-            self.tx.get(&keys::consumer(&id(name)?))?;
-        self.must(
-            consumer.is_some_and(|consumer| at <= consumer.taken_to),
-            "the consumer was never given it",
-        );
-        self.must_have(keys::outbox(at), "the message is gone")
     }
 }

@@ -1,15 +1,26 @@
 //! Whether what lies beside a ledger of credits is what its entries sum up to (R-CRD-1).
 
-use super::{Look, STEP, broken, id};
 use crate::engine::{Tx, keys};
 use crate::error::Error;
+use crate::kernel::check::{Look, STEP, broken};
+use crate::kernel::table::{Declared, Owner};
 use crate::model::{
-    Account, Channel, CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart, CreditPocket,
-    CreditTotals, Id, LimitName,
+    Account, AuditKind, Channel, CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart,
+    CreditPocket, CreditTotals, Id, LimitName,
 };
 use crate::rules::credit::Turn;
 use crate::store::Order;
 use std::collections::BTreeMap;
+
+pub(super) const TABLES: &[Declared] = &[Declared::plain(
+    keys::CREDIT,
+    Some(AuditKind::Credits),
+    Owner::Account,
+    |look, key, parts| match parts {
+        [account, parts @ ..] => look.credits(key, account, parts),
+        _ => look.no_such_key(),
+    },
+)];
 
 /// A ledger: the account, and which of its two.
 #[derive(Clone, Copy)]
@@ -114,13 +125,8 @@ fn number(text: &str) -> Result<u64, Error> {
 
 impl Look<'_> {
     /// A record of the credits of an account.
-    pub(super) fn credits(
-        &mut self,
-        key: &[u8],
-        account: &str,
-        parts: &[&str],
-    ) -> Result<(), Error> {
-        let account = &id(account)?;
+    fn credits(&mut self, key: &[u8], account: &str, parts: &[&str]) -> Result<(), Error> {
+        let account = &self.id(account)?;
         if let ["key", by, asked_with] = parts {
             let made: CreditKey = self.record()?;
             let entry: Option<CreditEntry> =
@@ -293,7 +299,7 @@ impl Look<'_> {
         let group = if group.is_empty() {
             None
         } else {
-            Some(id(group)?)
+            Some(self.id(group)?)
         };
         if let Some(group) = &group {
             self.must_have(keys::group(account, group), "its group is gone")?;

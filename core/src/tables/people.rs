@@ -4,10 +4,29 @@
 //! Each list is an index, so that a page of it reads the same number of records however many users
 //! there are.
 
-use super::view::account_line;
-use super::{Ctx, keys};
+use super::id;
+use crate::engine::view::account_line;
+use crate::engine::{Ctx, Tx, keys};
 use crate::error::Error;
+use crate::kernel::check::{Look, broken};
+use crate::kernel::table::{Declared, Owner};
 use crate::model::{Account, Email, Id, Member, Profile, User};
+
+pub(super) const TABLES: &[Declared] = &[
+    Declared::plain(keys::PERSON, None, Owner::Nobody, check_entry),
+    Declared::plain(
+        keys::SEAT,
+        None,
+        Owner::Account,
+        |look, _, parts| match parts {
+            [account, user] => {
+                let (account, user) = (look.id(account)?, look.id(user)?);
+                check_seat(look, &account, &user)
+            }
+            _ => look.no_such_key(),
+        },
+    ),
+];
 
 /// Stands for the platform where lists are named by account.
 pub(crate) const PLATFORM: &str = "";
@@ -134,7 +153,7 @@ pub(crate) fn list(ctx: &mut Ctx<'_>, account: &str, user: &User, listed: bool) 
 /// A user has become a member of an account: they are in its list, and in those of all accounts
 /// above, once in each.
 pub(crate) fn join(ctx: &mut Ctx<'_>, member: &Member, user: &User) -> Result<(), Error> {
-    add(ctx, keys::tally(&member.account, "members"), 1)?;
+    ctx.tx.add(keys::tally(&member.account, "members"), 1)?;
     let line = account_line(&mut ctx.tx, &member.account)?;
     let idle = i64::from(is_idle(member, user));
     line.iter()
@@ -143,7 +162,7 @@ pub(crate) fn join(ctx: &mut Ctx<'_>, member: &Member, user: &User) -> Result<()
 
 /// A user is no longer a member of an account.
 pub(crate) fn leave(ctx: &mut Ctx<'_>, member: &Member, user: &User) -> Result<(), Error> {
-    add(ctx, keys::tally(&member.account, "members"), -1)?;
+    ctx.tx.add(keys::tally(&member.account, "members"), -1)?;
     let line = account_line(&mut ctx.tx, &member.account)?;
     leave_lists(ctx, &line, member, user)
 }
@@ -192,35 +211,34 @@ fn count_in(
         seats_of(ctx, account, &user.id)? > 0,
         holds_seat(ctx, account, &user.id)?,
     );
-    let is_there = add(ctx, keys::seat(account, &user.id), memberships)? > 0;
-    add(ctx, keys::idle_tally(account, &user.id), idle)?;
+    let is_there = ctx.tx.add(keys::seat(account, &user.id), memberships)? > 0;
+    ctx.tx.add(keys::idle_tally(account, &user.id), idle)?;
     if was_there != is_there {
         list(ctx, account.as_str(), user, is_there);
-        add(
-            ctx,
+        ctx.tx.add(
             keys::tally(account, "users"),
             i64::from(is_there) - i64::from(was_there),
         )?;
     }
     let holds = holds_seat(ctx, account, &user.id)?;
     let (was_idle, is_idle) = (was_there && !held, is_there && !holds);
-    add(
-        ctx,
-        keys::tally(account, "idle"),
-        i64::from(is_idle) - i64::from(was_idle),
-    )
-    .map(drop)
+    ctx.tx
+        .add(
+            keys::tally(account, "idle"),
+            i64::from(is_idle) - i64::from(was_idle),
+        )
+        .map(drop)
 }
 
 /// Whether a user holds a seat in an account: by a membership there, or below it.
 pub(crate) fn holds_seat(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<bool, Error> {
-    Ok(seats_of(ctx, account, user)? > count(ctx, &keys::idle_tally(account, user))?)
+    Ok(seats_of(ctx, account, user)? > ctx.tx.count(&keys::idle_tally(account, user))?)
 }
 
 /// How many users hold a seat in an account.
 pub(crate) fn seats_held(ctx: &mut Ctx<'_>, account: &Id) -> Result<u64, Error> {
-    let users = count(ctx, &keys::tally(account, "users"))?;
-    Ok(users.saturating_sub(count(ctx, &keys::tally(account, "idle"))?))
+    let users = ctx.tx.count(&keys::tally(account, "users"))?;
+    Ok(users.saturating_sub(ctx.tx.count(&keys::tally(account, "idle"))?))
 }
 
 /// The name or the address of a user has changed: every list shows them in their new place.
@@ -247,25 +265,102 @@ pub(crate) fn rename(
 
 /// How many memberships a user has in an account and in all accounts below it.
 pub(crate) fn seats_of(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<u64, Error> {
-    count(ctx, &keys::seat(account, user))
+    ctx.tx.count(&keys::seat(account, user))
 }
 
-/// A number that is counted on the side.
-pub(crate) fn count(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<u64, Error> {
-    Ok(ctx.tx.get::<u64>(key)?.unwrap_or(0))
+/// An entry of a list of people.
+fn check_entry(look: &mut Look<'_>, key: &[u8], parts: &[&str]) -> Result<(), Error> {
+    let [list, _, _, user] = parts else {
+        return look.no_such_key();
+    };
+    let user = look.id(user)?;
+    let user = look.user(&user)?;
+    let is_theirs = entries(list, &user).iter().any(|entry| entry == key);
+    look.must(is_theirs, "the user has another name or address");
+    if *list == PLATFORM {
+        return Ok(());
+    }
+    let seat = keys::seat(&look.id(list)?, &user.id);
+    look.must_have(seat, "the user is in no account of this list")
 }
 
-/// Changes a number that is counted on the side; at zero its record goes. Answers the new one.
-pub(crate) fn add(ctx: &mut Ctx<'_>, key: Vec<u8>, by: i64) -> Result<u64, Error> {
-    let before = count(ctx, &key)?;
-    let now = before.saturating_add_signed(by);
-    if now == before {
-        return Ok(now);
+fn check_seat(look: &mut Look<'_>, account: &Id, user: &Id) -> Result<(), Error> {
+    let user = look.user(user)?;
+    for entry in entries(account.as_str(), &user) {
+        look.must_have(entry, "a list of users does not have it")?;
     }
-    if now == 0 {
-        ctx.tx.delete(key);
-    } else {
-        ctx.tx.put(key, &now)?;
+    look.must_have(keys::tally(account, "users"), "it is not counted")?;
+    let (there, idle) = memberships_below(look, account, &user)?;
+    look.must_be_count(there)?;
+    let counted_idle = look.tx.count(&keys::idle_tally(account, &user.id))?;
+    look.must_count(counted_idle, idle, "memberships without a seat");
+    if idle == there {
+        look.must_have(
+            keys::tally(account, "idle"),
+            "it is not counted among those without a seat",
+        )?;
     }
-    Ok(now)
+    Ok(())
+}
+
+/// How many memberships a user has in an account and below it, and how many of them hold no seat.
+fn memberships_below(look: &mut Look<'_>, account: &Id, user: &User) -> Result<(u64, u64), Error> {
+    let of = |tx: &mut Tx<'_>, account: &Id| -> Result<(u64, u64), Error> {
+        let member: Option<Member> = tx.get(&keys::member(account, &user.id))?;
+        Ok(member.map_or((0, 0), |member| (1, u64::from(is_idle(&member, user)))))
+    };
+    if look.is_empty(keys::below(keys::CHILD, &[account.as_str()]))? {
+        return of(&mut look.tx, account);
+    }
+    let mut found = (0, 0);
+    look.each(
+        keys::below(keys::MEMBERSHIP, &[user.id.as_str()]),
+        |tx, key, _| {
+            let below =
+                keys::last_id(key).ok_or_else(|| broken("a membership names no account"))?;
+            if account_line(tx, &below)?
+                .iter()
+                .any(|above| above.id == *account)
+            {
+                let (there, idle) = of(tx, &below)?;
+                found = (found.0 + there, found.1 + idle);
+            }
+            Ok(())
+        },
+    )?;
+    Ok(found)
+}
+
+/// The counts of users: of all, of those who hold no seat, and of the memberships of each of these.
+pub(super) fn check_count(look: &mut Look<'_>, account: &Id, parts: &[&str]) -> Result<(), Error> {
+    match parts {
+        [_, "users"] => {
+            let there = look.count(keys::SEAT, &[account.as_str()])?;
+            look.must_be_count(there)
+        }
+        // That each of them is counted by itself is seen at the seats.
+        [_, "idle"] => {
+            let mut there = 0;
+            look.each(
+                keys::below(keys::TALLY, &[account.as_str(), "idle"]),
+                |tx, key, _| {
+                    let user = keys::last_id(key)
+                        .ok_or_else(|| broken("a count of memberships names no user"))?;
+                    there += u64::from(tx.count(key)? == tx.count(&keys::seat(account, &user))?);
+                    Ok(())
+                },
+            )?;
+            look.must_be_count(there)
+        }
+        [_, _, user] => {
+            let idle: u64 = look.record()?;
+            look.must(idle > 0, "it counts nothing");
+            let user = id(user).ok_or_else(|| broken("it is of no user"))?;
+            look.must_have(
+                keys::seat(account, &user),
+                "the user has no membership here",
+            )
+        }
+        _ => look.no_such_key(),
+    }
 }

@@ -1,0 +1,309 @@
+//! A kind of record, declared once: where it lies, what follows from it, and what it needs.
+//!
+//! Index lines and counts are never written by hand: [`Tx::save`] and [`Tx::erase`] write those
+//! that differ, and `store.verify` compares every record with its lines and every line with its
+//! record.
+
+use super::check::Look;
+use crate::engine::{Tx, decode, keys};
+use crate::error::Error;
+use crate::model::{AuditKind, Id};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+
+/// A kind of record that knows its own key.
+pub(crate) trait Table {
+    /// What is stored.
+    type Record: Serialize + DeserializeOwned;
+    /// What its lines depend on beside the record itself, such as the accounts above its own.
+    type Context;
+    /// The letter that its keys begin with.
+    const PREFIX: u8;
+    /// As what the audit remembers its changes; none where it does not.
+    const AUDIT: Option<AuditKind>;
+    /// Whose record it is: it goes with them.
+    const OWNER: Owner;
+    /// Its index lines.
+    const LINES: &'static [Index] = &[];
+    /// Its counts.
+    const COUNTS: &'static [Count] = &[];
+
+    fn key(record: &Self::Record) -> Vec<u8>;
+
+    fn context(tx: &mut Tx<'_>, record: &Self::Record) -> Result<Self::Context, Error>;
+
+    /// What follows from a record.
+    fn lines(record: &Self::Record, context: &Self::Context, lines: &mut Lines);
+
+    /// What is to be checked of a record that does not follow from its lines.
+    fn check(
+        _record: &Self::Record,
+        _context: &Self::Context,
+        _look: &mut Look<'_>,
+    ) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Whose a kind of record is. Its keys begin with the id of that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Account,
+    /// The platform has some of its own, under no id.
+    AccountOrPlatform,
+    User,
+    /// Nobody's whose going takes it along.
+    Nobody,
+}
+
+/// Index lines of one kind: how the record is found that a line is of.
+pub(crate) struct Index {
+    pub(crate) prefix: u8,
+    /// The key of the record, from the parts of the line's key and its value; none where a line of
+    /// this prefix is of another table.
+    pub(crate) source: fn(&[&str], &[u8]) -> Option<Vec<u8>>,
+}
+
+/// Counts of one kind: what is counted.
+pub(crate) struct Count {
+    /// The span of the keys that are counted, from the parts of the count's key; none where it is
+    /// the count of something else.
+    pub(crate) counted: fn(&[&str]) -> Option<(Vec<u8>, Vec<u8>)>,
+}
+
+/// What follows from a record.
+#[derive(Default)]
+pub(crate) struct Lines {
+    /// Index lines: key and value.
+    pub(crate) entries: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// What the record adds to counts.
+    pub(crate) counts: BTreeMap<Vec<u8>, u64>,
+    /// Records that have to be there, and what is wrong where one is not.
+    pub(crate) needs: Vec<(Need, &'static str)>,
+}
+
+/// What a record needs.
+pub(crate) enum Need {
+    Record(Vec<u8>),
+    /// A role, be it built in or stored.
+    Role(Id),
+}
+
+impl Lines {
+    /// An index line: its key says all.
+    pub(crate) fn index(&mut self, key: Vec<u8>) {
+        self.entries.insert(key, b"null".to_vec());
+    }
+
+    /// An index line that leads to an id.
+    pub(crate) fn leads(&mut self, key: Vec<u8>, id: &Id) {
+        let value = serde_json::Value::from(id.as_str()).to_string();
+        self.entries.insert(key, value.into_bytes());
+    }
+
+    /// The record is counted there.
+    pub(crate) fn count(&mut self, key: Vec<u8>) {
+        *self.counts.entry(key).or_default() += 1;
+    }
+
+    /// The record makes no sense without another.
+    pub(crate) fn needs(&mut self, key: Vec<u8>, what_if_not: &'static str) {
+        self.needs.push((Need::Record(key), what_if_not));
+    }
+
+    /// The record names a role, which knows by whom it is used.
+    pub(crate) fn uses_role(&mut self, role: &Id, kind: &str, parts: &[&str]) {
+        self.index(keys::role_use(role, kind, parts));
+        self.needs
+            .push((Need::Role(role.clone()), "its role is gone"));
+    }
+}
+
+/// The lines of a record as it is.
+pub(crate) fn lines_of<T: Table>(record: &T::Record, context: &T::Context) -> Lines {
+    let mut lines = Lines::default();
+    T::lines(record, context, &mut lines);
+    lines
+}
+
+impl Tx<'_> {
+    /// Writes a record in the place of what it was, with the lines and counts that differ.
+    pub(crate) fn save<T: Table>(
+        &mut self,
+        before: Option<&T::Record>,
+        after: &T::Record,
+    ) -> Result<(), Error> {
+        let old = before
+            .map(|before| self.lines_now::<T>(before))
+            .transpose()?;
+        let new = self.lines_now::<T>(after)?;
+        self.exchange(old.unwrap_or_default(), new)?;
+        self.put(T::key(after), after)
+    }
+
+    /// Deletes a record with its lines, and takes it out of the counts.
+    pub(crate) fn erase<T: Table>(&mut self, record: &T::Record) -> Result<(), Error> {
+        let old = self.lines_now::<T>(record)?;
+        self.exchange(old, Lines::default())?;
+        self.delete(T::key(record));
+        Ok(())
+    }
+
+    /// Deletes the records of a table that begin with these ids, with their lines.
+    pub(crate) fn erase_below<T: Table>(&mut self, parts: &[&str]) -> Result<(), Error> {
+        let (from, until) = keys::below(T::PREFIX, parts);
+        for (_, record) in self.range::<T::Record>(&from, &until, usize::MAX)? {
+            self.erase::<T>(&record)?;
+        }
+        Ok(())
+    }
+
+    /// The lines of a record as things are.
+    pub(crate) fn lines_now<T: Table>(&mut self, record: &T::Record) -> Result<Lines, Error> {
+        let context = T::context(self, record)?;
+        Ok(lines_of::<T>(record, &context))
+    }
+
+    /// Writes the lines `new` in the place of `old`.
+    pub(crate) fn exchange(&mut self, old: Lines, new: Lines) -> Result<(), Error> {
+        for key in old
+            .entries
+            .keys()
+            .filter(|key| !new.entries.contains_key(*key))
+        {
+            self.delete(key.clone());
+        }
+        for (key, value) in &new.entries {
+            if old.entries.get(key) != Some(value) {
+                self.put_bytes(key.clone(), value.clone());
+            }
+        }
+        for key in old
+            .counts
+            .keys()
+            .filter(|key| !new.counts.contains_key(*key))
+        {
+            let fewer = old.counts.get(key).copied().unwrap_or_default();
+            self.add(key.clone(), -i64::try_from(fewer).unwrap_or(i64::MAX))?;
+        }
+        for (key, number) in &new.counts {
+            let before = old.counts.get(key).copied().unwrap_or_default();
+            let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+            self.add(key.clone(), signed(*number) - signed(before))?;
+        }
+        Ok(())
+    }
+
+    /// A number that is counted on the side.
+    pub(crate) fn count(&mut self, key: &[u8]) -> Result<u64, Error> {
+        Ok(self.get::<u64>(key)?.unwrap_or(0))
+    }
+
+    /// Changes a number that is counted on the side; at zero its record goes. Answers the new one.
+    pub(crate) fn add(&mut self, key: Vec<u8>, by: i64) -> Result<u64, Error> {
+        let before = self.count(&key)?;
+        let now = before.saturating_add_signed(by);
+        if now == before {
+            return Ok(now);
+        }
+        if now == 0 {
+            self.delete(key);
+        } else {
+            self.put(key, &now)?;
+        }
+        Ok(now)
+    }
+}
+
+/// A kind of record as the list of all tables has it.
+pub(crate) struct Declared {
+    pub(crate) prefix: u8,
+    pub(crate) audit: Option<AuditKind>,
+    pub(crate) owner: Owner,
+    pub(crate) lines: &'static [Index],
+    pub(crate) counts: &'static [Count],
+    /// Checks the record at a key.
+    pub(crate) check: Check,
+    /// Whether the record, of these bytes at this key, has such a line.
+    pub(crate) has_line: fn(&mut Tx<'_>, &[u8], &[u8], &[u8]) -> Result<bool, Error>,
+}
+
+/// Checks the record at a key of these parts.
+pub(crate) type Check = fn(&mut Look<'_>, &[u8], &[&str]) -> Result<(), Error>;
+
+impl Declared {
+    pub(crate) const fn of<T: Table>() -> Declared {
+        Declared {
+            prefix: T::PREFIX,
+            audit: T::AUDIT,
+            owner: T::OWNER,
+            lines: T::LINES,
+            counts: T::COUNTS,
+            check: check::<T>,
+            has_line: has_line::<T>,
+        }
+    }
+
+    /// Records that do not tell where they lie, and from which nothing follows.
+    pub(crate) const fn plain(
+        prefix: u8,
+        audit: Option<AuditKind>,
+        owner: Owner,
+        check: Check,
+    ) -> Declared {
+        Declared {
+            prefix,
+            audit,
+            owner,
+            lines: &[],
+            counts: &[],
+            check,
+            has_line: |_, _, _, _| Ok(false),
+        }
+    }
+}
+
+fn check<T: Table>(look: &mut Look<'_>, key: &[u8], _parts: &[&str]) -> Result<(), Error> {
+    let record: T::Record = look.record()?;
+    look.must(T::key(&record) == key, "the record is that of another key");
+    let context = T::context(&mut look.tx, &record)?;
+    let lines = lines_of::<T>(&record, &context);
+    for (line, value) in &lines.entries {
+        let there = look.stored(line)?;
+        if there.as_deref() != Some(value) {
+            look.must(
+                false,
+                &format!("its index line {} is not there", line.escape_ascii()),
+            );
+        }
+    }
+    for count in lines.counts.keys() {
+        let there = look.tx.count(count)? > 0;
+        look.must(
+            there,
+            &format!("the count {} leaves it out", count.escape_ascii()),
+        );
+    }
+    for (need, what_if_not) in &lines.needs {
+        match need {
+            Need::Record(key) => look.must_have(key.clone(), what_if_not)?,
+            Need::Role(role) => look.must_be_role(role)?,
+        }
+    }
+    T::check(&record, &context, look)
+}
+
+fn has_line<T: Table>(
+    tx: &mut Tx<'_>,
+    bytes: &[u8],
+    line: &[u8],
+    value: &[u8],
+) -> Result<bool, Error> {
+    let record: T::Record = decode(line, bytes)?;
+    let lines = tx.lines_now::<T>(&record)?;
+    Ok(lines
+        .entries
+        .get(line)
+        .is_some_and(|written| written == value))
+}

@@ -1,0 +1,189 @@
+//! Accounts (R-ACC-1): where each is listed, on the platform and below others, and what it uses.
+
+use super::id;
+use crate::engine::view::{MAX_DEPTH, account_line};
+use crate::engine::{Tx, keys};
+use crate::error::Error;
+use crate::kernel::check::Look;
+use crate::kernel::table::{Count, Declared, Index, Lines, Owner, Table};
+use crate::model::{Account, AuditKind, Email, Id, Lifecycle, Member, User};
+
+pub(super) const TABLES: &[Declared] = &[Declared::of::<Accounts>()];
+
+/// The count of the accounts below another, at whatever depth.
+pub(crate) const BELOW: &str = "below";
+
+pub(crate) struct Accounts;
+
+/// Where an account is, beside its own record.
+pub(crate) struct Place {
+    /// The accounts above it, the nearest first.
+    pub(crate) above: Vec<Account>,
+    /// The address of its owner.
+    pub(crate) owner: Option<Email>,
+}
+
+impl Table for Accounts {
+    type Record = Account;
+    type Context = Place;
+    const PREFIX: u8 = keys::ACCOUNT;
+    const AUDIT: Option<AuditKind> = Some(AuditKind::Account);
+    const OWNER: Owner = Owner::Nobody;
+    const LINES: &'static [Index] = &[
+        Index {
+            prefix: keys::CHILD,
+            source: by_last,
+        },
+        Index {
+            prefix: keys::ACCOUNT_ORDER,
+            source: by_last,
+        },
+        Index {
+            prefix: keys::TEAM_ACCOUNT,
+            source: by_last,
+        },
+        Index {
+            prefix: keys::PACKAGE_ACCOUNT,
+            source: by_last,
+        },
+        Index {
+            prefix: keys::PACKAGE_NEXT,
+            source: by_last,
+        },
+        Index {
+            prefix: keys::DUE,
+            source: |parts, _| match parts {
+                [_, account] => key_of(account),
+                _ => None,
+            },
+        },
+        Index {
+            prefix: keys::ROLE_USE,
+            source: |parts, _| match parts {
+                [_, "account", account] => key_of(account),
+                _ => None,
+            },
+        },
+    ];
+    const COUNTS: &'static [Count] = &[Count {
+        counted: |parts| match parts {
+            [account, BELOW] => Some(keys::below(keys::TEAM_ACCOUNT, &[account, "id"])),
+            _ => None,
+        },
+    }];
+
+    fn key(account: &Account) -> Vec<u8> {
+        keys::account(&account.id)
+    }
+
+    fn context(tx: &mut Tx<'_>, account: &Account) -> Result<Place, Error> {
+        let above = match &account.parent {
+            Some(parent) => account_line(tx, parent)?,
+            None => Vec::new(),
+        };
+        let owner = match &account.owner {
+            Some(owner) => tx.get::<User>(&keys::user(owner))?,
+            None => None,
+        };
+        let owner = owner.map(|user| user.email);
+        Ok(Place { above, owner })
+    }
+
+    fn lines(account: &Account, place: &Place, lines: &mut Lines) {
+        let Account { id, .. } = account;
+        if let Some(parent) = &account.parent {
+            lines.index(keys::child(parent, id));
+        }
+        for entry in orders(account, place.owner.as_ref()) {
+            lines.index(entry);
+        }
+        for above in &place.above {
+            lines.count(keys::tally(&above.id, BELOW));
+            for entry in orders_below(account, &above.id, place.owner.as_ref()) {
+                lines.index(entry);
+            }
+        }
+        if let Some(package) = &account.package {
+            lines.needs(keys::package(package), "its package is gone");
+            lines.index(keys::package_account(package, id));
+        }
+        if let Some(next) = &account.next_package {
+            lines.needs(keys::package(&next.package), "its next package is gone");
+            lines.index(keys::package_next(&next.package, id));
+            lines.index(keys::due(next.from_ms, id));
+        }
+        if let Some(role) = &account.default_role {
+            lines.uses_role(role, "account", &[id.as_str()]);
+        }
+        lines.needs(
+            keys::group(id, &account.default_group),
+            "its default group is gone",
+        );
+    }
+
+    fn check(account: &Account, place: &Place, look: &mut Look<'_>) -> Result<(), Error> {
+        look.must(place.above.len() < MAX_DEPTH, "it lies too deep");
+        match &account.owner {
+            Some(owner) => {
+                let member: Option<Member> = look.tx.get(&keys::member(&account.id, owner))?;
+                look.must(
+                    member.is_some_and(|member| member.owner),
+                    "its owner is no member who owns it",
+                );
+            }
+            None => {
+                let waits = matches!(
+                    account.lifecycle,
+                    Lifecycle::Pending
+                        | Lifecycle::Closed {
+                            was_pending: true,
+                            ..
+                        }
+                );
+                look.must(waits, "it has no owner, and does not wait for one");
+            }
+        }
+        let children = look.count(keys::CHILD, &[account.id.as_str()])?;
+        look.must_count(account.children, children, "accounts below");
+        Ok(())
+    }
+}
+
+/// Where an account is listed among all accounts.
+pub(crate) fn orders(account: &Account, owner: Option<&Email>) -> Vec<Vec<u8>> {
+    let listed = texts(account, owner);
+    listed
+        .iter()
+        .map(|(order, text)| keys::account_order(order, text, &account.id))
+        .collect()
+}
+
+/// Where an account is listed among those below another.
+pub(crate) fn orders_below(account: &Account, above: &Id, owner: Option<&Email>) -> Vec<Vec<u8>> {
+    let listed = texts(account, owner);
+    let by_id = ("id", String::new());
+    listed
+        .iter()
+        .chain([&by_id])
+        .map(|(order, text)| keys::team_account(above, order, text, &account.id))
+        .collect()
+}
+
+/// What an account is ordered by, in each order.
+fn texts(account: &Account, owner: Option<&Email>) -> Vec<(&'static str, String)> {
+    let by_owner = owner.map(|email| ("owner", keys::orderable(email.key())));
+    let others = [
+        ("name", keys::orderable(account.name.as_str())),
+        ("created", keys::sortable(account.created_at_ms)),
+    ];
+    others.into_iter().chain(by_owner).collect()
+}
+
+/// The lines of an account end with its id.
+fn by_last(parts: &[&str], _: &[u8]) -> Option<Vec<u8>> {
+    key_of(parts.last()?)
+}
+
+fn key_of(account: &str) -> Option<Vec<u8>> {
+    Some(keys::account(&id(account)?))
+}

@@ -1,0 +1,36 @@
+//! Caps and policies, which accounts have and the platform too (R-PLT-3).
+
+use crate::engine::{Tx, keys};
+use crate::error::Error;
+use crate::kernel::table::{Declared, Lines, Owner, Table};
+use crate::model::{AuditKind, Cap};
+
+pub(super) const TABLES: &[Declared] = &[
+    Declared::of::<Caps>(),
+    Declared::plain(
+        keys::POLICY,
+        Some(AuditKind::Policies),
+        Owner::AccountOrPlatform,
+        |_, _, _| Ok(()),
+    ),
+];
+
+pub(crate) struct Caps;
+
+impl Table for Caps {
+    type Record = Cap;
+    type Context = ();
+    const PREFIX: u8 = keys::CAP;
+    const AUDIT: Option<AuditKind> = Some(AuditKind::Cap);
+    const OWNER: Owner = Owner::AccountOrPlatform;
+
+    fn key(cap: &Cap) -> Vec<u8> {
+        keys::cap(cap.account.as_ref(), &cap.id)
+    }
+
+    fn context(_: &mut Tx<'_>, _: &Cap) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn lines(_: &Cap, (): &(), _: &mut Lines) {}
+}

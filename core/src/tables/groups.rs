@@ -1,0 +1,57 @@
+//! Groups of members (R-GRP-1), their pictures, and the ids of groups that were deleted.
+
+use super::id;
+use crate::engine::{Tx, keys};
+use crate::error::Error;
+use crate::kernel::table::{Count, Declared, Index, Lines, Owner, Table};
+use crate::model::{AuditKind, Group};
+
+pub(super) const TABLES: &[Declared] = &[
+    Declared::of::<Groups>(),
+    Declared::plain(
+        keys::AVATAR,
+        Some(AuditKind::Avatar),
+        Owner::Account,
+        |look, _, parts| match parts {
+            [account, group] => {
+                let group = keys::group(&look.id(account)?, &look.id(group)?);
+                look.must_have(group, "its group is gone")
+            }
+            _ => look.no_such_key(),
+        },
+    ),
+];
+
+pub(crate) struct Groups;
+
+impl Table for Groups {
+    type Record = Group;
+    type Context = ();
+    const PREFIX: u8 = keys::GROUP;
+    const AUDIT: Option<AuditKind> = Some(AuditKind::Group);
+    const OWNER: Owner = Owner::Account;
+    const LINES: &'static [Index] = &[];
+    const COUNTS: &'static [Count] = &[Count {
+        counted: |parts| match parts {
+            [account, "groups"] => Some(keys::below(keys::GROUP, &[account])),
+            _ => None,
+        },
+    }];
+
+    fn key(group: &Group) -> Vec<u8> {
+        keys::group(&group.account, &group.id)
+    }
+
+    fn context(_: &mut Tx<'_>, _: &Group) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn lines(group: &Group, (): &(), lines: &mut Lines) {
+        lines.count(keys::tally(&group.account, "groups"));
+    }
+}
+
+/// The key of the group that a line of these two ids is about.
+pub(super) fn key_of(account: &str, group: &str) -> Option<Vec<u8>> {
+    Some(keys::group(&id(account)?, &id(group)?))
+}

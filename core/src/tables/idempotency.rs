@@ -1,0 +1,39 @@
+//! What was answered to requests with an idempotency key (R-QTA-5), until it is forgotten.
+
+use super::id;
+use crate::engine::{Tx, keys};
+use crate::error::Error;
+use crate::kernel::check::Look;
+use crate::kernel::table::{Declared, Index, Owner};
+use crate::ops::once::Answered;
+
+pub(super) const TABLES: &[Declared] = &[Declared {
+    prefix: keys::ANSWERED,
+    audit: None,
+    owner: Owner::Account,
+    lines: &[Index {
+        prefix: keys::DUE,
+        source: |parts, _| match parts {
+            [_, account, actor, name] => Some(keys::answered(&id(account)?, actor, &id(name)?)),
+            _ => None,
+        },
+    }],
+    counts: &[],
+    check,
+    has_line,
+}];
+
+fn check(look: &mut Look<'_>, _: &[u8], parts: &[&str]) -> Result<(), Error> {
+    let [account, actor, name] = parts else {
+        return look.no_such_key();
+    };
+    let until_ms = look.record::<Answered>()?.until_ms;
+    let due = keys::due_answered(until_ms, &look.id(account)?, actor, &look.id(name)?);
+    look.must_have(due, "it is never forgotten")
+}
+
+/// The line tells the instant; the rest of its key is that of the answer.
+fn has_line(_: &mut Tx<'_>, bytes: &[u8], line: &[u8], _: &[u8]) -> Result<bool, Error> {
+    let answered: Answered = crate::engine::decode(line, bytes)?;
+    Ok(keys::due_at(line) == Some(answered.until_ms))
+}

@@ -1,0 +1,125 @@
+//! Memberships: what an account, a user, a role and a group know of them. The lists and
+//! seats of people, which hold for all accounts above too, are in [`people`](super::people).
+
+use super::id;
+use crate::engine::view::account_line;
+use crate::engine::{Tx, keys};
+use crate::error::Error;
+use crate::kernel::check::{Look, broken};
+use crate::kernel::table::{Count, Declared, Index, Lines, Owner, Table};
+use crate::model::{Account, AuditKind, Member};
+
+pub(super) const TABLES: &[Declared] = &[Declared::of::<Members>()];
+
+pub(crate) struct Members;
+
+impl Table for Members {
+    type Record = Member;
+    type Context = ();
+    const PREFIX: u8 = keys::MEMBER;
+    const AUDIT: Option<AuditKind> = Some(AuditKind::Member);
+    const OWNER: Owner = Owner::Account;
+    const LINES: &'static [Index] = &[
+        Index {
+            prefix: keys::MEMBERSHIP,
+            source: |parts, _| match parts {
+                [user, account] => key_of(account, user),
+                _ => None,
+            },
+        },
+        Index {
+            prefix: keys::GROUP_MEMBER,
+            source: |parts, _| match parts {
+                [account, _, user] => key_of(account, user),
+                _ => None,
+            },
+        },
+        Index {
+            prefix: keys::ROLE_USE,
+            source: |parts, _| match parts {
+                [_, "member", account, user] => key_of(account, user),
+                _ => None,
+            },
+        },
+    ];
+    const COUNTS: &'static [Count] = &[
+        Count {
+            counted: |parts| match parts {
+                [account, "members"] => Some(keys::below(keys::MEMBER, &[account])),
+                _ => None,
+            },
+        },
+        Count {
+            counted: |parts| match parts {
+                [account, "group", group] => {
+                    Some(keys::below(keys::GROUP_MEMBER, &[account, group]))
+                }
+                _ => None,
+            },
+        },
+    ];
+
+    fn key(member: &Member) -> Vec<u8> {
+        keys::member(&member.account, &member.user)
+    }
+
+    fn context(_: &mut Tx<'_>, _: &Member) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn lines(member: &Member, (): &(), lines: &mut Lines) {
+        let Member { account, user, .. } = member;
+        lines.needs(keys::user(user), "its user is gone");
+        lines.index(keys::membership(user, account));
+        lines.count(keys::tally(account, "members"));
+        if let Some(role) = &member.role {
+            lines.uses_role(role, "member", &[account.as_str(), user.as_str()]);
+        }
+        if let Some(group) = &member.group {
+            lines.needs(keys::group(account, group), "its group is gone");
+            lines.index(keys::group_member(account, group, user));
+            lines.count(keys::group_tally(account, group));
+        }
+    }
+
+    fn check(member: &Member, (): &(), look: &mut Look<'_>) -> Result<(), Error> {
+        let line = account_line(&mut look.tx, &member.account)?;
+        for above in &line {
+            look.must_have(keys::seat(&above.id, &member.user), "it takes no seat")?;
+        }
+        let owner = line.first().and_then(|account| account.owner.as_ref());
+        look.must(
+            member.owner == (owner == Some(&member.user)),
+            "the account has another owner",
+        );
+        let administrator = by_role(member, &line, look)?;
+        look.must(
+            member.administrator == administrator,
+            "it is half an administrator's",
+        );
+        let is_apart = member.owner || administrator;
+        match &member.group {
+            Some(_) => look.must(!is_apart, "owner and administrators are in no group"),
+            None => look.must(is_apart, "a plain member is in a group"),
+        }
+        Ok(())
+    }
+}
+
+/// Whether the role of a membership makes an administrator; it must be one that the account can
+/// use.
+fn by_role(member: &Member, line: &[Account], look: &mut Look<'_>) -> Result<bool, Error> {
+    let Some(role) = &member.role else {
+        return Ok(false);
+    };
+    let (of, administrators) = look
+        .role_kind(role)?
+        .ok_or_else(|| broken("its role is gone"))?;
+    let usable = of.is_none_or(|of| line.iter().any(|above| above.id == of));
+    look.must(usable, "its role is that of another account");
+    Ok(administrators)
+}
+
+fn key_of(account: &str, user: &str) -> Option<Vec<u8>> {
+    Some(keys::member(&id(account)?, &id(user)?))
+}

@@ -1,0 +1,78 @@
+//! One file for each kind of record: where it lies, what follows from it, and what is checked of
+//! it. A new kind of record is one file here, and one line in [`ALL`].
+
+pub(crate) mod access;
+pub(crate) mod accounts;
+pub(crate) mod audit;
+pub(crate) mod caps;
+pub(crate) mod gauges;
+pub(crate) mod groups;
+pub(crate) mod idempotency;
+pub(crate) mod invitations;
+pub(crate) mod ledger;
+pub(crate) mod members;
+pub(crate) mod operators;
+pub(crate) mod outbox;
+pub(crate) mod packages;
+pub(crate) mod people;
+pub(crate) mod reservations;
+pub(crate) mod resources;
+pub(crate) mod roles;
+pub(crate) mod sending;
+pub(crate) mod sessions;
+pub(crate) mod shares;
+pub(crate) mod slots;
+pub(crate) mod suppressions;
+pub(crate) mod tombstones;
+pub(crate) mod users;
+
+use crate::kernel::table::Declared;
+use crate::model::Id;
+
+/// Every kind of record.
+pub(crate) static ALL: &[&[Declared]] = &[
+    access::TABLES,
+    accounts::TABLES,
+    audit::TABLES,
+    caps::TABLES,
+    gauges::TABLES,
+    groups::TABLES,
+    idempotency::TABLES,
+    invitations::TABLES,
+    ledger::TABLES,
+    members::TABLES,
+    operators::TABLES,
+    outbox::TABLES,
+    packages::TABLES,
+    people::TABLES,
+    reservations::TABLES,
+    resources::TABLES,
+    roles::TABLES,
+    sending::TABLES,
+    sessions::TABLES,
+    shares::TABLES,
+    slots::TABLES,
+    suppressions::TABLES,
+    tombstones::TABLES,
+    users::TABLES,
+];
+
+pub(crate) fn all() -> impl Iterator<Item = &'static Declared> {
+    ALL.iter().copied().flatten()
+}
+
+/// The table of the records whose keys begin with this letter; none where they are index lines or
+/// counts.
+pub(crate) fn of(prefix: u8) -> Option<&'static Declared> {
+    all().find(|table| table.prefix == prefix)
+}
+
+/// An id that is a part of a key.
+fn id(text: &str) -> Option<Id> {
+    Id::new(text).ok()
+}
+
+/// An id that is the value of an index line.
+fn led_to(value: &[u8]) -> Option<Id> {
+    serde_json::from_slice(value).ok()
+}

@@ -1,0 +1,45 @@
+//! Operators of the platform (R-PLT-2).
+
+use super::id;
+use crate::engine::{Tx, keys};
+use crate::error::Error;
+use crate::kernel::check::Look;
+use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::model::{AuditKind, Operator};
+
+pub(super) const TABLES: &[Declared] = &[Declared::of::<Operators>()];
+
+pub(crate) struct Operators;
+
+impl Table for Operators {
+    type Record = Operator;
+    type Context = ();
+    const PREFIX: u8 = keys::OPERATOR;
+    const AUDIT: Option<AuditKind> = Some(AuditKind::Operator);
+    const OWNER: Owner = Owner::User;
+    const LINES: &'static [Index] = &[Index {
+        prefix: keys::ROLE_USE,
+        source: |parts, _| match parts {
+            [_, "operator", user] => Some(keys::operator(&id(user)?)),
+            _ => None,
+        },
+    }];
+
+    fn key(operator: &Operator) -> Vec<u8> {
+        keys::operator(&operator.user)
+    }
+
+    fn context(_: &mut Tx<'_>, _: &Operator) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn lines(operator: &Operator, (): &(), lines: &mut Lines) {
+        lines.uses_role(&operator.role, "operator", &[operator.user.as_str()]);
+    }
+
+    fn check(operator: &Operator, (): &(), look: &mut Look<'_>) -> Result<(), Error> {
+        let memberships = look.count(keys::MEMBERSHIP, &[operator.user.as_str()])?;
+        look.must(memberships == 0, "an operator is a member of no account");
+        Ok(())
+    }
+}

@@ -1,0 +1,99 @@
+//! Messages to the host (R-OUT-1), and what its consumers have taken.
+
+use crate::engine::{Tx, keys};
+use crate::error::Error;
+use crate::kernel::check::{Look, broken};
+use crate::kernel::table::{Declared, Index, Owner};
+use crate::model::{DeadMessage, OpenMessage, OutboxConsumer, OutboxMessage};
+
+pub(super) const TABLES: &[Declared] = &[
+    Declared {
+        prefix: keys::OUTBOX,
+        audit: None,
+        owner: Owner::Nobody,
+        lines: &[Index {
+            prefix: keys::OUTBOX_PERSON,
+            source: |parts, _| {
+                let number = u64::from_str_radix(parts.last()?, 16).ok()?;
+                Some(keys::outbox(number))
+            },
+        }],
+        counts: &[],
+        check: message,
+        has_line: tells_of,
+    },
+    Declared::plain(keys::OUTBOX_NEXT, None, Owner::Nobody, |_, _, _| Ok(())),
+    Declared::plain(
+        keys::OUTBOX_CONSUMER,
+        None,
+        Owner::Nobody,
+        |look, _, parts| match parts {
+            [name] => consumer(look, name),
+            [name, "open", number] => {
+                look.record::<OpenMessage>()?;
+                taken(look, name, number)
+            }
+            [name, "dead", number] => {
+                look.record::<DeadMessage>()?;
+                taken(look, name, number)
+            }
+            _ => look.no_such_key(),
+        },
+    ),
+];
+
+fn message(look: &mut Look<'_>, key: &[u8], _: &[&str]) -> Result<(), Error> {
+    let message: OutboxMessage = look.record()?;
+    let next = look.tx.get::<u64>(&keys::outbox_next())?;
+    let number = keys::last_number(key);
+    look.must(
+        number.is_some() && next > number,
+        "the next message would get its number",
+    );
+    match message.person().zip(number) {
+        Some(((kind, person), number)) => {
+            let line = keys::outbox_person(kind, person, number);
+            look.must_have(line, "whom it tells of does not know it")
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether a message tells of the person that a line says it does.
+fn tells_of(_: &mut Tx<'_>, bytes: &[u8], line: &[u8], _: &[u8]) -> Result<bool, Error> {
+    let message: OutboxMessage = crate::engine::decode(line, bytes)?;
+    let told = message.person().zip(keys::last_number(line));
+    Ok(told
+        .is_some_and(|((kind, person), number)| keys::outbox_person(kind, person, number) == line))
+}
+
+fn consumer(look: &mut Look<'_>, name: &str) -> Result<(), Error> {
+    let consumer: OutboxConsumer = look.record()?;
+    look.must(
+        consumer.name.as_str() == name,
+        "the record is that of another consumer",
+    );
+    for (what, counted) in [("open", consumer.open), ("dead", consumer.dead)] {
+        let there = look.count(keys::OUTBOX_CONSUMER, &[name, what])?;
+        look.must_count(counted, there, what);
+    }
+    let next = look.tx.get::<u64>(&keys::outbox_next())?.unwrap_or(1);
+    look.must(
+        consumer.taken_to < next,
+        "it was given messages that there never were",
+    );
+    Ok(())
+}
+
+/// A message that a consumer still has to do with.
+fn taken(look: &mut Look<'_>, name: &str, number: &str) -> Result<(), Error> {
+    let number =
+        u64::from_str_radix(number, 16).map_err(|_| broken("the key ends in no number"))?;
+    let name = look.id(name)?;
+    let consumer: Option<OutboxConsumer> = look.tx.get(&keys::consumer(&name))?;
+    look.must(
+        consumer.is_some_and(|consumer| number <= consumer.taken_to),
+        "the consumer was never given it",
+    );
+    look.must_have(keys::outbox(number), "the message is gone")
+}

@@ -1,0 +1,60 @@
+//! Reservations: when something happens to each, and to whose counters it comes back.
+
+use super::id;
+use crate::engine::view::account_line;
+use crate::engine::{Tx, keys};
+use crate::error::Error;
+use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::model::{Account, AuditKind, Reservation, ReservationState};
+
+pub(super) const TABLES: &[Declared] = &[Declared::of::<Reservations>()];
+
+pub(crate) struct Reservations;
+
+impl Table for Reservations {
+    type Record = Reservation;
+    type Context = Vec<Account>;
+    const PREFIX: u8 = keys::RESERVATION;
+    const AUDIT: Option<AuditKind> = None;
+    const OWNER: Owner = Owner::Account;
+    const LINES: &'static [Index] = &[
+        Index {
+            prefix: keys::OPEN_RESERVATION,
+            source: |parts, _| match parts {
+                [_, _, account, reservation] => key_of(account, reservation),
+                _ => None,
+            },
+        },
+        Index {
+            prefix: keys::DUE,
+            source: |parts, _| match parts {
+                [_, account, reservation] => key_of(account, reservation),
+                _ => None,
+            },
+        },
+    ];
+
+    fn key(reservation: &Reservation) -> Vec<u8> {
+        keys::reservation(&reservation.account, &reservation.id)
+    }
+
+    fn context(tx: &mut Tx<'_>, reservation: &Reservation) -> Result<Vec<Account>, Error> {
+        account_line(tx, &reservation.account)
+    }
+
+    fn lines(reservation: &Reservation, line: &Vec<Account>, lines: &mut Lines) {
+        let Reservation { account, id, .. } = reservation;
+        lines.index(keys::due_reservation(reservation.due_at_ms(), account, id));
+        if reservation.state == ReservationState::Open && reservation.listed {
+            // With the account, those above it, and the platform.
+            for above in line.iter().map(|above| Some(&above.id)).chain([None]) {
+                let at_ms = reservation.expires_at_ms;
+                lines.index(keys::open_reservation(above, at_ms, account, id));
+            }
+        }
+    }
+}
+
+fn key_of(account: &str, reservation: &str) -> Option<Vec<u8>> {
+    Some(keys::reservation(&id(account)?, &id(reservation)?))
+}

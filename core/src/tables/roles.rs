@@ -1,0 +1,84 @@
+//! Roles (R-ROL-4): those of the platform and of accounts; the built-in ones are no records. The
+//! nodes that the host added to the tree of permissions lie beside them.
+
+use super::id;
+use crate::engine::{Tx, keys};
+use crate::error::Error;
+use crate::kernel::check::Look;
+use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::model::{AuditKind, Role};
+
+pub(super) const TABLES: &[Declared] = &[
+    Declared::of::<Roles>(),
+    Declared::plain(
+        keys::TREE_NODE,
+        Some(AuditKind::Permission),
+        Owner::Nobody,
+        |_, _, _| Ok(()),
+    ),
+];
+
+pub(crate) struct Roles;
+
+impl Table for Roles {
+    type Record = Role;
+    type Context = ();
+    const PREFIX: u8 = keys::ROLE;
+    const AUDIT: Option<AuditKind> = Some(AuditKind::Role);
+    const OWNER: Owner = Owner::Nobody;
+    const LINES: &'static [Index] = &[
+        Index {
+            prefix: keys::ACCOUNT_ROLE,
+            source: |parts, _| match parts {
+                [_, role] => key_of(role),
+                _ => None,
+            },
+        },
+        Index {
+            prefix: keys::ROLE_USE,
+            source: |parts, _| match parts {
+                [_, "role" | "trial", role] => key_of(role),
+                _ => None,
+            },
+        },
+    ];
+
+    fn key(role: &Role) -> Vec<u8> {
+        keys::role(&role.id)
+    }
+
+    fn context(_: &mut Tx<'_>, _: &Role) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn lines(role: &Role, (): &(), lines: &mut Lines) {
+        for included in &role.includes {
+            lines.uses_role(included, "role", &[role.id.as_str()]);
+        }
+        if let Some(candidate) = &role.trial {
+            lines.uses_role(candidate, "trial", &[role.id.as_str()]);
+        }
+        match &role.account {
+            Some(account) => {
+                lines.needs(keys::account(account), "its account is gone");
+                lines.index(keys::account_role(account, &role.id));
+            }
+            None => lines.index(keys::platform_role(&role.id)),
+        }
+    }
+
+    fn check(role: &Role, (): &(), look: &mut Look<'_>) -> Result<(), Error> {
+        look.must(!role.built_in, "a built-in role is no record");
+        look.must(
+            role.trial
+                .as_ref()
+                .is_none_or(|candidate| *candidate != role.id && !role.administrator),
+            "what it tries cannot be tried in its place",
+        );
+        Ok(())
+    }
+}
+
+fn key_of(role: &str) -> Option<Vec<u8>> {
+    Some(keys::role(&id(role)?))
+}

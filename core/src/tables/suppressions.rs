@@ -1,0 +1,50 @@
+//! Addresses and domains that are not written to: each account's own, and where the whole
+//! team finds them.
+
+use super::id;
+use crate::engine::view::account_line;
+use crate::engine::{Tx, keys};
+use crate::error::Error;
+use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::model::{AuditKind, Id, LimitName, Suppression};
+
+pub(super) const TABLES: &[Declared] = &[Declared::of::<Suppressions>()];
+
+pub(crate) struct Suppressions;
+
+impl Table for Suppressions {
+    type Record = Suppression;
+    /// The top account of the team.
+    type Context = Id;
+    const PREFIX: u8 = keys::SUPPRESSION;
+    const AUDIT: Option<AuditKind> = Some(AuditKind::Suppression);
+    const OWNER: Owner = Owner::Account;
+    const LINES: &'static [Index] = &[Index {
+        prefix: keys::TEAM_SUPPRESSION,
+        source: |parts, _| match parts {
+            [_, value, class, account] => Some(keys::suppression(&id(account)?, value, class)),
+            _ => None,
+        },
+    }];
+
+    fn key(entry: &Suppression) -> Vec<u8> {
+        keys::suppression(&entry.account, &entry.value, entry.message_class.name())
+    }
+
+    fn context(tx: &mut Tx<'_>, entry: &Suppression) -> Result<Id, Error> {
+        let top = account_line(tx, &entry.account)?.pop();
+        Ok(top.map_or_else(|| entry.account.clone(), |top| top.id))
+    }
+
+    fn lines(entry: &Suppression, team: &Id, lines: &mut Lines) {
+        let Suppression { account, value, .. } = entry;
+        if !value.contains('@') {
+            lines.needs(
+                keys::gauge(account, LimitName::SuppressedDomains.name()),
+                "it is not counted",
+            );
+        }
+        let class = entry.message_class.name();
+        lines.index(keys::team_suppression(team, value, class, account));
+    }
+}

@@ -1,0 +1,24 @@
+//! Ids that were used: none of them is ever used again for the same kind of thing (R-ACC-3).
+
+use crate::engine::keys;
+use crate::kernel::table::{Declared, Owner};
+
+pub(super) const TABLES: &[Declared] = &[Declared::plain(
+    keys::TOMBSTONE,
+    None,
+    Owner::Nobody,
+    |look, _, parts| {
+        let living = match parts {
+            ["g", account, group] => {
+                let account = look.id(account)?;
+                look.must_have(keys::account(&account), "its account is gone")?;
+                keys::group(&account, &look.id(group)?)
+            }
+            [kind, deleted] => [kind.as_bytes(), &[0], deleted.as_bytes()].concat(),
+            _ => return look.no_such_key(),
+        };
+        let again = look.tx.has(&living)?;
+        look.must(!again, "an id that was deleted is in use again");
+        Ok(())
+    },
+)];
