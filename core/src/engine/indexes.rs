@@ -1,12 +1,14 @@
 //! Indexes follow from records. Where they are written otherwise than they were, a store is brought
 //! up to date as it is opened.
 
-use super::view::account_line;
 use super::{Ctx, Engine, keys};
 use crate::error::{Code, Error};
 use crate::model::{Account, Actor, Invitation, InvitationState, OutboxMessage, Session, User};
 use crate::ops::{accounts, invitations, users};
+use crate::tables::accounts::Accounts;
+use crate::tables::invitations::Invitations;
 use crate::tables::people;
+use crate::tables::users::Users;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
@@ -72,8 +74,7 @@ pub(super) fn bring_up_to_date(engine: &Engine) -> Result<(), Error> {
     }
     each(engine, keys::USER, |ctx, key| {
         let user = record(ctx, key)?;
-        people::list(ctx, people::PLATFORM, &user, true);
-        Ok(())
+        ctx.tx.index_again::<Users>(&user)
     })?;
     each(engine, keys::SEAT, list_seat)?;
     each(engine, keys::ACCOUNT, list_account)?;
@@ -146,17 +147,13 @@ fn list_seat(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), Error> {
 
 fn list_account(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), Error> {
     let account: Account = record(ctx, key)?;
-    let above: Vec<Account> = account_line(&mut ctx.tx, &account.id)?
-        .into_iter()
-        .skip(1)
-        .collect();
-    accounts::list(ctx, &account, &above, true)
+    ctx.tx.index_again::<Accounts>(&account)
 }
 
 /// Of one that was deleted before, name and address are forgotten as they are now.
 fn list_invitation(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), Error> {
     let invitation: Invitation = record(ctx, key)?;
-    invitations::list(ctx, &invitation, true);
+    ctx.tx.index_again::<Invitations>(&invitation)?;
     if invitation.state == InvitationState::Deleted {
         invitations::forget_whom(ctx, invitation)
     } else {
@@ -248,9 +245,8 @@ mod tests {
                 ));
                 let deleted = keys::invitation(&invited[0].invitation);
                 let mut deleted_record: Invitation = record(ctx, &deleted)?;
-                invitations::hold(ctx, &deleted_record, false)?;
                 deleted_record.state = InvitationState::Deleted;
-                ctx.tx.put(deleted, &deleted_record)?;
+                ctx.tx.save::<Invitations>(&deleted_record)?;
                 let about: About = record(ctx, &keys::token_key())?;
                 ctx.tx.put(keys::token_key(), &about.token_key)
             })

@@ -294,7 +294,7 @@ mod tests {
             };
             let accounts = users::accounts_of(ctx, &before.id, usize::MAX)?;
             people::rename(ctx, &before, &after, &accounts)?;
-            ctx.tx.put(keys::user(&after.id), &after)
+            ctx.tx.save::<crate::tables::users::Users>(&after)
         });
     }
 

@@ -120,6 +120,17 @@ impl Lines {
     }
 }
 
+impl Lines {
+    /// What follows from two records together.
+    pub(crate) fn extend(&mut self, other: Lines) {
+        self.entries.extend(other.entries);
+        for (key, number) in other.counts {
+            *self.counts.entry(key).or_default() += number;
+        }
+        self.needs.extend(other.needs);
+    }
+}
+
 /// The lines of a record as it is.
 pub(crate) fn lines_of<T: Table>(record: &T::Record, context: &T::Context) -> Lines {
     let mut lines = Lines::default();
@@ -128,25 +139,37 @@ pub(crate) fn lines_of<T: Table>(record: &T::Record, context: &T::Context) -> Li
 }
 
 impl Tx<'_> {
-    /// Writes a record in the place of what it was, with the lines and counts that differ.
-    pub(crate) fn save<T: Table>(
-        &mut self,
-        before: Option<&T::Record>,
-        after: &T::Record,
-    ) -> Result<(), Error> {
+    /// Writes a record in the place of what is there, with the lines and counts that differ.
+    ///
+    /// Where something else changes that lines depend on (see [`Table::Context`]), use
+    /// [`lines_now`](Tx::lines_now) before that, and [`exchange`](Tx::exchange) after it.
+    pub(crate) fn save<T: Table>(&mut self, record: &T::Record) -> Result<(), Error> {
+        let key = T::key(record);
+        let before: Option<T::Record> = self.get(&key)?;
         let old = before
-            .map(|before| self.lines_now::<T>(before))
+            .map(|before| self.lines_now::<T>(&before))
             .transpose()?;
-        let new = self.lines_now::<T>(after)?;
+        let new = self.lines_now::<T>(record)?;
         self.exchange(old.unwrap_or_default(), new)?;
-        self.put(T::key(after), after)
+        self.put(key, record)
     }
 
     /// Deletes a record with its lines, and takes it out of the counts.
     pub(crate) fn erase<T: Table>(&mut self, record: &T::Record) -> Result<(), Error> {
-        let old = self.lines_now::<T>(record)?;
-        self.exchange(old, Lines::default())?;
-        self.delete(T::key(record));
+        let key = T::key(record);
+        if let Some(stored) = self.get::<T::Record>(&key)? {
+            let old = self.lines_now::<T>(&stored)?;
+            self.exchange(old, Lines::default())?;
+        }
+        self.delete(key);
+        Ok(())
+    }
+
+    /// Writes the index lines of a record anew, where all of them were deleted.
+    pub(crate) fn index_again<T: Table>(&mut self, record: &T::Record) -> Result<(), Error> {
+        for (key, value) in self.lines_now::<T>(record)?.entries {
+            self.put_bytes(key, value);
+        }
         Ok(())
     }
 
@@ -163,6 +186,16 @@ impl Tx<'_> {
     pub(crate) fn lines_now<T: Table>(&mut self, record: &T::Record) -> Result<Lines, Error> {
         let context = T::context(self, record)?;
         Ok(lines_of::<T>(record, &context))
+    }
+
+    /// The lines of the records of a table that begin with these ids.
+    pub(crate) fn lines_below<T: Table>(&mut self, parts: &[&str]) -> Result<Lines, Error> {
+        let (from, until) = keys::below(T::PREFIX, parts);
+        let mut lines = Lines::default();
+        for (_, record) in self.range::<T::Record>(&from, &until, usize::MAX)? {
+            lines.extend(self.lines_now::<T>(&record)?);
+        }
+        Ok(lines)
     }
 
     /// Writes the lines `new` in the place of `old`.

@@ -8,6 +8,7 @@ use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::view::{MAX_DEPTH, account_line};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
+use crate::kernel::table::Lines;
 use crate::model::{
     self, Actor, Channel, Count, Cursor, Email, Hold as HoldEntry, HoldLevel, HoldReason, Id,
     Lifecycle, LimitName, Limits, Name, NextPackage, Note, PolicyRecord, ReservationsOnHold,
@@ -16,8 +17,13 @@ use crate::model::{
 use crate::rules::account::{Status, effective_status, hold_level};
 use crate::rules::policy::merged;
 use crate::rules::window;
-use crate::tables::accounts::{BELOW, orders, orders_below};
+use crate::tables::accounts::Accounts;
+use crate::tables::caps::Caps;
 use crate::tables::people;
+use crate::tables::reservations::Reservations;
+use crate::tables::sending::Campaigns;
+use crate::tables::slots::Slots;
+use crate::tables::suppressions::Suppressions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -502,22 +508,13 @@ pub(crate) fn refuse_unless_active(line: &[model::Account]) -> Result<(), Error>
 pub(crate) fn save(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
     account.rev += 1;
     account.updated_at_ms = ctx.now_ms;
-    let before = load(ctx, &account.id, "/account")?;
-    if before.name != account.name || before.owner != account.owner {
-        let above: Vec<_> = account_line(&mut ctx.tx, &account.id)?
-            .into_iter()
-            .skip(1)
-            .collect();
-        list(ctx, &before, &above, false)?;
-        list(ctx, &account, &above, true)?;
-    }
     // What is guaranteed to it is kept apart from what others send.
     if account.children > 0 || !account.guaranteed.is_empty() {
         ctx.tx.touch_everything();
     } else {
         ctx.tx.touch(&account.id);
     }
-    ctx.tx.put(keys::account(&account.id), &account)
+    ctx.tx.save::<Accounts>(&account)
 }
 
 pub(crate) fn shown(ctx: &mut Ctx<'_>, id: &Id) -> Result<Account, Error> {
@@ -645,8 +642,7 @@ pub(crate) fn make(ctx: &mut Ctx<'_>, new: NewAccount<'_>) -> Result<model::Acco
         limits::check_children(ctx, &above)?;
         let mut parent = parent.clone();
         parent.children += 1;
-        ctx.tx.put(keys::account(&parent.id), &parent)?;
-        ctx.tx.mark(keys::child(&parent.id, &id));
+        ctx.tx.save::<Accounts>(&parent)?;
     }
     packages::relink(ctx, &id, None, new.package.as_ref())?;
     let account = model::Account {
@@ -680,11 +676,7 @@ pub(crate) fn make(ctx: &mut Ctx<'_>, new: NewAccount<'_>) -> Result<model::Acco
         created_at_ms: ctx.now_ms,
         updated_at_ms: ctx.now_ms,
     };
-    ctx.tx.put(keys::account(&id), &account)?;
-    for account_above in &above {
-        ctx.tx.add(keys::tally(&account_above.id, BELOW), 1)?;
-    }
-    list(ctx, &account, &above, true)?;
+    ctx.tx.save::<Accounts>(&account)?;
     if let Some(owner) = new.owner {
         members::create(ctx, &id, owner, members::Place::OWNER).map_err(|error| {
             if error.field() == Some("/user") {
@@ -725,81 +717,38 @@ fn owner_of(ctx: &mut Ctx<'_>, owner: OwnerInput) -> Result<model::User, Error> 
     }
 }
 
-/// Puts an account into the lists of the platform and of the accounts above, or takes it out of
-/// them.
-pub(crate) fn list(
-    ctx: &mut Ctx<'_>,
-    account: &model::Account,
-    above: &[model::Account],
-    listed: bool,
-) -> Result<(), Error> {
-    let owner = owner_address(ctx, account)?;
-    set_listed(ctx, orders(account, owner.as_ref()), listed);
-    list_below(ctx, account, above, listed)
-}
-
-/// Puts an account into the lists of accounts above, or takes it out of them.
-fn list_below(
-    ctx: &mut Ctx<'_>,
-    account: &model::Account,
-    above: &[model::Account],
-    listed: bool,
-) -> Result<(), Error> {
-    let owner = owner_address(ctx, account)?;
-    for above in above {
-        set_listed(
-            ctx,
-            orders_below(account, &above.id, owner.as_ref()),
-            listed,
-        );
-    }
-    Ok(())
-}
-
-fn set_listed(ctx: &mut Ctx<'_>, entries: Vec<Vec<u8>>, listed: bool) {
-    for key in entries {
-        if listed {
-            ctx.tx.mark(key);
-        } else {
-            ctx.tx.delete(key);
+/// Those of some accounts that a user owns.
+pub(crate) fn owned_by(ctx: &mut Ctx<'_>, user: &Id, accounts: &[Id]) -> Result<Vec<Id>, Error> {
+    let mut owned = Vec::new();
+    for id in accounts {
+        if load(ctx, id, "/account")?.owner.as_ref() == Some(user) {
+            owned.push(id.clone());
         }
     }
+    Ok(owned)
 }
 
-/// The address of who owns an account.
-fn owner_address(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<Option<Email>, Error> {
-    let Some(owner) = &account.owner else {
-        return Ok(None);
-    };
-    Ok(ctx
-        .tx
-        .get::<model::User>(&keys::user(owner))?
-        .map(|user| user.email))
+/// What follows from some accounts as things are.
+pub(crate) fn lines_of(ctx: &mut Ctx<'_>, accounts: &[Id]) -> Result<Lines, Error> {
+    let mut lines = Lines::default();
+    for id in accounts {
+        let account = load(ctx, id, "/account")?;
+        lines.extend(ctx.tx.lines_now::<Accounts>(&account)?);
+    }
+    Ok(lines)
 }
 
-/// The owner of an account has another address from now on: it is found by that one.
-pub(crate) fn move_owner(
-    ctx: &mut Ctx<'_>,
-    account: &Id,
-    before: &model::User,
-    after: &model::User,
-) -> Result<(), Error> {
-    let account = load(ctx, account, "/account")?;
-    if account.owner.as_ref() != Some(&after.id) {
-        return Ok(());
+/// What follows from all that depends on what lies above an account: from the accounts below it,
+/// and from what it and these have that those above know of.
+fn lines_below(ctx: &mut Ctx<'_>, subtree: &[Id]) -> Result<Lines, Error> {
+    let mut lines = lines_of(ctx, subtree.get(1..).unwrap_or_default())?;
+    for id in subtree {
+        let id = [id.as_str()];
+        lines.extend(ctx.tx.lines_below::<Suppressions>(&id)?);
+        lines.extend(ctx.tx.lines_below::<Slots>(&id)?);
+        lines.extend(ctx.tx.lines_below::<Reservations>(&id)?);
     }
-    let line = account_line(&mut ctx.tx, &account.id)?;
-    for (user, listed) in [(before, false), (after, true)] {
-        set_listed(ctx, orders(&account, Some(&user.email)), listed);
-        for above in line.iter().skip(1) {
-            set_listed(
-                ctx,
-                orders_below(&account, &above.id, Some(&user.email)),
-                listed,
-            );
-        }
-    }
-    Ok(())
+    Ok(lines)
 }
 
 impl Operation for Create {
@@ -1112,7 +1061,7 @@ fn set_package(
     package: Option<Id>,
     at: PackageChange,
 ) -> Result<(), Error> {
-    forget_next_package(ctx, account);
+    account.next_package = None;
     match (package, at) {
         (package, PackageChange::Now) => {
             packages::relink(ctx, &account.id, account.package.as_ref(), package.as_ref())?;
@@ -1146,8 +1095,6 @@ fn plan_package(ctx: &mut Ctx<'_>, account: &mut model::Account, package: Id) ->
             format!("no calendar has the time {} ms", ctx.now_ms),
         )
     })?;
-    ctx.tx.mark(keys::package_next(&package, &account.id));
-    ctx.tx.mark(keys::due(from_ms, &account.id));
     ctx.tx.touch_due(from_ms);
     account.next_package = Some(NextPackage { package, from_ms });
     Ok(())
@@ -1174,19 +1121,10 @@ pub(crate) fn leave_future(ctx: &mut Ctx<'_>, mut account: model::Account) -> Re
         *at_ms = ctx.now_ms.min(*at_ms);
     }
     if let Some(next) = account.next_package.clone() {
-        forget_next_package(ctx, &mut account);
+        account.next_package = None;
         plan_package(ctx, &mut account, next.package)?;
     }
     save(ctx, account)
-}
-
-/// An account does not get another package later, after all. The account itself is not written.
-fn forget_next_package(ctx: &mut Ctx<'_>, account: &mut model::Account) {
-    if let Some(next) = account.next_package.take() {
-        ctx.tx
-            .delete(keys::package_next(&next.package, &account.id));
-        ctx.tx.delete(keys::due(next.from_ms, &account.id));
-    }
 }
 
 /// Gives an account the package that it was to get from now on (R-PKG-6), even where that was
@@ -1202,7 +1140,7 @@ pub(crate) fn take_next_package(ctx: &mut Ctx<'_>, id: &Id) -> Result<(), Error>
     else {
         return Ok(());
     };
-    forget_next_package(ctx, &mut account);
+    account.next_package = None;
     // Deleting a package moves whoever waits for it: that it is gone would be a defect, and no
     // reason to stop every call.
     if ctx.tx.has(&keys::package(&next.package))? {
@@ -1227,12 +1165,6 @@ fn set_default_role(
     if let Some(role) = &role {
         roles::load_for(ctx, role, &account.id, FIELD)?;
         members::refuse_escalation(ctx, &account.id, role).map_err(|error| error.at(FIELD))?;
-    }
-    if let Some(old) = &account.default_role {
-        roles::mark_use(ctx, old, "account", &[account.id.as_str()], false);
-    }
-    if let Some(new) = &role {
-        roles::mark_use(ctx, new, "account", &[account.id.as_str()], true);
     }
     account.default_role = role;
     Ok(())
@@ -1575,10 +1507,9 @@ fn delete(
         }
     }
     if let Some(parent) = &account.parent {
-        ctx.tx.delete(keys::child(parent, &account.id));
         let mut above = load(ctx, parent, "/account")?;
         above.children = above.children.saturating_sub(1);
-        ctx.tx.put(keys::account(parent), &above)?;
+        ctx.tx.save::<Accounts>(&above)?;
     }
     let mut gone = AccountDeleted {
         accounts: 0,
@@ -1616,30 +1547,22 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
     let mut at = 0;
     while let Some(id) = subtree.get(at).cloned() {
         subtree.extend(children_of(ctx, &id)?);
-        if let Some(top) = above.last() {
-            super::suppressions::move_team(ctx, &id, &top.id, &account.id)?;
-        }
         for above in &above {
             super::sharing::leave(ctx, &id, &above.id)?;
         }
-        super::threads::leave(ctx, &id, &above)?;
-        reservations::leave(ctx, &id, &above)?;
         let (from, until) = keys::below(keys::MEMBER, &[id.as_str()]);
         for (_, member) in ctx.tx.range::<model::Member>(&from, &until, usize::MAX)? {
             let user = users::load(ctx, &member.user, "/account")?;
             people::leave_lists(ctx, &above, &member, &user)?;
         }
-        let below = load(ctx, &id, "/account")?;
-        list_below(ctx, &below, &above, false)?;
-        for account_above in &above {
-            ctx.tx.add(keys::tally(&account_above.id, BELOW), -1)?;
-        }
         at += 1;
     }
     super::gauges::leave(ctx, &account.id, &above)?;
     roles::refuse_roles_from_above(ctx, &above, &subtree)?;
-    ctx.tx.delete(keys::child(&parent, &account.id));
+    let old = lines_below(ctx, &subtree)?;
     save(ctx, account)?;
+    let new = lines_below(ctx, &subtree)?;
+    ctx.tx.exchange(old, new)?;
     invitations::follow(ctx, &subtree, &parent)
 }
 
@@ -1697,18 +1620,14 @@ pub(crate) fn children_of(ctx: &mut Ctx<'_>, id: &Id) -> Result<Vec<Id>, Error> 
 
 /// Removes an account with its memberships and meters; answers how many users went with it.
 fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
-    if let Some(parent) = &account.parent {
-        ctx.tx.delete(keys::child(parent, &account.id));
-    }
     super::resources::erase_all_of(ctx, &account.id)?;
     let above: Vec<_> = account_line(&mut ctx.tx, &account.id)?
         .into_iter()
         .skip(1)
         .collect();
-    list(ctx, account, &above, false)?;
-    for account_above in &above {
-        ctx.tx.add(keys::tally(&account_above.id, BELOW), -1)?;
-    }
+    // Its owner may go with it, by whose address it is listed.
+    let listed = ctx.tx.lines_now::<Accounts>(account)?;
+    ctx.tx.exchange(listed, Lines::default())?;
     let (from, until) = keys::below(keys::MEMBER, &[account.id.as_str()]);
     let mut users = 0;
     for (_, member) in ctx.tx.range::<model::Member>(&from, &until, usize::MAX)? {
@@ -1716,28 +1635,23 @@ fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
     }
     let mut leaving = account.clone();
     limits::give_back(ctx, &mut leaving)?;
-    forget_next_package(ctx, &mut leaving);
     packages::relink(ctx, &account.id, account.package.as_ref(), None)?;
     groups::erase_all(ctx, &account.id)?;
     invitations::erase_all_of(ctx, &account.id)?;
     roles::erase_all_of(ctx, account)?;
-    reservations::erase_all_of(ctx, &account.id)?;
     once::erase_all_of(ctx, &account.id)?;
     super::sharing::erase_all_of(ctx, &account.id)?;
-    super::suppressions::erase_all_of(ctx, &account.id)?;
-    super::campaigns::erase_all_of(ctx, &account.id)?;
-    super::threads::erase_all_of(ctx, &account.id, &above)?;
+    let id = [account.id.as_str()];
+    ctx.tx.erase_below::<Reservations>(&id)?;
+    ctx.tx.erase_below::<Suppressions>(&id)?;
+    ctx.tx.erase_below::<Campaigns>(&id)?;
+    ctx.tx.erase_below::<Slots>(&id)?;
+    ctx.tx.erase_below::<Caps>(&id)?;
     super::gauges::leave(ctx, &account.id, &above)?;
     super::credits::erase_all_of(ctx, account)?;
     ctx.tx.delete(keys::policy(Some(&account.id)));
     ctx.tx.delete(keys::account_allow_list(&account.id));
-    for letter in [
-        keys::METER,
-        keys::METER_HISTORY,
-        keys::PACE,
-        keys::CAP,
-        keys::TALLY,
-    ] {
+    for letter in [keys::METER, keys::METER_HISTORY, keys::PACE, keys::TALLY] {
         let (from, until) = keys::below(letter, &[account.id.as_str()]);
         for (key, _) in ctx
             .tx

@@ -12,6 +12,7 @@ use crate::model::{
     self, Actor, Address, AddressRange, Count, Grant, Id, Name, OutboxKind, OutboxMessage, Secret,
 };
 use crate::rules::api_key::{can_have, powers_of_key, reaches_further};
+use crate::tables::sessions::ApiKeys;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -234,9 +235,7 @@ pub(crate) fn end_all_of(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<(
 }
 
 fn end(ctx: &mut Ctx<'_>, key: &model::ApiKey) -> Result<(), Error> {
-    ctx.tx.delete(keys::api_key(&key.id));
-    ctx.tx
-        .delete(keys::account_api_key(&key.account, &key.user, &key.id));
+    ctx.tx.erase::<ApiKeys>(key)?;
     caps::end_all_of_key(ctx, &key.account, &key.id)?;
     touch(ctx, key);
     Ok(())
@@ -424,9 +423,7 @@ impl Operation for Create {
             last_used_at_ms: None,
             last_ip: None,
         };
-        ctx.tx.put(keys::api_key(&key.id), &key)?;
-        ctx.tx
-            .mark(keys::account_api_key(&key.account, &key.user, &key.id));
+        ctx.tx.save::<ApiKeys>(&key)?;
         tell(ctx, &key)?;
         Ok(ApiKeyToken {
             api_key: shown(key),
@@ -485,7 +482,7 @@ impl Operation for Edit {
         };
         key.rev += 1;
         key.updated_at_ms = ctx.now_ms;
-        ctx.tx.put(keys::api_key(&key.id), &key)?;
+        ctx.tx.save::<ApiKeys>(&key)?;
         touch(ctx, &key);
         if reaches_further(&ctx.tree(), &before, &key) {
             tell(ctx, &key)?;

@@ -15,6 +15,7 @@ use crate::model::{
     Edition, Id, OutboxKind, OutboxMessage,
 };
 use crate::rules::campaign::{rate_reached, sum};
+use crate::tables::sending::Campaigns;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -117,20 +118,6 @@ pub(crate) fn bounce_stop(campaign: &Id) -> Error {
     .with("campaign", campaign.as_str())
 }
 
-/// Removes the campaigns of an account that is deleted.
-pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
-    for letter in [keys::CAMPAIGN, keys::STOPPED_CAMPAIGN] {
-        let (from, until) = keys::below(letter, &[account.as_str()]);
-        for (key, _) in ctx
-            .tx
-            .range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?
-        {
-            ctx.tx.delete(key);
-        }
-    }
-    Ok(())
-}
-
 /// Refuses a user whose permission does not reach the campaign, where it is a resource of the
 /// account.
 fn reach(ctx: &mut Ctx<'_>, account: &Id, campaign: &Id, choice: &[&str]) -> Result<(), Error> {
@@ -173,8 +160,7 @@ fn new(ctx: &Ctx<'_>, account: Id, id: Id) -> Campaign {
 
 fn save(ctx: &mut Ctx<'_>, mut campaign: Campaign) -> Result<Campaign, Error> {
     campaign.updated_at_ms = ctx.now_ms;
-    ctx.tx
-        .put(keys::campaign(&campaign.account, &campaign.id), &campaign)?;
+    ctx.tx.save::<Campaigns>(&campaign)?;
     Ok(campaign)
 }
 
@@ -190,8 +176,6 @@ fn stop(
         per_mille,
         at_ms: ctx.now_ms,
     });
-    ctx.tx
-        .mark(keys::stopped_campaign(&campaign.account, &campaign.id));
     ctx.tx.touch(&campaign.account);
     ctx.tell_host(&OutboxMessage {
         campaign: Some(campaign.id.clone()),
@@ -306,8 +290,6 @@ impl Operation for Resume {
         }
         campaign.sample = CampaignOutcomes::default();
         campaign.sample_since_ms = ctx.now_ms;
-        ctx.tx
-            .delete(keys::stopped_campaign(&campaign.account, &campaign.id));
         ctx.tx.touch(&campaign.account);
         save(ctx, campaign)
     }

@@ -9,6 +9,7 @@ use crate::error::{Code, Error};
 use crate::model::{
     self, Actor, CapScope, Channel, Count, Id, MessageClass, Name, OverLimit, Window,
 };
+use crate::tables::caps::Caps;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -323,7 +324,7 @@ pub(crate) fn keep(ctx: &mut Ctx<'_>, account: &Id, above: &Id) -> Result<(), Er
             updated_at_ms: ctx.now_ms,
             ..cap
         };
-        ctx.tx.put(keys::cap(Some(account), &kept.id), &kept)?;
+        ctx.tx.save::<Caps>(&kept)?;
         touch(ctx, &kept);
     }
     Ok(())
@@ -469,7 +470,7 @@ impl Operation for Set {
             created_at_ms: known.map_or(ctx.now_ms, |known| known.created_at_ms),
             updated_at_ms: ctx.now_ms,
         };
-        ctx.tx.put(keys::cap(cap.account.as_ref(), &cap.id), &cap)?;
+        ctx.tx.save::<Caps>(&cap)?;
         touch(ctx, &cap);
         Ok(shown(cap))
     }

@@ -7,6 +7,8 @@ use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{self, Actor, Avatar, CapPeriod, Channel, Count, GroupCaps, Id, Name};
 use crate::rules::group::check_avatar;
+use crate::tables::groups::Groups;
+use crate::tables::members::Members;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -375,8 +377,7 @@ fn create(
         created_at_ms: ctx.now_ms,
         updated_at_ms: ctx.now_ms,
     };
-    ctx.tx.put(keys::group(account, &group.id), &group)?;
-    ctx.tx.add(keys::tally(account, "groups"), 1)?;
+    ctx.tx.save::<Groups>(&group)?;
     Ok(group)
 }
 
@@ -389,16 +390,6 @@ pub(crate) fn place(
 ) -> Result<(), Error> {
     if member.group == group {
         return Ok(());
-    }
-    if let Some(old) = &member.group {
-        ctx.tx
-            .delete(keys::group_member(&member.account, old, &member.user));
-        ctx.tx.add(keys::group_tally(&member.account, old), -1)?;
-    }
-    if let Some(new) = &group {
-        ctx.tx
-            .mark(keys::group_member(&member.account, new, &member.user));
-        ctx.tx.add(keys::group_tally(&member.account, new), 1)?;
     }
     member.change_group(group, ctx.now_ms);
     Ok(())
@@ -425,10 +416,9 @@ pub(crate) fn of_sender_at(
 /// Removes the groups of an account that is deleted.
 pub(crate) fn erase_all(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
     let (from, until) = keys::below(keys::GROUP, &[account.as_str()]);
-    for (key, group) in ctx.tx.range::<model::Group>(&from, &until, usize::MAX)? {
-        ctx.tx.delete(keys::group_tally(account, &group.id));
+    for (_, group) in ctx.tx.range::<model::Group>(&from, &until, usize::MAX)? {
         ctx.tx.delete(keys::avatar(account, &group.id));
-        ctx.tx.delete(key);
+        ctx.tx.erase::<Groups>(&group)?;
     }
     // The id of the account is never used again, and so neither are those of its groups.
     let (from, until) = keys::group_tombstones(account);
@@ -438,7 +428,6 @@ pub(crate) fn erase_all(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
     {
         ctx.tx.delete(key);
     }
-    ctx.tx.delete(keys::tally(account, "groups"));
     Ok(())
 }
 
@@ -517,7 +506,7 @@ fn save(
 ) -> Result<Group, Error> {
     group.rev += 1;
     group.updated_at_ms = ctx.now_ms;
-    ctx.tx.put(keys::group(&account.id, &group.id), &group)?;
+    ctx.tx.save::<Groups>(&group)?;
     // Its cap is part of what its members' sending is prepared with.
     ctx.tx.touch(&account.id);
     show(ctx, account, group)
@@ -810,10 +799,9 @@ impl Operation for Delete {
         }
         credits::release_group(ctx, &account.id, &group.id)?;
         ctx.tx.delete(keys::avatar(&account.id, &group.id));
-        ctx.tx.delete(keys::group(&account.id, &group.id));
+        ctx.tx.erase::<Groups>(&group)?;
         ctx.tx
             .put(keys::group_tombstone(&account.id, &group.id), &self.to)?;
-        ctx.tx.add(keys::tally(&account.id, "groups"), -1)?;
         ctx.tx.touch(&account.id);
         Ok(gone)
     }
@@ -833,8 +821,7 @@ fn move_member(ctx: &mut Ctx<'_>, mut member: model::Member, to: &Id) -> Result<
     member.rev += 1;
     member.updated_at_ms = ctx.now_ms;
     ctx.tx.touch(&member.account);
-    ctx.tx
-        .put(keys::member(&member.account, &member.user), &member)
+    ctx.tx.save::<Members>(&member)
 }
 
 /// Moves members into a group, all of them or none; `from` is the group that they have to be in.

@@ -9,10 +9,9 @@ mod records;
 mod tests;
 
 #[cfg(test)]
-pub(crate) use records::hold;
 pub(crate) use records::{
     erase_all_of, find, follow, forget, forget_whom, invite_owner, is_ahead, keep, leave_future,
-    list, settle,
+    settle,
 };
 
 use super::{
@@ -1135,7 +1134,6 @@ impl Operation for Resend {
                 .at("/invitation")
                 .with("policy", "resend"));
         }
-        records::hold(ctx, &invitation, false)?;
         if status(&invitation, ctx.now_ms) == InvitationStatus::Expired {
             Seats::left_in(ctx, &invitation.counted_in)?.take()?;
         }
@@ -1145,7 +1143,6 @@ impl Operation for Resend {
         invitation.sent_at_ms = ctx.now_ms;
         invitation.life_ms = life_ms;
         invitation.delivery = None;
-        records::hold(ctx, &invitation, true)?;
         records::save(ctx, &mut invitation)?;
         records::send(ctx, &invitation)?;
         shown(ctx, invitation)

@@ -5,7 +5,7 @@ use crate::engine::{Ctx, Token, keys};
 use crate::error::{Code, Error};
 use crate::model::{Count, Email, Id, Link, LinkKind, Secret};
 use crate::ops::users;
-use crate::tables::access::link_kind;
+use crate::tables::access::{Links, link_kind};
 
 /// Writes a new link for a user; the one of this kind that they had is dead from now on.
 pub(crate) fn create(
@@ -27,9 +27,7 @@ pub(crate) fn create(
         generation: 1,
         expires_at_ms,
     };
-    ctx.tx.put(keys::link(&link.id), &link)?;
-    ctx.tx
-        .put(keys::user_link(user, link_kind(kind)), &link.id)?;
+    ctx.tx.save::<Links>(&link)?;
     Ok(link)
 }
 
@@ -44,12 +42,12 @@ pub(crate) fn open(ctx: &mut Ctx<'_>, user: &Id, kind: LinkKind) -> Result<Optio
 
 /// The link of a kind that a user has is dead from now on.
 pub(crate) fn end(ctx: &mut Ctx<'_>, user: &Id, kind: LinkKind) -> Result<(), Error> {
-    let key = keys::user_link(user, link_kind(kind));
-    if let Some(id) = ctx.tx.get::<Id>(&key)? {
-        ctx.tx.delete(keys::link(&id));
-        ctx.tx.delete(key);
-    }
-    Ok(())
+    let id: Option<Id> = ctx.tx.get(&keys::user_link(user, link_kind(kind)))?;
+    let link = match id {
+        Some(id) => ctx.tx.get::<Link>(&keys::link(&id))?,
+        None => None,
+    };
+    link.map_or(Ok(()), |link| ctx.tx.erase::<Links>(&link))
 }
 
 /// Every link of a user is dead from now on.
@@ -88,7 +86,7 @@ impl Lives {
     pub(crate) fn bound(&self, ctx: &mut Ctx<'_>, mut link: Link) -> Result<(), Error> {
         link.expires_at_ms =
             Count::new(self.until_ms(link.kind, ctx.now_ms).min(Count::MAX)).unwrap_or_default();
-        ctx.tx.put(keys::link(&link.id), &link)
+        ctx.tx.save::<Links>(&link)
     }
 }
 

@@ -18,6 +18,7 @@ use crate::model::{
 };
 use crate::rules::role::Powers;
 use crate::rules::user::missing_steps;
+use crate::tables::members::Members;
 use crate::tables::people;
 use crate::tables::people::{Order, Search};
 use schemars::JsonSchema;
@@ -446,17 +447,7 @@ pub(crate) fn create(
         check_seats(ctx, account, Some(&user.id))?;
     }
     regroup(ctx, &mut member, place.group)?;
-    if let Some(role) = &member.role {
-        roles::mark_use(
-            ctx,
-            role,
-            "member",
-            &[account.as_str(), user.id.as_str()],
-            true,
-        );
-    }
-    ctx.tx.put(keys::member(account, &user.id), &member)?;
-    ctx.tx.mark(keys::membership(&user.id, account));
+    ctx.tx.save::<Members>(&member)?;
     people::join(ctx, &member, user)?;
     touch(ctx, account)?;
     Ok(member)
@@ -537,20 +528,7 @@ pub(crate) fn leave(
 
 /// Ends a membership; answers whether the user went with it.
 pub(crate) fn erase(ctx: &mut Ctx<'_>, member: &model::Member) -> Result<bool, Error> {
-    let mut leaving = member.clone();
-    groups::place(ctx, &mut leaving, None)?;
-    if let Some(role) = &member.role {
-        roles::mark_use(
-            ctx,
-            role,
-            "member",
-            &[member.account.as_str(), member.user.as_str()],
-            false,
-        );
-    }
-    ctx.tx.delete(keys::member(&member.account, &member.user));
-    ctx.tx
-        .delete(keys::membership(&member.user, &member.account));
+    ctx.tx.erase::<Members>(member)?;
     ctx.tx
         .delete(keys::member_allow_list(&member.account, &member.user));
     api_keys::end_all_of(ctx, &member.account, &member.user)?;
@@ -676,15 +654,7 @@ pub(crate) fn own(ctx: &mut Ctx<'_>, mut member: model::Member) -> Result<(), Er
         return Err(Error::new(Code::MemberDisabled, message).at("/user"));
     }
     refuse_shared_owner(ctx, &member.account, &member.user, true)?;
-    if let Some(role) = member.role.take() {
-        roles::mark_use(
-            ctx,
-            &role,
-            "member",
-            &[member.account.as_str(), member.user.as_str()],
-            false,
-        );
-    }
+    member.role = None;
     member.owner = true;
     member.administrator = false;
     regroup(ctx, &mut member, None)?;
@@ -832,8 +802,7 @@ pub(crate) fn touch(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
 fn save(ctx: &mut Ctx<'_>, mut member: model::Member) -> Result<Member, Error> {
     member.rev += 1;
     member.updated_at_ms = ctx.now_ms;
-    ctx.tx
-        .put(keys::member(&member.account, &member.user), &member)?;
+    ctx.tx.save::<Members>(&member)?;
     touch(ctx, &member.account)?;
     shown(ctx, member)
 }
@@ -1253,11 +1222,6 @@ pub(crate) fn give_role(
     group: Option<Id>,
 ) -> Result<(), Error> {
     let administrator = roles::is_administrator(ctx, &role, &member.account, "/role")?;
-    let parts = [member.account.as_str(), member.user.as_str()];
-    if let Some(old) = &member.role {
-        roles::mark_use(ctx, old, "member", &parts, false);
-    }
-    roles::mark_use(ctx, &role, "member", &parts, true);
     member.role = Some(role);
     member.administrator = administrator;
     regroup(ctx, member, group)

@@ -7,6 +7,7 @@ use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{self, Actor, Count, Email, Id, Name};
 use crate::rules::role::{Powers, role_powers};
+use crate::tables::operators::Operators;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -144,7 +145,7 @@ fn load(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::Operator, Error> {
 fn save(ctx: &mut Ctx<'_>, mut operator: model::Operator) -> Result<Operator, Error> {
     operator.rev += 1;
     operator.updated_at_ms = ctx.now_ms;
-    ctx.tx.put(keys::operator(&operator.user), &operator)?;
+    ctx.tx.save::<Operators>(&operator)?;
     shown(ctx, operator)
 }
 
@@ -298,14 +299,7 @@ impl Operation for Add {
             created_at_ms: ctx.now_ms,
             updated_at_ms: ctx.now_ms,
         };
-        roles::mark_use(
-            ctx,
-            &operator.role,
-            "operator",
-            &[operator.user.as_str()],
-            true,
-        );
-        ctx.tx.put(keys::operator(&operator.user), &operator)?;
+        ctx.tx.save::<Operators>(&operator)?;
         shown(ctx, operator)
     }
 }
@@ -353,14 +347,6 @@ impl Operation for SetRole {
         let mut operator = load_to_change(ctx, &self.user)?;
         check_rev(self.expected_rev, operator.rev)?;
         refuse_giving(ctx, &self.role)?;
-        roles::mark_use(
-            ctx,
-            &operator.role,
-            "operator",
-            &[operator.user.as_str()],
-            false,
-        );
-        roles::mark_use(ctx, &self.role, "operator", &[operator.user.as_str()], true);
         operator.role = self.role;
         save(ctx, operator)
     }
@@ -396,14 +382,7 @@ impl Operation for Remove {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OperatorRemoved, Error> {
         let operator = load_to_change(ctx, &self.user)?;
-        roles::mark_use(
-            ctx,
-            &operator.role,
-            "operator",
-            &[operator.user.as_str()],
-            false,
-        );
-        ctx.tx.delete(keys::operator(&operator.user));
+        ctx.tx.erase::<Operators>(&operator)?;
         let user = users::load(ctx, &operator.user, "/user")?;
         users::erase(ctx, &user)?;
         Ok(OperatorRemoved { user: self.user })

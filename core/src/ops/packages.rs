@@ -12,6 +12,7 @@ use crate::model::{
     Price,
 };
 use crate::rules::limit::{Carrier, CountedBy, counted_by, guarantees_hold, needs_licence};
+use crate::tables::packages::Packages;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -220,7 +221,7 @@ pub(crate) fn load(ctx: &mut Ctx<'_>, id: &Id, field: &str) -> Result<Package, E
         .ok_or_else(|| Error::not_found("package", id.as_str()).at(field))
 }
 
-/// Gives an account another package, or none, and keeps index and count. The account itself is not
+/// An account gets another package, or none: keeps the count of each. The account itself is not
 /// written.
 pub(crate) fn relink(
     ctx: &mut Ctx<'_>,
@@ -250,15 +251,12 @@ pub(crate) fn link(
         .chain(new.map(|id| (id, true)))
     {
         let mut package = load(ctx, id, "/package")?;
-        let key = keys::package_account(id, account);
         if joins {
             package.accounts += 1;
-            ctx.tx.mark(key);
         } else {
             package.accounts = package.accounts.saturating_sub(1);
-            ctx.tx.delete(key);
         }
-        ctx.tx.put(keys::package(id), &package)?;
+        ctx.tx.save::<Packages>(&package)?;
     }
     ctx.tx.touch_limits(Lowered::Account(account.clone()));
     Ok(())
@@ -381,23 +379,12 @@ fn shown(ctx: &mut Ctx<'_>, mut package: Package) -> Result<Package, Error> {
     Ok(package)
 }
 
-fn relink_role(
-    ctx: &mut Ctx<'_>,
-    package: &Id,
-    old: Option<&Id>,
-    new: Option<&Id>,
-) -> Result<(), Error> {
-    if old == new {
-        return Ok(());
+/// A package gets a role of the platform.
+fn check_role(ctx: &mut Ctx<'_>, old: Option<&Id>, new: Option<&Id>) -> Result<(), Error> {
+    match new.filter(|_| old != new) {
+        Some(role) => roles::load_of_platform(ctx, role, "/role").map(drop),
+        None => Ok(()),
     }
-    if let Some(role) = old {
-        roles::mark_use(ctx, role, "package", &[package.as_str()], false);
-    }
-    if let Some(role) = new {
-        roles::load_of_platform(ctx, role, "/role")?;
-        roles::mark_use(ctx, role, "package", &[package.as_str()], true);
-    }
-    Ok(())
 }
 
 impl Operation for Create {
@@ -408,7 +395,7 @@ impl Operation for Create {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Package, Error> {
         let id = ctx.new_id(self.id, keys::PACKAGE, keys::package, "package")?;
-        relink_role(ctx, &id, None, self.role.as_ref())?;
+        check_role(ctx, None, self.role.as_ref())?;
         let package = Package {
             id,
             name: self.name,
@@ -436,7 +423,7 @@ impl Operation for Create {
             "/limits/terms",
         )?;
         check_licence(ctx, None, &package)?;
-        ctx.tx.put(keys::package(&package.id), &package)?;
+        ctx.tx.save::<Packages>(&package)?;
         shown(ctx, package)
     }
 }
@@ -498,15 +485,10 @@ impl Operation for Edit {
         }
         check(&package)?;
         check_licence(ctx, Some(&before), &package)?;
-        relink_role(
-            ctx,
-            &package.id,
-            before.role.as_ref(),
-            package.role.as_ref(),
-        )?;
+        check_role(ctx, before.role.as_ref(), package.role.as_ref())?;
         package.rev += 1;
         package.updated_at_ms = ctx.now_ms;
-        ctx.tx.put(keys::package(&package.id), &package)?;
+        ctx.tx.save::<Packages>(&package)?;
         ctx.tx.touch_everything();
         if package.limits != before.limits {
             ctx.tx.touch_limits(Lowered::Package(package.id.clone()));
@@ -563,7 +545,7 @@ impl Operation for Retire {
             package.retired = true;
             package.rev += 1;
             package.updated_at_ms = ctx.now_ms;
-            ctx.tx.put(keys::package(&package.id), &package)?;
+            ctx.tx.save::<Packages>(&package)?;
         }
         shown(ctx, package)
     }
@@ -627,8 +609,6 @@ impl Operation for Delete {
             for id in &users {
                 let mut account = accounts::load(ctx, id, "/package")?;
                 account.package = Some(target.id.clone());
-                ctx.tx.delete(keys::package_account(&package.id, id));
-                ctx.tx.mark(keys::package_account(&target.id, id));
                 accounts::save(ctx, account)?;
             }
             for id in &waiting {
@@ -636,17 +616,14 @@ impl Operation for Delete {
                 if let Some(next) = &mut account.next_package {
                     next.package = target.id.clone();
                 }
-                ctx.tx.delete(keys::package_next(&package.id, id));
-                ctx.tx.mark(keys::package_next(&target.id, id));
                 accounts::save(ctx, account)?;
             }
             target.accounts += users.len() as u64;
-            ctx.tx.put(keys::package(&target.id), &target)?;
+            ctx.tx.save::<Packages>(&target)?;
             ctx.tx.touch_everything();
             ctx.tx.touch_limits(Lowered::Package(target.id.clone()));
         }
-        relink_role(ctx, &package.id, package.role.as_ref(), None)?;
-        ctx.tx.delete(keys::package(&package.id));
+        ctx.tx.erase::<Packages>(&package)?;
         ctx.tx.mark(keys::tombstone(keys::PACKAGE, &package.id));
         Ok(PackageDeleted {
             package: package.id,

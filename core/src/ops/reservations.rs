@@ -3,12 +3,11 @@
 use super::sending::{own_message, sender_of};
 use super::{Access, Effect, Operation, accounts, campaigns, credits, once};
 use crate::engine::meters::{Ask, Refusal};
-use crate::engine::view::{Judged, Papers, account_line};
+use crate::engine::view::{Judged, Papers};
 use crate::engine::{Ctx, Tx, keys};
 use crate::error::{Code, Error};
-use crate::model::{
-    self, Account, Channel, Count, Id, MessageInput, PaidWithCredits, ReservationState,
-};
+use crate::model::{self, Channel, Count, Id, MessageInput, PaidWithCredits, ReservationState};
+use crate::tables::reservations::Reservations;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -171,29 +170,6 @@ fn load(ctx: &mut Ctx<'_>, account: &Id, id: &Id) -> Result<model::Reservation, 
         .ok_or_else(|| Error::not_found("reservation", id.as_str()).at("/reservation"))
 }
 
-/// Where an open reservation is listed: with the account, those above it, and the platform.
-pub(crate) fn listed_at(reservation: &model::Reservation, line: &[Account]) -> Vec<Vec<u8>> {
-    if reservation.state == ReservationState::Open && reservation.listed {
-        all_listed_at(reservation, line)
-    } else {
-        Vec::new()
-    }
-}
-
-fn all_listed_at(reservation: &model::Reservation, line: &[Account]) -> Vec<Vec<u8>> {
-    let above = line.iter().map(|above| Some(&above.id)).chain([None]);
-    above
-        .map(|above| {
-            keys::open_reservation(
-                above,
-                reservation.expires_at_ms,
-                &reservation.account,
-                &reservation.id,
-            )
-        })
-        .collect()
-}
-
 /// The open reservations of an account and of all below it, or of the platform, those that come
 /// back first first.
 pub(crate) fn open_below(
@@ -210,47 +186,9 @@ pub(crate) fn open_below(
     Ok(open)
 }
 
-/// The reservations of an account no longer come back to these accounts above it.
-pub(crate) fn leave(ctx: &mut Ctx<'_>, account: &Id, above: &[Account]) -> Result<(), Error> {
-    let (from, until) = keys::below(keys::RESERVATION, &[account.as_str()]);
-    for (_, reservation) in ctx
-        .tx
-        .range::<model::Reservation>(&from, &until, usize::MAX)?
-    {
-        for above in above {
-            ctx.tx.delete(keys::open_reservation(
-                Some(&above.id),
-                reservation.expires_at_ms,
-                account,
-                &reservation.id,
-            ));
-        }
-    }
-    Ok(())
-}
-
 /// Writes a reservation and when something happens to it next.
 fn save(ctx: &mut Ctx<'_>, reservation: &model::Reservation) -> Result<(), Error> {
-    let is_open = reservation.state == ReservationState::Open;
-    for key in all_listed_at(
-        reservation,
-        &account_line(&mut ctx.tx, &reservation.account)?,
-    ) {
-        if is_open {
-            ctx.tx.mark(key)
-        } else {
-            ctx.tx.delete(key)
-        }
-    }
-    ctx.tx.put(
-        keys::reservation(&reservation.account, &reservation.id),
-        reservation,
-    )?;
-    ctx.tx.mark(keys::due_reservation(
-        reservation.due_at_ms(),
-        &reservation.account,
-        &reservation.id,
-    ));
+    ctx.tx.save::<Reservations>(reservation)?;
     ctx.tx.touch_due(reservation.due_at_ms());
     Ok(())
 }
@@ -262,11 +200,6 @@ fn end(
     state: ReservationState,
     committed: u64,
 ) -> Result<model::Reservation, Error> {
-    ctx.tx.delete(keys::due_reservation(
-        reservation.due_at_ms(),
-        &reservation.account,
-        &reservation.id,
-    ));
     reservation.state = state;
     reservation.committed = committed;
     reservation.ended_at_ms = Some(ctx.now_ms);
@@ -306,10 +239,7 @@ pub(crate) fn take_its_turn(ctx: &mut Ctx<'_>, account: &Id, id: &Id) -> Result<
         Some(open) if open.state == ReservationState::Open => {
             end(ctx, open, ReservationState::Expired, 0).map(drop)
         }
-        Some(_) => {
-            ctx.tx.delete(key);
-            Ok(())
-        }
+        Some(ended) => ctx.tx.erase::<Reservations>(&ended),
         None => Ok(()),
     }
 }
@@ -328,17 +258,6 @@ pub(crate) fn leave_future(
     ctx: &mut Ctx<'_>,
     mut reservation: model::Reservation,
 ) -> Result<(), Error> {
-    ctx.tx.delete(keys::due_reservation(
-        reservation.due_at_ms(),
-        &reservation.account,
-        &reservation.id,
-    ));
-    for key in all_listed_at(
-        &reservation,
-        &account_line(&mut ctx.tx, &reservation.account)?,
-    ) {
-        ctx.tx.delete(key);
-    }
     let ahead_ms = reservation.reserved_at_ms.saturating_sub(ctx.now_ms);
     reservation.reserved_at_ms -= ahead_ms;
     reservation.expires_at_ms = reservation.expires_at_ms.saturating_sub(ahead_ms);
@@ -359,27 +278,6 @@ pub(crate) fn void_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> 
         if reservation.state == ReservationState::Open {
             end(ctx, reservation, ReservationState::Void, 0)?;
         }
-    }
-    Ok(())
-}
-
-/// Removes the reservations of an account that is deleted.
-pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
-    let line = account_line(&mut ctx.tx, account)?;
-    let (from, until) = keys::below(keys::RESERVATION, &[account.as_str()]);
-    for (key, reservation) in ctx
-        .tx
-        .range::<model::Reservation>(&from, &until, usize::MAX)?
-    {
-        for key in all_listed_at(&reservation, &line) {
-            ctx.tx.delete(key);
-        }
-        ctx.tx.delete(keys::due_reservation(
-            reservation.due_at_ms(),
-            account,
-            &reservation.id,
-        ));
-        ctx.tx.delete(key);
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use crate::model::{
     ResourcesToKind, Scope,
 };
 use crate::rules::resource::{branch, seen_by};
+use crate::tables::resources::Resources;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -661,36 +662,6 @@ fn owner_of(ctx: &mut Ctx<'_>, account: &Id, field: &str) -> Result<Id, Error> {
     })
 }
 
-/// Keeps the indexes and counts of a resource: with 1 it is there, with -1 no longer.
-fn link(ctx: &mut Ctx<'_>, resource: &Resource, by: i64) -> Result<(), Error> {
-    let Resource {
-        account,
-        kind,
-        id,
-        owner,
-        group,
-        shared,
-        ..
-    } = resource;
-    let keep = |ctx: &mut Ctx<'_>, key| {
-        if by > 0 {
-            ctx.tx.mark(key)
-        } else {
-            ctx.tx.delete(key)
-        }
-    };
-    keep(ctx, keys::resource_of_owner(account, owner, kind, id));
-    ctx.tx.add(keys::owner_tally(account, owner, kind), by)?;
-    if let Some(group) = group {
-        keep(ctx, keys::resource_of_group(account, group, kind, id));
-        if *shared {
-            ctx.tx
-                .add(keys::shared_tally(account, group, kind, owner), by)?;
-        }
-    }
-    Ok(())
-}
-
 /// Changes a resource; its revision stays where nothing changes.
 fn change(
     ctx: &mut Ctx<'_>,
@@ -702,28 +673,17 @@ fn change(
     if after == before {
         return Ok(before);
     }
-    link(ctx, &before, -1)?;
-    link(ctx, &after, 1)?;
     after.rev += 1;
     after.updated_at_ms = ctx.now_ms;
-    ctx.tx.put(
-        keys::resource(&after.account, &after.kind, &after.id),
-        &after,
-    )?;
+    ctx.tx.save::<Resources>(&after)?;
     Ok(after)
 }
 
 fn erase(ctx: &mut Ctx<'_>, resource: &Resource) -> Result<(), Error> {
     super::sharing::end(ctx, &resource.account, &resource.kind, &resource.id)?;
-    link(ctx, resource, -1)?;
     ctx.tx
         .delete(keys::lease(&resource.account, &resource.kind, &resource.id));
-    ctx.tx.delete(keys::resource(
-        &resource.account,
-        &resource.kind,
-        &resource.id,
-    ));
-    Ok(())
+    ctx.tx.erase::<Resources>(resource)
 }
 
 /// The resources that an index names, all of them.
@@ -940,11 +900,7 @@ impl Operation for Register {
             created_at_ms: ctx.now_ms,
             updated_at_ms: ctx.now_ms,
         };
-        link(ctx, &resource, 1)?;
-        ctx.tx.put(
-            keys::resource(&resource.account, &resource.kind, &resource.id),
-            &resource,
-        )?;
+        ctx.tx.save::<Resources>(&resource)?;
         Ok(resource)
     }
 }
@@ -1008,10 +964,7 @@ impl Operation for Save {
         check_rev(Some(self.expected_rev), resource.rev)?;
         resource.rev += 1;
         resource.updated_at_ms = ctx.now_ms;
-        ctx.tx.put(
-            keys::resource(&resource.account, &resource.kind, &resource.id),
-            &resource,
-        )?;
+        ctx.tx.save::<Resources>(&resource)?;
         Ok(resource)
     }
 }

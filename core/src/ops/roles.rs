@@ -12,6 +12,11 @@ use crate::model::{
     Role,
 };
 use crate::rules::role::{Powers, role_powers};
+use crate::tables::invitations::Invitations;
+use crate::tables::members::Members;
+use crate::tables::operators::Operators;
+use crate::tables::packages::Packages;
+use crate::tables::roles::Roles;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -342,29 +347,11 @@ fn owning_account(ctx: &mut Ctx<'_>, named: Option<Id>) -> Result<Option<Id>, Er
     Ok(account)
 }
 
-/// Notes that something uses a role, or no longer does.
-pub(crate) fn mark_use(ctx: &mut Ctx<'_>, role: &Id, kind: &str, parts: &[&str], used: bool) {
-    let key = keys::role_use(role, kind, parts);
-    if used {
-        ctx.tx.mark(key);
-    } else {
-        ctx.tx.delete(key);
-    }
-}
-
 /// Whether something of a kind uses a role: of these accounts, operators, whatever follows the
 /// kind.
 fn is_used_by(ctx: &mut Ctx<'_>, role: &Id, parts: &[&str]) -> Result<bool, Error> {
     let (from, until) = keys::below(keys::ROLE_USE, &[&[role.as_str()], parts].concat());
     Ok(!ctx.tx.range::<()>(&from, &until, 1)?.is_empty())
-}
-
-/// The index entry that lists a role with those of its account, or of the platform.
-fn listed_at(role: &Role) -> Vec<u8> {
-    match &role.account {
-        Some(account) => keys::account_role(account, &role.id),
-        None => keys::platform_role(&role.id),
-    }
 }
 
 /// The nodes of grants are there, and where they have a scope it means something; `field` is where
@@ -436,15 +423,6 @@ fn load_beside(
     match account {
         Some(account) => load_for(ctx, id, account, field),
         None => load_of_platform(ctx, id, field),
-    }
-}
-
-fn relink_includes(ctx: &mut Ctx<'_>, role: &Id, old: &[Id], new: &[Id]) {
-    for gone in old.iter().filter(|id| !new.contains(id)) {
-        mark_use(ctx, gone, "role", &[role.as_str()], false);
-    }
-    for added in new.iter().filter(|id| !old.contains(id)) {
-        mark_use(ctx, added, "role", &[role.as_str()], true);
     }
 }
 
@@ -727,14 +705,8 @@ impl Watch {
     }
 }
 
-/// Notes that another role is tried in the place of one, or that none is any more.
-fn relink_trial(ctx: &mut Ctx<'_>, role: &Id, old: Option<&Id>, new: Option<&Id>) {
-    if let Some(gone) = old {
-        mark_use(ctx, gone, "trial", &[role.as_str()], false);
-    }
-    if let Some(candidate) = new {
-        mark_use(ctx, candidate, "trial", &[role.as_str()], true);
-    }
+/// Another role is tried in the place of one, or none is any more.
+fn retry(ctx: &mut Ctx<'_>, role: &Id, old: Option<&Id>, new: Option<&Id>) {
     if old.or(new).is_some() {
         ctx.tx.touch_trial(role, new);
     }
@@ -742,9 +714,7 @@ fn relink_trial(ctx: &mut Ctx<'_>, role: &Id, old: Option<&Id>, new: Option<&Id>
 
 /// Writes a new role.
 fn insert(ctx: &mut Ctx<'_>, role: &Role) -> Result<(), Error> {
-    relink_includes(ctx, &role.id, &[], &role.includes);
-    ctx.tx.mark(listed_at(role));
-    ctx.tx.put(keys::role(&role.id), role)
+    ctx.tx.save::<Roles>(role)
 }
 
 fn new_id(ctx: &mut Ctx<'_>, given: Option<Id>) -> Result<Id, Error> {
@@ -859,8 +829,7 @@ impl Operation for Edit {
         role.rev += 1;
         role.updated_at_ms = ctx.now_ms;
         check(ctx, &role)?;
-        relink_includes(ctx, &role.id, &before.includes, &role.includes);
-        ctx.tx.put(keys::role(&role.id), &role)?;
+        ctx.tx.save::<Roles>(&role)?;
         ctx.tx.touch_everything();
         if let Some(watch) = watch {
             watch.end(ctx, field)?;
@@ -911,7 +880,7 @@ impl Operation for TryOut {
             load_beside(ctx, candidate, before.account.as_ref(), "/candidate")?;
             refuse_beyond_own(ctx, candidate, "/candidate")?;
         }
-        relink_trial(
+        retry(
             ctx,
             &before.id,
             before.trial.as_ref(),
@@ -923,7 +892,7 @@ impl Operation for TryOut {
             updated_at_ms: ctx.now_ms,
             ..before
         };
-        ctx.tx.put(keys::role(&role.id), &role)?;
+        ctx.tx.save::<Roles>(&role)?;
         Ok(role)
     }
 }
@@ -1048,7 +1017,7 @@ impl Operation for Delete {
             }
             None => refuse_used(ctx, &role.id)?,
         }
-        remove(ctx, &role);
+        remove(ctx, &role)?;
         if let Some(watch) = watch {
             watch.end(ctx, "/replace_with")?;
         }
@@ -1060,12 +1029,11 @@ impl Operation for Delete {
 }
 
 /// Removes a role that nothing uses any more; its id is never used again.
-fn remove(ctx: &mut Ctx<'_>, role: &Role) {
-    relink_includes(ctx, &role.id, &role.includes, &[]);
-    relink_trial(ctx, &role.id, role.trial.as_ref(), None);
-    ctx.tx.delete(listed_at(role));
-    ctx.tx.delete(keys::role(&role.id));
+fn remove(ctx: &mut Ctx<'_>, role: &Role) -> Result<(), Error> {
+    retry(ctx, &role.id, role.trial.as_ref(), None);
+    ctx.tx.erase::<Roles>(role)?;
     ctx.tx.mark(keys::tombstone(keys::ROLE, &role.id));
+    Ok(())
 }
 
 /// What uses a role, or what of a kind does: for each the kind, then ids.
@@ -1155,10 +1123,9 @@ fn replace(ctx: &mut Ctx<'_>, used_by: &[&str], old: &Id, new: &Id) -> Result<()
             load_for(ctx, new, &id, FIELD)?;
             let mut record = accounts::load(ctx, &id, FIELD)?;
             record.default_role = Some(new.clone());
-            accounts::save(ctx, record)?;
+            accounts::save(ctx, record)
         }
-        // Promotion and demotion change groups too. The old use goes and the new one comes with the
-        // role.
+        // Promotion and demotion change groups too.
         ["member", account, user] => {
             let key = keys::member(&stored_id(account)?, &stored_id(user)?);
             let Some(mut member) = ctx.tx.get::<model::Member>(&key)? else {
@@ -1168,7 +1135,7 @@ fn replace(ctx: &mut Ctx<'_>, used_by: &[&str], old: &Id, new: &Id) -> Result<()
                 .map_err(|error| error.at(FIELD))?;
             member.rev += 1;
             member.updated_at_ms = ctx.now_ms;
-            return ctx.tx.put(key, &member);
+            ctx.tx.save::<Members>(&member)
         }
         ["operator", user] => {
             load_of_platform(ctx, new, FIELD)?;
@@ -1179,7 +1146,7 @@ fn replace(ctx: &mut Ctx<'_>, used_by: &[&str], old: &Id, new: &Id) -> Result<()
             operator.role = new.clone();
             operator.rev += 1;
             operator.updated_at_ms = ctx.now_ms;
-            ctx.tx.put(key, &operator)?;
+            ctx.tx.save::<Operators>(&operator)
         }
         ["package", package] => {
             load_of_platform(ctx, new, FIELD)?;
@@ -1190,7 +1157,7 @@ fn replace(ctx: &mut Ctx<'_>, used_by: &[&str], old: &Id, new: &Id) -> Result<()
             package.role = Some(new.clone());
             package.rev += 1;
             package.updated_at_ms = ctx.now_ms;
-            ctx.tx.put(key, &package)?;
+            ctx.tx.save::<Packages>(&package)
         }
         ["role", role] => {
             let key = keys::role(&stored_id(role)?);
@@ -1208,7 +1175,7 @@ fn replace(ctx: &mut Ctx<'_>, used_by: &[&str], old: &Id, new: &Id) -> Result<()
             including.includes = without_repeats(replaced.collect());
             including.rev += 1;
             including.updated_at_ms = ctx.now_ms;
-            ctx.tx.put(key, &including)?;
+            ctx.tx.save::<Roles>(&including)
         }
         // What another role would have refused says nothing of this one.
         ["trial", role] => {
@@ -1216,11 +1183,11 @@ fn replace(ctx: &mut Ctx<'_>, used_by: &[&str], old: &Id, new: &Id) -> Result<()
             let Some(mut trying) = ctx.tx.get::<Role>(&key)? else {
                 return Ok(());
             };
-            relink_trial(ctx, &trying.id, trying.trial.as_ref(), None);
+            retry(ctx, &trying.id, trying.trial.as_ref(), None);
             trying.trial = None;
             trying.rev += 1;
             trying.updated_at_ms = ctx.now_ms;
-            return ctx.tx.put(key, &trying);
+            ctx.tx.save::<Roles>(&trying)
         }
         // The invitation is named last.
         ["invitation", .., invitation] => {
@@ -1238,17 +1205,11 @@ fn replace(ctx: &mut Ctx<'_>, used_by: &[&str], old: &Id, new: &Id) -> Result<()
             }
             record.rev += 1;
             record.updated_at_ms = ctx.now_ms;
-            ctx.tx.put(key, &record)?;
+            ctx.tx.save::<Invitations>(&record)
         }
         // Better refused than left without a role.
-        _ => return refuse_used(ctx, old),
+        _ => refuse_used(ctx, old),
     }
-    let [kind, parts @ ..] = used_by else {
-        return Ok(());
-    };
-    mark_use(ctx, old, kind, parts, false);
-    mark_use(ctx, new, kind, parts, true);
-    Ok(())
 }
 
 /// The roles of an account's own.
@@ -1266,11 +1227,8 @@ fn own_roles(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<Role>, Error> {
 /// Removes the roles of an account that is deleted, once its members, its packages and the accounts
 /// below are gone.
 pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<(), Error> {
-    if let Some(role) = &account.default_role {
-        mark_use(ctx, role, "account", &[account.id.as_str()], false);
-    }
     for role in own_roles(ctx, &account.id)? {
-        remove(ctx, &role);
+        remove(ctx, &role)?;
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use crate::model::{
     Note, OutboxKind, OutboxMessage, Secret, Session, SessionBehind,
 };
 use crate::rules::session::{is_over, may_come_from};
+use crate::tables::sessions::Sessions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -245,13 +246,10 @@ fn all_of(ctx: &mut Ctx<'_>, user: &Id) -> Result<Vec<Session>, Error> {
     Ok(sessions)
 }
 
-fn end(ctx: &mut Ctx<'_>, session: &Session) {
-    ctx.tx.delete(keys::session(&session.id));
-    ctx.tx
-        .delete(keys::user_session(&session.user, &session.id));
-    ctx.tx
-        .delete(keys::user_session(session.person(), &session.id));
+fn end(ctx: &mut Ctx<'_>, session: &Session) -> Result<(), Error> {
+    ctx.tx.erase::<Sessions>(session)?;
     ctx.tx.touch_session(&session.id);
+    Ok(())
 }
 
 /// Ends the sessions in which somebody acts as another: of an operator, or of who is no longer in
@@ -267,7 +265,7 @@ pub(crate) fn end_log_ins_as(
         };
         let begun = behind.user == *user && behind.from_account.as_ref() == account;
         if begun || (session.user == *user && Some(&behind.account) == account) {
-            end(ctx, &session);
+            end(ctx, &session)?;
         }
     }
     Ok(())
@@ -281,7 +279,7 @@ pub(crate) fn end_all_of(ctx: &mut Ctx<'_>, user: &Id, keep: Option<&Id>) -> Res
         .iter()
         .filter(|session| Some(&session.id) != keep)
     {
-        end(ctx, session);
+        end(ctx, session)?;
         ended += 1;
     }
     Ok(ended)
@@ -301,7 +299,7 @@ pub(crate) fn end_all_but(
         && session.behind.is_none()
     {
         session.with_second_factor = with_second_factor;
-        ctx.tx.put(keys::session(keep), &session)?;
+        ctx.tx.save::<Sessions>(&session)?;
         ctx.tx.touch_session(keep);
     }
     end_all_of(ctx, user, keep)
@@ -409,14 +407,15 @@ fn require_entry_again(
 
 /// Ends those that are over, and of the others those that were not used for longest, until there is
 /// room for one more.
-fn make_room(ctx: &mut Ctx<'_>, sessions: Vec<Session>, idle_ms: u64) {
+fn make_room(ctx: &mut Ctx<'_>, sessions: Vec<Session>, idle_ms: u64) -> Result<(), Error> {
     let (over, mut live): (Vec<_>, Vec<_>) = sessions
         .into_iter()
         .partition(|session| is_over(session, session.last_seen_at_ms, idle_ms, ctx.now_ms));
     live.sort_by_key(|session| std::cmp::Reverse(session.last_seen_at_ms));
     for session in over.iter().chain(live.iter().skip(MOST_SESSIONS - 1)) {
-        end(ctx, session);
+        end(ctx, session)?;
     }
+    Ok(())
 }
 
 /// Begins a session.
@@ -431,7 +430,7 @@ fn begin(
     require_entry(ctx, &user.id, ip)?;
     let mut own = all_of(ctx, &user.id)?;
     own.retain(|session| session.behind.is_none());
-    make_room(ctx, own, policies.session_idle_ms.get());
+    make_room(ctx, own, policies.session_idle_ms.get())?;
     let id = ctx.new_id(None, keys::SESSION, keys::session, "session")?;
     let token = ctx.session_token(&id)?;
     let expires_at_ms = ctx
@@ -452,8 +451,7 @@ fn begin(
         expires_at_ms,
         behind: None,
     };
-    ctx.tx.put(keys::session(&session.id), &session)?;
-    ctx.tx.mark(keys::user_session(&session.user, &session.id));
+    ctx.tx.save::<Sessions>(&session)?;
     let user = users::logged_in(ctx, user)?;
     answer(session, user.id, &token)
 }
@@ -611,7 +609,7 @@ impl Operation for CreateAs {
         let mut begun = all_of(ctx, &by)?;
         begun.retain(|session| session.behind.is_some() && *session.person() == by);
         let idle_ms = ctx.policies(None)?.session_idle_ms.get();
-        make_room(ctx, begun, idle_ms);
+        make_room(ctx, begun, idle_ms)?;
         let id = ctx.new_id(None, keys::SESSION, keys::session, "session")?;
         let token = ctx.session_token(&id)?;
         let behind = SessionBehind {
@@ -637,9 +635,7 @@ impl Operation for CreateAs {
             expires_at_ms,
             behind: Some(Box::new(behind.clone())),
         };
-        ctx.tx.put(keys::session(&id), &session)?;
-        ctx.tx.mark(keys::user_session(&session.user, &id));
-        ctx.tx.mark(keys::user_session(&by, &id));
+        ctx.tx.save::<Sessions>(&session)?;
         let SessionBehind {
             from_account,
             account,
@@ -766,7 +762,7 @@ impl Operation for Renew {
                     session.authenticated_at_ms = ctx.now_ms;
                     session.with_second_factor |= proven.with_second_factor();
                 }
-                ctx.tx.put(keys::session(&session.id), &session)?;
+                ctx.tx.save::<Sessions>(&session)?;
                 ctx.tx.touch_session(&session.id);
                 let user = session.user.clone();
                 answer(session, user, &token)
@@ -894,7 +890,7 @@ impl Operation for End {
                 ));
             }
         };
-        end(ctx, &session);
+        end(ctx, &session)?;
         Ok(SessionsEnded {
             user: session.user,
             ended: 1,

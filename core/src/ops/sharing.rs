@@ -11,6 +11,7 @@ use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{Account, Actor, Count, Cursor, Id, Resource, Share as ShareRecord};
 use crate::rules::sharing::{Direction, TEMPLATE, direction, reaches};
+use crate::tables::shares::Shares;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -293,20 +294,10 @@ fn replace(
     old: Option<&ShareRecord>,
     new: Option<&ShareRecord>,
 ) -> Result<(), Error> {
-    if let Some(old) = old {
-        for below in &old.accounts {
-            ctx.tx
-                .delete(keys::shared_with(below, &old.account, &old.kind, &old.id));
-        }
-        ctx.tx.delete(keys::share(&old.account, &old.kind, &old.id));
-    }
-    if let Some(new) = new {
-        for below in &new.accounts {
-            ctx.tx
-                .mark(keys::shared_with(below, &new.account, &new.kind, &new.id));
-        }
-        ctx.tx
-            .put(keys::share(&new.account, &new.kind, &new.id), new)?;
+    match (old, new) {
+        (_, Some(new)) => ctx.tx.save::<Shares>(new)?,
+        (Some(old), None) => ctx.tx.erase::<Shares>(old)?,
+        (None, None) => {}
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use crate::model::{
     folded, normal_domain,
 };
 use crate::rules::suppression::{blocks, values};
+use crate::tables::suppressions::Suppressions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -278,23 +279,17 @@ fn is_suppressed(ctx: &mut Ctx<'_>, account: &Id, value: &str) -> Result<bool, E
     Ok(false)
 }
 
-/// Where entries are written: the account, what limits it, and its team.
+/// Where entries are written: the account, and what limits it.
 struct Place {
     account: Id,
-    team: Id,
     line: Line,
 }
 
 impl Place {
     fn of(ctx: &mut Ctx<'_>, account: &Id) -> Result<Place, Error> {
         let line = Line::load(ctx, account).map_err(|error| error.at("/account"))?;
-        let team = line
-            .accounts
-            .last()
-            .map_or_else(|| account.clone(), |top| top.id.clone());
         Ok(Place {
             account: account.clone(),
-            team,
             line,
         })
     }
@@ -309,11 +304,7 @@ fn write(
     at: usize,
     input: SuppressionInput,
 ) -> Result<(Suppression, bool), Error> {
-    let Place {
-        account,
-        team,
-        line,
-    } = place;
+    let Place { account, line } = place;
     let (value, is_domain) = normal_form(&input.value, &format!("/entries/{at}/value"))?;
     if is_domain {
         ctx.require(account, "suppressions.domains.add", "clients.edit")?;
@@ -343,13 +334,7 @@ fn write(
             .as_ref()
             .map_or(ctx.now_ms, |before| before.created_at_ms),
     };
-    ctx.tx.put(key, &entry)?;
-    ctx.tx.mark(keys::team_suppression(
-        team,
-        &entry.value,
-        entry.message_class.name(),
-        account,
-    ));
+    ctx.tx.save::<Suppressions>(&entry)?;
     Ok((entry, before.is_none()))
 }
 
@@ -480,48 +465,6 @@ fn is_pooled(
     Ok(pooled)
 }
 
-/// An account is in another team now: its entries are found there, and no longer in the old one.
-pub(crate) fn move_team(
-    ctx: &mut Ctx<'_>,
-    account: &Id,
-    old_top: &Id,
-    new_top: &Id,
-) -> Result<(), Error> {
-    let (from, until) = keys::below(keys::SUPPRESSION, &[account.as_str()]);
-    for (_, entry) in ctx.tx.range::<Suppression>(&from, &until, usize::MAX)? {
-        let class = entry.message_class.name();
-        ctx.tx.delete(keys::team_suppression(
-            old_top,
-            &entry.value,
-            class,
-            account,
-        ));
-        ctx.tx.mark(keys::team_suppression(
-            new_top,
-            &entry.value,
-            class,
-            account,
-        ));
-    }
-    Ok(())
-}
-
-/// Removes the entries of an account that is deleted.
-pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
-    let team = team_of(ctx, account)?;
-    let (from, until) = keys::below(keys::SUPPRESSION, &[account.as_str()]);
-    for (key, entry) in ctx.tx.range::<Suppression>(&from, &until, usize::MAX)? {
-        ctx.tx.delete(keys::team_suppression(
-            &team,
-            &entry.value,
-            entry.message_class.name(),
-            account,
-        ));
-        ctx.tx.delete(key);
-    }
-    Ok(())
-}
-
 impl Operation for Add {
     const NAME: &'static str = "suppressions.add";
     const EFFECT: Effect = Effect::Write;
@@ -574,7 +517,7 @@ impl Operation for Remove {
             ctx.require(&self.account, "suppressions.domains.remove", "clients.edit")?;
         }
         refuse_too_many("/entries", self.entries.len(), MOST_ENTRIES)?;
-        let Place { team, line, .. } = Place::of(ctx, &self.account)?;
+        let Place { line, .. } = Place::of(ctx, &self.account)?;
         let mut removed = 0;
         for (at, name) in self.entries.into_iter().enumerate() {
             let (value, is_domain) = normal_form(&name.value, &format!("/entries/{at}/value"))?;
@@ -584,14 +527,8 @@ impl Operation for Remove {
                 .filter(|class| name.message_class.is_none_or(|only| only == *class))
             {
                 let key = keys::suppression(&self.account, &value, class.name());
-                if ctx.tx.has(&key)? {
-                    ctx.tx.delete(key);
-                    ctx.tx.delete(keys::team_suppression(
-                        &team,
-                        &value,
-                        class.name(),
-                        &self.account,
-                    ));
+                if let Some(entry) = ctx.tx.get::<Suppression>(&key)? {
+                    ctx.tx.erase::<Suppressions>(&entry)?;
                     removed += 1;
                 }
             }

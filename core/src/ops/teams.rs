@@ -15,6 +15,7 @@ use crate::model::{
 };
 use crate::rules::account::{Status, effective_status};
 use crate::tables::people;
+use crate::tables::users::Users;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -430,7 +431,7 @@ impl CreateChild {
                     },
                 )?;
                 user.must_set_password = true;
-                ctx.tx.put(keys::user(&user.id), &user)?;
+                ctx.tx.save::<Users>(&user)?;
                 Ok(FirstOwner::New(user))
             }
         }

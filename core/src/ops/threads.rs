@@ -10,6 +10,7 @@ use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{Account, Count, Cursor, Id, LimitName, Slot};
+use crate::tables::slots::Slots;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -135,21 +136,8 @@ fn ended_at_ms(ctx: &mut Ctx<'_>, above: &Id, count: u64) -> Result<Option<u64>,
         .and_then(|(key, ())| keys::slot_end_at(key)))
 }
 
-/// Writes a slot, or takes it away, at every place where it ends.
-fn list(ctx: &mut Ctx<'_>, slot: &Slot, line: &[Account], listed: bool) {
-    for above in line {
-        let key = keys::slot_end(&above.id, slot.expires_at_ms, &slot.account, &slot.id);
-        if listed {
-            ctx.tx.mark(key);
-        } else {
-            ctx.tx.delete(key);
-        }
-    }
-}
-
 fn end(ctx: &mut Ctx<'_>, slot: &Slot, line: &[Account]) -> Result<(), Error> {
-    list(ctx, slot, line, false);
-    ctx.tx.delete(keys::slot(&slot.account, &slot.id));
+    ctx.tx.erase::<Slots>(slot)?;
     gauges::change(ctx, line, LimitName::Threads, -1)
 }
 
@@ -186,45 +174,6 @@ fn load(ctx: &mut Ctx<'_>, account: &Id, slot: &Id) -> Result<(Slot, Vec<Account
         Error::new(Code::LeaseLost, "the lease of the slot has ended").at("/slot")
     })?;
     Ok((held, line))
-}
-
-fn slots_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<Slot>, Error> {
-    let (from, until) = keys::below(keys::SLOT, &[account.as_str()]);
-    Ok(ctx
-        .tx
-        .range::<Slot>(&from, &until, usize::MAX)?
-        .into_iter()
-        .map(|(_, slot)| slot)
-        .collect())
-}
-
-/// The slots of an account no longer count for these accounts above it; their counts are taken care
-/// of by [`gauges::leave`].
-pub(crate) fn leave(ctx: &mut Ctx<'_>, account: &Id, above: &[Account]) -> Result<(), Error> {
-    for slot in slots_of(ctx, account)? {
-        list(ctx, &slot, above, false);
-    }
-    Ok(())
-}
-
-/// Removes the slots of an account that is deleted; its counts are taken care of by
-/// [`gauges::leave`].
-pub(crate) fn erase_all_of(
-    ctx: &mut Ctx<'_>,
-    account: &Id,
-    above: &[Account],
-) -> Result<(), Error> {
-    for slot in slots_of(ctx, account)? {
-        list(ctx, &slot, above, false);
-        ctx.tx.delete(keys::slot_end(
-            account,
-            slot.expires_at_ms,
-            account,
-            &slot.id,
-        ));
-        ctx.tx.delete(keys::slot(account, &slot.id));
-    }
-    Ok(())
 }
 
 impl Operation for Acquire {
@@ -283,8 +232,7 @@ impl Acquire {
             acquired_at_ms: ctx.now_ms,
             expires_at_ms: ctx.now_ms.saturating_add(ttl_ms),
         };
-        ctx.tx.put(keys::slot(&slot.account, &slot.id), &slot)?;
-        list(ctx, &slot, &line.accounts, true);
+        ctx.tx.save::<Slots>(&slot)?;
         Ok(slot)
     }
 }
@@ -303,10 +251,8 @@ impl Operation for Renew {
         let ttl_ms = check_life(self.ttl_ms)?;
         let (mut slot, line) = load(ctx, &self.account, &self.slot)?;
         accounts::refuse_unless_active(&line)?;
-        list(ctx, &slot, &line, false);
         slot.expires_at_ms = ctx.now_ms.saturating_add(ttl_ms);
-        list(ctx, &slot, &line, true);
-        ctx.tx.put(keys::slot(&slot.account, &slot.id), &slot)?;
+        ctx.tx.save::<Slots>(&slot)?;
         Ok(slot)
     }
 }

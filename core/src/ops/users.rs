@@ -24,6 +24,7 @@ use crate::rules::user::{
 use crate::rules::window;
 use crate::tables::people;
 use crate::tables::people::{Order, Search};
+use crate::tables::users::Users;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -457,15 +458,12 @@ pub(crate) fn create(
         created_at_ms: ctx.now_ms,
         updated_at_ms: ctx.now_ms,
     };
-    ctx.tx.put(keys::email(user.email.key()), &user.id)?;
-    ctx.tx.put(keys::user(&user.id), &user)?;
-    people::list(ctx, people::PLATFORM, &user, true);
+    ctx.tx.save::<Users>(&user)?;
     Ok(user)
 }
 
 /// Removes a user for good: the address is free again, the id is never used again.
 pub(crate) fn erase(ctx: &mut Ctx<'_>, user: &model::User) -> Result<(), Error> {
-    people::list(ctx, people::PLATFORM, user, false);
     links::end_all(ctx, &user.id)?;
     sessions::end_all_of(ctx, &user.id, None)?;
     ctx.tx.delete(keys::password(&user.id));
@@ -473,8 +471,7 @@ pub(crate) fn erase(ctx: &mut Ctx<'_>, user: &model::User) -> Result<(), Error> 
     ctx.tx.delete(keys::user_allow_list(&user.id));
     ctx.tx.delete(keys::last_seen(&user.id));
     outbox::forget(ctx, AuditKind::User, &user.id)?;
-    ctx.tx.delete(keys::email(user.email.key()));
-    ctx.tx.delete(keys::user(&user.id));
+    ctx.tx.erase::<Users>(user)?;
     ctx.tx.mark(keys::tombstone(keys::USER, &user.id));
     Ok(())
 }
@@ -525,20 +522,24 @@ fn save(
 ) -> Result<model::User, Error> {
     user.rev += 1;
     user.updated_at_ms = ctx.now_ms;
-    ctx.tx.put(keys::user(&user.id), &user)?;
     let names = |user: &model::User| {
         (
             user.profile.first_name.clone(),
             user.profile.last_name.clone(),
         )
     };
-    if before.email.key() != user.email.key() || names(before) != names(&user) {
-        let accounts = accounts_of(ctx, &user.id, usize::MAX)?;
-        people::rename(ctx, before, &user, &accounts)?;
-        for account in &accounts {
-            accounts::move_owner(ctx, account, before, &user)?;
-        }
+    if before.email.key() == user.email.key() && names(before) == names(&user) {
+        ctx.tx.save::<Users>(&user)?;
+        return Ok(user);
     }
+    let accounts = accounts_of(ctx, &user.id, usize::MAX)?;
+    people::rename(ctx, before, &user, &accounts)?;
+    // Accounts are found by the address of their owner.
+    let owned = accounts::owned_by(ctx, &user.id, &accounts)?;
+    let old = accounts::lines_of(ctx, &owned)?;
+    ctx.tx.save::<Users>(&user)?;
+    let new = accounts::lines_of(ctx, &owned)?;
+    ctx.tx.exchange(old, new)?;
     Ok(user)
 }
 
@@ -678,8 +679,6 @@ fn set_email(
             )
             .at(field));
         }
-        ctx.tx.delete(keys::email(user.email.key()));
-        ctx.tx.put(keys::email(email.key()), &user.id)?;
         invitations::keep(ctx, &user.id, &user.email)?;
         notify(ctx, OutboxKind::EmailChangeNotice, user)?;
     }
@@ -707,7 +706,7 @@ fn set_disabled(ctx: &mut Ctx<'_>, id: &Id, disabled: bool) -> Result<User, Erro
         user.disabled = disabled;
         user.rev += 1;
         user.updated_at_ms = ctx.now_ms;
-        ctx.tx.put(keys::user(id), &user)?;
+        ctx.tx.save::<Users>(&user)?;
         if disabled {
             sessions::end_all_of(ctx, id, None)?;
         }

@@ -1,9 +1,8 @@
 //! Groups of members (R-GRP-1), their pictures, and the ids of groups that were deleted.
 
-use super::id;
 use crate::engine::{Tx, keys};
 use crate::error::Error;
-use crate::kernel::table::{Count, Declared, Index, Lines, Owner, Table};
+use crate::kernel::table::{Count, Declared, Lines, Owner, Table};
 use crate::model::{AuditKind, Group};
 
 pub(super) const TABLES: &[Declared] = &[
@@ -30,7 +29,6 @@ impl Table for Groups {
     const PREFIX: u8 = keys::GROUP;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Group);
     const OWNER: Owner = Owner::Account;
-    const LINES: &'static [Index] = &[];
     const COUNTS: &'static [Count] = &[Count {
         counted: |parts| match parts {
             [account, "groups"] => Some(keys::below(keys::GROUP, &[account])),
@@ -49,9 +47,4 @@ impl Table for Groups {
     fn lines(group: &Group, (): &(), lines: &mut Lines) {
         lines.count(keys::tally(&group.account, "groups"));
     }
-}
-
-/// The key of the group that a line of these two ids is about.
-pub(super) fn key_of(account: &str, group: &str) -> Option<Vec<u8>> {
-    Some(keys::group(&id(account)?, &id(group)?))
 }

@@ -153,7 +153,6 @@ pub(crate) fn list(ctx: &mut Ctx<'_>, account: &str, user: &User, listed: bool) 
 /// A user has become a member of an account: they are in its list, and in those of all accounts
 /// above, once in each.
 pub(crate) fn join(ctx: &mut Ctx<'_>, member: &Member, user: &User) -> Result<(), Error> {
-    ctx.tx.add(keys::tally(&member.account, "members"), 1)?;
     let line = account_line(&mut ctx.tx, &member.account)?;
     let idle = i64::from(is_idle(member, user));
     line.iter()
@@ -162,7 +161,6 @@ pub(crate) fn join(ctx: &mut Ctx<'_>, member: &Member, user: &User) -> Result<()
 
 /// A user is no longer a member of an account.
 pub(crate) fn leave(ctx: &mut Ctx<'_>, member: &Member, user: &User) -> Result<(), Error> {
-    ctx.tx.add(keys::tally(&member.account, "members"), -1)?;
     let line = account_line(&mut ctx.tx, &member.account)?;
     leave_lists(ctx, &line, member, user)
 }
@@ -241,14 +239,15 @@ pub(crate) fn seats_held(ctx: &mut Ctx<'_>, account: &Id) -> Result<u64, Error> 
     Ok(users.saturating_sub(ctx.tx.count(&keys::tally(account, "idle"))?))
 }
 
-/// The name or the address of a user has changed: every list shows them in their new place.
+/// The name or the address of a user has changed: the lists of these accounts, and of those
+/// above, show them in their new place.
 pub(crate) fn rename(
     ctx: &mut Ctx<'_>,
     before: &User,
     after: &User,
     accounts: &[Id],
 ) -> Result<(), Error> {
-    let mut lists = vec![PLATFORM.to_owned()];
+    let mut lists: Vec<String> = Vec::new();
     for account in accounts {
         for above in account_line(&mut ctx.tx, account)? {
             if !lists.iter().any(|list| list == above.id.as_str()) {

@@ -8,7 +8,8 @@ use crate::model::{
     OutboxKind, OutboxMessage, Resend, User,
 };
 use crate::ops::{accounts, groups, members, outbox, roles};
-use crate::rules::invitation::{InvitationStatus, expires_at_ms, status};
+use crate::rules::invitation::{InvitationStatus, status};
+use crate::tables::invitations::Invitations;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Reads an invitation inside an operation.
@@ -34,7 +35,7 @@ pub(crate) fn find(ctx: &mut Ctx<'_>, id: &Id) -> Result<Option<Invitation>, Err
 pub(super) fn save(ctx: &mut Ctx<'_>, invitation: &mut Invitation) -> Result<(), Error> {
     invitation.rev += 1;
     invitation.updated_at_ms = ctx.now_ms;
-    ctx.tx.put(keys::invitation(&invitation.id), invitation)
+    ctx.tx.save::<Invitations>(invitation)
 }
 
 /// The accounts that are offered and all above them, each once.
@@ -57,80 +58,6 @@ pub(super) fn team_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<Id, Error> {
         .map_or_else(|| account.clone(), |top| top.id))
 }
 
-/// Where an invitation is listed.
-pub(crate) fn listed_at(invitation: &Invitation) -> Vec<Vec<u8>> {
-    let newest = keys::sortable(u64::MAX - invitation.created_at_ms);
-    let email = keys::orderable(invitation.address());
-    let of_address = invitation
-        .email
-        .as_ref()
-        .map(|email| keys::address_invitation(email.key(), &invitation.id));
-    let own = invitation
-        .grants
-        .iter()
-        .map(|grant| (&grant.account, ["newest", "email"]));
-    let below = invitation
-        .counted_in
-        .iter()
-        .map(|account| (account, ["below_newest", "below_email"]));
-    let both = |(account, [by_time, by_email]): (&Id, [&str; 2])| {
-        [
-            keys::account_invitation(account, by_time, &newest, &invitation.id),
-            keys::account_invitation(account, by_email, &email, &invitation.id),
-        ]
-    };
-    let of_user = invitation
-        .user
-        .as_ref()
-        .map(|user| keys::user_invitation(user, &invitation.id));
-    own.chain(below)
-        .flat_map(both)
-        .chain(of_address)
-        .chain(of_user)
-        .collect()
-}
-
-/// Puts an invitation into the lists of its accounts, or takes it out of them.
-pub(crate) fn list(ctx: &mut Ctx<'_>, invitation: &Invitation, listed: bool) {
-    for key in listed_at(invitation) {
-        if listed {
-            ctx.tx.mark(key);
-        } else {
-            ctx.tx.delete(key);
-        }
-    }
-}
-
-/// An open invitation takes a seat, uses its roles, and is the one of its address in the team; it
-/// does so until it is ended, also after it expired, but that the seat is free from then on.
-pub(crate) fn hold(ctx: &mut Ctx<'_>, invitation: &Invitation, held: bool) -> Result<(), Error> {
-    for account in &invitation.counted_in {
-        let key = keys::open_invitation(account, expires_at_ms(invitation), &invitation.id);
-        if held {
-            ctx.tx.mark(key);
-        } else {
-            ctx.tx.delete(key);
-        }
-    }
-    for role in invitation
-        .grants
-        .iter()
-        .filter_map(|grant| grant.role.as_ref())
-    {
-        roles::mark_use(ctx, role, "invitation", &[invitation.id.as_str()], held);
-    }
-    // The owner of an account to be may be invited to other accounts of the team as well.
-    if invitation.kind == InvitationKind::Member {
-        let key = keys::invited(&invitation.team, invitation.address());
-        if held {
-            ctx.tx.put(key, &invitation.id)?;
-        } else {
-            ctx.tx.delete(key);
-        }
-    }
-    Ok(())
-}
-
 /// Whether an invitation was sent after now.
 pub(crate) fn is_ahead(invitation: &Invitation, now_ms: u64) -> bool {
     invitation.sent_at_ms > now_ms
@@ -138,14 +65,7 @@ pub(crate) fn is_ahead(invitation: &Invitation, now_ms: u64) -> bool {
 
 /// The life of an invitation that was sent in a future that was none begins now (R-QTA-13).
 pub(crate) fn leave_future(ctx: &mut Ctx<'_>, mut invitation: Invitation) -> Result<(), Error> {
-    let is_open = invitation.state == InvitationState::Open;
-    if is_open {
-        hold(ctx, &invitation, false)?;
-    }
     invitation.sent_at_ms = ctx.now_ms;
-    if is_open {
-        hold(ctx, &invitation, true)?;
-    }
     save(ctx, &mut invitation)
 }
 
@@ -195,9 +115,7 @@ pub(super) fn open(ctx: &mut Ctx<'_>, offer: Offer) -> Result<Invitation, Error>
         created_at_ms: ctx.now_ms,
         updated_at_ms: ctx.now_ms,
     };
-    ctx.tx.put(keys::invitation(&invitation.id), &invitation)?;
-    list(ctx, &invitation, true);
-    hold(ctx, &invitation, true)?;
+    ctx.tx.save::<Invitations>(&invitation)?;
     send(ctx, &invitation)?;
     Ok(invitation)
 }
@@ -230,7 +148,6 @@ pub(super) fn end(
     invitation: &mut Invitation,
     state: InvitationState,
 ) -> Result<(), Error> {
-    hold(ctx, invitation, false)?;
     invitation.state = state;
     save(ctx, invitation)
 }
@@ -338,9 +255,7 @@ fn all_within(
 /// A user has another address from now on: the invitations of the one until now stay theirs.
 pub(crate) fn keep(ctx: &mut Ctx<'_>, user: &Id, email: &Email) -> Result<(), Error> {
     for mut invitation in all_of_address(ctx, email)? {
-        list(ctx, &invitation, false);
         invitation.user = Some(user.clone());
-        list(ctx, &invitation, true);
         save(ctx, &mut invitation)?;
     }
     Ok(())
@@ -383,25 +298,19 @@ pub(super) fn delete(ctx: &mut Ctx<'_>, mut invitation: Invitation) -> Result<()
 
 /// Forgets whom an invitation was for; of what became of it nothing changes.
 pub(crate) fn forget_whom(ctx: &mut Ctx<'_>, mut invitation: Invitation) -> Result<(), Error> {
-    list(ctx, &invitation, false);
     (invitation.email, invitation.user) = (None, None);
     (invitation.first_name, invitation.last_name) = (None, None);
     if let Some(delivery) = &mut invitation.delivery {
         delivery.note = None;
     }
-    list(ctx, &invitation, true);
     outbox::forget(ctx, AuditKind::Invitation, &invitation.id)?;
     save(ctx, &mut invitation)
 }
 
 /// What remains of an erased invitation is that its link says `invitation_deleted`.
 pub(super) fn erase(ctx: &mut Ctx<'_>, invitation: &Invitation) -> Result<(), Error> {
-    list(ctx, invitation, false);
     outbox::forget(ctx, AuditKind::Invitation, &invitation.id)?;
-    if invitation.state == InvitationState::Open {
-        hold(ctx, invitation, false)?;
-    }
-    ctx.tx.delete(keys::invitation(&invitation.id));
+    ctx.tx.erase::<Invitations>(invitation)?;
     ctx.tx.put(
         keys::tombstone(keys::INVITATION, &invitation.id),
         &invitation.generation,
@@ -428,21 +337,12 @@ pub(super) fn offer(
     grants: Vec<AccountGrant>,
     most_ms: u64,
 ) -> Result<(), Error> {
-    let is_open = invitation.state == InvitationState::Open;
-    list(ctx, invitation, false);
-    if is_open {
-        hold(ctx, invitation, false)?;
-    }
     invitation.grants = grants;
     invitation.life_ms = invitation.life_ms.min(most_ms);
     if let Some(first) = invitation.grants.first() {
         invitation.team = team_of(ctx, &first.account.clone())?;
     }
     invitation.counted_in = lines_of(ctx, &invitation.grants)?;
-    list(ctx, invitation, true);
-    if is_open {
-        hold(ctx, invitation, true)?;
-    }
     Ok(())
 }
 
