@@ -8,24 +8,12 @@ use super::meters::{Ask, Prepared, Wanted, wanted_of};
 use super::view::{AccountCell, View};
 use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
+use crate::kernel::Lowered;
 use crate::model::{Channel, Id, LimitName, Meter};
 use std::sync::Arc;
 
 /// How many records are read at once.
 const STEP: usize = 500;
-
-/// Whose limits may be lower.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Lowered {
-    /// Those of an account, and of those below it, which may inherit.
-    Account(Id),
-    /// Those of all accounts that have a package.
-    Package(Id),
-    /// The caps of the platform.
-    Platform,
-    /// Those of every account.
-    Everybody,
-}
 
 impl Engine {
     /// Tells the host of the thresholds that are reached by now.

@@ -3,8 +3,8 @@
 //! Every run takes memory and a core for some milliseconds. So only a few run at once, and none
 //! under the writer's lock.
 
-use super::token::hex;
 use crate::error::{Code, Error};
+use crate::kernel::keys::hex;
 use crate::model::{EffectivePolicies, Id};
 use crate::options::Pepper;
 use argon2::password_hash::phc::PasswordHash;

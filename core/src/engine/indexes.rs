@@ -4,7 +4,7 @@
 use super::{Ctx, Engine, keys};
 use crate::error::{Code, Error};
 use crate::model::{Account, Actor, Invitation, InvitationState, OutboxMessage, Session, User};
-use crate::ops::{accounts, invitations, users};
+use crate::ops::{invitations, users};
 use crate::tables::accounts::Accounts;
 use crate::tables::invitations::Invitations;
 use crate::tables::people;
@@ -141,7 +141,7 @@ fn list_seat(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), Error> {
     };
     let (account, user) = keys::last_pair(key).ok_or_else(broken)?;
     let user: User = record(ctx, &keys::user(&user))?;
-    people::list(ctx, account.as_str(), &user, true);
+    people::list(&mut ctx.tx, account.as_str(), &user, true);
     Ok(())
 }
 

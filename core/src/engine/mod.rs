@@ -7,7 +7,6 @@ pub(crate) mod at_hand;
 mod audit;
 pub(crate) mod authority;
 mod bell;
-mod clock;
 mod drawer;
 mod due;
 mod future;
@@ -18,7 +17,6 @@ mod holders_tests;
 mod indexes;
 #[cfg(test)]
 mod interleaving_tests;
-pub(crate) mod keys;
 pub(crate) mod meters;
 #[cfg(test)]
 mod phantom_tests;
@@ -33,15 +31,17 @@ mod tests;
 mod throttle;
 mod token;
 pub(crate) mod trials;
-mod tx;
 pub(crate) mod view;
 
-pub use tx::Tx;
+pub use crate::kernel::Tx;
 
+pub(crate) use crate::kernel::{decode, keys};
 pub(crate) use token::{SecretToken, ShownToken, Token, hash_bytes};
-pub(crate) use tx::decode;
 
 use crate::error::{Code, Error};
+pub(crate) use crate::kernel::clock::check_instant;
+use crate::kernel::clock::{Clock, IdSource};
+use crate::kernel::{Lowered, tx};
 use crate::model::{
     Actor, ApiKey, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord,
     Reservation, Session,
@@ -49,12 +49,9 @@ use crate::model::{
 use crate::ops::{Effect, Operation};
 use crate::options::{Durability, OpenOptions};
 use crate::store::{Backend, Batch, CommitError};
-use alerts::Lowered;
 use arc_swap::ArcSwap;
 use at_hand::AtHand;
 use bell::Bell;
-pub(crate) use clock::check_instant;
-use clock::{Clock, IdSource};
 use drawer::Drawer;
 use hasher::Hasher;
 use meters::Team;

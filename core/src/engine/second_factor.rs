@@ -4,8 +4,9 @@
 //! Codes are made of their secret, so that cannot be hashed: it is sealed, with a key that is
 //! derived from the token key. That one is not in the store.
 
-use super::token::{TokenKey, hex};
+use super::token::TokenKey;
 use crate::error::{Code, Error};
+use crate::kernel::keys::hex;
 use crate::model::Id;
 use crate::rules::second_factor::RECOVERY_LENGTH;
 use base64::Engine as _;

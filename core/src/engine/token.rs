@@ -6,6 +6,7 @@
 //! session is its id and a random number; it is shown once.
 
 use crate::error::{Code, Error};
+use crate::kernel::keys::hex;
 use crate::model::{Id, Secret};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -214,14 +215,6 @@ fn from_compact(text: &str) -> Option<Id> {
 fn is_hex(text: &str) -> bool {
     text.bytes()
         .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|digit| char::from_digit(digit.into(), 16))
-        .collect()
 }
 
 #[cfg(test)]

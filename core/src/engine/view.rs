@@ -9,10 +9,10 @@ use super::trials::{Lacking, Trial};
 use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
-    Account, AddressRange, ApiKey, Assets, BuiltIn, Cap, CapPeriod, Channel, Count, CountedClass,
-    Edition, EffectivePolicies, HoldReason, HostNode, Id, Limit, LimitName, LimitTerms, Limits,
-    Member, MessageClass, MessageInput, Name, OverLimit, Package, PermissionTree, PolicyRecord,
-    Role, RoleScope, SecondFactorPolicy, User,
+    Account, AddressRange, ApiKey, Assets, Cap, CapPeriod, Channel, Count, CountedClass, Edition,
+    EffectivePolicies, HoldReason, Id, Limit, LimitName, LimitTerms, Limits, Member, MessageClass,
+    MessageInput, Name, OverLimit, Package, PermissionTree, PolicyRecord, Role, RoleScope,
+    SecondFactorPolicy, User,
 };
 use crate::ops::limits::promised_key;
 use crate::options::ActingSender;
@@ -23,17 +23,18 @@ use crate::rules::policy::includes_credits;
 use crate::rules::role::Powers;
 use crate::rules::session::may_come_from;
 use crate::rules::window::Calendar;
+pub(crate) use crate::tables::accounts::{MAX_DEPTH, account_line};
+pub(crate) use crate::tables::caps::caps_of;
+pub(crate) use crate::tables::roles::{load_role, permission_tree, role_with_includes};
 use arc_swap::ArcSwapOption;
 use foldhash::fast::RandomState;
 use jiff::tz::TimeZone;
 use once_cell::sync::OnceCell;
 use parking_lot::RwLock;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// Accounts from a child up to the top; deeper trees are refused when they are made.
-pub(crate) const MAX_DEPTH: usize = 8;
 const SHARDS: usize = 16;
 
 /// Sending prepared by e-mail and by text message.
@@ -1330,16 +1331,6 @@ fn planned_packages(
     planned.collect()
 }
 
-/// The caps that an account carries, or the platform.
-pub(crate) fn caps_of(tx: &mut Tx<'_>, account: Option<&Id>) -> Result<Vec<Cap>, Error> {
-    let (from, until) = keys::below(keys::CAP, &[keys::carrier(account)]);
-    Ok(tx
-        .range::<Cap>(&from, &until, usize::MAX)?
-        .into_iter()
-        .map(|(_, cap)| cap)
-        .collect())
-}
-
 /// What is assigned, along the line up to the first package; domains in normal form.
 fn assigned(line: &[(&Account, Option<&Package>)]) -> Assets {
     let mut all = Assets::default();
@@ -1366,26 +1357,6 @@ fn assigned(line: &[(&Account, Option<&Package>)]) -> Assets {
         }
     }
     all
-}
-
-/// The account and those above it, up to the top.
-pub(crate) fn account_line(tx: &mut Tx<'_>, id: &Id) -> Result<Vec<Account>, Error> {
-    let mut line: Vec<Account> = Vec::new();
-    let mut next = Some(id.clone());
-    while let Some(id) = next {
-        let account: Account = tx
-            .get(&keys::account(&id))?
-            .ok_or_else(|| Error::not_found("account", id.as_str()))?;
-        next = account.parent.clone();
-        line.push(account);
-        if line.len() > MAX_DEPTH {
-            return Err(Error::new(
-                Code::StoreCorrupt,
-                format!("the accounts above `{id}` form a circle"),
-            ));
-        }
-    }
-    Ok(line)
 }
 
 /// What a member's role allows, or the owner's everything, before any ceiling (R-ROL-5).
@@ -1474,42 +1445,6 @@ pub(crate) fn role_powers(
     )
 }
 
-/// A role: built in, or stored.
-pub(crate) fn load_role(
-    tx: &mut Tx<'_>,
-    tree: &PermissionTree,
-    id: &Id,
-) -> Result<Option<Role>, Error> {
-    match BuiltIn::find(id.as_str(), tree) {
-        Some(role) => Ok(Some(role)),
-        None => Ok(tx
-            .get::<Role>(&keys::role(id))?
-            .map(|role| role.with_nodes_of_host(tree))),
-    }
-}
-
-/// The role itself first, then every role that it includes, directly or through others.
-pub(crate) fn role_with_includes(
-    tx: &mut Tx<'_>,
-    tree: &PermissionTree,
-    id: &Id,
-) -> Result<Vec<Role>, Error> {
-    let mut seen = HashSet::new();
-    let mut open = vec![id.clone()];
-    let mut roles = Vec::new();
-    while let Some(id) = open.pop() {
-        if !seen.insert(id.clone()) {
-            continue;
-        }
-        // A role that is gone grants nothing: deny by default.
-        if let Some(role) = load_role(tx, tree, &id)? {
-            open.extend(role.includes.iter().cloned());
-            roles.push(role);
-        }
-    }
-    Ok(roles)
-}
-
 /// Whether unpaid invoices are all that keeps the account from being active.
 fn held_for_billing_alone(line: &[Account]) -> bool {
     effective_status(line) == Status::Suspended
@@ -1517,17 +1452,6 @@ fn held_for_billing_alone(line: &[Account]) -> bool {
             .iter()
             .flat_map(|account| &account.holds)
             .all(|hold| hold.reason == HoldReason::Billing)
-}
-
-/// The permission tree with the host's nodes.
-pub(crate) fn permission_tree(tx: &mut Tx<'_>) -> Result<PermissionTree, Error> {
-    let (from, until) = keys::below(keys::TREE_NODE, &[]);
-    let nodes: Vec<HostNode> = tx
-        .range(&from, &until, PermissionTree::MAX_NODES)?
-        .into_iter()
-        .map(|(_, node)| node)
-        .collect();
-    Ok(PermissionTree::new(&nodes))
 }
 
 #[cfg(test)]

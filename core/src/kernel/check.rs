@@ -6,7 +6,7 @@
 //! memory for a larger store. What follows from a record is declared with its table.
 
 use super::table::{Index, Owner};
-use crate::engine::{Tx, keys};
+use super::{Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{BuiltIn, Id, Role, User};
 use crate::store::{Backend, Order};
@@ -293,7 +293,7 @@ mod tests {
                 ..before.clone()
             };
             let accounts = users::accounts_of(ctx, &before.id, usize::MAX)?;
-            people::rename(ctx, &before, &after, &accounts)?;
+            people::rename(&mut ctx.tx, &before, &after, &accounts)?;
             ctx.tx.save::<crate::tables::users::Users>(&after)
         });
     }

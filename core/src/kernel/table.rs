@@ -5,7 +5,7 @@
 //! record.
 
 use super::check::Look;
-use crate::engine::{Tx, decode, keys};
+use super::{Tx, decode, keys};
 use crate::error::Error;
 use crate::model::{AuditKind, Id};
 use serde::Serialize;

@@ -1553,7 +1553,7 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
         let (from, until) = keys::below(keys::MEMBER, &[id.as_str()]);
         for (_, member) in ctx.tx.range::<model::Member>(&from, &until, usize::MAX)? {
             let user = users::load(ctx, &member.user, "/account")?;
-            people::leave_lists(ctx, &above, &member, &user)?;
+            people::leave_lists(&mut ctx.tx, &above, &member, &user)?;
         }
         at += 1;
     }

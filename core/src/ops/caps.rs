@@ -2,10 +2,10 @@
 //! domains (R-QTA-4, R-QTA-14).
 
 use super::{Access, Effect, Operation, accounts, check_rev, members, reach, sending, users};
-use crate::engine::alerts::Lowered;
 use crate::engine::view::{account_line, caps_of};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
+use crate::kernel::Lowered;
 use crate::model::{
     self, Actor, CapScope, Channel, Count, Id, MessageClass, Name, OverLimit, Window,
 };

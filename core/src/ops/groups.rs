@@ -2,9 +2,9 @@
 
 use super::usage::{UsageWindow, window_of};
 use super::{Access, Effect, Operation, accounts, check_rev, credits, members, page, resources};
-use crate::engine::alerts::Lowered;
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
+use crate::kernel::Lowered;
 use crate::model::{self, Actor, Avatar, CapPeriod, Channel, Count, GroupCaps, Id, Name};
 use crate::rules::group::check_avatar;
 use crate::tables::groups::Groups;

@@ -8,7 +8,6 @@ mod records;
 #[cfg(test)]
 mod tests;
 
-#[cfg(test)]
 pub(crate) use records::{
     erase_all_of, find, follow, forget, forget_whom, invite_owner, is_ahead, keep, leave_future,
     settle,
@@ -720,7 +719,7 @@ fn judge(
         Error::new(Code::UserInOtherAccount, message)
     };
     if let Some(user) = ctx.tx.get::<Id>(&keys::email(email.key()))?
-        && people::seats_of(ctx, &batch.team, &user)? > 0
+        && people::seats_of(&mut ctx.tx, &batch.team, &user)? > 0
     {
         let seen = sees_user(ctx, &batch.grants, &user)?;
         return Ok(Err(if seen {
@@ -771,7 +770,7 @@ fn sees_user(ctx: &mut Ctx<'_>, grants: &[AccountGrant], user: &Id) -> Result<bo
     let Actor::User { account: home, .. } = ctx.actor else {
         return Ok(true);
     };
-    Ok(ctx.manages_team_of(home)? && people::seats_of(ctx, home, user)? > 0)
+    Ok(ctx.manages_team_of(home)? && people::seats_of(&mut ctx.tx, home, user)? > 0)
 }
 
 fn problem(entry: &Entry<'_>, objection: Objection) -> InvitationProblem {
@@ -1331,7 +1330,7 @@ impl Operation for Accept {
             }
             Some(user)
                 if invitation.kind == InvitationKind::Member
-                    && people::seats_of(ctx, &invitation.team, &user.id)? > 0 =>
+                    && people::seats_of(&mut ctx.tx, &invitation.team, &user.id)? > 0 =>
             {
                 // They changed their address to this one meanwhile.
                 let message = format!(

@@ -1,10 +1,10 @@
 //! Limits of accounts: overridden or inherited, one by one (R-PKG-2, R-PKG-3).
 
 use super::{Access, Effect, Operation, accounts, check_rev, packages};
-use crate::engine::alerts::Lowered;
 use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
+use crate::kernel::Lowered;
 use crate::model::Edition;
 use crate::model::{
     Account, Actor, Channel, Count, CountedClass, Id, Limit, LimitKind, LimitName, LimitTerms,

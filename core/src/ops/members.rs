@@ -448,7 +448,7 @@ pub(crate) fn create(
     }
     regroup(ctx, &mut member, place.group)?;
     ctx.tx.save::<Members>(&member)?;
-    people::join(ctx, &member, user)?;
+    people::join(&mut ctx.tx, &member, user)?;
     touch(ctx, account)?;
     Ok(member)
 }
@@ -493,7 +493,7 @@ fn spans_accounts(user: &Id) -> Error {
 fn roles_in_team(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<Vec<model::Member>, Error> {
     let top = reach::top_of(ctx, account)?;
     let mut found = Vec::new();
-    if people::seats_of(ctx, &top, user)? == 0 {
+    if people::seats_of(&mut ctx.tx, &top, user)? == 0 {
         return Ok(found);
     }
     for other in users::accounts_of(ctx, user, usize::MAX)? {
@@ -535,7 +535,7 @@ pub(crate) fn erase(ctx: &mut Ctx<'_>, member: &model::Member) -> Result<bool, E
     sessions::end_log_ins_as(ctx, &member.user, Some(&member.account))?;
     touch(ctx, &member.account)?;
     let user = users::load(ctx, &member.user, "/user")?;
-    people::leave(ctx, member, &user)?;
+    people::leave(&mut ctx.tx, member, &user)?;
     let last = users::accounts_of(ctx, &member.user, 1)?.is_empty();
     if last {
         let team = reach::top_of(ctx, &member.account)?;
@@ -678,7 +678,7 @@ fn pass_ownership(
         // Who was disabled keeps no seat as an ordinary member.
         let user = users::load(ctx, &old, "/user")?;
         if people::is_idle(&leaving, &user) {
-            people::set_idle(ctx, &account.id, &user, true)?;
+            people::set_idle(&mut ctx.tx, &account.id, &user, true)?;
         }
         match role {
             Some(role) => give_role(ctx, &mut leaving, role, None)?,
@@ -734,7 +734,7 @@ pub(crate) fn refuse_shared_owner(
 pub(crate) fn check_seats(ctx: &mut Ctx<'_>, account: &Id, user: Option<&Id>) -> Result<(), Error> {
     for above in account_line(&mut ctx.tx, account)? {
         let has_one = match user {
-            Some(user) => people::holds_seat(ctx, &above.id, user)?,
+            Some(user) => people::holds_seat(&mut ctx.tx, &above.id, user)?,
             None => false,
         };
         let seats = seats(ctx, &above.id)?.ceiling();
@@ -765,7 +765,8 @@ pub(crate) fn seats(ctx: &mut Ctx<'_>, account: &Id) -> Result<Limit, Error> {
 /// How many seats of an account are taken: by whoever holds one, and by invitations that are open
 /// now, counted up to `most`.
 pub(crate) fn seats_taken(ctx: &mut Ctx<'_>, account: &Id, most: u64) -> Result<u64, Error> {
-    Ok(people::seats_held(ctx, account)?.saturating_add(open_invitations(ctx, account, most)?))
+    Ok(people::seats_held(&mut ctx.tx, account)?
+        .saturating_add(open_invitations(ctx, account, most)?))
 }
 
 /// A membership that is disabled gives its seat back, and one that is enabled asks for one
@@ -779,7 +780,7 @@ pub(crate) fn change_seat(
     if !idle {
         check_seats(ctx, account, Some(&user.id)).map_err(|error| error.at("/user"))?;
     }
-    people::set_idle(ctx, account, user, idle)
+    people::set_idle(&mut ctx.tx, account, user, idle)
 }
 
 /// How many invitations to the account and to all below it are open now; counted up to `most`.

@@ -5,22 +5,14 @@ use crate::engine::meters::{Ask, Booked, Decision, Prepared};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::Id;
+pub(crate) use crate::tables::idempotency::Answered;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// How long an answer is remembered.
 const REMEMBERED_MS: u64 = 24 * 3_600_000;
-
-/// What was asked with a key, and what was answered.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Answered {
-    /// The digest of the request.
-    request: String,
-    answer: serde_json::Value,
-    pub(crate) until_ms: u64,
-}
 
 /// Charges meters and commits what belongs to it, the credits that pay for it too; with a key, once
 /// for each account and actor. A refusal is not remembered: who asks again with the key may be let

@@ -3,9 +3,9 @@
 use super::{
     Access, Effect, Operation, accounts, assets, check_rev, gauges, limits, page, roles, usage,
 };
-use crate::engine::alerts::Lowered;
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
+use crate::kernel::Lowered;
 use crate::model::Edition;
 use crate::model::{
     Assets, AssetsEdit, BounceRate, Count, Id, Limit, LimitName, LimitTerms, Limits, Name, Package,

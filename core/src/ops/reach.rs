@@ -174,7 +174,7 @@ pub(crate) fn in_this_team_alone(
     account: &Id,
 ) -> Result<bool, Error> {
     let top = top_of(ctx, account)?;
-    let here = people::seats_of(ctx, &top, user)?;
+    let here = people::seats_of(&mut ctx.tx, &top, user)?;
     Ok(users::accounts_of(ctx, user, usize::MAX)?.len() as u64 == here)
 }
 

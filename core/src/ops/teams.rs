@@ -379,7 +379,7 @@ impl CreateChild {
         };
         // Of an address that only others know, nothing is said.
         let in_team = match &known {
-            Some(user) => people::seats_of(ctx, team, &user.id)? > 0,
+            Some(user) => people::seats_of(&mut ctx.tx, team, &user.id)? > 0,
             None => false,
         };
         if in_team && policies.owner_exclusive {

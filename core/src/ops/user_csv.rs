@@ -670,7 +670,7 @@ fn refuse_stranger(
     if known.adds_anybody {
         return Ok(());
     }
-    if people::seats_of(ctx, &known.top, user)? == 0 {
+    if people::seats_of(&mut ctx.tx, &known.top, user)? == 0 {
         return Err(Error::new(
             Code::EmailTaken,
             format!("`{email}` belongs to a user already; invite them"),

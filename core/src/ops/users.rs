@@ -533,7 +533,7 @@ fn save(
         return Ok(user);
     }
     let accounts = accounts_of(ctx, &user.id, usize::MAX)?;
-    people::rename(ctx, before, &user, &accounts)?;
+    people::rename(&mut ctx.tx, before, &user, &accounts)?;
     // Accounts are found by the address of their owner.
     let owned = accounts::owned_by(ctx, &user.id, &accounts)?;
     let old = accounts::lines_of(ctx, &owned)?;
@@ -779,7 +779,7 @@ impl Editing {
         if let Some(above) = reach::managed(ctx)? {
             // In a team without accounts below the top account is the parent of its own users.
             let direct = u64::from(ctx.tx.has(&keys::member(&above, &user.id))?);
-            let seats = people::seats_of(ctx, &above, &user.id)?;
+            let seats = people::seats_of(&mut ctx.tx, &above, &user.id)?;
             if seats > direct || (seats > 0 && reach::parent(ctx)?.is_some()) {
                 hats.push(Editor::Parent);
             }

@@ -2,10 +2,10 @@
 //! addresses (R-SES-1, R-SES-3, R-SES-4).
 
 use super::led_to;
-use crate::engine::{Tx, keys};
 use crate::error::Error;
 use crate::kernel::check::Look;
 use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::kernel::{Tx, keys};
 use crate::model::{AuditKind, Link, LinkKind, PasswordRecord, SecondFactor};
 
 pub(super) const TABLES: &[Declared] = &[

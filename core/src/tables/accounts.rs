@@ -1,15 +1,16 @@
 //! Accounts (R-ACC-1): where each is listed, on the platform and below others, and what it uses.
 
 use super::id;
-use crate::engine::view::{MAX_DEPTH, account_line};
-use crate::engine::{Tx, keys};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::kernel::check::Look;
 use crate::kernel::table::{Count, Declared, Index, Lines, Owner, Table};
+use crate::kernel::{Tx, keys};
 use crate::model::{Account, AuditKind, Email, Id, Lifecycle, Member, User};
 
 pub(super) const TABLES: &[Declared] = &[Declared::of::<Accounts>()];
 
+/// Accounts from a child up to the top; deeper trees are refused when they are made.
+pub(crate) const MAX_DEPTH: usize = 8;
 /// The count of the accounts below another, at whatever depth.
 pub(crate) const BELOW: &str = "below";
 
@@ -147,6 +148,26 @@ impl Table for Accounts {
         look.must_count(account.children, children, "accounts below");
         Ok(())
     }
+}
+
+/// The account and those above it, up to the top.
+pub(crate) fn account_line(tx: &mut Tx<'_>, id: &Id) -> Result<Vec<Account>, Error> {
+    let mut line: Vec<Account> = Vec::new();
+    let mut next = Some(id.clone());
+    while let Some(id) = next {
+        let account: Account = tx
+            .get(&keys::account(&id))?
+            .ok_or_else(|| Error::not_found("account", id.as_str()))?;
+        next = account.parent.clone();
+        line.push(account);
+        if line.len() > MAX_DEPTH {
+            return Err(Error::new(
+                Code::StoreCorrupt,
+                format!("the accounts above `{id}` form a circle"),
+            ));
+        }
+    }
+    Ok(line)
 }
 
 /// Where an account is listed among all accounts.

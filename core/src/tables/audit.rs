@@ -1,8 +1,8 @@
 //! Whether the chains of the audit hold together, and what lies beside them is theirs (R-AUD-1).
 
-use crate::engine::keys;
 use crate::error::Error;
 use crate::kernel::check::{Look, broken};
+use crate::kernel::keys;
 use crate::kernel::table::{Declared, Owner};
 use crate::model::{AuditChain, AuditHead, AuditKind, AuditLink, AuditPerson, AuditRecord};
 use crate::rules::audit::{follows, hash};

@@ -1,9 +1,9 @@
 //! Caps and policies, which accounts have and the platform too (R-PLT-3).
 
-use crate::engine::{Tx, keys};
 use crate::error::Error;
 use crate::kernel::table::{Declared, Lines, Owner, Table};
-use crate::model::{AuditKind, Cap};
+use crate::kernel::{Tx, keys};
+use crate::model::{AuditKind, Cap, Id};
 
 pub(super) const TABLES: &[Declared] = &[
     Declared::of::<Caps>(),
@@ -33,4 +33,14 @@ impl Table for Caps {
     }
 
     fn lines(_: &Cap, (): &(), _: &mut Lines) {}
+}
+
+/// The caps that an account carries, or the platform.
+pub(crate) fn caps_of(tx: &mut Tx<'_>, account: Option<&Id>) -> Result<Vec<Cap>, Error> {
+    let (from, until) = keys::below(keys::CAP, &[keys::carrier(account)]);
+    Ok(tx
+        .range::<Cap>(&from, &until, usize::MAX)?
+        .into_iter()
+        .map(|(_, cap)| cap)
+        .collect())
 }

@@ -2,9 +2,9 @@
 //! special.
 
 use super::{all, resources};
-use crate::engine::keys;
 use crate::error::Error;
 use crate::kernel::check::{Look, broken};
+use crate::kernel::keys;
 use crate::kernel::table::{Declared, Owner};
 use crate::model::{Account, Id, LimitName};
 use crate::rules::limit::{CountedBy, counted_by};

@@ -1,8 +1,8 @@
 //! Groups of members (R-GRP-1), their pictures, and the ids of groups that were deleted.
 
-use crate::engine::{Tx, keys};
 use crate::error::Error;
 use crate::kernel::table::{Count, Declared, Lines, Owner, Table};
+use crate::kernel::{Tx, keys};
 use crate::model::{AuditKind, Group};
 
 pub(super) const TABLES: &[Declared] = &[

@@ -1,11 +1,11 @@
 //! What was answered to requests with an idempotency key (R-QTA-5), until it is forgotten.
 
 use super::id;
-use crate::engine::{Tx, keys};
 use crate::error::Error;
 use crate::kernel::check::Look;
 use crate::kernel::table::{Declared, Index, Owner};
-use crate::ops::once::Answered;
+use crate::kernel::{Tx, keys};
+use serde::{Deserialize, Serialize};
 
 pub(super) const TABLES: &[Declared] = &[Declared {
     prefix: keys::ANSWERED,
@@ -23,6 +23,15 @@ pub(super) const TABLES: &[Declared] = &[Declared {
     has_line,
 }];
 
+/// What was asked with a key, and what was answered.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Answered {
+    /// The digest of the request.
+    pub(crate) request: String,
+    pub(crate) answer: serde_json::Value,
+    pub(crate) until_ms: u64,
+}
+
 fn check(look: &mut Look<'_>, _: &[u8], parts: &[&str]) -> Result<(), Error> {
     let [account, actor, name] = parts else {
         return look.no_such_key();
@@ -34,6 +43,6 @@ fn check(look: &mut Look<'_>, _: &[u8], parts: &[&str]) -> Result<(), Error> {
 
 /// The line tells the instant; the rest of its key is that of the answer.
 fn has_line(_: &mut Tx<'_>, bytes: &[u8], line: &[u8], _: &[u8]) -> Result<bool, Error> {
-    let answered: Answered = crate::engine::decode(line, bytes)?;
+    let answered: Answered = crate::kernel::decode(line, bytes)?;
     Ok(keys::due_at(line) == Some(answered.until_ms))
 }

@@ -1,12 +1,12 @@
 //! Invitations (R-INV-2): where each is listed, whose seats it takes while it is open, and that it
 //! is the one of its address.
 
+use super::accounts::account_line;
 use super::{id, led_to};
-use crate::engine::view::account_line;
-use crate::engine::{Tx, keys};
 use crate::error::Error;
 use crate::kernel::check::Look;
 use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::kernel::{Tx, keys};
 use crate::model::{AuditKind, Id, Invitation, InvitationKind, InvitationState};
 use crate::rules::invitation::expires_at_ms;
 use std::collections::BTreeSet;

@@ -1,9 +1,9 @@
 //! Whether what lies beside a ledger of credits is what its entries sum up to (R-CRD-1).
 
-use crate::engine::{Tx, keys};
 use crate::error::Error;
 use crate::kernel::check::{Look, STEP, broken};
 use crate::kernel::table::{Declared, Owner};
+use crate::kernel::{Tx, keys};
 use crate::model::{
     Account, AuditKind, Channel, CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart,
     CreditPocket, CreditTotals, Id, LimitName,

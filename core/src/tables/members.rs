@@ -1,12 +1,12 @@
 //! Memberships: what an account, a user, a role and a group know of them. The lists and
 //! seats of people, which hold for all accounts above too, are in [`people`](super::people).
 
+use super::accounts::account_line;
 use super::id;
-use crate::engine::view::account_line;
-use crate::engine::{Tx, keys};
 use crate::error::Error;
 use crate::kernel::check::{Look, broken};
 use crate::kernel::table::{Count, Declared, Index, Lines, Owner, Table};
+use crate::kernel::{Tx, keys};
 use crate::model::{Account, AuditKind, Member};
 
 pub(super) const TABLES: &[Declared] = &[Declared::of::<Members>()];

@@ -1,10 +1,10 @@
 //! Operators of the platform (R-PLT-2).
 
 use super::id;
-use crate::engine::{Tx, keys};
 use crate::error::Error;
 use crate::kernel::check::Look;
 use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::kernel::{Tx, keys};
 use crate::model::{AuditKind, Operator};
 
 pub(super) const TABLES: &[Declared] = &[Declared::of::<Operators>()];

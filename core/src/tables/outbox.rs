@@ -1,9 +1,9 @@
 //! Messages to the host (R-OUT-1), and what its consumers have taken.
 
-use crate::engine::{Tx, keys};
 use crate::error::Error;
 use crate::kernel::check::{Look, broken};
 use crate::kernel::table::{Declared, Index, Owner};
+use crate::kernel::{Tx, keys};
 use crate::model::{DeadMessage, OpenMessage, OutboxConsumer, OutboxMessage};
 
 pub(super) const TABLES: &[Declared] = &[
@@ -61,7 +61,7 @@ fn message(look: &mut Look<'_>, key: &[u8], _: &[&str]) -> Result<(), Error> {
 
 /// Whether a message tells of the person that a line says it does.
 fn tells_of(_: &mut Tx<'_>, bytes: &[u8], line: &[u8], _: &[u8]) -> Result<bool, Error> {
-    let message: OutboxMessage = crate::engine::decode(line, bytes)?;
+    let message: OutboxMessage = crate::kernel::decode(line, bytes)?;
     let told = message.person().zip(keys::last_number(line));
     Ok(told
         .is_some_and(|((kind, person), number)| keys::outbox_person(kind, person, number) == line))

@@ -1,10 +1,10 @@
 //! Packages (R-PKG-1), and how many accounts use each.
 
 use super::id;
-use crate::engine::{Tx, keys};
 use crate::error::Error;
 use crate::kernel::check::Look;
 use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::kernel::{Tx, keys};
 use crate::model::{AuditKind, Package};
 
 pub(super) const TABLES: &[Declared] = &[

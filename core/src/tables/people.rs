@@ -4,12 +4,12 @@
 //! Each list is an index, so that a page of it reads the same number of records however many users
 //! there are.
 
+use super::accounts::account_line;
 use super::id;
-use crate::engine::view::account_line;
-use crate::engine::{Ctx, Tx, keys};
 use crate::error::Error;
 use crate::kernel::check::{Look, broken};
 use crate::kernel::table::{Declared, Owner};
+use crate::kernel::{Tx, keys};
 use crate::model::{Account, Email, Id, Member, Profile, User};
 
 pub(super) const TABLES: &[Declared] = &[
@@ -140,54 +140,54 @@ pub(crate) fn entries(account: &str, user: &User) -> [Vec<u8>; 3] {
 }
 
 /// Puts a user into one list, or takes them out of it.
-pub(crate) fn list(ctx: &mut Ctx<'_>, account: &str, user: &User, listed: bool) {
+pub(crate) fn list(tx: &mut Tx<'_>, account: &str, user: &User, listed: bool) {
     for key in entries(account, user) {
         if listed {
-            ctx.tx.mark(key);
+            tx.mark(key);
         } else {
-            ctx.tx.delete(key);
+            tx.delete(key);
         }
     }
 }
 
 /// A user has become a member of an account: they are in its list, and in those of all accounts
 /// above, once in each.
-pub(crate) fn join(ctx: &mut Ctx<'_>, member: &Member, user: &User) -> Result<(), Error> {
-    let line = account_line(&mut ctx.tx, &member.account)?;
+pub(crate) fn join(tx: &mut Tx<'_>, member: &Member, user: &User) -> Result<(), Error> {
+    let line = account_line(tx, &member.account)?;
     let idle = i64::from(is_idle(member, user));
     line.iter()
-        .try_for_each(|above| count_in(ctx, &above.id, user, 1, idle))
+        .try_for_each(|above| count_in(tx, &above.id, user, 1, idle))
 }
 
 /// A user is no longer a member of an account.
-pub(crate) fn leave(ctx: &mut Ctx<'_>, member: &Member, user: &User) -> Result<(), Error> {
-    let line = account_line(&mut ctx.tx, &member.account)?;
-    leave_lists(ctx, &line, member, user)
+pub(crate) fn leave(tx: &mut Tx<'_>, member: &Member, user: &User) -> Result<(), Error> {
+    let line = account_line(tx, &member.account)?;
+    leave_lists(tx, &line, member, user)
 }
 
 /// One membership of a user no longer counts for these accounts.
 pub(crate) fn leave_lists(
-    ctx: &mut Ctx<'_>,
+    tx: &mut Tx<'_>,
     line: &[Account],
     member: &Member,
     user: &User,
 ) -> Result<(), Error> {
     let idle = i64::from(is_idle(member, user));
     line.iter()
-        .try_for_each(|above| count_in(ctx, &above.id, user, -1, -idle))
+        .try_for_each(|above| count_in(tx, &above.id, user, -1, -idle))
 }
 
 /// A membership that held a seat holds none any longer, or the other way round; that there is one
 /// was seen before.
 pub(crate) fn set_idle(
-    ctx: &mut Ctx<'_>,
+    tx: &mut Tx<'_>,
     account: &Id,
     user: &User,
     idle: bool,
 ) -> Result<(), Error> {
-    let line = account_line(&mut ctx.tx, account)?;
+    let line = account_line(tx, account)?;
     line.iter()
-        .try_for_each(|above| count_in(ctx, &above.id, user, 0, if idle { 1 } else { -1 }))
+        .try_for_each(|above| count_in(tx, &above.id, user, 0, if idle { 1 } else { -1 }))
 }
 
 /// Whether a membership holds no seat: it is disabled, or its user is. An owner always holds one
@@ -199,72 +199,71 @@ pub(crate) fn is_idle(member: &Member, user: &User) -> bool {
 /// So many memberships of a user more, or fewer, count for an account, and so many of those that
 /// hold no seat.
 fn count_in(
-    ctx: &mut Ctx<'_>,
+    tx: &mut Tx<'_>,
     account: &Id,
     user: &User,
     memberships: i64,
     idle: i64,
 ) -> Result<(), Error> {
     let (was_there, held) = (
-        seats_of(ctx, account, &user.id)? > 0,
-        holds_seat(ctx, account, &user.id)?,
+        seats_of(tx, account, &user.id)? > 0,
+        holds_seat(tx, account, &user.id)?,
     );
-    let is_there = ctx.tx.add(keys::seat(account, &user.id), memberships)? > 0;
-    ctx.tx.add(keys::idle_tally(account, &user.id), idle)?;
+    let is_there = tx.add(keys::seat(account, &user.id), memberships)? > 0;
+    tx.add(keys::idle_tally(account, &user.id), idle)?;
     if was_there != is_there {
-        list(ctx, account.as_str(), user, is_there);
-        ctx.tx.add(
+        list(tx, account.as_str(), user, is_there);
+        tx.add(
             keys::tally(account, "users"),
             i64::from(is_there) - i64::from(was_there),
         )?;
     }
-    let holds = holds_seat(ctx, account, &user.id)?;
+    let holds = holds_seat(tx, account, &user.id)?;
     let (was_idle, is_idle) = (was_there && !held, is_there && !holds);
-    ctx.tx
-        .add(
-            keys::tally(account, "idle"),
-            i64::from(is_idle) - i64::from(was_idle),
-        )
-        .map(drop)
+    tx.add(
+        keys::tally(account, "idle"),
+        i64::from(is_idle) - i64::from(was_idle),
+    )
+    .map(drop)
 }
 
 /// Whether a user holds a seat in an account: by a membership there, or below it.
-pub(crate) fn holds_seat(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<bool, Error> {
-    Ok(seats_of(ctx, account, user)? > ctx.tx.count(&keys::idle_tally(account, user))?)
+pub(crate) fn holds_seat(tx: &mut Tx<'_>, account: &Id, user: &Id) -> Result<bool, Error> {
+    Ok(seats_of(tx, account, user)? > tx.count(&keys::idle_tally(account, user))?)
 }
 
 /// How many users hold a seat in an account.
-pub(crate) fn seats_held(ctx: &mut Ctx<'_>, account: &Id) -> Result<u64, Error> {
-    let users = ctx.tx.count(&keys::tally(account, "users"))?;
-    Ok(users.saturating_sub(ctx.tx.count(&keys::tally(account, "idle"))?))
+pub(crate) fn seats_held(tx: &mut Tx<'_>, account: &Id) -> Result<u64, Error> {
+    let users = tx.count(&keys::tally(account, "users"))?;
+    Ok(users.saturating_sub(tx.count(&keys::tally(account, "idle"))?))
 }
 
 /// The name or the address of a user has changed: the lists of these accounts, and of those
 /// above, show them in their new place.
 pub(crate) fn rename(
-    ctx: &mut Ctx<'_>,
+    tx: &mut Tx<'_>,
     before: &User,
     after: &User,
     accounts: &[Id],
 ) -> Result<(), Error> {
     let mut lists: Vec<String> = Vec::new();
     for account in accounts {
-        for above in account_line(&mut ctx.tx, account)? {
+        for above in account_line(tx, account)? {
             if !lists.iter().any(|list| list == above.id.as_str()) {
                 lists.push(above.id.to_string());
             }
         }
     }
     for account in lists {
-        list(ctx, &account, before, false);
-        list(ctx, &account, after, true);
+        list(tx, &account, before, false);
+        list(tx, &account, after, true);
     }
     Ok(())
 }
 
 /// How many memberships a user has in an account and in all accounts below it.
-pub(crate) fn seats_of(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<u64, Error> {
-    ctx.tx.count(&keys::seat(account, user))
+pub(crate) fn seats_of(tx: &mut Tx<'_>, account: &Id, user: &Id) -> Result<u64, Error> {
+    tx.count(&keys::seat(account, user))
 }
 
 /// An entry of a list of people.

@@ -1,10 +1,10 @@
 //! Reservations: when something happens to each, and to whose counters it comes back.
 
+use super::accounts::account_line;
 use super::id;
-use crate::engine::view::account_line;
-use crate::engine::{Tx, keys};
 use crate::error::Error;
 use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::kernel::{Tx, keys};
 use crate::model::{Account, AuditKind, Reservation, ReservationState};
 
 pub(super) const TABLES: &[Declared] = &[Declared::of::<Reservations>()];

@@ -1,10 +1,10 @@
 //! Resources of members (R-RES-1), and the leases of those who edit them.
 
 use super::id;
-use crate::engine::{Tx, keys};
 use crate::error::Error;
 use crate::kernel::check::{Look, broken};
 use crate::kernel::table::{Count, Declared, Index, Lines, Owner, Table};
+use crate::kernel::{Tx, keys};
 use crate::model::{AuditKind, Lease, Resource};
 
 pub(super) const TABLES: &[Declared] = &[

@@ -2,11 +2,12 @@
 //! nodes that the host added to the tree of permissions lie beside them.
 
 use super::id;
-use crate::engine::{Tx, keys};
 use crate::error::Error;
 use crate::kernel::check::Look;
 use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
-use crate::model::{AuditKind, Role};
+use crate::kernel::{Tx, keys};
+use crate::model::{AuditKind, BuiltIn, HostNode, Id, PermissionTree, Role};
+use std::collections::HashSet;
 
 pub(super) const TABLES: &[Declared] = &[
     Declared::of::<Roles>(),
@@ -81,4 +82,51 @@ impl Table for Roles {
 
 fn key_of(role: &str) -> Option<Vec<u8>> {
     Some(keys::role(&id(role)?))
+}
+
+/// A role: built in, or stored.
+pub(crate) fn load_role(
+    tx: &mut Tx<'_>,
+    tree: &PermissionTree,
+    id: &Id,
+) -> Result<Option<Role>, Error> {
+    match BuiltIn::find(id.as_str(), tree) {
+        Some(role) => Ok(Some(role)),
+        None => Ok(tx
+            .get::<Role>(&keys::role(id))?
+            .map(|role| role.with_nodes_of_host(tree))),
+    }
+}
+
+/// The role itself first, then every role that it includes, directly or through others.
+pub(crate) fn role_with_includes(
+    tx: &mut Tx<'_>,
+    tree: &PermissionTree,
+    id: &Id,
+) -> Result<Vec<Role>, Error> {
+    let mut seen = HashSet::new();
+    let mut open = vec![id.clone()];
+    let mut roles = Vec::new();
+    while let Some(id) = open.pop() {
+        if !seen.insert(id.clone()) {
+            continue;
+        }
+        // A role that is gone grants nothing: deny by default.
+        if let Some(role) = load_role(tx, tree, &id)? {
+            open.extend(role.includes.iter().cloned());
+            roles.push(role);
+        }
+    }
+    Ok(roles)
+}
+
+/// The permission tree with the host's nodes.
+pub(crate) fn permission_tree(tx: &mut Tx<'_>) -> Result<PermissionTree, Error> {
+    let (from, until) = keys::below(keys::TREE_NODE, &[]);
+    let nodes: Vec<HostNode> = tx
+        .range(&from, &until, PermissionTree::MAX_NODES)?
+        .into_iter()
+        .map(|(_, node)| node)
+        .collect();
+    Ok(PermissionTree::new(&nodes))
 }

@@ -1,9 +1,9 @@
 //! What sends leave behind: meters with their history, paces, and campaigns.
 
 use super::id;
-use crate::engine::{Tx, keys};
 use crate::error::Error;
 use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::kernel::{Tx, keys};
 use crate::model::{AuditKind, Campaign};
 
 pub(super) const TABLES: &[Declared] = &[

@@ -1,9 +1,9 @@
 //! Sessions (R-SES-1) and API keys (R-SES-7).
 
 use super::id;
-use crate::engine::{Tx, keys};
 use crate::error::Error;
 use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::kernel::{Tx, keys};
 use crate::model::{ApiKey, AuditKind, Session};
 
 pub(super) const TABLES: &[Declared] = &[Declared::of::<Sessions>(), Declared::of::<ApiKeys>()];

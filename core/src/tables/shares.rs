@@ -1,11 +1,11 @@
 //! Resources that an account shares with those below it.
 
+use super::accounts::account_line;
 use super::id;
-use crate::engine::view::account_line;
-use crate::engine::{Tx, keys};
 use crate::error::Error;
 use crate::kernel::check::Look;
 use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::kernel::{Tx, keys};
 use crate::model::{AuditKind, Share};
 
 pub(super) const TABLES: &[Declared] = &[Declared::of::<Shares>()];

@@ -1,10 +1,10 @@
 //! Slots of workers: each is known to its account and those above until it ends.
 
+use super::accounts::account_line;
 use super::id;
-use crate::engine::view::account_line;
-use crate::engine::{Tx, keys};
 use crate::error::Error;
 use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::kernel::{Tx, keys};
 use crate::model::{Account, AuditKind, LimitName, Slot};
 
 pub(super) const TABLES: &[Declared] = &[Declared::of::<Slots>()];

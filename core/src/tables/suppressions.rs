@@ -1,11 +1,11 @@
 //! Addresses and domains that are not written to: each account's own, and where the whole
 //! team finds them.
 
+use super::accounts::account_line;
 use super::id;
-use crate::engine::view::account_line;
-use crate::engine::{Tx, keys};
 use crate::error::Error;
 use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::kernel::{Tx, keys};
 use crate::model::{AuditKind, Id, LimitName, Suppression};
 
 pub(super) const TABLES: &[Declared] = &[Declared::of::<Suppressions>()];

@@ -1,6 +1,6 @@
 //! Ids that were used: none of them is ever used again for the same kind of thing (R-ACC-3).
 
-use crate::engine::keys;
+use crate::kernel::keys;
 use crate::kernel::table::{Declared, Owner};
 
 pub(super) const TABLES: &[Declared] = &[Declared::plain(

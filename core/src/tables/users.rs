@@ -2,9 +2,9 @@
 
 use super::led_to;
 use super::people::{self, PLATFORM};
-use crate::engine::{Tx, keys};
 use crate::error::Error;
 use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
+use crate::kernel::{Tx, keys};
 use crate::model::{AuditKind, User};
 
 pub(super) const TABLES: &[Declared] = &[Declared::of::<Users>()];

@@ -1,7 +1,6 @@
 //! Where each record lies. A key is a letter, a zero byte, and ids with zero bytes between them: no
 //! id holds one.
 
-use super::token::hex;
 use crate::model::{AuditChain, AuditKind, Channel, Id, LimitName, folded};
 use crate::rules::credit::Turn;
 use sha2::{Digest, Sha256};
@@ -81,6 +80,15 @@ pub(crate) const LAST_SEEN: u8 = b'^';
 
 /// The first byte of the keys of records: what lies before tells about the store itself.
 pub(crate) const FIRST: &[u8] = b"1";
+
+/// Two digits for each byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
+}
 
 fn key(letter: u8, parts: &[&str]) -> Vec<u8> {
     let mut key = Vec::with_capacity(2 + parts.iter().map(|part| part.len() + 1).sum::<usize>());

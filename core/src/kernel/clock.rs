@@ -29,9 +29,9 @@ pub(crate) fn check_instant(at_ms: u64, field: &str) -> Result<(), Error> {
 /// The clock that a store was opened with.
 pub(crate) struct Clock {
     source: Source,
-    /// When the first of what is scheduled becomes due; see [`due`](super::due). 0 where the clock
+    /// When the first of what is scheduled becomes due; see `engine::due`. 0 where the clock
     /// itself has something to tell.
-    pub(super) next_due_ms: AtomicU64,
+    pub(crate) next_due_ms: AtomicU64,
 }
 
 enum Source {
@@ -109,7 +109,7 @@ impl SystemClock {
 }
 
 impl Clock {
-    pub(super) fn manual(now_ms: u64, next_due_ms: u64) -> Clock {
+    pub(crate) fn manual(now_ms: u64, next_due_ms: u64) -> Clock {
         Clock {
             source: Source::Manual(AtomicU64::new(now_ms)),
             next_due_ms: AtomicU64::new(next_due_ms),
@@ -117,7 +117,7 @@ impl Clock {
     }
 
     /// The system's, with what the store knows of it.
-    pub(super) fn system(known: Option<ClockRecord>, next_due_ms: u64) -> Clock {
+    pub(crate) fn system(known: Option<ClockRecord>, next_due_ms: u64) -> Clock {
         Clock {
             source: Source::System(SystemClock::begin(known)),
             next_due_ms: AtomicU64::new(next_due_ms),
@@ -210,7 +210,7 @@ impl Clock {
     }
 
     /// What the store is to know of the clock, and the jump that the host is to be told of.
-    pub(super) fn news(&self) -> Option<(ClockRecord, Option<ClockJump>)> {
+    pub(crate) fn news(&self) -> Option<(ClockRecord, Option<ClockJump>)> {
         let news =
             self.watched(|watched, _| watched.is_new.then_some((watched.record, watched.untold)));
         news.flatten().map(|(record, untold)| {
@@ -225,7 +225,7 @@ impl Clock {
     }
 
     /// The store knows this of the clock, and the host was told.
-    pub(super) fn is_known(&self, record: ClockRecord, told: Option<ClockJump>) {
+    pub(crate) fn is_known(&self, record: ClockRecord, told: Option<ClockJump>) {
         self.watched(|watched, _| {
             watched.record.at_ms = record.at_ms;
             watched.is_new = watched.record.jump != record.jump;
@@ -234,7 +234,7 @@ impl Clock {
     }
 
     /// What is to be kept when the store is closed; nothing of a manual clock.
-    pub(super) fn last_record(&self) -> Option<ClockRecord> {
+    pub(crate) fn last_record(&self) -> Option<ClockRecord> {
         let record = self.watched(|watched, _| watched.record)?;
         Some(ClockRecord {
             at_ms: self.now_ms(),
@@ -244,7 +244,7 @@ impl Clock {
 
     /// Stands for the system's clock and the steady one.
     #[cfg(test)]
-    pub(super) fn fake(&self, system_ms: u64, steady_ms: u64) {
+    pub(crate) fn fake(&self, system_ms: u64, steady_ms: u64) {
         if let Source::System(clock) = &self.source {
             let is_first = clock.faked.lock().replace((system_ms, steady_ms)).is_none();
             // No reading is believed without a look.

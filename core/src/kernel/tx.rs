@@ -1,7 +1,6 @@
 //! One operation's view of the store: reads with what it wrote itself on top, and the batch that
 //! comes out.
 
-use super::alerts::Lowered;
 use super::keys;
 use crate::error::{Code, Error};
 use crate::model::{Id, OutboxMessage, Reservation};
@@ -43,6 +42,19 @@ pub(crate) struct Journal {
     written: Vec<Written>,
     /// How many reservations had come back before.
     returned: usize,
+}
+
+/// Whose limits may be lower.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Lowered {
+    /// Those of an account, and of those below it, which may inherit.
+    Account(Id),
+    /// Those of all accounts that have a package.
+    Package(Id),
+    /// The caps of the platform.
+    Platform,
+    /// Those of every account.
+    Everybody,
 }
 
 /// What the read model has to look at again after the commit.
@@ -117,7 +129,7 @@ impl<'a> Tx<'a> {
     }
 
     /// The keys that were written so far, as far as `wanted`, and what was written to them.
-    pub(super) fn written(
+    pub(crate) fn written(
         &self,
         wanted: impl Fn(&[u8]) -> bool,
     ) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
@@ -129,7 +141,7 @@ impl<'a> Tx<'a> {
     }
 
     /// What the store has at a key, whatever was written since.
-    pub(super) fn stored(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+    pub(crate) fn stored(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         if let Some(Seen {
             value: Some(value), ..
         }) = self.seen.get(key)
