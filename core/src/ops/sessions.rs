@@ -552,8 +552,9 @@ impl Operation for CreateAs {
     const NAME: &'static str = "sessions.create_as";
     const EFFECT: Effect = Effect::Write;
     const ACCESS: Access = Access::Rule(
-        "R-SES-6: operators with `clients.login_as`, where the policy `operators_log_in_as` lets them; users with `impersonation.start` and \
-         `accounts.team` for the accounts below their own; never the host by itself",
+        "R-SES-6: operators with `clients.login_as`, where the policy `operators_log_in_as` lets \
+         them; users with `impersonation.start` and `accounts.team` for the accounts below their \
+         own; never the host by itself",
     );
     type Answer = SessionToken;
 
