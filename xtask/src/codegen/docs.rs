@@ -44,6 +44,7 @@ pub fn files(catalogue: &Catalogue, examples: &Examples) -> Result<Vec<(String, 
         tree](permission_tree.md) | the built-in permission tree |\n",
     );
     index.push_str("| [presets](presets.md) | what each preset sets |\n");
+    index.push_str("| [rules](../rules.md) | what tenantry decides, in words |\n");
     write!(
         index,
         "\n## The platform of the examples\n\nThe page of each namespace begins with an example in \
