@@ -1,4 +1,5 @@
-//! Every mark of a rule in the repository stands in `docs/rules.md`, where each rule is defined once.
+//! Every mark of a rule in the repository stands in `docs/rules.md`, where each rule is defined
+//! once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
