@@ -43,8 +43,8 @@ pub use address::{Address, AddressRange};
 pub use api_key::ApiKey;
 pub use assets::{AssetKind, Assets, AssetsEdit};
 pub use audit::{
-    AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink, AuditPerson,
-    AuditPersonal, AuditRecord,
+    AUDIT_IP, AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink,
+    AuditPerson, AuditPersonal, AuditRecord,
 };
 pub use campaign::{Campaign, CampaignOutcomes, CampaignStop, CampaignStopReason};
 pub use cap::{Cap, CapScope, MessageInput, OverLimit};
