@@ -39,7 +39,7 @@ mod user;
 
 pub use account::{Account, Hold, HoldLevel, HoldReason, Lifecycle, NextPackage};
 pub use actor::{Actor, Behind, Caller, KeyScope, LogIn};
-pub use address::{Address, AddressRange};
+pub use address::{Address, AddressRange, common_ranges};
 pub use api_key::ApiKey;
 pub use assets::{AssetKind, Assets, AssetsEdit};
 pub use audit::{
