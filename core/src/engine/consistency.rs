@@ -684,6 +684,9 @@ impl Look<'_> {
             }
             (keys::AUDIT, [of, account, number]) => self.audit(of, account, number),
             (keys::AUDIT_HEAD, [of, account]) => self.audit_head(of, account),
+            (keys::AUDIT_PERSON, [keys::ACTOR, user, of, account, number, _]) => {
+                self.audit_actor(key, &id(user)?, (of, account), number)
+            }
             (keys::AUDIT_PERSON, [_, _, of, account, number, place]) => {
                 self.audit_person(key, (of, account), number, place)
             }

@@ -366,7 +366,7 @@ fn entry_refusal(
     account: &Id,
     ip: Option<Address>,
 ) -> Option<Error> {
-    match member.refusal {
+    match member.entry {
         Some(code) => Some(
             Error::new(
                 code,
@@ -574,7 +574,7 @@ impl Operation for CreateAs {
             .engine
             .cell(&self.account)?
             .member(ctx.engine, self.user.as_str())?
-            .refusal
+            .entry
         {
             None => {}
             Some(Code::NotMember) => {
