@@ -153,7 +153,8 @@ fn limits(c: &mut Criterion) {
                 &t,
                 "caps.set",
                 &format!(
-                    r#"{{"account":"acme","id":"c{limits}","scope":"account","window":"week","limit":{PLENTY}}}"#
+                    r#"{{"account":"acme","id":"c{limits}","scope":"account",
+                        "window":"week","limit":{PLENTY}}}"#
                 ),
             );
         }

@@ -163,7 +163,9 @@ fn redis(group: &mut BenchmarkGroup<'_, WallTime>) {
         return;
     };
     let script = redis::Script::new(
-        "for _, key in ipairs(KEYS) do if tonumber(redis.call('GET', key) or '0') + 1 > tonumber(ARGV[1]) then return 0 end end
+        "for _, key in ipairs(KEYS) do
+             if tonumber(redis.call('GET', key) or '0') + 1 > tonumber(ARGV[1]) then return 0 end
+         end
          for _, key in ipairs(KEYS) do redis.call('INCR', key) end
          return 1",
     );
@@ -214,9 +216,10 @@ fn check(c: &mut Criterion) {
 
 /// Users in ten roles of ten permissions each.
 fn casbin(group: &mut BenchmarkGroup<'_, WallTime>, users: usize) {
-    const MODEL: &str = "[request_definition]\nr = sub, obj, act\n[policy_definition]\np = sub, obj, act\n[role_definition]\ng = _, _\n\
-        [policy_effect]\ne = some(where (p.eft == allow))\n[matchers]\nm = g(r.sub,
-            p.sub) && r.obj == p.obj && r.act == p.act";
+    const MODEL: &str = "[request_definition]\nr = sub, obj, act\n\
+        [policy_definition]\np = sub, obj, act\n[role_definition]\ng = _, _\n\
+        [policy_effect]\ne = some(where (p.eft == allow))\n\
+        [matchers]\nm = g(r.sub, p.sub) && r.obj == p.obj && r.act == p.act";
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");

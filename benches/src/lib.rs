@@ -69,7 +69,8 @@ pub fn member(t: &Tenantry, account: &str, user: &str) {
         t,
         "members.add",
         &format!(
-            r#"{{"account":"{account}","user":"{user}","email":"{user}@members.example","role":"sender"}}"#
+            r#"{{"account":"{account}","user":"{user}","email":"{user}@members.example",
+                "role":"sender"}}"#
         ),
     );
 }

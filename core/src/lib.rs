@@ -10,11 +10,17 @@
 //!
 //! let t = Tenantry::open(":memory:", OpenOptions::default())?;
 //! let system = Actor::System;
-//! t.call_json(b"", b"packages.create", br#"{"id":"small","name":"Small","limits":{"email_per_day":2}}"#)?;
+//! let package = br#"{"id":"small","name":"Small","limits":{"email_per_day":2}}"#;
+//! t.call_json(b"", b"packages.create", package)?;
 //! t.call(&system, accounts::Create {
 //!     id: Some(Id::new("acme")?),
 //!     name: Name::new("Acme")?,
-//!     owner: accounts::OwnerInput { user: Some(Id::new("ann")?), email: Some(Email::new("ann@acme.example")?), first_name: None, last_name: None },
+//!     owner: accounts::OwnerInput {
+//!         user: Some(Id::new("ann")?),
+//!         email: Some(Email::new("ann@acme.example")?),
+//!         first_name: None,
+//!         last_name: None,
+//!     },
 //!     parent: None,
 //!     time_zone: None,
 //!     package: Some(Id::new("small")?),

@@ -22,13 +22,13 @@
 //!
 //! A step does one thing:
 //!
-//! | step | what it does |
-//! |---|---|
-//! | `{"call": "accounts.get", "with": {..}, "as": {"user": "ann", "account": "acme"}}` | an operation; `as` is absent for the host |
-//! | `{"admit": {"account": "acme", "user": "ann", "count": 2}}` | the hot call; without `user` the host sends; with `channel`, `message`, `acting` |
-//! | `{"check": {"account": "acme", "user": "ann", "permission": "campaigns.send"}}` | the hot call |
-//! | `{"time": "2026-06-15T12:00:00.000Z"}` | `clock.set` |
-//! | `{"open": {..}}`, `{"close": {}}` | opens the store with options, closes it |
+//! * `{"call": "accounts.get", "with": {..}, "as": {"user": "ann", "account": "acme"}}`: an
+//!   operation; `as` is absent for the host.
+//! * `{"admit": {"account": "acme", "user": "ann", "count": 2}}`: the hot call; without `user` the
+//!   host sends; with `channel`, `message`, `acting`.
+//! * `{"check": {"account": "acme", "user": "ann", "permission": "campaigns.send"}}`: the hot call.
+//! * `{"time": "2026-06-15T12:00:00.000Z"}`: `clock.set`.
+//! * `{"open": {..}}`, `{"close": {}}`: opens the store with options, closes it.
 //!
 //! and says what is to be answered:
 //!

@@ -259,7 +259,8 @@ fn the_library_exports_what_the_header_declares_and_nothing_else() {
         .args(["-g", "--defined-only"])
         .arg(library().join("libtenantry.a")))
     .lines()
-    .filter_map(|line| line.split_whitespace().nth(2)) // address, kind, name; the lines between name the objects
+    // Address, kind, name; the lines between name the objects.
+    .filter_map(|line| line.split_whitespace().nth(2))
     .filter(|name| name.starts_with("tenantry_"))
     .map(str::to_owned)
     .collect();

@@ -519,7 +519,9 @@ impl Pen<'_> {
                     self.dice.number(),
                 );
                 json!(format!(
-                    "email,role,account,group\nfresh{number}@{NOBODYS}.example,author,{account},\nmore{number}@{NOBODYS}.example,{role}-role,{OURS},{group}-group\n"
+                    "email,role,account,group\n\
+                     fresh{number}@{NOBODYS}.example,author,{account},\n\
+                     more{number}@{NOBODYS}.example,{role}-role,{OURS},{group}-group\n"
                 ))
             }
             "columns" => self.pick(&["email", "role", "account"]).into(),

@@ -18,11 +18,13 @@ fn platform(options: &str) -> Tenantry {
     );
     call(
         "accounts.create",
-        r#"{"id":"top","name":"Top","package":"large","owner":{"user":"tom","email":"tom@top.example"}}"#,
+        r#"{"id":"top","name":"Top","package":"large",
+            "owner":{"user":"tom","email":"tom@top.example"}}"#,
     );
     call(
         "accounts.create",
-        r#"{"id":"acme","name":"Acme","package":"large","parent":"top","owner":{"user":"olga","email":"olga@acme.example"}}"#,
+        r#"{"id":"acme","name":"Acme","package":"large","parent":"top",
+            "owner":{"user":"olga","email":"olga@acme.example"}}"#,
     );
     call(
         "members.add",
@@ -38,7 +40,8 @@ fn platform(options: &str) -> Tenantry {
     );
     call(
         "caps.set",
-        r#"{"account":"top","id":"pace","scope":"account","window":"hour","limit":1000000000,"over":"spread","burst":1000000}"#,
+        r#"{"account":"top","id":"pace","scope":"account","window":"hour","limit":1000000000,
+            "over":"spread","burst":1000000}"#,
     );
     t
 }

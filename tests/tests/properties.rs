@@ -243,7 +243,7 @@ impl Model {
     }
 
     /// Of these, what is disabled gives nothing beside what is not.
-    fn acts_by(&self, account: &str, user: &str) -> Vec<String> {
+    fn enabled(&self, account: &str, user: &str) -> Vec<String> {
         let (disabled, enabled): (Vec<_>, Vec<_>) = self
             .held(account, user)
             .into_iter()
@@ -255,16 +255,36 @@ impl Model {
         }
     }
 
+    /// And of those, what belongs to an account on hold gives nothing beside what does not: each
+    /// counts by the status of its own account.
+    fn acts_by(&self, account: &str, user: &str) -> Vec<String> {
+        let (active, on_hold): (Vec<_>, Vec<_>) = self
+            .enabled(account, user)
+            .into_iter()
+            .partition(|at| self.status(at).is_none());
+        if active.is_empty() { on_hold } else { active }
+    }
+
+    /// Why a user may do nothing in an account, from wherever they come.
     fn member_refusal(&self, account: &str, user: &str) -> Option<&'static str> {
         let by = self.acts_by(account, user);
         let Some(nearest) = by.first() else {
             return Some("not_member");
         };
-        match self.status(account) {
-            Some(code) => Some(code),
+        match self.status(nearest) {
+            // All are: the account itself is on hold too.
+            Some(_) => self.status(account),
             None if self.users[user] => Some("user_disabled"),
             None if self.accounts[nearest].members[user].disabled => Some("member_disabled"),
             None => None,
+        }
+    }
+
+    /// Why a user cannot act in an account as the one that they are in.
+    fn entry_refusal(&self, home: &str, user: &str) -> Option<&'static str> {
+        match self.member_refusal(home, user) {
+            Some("not_member") => Some("not_member"),
+            refusal => self.status(home).or(refusal),
         }
     }
 
@@ -592,7 +612,7 @@ impl Model {
         if !self.accounts.contains_key(home) {
             return Err("not_found");
         }
-        match self.member_refusal(home, user) {
+        match self.entry_refusal(home, user) {
             Some("not_member") => return Err("not_found"),
             Some(code) => return Err(code),
             None => {}
@@ -1055,7 +1075,7 @@ impl Model {
                 let held =
                     self.powers(&id, &user) & bit(request["permission"].as_str().unwrap()) != 0;
                 let seen = !self.hides(who, &id, &user)
-                    && (self.acts_by(&id, &user).contains(&id)
+                    && (self.enabled(&id, &user).contains(&id)
                         || self.sees_those_above(who, &user));
                 Ok(json!({"allowed": held && self.member_refusal(&id, &user).is_none() && seen}))
             }
@@ -1460,6 +1480,49 @@ impl Walk {
             Err(code) => code,
         };
         *self.ends.entry((operation, end.to_owned())).or_default() += 1;
+        self.compare_check_with_operation();
+    }
+
+    /// What a check answers is what the operation does, from one of the accounts that the user can
+    /// come from (R-ROL-9): also while accounts on the way are on hold or closed.
+    fn compare_check_with_operation(&mut self) {
+        let account = known(&mut self.dice, &self.model.accounts, 'a');
+        if !self.model.accounts.contains_key(&account) {
+            return;
+        }
+        let line = self.model.line(&account);
+        // Whoever is a member somewhere on the way.
+        let from = &self.model.accounts[&one_of(&mut self.dice, &line)];
+        let user = known(&mut self.dice, &from.members, 'u');
+        let (permission, operation) = one_of(
+            &mut self.dice,
+            &[
+                ("accounts.view", "accounts.get"),
+                ("users.view", "members.list"),
+                ("limits.view", "usage.get"),
+            ],
+        );
+        let check = json!({"account": account, "user": user, "permission": permission});
+        let allowed = must(&self.store, "access.check", check)["allowed"] == true;
+        let there = json!({ "account": account });
+        let passes = |home: &String| {
+            let who = Who::User(user.clone(), home.clone());
+            call(&self.store, &who, operation, &there).is_ok()
+        };
+        let done = line.iter().any(passes);
+        if allowed != done {
+            self.fail(&format!(
+                "{user} in {account}: the check of {permission} says {allowed}, {operation} {done}"
+            ));
+        }
+        let on_hold = self.model.status(&account).is_some();
+        let end = match (allowed, on_hold) {
+            (true, true) => "done while on hold",
+            (true, false) => "done",
+            (false, _) => "not done",
+        };
+        let end = ("access.check", end.to_owned());
+        *self.ends.entry(end).or_default() += 1;
     }
 
     /// Through a handle that was prepared when the account and the user were first seen.
@@ -1597,6 +1660,11 @@ fn random_operations_answer_as_the_model_says() {
             "no walk saw `{operation}` succeed"
         );
     }
+    let on_hold = ends.get(&("access.check", "done while on hold".to_owned()));
+    assert!(
+        on_hold.is_some_and(|times| *times >= 100),
+        "the walks hardly saw anybody act in an account on hold: {on_hold:?}"
+    );
     let sends = |end: &str| {
         ends.get(&("sending.admit", end.to_owned()))
             .copied()

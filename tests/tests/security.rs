@@ -351,7 +351,8 @@ fn ambiguous_json_is_refused() {
         format!(r#"{{{account},"name":"Y","owner":{{"email":"x@x.example"}}}}"#),
         format!(r#"{{{account},"owner":{{"email":"x@x.example","email":"y@x.example"}}}}"#),
         format!(
-            r#"{{{account},"owner":{{"email":"x@x.example"}},"limits":{{"email_per_day":1,"email_per_day":2}}}}"#
+            r#"{{{account},"owner":{{"email":"x@x.example"}},
+                "limits":{{"email_per_day":1,"email_per_day":2}}}}"#
         ),
         format!(r#"{{{account},"n\u0061me":"Y","owner":{{"email":"x@x.example"}}}}"#),
     ] {

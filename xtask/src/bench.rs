@@ -3,10 +3,10 @@
 mod report;
 
 use crate::setup;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use report::Figures;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// The runner of the instruction counts; as the library in `benches/Cargo.toml`.
@@ -104,35 +104,13 @@ fn instructions(root: &Path, figures: &mut Figures) -> Result<()> {
         println!("\n== instructions: skipped, there is no valgrind");
         return Ok(());
     }
-    let runner = gungraun(root).context("installing the runner of gungraun")?;
+    let runner = setup::tool(root, "gungraun-runner", GUNGRAUN, &[])?;
     let mut bench = setup::cargo(&["bench", "-p", "tenantry-benches", "--bench", "instructions"]);
     bench
         .env("GUNGRAUN_RUNNER", runner)
         .env("GUNGRAUN_COLOR", "never");
     figures.read_instructions(&setup::heard("instructions", root, &mut bench)?);
     Ok(())
-}
-
-fn gungraun(root: &Path) -> Result<PathBuf> {
-    let tools = root.join("target/tools");
-    let runner = tools.join("bin/gungraun-runner");
-    let installed = Command::new(&runner)
-        .arg("--version")
-        .output()
-        .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(GUNGRAUN));
-    if !installed {
-        let mut install = setup::cargo(&[
-            "install",
-            "--quiet",
-            "--locked",
-            "--version",
-            GUNGRAUN,
-            "gungraun-runner",
-            "--root",
-        ]);
-        setup::run("install the runner of gungraun", root, install.arg(&tools))?;
-    }
-    Ok(runner)
 }
 
 /// The crash tests, ten times as long, ten times as many histories of quotas, and fifty times as

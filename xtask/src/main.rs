@@ -1,8 +1,9 @@
-//! The project's commands: `cargo xtask codegen | test | demo | bench | soak`.
+//! The project's commands: `cargo xtask codegen | test | deny | demo | bench | soak`.
 
 mod bench;
 mod codegen;
 mod demo;
+mod deny;
 mod setup;
 mod test;
 
@@ -11,12 +12,14 @@ use std::path::Path;
 
 const USAGE: &str = "usage: cargo xtask COMMAND
   test               set up what is needed and run all tests in all languages
+  deny               licences, bans and sources of all dependencies
   demo [--short]     the mail host: thousands of messages, killed in the middle
   codegen [--check]  write what follows from the catalogue, or compare
   bench [--quick] [--write]
                      the benchmarks with their peers, as one table: in target/bench,
-                         with --write in docs
-  soak               the long versions of the crash tests, of the histories of quotas and of the checks of security";
+                     with --write in docs
+  soak               the long versions of the crash tests, of the histories of quotas and of the
+                     checks of security";
 
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -32,6 +35,7 @@ fn main() -> Result<()> {
         ["codegen"] => codegen::run(&root, false),
         ["codegen", "--check"] => codegen::run(&root, true),
         ["test"] => test::run(&root),
+        ["deny"] => deny::run(&root),
         ["demo"] => demo::run(&root, false),
         ["demo", "--short"] => demo::run(&root, true),
         ["bench", flags @ ..]

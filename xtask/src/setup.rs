@@ -55,6 +55,25 @@ pub fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
+/// Installs a program from the registry into `target/tools`, unless this version is there; answers
+/// its path.
+pub fn tool(root: &Path, name: &str, version: &str, options: &[&str]) -> Result<PathBuf> {
+    let tools = root.join("target/tools");
+    let program = tools.join("bin").join(name);
+    let installed = Command::new(&program)
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(version));
+    if !installed {
+        let mut install = cargo(&["install", "--quiet", "--locked", "--version", version, name]);
+        install.args(options).arg("--root").arg(&tools);
+        // Nobody debugs it, and without this it builds faster.
+        install.env("CARGO_PROFILE_DEV_DEBUG", "0");
+        run(&format!("install {name} {version}"), root, &mut install)?;
+    }
+    Ok(program)
+}
+
 /// Builds libtenantry.so and libtenantry.a; answers their folder.
 pub fn library(root: &Path) -> Result<PathBuf> {
     run(

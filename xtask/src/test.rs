@@ -1,6 +1,6 @@
 //! `cargo xtask test`: all tests in all languages, from nothing.
 
-use crate::{codegen, setup};
+use crate::{codegen, deny, setup};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -47,6 +47,8 @@ pub fn run(root: &Path) -> Result<()> {
         root,
         packages(&mut lints, &LINTED).args(["--", "-D", "warnings"]),
     )?;
+
+    deny::run(root)?;
 
     let mut rust = setup::cargo(&["test", "--release"]);
     packages(&mut rust, &TESTED)

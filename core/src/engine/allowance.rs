@@ -218,7 +218,7 @@ mod tests {
         );
     }
 
-    /// A change counts at once (R-ACC-3, R-LIM-1), as do the end of a window (R-QTA-4) and a
+    /// A change counts at once (R-ACC-3, R-QTA-9), as do the end of a window (R-QTA-4) and a
     /// threshold (R-QTA-8); what is to be looked at each time is not lent at all.
     #[test]
     fn what_is_lent_ends_with_its_terms() {

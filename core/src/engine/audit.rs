@@ -5,8 +5,8 @@
 use super::{Ctx, Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
-    AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink, AuditPerson,
-    AuditPersonal, AuditRecord, Id,
+    AUDIT_IP, AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink,
+    AuditPerson, AuditPersonal, AuditRecord, Id,
 };
 use crate::rules::audit::{difference, hash, masked};
 use crate::tables;
@@ -359,10 +359,13 @@ fn append_one(
         }
         changes.push(change);
     }
+    let mut actor = AuditActor::from(ctx.actor);
+    let actor_hash = keep_address(ctx, chain, number, &mut actor)?;
     let record = AuditRecord {
         number,
         at_ms: ctx.now_ms,
-        actor: AuditActor::from(ctx.actor),
+        actor,
+        actor_hash,
         operation: operation.to_owned(),
         changes,
         previous: last.hash.clone(),
@@ -372,6 +375,29 @@ fn append_one(
         number,
         hash: hash(&bytes_of(&record)?),
     })
+}
+
+/// Puts the address that somebody acted from beside the chain, and answers the hash of what is kept
+/// there. Of who is erased by what they do themselves it is not kept.
+fn keep_address(
+    ctx: &mut Ctx<'_>,
+    chain: &AuditChain,
+    number: u64,
+    actor: &mut AuditActor,
+) -> Result<Option<String>, Error> {
+    let (Some(ip), Some(user)) = (actor.ip.take(), &actor.user) else {
+        return Ok(None);
+    };
+    if !ctx.tx.has(&keys::user(user))? {
+        return Ok(None);
+    }
+    let known = AuditPersonal {
+        salt: ctx.engine.ids.next(ctx.now_ms)?.into(),
+        before: AuditFields::new(),
+        after: AuditFields::from_iter([(AUDIT_IP.to_owned(), Value::String(ip))]),
+    };
+    ctx.tx.put(keys::audit_actor(user, chain, number), &known)?;
+    Ok(Some(hash(&bytes_of(&known)?)))
 }
 
 fn bytes_of<T: serde::Serialize>(record: &T) -> Result<Vec<u8>, Error> {
@@ -385,10 +411,15 @@ fn bytes_of<T: serde::Serialize>(record: &T) -> Result<Vec<u8>, Error> {
 
 /// Deletes what tells who a person was. The chains keep the hashes.
 fn forget_person(tx: &mut Tx<'_>, kind: AuditKind, id: &Id) -> Result<(), Error> {
-    let (from, until) = keys::audit_of_person(kind, id);
-    for (key, known) in tx.range::<Value>(&from, &until, usize::MAX)? {
-        if !known.is_null() {
-            tx.mark(key);
+    let acted = (kind == AuditKind::User).then(|| keys::audit_of_actor(id));
+    for (from, until) in [Some(keys::audit_of_person(kind, id)), acted]
+        .into_iter()
+        .flatten()
+    {
+        for (key, known) in tx.range::<Value>(&from, &until, usize::MAX)? {
+            if !known.is_null() {
+                tx.mark(key);
+            }
         }
     }
     Ok(())

@@ -7,6 +7,7 @@ use super::{Ctx, Engine, Tx, keys};
 use crate::error::{Class, Code, Error};
 use crate::model::{self, Actor, AddressRange, Behind, Id, LogIn, Operator, SecondFactorPolicy};
 use crate::ops::{Access, Effect, Operation};
+use crate::rules::account::Status;
 use crate::rules::api_key::{is_for_people_alone, powers_of_key};
 use crate::rules::log_in_as::is_masked;
 use crate::rules::recent_log_in::needs_recent_log_in;
@@ -168,11 +169,11 @@ impl Ctx<'_> {
         };
         let engine = self.engine;
         let own = self.narrowed_member(home, user)?;
-        if own.refusal == Some(Code::NotMember) {
+        if own.entry == Some(Code::NotMember) {
             return Err(Error::not_found("account", home.as_str()));
         }
         self.require_address(&own.addresses)?;
-        if let Some(code) = own.refusal {
+        if let Some(code) = own.entry {
             return Err(Error::new(
                 code,
                 format!("`{user}` cannot act in `{home}`: {}", code.sentence()),
@@ -208,7 +209,7 @@ impl Ctx<'_> {
         } else {
             None
         };
-        Ok(Arc::new(there.entered_from_above(trial)))
+        Ok(Arc::new(there.trying(trial)))
     }
 
     /// Why the acting user could do nothing in an account, were it the one that they act in; none
@@ -231,8 +232,8 @@ impl Ctx<'_> {
     }
 
     /// What the acting user may do in an account, and where an API key acts for them, what it
-    /// leaves of that (R-SES-7): while the account is on hold nothing, not even of what its owner
-    /// may do.
+    /// leaves of that (R-SES-7): no key enters an account that is on hold, not even that of an
+    /// owner who may.
     fn narrowed_member(&self, account: &Id, user: &Id) -> Result<Arc<MemberView>, Error> {
         let cell = self.engine.cell(account)?;
         let member = cell.member(self.engine, user.as_str())?;
@@ -245,10 +246,9 @@ impl Ctx<'_> {
         let Some(scope) = self.actor.api_key() else {
             return Ok(member);
         };
-        let on_hold = cell.view(self.engine)?.status.refusal();
         Ok(Arc::new(member.under(
             &powers_of_key(&self.tree(), &scope.permissions),
-            on_hold,
+            cell.view(self.engine)?.status,
         )))
     }
 
@@ -299,7 +299,7 @@ impl Ctx<'_> {
                 let judged = view.judge(&mut self.tx, &mut Papers::new(&tree), subject)?;
                 let by = judged
                     .iter()
-                    .flat_map(|judged| judged.memberships().map(|member| &member.account));
+                    .flat_map(|judged| judged.all_memberships().map(|member| &member.account));
                 for place in std::iter::once(account).chain(by) {
                     if !self.policies(Some(place))?.operators_log_in_as {
                         let message = format!("operators do not act as users of `{place}`");
@@ -367,18 +367,11 @@ impl Ctx<'_> {
         let Some(user) = self.actor.user() else {
             return self.require_in(account, permission);
         };
-        let own = engine.cell(account)?.member(engine, user.as_str())?;
-        // The status hides that a person is disabled.
-        let disabled = own.member.as_ref().is_none_or(|member| member.disabled);
-        let disabled = disabled
-            || self
-                .tx
-                .get::<model::User>(&keys::user(user))?
-                .is_none_or(|user| user.disabled);
-        if own.refusal == Some(Code::AccountSuspended)
-            && !disabled
-            && holds(engine, &own, permission)
-        {
+        let cell = engine.cell(account)?;
+        let is_on_hold = cell.view(engine)?.status == Status::Suspended;
+        let own = cell.member_whatever_status(engine, user)?;
+        let is_member = own.member.as_ref().is_some_and(|member| !member.disabled);
+        if is_on_hold && is_member && own.refusal.is_none() && holds(engine, &own, permission) {
             return self.require_address(&own.addresses);
         }
         self.require_in(account, permission)
@@ -512,19 +505,14 @@ impl Ctx<'_> {
     }
 
     /// What a user holds in an account before the ceilings, as a member and as who manages its team
-    /// from above; with what is disabled, or without.
-    pub(crate) fn paper_of(
-        &mut self,
-        account: &Id,
-        user: &Id,
-        with_disabled: bool,
-    ) -> Result<Powers, Error> {
+    /// from above: what counts now, or all that can, with what is disabled or on hold.
+    pub(crate) fn paper_of(&mut self, account: &Id, user: &Id, all: bool) -> Result<Powers, Error> {
         let view = self.engine.cell(account)?.view(self.engine)?;
         view.paper(
             &mut self.tx,
             &mut Papers::new(&self.engine.tree.load()),
             user,
-            with_disabled,
+            all,
         )
     }
 

@@ -109,14 +109,19 @@ mod tests {
         }
     }
 
-    const LEAKED: &str = "kingston 12qwaszx q1w2e3r4t5y6u7i8 1q2w3e4r5t6y7u8i9o0p 1qaz2wsx3edc4rfv zaq12wsxzaq12wsx 1qasw23ed \
-        123456789012345 987654321987654321 1234567809 111111222222333333 aaaaaaaaaaaaaaa abcabcabcabcabcabc abcdefghijklmno \
-        password1234567 passwordpassword p@ssw0rdp@ssw0rd password2024!!!! qwertyuiopasdfgh qwertyqwertyqwerty zaq1@wsx \
-        qwertyuiopasdfghjklzxcvbnm asdfghjklasdfghjkl letmeinletmeinletmein iloveyou1234567890 admin1234admin1234 welcomewelcome1 \
-        summer2025summer2025 changemechangeme trustno1trustno1 superman123superman123 princessprincess2001 nightwing cigarette \
-        darkmaster longboard marvin12 carlos19 whatever123 sunflower3 1969camaro blanche1 01101985 25101983 barcelona123 liberty2 \
-        pulpfiction fishstick1 nailpolish superfreak bluesclues r3m3mb3r l0llip0p mushr00m 1324354657 asdasdasd123 computer9 \
-        michelle1 volkswagen serendipity jamesbond007 butterfly7 chocolate! zxcvbnm123 starwars1977";
+    const LEAKED: &str = "\
+        kingston 12qwaszx q1w2e3r4t5y6u7i8 1q2w3e4r5t6y7u8i9o0p 1qaz2wsx3edc4rfv \
+        zaq12wsxzaq12wsx 1qasw23ed 123456789012345 987654321987654321 1234567809 \
+        111111222222333333 aaaaaaaaaaaaaaa abcabcabcabcabcabc abcdefghijklmno password1234567 \
+        passwordpassword p@ssw0rdp@ssw0rd password2024!!!! qwertyuiopasdfgh qwertyqwertyqwerty \
+        zaq1@wsx qwertyuiopasdfghjklzxcvbnm asdfghjklasdfghjkl letmeinletmeinletmein \
+        iloveyou1234567890 admin1234admin1234 welcomewelcome1 summer2025summer2025 \
+        changemechangeme trustno1trustno1 superman123superman123 princessprincess2001 nightwing \
+        cigarette darkmaster longboard marvin12 carlos19 whatever123 sunflower3 1969camaro \
+        blanche1 01101985 25101983 barcelona123 liberty2 pulpfiction fishstick1 nailpolish \
+        superfreak bluesclues r3m3mb3r l0llip0p mushr00m 1324354657 asdasdasd123 computer9 \
+        michelle1 volkswagen serendipity jamesbond007 butterfly7 chocolate! zxcvbnm123 \
+        starwars1977";
 
     #[test]
     fn what_nobody_tries_takes_many() {

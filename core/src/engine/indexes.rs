@@ -195,7 +195,7 @@ mod tests {
     use crate::kernel::check::check;
     use crate::model::Id;
     use crate::ops::Operation;
-    use crate::ops::{invitations, users};
+    use crate::ops::{accounts, invitations, users};
     use serde_json::{Value, json};
     use std::path::Path;
 

@@ -657,7 +657,11 @@ fn an_operator_who_edits_does_not_suspend() {
             r#"{{"id":"{permission}","name":"R","allow":[{{"permission":"{permission}"}}]}}"#
         );
         call("", "roles.create", &role).unwrap();
-        call("", "operators.add", &format!(r#"{{"user":"{permission}","email":"{permission}@staff.example","role":"{permission}"}}"#)).unwrap();
+        let operator = format!(
+            r#"{{"user":"{permission}","email":"{permission}@staff.example",
+                "role":"{permission}"}}"#
+        );
+        call("", "operators.add", &operator).unwrap();
         let actor = format!(r#"{{"kind":"operator","user":"{permission}"}}"#);
         call(
             &actor,
@@ -723,14 +727,16 @@ fn threads_sell_the_last_unit_exactly_once() {
         json(
             "accounts.create",
             format!(
-                r#"{{"id":"top","name":"T","owner":{{"user":"tom","email":"tom@t.example"}},"limits":{{"email_per_month":{limit}}}}}"#
+                r#"{{"id":"top","name":"T","owner":{{"user":"tom","email":"tom@t.example"}},
+                    "limits":{{"email_per_month":{limit}}}}}"#
             ),
         );
         for child in ["one", "two"] {
             json(
                 "accounts.create",
                 format!(
-                    r#"{{"id":"{child}","name":"C","parent":"top","owner":{{"user":"{child}-o","email":"{child}@t.example"}}}}"#
+                    r#"{{"id":"{child}","name":"C","parent":"top",
+                        "owner":{{"user":"{child}-o","email":"{child}@t.example"}}}}"#
                 ),
             );
         }

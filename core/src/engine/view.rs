@@ -101,8 +101,6 @@ pub(crate) struct View {
     /// Whether there are groups here; where there are none, those that were made bind nobody.
     pub(crate) groups: bool,
     pub(crate) group_cap_period: CapPeriod,
-    /// Whether the owner may enter in spite of the status (R-ACC-3).
-    owner_may_enter: bool,
     /// Whether sessions need a second factor here (R-SES-1).
     pub(crate) needs_second_factor: bool,
 }
@@ -190,9 +188,19 @@ struct Level {
     ceiling: Option<Arc<Powers>>,
     /// Whether members have their powers from the package, by policy `role_scope` (R-INV-8).
     by_package: bool,
+    status: Status,
+    /// Whether an owner may enter in spite of the status (R-ACC-3).
+    owner_may_enter: bool,
 }
 
 impl Level {
+    /// Why the account cannot be entered now, by an owner or by somebody else.
+    fn refusal(&self, owner: bool) -> Option<Code> {
+        self.status
+            .refusal()
+            .filter(|_| !(owner && self.owner_may_enter))
+    }
+
     /// Whether this membership has its powers from the package.
     fn is_by_package(&self, member: &Member) -> bool {
         self.by_package && !member.owner
@@ -279,8 +287,10 @@ impl Resolved {
 /// What a member may do in an account now.
 pub(crate) struct MemberView {
     stamp: u64,
-    /// Why the member may do nothing at all.
+    /// Why the member may do nothing at all, from whichever account they come.
     pub(crate) refusal: Option<Code>,
+    /// Why they cannot enter the account itself; whoever comes from above does not enter it.
+    pub(crate) entry: Option<Code>,
     pub(crate) powers: Powers,
     /// The allow-lists on the way to the account: each must hold the address that the member comes
     /// from (R-SES-3).
@@ -323,6 +333,7 @@ impl MemberView {
         MemberView {
             stamp,
             refusal: Some(Code::NotMember),
+            entry: Some(Code::NotMember),
             powers: Powers::none(tree),
             addresses: Vec::new(),
             member: None,
@@ -342,6 +353,7 @@ impl MemberView {
         MemberView {
             stamp: self.stamp,
             refusal: self.refusal,
+            entry: self.entry,
             powers: self.powers.clone(),
             addresses: self.addresses.clone(),
             member: self.member.clone(),
@@ -351,10 +363,11 @@ impl MemberView {
         }
     }
 
-    /// The same member with no more than this, refused where they are not refused already.
-    pub(crate) fn under(&self, most: &Powers, refusal: Option<Code>) -> MemberView {
+    /// The same member with no more than this, who enters the account where it lets everybody in
+    /// alone.
+    pub(crate) fn under(&self, most: &Powers, status: Status) -> MemberView {
         MemberView {
-            refusal: self.refusal.or(refusal),
+            entry: self.entry.or(status.refusal()),
             powers: self.powers.clone().under(most),
             ..self.unprepared()
         }
@@ -370,10 +383,9 @@ impl MemberView {
         }
     }
 
-    /// The same for who acts from an account above: the status of this one does not keep them out.
-    pub(crate) fn entered_from_above(&self, trial: Option<Arc<Trial>>) -> MemberView {
+    /// The same where what is tried is another role, or none.
+    pub(crate) fn trying(&self, trial: Option<Arc<Trial>>) -> MemberView {
         MemberView {
-            refusal: None,
             trial,
             ..self.unprepared()
         }
@@ -382,20 +394,36 @@ impl MemberView {
 
 /// What a user may do in an account now, and why they may do anything there.
 pub(crate) struct Judged {
-    /// Why they may do nothing at all.
+    /// Why they may do nothing at all, from whichever account they come.
     pub(crate) refusal: Option<Code>,
+    /// Why they cannot enter the account itself.
+    pub(crate) entry: Option<Code>,
     /// The same, whatever the status of the account.
     pub(crate) disabled: Option<Code>,
     pub(crate) powers: Powers,
     /// What gives them these: a membership of this account, and those of accounts above from which
     /// they manage its team; from the account up.
     held: Vec<Holding>,
+    /// What gives them nothing while its account cannot be entered.
+    on_hold: Vec<Holding>,
 }
 
 /// A membership and what it gives in an account before the ceilings.
 struct Holding {
     member: Member,
     paper: Powers,
+    /// Whether its own account can be entered now, or one between that and this.
+    enters: bool,
+}
+
+/// What belongs to accounts that cannot be entered gives nothing beside what belongs to one that
+/// can; takes it out.
+fn set_aside(held: &mut Vec<Holding>) -> Vec<Holding> {
+    if held.iter().any(|holding| holding.enters) {
+        held.extract_if(.., |holding| !holding.enters).collect()
+    } else {
+        Vec::new()
+    }
 }
 
 fn united(tree: &PermissionTree, held: &[Holding]) -> Powers {
@@ -413,6 +441,16 @@ impl Judged {
     /// The memberships, from the account up.
     pub(crate) fn memberships(&self) -> impl Iterator<Item = &Member> {
         self.held.iter().map(|holding| &holding.member)
+    }
+
+    /// Those that give nothing now, since their account cannot be entered.
+    pub(crate) fn memberships_on_hold(&self) -> impl Iterator<Item = &Member> {
+        self.on_hold.iter().map(|holding| &holding.member)
+    }
+
+    /// All of these.
+    pub(crate) fn all_memberships(&self) -> impl Iterator<Item = &Member> {
+        self.memberships().chain(self.memberships_on_hold())
     }
 
     /// The membership by which the permission at this place reaches furthest; of several the
@@ -443,23 +481,41 @@ impl View {
             };
             let paper = level.paper(tx, papers, &member)?;
             if height == 0 || level.reaches_below(papers.tree, &paper) {
-                held.push(Holding { member, paper });
+                let enters = self.enters(papers.tree, height, member.owner, &paper);
+                held.push(Holding {
+                    member,
+                    paper,
+                    enters,
+                });
             }
         }
         Ok(held)
     }
 
-    /// What a user holds here before the ceilings; with what is disabled and can be enabled, or
-    /// without.
+    /// Whether one who holds this by a membership so many levels up can act here now: they enter
+    /// the account of the membership, or one between that and this from which they reach it. A
+    /// membership counts by the status of its own account, the worst along that line.
+    fn enters(&self, tree: &PermissionTree, height: usize, owner: bool, paper: &Powers) -> bool {
+        let mut line = self.levels.iter().take(height + 1).enumerate();
+        line.any(|(at, level)| {
+            level.refusal(owner).is_none() && (at == 0 || level.reaches_below(tree, paper))
+        })
+    }
+
+    /// What a user holds here before the ceilings: what counts now, or all that can, with what is
+    /// disabled or on hold.
     pub(crate) fn paper(
         &self,
         tx: &mut Tx<'_>,
         papers: &mut Papers<'_>,
         user: &Id,
-        with_disabled: bool,
+        all: bool,
     ) -> Result<Powers, Error> {
         let mut held = self.held(tx, papers, user)?;
-        held.retain(|holding| with_disabled || !holding.member.disabled);
+        if !all {
+            held.retain(|holding| !holding.member.disabled);
+            set_aside(&mut held);
+        }
         Ok(united(papers.tree, &held))
     }
 
@@ -522,11 +578,37 @@ impl View {
         papers: &mut Papers<'_>,
         user: &Id,
     ) -> Result<Option<Judged>, Error> {
+        self.judge_by(tx, papers, user, true)
+    }
+
+    /// The same as if all accounts of the line were active; what was begun before one was put on
+    /// hold is judged like that, and who may take that back.
+    pub(crate) fn judge_whatever_status(
+        &self,
+        tx: &mut Tx<'_>,
+        papers: &mut Papers<'_>,
+        user: &Id,
+    ) -> Result<Option<Judged>, Error> {
+        self.judge_by(tx, papers, user, false)
+    }
+
+    fn judge_by(
+        &self,
+        tx: &mut Tx<'_>,
+        papers: &mut Papers<'_>,
+        user: &Id,
+        status_counts: bool,
+    ) -> Result<Option<Judged>, Error> {
         let mut held = self.held(tx, papers, user)?;
         // What is disabled gives nothing beside what is not.
         if held.iter().any(|holding| !holding.member.disabled) {
             held.retain(|holding| !holding.member.disabled);
         }
+        let owns = held.iter().any(|holding| holding.member.owner);
+        let on_hold = match status_counts {
+            true => set_aside(&mut held),
+            false => Vec::new(),
+        };
         let Some(nearest) = held.first() else {
             return Ok(None);
         };
@@ -537,21 +619,50 @@ impl View {
             true => Some(Code::UserDisabled),
             false => nearest.member.disabled.then_some(Code::MemberDisabled),
         };
-        let owns = held.iter().any(|holding| holding.member.owner);
-        let status = self
-            .status
-            .refusal()
-            .filter(|_| !(owns && self.owner_may_enter));
+        let here = self.levels.first().and_then(|level| level.refusal(owns));
+        let status = here.filter(|_| status_counts && !held.iter().any(|holding| holding.enters));
         let mut powers = self.under_ceiling(united(papers.tree, &held));
         if !self.is_own(&nearest.member) {
             powers = powers.only(papers.tree, |permission| permission != OF_OWN_MEMBERS);
         }
         Ok(Some(Judged {
             refusal: status.or(disabled),
+            entry: here.or(disabled),
             disabled,
             powers,
             held,
+            on_hold,
         }))
+    }
+
+    fn member(
+        &self,
+        tx: &mut Tx<'_>,
+        tree: &PermissionTree,
+        stamp: u64,
+        user: &Id,
+        judged: &Judged,
+    ) -> Result<MemberView, Error> {
+        let mut addresses = self.addresses.clone();
+        addresses.extend(tx.get(&keys::user_allow_list(user))?);
+        for member in judged.all_memberships() {
+            addresses.extend(tx.get(&keys::member_allow_list(&member.account, user))?);
+        }
+        Ok(MemberView {
+            stamp,
+            refusal: judged.refusal,
+            entry: judged.entry,
+            powers: judged.powers.clone(),
+            addresses,
+            // They are in its group whether it is on hold or not.
+            member: judged
+                .all_memberships()
+                .find(|member| self.is_own(member))
+                .map(|member| Arc::new(self.grouped(member))),
+            from_above: judged.memberships().any(|member| !self.is_own(member)),
+            trial: self.trial(tx, tree, judged)?.map(Arc::new),
+            prepared: PerChannel::default(),
+        })
     }
 
     /// What is tried in the place of a role by which a user holds what they hold here. Owners, and
@@ -744,7 +855,6 @@ impl AccountCell {
             levels,
             groups: policies.groups,
             group_cap_period: policies.group_cap_period,
-            owner_may_enter: policies.billing_hold_owner_enters && held_for_billing_alone(&line),
             needs_second_factor: policies.second_factor == SecondFactorPolicy::Required,
         })
     }
@@ -857,7 +967,7 @@ impl AccountCell {
                     until_ms = key.expires_at_ms.unwrap_or(until_ms);
                     narrowed = Some(member.under(
                         &powers_of_key(&engine.tree.load(), &key.permissions),
-                        self.view(engine)?.status.refusal(),
+                        self.view(engine)?.status,
                     ));
                 }
                 None => refusal = Some(Code::ApiKeyInvalid),
@@ -916,27 +1026,29 @@ impl AccountCell {
             // Not kept: strangers are without number.
             return Ok(Arc::new(MemberView::stranger(stamp, &tree)));
         };
-        let mut addresses = view.addresses.clone();
-        addresses.extend(tx.get(&keys::user_allow_list(&user))?);
-        for member in judged.memberships() {
-            addresses.extend(tx.get(&keys::member_allow_list(&member.account, &user))?);
-        }
-        let trial = view.trial(&mut tx, &tree, &judged)?.map(Arc::new);
-        let member = Arc::new(MemberView {
-            stamp,
-            refusal: judged.refusal,
-            powers: judged.powers.clone(),
-            addresses,
-            member: judged
-                .member()
-                .filter(|member| view.is_own(member))
-                .map(|member| Arc::new(view.grouped(member))),
-            from_above: judged.memberships().any(|member| !view.is_own(member)),
-            trial,
-            prepared: PerChannel::default(),
-        });
+        let member = Arc::new(view.member(&mut tx, &tree, stamp, &user, &judged)?);
         engine.cells.keep_member(self, user, member.clone());
         Ok(member)
+    }
+
+    /// The same as if all accounts of the line were active.
+    pub(crate) fn member_whatever_status(
+        self: &Arc<AccountCell>,
+        engine: &Engine,
+        user: &Id,
+    ) -> Result<Arc<MemberView>, Error> {
+        let view = self.view(engine)?;
+        if view.status == Status::Active {
+            return self.member(engine, user.as_str());
+        }
+        let (stamp, tree) = (view.frame.stamp, engine.tree.load());
+        let _whole = engine.commits.read();
+        let mut tx = Tx::new(&*engine.backend);
+        let judged = view.judge_whatever_status(&mut tx, &mut Papers::new(&tree), user)?;
+        Ok(Arc::new(match judged {
+            Some(judged) => view.member(&mut tx, &tree, stamp, user, &judged)?,
+            None => MemberView::stranger(stamp, &tree),
+        }))
     }
 
     /// Answers how many there were.
@@ -1421,12 +1533,16 @@ fn levels(
             (None, above) => above,
         };
         let from_here = policies.iter().skip(height).flatten();
-        let by_package =
-            crate::rules::policy::effective(from_here).role_scope == RoleScope::Package;
+        let policies = crate::rules::policy::effective(from_here);
+        let line = || line.iter().skip(height).map(|(account, _)| *account);
+        let status = effective_status(line());
         levels.push(Level {
             account: account.id.clone(),
             ceiling,
-            by_package,
+            by_package: policies.role_scope == RoleScope::Package,
+            status,
+            owner_may_enter: policies.billing_hold_owner_enters
+                && held_for_billing_alone(status, line()),
         });
     }
     levels.reverse();
@@ -1445,11 +1561,10 @@ pub(crate) fn role_powers(
     )
 }
 
-/// Whether unpaid invoices are all that keeps the account from being active.
-fn held_for_billing_alone(line: &[Account]) -> bool {
-    effective_status(line) == Status::Suspended
+/// Whether unpaid invoices are all that keeps an account of this status from being active.
+fn held_for_billing_alone<'a>(status: Status, line: impl Iterator<Item = &'a Account>) -> bool {
+    status == Status::Suspended
         && line
-            .iter()
             .flat_map(|account| &account.holds)
             .all(|hold| hold.reason == HoldReason::Billing)
 }

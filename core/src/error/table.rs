@@ -101,7 +101,10 @@ impl Retry {
 }
 
 macro_rules! codes {
-    ($($variant:ident = $number:literal, $name:literal, $class:ident, $retry:ident, $sentence:literal;)*) => {
+    ($(
+        $variant:ident = $number:literal, $name:literal, $class:ident, $retry:ident,
+        $sentence:literal;
+    )*) => {
         /// A stable error code (section 14 of the rules).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]

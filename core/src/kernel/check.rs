@@ -98,16 +98,17 @@ impl Look<'_> {
     /// An index line must be one that follows from its record.
     fn index_line(&mut self, letter: u8, key: &[u8], parts: &[&str]) -> Result<(), Error> {
         let is_of = |line: &&Index| line.prefix == letter;
-        for table in tables::all() {
-            let sources = table.lines.iter().filter(is_of);
-            for source in sources.filter_map(|line| (line.source)(parts, self.value)) {
-                let Some(record) = self.stored(&source)? else {
-                    return Err(broken("its record is gone"));
-                };
-                let is_there = (table.has_line)(&mut self.tx, &record, key, self.value)?;
-                self.must(is_there, "it does not follow from its record");
-                return Ok(());
-            }
+        let found = tables::all().find_map(|table| {
+            let mut lines = table.lines.iter().filter(is_of);
+            let source = lines.find_map(|line| (line.source)(parts, self.value));
+            source.map(|source| (table, source))
+        });
+        if let Some((table, source)) = found {
+            let record = self.stored(&source)?;
+            let record = record.ok_or_else(|| broken("its record is gone"))?;
+            let is_there = (table.has_line)(&mut self.tx, &record, key, self.value)?;
+            self.must(is_there, "it does not follow from its record");
+            return Ok(());
         }
         let is_known = tables::all().any(|table| table.lines.iter().any(|line| is_of(&line)));
         match is_known {

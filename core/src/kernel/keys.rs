@@ -633,6 +633,27 @@ pub(crate) fn audit_person(
     )
 }
 
+/// Where the actor of a record came from; also the index of what somebody did.
+pub(crate) fn audit_actor(user: &Id, chain: &AuditChain, number: u64) -> Vec<u8> {
+    let [of, id] = chain.parts();
+    key(
+        AUDIT_PERSON,
+        &[
+            ACTOR,
+            user.as_str(),
+            of,
+            id,
+            &sortable(number),
+            &sortable(0),
+        ],
+    )
+}
+
+/// What the audit knows of where somebody acted from: from the first key, until the second.
+pub(crate) fn audit_of_actor(user: &Id) -> (Vec<u8>, Vec<u8>) {
+    below(AUDIT_PERSON, &[ACTOR, user.as_str()])
+}
+
 /// What the audit knows of a person: from the first key, until the second.
 pub(crate) fn audit_of_person(kind: AuditKind, person: &Id) -> (Vec<u8>, Vec<u8>) {
     below(AUDIT_PERSON, &[person_kind(kind), person.as_str()])
@@ -646,6 +667,9 @@ pub(crate) fn record_of_person(kind: AuditKind, person: &Id) -> Vec<u8> {
         user(person)
     }
 }
+
+/// What stands in the place of the kind of a person, where it is the one who acted.
+pub(crate) const ACTOR: &str = "actor";
 
 fn person_kind(kind: AuditKind) -> &'static str {
     if kind == AuditKind::Invitation {

@@ -69,8 +69,11 @@ pub(crate) struct Index {
 pub(crate) struct Count {
     /// The span of the keys that are counted, from the parts of the count's key; none where it is
     /// the count of something else.
-    pub(crate) counted: fn(&[&str]) -> Option<(Vec<u8>, Vec<u8>)>,
+    pub(crate) counted: fn(&[&str]) -> Option<Span>,
 }
+
+/// The keys from the first until the second.
+pub(crate) type Span = (Vec<u8>, Vec<u8>);
 
 /// What follows from a record.
 #[derive(Default)]
@@ -258,9 +261,12 @@ pub(crate) struct Declared {
     pub(crate) counts: &'static [Count],
     /// Checks the record at a key.
     pub(crate) check: Check,
-    /// Whether the record, of these bytes at this key, has such a line.
-    pub(crate) has_line: fn(&mut Tx<'_>, &[u8], &[u8], &[u8]) -> Result<bool, Error>,
+    /// Whether a record has a line.
+    pub(crate) has_line: HasLine,
 }
+
+/// Whether the record of these bytes has a line with this key and this value.
+pub(crate) type HasLine = fn(&mut Tx<'_>, &[u8], &[u8], &[u8]) -> Result<bool, Error>;
 
 /// Checks the record at a key of these parts.
 pub(crate) type Check = fn(&mut Look<'_>, &[u8], &[&str]) -> Result<(), Error>;

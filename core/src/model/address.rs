@@ -103,6 +103,20 @@ impl AddressRange {
     }
 }
 
+/// The ranges that hold what both of two lists hold: of two ranges one covers the other, or they
+/// have nothing in common. Empty where there is no such address.
+pub fn common_ranges(one: &[AddressRange], other: &[AddressRange]) -> Vec<AddressRange> {
+    let within = |narrow: &[AddressRange], wide: &[AddressRange]| {
+        let covered = |range: &&AddressRange| wide.iter().any(|other| other.covers(range));
+        narrow.iter().filter(covered).copied().collect::<Vec<_>>()
+    };
+    let mut common = within(one, other);
+    common.extend(within(other, one));
+    common.sort_unstable();
+    common.dedup();
+    common
+}
+
 impl TryFrom<String> for AddressRange {
     type Error = &'static str;
     fn try_from(text: String) -> Result<AddressRange, &'static str> {

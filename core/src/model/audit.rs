@@ -50,8 +50,11 @@ pub struct AuditRecord {
     pub number: u64,
     /// When, in unix milliseconds.
     pub at_ms: u64,
-    /// Who.
+    /// Who. The address that they came from is kept beside the chain.
     pub actor: AuditActor,
+    /// SHA-256 of what is kept of that address; absent where none was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_hash: Option<String>,
     /// The operation that did it; `schedule` for what became due by itself.
     pub operation: String,
     /// What it changed.
@@ -72,7 +75,7 @@ pub struct AuditActor {
     /// that was changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Id>,
-    /// The address that they came from, as the host saw it.
+    /// The address that they came from, as the host saw it; absent once they are erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
     /// The API key, where it was a program of that user.
@@ -156,6 +159,9 @@ pub struct AuditChange {
     pub person: Option<AuditPerson>,
 }
 
+/// The field of what is kept beside the chain that has the address of who acted.
+pub const AUDIT_IP: &str = "ip";
+
 /// A person whom a change is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditPerson {
@@ -168,7 +174,7 @@ pub struct AuditPerson {
     pub hash: Option<String>,
 }
 
-/// The personal fields of a change. They are deleted with the person, and the salt with them: what
+/// The personal fields of a change, or the address that somebody acted from. They are deleted with the person, and the salt with them: what
 /// is left is a hash that nobody can guess the fields from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditPersonal {

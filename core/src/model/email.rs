@@ -110,8 +110,15 @@ pub(super) const SYMBOLS: &str = "!#$%&'*+/=?^_`{|}~.-";
 /// Whether this is a mark that many scripts write their letters with (R-USR-6), and that can be
 /// seen: no selector of a variant, no joiner, no frame around the letter.
 fn is_visible_mark(c: char) -> bool {
-    let hidden = matches!(c,
-        '\u{34f}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{20dd}'..='\u{20e4}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}');
+    let hidden = matches!(
+        c,
+        '\u{34f}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{20dd}'..='\u{20e4}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{e0100}'..='\u{e01ef}'
+    );
     is_combining_mark(c) && !hidden
 }
 

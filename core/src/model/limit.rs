@@ -102,7 +102,11 @@ macro_rules! limits {
         #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields, default)]
         pub struct Limits {
-            $($(#[doc = $doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $name: Option<Limit>,)*
+            $(
+                $(#[doc = $doc])*
+                #[serde(skip_serializing_if = "Option::is_none")]
+                pub $name: Option<Limit>,
+            )*
             /// What single limits count, and what happens beyond them, at most one entry for each;
             /// what is absent is inherited.
             #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -118,7 +122,9 @@ macro_rules! limits {
             /// The values that are here, and for the rest what is there.
             #[must_use]
             pub fn or(&self, other: &Limits) -> Limits {
-                let terms = LimitName::ALL.iter().map(|name| self.terms_of(*name).or(other.terms_of(*name)));
+                let terms = LimitName::ALL
+                    .iter()
+                    .map(|name| self.terms_of(*name).or(other.terms_of(*name)));
                 let terms = terms.filter(|terms| *terms != LimitTerms::none(terms.limit)).collect();
                 Limits { $($name: self.$name.or(other.$name),)* terms }
             }

@@ -58,8 +58,14 @@ impl<'a> Mailbox<'a> {
 /// as the mark at the beginning of a file.
 pub(crate) fn is_blank(c: char) -> bool {
     c.is_whitespace()
-        || matches!(c,
-            '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202c}' | '\u{2060}' | '\u{2066}'..='\u{2069}')
+        || matches!(
+            c,
+            '\u{feff}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{202a}'..='\u{202c}'
+                | '\u{2060}'
+                | '\u{2066}'..='\u{2069}'
+        )
 }
 
 /// A text without what is blank around it.

@@ -39,12 +39,12 @@ mod user;
 
 pub use account::{Account, Hold, HoldLevel, HoldReason, Lifecycle, NextPackage};
 pub use actor::{Actor, Behind, Caller, KeyScope, LogIn};
-pub use address::{Address, AddressRange};
+pub use address::{Address, AddressRange, common_ranges};
 pub use api_key::ApiKey;
 pub use assets::{AssetKind, Assets, AssetsEdit};
 pub use audit::{
-    AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink, AuditPerson,
-    AuditPersonal, AuditRecord,
+    AUDIT_IP, AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink,
+    AuditPerson, AuditPersonal, AuditRecord,
 };
 pub use campaign::{Campaign, CampaignOutcomes, CampaignStop, CampaignStopReason};
 pub use cap::{Cap, CapScope, MessageInput, OverLimit};

@@ -217,7 +217,8 @@ pub enum AccessStepKind {
     /// Somebody acts as the user, or a program with an API key for them: how far they may do it
     /// bounds what the user may (R-SES-6, R-SES-7).
     Behind,
-    /// The status of account, user or membership forbids everything.
+    /// The status of account, user or membership forbids everything; where `account` is said, all
+    /// that the membership of that account would give.
     Status,
 }
 
@@ -231,7 +232,7 @@ fn judge(ctx: &mut Ctx<'_>, account: &Id, user: &Id) -> Result<Option<Judged>, E
     };
     narrow(ctx, account, user, &mut judged)?;
     let from_above = judged
-        .memberships()
+        .all_memberships()
         .all(|member| member.account != *account);
     Ok(is_told(ctx, account, user, from_above)?.then_some(judged))
 }
@@ -521,13 +522,23 @@ impl Explain {
             return Ok(vec![step(AccessStepKind::OperatorsOnly, &self.user)]);
         }
         let mut ways = Vec::new();
+        let mut on_hold = Vec::new();
+        for member in judged.memberships_on_hold() {
+            let status = ctx.engine.cell(&member.account)?.view(ctx.engine)?.status;
+            on_hold.push(AccessStep {
+                account: Some(member.account.clone()),
+                code: status.refusal(),
+                ..step(AccessStepKind::Status, &member.account)
+            });
+        }
         for member in judged.memberships() {
             ways.push(self.way(ctx, tree, place, member)?);
         }
         ways.reverse();
         ways.sort_by_key(|(scope, _)| *scope);
         let held = ways.last().is_some_and(|(scope, _)| scope.is_some());
-        let mut steps: Vec<AccessStep> = ways.into_iter().flat_map(|(_, steps)| steps).collect();
+        let steps = ways.into_iter().flat_map(|(_, steps)| steps);
+        let mut steps: Vec<AccessStep> = on_hold.into_iter().chain(steps).collect();
         if !held {
             return Ok(steps);
         }
@@ -915,6 +926,16 @@ mod tests {
             }
             users.insert(user);
         }
+        for account in ACCOUNTS {
+            if dice.roll(3) == 0 {
+                let billing_hold_owner_enters = Some(dice.roll(2) == 0);
+                let set = Policies {
+                    billing_hold_owner_enters,
+                    ..Policies::default()
+                };
+                set_policies(&engine, Some(&Id::new(account).unwrap()), set);
+            }
+        }
         (engine, users)
     }
 
@@ -943,7 +964,7 @@ mod tests {
             6 => ("users.disable", json!({ "user": user })),
             7 => (
                 "accounts.hold",
-                json!({"account": account, "reason": "billing"}),
+                json!({"account": account, "reason": dice.one_of(&["billing", "billing", "admin"])}),
             ),
             _ => ("accounts.release", json!({"account": account, "hold": 1})),
         };
@@ -1076,6 +1097,18 @@ mod tests {
                         json!({"account": account, "user": user, "permission": permission}),
                     );
                     assert_eq!(checked["allowed"], explained["allowed"], "{at}");
+                    // What is answered is what operations then ask, from one of the accounts that
+                    // the user can come from; also while some of these are on hold.
+                    let passes = |home: &Id| {
+                        let acting = Actor::in_account(id.clone(), home.clone(), None);
+                        let mut ctx = engine.ctx(&acting);
+                        ctx.require_in(&cell.id, permission).is_ok()
+                    };
+                    assert_eq!(
+                        line.iter().any(passes),
+                        explained["allowed"] == true,
+                        "{at}: {explained}"
+                    );
                     kinds.extend(
                         explained["steps"]
                             .as_array()

@@ -273,6 +273,11 @@ pub struct Reopen {
 
 /// Deletes an account for good; its id is never used again, and users without another account go
 /// with it (R-ACC-3).
+///
+/// An account below that is detached goes on with what it took from those above: their package,
+/// limits and assets where it has no package of its own, their caps and policies, and of its
+/// allow-list what theirs hold too. One that has a package of its own keeps that, and the limits of
+/// the accounts above bind it no longer.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delete {
@@ -1567,9 +1572,9 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
 }
 
 /// An account that leaves those above keeps what it took from them: without a package of its own
-/// their package, limits and assets, the caps and policies that they set, and where it has no list
-/// of addresses of its own, the nearest one. Otherwise it would be free of all of that. The account
-/// itself is not written.
+/// their package, limits and assets, the caps and policies that they set, and the addresses that
+/// every list on the way holds. Otherwise it would be free of all of that. The account itself is
+/// not written.
 fn keep_inherited(
     ctx: &mut Ctx<'_>,
     account: &mut model::Account,
@@ -1595,16 +1600,30 @@ fn keep_inherited(
     }
     for from in above {
         caps::keep(ctx, &account.id, &from.id)?;
-        let addresses: Option<Vec<model::AddressRange>> =
-            ctx.tx.get(&keys::account_allow_list(&from.id))?;
-        if let Some(addresses) = addresses
-            && !ctx.tx.has(&keys::account_allow_list(&account.id))?
-        {
-            ctx.tx
-                .put(keys::account_allow_list(&account.id), &addresses)?;
-        }
+        keep_addresses(ctx, &account.id, &from.id)?;
     }
     Ok(())
+}
+
+/// Makes the allow-list of an account hold no more than that of one above does. Where nobody could
+/// come from anywhere then, the account cannot leave.
+fn keep_addresses(ctx: &mut Ctx<'_>, account: &Id, above: &Id) -> Result<(), Error> {
+    let key = keys::account_allow_list(account);
+    let theirs: Option<Vec<model::AddressRange>> = ctx.tx.get(&keys::account_allow_list(above))?;
+    let Some(theirs) = theirs else { return Ok(()) };
+    let own: Option<Vec<model::AddressRange>> = ctx.tx.get(&key)?;
+    let both = match own {
+        Some(own) => model::common_ranges(&own, &theirs),
+        None => theirs,
+    };
+    if both.is_empty() {
+        let message = format!(
+            "no address is in the allow-lists of both `{account}` and `{above}`: nobody could \
+             enter `{account}` alone; change one of the lists first"
+        );
+        return Err(Error::invalid("/children", message).with("account", account.as_str()));
+    }
+    ctx.tx.put(key, &both)
 }
 
 /// The accounts directly below one.

@@ -7,14 +7,14 @@ use super::{Access, Effect, Operation, SCAN_MAX, SCAN_STEP, page_size};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{
-    Actor, AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink,
-    AuditPerson, AuditPersonal, AuditRecord, Count, Cursor, Id, Name,
+    AUDIT_IP, Actor, AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind,
+    AuditLink, AuditPerson, AuditPersonal, AuditRecord, Count, Cursor, Id, Name,
 };
 use crate::rules::audit::{follows, hash};
 use crate::store::Order;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What operators need for the chains of accounts and users.
 const OPERATORS: &str = "clients.view_all";
@@ -225,7 +225,8 @@ pub struct AuditExport {
     /// JSON lines: one for each record, with a line feed behind it.
     pub lines: String,
     /// JSON lines of what is known of the persons in these records: number and place of the change,
-    /// and the text whose hash the change has.
+    /// and the text whose hash the change has. Without a place it is where the actor came from, and
+    /// the record has the hash as `actor_hash`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub personal: Option<String>,
     /// How many records.
@@ -425,13 +426,32 @@ fn shown(ctx: &mut Ctx<'_>, chain: &AuditChain, record: AuditRecord) -> Result<A
     for (place, one) in record.changes.into_iter().enumerate() {
         changes.push(change(ctx, chain, record.number, place, one)?);
     }
+    let mut actor = record.actor;
+    if let (Some(user), Some(_)) = (&actor.user, &record.actor_hash) {
+        actor.ip = address_of(ctx, user, chain, record.number)?;
+    }
     Ok(AuditItem {
         number: record.number,
         at_ms: record.at_ms,
-        actor: record.actor,
+        actor,
         operation: record.operation,
         changes,
     })
+}
+
+/// Where the actor of a record came from, as far as they are not erased.
+pub(crate) fn address_of(
+    ctx: &mut Ctx<'_>,
+    user: &Id,
+    chain: &AuditChain,
+    number: u64,
+) -> Result<Option<String>, Error> {
+    let known: Option<Option<AuditPersonal>> =
+        ctx.tx.get(&keys::audit_actor(user, chain, number))?;
+    let ip = known
+        .flatten()
+        .and_then(|mut known| known.after.remove(AUDIT_IP));
+    Ok(ip.map(text))
 }
 
 /// A change of a record, with what is still known of the person.
@@ -619,29 +639,42 @@ fn personal_lines(
 ) -> Result<String, Error> {
     let record: AuditRecord = serde_json::from_str(line).map_err(|_| broken(chain, number))?;
     let mut lines = String::new();
-    for (place, change) in record.changes.iter().enumerate() {
-        let Some(AuditPerson {
-            kind,
-            id,
-            hash: Some(_),
-        }) = &change.person
-        else {
-            continue;
-        };
-        let stored = ctx
-            .engine
-            .backend
-            .get(&keys::audit_person(*kind, id, chain, number, place))?;
+    for (key, place, _) in kept_beside(chain, number, &record)
+        .into_iter()
+        .filter(|(_, _, hash)| hash.is_some())
+    {
+        let stored = ctx.engine.backend.get(&key)?;
         let Some(stored) = stored.filter(|stored| stored.value != b"null") else {
             continue;
         };
         let text = String::from_utf8(stored.value).map_err(|_| broken(chain, number))?;
-        lines.push_str(
-            &serde_json::json!({"number": number, "place": place, "hashed": text}).to_string(),
-        );
+        let line = match place {
+            Some(place) => json!({"number": number, "place": place, "hashed": text}),
+            None => json!({"number": number, "hashed": text}),
+        };
+        lines.push_str(&line.to_string());
         lines.push('\n');
     }
     Ok(lines)
+}
+
+/// What lies beside a record: its key, the place of the change that it is about or none where it is
+/// about the actor, and its hash.
+fn kept_beside<'r>(
+    chain: &AuditChain,
+    number: u64,
+    record: &'r AuditRecord,
+) -> Vec<(Vec<u8>, Option<usize>, Option<&'r String>)> {
+    let of_change = |(place, change): (usize, &'r AuditChange)| {
+        let person = change.person.as_ref()?;
+        let key = keys::audit_person(person.kind, &person.id, chain, number, place);
+        Some((key, Some(place), person.hash.as_ref()))
+    };
+    let of_actor = record.actor.user.as_ref().zip(record.actor_hash.as_ref());
+    let of_actor =
+        of_actor.map(|(user, hash)| (keys::audit_actor(user, chain, number), None, Some(hash)));
+    let changes = record.changes.iter().enumerate();
+    changes.filter_map(of_change).chain(of_actor).collect()
 }
 
 impl Operation for Verify {
@@ -760,20 +793,10 @@ fn check(
 /// Whether what is kept of persons beside a record is what was written, as far as it was not
 /// erased.
 fn personal_fits(ctx: &Ctx<'_>, chain: &AuditChain, record: &AuditRecord) -> Result<bool, Error> {
-    for (place, change) in record.changes.iter().enumerate() {
-        let Some(person) = &change.person else {
-            continue;
-        };
-        let stored = ctx.engine.backend.get(&keys::audit_person(
-            person.kind,
-            &person.id,
-            chain,
-            record.number,
-            place,
-        ))?;
-        let fits = stored.is_some_and(|stored| {
-            stored.value == b"null" || person.hash.as_ref() == Some(&hash(&stored.value))
-        });
+    for (key, _, written) in kept_beside(chain, record.number, record) {
+        let stored = ctx.engine.backend.get(&key)?;
+        let fits = stored
+            .is_some_and(|stored| stored.value == b"null" || written == Some(&hash(&stored.value)));
         if !fits {
             return Ok(false);
         }
@@ -836,16 +859,8 @@ impl Operation for Prune {
         let more = pruned > MOST_PRUNED;
         old.truncate(pruned.min(MOST_PRUNED));
         for (key, record, link) in &old {
-            for (place, change) in record.changes.iter().enumerate() {
-                if let Some(person) = &change.person {
-                    ctx.tx.delete(keys::audit_person(
-                        person.kind,
-                        &person.id,
-                        &chain,
-                        link.number,
-                        place,
-                    ));
-                }
+            for (beside, ..) in kept_beside(&chain, link.number, record) {
+                ctx.tx.delete(beside);
             }
             ctx.tx.delete(key.clone());
         }

@@ -786,7 +786,8 @@ mod tests {
             "renew",
             "give back",
         ];
-        assert!(ended.iter().all(|what| done.contains_key(&(*what, true)) && done.contains_key(&(*what, false))), "{done:?}");
+        let both = |what| done.contains_key(&(what, true)) && done.contains_key(&(what, false));
+        assert!(ended.into_iter().all(both), "{done:?}");
         assert!(
             done[&("detach", true)] > 5 && done[&("delete", true)] > 5,
             "{done:?}"

@@ -840,17 +840,70 @@ fn move_members(
         resources: 0,
     };
     for member in named(ctx, &account, users, from)? {
-        let user = member.user.clone();
-        if member.group.as_ref() == Some(&moved.group) {
-            continue;
-        }
-        move_member(ctx, member, &moved.group)?;
-        moved.members += 1;
-        if with == GroupResources::Follow {
-            moved.resources += resources::follow(ctx, &account, &user, &moved.group)?;
+        if let Some(resources) = move_with_resources(ctx, member, &moved.group, with)? {
+            moved.members += 1;
+            moved.resources += resources;
         }
     }
     Ok(moved)
+}
+
+/// Moves a member, and by what was asked for their resources, of which it answers how many; none
+/// for who is in the group already.
+fn move_with_resources(
+    ctx: &mut Ctx<'_>,
+    member: model::Member,
+    to: &Id,
+    with: GroupResources,
+) -> Result<Option<u64>, Error> {
+    let (account, user) = (member.account.clone(), member.user.clone());
+    if member.group.as_ref() == Some(to) {
+        return Ok(None);
+    }
+    move_member(ctx, member, to)?;
+    match with {
+        GroupResources::Follow => resources::follow(ctx, &account, &user, to).map(Some),
+        GroupResources::Stay => Ok(Some(0)),
+    }
+}
+
+/// Whether a member who comes into a group is transferred: neither in it already nor in the default
+/// group.
+fn is_transferred(member: &model::Member, account: &model::Account, to: &Id) -> bool {
+    let comes_from = |id: &Id| member.group.as_ref() != Some(id);
+    comes_from(&account.default_group) && comes_from(to)
+}
+
+/// One group that many members are put into, each by themself, by the rules of
+/// [`groups.add_members`](AddMembers).
+pub(crate) struct Destination {
+    account: model::Account,
+    group: Id,
+    resources: GroupResources,
+}
+
+impl Destination {
+    pub(crate) fn open(
+        ctx: &mut Ctx<'_>,
+        account: &Id,
+        group: &Id,
+        resources: Option<GroupResources>,
+    ) -> Result<Destination, Error> {
+        let (account, group) = open(ctx, account, group, None)?;
+        Ok(Destination {
+            account,
+            group: group.id,
+            resources: resources.unwrap_or(GroupResources::Follow),
+        })
+    }
+
+    pub(crate) fn put(&self, ctx: &mut Ctx<'_>, user: &Id) -> Result<(), Error> {
+        let member = movable(ctx, &self.account.id, user, None)?;
+        if is_transferred(&member, &self.account, &self.group) {
+            ctx.require(&self.account.id, "groups.members.transfer", "clients.edit")?;
+        }
+        move_with_resources(ctx, member, &self.group, self.resources).map(drop)
+    }
 }
 
 /// The members of these names, each once; all of them plain members who can do no more than the
@@ -873,26 +926,35 @@ fn named(
         if !seen.insert(user) {
             continue;
         }
-        let field = format!("/users/{place}");
-        let member = members::find(ctx, account, user)?
-            .ok_or_else(|| Error::not_found("member", user.as_str()).at(field.clone()))?;
-        let Some(group) = &member.group else {
-            return Err(Error::new(
-                Code::AdminHasNoGroup,
-                format!("`{user}` is the owner or an administrator"),
-            )
-            .at(field));
-        };
-        if let Some(from) = from.filter(|from| *from != group) {
-            return Err(Error::invalid(
-                field,
-                format!("`{user}` is not in the group `{from}`"),
-            ));
-        }
-        members::refuse_stronger_in(ctx, account, user).map_err(|error| error.at(field))?;
-        members.push(member);
+        let member = movable(ctx, account, user, from);
+        members.push(member.map_err(|error| error.at(format!("/users/{place}")))?);
     }
     Ok(members)
+}
+
+/// A plain member who can do no more than the actor, and is in `from` where it is given.
+fn movable(
+    ctx: &mut Ctx<'_>,
+    account: &Id,
+    user: &Id,
+    from: Option<&Id>,
+) -> Result<model::Member, Error> {
+    let member = members::find(ctx, account, user)?
+        .ok_or_else(|| Error::not_found("member", user.as_str()).at("/user"))?;
+    let Some(group) = &member.group else {
+        return Err(Error::new(
+            Code::AdminHasNoGroup,
+            format!("`{user}` is the owner or an administrator"),
+        ));
+    };
+    if let Some(from) = from.filter(|from| *from != group) {
+        return Err(Error::invalid(
+            "/user",
+            format!("`{user}` is not in the group `{from}`"),
+        ));
+    }
+    members::refuse_stronger_in(ctx, account, user)?;
+    Ok(member)
 }
 
 impl Operation for AddMembers {
@@ -907,13 +969,9 @@ impl Operation for AddMembers {
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupMove, Error> {
         let (account, group) = open(ctx, &self.account, &self.group, None)?;
-        let come_from_elsewhere = |member: &model::Member| {
-            let comes_from = |id: &Id| member.group.as_ref() != Some(id);
-            comes_from(&account.default_group) && comes_from(&group.id)
-        };
         if named(ctx, &account.id, &self.users, None)?
             .iter()
-            .any(come_from_elsewhere)
+            .any(|member| is_transferred(member, &account, &group.id))
         {
             ctx.require(&account.id, "groups.members.transfer", "clients.edit")?;
         }

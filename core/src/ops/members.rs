@@ -5,6 +5,7 @@ mod people_list;
 
 pub use people_list::{People, Person, PersonList, PersonStatus};
 
+use super::groups::{Destination, GroupResources};
 use super::{
     Access, Effect, Operation, accounts, api_keys, check_rev, groups, invitations, limits, reach,
     resources, roles, sessions, users, walk,
@@ -222,6 +223,12 @@ pub struct Bulk {
     /// The new role, for `set_role`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Id>,
+    /// The group that they come into, for `set_group`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Id>,
+    /// What becomes of their resources, for `set_group`; they follow when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<GroupResources>,
     /// Who gets the resources of those who leave, for `remove`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources_to: Option<ResourcesTo>,
@@ -236,6 +243,9 @@ pub struct Bulk {
 pub enum MemberAction {
     /// As `members.set_role`.
     SetRole,
+    /// As `groups.add_members`: needs `groups.members.add`, and for whoever is in another group
+    /// than the default one `groups.members.transfer` too.
+    SetGroup,
     /// As `members.disable`.
     Disable,
     /// As `members.enable`.
@@ -1407,6 +1417,7 @@ impl Operation for Bulk {
         // What the single operations need: a status is never changed by who may merely edit.
         let (permission, of_operators) = match self.action {
             MemberAction::SetRole => ("users.edit_role", "clients.edit"),
+            MemberAction::SetGroup => ("groups.members.add", "clients.edit"),
             MemberAction::Disable | MemberAction::Enable => ("users.disable", "clients.status"),
             MemberAction::Remove => ("users.revoke_account", "clients.edit"),
         };
@@ -1415,30 +1426,23 @@ impl Operation for Bulk {
             ctx.require_as_operator("clients.bulk")?;
         }
         accounts::load(ctx, &self.account, "/account")?;
-        if !(1..=MOST_BULK).contains(&self.users.len()) {
-            return Err(Error::invalid(
-                "/users",
-                format!("1 to {MOST_BULK} users, there are {}", self.users.len()),
-            ));
-        }
-        if (self.action == MemberAction::SetRole) != self.role.is_some() {
-            return Err(Error::invalid(
-                "/role",
-                "a `role` goes with the action `set_role`, and with no other",
-            ));
-        }
-        if self.action != MemberAction::Remove && self.resources_to.is_some() {
-            return Err(Error::invalid(
-                "/resources_to",
-                "this goes with the action `remove` alone",
-            ));
-        }
+        self.check()?;
+        // What is wrong with the group is wrong for all of them.
+        let into = match &self.group {
+            Some(group) => Some(Destination::open(
+                ctx,
+                &self.account,
+                group,
+                self.resources,
+            )?),
+            None => None,
+        };
         let mut answer = MemberBulk {
             done: 0,
             results: Vec::with_capacity(self.users.len()),
         };
         for (at, user) in self.users.iter().enumerate() {
-            let problem = match ctx.attempt(|ctx| self.one(ctx, user)) {
+            let problem = match ctx.attempt(|ctx| self.one(ctx, user, into.as_ref())) {
                 Ok(()) => {
                     answer.done += 1;
                     None
@@ -1469,11 +1473,50 @@ impl Operation for Bulk {
 }
 
 impl Bulk {
-    fn one(&self, ctx: &mut Ctx<'_>, user: &Id) -> Result<(), Error> {
+    /// Refuses what does not go with the action.
+    fn check(&self) -> Result<(), Error> {
+        if !(1..=MOST_BULK).contains(&self.users.len()) {
+            return Err(Error::invalid(
+                "/users",
+                format!("1 to {MOST_BULK} users, there are {}", self.users.len()),
+            ));
+        }
+        if (self.action == MemberAction::SetRole) != self.role.is_some() {
+            return Err(Error::invalid(
+                "/role",
+                "a `role` goes with the action `set_role`, and with no other",
+            ));
+        }
+        if (self.action == MemberAction::SetGroup) != self.group.is_some() {
+            return Err(Error::invalid(
+                "/group",
+                "a `group` goes with the action `set_group`, and with no other",
+            ));
+        }
+        if self.action != MemberAction::SetGroup && self.resources.is_some() {
+            return Err(Error::invalid(
+                "/resources",
+                "this goes with the action `set_group` alone",
+            ));
+        }
+        if self.action != MemberAction::Remove && self.resources_to.is_some() {
+            return Err(Error::invalid(
+                "/resources_to",
+                "this goes with the action `remove` alone",
+            ));
+        }
+        Ok(())
+    }
+
+    fn one(&self, ctx: &mut Ctx<'_>, user: &Id, into: Option<&Destination>) -> Result<(), Error> {
+        if let Some(into) = into {
+            return into.put(ctx, user);
+        }
         let member = load_seen(ctx, &self.account, user)?;
         match (self.action, &self.role) {
             (MemberAction::SetRole, Some(role)) => set_role(ctx, member, role, None).map(drop),
             (MemberAction::SetRole, None) => Err(Error::invalid("/role", "name the role")),
+            (MemberAction::SetGroup, _) => Err(Error::invalid("/group", "name the group")),
             (MemberAction::Disable, _) => set_disabled(ctx, member, true).map(drop),
             (MemberAction::Enable, _) => set_disabled(ctx, member, false).map(drop),
             (MemberAction::Remove, _) => remove(ctx, &member, self.resources_to.as_ref()).map(drop),

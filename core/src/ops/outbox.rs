@@ -613,7 +613,7 @@ fn settle(
     ctx: &mut Ctx<'_>,
     name: &Id,
     numbers: &[Count],
-    mut settle: impl FnMut(&mut Ctx<'_>, &mut OutboxConsumer, u64, OpenMessage) -> Result<(), Error>,
+    mut each: impl FnMut(&mut Ctx<'_>, &mut OutboxConsumer, u64, OpenMessage) -> Result<(), Error>,
 ) -> Result<OutboxSettled, Error> {
     check_numbers(numbers)?;
     let before = consumer(ctx, name)?;
@@ -628,7 +628,7 @@ fn settle(
             .at(format!("/numbers/{at}")));
         }
         if let Some(open) = ctx.tx.get(&keys::open_message(name, number))? {
-            settle(ctx, &mut known, number, open)?;
+            each(ctx, &mut known, number, open)?;
             settled += 1;
         }
     }

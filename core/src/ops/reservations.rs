@@ -445,7 +445,8 @@ fn refuse_what_is_stopped(
     }
     let Some(user) = user else { return Ok(()) };
     let (tree, view) = (ctx.tree(), ctx.engine.cell(account)?.view(ctx.engine)?);
-    let refusal = match view.judge(&mut ctx.tx, &mut Papers::new(&tree), user)? {
+    let judged = view.judge_whatever_status(&mut ctx.tx, &mut Papers::new(&tree), user)?;
+    let refusal = match judged {
         None => Some(Code::NotMember),
         Some(Judged {
             disabled: Some(code),

@@ -447,7 +447,7 @@ fn shares(ctx: &mut Ctx<'_>, account: &Id, kind: &Kind, owner: &Id) -> Result<bo
     Ok(ctx
         .engine
         .cell(account)?
-        .member(ctx.engine, owner.as_str())?
+        .member_whatever_status(ctx.engine, owner)?
         .powers
         .at(share)
         .is_some())

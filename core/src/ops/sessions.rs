@@ -364,7 +364,7 @@ fn entry_refusal(
     account: &Id,
     ip: Option<Address>,
 ) -> Option<Error> {
-    match member.refusal {
+    match member.entry {
         Some(code) => Some(
             Error::new(
                 code,
@@ -550,8 +550,9 @@ impl Operation for CreateAs {
     const NAME: &'static str = "sessions.create_as";
     const EFFECT: Effect = Effect::Write;
     const ACCESS: Access = Access::Rule(
-        "R-SES-6: operators with `clients.login_as`, where the policy `operators_log_in_as` lets them; users with `impersonation.start` and \
-         `accounts.team` for the accounts below their own; never the host by itself",
+        "R-SES-6: operators with `clients.login_as`, where the policy `operators_log_in_as` lets \
+         them; users with `impersonation.start` and `accounts.team` for the accounts below their \
+         own; never the host by itself",
     );
     type Answer = SessionToken;
 
@@ -571,7 +572,7 @@ impl Operation for CreateAs {
             .engine
             .cell(&self.account)?
             .member(ctx.engine, self.user.as_str())?
-            .refusal
+            .entry
         {
             None => {}
             Some(Code::NotMember) => {

@@ -469,11 +469,8 @@ fn access(
     }
     let line = account_line(&mut ctx.tx, account)?;
     let tree = ctx.tree();
-    let judged = ctx.engine.cell(account)?.view(ctx.engine)?.judge(
-        &mut ctx.tx,
-        &mut Papers::new(&tree),
-        user,
-    )?;
+    let view = ctx.engine.cell(account)?.view(ctx.engine)?;
+    let judged = view.judge_whatever_status(&mut ctx.tx, &mut Papers::new(&tree), user)?;
     let (Some(judged), Some(own)) = (judged, line.first()) else {
         return Ok(None);
     };
@@ -490,7 +487,7 @@ fn access(
         // Users are told what acting there would be answered: their address and their second factor
         // count.
         Some(_) => ctx.entry_refusal(account)?,
-        None => judged.refusal,
+        None => judged.entry,
     };
     let (status, role) = (effective_status(&line), member.role.clone());
     Ok(Some(SwitchableAccount {

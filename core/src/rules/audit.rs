@@ -92,8 +92,26 @@ pub fn difference(
         sides.put(name, old, new);
     }
     // A campaign is first heard of with the first of what is counted of it.
+    if kind == AuditKind::Session && [before, after].iter().any(|side| is_as_another(*side)) {
+        // The device and the address are those of the person behind it, who may be erased while the
+        // user stays; the record says who acted, and from where.
+        for name in OF_THE_PERSON {
+            found.personal.before.remove(*name);
+            found.personal.after.remove(*name);
+        }
+    }
     let is_told = !both && kind != AuditKind::Campaign;
     (is_told || !found.open.is_empty() || !found.personal.is_empty()).then_some(found)
+}
+
+/// What a session knows of whoever has it in hand.
+const OF_THE_PERSON: &[&str] = &["device", "ip"];
+
+/// Whether somebody acts as the user in a session.
+fn is_as_another(session: Option<&Value>) -> bool {
+    session
+        .and_then(|session| session.get("behind"))
+        .is_some_and(|behind| !behind.is_null())
 }
 
 fn flatten(prefix: &str, value: &Value, fields: &mut AuditFields) {

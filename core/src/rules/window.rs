@@ -3,7 +3,7 @@
 use crate::model::Window;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan, Zoned};
+use jiff::{Timestamp, ToSpan, ZonedDateTime};
 
 const MINUTE_MS: u64 = 60_000;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
@@ -177,18 +177,22 @@ pub fn counts_from(now_ms: u64) -> u64 {
     from_ms - from_ms % MINUTE_MS
 }
 
-fn local(now_ms: u64, zone: &TimeZone) -> Option<Zoned> {
+fn local(now_ms: u64, zone: &TimeZone) -> Option<ZonedDateTime> {
     Some(
         Timestamp::from_millisecond(i64::try_from(now_ms).ok()?)
             .ok()?
-            .to_zoned(zone.clone()),
+            .to_zoned_datetime(zone.clone()),
     )
 }
 
 /// The first instant of a date: midnight, or the first instant after it where the clocks skip
 /// midnight.
 fn midnight(date: Date, zone: &TimeZone) -> Option<u64> {
-    let start = date.to_zoned(zone.clone()).ok()?.start_of_day().ok()?;
+    let start = date
+        .to_zoned_datetime(zone.clone())
+        .ok()?
+        .start_of_day()
+        .ok()?;
     Some(u64::try_from(start.timestamp().as_millisecond()).unwrap_or(0))
 }
 
@@ -207,7 +211,7 @@ mod tests {
             zone: zone.clone(),
             billing_day: 31,
         };
-        let now: Zoned = format!("{local}[{zone_name}]").parse().unwrap();
+        let now: ZonedDateTime = format!("{local}[{zone_name}]").parse().unwrap();
         let (start, end) = bounds(
             window,
             u64::try_from(now.timestamp().as_millisecond()).unwrap(),
@@ -216,7 +220,7 @@ mod tests {
         .unwrap();
         let start = Timestamp::from_millisecond(i64::try_from(start).unwrap())
             .unwrap()
-            .to_zoned(zone);
+            .to_zoned_datetime(zone);
         (
             start.datetime().to_string(),
             (end - u64::try_from(start.timestamp().as_millisecond()).unwrap()) / 3_600_000,
@@ -278,7 +282,7 @@ mod tests {
         let at = |local: &str| {
             u64::try_from(
                 format!("{local}[Europe/Berlin]")
-                    .parse::<Zoned>()
+                    .parse::<ZonedDateTime>()
                     .unwrap()
                     .timestamp()
                     .as_millisecond(),
@@ -392,7 +396,7 @@ mod tests {
         let zoned = local
             .parse::<jiff::civil::DateTime>()
             .unwrap()
-            .to_zoned(zone.clone())
+            .to_zoned_datetime(zone.clone())
             .unwrap();
         u64::try_from(zoned.timestamp().as_millisecond()).unwrap()
     }

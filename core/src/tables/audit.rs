@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::kernel::check::{Look, broken};
 use crate::kernel::keys;
 use crate::kernel::table::{Declared, Owner};
-use crate::model::{AuditChain, AuditHead, AuditKind, AuditLink, AuditPerson, AuditRecord};
+use crate::model::{AuditChain, AuditHead, AuditKind, AuditLink, AuditPerson, AuditRecord, Id};
 use crate::rules::audit::{follows, hash};
 
 pub(super) const TABLES: &[Declared] = &[
@@ -31,6 +31,10 @@ pub(super) const TABLES: &[Declared] = &[
         None,
         Owner::Nobody,
         |look, key, parts| match parts {
+            [keys::ACTOR, user, of, account, number, _] => {
+                let user = look.id(user)?;
+                look.audit_actor(key, &user, (of, account), number)
+            }
             [_, _, of, account, number, place] => {
                 look.audit_person(key, (of, account), number, place)
             }
@@ -96,6 +100,12 @@ impl Look<'_> {
                 )?;
             }
         }
+        if let (Some(user), Some(_)) = (&record.actor.user, &record.actor_hash) {
+            self.must_have(
+                keys::audit_actor(user, &chain, at),
+                "who acted does not know it",
+            )?;
+        }
         Ok(())
     }
 
@@ -159,6 +169,35 @@ impl Look<'_> {
             (Some(written), value) => {
                 self.must(hash(value) == written, "it is not what was written")
             }
+        }
+        Ok(())
+    }
+
+    /// Where somebody acted from must be what was written, and is deleted only with them.
+    fn audit_actor(
+        &mut self,
+        key: &[u8],
+        user: &Id,
+        (of, account): (&str, &str),
+        at: &str,
+    ) -> Result<(), Error> {
+        let (chain, at) = (chain(of, account)?, number(at)?);
+        let record: Option<AuditRecord> = self.tx.get(&keys::audit(&chain, at))?;
+        let acted = record.filter(|_| keys::audit_actor(user, &chain, at) == key);
+        let Some(written) = acted
+            .filter(|record| record.actor.user.as_ref() == Some(user))
+            .and_then(|record| record.actor_hash)
+        else {
+            return Err(broken("they did nothing there from a known address"));
+        };
+        if self.value == b"null" {
+            let there = self.tx.has(&keys::user(user))?;
+            self.must(
+                !there,
+                "where they came from is gone, and the person is not",
+            );
+        } else {
+            self.must(hash(self.value) == written, "it is not what was written");
         }
         Ok(())
     }

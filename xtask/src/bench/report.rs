@@ -302,10 +302,12 @@ fn shown(number: f64) -> String {
 
 /// All of it as Markdown.
 pub fn markdown(figures: &Figures) -> String {
-    let mut text = "<!-- Written by `cargo xtask bench --write`. -->\n# Benchmarks\n\nNanoseconds for one call, medians of one run; what is skipped was not there. \
-                    Six counters are charged for each message: three of the account,
-                        three of the one above.\n\n![Chart](benchmarks.svg)\n\n\
-                    | work | tenantry | beside | takes | ratio | target | met |\n|---|--:|---|--:|--:|--:|---|\n"
+    let mut text = "<!-- Written by `cargo xtask bench --write`. -->\n# Benchmarks\n\n\
+                    Nanoseconds for one call, medians of one run; what is skipped was not there. \
+                    Six counters are charged for each message: three of the account, \
+                    three of the one above.\n\n![Chart](benchmarks.svg)\n\n\
+                    | work | tenantry | beside | takes | ratio | target | met |\n\
+                    |---|--:|---|--:|--:|--:|---|\n"
         .to_owned();
     for (work, ours, beside, target) in &ROWS {
         let (our_figure, their_figure) = (figures.get(ours), figures.get(beside));
@@ -389,8 +391,9 @@ pub fn chart(figures: &Figures) -> String {
     let height = HIGH * (bars.len() as f64 + 1.0);
     let _ = writeln!(
         svg,
-        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 860 {height}" font-family="sans-serif" font-size="13">"#
+        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 860 {height}""#
     );
+    let _ = writeln!(svg, r#" font-family="sans-serif" font-size="13">"#);
     let _ = writeln!(
         svg,
         r##"<rect width="860" height="{height}" fill="#fff"/>"##

@@ -114,40 +114,41 @@ const HEADER: &str = r#"
 /**
  * tenantry: the account logic of an e-mail platform, embedded in its own process.
  *
- * Two ways in. `tenantry_call` runs every operation of the catalogue (tenantry.json) with JSON in and JSON out. The
- * two questions that are asked for every request and every message, `tenantry_allowed` and `tenantry_admit`, have
- * typed functions, and prepared handles that make them cheap.
+ * Two ways in. `tenantry_call` runs every operation of the catalogue (tenantry.json) with JSON in
+ * and JSON out. The two questions that are asked for every request and every message,
+ * `tenantry_allowed` and `tenantry_admit`, have typed functions, and prepared handles that make
+ * them cheap.
  *
- * Texts. What goes in is UTF-8 as pointer and length; it need not end with a NUL, and the library keeps no pointer to it.
- * `NULL` with length 0 is an empty text. What comes out as `tenantry_text` is yours: give it back with
- * `tenantry_text_free`. What comes out as `const char *` is static and never freed. Before an out-parameter is
- * filled, what it held is neither read nor freed.
+ * Texts. What goes in is UTF-8 as pointer and length; it need not end with a NUL, and the library
+ * keeps no pointer to it. `NULL` with length 0 is an empty text. What comes out as `tenantry_text`
+ * is yours: give it back with `tenantry_text_free`. What comes out as `const char *` is static and
+ * never freed. Before an out-parameter is filled, what it held is neither read nor freed.
  *
- * Handles. A handle is a number, so nothing dangles: one that was freed, made up,
-     zero or of another kind is
- * answered with TENANTRY_CLOSED. Closing and freeing are two things: after `tenantry_close` the store is safe on the
- * disk and every handle on it answers TENANTRY_CLOSED; freeing gives back the handle itself. A handle may be freed
- * twice, and while other threads use it: they finish first.
+ * Handles. A handle is a number, so nothing dangles: one that was freed, made up, zero or of
+ * another kind is answered with TENANTRY_CLOSED. Closing and freeing are two things: after
+ * `tenantry_close` the store is safe on the disk and every handle on it answers TENANTRY_CLOSED;
+ * freeing gives back the handle itself. A handle may be freed twice, and while other threads use
+ * it: they finish first.
  *
- * Errors. A function that can fail returns 0 or the number of an error (`enum tenantry_error`), never anything
- * else. `tenantry_call` and `tenantry_open` describe it in JSON as well; for the others `tenantry_error_name`,
- * `_class`, `_retry` and `_sentence` do. Nothing is kept per thread. An out-parameter holds a harmless value after an
- * error (zero, `false`, nothing granted). That a message may not go out now is a decision,
-     not an error: the 0 that is
- * returned says that there is an answer, and the answer is in `*allowed` or in `decision.granted`.
- * A `NULL` where a result belongs, or `NULL` with a length, is TENANTRY_INVALID_ARGUMENT. A defect inside the library
- * is TENANTRY_INTERNAL and never ends the process; the store then refuses writes (TENANTRY_POISONED) until it is
- * opened anew.
+ * Errors. A function that can fail returns 0 or the number of an error (`enum tenantry_error`),
+ * never anything else. `tenantry_call` and `tenantry_open` describe it in JSON as well; for the
+ * others `tenantry_error_name`, `_class`, `_retry` and `_sentence` do. Nothing is kept per thread.
+ * An out-parameter holds a harmless value after an error (zero, `false`, nothing granted). That a
+ * message may not go out now is a decision, not an error: the 0 that is returned says that there
+ * is an answer, and the answer is in `*allowed` or in `decision.granted`. A `NULL` where a result
+ * belongs, or `NULL` with a length, is TENANTRY_INVALID_ARGUMENT. A defect inside the library is
+ * TENANTRY_INTERNAL and never ends the process; the store then refuses writes (TENANTRY_POISONED)
+ * until it is opened anew.
  *
- * Threads. Every function may be called from any thread at any time, on the same handles too. Those that can
- * wait for the disk are `tenantry_open`, `tenantry_call`, `tenantry_import_users`, `tenantry_close` and `tenantry_free`; the checks and
- * admissions read memory, except when an account is used for the first time or the next units have to be drawn.
+ * Threads. Every function may be called from any thread at any time, on the same handles too.
+ * Those that can wait for the disk are `tenantry_open`, `tenantry_call`, `tenantry_import_users`,
+ * `tenantry_close` and `tenantry_free`; the checks and admissions read memory, except when an
+ * account is used for the first time or the next units have to be drawn.
  *
- * Fork. A store does not follow into a forked child: there every handle answers TENANTRY_FORKED and can only be freed,
- * while the parent goes on. So fork first,
-     and open stores in the children: a process that was forked after its
- * parent had opened a folder can open no folder itself. One process at a time has a folder open. Do not call the
- * library from a signal handler.
+ * Fork. A store does not follow into a forked child: there every handle answers TENANTRY_FORKED
+ * and can only be freed, while the parent goes on. So fork first, and open stores in the children:
+ * a process that was forked after its parent had opened a folder can open no folder itself. One
+ * process at a time has a folder open. Do not call the library from a signal handler.
  */
 "#;
 
@@ -164,5 +165,6 @@ const MACROS: &str = r#"
 #define TENANTRY_UNLIMITED UINT64_MAX
 
 /* tenantry_decision decision = TENANTRY_DECISION_INIT; */
-#define TENANTRY_DECISION_INIT { sizeof(tenantry_decision), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, { 0 }, { 0 } }
+#define TENANTRY_DECISION_INIT \
+    { sizeof(tenantry_decision), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, { 0 }, { 0 } }
 "#;

@@ -44,6 +44,7 @@ pub fn files(catalogue: &Catalogue, examples: &Examples) -> Result<Vec<(String, 
         tree](permission_tree.md) | the built-in permission tree |\n",
     );
     index.push_str("| [presets](presets.md) | what each preset sets |\n");
+    index.push_str("| [rules](../rules.md) | what tenantry decides, in words |\n");
     write!(
         index,
         "\n## The platform of the examples\n\nThe page of each namespace begins with an example in \
@@ -52,7 +53,48 @@ pub fn files(catalogue: &Catalogue, examples: &Examples) -> Result<Vec<(String, 
         examples.platform
     )?;
     files.push((format!("{FOLDER}/README.md"), index));
-    Ok(files)
+    Ok(files
+        .into_iter()
+        .map(|(path, page)| (path, with_links(&page)))
+        .collect())
+}
+
+/// Makes links to `docs/rules.md` of the marks of rules in a page, but for those in code.
+fn with_links(page: &str) -> String {
+    let mut linked = String::with_capacity(page.len());
+    let mut is_code = false;
+    for line in page.split_inclusive('\n') {
+        is_code ^= line.starts_with("```");
+        let mut rest = line;
+        while let Some(at) = rest.find("R-").filter(|_| !is_code) {
+            let (before, from) = rest.split_at(at);
+            let length = length_of_mark(from);
+            let mark = &from[..length.max(2)];
+            let inside = before.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '-');
+            linked.push_str(before);
+            if length == 0 || inside {
+                linked.push_str(mark);
+            } else {
+                let anchor = mark.to_ascii_lowercase();
+                linked.push_str(&format!("[{mark}](../rules.md#{anchor})"));
+            }
+            rest = &from[mark.len()..];
+        }
+        linked.push_str(rest);
+    }
+    linked
+}
+
+/// The length of the mark of a rule, such as `R-QTA-1`, at the start of a text; 0 for none.
+fn length_of_mark(text: &str) -> usize {
+    let Some((area, rest)) = text[2..].split_once('-') else {
+        return 0;
+    };
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    if area.is_empty() || !area.bytes().all(|byte| byte.is_ascii_uppercase()) || digits == 0 {
+        return 0;
+    }
+    2 + area.len() + 1 + digits
 }
 
 fn page(

@@ -145,8 +145,12 @@ _CLASSES: dict[str, type[TenantryError]] = {{
 def _from_json(text: str) -> TenantryError:
     error = json.loads(text)
     return _CLASSES[error["class"]](
-        error["message"], error["code"], error["number"], error["retry"], error["field"],
-            error["details"]
+        error["message"],
+        error["code"],
+        error["number"],
+        error["retry"],
+        error["field"],
+        error["details"],
     )
 
 
@@ -208,7 +212,8 @@ fn types(catalogue: &Catalogue) -> Result<String> {
         }
     }
     Ok(format!(
-        r#"{FIRST_LINE}"""The types of the catalogue: what operations answer (dataclasses) and take (`...Input`)."""
+        r#"{FIRST_LINE}"""The types of the catalogue: what operations answer (dataclasses) and take
+(`...Input`)."""
 
 from __future__ import annotations
 
@@ -454,8 +459,9 @@ impl<'a> Python<'a> {
             _ => ("value", format!("\n{conversions}        ")),
         };
         Ok(format!(
-            "\n\n@dataclass(frozen=True, slots=True, kw_only=True)\nclass {name}:\n{}\n\n{attributes}\n    @classmethod\n    \
-             def _from(cls, {value}: Any) -> {name}:\n        return cls({arguments})\n{truth}",
+            "\n\n@dataclass(frozen=True, slots=True, kw_only=True)\nclass {name}:\n{}\n\n\
+             {attributes}\n    @classmethod\n    def _from(cls, {value}: Any) -> {name}:\n        \
+             return cls({arguments})\n{truth}",
             docstring(doc, 4),
         ))
     }
@@ -625,7 +631,8 @@ fn docstring(doc: &str, indent: usize) -> String {
     format!("{text}{margin}\"\"\"")
 }
 
-fn wrapped_text(line: &str, width: usize) -> Vec<String> {
+/// The lines of a text at a width; those after the first of a list item hang below it.
+pub(super) fn wrapped_text(line: &str, width: usize) -> Vec<String> {
     let hang = if line.trim_start().starts_with("- ") {
         "  "
     } else {

@@ -331,8 +331,12 @@ _CLASSES: dict[str, type[TenantryError]] = {
 def _from_json(text: str) -> TenantryError:
     error = json.loads(text)
     return _CLASSES[error["class"]](
-        error["message"], error["code"], error["number"], error["retry"], error["field"],
-            error["details"]
+        error["message"],
+        error["code"],
+        error["number"],
+        error["retry"],
+        error["field"],
+        error["details"],
     )
 
 

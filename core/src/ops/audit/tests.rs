@@ -370,6 +370,26 @@ fn what_is_kept_of_a_person_cannot_be_altered_unnoticed() {
         verify(&engine, json!({"chain": "users"})),
         Some((AuditProblemKind::PersonalAltered, 1))
     );
+    // Nor where they came from.
+    let add = json!({"account": "acme", "addresses": "new@acme.example", "role": "full"});
+    run_as::<crate::ops::invitations::Create>(&engine, &ann(), add).unwrap();
+    let number = run::<Head>(&engine, json!({"account": "acme"})).number;
+    let key = keys::audit_actor(&Id::new("ann").unwrap(), &acme(), number);
+    let kept = stored(&engine, &key);
+    let altered = String::from_utf8(kept.clone())
+        .unwrap()
+        .replace("203.0.113.7", "203.0.113.8");
+    for wrong in [Some(altered.as_bytes()), None] {
+        write(&engine, &key, wrong);
+        assert_eq!(
+            verify(&engine, json!({"account": "acme"})),
+            Some((AuditProblemKind::PersonalAltered, number))
+        );
+        let found = crate::kernel::check::check(&*engine.backend, 10).unwrap();
+        assert!(!found.is_empty());
+    }
+    write(&engine, &key, Some(&kept));
+    assert_eq!(verify(&engine, json!({"account": "acme"})), None);
 }
 
 #[test]

@@ -21,11 +21,11 @@ use schemars::JsonSchema;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-/// Most of each document: of memberships, sessions, invitations, messages, changes and resources
-/// together.
+/// Most of each document: of memberships, sessions, invitations, messages, changes, acts and
+/// resources together.
 const MOST_ITEMS: u64 = 1000;
 /// Where in a cursor the resources are, behind what [`walk_sized`] walks over.
-const RESOURCES: usize = 6;
+const RESOURCES: usize = 7;
 
 /// All that is known of a person, as one document (R-USR-4). For the host, for operators with
 /// `clients.view_all`, and for the person.
@@ -39,8 +39,8 @@ pub struct ExportData {
     /// Go on here: `next` of the part before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
-    /// At most so many memberships, sessions, invitations, messages, changes and resources together
-    /// (1 to 1,000, 1,000 when absent).
+    /// At most so many memberships, sessions, invitations, messages, changes, acts and resources
+    /// together (1 to 1,000, 1,000 when absent).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Count>,
 }
@@ -75,6 +75,8 @@ pub struct UserData {
     /// What was changed about them, as far as it is remembered: former names and addresses, former
     /// sessions.
     pub history: Vec<UserHistory>,
+    /// What they did themselves, as far as it is remembered from which address.
+    pub acts: Vec<UserAct>,
     /// The resources that they own.
     pub resources: Vec<OwnedResource>,
     /// Whether this is not all of it: go on with `next`.
@@ -143,6 +145,20 @@ pub struct UserHistory {
     pub fields: Vec<AuditField>,
 }
 
+/// Something that a person did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct UserAct {
+    /// When, in unix milliseconds.
+    pub at_ms: u64,
+    /// The operation.
+    pub operation: String,
+    /// The account that they acted in; absent for operators.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Id>,
+    /// The address that they came from.
+    pub ip: String,
+}
+
 /// A resource that a person owns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OwnedResource {
@@ -161,6 +177,7 @@ enum Item {
     Invitation(UserInvitation),
     Message(UserMessage),
     Change(UserHistory),
+    Act(UserAct),
 }
 
 impl Operation for ExportData {
@@ -247,6 +264,7 @@ fn spans_of(user: &Id, email: &Email) -> Vec<Span> {
         keys::user_invitations(user),
         keys::outbox_of_person(AuditKind::User, user),
         keys::audit_of_person(AuditKind::User, user),
+        keys::audit_of_actor(user),
     ]
 }
 
@@ -280,6 +298,7 @@ fn known(ctx: &mut Ctx<'_>, user: model::User, is_first: bool) -> Result<UserDat
         invitations: Vec::new(),
         messages: Vec::new(),
         history: Vec::new(),
+        acts: Vec::new(),
         resources: Vec::new(),
         more_resources: false,
         next: None,
@@ -300,6 +319,7 @@ impl UserData {
             Item::Invitation(invitation) => self.invitations.push(invitation),
             Item::Message(message) => self.messages.push(message),
             Item::Change(change) => self.history.push(change),
+            Item::Act(act) => self.acts.push(act),
         }
     }
 }
@@ -318,6 +338,9 @@ fn item(ctx: &mut Ctx<'_>, user: &Id, key: &[u8]) -> Result<Option<Item>, Error>
             Ok(invitation.map(|invitation| Item::Invitation(invited(ctx, invitation))))
         }
         (Some(&keys::OUTBOX_PERSON), _) => message(ctx, key),
+        (Some(&keys::AUDIT_PERSON), _) if keys::part(key, 1) == Some(keys::ACTOR) => {
+            act(ctx, user, key)
+        }
         (Some(&keys::AUDIT_PERSON), _) => change(ctx, key),
         _ => Ok(None),
     }
@@ -394,6 +417,25 @@ fn change(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<Item>, Error> {
     })))
 }
 
+/// Something that the person did, and from where.
+fn act(ctx: &mut Ctx<'_>, user: &Id, key: &[u8]) -> Result<Option<Item>, Error> {
+    let Some((chain, number, _)) = keys::audit_person_at(key) else {
+        return Ok(None);
+    };
+    let Some(record) = ctx.tx.get::<AuditRecord>(&keys::audit(&chain, number))? else {
+        return Ok(None);
+    };
+    let ip = audit::address_of(ctx, user, &chain, number)?;
+    Ok(ip.map(|ip| {
+        Item::Act(UserAct {
+            at_ms: record.at_ms,
+            operation: record.operation,
+            account: record.actor.account,
+            ip,
+        })
+    }))
+}
+
 /// The resources of a person from an entry of the index of owners on, each with its entry.
 fn resources_after(
     ctx: &mut Ctx<'_>,
@@ -467,6 +509,12 @@ mod tests {
             .unwrap()
     }
 
+    fn run_from<O: Operation>(engine: &Engine, actor: &Actor, request: Value) -> O::Answer {
+        engine
+            .run(actor, serde_json::from_value::<O>(request).unwrap())
+            .unwrap()
+    }
+
     /// Where the store holds a text, in keys or values.
     fn holding(engine: &Engine, text: &str) -> Vec<String> {
         let rows = engine
@@ -534,6 +582,100 @@ mod tests {
             crate::kernel::check::check(&*engine.backend, 10).unwrap(),
             Vec::<String>::new()
         );
+    }
+
+    fn whole(engine: &Engine) {
+        for chain in [
+            json!({"chain": "users"}),
+            json!({"chain": "platform"}),
+            json!({"account": "acme"}),
+        ] {
+            assert!(run::<audit::Verify>(engine, chain).whole);
+        }
+        assert_eq!(
+            crate::kernel::check::check(&*engine.backend, 10).unwrap(),
+            Vec::<String>::new()
+        );
+    }
+
+    /// 17.16, R-USR-4: nor where somebody came from when they did something, in person, as another
+    /// or with a key, whoever it was done to.
+    #[test]
+    fn nothing_in_the_store_tells_where_who_was_erased_acted_from() {
+        let engine = store();
+        let id = |text: &str| Id::new(text).unwrap();
+        run::<crate::ops::policies::Set>(
+            &engine,
+            json!({"policies": {"operators_log_in_as": true}}),
+        );
+        run::<crate::ops::roles::Create>(
+            &engine,
+            json!({"id": "staff", "name": "Staff", "allow": [{"permission": "clients.login_as"},
+                {"permission": "clients.edit"}]}),
+        );
+        run::<crate::ops::operators::Add>(
+            &engine,
+            json!({"user": "opal", "email": "opal@platform.example", "role": "staff"}),
+        );
+        for user in ["ann", "bob"] {
+            run::<members::Add>(
+                &engine,
+                json!({"account": "acme", "user": user, "role": "administrator",
+                    "email": format!("{user}@mail.example")}),
+            );
+        }
+        let acting = |user, ip: &str| Actor::in_account(id(user), id("acme"), ip.parse().ok());
+        let ann = acting("ann", "203.0.113.77");
+        let opal = Actor::operator(id("opal"), "203.0.113.88".parse().ok());
+        let invite = json!({"account": "acme", "addresses": "new@mail.example", "role": "full"});
+        run_from::<invitations::Create>(&engine, &ann, invite);
+        run_from::<users::Edit>(&engine, &ann, json!({"user": "ann", "last_name": "Lee"}));
+        run_from::<members::Disable>(&engine, &ann, json!({"account": "acme", "user": "bob"}));
+        run_from::<members::Enable>(&engine, &ann, json!({"account": "acme", "user": "bob"}));
+        run_from::<accounts::Edit>(&engine, &opal, json!({"account": "acme", "name": "Acme 2"}));
+        let log_in = json!({"account": "acme", "user": "bob", "reason": "A ticket",
+            "device": "Desk of opal"});
+        let token = run_from::<sessions::CreateAs>(&engine, &opal, log_in).token;
+        let as_bob = json!({"kind": "session", "token": token.reveal(), "ip": "203.0.113.88"});
+        let caller = crate::handle::read_caller(as_bob.to_string().as_bytes()).unwrap();
+        let as_bob = engine.prove(&caller).unwrap();
+        let register = json!({"account": "acme", "kind": "campaign", "id": "june"});
+        run_from::<crate::ops::resources::Register>(&engine, &as_bob, register);
+        let shown = |operation: &str| {
+            let list = json!({"account": "acme", "operation": operation});
+            let record = run::<audit::List>(&engine, list).records.remove(0);
+            (record.actor.user.unwrap().to_string(), record.actor.ip)
+        };
+        let from = |user: &str, ip: Option<&str>| (user.to_owned(), ip.map(str::to_owned));
+        assert_eq!(shown("members.disable"), from("ann", Some("203.0.113.77")));
+        assert_eq!(
+            shown("resources.register"),
+            from("opal", Some("203.0.113.88"))
+        );
+        let known = run::<ExportData>(&engine, json!({"user": "ann"}));
+        let acts = known.acts.iter();
+        assert_eq!(
+            acts.map(|act| (act.operation.as_str(), act.ip.as_str()))
+                .collect::<Vec<_>>(),
+            [
+                ("invitations.create", "203.0.113.77"),
+                ("members.disable", "203.0.113.77"),
+                ("members.enable", "203.0.113.77"),
+                ("users.edit", "203.0.113.77"),
+            ]
+        );
+        whole(&engine);
+
+        // What somebody does by which they are erased is not told of them once more.
+        run_from::<members::Remove>(&engine, &ann, json!({"account": "acme", "user": "ann"}));
+        run::<crate::ops::operators::Remove>(&engine, json!({"user": "opal"}));
+        for text in ["203.0.113.77", "203.0.113.88", "desk of opal"] {
+            assert_eq!(holding(&engine, text), Vec::<String>::new(), "{text}");
+        }
+        assert_eq!(shown("members.disable"), from("ann", None));
+        assert_eq!(shown("members.remove"), from("ann", None));
+        assert_eq!(shown("resources.register"), from("opal", None));
+        whole(&engine);
     }
 
     /// 17.16, R-USR-4: who was only invited is gone as well, by whichever way.

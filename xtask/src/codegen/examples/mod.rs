@@ -9,6 +9,7 @@ mod rust;
 mod typed;
 
 use super::ir::{Catalogue, Field, Op, TypeDef, TypeRef};
+use super::python::wrapped_text;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -24,6 +25,8 @@ const SOURCE: &str = "examples/domains.json";
 /// When every example begins: noon of a day in June.
 const START_MS: u64 = 1_781_524_800_000;
 const SEED: u64 = 1;
+/// The width of a comment, without its mark and the margin of the function that it stands in.
+const COMMENT: usize = 92;
 
 /// What is written about the examples.
 pub struct Examples {
@@ -526,7 +529,8 @@ impl Call<'_> {
         self.step
             .say
             .iter()
-            .map(|say| format!("{mark} {say}\n"))
+            .flat_map(|say| wrapped_text(say, COMMENT))
+            .map(|line| format!("{mark} {line}\n"))
             .collect()
     }
 
