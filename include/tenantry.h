@@ -52,7 +52,7 @@
 #define TENANTRY_VERSION_MAJOR 0
 #define TENANTRY_VERSION_MINOR 1
 #define TENANTRY_VERSION_PATCH 0
-#define TENANTRY_CATALOGUE_HASH "5927e13b0561b84cbbb5f8123983df02"
+#define TENANTRY_CATALOGUE_HASH "dadc7f8e131f264f9742a369de7d285c"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TENANTRY_API __attribute__((visibility("default")))

@@ -3,7 +3,7 @@
 
 const { TenantryError } = require('./error.cjs')
 
-const CATALOGUE_HASH = '5927e13b0561b84cbbb5f8123983df02'
+const CATALOGUE_HASH = 'dadc7f8e131f264f9742a369de7d285c'
 
 const ERROR_CLASSES = {
   invalid: class InvalidArgument extends TenantryError {},
@@ -1151,8 +1151,15 @@ const TYPES = {
     rev: ['rev', 'integer'],
     updatedAtMs: ['updated_at_ms', 'integer'],
   },
+  UserAct: {
+    account: ['account', 'text'],
+    atMs: ['at_ms', 'integer'],
+    ip: ['ip', 'text'],
+    operation: ['operation', 'text'],
+  },
   UserCsv: { csv: ['csv', 'text'], next: ['next', 'text'], rows: ['rows', 'integer'] },
   UserData: {
+    acts: ['acts', ['UserAct']],
     allowLists: ['allow_lists', ['AddressList']],
     apiKeys: ['api_keys', ['ApiKey']],
     exportedAtMs: ['exported_at_ms', 'integer'],
@@ -1694,6 +1701,8 @@ const TYPES = {
     account: ['account', 'text'],
     action: ['action', 'text'],
     atomic: ['atomic', 'bool'],
+    group: ['group', 'text'],
+    resources: ['resources', 'text'],
     resourcesTo: ['resources_to', 'ResourcesTo'],
     role: ['role', 'text'],
     users: ['users', ['text']],

@@ -427,7 +427,8 @@ export interface AccessStep {
  * - `ceiling_missing`: The role of a package does not leave it.
  * - `behind`: Somebody acts as the user, or a program with an API key for them: how far they may do it
  * bounds what the user may (R-SES-6, R-SES-7).
- * - `status`: The status of account, user or membership forbids everything.
+ * - `status`: The status of account, user or membership forbids everything; where `account` is said, all
+ * that the membership of that account would give.
  */
 export type AccessStepKind =
   | 'operators_only'
@@ -804,7 +805,7 @@ export interface AuditActor {
   account?: string
   /** The API key, where it was a program of that user. */
   apiKey?: string
-  /** The address that they came from, as the host saw it. */
+  /** The address that they came from, as the host saw it; absent once they are erased. */
   ip?: string
   /** What kind of actor. */
   kind: AuditActorKind
@@ -848,7 +849,8 @@ export interface AuditExport {
   next?: number
   /**
    * JSON lines of what is known of the persons in these records: number and place of the change,
-   * and the text whose hash the change has.
+   * and the text whose hash the change has. Without a place it is where the actor came from, and
+   * the record has the hash as `actor_hash`.
    */
   personal?: string
   /** How many records. */
@@ -2565,12 +2567,15 @@ export interface Member {
  * What is done to many members.
  *
  * - `set_role`: As `members.set_role`.
+ * - `set_group`: As `groups.add_members`: needs `groups.members.add`, and for whoever is in another group
+ * than the default one `groups.members.transfer` too.
  * - `disable`: As `members.disable`.
  * - `enable`: As `members.enable`.
  * - `remove`: As `members.remove`.
  */
 export type MemberAction =
   | 'set_role'
+  | 'set_group'
   | 'disable'
   | 'enable'
   | 'remove'
@@ -4589,6 +4594,18 @@ export interface User {
   updatedAtMs: number
 }
 
+/** Something that a person did. */
+export interface UserAct {
+  /** The account that they acted in; absent for operators. */
+  account?: string
+  /** When, in unix milliseconds. */
+  atMs: number
+  /** The address that they came from. */
+  ip: string
+  /** The operation. */
+  operation: string
+}
+
 /** Users as CSV. */
 export interface UserCsv {
   /** The rows, each ended by CR and LF. */
@@ -4601,6 +4618,8 @@ export interface UserCsv {
 
 /** All that is known of a person. */
 export interface UserData {
+  /** What they did themselves, as far as it is remembered from which address. */
+  acts: Array<UserAct>
   /** Where they may come from: as a user, and as the member of each account that says so. */
   allowLists: Array<AddressList>
   /** Their API keys, without the tokens. */
@@ -6130,6 +6149,10 @@ export interface MembersBulkRequest {
   action: MemberAction
   /** Whether it is done to all of them or to none. */
   atomic?: boolean | undefined
+  /** The group that they come into, for `set_group`. */
+  group?: string | undefined
+  /** What becomes of their resources, for `set_group`; they follow when absent. */
+  resources?: GroupResources | undefined
   /** Who gets the resources of those who leave, for `remove`. */
   resourcesTo?: ResourcesToInput | undefined
   /** The new role, for `set_role`. */
@@ -7490,8 +7513,8 @@ export interface UsersExportDataRequest {
   /** Go on here: `next` of the part before. */
   after?: string | undefined
   /**
-   * At most so many memberships, sessions, invitations, messages, changes and resources together
-   * (1 to 1,000, 1,000 when absent).
+   * At most so many memberships, sessions, invitations, messages, changes, acts and resources
+   * together (1 to 1,000, 1,000 when absent).
    */
   limit?: Integer | undefined
   /** The user. */
@@ -7639,6 +7662,11 @@ export interface AccountsOperations {
   /**
    * Deletes an account for good; its id is never used again, and users without another account go
    * with it (R-ACC-3).
+   *
+   * An account below that is detached goes on with what it took from those above: their package,
+   * limits and assets where it has no package of its own, their caps and policies, and of its
+   * allow-list what theirs hold too. One that has a package of its own keeps that, and the limits of
+   * the accounts above bind it no longer.
    */
   delete(request: AccountsDeleteRequest): Promise<AccountDeleted>
   /**

@@ -199,7 +199,7 @@ from .model import (
     Window,
 )
 
-CATALOGUE_HASH = "5927e13b0561b84cbbb5f8123983df02"
+CATALOGUE_HASH = "dadc7f8e131f264f9742a369de7d285c"
 
 
 class AccessOperations(Namespace):
@@ -410,6 +410,10 @@ class AccountsOperations(Namespace):
     ) -> AccountDeleted:
         """Deletes an account for good; its id is never used again, and users without another account go with it
         (R-ACC-3).
+
+        An account below that is detached goes on with what it took from those above: their package, limits and
+        assets where it has no package of its own, their caps and policies, and of its allow-list what theirs hold
+        too. One that has a package of its own keeps that, and the limits of the accounts above bind it no longer.
 
         - `account`: The account.
         - `children`: What becomes of the accounts below; needed when there are any. Users need to manage their team,
@@ -2048,6 +2052,8 @@ class MembersOperations(Namespace):
         action: MemberAction,
         users: List[str] | tuple[str, ...],
         atomic: bool | None = None,
+        group: str | None = None,
+        resources: GroupResources | None = None,
         resources_to: ResourcesToInput | None = None,
         role: str | None = None,
     ) -> MemberBulk:
@@ -2057,13 +2063,15 @@ class MembersOperations(Namespace):
         - `action`: What is done.
         - `users`: The users: 1 to 500.
         - `atomic`: Whether it is done to all of them or to none.
+        - `group`: The group that they come into, for `set_group`.
+        - `resources`: What becomes of their resources, for `set_group`; they follow when absent.
         - `resources_to`: Who gets the resources of those who leave, for `remove`.
         - `role`: The new role, for `set_role`.
         """
         return MemberBulk._from(self._call(
             "members.bulk",
             {"account": account, "action": action, "users": users},
-            {"atomic": atomic, "resources_to": resources_to, "role": role},
+            {"atomic": atomic, "group": group, "resources": resources, "resources_to": resources_to, "role": role},
         ))
 
     def disable(self, *, account: str, user: str) -> Member:
@@ -3991,8 +3999,8 @@ class UsersOperations(Namespace):
 
         - `user`: The user.
         - `after`: Go on here: `next` of the part before.
-        - `limit`: At most so many memberships, sessions, invitations, messages, changes and resources together (1 to
-          1,000, 1,000 when absent).
+        - `limit`: At most so many memberships, sessions, invitations, messages, changes, acts and resources together
+          (1 to 1,000, 1,000 when absent).
         """
         return UserData._from(self._call("users.export_data", {"user": user}, {"after": after, "limit": limit}))
 

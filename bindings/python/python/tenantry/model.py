@@ -47,7 +47,8 @@ AccessStepKind = Union[
 - `ceiling_missing`: The role of a package does not leave it.
 - `behind`: Somebody acts as the user, or a program with an API key for them: how far they may do it bounds what the
   user may (R-SES-6, R-SES-7).
-- `status`: The status of account, user or membership forbids everything.
+- `status`: The status of account, user or membership forbids everything; where `account` is said, all that the
+  membership of that account would give.
 """
 
 AccountAction = Union[
@@ -443,10 +444,18 @@ LimitName = Union[
 - `threads`: Jobs that run at the same time.
 """
 
-MemberAction = Union[Literal["set_role"], Literal["disable"], Literal["enable"], Literal["remove"]]
+MemberAction = Union[
+    Literal["set_role"],
+    Literal["set_group"],
+    Literal["disable"],
+    Literal["enable"],
+    Literal["remove"],
+]
 """What is done to many members.
 
 - `set_role`: As `members.set_role`.
+- `set_group`: As `groups.add_members`: needs `groups.members.add`, and for whoever is in another group than the
+  default one `groups.members.transfer` too.
 - `disable`: As `members.disable`.
 - `enable`: As `members.enable`.
 - `remove`: As `members.remove`.
@@ -1778,7 +1787,7 @@ class AuditActor:
     api_key: str | None = None
     """The API key, where it was a program of that user."""
     ip: str | None = None
-    """The address that they came from, as the host saw it."""
+    """The address that they came from, as the host saw it; absent once they are erased."""
     kind: AuditActorKind
     """What kind of actor."""
     subject: str | None = None
@@ -1834,7 +1843,8 @@ class AuditExport:
     """The number to go on after; absent at the end."""
     personal: str | None = None
     """JSON lines of what is known of the persons in these records: number and place of the change, and the text whose
-    hash the change has.
+    hash the change has. Without a place it is where the actor came from, and the record has the hash as
+    `actor_hash`.
     """
     records: int
     """How many records."""
@@ -6634,6 +6644,29 @@ class User:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UserAct:
+    """Something that a person did."""
+
+    account: str | None = None
+    """The account that they acted in; absent for operators."""
+    at_ms: int
+    """When, in unix milliseconds."""
+    ip: str
+    """The address that they came from."""
+    operation: str
+    """The operation."""
+
+    @classmethod
+    def _from(cls, value: Any) -> UserAct:
+        return cls(
+            account=value.get("account"),
+            at_ms=value["at_ms"],
+            ip=value["ip"],
+            operation=value["operation"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UserCsv:
     """Users as CSV."""
 
@@ -6660,6 +6693,8 @@ class UserCsv:
 class UserData:
     """All that is known of a person."""
 
+    acts: tuple[UserAct, ...]
+    """What they did themselves, as far as it is remembered from which address."""
     allow_lists: tuple[AddressList, ...]
     """Where they may come from: as a user, and as the member of each account that says so."""
     api_keys: tuple[ApiKey, ...]
@@ -6698,6 +6733,7 @@ class UserData:
     @classmethod
     def _from(cls, value: Any) -> UserData:
         return cls(
+            acts=tuple(UserAct._from(item) for item in value["acts"]),
             allow_lists=tuple(AddressList._from(item) for item in value["allow_lists"]),
             api_keys=tuple(ApiKey._from(item) for item in value["api_keys"]),
             exported_at_ms=value["exported_at_ms"],
@@ -7315,6 +7351,7 @@ __all__ = [
     "UsageWindow",
     "UsedWindow",
     "User",
+    "UserAct",
     "UserCsv",
     "UserData",
     "UserDeleted",
