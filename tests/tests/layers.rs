@@ -4,11 +4,13 @@ use std::fs;
 use std::path::Path;
 
 /// A layer, and the modules of the core that it may use besides itself.
-const LAYERS: [(&str, &[&str]); 4] = [
+const LAYERS: [(&str, &[&str]); 6] = [
     ("model", &[]),
     ("rules", &["model", "error"]),
     ("store", &[]),
     ("error", &["store"]),
+    ("kernel", &["model", "rules", "error", "store"]),
+    ("tables", &["kernel", "model", "rules", "error", "store"]),
 ];
 
 fn sources(folder: &Path) -> Vec<(String, String)> {

@@ -74,7 +74,7 @@ pub(super) fn bring_up_to_date(engine: &Engine) -> Result<(), Error> {
     }
     each(engine, keys::USER, |ctx, key| {
         let user = record(ctx, key)?;
-        ctx.tx.index_again::<Users>(&user)
+        ctx.tx.reindex::<Users>(&user)
     })?;
     each(engine, keys::SEAT, list_seat)?;
     each(engine, keys::ACCOUNT, list_account)?;
@@ -147,13 +147,13 @@ fn list_seat(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), Error> {
 
 fn list_account(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), Error> {
     let account: Account = record(ctx, key)?;
-    ctx.tx.index_again::<Accounts>(&account)
+    ctx.tx.reindex::<Accounts>(&account)
 }
 
 /// Of one that was deleted before, name and address are forgotten as they are now.
 fn list_invitation(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), Error> {
     let invitation: Invitation = record(ctx, key)?;
-    ctx.tx.index_again::<Invitations>(&invitation)?;
+    ctx.tx.reindex::<Invitations>(&invitation)?;
     if invitation.state == InvitationState::Deleted {
         invitations::forget_whom(ctx, invitation)
     } else {
@@ -192,10 +192,10 @@ fn is_known(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Error> {
 mod tests {
     use super::*;
     use crate::OpenOptions;
-    use crate::kernel::check::check;
     use crate::model::Id;
     use crate::ops::Operation;
     use crate::ops::{accounts, invitations, users};
+    use crate::tables::check::check;
     use serde_json::{Value, json};
     use std::path::Path;
 

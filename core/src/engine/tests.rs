@@ -431,7 +431,7 @@ fn what_cannot_be_paid_any_more_comes_back() {
             );
         }
         assert_eq!(
-            crate::kernel::check::check(&*guard.engine.backend, 10).unwrap(),
+            crate::tables::check::check(&*guard.engine.backend, 10).unwrap(),
             [""; 0],
             "{operation}"
         );

@@ -90,7 +90,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
-fn key(letter: u8, parts: &[&str]) -> Vec<u8> {
+/// The key of a letter and ids.
+pub(crate) fn key(letter: u8, parts: &[&str]) -> Vec<u8> {
     let mut key = Vec::with_capacity(2 + parts.iter().map(|part| part.len() + 1).sum::<usize>());
     key.push(letter);
     for part in parts {
@@ -863,11 +864,6 @@ fn credit(account: &Id, channel: Channel, parts: &[&str]) -> Vec<u8> {
     let mut all = vec![account.as_str(), channel.name()];
     all.extend_from_slice(parts);
     key(CREDIT, &all)
-}
-
-/// Everything that an account has of credits: from the first key, until the second.
-pub(crate) fn credits(account: &Id) -> (Vec<u8>, Vec<u8>) {
-    below(CREDIT, &[account.as_str()])
 }
 
 /// Where a ledger of credits stands.

@@ -9,20 +9,18 @@ use super::{Tx, decode, keys};
 use crate::error::Error;
 use crate::model::{AuditKind, Id};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use std::collections::BTreeMap;
 
 /// A kind of record that knows its own key.
 pub(crate) trait Table {
     /// What is stored.
     type Record: Serialize + DeserializeOwned;
-    /// What its lines depend on beside the record itself, such as the accounts above its own.
-    type Context;
     /// The letter that its keys begin with.
     const PREFIX: u8;
     /// As what the audit remembers its changes; none where it does not.
     const AUDIT: Option<AuditKind>;
-    /// Whose record it is: it goes with them.
+    /// Whose record it is: it is erased with them.
     const OWNER: Owner;
     /// Its index lines.
     const LINES: &'static [Index] = &[];
@@ -31,17 +29,12 @@ pub(crate) trait Table {
 
     fn key(record: &Self::Record) -> Vec<u8>;
 
-    fn context(tx: &mut Tx<'_>, record: &Self::Record) -> Result<Self::Context, Error>;
-
-    /// What follows from a record.
-    fn lines(record: &Self::Record, context: &Self::Context, lines: &mut Lines);
+    /// What follows from a record; what else that depends on, such as the accounts above its own,
+    /// is read from `tx`.
+    fn lines(tx: &mut Tx<'_>, record: &Self::Record, lines: &mut Lines) -> Result<(), Error>;
 
     /// What is to be checked of a record that does not follow from its lines.
-    fn check(
-        _record: &Self::Record,
-        _context: &Self::Context,
-        _look: &mut Look<'_>,
-    ) -> Result<(), Error> {
+    fn check(_record: &Self::Record, _look: &mut Look<'_>) -> Result<(), Error> {
         Ok(())
     }
 }
@@ -121,9 +114,7 @@ impl Lines {
         self.needs
             .push((Need::Role(role.clone()), "its role is gone"));
     }
-}
 
-impl Lines {
     /// What follows from two records together.
     pub(crate) fn extend(&mut self, other: Lines) {
         self.entries.extend(other.entries);
@@ -134,18 +125,11 @@ impl Lines {
     }
 }
 
-/// The lines of a record as it is.
-pub(crate) fn lines_of<T: Table>(record: &T::Record, context: &T::Context) -> Lines {
-    let mut lines = Lines::default();
-    T::lines(record, context, &mut lines);
-    lines
-}
-
 impl Tx<'_> {
     /// Writes a record in the place of what is there, with the lines and counts that differ.
     ///
-    /// Where something else changes that lines depend on (see [`Table::Context`]), use
-    /// [`lines_now`](Tx::lines_now) before that, and [`exchange`](Tx::exchange) after it.
+    /// Where something else changes that [`Table::lines`] reads, use
+    /// [`lines_now`](Tx::lines_now) before that, and [`replace_lines`](Tx::replace_lines) after it.
     pub(crate) fn save<T: Table>(&mut self, record: &T::Record) -> Result<(), Error> {
         let key = T::key(record);
         let before: Option<T::Record> = self.get(&key)?;
@@ -153,7 +137,7 @@ impl Tx<'_> {
             .map(|before| self.lines_now::<T>(&before))
             .transpose()?;
         let new = self.lines_now::<T>(record)?;
-        self.exchange(old.unwrap_or_default(), new)?;
+        self.replace_lines(old.unwrap_or_default(), new)?;
         self.put(key, record)
     }
 
@@ -162,14 +146,14 @@ impl Tx<'_> {
         let key = T::key(record);
         if let Some(stored) = self.get::<T::Record>(&key)? {
             let old = self.lines_now::<T>(&stored)?;
-            self.exchange(old, Lines::default())?;
+            self.replace_lines(old, Lines::default())?;
         }
         self.delete(key);
         Ok(())
     }
 
     /// Writes the index lines of a record anew, where all of them were deleted.
-    pub(crate) fn index_again<T: Table>(&mut self, record: &T::Record) -> Result<(), Error> {
+    pub(crate) fn reindex<T: Table>(&mut self, record: &T::Record) -> Result<(), Error> {
         for (key, value) in self.lines_now::<T>(record)?.entries {
             self.put_bytes(key, value);
         }
@@ -187,8 +171,9 @@ impl Tx<'_> {
 
     /// The lines of a record as things are.
     pub(crate) fn lines_now<T: Table>(&mut self, record: &T::Record) -> Result<Lines, Error> {
-        let context = T::context(self, record)?;
-        Ok(lines_of::<T>(record, &context))
+        let mut lines = Lines::default();
+        T::lines(self, record, &mut lines)?;
+        Ok(lines)
     }
 
     /// The lines of the records of a table that begin with these ids.
@@ -202,7 +187,7 @@ impl Tx<'_> {
     }
 
     /// Writes the lines `new` in the place of `old`.
-    pub(crate) fn exchange(&mut self, old: Lines, new: Lines) -> Result<(), Error> {
+    pub(crate) fn replace_lines(&mut self, old: Lines, new: Lines) -> Result<(), Error> {
         for key in old
             .entries
             .keys()
@@ -215,20 +200,14 @@ impl Tx<'_> {
                 self.put_bytes(key.clone(), value.clone());
             }
         }
-        for key in old
-            .counts
-            .keys()
-            .filter(|key| !new.counts.contains_key(*key))
-        {
-            let fewer = old.counts.get(key).copied().unwrap_or_default();
-            self.add(key.clone(), -i64::try_from(fewer).unwrap_or(i64::MAX))?;
+        let mut more: BTreeMap<Vec<u8>, i64> = BTreeMap::new();
+        for (counts, sign) in [(old.counts, -1), (new.counts, 1)] {
+            for (key, number) in counts {
+                *more.entry(key).or_default() += sign * i64::try_from(number).unwrap_or(i64::MAX);
+            }
         }
-        for (key, number) in &new.counts {
-            let before = old.counts.get(key).copied().unwrap_or_default();
-            let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-            self.add(key.clone(), signed(*number) - signed(before))?;
-        }
-        Ok(())
+        more.into_iter()
+            .try_for_each(|(key, by)| self.add(key, by).map(drop))
     }
 
     /// A number that is counted on the side.
@@ -263,10 +242,15 @@ pub(crate) struct Declared {
     pub(crate) check: Check,
     /// Whether a record has a line.
     pub(crate) has_line: HasLine,
+    /// Deletes the records whose keys begin with this prefix and these ids.
+    pub(crate) erase_below: EraseBelow,
 }
 
-/// Whether the record of these bytes has a line with this key and this value.
-pub(crate) type HasLine = fn(&mut Tx<'_>, &[u8], &[u8], &[u8]) -> Result<bool, Error>;
+/// Whether a record, by key and bytes, has a line with this key and this value.
+pub(crate) type HasLine = fn(&mut Tx<'_>, (&[u8], &[u8]), (&[u8], &[u8])) -> Result<bool, Error>;
+
+/// Deletes records with what follows from them.
+pub(crate) type EraseBelow = fn(&mut Tx<'_>, u8, &[&str]) -> Result<(), Error>;
 
 /// Checks the record at a key of these parts.
 pub(crate) type Check = fn(&mut Look<'_>, &[u8], &[&str]) -> Result<(), Error>;
@@ -281,6 +265,7 @@ impl Declared {
             counts: T::COUNTS,
             check: check::<T>,
             has_line: has_line::<T>,
+            erase_below: |tx, _, parts| tx.erase_below::<T>(parts),
         }
     }
 
@@ -298,16 +283,25 @@ impl Declared {
             lines: &[],
             counts: &[],
             check,
-            has_line: |_, _, _, _| Ok(false),
+            has_line: |_, _, _| Ok(false),
+            erase_below: delete_below,
         }
     }
+}
+
+/// Deletes records from which nothing follows: the one of these ids, and those that begin with them.
+pub(crate) fn delete_below(tx: &mut Tx<'_>, prefix: u8, parts: &[&str]) -> Result<(), Error> {
+    let (_, until) = keys::below(prefix, parts);
+    for (key, _) in tx.range::<IgnoredAny>(&keys::key(prefix, parts), &until, usize::MAX)? {
+        tx.delete(key);
+    }
+    Ok(())
 }
 
 fn check<T: Table>(look: &mut Look<'_>, key: &[u8], _parts: &[&str]) -> Result<(), Error> {
     let record: T::Record = look.record()?;
     look.must(T::key(&record) == key, "the record is that of another key");
-    let context = T::context(&mut look.tx, &record)?;
-    let lines = lines_of::<T>(&record, &context);
+    let lines = look.tx.lines_now::<T>(&record)?;
     for (line, value) in &lines.entries {
         let there = look.stored(line)?;
         if there.as_deref() != Some(value) {
@@ -330,16 +324,15 @@ fn check<T: Table>(look: &mut Look<'_>, key: &[u8], _parts: &[&str]) -> Result<(
             Need::Role(role) => look.must_be_role(role)?,
         }
     }
-    T::check(&record, &context, look)
+    T::check(&record, look)
 }
 
 fn has_line<T: Table>(
     tx: &mut Tx<'_>,
-    bytes: &[u8],
-    line: &[u8],
-    value: &[u8],
+    (key, bytes): (&[u8], &[u8]),
+    (line, value): (&[u8], &[u8]),
 ) -> Result<bool, Error> {
-    let record: T::Record = decode(line, bytes)?;
+    let record: T::Record = decode(key, bytes)?;
     let lines = tx.lines_now::<T>(&record)?;
     Ok(lines
         .entries

@@ -2,7 +2,7 @@
 
 use super::{
     Access, Effect, Operation, caps, check_rev, credits, groups, invitations, limits, members,
-    once, packages, reach, reservations, roles, users, walk,
+    packages, reach, reservations, roles, users, walk,
 };
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::view::{MAX_DEPTH, account_line};
@@ -17,11 +17,10 @@ use crate::model::{
 use crate::rules::account::{Status, effective_status, hold_level};
 use crate::rules::policy::merged;
 use crate::rules::window;
+use crate::tables;
 use crate::tables::accounts::Accounts;
-use crate::tables::caps::Caps;
 use crate::tables::people;
 use crate::tables::reservations::Reservations;
-use crate::tables::sending::Campaigns;
 use crate::tables::slots::Slots;
 use crate::tables::suppressions::Suppressions;
 use schemars::JsonSchema;
@@ -1567,7 +1566,7 @@ fn detach(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
     let old = lines_below(ctx, &subtree)?;
     save(ctx, account)?;
     let new = lines_below(ctx, &subtree)?;
-    ctx.tx.exchange(old, new)?;
+    ctx.tx.replace_lines(old, new)?;
     invitations::follow(ctx, &subtree, &parent)
 }
 
@@ -1646,7 +1645,7 @@ fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
         .collect();
     // Its owner may go with it, by whose address it is listed.
     let listed = ctx.tx.lines_now::<Accounts>(account)?;
-    ctx.tx.exchange(listed, Lines::default())?;
+    ctx.tx.replace_lines(listed, Lines::default())?;
     let (from, until) = keys::below(keys::MEMBER, &[account.id.as_str()]);
     let mut users = 0;
     for (_, member) in ctx.tx.range::<model::Member>(&from, &until, usize::MAX)? {
@@ -1658,27 +1657,11 @@ fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
     groups::erase_all(ctx, &account.id)?;
     invitations::erase_all_of(ctx, &account.id)?;
     roles::erase_all_of(ctx, account)?;
-    once::erase_all_of(ctx, &account.id)?;
     super::sharing::erase_all_of(ctx, &account.id)?;
-    let id = [account.id.as_str()];
-    ctx.tx.erase_below::<Reservations>(&id)?;
-    ctx.tx.erase_below::<Suppressions>(&id)?;
-    ctx.tx.erase_below::<Campaigns>(&id)?;
-    ctx.tx.erase_below::<Slots>(&id)?;
-    ctx.tx.erase_below::<Caps>(&id)?;
     super::gauges::leave(ctx, &account.id, &above)?;
-    super::credits::erase_all_of(ctx, account)?;
-    ctx.tx.delete(keys::policy(Some(&account.id)));
+    super::credits::return_to_parent(ctx, account)?;
+    tables::erase_of_account(&mut ctx.tx, &account.id)?;
     ctx.tx.delete(keys::account_allow_list(&account.id));
-    for letter in [keys::METER, keys::METER_HISTORY, keys::PACE, keys::TALLY] {
-        let (from, until) = keys::below(letter, &[account.id.as_str()]);
-        for (key, _) in ctx
-            .tx
-            .range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?
-        {
-            ctx.tx.delete(key);
-        }
-    }
     ctx.tx.delete(keys::account(&account.id));
     ctx.tx.mark(keys::tombstone(keys::ACCOUNT, &account.id));
     ctx.tx.touch_gone(&account.id);

@@ -1221,9 +1221,8 @@ pub(crate) fn release_group(ctx: &mut Ctx<'_>, account: &Id, group: &Id) -> Resu
     Ok(())
 }
 
-/// Removes the credits of an account that is deleted; what is left of what came from the account
-/// above goes back (R-CRD-3).
-pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<(), Error> {
+/// An account is deleted: what is left of what came from the account above goes back (R-CRD-3).
+pub(crate) fn return_to_parent(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<(), Error> {
     if let Some(parent) = &account.parent {
         for channel in Channel::ALL {
             let book = Book::open(ctx, &account.id, channel)?;
@@ -1234,13 +1233,6 @@ pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &model::Account) -> Resul
                 Book::open(ctx, parent, channel)?.take_in(ctx, &book, &taken)?;
             }
         }
-    }
-    let (from, until) = keys::credits(&account.id);
-    for (key, _) in ctx
-        .tx
-        .range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)?
-    {
-        ctx.tx.delete(key);
     }
     Ok(())
 }

@@ -381,20 +381,6 @@ fn create(
     Ok(group)
 }
 
-/// Puts a member into a group, or into none, and keeps index and count. The membership itself is
-/// not written.
-pub(crate) fn place(
-    ctx: &mut Ctx<'_>,
-    member: &mut model::Member,
-    group: Option<Id>,
-) -> Result<(), Error> {
-    if member.group == group {
-        return Ok(());
-    }
-    member.change_group(group, ctx.now_ms);
-    Ok(())
-}
-
 /// The groups that a user was in when they sent something; none where the account has no groups by
 /// policy.
 pub(crate) fn of_sender_at(
@@ -817,7 +803,7 @@ fn dangling(key: &[u8]) -> Error {
 /// Writes a member who came into a group. Nothing but the group changes: role and what is not
 /// shared stay (R-GRP-7).
 fn move_member(ctx: &mut Ctx<'_>, mut member: model::Member, to: &Id) -> Result<(), Error> {
-    place(ctx, &mut member, Some(to.clone()))?;
+    member.change_group(Some(to.clone()), ctx.now_ms);
     member.rev += 1;
     member.updated_at_ms = ctx.now_ms;
     ctx.tx.touch(&member.account);

@@ -561,24 +561,23 @@ pub(crate) fn regroup(
     member: &mut model::Member,
     named: Option<Id>,
 ) -> Result<(), Error> {
-    if member.owner || member.administrator {
-        if named.is_some() {
-            return Err(Error::new(
-                Code::AdminHasNoGroup,
-                "owner and administrators are in no group",
-            )
-            .at("/group"));
-        }
-        return groups::place(ctx, member, None);
+    if named.is_some() && (member.owner || member.administrator) {
+        return Err(Error::new(
+            Code::AdminHasNoGroup,
+            "owner and administrators are in no group",
+        )
+        .at("/group"));
     }
-    let group = match named {
-        Some(group) => groups::load(ctx, &member.account, &group, "/group")?.id,
-        None => match &member.group {
-            Some(group) => group.clone(),
-            None => accounts::load(ctx, &member.account, "/account")?.default_group,
-        },
+    let group = match (named, &member.group) {
+        _ if member.owner || member.administrator => None,
+        (Some(group), _) => Some(groups::load(ctx, &member.account, &group, "/group")?.id),
+        (None, Some(group)) => Some(group.clone()),
+        (None, None) => Some(accounts::load(ctx, &member.account, "/account")?.default_group),
     };
-    groups::place(ctx, member, Some(group))
+    if member.group != group {
+        member.change_group(group, ctx.now_ms);
+    }
+    Ok(())
 }
 
 /// The role that a member gets when none is named and none has to be: that of the account, or

@@ -182,16 +182,3 @@ pub(crate) fn leave_future(ctx: &mut Ctx<'_>, at: &[u8], mut known: Answered) ->
     ctx.tx.touch_due(known.until_ms);
     ctx.tx.put(at.to_vec(), &known)
 }
-
-/// Removes the answers of an account that is deleted.
-pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
-    let (from, until) = keys::below(keys::ANSWERED, &[account.as_str()]);
-    for (at, known) in ctx.tx.range::<Answered>(&from, &until, usize::MAX)? {
-        if let (Some(actor), Some(key)) = (keys::part(&at, 2), keys::last_id(&at)) {
-            ctx.tx
-                .delete(keys::due_answered(known.until_ms, account, actor, &key));
-        }
-        ctx.tx.delete(at);
-    }
-    Ok(())
-}

@@ -705,8 +705,9 @@ impl Watch {
     }
 }
 
-/// Another role is tried in the place of one, or none is any more.
-fn retry(ctx: &mut Ctx<'_>, role: &Id, old: Option<&Id>, new: Option<&Id>) {
+/// What its holders may do is to be looked at again where another role is tried in the place of one,
+/// or none is any more.
+fn trial_changes(ctx: &mut Ctx<'_>, role: &Id, old: Option<&Id>, new: Option<&Id>) {
     if old.or(new).is_some() {
         ctx.tx.touch_trial(role, new);
     }
@@ -880,7 +881,7 @@ impl Operation for TryOut {
             load_beside(ctx, candidate, before.account.as_ref(), "/candidate")?;
             refuse_beyond_own(ctx, candidate, "/candidate")?;
         }
-        retry(
+        trial_changes(
             ctx,
             &before.id,
             before.trial.as_ref(),
@@ -1030,7 +1031,7 @@ impl Operation for Delete {
 
 /// Removes a role that nothing uses any more; its id is never used again.
 fn remove(ctx: &mut Ctx<'_>, role: &Role) -> Result<(), Error> {
-    retry(ctx, &role.id, role.trial.as_ref(), None);
+    trial_changes(ctx, &role.id, role.trial.as_ref(), None);
     ctx.tx.erase::<Roles>(role)?;
     ctx.tx.mark(keys::tombstone(keys::ROLE, &role.id));
     Ok(())
@@ -1183,7 +1184,7 @@ fn replace(ctx: &mut Ctx<'_>, used_by: &[&str], old: &Id, new: &Id) -> Result<()
             let Some(mut trying) = ctx.tx.get::<Role>(&key)? else {
                 return Ok(());
             };
-            retry(ctx, &trying.id, trying.trial.as_ref(), None);
+            trial_changes(ctx, &trying.id, trying.trial.as_ref(), None);
             trying.trial = None;
             trying.rev += 1;
             trying.updated_at_ms = ctx.now_ms;

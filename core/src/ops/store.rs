@@ -3,9 +3,9 @@
 use super::{Access, Effect, Operation};
 use crate::engine::{Ctx, keys};
 use crate::error::Error;
-use crate::kernel::check::check;
 use crate::model::ClockJump;
 use crate::store::Order;
+use crate::tables::check::check;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

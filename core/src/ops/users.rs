@@ -539,7 +539,7 @@ fn save(
     let old = accounts::lines_of(ctx, &owned)?;
     ctx.tx.save::<Users>(&user)?;
     let new = accounts::lines_of(ctx, &owned)?;
-    ctx.tx.exchange(old, new)?;
+    ctx.tx.replace_lines(old, new)?;
     Ok(user)
 }
 

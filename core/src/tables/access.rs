@@ -59,7 +59,6 @@ pub(crate) struct Links;
 
 impl Table for Links {
     type Record = Link;
-    type Context = ();
     const PREFIX: u8 = keys::LINK;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Link);
     const OWNER: Owner = Owner::Nobody;
@@ -72,14 +71,11 @@ impl Table for Links {
         keys::link(&link.id)
     }
 
-    fn context(_: &mut Tx<'_>, _: &Link) -> Result<(), Error> {
-        Ok(())
-    }
-
     /// A user has one link of each kind.
-    fn lines(link: &Link, (): &(), lines: &mut Lines) {
+    fn lines(_: &mut Tx<'_>, link: &Link, lines: &mut Lines) -> Result<(), Error> {
         lines.needs(keys::user(&link.user), "its user is gone");
         lines.leads(keys::user_link(&link.user, link_kind(link.kind)), &link.id);
+        Ok(())
     }
 }
 

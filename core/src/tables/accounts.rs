@@ -16,17 +16,8 @@ pub(crate) const BELOW: &str = "below";
 
 pub(crate) struct Accounts;
 
-/// Where an account is, beside its own record.
-pub(crate) struct Place {
-    /// The accounts above it, the nearest first.
-    pub(crate) above: Vec<Account>,
-    /// The address of its owner.
-    pub(crate) owner: Option<Email>,
-}
-
 impl Table for Accounts {
     type Record = Account;
-    type Context = Place;
     const PREFIX: u8 = keys::ACCOUNT;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Account);
     const OWNER: Owner = Owner::Nobody;
@@ -77,31 +68,22 @@ impl Table for Accounts {
         keys::account(&account.id)
     }
 
-    fn context(tx: &mut Tx<'_>, account: &Account) -> Result<Place, Error> {
-        let above = match &account.parent {
-            Some(parent) => account_line(tx, parent)?,
-            None => Vec::new(),
-        };
+    fn lines(tx: &mut Tx<'_>, account: &Account, lines: &mut Lines) -> Result<(), Error> {
+        let Account { id, .. } = account;
         let owner = match &account.owner {
-            Some(owner) => tx.get::<User>(&keys::user(owner))?,
+            Some(owner) => tx.get::<User>(&keys::user(owner))?.map(|user| user.email),
             None => None,
         };
-        let owner = owner.map(|user| user.email);
-        Ok(Place { above, owner })
-    }
-
-    fn lines(account: &Account, place: &Place, lines: &mut Lines) {
-        let Account { id, .. } = account;
-        if let Some(parent) = &account.parent {
-            lines.index(keys::child(parent, id));
-        }
-        for entry in orders(account, place.owner.as_ref()) {
+        for entry in orders(account, owner.as_ref()) {
             lines.index(entry);
         }
-        for above in &place.above {
-            lines.count(keys::tally(&above.id, BELOW));
-            for entry in orders_below(account, &above.id, place.owner.as_ref()) {
-                lines.index(entry);
+        if let Some(parent) = &account.parent {
+            lines.index(keys::child(parent, id));
+            for above in account_line(tx, parent)? {
+                lines.count(keys::tally(&above.id, BELOW));
+                for entry in orders_below(account, &above.id, owner.as_ref()) {
+                    lines.index(entry);
+                }
             }
         }
         if let Some(package) = &account.package {
@@ -120,10 +102,12 @@ impl Table for Accounts {
             keys::group(id, &account.default_group),
             "its default group is gone",
         );
+        Ok(())
     }
 
-    fn check(account: &Account, place: &Place, look: &mut Look<'_>) -> Result<(), Error> {
-        look.must(place.above.len() < MAX_DEPTH, "it lies too deep");
+    fn check(account: &Account, look: &mut Look<'_>) -> Result<(), Error> {
+        // Refuses a line that is too long.
+        account_line(&mut look.tx, &account.id)?;
         match &account.owner {
             Some(owner) => {
                 let member: Option<Member> = look.tx.get(&keys::member(&account.id, owner))?;

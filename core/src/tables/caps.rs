@@ -19,7 +19,6 @@ pub(crate) struct Caps;
 
 impl Table for Caps {
     type Record = Cap;
-    type Context = ();
     const PREFIX: u8 = keys::CAP;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Cap);
     const OWNER: Owner = Owner::AccountOrPlatform;
@@ -28,11 +27,9 @@ impl Table for Caps {
         keys::cap(cap.account.as_ref(), &cap.id)
     }
 
-    fn context(_: &mut Tx<'_>, _: &Cap) -> Result<(), Error> {
+    fn lines(_: &mut Tx<'_>, _: &Cap, _: &mut Lines) -> Result<(), Error> {
         Ok(())
     }
-
-    fn lines(_: &Cap, (): &(), _: &mut Lines) {}
 }
 
 /// The caps that an account carries, or the platform.

@@ -25,7 +25,6 @@ pub(crate) struct Groups;
 
 impl Table for Groups {
     type Record = Group;
-    type Context = ();
     const PREFIX: u8 = keys::GROUP;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Group);
     const OWNER: Owner = Owner::Account;
@@ -40,11 +39,8 @@ impl Table for Groups {
         keys::group(&group.account, &group.id)
     }
 
-    fn context(_: &mut Tx<'_>, _: &Group) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn lines(group: &Group, (): &(), lines: &mut Lines) {
+    fn lines(_: &mut Tx<'_>, group: &Group, lines: &mut Lines) -> Result<(), Error> {
         lines.count(keys::tally(&group.account, "groups"));
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@ use super::id;
 use crate::error::Error;
 use crate::kernel::check::Look;
 use crate::kernel::table::{Declared, Index, Owner};
-use crate::kernel::{Tx, keys};
+use crate::kernel::{Tx, decode, keys};
 use serde::{Deserialize, Serialize};
 
 pub(super) const TABLES: &[Declared] = &[Declared {
@@ -21,6 +21,7 @@ pub(super) const TABLES: &[Declared] = &[Declared {
     counts: &[],
     check,
     has_line,
+    erase_below,
 }];
 
 /// What was asked with a key, and what was answered.
@@ -42,7 +43,30 @@ fn check(look: &mut Look<'_>, _: &[u8], parts: &[&str]) -> Result<(), Error> {
 }
 
 /// The line tells the instant; the rest of its key is that of the answer.
-fn has_line(_: &mut Tx<'_>, bytes: &[u8], line: &[u8], _: &[u8]) -> Result<bool, Error> {
-    let answered: Answered = crate::kernel::decode(line, bytes)?;
+fn has_line(
+    _: &mut Tx<'_>,
+    (key, bytes): (&[u8], &[u8]),
+    (line, _): (&[u8], &[u8]),
+) -> Result<bool, Error> {
+    let answered: Answered = decode(key, bytes)?;
     Ok(keys::due_at(line) == Some(answered.until_ms))
+}
+
+fn erase_below(tx: &mut Tx<'_>, prefix: u8, parts: &[&str]) -> Result<(), Error> {
+    let (from, until) = keys::below(prefix, parts);
+    for (key, answered) in tx.range::<Answered>(&from, &until, usize::MAX)? {
+        if let Some((_, parts)) = keys::split(&key)
+            && let [account, actor, name] = parts.as_slice()
+            && let (Some(account), Some(name)) = (id(account), id(name))
+        {
+            tx.delete(keys::due_answered(
+                answered.until_ms,
+                &account,
+                actor,
+                &name,
+            ));
+        }
+        tx.delete(key);
+    }
+    Ok(())
 }

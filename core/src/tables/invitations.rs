@@ -17,7 +17,6 @@ pub(crate) struct Invitations;
 
 impl Table for Invitations {
     type Record = Invitation;
-    type Context = ();
     const PREFIX: u8 = keys::INVITATION;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Invitation);
     const OWNER: Owner = Owner::Nobody;
@@ -51,16 +50,12 @@ impl Table for Invitations {
         keys::invitation(&invitation.id)
     }
 
-    fn context(_: &mut Tx<'_>, _: &Invitation) -> Result<(), Error> {
-        Ok(())
-    }
-
     /// It takes its seats, uses its roles and is the one of its address until it is ended, also
     /// after it expired, but that the seat is free from then on.
-    fn lines(invitation: &Invitation, (): &(), lines: &mut Lines) {
+    fn lines(_: &mut Tx<'_>, invitation: &Invitation, lines: &mut Lines) -> Result<(), Error> {
         list(invitation, lines);
         if invitation.state != InvitationState::Open {
-            return;
+            return Ok(());
         }
         let Invitation { id, team, .. } = invitation;
         for account in &invitation.counted_in {
@@ -81,9 +76,10 @@ impl Table for Invitations {
         if invitation.kind == InvitationKind::Member {
             lines.leads(keys::invited(team, invitation.address()), id);
         }
+        Ok(())
     }
 
-    fn check(invitation: &Invitation, (): &(), look: &mut Look<'_>) -> Result<(), Error> {
+    fn check(invitation: &Invitation, look: &mut Look<'_>) -> Result<(), Error> {
         look.must(!invitation.grants.is_empty(), "it offers nothing");
         let mut above = BTreeSet::new();
         for grant in &invitation.grants {

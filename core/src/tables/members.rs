@@ -15,7 +15,6 @@ pub(crate) struct Members;
 
 impl Table for Members {
     type Record = Member;
-    type Context = ();
     const PREFIX: u8 = keys::MEMBER;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Member);
     const OWNER: Owner = Owner::Account;
@@ -63,11 +62,7 @@ impl Table for Members {
         keys::member(&member.account, &member.user)
     }
 
-    fn context(_: &mut Tx<'_>, _: &Member) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn lines(member: &Member, (): &(), lines: &mut Lines) {
+    fn lines(_: &mut Tx<'_>, member: &Member, lines: &mut Lines) -> Result<(), Error> {
         let Member { account, user, .. } = member;
         lines.needs(keys::user(user), "its user is gone");
         lines.index(keys::membership(user, account));
@@ -80,9 +75,10 @@ impl Table for Members {
             lines.index(keys::group_member(account, group, user));
             lines.count(keys::group_tally(account, group));
         }
+        Ok(())
     }
 
-    fn check(member: &Member, (): &(), look: &mut Look<'_>) -> Result<(), Error> {
+    fn check(member: &Member, look: &mut Look<'_>) -> Result<(), Error> {
         let line = account_line(&mut look.tx, &member.account)?;
         for above in &line {
             look.must_have(keys::seat(&above.id, &member.user), "it takes no seat")?;

@@ -5,6 +5,7 @@ pub(crate) mod access;
 pub(crate) mod accounts;
 pub(crate) mod audit;
 pub(crate) mod caps;
+pub(crate) mod check;
 pub(crate) mod gauges;
 pub(crate) mod groups;
 pub(crate) mod idempotency;
@@ -26,7 +27,9 @@ pub(crate) mod suppressions;
 pub(crate) mod tombstones;
 pub(crate) mod users;
 
-use crate::kernel::table::Declared;
+use crate::error::Error;
+use crate::kernel::Tx;
+use crate::kernel::table::{Declared, Owner};
 use crate::model::Id;
 
 /// Every kind of record.
@@ -65,6 +68,16 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Declared> {
 /// counts.
 pub(crate) fn of(prefix: u8) -> Option<&'static Declared> {
     all().find(|table| table.prefix == prefix)
+}
+
+/// Deletes all that is an account's and goes with it.
+pub(crate) fn erase_of_account(tx: &mut Tx<'_>, account: &Id) -> Result<(), Error> {
+    let of_accounts =
+        all().filter(|table| matches!(table.owner, Owner::Account | Owner::AccountOrPlatform));
+    for table in of_accounts {
+        (table.erase_below)(tx, table.prefix, &[account.as_str()])?;
+    }
+    Ok(())
 }
 
 /// An id that is a part of a key.

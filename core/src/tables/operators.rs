@@ -13,7 +13,6 @@ pub(crate) struct Operators;
 
 impl Table for Operators {
     type Record = Operator;
-    type Context = ();
     const PREFIX: u8 = keys::OPERATOR;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Operator);
     const OWNER: Owner = Owner::User;
@@ -29,15 +28,12 @@ impl Table for Operators {
         keys::operator(&operator.user)
     }
 
-    fn context(_: &mut Tx<'_>, _: &Operator) -> Result<(), Error> {
+    fn lines(_: &mut Tx<'_>, operator: &Operator, lines: &mut Lines) -> Result<(), Error> {
+        lines.uses_role(&operator.role, "operator", &[operator.user.as_str()]);
         Ok(())
     }
 
-    fn lines(operator: &Operator, (): &(), lines: &mut Lines) {
-        lines.uses_role(&operator.role, "operator", &[operator.user.as_str()]);
-    }
-
-    fn check(operator: &Operator, (): &(), look: &mut Look<'_>) -> Result<(), Error> {
+    fn check(operator: &Operator, look: &mut Look<'_>) -> Result<(), Error> {
         let memberships = look.count(keys::MEMBERSHIP, &[operator.user.as_str()])?;
         look.must(memberships == 0, "an operator is a member of no account");
         Ok(())

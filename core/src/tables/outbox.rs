@@ -2,8 +2,8 @@
 
 use crate::error::Error;
 use crate::kernel::check::{Look, broken};
-use crate::kernel::table::{Declared, Index, Owner};
-use crate::kernel::{Tx, keys};
+use crate::kernel::table::{Declared, Index, Owner, delete_below};
+use crate::kernel::{Tx, decode, keys};
 use crate::model::{DeadMessage, OpenMessage, OutboxConsumer, OutboxMessage};
 
 pub(super) const TABLES: &[Declared] = &[
@@ -21,6 +21,7 @@ pub(super) const TABLES: &[Declared] = &[
         counts: &[],
         check: message,
         has_line: tells_of,
+        erase_below: delete_below,
     },
     Declared::plain(keys::OUTBOX_NEXT, None, Owner::Nobody, |_, _, _| Ok(())),
     Declared::plain(
@@ -60,8 +61,12 @@ fn message(look: &mut Look<'_>, key: &[u8], _: &[&str]) -> Result<(), Error> {
 }
 
 /// Whether a message tells of the person that a line says it does.
-fn tells_of(_: &mut Tx<'_>, bytes: &[u8], line: &[u8], _: &[u8]) -> Result<bool, Error> {
-    let message: OutboxMessage = crate::kernel::decode(line, bytes)?;
+fn tells_of(
+    _: &mut Tx<'_>,
+    (key, bytes): (&[u8], &[u8]),
+    (line, _): (&[u8], &[u8]),
+) -> Result<bool, Error> {
+    let message: OutboxMessage = decode(key, bytes)?;
     let told = message.person().zip(keys::last_number(line));
     Ok(told
         .is_some_and(|((kind, person), number)| keys::outbox_person(kind, person, number) == line))

@@ -21,7 +21,6 @@ pub(crate) struct Packages;
 
 impl Table for Packages {
     type Record = Package;
-    type Context = ();
     const PREFIX: u8 = keys::PACKAGE;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Package);
     const OWNER: Owner = Owner::Nobody;
@@ -37,17 +36,14 @@ impl Table for Packages {
         keys::package(&package.id)
     }
 
-    fn context(_: &mut Tx<'_>, _: &Package) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn lines(package: &Package, (): &(), lines: &mut Lines) {
+    fn lines(_: &mut Tx<'_>, package: &Package, lines: &mut Lines) -> Result<(), Error> {
         if let Some(role) = &package.role {
             lines.uses_role(role, "package", &[package.id.as_str()]);
         }
+        Ok(())
     }
 
-    fn check(package: &Package, (): &(), look: &mut Look<'_>) -> Result<(), Error> {
+    fn check(package: &Package, look: &mut Look<'_>) -> Result<(), Error> {
         let there = look.count(keys::PACKAGE_ACCOUNT, &[package.id.as_str()])?;
         look.must_count(package.accounts, there, "accounts");
         Ok(())

@@ -5,7 +5,7 @@ use super::id;
 use crate::error::Error;
 use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
 use crate::kernel::{Tx, keys};
-use crate::model::{Account, AuditKind, Reservation, ReservationState};
+use crate::model::{AuditKind, Reservation, ReservationState};
 
 pub(super) const TABLES: &[Declared] = &[Declared::of::<Reservations>()];
 
@@ -13,7 +13,6 @@ pub(crate) struct Reservations;
 
 impl Table for Reservations {
     type Record = Reservation;
-    type Context = Vec<Account>;
     const PREFIX: u8 = keys::RESERVATION;
     const AUDIT: Option<AuditKind> = None;
     const OWNER: Owner = Owner::Account;
@@ -38,11 +37,8 @@ impl Table for Reservations {
         keys::reservation(&reservation.account, &reservation.id)
     }
 
-    fn context(tx: &mut Tx<'_>, reservation: &Reservation) -> Result<Vec<Account>, Error> {
-        account_line(tx, &reservation.account)
-    }
-
-    fn lines(reservation: &Reservation, line: &Vec<Account>, lines: &mut Lines) {
+    fn lines(tx: &mut Tx<'_>, reservation: &Reservation, lines: &mut Lines) -> Result<(), Error> {
+        let line = account_line(tx, &reservation.account)?;
         let Reservation { account, id, .. } = reservation;
         lines.index(keys::due_reservation(reservation.due_at_ms(), account, id));
         if reservation.state == ReservationState::Open && reservation.listed {
@@ -52,6 +48,7 @@ impl Table for Reservations {
                 lines.index(keys::open_reservation(above, at_ms, account, id));
             }
         }
+        Ok(())
     }
 }
 

@@ -24,7 +24,6 @@ pub(crate) struct Resources;
 
 impl Table for Resources {
     type Record = Resource;
-    type Context = ();
     const PREFIX: u8 = keys::RESOURCE;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Resource);
     const OWNER: Owner = Owner::Account;
@@ -52,11 +51,7 @@ impl Table for Resources {
         keys::resource(&resource.account, &resource.kind, &resource.id)
     }
 
-    fn context(_: &mut Tx<'_>, _: &Resource) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn lines(resource: &Resource, (): &(), lines: &mut Lines) {
+    fn lines(_: &mut Tx<'_>, resource: &Resource, lines: &mut Lines) -> Result<(), Error> {
         let Resource {
             account,
             kind,
@@ -74,6 +69,7 @@ impl Table for Resources {
                 lines.count(keys::shared_tally(account, group, kind, owner));
             }
         }
+        Ok(())
     }
 }
 

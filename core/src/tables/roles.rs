@@ -23,7 +23,6 @@ pub(crate) struct Roles;
 
 impl Table for Roles {
     type Record = Role;
-    type Context = ();
     const PREFIX: u8 = keys::ROLE;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Role);
     const OWNER: Owner = Owner::Nobody;
@@ -48,11 +47,7 @@ impl Table for Roles {
         keys::role(&role.id)
     }
 
-    fn context(_: &mut Tx<'_>, _: &Role) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn lines(role: &Role, (): &(), lines: &mut Lines) {
+    fn lines(_: &mut Tx<'_>, role: &Role, lines: &mut Lines) -> Result<(), Error> {
         for included in &role.includes {
             lines.uses_role(included, "role", &[role.id.as_str()]);
         }
@@ -66,9 +61,10 @@ impl Table for Roles {
             }
             None => lines.index(keys::platform_role(&role.id)),
         }
+        Ok(())
     }
 
-    fn check(role: &Role, (): &(), look: &mut Look<'_>) -> Result<(), Error> {
+    fn check(role: &Role, look: &mut Look<'_>) -> Result<(), Error> {
         look.must(!role.built_in, "a built-in role is no record");
         look.must(
             role.trial

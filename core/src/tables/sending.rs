@@ -27,7 +27,6 @@ pub(crate) struct Campaigns;
 
 impl Table for Campaigns {
     type Record = Campaign;
-    type Context = ();
     const PREFIX: u8 = keys::CAMPAIGN;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Campaign);
     const OWNER: Owner = Owner::Account;
@@ -43,13 +42,10 @@ impl Table for Campaigns {
         keys::campaign(&campaign.account, &campaign.id)
     }
 
-    fn context(_: &mut Tx<'_>, _: &Campaign) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn lines(campaign: &Campaign, (): &(), lines: &mut Lines) {
+    fn lines(_: &mut Tx<'_>, campaign: &Campaign, lines: &mut Lines) -> Result<(), Error> {
         if campaign.stop.is_some() {
             lines.index(keys::stopped_campaign(&campaign.account, &campaign.id));
         }
+        Ok(())
     }
 }

@@ -12,7 +12,6 @@ pub(crate) struct Sessions;
 
 impl Table for Sessions {
     type Record = Session;
-    type Context = ();
     const PREFIX: u8 = keys::SESSION;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Session);
     const OWNER: Owner = Owner::Nobody;
@@ -28,16 +27,13 @@ impl Table for Sessions {
         keys::session(&session.id)
     }
 
-    fn context(_: &mut Tx<'_>, _: &Session) -> Result<(), Error> {
-        Ok(())
-    }
-
     /// A session is known to its user, and to the person who acts as them.
-    fn lines(session: &Session, (): &(), lines: &mut Lines) {
+    fn lines(_: &mut Tx<'_>, session: &Session, lines: &mut Lines) -> Result<(), Error> {
         for user in [&session.user, session.person()] {
             lines.needs(keys::user(user), "its user is gone");
             lines.index(keys::user_session(user, &session.id));
         }
+        Ok(())
     }
 }
 
@@ -45,7 +41,6 @@ pub(crate) struct ApiKeys;
 
 impl Table for ApiKeys {
     type Record = ApiKey;
-    type Context = ();
     const PREFIX: u8 = keys::API_KEY;
     const AUDIT: Option<AuditKind> = Some(AuditKind::ApiKey);
     const OWNER: Owner = Owner::Nobody;
@@ -61,13 +56,10 @@ impl Table for ApiKeys {
         keys::api_key(&api_key.id)
     }
 
-    fn context(_: &mut Tx<'_>, _: &ApiKey) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn lines(api_key: &ApiKey, (): &(), lines: &mut Lines) {
+    fn lines(_: &mut Tx<'_>, api_key: &ApiKey, lines: &mut Lines) -> Result<(), Error> {
         let ApiKey { account, user, .. } = api_key;
         lines.needs(keys::member(account, user), "its membership is gone");
         lines.index(keys::account_api_key(account, user, &api_key.id));
+        Ok(())
     }
 }

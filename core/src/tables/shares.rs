@@ -14,7 +14,6 @@ pub(crate) struct Shares;
 
 impl Table for Shares {
     type Record = Share;
-    type Context = ();
     const PREFIX: u8 = keys::SHARE;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Share);
     const OWNER: Owner = Owner::Account;
@@ -32,11 +31,7 @@ impl Table for Shares {
         keys::share(&share.account, &share.kind, &share.id)
     }
 
-    fn context(_: &mut Tx<'_>, _: &Share) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn lines(share: &Share, (): &(), lines: &mut Lines) {
+    fn lines(_: &mut Tx<'_>, share: &Share, lines: &mut Lines) -> Result<(), Error> {
         let Share {
             account, kind, id, ..
         } = share;
@@ -45,9 +40,10 @@ impl Table for Shares {
             lines.needs(keys::account(below), "an account is gone");
             lines.index(keys::shared_with(below, account, kind, id));
         }
+        Ok(())
     }
 
-    fn check(share: &Share, (): &(), look: &mut Look<'_>) -> Result<(), Error> {
+    fn check(share: &Share, look: &mut Look<'_>) -> Result<(), Error> {
         look.must(
             share.all == share.accounts.is_empty(),
             "it is shared with all, or with some by name",

@@ -5,7 +5,7 @@ use super::id;
 use crate::error::Error;
 use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
 use crate::kernel::{Tx, keys};
-use crate::model::{Account, AuditKind, LimitName, Slot};
+use crate::model::{AuditKind, LimitName, Slot};
 
 pub(super) const TABLES: &[Declared] = &[Declared::of::<Slots>()];
 
@@ -13,7 +13,6 @@ pub(crate) struct Slots;
 
 impl Table for Slots {
     type Record = Slot;
-    type Context = Vec<Account>;
     const PREFIX: u8 = keys::SLOT;
     const AUDIT: Option<AuditKind> = None;
     const OWNER: Owner = Owner::Account;
@@ -29,16 +28,13 @@ impl Table for Slots {
         keys::slot(&slot.account, &slot.id)
     }
 
-    fn context(tx: &mut Tx<'_>, slot: &Slot) -> Result<Vec<Account>, Error> {
-        account_line(tx, &slot.account)
-    }
-
-    fn lines(slot: &Slot, line: &Vec<Account>, lines: &mut Lines) {
+    fn lines(tx: &mut Tx<'_>, slot: &Slot, lines: &mut Lines) -> Result<(), Error> {
+        let line = account_line(tx, &slot.account)?;
         lines.needs(
             keys::gauge(&slot.account, LimitName::Threads.name()),
             "it is not counted",
         );
-        for above in line {
+        for above in &line {
             lines.index(keys::slot_end(
                 &above.id,
                 slot.expires_at_ms,
@@ -46,5 +42,6 @@ impl Table for Slots {
                 &slot.id,
             ));
         }
+        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use super::id;
 use crate::error::Error;
 use crate::kernel::table::{Declared, Index, Lines, Owner, Table};
 use crate::kernel::{Tx, keys};
-use crate::model::{AuditKind, Id, LimitName, Suppression};
+use crate::model::{AuditKind, LimitName, Suppression};
 
 pub(super) const TABLES: &[Declared] = &[Declared::of::<Suppressions>()];
 
@@ -14,8 +14,6 @@ pub(crate) struct Suppressions;
 
 impl Table for Suppressions {
     type Record = Suppression;
-    /// The top account of the team.
-    type Context = Id;
     const PREFIX: u8 = keys::SUPPRESSION;
     const AUDIT: Option<AuditKind> = Some(AuditKind::Suppression);
     const OWNER: Owner = Owner::Account;
@@ -31,12 +29,7 @@ impl Table for Suppressions {
         keys::suppression(&entry.account, &entry.value, entry.message_class.name())
     }
 
-    fn context(tx: &mut Tx<'_>, entry: &Suppression) -> Result<Id, Error> {
-        let top = account_line(tx, &entry.account)?.pop();
-        Ok(top.map_or_else(|| entry.account.clone(), |top| top.id))
-    }
-
-    fn lines(entry: &Suppression, team: &Id, lines: &mut Lines) {
+    fn lines(tx: &mut Tx<'_>, entry: &Suppression, lines: &mut Lines) -> Result<(), Error> {
         let Suppression { account, value, .. } = entry;
         if !value.contains('@') {
             lines.needs(
@@ -44,7 +37,12 @@ impl Table for Suppressions {
                 "it is not counted",
             );
         }
+        // The team is named by its top account.
+        let team = account_line(tx, account)?
+            .pop()
+            .map_or_else(|| account.clone(), |top| top.id);
         let class = entry.message_class.name();
-        lines.index(keys::team_suppression(team, value, class, account));
+        lines.index(keys::team_suppression(&team, value, class, account));
+        Ok(())
     }
 }

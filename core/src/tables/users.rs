@@ -13,7 +13,6 @@ pub(crate) struct Users;
 
 impl Table for Users {
     type Record = User;
-    type Context = ();
     const PREFIX: u8 = keys::USER;
     const AUDIT: Option<AuditKind> = Some(AuditKind::User);
     const OWNER: Owner = Owner::Nobody;
@@ -26,14 +25,11 @@ impl Table for Users {
         keys::user(&user.id)
     }
 
-    fn context(_: &mut Tx<'_>, _: &User) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn lines(user: &User, (): &(), lines: &mut Lines) {
+    fn lines(_: &mut Tx<'_>, user: &User, lines: &mut Lines) -> Result<(), Error> {
         lines.leads(keys::email(user.email.key()), &user.id);
         for entry in people::entries(PLATFORM, user) {
             lines.index(entry);
         }
+        Ok(())
     }
 }

@@ -295,7 +295,7 @@ fn a_chain_that_was_pruned_can_still_be_checked() {
     assert_eq!(verify(&engine, json!({"account": "acme"})), None);
     assert_eq!(run::<Head>(&engine, json!({"account": "acme"})).number, 7);
     assert!(
-        crate::kernel::check::check(&*engine.backend, 10)
+        crate::tables::check::check(&*engine.backend, 10)
             .unwrap()
             .is_empty()
     );
@@ -346,7 +346,7 @@ fn who_is_erased_leaves_a_chain_that_is_whole() {
     assert_eq!(page.records.len(), 3);
     assert!(page.records[1].changes[0].erased && page.records[2].changes[0].erased);
     assert!(
-        crate::kernel::check::check(&*engine.backend, 10)
+        crate::tables::check::check(&*engine.backend, 10)
             .unwrap()
             .is_empty()
     );
@@ -385,7 +385,7 @@ fn what_is_kept_of_a_person_cannot_be_altered_unnoticed() {
             verify(&engine, json!({"account": "acme"})),
             Some((AuditProblemKind::PersonalAltered, number))
         );
-        let found = crate::kernel::check::check(&*engine.backend, 10).unwrap();
+        let found = crate::tables::check::check(&*engine.backend, 10).unwrap();
         assert!(!found.is_empty());
     }
     write(&engine, &key, Some(&kept));

@@ -579,7 +579,7 @@ mod tests {
             assert!(run::<audit::Verify>(&engine, chain).whole);
         }
         assert_eq!(
-            crate::kernel::check::check(&*engine.backend, 10).unwrap(),
+            crate::tables::check::check(&*engine.backend, 10).unwrap(),
             Vec::<String>::new()
         );
     }
@@ -593,7 +593,7 @@ mod tests {
             assert!(run::<audit::Verify>(engine, chain).whole);
         }
         assert_eq!(
-            crate::kernel::check::check(&*engine.backend, 10).unwrap(),
+            crate::tables::check::check(&*engine.backend, 10).unwrap(),
             Vec::<String>::new()
         );
     }
@@ -708,7 +708,7 @@ mod tests {
                 assert_eq!(holding(&engine, text), Vec::<String>::new(), "{text} {way}");
             }
             assert_eq!(
-                crate::kernel::check::check(&*engine.backend, 10).unwrap(),
+                crate::tables::check::check(&*engine.backend, 10).unwrap(),
                 Vec::<String>::new()
             );
         }

@@ -1,0 +1,795 @@
+//! Whether the records fit each other: every index line has its record and every record its lines,
+//! every count is what is there, and nothing names what is not there.
+//!
+//! `store.verify` asks this after it has checked each record by itself. Every record is looked at
+//! once, in the order of the keys, and whatever belongs to it is looked up: so it takes no more
+//! memory for a larger store. What follows from a record is declared with its table.
+
+use crate::error::{Code, Error};
+use crate::kernel::check::{Look, STEP, broken};
+use crate::kernel::table::{Index, Owner};
+use crate::kernel::{Tx, keys};
+use crate::store::{Backend, Order};
+
+/// What does not fit, at most `most` of it, each with the key at which it was noticed.
+pub(crate) fn check(backend: &dyn Backend, most: usize) -> Result<Vec<String>, Error> {
+    let mut found = Vec::new();
+    let mut from = keys::FIRST.to_vec();
+    loop {
+        let rows = backend.range(&from, &[0x7f], Order::Ascending, STEP)?;
+        for (key, record) in &rows {
+            let mut look = Look {
+                backend,
+                tx: Tx::new(backend),
+                value: &record.value,
+                found: Vec::new(),
+            };
+            match look_at(&mut look, key) {
+                Ok(()) => {}
+                Err(error) if matches!(error.code(), Code::StoreCorrupt | Code::NotFound) => {
+                    look.found.push(error.message().to_owned())
+                }
+                Err(error) => return Err(error),
+            }
+            found.extend(
+                look.found
+                    .iter()
+                    .map(|what| format!("{}: {what}", key.escape_ascii())),
+            );
+            if found.len() >= most {
+                found.truncate(most);
+                return Ok(found);
+            }
+        }
+        match rows.last() {
+            Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),
+            _ => return Ok(found),
+        }
+    }
+}
+
+fn look_at(look: &mut Look<'_>, key: &[u8]) -> Result<(), Error> {
+    let (letter, parts) = keys::split(key).ok_or_else(|| broken("the key is no text"))?;
+    match super::of(letter) {
+        Some(table) => {
+            must_have_owner(look, table.owner, &parts)?;
+            (table.check)(look, key, &parts)
+        }
+        None => check_line(look, letter, key, &parts),
+    }
+}
+
+/// A record goes with whom it belongs to.
+fn must_have_owner(look: &mut Look<'_>, owner: Owner, parts: &[&str]) -> Result<(), Error> {
+    let first = parts.first().copied().unwrap_or_default();
+    match owner {
+        Owner::Nobody => Ok(()),
+        Owner::AccountOrPlatform if first.is_empty() => Ok(()),
+        Owner::Account | Owner::AccountOrPlatform => {
+            let account = look.id(first)?;
+            look.must_have(keys::account(&account), "its account is gone")
+        }
+        Owner::User => {
+            let user = look.id(first)?;
+            look.must_have(keys::user(&user), "its user is gone")
+        }
+    }
+}
+
+/// An index line must be one that follows from its record.
+fn check_line(look: &mut Look<'_>, letter: u8, key: &[u8], parts: &[&str]) -> Result<(), Error> {
+    let is_of = |line: &&Index| line.prefix == letter;
+    let found = super::all().find_map(|table| {
+        let mut lines = table.lines.iter().filter(is_of);
+        let source = lines.find_map(|line| (line.source)(parts, look.value));
+        source.map(|source| (table, source))
+    });
+    if let Some((table, source)) = found {
+        let record = look.stored(&source)?;
+        let record = record.ok_or_else(|| broken("its record is gone"))?;
+        let is_there = (table.has_line)(&mut look.tx, (&source, &record), (key, look.value))?;
+        look.must(is_there, "it does not follow from its record");
+        return Ok(());
+    }
+    let is_known = super::all().any(|table| table.lines.iter().any(|line| is_of(&line)));
+    match is_known {
+        true => look.no_such_key(),
+        // What tells about the store itlook.
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Ctx, Engine};
+    use crate::model::{Actor, Count, Name, Policies, PolicyRecord, Profile};
+    use crate::model::{Id, Operator, Resource, Role, User};
+    use crate::ops::{
+        Operation, accounts, campaigns, credits, gauges, members, packages, roles, suppressions,
+        threads, users,
+    };
+    use crate::store::Batch;
+    use crate::tables::people;
+    use serde_json::{Value, json};
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::path::Path;
+
+    fn engine() -> std::sync::Arc<Engine> {
+        let commercial = serde_json::from_str(r#"{"edition": "commercial"}"#).unwrap();
+        let engine = Engine::open(Path::new(":memory:"), &commercial).unwrap();
+        change(&engine, |ctx| {
+            let set = Policies {
+                depth: Some(Count::new(5).unwrap()),
+                ..Policies::default()
+            };
+            ctx.tx
+                .put(keys::policy(None), &PolicyRecord { preset: None, set })
+        });
+        engine
+    }
+
+    /// What no operation does yet.
+    fn change(engine: &Engine, change: impl FnOnce(&mut Ctx<'_>) -> Result<(), Error>) {
+        let mut ctx = engine.ctx(&Actor::System);
+        change(&mut ctx).unwrap();
+        let (batch, touched) = ctx.tx.finish();
+        engine.backend.commit(&batch.unwrap()).unwrap();
+        engine.look_again_at(&touched).unwrap();
+    }
+
+    fn run<O: Operation>(engine: &Engine, request: Value) -> Result<O::Answer, Code> {
+        engine
+            .run(
+                &Actor::System,
+                serde_json::from_value::<O>(request).unwrap(),
+            )
+            .map_err(|error| error.code())
+    }
+
+    fn names(first: &str, last: &str) -> Profile {
+        let name = |text: &str| Name::new(text).ok();
+        Profile {
+            first_name: name(first),
+            last_name: name(last),
+            ..Profile::default()
+        }
+    }
+
+    fn rename(engine: &Engine, user: &str, first: &str, last: &str) {
+        change(engine, |ctx| {
+            let before = users::load(ctx, &Id::new(user).unwrap(), "/user")?;
+            let after = User {
+                profile: names(first, last),
+                ..before.clone()
+            };
+            let accounts = users::accounts_of(ctx, &before.id, usize::MAX)?;
+            people::rename(&mut ctx.tx, &before, &after, &accounts)?;
+            ctx.tx.save::<crate::tables::users::Users>(&after)
+        });
+    }
+
+    fn all(engine: &Engine) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let rows = engine
+            .backend
+            .range(keys::FIRST, &[0x7f], Order::Ascending, usize::MAX)
+            .unwrap();
+        rows.into_iter()
+            .map(|(key, record)| (key, record.value))
+            .collect()
+    }
+
+    fn write(engine: &Engine, key: &[u8], value: Option<&[u8]>) {
+        let batch = Batch {
+            writes: vec![(key.to_vec(), value.map(<[u8]>::to_vec))],
+            expected: Vec::new(),
+            ..Batch::default()
+        };
+        engine.backend.commit(&batch).unwrap();
+    }
+
+    fn breaks(engine: &Engine) -> Vec<String> {
+        check(&*engine.backend, 100).unwrap()
+    }
+
+    /// A store with something of everything.
+    fn filled() -> std::sync::Arc<Engine> {
+        let engine = engine();
+        run::<roles::Create>(
+            &engine,
+            json!({"id": "sender", "name": "Sender", "allow": [{"permission": "campaigns"}]}),
+        )
+        .unwrap();
+        run::<roles::Create>(
+            &engine,
+            json!({"id": "more", "name": "More", "includes": ["sender", "full"]}),
+        )
+        .unwrap();
+        run::<roles::TryOut>(&engine, json!({"role": "sender", "candidate": "author"})).unwrap();
+        run::<packages::Create>(
+            &engine,
+            json!({"id": "small", "name": "Small", "role": "more"}),
+        )
+        .unwrap();
+        let owner = |user: &str| {
+            json!({"user": user, "email": format!("{user}@example.com"),
+            "first_name": "First", "last_name": user})
+        };
+        run::<accounts::Create>(
+            &engine,
+            json!({"id": "top", "name": "Top", "package": "small", "owner": owner("tom")}),
+        )
+        .unwrap();
+        run::<accounts::Create>(
+            &engine,
+            json!({"id": "kid", "name": "Kid", "parent": "top", "owner": owner("kim")}),
+        )
+        .unwrap();
+        run::<accounts::Create>(
+            &engine,
+            json!({"id": "kidkid", "name": "Kidkid", "parent": "kid", "owner": {"user": "tom"}}),
+        )
+        .unwrap();
+        for (account, user, role) in [
+            ("top", "ann", "sender"),
+            ("kid", "ben", "administrator"),
+            ("kidkid", "cat", "more"),
+        ] {
+            run::<members::Add>(
+                &engine,
+                json!({"account": account, "user": user,
+                "email": format!("{user}@example.com"), "role": role}),
+            )
+            .unwrap();
+        }
+        run::<members::Add>(
+            &engine,
+            json!({"account": "kidkid", "user": "ann", "role": "administrator"}),
+        )
+        .unwrap();
+        let far = Count::MAX;
+        for request in [
+            json!({"account": "top", "channel": "email", "amount": 100, "reason": "bought",
+                "expires_at_ms": far, "key": "one"}),
+            json!({"account": "top", "channel": "email", "amount": 100, "reason": "bought"}),
+            json!({"account": "kid", "channel": "sms", "amount": 9, "reason": "gift",
+                "priority": 0}),
+        ] {
+            run::<credits::Grant>(&engine, request).unwrap();
+        }
+        run::<credits::Reserve>(
+            &engine,
+            json!({"account": "top", "group": "default", "channel": "email", "amount": 120}),
+        )
+        .unwrap();
+        run::<credits::Allocate>(
+            &engine,
+            json!({"account": "kid", "channel": "email", "amount": 30}),
+        )
+        .unwrap();
+        run::<credits::Spend>(
+            &engine,
+            json!({"account": "top", "channel": "email", "amount": 7,
+            "group": "default", "key": "two"}),
+        )
+        .unwrap();
+        run::<credits::Refund>(
+            &engine,
+            json!({"account": "top", "channel": "email", "spend": 5, "amount": 2}),
+        )
+        .unwrap();
+        run::<accounts::Create>(
+            &engine,
+            json!({"id": "gone", "name": "Gone", "owner": owner("gus")}),
+        )
+        .unwrap();
+        run::<accounts::Delete>(&engine, json!({"account": "gone"})).unwrap();
+        for (account, limit, count) in [
+            ("top", "contacts", 3),
+            ("kid", "contacts", 4),
+            ("kidkid", "lists", 5),
+        ] {
+            run::<gauges::Claim>(
+                &engine,
+                json!({"account": account, "limit": limit, "count": count}),
+            )
+            .unwrap();
+        }
+        let entry = |value: &str, class: &str| json!({"value": value, "message_class": class});
+        let entries = [
+            entry("a.example", "marketing"),
+            entry("a.example", "transactional"),
+            entry("bob@a.example", "marketing"),
+        ];
+        run::<suppressions::Add>(&engine, json!({"account": "kid", "entries": entries})).unwrap();
+        run::<threads::Acquire>(
+            &engine,
+            json!({"account": "kid", "holder": "ann", "ttl_ms": 5000}),
+        )
+        .unwrap();
+        run::<campaigns::Stop>(&engine, json!({"account": "kid", "campaign": "cat"})).unwrap();
+        change(&engine, |ctx| {
+            // What the host was told stands alone.
+            ctx.tx.delete(keys::outbox(1));
+            ctx.tx.delete(keys::outbox_next());
+            let operator = Operator {
+                user: Id::new("oda").unwrap(),
+                role: Id::new("full").unwrap(),
+                disabled: false,
+                rev: 1,
+                created_at_ms: 0,
+                updated_at_ms: 0,
+            };
+            let named_at = users::NamedAt {
+                id: "/id",
+                email: "/email",
+            };
+            users::create(
+                ctx,
+                Some(operator.user.clone()),
+                crate::model::Email::new("oda@example.com").unwrap(),
+                None,
+                None,
+                &named_at,
+            )?;
+            ctx.tx.put(keys::operator(&operator.user), &operator)?;
+            ctx.tx.mark(keys::role_use(
+                &operator.role,
+                "operator",
+                &[operator.user.as_str()],
+            ));
+            let [account, kind, lists, owner, group] =
+                ["top", "campaign", "one", "ann", "default"].map(|text| Id::new(text).unwrap());
+            let resource = Resource {
+                account: account.clone(),
+                kind: kind.clone(),
+                id: lists.clone(),
+                owner: owner.clone(),
+                group: Some(group.clone()),
+                shared: true,
+                rev: 1,
+                created_at_ms: 0,
+                updated_at_ms: 0,
+            };
+            ctx.tx
+                .put(keys::resource(&account, &kind, &lists), &resource)?;
+            ctx.tx
+                .mark(keys::resource_of_owner(&account, &owner, &kind, &lists));
+            ctx.tx
+                .mark(keys::resource_of_group(&account, &group, &kind, &lists));
+            ctx.tx.add(keys::owner_tally(&account, &owner, &kind), 1)?;
+            ctx.tx
+                .add(keys::shared_tally(&account, &group, &kind, &owner), 1)?;
+            let own = Role {
+                id: Id::new("own").unwrap(),
+                account: Some(account.clone()),
+                ..crate::model::BuiltIn::Author.role(&ctx.tree()).unwrap()
+            };
+            ctx.tx.put(
+                keys::role(&own.id),
+                &Role {
+                    built_in: false,
+                    ..own.clone()
+                },
+            )?;
+            ctx.tx.mark(keys::account_role(&account, &own.id));
+            Ok(())
+        });
+        assert_eq!(breaks(&engine), [""; 0]);
+        engine
+    }
+
+    /// What stands alone: nothing else tells that it was there.
+    const ALONE: &[u8] = &[
+        keys::METER,
+        keys::PACE,
+        keys::POLICY,
+        keys::TOMBSTONE,
+        keys::OPERATOR,
+    ];
+
+    #[test]
+    fn every_record_that_is_missing_is_noticed() {
+        let engine = filled();
+        for (key, value) in all(&engine) {
+            write(&engine, &key, None);
+            let noticed = !breaks(&engine).is_empty();
+            assert!(
+                noticed || ALONE.contains(&key[0]),
+                "{} can be taken away",
+                key.escape_ascii()
+            );
+            write(&engine, &key, Some(&value));
+        }
+        assert_eq!(breaks(&engine), [""; 0]);
+    }
+
+    /// Each key again, with an id exchanged for another that exists: an index that says too much.
+    #[test]
+    fn every_entry_too_many_is_noticed() {
+        let engine = filled();
+        let before = all(&engine);
+        let there: BTreeSet<Vec<u8>> = before.iter().map(|(key, _)| key.clone()).collect();
+        let mut tried = BTreeMap::new();
+        for (key, value) in &before {
+            let parts: Vec<&[u8]> = key.split(|byte| *byte == 0).collect();
+            for place in 1..parts.len() {
+                for other in [
+                    "top", "kid", "tom", "ann", "cat", "small", "more", "default", "nobody",
+                ] {
+                    let mut parts = parts.clone();
+                    parts[place] = other.as_bytes();
+                    let another = parts.join(&0);
+                    if there.contains(&another) || ALONE.contains(&another[0]) {
+                        continue;
+                    }
+                    write(&engine, &another, Some(value));
+                    assert!(
+                        !breaks(&engine).is_empty(),
+                        "{} can be added",
+                        another.escape_ascii()
+                    );
+                    write(&engine, &another, None);
+                    *tried.entry(another[0]).or_insert(0) += 1;
+                }
+            }
+        }
+        assert!(tried.len() >= 19, "{tried:?}");
+    }
+
+    #[test]
+    fn every_count_that_is_wrong_and_every_field_that_names_another_is_noticed() {
+        let engine = filled();
+        for (key, value) in all(&engine) {
+            let Ok(record) = serde_json::from_slice::<Value>(&value) else {
+                unreachable!()
+            };
+            let mut altered = Vec::new();
+            if let Some(count) = record.as_u64() {
+                altered.extend([json!(count - 1), json!(count + 1)]);
+            }
+            let fields = [
+                "id",
+                "account",
+                "user",
+                "owner",
+                "parent",
+                "package",
+                "role",
+                "group",
+                "default_group",
+                "default_role",
+                "next_package",
+                "email",
+                "kind",
+                "children",
+                "accounts",
+                "includes",
+                "trial",
+                "administrator",
+                "built_in",
+                "expires_at_ms",
+                "stop",
+                "entry",
+                "entries",
+                "amount",
+                "balance",
+                "totals",
+                "channel",
+                "spent",
+                "left",
+                "from_grant",
+                "key",
+            ];
+            let tells = |field: &str| {
+                record.get(field).is_some()
+                    && !ALONE.contains(&key[0])
+                    && (key[0], field) != (keys::ROLE, "administrator")
+            };
+            for field in fields.into_iter().filter(|field| tells(field)) {
+                for other in [
+                    json!("nobody"),
+                    json!("kid"),
+                    json!("tom"),
+                    json!(7),
+                    json!(true),
+                    json!(["nobody"]),
+                    Value::Null,
+                ] {
+                    let mut record = record.clone();
+                    if record[field] == other {
+                        continue;
+                    }
+                    record[field] = other;
+                    altered.push(record);
+                }
+            }
+            // A ledger of credits.
+            for total in record
+                .get("totals")
+                .and_then(Value::as_object)
+                .into_iter()
+                .flat_map(|totals| totals.keys())
+            {
+                let mut record = record.clone();
+                record["totals"][total] = json!(record["totals"][total].as_u64().unwrap() + 1);
+                altered.push(record);
+            }
+            if record.get("totals").is_some() && record["entry"] != 1 {
+                let mut record = record.clone();
+                record["at_ms"] = json!(0);
+                altered.push(record);
+            }
+            for other in altered {
+                write(&engine, &key, Some(other.to_string().as_bytes()));
+                // An account can have a group and a role for new members by default, or none.
+                let harmless = other.get("default_role") != record.get("default_role")
+                    && other["default_role"].is_null();
+                assert!(
+                    harmless || !breaks(&engine).is_empty(),
+                    "{} can be {other}",
+                    key.escape_ascii()
+                );
+            }
+            write(&engine, &key, Some(&value));
+        }
+        assert_eq!(breaks(&engine), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_told_is_bounded() {
+        let engine = filled();
+        for (key, _) in all(&engine)
+            .iter()
+            .filter(|(key, _)| key[0] == keys::PERSON)
+        {
+            write(&engine, key, None);
+        }
+        assert_eq!(check(&*engine.backend, 3).unwrap().len(), 3);
+        assert!(check(&*engine.backend, 1000).unwrap().len() > 10);
+    }
+
+    /// What the lists, seats and counts of users have to be, computed from nothing but accounts,
+    /// users and memberships.
+    fn naively(engine: &Engine) -> BTreeMap<Vec<u8>, u64> {
+        let rows = all(engine);
+        let of = |letter: u8| {
+            rows.iter()
+                .filter(move |(key, _)| key[0] == letter)
+                .map(|(_, value)| serde_json::from_slice::<Value>(value).unwrap())
+        };
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let accounts: BTreeMap<String, Value> = of(keys::ACCOUNT)
+            .map(|account| (text(&account["id"]), account))
+            .collect();
+        let users: BTreeMap<String, Value> = of(keys::USER)
+            .map(|user| (text(&user["id"]), user))
+            .collect();
+        let mut counts: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
+        let mut seats: BTreeMap<(String, String), u64> = BTreeMap::new();
+        let mut idle: BTreeMap<(String, String), u64> = BTreeMap::new();
+        for member in of(keys::MEMBER) {
+            let mut account = text(&member["account"]);
+            *counts
+                .entry(format!("C\0{account}\0members").into_bytes())
+                .or_default() += 1;
+            if let Some(group) = member["group"].as_str() {
+                *counts
+                    .entry(format!("C\0{account}\0group\0{group}").into_bytes())
+                    .or_default() += 1;
+            }
+            let is_idle = member["owner"] == false
+                && (member["disabled"] == true
+                    || users[&text(&member["user"])]["disabled"] == true);
+            while !account.is_empty() {
+                *seats
+                    .entry((account.clone(), text(&member["user"])))
+                    .or_default() += 1;
+                if is_idle {
+                    *idle
+                        .entry((account.clone(), text(&member["user"])))
+                        .or_default() += 1;
+                }
+                account = text(&accounts[&account]["parent"]);
+            }
+        }
+        for account in accounts.keys() {
+            counts.insert(format!("C\0{account}\0groups").into_bytes(), 1);
+            let mut above = text(&accounts[account]["parent"]);
+            while !above.is_empty() {
+                *counts
+                    .entry(format!("C\0{above}\0below").into_bytes())
+                    .or_default() += 1;
+                above = text(&accounts[&above]["parent"]);
+            }
+        }
+        let mut listed: Vec<(String, String)> = seats.keys().cloned().collect();
+        listed.extend(users.keys().map(|user| (String::new(), user.clone())));
+        for (list, user) in listed {
+            let profile = &users[&user]["profile"];
+            let (first, last) = (text(&profile["first_name"]), text(&profile["last_name"]));
+            let orders = [
+                ("email", text(&users[&user]["email"])),
+                ("first", format!("{first} {last}")),
+                ("name", format!("{last} {first}")),
+            ];
+            for (order, by) in orders {
+                let mut by = crate::model::folded(&by);
+                by.truncate((0..=128).rev().find(|at| by.is_char_boundary(*at)).unwrap());
+                counts.insert(format!("f\0{list}\0{order}\0{by}\0{user}").into_bytes(), 0);
+            }
+        }
+        for ((account, user), number) in seats {
+            *counts
+                .entry(format!("C\0{account}\0users").into_bytes())
+                .or_default() += 1;
+            if let Some(without) = idle.get(&(account.clone(), user.clone())) {
+                counts.insert(format!("C\0{account}\0idle\0{user}").into_bytes(), *without);
+                if *without == number {
+                    *counts
+                        .entry(format!("C\0{account}\0idle").into_bytes())
+                        .or_default() += 1;
+                }
+            }
+            counts.insert(format!("k\0{account}\0{user}").into_bytes(), number);
+        }
+        counts
+    }
+
+    /// R-ACC-6, R-INV-9: whoever comes, goes, changes their name, and whatever becomes of the
+    /// accounts.
+    #[test]
+    fn lists_seats_and_counts_are_what_a_look_at_every_record_gives() {
+        let mut state = 7_u64;
+        let mut roll = |below: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).unwrap() % below
+        };
+        let mut done: BTreeMap<&str, usize> = BTreeMap::new();
+        let long = "Ünä".repeat(40);
+        for _ in 0..6 {
+            let engine = engine();
+            for role in ["administrator", "plain"] {
+                // The first is there already.
+                let _ = run::<roles::Create>(&engine, json!({"id": role, "name": role}));
+            }
+            for step in 0..120 {
+                let rows = all(&engine);
+                let mut one_of = |letter: u8| {
+                    let ids: Vec<&[u8]> = rows
+                        .iter()
+                        .map(|(key, _)| key.as_slice())
+                        .filter(|key| key[0] == letter)
+                        .collect();
+                    if ids.is_empty() {
+                        "nobody".to_owned()
+                    } else {
+                        String::from_utf8_lossy(&ids[roll(ids.len())][2..]).into_owned()
+                    }
+                };
+                let (mut account, mut user, parent) = (
+                    one_of(keys::ACCOUNT),
+                    one_of(keys::USER),
+                    one_of(keys::ACCOUNT),
+                );
+                if let (Some((of, member)), 0..3) = (one_of(keys::MEMBER).split_once('\0'), roll(5))
+                {
+                    (account, user) = (of.to_owned(), member.to_owned());
+                }
+                let new = json!({"user": format!("u{step}x"),
+                    "email": format!("U{step}@Example.com"), "first_name": "Ann",
+                    "last_name": user});
+                let role = ["administrator", "plain", "full"][roll(3)];
+                let (what, ended) = match roll(24) {
+                    0..4 => {
+                        let mut request = json!({"id": format!("a{step}"), "name": "A",
+                            "owner": if roll(3) == 0 { new } else { json!({"user": user}) }});
+                        if roll(4) > 0 {
+                            request["parent"] = parent.into();
+                        }
+                        (
+                            "create",
+                            run::<accounts::Create>(&engine, request).map(drop),
+                        )
+                    }
+                    4 if roll(2) == 0 => (
+                        "delete",
+                        run::<accounts::Delete>(
+                            &engine,
+                            json!({"account": account, "children": "delete"}),
+                        )
+                        .map(drop),
+                    ),
+                    4 => (
+                        "detach",
+                        run::<accounts::Delete>(
+                            &engine,
+                            json!({"account": account, "children": "detach"}),
+                        )
+                        .map(drop),
+                    ),
+                    5..7 => {
+                        let request = json!({"id": format!("u{step}"),
+                            "email": format!("u{step}@Example.com")});
+                        ("user", run::<users::Create>(&engine, request).map(drop))
+                    }
+                    7..14 => (
+                        "add",
+                        run::<members::Add>(
+                            &engine,
+                            json!({"account": account, "user": user, "role": role}),
+                        )
+                        .map(drop),
+                    ),
+                    14..16 => (
+                        "role",
+                        run::<members::SetRole>(
+                            &engine,
+                            json!({"account": account, "user": user, "role": role}),
+                        )
+                        .map(drop),
+                    ),
+                    20..22 if roll(2) == 0 => (
+                        "disable",
+                        run::<members::Disable>(&engine, json!({"account": account, "user": user}))
+                            .map(drop),
+                    ),
+                    20..22 => (
+                        "enable",
+                        run::<members::Enable>(&engine, json!({"account": account, "user": user}))
+                            .map(drop),
+                    ),
+                    22 => (
+                        "disable user",
+                        run::<users::Disable>(&engine, json!({"user": user})).map(drop),
+                    ),
+                    23 => (
+                        "enable user",
+                        run::<users::Enable>(&engine, json!({"user": user})).map(drop),
+                    ),
+                    16..18 => (
+                        "remove",
+                        run::<members::Remove>(&engine, json!({"account": account, "user": user}))
+                            .map(drop),
+                    ),
+                    _ => {
+                        let there = run::<users::Get>(&engine, json!({"user": user})).map(drop);
+                        if there.is_ok() {
+                            let name = [long.as_str(), "Zoë", "ann", "ANN", ""];
+                            rename(&engine, &user, name[roll(5)], name[roll(5)]);
+                        }
+                        ("rename", there)
+                    }
+                };
+                *done.entry(what).or_default() += usize::from(ended.is_ok());
+                let counted =
+                    |key: &[u8]| [keys::PERSON, keys::SEAT, keys::TALLY].contains(&key[0]);
+                let found: BTreeMap<Vec<u8>, u64> = all(&engine)
+                    .into_iter()
+                    .filter(|(key, _)| counted(key))
+                    .map(|(key, value)| (key, serde_json::from_slice(&value).unwrap_or(0)))
+                    .collect();
+                let expected = naively(&engine);
+                for key in expected.keys().chain(found.keys()) {
+                    assert_eq!(
+                        found.get(key),
+                        expected.get(key),
+                        "{} after {what} {account} {user}, step {step}",
+                        key.escape_ascii()
+                    );
+                }
+                assert_eq!(
+                    breaks(&engine),
+                    [""; 0],
+                    "after {what} {account} {user}, step {step}"
+                );
+            }
+        }
+        assert!(
+            done.len() == 12 && done.values().all(|times| *times >= 5),
+            "{done:?}"
+        );
+    }
+}
