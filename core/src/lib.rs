@@ -48,7 +48,6 @@ pub mod ops;
 mod options;
 mod registry;
 mod rules;
-mod store;
 mod tables;
 
 pub use engine::meters::{BindingLimit, Decision, Refusal};

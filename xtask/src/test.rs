@@ -8,14 +8,16 @@ use std::time::Instant;
 
 /// The packages with Rust tests. Benchmarks stay out: their peers are heavy. The bindings have
 /// their tests in their language.
-const TESTED: [&str; 5] = [
+const TESTED: [&str; 6] = [
+    "tenantry-store",
     "tenantry",
     "tenantry-fork",
     "tenantry-ffi",
     "tenantry-tests",
     "xtask",
 ];
-const LINTED: [&str; 7] = [
+const LINTED: [&str; 8] = [
+    "tenantry-store",
     "tenantry",
     "tenantry-fork",
     "tenantry-ffi",

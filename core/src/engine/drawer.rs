@@ -148,7 +148,7 @@ mod tests {
         )
         .unwrap();
         Engine::on(
-            crate::store::memory().unwrap(),
+            tenantry_store::memory().unwrap(),
             Path::new(":memory:"),
             &options,
         )

@@ -14,10 +14,10 @@ use crate::ops::{
 };
 use crate::rules::pace::Pace;
 use crate::rules::window::{Calendar, last_of_part};
-use crate::store::Order;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use tenantry_store::Order;
 
 /// How many records are looked at, and written, at once.
 const STEP: usize = 500;

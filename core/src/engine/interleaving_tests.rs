@@ -8,9 +8,9 @@ use super::*;
 use crate::guard::Guard;
 use crate::locks::explored::explore;
 use crate::model::Channel;
-use crate::store::{Batch, Order, Record, StoreError, Verification};
 use meters::{Ask, Paid, Prepared};
 use shuttle::thread;
+use tenantry_store::{Batch, Order, Record, StoreError, Verification};
 
 /// 2026-06-15T12:00Z
 const START_MS: u64 = 1_781_524_800_000;
@@ -69,7 +69,7 @@ fn open(shared: &Shared) -> Arc<Guard> {
 
 /// An account `top` with a limit each hour, and `one` and `two` below it.
 fn tree(limit: u64) -> (Shared, Arc<Guard>) {
-    let shared = Shared(Arc::from(crate::store::memory().unwrap()));
+    let shared = Shared(Arc::from(tenantry_store::memory().unwrap()));
     let guard = open(&shared);
     for (id, parent) in [("top", None), ("one", Some("top")), ("two", Some("top"))] {
         let limits = if parent.is_none() {

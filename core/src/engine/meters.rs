@@ -25,13 +25,13 @@ use crate::rules::limit::Source;
 use crate::rules::pace::{Course, Pace, Return};
 use crate::rules::window::Calendar;
 use crate::rules::{forecast, send, threshold, window};
-use crate::store::{Batch, CommitError, Order};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tenantry_store::{Batch, CommitError, Order};
 
 /// A counter draws at most this much ahead of an unlimited window.
 const BLOCK_MAX: u64 = 1 << 20;

@@ -48,7 +48,6 @@ use crate::model::{
 };
 use crate::ops::{Effect, Operation};
 use crate::options::{Durability, OpenOptions};
-use crate::store::{Backend, Batch, CommitError};
 use arc_swap::ArcSwap;
 use at_hand::AtHand;
 use bell::Bell;
@@ -60,6 +59,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+use tenantry_store::{Backend, Batch, CommitError};
 use throttle::Throttle;
 use token::TokenKey;
 use trials::Trials;
@@ -212,13 +212,13 @@ impl Ctx<'_> {
 impl Engine {
     pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
         let backend = if path.as_os_str() == ":memory:" {
-            crate::store::memory()?
+            tenantry_store::memory()?
         } else {
-            let sled = crate::store::SledOptions {
+            let sled = tenantry_store::SledOptions {
                 cache_bytes: options.cache_mib << 20,
                 create: options.create,
             };
-            crate::store::sled(path, &sled)?
+            tenantry_store::sled(path, &sled)?
         };
         Engine::on(backend, path, options)
     }
@@ -570,7 +570,7 @@ fn token_key(path: &Path, options: &OpenOptions, backend: &dyn Backend) -> Resul
         // had.
         (None, Some(_)) => TokenKey::of_tests(),
         (None, None) if path.as_os_str() == ":memory:" => TokenKey::random()?,
-        (None, None) => TokenKey::new(crate::store::token_key(path, known.is_none())?),
+        (None, None) => TokenKey::new(tenantry_store::token_key(path, known.is_none())?),
     };
     match known {
         Some(known) if known == key.fingerprint() => {}

@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::guard::Guard;
-use crate::store::{Batch, Order, Record, StoreError, Verification};
 use serde_json::{Value, json};
+use tenantry_store::{Batch, Order, Record, StoreError, Verification};
 
 /// What happens before the next commit.
 type Meanwhile = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
@@ -97,7 +97,7 @@ fn hold(
         refused,
     }: Case,
 ) {
-    let store: Arc<dyn Backend> = Arc::from(crate::store::memory().unwrap());
+    let store: Arc<dyn Backend> = Arc::from(tenantry_store::memory().unwrap());
     let ((one, between), (other, _)) = (engine_on(&store, 1), engine_on(&store, 2 << 32));
     let owner = |user: &str| json!({"user": user, "email": format!("{user}@x.example")});
     let common = [
@@ -213,7 +213,7 @@ fn the_last_seat_is_taken_once() {
         meanwhile: invite("a@x.example"),
         refused: Code::SeatsExhausted,
     });
-    let store: Arc<dyn Backend> = Arc::from(crate::store::memory().unwrap());
+    let store: Arc<dyn Backend> = Arc::from(tenantry_store::memory().unwrap());
     let ((one, between), (other, _)) = (engine_on(&store, 1), engine_on(&store, 2 << 32));
     let owner = json!({"user": "olga", "email": "olga@x.example"});
     call(
@@ -338,7 +338,7 @@ fn a_team_is_seen_whole() {
 /// 17.11, R-USR-4: somebody whose last membership ends, and who is given another meanwhile, stays.
 #[test]
 fn who_is_given_another_membership_stays() {
-    let store: Arc<dyn Backend> = Arc::from(crate::store::memory().unwrap());
+    let store: Arc<dyn Backend> = Arc::from(tenantry_store::memory().unwrap());
     let ((one, between), (other, _)) = (engine_on(&store, 1), engine_on(&store, 2 << 32));
     for id in ["acme", "other"] {
         let owner = json!({"user": format!("of-{id}"), "email": format!("{id}@x.example")});

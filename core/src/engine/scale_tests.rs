@@ -4,8 +4,8 @@
 use super::*;
 use crate::model::{Email, Name};
 use crate::ops::{accounts, user_csv};
-use crate::store::{Batch, Order, Record, StoreError, Verification};
 use serde_json::{Value, json};
+use tenantry_store::{Batch, Order, Record, StoreError, Verification};
 
 const SMALL: usize = 1_000;
 const LARGE: usize = 100_000;
@@ -115,7 +115,7 @@ impl Platform {
     fn new(users: usize) -> Platform {
         let counts = Arc::<Mutex<Counts>>::default();
         let backend = Box::new(Counting {
-            inner: crate::store::memory().unwrap(),
+            inner: tenantry_store::memory().unwrap(),
             counts: counts.clone(),
         });
         let options = OpenOptions {

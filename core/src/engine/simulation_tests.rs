@@ -13,9 +13,9 @@ use crate::model::{
     OverLimit, Policies, ReservationState, Window,
 };
 use crate::ops::{accounts, caps, groups, limits, members, policies, reservations, sending, usage};
-use crate::store::{Batch, Order, Record, StoreError, Verification};
 use meters::{Ask, Decision, Refusal};
 use std::collections::{BTreeMap, BTreeSet};
+use tenantry_store::{Batch, Order, Record, StoreError, Verification};
 
 pub(super) const SECOND_MS: u64 = 1000;
 pub(super) const MINUTE_MS: u64 = 60 * SECOND_MS;

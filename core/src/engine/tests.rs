@@ -7,8 +7,8 @@ use crate::guard::Guard;
 use crate::handle;
 use crate::model::{Channel, Email, HoldReason, Name};
 use crate::ops::{accounts, users};
-use crate::store::{Batch, Order, Record, StoreError, Verification};
 use serde_json::{Value, json};
+use tenantry_store::{Batch, Order, Record, StoreError, Verification};
 
 /// 2026-06-15T12:00:00Z
 const NOON_MS: u64 = 1_781_524_800_000;
@@ -82,7 +82,7 @@ impl Backend for Troubled {
 fn troubled() -> (Guard, Arc<Mutex<Trouble>>) {
     let trouble = Arc::new(Mutex::new(Trouble::default()));
     let backend = Box::new(Troubled {
-        inner: crate::store::memory().unwrap(),
+        inner: tenantry_store::memory().unwrap(),
         trouble: trouble.clone(),
     });
     let options = serde_json::from_value(
@@ -775,7 +775,7 @@ fn threads_sell_the_last_unit_exactly_once() {
 fn a_clock_that_jumps_is_held_back() {
     const TEN_YEARS_MS: u64 = 3652 * 24 * 3_600_000;
     let engine = Engine::on(
-        crate::store::memory().unwrap(),
+        tenantry_store::memory().unwrap(),
         Path::new(":memory:"),
         &OpenOptions::default(),
     )

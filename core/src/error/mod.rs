@@ -4,8 +4,8 @@ mod table;
 
 pub use table::{Class, Code, Retry};
 
-use crate::store::StoreError;
 use serde_json::{Map, Value, json};
+use tenantry_store::StoreError;
 
 /// A refusal: a stable code, a sentence a person can act on, and the fields that explain it
 /// (section 14 of the rules).

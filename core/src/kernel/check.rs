@@ -4,8 +4,8 @@ use super::table::Span;
 use super::{Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{BuiltIn, Id, Role, User};
-use crate::store::{Backend, Order};
 use serde::de::DeserializeOwned;
+use tenantry_store::{Backend, Order};
 
 /// How many records are read at once.
 pub(crate) const STEP: usize = 500;

@@ -4,10 +4,10 @@
 use super::keys;
 use crate::error::{Code, Error};
 use crate::model::{Id, OutboxMessage, Reservation};
-use crate::store::{Backend, Batch, Order};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
+use tenantry_store::{Backend, Batch, Order};
 
 /// The reads and writes of one operation.
 pub struct Tx<'a> {

@@ -11,10 +11,10 @@ use crate::model::{
     AuditLink, AuditPerson, AuditPersonal, AuditRecord, Count, Cursor, Id, Name,
 };
 use crate::rules::audit::{follows, hash};
-use crate::store::Order;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tenantry_store::Order;
 
 /// What operators need for the chains of accounts and users.
 const OPERATORS: &str = "clients.view_all";

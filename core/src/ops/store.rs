@@ -4,11 +4,11 @@ use super::{Access, Effect, Operation};
 use crate::engine::{Ctx, keys};
 use crate::error::Error;
 use crate::model::ClockJump;
-use crate::store::Order;
 use crate::tables::check::check;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tenantry_store::Order;
 
 /// Most places that are told.
 const MOST_DAMAGED: usize = 100;

@@ -9,7 +9,7 @@ use crate::error::{Code, Error};
 use crate::kernel::check::{Look, STEP, broken};
 use crate::kernel::table::{Index, Owner};
 use crate::kernel::{Tx, keys};
-use crate::store::{Backend, Order};
+use tenantry_store::{Backend, Order};
 
 /// What does not fit, at most `most` of it, each with the key at which it was noticed.
 pub(crate) fn check(backend: &dyn Backend, most: usize) -> Result<Vec<String>, Error> {
@@ -109,11 +109,11 @@ mod tests {
         Operation, accounts, campaigns, credits, gauges, members, packages, roles, suppressions,
         threads, users,
     };
-    use crate::store::Batch;
     use crate::tables::people;
     use serde_json::{Value, json};
     use std::collections::{BTreeMap, BTreeSet};
     use std::path::Path;
+    use tenantry_store::Batch;
 
     fn engine() -> std::sync::Arc<Engine> {
         let commercial = serde_json::from_str(r#"{"edition": "commercial"}"#).unwrap();

@@ -9,8 +9,8 @@ use crate::model::{
     CreditPocket, CreditTotals, Id, LimitName,
 };
 use crate::rules::credit::Turn;
-use crate::store::Order;
 use std::collections::BTreeMap;
+use tenantry_store::Order;
 
 pub(super) const TABLES: &[Declared] = &[Declared::plain(
     keys::CREDIT,

@@ -3,10 +3,10 @@
 use super::*;
 use crate::engine::Engine;
 use crate::ops::{accounts, caps, catalogue, members, users};
-use crate::store::Batch;
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
+use tenantry_store::Batch;
 
 const SECOND: u64 = 1000;
 

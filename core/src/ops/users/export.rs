@@ -485,10 +485,10 @@ mod tests {
     use crate::OpenOptions;
     use crate::engine::Engine;
     use crate::ops::{accounts, outbox, users};
-    use crate::store::Order;
     use serde_json::{Value, json};
     use std::path::Path;
     use std::sync::Arc;
+    use tenantry_store::Order;
 
     fn store() -> Arc<Engine> {
         let engine = Engine::open(Path::new(":memory:"), &OpenOptions::default()).unwrap();

@@ -1,24 +1,24 @@
 //! The key that tokens are derived with: in a file of its own beside the data, so that neither
 //! alone makes a token.
 
-use super::StoreError;
-use super::folder::{private_file, sync_folder};
+use crate::backend::StoreError;
+use crate::files::{private_file, sync_folder};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 
 /// The name of the file in the folder of the store.
-pub(super) const FILE: &str = "token.key";
+pub(crate) const FILE: &str = "token.key";
 
 /// Reads the key of a store that has one. Where it is gone, none is made: the links that were sent
 /// would be dead.
-pub(super) fn read(folder: &Path) -> Result<[u8; 32], StoreError> {
+pub(crate) fn read(folder: &Path) -> Result<[u8; 32], StoreError> {
     find(folder)?
         .ok_or_else(|| StoreError::corrupt(format!("the file `{FILE}` is missing or empty")))
 }
 
 /// Reads the key; makes it where there is none yet.
-pub(super) fn read_or_make(folder: &Path) -> Result<[u8; 32], StoreError> {
+pub(crate) fn read_or_make(folder: &Path) -> Result<[u8; 32], StoreError> {
     if let Some(key) = find(folder)? {
         return Ok(key);
     }
@@ -61,7 +61,7 @@ fn find(folder: &Path) -> Result<Option<[u8; 32]>, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::folder::tests::Scratch;
+    use crate::scratch::Scratch;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]

@@ -8,43 +8,40 @@
 //! a lock on the folder itself, so it cannot come into a store that somebody else has just
 //! finished.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::StoreError;
-use super::lock::{self, Lock};
-use super::manifest::{Manifest, Mark};
+use crate::backend::StoreError;
+use crate::files::{
+    exists, failed, make_folder, metadata, names, parent, private_file, remove, set_mode,
+    sync_folder,
+};
+use crate::key;
+use crate::lock::{self, Lock};
+use crate::manifest::{Manifest, Mark};
 
 const LOCK: &str = "lock";
 const MANIFEST: &str = "manifest";
 const NEW_MANIFEST: &str = "manifest.new";
 const CREATING: &str = "creating";
 const SLED: &str = "sled";
-const OURS: [&str; 6] = [
-    LOCK,
-    MANIFEST,
-    NEW_MANIFEST,
-    CREATING,
-    SLED,
-    super::key::FILE,
-];
+const OURS: [&str; 6] = [LOCK, MANIFEST, NEW_MANIFEST, CREATING, SLED, key::FILE];
 
-pub(super) struct Folder {
+pub(crate) struct Folder {
     path: PathBuf,
     lock: Lock,
 }
 
 /// What is in a folder that we have locked.
-pub(super) enum Found {
+pub(crate) enum Found {
     /// Nothing that was ever in use; `sled/` is there and empty.
     Fresh,
     Known(Manifest),
 }
 
 impl Folder {
-    pub(super) fn open(path: &Path, create: bool) -> Result<(Folder, Found), StoreError> {
+    pub(crate) fn open(path: &Path, create: bool) -> Result<(Folder, Found), StoreError> {
         let path = tidy(path)?;
         match fs::symlink_metadata(&path) {
             Ok(metadata) if metadata.is_dir() => {}
@@ -80,11 +77,11 @@ impl Folder {
         Ok((folder, found))
     }
 
-    pub(super) fn sled(&self) -> PathBuf {
+    pub(crate) fn sled(&self) -> PathBuf {
         self.path.join(SLED)
     }
 
-    pub(super) fn db(&self) -> PathBuf {
+    pub(crate) fn db(&self) -> PathBuf {
         self.sled().join("db")
     }
 
@@ -131,7 +128,7 @@ impl Folder {
     }
 
     /// The step that makes it a store. sled's files must be durable.
-    pub(super) fn created(&self, id: &[u8; 16], mark: Mark) -> Result<Manifest, StoreError> {
+    pub(crate) fn created(&self, id: &[u8; 16], mark: Mark) -> Result<Manifest, StoreError> {
         let manifest = Manifest::create(&self.path.join(NEW_MANIFEST), id, mark)?;
         fs::rename(self.path.join(NEW_MANIFEST), self.path.join(MANIFEST))
             .map_err(|error| failed("rename", &self.path.join(NEW_MANIFEST), &error))?;
@@ -149,7 +146,7 @@ impl Folder {
     }
 
     /// Everything that can be known about sled's files before sled changes them.
-    pub(super) fn check(&self, mark: &Mark) -> Result<(), StoreError> {
+    pub(crate) fn check(&self, mark: &Mark) -> Result<(), StoreError> {
         if metadata(&self.db())?.is_none_or(|db| db.len() == 0) {
             return Err(StoreError::corrupt(
                 "the file `sled/db` is missing or empty",
@@ -181,7 +178,7 @@ impl Folder {
 
     /// sled takes a half-written snapshot for a snapshot and refuses to open. A finished one must
     /// never be removed.
-    pub(super) fn remove_half_written_snapshots(&self) -> Result<(), StoreError> {
+    pub(crate) fn remove_half_written_snapshots(&self) -> Result<(), StoreError> {
         for name in names(&self.sled())? {
             if name.starts_with("snap.") && name.ends_with(".generating") {
                 remove(&self.sled().join(name))?;
@@ -191,7 +188,7 @@ impl Folder {
     }
 
     /// The log position of the newest finished snapshot.
-    pub(super) fn snapshot(&self) -> Result<Option<u64>, StoreError> {
+    pub(crate) fn snapshot(&self) -> Result<Option<u64>, StoreError> {
         let names = names(&self.sled())?;
         Ok(names
             .iter()
@@ -200,7 +197,7 @@ impl Folder {
     }
 
     /// Names and lengths of sled's files, and the checksum of a part of its log, as one number.
-    pub(super) fn fingerprint(&self, replayed: u32) -> Result<u32, StoreError> {
+    pub(crate) fn fingerprint(&self, replayed: u32) -> Result<u32, StoreError> {
         let mut list = format!("replayed {replayed:08x}\n");
         for folder in [self.sled(), self.sled().join("blobs")] {
             if !exists(&folder)? {
@@ -219,7 +216,7 @@ impl Folder {
     }
 
     /// Only the owner may read, whatever the umask was when sled wrote.
-    pub(super) fn restrict(&self) -> Result<(), StoreError> {
+    pub(crate) fn restrict(&self) -> Result<(), StoreError> {
         set_mode(&self.path, 0o700)?;
         for folder in [self.sled(), self.sled().join("blobs")] {
             if metadata(&folder)?.is_none() {
@@ -236,7 +233,7 @@ impl Folder {
     }
 
     /// What sled leaves unsynced when it opens: its configuration and every name.
-    pub(super) fn sync_names(&self) -> Result<(), StoreError> {
+    pub(crate) fn sync_names(&self) -> Result<(), StoreError> {
         let conf = self.sled().join("conf");
         File::open(&conf)
             .and_then(|file| file.sync_all())
@@ -249,7 +246,7 @@ impl Folder {
         sync_folder(parent(&self.path))
     }
 
-    pub(super) fn release(self) -> Result<(), StoreError> {
+    pub(crate) fn release(self) -> Result<(), StoreError> {
         self.lock.release()
     }
 }
@@ -314,128 +311,4 @@ fn tidy(path: &Path) -> Result<PathBuf, StoreError> {
         )));
     }
     Ok(path)
-}
-
-fn parent(path: &Path) -> &Path {
-    path.parent().unwrap_or(Path::new("/"))
-}
-
-fn failed(doing: &str, path: &Path, error: &std::io::Error) -> StoreError {
-    StoreError::io(&format!("cannot {doing} {}", path.display()), error)
-}
-
-/// Of the thing itself, never of what a link leads to.
-fn metadata(path: &Path) -> Result<Option<fs::Metadata>, StoreError> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_symlink() => {
-            Err(StoreError::invalid(format!("{} is a link", path.display())))
-        }
-        Ok(metadata) => Ok(Some(metadata)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed("read", path, &error)),
-    }
-}
-
-fn exists(path: &Path) -> Result<bool, StoreError> {
-    Ok(metadata(path)?.is_some())
-}
-
-fn names(folder: &Path) -> Result<Vec<String>, StoreError> {
-    let entries = fs::read_dir(folder).map_err(|error| failed("list", folder, &error))?;
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(|error| failed("list", folder, &error))?;
-        names.push(entry.file_name().to_string_lossy().into_owned());
-    }
-    names.sort();
-    Ok(names)
-}
-
-fn make_folder(path: &Path) -> Result<(), StoreError> {
-    match DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-            Err(failed("create", path, &error))
-        }
-        _ => set_mode(path, 0o700),
-    }
-}
-
-/// Opens a file, creating it if need be, that only its owner may read.
-pub(super) fn private_file(path: &Path) -> Result<File, StoreError> {
-    metadata(path)?;
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path);
-    let file = file.map_err(|error| failed("open", path, &error))?;
-    set_mode(path, 0o600)?;
-    Ok(file)
-}
-
-fn set_mode(path: &Path, mode: u32) -> Result<(), StoreError> {
-    let Some(metadata) = metadata(path)? else {
-        return Ok(());
-    };
-    if metadata.permissions().mode() & 0o7777 == mode {
-        return Ok(());
-    }
-    fs::set_permissions(path, Permissions::from_mode(mode))
-        .map_err(|error| failed("protect", path, &error))
-}
-
-pub(super) fn sync_folder(path: &Path) -> Result<(), StoreError> {
-    File::open(path)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|error| failed("sync", path, &error))
-}
-
-/// True when there was something to remove.
-fn remove(path: &Path) -> Result<bool, StoreError> {
-    match fs::remove_file(path) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(failed("remove", path, &error)),
-    }
-}
-
-#[cfg(test)]
-pub(super) mod tests {
-    use std::fs;
-    use std::path::{Path, PathBuf};
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    /// A folder for one test.
-    pub(in crate::store) struct Scratch(PathBuf);
-
-    impl Scratch {
-        pub(in crate::store) fn new() -> Scratch {
-            static NEXT: AtomicU32 = AtomicU32::new(0);
-            let name = format!(
-                "tenantry-store-{}-{}",
-                std::process::id(),
-                NEXT.fetch_add(1, Ordering::Relaxed)
-            );
-            let path = std::env::temp_dir().join(name);
-            fs::create_dir(&path).unwrap();
-            Scratch(path)
-        }
-
-        pub(in crate::store) fn path(&self) -> &Path {
-            &self.0
-        }
-
-        /// Where the tests put their store.
-        pub(in crate::store) fn store(&self) -> PathBuf {
-            self.0.join("store")
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            fs::remove_dir_all(&self.0).unwrap();
-        }
-    }
 }

@@ -10,8 +10,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::folder::private_file;
-use super::{StoreError, hex};
+use crate::backend::{StoreError, hex};
+use crate::files::private_file;
 
 const MAGIC: &str = "tenantry store, format ";
 const FORMAT: u32 = 1;
@@ -21,7 +21,7 @@ const SYNC_AFTER: Duration = Duration::from_secs(1);
 
 /// What is known about the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mark {
+pub(crate) struct Mark {
     /// Durable up to here.
     pub commit: u64,
     /// The last commit when the store was opened.
@@ -32,7 +32,7 @@ pub(super) struct Mark {
     pub files: Option<u32>,
 }
 
-pub(super) struct Manifest {
+pub(crate) struct Manifest {
     file: File,
     id: String,
     mark: Mark,
@@ -43,7 +43,7 @@ pub(super) struct Manifest {
 
 impl Manifest {
     /// Whether a file is a manifest at all, however damaged.
-    pub(super) fn recognises(path: &Path) -> bool {
+    pub(crate) fn recognises(path: &Path) -> bool {
         let mut start = Vec::new();
         let read =
             File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut start));
@@ -51,7 +51,7 @@ impl Manifest {
     }
 
     /// Writes a new manifest to `path`, durable but for its name.
-    pub(super) fn create(path: &Path, id: &[u8; 16], mark: Mark) -> Result<Manifest, StoreError> {
+    pub(crate) fn create(path: &Path, id: &[u8; 16], mark: Mark) -> Result<Manifest, StoreError> {
         let file = private_file(path)?;
         let id = hex(id);
         let first = format!("{MAGIC}{FORMAT}, id {id}");
@@ -75,7 +75,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    pub(super) fn open(path: &Path) -> Result<Manifest, StoreError> {
+    pub(crate) fn open(path: &Path) -> Result<Manifest, StoreError> {
         let file = private_file(path)?;
         let mut text = Vec::new();
         (&file)
@@ -99,16 +99,16 @@ impl Manifest {
         })
     }
 
-    pub(super) fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         &self.id
     }
 
-    pub(super) fn mark(&self) -> Mark {
+    pub(crate) fn mark(&self) -> Mark {
         self.mark
     }
 
     /// After a sync: everything up to `commit` is durable.
-    pub(super) fn advance(&mut self, commit: u64) -> Result<(), StoreError> {
+    pub(crate) fn advance(&mut self, commit: u64) -> Result<(), StoreError> {
         self.write(Mark {
             commit,
             ..self.mark
@@ -120,7 +120,7 @@ impl Manifest {
         }
     }
 
-    pub(super) fn write_and_sync(&mut self, mark: Mark) -> Result<(), StoreError> {
+    pub(crate) fn write_and_sync(&mut self, mark: Mark) -> Result<(), StoreError> {
         self.write(mark)?;
         self.sync()
     }
@@ -215,7 +215,7 @@ fn slot(text: &[u8], at: usize) -> Option<(u64, Mark)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::folder::tests::Scratch;
+    use crate::scratch::Scratch;
 
     const MARK: Mark = Mark {
         commit: 5,

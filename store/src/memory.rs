@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 
-use super::table::{Entries, Failure, Raw, Table, Writes};
-use super::{Backend, Batch, CommitError, Order, Record, StoreError, Verification, hex, random_id};
+use crate::backend::{
+    Backend, Batch, CommitError, Order, Record, StoreError, Verification, hex, random_id,
+};
+use crate::raw::{Entries, Failure, Raw, Writes};
+use crate::table::Table;
 
 /// From here on the newest commits join the others.
 const ENOUGH: usize = 1 << 20;
 
-pub(super) struct MemoryStore {
+pub(crate) struct MemoryStore {
     table: Table<Map>,
     id: [u8; 16],
     handing_over: Mutex<()>,
@@ -22,7 +25,7 @@ pub(super) struct MemoryStore {
 struct Map(RwLock<BTreeMap<Vec<u8>, Arc<[u8]>>>);
 
 impl MemoryStore {
-    pub(super) fn new() -> Result<Self, StoreError> {
+    pub(crate) fn new() -> Result<Self, StoreError> {
         let id = random_id()?;
         let table = Table::create(Map::default(), id, Failure::default())?;
         Ok(MemoryStore {

@@ -1,6 +1,6 @@
 //! How a value becomes bytes: the header, the checksum, and the splitting of large values.
 
-use super::StoreError;
+use crate::backend::StoreError;
 
 /// sled moves pages larger than 128 KiB into files that it never syncs. A page holds up to 16
 /// entries, so an entry that stays below this limit (and a key below [`LONGEST_KEY`]) never gets
@@ -11,13 +11,13 @@ const LARGEST_PAYLOAD: usize = LARGEST - HEADER;
 const LONGEST_KEY: usize = 1024;
 
 /// The first byte of the keys that are the store's own. They sort behind all others.
-pub(super) const OWN: u8 = 0xFF;
-pub(super) const HEAD_KEY: &[u8] = &[OWN, 0];
-pub(super) const CHUNKS_FROM: &[u8] = &[OWN, 1];
-pub(super) const CHUNKS_UNTIL: &[u8] = &[OWN, 2];
+pub(crate) const OWN: u8 = 0xFF;
+pub(crate) const HEAD_KEY: &[u8] = &[OWN, 0];
+pub(crate) const CHUNKS_FROM: &[u8] = &[OWN, 1];
+pub(crate) const CHUNKS_UNTIL: &[u8] = &[OWN, 2];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// The payload is the value.
     Whole = 1,
     /// The payload says how many chunks there are and how long the value is.
@@ -27,7 +27,7 @@ pub(super) enum Kind {
 }
 
 /// A stored record whose checksum was right.
-pub(super) struct Stored<'a> {
+pub(crate) struct Stored<'a> {
     pub checksum: u32,
     pub kind: Kind,
     pub version: u64,
@@ -35,18 +35,18 @@ pub(super) struct Stored<'a> {
 }
 
 /// A value as it is stored.
-pub(super) struct Encoded {
+pub(crate) struct Encoded {
     pub main: Vec<u8>,
     pub chunks: Vec<Vec<u8>>,
 }
 
 impl Encoded {
-    pub(super) fn checksum(&self) -> u32 {
+    pub(crate) fn checksum(&self) -> u32 {
         checksum_of(&self.main)
     }
 }
 
-pub(super) fn check_key(key: &[u8]) -> Result<(), StoreError> {
+pub(crate) fn check_key(key: &[u8]) -> Result<(), StoreError> {
     match key.first() {
         None => Err(StoreError::invalid("a key is empty")),
         Some(&OWN) => Err(StoreError::invalid("a key begins with the byte 0xFF")),
@@ -57,11 +57,11 @@ pub(super) fn check_key(key: &[u8]) -> Result<(), StoreError> {
     }
 }
 
-pub(super) fn printable(key: &[u8]) -> String {
+pub(crate) fn printable(key: &[u8]) -> String {
     key.escape_ascii().to_string()
 }
 
-pub(super) fn damaged(key: &[u8], how: &str) -> StoreError {
+pub(crate) fn damaged(key: &[u8], how: &str) -> StoreError {
     StoreError::corrupt(format!("record {}: {how}", printable(key)))
 }
 
@@ -73,7 +73,7 @@ fn checksum(key: &[u8], rest: &[u8]) -> u32 {
 }
 
 /// checksum (4), kind (1), version (8), payload; numbers are little-endian.
-pub(super) fn seal(key: &[u8], kind: Kind, version: u64, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn seal(key: &[u8], kind: Kind, version: u64, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER + payload.len());
     bytes.extend_from_slice(&[0; 4]);
     bytes.push(kind as u8);
@@ -85,7 +85,7 @@ pub(super) fn seal(key: &[u8], kind: Kind, version: u64, payload: &[u8]) -> Vec<
     bytes
 }
 
-pub(super) fn unseal<'a>(key: &[u8], bytes: &'a [u8]) -> Result<Stored<'a>, StoreError> {
+pub(crate) fn unseal<'a>(key: &[u8], bytes: &'a [u8]) -> Result<Stored<'a>, StoreError> {
     let (_, rest) = bytes
         .split_first_chunk::<4>()
         .ok_or_else(|| damaged(key, "too short"))?;
@@ -119,7 +119,7 @@ pub(super) fn unseal<'a>(key: &[u8], bytes: &'a [u8]) -> Result<Stored<'a>, Stor
     })
 }
 
-pub(super) fn encode(key: &[u8], version: u64, value: &[u8]) -> Encoded {
+pub(crate) fn encode(key: &[u8], version: u64, value: &[u8]) -> Encoded {
     if value.len() <= LARGEST_PAYLOAD {
         return Encoded {
             main: seal(key, Kind::Whole, version, value),
@@ -141,14 +141,14 @@ pub(super) fn encode(key: &[u8], version: u64, value: &[u8]) -> Encoded {
 }
 
 /// The stored checksum, right or wrong.
-pub(super) fn checksum_of(bytes: &[u8]) -> u32 {
+pub(crate) fn checksum_of(bytes: &[u8]) -> u32 {
     bytes
         .first_chunk::<4>()
         .map_or(0, |bytes| u32::from_le_bytes(*bytes))
 }
 
 /// How many chunks belong to the record, and how long its value is.
-pub(super) fn sizes(key: &[u8], stored: &Stored<'_>) -> Result<(u64, u64), StoreError> {
+pub(crate) fn sizes(key: &[u8], stored: &Stored<'_>) -> Result<(u64, u64), StoreError> {
     match stored.kind {
         Kind::Whole => Ok((0, stored.payload.len() as u64)),
         Kind::Split => {
@@ -163,19 +163,19 @@ pub(super) fn sizes(key: &[u8], stored: &Stored<'_>) -> Result<(u64, u64), Store
 
 /// Two chunks can only have the same key when record and number are the same: the number's length
 /// is fixed.
-pub(super) fn chunk_key(key: &[u8], number: u64) -> Vec<u8> {
+pub(crate) fn chunk_key(key: &[u8], number: u64) -> Vec<u8> {
     [CHUNKS_FROM, key, &number.to_be_bytes()].concat()
 }
 
 /// The record that a chunk belongs to, and its number.
-pub(super) fn chunk_owner(key: &[u8]) -> Option<(&[u8], u64)> {
+pub(crate) fn chunk_owner(key: &[u8]) -> Option<(&[u8], u64)> {
     let (owner, number) = key.strip_prefix(CHUNKS_FROM)?.split_last_chunk::<8>()?;
     Some((owner, u64::from_be_bytes(*number)))
 }
 
 /// What every commit writes about the whole store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Head {
+pub(crate) struct Head {
     pub commit: u64,
     pub records: u64,
     /// The checksums of all records, added up (wrapping).
@@ -184,7 +184,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let payload = [
             &self.records.to_le_bytes()[..],
             &self.sum.to_le_bytes()[..],
@@ -195,7 +195,7 @@ impl Head {
     }
 
     /// All heads that lie somewhere in `bytes`.
-    pub(super) fn find_all(bytes: &[u8]) -> impl Iterator<Item = Head> {
+    pub(crate) fn find_all(bytes: &[u8]) -> impl Iterator<Item = Head> {
         const LENGTH: usize = HEADER + 8 + 8 + 16;
         // The kind first: a cheap question that almost every place answers with no.
         bytes
@@ -204,7 +204,7 @@ impl Head {
             .filter_map(|place| Head::decode(place).ok())
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Head, StoreError> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Head, StoreError> {
         let stored = unseal(HEAD_KEY, bytes)?;
         let wrong = || damaged(HEAD_KEY, "the head of the store is too short");
         let (records, rest) = stored.payload.split_first_chunk::<8>().ok_or_else(wrong)?;
@@ -216,6 +216,18 @@ impl Head {
             sum: u64::from_le_bytes(*sum),
             id: *id,
         })
+    }
+}
+
+/// Takes the checksum `old` off the number and the sum of records, and adds `new`.
+pub(crate) fn count(records: &mut u64, sum: &mut u64, old: Option<u32>, new: Option<u32>) {
+    if let Some(checksum) = old {
+        *records = records.wrapping_sub(1);
+        *sum = sum.wrapping_sub(u64::from(checksum));
+    }
+    if let Some(checksum) = new {
+        *records = records.wrapping_add(1);
+        *sum = sum.wrapping_add(u64::from(checksum));
     }
 }
 

@@ -4,10 +4,12 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
+use super::watcher::TICK;
 use super::*;
-use crate::store::folder::tests::Scratch;
-use crate::store::record;
+use crate::record;
+use crate::scratch::Scratch;
 
 fn open(path: &Path) -> Result<SledStore, StoreError> {
     SledStore::open(

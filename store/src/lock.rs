@@ -5,15 +5,15 @@ use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::StoreError;
-use super::folder::private_file;
+use crate::backend::StoreError;
+use crate::files::private_file;
 
-pub(super) struct Lock {
+pub(crate) struct Lock {
     file: File,
 }
 
 impl Lock {
-    pub(super) fn take(path: &Path) -> Result<Lock, StoreError> {
+    pub(crate) fn take(path: &Path) -> Result<Lock, StoreError> {
         let file = private_file(path)?;
         match file.try_lock() {
             Ok(()) => {}
@@ -29,7 +29,7 @@ impl Lock {
 
     /// Unlocks for every process that has inherited the file: closing it would not while a forked
     /// child lives.
-    pub(super) fn release(self) -> Result<(), StoreError> {
+    pub(crate) fn release(self) -> Result<(), StoreError> {
         self.write("")?;
         self.file
             .unlock()
@@ -44,7 +44,7 @@ impl Lock {
 }
 
 /// The pid in a lock file; none while its holder is only just taking or leaving it.
-pub(super) fn holder(path: &Path) -> Option<u32> {
+pub(crate) fn holder(path: &Path) -> Option<u32> {
     let mut text = String::new();
     File::open(path)
         .ok()?

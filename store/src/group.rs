@@ -5,10 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::StoreError;
-use super::table::Failure;
+use crate::backend::StoreError;
+use crate::raw::Failure;
 
-pub(super) struct Group<D> {
+pub(crate) struct Group<D> {
     turn: Mutex<Turn<D>>,
     changed: Condvar,
     failure: Failure,
@@ -32,7 +32,7 @@ struct Turn<D> {
 const PATIENCE: u32 = 64;
 
 impl<D> Group<D> {
-    pub(super) fn new(durable: u64, disk: D, failure: Failure) -> Self {
+    pub(crate) fn new(durable: u64, disk: D, failure: Failure) -> Self {
         let turn = Turn {
             durable,
             disk: Some(disk),
@@ -49,7 +49,7 @@ impl<D> Group<D> {
 
     /// Returns when `commit` is durable. `sync` makes everything durable that was committed before
     /// it began, which must include `commit`, and returns the number of the last such commit.
-    pub(super) fn wait_for(
+    pub(crate) fn wait_for(
         &self,
         commit: u64,
         sync: impl Fn(&mut D) -> Result<u64, StoreError>,
@@ -106,18 +106,18 @@ impl<D> Group<D> {
         }
     }
 
-    pub(super) fn durable(&self) -> u64 {
+    pub(crate) fn durable(&self) -> u64 {
         self.turn.lock().durable
     }
 
     #[cfg(test)]
-    pub(super) fn look<T>(&self, at: impl FnOnce(&D) -> T) -> T {
+    pub(crate) fn look<T>(&self, at: impl FnOnce(&D) -> T) -> T {
         at(self.turn.lock().disk.as_ref().unwrap())
     }
 
     /// For closing: waits for a sync that is under way and takes what syncing needs.
     /// [`Group::close`] must follow.
-    pub(super) fn take(&self) -> Option<D> {
+    pub(crate) fn take(&self) -> Option<D> {
         let mut turn = self.turn.lock();
         loop {
             if turn.closed {
@@ -130,7 +130,7 @@ impl<D> Group<D> {
         }
     }
 
-    pub(super) fn close(&self, durable: Option<u64>) {
+    pub(crate) fn close(&self, durable: Option<u64>) {
         let mut turn = self.turn.lock();
         turn.durable = turn.durable.max(durable.unwrap_or(0));
         turn.closed = true;

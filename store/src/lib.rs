@@ -1,0 +1,109 @@
+//! The store: ordered keys, versioned values, one atomic batch per commit.
+//!
+//! [`Backend`] is what the rest of the library sees. Two backends are here: [`sled`] (a folder on
+//! disk) and [`memory`]. Both keep plain bytes only; everything that gives those bytes a meaning
+//! (versions, checksums, large values, the check of what was expected) is written once, in
+//! `table.rs`, and used by both.
+//!
+//! # What is kept
+//!
+//! Every value is stored as a record: checksum (over the key too), kind, number of the commit that
+//! wrote it, payload. A record stays under 4 KiB, because sled puts larger pages into files that it
+//! never syncs; a larger value is split into chunks under keys of their own (first byte 0xFF, which
+//! no caller may use). One more record, the *head*, is written by every commit: the commit number,
+//! how many records there are, and the sum of their checksums. So [`Backend::verify`] finds not
+//! only damaged records but also missing and outdated ones.
+//!
+//! # The folder
+//!
+//! ```text
+//! <path>/            0700, never a symlink
+//!   lock             locked (flock) while open; holds the pid of the holder
+//!   manifest         store id, format, and the last commit known to be durable
+//!   token.key        what tokens are derived with; its fingerprint is in the store
+//!   creating         only while the store is being created
+//!   sled/            what sled writes: db, conf, snap.*, blobs/
+//! ```
+//!
+//! # Never empty by accident
+//!
+//! sled repairs by discarding: a log that is cut or damaged can open as an empty or older store,
+//! with `Ok`, and opening already overwrites what it discards. Before sled may open a known store
+//! we therefore check that its files are there (`db` not empty, `conf` whole, a snapshot not older
+//! than the last one that we saw) and, when the last close was a clean one, that every file has the
+//! length that it had then, and the part of the log that sled will replay its checksum. After
+//! opening, the store must say that it was recovered, carry the id of the manifest, and not be
+//! behind the manifest's commit; after a crash all records are read and compared with their number
+//! and sum, because sled skips what is damaged in the middle of a log and goes on behind it.
+//! Otherwise the answer is [`StoreError::Corrupt`].
+//!
+//! What is preserved: when a check before sled's opening refuses, not one byte of the data has been
+//! changed. That covers missing files, after a clean close every change to the lengths or to the
+//! replayed part of the log, and after a crash a log without its newest durable commit. After a
+//! crash, damage in the middle of a log gets as far as sled; it then refuses, or the checks after
+//! it do, but sled may have zeroed the part of the log that it could not read. So such a folder
+//! must not be taken for the original any more: restore a backup. The manifest is never lowered, so
+//! a store that was refused stays refused.
+//!
+//! # Durability
+//!
+//! [`Backend::commit`] makes a batch visible: it joins a layer in memory over the backend.
+//! [`Backend::sync`] makes it durable: the layer goes to sled as one atomic batch, then sled's
+//! flush (which does not sync), then `fdatasync`. Threads that wait share one such round. A commit
+//! that nobody syncs is synced after half a second at most, or when more than 4 MiB wait. After
+//! every sync the commit number is written to the manifest, which is itself synced at least every
+//! 256 times or every second; it is never ahead of what is durable.
+//!
+//! Any error while writing or syncing is final: the store goes on answering reads, as of its last
+//! commit, and refuses every later commit and sync with the same error. A failed sync is never
+//! tried again, because the kernel may have dropped the pages and would report success; closing and
+//! opening again reads what is really there.
+//!
+//! # Processes
+//!
+//! One process at a time, and one open in it. sled does not survive `fork`: a child must call
+//! [`Backend::abandon`], and cannot open any store when its parent had one open before (it is told
+//! so instead of waiting for ever).
+
+mod backend;
+mod files;
+mod folder;
+mod group;
+mod key;
+mod layers;
+mod lock;
+mod manifest;
+mod memory;
+mod raw;
+mod record;
+#[cfg(test)]
+mod scratch;
+mod sled;
+mod table;
+mod verify;
+
+use std::path::Path;
+
+pub use backend::{
+    Backend, Batch, CommitError, Order, Record, SledOptions, StoreError, Verification,
+};
+
+/// Opens the store in the folder `path`.
+pub fn sled(path: &Path, options: &SledOptions) -> Result<Box<dyn Backend>, StoreError> {
+    Ok(Box::new(sled::SledStore::open(path, options)?))
+}
+
+/// The key that tokens are derived with, beside the store in the folder `path`. With `make` one is
+/// made where there is none.
+pub fn token_key(path: &Path, make: bool) -> Result<[u8; 32], StoreError> {
+    if make {
+        key::read_or_make(path)
+    } else {
+        key::read(path)
+    }
+}
+
+/// An empty store that lives as long as the value.
+pub fn memory() -> Result<Box<dyn Backend>, StoreError> {
+    Ok(Box::new(memory::MemoryStore::new()?))
+}

@@ -1,0 +1,349 @@
+//! All use of sled 0.34.7, and what its measured faults ask for. See the crate's documentation for
+//! the whole.
+
+mod engine;
+mod log;
+#[cfg(test)]
+mod tests;
+mod watcher;
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::backend::{
+    Backend, Batch, CommitError, Order, Record, SledOptions, StoreError, Verification, hex,
+    random_id,
+};
+use crate::folder::{Folder, Found};
+use crate::group::Group;
+use crate::manifest::{Manifest, Mark};
+use crate::raw::Failure;
+use crate::table::Table;
+use engine::{Engine, Tree, drop_sled, message};
+use log::{examine, open_log, replayed, settle, unused};
+use watcher::{Watch, Watched};
+
+/// More than this does not wait in memory for somebody to ask for a sync.
+const ENOUGH: usize = 4 << 20;
+
+pub(crate) struct SledStore {
+    // In an Arc so that it can be leaked: dropping sled in a forked child hangs.
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    table: Table<Tree>,
+    group: Group<Disk>,
+    failure: Failure,
+    watch: Arc<Watch>,
+    id: String,
+    closed: Mutex<Option<Result<(), StoreError>>>,
+}
+
+/// What the thread that syncs needs.
+struct Disk {
+    engine: Arc<Engine>,
+    /// Our own handle on sled's log, because sled has no call that syncs it.
+    log: File,
+    manifest: Manifest,
+    folder: Folder,
+    syncs: u64,
+}
+
+impl SledStore {
+    pub(crate) fn open(path: &Path, options: &SledOptions) -> Result<SledStore, StoreError> {
+        refuse_after_fork()?;
+        let (folder, found) = Folder::open(path, options.create)?;
+        let failure = Failure::default();
+        // Also around the dropping of sled when a check refuses.
+        let opened = catch_unwind(AssertUnwindSafe(|| match found {
+            Found::Fresh => create(folder, options, &failure),
+            Found::Known(manifest) => reopen(folder, manifest, options, &failure),
+        }));
+        let (table, disk, id) = opened.unwrap_or_else(|panic| {
+            Err(StoreError::corrupt(format!(
+                "sled panicked: {}",
+                message(panic.as_ref())
+            )))
+        })?;
+        let watch = disk.engine.watch();
+        let group = Group::new(table.last_commit(), disk, failure.clone());
+        let shared = Arc::new(Shared {
+            table,
+            group,
+            failure,
+            watch,
+            id,
+            closed: Mutex::new(None),
+        });
+        let watched: Arc<dyn Watched> = shared.clone();
+        shared.watch.over(&watched);
+        Ok(SledStore { shared })
+    }
+}
+
+/// sled's threads belong to the process that first opened any store. In a child of it opening
+/// another would wait for them for ever.
+fn refuse_after_fork() -> Result<(), StoreError> {
+    static FIRST: AtomicU32 = AtomicU32::new(0);
+    let own = std::process::id();
+    match FIRST.compare_exchange(0, own, Ordering::AcqRel, Ordering::Acquire) {
+        Err(first) if first != own => Err(StoreError::Forked {
+            what: format!(
+                "process {own} was forked from process {first} after that had opened a store; open \
+                 stores after forking only"
+            ),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn create(
+    folder: Folder,
+    options: &SledOptions,
+    failure: &Failure,
+) -> Result<(Table<Tree>, Disk, String), StoreError> {
+    let log = open_log(&folder)?;
+    let engine = Arc::new(Engine::start(&folder, options)?);
+    let id = random_id()?;
+    let table = Table::create(Tree(engine.clone()), id, failure.clone())?;
+    engine.flush()?;
+    settle(&folder, &log)?;
+    let manifest = folder.created(
+        &id,
+        Mark {
+            commit: 0,
+            opened: 0,
+            snapshot: folder.snapshot()?,
+            files: None,
+        },
+    )?;
+    Ok((
+        table,
+        Disk {
+            engine,
+            log,
+            manifest,
+            folder,
+            syncs: 0,
+        },
+        hex(&id),
+    ))
+}
+
+fn reopen(
+    folder: Folder,
+    mut manifest: Manifest,
+    options: &SledOptions,
+    failure: &Failure,
+) -> Result<(Table<Tree>, Disk, String), StoreError> {
+    let mark = manifest.mark();
+    folder.check(&mark)?;
+    let log = open_log(&folder)?;
+    examine(&folder, &log, &mark, manifest.id())?;
+    folder.remove_half_written_snapshots()?;
+    // From here on the files may change, so the lengths of the last close mean nothing any more.
+    manifest.write_and_sync(Mark {
+        files: None,
+        ..mark
+    })?;
+
+    let engine = Arc::new(Engine::start(&folder, options)?);
+    if !engine.db.was_recovered() {
+        return Err(StoreError::corrupt(format!(
+            "the log is empty, but commit {} was durable",
+            mark.commit
+        )));
+    }
+    let (table, head) = Table::open(Tree(engine.clone()), failure.clone())?;
+    if hex(&head.id) != manifest.id() {
+        return Err(StoreError::corrupt(format!(
+            "`sled` is of store {}, the manifest of {}",
+            hex(&head.id),
+            manifest.id()
+        )));
+    }
+    if head.commit < mark.commit {
+        return Err(StoreError::corrupt(format!(
+            "sled recovered commit {}, but commit {} was durable",
+            head.commit, mark.commit
+        )));
+    }
+    if mark.files.is_none() {
+        check_all(&table)?;
+    }
+    settle(&folder, &log)?;
+    manifest.write_and_sync(Mark {
+        commit: head.commit,
+        opened: head.commit,
+        snapshot: folder.snapshot()?,
+        files: None,
+    })?;
+    let id = hex(&head.id);
+    Ok((
+        table,
+        Disk {
+            engine,
+            log,
+            manifest,
+            folder,
+            syncs: 0,
+        },
+        id,
+    ))
+}
+
+/// sled skips what is damaged in the middle of the part that it replays, and goes on behind it:
+/// then the head is there, and records are missing, or older than they should be.
+fn check_all(table: &Table<Tree>) -> Result<(), StoreError> {
+    match table.verify()?.damaged.first() {
+        Some(damaged) => Err(StoreError::corrupt(format!("after a crash, {damaged}"))),
+        None => Ok(()),
+    }
+}
+
+impl Shared {
+    /// Makes durable what was committed before, and returns the number of the last of that.
+    fn sync(&self, disk: &mut Disk) -> Result<u64, StoreError> {
+        let commit = self.table.hand_over()?;
+        disk.engine.flush()?;
+        disk.log
+            .sync_data()
+            .map_err(|error| StoreError::io("cannot sync sled's log", &error))?;
+        disk.syncs += 1;
+        disk.manifest.advance(commit)?;
+        Ok(commit)
+    }
+
+    fn close(&self) -> Result<(), StoreError> {
+        let Some(mut disk) = self.group.take() else {
+            return Ok(());
+        };
+        self.table.stop();
+        let synced = self.sync(&mut disk);
+        if let Err(error) = &synced {
+            self.failure.get_or_init(|| error.clone());
+        }
+        let tree = self.table.close();
+        self.group.close(synced.as_ref().ok().copied());
+        let Disk {
+            engine,
+            log,
+            manifest,
+            folder,
+            ..
+        } = disk;
+        let dropped = drop_sled(tree, engine);
+        let outcome = synced
+            .and(dropped)
+            .and_then(|()| mark_closed(&folder, &log, manifest));
+        outcome.and(folder.release())
+    }
+}
+
+impl Watched for Shared {
+    fn last_commit(&self) -> u64 {
+        self.table.last_commit()
+    }
+
+    fn durable(&self) -> u64 {
+        self.group.durable()
+    }
+
+    fn has_failed(&self) -> bool {
+        self.failure.get().is_some()
+    }
+
+    fn sync_until(&self, commit: u64) {
+        // An error is kept, and meets the next commit or sync.
+        let _ = self.group.wait_for(commit, |disk| self.sync(disk));
+    }
+}
+
+fn mark_closed(folder: &Folder, log: &File, mut manifest: Manifest) -> Result<(), StoreError> {
+    // When sled's lock stays taken (by a forked child) its files are not known to be at rest: then
+    // without that.
+    let files = if unused(log)? {
+        Some(folder.fingerprint(replayed(log, manifest.mark().snapshot)?.checksum)?)
+    } else {
+        None
+    };
+    log.sync_all()
+        .map_err(|error| StoreError::io("cannot sync sled's log", &error))?;
+    manifest.write_and_sync(Mark {
+        files,
+        ..manifest.mark()
+    })
+}
+
+impl Backend for SledStore {
+    fn get(&self, key: &[u8]) -> Result<Option<Record>, StoreError> {
+        self.shared.table.get(key)
+    }
+
+    fn range(
+        &self,
+        from: &[u8],
+        until: &[u8],
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Record)>, StoreError> {
+        self.shared.table.range(from, until, order, limit)
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<u64, CommitError> {
+        let (number, waiting) = self.shared.table.commit(batch)?;
+        if waiting > ENOUGH {
+            // The commit is made whether or not this works; an error is kept and meets the next
+            // commit or sync.
+            let _ = self.sync(number);
+        }
+        self.shared.watch.look();
+        Ok(number)
+    }
+
+    fn sync(&self, commit: u64) -> Result<(), StoreError> {
+        self.shared.table.known(commit)?;
+        self.shared
+            .group
+            .wait_for(commit, |disk| self.shared.sync(disk))
+    }
+
+    fn last_commit(&self) -> u64 {
+        self.shared.table.last_commit()
+    }
+
+    fn store_id(&self) -> String {
+        self.shared.id.clone()
+    }
+
+    fn verify(&self) -> Result<Verification, StoreError> {
+        self.shared.table.verify()
+    }
+
+    fn close(&self) -> Result<(), StoreError> {
+        self.shared.table.in_its_process()?;
+        self.shared
+            .closed
+            .lock()
+            .get_or_insert_with(|| self.shared.close())
+            .clone()
+    }
+
+    fn abandon(&self) {
+        self.shared.table.abandon();
+        std::mem::forget(Arc::clone(&self.shared));
+    }
+}
+
+impl Drop for SledStore {
+    fn drop(&mut self) {
+        // Who wants to know whether it worked calls `close`. An abandoned store refuses.
+        let _ = Backend::close(self);
+    }
+}

@@ -1,0 +1,96 @@
+//! Reading everything, in steps that let commits go on between them.
+
+use crate::backend::{Order, StoreError, Verification};
+use crate::layers::{Layers, PAGE, next_key};
+use crate::raw::Raw;
+use crate::record::{self, Head, count};
+
+const MOST_DAMAGED: usize = 100;
+
+/// How far a verification has come. Commits behind its back are added and taken off here.
+#[derive(Default)]
+pub(crate) struct Progress {
+    through: Vec<u8>,
+    records: u64,
+    sum: u64,
+}
+
+impl Progress {
+    /// A commit changes the checksum of a record.
+    pub(crate) fn changed(&mut self, key: &[u8], old: Option<u32>, new: Option<u32>) {
+        if key <= self.through.as_slice() {
+            count(&mut self.records, &mut self.sum, old, new);
+        }
+    }
+
+    /// One step over the records; false when there are no more.
+    pub(crate) fn step<R: Raw>(
+        &mut self,
+        layers: &Layers<R>,
+        head: &Head,
+        found: &mut Verification,
+    ) -> Result<bool, StoreError> {
+        let from = next_key(&self.through);
+        let entries = layers.entries(&from, &[record::OWN], Order::Ascending, PAGE)?;
+        if entries.is_empty() {
+            if (self.records, self.sum) != (head.records, head.sum) {
+                let what = if self.records == head.records {
+                    "older than they should be"
+                } else {
+                    "missing"
+                };
+                let numbers = format!("{} found, {} were written", self.records, head.records);
+                report(found, format!("the whole: records are {what} ({numbers})"));
+            }
+            return Ok(false);
+        }
+        for (key, bytes) in entries {
+            let bytes = bytes.as_ref();
+            match layers.load(&key, bytes) {
+                Ok(loaded) => found.bytes += (key.len() + loaded.value.len()) as u64,
+                Err(StoreError::Corrupt { .. }) => report(found, record::printable(&key)),
+                Err(error) => return Err(error),
+            }
+            found.records += 1;
+            let checksum = record::checksum_of(bytes);
+            count(&mut self.records, &mut self.sum, None, Some(checksum));
+            self.through = key;
+        }
+        Ok(true)
+    }
+}
+
+/// One step over the chunks, for those that belong to no record; false when there are no more.
+pub(crate) fn chunks<R: Raw>(
+    layers: &Layers<R>,
+    from: &mut Vec<u8>,
+    found: &mut Verification,
+) -> Result<bool, StoreError> {
+    let entries = layers.entries(from, record::CHUNKS_UNTIL, Order::Ascending, PAGE)?;
+    let Some((last, _)) = entries.last() else {
+        return Ok(false);
+    };
+    *from = next_key(last);
+    for (key, _) in &entries {
+        let owned = match record::chunk_owner(key) {
+            Some((owner, number)) => match layers.bytes(owner)? {
+                // A damaged owner has been reported already.
+                Some(bytes) => record::unseal(owner, bytes.as_ref())
+                    .and_then(|stored| record::sizes(owner, &stored))
+                    .map_or(true, |(chunks, _)| number < chunks),
+                None => false,
+            },
+            None => false,
+        };
+        if !owned {
+            report(found, record::printable(key));
+        }
+    }
+    Ok(true)
+}
+
+fn report(found: &mut Verification, what: String) {
+    if found.damaged.len() < MOST_DAMAGED {
+        found.damaged.push(what);
+    }
+}
