@@ -4,13 +4,14 @@ use std::fs;
 use std::path::Path;
 
 /// A layer, and the modules of the core that it may use besides itself.
-const LAYERS: [(&str, &[&str]); 6] = [
+const LAYERS: [(&str, &[&str]); 7] = [
     ("model", &[]),
     ("rules", &["model", "error"]),
     ("store", &[]),
     ("error", &["store"]),
-    ("kernel", &["model", "rules", "error", "store"]),
+    ("kernel", &["options", "model", "rules", "error", "store"]),
     ("tables", &["kernel", "model", "rules", "error", "store"]),
+    ("auth", &["kernel", "options", "model", "rules", "error"]),
 ];
 
 fn sources(folder: &Path) -> Vec<(String, String)> {

@@ -4,6 +4,7 @@
 use super::*;
 use crate::guard::Guard;
 use crate::store::{Batch, Order, Record, StoreError, Verification};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 /// What happens before the next commit.
