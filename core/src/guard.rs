@@ -38,8 +38,8 @@ impl Guard {
         call: impl FnOnce(&Engine) -> Result<T, Error>,
     ) -> Result<T, Error> {
         if self.closed.load(Ordering::Acquire)
-            || self.engine.is_forked()
-            || self.engine.is_poisoned()
+            || self.engine.kernel.is_forked()
+            || self.engine.kernel.is_poisoned()
         {
             self.refuse(effect)?;
         }
@@ -47,13 +47,13 @@ impl Guard {
             self.engine.carry_out_due()?;
             call(&self.engine)
         };
-        contain(call, || self.engine.poison())
+        contain(call, || self.engine.kernel.poison())
     }
 
     #[cold]
     fn refuse(&self, effect: Effect) -> Result<(), Error> {
         // Forked comes first: in a child even closing is the parent's business.
-        if self.engine.is_forked() {
+        if self.engine.kernel.is_forked() {
             return Err(Error::new(
                 Code::Forked,
                 "the store was opened before a fork; open it after forking, not before",
@@ -62,7 +62,7 @@ impl Guard {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::new(Code::Closed, "the handle was closed"));
         }
-        if self.engine.is_poisoned() && effect != Effect::Read {
+        if self.engine.kernel.is_poisoned() && effect != Effect::Read {
             return Err(Error::new(
                 Code::Poisoned,
                 "the handle refuses writes after a panic or a failure of the store; open the store \

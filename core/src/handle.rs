@@ -1,9 +1,9 @@
 //! The handle that a host holds, and what it prepares for the hot path.
 
+use crate::engine::Engine;
 use crate::engine::allowance::Allowance;
 use crate::engine::meters::{Ask, Decision, Prepared, check_count};
 use crate::engine::view::AccountCell;
-use crate::engine::{Engine, Tx};
 use crate::error::{Code, Error};
 use crate::guard::{Guard, contained};
 use crate::model::{Actor, Caller, Channel, Id, MessageInput};
@@ -98,7 +98,7 @@ impl Tenantry {
             let cell = engine.cell_by_text(account)?;
             let user = Id::new(user)
                 .map_err(|error| Error::invalid("/user", format!("`user` {error}")))?;
-            if engine.tree.load().place(permission).is_none() {
+            if engine.views.tree.load().place(permission).is_none() {
                 return Err(ops::unknown_permission(permission, "/permission"));
             }
             Ok(Access {
@@ -157,7 +157,7 @@ impl Tenantry {
             // The key that somebody acts with is looked at whenever it sends.
             if acting.is_none() {
                 ops::sending::require_own_key(
-                    &mut Tx::new(&*engine.backend),
+                    &mut engine.kernel.tx(),
                     &cell.id,
                     user.as_ref(),
                     &message,
@@ -202,7 +202,7 @@ impl Tenantry {
         let quick = self.guard.enter(Effect::Send, |engine| {
             let at_hand = check_count(count).ok().and_then(|count| {
                 let charge = |prepared: &Arc<Prepared>| engine.charge_in_memory(prepared, count);
-                engine.cells.look(account, |cell| {
+                engine.views.cells.look(account, |cell| {
                     cell.look_at_sending(engine, user, channel, |prepared| {
                         quickly(prepared, charge)
                     })
@@ -238,7 +238,7 @@ impl Tenantry {
         loop {
             let last = self
                 .guard
-                .enter(Effect::Read, |engine| engine.last_message())?;
+                .enter(Effect::Read, |engine| engine.kernel.last_message())?;
             if last > after {
                 return Ok(Some(last));
             }
@@ -247,6 +247,7 @@ impl Tenantry {
             }
             self.guard
                 .engine
+                .kernel
                 .nap_until_message(after, until, || self.guard.is_closed())?;
         }
     }
@@ -256,13 +257,13 @@ impl Tenantry {
     ///
     /// Later calls answer `closed`; closing again does nothing.
     pub fn close(&self) -> Result<(), Error> {
-        if self.guard.engine.is_forked() {
+        if self.guard.engine.kernel.is_forked() {
             return self.guard.enter(Effect::Read, |_| Ok(()));
         }
         if !self.guard.close() {
             return Ok(());
         }
-        self.guard.engine.wake_waiting();
+        self.guard.engine.kernel.wake_waiting();
         contained(|| registry::close(&self.guard.engine))
     }
 }
@@ -350,7 +351,7 @@ impl Sender {
         // as deciding.
         let quick = self.guard.enter(Effect::Send, |engine| {
             let count = check_count(count)?;
-            let (stamp, now_ms) = (self.cell.stamp(engine), engine.clock.now_ms());
+            let (stamp, now_ms) = (self.cell.stamp(engine), engine.kernel.clock.now_ms());
             match self.allowance.take(stamp, count, now_ms) {
                 Some(left) => Ok(Quick::Granted { left }),
                 None => self.without_allowance(engine, stamp, count, now_ms),
@@ -464,6 +465,7 @@ fn check(
     permission: &str,
 ) -> Result<(bool, bool), Error> {
     let place = engine
+        .views
         .tree
         .load()
         .place(permission)

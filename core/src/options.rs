@@ -1,7 +1,7 @@
 //! How a store is opened.
 
-use crate::engine::check_instant;
 use crate::error::Error;
+use crate::model::check_instant;
 use crate::model::{Address, Channel, Count, Edition, Id, MessageInput};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -190,7 +190,7 @@ impl OpenOptions {
         }
         Pepper::check(&self.peppers)?;
         if let Some(now_ms) = self.manual_clock_ms() {
-            check_instant(now_ms, "/clock/manual_ms")?;
+            check_instant(now_ms).map_err(|error| Error::invalid("/clock/manual_ms", error))?;
         }
         if self.seed.is_some() && self.clock.is_none() {
             return Err(Error::invalid(

@@ -51,15 +51,18 @@ pub(crate) fn open(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Err
     let registry = Registry::current();
     let mut open = registry.open.lock();
     if let Some(shared) = open.get_mut(&key)
-        && let Some(engine) = shared.engine.upgrade().filter(|engine| !engine.is_shut())
+        && let Some(engine) = shared
+            .engine
+            .upgrade()
+            .filter(|engine| !engine.kernel.is_shut())
     {
-        if engine.has_manual_clock() != options.clock.is_some() {
+        if engine.kernel.has_manual_clock() != options.clock.is_some() {
             return Err(Error::invalid(
                 "/clock",
                 "this process has the store open with another kind of clock",
             ));
         }
-        if engine.edition != options.edition {
+        if engine.kernel.edition != options.edition {
             return Err(Error::invalid(
                 "/edition",
                 "this process has the store open with another edition",
@@ -68,14 +71,14 @@ pub(crate) fn open(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Err
         if options
             .token_key
             .as_ref()
-            .is_some_and(|key| !engine.tokens.is(&key.bytes()))
+            .is_some_and(|key| !engine.auth.tokens.is(&key.bytes()))
         {
             return Err(Error::invalid(
                 "/token_key",
                 "this process has the store open with another token key",
             ));
         }
-        if !engine.hasher.has_peppers(&options.peppers) {
+        if !engine.auth.hasher.has_peppers(&options.peppers) {
             return Err(Error::invalid(
                 "/peppers",
                 "this process has the store open with other peppers",

@@ -4,12 +4,13 @@ use std::fs;
 use std::path::Path;
 
 /// A layer, and the modules of the core that it may use besides itself.
-const LAYERS: [(&str, &[&str]); 5] = [
+const LAYERS: [(&str, &[&str]); 6] = [
     ("model", &[]),
     ("rules", &["model", "error"]),
     ("error", &[]),
-    ("kernel", &["model", "rules", "error"]),
+    ("kernel", &["options", "model", "rules", "error"]),
     ("tables", &["kernel", "model", "rules", "error"]),
+    ("auth", &["kernel", "options", "model", "rules", "error"]),
 ];
 
 fn sources(folder: &Path) -> Vec<(String, String)> {

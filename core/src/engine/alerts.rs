@@ -4,11 +4,12 @@
 //! What was used is looked for in the store: it has a record of each counter, and never counts less
 //! than memory does. Only those that reach a threshold there are looked at more closely.
 
+use super::Engine;
 use super::meters::{Ask, Prepared, Wanted, wanted_of};
 use super::view::{AccountCell, View};
-use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
 use crate::kernel::Lowered;
+use crate::kernel::keys;
 use crate::model::{Channel, Id, LimitName, Meter};
 use std::sync::Arc;
 
@@ -46,8 +47,10 @@ impl Engine {
     ) -> Result<(), Error> {
         let (mut from, until) = keys::below(letter, parts);
         loop {
-            let rows =
-                Tx::new(&*self.backend).range::<serde::de::IgnoredAny>(&from, &until, STEP)?;
+            let rows = self
+                .kernel
+                .tx()
+                .range::<serde::de::IgnoredAny>(&from, &until, STEP)?;
             rows.iter()
                 .filter_map(|(key, _)| keys::last_id(key))
                 .try_for_each(|id| run(&id))?;
@@ -73,7 +76,10 @@ impl Engine {
     /// The counters of the platform's caps lie with those of every account.
     fn alert_platform(&self) -> Result<(), Error> {
         let (from, until) = keys::below(keys::ACCOUNT, &[]);
-        let rows = Tx::new(&*self.backend).range::<serde::de::IgnoredAny>(&from, &until, 1)?;
+        let rows = self
+            .kernel
+            .tx()
+            .range::<serde::de::IgnoredAny>(&from, &until, 1)?;
         let Some(account) = rows.first().and_then(|(key, _)| keys::last_id(key)) else {
             return Ok(());
         };
@@ -133,7 +139,7 @@ impl Engine {
     ) -> Result<(), Error> {
         let (mut from, until) = keys::below(keys::METER, &[keys::carrier(carrier)]);
         loop {
-            let rows = Tx::new(&*self.backend).range::<Meter>(&from, &until, STEP)?;
+            let rows = self.kernel.tx().range::<Meter>(&from, &until, STEP)?;
             let mut reached = Vec::new();
             for (key, meter) in &rows {
                 let (Some(scope), Some(subject), Some(name)) =

@@ -2,8 +2,9 @@
 //! that it writes, so that no operation can forget it. As what a kind of record is remembered is
 //! said with its table.
 
-use super::{Ctx, Tx, keys};
+use super::Ctx;
 use crate::error::{Code, Error};
+use crate::kernel::{Tx, keys};
 use crate::model::{
     AUDIT_IP, AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind, AuditLink,
     AuditPerson, AuditPersonal, AuditRecord, Id,
@@ -124,7 +125,7 @@ fn find(
     } else {
         let (before, after) = (difference.personal.before, difference.personal.after);
         Some(AuditPersonal {
-            salt: ctx.engine.ids.next(ctx.now_ms)?.into(),
+            salt: ctx.engine.kernel.ids.next(ctx.now_ms)?.into(),
             before,
             after,
         })
@@ -392,7 +393,7 @@ fn keep_address(
         return Ok(None);
     }
     let known = AuditPersonal {
-        salt: ctx.engine.ids.next(ctx.now_ms)?.into(),
+        salt: ctx.engine.kernel.ids.next(ctx.now_ms)?.into(),
         before: AuditFields::new(),
         after: AuditFields::from_iter([(AUDIT_IP.to_owned(), Value::String(ip))]),
     };

@@ -2,9 +2,10 @@
 //! rules).
 
 use super::trials::Trial;
-use super::view::{MemberView, Papers, account_line};
-use super::{Ctx, Engine, Tx, keys};
+use super::view::{MemberView, Papers};
+use super::{Ctx, Engine};
 use crate::error::{Class, Code, Error};
+use crate::kernel::{Tx, keys};
 use crate::model::{self, Actor, AddressRange, Behind, Id, LogIn, Operator, SecondFactorPolicy};
 use crate::ops::{Access, Effect, Operation};
 use crate::rules::account::Status;
@@ -14,6 +15,7 @@ use crate::rules::recent_log_in::needs_recent_log_in;
 use crate::rules::role::{Powers, role_powers};
 use crate::rules::second_factor::is_open_without;
 use crate::rules::session::may_come_from;
+use crate::tables::accounts::account_line;
 use std::sync::Arc;
 
 /// The permission that lets a user reach every account below their own as they reach their own
@@ -199,7 +201,7 @@ impl Ctx<'_> {
             self.require_second_factor(log_in, Some(account))?;
         }
         // Where what is tried would not reach below at all, the check above has counted that.
-        let tree = engine.tree.load();
+        let tree = engine.views.tree.load();
         let reaches = |trial: &Trial| {
             tree.place(TEAM_PERMISSION)
                 .is_some_and(|place| trial.powers.at(place).is_some())
@@ -419,7 +421,7 @@ impl Ctx<'_> {
         };
         let list = self.tx.get(&keys::user_allow_list(user))?;
         self.require_address(list.as_slice())?;
-        operator_powers(&mut self.tx, &self.engine.tree.load(), user)
+        operator_powers(&mut self.tx, &self.engine.views.tree.load(), user)
     }
 
     /// What bounds the roles that the actor hands out in an account, and whom they act on there:
@@ -510,7 +512,7 @@ impl Ctx<'_> {
         let view = self.engine.cell(account)?.view(self.engine)?;
         view.paper(
             &mut self.tx,
-            &mut Papers::new(&self.engine.tree.load()),
+            &mut Papers::new(&self.engine.views.tree.load()),
             user,
             all,
         )
@@ -550,6 +552,7 @@ impl Ctx<'_> {
 /// Whether a member holds a permission, as far as it may reach; see [`MemberView::may`].
 pub(crate) fn holds(engine: &Engine, member: &MemberView, permission: &str) -> bool {
     engine
+        .views
         .tree
         .load()
         .place(permission)
@@ -578,7 +581,7 @@ pub(crate) fn operator_powers(
     // A role that is gone grants nothing.
     Ok(role_powers(
         tree,
-        &super::view::role_with_includes(tx, tree, &operator.role)?,
+        &crate::tables::roles::role_with_includes(tx, tree, &operator.role)?,
     )
     .within_platform(tree))
 }

@@ -96,7 +96,7 @@ fn run(queue: &Queue, engine: &Weak<Engine>) {
         let drawn =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| engine.draw_ahead(&asked)));
         if let Err(panic) = drawn {
-            engine.poison();
+            engine.kernel.poison();
             // Dropping the payload of a panic may itself panic.
             std::mem::forget(panic);
         }
@@ -159,9 +159,9 @@ mod tests {
     fn blocks_of_many_accounts_are_drawn_in_one_commit() {
         let engine = engine();
         let senders = senders(&engine);
-        let before = engine.backend.last_commit();
+        let before = engine.kernel.backend.last_commit();
         engine.draw_ahead(&senders[..3]).unwrap();
-        assert_eq!(engine.backend.last_commit(), before + 1);
+        assert_eq!(engine.kernel.backend.last_commit(), before + 1);
         for prepared in &senders {
             send(
                 &engine,
@@ -174,9 +174,9 @@ mod tests {
                     },
             );
         }
-        assert_eq!(engine.backend.last_commit(), before + 1);
+        assert_eq!(engine.kernel.backend.last_commit(), before + 1);
         send(&engine, &senders[2], 1);
-        assert_eq!(engine.backend.last_commit(), before + 2);
+        assert_eq!(engine.kernel.backend.last_commit(), before + 2);
     }
 
     #[test]

@@ -6,35 +6,24 @@
 //! and carries out what is due before it does anything else: nobody sees the state before. Until
 //! somebody calls, nobody can tell the difference.
 
-use super::{Ctx, Engine, Tx, keys};
+use super::{Ctx, Engine};
 use crate::error::Error;
+use crate::kernel::{due, keys};
 use crate::model::{Actor, ClockJump, ClockRecord, Id, OutboxKind, OutboxMessage};
 use crate::ops;
 use std::sync::atomic::Ordering;
 
-/// Nothing is scheduled.
-const NEVER: u64 = u64::MAX;
 /// How many accounts are carried out in one commit.
 const BATCH: usize = 500;
 /// What the audit calls it.
 const OPERATION: &str = "schedule";
 
-/// The instant at which the first of what is scheduled becomes due.
-pub(super) fn first(tx: &mut Tx<'_>) -> Result<u64, Error> {
-    let (from, until) = keys::below(keys::DUE, &[]);
-    let rows = tx.range::<serde::de::IgnoredAny>(&from, &until, 1)?;
-    Ok(rows
-        .first()
-        .and_then(|(key, _)| keys::due_at(key))
-        .unwrap_or(NEVER))
-}
-
 impl Engine {
     /// Carries out what is due by now. One load where nothing is scheduled.
     #[inline]
     pub(crate) fn carry_out_due(&self) -> Result<(), Error> {
-        let next_ms = self.clock.next_due_ms.load(Ordering::Acquire);
-        if next_ms == NEVER || self.clock.now_ms() < next_ms {
+        let next_ms = self.kernel.clock.next_due_ms.load(Ordering::Acquire);
+        if next_ms == due::NEVER || self.kernel.clock.now_ms() < next_ms {
             Ok(())
         } else {
             self.carry_out()
@@ -44,15 +33,15 @@ impl Engine {
     #[cold]
     fn carry_out(&self) -> Result<(), Error> {
         // What can only be read is read as it is.
-        if self.is_poisoned() || self.is_shut() {
+        if self.kernel.is_poisoned() || self.kernel.is_shut() {
             return Ok(());
         }
-        let _alone = self.writer.lock();
-        if let Some((record, untold)) = self.clock.news() {
+        let _alone = self.kernel.writer.lock();
+        if let Some((record, untold)) = self.kernel.clock.news() {
             self.commit(&Actor::System, None, |ctx| {
                 tell_of_clock(ctx, &record, untold)
             })?;
-            self.clock.is_known(record, untold);
+            self.kernel.clock.is_known(record, untold);
         }
         loop {
             let committed = self.commit(&Actor::System, Some(OPERATION), carry_out_some)?;
@@ -67,9 +56,10 @@ impl Engine {
                 break;
             }
         }
-        self.clock
+        self.kernel
+            .clock
             .next_due_ms
-            .store(first(&mut Tx::new(&*self.backend))?, Ordering::Release);
+            .store(due::first(&mut self.kernel.tx())?, Ordering::Release);
         Ok(())
     }
 }

@@ -2,8 +2,10 @@
 //! (R-QTA-13).
 
 use super::meters::{UNCOUNTED, meter_of, next_window, wanted_of};
-use super::{Ctx, Engine, Tx, decode, keys, second_factor};
+use super::{Ctx, Engine};
+use crate::auth::totp;
 use crate::error::{Code, Error};
+use crate::kernel::{decode, keys};
 use crate::model::{
     Actor, ApiKey, Cap, Channel, CreditHead, Id, LimitName, Link, Meter, OutboxMessage, PaceRecord,
     SecondFactor, Session, Window,
@@ -88,7 +90,7 @@ impl Engine {
             |ctx, key, _| ctx.tx.put(key.to_vec(), &ctx.now_ms),
         )?;
         let is_used_up =
-            |factor: &SecondFactor, now_ms| factor.last_step > second_factor::last_step_by(now_ms);
+            |factor: &SecondFactor, now_ms| factor.last_step > totp::last_step_by(now_ms);
         self.leave_each(actor, keys::SECOND_FACTOR, is_used_up, leave_second_factor)?;
         self.leave_each(
             actor,
@@ -116,7 +118,7 @@ impl Engine {
         // Who has drawn meanwhile looks into the store again, and at all that was prepared in the
         // future.
         self.draw_anew()?;
-        self.epoch.fetch_add(1, Ordering::AcqRel);
+        self.views.epoch.fetch_add(1, Ordering::AcqRel);
         Ok(left)
     }
 
@@ -156,8 +158,11 @@ impl Engine {
         let (mut from, until) = (vec![letter], vec![letter + 1]);
         let mut changed = 0;
         loop {
-            let rows = self.backend.range(&from, &until, Order::Ascending, STEP)?;
-            let now_ms = self.clock.now_ms();
+            let rows = self
+                .kernel
+                .backend
+                .range(&from, &until, Order::Ascending, STEP)?;
+            let now_ms = self.kernel.clock.now_ms();
             let mut wanted = Vec::new();
             for (key, record) in &rows {
                 if is_wanted(key, &record.value, now_ms)? {
@@ -182,8 +187,8 @@ impl Engine {
     /// Takes a ledger of credits out of the future, a part of it in each commit.
     fn leave_in_ledger(&self, actor: &Actor, account: &Id, channel: Channel) -> Result<(), Error> {
         let head: Option<CreditHead> =
-            Tx::new(&*self.backend).get(&keys::credit_head(account, channel))?;
-        if head.is_some_and(|head| head.at_ms > self.clock.now_ms()) {
+            self.kernel.tx().get(&keys::credit_head(account, channel))?;
+        if head.is_some_and(|head| head.at_ms > self.kernel.clock.now_ms()) {
             while self.commit_beside(actor, Some(clock::Undo::NAME), |ctx| {
                 credits::leave_future(ctx, account, channel)
             })? {}
@@ -193,8 +198,8 @@ impl Engine {
 
     /// Gives back what was drawn ahead, and lets no pace go beyond its burst from now on.
     fn draw_anew(&self) -> Result<(), Error> {
-        let now_ms = self.clock.now_ms();
-        self.cells.teams().iter().try_for_each(|team| {
+        let now_ms = self.kernel.clock.now_ms();
+        self.views.cells.teams().iter().try_for_each(|team| {
             team.bound_paces(now_ms);
             self.give_blocks_back(team)
         })
@@ -233,7 +238,7 @@ fn leave_second_factor(
     key: &[u8],
     mut factor: SecondFactor,
 ) -> Result<(), Error> {
-    factor.last_step = second_factor::last_step_by(ctx.now_ms);
+    factor.last_step = totp::last_step_by(ctx.now_ms);
     ctx.tx.put(key.to_vec(), &factor)
 }
 
@@ -329,7 +334,7 @@ fn pace_at(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<Pace>, Error> {
     let (engine, now_ms) = (ctx.engine, ctx.now_ms);
     let cap = cap_at(ctx, key)?;
     let Ok(account) = Id::new(carrier) else {
-        let platform = engine.cells.platform(engine)?;
+        let platform = engine.views.cells.platform(engine)?;
         return Ok(cap.map(|cap| platform.frame.wanted_of_cap(&cap, subject).pace(now_ms)));
     };
     let cell = engine.cell(&account)?;
@@ -385,6 +390,7 @@ fn last_window(ctx: &mut Ctx<'_>, key: &[u8], meter: &Meter) -> Result<(Meter, u
     }
     let Some((kept, record)) = ctx
         .engine
+        .kernel
         .backend
         .range(&from, &now, Order::Descending, 1)?
         .pop()
@@ -419,6 +425,7 @@ fn kind_of(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<(Window, Arc<Calendar
             .clone(),
         None => ctx
             .engine
+            .views
             .cells
             .platform(ctx.engine)?
             .frame

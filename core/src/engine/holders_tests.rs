@@ -14,6 +14,7 @@ use crate::handle;
 use crate::model::{Channel, Limit, MessageInput};
 use crate::ops::{accounts, limits, sending};
 use meters::{Ask, Decision};
+use parking_lot::Mutex;
 
 const HOLDERS: usize = 3;
 /// The second lies below the first.
@@ -128,7 +129,7 @@ impl World {
             },
         );
         for holder in &self.holders {
-            holder.engine.epoch.fetch_add(1, Ordering::AcqRel);
+            holder.engine.views.epoch.fetch_add(1, Ordering::AcqRel);
         }
         let counter = &mut self.counters[place];
         (counter.limit, counter.largest) = (value, counter.largest.max(value));
@@ -292,7 +293,7 @@ impl World {
                 ]);
                 self.now += 1 + self.dice.roll(by);
                 for holder in &self.holders {
-                    holder.engine.clock.set(self.now).unwrap();
+                    holder.engine.kernel.clock.set(self.now).unwrap();
                 }
             }
             880..920 if self.refunds => self.refund(),
@@ -489,7 +490,12 @@ fn what_came_back_stays() {
         let (disk, [one, other]) = two();
         send(&one, 5);
         for holder in [&one, &other] {
-            holder.engine.clock.set(START_MS + 2 * MINUTE_MS).unwrap();
+            holder
+                .engine
+                .kernel
+                .clock
+                .set(START_MS + 2 * MINUTE_MS)
+                .unwrap();
         }
         refund(&one, 3, START_MS);
         if others_write {

@@ -1,8 +1,9 @@
 //! Indexes follow from records. Where they are written otherwise than they were, a store is brought
 //! up to date as it is opened.
 
-use super::{Ctx, Engine, keys};
+use super::{Ctx, Engine};
 use crate::error::{Code, Error};
+use crate::kernel::keys;
 use crate::model::{Account, Actor, Invitation, InvitationState, OutboxMessage, Session, User};
 use crate::ops::{invitations, users};
 use crate::tables::accounts::Accounts;
@@ -251,9 +252,12 @@ mod tests {
                 ctx.tx.put(keys::token_key(), &about.token_key)
             })
             .unwrap();
-        assert!(!check(&*engine.backend, 100).unwrap().is_empty());
+        assert!(!check(&*engine.kernel.backend, 100).unwrap().is_empty());
         bring_up_to_date(&engine).unwrap();
-        assert_eq!(check(&*engine.backend, 100).unwrap(), Vec::<String>::new());
+        assert_eq!(
+            check(&*engine.kernel.backend, 100).unwrap(),
+            Vec::<String>::new()
+        );
         let found = run::<users::List>(&engine, json!({"search": "lucia"})).users;
         assert_eq!(
             found
@@ -286,8 +290,8 @@ mod tests {
                 .collect::<Vec<_>>(),
             [None, Some("dan@mail.example")]
         );
-        let commits = engine.backend.last_commit();
+        let commits = engine.kernel.backend.last_commit();
         bring_up_to_date(&engine).unwrap();
-        assert_eq!(engine.backend.last_commit(), commits, "once");
+        assert_eq!(engine.kernel.backend.last_commit(), commits, "once");
     }
 }

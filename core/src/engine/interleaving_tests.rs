@@ -213,7 +213,7 @@ fn a_window_ends_between_sends() {
         threads.push(thread::spawn(move || {
             // Where shuttle may put others before it.
             thread::yield_now();
-            clock.engine.clock.set(START_MS + HOUR_MS).unwrap();
+            clock.engine.kernel.clock.set(START_MS + HOUR_MS).unwrap();
             0
         }));
         let out = sum(threads);
@@ -248,7 +248,7 @@ fn what_is_lent_comes_back() {
         let clock = guard.clone();
         let later = thread::spawn(move || {
             thread::yield_now();
-            clock.engine.clock.set(START_MS + HOUR_MS).unwrap();
+            clock.engine.kernel.clock.set(START_MS + HOUR_MS).unwrap();
             0
         });
         let out = before + sum(threads.into()) + sum(vec![later]);

@@ -11,8 +11,9 @@ use super::trials::Lacking;
 use super::view::{
     AccountCell, Frame, Guarantee, Guaranteed, MemberView, Resolved, View, value_of,
 };
-use super::{Ctx, Engine, Tx, keys};
+use super::{Ctx, Engine};
 use crate::error::{Code, Error};
+use crate::kernel::keys;
 use crate::locks::{Mutex, MutexGuard};
 use crate::model::{
     Actor, Assets, Cap, CapPeriod, CapScope, Channel, Count, Group, Id, Limit, LimitAlert,
@@ -1926,7 +1927,7 @@ impl Engine {
             )?);
         }
         let refusal = self.refusal_before_limits(view, sending)?;
-        let place = self.tree.load().place(sending.channel.permission());
+        let place = self.views.tree.load().place(sending.channel.permission());
         let lacking = sending
             .member
             .filter(|_| refusal.is_none())
@@ -2002,7 +2003,7 @@ impl Engine {
         channel: Channel,
         group: Option<&Id>,
     ) -> Result<(u64, u64), Error> {
-        let _whole = self.commits.read();
+        let _whole = self.kernel.commits.read();
         let grants =
             credits::payable_parts(&mut self.ctx(&Actor::System), account, channel, group, &[])?;
         let until_ms = grants
@@ -2029,7 +2030,7 @@ impl Engine {
             return Ok(Some(code));
         }
         if let Some(member) = sending.member {
-            let place = self.tree.load().place(sending.channel.permission());
+            let place = self.views.tree.load().place(sending.channel.permission());
             match (
                 member.refusal,
                 place.and_then(|place| member.powers.at(place)),
@@ -2061,7 +2062,7 @@ impl Engine {
             return Ok(Some(Code::AssetNotAssigned));
         }
         if let Some(campaign) = &sending.message.campaign
-            && campaigns::is_stopped(&mut Tx::new(&*self.backend), &view.account, campaign)?
+            && campaigns::is_stopped(&mut self.kernel.tx(), &view.account, campaign)?
         {
             return Ok(Some(Code::BounceStop));
         }
@@ -2088,7 +2089,7 @@ impl Engine {
         channel: Channel,
         period: CapPeriod,
     ) -> Result<Option<Wanted>, Error> {
-        let mut tx = Tx::new(&*self.backend);
+        let mut tx = self.kernel.tx();
         let Some(group) = tx.get::<Group>(&keys::group(&view.account, group))? else {
             return Ok(None);
         };
@@ -2166,7 +2167,7 @@ impl Engine {
         }
         let mut pace_places = Vec::with_capacity(prepared.paced.len());
         for wanted in &prepared.paced {
-            let pace = wanted.pace(self.clock.now_ms());
+            let pace = wanted.pace(self.kernel.clock.now_ms());
             let key = (wanted.id.clone(), wanted.made_at_ms);
             let place = match meters.pace_places.get(&key) {
                 Some(place) => *place,
@@ -2200,7 +2201,7 @@ impl Engine {
     /// left; none when it cannot.
     #[inline]
     pub(crate) fn charge_in_memory(&self, prepared: &Arc<Prepared>, count: u64) -> Option<u64> {
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.kernel.clock.now_ms();
         prepared
             .allowance
             .take(prepared.stamp, count, now_ms)
@@ -2234,7 +2235,7 @@ impl Engine {
     #[cold]
     fn ask_for_blocks(&self, prepared: &Arc<Prepared>) {
         // With a clock that stands still everything is to be the same in every run.
-        if !self.has_manual_clock() {
+        if !self.kernel.has_manual_clock() {
             self.drawer.ask(&self.this, prepared);
         }
     }
@@ -2249,8 +2250,8 @@ impl Engine {
         asked
             .iter()
             .for_each(|prepared| prepared.asked.store(false, Ordering::Release));
-        self.refuse_when_shut()?;
-        let now_ms = self.clock.now_ms();
+        self.kernel.refuse_when_shut()?;
+        let now_ms = self.kernel.clock.now_ms();
         let mut batch = Batch::default();
         let mut of_each = Vec::with_capacity(asked.len());
         for prepared in asked {
@@ -2304,10 +2305,13 @@ impl Engine {
     /// The version of the records once they are durable; none where somebody else has written one
     /// of them.
     fn commit_draws(&self, batch: &Batch) -> Result<Option<u64>, Error> {
-        match self.commit_batch(batch) {
-            Ok(version) => self.wait_until_durable(version).map(|()| Some(version)),
+        match self.kernel.commit_batch(batch) {
+            Ok(version) => self
+                .kernel
+                .wait_until_durable(version)
+                .map(|()| Some(version)),
             Err(CommitError::Conflict) => Ok(None),
-            Err(CommitError::Store(error)) => Err(self.store_failure(error.into())),
+            Err(CommitError::Store(error)) => Err(self.kernel.store_failure(error.into())),
         }
     }
 
@@ -2338,7 +2342,7 @@ impl Engine {
         prepared: &'p Arc<Prepared>,
         ask: Ask,
     ) -> Result<Charge<'p>, Error> {
-        let at_ms = self.clock.now_ms();
+        let at_ms = self.kernel.clock.now_ms();
         let charge = |decision, owed| Charge {
             prepared,
             ask,
@@ -2412,7 +2416,7 @@ impl Engine {
 
     /// How many credits there are to pay with.
     fn payable(&self, actor: &Actor, prepared: &Prepared) -> Result<u64, Error> {
-        let _whole = self.commits.read();
+        let _whole = self.kernel.commits.read();
         credits::payable(
             &mut self.ctx(actor),
             &prepared.account,
@@ -2459,7 +2463,7 @@ impl Engine {
             None => None,
         };
         // Turns come back when it expires, whoever calls next.
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.kernel.clock.now_ms();
         let at_ms = if reservation.state == ReservationState::Expired {
             reservation.expires_at_ms.min(now_ms)
         } else {
@@ -2594,8 +2598,8 @@ impl Engine {
     ) -> Result<Option<(Decision, Paid)>, Error> {
         let _drawing = prepared.team.drawing.lock();
         for _ in 0..ROUNDS {
-            self.refuse_when_shut()?;
-            let now_ms = self.clock.now_ms();
+            self.kernel.refuse_when_shut()?;
+            let now_ms = self.kernel.clock.now_ms();
             self.roll(prepared, now_ms)?;
             if !self.take_paces(prepared, now_ms)? {
                 continue;
@@ -2614,7 +2618,7 @@ impl Engine {
                 return Ok(None);
             }
             // Under the same lock: nobody else takes what was drawn for this send.
-            let now_ms = self.clock.now_ms();
+            let now_ms = self.kernel.clock.now_ms();
             let charged = match ask.later.is_some() {
                 true => meters.charge_for_later(prepared, count, paid, credits - paid, now_ms),
                 false => meters.charge(prepared, count, paid, credits - paid, now_ms),
@@ -2651,7 +2655,7 @@ impl Engine {
         now_ms: u64,
     ) -> Result<(Vec<Draw>, Batch), Error> {
         let (mut draws, mut batch) = (Vec::new(), Batch::default());
-        let mut told = Tx::new(&*self.backend);
+        let mut told = self.kernel.tx();
         for (place, wanted) in prepared.places.iter().zip(&prepared.wanted) {
             let (hot, cold) = meters.pair_mut(*place)?;
             let is_paid = paid > 0 && prepared.lifts(wanted);
@@ -2683,10 +2687,8 @@ impl Engine {
                 push_draw(&mut batch, cold, &draws)?;
             }
             if let Some(percent) = alert.filter(|_| cold.over != OverLimit::Shadow) {
-                let open = reservations::open_below(
-                    &mut Tx::new(&*self.backend),
-                    cold.id.account.as_ref(),
-                )?;
+                let open =
+                    reservations::open_below(&mut self.kernel.tx(), cold.id.account.as_ref())?;
                 let reading =
                     cold.reading_with(hot, granted, ask.later, &open, wanted.takes_credits());
                 told.tell_host(&cold.alert(percent, &reading, now_ms))?;
@@ -2755,7 +2757,7 @@ impl Engine {
                 .iter_mut()
                 .find(|(id, missing)| is_other && *missing > 0 && wanted.id.takes_place_of(id));
             let Some((_, missing)) = place else { continue };
-            if self.backend.get(&wanted.id.key())?.is_some() {
+            if self.kernel.backend.get(&wanted.id.key())?.is_some() {
                 let other = self.hold_places(Prepared::new(&cell, &view, vec![wanted]))?;
                 for back in self.put_back(&other, &[*missing], granted_at_ms, asked_alone)? {
                     *missing = missing.saturating_sub(back.in_all);
@@ -2776,8 +2778,8 @@ impl Engine {
         asked_alone: bool,
     ) -> Result<Vec<Back>, Error> {
         let _drawing = prepared.team.drawing.lock();
-        self.refuse_when_shut()?;
-        self.roll(prepared, self.clock.now_ms())?;
+        self.kernel.refuse_when_shut()?;
+        self.roll(prepared, self.kernel.clock.now_ms())?;
         let (mut given_back, mut kept) = (Vec::new(), Vec::new());
         {
             let mut meters = prepared.team.meters();
@@ -2806,7 +2808,7 @@ impl Engine {
                 given_back.in_all += back;
             }
         }
-        self.wait_until_durable(written)?;
+        self.kernel.wait_until_durable(written)?;
         prepared.team.meters().keep_apart_of(prepared)?;
         Ok(given_back)
     }
@@ -2826,6 +2828,7 @@ impl Engine {
         );
         for _ in 0..ROUNDS {
             let Some((key, record)) = self
+                .kernel
                 .backend
                 .range(&from, &until, Order::Descending, 1)?
                 .pop()
@@ -2847,10 +2850,12 @@ impl Engine {
                 expected: vec![(key, record.version)],
                 ..Batch::default()
             };
-            match self.commit_batch(&batch) {
+            match self.kernel.commit_batch(&batch) {
                 Ok(version) => return Ok((version, back)),
                 Err(CommitError::Conflict) => {}
-                Err(CommitError::Store(error)) => return Err(self.store_failure(error.into())),
+                Err(CommitError::Store(error)) => {
+                    return Err(self.kernel.store_failure(error.into()));
+                }
             }
         }
         Err(Error::new(
@@ -2863,7 +2868,7 @@ impl Engine {
     /// ahead is not (R-QTA-6).
     pub(crate) fn last_window(&self, prepared: &Prepared) -> Result<Meter, Error> {
         let _drawing = prepared.team.drawing.lock();
-        self.roll(prepared, self.clock.now_ms())?;
+        self.roll(prepared, self.kernel.clock.now_ms())?;
         let meters = prepared.team.meters();
         let (hot, cold) = meters.pair(*prepared.places.first().ok_or_else(lost_place)?)?;
         Ok(cold.without_rest(hot))
@@ -2873,8 +2878,8 @@ impl Engine {
     /// which is never more.
     pub(crate) fn reconcile(&self, prepared: &Prepared, used: u64) -> Result<u64, Error> {
         let _drawing = prepared.team.drawing.lock();
-        self.refuse_when_shut()?;
-        self.roll(prepared, self.clock.now_ms())?;
+        self.kernel.refuse_when_shut()?;
+        self.roll(prepared, self.kernel.clock.now_ms())?;
         let place = *prepared.places.first().ok_or_else(lost_place)?;
         let mut batch = Batch::default();
         let back = {
@@ -2902,7 +2907,7 @@ impl Engine {
             push_meter(&mut batch, cold, &cold.meter)?;
             back
         };
-        let committed = self.backend.commit(&batch);
+        let committed = self.kernel.backend.commit(&batch);
         let mut meters = prepared.team.meters();
         let (hot, cold) = meters.pair_mut(place)?;
         match committed {
@@ -2912,7 +2917,7 @@ impl Engine {
                 cold.set_stop(hot);
                 meters.keep_apart_of(prepared)?;
                 drop(meters);
-                self.wait_until_durable(version)?;
+                self.kernel.wait_until_durable(version)?;
                 Ok(back)
             }
             Err(CommitError::Conflict) => {
@@ -2923,7 +2928,7 @@ impl Engine {
                     "others keep drawing from the same limits",
                 ))
             }
-            Err(CommitError::Store(error)) => Err(self.store_failure(error.into())),
+            Err(CommitError::Store(error)) => Err(self.kernel.store_failure(error.into())),
         }
     }
 
@@ -3021,7 +3026,7 @@ impl Engine {
 
     /// A counter or a pace as the store has it, and the version of its record.
     fn stored<T: DeserializeOwned>(&self, key: &[u8]) -> Result<(u64, Option<T>), Error> {
-        let Some(record) = self.backend.get(key)? else {
+        let Some(record) = self.kernel.backend.get(key)? else {
             return Ok((0, None));
         };
         Ok((record.version, Some(meter_of(key, &record.value)?)))
@@ -3097,7 +3102,7 @@ impl Engine {
     /// From when on all that was charged may go out, where a pace spreads it and that is later than
     /// now.
     pub(crate) fn not_before_ms(&self, prepared: &Prepared) -> Result<Option<u64>, Error> {
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.kernel.clock.now_ms();
         let paces = self.paces(prepared, now_ms)?;
         Ok(paces
             .iter()
@@ -3108,7 +3113,7 @@ impl Engine {
 
     /// Gives turns back of what could go out from an instant on and did not.
     pub(crate) fn return_turns(&self, prepared: &Prepared, count: u64, from_ms: u64) {
-        self.return_turns_at(prepared, count, from_ms, self.clock.now_ms());
+        self.return_turns_at(prepared, count, from_ms, self.kernel.clock.now_ms());
     }
 
     fn return_turns_at(&self, prepared: &Prepared, count: u64, from_ms: u64, now_ms: u64) {
@@ -3171,7 +3176,7 @@ impl Engine {
     /// What comes back by itself to the counters of a send, and what credits there are to pay for
     /// it.
     fn coming(&self, prepared: &Prepared) -> Result<Coming, Error> {
-        let _whole = self.commits.read();
+        let _whole = self.kernel.commits.read();
         let actor = Actor::System;
         let mut ctx = self.ctx(&actor);
         // Whatever comes back to an account comes back to those above it.
@@ -3228,7 +3233,7 @@ impl Engine {
         coming: Coming,
         and_at_ms: Option<u64>,
     ) -> Result<Standing, Error> {
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.kernel.clock.now_ms();
         let _drawing = prepared.team.drawing.lock();
         self.roll(prepared, now_ms)?;
         self.roll_these(
@@ -3359,7 +3364,7 @@ impl Engine {
     /// When so many will have gone out; see [`crate::rules::forecast`].
     pub(crate) fn forecast(&self, prepared: &Prepared, count: u64) -> Result<Option<u64>, Error> {
         let Coming { open, grants } = self.coming(prepared)?;
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.kernel.clock.now_ms();
         let _drawing = prepared.team.drawing.lock();
         self.roll(prepared, now_ms)?;
         self.roll_these(
@@ -3512,7 +3517,7 @@ impl Engine {
 
     /// Not where another has written one of the records since.
     fn is_given_back(&self, batch: &Batch) -> Result<bool, Error> {
-        match self.backend.commit(batch) {
+        match self.kernel.backend.commit(batch) {
             Ok(_) => Ok(true),
             Err(CommitError::Conflict) => Ok(false),
             Err(CommitError::Store(error)) => Err(error.into()),

@@ -3,15 +3,11 @@
 
 pub(crate) mod alerts;
 pub(crate) mod allowance;
-pub(crate) mod at_hand;
 mod audit;
 pub(crate) mod authority;
-mod bell;
 mod drawer;
 mod due;
 mod future;
-pub(crate) mod guesses;
-pub(crate) mod hasher;
 #[cfg(test)]
 mod holders_tests;
 mod indexes;
@@ -22,84 +18,50 @@ pub(crate) mod meters;
 mod phantom_tests;
 #[cfg(test)]
 mod scale_tests;
-pub(crate) mod second_factor;
 pub(crate) mod sessions;
 #[cfg(test)]
 mod simulation_tests;
 #[cfg(test)]
 mod tests;
-mod throttle;
-mod token;
 pub(crate) mod trials;
 pub(crate) mod view;
+pub(crate) mod views;
 
-pub use crate::kernel::Tx;
-
-pub(crate) use crate::kernel::{decode, keys};
-pub(crate) use token::{SecretToken, ShownToken, Token, hash_bytes};
-
+use crate::auth::Auth;
+use crate::auth::token::TokenKey;
 use crate::error::{Code, Error};
-pub(crate) use crate::kernel::clock::check_instant;
-use crate::kernel::clock::{Clock, IdSource};
-use crate::kernel::{Lowered, tx};
+use crate::kernel::page::Reader;
+use crate::kernel::{Kernel, Lowered, Tx, keys, tx};
 use crate::model::{
-    Actor, ApiKey, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord,
-    Reservation, Session,
+    Actor, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord, Reservation,
 };
 use crate::ops::{Effect, Operation};
-use crate::options::{Durability, OpenOptions};
-use arc_swap::ArcSwap;
-use at_hand::AtHand;
-use bell::Bell;
+use crate::options::OpenOptions;
+use crate::tables::accounts::account_line;
+use crate::tables::roles::permission_tree;
 use drawer::Drawer;
-use hasher::Hasher;
 use meters::Team;
-use parking_lot::{Mutex, RecursiveRwLock};
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
-use tenantry_store::{Backend, Batch, CommitError};
-use throttle::Throttle;
-use token::TokenKey;
+use tenantry_store::{Backend, CommitError};
 use trials::Trials;
-use view::{AccountCell, Cells};
+use view::AccountCell;
+use views::Views;
 
 /// How often an operation runs again when others changed what it read.
 const ROUNDS: usize = 16;
 
 /// One open store. Handles share it.
 pub(crate) struct Engine {
-    pub(crate) backend: Box<dyn Backend>,
-    pub(crate) clock: Clock,
-    pub(crate) ids: IdSource,
-    durability: Durability,
-    pub(crate) edition: Edition,
-    pub(crate) tokens: TokenKey,
-    /// One operation writes at a time.
-    writer: Mutex<()>,
-    /// Held while a batch becomes visible, so that a reader sees all of it or nothing. Recursive: a
-    /// reader that holds it builds views, which take it too.
-    pub(crate) commits: RecursiveRwLock<()>,
-    pub(crate) tree: ArcSwap<PermissionTree>,
-    /// Raised by changes that any account may depend on: roles, packages, accounts with children.
-    pub(crate) epoch: AtomicU64,
-    pub(crate) cells: Cells,
-    pub(crate) hasher: Hasher,
-    pub(crate) throttle: Throttle,
-    pub(crate) sessions: AtHand<Session>,
-    pub(crate) api_keys: AtHand<ApiKey>,
-    /// How long a session lasts that is not used, with the epoch that this was read at.
-    session_idle: ArcSwap<(Option<u64>, u64)>,
+    pub(crate) kernel: Kernel,
+    pub(crate) auth: Auth,
+    pub(crate) views: Views,
     pub(crate) trials: Trials,
     drawer: Drawer,
-    /// Wakes who waits for messages of the outbox.
-    bell: Bell,
     /// Itself, for the thread that draws in the background.
     this: Weak<Engine>,
-    shut: AtomicBool,
-    poisoned: AtomicBool,
-    fork_generation: u64,
 }
 
 /// What an operation has written.
@@ -121,6 +83,12 @@ pub struct Ctx<'a> {
     pub(crate) tx: Tx<'a>,
 }
 
+impl<'a> Reader<'a> for Ctx<'a> {
+    fn tx(&mut self) -> &mut Tx<'a> {
+        &mut self.tx
+    }
+}
+
 impl Ctx<'_> {
     /// The id that the host gave, or a new one. An id that was ever used for the same kind of thing
     /// is `id_taken`.
@@ -133,7 +101,7 @@ impl Ctx<'_> {
     ) -> Result<Id, Error> {
         let id = match given {
             Some(id) => id,
-            None => self.engine.ids.next(self.now_ms)?,
+            None => self.engine.kernel.ids.next(self.now_ms)?,
         };
         if self.tx.has(&key_of(&id))? || self.tx.has(&keys::tombstone(letter, &id))? {
             return Err(Error::new(
@@ -154,7 +122,7 @@ impl Ctx<'_> {
     fn policy_levels(&mut self, account: Option<&Id>) -> Result<Vec<PolicyRecord>, Error> {
         let mut levels = Vec::new();
         if let Some(id) = account {
-            for above in view::account_line(&mut self.tx, id)? {
+            for above in account_line(&mut self.tx, id)? {
                 levels.extend(
                     self.tx
                         .get::<PolicyRecord>(&keys::policy(Some(&above.id)))?,
@@ -167,7 +135,7 @@ impl Ctx<'_> {
 
     /// Whether credits and reserves are included for an account, or for the platform (R-PLT-1).
     pub(crate) fn includes_credits(&mut self, account: Option<&Id>) -> Result<bool, Error> {
-        let edition = self.engine.edition;
+        let edition = self.engine.kernel.edition;
         Ok(crate::rules::policy::includes_credits(
             edition,
             &self.policy_levels(account)?,
@@ -189,7 +157,7 @@ impl Ctx<'_> {
 
     /// What belongs to the commercial edition is refused under the standard one (R-PLT-1).
     pub(crate) fn require_licence(&self, field: &str) -> Result<(), Error> {
-        match self.engine.edition {
+        match self.engine.kernel.edition {
             Edition::Commercial => Ok(()),
             Edition::Standard => Err(Error::new(
                 Code::FeatureNotLicensed,
@@ -205,7 +173,7 @@ impl Ctx<'_> {
     }
 
     pub(crate) fn tree(&self) -> Arc<PermissionTree> {
-        self.engine.tree.load_full()
+        self.engine.views.tree.load_full()
     }
 }
 
@@ -229,39 +197,19 @@ impl Engine {
         options: &OpenOptions,
     ) -> Result<Arc<Engine>, Error> {
         let tokens = token_key(path, options, &*backend)?;
-        let tree = view::permission_tree(&mut Tx::new(&*backend))?;
-        let next_due_ms = due::first(&mut Tx::new(&*backend))?;
-        let clock = match options.manual_clock_ms() {
-            Some(now_ms) => Clock::manual(now_ms, next_due_ms),
-            None => Clock::system(Tx::new(&*backend).get(&keys::clock())?, next_due_ms),
-        };
+        let kernel = Kernel::new(backend, options)?;
+        let views = Views::new(
+            permission_tree(&mut kernel.tx())?,
+            meters::TRIED + 1,
+            options.cache_mib << 20,
+        );
         let engine = Arc::new_cyclic(|this| Engine {
-            backend,
-            trials: Trials::new(clock.now_ms()),
-            clock,
-            ids: match options.seed {
-                Some(seed) => IdSource::Seeded(AtomicU64::new(seed)),
-                None => IdSource::Random,
-            },
-            durability: options.durability,
-            edition: options.edition,
-            tokens,
-            writer: Mutex::new(()),
-            commits: RecursiveRwLock::new(()),
-            tree: ArcSwap::from_pointee(tree),
-            epoch: AtomicU64::new(meters::TRIED + 1),
-            cells: Cells::new(options.cache_mib << 20),
-            hasher: Hasher::new(options.peppers.clone()),
-            throttle: Throttle::default(),
-            sessions: AtHand::default(),
-            api_keys: AtHand::default(),
-            session_idle: ArcSwap::default(),
+            trials: Trials::new(kernel.clock.now_ms()),
+            kernel,
+            auth: Auth::new(tokens, options.peppers.clone()),
+            views,
             drawer: Drawer::default(),
-            bell: Bell::default(),
             this: this.clone(),
-            shut: AtomicBool::new(false),
-            poisoned: AtomicBool::new(false),
-            fork_generation: tenantry_fork::generation(),
         });
         indexes::bring_up_to_date(&engine)?;
         Ok(engine)
@@ -271,7 +219,7 @@ impl Engine {
     pub(crate) fn run<O: Operation>(&self, actor: &Actor, request: O) -> Result<O::Answer, Error> {
         match O::EFFECT {
             Effect::Read => {
-                let _whole = self.commits.read();
+                let _whole = self.kernel.commits.read();
                 let mut ctx = self.ctx(actor);
                 self.authorise(&mut ctx, &request)?;
                 request.run(&mut ctx)
@@ -289,11 +237,12 @@ impl Engine {
     }
 
     pub(crate) fn ctx<'a>(&'a self, actor: &'a Actor) -> Ctx<'a> {
+        let tx = self.kernel.tx();
         Ctx {
             engine: self,
             actor,
-            now_ms: self.clock.now_ms(),
-            tx: Tx::new(&*self.backend),
+            now_ms: tx.now_ms,
+            tx,
         }
     }
 
@@ -303,7 +252,7 @@ impl Engine {
         actor: &Actor,
         request: O,
     ) -> Result<Committed<O::Answer>, Error> {
-        let _alone = self.writer.lock();
+        let _alone = self.kernel.writer.lock();
         self.commit(actor, Some(O::NAME), |ctx| {
             self.authorise(ctx, &request)?;
             request.clone().run(ctx)
@@ -320,7 +269,7 @@ impl Engine {
         run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>,
     ) -> Result<Committed<T>, Error> {
         for _ in 0..ROUNDS {
-            self.refuse_when_shut()?;
+            self.kernel.refuse_when_shut()?;
             let mut ctx = self.ctx(actor);
             let answer = run(&mut ctx)?;
             if let Some(operation) = operation {
@@ -336,8 +285,8 @@ impl Engine {
                 });
             };
             let committed = {
-                let _visible_at_once = self.commits.write();
-                self.commit_batch(&batch)
+                let _visible_at_once = self.kernel.commits.write();
+                self.kernel.commit_batch(&batch)
             };
             match committed {
                 Ok(version) => {
@@ -350,27 +299,15 @@ impl Engine {
                     });
                 }
                 Err(CommitError::Conflict) => {}
-                Err(CommitError::Store(error)) => return Err(self.store_failure(error.into())),
+                Err(CommitError::Store(error)) => {
+                    return Err(self.kernel.store_failure(error.into()));
+                }
             }
         }
         Err(Error::new(
             Code::Busy,
             "others keep changing the same records",
         ))
-    }
-
-    /// Commits, and wakes who waits for messages where there are some in it.
-    fn commit_batch(&self, batch: &Batch) -> Result<u64, CommitError> {
-        let committed = self.backend.commit(batch);
-        if committed.is_ok()
-            && batch
-                .writes
-                .iter()
-                .any(|(key, _)| key.first() == Some(&keys::OUTBOX_NEXT))
-        {
-            self.bell.ring();
-        }
-        committed
     }
 
     /// Commits something beside an operation that charges meters or hashes passwords. What happens
@@ -382,7 +319,7 @@ impl Engine {
         run: impl Fn(&mut Ctx<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let committed = {
-            let _alone = self.writer.lock();
+            let _alone = self.kernel.writer.lock();
             self.commit(actor, operation, run)?
         };
         self.settle(committed)
@@ -391,7 +328,7 @@ impl Engine {
     /// Waits until a commit is durable. Only then what it ended comes back: after a crash it would
     /// come back once more.
     fn settle<T>(&self, committed: Committed<T>) -> Result<T, Error> {
-        self.wait_until_durable(committed.version)?;
+        self.kernel.wait_until_durable(committed.version)?;
         for (reservation, count) in &committed.returned {
             self.return_reserved(reservation, *count)?;
         }
@@ -404,24 +341,25 @@ impl Engine {
 
     pub(crate) fn look_again_at(&self, touched: &tx::Touched) -> Result<(), Error> {
         if touched.permission_tree {
-            self.tree.store(Arc::new(view::permission_tree(&mut Tx::new(
-                &*self.backend,
-            ))?));
+            self.views
+                .tree
+                .store(Arc::new(permission_tree(&mut self.kernel.tx())?));
         }
-        self.sessions.forget(&touched.sessions);
-        self.api_keys.forget(&touched.api_keys);
+        self.auth.sessions.forget(&touched.sessions);
+        self.auth.api_keys.forget(&touched.api_keys);
         for (role, candidate) in &touched.trials {
             self.trials
-                .begin(role, candidate.as_ref(), self.clock.now_ms());
+                .begin(role, candidate.as_ref(), self.kernel.clock.now_ms());
         }
         for account in &touched.accounts {
-            self.cells.touch(account);
+            self.views.cells.touch(account);
         }
         if touched.everything {
-            self.epoch.fetch_add(1, Ordering::AcqRel);
+            self.views.touch_everything();
         }
         if touched.meters {
-            self.cells
+            self.views
+                .cells
                 .teams()
                 .iter()
                 .try_for_each(|team| self.give_blocks_back(team))?;
@@ -430,27 +368,31 @@ impl Engine {
             // The accounts that were below it may go on in a tree of their own, which knows nothing
             // of these blocks.
             if let Some(view) = self
+                .views
                 .cells
                 .get(account.as_str())
                 .and_then(|cell| cell.last_view())
             {
                 self.give_blocks_back(&view.team)?;
             }
-            self.cells.remove(account);
+            self.views.cells.remove(account);
         }
         if let Some(at_ms) = touched.due_ms {
-            self.clock.next_due_ms.fetch_min(at_ms, Ordering::AcqRel);
-            self.bell.ring();
+            self.kernel
+                .clock
+                .next_due_ms
+                .fetch_min(at_ms, Ordering::AcqRel);
+            self.kernel.notifier.notify();
         }
         Ok(())
     }
 
     /// The account in memory.
     pub(crate) fn cell(&self, id: &Id) -> Result<Arc<AccountCell>, Error> {
-        match self.cells.get(id.as_str()) {
+        match self.views.cells.get(id.as_str()) {
             Some(cell) => Ok(cell),
-            None if self.backend.get(&keys::account(id))?.is_some() => {
-                Ok(self.cells.get_or_insert(self, id))
+            None if self.kernel.backend.get(&keys::account(id))?.is_some() => {
+                Ok(self.views.cells.get_or_insert(self, id))
             }
             None => Err(Error::not_found("account", id.as_str())),
         }
@@ -458,7 +400,7 @@ impl Engine {
 
     /// The account in memory, by a text that may not even be an id.
     pub(crate) fn cell_by_text(&self, id: &str) -> Result<Arc<AccountCell>, Error> {
-        match self.cells.get(id) {
+        match self.views.cells.get(id) {
             Some(cell) => Ok(cell),
             None => self.cell(
                 &Id::new(id)
@@ -467,72 +409,26 @@ impl Engine {
         }
     }
 
-    /// With full durability, returns once the commit survives a power loss.
-    pub(crate) fn wait_until_durable(&self, version: u64) -> Result<(), Error> {
-        if version == 0 || self.durability == Durability::Relaxed {
-            return Ok(());
-        }
-        self.backend
-            .sync(version)
-            .map_err(|error| self.store_failure(error.into()))
-    }
-
-    /// After a failure of the store nothing more is written through this engine.
-    pub(crate) fn store_failure(&self, error: Error) -> Error {
-        self.poison();
-        error
-    }
-
-    pub(crate) fn poison(&self) {
-        self.poisoned.store(true, Ordering::Release);
-    }
-
-    #[inline]
-    pub(crate) fn is_forked(&self) -> bool {
-        self.fork_generation != tenantry_fork::generation()
-    }
-
-    #[inline]
-    pub(crate) fn is_poisoned(&self) -> bool {
-        self.poisoned.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn is_shut(&self) -> bool {
-        self.shut.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn has_manual_clock(&self) -> bool {
-        self.clock.is_manual()
-    }
-
-    pub(crate) fn refuse_when_shut(&self) -> Result<(), Error> {
-        if self.is_shut() {
-            Err(Error::new(Code::Closed, "the store was closed"))
-        } else {
-            Ok(())
-        }
-    }
-
     /// Whether what only the memory of a team knew is in the store, so that it can go.
     pub(crate) fn puts_down(&self, team: &Team) -> bool {
-        !team.has_paces() || (!self.is_poisoned() && self.give_blocks_back(team).is_ok())
+        !team.has_paces() || (!self.kernel.is_poisoned() && self.give_blocks_back(team).is_ok())
     }
 
     /// Gives unspent blocks back and closes the store. A poisoned engine writes nothing more: its
     /// blocks count as spent.
     pub(crate) fn shut_down(&self) -> Result<(), Error> {
-        if self.shut.swap(true, Ordering::AcqRel) {
+        if self.kernel.shut() {
             return Ok(());
         }
-        self.bell.ring();
+        self.kernel.notifier.notify();
         self.drawer.end();
-        let _alone = self.writer.lock();
-        let kept = if self.is_poisoned() {
+        let _alone = self.kernel.writer.lock();
+        let kept = if self.kernel.is_poisoned() {
             Ok(())
         } else {
             self.keep_at_the_end()
         };
-        let closed = self.backend.close().map_err(Error::from);
+        let closed = self.kernel.backend.close().map_err(Error::from);
         kept.and(closed)
     }
 }
@@ -540,16 +436,21 @@ impl Engine {
 impl Engine {
     /// What was drawn and is not spent, and what time it is.
     fn keep_at_the_end(&self) -> Result<(), Error> {
-        self.cells
+        self.views
+            .cells
             .teams()
             .iter()
             .try_for_each(|team| self.give_blocks_back(team))?;
-        let Some(record) = self.clock.last_record() else {
+        let Some(record) = self.kernel.clock.last_record() else {
             return Ok(());
         };
-        let mut tx = Tx::new(&*self.backend);
+        let mut tx = self.kernel.tx();
         tx.put(keys::clock(), &record)?;
-        match tx.finish().0.map(|batch| self.backend.commit(&batch)) {
+        match tx
+            .finish()
+            .0
+            .map(|batch| self.kernel.backend.commit(&batch))
+        {
             Some(Err(CommitError::Store(error))) => Err(error.into()),
             // Another process knows it as well.
             _ => Ok(()),
@@ -560,7 +461,8 @@ impl Engine {
 /// The key of the tokens. The store remembers its fingerprint: with another key every link that was
 /// sent would be dead.
 fn token_key(path: &Path, options: &OpenOptions, backend: &dyn Backend) -> Result<TokenKey, Error> {
-    let mut tx = Tx::new(backend);
+    // A key depends on no instant.
+    let mut tx = Tx::new(backend, 0);
     let known = tx
         .get::<indexes::About>(&keys::token_key())?
         .map(|about| about.token_key);
@@ -610,9 +512,9 @@ fn token_key(path: &Path, options: &OpenOptions, backend: &dyn Backend) -> Resul
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        if self.is_forked() {
+        if self.kernel.is_forked() {
             // The threads of sled do not exist here: dropping it would wait for them for ever.
-            self.backend.abandon();
+            self.kernel.backend.abandon();
         } else {
             self.drawer.end();
         }

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::guard::Guard;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tenantry_store::{Batch, Order, Record, StoreError, Verification};
 

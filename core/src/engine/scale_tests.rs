@@ -4,6 +4,8 @@
 use super::*;
 use crate::model::{Email, Name};
 use crate::ops::{accounts, user_csv};
+use crate::options::Durability;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tenantry_store::{Batch, Order, Record, StoreError, Verification};
 
@@ -157,7 +159,7 @@ impl Platform {
         });
         let import = json!({"account": "big", "role": "sender", "csv": csv});
         let import: user_csv::ImportCsv = serde_json::from_value(import).unwrap();
-        let _alone = self.engine.writer.lock();
+        let _alone = self.engine.kernel.writer.lock();
         let filled = self
             .engine
             .commit(&Actor::System, Some("users.import_csv"), |ctx| {

@@ -1,13 +1,14 @@
 //! Who calls: what sessions and API keys prove (R-SES-1, R-SES-7).
 
-use super::at_hand::{Live, Proven};
-use super::token::SecretToken;
-use super::{Ctx, Engine, keys};
+use super::{Ctx, Engine};
+use crate::auth::token::SecretToken;
+use crate::auth::token_cache::{Live, Proven};
 use crate::error::{Code, Error};
+use crate::kernel::keys;
 use crate::model::{Actor, Address, ApiKey, Behind, Caller, Id, KeyScope, Operator, Session};
 use crate::ops::users;
 use crate::rules::api_key::is_expired;
-use crate::rules::session::{is_over, may_come_from};
+use crate::rules::session::{is_over, is_to_be_written, may_come_from};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -133,19 +134,62 @@ pub(crate) fn one_account(actor: Actor, named: Option<&Id>) -> Result<Actor, Err
 }
 
 impl Engine {
+    /// It is used now. That is written down every few minutes; more often where it ends when it is
+    /// idle for a short time.
+    fn used<T: Proven>(
+        &self,
+        live: &Live<T>,
+        idle_ms: u64,
+        ip: Option<Address>,
+    ) -> Result<(), Error> {
+        let now_ms = self.kernel.clock.now_ms();
+        live.used_ms.fetch_max(now_ms, Ordering::AcqRel);
+        let written_ms = live.written_ms.load(Ordering::Acquire);
+        let due = is_to_be_written(written_ms, idle_ms, now_ms) && !self.kernel.is_poisoned();
+        if due
+            && live
+                .written_ms
+                .compare_exchange(written_ms, now_ms, Ordering::AcqRel, Ordering::Acquire)
+                .is_ok()
+        {
+            self.write_last_use::<T>(live.record.id(), ip)?;
+        }
+        Ok(())
+    }
+
+    /// Not synced by itself: what a power loss takes back are a few minutes.
+    fn write_last_use<T: Proven>(&self, id: &Id, ip: Option<Address>) -> Result<(), Error> {
+        let _alone = self.kernel.writer.lock();
+        self.commit(&Actor::System, None, |ctx| {
+            if let Some(mut record) = ctx.tx.get::<T>(&T::key(id))? {
+                record.use_at(ctx.now_ms, ip);
+                ctx.tx.put(T::key(id), &record)?;
+                if let Some(user) = record.person() {
+                    users::seen(ctx, user, ctx.now_ms)?;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
     /// The session of a token, while it lasts; what it is used for counts as use.
     pub(crate) fn session(
         &self,
         token: &str,
         ip: Option<Address>,
     ) -> Result<Arc<Live<Session>>, Error> {
-        let live = self.proven(&self.sessions, token)?.ok_or_else(invalid)?;
+        let live = self
+            .auth
+            .sessions
+            .proven(&self.kernel, token)?
+            .ok_or_else(invalid)?;
         let idle_ms = self.session_idle_ms()?;
         if is_over(
             &live.record,
             live.used_at_ms(),
             idle_ms,
-            self.clock.now_ms(),
+            self.kernel.clock.now_ms(),
         ) {
             return Err(invalid());
         }
@@ -161,8 +205,10 @@ impl Engine {
         ip: Option<Address>,
     ) -> Result<Arc<Live<ApiKey>>, Error> {
         let live = self
-            .proven(&self.api_keys, token)?
-            .filter(|live| !is_expired(&live.record, self.clock.now_ms()));
+            .auth
+            .api_keys
+            .proven(&self.kernel, token)?
+            .filter(|live| !is_expired(&live.record, self.kernel.clock.now_ms()));
         let live = live.ok_or_else(|| {
             Error::new(
                 Code::ApiKeyInvalid,
@@ -218,7 +264,7 @@ impl Engine {
         if let Some(account) = account {
             return Ok(Actor::in_account(user.clone(), account.clone(), ip));
         }
-        let _whole = self.commits.read();
+        let _whole = self.kernel.commits.read();
         let mut ctx = self.ctx(&Actor::System);
         if ctx.tx.get::<Operator>(&keys::operator(user))?.is_some() {
             return Ok(Actor::operator(user.clone(), ip));
@@ -235,8 +281,8 @@ impl Engine {
     /// How long a session lasts that is not used. Read anew after a change of the platform's
     /// policies.
     fn session_idle_ms(&self) -> Result<u64, Error> {
-        let epoch = self.epoch.load(Ordering::Acquire);
-        let (known, idle_ms) = **self.session_idle.load();
+        let epoch = self.views.epoch.load(Ordering::Acquire);
+        let (known, idle_ms) = **self.auth.session_idle.load();
         if known == Some(epoch) {
             return Ok(idle_ms);
         }
@@ -245,7 +291,9 @@ impl Engine {
             .policies(None)?
             .session_idle_ms
             .get();
-        self.session_idle.store(Arc::new((Some(epoch), idle_ms)));
+        self.auth
+            .session_idle
+            .store(Arc::new((Some(epoch), idle_ms)));
         Ok(idle_ms)
     }
 }
@@ -254,7 +302,7 @@ impl Ctx<'_> {
     /// A new token of a session or API key, and what the store keeps of it.
     pub(crate) fn token_of<T: Proven>(&self, id: &Id) -> Result<SecretToken, Error> {
         let mut secret = [0; 32];
-        self.engine.ids.fill(&mut secret)?;
+        self.engine.kernel.ids.fill(&mut secret)?;
         SecretToken::new(T::PREFIX, id, &secret)
     }
 
@@ -266,7 +314,7 @@ impl Ctx<'_> {
     /// Random bytes that are no secret.
     pub(crate) fn salt<const N: usize>(&self) -> Result<[u8; N], Error> {
         let mut salt = [0; N];
-        self.engine.ids.fill(&mut salt)?;
+        self.engine.kernel.ids.fill(&mut salt)?;
         Ok(salt)
     }
 }

@@ -14,7 +14,9 @@ use crate::model::{
 };
 use crate::ops::{accounts, caps, groups, limits, members, policies, reservations, sending, usage};
 use meters::{Ask, Decision, Refusal};
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicU64;
 use tenantry_store::{Batch, Order, Record, StoreError, Verification};
 
 pub(super) const SECOND_MS: u64 = 1000;
@@ -964,7 +966,7 @@ impl World {
 
     fn set_clock(&mut self, to: u64) {
         self.now = to;
-        self.guard.engine.clock.set(to).unwrap();
+        self.guard.engine.kernel.clock.set(to).unwrap();
     }
 
     fn open_again(&mut self, clean: bool) {

@@ -7,6 +7,7 @@ use crate::guard::Guard;
 use crate::handle;
 use crate::model::{Channel, Email, HoldReason, Name};
 use crate::ops::{accounts, users};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tenantry_store::{Batch, Order, Record, StoreError, Verification};
 
@@ -318,6 +319,7 @@ fn credits_are_spent_in_the_commit_of_what_they_pay_for() {
                 let (from, until) = keys::below(kind, &["acme"]);
                 let stored = guard
                     .engine
+                    .kernel
                     .backend
                     .range(&from, &until, Order::Ascending, usize::MAX)
                     .unwrap()
@@ -431,7 +433,7 @@ fn what_cannot_be_paid_any_more_comes_back() {
             );
         }
         assert_eq!(
-            crate::tables::check::check(&*guard.engine.backend, 10).unwrap(),
+            crate::tables::check::check(&*guard.engine.kernel.backend, 10).unwrap(),
             [""; 0],
             "{operation}"
         );
@@ -447,6 +449,7 @@ fn an_invoice_finds_its_way_in_a_long_ledger() {
         // Two of them at each instant, now and then a step back.
         guard
             .engine
+            .kernel
             .clock
             .set(
                 NOON_MS + number / 2 * 10
@@ -462,7 +465,7 @@ fn an_invoice_finds_its_way_in_a_long_ledger() {
             request["channel"] = "email".into();
             request
         };
-        let ends = guard.engine.clock.now_ms() + 35;
+        let ends = guard.engine.kernel.clock.now_ms() + 35;
         match number % 3 {
             0 => call(
                 &guard,
@@ -598,18 +601,28 @@ fn what_is_due_is_seen_by_the_first_who_asks() {
     };
     let first_of_july = 1_782_864_000_000;
     assert_eq!(
-        guard.engine.clock.next_due_ms.load(Ordering::Acquire),
+        guard
+            .engine
+            .kernel
+            .clock
+            .next_due_ms
+            .load(Ordering::Acquire),
         first_of_july
     );
-    guard.engine.clock.set(first_of_july - 1).unwrap();
+    guard.engine.kernel.clock.set(first_of_july - 1).unwrap();
     assert_eq!((accounts("small"), accounts("large")), (ACCOUNTS as u64, 0));
-    guard.engine.clock.set(first_of_july).unwrap();
-    guard.engine.poison();
+    guard.engine.kernel.clock.set(first_of_july).unwrap();
+    guard.engine.kernel.poison();
     assert_eq!(accounts("large"), 0);
-    guard.engine.poisoned.store(false, Ordering::Release);
+    guard.engine.kernel.unpoison();
     assert_eq!((accounts("large"), accounts("small")), (ACCOUNTS as u64, 0));
     assert_eq!(
-        guard.engine.clock.next_due_ms.load(Ordering::Acquire),
+        guard
+            .engine
+            .kernel
+            .clock
+            .next_due_ms
+            .load(Ordering::Acquire),
         u64::MAX
     );
 }
@@ -782,7 +795,7 @@ fn a_clock_that_jumps_is_held_back() {
     .unwrap();
     let guard = crate::guard::Guard::new(engine);
     let must = |operation: &str, request: Value| call(&guard, operation, request).unwrap();
-    let fake = |system_ms, steady_ms| guard.engine.clock.fake(system_ms, steady_ms);
+    let fake = |system_ms, steady_ms| guard.engine.kernel.clock.fake(system_ms, steady_ms);
     let send = |count: u64| {
         must("sending.admit", json!({"account": "acme", "count": count}))["granted"].clone()
     };

@@ -4,10 +4,11 @@
 //! A cell is out of date as soon as the sum of the platform's epoch and its own has moved; both
 //! only ever grow.
 
+use super::Engine;
 use super::meters::{Prepared, Sending, TRIED, Team};
 use super::trials::{Lacking, Trial};
-use super::{Engine, Tx, keys};
 use crate::error::{Code, Error};
+use crate::kernel::{Tx, keys};
 use crate::model::{
     Account, AddressRange, ApiKey, Assets, Cap, CapPeriod, Channel, Count, CountedClass, Edition,
     EffectivePolicies, HoldReason, Id, Limit, LimitName, LimitTerms, Limits, Member, MessageClass,
@@ -23,9 +24,9 @@ use crate::rules::policy::includes_credits;
 use crate::rules::role::Powers;
 use crate::rules::session::may_come_from;
 use crate::rules::window::Calendar;
-pub(crate) use crate::tables::accounts::{MAX_DEPTH, account_line};
-pub(crate) use crate::tables::caps::caps_of;
-pub(crate) use crate::tables::roles::{load_role, permission_tree, role_with_includes};
+use crate::tables::accounts::account_line;
+use crate::tables::caps::caps_of;
+use crate::tables::roles::role_with_includes;
 use arc_swap::ArcSwapOption;
 use foldhash::fast::RandomState;
 use jiff::tz::TimeZone;
@@ -320,7 +321,7 @@ impl MemberView {
     pub(crate) fn lacking(&self, engine: &Engine, place: usize) -> Option<Lacking> {
         let trial = self.trial.as_deref()?;
         self.powers.at(place)?;
-        trial.lacking(&engine.tree.load(), place)
+        trial.lacking(&engine.views.tree.load(), place)
     }
 
     /// The group; owner and administrators are in none.
@@ -741,7 +742,7 @@ impl AccountCell {
     /// Changes whenever something that this account depends on does.
     #[inline]
     pub(crate) fn stamp(&self, engine: &Engine) -> u64 {
-        engine.epoch.load(Ordering::Acquire) + self.epoch.load(Ordering::Acquire)
+        engine.views.epoch.load(Ordering::Acquire) + self.epoch.load(Ordering::Acquire)
     }
 
     /// What counts now.
@@ -775,8 +776,8 @@ impl AccountCell {
         stamp: u64,
         other: Option<Package>,
     ) -> Result<View, Error> {
-        let _whole = engine.commits.read();
-        let mut tx = Tx::new(&*engine.backend);
+        let _whole = engine.kernel.commits.read();
+        let mut tx = engine.kernel.tx();
         let mut line = account_line(&mut tx, &self.id)?;
         let mut packages = Vec::new();
         for account in &line {
@@ -810,9 +811,9 @@ impl AccountCell {
         let ruled = Ruled {
             line: &line,
             defaults: &defaults,
-            edition: engine.edition,
+            edition: engine.kernel.edition,
             over_limit: policies.over_limit,
-            includes_credits: includes_credits(engine.edition, records.iter().flatten()),
+            includes_credits: includes_credits(engine.kernel.edition, records.iter().flatten()),
         };
         let now = packages.iter().map(Option::as_ref).collect::<Vec<_>>();
         let planned = planned_packages(&mut tx, &line)?;
@@ -820,16 +821,16 @@ impl AccountCell {
             ruled.guaranteed(&mut tx, &now, &planned)?,
             ruled.later(&now, &planned),
         );
-        let levels = levels(&mut tx, &engine.tree.load(), &pairs, &records)?;
+        let levels = levels(&mut tx, &engine.views.tree.load(), &pairs, &records)?;
         let zone_name = line
             .first()
             .map_or("UTC", |account| account.time_zone.as_str());
         let above: Vec<_> = line
             .iter()
             .skip(1)
-            .map(|account| engine.cells.get_or_insert(engine, &account.id))
+            .map(|account| engine.views.cells.get_or_insert(engine, &account.id))
             .collect();
-        let platform = engine.cells.platform(engine)?;
+        let platform = engine.views.cells.platform(engine)?;
         Ok(View {
             account: self.id.clone(),
             frame: Frame::new(stamp, zone_name, &policies),
@@ -848,7 +849,7 @@ impl AccountCell {
                     .team
                     .get_or_init(Arc::default)
                     .clone(),
-                false => engine.cells.all.clone(),
+                false => engine.views.cells.all.clone(),
             },
             platform,
             above,
@@ -896,7 +897,7 @@ impl AccountCell {
             .map_or(&self.prepared, |member| &member.prepared)
             .of(channel);
         let is_good = |prepared: &Arc<Prepared>| {
-            prepared.stamp == stamp && engine.clock.now_ms() < prepared.until_ms
+            prepared.stamp == stamp && engine.kernel.clock.now_ms() < prepared.until_ms
         };
         if let Some(prepared) = kept.load_full().filter(is_good) {
             return Ok(prepared);
@@ -953,11 +954,11 @@ impl AccountCell {
         let mut until_ms = u64::MAX;
         let mut narrowed = None;
         if let Some(id) = &acting.api_key {
-            let key: Option<ApiKey> = Tx::new(&*engine.backend).get(&keys::api_key(id))?;
+            let key: Option<ApiKey> = engine.kernel.tx().get(&keys::api_key(id))?;
             let theirs = |key: &ApiKey| {
                 key.account == self.id
                     && key.user == *user
-                    && !is_expired(key, engine.clock.now_ms())
+                    && !is_expired(key, engine.kernel.clock.now_ms())
             };
             match key.filter(theirs) {
                 Some(key) => {
@@ -966,7 +967,7 @@ impl AccountCell {
                     }
                     until_ms = key.expires_at_ms.unwrap_or(until_ms);
                     narrowed = Some(member.under(
-                        &powers_of_key(&engine.tree.load(), &key.permissions),
+                        &powers_of_key(&engine.views.tree.load(), &key.permissions),
                         self.view(engine)?.status,
                     ));
                 }
@@ -1019,15 +1020,15 @@ impl AccountCell {
         }
         let view = self.view(engine)?;
         let user = Id::new(user).map_err(|error| Error::invalid("/user", error))?;
-        let tree = engine.tree.load();
-        let _whole = engine.commits.read();
-        let mut tx = Tx::new(&*engine.backend);
+        let tree = engine.views.tree.load();
+        let _whole = engine.kernel.commits.read();
+        let mut tx = engine.kernel.tx();
         let Some(judged) = view.judge(&mut tx, &mut Papers::new(&tree), &user)? else {
             // Not kept: strangers are without number.
             return Ok(Arc::new(MemberView::stranger(stamp, &tree)));
         };
         let member = Arc::new(view.member(&mut tx, &tree, stamp, &user, &judged)?);
-        engine.cells.keep_member(self, user, member.clone());
+        engine.views.cells.keep_member(self, user, member.clone());
         Ok(member)
     }
 
@@ -1041,9 +1042,9 @@ impl AccountCell {
         if view.status == Status::Active {
             return self.member(engine, user.as_str());
         }
-        let (stamp, tree) = (view.frame.stamp, engine.tree.load());
-        let _whole = engine.commits.read();
-        let mut tx = Tx::new(&*engine.backend);
+        let (stamp, tree) = (view.frame.stamp, engine.views.tree.load());
+        let _whole = engine.kernel.commits.read();
+        let mut tx = engine.kernel.tx();
         let judged = view.judge_whatever_status(&mut tx, &mut Papers::new(&tree), user)?;
         Ok(Arc::new(match judged {
             Some(judged) => view.member(&mut tx, &tree, stamp, user, &judged)?,
@@ -1187,7 +1188,7 @@ impl Cells {
 
     /// What counts for all accounts together now.
     pub(super) fn platform(&self, engine: &Engine) -> Result<Arc<Platform>, Error> {
-        let stamp = engine.epoch.load(Ordering::Acquire);
+        let stamp = engine.views.epoch.load(Ordering::Acquire);
         if let Some(platform) = self
             .platform
             .load_full()
@@ -1195,8 +1196,8 @@ impl Cells {
         {
             return Ok(platform);
         }
-        let _whole = engine.commits.read();
-        let mut tx = Tx::new(&*engine.backend);
+        let _whole = engine.kernel.commits.read();
+        let mut tx = engine.kernel.tx();
         let policies: Option<PolicyRecord> = tx.get(&keys::policy(None))?;
         let frame = Frame::new(
             stamp,
@@ -1609,6 +1610,7 @@ mod tests {
 
     fn in_memory(engine: &Engine) -> (usize, usize) {
         let cells: Vec<_> = engine
+            .views
             .cells
             .shards
             .iter()
@@ -1626,7 +1628,7 @@ mod tests {
     fn accounts_that_nobody_uses_go() {
         const ACCOUNTS: usize = 2_000;
         let engine = engine();
-        let most = engine.cells.most_in_shard * SHARDS;
+        let most = engine.views.cells.most_in_shard * SHARDS;
         assert!(most < ACCOUNTS / 4, "{most}");
         make_account(&engine, "held");
         let held = engine.cell_by_text("held").unwrap();
@@ -1644,7 +1646,7 @@ mod tests {
             stamps.push((id, cell.view(&engine).unwrap().frame.stamp));
             let (cells, members) = in_memory(&engine);
             assert!(
-                cells <= most && members <= engine.cells.most_members,
+                cells <= most && members <= engine.views.cells.most_members,
                 "{cells} accounts, {members} members"
             );
         }
@@ -1658,7 +1660,7 @@ mod tests {
             );
         }
         assert_eq!(
-            engine.cells.members_kept.load(Ordering::Acquire),
+            engine.views.cells.members_kept.load(Ordering::Acquire),
             in_memory(&engine).1
         );
     }
@@ -1669,9 +1671,9 @@ mod tests {
         const MEMBERS: usize = 2_000;
         let engine = engine();
         assert!(
-            engine.cells.most_members < MEMBERS / 2,
+            engine.views.cells.most_members < MEMBERS / 2,
             "{}",
-            engine.cells.most_members
+            engine.views.cells.most_members
         );
         make_account(&engine, "other");
         make_account(&engine, "big");
@@ -1691,7 +1693,9 @@ mod tests {
             engine.cell_by_text("big").unwrap(),
         );
         let (from, until) = keys::below(keys::MEMBER, &["big"]);
-        let users = Tx::new(&*engine.backend)
+        let users = engine
+            .kernel
+            .tx()
             .range::<serde::de::IgnoredAny>(&from, &until, usize::MAX)
             .unwrap();
         assert_eq!(users.len(), MEMBERS + 1);
@@ -1701,14 +1705,14 @@ mod tests {
             assert!(allowed(&engine, &other, "of-other", "campaigns.edit").unwrap());
             let (_, kept) = in_memory(&engine);
             assert!(
-                kept <= engine.cells.most_members
-                    && kept == engine.cells.members_kept.load(Ordering::Acquire),
+                kept <= engine.views.cells.most_members
+                    && kept == engine.views.cells.members_kept.load(Ordering::Acquire),
                 "{kept}"
             );
         }
         call(&engine, "accounts.delete", json!({"account": "other"}));
         assert_eq!(
-            engine.cells.members_kept.load(Ordering::Acquire),
+            engine.views.cells.members_kept.load(Ordering::Acquire),
             in_memory(&engine).1
         );
     }

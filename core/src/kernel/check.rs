@@ -126,7 +126,11 @@ impl Look<'_> {
             let rows = self.backend.range(&from, &until, Order::Ascending, STEP)?;
             for (key, record) in &rows {
                 // Each with a transaction of its own, which remembers what it read.
-                look(&mut Tx::new(self.backend), key, &record.value)?;
+                look(
+                    &mut Tx::new(self.backend, self.tx.now_ms),
+                    key,
+                    &record.value,
+                )?;
             }
             match rows.last() {
                 Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),

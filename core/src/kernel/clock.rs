@@ -1,30 +1,16 @@
 //! The one place that reads a clock, and where ids come from.
 
 use crate::error::{Code, Error};
-use crate::model::{ClockJump, ClockRecord, Id};
+use crate::model::{ClockJump, ClockRecord, Id, check_instant};
 use crate::rules::clock::Watch;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The last instant that is reckoned with, in unix milliseconds: the year 9000 begins. Calendars
-/// end a thousand years later.
-pub(crate) const LAST_MS: u64 = 221_845_392_000_000;
 /// For so long after it was held against the steady clock the system's is believed.
 const BELIEVED_MS: u64 = 1000;
 /// How often the time is kept, so that a process that opens the store after a crash knows about
 /// when that was.
 const KEPT_EVERY_MS: u64 = 24 * 3_600_000;
-
-/// Refuses an instant after [`LAST_MS`].
-pub(crate) fn check_instant(at_ms: u64, field: &str) -> Result<(), Error> {
-    if at_ms <= LAST_MS {
-        return Ok(());
-    }
-    Err(Error::invalid(
-        field,
-        format!("no calendar has the time {at_ms} ms: it is to be at most {LAST_MS}"),
-    ))
-}
 
 /// The clock that a store was opened with.
 pub(crate) struct Clock {
@@ -163,7 +149,7 @@ impl Clock {
                 "the store was opened with the system's clock",
             )),
             Source::Manual(now_ms) => {
-                check_instant(to_ms, "/now_ms")?;
+                check_instant(to_ms).map_err(|error| Error::invalid("/now_ms", error))?;
                 now_ms.store(to_ms, Ordering::Relaxed);
                 Ok(())
             }

@@ -1,12 +1,148 @@
 //! What everything that keeps records is made of: keys, transactions, the clock, the declaration of
-//! a kind of record, and the tool that checks it.
+//! a kind of record, the tool that checks it, and the [`Kernel`] that holds the open store.
 
 pub(crate) mod check;
 pub(crate) mod clock;
+pub(crate) mod due;
 pub(crate) mod keys;
+pub(crate) mod notifier;
+pub(crate) mod page;
+pub(crate) mod revision;
 pub(crate) mod table;
 pub(crate) mod tx;
 
 pub use tx::Tx;
 
 pub(crate) use tx::{Lowered, decode};
+
+use crate::error::{Code, Error};
+use crate::model::Edition;
+use crate::options::{Durability, OpenOptions};
+use clock::{Clock, IdSource};
+use notifier::Notifier;
+use parking_lot::{Mutex, RecursiveRwLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tenantry_store::{Backend, Batch, CommitError};
+
+/// An open store, with the clock, the ids and the locks that all who use it share. It knows keys
+/// and bytes, and nothing of what they mean.
+pub(crate) struct Kernel {
+    pub(crate) backend: Box<dyn Backend>,
+    pub(crate) clock: Clock,
+    pub(crate) ids: IdSource,
+    durability: Durability,
+    pub(crate) edition: Edition,
+    /// One operation writes at a time.
+    pub(crate) writer: Mutex<()>,
+    /// Held while a batch becomes visible, so that a reader sees all of it or nothing. Recursive: a
+    /// reader that holds it builds views, which take it too.
+    pub(crate) commits: RecursiveRwLock<()>,
+    /// Wakes who waits for messages of the outbox.
+    pub(crate) notifier: Notifier,
+    shut: AtomicBool,
+    poisoned: AtomicBool,
+    fork_generation: u64,
+}
+
+impl Kernel {
+    pub(crate) fn new(backend: Box<dyn Backend>, options: &OpenOptions) -> Result<Kernel, Error> {
+        // What is read here depends on no instant: the clock begins with it.
+        let mut tx = Tx::new(&*backend, 0);
+        let next_due_ms = due::first(&mut tx)?;
+        let clock = match options.manual_clock_ms() {
+            Some(now_ms) => Clock::manual(now_ms, next_due_ms),
+            None => Clock::system(tx.get(&keys::clock())?, next_due_ms),
+        };
+        Ok(Kernel {
+            backend,
+            clock,
+            ids: match options.seed {
+                Some(seed) => IdSource::Seeded(AtomicU64::new(seed)),
+                None => IdSource::Random,
+            },
+            durability: options.durability,
+            edition: options.edition,
+            writer: Mutex::new(()),
+            commits: RecursiveRwLock::new(()),
+            notifier: Notifier::default(),
+            shut: AtomicBool::new(false),
+            poisoned: AtomicBool::new(false),
+            fork_generation: tenantry_fork::generation(),
+        })
+    }
+
+    /// A transaction of this instant.
+    pub(crate) fn tx(&self) -> Tx<'_> {
+        Tx::new(&*self.backend, self.clock.now_ms())
+    }
+
+    /// Commits, and wakes who waits for messages where there are some in it.
+    pub(crate) fn commit_batch(&self, batch: &Batch) -> Result<u64, CommitError> {
+        let committed = self.backend.commit(batch);
+        if committed.is_ok()
+            && batch
+                .writes
+                .iter()
+                .any(|(key, _)| key.first() == Some(&keys::OUTBOX_NEXT))
+        {
+            self.notifier.notify();
+        }
+        committed
+    }
+
+    /// With full durability, returns once the commit survives a power loss.
+    pub(crate) fn wait_until_durable(&self, version: u64) -> Result<(), Error> {
+        if version == 0 || self.durability == Durability::Relaxed {
+            return Ok(());
+        }
+        self.backend
+            .sync(version)
+            .map_err(|error| self.store_failure(error.into()))
+    }
+
+    /// After a failure of the store nothing more is written through it.
+    pub(crate) fn store_failure(&self, error: Error) -> Error {
+        self.poison();
+        error
+    }
+
+    pub(crate) fn poison(&self) {
+        self.poisoned.store(true, Ordering::Release);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn unpoison(&self) {
+        self.poisoned.store(false, Ordering::Release);
+    }
+
+    #[inline]
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Acquire)
+    }
+
+    #[inline]
+    pub(crate) fn is_forked(&self) -> bool {
+        self.fork_generation != tenantry_fork::generation()
+    }
+
+    /// Refuses what writes from now on; whether somebody had done so before.
+    pub(crate) fn shut(&self) -> bool {
+        self.shut.swap(true, Ordering::AcqRel)
+    }
+
+    pub(crate) fn is_shut(&self) -> bool {
+        self.shut.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn refuse_when_shut(&self) -> Result<(), Error> {
+        if self.is_shut() {
+            Err(Error::new(Code::Closed, "the store was closed"))
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(crate) fn has_manual_clock(&self) -> bool {
+        self.clock.is_manual()
+    }
+}

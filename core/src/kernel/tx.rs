@@ -12,6 +12,8 @@ use tenantry_store::{Backend, Batch, Order};
 /// The reads and writes of one operation.
 pub struct Tx<'a> {
     backend: &'a dyn Backend,
+    /// The instant of the request that it belongs to, in unix milliseconds.
+    pub(crate) now_ms: u64,
     /// The last commit before the first read.
     began_at: u64,
     writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
@@ -81,9 +83,10 @@ pub(crate) struct Touched {
 }
 
 impl<'a> Tx<'a> {
-    pub(crate) fn new(backend: &'a dyn Backend) -> Tx<'a> {
+    pub(crate) fn new(backend: &'a dyn Backend, now_ms: u64) -> Tx<'a> {
         Tx {
             backend,
+            now_ms,
             began_at: backend.last_commit(),
             writes: BTreeMap::new(),
             seen: BTreeMap::new(),

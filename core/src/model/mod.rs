@@ -14,6 +14,7 @@ mod credit;
 mod edition;
 mod email;
 mod group;
+mod instant;
 mod invitation;
 mod limit;
 mod mailbox;
@@ -56,6 +57,7 @@ pub use credit::{
 pub use edition::Edition;
 pub use email::{Email, normal_domain};
 pub use group::{Avatar, Group, GroupCaps};
+pub(crate) use instant::check_instant;
 pub use invitation::{
     AccountGrant, Delivery, DeliveryOutcome, Invitation, InvitationKind, InvitationState,
 };

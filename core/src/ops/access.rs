@@ -3,15 +3,17 @@
 //! Every answer comes from one place, [`View::judge`](crate::engine::view::View::judge), so that
 //! all of them agree.
 
-use super::{Access, Effect, Operation, reach, unknown_permission, walk};
-use crate::engine::view::{
-    Judged, MemberView, OF_OWN_MEMBERS, Papers, account_line, load_role, role_powers,
-};
-use crate::engine::{Ctx, keys};
+use super::{Access, Effect, Operation, reach, unknown_permission};
+use crate::engine::Ctx;
+use crate::engine::view::{Judged, MemberView, OF_OWN_MEMBERS, Papers, role_powers};
 use crate::error::{Code, Error};
 use crate::handle;
+use crate::kernel::keys;
+use crate::kernel::page::walk;
 use crate::model::{Actor, Count, Cursor, Id, Member, Package, PermissionTree, Role, Scope};
 use crate::rules::role::powers;
+use crate::tables::accounts::account_line;
+use crate::tables::roles::load_role;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -679,7 +681,7 @@ fn with_ways(ctx: &mut Ctx<'_>, role: &Id) -> Result<Vec<(Role, Vec<Id>)>, Error
         if !seen.insert(id.clone()) {
             continue;
         }
-        if let Some(role) = load_role(&mut ctx.tx, &ctx.engine.tree.load(), &id)? {
+        if let Some(role) = load_role(&mut ctx.tx, &ctx.engine.views.tree.load(), &id)? {
             let below = [way.as_slice(), &[id]].concat();
             open.extend(
                 role.includes
@@ -731,7 +733,7 @@ fn ceilings(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Engine, Tx};
+    use crate::engine::Engine;
     use crate::model::{Policies, PolicyRecord, RoleScope};
     use crate::ops::catalogue;
     use crate::options::OpenOptions;
@@ -813,11 +815,18 @@ mod tests {
     }
 
     fn set_policies(engine: &Engine, account: Option<&Id>, set: Policies) {
-        let mut tx = Tx::new(&*engine.backend);
+        let mut tx = engine.kernel.tx();
         tx.put(keys::policy(account), &PolicyRecord { preset: None, set })
             .unwrap();
-        assert!(engine.backend.commit(&tx.finish().0.unwrap()).is_ok());
+        assert!(
+            engine
+                .kernel
+                .backend
+                .commit(&tx.finish().0.unwrap())
+                .is_ok()
+        );
         engine
+            .views
             .epoch
             .fetch_add(1, std::sync::atomic::Ordering::AcqRel);
     }
@@ -826,7 +835,7 @@ mod tests {
     /// and members.
     fn platform(dice: &mut Dice) -> (std::sync::Arc<Engine>, BTreeSet<String>) {
         let engine = Engine::open(Path::new(":memory:"), &OpenOptions::default()).unwrap();
-        let tree = engine.tree.load_full();
+        let tree = engine.views.tree.load_full();
         let by_package = dice.roll(4) == 0;
         let role_scope = by_package.then_some(RoleScope::Package);
         let billing_hold_owner_enters = Some(dice.roll(2) == 0);
@@ -940,7 +949,7 @@ mod tests {
     }
 
     fn change(engine: &Engine, dice: &mut Dice, users: &BTreeSet<String>) {
-        let tree = engine.tree.load_full();
+        let tree = engine.views.tree.load_full();
         let user = users
             .iter()
             .nth(dice.roll(users.len() as u64) as usize)
@@ -997,7 +1006,7 @@ mod tests {
         seed: u64,
         kinds: &mut BTreeSet<String>,
     ) {
-        let tree = engine.tree.load_full();
+        let tree = engine.views.tree.load_full();
         for account in ACCOUNTS {
             let cell = engine.cell_by_text(account).unwrap();
             let mut line = cell
@@ -1074,11 +1083,7 @@ mod tests {
                     let id = Id::new(user.as_str()).unwrap();
                     let memberships = line
                         .iter()
-                        .filter(|above| {
-                            Tx::new(&*engine.backend)
-                                .has(&keys::member(above, &id))
-                                .unwrap()
-                        })
+                        .filter(|above| engine.kernel.tx().has(&keys::member(above, &id)).unwrap())
                         .count();
                     assert!(
                         memberships > 1

@@ -1,13 +1,15 @@
 //! Accounts: creation in two steps, holds, the end and the way back (R-ACC-1 to R-ACC-3).
 
 use super::{
-    Access, Effect, Operation, caps, check_rev, credits, groups, invitations, limits, members,
-    packages, reach, reservations, roles, users, walk,
+    Access, Effect, Operation, caps, credits, groups, invitations, limits, members, packages,
+    reach, reservations, roles, users,
 };
+use crate::engine::Ctx;
 use crate::engine::authority::TEAM_PERMISSION;
-use crate::engine::view::{MAX_DEPTH, account_line};
-use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::kernel::page::walk;
+use crate::kernel::revision::check_rev;
 use crate::kernel::table::Lines;
 use crate::model::{
     self, Actor, Channel, Count, Cursor, Email, Hold as HoldEntry, HoldLevel, HoldReason, Id,
@@ -19,6 +21,7 @@ use crate::rules::policy::merged;
 use crate::rules::window;
 use crate::tables;
 use crate::tables::accounts::Accounts;
+use crate::tables::accounts::{MAX_DEPTH, account_line};
 use crate::tables::people;
 use crate::tables::reservations::Reservations;
 use crate::tables::slots::Slots;

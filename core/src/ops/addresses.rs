@@ -1,8 +1,9 @@
 //! Allow-lists: where people may come from (R-SES-3).
 
 use super::{Access, Effect, Operation, accounts, members, reach, users};
-use crate::engine::{Ctx, keys};
+use crate::engine::Ctx;
 use crate::error::{Code, Error};
+use crate::kernel::keys;
 use crate::model::{Actor, AddressRange, Id};
 use crate::rules::session::may_come_from;
 use schemars::JsonSchema;

@@ -4,10 +4,12 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Access, Effect, Operation, accounts, caps, check_rev, members, reach, roles, users};
+use super::{Access, Effect, Operation, accounts, caps, members, reach, roles, users};
+use crate::engine::Ctx;
 use crate::engine::sessions::{actor_with, blamed};
-use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::kernel::revision::check_rev;
 use crate::model::{
     self, Actor, Address, AddressRange, Count, Grant, Id, Name, OutboxKind, OutboxMessage, Secret,
 };

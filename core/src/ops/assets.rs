@@ -1,10 +1,11 @@
 //! Assets: the sending domains, nodes and bounce addresses that an account may use (R-PKG-5).
 
-use super::{Access, Effect, Operation, accounts, check_rev, packages};
+use super::{Access, Effect, Operation, accounts, packages};
 use crate::engine::Ctx;
-use crate::engine::view::account_line;
 use crate::error::{Code, Error};
+use crate::kernel::revision::check_rev;
 use crate::model::{Actor, AssetKind, Assets, Count, Id, Name};
+use crate::tables::accounts::account_line;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -3,9 +3,11 @@
 //! There is a chain of records for each account, one for the platform, and one for all users. The
 //! records are made where operations commit, see `engine/audit.rs`.
 
-use super::{Access, Effect, Operation, SCAN_MAX, SCAN_STEP, page_size};
-use crate::engine::{Ctx, keys};
+use super::{Access, Effect, Operation};
+use crate::engine::Ctx;
 use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::kernel::page::{SCAN_MAX, SCAN_STEP, page_size};
 use crate::model::{
     AUDIT_IP, Actor, AuditActor, AuditChain, AuditChange, AuditFields, AuditHead, AuditKind,
     AuditLink, AuditPerson, AuditPersonal, AuditRecord, Count, Cursor, Id, Name,
@@ -384,6 +386,7 @@ fn numbers_below(
     };
     let rows = ctx
         .engine
+        .kernel
         .backend
         .range(&from, &until, Order::Descending, most)?;
     let number = |key: &[u8]| match user {
@@ -602,6 +605,7 @@ impl Operation for Export {
         let (_, until) = keys::audits(&chain);
         let rows = ctx
             .engine
+            .kernel
             .backend
             .range(&from, &until, Order::Ascending, size + 1)?;
         let mut answer = AuditExport {
@@ -643,7 +647,7 @@ fn personal_lines(
         .into_iter()
         .filter(|(_, _, hash)| hash.is_some())
     {
-        let stored = ctx.engine.backend.get(&key)?;
+        let stored = ctx.engine.kernel.backend.get(&key)?;
         let Some(stored) = stored.filter(|stored| stored.value != b"null") else {
             continue;
         };
@@ -742,6 +746,7 @@ fn check(
     loop {
         let rows = ctx
             .engine
+            .kernel
             .backend
             .range(&from, &until, Order::Ascending, SCAN_STEP)?;
         for (key, stored) in &rows {
@@ -794,7 +799,7 @@ fn check(
 /// erased.
 fn personal_fits(ctx: &Ctx<'_>, chain: &AuditChain, record: &AuditRecord) -> Result<bool, Error> {
     for (key, _, written) in kept_beside(chain, record.number, record) {
-        let stored = ctx.engine.backend.get(&key)?;
+        let stored = ctx.engine.kernel.backend.get(&key)?;
         let fits = stored
             .is_some_and(|stored| stored.value == b"null" || written == Some(&hash(&stored.value)));
         if !fits {
@@ -836,10 +841,11 @@ impl Operation for Prune {
         let chain = chain(ctx, self.chain, self.account.as_ref())?;
         let head = head(ctx, &chain)?;
         let (from, until) = keys::audits(&chain);
-        let rows = ctx
-            .engine
-            .backend
-            .range(&from, &until, Order::Ascending, MOST_PRUNED + 1)?;
+        let rows =
+            ctx.engine
+                .kernel
+                .backend
+                .range(&from, &until, Order::Ascending, MOST_PRUNED + 1)?;
         let (mut last, mut old, mut pruned) = (head.base.clone(), Vec::new(), 0);
         for (key, stored) in rows {
             let number = last.number + 1;

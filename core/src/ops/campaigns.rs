@@ -7,9 +7,11 @@
 
 use super::limits::Line;
 use super::resources::{self, Kind, Need};
-use super::{Access, Effect, Operation, accounts, once, walk};
-use crate::engine::{Ctx, Tx, keys};
+use super::{Access, Effect, Operation, accounts, once};
+use crate::engine::Ctx;
 use crate::error::{Code, Error};
+use crate::kernel::page::walk;
+use crate::kernel::{Tx, keys};
 use crate::model::{
     Actor, BounceRate, Campaign, CampaignOutcomes, CampaignStop, CampaignStopReason, Count, Cursor,
     Edition, Id, OutboxKind, OutboxMessage,
@@ -192,7 +194,7 @@ fn stop(
 fn rates(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<BounceRate>, Error> {
     let line = Line::load(ctx, account).map_err(|error| error.at("/account"))?;
     // Under another edition a rate is kept and does not count (R-PLT-1).
-    let counts = ctx.engine.edition == Edition::Commercial;
+    let counts = ctx.engine.kernel.edition == Edition::Commercial;
     Ok(line
         .packages
         .into_iter()

@@ -1,15 +1,18 @@
 //! Caps: limits of an account beside those of its package, for members, campaigns, API keys and
 //! domains (R-QTA-4, R-QTA-14).
 
-use super::{Access, Effect, Operation, accounts, check_rev, members, reach, sending, users};
-use crate::engine::view::{account_line, caps_of};
-use crate::engine::{Ctx, keys};
+use super::{Access, Effect, Operation, accounts, members, reach, sending, users};
+use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::Lowered;
+use crate::kernel::keys;
+use crate::kernel::revision::check_rev;
 use crate::model::{
     self, Actor, CapScope, Channel, Count, Id, MessageClass, Name, OverLimit, Window,
 };
+use crate::tables::accounts::account_line;
 use crate::tables::caps::Caps;
+use crate::tables::caps::caps_of;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -315,7 +318,7 @@ pub(crate) fn keep(ctx: &mut Ctx<'_>, account: &Id, above: &Id) -> Result<(), Er
         }
         let mut id = cap.id.clone();
         while ctx.tx.has(&keys::cap(Some(account), &id))? {
-            id = ctx.engine.ids.next(ctx.now_ms)?;
+            id = ctx.engine.kernel.ids.next(ctx.now_ms)?;
         }
         let kept = model::Cap {
             account: Some(account.clone()),

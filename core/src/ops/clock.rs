@@ -64,7 +64,7 @@ pub struct ClockUndone {
 }
 
 fn reading(ctx: &Ctx<'_>) -> ClockReading {
-    let clock = &ctx.engine.clock;
+    let clock = &ctx.engine.kernel.clock;
     ClockReading {
         now_ms: clock.now_ms(),
         manual: clock.is_manual(),
@@ -90,7 +90,7 @@ impl Operation for Set {
     type Answer = ClockReading;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ClockReading, Error> {
-        ctx.engine.clock.set(self.now_ms.get())?;
+        ctx.engine.kernel.clock.set(self.now_ms.get())?;
         Ok(reading(ctx))
     }
 }
@@ -102,7 +102,7 @@ impl Operation for Confirm {
     type Answer = ClockReading;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ClockReading, Error> {
-        ctx.engine.clock.confirm();
+        ctx.engine.kernel.clock.confirm();
         Ok(reading(ctx))
     }
 }
@@ -114,7 +114,7 @@ impl Operation for Undo {
     type Answer = ClockUndone;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ClockUndone, Error> {
-        ctx.engine.clock.forget_future();
+        ctx.engine.kernel.clock.forget_future();
         Ok(ClockUndone {
             counters: ctx.engine.leave_future(ctx.actor)?,
         })

@@ -9,9 +9,11 @@
 //! those that only read too: in their own view of the store, which nobody keeps. So an expiry
 //! counts at its instant, and the next change writes it down.
 
-use super::{Access, Effect, Operation, accounts, groups, once, page_size};
-use crate::engine::{Ctx, keys};
+use super::{Access, Effect, Operation, accounts, groups, once};
+use crate::engine::Ctx;
 use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::kernel::page::page_size;
 use crate::model::{
     self, Actor, Channel, Count, CreditEntry, CreditHead, CreditKey, CreditKind, CreditPart,
     CreditPocket, CreditTotals, Id, LimitName, Note,

@@ -7,8 +7,9 @@
 
 use super::limits::{Line, reached};
 use super::{Access, Effect, Operation, accounts, members, once, threads};
-use crate::engine::{Ctx, keys};
+use crate::engine::Ctx;
 use crate::error::{Code, Error};
+use crate::kernel::keys;
 use crate::model::{Account, Count, Id, Limit, LimitName};
 use crate::rules::limit::{CountedBy, Source, counted_by};
 use crate::tables;

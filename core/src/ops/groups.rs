@@ -1,10 +1,13 @@
 //! Groups of users (R-GRP-1 to R-GRP-8).
 
 use super::usage::{UsageWindow, window_of};
-use super::{Access, Effect, Operation, accounts, check_rev, credits, members, page, resources};
-use crate::engine::{Ctx, keys};
+use super::{Access, Effect, Operation, accounts, credits, members, resources};
+use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::Lowered;
+use crate::kernel::keys;
+use crate::kernel::page::page;
+use crate::kernel::revision::check_rev;
 use crate::model::{self, Actor, Avatar, CapPeriod, Channel, Count, GroupCaps, Id, Name};
 use crate::rules::group::check_avatar;
 use crate::tables::groups::Groups;

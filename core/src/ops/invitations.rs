@@ -13,12 +13,14 @@ pub(crate) use records::{
     settle,
 };
 
-use super::{
-    Access, Effect, Operation, accounts, check_rev, groups, members, reach, roles, users, walk,
-};
+use super::{Access, Effect, Operation, accounts, groups, members, reach, roles, users};
+use crate::auth::token::Token;
+use crate::engine::Ctx;
 use crate::engine::authority::TEAM_PERMISSION;
-use crate::engine::{Ctx, Token, keys};
 use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::kernel::page::walk;
+use crate::kernel::revision::check_rev;
 use crate::model::{
     self, AccountGrant, Actor, Count, Cursor, Delivery, DeliveryOutcome, Email, GrantExisting, Id,
     InvitationKind, InvitationState, Name, Note, Resend as ResendPolicy, RoleScope, Secret, folded,
@@ -1235,7 +1237,7 @@ fn by_token(ctx: &mut Ctx<'_>, text: &str) -> Result<model::Invitation, Error> {
             .tx
             .get::<u64>(&keys::tombstone(keys::INVITATION, &token.id))?
         {
-            Some(generation) if engine.tokens.fits(&token, generation)? => Err(Error::new(
+            Some(generation) if engine.auth.tokens.fits(&token, generation)? => Err(Error::new(
                 Code::InvitationDeleted,
                 records::sentence(InvitationStatus::Deleted),
             )
@@ -1243,12 +1245,12 @@ fn by_token(ctx: &mut Ctx<'_>, text: &str) -> Result<model::Invitation, Error> {
             _ => Err(invalid()),
         };
     };
-    if !engine.tokens.fits(&token, invitation.generation)? {
+    if !engine.auth.tokens.fits(&token, invitation.generation)? {
         for older in (1..invitation.generation)
             .rev()
             .take(usize::try_from(OLDER_LINKS).unwrap_or(usize::MAX))
         {
-            if engine.tokens.fits(&token, older)? {
+            if engine.auth.tokens.fits(&token, older)? {
                 return Err(Error::new(
                     Code::InvitationSuperseded,
                     "a newer link took the place of this one",

@@ -2,10 +2,11 @@
 
 use super::resources::{EDIT, Kind, Need, acting, look_to_change, look_to_read, require};
 use super::{Access, Effect, Operation, accounts};
-use crate::engine::view::account_line;
-use crate::engine::{Ctx, keys};
+use crate::engine::Ctx;
 use crate::error::{Code, Error};
+use crate::kernel::keys;
 use crate::model::{self, Actor, Count, Id, Resource};
+use crate::tables::accounts::account_line;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -1,10 +1,11 @@
 //! Limits of accounts: overridden or inherited, one by one (R-PKG-2, R-PKG-3).
 
-use super::{Access, Effect, Operation, accounts, check_rev, packages};
-use crate::engine::view::account_line;
-use crate::engine::{Ctx, keys};
+use super::{Access, Effect, Operation, accounts, packages};
+use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::Lowered;
+use crate::kernel::keys;
+use crate::kernel::revision::check_rev;
 use crate::model::Edition;
 use crate::model::{
     Account, Actor, Channel, Count, CountedClass, Id, Limit, LimitKind, LimitName, LimitTerms,
@@ -14,6 +15,7 @@ use crate::rules::limit::{
     Candidate, Carrier, Source, candidates, guarantees_hold, needs_licence, terms,
 };
 use crate::tables;
+use crate::tables::accounts::account_line;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -201,7 +203,7 @@ impl Line {
             accounts,
             packages,
             defaults: ctx.tx.get(&keys::defaults())?.unwrap_or_default(),
-            edition: ctx.engine.edition,
+            edition: ctx.engine.kernel.edition,
         })
     }
 

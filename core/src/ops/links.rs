@@ -1,8 +1,10 @@
 //! Links that users are sent: to confirm a new address, or to set a new password. Each is used
 //! once, within its time, and a newer one of its kind takes its place (R-SES-4).
 
-use crate::engine::{Ctx, Token, keys};
+use crate::auth::token::Token;
+use crate::engine::Ctx;
 use crate::error::{Code, Error};
+use crate::kernel::keys;
 use crate::model::{Count, Email, Id, Link, LinkKind, Secret};
 use crate::ops::users;
 use crate::tables::access::{Links, link_kind};
@@ -113,7 +115,7 @@ pub(crate) fn look_up(ctx: &mut Ctx<'_>, token: &Secret, kind: LinkKind) -> Resu
         .get::<Link>(&keys::link(&token.id))?
         .filter(|link| link.kind == kind)
         .ok_or_else(invalid)?;
-    if !ctx.engine.tokens.fits(&token, link.generation)? {
+    if !ctx.engine.auth.tokens.fits(&token, link.generation)? {
         return Err(invalid());
     }
     if ctx.now_ms >= link.expires_at_ms.get() {

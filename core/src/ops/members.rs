@@ -7,18 +7,22 @@ pub use people_list::{People, Person, PersonList, PersonStatus};
 
 use super::groups::{Destination, GroupResources};
 use super::{
-    Access, Effect, Operation, accounts, api_keys, check_rev, groups, invitations, limits, reach,
-    resources, roles, sessions, users, walk,
+    Access, Effect, Operation, accounts, api_keys, groups, invitations, limits, reach, resources,
+    roles, sessions, users,
 };
-use crate::engine::view::{account_line, role_powers};
-use crate::engine::{Ctx, keys};
+use crate::engine::Ctx;
+use crate::engine::view::role_powers;
 use crate::error::{Class, Code, Error};
+use crate::kernel::keys;
+use crate::kernel::page::walk;
+use crate::kernel::revision::check_rev;
 use crate::model::{
     self, Actor, BuiltIn, ChildOwner, Count, Cursor, Email, GrantExisting, Id, Limit, LimitName,
     Name, PendingStep, ResourcesTo, RoleScope,
 };
 use crate::rules::role::Powers;
 use crate::rules::user::missing_steps;
+use crate::tables::accounts::account_line;
 use crate::tables::members::Members;
 use crate::tables::people;
 use crate::tables::people::{Order, Search};
@@ -855,7 +859,7 @@ fn shown_as(
 
 /// Nobody grants in an account what they do not hold there (R-ROL-7).
 pub(crate) fn refuse_escalation(ctx: &mut Ctx<'_>, account: &Id, role: &Id) -> Result<(), Error> {
-    let granted = role_powers(&mut ctx.tx, &ctx.engine.tree.load(), role)?;
+    let granted = role_powers(&mut ctx.tx, &ctx.engine.views.tree.load(), role)?;
     refuse_beyond_own(
         ctx,
         account,

@@ -1,9 +1,10 @@
 //! What is asked twice with one key happens once (R-QTA-5).
 
 use super::Operation;
+use crate::engine::Ctx;
 use crate::engine::meters::{Ask, Booked, Decision, Prepared};
-use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
+use crate::kernel::keys;
 use crate::model::Id;
 pub(crate) use crate::tables::idempotency::Answered;
 use serde::Serialize;

@@ -1,13 +1,16 @@
 //! Operators: the platform's staff, users with a role on the platform itself and in no account
 //! (R-PLT-2).
 
-use super::{Access, Effect, Operation, check_rev, page, roles, sessions, users};
-use crate::engine::view::role_with_includes;
-use crate::engine::{Ctx, keys};
+use super::{Access, Effect, Operation, roles, sessions, users};
+use crate::engine::Ctx;
 use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::kernel::page::page;
+use crate::kernel::revision::check_rev;
 use crate::model::{self, Actor, Count, Email, Id, Name};
 use crate::rules::role::{Powers, role_powers};
 use crate::tables::operators::Operators;
+use crate::tables::roles::role_with_includes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -4,9 +4,11 @@
 //! record for each message that it was given and has not acknowledged: at most [`MOST_OPEN`]. What
 //! is neither open nor dead below its place is done.
 
-use super::{Access, Effect, Operation, page_size};
-use crate::engine::{Ctx, decode, keys};
+use super::{Access, Effect, Operation};
+use crate::engine::Ctx;
 use crate::error::{Code, Error};
+use crate::kernel::page::page_size;
+use crate::kernel::{decode, keys};
 use crate::model::{
     self, AuditKind, ClockJump, Count, DeadMessage, Id, LimitAlert, Link, LogInNotice, Name, Note,
     OpenMessage, OutboxConsumer, OutboxKind, Secret,
@@ -362,7 +364,7 @@ fn shown(
     if let Some((id, generation)) = message.token_of {
         token_expires_at_ms = lives_until(ctx, &id, generation)?;
         if token_expires_at_ms.is_some() {
-            let text = ctx.engine.tokens.token(&id, generation)?;
+            let text = ctx.engine.auth.tokens.token(&id, generation)?;
             token = Some(
                 Secret::new(text)
                     .map_err(|error| Error::new(Code::Internal, format!("a token {error}")))?,
@@ -924,7 +926,7 @@ impl Operation for Consumers {
         }
         Ok(OutboxConsumerList {
             consumers,
-            last: ctx.engine.last_message()?,
+            last: ctx.engine.kernel.last_message()?,
         })
     }
 }

@@ -1,11 +1,12 @@
 //! Packages: service tiers with limits (R-PKG-1, R-PKG-4).
 
-use super::{
-    Access, Effect, Operation, accounts, assets, check_rev, gauges, limits, page, roles, usage,
-};
-use crate::engine::{Ctx, keys};
+use super::{Access, Effect, Operation, accounts, assets, gauges, limits, roles, usage};
+use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::Lowered;
+use crate::kernel::keys;
+use crate::kernel::page::page;
+use crate::kernel::revision::check_rev;
 use crate::model::Edition;
 use crate::model::{
     Assets, AssetsEdit, BounceRate, Count, Id, Limit, LimitName, LimitTerms, Limits, Name, Package,
@@ -359,7 +360,7 @@ fn shown(ctx: &mut Ctx<'_>, mut package: Package) -> Result<Package, Error> {
     } else {
         Vec::new()
     };
-    if ctx.engine.edition == Edition::Standard {
+    if ctx.engine.kernel.edition == Edition::Standard {
         let paid = !ctx.includes_credits(None)?;
         let set = [
             ("credits", paid && package.credits),

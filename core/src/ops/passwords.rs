@@ -3,10 +3,11 @@
 //! Hashing takes its time. It is done before the commit, which looks again at what it was done for.
 
 use super::{Access, Effect, Operation, links, second_factors, sessions, users};
-use crate::engine::guesses::estimate;
-use crate::engine::hasher::{self, Cost};
-use crate::engine::{Ctx, keys};
+use crate::auth::guesses::estimate;
+use crate::auth::hasher::{self, Cost};
+use crate::engine::Ctx;
 use crate::error::{Code, Error};
+use crate::kernel::keys;
 use crate::model::{
     self, Address, EffectivePolicies, Email, Id, LinkKind, Name, PasswordRecord,
     SecondFactorPolicy, Secret,
@@ -208,6 +209,7 @@ pub(crate) fn prove(
 ) -> Result<Proven, Error> {
     let engine = ctx.engine;
     engine
+        .auth
         .throttle
         .admit(email.key(), ip, ctx.now_ms)
         .map_err(delayed)?;
@@ -233,7 +235,7 @@ pub(crate) fn prove(
         }),
     ) = (known, record)
     else {
-        engine.hasher.pretend(&password, cost)?;
+        engine.auth.hasher.pretend(&password, cost)?;
         return Err(refused(field));
     };
     let spellings = if set_at_ms.is_some() {
@@ -242,27 +244,30 @@ pub(crate) fn prove(
         hasher::foreign_spellings(typed, &password)
     };
     let hashed = engine
+        .auth
         .hasher
         .find(&spellings, &hash, pepper.as_ref(), cost)?
         .ok_or_else(|| refused(field))?;
     let code = match (second_factors::is_enabled(ctx, &user.id)?, code) {
         (false, _) => {
-            engine.throttle.succeeded(email.key(), ip);
+            engine.auth.throttle.succeeded(email.key(), ip);
             None
         }
         (true, None) => {
-            engine.throttle.withdrawn(email.key(), ip);
+            engine.auth.throttle.withdrawn(email.key(), ip);
             return Err(code_needed());
         }
         (true, Some(code)) => {
             engine
+                .auth
                 .throttle
                 .admit_code(&user.id, ctx.now_ms)
                 .map_err(|retry_at_ms| delayed(retry_at_ms).at("/code"))?;
             Some(code.clone())
         }
     };
-    let is_outdated = hasher::is_outdated(&hash, cost) || pepper.as_ref() != engine.hasher.pepper();
+    let is_outdated =
+        hasher::is_outdated(&hash, cost) || pepper.as_ref() != engine.auth.hasher.pepper();
     let renewed = if is_outdated && hasher::is_of_all(&hash, hashed) {
         Some(new_hash(ctx, &password, cost)?)
     } else {
@@ -297,14 +302,17 @@ pub(crate) fn confirm(
         match &proven.code {
             Some(code) => {
                 second_factors::take(ctx, &user.id, code)?;
-                ctx.engine.throttle.succeeded(user.email.key(), proven.ip);
-                ctx.engine.throttle.code_taken(&user.id);
+                ctx.engine
+                    .auth
+                    .throttle
+                    .succeeded(user.email.key(), proven.ip);
+                ctx.engine.auth.throttle.code_taken(&user.id);
             }
             None if second_factors::is_enabled(ctx, &user.id)? => return Err(code_needed()),
             None => {}
         }
         if let Some(hash) = &proven.renewed {
-            let pepper = ctx.engine.hasher.pepper().cloned();
+            let pepper = ctx.engine.auth.hasher.pepper().cloned();
             ctx.tx.put(
                 keys::password(&user.id),
                 &PasswordRecord {
@@ -392,7 +400,7 @@ fn hashed(
 
 /// Hashes a password in normal form, mixed with the newest pepper.
 fn new_hash(ctx: &Ctx<'_>, password: &str, cost: Cost) -> Result<String, Error> {
-    let hasher = &ctx.engine.hasher;
+    let hasher = &ctx.engine.auth.hasher;
     let peppered = hasher
         .peppered(password, hasher.pepper())
         .ok_or_else(|| Error::new(Code::Internal, "the newest pepper is not there"))?;
@@ -406,7 +414,7 @@ fn save(
     hash: &str,
     keep: Option<&Id>,
 ) -> Result<PasswordChanged, Error> {
-    let pepper = ctx.engine.hasher.pepper().cloned();
+    let pepper = ctx.engine.auth.hasher.pepper().cloned();
     let record = PasswordRecord {
         hash: hash.to_owned(),
         pepper,
@@ -460,7 +468,7 @@ impl Operation for Set {
                 }
                 save(ctx, user, &hash, None)
             })?;
-        ctx.engine.throttle.succeeded(user.email.key(), None);
+        ctx.engine.auth.throttle.succeeded(user.email.key(), None);
         Ok(changed)
     }
 }

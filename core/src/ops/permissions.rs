@@ -1,8 +1,10 @@
 //! The permission tree (R-ROL-1, R-ROL-2).
 
-use super::{Access, Effect, Operation, page_size, unknown_permission};
-use crate::engine::{Ctx, keys};
+use super::{Access, Effect, Operation, unknown_permission};
+use crate::engine::Ctx;
 use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::kernel::page::page_size;
 use crate::model::{Count, HostNode, Id, Name, PermissionTree};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,13 +1,14 @@
 //! Policies: where platforms differ, for the platform and account by account (R-PLT-3).
 
 use super::{Access, Effect, Operation, accounts, members};
-use crate::engine::view::account_line;
-use crate::engine::{Ctx, keys};
+use crate::engine::Ctx;
 use crate::error::{Code, Error};
+use crate::kernel::keys;
 use crate::model::{
     Actor, EffectivePolicies, Id, Name, Policies, PolicyRecord, Preset as NamedPreset,
 };
 use crate::rules::policy::{PolicySource, check, check_for_account, effective, origin};
+use crate::tables::accounts::account_line;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -1,11 +1,12 @@
 //! Whom the actor sees and whom they manage (R-TEA-3, R-INV-7, R-INV-10).
 
 use super::{accounts, members, operators, users};
+use crate::engine::Ctx;
 use crate::engine::authority::{TEAM_PERMISSION, holds};
-use crate::engine::view::account_line;
-use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
+use crate::kernel::keys;
 use crate::model::{self, Actor, Id};
+use crate::tables::accounts::account_line;
 use crate::tables::people;
 
 /// The account that a user acts in; none for the host and operators.

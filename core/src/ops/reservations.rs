@@ -2,10 +2,11 @@
 
 use super::sending::{own_message, sender_of};
 use super::{Access, Effect, Operation, accounts, campaigns, credits, once};
+use crate::engine::Ctx;
 use crate::engine::meters::{Ask, Refusal};
 use crate::engine::view::{Judged, Papers};
-use crate::engine::{Ctx, Tx, keys};
 use crate::error::{Code, Error};
+use crate::kernel::{Tx, keys};
 use crate::model::{self, Channel, Count, Id, MessageInput, PaidWithCredits, ReservationState};
 use crate::tables::reservations::Reservations;
 use schemars::JsonSchema;

@@ -3,12 +3,14 @@
 
 use super::sharing::SharedAction;
 use super::{
-    Access, Effect, Operation, access, accounts, check_rev, groups, leases, members, reach,
-    unknown_permission, walk,
+    Access, Effect, Operation, access, accounts, groups, leases, members, reach, unknown_permission,
 };
+use crate::engine::Ctx;
 use crate::engine::view::MemberView;
-use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::kernel::page::walk;
+use crate::kernel::revision::check_rev;
 use crate::model::{
     self, Actor, Count, Cursor, Id, PermissionTree, Resource, ResourceReason, ResourcesTo,
     ResourcesToKind, Scope,

@@ -1,22 +1,24 @@
 //! Roles: of the platform, and of accounts' own (R-ROL-1, R-ROL-3, R-ROL-4, R-ROL-6 to R-ROL-8).
 
-use super::{
-    Access, Effect, Operation, accounts, check_rev, members, page_size, unknown_permission,
-};
+use super::{Access, Effect, Operation, accounts, members, unknown_permission};
+use crate::engine::Ctx;
 use crate::engine::authority::TEAM_PERMISSION;
-use crate::engine::view::{account_line, load_role, role_with_includes};
-use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::kernel::page::page_size;
+use crate::kernel::revision::check_rev;
 use crate::model::{
     self, Actor, BuiltIn, Count, Grant, Id, Invitation, Name, Operator, Package, PermissionTree,
     Role,
 };
 use crate::rules::role::{Powers, role_powers};
+use crate::tables::accounts::account_line;
 use crate::tables::invitations::Invitations;
 use crate::tables::members::Members;
 use crate::tables::operators::Operators;
 use crate::tables::packages::Packages;
 use crate::tables::roles::Roles;
+use crate::tables::roles::{load_role, role_with_includes};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -215,7 +217,7 @@ fn no_role(id: &Id, field: &str) -> Error {
 
 /// Reads a role inside an operation.
 pub(crate) fn load(ctx: &mut Ctx<'_>, id: &Id, field: &str) -> Result<Role, Error> {
-    load_role(&mut ctx.tx, &ctx.engine.tree.load(), id)?.ok_or_else(|| no_role(id, field))
+    load_role(&mut ctx.tx, &ctx.engine.views.tree.load(), id)?.ok_or_else(|| no_role(id, field))
 }
 
 /// Reads a role of the platform, for what belongs to no account: packages and operators.
@@ -398,7 +400,7 @@ fn check(ctx: &mut Ctx<'_>, role: &Role) -> Result<(), Error> {
     for (at, included) in role.includes.iter().enumerate() {
         let field = format!("/includes/{at}");
         load_beside(ctx, included, role.account.as_ref(), &field)?;
-        let below = role_with_includes(&mut ctx.tx, &ctx.engine.tree.load(), included)?;
+        let below = role_with_includes(&mut ctx.tx, &ctx.engine.views.tree.load(), included)?;
         if *included == role.id || below.iter().any(|other| other.id == role.id) {
             let path = [role.id.as_str(), included.as_str(), role.id.as_str()]
                 .map(str::to_owned)
@@ -994,7 +996,7 @@ impl Operation for Delete {
         match &self.replace_with {
             Some(other) => {
                 load_seen(ctx, other, "roles.delete", "/replace_with")?;
-                if role_with_includes(&mut ctx.tx, &ctx.engine.tree.load(), other)?
+                if role_with_includes(&mut ctx.tx, &ctx.engine.views.tree.load(), other)?
                     .iter()
                     .any(|below| below.id == role.id)
                 {
@@ -1271,7 +1273,8 @@ pub(crate) fn refuse_roles_from_above(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Engine, Tx};
+    use crate::engine::Engine;
+    use crate::kernel::Tx;
     use crate::model::{Policies, PolicyRecord};
     use crate::ops::catalogue;
     use crate::options::OpenOptions;
@@ -1288,10 +1291,17 @@ mod tests {
     }
 
     fn write(engine: &Engine, records: impl FnOnce(&mut Tx<'_>)) {
-        let mut tx = Tx::new(&*engine.backend);
+        let mut tx = engine.kernel.tx();
         records(&mut tx);
-        assert!(engine.backend.commit(&tx.finish().0.unwrap()).is_ok());
+        assert!(
+            engine
+                .kernel
+                .backend
+                .commit(&tx.finish().0.unwrap())
+                .is_ok()
+        );
         engine
+            .views
             .epoch
             .fetch_add(1, std::sync::atomic::Ordering::AcqRel);
     }
@@ -1418,7 +1428,7 @@ mod tests {
             .unwrap()["replaced"],
             2
         );
-        let mut tx = Tx::new(&*engine.backend);
+        let mut tx = engine.kernel.tx();
         let account: model::Account = tx.get(&keys::account(&id("acme"))).unwrap().unwrap();
         assert_eq!(account.default_role, Some(id("of-acme")));
         let changed: Invitation = tx.get(&keys::invitation(&invitation)).unwrap().unwrap();

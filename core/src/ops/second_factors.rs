@@ -5,9 +5,10 @@
 mod tests;
 
 use super::{Access, Effect, Operation, reach, sessions, users};
-use crate::engine::second_factor::{FactorSecret, position, recovery_code};
-use crate::engine::{Ctx, keys};
+use crate::auth::totp::{FactorSecret, position, recovery_code};
+use crate::engine::Ctx;
 use crate::error::{Code, Error};
+use crate::kernel::keys;
 use crate::model::{self, Actor, Id, Name, OutboxKind, Secret};
 use crate::rules::second_factor::{Typed, grouped};
 use schemars::JsonSchema;
@@ -160,7 +161,7 @@ pub(crate) fn is_enabled(ctx: &mut Ctx<'_>, user: &Id) -> Result<bool, Error> {
 /// Uses a code up: one by time, or a recovery code. Of many with the same code one succeeds.
 pub(crate) fn take(ctx: &mut Ctx<'_>, user: &Id, code: &Secret) -> Result<(), Error> {
     let mut factor = load(ctx, user)?;
-    let tokens = &ctx.engine.tokens;
+    let tokens = &ctx.engine.auth.tokens;
     match (Typed::read(code.reveal()), &factor.secret) {
         (Some(Typed::ByTime(code)), Some(sealed)) => {
             factor.last_step = tokens
@@ -182,8 +183,8 @@ pub(crate) fn take(ctx: &mut Ctx<'_>, user: &Id, code: &Secret) -> Result<(), Er
 fn recovery_codes(ctx: &Ctx<'_>, user: &Id) -> Result<(Vec<Secret>, Vec<String>), Error> {
     let (mut codes, mut hashes) = (Vec::new(), Vec::new());
     for _ in 0..RECOVERY_CODES {
-        let code = recovery_code(&ctx.engine.ids)?;
-        hashes.push(ctx.engine.tokens.recovery_hash(user, &code)?);
+        let code = recovery_code(&ctx.engine.kernel.ids)?;
+        hashes.push(ctx.engine.auth.tokens.recovery_hash(user, &code)?);
         codes.push(
             Secret::new(grouped(&code).as_str())
                 .map_err(|error| Error::new(Code::Internal, error))?,
@@ -214,13 +215,18 @@ impl Operation for Begin {
                 format!("a name of 1 to {LONGEST_ISSUER} bytes without `:`"),
             ));
         }
-        let secret = FactorSecret::new(&ctx.engine.ids)?;
+        let secret = FactorSecret::new(&ctx.engine.kernel.ids)?;
         let uri = [user.email.as_typed(), user.id.as_str()]
             .iter()
             .find_map(|name| Secret::new(secret.uri(issuer, name)?.as_str()).ok());
         let uri =
             uri.ok_or_else(|| Error::invalid("/issuer", "this name makes the URI too long"))?;
-        let pending_secret = Some(ctx.engine.tokens.seal(&user.id, &secret, ctx.salt()?)?);
+        let pending_secret = Some(
+            ctx.engine
+                .auth
+                .tokens
+                .seal(&user.id, &secret, ctx.salt()?)?,
+        );
         let factor = model::SecondFactor {
             pending_secret,
             ..load(ctx, &user.id)?
@@ -254,6 +260,7 @@ impl Operation for Confirm {
         };
         let last_step = ctx
             .engine
+            .auth
             .tokens
             .unseal(&user, &pending)?
             .step_of(&code, ctx.now_ms, 0)
@@ -289,7 +296,7 @@ impl Operation for ImportSecret {
         let user = person.id.clone();
         let secret = FactorSecret::read(self.secret.reveal())
             .ok_or_else(|| Error::invalid("/secret", "16 to 64 bytes in base32"))?;
-        let secret = Some(ctx.engine.tokens.seal(&user, &secret, ctx.salt()?)?);
+        let secret = Some(ctx.engine.auth.tokens.seal(&user, &secret, ctx.salt()?)?);
         let factor = model::SecondFactor {
             secret,
             confirmed_at_ms: Some(ctx.now_ms),

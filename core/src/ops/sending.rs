@@ -3,14 +3,17 @@
 
 use super::usage::{UsageWindow, add_paid, window_of};
 use super::{Access, Effect, Operation, credits, groups, once};
+use crate::engine::Ctx;
 use crate::engine::meters::{
     Ask, Decision, Paid, Prepared, Refusal, Sending, Sent, Standing, check_count,
 };
-use crate::engine::view::{AccountCell, account_line};
-use crate::engine::{Ctx, Tx, check_instant, keys};
+use crate::engine::view::AccountCell;
 use crate::error::{Code, Error};
 use crate::handle;
+use crate::kernel::{Tx, keys};
+use crate::model::check_instant;
 use crate::model::{Actor, ApiKey, Channel, Count, Id, MessageInput, Name, Package, normal_domain};
+use crate::tables::accounts::account_line;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -473,7 +476,7 @@ impl Operation for WhatIf {
                 "what was is not what if: name an instant that is not over",
             ));
         }
-        check_instant(at_ms, "/at_ms")?;
+        check_instant(at_ms).map_err(|error| Error::invalid("/at_ms", error))?;
         let message = own_message(ctx, &self.account, user.as_ref(), self.message)?;
         let cell = ctx.engine.cell(&self.account)?;
         let prepared = match &self.package {

@@ -5,10 +5,12 @@
 mod tests;
 
 use super::{Access, Effect, Operation, members, passwords, reach, users};
-use crate::engine::at_hand::Live;
+use crate::auth::token::{SecretToken, ShownToken, hash_bytes};
+use crate::auth::token_cache::Live;
 use crate::engine::view::MemberView;
-use crate::engine::{Ctx, SecretToken, ShownToken, hash_bytes, keys, sessions};
+use crate::engine::{Ctx, sessions};
 use crate::error::{Code, Error};
+use crate::kernel::keys;
 use crate::model::{
     self, Actor, Address, AddressRange, Count, EffectivePolicies, Email, Id, LogInNotice, Name,
     Note, OutboxKind, OutboxMessage, Secret, Session, SessionBehind,

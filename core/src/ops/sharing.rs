@@ -4,13 +4,15 @@
 //! above is live for all.
 
 use super::resources::{self, Kind, Need};
-use super::{Access, Effect, Operation, access, accounts, reach, walk};
+use super::{Access, Effect, Operation, access, accounts, reach};
+use crate::engine::Ctx;
 use crate::engine::authority::holds;
-use crate::engine::view::account_line;
-use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::kernel::page::walk;
 use crate::model::{Account, Actor, Count, Cursor, Id, Resource, Share as ShareRecord};
 use crate::rules::sharing::{Direction, TEMPLATE, direction, reaches};
+use crate::tables::accounts::account_line;
 use crate::tables::shares::Shares;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,9 @@
 //! The store itself: what it is, whether it is whole, and a fingerprint of all it holds.
 
 use super::{Access, Effect, Operation};
-use crate::engine::{Ctx, keys};
+use crate::engine::Ctx;
 use crate::error::Error;
+use crate::kernel::keys;
 use crate::model::ClockJump;
 use crate::tables::check::check;
 use schemars::JsonSchema;
@@ -79,12 +80,12 @@ impl Operation for Info {
     type Answer = StoreInfo;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<StoreInfo, Error> {
-        let backend = &ctx.engine.backend;
+        let backend = &ctx.engine.kernel.backend;
         Ok(StoreInfo {
             store_id: backend.store_id(),
             last_commit: backend.last_commit(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            clock_jump: ctx.engine.clock.last_jump(),
+            clock_jump: ctx.engine.kernel.clock.last_jump(),
         })
     }
 }
@@ -96,10 +97,10 @@ impl Operation for Verify {
     type Answer = StoreVerification;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<StoreVerification, Error> {
-        let mut found = ctx.engine.backend.verify()?;
+        let mut found = ctx.engine.kernel.backend.verify()?;
         // What is damaged cannot be looked up; then that alone is told.
         if found.damaged.is_empty() {
-            found.damaged = check(&*ctx.engine.backend, MOST_DAMAGED)?;
+            found.damaged = check(&*ctx.engine.kernel.backend, MOST_DAMAGED)?;
         }
         Ok(StoreVerification {
             whole: found.damaged.is_empty(),
@@ -125,6 +126,7 @@ impl Operation for StateHash {
         loop {
             let rows = ctx
                 .engine
+                .kernel
                 .backend
                 .range(&from, &until, Order::Ascending, STEP)?;
             for (key, record) in &rows {

@@ -5,15 +5,17 @@
 //! the union is seen at once, and nothing is copied that leaving would have to take back.
 
 use super::limits::Line;
-use super::{Access, Effect, Operation, Span, accounts, gauges, walk};
-use crate::engine::view::account_line;
-use crate::engine::{Ctx, keys};
+use super::{Access, Effect, Operation, accounts, gauges};
+use crate::engine::Ctx;
 use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::kernel::page::{Span, walk};
 use crate::model::{
     self, Count, Cursor, Id, LimitName, Mailbox, MessageClass, Name, Note, Recipient, Suppression,
     folded, normal_domain,
 };
 use crate::rules::suppression::{blocks, values};
+use crate::tables::accounts::account_line;
 use crate::tables::suppressions::Suppressions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,19 +1,20 @@
 //! Accounts in teams: further accounts with their price, ownership, the accounts of a team,
 //! switching between accounts (R-TEA-1 to R-TEA-5, R-SES-5).
 
-use super::{
-    Access, Effect, Operation, SCAN_MAX, accounts, check_rev, invitations, links, members,
-    page_size, users,
-};
+use super::{Access, Effect, Operation, accounts, invitations, links, members, users};
+use crate::engine::Ctx;
 use crate::engine::authority::TEAM_PERMISSION;
-use crate::engine::view::{MAX_DEPTH, Papers, account_line};
-use crate::engine::{Ctx, keys};
+use crate::engine::view::Papers;
 use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::kernel::page::{SCAN_MAX, page_size};
+use crate::kernel::revision::check_rev;
 use crate::model::{
     self, Actor, ChildOwner, Count, Cursor, Email, Id, Lifecycle, Limits, LinkKind, Member, Name,
     OutboxKind, OutboxMessage, Package, Price,
 };
 use crate::rules::account::{Status, effective_status};
+use crate::tables::accounts::{MAX_DEPTH, account_line};
 use crate::tables::people;
 use crate::tables::users::Users;
 use schemars::JsonSchema;
@@ -514,7 +515,7 @@ fn child_after(ctx: &mut Ctx<'_>, parent: &Id, after: Option<&Id>) -> Result<Opt
 /// The id at the end of the key that follows that of another id, or of the first key.
 fn first_after(
     ctx: &mut Ctx<'_>,
-    (mut from, until): super::Span,
+    (mut from, until): crate::kernel::page::Span,
     after: Option<&Id>,
 ) -> Result<Option<Id>, Error> {
     if let Some(after) = after {

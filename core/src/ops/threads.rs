@@ -5,11 +5,13 @@
 //! each who gets one clears a few away.
 
 use super::limits::{Line, reached};
-use super::{Access, Effect, Operation, accounts, campaigns, gauges, once, walk};
-use crate::engine::view::account_line;
-use crate::engine::{Ctx, keys};
+use super::{Access, Effect, Operation, accounts, campaigns, gauges, once};
+use crate::engine::Ctx;
 use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::kernel::page::walk;
 use crate::model::{Account, Count, Cursor, Id, LimitName, Slot};
+use crate::tables::accounts::account_line;
 use crate::tables::slots::Slots;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

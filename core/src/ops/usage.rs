@@ -1,9 +1,11 @@
 //! How much of each limit is used now.
 
-use super::{Access, Effect, Operation, accounts, credits, sending, teams, walk};
+use super::{Access, Effect, Operation, accounts, credits, sending, teams};
+use crate::engine::Ctx;
 use crate::engine::meters::{MeterReading, Prepared, UNCOUNTED};
-use crate::engine::{Ctx, keys};
 use crate::error::Error;
+use crate::kernel::keys;
+use crate::kernel::page::walk;
 use crate::model::{
     Cap, CapScope, Channel, Count, CreditTotals, Cursor, Id, Limit, LimitName, MessageClass,
     MessageInput, Meter, Name, OverLimit, Price, Window,

@@ -1,16 +1,16 @@
 //! Users as CSV: out of an account or a team, and in again (R-USR-5).
 
-use super::{
-    Access, Effect, Operation, SCAN_MAX, accounts, groups, members, reach, read_cursor, roles,
-    users, write_cursor,
-};
-use crate::engine::view::account_line;
-use crate::engine::{Ctx, keys};
+use super::{Access, Effect, Operation, accounts, groups, members, reach, roles, users};
+use crate::engine::Ctx;
 use crate::error::{Class, Code, Error};
+use crate::kernel::keys;
+use crate::kernel::page::write_cursor;
+use crate::kernel::page::{SCAN_MAX, read_cursor};
 use crate::model::{
     self, Actor, Count, Cursor, Email, GrantExisting, Id, Mailbox, Name, RoleScope,
 };
 use crate::rules::user_csv::{Column, Columns, CsvSeparator, Rows, broken, neutralised};
+use crate::tables::accounts::account_line;
 use crate::tables::people;
 use csv::{StringRecord, Terminator, WriterBuilder};
 use schemars::JsonSchema;

@@ -6,13 +6,13 @@ mod export;
 pub use export::{ExportData, OwnedResource, UserData, UserHistory, UserInvitation, UserMessage};
 
 use super::members::{self, MemberStatus};
-use super::{
-    Access, Effect, Operation, accounts, check_rev, invitations, links, outbox, reach, sessions,
-    walk,
-};
+use super::{Access, Effect, Operation, accounts, invitations, links, outbox, reach, sessions};
+use crate::engine::Ctx;
 use crate::engine::authority::TEAM_PERMISSION;
-use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::kernel::page::walk;
+use crate::kernel::revision::check_rev;
 use crate::model::{
     self, Actor, AuditKind, Count, Cursor, Editor, EffectivePolicies, Email, Id, Link, LinkKind,
     Name, NotificationsEdit, OutboxKind, OutboxMessage, PasswordRecord, PendingStep, Profile,
@@ -1523,7 +1523,7 @@ impl Delete {
                     "the successor is somebody else",
                 ));
             }
-            let depth = crate::engine::view::account_line(&mut ctx.tx, &next.account)?.len();
+            let depth = crate::tables::accounts::account_line(&mut ctx.tx, &next.account)?.len();
             steps.push((depth, at, next));
         }
         steps.sort_by_key(|(depth, at, _)| (*depth, *at));
@@ -1545,7 +1545,7 @@ impl Delete {
             .into_iter()
             .filter(|member| member.owner)
         {
-            let depth = crate::engine::view::account_line(&mut ctx.tx, &member.account)?.len();
+            let depth = crate::tables::accounts::account_line(&mut ctx.tx, &member.account)?.len();
             owned.push((depth, member.account));
         }
         if !owned.is_empty() && !self.delete_accounts {

@@ -164,7 +164,7 @@ fn without(text: &str, words: &[String]) -> Zeroizing<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::guesses::estimate;
+    use crate::auth::guesses::estimate;
 
     fn refusal(password: &str, least: u64, words: &[&str]) -> Option<Error> {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();

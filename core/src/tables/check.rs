@@ -20,7 +20,8 @@ pub(crate) fn check(backend: &dyn Backend, most: usize) -> Result<Vec<String>, E
         for (key, record) in &rows {
             let mut look = Look {
                 backend,
-                tx: Tx::new(backend),
+                // What fits is the same at every instant.
+                tx: Tx::new(backend, 0),
                 value: &record.value,
                 found: Vec::new(),
             };
@@ -134,7 +135,7 @@ mod tests {
         let mut ctx = engine.ctx(&Actor::System);
         change(&mut ctx).unwrap();
         let (batch, touched) = ctx.tx.finish();
-        engine.backend.commit(&batch.unwrap()).unwrap();
+        engine.kernel.backend.commit(&batch.unwrap()).unwrap();
         engine.look_again_at(&touched).unwrap();
     }
 
@@ -171,6 +172,7 @@ mod tests {
 
     fn all(engine: &Engine) -> Vec<(Vec<u8>, Vec<u8>)> {
         let rows = engine
+            .kernel
             .backend
             .range(keys::FIRST, &[0x7f], Order::Ascending, usize::MAX)
             .unwrap();
@@ -185,11 +187,11 @@ mod tests {
             expected: Vec::new(),
             ..Batch::default()
         };
-        engine.backend.commit(&batch).unwrap();
+        engine.kernel.backend.commit(&batch).unwrap();
     }
 
     fn breaks(engine: &Engine) -> Vec<String> {
-        check(&*engine.backend, 100).unwrap()
+        check(&*engine.kernel.backend, 100).unwrap()
     }
 
     /// A store with something of everything.
@@ -545,8 +547,8 @@ mod tests {
         {
             write(&engine, key, None);
         }
-        assert_eq!(check(&*engine.backend, 3).unwrap().len(), 3);
-        assert!(check(&*engine.backend, 1000).unwrap().len() > 10);
+        assert_eq!(check(&*engine.kernel.backend, 3).unwrap().len(), 3);
+        assert!(check(&*engine.kernel.backend, 1000).unwrap().len() > 10);
     }
 
     /// What the lists, seats and counts of users have to be, computed from nothing but accounts,

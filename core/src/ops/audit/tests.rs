@@ -55,11 +55,11 @@ fn write(engine: &Engine, key: &[u8], value: Option<&[u8]>) {
         writes: vec![(key.to_vec(), value.map(<[u8]>::to_vec))],
         ..Batch::default()
     };
-    engine.backend.commit(&batch).unwrap();
+    engine.kernel.backend.commit(&batch).unwrap();
 }
 
 fn stored(engine: &Engine, key: &[u8]) -> Vec<u8> {
-    engine.backend.get(key).unwrap().unwrap().value
+    engine.kernel.backend.get(key).unwrap().unwrap().value
 }
 
 fn acme() -> AuditChain {
@@ -295,7 +295,7 @@ fn a_chain_that_was_pruned_can_still_be_checked() {
     assert_eq!(verify(&engine, json!({"account": "acme"})), None);
     assert_eq!(run::<Head>(&engine, json!({"account": "acme"})).number, 7);
     assert!(
-        crate::tables::check::check(&*engine.backend, 10)
+        crate::tables::check::check(&*engine.kernel.backend, 10)
             .unwrap()
             .is_empty()
     );
@@ -315,6 +315,7 @@ fn who_is_erased_leaves_a_chain_that_is_whole() {
     let saved = run::<Head>(&engine, json!({"chain": "users"}));
     let everything = || {
         let rows = engine
+            .kernel
             .backend
             .range(keys::FIRST, b"9", Order::Ascending, usize::MAX)
             .unwrap();
@@ -346,7 +347,7 @@ fn who_is_erased_leaves_a_chain_that_is_whole() {
     assert_eq!(page.records.len(), 3);
     assert!(page.records[1].changes[0].erased && page.records[2].changes[0].erased);
     assert!(
-        crate::tables::check::check(&*engine.backend, 10)
+        crate::tables::check::check(&*engine.kernel.backend, 10)
             .unwrap()
             .is_empty()
     );
@@ -385,7 +386,7 @@ fn what_is_kept_of_a_person_cannot_be_altered_unnoticed() {
             verify(&engine, json!({"account": "acme"})),
             Some((AuditProblemKind::PersonalAltered, number))
         );
-        let found = crate::tables::check::check(&*engine.backend, 10).unwrap();
+        let found = crate::tables::check::check(&*engine.kernel.backend, 10).unwrap();
         assert!(!found.is_empty());
     }
     write(&engine, &key, Some(&kept));
@@ -484,6 +485,7 @@ fn every_record_stays_small() {
     )
     .unwrap();
     let rows = engine
+        .kernel
         .backend
         .range(&[keys::AUDIT], &[keys::AUDIT_HEAD], Order::Ascending, 9999)
         .unwrap();

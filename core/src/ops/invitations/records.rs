@@ -1,14 +1,15 @@
 //! The records of invitations: how they are kept, listed and ended, whoever asks for it.
 
-use crate::engine::view::account_line;
-use crate::engine::{Ctx, keys};
+use crate::engine::Ctx;
 use crate::error::{Code, Error};
+use crate::kernel::keys;
 use crate::model::{
     AccountGrant, AuditKind, Email, Id, Invitation, InvitationKind, InvitationState, Name,
     OutboxKind, OutboxMessage, Resend, User,
 };
 use crate::ops::{accounts, groups, members, outbox, roles};
 use crate::rules::invitation::{InvitationStatus, status};
+use crate::tables::accounts::account_line;
 use crate::tables::invitations::Invitations;
 use std::collections::{BTreeMap, BTreeSet};
 

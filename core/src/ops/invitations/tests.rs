@@ -1,7 +1,7 @@
 //! The verification of an owner (R-TEA-4), and what only other domains bring about.
 
 use super::*;
-use crate::engine::{Engine, Tx};
+use crate::engine::Engine;
 use crate::model::{Lifecycle, Policies, PolicyRecord};
 use crate::ops::outbox;
 use crate::options::OpenOptions;
@@ -50,18 +50,20 @@ fn write<T>(engine: &Engine, work: impl FnOnce(&mut Ctx<'_>) -> Result<T, Error>
     let mut ctx = Ctx {
         engine,
         actor: &Actor::System,
-        now_ms: engine.clock.now_ms(),
-        tx: Tx::new(&*engine.backend),
+        now_ms: engine.kernel.clock.now_ms(),
+        tx: engine.kernel.tx(),
     };
     let answer = work(&mut ctx).unwrap();
     if let (Some(batch), _) = ctx.tx.finish() {
         engine
+            .kernel
             .backend
             .commit(&batch)
             .map_err(|_| "a conflict")
             .unwrap();
     }
     engine
+        .views
         .epoch
         .fetch_add(1, std::sync::atomic::Ordering::SeqCst);
     answer

@@ -1,12 +1,14 @@
 //! One list of who is in an account and who was invited to it (R-INV-4).
 
+use crate::engine::Ctx;
 use crate::engine::authority::TEAM_PERMISSION;
-use crate::engine::{Ctx, keys};
 use crate::error::Error;
+use crate::kernel::keys;
+use crate::kernel::page::walk_merged;
 use crate::model::{
     self, AccountGrant, Actor, Count, Cursor, Email, Id, InvitationState, Name, PendingStep, folded,
 };
-use crate::ops::{Access, Effect, Operation, accounts, invitations, reach, users, walk_merged};
+use crate::ops::{Access, Effect, Operation, accounts, invitations, reach, users};
 use crate::rules::invitation::{InvitationStatus, expires_at_ms, status};
 use crate::rules::user::missing_steps;
 use crate::tables::people::{self, Order};

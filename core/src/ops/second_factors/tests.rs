@@ -1,7 +1,7 @@
 //! What scenarios cannot see of second factors: who wins when many try at once, what is on the
 //! disk, and how often one may fail.
 
-use crate::engine::second_factor::FactorSecret;
+use crate::auth::totp::FactorSecret;
 use crate::error::{Code, Error};
 use crate::handle::Tenantry;
 use crate::model::{Actor, Email, Id, Secret};

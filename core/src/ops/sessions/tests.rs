@@ -95,7 +95,7 @@ fn every_failure_costs_the_same() {
         json!({"account": "held", "reason": "abuse"}),
     )
     .unwrap();
-    let costs = || store.guard_for_tests().engine.hasher.argon2_costs();
+    let costs = || store.guard_for_tests().engine.auth.hasher.argon2_costs();
     let tries = [
         ("nobody@acme.example", CANARY),
         ("olga@acme.example", "another battery staple"),
@@ -168,7 +168,7 @@ fn a_missing_pepper_is_a_wrong_password() {
     );
     first.close().unwrap();
     let second = open(2, json!([]));
-    let costs = || second.guard_for_tests().engine.hasher.argon2_costs();
+    let costs = || second.guard_for_tests().engine.auth.hasher.argon2_costs();
     let tries = ["olga@acme.example", "nobody@acme.example"].map(|email| {
         let before = costs().len();
         (
@@ -476,7 +476,7 @@ fn acting_as_another_gives_what_both_may_do() {
     made(None, "hq");
     made(Some("hq"), "shop");
     let shop = Id::new("shop").unwrap();
-    let tree = store.guard_for_tests().engine.tree.load_full();
+    let tree = store.guard_for_tests().engine.views.tree.load_full();
     let mut seed = 0x5eed_u64;
     let mut random = |below: u64| {
         seed = seed

@@ -1,8 +1,11 @@
 //! All that is known of a person, as one document (R-USR-4).
 
 use super::{User, load, shown};
-use crate::engine::{Ctx, keys};
+use crate::engine::Ctx;
 use crate::error::{Code, Error};
+use crate::kernel::keys;
+use crate::kernel::page::write_cursor;
+use crate::kernel::page::{Span, read_cursor, walk_sized};
 use crate::model::{
     self, AccountGrant, Actor, AuditKind, AuditRecord, Count, Cursor, Email, Id, InvitationKind,
     Name, OutboxKind, OutboxMessage, PasswordRecord, SecondFactor,
@@ -12,10 +15,7 @@ use crate::ops::api_keys::{self, ApiKey};
 use crate::ops::audit::{AuditField, AuditWhat};
 use crate::ops::second_factors::{self, SecondFactorStatus};
 use crate::ops::sessions::{self, SessionDevice};
-use crate::ops::{
-    Access, Effect, Operation, Span, audit, invitations, members, reach, read_cursor, walk_sized,
-    write_cursor,
-};
+use crate::ops::{Access, Effect, Operation, audit, invitations, members, reach};
 use crate::rules::invitation::{InvitationStatus, status};
 use schemars::JsonSchema;
 use serde::de::IgnoredAny;
@@ -518,6 +518,7 @@ mod tests {
     /// Where the store holds a text, in keys or values.
     fn holding(engine: &Engine, text: &str) -> Vec<String> {
         let rows = engine
+            .kernel
             .backend
             .range(keys::FIRST, &[0x7f], Order::Ascending, usize::MAX)
             .unwrap();
@@ -579,7 +580,7 @@ mod tests {
             assert!(run::<audit::Verify>(&engine, chain).whole);
         }
         assert_eq!(
-            crate::tables::check::check(&*engine.backend, 10).unwrap(),
+            crate::tables::check::check(&*engine.kernel.backend, 10).unwrap(),
             Vec::<String>::new()
         );
     }
@@ -593,7 +594,7 @@ mod tests {
             assert!(run::<audit::Verify>(engine, chain).whole);
         }
         assert_eq!(
-            crate::tables::check::check(&*engine.backend, 10).unwrap(),
+            crate::tables::check::check(&*engine.kernel.backend, 10).unwrap(),
             Vec::<String>::new()
         );
     }
@@ -708,7 +709,7 @@ mod tests {
                 assert_eq!(holding(&engine, text), Vec::<String>::new(), "{text} {way}");
             }
             assert_eq!(
-                crate::tables::check::check(&*engine.backend, 10).unwrap(),
+                crate::tables::check::check(&*engine.kernel.backend, 10).unwrap(),
                 Vec::<String>::new()
             );
         }

@@ -51,7 +51,7 @@ impl TokenKey {
     }
 
     /// A key for something else than tokens.
-    pub(super) fn derived(&self, purpose: &str) -> Result<Zeroizing<[u8; 32]>, Error> {
+    pub(crate) fn derived(&self, purpose: &str) -> Result<Zeroizing<[u8; 32]>, Error> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0)
             .map_err(|error| Error::new(Code::Internal, error.to_string()))?;
         mac.update(purpose.as_bytes());

@@ -2,11 +2,9 @@
 //! (R-SES-1, R-SES-7).
 
 use super::token::{ShownToken, hash_bytes};
-use super::{Engine, Tx};
 use crate::error::Error;
-use crate::model::{Actor, Address, Id};
-use crate::ops::users;
-use crate::rules::session::is_to_be_written;
+use crate::kernel::Kernel;
+use crate::model::{Address, Id};
 use arc_swap::ArcSwapOption;
 use foldhash::fast::RandomState;
 use parking_lot::RwLock;
@@ -16,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The most of a kind that are kept at hand.
+/// The most of a kind that are kept.
 const MOST: usize = 100_000;
 
 /// A record that whoever has its token can use.
@@ -38,8 +36,8 @@ pub(crate) trait Proven: Serialize + DeserializeOwned {
     fn use_at(&mut self, at_ms: u64, ip: Option<Address>);
 }
 
-/// The records of one kind at hand.
-pub(crate) struct AtHand<T>(RwLock<Known<T>>);
+/// The records of one kind that were looked up.
+pub(crate) struct TokenCache<T>(RwLock<Known<T>>);
 
 struct Known<T> {
     by_id: HashMap<Id, Arc<Live<T>>, RandomState>,
@@ -47,7 +45,7 @@ struct Known<T> {
     generation: u64,
 }
 
-/// A record at hand.
+/// A record that was looked up.
 pub(crate) struct Live<T> {
     pub(crate) record: T,
     /// The hash of its token; none where the store holds none that could be one.
@@ -55,14 +53,14 @@ pub(crate) struct Live<T> {
     /// The account that they could enter last.
     pub(crate) entered: ArcSwapOption<Id>,
     /// When it was used last.
-    used_ms: AtomicU64,
+    pub(crate) used_ms: AtomicU64,
     /// What the store knows of that.
-    written_ms: AtomicU64,
+    pub(crate) written_ms: AtomicU64,
 }
 
-impl<T> Default for AtHand<T> {
-    fn default() -> AtHand<T> {
-        AtHand(RwLock::new(Known {
+impl<T> Default for TokenCache<T> {
+    fn default() -> TokenCache<T> {
+        TokenCache(RwLock::new(Known {
             by_id: HashMap::default(),
             generation: 0,
         }))
@@ -87,12 +85,12 @@ impl<T: Proven> Live<T> {
     }
 
     /// When it was used last.
-    pub(super) fn used_at_ms(&self) -> u64 {
+    pub(crate) fn used_at_ms(&self) -> u64 {
         self.used_ms.load(Ordering::Acquire)
     }
 }
 
-impl<T: Proven> AtHand<T> {
+impl<T: Proven> TokenCache<T> {
     fn generation(&self) -> u64 {
         self.0.read().generation
     }
@@ -111,6 +109,31 @@ impl<T: Proven> AtHand<T> {
         }
     }
 
+    /// What a token proves; none where it proves nothing. Whether that is over is still to be seen.
+    pub(crate) fn proven(
+        &self,
+        kernel: &Kernel,
+        token: &str,
+    ) -> Result<Option<Arc<Live<T>>>, Error> {
+        let Some(token) = ShownToken::parse(T::PREFIX, token) else {
+            return Ok(None);
+        };
+        if let Some(live) = self.get(token.id()) {
+            return Ok(live.is_of(&token).then_some(live));
+        }
+        let Some(id) = Id::new(token.id()).ok().filter(|_| token.is_whole()) else {
+            return Ok(None);
+        };
+        let generation = self.generation();
+        let record: Option<T> = kernel.tx().get(&T::key(&id))?;
+        let Some(live) = record.map(Live::new).filter(|live| live.is_of(&token)) else {
+            return Ok(None);
+        };
+        let live = Arc::new(live);
+        self.keep(&live, generation);
+        Ok(Some(live))
+    }
+
     /// These have changed, or ended.
     pub(crate) fn forget<'a>(&self, ids: impl IntoIterator<Item = &'a Id>) {
         let mut ids = ids.into_iter().peekable();
@@ -119,71 +142,5 @@ impl<T: Proven> AtHand<T> {
             known.generation += 1;
             ids.for_each(|id| drop(known.by_id.remove(id)));
         }
-    }
-}
-
-impl Engine {
-    /// What a token proves; none where it proves nothing. Whether that is over is still to be seen.
-    pub(super) fn proven<T: Proven>(
-        &self,
-        at_hand: &AtHand<T>,
-        token: &str,
-    ) -> Result<Option<Arc<Live<T>>>, Error> {
-        let Some(token) = ShownToken::parse(T::PREFIX, token) else {
-            return Ok(None);
-        };
-        if let Some(live) = at_hand.get(token.id()) {
-            return Ok(live.is_of(&token).then_some(live));
-        }
-        let Some(id) = Id::new(token.id()).ok().filter(|_| token.is_whole()) else {
-            return Ok(None);
-        };
-        let generation = at_hand.generation();
-        let record: Option<T> = Tx::new(&*self.backend).get(&T::key(&id))?;
-        let Some(live) = record.map(Live::new).filter(|live| live.is_of(&token)) else {
-            return Ok(None);
-        };
-        let live = Arc::new(live);
-        at_hand.keep(&live, generation);
-        Ok(Some(live))
-    }
-
-    /// It is used now. That is written down every few minutes; more often where it ends when it is
-    /// idle for a short time.
-    pub(super) fn used<T: Proven>(
-        &self,
-        live: &Live<T>,
-        idle_ms: u64,
-        ip: Option<Address>,
-    ) -> Result<(), Error> {
-        let now_ms = self.clock.now_ms();
-        live.used_ms.fetch_max(now_ms, Ordering::AcqRel);
-        let written_ms = live.written_ms.load(Ordering::Acquire);
-        let due = is_to_be_written(written_ms, idle_ms, now_ms) && !self.is_poisoned();
-        if due
-            && live
-                .written_ms
-                .compare_exchange(written_ms, now_ms, Ordering::AcqRel, Ordering::Acquire)
-                .is_ok()
-        {
-            self.write_last_use::<T>(live.record.id(), ip)?;
-        }
-        Ok(())
-    }
-
-    /// Not synced by itself: what a power loss takes back are a few minutes.
-    fn write_last_use<T: Proven>(&self, id: &Id, ip: Option<Address>) -> Result<(), Error> {
-        let _alone = self.writer.lock();
-        self.commit(&Actor::System, None, |ctx| {
-            if let Some(mut record) = ctx.tx.get::<T>(&T::key(id))? {
-                record.use_at(ctx.now_ms, ip);
-                ctx.tx.put(T::key(id), &record)?;
-                if let Some(user) = record.person() {
-                    users::seen(ctx, user, ctx.now_ms)?;
-                }
-            }
-            Ok(())
-        })?;
-        Ok(())
     }
 }

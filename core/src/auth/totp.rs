@@ -6,6 +6,7 @@
 
 use super::token::TokenKey;
 use crate::error::{Code, Error};
+use crate::kernel::clock::IdSource;
 use crate::kernel::keys::hex;
 use crate::model::Id;
 use crate::rules::second_factor::RECOVERY_LENGTH;
@@ -33,7 +34,7 @@ const RECOVERY_BYTES: usize = RECOVERY_LENGTH * 5 / 8;
 pub(crate) struct FactorSecret(totp_rs::Secret);
 
 impl FactorSecret {
-    pub(crate) fn new(ids: &super::IdSource) -> Result<FactorSecret, Error> {
+    pub(crate) fn new(ids: &IdSource) -> Result<FactorSecret, Error> {
         let mut bytes = Zeroizing::new([0; SECRET_BYTES]);
         ids.fill(&mut *bytes)?;
         Ok(FactorSecret(totp_rs::Secret::from(bytes.as_slice())))
@@ -101,7 +102,7 @@ impl FactorSecret {
 }
 
 /// A new recovery code: 80 random bits in base32.
-pub(crate) fn recovery_code(ids: &super::IdSource) -> Result<Zeroizing<String>, Error> {
+pub(crate) fn recovery_code(ids: &IdSource) -> Result<Zeroizing<String>, Error> {
     let mut bytes = Zeroizing::new([0; RECOVERY_BYTES]);
     ids.fill(&mut *bytes)?;
     Ok(Zeroizing::new(

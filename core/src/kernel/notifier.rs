@@ -1,6 +1,6 @@
 //! Waiting for the next message of the outbox without asking again and again (R-OUT-1).
 
-use super::{Engine, Tx, keys};
+use super::{Kernel, keys};
 use crate::error::Error;
 use parking_lot::{Condvar, Mutex};
 use std::sync::atomic::Ordering;
@@ -11,47 +11,45 @@ const LONGEST_NAP: Duration = Duration::from_secs(60);
 /// Longest with a clock that somebody moves.
 const MANUAL_NAP: Duration = Duration::from_millis(100);
 
-/// Rings when messages were committed, and when a handle is closed.
+/// Notifies when messages were committed, and when a handle is closed.
 #[derive(Default)]
-pub(super) struct Bell {
+pub(crate) struct Notifier {
     lock: Mutex<()>,
-    rung: Condvar,
+    changed: Condvar,
 }
 
-impl Bell {
-    pub(super) fn ring(&self) {
-        // Whoever looked before it rang sleeps by now: they look under the same lock.
+impl Notifier {
+    pub(crate) fn notify(&self) {
+        // Whoever looked before sleeps by now: they look under the same lock.
         drop(self.lock.lock());
-        self.rung.notify_all();
+        self.changed.notify_all();
     }
 }
 
-impl Engine {
+impl Kernel {
     /// The number of the last message of the outbox; 0 where there never was one.
     pub(crate) fn last_message(&self) -> Result<u64, Error> {
-        let next = Tx::new(&*self.backend)
-            .get::<u64>(&keys::outbox_next())?
-            .unwrap_or(1);
+        let next = self.tx().get::<u64>(&keys::outbox_next())?.unwrap_or(1);
         Ok(next.saturating_sub(1))
     }
 
     /// Sleeps until there is a message after this one, until the instant, for a nap at most, or
-    /// until `is_over` and somebody has rung.
+    /// until `is_over` and somebody was notified.
     pub(crate) fn nap_until_message(
         &self,
         after: u64,
         until: Option<Instant>,
         is_over: impl Fn() -> bool,
     ) -> Result<(), Error> {
-        let mut lock = self.bell.lock.lock();
+        let mut lock = self.notifier.lock.lock();
         if self.last_message()? > after || is_over() {
             return Ok(());
         }
         let nap = until.map_or(LONGEST_NAP, |until| {
             until.saturating_duration_since(Instant::now())
         });
-        self.bell
-            .rung
+        self.notifier
+            .changed
             .wait_for(&mut lock, nap.min(self.longest_nap()));
         Ok(())
     }
@@ -71,6 +69,6 @@ impl Engine {
 
     /// Wakes who waits, to look whether they still should.
     pub(crate) fn wake_waiting(&self) {
-        self.bell.ring();
+        self.notifier.notify();
     }
 }

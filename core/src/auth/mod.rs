@@ -1,0 +1,40 @@
+//! Who somebody is: passwords, second factors, tokens, and how often one may try.
+
+pub(crate) mod guesses;
+pub(crate) mod hasher;
+pub(crate) mod throttle;
+pub(crate) mod token;
+pub(crate) mod token_cache;
+pub(crate) mod totp;
+
+use crate::model::{ApiKey, Session};
+use crate::options::Pepper;
+use arc_swap::ArcSwap;
+use hasher::Hasher;
+use throttle::Throttle;
+use token::TokenKey;
+use token_cache::TokenCache;
+
+/// What is needed to tell who somebody is, and what is remembered of it.
+pub(crate) struct Auth {
+    pub(crate) tokens: TokenKey,
+    pub(crate) hasher: Hasher,
+    pub(crate) throttle: Throttle,
+    pub(crate) sessions: TokenCache<Session>,
+    pub(crate) api_keys: TokenCache<ApiKey>,
+    /// How long a session lasts that is not used, with the epoch that this was read at.
+    pub(crate) session_idle: ArcSwap<(Option<u64>, u64)>,
+}
+
+impl Auth {
+    pub(crate) fn new(tokens: TokenKey, peppers: Vec<Pepper>) -> Auth {
+        Auth {
+            tokens,
+            hasher: Hasher::new(peppers),
+            throttle: Throttle::default(),
+            sessions: TokenCache::default(),
+            api_keys: TokenCache::default(),
+            session_idle: ArcSwap::default(),
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! When something becomes due by itself.
+
+use super::keys;
+use super::tx::Tx;
+use crate::error::Error;
+
+/// Nothing is scheduled.
+pub(crate) const NEVER: u64 = u64::MAX;
+
+/// The instant at which the first of what is scheduled becomes due.
+pub(crate) fn first(tx: &mut Tx<'_>) -> Result<u64, Error> {
+    let (from, until) = keys::below(keys::DUE, &[]);
+    let rows = tx.range::<serde::de::IgnoredAny>(&from, &until, 1)?;
+    Ok(rows
+        .first()
+        .and_then(|(key, _)| keys::due_at(key))
+        .unwrap_or(NEVER))
+}

@@ -1,0 +1,15 @@
+//! Instants, in unix milliseconds.
+
+/// The last instant that is reckoned with, in unix milliseconds: the year 9000 begins. Calendars
+/// end a thousand years later.
+pub(crate) const LAST_MS: u64 = 221_845_392_000_000;
+
+/// Refuses an instant after [`LAST_MS`]; the sentence says why.
+pub(crate) fn check_instant(at_ms: u64) -> Result<(), String> {
+    if at_ms <= LAST_MS {
+        return Ok(());
+    }
+    Err(format!(
+        "no calendar has the time {at_ms} ms: it is to be at most {LAST_MS}"
+    ))
+}
