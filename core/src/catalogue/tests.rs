@@ -33,7 +33,7 @@ fn all_that_pass(gate: fn(&Gates) -> bool) -> Vec<&'static str> {
     passing.map(|entry| entry.name).collect()
 }
 
-/// R-SES-7, S8.
+/// R-SES-7.
 #[test]
 fn what_an_api_key_may_call_is_decided() {
     hold(
@@ -42,14 +42,38 @@ fn what_an_api_key_may_call_is_decided() {
         &[
             ("sending.admit", true, "this is what programs are for"),
             ("addresses.get", true, "it changes nothing"),
-            ("users.change_email", false, "who has the address has the person"),
-            ("users.request_password_reset", false, "it changes how a person logs in"),
-            ("users.export_data", false, "it tells of a person in all their accounts"),
+            (
+                "users.change_email",
+                false,
+                "who has the address has the person",
+            ),
+            (
+                "users.request_password_reset",
+                false,
+                "it changes how a person logs in",
+            ),
+            (
+                "users.export_data",
+                false,
+                "it tells of a person in all their accounts",
+            ),
             ("passwords.change", false, "it changes how a person logs in"),
-            ("second_factors.remove", false, "it changes how a person logs in"),
-            ("api_keys.create", false, "a key would outlive itself by making another"),
+            (
+                "second_factors.remove",
+                false,
+                "it changes how a person logs in",
+            ),
+            (
+                "api_keys.create",
+                false,
+                "a key would outlive itself by making another",
+            ),
             ("api_keys.edit", false, "a key would widen itself"),
-            ("addresses.set", false, "a key would let itself in from anywhere"),
+            (
+                "addresses.set",
+                false,
+                "a key would let itself in from anywhere",
+            ),
             ("sessions.create_as", false, "a program acts as nobody else"),
             ("accounts.switch", false, "a key belongs to one account"),
         ],
@@ -63,19 +87,43 @@ fn what_is_open_to_a_log_in_as_another_is_decided() {
         "logged in as another",
         |gates| gates.log_in_as,
         &[
-            ("campaigns.stop", true, "support helps where it can be undone"),
+            (
+                "campaigns.stop",
+                true,
+                "support helps where it can be undone",
+            ),
             ("groups.delete", true, "the permissions of both are enough"),
             ("credits.balance", true, "support looks at it"),
-            ("credits.reserve", false, "it decides what others can pay with"),
-            ("users.edit", false, "it is about the person in all their accounts"),
-            ("users.change_email", false, "who has the address has the person"),
+            (
+                "credits.reserve",
+                false,
+                "it decides what others can pay with",
+            ),
+            (
+                "users.edit",
+                false,
+                "it is about the person in all their accounts",
+            ),
+            (
+                "users.change_email",
+                false,
+                "who has the address has the person",
+            ),
             ("users.delete", false, "it cannot be taken back"),
             ("invitations.erase", false, "it cannot be taken back"),
             ("accounts.delete", false, "it cannot be taken back"),
-            ("accounts.transfer_owner", false, "the account would be somebody else's"),
+            (
+                "accounts.transfer_owner",
+                false,
+                "the account would be somebody else's",
+            ),
             ("api_keys.create", false, "the key would outlive the log-in"),
             ("addresses.set", false, "the person could be shut out"),
-            ("sessions.create_as", false, "nobody acts as a third through a second"),
+            (
+                "sessions.create_as",
+                false,
+                "nobody acts as a third through a second",
+            ),
         ],
     );
 }
@@ -87,17 +135,49 @@ fn what_needs_a_recent_log_in_is_decided() {
         "after a recent log-in",
         |gates| gates.recent_log_in,
         &[
-            ("users.change_email", true, "who has the address has the person"),
-            ("second_factors.begin", true, "it changes how a person logs in"),
-            ("second_factors.remove", true, "it changes how a person logs in"),
-            ("second_factors.renew_recovery_codes", true, "the codes are a way in"),
+            (
+                "users.change_email",
+                true,
+                "who has the address has the person",
+            ),
+            (
+                "second_factors.begin",
+                true,
+                "it changes how a person logs in",
+            ),
+            (
+                "second_factors.remove",
+                true,
+                "it changes how a person logs in",
+            ),
+            (
+                "second_factors.renew_recovery_codes",
+                true,
+                "the codes are a way in",
+            ),
             ("api_keys.create", true, "the key outlives the session"),
             ("api_keys.edit", true, "the key outlives the session"),
-            ("accounts.transfer_owner", true, "it cannot be taken back by who does it"),
-            ("sessions.create_as", true, "the session is another person's"),
+            (
+                "accounts.transfer_owner",
+                true,
+                "it cannot be taken back by who does it",
+            ),
+            (
+                "sessions.create_as",
+                true,
+                "the session is another person's",
+            ),
             ("passwords.change", false, "it asks for the password itself"),
-            ("api_keys.delete", false, "it takes something away from who misuses it"),
-            ("sessions.end_all", false, "it takes something away from who misuses it"),
+            (
+                "api_keys.delete",
+                false,
+                "it takes something away from who misuses it",
+            ),
+            (
+                "sessions.end_all",
+                false,
+                "it takes something away from who misuses it",
+            ),
             ("second_factors.status", false, "it changes nothing"),
         ],
     );

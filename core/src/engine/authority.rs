@@ -4,9 +4,10 @@
 use super::trials::Trial;
 use super::view::{MemberView, Papers, account_line};
 use super::{Ctx, Engine, Tx, keys};
+use crate::api::operation::{Access, Effect};
 use crate::error::{Class, Code, Error};
 use crate::model::{self, Actor, AddressRange, Behind, Id, LogIn, Operator, SecondFactorPolicy};
-use crate::ops::{Access, Effect, Operation};
+use crate::ops::Operation;
 use crate::rules::account::Status;
 use crate::rules::api_key::{is_for_people_alone, powers_of_key};
 use crate::rules::log_in_as::is_masked;
@@ -50,7 +51,7 @@ impl Engine {
 
 impl Ctx<'_> {
     fn require_access<O: Operation>(&mut self, request: &O) -> Result<(), Error> {
-        match (self.actor, O::ACCESS) {
+        match (self.actor, O::CONTRACT.access) {
             (Actor::System, _) => Ok(()),
             (_, Access::System) => Err(Error::new(
                 Code::ActorNotAllowed,
@@ -79,7 +80,7 @@ impl Ctx<'_> {
                 },
             ) => {
                 let account = request.account().unwrap_or(home);
-                if O::ON_HOLD && account == home && self.actor.is_in_person() {
+                if O::CONTRACT.gates.on_hold && account == home && self.actor.is_in_person() {
                     self.require_on_hold(home, permission)
                 } else {
                     self.require_in(account, permission)

@@ -3,14 +3,14 @@
 
 use super::meters::{UNCOUNTED, meter_of, next_window, wanted_of};
 use super::{Ctx, Engine, Tx, decode, keys, second_factor};
+use crate::api::operation::Request;
 use crate::error::{Code, Error};
 use crate::model::{
     Actor, ApiKey, Cap, Channel, CreditHead, Id, LimitName, Link, Meter, OutboxMessage, PaceRecord,
     SecondFactor, Session, Window,
 };
 use crate::ops::{
-    Operation, accounts, clock, credits, invitations, leases, links, once, outbox, reservations,
-    threads,
+    accounts, clock, credits, invitations, leases, links, once, outbox, reservations, threads,
 };
 use crate::rules::pace::Pace;
 use crate::rules::window::{Calendar, last_of_part};

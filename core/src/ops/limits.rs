@@ -1,6 +1,6 @@
 //! Limits of accounts: overridden or inherited, one by one (R-PKG-2, R-PKG-3).
 
-use super::{Access, Effect, Operation, accounts, check_rev, packages};
+use super::{Operation, accounts, check_rev, packages};
 use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
@@ -547,14 +547,7 @@ fn guaranteed_below(ctx: &mut Ctx<'_>, id: &Id, limit: LimitName) -> Result<Vec<
 }
 
 impl Operation for Set {
-    const NAME: &'static str = "limits.set";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator("packages.override_limits");
     type Answer = LimitExplanations;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LimitExplanations, Error> {
         let Set {
@@ -588,14 +581,7 @@ impl Operation for Set {
 }
 
 impl Operation for Inherit {
-    const NAME: &'static str = "limits.inherit";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator("packages.override_limits");
     type Answer = LimitExplanations;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LimitExplanations, Error> {
         let Inherit {
@@ -619,17 +605,7 @@ impl Operation for Inherit {
 }
 
 impl Operation for Allocate {
-    const NAME: &'static str = "limits.allocate";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule(
-        "users who manage the team from an account above (`accounts.team`); operators with \
-         `packages.override_limits`",
-    );
     type Answer = LimitExplanations;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LimitExplanations, Error> {
         let Allocate {
@@ -699,9 +675,6 @@ impl Operation for Allocate {
 }
 
 impl Operation for SetDefault {
-    const NAME: &'static str = "limits.set_default";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator("platform.policies");
     type Answer = DefaultLimits;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<DefaultLimits, Error> {
@@ -736,14 +709,7 @@ impl Operation for SetDefault {
 }
 
 impl Operation for Explain {
-    const NAME: &'static str = "limits.explain";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("limits.explain", "clients.view_all");
     type Answer = LimitExplanations;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LimitExplanations, Error> {
         explain(ctx, &self.account).map_err(|error| error.at("/account"))

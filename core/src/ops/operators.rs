@@ -1,7 +1,7 @@
 //! Operators: the platform's staff, users with a role on the platform itself and in no account
 //! (R-PLT-2).
 
-use super::{Access, Effect, Operation, check_rev, page, roles, sessions, users};
+use super::{Operation, check_rev, page, roles, sessions, users};
 use crate::engine::view::role_with_includes;
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
@@ -244,9 +244,6 @@ fn set_disabled(ctx: &mut Ctx<'_>, user: &Id, disabled: bool) -> Result<Operator
 }
 
 impl Operation for Add {
-    const NAME: &'static str = "operators.add";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator(MANAGE);
     type Answer = Operator;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Operator, Error> {
@@ -305,9 +302,6 @@ impl Operation for Add {
 }
 
 impl Operation for Get {
-    const NAME: &'static str = "operators.get";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Operator(MANAGE);
     type Answer = Operator;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Operator, Error> {
@@ -317,9 +311,6 @@ impl Operation for Get {
 }
 
 impl Operation for List {
-    const NAME: &'static str = "operators.list";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Operator(MANAGE);
     type Answer = OperatorList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OperatorList, Error> {
@@ -338,9 +329,6 @@ impl Operation for List {
 }
 
 impl Operation for SetRole {
-    const NAME: &'static str = "operators.set_role";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator(MANAGE);
     type Answer = Operator;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Operator, Error> {
@@ -353,9 +341,6 @@ impl Operation for SetRole {
 }
 
 impl Operation for Disable {
-    const NAME: &'static str = "operators.disable";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator(MANAGE);
     type Answer = Operator;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Operator, Error> {
@@ -364,9 +349,6 @@ impl Operation for Disable {
 }
 
 impl Operation for Enable {
-    const NAME: &'static str = "operators.enable";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator(MANAGE);
     type Answer = Operator;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Operator, Error> {
@@ -375,9 +357,6 @@ impl Operation for Enable {
 }
 
 impl Operation for Remove {
-    const NAME: &'static str = "operators.remove";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator(MANAGE);
     type Answer = OperatorRemoved;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OperatorRemoved, Error> {

@@ -4,7 +4,7 @@
 //! record for each message that it was given and has not acknowledged: at most [`MOST_OPEN`]. What
 //! is neither open nor dead below its place is done.
 
-use super::{Access, Effect, Operation, page_size};
+use super::{Operation, page_size};
 use crate::engine::{Ctx, decode, keys};
 use crate::error::{Code, Error};
 use crate::model::{
@@ -456,9 +456,6 @@ pub(crate) fn give_again(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Error> {
 }
 
 impl Operation for Read {
-    const NAME: &'static str = "outbox.read";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::System;
     type Answer = OutboxPage;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxPage, Error> {
@@ -655,9 +652,6 @@ fn check_numbers(numbers: &[Count]) -> Result<(), Error> {
 }
 
 impl Operation for Take {
-    const NAME: &'static str = "outbox.take";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = OutboxTaken;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxTaken, Error> {
@@ -739,9 +733,6 @@ fn message(ctx: &mut Ctx<'_>, number: u64) -> Result<OutboxItem, Error> {
 }
 
 impl Operation for Ack {
-    const NAME: &'static str = "outbox.ack";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = OutboxSettled;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxSettled, Error> {
@@ -759,9 +750,6 @@ impl Operation for Ack {
 }
 
 impl Operation for Retry {
-    const NAME: &'static str = "outbox.retry";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = OutboxSettled;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxSettled, Error> {
@@ -786,9 +774,6 @@ impl Operation for Retry {
 }
 
 impl Operation for Fail {
-    const NAME: &'static str = "outbox.fail";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = OutboxSettled;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxSettled, Error> {
@@ -815,9 +800,6 @@ impl Operation for Fail {
 }
 
 impl Operation for Dead {
-    const NAME: &'static str = "outbox.dead";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::System;
     type Answer = OutboxDeadPage;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxDeadPage, Error> {
@@ -858,9 +840,6 @@ impl Operation for Dead {
 }
 
 impl Operation for Revive {
-    const NAME: &'static str = "outbox.revive";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = OutboxSettled;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxSettled, Error> {
@@ -895,9 +874,6 @@ impl Operation for Revive {
 }
 
 impl Operation for Consumers {
-    const NAME: &'static str = "outbox.consumers";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::System;
     type Answer = OutboxConsumerList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxConsumerList, Error> {
@@ -930,9 +906,6 @@ impl Operation for Consumers {
 }
 
 impl Operation for Forget {
-    const NAME: &'static str = "outbox.forget";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = OutboxForgotten;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxForgotten, Error> {
@@ -954,9 +927,6 @@ impl Operation for Forget {
 }
 
 impl Operation for Clear {
-    const NAME: &'static str = "outbox.clear";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = OutboxCleared;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxCleared, Error> {

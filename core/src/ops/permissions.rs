@@ -1,6 +1,6 @@
 //! The permission tree (R-ROL-1, R-ROL-2).
 
-use super::{Access, Effect, Operation, page_size, unknown_permission};
+use super::{Operation, page_size, unknown_permission};
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
 use crate::model::{Count, HostNode, Id, Name, PermissionTree};
@@ -74,9 +74,6 @@ fn shown(tree: &PermissionTree, place: usize) -> Option<Permission> {
 }
 
 impl Operation for Add {
-    const NAME: &'static str = "permissions.add";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = Permission;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Permission, Error> {
@@ -139,9 +136,6 @@ impl Operation for Add {
 }
 
 impl Operation for List {
-    const NAME: &'static str = "permissions.list";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("roles.view", "roles.view");
     type Answer = PermissionList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PermissionList, Error> {
@@ -155,9 +149,6 @@ impl Operation for List {
 }
 
 impl Operation for Search {
-    const NAME: &'static str = "permissions.search";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("roles.view", "roles.view");
     type Answer = PermissionList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PermissionList, Error> {

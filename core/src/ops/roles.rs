@@ -1,8 +1,6 @@
 //! Roles: of the platform, and of accounts' own (R-ROL-1, R-ROL-3, R-ROL-4, R-ROL-6 to R-ROL-8).
 
-use super::{
-    Access, Effect, Operation, accounts, check_rev, members, page_size, unknown_permission,
-};
+use super::{Operation, accounts, check_rev, members, page_size, unknown_permission};
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::view::{account_line, load_role, role_with_includes};
 use crate::engine::{Ctx, keys};
@@ -733,14 +731,7 @@ fn new_id(ctx: &mut Ctx<'_>, given: Option<Id>) -> Result<Id, Error> {
 }
 
 impl Operation for Create {
-    const NAME: &'static str = "roles.create";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("roles.create", "roles.create");
     type Answer = Role;
-
-    fn account(&self) -> Option<&Id> {
-        self.account.as_ref()
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Role, Error> {
         let account = owning_account(ctx, self.account)?;
@@ -774,14 +765,7 @@ impl Operation for Create {
 }
 
 impl Operation for Copy {
-    const NAME: &'static str = "roles.copy";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("roles.create", "roles.create");
     type Answer = Role;
-
-    fn account(&self) -> Option<&Id> {
-        self.account.as_ref()
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Role, Error> {
         let original = load_seen(ctx, &self.role, "roles.create", "/role")?;
@@ -806,9 +790,6 @@ impl Operation for Copy {
 }
 
 impl Operation for Edit {
-    const NAME: &'static str = "roles.edit";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("roles.edit", "roles.edit");
     type Answer = Role;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Role, Error> {
@@ -840,9 +821,6 @@ impl Operation for Edit {
 }
 
 impl Operation for Get {
-    const NAME: &'static str = "roles.get";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("roles.view", "roles.view");
     type Answer = Role;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Role, Error> {
@@ -851,9 +829,6 @@ impl Operation for Get {
 }
 
 impl Operation for TryOut {
-    const NAME: &'static str = "roles.try_out";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("roles.edit", "roles.edit");
     type Answer = Role;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Role, Error> {
@@ -899,9 +874,6 @@ impl Operation for TryOut {
 }
 
 impl Operation for Trial {
-    const NAME: &'static str = "roles.trial";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("roles.view", "roles.view");
     type Answer = RoleTrial;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<RoleTrial, Error> {
@@ -926,14 +898,7 @@ impl Operation for Trial {
 }
 
 impl Operation for List {
-    const NAME: &'static str = "roles.list";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("roles.view", "roles.view");
     type Answer = RoleList;
-
-    fn account(&self) -> Option<&Id> {
-        self.account.as_ref()
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<RoleList, Error> {
         let size = page_size(self.limit)?;
@@ -981,9 +946,6 @@ impl Operation for List {
 }
 
 impl Operation for Delete {
-    const NAME: &'static str = "roles.delete";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("roles.delete", "roles.delete");
     type Answer = RoleDeleted;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<RoleDeleted, Error> {
@@ -1271,9 +1233,9 @@ pub(crate) fn refuse_roles_from_above(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue;
     use crate::engine::{Engine, Tx};
     use crate::model::{Policies, PolicyRecord};
-    use crate::ops::catalogue;
     use crate::options::OpenOptions;
     use serde_json::{Value, json};
     use std::path::Path;

@@ -5,7 +5,7 @@
 //! the union is seen at once, and nothing is copied that leaving would have to take back.
 
 use super::limits::Line;
-use super::{Access, Effect, Operation, Span, accounts, gauges, walk};
+use super::{Operation, Span, accounts, gauges, walk};
 use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
@@ -466,17 +466,7 @@ fn is_pooled(
 }
 
 impl Operation for Add {
-    const NAME: &'static str = "suppressions.add";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule(
-        "users with `suppressions.add` for addresses, `suppressions.domains.add` for domains; \
-         operators with `clients.edit`",
-    );
     type Answer = SuppressionsAdded;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionsAdded, Error> {
         if self.entries.iter().any(|entry| entry.value.contains('@')) || self.entries.is_empty() {
@@ -495,17 +485,7 @@ impl Operation for Add {
 }
 
 impl Operation for Remove {
-    const NAME: &'static str = "suppressions.remove";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule(
-        "users with `suppressions.remove` for addresses, `suppressions.domains.remove` for \
-         domains; operators with `clients.edit`",
-    );
     type Answer = SuppressionsRemoved;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionsRemoved, Error> {
         let any_address = self.entries.iter().any(|entry| entry.value.contains('@'));
@@ -544,14 +524,7 @@ impl Operation for Remove {
 }
 
 impl Operation for Import {
-    const NAME: &'static str = "suppressions.import_many";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("suppressions.import", "clients.edit");
     type Answer = SuppressionsImported;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionsImported, Error> {
         refuse_too_many("/entries", self.entries.len(), MOST_IMPORTED)?;
@@ -581,14 +554,7 @@ impl Operation for Import {
 }
 
 impl Operation for List {
-    const NAME: &'static str = "suppressions.list";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("suppressions.view", "clients.view_all");
     type Answer = SuppressionList;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionList, Error> {
         let account = accounts::load(ctx, &self.account, "/account")?;
@@ -650,14 +616,7 @@ fn span_prefix(team: &Id) -> usize {
 }
 
 impl Operation for Check {
-    const NAME: &'static str = "suppressions.check";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("suppressions.view", "clients.view_all");
     type Answer = SuppressionCheck;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionCheck, Error> {
         refuse_too_many("/recipients", self.recipients.len(), MOST_RECIPIENTS)?;
@@ -693,14 +652,7 @@ impl Operation for Check {
 }
 
 impl Operation for Pool {
-    const NAME: &'static str = "suppressions.pool";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("suppressions.share", "clients.edit");
     type Answer = SuppressionPool;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionPool, Error> {
         let mut account = accounts::load(ctx, &self.account, "/account")?;

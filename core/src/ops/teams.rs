@@ -2,8 +2,7 @@
 //! switching between accounts (R-TEA-1 to R-TEA-5, R-SES-5).
 
 use super::{
-    Access, Effect, Operation, SCAN_MAX, accounts, check_rev, invitations, links, members,
-    page_size, users,
+    Operation, SCAN_MAX, accounts, check_rev, invitations, links, members, page_size, users,
 };
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::view::{MAX_DEPTH, Papers, account_line};
@@ -638,14 +637,7 @@ fn next_of_user(
 }
 
 impl Operation for Quote {
-    const NAME: &'static str = "accounts.quote";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("accounts.price.view", "clients.view_all");
     type Answer = AccountQuote;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.parent)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AccountQuote, Error> {
         quote(ctx, &self.parent)
@@ -653,14 +645,7 @@ impl Operation for Quote {
 }
 
 impl Operation for CreateChild {
-    const NAME: &'static str = "accounts.create_child";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("accounts.create_child", "clients.add");
     type Answer = ChildCreated;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.parent)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ChildCreated, Error> {
         let AccountQuote { team, price, .. } = quote(ctx, &self.parent)?;
@@ -720,14 +705,7 @@ impl Operation for CreateChild {
 }
 
 impl Operation for TransferOwner {
-    const NAME: &'static str = "accounts.transfer_owner";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("accounts.transfer_owner", "clients.edit");
     type Answer = OwnerTransferred;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OwnerTransferred, Error> {
         let before = accounts::load(ctx, &self.account, "/account")?;
@@ -766,10 +744,6 @@ impl Operation for TransferOwner {
 }
 
 impl Operation for Switchable {
-    const NAME: &'static str = "accounts.switchable";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access =
-        Access::Rule("users about themselves; operators with `clients.view_all`");
     type Answer = SwitchableList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SwitchableList, Error> {
@@ -804,10 +778,6 @@ impl Operation for Switchable {
 }
 
 impl Operation for Switch {
-    const NAME: &'static str = "accounts.switch";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access =
-        Access::Rule("users about themselves; operators with `clients.view_all`");
     type Answer = AccountSwitch;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AccountSwitch, Error> {
@@ -837,14 +807,7 @@ impl Operation for Switch {
 }
 
 impl Operation for Team {
-    const NAME: &'static str = "accounts.team";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account(TEAM_PERMISSION, "clients.view_all");
     type Answer = TeamList;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<TeamList, Error> {
         if accounts::load(ctx, &self.account, "/account")?

@@ -5,7 +5,7 @@
 //! each who gets one clears a few away.
 
 use super::limits::{Line, reached};
-use super::{Access, Effect, Operation, accounts, campaigns, gauges, once, walk};
+use super::{Operation, accounts, campaigns, gauges, once, walk};
 use crate::engine::view::account_line;
 use crate::engine::{Ctx, keys};
 use crate::error::{Code, Error};
@@ -177,14 +177,7 @@ fn load(ctx: &mut Ctx<'_>, account: &Id, slot: &Id) -> Result<(Slot, Vec<Account
 }
 
 impl Operation for Acquire {
-    const NAME: &'static str = "threads.acquire";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = Slot;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Slot, Error> {
         once::written(ctx, &self, self.key.as_ref(), |ctx| {
@@ -238,14 +231,7 @@ impl Acquire {
 }
 
 impl Operation for Renew {
-    const NAME: &'static str = "threads.renew";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = Slot;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Slot, Error> {
         let ttl_ms = check_life(self.ttl_ms)?;
@@ -258,14 +244,7 @@ impl Operation for Renew {
 }
 
 impl Operation for Release {
-    const NAME: &'static str = "threads.release";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = Slot;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Slot, Error> {
         let (slot, line) = load(ctx, &self.account, &self.slot)?;
@@ -275,14 +254,7 @@ impl Operation for Release {
 }
 
 impl Operation for List {
-    const NAME: &'static str = "threads.list";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::System;
     type Answer = SlotList;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SlotList, Error> {
         accounts::load(ctx, &self.account, "/account")?;

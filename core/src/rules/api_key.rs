@@ -65,8 +65,8 @@ pub fn is_expired(key: &ApiKey, now_ms: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue::CATALOGUE;
     use crate::model::{Id, Scope};
-    use crate::ops::catalogue::CATALOGUE;
 
     fn grant(permission: &str, scope: Option<Scope>) -> Grant {
         Grant {

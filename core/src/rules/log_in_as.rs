@@ -38,7 +38,7 @@ pub fn is_masked(operation: &str, changes: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::catalogue::CATALOGUE;
+    use crate::catalogue::CATALOGUE;
     use crate::ops::{Access, Effect};
 
     /// Parts of names that tell of what is to be done in person.

@@ -22,7 +22,7 @@ pub fn needs_recent_log_in(operation: &str, changes: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::catalogue::CATALOGUE;
+    use crate::catalogue::CATALOGUE;
     use crate::ops::{Access, Effect};
 
     /// S9: whoever adds an operation about how people prove who they are is asked whether it needs

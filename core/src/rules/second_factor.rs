@@ -62,7 +62,7 @@ pub fn grouped(code: &str) -> Zeroizing<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::catalogue::CATALOGUE;
+    use crate::catalogue::CATALOGUE;
 
     #[test]
     fn codes_are_read_as_people_type_them() {

@@ -13,8 +13,7 @@ use crate::ops::audit::{AuditField, AuditWhat};
 use crate::ops::second_factors::{self, SecondFactorStatus};
 use crate::ops::sessions::{self, SessionDevice};
 use crate::ops::{
-    Access, Effect, Operation, Span, audit, invitations, members, reach, read_cursor, walk_sized,
-    write_cursor,
+    Operation, Span, audit, invitations, members, reach, read_cursor, walk_sized, write_cursor,
 };
 use crate::rules::invitation::{InvitationStatus, status};
 use schemars::JsonSchema;
@@ -181,9 +180,6 @@ enum Item {
 }
 
 impl Operation for ExportData {
-    const NAME: &'static str = "users.export_data";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule("R-USR-4");
     type Answer = UserData;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<UserData, Error> {
