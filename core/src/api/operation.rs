@@ -94,7 +94,7 @@ pub struct Gates {
     /// Whoever is logged in as another user may call it (R-SES-6).
     pub log_in_as: bool,
     /// A session may call it only shortly after a log-in (R-SES-1).
-    pub recent_log_in: bool,
+    pub needs_recent_log_in: bool,
     /// A session that lacks a required second factor may call it (R-SES-1).
     pub before_second_factor: bool,
 }

@@ -11,9 +11,9 @@
 /// - **account**: the account that the operation is about, from its request: `at account` names the
 ///   field, `maybe account` one that may be absent, `by scope` a method, `at -` is about none;
 /// - the **gates**, each by its word for yes and `-` for no, see
-///   [`Gates`](crate::api::operation::Gates): callable in one's own account while that is `on_hold`,
-///   with an API `key`, while `log_in_as` another, only after a `recent` log-in, with
-///   `no_2fa` (no second factor) where one is required;
+///   [`Gates`](crate::api::operation::Gates): callable in one's own account while that is
+///   `on_hold`, with an API `key`, while logged in as another (`log_in_as`), only after a `recent`
+///   log-in, without the second factor that is required (`no_2fa`);
 /// - **access**: who may call it, see [`Access`](crate::api::operation::Access).
 macro_rules! operations {
     ($(
@@ -29,7 +29,7 @@ macro_rules! operations {
                     on_hold: gate!(on_hold, $on_hold),
                     api_key: gate!(key, $key),
                     log_in_as: gate!(log_in_as, $log_in_as),
-                    recent_log_in: gate!(recent, $recent),
+                    needs_recent_log_in: gate!(recent, $recent),
                     before_second_factor: gate!(no_2fa, $no_2fa),
                 },
             };

@@ -133,7 +133,7 @@ fn what_is_open_to_a_log_in_as_another_is_decided() {
 fn what_needs_a_recent_log_in_is_decided() {
     hold(
         "after a recent log-in",
-        |gates| gates.recent_log_in,
+        |gates| gates.needs_recent_log_in,
         &[
             (
                 "users.change_email",

@@ -273,12 +273,12 @@ impl Engine {
             Effect::Read => {
                 let _whole = self.commits.read();
                 let mut ctx = self.ctx(actor);
-                self.authorise(&mut ctx, &request)?;
+                self.authorise(&mut ctx, O::CONTRACT, request.account())?;
                 request.run(&mut ctx)
             }
             Effect::Send => {
                 let mut ctx = self.ctx(actor);
-                self.authorise(&mut ctx, &request)?;
+                self.authorise(&mut ctx, O::CONTRACT, request.account())?;
                 request.run(&mut ctx)
             }
             Effect::Write => {
@@ -305,7 +305,7 @@ impl Engine {
     ) -> Result<Committed<O::Answer>, Error> {
         let _alone = self.writer.lock();
         self.commit(actor, Some(O::NAME), |ctx| {
-            self.authorise(ctx, &request)?;
+            self.authorise(ctx, O::CONTRACT, request.account())?;
             request.clone().run(ctx)
         })
     }
