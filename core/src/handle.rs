@@ -1,5 +1,6 @@
 //! The handle that a host holds, and what it prepares for the hot path.
 
+use crate::catalogue;
 use crate::engine::Engine;
 use crate::engine::allowance::Allowance;
 use crate::engine::meters::{Ask, Decision, Prepared, check_count};
@@ -7,7 +8,7 @@ use crate::engine::view::AccountCell;
 use crate::error::{Code, Error};
 use crate::guard::{Guard, contained};
 use crate::model::{Actor, Caller, Channel, Id, MessageInput};
-use crate::ops::{Effect, Operation, catalogue};
+use crate::ops::{Effect, Operation};
 use crate::options::{ActingSender, OpenOptions, SenderOptions};
 use crate::registry;
 use crate::{json, ops};

@@ -35,7 +35,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod api;
 mod auth;
+pub mod catalogue;
 mod engine;
 mod error;
 mod guard;
@@ -51,6 +53,7 @@ mod registry;
 mod rules;
 mod tables;
 
+pub use api::operation::{Contract, Effect, Gates, Request};
 pub use engine::meters::{BindingLimit, Decision, Refusal};
 pub use error::{Class, Code, Error, Retry};
 pub use handle::{Access, Sender, Tenantry};
@@ -77,7 +80,7 @@ pub use model::{
     MessageClass, MessageInput, PaidWithCredits,
 };
 pub use model::{LogIn, ReservationsOnHold, RoleScope, SecondFactorPolicy};
-pub use ops::{Effect, Operation, catalogue};
+pub use ops::Operation;
 pub use options::{
     ActingSender, Durability, HexKey, ManualClock, OpenOptions, Pepper, SenderOptions,
 };

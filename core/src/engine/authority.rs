@@ -4,16 +4,13 @@
 use super::trials::Trial;
 use super::view::{MemberView, Papers};
 use super::{Ctx, Engine};
+use crate::api::operation::{Access, Contract};
 use crate::error::{Class, Code, Error};
 use crate::kernel::{Tx, keys};
 use crate::model::{self, Actor, AddressRange, Behind, Id, LogIn, Operator, SecondFactorPolicy};
-use crate::ops::{Access, Effect, Operation};
 use crate::rules::account::Status;
-use crate::rules::api_key::{is_for_people_alone, powers_of_key};
-use crate::rules::log_in_as::is_masked;
-use crate::rules::recent_log_in::needs_recent_log_in;
+use crate::rules::api_key::powers_of_key;
 use crate::rules::role::{Powers, role_powers};
-use crate::rules::second_factor::is_open_without;
 use crate::rules::session::may_come_from;
 use crate::tables::accounts::account_line;
 use std::sync::Arc;
@@ -23,48 +20,51 @@ use std::sync::Arc;
 pub(crate) const TEAM_PERMISSION: &str = "accounts.team";
 
 impl Engine {
-    /// Whether this actor may call this operation (the catalogue's `access`). What is not the
-    /// actor's is `not_found`.
-    pub(super) fn authorise<O: Operation>(
+    /// Whether this actor may call the operation of this contract about this account. What is not
+    /// the actor's is `not_found`.
+    pub(super) fn authorise(
         &self,
         ctx: &mut Ctx<'_>,
-        request: &O,
+        contract: &Contract,
+        account: Option<&Id>,
     ) -> Result<(), Error> {
-        if ctx.actor.api_key().is_some() && is_for_people_alone(O::NAME) {
+        let Contract { name, gates, .. } = contract;
+        if ctx.actor.api_key().is_some() && !gates.api_key {
             return Err(Error::new(
                 Code::NotWithApiKey,
-                format!("no API key lets a program call `{}`", O::NAME),
+                format!("no API key lets a program call `{name}`"),
             ));
         }
-        if ctx.actor.behind().is_some() && is_masked(O::NAME, O::EFFECT != Effect::Read) {
+        if ctx.actor.behind().is_some() && !gates.log_in_as {
             return Err(Error::new(
                 Code::NotAsAnother,
-                format!("`{}` is for the user in person", O::NAME),
+                format!("`{name}` is for the user in person"),
             ));
         }
-        ctx.require_access(request)?;
+        ctx.require_access(contract, account)?;
         match ctx.actor.log_in() {
-            Some(log_in) => ctx.require_log_in::<O>(log_in),
+            Some(log_in) => ctx.require_log_in(contract, log_in),
             None => Ok(()),
         }
     }
 }
 
 impl Ctx<'_> {
-    fn require_access<O: Operation>(&mut self, request: &O) -> Result<(), Error> {
-        match (self.actor, O::ACCESS) {
+    fn require_access(&mut self, contract: &Contract, account: Option<&Id>) -> Result<(), Error> {
+        let name = contract.name;
+        match (self.actor, contract.access) {
             (Actor::System, _) => Ok(()),
             (_, Access::System) => Err(Error::new(
                 Code::ActorNotAllowed,
-                format!("`{}` is for `system` alone", O::NAME),
+                format!("`{name}` is for `system` alone"),
             )),
             (Actor::User { .. }, Access::Operator(_)) => Err(Error::new(
                 Code::ActorNotAllowed,
-                format!("`{}` is for operators", O::NAME),
+                format!("`{name}` is for operators"),
             )),
             (Actor::Operator { .. }, Access::Account { operator: None, .. }) => Err(Error::new(
                 Code::ActorNotAllowed,
-                format!("`{}` is for users of an account", O::NAME),
+                format!("`{name}` is for users of an account"),
             )),
             (
                 Actor::Operator { .. },
@@ -80,8 +80,8 @@ impl Ctx<'_> {
                     user: permission, ..
                 },
             ) => {
-                let account = request.account().unwrap_or(home);
-                if O::ON_HOLD && account == home && self.actor.is_in_person() {
+                let account = account.unwrap_or(home);
+                if contract.gates.on_hold && account == home && self.actor.is_in_person() {
                     self.require_on_hold(home, permission)
                 } else {
                     self.require_in(account, permission)
@@ -94,15 +94,15 @@ impl Ctx<'_> {
 
     /// Refuses what a session does not do: where a second factor is asked for, anything without
     /// one, and what needs a log-in that is recent (R-SES-1).
-    fn require_log_in<O: Operation>(&mut self, log_in: LogIn) -> Result<(), Error> {
-        if !is_open_without(O::NAME) {
+    fn require_log_in(&mut self, contract: &Contract, log_in: LogIn) -> Result<(), Error> {
+        if !contract.gates.before_second_factor {
             let home = match self.actor {
                 Actor::User { account, .. } => Some(account),
                 Actor::System | Actor::Operator { .. } => None,
             };
             self.require_second_factor(log_in, home)?;
         }
-        if !needs_recent_log_in(O::NAME, O::EFFECT != Effect::Read) {
+        if !contract.gates.needs_recent_log_in {
             return Ok(());
         }
         let recent_ms = self.policies(None)?.recent_log_in_ms.get();
@@ -111,7 +111,7 @@ impl Ctx<'_> {
         }
         let message = format!(
             "`{}` needs a log-in of the last {} seconds: prove the user anew",
-            O::NAME,
+            contract.name,
             recent_ms / 1000
         );
         Err(Error::new(Code::LogInAgain, message)

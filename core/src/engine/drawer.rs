@@ -114,7 +114,7 @@ mod tests {
     /// Accounts that have sent so much that each of them needs its next block, and another sender
     /// of the first one.
     fn senders(engine: &Arc<Engine>) -> Vec<Arc<Prepared>> {
-        let create = crate::ops::catalogue::find("accounts.create").unwrap();
+        let create = crate::catalogue::find("accounts.create").unwrap();
         let prepare = |account: &str, user: Option<&str>| {
             engine
                 .cell_by_text(account)

@@ -3,6 +3,7 @@
 
 use super::meters::{UNCOUNTED, meter_of, next_window, wanted_of};
 use super::{Ctx, Engine};
+use crate::api::operation::Request;
 use crate::auth::totp;
 use crate::error::{Code, Error};
 use crate::kernel::{decode, keys};
@@ -11,8 +12,7 @@ use crate::model::{
     SecondFactor, Session, Window,
 };
 use crate::ops::{
-    Operation, accounts, clock, credits, invitations, leases, links, once, outbox, reservations,
-    threads,
+    accounts, clock, credits, invitations, leases, links, once, outbox, reservations, threads,
 };
 use crate::rules::pace::Pace;
 use crate::rules::window::{Calendar, last_of_part};

@@ -84,7 +84,7 @@ fn tree(limit: u64) -> (Shared, Arc<Guard>) {
         if let Some(parent) = parent {
             request["parent"] = parent.into();
         }
-        let entry = crate::ops::catalogue::find("accounts.create").unwrap();
+        let entry = crate::catalogue::find("accounts.create").unwrap();
         guard
             .enter(entry.effect, |engine| {
                 (entry.run_json)(engine, &Actor::System, request.to_string().as_bytes())

@@ -221,12 +221,12 @@ impl Engine {
             Effect::Read => {
                 let _whole = self.kernel.commits.read();
                 let mut ctx = self.ctx(actor);
-                self.authorise(&mut ctx, &request)?;
+                self.authorise(&mut ctx, O::CONTRACT, request.account())?;
                 request.run(&mut ctx)
             }
             Effect::Send => {
                 let mut ctx = self.ctx(actor);
-                self.authorise(&mut ctx, &request)?;
+                self.authorise(&mut ctx, O::CONTRACT, request.account())?;
                 request.run(&mut ctx)
             }
             Effect::Write => {
@@ -254,7 +254,7 @@ impl Engine {
     ) -> Result<Committed<O::Answer>, Error> {
         let _alone = self.kernel.writer.lock();
         self.commit(actor, Some(O::NAME), |ctx| {
-            self.authorise(ctx, &request)?;
+            self.authorise(ctx, O::CONTRACT, request.account())?;
             request.clone().run(ctx)
         })
     }

@@ -71,7 +71,7 @@ fn engine_on(store: &Arc<dyn Backend>, seed: u64) -> (Guard, Meanwhile) {
 }
 
 fn call(guard: &Guard, operation: &str, request: &Value) -> Result<Value, Error> {
-    let entry = crate::ops::catalogue::find(operation).unwrap();
+    let entry = crate::catalogue::find(operation).unwrap();
     let answer = guard.enter(entry.effect, |engine| {
         (entry.run_json)(engine, &Actor::System, request.to_string().as_bytes())
     })?;

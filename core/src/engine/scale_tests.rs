@@ -176,7 +176,7 @@ impl Platform {
     }
 
     fn call_as(&self, actor: &Actor, operation: &str, request: &Value) -> Value {
-        let entry = crate::ops::catalogue::find(operation).unwrap();
+        let entry = crate::catalogue::find(operation).unwrap();
         let answer = (entry.run_json)(&self.engine, actor, request.to_string().as_bytes());
         serde_json::from_str(
             &answer.unwrap_or_else(|error| panic!("{operation} {request}: {error}")),

@@ -230,7 +230,7 @@ fn a_send_that_cannot_be_stored_is_not_granted() {
 }
 
 fn call(guard: &Guard, operation: &str, request: Value) -> Result<Value, Code> {
-    let entry = crate::ops::catalogue::find(operation).unwrap();
+    let entry = crate::catalogue::find(operation).unwrap();
     let answer = guard.enter(entry.effect, |engine| {
         (entry.run_json)(engine, &Actor::System, request.to_string().as_bytes())
     });
@@ -562,7 +562,7 @@ fn what_is_due_is_seen_by_the_first_who_asks() {
         serde_json::from_str(r#"{"clock":{"manual_ms":1781524800000},"seed":1}"#).unwrap();
     let guard = Guard::new(Engine::open(Path::new(":memory:"), &options).unwrap());
     let call = |operation: &str, request: String| {
-        let entry = crate::ops::catalogue::find(operation).unwrap();
+        let entry = crate::catalogue::find(operation).unwrap();
         guard.enter(entry.effect, |engine| {
             (entry.run_json)(engine, &Actor::System, request.as_bytes())
         })

@@ -1590,7 +1590,7 @@ mod tests {
     }
 
     fn call(engine: &Engine, operation: &str, request: serde_json::Value) {
-        let entry = crate::ops::catalogue::find(operation).unwrap();
+        let entry = crate::catalogue::find(operation).unwrap();
         (entry.run_json)(
             engine,
             &crate::model::Actor::System,

@@ -3,7 +3,7 @@
 //! Every answer comes from one place, [`View::judge`](crate::engine::view::View::judge), so that
 //! all of them agree.
 
-use super::{Access, Effect, Operation, reach, unknown_permission};
+use super::{Operation, reach, unknown_permission};
 use crate::engine::Ctx;
 use crate::engine::view::{Judged, MemberView, OF_OWN_MEMBERS, Papers, role_powers};
 use crate::error::{Code, Error};
@@ -294,14 +294,7 @@ fn held_as(member: &Member, account: &Id) -> AccessHeldAs {
 }
 
 impl Operation for Check {
-    const NAME: &'static str = "access.check";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("users.view", "clients.view_all");
     type Answer = AccessCheck;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AccessCheck, Error> {
         let cell = ctx.engine.cell(&self.account)?;
@@ -322,14 +315,7 @@ impl Operation for Check {
 }
 
 impl Operation for WhatCan {
-    const NAME: &'static str = "access.what_can";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("users.view", "clients.view_all");
     type Answer = AccessPowers;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AccessPowers, Error> {
         let Some(judged) = judge(ctx, &self.account, &self.user)? else {
@@ -364,14 +350,7 @@ impl Operation for WhatCan {
 }
 
 impl Operation for WhoCan {
-    const NAME: &'static str = "access.who_can";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("users.view", "clients.view_all");
     type Answer = AccessHolderList;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AccessHolderList, Error> {
         let tree = ctx.tree();
@@ -428,14 +407,7 @@ impl Operation for WhoCan {
 }
 
 impl Operation for Explain {
-    const NAME: &'static str = "access.explain";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("users.view", "clients.view_all");
     type Answer = AccessExplanation;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AccessExplanation, Error> {
         let tree = ctx.tree();
@@ -733,9 +705,9 @@ fn ceilings(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue;
     use crate::engine::Engine;
     use crate::model::{Policies, PolicyRecord, RoleScope};
-    use crate::ops::catalogue;
     use crate::options::OpenOptions;
     use serde_json::{Value, json};
     use std::collections::{BTreeMap, BTreeSet};

@@ -1,8 +1,8 @@
 //! Accounts: creation in two steps, holds, the end and the way back (R-ACC-1 to R-ACC-3).
 
 use super::{
-    Access, Effect, Operation, caps, credits, groups, invitations, limits, members, packages,
-    reach, reservations, roles, users,
+    Operation, caps, credits, groups, invitations, limits, members, packages, reach, reservations,
+    roles, users,
 };
 use crate::engine::Ctx;
 use crate::engine::authority::TEAM_PERMISSION;
@@ -759,9 +759,6 @@ fn lines_below(ctx: &mut Ctx<'_>, subtree: &[Id]) -> Result<Lines, Error> {
 }
 
 impl Operation for Create {
-    const NAME: &'static str = "accounts.create";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator("clients.add");
     type Answer = Account;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
@@ -798,9 +795,6 @@ impl Operation for Create {
 }
 
 impl Operation for Validate {
-    const NAME: &'static str = "accounts.validate";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Operator("clients.add");
     type Answer = AccountValidation;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AccountValidation, Error> {
@@ -853,32 +847,22 @@ impl Operation for Validate {
 }
 
 impl Operation for Get {
-    const NAME: &'static str = "accounts.get";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("accounts.view", "clients.view_all");
     type Answer = Account;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
         shown(ctx, &self.account).map_err(|error| error.at("/account"))
     }
 }
 
-impl Operation for List {
-    const NAME: &'static str = "accounts.list";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule(
-        "users with `accounts.team`, of the accounts below their own; operators with \
-         `clients.view_all`",
-    );
-    type Answer = AccountList;
-
-    fn account(&self) -> Option<&Id> {
+impl List {
+    /// The account at the head of the team that is listed, or else the one whose children are.
+    pub(crate) fn team_or_parent(&self) -> Option<&Id> {
         self.team.as_ref().or(self.parent.as_ref())
     }
+}
+
+impl Operation for List {
+    type Answer = AccountList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AccountList, Error> {
         let List {
@@ -995,14 +979,7 @@ fn starting_with((from, until): (Vec<u8>, Vec<u8>), prefix: &str) -> (Vec<u8>, V
 }
 
 impl Operation for Edit {
-    const NAME: &'static str = "accounts.edit";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("accounts.edit", "clients.edit");
     type Answer = Account;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
         let mut account = load_to_change(ctx, &self.account, self.expected_rev)?;
@@ -1178,14 +1155,7 @@ fn set_default_role(
 }
 
 impl Operation for Activate {
-    const NAME: &'static str = "accounts.activate";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("accounts.close", "clients.status");
     type Answer = Account;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
         let account = load_to_change(ctx, &self.account, self.expected_rev)?;
@@ -1272,14 +1242,7 @@ fn hold_above(field: &str) -> Error {
 }
 
 impl Operation for Hold {
-    const NAME: &'static str = "accounts.hold";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("accounts.edit", "clients.status");
     type Answer = Account;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
         let account = load_to_change(ctx, &self.account, self.expected_rev)?;
@@ -1353,16 +1316,7 @@ fn void_reservations(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> {
 }
 
 impl Operation for Release {
-    const NAME: &'static str = "accounts.release";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("accounts.edit", "clients.status");
-    // Who put their own account on hold can take that back, though they can do nothing else there.
-    const ON_HOLD: bool = true;
     type Answer = Account;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
         let mut account = load_to_change(ctx, &self.account, self.expected_rev)?;
@@ -1399,14 +1353,7 @@ fn clears(ctx: &mut Ctx<'_>, account: &model::Account, hold: &HoldEntry) -> Resu
 }
 
 impl Operation for Close {
-    const NAME: &'static str = "accounts.close";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("accounts.close", "clients.status");
     type Answer = Account;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
         let account = load_to_change(ctx, &self.account, self.expected_rev)?;
@@ -1429,14 +1376,7 @@ fn close(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
 }
 
 impl Operation for Reopen {
-    const NAME: &'static str = "accounts.reopen";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("accounts.close", "clients.status");
     type Answer = Account;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Account, Error> {
         let account = load_to_change(ctx, &self.account, self.expected_rev)?;
@@ -1471,14 +1411,7 @@ fn reopen(ctx: &mut Ctx<'_>, mut account: model::Account) -> Result<(), Error> {
 }
 
 impl Operation for Delete {
-    const NAME: &'static str = "accounts.delete";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("accounts.delete", "clients.delete");
     type Answer = AccountDeleted;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AccountDeleted, Error> {
         let account = load_to_change(ctx, &self.account, self.expected_rev)?;
@@ -1675,9 +1608,6 @@ fn erase(ctx: &mut Ctx<'_>, account: &model::Account) -> Result<u64, Error> {
 const MOST_AT_ONCE: usize = 500;
 
 impl Operation for Bulk {
-    const NAME: &'static str = "accounts.bulk";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator("clients.bulk");
     type Answer = AccountBulk;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AccountBulk, Error> {

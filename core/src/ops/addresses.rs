@@ -1,6 +1,6 @@
 //! Allow-lists: where people may come from (R-SES-3).
 
-use super::{Access, Effect, Operation, accounts, members, reach, users};
+use super::{Effect, Operation, accounts, members, reach, users};
 use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
@@ -115,17 +115,7 @@ fn key_of(
 }
 
 impl Operation for Set {
-    const NAME: &'static str = "addresses.set";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule(
-        "R-SES-3: of an account with `accounts.edit`, of a member with `users.disable`, of oneself \
-         with `self.password`; operators with `clients.edit`",
-    );
     type Answer = AddressList;
-
-    fn account(&self) -> Option<&Id> {
-        self.account.as_ref()
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AddressList, Error> {
         if self.addresses.len() > MOST_ADDRESSES {
@@ -182,17 +172,7 @@ impl Operation for Set {
 }
 
 impl Operation for Get {
-    const NAME: &'static str = "addresses.get";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule(
-        "R-SES-3: of an account with `accounts.view`, of a member with `users.view`, of oneself \
-         with `self.password`; operators with `clients.view_all`",
-    );
     type Answer = AddressList;
-
-    fn account(&self) -> Option<&Id> {
-        self.account.as_ref()
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AddressList, Error> {
         let key = key_of(ctx, self.account.as_ref(), self.user.as_ref(), Effect::Read)?;

@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Access, Effect, Operation, accounts, caps, members, reach, roles, users};
+use super::{Operation, accounts, caps, members, reach, roles, users};
 use crate::engine::Ctx;
 use crate::engine::sessions::{actor_with, blamed};
 use crate::error::{Code, Error};
@@ -387,14 +387,7 @@ fn checked_list(mut list: Vec<AddressRange>) -> Result<Vec<AddressRange>, Error>
 }
 
 impl Operation for Create {
-    const NAME: &'static str = "api_keys.create";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::users("api_keys.create");
     type Answer = ApiKeyToken;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ApiKeyToken, Error> {
         let member = member_for(ctx, &self.account, self.user)?;
@@ -435,14 +428,7 @@ impl Operation for Create {
 }
 
 impl Operation for Edit {
-    const NAME: &'static str = "api_keys.edit";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::users("api_keys.create");
     type Answer = ApiKey;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ApiKey, Error> {
         let mut key = load_seen(
@@ -494,17 +480,7 @@ impl Operation for Edit {
 }
 
 impl Operation for Delete {
-    const NAME: &'static str = "api_keys.delete";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule(
-        "R-SES-7: users their own, those of others with `api_keys.revoke`; operators with \
-         `clients.status`",
-    );
     type Answer = ApiKeyDeleted;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ApiKeyDeleted, Error> {
         let key = load_seen(
@@ -524,17 +500,7 @@ impl Operation for Delete {
 }
 
 impl Operation for List {
-    const NAME: &'static str = "api_keys.list";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule(
-        "R-SES-7: users their own, those of others with `api_keys.view`; operators with \
-         `clients.view_all`",
-    );
     type Answer = ApiKeyList;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ApiKeyList, Error> {
         let sees_all = sees_all(ctx, &self.account, "api_keys.view", "clients.view_all")
@@ -551,9 +517,6 @@ impl Operation for List {
 }
 
 impl Operation for Check {
-    const NAME: &'static str = "api_keys.check";
-    const EFFECT: Effect = Effect::Send;
-    const ACCESS: Access = Access::System;
     type Answer = ApiKeyProof;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ApiKeyProof, Error> {

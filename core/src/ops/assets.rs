@@ -1,6 +1,6 @@
 //! Assets: the sending domains, nodes and bounce addresses that an account may use (R-PKG-5).
 
-use super::{Access, Effect, Operation, accounts, packages};
+use super::{Operation, accounts, packages};
 use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::revision::check_rev;
@@ -108,11 +108,6 @@ const fn view_permission(kind: AssetKind) -> &'static str {
     }
 }
 
-const SEE: Access = Access::Rule(
-    "users with `sending.domains.view`, `sending.nodes.view` or `sending.bounce_addresses.view`, \
-     each for its kind; operators with `clients.view_all`",
-);
-
 fn require_view(ctx: &mut Ctx<'_>, account: &Id, kind: AssetKind) -> Result<(), Error> {
     match ctx.actor {
         Actor::System => Ok(()),
@@ -205,14 +200,7 @@ fn change(
 }
 
 impl Operation for Get {
-    const NAME: &'static str = "assets.get";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = SEE;
     type Answer = AssetList;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AssetList, Error> {
         let mut assets = Vec::new();
@@ -247,14 +235,7 @@ impl Operation for Get {
 }
 
 impl Operation for Assign {
-    const NAME: &'static str = "assets.assign";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator("clients.edit");
     type Answer = AssetList;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AssetList, Error> {
         change(ctx, self.account, self.expected_rev, self.kind, |own| {
@@ -277,14 +258,7 @@ impl Operation for Assign {
 }
 
 impl Operation for Unassign {
-    const NAME: &'static str = "assets.unassign";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator("clients.edit");
     type Answer = AssetList;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AssetList, Error> {
         change(ctx, self.account, self.expected_rev, self.kind, |own| {
@@ -298,14 +272,7 @@ impl Operation for Unassign {
 }
 
 impl Operation for Check {
-    const NAME: &'static str = "assets.check";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = SEE;
     type Answer = Asset;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Asset, Error> {
         require_view(ctx, &self.account, self.kind)?;

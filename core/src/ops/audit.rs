@@ -3,7 +3,7 @@
 //! There is a chain of records for each account, one for the platform, and one for all users. The
 //! records are made where operations commit, see `engine/audit.rs`.
 
-use super::{Access, Effect, Operation};
+use super::Operation;
 use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
@@ -18,8 +18,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tenantry_store::Order;
 
-/// What operators need for the chains of accounts and users.
-const OPERATORS: &str = "clients.view_all";
 /// What they need for that of the platform.
 const OPERATORS_PLATFORM: &str = "operators.manage";
 /// How many records one call prunes.
@@ -521,14 +519,7 @@ impl List {
 }
 
 impl Operation for List {
-    const NAME: &'static str = "audit.list";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("audit.view", OPERATORS);
     type Answer = AuditPage;
-
-    fn account(&self) -> Option<&Id> {
-        self.account.as_ref()
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AuditPage, Error> {
         let size = page_size(self.limit)?;
@@ -589,14 +580,7 @@ impl Operation for List {
 }
 
 impl Operation for Export {
-    const NAME: &'static str = "audit.export";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("audit.export", OPERATORS);
     type Answer = AuditExport;
-
-    fn account(&self) -> Option<&Id> {
-        self.account.as_ref()
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AuditExport, Error> {
         let size = page_size(self.limit)?;
@@ -682,14 +666,7 @@ fn kept_beside<'r>(
 }
 
 impl Operation for Verify {
-    const NAME: &'static str = "audit.verify";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("audit.verify", OPERATORS);
     type Answer = AuditVerification;
-
-    fn account(&self) -> Option<&Id> {
-        self.account.as_ref()
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AuditVerification, Error> {
         let chain = chain(ctx, self.chain, self.account.as_ref())?;
@@ -810,14 +787,7 @@ fn personal_fits(ctx: &Ctx<'_>, chain: &AuditChain, record: &AuditRecord) -> Res
 }
 
 impl Operation for Head {
-    const NAME: &'static str = "audit.head";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("audit.verify", OPERATORS);
     type Answer = AuditHeadItem;
-
-    fn account(&self) -> Option<&Id> {
-        self.account.as_ref()
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AuditHeadItem, Error> {
         let chain = chain(ctx, self.chain, self.account.as_ref())?;
@@ -832,9 +802,6 @@ impl Operation for Head {
 }
 
 impl Operation for Prune {
-    const NAME: &'static str = "audit.prune";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = AuditPruned;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AuditPruned, Error> {

@@ -1,6 +1,6 @@
 //! Actions of automations and triggers, which are counted by the month (R-PKG-1).
 
-use super::{Access, Effect, Operation, once};
+use super::{Operation, once};
 use crate::engine::Ctx;
 use crate::engine::meters::{Ask, Decision};
 use crate::error::{Code, Error};
@@ -57,14 +57,7 @@ pub struct AutomationSize {
 }
 
 impl Operation for Admit {
-    const NAME: &'static str = "automations.admit";
-    const EFFECT: Effect = Effect::Send;
-    const ACCESS: Access = Access::System;
     type Answer = Decision;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Decision, Error> {
         let ask = Ask::of(self.count, self.min)?;
@@ -93,14 +86,7 @@ impl Operation for Admit {
 }
 
 impl Operation for Check {
-    const NAME: &'static str = "automations.check";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::users("automation.view");
     type Answer = AutomationSize;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AutomationSize, Error> {
         let cell = ctx.engine.cell(&self.account)?;

@@ -7,7 +7,7 @@
 
 use super::limits::Line;
 use super::resources::{self, Kind, Need};
-use super::{Access, Effect, Operation, accounts, once};
+use super::{Operation, accounts, once};
 use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::page::walk;
@@ -205,14 +205,7 @@ fn rates(ctx: &mut Ctx<'_>, account: &Id) -> Result<Vec<BounceRate>, Error> {
 }
 
 impl Operation for Report {
-    const NAME: &'static str = "campaigns.report";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = Campaign;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
         once::written(ctx, &self, self.key.as_ref(), |ctx| {
@@ -258,14 +251,7 @@ impl Report {
 }
 
 impl Operation for Get {
-    const NAME: &'static str = "campaigns.get";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("campaigns.view", "clients.view_all");
     type Answer = Campaign;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
         reach(ctx, &self.account, &self.campaign, &["view"])?;
@@ -274,14 +260,7 @@ impl Operation for Get {
 }
 
 impl Operation for Resume {
-    const NAME: &'static str = "campaigns.resume";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("campaigns.resume", "clients.edit");
     type Answer = Campaign;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
         reach(ctx, &self.account, &self.campaign, &["resume"])?;
@@ -298,14 +277,7 @@ impl Operation for Resume {
 }
 
 impl Operation for Stop {
-    const NAME: &'static str = "campaigns.stop";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("campaigns.pause", "clients.edit");
     type Answer = Campaign;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Campaign, Error> {
         reach(ctx, &self.account, &self.campaign, &["pause"])?;
@@ -320,14 +292,7 @@ impl Operation for Stop {
 }
 
 impl Operation for List {
-    const NAME: &'static str = "campaigns.list";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("campaigns.view", "clients.view_all");
     type Answer = CampaignList;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CampaignList, Error> {
         accounts::load(ctx, &self.account, "/account")?;

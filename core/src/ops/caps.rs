@@ -1,7 +1,7 @@
 //! Caps: limits of an account beside those of its package, for members, campaigns, API keys and
 //! domains (R-QTA-4, R-QTA-14).
 
-use super::{Access, Effect, Operation, accounts, members, reach, sending, users};
+use super::{Operation, accounts, members, reach, sending, users};
 use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::Lowered;
@@ -410,14 +410,7 @@ impl Set {
 }
 
 impl Operation for Set {
-    const NAME: &'static str = "caps.set";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("groups.limit", "packages.override_limits");
     type Answer = Cap;
-
-    fn account(&self) -> Option<&Id> {
-        self.account.as_ref()
-    }
 
     fn run(mut self, ctx: &mut Ctx<'_>) -> Result<Cap, Error> {
         check_carrier(ctx, self.account.as_ref())?;
@@ -480,14 +473,7 @@ impl Operation for Set {
 }
 
 impl Operation for Remove {
-    const NAME: &'static str = "caps.remove";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("groups.limit", "packages.override_limits");
     type Answer = CapRemoved;
-
-    fn account(&self) -> Option<&Id> {
-        self.account.as_ref()
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CapRemoved, Error> {
         check_carrier(ctx, self.account.as_ref())?;
@@ -503,14 +489,7 @@ impl Operation for Remove {
 }
 
 impl Operation for List {
-    const NAME: &'static str = "caps.list";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("limits.view", "clients.view_all");
     type Answer = CapList;
-
-    fn account(&self) -> Option<&Id> {
-        self.account.as_ref()
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CapList, Error> {
         check_carrier(ctx, self.account.as_ref())?;

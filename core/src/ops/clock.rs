@@ -1,6 +1,6 @@
 //! The clock of the store.
 
-use super::{Access, Effect, Operation};
+use super::Operation;
 use crate::engine::Ctx;
 use crate::error::Error;
 use crate::model::Count;
@@ -73,9 +73,6 @@ fn reading(ctx: &Ctx<'_>) -> ClockReading {
 }
 
 impl Operation for Get {
-    const NAME: &'static str = "clock.get";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::System;
     type Answer = ClockReading;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ClockReading, Error> {
@@ -84,9 +81,6 @@ impl Operation for Get {
 }
 
 impl Operation for Set {
-    const NAME: &'static str = "clock.set";
-    const EFFECT: Effect = Effect::Send;
-    const ACCESS: Access = Access::System;
     type Answer = ClockReading;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ClockReading, Error> {
@@ -96,9 +90,6 @@ impl Operation for Set {
 }
 
 impl Operation for Confirm {
-    const NAME: &'static str = "clock.confirm";
-    const EFFECT: Effect = Effect::Send;
-    const ACCESS: Access = Access::System;
     type Answer = ClockReading;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ClockReading, Error> {
@@ -108,9 +99,6 @@ impl Operation for Confirm {
 }
 
 impl Operation for Undo {
-    const NAME: &'static str = "clock.undo";
-    const EFFECT: Effect = Effect::Send;
-    const ACCESS: Access = Access::System;
     type Answer = ClockUndone;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ClockUndone, Error> {

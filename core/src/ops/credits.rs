@@ -9,7 +9,7 @@
 //! those that only read too: in their own view of the store, which nobody keeps. So an expiry
 //! counts at its instant, and the next change writes it down.
 
-use super::{Access, Effect, Operation, accounts, groups, once};
+use super::{Effect, Operation, accounts, groups, once};
 use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
@@ -1290,14 +1290,7 @@ fn entered<O: Operation<Answer = CreditEntry>>(
 }
 
 impl Operation for Grant {
-    const NAME: &'static str = "credits.grant";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator("clients.add_credits");
     type Answer = CreditEntry;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditEntry, Error> {
         accounts::load(ctx, &self.account, "/account")?;
@@ -1336,14 +1329,7 @@ impl Operation for Grant {
 }
 
 impl Operation for Balance {
-    const NAME: &'static str = "credits.balance";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("credits.view", "clients.view_all");
     type Answer = CreditBalance;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditBalance, Error> {
         let Balance {
@@ -1436,14 +1422,7 @@ fn balance_of(
 }
 
 impl Operation for Ledger {
-    const NAME: &'static str = "credits.ledger";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("credits.view", "clients.view_all");
     type Answer = CreditLedger;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditLedger, Error> {
         let size = page_size(self.limit)?;
@@ -1483,14 +1462,7 @@ impl Operation for Ledger {
 }
 
 impl Operation for Spend {
-    const NAME: &'static str = "credits.spend";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = CreditEntry;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditEntry, Error> {
         accounts::load(ctx, &self.account, "/account")?;
@@ -1526,15 +1498,7 @@ impl Operation for Spend {
 }
 
 impl Operation for Refund {
-    const NAME: &'static str = "credits.refund";
-    const EFFECT: Effect = Effect::Write;
-    // Not by the account itself: what it paid for is what it could give itself back without end.
-    const ACCESS: Access = Access::Operator("clients.add_credits");
     type Answer = CreditEntry;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditEntry, Error> {
         accounts::load(ctx, &self.account, "/account")?;
@@ -1569,14 +1533,7 @@ fn reserve_of(
 }
 
 impl Operation for Reserve {
-    const NAME: &'static str = "credits.reserve";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("groups.reserve", "clients.edit");
     type Answer = CreditReserve;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditReserve, Error> {
         once::written(ctx, &self, self.key.as_ref(), |ctx| {
@@ -1607,14 +1564,7 @@ impl Reserve {
 }
 
 impl Operation for Unreserve {
-    const NAME: &'static str = "credits.unreserve";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("groups.reserve", "clients.edit");
     type Answer = CreditReserve;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditReserve, Error> {
         once::written(ctx, &self, self.key.as_ref(), |ctx| {
@@ -1641,10 +1591,6 @@ impl Unreserve {
         reserve_of(ctx, &book, entry, group)
     }
 }
-
-/// Who gives credits to an account below and takes them back.
-const FROM_ABOVE: &str = "users who manage the team from an account above (`accounts.team`) and \
-    hold `credits.allocate` there; operators with `clients.add_credits`";
 
 /// The account above, for whoever may move credits between it and this one.
 fn above(ctx: &mut Ctx<'_>, id: &Id) -> Result<Id, Error> {
@@ -1691,14 +1637,7 @@ fn moved(ctx: &mut Ctx<'_>, parent: &Book, child: Book, amount: u64) -> Result<C
 }
 
 impl Operation for Allocate {
-    const NAME: &'static str = "credits.allocate";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule(FROM_ABOVE);
     type Answer = CreditMove;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditMove, Error> {
         once::written(ctx, &self, self.key.as_ref(), |ctx| {
@@ -1750,14 +1689,7 @@ impl Allocate {
 }
 
 impl Operation for TakeBack {
-    const NAME: &'static str = "credits.take_back";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule(FROM_ABOVE);
     type Answer = CreditMove;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditMove, Error> {
         once::written(ctx, &self, self.key.as_ref(), |ctx| {
@@ -1804,14 +1736,7 @@ impl TakeBack {
 }
 
 impl Operation for Withdraw {
-    const NAME: &'static str = "credits.withdraw";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator("clients.add_credits");
     type Answer = CreditEntry;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<CreditEntry, Error> {
         accounts::load(ctx, &self.account, "/account")?;

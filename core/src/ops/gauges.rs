@@ -6,7 +6,7 @@
 //! above, however many there are below.
 
 use super::limits::{Line, reached};
-use super::{Access, Effect, Operation, accounts, members, once, threads};
+use super::{Operation, accounts, members, once, threads};
 use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
@@ -233,14 +233,7 @@ fn shown(ctx: &mut Ctx<'_>, line: &Line, limit: LimitName) -> Result<Gauge, Erro
 }
 
 impl Operation for Claim {
-    const NAME: &'static str = "gauges.claim";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = Gauge;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Gauge, Error> {
         check_limit(self.limit)?;
@@ -255,14 +248,7 @@ impl Operation for Claim {
 }
 
 impl Operation for Release {
-    const NAME: &'static str = "gauges.release";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = Gauge;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Gauge, Error> {
         check_limit(self.limit)?;
@@ -293,14 +279,7 @@ impl Operation for Release {
 }
 
 impl Operation for Reconcile {
-    const NAME: &'static str = "gauges.reconcile";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = Gauge;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Gauge, Error> {
         check_limit(self.limit)?;
@@ -325,14 +304,7 @@ impl Operation for Reconcile {
 }
 
 impl Operation for Get {
-    const NAME: &'static str = "gauges.get";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("limits.view", "clients.view_all");
     type Answer = GaugeList;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<GaugeList, Error> {
         let line = load(ctx, &self.account)?;

@@ -1,7 +1,7 @@
 //! Groups of users (R-GRP-1 to R-GRP-8).
 
 use super::usage::{UsageWindow, window_of};
-use super::{Access, Effect, Operation, accounts, credits, members, resources};
+use super::{Effect, Operation, accounts, credits, members, resources};
 use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::Lowered;
@@ -502,14 +502,7 @@ fn save(
 }
 
 impl Operation for Create {
-    const NAME: &'static str = "groups.create";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("groups.create", "clients.edit");
     type Answer = Group;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
         let account = enter(ctx, &self.account, Effect::Write)?;
@@ -541,14 +534,7 @@ impl Operation for Create {
 }
 
 impl Operation for Get {
-    const NAME: &'static str = "groups.get";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("groups.view", "clients.view_all");
     type Answer = Group;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
         let account = enter(ctx, &self.account, Effect::Read)?;
@@ -562,14 +548,7 @@ impl Operation for Get {
 }
 
 impl Operation for Usage {
-    const NAME: &'static str = "groups.usage";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("groups.view", "clients.view_all");
     type Answer = GroupUsage;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupUsage, Error> {
         let account = enter(ctx, &self.account, Effect::Read)?;
@@ -596,14 +575,7 @@ impl Operation for Usage {
 }
 
 impl Operation for List {
-    const NAME: &'static str = "groups.list";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("groups.view", "clients.view_all");
     type Answer = GroupList;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupList, Error> {
         let account = enter(ctx, &self.account, Effect::Read)?;
@@ -623,14 +595,7 @@ impl Operation for List {
 }
 
 impl Operation for Rename {
-    const NAME: &'static str = "groups.rename";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("groups.rename", "clients.edit");
     type Answer = Group;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
         let (account, mut group) = open(ctx, &self.account, &self.group, self.expected_rev)?;
@@ -640,14 +605,7 @@ impl Operation for Rename {
 }
 
 impl Operation for SetAvatar {
-    const NAME: &'static str = "groups.set_avatar";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("groups.avatar", "clients.edit");
     type Answer = Group;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
         let (account, mut group) = open(ctx, &self.account, &self.group, self.expected_rev)?;
@@ -660,14 +618,7 @@ impl Operation for SetAvatar {
 }
 
 impl Operation for ClearAvatar {
-    const NAME: &'static str = "groups.clear_avatar";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("groups.avatar", "clients.edit");
     type Answer = Group;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
         let (account, mut group) = open(ctx, &self.account, &self.group, self.expected_rev)?;
@@ -681,14 +632,7 @@ impl Operation for ClearAvatar {
 }
 
 impl Operation for SetCaps {
-    const NAME: &'static str = "groups.set_caps";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("groups.limit", "clients.edit");
     type Answer = Group;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
         let (account, mut group) = open(ctx, &self.account, &self.group, self.expected_rev)?;
@@ -699,14 +643,7 @@ impl Operation for SetCaps {
 }
 
 impl Operation for MakeDefault {
-    const NAME: &'static str = "groups.make_default";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("groups.members.add", "clients.edit");
     type Answer = Group;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Group, Error> {
         let (mut account, group) = open(ctx, &self.account, &self.group, None)?;
@@ -719,14 +656,7 @@ impl Operation for MakeDefault {
 }
 
 impl Operation for Delete {
-    const NAME: &'static str = "groups.delete";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("groups.delete", "clients.edit");
     type Answer = GroupDeleted;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupDeleted, Error> {
         let (mut account, group) = open(ctx, &self.account, &self.group, self.expected_rev)?;
@@ -947,14 +877,7 @@ fn movable(
 }
 
 impl Operation for AddMembers {
-    const NAME: &'static str = "groups.add_members";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("groups.members.add", "clients.edit");
     type Answer = GroupMove;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupMove, Error> {
         let (account, group) = open(ctx, &self.account, &self.group, None)?;
@@ -975,14 +898,7 @@ impl Operation for AddMembers {
 }
 
 impl Operation for RemoveMembers {
-    const NAME: &'static str = "groups.remove_members";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("groups.members.remove", "clients.edit");
     type Answer = GroupMove;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupMove, Error> {
         let (account, group) = open(ctx, &self.account, &self.group, None)?;
@@ -1012,14 +928,7 @@ impl Operation for RemoveMembers {
 }
 
 impl Operation for TransferMembers {
-    const NAME: &'static str = "groups.transfer_members";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("groups.members.transfer", "clients.edit");
     type Answer = GroupMove;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<GroupMove, Error> {
         let (account, to) =

@@ -13,7 +13,7 @@ pub(crate) use records::{
     settle,
 };
 
-use super::{Access, Effect, Operation, accounts, groups, members, reach, roles, users};
+use super::{Operation, accounts, groups, members, reach, roles, users};
 use crate::auth::token::Token;
 use crate::engine::Ctx;
 use crate::engine::authority::TEAM_PERMISSION;
@@ -792,14 +792,7 @@ fn problem(entry: &Entry<'_>, objection: Objection) -> InvitationProblem {
 }
 
 impl Operation for Create {
-    const NAME: &'static str = "invitations.create";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account(INVITE, "clients.edit");
     type Answer = InvitationBatch;
-
-    fn account(&self) -> Option<&Id> {
-        self.account.as_ref()
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationBatch, Error> {
         let first_named = self
@@ -907,9 +900,6 @@ impl Operation for Create {
 }
 
 impl Operation for Get {
-    const NAME: &'static str = "invitations.get";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account(VIEW, "clients.view_all");
     type Answer = Invitation;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Invitation, Error> {
@@ -919,14 +909,7 @@ impl Operation for Get {
 }
 
 impl Operation for List {
-    const NAME: &'static str = "invitations.list";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account(VIEW, "clients.view_all");
     type Answer = InvitationList;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationList, Error> {
         accounts::load(ctx, &self.account, "/account")?;
@@ -979,9 +962,6 @@ fn is_named(invitation: &model::Invitation, words: &str) -> bool {
 }
 
 impl Operation for Edit {
-    const NAME: &'static str = "invitations.edit";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account(EDIT, "clients.edit");
     type Answer = Invitation;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Invitation, Error> {
@@ -1111,9 +1091,6 @@ fn refuse_elsewhere(
 }
 
 impl Operation for Resend {
-    const NAME: &'static str = "invitations.resend";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account(RESEND, "clients.edit");
     type Answer = Invitation;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Invitation, Error> {
@@ -1151,9 +1128,6 @@ impl Operation for Resend {
 }
 
 impl Operation for Delete {
-    const NAME: &'static str = "invitations.delete";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account(DELETE, "clients.edit");
     type Answer = InvitationDeleted;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationDeleted, Error> {
@@ -1182,9 +1156,6 @@ impl Operation for Delete {
 }
 
 impl Operation for Erase {
-    const NAME: &'static str = "invitations.erase";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account(DELETE, "clients.delete");
     type Answer = InvitationsErased;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationsErased, Error> {
@@ -1273,9 +1244,6 @@ fn holder(ctx: &mut Ctx<'_>, invitation: &model::Invitation) -> Result<Option<mo
 }
 
 impl Operation for LookUp {
-    const NAME: &'static str = "invitations.look_up";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::System;
     type Answer = InvitationOffer;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationOffer, Error> {
@@ -1314,9 +1282,6 @@ impl Operation for LookUp {
 }
 
 impl Operation for Accept {
-    const NAME: &'static str = "invitations.accept";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = InvitationAccepted;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<InvitationAccepted, Error> {
@@ -1406,9 +1371,6 @@ fn join(ctx: &mut Ctx<'_>, grant: &AccountGrant, user: &model::User) -> Result<(
 }
 
 impl Operation for ReportDelivery {
-    const NAME: &'static str = "invitations.report_delivery";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = Invitation;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Invitation, Error> {

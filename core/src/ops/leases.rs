@@ -1,7 +1,7 @@
 //! Edit leases: one person at a time edits a resource (R-RES-3).
 
 use super::resources::{EDIT, Kind, Need, acting, look_to_change, look_to_read, require};
-use super::{Access, Effect, Operation, accounts};
+use super::{Operation, accounts};
 use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
@@ -225,14 +225,7 @@ fn open(
 }
 
 impl Operation for Acquire {
-    const NAME: &'static str = "leases.acquire";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule("users who may edit the resource");
     type Answer = LeaseState;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LeaseState, Error> {
         let life_ms = check_life(self.life_ms)?;
@@ -276,14 +269,7 @@ fn own(
 }
 
 impl Operation for Renew {
-    const NAME: &'static str = "leases.renew";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule("the user who has the lease");
     type Answer = LeaseState;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LeaseState, Error> {
         let life_ms = check_life(self.life_ms)?;
@@ -302,14 +288,7 @@ impl Operation for Renew {
 }
 
 impl Operation for Release {
-    const NAME: &'static str = "leases.release";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule("the user who has the lease");
     type Answer = LeaseState;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LeaseState, Error> {
         let (kind, resource) = look_to_change(ctx, &self.account, self.kind, &self.id)?;
@@ -323,15 +302,7 @@ impl Operation for Release {
 }
 
 impl Operation for TakeOver {
-    const NAME: &'static str = "leases.take_over";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access =
-        Access::Rule("owner and administrators, and users who may edit all resources of the kind");
     type Answer = LeaseState;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LeaseState, Error> {
         let life_ms = check_life(self.life_ms)?;
@@ -378,15 +349,7 @@ impl Operation for TakeOver {
 }
 
 impl Operation for Get {
-    const NAME: &'static str = "leases.get";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access =
-        Access::Rule("users who see the resource, and operators with clients.view_all");
     type Answer = LeaseState;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LeaseState, Error> {
         let (kind, resource) = look_to_read(ctx, &self.account, self.kind, &self.id)?;

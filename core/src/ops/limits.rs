@@ -1,6 +1,6 @@
 //! Limits of accounts: overridden or inherited, one by one (R-PKG-2, R-PKG-3).
 
-use super::{Access, Effect, Operation, accounts, packages};
+use super::{Operation, accounts, packages};
 use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::Lowered;
@@ -549,14 +549,7 @@ fn guaranteed_below(ctx: &mut Ctx<'_>, id: &Id, limit: LimitName) -> Result<Vec<
 }
 
 impl Operation for Set {
-    const NAME: &'static str = "limits.set";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator("packages.override_limits");
     type Answer = LimitExplanations;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LimitExplanations, Error> {
         let Set {
@@ -590,14 +583,7 @@ impl Operation for Set {
 }
 
 impl Operation for Inherit {
-    const NAME: &'static str = "limits.inherit";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator("packages.override_limits");
     type Answer = LimitExplanations;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LimitExplanations, Error> {
         let Inherit {
@@ -621,17 +607,7 @@ impl Operation for Inherit {
 }
 
 impl Operation for Allocate {
-    const NAME: &'static str = "limits.allocate";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule(
-        "users who manage the team from an account above (`accounts.team`); operators with \
-         `packages.override_limits`",
-    );
     type Answer = LimitExplanations;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LimitExplanations, Error> {
         let Allocate {
@@ -701,9 +677,6 @@ impl Operation for Allocate {
 }
 
 impl Operation for SetDefault {
-    const NAME: &'static str = "limits.set_default";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator("platform.policies");
     type Answer = DefaultLimits;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<DefaultLimits, Error> {
@@ -738,14 +711,7 @@ impl Operation for SetDefault {
 }
 
 impl Operation for Explain {
-    const NAME: &'static str = "limits.explain";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("limits.explain", "clients.view_all");
     type Answer = LimitExplanations;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<LimitExplanations, Error> {
         explain(ctx, &self.account).map_err(|error| error.at("/account"))

@@ -7,8 +7,8 @@ pub use people_list::{People, Person, PersonList, PersonStatus};
 
 use super::groups::{Destination, GroupResources};
 use super::{
-    Access, Effect, Operation, accounts, api_keys, groups, invitations, limits, reach, resources,
-    roles, sessions, users,
+    Operation, accounts, api_keys, groups, invitations, limits, reach, resources, roles, sessions,
+    users,
 };
 use crate::engine::Ctx;
 use crate::engine::view::role_powers;
@@ -1045,14 +1045,7 @@ fn grant(
 }
 
 impl Operation for Add {
-    const NAME: &'static str = "members.add";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule("R-INV-7");
     type Answer = Member;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
         refuse_granting(ctx, &self.account, "/account")?;
@@ -1096,9 +1089,6 @@ impl Operation for Add {
 }
 
 impl Operation for Grant {
-    const NAME: &'static str = "members.grant";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule("R-INV-7");
     type Answer = MembersGranted;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<MembersGranted, Error> {
@@ -1135,14 +1125,7 @@ impl Operation for Grant {
 }
 
 impl Operation for Get {
-    const NAME: &'static str = "members.get";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("users.view", "clients.view_all");
     type Answer = Member;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
         let member = load_seen(ctx, &self.account, &self.user)?;
@@ -1151,14 +1134,7 @@ impl Operation for Get {
 }
 
 impl Operation for List {
-    const NAME: &'static str = "members.list";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("users.view", "clients.view_all");
     type Answer = MemberList;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<MemberList, Error> {
         let account = accounts::load(ctx, &self.account, "/account")?.id;
@@ -1297,14 +1273,7 @@ fn set_role(
 }
 
 impl Operation for SetRole {
-    const NAME: &'static str = "members.set_role";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("users.edit_role", "clients.edit");
     type Answer = Member;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
         let member = load_seen(ctx, &self.account, &self.user)?;
@@ -1314,14 +1283,7 @@ impl Operation for SetRole {
 }
 
 impl Operation for Remove {
-    const NAME: &'static str = "members.remove";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("users.revoke_account", "clients.edit");
     type Answer = MemberRemoved;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<MemberRemoved, Error> {
         let member = load_seen(ctx, &self.account, &self.user)?;
@@ -1375,14 +1337,7 @@ fn set_disabled(
 }
 
 impl Operation for Disable {
-    const NAME: &'static str = "members.disable";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("users.disable", "clients.status");
     type Answer = Member;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
         let member = load_seen(ctx, &self.account, &self.user)?;
@@ -1391,14 +1346,7 @@ impl Operation for Disable {
 }
 
 impl Operation for Enable {
-    const NAME: &'static str = "members.enable";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("users.disable", "clients.status");
     type Answer = Member;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Member, Error> {
         let member = load_seen(ctx, &self.account, &self.user)?;
@@ -1407,14 +1355,7 @@ impl Operation for Enable {
 }
 
 impl Operation for Bulk {
-    const NAME: &'static str = "members.bulk";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule("R-ACC-5");
     type Answer = MemberBulk;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<MemberBulk, Error> {
         // What the single operations need: a status is never changed by who may merely edit.

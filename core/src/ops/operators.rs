@@ -1,7 +1,7 @@
 //! Operators: the platform's staff, users with a role on the platform itself and in no account
 //! (R-PLT-2).
 
-use super::{Access, Effect, Operation, roles, sessions, users};
+use super::{Operation, roles, sessions, users};
 use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
@@ -247,9 +247,6 @@ fn set_disabled(ctx: &mut Ctx<'_>, user: &Id, disabled: bool) -> Result<Operator
 }
 
 impl Operation for Add {
-    const NAME: &'static str = "operators.add";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator(MANAGE);
     type Answer = Operator;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Operator, Error> {
@@ -308,9 +305,6 @@ impl Operation for Add {
 }
 
 impl Operation for Get {
-    const NAME: &'static str = "operators.get";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Operator(MANAGE);
     type Answer = Operator;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Operator, Error> {
@@ -320,9 +314,6 @@ impl Operation for Get {
 }
 
 impl Operation for List {
-    const NAME: &'static str = "operators.list";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Operator(MANAGE);
     type Answer = OperatorList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OperatorList, Error> {
@@ -341,9 +332,6 @@ impl Operation for List {
 }
 
 impl Operation for SetRole {
-    const NAME: &'static str = "operators.set_role";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator(MANAGE);
     type Answer = Operator;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Operator, Error> {
@@ -356,9 +344,6 @@ impl Operation for SetRole {
 }
 
 impl Operation for Disable {
-    const NAME: &'static str = "operators.disable";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator(MANAGE);
     type Answer = Operator;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Operator, Error> {
@@ -367,9 +352,6 @@ impl Operation for Disable {
 }
 
 impl Operation for Enable {
-    const NAME: &'static str = "operators.enable";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator(MANAGE);
     type Answer = Operator;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Operator, Error> {
@@ -378,9 +360,6 @@ impl Operation for Enable {
 }
 
 impl Operation for Remove {
-    const NAME: &'static str = "operators.remove";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator(MANAGE);
     type Answer = OperatorRemoved;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OperatorRemoved, Error> {

@@ -4,7 +4,7 @@
 //! record for each message that it was given and has not acknowledged: at most [`MOST_OPEN`]. What
 //! is neither open nor dead below its place is done.
 
-use super::{Access, Effect, Operation};
+use super::Operation;
 use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::page::page_size;
@@ -458,9 +458,6 @@ pub(crate) fn give_again(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Error> {
 }
 
 impl Operation for Read {
-    const NAME: &'static str = "outbox.read";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::System;
     type Answer = OutboxPage;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxPage, Error> {
@@ -657,9 +654,6 @@ fn check_numbers(numbers: &[Count]) -> Result<(), Error> {
 }
 
 impl Operation for Take {
-    const NAME: &'static str = "outbox.take";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = OutboxTaken;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxTaken, Error> {
@@ -741,9 +735,6 @@ fn message(ctx: &mut Ctx<'_>, number: u64) -> Result<OutboxItem, Error> {
 }
 
 impl Operation for Ack {
-    const NAME: &'static str = "outbox.ack";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = OutboxSettled;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxSettled, Error> {
@@ -761,9 +752,6 @@ impl Operation for Ack {
 }
 
 impl Operation for Retry {
-    const NAME: &'static str = "outbox.retry";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = OutboxSettled;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxSettled, Error> {
@@ -788,9 +776,6 @@ impl Operation for Retry {
 }
 
 impl Operation for Fail {
-    const NAME: &'static str = "outbox.fail";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = OutboxSettled;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxSettled, Error> {
@@ -817,9 +802,6 @@ impl Operation for Fail {
 }
 
 impl Operation for Dead {
-    const NAME: &'static str = "outbox.dead";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::System;
     type Answer = OutboxDeadPage;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxDeadPage, Error> {
@@ -860,9 +842,6 @@ impl Operation for Dead {
 }
 
 impl Operation for Revive {
-    const NAME: &'static str = "outbox.revive";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = OutboxSettled;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxSettled, Error> {
@@ -897,9 +876,6 @@ impl Operation for Revive {
 }
 
 impl Operation for Consumers {
-    const NAME: &'static str = "outbox.consumers";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::System;
     type Answer = OutboxConsumerList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxConsumerList, Error> {
@@ -932,9 +908,6 @@ impl Operation for Consumers {
 }
 
 impl Operation for Forget {
-    const NAME: &'static str = "outbox.forget";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = OutboxForgotten;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxForgotten, Error> {
@@ -956,9 +929,6 @@ impl Operation for Forget {
 }
 
 impl Operation for Clear {
-    const NAME: &'static str = "outbox.clear";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = OutboxCleared;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OutboxCleared, Error> {

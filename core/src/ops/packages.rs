@@ -1,6 +1,6 @@
 //! Packages: service tiers with limits (R-PKG-1, R-PKG-4).
 
-use super::{Access, Effect, Operation, accounts, assets, gauges, limits, roles, usage};
+use super::{Operation, accounts, assets, gauges, limits, roles, usage};
 use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::Lowered;
@@ -389,9 +389,6 @@ fn check_role(ctx: &mut Ctx<'_>, old: Option<&Id>, new: Option<&Id>) -> Result<(
 }
 
 impl Operation for Create {
-    const NAME: &'static str = "packages.create";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator("packages.create");
     type Answer = Package;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Package, Error> {
@@ -447,9 +444,6 @@ fn edited<T>(
 }
 
 impl Operation for Edit {
-    const NAME: &'static str = "packages.edit";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator("packages.edit");
     type Answer = Package;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Package, Error> {
@@ -499,9 +493,6 @@ impl Operation for Edit {
 }
 
 impl Operation for Get {
-    const NAME: &'static str = "packages.get";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Operator("packages.view");
     type Answer = Package;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Package, Error> {
@@ -511,9 +502,6 @@ impl Operation for Get {
 }
 
 impl Operation for List {
-    const NAME: &'static str = "packages.list";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Operator("packages.view");
     type Answer = PackageList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PackageList, Error> {
@@ -534,9 +522,6 @@ impl Operation for List {
 }
 
 impl Operation for Retire {
-    const NAME: &'static str = "packages.retire";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator("packages.edit");
     type Answer = Package;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Package, Error> {
@@ -566,9 +551,6 @@ fn ids_below(ctx: &mut Ctx<'_>, letter: u8, package: &Id, most: usize) -> Result
 }
 
 impl Operation for Delete {
-    const NAME: &'static str = "packages.delete";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator("packages.delete");
     type Answer = PackageDeleted;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PackageDeleted, Error> {
@@ -634,14 +616,7 @@ impl Operation for Delete {
 }
 
 impl Operation for Preflight {
-    const NAME: &'static str = "packages.preflight";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Operator("packages.assign");
     type Answer = PackagePreflight;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PackagePreflight, Error> {
         let Preflight { account, package } = self;

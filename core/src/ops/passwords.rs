@@ -2,7 +2,8 @@
 //!
 //! Hashing takes its time. It is done before the commit, which looks again at what it was done for.
 
-use super::{Access, Effect, Operation, links, second_factors, sessions, users};
+use super::{Operation, links, second_factors, sessions, users};
+use crate::api::operation::Request;
 use crate::auth::guesses::estimate;
 use crate::auth::hasher::{self, Cost};
 use crate::engine::Ctx;
@@ -428,9 +429,6 @@ fn save(
 }
 
 impl Operation for Set {
-    const NAME: &'static str = "passwords.set";
-    const EFFECT: Effect = Effect::Send;
-    const ACCESS: Access = Access::System;
     type Answer = PasswordChanged;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PasswordChanged, Error> {
@@ -474,10 +472,6 @@ impl Operation for Set {
 }
 
 impl Operation for Change {
-    const NAME: &'static str = "passwords.change";
-    const EFFECT: Effect = Effect::Send;
-    const ACCESS: Access =
-        Access::Rule("R-SES-1: the person themself; a user needs `self.password` where they act");
     type Answer = PasswordChanged;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PasswordChanged, Error> {
@@ -501,9 +495,6 @@ impl Operation for Change {
 }
 
 impl Operation for Forgot {
-    const NAME: &'static str = "passwords.forgot";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = PasswordForgotten;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PasswordForgotten, Error> {
@@ -524,9 +515,6 @@ impl Operation for Forgot {
 }
 
 impl Operation for ImportHashes {
-    const NAME: &'static str = "passwords.import_hashes";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = PasswordsImported;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PasswordsImported, Error> {
@@ -557,9 +545,6 @@ impl Operation for ImportHashes {
 }
 
 impl Operation for Remove {
-    const NAME: &'static str = "passwords.remove";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = PasswordChanged;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PasswordChanged, Error> {
@@ -600,9 +585,6 @@ fn set_banned(
 }
 
 impl Operation for Ban {
-    const NAME: &'static str = "passwords.ban";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator("platform.policies");
     type Answer = BannedPasswords;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<BannedPasswords, Error> {
@@ -611,9 +593,6 @@ impl Operation for Ban {
 }
 
 impl Operation for Unban {
-    const NAME: &'static str = "passwords.unban";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator("platform.policies");
     type Answer = BannedPasswords;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<BannedPasswords, Error> {

@@ -1,6 +1,6 @@
 //! The permission tree (R-ROL-1, R-ROL-2).
 
-use super::{Access, Effect, Operation, unknown_permission};
+use super::{Operation, unknown_permission};
 use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
@@ -76,9 +76,6 @@ fn shown(tree: &PermissionTree, place: usize) -> Option<Permission> {
 }
 
 impl Operation for Add {
-    const NAME: &'static str = "permissions.add";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = Permission;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Permission, Error> {
@@ -141,9 +138,6 @@ impl Operation for Add {
 }
 
 impl Operation for List {
-    const NAME: &'static str = "permissions.list";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("roles.view", "roles.view");
     type Answer = PermissionList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PermissionList, Error> {
@@ -157,9 +151,6 @@ impl Operation for List {
 }
 
 impl Operation for Search {
-    const NAME: &'static str = "permissions.search";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("roles.view", "roles.view");
     type Answer = PermissionList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PermissionList, Error> {

@@ -1,6 +1,6 @@
 //! Policies: where platforms differ, for the platform and account by account (R-PLT-3).
 
-use super::{Access, Effect, Operation, accounts, members};
+use super::{Operation, accounts, members};
 use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
@@ -132,12 +132,6 @@ fn report(ctx: &mut Ctx<'_>, account: Option<Id>) -> Result<PolicyReport, Error>
     })
 }
 
-/// Users never: policies hold limits that they would lift, such as the seats.
-const CHANGE: Access = Access::Rule(
-    "operators: with `platform.policies` for the platform, with `clients.edit` for an account; \
-     users never",
-);
-
 /// Changes what is set on one level; everyone below sees it at once.
 fn change(
     ctx: &mut Ctx<'_>,
@@ -177,17 +171,7 @@ fn change(
 }
 
 impl Operation for Get {
-    const NAME: &'static str = "policies.get";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule(
-        "of an account: users with `accounts.view` there, operators with `clients.view_all`; of \
-         the platform: operators with `platform.policies`",
-    );
     type Answer = PolicyReport;
-
-    fn account(&self) -> Option<&Id> {
-        self.account.as_ref()
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PolicyReport, Error> {
         match (ctx.actor, &self.account) {
@@ -217,14 +201,7 @@ fn at_account(error: Error) -> Error {
 }
 
 impl Operation for Set {
-    const NAME: &'static str = "policies.set";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = CHANGE;
     type Answer = PolicyReport;
-
-    fn account(&self) -> Option<&Id> {
-        self.account.as_ref()
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PolicyReport, Error> {
         let Set { account, policies } = self;
@@ -240,14 +217,7 @@ impl Operation for Set {
 }
 
 impl Operation for Unset {
-    const NAME: &'static str = "policies.unset";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = CHANGE;
     type Answer = PolicyReport;
-
-    fn account(&self) -> Option<&Id> {
-        self.account.as_ref()
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PolicyReport, Error> {
         let Unset { account, names } = self;
@@ -272,14 +242,7 @@ impl Operation for Unset {
 }
 
 impl Operation for Preset {
-    const NAME: &'static str = "policies.preset";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = CHANGE;
     type Answer = PolicyReport;
-
-    fn account(&self) -> Option<&Id> {
-        self.account.as_ref()
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PolicyReport, Error> {
         let Preset { account, preset } = self;

@@ -1,7 +1,7 @@
 //! Reservations: messages are charged for a campaign now, and go out later or come back (R-QTA-5).
 
 use super::sending::{own_message, sender_of};
-use super::{Access, Effect, Operation, accounts, campaigns, credits, once};
+use super::{Operation, accounts, campaigns, credits, once};
 use crate::engine::Ctx;
 use crate::engine::meters::{Ask, Refusal};
 use crate::engine::view::{Judged, Papers};
@@ -284,16 +284,7 @@ pub(crate) fn void_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error> 
 }
 
 impl Operation for Create {
-    const NAME: &'static str = "reservations.create";
-    const EFFECT: Effect = Effect::Send;
-    const ACCESS: Access = Access::Rule(
-        "users with `campaigns.send`, or `sms.send` for text messages, for themselves",
-    );
     type Answer = ReservationDecision;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ReservationDecision, Error> {
         let ask =
@@ -372,14 +363,7 @@ impl Operation for Create {
 }
 
 impl Operation for Commit {
-    const NAME: &'static str = "reservations.commit";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = Reservation;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Reservation, Error> {
         let reservation = load(ctx, &self.account, &self.reservation)?;
@@ -404,14 +388,7 @@ impl Operation for Commit {
 }
 
 impl Operation for Release {
-    const NAME: &'static str = "reservations.release";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = Reservation;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Reservation, Error> {
         let reservation = load(ctx, &self.account, &self.reservation)?;
@@ -486,14 +463,7 @@ fn over(id: &Id, state: ReservationState) -> Error {
 }
 
 impl Operation for Get {
-    const NAME: &'static str = "reservations.get";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("limits.view", "clients.view_all");
     type Answer = Reservation;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Reservation, Error> {
         load(ctx, &self.account, &self.reservation).map(shown)

@@ -2,9 +2,7 @@
 //! R-GRP-3).
 
 use super::sharing::SharedAction;
-use super::{
-    Access, Effect, Operation, access, accounts, groups, leases, members, reach, unknown_permission,
-};
+use super::{Operation, access, accounts, groups, leases, members, reach, unknown_permission};
 use crate::engine::Ctx;
 use crate::engine::view::MemberView;
 use crate::error::{Code, Error};
@@ -848,15 +846,7 @@ pub(crate) fn erase_all_of(ctx: &mut Ctx<'_>, account: &Id) -> Result<(), Error>
 }
 
 impl Operation for Register {
-    const NAME: &'static str = "resources.register";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access =
-        Access::Rule("users who may create resources of the kind, each for themself");
     type Answer = Resource;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Resource, Error> {
         enter(ctx, &self.account)?;
@@ -908,15 +898,7 @@ impl Operation for Register {
 }
 
 impl Operation for Edit {
-    const NAME: &'static str = "resources.edit";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access =
-        Access::Rule("the owner of the resource and who may change all of the kind");
     type Answer = Resource;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Resource, Error> {
         let (kind, resource) = look_to_change(ctx, &self.account, self.kind, &self.id)?;
@@ -946,15 +928,7 @@ impl Operation for Edit {
 }
 
 impl Operation for Save {
-    const NAME: &'static str = "resources.save";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access =
-        Access::Rule("users who may edit the resource, while nobody else has the lease");
     type Answer = Resource;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Resource, Error> {
         let (kind, mut resource) = look_to_change(ctx, &self.account, self.kind, &self.id)?;
@@ -972,14 +946,7 @@ impl Operation for Save {
 }
 
 impl Operation for Remove {
-    const NAME: &'static str = "resources.remove";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule("users who may delete the resource");
     type Answer = ResourceRemoved;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ResourceRemoved, Error> {
         let (kind, resource) = look_to_change(ctx, &self.account, self.kind, &self.id)?;
@@ -998,15 +965,7 @@ impl Operation for Remove {
 }
 
 impl Operation for Get {
-    const NAME: &'static str = "resources.get";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access =
-        Access::Rule("users who see the resource, and operators with clients.view_all");
     type Answer = Resource;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Resource, Error> {
         Ok(look_to_read(ctx, &self.account, self.kind, &self.id)?.1)
@@ -1102,16 +1061,7 @@ fn set_kind_shared(
 }
 
 impl Operation for UnshareKind {
-    const NAME: &'static str = "resources.unshare_kind";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule(
-        "every user for themself; for others, users who may share all resources of the kind",
-    );
     type Answer = UnsharedKinds;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<UnsharedKinds, Error> {
         set_kind_shared(ctx, &self.account, self.kind, self.user, false)
@@ -1119,17 +1069,7 @@ impl Operation for UnshareKind {
 }
 
 impl Operation for ShareKind {
-    const NAME: &'static str = "resources.share_kind";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule(
-        "users who may share resources of the kind, for themself; for others, who may share all of \
-         them",
-    );
     type Answer = UnsharedKinds;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<UnsharedKinds, Error> {
         set_kind_shared(ctx, &self.account, self.kind, self.user, true)
@@ -1137,17 +1077,7 @@ impl Operation for ShareKind {
 }
 
 impl Operation for Can {
-    const NAME: &'static str = "resources.can";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule(
-        "every user about themself; who holds users.view, and operators with clients.view_all, \
-         about others",
-    );
     type Answer = ResourceDecision;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ResourceDecision, Error> {
         let user = asked_about(ctx, &self.account, self.user)?;
@@ -1200,17 +1130,7 @@ impl Operation for Can {
 }
 
 impl Operation for Visible {
-    const NAME: &'static str = "resources.visible";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule(
-        "every user about themself; who holds users.view, and operators with clients.view_all, \
-         about others",
-    );
     type Answer = ResourceList;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ResourceList, Error> {
         let user = asked_about(ctx, &self.account, self.user)?;
@@ -1271,17 +1191,7 @@ impl Operation for Visible {
 }
 
 impl Operation for ListVisibleOwners {
-    const NAME: &'static str = "resources.visible_owners";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule(
-        "every user about themself; who holds users.view, and operators with clients.view_all, \
-         about others",
-    );
     type Answer = VisibleOwners;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<VisibleOwners, Error> {
         let user = asked_about(ctx, &self.account, self.user)?;

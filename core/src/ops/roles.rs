@@ -1,6 +1,6 @@
 //! Roles: of the platform, and of accounts' own (R-ROL-1, R-ROL-3, R-ROL-4, R-ROL-6 to R-ROL-8).
 
-use super::{Access, Effect, Operation, accounts, members, unknown_permission};
+use super::{Operation, accounts, members, unknown_permission};
 use crate::engine::Ctx;
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::error::{Code, Error};
@@ -735,14 +735,7 @@ fn new_id(ctx: &mut Ctx<'_>, given: Option<Id>) -> Result<Id, Error> {
 }
 
 impl Operation for Create {
-    const NAME: &'static str = "roles.create";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("roles.create", "roles.create");
     type Answer = Role;
-
-    fn account(&self) -> Option<&Id> {
-        self.account.as_ref()
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Role, Error> {
         let account = owning_account(ctx, self.account)?;
@@ -776,14 +769,7 @@ impl Operation for Create {
 }
 
 impl Operation for Copy {
-    const NAME: &'static str = "roles.copy";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("roles.create", "roles.create");
     type Answer = Role;
-
-    fn account(&self) -> Option<&Id> {
-        self.account.as_ref()
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Role, Error> {
         let original = load_seen(ctx, &self.role, "roles.create", "/role")?;
@@ -808,9 +794,6 @@ impl Operation for Copy {
 }
 
 impl Operation for Edit {
-    const NAME: &'static str = "roles.edit";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("roles.edit", "roles.edit");
     type Answer = Role;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Role, Error> {
@@ -842,9 +825,6 @@ impl Operation for Edit {
 }
 
 impl Operation for Get {
-    const NAME: &'static str = "roles.get";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("roles.view", "roles.view");
     type Answer = Role;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Role, Error> {
@@ -853,9 +833,6 @@ impl Operation for Get {
 }
 
 impl Operation for TryOut {
-    const NAME: &'static str = "roles.try_out";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("roles.edit", "roles.edit");
     type Answer = Role;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Role, Error> {
@@ -901,9 +878,6 @@ impl Operation for TryOut {
 }
 
 impl Operation for Trial {
-    const NAME: &'static str = "roles.trial";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("roles.view", "roles.view");
     type Answer = RoleTrial;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<RoleTrial, Error> {
@@ -928,14 +902,7 @@ impl Operation for Trial {
 }
 
 impl Operation for List {
-    const NAME: &'static str = "roles.list";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("roles.view", "roles.view");
     type Answer = RoleList;
-
-    fn account(&self) -> Option<&Id> {
-        self.account.as_ref()
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<RoleList, Error> {
         let size = page_size(self.limit)?;
@@ -983,9 +950,6 @@ impl Operation for List {
 }
 
 impl Operation for Delete {
-    const NAME: &'static str = "roles.delete";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("roles.delete", "roles.delete");
     type Answer = RoleDeleted;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<RoleDeleted, Error> {
@@ -1273,10 +1237,10 @@ pub(crate) fn refuse_roles_from_above(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue;
     use crate::engine::Engine;
     use crate::kernel::Tx;
     use crate::model::{Policies, PolicyRecord};
-    use crate::ops::catalogue;
     use crate::options::OpenOptions;
     use serde_json::{Value, json};
     use std::path::Path;

@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Access, Effect, Operation, reach, sessions, users};
+use super::{Operation, reach, sessions, users};
 use crate::auth::totp::{FactorSecret, position, recovery_code};
 use crate::engine::Ctx;
 use crate::error::{Code, Error};
@@ -199,10 +199,6 @@ fn require_self(ctx: &mut Ctx<'_>, user: &Id) -> Result<model::User, Error> {
 }
 
 impl Operation for Begin {
-    const NAME: &'static str = "second_factors.begin";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access =
-        Access::Rule("R-SES-1: the person themself; a user needs `self.password` where they act");
     type Answer = SecondFactorSecret;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SecondFactorSecret, Error> {
@@ -243,10 +239,6 @@ impl Operation for Begin {
 }
 
 impl Operation for Confirm {
-    const NAME: &'static str = "second_factors.confirm";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access =
-        Access::Rule("R-SES-1: the person themself; a user needs `self.password` where they act");
     type Answer = RecoveryCodes;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<RecoveryCodes, Error> {
@@ -286,9 +278,6 @@ impl Operation for Confirm {
 }
 
 impl Operation for ImportSecret {
-    const NAME: &'static str = "second_factors.import_secret";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = SecondFactorStatus;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SecondFactorStatus, Error> {
@@ -320,12 +309,6 @@ pub(crate) fn status(user: Id, factor: &model::SecondFactor) -> SecondFactorStat
 }
 
 impl Operation for Status {
-    const NAME: &'static str = "second_factors.status";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule(
-        "R-SES-1: the person themself, with `self.password` where they act; operators with \
-         `clients.view_all`",
-    );
     type Answer = SecondFactorStatus;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SecondFactorStatus, Error> {
@@ -342,12 +325,6 @@ impl Operation for Status {
 }
 
 impl Operation for Remove {
-    const NAME: &'static str = "second_factors.remove";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule(
-        "R-SES-1: the person themself, with `self.password` where they act; operators with \
-         `clients.edit`",
-    );
     type Answer = SecondFactorRemoved;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SecondFactorRemoved, Error> {
@@ -374,10 +351,6 @@ impl Operation for Remove {
 }
 
 impl Operation for RenewRecoveryCodes {
-    const NAME: &'static str = "second_factors.renew_recovery_codes";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access =
-        Access::Rule("R-SES-1: the person themself; a user needs `self.password` where they act");
     type Answer = RecoveryCodes;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<RecoveryCodes, Error> {

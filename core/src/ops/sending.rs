@@ -2,7 +2,7 @@
 //! (R-QTA-1, R-QTA-3).
 
 use super::usage::{UsageWindow, add_paid, window_of};
-use super::{Access, Effect, Operation, credits, groups, once};
+use super::{Operation, credits, groups, once};
 use crate::engine::Ctx;
 use crate::engine::meters::{
     Ask, Decision, Paid, Prepared, Refusal, Sending, Sent, Standing, check_count,
@@ -334,14 +334,7 @@ fn looked_at(ctx: &Ctx<'_>, named: Option<Id>) -> Result<Option<Id>, Error> {
 }
 
 impl Operation for Admit {
-    const NAME: &'static str = "sending.admit";
-    const EFFECT: Effect = Effect::Send;
-    const ACCESS: Access = Access::Rule("R-QTA-1");
     type Answer = Decision;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Decision, Error> {
         let ask = Ask::of(self.count, self.min)?;
@@ -372,9 +365,6 @@ impl Operation for Admit {
 }
 
 impl Operation for AdmitBatch {
-    const NAME: &'static str = "sending.admit_batch";
-    const EFFECT: Effect = Effect::Send;
-    const ACCESS: Access = Access::System;
     type Answer = SendDecisions;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SendDecisions, Error> {
@@ -423,14 +413,7 @@ impl BatchedSend {
 }
 
 impl Operation for Forecast {
-    const NAME: &'static str = "sending.forecast";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("limits.explain", "clients.view_all");
     type Answer = SendForecast;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SendForecast, Error> {
         let count = check_count(self.count.get())?;
@@ -457,14 +440,7 @@ impl Operation for Forecast {
 }
 
 impl Operation for WhatIf {
-    const NAME: &'static str = "sending.what_if";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("limits.explain", "clients.view_all");
     type Answer = SendExplanation;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SendExplanation, Error> {
         let count = check_count(self.count.get())?;
@@ -535,14 +511,7 @@ fn under_package(
 }
 
 impl Operation for Refund {
-    const NAME: &'static str = "sending.refund";
-    const EFFECT: Effect = Effect::Send;
-    const ACCESS: Access = Access::System;
     type Answer = SendRefund;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SendRefund, Error> {
         let count = check_count(self.count.get())?;
@@ -624,14 +593,7 @@ impl Operation for Refund {
 }
 
 impl Operation for Explain {
-    const NAME: &'static str = "sending.explain";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("limits.explain", "clients.view_all");
     type Answer = SendExplanation;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SendExplanation, Error> {
         let count = check_count(self.count.get())?;

@@ -4,7 +4,8 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Access, Effect, Operation, members, passwords, reach, users};
+use super::{Operation, members, passwords, reach, users};
+use crate::api::operation::Request;
 use crate::auth::token::{SecretToken, ShownToken, hash_bytes};
 use crate::auth::token_cache::Live;
 use crate::engine::view::MemberView;
@@ -468,9 +469,6 @@ fn answer(session: Session, user: Id, token: &SecretToken) -> Result<SessionToke
 }
 
 impl Operation for Create {
-    const NAME: &'static str = "sessions.create";
-    const EFFECT: Effect = Effect::Send;
-    const ACCESS: Access = Access::System;
     type Answer = SessionToken;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionToken, Error> {
@@ -549,13 +547,6 @@ impl CreateAs {
 }
 
 impl Operation for CreateAs {
-    const NAME: &'static str = "sessions.create_as";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule(
-        "R-SES-6: operators with `clients.login_as`, where the policy `operators_log_in_as` lets \
-         them; users with `impersonation.start` and `accounts.team` for the accounts below their \
-         own; never the host by itself",
-    );
     type Answer = SessionToken;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionToken, Error> {
@@ -662,9 +653,6 @@ impl Operation for CreateAs {
 }
 
 impl Operation for Check {
-    const NAME: &'static str = "sessions.check";
-    const EFFECT: Effect = Effect::Send;
-    const ACCESS: Access = Access::System;
     type Answer = SessionProof;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionProof, Error> {
@@ -709,9 +697,6 @@ impl Operation for Check {
 }
 
 impl Operation for Renew {
-    const NAME: &'static str = "sessions.renew";
-    const EFFECT: Effect = Effect::Send;
-    const ACCESS: Access = Access::System;
     type Answer = SessionToken;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionToken, Error> {
@@ -774,12 +759,6 @@ impl Operation for Renew {
 }
 
 impl Operation for List {
-    const NAME: &'static str = "sessions.list";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule(
-        "R-SES-2: users their own, with `self.devices.view`, and with `impersonation.list` in \
-         which others act; operators with `clients.view_all`",
-    );
     type Answer = SessionList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionList, Error> {
@@ -826,12 +805,6 @@ pub(crate) fn device(session: Session) -> SessionDevice {
 }
 
 impl Operation for End {
-    const NAME: &'static str = "sessions.end";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule(
-        "R-SES-2: users their own, with `self.devices.sign_out`, or as who acts in it, or with \
-         `impersonation.end`; operators with `clients.status`; by token the host",
-    );
     type Answer = SessionsEnded;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionsEnded, Error> {
@@ -902,12 +875,6 @@ impl Operation for End {
 }
 
 impl Operation for EndAll {
-    const NAME: &'static str = "sessions.end_all";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule(
-        "R-SES-2: users their own, with `self.devices.sign_out`; whoever holds `users.disable` in \
-         the team of the user; operators with `clients.status`",
-    );
     type Answer = SessionsEnded;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SessionsEnded, Error> {

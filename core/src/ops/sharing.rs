@@ -4,7 +4,7 @@
 //! above is live for all.
 
 use super::resources::{self, Kind, Need};
-use super::{Access, Effect, Operation, access, accounts, reach};
+use super::{Operation, access, accounts, reach};
 use crate::engine::Ctx;
 use crate::engine::authority::holds;
 use crate::error::{Code, Error};
@@ -427,14 +427,7 @@ pub(crate) fn refusal(
 }
 
 impl Operation for Share {
-    const NAME: &'static str = "sharing.share";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("templates.share_down", "clients.edit");
     type Answer = ShareableTemplate;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ShareableTemplate, Error> {
         let mut account = accounts::load(ctx, &self.account, "/account")?;
@@ -500,14 +493,7 @@ impl Operation for Share {
 }
 
 impl Operation for Unshare {
-    const NAME: &'static str = "sharing.unshare";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("templates.unshare", "clients.edit");
     type Answer = ShareEnded;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ShareEnded, Error> {
         accounts::load(ctx, &self.account, "/account")?;
@@ -528,14 +514,7 @@ impl Operation for Unshare {
 }
 
 impl Operation for List {
-    const NAME: &'static str = "sharing.list";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("templates.share_down", "clients.view_all");
     type Answer = ShareableList;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ShareableList, Error> {
         sharing_line(ctx, &self.account)?;
@@ -566,14 +545,7 @@ impl Operation for List {
 }
 
 impl Operation for Received {
-    const NAME: &'static str = "sharing.received";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("templates.view", "clients.view_all");
     type Answer = ReceivedList;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ReceivedList, Error> {
         let line =
@@ -639,17 +611,7 @@ impl Operation for Received {
 }
 
 impl Operation for Check {
-    const NAME: &'static str = "sharing.check";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule(
-        "a user about themselves; about others, users with `users.view` and operators with \
-         `clients.view_all`",
-    );
     type Answer = SharingCheck;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SharingCheck, Error> {
         match ctx.actor {

@@ -1,6 +1,6 @@
 //! The store itself: what it is, whether it is whole, and a fingerprint of all it holds.
 
-use super::{Access, Effect, Operation};
+use super::Operation;
 use crate::engine::Ctx;
 use crate::error::Error;
 use crate::kernel::keys;
@@ -74,9 +74,6 @@ pub struct StoreStateHash {
 }
 
 impl Operation for Info {
-    const NAME: &'static str = "store.info";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::System;
     type Answer = StoreInfo;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<StoreInfo, Error> {
@@ -91,9 +88,6 @@ impl Operation for Info {
 }
 
 impl Operation for Verify {
-    const NAME: &'static str = "store.verify";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::System;
     type Answer = StoreVerification;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<StoreVerification, Error> {
@@ -113,9 +107,6 @@ impl Operation for Verify {
 }
 
 impl Operation for StateHash {
-    const NAME: &'static str = "store.state_hash";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::System;
     type Answer = StoreStateHash;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<StoreStateHash, Error> {

@@ -5,7 +5,7 @@
 //! the union is seen at once, and nothing is copied that leaving would have to take back.
 
 use super::limits::Line;
-use super::{Access, Effect, Operation, accounts, gauges};
+use super::{Operation, accounts, gauges};
 use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
@@ -468,17 +468,7 @@ fn is_pooled(
 }
 
 impl Operation for Add {
-    const NAME: &'static str = "suppressions.add";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule(
-        "users with `suppressions.add` for addresses, `suppressions.domains.add` for domains; \
-         operators with `clients.edit`",
-    );
     type Answer = SuppressionsAdded;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionsAdded, Error> {
         if self.entries.iter().any(|entry| entry.value.contains('@')) || self.entries.is_empty() {
@@ -497,17 +487,7 @@ impl Operation for Add {
 }
 
 impl Operation for Remove {
-    const NAME: &'static str = "suppressions.remove";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule(
-        "users with `suppressions.remove` for addresses, `suppressions.domains.remove` for \
-         domains; operators with `clients.edit`",
-    );
     type Answer = SuppressionsRemoved;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionsRemoved, Error> {
         let any_address = self.entries.iter().any(|entry| entry.value.contains('@'));
@@ -546,14 +526,7 @@ impl Operation for Remove {
 }
 
 impl Operation for Import {
-    const NAME: &'static str = "suppressions.import_many";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("suppressions.import", "clients.edit");
     type Answer = SuppressionsImported;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionsImported, Error> {
         refuse_too_many("/entries", self.entries.len(), MOST_IMPORTED)?;
@@ -583,14 +556,7 @@ impl Operation for Import {
 }
 
 impl Operation for List {
-    const NAME: &'static str = "suppressions.list";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("suppressions.view", "clients.view_all");
     type Answer = SuppressionList;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionList, Error> {
         let account = accounts::load(ctx, &self.account, "/account")?;
@@ -652,14 +618,7 @@ fn span_prefix(team: &Id) -> usize {
 }
 
 impl Operation for Check {
-    const NAME: &'static str = "suppressions.check";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("suppressions.view", "clients.view_all");
     type Answer = SuppressionCheck;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionCheck, Error> {
         refuse_too_many("/recipients", self.recipients.len(), MOST_RECIPIENTS)?;
@@ -695,14 +654,7 @@ impl Operation for Check {
 }
 
 impl Operation for Pool {
-    const NAME: &'static str = "suppressions.pool";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("suppressions.share", "clients.edit");
     type Answer = SuppressionPool;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SuppressionPool, Error> {
         let mut account = accounts::load(ctx, &self.account, "/account")?;

@@ -1,7 +1,7 @@
 //! Accounts in teams: further accounts with their price, ownership, the accounts of a team,
 //! switching between accounts (R-TEA-1 to R-TEA-5, R-SES-5).
 
-use super::{Access, Effect, Operation, accounts, invitations, links, members, users};
+use super::{Operation, accounts, invitations, links, members, users};
 use crate::engine::Ctx;
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::engine::view::Papers;
@@ -639,14 +639,7 @@ fn next_of_user(
 }
 
 impl Operation for Quote {
-    const NAME: &'static str = "accounts.quote";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("accounts.price.view", "clients.view_all");
     type Answer = AccountQuote;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.parent)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AccountQuote, Error> {
         quote(ctx, &self.parent)
@@ -654,14 +647,7 @@ impl Operation for Quote {
 }
 
 impl Operation for CreateChild {
-    const NAME: &'static str = "accounts.create_child";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("accounts.create_child", "clients.add");
     type Answer = ChildCreated;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.parent)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<ChildCreated, Error> {
         let AccountQuote { team, price, .. } = quote(ctx, &self.parent)?;
@@ -721,14 +707,7 @@ impl Operation for CreateChild {
 }
 
 impl Operation for TransferOwner {
-    const NAME: &'static str = "accounts.transfer_owner";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("accounts.transfer_owner", "clients.edit");
     type Answer = OwnerTransferred;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<OwnerTransferred, Error> {
         let before = accounts::load(ctx, &self.account, "/account")?;
@@ -767,10 +746,6 @@ impl Operation for TransferOwner {
 }
 
 impl Operation for Switchable {
-    const NAME: &'static str = "accounts.switchable";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access =
-        Access::Rule("users about themselves; operators with `clients.view_all`");
     type Answer = SwitchableList;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SwitchableList, Error> {
@@ -805,10 +780,6 @@ impl Operation for Switchable {
 }
 
 impl Operation for Switch {
-    const NAME: &'static str = "accounts.switch";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access =
-        Access::Rule("users about themselves; operators with `clients.view_all`");
     type Answer = AccountSwitch;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<AccountSwitch, Error> {
@@ -838,14 +809,7 @@ impl Operation for Switch {
 }
 
 impl Operation for Team {
-    const NAME: &'static str = "accounts.team";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account(TEAM_PERMISSION, "clients.view_all");
     type Answer = TeamList;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<TeamList, Error> {
         if accounts::load(ctx, &self.account, "/account")?

@@ -5,7 +5,7 @@
 //! each who gets one clears a few away.
 
 use super::limits::{Line, reached};
-use super::{Access, Effect, Operation, accounts, campaigns, gauges, once};
+use super::{Operation, accounts, campaigns, gauges, once};
 use crate::engine::Ctx;
 use crate::error::{Code, Error};
 use crate::kernel::keys;
@@ -179,14 +179,7 @@ fn load(ctx: &mut Ctx<'_>, account: &Id, slot: &Id) -> Result<(Slot, Vec<Account
 }
 
 impl Operation for Acquire {
-    const NAME: &'static str = "threads.acquire";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = Slot;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Slot, Error> {
         once::written(ctx, &self, self.key.as_ref(), |ctx| {
@@ -240,14 +233,7 @@ impl Acquire {
 }
 
 impl Operation for Renew {
-    const NAME: &'static str = "threads.renew";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = Slot;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Slot, Error> {
         let ttl_ms = check_life(self.ttl_ms)?;
@@ -260,14 +246,7 @@ impl Operation for Renew {
 }
 
 impl Operation for Release {
-    const NAME: &'static str = "threads.release";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = Slot;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Slot, Error> {
         let (slot, line) = load(ctx, &self.account, &self.slot)?;
@@ -277,14 +256,7 @@ impl Operation for Release {
 }
 
 impl Operation for List {
-    const NAME: &'static str = "threads.list";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::System;
     type Answer = SlotList;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<SlotList, Error> {
         accounts::load(ctx, &self.account, "/account")?;

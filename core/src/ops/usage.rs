@@ -1,6 +1,6 @@
 //! How much of each limit is used now.
 
-use super::{Access, Effect, Operation, accounts, credits, sending, teams};
+use super::{Operation, accounts, credits, sending, teams};
 use crate::engine::Ctx;
 use crate::engine::meters::{MeterReading, Prepared, UNCOUNTED};
 use crate::error::Error;
@@ -258,14 +258,7 @@ pub(crate) fn add_paid(
 }
 
 impl Operation for Get {
-    const NAME: &'static str = "usage.get";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("limits.view", "clients.view_all");
     type Answer = Usage;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<Usage, Error> {
         let cell = ctx.engine.cell(&self.account)?;
@@ -319,14 +312,7 @@ fn page_is_meant(error: Error) -> Error {
 }
 
 impl Operation for History {
-    const NAME: &'static str = "usage.history";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("limits.view", "clients.view_all");
     type Answer = UsageHistory;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<UsageHistory, Error> {
         accounts::load(ctx, &self.account, "/account")?;
@@ -393,14 +379,7 @@ impl Operation for History {
 }
 
 impl Operation for Reconcile {
-    const NAME: &'static str = "usage.reconcile";
-    const EFFECT: Effect = Effect::Send;
-    const ACCESS: Access = Access::System;
     type Answer = UsageReconciled;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<UsageReconciled, Error> {
         let cell = ctx
@@ -421,14 +400,7 @@ impl Operation for Reconcile {
 }
 
 impl Operation for Invoice {
-    const NAME: &'static str = "usage.invoice";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("accounts.price.view", "clients.view_all");
     type Answer = InvoiceLines;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<InvoiceLines, Error> {
         accounts::load(ctx, &self.account, "/account")?;

@@ -1,6 +1,6 @@
 //! Users as CSV: out of an account or a team, and in again (R-USR-5).
 
-use super::{Access, Effect, Operation, accounts, groups, members, reach, roles, users};
+use super::{Operation, accounts, groups, members, reach, roles, users};
 use crate::engine::Ctx;
 use crate::error::{Class, Code, Error};
 use crate::kernel::keys;
@@ -143,14 +143,7 @@ impl UserImportProblem {
 }
 
 impl Operation for ExportCsv {
-    const NAME: &'static str = "users.export_csv";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("users.export_csv", "clients.view_all");
     type Answer = UserCsv;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<UserCsv, Error> {
         let limit = self.limit.map_or(MOST_ROWS, Count::get);
@@ -374,14 +367,7 @@ impl Place {
 }
 
 impl Operation for ImportCsv {
-    const NAME: &'static str = "users.import_csv";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::account("users.invite", "clients.edit");
     type Answer = UserImport;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<UserImport, Error> {
         if self.csv.len() > MOST_BYTES {

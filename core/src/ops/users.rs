@@ -6,7 +6,7 @@ mod export;
 pub use export::{ExportData, OwnedResource, UserData, UserHistory, UserInvitation, UserMessage};
 
 use super::members::{self, MemberStatus};
-use super::{Access, Effect, Operation, accounts, invitations, links, outbox, reach, sessions};
+use super::{Operation, accounts, invitations, links, outbox, reach, sessions};
 use crate::engine::Ctx;
 use crate::engine::authority::TEAM_PERMISSION;
 use crate::error::{Code, Error};
@@ -969,9 +969,6 @@ fn policies_here(ctx: &mut Ctx<'_>) -> Result<EffectivePolicies, Error> {
 }
 
 impl Operation for Create {
-    const NAME: &'static str = "users.create";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = User;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<User, Error> {
@@ -991,9 +988,6 @@ impl Operation for Create {
 }
 
 impl Operation for Get {
-    const NAME: &'static str = "users.get";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule("R-USR-2");
     type Answer = User;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<User, Error> {
@@ -1024,9 +1018,6 @@ impl Operation for Get {
 }
 
 impl Operation for Edit {
-    const NAME: &'static str = "users.edit";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule("R-USR-3");
     type Answer = User;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<User, Error> {
@@ -1163,9 +1154,6 @@ impl Operation for Edit {
 }
 
 impl Operation for ChangeEmail {
-    const NAME: &'static str = "users.change_email";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule("R-USR-3");
     type Answer = EmailChanged;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<EmailChanged, Error> {
@@ -1213,9 +1201,6 @@ impl Operation for ChangeEmail {
 }
 
 impl Operation for ConfirmEmail {
-    const NAME: &'static str = "users.confirm_email";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = User;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<User, Error> {
@@ -1232,9 +1217,6 @@ impl Operation for ConfirmEmail {
 }
 
 impl Operation for RequestPasswordReset {
-    const NAME: &'static str = "users.request_password_reset";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule("R-INV-10");
     type Answer = PasswordResetRequested;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PasswordResetRequested, Error> {
@@ -1265,9 +1247,6 @@ impl Operation for RequestPasswordReset {
 }
 
 impl Operation for PasswordWasSet {
-    const NAME: &'static str = "users.password_was_set";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = User;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<User, Error> {
@@ -1278,9 +1257,6 @@ impl Operation for PasswordWasSet {
 }
 
 impl Operation for LoggedIn {
-    const NAME: &'static str = "users.logged_in";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::System;
     type Answer = User;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<User, Error> {
@@ -1291,14 +1267,7 @@ impl Operation for LoggedIn {
 }
 
 impl Operation for List {
-    const NAME: &'static str = "users.list";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule("R-TEA-3");
     type Answer = UserList;
-
-    fn account(&self) -> Option<&Id> {
-        self.account.as_ref()
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<UserList, Error> {
         let scope = self.scope(ctx)?;
@@ -1430,9 +1399,6 @@ impl List {
 }
 
 impl Operation for Delete {
-    const NAME: &'static str = "users.delete";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Rule("R-USR-4");
     type Answer = UserDeleted;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<UserDeleted, Error> {
@@ -1582,9 +1548,6 @@ impl Delete {
 }
 
 impl Operation for Disable {
-    const NAME: &'static str = "users.disable";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator("clients.status");
     type Answer = User;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<User, Error> {
@@ -1593,9 +1556,6 @@ impl Operation for Disable {
 }
 
 impl Operation for Enable {
-    const NAME: &'static str = "users.enable";
-    const EFFECT: Effect = Effect::Write;
-    const ACCESS: Access = Access::Operator("clients.status");
     type Answer = User;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<User, Error> {

@@ -7,38 +7,10 @@ use crate::model::{AddressRange, ApiKey, Grant, PermissionTree};
 /// in, makes no keys and acts as nobody else.
 const NOT_FOR_KEYS: &[&str] = &["api_keys", "impersonation", "self"];
 
-/// Whole groups of operations that no program calls with a key, whatever its user may do.
-const CLOSED_GROUPS: &[&str] = &[
-    "api_keys",
-    "impersonation",
-    "passwords",
-    "second_factors",
-    "sessions",
-];
-
-/// Single operations that no program calls with a key: they change an address, a list of addresses
-/// or a password, or go from one account to another, where the key does not belong.
-const CLOSED: &[&str] = &[
-    "accounts.switch",
-    "accounts.switchable",
-    "addresses.set",
-    "users.change_email",
-    "users.export_data",
-    "users.request_password_reset",
-];
-
 /// Whether a key can have a permission at all.
 pub fn can_have(permission: &str) -> bool {
-    !NOT_FOR_KEYS.contains(&first_part(permission))
-}
-
-/// Whether an operation is for people alone.
-pub fn is_for_people_alone(operation: &str) -> bool {
-    CLOSED_GROUPS.contains(&first_part(operation)) || CLOSED.contains(&operation)
-}
-
-fn first_part(id: &str) -> &str {
-    id.split('.').next().unwrap_or(id)
+    let branch = permission.split('.').next().unwrap_or(permission);
+    !NOT_FOR_KEYS.contains(&branch)
 }
 
 /// The most that a key lets a program do: what its user may do besides does not count.
@@ -66,47 +38,12 @@ pub fn is_expired(key: &ApiKey, now_ms: u64) -> bool {
 mod tests {
     use super::*;
     use crate::model::{Id, Scope};
-    use crate::ops::catalogue::CATALOGUE;
 
     fn grant(permission: &str, scope: Option<Scope>) -> Grant {
         Grant {
             permission: Id::new(permission).unwrap(),
             scope,
         }
-    }
-
-    /// R-SES-7: whoever adds an operation about how people prove who they are is asked whether
-    /// programs may call it.
-    #[test]
-    fn what_changes_how_people_log_in_is_closed_to_keys() {
-        const ABOUT_LOG_IN: &[&str] = &[
-            "password",
-            "session",
-            "email",
-            "api_key",
-            "factor",
-            "switch",
-            "impersonat",
-            "log_in",
-            "login",
-        ];
-        // The host alone calls these.
-        const OPEN: &[&str] = &["users.confirm_email", "users.password_was_set"];
-        for entry in CATALOGUE.iter().filter(|entry| !OPEN.contains(&entry.name)) {
-            let sensitive = ABOUT_LOG_IN.iter().any(|word| entry.name.contains(word));
-            assert!(
-                !sensitive || is_for_people_alone(entry.name),
-                "{}",
-                entry.name
-            );
-        }
-        for closed in CLOSED {
-            assert!(
-                CATALOGUE.iter().any(|entry| entry.name == *closed),
-                "there is no operation `{closed}`"
-            );
-        }
-        assert!(!is_for_people_alone("sending.admit") && !is_for_people_alone("addresses.get"));
     }
 
     #[test]

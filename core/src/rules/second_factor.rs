@@ -2,26 +2,10 @@
 
 use zeroize::Zeroizing;
 
-/// What a user can do with a session that lacks the second factor which the account asks for: get
-/// one, or leave.
-const OPEN_WITHOUT: &[&str] = &[
-    "second_factors.begin",
-    "second_factors.confirm",
-    "second_factors.status",
-    "sessions.end",
-    "sessions.end_all",
-    "sessions.list",
-];
-
 /// Digits of a code by time.
 const DIGITS: usize = 6;
 /// Characters of a recovery code, without what stands between them: 80 bits.
 pub const RECOVERY_LENGTH: usize = 16;
-
-/// Whether an operation is open to a session that lacks the second factor.
-pub fn is_open_without(operation: &str) -> bool {
-    OPEN_WITHOUT.contains(&operation)
-}
 
 /// What somebody typed as the code of their second factor.
 pub enum Typed {
@@ -62,7 +46,6 @@ pub fn grouped(code: &str) -> Zeroizing<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::catalogue::CATALOGUE;
 
     #[test]
     fn codes_are_read_as_people_type_them() {
@@ -91,17 +74,6 @@ mod tests {
             "\u{661}\u{662}\u{663}\u{664}\u{665}\u{666}",
         ] {
             assert!(Typed::read(text).is_none(), "{text}");
-        }
-    }
-
-    /// R-SES-1: nobody is locked out by being asked for what they cannot get.
-    #[test]
-    fn what_is_open_without_one_exists() {
-        for open in OPEN_WITHOUT {
-            assert!(
-                CATALOGUE.iter().any(|entry| entry.name == *open),
-                "there is no operation `{open}`"
-            );
         }
     }
 }

@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use tenantry::ops::{Access, policies};
+use tenantry::api::operation::Access;
+use tenantry::ops::policies;
 use tenantry::{Actor, OpenOptions, PermissionTree, PolicySource, Preset, Tenantry};
 
 const FIRST_LINE: &str =
@@ -45,6 +46,19 @@ pub fn files(catalogue: &Catalogue, examples: &Examples) -> Result<Vec<(String, 
     );
     index.push_str("| [presets](presets.md) | what each preset sets |\n");
     index.push_str("| [rules](../rules.md) | what tenantry decides, in words |\n");
+    index.push_str(
+        "\n## Who may call an operation\n\nThe host (`system`) may call every operation. For the \
+         others, each operation says which permission or rule they need, and a table says\nunder \
+         which circumstances they may call it. A `no` answers with the code in brackets:\n\n\
+         - *with an API key*: a program, with a key of its user (R-SES-7; `not_with_api_key`);\n\
+         - *logged in as another*: somebody who acts as the user (R-SES-6; `not_as_another`);\n\
+         - *without a recent log-in*: a session, however long ago its user proved who they are \
+         (R-SES-1; `log_in_again`);\n\
+         - *before a required second factor*: a session without one where one is required \
+         (R-SES-1; `second_factor_missing`);\n\
+         - *in an account on hold*: a member with the permission, although nobody enters the \
+         account otherwise (R-ACC-2, R-ACC-3).\n",
+    );
     write!(
         index,
         "\n## The platform of the examples\n\nThe page of each namespace begins with an example in \
@@ -140,9 +154,7 @@ fn page(
             },
             op.answer
         )?;
-        if op.masked && !matches!(op.access, Access::System | Access::Operator(_)) {
-            page.push_str("\nNot for whoever acts as another user (`not_as_another`).\n");
-        }
+        page.push_str(&gates(op));
         if !op.fields.is_empty() {
             page.push_str("\n| request | type | |\n|---|---|---|\n");
             rows(&mut page, &op.fields)?;
@@ -177,6 +189,28 @@ fn page(
         }
     }
     Ok(page)
+}
+
+/// Under which circumstances those may call an operation whom its access names: nothing where that
+/// is the host alone, and `-` where it cannot happen to an operator.
+fn gates(op: &Op) -> String {
+    let only_operators = match op.access {
+        Access::System => return String::new(),
+        Access::Operator(_) => true,
+        Access::Account { .. } | Access::Rule(_) => false,
+    };
+    let yes = |open: bool| if open { "yes" } else { "no" };
+    let by_users = |open: bool| if only_operators { "-" } else { yes(open) };
+    format!(
+        "\n| with an API key | logged in as another | without a recent log-in | before a required \
+         second factor | in an account on hold |\n|---|---|---|---|---|\n| {} | {} | {} | {} | {} \
+         |\n",
+        by_users(op.gates.api_key),
+        by_users(op.gates.log_in_as),
+        yes(!op.gates.needs_recent_log_in),
+        yes(op.gates.before_second_factor),
+        by_users(op.gates.on_hold),
+    )
 }
 
 fn rows(page: &mut String, fields: &[Field]) -> Result<()> {

@@ -4,9 +4,9 @@
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use tenantry::api::operation::{Access, Effect, Gates};
 use tenantry::catalogue::CATALOGUE;
-use tenantry::ops::Access;
-use tenantry::{Class, Code, Effect, PermissionTree};
+use tenantry::{Class, Code, PermissionTree};
 
 /// All that a binding needs to know.
 pub struct Catalogue {
@@ -38,8 +38,8 @@ pub struct Op {
     pub write: bool,
     /// Who may call it.
     pub access: Access,
-    /// Whether it is refused to whoever acts as another.
-    pub masked: bool,
+    /// Under which circumstances they may.
+    pub gates: Gates,
     /// What it does.
     pub doc: String,
     /// The fields of the request.
@@ -219,7 +219,7 @@ pub fn read() -> Result<Catalogue> {
                 method: method.to_owned(),
                 write: entry.effect != Effect::Read,
                 access: entry.access,
-                masked: entry.is_masked(),
+                gates: entry.gates,
                 doc: text(&request, "description")?,
                 fields,
                 answer: answer_name,

@@ -4,7 +4,7 @@
 use super::ir::{Catalogue, Field, TypeDef, Yes};
 use anyhow::Result;
 use serde_json::{Value, json};
-use tenantry::ops::Access;
+use tenantry::api::operation::{Access, Gates};
 
 /// The catalogue as one JSON document.
 pub fn files(catalogue: &Catalogue) -> Result<Vec<(String, String)>> {
@@ -16,7 +16,7 @@ pub fn files(catalogue: &Catalogue) -> Result<Vec<(String, String)>> {
             "name": op.name,
             "write": op.write,
             "access": access(op.access),
-            "as_another": !op.masked,
+            "gates": gates(op.gates),
             "doc": op.doc,
             "request": fields(&op.fields),
             "answer": op.answer,
@@ -54,6 +54,17 @@ fn access(access: Access) -> Value {
         } => json!({"users": user, "operators": operator}),
         Access::Rule(rule) => json!({"rule": rule}),
     }
+}
+
+/// Under which circumstances those may call it.
+fn gates(gates: Gates) -> Value {
+    json!({
+        "on_hold": gates.on_hold,
+        "api_key": gates.api_key,
+        "log_in_as": gates.log_in_as,
+        "needs_recent_log_in": gates.needs_recent_log_in,
+        "before_second_factor": gates.before_second_factor,
+    })
 }
 
 fn fields(fields: &[Field]) -> Vec<Value> {

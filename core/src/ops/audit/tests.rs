@@ -1,8 +1,9 @@
 //! R-AUD-1, S12: what a change is remembered as, and that nobody alters it unnoticed.
 
 use super::*;
+use crate::catalogue;
 use crate::engine::Engine;
-use crate::ops::{accounts, caps, catalogue, members, users};
+use crate::ops::{accounts, caps, members, users};
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;

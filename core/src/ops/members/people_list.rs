@@ -8,7 +8,7 @@ use crate::kernel::page::walk_merged;
 use crate::model::{
     self, AccountGrant, Actor, Count, Cursor, Email, Id, InvitationState, Name, PendingStep, folded,
 };
-use crate::ops::{Access, Effect, Operation, accounts, invitations, reach, users};
+use crate::ops::{Operation, accounts, invitations, reach, users};
 use crate::rules::invitation::{InvitationStatus, expires_at_ms, status};
 use crate::rules::user::missing_steps;
 use crate::tables::people::{self, Order};
@@ -109,14 +109,7 @@ pub struct Person {
 }
 
 impl Operation for People {
-    const NAME: &'static str = "members.people";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::account("users.view", "clients.view_all");
     type Answer = PersonList;
-
-    fn account(&self) -> Option<&Id> {
-        Some(&self.account)
-    }
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<PersonList, Error> {
         accounts::load(ctx, &self.account, "/account")?;

@@ -15,7 +15,7 @@ use crate::ops::api_keys::{self, ApiKey};
 use crate::ops::audit::{AuditField, AuditWhat};
 use crate::ops::second_factors::{self, SecondFactorStatus};
 use crate::ops::sessions::{self, SessionDevice};
-use crate::ops::{Access, Effect, Operation, audit, invitations, members, reach};
+use crate::ops::{Operation, audit, invitations, members, reach};
 use crate::rules::invitation::{InvitationStatus, status};
 use schemars::JsonSchema;
 use serde::de::IgnoredAny;
@@ -181,9 +181,6 @@ enum Item {
 }
 
 impl Operation for ExportData {
-    const NAME: &'static str = "users.export_data";
-    const EFFECT: Effect = Effect::Read;
-    const ACCESS: Access = Access::Rule("R-USR-4");
     type Answer = UserData;
 
     fn run(self, ctx: &mut Ctx<'_>) -> Result<UserData, Error> {

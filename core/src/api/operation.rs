@@ -1,0 +1,100 @@
+//! The contract of an operation: its name, what it does to the store, who may call it, and which
+//! gates are open to it. The rows of the [`catalogue`](crate::catalogue) say it; everything that
+//! checks a call reads it as data.
+
+use crate::model::Id;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What the row of an operation in the catalogue says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contract {
+    /// The name, such as `accounts.create`.
+    pub name: &'static str,
+    /// What it does to the store.
+    pub effect: Effect,
+    /// Who may call it.
+    pub access: Access,
+    /// Under which circumstances they may.
+    pub gates: Gates,
+}
+
+/// A type that is the request of an operation.
+///
+/// Only the row of the operation in the catalogue implements it.
+pub trait Request: Clone + Serialize + DeserializeOwned + JsonSchema + Send + 'static {
+    /// What the row of the operation says.
+    const CONTRACT: &'static Contract;
+    /// The name, such as `accounts.create`.
+    const NAME: &'static str = Self::CONTRACT.name;
+    /// What the operation does to the store.
+    const EFFECT: Effect = Self::CONTRACT.effect;
+
+    /// The account that the operation is about, where it is about one.
+    fn account(&self) -> Option<&Id>;
+}
+
+/// What an operation does to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Reads one consistent state.
+    Read,
+    /// Commits one batch.
+    Write,
+    /// Has locks and commits of its own: charges meters, or hashes passwords.
+    Send,
+}
+
+/// Who may call an operation. The host itself may call every one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// The host alone.
+    System,
+    /// Operators who hold this permission (R-PLT-2).
+    Operator(&'static str),
+    /// Users who hold a permission in the account that the operation is about, acting there or
+    /// managing its team from an account above; and operators who hold one of theirs.
+    Account {
+        /// What a user needs in the account.
+        user: &'static str,
+        /// What an operator needs; absent where operators never do this.
+        operator: Option<&'static str>,
+    },
+    /// Everybody in good standing: the operation decides by this rule who else.
+    Rule(&'static str),
+}
+
+impl Access {
+    /// Users with `user`, and operators with `operator`.
+    pub const fn account(user: &'static str, operator: &'static str) -> Access {
+        Access::Account {
+            user,
+            operator: Some(operator),
+        }
+    }
+
+    /// Users with `user`, and no operator.
+    pub const fn users(user: &'static str) -> Access {
+        Access::Account {
+            user,
+            operator: None,
+        }
+    }
+}
+
+/// Under which circumstances those who may call an operation may do so. The host itself passes
+/// every gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gates {
+    /// Users may call it in their own account while that is on hold (R-ACC-2).
+    pub on_hold: bool,
+    /// A program may call it with an API key (R-SES-7).
+    pub api_key: bool,
+    /// Whoever is logged in as another user may call it (R-SES-6).
+    pub log_in_as: bool,
+    /// A session may call it only shortly after a log-in (R-SES-1).
+    pub needs_recent_log_in: bool,
+    /// A session that lacks a required second factor may call it (R-SES-1).
+    pub before_second_factor: bool,
+}
