@@ -9,9 +9,10 @@
 //! * `"$code"`: what the authenticator of the `secret` that was taken shows now.
 //! * `"$pool"`, for any other name: something that was saved under it, or is in `pools`.
 //!   `"$pool.field"`: a field of it; all fields of one request are of the same thing.
+//! * `"$at.pool"`: takes a thing of the pool, and stands for the account that it has its place in;
+//!   `"$pool"` and `"$pool.field"` are that thing then.
 //! * `{"$of": [..]}`: one of these. `{"$int": [from, to]}`: a number. `{"$in": [from, to]}`: an
 //!   instant so many milliseconds after now. `{"$some": [value, from, to]}`: a list.
-//!   `{"$here": value}`: the value, taken after `here` was set to the account that it names.
 //!
 //! What is saved when the answer comes: `"save": {"pool@place": value}`. A value is a pointer into
 //! the answer, a pointer into the request after `=`, or an object of these; `place`, the account

@@ -27,6 +27,8 @@ struct Pen<'a> {
     world: &'a mut World,
     /// The account that the request is about.
     here: Option<String>,
+    /// The pool of what gave `here`, until the request has it.
+    held: Option<String>,
     /// What was taken from each pool, the last one last.
     taken: BTreeMap<String, Vec<Thing>>,
 }
@@ -95,6 +97,7 @@ impl<'a> Walk<'a> {
             dice: &mut self.dice,
             world: &mut self.world,
             here: None,
+            held: None,
             taken: BTreeMap::new(),
         };
         let with = pen.object(&request.with);
@@ -273,11 +276,6 @@ impl Pen<'_> {
                 let length = self.between(&json!([with[1], with[2]]));
                 (0..length).map(|_| self.value(&with[0])).collect()
             }
-            "$here" => {
-                let value = self.value(with);
-                self.here = value.as_str().map(str::to_owned);
-                value
-            }
             _ => panic!("`{how}` is nothing that is rolled"),
         }
     }
@@ -298,13 +296,21 @@ impl Pen<'_> {
                 json!(code.unwrap_or("000000".to_owned()))
             }
             _ => match name.split_once('.') {
+                Some(("at", pool)) => {
+                    let thing = self.take(pool);
+                    self.held = thing.is_some().then(|| pool.to_owned());
+                    json!(self.here.as_deref().unwrap_or("nobody"))
+                }
                 Some((pool, field)) => {
                     let before = self.taken.get(pool).and_then(|taken| taken.last().cloned());
                     let thing = before.or_else(|| self.take(pool));
                     thing.map_or(json!("nobody"), |thing| thing.value[field].clone())
                 }
                 None => {
-                    let thing = self.take(name);
+                    let thing = match self.held.take_if(|held| held == name) {
+                        Some(held) => self.taken[&held].last().cloned(),
+                        None => self.take(name),
+                    };
                     let value = thing.map_or(json!("nobody"), |thing| thing.value);
                     if name == "account" && self.here.is_none() {
                         self.here = value.as_str().map(str::to_owned);
@@ -317,6 +323,9 @@ impl Pen<'_> {
 
     fn take(&mut self, pool: &str) -> Option<Thing> {
         let thing = self.world.pick(self.dice, pool, self.here.as_deref())?;
+        if self.here.is_none() {
+            self.here = thing.place.clone();
+        }
         let taken = self.taken.entry(pool.to_owned()).or_default();
         taken.push(thing.clone());
         Some(thing)
@@ -353,13 +362,16 @@ impl Pen<'_> {
                 let operator = operator.map_or(json!("nobody"), |operator| operator.value);
                 json!({"kind": "operator", "user": operator})
             }
-            "session" | "session_as" => {
+            "session" => {
+                let of_here = |thing: &Thing| self.world.has("member", here, &thing.value["user"]);
+                let session = self.world.pick_among(self.dice, kind, of_here);
+                let token = session.map_or(Value::Null, |session| session.value["token"].clone());
+                json!({"kind": "session", "token": token, "account": here})
+            }
+            "session_as" => {
                 let session = self.world.pick(self.dice, kind, Some(here));
-                let session = session.map_or(Value::Null, |session| session.value);
-                let account = self.world.place_of("member", &session["user"]);
-                let account = account.or(session["account"].as_str());
-                json!({"kind": "session", "token": session["token"],
-                    "account": account.unwrap_or(here)})
+                let token = session.map_or(Value::Null, |session| session.value["token"].clone());
+                json!({"kind": "session", "token": token, "account": here})
             }
             "api_key" => {
                 let key = self.world.pick(self.dice, "api_key", Some(here));

@@ -78,20 +78,42 @@ impl World {
         }
     }
 
-    /// A thing of the pool: mostly one from here, now and then any.
+    /// A thing of the pool: mostly one from here, now and then any. Of tokens mostly the last, for
+    /// they do not live long.
     pub fn pick(&self, dice: &mut Dice, pool: &str, here: Option<&str>) -> Option<Thing> {
         let things = self.pools.get(pool)?;
-        let near: Vec<&Thing> = things
+        if pool.starts_with("token_") && dice.roll(4) > 0 {
+            return things.last().cloned();
+        }
+        if here.is_some() && dice.roll(16) > 0 {
+            let is_near = |thing: &Thing| thing.place.is_none() || thing.place.as_deref() == here;
+            return self.pick_among(dice, pool, is_near);
+        }
+        self.pick_among(dice, pool, |_| true)
+    }
+
+    /// A thing of the pool for which `fits` holds; where it holds for none, any.
+    pub fn pick_among(
+        &self,
+        dice: &mut Dice,
+        pool: &str,
+        fits: impl Fn(&Thing) -> bool,
+    ) -> Option<Thing> {
+        let things = self.pools.get(pool)?;
+        let fitting: Vec<&Thing> = things.iter().filter(|thing| fits(thing)).collect();
+        let roll = |dice: &mut Dice, length: usize| dice.roll(length as u64) as usize;
+        match (fitting.len(), things.len()) {
+            (_, 0) => None,
+            (0, length) => Some(things[roll(dice, length)].clone()),
+            (length, _) => Some(fitting[roll(dice, length)].clone()),
+        }
+    }
+
+    pub fn has(&self, pool: &str, place: &str, value: &Value) -> bool {
+        let things = self.pools.get(pool).map(Vec::as_slice).unwrap_or_default();
+        things
             .iter()
-            .filter(|thing| thing.place.is_none() || thing.place.as_deref() == here)
-            .collect();
-        if here.is_some() && !near.is_empty() && dice.roll(16) > 0 {
-            return Some(near[dice.roll(near.len() as u64) as usize].clone());
-        }
-        if things.is_empty() {
-            return None;
-        }
-        Some(things[dice.roll(things.len() as u64) as usize].clone())
+            .any(|thing| thing.place.as_deref() == Some(place) && thing.value == *value)
     }
 
     /// The only thing of its kind that an account has: its owner, its parent.
