@@ -1,5 +1,6 @@
 //! What the tests of this package share.
 
 pub mod crash;
+pub mod golden;
 pub mod scenario;
 pub mod walk;

@@ -493,7 +493,7 @@ impl Saved {
 }
 
 /// What an authenticator that knows a secret, in base32, shows at an instant.
-fn code_at(secret: &str, at_ms: u64) -> Result<String, String> {
+pub fn code_at(secret: &str, at_ms: u64) -> Result<String, String> {
     let secret = totp_rs::Secret::try_from_base32(secret).map_err(|error| error.to_string())?;
     let codes = totp_rs::Builder::new()
         .with_secret(secret)
