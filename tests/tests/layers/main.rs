@@ -311,7 +311,3 @@ fn the_rules_read_no_clock() {
         }
     }
 }
-#[test]
-fn zz_dump() {
-    for i in &FOUND.imports { println!("DUMP {} {} {} {}", i.from, i.to, i.name, i.line); }
-}
