@@ -1,8 +1,8 @@
 //! Which file imports what of which other file, read from the syntax.
 //!
-//! A name belongs to the file that defines it, by however many `pub use` it is reached. What a macro
-//! defines belongs to the file that calls the macro. Methods are found by the type or the trait that
-//! a file names, not by their calls.
+//! A name belongs to the file that defines it, by however many `pub use` it is reached. What a
+//! macro defines belongs to the file that calls the macro. A call of a method is no import: what
+//! counts is the type or the trait that a file names.
 
 use crate::sources::{self, Module, Named, Workspace, is_for_tests};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
@@ -396,7 +396,7 @@ impl<'a> Visit<'a> for Reader<'_> {
     fn visit_visibility(&mut self, _: &'a Visibility) {}
 }
 
-/// Files that import each other in a circle: the largest sets of which each file reaches all others.
+/// Files that import each other in a circle: the largest sets of files that all reach each other.
 pub fn circles(imports: &[Import]) -> Vec<BTreeSet<String>> {
     let mut next: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for import in imports {

@@ -9,10 +9,10 @@
 //!   tenantry-tests --test layers` writes the shorter lists. It adds nothing.
 //! - Where files have moved as they were, `TENANTRY_MOVED=old=new,old=new` beside it takes their
 //!   entries along: `TENANTRY_MOVED=core/src/store=store/src`.
-//! - `TENANTRY_RATCHETS=reset` writes anew whatever it finds, and prints what it adds. It is for two
-//!   cases alone: a file was split, or moved to another floor, so that entries have other names;
-//!   and two branches changed the lists, and neither version is that of the merged code. The
-//!   change of `ratchets.json` is then read line by line before it is committed.
+//! - `TENANTRY_RATCHETS=reset` writes anew whatever it finds, and prints what it adds. It is for
+//!   two cases alone: a file was split, or moved to another floor, so that entries have other
+//!   names; and two branches changed the lists, and neither version is that of the merged code.
+//!   The change of `ratchets.json` is then read line by line before it is committed.
 
 mod floors;
 mod imports;
@@ -251,7 +251,8 @@ fn what_does_not_hold_yet_only_shrinks() {
     }
     assert!(
         differences.better.is_empty(),
-        "this has become better than ratchets.json says:\n\n{}\n\nTake it out of the lists: {WRITE}\n",
+        "this has become better than ratchets.json says:\n\n{}\n\n\
+         Take it out of the lists: {WRITE}\n",
         differences.better.join("\n")
     );
 }

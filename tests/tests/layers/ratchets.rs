@@ -97,8 +97,8 @@ impl Lists {
         differences
     }
 
-    /// These lists after files have moved: `moves` says what each place was, and what it is now. The
-    /// longest place that a file lies in decides.
+    /// These lists after files have moved: `moves` says what each place was, and what it is now.
+    /// The longest place that a file lies in decides.
     pub fn moved(&self, moves: &[(String, String)]) -> Lists {
         let file = |file: &str| {
             let of = moves
