@@ -307,7 +307,7 @@ impl Pen<'_> {
                     thing.map_or(json!("nobody"), |thing| thing.value[field].clone())
                 }
                 None => {
-                    let thing = match self.held.take_if(|held| held == name) {
+                    let thing = match self.held.take_if(|held| *held == name) {
                         Some(held) => self.taken[&held].last().cloned(),
                         None => self.take(name),
                     };

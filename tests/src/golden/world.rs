@@ -19,6 +19,8 @@ pub struct Thing {
 /// Everything that later requests may name.
 #[derive(Debug, Default)]
 pub struct World {
+    /// What the table has from the beginning, and is never forgotten.
+    fixed: Vec<Value>,
     pools: BTreeMap<String, Vec<Thing>>,
     made: u64,
     pub now_ms: u64,
@@ -31,6 +33,7 @@ impl World {
             value: value.clone(),
         };
         World {
+            fixed: pools.values().flatten().cloned().collect(),
             pools: pools
                 .iter()
                 .map(|(pool, values)| (pool.clone(), values.iter().map(nowhere).collect()))
@@ -68,6 +71,9 @@ impl World {
 
     /// Forgets a thing in every pool, what has it as its token, and all that has its place there.
     pub fn erase(&mut self, gone: &Value) {
+        if self.fixed.contains(gone) {
+            return;
+        }
         for things in self.pools.values_mut() {
             things.retain(|thing| {
                 let token = thing.value.get("token");
