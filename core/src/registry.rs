@@ -1,7 +1,7 @@
 //! The stores that this process has open: a second handle shares what the first opened.
 
 use crate::engine::Engine;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::options::OpenOptions;
 use arc_swap::ArcSwap;
 use once_cell::sync::Lazy;
@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 struct Registry {
     fork_generation: u64,
@@ -43,7 +44,28 @@ impl Registry {
     }
 }
 
+/// How often a process that holds a store is looked after.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Waits for another process that has the store, as long as the options say. Between two looks this
+/// process can open and close other stores.
 pub(crate) fn open(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
+    let until = Instant::now() + Duration::from_millis(options.lock_wait_ms);
+    loop {
+        match open_now(path, options) {
+            Err(error) if error.code() == Code::StoreLocked => {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Err(error);
+                }
+                std::thread::sleep(left.min(LOOK));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn open_now(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
     if path == ":memory:" {
         return Engine::open(Path::new(path), options);
     }
