@@ -155,7 +155,56 @@ fn absolute(path: &str) -> Result<PathBuf, Error> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Id, OpenOptions, Pepper, Tenantry};
+    use crate::{Code, Id, OpenOptions, Pepper, Tenantry};
+    use std::fs::File;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn who_opens_waits_for_the_lock_as_long_as_told_and_learns_who_has_it() {
+        let folder = std::env::temp_dir().join(format!("tenantry-wait-{}", std::process::id()));
+        let path = folder.to_str().unwrap();
+        let open = |lock_wait_ms| {
+            let options = OpenOptions {
+                lock_wait_ms,
+                ..OpenOptions::default()
+            };
+            let began = Instant::now();
+            (Tenantry::open(path, options), began.elapsed())
+        };
+        open(0).0.unwrap().close().unwrap();
+        // As another process would have it.
+        std::fs::write(folder.join("lock"), "4321      \n").unwrap();
+        let held = File::open(folder.join("lock")).unwrap();
+        held.lock().unwrap();
+        for (wait, least, most) in [(0, 0, 150), (200, 200, 2_000)] {
+            let (refused, took) = open(wait);
+            let error = refused.err().unwrap();
+            assert_eq!(error.code(), Code::StoreLocked);
+            assert_eq!(error.details()["pid"], 4321);
+            assert_eq!(error.details()["folder"], path);
+            let said = error.message();
+            assert!(
+                said.contains(path) && said.contains("process 4321"),
+                "{said}"
+            );
+            assert!(
+                took >= Duration::from_millis(least) && took < Duration::from_millis(most),
+                "{took:?}"
+            );
+        }
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(150));
+                held.unlock().unwrap();
+            });
+            let (opened, took) = open(60_000);
+            opened.unwrap().close().unwrap();
+            assert!(took < Duration::from_secs(30), "{took:?}");
+        });
+        let error = open(600_001).0.err().unwrap();
+        assert_eq!(error.field(), Some("/lock_wait_ms"));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn a_second_handle_with_another_token_key_is_refused() {
