@@ -16,6 +16,9 @@ pub struct OpenOptions {
     pub cache_mib: u64,
     /// Make the store when there is none; otherwise that is `store_missing`.
     pub create: bool,
+    /// How long to wait for a process that has the store open, before that is `store_locked`: 0 to
+    /// 600,000 milliseconds. A worker that takes over from another one waits; 0 does not.
+    pub lock_wait_ms: u64,
     /// What the platform's licence includes (R-PLT-1).
     pub edition: Edition,
     /// The key that tokens are derived with, as 64 hexadecimal digits; absent, the store keeps one
@@ -142,6 +145,9 @@ impl Pepper {
     }
 }
 
+/// Ten minutes.
+const LONGEST_LOCK_WAIT_MS: u64 = 600_000;
+
 /// When a write is acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -167,6 +173,7 @@ impl Default for OpenOptions {
             durability: Durability::Full,
             cache_mib: 64,
             create: true,
+            lock_wait_ms: 0,
             edition: Edition::Standard,
             token_key: None,
             peppers: Vec::new(),
@@ -186,6 +193,15 @@ impl OpenOptions {
             return Err(Error::invalid(
                 "/cache_mib",
                 format!("`cache_mib` must be from 1 to 65536, is {}", self.cache_mib),
+            ));
+        }
+        if self.lock_wait_ms > LONGEST_LOCK_WAIT_MS {
+            return Err(Error::invalid(
+                "/lock_wait_ms",
+                format!(
+                    "`lock_wait_ms` must be from 0 to {LONGEST_LOCK_WAIT_MS}, is {}",
+                    self.lock_wait_ms
+                ),
             ));
         }
         Pepper::check(&self.peppers)?;

@@ -1,7 +1,7 @@
 //! The stores that this process has open: a second handle shares what the first opened.
 
 use crate::engine::Engine;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::options::OpenOptions;
 use arc_swap::ArcSwap;
 use once_cell::sync::Lazy;
@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 struct Registry {
     fork_generation: u64,
@@ -43,7 +44,28 @@ impl Registry {
     }
 }
 
+/// How often a process that holds a store is looked after.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Waits for another process that has the store, as long as the options say. Between two looks this
+/// process can open and close other stores.
 pub(crate) fn open(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
+    let until = Instant::now() + Duration::from_millis(options.lock_wait_ms);
+    loop {
+        match open_now(path, options) {
+            Err(error) if error.code() == Code::StoreLocked => {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Err(error);
+                }
+                std::thread::sleep(left.min(LOOK));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn open_now(path: &str, options: &OpenOptions) -> Result<Arc<Engine>, Error> {
     if path == ":memory:" {
         return Engine::open(Path::new(path), options);
     }
@@ -136,7 +158,56 @@ fn absolute(path: &str) -> Result<PathBuf, Error> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Id, OpenOptions, Pepper, Tenantry};
+    use crate::{Code, Id, OpenOptions, Pepper, Tenantry};
+    use std::fs::File;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn who_opens_waits_for_the_lock_as_long_as_told_and_learns_who_has_it() {
+        let folder = std::env::temp_dir().join(format!("tenantry-wait-{}", std::process::id()));
+        let path = folder.to_str().unwrap();
+        let open = |lock_wait_ms| {
+            let options = OpenOptions {
+                lock_wait_ms,
+                ..OpenOptions::default()
+            };
+            let began = Instant::now();
+            (Tenantry::open(path, options), began.elapsed())
+        };
+        open(0).0.unwrap().close().unwrap();
+        // As another process would have it.
+        std::fs::write(folder.join("lock"), "4321      \n").unwrap();
+        let held = File::open(folder.join("lock")).unwrap();
+        held.lock().unwrap();
+        for (wait, least, most) in [(0, 0, 150), (200, 200, 2_000)] {
+            let (refused, took) = open(wait);
+            let error = refused.err().unwrap();
+            assert_eq!(error.code(), Code::StoreLocked);
+            assert_eq!(error.details()["pid"], 4321);
+            assert_eq!(error.details()["folder"], path);
+            let said = error.message();
+            assert!(
+                said.contains(path) && said.contains("process 4321"),
+                "{said}"
+            );
+            assert!(
+                took >= Duration::from_millis(least) && took < Duration::from_millis(most),
+                "{took:?}"
+            );
+        }
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(150));
+                held.unlock().unwrap();
+            });
+            let (opened, took) = open(60_000);
+            opened.unwrap().close().unwrap();
+            assert!(took < Duration::from_secs(30), "{took:?}");
+        });
+        let error = open(600_001).0.err().unwrap();
+        assert_eq!(error.field(), Some("/lock_wait_ms"));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn a_second_handle_with_another_token_key_is_refused() {

@@ -84,6 +84,8 @@ pub enum StoreError {
     Missing,
     /// Another process (or another open in this one) holds the store.
     Locked {
+        /// The folder of the store.
+        folder: String,
         /// The holder, where it is known.
         pid: Option<u32>,
     },
@@ -92,6 +94,15 @@ pub enum StoreError {
         /// What was found.
         what: String,
     },
+    /// The store has a format that this version does not know.
+    Format {
+        /// The format of the store.
+        found: u32,
+        /// The one that this version knows.
+        known: u32,
+    },
+    /// The store was closed.
+    Closed,
     /// No room left on the disk.
     Full {
         /// What was tried.
@@ -179,12 +190,23 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StoreError::Missing => f.write_str("there is no store at this path"),
-            StoreError::Locked { pid: Some(pid) } => {
-                write!(f, "the store is in use by process {pid}")
+            StoreError::Locked {
+                folder,
+                pid: Some(pid),
+            } => {
+                write!(f, "the store {folder} is open in process {pid}")
             }
-            StoreError::Locked { pid: None } => {
-                f.write_str("the store is in use by another process")
+            StoreError::Locked { folder, pid: None } => {
+                write!(f, "the store {folder} is open in another process")
             }
+            StoreError::Format { found, known } => {
+                write!(
+                    f,
+                    "the store has format {found}, and this version of the library knows format \
+                     {known} only: open it with the version that wrote it"
+                )
+            }
+            StoreError::Closed => f.write_str("the store was closed"),
             StoreError::Corrupt { what } => write!(f, "the store is damaged: {what}"),
             StoreError::Full { what } => write!(f, "no room left: {what}"),
             StoreError::Failed { what } => write!(f, "the store failed: {what}"),
@@ -226,10 +248,6 @@ impl StoreError {
 
     pub(crate) fn invalid(what: impl Into<String>) -> Self {
         StoreError::Invalid { what: what.into() }
-    }
-
-    pub(crate) fn closed() -> Self {
-        StoreError::failed("the store is closed")
     }
 
     /// An error of the file system; `doing` says what was tried.

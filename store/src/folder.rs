@@ -10,12 +10,13 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::backend::StoreError;
 use crate::files::{
-    exists, failed, make_folder, metadata, names, parent, private_file, remove, set_mode,
-    sync_folder,
+    self, Identity, exists, failed, make_folder, metadata, must_be_file, names, parent,
+    private_file, remove, set_mode, sync_folder,
 };
 use crate::key;
 use crate::lock::{self, Lock};
@@ -26,6 +27,7 @@ const MANIFEST: &str = "manifest";
 const NEW_MANIFEST: &str = "manifest.new";
 const CREATING: &str = "creating";
 const SLED: &str = "sled";
+const DB: &str = "sled/db";
 const OURS: [&str; 6] = [LOCK, MANIFEST, NEW_MANIFEST, CREATING, SLED, key::FILE];
 
 pub(crate) struct Folder {
@@ -45,12 +47,7 @@ impl Folder {
         let path = tidy(path)?;
         match fs::symlink_metadata(&path) {
             Ok(metadata) if metadata.is_dir() => {}
-            Ok(_) => {
-                return Err(StoreError::invalid(format!(
-                    "{} is not a folder (nor may it be a link to one)",
-                    path.display()
-                )));
-            }
+            Ok(metadata) => return Err(no_folder(&path, metadata.is_symlink())),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 if !create {
                     return Err(StoreError::Missing);
@@ -73,6 +70,7 @@ impl Folder {
             None => return Err(foreign(&path)),
         };
         let folder = Folder { path, lock };
+        folder.only_files()?;
         let found = folder.look()?;
         Ok((folder, found))
     }
@@ -82,22 +80,16 @@ impl Folder {
     }
 
     pub(crate) fn db(&self) -> PathBuf {
-        self.sled().join("db")
+        self.path.join(DB)
+    }
+
+    fn blobs(&self) -> PathBuf {
+        self.sled().join("blobs")
     }
 
     /// With the lock in hand nobody else changes the folder.
     fn look(&self) -> Result<Found, StoreError> {
         let at = |name: &str| self.path.join(name);
-        for name in OURS {
-            if let Some(metadata) = metadata(&at(name))?
-                && metadata.is_dir() != (name == SLED)
-            {
-                return Err(StoreError::invalid(format!(
-                    "{} is not of the right type",
-                    at(name).display()
-                )));
-            }
-        }
         if exists(&at(MANIFEST))? {
             let manifest = Manifest::open(&at(MANIFEST))?;
             if !exists(&self.sled())? {
@@ -120,7 +112,7 @@ impl Folder {
         // sled would create these with whatever the umask leaves; an empty `conf` or `db` is to it
         // as good as none.
         make_folder(&self.sled())?;
-        make_folder(&self.sled().join("blobs"))?;
+        make_folder(&self.blobs())?;
         for name in ["conf", "db"] {
             private_file(&self.sled().join(name))?;
         }
@@ -132,6 +124,9 @@ impl Folder {
         let manifest = Manifest::create(&self.path.join(NEW_MANIFEST), id, mark)?;
         fs::rename(self.path.join(NEW_MANIFEST), self.path.join(MANIFEST))
             .map_err(|error| failed("rename", &self.path.join(NEW_MANIFEST), &error))?;
+        if let Some(owner) = files::heir(&self.path)? {
+            files::give(&self.path.join(MANIFEST), owner)?;
+        }
         sync_folder(&self.path)?;
         self.finish()?;
         Ok(manifest)
@@ -154,7 +149,7 @@ impl Folder {
         }
         let conf = self.sled().join("conf");
         let conf = if exists(&conf)? {
-            fs::read(&conf).map_err(|error| failed("read", &conf, &error))?
+            files::read(&conf)?
         } else {
             Vec::new()
         };
@@ -199,7 +194,7 @@ impl Folder {
     /// Names and lengths of sled's files, and the checksum of a part of its log, as one number.
     pub(crate) fn fingerprint(&self, replayed: u32) -> Result<u32, StoreError> {
         let mut list = format!("replayed {replayed:08x}\n");
-        for folder in [self.sled(), self.sled().join("blobs")] {
+        for folder in [self.sled(), self.blobs()] {
             if !exists(&folder)? {
                 continue;
             }
@@ -215,18 +210,87 @@ impl Folder {
         Ok(crc32fast::hash(list.as_bytes()))
     }
 
-    /// Only the owner may read, whatever the umask was when sled wrote.
+    /// sled opens what has the name of one of its files, and would wait for the other end of a
+    /// pipe.
+    fn only_files(&self) -> Result<(), StoreError> {
+        for name in OURS.iter().filter(|name| **name != SLED) {
+            must_be_file(&self.path.join(name))?;
+        }
+        for folder in [self.sled(), self.blobs()] {
+            match metadata(&folder)? {
+                None => return Ok(()),
+                Some(found) if !found.is_dir() => return Err(no_folder(&folder, false)),
+                Some(_) => {}
+            }
+            for path in names(&folder)?.iter().map(|name| folder.join(name)) {
+                if path != self.blobs() {
+                    must_be_file(&path)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Only the owner may read, whatever the umask was when sled wrote. What root made in the folder
+    /// of somebody else is theirs: otherwise they could not open the store any more.
     pub(crate) fn restrict(&self) -> Result<(), StoreError> {
-        set_mode(&self.path, 0o700)?;
-        for folder in [self.sled(), self.sled().join("blobs")] {
+        protect(&self.path)?;
+        let heir = files::heir(&self.path)?;
+        for folder in [self.sled(), self.blobs()] {
             if metadata(&folder)?.is_none() {
                 continue;
             }
             set_mode(&folder, 0o700)?;
-            for name in names(&folder)? {
-                if metadata(&folder.join(&name))?.is_some_and(|metadata| metadata.is_file()) {
-                    set_mode(&folder.join(&name), 0o600)?;
+            if let Some(owner) = heir {
+                files::give(&folder, owner)?;
+            }
+            for path in names(&folder)?.iter().map(|name| folder.join(name)) {
+                if metadata(&path)?.is_some_and(|metadata| metadata.is_file()) {
+                    set_mode(&path, 0o600)?;
+                    if let Some(owner) = heir {
+                        files::give(&path, owner)?;
+                    }
                 }
+            }
+        }
+        if let Some(owner) = heir {
+            for name in [LOCK, MANIFEST] {
+                files::give(&self.path.join(name), owner)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Another process has files of the store open, though not its lock.
+    pub(crate) fn held(&self) -> StoreError {
+        lock::held(&self.path, None)
+    }
+
+    /// Refuses when the names of the folder lead to other files than those that are open, or to
+    /// none: what is written to these is lost.
+    pub(crate) fn still_holds(&self, log: &File, manifest: &File) -> Result<(), StoreError> {
+        let files = [(LOCK, self.lock.file()), (MANIFEST, manifest), (DB, log)];
+        for (name, file) in files {
+            let path = self.path.join(name);
+            let open = file
+                .metadata()
+                .map_err(|error| failed("read", &path, &error))?;
+            let there = match fs::symlink_metadata(&path) {
+                Ok(found) => Some(Identity::from(&found)),
+                Err(error) if error.kind() == ErrorKind::NotFound => None,
+                Err(error) if error.kind() == ErrorKind::NotADirectory => None,
+                Err(error) => return Err(failed("read", &path, &error)),
+            };
+            if there != Some(Identity::from(&open)) {
+                return Err(StoreError::failed(format!(
+                    "{} was {} while the store was open: close it and open what is there now",
+                    path.display(),
+                    if there.is_none() {
+                        "removed"
+                    } else {
+                        "replaced"
+                    }
+                )));
             }
         }
         Ok(())
@@ -238,8 +302,8 @@ impl Folder {
         File::open(&conf)
             .and_then(|file| file.sync_all())
             .map_err(|error| failed("sync", &conf, &error))?;
-        if exists(&self.sled().join("blobs"))? {
-            sync_folder(&self.sled().join("blobs"))?;
+        if exists(&self.blobs())? {
+            sync_folder(&self.blobs())?;
         }
         sync_folder(&self.sled())?;
         sync_folder(&self.path)?;
@@ -257,9 +321,7 @@ fn begin(path: &Path, create: bool) -> Result<Lock, StoreError> {
     match folder.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            return Err(StoreError::Locked {
-                pid: lock::holder(&path.join(LOCK)),
-            });
+            return Err(lock::held(path, lock::holder(&path.join(LOCK))));
         }
         Err(TryLockError::Error(error)) => return Err(failed("lock", path, &error)),
     }
@@ -275,7 +337,7 @@ fn begin(path: &Path, create: bool) -> Result<Lock, StoreError> {
         if !create {
             return Err(StoreError::Missing);
         }
-        set_mode(path, 0o700)?;
+        protect(path)?;
         let marker = private_file(&path.join(CREATING))?;
         marker
             .sync_all()
@@ -290,7 +352,44 @@ fn begin(path: &Path, create: bool) -> Result<Lock, StoreError> {
 }
 
 fn foreign(path: &Path) -> StoreError {
-    StoreError::invalid(format!("{} holds other files and no store", path.display()))
+    StoreError::invalid(format!(
+        "{} holds other files and no store: name a folder that is empty or not there yet",
+        path.display()
+    ))
+}
+
+fn no_folder(path: &Path, link: bool) -> StoreError {
+    let shown = path.display();
+    StoreError::invalid(match fs::canonicalize(path) {
+        Ok(real) if link => format!(
+            "{shown} is a link, and links are not followed: name the folder itself, {}",
+            real.display()
+        ),
+        _ if link => format!("{shown} is a link that leads nowhere: name a folder"),
+        _ => format!("{shown} is not a folder: name one, or a path where there is nothing yet"),
+    })
+}
+
+/// Nobody else may enter the folder. One that belongs to somebody else, as a volume that is shared
+/// by its group, stays as it is: its files are their owner's alone anyway, so it only must not be
+/// open to everybody for writing, who could put others in their place.
+fn protect(path: &Path) -> Result<(), StoreError> {
+    let Some(found) = metadata(path)? else {
+        return Ok(());
+    };
+    if found.uid() == files::user() {
+        return set_mode(path, 0o700);
+    }
+    if found.mode() & 0o002 != 0 {
+        return Err(StoreError::invalid(format!(
+            "{} belongs to user {}, and everybody may write to it: take that right away (chmod \
+             o-w), or name a folder of user {}",
+            path.display(),
+            found.uid(),
+            files::user()
+        )));
+    }
+    Ok(())
 }
 
 fn manifest_missing() -> StoreError {

@@ -55,9 +55,6 @@ impl<D> Group<D> {
         sync: impl Fn(&mut D) -> Result<u64, StoreError>,
     ) -> Result<(), StoreError> {
         let mut turn = self.turn.lock();
-        if turn.closed {
-            return Err(StoreError::closed());
-        }
         turn.asking += 1;
         let outcome = self.wait(&mut turn, commit, sync);
         turn.asking -= 1;
@@ -78,7 +75,7 @@ impl<D> Group<D> {
                 return Err(error.clone());
             }
             if turn.closed {
-                return Err(StoreError::closed());
+                return Err(StoreError::Closed);
             }
             let Some(mut disk) = turn.disk.take() else {
                 self.changed.wait(turn);
@@ -235,7 +232,8 @@ mod tests {
         assert_eq!(done.load(Ordering::SeqCst), 1);
         group.close(None);
         assert_eq!(thread.join().unwrap(), Ok(()));
-        assert_eq!(group.wait_for(1, |()| Ok(1)), Err(StoreError::closed()));
+        assert_eq!(group.wait_for(1, |()| Ok(1)), Ok(()));
+        assert_eq!(group.wait_for(2, |()| Ok(2)), Err(StoreError::Closed));
         assert!(group.take().is_none());
     }
 }

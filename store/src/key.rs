@@ -2,8 +2,7 @@
 //! alone makes a token.
 
 use crate::backend::StoreError;
-use crate::files::{private_file, sync_folder};
-use std::fs;
+use crate::files::{self, private_file, sync_folder};
 use std::io::Write;
 use std::path::Path;
 
@@ -29,6 +28,9 @@ pub(crate) fn read_or_make(folder: &Path) -> Result<[u8; 32], StoreError> {
     file.write_all(&key)
         .and_then(|()| file.sync_all())
         .map_err(|error| StoreError::io("cannot write the token key", &error))?;
+    if let Some(owner) = files::heir(folder)? {
+        files::give(&folder.join(FILE), owner)?;
+    }
     sync_folder(folder)?;
     Ok(key)
 }
@@ -36,18 +38,10 @@ pub(crate) fn read_or_make(folder: &Path) -> Result<[u8; 32], StoreError> {
 /// The key in the file; none where there is no file, or an empty one that a crash left.
 fn find(folder: &Path) -> Result<Option<[u8; 32]>, StoreError> {
     let path = folder.join(FILE);
-    let bytes = match fs::symlink_metadata(&path) {
-        Ok(found) if found.is_file() => fs::read(&path),
-        Ok(_) => {
-            return Err(StoreError::invalid(format!(
-                "{} is not a file",
-                path.display()
-            )));
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => Err(error),
-    };
-    let bytes = bytes.map_err(|error| StoreError::io("cannot read the token key", &error))?;
+    if !files::exists(&path)? {
+        return Ok(None);
+    }
+    let bytes = files::read(&path)?;
     match <[u8; 32]>::try_from(bytes.as_slice()) {
         Ok(key) => Ok(Some(key)),
         Err(_) if bytes.is_empty() => Ok(None),
@@ -62,6 +56,7 @@ fn find(folder: &Path) -> Result<Option<[u8; 32]>, StoreError> {
 mod tests {
     use super::*;
     use crate::scratch::Scratch;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]

@@ -74,6 +74,10 @@ impl<R: Raw> Layers<R> {
         self.waiting_bytes
     }
 
+    pub(crate) fn waiting_records(&self) -> usize {
+        self.waiting.len()
+    }
+
     pub(crate) fn write(&mut self, key: Vec<u8>, written: Written) {
         self.waiting_bytes += key.len() + written.as_ref().map_or(0, |bytes| bytes.len());
         self.waiting.insert(key, written);
@@ -81,7 +85,7 @@ impl<R: Raw> Layers<R> {
 
     /// The newest layer, and the backend that it is for. New commits go into the next one.
     pub(crate) fn hand_over(&mut self) -> Result<(Arc<R>, Arc<Writes>), StoreError> {
-        let raw = self.raw.clone().ok_or_else(StoreError::closed)?;
+        let raw = self.raw.clone().ok_or(StoreError::Closed)?;
         self.applying = Arc::new(std::mem::take(&mut self.waiting));
         self.waiting_bytes = 0;
         Ok((raw, self.applying.clone()))
@@ -95,7 +99,7 @@ impl<R: Raw> Layers<R> {
     pub(crate) fn open(&self) -> Result<&R, StoreError> {
         match &self.raw {
             Some(raw) if !self.closing => Ok(raw),
-            _ => Err(StoreError::closed()),
+            _ => Err(StoreError::Closed),
         }
     }
 

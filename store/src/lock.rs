@@ -2,33 +2,43 @@
 
 use std::fs::{File, TryLockError};
 use std::io::Read;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use tenantry_fork::Withheld;
+
 use crate::backend::StoreError;
-use crate::files::private_file;
+use crate::files::{existing_file, parent, private_file};
 
 pub(crate) struct Lock {
     file: File,
+    _withheld: Option<Withheld>,
 }
 
 impl Lock {
     pub(crate) fn take(path: &Path) -> Result<Lock, StoreError> {
         let file = private_file(path)?;
+        // Before it is locked: a child that is forked now must not keep the lock.
+        let _withheld = tenantry_fork::withhold(file.as_raw_fd());
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { pid: holder(path) }),
+            Err(TryLockError::WouldBlock) => return Err(held(parent(path), holder(path))),
             Err(TryLockError::Error(error)) => {
                 return Err(StoreError::io("cannot lock the store", &error));
             }
         }
-        let lock = Lock { file };
+        let lock = Lock { file, _withheld };
         lock.write(&std::process::id().to_string())?;
         Ok(lock)
     }
 
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Unlocks for every process that has inherited the file: closing it would not while a forked
-    /// child lives.
+    /// child has it.
     pub(crate) fn release(self) -> Result<(), StoreError> {
         self.write("")?;
         self.file
@@ -43,10 +53,18 @@ impl Lock {
     }
 }
 
+/// Somebody else has the store in this folder.
+pub(crate) fn held(folder: &Path, pid: Option<u32>) -> StoreError {
+    StoreError::Locked {
+        folder: folder.display().to_string(),
+        pid,
+    }
+}
+
 /// The pid in a lock file; none while its holder is only just taking or leaving it.
 pub(crate) fn holder(path: &Path) -> Option<u32> {
     let mut text = String::new();
-    File::open(path)
+    existing_file(path)
         .ok()?
         .take(16)
         .read_to_string(&mut text)

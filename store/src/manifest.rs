@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::backend::{StoreError, hex};
-use crate::files::private_file;
+use crate::files::{existing_file, private_file};
 
 const MAGIC: &str = "tenantry store, format ";
 const FORMAT: u32 = 1;
@@ -45,9 +45,10 @@ impl Manifest {
     /// Whether a file is a manifest at all, however damaged.
     pub(crate) fn recognises(path: &Path) -> bool {
         let mut start = Vec::new();
-        let read =
-            File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut start));
-        read.is_ok() && start == MAGIC.as_bytes()
+        existing_file(path).is_ok_and(|file| {
+            let read = file.take(MAGIC.len() as u64).read_to_end(&mut start);
+            read.is_ok() && start == MAGIC.as_bytes()
+        })
     }
 
     /// Writes a new manifest to `path`, durable but for its name.
@@ -97,6 +98,10 @@ impl Manifest {
             unsynced: 0,
             synced: Instant::now(),
         })
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
     }
 
     pub(crate) fn id(&self) -> &str {
@@ -177,13 +182,14 @@ fn first_line(text: &[u8]) -> Result<String, StoreError> {
         .and_then(|line| line.strip_prefix(MAGIC))
         .and_then(|rest| rest.split_once(", id "));
     let (format, id) = parts.ok_or_else(|| StoreError::corrupt("the manifest is damaged"))?;
-    if format != FORMAT.to_string() {
-        return Err(StoreError::corrupt(format!(
-            "the store has format {format}, and this version of the library only knows format \
-             {FORMAT}"
-        )));
+    match format.parse() {
+        Ok(FORMAT) => Ok(id.to_owned()),
+        Ok(found) => Err(StoreError::Format {
+            found,
+            known: FORMAT,
+        }),
+        Err(_) => Err(StoreError::corrupt("the manifest names no format")),
     }
-    Ok(id.to_owned())
 }
 
 fn slot(text: &[u8], at: usize) -> Option<(u64, Mark)> {
@@ -284,9 +290,8 @@ mod tests {
         let first = format!("{MAGIC}9, id {}", "01".repeat(16));
         let first = format!("{first}, check {:08x}\n", crc32fast::hash(first.as_bytes()));
         manifest.file.write_all_at(first.as_bytes(), 0).unwrap();
-        let Err(StoreError::Corrupt { what }) = Manifest::open(&path) else {
-            panic!("format 9 was opened")
-        };
-        assert!(what.contains("format 9"), "{what}");
+        let error = Manifest::open(&path).err().unwrap();
+        assert_eq!(error, StoreError::Format { found: 9, known: 1 });
+        assert!(error.to_string().contains("format 9"), "{error}");
     }
 }

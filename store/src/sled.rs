@@ -3,6 +3,7 @@
 
 mod engine;
 mod log;
+mod room;
 #[cfg(test)]
 mod tests;
 mod watcher;
@@ -14,11 +15,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use parking_lot::Mutex;
+use tenantry_fork::Withheld;
 
 use crate::backend::{
     Backend, Batch, CommitError, Order, Record, SledOptions, StoreError, Verification, hex,
     random_id,
 };
+use crate::files;
 use crate::folder::{Folder, Found};
 use crate::group::Group;
 use crate::manifest::{Manifest, Mark};
@@ -26,6 +29,7 @@ use crate::raw::Failure;
 use crate::table::Table;
 use engine::{Engine, Tree, drop_sled, message};
 use log::{examine, open_log, replayed, settle, unused};
+use room::Room;
 use watcher::{Watch, Watched};
 
 /// More than this does not wait in memory for somebody to ask for a sync.
@@ -50,8 +54,11 @@ struct Disk {
     engine: Arc<Engine>,
     /// Our own handle on sled's log, because sled has no call that syncs it.
     log: File,
+    room: Room,
     manifest: Manifest,
     folder: Folder,
+    /// Files that forked children give up, sled's own among them.
+    withheld: Vec<Withheld>,
     syncs: u64,
 }
 
@@ -110,6 +117,7 @@ fn create(
 ) -> Result<(Table<Tree>, Disk, String), StoreError> {
     let log = open_log(&folder)?;
     let engine = Arc::new(Engine::start(&folder, options)?);
+    let withheld = files::withhold(&log);
     let id = random_id()?;
     let table = Table::create(Tree(engine.clone()), id, failure.clone())?;
     engine.flush()?;
@@ -128,8 +136,10 @@ fn create(
         Disk {
             engine,
             log,
+            room: Room::default(),
             manifest,
             folder,
+            withheld,
             syncs: 0,
         },
         hex(&id),
@@ -154,6 +164,7 @@ fn reopen(
     })?;
 
     let engine = Arc::new(Engine::start(&folder, options)?);
+    let withheld = files::withhold(&log);
     if !engine.db.was_recovered() {
         return Err(StoreError::corrupt(format!(
             "the log is empty, but commit {} was durable",
@@ -190,8 +201,10 @@ fn reopen(
         Disk {
             engine,
             log,
+            room: Room::default(),
             manifest,
             folder,
+            withheld,
             syncs: 0,
         },
         id,
@@ -210,11 +223,14 @@ fn check_all(table: &Table<Tree>) -> Result<(), StoreError> {
 impl Shared {
     /// Makes durable what was committed before, and returns the number of the last of that.
     fn sync(&self, disk: &mut Disk) -> Result<u64, StoreError> {
+        let (records, bytes) = self.table.waiting();
+        disk.room.take(&disk.log, records, bytes)?;
         let commit = self.table.hand_over()?;
         disk.engine.flush()?;
         disk.log
             .sync_data()
             .map_err(|error| StoreError::io("cannot sync sled's log", &error))?;
+        disk.folder.still_holds(&disk.log, disk.manifest.file())?;
         disk.syncs += 1;
         disk.manifest.advance(commit)?;
         Ok(commit)
@@ -236,9 +252,12 @@ impl Shared {
             log,
             manifest,
             folder,
+            withheld,
             ..
         } = disk;
         let dropped = drop_sled(tree, engine);
+        // Only now: until sled is gone, its log is open and locked.
+        drop(withheld);
         let outcome = synced
             .and(dropped)
             .and_then(|()| mark_closed(&folder, &log, manifest));

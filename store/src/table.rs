@@ -100,9 +100,9 @@ impl<R: Raw> Table<R> {
 
     pub(crate) fn in_its_process(&self) -> Result<(), StoreError> {
         if self.abandoned.load(Ordering::Acquire) {
-            return Err(StoreError::failed(
-                "the store was opened in the process that this one was forked from",
-            ));
+            return Err(StoreError::Forked {
+                what: "the store was opened in the process that this one was forked from".into(),
+            });
         }
         Ok(())
     }
@@ -127,6 +127,12 @@ impl<R: Raw> Table<R> {
             Some(error) => Err(error.clone()),
             None => Ok(()),
         }
+    }
+
+    /// How many records wait for [`Table::hand_over`], and how large they are.
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        let layers = &self.state.read().layers;
+        (layers.waiting_records(), layers.waiting_bytes())
     }
 
     /// Gives the backend all commits that it has not got, and returns the number of the last. One

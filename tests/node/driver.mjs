@@ -27,8 +27,8 @@ function callerOf(kind, who) {
 
 const commands = {
   async open(path, options) {
-    const { cache_mib: cacheMib, token_key: tokenKey, clock, ...same } = JSON.parse(options || '{}')
-    store = await open(path, { ...same, cacheMib, tokenKey, manualClockMs: clock?.manual_ms })
+    const { cache_mib: cacheMib, lock_wait_ms: lockWaitMs, token_key: tokenKey, clock, ...same } = JSON.parse(options || '{}')
+    store = await open(path, { ...same, cacheMib, lockWaitMs, tokenKey, manualClockMs: clock?.manual_ms })
     prepared = new Map()
     return {}
   },

@@ -19,7 +19,7 @@ from tenantry._errors import _CLASSES
 
 Answer = dict[str, Any]
 
-OPTIONS = {"durability", "cache_mib", "clock", "seed", "create", "edition", "token_key", "peppers"}
+OPTIONS = {"durability", "cache_mib", "clock", "seed", "create", "lock_wait_ms", "edition", "token_key", "peppers"}
 CLASS_NAMES = {exception: name for name, exception in _CLASSES.items()}
 
 

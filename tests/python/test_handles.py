@@ -149,6 +149,60 @@ def test_a_forked_child_is_refused_and_ends(tmp_path: Path, how: str, place: str
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
 
 
+POOL = """
+import os, sys, time
+import tenantry
+
+path = sys.argv[1]
+t = tenantry.open(path)
+t.roles.create(id="sender", name="Sender")
+
+# Workers that never touch the store, and live on while the parent closes it.
+workers = []
+told, tell = os.pipe()
+for _ in range(3):
+    waits, go = os.pipe()
+    worker = os.fork()
+    if worker == 0:
+        os.close(go)
+        os.write(tell, b"!")
+        os.read(waits, 1)
+        os._exit(0)
+    workers.append((worker, go))
+for _ in workers:
+    os.read(told, 1)
+
+began = time.monotonic()
+t.close()
+with tenantry.open(path) as again:
+    assert again.roles.get(role="sender").name == "Sender"
+assert time.monotonic() - began < 1.5, time.monotonic() - began
+# So can others.
+assert os.system(f"{sys.executable} -c 'import sys, tenantry; tenantry.open(sys.argv[1]).close()' {path}") == 0
+for worker, go in workers:
+    os.close(go)
+    assert os.waitpid(worker, 0)[1] == 0
+"""
+
+
+def test_workers_that_were_forked_after_open_keep_no_lock(tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", POOL, str(tmp_path / "store")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+
+
+def test_open_waits_for_the_process_that_has_the_store(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    script = "import sys, time, tenantry; t = tenantry.open(sys.argv[1]); print('open', flush=True); time.sleep(1); t.close()"
+    with subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == "open\n"
+        with pytest.raises(tenantry.TenantryError) as caught:
+            tenantry.open(path)
+        assert caught.value.code == "store_locked"
+        assert str(path) in str(caught.value) and f"process {holder.pid}" in str(caught.value)
+        tenantry.open(path, lock_wait_ms=60_000).close()
+
+
 def test_an_open_store_does_not_keep_the_interpreter_from_ending(tmp_path: Path) -> None:
     script = "import sys, tenantry; t = tenantry.open(sys.argv[1]); t.store.info(); g = t.users.create(email='a@b.example')"
     for path in (":memory:", str(tmp_path / "store")):

@@ -19,6 +19,7 @@ const TYPES = {
     durability: ['durability', 'text'],
     cacheMib: ['cache_mib', 'integer'],
     create: ['create', 'bool'],
+    lockWaitMs: ['lock_wait_ms', 'integer'],
     edition: ['edition', 'text'],
     tokenKey: ['token_key', 'text'],
     peppers: ['peppers', ['Pepper']],

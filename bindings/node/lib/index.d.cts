@@ -29,6 +29,11 @@ export interface OpenOptions {
   cacheMib?: Integer | undefined
   /** Whether a store that is not there is made (default), or refused. */
   create?: boolean | undefined
+  /**
+   * How long to wait for a process that has the store open (0, which is the default, to 600,000); after that it is
+   * `store_locked`.
+   */
+  lockWaitMs?: Integer | undefined
   /** What the platform's licence includes: `standard` (default), or `commercial`, which is everything. */
   edition?: 'standard' | 'commercial' | undefined
   /**

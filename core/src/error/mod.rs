@@ -116,13 +116,31 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Error {
         match error {
             StoreError::Missing => Error::new(Code::StoreMissing, "there is no store at this path"),
-            StoreError::Locked { pid } => {
-                let error = Error::new(Code::StoreLocked, "another process has the store open");
+            StoreError::Locked { folder, pid } => {
+                let holder = match pid {
+                    Some(pid) => format!("process {pid}"),
+                    None => "another process".to_owned(),
+                };
+                let message = format!(
+                    "the store in `{folder}` is open in {holder}; close it there, or wait with \
+                     `lock_wait_ms`"
+                );
+                let error = Error::new(Code::StoreLocked, message).with("folder", folder);
                 match pid {
                     Some(pid) => error.with("pid", pid),
                     None => error,
                 }
             }
+            StoreError::Format { found, known } => Error::new(
+                Code::StoreFormat,
+                format!(
+                    "the store has format {found}, and this version of the library knows format \
+                     {known} only; open it with the version that wrote it"
+                ),
+            )
+            .with("format", found)
+            .with("known", known),
+            StoreError::Closed => Error::new(Code::Closed, "the store was closed"),
             StoreError::Corrupt { what } => Error::new(Code::StoreCorrupt, what),
             StoreError::Full { what } => Error::new(Code::StoreFull, what),
             StoreError::Failed { what } => Error::new(Code::StoreFailed, what),

@@ -173,7 +173,7 @@ codes! {
     Internal = 103, "internal", Internal, Reopen, "A defect in tenantry stopped the call; nothing \
         was changed that was not acknowledged.";
     StoreLocked = 110, "store_locked", Store, Again, "Another process has the store open; \
-        `details.pid` names it.";
+        `details` name it and the folder. `lock_wait_ms` of `open` waits for it.";
     StoreMissing = 111, "store_missing", Store, Never, "There is no store at this path, and \
         `create` is off.";
     StoreCorrupt = 112, "store_corrupt", Store, Never, "The store is damaged or incomplete and was \
@@ -182,6 +182,8 @@ codes! {
         is lost.";
     StoreFailed = 114, "store_failed", Store, Reopen, "Reading or writing the store failed; open \
         the store anew.";
+    StoreFormat = 115, "store_format", Store, Never, "The store has a format that this version of \
+        the library does not know, as `details.format` says; use the version that wrote it.";
     ClockNotManual = 120, "clock_not_manual", State, Never, "The clock can be set only where the \
         store was opened with a manual clock.";
 

@@ -1,14 +1,21 @@
-//! Tells whether the process has forked.
+//! Tells whether the process has forked, and takes files from the children.
 //!
 //! [`generation`] answers one number in a process and another one in each child that it forks.
 //! Whoever keeps something that a forked child must not touch (a store, its lock, its threads)
 //! remembers the number when it opens and compares it at every entry: one atomic load, where asking
 //! for the process id is a system call.
 //!
+//! What a process has locked stays locked as long as anybody has the open file, and children inherit
+//! open files. [`withhold`] names those that they are to give up.
+//!
 //! `vfork`, `posix_spawn` and a bare `clone` do not run the handler: such children are about to
 //! `exec`.
 
-#![allow(unsafe_code)] // registering a C handler
+#![allow(unsafe_code)] // registering a C handler, and what it does
+
+mod withheld;
+
+pub use withheld::{Withheld, withhold};
 
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -43,7 +50,8 @@ pub fn generation() -> u64 {
 #[cold]
 fn first_call() -> u64 {
     if MODE.load(Ordering::Acquire) == UNKNOWN {
-        // SAFETY: the handler only adds to an atomic, which is allowed between fork and exec.
+        // SAFETY: the handler reads and writes atomics and makes system calls that are allowed
+        // between fork and exec.
         let refused = unsafe { pthread_atfork(None, None, Some(forked)) } != 0;
         let mode = if refused { ASKING } else { COUNTING };
         let _ = MODE.compare_exchange(UNKNOWN, mode, Ordering::AcqRel, Ordering::Acquire);
@@ -58,12 +66,17 @@ fn first_call() -> u64 {
 
 unsafe extern "C" fn forked() {
     FORKS.fetch_add(1, Ordering::Relaxed);
+    withheld::give_up();
 }
 
 #[cfg(test)]
 mod tests {
-    use super::generation;
+    use super::{generation, withhold};
     use std::ffi::c_int;
+    use std::fs::File;
+    use std::io::{Read, Write};
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::MetadataExt;
 
     unsafe extern "C" {
         fn fork() -> c_int;
@@ -84,6 +97,70 @@ mod tests {
             assert_eq!(waitpid(pid, &mut status, 0), pid);
             status
         }
+    }
+
+    /// Where the number of a file leads in this process.
+    fn leads_to(fd: c_int) -> (u64, u64) {
+        let found = std::fs::metadata(format!("/dev/fd/{fd}")).unwrap();
+        (found.dev(), found.ino())
+    }
+
+    #[test]
+    fn a_child_keeps_no_lock_and_no_number_that_could_be_taken_for_another() {
+        let path = std::env::temp_dir().join(format!("tenantry-fork-{}", std::process::id()));
+        let null = std::fs::metadata("/dev/null").unwrap();
+        let null = (null.dev(), null.ino());
+        for withheld in [true, false] {
+            let file = File::create(&path).unwrap();
+            let fd = file.as_raw_fd();
+            let mine = leads_to(fd);
+            // First, for the children of other tests.
+            let guard = withheld.then(|| withhold(fd).unwrap());
+            file.lock().unwrap();
+            let expected = if withheld { null } else { mine };
+            assert_eq!(in_child(|| leads_to(fd) == expected), 0);
+            assert_eq!(leads_to(fd), mine, "the parent keeps it");
+
+            // A child that lives on while the parent closes the file.
+            let (mut told, mut tell) = std::io::pipe().unwrap();
+            let (mut reader, writer) = std::io::pipe().unwrap();
+            // SAFETY: the child only reads and writes, and leaves by `_exit`.
+            let child = unsafe { fork() };
+            if child == 0 {
+                drop(writer);
+                let _ = tell.write(b"!");
+                let _ = reader.read(&mut [0]);
+                // SAFETY: nothing is to be cleaned up here.
+                unsafe { _exit(0) }
+            }
+            told.read_exact(&mut [0]).unwrap();
+            drop((guard, file));
+            let other = File::open(&path).unwrap();
+            // A child that another test is just forking may have it for a moment.
+            let is_free = (0..100).any(|_| {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+                other.try_lock().is_ok()
+            });
+            assert_eq!(is_free, withheld);
+            drop(writer);
+            let mut status = -1;
+            // SAFETY: `status` outlives the call.
+            assert_eq!(unsafe { waitpid(child, &mut status, 0) }, child);
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_number_that_leads_elsewhere_by_now_is_left_alone() {
+        let file = File::open("/dev/null").unwrap();
+        let fd = file.as_raw_fd();
+        let guard = withhold(fd).unwrap();
+        let other = File::open("/dev/zero").unwrap();
+        // SAFETY: both numbers are of files that are open here.
+        assert_eq!(unsafe { libc::dup2(other.as_raw_fd(), fd) }, fd);
+        let zero = leads_to(other.as_raw_fd());
+        assert_eq!(in_child(|| leads_to(fd) == zero), 0);
+        drop(guard);
     }
 
     #[test]

@@ -36,15 +36,7 @@ impl Engine {
             .flush_every_ms(None);
         let db = match catch_unwind(AssertUnwindSafe(|| config.open())) {
             Ok(Ok(db)) => db,
-            Ok(Err(sled::Error::Io(error))) if error.raw_os_error().is_some() => {
-                return Err(StoreError::io("cannot open sled's log", &error));
-            }
-            Ok(Err(error)) => {
-                return Err(match from_sled("cannot open sled's log", error) {
-                    StoreError::Failed { what } => StoreError::Corrupt { what },
-                    other => other,
-                });
-            }
+            Ok(Err(error)) => return Err(not_opened(folder, error)),
             Err(panic) => {
                 return Err(StoreError::corrupt(format!(
                     "sled's log cannot be read: {}",
@@ -165,6 +157,34 @@ pub(crate) fn drop_sled(tree: Option<Arc<Tree>>, engine: Arc<Engine>) -> Result<
             message(panic.as_ref())
         ))
     })
+}
+
+/// Why sled has not opened. What it says of its own is about what it has read.
+pub(crate) fn not_opened(folder: &Folder, error: sled::Error) -> StoreError {
+    const DOING: &str = "cannot open sled's log";
+    match error {
+        sled::Error::Io(error) if error.raw_os_error().is_some() => StoreError::io(DOING, &error),
+        sled::Error::Io(error) if let Some(code) = lock_error(&error) => {
+            let cause = std::io::Error::from_raw_os_error(code);
+            match cause.kind() {
+                std::io::ErrorKind::WouldBlock => folder.held(),
+                _ => StoreError::io("cannot lock sled's log", &cause),
+            }
+        }
+        other => match from_sled(DOING, other) {
+            StoreError::Failed { what } => StoreError::Corrupt { what },
+            other => other,
+        },
+    }
+}
+
+/// The system's error for a lock that sled did not get, which it only tells in a text.
+fn lock_error(error: &std::io::Error) -> Option<i32> {
+    let text = error.to_string();
+    let (_, cause) = text
+        .strip_prefix("could not acquire lock on ")?
+        .rsplit_once("Os { code: ")?;
+    cause.split(',').next()?.parse().ok()
 }
 
 fn from_sled(doing: &str, error: sled::Error) -> StoreError {

@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use crate::backend::{StoreError, hex};
+use crate::files::private_file;
 use crate::folder::Folder;
 use crate::manifest::Mark;
 use crate::record::Head;
@@ -19,12 +20,11 @@ pub(crate) const SEGMENT: usize = 512 * 1024;
 /// own lock a little longer. While a forked child of the last holder lives, sled's lock never comes
 /// free.
 pub(crate) fn open_log(folder: &Folder) -> Result<File, StoreError> {
-    let log = File::open(folder.db())
-        .map_err(|error| StoreError::io("cannot open sled's log", &error))?;
+    let log = private_file(&folder.db())?;
     if unused(&log)? {
         Ok(log)
     } else {
-        Err(StoreError::Locked { pid: None })
+        Err(folder.held())
     }
 }
 

@@ -1,13 +1,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write as _};
-use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::watcher::TICK;
 use super::*;
+use crate::files;
 use crate::record;
 use crate::scratch::Scratch;
 
@@ -71,6 +72,26 @@ fn content(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         }
     }
     found
+}
+
+fn locked(path: &Path, pid: u32) -> StoreError {
+    StoreError::Locked {
+        folder: path.display().to_string(),
+        pid: Some(pid),
+    }
+}
+
+/// What an open that is refused as not usable says. It must not wait for anything.
+fn is_invalid(path: &Path) -> String {
+    let (tell, told) = std::sync::mpsc::channel();
+    let path = path.to_owned();
+    std::thread::spawn(move || tell.send(open(&path).err()));
+    match told.recv_timeout(Duration::from_secs(20)) {
+        Ok(Some(StoreError::Invalid { what })) => what,
+        Ok(Some(other)) => panic!("refused, but as {other:?}"),
+        Ok(None) => panic!("opened"),
+        Err(_) => panic!("hangs"),
+    }
 }
 
 fn is_corrupt(outcome: Result<SledStore, StoreError>) -> String {
@@ -187,8 +208,57 @@ fn child() {
             assert_eq!(store.sync(durable), Ok(()), "what was durable is");
             let records = all(&store).unwrap();
             assert!(records.len() as u64 >= durable, "reads go on");
+            for (key, record) in &records {
+                assert_eq!(store.get(key).unwrap().as_ref(), Some(record));
+            }
             assert_eq!(store.close().map_err(CommitError::Store), Err(error));
             say(durable);
+        }
+        // Until the disk is full, in batches all over a tree that does not fit into the memory.
+        "spread" => {
+            let options = SledOptions {
+                cache_bytes: 0,
+                create: true,
+            };
+            let store = SledStore::open(&path, &options).unwrap();
+            let (mut written, mut random) = (BTreeMap::new(), 0x1234_5678_9ABC_DEF1_u64);
+            let error = loop {
+                let mut batch = Batch::default();
+                for _ in 0..200 {
+                    random ^= random << 13;
+                    random ^= random >> 7;
+                    random ^= random << 17;
+                    let key = format!("key{:05}", random % 20_000).into_bytes();
+                    let value = vec![random as u8; (random >> 32) as usize % 700];
+                    if batch.writes.iter().all(|(other, _)| *other != key) {
+                        batch.writes.push((key, Some(value)));
+                    }
+                }
+                let number = match store.commit(&batch) {
+                    Ok(number) => number,
+                    Err(error) => break error,
+                };
+                for (key, value) in batch.writes {
+                    written.insert(key, value.unwrap());
+                }
+                if let Err(error) = store.sync(number) {
+                    break error.into();
+                }
+            };
+            assert!(
+                matches!(&error, CommitError::Store(StoreError::Full { .. })),
+                "{error:?}"
+            );
+            let mut failed = BTreeMap::new();
+            for (key, value) in &written {
+                match store.get(key) {
+                    Ok(found) => assert_eq!(found.unwrap().value, *value),
+                    Err(error) => *failed.entry(error.to_string()).or_insert(0) += 1,
+                }
+            }
+            assert!(failed.is_empty(), "of {}: {failed:?}", written.len());
+            assert_eq!(all(&store).unwrap().len(), written.len());
+            say(written.len());
         }
         other => panic!("no role {other}"),
     }
@@ -201,9 +271,7 @@ fn another_process_is_named_and_its_death_frees_the_store() {
     assert_eq!(said(&mut lines(&mut child)).as_deref(), Some("ready"));
     assert_eq!(
         open(&scratch.store()).err(),
-        Some(StoreError::Locked {
-            pid: Some(child.id())
-        })
+        Some(locked(&scratch.store(), child.id()))
     );
     child.kill().unwrap();
     child.wait().unwrap();
@@ -211,9 +279,7 @@ fn another_process_is_named_and_its_death_frees_the_store() {
     assert_eq!((store.last_commit(), all(&store).unwrap().len()), (10, 10));
     assert_eq!(
         open(&scratch.store()).err(),
-        Some(StoreError::Locked {
-            pid: Some(std::process::id())
-        })
+        Some(locked(&scratch.store(), std::process::id()))
     );
     store.close().unwrap();
     open(&scratch.store()).unwrap().close().unwrap();
@@ -252,7 +318,7 @@ fn a_full_disk_loses_nothing_that_was_acknowledged() {
     open(&scratch.store()).unwrap().close().unwrap();
     // A limit on the size of a file stands for a full disk: it needs neither root nor a disk of our
     // own.
-    let mut child = spawn("trap '' XFSZ; ulimit -f 3000", "fill", &scratch.store());
+    let mut child = spawn("trap '' XFSZ; ulimit -f 9000", "fill", &scratch.store());
     let mut lines = lines(&mut child);
     let durable: u64 = said(&mut lines).expect("the child failed").parse().unwrap();
     assert!(child.wait().unwrap().success() && durable > 50, "{durable}");
@@ -261,6 +327,19 @@ fn a_full_disk_loses_nothing_that_was_acknowledged() {
     assert_eq!(all(&store).unwrap().len() as u64, store.last_commit());
     assert_eq!(store.verify().unwrap().damaged, Vec::<String>::new());
     store.commit(&put("other", b"")).unwrap();
+}
+
+#[test]
+fn a_full_disk_stops_writes_and_no_read() {
+    let scratch = Scratch::new();
+    open(&scratch.store()).unwrap().close().unwrap();
+    let mut child = spawn("trap '' XFSZ; ulimit -f 12000", "spread", &scratch.store());
+    let mut lines = lines(&mut child);
+    let written: usize = said(&mut lines).expect("the child failed").parse().unwrap();
+    assert!(
+        child.wait().unwrap().success() && written > 1000,
+        "{written}"
+    );
 }
 
 /// S19
@@ -321,15 +400,48 @@ fn a_closed_store_refuses_everything_and_closes_again() {
     let scratch = Scratch::new();
     let store = filled(&scratch.store(), 3);
     assert_eq!((store.close(), store.close()), (Ok(()), Ok(())));
-    assert_eq!(store.get(b"key0000"), Err(StoreError::closed()));
-    assert_eq!(all(&store), Err(StoreError::closed()));
+    assert_eq!(store.get(b"key0000"), Err(StoreError::Closed));
+    assert_eq!(all(&store), Err(StoreError::Closed));
     assert_eq!(
         store.commit(&put("a", b"")),
-        Err(CommitError::Store(StoreError::closed()))
+        Err(CommitError::Store(StoreError::Closed))
     );
-    assert_eq!(store.sync(3), Err(StoreError::closed()));
-    assert_eq!(store.verify(), Err(StoreError::closed()));
+    assert_eq!(store.sync(3), Ok(()), "what was durable is");
+    assert_eq!(store.verify(), Err(StoreError::Closed));
     assert_eq!(store.last_commit(), 3);
+}
+
+#[test]
+fn calls_beside_close_are_done_or_closed() {
+    for _ in 0..20 {
+        let scratch = Scratch::new();
+        let store = open(&scratch.store()).unwrap();
+        let done = std::sync::atomic::AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let (store, done) = (&store, &done);
+                scope.spawn(move || {
+                    for i in 0.. {
+                        let committed = store.commit(&put(&format!("{thread}-{i}"), b"value"));
+                        let outcome = committed.and_then(|number| Ok(store.sync(number)?));
+                        let read = store.get(b"0-0").map(drop);
+                        assert!(matches!(read, Ok(()) | Err(StoreError::Closed)), "{read:?}");
+                        match outcome {
+                            Ok(()) => done.fetch_add(1, Ordering::SeqCst),
+                            Err(CommitError::Store(StoreError::Closed)) => break,
+                            Err(other) => panic!("{other:?}"),
+                        };
+                    }
+                });
+            }
+            std::thread::sleep(Duration::from_millis(10));
+            assert_eq!(store.close(), Ok(()));
+        });
+        let done = done.load(Ordering::SeqCst);
+        let store = open(&scratch.store()).unwrap();
+        let kept = all(&store).unwrap().len() as u64;
+        assert!(kept >= done && kept <= done + 4, "{kept} of {done}");
+    }
 }
 
 #[test]
@@ -541,6 +653,239 @@ fn links_files_and_folders_of_others_are_not_touched() {
             fs::remove_file(&away).unwrap()
         }
     }
+}
+
+#[test]
+fn whoever_names_something_else_than_a_folder_is_told_what_to_name() {
+    let scratch = Scratch::new();
+    filled(&scratch.path().join("real"), 1).close().unwrap();
+    symlink(scratch.path().join("real"), scratch.path().join("link")).unwrap();
+    let what = is_invalid(&scratch.path().join("link"));
+    let real = fs::canonicalize(scratch.path().join("real")).unwrap();
+    assert!(
+        what.contains("name the folder itself") && what.ends_with(real.to_str().unwrap()),
+        "{what}"
+    );
+    fs::create_dir(scratch.path().join("other")).unwrap();
+    fs::write(scratch.path().join("other/file"), "text").unwrap();
+    let what = is_invalid(&scratch.path().join("other"));
+    assert!(what.contains("name a folder that is empty"), "{what}");
+    let what = is_invalid(&scratch.path().join("other/file"));
+    assert!(what.contains("is not a folder: name one"), "{what}");
+}
+
+#[test]
+fn pipes_sockets_and_folders_in_place_of_files_are_refused_at_once() {
+    let scratch = Scratch::new();
+    let store = filled(&scratch.store(), 20);
+    crate::token_key(&scratch.store(), true).unwrap();
+    store.close().unwrap();
+    // A second time, so that there is a snapshot.
+    filled(&scratch.store(), 1).close().unwrap();
+    let names = fs::read_dir(scratch.store().join("sled")).unwrap();
+    let mut files: Vec<String> = names
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "blobs")
+        .map(|name| format!("sled/{name}"))
+        .collect();
+    assert!(files.iter().any(|name| name.starts_with("sled/snap.")));
+    files.extend(["lock", "manifest", "token.key"].map(String::from));
+    assert_eq!(files.len(), 6, "{files:?}");
+    for name in &files {
+        let file = scratch.store().join(name);
+        let away = scratch.path().join("away");
+        fs::rename(&file, &away).unwrap();
+        for kind in ["pipe", "socket", "folder"] {
+            match kind {
+                "pipe" => {
+                    let made = Command::new("mkfifo").arg(&file).status().unwrap();
+                    assert!(made.success());
+                }
+                "socket" => drop(std::os::unix::net::UnixListener::bind(&file).unwrap()),
+                _ => fs::create_dir(&file).unwrap(),
+            }
+            let what = is_invalid(&scratch.store());
+            assert!(
+                what.contains(name) && what.contains("is not a file: move it away"),
+                "{kind}: {what}"
+            );
+            match kind {
+                "folder" => fs::remove_dir(&file).unwrap(),
+                _ => fs::remove_file(&file).unwrap(),
+            }
+        }
+        fs::rename(&away, &file).unwrap();
+    }
+    assert_eq!(all(&open(&scratch.store()).unwrap()).unwrap().len(), 20);
+}
+
+#[test]
+fn a_newer_format_is_called_so() {
+    let scratch = Scratch::new();
+    filled(&scratch.store(), 1).close().unwrap();
+    let first = format!("tenantry store, format 2, id {}", "01".repeat(16));
+    let first = format!("{first}, check {:08x}\n", crc32fast::hash(first.as_bytes()));
+    let manifest = scratch.store().join("manifest");
+    let manifest = fs::File::options().write(true).open(manifest).unwrap();
+    manifest.write_all_at(first.as_bytes(), 0).unwrap();
+    assert_eq!(
+        open(&scratch.store()).err(),
+        Some(StoreError::Format { found: 2, known: 1 })
+    );
+}
+
+/// Whoever works in the folder of an open store, and what the store says then.
+#[test]
+fn a_folder_that_was_removed_or_replaced_acknowledges_nothing() {
+    type Change = fn(&Path);
+    let changes: [(&str, Change); 6] = [
+        ("removed", |path| fs::remove_dir_all(path).unwrap()),
+        ("removed", |path| {
+            fs::rename(path, path.with_extension("away")).unwrap()
+        }),
+        ("removed", |path| {
+            fs::remove_file(path.join("manifest")).unwrap()
+        }),
+        ("replaced", |path| {
+            copy(path, &path.with_extension("copy"));
+            fs::remove_dir_all(path).unwrap();
+            fs::rename(path.with_extension("copy"), path).unwrap();
+        }),
+        ("replaced", |path| {
+            fs::copy(path.join("sled/db"), path.join("sled/new")).unwrap();
+            fs::rename(path.join("sled/new"), path.join("sled/db")).unwrap();
+        }),
+        ("removed", |path| {
+            fs::remove_dir_all(path).unwrap();
+            fs::write(path, "a file").unwrap();
+        }),
+    ];
+    for (round, (how, change)) in changes.into_iter().enumerate() {
+        let scratch = Scratch::new();
+        let store = filled(&scratch.store(), 5);
+        change(&scratch.store());
+        let number = store.commit(&put("a", b"")).unwrap();
+        let error = store.sync(number).unwrap_err();
+        assert!(
+            matches!(&error, StoreError::Failed { what } if what.contains(how)),
+            "round {round}: {error:?}"
+        );
+        assert_eq!(
+            store.commit(&put("b", b"")),
+            Err(CommitError::Store(error)),
+            "round {round}"
+        );
+        assert_eq!(all(&store).unwrap().len(), 6, "reads go on");
+        assert!(store.close().is_err());
+    }
+}
+
+/// Needs the rights of root; without them there is nobody whom it could lock out.
+#[test]
+fn what_root_makes_belongs_to_the_owner_of_the_folder() {
+    if files::user() != 0 {
+        return eprintln!("not run: only root can give files away");
+    }
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.store()).unwrap();
+    let owner = files::Owner {
+        user: 12345,
+        group: 54321,
+    };
+    let given = |path: &Path| {
+        std::os::unix::fs::chown(path, Some(owner.user), Some(owner.group)).unwrap();
+    };
+    given(&scratch.store());
+    for round in 0..3 {
+        let store = filled(&scratch.store(), 10);
+        if round == 0 {
+            crate::token_key(&scratch.store(), true).unwrap();
+        }
+        let mut seen = 0;
+        let mut folders = vec![scratch.store()];
+        while let Some(folder) = folders.pop() {
+            for path in fs::read_dir(folder)
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+            {
+                let found = fs::symlink_metadata(&path).unwrap();
+                assert_eq!(found.uid(), 12345, "{}", path.display());
+                seen += 1;
+                if found.is_dir() {
+                    folders.push(path);
+                }
+            }
+        }
+        assert!(seen >= 7, "only {seen} files and folders");
+        store.close().unwrap();
+    }
+    // What root has elsewhere does not become theirs by a second name of it.
+    let (secret, second) = (
+        scratch.path().join("secret"),
+        scratch.store().join("second"),
+    );
+    fs::write(&secret, "of root").unwrap();
+    fs::hard_link(&secret, &second).unwrap();
+    files::give(&second, owner).unwrap();
+    assert_eq!(fs::metadata(&secret).unwrap().uid(), 0);
+    fs::remove_file(&secret).unwrap();
+    files::give(&second, owner).unwrap();
+    assert_eq!(fs::metadata(&second).unwrap().uid(), 12345);
+}
+
+/// Needs the rights of root, to make a folder of somebody else.
+#[test]
+fn a_volume_of_a_group_is_taken_as_it_is_unless_everybody_may_write_to_it() {
+    if files::user() != 0 {
+        return eprintln!("not run: only root can make a folder of somebody else");
+    }
+    let scratch = Scratch::new();
+    for (mode, taken) in [(0o2775, true), (0o2770, true), (0o2777, false)] {
+        let path = scratch.path().join(format!("{mode:o}"));
+        fs::create_dir(&path).unwrap();
+        std::os::unix::fs::chown(&path, Some(12345), Some(54321)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        for _ in 0..2 {
+            if taken {
+                let store = filled(&path, 3);
+                assert_eq!(
+                    fs::metadata(path.join("sled")).unwrap().mode() & 0o7777,
+                    0o700
+                );
+                store.close().unwrap();
+            } else {
+                let what = is_invalid(&path);
+                assert!(what.contains("chmod o-w"), "{what}");
+                assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
+            }
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, mode);
+        }
+    }
+}
+
+#[test]
+fn a_lock_that_sled_does_not_get_is_no_damage() {
+    let scratch = Scratch::new();
+    filled(&scratch.store(), 3).close().unwrap();
+    let (folder, _) = Folder::open(&scratch.store(), false).unwrap();
+    let other = fs::File::open(folder.db()).unwrap();
+    other.lock().unwrap();
+    let options = SledOptions {
+        cache_bytes: 0,
+        create: false,
+    };
+    assert!(matches!(
+        Engine::start(&folder, &options).err(),
+        Some(StoreError::Locked { pid: None, .. })
+    ));
+    let failed = "could not acquire lock on \"/a/db\": Os { code: 37, kind: Uncategorized, \
+                  message: \"No locks available\" }";
+    let failed = sled::Error::Io(std::io::Error::other(failed));
+    let error = engine::not_opened(&folder, failed);
+    assert!(
+        matches!(&error, StoreError::Failed { what } if what.contains("os error 37")),
+        "{error:?}"
+    );
 }
 
 #[test]

@@ -347,6 +347,7 @@ def open(
     manual_clock_ms: int | None = None,
     seed: int | None = None,
     create: bool | None = None,
+    lock_wait_ms: int | None = None,
     edition: Literal["standard", "commercial"] | None = None,
     token_key: str | None = None,
     peppers: Mapping[str, str] | None = None,
@@ -356,6 +357,8 @@ def open(
     `durability`: `full` (default) answers a write when it is on the disk; `relaxed` leaves that to the next sync.
     `cache_mib`: how much memory the store may use as a cache.
     `create`: whether a store that is not there is made (default), or refused.
+    `lock_wait_ms`: how long to wait for a process that has the store open (0, which is the default, to 600,000); after
+    that it is `store_locked`.
     `edition`: what the platform's licence includes: `standard` (default), or `commercial`, which is everything.
     `token_key`: the key that tokens are derived with, as 64 hexadecimal digits; when absent, the store keeps one in a
     file beside its data. A store is always opened with the key that it was made with.
@@ -370,6 +373,7 @@ def open(
         "clock": None if manual_clock_ms is None else {"manual_ms": manual_clock_ms},
         "seed": seed,
         "create": create,
+        "lock_wait_ms": lock_wait_ms,
         "edition": edition,
         "token_key": token_key,
         "peppers": None if peppers is None else [{"id": name, "key": key} for name, key in peppers.items()],
