@@ -46,7 +46,7 @@ use crate::model::{
     Actor, ApiKey, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord,
     Reservation, Session,
 };
-use crate::ops::{Effect, Operation};
+use crate::ops::{self, Effect, Operation};
 use crate::options::{Durability, OpenOptions};
 use crate::store::{Backend, Batch, CommitError};
 use arc_swap::ArcSwap;
@@ -93,6 +93,8 @@ pub(crate) struct Engine {
     session_idle: ArcSwap<(Option<u64>, u64)>,
     pub(crate) trials: Trials,
     drawer: Drawer,
+    /// Whether messages may be reserved: then what comes back is in the store alone.
+    pub(crate) has_reserved: AtomicBool,
     /// Wakes who waits for messages of the outbox.
     bell: Bell,
     /// Itself, for the thread that draws in the background.
@@ -257,6 +259,7 @@ impl Engine {
             api_keys: AtHand::default(),
             session_idle: ArcSwap::default(),
             drawer: Drawer::default(),
+            has_reserved: AtomicBool::new(false),
             bell: Bell::default(),
             this: this.clone(),
             shut: AtomicBool::new(false),
@@ -264,6 +267,10 @@ impl Engine {
             fork_generation: tenantry_fork::generation(),
         });
         indexes::bring_up_to_date(&engine)?;
+        engine.has_reserved.store(
+            ops::reservations::are_open(&mut Tx::new(&*engine.backend))?,
+            Ordering::Release,
+        );
         Ok(engine)
     }
 
