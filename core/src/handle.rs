@@ -240,10 +240,12 @@ impl Tenantry {
         count: u64,
     ) -> Result<Option<Decision>, Error> {
         let quick = self.guard.enter_at_once(Effect::Send, |engine| {
-            let count = check_count(count)?;
             let now_ms = engine.clock.now_ms();
             let charge = |prepared: &Arc<Prepared>| engine.charge_in_memory(prepared, count);
             let at_hand = engine.cells.look(account, |cell| {
+                if let Err(error) = check_count(count) {
+                    return Some(Err(error));
+                }
                 cell.look_at_sending(engine, user, Channel::Email, |prepared| {
                     quickly(engine, prepared, count, now_ms, charge)
                 })

@@ -12,12 +12,27 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyString};
 use pyo3::{intern, pymodule};
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
-use tenantry::{BindingLimit, Decision, Error, ImportProgress, Refusal, Tenantry};
+use tenantry::{BindingLimit, Code, Decision, Error, ImportProgress, Refusal, Tenantry};
+
+/// How long Ctrl-C may take.
+const NAP: Duration = Duration::from_millis(100);
+
+/// The operations that read so much that somebody may lose patience.
+const LONG: [&[u8]; 6] = [
+    b"audit.export",
+    b"audit.verify",
+    b"store.state_hash",
+    b"store.verify",
+    b"users.export_csv",
+    b"users.export_data",
+];
 
 /// A store that is open.
 #[pyclass(frozen, module = "tenantry._native")]
-struct Store(Tenantry);
+struct Store(Arc<Tenantry>);
 
 #[pymethods]
 impl Store {
@@ -35,6 +50,12 @@ impl Store {
             json(operation, "operation")?,
             json(request, "request")?,
         );
+        if LONG.contains(&operation) {
+            let store = Arc::clone(&self.0);
+            let (actor, operation, request) =
+                (actor.to_vec(), operation.to_vec(), request.to_vec());
+            return interruptible(py, move || store.call_json(&actor, &operation, &request));
+        }
         py.detach(|| self.0.call_json(actor, operation, request))
             .map_err(|error| raised(py, &error))
     }
@@ -98,6 +119,25 @@ impl Store {
             .map_err(|error| raised(py, &error))
     }
 
+    /// As `allowed` where memory alone can tell; none where it would wait for the disk.
+    #[pyo3(signature = (account, user, permission, /))]
+    fn try_allowed(
+        &self,
+        py: Python<'_>,
+        account: &Bound<'_, PyAny>,
+        user: &Bound<'_, PyAny>,
+        permission: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<bool>> {
+        let (account, user, permission) = (
+            text(account, "account")?,
+            text(user, "user")?,
+            text(permission, "permission")?,
+        );
+        self.0
+            .try_allowed(account, user, permission)
+            .map_err(|error| raised(py, &error))
+    }
+
     /// Asks to send `count` messages now: true when all of them are granted, and then they are
     /// charged.
     #[pyo3(signature = (account, user, count, /))]
@@ -123,9 +163,38 @@ impl Store {
         decision_object(py, &self.decision(py, account, user, count)?)
     }
 
+    /// The same as `admit` where memory alone can tell; none, with nothing charged, where it would
+    /// wait for the disk.
+    #[pyo3(signature = (account, user, count, /))]
+    fn try_admit(
+        &self,
+        py: Python<'_>,
+        account: &Bound<'_, PyAny>,
+        user: &Bound<'_, PyAny>,
+        count: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<bool>> {
+        let decision = self.decision_at_once(py, account, user, count)?;
+        Ok(decision.map(|decision| decision.refusal.is_none()))
+    }
+
+    /// The same as `try_admit`, answered with the whole decision.
+    #[pyo3(signature = (account, user, count, /))]
+    fn try_decide<'py>(
+        &self,
+        py: Python<'py>,
+        account: &Bound<'_, PyAny>,
+        user: &Bound<'_, PyAny>,
+        count: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let decision = self.decision_at_once(py, account, user, count)?;
+        decision
+            .map(|decision| decision_object(py, &decision))
+            .transpose()
+    }
+
     /// Imports a file of users as the actor. Between the parts `progress` is called with rows,
     /// bytes and all bytes: what it answers is whether to go on, and what it raises ends the import
-    /// and is raised again.
+    /// and is raised again. So does what a signal raises, such as Ctrl-C.
     #[pyo3(signature = (actor, options, csv, progress, /))]
     fn import_users(
         &self,
@@ -140,23 +209,25 @@ impl Store {
             .cast::<PyBytes>()
             .map_err(|_| wrong_type(csv, "csv", "bytes"))?
             .as_bytes();
-        let mut raised_by_progress = None;
+        let mut raised_between = None;
         let answer = py.detach(|| {
-            let mut tell = |at: ImportProgress| match &progress {
-                None => true,
-                Some(progress) => Python::attach(|py| {
-                    let goes_on = progress
-                        .call1(py, (at.rows, at.bytes, at.bytes_total))
-                        .and_then(|answer| answer.is_truthy(py));
+            let mut tell = |at: ImportProgress| {
+                Python::attach(|py| {
+                    let goes_on = py.check_signals().and_then(|()| match &progress {
+                        None => Ok(true),
+                        Some(progress) => progress
+                            .call1(py, (at.rows, at.bytes, at.bytes_total))
+                            .and_then(|answer| answer.is_truthy(py)),
+                    });
                     goes_on.unwrap_or_else(|error| {
-                        raised_by_progress = Some(error);
+                        raised_between = Some(error);
                         false
                     })
-                }),
+                })
             };
             self.0.import_users_json(actor, options, csv, &mut tell)
         });
-        match raised_by_progress {
+        match raised_between {
             Some(error) => Err(error),
             None => answer.map_err(|error| raised(py, &error)),
         }
@@ -171,8 +242,6 @@ impl Store {
         after: &Bound<'_, PyAny>,
         timeout_ms: &Bound<'_, PyAny>,
     ) -> PyResult<Option<u64>> {
-        /// How long Ctrl-C may take.
-        const NAP: Duration = Duration::from_millis(100);
         let (after, timeout) = (
             integer(after, "after")?,
             Duration::from_millis(integer(timeout_ms, "timeout_ms")?),
@@ -213,6 +282,52 @@ impl Store {
         py.detach(|| self.0.admit(account, user, count))
             .map_err(|error| raised(py, &error))
     }
+
+    /// Without giving the GIL away: it waits for nothing.
+    fn decision_at_once(
+        &self,
+        py: Python<'_>,
+        account: &Bound<'_, PyAny>,
+        user: &Bound<'_, PyAny>,
+        count: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<Decision>> {
+        let (account, user, count) = (
+            text(account, "account")?,
+            optional_text(user, "user")?,
+            integer(count, "count")?,
+        );
+        self.0
+            .try_admit(account, user, count)
+            .map_err(|error| raised(py, &error))
+    }
+}
+
+/// Runs long work in a thread of its own, so that Ctrl-C ends waiting for it. The work, which
+/// changes nothing, goes on to its end, and what comes out is dropped.
+fn interruptible<T: Send + 'static>(
+    py: Python<'_>,
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> PyResult<T> {
+    let (answer, mut answered) = channel();
+    std::thread::Builder::new()
+        .name("tenantry-long".to_owned())
+        .spawn(move || {
+            // Nobody waits any more where this fails.
+            let _ = answer.send(work());
+        })?;
+    loop {
+        let waits = &mut answered;
+        match py.detach(move || waits.recv_timeout(NAP)) {
+            Ok(result) => return result.map_err(|error| raised(py, &error)),
+            Err(RecvTimeoutError::Timeout) => py.check_signals()?,
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(raised(
+                    py,
+                    &Error::new(Code::Internal, "a defect in tenantry stopped the call"),
+                ));
+            }
+        }
+    }
 }
 
 /// A prepared permission check: it sees every later change. Threads may share it.
@@ -229,6 +344,11 @@ impl Access {
     /// Whether the user holds the permission now.
     fn allowed(&self, py: Python<'_>) -> PyResult<bool> {
         self.0.allowed().map_err(|error| raised(py, &error))
+    }
+
+    /// The same as `allowed` where memory alone can tell; `None` where it would wait for the disk.
+    fn try_allowed(&self, py: Python<'_>) -> PyResult<Option<bool>> {
+        self.0.try_allowed().map_err(|error| raised(py, &error))
     }
 
     /// The check itself is no answer (R-ANS-1).
@@ -274,6 +394,18 @@ impl Sender {
         object
     }
 
+    /// The same as `admit` where memory alone can tell; `None`, with nothing charged, where it
+    /// would wait for the disk.
+    #[pyo3(signature = (count = Count(1)), text_signature = "($self, count=1)")]
+    fn try_admit(&self, py: Python<'_>, count: Count) -> PyResult<Option<bool>> {
+        let Some(decision) = self.decision_at_once(py, count)? else {
+            return Ok(None);
+        };
+        let granted = decision.refusal.is_none();
+        *self.last.lock() = Some(decision);
+        Ok(Some(granted))
+    }
+
     /// The same as `decide` where memory alone can tell; `None`, with nothing charged, where it
     /// would wait for the disk.
     #[pyo3(signature = (count = Count(1)), text_signature = "($self, count=1)")]
@@ -282,11 +414,7 @@ impl Sender {
         py: Python<'py>,
         count: Count,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Some(decision) = self
-            .sender
-            .try_admit(count.0)
-            .map_err(|error| raised(py, &error))?
-        else {
+        let Some(decision) = self.decision_at_once(py, count)? else {
             return Ok(None);
         };
         let object = decision_object(py, &decision)?;
@@ -301,7 +429,7 @@ impl Sender {
         ))
     }
 
-    /// The decision of the latest `admit`, `decide` or `try_decide` of this handle.
+    /// The decision of the latest `admit`, `decide`, `try_admit` or `try_decide` of this handle.
     fn last<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let last = self.last.lock().clone();
         last.map(|decision| decision_object(py, &decision))
@@ -310,6 +438,12 @@ impl Sender {
 }
 
 impl Sender {
+    fn decision_at_once(&self, py: Python<'_>, count: Count) -> PyResult<Option<Decision>> {
+        self.sender
+            .try_admit(count.0)
+            .map_err(|error| raised(py, &error))
+    }
+
     /// One admission; only a block that must be drawn from the disk is waited for without the GIL.
     fn decision(&self, py: Python<'_>, Count(count): Count) -> PyResult<Decision> {
         let decision = match self.sender.try_admit(count) {
@@ -463,8 +597,10 @@ mod _native {
         options: &Bound<'_, PyAny>,
     ) -> PyResult<Store> {
         let (path, options) = (text(path, "path")?, json(options, "options")?);
-        let store = py.detach(|| Tenantry::open_json(path, options));
-        store.map(Store).map_err(|error| raised(py, &error))
+        let (path, options) = (path.to_owned(), options.to_vec());
+        // Whoever lost patience has no store: what comes out then is closed again.
+        interruptible(py, move || Tenantry::open_json(&path, &options))
+            .map(|store| Store(Arc::new(store)))
     }
 
     /// The hash of the catalogue that the library was built with.

@@ -313,3 +313,201 @@ pub(crate) fn read_refusal<'de, D: Deserializer<'de>>(
 ) -> Result<Option<Arc<Refusal>>, D::Error> {
     Ok(Option::<Refusal>::deserialize(deserializer)?.map(Arc::new))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::Engine;
+    use crate::engine::meters::{Decision, Refusal};
+    use crate::{Sender, Tenantry};
+    use serde_json::{Value, json};
+    use std::sync::Arc;
+
+    /// 2026-06-15T12:00:00Z
+    const NOON_MS: u64 = 1_781_524_800_000;
+    const HOUR_MS: u64 = 3_600_000;
+
+    fn call(store: &Tenantry, operation: &str, request: Value) -> Value {
+        let answer = store
+            .call_json(b"", operation.as_bytes(), request.to_string().as_bytes())
+            .unwrap();
+        serde_json::from_str(&answer).unwrap()
+    }
+
+    fn limit(store: &Tenantry, name: &str, value: u64) {
+        call(
+            store,
+            "limits.set",
+            json!({"account": "acme", "limit": name, "value": value}),
+        );
+    }
+
+    /// `acme`, which may send 5 in each hour, and its sender, who has sent them.
+    fn full() -> (Tenantry, Sender) {
+        let options = json!({"clock": {"manual_ms": NOON_MS}, "seed": 1, "edition": "commercial"});
+        let store = Tenantry::open_json(":memory:", options.to_string().as_bytes()).unwrap();
+        let owner = json!({"user": "olga", "email": "olga@acme.example"});
+        call(
+            &store,
+            "accounts.create",
+            json!({"id": "acme", "name": "Acme", "owner": owner,
+                "limits": {"email_per_hour": 5, "email_per_day": 8}}),
+        );
+        let sender = store.sender("acme", Some("olga")).unwrap();
+        assert_eq!(sender.admit(5).unwrap().granted, 5);
+        (store, sender)
+    }
+
+    fn engine(store: &Tenantry) -> &Arc<Engine> {
+        &store.guard_for_tests().engine
+    }
+
+    fn refusal(decision: Option<Decision>) -> Arc<Refusal> {
+        decision.and_then(|decision| decision.refusal).unwrap()
+    }
+
+    /// What the store says, which nobody remembers.
+    fn told_by_store(store: &Tenantry, count: u64) -> Decision {
+        let engine = engine(store);
+        let cell = engine.cell_by_text("acme").unwrap();
+        let prepared = cell
+            .sending(engine, Some("olga"), Default::default(), &Default::default())
+            .unwrap();
+        let standing = engine.outlook(&prepared, count).unwrap();
+        let refusal = standing.refusal(&prepared.account, count).unwrap();
+        Decision::refused(Arc::new(refusal), standing.remaining())
+    }
+
+    /// The first refusal, and each after it, say what the store would, by whatever way they are
+    /// asked for; those that are remembered are one and the same (20.7).
+    #[test]
+    fn what_memory_can_tell_is_told_at_once() {
+        let (store, sender) = full();
+        let first = sender.try_admit(1).unwrap().unwrap();
+        assert_eq!(first, told_by_store(&store, 1));
+        let shown = first.refusal.as_deref().unwrap();
+        assert_eq!(
+            (shown.code.name(), shown.retry_at_ms, first.remaining),
+            ("quota_exceeded", Some(NOON_MS + HOUR_MS), Some(0))
+        );
+        let again = [
+            sender.try_admit(1).unwrap(),
+            Some(sender.admit(1).unwrap()),
+            store.try_admit("acme", Some("olga"), 1).unwrap(),
+            Some(store.admit("acme", Some("olga"), 1).unwrap()),
+        ];
+        let first = refusal(Some(first));
+        for again in again {
+            assert!(Arc::ptr_eq(&refusal(again), &first));
+        }
+        let request = json!({"account": "acme", "user": "olga", "count": 1});
+        assert_eq!(
+            call(&store, "sending.admit", request),
+            serde_json::to_value(sender.admit(1).unwrap()).unwrap()
+        );
+        assert_eq!(
+            sender.try_admit(6).unwrap().unwrap(),
+            told_by_store(&store, 6)
+        );
+        // Two who ask in turn do not make each other forget.
+        let host = store.sender("acme", None).unwrap();
+        assert_eq!(host.admit(1).unwrap().granted, 0);
+        let both = || [&sender, &host].map(|each| refusal(each.try_admit(1).unwrap()));
+        let (one, other) = (both(), both());
+        assert!(one.iter().zip(&other).all(|(one, other)| Arc::ptr_eq(one, other)));
+    }
+
+    /// Neither the store nor whoever writes is needed for it.
+    #[test]
+    fn nobody_is_waited_for() {
+        let (store, sender) = full();
+        let (answer, answered) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let engine = engine(&store);
+            let (_alone, _hidden) = (engine.writer.lock(), engine.commits.write());
+            let (sender, store) = (&sender, &store);
+            scope.spawn(move || {
+                let tried = [sender.try_admit(1), store.try_admit("acme", Some("olga"), 2)];
+                answer.send(tried.map(|tried| refusal(tried.unwrap()).code.name()))
+            });
+            let told = answered.recv_timeout(std::time::Duration::from_secs(30));
+            assert_eq!(told, Ok(["quota_exceeded"; 2]));
+        });
+        engine(&store).backend.close().unwrap();
+        assert_eq!(refusal(sender.try_admit(3).unwrap()).code.name(), "quota_exceeded");
+        assert!(store.call_json(b"", b"accounts.get", br#"{"account":"acme"}"#).is_err());
+    }
+
+    /// R-QTA-3, R-QTA-9: a change counts at once, and so does time.
+    #[test]
+    fn what_is_remembered_ends_with_what_it_was_told_by() {
+        let (store, sender) = full();
+        let sees = |granted: u64| {
+            let decision = sender.admit(1).unwrap();
+            assert_eq!(decision.granted, granted);
+            if granted == 0 {
+                // Whatever was remembered, the store says the same.
+                assert_eq!(decision, told_by_store(&store, 1));
+                assert_eq!(sender.try_admit(1).unwrap(), Some(decision));
+            }
+        };
+        sees(0);
+        limit(&store, "email_per_hour", 6);
+        sees(1);
+        sees(0);
+        let back = json!({"account": "acme", "user": "olga", "count": 2, "granted_at_ms": NOON_MS});
+        call(&store, "sending.refund", back);
+        sees(1);
+        sees(1);
+        sees(0);
+        let hold = json!({"account": "acme", "reason": "abuse"});
+        call(&store, "accounts.hold", hold);
+        for _ in 0..2 {
+            let refused = refusal(sender.try_admit(1).unwrap());
+            assert_eq!(refused.code.name(), "account_suspended");
+        }
+        call(&store, "accounts.release", json!({"account": "acme", "hold": 1}));
+        sees(0);
+        call(&store, "clock.set", json!({"now_ms": NOON_MS + HOUR_MS - 1}));
+        sees(0);
+        call(&store, "clock.set", json!({"now_ms": NOON_MS + HOUR_MS}));
+        // Of the day 2 are left.
+        sees(1);
+        sees(1);
+        sees(0);
+        let refused = refusal(sender.try_admit(1).unwrap());
+        assert_eq!(refused.limit.as_ref().unwrap().name, "email_per_day");
+    }
+
+    /// What is reserved comes back by itself, and the store alone knows when; a limit that lets
+    /// nothing through is never charged; and a threshold is told of first.
+    #[test]
+    fn what_the_store_has_to_say_is_heard() {
+        let (store, sender) = full();
+        limit(&store, "email_per_hour", 7);
+        let reserve = json!({"account": "acme", "user": "olga", "count": 2, "life_ms": 60_000});
+        let reserved = call(&store, "reservations.create", reserve);
+        assert!(sender.try_admit(1).unwrap().is_none());
+        let decision = sender.admit(1).unwrap();
+        assert_eq!(decision, told_by_store(&store, 1));
+        assert_eq!(
+            refusal(Some(decision.clone())).retry_at_ms,
+            Some(NOON_MS + 60_000)
+        );
+        assert_eq!(sender.try_admit(1).unwrap(), Some(decision));
+        let commit = json!({"account": "acme", "reservation": reserved["reservation"],
+            "count": 2});
+        call(&store, "reservations.commit", commit);
+        // It went out and comes back no more: the counters have not changed.
+        assert!(sender.try_admit(1).unwrap().is_none());
+        let decision = sender.admit(1).unwrap();
+        assert_eq!(
+            refusal(Some(decision)).retry_at_ms,
+            Some(NOON_MS + HOUR_MS)
+        );
+
+        limit(&store, "email_per_day", 0);
+        let never = sender.admit(1).unwrap();
+        assert_eq!(refusal(Some(never.clone())).code.name(), "exceeds_limit");
+        assert_eq!(sender.try_admit(1).unwrap(), Some(never));
+    }
+}
