@@ -2586,7 +2586,7 @@ impl Engine {
             if let Some(charged) = self.charge_now(prepared, ask, credits)? {
                 return Ok(charged);
             }
-            let commit = self.backend.last_commit();
+            let commit = self.asks_store(prepared).then(|| self.backend.last_commit());
             let coming = self.coming(prepared)?;
             let mut standing = self.standing(prepared, ask.min, coming, None)?;
             if ask.later.is_some() {
@@ -2594,7 +2594,7 @@ impl Engine {
             }
             if let Some(refusal) = standing.refusal(&prepared.account, ask.min) {
                 let refused = Decision::refused(Arc::new(refusal), standing.remaining());
-                prepared.remember(&standing, ask, &refused, Some(commit));
+                prepared.remember(&standing, ask, &refused, commit);
                 return Ok((refused, Paid::default()));
             }
             // Something has come back meanwhile.

@@ -159,12 +159,10 @@ impl Prepared {
         last.as_ref().filter(holds).cloned()
     }
 
-    /// Whether what a refusal says depends on the meters and the time alone, in a store without
-    /// open reservations.
-    fn is_told_by_meters(&self) -> bool {
+    /// Whether the counters that a send is charged to are all that a refusal looks at.
+    fn is_told_by_counters(&self) -> bool {
         self.refusal.is_none()
             && self.lacking.is_none()
-            && self.pays_from.is_empty()
             && self.planned.is_empty()
             && self.planned_paces.is_empty()
     }
@@ -267,6 +265,11 @@ impl Engine {
         Ok(refused.map(|refused| Decision::refused(refused.refusal.clone(), refused.remaining)))
     }
 
+    /// Whether the store has a say in a refusal: of what is reserved, and of credits.
+    pub(super) fn asks_store(&self, prepared: &Prepared) -> bool {
+        !prepared.pays_from.is_empty() || self.has_reserved.load(Ordering::Acquire)
+    }
+
     /// Finds out from the meters alone that a send is refused, and remembers it.
     #[cold]
     pub(crate) fn refuse_from_meters(
@@ -275,10 +278,10 @@ impl Engine {
         count: u64,
         now_ms: u64,
     ) -> Result<Option<Arc<Refused>>, Error> {
-        if !prepared.is_told_by_meters()
+        if !prepared.is_told_by_counters()
             || now_ms >= prepared.until_ms
             || self.is_shut()
-            || self.has_reserved.load(Ordering::Acquire)
+            || self.asks_store(prepared)
         {
             return Ok(None);
         }
