@@ -327,7 +327,8 @@ mod tests {
 
     /// 2026-06-15T12:00:00Z
     const NOON_MS: u64 = 1_781_524_800_000;
-    const HOUR_MS: u64 = 3_600_000;
+    /// Until the day is over.
+    const REST_MS: u64 = 12 * 3_600_000;
 
     fn call(store: &Tenantry, operation: &str, request: Value) -> Value {
         let answer = store
@@ -344,7 +345,7 @@ mod tests {
         );
     }
 
-    /// `acme`, which may send 5 in each hour, and its sender, who has sent them.
+    /// `acme`, which may send 5 a day, and its sender, who has sent them.
     fn full() -> (Tenantry, Sender) {
         let options = json!({"clock": {"manual_ms": NOON_MS}, "seed": 1, "edition": "commercial"});
         let store = Tenantry::open_json(":memory:", options.to_string().as_bytes()).unwrap();
@@ -353,7 +354,7 @@ mod tests {
             &store,
             "accounts.create",
             json!({"id": "acme", "name": "Acme", "owner": owner,
-                "limits": {"email_per_hour": 5, "email_per_day": 8}}),
+                "limits": {"email_per_day": 5, "email_per_month": 8}}),
         );
         let sender = store.sender("acme", Some("olga")).unwrap();
         assert_eq!(sender.admit(5).unwrap().granted, 5);
@@ -390,7 +391,7 @@ mod tests {
         let shown = first.refusal.as_deref().unwrap();
         assert_eq!(
             (shown.code.name(), shown.retry_at_ms, first.remaining),
-            ("quota_exceeded", Some(NOON_MS + HOUR_MS), Some(0))
+            ("quota_exceeded", Some(NOON_MS + REST_MS), Some(0))
         );
         let again = [
             sender.try_admit(1).unwrap(),
@@ -454,7 +455,7 @@ mod tests {
             }
         };
         sees(0);
-        limit(&store, "email_per_hour", 6);
+        limit(&store, "email_per_day", 6);
         sees(1);
         sees(0);
         let back = json!({"account": "acme", "user": "olga", "count": 2, "granted_at_ms": NOON_MS});
@@ -470,15 +471,15 @@ mod tests {
         }
         call(&store, "accounts.release", json!({"account": "acme", "hold": 1}));
         sees(0);
-        call(&store, "clock.set", json!({"now_ms": NOON_MS + HOUR_MS - 1}));
+        call(&store, "clock.set", json!({"now_ms": NOON_MS + REST_MS - 1}));
         sees(0);
-        call(&store, "clock.set", json!({"now_ms": NOON_MS + HOUR_MS}));
-        // Of the day 2 are left.
+        call(&store, "clock.set", json!({"now_ms": NOON_MS + REST_MS}));
+        // Of the month 2 are left.
         sees(1);
         sees(1);
         sees(0);
         let refused = refusal(sender.try_admit(1).unwrap());
-        assert_eq!(refused.limit.as_ref().unwrap().name, "email_per_day");
+        assert_eq!(refused.limit.as_ref().unwrap().name, "email_per_month");
     }
 
     /// What is reserved comes back by itself, and the store alone knows when; a limit that lets
@@ -486,7 +487,7 @@ mod tests {
     #[test]
     fn what_the_store_has_to_say_is_heard() {
         let (store, sender) = full();
-        limit(&store, "email_per_hour", 7);
+        limit(&store, "email_per_day", 7);
         let reserve = json!({"account": "acme", "user": "olga", "count": 2, "life_ms": 60_000});
         let reserved = call(&store, "reservations.create", reserve);
         assert!(sender.try_admit(1).unwrap().is_none());
@@ -505,10 +506,10 @@ mod tests {
         let decision = sender.admit(1).unwrap();
         assert_eq!(
             refusal(Some(decision)).retry_at_ms,
-            Some(NOON_MS + HOUR_MS)
+            Some(NOON_MS + REST_MS)
         );
 
-        limit(&store, "email_per_day", 0);
+        limit(&store, "email_per_month", 0);
         let never = sender.admit(1).unwrap();
         assert_eq!(refusal(Some(never.clone())).code.name(), "exceeds_limit");
         assert_eq!(sender.try_admit(1).unwrap(), Some(never));
