@@ -76,7 +76,10 @@ fn refuse_prepared((t, sender): (Tenantry, Sender)) -> (Tenantry, Sender) {
 #[library_benchmark(setup = refused, teardown = drop_handle)]
 #[bench::six_counters()]
 fn refuse_by_ids((t, sender): (Tenantry, Sender)) -> (Tenantry, Sender) {
-    black_box(t.admit(black_box("acme"), Some("ann"), 1).expect("answered"));
+    black_box(
+        t.admit(black_box("acme"), Some("ann"), 1)
+            .expect("answered"),
+    );
     (t, sender)
 }
 

@@ -9,7 +9,6 @@
 mod refused;
 
 use self::refused::{Locked, Remembered};
-pub(crate) use self::refused::{read_refusal, write_refusal};
 use super::allowance::{Allowance, Lent, Terms};
 use super::trials::Lacking;
 use super::view::{
@@ -1068,12 +1067,7 @@ pub struct Decision {
     /// or none.
     pub granted: u64,
     /// Why nothing was granted.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "write_refusal",
-        deserialize_with = "read_refusal"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Arc<Refusal>>,
     /// How many could still be granted after this, under every limit, those that credits would pay
     /// for included; absent when nothing limits it.
@@ -2586,7 +2580,9 @@ impl Engine {
             if let Some(charged) = self.charge_now(prepared, ask, credits)? {
                 return Ok(charged);
             }
-            let commit = self.asks_store(prepared).then(|| self.backend.last_commit());
+            let commit = self
+                .asks_store(prepared)
+                .then(|| self.backend.last_commit());
             let coming = self.coming(prepared)?;
             let mut standing = self.standing(prepared, ask.min, coming, None)?;
             if ask.later.is_some() {

@@ -6,15 +6,12 @@
 //! say with its last commit. Without reservations and credits the first refusal, too, needs no
 //! look into the store.
 
-use super::{
-    Ask, Coming, Decision, Meters, Prepared, Refusal, Standing, Wanted, next_window,
-};
+use super::{Ask, Coming, Decision, Meters, Prepared, Refusal, Standing, Wanted, next_window};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::locks::{AtomicU64, MutexGuard};
 use crate::rules::{send, threshold};
 use arc_swap::ArcSwapOption;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
@@ -232,12 +229,8 @@ impl Meters {
         for place in prepared.places.iter() {
             let (hot, cold) = self.pair(*place)?;
             let is_open = now_ms < hot.ends_at_ms && cold.meter.is_charged();
-            let alert = threshold::crossed(
-                &cold.alert_at,
-                cold.limit,
-                hot.used,
-                cold.meter.alerted,
-            );
+            let alert =
+                threshold::crossed(&cold.alert_at, cold.limit, hot.used, cold.meter.alerted);
             if !is_open || !cold.guaranteed.is_empty() || alert.is_some() {
                 return Ok(false);
             }
@@ -302,21 +295,6 @@ impl Engine {
     }
 }
 
-/// As the refusal itself: whoever shares it is nobody's business.
-pub(crate) fn write_refusal<S: Serializer>(
-    refusal: &Option<Arc<Refusal>>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    refusal.as_deref().serialize(serializer)
-}
-
-/// As the refusal itself.
-pub(crate) fn read_refusal<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Arc<Refusal>>, D::Error> {
-    Ok(Option::<Refusal>::deserialize(deserializer)?.map(Arc::new))
-}
-
 #[cfg(test)]
 mod tests {
     use crate::engine::Engine;
@@ -374,7 +352,12 @@ mod tests {
         let engine = engine(store);
         let cell = engine.cell_by_text("acme").unwrap();
         let prepared = cell
-            .sending(engine, Some("olga"), Default::default(), &Default::default())
+            .sending(
+                engine,
+                Some("olga"),
+                Default::default(),
+                &Default::default(),
+            )
             .unwrap();
         let standing = engine.outlook(&prepared, count).unwrap();
         let refusal = standing.refusal(&prepared.account, count).unwrap();
@@ -417,7 +400,11 @@ mod tests {
         assert_eq!(host.admit(1).unwrap().granted, 0);
         let both = || [&sender, &host].map(|each| refusal(each.try_admit(1).unwrap()));
         let (one, other) = (both(), both());
-        assert!(one.iter().zip(&other).all(|(one, other)| Arc::ptr_eq(one, other)));
+        assert!(
+            one.iter()
+                .zip(&other)
+                .all(|(one, other)| Arc::ptr_eq(one, other))
+        );
     }
 
     /// Neither the store nor whoever writes is needed for it.
@@ -430,15 +417,25 @@ mod tests {
             let (_alone, _hidden) = (engine.writer.lock(), engine.commits.write());
             let (sender, store) = (&sender, &store);
             scope.spawn(move || {
-                let tried = [sender.try_admit(1), store.try_admit("acme", Some("olga"), 2)];
+                let tried = [
+                    sender.try_admit(1),
+                    store.try_admit("acme", Some("olga"), 2),
+                ];
                 answer.send(tried.map(|tried| refusal(tried.unwrap()).code.name()))
             });
             let told = answered.recv_timeout(std::time::Duration::from_secs(30));
             assert_eq!(told, Ok(["quota_exceeded"; 2]));
         });
         engine(&store).backend.close().unwrap();
-        assert_eq!(refusal(sender.try_admit(3).unwrap()).code.name(), "quota_exceeded");
-        assert!(store.call_json(b"", b"accounts.get", br#"{"account":"acme"}"#).is_err());
+        assert_eq!(
+            refusal(sender.try_admit(3).unwrap()).code.name(),
+            "quota_exceeded"
+        );
+        assert!(
+            store
+                .call_json(b"", b"accounts.get", br#"{"account":"acme"}"#)
+                .is_err()
+        );
     }
 
     /// R-QTA-3, R-QTA-9: a change counts at once, and so does time.
@@ -469,9 +466,17 @@ mod tests {
             let refused = refusal(sender.try_admit(1).unwrap());
             assert_eq!(refused.code.name(), "account_suspended");
         }
-        call(&store, "accounts.release", json!({"account": "acme", "hold": 1}));
+        call(
+            &store,
+            "accounts.release",
+            json!({"account": "acme", "hold": 1}),
+        );
         sees(0);
-        call(&store, "clock.set", json!({"now_ms": NOON_MS + REST_MS - 1}));
+        call(
+            &store,
+            "clock.set",
+            json!({"now_ms": NOON_MS + REST_MS - 1}),
+        );
         sees(0);
         call(&store, "clock.set", json!({"now_ms": NOON_MS + REST_MS}));
         // Of the month 2 are left.
@@ -504,10 +509,7 @@ mod tests {
         // It went out and comes back no more: the counters have not changed.
         assert!(sender.try_admit(1).unwrap().is_none());
         let decision = sender.admit(1).unwrap();
-        assert_eq!(
-            refusal(Some(decision)).retry_at_ms,
-            Some(NOON_MS + REST_MS)
-        );
+        assert_eq!(refusal(Some(decision)).retry_at_ms, Some(NOON_MS + REST_MS));
 
         limit(&store, "email_per_month", 0);
         let never = sender.admit(1).unwrap();
