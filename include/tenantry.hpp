@@ -95,6 +95,26 @@ struct Decision {
     }
 };
 
+/// What memory alone could tell, or nothing where the disk is needed. It says neither yes nor no, so it is none in `if`: ask
+/// whether it is known, then for the value.
+template <typename Answer>
+class Tried {
+public:
+    Tried(bool known, const Answer &answer) : known_(known), answer_(answer) {}
+
+    bool known() const noexcept { return known_; }
+    /// What memory told; throws where it could not.
+    const Answer &value() const {
+        if (!known_) throw std::logic_error("memory alone cannot tell");
+        return answer_;
+    }
+    explicit operator bool() const = delete;
+
+private:
+    bool known_;
+    Answer answer_;
+};
+
 /// A prepared permission check.
 class Access {
 public:
@@ -104,6 +124,13 @@ public:
         bool allowed = false;
         detail::check(tenantry_access_allowed(handle_.get(), &allowed));
         return allowed;
+    }
+
+    /// The same where memory alone can tell; nothing where it would wait for the disk.
+    Tried<bool> try_allowed() const {
+        bool allowed = false, known = false;
+        detail::check(tenantry_access_try_allowed(handle_.get(), &allowed, &known));
+        return Tried<bool>(known, allowed);
     }
 
 private:
@@ -123,6 +150,20 @@ public:
         Decision decision;
         detail::check(tenantry_sender_admit(handle_.get(), count, &decision.raw));
         return decision;
+    }
+
+    /// As `admit` where memory alone can tell; nothing, with nothing charged, where it would wait for the disk.
+    [[nodiscard]] Tried<bool> try_admit(std::uint64_t count = 1) const {
+        const Tried<Decision> tried = try_decide(count);
+        return Tried<bool>(tried.known(), tried.known() && static_cast<bool>(tried.value()));
+    }
+
+    /// The same as `try_admit`, answered with the whole decision.
+    [[nodiscard]] Tried<Decision> try_decide(std::uint64_t count = 1) const {
+        Decision decision;
+        bool decided = false;
+        detail::check(tenantry_sender_try_admit(handle_.get(), count, &decision.raw, &decided));
+        return Tried<Decision>(decided, decision);
     }
 
 private:
@@ -214,6 +255,14 @@ public:
         return allowed;
     }
 
+    /// As `allowed` where memory alone can tell; nothing where it would wait for the disk.
+    Tried<bool> try_allowed(std::string_view account, std::string_view user, std::string_view permission) const {
+        bool allowed = false, known = false;
+        detail::check(tenantry_try_allowed(handle_.get(), account.data(), account.size(), user.data(), user.size(),
+                                           permission.data(), permission.size(), &allowed, &known));
+        return Tried<bool>(known, allowed);
+    }
+
     /// Asks to send `count` messages now: true when all of them are granted, and then they are charged.
     [[nodiscard]] bool admit(std::string_view account, std::optional<std::string_view> user,
                              std::uint64_t count = 1) const {
@@ -228,6 +277,24 @@ public:
         detail::check(tenantry_admit(handle_.get(), account.data(), account.size(), name.data(), name.size(), count,
                                      &decision.raw));
         return decision;
+    }
+
+    /// As `admit` where memory alone can tell; nothing, with nothing charged, where it would wait for the disk.
+    [[nodiscard]] Tried<bool> try_admit(std::string_view account, std::optional<std::string_view> user,
+                                        std::uint64_t count = 1) const {
+        const Tried<Decision> tried = try_decide(account, user, count);
+        return Tried<bool>(tried.known(), tried.known() && static_cast<bool>(tried.value()));
+    }
+
+    /// The same as `try_admit`, answered with the whole decision.
+    [[nodiscard]] Tried<Decision> try_decide(std::string_view account, std::optional<std::string_view> user,
+                                             std::uint64_t count = 1) const {
+        Decision decision;
+        bool decided = false;
+        const std::string_view name = given(user);
+        detail::check(tenantry_try_admit(handle_.get(), account.data(), account.size(), name.data(), name.size(), count,
+                                         &decision.raw, &decided));
+        return Tried<Decision>(decided, decision);
     }
 
     void close() { detail::check(tenantry_close(handle_.get())); }

@@ -37,17 +37,42 @@ impl Guard {
         effect: Effect,
         call: impl FnOnce(&Engine) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        self.refuse_unusable(effect)?;
+        let call = || {
+            self.engine.carry_out_due()?;
+            call(&self.engine)
+        };
+        contain(call, || self.engine.kernel.poison())
+    }
+
+    /// As [`enter`](Guard::enter) for a call that does not wait for the disk; none where something
+    /// is due, which another call is to carry out.
+    #[inline]
+    pub(crate) fn enter_at_once<T>(
+        &self,
+        effect: Effect,
+        call: impl FnOnce(&Engine) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        self.refuse_unusable(effect)?;
+        let call = || {
+            if self.engine.has_due() {
+                Ok(None)
+            } else {
+                call(&self.engine).map(Some)
+            }
+        };
+        contain(call, || self.engine.kernel.poison())
+    }
+
+    #[inline]
+    fn refuse_unusable(&self, effect: Effect) -> Result<(), Error> {
         if self.closed.load(Ordering::Acquire)
             || self.engine.kernel.is_forked()
             || self.engine.kernel.is_poisoned()
         {
             self.refuse(effect)?;
         }
-        let call = || {
-            self.engine.carry_out_due()?;
-            call(&self.engine)
-        };
-        contain(call, || self.engine.kernel.poison())
+        Ok(())
     }
 
     #[cold]

@@ -1,10 +1,13 @@
 //! The handle that a host holds, and what it prepares for the hot path.
 
+mod quick;
+
+use self::quick::{Quick, quickly};
 use crate::catalogue;
 use crate::engine::Engine;
 use crate::engine::allowance::Allowance;
 use crate::engine::meters::{Ask, Decision, Prepared, check_count};
-use crate::engine::view::AccountCell;
+use crate::engine::view::{AccountCell, MemberView};
 use crate::error::{Code, Error};
 use crate::guard::{Guard, contained};
 use crate::model::{Actor, Caller, Channel, Id, MessageInput};
@@ -189,6 +192,23 @@ impl Tenantry {
         self.sender_for(account, user, json::read(options)?)
     }
 
+    /// As [`allowed`](Tenantry::allowed) where memory alone can tell; none where it would have to
+    /// wait for the disk.
+    pub fn try_allowed(
+        &self,
+        account: &str,
+        user: &str,
+        permission: &str,
+    ) -> Result<Option<bool>, Error> {
+        let known = self.guard.enter_at_once(Effect::Read, |engine| {
+            let place = place_of(engine, permission)?;
+            Ok(engine.views.cells.look(account, |cell| {
+                cell.member_at_hand(engine, user, |member| member_may(engine, member, place).0)
+            }))
+        })?;
+        Ok(known.flatten())
+    }
+
     /// Whether a user may do something in an account, by ids. What is not known is not allowed.
     pub fn allowed(&self, account: &str, user: &str, permission: &str) -> Result<bool, Error> {
         self.guard.enter(Effect::Read, |engine| {
@@ -199,19 +219,7 @@ impl Tenantry {
 
     /// Asks for `count` e-mails and charges them, all or none, by ids.
     pub fn admit(&self, account: &str, user: Option<&str>, count: u64) -> Result<Decision, Error> {
-        let channel = Channel::Email;
-        let quick = self.guard.enter(Effect::Send, |engine| {
-            let at_hand = check_count(count).ok().and_then(|count| {
-                let charge = |prepared: &Arc<Prepared>| engine.charge_in_memory(prepared, count);
-                engine.views.cells.look(account, |cell| {
-                    cell.look_at_sending(engine, user, channel, |prepared| {
-                        quickly(prepared, charge)
-                    })
-                })
-            });
-            Ok(at_hand.unwrap_or(Quick::Unknown))
-        })?;
-        match quick.decision(count) {
+        match self.try_admit(account, user, count)? {
             Some(decision) => Ok(decision),
             None => self.guard.enter(Effect::Send, |engine| {
                 let cell = engine.cell_by_text(account)?;
@@ -219,12 +227,36 @@ impl Tenantry {
                     engine,
                     &cell,
                     user,
-                    channel,
+                    Channel::Email,
                     &MessageInput::default(),
                     Ask::exact(check_count(count)?),
                 )
             }),
         }
+    }
+
+    /// As [`admit`](Tenantry::admit), but answers none, having charged nothing, where memory alone
+    /// cannot tell: then [`admit`](Tenantry::admit) waits for the disk.
+    pub fn try_admit(
+        &self,
+        account: &str,
+        user: Option<&str>,
+        count: u64,
+    ) -> Result<Option<Decision>, Error> {
+        let quick = self.guard.enter_at_once(Effect::Send, |engine| {
+            let now_ms = engine.kernel.clock.now_ms();
+            let charge = |prepared: &Arc<Prepared>| engine.charge_in_memory(prepared, count);
+            let at_hand = engine.views.cells.look(account, |cell| {
+                if let Err(error) = check_count(count) {
+                    return Some(Err(error));
+                }
+                cell.look_at_sending(engine, user, Channel::Email, |prepared| {
+                    quickly(engine, prepared, count, now_ms, charge)
+                })
+            });
+            at_hand.unwrap_or(Ok(Quick::Unknown))
+        })?;
+        Ok(quick.and_then(|quick| quick.decision(count)))
     }
 
     /// Sleeps until the outbox has a message after the one of this number, and answers the number
@@ -296,20 +328,37 @@ impl Access {
     /// Whether the user may do it now.
     #[inline]
     pub fn allowed(&self) -> Result<bool, Error> {
-        self.guard.enter(Effect::Read, |engine| {
-            let stamp = self.cell.stamp(engine);
-            let known = self.known.load(Ordering::Acquire);
-            if known >> 1 == stamp {
-                return Ok(known & 1 == 1);
-            }
-            let (allowed, counts) =
-                check(engine, &self.cell, self.user.as_str(), &self.permission)?;
-            if !counts {
-                self.known
-                    .store(stamp << 1 | u64::from(allowed), Ordering::Release);
-            }
-            Ok(allowed)
-        })
+        self.guard
+            .enter(Effect::Read, |engine| self.looked_up(engine))
+    }
+
+    #[inline]
+    fn looked_up(&self, engine: &Engine) -> Result<bool, Error> {
+        let stamp = self.cell.stamp(engine);
+        let known = self.known.load(Ordering::Acquire);
+        if known >> 1 == stamp {
+            return Ok(known & 1 == 1);
+        }
+        let (allowed, counts) = check(engine, &self.cell, self.user.as_str(), &self.permission)?;
+        if !counts {
+            self.known
+                .store(stamp << 1 | u64::from(allowed), Ordering::Release);
+        }
+        Ok(allowed)
+    }
+
+    /// As [`allowed`](Access::allowed) where memory alone can tell; none where it would have to
+    /// wait for the disk. After a change of the account what was read once is looked up again.
+    pub fn try_allowed(&self) -> Result<Option<bool>, Error> {
+        let known = self.guard.enter_at_once(Effect::Read, |engine| {
+            let is_at_hand = self.known.load(Ordering::Acquire) != u64::MAX
+                || self
+                    .cell
+                    .member_at_hand(engine, self.user.as_str(), |_| ())
+                    .is_some();
+            is_at_hand.then(|| self.looked_up(engine)).transpose()
+        })?;
+        Ok(known.flatten())
     }
 }
 
@@ -338,7 +387,12 @@ impl Sender {
         match self.try_admit(count)? {
             Some(decision) => Ok(decision),
             None => self.guard.enter(Effect::Send, |engine| {
-                decide(engine, &self.prepare(engine)?, Ask::exact(count))
+                let (stamp, now_ms) = (self.cell.stamp(engine), engine.kernel.clock.now_ms());
+                let prepared = match self.prepared(stamp, now_ms) {
+                    Some(prepared) => prepared,
+                    None => self.prepare_anew(engine)?,
+                };
+                decide(engine, &prepared, Ask::exact(count))
             }),
         }
     }
@@ -346,11 +400,15 @@ impl Sender {
     /// As [`admit`](Sender::admit), but answers none, having charged nothing, where it would have
     /// to wait for the disk, or where a role is tried that would refuse: then
     /// [`admit`](Sender::admit) counts (R-QTA-15).
+    ///
+    /// The disk is needed for the first send of an account that is not in memory, for a block of a
+    /// limit, and where something is due. After a change of the account what was read once is
+    /// looked up again, without waiting for anybody who writes.
     #[inline]
     pub fn try_admit(&self, count: u64) -> Result<Option<Decision>, Error> {
         // A whole decision is made once, at the end: handing it through every layer costs as much
         // as deciding.
-        let quick = self.guard.enter(Effect::Send, |engine| {
+        let quick = self.guard.enter_at_once(Effect::Send, |engine| {
             let count = check_count(count)?;
             let (stamp, now_ms) = (self.cell.stamp(engine), engine.kernel.clock.now_ms());
             match self.allowance.take(stamp, count, now_ms) {
@@ -358,7 +416,7 @@ impl Sender {
                 None => self.without_allowance(engine, stamp, count, now_ms),
             }
         })?;
-        Ok(quick.decision(count))
+        Ok(quick.and_then(|quick| quick.decision(count)))
     }
 
     fn without_allowance(
@@ -372,15 +430,39 @@ impl Sender {
             engine.charge_meters(prepared, &self.allowance, count, now_ms)
         };
         let prepared = self.prepared.load();
-        if let Some(prepared) = prepared
-            .as_ref()
-            .filter(|prepared| prepared.stamp == stamp && now_ms < prepared.until_ms)
-        {
-            return Ok(quickly(prepared, charge));
+        let is_good =
+            |prepared: &&Arc<Prepared>| prepared.stamp == stamp && now_ms < prepared.until_ms;
+        if let Some(prepared) = prepared.as_ref().filter(is_good) {
+            return quickly(engine, prepared, count, now_ms, charge);
         }
+        if prepared.is_none() && !self.is_at_hand(engine) {
+            return Ok(Quick::Unknown);
+        }
+        let fresh = self.prepare_anew(engine)?;
+        quickly(engine, &fresh, count, now_ms, charge)
+    }
+
+    /// Whether another has sent the same: then preparing finds it in memory.
+    fn is_at_hand(&self, engine: &Engine) -> bool {
+        let user = self.user.as_ref().map(Id::as_str);
+        self.acting.is_none()
+            && self.message == MessageInput::default()
+            && self
+                .cell
+                .look_at_sending(engine, user, self.channel, |_| ())
+                .is_some()
+    }
+
+    fn prepared(&self, stamp: u64, now_ms: u64) -> Option<Arc<Prepared>> {
+        self.prepared
+            .load_full()
+            .filter(|prepared| prepared.stamp == stamp && now_ms < prepared.until_ms)
+    }
+
+    fn prepare_anew(&self, engine: &Engine) -> Result<Arc<Prepared>, Error> {
         let fresh = self.prepare(engine)?;
         self.prepared.store(Some(fresh.clone()));
-        Ok(quickly(&fresh, charge))
+        Ok(fresh)
     }
 
     fn prepare(&self, engine: &Engine) -> Result<Arc<Prepared>, Error> {
@@ -399,33 +481,6 @@ impl Sender {
                 &self.message,
             ),
         }
-    }
-}
-
-/// What memory alone can tell of a send.
-enum Quick {
-    Granted { left: u64 },
-    Refused(Code),
-    Unknown,
-}
-
-impl Quick {
-    #[inline]
-    fn decision(self, count: u64) -> Option<Decision> {
-        match self {
-            Quick::Granted { left } => Some(Decision::granted(count, left)),
-            Quick::Refused(code) => Some(Decision::refused_for(code)),
-            Quick::Unknown => None,
-        }
-    }
-}
-
-#[inline]
-fn quickly(prepared: &Arc<Prepared>, charge: impl Fn(&Arc<Prepared>) -> Option<u64>) -> Quick {
-    match prepared.refusal {
-        Some(code) => Quick::Refused(code),
-        None if prepared.lacking.is_some() => Quick::Unknown,
-        None => charge(prepared).map_or(Quick::Unknown, |left| Quick::Granted { left }),
     }
 }
 
@@ -465,20 +520,27 @@ fn check(
     user: &str,
     permission: &str,
 ) -> Result<(bool, bool), Error> {
-    let place = engine
+    let place = place_of(engine, permission)?;
+    Ok(member_may(engine, &*cell.member(engine, user)?, place))
+}
+
+fn place_of(engine: &Engine, permission: &str) -> Result<usize, Error> {
+    engine
         .views
         .tree
         .load()
         .place(permission)
-        .ok_or_else(|| ops::unknown_permission(permission, "/permission"))?;
-    let member = cell.member(engine, user)?;
+        .ok_or_else(|| ops::unknown_permission(permission, "/permission"))
+}
+
+fn member_may(engine: &Engine, member: &MemberView, place: usize) -> (bool, bool) {
     if member.refusal.is_some() {
-        return Ok((false, false));
+        return (false, false);
     }
-    Ok((
+    (
         member.may(engine, place),
         member.lacking(engine, place).is_some(),
-    ))
+    )
 }
 
 /// Who calls, as JSON; nothing is the host itself.

@@ -1,6 +1,6 @@
 //! May this user do X here?
 
-use crate::guard::{guarded, no_handle, no_room, status};
+use crate::guard::{OK, guarded, no_handle, no_room, status};
 use crate::handles::Table;
 use crate::memory::{is_place, no_place, text};
 use crate::store::{tenantry_store, with_store};
@@ -59,7 +59,8 @@ pub unsafe extern "C" fn tenantry_access_prepare(
     }))
 }
 
-/// Asks a prepared permission check. It reads memory only.
+/// Asks a prepared permission check. It reads memory; the store, where the check was never asked
+/// before or something has changed since.
 ///
 /// `allowed`: receives the answer; `false` on every error.
 ///
@@ -75,6 +76,32 @@ pub unsafe extern "C" fn tenantry_access_allowed(
         check(allowed, || {
             ACCESSES
                 .with(access.id, Access::allowed)
+                .unwrap_or_else(no_handle)
+        })
+    }
+}
+
+/// As `tenantry_access_allowed` for who must not wait, such as an event loop: it answers from memory
+/// or not at all.
+///
+/// `allowed`: receives the answer; `false` on every error and where memory cannot tell.
+///
+/// `known`: receives whether memory could tell. Where it could not, ask `tenantry_access_allowed`,
+/// from a thread that may wait for the disk.
+///
+/// Returns 0, or the number of the error.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tenantry_access_try_allowed(
+    access: tenantry_access,
+    allowed: *mut bool,
+    known: *mut bool,
+) -> i32 {
+    // SAFETY: the caller's promise on `allowed` and `known`.
+    unsafe {
+        check_at_once(allowed, known, || {
+            ACCESSES
+                .with(access.id, Access::try_allowed)
                 .unwrap_or_else(no_handle)
         })
     }
@@ -114,6 +141,63 @@ pub unsafe extern "C" fn tenantry_allowed(
                 tenantry.allowed(account, user, permission)
             })
         })
+    }
+}
+
+/// As `tenantry_allowed` for who must not wait: it answers from memory or not at all. Of an account
+/// or a user that is not in memory it knows nothing: not even whether there is one.
+///
+/// `allowed`, `known`: as for `tenantry_access_try_allowed`.
+///
+/// Returns 0, or the number of the error.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tenantry_try_allowed(
+    store: tenantry_store,
+    account: *const c_char,
+    account_len: usize,
+    user: *const c_char,
+    user_len: usize,
+    permission: *const c_char,
+    permission_len: usize,
+    allowed: *mut bool,
+    known: *mut bool,
+) -> i32 {
+    // SAFETY: the caller's promise on the texts, on `allowed` and on `known`.
+    unsafe {
+        check_at_once(allowed, known, || {
+            let account = text("account", account, account_len)?;
+            let user = text("user", user, user_len)?;
+            let permission = text("permission", permission, permission_len)?;
+            with_store(store, |tenantry| {
+                tenantry.try_allowed(account, user, permission)
+            })
+        })
+    }
+}
+
+/// As [`check`], and whether there is an answer.
+///
+/// # Safety
+/// `allowed` and `known` are `NULL` or valid for writing.
+#[inline]
+unsafe fn check_at_once(
+    allowed: *mut bool,
+    known: *mut bool,
+    ask: impl FnOnce() -> Result<Option<bool>, Error>,
+) -> i32 {
+    if !is_place(known) {
+        return no_place("known").code().number();
+    }
+    let mut answer = None;
+    // SAFETY: the caller's promise; a place by the test above.
+    unsafe {
+        let status = check(allowed, || {
+            answer = ask()?;
+            Ok(answer.unwrap_or(false))
+        });
+        known.write(status == OK && answer.is_some());
+        status
     }
 }
 

@@ -143,6 +143,34 @@ pub unsafe extern "C" fn tenantry_sender_admit(
     }
 }
 
+/// As `tenantry_sender_admit` for who must not wait, such as an event loop: it answers from memory
+/// or not at all, and then it has charged nothing.
+///
+/// `decision`: receives what was decided. Where memory alone cannot tell, nothing is granted and
+/// `code` is `TENANTRY_BUSY`.
+///
+/// `decided`: receives whether memory could tell. Where it could not, ask `tenantry_sender_admit`,
+/// from a thread that may wait for the disk.
+///
+/// Returns 0, or the number of the error.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tenantry_sender_try_admit(
+    sender: tenantry_sender,
+    count: u64,
+    decision: *mut tenantry_decision,
+    decided: *mut bool,
+) -> i32 {
+    // SAFETY: the caller's promise on `decision` and `decided`.
+    unsafe {
+        decide_at_once(decision, decided, || {
+            SENDERS
+                .with(sender.id, |sender| sender.try_admit(count))
+                .unwrap_or_else(no_handle)
+        })
+    }
+}
+
 /// Frees a prepared sender. Zero and a freed handle are fine.
 #[unsafe(no_mangle)]
 pub extern "C" fn tenantry_sender_free(sender: tenantry_sender) {
@@ -174,6 +202,46 @@ pub unsafe extern "C" fn tenantry_admit(
     }
 }
 
+/// As `tenantry_admit` for who must not wait: it answers from memory or not at all, and then it has
+/// charged nothing. Of an account that is not in memory it knows nothing: not even whether there is
+/// one.
+///
+/// `decision`, `decided`: as for `tenantry_sender_try_admit`.
+///
+/// Returns 0, or the number of the error.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tenantry_try_admit(
+    store: tenantry_store,
+    account: *const c_char,
+    account_len: usize,
+    user: *const c_char,
+    user_len: usize,
+    count: u64,
+    decision: *mut tenantry_decision,
+    decided: *mut bool,
+) -> i32 {
+    // SAFETY: the caller's promise on the texts, on `decision` and on `decided`.
+    unsafe {
+        decide_at_once(decision, decided, || {
+            let account = text("account", account, account_len)?;
+            let user = optional_text("user", user, user_len)?;
+            with_store(store, |tenantry| tenantry.try_admit(account, user, count))
+        })
+    }
+}
+
+/// Whether a whole decision can be written there.
+///
+/// # Safety
+/// `out` is `NULL` or points at a struct whose `struct_size` is set and true.
+#[inline]
+unsafe fn takes_decision(out: *mut tenantry_decision) -> bool {
+    // SAFETY: `struct_size` is read only through a place.
+    is_place(out)
+        && unsafe { (&raw const (*out).struct_size).read() } >= size_of::<tenantry_decision>()
+}
+
 /// Writes a decision where the caller wants it.
 ///
 /// # Safety
@@ -183,16 +251,53 @@ unsafe fn decide(
     out: *mut tenantry_decision,
     ask: impl FnOnce() -> Result<Decision, Error>,
 ) -> i32 {
-    // SAFETY: `struct_size` is read only through a place; the rest is written only when it is
-    // there.
+    // SAFETY: the rest is written only when it is there.
     unsafe {
-        if !is_place(out) || (&raw const (*out).struct_size).read() < size_of::<tenantry_decision>()
-        {
+        if !takes_decision(out) {
             return Code::InvalidArgument.number();
         }
         match guarded(ask) {
             Ok(decision) => {
                 write(out, &decision);
+                OK
+            }
+            Err(error) => {
+                let code = error.code().number();
+                clear(out, 0, code, 0, 0);
+                code
+            }
+        }
+    }
+}
+
+/// As [`decide`], and whether there is a decision.
+///
+/// # Safety
+/// As for [`decide`]; `decided` is `NULL` or a place.
+#[inline]
+unsafe fn decide_at_once(
+    out: *mut tenantry_decision,
+    decided: *mut bool,
+    ask: impl FnOnce() -> Result<Option<Decision>, Error>,
+) -> i32 {
+    // SAFETY: everything is written only when it is there.
+    unsafe {
+        if !is_place(decided) {
+            return Code::InvalidArgument.number();
+        }
+        decided.write(false);
+        if !takes_decision(out) {
+            return Code::InvalidArgument.number();
+        }
+        match guarded(ask) {
+            Ok(Some(decision)) => {
+                write(out, &decision);
+                decided.write(true);
+                OK
+            }
+            // Whoever looks at nothing but the code sends nothing.
+            Ok(None) => {
+                clear(out, 0, Code::Busy.number(), 0, 0);
                 OK
             }
             Err(error) => {
@@ -281,33 +386,37 @@ unsafe fn clear(
 ///
 /// # Safety
 /// `out` is a place for the whole array.
+#[inline]
 unsafe fn copy<const SIZE: usize>(out: *mut [c_char; SIZE], text: &str) {
-    let mut array = [0; SIZE];
     let end = text.floor_char_boundary(SIZE - 1);
-    for (to, from) in array.iter_mut().zip(text.bytes().take(end)) {
-        *to = from as c_char;
+    let out = out.cast::<c_char>();
+    // SAFETY: the caller's promise; less than the size of the array, and one more for its end.
+    unsafe {
+        out.copy_from_nonoverlapping(text.as_ptr().cast(), end);
+        out.add(end).write(0);
     }
-    // SAFETY: the caller's promise.
-    unsafe { out.write(array) };
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// What is in an array of 16 characters, and what lies behind it.
     fn copied(text: &str) -> Vec<u8> {
-        let mut array: [c_char; 16] = [7; 16];
+        let mut places: [[c_char; 16]; 2] = [[7; 16]; 2];
         // SAFETY: an array of this function.
-        unsafe { copy(&mut array, text) };
-        array.map(|char| char as u8).to_vec()
+        unsafe { copy(&raw mut places[0], text) };
+        assert_eq!(places[1], [7; 16]);
+        let end = places[0].iter().position(|char| *char == 0).unwrap();
+        places[0][..=end].iter().map(|char| *char as u8).collect()
     }
 
     #[test]
     fn texts_are_cut_between_characters_and_always_ended() {
-        assert_eq!(copied(""), [0; 16]);
-        assert_eq!(copied("account"), b"account\0\0\0\0\0\0\0\0\0");
+        assert_eq!(copied(""), b"\0");
+        assert_eq!(copied("account"), b"account\0");
         assert_eq!(copied("123456789012345"), b"123456789012345\0");
         assert_eq!(copied("1234567890123456"), b"123456789012345\0");
-        assert_eq!(copied("12345678901234é"), b"12345678901234\0\0");
+        assert_eq!(copied("12345678901234é"), b"12345678901234\0");
     }
 }

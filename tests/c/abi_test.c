@@ -283,6 +283,17 @@ static void test_bad_calls(tenantry_store store)
         if (status != bad[i].code) fail("access %zu is %s", i, tenantry_error_name(status));
         EXPECT(access.id == 0);
     }
+    bool decided = true;
+    EXPECT_STATUS(TENANTRY_INVALID_ARGUMENT, tenantry_try_admit(store, "acme", 4, NULL, 0, 1, &decision, NULL));
+    EXPECT_STATUS(TENANTRY_INVALID_ARGUMENT, tenantry_try_admit(store, "acme", 4, NULL, 0, 1, NULL, &decided));
+    EXPECT(!decided);
+    decided = true;
+    EXPECT_STATUS(TENANTRY_INVALID_ARGUMENT, tenantry_try_admit(store, "acme", 4, "", 0, 1, &decision, &decided));
+    EXPECT(!decided && decision.granted == 0 && decision.code == TENANTRY_INVALID_ARGUMENT);
+    EXPECT_STATUS(TENANTRY_CLOSED, tenantry_sender_try_admit(sender, 1, &decision, &decided));
+    EXPECT_STATUS(TENANTRY_INVALID_ARGUMENT, tenantry_try_allowed(store, "acme", 4, "bob", 3, "campaigns.send", 14, NULL, &decided));
+    EXPECT_STATUS(TENANTRY_INVALID_ARGUMENT, tenantry_try_allowed(store, "acme", 4, "bob", 3, "campaigns.send", 14, &allowed, NULL));
+    EXPECT_STATUS(TENANTRY_PERMISSION_UNKNOWN, tenantry_try_allowed(store, "acme", 4, "bob", 3, "campaigns.fly", 13, &allowed, &decided));
     EXPECT_STATUS(TENANTRY_INVALID_ARGUMENT, tenantry_admit(store, "acme", 4, NULL, 0, 0, &decision));
     EXPECT_STATUS(TENANTRY_INVALID_ARGUMENT, tenantry_admit(store, "acme", 4, NULL, 0, UINT64_MAX, &decision));
     EXPECT_STATUS(TENANTRY_INVALID_ARGUMENT, tenantry_allowed(store, "acme", 4, "bob", 3, "campaigns.send", 14, NULL));
@@ -414,6 +425,53 @@ static void test_struct_size(void)
     }
     EXPECT(strcmp(newer.decision.limit, "email_per_day") == 0 && strcmp(newer.decision.subject, "acme") == 0);
     tenantry_free(store);
+}
+
+/* What memory can tell is told, the rest is not: then nothing is charged, and who looks at the code alone sends nothing. */
+static void test_at_once(void)
+{
+    tenantry_store store = must_open(":memory:", "{}");
+    set_up(store, "{\"email_per_day\":2}");
+    tenantry_sender sender;
+    tenantry_access access;
+    EXPECT_STATUS(TENANTRY_OK, tenantry_sender_prepare(store, "acme", 4, NULL, 0, NULL, 0, &sender));
+    EXPECT_STATUS(TENANTRY_OK, tenantry_access_prepare(store, "acme", 4, "bob", 3, "campaigns.send", 14, &access));
+    tenantry_decision decision = TENANTRY_DECISION_INIT, told = TENANTRY_DECISION_INIT;
+    bool decided = true, allowed = true, known = true;
+    EXPECT_STATUS(TENANTRY_OK, tenantry_sender_try_admit(sender, 1, &decision, &decided));
+    EXPECT(!decided && decision.granted == 0 && decision.code == TENANTRY_BUSY && decision.limit[0] == '\0');
+    decided = true;
+    EXPECT_STATUS(TENANTRY_OK, tenantry_try_admit(store, "acme", 4, NULL, 0, 1, &decision, &decided));
+    EXPECT(!decided && decision.granted == 0 && decision.code == TENANTRY_BUSY);
+    EXPECT_STATUS(TENANTRY_OK, tenantry_sender_admit(sender, 2, &decision));
+    EXPECT(decision.granted == 2 && decision.remaining == 0);
+    EXPECT_STATUS(TENANTRY_OK, tenantry_sender_try_admit(sender, 1, &told, &decided));
+    EXPECT(decided && told.granted == 0 && told.code == TENANTRY_QUOTA_EXCEEDED && told.limit_used == 2);
+    EXPECT(strcmp(told.limit, "email_per_day") == 0 && strcmp(told.subject, "acme") == 0 && told.retry_at_ms > 0);
+    decided = false;
+    EXPECT_STATUS(TENANTRY_OK, tenantry_try_admit(store, "acme", 4, NULL, 0, 1, &decision, &decided));
+    EXPECT(decided && decision.code == told.code && decision.retry_at_ms == told.retry_at_ms);
+
+    EXPECT_STATUS(TENANTRY_OK, tenantry_access_try_allowed(access, &allowed, &known));
+    EXPECT(!known && !allowed);
+    known = true;
+    EXPECT_STATUS(TENANTRY_OK, tenantry_try_allowed(store, "acme", 4, "bob", 3, "campaigns.send", 14, &allowed, &known));
+    EXPECT(!known && !allowed);
+    bool expected;
+    EXPECT_STATUS(TENANTRY_OK, tenantry_access_allowed(access, &expected));
+    allowed = !expected;
+    EXPECT_STATUS(TENANTRY_OK, tenantry_access_try_allowed(access, &allowed, &known));
+    EXPECT(known && allowed == expected);
+    allowed = !expected;
+    EXPECT_STATUS(TENANTRY_OK, tenantry_try_allowed(store, "acme", 4, "bob", 3, "campaigns.send", 14, &allowed, &known));
+    EXPECT(known && allowed == expected);
+    tenantry_sender_free(sender);
+    tenantry_access_free(access);
+    tenantry_free(store);
+    EXPECT_STATUS(TENANTRY_CLOSED, tenantry_sender_try_admit(sender, 1, &decision, &decided));
+    EXPECT(!decided && decision.code == TENANTRY_CLOSED);
+    EXPECT_STATUS(TENANTRY_CLOSED, tenantry_access_try_allowed(access, &allowed, &known));
+    EXPECT(!known && !allowed);
 }
 
 typedef struct pair {
@@ -866,6 +924,7 @@ int main(void)
     EXPECT_STATUS(TENANTRY_OK, tenantry_close(store));
     tenantry_free(store);
     test_struct_size();
+    test_at_once();
     test_bombs();
     test_twins();
     test_threads();

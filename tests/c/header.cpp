@@ -14,6 +14,7 @@ static_assert(std::is_nothrow_move_assignable<tenantry::Sender>::value, "owners 
 // R-ANS-1: what says yes or no is so in `if`, and nothing else is.
 static_assert(std::is_same<decltype(std::declval<tenantry::Sender>().admit()), bool>::value, "a yes or a no");
 static_assert(std::is_same<decltype(std::declval<tenantry::Store>().admit("", std::nullopt)), bool>::value, "the same");
+static_assert(!std::is_constructible<bool, tenantry::Tried<bool>>::value, "nothing known is neither yes nor no");
 static_assert(std::is_constructible<bool, tenantry::Decision>::value, "a decision is one");
 static_assert(!std::is_convertible<tenantry::Decision, int>::value, "and no number");
 static_assert(!std::is_constructible<bool, tenantry::Sender>::value, "a gate is none");
@@ -89,5 +90,15 @@ int main() {
     const tenantry::Sender gate = store.sender("acme");
     EXPECT(gate.admit() && store.admit("acme", "ann") && !gate.admit() && !store.admit("acme", std::nullopt));
     EXPECT(!gate.decide() && store.decide("acme", std::nullopt).limit() == "email_per_day");
+    EXPECT(gate.try_admit().known() && !gate.try_admit().value() && gate.try_decide().value().limit() == "email_per_day");
+    EXPECT(!store.try_admit("acme", std::nullopt).value() && !store.try_decide("acme", std::nullopt).value());
+    const tenantry::Access check = store.access("acme", "ann", "campaigns.send");
+    EXPECT(check.allowed() && check.try_allowed().value() && store.try_allowed("acme", "ann", "campaigns.send").value());
+    EXPECT(!store.try_admit("nobody", "ann").known() && !store.try_allowed("acme", "nobody", "campaigns.send").known());
+    try {
+        store.try_decide("nobody", "ann").value();
+        return 1;
+    } catch (const std::logic_error &) {
+    }
     return 0;
 }

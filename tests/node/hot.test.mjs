@@ -1,5 +1,8 @@
 // The typed calls of the hot path, each held against its twin in JSON.
 import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { TenantryError } from 'tenantry'
 import { platform } from './platform.mjs'
@@ -25,10 +28,11 @@ async function changed(t, change) {
 }
 
 test('admissions equal sending.admit', async () => {
-  const stores = await Promise.all([platform(), platform(), platform()])
-  const [json, prepared, byIds] = stores
+  const stores = await Promise.all([platform(), platform(), platform(), platform()])
+  const [json, prepared, byIds, later] = stores
   for (const who of [{ account: 'acme', user: 'ann' }, { account: 'acme' }, { account: 'acme', user: 'nobody' }]) {
-    const gate = prepared.sender(who)
+    const [gate, laterGate] = [prepared.sender(who), later.sender(who)]
+    let asked = 0
     for (const change of ['none', 'hold', 'release', 'no role']) {
       for (const t of stores) await changed(t, change)
       for (const count of COUNTS) {
@@ -36,13 +40,75 @@ test('admissions equal sending.admit', async () => {
         const what = `${count} by ${JSON.stringify(who)} after ${change}`
         assert.deepEqual(await outcome(() => gate.decide(count)), expected, `prepared: ${what}`)
         assert.deepEqual(await outcome(() => byIds.decide({ ...who, count })), expected, `by ids: ${what}`)
+        const decide = asked++ % 2 ? () => laterGate.decideAsync(count) : () => later.decideAsync({ ...who, count })
+        assert.deepEqual(await outcome(decide), expected, `later: ${what}`)
       }
     }
   }
   const usages = await Promise.all(stores.map((t) => t.usage.get({ account: 'acme' })))
   assert.deepEqual(usages[1], usages[0])
   assert.deepEqual(usages[2], usages[0])
+  assert.deepEqual(usages[3], usages[0])
   await Promise.all(stores.map((t) => t.close()))
+})
+
+test('what memory can tell is told at once, and nothing else', async () => {
+  const t = await platform()
+  const who = { account: 'acme', user: 'ann' }
+  const gate = t.sender(who)
+  // Nothing is in memory yet.
+  assert.deepEqual([gate.tryAdmit(), gate.tryDecide(), t.tryAdmit(who), t.tryDecide(who)], [null, null, null, null])
+  assert.equal((await t.usage.get({ account: 'acme' })).windows.find(({ limit }) => limit === 'email_per_day').used, 0)
+  assert.strictEqual(await gate.admitAsync(4), true)
+  assert.strictEqual(await t.admitAsync({ ...who, count: 5 }), true)
+  assert.equal((await gate.decideAsync()).remaining, 0)
+  // A refusal that was never asked for before.
+  const refused = gate.tryDecide()
+  assert.equal(refused.refusal.code, 'quota_exceeded')
+  assert.deepEqual(gate.last(), refused)
+  assert.deepEqual([t.tryDecide(who), gate.decide(), await gate.decideAsync(), await t.decideAsync(who)], Array(4).fill(refused))
+  assert.deepEqual([gate.tryAdmit(), t.tryAdmit(who), await gate.admitAsync(), await t.admitAsync(who)], Array(4).fill(false))
+
+  const check = { ...who, permission: 'campaigns.send' }
+  const access = t.access(check)
+  assert.deepEqual([access.tryAllowed(), await access.allowedAsync(), access.tryAllowed(), t.tryAllowed(check)], [true, true, true, true])
+  const stranger = { ...check, user: 'nobody' }
+  assert.deepEqual([t.tryAllowed(stranger), await t.allowedAsync(stranger)], [null, false])
+
+  assert.throws(() => gate.tryAdmit(0), { code: 'invalid_argument', field: '/count' })
+  for (const work of [() => gate.admitAsync(-1), () => gate.decideAsync('1'), () => t.admitAsync({ ...who, counts: 1 }), () => t.allowedAsync(who)]) {
+    await assert.rejects(work, { code: 'invalid_argument' })
+  }
+  assert.strictEqual(t.tryAdmit({ account: 'none' }), null)
+  await assert.rejects(t.admitAsync({ account: 'none' }), { code: 'not_found' })
+  await t.close()
+  for (const work of [() => gate.admitAsync(), () => t.decideAsync(who), () => access.allowedAsync(), () => t.allowedAsync(check)]) {
+    await assert.rejects(work, { code: 'closed' })
+  }
+  assert.throws(() => gate.tryDecide(), { code: 'closed' })
+})
+
+test('while another thread waits for the disk the event loop goes on', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tenantry-'))
+  try {
+    const t = await platform(join(folder, 'accounts.db'))
+    let turns = 0
+    const turn = () => {
+      turns++
+      next = setImmediate(turn)
+    }
+    let next = setImmediate(turn)
+    // Each draws a block, of which the first waits until it is on the disk.
+    for (let n = 0; n < 5; n++) {
+      const before = turns
+      assert.strictEqual(await t.admitAsync({ account: 'acme', count: 2 }), true)
+      assert.ok(turns > before, `${n}`)
+    }
+    clearImmediate(next)
+    await t.close()
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 })
 
 test('a boolean admission is the decision in short', async () => {

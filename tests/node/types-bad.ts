@@ -34,6 +34,9 @@ export async function main(): Promise<void> {
   gate.admit('1') // error
   gate.admit(null) // error
   gate.last().granted // error
+  gate.tryDecide().granted // error
+  const told: boolean = gate.tryAdmit() // error
+  t.tryAdmit({ account: 'acme', usr: 'ann' }) // error
   t.admit({ account: 'acme', usr: 'ann' }) // error
   new TenantryError() // error
   new Operations() // error

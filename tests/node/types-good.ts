@@ -8,6 +8,8 @@ import {
   type Access,
   type Account,
   type Acting,
+  type Admission,
+  type Check,
   type Decision,
   type ErrorCode,
   type ImportProgress,
@@ -46,7 +48,13 @@ export async function main(): Promise<string> {
   const other: Access = t.access({ account: 'acme', user: 'ann', permission: 'campaigns.send' })
   const { allowed } = await me.access.check({ account: 'acme', user: 'ann', permission: 'campaigns.send' })
   const host: Sender = t.sender({ account: 'acme' })
-  const all: boolean[] = [allowed, access.allowed(), other.allowed(), host.admit(), t.admit({ account: 'acme', count: 2 })]
+  const known: boolean = gate.tryAdmit() ?? (await gate.admitAsync(2n))
+  const tried: Decision | null = gate.tryDecide() ?? t.tryDecide({ account: 'acme', count: 2 })
+  const later: Decision = tried ?? (known ? await gate.decideAsync() : await t.decideAsync({ account: 'acme', user: 'ann' }))
+  const check: Check = { account: 'acme', user: 'ann', permission: 'campaigns.send' }
+  const may: boolean = access.tryAllowed() ?? t.tryAllowed(check) ?? ((await access.allowedAsync()) && (await t.allowedAsync(check)))
+  const more: Admission = { account: 'acme', count: later.granted }
+  const all: boolean[] = [allowed, access.allowed(), other.allowed(), host.admit(), t.admit({ account: 'acme', count: 2 }), may, await t.admitAsync(more)]
 
   try {
     const answer: unknown = await t.call('accounts.get', { account: 'acme' })

@@ -205,3 +205,34 @@ def test_try_decide_never_waits_for_the_disk(t: tenantry.Tenantry) -> None:
     remembered = gate.try_decide()
     assert remembered is not None and remembered == gate.last()
     assert t.usage.get(account="acme").windows[1].used == 21
+
+
+def test_a_refusal_that_memory_can_tell_is_told_at_once(t: tenantry.Tenantry) -> None:
+    gate = t.sender(account="acme", user="ann")
+    assert gate.try_admit() is None and t.try_admit(account="acme", user="ann") is None
+    assert gate.admit(5)
+    # Never asked for before, and then again.
+    for _ in range(3):
+        refused = gate.try_decide()
+        assert refused is not None and refused.refusal is not None and not refused
+        assert (refused.refusal.code, refused.remaining) == ("quota_exceeded", 0)
+        assert refused == gate.last() == gate.decide() == t.try_decide(account="acme", user="ann")
+        assert gate.try_admit() is False and t.try_admit(account="acme", user="ann") is False
+    assert gate.try_decide(6) == t.sending.admit(account="acme", user="ann", count=6)
+    t.accounts.hold(account="acme", reason="abuse")
+    held = gate.try_decide()
+    assert held is not None and held == gate.decide() and held.refusal is not None
+    assert held.refusal.code == t.sending.admit(account="acme", count=1).refusal.code  # type: ignore[union-attr]
+    with pytest.raises(tenantry.InvalidArgument):
+        t.try_admit(account="acme", count=-1)
+
+
+def test_a_check_that_memory_can_tell_is_told_at_once(t: tenantry.Tenantry) -> None:
+    question = {"account": "acme", "user": "ann", "permission": "campaigns.send"}
+    check = t.access(**question)
+    assert check.try_allowed() is None and t.try_allowed(**question) is None
+    assert check.allowed() and check.try_allowed() is True and t.try_allowed(**question) is True
+    t.roles.edit(role="sender", allow=[])
+    assert check.try_allowed() is False
+    with pytest.raises(tenantry.InvalidArgument):
+        t.try_allowed(account="acme", user="ann", permission="no.such")

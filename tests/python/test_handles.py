@@ -20,6 +20,12 @@ def every_call(t: tenantry.Tenantry) -> list[Callable[[], object]]:
     return [
         gate.admit,
         gate.decide,
+        gate.try_admit,
+        gate.try_decide,
+        access.try_allowed,
+        lambda: t.try_admit(account="acme"),
+        lambda: t.try_decide(account="acme", count=2),
+        lambda: t.try_allowed(account="acme", user="ann", permission="campaigns.send"),
         access.allowed,
         lambda: t.admit(account="acme"),
         lambda: t.allowed(account="acme", user="ann", permission="campaigns.send"),

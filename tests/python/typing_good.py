@@ -55,6 +55,10 @@ def run() -> None:
         last = gate.last()
         if last is not None:
             print(remaining(last))
+        tried: bool | None = gate.try_admit(2)
+        at_once: tenantry.Decision | None = gate.try_decide() or t.try_decide(account="acme", user=None, count=2)
+        known: bool | None = access.try_allowed() or t.try_allowed(account="acme", user="ann", permission="lists")
+        print(tried, at_once, known, t.try_admit(account="acme"))
         by_ids: bool = t.allowed(account="acme", user="ann", permission="campaigns.send")
         system: tenantry.Sender = t.sender(account="acme")
         print(by_ids, system.admit(), t.access(account="acme", user="ann", permission="lists").allowed())

@@ -71,6 +71,15 @@ class Tenantry extends Operations {
     return result(this.#store.allowed(text(account, '/account'), text(user, '/user'), text(permission, '/permission')))
   }
 
+  tryAllowed(question) {
+    return result(this.#store.tryAllowed(...checked(question)))
+  }
+
+  async allowedAsync(question) {
+    const asked = checked(question)
+    return result(this.#store.tryAllowed(...asked)) ?? answered(this.#store.allowedLater(...asked))
+  }
+
   admit(question) {
     const { account, user, count = 1 } = named(question, 'account', 'user', 'count')
     return result(this.#store.admit(text(account, '/account'), optionalText(user, '/user'), integer(count, '/count')))
@@ -79,6 +88,27 @@ class Tenantry extends Operations {
   decide(question) {
     this.admit(question)
     return this.#store.last()
+  }
+
+  tryAdmit(question) {
+    const { account, user, count = 1 } = named(question, 'account', 'user', 'count')
+    return result(this.#store.tryAdmit(text(account, '/account'), optionalText(user, '/user'), integer(count, '/count')))
+  }
+
+  tryDecide(question) {
+    return this.tryAdmit(question) === null ? null : this.#store.last()
+  }
+
+  async admitAsync(question) {
+    return this.tryAdmit(question) ?? isGranted(await this.#decideLater(question))
+  }
+
+  async decideAsync(question) {
+    return this.tryDecide(question) ?? this.#decideLater(question)
+  }
+
+  #decideLater({ account, user, count = 1 }) {
+    return answered(this.#store.decideLater(account, user, count))
   }
 
   close() {
@@ -192,6 +222,14 @@ class Access {
   allowed() {
     return result(this.#access.allowed())
   }
+
+  tryAllowed() {
+    return result(this.#access.tryAllowed())
+  }
+
+  async allowedAsync() {
+    return this.tryAllowed() ?? answered(this.#access.allowedLater())
+  }
 }
 
 /** A prepared admission. */
@@ -209,6 +247,22 @@ class Sender {
   decide(count = 1) {
     this.admit(count)
     return this.#sender.last()
+  }
+
+  tryAdmit(count = 1) {
+    return result(this.#sender.tryAdmit(integer(count, '/count')))
+  }
+
+  tryDecide(count = 1) {
+    return this.tryAdmit(count) === null ? null : this.#sender.last()
+  }
+
+  async admitAsync(count = 1) {
+    return this.tryAdmit(count) ?? isGranted(await answered(this.#sender.decideLater(count)))
+  }
+
+  async decideAsync(count = 1) {
+    return this.tryDecide(count) ?? answered(this.#sender.decideLater(count))
   }
 
   last() {
@@ -316,6 +370,16 @@ function named(question, first, second, third) {
     if (name !== first && name !== second && name !== third) unknown('', name)
   }
   return question
+}
+
+/** The ids of a permission check. */
+function checked(question) {
+  const { account, user, permission } = named(question, 'account', 'user', 'permission')
+  return [text(account, '/account'), text(user, '/user'), text(permission, '/permission')]
+}
+
+function isGranted(decision) {
+  return decision.refusal === undefined
 }
 
 function senderOptions(options, acting) {

@@ -122,13 +122,13 @@ export interface UserImporter {
 export interface OutboxWaiter {
   /**
    * Wait until there is a message after the one of this number (0), and answer the number of the last one; undefined when
-   * the time (for ever) is over before. It needs no thread of the pool, and holds up no process that has nothing else to
-   * do. Closing the store ends it with `HandleUnusable`.
+   * the time (for ever) is over before. It needs no thread of the pool, and keeps the process alive until it settles, as a
+   * timer or a socket does. Closing the store ends it with `HandleUnusable`.
    */
   wait(options?: { after?: Integer | undefined; timeoutMs?: Integer | undefined }): Promise<number | undefined>
   /**
-   * What there is for a consumer, for ever: `take`, again and again, and waiting where there is nothing. It ends when the
-   * store is closed. Acknowledge each with `ack`: what is not comes again.
+   * What there is for a consumer, for ever: `take`, again and again, and waiting where there is nothing. It keeps the process
+   * alive, and ends when the store is closed. Acknowledge each with `ack`: what is not comes again.
    *
    *     for await (const { message } of t.outbox.messages({ consumer: 'mailer' })) {
    *       await send(message)
@@ -144,6 +144,20 @@ interface Caller extends Operations {
   readonly users: UsersOperations & UserImporter
   /** Run any operation by its name, with request and answer in the names of the catalogue (`display_name`). */
   call(operation: string, request?: object): Promise<unknown>
+}
+
+/** Whether a user holds a permission in an account. */
+export interface Check {
+  account: string
+  user: string
+  permission: string
+}
+
+/** Whether an account, or a user in it, may send so many messages (1) now. */
+export interface Admission {
+  account: string
+  user?: string | undefined
+  count?: Integer | undefined
 }
 
 /** A store that is open. Its operations run as `system`: the host itself. */
@@ -165,12 +179,27 @@ export interface Tenantry extends Caller {
    * sends: where the user comes from is not looked at, as it is with `acting(...).sender()`.
    */
   sender(subject: { account: string; user?: string | undefined } & SenderOptions): Sender
-  /** Whether the user holds the permission in the account now. */
-  allowed(question: { account: string; user: string; permission: string }): boolean
-  /** Ask to send `count` messages (1) now: true when all of them are granted, and then they are charged. */
-  admit(question: { account: string; user?: string | undefined; count?: Integer | undefined }): boolean
+  /** Whether the user holds the permission in the account now. What is not in memory yet is read from the disk. */
+  allowed(question: Check): boolean
+  /** The same where memory alone can tell, at once; `null` where the disk would be needed. */
+  tryAllowed(question: Check): boolean | null
+  /** The same, of which the event loop never waits for the disk. */
+  allowedAsync(question: Check): Promise<boolean>
+  /**
+   * Ask to send `count` messages (1) now: true when all of them are granted, and then they are charged. Where memory
+   * alone cannot tell, the event loop waits for the disk: a server calls `admitAsync`.
+   */
+  admit(question: Admission): boolean
   /** The same as `admit`, answered with the whole decision. */
-  decide(question: { account: string; user?: string | undefined; count?: Integer | undefined }): Decision
+  decide(question: Admission): Decision
+  /** The same as `admit` where memory alone can tell, at once; `null`, with nothing charged, where the disk would be needed. */
+  tryAdmit(question: Admission): boolean | null
+  /** The same as `tryAdmit`, answered with the whole decision. */
+  tryDecide(question: Admission): Decision | null
+  /** The same as `admit`, of which the event loop never waits for the disk: another thread does, where memory cannot tell. */
+  admitAsync(question: Admission): Promise<boolean>
+  /** The same as `admitAsync`, answered with the whole decision. */
+  decideAsync(question: Admission): Promise<Decision>
   /** Give back what was not spent and close; every later call throws `HandleUnusable`. Closing twice is fine. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -204,16 +233,31 @@ export interface WithApiKey extends Caller {
 
 /** A prepared permission check: it sees every later change. */
 export interface Access {
-  /** Whether the user holds the permission now. */
+  /** Whether the user holds the permission now. What is not in memory yet is read from the disk. */
   allowed(): boolean
+  /** The same where memory alone can tell, at once; `null` where the disk would be needed. */
+  tryAllowed(): boolean | null
+  /** The same, of which the event loop never waits for the disk. */
+  allowedAsync(): Promise<boolean>
 }
 
 /** A prepared admission: it sees every later change. */
 export interface Sender {
-  /** Ask to send `count` messages (1) now: true when all of them are granted, and then they are charged. */
+  /**
+   * Ask to send `count` messages (1) now: true when all of them are granted, and then they are charged. Where memory
+   * alone cannot tell, the event loop waits for the disk: a server calls `admitAsync`.
+   */
   admit(count?: Integer): boolean
   /** The same as `admit`, answered with the whole decision. */
   decide(count?: Integer): Decision
-  /** The decision of the latest `admit` or `decide` of this object. */
+  /** The same as `admit` where memory alone can tell, at once; `null`, with nothing charged, where the disk would be needed. */
+  tryAdmit(count?: Integer): boolean | null
+  /** The same as `tryAdmit`, answered with the whole decision. */
+  tryDecide(count?: Integer): Decision | null
+  /** The same as `admit`, of which the event loop never waits for the disk: another thread does, where memory cannot tell. */
+  admitAsync(count?: Integer): Promise<boolean>
+  /** The same as `admitAsync`, answered with the whole decision. */
+  decideAsync(count?: Integer): Promise<Decision>
+  /** The decision of the latest `admit`, `decide`, `tryAdmit` or `tryDecide` of this object. */
   last(): Decision | undefined
 }

@@ -9,6 +9,9 @@
 //! answers with the text in place of its result. `lib/codec.cjs` makes the exception, so that its
 //! stack is the caller's.
 
+mod decision;
+
+use decision::Decision;
 use napi::ScopedTask;
 use napi::bindgen_prelude::{
     AsyncTask, Either, Env, FnArgs, Function, FunctionCallContext, Object, Task, ToNapiValue,
@@ -177,14 +180,52 @@ fn goes_on(
     }
 }
 
+/// One question of the hot path, off the JavaScript thread: it may wait for the disk.
+struct Ask<F>(F);
+
+impl<F> Task for Ask<F>
+where
+    F: FnMut() -> Result<tenantry::Decision, Error> + Send + 'static,
+{
+    type Output = tenantry::Decision;
+    type JsValue = Decision;
+
+    fn compute(&mut self) -> napi::Result<tenantry::Decision> {
+        finished(&mut self.0)
+    }
+
+    fn resolve(&mut self, _: Env, decision: tenantry::Decision) -> napi::Result<Decision> {
+        Ok(Decision::from(&decision))
+    }
+}
+
+/// As [`Ask`], for a permission.
+struct Check<F>(F);
+
+impl<F> Task for Check<F>
+where
+    F: FnMut() -> Result<bool, Error> + Send + 'static,
+{
+    type Output = bool;
+    type JsValue = bool;
+
+    fn compute(&mut self) -> napi::Result<bool> {
+        finished(&mut self.0)
+    }
+
+    fn resolve(&mut self, _: Env, allowed: bool) -> napi::Result<bool> {
+        Ok(allowed)
+    }
+}
+
 /// What ends waiting for messages: the number of the last one or nothing, and error JSON.
 type Waited = FnArgs<(Option<f64>, Option<String>)>;
 
 /// Waits for messages in a thread of its own, not in one of the few that do the work of promises,
 /// and tells `done` what came.
 ///
-/// `done` holds up nothing: a process may end while somebody waits, and so may a worker, which the
-/// thread notices.
+/// `done` keeps the event loop alive until it is told: who waits for nothing else still waits. A
+/// process or a worker that is ended meanwhile ends all the same, which the thread notices.
 fn wait_for_messages(
     store: Arc<Tenantry>,
     after: u64,
@@ -193,10 +234,7 @@ fn wait_for_messages(
 ) -> napi::Result<()> {
     /// How long it may take until the end of a worker is noticed.
     const NAP: Duration = Duration::from_millis(250);
-    let done = done
-        .build_threadsafe_function::<Waited>()
-        .weak::<true>()
-        .build()?;
+    let done = done.build_threadsafe_function::<Waited>().build()?;
     let wait = move || {
         let began = Instant::now();
         loop {
@@ -236,9 +274,9 @@ impl Task for Close {
     }
 }
 
-fn store_object<'env>(env: &Env, store: &Arc<Tenantry>) -> napi::Result<Object<'env>> {
+fn store_object<'env>(env: &Env, shared: &Arc<Tenantry>) -> napi::Result<Object<'env>> {
     let mut object = Object::new(env)?;
-    let own = || Arc::clone(store);
+    let own = || Arc::clone(shared);
 
     let store = own();
     method(env, &mut object, "call", move |call| {
@@ -319,38 +357,104 @@ fn store_object<'env>(env: &Env, store: &Arc<Tenantry>) -> napi::Result<Object<'
         or_error(store.allowed(&account, &user, &permission), Ok)
     })?;
 
-    let (store, last) = (own(), last_method(env, &mut object)?);
-    method(env, &mut object, "admit", move |call| {
+    let store = own();
+    method(env, &mut object, "tryAllowed", move |call| {
+        let (account, user, permission): (String, String, String) =
+            (call.get(0)?, call.get(1)?, call.get(2)?);
+        or_error(store.try_allowed(&account, &user, &permission), Ok)
+    })?;
+
+    let store = own();
+    method(env, &mut object, "allowedLater", move |call| {
+        let (account, user, permission): (String, String, String) =
+            (call.get(0)?, call.get(1)?, call.get(2)?);
+        let store = Arc::clone(&store);
+        Ok(AsyncTask::new(Check(move || {
+            store.allowed(&account, &user, &permission)
+        })))
+    })?;
+    admissions(env, &mut object, shared)?;
+    Ok(object)
+}
+
+/// Adds the admissions of a store by ids.
+fn admissions(env: &Env, object: &mut Object<'_>, store: &Arc<Tenantry>) -> napi::Result<()> {
+    let last = last_method(env, object)?;
+    let (own, own_last) = (Arc::clone(store), Rc::clone(&last));
+    method(env, object, "admit", move |call| {
         let (account, user): (String, Option<String>) = (call.get(0)?, call.get(1)?);
         admitted(
-            &last,
-            count(call.get(2)?).and_then(|count| store.admit(&account, user.as_deref(), count)),
+            &own_last,
+            count(call.get(2)?).and_then(|count| own.admit(&account, user.as_deref(), count)),
         )
     })?;
-    Ok(object)
+
+    let own = Arc::clone(store);
+    method(env, object, "tryAdmit", move |call| {
+        let (account, user): (String, Option<String>) = (call.get(0)?, call.get(1)?);
+        admitted_at_once(
+            &last,
+            count(call.get(2)?).and_then(|count| own.try_admit(&account, user.as_deref(), count)),
+        )
+    })?;
+
+    let own = Arc::clone(store);
+    method(env, object, "decideLater", move |call| {
+        let (account, user): (String, Option<String>) = (call.get(0)?, call.get(1)?);
+        let (store, asked) = (Arc::clone(&own), call.get::<f64>(2)?);
+        Ok(AsyncTask::new(Ask(move || {
+            store.admit(&account, user.as_deref(), count(asked)?)
+        })))
+    })
 }
 
 fn access_object<'env>(env: &Env, access: tenantry::Access) -> napi::Result<Object<'env>> {
     let mut object = Object::new(env)?;
+    let access = Arc::new(access);
+    let own = Arc::clone(&access);
     method(env, &mut object, "allowed", move |_| {
-        or_error(access.allowed(), Ok)
+        or_error(own.allowed(), Ok)
+    })?;
+
+    let own = Arc::clone(&access);
+    method(env, &mut object, "tryAllowed", move |_| {
+        or_error(own.try_allowed(), Ok)
+    })?;
+
+    method(env, &mut object, "allowedLater", move |_| {
+        let access = Arc::clone(&access);
+        Ok(AsyncTask::new(Check(move || access.allowed())))
     })?;
     Ok(object)
 }
 
 fn sender_object<'env>(env: &Env, sender: tenantry::Sender) -> napi::Result<Object<'env>> {
     let mut object = Object::new(env)?;
-    let last = last_method(env, &mut object)?;
+    let (sender, last) = (Arc::new(sender), last_method(env, &mut object)?);
+    let (own, own_last) = (Arc::clone(&sender), Rc::clone(&last));
     method(env, &mut object, "admit", move |call| {
         admitted(
-            &last,
-            count(call.get(0)?).and_then(|count| sender.admit(count)),
+            &own_last,
+            count(call.get(0)?).and_then(|count| own.admit(count)),
         )
+    })?;
+
+    let own = Arc::clone(&sender);
+    method(env, &mut object, "tryAdmit", move |call| {
+        admitted_at_once(
+            &last,
+            count(call.get(0)?).and_then(|count| own.try_admit(count)),
+        )
+    })?;
+
+    method(env, &mut object, "decideLater", move |call| {
+        let (sender, asked) = (Arc::clone(&sender), call.get::<f64>(0)?);
+        Ok(AsyncTask::new(Ask(move || sender.admit(count(asked)?))))
     })?;
     Ok(object)
 }
 
-/// Adds `last`: the decision of the latest `admit` of the object. Granting builds no object that
+/// Adds `last`: the decision of the latest `admit` or `tryAdmit` of the object. Granting builds no object that
 /// nobody asked for.
 fn last_method(env: &Env, object: &mut Object<'_>) -> napi::Result<Last> {
     let last = Last::default();
@@ -379,6 +483,21 @@ fn admitted(
         *last.borrow_mut() = Some(decision);
         Ok(granted)
     })
+}
+
+/// As [`admitted`]; none where memory alone cannot tell.
+fn admitted_at_once(
+    last: &Last,
+    decision: Result<Option<tenantry::Decision>, Error>,
+) -> napi::Result<Answer<Option<bool>>> {
+    match decision {
+        Ok(None) => Ok(Answer::A(None)),
+        Ok(Some(decision)) => Ok(match admitted(last, Ok(decision))? {
+            Answer::A(granted) => Answer::A(Some(granted)),
+            Answer::B(error) => Answer::B(error),
+        }),
+        Err(error) => Ok(Answer::B(error.to_json())),
+    }
 }
 
 /// A number of messages. JavaScript has one type of number, and napi's own integers would take -1,
@@ -416,100 +535,4 @@ fn finished<T>(work: impl FnOnce() -> Result<T, Error>) -> napi::Result<T> {
         ))
     });
     result.map_err(|error| napi::Error::from_reason(error.to_json()))
-}
-
-/// [`tenantry::Decision`] as the object that JavaScript sees; absent fields are left out.
-#[napi(object, object_from_js = false)]
-pub struct Decision {
-    /// How many may go out now.
-    pub granted: f64,
-    /// Why not all of them.
-    pub refusal: Option<Refusal>,
-    /// How many more could go out now.
-    pub remaining: Option<f64>,
-    /// What credits paid for.
-    pub credits: Option<PaidWithCredits>,
-}
-
-/// [`tenantry::PaidWithCredits`] as the object that JavaScript sees.
-#[napi(object, object_from_js = false)]
-pub struct PaidWithCredits {
-    /// How many of the messages.
-    pub amount: f64,
-    /// The entry of the ledger.
-    pub entry: f64,
-}
-
-/// [`tenantry::Refusal`] as the object that JavaScript sees.
-#[napi(object, object_from_js = false)]
-pub struct Refusal {
-    /// The stable code.
-    pub code: &'static str,
-    /// The limit that refused.
-    pub limit: Option<BindingLimit>,
-    /// When to try again.
-    pub retry_at_ms: Option<f64>,
-    /// With `credits_exhausted`, how many credits there are to pay with.
-    pub credits_left: Option<f64>,
-    /// What is to become of the messages, where it is not just a refusal.
-    pub over: Option<&'static str>,
-}
-
-/// [`tenantry::BindingLimit`] as the object that JavaScript sees.
-#[napi(object, object_from_js = false)]
-pub struct BindingLimit {
-    /// The limit's name.
-    pub name: String,
-    /// Whose it is.
-    pub scope: String,
-    /// The account.
-    pub subject: String,
-    /// How much it allows.
-    pub value: f64,
-    /// How much of it is used.
-    pub used: f64,
-    /// How much of it is kept apart for accounts below that are guaranteed it.
-    pub kept_apart: Option<f64>,
-    /// Where its value comes from.
-    pub source: String,
-}
-
-impl From<&tenantry::Decision> for Decision {
-    fn from(decision: &tenantry::Decision) -> Decision {
-        Decision {
-            granted: decision.granted as f64,
-            refusal: decision.refusal.as_deref().map(Refusal::from),
-            remaining: decision.remaining.map(|remaining| remaining as f64),
-            credits: decision.credits.as_ref().map(|paid| PaidWithCredits {
-                amount: paid.amount as f64,
-                entry: paid.entry as f64,
-            }),
-        }
-    }
-}
-
-impl From<&tenantry::Refusal> for Refusal {
-    fn from(refusal: &tenantry::Refusal) -> Refusal {
-        Refusal {
-            code: refusal.code.name(),
-            limit: refusal.limit.as_ref().map(BindingLimit::from),
-            retry_at_ms: refusal.retry_at_ms.map(|at| at as f64),
-            credits_left: refusal.credits_left.map(|left| left as f64),
-            over: refusal.over.map(|over| over.name()),
-        }
-    }
-}
-
-impl From<&tenantry::BindingLimit> for BindingLimit {
-    fn from(limit: &tenantry::BindingLimit) -> BindingLimit {
-        BindingLimit {
-            name: limit.name.clone(),
-            scope: limit.scope.clone(),
-            subject: limit.subject.clone(),
-            value: limit.value as f64,
-            used: limit.used as f64,
-            kept_apart: limit.kept_apart.map(|kept| kept as f64),
-            source: limit.source.clone(),
-        }
-    }
 }

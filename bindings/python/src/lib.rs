@@ -6,18 +6,37 @@
 //! GIL, so waiting for it while holding the GIL cannot deadlock. The core also catches panics: none
 //! reaches pyo3.
 
+mod decision;
+
+use decision::decision_object;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::pymodule;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyString};
-use pyo3::{intern, pymodule};
+use pyo3::types::{PyBool, PyBytes, PyInt, PyString};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
-use tenantry::{BindingLimit, Decision, Error, ImportProgress, Refusal, Tenantry};
+use tenantry::{Code, Decision, Error, ImportProgress, Tenantry};
+
+/// How long Ctrl-C may take.
+const NAP: Duration = Duration::from_millis(100);
+
+/// The operations that read so much that somebody may lose patience.
+const LONG: [&[u8]; 6] = [
+    b"audit.export",
+    b"audit.verify",
+    b"store.state_hash",
+    b"store.verify",
+    b"users.export_csv",
+    b"users.export_data",
+];
 
 /// A store that is open.
 #[pyclass(frozen, module = "tenantry._native")]
-struct Store(Tenantry);
+struct Store(Arc<Tenantry>);
 
 #[pymethods]
 impl Store {
@@ -35,6 +54,12 @@ impl Store {
             json(operation, "operation")?,
             json(request, "request")?,
         );
+        if LONG.contains(&operation) {
+            let store = Arc::clone(&self.0);
+            let (actor, operation, request) =
+                (actor.to_vec(), operation.to_vec(), request.to_vec());
+            return interruptible(py, move || store.call_json(&actor, &operation, &request));
+        }
         py.detach(|| self.0.call_json(actor, operation, request))
             .map_err(|error| raised(py, &error))
     }
@@ -98,6 +123,25 @@ impl Store {
             .map_err(|error| raised(py, &error))
     }
 
+    /// As `allowed` where memory alone can tell; none where it would wait for the disk.
+    #[pyo3(signature = (account, user, permission, /))]
+    fn try_allowed(
+        &self,
+        py: Python<'_>,
+        account: &Bound<'_, PyAny>,
+        user: &Bound<'_, PyAny>,
+        permission: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<bool>> {
+        let (account, user, permission) = (
+            text(account, "account")?,
+            text(user, "user")?,
+            text(permission, "permission")?,
+        );
+        self.0
+            .try_allowed(account, user, permission)
+            .map_err(|error| raised(py, &error))
+    }
+
     /// Asks to send `count` messages now: true when all of them are granted, and then they are
     /// charged.
     #[pyo3(signature = (account, user, count, /))]
@@ -123,9 +167,39 @@ impl Store {
         decision_object(py, &self.decision(py, account, user, count)?)
     }
 
+    /// The same as `admit` where memory alone can tell; none, with nothing charged, where it would
+    /// wait for the disk.
+    #[pyo3(signature = (account, user, count, /))]
+    fn try_admit(
+        &self,
+        py: Python<'_>,
+        account: &Bound<'_, PyAny>,
+        user: &Bound<'_, PyAny>,
+        count: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<bool>> {
+        let decision = self.decision_at_once(py, account, user, count)?;
+        Ok(decision.map(|decision| decision.refusal.is_none()))
+    }
+
+    /// The same as `try_admit`, answered with the whole decision.
+    #[pyo3(signature = (account, user, count, /))]
+    fn try_decide<'py>(
+        &self,
+        py: Python<'py>,
+        account: &Bound<'_, PyAny>,
+        user: &Bound<'_, PyAny>,
+        count: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let decision = self.decision_at_once(py, account, user, count)?;
+        decision
+            .map(|decision| decision_object(py, &decision))
+            .transpose()
+    }
+
     /// Imports a file of users as the actor. Between the parts `progress` is called with rows,
     /// bytes and all bytes: what it answers is whether to go on, and what it raises ends the import
-    /// and is raised again.
+    /// and is raised again. So does what a signal raises, such as Ctrl-C, without waiting for the
+    /// part that is under way.
     #[pyo3(signature = (actor, options, csv, progress, /))]
     fn import_users(
         &self,
@@ -138,27 +212,33 @@ impl Store {
         let (actor, options) = (json(actor, "actor")?, json(options, "options")?);
         let csv = csv
             .cast::<PyBytes>()
-            .map_err(|_| wrong_type(csv, "csv", "bytes"))?
-            .as_bytes();
-        let mut raised_by_progress = None;
-        let answer = py.detach(|| {
-            let mut tell = |at: ImportProgress| match &progress {
-                None => true,
-                Some(progress) => Python::attach(|py| {
-                    let goes_on = progress
-                        .call1(py, (at.rows, at.bytes, at.bytes_total))
-                        .and_then(|answer| answer.is_truthy(py));
-                    goes_on.unwrap_or_else(|error| {
-                        raised_by_progress = Some(error);
-                        false
-                    })
-                }),
+            .map_err(|_| wrong_type(csv, "csv", "bytes"))?;
+        let csv = PyBackedBytes::from(csv.clone());
+        let (store, actor, options) = (Arc::clone(&self.0), actor.to_vec(), options.to_vec());
+        let (tell, mut heard) = channel();
+        let (answer, answered) = channel();
+        in_thread(move || {
+            // Whoever does not listen any more wants no further part.
+            let mut goes_on = |at: ImportProgress| {
+                tell.send(Heard::At(at)).is_ok() && answered.recv().unwrap_or(false)
             };
-            self.0.import_users_json(actor, options, csv, &mut tell)
-        });
-        match raised_by_progress {
-            Some(error) => Err(error),
-            None => answer.map_err(|error| raised(py, &error)),
+            let done = store.import_users_json(&actor, &options, &csv, &mut goes_on);
+            let _ = tell.send(Heard::Done(done));
+        })?;
+        loop {
+            match hear(py, &mut heard)? {
+                Heard::Done(done) => return done.map_err(|error| raised(py, &error)),
+                Heard::At(at) => {
+                    let goes_on = match &progress {
+                        None => true,
+                        Some(progress) => progress
+                            .call1(py, (at.rows, at.bytes, at.bytes_total))?
+                            .is_truthy(py)?,
+                    };
+                    // Nobody takes it where the import is over.
+                    let _ = answer.send(goes_on);
+                }
+            }
         }
     }
 
@@ -171,8 +251,6 @@ impl Store {
         after: &Bound<'_, PyAny>,
         timeout_ms: &Bound<'_, PyAny>,
     ) -> PyResult<Option<u64>> {
-        /// How long Ctrl-C may take.
-        const NAP: Duration = Duration::from_millis(100);
         let (after, timeout) = (
             integer(after, "after")?,
             Duration::from_millis(integer(timeout_ms, "timeout_ms")?),
@@ -213,6 +291,67 @@ impl Store {
         py.detach(|| self.0.admit(account, user, count))
             .map_err(|error| raised(py, &error))
     }
+
+    /// Without giving the GIL away: it waits for nothing.
+    fn decision_at_once(
+        &self,
+        py: Python<'_>,
+        account: &Bound<'_, PyAny>,
+        user: &Bound<'_, PyAny>,
+        count: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<Decision>> {
+        let (account, user, count) = (
+            text(account, "account")?,
+            optional_text(user, "user")?,
+            integer(count, "count")?,
+        );
+        self.0
+            .try_admit(account, user, count)
+            .map_err(|error| raised(py, &error))
+    }
+}
+
+/// Runs long work in a thread of its own, so that Ctrl-C ends waiting for it. The work, which
+/// changes nothing, goes on to its end, and what comes out is dropped.
+fn interruptible<T: Send + 'static>(
+    py: Python<'_>,
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> PyResult<T> {
+    let (answer, mut answered) = channel();
+    in_thread(move || {
+        // Nobody waits any more where this fails.
+        let _ = answer.send(work());
+    })?;
+    hear(py, &mut answered)?.map_err(|error| raised(py, &error))
+}
+
+/// What an import says to whoever waits for it.
+enum Heard {
+    At(ImportProgress),
+    Done(Result<String, Error>),
+}
+
+fn in_thread(work: impl FnOnce() + Send + 'static) -> PyResult<()> {
+    std::thread::Builder::new()
+        .name("tenantry-long".to_owned())
+        .spawn(work)?;
+    Ok(())
+}
+
+/// What the thread says next; or what a signal raises meanwhile.
+fn hear<T: Send>(py: Python<'_>, said: &mut Receiver<T>) -> PyResult<T> {
+    loop {
+        py.check_signals()?;
+        let said = &mut *said;
+        match py.detach(move || said.recv_timeout(NAP)) {
+            Ok(said) => return Ok(said),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                let message = "a defect in tenantry stopped the call";
+                return Err(raised(py, &Error::new(Code::Internal, message)));
+            }
+        }
+    }
 }
 
 /// A prepared permission check: it sees every later change. Threads may share it.
@@ -229,6 +368,11 @@ impl Access {
     /// Whether the user holds the permission now.
     fn allowed(&self, py: Python<'_>) -> PyResult<bool> {
         self.0.allowed().map_err(|error| raised(py, &error))
+    }
+
+    /// The same as `allowed` where memory alone can tell; `None` where it would wait for the disk.
+    fn try_allowed(&self, py: Python<'_>) -> PyResult<Option<bool>> {
+        self.0.try_allowed().map_err(|error| raised(py, &error))
     }
 
     /// The check itself is no answer (R-ANS-1).
@@ -274,6 +418,18 @@ impl Sender {
         object
     }
 
+    /// The same as `admit` where memory alone can tell; `None`, with nothing charged, where it
+    /// would wait for the disk.
+    #[pyo3(signature = (count = Count(1)), text_signature = "($self, count=1)")]
+    fn try_admit(&self, py: Python<'_>, count: Count) -> PyResult<Option<bool>> {
+        let Some(decision) = self.decision_at_once(py, count)? else {
+            return Ok(None);
+        };
+        let granted = decision.refusal.is_none();
+        *self.last.lock() = Some(decision);
+        Ok(Some(granted))
+    }
+
     /// The same as `decide` where memory alone can tell; `None`, with nothing charged, where it
     /// would wait for the disk.
     #[pyo3(signature = (count = Count(1)), text_signature = "($self, count=1)")]
@@ -282,11 +438,7 @@ impl Sender {
         py: Python<'py>,
         count: Count,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Some(decision) = self
-            .sender
-            .try_admit(count.0)
-            .map_err(|error| raised(py, &error))?
-        else {
+        let Some(decision) = self.decision_at_once(py, count)? else {
             return Ok(None);
         };
         let object = decision_object(py, &decision)?;
@@ -301,7 +453,7 @@ impl Sender {
         ))
     }
 
-    /// The decision of the latest `admit`, `decide` or `try_decide` of this handle.
+    /// The decision of the latest `admit`, `decide`, `try_admit` or `try_decide` of this handle.
     fn last<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let last = self.last.lock().clone();
         last.map(|decision| decision_object(py, &decision))
@@ -310,6 +462,12 @@ impl Sender {
 }
 
 impl Sender {
+    fn decision_at_once(&self, py: Python<'_>, count: Count) -> PyResult<Option<Decision>> {
+        self.sender
+            .try_admit(count.0)
+            .map_err(|error| raised(py, &error))
+    }
+
     /// One admission; only a block that must be drawn from the disk is waited for without the GIL.
     fn decision(&self, py: Python<'_>, Count(count): Count) -> PyResult<Decision> {
         let decision = match self.sender.try_admit(count) {
@@ -393,60 +551,6 @@ fn raised(py: Python<'_>, error: &Error) -> PyErr {
     exception.map_or_else(|error| error, PyErr::from_value)
 }
 
-/// The generated dataclass, the same that `sending.admit` answers with.
-fn decision_object<'py>(py: Python<'py>, decision: &Decision) -> PyResult<Bound<'py, PyAny>> {
-    static DECISION: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let answer = PyDict::new(py);
-    answer.set_item(intern!(py, "granted"), decision.granted)?;
-    if let Some(refusal) = &decision.refusal {
-        answer.set_item(intern!(py, "refusal"), refusal_dict(py, refusal)?)?;
-    }
-    if let Some(remaining) = decision.remaining {
-        answer.set_item(intern!(py, "remaining"), remaining)?;
-    }
-    if let Some(paid) = &decision.credits {
-        let dict = PyDict::new(py);
-        dict.set_item(intern!(py, "amount"), paid.amount)?;
-        dict.set_item(intern!(py, "entry"), paid.entry)?;
-        answer.set_item(intern!(py, "credits"), dict)?;
-    }
-    DECISION
-        .import(py, "tenantry.model", "Decision")?
-        .call_method1(intern!(py, "_from"), (answer,))
-}
-
-fn refusal_dict<'py>(py: Python<'py>, refusal: &Refusal) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    dict.set_item(intern!(py, "code"), refusal.code.name())?;
-    if let Some(limit) = &refusal.limit {
-        dict.set_item(intern!(py, "limit"), limit_dict(py, limit)?)?;
-    }
-    if let Some(retry_at_ms) = refusal.retry_at_ms {
-        dict.set_item(intern!(py, "retry_at_ms"), retry_at_ms)?;
-    }
-    if let Some(credits_left) = refusal.credits_left {
-        dict.set_item(intern!(py, "credits_left"), credits_left)?;
-    }
-    if let Some(over) = refusal.over {
-        dict.set_item(intern!(py, "over"), over.name())?;
-    }
-    Ok(dict)
-}
-
-fn limit_dict<'py>(py: Python<'py>, limit: &BindingLimit) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    dict.set_item(intern!(py, "name"), &limit.name)?;
-    dict.set_item(intern!(py, "scope"), &limit.scope)?;
-    dict.set_item(intern!(py, "subject"), &limit.subject)?;
-    dict.set_item(intern!(py, "value"), limit.value)?;
-    dict.set_item(intern!(py, "used"), limit.used)?;
-    if let Some(kept_apart) = limit.kept_apart {
-        dict.set_item(intern!(py, "kept_apart"), kept_apart)?;
-    }
-    dict.set_item(intern!(py, "source"), &limit.source)?;
-    Ok(dict)
-}
-
 #[pymodule(gil_used = false)]
 mod _native {
     use super::*;
@@ -463,8 +567,10 @@ mod _native {
         options: &Bound<'_, PyAny>,
     ) -> PyResult<Store> {
         let (path, options) = (text(path, "path")?, json(options, "options")?);
-        let store = py.detach(|| Tenantry::open_json(path, options));
-        store.map(Store).map_err(|error| raised(py, &error))
+        let (path, options) = (path.to_owned(), options.to_vec());
+        // Whoever lost patience has no store: what comes out then is closed again.
+        interruptible(py, move || Tenantry::open_json(&path, &options))
+            .map(|store| Store(Arc::new(store)))
     }
 
     /// The hash of the catalogue that the library was built with.

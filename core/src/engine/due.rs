@@ -22,12 +22,18 @@ impl Engine {
     /// Carries out what is due by now. One load where nothing is scheduled.
     #[inline]
     pub(crate) fn carry_out_due(&self) -> Result<(), Error> {
-        let next_ms = self.kernel.clock.next_due_ms.load(Ordering::Acquire);
-        if next_ms == due::NEVER || self.kernel.clock.now_ms() < next_ms {
-            Ok(())
-        } else {
+        if self.has_due() {
             self.carry_out()
+        } else {
+            Ok(())
         }
+    }
+
+    /// Whether something is due by now, which a write of the store carries out.
+    #[inline]
+    pub(crate) fn has_due(&self) -> bool {
+        let next_ms = self.kernel.clock.next_due_ms.load(Ordering::Acquire);
+        next_ms != due::NEVER && self.kernel.clock.now_ms() >= next_ms
     }
 
     #[cold]

@@ -6,6 +6,9 @@
 //! drawn counts as spent. So nothing is ever sent beyond a limit, and what a crash can cost is one
 //! block for each counter, or the largest send that was asked for where that is more.
 
+mod refused;
+
+use self::refused::{Locked, Remembered};
 use super::allowance::{Allowance, Lent, Terms};
 use super::trials::Lacking;
 use super::view::{
@@ -14,7 +17,7 @@ use super::view::{
 use super::{Ctx, Engine};
 use crate::error::{Code, Error};
 use crate::kernel::keys;
-use crate::locks::{Mutex, MutexGuard};
+use crate::locks::{AtomicU64, Mutex};
 use crate::model::{
     Actor, Assets, Cap, CapPeriod, CapScope, Channel, Count, Group, Id, Limit, LimitAlert,
     LimitName, MessageClass, MessageInput, Meter, Name, OutboxKind, OutboxMessage, OverLimit,
@@ -61,6 +64,8 @@ pub(crate) const UNCOUNTED: &str = "uncounted";
 pub(crate) struct Team {
     /// To be reached by [`meters`](Team::meters) alone.
     locked: Mutex<Meters>,
+    /// How often they were changed.
+    changes: AtomicU64,
     /// Held by whoever draws from the store for this team.
     drawing: Mutex<()>,
 }
@@ -639,6 +644,8 @@ pub(crate) struct Standing {
     pub(crate) readings: Vec<MeterReading>,
     credits: send::Credits,
     at_ms: u64,
+    /// How often the meters had been changed by then.
+    changes: u64,
 }
 
 impl Standing {
@@ -733,6 +740,8 @@ pub(crate) struct Prepared {
     planned_paces: Vec<Wanted>,
     /// Whether the next blocks are asked for.
     asked: AtomicBool,
+    /// The last refusal.
+    remembered: Remembered,
 }
 
 /// A counter that is to be charged, with what bounds it.
@@ -1060,7 +1069,7 @@ pub struct Decision {
     pub granted: u64,
     /// Why nothing was granted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub refusal: Option<Box<Refusal>>,
+    pub refusal: Option<Arc<Refusal>>,
     /// How many could still be granted after this, under every limit, those that credits would pay
     /// for included; absent when nothing limits it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -1141,10 +1150,11 @@ impl Decision {
         }
     }
 
-    fn refused(refusal: Refusal, remaining: Option<u64>) -> Decision {
+    /// A refusal, and what could still be granted.
+    pub(crate) fn refused(refusal: Arc<Refusal>, remaining: Option<u64>) -> Decision {
         Decision {
             granted: 0,
-            refusal: Some(Box::new(refusal)),
+            refusal: Some(refusal),
             remaining,
             credits: None,
         }
@@ -1152,7 +1162,7 @@ impl Decision {
 
     /// A refusal that no limit brings about.
     pub(crate) fn refused_for(code: Code) -> Decision {
-        Decision::refused(Refusal::of(code), None)
+        Decision::refused(Arc::new(Refusal::of(code)), None)
     }
 }
 
@@ -1187,10 +1197,8 @@ pub(crate) fn check_count(count: u64) -> Result<u64, Error> {
 
 impl Team {
     /// The meters, with nothing lent of them.
-    fn meters(&self) -> MutexGuard<'_, Meters> {
-        let mut meters = self.locked.lock();
-        meters.take_back();
-        meters
+    fn meters(&self) -> Locked<'_> {
+        Locked::new(self.locked.lock(), &self.changes)
     }
 
     /// Lets no pace be further ahead than its burst.
@@ -1260,6 +1268,7 @@ impl Prepared {
             pace_places: Box::default(),
             planned_paces,
             asked: AtomicBool::new(false),
+            remembered: Remembered::default(),
         }
     }
 
@@ -2222,7 +2231,7 @@ impl Engine {
         }
         let (left, low) = {
             let mut meters = prepared.team.meters();
-            let (left, low) = meters.charge(prepared, count, 0, prepared.credits, now_ms)?;
+            let (left, low) = meters.charge_or_leave(prepared, count, now_ms)?;
             meters.lend(prepared, allowance, left);
             (left, low)
         };
@@ -2295,7 +2304,7 @@ impl Engine {
         prepared: &'p Prepared,
         batch: &Batch,
         draws: &[Draw],
-    ) -> Result<MutexGuard<'p, Meters>, Error> {
+    ) -> Result<Locked<'p>, Error> {
         let version = self.commit_draws(batch)?;
         let mut meters = prepared.team.meters();
         meters.hand_out(prepared, draws, version)?;
@@ -2360,6 +2369,9 @@ impl Engine {
         };
         if let Some(left) = left {
             return Ok(charge(Decision::granted(ask.count, left), Paid::default()));
+        }
+        if let Some(refused) = self.refused_in_memory(prepared, ask)? {
+            return Ok(charge(refused, Paid::default()));
         }
         let credits = if prepared.pays {
             self.payable(actor, prepared)?
@@ -2549,12 +2561,14 @@ impl Engine {
         } else {
             self.charge_in_memory(prepared, ask.count)
         };
-        match left {
-            Some(left) => Ok(Decision::granted(ask.count, left)),
-            None => self
-                .charge_but(prepared, ask, 0)
-                .map(|(decision, _)| decision),
+        if let Some(left) = left {
+            return Ok(Decision::granted(ask.count, left));
         }
+        if let Some(refused) = self.refused_in_memory(prepared, ask)? {
+            return Ok(refused);
+        }
+        self.charge_but(prepared, ask, 0)
+            .map(|(decision, _)| decision)
     }
 
     /// Charges what is asked for, or as much of it as fits and can be paid for with so many
@@ -2570,16 +2584,18 @@ impl Engine {
             if let Some(charged) = self.charge_now(prepared, ask, credits)? {
                 return Ok(charged);
             }
+            let commit = self
+                .asks_store(prepared)
+                .then(|| self.kernel.backend.last_commit());
             let coming = self.coming(prepared)?;
             let mut standing = self.standing(prepared, ask.min, coming, None)?;
             if ask.later.is_some() {
                 standing.readings.retain(|reading| !reading.is_pace);
             }
             if let Some(refusal) = standing.refusal(&prepared.account, ask.min) {
-                return Ok((
-                    Decision::refused(refusal, standing.remaining()),
-                    Paid::default(),
-                ));
+                let refused = Decision::refused(Arc::new(refusal), standing.remaining());
+                prepared.remember(&standing, ask, &refused, commit);
+                return Ok((refused, Paid::default()));
             }
             // Something has come back meanwhile.
         }
@@ -2647,7 +2663,7 @@ impl Engine {
     /// What is to be drawn for a send, and the thresholds that it reaches.
     fn draws(
         &self,
-        meters: &mut Meters,
+        meters: &mut Locked<'_>,
         prepared: &Prepared,
         ask: Ask,
         granted: u64,
@@ -2657,7 +2673,7 @@ impl Engine {
         let (mut draws, mut batch) = (Vec::new(), Batch::default());
         let mut told = self.kernel.tx();
         for (place, wanted) in prepared.places.iter().zip(&prepared.wanted) {
-            let (hot, cold) = meters.pair_mut(*place)?;
+            let (hot, cold) = meters.pair(*place)?;
             let is_paid = paid > 0 && prepared.lifts(wanted);
             let granted = granted.saturating_sub(if is_paid { paid } else { 0 });
             // Nothing is written of a window that nobody charged.
@@ -2669,6 +2685,7 @@ impl Engine {
             )
             .filter(|_| granted > 0 || cold.meter.is_charged() || !cold.meter.past.is_empty());
             if hot.rest < granted || alert.is_some() || (is_paid && !cold.meter.paid) {
+                let (hot, cold) = meters.pair_mut(*place)?;
                 let size = if hot.rest < granted {
                     cold.draw_size(hot, granted, now_ms)
                 } else {
@@ -2686,6 +2703,7 @@ impl Engine {
                 });
                 push_draw(&mut batch, cold, &draws)?;
             }
+            let (hot, cold) = meters.pair(*place)?;
             if let Some(percent) = alert.filter(|_| cold.over != OverLimit::Shadow) {
                 let open =
                     reservations::open_below(&mut self.kernel.tx(), cold.id.account.as_ref())?;
@@ -2940,7 +2958,11 @@ impl Engine {
             prepared.places.iter().copied().zip(&prepared.wanted),
             now_ms,
         )?;
-        prepared.team.meters().keep_apart_of(prepared)
+        let mut meters = prepared.team.meters();
+        if meters.keeps_apart_of(prepared)? {
+            meters.keep_apart_of(prepared)?;
+        }
+        Ok(())
     }
 
     fn roll_these<'p>(
@@ -2981,6 +3003,9 @@ impl Engine {
         let key = team.meters().pair(place)?.1.id.key();
         let (version, stored) = self.stored::<Meter>(&key)?;
         let mut meters = team.meters();
+        if meters.is_still_uncharged(place, wanted, version, now_ms)? {
+            return Ok(());
+        }
         let (hot, cold) = meters.pair_mut(place)?;
         let last = if cold.meter.is_charged() {
             &cold.meter
@@ -3245,6 +3270,20 @@ impl Engine {
             now_ms,
         )?;
         let meters = prepared.team.meters();
+        self.standing_of(meters, prepared, count, coming, and_at_ms, now_ms)
+    }
+
+    /// As [`standing`](Engine::standing), of meters whose windows are open.
+    fn standing_of(
+        &self,
+        meters: Locked<'_>,
+        prepared: &Prepared,
+        count: u64,
+        coming: Coming,
+        and_at_ms: Option<u64>,
+        now_ms: u64,
+    ) -> Result<Standing, Error> {
+        let changes = meters.changes();
         let mut readings = Vec::with_capacity(prepared.places.len());
         for (place, wanted) in prepared.all() {
             let (hot, cold) = meters.pair(place)?;
@@ -3318,6 +3357,7 @@ impl Engine {
             readings,
             credits,
             at_ms: now_ms,
+            changes,
         })
     }
 

@@ -35,7 +35,7 @@ use crate::kernel::{Kernel, Lowered, Tx, keys, tx};
 use crate::model::{
     Actor, Edition, EffectivePolicies, Id, OutboxMessage, PermissionTree, PolicyRecord, Reservation,
 };
-use crate::ops::{Effect, Operation};
+use crate::ops::{self, Effect, Operation};
 use crate::options::OpenOptions;
 use crate::tables::accounts::account_line;
 use crate::tables::roles::permission_tree;
@@ -43,7 +43,7 @@ use drawer::Drawer;
 use meters::Team;
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use tenantry_store::{Backend, CommitError};
 use trials::Trials;
@@ -60,6 +60,8 @@ pub(crate) struct Engine {
     pub(crate) views: Views,
     pub(crate) trials: Trials,
     drawer: Drawer,
+    /// Whether messages may be reserved: then what comes back is in the store alone.
+    pub(crate) has_reserved: AtomicBool,
     /// Itself, for the thread that draws in the background.
     this: Weak<Engine>,
 }
@@ -209,9 +211,14 @@ impl Engine {
             auth: Auth::new(tokens, options.peppers.clone()),
             views,
             drawer: Drawer::default(),
+            has_reserved: AtomicBool::new(false),
             this: this.clone(),
         });
         indexes::bring_up_to_date(&engine)?;
+        engine.has_reserved.store(
+            ops::reservations::are_open(&mut engine.kernel.tx())?,
+            Ordering::Release,
+        );
         Ok(engine)
     }
 

@@ -1032,6 +1032,21 @@ impl AccountCell {
         Ok(member)
     }
 
+    /// Looks at a member who is at hand.
+    pub(crate) fn member_at_hand<T>(
+        &self,
+        engine: &Engine,
+        user: &str,
+        at: impl FnOnce(&MemberView) -> T,
+    ) -> Option<T> {
+        let stamp = self.stamp(engine);
+        self.members
+            .read()
+            .get(user)
+            .filter(|member| member.stamp == stamp)
+            .map(|member| at(member))
+    }
+
     /// The same as if all accounts of the line were active.
     pub(crate) fn member_whatever_status(
         self: &Arc<AccountCell>,

@@ -11,6 +11,8 @@ use crate::model::{self, Channel, Count, Id, MessageInput, PaidWithCredits, Rese
 use crate::tables::reservations::Reservations;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 const SHORTEST_MS: u64 = 1000;
 const LONGEST_MS: u64 = 31 * 24 * 3_600_000;
@@ -110,7 +112,7 @@ pub struct ReservationDecision {
     pub not_before_ms: Option<u64>,
     /// Why nothing was granted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub refusal: Option<Box<Refusal>>,
+    pub refusal: Option<Arc<Refusal>>,
     /// What credits paid for, beyond the account's own limits (R-CRD-2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credits: Option<PaidWithCredits>,
@@ -187,8 +189,15 @@ pub(crate) fn open_below(
     Ok(open)
 }
 
+/// Whether any reservation is open.
+pub(crate) fn are_open(tx: &mut Tx<'_>) -> Result<bool, Error> {
+    let (from, until) = keys::below(keys::OPEN_RESERVATION, &[]);
+    Ok(!tx.range::<()>(&from, &until, 1)?.is_empty())
+}
+
 /// Writes a reservation and when something happens to it next.
 fn save(ctx: &mut Ctx<'_>, reservation: &model::Reservation) -> Result<(), Error> {
+    ctx.engine.has_reserved.store(true, Ordering::Release);
     ctx.tx.save::<Reservations>(reservation)?;
     ctx.tx.touch_due(reservation.due_at_ms());
     Ok(())

@@ -102,7 +102,7 @@ impl Reading {
     }
 
     /// The instants at which more or less fits than before.
-    fn turns(&self) -> impl Iterator<Item = u64> + '_ {
+    pub fn turns(&self) -> impl Iterator<Item = u64> + '_ {
         self.frees
             .iter()
             .chain(&self.limits)

@@ -235,9 +235,21 @@ class Tenantry(_Actor):
         """The same as `admit`, answered with the whole decision, which is true where `admit` is."""
         return self._store.decide(account, user, count)
 
+    def try_admit(self, *, account: str, user: str | None = None, count: int = 1) -> bool | None:
+        """The same as `admit` where memory alone can tell; `None`, with nothing charged, where it would wait for the disk."""
+        return self._store.try_admit(account, user, count)
+
+    def try_decide(self, *, account: str, user: str | None = None, count: int = 1) -> Decision | None:
+        """The same as `try_admit`, answered with the whole decision."""
+        return self._store.try_decide(account, user, count)
+
     def allowed(self, *, account: str, user: str, permission: str) -> bool:
         """Whether the user holds the permission in the account now."""
         return self._store.allowed(account, user, permission)
+
+    def try_allowed(self, *, account: str, user: str, permission: str) -> bool | None:
+        """The same as `allowed` where memory alone can tell; `None` where it would wait for the disk."""
+        return self._store.try_allowed(account, user, permission)
 
 
 class SystemAccess(_generated.AccessOperations):

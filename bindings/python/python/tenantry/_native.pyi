@@ -17,6 +17,9 @@ class Access:
     def allowed(self) -> bool:
         """Whether the user holds the permission now."""
 
+    def try_allowed(self) -> bool | None:
+        """The same as `allowed` where memory alone can tell; `None` where it would wait for the disk."""
+
 @final
 class Sender:
     """A prepared admission: it sees every later change.
@@ -32,7 +35,10 @@ class Sender:
         """The same as `admit`, answered with the whole decision."""
 
     def last(self) -> Decision | None:
-        """The decision of the latest `admit`, `decide` or `try_decide` of this handle."""
+        """The decision of the latest `admit`, `decide`, `try_admit` or `try_decide` of this handle."""
+
+    def try_admit(self, count: int = 1) -> bool | None:
+        """The same as `admit` where memory alone can tell; `None`, with nothing charged, where it would wait for the disk."""
 
     def try_decide(self, count: int = 1) -> Decision | None:
         """The same as `decide` where memory alone can tell; `None`, with nothing charged, where it would wait for the disk.
@@ -62,3 +68,6 @@ class Store:
     ) -> str: ...
     def outbox_wait(self, after: int, timeout_ms: int, /) -> int | None: ...
     def sender(self, account: str, user: str | None, options: str | bytes, /) -> Sender: ...
+    def try_admit(self, account: str, user: str | None, count: int, /) -> bool | None: ...
+    def try_allowed(self, account: str, user: str, permission: str, /) -> bool | None: ...
+    def try_decide(self, account: str, user: str | None, count: int, /) -> Decision | None: ...

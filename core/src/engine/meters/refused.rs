@@ -1,0 +1,519 @@
+//! Refusals from memory: who keeps asking is answered for little more than a grant costs.
+//!
+//! What a refusal says depends on the meters, on the time, and on what may come back by itself:
+//! open reservations and credits, which only the store has. So it is remembered together with how
+//! often the meters had been changed, until when nothing turns by itself, and where the store has a
+//! say with its last commit. Without reservations and credits the first refusal, too, needs no
+//! look into the store.
+
+use super::{Ask, Coming, Decision, Meters, Prepared, Refusal, Standing, Wanted, next_window};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::locks::{AtomicU64, MutexGuard};
+use crate::rules::{send, threshold};
+use arc_swap::ArcSwapOption;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+
+/// The meters under their lock, with nothing lent of them. It counts how often they may have been
+/// changed: only what looks at them leaves the number as it is.
+pub(super) struct Locked<'t> {
+    meters: MutexGuard<'t, Meters>,
+    changes: &'t AtomicU64,
+}
+
+impl<'t> Locked<'t> {
+    pub(super) fn new(meters: MutexGuard<'t, Meters>, changes: &'t AtomicU64) -> Locked<'t> {
+        let mut locked = Locked { meters, changes };
+        if locked.meters.lent.is_some() {
+            locked.take_back();
+        }
+        locked
+    }
+
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
+    }
+
+    /// Whoever looks at the number without the lock comes before the change or sees it.
+    #[inline]
+    fn count_change(&self) {
+        self.changes
+            .store(self.changes.load(Ordering::Relaxed) + 1, Ordering::Release);
+    }
+
+    /// Charges what memory covers; what it does not cover changes nothing.
+    #[inline]
+    pub(super) fn charge_or_leave(
+        &mut self,
+        prepared: &Prepared,
+        count: u64,
+        now_ms: u64,
+    ) -> Option<(u64, bool)> {
+        let charged = self
+            .meters
+            .charge(prepared, count, 0, prepared.credits, now_ms)?;
+        self.count_change();
+        Some(charged)
+    }
+}
+
+impl Deref for Locked<'_> {
+    type Target = Meters;
+
+    #[inline]
+    fn deref(&self) -> &Meters {
+        &self.meters
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Meters {
+        self.count_change();
+        &mut self.meters
+    }
+}
+
+/// A refusal, and for what it holds.
+pub(crate) struct Refused {
+    count: u64,
+    from_ms: u64,
+    until_ms: u64,
+    changes: u64,
+    /// The last commit before the store was looked at; none where it has no say.
+    commit: Option<u64>,
+    pub(crate) refusal: Arc<Refusal>,
+    pub(crate) remaining: Option<u64>,
+}
+
+/// The last refusal of a sender.
+#[derive(Default)]
+pub(super) struct Remembered {
+    last: ArcSwapOption<Refused>,
+    /// With how many changes of the meters it holds: one look where there is none.
+    changes: AtomicU64,
+    /// Why nothing at all may go out.
+    before_limits: OnceLock<Arc<Refusal>>,
+}
+
+impl Prepared {
+    /// Why nothing at all may go out, whatever the limits are.
+    pub(crate) fn refused_before_limits(&self) -> Option<Arc<Refusal>> {
+        let code = self.refusal?;
+        let refusal = || Arc::new(Refusal::of(code));
+        Some(self.remembered.before_limits.get_or_init(refusal).clone())
+    }
+
+    /// Remembers a refusal; of what the store says nothing changes without a commit.
+    pub(super) fn remember(
+        &self,
+        standing: &Standing,
+        ask: Ask,
+        decision: &Decision,
+        commit: Option<u64>,
+    ) {
+        let Some(refusal) = decision.refusal.clone().filter(|_| is_plain(ask)) else {
+            return;
+        };
+        let refused = Refused {
+            count: ask.count,
+            from_ms: standing.at_ms,
+            until_ms: standing.turns_at_ms().min(self.until_ms),
+            changes: standing.changes,
+            commit,
+            refusal,
+            remaining: decision.remaining,
+        };
+        let changes = refused.changes;
+        self.remembered.last.store(Some(Arc::new(refused)));
+        self.remembered.changes.store(changes, Ordering::Release);
+    }
+
+    /// The refusal of such a send that still holds.
+    #[inline]
+    pub(crate) fn remembered(
+        &self,
+        engine: &Engine,
+        count: u64,
+        now_ms: u64,
+    ) -> Option<Arc<Refused>> {
+        let changes = self.team.changes.load(Ordering::Acquire);
+        // Without a lock: most senders have nothing to remember.
+        if self.remembered.changes.load(Ordering::Acquire) != changes {
+            return None;
+        }
+        let last = self.remembered.last.load();
+        let holds = |refused: &&Arc<Refused>| {
+            refused.count == count
+                && refused.changes == changes
+                && (refused.from_ms..refused.until_ms).contains(&now_ms)
+                && refused
+                    .commit
+                    .is_none_or(|commit| commit == engine.kernel.backend.last_commit())
+        };
+        last.as_ref().filter(holds).cloned()
+    }
+
+    /// Whether the counters that a send is charged to are all that a refusal looks at.
+    fn is_told_by_counters(&self) -> bool {
+        self.refusal.is_none()
+            && self.lacking.is_none()
+            && self.planned.is_empty()
+            && self.planned_paces.is_empty()
+    }
+}
+
+/// A send of which all go out now, or none.
+fn is_plain(ask: Ask) -> bool {
+    ask.later.is_none() && ask.min == ask.count
+}
+
+impl Standing {
+    /// The first instant at which another refusal may be right. A pace turns all the time.
+    fn turns_at_ms(&self) -> u64 {
+        let now_ms = self.at_ms;
+        if self.readings.iter().any(|reading| reading.is_pace) {
+            return now_ms.saturating_add(1);
+        }
+        let turns = self.readings.iter().flat_map(|reading| {
+            reading
+                .reading
+                .turns()
+                .chain(std::iter::once(reading.ends_at_ms))
+        });
+        turns
+            .chain(self.credits.turns())
+            .filter(|at_ms| *at_ms > now_ms)
+            .min()
+            .unwrap_or(u64::MAX)
+    }
+}
+
+impl Meters {
+    /// Whether something is kept apart of what a send is charged to.
+    pub(super) fn keeps_apart_of(&self, prepared: &Prepared) -> Result<bool, Error> {
+        for place in prepared.places.iter() {
+            if !self.pair(*place)?.1.guaranteed.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether a window that nobody has charged is still the one of now: there is nothing to do.
+    pub(super) fn is_still_uncharged(
+        &self,
+        place: usize,
+        wanted: Option<&Wanted>,
+        version: u64,
+        now_ms: u64,
+    ) -> Result<bool, Error> {
+        let (hot, cold) = self.pair(place)?;
+        let is_open = version == cold.version
+            && !cold.meter.is_charged()
+            && hot.rest == 0
+            && now_ms < hot.ends_at_ms
+            && cold.guaranteed.is_empty();
+        if !is_open || wanted.is_some_and(|wanted| wanted.growth.is_some()) {
+            return Ok(false);
+        }
+        let meter = next_window(cold.charged.clone(), cold.window, now_ms, &cold.calendar)?;
+        Ok(meter == cold.meter && meter.ends_at_ms == hot.ends_at_ms)
+    }
+
+    /// Whether everything that a refusal says is here: every window is open, every pace known, and
+    /// nobody is to be told of a threshold.
+    fn tells_all(&self, prepared: &Prepared, now_ms: u64) -> Result<bool, Error> {
+        for place in prepared.places.iter() {
+            let (hot, cold) = self.pair(*place)?;
+            let is_open = now_ms < hot.ends_at_ms && cold.meter.is_charged();
+            let alert =
+                threshold::crossed(&cold.alert_at, cold.limit, hot.used, cold.meter.alerted);
+            if !is_open || !cold.guaranteed.is_empty() || alert.is_some() {
+                return Ok(false);
+            }
+        }
+        let paces = self.paces_of(prepared)?;
+        Ok(paces.iter().all(|pace| pace.turn_us().is_some()))
+    }
+}
+
+impl Engine {
+    /// The refusal of a send, where memory alone can tell that it is refused, and with what.
+    pub(super) fn refused_in_memory(
+        &self,
+        prepared: &Prepared,
+        ask: Ask,
+    ) -> Result<Option<Decision>, Error> {
+        if !is_plain(ask) || prepared.refusal.is_some() || prepared.lacking.is_some() {
+            return Ok(None);
+        }
+        let now_ms = self.kernel.clock.now_ms();
+        let refused = match prepared.remembered(self, ask.count, now_ms) {
+            Some(refused) => Some(refused),
+            None => self.refuse_from_meters(prepared, ask.count, now_ms)?,
+        };
+        Ok(refused.map(|refused| Decision::refused(refused.refusal.clone(), refused.remaining)))
+    }
+
+    /// Whether the store has a say in a refusal: of what is reserved, and of credits.
+    pub(super) fn asks_store(&self, prepared: &Prepared) -> bool {
+        !prepared.pays_from.is_empty() || self.has_reserved.load(Ordering::Acquire)
+    }
+
+    /// Finds out from the meters alone that a send is refused, and remembers it.
+    #[cold]
+    pub(crate) fn refuse_from_meters(
+        &self,
+        prepared: &Prepared,
+        count: u64,
+        now_ms: u64,
+    ) -> Result<Option<Arc<Refused>>, Error> {
+        if !prepared.is_told_by_counters()
+            || now_ms >= prepared.until_ms
+            || self.kernel.is_shut()
+            || self.asks_store(prepared)
+        {
+            return Ok(None);
+        }
+        let (ask, meters) = (Ask::exact(count), prepared.team.meters());
+        if !meters.tells_all(prepared, now_ms)?
+            || send::most(&meters.as_they_stand(prepared, ask, now_ms)?, 0) >= count
+        {
+            return Ok(None);
+        }
+        let coming = Coming::default();
+        let standing = self.standing_of(meters, prepared, count, coming, None, now_ms)?;
+        let Some(refusal) = standing.refusal(&prepared.account, count) else {
+            return Ok(None);
+        };
+        let decision = Decision::refused(Arc::new(refusal), standing.remaining());
+        prepared.remember(&standing, ask, &decision, None);
+        Ok(prepared.remembered.last.load_full())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::Engine;
+    use crate::engine::meters::{Decision, Refusal};
+    use crate::{Sender, Tenantry};
+    use serde_json::{Value, json};
+    use std::sync::Arc;
+
+    /// 2026-06-15T12:00:00Z
+    const NOON_MS: u64 = 1_781_524_800_000;
+    /// Until the day is over.
+    const REST_MS: u64 = 12 * 3_600_000;
+
+    fn call(store: &Tenantry, operation: &str, request: Value) -> Value {
+        let answer = store
+            .call_json(b"", operation.as_bytes(), request.to_string().as_bytes())
+            .unwrap();
+        serde_json::from_str(&answer).unwrap()
+    }
+
+    fn limit(store: &Tenantry, name: &str, value: u64) {
+        call(
+            store,
+            "limits.set",
+            json!({"account": "acme", "limit": name, "value": value}),
+        );
+    }
+
+    /// `acme`, which may send 5 a day, and its sender, who has sent them.
+    fn full() -> (Tenantry, Sender) {
+        let options = json!({"clock": {"manual_ms": NOON_MS}, "seed": 1, "edition": "commercial"});
+        let store = Tenantry::open_json(":memory:", options.to_string().as_bytes()).unwrap();
+        let owner = json!({"user": "olga", "email": "olga@acme.example"});
+        call(
+            &store,
+            "accounts.create",
+            json!({"id": "acme", "name": "Acme", "owner": owner,
+                "limits": {"email_per_day": 5, "email_per_month": 8}}),
+        );
+        let sender = store.sender("acme", Some("olga")).unwrap();
+        assert_eq!(sender.admit(5).unwrap().granted, 5);
+        (store, sender)
+    }
+
+    fn engine(store: &Tenantry) -> &Arc<Engine> {
+        &store.guard_for_tests().engine
+    }
+
+    fn refusal(decision: Option<Decision>) -> Arc<Refusal> {
+        decision.and_then(|decision| decision.refusal).unwrap()
+    }
+
+    /// What the store says, which nobody remembers.
+    fn told_by_store(store: &Tenantry, count: u64) -> Decision {
+        let engine = engine(store);
+        let cell = engine.cell_by_text("acme").unwrap();
+        let prepared = cell
+            .sending(
+                engine,
+                Some("olga"),
+                Default::default(),
+                &Default::default(),
+            )
+            .unwrap();
+        let standing = engine.outlook(&prepared, count).unwrap();
+        let refusal = standing.refusal(&prepared.account, count).unwrap();
+        Decision::refused(Arc::new(refusal), standing.remaining())
+    }
+
+    /// The first refusal, and each after it, say what the store would, by whatever way they are
+    /// asked for; those that are remembered are one and the same (20.7).
+    #[test]
+    fn what_memory_can_tell_is_told_at_once() {
+        let (store, sender) = full();
+        let first = sender.try_admit(1).unwrap().unwrap();
+        assert_eq!(first, told_by_store(&store, 1));
+        let shown = first.refusal.as_deref().unwrap();
+        assert_eq!(
+            (shown.code.name(), shown.retry_at_ms, first.remaining),
+            ("quota_exceeded", Some(NOON_MS + REST_MS), Some(0))
+        );
+        let again = [
+            sender.try_admit(1).unwrap(),
+            Some(sender.admit(1).unwrap()),
+            store.try_admit("acme", Some("olga"), 1).unwrap(),
+            Some(store.admit("acme", Some("olga"), 1).unwrap()),
+        ];
+        let first = refusal(Some(first));
+        for again in again {
+            assert!(Arc::ptr_eq(&refusal(again), &first));
+        }
+        let request = json!({"account": "acme", "user": "olga", "count": 1});
+        assert_eq!(
+            call(&store, "sending.admit", request),
+            serde_json::to_value(sender.admit(1).unwrap()).unwrap()
+        );
+        assert_eq!(
+            sender.try_admit(6).unwrap().unwrap(),
+            told_by_store(&store, 6)
+        );
+        // Two who ask in turn do not make each other forget.
+        let host = store.sender("acme", None).unwrap();
+        assert_eq!(host.admit(1).unwrap().granted, 0);
+        let both = || [&sender, &host].map(|each| refusal(each.try_admit(1).unwrap()));
+        let (one, other) = (both(), both());
+        assert!(
+            one.iter()
+                .zip(&other)
+                .all(|(one, other)| Arc::ptr_eq(one, other))
+        );
+    }
+
+    /// Neither the store nor whoever writes is needed for it.
+    #[test]
+    fn nobody_is_waited_for() {
+        let (store, sender) = full();
+        let (answer, answered) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let engine = engine(&store);
+            let (_alone, _hidden) = (engine.kernel.writer.lock(), engine.kernel.commits.write());
+            let (sender, store) = (&sender, &store);
+            scope.spawn(move || {
+                let tried = [
+                    sender.try_admit(1),
+                    store.try_admit("acme", Some("olga"), 2),
+                ];
+                answer.send(tried.map(|tried| refusal(tried.unwrap()).code.name()))
+            });
+            let told = answered.recv_timeout(std::time::Duration::from_secs(30));
+            assert_eq!(told, Ok(["quota_exceeded"; 2]));
+        });
+        engine(&store).kernel.backend.close().unwrap();
+        assert_eq!(
+            refusal(sender.try_admit(3).unwrap()).code.name(),
+            "quota_exceeded"
+        );
+        assert!(
+            store
+                .call_json(b"", b"accounts.get", br#"{"account":"acme"}"#)
+                .is_err()
+        );
+    }
+
+    /// R-QTA-3, R-QTA-9: a change counts at once, and so does time.
+    #[test]
+    fn what_is_remembered_ends_with_what_it_was_told_by() {
+        let (store, sender) = full();
+        let sees = |granted: u64| {
+            let decision = sender.admit(1).unwrap();
+            assert_eq!(decision.granted, granted);
+            if granted == 0 {
+                // Whatever was remembered, the store says the same.
+                assert_eq!(decision, told_by_store(&store, 1));
+                assert_eq!(sender.try_admit(1).unwrap(), Some(decision));
+            }
+        };
+        sees(0);
+        limit(&store, "email_per_day", 6);
+        sees(1);
+        sees(0);
+        let back = json!({"account": "acme", "user": "olga", "count": 2, "granted_at_ms": NOON_MS});
+        call(&store, "sending.refund", back);
+        sees(1);
+        sees(1);
+        sees(0);
+        let hold = json!({"account": "acme", "reason": "abuse"});
+        call(&store, "accounts.hold", hold);
+        for _ in 0..2 {
+            let refused = refusal(sender.try_admit(1).unwrap());
+            assert_eq!(refused.code.name(), "account_suspended");
+        }
+        call(
+            &store,
+            "accounts.release",
+            json!({"account": "acme", "hold": 1}),
+        );
+        sees(0);
+        call(
+            &store,
+            "clock.set",
+            json!({"now_ms": NOON_MS + REST_MS - 1}),
+        );
+        sees(0);
+        call(&store, "clock.set", json!({"now_ms": NOON_MS + REST_MS}));
+        // Of the month 2 are left.
+        sees(1);
+        sees(1);
+        sees(0);
+        let refused = refusal(sender.try_admit(1).unwrap());
+        assert_eq!(refused.limit.as_ref().unwrap().name, "email_per_month");
+    }
+
+    /// What is reserved comes back by itself, and the store alone knows when; a limit that lets
+    /// nothing through is never charged; and a threshold is told of first.
+    #[test]
+    fn what_the_store_has_to_say_is_heard() {
+        let (store, sender) = full();
+        limit(&store, "email_per_day", 7);
+        let reserve = json!({"account": "acme", "user": "olga", "count": 2, "life_ms": 60_000});
+        let reserved = call(&store, "reservations.create", reserve);
+        assert!(sender.try_admit(1).unwrap().is_none());
+        let decision = sender.admit(1).unwrap();
+        assert_eq!(decision, told_by_store(&store, 1));
+        assert_eq!(
+            refusal(Some(decision.clone())).retry_at_ms,
+            Some(NOON_MS + 60_000)
+        );
+        assert_eq!(sender.try_admit(1).unwrap(), Some(decision));
+        let commit = json!({"account": "acme", "reservation": reserved["reservation"],
+            "count": 2});
+        call(&store, "reservations.commit", commit);
+        // It went out and comes back no more: the counters have not changed.
+        assert!(sender.try_admit(1).unwrap().is_none());
+        let decision = sender.admit(1).unwrap();
+        assert_eq!(refusal(Some(decision)).retry_at_ms, Some(NOON_MS + REST_MS));
+
+        limit(&store, "email_per_month", 0);
+        let never = sender.admit(1).unwrap();
+        assert_eq!(refusal(Some(never.clone())).code.name(), "exceeds_limit");
+        assert_eq!(sender.try_admit(1).unwrap(), Some(never));
+    }
+}
