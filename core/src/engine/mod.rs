@@ -17,6 +17,8 @@ pub(crate) mod meters;
 #[cfg(test)]
 mod phantom_tests;
 #[cfg(test)]
+mod readers_tests;
+#[cfg(test)]
 mod scale_tests;
 pub(crate) mod sessions;
 #[cfg(test)]
@@ -219,11 +221,8 @@ impl Engine {
     pub(crate) fn run<O: Operation>(&self, actor: &Actor, request: O) -> Result<O::Answer, Error> {
         match O::EFFECT {
             Effect::Read => {
-                let (_reading, snapshot) = self.kernel.begin_reading();
-                let mut ctx = self.reading(actor);
-                self.authorise(&mut ctx, &request)?;
-                let answer = request.run(&mut ctx)?;
-                self.kernel.wait_until_shown_is_durable(&snapshot)?;
+                let (answer, version) = self.read(actor, request)?;
+                self.kernel.wait_until_shown_is_durable(version)?;
                 Ok(answer)
             }
             Effect::Send => {
@@ -236,6 +235,14 @@ impl Engine {
                 self.settle(committed)
             }
         }
+    }
+
+    /// Runs an operation that reads, in one snapshot; answers the last commit that it could see.
+    fn read<O: Operation>(&self, actor: &Actor, request: O) -> Result<(O::Answer, u64), Error> {
+        let (_reading, snapshot) = self.kernel.begin_reading();
+        let mut ctx = self.reading(actor);
+        self.authorise(&mut ctx, &request)?;
+        Ok((request.run(&mut ctx)?, snapshot.version()))
     }
 
     pub(crate) fn ctx<'a>(&'a self, actor: &'a Actor) -> Ctx<'a> {
