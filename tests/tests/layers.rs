@@ -9,7 +9,10 @@ const LAYERS: [(&str, &[&str]); 7] = [
     ("rules", &["model", "error"]),
     ("store", &[]),
     ("error", &["store"]),
-    ("kernel", &["options", "model", "rules", "error", "store"]),
+    (
+        "kernel",
+        &["locks", "options", "model", "rules", "error", "store"],
+    ),
     ("tables", &["kernel", "model", "rules", "error", "store"]),
     ("auth", &["kernel", "options", "model", "rules", "error"]),
 ];

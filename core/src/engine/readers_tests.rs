@@ -123,7 +123,7 @@ fn call(guard: &Guard, name: &str, request: Value) -> Value {
     let answer = guard.enter(entry.effect, |engine| {
         (entry.run_json)(engine, &Actor::System, request.to_string().as_bytes())
     });
-    serde_json::from_slice(answer.unwrap().as_ref()).unwrap()
+    serde_json::from_str(&answer.unwrap()).unwrap()
 }
 
 /// Runs an operation on a thread of its own; the answer comes over the channel.

@@ -282,16 +282,22 @@ pub(crate) struct Reads<'a> {
     snapshot: Option<Arc<Snapshot>>,
 }
 
-impl<'a> From<&'a dyn Backend> for Reads<'a> {
-    fn from(backend: &'a dyn Backend) -> Reads<'a> {
+impl<'a> From<&'a (dyn Backend + 'static)> for Reads<'a> {
+    fn from(backend: &'a (dyn Backend + 'static)) -> Reads<'a> {
+        Reads::newest(backend)
+    }
+}
+
+impl<'a> Reads<'a> {
+    /// The store as it is.
+    pub(crate) fn newest(backend: &'a dyn Backend) -> Reads<'a> {
         Reads {
             backend,
             snapshot: None,
         }
     }
-}
 
-impl<'a> Reads<'a> {
+    /// The store as it was.
     pub(crate) fn at(backend: &'a dyn Backend, snapshot: Arc<Snapshot>) -> Reads<'a> {
         Reads {
             backend,

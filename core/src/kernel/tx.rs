@@ -85,7 +85,7 @@ pub(crate) struct Touched {
 
 impl<'a> Tx<'a> {
     pub(crate) fn new(backend: &'a dyn Backend, now_ms: u64) -> Tx<'a> {
-        Tx::on(backend.into(), now_ms)
+        Tx::on(Reads::newest(backend), now_ms)
     }
 
     pub(crate) fn on(reads: Reads<'a>, now_ms: u64) -> Tx<'a> {
