@@ -2012,9 +2012,13 @@ impl Engine {
         channel: Channel,
         group: Option<&Id>,
     ) -> Result<(u64, u64), Error> {
-        let _whole = self.kernel.commits.read();
-        let grants =
-            credits::payable_parts(&mut self.ctx(&Actor::System), account, channel, group, &[])?;
+        let grants = credits::payable_parts(
+            &mut self.reading(&Actor::System),
+            account,
+            channel,
+            group,
+            &[],
+        )?;
         let until_ms = grants
             .iter()
             .map(|part| part.until_ms)
@@ -2428,9 +2432,8 @@ impl Engine {
 
     /// How many credits there are to pay with.
     fn payable(&self, actor: &Actor, prepared: &Prepared) -> Result<u64, Error> {
-        let _whole = self.kernel.commits.read();
         credits::payable(
-            &mut self.ctx(actor),
+            &mut self.reading(actor),
             &prepared.account,
             prepared.channel,
             prepared.group.as_ref(),
@@ -2925,7 +2928,7 @@ impl Engine {
             push_meter(&mut batch, cold, &cold.meter)?;
             back
         };
-        let committed = self.kernel.backend.commit(&batch);
+        let committed = self.kernel.commit_batch(&batch);
         let mut meters = prepared.team.meters();
         let (hot, cold) = meters.pair_mut(place)?;
         match committed {
@@ -3201,9 +3204,8 @@ impl Engine {
     /// What comes back by itself to the counters of a send, and what credits there are to pay for
     /// it.
     fn coming(&self, prepared: &Prepared) -> Result<Coming, Error> {
-        let _whole = self.kernel.commits.read();
         let actor = Actor::System;
-        let mut ctx = self.ctx(&actor);
+        let mut ctx = self.reading(&actor);
         // Whatever comes back to an account comes back to those above it.
         let accounts = || {
             prepared
@@ -3557,7 +3559,7 @@ impl Engine {
 
     /// Not where another has written one of the records since.
     fn is_given_back(&self, batch: &Batch) -> Result<bool, Error> {
-        match self.kernel.backend.commit(batch) {
+        match self.kernel.commit_batch(batch) {
             Ok(_) => Ok(true),
             Err(CommitError::Conflict) => Ok(false),
             Err(CommitError::Store(error)) => Err(error.into()),

@@ -17,6 +17,8 @@ pub(crate) mod meters;
 #[cfg(test)]
 mod phantom_tests;
 #[cfg(test)]
+mod readers_tests;
+#[cfg(test)]
 mod scale_tests;
 pub(crate) mod sessions;
 #[cfg(test)]
@@ -226,10 +228,9 @@ impl Engine {
     pub(crate) fn run<O: Operation>(&self, actor: &Actor, request: O) -> Result<O::Answer, Error> {
         match O::EFFECT {
             Effect::Read => {
-                let _whole = self.kernel.commits.read();
-                let mut ctx = self.ctx(actor);
-                self.authorise(&mut ctx, O::CONTRACT, request.account())?;
-                request.run(&mut ctx)
+                let (answer, version) = self.read(actor, request)?;
+                self.kernel.wait_until_shown_is_durable(version)?;
+                Ok(answer)
             }
             Effect::Send => {
                 let mut ctx = self.ctx(actor);
@@ -243,8 +244,24 @@ impl Engine {
         }
     }
 
+    /// Runs an operation that reads, in one snapshot; answers the last commit that it could see.
+    fn read<O: Operation>(&self, actor: &Actor, request: O) -> Result<(O::Answer, u64), Error> {
+        let (_reading, snapshot) = self.kernel.begin_reading();
+        let mut ctx = self.reading(actor);
+        self.authorise(&mut ctx, O::CONTRACT, request.account())?;
+        Ok((request.run(&mut ctx)?, snapshot.version()))
+    }
+
     pub(crate) fn ctx<'a>(&'a self, actor: &'a Actor) -> Ctx<'a> {
-        let tx = self.kernel.tx();
+        self.with(actor, self.kernel.tx())
+    }
+
+    /// What only reads, all of it after the same commit.
+    pub(crate) fn reading<'a>(&'a self, actor: &'a Actor) -> Ctx<'a> {
+        self.with(actor, self.kernel.reading())
+    }
+
+    fn with<'a>(&'a self, actor: &'a Actor, tx: Tx<'a>) -> Ctx<'a> {
         Ctx {
             engine: self,
             actor,
@@ -291,10 +308,7 @@ impl Engine {
                     lowered: BTreeSet::new(),
                 });
             };
-            let committed = {
-                let _visible_at_once = self.kernel.commits.write();
-                self.kernel.commit_batch(&batch)
-            };
+            let committed = self.kernel.commit_batch(&batch);
             match committed {
                 Ok(version) => {
                     self.look_again_at(&touched)?;
@@ -453,11 +467,7 @@ impl Engine {
         };
         let mut tx = self.kernel.tx();
         tx.put(keys::clock(), &record)?;
-        match tx
-            .finish()
-            .0
-            .map(|batch| self.kernel.backend.commit(&batch))
-        {
+        match tx.finish().0.map(|batch| self.kernel.commit_batch(&batch)) {
             Some(Err(CommitError::Store(error))) => Err(error.into()),
             // Another process knows it as well.
             _ => Ok(()),

@@ -264,8 +264,7 @@ impl Engine {
         if let Some(account) = account {
             return Ok(Actor::in_account(user.clone(), account.clone(), ip));
         }
-        let _whole = self.kernel.commits.read();
-        let mut ctx = self.ctx(&Actor::System);
+        let mut ctx = self.reading(&Actor::System);
         if ctx.tx.get::<Operator>(&keys::operator(user))?.is_some() {
             return Ok(Actor::operator(user.clone(), ip));
         }

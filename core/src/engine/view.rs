@@ -748,11 +748,16 @@ impl AccountCell {
     /// What counts now.
     pub(crate) fn view(self: &Arc<AccountCell>, engine: &Engine) -> Result<Arc<View>, Error> {
         let stamp = self.stamp(engine);
-        if let Some(view) = self
+        let kept = self
             .view
             .load_full()
-            .filter(|view| view.frame.stamp == stamp)
-        {
+            .filter(|view| view.frame.stamp == stamp);
+        // An operation that was overtaken by a commit goes on with what its snapshot says. What was
+        // kept may know more, and of what is built of it nothing may be kept.
+        if !engine.kernel.reads_newest() {
+            return Ok(Arc::new(self.viewed(engine, TRIED, None)?));
+        }
+        if let Some(view) = kept {
             return Ok(view);
         }
         let view = Arc::new(self.viewed(engine, stamp, None)?);
@@ -776,8 +781,7 @@ impl AccountCell {
         stamp: u64,
         other: Option<Package>,
     ) -> Result<View, Error> {
-        let _whole = engine.kernel.commits.read();
-        let mut tx = engine.kernel.tx();
+        let mut tx = engine.kernel.reading();
         let mut line = account_line(&mut tx, &self.id)?;
         let mut packages = Vec::new();
         for account in &line {
@@ -897,13 +901,17 @@ impl AccountCell {
             .map_or(&self.prepared, |member| &member.prepared)
             .of(channel);
         let is_good = |prepared: &Arc<Prepared>| {
-            prepared.stamp == stamp && engine.kernel.clock.now_ms() < prepared.until_ms
+            prepared.stamp == stamp
+                && engine.kernel.clock.now_ms() < prepared.until_ms
+                && engine.kernel.reads_newest()
         };
         if let Some(prepared) = kept.load_full().filter(is_good) {
             return Ok(prepared);
         }
         let prepared: Arc<Prepared> = prepare()?;
-        kept.store(Some(prepared.clone()));
+        if engine.kernel.reads_newest() {
+            kept.store(Some(prepared.clone()));
+        }
         Ok(prepared)
     }
 
@@ -1010,25 +1018,29 @@ impl AccountCell {
         user: &str,
     ) -> Result<Arc<MemberView>, Error> {
         let stamp = self.stamp(engine);
-        if let Some(member) = self
+        let kept = self
             .members
             .read()
             .get(user)
             .filter(|member| member.stamp == stamp)
-        {
-            return Ok(member.clone());
+            .cloned();
+        let is_newest = engine.kernel.reads_newest();
+        if let Some(member) = kept.filter(|_| is_newest) {
+            return Ok(member);
         }
+        let stamp = if is_newest { stamp } else { TRIED };
         let view = self.view(engine)?;
         let user = Id::new(user).map_err(|error| Error::invalid("/user", error))?;
         let tree = engine.views.tree.load();
-        let _whole = engine.kernel.commits.read();
-        let mut tx = engine.kernel.tx();
+        let mut tx = engine.kernel.reading();
         let Some(judged) = view.judge(&mut tx, &mut Papers::new(&tree), &user)? else {
             // Not kept: strangers are without number.
             return Ok(Arc::new(MemberView::stranger(stamp, &tree)));
         };
         let member = Arc::new(view.member(&mut tx, &tree, stamp, &user, &judged)?);
-        engine.views.cells.keep_member(self, user, member.clone());
+        if is_newest {
+            engine.views.cells.keep_member(self, user, member.clone());
+        }
         Ok(member)
     }
 
@@ -1058,8 +1070,7 @@ impl AccountCell {
             return self.member(engine, user.as_str());
         }
         let (stamp, tree) = (view.frame.stamp, engine.views.tree.load());
-        let _whole = engine.kernel.commits.read();
-        let mut tx = engine.kernel.tx();
+        let mut tx = engine.kernel.reading();
         let judged = view.judge_whatever_status(&mut tx, &mut Papers::new(&tree), user)?;
         Ok(Arc::new(match judged {
             Some(judged) => view.member(&mut tx, &tree, stamp, user, &judged)?,
@@ -1204,15 +1215,16 @@ impl Cells {
     /// What counts for all accounts together now.
     pub(super) fn platform(&self, engine: &Engine) -> Result<Arc<Platform>, Error> {
         let stamp = engine.views.epoch.load(Ordering::Acquire);
-        if let Some(platform) = self
+        let kept = self
             .platform
             .load_full()
-            .filter(|platform| platform.frame.stamp == stamp)
-        {
+            .filter(|platform| platform.frame.stamp == stamp);
+        let is_newest = engine.kernel.reads_newest();
+        if let Some(platform) = kept.filter(|_| is_newest) {
             return Ok(platform);
         }
-        let _whole = engine.kernel.commits.read();
-        let mut tx = engine.kernel.tx();
+        let stamp = if is_newest { stamp } else { TRIED };
+        let mut tx = engine.kernel.reading();
         let policies: Option<PolicyRecord> = tx.get(&keys::policy(None))?;
         let frame = Frame::new(
             stamp,
@@ -1223,7 +1235,9 @@ impl Cells {
             frame,
             caps: caps_of(&mut tx, None)?,
         });
-        self.platform.store(Some(platform.clone()));
+        if is_newest {
+            self.platform.store(Some(platform.clone()));
+        }
         Ok(platform)
     }
 

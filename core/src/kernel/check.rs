@@ -1,18 +1,19 @@
 //! One record that `store.verify` looks at, and what a table asks of it.
 
+use super::snapshot::Reads;
 use super::table::Span;
 use super::{Tx, keys};
 use crate::error::{Code, Error};
 use crate::model::{BuiltIn, Id, Role, User};
 use serde::de::DeserializeOwned;
-use tenantry_store::{Backend, Order};
+use tenantry_store::Order;
 
 /// How many records are read at once.
 pub(crate) const STEP: usize = 500;
 
 /// One record that is looked at.
 pub(crate) struct Look<'a> {
-    pub(crate) backend: &'a dyn Backend,
+    pub(crate) reads: Reads<'a>,
     pub(crate) tx: Tx<'a>,
     /// Its bytes.
     pub(crate) value: &'a [u8],
@@ -36,7 +37,7 @@ impl Look<'_> {
 
     /// The bytes at a key.
     pub(crate) fn stored(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        Ok(self.backend.get(key)?.map(|record| record.value))
+        Ok(self.reads.get(key)?.map(|record| record.value))
     }
 
     /// The record itself.
@@ -112,7 +113,7 @@ impl Look<'_> {
     }
 
     pub(crate) fn is_empty(&self, (from, until): Span) -> Result<bool, Error> {
-        let first = self.backend.range(&from, &until, Order::Ascending, 1)?;
+        let first = self.reads.range(&from, &until, Order::Ascending, 1)?;
         Ok(first.is_empty())
     }
 
@@ -123,11 +124,11 @@ impl Look<'_> {
         mut look: impl FnMut(&mut Tx<'_>, &[u8], &[u8]) -> Result<(), Error>,
     ) -> Result<(), Error> {
         loop {
-            let rows = self.backend.range(&from, &until, Order::Ascending, STEP)?;
+            let rows = self.reads.range(&from, &until, Order::Ascending, STEP)?;
             for (key, record) in &rows {
                 // Each with a transaction of its own, which remembers what it read.
                 look(
-                    &mut Tx::new(self.backend, self.tx.now_ms),
+                    &mut Tx::on(self.reads.clone(), self.tx.now_ms),
                     key,
                     &record.value,
                 )?;

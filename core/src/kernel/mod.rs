@@ -8,6 +8,7 @@ pub(crate) mod keys;
 pub(crate) mod notifier;
 pub(crate) mod page;
 pub(crate) mod revision;
+pub(crate) mod snapshot;
 pub(crate) mod table;
 pub(crate) mod tx;
 
@@ -20,7 +21,9 @@ use crate::model::Edition;
 use crate::options::{Durability, OpenOptions};
 use clock::{Clock, IdSource};
 use notifier::Notifier;
-use parking_lot::{Mutex, RecursiveRwLock};
+use parking_lot::Mutex;
+use snapshot::{Reading, Reads, Snapshot, Snapshots};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tenantry_store::{Backend, Batch, CommitError};
 
@@ -34,9 +37,10 @@ pub(crate) struct Kernel {
     pub(crate) edition: Edition,
     /// One operation writes at a time.
     pub(crate) writer: Mutex<()>,
-    /// Held while a batch becomes visible, so that a reader sees all of it or nothing. Recursive: a
-    /// reader that holds it builds views, which take it too.
-    pub(crate) commits: RecursiveRwLock<()>,
+    /// What readers read in, so that they see all of a batch or nothing of it.
+    snapshots: Snapshots,
+    /// All commits up to this one are known to be durable.
+    durable: AtomicU64,
     /// Wakes who waits for messages of the outbox.
     pub(crate) notifier: Notifier,
     shut: AtomicBool,
@@ -63,7 +67,8 @@ impl Kernel {
             durability: options.durability,
             edition: options.edition,
             writer: Mutex::new(()),
-            commits: RecursiveRwLock::new(()),
+            snapshots: Snapshots::default(),
+            durable: AtomicU64::new(0),
             notifier: Notifier::default(),
             shut: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
@@ -71,14 +76,37 @@ impl Kernel {
         })
     }
 
-    /// A transaction of this instant.
+    /// A transaction of this instant, which sees each commit as soon as it is made.
     pub(crate) fn tx(&self) -> Tx<'_> {
         Tx::new(&*self.backend, self.clock.now_ms())
     }
 
+    /// A transaction of this instant that only reads, all of it after the same commit: in the
+    /// snapshot of the operation that runs on this thread, where there is one.
+    pub(crate) fn reading(&self) -> Tx<'_> {
+        let snapshot = self
+            .snapshots
+            .of_this_thread()
+            .unwrap_or_else(|| self.snapshots.open(&*self.backend));
+        Tx::on(Reads::at(&*self.backend, snapshot), self.clock.now_ms())
+    }
+
+    /// From here on, and as long as the answer lives, this thread [reads](Kernel::reading) in one
+    /// snapshot.
+    pub(crate) fn begin_reading(&self) -> (Reading, Arc<Snapshot>) {
+        let snapshot = self.snapshots.open(&*self.backend);
+        (Reading::begin(snapshot.clone()), snapshot)
+    }
+
+    /// Whether what this thread reads is what the store holds: no commit was begun since the
+    /// snapshot that it reads in. What is built of an older one is not kept.
+    pub(crate) fn reads_newest(&self) -> bool {
+        self.snapshots.reads_newest()
+    }
+
     /// Commits, and wakes who waits for messages where there are some in it.
     pub(crate) fn commit_batch(&self, batch: &Batch) -> Result<u64, CommitError> {
-        let committed = self.backend.commit(batch);
+        let committed = self.snapshots.commit(&*self.backend, batch);
         if committed.is_ok()
             && batch
                 .writes
@@ -97,7 +125,19 @@ impl Kernel {
         }
         self.backend
             .sync(version)
-            .map_err(|error| self.store_failure(error.into()))
+            .map_err(|error| self.store_failure(error.into()))?;
+        self.durable.fetch_max(version, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// With full durability, returns once all commits up to this one survive a power loss: what
+    /// leaves the process is true after one. Where the store has failed, what is there is shown as
+    /// it is.
+    pub(crate) fn wait_until_shown_is_durable(&self, version: u64) -> Result<(), Error> {
+        if version <= self.durable.load(Ordering::Acquire) || self.is_poisoned() || self.is_shut() {
+            return Ok(());
+        }
+        self.wait_until_durable(version)
     }
 
     /// After a failure of the store nothing more is written through it.

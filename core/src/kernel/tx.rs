@@ -2,6 +2,7 @@
 //! comes out.
 
 use super::keys;
+use super::snapshot::Reads;
 use crate::error::{Code, Error};
 use crate::model::{Id, OutboxMessage, Reservation};
 use serde::Serialize;
@@ -11,7 +12,7 @@ use tenantry_store::{Backend, Batch, Order};
 
 /// The reads and writes of one operation.
 pub struct Tx<'a> {
-    backend: &'a dyn Backend,
+    reads: Reads<'a>,
     /// The instant of the request that it belongs to, in unix milliseconds.
     pub(crate) now_ms: u64,
     /// The last commit before the first read.
@@ -84,10 +85,14 @@ pub(crate) struct Touched {
 
 impl<'a> Tx<'a> {
     pub(crate) fn new(backend: &'a dyn Backend, now_ms: u64) -> Tx<'a> {
+        Tx::on(Reads::newest(backend), now_ms)
+    }
+
+    pub(crate) fn on(reads: Reads<'a>, now_ms: u64) -> Tx<'a> {
         Tx {
-            backend,
             now_ms,
-            began_at: backend.last_commit(),
+            began_at: reads.last_commit(),
+            reads,
             writes: BTreeMap::new(),
             seen: BTreeMap::new(),
             ranges: BTreeSet::new(),
@@ -110,7 +115,7 @@ impl<'a> Tx<'a> {
         {
             return value.as_deref().map(|bytes| decode(key, bytes)).transpose();
         }
-        let record = self.backend.get(key)?;
+        let record = self.reads.get(key)?;
         let decoded = record
             .as_ref()
             .map(|record| decode(key, &record.value))
@@ -124,6 +129,11 @@ impl<'a> Tx<'a> {
             })
             .value = Some(record.map(|record| record.value));
         decoded
+    }
+
+    /// The store that it reads, without what was written since.
+    pub(crate) fn reads(&self) -> &Reads<'a> {
+        &self.reads
     }
 
     /// Whether there is a record at a key.
@@ -151,7 +161,7 @@ impl<'a> Tx<'a> {
         {
             return Ok(value.clone());
         }
-        let record = self.backend.get(key)?;
+        let record = self.reads.get(key)?;
         let version = record.as_ref().map_or(0, |record| record.version);
         let value = record.map(|record| record.value);
         self.seen
@@ -247,7 +257,7 @@ impl<'a> Tx<'a> {
             ))
         };
         let asked = limit.saturating_add(overlay().count());
-        let stored = self.backend.range(from, until, Order::Ascending, asked)?;
+        let stored = self.reads.range(from, until, Order::Ascending, asked)?;
         // Nothing is known of what lies behind a last record that was not the last of all.
         let seen_until = match stored.last() {
             Some((last, _)) if stored.len() == asked => [last.as_slice(), &[0]].concat(),

@@ -383,9 +383,8 @@ fn numbers_below(
         None => (keys::audits(chain).0, keys::audit(chain, below)),
     };
     let rows = ctx
-        .engine
-        .kernel
-        .backend
+        .tx
+        .reads()
         .range(&from, &until, Order::Descending, most)?;
     let number = |key: &[u8]| match user {
         Some(_) => keys::part(key, 5).and_then(|number| u64::from_str_radix(number, 16).ok()),
@@ -588,9 +587,8 @@ impl Operation for Export {
         let from = keys::audit(&chain, self.after.map_or(0, Count::get).saturating_add(1));
         let (_, until) = keys::audits(&chain);
         let rows = ctx
-            .engine
-            .kernel
-            .backend
+            .tx
+            .reads()
             .range(&from, &until, Order::Ascending, size + 1)?;
         let mut answer = AuditExport {
             lines: String::new(),
@@ -631,7 +629,7 @@ fn personal_lines(
         .into_iter()
         .filter(|(_, _, hash)| hash.is_some())
     {
-        let stored = ctx.engine.kernel.backend.get(&key)?;
+        let stored = ctx.tx.reads().get(&key)?;
         let Some(stored) = stored.filter(|stored| stored.value != b"null") else {
             continue;
         };
@@ -722,9 +720,8 @@ fn check(
     let (mut from, until) = keys::audits(chain);
     loop {
         let rows = ctx
-            .engine
-            .kernel
-            .backend
+            .tx
+            .reads()
             .range(&from, &until, Order::Ascending, SCAN_STEP)?;
         for (key, stored) in &rows {
             let number = keys::last_number(key);
@@ -776,7 +773,7 @@ fn check(
 /// erased.
 fn personal_fits(ctx: &Ctx<'_>, chain: &AuditChain, record: &AuditRecord) -> Result<bool, Error> {
     for (key, _, written) in kept_beside(chain, record.number, record) {
-        let stored = ctx.engine.kernel.backend.get(&key)?;
+        let stored = ctx.tx.reads().get(&key)?;
         let fits = stored
             .is_some_and(|stored| stored.value == b"null" || written == Some(&hash(&stored.value)));
         if !fits {
@@ -808,11 +805,10 @@ impl Operation for Prune {
         let chain = chain(ctx, self.chain, self.account.as_ref())?;
         let head = head(ctx, &chain)?;
         let (from, until) = keys::audits(&chain);
-        let rows =
-            ctx.engine
-                .kernel
-                .backend
-                .range(&from, &until, Order::Ascending, MOST_PRUNED + 1)?;
+        let rows = ctx
+            .tx
+            .reads()
+            .range(&from, &until, Order::Ascending, MOST_PRUNED + 1)?;
         let (mut last, mut old, mut pruned) = (head.base.clone(), Vec::new(), 0);
         for (key, stored) in rows {
             let number = last.number + 1;

@@ -94,7 +94,7 @@ impl Operation for Verify {
         let mut found = ctx.engine.kernel.backend.verify()?;
         // What is damaged cannot be looked up; then that alone is told.
         if found.damaged.is_empty() {
-            found.damaged = check(&*ctx.engine.kernel.backend, MOST_DAMAGED)?;
+            found.damaged = check(ctx.tx.reads().clone(), MOST_DAMAGED)?;
         }
         Ok(StoreVerification {
             whole: found.damaged.is_empty(),
@@ -116,9 +116,8 @@ impl Operation for StateHash {
         let (mut from, until) = (keys::FIRST.to_vec(), vec![0x7f]);
         loop {
             let rows = ctx
-                .engine
-                .kernel
-                .backend
+                .tx
+                .reads()
                 .range(&from, &until, Order::Ascending, STEP)?;
             for (key, record) in &rows {
                 for part in [key, &record.value] {

@@ -86,7 +86,7 @@ impl Look<'_> {
                 "it is not the one that its chain ends with",
             );
         } else {
-            let next = self.backend.get(&keys::audit(&chain, at + 1))?;
+            let next = self.reads.get(&keys::audit(&chain, at + 1))?;
             self.must(
                 next.is_some_and(|next| follows(&link, &next.value).is_some()),
                 "the record behind it is gone, or follows another",

@@ -7,21 +7,23 @@
 
 use crate::error::{Code, Error};
 use crate::kernel::check::{Look, STEP, broken};
+use crate::kernel::snapshot::Reads;
 use crate::kernel::table::{Index, Owner};
 use crate::kernel::{Tx, keys};
-use tenantry_store::{Backend, Order};
+use tenantry_store::Order;
 
 /// What does not fit, at most `most` of it, each with the key at which it was noticed.
-pub(crate) fn check(backend: &dyn Backend, most: usize) -> Result<Vec<String>, Error> {
+pub(crate) fn check<'a>(reads: impl Into<Reads<'a>>, most: usize) -> Result<Vec<String>, Error> {
+    let reads = reads.into();
     let mut found = Vec::new();
     let mut from = keys::FIRST.to_vec();
     loop {
-        let rows = backend.range(&from, &[0x7f], Order::Ascending, STEP)?;
+        let rows = reads.range(&from, &[0x7f], Order::Ascending, STEP)?;
         for (key, record) in &rows {
             let mut look = Look {
-                backend,
+                reads: reads.clone(),
                 // What fits is the same at every instant.
-                tx: Tx::new(backend, 0),
+                tx: Tx::on(reads.clone(), 0),
                 value: &record.value,
                 found: Vec::new(),
             };

@@ -309,7 +309,8 @@ impl Look<'_> {
         let (mut from, until) = keys::credit_parts(account, channel, group.as_ref());
         let mut there = 0;
         loop {
-            let rows = Tx::new(self.backend, self.tx.now_ms).range::<u64>(&from, &until, STEP)?;
+            let rows =
+                Tx::on(self.reads.clone(), self.tx.now_ms).range::<u64>(&from, &until, STEP)?;
             there += rows.iter().map(|(_, left)| left).sum::<u64>();
             match rows.last() {
                 Some((last, _)) if rows.len() == STEP => from = [last.as_slice(), &[0]].concat(),
@@ -332,8 +333,8 @@ impl Look<'_> {
         let until = keys::credit_entry(account, channel, u64::MAX);
         let mut last_entry = 0;
         loop {
-            let rows =
-                Tx::new(self.backend, self.tx.now_ms).range::<CreditEntry>(&from, &until, STEP)?;
+            let rows = Tx::on(self.reads.clone(), self.tx.now_ms)
+                .range::<CreditEntry>(&from, &until, STEP)?;
             for (_, entry) in &rows {
                 let follows = entry.entry == last_entry + 1;
                 if !follows || sums.add(entry).is_none() {
@@ -384,7 +385,8 @@ impl Look<'_> {
         let (mut from, until) = keys::all_credit_parts(account, channel);
         let mut parts = 0;
         loop {
-            let rows = Tx::new(self.backend, self.tx.now_ms).range::<u64>(&from, &until, STEP)?;
+            let rows =
+                Tx::on(self.reads.clone(), self.tx.now_ms).range::<u64>(&from, &until, STEP)?;
             for (key, left) in &rows {
                 let (group, turn) = keys::credit_part_at(key)
                     .ok_or_else(|| broken("what is left is of no grant"))?;
@@ -414,9 +416,9 @@ impl Look<'_> {
         let (mut from, until) =
             keys::below(keys::CREDIT, &[account.as_str(), channel.name(), "pocket"]);
         loop {
-            let rows = self.backend.range(&from, &until, Order::Ascending, STEP)?;
+            let rows = self.reads.range(&from, &until, Order::Ascending, STEP)?;
             for (key, _) in &rows {
-                let pocket: CreditPocket = Tx::new(self.backend, self.tx.now_ms)
+                let pocket: CreditPocket = Tx::on(self.reads.clone(), self.tx.now_ms)
                     .get(key)?
                     .unwrap_or_default();
                 let told = sums.spent.get(&keys::last_id(key)).copied().unwrap_or(0);

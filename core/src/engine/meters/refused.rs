@@ -414,7 +414,7 @@ mod tests {
         let (answer, answered) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
             let engine = engine(&store);
-            let (_alone, _hidden) = (engine.kernel.writer.lock(), engine.kernel.commits.write());
+            let _alone = engine.kernel.writer.lock();
             let (sender, store) = (&sender, &store);
             scope.spawn(move || {
                 let tried = [

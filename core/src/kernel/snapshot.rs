@@ -1,0 +1,497 @@
+//! Snapshots: whoever reads sees the store as it was after one commit, and nobody waits for them.
+//!
+//! The store keeps the newest value of a key alone. So while a snapshot is open, each commit first
+//! keeps what stood at the keys that it writes; a reader looks at the store, and then at what was
+//! kept since its snapshot. What no open snapshot can ask for is dropped. There is a bound: where
+//! more is to be kept, the oldest snapshot is given up, and its reader is told to ask again.
+
+use crate::error::{Code, Error};
+use crate::locks::Mutex;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tenantry_store::{Backend, Batch, CommitError, Order, Record};
+
+/// The most that is kept for all open snapshots.
+const MOST_BYTES: usize = 64 << 20;
+/// What an entry takes besides its key and value.
+const ENTRY_BYTES: usize = 128;
+
+thread_local! {
+    /// The snapshots that operations of this thread read in.
+    static READING: RefCell<Vec<Arc<Snapshot>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The snapshots of one store, and the only way to commit to it.
+pub(crate) struct Snapshots {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// How many commits were begun: each has the number that it makes of it.
+    commits: AtomicU64,
+    state: Mutex<State>,
+    most_bytes: usize,
+}
+
+#[derive(Default)]
+struct State {
+    /// How many snapshots are open after a commit.
+    open: BTreeMap<u64, usize>,
+    /// What stood at a key before a commit, the earliest first.
+    before: BTreeMap<Vec<u8>, VecDeque<(u64, Option<Record>)>>,
+    /// The same in the order in which it was kept.
+    order: VecDeque<(u64, Vec<u8>)>,
+    bytes: usize,
+    /// Snapshots that were taken after this commit or before it were given up.
+    lost: Option<u64>,
+}
+
+/// The store after one commit, while it is held.
+pub(crate) struct Snapshot {
+    shared: Arc<Shared>,
+    after: u64,
+    /// The store's own number of that commit.
+    version: u64,
+}
+
+impl Default for Snapshots {
+    fn default() -> Snapshots {
+        Snapshots::with_room(MOST_BYTES)
+    }
+}
+
+impl Snapshots {
+    fn with_room(most_bytes: usize) -> Snapshots {
+        Snapshots {
+            shared: Arc::new(Shared {
+                commits: AtomicU64::new(0),
+                state: Mutex::default(),
+                most_bytes,
+            }),
+        }
+    }
+
+    /// Takes a snapshot. That waits for a commit that is under way, and for nothing else.
+    pub(crate) fn open(&self, backend: &dyn Backend) -> Arc<Snapshot> {
+        let mut state = self.shared.state.lock();
+        let after = self.shared.commits.load(Ordering::Acquire);
+        *state.open.entry(after).or_default() += 1;
+        Arc::new(Snapshot {
+            shared: self.shared.clone(),
+            after,
+            version: backend.last_commit(),
+        })
+    }
+
+    /// The snapshot that an operation of this thread reads in.
+    pub(crate) fn of_this_thread(&self) -> Option<Arc<Snapshot>> {
+        let is_own = |snapshot: &&Arc<Snapshot>| Arc::ptr_eq(&snapshot.shared, &self.shared);
+        READING.with_borrow(|reading| reading.iter().rev().find(is_own).cloned())
+    }
+
+    /// Whether no commit was begun since the snapshot that an operation of this thread reads in.
+    pub(crate) fn reads_newest(&self) -> bool {
+        READING.with_borrow(|reading| {
+            let own = reading
+                .iter()
+                .rev()
+                .find(|snapshot| Arc::ptr_eq(&snapshot.shared, &self.shared));
+            own.is_none_or(|snapshot| snapshot.is_newest())
+        })
+    }
+
+    /// Commits, and keeps before what open snapshots may ask for.
+    pub(crate) fn commit(&self, backend: &dyn Backend, batch: &Batch) -> Result<u64, CommitError> {
+        let mut state = self.shared.state.lock();
+        let number = self.shared.commits.load(Ordering::Acquire) + 1;
+        for (key, _) in &batch.writes {
+            state.keep(backend, key, number)?;
+        }
+        state.make_room(self.shared.most_bytes);
+        // A reader that saw the store before sees this after, and then looks at what was kept.
+        self.shared.commits.store(number, Ordering::Release);
+        backend.commit(batch)
+    }
+}
+
+impl State {
+    fn keep(&mut self, backend: &dyn Backend, key: &[u8], number: u64) -> Result<(), CommitError> {
+        let Some((newest, _)) = self.open.last_key_value() else {
+            return Ok(());
+        };
+        let kept = self.before.get(key).and_then(VecDeque::back);
+        // Nobody was given a snapshot since something was kept for all of them.
+        if kept.is_some_and(|(before, _)| before > newest) {
+            return Ok(());
+        }
+        let record = backend.get(key)?;
+        self.bytes += size(key, record.as_ref());
+        self.order.push_back((number, key.to_vec()));
+        self.before
+            .entry(key.to_vec())
+            .or_default()
+            .push_back((number, record));
+        Ok(())
+    }
+
+    /// Gives up the oldest snapshots until what is kept for the others fits.
+    fn make_room(&mut self, most_bytes: usize) {
+        while self.bytes > most_bytes {
+            let Some((oldest, _)) = self.open.pop_first() else {
+                return;
+            };
+            self.lost = Some(oldest);
+            self.drop_unused();
+        }
+    }
+
+    fn close(&mut self, after: u64) {
+        if let Some(open) = self.open.get_mut(&after) {
+            *open -= 1;
+            if *open == 0 {
+                self.open.remove(&after);
+                self.drop_unused();
+            }
+        }
+    }
+
+    /// Drops what no open snapshot can ask for.
+    fn drop_unused(&mut self) {
+        let oldest = self.open.first_key_value().map(|(oldest, _)| *oldest);
+        while let Some((number, key)) = self.order.pop_front() {
+            if oldest.is_some_and(|oldest| number > oldest) {
+                self.order.push_front((number, key));
+                return;
+            }
+            if let Some(versions) = self.before.get_mut(&key) {
+                if let Some((_, record)) = versions.pop_front() {
+                    self.bytes = self.bytes.saturating_sub(size(&key, record.as_ref()));
+                }
+                if versions.is_empty() {
+                    self.before.remove(&key);
+                }
+            }
+        }
+    }
+
+    fn check(&self, after: u64) -> Result<(), Error> {
+        if self.lost.is_some_and(|lost| after <= lost) {
+            return Err(Error::new(
+                Code::Busy,
+                "too much was changed while this was read: ask again",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn size(key: &[u8], record: Option<&Record>) -> usize {
+    ENTRY_BYTES + 2 * key.len() + record.map_or(0, |record| record.value.len())
+}
+
+fn first_after(versions: &VecDeque<(u64, Option<Record>)>, after: u64) -> Option<&Option<Record>> {
+    versions
+        .iter()
+        .find(|(number, _)| *number > after)
+        .map(|(_, record)| record)
+}
+
+impl Snapshot {
+    /// The store's number of the last commit that it holds.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn is_newest(&self) -> bool {
+        self.shared.commits.load(Ordering::Acquire) == self.after
+    }
+
+    /// What stood at a key, where that was changed since. It is asked after the store was.
+    fn changed(&self, key: &[u8]) -> Result<Option<Option<Record>>, Error> {
+        if self.is_newest() {
+            return Ok(None);
+        }
+        let state = self.shared.state.lock();
+        state.check(self.after)?;
+        let versions = state.before.get(key);
+        Ok(versions
+            .and_then(|versions| first_after(versions, self.after))
+            .cloned())
+    }
+
+    /// The same for the keys of a range.
+    fn changed_between(
+        &self,
+        from: &[u8],
+        until: &[u8],
+    ) -> Result<Vec<(Vec<u8>, Option<Record>)>, Error> {
+        if self.is_newest() || from >= until {
+            return Ok(Vec::new());
+        }
+        let state = self.shared.state.lock();
+        state.check(self.after)?;
+        let range = (
+            std::ops::Bound::Included(from),
+            std::ops::Bound::Excluded(until),
+        );
+        Ok(state
+            .before
+            .range::<[u8], _>(range)
+            .filter_map(|(key, versions)| {
+                first_after(versions, self.after).map(|record| (key.clone(), record.clone()))
+            })
+            .collect())
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        self.shared.state.lock().close(self.after);
+    }
+}
+
+/// While it lives, what this thread reads of the store is of one snapshot.
+pub(crate) struct Reading(Arc<Snapshot>);
+
+impl Reading {
+    pub(crate) fn begin(snapshot: Arc<Snapshot>) -> Reading {
+        READING.with_borrow_mut(|reading| reading.push(snapshot.clone()));
+        Reading(snapshot)
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        READING.with_borrow_mut(|reading| {
+            if let Some(at) = reading
+                .iter()
+                .rposition(|snapshot| Arc::ptr_eq(snapshot, &self.0))
+            {
+                reading.remove(at);
+            }
+        });
+    }
+}
+
+/// Where a transaction reads: the store as it is, or a snapshot of it.
+#[derive(Clone)]
+pub(crate) struct Reads<'a> {
+    backend: &'a dyn Backend,
+    snapshot: Option<Arc<Snapshot>>,
+}
+
+impl<'a> From<&'a (dyn Backend + 'static)> for Reads<'a> {
+    fn from(backend: &'a (dyn Backend + 'static)) -> Reads<'a> {
+        Reads::newest(backend)
+    }
+}
+
+impl<'a> Reads<'a> {
+    /// The store as it is.
+    pub(crate) fn newest(backend: &'a dyn Backend) -> Reads<'a> {
+        Reads {
+            backend,
+            snapshot: None,
+        }
+    }
+
+    /// The store as it was.
+    pub(crate) fn at(backend: &'a dyn Backend, snapshot: Arc<Snapshot>) -> Reads<'a> {
+        Reads {
+            backend,
+            snapshot: Some(snapshot),
+        }
+    }
+
+    /// The last commit that can be seen.
+    pub(crate) fn last_commit(&self) -> u64 {
+        match &self.snapshot {
+            Some(snapshot) => snapshot.version,
+            None => self.backend.last_commit(),
+        }
+    }
+
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Record>, Error> {
+        let record = self.backend.get(key)?;
+        match &self.snapshot {
+            Some(snapshot) => Ok(snapshot.changed(key)?.unwrap_or(record)),
+            None => Ok(record),
+        }
+    }
+
+    /// At most `limit` records with `from <= key < until`.
+    pub(crate) fn range(
+        &self,
+        from: &[u8],
+        until: &[u8],
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Record)>, Error> {
+        let (mut from, mut until) = (from.to_vec(), until.to_vec());
+        let mut found: Vec<(Vec<u8>, Record)> = Vec::new();
+        loop {
+            let rows = self.backend.range(&from, &until, order, limit)?;
+            let Some(snapshot) = &self.snapshot else {
+                return Ok(rows);
+            };
+            let is_all = rows.len() < limit;
+            // As far as this the store was looked at.
+            let next = match rows.last() {
+                Some((last, _)) if !is_all && order == Order::Ascending => {
+                    [last.as_slice(), &[0]].concat()
+                }
+                Some((last, _)) if !is_all => last.clone(),
+                _ if order == Order::Ascending => until.clone(),
+                _ => from.clone(),
+            };
+            let changed = match order {
+                Order::Ascending => snapshot.changed_between(&from, &next)?,
+                Order::Descending => snapshot.changed_between(&next, &until)?,
+            };
+            found.extend(merged(rows, changed, order));
+            if is_all || found.len() >= limit {
+                found.truncate(limit);
+                return Ok(found);
+            }
+            match order {
+                Order::Ascending => from = next,
+                Order::Descending => until = next,
+            }
+        }
+    }
+}
+
+/// Rows of the store, with what stood there before where that was changed since.
+fn merged(
+    rows: Vec<(Vec<u8>, Record)>,
+    changed: Vec<(Vec<u8>, Option<Record>)>,
+    order: Order,
+) -> Vec<(Vec<u8>, Record)> {
+    if changed.is_empty() {
+        return rows;
+    }
+    let mut merged: BTreeMap<_, _> = rows.into_iter().collect();
+    for (key, before) in changed {
+        match before {
+            Some(record) => merged.insert(key, record),
+            None => merged.remove(&key),
+        };
+    }
+    match order {
+        Order::Ascending => merged.into_iter().collect(),
+        Order::Descending => merged.into_iter().rev().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(writes: &[(&str, Option<&str>)]) -> Batch {
+        Batch {
+            writes: writes
+                .iter()
+                .map(|(key, value)| {
+                    let value = value.map(|value| value.as_bytes().to_vec());
+                    (key.as_bytes().to_vec(), value)
+                })
+                .collect(),
+            ..Batch::default()
+        }
+    }
+
+    fn text(rows: Vec<(Vec<u8>, Record)>) -> String {
+        rows.iter()
+            .map(|(key, record)| {
+                let [key, value] =
+                    [key, &record.value].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+                format!("{key}{value} ")
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_snapshot_sees_nothing_of_later_commits() {
+        let (backend, snapshots) = (tenantry_store::memory().unwrap(), Snapshots::default());
+        let commit = |writes: &[(&str, Option<&str>)]| {
+            snapshots.commit(&*backend, &batch(writes)).unwrap();
+        };
+        commit(&[("a", Some("1")), ("b", Some("1")), ("d", Some("1"))]);
+        let old = Reads::at(&*backend, snapshots.open(&*backend));
+        commit(&[("a", Some("2")), ("b", None), ("c", Some("2"))]);
+        let middle = Reads::at(&*backend, snapshots.open(&*backend));
+        commit(&[("a", Some("3")), ("c", None), ("d", None), ("e", Some("3"))]);
+        let new = Reads::from(&*backend);
+        for (reads, expected) in [
+            (&old, "a1 b1 d1 "),
+            (&middle, "a2 c2 d1 "),
+            (&new, "a3 e3 "),
+        ] {
+            for limit in 1..5 {
+                let (mut from, mut found) = (b"a".to_vec(), String::new());
+                loop {
+                    let rows = reads.range(&from, b"z", Order::Ascending, limit).unwrap();
+                    let last = rows.last().map(|(key, _)| [key.as_slice(), &[0]].concat());
+                    found += &text(rows);
+                    match last {
+                        Some(last) => from = last,
+                        None => break,
+                    }
+                }
+                assert_eq!(found, expected, "pages of {limit}");
+            }
+            let last = text(reads.range(b"a", b"z", Order::Descending, 1).unwrap());
+            assert!(expected.ends_with(&last), "{last}");
+            let value = reads.get(b"a").unwrap().unwrap().value;
+            assert_eq!(value, &expected.as_bytes()[1..2]);
+        }
+        drop(old);
+        let state = |look: fn(&State) -> usize| look(&snapshots.shared.state.lock());
+        assert_eq!(state(|state| state.order.len()), 4, "for the other alone");
+        drop(middle);
+        assert_eq!(state(|state| state.order.len() + state.before.len()), 0);
+        assert_eq!(state(|state| state.bytes), 0);
+    }
+
+    #[test]
+    fn a_key_that_is_written_again_and_again_is_kept_once() {
+        let (backend, snapshots) = (tenantry_store::memory().unwrap(), Snapshots::default());
+        let reads = Reads::at(&*backend, snapshots.open(&*backend));
+        for value in ["1", "2", "3"] {
+            snapshots
+                .commit(&*backend, &batch(&[("a", Some(value))]))
+                .unwrap();
+        }
+        assert_eq!(snapshots.shared.state.lock().order.len(), 1);
+        assert_eq!(reads.get(b"a").unwrap(), None);
+    }
+
+    #[test]
+    fn where_too_much_is_kept_the_oldest_is_given_up() {
+        let backend = tenantry_store::memory().unwrap();
+        let snapshots = Snapshots::with_room(4 * (ENTRY_BYTES + 10));
+        let old = Reads::at(&*backend, snapshots.open(&*backend));
+        for key in ["a", "b", "c"] {
+            snapshots
+                .commit(&*backend, &batch(&[(key, Some("1"))]))
+                .unwrap();
+        }
+        let new = Reads::at(&*backend, snapshots.open(&*backend));
+        assert!(old.get(b"a").unwrap().is_none());
+        for key in ["d", "e", "f"] {
+            snapshots
+                .commit(&*backend, &batch(&[(key, Some("1"))]))
+                .unwrap();
+        }
+        assert_eq!(old.get(b"a").unwrap_err().code(), Code::Busy);
+        assert_eq!(
+            text(new.range(b"a", b"z", Order::Ascending, 9).unwrap()),
+            "a1 b1 c1 "
+        );
+        drop(old);
+        drop(new);
+        assert_eq!(snapshots.shared.state.lock().bytes, 0);
+    }
+}
