@@ -76,9 +76,9 @@
 //! # Owners
 //!
 //! The folder is for one user. What root makes in the folder of somebody else is given to its
-//! owner, who could not open the store any more otherwise. A folder that belongs to somebody else, as a
-//! volume that is shared by a group, is taken as it is: the files in it are private all the same.
-//! Only where everybody may write to it, it is refused.
+//! owner, who could not open the store any more otherwise. A folder that belongs to somebody else,
+//! as a volume that is shared by a group, is taken as it is: the files in it are private all the
+//! same. Only where everybody may write to it, it is refused.
 
 mod backend;
 mod files;
