@@ -218,8 +218,8 @@ pub(crate) fn remove(path: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// Has forked children give up a file of this process, however often it is open here: sled opens and
-/// locks its log by itself.
+/// Has forked children give up a file of this process, however often it is open here: sled opens
+/// and locks its log by itself.
 pub(crate) fn withhold(file: &File) -> Vec<Withheld> {
     let Ok(identity) = file.metadata().map(|found| Identity::from(&found)) else {
         return Vec::new();

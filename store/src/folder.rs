@@ -231,8 +231,8 @@ impl Folder {
         Ok(())
     }
 
-    /// Only the owner may read, whatever the umask was when sled wrote. What root made in the folder
-    /// of somebody else is theirs: otherwise they could not open the store any more.
+    /// Only the owner may read, whatever the umask was when sled wrote. What root made in the
+    /// folder of somebody else is theirs: otherwise they could not open the store any more.
     pub(crate) fn restrict(&self) -> Result<(), StoreError> {
         protect(&self.path)?;
         let heir = files::heir(&self.path)?;

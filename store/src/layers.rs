@@ -1,4 +1,5 @@
-//! What commits wrote and the backend has not got yet, in layers over the backend that all reads see.
+//! What commits wrote and the backend has not got yet, in layers over the backend. All reads see
+//! them.
 
 use std::cmp::Ordering as Comparison;
 use std::collections::VecDeque;

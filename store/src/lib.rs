@@ -35,8 +35,8 @@
 //! opening, the store must say that it was recovered, carry the id of the manifest, and not be
 //! behind the manifest's commit; after a crash all records are read and compared with their number
 //! and sum, because sled skips what is damaged in the middle of a log and goes on behind it.
-//! Otherwise the answer is [`StoreError::Corrupt`]. Before any file is opened it is looked at: what is
-//! a link, a pipe, a socket or a folder there is [`StoreError::Invalid`], and never waited for.
+//! Otherwise the answer is [`StoreError::Corrupt`]. Before any file is opened it is looked at: what
+//! is a link, a pipe, a socket or a folder there is [`StoreError::Invalid`], and never waited for.
 //!
 //! What is preserved: when a check before sled's opening refuses, not one byte of the data has been
 //! changed. That covers missing files, after a clean close every change to the lengths or to the
@@ -60,8 +60,8 @@
 //! tried again, because the kernel may have dropped the pages and would report success; closing and
 //! opening again reads what is really there.
 //!
-//! Room on the disk is taken before sled is given anything, so that a full disk refuses the write and
-//! not the reads after it: sled remembers an error of its own for ever (`sled/room.rs`).
+//! Room on the disk is taken before sled is given anything, so that a full disk refuses the write
+//! and not the reads after it: sled remembers an error of its own for ever (`sled/room.rs`).
 //!
 //! After every sync the files in the folder must still be the ones that are open. Where they were
 //! removed or replaced, nothing is acknowledged any more.
@@ -75,10 +75,10 @@
 //!
 //! # Owners
 //!
-//! The folder is for one user. What root makes in the folder of somebody else is given to its owner,
-//! who could not open the store any more otherwise. A folder that belongs to somebody else, as a
-//! volume that is shared by a group, is taken as it is: the files in it are private all the same.
-//! Only where everybody may write to it, it is refused.
+//! The folder is for one user. What root makes in the folder of somebody else is given to its
+//! owner, who could not open the store any more otherwise. A folder that belongs to somebody else,
+//! as a volume that is shared by a group, is taken as it is: the files in it are private all the
+//! same. Only where everybody may write to it, it is refused.
 
 mod backend;
 mod files;

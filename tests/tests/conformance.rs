@@ -734,6 +734,11 @@ const BROUGHT_ABOUT_ELSEWHERE: &[(&str, &str, &str)] = &[
         "fn cut_and_removed_files_are_noticed",
     ),
     (
+        "store_format",
+        "tests/tests/damaged.rs",
+        "fn a_store_of_a_newer_format_is_called_so",
+    ),
+    (
         "store_full",
         "core/src/engine/tests.rs",
         "fn a_store_that_fails_is_read_and_no_longer_written",

@@ -11,6 +11,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+use tenantry::{Code, Tenantry};
 use tenantry_tests::crash::{Dice, Scratch, copy, count, finish, host};
 
 const HOST: &str = env!("CARGO_BIN_EXE_crash_host");
@@ -362,4 +363,41 @@ fn single_flipped_bits_are_harmless_or_noticed() {
             base.tally.clear();
         }
     }
+}
+
+/// As a library of the next format would have written it: everything whole, but the number.
+#[test]
+fn a_store_of_a_newer_format_is_called_so() {
+    let scratch = Scratch::new("newer");
+    let path = scratch.at("store");
+    let open = || Tenantry::open(path.to_str().unwrap(), tenantry::OpenOptions::default());
+    open().unwrap().close().unwrap();
+    let manifest = path.join("manifest");
+    let text = fs::read(&manifest).unwrap();
+    let line = text.split(|byte| *byte == b'\n').next().unwrap();
+    let line = std::str::from_utf8(line).unwrap();
+    let (known, _) = line.split_once(", check ").unwrap();
+    assert!(known.contains("format 1,"), "{known}");
+    let newer = known.replace("format 1,", "format 2,");
+    let newer = format!("{newer}, check {:08x}\n", crc32(newer.as_bytes()));
+    let file = OpenOptions::new().write(true).open(&manifest).unwrap();
+    file.write_all_at(newer.as_bytes(), 0).unwrap();
+    let error = open().err().unwrap();
+    assert_eq!(error.code(), Code::StoreFormat, "{error}");
+    assert_eq!(
+        (&error.details()["format"], &error.details()["known"]),
+        (&2.into(), &1.into())
+    );
+}
+
+/// The checksum of the manifest's first line.
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut sum = !0_u32;
+    for byte in bytes {
+        sum ^= u32::from(*byte);
+        for _ in 0..8 {
+            sum = (sum >> 1) ^ if sum & 1 == 1 { 0xEDB8_8320 } else { 0 };
+        }
+    }
+    !sum
 }

@@ -5,8 +5,8 @@
 //! remembers the number when it opens and compares it at every entry: one atomic load, where asking
 //! for the process id is a system call.
 //!
-//! What a process has locked stays locked as long as anybody has the open file, and children inherit
-//! open files. [`withhold`] names those that they are to give up.
+//! What a process has locked stays locked as long as anybody has the open file, and children
+//! inherit open files. [`withhold`] names those that they are to give up.
 //!
 //! `vfork`, `posix_spawn` and a bare `clone` do not run the handler: such children are about to
 //! `exec`.
